@@ -1,0 +1,199 @@
+//! Problems: what went wrong, where, and what to do about it; several at once.
+//!
+//! A problem is raised beside its cause. `cli/exit.rs` alone turns its class into an exit code,
+//! and nothing here prints.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// What kind of trouble a problem is: which exit code it becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Something to look at; the work goes on.
+    Warning,
+    /// Wrong usage or configuration (exit 2).
+    Usage,
+    /// A source could not be read (exit 3).
+    Source,
+    /// The store failed (exit 4).
+    Store,
+    /// recon found its own result inconsistent (exit 5).
+    Inconsistent,
+    /// Somebody asked to stop (exit 130).
+    Interrupted,
+}
+
+/// A place in a file that a person can open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as the person would name it.
+    pub file: PathBuf,
+    /// The line, from 1; 0 when the whole file is meant.
+    pub line: u64,
+    /// The column in characters, from 1; 0 when the whole line is meant.
+    pub column: u64,
+    /// The offending text, as written; empty when there is none to show.
+    pub text: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+            if self.column > 0 {
+                write!(f, ":{}", self.column)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind of trouble.
+    pub class: Class,
+    /// A stable code of the error catalogue, such as `unknown-key`.
+    pub code: &'static str,
+    /// A sentence that says what is wrong.
+    pub message: String,
+    /// Where.
+    pub place: Option<Place>,
+    /// What to do, if we know it.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// A problem of this class, without place or help yet.
+    pub fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
+        Self { class, code, message: message.into(), place: None, help: None }
+    }
+
+    /// Something to look at; the work goes on.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Class::Warning, code, message)
+    }
+
+    /// Wrong usage or configuration.
+    pub fn usage(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Class::Usage, code, message)
+    }
+
+    /// A source that could not be read.
+    pub fn source(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Class::Source, code, message)
+    }
+
+    /// A store that failed.
+    pub fn store(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Class::Store, code, message)
+    }
+
+    /// A result of our own that can't be true.
+    pub fn inconsistent(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Class::Inconsistent, code, message)
+    }
+
+    /// Somebody asked to stop.
+    pub fn interrupted() -> Self {
+        Self::new(Class::Interrupted, "interrupted", "interrupted; the run is marked FAILED")
+    }
+
+    /// The same problem with its place.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// The same problem in this file.
+    #[must_use]
+    pub fn in_file(self, file: impl Into<PathBuf>) -> Self {
+        self.at(Place { file: file.into(), ..Place::default() })
+    }
+
+    /// The same problem with advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Whether work can go on.
+    pub fn is_warning(&self) -> bool {
+        self.class == Class::Warning
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        f.write_str(&self.message)?;
+        if let Some(help) = &self.help {
+            write!(f, " ({help})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Every problem found, in the order of their places; never empty when it is an error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl Problems {
+    /// Remembers one more.
+    pub fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    /// Remembers all of these.
+    pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.0.extend(problems);
+    }
+
+    /// Whether work can't go on.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(|problem| !problem.is_warning())
+    }
+
+    /// `value` and the warnings, or everything if there is an error.
+    pub fn or<T>(self, value: T) -> Result<(T, Vec<Problem>), Self> {
+        if self.has_errors() { Err(self) } else { Ok((value, self.0)) }
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, problem) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The name among `candidates` that `name` was most likely meant to be.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness >= 0.8)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,124 @@
+//! Attributions: the reason given to a difference, how sure, by whom, and what it settles.
+
+use std::fmt;
+
+use super::difference::names;
+
+/// The code of differences whose cause nobody could tell.
+pub const UNKNOWN: &str = "UNKNOWN";
+
+/// A named cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReasonCode {
+    /// `UPPER_SNAKE_CASE` name.
+    pub code: String,
+    /// Business explains it (rounding, timing, FX); otherwise it is an error to be mended.
+    pub functional: bool,
+    /// A sentence for people.
+    pub description: String,
+}
+
+/// A probability in 0..=1, never NaN.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Confidence(f64);
+
+impl Confidence {
+    /// Not sure at all.
+    pub const ZERO: Self = Self(0.0);
+    /// Certain.
+    pub const ONE: Self = Self(1.0);
+
+    /// The confidence `value`, if it is within 0..=1.
+    pub fn new(value: f64) -> Option<Self> {
+        (0.0..=1.0).contains(&value).then_some(Self(value))
+    }
+
+    /// The number.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+names! {
+    /// Where a difference stands.
+    Status {
+        /// Nobody and nothing is sure enough.
+        Unknown = "UNKNOWN" = 1,
+        /// People are deciding: exactly one proposal is open.
+        Pending = "PENDING" = 2,
+        /// The cause is settled.
+        Accepted = "ACCEPTED" = 3,
+        /// A confirmed break that no reason explains.
+        Rejected = "REJECTED" = 4,
+    }
+}
+
+/// Who gave the reason.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum AssignedBy {
+    /// The rule function of this name.
+    Rule(String),
+    /// The model of this version.
+    Model(String),
+    /// Nothing claimed the difference.
+    Nobody,
+    /// A person.
+    Person(String),
+}
+
+impl AssignedBy {
+    /// Reads what [`Display`](fmt::Display) writes.
+    pub fn parse(text: &str) -> Self {
+        if text == "NONE" {
+            Self::Nobody
+        } else if let Some(function) = text.strip_prefix("RULE:") {
+            Self::Rule(function.to_owned())
+        } else if let Some(version) = text.strip_prefix("MODEL:") {
+            Self::Model(version.to_owned())
+        } else {
+            Self::Person(text.to_owned())
+        }
+    }
+
+    /// `rule`, `model`, `none` or `person`: the keys of `by_source`.
+    pub const fn source(&self) -> &'static str {
+        match self {
+            Self::Rule(_) => "rule",
+            Self::Model(_) => "model",
+            Self::Nobody => "none",
+            Self::Person(_) => "person",
+        }
+    }
+}
+
+impl fmt::Display for AssignedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(function) => write!(f, "RULE:{function}"),
+            Self::Model(version) => write!(f, "MODEL:{version}"),
+            Self::Nobody => f.write_str("NONE"),
+            Self::Person(person) => f.write_str(person),
+        }
+    }
+}
+
+/// What the machine decided about one difference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attribution {
+    /// The reason's code; [`UNKNOWN`] when nothing claimed it.
+    pub reason: String,
+    /// How sure, 0 when nothing claimed it.
+    pub confidence: Confidence,
+    /// Accepted or unknown: the machine writes nothing else.
+    pub status: Status,
+    /// Who says so.
+    pub assigned_by: AssignedBy,
+    /// Sentences for the explanation: the rule's notes, why it was not accepted, a script's error.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,58 @@
+//! The layout of a job's records: the canonical fields in their fixed order, the key first.
+
+use super::Kind;
+
+/// One canonical field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The canonical name.
+    pub name: String,
+    /// The type of its values.
+    pub kind: Kind,
+}
+
+/// The canonical fields of a job. The key's parts come first, in the order of `key:`; the others
+/// follow in the order of `fields:`. Every compact row and every stored record follows this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    fields: Vec<Field>,
+    key_len: usize,
+}
+
+impl Layout {
+    /// A layout whose first `key_len` fields are the key. `key_len` is at least one.
+    pub fn new(fields: Vec<Field>, key_len: usize) -> Self {
+        debug_assert!(key_len >= 1 && key_len <= fields.len());
+        Self { fields, key_len }
+    }
+
+    /// All fields, the key's first.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The number of fields.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there are no fields (never, for a layout made by a checked configuration).
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// How many of the first fields make up the key.
+    pub const fn key_len(&self) -> usize {
+        self.key_len
+    }
+
+    /// The position of the field called `name`.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// The names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| field.name.as_str())
+    }
+}

@@ -1,0 +1,35 @@
+//! The words of the trade, as types: values and rows, keys, differences, reasons, runs and
+//! the books that must close. Stages meet only here.
+//!
+//! Nothing in this module does I/O, reads a clock, speaks SQL or knows a file format; time and
+//! the acting person are arguments.
+
+pub mod attribution;
+pub mod books;
+pub mod decimal;
+pub mod difference;
+pub mod evidence;
+pub mod gate;
+pub mod key;
+pub mod layout;
+pub mod pairing;
+pub mod progress;
+pub mod raw;
+pub mod row;
+pub mod run;
+pub mod side;
+pub mod time;
+pub mod value;
+
+pub use attribution::{AssignedBy, Attribution, Confidence, ReasonCode, Status};
+pub use books::Books;
+pub use decimal::Decimal;
+pub use difference::{DiffType, Difference, FieldRef, Severity};
+pub use layout::{Field, Layout};
+pub use progress::{Progress, Quiet};
+pub use raw::{RawCells, Rejection};
+pub use row::{Cells, RawCell, Row, RowRef};
+pub use run::{RunId, RunStatus, Stage};
+pub use side::{PerSide, Side};
+pub use time::{Date, Instant};
+pub use value::{Cell, Kind, Value};

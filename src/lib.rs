@@ -1,0 +1,4 @@
+//! recon: see ARCHITECTURE.md.
+
+pub mod diagnostic;
+pub mod domain;
