@@ -197,3 +197,48 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, candidate)| candidate)
 }
+
+/// One step from a part of the configuration to a part within it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathStep {
+    /// The value of this key.
+    Key(String),
+    /// The element of a sequence, from 0.
+    Index(usize),
+}
+
+impl From<&str> for PathStep {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+
+impl From<usize> for PathStep {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+/// A problem with a piece of the configuration, and where in the piece: the stage that owns the
+/// piece does not know the file, `config` does and sets the place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecProblem {
+    /// The keys that lead from the piece to the offending value.
+    pub path: Vec<PathStep>,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+impl SpecProblem {
+    /// A problem with the value at `path` of the piece.
+    pub fn new<S: Into<PathStep>>(path: impl IntoIterator<Item = S>, problem: Problem) -> Self {
+        Self { path: path.into_iter().map(Into::into).collect(), problem }
+    }
+
+    /// The same problem, seen from the piece that holds this one under `step`.
+    #[must_use]
+    pub fn under(mut self, step: impl Into<PathStep>) -> Self {
+        self.path.insert(0, step.into());
+        self
+    }
+}

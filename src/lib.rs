@@ -1,4 +1,18 @@
 //! recon: see ARCHITECTURE.md.
 
+pub mod align;
+pub mod attribute;
+pub mod cli;
+pub mod compare;
+pub mod config;
+pub mod database;
 pub mod diagnostic;
 pub mod domain;
+pub mod generate;
+pub mod infer;
+pub mod normalize;
+pub mod pipeline;
+pub mod report;
+pub mod script;
+pub mod source;
+pub mod store;

@@ -34,11 +34,7 @@ pub struct Books {
 impl Books {
     /// Records: pairs, one-sided rows and surplus rows.
     pub fn records(&self) -> u64 {
-        self.aligned
-            + self.missing_in.a
-            + self.missing_in.b
-            + self.duplicates.a
-            + self.duplicates.b
+        self.aligned + self.missing_in.a + self.missing_in.b + self.duplicates.a + self.duplicates.b
     }
 
     /// All differences.
@@ -74,8 +70,22 @@ impl Books {
     /// a duplicate, rejected or filtered, exactly once. `None` if all is well.
     pub fn discrepancy(&self) -> Option<String> {
         let sides = [
-            ("A", self.read.a, self.missing_in.b, self.duplicates.a, self.rejected.a, self.filtered.a),
-            ("B", self.read.b, self.missing_in.a, self.duplicates.b, self.rejected.b, self.filtered.b),
+            (
+                "A",
+                self.read.a,
+                self.missing_in.b,
+                self.duplicates.a,
+                self.rejected.a,
+                self.filtered.a,
+            ),
+            (
+                "B",
+                self.read.b,
+                self.missing_in.a,
+                self.duplicates.b,
+                self.rejected.b,
+                self.filtered.b,
+            ),
         ];
         for (side, read, alone, duplicates, rejected, filtered) in sides {
             let placed = self.aligned + alone + duplicates + rejected + filtered;

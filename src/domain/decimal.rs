@@ -220,8 +220,8 @@ impl Decimal {
             return None;
         }
         let ten = I512::from(10u8);
-        let numerator = I512::from(self.coefficient)
-            * ten.pow(2 + u32::from(scale) + u32::from(divisor.scale));
+        let numerator =
+            I512::from(self.coefficient) * ten.pow(2 + u32::from(scale) + u32::from(divisor.scale));
         let denominator = I512::from(divisor.coefficient) * ten.pow(u32::from(self.scale));
         let two = I512::from(2u8);
         let negative = numerator.is_negative() != denominator.is_negative();
@@ -351,7 +351,9 @@ mod tests {
         }
         let nines = "9".repeat(38);
         assert_eq!(decimal(&nines).to_string(), nines);
-        for text in ["1".repeat(39), format!("0.{}1", "0".repeat(28)), "1e38".into(), "1e-29".into()] {
+        for text in
+            ["1".repeat(39), format!("0.{}1", "0".repeat(28)), "1e38".into(), "1e-29".into()]
+        {
             assert_eq!(Decimal::parse(text.as_bytes()), Err(DecimalError::TooManyDigits), "{text}");
         }
     }
@@ -361,7 +363,12 @@ mod tests {
         let (a, b) = (decimal("100.000"), decimal("100.005"));
         assert!(Decimal::within_absolute(a, b, decimal("0.005")));
         assert!(!Decimal::within_absolute(a, b, decimal("0.0049999999999999999999999999")));
-        assert!(Decimal::within_percent(decimal("100"), decimal("101"), decimal("1"), decimal("100")));
+        assert!(Decimal::within_percent(
+            decimal("100"),
+            decimal("101"),
+            decimal("1"),
+            decimal("100")
+        ));
         assert!(!Decimal::within_percent(
             decimal("100"),
             decimal("101.0000000000000000000000001"),

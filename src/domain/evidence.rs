@@ -90,9 +90,7 @@ pub fn read(layout: &Layout, text: &str, out: &mut Vec<u8>) -> Result<(), String
                     Kind::Decimal => {
                         Cell::Decimal(Decimal::parse(string.as_bytes()).map_err(|_| wrong())?)
                     }
-                    Kind::Date => {
-                        Cell::Date(Date::parse_iso(string.as_bytes()).ok_or_else(wrong)?)
-                    }
+                    Kind::Date => Cell::Date(Date::parse_iso(string.as_bytes()).ok_or_else(wrong)?),
                     Kind::Datetime => {
                         Cell::Instant(Instant::parse_rfc3339_utc(&string).ok_or_else(wrong)?)
                     }

@@ -1,7 +1,7 @@
 //! The data quality gate: the verdict on a record once its differences are attributed.
 
-use super::difference::names;
 use super::Status;
+use super::difference::names;
 
 names! {
     /// The verdict on a record.

@@ -6,6 +6,7 @@
 
 pub mod attribution;
 pub mod books;
+pub mod context;
 pub mod decimal;
 pub mod difference;
 pub mod evidence;
@@ -20,9 +21,11 @@ pub mod run;
 pub mod side;
 pub mod time;
 pub mod value;
+pub mod written;
 
 pub use attribution::{AssignedBy, Attribution, Confidence, ReasonCode, Status};
 pub use books::Books;
+pub use context::DifferenceContext;
 pub use decimal::Decimal;
 pub use difference::{DiffType, Difference, FieldRef, Severity};
 pub use layout::{Field, Layout};
@@ -33,3 +36,4 @@ pub use run::{RunId, RunStatus, Stage};
 pub use side::{PerSide, Side};
 pub use time::{Date, Instant};
 pub use value::{Cell, Kind, Value};
+pub use written::Written;

@@ -100,7 +100,12 @@ fn push_text(out: &mut Vec<u8>, tag: u8, text: &str) {
 
 /// `8-4-4-4-12` hexadecimal digits in one case, as tag and 16 bytes.
 fn pack_uuid(text: &[u8]) -> Option<(u8, [u8; 16])> {
-    if text.len() != 36 || text[8] != b'-' || text[13] != b'-' || text[18] != b'-' || text[23] != b'-' {
+    if text.len() != 36
+        || text[8] != b'-'
+        || text[13] != b'-'
+        || text[18] != b'-'
+        || text[23] != b'-'
+    {
         return None;
     }
     let mut packed = [0u8; 16];
@@ -370,10 +375,12 @@ mod tests {
             "[0-9A-Fa-f-]{36}".prop_map(Value::Text),
             ".*".prop_map(Value::Unparsed),
             any::<i32>().prop_map(|days| Value::Date(Date::from_days(days))),
-            (any::<i64>(), 0u32..1_000_000_000).prop_map(|(s, n)| Value::Instant(Instant::new(s, n))),
+            (any::<i64>(), 0u32..1_000_000_000)
+                .prop_map(|(s, n)| Value::Instant(Instant::new(s, n))),
             any::<i128>().prop_map(Value::Integer),
-            (any::<i64>(), 0u8..=28)
-                .prop_map(|(c, s)| Value::Decimal(Decimal::new(i128::from(c) * 1_000_003, s).unwrap())),
+            (any::<i64>(), 0u8..=28).prop_map(|(c, s)| Value::Decimal(
+                Decimal::new(i128::from(c) * 1_000_003, s).unwrap()
+            )),
         ]
     }
 

@@ -145,7 +145,8 @@ impl Instant {
         if fraction.len() > 9 || parts.next().is_some() {
             return None;
         }
-        let nanoseconds = if fraction.is_empty() { 0 } else { format!("{fraction:0<9}").parse().ok()? };
+        let nanoseconds =
+            if fraction.is_empty() { 0 } else { format!("{fraction:0<9}").parse().ok()? };
         let seconds = i64::from(date.days()) * 86_400 + hour * 3_600 + minute * 60 + second;
         Some(Self { seconds, nanoseconds })
     }

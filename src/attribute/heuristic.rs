@@ -1,0 +1,1 @@
+//! Rules: Rhai functions that name the cause of a difference.

@@ -1,0 +1,3 @@
+//! Attributing: a reason for every difference, from rules first and a model after them.
+
+pub mod heuristic;

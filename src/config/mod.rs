@@ -1,0 +1,1 @@
+//! `recon.yaml`, from what was written to what was meant.

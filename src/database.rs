@@ -1,0 +1,1 @@
+//! Connection pools from a URL. Passwords are never shown.

@@ -1,0 +1,45 @@
+//! A difference in its surroundings: what rules and features may look at.
+
+use super::row::TextBuffer;
+use super::{Cell, Cells, DiffType, FieldRef, Layout, Severity};
+
+/// A difference and the two rows it stands in.
+#[derive(Clone, Copy, Debug)]
+pub struct DifferenceContext<'a> {
+    /// The job's fields.
+    pub layout: &'a Layout,
+    /// The field it is about.
+    pub field: FieldRef,
+    /// What kind it is.
+    pub diff_type: DiffType,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Side A's cells; `None` when that side is missing (a duplicate has its own side only).
+    pub a: Option<Cells<'a>>,
+    /// Side B's cells.
+    pub b: Option<Cells<'a>>,
+    /// A row of the missing side with this key was rejected.
+    pub partner_rejected: bool,
+}
+
+impl<'a> DifferenceContext<'a> {
+    /// The name of the field: `ENTIRE_RECORD` for the whole record.
+    pub fn field_name(&self) -> &'a str {
+        match self.field {
+            FieldRef::EntireRecord => FieldRef::ENTIRE_RECORD,
+            FieldRef::Field(at) => {
+                self.layout.fields().get(usize::from(at)).map_or("", |field| field.name.as_str())
+            }
+        }
+    }
+
+    /// This field's cell of a side; null when it concerns the whole record or the side is missing.
+    pub fn cell<'b>(&self, side: Option<Cells<'a>>, buffer: &'b mut TextBuffer) -> Cell<'b>
+    where
+        'a: 'b,
+    {
+        let FieldRef::Field(at) = self.field else { return Cell::Null };
+        side.and_then(|mut cells| cells.nth(usize::from(at)))
+            .map_or(Cell::Null, |raw| raw.decode(buffer))
+    }
+}

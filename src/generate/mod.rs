@@ -1,0 +1,1 @@
+//! Synthetic sources with known causes.

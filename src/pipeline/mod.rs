@@ -1,0 +1,1 @@
+//! The conductors: the order of the stages, and the plan they follow.

@@ -1,0 +1,1 @@
+//! Applies the numbered migrations of a backend, under a lock, each once, checksummed.
