@@ -1,5 +1,164 @@
 //! The store: runs, records, differences and attributions; one story, two backends.
+//!
+//! [`Store`] is the narrow trait behind which SQLite and PostgreSQL tell the same story. Each
+//! command on a run is atomic: until [`Writer::finish`] has succeeded, nothing of it shows. Storage is
+//! compact (numbers instead of ids, one evidence array instead of two JSON documents); the tables that
+//! people query are views over it.
 
+pub mod batch;
 pub mod migrate;
 pub mod postgres;
+pub mod run;
 pub mod sqlite;
+
+use std::time::Duration;
+
+use crate::diagnostic::Problem;
+use crate::domain::{Date, Progress, ReasonCode, RunId};
+
+pub use batch::{
+    AttributionRow, Batch, DecisionRow, DifferenceRow, RecordKind, RecordRow, RejectedRow, Text,
+};
+pub use run::{
+    AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
+};
+
+/// A lock on a job's date; it is given back when dropped, and dies with the process.
+pub trait RunLock: Send {}
+
+/// Writes the rows of one command on one run.
+pub trait Writer: Send {
+    /// Writes a batch. It may hold a lock on the store for about 100 ms at a time, not longer.
+    fn write(&mut self, batch: &Batch) -> Result<(), Problem>;
+
+    /// Writes what is buffered and, in one transaction, makes everything visible: stage, status,
+    /// counts, and for an attributed run which run is current.
+    fn finish(self: Box<Self>, outcome: &FinishRun) -> Result<(), Problem>;
+}
+
+/// One cell of a query's answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SqlValue {
+    /// SQL null.
+    Null,
+    /// A whole number.
+    Integer(i64),
+    /// A float.
+    Real(f64),
+    /// True or false (PostgreSQL).
+    Boolean(bool),
+    /// Text, and everything that is best shown as text (numeric, uuid, timestamps in RFC 3339).
+    Text(String),
+    /// A JSON document (PostgreSQL `json` and `jsonb`).
+    Json(serde_json::Value),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+/// Receives a query's answer row by row.
+pub trait RowSink {
+    /// The names of the columns, before the first row.
+    fn columns(&mut self, names: &[String]) -> Result<(), Problem>;
+
+    /// One row.
+    fn row(&mut self, values: &[SqlValue]) -> Result<(), Problem>;
+}
+
+/// Where runs are kept.
+pub trait Store: Send + Sync {
+    /// The store's URL without its password, for people.
+    fn url(&self) -> String;
+
+    /// Applies the migrations that are missing, under a lock, and gives their names.
+    fn migrate(&self) -> Result<Vec<String>, Problem>;
+
+    /// Marks RUNNING runs whose lock is free as FAILED, deletes the rows of their last command, and
+    /// gives their ids.
+    fn repair(&self) -> Result<Vec<RunId>, Problem>;
+
+    /// Takes the lock on a job's date, waiting at most `timeout`; then the problem names the holder.
+    fn lock(
+        &self,
+        job: &str,
+        batch_date: Date,
+        timeout: Duration,
+        progress: &dyn Progress,
+    ) -> Result<Box<dyn RunLock>, Problem>;
+
+    /// Makes the file's codes the active ones: new ones are added, known ones updated unless people
+    /// own them, codes that are gone become inactive.
+    fn sync_reason_codes(&self, codes: &[ReasonCode]) -> Result<(), Problem>;
+
+    /// Stores a new run with status RUNNING and no stage.
+    fn create_run(&self, run: &NewRun) -> Result<(), Problem>;
+
+    /// Sets a stored run RUNNING again, for the next command on it.
+    fn resume_run(&self, run: RunId) -> Result<(), Problem>;
+
+    /// Marks a run FAILED and deletes the rows of its unfinished command.
+    fn fail_run(&self, run: RunId, reason: &str) -> Result<(), Problem>;
+
+    /// Opens a writer for the present command on a run.
+    fn writer(&self, run: RunId) -> Result<Box<dyn Writer>, Problem>;
+
+    /// One run.
+    fn run(&self, run: RunId) -> Result<Option<RunRow>, Problem>;
+
+    /// Runs, newest first.
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem>;
+
+    /// Calls `each` for every stored record of a run in the order of their numbers.
+    fn each_record(
+        &self,
+        run: RunId,
+        each: &mut dyn FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem>;
+
+    /// Calls `each` for every difference of a run together with its record, in the order of records
+    /// (all differences of a record come one after the other).
+    fn each_difference(
+        &self,
+        run: RunId,
+        each: &mut dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem>;
+
+    /// The records of a run one of whose sides has this reference.
+    fn records_by_reference(
+        &self,
+        run: RunId,
+        reference: &str,
+    ) -> Result<Vec<OwnedRecord>, Problem>;
+
+    /// The rejected rows of a run, in the order of side and line; at most `limit` of them.
+    fn rejected(&self, run: RunId, limit: usize) -> Result<Vec<RejectedRow>, Problem>;
+
+    /// How many attributions of a run there are of each reason, status and source, as of now.
+    fn attribution_counts(&self, run: RunId) -> Result<Vec<AttributionCount>, Problem>;
+
+    /// Records of a run that passed and that are blocked, as of now: `(passed, blocked)`.
+    fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem>;
+
+    /// Runs one read-only statement. Anything that could write is refused by the store itself.
+    fn query(&self, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem>;
+}
+
+/// A stored record with its differences, owned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnedRecord {
+    /// Its number within the run.
+    pub number: u64,
+    /// Which sides it has, and why.
+    pub kind: RecordKind,
+    /// The evidence array of side A.
+    pub a: Option<String>,
+    /// The evidence array of side B.
+    pub b: Option<String>,
+    /// Line and byte offset on side A.
+    pub place_a: Option<(u64, u64)>,
+    /// Line and byte offset on side B.
+    pub place_b: Option<(u64, u64)>,
+    /// The verdict, once attributed.
+    pub gate: Option<crate::domain::gate::Gate>,
+    /// Its differences.
+    pub differences: Vec<run::OwnedDifference>,
+}

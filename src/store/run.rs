@@ -1,0 +1,199 @@
+//! Runs as the store knows them, and what is read back from it.
+
+use crate::domain::{
+    Date, DiffType, FieldRef, Instant, Layout, RunId, RunStatus, Severity, Stage, Status,
+};
+
+use super::RecordKind;
+
+/// A run that begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// The job's name.
+    pub job: String,
+    /// The system behind source A.
+    pub system_a: String,
+    /// The system behind source B.
+    pub system_b: String,
+    /// The business date.
+    pub batch_date: Date,
+    /// When it began.
+    pub started: Instant,
+    /// The layout of its records.
+    pub layout: Layout,
+    /// Whether matched records are kept (`keep: all`).
+    pub keep_all: bool,
+    /// Configuration, rules, program version: what is known at the start.
+    pub metadata: serde_json::Value,
+}
+
+/// How a command on a run ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinishRun {
+    /// When it ended.
+    pub ended: Instant,
+    /// COMPLETED or COMPLETED_WITH_ERRORS.
+    pub status: RunStatus,
+    /// How far the run has got now.
+    pub stage: Stage,
+    /// All records of the run, stored or not.
+    pub total_records: u64,
+    /// All differences, 0 before comparing.
+    pub total_differences: u64,
+    /// The run's metadata as it stands now (replaces what was stored).
+    pub metadata: serde_json::Value,
+}
+
+/// A stored run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    /// Its id.
+    pub id: RunId,
+    /// The job's name.
+    pub job: String,
+    /// The system behind source A.
+    pub system_a: String,
+    /// The system behind source B.
+    pub system_b: String,
+    /// The business date.
+    pub batch_date: Date,
+    /// When its first command began.
+    pub started: Instant,
+    /// When its last command ended.
+    pub ended: Option<Instant>,
+    /// How its last command ended.
+    pub status: RunStatus,
+    /// How far it got; `None` before its records are stored.
+    pub stage: Option<Stage>,
+    /// The newer run that took its place.
+    pub superseded_by: Option<RunId>,
+    /// All records.
+    pub total_records: u64,
+    /// All differences.
+    pub total_differences: u64,
+    /// The layout of its records.
+    pub layout: Layout,
+    /// Whether matched records are kept.
+    pub keep_all: bool,
+    /// Configuration, rules, sources, counts.
+    pub metadata: serde_json::Value,
+}
+
+/// Which runs to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only this job's.
+    pub job: Option<String>,
+    /// Only this business date's.
+    pub batch_date: Option<Date>,
+    /// Not the failed ones.
+    pub not_failed: bool,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// A stored record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StoredRecord<'a> {
+    /// Its number within the run.
+    pub number: u64,
+    /// Which sides it has.
+    pub kind: RecordKind,
+    /// The evidence array of side A.
+    pub a: Option<&'a str>,
+    /// The evidence array of side B (for a pair always there, also when it equals side A's).
+    pub b: Option<&'a str>,
+    /// Line and byte offset on side A.
+    pub place_a: Option<(u64, u64)>,
+    /// Line and byte offset on side B.
+    pub place_b: Option<(u64, u64)>,
+    /// A row of the missing side with this key was rejected.
+    pub partner_rejected: bool,
+}
+
+/// A stored difference with what was decided about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StoredDifference<'a> {
+    /// Its number within the run.
+    pub number: u64,
+    /// The field it is about.
+    pub field: FieldRef,
+    /// What kind it is.
+    pub diff_type: DiffType,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The canonical text of side A.
+    pub value_a: Option<&'a str>,
+    /// The canonical text of side B.
+    pub value_b: Option<&'a str>,
+    /// What was decided; `None` before attributing.
+    pub attribution: Option<StoredAttribution<'a>>,
+}
+
+/// A stored attribution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StoredAttribution<'a> {
+    /// The code of the reason.
+    pub reason: &'a str,
+    /// How sure, 0 to 1.
+    pub confidence: f64,
+    /// Where it stands.
+    pub status: Status,
+    /// Who says so.
+    pub assigned_by: &'a str,
+    /// A person has decided it or holds it in a proposal: the machine keeps its hands off.
+    pub held_by_people: bool,
+    /// The explanation as a JSON document.
+    pub explanation: Option<&'a str>,
+}
+
+/// A stored difference, owned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnedDifference {
+    /// Its number within the run.
+    pub number: u64,
+    /// The field it is about.
+    pub field: FieldRef,
+    /// What kind it is.
+    pub diff_type: DiffType,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The canonical text of side A.
+    pub value_a: Option<String>,
+    /// The canonical text of side B.
+    pub value_b: Option<String>,
+    /// Reason, confidence, status, assigned by, explanation; `None` before attributing.
+    pub attribution: Option<OwnedAttribution>,
+}
+
+/// A stored attribution, owned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnedAttribution {
+    /// The code of the reason.
+    pub reason: String,
+    /// How sure, 0 to 1.
+    pub confidence: f64,
+    /// Where it stands.
+    pub status: Status,
+    /// Who says so.
+    pub assigned_by: String,
+    /// The explanation as a JSON document.
+    pub explanation: Option<String>,
+}
+
+/// How many attributions of one kind a run has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributionCount {
+    /// The code of the reason.
+    pub reason: String,
+    /// Whether business explains it.
+    pub functional: bool,
+    /// Where they stand.
+    pub status: Status,
+    /// Who says so: `RULE:…`, `MODEL:…`, `NONE` or a person.
+    pub assigned_by: String,
+    /// How many.
+    pub count: u64,
+}
