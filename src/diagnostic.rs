@@ -59,7 +59,7 @@ pub struct Problem {
     /// A sentence that says what is wrong.
     pub message: String,
     /// Where.
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
     /// What to do, if we know it.
     pub help: Option<String>,
 }
@@ -103,7 +103,7 @@ impl Problem {
     /// The same problem with its place.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
-        self.place = Some(place);
+        self.place = Some(Box::new(place));
         self
     }
 
