@@ -1,0 +1,72 @@
+//! Business calendars: weekends and holidays.
+
+use crate::domain::Date;
+
+/// The days on which business is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    /// Days off, Monday first.
+    weekend: [bool; 7],
+    /// Sorted, each on a weekday, each once.
+    holidays: Vec<Date>,
+}
+
+impl Default for Calendar {
+    /// Monday to Friday, no holidays.
+    fn default() -> Self {
+        Self::new(Self::default_weekend(), Vec::new())
+    }
+}
+
+impl Calendar {
+    /// Saturday and Sunday, as days off Monday first.
+    pub(super) const fn default_weekend() -> [bool; 7] {
+        [false, false, false, false, false, true, true]
+    }
+
+    /// A calendar with these weekly days off (Monday first) and these single ones.
+    pub fn new(weekend: [bool; 7], mut holidays: Vec<Date>) -> Self {
+        holidays.retain(|day| !weekend[day.weekday() as usize]);
+        holidays.sort_unstable();
+        holidays.dedup();
+        Self { weekend, holidays }
+    }
+
+    /// The business days after `from` up to and including `to`; negative when `to` is earlier.
+    pub fn business_days_between(&self, from: Date, to: Date) -> i64 {
+        self.ordinal(to) - self.ordinal(from)
+    }
+
+    /// The number of business days up to and including `day`, from an arbitrary origin.
+    fn ordinal(&self, day: Date) -> i64 {
+        let working = 7 - self.weekend.iter().filter(|off| **off).count() as i64;
+        // Weeks begin on the Monday before 1970-01-01.
+        let since_monday = i64::from(day.days()) + 3;
+        let weeks = since_monday.div_euclid(7);
+        let in_week = since_monday.rem_euclid(7) as usize;
+        let so_far = self.weekend[..=in_week].iter().filter(|off| !**off).count() as i64;
+        let holidays = self.holidays.partition_point(|holiday| *holiday <= day) as i64;
+        weeks * working + so_far - holidays
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn counts_what_counting_day_by_day_counts(start in -400i32..400, length in 0i32..400, off in proptest::collection::vec(-500i32..900, 0..9)) {
+            let holidays: Vec<_> = off.into_iter().map(Date::from_days).collect();
+            let calendar = Calendar::new([false, false, false, false, true, true, false], holidays.clone());
+            let by_hand = (start + 1..=start + length)
+                .map(Date::from_days)
+                .filter(|day| !matches!(day.weekday(), 4 | 5) && !holidays.contains(day))
+                .count() as i64;
+            let (from, to) = (Date::from_days(start), Date::from_days(start + length));
+            prop_assert_eq!(calendar.business_days_between(from, to), by_hand);
+            prop_assert_eq!(calendar.business_days_between(to, from), -by_hand);
+        }
+    }
+}
