@@ -18,8 +18,8 @@ pub enum Placed<'a> {
         side: Side,
         /// The row.
         row: RowRef<'a>,
-        /// The other side has a row of this key, but it was rejected.
-        partner_rejected: bool,
+        /// The other side has a row of this key, but it was rejected: its line and byte offset.
+        rejected_partner: Option<(u64, u64)>,
     },
     /// A row too many of its key.
     Surplus {
@@ -43,14 +43,14 @@ struct Chain {
     first: u32,
     last: u32,
     count: u32,
-    /// A row of this key was rejected.
-    rejected: bool,
+    /// Line and byte offset of the first row of this key that was rejected.
+    rejected: Option<(u64, u64)>,
 }
 
 const END: u32 = u32::MAX;
 
 impl Chain {
-    const EMPTY: Self = Self { first: END, last: END, count: 0, rejected: false };
+    const EMPTY: Self = Self { first: END, last: END, count: 0, rejected: None };
 
     fn push(&mut self, at: u32, next: &mut [u32]) {
         if self.count == 0 {
@@ -127,10 +127,10 @@ fn one_sided<'a>(
     next: &PerSide<Vec<u32>>,
     place: &mut impl FnMut(Placed<'a>),
 ) {
-    let partner_rejected = chains[side.other()].rejected;
+    let rejected_partner = chains[side.other()].rejected;
     for (at, row) in chains[side].rows(rows[side], &next[side]).enumerate() {
         if at == 0 {
-            place(Placed::Alone { side, row, partner_rejected });
+            place(Placed::Alone { side, row, rejected_partner });
         } else {
             place(Placed::Surplus { side, row });
         }
@@ -168,7 +168,7 @@ fn group<'a>(
             };
             let chain = &mut groups[index].chains[side];
             if row.rejected {
-                chain.rejected = true;
+                chain.rejected = chain.rejected.or(Some((row.line, row.offset)));
             } else {
                 chain.push(at as u32, &mut next[side]);
             }
@@ -249,11 +249,11 @@ mod tests {
         let b: Vec<_> = b.iter().map(|row| row.borrow(1)).map(rejected).collect();
         let mut told = Vec::new();
         align(PerSide { a: &a, b: &b }, 1, &ByValue, |placed| {
-            if let Placed::Alone { partner_rejected, .. } = placed {
-                told.push(partner_rejected);
+            if let Placed::Alone { rejected_partner, .. } = placed {
+                told.push(rejected_partner);
             }
         });
-        assert_eq!(told, [true]);
+        assert_eq!(told, [Some((2, 0))]);
     }
 
     proptest! {

@@ -45,7 +45,7 @@ pub struct RecordRow {
     pub gate: Option<Gate>,
     /// Whether it has differences (false while nobody has compared it).
     pub broken: bool,
-    /// A row of the missing side with this key was rejected.
+    /// A row of the missing side with this key was rejected; that side's place is the rejected row's.
     pub partner_rejected: bool,
     /// Line and byte offset on side A.
     pub place_a: Option<(u64, u64)>,
@@ -152,6 +152,18 @@ impl Batch {
     /// The text behind a reference into this batch.
     pub fn text(&self, text: Text) -> &str {
         self.text.get(text.start as usize..text.end as usize).unwrap_or_default()
+    }
+
+    /// Moves the numbers of new records and differences up by these amounts: a batch is made with
+    /// numbers from 1 on, wherever it was made, and learns its place when it is written.
+    pub fn renumber(&mut self, records: u64, differences: u64) {
+        for record in &mut self.records {
+            record.number += records;
+        }
+        for difference in &mut self.differences {
+            difference.number += differences;
+            difference.record += records;
+        }
     }
 
     /// Whether there is nothing to write.
