@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value as Json, json};
-
-use super::{DiffType, PerSide};
+use super::PerSide;
 
 /// Counts of a run. Rows are counted on their side, pairs once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,52 +66,6 @@ impl Books {
         }
     }
 
-    /// The books as they are stored with a run.
-    pub fn to_json(&self) -> Json {
-        let sides = |counts: &PerSide<u64>| json!({ "a": counts.a, "b": counts.b });
-        json!({
-            "read": sides(&self.read),
-            "filtered": sides(&self.filtered),
-            "rejected": sides(&self.rejected),
-            "duplicates": sides(&self.duplicates),
-            "missing_in": sides(&self.missing_in),
-            "aligned": self.aligned,
-            "matched": self.matched,
-            "within_tolerance": self.within_tolerance,
-            "breaks": self.breaks,
-            "by_type": self.by_type,
-            "by_field": self.by_field,
-        })
-    }
-
-    /// Reads what [`to_json`](Self::to_json) wrote; what is not there counts as 0.
-    pub fn from_json(json: &Json) -> Self {
-        let count = |json: &Json, key: &str| json.get(key).and_then(Json::as_u64).unwrap_or(0);
-        let sides = |key: &str| {
-            let json = json.get(key).unwrap_or(&Json::Null);
-            PerSide { a: count(json, "a"), b: count(json, "b") }
-        };
-        let entries = |key: &str| {
-            let map = json.get(key).and_then(Json::as_object).into_iter().flatten();
-            map.map(|(name, count)| (name.clone(), count.as_u64().unwrap_or(0)))
-        };
-        Self {
-            read: sides("read"),
-            filtered: sides("filtered"),
-            rejected: sides("rejected"),
-            duplicates: sides("duplicates"),
-            missing_in: sides("missing_in"),
-            aligned: count(json, "aligned"),
-            matched: count(json, "matched"),
-            within_tolerance: count(json, "within_tolerance"),
-            breaks: count(json, "breaks"),
-            by_type: entries("by_type")
-                .filter_map(|(name, count)| Some((DiffType::from_name(&name)?.name(), count)))
-                .collect(),
-            by_field: entries("by_field").collect(),
-        }
-    }
-
     /// The first sum that does not close, in words: every row read must be paired, one-sided,
     /// a duplicate, rejected or filtered, exactly once. `None` if all is well.
     pub fn discrepancy(&self) -> Option<String> {
@@ -156,18 +108,6 @@ impl Books {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_stored_reads_back() {
-        let books = Books {
-            read: PerSide { a: 3, b: 2 },
-            by_type: [("NULL_MISMATCH", 2)].into(),
-            by_field: [("amount".to_owned(), 2)].into(),
-            ..Books::default()
-        };
-        assert_eq!(Books::from_json(&books.to_json()), books);
-        assert_eq!(Books::from_json(&Json::Null), Books::default());
-    }
 
     #[test]
     fn a_lost_row_is_noticed() {

@@ -32,7 +32,7 @@ pub use layout::{Field, Layout};
 pub use progress::{Progress, Quiet};
 pub use raw::{RawCells, Rejection};
 pub use row::{Cells, RawCell, Row, RowRef};
-pub use run::{RunId, RunStatus, Seconds, Stage};
+pub use run::{RunId, RunStatus, Stage};
 pub use side::{PerSide, Side};
 pub use time::{Date, Instant};
 pub use value::{Cell, Kind, Value};

@@ -4,21 +4,6 @@ use std::fmt;
 
 use super::difference::names;
 
-/// Where the time of a run went, in seconds. The parts of several threads are averaged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Seconds {
-    /// From begin to end.
-    pub total: f64,
-    /// Reading, normalizing and partitioning.
-    pub read: f64,
-    /// Aligning.
-    pub align: f64,
-    /// Comparing and attributing.
-    pub compare: f64,
-    /// Writing to the store.
-    pub store: f64,
-}
-
 /// The identity of a run, a UUIDv7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(pub uuid::Uuid);
