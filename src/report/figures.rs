@@ -168,13 +168,10 @@ mod tests {
         assert_eq!(["0", "999", "1,000", "1,234,567"], [0, 999, 1_000, 1_234_567].map(count)[..]);
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(1_048_575), "1.0 MiB");
-        assert_eq!([0.414, 12.34, 59.99, 125.2, 3_725.0].map(duration), [
-            "0.41 s",
-            "12.3 s",
-            "1 min 0 s",
-            "2 min 5 s",
-            "1 h 2 min"
-        ]);
+        assert_eq!(
+            [0.414, 12.34, 59.99, 125.2, 3_725.0].map(duration),
+            ["0.41 s", "12.3 s", "1 min 0 s", "2 min 5 s", "1 h 2 min"]
+        );
         assert_eq!(counted(1, "row", "rows"), "1 row");
     }
 

@@ -206,7 +206,8 @@ fn remarks(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     if !summary.warnings.is_empty() {
         writeln!(out, "\n## Warnings\n")?;
         for warning in &summary.warnings {
-            let place = warning.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+            let place =
+                warning.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
             writeln!(out, "- {}", safe(&format!("{place}{} [{}]", warning.message, warning.code)))?;
         }
     }

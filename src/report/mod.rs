@@ -8,7 +8,7 @@ pub mod figures;
 mod markdown;
 mod paint;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod summary;
 mod text;
 

@@ -90,11 +90,7 @@ pub struct Records {
 impl Records {
     /// All records: pairs, one-sided rows and surplus rows.
     pub const fn total(&self) -> u64 {
-        self.aligned
-            + self.missing_in_a
-            + self.missing_in_b
-            + self.duplicates_a
-            + self.duplicates_b
+        self.aligned + self.missing_in_a + self.missing_in_b + self.duplicates_a + self.duplicates_b
     }
 }
 
@@ -331,12 +327,11 @@ impl Summary {
     pub fn proved(self) -> Result<Self, Problem> {
         match self.discrepancy() {
             None => Ok(self),
-            Some(discrepancy) => {
-                Err(Problem::inconsistent("books-do-not-close", discrepancy).help(format!(
+            Some(discrepancy) => Err(Problem::inconsistent("books-do-not-close", discrepancy)
+                .help(format!(
                     "this is a mistake in recon, not in the data; run {} must not be used",
                     self.run_id
-                )))
-            }
+                ))),
         }
     }
 

@@ -114,8 +114,11 @@ impl Page<'_> {
     fn head(&mut self, summary: &Summary) -> io::Result<()> {
         let sources = &summary.sources;
         let title = format!("{}  {}", visible(&summary.job), summary.batch_date);
-        let systems =
-            format!("{} (A) against {} (B)", visible(&sources.a.system), visible(&sources.b.system));
+        let systems = format!(
+            "{} (A) against {} (B)",
+            visible(&sources.a.system),
+            visible(&sources.b.system)
+        );
         writeln!(self.out, "{}  {systems}", self.paint.strong(title))?;
         let status = match summary.status {
             "COMPLETED" => self.paint.good(summary.status),
@@ -305,7 +308,8 @@ impl Page<'_> {
         }
         self.heading("Warnings", None)?;
         for warning in &summary.warnings {
-            let place = warning.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+            let place =
+                warning.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
             let text = format!("{place}{} [{}]", warning.message, warning.code);
             self.wrapped(&visible(&text), 2)?;
         }
