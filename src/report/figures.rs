@@ -145,7 +145,7 @@ pub fn clip(text: &str, columns: usize) -> Cow<'_, str> {
 /// `text` with spaces up to `columns`: behind it, or before it if `right`.
 pub fn pad(text: &str, columns: usize, right: bool) -> String {
     let spaces = " ".repeat(columns.saturating_sub(width(text)));
-    if right { spaces + text } else { text.to_owned() + &spaces }
+    if right { spaces + text } else { text.to_owned() + spaces.as_str() }
 }
 
 /// A word for a shell: in quotes unless it is plain.
