@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::blocks::{Blocks, Limits, Window};
 use super::csv::{CsvPlan, Header};
-use super::dialect::PieceKind;
+use super::dialect::{Fields, PieceKind};
 use super::parse::BlockParser;
 use crate::diagnostic::{Place, Problem};
 use crate::domain::RawCells;
@@ -48,15 +48,14 @@ impl Opened {
                         "a quote is opened in the first row and never closed",
                     ));
                 }
-                let written = &window.text()[..piece.end];
-                let (mut spans, mut scratch) = (Vec::new(), Vec::new());
-                plan.dialect.split(piece.kind, written, &mut spans, &mut scratch);
+                let mut fields = Fields::default();
+                plan.dialect.piece_with_fields(window.text(), &mut fields);
                 if *header == Header::Numbered {
-                    (1..=spans.len()).map(|number| format!("#{number}")).collect()
+                    (1..=fields.spans.len()).map(|number| format!("#{number}")).collect()
                 } else {
-                    let mut names = Vec::with_capacity(spans.len());
-                    for (at, span) in spans.iter().enumerate() {
-                        match std::str::from_utf8(span.of(written, &scratch)) {
+                    let mut names = Vec::with_capacity(fields.spans.len());
+                    for (at, span) in fields.spans.iter().enumerate() {
+                        match std::str::from_utf8(span.of(window.text(), &fields.scratch)) {
                             Ok(name) if !name.contains('\0') => names.push(name.to_owned()),
                             _ => return Err(undecodable(&plan, place, at + 1)),
                         }
