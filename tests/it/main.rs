@@ -1,0 +1,3 @@
+//! The tests of what people see, in one binary.
+
+mod config_errors;
