@@ -1,4 +1,4 @@
-//! recon: see ARCHITECTURE.md.
+#![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod align;
 pub mod attribute;

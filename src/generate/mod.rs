@@ -1,1 +1,142 @@
-//! Synthetic sources with known causes.
+//! Synthetic sources with known causes: a pair of extracts, the `recon.yaml` that reconciles
+//! them, and `labels.csv` with the true cause of every difference.
+//!
+//! The same seed and noise give the same bytes on every machine and thread count. It reads no
+//! clock and uses no float; it knows the formats it writes and nothing of how recon reads them,
+//! so that the pair is an independent test of all the stages.
+
+mod block;
+mod cause;
+mod folder;
+mod noise;
+mod random;
+mod trade;
+mod write;
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::Path;
+use std::thread;
+
+use crossbeam_channel::bounded;
+use serde::Serialize;
+
+use self::block::{Block, TRADES_PER_BLOCK};
+pub use self::cause::Cause;
+use self::folder::PairFolder;
+pub use self::noise::{Noise, NoiseSpec, Rate};
+use crate::diagnostic::Problem;
+use crate::domain::progress::{Progress, Unit};
+
+/// What to generate.
+#[derive(Clone, Debug, Default)]
+pub struct GenerateOptions {
+    /// The number of true trades; each side has nearly as many rows.
+    pub rows: u64,
+    /// The same seed gives the same files.
+    pub seed: u64,
+    /// How often each cause strikes.
+    pub noise: Noise,
+    /// Rules to lay beside the pair as `rules/attribution.rhai`; without them the written
+    /// `recon.yaml` names none and every cause is left to the model.
+    pub attribution_rules: Option<String>,
+    /// Whether files of the folder may be overwritten.
+    pub force: bool,
+}
+
+/// What was generated.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Generated {
+    /// Data rows of `source_a.csv`.
+    pub rows_a: u64,
+    /// Data rows of `source_b.csv`.
+    pub rows_b: u64,
+    /// Rows of `labels.csv`: every difference that the pair has.
+    pub differences: u64,
+    /// The labels by reason code; codes that don't occur are left out.
+    pub by_reason: BTreeMap<&'static str, u64>,
+    /// The files written, in the folder.
+    pub files: Vec<&'static str>,
+}
+
+impl Generated {
+    fn count(&mut self, block: &Block) {
+        self.rows_a += block.rows.a;
+        self.rows_b += block.rows.b;
+        for (cause, count) in Cause::ALL.into_iter().zip(block.by_cause) {
+            if count > 0 {
+                self.differences += count;
+                *self.by_reason.entry(cause.code()).or_default() += count;
+            }
+        }
+    }
+}
+
+/// Writes `source_a.csv`, `source_b.csv`, `labels.csv`, `recon.yaml` and `rules/` into `folder`,
+/// which is made if need be. Nothing appears under its name before all is written.
+///
+/// Errors: a file that exists already (without `force`), one that can't be written, interruption.
+pub fn generate(
+    options: &GenerateOptions,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<Generated, Problem> {
+    let mut folder = PairFolder::create(folder, options)?;
+    let mut generated = Generated::default();
+    progress.start("generate", options.rows, Unit::Items);
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let outcome = for_each_block(options, threads, |block| {
+        if progress.interrupted() {
+            return Err(Problem::interrupted());
+        }
+        folder.append(&block)?;
+        generated.count(&block);
+        progress.advance(block.trades);
+        Ok(())
+    });
+    progress.finish();
+    outcome?;
+    generated.files = folder.keep()?;
+    Ok(generated)
+}
+
+/// Makes the blocks on so many threads and gives them to `take` in their order. At most a few
+/// blocks a thread wait to be taken.
+fn for_each_block(
+    options: &GenerateOptions,
+    threads: usize,
+    mut take: impl FnMut(Block) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let blocks = options.rows.div_ceil(TRADES_PER_BLOCK);
+    let make = |number: u64| {
+        let trades = TRADES_PER_BLOCK.min(options.rows - number * TRADES_PER_BLOCK);
+        Block::make(options.seed, number, trades, &options.noise)
+    };
+    thread::scope(|scope| {
+        // Thread t makes the blocks t, t + threads, …, so taking turns gives them in order. The
+        // receivers die with this closure, which ends the threads if `take` fails.
+        let receivers: Vec<_> = (0..threads)
+            .map(|first| {
+                let (sender, receiver) = bounded(4);
+                scope.spawn(move || {
+                    for number in (first as u64..blocks).step_by(threads) {
+                        if sender.send(make(number)).is_err() {
+                            break;
+                        }
+                    }
+                });
+                receiver
+            })
+            .collect();
+        for (_, receiver) in (0..blocks).zip(receivers.iter().cycle()) {
+            let block = receiver.recv().map_err(|_| {
+                Problem::inconsistent("block-lost", "a block of trades was not made")
+            })?;
+            take(block)?;
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests;

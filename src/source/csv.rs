@@ -1,8 +1,13 @@
 //! Delimited text files: any delimiter, quote and encoding, plain or compressed.
 
+use std::path::{Path, PathBuf};
+
+use encoding_rs::{Encoding, UTF_8};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::dialect::Dialect;
+use crate::diagnostic::{PathStep, Problem, SpecProblem, nearest};
 use crate::domain::Written;
 
 /// The options of `read: { csv: … }`.
@@ -27,4 +32,190 @@ pub struct CsvSpec {
     pub comment: Option<String>,
     /// Cells that mean null. Default the empty cell; replaces the default.
     pub null_values: Option<Vec<String>>,
+}
+
+/// Where the names of the columns come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// The first row.
+    FirstRow,
+    /// The configuration.
+    Named(Vec<String>),
+    /// The columns are counted: `#1`, `#2` and so on.
+    Numbered,
+}
+
+impl Header {
+    /// What says how many fields a row has, in a sentence that goes on with the number.
+    pub(super) fn says(&self) -> &'static str {
+        match self {
+            Self::FirstRow => "the header has",
+            Self::Named(_) => "`columns` has",
+            Self::Numbered => "the first row has",
+        }
+    }
+}
+
+/// How a delimited text file is read, with everything decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvPlan {
+    /// The file.
+    pub path: PathBuf,
+    /// The encoding of the text.
+    pub encoding: &'static Encoding,
+    /// Where the names of the columns come from.
+    pub header: Header,
+    /// The lines before the header.
+    pub skip_rows: u64,
+    /// The cells that mean null.
+    pub null_values: Vec<String>,
+    pub(super) dialect: Dialect,
+}
+
+impl CsvSpec {
+    /// What is meant; a relative path is relative to the folder `base`.
+    ///
+    /// # Errors
+    /// Every problem of the piece.
+    pub fn resolve(&self, base: &Path) -> Result<CsvPlan, Vec<SpecProblem>> {
+        let mut problems = Vec::new();
+        let mut complain = |key: &str, problem: Problem| {
+            problems.push(SpecProblem::new([key], problem));
+        };
+        if self.path.is_empty() {
+            complain("path", Problem::usage("empty-path", "`path` is empty"));
+        }
+        let mut dialect = Dialect::default();
+        for (key, written, byte) in [
+            ("delimiter", &self.delimiter, &mut dialect.delimiter),
+            ("quote", &self.quote, &mut dialect.quote),
+        ] {
+            match written.as_deref().map(|text| one_byte(key, text)) {
+                None => {}
+                Some(Ok(meant)) => *byte = meant,
+                Some(Err(problem)) => complain(key, problem),
+            }
+        }
+        match self.comment.as_deref().map(|text| one_byte("comment", text)) {
+            None => {}
+            Some(Ok(meant)) => dialect.comment = Some(meant),
+            Some(Err(problem)) => complain("comment", problem),
+        }
+        let mut clash = |key: &str, other: &str, byte: u8| {
+            let message = format!("`{key}` and `{other}` are both `{}`", byte.escape_ascii());
+            complain(key, Problem::usage("same-character", message).help("they must differ"));
+        };
+        if dialect.quote == dialect.delimiter {
+            let key = if self.quote.is_some() { "quote" } else { "delimiter" };
+            clash(key, if key == "quote" { "delimiter" } else { "quote" }, dialect.quote);
+        }
+        if dialect.comment == Some(dialect.delimiter) {
+            clash("comment", "delimiter", dialect.delimiter);
+        } else if dialect.comment == Some(dialect.quote) {
+            clash("comment", "quote", dialect.quote);
+        }
+        let encoding = match self.encoding.as_deref().map(encoding) {
+            None => UTF_8,
+            Some(Ok(encoding)) => encoding,
+            Some(Err(problem)) => {
+                complain("encoding", problem);
+                UTF_8
+            }
+        };
+        let has_header = self.header.is_none_or(|header| *header);
+        let header = match &self.columns {
+            None if has_header => Header::FirstRow,
+            None => Header::Numbered,
+            Some(names) => {
+                if has_header {
+                    let message = "`columns` names the columns of a file without a header row";
+                    let problem = Problem::usage("columns-with-header", message)
+                        .help("add `header: false`, or remove `columns`");
+                    complain("columns", problem);
+                }
+                if names.is_empty() {
+                    complain("columns", Problem::usage("no-columns", "`columns` is empty"));
+                }
+                for (at, name) in names.iter().enumerate() {
+                    if let Some(first) = names[..at].iter().position(|other| other == name) {
+                        let message =
+                            format!("columns {} and {} are both named `{name}`", first + 1, at + 1);
+                        let path = [PathStep::from("columns"), PathStep::from(at)];
+                        let problem = Problem::usage("duplicate-column", message);
+                        problems.push(SpecProblem::new(path, problem));
+                    }
+                }
+                Header::Named(names.clone())
+            }
+        };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(CsvPlan {
+            path: base.join(&self.path),
+            encoding,
+            header,
+            skip_rows: self.skip_rows.map_or(0, |rows| *rows),
+            null_values: self.null_values.clone().unwrap_or_else(|| vec![String::new()]),
+            dialect,
+        })
+    }
+}
+
+/// The one byte that a setting means.
+fn one_byte(key: &str, text: &str) -> Result<u8, Problem> {
+    match text.as_bytes() {
+        b"\\t" | b"tab" => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | 0) => Ok(*byte),
+        _ => {
+            let message = format!("`{key}` is `{}`, not one ASCII character", text.escape_debug());
+            Err(Problem::usage("not-one-character", message).help(match key {
+                "delimiter" => r#"such as `","`, `";"`, `"|"` or `tab`"#,
+                "quote" => r#"such as `"'"`"#,
+                _ => r##"such as `"#"`"##,
+            }))
+        }
+    }
+}
+
+/// The encodings that people ask for, by the labels that they use. The standard has more labels,
+/// all of which are understood.
+const LABELS: [&str; 26] = [
+    "utf-8",
+    "utf-16le",
+    "utf-16be",
+    "windows-1252",
+    "windows-1250",
+    "windows-1251",
+    "windows-1253",
+    "windows-1254",
+    "windows-1255",
+    "windows-1256",
+    "windows-1257",
+    "windows-1258",
+    "windows-874",
+    "iso-8859-1",
+    "iso-8859-2",
+    "iso-8859-5",
+    "iso-8859-15",
+    "macintosh",
+    "ibm866",
+    "koi8-r",
+    "shift_jis",
+    "euc-jp",
+    "euc-kr",
+    "gbk",
+    "gb18030",
+    "big5",
+];
+
+fn encoding(label: &str) -> Result<&'static Encoding, Problem> {
+    Encoding::for_label_no_replacement(label.as_bytes()).ok_or_else(|| {
+        let problem =
+            Problem::usage("unknown-encoding", format!("`{label}` is not a known encoding"));
+        problem.help(match nearest(label, LABELS) {
+            Some(label) => format!("did you mean `{label}`?"),
+            None => "a WHATWG label such as `windows-1252` or `utf-16le`".into(),
+        })
+    })
 }

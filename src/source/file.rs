@@ -1,0 +1,246 @@
+//! The bytes of a source's file: digested as they are on disk, decompressed if they need it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::diagnostic::{Problem, nearest};
+
+/// What was read, so that an auditor can show that it is still the same file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceDigest {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size on disk, in bytes.
+    pub bytes: u64,
+    /// The SHA-256 of these bytes, in lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A reader that can look at what comes before it is read.
+struct Peekable<R> {
+    head: Vec<u8>,
+    reader: R,
+}
+
+impl<R: Read> Peekable<R> {
+    fn new(reader: R) -> Self {
+        Self { head: Vec::new(), reader }
+    }
+
+    /// The next `count` bytes, or what there is.
+    fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
+        let missing = count.saturating_sub(self.head.len());
+        (&mut self.reader).take(missing as u64).read_to_end(&mut self.head)?;
+        Ok(&self.head)
+    }
+}
+
+impl<R: Read> Read for Peekable<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.head.is_empty() {
+            return self.reader.read(out);
+        }
+        let length = self.head.len().min(out.len());
+        out[..length].copy_from_slice(&self.head[..length]);
+        self.head.drain(..length);
+        Ok(length)
+    }
+}
+
+/// The bytes on disk, digested as they pass.
+struct Digesting {
+    file: File,
+    digest: Sha256,
+    read: u64,
+}
+
+impl Digesting {
+    /// A piece of the file is digested while it is still in the processor's cache.
+    const PIECE: usize = 256 * 1024;
+}
+
+impl Read for Digesting {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let length = out.len().min(Self::PIECE);
+        let length = self.file.read(&mut out[..length])?;
+        self.digest.update(&out[..length]);
+        self.read += length as u64;
+        Ok(length)
+    }
+}
+
+type Raw = Peekable<Digesting>;
+
+enum Content {
+    Plain(Raw),
+    Gzip(Box<MultiGzDecoder<Raw>>),
+    Zstd(zstd::Decoder<'static, io::BufReader<Raw>>),
+}
+
+impl Read for Content {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(raw) => raw.read(out),
+            Self::Gzip(decoder) => decoder.read(out),
+            Self::Zstd(decoder) => decoder.read(out),
+        }
+    }
+}
+
+/// A file being read. What it holds decides whether it is decompressed, not its name.
+pub(super) struct SourceFile {
+    path: PathBuf,
+    size: u64,
+    content: Peekable<Content>,
+}
+
+impl SourceFile {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// The file can't be opened, is a folder, or holds something that is not text.
+    pub fn open(path: &Path) -> Result<Self, Problem> {
+        let file = File::open(path).map_err(|error| not_opened(path, &error))?;
+        let metadata = file.metadata().map_err(|error| not_opened(path, &error))?;
+        if metadata.is_dir() {
+            return Err(Problem::source("source-unreadable", "this is a folder, not a file")
+                .in_file(path)
+                .help("`path` names one file"));
+        }
+        let mut raw = Peekable::new(Digesting { file, digest: Sha256::new(), read: 0 });
+        let failed = |error: io::Error, at: u64| unreadable(path, at, &error);
+        let head = raw.peek(6).map_err(|error| failed(error, 0))?;
+        if let Some((what, help)) = not_text(head) {
+            return Err(Problem::source("source-not-text", format!("this is {what}, not text"))
+                .in_file(path)
+                .help(help));
+        }
+        let content = match head {
+            [0x1f, 0x8b, ..] => Content::Gzip(Box::new(MultiGzDecoder::new(raw))),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+                let decoder = zstd::Decoder::new(raw).map_err(|error| failed(error, 0))?;
+                Content::Zstd(decoder)
+            }
+            _ => Content::Plain(raw),
+        };
+        Ok(Self { path: path.to_owned(), size: metadata.len(), content: Peekable::new(content) })
+    }
+
+    /// The file, as the person would name it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The size on disk when the file was opened, in bytes; 0 for what is not a plain file.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// How many bytes have been read from the disk.
+    pub fn bytes_read(&mut self) -> u64 {
+        self.raw().reader.read
+    }
+
+    /// The next `count` bytes of the content, or what there is; they are not consumed.
+    pub fn peek(&mut self, count: usize) -> Result<&[u8], Problem> {
+        match self.content.peek(count) {
+            Ok(_) => Ok(&self.content.head),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Reads some of the content; 0 bytes at its end only.
+    pub fn read(&mut self, out: &mut [u8]) -> Result<usize, Problem> {
+        loop {
+            match self.content.read(out) {
+                Ok(length) => return Ok(length),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(&error)),
+            }
+        }
+    }
+
+    /// Reads on to the end of the file and tells what it was.
+    pub fn finish(mut self) -> Result<SourceDigest, Problem> {
+        if let Err(error) = io::copy(&mut self.raw().reader, &mut io::sink()) {
+            return Err(self.failed(&error));
+        }
+        let raw = &mut self.raw().reader;
+        let sum = std::mem::take(&mut raw.digest).finalize();
+        let bytes = raw.read;
+        let sha256 = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(SourceDigest { path: self.path, bytes, sha256 })
+    }
+
+    fn raw(&mut self) -> &mut Raw {
+        match &mut self.content.reader {
+            Content::Plain(raw) => raw,
+            Content::Gzip(decoder) => decoder.get_mut(),
+            Content::Zstd(decoder) => decoder.get_mut().get_mut(),
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error) -> Problem {
+        let compression = match self.content.reader {
+            Content::Plain(_) => None,
+            Content::Gzip(_) => Some("gzip"),
+            Content::Zstd(_) => Some("zstd"),
+        };
+        let at = self.bytes_read();
+        let problem = unreadable(&self.path, at, error);
+        match compression {
+            // An error of the operating system is not the decompressor's.
+            Some(name) if error.raw_os_error().is_none() => problem
+                .help(format!("the {name} data is damaged or incomplete; fetch the file again")),
+            _ => problem,
+        }
+    }
+}
+
+fn unreadable(path: &Path, at: u64, error: &io::Error) -> Problem {
+    Problem::source("source-unreadable", format!("reading failed after byte {at}: {error}"))
+        .in_file(path)
+}
+
+/// The problem of a file that can't be opened, with a file of nearly this name if there is one.
+fn not_opened(path: &Path, error: &io::Error) -> Problem {
+    let problem = Problem::source("source-unreadable", format!("cannot open the file: {error}"))
+        .in_file(path);
+    match error.kind() {
+        io::ErrorKind::NotFound => problem.help(match neighbor(path) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "relative paths are relative to the file that names them".into(),
+        }),
+        io::ErrorKind::PermissionDenied => problem.help("recon needs permission to read it"),
+        _ => problem,
+    }
+}
+
+fn neighbor(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let names: Vec<String> = folder
+        .unwrap_or(Path::new("."))
+        .read_dir()
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str)).map(str::to_owned)
+}
+
+/// What a file is that begins with `head`, if it is something that people mistake for a CSV file.
+fn not_text(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    match head {
+        [b'P', b'K', 3, 4, ..] => {
+            Some(("a ZIP archive or an Excel workbook", "unpack it, or save the sheet as CSV"))
+        }
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => Some(("an Excel workbook", "save the sheet as CSV")),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            Some(("xz-compressed data", "unpack it, or compress it as .gz or .zst"))
+        }
+        _ => None,
+    }
+}
