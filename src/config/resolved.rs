@@ -9,6 +9,7 @@ use super::settings::RejectedLimit;
 use super::spec::AcceptSpec;
 use crate::compare::FieldCompare;
 use crate::domain::{Confidence, Date, Decimal, Layout, PerSide, ReasonCode};
+use crate::script::ScriptSource;
 
 /// A job, every setting decided.
 #[derive(Clone, Debug)]
@@ -31,6 +32,10 @@ pub struct Resolved {
     pub attribution: ResolvedAttribution,
     /// How a run is done.
     pub options: ResolvedOptions,
+    /// The script of steps, filters and `row`.
+    pub normalize_script: Option<ScriptSource>,
+    /// The scripts of rules, in their order.
+    pub attribute_scripts: Vec<ScriptSource>,
     /// The configuration to store with a run: before replacement, without passwords.
     pub stored: Json,
     /// What decides whether a stored run's records are still those of this configuration.

@@ -50,11 +50,11 @@ pub struct Spec {
     #[schemars(required, extend("const" = 1))]
     pub version: Option<Written<u64>>,
     /// The name of the job. Runs of one job and date supersede each other.
-    #[schemars(required, example = "fx_trades_eod")]
+    #[schemars(required, example = &"fx_trades_eod")]
     pub job: Option<String>,
     /// Where results are stored: `sqlite:PATH` or `postgres://user@host/database`. Default
     /// `sqlite:recon.db`.
-    #[schemars(example = "sqlite:recon.db")]
+    #[schemars(example = &"sqlite:recon.db")]
     pub store: Option<String>,
     /// The two systems' extracts.
     #[schemars(required)]
@@ -96,7 +96,7 @@ pub struct SourcesSpec {
 #[serde(deny_unknown_fields)]
 pub struct SourceSpec {
     /// The system's name in tables and reports.
-    #[schemars(required, example = "FRONT_OFFICE")]
+    #[schemars(required, example = &"FRONT_OFFICE")]
     pub system: Option<String>,
     /// How the extract is read: one kind with its options.
     #[schemars(required)]
@@ -111,10 +111,10 @@ pub struct SourceSpec {
     /// Steps by field, only for this source, before the field's own.
     pub normalize: Option<Named<Vec<StepSpec>>>,
     /// The time zone of datetimes without one, such as `Europe/Zurich`. Default UTC.
-    #[schemars(example = "Europe/Zurich")]
+    #[schemars(example = &"Europe/Zurich")]
     pub timezone: Option<String>,
     /// A function of the row, in the script `rules.normalize`, that says whether it takes part.
-    #[schemars(example = "is_live")]
+    #[schemars(example = &"is_live")]
     pub filter: Option<String>,
 }
 
@@ -174,7 +174,7 @@ impl From<SeveritySpec> for Severity {
 #[serde(deny_unknown_fields)]
 pub struct RulesSpec {
     /// The script whose functions steps, filters and `row` are.
-    #[schemars(example = "rules/normalize.rhai")]
+    #[schemars(example = &"rules/normalize.rhai")]
     pub normalize: Option<String>,
     /// The scripts whose `attribute…` functions name the causes of differences, in their order.
     #[schemars(example = ["rules/attribution.rhai"])]

@@ -143,7 +143,7 @@ impl Document {
     }
 
     /// Goes along `path` as far as it exists: the last key or element, its node, the steps left.
-    fn follow<'a>(&'a self, path: &'a [PathStep]) -> (Option<&'a Spot>, &'a Node, &'a [PathStep]) {
+    fn follow<'p>(&self, path: &'p [PathStep]) -> (Option<&Spot>, &Node, &'p [PathStep]) {
         let (mut spot, mut node, mut rest) = (None, &self.root, path);
         while let Some((step, after)) = rest.split_first() {
             let next = match (step, &node.content) {

@@ -12,7 +12,7 @@ use std::fmt::{self, Display};
 use schemars::JsonSchema;
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected,
     IntoDeserializer, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;

@@ -84,7 +84,7 @@ impl PairFolder {
         let file = |name, text: &str| {
             let mut file = NewFile::create(folder, name, options.force)?;
             file.append(text.as_bytes())?;
-            Ok(file)
+            Ok::<_, Problem>(file)
         };
         let configuration = configuration(options);
         let mut others = vec![

@@ -3,13 +3,13 @@
 use super::{Checker, below};
 use crate::compare::{CompareSpec, FieldCompare};
 use crate::config::resolved::ResolvedField;
-use crate::config::spec::FieldSpec;
+use crate::config::spec::{FieldSpec, Spec};
 use crate::config::tree::path;
 use crate::diagnostic::{PathStep, Problem};
 use crate::domain::layout::Field;
 use crate::domain::{Date, Decimal, FieldRef, Instant, Kind, Layout, Severity, Value};
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
     /// The layout and how its fields are treated; none if that can't be told.
     pub(super) fn fields(&mut self) -> Option<(Layout, Vec<ResolvedField>)> {
         let key = self.key();
@@ -36,15 +36,16 @@ impl Checker<'_> {
     }
 
     /// The parts of the key, each once.
-    fn key(&mut self) -> Vec<&str> {
-        let Some(written) = &self.spec.key else { return Vec::new() };
+    fn key(&mut self) -> Vec<&'a str> {
+        let spec: &'a Spec = self.spec;
+        let Some(written) = &spec.key else { return Vec::new() };
         let at = path(["key"]);
         if written.is_empty() {
             let problem = Problem::usage("no-key", "the key is empty");
             let help = "name the fields by which a row of A and a row of B belong together";
             self.complain_of_key(&at, problem.help(help));
         }
-        let mut parts: Vec<&str> = Vec::new();
+        let mut parts: Vec<&'a str> = Vec::new();
         for (index, part) in written.iter().enumerate() {
             let here = below(&at, index);
             if parts.contains(&part.as_str()) {

@@ -8,12 +8,14 @@ mod attribution;
 mod fields;
 mod headers;
 mod options;
+mod scripts;
 mod sources;
 
 use std::path::PathBuf;
 
 pub use headers::{Columns, check_headers};
 
+use self::scripts::Scripts;
 use super::resolved::Resolved;
 use super::spec::Spec;
 use super::tree::{Document, path};
@@ -27,7 +29,8 @@ pub fn check(
     batch_date: Date,
 ) -> (Option<Resolved>, Vec<Problem>) {
     let base = document.file.parent().map_or_else(PathBuf::new, PathBuf::from);
-    let mut checker = Checker { document, spec, base, problems: Vec::new() };
+    let scripts = Scripts::default();
+    let mut checker = Checker { document, spec, base, scripts, problems: Vec::new() };
     let resolved = checker.resolve(batch_date);
     (resolved, checker.problems)
 }
@@ -38,6 +41,7 @@ struct Checker<'a> {
     spec: &'a Spec,
     /// The folder that relative paths start from.
     base: PathBuf,
+    scripts: Scripts,
     problems: Vec<Problem>,
 }
 
@@ -45,6 +49,7 @@ impl<'a> Checker<'a> {
     fn resolve(&mut self, batch_date: Date) -> Option<Resolved> {
         self.version();
         let job = self.job();
+        self.load_scripts();
         let fields = self.fields();
         let sources = self.sources(fields.as_ref());
         let reason_codes = self.reason_codes();
@@ -61,6 +66,8 @@ impl<'a> Checker<'a> {
             reason_codes,
             attribution,
             options,
+            normalize_script: self.scripts.normalize.clone(),
+            attribute_scripts: self.scripts.attribute.clone(),
             stored: self.document.for_storage(),
             fingerprint: self.document.fingerprint(),
         })

@@ -33,17 +33,15 @@ impl Checker<'_> {
         }
         self.map(&below(&at, "map"), side, spec);
         self.own_ways(&at, spec);
+        if let Some(filter) = &spec.filter {
+            self.filter(&below(&at, "filter"), filter);
+        }
         let map = spec.map.as_ref()?;
         Some(ResolvedSource {
             system: spec.system.clone()?,
             columns: layout?.names().map(|name| map.get(name).cloned()).collect(),
             filter: spec.filter.clone(),
         })
-    }
-
-    /// Whether the script may set fields that the map does not have.
-    fn may_set_fields(&self) -> bool {
-        self.document.has(&path(["rules", "normalize"]))
     }
 
     fn map(&mut self, at: &[PathStep], side: Side, spec: &SourceSpec) {
@@ -64,7 +62,7 @@ impl Checker<'_> {
         for field in document.keys(&path(["fields"])) {
             // A mapping whose value is broken is a mapping; so is one with a typing error.
             let is_mapped = document.find(&below(at, field)).is_some() || meant.contains(&field);
-            if !is_mapped && !self.may_set_fields() {
+            if !is_mapped && !self.scripts.may_set_fields() {
                 let message = format!("the field `{field}` has no column in source {side}");
                 let help = format!("add `{field}: COLUMN`");
                 let problem = Problem::usage("unmapped-field", message).help(help);
