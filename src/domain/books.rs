@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::PerSide;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{DiffType, PerSide};
 
 /// Counts of a run. Rows are counted on their side, pairs once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// They serialize, because a run's metadata keeps them (`counts`) for later reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Books {
     /// Data rows read.
     pub read: PerSide<u64>,
@@ -26,9 +31,41 @@ pub struct Books {
     /// Records with any difference.
     pub breaks: u64,
     /// Differences by type.
+    #[serde(deserialize_with = "by_type")]
     pub by_type: BTreeMap<&'static str, u64>,
     /// Differences by field name, `ENTIRE_RECORD` included.
     pub by_field: BTreeMap<String, u64>,
+    /// Differences by field name, and for each field by type.
+    #[serde(deserialize_with = "by_field_and_type")]
+    pub by_field_and_type: BTreeMap<String, BTreeMap<&'static str, u64>>,
+}
+
+fn by_type<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<&'static str, u64>, D::Error> {
+    named(BTreeMap::deserialize(deserializer)?)
+}
+
+fn by_field_and_type<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, BTreeMap<&'static str, u64>>, D::Error> {
+    BTreeMap::<String, BTreeMap<String, u64>>::deserialize(deserializer)?
+        .into_iter()
+        .map(|(field, types)| Ok((field, named(types)?)))
+        .collect()
+}
+
+fn named<E: serde::de::Error>(
+    counts: BTreeMap<String, u64>,
+) -> Result<BTreeMap<&'static str, u64>, E> {
+    counts
+        .into_iter()
+        .map(|(name, count)| {
+            DiffType::from_name(&name)
+                .map(|diff_type| (diff_type.name(), count))
+                .ok_or_else(|| E::custom(format!("{name} is no type of difference")))
+        })
+        .collect()
 }
 
 impl Books {
@@ -40,6 +77,21 @@ impl Books {
     /// All differences.
     pub fn differences(&self) -> u64 {
         self.by_type.values().sum()
+    }
+
+    /// Counts one difference of the field called `field`.
+    pub fn count_difference(&mut self, field: &str, diff_type: DiffType) {
+        let name = diff_type.name();
+        *self.by_type.entry(name).or_default() += 1;
+        // A name is copied once for each field, not once for each difference.
+        match self.by_field.get_mut(field) {
+            Some(count) => *count += 1,
+            None => drop(self.by_field.insert(field.to_owned(), 1)),
+        }
+        match self.by_field_and_type.get_mut(field) {
+            Some(types) => *types.entry(name).or_default() += 1,
+            None => drop(self.by_field_and_type.insert(field.to_owned(), [(name, 1)].into())),
+        }
     }
 
     /// Adds another part of the same run.
@@ -63,6 +115,12 @@ impl Books {
         }
         for (name, count) in &other.by_field {
             *self.by_field.entry(name.clone()).or_default() += count;
+        }
+        for (field, types) in &other.by_field_and_type {
+            let mine = self.by_field_and_type.entry(field.clone()).or_default();
+            for (name, count) in types {
+                *mine.entry(name).or_default() += count;
+            }
         }
     }
 
@@ -100,8 +158,12 @@ impl Books {
         }
         let types: u64 = self.by_type.values().sum();
         let fields: u64 = self.by_field.values().sum();
-        (types != fields)
-            .then(|| format!("{types} differences by type, but {fields} differences by field"))
+        let cells: u64 = self.by_field_and_type.values().flat_map(BTreeMap::values).sum();
+        (types != fields || types != cells).then(|| {
+            format!(
+                "{types} differences by type, but {fields} by field and {cells} by field and type"
+            )
+        })
     }
 }
 
@@ -121,5 +183,31 @@ mod tests {
         assert_eq!(books.records(), 3);
         books.read.b = 3;
         assert!(books.discrepancy().is_some_and(|text| text.contains("source B")));
+    }
+
+    #[test]
+    fn books_read_back_from_a_run_s_metadata() {
+        let mut books = Books { aligned: 2, filtered: PerSide { a: 1, b: 0 }, ..Books::default() };
+        books.count_difference("amount", DiffType::NumericMismatch);
+        books.count_difference("amount", DiffType::NullMismatch);
+        books.count_difference("amount", DiffType::NullMismatch);
+        let mut twice = books.clone();
+        twice.add(&books);
+        assert_eq!((twice.differences(), twice.by_field["amount"]), (6, 6));
+        assert_eq!(twice.by_field_and_type["amount"]["NULL_MISMATCH"], 4);
+
+        let json = serde_json::to_value(&twice).unwrap();
+        assert_eq!(serde_json::from_value::<Books>(json.clone()).unwrap(), twice);
+        let foreign = json.to_string().replace("NULL_MISMATCH", "NUL_MISMATCH");
+        assert!(serde_json::from_str::<Books>(&foreign).is_err());
+    }
+
+    #[test]
+    fn a_difference_counted_in_one_table_only_is_noticed() {
+        let mut books = Books::default();
+        books.count_difference("amount", DiffType::NumericMismatch);
+        assert_eq!(books.discrepancy(), None);
+        books.by_field_and_type.clear();
+        assert!(books.discrepancy().is_some());
     }
 }

@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod gate;
 pub mod key;
 pub mod layout;
+pub mod metadata;
 pub mod pairing;
 pub mod progress;
 pub mod raw;

@@ -48,7 +48,7 @@ impl fmt::Display for Side {
 }
 
 /// One thing for each side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PerSide<T> {
     /// Source A's.
     pub a: T,

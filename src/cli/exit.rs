@@ -1,0 +1,115 @@
+//! Exit codes: the one place where problems and findings become numbers.
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+use crate::diagnostic::{Class, Problem, Problems};
+use crate::report::Summary;
+
+/// Done.
+pub const DONE: u8 = 0;
+/// Done, and `--fail-on` found what it was asked to look for.
+pub const FOUND: u8 = 1;
+
+/// The exit code of a problem's class.
+pub const fn code(class: Class) -> u8 {
+    match class {
+        Class::Warning => DONE,
+        Class::Usage => 2,
+        Class::Source => 3,
+        Class::Store => 4,
+        Class::Inconsistent => 5,
+        Class::Interrupted => 130,
+    }
+}
+
+/// The exit code of several problems: that of the gravest.
+pub fn code_of(problems: &Problems) -> u8 {
+    problems.0.iter().map(|problem: &Problem| problem.class).max().map_or(DONE, code)
+}
+
+/// What `--fail-on` looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Records with a difference
+    Breaks,
+    /// Differences whose status is UNKNOWN
+    Unknown,
+    /// Records that the data quality gate blocks
+    Blocked,
+    /// Rows that could not take part
+    Rejected,
+}
+
+impl FailOn {
+    /// How many of them the run has.
+    pub fn found(self, summary: &Summary) -> u64 {
+        match self {
+            Self::Breaks => summary.records.breaks,
+            Self::Unknown => summary.awaiting(),
+            Self::Blocked => summary.gate.map_or(0, |gate| gate.blocked),
+            Self::Rejected => summary.records.rejected_a + summary.records.rejected_b,
+        }
+    }
+}
+
+impl fmt::Display for FailOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Breaks => "breaks",
+            Self::Unknown => "unknown",
+            Self::Blocked => "blocked",
+            Self::Rejected => "rejected",
+        })
+    }
+}
+
+/// The exit code of a run that came to its end.
+pub fn code_of_run(summary: &Summary, fail_on: &[FailOn]) -> u8 {
+    if fail_on.iter().any(|what| what.found(summary) > 0) { FOUND } else { DONE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn every_class_has_its_code_and_the_gravest_wins() {
+        let codes = [
+            Class::Warning,
+            Class::Usage,
+            Class::Source,
+            Class::Store,
+            Class::Inconsistent,
+            Class::Interrupted,
+        ]
+        .map(code);
+        assert_eq!(codes, [0, 2, 3, 4, 5, 130]);
+        assert_eq!(code_of(&Problems::default()), 0);
+        let problems = Problems(vec![
+            Problem::source("x", "x"),
+            Problem::warning("x", "x"),
+            Problem::usage("x", "x"),
+        ]);
+        assert_eq!(code_of(&problems), 3);
+    }
+
+    #[test]
+    fn fail_on_looks_for_what_it_is_told() {
+        let mut summary = sample::summary();
+        let all = [FailOn::Breaks, FailOn::Unknown, FailOn::Blocked, FailOn::Rejected];
+        assert_eq!(all.map(|what| what.found(&summary)), [233, 20, 155, 2]);
+        assert_eq!(code_of_run(&summary, &[]), DONE);
+        assert_eq!(code_of_run(&summary, &[FailOn::Rejected]), FOUND);
+        summary.records.rejected_a = 0;
+        assert_eq!(code_of_run(&summary, &[FailOn::Rejected]), DONE);
+        assert_eq!(code_of_run(&summary, &[FailOn::Rejected, FailOn::Unknown]), FOUND);
+        summary.gate = None;
+        assert_eq!(FailOn::Blocked.found(&summary), 0);
+        for what in all {
+            assert_eq!(FailOn::from_str(&what.to_string(), false), Ok(what));
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! Answers of queries as a table for people, as CSV or as JSON; row by row, in bounded memory.
+//!
+//! CSV and JSON hold the values as they are: they are for programs, and quoting formulas is
+//! `recon report --format csv`'s business. Only the table escapes what could steer a terminal.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+
+use crate::diagnostic::Problem;
+use crate::report::figures::{clip, pad, visible, width};
+use crate::report::{Paint, unwritable};
+use crate::store::{RowSink, RunRow, SqlValue};
+
+/// How many rows decide how wide a table's columns are.
+const MEASURED: usize = 1000;
+/// How wide a cell may be on a terminal.
+const CELL: usize = 60;
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AnswerFormat {
+    /// Columns for people
+    #[default]
+    Table,
+    /// CSV with a header
+    Csv,
+    /// An array of objects
+    Json,
+}
+
+/// What a table looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Whether to color.
+    pub paint: Paint,
+    /// Whether long cells are cut, because a terminal would wrap them.
+    pub clip: bool,
+}
+
+/// A sink that must be told the end.
+pub trait Answer: RowSink {
+    /// Writes what is left and gives the number of rows.
+    fn finish(self: Box<Self>) -> Result<u64, Problem>;
+}
+
+/// A sink that writes an answer in this format.
+pub fn answer<'w>(
+    format: AnswerFormat,
+    out: &'w mut dyn Write,
+    look: Look,
+) -> Box<dyn Answer + 'w> {
+    match format {
+        AnswerFormat::Table => Box::new(Table {
+            out,
+            look,
+            names: Vec::new(),
+            first: Vec::new(),
+            columns: None,
+            rows: 0,
+        }),
+        AnswerFormat::Csv => Box::new(Csv { writer: csv::Writer::from_writer(out), rows: 0 }),
+        AnswerFormat::Json => {
+            Box::new(Json { out, names: Vec::new(), line: String::new(), rows: 0 })
+        }
+    }
+}
+
+/// A value as text; `None` for null.
+fn text(value: &SqlValue) -> Option<Cow<'_, str>> {
+    Some(match value {
+        SqlValue::Null => return None,
+        SqlValue::Integer(number) => number.to_string().into(),
+        // The shortest text that reads back; `1e300` instead of three hundred digits.
+        SqlValue::Real(number) => format!("{number:?}").into(),
+        SqlValue::Boolean(truth) => truth.to_string().into(),
+        SqlValue::Text(text) => text.into(),
+        SqlValue::Json(json) => json.to_string().into(),
+        SqlValue::Blob(bytes) => hexadecimal(bytes).into(),
+    })
+}
+
+/// Bytes as PostgreSQL writes them: `\x` and two digits for each.
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+    "\\x".chars().chain(digits).collect()
+}
+
+struct Table<'w> {
+    out: &'w mut dyn Write,
+    look: Look,
+    names: Vec<String>,
+    /// The first rows, until the columns are measured.
+    first: Vec<Vec<Shown>>,
+    columns: Option<Vec<Column>>,
+    rows: u64,
+}
+
+/// A cell as it will be seen; null has no text.
+struct Shown {
+    text: Option<String>,
+    number: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Column {
+    width: usize,
+    right: bool,
+}
+
+impl Table<'_> {
+    fn shown(&self, value: &SqlValue) -> Shown {
+        let number = matches!(value, SqlValue::Integer(_) | SqlValue::Real(_));
+        let text = text(value).map(|text| {
+            let text = visible(&text);
+            if self.look.clip { clip(&text, CELL).into_owned() } else { text.into_owned() }
+        });
+        Shown { text, number }
+    }
+
+    /// Measures the rows kept so far and writes them.
+    fn begin(&mut self) -> io::Result<()> {
+        let rows = std::mem::take(&mut self.first);
+        let column = |(at, name): (usize, &String)| {
+            let cells = || rows.iter().filter_map(|row| row.get(at));
+            let widest = cells().map(|cell| width(cell.text.as_deref().unwrap_or("NULL"))).max();
+            let mut texts = cells().filter(|cell| cell.text.is_some()).peekable();
+            Column {
+                width: widest.unwrap_or(0).max(width(name)),
+                right: texts.peek().is_some() && texts.all(|cell| cell.number),
+            }
+        };
+        let columns: Vec<Column> = self.names.iter().enumerate().map(column).collect();
+        let heading: Vec<String> = self
+            .names
+            .iter()
+            .zip(&columns)
+            .map(|(name, column)| pad(name, column.width, column.right))
+            .collect();
+        let heading = heading.join("  ");
+        writeln!(self.out, "{}", self.look.paint.strong(heading.trim_end()))?;
+        let rule: Vec<String> = columns.iter().map(|column| "─".repeat(column.width)).collect();
+        writeln!(self.out, "{}", self.look.paint.dim(rule.join("  ")))?;
+        for row in &rows {
+            self.line(row, &columns)?;
+        }
+        self.columns = Some(columns);
+        Ok(())
+    }
+
+    fn line(&mut self, row: &[Shown], columns: &[Column]) -> io::Result<()> {
+        let last = row.len().saturating_sub(1);
+        for (at, (cell, column)) in row.iter().zip(columns).enumerate() {
+            if at > 0 {
+                write!(self.out, "  ")?;
+            }
+            let text = cell.text.as_deref().unwrap_or("NULL");
+            let spaces = column.width.saturating_sub(width(text));
+            if column.right {
+                write!(self.out, "{:spaces$}", "")?;
+            }
+            match cell.text {
+                Some(_) => write!(self.out, "{text}")?,
+                None => write!(self.out, "{}", self.look.paint.dim(text))?,
+            }
+            // No spaces at the end of a line.
+            if !column.right && at < last {
+                write!(self.out, "{:spaces$}", "")?;
+            }
+        }
+        writeln!(self.out)
+    }
+}
+
+impl RowSink for Table<'_> {
+    fn columns(&mut self, names: &[String]) -> Result<(), Problem> {
+        self.names = names.iter().map(|name| visible(name).into_owned()).collect();
+        Ok(())
+    }
+
+    fn row(&mut self, values: &[SqlValue]) -> Result<(), Problem> {
+        self.rows += 1;
+        let row: Vec<Shown> = values.iter().map(|value| self.shown(value)).collect();
+        let written = match self.columns.take() {
+            Some(columns) => {
+                let written = self.line(&row, &columns);
+                self.columns = Some(columns);
+                written
+            }
+            None => {
+                self.first.push(row);
+                if self.first.len() >= MEASURED { self.begin() } else { Ok(()) }
+            }
+        };
+        written.map_err(|error| unwritable(&error))
+    }
+}
+
+impl Answer for Table<'_> {
+    fn finish(mut self: Box<Self>) -> Result<u64, Problem> {
+        if self.columns.is_none() && !self.names.is_empty() {
+            self.begin().map_err(|error| unwritable(&error))?;
+        }
+        Ok(self.rows)
+    }
+}
+
+struct Csv<'w> {
+    writer: csv::Writer<&'w mut dyn Write>,
+    rows: u64,
+}
+
+fn failed(error: csv::Error) -> Problem {
+    unwritable(&error.into())
+}
+
+impl RowSink for Csv<'_> {
+    fn columns(&mut self, names: &[String]) -> Result<(), Problem> {
+        self.writer.write_record(names).map_err(failed)
+    }
+
+    fn row(&mut self, values: &[SqlValue]) -> Result<(), Problem> {
+        self.rows += 1;
+        for value in values {
+            let text = text(value).unwrap_or_default();
+            self.writer.write_field(text.as_bytes()).map_err(failed)?;
+        }
+        self.writer.write_record(None::<&[u8]>).map_err(failed)
+    }
+}
+
+impl Answer for Csv<'_> {
+    fn finish(mut self: Box<Self>) -> Result<u64, Problem> {
+        self.writer.flush().map_err(|error| unwritable(&error))?;
+        Ok(self.rows)
+    }
+}
+
+struct Json<'w> {
+    out: &'w mut dyn Write,
+    /// The names as JSON strings, no two alike.
+    names: Vec<String>,
+    line: String,
+    rows: u64,
+}
+
+/// Names that differ: the second `n` becomes `n_2`, because an object holds a name once.
+fn distinct(names: &[String]) -> Vec<String> {
+    let mut distinct: Vec<String> = Vec::with_capacity(names.len());
+    for name in names {
+        let mut candidate = name.clone();
+        let mut number = 2;
+        // A later column may have the very name that a number makes.
+        while distinct.contains(&candidate) || (number > 2 && names.contains(&candidate)) {
+            candidate = format!("{name}_{number}");
+            number += 1;
+        }
+        distinct.push(candidate);
+    }
+    distinct
+}
+
+fn json(value: &SqlValue) -> serde_json::Value {
+    match value {
+        SqlValue::Null => serde_json::Value::Null,
+        SqlValue::Integer(number) => (*number).into(),
+        // JSON has no infinity; its name says more than null.
+        SqlValue::Real(number) if !number.is_finite() => number.to_string().into(),
+        SqlValue::Real(number) => (*number).into(),
+        SqlValue::Boolean(truth) => (*truth).into(),
+        SqlValue::Text(text) => text.as_str().into(),
+        SqlValue::Json(json) => json.clone(),
+        SqlValue::Blob(bytes) => hexadecimal(bytes).into(),
+    }
+}
+
+impl RowSink for Json<'_> {
+    fn columns(&mut self, names: &[String]) -> Result<(), Problem> {
+        let names = distinct(names);
+        self.names =
+            names.into_iter().map(|name| serde_json::Value::from(name).to_string()).collect();
+        Ok(())
+    }
+
+    fn row(&mut self, values: &[SqlValue]) -> Result<(), Problem> {
+        use std::fmt::Write as _;
+        self.line.clear();
+        self.line.push_str(if self.rows == 0 { "[\n{" } else { ",\n{" });
+        for (at, (name, value)) in self.names.iter().zip(values).enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            // Writing into a String can't fail.
+            let _ = write!(self.line, "{comma}{name}:{}", json(value));
+        }
+        self.line.push('}');
+        self.rows += 1;
+        self.out.write_all(self.line.as_bytes()).map_err(|error| unwritable(&error))
+    }
+}
+
+impl Answer for Json<'_> {
+    fn finish(self: Box<Self>) -> Result<u64, Problem> {
+        let end: &[u8] = if self.rows == 0 { b"[]\n" } else { b"\n]\n" };
+        self.out.write_all(end).map_err(|error| unwritable(&error))?;
+        Ok(self.rows)
+    }
+}
+
+/// Sends runs into a sink, one row each: `recon runs list`.
+pub fn runs(runs: &[RunRow], sink: &mut dyn RowSink) -> Result<(), Problem> {
+    let names = [
+        "run_id",
+        "job",
+        "batch_date",
+        "start_time",
+        "status",
+        "stage",
+        "records",
+        "differences",
+        "superseded_by",
+    ];
+    sink.columns(&names.map(str::to_owned))?;
+    let whole = |count: u64| SqlValue::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+    for run in runs {
+        // Whole seconds are enough to tell runs apart.
+        let started = crate::domain::Instant::new(run.started.seconds(), 0);
+        sink.row(&[
+            SqlValue::Text(run.id.to_string()),
+            SqlValue::Text(run.job.clone()),
+            SqlValue::Text(run.batch_date.to_string()),
+            SqlValue::Text(started.to_string()),
+            SqlValue::Text(run.status.to_string()),
+            run.stage.map_or(SqlValue::Null, |stage| SqlValue::Text(stage.to_string())),
+            whole(run.total_records),
+            whole(run.total_differences),
+            run.superseded_by.map_or(SqlValue::Null, |id| SqlValue::Text(id.to_string())),
+        ])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn written(format: AnswerFormat, look: Look, names: &[&str], rows: &[&[SqlValue]]) -> String {
+        let mut out = Vec::new();
+        let mut sink = answer(format, &mut out, look);
+        sink.columns(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        for row in rows {
+            sink.row(row).unwrap();
+        }
+        assert_eq!(sink.finish().unwrap(), rows.len() as u64);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn text(text: &str) -> SqlValue {
+        SqlValue::Text(text.into())
+    }
+
+    const PLAIN: Look = Look { paint: Paint::Plain, clip: false };
+
+    #[test]
+    fn a_table_is_aligned_and_says_null() {
+        let rows: &[&[SqlValue]] = &[
+            &[text("amount"), SqlValue::Integer(90), text("a\n漢")],
+            &[text("é"), SqlValue::Null, SqlValue::Boolean(true)],
+            &[SqlValue::Null, SqlValue::Real(1.5), SqlValue::Null],
+        ];
+        assert_eq!(
+            written(AnswerFormat::Table, PLAIN, &["field", "n", "x"], rows),
+            "\
+field      n  x
+──────  ────  ─────
+amount    90  a\\n漢
+é       NULL  true
+NULL     1.5  NULL
+"
+        );
+        let colored = Look { paint: Paint::Colored, clip: false };
+        let shown = written(AnswerFormat::Table, colored, &["n"], &[&[SqlValue::Null]]);
+        assert!(shown.contains("\u{1b}[2mNULL\u{1b}[0m"), "{shown:?}");
+    }
+
+    #[test]
+    fn long_cells_are_cut_only_on_a_terminal() {
+        let long = text(&"x".repeat(200));
+        let rows: &[&[SqlValue]] = &[&[long]];
+        let cut = written(AnswerFormat::Table, Look { clip: true, ..PLAIN }, &["c"], rows);
+        assert_eq!(cut.lines().last().unwrap(), format!("{}…", "x".repeat(CELL - 1)));
+        let whole = written(AnswerFormat::Table, PLAIN, &["c"], rows);
+        assert_eq!(whole.lines().last().unwrap(), "x".repeat(200));
+    }
+
+    #[test]
+    fn a_table_goes_on_behind_the_measured_rows() {
+        let row: &[SqlValue] = &[SqlValue::Integer(1), text("x")];
+        let mut rows = vec![row; MEASURED + 1];
+        let wide: &[SqlValue] = &[SqlValue::Integer(7_654_321), text("y")];
+        rows.push(wide);
+        let shown = written(AnswerFormat::Table, PLAIN, &["n", "c"], &rows);
+        assert_eq!(shown.lines().count(), MEASURED + 4);
+        assert!(shown.ends_with("1  x\n1  x\n7654321  y\n"), "the last rows are lost");
+    }
+
+    #[test]
+    fn csv_and_json_keep_values_as_they_are() {
+        let values: &[SqlValue] = &[
+            text("=a,\"b\"\u{1b}"),
+            SqlValue::Null,
+            SqlValue::Real(0.5),
+            SqlValue::Json(serde_json::json!({"k": [1]})),
+            SqlValue::Blob(vec![0, 255]),
+            SqlValue::Real(f64::INFINITY),
+        ];
+        let names = ["t", "n", "n", "j", "b", "r"];
+        assert_eq!(
+            written(AnswerFormat::Csv, PLAIN, &names, &[values]),
+            "t,n,n,j,b,r\n\"=a,\"\"b\"\"\u{1b}\",,0.5,\"{\"\"k\"\":[1]}\",\\x00ff,inf\n"
+        );
+        assert_eq!(
+            written(AnswerFormat::Json, PLAIN, &names, &[values, values]),
+            "[\n{\"t\":\"=a,\\\"b\\\"\\u001b\",\"n\":null,\"n_2\":0.5,\"j\":{\"k\":[1]},\
+             \"b\":\"\\\\x00ff\",\"r\":\"inf\"},\n{\"t\":\"=a,\\\"b\\\"\\u001b\",\"n\":null,\
+             \"n_2\":0.5,\"j\":{\"k\":[1]},\"b\":\"\\\\x00ff\",\"r\":\"inf\"}\n]\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_answer_is_an_answer() {
+        assert_eq!(written(AnswerFormat::Json, PLAIN, &["n"], &[]), "[]\n");
+        assert_eq!(written(AnswerFormat::Csv, PLAIN, &["n"], &[]), "n\n");
+        assert_eq!(written(AnswerFormat::Table, PLAIN, &["name"], &[]), "name\n────\n");
+    }
+
+    #[test]
+    fn names_of_an_object_differ() {
+        let names = ["n", "n", "n_2", "n"].map(str::to_owned);
+        assert_eq!(distinct(&names), ["n", "n_3", "n_2", "n_4"]);
+    }
+
+    #[test]
+    fn runs_are_rows() {
+        let mut out = Vec::new();
+        let mut sink = answer(AnswerFormat::Csv, &mut out, PLAIN);
+        runs(&[sample::run()], sink.as_mut()).unwrap();
+        sink.finish().unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        let line = shown.lines().nth(1).unwrap();
+        assert!(line.contains(",fx_trades_eod,2026-01-15,2026-01-15T08:00:00Z,"), "{line}");
+        assert!(line.ends_with(",COMPLETED_WITH_ERRORS,ATTRIBUTED,993,240,"), "{line}");
+    }
+}

@@ -1,0 +1,114 @@
+//! What a run's metadata says about the run itself: the pieces that the pipeline writes at the end
+//! of a command and that reports read back. The metadata is one JSON object; these are its keys.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Books;
+
+/// The key of the [`Books`].
+pub const COUNTS: &str = "counts";
+/// The key of the [`Source`]s, an object with `a` and `b`.
+pub const SOURCES: &str = "sources";
+/// The key of the [`Seconds`].
+pub const SECONDS: &str = "seconds";
+/// The key of the list of [`Warning`]s.
+pub const WARNINGS: &str = "warnings";
+
+/// What is known of a source once it has been read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Source {
+    /// The system behind it.
+    pub system: String,
+    /// The file, as the configuration names it.
+    pub path: String,
+    /// Its size, as it lies on the disk.
+    pub bytes: u64,
+    /// The SHA-256 of those bytes, in hexadecimal.
+    pub sha256: String,
+    /// Data rows read.
+    pub rows: u64,
+    /// Columns that the map does not use, in the order of the header.
+    pub unused_columns: Vec<String>,
+}
+
+/// How long the stages took, in seconds of wall-clock time. Stages overlap, so they need not add
+/// up to the total.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Seconds {
+    /// From the first byte to the last commit.
+    pub total: f64,
+    /// Reading, normalizing and typing.
+    pub read: f64,
+    /// Aligning.
+    pub align: f64,
+    /// Comparing, and attributing where one pass does both.
+    pub compare: f64,
+    /// Writing into the store.
+    pub store: f64,
+}
+
+impl Seconds {
+    /// The time of several commands on one run, one after the other.
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        Self {
+            total: self.total + later.total,
+            read: self.read + later.read,
+            align: self.align + later.align,
+            compare: self.compare + later.compare,
+            store: self.store + later.store,
+        }
+    }
+}
+
+/// Something that whoever reads the result should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// The code of the error catalogue.
+    pub code: String,
+    /// What there is to know, in a sentence.
+    pub message: String,
+    /// Where, as `file:line:column`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+}
+
+/// The piece under `key`; `None` if it is not there or is not what this program writes.
+pub fn piece<T: DeserializeOwned>(metadata: &serde_json::Value, key: &str) -> Option<T> {
+    T::deserialize(metadata.get(key)?).ok()
+}
+
+/// The books as the metadata keeps them.
+pub fn books_to_json(books: &Books) -> serde_json::Value {
+    // Text keys and whole numbers always serialize.
+    serde_json::to_value(books).unwrap_or_default()
+}
+
+/// The books that [`books_to_json`] wrote. The error says what is wrong with them.
+pub fn books_from_json(json: &serde_json::Value) -> Result<Books, String> {
+    Books::deserialize(json).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_read_leniently() {
+        let metadata = serde_json::json!({
+            "counts": books_to_json(&Books { aligned: 3, ..Books::default() }),
+            "sources": { "a": { "path": "a.csv" } },
+            "seconds": "long",
+            "warnings": [{ "code": "mixed-formats", "message": "…" }],
+        });
+        assert_eq!(books_from_json(&metadata[COUNTS]).unwrap().aligned, 3);
+        assert!(books_from_json(&serde_json::json!([])).is_err());
+        let source: Source = piece(&metadata[SOURCES], "a").unwrap();
+        assert_eq!((source.path.as_str(), source.rows), ("a.csv", 0));
+        assert_eq!(piece::<Seconds>(&metadata, SECONDS), None);
+        assert_eq!(piece::<Vec<Warning>>(&metadata, WARNINGS).unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,227 @@
+//! The same page in Markdown, with tables as GitHub reads them.
+
+use std::io::{self, Write};
+
+use super::figures::{count, percent, share, visible};
+use super::text::{
+    FIELDS_SHOWN, RECORD_TYPES, cell, fields_by_count, next_steps, occurring_types, place, rates,
+    reasons_of, rules_named, time, verdict,
+};
+use super::{Example, ReportData, Summary};
+
+/// Writes the page.
+pub fn write_markdown(data: &ReportData, out: &mut dyn Write) -> io::Result<()> {
+    let summary = &data.summary;
+    head(summary, out)?;
+    rows(summary, out)?;
+    records(summary, out)?;
+    if summary.differences.total > 0 {
+        differences(summary, out)?;
+        if summary.is_attributed() {
+            reasons(summary, out)?;
+        }
+    }
+    gate(summary, out)?;
+    remarks(summary, out)?;
+    next(summary, data.example.as_ref(), out)
+}
+
+/// Foreign text that neither ends its cell nor becomes markup.
+fn safe(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in visible(text).chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '!' | '~' => {
+                safe.push('\\');
+                safe.push(character);
+            }
+            // Without this GitHub links names and addresses that happen to be in the data.
+            '@' => safe.push_str("&#64;"),
+            plain => safe.push(plain),
+        }
+    }
+    safe
+}
+
+/// A command as code. A `|` would end a table's cell, so commands stand in lists, not in tables.
+fn code(command: &str) -> String {
+    let fence = if command.contains('`') { "``" } else { "`" };
+    let space = if command.contains('`') { " " } else { "" };
+    format!("{fence}{space}{command}{space}{fence}")
+}
+
+/// The head of a table: the first column on the left, the others on the right.
+fn table(out: &mut dyn Write, columns: &[&str]) -> io::Result<()> {
+    writeln!(out, "\n| {} |", columns.join(" | "))?;
+    writeln!(out, "| --- |{}", " ---: |".repeat(columns.len().saturating_sub(1)))
+}
+
+fn row(out: &mut dyn Write, name: &str, figures: &[String]) -> io::Result<()> {
+    writeln!(out, "| {name} | {} |", figures.join(" | "))
+}
+
+fn head(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let sources = &summary.sources;
+    writeln!(out, "# {}, {}\n", safe(&summary.job), summary.batch_date)?;
+    writeln!(out, "**{}**\n", verdict(summary))?;
+    writeln!(out, "- {} (A) against {} (B)", safe(&sources.a.system), safe(&sources.b.system))?;
+    let stage = summary.stage.unwrap_or("not ingested");
+    writeln!(out, "- run `{}`, {}, {stage}", summary.run_id, safe(summary.status))?;
+    if let Some(newer) = &summary.superseded_by {
+        writeln!(out, "- superseded by run `{newer}`")?;
+    }
+    writeln!(out, "- {}", time(summary))
+}
+
+fn rows(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let records = &summary.records;
+    table(out, &["Rows", "A", "B"])?;
+    for (name, a, b) in [
+        ("**read**", records.a, records.b),
+        ("= paired", records.aligned, records.aligned),
+        ("+ without partner", records.missing_in_b, records.missing_in_a),
+        ("+ duplicates", records.duplicates_a, records.duplicates_b),
+        ("+ rejected", records.rejected_a, records.rejected_b),
+        ("+ filtered", records.filtered_a, records.filtered_b),
+    ] {
+        row(out, name, &[count(a), count(b)])?;
+    }
+    Ok(())
+}
+
+fn records(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let records = &summary.records;
+    let total = records.total();
+    table(out, &["Records", "count", "share"])?;
+    if summary.is_compared() {
+        for (name, number) in [
+            ("matched", records.matched),
+            ("of them within tolerance", records.within_tolerance),
+            ("breaks", records.breaks),
+        ] {
+            row(out, name, &[count(number), share(number, total)])?;
+        }
+    }
+    row(out, "**all**", &[count(total), share(total, total)])
+}
+
+fn differences(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let differences = &summary.differences;
+    let types = occurring_types(summary);
+    let mut columns = vec!["Differences", "count"];
+    columns.extend(types.iter().map(|(_, name)| *name));
+    table(out, &columns)?;
+    let fields = fields_by_count(summary);
+    for (field, total) in fields.iter().take(FIELDS_SHOWN) {
+        let mut figures = vec![count(*total)];
+        figures.extend(types.iter().map(|(kind, _)| count(cell(summary, field, *kind))));
+        row(out, &safe(field), &figures)?;
+    }
+    let blank = vec![String::new(); types.len()];
+    let total_only = |number: u64| [vec![count(number)], blank.clone()].concat();
+    if let Some(rest) = fields.get(FIELDS_SHOWN..).filter(|rest| !rest.is_empty()) {
+        let sum = rest.iter().map(|(_, total)| total).sum();
+        row(out, &format!("{} more fields", rest.len()), &total_only(sum))?;
+    }
+    for (diff_type, words) in RECORD_TYPES {
+        let number = differences.by_type.get(diff_type.name()).copied().unwrap_or_default();
+        if number > 0 {
+            row(out, words, &total_only(number))?;
+        }
+    }
+    row(out, "**all**", &total_only(differences.total))
+}
+
+fn reasons(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let total = summary.differences.total;
+    table(out, &["Reasons", "count", "share", "settled"])?;
+    for (functional, name) in [(true, "**functional**"), (false, "**non-functional**")] {
+        let reasons = reasons_of(summary, functional);
+        let sum = reasons.iter().map(|reason| reason.count).sum();
+        let accepted = reasons.iter().map(|reason| reason.accepted).sum();
+        row(out, name, &[count(sum), share(sum, total), count(accepted)])?;
+        for reason in reasons {
+            let figures = [count(reason.count), share(reason.count, total), count(reason.accepted)];
+            row(out, &safe(&reason.code), &figures)?;
+        }
+    }
+    let sources = &summary.attributions.by_source;
+    table(out, &["Decided by", "count", "share"])?;
+    let rules = rules_named(summary);
+    let rules = if rules.is_empty() { String::new() } else { format!(" ({})", safe(&rules)) };
+    for (name, number) in [
+        (format!("rules{rules}"), sources.rule),
+        ("model".to_owned(), sources.model),
+        ("people".to_owned(), sources.person),
+        ("nobody".to_owned(), sources.none),
+    ] {
+        if number > 0 {
+            row(out, &name, &[count(number), share(number, total)])?;
+        }
+    }
+    Ok(())
+}
+
+fn gate(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let Some(gate) = summary.gate else { return Ok(()) };
+    let total = summary.records.total();
+    table(out, &["Data quality gate", "records", "share"])?;
+    row(out, "PASSED", &[count(gate.passed), share(gate.passed, total)])?;
+    row(out, "BLOCKED", &[count(gate.blocked), share(gate.blocked, total)])?;
+    if summary.differences.total > 0 {
+        writeln!(out)?;
+        for (name, rate, meaning) in rates(summary) {
+            writeln!(out, "- {name}: {} {meaning}", percent(rate).replace('<', "&lt;"))?;
+        }
+    }
+    Ok(())
+}
+
+fn remarks(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let rejected = summary.records.rejected_a + summary.records.rejected_b;
+    if rejected > 0 {
+        writeln!(out, "\n## Rejected rows: {}\n", count(rejected))?;
+        for sample in &summary.rejected {
+            let place = place(summary, sample.side, sample.line);
+            let (code, message) = (safe(&sample.code), safe(&sample.message));
+            writeln!(out, "- {}: {code}, {message}", safe(&place))?;
+        }
+        let shown = summary.rejected.len() as u64;
+        if rejected > shown {
+            writeln!(out, "- and {} more, in `recon.rejected_rows`", count(rejected - shown))?;
+        }
+    }
+    let sources = [("A", &summary.sources.a), ("B", &summary.sources.b)];
+    if sources.iter().any(|(_, source)| !source.unused_columns.is_empty()) {
+        writeln!(out, "\n## Columns that nobody uses\n")?;
+        for (side, source) in sources {
+            if !source.unused_columns.is_empty() {
+                writeln!(out, "- {side}: {}", safe(&source.unused_columns.join(", ")))?;
+            }
+        }
+    }
+    if !summary.warnings.is_empty() {
+        writeln!(out, "\n## Warnings\n")?;
+        for warning in &summary.warnings {
+            let place =
+                warning.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+            writeln!(out, "- {}", safe(&format!("{place}{} [{}]", warning.message, warning.code)))?;
+        }
+    }
+    Ok(())
+}
+
+fn next(summary: &Summary, example: Option<&Example>, out: &mut dyn Write) -> io::Result<()> {
+    let steps = next_steps(summary, example);
+    if steps.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Where to look next\n")?;
+    for (command, purpose) in steps {
+        writeln!(out, "- {}: {}", code(&command), safe(&purpose))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,531 @@
+//! The JSON summary of a run: a contract with programs. Its names, their order and their meaning
+//! stay; more may come.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::diagnostic::Problem;
+use crate::domain::attribution::UNKNOWN;
+use crate::domain::metadata::{self, Seconds, Source, Warning};
+use crate::domain::{AssignedBy, Books, PerSide, Stage, Status};
+use crate::store::{AttributionCount, RejectedRow, RunRow};
+
+use super::figures::ratio;
+
+/// How many rejected rows the summary shows.
+pub const REJECTED_SHOWN: usize = 5;
+/// How many rules the summary names.
+const RULES_SHOWN: usize = 10;
+
+/// The result of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// The run.
+    pub run_id: String,
+    /// The job's name.
+    pub job: String,
+    /// The business date.
+    pub batch_date: String,
+    /// How the last command on it ended.
+    pub status: &'static str,
+    /// How far it got.
+    pub stage: Option<&'static str>,
+    /// Rows and records.
+    pub records: Records,
+    /// Differences.
+    pub differences: Differences,
+    /// Their reasons.
+    pub attributions: Attributions,
+    /// The data quality gate; null before attributing.
+    pub gate: Option<GateCounts>,
+    /// How long it took.
+    pub seconds: Seconds,
+    /// What was read.
+    pub sources: PerSide<Source>,
+    /// The first rejected rows.
+    pub rejected: Vec<RejectedSample>,
+    /// What whoever reads this should know.
+    pub warnings: Vec<Warning>,
+    /// The rules that decided most.
+    pub top_rules: Vec<RuleCount>,
+    /// The newer run that took its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
+}
+
+/// Rows of each side and the records they make.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Records {
+    /// Data rows read from A.
+    pub a: u64,
+    /// Data rows read from B.
+    pub b: u64,
+    /// Pairs.
+    pub aligned: u64,
+    /// Pairs without differences.
+    pub matched: u64,
+    /// Those of them that needed a tolerance.
+    pub within_tolerance: u64,
+    /// Records with any difference, missing and duplicates included.
+    pub breaks: u64,
+    /// Records that A lacks.
+    pub missing_in_a: u64,
+    /// Records that B lacks.
+    pub missing_in_b: u64,
+    /// Surplus rows of A.
+    pub duplicates_a: u64,
+    /// Surplus rows of B.
+    pub duplicates_b: u64,
+    /// Rows of A that could not take part.
+    pub rejected_a: u64,
+    /// Rows of B that could not take part.
+    pub rejected_b: u64,
+    /// Rows of A that a filter left out.
+    pub filtered_a: u64,
+    /// Rows of B that a filter left out.
+    pub filtered_b: u64,
+}
+
+impl Records {
+    /// All records: pairs, one-sided rows and surplus rows.
+    pub const fn total(&self) -> u64 {
+        self.aligned + self.missing_in_a + self.missing_in_b + self.duplicates_a + self.duplicates_b
+    }
+}
+
+/// Differences, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Differences {
+    /// All.
+    pub total: u64,
+    /// By type.
+    pub by_type: BTreeMap<&'static str, u64>,
+    /// By field, `ENTIRE_RECORD` included.
+    pub by_field: BTreeMap<String, u64>,
+    /// By field, and within each by type.
+    pub by_field_and_type: BTreeMap<String, BTreeMap<&'static str, u64>>,
+}
+
+/// Attributions, counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Attributions {
+    /// By the reason's code.
+    pub by_reason: BTreeMap<String, u64>,
+    /// By status.
+    pub by_status: BTreeMap<&'static str, u64>,
+    /// By who gave the reason.
+    pub by_source: BySource,
+    /// Differences that the machine alone accepted with a functional reason ÷ all.
+    pub stp_rate: f64,
+    /// Differences whose reason is UNKNOWN ÷ all.
+    pub unknown_rate: f64,
+    /// Differences whose status is UNKNOWN ÷ all.
+    pub awaiting_rate: f64,
+    /// The reasons with their nature, the most frequent first.
+    pub reasons: Vec<ReasonCount>,
+}
+
+/// Attributions by who gave the reason; only what occurs is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BySource {
+    /// A rule.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rule: u64,
+    /// The model.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub model: u64,
+    /// Nothing claimed them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub none: u64,
+    /// A person.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub person: u64,
+}
+
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// How often a reason was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReasonCount {
+    /// The code.
+    pub code: String,
+    /// Whether business explains it.
+    pub functional: bool,
+    /// Differences with it.
+    pub count: u64,
+    /// Those of them that are settled.
+    pub accepted: u64,
+}
+
+/// The verdicts on the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GateCounts {
+    /// Records that matched or whose differences are all explained by business.
+    pub passed: u64,
+    /// The others.
+    pub blocked: u64,
+}
+
+/// A rejected row as the summary shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RejectedSample {
+    /// `a` or `b`.
+    pub side: &'static str,
+    /// The line on which it begins.
+    pub line: u64,
+    /// What kind of mistake.
+    pub code: String,
+    /// What is wrong, in a sentence.
+    pub message: String,
+}
+
+/// How many differences a rule decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RuleCount {
+    /// The rule's function.
+    pub rule: String,
+    /// Differences.
+    pub count: u64,
+}
+
+impl Summary {
+    /// The summary of `run` whose rows are counted in `books`; `gate` is `(passed, blocked)`, once
+    /// there are verdicts. Sources and warnings are taken from the run's metadata.
+    pub fn new(
+        run: &RunRow,
+        books: &Books,
+        attributions: &[AttributionCount],
+        gate: Option<(u64, u64)>,
+        seconds: &Seconds,
+    ) -> Self {
+        let sources = run.metadata.get(metadata::SOURCES).unwrap_or(&serde_json::Value::Null);
+        let source = |letter, system: &str| Source {
+            system: system.to_owned(),
+            ..metadata::piece(sources, letter).unwrap_or_default()
+        };
+        Self {
+            run_id: run.id.to_string(),
+            job: run.job.clone(),
+            batch_date: run.batch_date.to_string(),
+            status: run.status.name(),
+            stage: run.stage.map(Stage::name),
+            records: records(books),
+            differences: Differences {
+                total: books.differences(),
+                by_type: books.by_type.clone(),
+                by_field: books.by_field.clone(),
+                by_field_and_type: books.by_field_and_type.clone(),
+            },
+            attributions: counted(attributions),
+            gate: gate.map(|(passed, blocked)| GateCounts { passed, blocked }),
+            seconds: Seconds {
+                total: thousandth(seconds.total),
+                read: thousandth(seconds.read),
+                align: thousandth(seconds.align),
+                compare: thousandth(seconds.compare),
+                store: thousandth(seconds.store),
+            },
+            sources: PerSide { a: source("a", &run.system_a), b: source("b", &run.system_b) },
+            rejected: Vec::new(),
+            warnings: metadata::piece(&run.metadata, metadata::WARNINGS).unwrap_or_default(),
+            top_rules: top_rules(attributions),
+            superseded_by: run.superseded_by.map(|id| id.to_string()),
+        }
+    }
+
+    /// The same summary with the first of these rejected rows.
+    #[must_use]
+    pub fn with_rejected(mut self, rows: &[RejectedRow]) -> Self {
+        self.rejected = rows
+            .iter()
+            .take(REJECTED_SHOWN)
+            .map(|row| RejectedSample {
+                side: row.side.letter(),
+                line: row.line,
+                code: row.code.clone(),
+                message: row.message.clone(),
+            })
+            .collect();
+        self
+    }
+
+    /// Whether the run's differences are known.
+    pub fn is_compared(&self) -> bool {
+        [Stage::Compared, Stage::Attributed].iter().any(|stage| self.stage == Some(stage.name()))
+    }
+
+    /// Whether its differences have reasons.
+    pub fn is_attributed(&self) -> bool {
+        self.stage == Some(Stage::Attributed.name())
+    }
+
+    /// The first figure that contradicts another one, in words; `None` if all is well.
+    pub fn discrepancy(&self) -> Option<String> {
+        let records = &self.records;
+        let sides = [
+            (
+                "A",
+                records.a,
+                records.missing_in_b + records.duplicates_a,
+                records.rejected_a + records.filtered_a,
+            ),
+            (
+                "B",
+                records.b,
+                records.missing_in_a + records.duplicates_b,
+                records.rejected_b + records.filtered_b,
+            ),
+        ];
+        for (side, read, alone, out) in sides {
+            let placed = records.aligned + alone + out;
+            if placed != read {
+                return Some(format!(
+                    "{read} rows of source {side} were read, but {placed} are accounted for"
+                ));
+            }
+        }
+        let total = records.total();
+        if self.is_compared() && records.matched + records.breaks != total {
+            return Some(format!(
+                "{} records matched and {} are breaks, but there are {total} records",
+                records.matched, records.breaks
+            ));
+        }
+        if records.within_tolerance > records.matched {
+            return Some(format!(
+                "{} records are within tolerance, but only {} matched",
+                records.within_tolerance, records.matched
+            ));
+        }
+        let by_field: u64 = self.differences.by_field.values().sum();
+        if by_field != self.differences.total {
+            return Some(format!(
+                "{} differences, but {by_field} by field",
+                self.differences.total
+            ));
+        }
+        let attributed: u64 = self.attributions.by_reason.values().sum();
+        if self.is_attributed() && attributed != self.differences.total {
+            return Some(format!(
+                "{} differences, but {attributed} attributions",
+                self.differences.total
+            ));
+        }
+        let gate = self.gate?;
+        (gate.passed + gate.blocked != total).then(|| {
+            format!(
+                "{} records passed the gate and {} are blocked, but there are {total} records",
+                gate.passed, gate.blocked
+            )
+        })
+    }
+
+    /// The summary, unless its figures contradict each other.
+    pub fn proved(self) -> Result<Self, Problem> {
+        match self.discrepancy() {
+            None => Ok(self),
+            Some(discrepancy) => Err(Problem::inconsistent("books-do-not-close", discrepancy)
+                .help(format!(
+                    "this is a mistake in recon, not in the data; run {} must not be used",
+                    self.run_id
+                ))),
+        }
+    }
+
+    /// Differences that wait for people: status UNKNOWN.
+    pub fn awaiting(&self) -> u64 {
+        self.attributions.by_status.get(Status::Unknown.name()).copied().unwrap_or_default()
+    }
+}
+
+fn records(books: &Books) -> Records {
+    Records {
+        a: books.read.a,
+        b: books.read.b,
+        aligned: books.aligned,
+        matched: books.matched,
+        within_tolerance: books.within_tolerance,
+        breaks: books.breaks,
+        missing_in_a: books.missing_in.a,
+        missing_in_b: books.missing_in.b,
+        duplicates_a: books.duplicates.a,
+        duplicates_b: books.duplicates.b,
+        rejected_a: books.rejected.a,
+        rejected_b: books.rejected.b,
+        filtered_a: books.filtered.a,
+        filtered_b: books.filtered.b,
+    }
+}
+
+fn counted(counts: &[AttributionCount]) -> Attributions {
+    let mut result = Attributions::default();
+    let mut reasons: BTreeMap<&str, ReasonCount> = BTreeMap::new();
+    let (mut all, mut machine, mut unknown, mut awaiting) = (0, 0, 0, 0);
+    for AttributionCount { reason, functional, status, assigned_by, count } in counts {
+        if *count == 0 {
+            continue;
+        }
+        all += count;
+        *result.by_reason.entry(reason.clone()).or_default() += count;
+        *result.by_status.entry(status.name()).or_default() += count;
+        let accepted = if *status == Status::Accepted { *count } else { 0 };
+        let sources = &mut result.by_source;
+        match AssignedBy::parse(assigned_by) {
+            AssignedBy::Rule(_) => sources.rule += count,
+            AssignedBy::Model(_) => sources.model += count,
+            AssignedBy::Nobody => sources.none += count,
+            AssignedBy::Person(_) => sources.person += count,
+        }
+        if *functional
+            && matches!(AssignedBy::parse(assigned_by), AssignedBy::Rule(_) | AssignedBy::Model(_))
+        {
+            machine += accepted;
+        }
+        if reason == UNKNOWN {
+            unknown += count;
+        }
+        if *status == Status::Unknown {
+            awaiting += count;
+        }
+        let entry = reasons.entry(reason).or_insert_with(|| ReasonCount {
+            code: reason.clone(),
+            functional: *functional,
+            count: 0,
+            accepted: 0,
+        });
+        entry.count += count;
+        entry.accepted += accepted;
+    }
+    result.stp_rate = millionth(ratio(machine, all));
+    result.unknown_rate = millionth(ratio(unknown, all));
+    result.awaiting_rate = millionth(ratio(awaiting, all));
+    result.reasons = reasons.into_values().collect();
+    // The sort is stable: equal counts stay in the order of their codes.
+    result.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
+    result
+}
+
+fn top_rules(counts: &[AttributionCount]) -> Vec<RuleCount> {
+    let mut rules: BTreeMap<String, u64> = BTreeMap::new();
+    for count in counts {
+        if let AssignedBy::Rule(rule) = AssignedBy::parse(&count.assigned_by) {
+            *rules.entry(rule).or_default() += count.count;
+        }
+    }
+    let mut rules: Vec<RuleCount> =
+        rules.into_iter().map(|(rule, count)| RuleCount { rule, count }).collect();
+    rules.sort_by_key(|rule| std::cmp::Reverse(rule.count));
+    rules.truncate(RULES_SHOWN);
+    rules
+}
+
+fn millionth(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+fn thousandth(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::domain::Side;
+
+    #[test]
+    fn is_the_json_of_the_contract_in_its_order() {
+        let json = serde_json::to_string(&sample::summary()).unwrap();
+        let expected = concat!(
+            r#"{"run_id":"01941f29-7c00-7aaa-8aaa-aaaaaaaaaaaa","job":"fx_trades_eod","#,
+            r#""batch_date":"2026-01-15","status":"COMPLETED_WITH_ERRORS","stage":"ATTRIBUTED","#,
+            r#""records":{"a":950,"b":948,"aligned":900,"matched":760,"within_tolerance":12,"#,
+            r#""breaks":233,"missing_in_a":45,"missing_in_b":47,"duplicates_a":1,"#,
+            r#""duplicates_b":0,"rejected_a":2,"rejected_b":0,"filtered_a":0,"filtered_b":3},"#,
+            r#""differences":{"total":240,"by_type":{"DUPLICATE_IN_SOURCE_A":1,"#,
+            r#""MISSING_IN_SOURCE_A":45,"MISSING_IN_SOURCE_B":47,"NULL_MISMATCH":7,"#,
+            r#""NUMERIC_MISMATCH":90,"STRING_MISMATCH":50},"by_field":{"ENTIRE_RECORD":93,"#,
+            r#""amount":95,"counterparty":52},"by_field_and_type":{"ENTIRE_RECORD":"#,
+            r#"{"DUPLICATE_IN_SOURCE_A":1,"MISSING_IN_SOURCE_A":45,"MISSING_IN_SOURCE_B":47},"#,
+            r#""amount":{"NULL_MISMATCH":5,"NUMERIC_MISMATCH":90},"counterparty":"#,
+            r#"{"NULL_MISMATCH":2,"STRING_MISMATCH":50}}},"#,
+            r#""attributions":{"by_reason":{"MANUAL_ENTRY_ERR":50,"MISSING_SOURCE_A":45,"#,
+            r#""MISSING_SOURCE_B":47,"ROUNDING_DIFF":81,"UNKNOWN":17},"#,
+            r#""by_status":{"ACCEPTED":220,"UNKNOWN":20},"#,
+            r#""by_source":{"rule":170,"model":50,"none":17,"person":3},"#,
+            r#""stp_rate":0.325,"unknown_rate":0.070833,"awaiting_rate":0.083333,"#,
+            r#""reasons":[{"code":"ROUNDING_DIFF","functional":true,"count":81,"accepted":81},"#,
+            r#"{"code":"MANUAL_ENTRY_ERR","functional":false,"count":50,"accepted":47},"#,
+            r#"{"code":"MISSING_SOURCE_B","functional":false,"count":47,"accepted":47},"#,
+            r#"{"code":"MISSING_SOURCE_A","functional":false,"count":45,"accepted":45},"#,
+            r#"{"code":"UNKNOWN","functional":false,"count":17,"accepted":0}]},"#,
+            r#""gate":{"passed":838,"blocked":155},"#,
+            r#""seconds":{"total":0.412,"read":0.1,"align":0.11,"compare":0.1,"store":0.1},"#,
+            r#""sources":{"a":{"system":"FRONT_OFFICE","path":"front_office.csv","bytes":62669,"#,
+            r#""sha256":"9f86d081","rows":950,"unused_columns":["trader","book|desk"]},"#,
+            r#""b":{"system":"RISK","path":"risk.csv","bytes":59392,"sha256":"60303ae2","#,
+            r#""rows":948,"unused_columns":[]}},"#,
+            r#""rejected":[{"side":"a","line":17,"code":"RAGGED_ROW","#,
+            r#""message":"5 fields where the header has 6"},{"side":"a","line":40,"#,
+            r#""code":"NULL_KEY","message":"transaction_id is null"}],"#,
+            r#""warnings":[{"code":"ambiguous-dates","#,
+            r#""message":"two formats of trade_date read 01/02/2026 differently","#,
+            r#""place":"recon.yaml:21:5"}],"#,
+            r#""top_rules":[{"rule":"attribute_missing","count":92},"#,
+            r#"{"rule":"attribute_rounding","count":78}]}"#,
+        );
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_run_without_differences_has_rates_of_zero() {
+        let summary =
+            Summary::new(&sample::run(), &Books::default(), &[], Some((0, 0)), &Seconds::default());
+        assert_eq!(summary.attributions.stp_rate, 0.0);
+        assert_eq!(summary.attributions.unknown_rate, 0.0);
+        assert_eq!(summary.attributions.awaiting_rate, 0.0);
+        assert_eq!(summary.discrepancy(), None);
+        let json = serde_json::to_string(&summary).unwrap();
+        assert!(json.contains(r#""by_source":{}"#), "{json}");
+    }
+
+    #[test]
+    fn every_figure_that_lies_is_noticed() {
+        let summary = sample::summary();
+        assert_eq!(summary.discrepancy(), None);
+        type Lie = fn(&mut Summary);
+        let lies: [(Lie, &str); 7] = [
+            (|summary| summary.records.a += 1, "source A"),
+            (|summary| summary.records.filtered_b += 1, "source B"),
+            (|summary| summary.records.breaks -= 1, "are breaks"),
+            (|summary| summary.records.within_tolerance = 761, "within tolerance"),
+            (|summary| summary.differences.total += 1, "by field"),
+            (|summary| drop(summary.attributions.by_reason.remove("UNKNOWN")), "attributions"),
+            (|summary| summary.gate = Some(GateCounts { passed: 1, blocked: 1 }), "the gate"),
+        ];
+        for (lie, expected) in lies {
+            let mut wrong = summary.clone();
+            lie(&mut wrong);
+            let problem = wrong.proved().unwrap_err();
+            assert_eq!(problem.class, crate::diagnostic::Class::Inconsistent);
+            assert!(problem.message.contains(expected), "{} / {expected}", problem.message);
+        }
+    }
+
+    #[test]
+    fn only_the_first_rejected_rows_are_shown() {
+        let row = RejectedRow {
+            side: Side::B,
+            line: 2,
+            code: "X".into(),
+            message: "m".into(),
+            text: "t".into(),
+            key: None,
+        };
+        let summary = sample::summary().with_rejected(&vec![row; REJECTED_SHOWN + 1]);
+        assert_eq!(summary.rejected.len(), REJECTED_SHOWN);
+    }
+}

@@ -1,0 +1,533 @@
+//! The page for a terminal: what came in, what agrees, what does not and why, and where to look
+//! next. At most 100 columns, unless a name or a value is longer than that.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use crate::domain::{DiffType, FieldRef};
+
+use super::figures::{
+    bar, bytes, clip, count, counted, duration, pad, percent, ratio, share, shell_word, visible,
+    width,
+};
+use super::{Example, Paint, ReasonCount, ReportData, Summary};
+
+/// The columns of a page.
+const PAGE: usize = 100;
+/// The columns of names on the left, the indentation included.
+const LABEL: usize = 32;
+/// The columns of counts.
+const NUMBER: usize = 12;
+/// The columns of shares.
+const SHARE: usize = 10;
+/// The columns of bars.
+const BAR: usize = 20;
+/// How many fields the table of differences names.
+pub(super) const FIELDS_SHOWN: usize = 15;
+/// How many rules are named.
+const RULES_SHOWN: usize = 3;
+/// How much of a value is shown.
+const VALUE: usize = 24;
+
+/// The types of differences of a field, with their headings.
+pub(super) const FIELD_TYPES: [(DiffType, &str); 6] = [
+    (DiffType::NumericMismatch, "NUMERIC"),
+    (DiffType::DateMismatch, "DATE"),
+    (DiffType::StringMismatch, "STRING"),
+    (DiffType::BooleanMismatch, "BOOLEAN"),
+    (DiffType::NullMismatch, "NULL"),
+    (DiffType::TypeMismatch, "TYPE"),
+];
+
+/// The types of differences of a whole record, in words.
+pub(super) const RECORD_TYPES: [(DiffType, &str); 4] = [
+    (DiffType::MissingInSourceA, "records missing in A"),
+    (DiffType::MissingInSourceB, "records missing in B"),
+    (DiffType::DuplicateInSourceA, "duplicate rows in A"),
+    (DiffType::DuplicateInSourceB, "duplicate rows in B"),
+];
+
+/// Writes the page.
+pub fn write_text(data: &ReportData, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let summary = &data.summary;
+    let mut page = Page { out, paint };
+    page.head(summary)?;
+    page.rows(summary)?;
+    page.records(summary)?;
+    if summary.differences.total > 0 {
+        page.differences(summary)?;
+        if summary.is_attributed() {
+            page.reasons(summary)?;
+            page.deciders(summary)?;
+        }
+    }
+    page.gate(summary)?;
+    page.rejected(summary)?;
+    page.unused(summary)?;
+    page.warnings(summary)?;
+    page.time(summary)?;
+    page.next(summary, data.example.as_ref())
+}
+
+struct Page<'w> {
+    out: &'w mut dyn Write,
+    paint: Paint,
+}
+
+impl Page<'_> {
+    fn line(&mut self, text: impl Display) -> io::Result<()> {
+        writeln!(self.out, "{text}")
+    }
+
+    /// A heading with a figure behind it.
+    fn heading(&mut self, title: &str, number: Option<u64>) -> io::Result<()> {
+        let title = match number {
+            Some(number) => format!("{title:<LABEL$}{:>NUMBER$}", count(number)),
+            None => title.to_owned(),
+        };
+        writeln!(self.out, "\n{}", self.paint.strong(title))
+    }
+
+    /// A name, a figure, its share of the whole, a bar and a remark.
+    fn figure(
+        &mut self,
+        label: &str,
+        part: u64,
+        whole: u64,
+        with_bar: bool,
+        remark: &str,
+    ) -> io::Result<()> {
+        let mut line = labelled(label, &count(part));
+        line += &format!("{:>SHARE$}", share(part, whole));
+        write!(self.out, "{line}")?;
+        let bar = if with_bar { bar(part, whole, BAR) } else { String::new() };
+        if !bar.is_empty() {
+            write!(self.out, "  {}", self.paint.accent(&bar))?;
+        }
+        if !remark.is_empty() {
+            let space = 2 + if bar.is_empty() { 0 } else { BAR - width(&bar) };
+            write!(self.out, "{:space$}{}", "", self.paint.dim(remark))?;
+        }
+        writeln!(self.out)
+    }
+
+    fn head(&mut self, summary: &Summary) -> io::Result<()> {
+        let sources = &summary.sources;
+        let title = format!("{}  {}", visible(&summary.job), summary.batch_date);
+        let systems = format!(
+            "{} (A) against {} (B)",
+            visible(&sources.a.system),
+            visible(&sources.b.system)
+        );
+        writeln!(self.out, "{}  {systems}", self.paint.strong(title))?;
+        let status = match summary.status {
+            "COMPLETED" => self.paint.good(summary.status),
+            "FAILED" => self.paint.bad(summary.status),
+            _ => self.paint.caution(summary.status),
+        };
+        let stage = summary.stage.unwrap_or("not ingested");
+        writeln!(self.out, "run {}  {status}  {stage}", summary.run_id)?;
+        if let Some(newer) = &summary.superseded_by {
+            let remark = format!("superseded by run {newer}");
+            writeln!(self.out, "{}", self.paint.caution(remark))?;
+        }
+        let sentence = verdict(summary);
+        writeln!(self.out, "\n{sentence}")
+    }
+
+    fn rows(&mut self, summary: &Summary) -> io::Result<()> {
+        let records = &summary.records;
+        let heading = format!("{:<LABEL$}{:>NUMBER$}{:>NUMBER$}", "Rows", "A", "B");
+        writeln!(self.out, "\n{}", self.paint.strong(heading))?;
+        for (label, a, b) in [
+            ("  read", records.a, records.b),
+            ("    = paired", records.aligned, records.aligned),
+            ("    + without partner", records.missing_in_b, records.missing_in_a),
+            ("    + duplicates", records.duplicates_a, records.duplicates_b),
+            ("    + rejected", records.rejected_a, records.rejected_b),
+            ("    + filtered", records.filtered_a, records.filtered_b),
+        ] {
+            self.line(format!("{label:<LABEL$}{:>NUMBER$}{:>NUMBER$}", count(a), count(b)))?;
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, summary: &Summary) -> io::Result<()> {
+        let records = &summary.records;
+        let total = records.total();
+        self.heading("Records", Some(total))?;
+        if !summary.is_compared() {
+            return self.line("  not compared yet: recon diff");
+        }
+        self.figure("  matched", records.matched, total, true, "")?;
+        if records.within_tolerance > 0 {
+            self.figure("    within tolerance", records.within_tolerance, total, false, "")?;
+        }
+        self.figure("  breaks", records.breaks, total, true, "")
+    }
+
+    fn differences(&mut self, summary: &Summary) -> io::Result<()> {
+        let differences = &summary.differences;
+        let types = occurring_types(summary);
+        let mut heading = format!("{:<LABEL$}{:>NUMBER$}", "Differences", count(differences.total));
+        for (_, name) in &types {
+            heading += &format!("{name:>9}");
+        }
+        writeln!(self.out, "\n{}", self.paint.strong(heading))?;
+        let fields = fields_by_count(summary);
+        for (field, total) in fields.iter().take(FIELDS_SHOWN) {
+            let mut line = labelled(&format!("  {}", visible(field)), &count(*total));
+            for (diff_type, _) in &types {
+                let number = cell(summary, field, *diff_type);
+                let shown = if number == 0 { "·".to_owned() } else { count(number) };
+                line += &format!("{shown:>9}");
+            }
+            self.line(line)?;
+        }
+        if let Some(rest) = fields.get(FIELDS_SHOWN..).filter(|rest| !rest.is_empty()) {
+            let sum = rest.iter().map(|(_, total)| total).sum();
+            let label = format!("  {} more fields", rest.len());
+            self.line(labelled(&label, &count(sum)))?;
+        }
+        for (diff_type, words) in RECORD_TYPES {
+            let number = differences.by_type.get(diff_type.name()).copied().unwrap_or_default();
+            if number > 0 {
+                self.line(labelled(&format!("  {words}"), &count(number)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reasons(&mut self, summary: &Summary) -> io::Result<()> {
+        let total = summary.differences.total;
+        self.heading("Reasons", None)?;
+        for (functional, name) in [(true, "  functional"), (false, "  non-functional")] {
+            let reasons = reasons_of(summary, functional);
+            let sum = reasons.iter().map(|reason| reason.count).sum();
+            self.figure(name, sum, total, false, "")?;
+            for reason in reasons {
+                let open = reason.count - reason.accepted;
+                let remark = if open == 0 {
+                    String::new()
+                } else if reason.accepted == 0 {
+                    "not settled".to_owned()
+                } else {
+                    format!("{} not settled", count(open))
+                };
+                let label = format!("    {}", visible(&reason.code));
+                self.figure(&label, reason.count, total, true, &remark)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn deciders(&mut self, summary: &Summary) -> io::Result<()> {
+        let sources = &summary.attributions.by_source;
+        let total = summary.differences.total;
+        let rules = rules_named(summary);
+        self.heading("Decided by", None)?;
+        for (label, number, remark) in [
+            ("  rules", sources.rule, rules.as_str()),
+            ("  model", sources.model, ""),
+            ("  people", sources.person, ""),
+            ("  nobody", sources.none, ""),
+        ] {
+            if number > 0 {
+                self.figure(label, number, total, false, remark)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn gate(&mut self, summary: &Summary) -> io::Result<()> {
+        let Some(gate) = summary.gate else { return Ok(()) };
+        let total = summary.records.total();
+        self.heading("Data quality gate", None)?;
+        self.figure("  PASSED", gate.passed, total, true, "")?;
+        self.figure("  BLOCKED", gate.blocked, total, true, "")?;
+        if summary.differences.total == 0 {
+            return Ok(());
+        }
+        for (label, rate, meaning) in rates(summary) {
+            let rate = percent(rate);
+            let meaning = self.paint.dim(meaning);
+            writeln!(self.out, "  {label:<30}{rate:>NUMBER$}  {meaning}")?;
+        }
+        Ok(())
+    }
+
+    fn rejected(&mut self, summary: &Summary) -> io::Result<()> {
+        let total = summary.records.rejected_a + summary.records.rejected_b;
+        if total == 0 {
+            return Ok(());
+        }
+        self.heading("Rejected rows", Some(total))?;
+        let rows: Vec<(String, &str, &str)> = summary
+            .rejected
+            .iter()
+            .map(|row| (place(summary, row.side, row.line), &*row.code, &*row.message))
+            .collect();
+        let places = rows.iter().map(|(place, ..)| width(place)).max().unwrap_or(0).min(40);
+        let codes = rows.iter().map(|(_, code, _)| width(code)).max().unwrap_or(0);
+        for (place, code, message) in &rows {
+            let start = format!("  {}  {}  ", pad(place, places, false), pad(code, codes, false));
+            let message = visible(message);
+            if width(&start) + width(&message) <= PAGE {
+                self.line(format!("{start}{message}"))?;
+            } else {
+                self.line(start.trim_end())?;
+                self.wrapped(&message, 4)?;
+            }
+        }
+        let shown = rows.len() as u64;
+        if total > shown {
+            let more = format!("  … and {} more, in recon.rejected_rows", count(total - shown));
+            writeln!(self.out, "{}", self.paint.dim(more))?;
+        }
+        Ok(())
+    }
+
+    fn unused(&mut self, summary: &Summary) -> io::Result<()> {
+        let sources = [("A", &summary.sources.a), ("B", &summary.sources.b)];
+        if sources.iter().all(|(_, source)| source.unused_columns.is_empty()) {
+            return Ok(());
+        }
+        self.heading("Columns that nobody uses", None)?;
+        for (side, source) in sources {
+            if !source.unused_columns.is_empty() {
+                let names = source.unused_columns.join(", ");
+                self.wrapped(&format!("{side}: {}", visible(&names)), 2)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn warnings(&mut self, summary: &Summary) -> io::Result<()> {
+        if summary.warnings.is_empty() {
+            return Ok(());
+        }
+        self.heading("Warnings", None)?;
+        for warning in &summary.warnings {
+            let place =
+                warning.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+            let text = format!("{place}{} [{}]", warning.message, warning.code);
+            self.wrapped(&visible(&text), 2)?;
+        }
+        Ok(())
+    }
+
+    fn time(&mut self, summary: &Summary) -> io::Result<()> {
+        self.heading("Time", None)?;
+        self.line(format!("  {}", time(summary)))
+    }
+
+    fn next(&mut self, summary: &Summary, example: Option<&Example>) -> io::Result<()> {
+        let commands = next_steps(summary, example);
+        if commands.is_empty() {
+            return Ok(());
+        }
+        self.heading("Where to look next", None)?;
+        for (command, purpose) in commands {
+            let command = pad(&command, 44, false);
+            let (command, purpose) = (self.paint.accent(command), self.paint.dim(purpose));
+            writeln!(self.out, "  {command}  {purpose}")?;
+        }
+        Ok(())
+    }
+
+    /// A text in lines of the page's width, all indented.
+    fn wrapped(&mut self, text: &str, indent: usize) -> io::Result<()> {
+        let mut line = String::new();
+        for word in text.split(' ') {
+            if !line.is_empty() && indent + width(&line) + 1 + width(word) > PAGE {
+                writeln!(self.out, "{:indent$}{line}", "")?;
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        writeln!(self.out, "{:indent$}{line}", "")
+    }
+}
+
+/// A name on the left and a figure at the right of its column.
+fn labelled(label: &str, figure: &str) -> String {
+    let label = clip(label, LABEL - 1);
+    format!("{}{figure:>NUMBER$}", pad(&label, LABEL, false))
+}
+
+/// The result in a sentence.
+pub(super) fn verdict(summary: &Summary) -> String {
+    let records = &summary.records;
+    let total = records.total();
+    if !summary.is_compared() {
+        return format!("{} ingested.", counted(total, "record", "records"));
+    }
+    if records.breaks == 0 {
+        return match total {
+            0 => "There are no records.".to_owned(),
+            1 => "The one record matches.".to_owned(),
+            _ => format!("All {} records match.", count(total)),
+        };
+    }
+    let mut sentence = format!(
+        "{} of {} break ({})",
+        count(records.breaks),
+        counted(total, "record", "records"),
+        share(records.breaks, total)
+    );
+    if let Some(gate) = summary.gate {
+        sentence += &format!("; {} blocked", count(gate.blocked));
+        let awaiting = summary.awaiting();
+        if awaiting > 0 {
+            sentence += &format!(
+                ", {} for people to decide",
+                counted(awaiting, "difference", "differences")
+            );
+        }
+    }
+    sentence + "."
+}
+
+/// Fields by their number of differences, without whole records.
+pub(super) fn fields_by_count(summary: &Summary) -> Vec<(&str, u64)> {
+    let mut fields: Vec<(&str, u64)> = summary
+        .differences
+        .by_field
+        .iter()
+        .filter(|(field, _)| *field != FieldRef::ENTIRE_RECORD)
+        .map(|(field, number)| (field.as_str(), *number))
+        .collect();
+    fields.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    fields
+}
+
+/// The types of field differences that occur, with their headings.
+pub(super) fn occurring_types(summary: &Summary) -> Vec<(DiffType, &'static str)> {
+    let by_type = &summary.differences.by_type;
+    FIELD_TYPES.into_iter().filter(|(kind, _)| by_type.contains_key(kind.name())).collect()
+}
+
+/// How many differences of this type a field has.
+pub(super) fn cell(summary: &Summary, field: &str, diff_type: DiffType) -> u64 {
+    let types = summary.differences.by_field_and_type.get(field);
+    types.and_then(|types| types.get(diff_type.name())).copied().unwrap_or_default()
+}
+
+/// The reasons of one nature, the most frequent first.
+pub(super) fn reasons_of(summary: &Summary, functional: bool) -> Vec<&ReasonCount> {
+    let reasons = summary.attributions.reasons.iter();
+    reasons.filter(|reason| reason.functional == functional).collect()
+}
+
+/// The three rates and what they mean.
+pub(super) fn rates(summary: &Summary) -> [(&'static str, f64, &'static str); 3] {
+    let attributions = &summary.attributions;
+    [
+        (
+            "STP rate",
+            attributions.stp_rate,
+            "of the differences: settled by the machine, functional",
+        ),
+        ("unknown rate", attributions.unknown_rate, "of the differences: no cause found"),
+        ("awaiting rate", attributions.awaiting_rate, "of the differences: not settled yet"),
+    ]
+}
+
+/// The rules that decided most, with their counts.
+pub(super) fn rules_named(summary: &Summary) -> String {
+    let rules = &summary.top_rules;
+    let mut text = rules
+        .iter()
+        .take(RULES_SHOWN)
+        .map(|rule| format!("{} {}", visible(&rule.rule), count(rule.count)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if rules.len() > RULES_SHOWN {
+        text += ", …";
+    }
+    text
+}
+
+/// Where a rejected row begins.
+pub(super) fn place(summary: &Summary, side: &str, line: u64) -> String {
+    let (name, source) =
+        if side == "a" { ("A", &summary.sources.a) } else { ("B", &summary.sources.b) };
+    if source.path.is_empty() {
+        format!("{name}, line {line}")
+    } else {
+        format!("{name} {}:{line}", visible(&source.path))
+    }
+}
+
+/// How long it took, and how fast that was.
+pub(super) fn time(summary: &Summary) -> String {
+    let seconds = &summary.seconds;
+    let stages = [
+        ("read", seconds.read),
+        ("align", seconds.align),
+        ("compare", seconds.compare),
+        ("store", seconds.store),
+    ];
+    let stages = stages
+        .into_iter()
+        .filter(|(_, time)| *time > 0.0)
+        .map(|(name, time)| format!("{name} {}", duration(time)))
+        .collect::<Vec<_>>();
+    let mut text = duration(seconds.total);
+    if !stages.is_empty() {
+        text += &format!(" ({})", stages.join(", "));
+    }
+    let rows = summary.records.a + summary.records.b;
+    if seconds.total > 0.0 {
+        let rate = (rows as f64 / seconds.total).round() as u64;
+        text += &format!(", {}/s", counted(rate, "row", "rows"));
+    }
+    let size = summary.sources.a.bytes + summary.sources.b.bytes;
+    if size > 0 {
+        text += &format!(", {}", bytes(size));
+    }
+    text
+}
+
+/// Commands that show more, and what they show.
+pub(super) fn next_steps(summary: &Summary, example: Option<&Example>) -> Vec<(String, String)> {
+    let mut steps = Vec::new();
+    if summary.differences.total == 0 {
+        return steps;
+    }
+    // Commands mean the newest run unless told otherwise.
+    let run = match summary.superseded_by {
+        Some(_) => format!(" --run {}", summary.run_id),
+        None => String::new(),
+    };
+    if let Some(example) = example {
+        let dashes = if example.reference.starts_with('-') { "-- " } else { "" };
+        let reference = shell_word(&visible(&example.reference));
+        let value = |value: &Option<String>| match value {
+            Some(text) => clip(&visible(text), VALUE).into_owned(),
+            None => "null".to_owned(),
+        };
+        let purpose = if example.field == FieldRef::ENTIRE_RECORD {
+            "one record, step by step".to_owned()
+        } else {
+            let (a, b) = (value(&example.value_a), value(&example.value_b));
+            format!("{}: {a} against {b}", visible(&example.field))
+        };
+        steps.push((format!("recon explain{run} {dashes}{reference}"), purpose));
+    }
+    steps.push((
+        format!("recon report{run} --format csv -o breaks.csv"),
+        "every difference, one per row".to_owned(),
+    ));
+    if summary.awaiting() > 0 && ratio(summary.awaiting(), summary.differences.total) > 0.0 {
+        steps.push(("recon serve".to_owned(), "decide what the machine could not".to_owned()));
+    }
+    steps.push((
+        "recon sql \"SELECT * FROM recon.recon_runs\"".to_owned(),
+        "ask the store yourself".to_owned(),
+    ));
+    steps
+}
