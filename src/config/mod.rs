@@ -1,1 +1,146 @@
 //! `recon.yaml`, from what was written to what was meant.
+//!
+//! The text becomes a tree of parts with their places ([`parse`], [`tree`]); variables are replaced
+//! in it ([`substitute`]); it is read as the types of [`spec`] ([`typed`]); and what was written is
+//! resolved to what was meant, across the stages ([`check`]). Each step names every mistake it can
+//! see, with its place, and hands on what is whole, so that one look shows them all.
+//!
+//! Nothing here opens a source or a store.
+
+pub mod check;
+pub mod named;
+pub mod parse;
+pub mod resolved;
+pub mod schema;
+pub mod secrets;
+pub mod settings;
+pub mod spec;
+mod storage;
+pub mod substitute;
+pub mod tree;
+pub mod typed;
+
+use std::path::Path;
+
+pub use check::{Columns, check_headers};
+pub use resolved::Resolved;
+pub use schema::schema;
+pub use spec::Spec;
+pub use tree::Document;
+
+use crate::diagnostic::{Problem, Problems};
+use crate::domain::Date;
+
+/// What a configuration depends on besides its text.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The business date.
+    pub batch_date: Date,
+    /// The variables that the file may name.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// A configuration without mistakes.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What stands in the file, with its places.
+    pub document: Document,
+    /// What was written.
+    pub spec: Spec,
+    /// What was meant.
+    pub resolved: Resolved,
+    /// What somebody should look at.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads the configuration in `file`; its places name the file as `file` is written.
+///
+/// # Errors
+/// Every mistake in it, in the order of their places.
+pub fn load(file: &Path, surroundings: Surroundings<'_>) -> Result<Loaded, Problems> {
+    load_text(&read_text(file)?, file, surroundings)
+}
+
+/// Reads a configuration of this text as if it stood in `file`.
+///
+/// # Errors
+/// Every mistake in it, in the order of their places.
+pub fn load_text(
+    text: &str,
+    file: &Path,
+    surroundings: Surroundings<'_>,
+) -> Result<Loaded, Problems> {
+    let (document, mut problems) = document(text, file, surroundings);
+    let Some(document) = document else { return Err(sorted(problems)) };
+    let (spec, found) = typed::read::<Spec>(&document);
+    problems.extend(found);
+    let Some(spec) = spec else { return Err(sorted(problems)) };
+    let (resolved, found) = check::check(&document, &spec, surroundings.batch_date);
+    problems.extend(found);
+    match (resolved, sorted(problems)) {
+        (Some(resolved), Problems(warnings)) if warnings.iter().all(Problem::is_warning) => {
+            Ok(Loaded { document, spec, resolved, warnings })
+        }
+        (_, problems) => Err(problems),
+    }
+}
+
+/// The file's tree with its variables replaced.
+fn document(
+    text: &str,
+    file: &Path,
+    surroundings: Surroundings<'_>,
+) -> (Option<Document>, Vec<Problem>) {
+    let (root, mut problems) = parse::parse(text, file);
+    let document = root.map(|mut root| {
+        let Surroundings { batch_date, environment } = surroundings;
+        problems.extend(substitute::substitute(&mut root, file, batch_date, environment));
+        Document { file: file.to_owned(), root }
+    });
+    (document, problems)
+}
+
+fn read_text(file: &Path) -> Result<String, Problem> {
+    let bytes = std::fs::read(file).map_err(|error| {
+        let message = format!("can't read {}: {error}", file.display());
+        let problem = Problem::usage("config-unreadable", message);
+        if error.kind() == std::io::ErrorKind::NotFound {
+            problem.help("`recon init` writes one; `--config` names another")
+        } else {
+            problem
+        }
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        let message = format!("{} is not UTF-8 text from line {line} on", file.display());
+        Problem::usage("config-unreadable", message).help("save it with the encoding UTF-8")
+    })
+}
+
+/// In the order of their places, nothing twice, and no warning about a place that has an error.
+fn sorted(mut problems: Vec<Problem>) -> Problems {
+    let mistaken: Vec<_> = problems
+        .iter()
+        .filter(|problem| !problem.is_warning())
+        .filter_map(|problem| problem.place.clone())
+        .collect();
+    problems.retain(|problem| {
+        let is_known = problem.place.as_ref().is_some_and(|place| mistaken.contains(place));
+        !(problem.is_warning() && is_known)
+    });
+    problems.sort_by_key(|problem| {
+        problem
+            .place
+            .as_ref()
+            .map(|place| (place.file.clone(), place.line, place.column))
+            .unwrap_or_default()
+    });
+    let mut unique: Vec<Problem> = Vec::with_capacity(problems.len());
+    for problem in problems {
+        if !unique.contains(&problem) {
+            unique.push(problem);
+        }
+    }
+    Problems(unique)
+}

@@ -1,0 +1,218 @@
+//! The canonical fields and the key: which there are, and what fits their types.
+
+use super::{Checker, below};
+use crate::compare::{CompareSpec, FieldCompare};
+use crate::config::resolved::ResolvedField;
+use crate::config::spec::{FieldSpec, Spec};
+use crate::config::tree::path;
+use crate::diagnostic::{PathStep, Problem};
+use crate::domain::layout::Field;
+use crate::domain::{Date, Decimal, FieldRef, Instant, Kind, Layout, Severity, Value};
+
+impl<'a> Checker<'a> {
+    /// The layout and how its fields are treated; none if that can't be told.
+    pub(super) fn fields(&mut self) -> Option<(Layout, Vec<ResolvedField>)> {
+        let key = self.key();
+        let fields = self.spec.fields.as_ref()?;
+        if self.document.keys(&path(["fields"])).next().is_none() {
+            let problem = Problem::usage("no-fields", "`fields` is empty");
+            self.complain_of_key(&path(["fields"]), problem);
+        }
+        if fields.0.len() > usize::from(u16::MAX) {
+            let problem = Problem::usage("too-many-fields", "there are too many fields");
+            self.complain_of_key(&path(["fields"]), problem);
+        }
+        let mut resolved: Vec<(Field, ResolvedField)> = Vec::new();
+        for (name, spec) in fields.iter() {
+            let field = self.field(name, spec, key.contains(&name));
+            resolved.push((Field { name: name.to_owned(), kind: spec.kind }, field));
+        }
+        // The key first, in its own order; sorting keeps the order of the others.
+        let rank = |name: &str| key.iter().position(|part| *part == name).unwrap_or(key.len());
+        resolved.sort_by_key(|(field, _)| rank(&field.name));
+        let key_len = key.iter().filter(|part| fields.contains(part)).count();
+        let (layout, treatment): (Vec<_>, Vec<_>) = resolved.into_iter().unzip();
+        (key_len > 0).then(|| (Layout::new(layout, key_len), treatment))
+    }
+
+    /// The parts of the key, each once.
+    fn key(&mut self) -> Vec<&'a str> {
+        let spec: &'a Spec = self.spec;
+        let Some(written) = &spec.key else { return Vec::new() };
+        let at = path(["key"]);
+        if written.is_empty() {
+            let problem = Problem::usage("no-key", "the key is empty");
+            let help = "name the fields by which a row of A and a row of B belong together";
+            self.complain_of_key(&at, problem.help(help));
+        }
+        let mut parts: Vec<&'a str> = Vec::new();
+        for (index, part) in written.iter().enumerate() {
+            let here = below(&at, index);
+            if parts.contains(&part.as_str()) {
+                let message = format!("`{part}` is twice in the key");
+                self.complain(&here, Problem::usage("duplicate-key-field", message));
+                continue;
+            }
+            if !self.has_field(part) {
+                let problem = self.unknown_field(part);
+                self.complain(&here, problem);
+            }
+            parts.push(part);
+        }
+        parts
+    }
+
+    fn field(&mut self, name: &str, spec: &FieldSpec, is_key: bool) -> ResolvedField {
+        let at = path(["fields", name]);
+        self.field_name(&at, name);
+        if is_key {
+            self.key_field(&at, name, spec);
+        }
+        if let Some(formats) = &spec.formats {
+            self.formats(&below(&at, "formats"), name, spec.kind, formats);
+        }
+        if spec.numbers.is_some() {
+            self.numbers(&below(&at, "numbers"), name, spec.kind);
+        }
+        let monetary = spec.monetary.is_some_and(|monetary| *monetary);
+        if monetary && spec.kind != Kind::Decimal {
+            let message = format!("`monetary` is for decimal fields; `{name}` is {}", of(spec.kind));
+            self.complain(&below(&at, "monetary"), Problem::usage("wrong-field-type", message));
+        }
+        ResolvedField {
+            compare: self.comparison(&at, spec, is_key),
+            monetary,
+            description: spec.description.clone(),
+        }
+    }
+
+    fn field_name(&mut self, at: &[PathStep], name: &str) {
+        let problem = if name == FieldRef::ENTIRE_RECORD {
+            format!("`{name}` can't be a field: differences of whole records are called so")
+        } else if name.trim().is_empty() || name.trim() != name {
+            format!("the field name `{name}` is empty or has spaces around it")
+        } else if name.chars().any(char::is_control) {
+            "a field name contains a control character".to_owned()
+        } else {
+            return;
+        };
+        self.complain_of_key(at, Problem::usage("bad-name", problem));
+    }
+
+    /// Keys are compared exactly, and a row without one is rejected.
+    fn key_field(&mut self, at: &[PathStep], name: &str, spec: &FieldSpec) {
+        if spec.tolerance.is_some() {
+            let message = format!("`{name}` is in the key; keys are compared without tolerance");
+            let help = "remove the tolerance, or take the field out of the key";
+            let problem = Problem::usage("key-tolerance", message).help(help);
+            self.complain_of_key(&below(at, "tolerance"), problem);
+        }
+        if spec.null_equals.is_some() {
+            let message =
+                format!("`{name}` is in the key; a row whose key is null is always rejected");
+            let help = "use a step such as `default`, or remove `null_equals`";
+            let problem = Problem::usage("key-null", message).help(help);
+            self.complain_of_key(&below(at, "null_equals"), problem);
+        }
+        if spec.severity.is_some() {
+            let message = format!("`{name}` is in the key; no difference of it is ever reported");
+            let problem = Problem::warning("key-severity", message);
+            self.complain_of_key(&below(at, "severity"), problem);
+        }
+    }
+
+    fn comparison(&mut self, at: &[PathStep], spec: &FieldSpec, is_key: bool) -> FieldCompare {
+        if is_key {
+            return FieldCompare::exact(spec.kind);
+        }
+        let null_equals = spec.null_equals.as_deref().and_then(|text| {
+            let value = read_value(spec.kind, text);
+            if value.is_none() {
+                let message = format!("`{text}` is not a value of type {}", spec.kind);
+                let problem = Problem::usage("wrong-field-type", message);
+                self.complain(&below(at, "null_equals"), match example(spec.kind) {
+                    Some(example) => problem.help(format!("write it like `{example}`")),
+                    None => problem,
+                });
+            }
+            value
+        });
+        let compare = CompareSpec {
+            kind: spec.kind,
+            tolerance: spec.tolerance.as_ref(),
+            severity: spec.severity.map(Severity::from),
+            null_equals,
+        };
+        compare.resolve(&self.base).unwrap_or_else(|problems| {
+            self.adopt(at, problems);
+            FieldCompare::exact(spec.kind)
+        })
+    }
+
+    /// Complains about formats at `at` that the field's type doesn't have.
+    pub(super) fn formats(
+        &mut self,
+        at: &[PathStep],
+        name: &str,
+        kind: Kind,
+        formats: &[String],
+    ) {
+        if !matches!(kind, Kind::Date | Kind::Datetime) {
+            let message = format!("formats are for dates and datetimes; `{name}` is {}", of(kind));
+            self.complain_of_key(at, Problem::usage("wrong-field-type", message));
+        } else if formats.is_empty() {
+            self.complain_of_key(at, Problem::usage("no-formats", "the list of formats is empty"));
+        }
+    }
+
+    /// Complains about a number format at `at` that the field's type doesn't have.
+    pub(super) fn numbers(&mut self, at: &[PathStep], name: &str, kind: Kind) {
+        if !matches!(kind, Kind::Decimal | Kind::Integer) {
+            let message =
+                format!("number formats are for decimals and integers; `{name}` is {}", of(kind));
+            self.complain_of_key(at, Problem::usage("wrong-field-type", message));
+        }
+    }
+}
+
+/// A type with its article.
+fn of(kind: Kind) -> String {
+    match kind {
+        Kind::Text => "text".to_owned(),
+        Kind::Integer => "an integer".to_owned(),
+        other => format!("a {other}"),
+    }
+}
+
+/// The value of a setting in canonical notation, as `null_equals` has it.
+fn read_value(kind: Kind, text: &str) -> Option<Value> {
+    Some(match kind {
+        Kind::Text => Value::Text(text.to_owned()),
+        Kind::Decimal => Value::Decimal(text.parse::<Decimal>().ok()?),
+        Kind::Integer => {
+            let number = text.parse::<Decimal>().ok()?;
+            Value::Integer((number.scale() == 0).then_some(number.coefficient())?)
+        }
+        Kind::Date => Value::Date(text.parse::<Date>().ok()?),
+        Kind::Datetime => Value::Instant(match Instant::parse_rfc3339_utc(text) {
+            Some(instant) => instant,
+            None => Instant::new(i64::from(text.parse::<Date>().ok()?.days()) * 86_400, 0),
+        }),
+        Kind::Boolean => Value::Boolean(match text {
+            "true" => true,
+            "false" => false,
+            _ => return None,
+        }),
+    })
+}
+
+const fn example(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Text => None,
+        Kind::Decimal => Some("0.00"),
+        Kind::Integer => Some("0"),
+        Kind::Date => Some("1900-01-01"),
+        Kind::Datetime => Some("1900-01-01T00:00:00Z"),
+        Kind::Boolean => Some("false"),
+    }
+}

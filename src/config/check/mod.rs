@@ -1,0 +1,158 @@
+//! From what was written to what was meant: every check that needs more than one setting.
+//!
+//! A check complains and goes on. What the file's form or types made unreadable has been
+//! complained about and is not there; whether something *is written* is therefore asked of the
+//! document, not of the spec, so that one mistake does not cause a second complaint.
+
+mod attribution;
+mod fields;
+mod headers;
+mod options;
+mod scripts;
+mod sources;
+
+use std::path::PathBuf;
+
+pub use headers::{Columns, check_headers};
+
+use self::scripts::Scripts;
+use super::resolved::Resolved;
+use super::spec::Spec;
+use super::tree::{Document, path};
+use crate::diagnostic::{PathStep, Problem, SpecProblem, nearest};
+use crate::domain::Date;
+
+/// What the configuration means, unless something is missing for that, and every complaint.
+pub fn check(
+    document: &Document,
+    spec: &Spec,
+    batch_date: Date,
+) -> (Option<Resolved>, Vec<Problem>) {
+    let base = document.file.parent().map_or_else(PathBuf::new, PathBuf::from);
+    let scripts = Scripts::default();
+    let mut checker = Checker { document, spec, base, scripts, problems: Vec::new() };
+    let resolved = checker.resolve(batch_date);
+    (resolved, checker.problems)
+}
+
+/// The checks' common ground.
+struct Checker<'a> {
+    document: &'a Document,
+    spec: &'a Spec,
+    /// The folder that relative paths start from.
+    base: PathBuf,
+    scripts: Scripts,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Checker<'a> {
+    fn resolve(&mut self, batch_date: Date) -> Option<Resolved> {
+        self.version();
+        let job = self.job();
+        self.load_scripts();
+        let fields = self.fields();
+        let sources = self.sources(fields.as_ref());
+        let reason_codes = self.reason_codes();
+        let attribution = self.attribution();
+        let options = self.options();
+        let (layout, fields) = fields?;
+        Some(Resolved {
+            job: job?,
+            batch_date,
+            base: self.base.clone(),
+            layout,
+            fields,
+            sources: sources?,
+            reason_codes,
+            attribution,
+            options,
+            normalize_script: self.scripts.normalize.clone(),
+            attribute_scripts: self.scripts.attribute.clone(),
+            stored: self.document.for_storage(),
+            fingerprint: self.document.fingerprint(),
+        })
+    }
+
+    /// Complains about the value that `path` leads to.
+    fn complain(&mut self, path: &[PathStep], problem: Problem) {
+        // What a script says of itself keeps its place.
+        let problem = match problem.place {
+            Some(_) => problem,
+            None => problem.at(self.document.place(path)),
+        };
+        self.problems.push(problem);
+    }
+
+    /// Complains about the key that `path` leads to.
+    fn complain_of_key(&mut self, path: &[PathStep], problem: Problem) {
+        let place = self.document.key_place(path);
+        self.problems.push(problem.at(place));
+    }
+
+    /// Takes over what a stage says about the piece at `path`.
+    fn adopt(&mut self, path: &[PathStep], problems: Vec<SpecProblem>) {
+        for SpecProblem { path: inner, problem } in problems {
+            let path: Vec<PathStep> = path.iter().cloned().chain(inner).collect();
+            self.complain(&path, problem);
+        }
+    }
+
+    /// Whether a field of this name is written, whatever else is wrong with it.
+    fn has_field(&self, name: &str) -> bool {
+        self.document.keys(&path(["fields"])).any(|field| field == name)
+    }
+
+    /// A complaint about a name that `fields` does not have.
+    fn unknown_field(&self, name: &str) -> Problem {
+        let problem = Problem::usage("unknown-field", format!("`{name}` is not in `fields`"));
+        match self.nearest_field(name) {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => problem.help(format!("add `{name}: {{ type: … }}` to `fields`")),
+        }
+    }
+
+    fn nearest_field(&self, name: &str) -> Option<&'a str> {
+        let document: &'a Document = self.document;
+        let fields: &'a super::tree::Node = document.find(&path(["fields"]))?;
+        nearest(name, fields.entries().iter().map(|entry| entry.key.as_str()))
+    }
+
+    fn version(&mut self) {
+        let Some(version) = self.spec.version else { return };
+        if *version != 1 {
+            let message = format!("version {} of the configuration is not known", *version);
+            let problem = Problem::usage("unknown-version", message).help("write `version: 1`");
+            self.complain(&path(["version"]), problem);
+        }
+    }
+
+    fn job(&mut self) -> Option<String> {
+        let job = self.spec.job.as_deref()?;
+        self.name(&path(["job"]), "the name of the job", job);
+        Some(job.to_owned())
+    }
+
+    /// A name that appears in tables, file names and reports must be one that people can read.
+    fn name(&mut self, path: &[PathStep], what: &str, name: &str) {
+        const LONGEST: usize = 200;
+        let message = if name.trim().is_empty() {
+            format!("{what} is empty")
+        } else if name.trim() != name {
+            format!("{what} has spaces around it")
+        } else if name.chars().any(char::is_control) {
+            format!("{what} contains a control character")
+        } else if name.chars().count() > LONGEST {
+            format!("{what} is longer than {LONGEST} characters")
+        } else {
+            return;
+        };
+        self.complain(path, Problem::usage("bad-name", message));
+    }
+}
+
+/// `inner` below `path`.
+fn below(path: &[PathStep], inner: impl Into<PathStep>) -> Vec<PathStep> {
+    let mut path = path.to_vec();
+    path.push(inner.into());
+    path
+}

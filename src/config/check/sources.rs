@@ -1,0 +1,101 @@
+//! The sources: what they are mapped to, and how each one's own ways fit the fields.
+
+use super::{Checker, below};
+use crate::config::resolved::{ResolvedField, ResolvedSource};
+use crate::config::spec::SourceSpec;
+use crate::config::tree::path;
+use crate::diagnostic::{PathStep, Problem};
+use crate::domain::{Kind, Layout, PerSide, Side};
+
+impl Checker<'_> {
+    /// Both sources; none if that can't be told.
+    pub(super) fn sources(
+        &mut self,
+        fields: Option<&(Layout, Vec<ResolvedField>)>,
+    ) -> Option<PerSide<ResolvedSource>> {
+        let sources = self.spec.sources.as_ref()?;
+        let mut source = |spec: &Option<SourceSpec>, side| {
+            spec.as_ref().and_then(|spec| self.source(side, spec, fields.map(|(layout, _)| layout)))
+        };
+        let (a, b) = (source(&sources.a, Side::A), source(&sources.b, Side::B));
+        Some(PerSide { a: a?, b: b? })
+    }
+
+    fn source(
+        &mut self,
+        side: Side,
+        spec: &SourceSpec,
+        layout: Option<&Layout>,
+    ) -> Option<ResolvedSource> {
+        let at = path(["sources", side.letter()]);
+        if let Some(system) = &spec.system {
+            self.name(&below(&at, "system"), "the system's name", system);
+        }
+        self.map(&below(&at, "map"), side, spec);
+        self.own_ways(&at, spec);
+        if let Some(filter) = &spec.filter {
+            self.filter(&below(&at, "filter"), filter);
+        }
+        let map = spec.map.as_ref()?;
+        Some(ResolvedSource {
+            system: spec.system.clone()?,
+            columns: layout?.names().map(|name| map.get(name).cloned()).collect(),
+            filter: spec.filter.clone(),
+        })
+    }
+
+    fn map(&mut self, at: &[PathStep], side: Side, spec: &SourceSpec) {
+        let Some(map) = &spec.map else { return };
+        let mut meant = Vec::new();
+        for (field, column) in map.iter() {
+            if !self.has_field(field) {
+                meant.extend(self.nearest_field(field));
+                let problem = self.unknown_field(field);
+                self.complain_of_key(&below(at, field), problem);
+            }
+            if column.is_empty() {
+                let problem = Problem::usage("empty-column", "the column has no name");
+                self.complain(&below(at, field), problem);
+            }
+        }
+        let document = self.document;
+        for field in document.keys(&path(["fields"])) {
+            // A mapping whose value is broken is a mapping; so is one with a typing error.
+            let is_mapped = document.find(&below(at, field)).is_some() || meant.contains(&field);
+            if !is_mapped && !self.scripts.may_set_fields() {
+                let message = format!("the field `{field}` has no column in source {side}");
+                let help = format!("add `{field}: COLUMN`");
+                let problem = Problem::usage("unmapped-field", message).help(help);
+                self.complain_of_key(at, problem);
+            }
+        }
+    }
+
+    /// The source's formats, number formats and steps, each of a field that can have them.
+    fn own_ways(&mut self, at: &[PathStep], spec: &SourceSpec) {
+        for (field, formats) in spec.formats.iter().flat_map(|formats| formats.iter()) {
+            let at = below(&below(at, "formats"), field);
+            if let Some(kind) = self.kind_of(&at, field) {
+                self.formats(&at, field, kind, formats);
+            }
+        }
+        for (field, _) in spec.numbers.iter().flat_map(|numbers| numbers.iter()) {
+            let at = below(&below(at, "numbers"), field);
+            if let Some(kind) = self.kind_of(&at, field) {
+                self.numbers(&at, field, kind);
+            }
+        }
+        for (field, _) in spec.normalize.iter().flat_map(|steps| steps.iter()) {
+            self.kind_of(&below(&below(at, "normalize"), field), field);
+        }
+    }
+
+    /// The type of a field that the key at `at` names; complains about an unknown one.
+    fn kind_of(&mut self, at: &[PathStep], field: &str) -> Option<Kind> {
+        if !self.has_field(field) {
+            let problem = self.unknown_field(field);
+            self.complain_of_key(at, problem);
+        }
+        self.spec.fields.as_ref()?.get(field).map(|spec| spec.kind)
+    }
+}

@@ -1,0 +1,324 @@
+//! From the text of the file to its tree: YAML without its surprises.
+//!
+//! Keys given twice, merge keys, tags and second documents are complaints, each with its place;
+//! nothing is decided by which of two values stands last.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
+
+use super::tree::{Content, Entry, Node, Scalar, Spot};
+use crate::diagnostic::Problem;
+
+/// How deep lists and maps may nest: deeper than any setting, shallow enough to walk recursively.
+const MAX_DEPTH: usize = 64;
+
+/// How many parts a file may have once its aliases are replaced by what they name.
+const MAX_NODES: usize = 100_000;
+
+/// The tree of `text` and every complaint about its form. Without a tree there is a complaint.
+pub fn parse(text: &str, file: &Path) -> (Option<Node>, Vec<Problem>) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut builder = Builder::new(text, file);
+    for event in Parser::new_from_str(text) {
+        let step = match event {
+            Ok((event, span)) => builder.take(event, span),
+            Err(error) => Err(builder.syntax_problem(&error)),
+        };
+        if let Err(problem) = step {
+            builder.problems.push(problem);
+            return (None, builder.problems);
+        }
+    }
+    if builder.root.is_none() || builder.root.as_ref().is_some_and(Node::is_null) {
+        let help = "`recon init` writes a commented one";
+        builder.problems.push(
+            Problem::usage("empty-file", "the configuration is empty").help(help).in_file(file),
+        );
+        return (None, builder.problems);
+    }
+    (builder.root, builder.problems)
+}
+
+/// A finished part with what it costs to repeat it.
+#[derive(Clone)]
+struct Measured {
+    node: Node,
+    nodes: usize,
+    height: usize,
+}
+
+/// A map or list whose end has not been read.
+struct Frame {
+    start: Marker,
+    anchor: usize,
+    nodes: usize,
+    height: usize,
+    open: Open,
+}
+
+enum Open {
+    List(Vec<Node>),
+    Map {
+        entries: Vec<Entry>,
+        /// The key that waits for its value; `None` inside when it can't be a key.
+        key: Option<Option<(String, Spot)>>,
+    },
+}
+
+struct Builder<'a> {
+    file: &'a Path,
+    lines: Vec<&'a str>,
+    stack: Vec<Frame>,
+    anchors: HashMap<usize, Measured>,
+    /// All parts so far, those repeated by aliases included.
+    nodes: usize,
+    documents: usize,
+    root: Option<Node>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(text: &'a str, file: &'a Path) -> Self {
+        Self {
+            file,
+            lines: text.lines().collect(),
+            stack: Vec::new(),
+            anchors: HashMap::new(),
+            nodes: 0,
+            documents: 0,
+            root: None,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Takes one event; an error ends the reading.
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
+        match event {
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                if self.documents == 1 {
+                    return Ok(());
+                }
+                let message = "a second document begins here; the configuration is one document";
+                Err(self.problem("yaml-syntax", message, span).help("remove this `---`"))
+            }
+            Event::Alias(id) => {
+                let Some(measured) = self.anchors.get(&id).cloned() else {
+                    let message = "this alias stands inside the part that it names";
+                    return Err(self.problem("yaml-syntax", message, span));
+                };
+                self.nodes += measured.nodes;
+                self.finish(measured, 0, span)
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let text_wanted = self.allow_tag(tag.as_deref(), span);
+                let scalar = Scalar {
+                    written: text.clone().into_owned(),
+                    value: text.into_owned(),
+                    plain: style == ScalarStyle::Plain && !text_wanted,
+                };
+                let node =
+                    Node { content: Content::Scalar(scalar), spot: self.spot(span.start, span.end) };
+                self.nodes += 1;
+                self.finish(Measured { node, nodes: 1, height: 1 }, anchor, span)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.allow_tag(tag.as_deref(), span);
+                self.open(Open::List(Vec::new()), anchor, span)
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.allow_tag(tag.as_deref(), span);
+                self.open(Open::Map { entries: Vec::new(), key: None }, anchor, span)
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(frame) = self.stack.pop() else { return Ok(()) };
+                let spot = self.spot(frame.start, span.end);
+                let content = match frame.open {
+                    Open::List(items) => Content::List(items),
+                    Open::Map { entries, .. } => Content::Map(entries),
+                };
+                let node = Node { content, spot };
+                let measured = Measured { node, nodes: frame.nodes, height: frame.height };
+                self.finish(measured, frame.anchor, span)
+            }
+        }
+    }
+
+    fn open(&mut self, open: Open, anchor: usize, span: Span) -> Result<(), Problem> {
+        if self.stack.len() >= MAX_DEPTH {
+            return Err(self.problem("yaml-syntax", "this is nested too deeply", span));
+        }
+        self.nodes += 1;
+        self.stack.push(Frame { start: span.start, anchor, nodes: 1, height: 1, open });
+        Ok(())
+    }
+
+    /// Puts a finished part where it belongs.
+    fn finish(&mut self, part: Measured, anchor: usize, span: Span) -> Result<(), Problem> {
+        if self.nodes > MAX_NODES || self.stack.len() + part.height > MAX_DEPTH + 1 {
+            let message = "the configuration is too large once its aliases are replaced";
+            return Err(self.problem("yaml-syntax", message, span));
+        }
+        if anchor > 0 {
+            self.anchors.insert(anchor, part.clone());
+        }
+        let Measured { mut node, nodes, height } = part;
+        let Some(frame) = self.stack.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        frame.nodes += nodes;
+        frame.height = frame.height.max(height + 1);
+        match &mut frame.open {
+            Open::List(items) => items.push(node),
+            Open::Map { entries, key } => match key.take() {
+                Some(Some((key, key_spot))) => {
+                    if node.spot.text.is_empty() && node.is_null() {
+                        node.spot = key_spot.clone();
+                    }
+                    entries.push(Entry { key, key_spot, value: node });
+                }
+                Some(None) => {}
+                None => {
+                    let (usable, problem) = as_key(&node, entries);
+                    *key = Some(usable);
+                    if let Some(problem) = problem {
+                        self.problems.push(problem.at(node.spot.place(self.file)));
+                    }
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Complains about a tag, unless it says `!!str`: then the value is text, whatever it looks
+    /// like.
+    fn allow_tag(&mut self, tag: Option<&Tag>, span: Span) -> bool {
+        let Some(tag) = tag else { return false };
+        if tag.is_yaml_core_schema() && tag.suffix == "str" {
+            return true;
+        }
+        let shown = if tag.is_yaml_core_schema() {
+            format!("!!{}", tag.suffix)
+        } else {
+            format!("{}{}", tag.handle, tag.suffix)
+        };
+        let message = format!("the tag `{shown}` has no meaning here");
+        let help = "put the value in quotes if it begins with `!`";
+        let problem = self.problem("yaml-syntax", message, span).help(help);
+        self.problems.push(problem);
+        false
+    }
+
+    fn problem(&self, code: &'static str, message: impl Into<String>, span: Span) -> Problem {
+        Problem::usage(code, message).at(self.spot(span.start, span.end).place(self.file))
+    }
+
+    fn spot(&self, start: Marker, end: Marker) -> Spot {
+        let line = self.line(start.line());
+        let text: String = if end.line() == start.line() {
+            line.chars().take(end.col()).skip(start.col()).collect()
+        } else {
+            line.chars().skip(start.col()).collect()
+        };
+        Spot {
+            line: start.line() as u64,
+            column: start.col() as u64 + 1,
+            text: text.trim_end().to_owned(),
+        }
+    }
+
+    fn line(&self, number: usize) -> &'a str {
+        number.checked_sub(1).and_then(|at| self.lines.get(at)).copied().unwrap_or_default()
+    }
+
+    /// A complaint about something that is no YAML, in words for people who don't know its
+    /// grammar.
+    fn syntax_problem(&self, error: &ScanError) -> Problem {
+        let marker = error.marker();
+        let line = self.line(marker.line());
+        let (message, help) = in_plain_words(error.info(), line);
+        let spot = Spot {
+            line: marker.line() as u64,
+            column: marker.col() as u64 + 1,
+            text: line.trim().to_owned(),
+        };
+        let problem = Problem::usage("yaml-syntax", message).at(spot.place(self.file));
+        match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
+    }
+}
+
+/// A usable key and a complaint about an unusable one.
+fn as_key(node: &Node, entries: &[Entry]) -> (Option<(String, Spot)>, Option<Problem>) {
+    let Content::Scalar(scalar) = &node.content else {
+        let message = "a list or a map can't be a key";
+        let help = "put the key in quotes if it begins with `[` or `{`";
+        return (None, Some(Problem::usage("yaml-syntax", message).help(help)));
+    };
+    if scalar.plain && scalar.written == "<<" {
+        let message = "merge keys (`<<`) are not supported";
+        let help = "repeat the keys, or use an alias for the whole value";
+        return (None, Some(Problem::usage("yaml-syntax", message).help(help)));
+    }
+    if let Some(first) = entries.iter().find(|entry| entry.key == scalar.written) {
+        let key = &scalar.written;
+        let message =
+            format!("the key `{key}` is given twice; the first is in line {}", first.key_spot.line);
+        return (None, Some(Problem::usage("duplicate-key", message)));
+    }
+    (Some((scalar.written.clone(), node.spot.clone())), None)
+}
+
+/// The parser's complaint in plain words, and help where the cause is a known one.
+fn in_plain_words(info: &str, line: &str) -> (String, Option<&'static str>) {
+    let indentation = line.chars().take_while(|character| character.is_whitespace());
+    if info.contains("tab") || indentation.into_iter().any(|character| character == '\t') {
+        let message = "a tab stands where YAML wants spaces".to_owned();
+        return (message, Some("indent with spaces"));
+    }
+    let quote_variable =
+        line.contains("${").then_some("inside `{ }` and `[ ]`, put `${NAME}` in quotes");
+    let (message, help) = if info.contains("escape") {
+        let message = "an unknown escape in a text in double quotes";
+        (message.to_owned(), Some("use single quotes, or write `\\\\` for a backslash"))
+    } else if info.contains("quoted scalar") {
+        ("a text in quotes does not end".to_owned(), Some("close the quote"))
+    } else if info.contains("unknown anchor") {
+        let help = "put the value in quotes if it begins with `*`";
+        ("an alias names an anchor that does not exist".to_owned(), Some(help))
+    } else if info.contains("anchor or alias") {
+        let message = "`*` and `&` at the beginning of a value have a meaning in YAML";
+        (message.to_owned(), Some("put the value in quotes"))
+    } else if let Some(character) = info.strip_prefix("unexpected character: `") {
+        let character = character.trim_end_matches('\'');
+        let message = format!("a value can't begin with `{character}`");
+        (message, Some("put the value in quotes"))
+    } else if info.contains("flow mapping") {
+        ("this `{` is not closed, or a comma is missing".to_owned(), None)
+    } else if info.contains("flow sequence") {
+        ("this `[` is not closed, or a comma is missing".to_owned(), None)
+    } else if info.contains("mapping values are not allowed") {
+        let message = "a `: ` stands where no key can be";
+        (message.to_owned(), Some("put a value that contains `: ` in quotes"))
+    } else if info.contains("simple key") {
+        let help = "write `key: value`, with a space after the colon, indented like its neighbors";
+        ("a `:` after the key is missing, or the indentation is wrong".to_owned(), Some(help))
+    } else if info.contains("block mapping")
+        || info.contains("block collection")
+        || info.contains("indent")
+        || info.contains("document start")
+        || info.contains("document-start")
+    {
+        let help = "keys of one map begin in the same column";
+        ("the indentation does not fit the lines above".to_owned(), Some(help))
+    } else {
+        (format!("this is not valid YAML: {info}"), None)
+    };
+    (message, quote_variable.or(help))
+}

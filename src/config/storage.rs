@@ -1,0 +1,96 @@
+//! What is kept of the configuration with a run: the text of its values before `${NAME}` was
+//! replaced, without passwords.
+
+use serde_json::{Map, Value, json};
+
+use super::secrets::{is_secret, without_passwords};
+use super::tree::{Content, Document, Node, path};
+use crate::diagnostic::PathStep;
+
+impl Document {
+    /// The whole configuration, to be stored with a run. Every scalar is its text.
+    pub fn for_storage(&self) -> Value {
+        stored(&self.root, &[])
+    }
+
+    /// The parts that decide what a stored record is: a run can be compared again only while these
+    /// are what they were. Two configurations with equal fingerprints make equal records of equal
+    /// sources.
+    pub fn fingerprint(&self) -> Value {
+        let part = |keys: &[PathStep]| self.find(keys).map_or(Value::Null, |node| stored(node, keys));
+        let source = |side: &str| {
+            let keys = ["map", "formats", "numbers", "normalize", "timezone", "filter"];
+            let entries = keys.map(|key| (key.to_owned(), part(&path(["sources", side, key]))));
+            Value::Object(entries.into_iter().collect())
+        };
+        json!({
+            "key": part(&path(["key"])),
+            "fields": part(&path(["fields"])),
+            "sources": { "a": source("a"), "b": source("b") },
+            "rules": { "normalize": part(&path(["rules", "normalize"])) },
+        })
+    }
+}
+
+fn stored(node: &Node, at: &[PathStep]) -> Value {
+    match &node.content {
+        Content::Scalar(scalar) if scalar.is_null() => Value::Null,
+        Content::Scalar(scalar) => without_passwords(&scalar.written).into(),
+        Content::List(items) => items.iter().map(|item| stored(item, at)).collect(),
+        Content::Map(entries) => {
+            let mut map = Map::new();
+            for entry in entries {
+                let mut inner = at.to_vec();
+                inner.push(entry.key.as_str().into());
+                if !(is_secret(&entry.key) && may_hold_secrets(&inner)) {
+                    map.insert(entry.key.clone(), stored(&entry.value, &inner));
+                }
+            }
+            Value::Object(map)
+        }
+    }
+}
+
+/// Whether the keys here are settings: a canonical field or a reason may well be called `token`.
+fn may_hold_secrets(at: &[PathStep]) -> bool {
+    let key = |index: usize| match at.get(index) {
+        Some(PathStep::Key(key)) => key.as_str(),
+        _ => "",
+    };
+    match key(0) {
+        "sources" => !matches!(key(2), "map" | "formats" | "numbers" | "normalize"),
+        section => !matches!(section, "fields" | "reason_codes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_is_stored_has_the_variables_and_no_passwords() {
+        let text = "store: postgres://me:pw@${HOST}/recon\n\
+                    server: {bind: 127.0.0.1:80, proxy_token: t0k, nested: {password: x}}\n\
+                    fields: {token: {type: text, description: ~}}\n\
+                    key: [token]\n";
+        let file = Path::new("recon.yaml");
+        let (root, problems) = super::super::parse::parse(text, file);
+        assert_eq!(problems, []);
+        let mut document = Document { file: file.to_owned(), root: root.unwrap() };
+        let date = crate::domain::Date::from_days(0);
+        let environment = |_: &str| Some("secret-host".to_owned());
+        super::super::substitute::substitute(&mut document.root, file, date, &environment);
+        assert_eq!(
+            document.for_storage(),
+            json!({
+                "store": "postgres://me@${HOST}/recon",
+                "server": { "bind": "127.0.0.1:80", "nested": {} },
+                "fields": { "token": { "type": "text", "description": null } },
+                "key": ["token"],
+            })
+        );
+        assert_eq!(document.fingerprint()["key"], json!(["token"]));
+    }
+}

@@ -1,0 +1,129 @@
+//! `${NAME}` and `${NAME:-default}` in the values of the file.
+//!
+//! Replacing happens in the tree, after parsing, so that a variable can't add YAML. `$$` is `$`;
+//! `${BATCH_DATE}` is the business date, whatever the environment says.
+
+use std::path::Path;
+
+use super::tree::{Content, Node};
+use crate::diagnostic::{Problem, nearest};
+use crate::domain::Date;
+
+/// The variable that is always the business date.
+pub const BATCH_DATE: &str = "BATCH_DATE";
+
+/// Replaces the variables in every scalar value; keys stay as they are.
+pub fn substitute(
+    root: &mut Node,
+    file: &Path,
+    batch_date: Date,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Problem> {
+    let date = batch_date.to_string();
+    let lookup = |name: &str| if name == BATCH_DATE { Some(date.clone()) } else { environment(name) };
+    let mut problems = Vec::new();
+    walk(root, &mut |node| {
+        let Content::Scalar(scalar) = &mut node.content else { return };
+        match replace(&scalar.written, &lookup) {
+            Ok(value) => scalar.value = value,
+            Err(problem) => problems.push(problem.at(node.spot.place(file))),
+        }
+    });
+    problems
+}
+
+fn walk(node: &mut Node, visit: &mut dyn FnMut(&mut Node)) {
+    visit(node);
+    match &mut node.content {
+        Content::Scalar(_) => {}
+        Content::Map(entries) => entries.iter_mut().for_each(|entry| walk(&mut entry.value, visit)),
+        Content::List(items) => items.iter_mut().for_each(|item| walk(item, visit)),
+    }
+}
+
+fn replace(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        replaced.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        if let Some(tail) = after.strip_prefix('$') {
+            replaced.push('$');
+            rest = tail;
+        } else if let Some(inner) = after.strip_prefix('{') {
+            let Some((variable, tail)) = inner.split_once('}') else {
+                let problem = Problem::usage("bad-variable", "a `${` is not closed");
+                return Err(problem.help("write `$${` for the two characters"));
+            };
+            replaced.push_str(&value_of(variable, lookup)?);
+            rest = tail;
+        } else {
+            // A dollar that begins nothing is a dollar.
+            replaced.push('$');
+            rest = after;
+        }
+    }
+    replaced.push_str(rest);
+    Ok(replaced)
+}
+
+fn value_of(variable: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {
+    let (name, default) = match variable.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (variable, None),
+    };
+    let mut characters = name.chars();
+    let begins_well =
+        characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
+    if !begins_well || !characters.all(|next| next.is_ascii_alphanumeric() || next == '_') {
+        let message = format!("`${{{variable}}}` names no variable");
+        let help = "write `${NAME}` or `${NAME:-default}`; `$$` is a dollar";
+        return Err(Problem::usage("bad-variable", message).help(help));
+    }
+    match (lookup(name), default) {
+        // As in a shell, an empty variable is as good as none.
+        (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
+        (Some(value), _) => Ok(value),
+        (None, Some(default)) => Ok(default.to_owned()),
+        (None, None) => {
+            let message = format!("the environment variable `{name}` is not set");
+            let help = match nearest(name, [BATCH_DATE]) {
+                Some(meant) => format!("did you mean `${{{meant}}}`?"),
+                None => format!("set it, or give a default: `${{{name}:-default}}`"),
+            };
+            Err(Problem::usage("undefined-variable", message).help(help))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(name: &str) -> Option<String> {
+        match name {
+            "DIR" => Some("/data".to_owned()),
+            "EMPTY" => Some(String::new()),
+            "TRICK" => Some("${DIR}: {a: b}".to_owned()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn variables_defaults_and_dollars() {
+        for (text, expected) in [
+            ("${DIR}/a.csv", "/data/a.csv"),
+            ("${NONE:-x}${EMPTY:-y}${EMPTY}", "xy"),
+            ("$$${DIR}$", "$/data$"),
+            ("^a$|$b", "^a$|$b"),
+            ("${NONE:-}", ""),
+            // What a variable holds is text: neither YAML nor another variable.
+            ("${TRICK}", "${DIR}: {a: b}"),
+        ] {
+            assert_eq!(replace(text, &lookup).as_deref(), Ok(expected));
+        }
+        for text in ["${NONE}", "${", "${1X}", "${}", "${A B}"] {
+            assert!(replace(text, &lookup).is_err(), "{text}");
+        }
+    }
+}

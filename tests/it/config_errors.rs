@@ -1,0 +1,60 @@
+//! One folder for each mistake that a configuration can have: `tests/errors/config/MISTAKE` holds
+//! the `recon.yaml` and, in `expected.txt`, everything that is said about it.
+//!
+//! `UPDATE_EXPECTED=1 cargo test config_errors` writes what is said now; read the change before
+//! committing it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use recon::config::{Surroundings, load};
+use recon::domain::Date;
+
+/// What is said about the configuration in this folder; places name the file without its folder.
+fn complaints(folder: &Path) -> String {
+    let batch_date = Date::from_civil(2026, 1, 15).unwrap();
+    let environment = |_: &str| None;
+    let surroundings = Surroundings { batch_date, environment: &environment };
+    let problems = match load(&folder.join("recon.yaml"), surroundings) {
+        Ok(loaded) => loaded.warnings,
+        Err(problems) => problems.0,
+    };
+    let mut said = String::new();
+    for problem in &problems {
+        let kind = if problem.is_warning() { "warning" } else { "error" };
+        let place = problem.place.as_deref().cloned().unwrap_or_default();
+        writeln!(said, "{place}: {kind} [{}]", problem.code).unwrap();
+        if !place.text.is_empty() {
+            writeln!(said, "  | {}", place.text).unwrap();
+        }
+        writeln!(said, "  {}", problem.message).unwrap();
+        if let Some(help) = &problem.help {
+            writeln!(said, "  help: {help}").unwrap();
+        }
+    }
+    said.replace(&format!("{}/", folder.display()), "")
+}
+
+#[test]
+fn every_mistake_is_named_with_its_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors/config");
+    let mut folders: Vec<_> =
+        root.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    assert!(folders.len() >= 25, "the mistakes have gone");
+    let mut wrong = Vec::new();
+    for folder in folders {
+        let said = complaints(&folder);
+        let expected = folder.join("expected.txt");
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            std::fs::write(&expected, &said).unwrap();
+        }
+        let known = std::fs::read_to_string(&expected).unwrap_or_default();
+        if said != known {
+            wrong.push(format!("{}\n--- expected\n{known}--- said\n{said}", folder.display()));
+        } else if said.is_empty() {
+            wrong.push(format!("{}: nothing is said about it", folder.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
