@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::RawRecord;
 use super::blocks::{Blocks, Limits, Window};
 use super::csv::{CsvPlan, Header};
 use super::dialect::{Fields, PieceKind};
@@ -118,15 +119,8 @@ impl Opened {
     }
 }
 
-/// The record that begins on line `line` of the file: the names of the columns and the cells as
-/// they are, also those of a row that is rejected. None if no record begins there.
-///
-/// # Errors
-/// The file can't be read.
-pub(super) fn read_record(
-    plan: &CsvPlan,
-    line: u64,
-) -> Result<Option<(Vec<String>, Vec<String>)>, Problem> {
+/// The record that begins on line `line` of the file, see [`super::read_record`].
+pub(super) fn read_record(plan: &CsvPlan, line: u64) -> Result<Option<RawRecord>, Problem> {
     let opened = Opened::open(plan, Limits::default())?;
     let columns = opened.columns().to_vec();
     let (mut blocks, mut parser) = opened.blocks();
@@ -145,7 +139,7 @@ pub(super) fn read_record(
             }
         });
         if let Some(cells) = cells {
-            return Ok(Some((columns, cells)));
+            return Ok(Some(RawRecord { columns, cells }));
         }
     }
     Ok(None)
