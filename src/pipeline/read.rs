@@ -11,9 +11,9 @@ use crossbeam_channel::Sender;
 use crate::align::PartitionedBlock;
 use crate::diagnostic::Problem;
 use crate::domain::progress::Unit;
-use crate::domain::{PerSide, Progress, Rejection, RowRef, Side, key};
+use crate::domain::{Cells, PerSide, Progress, Rejection, RowRef, Side, key};
 use crate::normalize::{Normalizer, Outcome, Reject};
-use crate::source::{Block, BlockParser, Blocks, Opened, SourceDigest};
+use crate::source::{Block, BlockParser, Blocks, Opened, SourceDigest, Unusable};
 use crate::store::RejectedRow;
 
 use super::Plan;
@@ -181,24 +181,26 @@ impl<'p> Worker<'p> {
             read += 1;
             let raw = match raw {
                 Ok(raw) => raw,
-                Err(rejection) => return rejected.push(reject(side, rejection)),
+                Err(unusable) => {
+                    let Unusable { mut rejection, row } = unusable;
+                    rejection.key = row.and_then(|raw| {
+                        let key_cells = normalizer.key(&raw)?;
+                        Some(push_rejected(&mut rows, raw.line, raw.offset, &key_cells, key_len))
+                    });
+                    return rejected.push(reject(side, rejection));
+                }
             };
             cells.clear();
             match normalizer.row(&raw, &mut cells) {
                 Outcome::Row => {
-                    let hash = key::hash(crate::domain::Cells::new(&cells), key_len);
+                    let hash = key::hash(Cells::new(&cells), key_len);
                     RowRef::new(hash, raw.line, raw.offset, &cells).push(&mut rows);
                 }
                 Outcome::Filtered => filtered += 1,
                 Outcome::Rejected(reject_row) => {
                     let Reject { code, message, key_cells } = *reject_row;
                     let key = key_cells.map(|key_cells| {
-                        let cells = crate::domain::Cells::new(&key_cells);
-                        let hash = key::hash(cells, key_len);
-                        let mut row = RowRef::new(hash, raw.line, raw.offset, &key_cells);
-                        row.rejected = true;
-                        row.push(&mut rows);
-                        key::reference(cells, key_len)
+                        push_rejected(&mut rows, raw.line, raw.offset, &key_cells, key_len)
                     });
                     let text = Rejection::clip(raw.written());
                     let line = raw.line;
@@ -228,4 +230,19 @@ fn reject(side: Side, rejection: Rejection) -> RejectedRow {
         text: rejection.text,
         key: rejection.key,
     }
+}
+
+/// Adds the key of a rejected row to the rows, so that its partner is told, and gives it in words.
+fn push_rejected(
+    rows: &mut Vec<u8>,
+    line: u64,
+    offset: u64,
+    key_cells: &[u8],
+    key_len: usize,
+) -> String {
+    let cells = Cells::new(key_cells);
+    let mut row = RowRef::new(key::hash(cells, key_len), line, offset, key_cells);
+    row.rejected = true;
+    row.push(rows);
+    key::reference(cells, key_len)
 }

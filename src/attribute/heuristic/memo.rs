@@ -83,24 +83,25 @@ impl<T> Memo<T> {
             if matches!(node, Node::Unknown) {
                 *node = Node::Read(property.clone(), HashMap::default());
             }
-            let Node::Read(known, branches) = node else {
-                return answer;
+            let limit = match property {
+                Property::Field => MAX_FIELD_BRANCHES,
+                _ => MAX_BRANCHES,
             };
-            if known != property {
-                // Not a pure function after all: never trust it again.
+            let give_up = match node {
+                // Another property than last time: not a pure function after all.
+                Node::Read(known, _) if known != property => true,
+                Node::Read(_, branches) => {
+                    branches.len() >= limit && !branches.contains_key(value)
+                }
+                _ => return answer,
+            };
+            if give_up {
+                self.nodes -= node.size() - 1;
                 *node = Node::GivenUp;
                 return answer;
             }
+            let Node::Read(_, branches) = node else { return answer };
             if !branches.contains_key(value) {
-                let limit = match property {
-                    Property::Field => MAX_FIELD_BRANCHES,
-                    _ => MAX_BRANCHES,
-                };
-                if branches.len() >= limit {
-                    self.nodes -= branches.values().map(Node::size).sum::<usize>();
-                    *node = Node::GivenUp;
-                    return answer;
-                }
                 self.nodes += 1;
             }
             node = branches.entry(value.into()).or_insert(Node::Unknown);
