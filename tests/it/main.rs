@@ -1,0 +1,4 @@
+//! The program's behavior, told in one binary.
+
+mod postgres;
+mod store;
