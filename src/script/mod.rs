@@ -1,1 +1,50 @@
 //! The only Rhai engine: its limits, the places of its errors, and what scripts may call.
+//!
+//! A script is a pure function of what it is given. It can't reach a file, the network, a clock,
+//! a random number, standard output or another script; it can't `eval`; and every limit on its
+//! time and memory is set here, the same in debug and release builds. Nothing outside this module
+//! names a type of Rhai, so that replacing it is rewriting this folder.
+
+mod difference;
+mod engine;
+mod exact;
+mod functions;
+mod normalize;
+mod rule;
+mod source;
+
+pub use difference::{Property, Reads};
+pub use functions::{FunctionDoc, functions};
+pub use normalize::NormalizeScript;
+pub use rule::{Reason, RuleFunction, RuleScript, Verdict};
+pub use source::{FunctionInfo, ScriptOutline, ScriptSource};
+
+use std::fmt;
+
+use crate::diagnostic::{Place, Problem};
+
+/// What went wrong when a function of a script was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptError {
+    /// The function that was called.
+    pub function: String,
+    /// Where in the script, with the line as written.
+    pub place: Place,
+    /// What is wrong, in one sentence, without the place.
+    pub message: String,
+}
+
+impl fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: in `{}`: {}", self.place, self.function, self.message)
+    }
+}
+
+impl std::error::Error for ScriptError {}
+
+impl From<ScriptError> for Problem {
+    fn from(error: ScriptError) -> Self {
+        Self::usage("script-error", format!("in `{}`: {}", error.function, error.message))
+            .at(error.place)
+    }
+}

@@ -1,0 +1,430 @@
+//! `d`, the difference that a rule is given: its properties are computed when a script reads them,
+//! and what it read is recorded.
+//!
+//! The record of the reads is what makes rules cheap. A rule is a pure function of what it reads,
+//! so whoever knows the values it read, in order, knows its answer without running it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Engine, INT, ImmutableString};
+use rust_decimal::Decimal as ScriptDecimal;
+
+use super::engine::Outcome;
+use super::exact::{self, failure};
+use super::functions::similarity;
+use crate::diagnostic::nearest;
+use crate::domain::row::{TextBuffer, push_cell};
+use crate::domain::{
+    Cell, Cells, Decimal, DiffType, DifferenceContext, Field, FieldRef, Kind, Layout, Severity,
+    Side,
+};
+
+/// Something that a script may read from a difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Property {
+    /// The field's name.
+    Field,
+    /// The diff type's name.
+    DiffType,
+    /// The severity's name.
+    Severity,
+    /// Side A's value, typed.
+    A,
+    /// Side B's value, typed.
+    B,
+    /// Side A's value as the tables show it.
+    TextA,
+    /// Side B's value as the tables show it.
+    TextB,
+    /// B − A, of numbers.
+    Delta,
+    /// |B − A|, of numbers.
+    AbsDelta,
+    /// |B − A| in percent of the larger of |A| and |B|.
+    Percent,
+    /// Whole days from A to B, of dates and instants.
+    Days,
+    /// The Jaro-Winkler similarity, of texts.
+    Similarity,
+    /// Whether a row of the missing side was rejected.
+    PartnerRejected,
+    /// The record of a side, or that there is none.
+    Record(Side),
+    /// A field of the record of a side.
+    RecordField(Side, Box<str>),
+}
+
+/// What a property may fail with.
+enum Trouble {
+    TooManyDigits,
+    NoSuchField,
+}
+
+/// Decimals of `d.percent`.
+const PERCENT_SCALE: u8 = 6;
+/// Texts longer than this have no `d.similarity`: the work grows with the square.
+const MAX_COMPARED: usize = 2_000;
+/// Stands before a reading that failed; no cell's encoding begins with it.
+const FAILED: u8 = 0xff;
+
+impl Property {
+    /// Reads the property of a difference. Names (field, diff type, severity) are texts.
+    fn read<'b>(
+        &self,
+        d: &DifferenceContext<'b>,
+        buffers: &'b mut [TextBuffer; 2],
+    ) -> Result<Cell<'b>, Trouble> {
+        let [first, second] = buffers;
+        let entire = d.field == FieldRef::EntireRecord;
+        let exists = |side: Option<Cells<'_>>| match side {
+            Some(_) => Cell::Text(FieldRef::EXISTS),
+            None => Cell::Null,
+        };
+        Ok(match self {
+            Self::Field => Cell::Text(d.field_name()),
+            Self::DiffType => Cell::Text(d.diff_type.name()),
+            Self::Severity => Cell::Text(d.severity.name()),
+            Self::PartnerRejected => Cell::Boolean(d.partner_rejected),
+            Self::TextA if entire => exists(d.a),
+            Self::TextB if entire => exists(d.b),
+            Self::A | Self::TextA => d.cell(d.a, first),
+            Self::B | Self::TextB => d.cell(d.b, first),
+            Self::Delta => delta(d.cell(d.a, first), d.cell(d.b, second))?,
+            Self::AbsDelta => match delta(d.cell(d.a, first), d.cell(d.b, second))? {
+                Cell::Integer(value) => Cell::Integer(value.abs()),
+                Cell::Decimal(value) => Cell::Decimal(value.abs()),
+                other => other,
+            },
+            Self::Percent => percent(d.cell(d.a, first), d.cell(d.b, second))?,
+            Self::Days => days(d.cell(d.a, first), d.cell(d.b, second)),
+            Self::Similarity => match (d.cell(d.a, first), d.cell(d.b, second)) {
+                (Cell::Text(a), Cell::Text(b)) if a.len().max(b.len()) <= MAX_COMPARED => {
+                    exact::to_domain(similarity(a, b)).map_or(Cell::Null, Cell::Decimal)
+                }
+                _ => Cell::Null,
+            },
+            Self::Record(side) => Cell::Boolean(record(d, *side).is_some()),
+            Self::RecordField(side, name) => {
+                let at = d.layout.position(name).ok_or(Trouble::NoSuchField)?;
+                record(d, *side)
+                    .and_then(|mut cells| cells.nth(at))
+                    .map_or(Cell::Null, |raw| raw.decode(first))
+            }
+        })
+    }
+
+    /// Appends the value that a script would read: equal bytes mean that it can't tell two
+    /// differences apart by this property.
+    pub fn encode(&self, d: &DifferenceContext<'_>, out: &mut Vec<u8>) {
+        match self {
+            // By far the most frequent ones, and no text is needed to tell them apart.
+            Self::DiffType => out.push(d.diff_type.code()),
+            Self::Severity => out.push(d.severity.code()),
+            _ => match self.read(d, &mut [[0; 36]; 2]) {
+                Ok(cell) => push_cell(out, cell),
+                Err(Trouble::TooManyDigits) => out.extend([FAILED, 0]),
+                Err(Trouble::NoSuchField) => out.extend([FAILED, 1]),
+            },
+        }
+    }
+}
+
+fn record<'a>(d: &DifferenceContext<'a>, side: Side) -> Option<Cells<'a>> {
+    match side {
+        Side::A => d.a,
+        Side::B => d.b,
+    }
+}
+
+fn delta(a: Cell<'_>, b: Cell<'_>) -> Result<Cell<'static>, Trouble> {
+    if let (Cell::Integer(a), Cell::Integer(b)) = (a, b) {
+        return b.checked_sub(a).map(Cell::Integer).ok_or(Trouble::TooManyDigits);
+    }
+    match (a.number(), b.number()) {
+        (Some(a), Some(b)) => b.checked_sub(a).map(Cell::Decimal).ok_or(Trouble::TooManyDigits),
+        _ => Ok(Cell::Null),
+    }
+}
+
+fn percent(a: Cell<'_>, b: Cell<'_>) -> Result<Cell<'static>, Trouble> {
+    let (Some(a), Some(b)) = (a.number(), b.number()) else { return Ok(Cell::Null) };
+    let delta = b.checked_sub(a).ok_or(Trouble::TooManyDigits)?;
+    let larger = a.abs().max(b.abs());
+    if larger.is_zero() {
+        return Ok(Cell::Decimal(Decimal::ZERO));
+    }
+    delta.abs().percent_of(larger, PERCENT_SCALE).map(Cell::Decimal).ok_or(Trouble::TooManyDigits)
+}
+
+fn days(a: Cell<'_>, b: Cell<'_>) -> Cell<'static> {
+    const DAY_NS: i128 = 86_400 * 1_000_000_000;
+    match (a, b) {
+        (Cell::Date(a), Cell::Date(b)) => {
+            Cell::Integer(i128::from(b.days()) - i128::from(a.days()))
+        }
+        (Cell::Instant(a), Cell::Instant(b)) => Cell::Integer(b.nanoseconds_since(a) / DAY_NS),
+        _ => Cell::Null,
+    }
+}
+
+/// What a function read from a difference, in order, each property once.
+#[derive(Debug, Default)]
+pub struct Reads {
+    properties: Vec<(Property, usize)>,
+    values: Vec<u8>,
+    /// It read something that has no encoding, such as the list of all fields.
+    opaque: bool,
+}
+
+impl Reads {
+    /// Whether the reads tell the whole story of the call.
+    pub fn are_complete(&self) -> bool {
+        !self.opaque
+    }
+
+    /// The properties with the values read (see [`Property::encode`]), in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Property, &[u8])> {
+        let mut start = 0;
+        self.properties.iter().map(move |(property, end)| {
+            let value = self.values.get(start..*end).unwrap_or_default();
+            start = *end;
+            (property, value)
+        })
+    }
+
+    fn clear(&mut self) {
+        self.properties.clear();
+        self.values.clear();
+        self.opaque = false;
+    }
+
+    fn record(&mut self, property: &Property, d: &DifferenceContext<'_>) {
+        // A second read gives what the first gave; after an opaque one nothing more is learned.
+        if !self.opaque && self.properties.iter().all(|(known, _)| known != property) {
+            property.encode(d, &mut self.values);
+            self.properties.push((property.clone(), self.values.len()));
+        }
+    }
+}
+
+/// The difference under the hand of a running script: a copy of the few hundred bytes that the
+/// rules may look at, because a value of Rhai can't borrow. The copy's room is used again.
+pub(super) struct Subject {
+    layout: Layout,
+    field: FieldRef,
+    diff_type: DiffType,
+    severity: Severity,
+    partner_rejected: bool,
+    a: Vec<u8>,
+    b: Vec<u8>,
+    has: [bool; 2],
+    recording: bool,
+    pub(super) reads: Reads,
+    names: Names,
+}
+
+/// The texts that rules compare most, ready to be handed out without a copy.
+struct Names {
+    fields: Vec<ImmutableString>,
+    entire_record: ImmutableString,
+    diff_types: Vec<ImmutableString>,
+    severities: Vec<ImmutableString>,
+}
+
+impl Subject {
+    /// No difference yet.
+    pub(super) fn new() -> Self {
+        // Some layout, until the first difference brings its own.
+        let nothing = Field { name: FieldRef::ENTIRE_RECORD.to_owned(), kind: Kind::Text };
+        Self {
+            layout: Layout::new(vec![nothing], 1),
+            field: FieldRef::EntireRecord,
+            diff_type: DiffType::MissingInSourceA,
+            severity: Severity::High,
+            partner_rejected: false,
+            a: Vec::new(),
+            b: Vec::new(),
+            has: [false; 2],
+            recording: false,
+            reads: Reads::default(),
+            names: Names {
+                fields: Vec::new(),
+                entire_record: FieldRef::ENTIRE_RECORD.into(),
+                diff_types: DiffType::ALL.iter().map(|kind| kind.name().into()).collect(),
+                severities: Severity::ALL.iter().map(|kind| kind.name().into()).collect(),
+            },
+        }
+    }
+
+    /// Takes on another difference; `recording` tells whether the reads are wanted.
+    pub(super) fn load(&mut self, d: &DifferenceContext<'_>, recording: bool) {
+        if self.layout != *d.layout {
+            self.layout = d.layout.clone();
+            self.names.fields = d.layout.names().map(Into::into).collect();
+        }
+        self.field = d.field;
+        self.diff_type = d.diff_type;
+        self.severity = d.severity;
+        self.partner_rejected = d.partner_rejected;
+        self.has = [d.a.is_some(), d.b.is_some()];
+        for (copy, cells) in [(&mut self.a, d.a), (&mut self.b, d.b)] {
+            copy.clear();
+            copy.extend_from_slice(cells.map_or(&[], Cells::bytes));
+        }
+        self.recording = recording;
+        self.reads.clear();
+    }
+
+    fn context(&self) -> DifferenceContext<'_> {
+        let [has_a, has_b] = self.has;
+        DifferenceContext {
+            layout: &self.layout,
+            field: self.field,
+            diff_type: self.diff_type,
+            severity: self.severity,
+            a: has_a.then(|| Cells::new(&self.a)),
+            b: has_b.then(|| Cells::new(&self.b)),
+            partner_rejected: self.partner_rejected,
+        }
+    }
+
+    fn recorded(&mut self, property: &Property) {
+        if self.recording {
+            // Taken out while the context borrows the rest.
+            let mut reads = std::mem::take(&mut self.reads);
+            reads.record(property, &self.context());
+            self.reads = reads;
+        }
+    }
+
+    /// What a script gets for a property.
+    fn get(&mut self, property: &Property) -> Outcome<Dynamic> {
+        self.recorded(property);
+        let name = |names: &[ImmutableString], at: Option<usize>| {
+            at.and_then(|at| names.get(at)).cloned().map_or(Dynamic::UNIT, Dynamic::from)
+        };
+        match property {
+            Property::Field => Ok(match self.field {
+                FieldRef::EntireRecord => self.names.entire_record.clone().into(),
+                FieldRef::Field(at) => name(&self.names.fields, Some(usize::from(at))),
+            }),
+            Property::DiffType => {
+                let at = DiffType::ALL.iter().position(|kind| *kind == self.diff_type);
+                Ok(name(&self.names.diff_types, at))
+            }
+            Property::Severity => {
+                let at = Severity::ALL.iter().position(|kind| *kind == self.severity);
+                Ok(name(&self.names.severities, at))
+            }
+            _ => {
+                let mut buffers = [[0; 36]; 2];
+                match property.read(&self.context(), &mut buffers) {
+                    Ok(cell) if matches!(property, Property::TextA | Property::TextB) => {
+                        Ok(cell.text().map_or(Dynamic::UNIT, Dynamic::from))
+                    }
+                    Ok(cell) => dynamic(cell),
+                    Err(Trouble::TooManyDigits) => failure(
+                        "the difference of the two numbers has more digits than recon can hold",
+                    ),
+                    Err(Trouble::NoSuchField) => self.no_such_field(property),
+                }
+            }
+        }
+    }
+
+    fn no_such_field(&self, property: &Property) -> Outcome<Dynamic> {
+        let Property::RecordField(_, name) = property else { return Ok(Dynamic::UNIT) };
+        failure(match nearest(name, self.layout.names()) {
+            Some(meant) => format!("the record has no field `{name}`; did you mean `{meant}`?"),
+            None => format!("the record has no field `{name}`"),
+        })
+    }
+}
+
+/// A typed value as a script sees it.
+fn dynamic(cell: Cell<'_>) -> Outcome<Dynamic> {
+    let decimal = |value: Decimal| match exact::from_domain(value) {
+        Some(value) => Ok(Dynamic::from_decimal(value)),
+        None => failure(format!(
+            "the number {value} has more digits than the 28 that a script can hold; its text is in \
+             d.text_a or d.text_b"
+        )),
+    };
+    match cell {
+        Cell::Null => Ok(Dynamic::UNIT),
+        Cell::Text(text) | Cell::Unparsed(text) => Ok(ImmutableString::from(text).into()),
+        Cell::Decimal(value) => decimal(value),
+        Cell::Integer(value) => match (INT::try_from(value), Decimal::new(value, 0)) {
+            (Ok(value), _) => Ok(Dynamic::from_int(value)),
+            (_, Some(value)) => decimal(value),
+            (_, None) => failure("the number has more digits than recon can hold"),
+        },
+        Cell::Boolean(value) => Ok(value.into()),
+        Cell::Date(_) | Cell::Instant(_) => Ok(Dynamic::from(cell.to_string())),
+    }
+}
+
+/// `d` in a script.
+#[derive(Clone)]
+pub(super) struct ScriptDifference(pub(super) Rc<RefCell<Subject>>);
+
+/// `d.record_a` or `d.record_b` in a script.
+#[derive(Clone)]
+struct ScriptRecord(Rc<RefCell<Subject>>, Side);
+
+impl ScriptRecord {
+    fn get(&mut self, name: &str) -> Outcome<Dynamic> {
+        self.0.borrow_mut().get(&Property::RecordField(self.1, name.into()))
+    }
+
+    /// Every field's name. Which fields a job has is no single value, so this read is opaque.
+    fn names(&mut self) -> Array {
+        let mut subject = self.0.borrow_mut();
+        subject.reads.opaque = true;
+        subject.names.fields.iter().cloned().map(Dynamic::from).collect()
+    }
+}
+
+/// Registers `d` and its properties.
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<ScriptDifference>("difference")
+        .register_type_with_name::<ScriptRecord>("record")
+        .register_type_with_name::<ScriptDecimal>("decimal");
+    for (name, property) in [
+        ("field", Property::Field),
+        ("diff_type", Property::DiffType),
+        ("severity", Property::Severity),
+        ("a", Property::A),
+        ("b", Property::B),
+        ("text_a", Property::TextA),
+        ("text_b", Property::TextB),
+        ("delta", Property::Delta),
+        ("abs_delta", Property::AbsDelta),
+        ("percent", Property::Percent),
+        ("days", Property::Days),
+        ("similarity", Property::Similarity),
+        ("partner_rejected", Property::PartnerRejected),
+    ] {
+        engine.register_get(name, move |d: &mut ScriptDifference| d.0.borrow_mut().get(&property));
+    }
+    for (name, side) in [("record_a", Side::A), ("record_b", Side::B)] {
+        engine.register_get(name, move |d: &mut ScriptDifference| -> Dynamic {
+            let mut subject = d.0.borrow_mut();
+            subject.recorded(&Property::Record(side));
+            match record(&subject.context(), side) {
+                Some(_) => Dynamic::from(ScriptRecord(Rc::clone(&d.0), side)),
+                None => Dynamic::UNIT,
+            }
+        });
+    }
+    engine
+        .register_indexer_get(|record: &mut ScriptRecord, name: &str| record.get(name))
+        .register_fn("keys", ScriptRecord::names)
+        .register_fn("contains", |record: &mut ScriptRecord, name: &str| {
+            record.names().into_iter().any(|field| {
+                field.into_immutable_string().is_ok_and(|field| field.as_str() == name)
+            })
+        });
+}

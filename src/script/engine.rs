@@ -1,0 +1,356 @@
+//! The engine: every limit, what is left out, and how its errors become ours.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rhai::packages::{
+    BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicStringPackage,
+    LogicPackage, MoreStringPackage, Package,
+};
+use rhai::{
+    AST, ASTNode, Caches, Dynamic, Engine, EvalAltResult, EvalContext, Expr, FnAccess,
+    GlobalRuntimeState, LexError, OptimizationLevel, ParseErrorType, Position, Scope, Stmt, Token,
+};
+
+use super::source::{FunctionInfo, ScriptOutline};
+use super::{ScriptError, ScriptSource, exact, functions};
+use crate::diagnostic::{Place, Problem};
+
+/// How many operations one call of a function may take: a few hundredths of a second.
+pub(super) const MAX_OPERATIONS: u64 = 200_000;
+/// How deep functions may call each other.
+pub(super) const MAX_CALL_LEVELS: usize = 32;
+/// How deep expressions and blocks may nest, outside of functions and in them.
+pub(super) const MAX_EXPRESSION_DEPTH: usize = 48;
+/// The longest text, in bytes; the texts in an array or a map count together.
+pub(super) const MAX_TEXT_BYTES: usize = 256 * 1024;
+/// The most elements in an array.
+pub(super) const MAX_ARRAY_ELEMENTS: usize = 10_000;
+/// The most entries in a map.
+pub(super) const MAX_MAP_ENTRIES: usize = 10_000;
+/// The most variables alive at a time.
+pub(super) const MAX_VARIABLES: usize = 256;
+/// The most functions in a script.
+pub(super) const MAX_FUNCTIONS: usize = 500;
+
+/// The result of whatever Rhai does. Its error is boxed by Rhai.
+pub(super) type Outcome<T> = Result<T, Box<EvalAltResult>>;
+
+/// An engine that holds nothing but what scripts may use.
+///
+/// The packages are chosen one by one. Left out are the language core (`sleep`, `exit`,
+/// `parse_json`, reflection), the time, blobs and bit fields, and Rhai's own arithmetic and math,
+/// which round without a word; [`exact`] and [`functions`] stand in for them.
+pub(super) fn build() -> Engine {
+    let mut engine = Engine::new_raw();
+    LogicPackage::new().register_into_engine(&mut engine);
+    BasicStringPackage::new().register_into_engine(&mut engine);
+    MoreStringPackage::new().register_into_engine(&mut engine);
+    BasicArrayPackage::new().register_into_engine(&mut engine);
+    BasicMapPackage::new().register_into_engine(&mut engine);
+    BasicIteratorPackage::new().register_into_engine(&mut engine);
+    BasicFnPackage::new().register_into_engine(&mut engine);
+    exact::register(&mut engine);
+    functions::register(&mut engine);
+
+    engine
+        .set_max_operations(MAX_OPERATIONS)
+        .set_max_call_levels(MAX_CALL_LEVELS)
+        .set_max_expr_depths(MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_DEPTH)
+        .set_max_string_size(MAX_TEXT_BYTES)
+        .set_max_array_size(MAX_ARRAY_ELEMENTS)
+        .set_max_map_size(MAX_MAP_ENTRIES)
+        .set_max_variables(MAX_VARIABLES)
+        .set_max_functions(MAX_FUNCTIONS)
+        .set_max_strings_interned(256)
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        // Else `+` on two decimals never asks for ours, and rounds.
+        .set_fast_operators(false)
+        .set_optimization_level(OptimizationLevel::Simple);
+    for symbol in ["eval", "print", "debug"] {
+        engine.disable_symbol(symbol);
+    }
+    engine
+}
+
+/// Tokens as the parser meets them: literals are checked, and the names of functions kept, because
+/// neither the literal's text nor the place of a name reaches the syntax tree.
+fn watch_tokens(engine: &mut Engine) -> Rc<RefCell<Vec<Position>>> {
+    let names = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&names);
+    let after_fn = RefCell::new(false);
+    #[expect(
+        deprecated,
+        reason = "marked so because it may change with Rhai, not because it is old"
+    )]
+    engine.on_parse_token(move |token, position, _| {
+        let named = after_fn.replace(matches!(token, Token::Fn));
+        match token {
+            Token::Identifier(_) if named => seen.borrow_mut().push(position),
+            Token::DecimalConstant(ref constant) if !exact::is_literal_exact(constant) => {
+                let message = format!("the number {} has more than 28 digits", constant.1);
+                return Token::LexError(
+                    LexError::ImproperSymbol(constant.1.to_string(), message).into(),
+                );
+            }
+            _ => {}
+        }
+        token
+    });
+    names
+}
+
+fn syntax_problem(source: &ScriptSource, error: &rhai::ParseError) -> Problem {
+    let (line, column) = line_and_column(error.1);
+    let problem = Problem::usage("script-syntax", error.0.to_string());
+    let problem = match &*error.0 {
+        ParseErrorType::Reserved(word)
+        | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => match word.as_str() {
+            "print" | "debug" => problem.help("a rule says something with note(\"…\")"),
+            "eval" | "import" => problem.help("a script stands alone: no `eval`, no `import`"),
+            _ => problem,
+        },
+        ParseErrorType::VariableUndefined(_) => problem
+            .help("a function sees its parameters and its own variables, nothing from outside"),
+        _ => problem,
+    };
+    problem.at(source.place(line, column))
+}
+
+/// What a script declares, or everything that is wrong with it as text.
+pub(super) fn outline(source: &ScriptSource) -> Result<ScriptOutline, Vec<Problem>> {
+    let mut engine = build();
+    // The optimizer drops branches that are never taken; a check looks into them, too.
+    engine.set_optimization_level(OptimizationLevel::None);
+    let names = watch_tokens(&mut engine);
+    let ast =
+        engine.compile(source.text()).map_err(|error| vec![syntax_problem(source, &error)])?;
+
+    let mut definitions: Vec<_> =
+        ast.iter_fn_def().filter(|function| !function.name.starts_with("anon$")).collect();
+    // Rhai keeps functions in the order of their hashes; their bodies know where they stand.
+    definitions.sort_by_key(|function| function.body.start_position());
+    let functions = definitions
+        .into_iter()
+        .zip(names.take())
+        .map(|(function, position)| {
+            let (line, column) = line_and_column(position);
+            FunctionInfo {
+                name: function.name.to_string(),
+                arity: function.params.len(),
+                private: function.access == FnAccess::Private,
+                line,
+                column,
+            }
+        })
+        .collect();
+
+    if let Some(statement) = ast.statements().iter().find(|statement| !statement.is_noop()) {
+        let (line, column) = line_and_column(statement.position());
+        return Err(vec![
+            Problem::usage("script-statement", "this statement stands outside of a function")
+                .help("only functions are called; give a table as a function that returns it")
+                .at(source.place(line, column)),
+        ]);
+    }
+    Ok(ScriptOutline { functions, reasons: reason_literals(&ast, source) })
+}
+
+/// The string literals given to `reason`, with their places.
+fn reason_literals(ast: &AST, source: &ScriptSource) -> Vec<(String, Place)> {
+    let mut found = Vec::new();
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        let call = match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, _))) => call,
+            Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => call,
+            _ => return true,
+        };
+        if call.name == "reason"
+            && let Some(Expr::StringConstant(code, position)) = call.args.first()
+        {
+            let (line, column) = line_and_column(*position);
+            let found_before = found
+                .iter()
+                .any(|(_, place): &(String, Place)| place.line == line && place.column == column);
+            if !found_before {
+                found.push((code.to_string(), source.place(line, column)));
+            }
+        }
+        true
+    });
+    found.sort_by_key(|(_, place)| (place.line, place.column));
+    found
+}
+
+/// Rhai's position as line and column from 1, 0 for none.
+pub(super) fn line_and_column(position: Position) -> (u64, u64) {
+    let number = |part: Option<usize>| part.map_or(0, |part| part as u64);
+    // An empty line's column is 0, yet a person counts from 1.
+    match position.line() {
+        Some(line) => (line as u64, number(position.position()).max(1)),
+        None => (0, 0),
+    }
+}
+
+/// A compiled script and what Rhai needs to run it again and again: which function a call means is
+/// looked up once, not at every call (that lookup is most of the cost of a short function).
+pub(super) struct Program {
+    engine: Engine,
+    global: GlobalRuntimeState,
+    caches: Caches,
+    source: ScriptSource,
+    outline: ScriptOutline,
+}
+
+impl Program {
+    /// Compiles `source` with an engine made by [`build`], perhaps with more functions.
+    pub(super) fn compile(mut engine: Engine, source: &ScriptSource) -> Result<Self, Problem> {
+        let outline = source.check().map_err(|mut problems| problems.remove(0))?;
+        watch_tokens(&mut engine);
+        let mut ast =
+            engine.compile(source.text()).map_err(|error| syntax_problem(source, &error))?;
+        ast.clear_statements();
+        let mut global = engine.new_global_runtime_state();
+        global.lib.push(ast.shared_lib().clone());
+        Ok(Self { engine, global, caches: Caches::new(), source: source.clone(), outline })
+    }
+
+    /// The script.
+    pub(super) fn source(&self) -> &ScriptSource {
+        &self.source
+    }
+
+    /// What it declares.
+    pub(super) fn outline(&self) -> &ScriptOutline {
+        &self.outline
+    }
+
+    /// Calls a function of the script. The arguments are consumed.
+    pub(super) fn call(
+        &mut self,
+        function: &str,
+        arguments: &mut [&mut Dynamic],
+    ) -> Outcome<Dynamic> {
+        self.global.num_operations = 0;
+        self.global.level = 0;
+        let mut scope = Scope::new();
+        EvalContext::new(&self.engine, &mut self.global, &mut self.caches, &mut scope, None)
+            .call_fn_raw(function, false, false, arguments)
+    }
+
+    /// A failed call in our words.
+    pub(super) fn error(&self, function: &str, error: Box<EvalAltResult>) -> ScriptError {
+        let (inner, error) = innermost(error);
+        let position = error.position();
+        let (line, column) = line_and_column(position);
+        let mut message = explain(error);
+        if let Some(inner) = inner.filter(|inner| inner != function) {
+            message = format!("{message} (in `{inner}`, which it calls)");
+        }
+        ScriptError {
+            function: function.to_owned(),
+            place: self.source.place(line, column),
+            message,
+        }
+    }
+
+    /// A complaint about what a function returned.
+    pub(super) fn wrong_result(
+        &self,
+        function: &str,
+        result: &Dynamic,
+        expected: &str,
+    ) -> ScriptError {
+        let info = self.outline.functions.iter().find(|info| info.name == function);
+        let (line, column) = info.map_or((0, 0), |info| (info.line, info.column));
+        ScriptError {
+            function: function.to_owned(),
+            place: self.source.place(line, column),
+            message: format!("it returned {}, expected {expected}", name_of(result)),
+        }
+    }
+}
+
+/// The innermost error that has a place, and the function that raised it.
+fn innermost(mut error: Box<EvalAltResult>) -> (Option<String>, Box<EvalAltResult>) {
+    let mut function = None;
+    loop {
+        match *error {
+            EvalAltResult::ErrorInFunctionCall(name, source, mut inner, position) => {
+                if inner.position().is_none() {
+                    inner.set_position(position);
+                }
+                if !name.starts_with("anon$") {
+                    function = Some(name);
+                }
+                drop(source);
+                error = inner;
+            }
+            other => return (function, Box::new(other)),
+        }
+    }
+}
+
+/// The sentence of an error, without its place and in words that a person who has never seen Rust
+/// understands.
+fn explain(mut error: Box<EvalAltResult>) -> String {
+    let _ = error.take_position();
+    match *error {
+        EvalAltResult::ErrorTooManyOperations(_) => {
+            format!("it took more than {MAX_OPERATIONS} operations: does a loop never end?")
+        }
+        EvalAltResult::ErrorStackOverflow(_) => {
+            format!("functions call each other more than {MAX_CALL_LEVELS} levels deep")
+        }
+        EvalAltResult::ErrorTooManyVariables(_) => {
+            format!("more than {MAX_VARIABLES} variables are alive at a time")
+        }
+        EvalAltResult::ErrorDataTooLarge(..) => format!(
+            "a value is too large (a text has at most {MAX_TEXT_BYTES} bytes, an array \
+             {MAX_ARRAY_ELEMENTS} elements, a map {MAX_MAP_ENTRIES} entries)"
+        ),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+            format!("there is no function {}", plain_types(&signature))
+        }
+        EvalAltResult::ErrorRuntime(value, _) if value.is_string() => value.to_string(),
+        EvalAltResult::ErrorArithmetic(message, _) => message,
+        other => plain_types(&other.to_string()),
+    }
+}
+
+/// Rhai's names of types as a person says them.
+fn plain_types(message: &str) -> String {
+    let mut message = message.to_owned();
+    for (rust, plain) in [
+        ("&str | ImmutableString | String", "text"),
+        ("&str | ImmutableString", "text"),
+        ("string", "text"),
+        ("i64", "integer"),
+        ("rust_decimal::decimal::Decimal", "decimal"),
+    ] {
+        message = message.replace(rust, plain);
+    }
+    message
+}
+
+/// What a value is, in a sentence.
+pub(super) fn name_of(value: &Dynamic) -> &'static str {
+    if value.is_unit() {
+        "()"
+    } else if value.is_string() {
+        "a text"
+    } else if value.is_bool() {
+        "true or false"
+    } else if value.is_int() {
+        "an integer"
+    } else if value.is_decimal() {
+        "a decimal"
+    } else if value.is_map() {
+        "a map"
+    } else if value.is_array() {
+        "an array"
+    } else {
+        "something else"
+    }
+}

@@ -1,0 +1,271 @@
+//! What scripts may call besides Rhai's own functions on texts, arrays and maps: one table, from
+//! which the engine is furnished, the reference is written and the examples are tested.
+
+use rhai::{Dynamic, Engine, INT};
+use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use super::engine::Outcome;
+use super::exact::{self, failure};
+use crate::domain::{self, Date};
+
+/// Texts longer than this are not compared letter by letter: the work grows with the square.
+const MAX_COMPARED: usize = 2_000;
+
+/// A function that scripts may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionDoc {
+    /// How it is called.
+    pub signature: &'static str,
+    /// What it gives, in a sentence.
+    pub meaning: &'static str,
+    /// An expression that is true; empty for functions that only rules have.
+    pub example: &'static str,
+}
+
+const fn doc(signature: &'static str, meaning: &'static str, example: &'static str) -> FunctionDoc {
+    FunctionDoc { signature, meaning, example }
+}
+
+const FUNCTIONS: &[FunctionDoc] = &[
+    doc("is_blank(text)", "Whether the text has nothing but spaces.", r#"is_blank("  ")"#),
+    doc("digits(text)", "The digits 0 to 9 of the text.", r#"digits("INV-042/7") == "0427""#),
+    doc(
+        "letters(text)",
+        "The letters of the text, of any alphabet.",
+        r#"letters("É-1 b") == "Éb""#,
+    ),
+    doc(
+        "without_prefix(text, prefix)",
+        "The text without the prefix, if it begins with it.",
+        r#"without_prefix("FX-77", "FX-") == "77""#,
+    ),
+    doc(
+        "without_suffix(text, suffix)",
+        "The text without the suffix, if it ends with it.",
+        r#"without_suffix("ACME LTD", " LTD") == "ACME""#,
+    ),
+    doc(
+        "similarity(a, b)",
+        "The Jaro-Winkler similarity of two texts, 0 to 1, rounded to 4 decimals.",
+        r#"similarity("MARTHA", "MARHTA") == 0.9611"#,
+    ),
+    doc(
+        "edits(a, b)",
+        "How many letters must be inserted, removed, replaced or exchanged with their neighbor.",
+        r#"edits("1324", "1234") == 1"#,
+    ),
+    doc(
+        "is_transposed(a, b)",
+        "Whether exchanging two neighboring characters of one text gives the other.",
+        r#"is_transposed("1324", "1234") && !is_transposed("12", "12")"#,
+    ),
+    doc(
+        "parse_decimal(text)",
+        "The exact decimal that the text writes in plain or scientific notation.",
+        r#"parse_decimal("12.50") == 12.5"#,
+    ),
+    doc("parse_int(text)", "The integer that the text writes.", r#"parse_int("-42") == -42"#),
+    doc("to_decimal(number)", "The number as a decimal.", "to_decimal(7) / 2 == 3.5"),
+    doc(
+        "to_int(number)",
+        "The number as an integer; an error if it has decimals.",
+        "to_int(7.00) == 7",
+    ),
+    doc("abs(number)", "The number without its sign.", "abs(-0.5) == 0.5"),
+    doc("sign(number)", "-1, 0 or 1.", "sign(-0.5) == -1"),
+    doc("min(a, b)", "The smaller number.", "min(1, 0.5) == 0.5"),
+    doc("max(a, b)", "The larger number.", "max(1, 0.5) == 1"),
+    doc(
+        "round(number, decimals)",
+        "The number rounded half away from zero.",
+        "round(2.345, 2) == 2.35 && round(-0.5, 0) == -1",
+    ),
+    doc("floor(number)", "The largest whole number that is not above.", "floor(-1.5) == -2"),
+    doc("ceiling(number)", "The smallest whole number that is not below.", "ceiling(1.2) == 2"),
+    doc("truncate(number)", "The number without its decimals.", "truncate(-1.9) == -1"),
+    doc(
+        "days_between(a, b)",
+        "Days from the date a to the date b, both YYYY-MM-DD (a time behind it is ignored).",
+        r#"days_between("2026-02-27", "2026-03-02") == 3"#,
+    ),
+    doc("weekday(date)", "1 for Monday to 7 for Sunday.", r#"weekday("2026-01-15") == 4"#),
+    doc(
+        "is_month_end(date)",
+        "Whether the date is the last day of its month.",
+        r#"is_month_end("2026-02-28")"#,
+    ),
+    doc(
+        "reason(code, confidence)",
+        "Rules only: the result that claims a difference. The code is declared in `reason_codes`, the confidence is within 0..1.",
+        "",
+    ),
+    doc("note(sentence)", "Rules only: adds a sentence to the explanation.", ""),
+];
+
+/// Every function that recon offers to scripts.
+pub const fn functions() -> &'static [FunctionDoc] {
+    FUNCTIONS
+}
+
+/// Registers them all but `reason` and `note`, which belong to rules.
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_fn("is_blank", |text: &str| text.trim().is_empty())
+        .register_fn("digits", |text: &str| {
+            text.chars().filter(char::is_ascii_digit).collect::<String>()
+        })
+        .register_fn("letters", |text: &str| {
+            text.chars().filter(|letter| letter.is_alphabetic()).collect::<String>()
+        })
+        .register_fn("without_prefix", |text: &str, prefix: &str| {
+            text.strip_prefix(prefix).unwrap_or(text).to_owned()
+        })
+        .register_fn("without_suffix", |text: &str, suffix: &str| {
+            text.strip_suffix(suffix).unwrap_or(text).to_owned()
+        })
+        .register_fn("similarity", |a: &str, b: &str| -> Outcome<Decimal> {
+            comparable(a, b)?;
+            Ok(similarity(a, b))
+        })
+        .register_fn("edits", |a: &str, b: &str| -> Outcome<INT> {
+            comparable(a, b)?;
+            Ok(strsim::osa_distance(a, b) as INT)
+        })
+        .register_fn("is_transposed", is_transposed);
+    register_numbers(engine);
+    register_dates(engine);
+}
+
+fn register_numbers(engine: &mut Engine) {
+    engine
+        .register_fn("parse_decimal", parse_decimal)
+        .register_fn("parse_int", |text: &str| -> Outcome<INT> {
+            text.parse().map_or_else(|_| failure(format!("`{text}` is not an integer")), Ok)
+        })
+        .register_fn("to_decimal", |x: INT| Decimal::from(x))
+        .register_fn("to_decimal", |x: Decimal| x)
+        .register_fn("to_int", |x: INT| x)
+        .register_fn("to_int", |x: Decimal| -> Outcome<INT> {
+            match x.normalize() {
+                whole if whole.scale() == 0 => whole.to_i64(),
+                _ => None,
+            }
+            .map_or_else(|| failure(format!("{x} is not an integer of at most 18 digits")), Ok)
+        })
+        .register_fn("abs", |x: INT| -> Outcome<INT> {
+            x.checked_abs().map_or_else(|| failure(format!("integer overflow: abs({x})")), Ok)
+        })
+        .register_fn("abs", |x: Decimal| x.abs())
+        .register_fn("sign", |x: INT| x.signum())
+        .register_fn("sign", |x: Decimal| x.mantissa().signum() as INT)
+        .register_fn("floor", |x: INT| x)
+        .register_fn("floor", |x: Decimal| x.floor())
+        .register_fn("ceiling", |x: INT| x)
+        .register_fn("ceiling", |x: Decimal| x.ceil())
+        .register_fn("truncate", |x: INT| x)
+        .register_fn("truncate", |x: Decimal| x.trunc())
+        .register_fn("round", |x: INT, _: INT| x)
+        .register_fn("round", |x: Decimal, decimals: INT| -> Outcome<Decimal> {
+            match u32::try_from(decimals) {
+                Ok(decimals) => {
+                    let half_away = RoundingStrategy::MidpointAwayFromZero;
+                    Ok(x.round_dp_with_strategy(decimals, half_away))
+                }
+                Err(_) => failure(format!("can't round to {decimals} decimals")),
+            }
+        });
+    // The smaller and the larger keep their own type: 1 stays an integer.
+    macro_rules! extremes {
+        ($($x:ty, $y:ty;)+) => {$(
+            engine
+                .register_fn("min", |x: $x, y: $y| {
+                    if Decimal::from(x) <= Decimal::from(y) { Dynamic::from(x) } else { Dynamic::from(y) }
+                })
+                .register_fn("max", |x: $x, y: $y| {
+                    if Decimal::from(x) >= Decimal::from(y) { Dynamic::from(x) } else { Dynamic::from(y) }
+                });
+        )+};
+    }
+    extremes! {
+        Decimal, Decimal;
+        Decimal, INT;
+        INT, Decimal;
+    }
+}
+
+fn register_dates(engine: &mut Engine) {
+    engine
+        .register_fn("days_between", |a: &str, b: &str| -> Outcome<INT> {
+            Ok(INT::from(date(b)?.days()) - INT::from(date(a)?.days()))
+        })
+        .register_fn("weekday", |day: &str| -> Outcome<INT> {
+            Ok(INT::from(date(day)?.weekday()) + 1)
+        })
+        .register_fn("is_month_end", |day: &str| -> Outcome<bool> {
+            Ok(date(day)?.is_month_end())
+        });
+}
+
+fn comparable(a: &str, b: &str) -> Outcome<()> {
+    if a.len().max(b.len()) > MAX_COMPARED {
+        return failure(format!("texts of more than {MAX_COMPARED} bytes are too long to compare"));
+    }
+    Ok(())
+}
+
+/// The Jaro-Winkler similarity of two texts, rounded to 4 decimals.
+pub(super) fn similarity(a: &str, b: &str) -> Decimal {
+    #[expect(clippy::cast_possible_truncation, reason = "it is within 0..=10000")]
+    let ten_thousandths = (strsim::jaro_winkler(a, b) * 10_000.0).round() as i64;
+    Decimal::new(ten_thousandths, 4)
+}
+
+fn is_transposed(a: &str, b: &str) -> bool {
+    let mut left = a.chars();
+    let mut right = b.chars();
+    loop {
+        match (left.next(), right.next()) {
+            (Some(x), Some(y)) if x == y => {}
+            (Some(x), Some(y)) => {
+                return left.next() == Some(y)
+                    && right.next() == Some(x)
+                    && left.as_str() == right.as_str();
+            }
+            _ => return false,
+        }
+    }
+}
+
+fn parse_decimal(text: &str) -> Outcome<Decimal> {
+    match text.parse::<domain::Decimal>() {
+        Ok(value) => exact::from_domain(value).map_or_else(
+            || failure(format!("`{text}` has more digits than the 28 that a script can hold")),
+            Ok,
+        ),
+        Err(error) => failure(format!("`{text}`: {error}")),
+    }
+}
+
+/// The date at the start of an ISO date or instant.
+fn date(text: &str) -> Outcome<Date> {
+    let day = text.split_once('T').map_or(text, |(day, _)| day);
+    day.parse()
+        .map_or_else(|_| failure(format!("`{text}` is not a date of the form YYYY-MM-DD")), Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_is_true_as_written() {
+        let engine = super::super::engine::build();
+        for function in functions().iter().filter(|function| !function.example.is_empty()) {
+            let result = engine.eval_expression::<bool>(function.example);
+            assert!(matches!(result, Ok(true)), "{}: {result:?}", function.example);
+            let name = function.signature.split('(').next().unwrap();
+            assert!(function.example.contains(&format!("{name}(")), "{}", function.signature);
+        }
+    }
+}

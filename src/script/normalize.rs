@@ -1,0 +1,123 @@
+//! Scripts that normalize: a value to a value, a row to a row, a row to whether it takes part.
+
+use rhai::{Dynamic, Map};
+
+use super::engine::{self, Program};
+use super::{ScriptError, ScriptSource};
+use crate::diagnostic::Problem;
+
+/// A compiled script of `rules.normalize` or of a source, for one thread.
+///
+/// A function of one value is pure: the same text always gives the same result, so the caller may
+/// remember it.
+pub struct NormalizeScript {
+    program: Program,
+}
+
+impl NormalizeScript {
+    /// Compiles the script.
+    pub fn compile(source: &ScriptSource) -> Result<Self, Problem> {
+        Program::compile(engine::build(), source).map(|program| Self { program })
+    }
+
+    /// Calls `fn function(value)`. Its result is text, the canonical text of a number or of `true`
+    /// and `false`, or `None` for `()`.
+    pub fn call_value(
+        &mut self,
+        function: &str,
+        text: &str,
+    ) -> Result<Option<String>, ScriptError> {
+        let mut value = Dynamic::from(text.to_owned());
+        let result = self.call(function, &mut [&mut value])?;
+        match text_of(result) {
+            Ok(text) => Ok(text),
+            Err(result) => Err(self.program.wrong_result(
+                function,
+                &result,
+                "a text, a number, true, false or ()",
+            )),
+        }
+    }
+
+    /// Calls `fn row(raw, r)`: `raw` has the source's columns, `fields` the mapped canonical
+    /// fields as read. What it returns replaces `fields`: those that were there keep their places
+    /// (null if the function dropped them), those that it added follow in the order of their names.
+    pub fn call_row(
+        &mut self,
+        raw: &[(&str, Option<&str>)],
+        fields: &mut Vec<(String, Option<String>)>,
+    ) -> Result<(), ScriptError> {
+        const ROW: &str = "row";
+        let row: Map = fields
+            .iter()
+            .map(|(name, value)| (name.as_str().into(), dynamic(value.as_deref())))
+            .collect();
+        let result = self.call(ROW, &mut [&mut map(raw), &mut Dynamic::from_map(row)])?;
+        let mut returned = match result.try_cast_result::<Map>() {
+            Ok(returned) => returned,
+            Err(result) => {
+                return Err(self.program.wrong_result(ROW, &result, "the row `r`"));
+            }
+        };
+        let mut changed = Vec::with_capacity(fields.len().max(returned.len()));
+        let mut take = |name: &str, value: Dynamic| match text_of(value) {
+            Ok(text) => {
+                changed.push((name.to_owned(), text));
+                Ok(())
+            }
+            Err(value) => {
+                let expected = format!("a text, a number, true, false or () in `r.{name}`");
+                Err(self.program.wrong_result(ROW, &value, &expected))
+            }
+        };
+        for (name, _) in fields.iter() {
+            take(name, returned.remove(name.as_str()).unwrap_or_default())?;
+        }
+        for (name, value) in returned {
+            take(&name, value)?;
+        }
+        *fields = changed;
+        Ok(())
+    }
+
+    /// Calls the filter `fn function(raw)`: whether the row takes part.
+    pub fn call_filter(
+        &mut self,
+        function: &str,
+        raw: &[(&str, Option<&str>)],
+    ) -> Result<bool, ScriptError> {
+        let result = self.call(function, &mut [&mut map(raw)])?;
+        result.as_bool().map_err(|_| self.program.wrong_result(function, &result, "true or false"))
+    }
+
+    fn call(
+        &mut self,
+        function: &str,
+        arguments: &mut [&mut Dynamic],
+    ) -> Result<Dynamic, ScriptError> {
+        self.program.call(function, arguments).map_err(|error| self.program.error(function, error))
+    }
+}
+
+fn dynamic(value: Option<&str>) -> Dynamic {
+    value.map_or(Dynamic::UNIT, |text| Dynamic::from(text.to_owned()))
+}
+
+fn map(cells: &[(&str, Option<&str>)]) -> Dynamic {
+    let map: Map = cells.iter().map(|(name, value)| ((*name).into(), dynamic(*value))).collect();
+    Dynamic::from_map(map)
+}
+
+/// The text of a scalar, `None` for null; the value itself if it is none.
+fn text_of(value: Dynamic) -> Result<Option<String>, Dynamic> {
+    if value.is_unit() {
+        return Ok(None);
+    }
+    if value.is_string() {
+        return value.into_string().map(Some).map_err(Dynamic::from);
+    }
+    if value.is_int() || value.is_decimal() || value.is_bool() || value.is_char() {
+        return Ok(Some(value.to_string()));
+    }
+    Err(value)
+}

@@ -1,0 +1,188 @@
+//! Scripts that attribute: each function `attribute…(d)` gives a reason for a difference, or passes.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rhai::{Dynamic, INT, NativeCallContext};
+use rust_decimal::Decimal;
+
+use super::difference::{self, Reads, ScriptDifference, Subject};
+use super::engine::{self, Outcome, Program, line_and_column};
+use super::exact::failure;
+use super::{ScriptError, ScriptSource};
+use crate::diagnostic::{Problem, nearest};
+use crate::domain::{Confidence, DifferenceContext};
+
+/// What the names of rules begin with.
+const PREFIX: &str = "attribute";
+/// The most notes of one call: they are read by people.
+const MAX_NOTES: usize = 20;
+/// The longest note, in bytes.
+const MAX_NOTE_BYTES: usize = 2_000;
+
+/// A function of a script that gives reasons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFunction {
+    /// Its name, `attribute…`.
+    pub name: String,
+    /// The line of its name, from 1.
+    pub line: u64,
+    /// The column of its name, from 1.
+    pub column: u64,
+}
+
+/// The reason that a function gave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reason {
+    /// The code, as its index in the declared codes.
+    pub code: usize,
+    /// How sure the rule is.
+    pub confidence: Confidence,
+    /// The line of the `reason(…)` that gave it, from 1.
+    pub line: u64,
+    /// Its column, from 1.
+    pub column: u64,
+}
+
+/// What a function said about a difference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The reason, or `None` if the next function shall look at it.
+    pub reason: Option<Reason>,
+    /// The sentences it noted.
+    pub notes: Vec<String>,
+}
+
+/// A compiled script of `rules.attribute`, for one thread.
+pub struct RuleScript {
+    program: Program,
+    functions: Vec<RuleFunction>,
+    subject: Rc<RefCell<Subject>>,
+    notes: Rc<RefCell<Vec<String>>>,
+}
+
+impl RuleScript {
+    /// Compiles the script. `codes` are the declared reason codes; any other is a script error.
+    pub fn compile(source: &ScriptSource, codes: &[String]) -> Result<Self, Problem> {
+        let notes = Rc::new(RefCell::new(Vec::new()));
+        let mut engine = engine::build();
+        difference::register(&mut engine);
+        engine.register_type_with_name::<Reason>("reason");
+
+        let declared: Rc<[String]> = codes.into();
+        let of_decimal = Rc::clone(&declared);
+        engine.register_fn(
+            "reason",
+            move |context: NativeCallContext<'_>, code: &str, confidence: Decimal| {
+                reason(&context, &of_decimal, code, confidence)
+            },
+        );
+        engine.register_fn(
+            "reason",
+            move |context: NativeCallContext<'_>, code: &str, confidence: INT| {
+                reason(&context, &declared, code, Decimal::from(confidence))
+            },
+        );
+        let taken = Rc::clone(&notes);
+        engine.register_fn("note", move |sentence: &str| -> Outcome<()> {
+            let mut notes = taken.borrow_mut();
+            if notes.len() >= MAX_NOTES {
+                return failure(format!("more than {MAX_NOTES} notes"));
+            }
+            if sentence.len() > MAX_NOTE_BYTES {
+                return failure(format!("a note has at most {MAX_NOTE_BYTES} bytes"));
+            }
+            notes.push(sentence.to_owned());
+            Ok(())
+        });
+
+        let program = Program::compile(engine, source)?;
+        let mut functions = Vec::new();
+        for info in &program.outline().functions {
+            if info.private || !info.name.starts_with(PREFIX) {
+                continue;
+            }
+            if info.arity != 1 {
+                return Err(Problem::usage(
+                    "rule-arity",
+                    format!("the rule `{}` must take one argument, the difference", info.name),
+                )
+                .help("declare helpers `private fn` or name them differently")
+                .at(source.place(info.line, info.column)));
+            }
+            functions.push(RuleFunction {
+                name: info.name.clone(),
+                line: info.line,
+                column: info.column,
+            });
+        }
+        Ok(Self { program, functions, subject: Rc::new(RefCell::new(Subject::new())), notes })
+    }
+
+    /// The rules in the order of the file.
+    pub fn functions(&self) -> &[RuleFunction] {
+        &self.functions
+    }
+
+    /// The script.
+    pub fn source(&self) -> &ScriptSource {
+        self.program.source()
+    }
+
+    /// Asks the rule at `index` of [`functions`](Self::functions). With `reads`, it also tells what
+    /// the rule read; two differences that agree in that get the same answer.
+    pub fn call(
+        &mut self,
+        index: usize,
+        d: &DifferenceContext<'_>,
+        reads: Option<&mut Reads>,
+    ) -> Result<Verdict, ScriptError> {
+        let Some(function) = self.functions.get(index) else {
+            return Ok(Verdict { reason: None, notes: Vec::new() });
+        };
+        self.subject.borrow_mut().load(d, reads.is_some());
+        self.notes.borrow_mut().clear();
+        let mut argument = Dynamic::from(ScriptDifference(Rc::clone(&self.subject)));
+        let result = self.program.call(&function.name, &mut [&mut argument]);
+        if let Some(reads) = reads {
+            std::mem::swap(reads, &mut self.subject.borrow_mut().reads);
+        }
+        let result = result.map_err(|error| self.program.error(&function.name, error))?;
+        let reason = if result.is_unit() {
+            None
+        } else if let Some(reason) = result.read_lock::<Reason>() {
+            Some(*reason)
+        } else {
+            return Err(self.program.wrong_result(
+                &function.name,
+                &result,
+                "reason(\"CODE\", confidence) or ()",
+            ));
+        };
+        Ok(Verdict { reason, notes: self.notes.take() })
+    }
+}
+
+fn reason(
+    context: &NativeCallContext<'_>,
+    declared: &[String],
+    code: &str,
+    confidence: Decimal,
+) -> Outcome<Reason> {
+    let Some(index) = declared.iter().position(|known| known == code) else {
+        let meant = nearest(code, declared.iter().map(String::as_str));
+        return failure(match meant {
+            Some(meant) => format!(
+                "the reason code {code} is not declared in `reason_codes`; did you mean {meant}?"
+            ),
+            None => format!("the reason code {code} is not declared in `reason_codes`"),
+        });
+    };
+    // Through its text, because that conversion is rounded correctly.
+    let value = confidence.to_string().parse().ok().and_then(Confidence::new);
+    let Some(value) = value else {
+        return failure(format!("the confidence {confidence} is not within 0..1"));
+    };
+    let (line, column) = line_and_column(context.call_position());
+    Ok(Reason { code: index, confidence: value, line, column })
+}

@@ -1,0 +1,106 @@
+//! Scripts as written: their text, and what it declares.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::engine;
+use crate::diagnostic::{Place, Problem};
+
+/// More lines than this, and places could no longer be told (Rhai counts them in 16 bits).
+const MAX_LINES: usize = 60_000;
+
+/// The text of a script, shared by the threads that each compile their own copy of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptSource(Arc<Written>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Written {
+    path: PathBuf,
+    text: String,
+}
+
+/// A function that a script declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionInfo {
+    /// Its name.
+    pub name: String,
+    /// The number of its parameters.
+    pub arity: usize,
+    /// Declared `private`: a helper that recon does not call by itself.
+    pub private: bool,
+    /// The line of its name, from 1.
+    pub line: u64,
+    /// The column of its name, from 1.
+    pub column: u64,
+}
+
+/// What a script declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScriptOutline {
+    /// Its functions in the order of the file.
+    pub functions: Vec<FunctionInfo>,
+    /// The string literals given to `reason("CODE", …)`, with their places, in no order.
+    pub reasons: Vec<(String, Place)>,
+}
+
+impl ScriptOutline {
+    /// The function called `name` that recon may call with `arity` arguments.
+    pub fn function(&self, name: &str, arity: usize) -> Option<&FunctionInfo> {
+        self.functions
+            .iter()
+            .find(|function| function.name == name && function.arity == arity && !function.private)
+    }
+}
+
+impl ScriptSource {
+    /// Reads the script at `path`. Its places name the file as `path` is written.
+    pub fn load(path: impl Into<PathBuf>) -> Result<Self, Problem> {
+        let path = path.into();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Self::from_text(path, text)),
+            Err(error) => Err(Problem::usage(
+                "script-unreadable",
+                format!("can't read the script {}: {error}", path.display()),
+            )
+            .in_file(path)),
+        }
+    }
+
+    /// A script of this text, named `name` in places.
+    pub fn from_text(name: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        if text.starts_with('\u{feff}') {
+            text.remove(0);
+        }
+        Self(Arc::new(Written { path: name.into(), text }))
+    }
+
+    /// The file, as the person named it.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The place of a line and column (from 1; 0 for none), with the line as written.
+    pub fn place(&self, line: u64, column: u64) -> Place {
+        let text = usize::try_from(line)
+            .ok()
+            .and_then(|line| line.checked_sub(1))
+            .and_then(|line| self.text().lines().nth(line))
+            .unwrap_or_default();
+        Place { file: self.path().to_owned(), line, column, text: text.to_owned() }
+    }
+
+    /// Compiles the script without running any of it: what it declares, or what is wrong with it.
+    pub fn check(&self) -> Result<ScriptOutline, Vec<Problem>> {
+        if self.text().lines().count() > MAX_LINES {
+            let message = format!("the script has more than {MAX_LINES} lines");
+            return Err(vec![Problem::usage("script-too-long", message).in_file(self.path())]);
+        }
+        engine::outline(self)
+    }
+}
