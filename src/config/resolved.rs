@@ -8,8 +8,11 @@ use serde_json::Value as Json;
 use super::settings::RejectedLimit;
 use super::spec::AcceptSpec;
 use crate::compare::FieldCompare;
+use crate::database::StoreUrl;
 use crate::domain::{Confidence, Date, Decimal, Layout, PerSide, ReasonCode};
+use crate::normalize::{NumberFormat, Step, TimeFormat};
 use crate::script::ScriptSource;
+use crate::source::SourcePlan;
 
 /// A job, every setting decided.
 #[derive(Clone, Debug)]
@@ -32,6 +35,10 @@ pub struct Resolved {
     pub attribution: ResolvedAttribution,
     /// How a run is done.
     pub options: ResolvedOptions,
+    /// Where runs are kept.
+    pub store: StoreUrl,
+    /// Whether the script has a function of a whole row.
+    pub row_function: bool,
     /// The script of steps, filters and `row`.
     pub normalize_script: Option<ScriptSource>,
     /// The scripts of rules, in their order.
@@ -63,6 +70,25 @@ pub struct ResolvedSource {
     pub columns: Vec<Option<String>>,
     /// The function that says whether a row takes part.
     pub filter: Option<String>,
+    /// How the file is read.
+    pub read: SourcePlan,
+    /// How each field of the layout is read.
+    pub fields: Vec<Reading>,
+    /// The zone of datetimes that have none of their own; none is UTC.
+    pub timezone: Option<jiff::tz::TimeZone>,
+}
+
+/// How the cells of a field are read from one source.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The source's own steps; they come first.
+    pub source_steps: Vec<Step>,
+    /// The field's steps.
+    pub steps: Vec<Step>,
+    /// Formats of dates and datetimes; empty for the usual ones.
+    pub formats: Vec<TimeFormat>,
+    /// How numbers are written.
+    pub numbers: NumberFormat,
 }
 
 /// What the machine may settle alone.

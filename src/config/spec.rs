@@ -12,10 +12,8 @@ use super::named::{Named, OneOrMany};
 use super::settings::{MemorySize, RejectedLimit, Threads};
 use crate::compare::ToleranceSpec;
 use crate::domain::{Decimal, Kind, Severity, Written};
-use crate::normalize::NumberSpec;
+use crate::normalize::{NumberSpec, StepSpec};
 use crate::source::ReadSpec;
-
-type StepSpec = Value;
 
 /// The configuration of a job of `recon`: two sources, what a record is, when its fields agree,
 /// and the reasons why they may not.

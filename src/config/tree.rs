@@ -138,6 +138,12 @@ impl Document {
         self.place_of(self.follow(path).0)
     }
 
+    /// What a stage says about the whole document, each problem with its place.
+    pub fn placed(&self, problems: Vec<SpecProblem>) -> Problems {
+        let place = |SpecProblem { path, problem }| problem.at(self.place(&path));
+        Problems(problems.into_iter().map(place).collect())
+    }
+
     fn place_of(&self, spot: Option<&Spot>) -> Place {
         spot.cloned().unwrap_or_default().place(&self.file)
     }

@@ -8,6 +8,7 @@ mod attribution;
 mod fields;
 mod headers;
 mod options;
+mod readings;
 mod scripts;
 mod sources;
 
@@ -19,6 +20,7 @@ use self::scripts::Scripts;
 use super::resolved::Resolved;
 use super::spec::Spec;
 use super::tree::{Document, path};
+use crate::database::StoreUrl;
 use crate::diagnostic::{PathStep, Problem, SpecProblem, nearest};
 use crate::domain::Date;
 
@@ -66,6 +68,8 @@ impl<'a> Checker<'a> {
             reason_codes,
             attribution,
             options,
+            store: self.store()?,
+            row_function: self.scripts.sets_fields(),
             normalize_script: self.scripts.normalize.clone(),
             attribute_scripts: self.scripts.attribute.clone(),
             stored: self.document.for_storage(),
@@ -115,6 +119,18 @@ impl<'a> Checker<'a> {
         let document: &'a Document = self.document;
         let fields: &'a super::tree::Node = document.find(&path(["fields"]))?;
         nearest(name, fields.entries().iter().map(|entry| entry.key.as_str()))
+    }
+
+    /// The store; `sqlite:recon.db` beside the file unless it says otherwise.
+    fn store(&mut self) -> Option<StoreUrl> {
+        let text = self.spec.store.as_deref().unwrap_or("sqlite:recon.db");
+        match StoreUrl::parse(text, &self.base) {
+            Ok(url) => Some(url),
+            Err(problem) => {
+                self.complain(&path(["store"]), problem);
+                None
+            }
+        }
     }
 
     fn version(&mut self) {

@@ -6,6 +6,7 @@ use crate::config::spec::SourceSpec;
 use crate::config::tree::path;
 use crate::diagnostic::{PathStep, Problem};
 use crate::domain::{Kind, Layout, PerSide, Side};
+use crate::source::SourcePlan;
 
 impl Checker<'_> {
     /// Both sources; none if that can't be told.
@@ -36,12 +37,23 @@ impl Checker<'_> {
         if let Some(filter) = &spec.filter {
             self.filter(&below(&at, "filter"), filter);
         }
+        let timezone = self.timezone(&at, spec);
+        let read = self.read(&below(&at, "read"), spec);
+        let fields = layout.map(|layout| self.readings(side, spec, layout));
         let map = spec.map.as_ref()?;
         Some(ResolvedSource {
             system: spec.system.clone()?,
             columns: layout?.names().map(|name| map.get(name).cloned()).collect(),
             filter: spec.filter.clone(),
+            read: read?,
+            fields: fields?,
+            timezone,
         })
+    }
+
+    fn read(&mut self, at: &[PathStep], spec: &SourceSpec) -> Option<SourcePlan> {
+        let resolved = spec.read.as_ref()?.resolve(&self.base);
+        resolved.map_err(|problems| self.adopt(at, problems)).ok()
     }
 
     fn map(&mut self, at: &[PathStep], side: Side, spec: &SourceSpec) {
