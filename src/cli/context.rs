@@ -1,7 +1,7 @@
 //! What every command starts from: the global options, the console, and from there the store, the
 //! configuration and the plan.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{self, Loaded, Surroundings};
@@ -10,7 +10,7 @@ use crate::diagnostic::{Problem, Problems};
 use crate::domain::{Date, Instant, PerSide, RunId};
 use crate::pipeline::{Plan, Session, newest_run};
 use crate::source::Opened;
-use crate::store::{self, RunRow, Store};
+use crate::store::{self, Opening, RunRow, Store};
 use serde_json::Value as Json;
 
 use super::args::Global;
@@ -115,12 +115,12 @@ impl Context {
 
     /// Opens the store and brings its tables up to date; makes it if there is none.
     pub fn make_store(&self, loaded: &Loaded) -> Result<Box<dyn Store>, Problems> {
-        Ok(store::open(&self.store_url(Some(loaded))?, true)?)
+        Ok(store::open(&self.store_url(Some(loaded))?, Opening::Create)?)
     }
 
     /// Opens a store that must be there.
     pub fn store(&self, loaded: Option<&Loaded>) -> Result<Box<dyn Store>, Problems> {
-        Ok(store::open(&self.store_url(loaded)?, false)?)
+        Ok(store::open(&self.store_url(loaded)?, Opening::Existing)?)
     }
 
     /// The run of this id, or the newest of the job that is not FAILED.
@@ -147,18 +147,6 @@ impl Context {
             lock_timeout: Duration::from_secs(lock_timeout),
             now: &now,
         }
-    }
-
-    /// Writes `text` to a new file, or over an old one if that is asked for.
-    pub fn write_file(&self, path: &PathBuf, text: &str, force: bool) -> Result<(), Problem> {
-        if !force && path.exists() {
-            return Err(Problem::usage("exists", format!("{} exists already", path.display()))
-                .help("--force overwrites it"));
-        }
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
-        }
-        std::fs::write(path, text).map_err(|error| unwritable(path, &error))
     }
 }
 

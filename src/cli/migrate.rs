@@ -3,14 +3,15 @@
 use serde_json::json;
 
 use crate::diagnostic::Problems;
-use crate::store;
+use crate::store::{self, Opening};
 
 use super::context::Context;
 
 /// Applies the missing migrations and says which.
 pub fn run(context: &Context) -> Result<u8, Problems> {
     let url = context.store_url(None)?;
-    let (store, applied) = store::open_and_migrate(&url)?;
+    let store = store::open(&url, Opening::Unmigrated)?;
+    let applied = store.migrate()?;
     if context.global.json {
         context.json(&json!({ "store": store.url(), "applied": applied }))?;
     } else if applied.is_empty() {

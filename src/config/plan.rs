@@ -12,7 +12,7 @@ use super::{Loaded, check_headers};
 use crate::attribute::heuristic::RulesPlan;
 use crate::attribute::{Acceptance, AttributionPlan};
 use crate::compare::Comparison;
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::Problems;
 use crate::domain::{Confidence, PerSide};
 use crate::normalize::{FieldPlan, SidePlan};
 use crate::pipeline::{ConfigurationRecord, MaxRejected, Options, Plan};

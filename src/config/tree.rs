@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{PathStep, Place};
+use crate::diagnostic::{PathStep, Place, Problems, SpecProblem};
 
 /// Where a part stands in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -115,7 +115,7 @@ pub(super) fn decode<'b>(
     a: &'b mut Vec<u8>,
     b: &'b mut Vec<u8>,
 ) -> Result<(Option<Cells<'b>>, Option<Cells<'b>>), Problem> {
-    let mut side = |text: Option<&str>, buffer: &'b mut Vec<u8>| {
+    let side = |text: Option<&str>, buffer: &'b mut Vec<u8>| {
         buffer.clear();
         let Some(text) = text else { return Ok::<_, Problem>(None) };
         evidence::read(layout, text, buffer).map_err(|reason| {

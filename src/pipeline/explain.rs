@@ -220,7 +220,7 @@ fn explain_side(
         unreadable: None,
     };
     let cells = match read_record(&plan.sources[side], line) {
-        Ok(Some((_, cells))) => cells,
+        Ok(Some(record)) => record.cells,
         Ok(None) => {
             explained.unreadable = Some("no row begins on this line any more".to_owned());
             return Some(explained);

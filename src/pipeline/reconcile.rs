@@ -100,7 +100,7 @@ fn read_and_write_rejected(
         let reading = scope.spawn(move || read(plan, opened, bits, halt, &sender, progress));
         for rejected in receiver {
             let begun = Instant::now();
-            halt.guard(writer.write(&Batch { rejected, ..Batch::default() }));
+            halt.guard(writer.write(&Batch::of_rejected(rejected)));
             *spent += begun.elapsed();
         }
         super::read::join(reading)
