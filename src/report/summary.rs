@@ -440,7 +440,7 @@ mod tests {
     fn is_the_json_of_the_contract_in_its_order() {
         let json = serde_json::to_string(&sample::summary()).unwrap();
         let expected = concat!(
-            r#"{"run_id":"01941f29-7c00-7aaa-8aaa-aaaaaaaaaaaa","job":"fx_trades_eod","#,
+            r#"{"run_id":"019421bc-fc08-7aaa-8aaa-aaaaaaaaaaaa","job":"fx_trades_eod","#,
             r#""batch_date":"2026-01-15","status":"COMPLETED_WITH_ERRORS","stage":"ATTRIBUTED","#,
             r#""records":{"a":950,"b":948,"aligned":900,"matched":760,"within_tolerance":12,"#,
             r#""breaks":233,"missing_in_a":45,"missing_in_b":47,"duplicates_a":1,"#,

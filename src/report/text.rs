@@ -7,8 +7,7 @@ use std::io::{self, Write};
 use crate::domain::{DiffType, FieldRef};
 
 use super::figures::{
-    bar, bytes, clip, count, counted, duration, pad, percent, ratio, share, shell_word, visible,
-    width,
+    bar, bytes, clip, count, counted, duration, pad, percent, share, shell_word, visible, width,
 };
 use super::{Example, Paint, ReasonCount, ReportData, Summary};
 
@@ -26,6 +25,8 @@ const BAR: usize = 20;
 pub(super) const FIELDS_SHOWN: usize = 15;
 /// How many rules are named.
 const RULES_SHOWN: usize = 3;
+/// How wide the column of commands may be.
+const COMMAND: usize = 60;
 /// How much of a value is shown.
 const VALUE: usize = 24;
 
@@ -327,8 +328,9 @@ impl Page<'_> {
             return Ok(());
         }
         self.heading("Where to look next", None)?;
+        let widest = commands.iter().map(|(command, _)| width(command)).max().unwrap_or(0);
         for (command, purpose) in commands {
-            let command = pad(&command, 44, false);
+            let command = pad(&command, widest.min(COMMAND), false);
             let (command, purpose) = (self.paint.accent(command), self.paint.dim(purpose));
             writeln!(self.out, "  {command}  {purpose}")?;
         }
@@ -373,9 +375,10 @@ pub(super) fn verdict(summary: &Summary) -> String {
         };
     }
     let mut sentence = format!(
-        "{} of {} break ({})",
+        "{} of {} {} ({})",
         count(records.breaks),
         counted(total, "record", "records"),
+        if records.breaks == 1 { "breaks" } else { "break" },
         share(records.breaks, total)
     );
     if let Some(gate) = summary.gate {
@@ -522,12 +525,102 @@ pub(super) fn next_steps(summary: &Summary, example: Option<&Example>) -> Vec<(S
         format!("recon report{run} --format csv -o breaks.csv"),
         "every difference, one per row".to_owned(),
     ));
-    if summary.awaiting() > 0 && ratio(summary.awaiting(), summary.differences.total) > 0.0 {
-        steps.push(("recon serve".to_owned(), "decide what the machine could not".to_owned()));
-    }
     steps.push((
-        "recon sql \"SELECT * FROM recon.recon_runs\"".to_owned(),
-        "ask the store yourself".to_owned(),
+        "recon sql \"SELECT * FROM recon.data_differences LIMIT 20\"".to_owned(),
+        "the tables behind this page".to_owned(),
     ));
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::domain::metadata::{Seconds, Warning};
+    use crate::domain::{Books, PerSide, Stage};
+
+    fn page(data: &ReportData, paint: Paint) -> String {
+        let mut out = Vec::new();
+        write_text(data, &mut out, paint).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn is_a_page_that_adds_up() {
+        let expected = include_str!("sample.txt");
+        assert_eq!(page(&sample::data(), Paint::Plain), expected);
+        assert!(expected.lines().all(|line| width(line) <= PAGE && line == line.trim_end()));
+    }
+
+    #[test]
+    fn color_changes_no_word() {
+        let colored = page(&sample::data(), Paint::Colored);
+        assert_ne!(colored, page(&sample::data(), Paint::Plain));
+        let stripped = anstream::adapter::strip_str(&colored).to_string();
+        assert_eq!(stripped, page(&sample::data(), Paint::Plain));
+    }
+
+    #[test]
+    fn a_run_that_was_only_ingested_says_what_comes_next() {
+        let mut run = sample::run();
+        run.stage = Some(Stage::Ingested);
+        let books = Books { read: PerSide { a: 2, b: 2 }, aligned: 2, ..Books::default() };
+        let summary = Summary::new(&run, &books, &[], None, &Seconds::default());
+        let text = page(&ReportData { summary, example: None }, Paint::Plain);
+        assert!(text.contains("\n2 records ingested.\n"), "{text}");
+        assert!(text.contains("not compared yet: recon diff"), "{text}");
+        assert!(!text.contains("Reasons") && !text.contains("gate"), "{text}");
+    }
+
+    #[test]
+    fn a_run_without_breaks_is_short_and_says_so() {
+        let mut run = sample::run();
+        run.metadata = serde_json::Value::Null;
+        let books =
+            Books { read: PerSide { a: 2, b: 2 }, aligned: 2, matched: 2, ..Books::default() };
+        let summary = Summary::new(&run, &books, &[], Some((2, 0)), &Seconds::default());
+        let text = page(&ReportData { summary, example: None }, Paint::Plain);
+        assert!(text.contains("\nAll 2 records match.\n"), "{text}");
+        for absent in ["Differences", "Rejected", "Warnings", "rate", "Where to look"] {
+            assert!(!text.contains(absent), "{absent}: {text}");
+        }
+    }
+
+    #[test]
+    fn long_and_foreign_text_stays_in_its_place() {
+        let mut data = sample::data();
+        data.summary.rejected[0].message = "a long tale ".repeat(20);
+        data.summary.rejected[1].message = "\u{1b}[2J".into();
+        data.summary.warnings =
+            vec![Warning { code: "w".into(), message: "word ".repeat(60), place: None }];
+        let text = page(&data, Paint::Plain);
+        assert!(text.lines().all(|line| width(line) <= PAGE), "{text}");
+        assert!(text.contains(r"\u{1b}[2J") && !text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn an_older_run_is_named_in_the_commands() {
+        let mut data = sample::data();
+        data.summary.superseded_by = Some("newer".into());
+        if let Some(example) = &mut data.example {
+            example.reference = "-1".into();
+        }
+        let steps = next_steps(&data.summary, data.example.as_ref());
+        let id = &data.summary.run_id;
+        assert_eq!(steps[0].0, format!("recon explain --run {id} -- '-1'"));
+        assert_eq!(steps[1].0, format!("recon report --run {id} --format csv -o breaks.csv"));
+        assert!(page(&data, Paint::Plain).contains("superseded by run newer"));
+    }
+
+    #[test]
+    fn many_fields_become_a_remainder() {
+        let mut books = sample::books();
+        for at in 0..20 {
+            books.count_difference(&format!("field_{at:02}"), DiffType::TypeMismatch);
+        }
+        let run = sample::run();
+        let summary = Summary::new(&run, &books, &[], None, &Seconds::default());
+        let text = page(&ReportData { summary, example: None }, Paint::Plain);
+        assert!(text.contains("\n  7 more fields                            7\n"), "{text}");
+    }
 }
