@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::figures::{count, percent, share, visible};
-use super::text::{
+use super::findings::{
     FIELDS_SHOWN, RECORD_TYPES, cell, fields_by_count, next_steps, occurring_types, place, rates,
     reasons_of, rules_named, time, verdict,
 };

@@ -5,6 +5,7 @@
 
 pub mod differences;
 pub mod figures;
+mod findings;
 mod markdown;
 mod paint;
 #[cfg(test)]
