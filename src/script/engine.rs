@@ -23,11 +23,12 @@ pub(super) const MAX_CALL_LEVELS: usize = 32;
 /// How deep expressions and blocks may nest, outside of functions and in them.
 pub(super) const MAX_EXPRESSION_DEPTH: usize = 48;
 /// The longest text, in bytes; the texts in an array or a map count together.
-pub(super) const MAX_TEXT_BYTES: usize = 256 * 1024;
+pub(super) const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// The most elements in an array.
-pub(super) const MAX_ARRAY_ELEMENTS: usize = 10_000;
-/// The most entries in a map.
-pub(super) const MAX_MAP_ENTRIES: usize = 10_000;
+pub(super) const MAX_ARRAY_ELEMENTS: usize = 5_000;
+/// The most entries in a map. Rhai looks when the map is used in a call, not at `m[key] = value`;
+/// there the operations are the limit.
+pub(super) const MAX_MAP_ENTRIES: usize = 5_000;
 /// The most variables alive at a time.
 pub(super) const MAX_VARIABLES: usize = 256;
 /// The most functions in a script.

@@ -204,7 +204,7 @@ mod tests {
         assert!(multiply(tiny, decimal("0.1")).is_err());
         assert_eq!(
             multiply(tiny, decimal("10")).unwrap().to_string(),
-            "0.000000000000000000000000001"
+            "0.0000000000000000000000000010"
         );
         // rust_decimal gives an answer that is not the sum.
         assert!(big.checked_add(tiny).is_some());

@@ -52,7 +52,7 @@ fn nothing_grows_without_a_limit() {
         "let a = []; loop { a.push(1); }",
         "let a = []; a.pad(10000000, 0); a",
         "let a = [v]; loop { a += a; }",
-        "let m = #{}; let i = 0; loop { m[`k${i}`] = i; i += 1; }",
+        "let m = #{}; let i = 0; loop { m[i.to_string()] = i; m.len(); i += 1; }",
         r#"let a = []; let s = ""; s.pad(100000, 'x'); loop { a.push(s); }"#,
     ] {
         let error = value(body).unwrap_err();
@@ -167,7 +167,6 @@ fn decimals_are_exact_or_an_error() {
         "let x = 1.5; x += 1; x -= 0.25; x *= 2; x == 4.5",
         "let x = 1; x += 0.5; x == 1.5",
         "-(1.5) == -1.5",
-        "1.0e-2 == 0.01",
         "round(2.345, 2) == 2.35",
         "() < 0.02 || () > 0.02 || () == 0.02 || () <= 0 || () >= 0",
     ] {
