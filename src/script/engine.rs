@@ -234,22 +234,25 @@ impl Program {
         function: &str,
         arguments: impl Fn() -> [Dynamic; N],
     ) -> Result<Dynamic, ScriptError> {
+        // Whatever a call that failed has left behind.
         self.global.num_operations = 0;
         self.global.level = 0;
+        self.global.scope_level = 0;
+        self.global.lib.truncate(1);
         let mut scope = Scope::new();
         let mut context =
             EvalContext::new(&self.engine, &mut self.global, &mut self.caches, &mut scope, None);
         let mut given = arguments();
         context
             .call_fn_raw(function, false, false, &mut given.each_mut())
-            .map_err(|error| self.error(function, error, arguments()))
+            .map_err(|error| self.error(function, *error, arguments()))
     }
 
     /// A failed call in our words.
     fn error<const N: usize>(
         &self,
         function: &str,
-        error: Box<EvalAltResult>,
+        error: EvalAltResult,
         arguments: [Dynamic; N],
     ) -> ScriptError {
         let (inner, error) = innermost(error);
@@ -319,30 +322,29 @@ impl Program {
 }
 
 /// The innermost error that has a place, and the function that raised it.
-fn innermost(mut error: Box<EvalAltResult>) -> (Option<String>, Box<EvalAltResult>) {
+fn innermost(mut error: EvalAltResult) -> (Option<String>, EvalAltResult) {
     let mut function = None;
     loop {
-        match *error {
-            EvalAltResult::ErrorInFunctionCall(name, source, mut inner, position) => {
+        match error {
+            EvalAltResult::ErrorInFunctionCall(name, _, mut inner, position) => {
                 if inner.position().is_none() {
                     inner.set_position(position);
                 }
                 if !name.starts_with("anon$") {
                     function = Some(name);
                 }
-                drop(source);
-                error = inner;
+                error = *inner;
             }
-            other => return (function, Box::new(other)),
+            other => return (function, other),
         }
     }
 }
 
 /// The sentence of an error, without its place and in words that a person who has never seen Rust
 /// understands.
-fn explain(mut error: Box<EvalAltResult>) -> String {
+fn explain(mut error: EvalAltResult) -> String {
     let _ = error.take_position();
-    match *error {
+    match error {
         EvalAltResult::ErrorTooManyOperations(_) => {
             format!("it took more than {MAX_OPERATIONS} operations: does a loop never end?")
         }

@@ -20,7 +20,8 @@ pub(super) fn failure<T>(message: impl Into<String>) -> Outcome<T> {
 
 /// The decimal `coefficient / 10^scale`, exactly, if a script's decimal can hold it.
 fn fit(mut coefficient: i128, mut scale: u32) -> Option<Decimal> {
-    while coefficient.abs() > MAX_COEFFICIENT || scale > Decimal::MAX_SCALE {
+    while coefficient.unsigned_abs() > MAX_COEFFICIENT.unsigned_abs() || scale > Decimal::MAX_SCALE
+    {
         if scale == 0 || coefficient % 10 != 0 {
             return None;
         }
