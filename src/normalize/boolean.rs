@@ -27,7 +27,9 @@ mod tests {
 
     #[test]
     fn reads_the_listed_words_in_any_case_and_nothing_else() {
-        for (text, value) in [("TRUE", true), ("f", false), ("Yes", true), ("nO", false), ("1", true)] {
+        for (text, value) in
+            [("TRUE", true), ("f", false), ("Yes", true), ("nO", false), ("1", true)]
+        {
             assert_eq!(parse(text.as_bytes()), Ok(value), "{text}");
         }
         for text in ["", " true", "on", "01", "wahr"] {

@@ -106,7 +106,12 @@ static STEPS: [StepDoc; 26] = [
         "Makes every run of spaces one plain space.",
         ["a \u{a0}  b", "a b"],
     ),
-    plain("remove_spaces", spaces::remove_spaces, "Removes every space.", ["DE12 3456", "DE123456"]),
+    plain(
+        "remove_spaces",
+        spaces::remove_spaces,
+        "Removes every space.",
+        ["DE12 3456", "DE123456"],
+    ),
     plain("upper", case::upper, "Changes letters to upper case.", ["Straße", "STRASSE"]),
     plain("lower", case::lower, "Changes letters to lower case.", ["ÉCU", "écu"]),
     plain(
@@ -158,7 +163,7 @@ static STEPS: [StepDoc; 26] = [
         name: "strip_suffix",
         argument: Argument::Text,
         description: "Removes this text from the end, if it is there.",
-        example: [".0", "77.0", "77"],
+        example: ["'.0'", "77.0", "77"],
         build: Build::With(affix::strip_suffix),
     },
     StepDoc {

@@ -16,8 +16,7 @@ pub(super) fn is_punctuation(character: char) -> bool {
 
 fn is_digit(character: char) -> bool {
     character.is_ascii_digit()
-        || (!character.is_ascii()
-            && character.general_category() == GeneralCategory::DecimalNumber)
+        || (!character.is_ascii() && character.general_category() == GeneralCategory::DecimalNumber)
 }
 
 pub(super) fn strip_punctuation<'a>(text: &'a str, out: &mut String) -> Flow<'a> {

@@ -18,26 +18,65 @@ fn upper_of<'a>(text: &'a str, out: &mut String, keeps: impl Fn(char) -> bool) -
     {
         return Flow::Part(text);
     }
-    out.extend(text.chars().filter(|character| keeps(*character)).flat_map(char::to_uppercase));
+    // Upper case first: of some letters it is a letter and a mark.
+    out.extend(text.chars().flat_map(char::to_uppercase).filter(|character| keeps(*character)));
     Flow::Written
 }
 
 /// What follows a company's name to say what kind of company it is, without its points.
-const LEGAL_FORMS: [&str; 44] = [
-    "AB", "AG", "AS", "ASA", "AS", "BV", "BVBA", "CO", "COMPANY", "CORP", "CORPORATION", "CV",
-    "EG", "GMBH", "INC", "INCORPORATED", "KG", "KGAA", "KK", "LIMITED", "LLC", "LLLP", "LLP", "LP",
-    "LTD", "LTDA", "NV", "OHG", "OY", "OYJ", "PBC", "PLC", "PTE", "PTY", "PVT", "SA", "SARL",
-    "SAS", "SE", "SL", "SPA", "SRL", "SRO", "UG",
+const LEGAL_FORMS: [&str; 43] = [
+    "AB",
+    "AG",
+    "AS",
+    "ASA",
+    "BV",
+    "BVBA",
+    "CO",
+    "COMPANY",
+    "CORP",
+    "CORPORATION",
+    "CV",
+    "EG",
+    "GMBH",
+    "INC",
+    "INCORPORATED",
+    "KG",
+    "KGAA",
+    "KK",
+    "LIMITED",
+    "LLC",
+    "LLLP",
+    "LLP",
+    "LP",
+    "LTD",
+    "LTDA",
+    "NV",
+    "OHG",
+    "OY",
+    "OYJ",
+    "PBC",
+    "PLC",
+    "PTE",
+    "PTY",
+    "PVT",
+    "SA",
+    "SARL",
+    "SAS",
+    "SE",
+    "SL",
+    "SPA",
+    "SRL",
+    "SRO",
+    "UG",
 ];
 
 pub(super) fn company_name<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
     // A point or an apostrophe joins (`S.A.`, `MOODY'S`), all other punctuation parts.
     for character in text.chars() {
-        if character.is_whitespace() {
-            push_space(out);
-        } else if matches!(character, '.' | '\'' | '’') {
-        } else if is_punctuation(character) {
-            push_space(out);
+        if character.is_whitespace() || is_punctuation(character) {
+            if !matches!(character, '.' | '\'' | '’') && !out.is_empty() && !out.ends_with(' ') {
+                out.push(' ');
+            }
         } else {
             out.extend(character.to_uppercase());
         }
@@ -50,12 +89,6 @@ pub(super) fn company_name<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
         out.truncate(name.len());
     }
     Flow::Written
-}
-
-fn push_space(out: &mut String) {
-    if !out.is_empty() && !out.ends_with(' ') {
-        out.push(' ');
-    }
 }
 
 #[cfg(test)]

@@ -28,8 +28,11 @@ mod time_format;
 mod trace;
 mod unicode;
 
+#[cfg(test)]
+mod tests;
+
 pub use catalogue::{Argument, ArgumentKey, StepDoc, catalogue};
-pub use function::{FunctionError, Functions};
+pub use function::Functions;
 pub use normalizer::{AmbiguousValues, Normalizer, Outcome, Reject};
 pub use number::NumberFormat;
 pub use plan::{FieldPlan, SidePlan, resolve_timezone};

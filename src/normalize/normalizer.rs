@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::boolean;
-use super::function::{FunctionError, Functions, NoFunctions};
+use super::function::{Functions, NoFunctions};
 use super::memo::Memo;
 use super::number::NumberFormat;
 use super::plan::{FieldPlan, SidePlan};
@@ -17,6 +17,7 @@ use crate::diagnostic::{Problem, nearest};
 use crate::domain::row::push_cell;
 use crate::domain::value::Kind;
 use crate::domain::{Cell, Cells, Instant, RawCells};
+use crate::script::{NormalizeScript, ScriptError};
 
 /// What became of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +118,7 @@ impl FieldState {
         text: &[u8],
         tools: &mut Tools,
         out: &mut Vec<u8>,
-    ) -> Result<(), FunctionError> {
+    ) -> Result<(), ScriptError> {
         let slot = match self.memo.as_mut().map(|memo| memo.find(text)) {
             Some(Ok((cell, is_ambiguous))) => {
                 out.extend_from_slice(cell);
@@ -142,7 +143,7 @@ impl FieldState {
         text: &[u8],
         tools: &mut Tools,
         out: &mut Vec<u8>,
-    ) -> Result<bool, FunctionError> {
+    ) -> Result<bool, ScriptError> {
         if self.steps.is_empty() && self.typing.kind != Kind::Text {
             return Ok(match self.typing.read(text, &mut tools.scratch) {
                 Ok((cell, is_ambiguous)) => {
@@ -272,9 +273,13 @@ pub(super) fn text_of(raw: &[u8]) -> Cow<'_, str> {
 pub(super) type RowTexts = Vec<Option<String>>;
 
 impl Normalizer {
-    /// A worker for one thread.
+    /// A worker for one thread, with its own compiled copy of the plan's script.
     pub fn new(plan: Arc<SidePlan>) -> Result<Self, Problem> {
-        Ok(Self::with_functions(plan, Box::new(NoFunctions)))
+        let functions: Box<dyn Functions> = match &plan.script {
+            Some(source) => Box::new(NormalizeScript::compile(source)?),
+            None => Box::new(NoFunctions),
+        };
+        Ok(Self::with_functions(plan, functions))
     }
 
     /// A worker whose functions are these instead of the plan's script.
@@ -344,7 +349,7 @@ impl Normalizer {
     }
 
     /// Whether the filter lets the row take part.
-    fn is_live<R: RawCells + ?Sized>(&mut self, raw: &R) -> Result<bool, FunctionError> {
+    fn is_live<R: RawCells + ?Sized>(&mut self, raw: &R) -> Result<bool, ScriptError> {
         let Some(filter) = &self.plan.filter else { return Ok(true) };
         let texts = column_texts(&self.plan, raw);
         let columns = columns(&self.plan, &self.nulls, &texts);
@@ -355,7 +360,7 @@ impl Normalizer {
     pub(super) fn row_texts<R: RawCells + ?Sized>(
         &mut self,
         raw: &R,
-    ) -> Result<Option<RowTexts>, FunctionError> {
+    ) -> Result<Option<RowTexts>, ScriptError> {
         if !self.plan.row_function {
             return Ok(None);
         }
@@ -381,13 +386,14 @@ impl Normalizer {
         Ok(Some(texts))
     }
 
-    fn unknown_field(&self, name: &str) -> FunctionError {
-        let mut message = format!("it sets `{name}`, which is not a field of the job");
+    fn unknown_field(&self, name: &str) -> ScriptError {
+        let mut message = format!("`{name}` is set, which is not a field of the job");
         let names = self.plan.fields.iter().map(|field| field.name.as_str());
         if let Some(candidate) = nearest(name, names) {
             let _ = write!(message, " (did you mean `{candidate}`?)");
         }
-        self.tools.functions.error("row", message)
+        let place = self.plan.script.as_ref().map(|script| script.place(0, 0));
+        ScriptError { function: "row".to_owned(), place: place.unwrap_or_default(), message }
     }
 
     /// Appends the cell of one field.
@@ -397,16 +403,15 @@ impl Normalizer {
         raw: &R,
         texts: Option<&RowTexts>,
         out: &mut Vec<u8>,
-    ) -> Result<(), FunctionError> {
+    ) -> Result<(), ScriptError> {
         let (Some(plan), Some(state)) = (self.plan.fields.get(at), self.fields.get_mut(at)) else {
             return Ok(());
         };
         let text = match texts {
             Some(texts) => texts.get(at).and_then(Option::as_ref).map(String::as_bytes),
-            None => plan
-                .column
-                .map(|column| raw.cell(column))
-                .filter(|text| !self.nulls.contains(text)),
+            None => {
+                plan.column.map(|column| raw.cell(column)).filter(|text| !self.nulls.contains(text))
+            }
         };
         match text {
             Some(text) => state.push(text, &mut self.tools, out),

@@ -8,6 +8,7 @@ use super::time_format::TimeFormat;
 use crate::diagnostic::{Problem, nearest};
 use crate::domain::Side;
 use crate::domain::value::Kind;
+use crate::script::ScriptSource;
 
 /// How one canonical field is made from a row of a source.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct SidePlan {
     pub null_values: Vec<String>,
     /// The time zone of datetimes that have none of their own; `None` is UTC.
     pub timezone: Option<TimeZone>,
+    /// The script with the functions that steps, rows and filters name.
+    pub script: Option<ScriptSource>,
     /// Whether the script has a whole-row function, `row(raw, r)`.
     pub row_function: bool,
     /// The function that says which rows take part.

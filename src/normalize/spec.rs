@@ -283,12 +283,12 @@ mod tests {
         assert_eq!(step("trim").unwrap(), StepSpec::Function("trim".into()));
         assert_eq!(
             step("{null_if: [N/A, 0]}").unwrap(),
-            StepSpec::With(
-                "null_if".into(),
-                ArgumentSpec::Texts(vec!["N/A".into(), "0".into()])
-            )
+            StepSpec::With("null_if".into(), ArgumentSpec::Texts(vec!["N/A".into(), "0".into()]))
         );
-        assert_eq!(step("{replace: {from: x, to: y}}").unwrap().to_string(), "replace: {from: x, to: y}");
+        assert_eq!(
+            step("{replace: {from: x, to: y}}").unwrap().to_string(),
+            "replace: {from: x, to: y}"
+        );
         assert_eq!(step("{truncate: 3}").unwrap().to_string(), "truncate: 3");
     }
 

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::catalogue::{Argument, Build, StepDoc, catalogue};
-use super::function::{FunctionError, Functions};
+use super::function::Functions;
 use super::spec::{ArgumentSpec, StepSpec};
-use crate::diagnostic::{PathStep, Problem, SpecProblem, nearest};
+use crate::diagnostic::{Problem, SpecProblem, nearest};
+use crate::script::ScriptError;
 
 /// What a step makes of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,7 +277,7 @@ pub(super) fn run<'a>(
     buffers: &'a mut Buffers,
     functions: &mut dyn Functions,
     mut seen: impl FnMut(&Step, Option<&str>),
-) -> Result<Chained<'a>, FunctionError> {
+) -> Result<Chained<'a>, ScriptError> {
     // The text is a range of the input, or of the front buffer once something was written.
     let (mut start, mut end, mut written) = (0, input.len(), false);
     for step in steps {
@@ -347,7 +348,8 @@ pub(super) fn steps(yaml: &str) -> Vec<Step> {
 
 /// The path of a problem as text, for tests.
 #[cfg(test)]
-pub(super) fn path_text(path: &[PathStep]) -> String {
+pub(super) fn path_text(path: &[crate::diagnostic::PathStep]) -> String {
+    use crate::diagnostic::PathStep;
     let steps = path.iter().map(|step| match step {
         PathStep::Key(key) => key.clone(),
         PathStep::Index(index) => index.to_string(),
@@ -362,7 +364,8 @@ mod tests {
 
     #[test]
     fn a_chain_goes_through_parts_and_buffers() {
-        let chain = steps("[trim, upper, {replace: {from: A, to: bb}}, {last: 5}, upper, {first: 4}]");
+        let chain =
+            steps("[trim, upper, {replace: {from: A, to: bb}}, {last: 5}, upper, {first: 4}]");
         assert_eq!(apply_all(&chain, "  xaya  ").unwrap(), "BBYB");
         assert_eq!(apply_all(&chain, "  "), Some(String::new()));
         assert_eq!(apply_all(&[], " x "), Some(" x ".into()));

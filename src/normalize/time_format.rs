@@ -365,12 +365,7 @@ fn read_items(items: &[Item], text: &[u8]) -> Option<Reading> {
     if rest.is_empty() { parts.reading() } else { None }
 }
 
-fn read_digits(
-    text: &[u8],
-    width: usize,
-    exact: bool,
-    spaced: bool,
-) -> Option<(u32, &[u8])> {
+fn read_digits(text: &[u8], width: usize, exact: bool, spaced: bool) -> Option<(u32, &[u8])> {
     let (text, width) = match text {
         [b' ', after @ ..] if spaced => (after, 1),
         _ => (text, width),
