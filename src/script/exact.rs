@@ -204,7 +204,7 @@ mod tests {
         assert!(multiply(tiny, decimal("0.1")).is_err());
         assert_eq!(
             multiply(tiny, decimal("10")).unwrap().to_string(),
-            "0.000000000000000000000000001"
+            "0.0000000000000000000000000010"
         );
         // rust_decimal gives an answer that is not the sum.
         assert!(big.checked_add(tiny).is_some());
@@ -214,10 +214,7 @@ mod tests {
     fn factors_of_ten_do_not_stand_in_the_way_of_a_product() {
         let twos = Decimal::from_i128_with_scale(1 << 80, 24);
         let fives = Decimal::from_i128_with_scale(5i128.pow(41), 28);
-        assert_eq!(
-            multiply(twos, fives).unwrap(),
-            Decimal::from_i128_with_scale((1 << 39) * 5, 52 - 41 + 1)
-        );
+        assert_eq!(multiply(twos, fives).unwrap(), Decimal::from_i128_with_scale(1 << 39, 11));
     }
 
     proptest! {
