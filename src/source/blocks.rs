@@ -16,7 +16,7 @@ use crate::diagnostic::{Place, Problem};
 pub struct Limits {
     /// A block has about this many bytes, more if a record is larger.
     pub block: usize,
-    /// A record larger than this is not one: a quote is not closed.
+    /// A record larger than this is not one: a quote is not closed. At most 1 GiB is meant.
     pub record: usize,
 }
 
@@ -105,6 +105,9 @@ impl Window {
     pub fn open(plan: &Arc<CsvPlan>, limits: Limits) -> Result<Self, Problem> {
         let text = Text::new(SourceFile::open(&plan.path)?, plan.encoding)?;
         let offset = text.first_offset();
+        // A block never holds a record that is too long: whether one is does not depend on blocks.
+        let record = limits.record.clamp(1, 1 << 30);
+        let limits = Limits { block: limits.block.clamp(1, record), record };
         Ok(Self {
             text,
             plan: Arc::clone(plan),
@@ -153,8 +156,8 @@ impl Window {
         if length > self.limits.record {
             return Err(self.too_long());
         }
-        let first = self.limits.block.clamp(1, Self::FIRST);
-        self.fill(first.max(length * 2).min(self.limits.record.saturating_add(1)))
+        let first = self.limits.block.min(Self::FIRST);
+        self.fill(first.max(length * 2).min(self.limits.record + 1))
     }
 
     fn too_long(&self) -> Problem {

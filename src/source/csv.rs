@@ -219,3 +219,106 @@ fn encoding(label: &str) -> Result<&'static Encoding, Problem> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> CsvSpec {
+        CsvSpec {
+            path: "a.csv".into(),
+            delimiter: None,
+            quote: None,
+            encoding: None,
+            header: None,
+            columns: None,
+            skip_rows: None,
+            comment: None,
+            null_values: None,
+        }
+    }
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    /// The codes of the problems, with the key and index they are at.
+    fn complaints(spec: &CsvSpec) -> Vec<(Vec<PathStep>, &'static str)> {
+        let problems = spec.resolve(Path::new("")).unwrap_err();
+        problems.into_iter().map(|each| (each.path, each.problem.code)).collect()
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_csv() {
+        let plan = spec().resolve(Path::new("/data")).unwrap();
+        assert_eq!(plan.path, Path::new("/data/a.csv"));
+        assert_eq!(plan.dialect, Dialect { delimiter: b',', quote: b'"', comment: None });
+        assert_eq!(plan.encoding, UTF_8);
+        assert_eq!((plan.header, plan.skip_rows), (Header::FirstRow, 0));
+        assert_eq!(plan.null_values, [""]);
+        let absolute = CsvSpec { path: "/b.csv".into(), ..spec() };
+        assert_eq!(absolute.resolve(Path::new("/data")).unwrap().path, Path::new("/b.csv"));
+    }
+
+    #[test]
+    fn a_tab_has_three_names() {
+        for name in ["\t", "\\t", "tab"] {
+            let spec = CsvSpec { delimiter: some(name), ..spec() };
+            assert_eq!(spec.resolve(Path::new("")).unwrap().dialect.delimiter, b'\t');
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_told() {
+        let wrong = CsvSpec {
+            path: String::new(),
+            delimiter: some("||"),
+            quote: some("\u{201c}"),
+            encoding: some("utf8-le"),
+            header: None,
+            columns: Some(vec!["x".into(), "y".into(), "x".into()]),
+            skip_rows: None,
+            comment: some("\n"),
+            null_values: Some(Vec::new()),
+        };
+        assert_eq!(
+            complaints(&wrong),
+            [
+                (vec!["path".into()], "empty-path"),
+                (vec!["delimiter".into()], "not-one-character"),
+                (vec!["quote".into()], "not-one-character"),
+                (vec!["comment".into()], "not-one-character"),
+                (vec!["encoding".into()], "unknown-encoding"),
+                (vec!["columns".into()], "columns-with-header"),
+                (vec!["columns".into(), 2.into()], "duplicate-column"),
+            ]
+        );
+        let empty = CsvSpec { columns: Some(Vec::new()), header: Some(Written(false)), ..spec() };
+        assert_eq!(complaints(&empty), [(vec!["columns".into()], "no-columns")]);
+    }
+
+    #[test]
+    fn characters_with_a_meaning_differ() {
+        let at = |spec: CsvSpec| complaints(&spec).remove(0);
+        let same = "same-character";
+        let quote = CsvSpec { delimiter: some(";"), quote: some(";"), ..spec() };
+        assert_eq!(at(quote), (vec!["quote".into()], same));
+        let delimiter = CsvSpec { delimiter: some("\""), ..spec() };
+        assert_eq!(at(delimiter), (vec!["delimiter".into()], same));
+        for comment in [",", "\""] {
+            let comment = CsvSpec { comment: some(comment), ..spec() };
+            assert_eq!(at(comment), (vec!["comment".into()], same));
+        }
+    }
+
+    #[test]
+    fn a_misspelled_encoding_is_suggested() {
+        let wrong = CsvSpec { encoding: some("windows-1225"), ..spec() };
+        let problem = wrong.resolve(Path::new("")).unwrap_err().remove(0).problem;
+        assert_eq!(problem.message, "`windows-1225` is not a known encoding");
+        assert!(problem.help.unwrap().starts_with("did you mean `windows-125"));
+        for label in LABELS {
+            assert!(encoding(label).is_ok(), "{label}");
+        }
+    }
+}

@@ -9,8 +9,8 @@
 //! would strip it). The crate's positions are not those that a person sees either: they point
 //! before skipped lines, and between `\r` and `\n`.
 //!
-//! The thread that cuts the stream into blocks and those that parse them use the same
-//! [`Dialect::piece`], so that they cannot disagree about where a record ends.
+//! The thread that cuts the stream into blocks and those that parse them run the same code, with
+//! and without fields, so that they cannot disagree about where a record ends.
 
 use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr2};
 
@@ -58,7 +58,7 @@ pub struct Piece {
 }
 
 /// A field of a record: where its text is. Texts that differ from what is written (two quotes that
-/// mean one) lie in a scratch buffer, which is counted on from the end of the record.
+/// mean one) lie in a scratch buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     start: u32,
@@ -66,19 +66,77 @@ pub struct Span {
 }
 
 impl Span {
+    /// Marks the positions in the scratch buffer. A record is shorter than this: `Blocks` sees to
+    /// it.
+    const SCRATCH: u32 = 1 << 31;
+
     fn new(start: usize, end: usize) -> Self {
-        // A record is far shorter than 4 GiB: `Blocks` sees to it.
         Self { start: start as u32, end: end as u32 }
     }
 
+    fn scratch(start: usize, end: usize) -> Self {
+        Self { start: start as u32 | Self::SCRATCH, end: end as u32 }
+    }
+
     /// The text of the field.
+    #[inline]
     pub fn of<'a>(self, record: &'a [u8], scratch: &'a [u8]) -> &'a [u8] {
-        let (start, end) = (self.start as usize, self.end as usize);
-        if end <= record.len() {
-            record.get(start..end).unwrap_or_default()
+        let end = self.end as usize;
+        if self.start & Self::SCRATCH == 0 {
+            record.get(self.start as usize..end).unwrap_or_default()
         } else {
-            scratch.get(start - record.len()..end - record.len()).unwrap_or_default()
+            scratch.get((self.start & !Self::SCRATCH) as usize..end).unwrap_or_default()
         }
+    }
+}
+
+/// Somebody who wants to know the fields of a quoted record, or nobody.
+trait FieldSink {
+    /// A field, or the last part of one, is written as it is meant.
+    fn end(&mut self, bytes: &[u8], start: usize, end: usize);
+
+    /// A part of a field; more of it follows.
+    fn part(&mut self, part: &[u8]);
+}
+
+impl FieldSink for () {
+    fn end(&mut self, _: &[u8], _: usize, _: usize) {}
+    fn part(&mut self, _: &[u8]) {}
+}
+
+/// The fields of a record. The buffers are used again for the next one.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    /// The fields, in order.
+    pub spans: Vec<Span>,
+    /// The texts that differ from what is written.
+    pub scratch: Vec<u8>,
+    /// How much of `scratch` belongs to whole fields.
+    whole: usize,
+}
+
+impl Fields {
+    fn clear(&mut self) {
+        self.spans.clear();
+        self.scratch.clear();
+        self.whole = 0;
+    }
+}
+
+impl FieldSink for Fields {
+    #[inline]
+    fn end(&mut self, bytes: &[u8], start: usize, end: usize) {
+        if self.scratch.len() == self.whole {
+            self.spans.push(Span::new(start, end));
+        } else {
+            self.scratch.extend_from_slice(&bytes[start..end]);
+            self.spans.push(Span::scratch(self.whole, self.scratch.len()));
+            self.whole = self.scratch.len();
+        }
+    }
+
+    fn part(&mut self, part: &[u8]) {
+        self.scratch.extend_from_slice(part);
     }
 }
 
@@ -86,39 +144,95 @@ impl Dialect {
     /// The piece at the beginning of `bytes`, which must not be empty. A piece whose `next` is the
     /// length of `bytes` may go on in what follows them, unless it ends in `\n`.
     pub fn piece(&self, bytes: &[u8]) -> Piece {
+        match self.unquoted_piece(bytes) {
+            Some(piece) => piece,
+            None => self.quoted(bytes, &mut ()),
+        }
+    }
+
+    /// The piece at the beginning of `bytes`, and the fields if it is a record.
+    pub fn piece_with_fields(&self, bytes: &[u8], fields: &mut Fields) -> Piece {
+        fields.clear();
+        let Some(piece) = self.unquoted_piece(bytes) else {
+            return self.quoted(bytes, fields);
+        };
+        if piece.kind == PieceKind::Plain {
+            let mut start = 0;
+            for end in memchr_iter(self.delimiter, &bytes[..piece.end]) {
+                fields.spans.push(Span::new(start, end));
+                start = end + 1;
+            }
+            fields.spans.push(Span::new(start, piece.end));
+        }
+        piece
+    }
+
+    /// The piece at the beginning of `bytes`, unless it is a record with a quote.
+    #[inline]
+    fn unquoted_piece(&self, bytes: &[u8]) -> Option<Piece> {
         let first = bytes.first().copied();
         if matches!(first, Some(b'\n' | b'\r')) {
-            return Self::ending(PieceKind::Blank, bytes, Some(0));
+            return Some(Self::ending(PieceKind::Blank, bytes, Some(0)));
         }
         if self.comment.is_some() && first == self.comment {
-            return Self::ending(PieceKind::Comment, bytes, memchr2(b'\n', b'\r', bytes));
+            let end = memchr2(b'\n', b'\r', bytes);
+            return Some(Self::ending(PieceKind::Comment, bytes, end));
         }
-        let mut kind = PieceKind::Plain;
-        let mut at = 0;
-        while let Some(found) = memchr3(self.quote, b'\n', b'\r', &bytes[at..]) {
-            let found = at + found;
-            if bytes[found] != self.quote {
-                return Self::ending(kind, bytes, Some(found));
-            }
-            kind = PieceKind::Quoted;
-            at = found + 1;
-            if found == 0 || bytes[found - 1] == self.delimiter {
-                // Fields that are all quoted follow each other without another search.
-                loop {
-                    match self.closing_quote(&bytes[at..]) {
-                        Some(closing) => at += closing + 1,
-                        None => return Self::ending(PieceKind::Unclosed, bytes, None),
+        let end = memchr3(self.quote, b'\n', b'\r', bytes);
+        let quoted = end.is_some_and(|end| bytes[end] == self.quote);
+        (!quoted).then(|| Self::ending(PieceKind::Plain, bytes, end))
+    }
+
+    /// The record with a quote at the beginning of `bytes`.
+    #[inline]
+    fn quoted(&self, bytes: &[u8], fields: &mut impl FieldSink) -> Piece {
+        let mut start = 0;
+        loop {
+            let end = if bytes.get(start) == Some(&self.quote) {
+                start += 1;
+                let closing = loop {
+                    let Some(found) = memchr(self.quote, &bytes[start..]) else {
+                        fields.end(bytes, start, bytes.len());
+                        return Self::ending(PieceKind::Unclosed, bytes, None);
+                    };
+                    let found = start + found;
+                    if bytes.get(found + 1) != Some(&self.quote) {
+                        break found;
                     }
-                    if bytes.get(at) != Some(&self.delimiter)
-                        || bytes.get(at + 1) != Some(&self.quote)
-                    {
-                        break;
-                    }
-                    at += 2;
+                    // The first of two quotes belongs to the text.
+                    fields.part(&bytes[start..=found]);
+                    start = found + 2;
+                };
+                let end = self.field_end(bytes, closing + 1);
+                if end == closing + 1 {
+                    fields.end(bytes, start, closing);
+                } else {
+                    fields.part(&bytes[start..closing]);
+                    fields.end(bytes, closing + 1, end);
                 }
+                end
+            } else {
+                let end = self.field_end(bytes, start);
+                fields.end(bytes, start, end);
+                end
+            };
+            match bytes.get(end) {
+                Some(&byte) if byte == self.delimiter => start = end + 1,
+                Some(_) => return Self::ending(PieceKind::Quoted, bytes, Some(end)),
+                None => return Self::ending(PieceKind::Quoted, bytes, None),
             }
         }
-        Self::ending(kind, bytes, None)
+    }
+
+    /// The delimiter or line break that ends the unquoted text at `start`, or the end of `bytes`.
+    #[inline]
+    fn field_end(&self, bytes: &[u8], start: usize) -> usize {
+        // After a closing quote it is usually the very next byte.
+        match bytes.get(start) {
+            Some(&byte) if byte == self.delimiter || byte == b'\n' || byte == b'\r' => start,
+            _ => memchr3(self.delimiter, b'\n', b'\r', &bytes[start..])
+                .map_or(bytes.len(), |length| start + length),
+        }
     }
 
     fn ending(kind: PieceKind, bytes: &[u8], line_break: Option<usize>) -> Piece {
@@ -128,18 +242,6 @@ impl Dialect {
                 let two = bytes[end] == b'\r' && bytes.get(end + 1) == Some(&b'\n');
                 Piece { kind, end, next: end + 1 + usize::from(two) }
             }
-        }
-    }
-
-    /// Where the field whose text begins with `bytes` is closed.
-    fn closing_quote(&self, bytes: &[u8]) -> Option<usize> {
-        let mut at = 0;
-        loop {
-            let found = at + memchr(self.quote, &bytes[at..])?;
-            if bytes.get(found + 1) != Some(&self.quote) {
-                return Some(found);
-            }
-            at = found + 2;
         }
     }
 
@@ -166,77 +268,6 @@ impl Dialect {
         // A `\r` at the very end may be the first half of a `\r\n`.
         let rest = bytes[at..].strip_suffix(b"\r").unwrap_or(&bytes[at..]);
         at + after_last_line_break(rest)
-    }
-
-    /// The fields of a record without its line break. `scratch` receives the texts that differ from
-    /// what is written; it and `spans` are cleared first.
-    pub fn split(
-        &self,
-        kind: PieceKind,
-        record: &[u8],
-        spans: &mut Vec<Span>,
-        scratch: &mut Vec<u8>,
-    ) {
-        spans.clear();
-        scratch.clear();
-        if kind == PieceKind::Plain {
-            let mut start = 0;
-            for end in memchr_iter(self.delimiter, record) {
-                spans.push(Span::new(start, end));
-                start = end + 1;
-            }
-            spans.push(Span::new(start, record.len()));
-            return;
-        }
-        let mut start = 0;
-        loop {
-            let end = if record.get(start) == Some(&self.quote) {
-                self.push_quoted(record, start + 1, spans, scratch)
-            } else {
-                let end = self.field_end(record, start);
-                spans.push(Span::new(start, end));
-                end
-            };
-            if end == record.len() {
-                return;
-            }
-            start = end + 1;
-        }
-    }
-
-    /// The delimiter that ends the unquoted text at `start`, or the end of the record.
-    fn field_end(&self, record: &[u8], start: usize) -> usize {
-        memchr(self.delimiter, &record[start..]).map_or(record.len(), |length| start + length)
-    }
-
-    /// The field whose text begins at `start`, after its quote; returns where it ends.
-    fn push_quoted(
-        &self,
-        record: &[u8],
-        start: usize,
-        spans: &mut Vec<Span>,
-        scratch: &mut Vec<u8>,
-    ) -> usize {
-        let mut at = start;
-        let rewritten = scratch.len();
-        let closing = loop {
-            let found = memchr(self.quote, &record[at..]).map_or(record.len(), |found| at + found);
-            if record.get(found + 1) != Some(&self.quote) {
-                break found;
-            }
-            scratch.extend_from_slice(&record[at..=found]);
-            at = found + 2;
-        };
-        let after = (closing + 1).min(record.len());
-        let end = self.field_end(record, after);
-        if at == start && after == end {
-            spans.push(Span::new(start, closing));
-        } else {
-            scratch.extend_from_slice(&record[at..closing]);
-            scratch.extend_from_slice(&record[after..end]);
-            spans.push(Span::new(record.len() + rewritten, record.len() + scratch.len()));
-        }
-        end
     }
 }
 

@@ -95,15 +95,21 @@ impl SourcePlan {
     }
 }
 
-/// The record that begins on line `line` of the file: the names of the columns and the cells as
-/// they are, also those of a row that is rejected. None if no record begins there.
+/// A record of a source, on its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawRecord {
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// The cells as they are: not as many as there are columns if the row is a ragged one.
+    pub cells: Vec<String>,
+}
+
+/// The record that begins on line `line` of the file, also one that is rejected. None if no record
+/// begins there.
 ///
 /// # Errors
 /// The file can't be read.
-pub fn read_record(
-    plan: &SourcePlan,
-    line: u64,
-) -> Result<Option<(Vec<String>, Vec<String>)>, Problem> {
+pub fn read_record(plan: &SourcePlan, line: u64) -> Result<Option<RawRecord>, Problem> {
     match plan {
         SourcePlan::Csv(plan) => opened::read_record(plan, line),
     }

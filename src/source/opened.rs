@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::RawRecord;
 use super::blocks::{Blocks, Limits, Window};
 use super::csv::{CsvPlan, Header};
-use super::dialect::PieceKind;
+use super::dialect::{Fields, PieceKind};
 use super::parse::BlockParser;
 use crate::diagnostic::{Place, Problem};
 use crate::domain::RawCells;
@@ -48,15 +49,14 @@ impl Opened {
                         "a quote is opened in the first row and never closed",
                     ));
                 }
-                let written = &window.text()[..piece.end];
-                let (mut spans, mut scratch) = (Vec::new(), Vec::new());
-                plan.dialect.split(piece.kind, written, &mut spans, &mut scratch);
+                let mut fields = Fields::default();
+                plan.dialect.piece_with_fields(window.text(), &mut fields);
                 if *header == Header::Numbered {
-                    (1..=spans.len()).map(|number| format!("#{number}")).collect()
+                    (1..=fields.spans.len()).map(|number| format!("#{number}")).collect()
                 } else {
-                    let mut names = Vec::with_capacity(spans.len());
-                    for (at, span) in spans.iter().enumerate() {
-                        match std::str::from_utf8(span.of(written, &scratch)) {
+                    let mut names = Vec::with_capacity(fields.spans.len());
+                    for (at, span) in fields.spans.iter().enumerate() {
+                        match std::str::from_utf8(span.of(window.text(), &fields.scratch)) {
                             Ok(name) if !name.contains('\0') => names.push(name.to_owned()),
                             _ => return Err(undecodable(&plan, place, at + 1)),
                         }
@@ -119,15 +119,8 @@ impl Opened {
     }
 }
 
-/// The record that begins on line `line` of the file: the names of the columns and the cells as
-/// they are, also those of a row that is rejected. None if no record begins there.
-///
-/// # Errors
-/// The file can't be read.
-pub(super) fn read_record(
-    plan: &CsvPlan,
-    line: u64,
-) -> Result<Option<(Vec<String>, Vec<String>)>, Problem> {
+/// The record that begins on line `line` of the file, see [`super::read_record`].
+pub(super) fn read_record(plan: &CsvPlan, line: u64) -> Result<Option<RawRecord>, Problem> {
     let opened = Opened::open(plan, Limits::default())?;
     let columns = opened.columns().to_vec();
     let (mut blocks, mut parser) = opened.blocks();
@@ -146,7 +139,7 @@ pub(super) fn read_record(
             }
         });
         if let Some(cells) = cells {
-            return Ok(Some((columns, cells)));
+            return Ok(Some(RawRecord { columns, cells }));
         }
     }
     Ok(None)

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use encoding_rs::{Encoding, UTF_8};
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::blocks::Block;
 use super::csv::CsvPlan;
-use super::dialect::{Dialect, PieceKind, Span, count_lines};
+use super::dialect::{Dialect, Fields, PieceKind, Span, count_lines};
 use crate::domain::{RawCells, Rejection};
 
 /// A row as read. Its cells are UTF-8 without NUL, as many as there are columns.
@@ -50,8 +50,7 @@ pub struct BlockParser {
     encoding: &'static Encoding,
     columns: Arc<[String]>,
     columns_from: &'static str,
-    spans: Vec<Span>,
-    scratch: Vec<u8>,
+    fields: Fields,
 }
 
 impl BlockParser {
@@ -61,8 +60,7 @@ impl BlockParser {
             encoding: plan.encoding,
             columns,
             columns_from: plan.header.says(),
-            spans: Vec::new(),
-            scratch: Vec::new(),
+            fields: Fields::default(),
         }
     }
 
@@ -104,29 +102,25 @@ impl BlockParser {
         let mut bytes = block.bytes();
         let mut line = block.first_line();
         let mut offset = block.offset();
-        let mut spans = std::mem::take(&mut self.spans);
-        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut fields = std::mem::take(&mut self.fields);
         while !bytes.is_empty() {
-            let piece = self.dialect.piece(bytes);
+            let piece = self.dialect.piece_with_fields(bytes, &mut fields);
             let (this, rest) = bytes.split_at(piece.next);
             let written = &this[..piece.end];
-            let within = match piece.kind {
-                PieceKind::Blank | PieceKind::Comment => 0,
-                kind => {
-                    self.dialect.split(kind, written, &mut spans, &mut scratch);
-                    each(
-                        self,
-                        kind,
-                        RawRow { line, offset, written, scratch: &scratch, spans: &spans },
-                    );
-                    if kind == PieceKind::Plain { 0 } else { count_lines(written) }
-                }
-            };
-            line += within + 1;
+            if !matches!(piece.kind, PieceKind::Blank | PieceKind::Comment) {
+                let Fields { spans, scratch, .. } = &fields;
+                each(self, piece.kind, RawRow { line, offset, written, scratch, spans });
+            }
+            line += 1;
+            if matches!(piece.kind, PieceKind::Quoted | PieceKind::Unclosed)
+                && memchr2(b'\n', b'\r', written).is_some()
+            {
+                line += count_lines(written);
+            }
             offset += piece.next as u64;
             bytes = rest;
         }
-        (self.spans, self.scratch) = (spans, scratch);
+        self.fields = fields;
     }
 
     fn unclosed(&self, row: &RawRow<'_>) -> (&'static str, String) {

@@ -1,0 +1,449 @@
+//! The whole way from a file to its rows, with blocks of every size.
+
+mod boundaries;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::csv::{CsvPlan, CsvSpec};
+use super::sample::{decode_sample, read_sample};
+use super::*;
+use crate::diagnostic::{Class, Problem};
+use crate::domain::{RawCells as _, Rejection, Written};
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn file(&self, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join("extract.csv");
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+fn spec(path: &Path) -> CsvSpec {
+    CsvSpec {
+        path: path.to_str().unwrap().to_owned(),
+        delimiter: None,
+        quote: None,
+        encoding: None,
+        header: None,
+        columns: None,
+        skip_rows: None,
+        comment: None,
+        null_values: None,
+    }
+}
+
+fn plan(path: &Path) -> CsvPlan {
+    spec(path).resolve(Path::new("")).unwrap()
+}
+
+fn limits(block: usize) -> Limits {
+    Limits { block, ..Limits::default() }
+}
+
+type Rows = Vec<Result<(u64, Vec<String>), Rejection>>;
+
+fn rows_with(plan: &CsvPlan, limits: Limits) -> Rows {
+    let (mut blocks, mut parser) =
+        SourcePlan::Csv(plan.clone()).open_with(limits).unwrap().blocks();
+    let mut rows = Rows::new();
+    while let Some(block) = blocks.next_block().unwrap() {
+        parser.parse(&block, &mut |row| {
+            rows.push(row.map(|row| {
+                let text = |at| String::from_utf8(row.cell(at).to_vec()).unwrap();
+                (row.line, (0..row.len()).map(text).collect())
+            }));
+        });
+    }
+    rows
+}
+
+fn rows(plan: &CsvPlan) -> Rows {
+    let rows = rows_with(plan, Limits::default());
+    for block in [1, 2, 3, 7, 64] {
+        assert_eq!(rows_with(plan, limits(block)), rows, "blocks of {block}");
+    }
+    rows
+}
+
+fn good(line: u64, cells: &[&str]) -> Result<(u64, Vec<String>), Rejection> {
+    Ok((line, cells.iter().map(|&cell| cell.to_owned()).collect()))
+}
+
+fn rejected(row: &Result<(u64, Vec<String>), Rejection>) -> (&str, u64, &str) {
+    let rejection = row.as_ref().unwrap_err();
+    (rejection.code, rejection.line, &rejection.message)
+}
+
+fn refused(plan: &CsvPlan) -> Problem {
+    let problem = SourcePlan::Csv(plan.clone()).open().err().unwrap();
+    assert_eq!(problem.class, Class::Source);
+    assert!(problem.help.is_some(), "{problem}");
+    problem
+}
+
+#[test]
+fn a_record_may_be_much_larger_than_a_block() {
+    let folder = Folder::new();
+    let huge = "\"line\n\"\"".repeat(300_000).replace("\"line", "line");
+    let text = format!("x,y\n1,2\n\"{huge}\",3\n4,5\n");
+    let plan = plan(&folder.file(&text));
+    let read = rows_with(&plan, limits(1000));
+    assert_eq!(read, rows_with(&plan, Limits::default()));
+    assert_eq!(read.len(), 3);
+    assert_eq!(read[1].as_ref().unwrap().1[0], huge.replace("\"\"", "\""));
+    assert_eq!(read[2], good(300_004, &["4", "5"]));
+}
+
+#[test]
+fn a_record_without_end_is_refused_with_the_line_of_its_beginning() {
+    let folder = Folder::new();
+    let path = folder.file(format!("x,y\n1,2\n\n\"3,4\n{}", "5,6\n".repeat(1000)));
+    let plan = SourcePlan::Csv(plan(&path));
+    for block in [1, 10, 10_000] {
+        let opened = plan.open_with(Limits { block, record: 300 }).unwrap();
+        let (mut blocks, _) = opened.blocks();
+        let problem = loop {
+            match blocks.next_block() {
+                Ok(block) => assert!(block.is_some()),
+                Err(problem) => break problem,
+            }
+        };
+        assert_eq!(problem.code, "record-too-long");
+        assert_eq!(problem.place.unwrap().line, 4);
+        assert!(problem.help.unwrap().contains("quote"));
+    }
+}
+
+#[test]
+fn the_header_names_the_columns() {
+    let folder = Folder::new();
+    let path = folder.file("\n\"a\nb\",c,c,\n1,2,3,4\n");
+    let opened = SourcePlan::Csv(plan(&path)).open().unwrap();
+    assert_eq!(opened.columns(), ["a\nb", "c", "c", ""]);
+    assert_eq!(opened.header_line(), 2);
+    assert_eq!(opened.size(), 20);
+    assert_eq!(opened.position("a\nb"), Ok(Some(0)));
+    assert_eq!(opened.position("d"), Ok(None));
+    let problem = opened.position("c").unwrap_err();
+    assert_eq!((problem.code, problem.class), ("duplicate-column", Class::Source));
+    assert_eq!(problem.message, "columns 2 and 3 are both named `c`");
+    assert_eq!(rows(&plan(&path)), [good(4, &["1", "2", "3", "4"])]);
+}
+
+#[test]
+fn without_a_header_columns_are_counted_or_named() {
+    let folder = Folder::new();
+    let path = folder.file("1,2\n3,4\n");
+    let both = [good(1, &["1", "2"]), good(2, &["3", "4"])];
+    let counted = CsvSpec { header: Some(Written(false)), ..spec(&path) };
+    let named = CsvSpec { columns: Some(vec!["x".into(), "y".into()]), ..counted.clone() };
+    let counted = counted.resolve(Path::new("")).unwrap();
+    assert_eq!(SourcePlan::Csv(counted.clone()).open().unwrap().columns(), ["#1", "#2"]);
+    assert_eq!(rows(&counted), both);
+    let named = named.resolve(Path::new("")).unwrap();
+    assert_eq!(SourcePlan::Csv(named.clone()).open().unwrap().columns(), ["x", "y"]);
+    assert_eq!(rows(&named), both);
+
+    folder.file("");
+    assert_eq!(refused(&counted).code, "no-header");
+    assert_eq!(rows(&named), []);
+}
+
+#[test]
+fn lines_before_the_header_are_skipped_whatever_they_hold() {
+    let folder = Folder::new();
+    let path = folder.file("Report \"x\r\n\r\nas of today\n# c\nx,y\n1,2\n");
+    let plan = CsvSpec { skip_rows: Some(Written(3)), comment: Some("#".into()), ..spec(&path) };
+    let plan = plan.resolve(Path::new("")).unwrap();
+    for block in [1, 5, 1000] {
+        let opened = SourcePlan::Csv(plan.clone()).open_with(limits(block)).unwrap();
+        assert_eq!(opened.columns(), ["x", "y"]);
+        assert_eq!(opened.header_line(), 5);
+    }
+    assert_eq!(rows(&plan), [good(6, &["1", "2"])]);
+    let plan = CsvPlan { skip_rows: 100, ..plan };
+    assert_eq!(refused(&plan).code, "no-header");
+}
+
+#[test]
+fn a_file_needs_a_header_but_no_rows() {
+    let folder = Folder::new();
+    for text in ["x,y", "x,y\n", "x,y\r\n\r\n"] {
+        assert_eq!(rows(&plan(&folder.file(text))), []);
+    }
+    for text in ["", "\n\n", "\u{feff}", "\r"] {
+        let problem = refused(&plan(&folder.file(text)));
+        assert_eq!(problem.code, "no-header");
+    }
+    assert_eq!(refused(&plan(&folder.file("x,\"y\n1,2\n"))).code, "bad-header");
+}
+
+#[test]
+fn rows_that_cannot_take_part_are_given_with_their_place_and_text() {
+    let folder = Folder::new();
+    let mut bytes = b"x,y\n1,2\n1\n1,2,3\r\n\"1\n\",caf\xe9\n1,\"a\"\"\0\"\n3,4\n".to_vec();
+    bytes.extend_from_slice(b"5,\"6\n7,8\n9,10");
+    let rows = rows(&plan(&folder.file(&bytes)));
+    assert_eq!(rows[0], good(2, &["1", "2"]));
+    assert_eq!(rejected(&rows[1]), ("RAGGED_ROW", 3, "1 field where the header has 2"));
+    assert_eq!(rejected(&rows[2]), ("RAGGED_ROW", 4, "3 fields where the header has 2"));
+    assert_eq!(rows[2].as_ref().unwrap_err().text, "1,2,3");
+    let (code, line, message) = rejected(&rows[3]);
+    assert_eq!((code, line), ("BAD_ENCODING", 5));
+    assert!(message.starts_with("column `y`: byte 4 (0xE9) is not UTF-8; set `encoding:`"));
+    assert_eq!(rows[3].as_ref().unwrap_err().text, "\"1\n\",caf\u{fffd}");
+    let (code, line, message) = rejected(&rows[4]);
+    assert_eq!((code, line), ("NUL_BYTE", 7));
+    assert!(message.starts_with("column `y`: byte 3 is NUL"));
+    assert_eq!(rows[5], good(8, &["3", "4"]));
+    let (code, line, message) = rejected(&rows[6]);
+    assert_eq!((code, line), ("UNCLOSED_QUOTE", 9));
+    assert!(message.ends_with("the 2 lines after it were read as part of it"), "{message}");
+    assert_eq!(rows[6].as_ref().unwrap_err().text, "5,\"6\n7,8\n9,10");
+    assert_eq!(rows.len(), 7);
+}
+
+#[test]
+fn the_text_of_a_rejected_row_is_clipped() {
+    let folder = Folder::new();
+    let rows = rows(&plan(&folder.file(format!("x,y\n{}\n", "é".repeat(3000)))));
+    assert_eq!(rows[0].as_ref().unwrap_err().text.len(), Rejection::MAX_TEXT);
+}
+
+fn in_encoding(path: &Path, label: &str) -> CsvPlan {
+    CsvSpec { encoding: Some(label.into()), ..spec(path) }.resolve(Path::new("")).unwrap()
+}
+
+fn utf16(text: &str, to_bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    text.encode_utf16().flat_map(to_bytes).collect()
+}
+
+#[test]
+fn other_encodings_are_decoded() {
+    let folder = Folder::new();
+    let path = folder.file(b"name,amount\r\nCaf\xe9 \x80,1\r\n");
+    let cafe = [good(2, &["Café €", "1"])];
+    assert_eq!(rows(&in_encoding(&path, "windows-1252")), cafe);
+    assert_eq!(rows(&in_encoding(&path, "latin1")), cafe);
+
+    let text = "name,amount\nCafé €,1\n\"😀,\n\",2\n";
+    let expected = [good(2, &["Café €", "1"]), good(3, &["😀,\n", "2"])];
+    for mark in ["", "\u{feff}"] {
+        let text = format!("{mark}{text}");
+        folder.file(utf16(&text, u16::to_le_bytes));
+        assert_eq!(rows(&in_encoding(&path, "utf-16le")), expected);
+        assert_eq!(rows(&in_encoding(&path, "utf-16")), expected);
+        folder.file(utf16(&text, u16::to_be_bytes));
+        assert_eq!(rows(&in_encoding(&path, "utf-16be")), expected);
+        folder.file(&text);
+        assert_eq!(rows(&plan(&path)), expected);
+    }
+}
+
+#[test]
+fn the_decoder_goes_on_over_the_ends_of_its_input() {
+    let folder = Folder::new();
+    let many = "é€😀,x\n".repeat(50_000);
+    let path = folder.file(utf16(&format!("a,b\n{many}"), u16::to_le_bytes));
+    let rows = rows_with(&in_encoding(&path, "utf-16le"), limits(1000));
+    assert_eq!(rows.len(), 50_000);
+    assert!(rows.iter().all(|row| row.as_ref().unwrap().1 == ["é€😀", "x"]));
+}
+
+#[test]
+fn what_an_encoding_does_not_know_rejects_the_row() {
+    let folder = Folder::new();
+    let path = folder.file(b"x,y\n\x82\xa0,1\n\x82,2\na\xff,3\nb,4\n\x82");
+    let rows = rows(&in_encoding(&path, "shift_jis"));
+    assert_eq!(rows[0], good(2, &["あ", "1"]));
+    assert_eq!(rejected(&rows[1]).0, "BAD_ENCODING");
+    assert!(rejected(&rows[1]).2.contains("is not Shift_JIS"));
+    assert_eq!(rejected(&rows[2]).0, "BAD_ENCODING");
+    assert_eq!(rows[3], good(5, &["b", "4"]));
+    assert_eq!(rejected(&rows[4]).0, "RAGGED_ROW");
+    assert_eq!(rows.len(), 5);
+    // Half a unit at the end is not forgotten either.
+    let mut bytes = utf16("x\n1\n", u16::to_le_bytes);
+    bytes.push(b'2');
+    folder.file(bytes);
+    let rows = self::rows(&in_encoding(&path, "utf-16le"));
+    assert_eq!(rows[0], good(2, &["1"]));
+    assert_eq!(rejected(&rows[1]).0, "BAD_ENCODING");
+}
+
+#[test]
+fn a_byte_order_mark_of_another_encoding_is_a_clear_error() {
+    let folder = Folder::new();
+    let path = folder.file(utf16("\u{feff}x,y\n", u16::to_le_bytes));
+    let problem = refused(&plan(&path));
+    assert_eq!(problem.code, "wrong-encoding");
+    assert_eq!(problem.help.unwrap(), "set `encoding: utf-16le`");
+    assert_eq!(refused(&in_encoding(&path, "utf-16be")).code, "wrong-encoding");
+    folder.file("\u{feff}x,y\n");
+    assert_eq!(refused(&in_encoding(&path, "latin1")).help.unwrap(), "set `encoding: utf-8`");
+    folder.file(utf16("x,y\n", u16::to_le_bytes));
+    assert!(refused(&plan(&path)).help.unwrap().contains("utf-16le"));
+    folder.file(b"caf\xe9,y\n");
+    assert!(refused(&plan(&path)).message.contains("column 1"));
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn sum(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn compressed_files_are_read_as_they_are() {
+    let folder = Folder::new();
+    let text = format!("\u{feff}x,y\n{}", "1,\"2\n\"\n".repeat(1000));
+    let expected = rows_with(&plan(&folder.file(&text)), Limits::default());
+    assert_eq!(expected.len(), 1000);
+    let (left, right) = text.as_bytes().split_at(1234);
+    let zstd = |bytes| zstd::encode_all(bytes, 1).unwrap();
+    for bytes in [
+        gzip(text.as_bytes()),
+        [gzip(left), gzip(right)].concat(),
+        zstd(text.as_bytes()),
+        [zstd(left), zstd(right)].concat(),
+    ] {
+        let plan = plan(&folder.file(&bytes));
+        assert_eq!(rows_with(&plan, limits(100)), expected);
+        let (mut blocks, _) = SourcePlan::Csv(plan.clone()).open().unwrap().blocks();
+        let mut disk_bytes = 0;
+        while let Some(block) = blocks.next_block().unwrap() {
+            disk_bytes += block.disk_bytes();
+        }
+        assert_eq!(disk_bytes, bytes.len() as u64);
+        let digest = blocks.finish().unwrap();
+        assert_eq!(digest.sha256, sum(&bytes));
+        assert_eq!(digest.bytes, bytes.len() as u64);
+
+        // Half of it is an error, not half of the rows.
+        folder.file(&bytes[..bytes.len() / 2]);
+        let problem = match SourcePlan::Csv(plan).open() {
+            Err(problem) => problem,
+            Ok(opened) => {
+                let (mut blocks, _) = opened.blocks();
+                loop {
+                    match blocks.next_block() {
+                        Ok(block) => assert!(block.is_some()),
+                        Err(problem) => break problem,
+                    }
+                }
+            }
+        };
+        assert_eq!((problem.class, problem.code), (Class::Source, "source-unreadable"));
+        assert!(problem.help.unwrap().contains("incomplete"));
+    }
+}
+
+#[test]
+fn the_digest_is_of_the_file_as_it_is_on_disk() {
+    let folder = Folder::new();
+    let text = format!("\u{feff}x,y\n{}", "1,2\n".repeat(100_000));
+    let path = folder.file(&text);
+    for blocks_read in [0, 1, usize::MAX] {
+        let (mut blocks, _) =
+            SourcePlan::Csv(plan(&path)).open_with(limits(1000)).unwrap().blocks();
+        for _ in 0..blocks_read {
+            if blocks.next_block().unwrap().is_none() {
+                break;
+            }
+        }
+        let digest = blocks.finish().unwrap();
+        assert_eq!(
+            digest,
+            SourceDigest { path: path.clone(), bytes: 400_007, sha256: sum(text.as_bytes()) }
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_says_what_it_is() {
+    let folder = Folder::new();
+    folder.file("");
+    let missing = refused(&plan(&folder.0.path().join("extrakt.csv")));
+    assert_eq!(missing.code, "source-unreadable");
+    assert_eq!(missing.help.unwrap(), "did you mean `extract.csv`?");
+    let missing = refused(&plan(&folder.0.path().join("no/such/folder")));
+    assert!(missing.message.starts_with("cannot open the file"));
+    let problem = refused(&plan(folder.0.path()));
+    assert_eq!(problem.message, "this is a folder, not a file");
+    assert_eq!(problem.place.unwrap().file, folder.0.path());
+    let path = folder.file(b"PK\x03\x04....");
+    assert_eq!(refused(&plan(&path)).code, "source-not-text");
+}
+
+#[test]
+fn a_record_is_found_by_its_line() {
+    let folder = Folder::new();
+    let path = folder.file("x,y\n1,\"2\n3\"\n\n4\n5,6");
+    let plan = SourcePlan::Csv(plan(&path));
+    let cells = |line| read_record(&plan, line).unwrap().map(|record| record.cells);
+    assert_eq!(cells(2).unwrap(), ["1", "2\n3"]);
+    assert_eq!(cells(5).unwrap(), ["4"]);
+    assert_eq!(cells(6).unwrap(), ["5", "6"]);
+    for line in [0, 1, 3, 4, 7, 1000] {
+        assert_eq!(cells(line), None, "{line}");
+    }
+    assert_eq!(read_record(&plan, 6).unwrap().unwrap().columns, ["x", "y"]);
+}
+
+#[test]
+fn work_can_be_spread_over_threads() {
+    fn movable<T: Send>() {}
+    fn shared<T: Send + Sync + Clone + std::fmt::Debug>() {}
+    movable::<Opened>();
+    movable::<Blocks>();
+    movable::<Block>();
+    shared::<BlockParser>();
+    shared::<SourcePlan>();
+}
+
+#[test]
+fn buffers_are_used_again() {
+    let folder = Folder::new();
+    let path = folder.file(format!("x,y\n{}", "1,2\n".repeat(1000)));
+    let (mut blocks, _) = SourcePlan::Csv(plan(&path)).open_with(limits(100)).unwrap().blocks();
+    let mut buffers = std::collections::HashSet::new();
+    while let Some(block) = blocks.next_block().unwrap() {
+        buffers.insert(block.bytes().as_ptr());
+    }
+    assert!(buffers.len() <= 3, "{}", buffers.len());
+}
+
+#[test]
+fn a_sample_guesses_the_encoding() {
+    let folder = Folder::new();
+    let path = folder.file("é,é");
+    let sample = read_sample(&path, 4).unwrap();
+    assert_eq!(
+        (sample.text.as_str(), sample.encoding.as_str(), sample.whole),
+        ("é,", "utf-8", false)
+    );
+    let sample = read_sample(&path, 5).unwrap();
+    assert_eq!((sample.text.as_str(), sample.whole), ("é,é", true));
+    folder.file(gzip(b"caf\xe9"));
+    let sample = read_sample(&path, 100).unwrap();
+    assert_eq!((sample.text.as_str(), sample.encoding.as_str()), ("café", "windows-1252"));
+    let (text, encoding) = decode_sample(&utf16("\u{feff}é", u16::to_le_bytes), true);
+    assert_eq!((text.as_str(), encoding.name()), ("é", "UTF-16LE"));
+    assert_eq!(decode_sample(b"a\xc3", true).0, "aÃ");
+    assert_eq!(decode_sample(b"a\xc3", false).0, "a");
+}
