@@ -1,1 +1,166 @@
-//! Applies the numbered migrations of a backend, under a lock, each once, checksummed.
+//! The numbered migrations of each backend: applied once each, in order, under a lock, checksummed.
+//! A released migration stays as it is.
+
+use sha2::{Digest, Sha256};
+
+use crate::diagnostic::Problem;
+
+/// One step of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// Its number, from 1 without gaps.
+    pub version: i32,
+    /// Its name, the same for every backend.
+    pub name: &'static str,
+    /// Its statements.
+    pub sql: &'static str,
+}
+
+impl Migration {
+    /// SHA-256 of the statements, in hexadecimal.
+    pub fn checksum(&self) -> String {
+        hexadecimal(&Sha256::digest(self.sql.as_bytes()))
+    }
+
+    /// `0001_runs`.
+    pub fn full_name(&self) -> String {
+        format!("{:04}_{}", self.version, self.name)
+    }
+}
+
+/// Bytes in hexadecimal.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+macro_rules! migrations {
+    ($folder:literal: $($version:literal $name:literal,)+) => {
+        &[$(Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!(
+                "../../migrations/", $folder, "/000", stringify!($version), "_", $name, ".sql"
+            )),
+        },)+]
+    };
+}
+
+/// The migrations of SQLite.
+pub const SQLITE: &[Migration] = migrations! { "sqlite":
+    1 "runs",
+    2 "reason_codes",
+    3 "records",
+    4 "differences",
+    5 "audit_trail",
+};
+
+/// The migrations of PostgreSQL.
+pub const POSTGRES: &[Migration] = migrations! { "postgres":
+    1 "runs",
+    2 "reason_codes",
+    3 "records",
+    4 "differences",
+    5 "audit_trail",
+};
+
+/// A migration that a store says it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Its number.
+    pub version: i32,
+    /// Its name.
+    pub name: String,
+    /// The checksum of what was applied.
+    pub checksum: String,
+}
+
+/// The migrations of `known` that are not among `applied` (in the order of their numbers).
+///
+/// # Errors
+/// A store that a newer recon has migrated, or whose migrations are not those of this recon.
+pub fn pending<'a>(
+    known: &'a [Migration],
+    applied: &[Applied],
+) -> Result<&'a [Migration], Problem> {
+    for (at, done) in applied.iter().enumerate() {
+        match known.get(at) {
+            None => {
+                return Err(Problem::store(
+                    "store-newer",
+                    format!(
+                        "the store was made by a newer recon: it has migration {:04}_{}, this one \
+                         knows {:04} and earlier",
+                        done.version,
+                        done.name,
+                        known.len()
+                    ),
+                )
+                .help("use that version of recon, or another store"));
+            }
+            Some(ours) if ours.version != done.version || ours.checksum() != done.checksum => {
+                return Err(Problem::store(
+                    "store-migrations-differ",
+                    format!(
+                        "the store's migration {:04}_{} is not the one that this recon knows as {}",
+                        done.version,
+                        done.name,
+                        ours.full_name()
+                    ),
+                )
+                .help("the store was made by another build of recon; use that one"));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(known.get(applied.len()..).unwrap_or_default())
+}
+
+/// A store whose schema lacks `missing` migrations, for commands that do not change it.
+pub(super) fn outdated(missing: &[Migration]) -> Problem {
+    Problem::store(
+        "store-outdated",
+        format!("the store lacks {} of this recon's migrations", missing.len()),
+    )
+    .help("run `recon migrate`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(migrations: &[Migration]) -> Vec<Applied> {
+        let done = |migration: &Migration| Applied {
+            version: migration.version,
+            name: migration.name.to_owned(),
+            checksum: migration.checksum(),
+        };
+        migrations.iter().map(done).collect()
+    }
+
+    #[test]
+    fn both_backends_have_the_same_steps() {
+        let steps = |list: &[Migration]| {
+            list.iter().map(|step| (step.version, step.name)).collect::<Vec<_>>()
+        };
+        assert_eq!(steps(SQLITE), steps(POSTGRES));
+        for (at, step) in SQLITE.iter().enumerate() {
+            assert_eq!(usize::try_from(step.version), Ok(at + 1));
+        }
+    }
+
+    #[test]
+    fn what_is_applied_is_not_pending() {
+        assert_eq!(pending(SQLITE, &[]).unwrap().len(), SQLITE.len());
+        assert_eq!(pending(SQLITE, &applied(&SQLITE[..2])).unwrap(), &SQLITE[2..]);
+        assert_eq!(pending(SQLITE, &applied(SQLITE)).unwrap(), &[]);
+    }
+
+    #[test]
+    fn a_newer_or_foreign_schema_is_refused() {
+        let problem = pending(&SQLITE[..2], &applied(SQLITE)).unwrap_err();
+        assert_eq!(problem.code, "store-newer");
+        let mut foreign = applied(SQLITE);
+        foreign[1].checksum = "0".repeat(64);
+        assert_eq!(pending(SQLITE, &foreign).unwrap_err().code, "store-migrations-differ");
+    }
+}

@@ -10,9 +10,11 @@ pub mod migrate;
 pub mod postgres;
 pub mod run;
 pub mod sqlite;
+mod stored;
 
 use std::time::Duration;
 
+use crate::database::StoreUrl;
 use crate::diagnostic::Problem;
 use crate::domain::{Date, Progress, ReasonCode, RunId};
 
@@ -22,6 +24,29 @@ pub use batch::{
 pub use run::{
     AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
 };
+
+/// How a command needs its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// A missing store is created, an older schema brought up to date: for commands that make runs.
+    Create,
+    /// The store is there and its schema is this program's: for commands that only look or review.
+    Existing,
+    /// As it is, created if missing; [`Store::migrate`] is the caller's.
+    Unmigrated,
+}
+
+/// Opens the store at `url`.
+///
+/// # Errors
+/// A store that is away, damaged, read-only, newer than this program, or (for
+/// [`Opening::Existing`]) missing or older; each with advice.
+pub fn open(url: &StoreUrl, opening: Opening) -> Result<Box<dyn Store>, Problem> {
+    Ok(match url {
+        StoreUrl::Sqlite(path) => Box::new(sqlite::SqliteStore::open(path, opening)?),
+        StoreUrl::Postgres(_) => todo!(),
+    })
+}
 
 /// A lock on a job's date; it is given back when dropped, and dies with the process.
 pub trait RunLock: Send {}

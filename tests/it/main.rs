@@ -1,4 +1,6 @@
-//! The tests of what people see, in one binary.
+//! The program's behavior, told in one binary.
 
 mod config_errors;
 mod floors;
+mod postgres;
+mod store;

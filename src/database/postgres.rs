@@ -1,0 +1,174 @@
+//! Connections to PostgreSQL.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use ::postgres::config::SslMode as WireSslMode;
+use ::postgres::error::SqlState;
+use ::postgres::{Client, Config, Error};
+use r2d2_postgres::PostgresConnectionManager;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::password_file::{self, Login};
+use super::url::SslMode;
+use super::{PostgresUrl, tls};
+use crate::diagnostic::Problem;
+
+/// A pool of connections whose search path is the schema `recon`.
+pub type PostgresPool = r2d2::Pool<PostgresConnectionManager<MakeRustlsConnect>>;
+
+/// What every connection is told: the schema, and that times are UTC.
+const SETTINGS: &str = "SET search_path = recon; SET TIME ZONE 'UTC'; \
+     SET client_min_messages = warning; SET idle_in_transaction_session_timeout = 0; \
+     SET statement_timeout = 0";
+
+/// Makes connections to one database.
+#[derive(Clone)]
+pub struct Connector {
+    config: Config,
+    tls: MakeRustlsConnect,
+    shown: String,
+}
+
+impl Connector {
+    /// Finds out user, password and TLS settings for `url`; connects to nothing yet.
+    ///
+    /// # Errors
+    /// A password file that others may read, or root certificates that can't be read.
+    pub fn new(url: &PostgresUrl) -> Result<Self, Problem> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let user = url
+            .user
+            .clone()
+            .or_else(|| variable("PGUSER"))
+            .or_else(|| variable("USER"))
+            .unwrap_or_else(|| "postgres".to_owned());
+        let database = url.database.clone().unwrap_or_else(|| user.clone());
+        let password = match url.password.clone().or_else(|| variable("PGPASSWORD")) {
+            Some(password) => Some(password),
+            None => match password_file::path(variable) {
+                Some(path) => {
+                    let host = if url.host.starts_with('/') { "localhost" } else { &url.host };
+                    let login =
+                        Login { host, port: url.port, database: &database, user: &user };
+                    password_file::password(&path, login)?
+                }
+                None => None,
+            },
+        };
+        let mut config = Config::new();
+        config
+            .user(&user)
+            .dbname(&database)
+            .host(&url.host)
+            .port(url.port)
+            .application_name(application_name())
+            .connect_timeout(Duration::from_secs(url.connect_timeout_seconds))
+            .keepalives_idle(Duration::from_secs(60))
+            .ssl_mode(match url.ssl_mode {
+                SslMode::Disable => WireSslMode::Disable,
+                SslMode::Prefer => WireSslMode::Prefer,
+                SslMode::Require | SslMode::VerifyFull => WireSslMode::Require,
+            });
+        if let Some(password) = password {
+            config.password(password);
+        }
+        let tls = MakeRustlsConnect::new(tls::client_config(url)?);
+        Ok(Self { config, tls, shown: url.to_string() })
+    }
+
+    /// A connection of its own, outside the pool.
+    ///
+    /// # Errors
+    /// A server that is away or refuses.
+    pub fn connect(&self) -> Result<Client, Problem> {
+        let mut client =
+            self.config.connect(self.tls.clone()).map_err(|error| self.problem(&error))?;
+        client.batch_execute(SETTINGS).map_err(|error| self.problem(&error))?;
+        Ok(client)
+    }
+
+    /// A pool; its connections are made when they are needed.
+    pub fn pool(&self) -> PostgresPool {
+        let manager = PostgresConnectionManager::new(self.config.clone(), self.tls.clone());
+        r2d2::Pool::builder()
+            .max_size(16)
+            .min_idle(Some(0))
+            .connection_timeout(Duration::from_secs(15))
+            .connection_customizer(Box::new(Customizer))
+            .build_unchecked(manager)
+    }
+
+    /// What PostgreSQL says, as a problem of the store with advice.
+    pub fn problem(&self, error: &Error) -> Problem {
+        problem(&self.shown, error)
+    }
+}
+
+#[derive(Debug)]
+struct Customizer;
+
+impl r2d2::CustomizeConnection<Client, Error> for Customizer {
+    fn on_acquire(&self, client: &mut Client) -> Result<(), Error> {
+        client.batch_execute(SETTINGS)
+    }
+}
+
+/// Names this process to whoever waits for its lock; PostgreSQL keeps 63 bytes.
+fn application_name() -> &'static str {
+    static NAME: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    NAME.get_or_init(|| {
+        let host = host_name();
+        let short = host.split('.').next().unwrap_or_default();
+        let mut name = format!("recon, process {} on {short}", std::process::id());
+        name.retain(|character| character.is_ascii_graphic() || character == ' ');
+        name.truncate(63);
+        name
+    })
+}
+
+/// The name of this host, for people.
+pub fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"))
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "this host".to_owned())
+}
+
+fn problem(shown: &str, error: &Error) -> Problem {
+    let Some(database_error) = error.as_db_error() else {
+        // The crate's own text is terse ("error connecting to server"); its cause says why.
+        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        return Problem::store("store-unreachable", format!("{shown} can't be reached: {cause}"))
+            .help("check host, port and sslmode, and that the server is up");
+    };
+    let said = database_error.message();
+    let state = database_error.code();
+    let (code, help) = if *state == SqlState::INVALID_PASSWORD
+        || *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+    {
+        ("store-login", "give the password by PGPASSWORD or in ~/.pgpass")
+    } else if *state == SqlState::INVALID_CATALOG_NAME {
+        ("store-missing", "create the database first (createdb); recon creates only its schema")
+    } else if *state == SqlState::DISK_FULL {
+        ("disk-full", "the server needs room; earlier runs are unharmed")
+    } else if *state == SqlState::INSUFFICIENT_PRIVILEGE {
+        ("store-permission", "grant this role what it lacks, or use another user in the store's URL")
+    } else if *state == SqlState::READ_ONLY_SQL_TRANSACTION {
+        ("store-read-only", "this server is a read-only replica: name the primary")
+    } else if *state == SqlState::TOO_MANY_CONNECTIONS {
+        ("store-busy", "the server has no connection left; try again later")
+    } else if *state == SqlState::ADMIN_SHUTDOWN
+        || *state == SqlState::CRASH_SHUTDOWN
+        || *state == SqlState::CANNOT_CONNECT_NOW
+    {
+        ("store-unreachable", "the server is going down or starting; try again later")
+    } else {
+        ("store-failed", "")
+    };
+    let problem = Problem::store(code, format!("{shown}: {said} (SQLSTATE {})", state.code()));
+    if help.is_empty() { problem } else { problem.help(help) }
+}

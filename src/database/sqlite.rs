@@ -1,0 +1,178 @@
+//! Connections to an SQLite file.
+//!
+//! A working connection has an empty main database in memory and the file attached as `recon`, so
+//! that `recon.recon_runs` is the same text on every backend. Migrations and writers open the file
+//! as main: qualified DDL does not work across an attachment.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::diagnostic::Problem;
+
+/// A pool of working connections.
+pub type SqlitePool = r2d2::Pool<SqliteManager>;
+
+/// How long a connection waits for a lock on the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Opens working connections for a pool.
+#[derive(Clone, Debug)]
+pub struct SqliteManager {
+    path: PathBuf,
+}
+
+impl r2d2::ManageConnection for SqliteManager {
+    type Connection = Connection;
+    type Error = rusqlite::Error;
+
+    fn connect(&self) -> Result<Connection, rusqlite::Error> {
+        attached(&self.path, Access::Write)
+    }
+
+    fn is_valid(&self, connection: &mut Connection) -> Result<(), rusqlite::Error> {
+        connection.execute_batch("")
+    }
+
+    fn has_broken(&self, _: &mut Connection) -> bool {
+        false
+    }
+}
+
+/// What a connection may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read only.
+    Read,
+    /// Read and write.
+    Write,
+}
+
+/// A pool of working connections to the file at `path`, which exists.
+///
+/// # Errors
+/// A file that is no store.
+pub fn pool(path: &Path) -> Result<SqlitePool, Problem> {
+    // A first connection tells at once what is wrong; a pool would try for its whole timeout.
+    attached(path, Access::Write).map_err(|error| problem(path, &error))?;
+    Ok(r2d2::Pool::builder()
+        .max_size(16)
+        .min_idle(Some(0))
+        .test_on_check_out(false)
+        .build_unchecked(SqliteManager { path: path.to_owned() }))
+}
+
+/// A working connection: memory as main, the file as `recon`.
+///
+/// # Errors
+/// What SQLite says.
+pub fn attached(path: &Path, access: Access) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(":memory:", flags)?;
+    let mode = if access == Access::Read { "ro" } else { "rw" };
+    connection.execute("ATTACH ?1 AS recon", [format!("{}?mode={mode}", file_uri(path))])?;
+    connection.execute_batch(
+        "PRAGMA recon.synchronous = NORMAL; PRAGMA foreign_keys = ON; \
+         PRAGMA trusted_schema = OFF; PRAGMA recursive_triggers = ON; PRAGMA temp_store = MEMORY;",
+    )?;
+    wait_for_locks(&connection)?;
+    // Reading something proves that it is a database.
+    connection.query_row("SELECT count(*) FROM recon.sqlite_schema", [], |_| Ok(()))?;
+    Ok(connection)
+}
+
+/// A connection with the file as main, for migrations and writers. `create` makes a missing file,
+/// never a missing folder.
+///
+/// # Errors
+/// What SQLite says.
+pub fn direct(path: &Path, create: bool) -> Result<Connection, rusqlite::Error> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if create {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    let connection = Connection::open_with_flags(path, flags)?;
+    wait_for_locks(&connection)?;
+    if create {
+        // The page size takes effect while the file is empty. 8 KiB measured best for appending
+        // records; larger pages make the small updates of reviewers dearer.
+        connection.pragma_update(None, "page_size", 8192)?;
+    }
+    let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    connection.execute_batch(
+        "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \
+         PRAGMA recursive_triggers = ON;",
+    )?;
+    Ok(connection)
+}
+
+/// Waits for locks in steps of a millisecond. SQLite's own handler backs off to steps of 100 ms,
+/// and so would miss the short pauses in which a writer of a run lets others in.
+fn wait_for_locks(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_handler(Some(|attempts| {
+        std::thread::sleep(Duration::from_millis(1));
+        u128::try_from(attempts).unwrap_or_default() < BUSY_TIMEOUT.as_millis()
+    }))
+}
+
+fn file_uri(path: &Path) -> String {
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(byte) {
+            uri.push(char::from(*byte));
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    uri
+}
+
+/// What SQLite says, as a problem of the store with advice.
+pub fn problem(path: &Path, error: &rusqlite::Error) -> Problem {
+    let said = |message: &str| format!("{message} ({error})");
+    let (code, message, help) = match error.sqlite_error_code() {
+        Some(ErrorCode::CannotOpen) => (
+            "store-missing",
+            said("the store can't be opened"),
+            "check that the folder exists and may be written to, or name another with --store",
+        ),
+        Some(ErrorCode::NotADatabase) => (
+            "store-corrupt",
+            said("the file is not a store"),
+            "name another file with --store; this one is left as it is",
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => (
+            "store-corrupt",
+            said("the store's file is damaged"),
+            "restore it from a backup, or save what can be read with the `.recover` command of \
+             the sqlite3 shell",
+        ),
+        Some(ErrorCode::DiskFull) => (
+            "disk-full",
+            said("the disk is full"),
+            "make room, or put the store elsewhere with --store; earlier runs are unharmed",
+        ),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
+            "store-read-only",
+            said("the store may not be written to"),
+            "check the permissions of the file and of its folder",
+        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            "store-busy",
+            said("another program keeps the store locked"),
+            "wait for it, or end the program that has the file open",
+        ),
+        Some(ErrorCode::SystemIoFailure) => (
+            "store-failed",
+            said("the store's file could not be read or written"),
+            "check the disk and that it isn't full; a network share is no place for a store",
+        ),
+        _ => ("store-failed", said("the store failed"), ""),
+    };
+    let problem = Problem::store(code, message).in_file(path);
+    if help.is_empty() { problem } else { problem.help(help) }
+}

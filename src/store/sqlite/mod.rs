@@ -1,0 +1,243 @@
+//! The embedded store: one SQLite file in WAL mode.
+//!
+//! Row ids are `run_no << 36 | number`, so that a run's rows lie together, are appended, and are
+//! found by a range of rowids. A crash loses at most the running command, never an earlier one.
+
+mod lock;
+mod query;
+mod reader;
+mod runs;
+mod turns;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
+use super::{Opening, OwnedRecord, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
+use crate::database::sqlite::{self as database, SqlitePool};
+use crate::diagnostic::Problem;
+use crate::domain::{Date, Progress, ReasonCode, RunId};
+
+type Pooled = r2d2::PooledConnection<database::SqliteManager>;
+
+/// Bits of a rowid that are a row's number within its run.
+const NUMBER_BITS: u32 = 36;
+/// The largest number.
+const NUMBER_MASK: i64 = (1 << NUMBER_BITS) - 1;
+
+/// The rowids of a run's rows: from, to.
+const fn id_range(run_no: i64) -> (i64, i64) {
+    (run_no << NUMBER_BITS, run_no << NUMBER_BITS | NUMBER_MASK)
+}
+
+/// A store in a file.
+pub struct SqliteStore {
+    path: PathBuf,
+    pool: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file; see [`super::open`].
+    ///
+    /// # Errors
+    /// As [`super::open`].
+    pub fn open(path: &Path, opening: Opening) -> Result<Self, Problem> {
+        let exists = path.exists();
+        if !exists && opening == Opening::Existing {
+            return Err(Problem::store("store-missing", "there is no store yet")
+                .in_file(path)
+                .help("`recon run` makes it; or name another with --store"));
+        }
+        let problem = |error| database::problem(path, &error);
+        if !exists {
+            database::direct(path, true).map_err(problem)?;
+        }
+        let store = Self { path: path.to_owned(), pool: database::pool(path)? };
+        let missing = store.missing_migrations(&*store.connection()?)?;
+        match opening {
+            Opening::Existing if !missing.is_empty() => return Err(migrate::outdated(missing)),
+            Opening::Create if !missing.is_empty() => drop(store.migrate()?),
+            _ => {}
+        }
+        Ok(store)
+    }
+
+    fn connection(&self) -> Result<Pooled, Problem> {
+        self.pool.get().map_err(|error| {
+            Problem::store("store-busy", format!("no connection to the store: {error}"))
+                .in_file(&self.path)
+        })
+    }
+
+    fn problem(&self, error: &rusqlite::Error) -> Problem {
+        database::problem(&self.path, error)
+    }
+
+    /// The migrations that the file lacks. A database of something else is refused.
+    fn missing_migrations(
+        &self,
+        connection: &Connection,
+    ) -> Result<&'static [migrate::Migration], Problem> {
+        let tables = "SELECT count(*), coalesce(sum(name = 'schema_migrations'), 0) \
+                      FROM sqlite_schema WHERE type = 'table'";
+        let applied = || -> Result<Option<Vec<migrate::Applied>>, rusqlite::Error> {
+            // The file is `recon` on a working connection and main on a direct one.
+            let schema = if connection.db_name(1).is_ok_and(|name| name == "recon") {
+                tables.replace("sqlite_schema", "recon.sqlite_schema")
+            } else {
+                tables.to_owned()
+            };
+            let (all, ours): (i64, i64) =
+                connection.query_row(&schema, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            if ours == 0 {
+                return Ok((all == 0).then(Vec::new));
+            }
+            connection
+                .prepare("SELECT version, name, checksum FROM schema_migrations ORDER BY version")?
+                .query_map([], |row| {
+                    Ok(migrate::Applied {
+                        version: row.get(0)?,
+                        name: row.get(1)?,
+                        checksum: row.get(2)?,
+                    })
+                })?
+                .collect::<Result<_, _>>()
+                .map(Some)
+        };
+        match applied().map_err(|error| self.problem(&error))? {
+            Some(applied) => migrate::pending(migrate::SQLITE, &applied)
+                .map_err(|problem| problem.in_file(&self.path)),
+            None => Err(Problem::store("not-a-store", "the database belongs to another program")
+                .in_file(&self.path)
+                .help("name another file with --store; this one is left as it is")),
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn url(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+
+    fn migrate(&self) -> Result<Vec<String>, Problem> {
+        let problem = |error: rusqlite::Error| self.problem(&error);
+        let mut connection = database::direct(&self.path, true).map_err(problem)?;
+        // One transaction, so that two programs that start together do it once.
+        let transaction = connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map_err(problem)?;
+        let missing = self.missing_migrations(&transaction)?;
+        let apply = || -> Result<(), rusqlite::Error> {
+            transaction.execute_batch(
+                "CREATE TABLE IF NOT EXISTS schema_migrations (\
+                     version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, \
+                     applied_at TEXT NOT NULL, program_version TEXT NOT NULL)",
+            )?;
+            for migration in missing {
+                transaction.execute_batch(migration.sql)?;
+                transaction.execute(
+                    "INSERT INTO schema_migrations VALUES \
+                     (?1, ?2, ?3, strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), ?4)",
+                    rusqlite::params![
+                        migration.version,
+                        migration.name,
+                        migration.checksum(),
+                        env!("CARGO_PKG_VERSION")
+                    ],
+                )?;
+            }
+            Ok(())
+        };
+        apply().map_err(problem)?;
+        transaction.commit().map_err(problem)?;
+        Ok(missing.iter().map(migrate::Migration::full_name).collect())
+    }
+
+    fn repair(&self) -> Result<Vec<RunId>, Problem> {
+        self.repair_runs(None)
+    }
+
+    fn lock(
+        &self,
+        job: &str,
+        batch_date: Date,
+        timeout: Duration,
+        progress: &dyn Progress,
+    ) -> Result<Box<dyn RunLock>, Problem> {
+        let lock = lock::take(&self.path, job, batch_date, timeout, progress)?;
+        // Whoever held the lock before and is still RUNNING is dead.
+        self.repair_runs(Some((job, batch_date)))?;
+        Ok(Box::new(lock))
+    }
+
+    fn sync_reason_codes(&self, codes: &[ReasonCode]) -> Result<(), Problem> {
+        self.sync_codes(codes)
+    }
+
+    fn create_run(&self, run: &NewRun) -> Result<(), Problem> {
+        self.insert_run(run)
+    }
+
+    fn resume_run(&self, run: RunId) -> Result<(), Problem> {
+        self.set_running(run)
+    }
+
+    fn fail_run(&self, run: RunId, reason: &str) -> Result<(), Problem> {
+        self.give_up(run, reason)
+    }
+
+    fn writer(&self, run: RunId) -> Result<Box<dyn Writer>, Problem> {
+        Ok(Box::new(writer::SqliteWriter::open(&self.path, run)?))
+    }
+
+    fn run(&self, run: RunId) -> Result<Option<RunRow>, Problem> {
+        self.find_run(run)
+    }
+
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
+        self.list_runs(filter)
+    }
+
+    fn each_record(
+        &self,
+        run: RunId,
+        each: &mut dyn FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        self.read_records(run, each)
+    }
+
+    fn each_difference(
+        &self,
+        run: RunId,
+        each: &mut dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        self.read_differences(run, each)
+    }
+
+    fn records_by_reference(
+        &self,
+        run: RunId,
+        reference: &str,
+    ) -> Result<Vec<OwnedRecord>, Problem> {
+        self.find_records(run, reference)
+    }
+
+    fn rejected(&self, run: RunId, limit: usize) -> Result<Vec<RejectedRow>, Problem> {
+        self.read_rejected(run, limit)
+    }
+
+    fn attribution_counts(&self, run: RunId) -> Result<Vec<AttributionCount>, Problem> {
+        self.count_attributions(run)
+    }
+
+    fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem> {
+        self.count_gates(run)
+    }
+
+    fn query(&self, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem> {
+        query::run(&self.path, sql, sink)
+    }
+}

@@ -1,0 +1,253 @@
+//! Runs and reason codes in SQLite: beginning, failing, repairing, listing.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::lock::{self, Attempt};
+use super::turns::delete_in_turns;
+use super::{SqliteStore, id_range};
+use crate::database::sqlite as database;
+use crate::diagnostic::Problem;
+use crate::domain::attribution::UNKNOWN;
+use crate::domain::run::IdClass;
+use crate::domain::{Date, ReasonCode, RunId, RunStatus, Stage};
+use crate::store::{NewRun, RunFilter, RunRow, stored};
+
+/// What the store itself needs to know of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunKey {
+    /// Its number, by which its rows are found.
+    pub run_no: i64,
+    /// How far it got.
+    pub stage: Option<Stage>,
+    /// Whether matched records are kept.
+    pub keep_all: bool,
+}
+
+/// Finds a run.
+pub(super) fn find_key(connection: &Connection, run: RunId) -> Result<RunKey, Problem> {
+    let found = connection
+        .query_row(
+            "SELECT run_no, stage, keep_all FROM recon_runs WHERE run_id = ?1",
+            [run.to_string()],
+            |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?)),
+        )
+        .optional()
+        .map_err(|error| Problem::store("store-failed", format!("the store failed ({error})")))?;
+    let (run_no, stage, keep_all) = found.ok_or_else(|| stored::no_such_run(run))?;
+    Ok(RunKey { run_no, stage: stored::read_stage(stage.as_deref())?, keep_all })
+}
+
+const RUN_COLUMNS: &str = "run_id, job, source_system_a, source_system_b, batch_date, start_time, \
+     end_time, status, stage, superseded_by, total_records, total_differences, layout, key_length, \
+     keep_all, metadata";
+
+fn read_run(row: &Row<'_>) -> Result<Result<RunRow, Problem>, rusqlite::Error> {
+    let text = |at: usize| row.get::<_, String>(at);
+    let optional = |at: usize| row.get::<_, Option<String>>(at);
+    let fields = stored::RunFields {
+        id: text(0)?,
+        job: text(1)?,
+        system_a: text(2)?,
+        system_b: text(3)?,
+        batch_date: text(4)?,
+        started: text(5)?,
+        ended: optional(6)?,
+        status: text(7)?,
+        stage: optional(8)?,
+        superseded_by: optional(9)?,
+        total_records: row.get(10)?,
+        total_differences: row.get(11)?,
+        layout: text(12)?,
+        key_length: row.get(13)?,
+        keep_all: row.get(14)?,
+        metadata: text(15)?,
+    };
+    Ok(fields.read())
+}
+
+/// Deletes what the unfinished command of a run wrote. A command that attributes leaves nothing
+/// behind: what it wrote does not show before its stage and is written anew by the next one.
+fn discard_unfinished(connection: &Connection, run: RunKey) -> Result<(), rusqlite::Error> {
+    let tables: &[&str] = match run.stage {
+        None => &["record_rows", "break_rows", "difference_rows", "reject_rows"],
+        Some(Stage::Ingested) => &["break_rows", "difference_rows"],
+        Some(Stage::Compared | Stage::Attributed) => &[],
+    };
+    tables
+        .iter()
+        .try_for_each(|table| delete_in_turns(connection, table, id_range(run.run_no), "1"))
+}
+
+/// Deletes the matched records of a run that keeps breaks only; they do not show any more.
+pub(super) fn trim(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
+    let matched = "NOT EXISTS (SELECT 1 FROM break_rows k WHERE k.id = record_rows.id)";
+    delete_in_turns(connection, "record_rows", id_range(run_no), matched)?;
+    connection.execute("UPDATE recon_runs SET trim_pending = 0 WHERE run_no = ?1", [run_no])?;
+    Ok(())
+}
+
+impl SqliteStore {
+    fn direct(&self) -> Result<Connection, Problem> {
+        database::direct(&self.path, false).map_err(|error| self.problem(&error))
+    }
+
+    pub(super) fn sync_codes(&self, codes: &[ReasonCode]) -> Result<(), Problem> {
+        let mut connection = self.connection()?;
+        let sync = |connection: &mut Connection| -> Result<(), rusqlite::Error> {
+            let transaction = connection
+                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let names: Vec<&str> = codes.iter().map(|code| code.code.as_str()).collect();
+            transaction.execute(
+                "UPDATE reason_codes SET is_active = 0 WHERE origin = 'file' AND code <> ?1 \
+                 AND is_active = 1 AND code NOT IN (SELECT value FROM json_each(?2))",
+                params![UNKNOWN, serde_json::json!(names).to_string()],
+            )?;
+            for code in codes {
+                transaction.execute(
+                    "INSERT INTO reason_codes (code, description, is_functional) \
+                     VALUES (?1, ?2, ?3) ON CONFLICT (code) DO UPDATE SET \
+                     description = excluded.description, is_functional = excluded.is_functional, \
+                     is_active = 1 WHERE origin = 'file'",
+                    params![code.code, code.description, code.functional],
+                )?;
+            }
+            transaction.commit()
+        };
+        sync(&mut connection).map_err(|error| self.problem(&error))
+    }
+
+    pub(super) fn insert_run(&self, run: &NewRun) -> Result<(), Problem> {
+        let key_length = i64::try_from(run.layout.key_len()).unwrap_or(i64::MAX);
+        self.connection()?
+            .execute(
+                "INSERT INTO recon_runs (run_id, job, source_system_a, source_system_b, \
+                 batch_date, start_time, status, metadata, layout, key_length, record_prefix, \
+                 difference_prefix, attribution_prefix, keep_all) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                params![
+                    run.id.to_string(),
+                    run.job,
+                    run.system_a,
+                    run.system_b,
+                    run.batch_date.to_string(),
+                    stored::time_text(run.started),
+                    RunStatus::Running.name(),
+                    run.metadata.to_string(),
+                    stored::layout_json(&run.layout).to_string(),
+                    key_length,
+                    run.id.prefix(IdClass::Record),
+                    run.id.prefix(IdClass::Difference),
+                    run.id.prefix(IdClass::Attribution),
+                    run.keep_all,
+                ],
+            )
+            .map_err(|error| self.problem(&error))?;
+        Ok(())
+    }
+
+    pub(super) fn set_running(&self, run: RunId) -> Result<(), Problem> {
+        let changed = self
+            .connection()?
+            .execute(
+                "UPDATE recon_runs SET status = ?2 WHERE run_id = ?1",
+                [run.to_string().as_str(), RunStatus::Running.name()],
+            )
+            .map_err(|error| self.problem(&error))?;
+        if changed == 0 { Err(stored::no_such_run(run)) } else { Ok(()) }
+    }
+
+    pub(super) fn give_up(&self, run: RunId, reason: &str) -> Result<(), Problem> {
+        let connection = self.direct()?;
+        let key = find_key(&connection, run)?;
+        discard_unfinished(&connection, key)
+            .and_then(|()| {
+                connection.execute(
+                    "UPDATE recon_runs SET status = ?2, \
+                     end_time = strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), \
+                     metadata = json_set(metadata, '$.failure', ?3) WHERE run_no = ?1",
+                    params![key.run_no, RunStatus::Failed.name(), reason],
+                )
+            })
+            .map_err(|error| self.problem(&error))?;
+        Ok(())
+    }
+
+    /// Marks the RUNNING runs of dead processes FAILED and ends what they left half done: of all
+    /// jobs' dates whose lock is free, or of the one whose lock the caller holds.
+    pub(super) fn repair_runs(&self, ours: Option<(&str, Date)>) -> Result<Vec<RunId>, Problem> {
+        let problem = |error: rusqlite::Error| self.problem(&error);
+        let (job, date) = ours.map(|(job, date)| (job, date.to_string())).unzip();
+        type Candidate = (String, String, String, bool);
+        let candidates: Vec<Candidate> = {
+            let connection = self.connection()?;
+            let mut statement = connection
+                .prepare(
+                    "SELECT run_id, job, batch_date, status = 'RUNNING' FROM recon_runs \
+                     WHERE (status = 'RUNNING' OR trim_pending = 1) \
+                     AND (?1 IS NULL OR job = ?1) AND (?2 IS NULL OR batch_date = ?2) \
+                     ORDER BY run_no",
+                )
+                .map_err(problem)?;
+            statement
+                .query_map(params![job, date], |row| row.try_into())
+                .and_then(Iterator::collect)
+                .map_err(problem)?
+        };
+        let mut repaired = Vec::new();
+        for (id, job, date, running) in candidates {
+            let run: RunId = id.parse().map_err(|_| stored::damaged("run_id", &id))?;
+            let date: Date = date.parse().map_err(|_| stored::damaged("batch_date", &date))?;
+            let _lock = match ours {
+                Some(_) => None,
+                None => match lock::try_take(&self.path, &job, date)? {
+                    Attempt::Taken(lock) => Some(lock),
+                    Attempt::HeldBy(_) => continue,
+                },
+            };
+            if running {
+                self.give_up(run, "its process ended without finishing")?;
+                repaired.push(run);
+            } else {
+                let connection = self.direct()?;
+                trim(&connection, find_key(&connection, run)?.run_no).map_err(problem)?;
+            }
+        }
+        Ok(repaired)
+    }
+
+    pub(super) fn find_run(&self, run: RunId) -> Result<Option<RunRow>, Problem> {
+        self.connection()?
+            .query_row(
+                &format!("SELECT {RUN_COLUMNS} FROM recon_runs WHERE run_id = ?1"),
+                [run.to_string()],
+                read_run,
+            )
+            .optional()
+            .map_err(|error| self.problem(&error))?
+            .transpose()
+    }
+
+    pub(super) fn list_runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
+        let limit = filter.limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1);
+        let connection = self.connection()?;
+        let list = || -> Result<Vec<Result<RunRow, Problem>>, rusqlite::Error> {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {RUN_COLUMNS} FROM recon_runs WHERE (?1 IS NULL OR job = ?1) \
+                     AND (?2 IS NULL OR batch_date = ?2) AND (NOT ?3 OR status <> 'FAILED') \
+                     ORDER BY start_time DESC, run_no DESC LIMIT ?4"
+                ))?
+                .query_map(
+                    params![
+                        filter.job,
+                        filter.batch_date.map(|date| date.to_string()),
+                        filter.not_failed,
+                        limit
+                    ],
+                    read_run,
+                )?
+                .collect()
+        };
+        list().map_err(|error| self.problem(&error))?.into_iter().collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! Transactions that take turns: a writer of many rows keeps SQLite's only write lock for a slice of
+//! time, then leaves a pause in which a waiting reviewer gets it.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+/// How long the lock is held at a stretch. A slice ends within a few hundred rows of this, and
+/// committing takes some more milliseconds: together less than the 100 ms that are promised.
+const SLICE: Duration = Duration::from_millis(70);
+/// The pause. Waiting connections look every millisecond; see [`crate::database::sqlite`].
+const PAUSE: Duration = Duration::from_millis(3);
+/// Rows between two looks at the clock.
+pub(super) const ROWS_PER_LOOK: usize = 256;
+
+/// Whose turn it is.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    began: Option<Instant>,
+    /// The lock was held for so long since the last pause.
+    held: Duration,
+    released: Option<Instant>,
+}
+
+impl Turns {
+    /// Begins a transaction, after a pause if one is due.
+    pub(super) fn begin(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        if let Some(released) = self.released {
+            let idle = released.elapsed();
+            if idle >= PAUSE {
+                self.held = Duration::ZERO;
+            } else if self.held >= SLICE {
+                std::thread::sleep(PAUSE.saturating_sub(idle));
+                self.held = Duration::ZERO;
+            }
+        }
+        connection.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
+        self.began = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Commits.
+    pub(super) fn end(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        connection.prepare_cached("COMMIT")?.raw_execute()?;
+        if let Some(began) = self.began.take() {
+            self.held += began.elapsed();
+        }
+        self.released = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Commits and begins again if the slice is over; called after every few rows.
+    pub(super) fn look(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        let over = self.began.is_some_and(|began| self.held + began.elapsed() >= SLICE);
+        if over {
+            self.end(connection)?;
+            self.begin(connection)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `write` for each item within transactions that take turns.
+    pub(super) fn each<T>(
+        &mut self,
+        connection: &Connection,
+        items: &[T],
+        mut write: impl FnMut(&T) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), rusqlite::Error> {
+        for chunk in items.chunks(ROWS_PER_LOOK) {
+            chunk.iter().try_for_each(&mut write)?;
+            self.look(connection)?;
+        }
+        Ok(())
+    }
+}
+
+/// Deletes the rows with ids from `range.0` to `range.1` of `table` for which `condition` holds, in
+/// slices, and does no harm if it is repeated.
+pub(super) fn delete_in_turns(
+    connection: &Connection,
+    table: &str,
+    range: (i64, i64),
+    condition: &str,
+) -> Result<(), rusqlite::Error> {
+    const IDS_AT_ONCE: i64 = 4_096;
+    let mut turns = Turns::default();
+    let bounds = format!("SELECT min(id), max(id) FROM {table} WHERE id BETWEEN ?1 AND ?2");
+    let delete = format!("DELETE FROM {table} WHERE id BETWEEN ?1 AND ?2 AND {condition}");
+    let (first, last): (Option<i64>, Option<i64>) =
+        connection.query_row(&bounds, range, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(mut first), Some(last)) = (first, last) else { return Ok(()) };
+    turns.begin(connection)?;
+    while first <= last {
+        let upto = last.min(first + IDS_AT_ONCE - 1);
+        connection.prepare_cached(&delete)?.execute((first, upto))?;
+        first = upto + 1;
+        turns.look(connection)?;
+    }
+    turns.end(connection)
+}

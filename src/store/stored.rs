@@ -1,0 +1,252 @@
+//! What both backends keep in the same form: layouts, times, references, and who holds a lock.
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::diagnostic::Problem;
+use crate::domain::evidence::write_json_string;
+use crate::domain::{Date, Field, Instant, Kind, Layout, RunId, RunStatus, Stage, Status};
+
+use super::{RecordKind, RunRow};
+
+/// A run as its columns hold it.
+pub(super) struct RunFields {
+    pub id: String,
+    pub job: String,
+    pub system_a: String,
+    pub system_b: String,
+    pub batch_date: String,
+    pub started: String,
+    pub ended: Option<String>,
+    pub status: String,
+    pub stage: Option<String>,
+    pub superseded_by: Option<String>,
+    pub total_records: i64,
+    pub total_differences: i64,
+    pub layout: String,
+    pub key_length: i64,
+    pub keep_all: bool,
+    pub metadata: String,
+}
+
+impl RunFields {
+    /// The run.
+    pub(super) fn read(self) -> Result<RunRow, Problem> {
+        let id = |text: &str| text.parse::<RunId>().map_err(|_| damaged("run_id", text));
+        Ok(RunRow {
+            id: id(&self.id)?,
+            job: self.job,
+            system_a: self.system_a,
+            system_b: self.system_b,
+            batch_date: self
+                .batch_date
+                .parse()
+                .map_err(|_| damaged("batch_date", &self.batch_date))?,
+            started: read_time(&self.started)?,
+            ended: self.ended.as_deref().map(read_time).transpose()?,
+            status: RunStatus::from_name(&self.status)
+                .ok_or_else(|| damaged("status", &self.status))?,
+            stage: read_stage(self.stage.as_deref())?,
+            superseded_by: self.superseded_by.as_deref().map(id).transpose()?,
+            total_records: self.total_records.cast_unsigned(),
+            total_differences: self.total_differences.cast_unsigned(),
+            layout: read_layout(&self.layout, self.key_length)?,
+            keep_all: self.keep_all,
+            metadata: serde_json::from_str(&self.metadata)
+                .map_err(|error| damaged("metadata", &error.to_string()))?,
+        })
+    }
+}
+
+/// The stage of this name.
+pub(super) fn read_stage(name: Option<&str>) -> Result<Option<Stage>, Problem> {
+    name.map(|name| Stage::from_name(name).ok_or_else(|| damaged("stage", name))).transpose()
+}
+
+/// The value with the number `code` in `column`.
+pub(super) fn read_code<T>(
+    column: &str,
+    code: i64,
+    from_code: impl Fn(u8) -> Option<T>,
+) -> Result<T, Problem> {
+    u8::try_from(code).ok().and_then(from_code).ok_or_else(|| damaged(column, &code.to_string()))
+}
+
+/// Side B's evidence: a pair without a text of its own has side A's.
+pub(super) fn side_b<'a>(
+    kind: RecordKind,
+    a: Option<&'a str>,
+    b: Option<&'a str>,
+) -> Option<&'a str> {
+    if kind == RecordKind::Pair { b.or(a) } else { b }
+}
+
+/// Whether people have decided an attribution or hold it in a proposal.
+pub(super) fn held_by_people(status: Status, locked: bool, person: bool) -> bool {
+    locked || person || matches!(status, Status::Pending | Status::Rejected)
+}
+
+/// Line and byte offset, where both are known.
+pub(super) fn place(line: Option<i64>, offset: Option<i64>) -> Option<(u64, u64)> {
+    Some((line?.cast_unsigned(), offset?.cast_unsigned()))
+}
+
+/// The layout as the JSON array that `recon_runs.layout` holds.
+pub(super) fn layout_json(layout: &Layout) -> serde_json::Value {
+    let field = |field: &Field| json!({ "name": field.name, "kind": field.kind.name() });
+    layout.fields().iter().map(field).collect()
+}
+
+/// The layout behind [`layout_json`].
+pub(super) fn read_layout(json: &str, key_length: i64) -> Result<Layout, Problem> {
+    #[derive(serde::Deserialize)]
+    struct StoredField {
+        name: String,
+        kind: Kind,
+    }
+    let fields: Vec<StoredField> =
+        serde_json::from_str(json).map_err(|error| damaged("layout", &error.to_string()))?;
+    let fields: Vec<Field> =
+        fields.into_iter().map(|field| Field { name: field.name, kind: field.kind }).collect();
+    match usize::try_from(key_length) {
+        Ok(key_len) if (1..=fields.len()).contains(&key_len) => Ok(Layout::new(fields, key_len)),
+        _ => Err(damaged("key_length", &key_length.to_string())),
+    }
+}
+
+/// A column that holds what recon never writes.
+pub(super) fn damaged(column: &str, found: &str) -> Problem {
+    Problem::store("store-damaged", format!("the store holds a {column} that is none: {found}"))
+        .help("it was changed by another hand, or it is damaged")
+}
+
+/// A run that is not there.
+pub(super) fn no_such_run(run: RunId) -> Problem {
+    Problem::store("no-such-run", format!("there is no run {run} in the store"))
+        .help("`recon runs list` shows the runs")
+}
+
+/// A run that another process took from under a writer.
+pub(super) fn lost_run(run: RunId) -> Problem {
+    Problem::store("run-lost", format!("the run {run} is no longer this command's"))
+        .help("another process marked it FAILED while this one seemed to be gone; run it again")
+}
+
+/// A reason that the catalogue lacks.
+pub(super) fn unknown_reason(code: &str) -> Problem {
+    Problem::inconsistent(
+        "unknown-reason",
+        format!("the reason `{code}` is not in the store's catalogue"),
+    )
+}
+
+/// A moment as text in which the order of texts is the order of moments. PostgreSQL keeps
+/// microseconds, so both do.
+pub(super) fn time_text(instant: Instant) -> String {
+    let whole = Instant::new(instant.seconds(), 0).to_string();
+    let whole = whole.trim_end_matches('Z');
+    format!("{whole}.{:06}Z", instant.nanoseconds() / 1_000)
+}
+
+/// The moment behind [`time_text`].
+pub(super) fn read_time(text: &str) -> Result<Instant, Problem> {
+    Instant::parse_rfc3339_utc(text).ok_or_else(|| damaged("time", text))
+}
+
+/// The name of the lock on a job's date: 32 bytes that no two share.
+pub(super) fn lock_name(job: &str, batch_date: Date) -> [u8; 32] {
+    Sha256::digest(format!("{job}\0{batch_date}")).into()
+}
+
+/// The lock on a job's date was not to be had.
+pub(super) fn locked(job: &str, batch_date: Date, holder: &str, seconds: u64) -> Problem {
+    Problem::store(
+        "locked",
+        format!("job {job}, {batch_date}, is locked: held by {holder}, waited {seconds} s"),
+    )
+    .help("wait for it to end, or wait longer with --lock-timeout")
+}
+
+/// How the evidence array of a side with this reference begins: up to the end of the key, then `,`
+/// or `]`. `None` if no key of this layout is written so.
+pub(super) fn evidence_starts(layout: &Layout, reference: &str) -> Option<[String; 2]> {
+    let mut parts = vec![String::new()];
+    let mut characters = reference.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '|' => parts.push(String::new()),
+            '\\' => parts.last_mut()?.push(characters.next()?),
+            plain => parts.last_mut()?.push(plain),
+        }
+    }
+    if parts.len() != layout.key_len() {
+        return None;
+    }
+    let mut start = String::new();
+    for (part, field) in parts.iter().zip(layout.fields()) {
+        start.push(if start.is_empty() { '[' } else { ',' });
+        match field.kind {
+            Kind::Integer => start.push_str(&part.parse::<i128>().ok()?.to_string()),
+            Kind::Boolean => start.push_str(&part.parse::<bool>().ok()?.to_string()),
+            Kind::Text | Kind::Decimal | Kind::Date | Kind::Datetime => {
+                write_json_string(part, &mut start);
+            }
+        }
+    }
+    Some([format!("{start},"), format!("{start}]")])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Cell, Cells, Row, evidence, key};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_layout_reads_back() {
+        let field = |kind: Kind| Field { name: format!("a \"{kind}\""), kind };
+        let layout = Layout::new(Kind::ALL.into_iter().map(field).collect(), 2);
+        assert_eq!(read_layout(&layout_json(&layout).to_string(), 2), Ok(layout));
+        for (text, key_length) in [("[]", 1), ("{}", 1), (r#"[{"name":"x","kind":"text"}]"#, 2)] {
+            assert_eq!(read_layout(text, key_length).unwrap_err().code, "store-damaged");
+        }
+    }
+
+    #[test]
+    fn times_sort_as_texts() {
+        let early = time_text(Instant::new(1_700_000_000, 0));
+        let late = time_text(Instant::new(1_700_000_000, 1_999));
+        assert_eq!(early, "2023-11-14T22:13:20.000000Z");
+        assert!(early < late);
+        assert_eq!(read_time(&late), Ok(Instant::new(1_700_000_000, 1_000)));
+    }
+
+    #[test]
+    fn a_reference_that_no_key_has_finds_nothing() {
+        let field = |kind: Kind| Field { name: kind.name().into(), kind };
+        let layout = Layout::new(vec![field(Kind::Text), field(Kind::Integer)], 2);
+        for reference in ["", "a", "a|b", "a|1|2", "a|1\\", "a\\|1"] {
+            assert_eq!(evidence_starts(&layout, reference), None, "{reference}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_start_of_evidence_is_found_by_its_reference(
+            text: String, number: i128, truth: bool, rest in 0usize..2,
+        ) {
+            let fields = [Kind::Text, Kind::Integer, Kind::Boolean, Kind::Text];
+            let fields: Vec<Field> =
+                fields.iter().map(|kind| Field { name: kind.to_string(), kind: *kind }).collect();
+            let layout = Layout::new(fields[..3 + rest].to_vec(), 3);
+            let cells =
+                [Cell::Text(&text), Cell::Integer(number), Cell::Boolean(truth), Cell::Text("x")];
+            let row = Row::of(cells.into_iter().take(3 + rest));
+            let mut json = String::new();
+            evidence::write(Cells::new(&row.cells), &mut json);
+            let reference = key::reference(Cells::new(&row.cells), 3);
+            let starts = evidence_starts(&layout, &reference).unwrap();
+            prop_assert!(starts.iter().any(|start| json.starts_with(start.as_str())), "{json}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! One story, told to both stores by the same functions.
+
+mod fixture;
+mod lock;
+mod sqlite;
+mod story;
+
+use std::path::Path;
+
+use recon::database::StoreUrl;
+use recon::store::{Opening, Store, open};
+
+/// A place for a store of one test.
+pub struct Place {
+    pub url: StoreUrl,
+    /// Removed with the test.
+    _folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // A name that needs care in a URI.
+        let url = StoreUrl::parse("sqlite:re con%20#?.db", folder.path()).unwrap();
+        Self { url, _folder: folder }
+    }
+
+    pub fn postgres() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = StoreUrl::parse(&crate::postgres::new_database(), Path::new("")).unwrap();
+        Self { url, _folder: folder }
+    }
+
+    pub fn open(&self) -> Box<dyn Store> {
+        open(&self.url, Opening::Create).unwrap_or_else(|problem| panic!("{problem}"))
+    }
+}
+
+impl Place {
+    /// Runs statements as somebody with all rights would; unqualified names are the store's.
+    /// `number_is` and boolean literals stand for what the backend calls them.
+    pub fn try_execute(&self, sql: &str) -> Result<(), String> {
+        match &self.url {
+            StoreUrl::Sqlite(path) => {
+                let sql = sql.replace("number_is", "(id & 68719476735)");
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.execute_batch(&sql).map_err(|error| error.to_string())
+            }
+            StoreUrl::Postgres(url) => {
+                let sql = sql.replace("number_is", "number");
+                let connector = recon::database::postgres::Connector::new(url).unwrap();
+                let mut client = connector.connect().unwrap();
+                client.batch_execute(&sql).map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    /// As [`Place::try_execute`], which must succeed.
+    pub fn execute(&self, sql: &str) {
+        self.try_execute(sql).unwrap_or_else(|error| panic!("{error}\n{sql}"));
+    }
+}
+
+/// A test for each backend that hands a fresh place to the function of this name.
+macro_rules! told_to_both {
+    ($($name:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[test] fn $name() { super::$name(&super::super::Place::sqlite()); })+
+        }
+        mod on_postgres {
+            $(#[test] fn $name() { super::$name(&super::super::Place::postgres()); })+
+        }
+    };
+}
+pub(crate) use told_to_both;

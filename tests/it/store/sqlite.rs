@@ -1,0 +1,155 @@
+//! What only a file can do, or suffer.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use recon::database::StoreUrl;
+use recon::store::{Batch, Opening, RecordKind, RecordRow, open};
+
+use super::Place;
+use super::fixture::{codes, new_run, run_in_one_pass};
+
+fn path(place: &Place) -> PathBuf {
+    match &place.url {
+        StoreUrl::Sqlite(path) => path.clone(),
+        StoreUrl::Postgres(_) => unreachable!(),
+    }
+}
+
+/// The steps of a statement's plan, by a plain connection without anything of ours.
+fn plan(place: &Place, sql: &str) -> String {
+    let connection = rusqlite::Connection::open(path(place)).unwrap();
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let steps = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+    steps.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+}
+
+#[test]
+fn a_condition_on_the_run_reads_that_run_only() {
+    let place = Place::sqlite();
+    drop(place.open());
+    for view in ["recon_records", "data_differences", "attributions", "rejected_rows"] {
+        let plan = plan(&place, &format!("SELECT * FROM {view} WHERE run_id = 'x'"));
+        assert!(plan.contains("SEARCH r USING INDEX"), "{view}: {plan}");
+        let rows = plan.contains("SEARCH x USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)")
+            || plan.contains("SEARCH d USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
+        assert!(rows, "{view}: {plan}");
+    }
+}
+
+#[test]
+fn views_joined_by_their_ids_get_an_index() {
+    let place = Place::sqlite();
+    drop(place.open());
+    let plan = plan(
+        &place,
+        "SELECT * FROM data_differences d JOIN recon_records r ON r.record_id = d.record_id \
+         JOIN attributions a ON a.diff_id = d.diff_id WHERE d.run_id = 'x'",
+    );
+    assert_eq!(plan.matches("USING AUTOMATIC").count(), 2, "{plan}");
+}
+
+#[test]
+fn a_plain_connection_reads_the_views() {
+    let place = Place::sqlite();
+    run_in_one_pass(&*place.open(), &new_run("job", 0, true));
+    let connection = rusqlite::Connection::open(path(&place)).unwrap();
+    let amounts: String = connection
+        .query_row(
+            "SELECT group_concat(normalized_data_b ->> 'amount', ' ') FROM recon_records",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(amounts, "1.00 1.000 1.01 0.01");
+    let long: String = connection
+        .query_row("SELECT normalized_data_a -> 'account' FROM recon_records", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(long, super::fixture::BIG.to_string());
+}
+
+#[test]
+fn others_write_while_a_run_is_written() {
+    let place = Place::sqlite();
+    let (store, reviewer) = (place.open(), place.open());
+    let run = new_run("job", 0, true);
+    store.create_run(&run).unwrap();
+    let mut writer = store.writer(run.id).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let others = scope.spawn(|| {
+            let mut written = 0;
+            while !done.load(Ordering::Relaxed) {
+                reviewer.sync_reason_codes(&codes()).unwrap();
+                written += 1;
+            }
+            written
+        });
+        for start in 0..10 {
+            let mut batch = Batch::default();
+            let a = Some(batch.push(&format!("[\"{}\"]", "x".repeat(100))));
+            for at in 1..=10_000 {
+                batch.records.push(RecordRow {
+                    number: start * 10_000 + at,
+                    kind: RecordKind::Pair,
+                    a,
+                    b: None,
+                    gate: None,
+                    broken: false,
+                    partner_rejected: false,
+                    place_a: None,
+                    place_b: None,
+                });
+            }
+            writer.write(&batch).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(others.join().unwrap() > 0);
+    });
+}
+
+#[test]
+fn a_file_that_is_no_store_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = StoreUrl::parse("sqlite:x.db", folder.path()).unwrap();
+    let file = folder.path().join("x.db");
+    let text = "not a database, but long enough to look like a header of one. ".repeat(20);
+    std::fs::write(&file, &text).unwrap();
+    assert_eq!(open(&url, Opening::Create).err().unwrap().code, "store-corrupt");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    std::fs::remove_file(&file).unwrap();
+    let foreign = rusqlite::Connection::open(&file).unwrap();
+    foreign.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    let problem = open(&url, Opening::Create).err().unwrap();
+    assert_eq!(problem.code, "not-a-store");
+    assert_eq!(problem.place.unwrap().file, file);
+}
+
+#[test]
+fn a_missing_folder_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = StoreUrl::parse("sqlite:no/such/folder/x.db", folder.path()).unwrap();
+    let problem = open(&url, Opening::Create).err().unwrap();
+    assert_eq!(problem.code, "store-missing");
+    assert!(!folder.path().join("no").exists());
+}
+
+#[test]
+fn a_damaged_file_is_told_from_a_missing_one() {
+    let place = Place::sqlite();
+    let run = new_run("job", 0, true);
+    run_in_one_pass(&*place.open(), &run);
+    let file = path(&place);
+    let length = std::fs::metadata(&file).unwrap().len();
+    let mut bytes = std::fs::read(&file).unwrap();
+    // Everything behind the first page, which holds the header.
+    bytes[8_192..].fill(0xa5);
+    assert!(length > 8_192);
+    std::fs::write(&file, bytes).unwrap();
+    let problem = open(&place.url, Opening::Existing)
+        .and_then(|store| store.gate_counts(run.id))
+        .err()
+        .unwrap();
+    assert_eq!(problem.code, "store-corrupt");
+    assert!(problem.help.is_some());
+}

@@ -1,0 +1,728 @@
+//! Runs from their first row to their successor.
+
+use recon::domain::gate::Gate;
+use recon::domain::run::IdClass;
+use recon::domain::{
+    Cells, DiffType, ReasonCode, RunStatus, Severity, Stage, Status, evidence, key,
+};
+use recon::store::{Batch, DifferenceRow, NewRun, Opening, RecordKind, RunFilter, Store, open};
+use serde_json::{Value as Json, json};
+
+use super::fixture::{
+    Content, attribute, batches, codes, column, date, diff, differences, ingest, layout, new_run,
+    outcome, query, records, rejected, row, rows, run_in_one_pass, write,
+};
+use super::{Place, told_to_both};
+
+told_to_both![
+    a_new_store_is_migrated_once,
+    one_pass_and_three_commands_store_the_same,
+    views_show_what_was_written,
+    every_code_shows_under_its_name,
+    rows_read_back_as_they_were_written,
+    nothing_shows_before_a_command_ends,
+    a_dropped_writer_is_repaired,
+    a_failed_command_leaves_the_stage_before,
+    only_breaks_are_kept_where_that_is_asked,
+    the_newest_attributed_run_is_current,
+    attributing_again_spares_people,
+    runs_are_listed_newest_first,
+    reason_codes_follow_the_file,
+    a_reason_that_nobody_declared_is_refused,
+    only_reading_statements_are_answered,
+    answers_keep_their_types,
+    an_existing_store_is_not_made,
+    the_audit_trail_only_grows,
+    a_thousand_rows_of_several_batches,
+];
+
+fn a_new_store_is_migrated_once(place: &Place) {
+    let store = open(&place.url, Opening::Unmigrated).unwrap();
+    let names = store.migrate().unwrap();
+    assert_eq!(names.first().map(String::as_str), Some("0001_runs"));
+    assert_eq!(store.migrate().unwrap(), Vec::<String>::new());
+    let versions = column(&*store, "SELECT name FROM recon.schema_migrations ORDER BY version");
+    assert_eq!(versions.len(), names.len());
+}
+
+/// All that people see of a run, without what differs from run to run.
+fn everything(store: &dyn Store, run: &NewRun) -> Json {
+    let id = run.id;
+    let records = rows(
+        store,
+        &format!(
+            "SELECT source_a_ref_id, source_b_ref_id, normalized_data_a, normalized_data_b, \
+             line_a, offset_a, line_b, offset_b, gate_status, kind, partner_rejected, is_break, \
+             record_number FROM recon.recon_records WHERE run_id = '{id}' ORDER BY record_id"
+        ),
+    );
+    let differences = rows(
+        store,
+        &format!(
+            "SELECT d.record_number, field_name, value_a, value_b, diff_type, severity, \
+             r.source_a_ref_id, c.code, c.is_functional, confidence_score, a.status, assigned_by, \
+             is_locked, version, explanation \
+             FROM recon.data_differences d \
+             JOIN recon.attributions a ON a.diff_id = d.diff_id \
+             JOIN recon.recon_records r ON r.record_id = d.record_id \
+             JOIN recon.reason_codes c ON c.reason_id = a.reason_id \
+             WHERE d.run_id = '{id}' ORDER BY d.diff_id"
+        ),
+    );
+    let rejected = rows(
+        store,
+        &format!(
+            "SELECT side, line, code, text, message, key FROM recon.rejected_rows \
+             WHERE run_id = '{id}' ORDER BY rejected_row_id"
+        ),
+    );
+    let run = rows(
+        store,
+        &format!(
+            "SELECT job, source_system_a, source_system_b, batch_date, start_time, end_time, \
+             status, stage, superseded_by, total_records, total_differences, metadata \
+             FROM recon.recon_runs WHERE run_id = '{id}'"
+        ),
+    );
+    json!({ "run": run, "records": records, "differences": differences, "rejected": rejected })
+}
+
+fn one_pass_and_three_commands_store_the_same(place: &Place) {
+    let store = place.open();
+    let (whole, steps) = (new_run("one", 0, true), new_run("three", 0, true));
+    run_in_one_pass(&*store, &whole);
+    ingest(&*store, &steps);
+    diff(&*store, &steps);
+    attribute(&*store, &steps);
+    let mut expected = everything(&*store, &whole);
+    assert_eq!(expected["records"].as_array().map(Vec::len), Some(records().len()));
+    assert_eq!(expected["differences"].as_array().map(Vec::len), Some(differences().len()));
+    assert_eq!(expected["rejected"].as_array().map(Vec::len), Some(rejected().len()));
+    expected["run"][0][0] = json!("three");
+    assert_eq!(everything(&*store, &steps), expected);
+}
+
+fn views_show_what_was_written(place: &Place) {
+    let store = place.open();
+    let run = new_run("job", 0, true);
+    run_in_one_pass(&*store, &run);
+    let shown = rows(
+        &*store,
+        "SELECT record_id, source_a_ref_id, source_b_ref_id, normalized_data_a, \
+         normalized_data_b, gate_status, ingested_at, run_id \
+         FROM recon.recon_records ORDER BY record_id",
+    );
+    for ((told, number), shown) in records().iter().zip(1..).zip(&shown) {
+        let side = |row: &Option<recon::domain::Row>| match row {
+            None => (Json::Null, Json::Null),
+            Some(row) => {
+                let cells = Cells::new(&row.cells);
+                (json!(key::reference(cells, 2)), evidence::object(&layout(), cells))
+            }
+        };
+        let ((ref_a, mut data_a), (ref_b, data_b)) = (side(&told.a), side(&told.b));
+        if let (true, Some(note)) = (store.url().starts_with("postgres"), data_a.get_mut("note")) {
+            // JSONB has no character NUL.
+            *note = json!(note.as_str().unwrap().replace('\0', "\u{fffd}"));
+        }
+        let gate = told.gate.unwrap_or(Gate::Passed).name();
+        let id = run.id.derived(IdClass::Record, number).to_string();
+        let ended = "2026-01-15T01:03:20.123456Z";
+        let expected = json!([id, ref_a, ref_b, data_a, data_b, gate, ended, run.id.to_string()]);
+        assert_eq!(&json!(shown), &expected, "record {number}");
+    }
+    let ids = rows(
+        &*store,
+        "SELECT d.diff_id, d.record_id, a.attribution_id, a.diff_id, d.created_at, a.assigned_at \
+         FROM recon.data_differences d, recon.attributions a \
+         WHERE a.diff_id = d.diff_id AND a.run_id = d.run_id ORDER BY d.diff_id",
+    );
+    for ((told, number), ids) in differences().iter().zip(1..).zip(&ids) {
+        let id = |class, number| run.id.derived(class, number).to_string();
+        let time = "2026-01-15T01:03:20.123456Z";
+        let expected = json!([
+            id(IdClass::Difference, number),
+            id(IdClass::Record, told.0),
+            id(IdClass::Attribution, number),
+            id(IdClass::Difference, number),
+            time,
+            time
+        ]);
+        assert_eq!(json!(ids), expected);
+    }
+    assert_eq!(ids.len(), differences().len());
+}
+
+fn every_code_shows_under_its_name(place: &Place) {
+    let store = place.open();
+    let run = new_run("job", 0, true);
+    store.create_run(&run).unwrap();
+    let mut writer = store.writer(run.id).unwrap();
+    let mut batch = Batch::default();
+    let text = batch.push("[\"x\",1,null,null,null,null,null]");
+    for (number, kind) in (1..).zip(RecordKind::ALL) {
+        let row = recon::store::RecordRow {
+            number,
+            kind: *kind,
+            a: Some(text),
+            b: Some(text),
+            gate: None,
+            broken: true,
+            partner_rejected: false,
+            place_a: None,
+            place_b: None,
+        };
+        batch.records.push(row);
+    }
+    for (number, diff_type) in (1..).zip(DiffType::ALL) {
+        let at = number as usize % 4;
+        batch.differences.push(DifferenceRow {
+            number,
+            record: 1,
+            field: recon::domain::FieldRef::Field(at as u16),
+            diff_type: *diff_type,
+            severity: Severity::ALL[at],
+            value_a: None,
+            value_b: None,
+            attribution: Some(recon::store::AttributionRow {
+                reason: batch.push("UNKNOWN"),
+                confidence: recon::domain::Confidence::ZERO,
+                // PENDING asks for a lock, which only people set.
+                status: [Status::Unknown, Status::Accepted, Status::Rejected, Status::Unknown][at],
+                assigned_by: batch.push("NONE"),
+                explanation: None,
+            }),
+        });
+    }
+    writer.write(&batch).unwrap();
+    writer.finish(&outcome(Stage::Attributed)).unwrap();
+    let kinds = column(&*store, "SELECT kind FROM recon.recon_records ORDER BY record_number");
+    assert_eq!(kinds, RecordKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>());
+    let shown = rows(
+        &*store,
+        "SELECT diff_type, severity, field_name FROM recon.data_differences ORDER BY diff_id",
+    );
+    for (row, number) in shown.iter().zip(1usize..) {
+        let expected = json!([
+            DiffType::ALL[number - 1].name(),
+            Severity::ALL[number % 4].name(),
+            layout().fields()[number % 4].name
+        ]);
+        assert_eq!(&json!(row), &expected);
+    }
+    assert_eq!(shown.len(), DiffType::ALL.len());
+    let statuses =
+        column(&*store, "SELECT DISTINCT status FROM recon.attributions ORDER BY status");
+    assert_eq!(statuses, ["ACCEPTED", "REJECTED", "UNKNOWN"]);
+}
+
+fn rows_read_back_as_they_were_written(place: &Place) {
+    let store = place.open();
+    let run = new_run("job", 0, true);
+    run_in_one_pass(&*store, &run);
+    let told = records();
+    let cells = |text: Option<&str>| {
+        text.map(|text| {
+            let mut cells = Vec::new();
+            evidence::read(&layout(), text, &mut cells).unwrap();
+            cells
+        })
+    };
+    let mut number = 0;
+    store
+        .each_record(run.id, &mut |record| {
+            let told = &told[number];
+            number += 1;
+            assert_eq!((record.number, record.kind), (number as u64, told.kind));
+            assert_eq!(cells(record.a), told.a.as_ref().map(|row| row.cells.clone()));
+            assert_eq!(cells(record.b), told.b.as_ref().map(|row| row.cells.clone()));
+            assert_eq!(record.partner_rejected, told.partner_rejected);
+            let line = told.a.as_ref().map(|_| (number as u64 + 1, 100 * number as u64));
+            assert_eq!(record.place_a, line);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(number, told.len());
+    let mut seen = Vec::new();
+    store
+        .each_difference(run.id, &mut |difference, record| {
+            let (told_record, field, diff_type, severity, a, b, attribution) =
+                differences()[seen.len()];
+            assert_eq!((record.number, difference.field), (told_record, field));
+            assert_eq!((difference.diff_type, difference.severity), (diff_type, severity));
+            assert_eq!((difference.value_a, difference.value_b), (a, b));
+            let stored = difference.attribution.unwrap();
+            let stored = (
+                stored.reason,
+                stored.confidence,
+                stored.status,
+                stored.assigned_by,
+                stored.explanation.map(|text| text.replace(' ', "")),
+            );
+            let explanation = attribution.4.map(|text| text.replace(' ', ""));
+            let (reason, confidence, status, by, _) = attribution;
+            assert_eq!(stored, (reason, confidence, status, by, explanation));
+            seen.push(difference.number);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
+    let reference = key::reference(Cells::new(&row("T3", super::fixture::amount(1), recon::domain::Cell::Null).cells), 2);
+    let found = store.records_by_reference(run.id, &reference).unwrap();
+    assert_eq!(found.iter().map(|record| record.number).collect::<Vec<_>>(), [3, 6]);
+    assert_eq!(found[0].gate, Some(Gate::Passed));
+    assert_eq!(found[0].differences.len(), 1);
+    assert_eq!(found[0].differences[0].attribution.as_ref().unwrap().reason, "ROUNDING");
+    assert_eq!(store.records_by_reference(run.id, "T3").unwrap(), []);
+    let odd = key::reference(Cells::new(&told[1].a.as_ref().unwrap().cells), 2);
+    assert_eq!(store.records_by_reference(run.id, &odd).unwrap().len(), 1);
+    let lines: Vec<_> = store.rejected(run.id, 10).unwrap();
+    let mut expected = rejected();
+    expected.rotate_left(1);
+    expected.swap(0, 1);
+    assert_eq!(lines, expected);
+    assert_eq!(store.rejected(run.id, 1).unwrap().len(), 1);
+    assert_eq!(store.gate_counts(run.id).unwrap(), (3, 4));
+    let counts = store.attribution_counts(run.id).unwrap();
+    let counts: Vec<_> = counts
+        .iter()
+        .map(|count| (count.reason.as_str(), count.functional, count.status, count.count))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            ("MISSING_SOURCE_B", false, Status::Accepted, 1),
+            ("ROUNDING", true, Status::Accepted, 2),
+            ("UNKNOWN", false, Status::Unknown, 3)
+        ]
+    );
+    let stored = store.run(run.id).unwrap().unwrap();
+    assert_eq!((stored.id, &stored.layout, stored.started), (run.id, &run.layout, run.started));
+    assert_eq!(stored.metadata, outcome(Stage::Attributed).metadata);
+    assert_eq!(stored.ended, Some(outcome(Stage::Attributed).ended));
+}
+
+fn visible(store: &dyn Store) -> Vec<String> {
+    ["recon_records", "data_differences", "attributions", "rejected_rows"]
+        .iter()
+        .flat_map(|view| column(store, &format!("SELECT count(*) FROM recon.{view}")))
+        .collect()
+}
+
+fn nothing_shows_before_a_command_ends(place: &Place) {
+    let store = place.open();
+    let run = new_run("job", 0, true);
+    store.sync_reason_codes(&codes()).unwrap();
+    store.create_run(&run).unwrap();
+    let stages = [
+        (Content { records: true, ..Content::default() }, Stage::Ingested, ["7", "0", "0", "3"]),
+        (Content { compared: true, ..Content::default() }, Stage::Compared, ["7", "6", "0", "3"]),
+        (
+            Content { attributed: true, ..Content::default() },
+            Stage::Attributed,
+            ["7", "6", "6", "3"],
+        ),
+    ];
+    let mut before = ["0", "0", "0", "0"];
+    for (content, stage, after) in stages {
+        let mut writer = store.writer(run.id).unwrap();
+        for batch in batches(content) {
+            writer.write(&batch).unwrap();
+            assert_eq!(visible(&*store), before, "{stage}");
+        }
+        let gates = column(&*store, "SELECT count(gate_status) FROM recon.recon_records");
+        assert_eq!(gates, ["0"]);
+        writer.finish(&outcome(stage)).unwrap();
+        assert_eq!(visible(&*store), after, "{stage}");
+        before = after;
+        store.resume_run(run.id).unwrap();
+    }
+}
+
+fn a_dropped_writer_is_repaired(place: &Place) {
+    let store = place.open();
+    let (done, dead) = (new_run("other", 0, true), new_run("job", 1, true));
+    run_in_one_pass(&*store, &done);
+    let untouched = everything(&*store, &done);
+    store.create_run(&dead).unwrap();
+    let mut writer = store.writer(dead.id).unwrap();
+    let content = Content { records: true, compared: true, attributed: true };
+    for batch in batches(content) {
+        writer.write(&batch).unwrap();
+    }
+    drop(writer);
+    assert_eq!(store.repair().unwrap(), [dead.id]);
+    assert_eq!(store.repair().unwrap(), []);
+    assert_eq!(store.run(dead.id).unwrap().unwrap().status, RunStatus::Failed);
+    assert_eq!(store.run(dead.id).unwrap().unwrap().stage, None);
+    assert_eq!(everything(&*store, &done), untouched);
+    for table in ["record_rows", "difference_rows", "break_rows", "reject_rows"] {
+        let count = column(&*store, &format!("SELECT count(*) FROM recon.{table}"));
+        let left = match table {
+            "record_rows" => records().len(),
+            "difference_rows" => differences().len(),
+            "break_rows" => records().iter().filter(|told| told.broken()).count(),
+            _ => rejected().len(),
+        };
+        assert_eq!(count, [left.to_string()], "{table}");
+    }
+}
+
+fn a_failed_command_leaves_the_stage_before(place: &Place) {
+    let store = place.open();
+    let run = new_run("job", 0, true);
+    ingest(&*store, &run);
+    let before = everything(&*store, &run);
+    store.resume_run(run.id).unwrap();
+    let mut writer = store.writer(run.id).unwrap();
+    for batch in batches(Content { compared: true, ..Content::default() }) {
+        writer.write(&batch).unwrap();
+    }
+    drop(writer);
+    store.fail_run(run.id, "the disk is full").unwrap();
+    let failed = store.run(run.id).unwrap().unwrap();
+    assert_eq!((failed.status, failed.stage), (RunStatus::Failed, Some(Stage::Ingested)));
+    assert_eq!(failed.metadata["failure"], "the disk is full");
+    assert_eq!(everything(&*store, &run)["records"], before["records"]);
+    diff(&*store, &run);
+    attribute(&*store, &run);
+    assert_eq!(store.gate_counts(run.id).unwrap(), (3, 4));
+    // What took a run away is noticed by its writer.
+    store.resume_run(run.id).unwrap();
+    let writer = store.writer(run.id).unwrap();
+    store.fail_run(run.id, "somebody else").unwrap();
+    assert_eq!(writer.finish(&outcome(Stage::Attributed)).unwrap_err().code, "run-lost");
+}
+
+fn only_breaks_are_kept_where_that_is_asked(place: &Place) {
+    let store = place.open();
+    let run = new_run("job", 0, false);
+    ingest(&*store, &run);
+    assert_eq!(visible(&*store)[0], "7");
+    diff(&*store, &run);
+    assert_eq!(visible(&*store), ["5", "6", "0", "3"]);
+    assert_eq!(column(&*store, "SELECT count(*) FROM recon.record_rows"), ["5"]);
+    assert_eq!(column(&*store, "SELECT trim_pending FROM recon.recon_runs"), ["0"]);
+    let mut numbers = Vec::new();
+    store
+        .each_record(run.id, &mut |record| {
+            numbers.push(record.number);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(numbers, [3, 4, 5, 6, 7]);
+    attribute(&*store, &run);
+    // The matched ones still count.
+    assert_eq!(store.gate_counts(run.id).unwrap(), (3, 4));
+    assert_eq!(store.run(run.id).unwrap().unwrap().total_records, 7);
+}
+
+fn the_newest_attributed_run_is_current(place: &Place) {
+    let store = place.open();
+    let (first, second, third) =
+        (new_run("job", 0, true), new_run("job", 1, true), new_run("job", 2, true));
+    let superseded = |run: &NewRun| store.run(run.id).unwrap().unwrap().superseded_by;
+    run_in_one_pass(&*store, &first);
+    run_in_one_pass(&*store, &new_run("other", 1, true));
+    assert_eq!(superseded(&first), None);
+    run_in_one_pass(&*store, &second);
+    assert_eq!((superseded(&first), superseded(&second)), (Some(second.id), None));
+    // A run that is not attributed takes nobody's place; an older one that is attributed again
+    // does not either.
+    ingest(&*store, &third);
+    attribute(&*store, &first);
+    assert_eq!((superseded(&first), superseded(&second)), (Some(second.id), None));
+    diff(&*store, &third);
+    attribute(&*store, &third);
+    assert_eq!(superseded(&first), Some(third.id));
+    assert_eq!((superseded(&second), superseded(&third)), (Some(third.id), None));
+}
+
+fn attributing_again_spares_people(place: &Place) {
+    let store = place.open();
+    let run = new_run("job", 0, true);
+    run_in_one_pass(&*store, &run);
+    let before = everything(&*store, &run);
+    attribute(&*store, &run);
+    assert_eq!(everything(&*store, &run), before, "the same decisions change nothing");
+    // People reject difference 3, hold 4 in a proposal and have accepted 5; the rules now say
+    // ROUNDING to all.
+    place.execute("INSERT INTO assigners (name, is_person) VALUES ('ann', true)");
+    place.execute("UPDATE difference_rows SET status = 4, is_locked = true WHERE number_is = 3");
+    place.execute("UPDATE difference_rows SET status = 2, is_locked = true WHERE number_is = 4");
+    place.execute(
+        "UPDATE difference_rows SET status = 3, assigner_id = \
+         (SELECT assigner_id FROM assigners WHERE name = 'ann') WHERE number_is = 5",
+    );
+    let mut held = Vec::new();
+    store
+        .each_difference(run.id, &mut |difference, _| {
+            held.push(difference.attribution.unwrap().held_by_people);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(held, [false, false, true, true, true, false]);
+    store.resume_run(run.id).unwrap();
+    let mut writer = store.writer(run.id).unwrap();
+    let mut batch = Batch::default();
+    for number in 1..=6 {
+        let attribution = recon::store::AttributionRow {
+            reason: batch.push("ROUNDING"),
+            confidence: recon::domain::Confidence::new(0.95).unwrap(),
+            status: Status::Accepted,
+            assigned_by: batch.push("RULE:attribute_rounding"),
+            explanation: None,
+        };
+        batch.decisions.push(recon::store::DecisionRow { number, attribution });
+    }
+    batch.gates = (3..=7).map(|number| (number, Gate::Passed)).collect();
+    writer.write(&batch).unwrap();
+    let codes = "SELECT c.code FROM recon.attributions a JOIN recon.reason_codes c \
+         ON c.reason_id = a.reason_id ORDER BY a.diff_id";
+    let unknown = "UNKNOWN";
+    let old = ["ROUNDING", "MISSING_SOURCE_B", unknown, unknown, unknown, "ROUNDING"];
+    assert_eq!(column(&*store, codes), old, "nothing shows yet");
+    let mut later = outcome(Stage::Attributed);
+    later.ended = recon::domain::Instant::new(1_768_440_000, 0);
+    writer.finish(&later).unwrap();
+    let new = ["ROUNDING", "ROUNDING", unknown, unknown, unknown, "ROUNDING"];
+    assert_eq!(column(&*store, codes), new);
+    let versions = column(&*store, "SELECT version FROM recon.attributions ORDER BY diff_id");
+    assert_eq!(versions, ["1", "2", "1", "1", "1", "1"]);
+    let times = column(&*store, "SELECT assigned_at FROM recon.attributions ORDER BY diff_id");
+    assert_eq!(times[0], "2026-01-15T01:03:20.123456Z");
+    assert_eq!(times[1], "2026-01-15T01:20:00.000000Z");
+    // Only record 4 is mended: what people hold still blocks, whatever verdict was sent along.
+    assert_eq!(store.gate_counts(run.id).unwrap(), (4, 3));
+}
+
+fn runs_are_listed_newest_first(place: &Place) {
+    let store = place.open();
+    let (first, second, other) =
+        (new_run("job", 0, true), new_run("job", 1, true), new_run("other", 2, true));
+    for run in [&first, &second, &other] {
+        store.create_run(run).unwrap();
+    }
+    store.fail_run(second.id, "no reason").unwrap();
+    let list = |filter: RunFilter| -> Vec<_> {
+        store.runs(&filter).unwrap().iter().map(|run| run.id).collect()
+    };
+    assert_eq!(list(RunFilter::default()), [other.id, second.id, first.id]);
+    let job = RunFilter { job: Some("job".to_owned()), ..RunFilter::default() };
+    assert_eq!(list(job.clone()), [second.id, first.id]);
+    assert_eq!(list(RunFilter { not_failed: true, ..job.clone() }), [first.id]);
+    assert_eq!(list(RunFilter { limit: Some(1), ..job.clone() }), [second.id]);
+    assert_eq!(list(RunFilter { batch_date: Some(date()), ..job.clone() }).len(), 2);
+    let other_day = recon::domain::Date::from_days(0);
+    assert_eq!(list(RunFilter { batch_date: Some(other_day), ..job }), []);
+    let nobody = super::fixture::new_id();
+    assert_eq!(store.run(nobody).unwrap(), None);
+    assert_eq!(store.resume_run(nobody).unwrap_err().code, "no-such-run");
+    assert_eq!(store.writer(nobody).err().unwrap().code, "no-such-run");
+}
+
+fn reason_codes_follow_the_file(place: &Place) {
+    let store = place.open();
+    let shown = || {
+        column(
+            &*store,
+            "SELECT code || ' ' || description FROM recon.reason_codes \
+             WHERE is_active ORDER BY code",
+        )
+    };
+    let code = |code: &str, description: &str| ReasonCode {
+        code: code.to_owned(),
+        functional: true,
+        description: description.to_owned(),
+    };
+    let unknown = "UNKNOWN No cause could be determined with enough confidence";
+    assert_eq!(shown(), [unknown]);
+    store.sync_reason_codes(&[code("FX", "one"), code("TIMING", "two")]).unwrap();
+    assert_eq!(shown(), ["FX one", "TIMING two", unknown]);
+    place.execute("UPDATE reason_codes SET origin = 'people' WHERE code = 'FX'");
+    store.sync_reason_codes(&[code("FX", "other"), code("TIMING", "three")]).unwrap();
+    assert_eq!(shown(), ["FX one", "TIMING three", unknown]);
+    store.sync_reason_codes(&[]).unwrap();
+    assert_eq!(shown(), ["FX one", unknown]);
+    store.sync_reason_codes(&[code("TIMING", "back"), code("UNKNOWN", "mine")]).unwrap();
+    assert_eq!(shown(), ["FX one", "TIMING back", "UNKNOWN mine"]);
+}
+
+fn a_reason_that_nobody_declared_is_refused(place: &Place) {
+    let store = place.open();
+    let run = new_run("job", 0, true);
+    store.create_run(&run).unwrap();
+    let content = Content { records: true, compared: true, attributed: true };
+    let problem = write(&*store, run.id, content, Stage::Attributed).unwrap_err();
+    assert_eq!(problem.code, "unknown-reason");
+    store.fail_run(run.id, &problem.message).unwrap();
+    assert_eq!(visible(&*store), ["0", "0", "0", "0"]);
+}
+
+fn only_reading_statements_are_answered(place: &Place) {
+    let store = place.open();
+    run_in_one_pass(&*store, &new_run("job", 0, true));
+    let refused = |sql: &str| {
+        let mut table = super::fixture::Table::default();
+        match store.query(sql, &mut table) {
+            Err(problem) => {
+                assert_eq!(problem.class, recon::diagnostic::Class::Usage, "{sql}: {problem}");
+            }
+            Ok(()) => panic!("{sql}: {table:?}"),
+        }
+    };
+    for sql in [
+        "",
+        "-- nothing",
+        "SELECT",
+        "SELECT * FROM nowhere",
+        "DELETE FROM recon.recon_runs",
+        "UPDATE recon.recon_runs SET job = 'x'",
+        "INSERT INTO recon.reason_codes (code, description, is_functional) VALUES ('x', 'x', true)",
+        "DROP VIEW recon.recon_records",
+        "CREATE TABLE x (y integer)",
+        "CREATE TEMP TABLE x (y integer)",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DELETE FROM recon.recon_runs",
+        "WITH x AS (SELECT 1) DELETE FROM recon.recon_runs",
+        "EXPLAIN DELETE FROM recon.recon_runs; DELETE FROM recon.recon_runs",
+        "PRAGMA recon.journal_mode = DELETE",
+        "PRAGMA table_info(recon_runs)",
+        "ATTACH 'x.db' AS x",
+        "VACUUM",
+        "BEGIN",
+        "SET search_path = public",
+        "COPY recon.recon_runs TO PROGRAM 'true'",
+        "SELECT * FROM recon.recon_runs WHERE job = $1",
+        "SELECT load_extension('x')",
+    ] {
+        refused(sql);
+    }
+    for sql in [
+        "SELECT count(*) FROM recon.recon_runs",
+        "  -- how many?\n/* really */ SELECT count(*) FROM recon.recon_runs ; ",
+        "WITH x AS (SELECT 1 AS y) SELECT count(*) FROM x",
+        "VALUES (1)",
+        "SELECT 1 AS one -- the end",
+    ] {
+        assert_eq!(column(&*store, sql), ["1"], "{sql}");
+    }
+    assert!(!query(&*store, "EXPLAIN SELECT 1").rows.is_empty());
+    assert_eq!(visible(&*store), ["7", "6", "6", "3"]);
+}
+
+fn answers_keep_their_types(place: &Place) {
+    use recon::store::SqlValue::{Integer, Null, Real, Text};
+    let store = place.open();
+    let text = |text: &str| Text(text.to_owned());
+    let table = query(
+        &*store,
+        "SELECT 1 AS one, NULL AS nothing, 'ü' AS letter, 0.5e0 * 1 AS half, 1 AS one",
+    );
+    assert_eq!(table.columns, ["one", "nothing", "letter", "half", "one"]);
+    let half = if store.url().starts_with("postgres") { text("0.5") } else { Real(0.5) };
+    assert_eq!(table.rows, [[Integer(1), Null, text("ü"), half, Integer(1)]]);
+    run_in_one_pass(&*store, &new_run("job", 0, true));
+    let run = query(&*store, "SELECT run_id, batch_date, start_time FROM recon.recon_runs");
+    assert_eq!(run.rows[0][1..], [text("2026-01-15"), text("2026-01-15T00:00:00.250000Z")]);
+    // A sink that has enough ends the query.
+    struct Enough;
+    impl recon::store::RowSink for Enough {
+        fn columns(&mut self, _: &[String]) -> Result<(), recon::diagnostic::Problem> {
+            Ok(())
+        }
+        fn row(
+            &mut self,
+            _: &[recon::store::SqlValue],
+        ) -> Result<(), recon::diagnostic::Problem> {
+            Err(recon::diagnostic::Problem::interrupted())
+        }
+    }
+    let problem = store.query("SELECT 1 UNION ALL SELECT 2", &mut Enough).unwrap_err();
+    assert_eq!(problem.code, "interrupted");
+}
+
+fn an_existing_store_is_not_made(place: &Place) {
+    let problem = open(&place.url, Opening::Existing).err().unwrap();
+    assert!(["store-missing", "store-outdated"].contains(&problem.code), "{problem}");
+    assert!(problem.help.is_some());
+    drop(place.open());
+    let store = open(&place.url, Opening::Existing).unwrap();
+    // A recon of tomorrow has been here.
+    place.execute(
+        "INSERT INTO schema_migrations VALUES (99, 'tomorrow', 'x', '2030-01-01T00:00:00Z', '9')",
+    );
+    drop(store);
+    for opening in [Opening::Create, Opening::Existing, Opening::Unmigrated] {
+        let problem = open(&place.url, opening).err().unwrap();
+        assert_eq!(problem.code, "store-newer");
+        assert!(problem.message.contains("0099_tomorrow"), "{problem}");
+    }
+    place.execute("DELETE FROM schema_migrations WHERE version = 99");
+    place.execute("UPDATE schema_migrations SET checksum = 'x' WHERE version = 2");
+    let problem = open(&place.url, Opening::Create).err().unwrap();
+    assert_eq!(problem.code, "store-migrations-differ");
+}
+
+fn the_audit_trail_only_grows(place: &Place) {
+    drop(place.open());
+    let insert = |how: &str, seq: u32| {
+        let id = format!("00000000-0000-7000-8000-{seq:012}");
+        place.try_execute(&format!(
+            "{how} INTO audit_trail (seq, audit_id, entity_type, entity_id, actor_id, stage, \
+             action_type, performed_at, prev_hash, hash, hash_version) VALUES ({seq}, '{id}', \
+             'REASON', 'x', 'ann', 'MAKER', 'CREATE_REASON', '2026-01-15T00:00:00.000000Z', \
+             '0', '{seq}', 1)"
+        ))
+    };
+    insert("INSERT", 1).unwrap();
+    insert("INSERT", 2).unwrap();
+    for seq in [1, 2, 4] {
+        assert!(insert("INSERT", seq).is_err(), "{seq}");
+        assert!(insert("INSERT OR REPLACE", seq).is_err(), "{seq}");
+    }
+    for sql in [
+        "UPDATE audit_trail SET comments = 'x'",
+        "DELETE FROM audit_trail",
+        "TRUNCATE audit_trail",
+        "SET session_replication_role = replica; DELETE FROM audit_trail",
+    ] {
+        assert!(place.try_execute(sql).is_err(), "{sql}");
+    }
+    let store = place.open();
+    assert_eq!(column(&*store, "SELECT count(*) FROM recon.audit_trail"), ["2"]);
+}
+
+fn a_thousand_rows_of_several_batches(place: &Place) {
+    let store = place.open();
+    let run = new_run("job", 0, false);
+    store.create_run(&run).unwrap();
+    let mut writer = store.writer(run.id).unwrap();
+    for start in (0..5_000u64).step_by(1_000) {
+        let mut batch = Batch::default();
+        for number in start + 1..=start + 1_000 {
+            let a = batch.push(&format!(r#"["T{number}",{number},null,null,null,null,null]"#));
+            batch.records.push(recon::store::RecordRow {
+                number,
+                kind: RecordKind::Pair,
+                a: Some(a),
+                b: None,
+                gate: None,
+                broken: false,
+                partner_rejected: false,
+                place_a: Some((number, 0)),
+                place_b: Some((number, 0)),
+            });
+        }
+        writer.write(&batch).unwrap();
+    }
+    writer.finish(&outcome(Stage::Ingested)).unwrap();
+    assert_eq!(visible(&*store)[0], "5000");
+    assert_eq!(store.records_by_reference(run.id, "T4321|4321").unwrap()[0].number, 4_321);
+    store.resume_run(run.id).unwrap();
+    let mut writer = store.writer(run.id).unwrap();
+    writer.write(&Batch { broken: vec![7, 4_999], ..Batch::default() }).unwrap();
+    writer.finish(&outcome(Stage::Compared)).unwrap();
+    assert_eq!(visible(&*store)[0], "2");
+    assert_eq!(column(&*store, "SELECT count(*) FROM recon.record_rows"), ["2"]);
+}
