@@ -2,39 +2,41 @@
 //!
 //! A cell goes through: null markers, the source's own steps, the field's steps, the type. It never
 //! guesses: what a type can't parse is kept as written and marked unparsed.
+//!
+//! What was written (`*Spec`) is resolved once into plans that threads share; a [`Normalizer`] is
+//! one thread's worker with its buffers, its remembered results and its copy of the scripts. A
+//! [`Step`] is one row of the [`catalogue`]: a new one is a function in the file of its family
+//! (or a new file) and that row.
 
-use std::collections::BTreeMap;
+mod affix;
+mod boolean;
+mod case;
+mod catalogue;
+mod characters;
+mod function;
+mod identifier;
+mod lookup;
+mod memo;
+mod normalizer;
+mod number;
+mod plan;
+mod replace;
+mod spaces;
+mod spec;
+mod step;
+mod time_format;
+mod trace;
+mod unicode;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+#[cfg(test)]
+mod tests;
 
-/// How a source writes its numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NumberSpec {
-    /// The decimal separator. Default `.`.
-    pub decimal: Option<String>,
-    /// The separator between groups of three digits; its places are checked. Default none.
-    pub thousands: Option<String>,
-    /// How negative numbers are written besides a leading minus.
-    pub negative: Option<Vec<NegativeSpec>>,
-}
-
-/// A way to write negative numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NegativeSpec {
-    /// `(1,234.50)`
-    Parentheses,
-    /// `1,234.50-`
-    TrailingMinus,
-}
-
-/// The parts of a source that say how its cells are normalized.
-#[derive(Clone, Debug, Default)]
-pub struct SideSpec {
-    /// Formats per canonical field; they override the field's own.
-    pub formats: BTreeMap<String, Vec<String>>,
-    /// Number formats per canonical field; they override the field's own.
-    pub numbers: BTreeMap<String, NumberSpec>,
-}
+pub use catalogue::{Argument, ArgumentKey, StepDoc, catalogue};
+pub use function::Functions;
+pub use normalizer::{AmbiguousValues, Normalizer, Outcome, Reject};
+pub use number::NumberFormat;
+pub use plan::{FieldPlan, SidePlan, resolve_timezone};
+pub use spec::{ArgumentSpec, NegativeSpec, NumberSpec, StepSpec};
+pub use step::{Step, resolve_steps};
+pub use time_format::{AmbiguousFormats, TimeFormat, ambiguous_formats};
+pub use trace::{FieldTrace, StepTrace};

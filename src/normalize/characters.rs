@@ -1,0 +1,76 @@
+//! Steps that keep or remove kinds of characters.
+
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+
+use super::step::Flow;
+
+/// Whether this is punctuation in the Unicode sense (general category P: `.`, `-`, `&`, `/`; but
+/// not `+`, `$` or `|`, which are symbols).
+pub(super) fn is_punctuation(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_punctuation()
+            && !matches!(character, '$' | '+' | '<' | '=' | '>' | '^' | '`' | '|' | '~');
+    }
+    character.general_category_group() == GeneralCategoryGroup::Punctuation
+}
+
+fn is_digit(character: char) -> bool {
+    character.is_ascii_digit()
+        || (!character.is_ascii() && character.general_category() == GeneralCategory::DecimalNumber)
+}
+
+pub(super) fn strip_punctuation<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
+    keep(text, out, |character| !is_punctuation(character))
+}
+
+pub(super) fn digits_only<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
+    keep(text, out, is_digit)
+}
+
+pub(super) fn letters_only<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
+    keep(text, out, char::is_alphabetic)
+}
+
+pub(super) fn alphanumeric_only<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
+    keep(text, out, char::is_alphanumeric)
+}
+
+/// The characters that `keeps` keeps; no buffer is touched if those are all.
+fn keep<'a>(text: &'a str, out: &mut String, keeps: impl Fn(char) -> bool) -> Flow<'a> {
+    let Some((at, _)) = text.char_indices().find(|(_, character)| !keeps(*character)) else {
+        return Flow::Part(text);
+    };
+    let (kept, rest) = text.split_at(at);
+    out.push_str(kept);
+    out.extend(rest.chars().filter(|character| keeps(*character)));
+    Flow::Written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::step::{apply_all, steps};
+    use super::*;
+
+    #[test]
+    fn kinds_are_those_of_unicode() {
+        for (chain, text, expected) in [
+            ("[strip_punctuation]", "a.b-c—d«e»_+$", "abcde+$"),
+            ("[strip_punctuation]", "..", ""),
+            ("[digits_only]", "a1½²٣-4", "1٣4"),
+            ("[letters_only]", "Åb-1中", "Åb中"),
+            ("[alphanumeric_only]", "a b/1", "ab1"),
+            ("[alphanumeric_only]", "ab1", "ab1"),
+        ] {
+            assert_eq!(apply_all(&steps(chain), text).unwrap(), expected, "{chain} {text:?}");
+        }
+    }
+
+    #[test]
+    fn the_short_way_for_ascii_agrees_with_the_tables() {
+        for byte in 0..128u8 {
+            let character = char::from(byte);
+            let group = character.general_category_group();
+            assert_eq!(is_punctuation(character), group == GeneralCategoryGroup::Punctuation);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The step that looks a text up in a CSV file. The file is read once, when the step is resolved.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::step::{Arguments, Flow, Transform};
+use crate::diagnostic::{Problem, nearest};
+
+struct Lookup {
+    texts: HashMap<Box<str>, Box<str>, FixedState>,
+    otherwise: Otherwise,
+}
+
+/// What becomes of a text that is not in the file.
+#[derive(Clone, Copy)]
+enum Otherwise {
+    Keep,
+    Null,
+    Error,
+}
+
+impl Transform for Lookup {
+    fn apply<'a>(&self, text: &'a str, out: &mut String) -> Flow<'a> {
+        match (self.texts.get(text), self.otherwise) {
+            (Some(found), _) => {
+                out.push_str(found);
+                Flow::Written
+            }
+            (None, Otherwise::Keep) => Flow::Part(text),
+            (None, Otherwise::Null) => Flow::Null,
+            (None, Otherwise::Error) => Flow::Refused("not in the lookup file"),
+        }
+    }
+}
+
+pub(super) fn lookup(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Transform>> {
+    let otherwise = match arguments.key("otherwise") {
+        Some("null") => Otherwise::Null,
+        Some("error") => Otherwise::Error,
+        _ => Otherwise::Keep,
+    };
+    let texts = load(arguments)?;
+    Some(Arc::new(Lookup { texts, otherwise }))
+}
+
+fn load(arguments: &mut Arguments<'_>) -> Option<HashMap<Box<str>, Box<str>, FixedState>> {
+    let file = arguments.key("file")?;
+    let unreadable = |error: &dyn Display| {
+        Problem::usage("lookup-file", format!("cannot read lookup file {file}: {error}"))
+    };
+    let text = match std::fs::read_to_string(arguments.base().join(file)) {
+        Ok(text) => text,
+        Err(error) => {
+            arguments.problem(Some("file"), unreadable(&error));
+            return None;
+        }
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = match reader.headers() {
+        Ok(header) => header.clone(),
+        Err(error) => {
+            arguments.problem(Some("file"), unreadable(&error));
+            return None;
+        }
+    };
+    let from = column(arguments, &header, "from", 0);
+    let to = column(arguments, &header, "to", 1);
+    let (from, to) = (from?, to?);
+    let mut texts = HashMap::with_hasher(FixedState::default());
+    for record in reader.records() {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                arguments.problem(Some("file"), unreadable(&error));
+                return None;
+            }
+        };
+        let key: Box<str> = record.get(from).unwrap_or_default().into();
+        let value: Box<str> = record.get(to).unwrap_or_default().into();
+        let before = texts.entry(key).or_insert_with(|| value.clone());
+        if *before != value {
+            let line = record.position().map_or(0, csv::Position::line);
+            let message = format!(
+                "{file}:{line}: `{}` becomes `{value}` here but `{before}` further up",
+                record.get(from).unwrap_or_default()
+            );
+            arguments.problem(Some("file"), Problem::usage("lookup-file", message));
+        }
+    }
+    Some(texts)
+}
+
+/// The position of the column that `key` names, or the `default` one.
+fn column(
+    arguments: &mut Arguments<'_>,
+    header: &csv::StringRecord,
+    key: &'static str,
+    default: usize,
+) -> Option<usize> {
+    let file = arguments.key("file")?;
+    let Some(name) = arguments.key(key) else {
+        if default < header.len() {
+            return Some(default);
+        }
+        let message = format!("lookup file {file} needs a header row with two columns");
+        arguments.problem(Some("file"), Problem::usage("lookup-file", message));
+        return None;
+    };
+    let position = header.iter().position(|column| column == name);
+    if position.is_none() {
+        let problem = Problem::usage("lookup-file", format!("{file} has no column `{name}`"));
+        let help = match nearest(name, header) {
+            Some(column) => format!("did you mean `{column}`?"),
+            None => format!("it has {}", header.iter().collect::<Vec<_>>().join(", ")),
+        };
+        arguments.problem(Some(key), problem.help(help));
+    }
+    position
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::function::NoFunctions;
+    use super::super::step::{Buffers, Chained, Step, apply_all, path_text, resolve_steps, run};
+    use crate::diagnostic::SpecProblem;
+
+    fn resolve(base: &Path, yaml: &str) -> Result<Vec<Step>, Vec<SpecProblem>> {
+        resolve_steps(&serde_yaml::from_str::<Vec<_>>(yaml).unwrap(), base, &|_| false)
+    }
+
+    #[test]
+    fn looks_up_and_does_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = "\u{feff}id,short,long\n1,JPM,\"JP, Morgan\"\n2,GS,Goldman\n2,GS,Goldman\n";
+        std::fs::write(folder.path().join("a.csv"), file).unwrap();
+        let chain = |yaml: &str| resolve(folder.path(), yaml).unwrap();
+        let steps = chain("[{lookup: {file: a.csv}}]");
+        assert_eq!(apply_all(&steps, "1").unwrap(), "JPM");
+        assert_eq!(apply_all(&steps, "9").unwrap(), "9");
+        let steps = chain("[{lookup: {file: a.csv, from: short, to: long, otherwise: 'null'}}]");
+        assert_eq!(apply_all(&steps, "JPM").unwrap(), "JP, Morgan");
+        assert_eq!(apply_all(&steps, "XY"), None);
+        let steps = chain("[{lookup: {file: a.csv, otherwise: error}}, upper]");
+        let mut buffers = Buffers::default();
+        let result = run(&steps, "9", &mut buffers, &mut NoFunctions, |_, _| ()).unwrap();
+        assert_eq!(result, Chained::Refused("not in the lookup file"));
+    }
+
+    #[test]
+    fn a_bad_file_is_told_with_the_key_and_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("two.csv"), "from,to\nx,1\nx,2\n").unwrap();
+        std::fs::write(folder.path().join("one.csv"), "from\nx\n").unwrap();
+        std::fs::write(folder.path().join("ragged.csv"), "from,to\nx\n").unwrap();
+        for (yaml, path, part) in [
+            ("[{lookup: {file: none.csv}}]", "0.lookup.file", "none.csv"),
+            ("[{lookup: {file: two.csv}}]", "0.lookup.file", "two.csv:3: `x` becomes `2`"),
+            ("[{lookup: {file: one.csv}}]", "0.lookup.file", "two columns"),
+            ("[{lookup: {file: ragged.csv}}]", "0.lookup.file", "ragged.csv"),
+            ("[{lookup: {file: two.csv, to: too}}]", "0.lookup.to", "did you mean `to`"),
+        ] {
+            let problems = resolve(folder.path(), yaml).unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert_eq!(path_text(&problems[0].path), path);
+            let text = problems[0].problem.to_string();
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}

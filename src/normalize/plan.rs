@@ -1,0 +1,79 @@
+//! What was meant: how each field of a side is made. Shared by all threads.
+
+use jiff::tz::TimeZone;
+
+use super::number::NumberFormat;
+use super::step::Step;
+use super::time_format::TimeFormat;
+use crate::diagnostic::{Problem, nearest};
+use crate::domain::Side;
+use crate::domain::value::Kind;
+use crate::script::ScriptSource;
+
+/// How one canonical field is made from a row of a source.
+#[derive(Clone, Debug)]
+pub struct FieldPlan {
+    /// The canonical name.
+    pub name: String,
+    /// The type.
+    pub kind: Kind,
+    /// The source's column, from 0; `None` for a field that only the whole-row function sets.
+    pub column: Option<usize>,
+    /// The steps of this source for this field; they come first.
+    pub source_steps: Vec<Step>,
+    /// The field's own steps.
+    pub steps: Vec<Step>,
+    /// Formats of dates and datetimes; the first that fits is taken. Empty means
+    /// [`TimeFormat::defaults`].
+    pub formats: Vec<TimeFormat>,
+    /// How numbers are written.
+    pub numbers: NumberFormat,
+}
+
+/// How the rows of one side become typed rows.
+#[derive(Clone, Debug)]
+pub struct SidePlan {
+    /// The side.
+    pub side: Side,
+    /// The names of the source's columns.
+    pub columns: Vec<String>,
+    /// The canonical fields in layout order, the key's first.
+    pub fields: Vec<FieldPlan>,
+    /// How many of the first fields make up the key.
+    pub key_len: usize,
+    /// The cells that mean null, before any step; usually the empty one alone.
+    pub null_values: Vec<String>,
+    /// The time zone of datetimes that have none of their own; `None` is UTC.
+    pub timezone: Option<TimeZone>,
+    /// The script with the functions that steps, rows and filters name.
+    pub script: Option<ScriptSource>,
+    /// Whether the script has a whole-row function, `row(raw, r)`.
+    pub row_function: bool,
+    /// The function that says which rows take part.
+    pub filter: Option<String>,
+}
+
+/// The IANA time zone of this name.
+pub fn resolve_timezone(name: &str) -> Result<TimeZone, Problem> {
+    TimeZone::get(name).map_err(|_| {
+        let problem = Problem::usage("unknown-timezone", format!("there is no time zone `{name}`"));
+        let known: Vec<_> = jiff::tz::db().available().collect();
+        match nearest(name, known.iter().map(|zone| zone.as_str())) {
+            Some(zone) => problem.help(format!("did you mean `{zone}`?")),
+            None => problem.help("time zones have IANA names, such as `Europe/London`"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelled_time_zone_gets_a_suggestion() {
+        assert!(resolve_timezone("Europe/London").is_ok());
+        assert!(resolve_timezone("UTC").is_ok());
+        let problem = resolve_timezone("Europe/Lodnon").unwrap_err();
+        assert_eq!(problem.help.as_deref(), Some("did you mean `Europe/London`?"));
+    }
+}

@@ -1,0 +1,120 @@
+//! Steps that put one text in the place of another, or null.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use super::step::{Arguments, Flow, Transform};
+use crate::diagnostic::Problem;
+
+struct Replace {
+    from: String,
+    to: String,
+}
+
+impl Transform for Replace {
+    fn apply<'a>(&self, text: &'a str, out: &mut String) -> Flow<'a> {
+        let mut end = 0;
+        for (start, found) in text.match_indices(self.from.as_str()) {
+            out.push_str(text.get(end..start).unwrap_or_default());
+            out.push_str(&self.to);
+            end = start + found.len();
+        }
+        if end == 0 {
+            return Flow::Part(text);
+        }
+        out.push_str(text.get(end..).unwrap_or_default());
+        Flow::Written
+    }
+}
+
+pub(super) fn replace(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Transform>> {
+    let (from, to) = (arguments.key("from")?.to_owned(), arguments.key("to")?.to_owned());
+    if from.is_empty() {
+        let problem = Problem::usage("step-argument", "`from` is empty: it would match everywhere");
+        arguments.problem(Some("from"), problem);
+        return None;
+    }
+    Some(Arc::new(Replace { from, to }))
+}
+
+struct RegexReplace {
+    pattern: Regex,
+    with: String,
+}
+
+impl Transform for RegexReplace {
+    fn apply<'a>(&self, text: &'a str, out: &mut String) -> Flow<'a> {
+        let mut end = None;
+        for groups in self.pattern.captures_iter(text) {
+            let Some(found) = groups.get(0) else { continue };
+            out.push_str(text.get(end.unwrap_or(0)..found.start()).unwrap_or_default());
+            groups.expand(&self.with, out);
+            end = Some(found.end());
+        }
+        let Some(end) = end else { return Flow::Part(text) };
+        out.push_str(text.get(end..).unwrap_or_default());
+        Flow::Written
+    }
+}
+
+pub(super) fn regex_replace(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Transform>> {
+    let with = arguments.key("with")?.to_owned();
+    match Regex::new(arguments.key("pattern")?) {
+        Ok(pattern) => Some(Arc::new(RegexReplace { pattern, with })),
+        Err(error) => {
+            let message = format!("not a regular expression: {error}");
+            arguments.problem(Some("pattern"), Problem::usage("step-argument", message));
+            None
+        }
+    }
+}
+
+struct NullIf(Vec<String>);
+
+impl Transform for NullIf {
+    fn apply<'a>(&self, text: &'a str, _: &mut String) -> Flow<'a> {
+        if self.0.iter().any(|null| null == text) { Flow::Null } else { Flow::Part(text) }
+    }
+}
+
+pub(super) fn null_if(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Transform>> {
+    Some(Arc::new(NullIf(arguments.texts().to_vec())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::step::{apply_all, resolve_steps, steps};
+
+    #[test]
+    fn replacing() {
+        for (chain, text, expected) in [
+            ("[{replace: {from: aa, to: a}}]", "aaaxaa", "aaxa"),
+            ("[{replace: {from: x, to: ''}}]", "xx", ""),
+            ("[{replace: {from: x, to: y}}]", "abc", "abc"),
+            (r"[{regex_replace: {pattern: '\s*/\s*', with: '-'}}]", "a / b/c", "a-b-c"),
+            (r"[{regex_replace: {pattern: '', with: '.'}}]", "ab", ".a.b."),
+            (r"[{regex_replace: {pattern: '^\d+$', with: ''}}]", "12a", "12a"),
+        ] {
+            assert_eq!(apply_all(&steps(chain), text).unwrap(), expected, "{chain} {text:?}");
+        }
+    }
+
+    #[test]
+    fn null_if_takes_whole_texts_only() {
+        let chain = steps("[{null_if: [N/A, '']}]");
+        assert_eq!(apply_all(&chain, "N/A"), None);
+        assert_eq!(apply_all(&chain, ""), None);
+        assert_eq!(apply_all(&chain, "N/A ").unwrap(), "N/A ");
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let specs: Vec<_> = serde_yaml::from_str(
+            "[{replace: {from: '', to: x}}, {regex_replace: {pattern: '(', with: x}}]",
+        )
+        .unwrap();
+        let problems = resolve_steps(&specs, ".".as_ref(), &|_| false).unwrap_err();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+    }
+}

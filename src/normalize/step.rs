@@ -1,0 +1,434 @@
+//! Steps: a text becomes another, or null. Resolving them, and running a chain of them in two
+//! reused buffers.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::catalogue::{Argument, Build, StepDoc, catalogue};
+use super::function::Functions;
+use super::spec::{ArgumentSpec, StepSpec};
+use crate::diagnostic::{Problem, SpecProblem, nearest};
+use crate::script::ScriptError;
+
+/// What a step makes of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow<'a> {
+    /// A part of the text, or all of it: nothing was written.
+    Part(&'a str),
+    /// What was written into the buffer.
+    Written,
+    /// Null.
+    Null,
+    /// Nothing: the value counts as unparsable, for this reason.
+    Refused(&'static str),
+}
+
+/// A step without an argument. The buffer is empty when it is called.
+pub(super) type Plain = for<'a> fn(&'a str, &mut String) -> Flow<'a>;
+
+/// A step with an argument.
+pub(super) trait Transform: Send + Sync {
+    /// Makes `text` another, by naming a part of it or by writing to `out`, which is empty.
+    fn apply<'a>(&self, text: &'a str, out: &mut String) -> Flow<'a>;
+}
+
+#[derive(Clone)]
+enum Action {
+    Plain(Plain),
+    With(Arc<dyn Transform>),
+    Function(Arc<str>),
+}
+
+/// A step, ready to run and shared by threads.
+#[derive(Clone)]
+pub struct Step {
+    label: Arc<str>,
+    action: Action,
+    costly: bool,
+}
+
+impl Step {
+    /// The step as written, for people.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The script function that it calls, if it is one.
+    pub fn function(&self) -> Option<&str> {
+        match &self.action {
+            Action::Function(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether its results are worth remembering.
+    pub(super) const fn is_costly(&self) -> bool {
+        self.costly
+    }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Step({})", self.label)
+    }
+}
+
+/// Resolves steps as written; files are relative to `base`, and `functions` tells whether the
+/// scripts have a function of one value by that name. Every problem is reported, with its path
+/// inside `specs`.
+pub fn resolve_steps(
+    specs: &[StepSpec],
+    base: &Path,
+    functions: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Step>, Vec<SpecProblem>> {
+    let mut steps = Vec::with_capacity(specs.len());
+    let mut problems = Vec::new();
+    for (at, spec) in specs.iter().enumerate() {
+        match resolve(spec, base, functions) {
+            Ok(step) => steps.push(step),
+            Err(found) => problems.extend(found.into_iter().map(|problem| problem.under(at))),
+        }
+    }
+    if problems.is_empty() { Ok(steps) } else { Err(problems) }
+}
+
+fn resolve(
+    spec: &StepSpec,
+    base: &Path,
+    functions: &dyn Fn(&str) -> bool,
+) -> Result<Step, Vec<SpecProblem>> {
+    let name = spec.name();
+    let label: Arc<str> = spec.to_string().into();
+    let here = |problem| Err(vec![SpecProblem { path: Vec::new(), problem }]);
+    let Some(doc) = catalogue().iter().find(|step| step.name == name) else {
+        return match spec {
+            StepSpec::Function(name) if functions(name) => {
+                Ok(Step { label, action: Action::Function(name.as_str().into()), costly: true })
+            }
+            _ => here(unknown(spec)),
+        };
+    };
+    match (doc.build, spec) {
+        (Build::Plain(plain), StepSpec::Function(_)) => {
+            Ok(Step { label, action: Action::Plain(plain), costly: false })
+        }
+        (Build::Plain(_), StepSpec::With(..)) => here(
+            Problem::usage("step-argument", format!("step `{name}` takes no argument"))
+                .help(format!("write `{name}`")),
+        ),
+        (Build::With(_) | Build::Costly(_), StepSpec::Function(_)) => here(
+            Problem::usage("step-argument", format!("step `{name}` needs an argument"))
+                .help(format!("for example `{{{name}: {}}}`", doc.example[0])),
+        ),
+        (Build::With(build) | Build::Costly(build), StepSpec::With(_, argument)) => {
+            let mut arguments = Arguments { doc, argument, base, problems: Vec::new() };
+            arguments.check_shape();
+            let transform =
+                if arguments.problems.is_empty() { build(&mut arguments) } else { None };
+            let problems = arguments.problems;
+            match transform {
+                Some(transform) if problems.is_empty() => Ok(Step {
+                    label,
+                    action: Action::With(transform),
+                    costly: matches!(doc.build, Build::Costly(_)),
+                }),
+                _ => Err(problems),
+            }
+        }
+    }
+}
+
+fn unknown(spec: &StepSpec) -> Problem {
+    let name = spec.name();
+    let message = match spec {
+        StepSpec::Function(_) => {
+            format!("`{name}` is neither a built-in step nor a function of the normalize script")
+        }
+        StepSpec::With(..) => format!("`{name}` is not a built-in step"),
+    };
+    let problem = Problem::usage("unknown-step", message);
+    match nearest(name, catalogue().iter().map(|step| step.name)) {
+        Some(candidate) => problem.help(format!("did you mean `{candidate}`?")),
+        None => problem,
+    }
+}
+
+/// The argument of a step while the step is made: gives its parts and gathers the problems.
+pub(super) struct Arguments<'a> {
+    doc: &'a StepDoc,
+    argument: &'a ArgumentSpec,
+    base: &'a Path,
+    problems: Vec<SpecProblem>,
+}
+
+impl<'a> Arguments<'a> {
+    /// The folder that files are relative to.
+    pub(super) const fn base(&self) -> &'a Path {
+        self.base
+    }
+
+    /// Reports a problem with the whole argument, or with its key.
+    pub(super) fn problem(&mut self, key: Option<&str>, problem: Problem) {
+        let steps = std::iter::once(self.doc.name).chain(key);
+        self.problems.push(SpecProblem::new(steps, problem));
+    }
+
+    /// The only text; empty if the shape is another.
+    pub(super) fn text(&self) -> &'a str {
+        match self.argument {
+            ArgumentSpec::Text(text) => text,
+            _ => "",
+        }
+    }
+
+    /// The texts of a list; empty if the shape is another.
+    pub(super) fn texts(&self) -> &'a [String] {
+        match self.argument {
+            ArgumentSpec::Texts(texts) => texts,
+            _ => &[],
+        }
+    }
+
+    /// The text of a key.
+    pub(super) fn key(&self, name: &str) -> Option<&'a str> {
+        match self.argument {
+            ArgumentSpec::Map(entries) => {
+                entries.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+            }
+            _ => None,
+        }
+    }
+
+    /// The whole number from 1 that `text` (of `key`) is; reports it if it is none.
+    pub(super) fn count(&mut self, key: Option<&str>, text: &str) -> Option<usize> {
+        let count = text.parse::<u32>().ok().filter(|count| *count > 0);
+        if count.is_none() {
+            let message = format!("`{text}` is not a whole number from 1");
+            self.problem(key, Problem::usage("step-argument", message));
+        }
+        usize::try_from(count?).ok()
+    }
+
+    fn check_shape(&mut self) {
+        let expected = match (self.doc.argument, self.argument) {
+            (Argument::Text | Argument::Count, ArgumentSpec::Text(_))
+            | (Argument::Texts, ArgumentSpec::Texts(_)) => return,
+            (Argument::Map(_), ArgumentSpec::Map(entries)) => return self.check_keys(entries),
+            (Argument::None, _) => "no argument",
+            (Argument::Text, _) => "a text",
+            (Argument::Count, _) => "a whole number",
+            (Argument::Texts, _) => "a list of texts",
+            (Argument::Map(_), _) => "a map",
+        };
+        let message = format!("step `{}` needs {expected}", self.doc.name);
+        let help = format!("for example `{{{}: {}}}`", self.doc.name, self.doc.example[0]);
+        self.problem(None, Problem::usage("step-argument", message).help(help));
+    }
+
+    fn check_keys(&mut self, entries: &[(String, String)]) {
+        let Argument::Map(keys) = self.doc.argument else { return };
+        for (name, value) in entries {
+            let Some(key) = keys.iter().find(|key| key.name == name) else {
+                let message = format!("step `{}` has no `{name}`", self.doc.name);
+                let names = keys.iter().map(|key| key.name);
+                let help = match nearest(name, names.clone()) {
+                    Some(candidate) => format!("did you mean `{candidate}`?"),
+                    None => format!("it has {}", names.collect::<Vec<_>>().join(", ")),
+                };
+                let problem = Problem::usage("unknown-key", message).help(help);
+                self.problem(Some(name), problem);
+                continue;
+            };
+            if !key.choices.is_empty() && !key.choices.contains(&value.as_str()) {
+                let message = format!("`{value}` is not one of {}", key.choices.join(", "));
+                self.problem(Some(name), Problem::usage("step-argument", message));
+            }
+        }
+        for key in keys {
+            if key.required && !entries.iter().any(|(name, _)| name == key.name) {
+                let message = format!("step `{}` needs `{}`", self.doc.name, key.name);
+                self.problem(None, Problem::usage("step-argument", message).help(key.description));
+            }
+        }
+    }
+}
+
+/// The two buffers that a chain writes to in turn.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    front: String,
+    back: String,
+}
+
+/// What a chain of steps made of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chained<'a> {
+    Text(&'a str),
+    Null,
+    /// The value counts as unparsable, for this reason.
+    Refused(&'static str),
+}
+
+/// Runs a chain. `seen` is told each step and its result, null as `None`.
+pub(super) fn run<'a>(
+    steps: &[Step],
+    input: &'a str,
+    buffers: &'a mut Buffers,
+    functions: &mut dyn Functions,
+    mut seen: impl FnMut(&Step, Option<&str>),
+) -> Result<Chained<'a>, ScriptError> {
+    // The text is a range of the input, or of the front buffer once something was written.
+    let (mut start, mut end, mut written) = (0, input.len(), false);
+    for step in steps {
+        let source = if written { buffers.front.as_str() } else { input };
+        let text = source.get(start..end).unwrap_or_default();
+        buffers.back.clear();
+        let flow = match &step.action {
+            Action::Plain(plain) => plain(text, &mut buffers.back),
+            Action::With(transform) => transform.apply(text, &mut buffers.back),
+            Action::Function(name) => match functions.value(name, text)? {
+                Some(result) if result == text => Flow::Part(text),
+                Some(result) => {
+                    buffers.back = result;
+                    Flow::Written
+                }
+                None => Flow::Null,
+            },
+        };
+        match flow {
+            Flow::Part(part) => {
+                start += offset_within(text, part);
+                end = start + part.len();
+                seen(step, Some(part));
+            }
+            Flow::Written => {
+                std::mem::swap(&mut buffers.front, &mut buffers.back);
+                (start, end, written) = (0, buffers.front.len(), true);
+                seen(step, Some(&buffers.front));
+            }
+            Flow::Null => {
+                seen(step, None);
+                return Ok(Chained::Null);
+            }
+            Flow::Refused(reason) => return Ok(Chained::Refused(reason)),
+        }
+    }
+    let source = if written { buffers.front.as_str() } else { input };
+    Ok(Chained::Text(source.get(start..end).unwrap_or_default()))
+}
+
+/// Where `part` begins in `whole`, of which it is a part; the lifetimes of [`Flow::Part`] allow
+/// nothing else but constants, and those are empty.
+fn offset_within(whole: &str, part: &str) -> usize {
+    if part.is_empty() {
+        return 0;
+    }
+    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
+}
+
+/// The result of a chain without functions, for tests.
+#[cfg(test)]
+pub(super) fn apply_all(steps: &[Step], text: &str) -> Option<String> {
+    let mut buffers = Buffers::default();
+    let mut functions = super::function::NoFunctions;
+    match run(steps, text, &mut buffers, &mut functions, |_, _| ()).unwrap() {
+        Chained::Text(text) => Some(text.to_owned()),
+        Chained::Null => None,
+        Chained::Refused(reason) => panic!("{reason}"),
+    }
+}
+
+/// Steps from YAML, for tests.
+#[cfg(test)]
+pub(super) fn steps(yaml: &str) -> Vec<Step> {
+    let specs: Vec<StepSpec> = serde_yaml::from_str(yaml).unwrap();
+    resolve_steps(&specs, Path::new("."), &|name| name.starts_with("fn_")).unwrap()
+}
+
+/// The path of a problem as text, for tests.
+#[cfg(test)]
+pub(super) fn path_text(path: &[crate::diagnostic::PathStep]) -> String {
+    use crate::diagnostic::PathStep;
+    let steps = path.iter().map(|step| match step {
+        PathStep::Key(key) => key.clone(),
+        PathStep::Index(index) => index.to_string(),
+    });
+    steps.collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_chain_goes_through_parts_and_buffers() {
+        let chain =
+            steps("[trim, upper, {replace: {from: A, to: bb}}, {last: 5}, upper, {first: 4}]");
+        assert_eq!(apply_all(&chain, "  xaya  ").unwrap(), "BBYB");
+        assert_eq!(apply_all(&chain, "  "), Some(String::new()));
+        assert_eq!(apply_all(&[], " x "), Some(" x ".into()));
+        assert_eq!(apply_all(&steps("[trim, {null_if: [x]}, upper]"), " x "), None);
+    }
+
+    #[test]
+    fn every_problem_of_a_list_is_reported_with_its_path() {
+        let specs: Vec<StepSpec> = serde_yaml::from_str(
+            "[trimm, trim, {upper: 1}, replace, {replace: {form: x, to: y}}, {truncate: -1}, \
+             {null_if: x}, fn_side, {lookup: {file: none.csv, otherwise: maybe}}, {side: 1}]",
+        )
+        .unwrap();
+        let problems =
+            resolve_steps(&specs, Path::new("."), &|name| name == "fn_side").unwrap_err();
+        let found: Vec<(String, String)> = problems
+            .iter()
+            .map(|found| (path_text(&found.path), found.problem.to_string()))
+            .collect();
+        let expected = [
+            ("0", "did you mean `trim`"),
+            ("2", "takes no argument"),
+            ("3", "needs an argument"),
+            ("4.replace.form", "did you mean `from`"),
+            ("4.replace", "needs `from`"),
+            ("5.truncate", "`-1` is not a whole number"),
+            ("6.null_if", "needs a list"),
+            ("8.lookup.otherwise", "keep, null, error"),
+            ("9", "`side` is not a built-in step"),
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for ((path, message), (at, part)) in found.iter().zip(expected) {
+            assert_eq!(path, at);
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_step_panics_and_a_second_time_changes_little(text in "\\PC*|[ -~\u{a0}]*") {
+            for doc in catalogue() {
+                if let Build::Plain(plain) = doc.build {
+                    let chain = [Step { label: doc.name.into(), action: Action::Plain(plain), costly: false }];
+                    let once = apply_all(&chain, &text).unwrap();
+                    let twice = apply_all(&chain, &once).unwrap();
+                    if doc.name != "lower" {
+                        prop_assert_eq!(&once, &twice, "{}", doc.name);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn ascii_takes_the_short_way_to_the_same_result(text in "[ -~\t]*") {
+            // One character beyond ASCII, which no step below touches, forces the long way.
+            for name in ["trim", "upper", "lower", "collapse_spaces", "remove_spaces",
+                         "letters_only", "alphanumeric_only", "strip_punctuation", "nfc", "nfkc",
+                         "strip_accents", "account_number", "reference"] {
+                let chain = steps(&format!("[{name}]"));
+                let short = apply_all(&chain, &format!("x{text}x")).unwrap();
+                let long = apply_all(&chain, &format!("x{text}x\u{4e2d}")).unwrap();
+                prop_assert_eq!(format!("{short}\u{4e2d}"), long, "{}", name);
+            }
+        }
+    }
+}
