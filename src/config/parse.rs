@@ -303,7 +303,10 @@ fn in_plain_words(info: &str, line: &str) -> (String, Option<&'static str>) {
         ("this `{` is not closed, or a comma is missing".to_owned(), None)
     } else if info.contains("flow sequence") {
         ("this `[` is not closed, or a comma is missing".to_owned(), None)
-    } else if info.contains("mapping values are not allowed") {
+    } else if info.contains("illegal placement of ':'") {
+        let message = "a `:` stands where no key can be";
+        (message.to_owned(), Some("is a `[`, a `{` or a quote in the lines above not closed?"))
+    } else if info.contains("mapping values are not allowed") && line.matches(": ").count() > 1 {
         let message = "a `: ` stands where no key can be";
         (message.to_owned(), Some("put a value that contains `: ` in quotes"))
     } else if info.contains("simple key") {
@@ -312,6 +315,7 @@ fn in_plain_words(info: &str, line: &str) -> (String, Option<&'static str>) {
     } else if info.contains("block mapping")
         || info.contains("block collection")
         || info.contains("indent")
+        || info.contains("mapping values are not allowed")
         || info.contains("document start")
         || info.contains("document-start")
     {

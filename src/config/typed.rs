@@ -161,8 +161,11 @@ pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Problem {
     let problem = Problem::usage(code, format!("unknown {what} `{name}`"));
     match nearest(name, known.iter().copied()) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-        None if known.is_empty() => problem,
-        None => problem.help(format!("known are {}", listed(known))),
+        None => match known {
+            [] => problem,
+            [only] => problem.help(format!("only `{only}` is known")),
+            _ => problem.help(format!("known are {}", listed(known))),
+        },
     }
 }
 

@@ -19,6 +19,7 @@ use self::scripts::Scripts;
 use super::resolved::Resolved;
 use super::spec::Spec;
 use super::tree::{Document, path};
+use crate::database::StoreUrl;
 use crate::diagnostic::{PathStep, Problem, SpecProblem, nearest};
 use crate::domain::Date;
 
@@ -35,6 +36,9 @@ pub fn check(
     (resolved, checker.problems)
 }
 
+/// The store of a file that names none.
+const DEFAULT_STORE: &str = "sqlite:recon.db";
+
 /// The checks' common ground.
 struct Checker<'a> {
     document: &'a Document,
@@ -49,6 +53,7 @@ impl<'a> Checker<'a> {
     fn resolve(&mut self, batch_date: Date) -> Option<Resolved> {
         self.version();
         let job = self.job();
+        let store = self.store();
         self.load_scripts();
         let fields = self.fields();
         let sources = self.sources(fields.as_ref());
@@ -58,6 +63,7 @@ impl<'a> Checker<'a> {
         let (layout, fields) = fields?;
         Some(Resolved {
             job: job?,
+            store: store?,
             batch_date,
             base: self.base.clone(),
             layout,
@@ -67,6 +73,7 @@ impl<'a> Checker<'a> {
             attribution,
             options,
             normalize_script: self.scripts.normalize.clone(),
+            has_row_function: self.scripts.may_set_fields(),
             attribute_scripts: self.scripts.attribute.clone(),
             stored: self.document.for_storage(),
             fingerprint: self.document.fingerprint(),
@@ -97,9 +104,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Whether a field of this name is written, whatever else is wrong with it.
+    /// Whether a field of this name is written, whatever else is wrong with it; also when `fields`
+    /// itself is missing or wrong.
     fn has_field(&self, name: &str) -> bool {
-        self.document.keys(&path(["fields"])).any(|field| field == name)
+        let at = path(["fields"]);
+        let is_map = self.document.find(&at).is_some_and(|node| !node.entries().is_empty());
+        !is_map || self.document.keys(&at).any(|field| field == name)
     }
 
     /// A complaint about a name that `fields` does not have.
@@ -130,6 +140,12 @@ impl<'a> Checker<'a> {
         let job = self.spec.job.as_deref()?;
         self.name(&path(["job"]), "the name of the job", job);
         Some(job.to_owned())
+    }
+
+    fn store(&mut self) -> Option<StoreUrl> {
+        let written = self.spec.store.as_deref().unwrap_or(DEFAULT_STORE);
+        let found = StoreUrl::parse(written, &self.base);
+        found.map_err(|problem| self.complain(&path(["store"]), problem)).ok()
     }
 
     /// A name that appears in tables, file names and reports must be one that people can read.
