@@ -1,7 +1,73 @@
 //! The command line: arguments, one file per command, output, progress and exit codes.
+//!
+//! Data goes to stdout, talk to stderr, and every way out of the program is an exit code of
+//! `exit.rs`.
 
+pub mod args;
+mod attribute;
+mod check;
+mod context;
+mod explain;
 pub mod exit;
+mod generate;
+mod migrate;
 pub mod output;
+mod pass;
 pub mod problem;
 pub mod progress;
+mod report;
+mod runs;
+mod sql;
 pub mod table;
+mod test;
+mod write;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::diagnostic::Problems;
+
+use args::{Cli, Command};
+use context::Context;
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap knows where help and errors go; a closed pipe is nobody's problem.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let context = Context::new(cli.global);
+    let result = dispatch(&context, cli.command);
+    let code = match result {
+        Ok(code) => code,
+        Err(problems) => {
+            context.console.problems(&problems);
+            exit::code_of(&problems)
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn dispatch(context: &Context, command: Command) -> Result<u8, Problems> {
+    match command {
+        Command::Check(arguments) => check::run(context, &arguments),
+        Command::Test(arguments) => test::run(context, &arguments),
+        Command::Generate(arguments) => generate::run(context, &arguments),
+        Command::Ingest(arguments) => pass::ingest(context, &arguments),
+        Command::Diff(arguments) => attribute::diff(context, &arguments),
+        Command::Attribute(arguments) => attribute::attribute(context, &arguments),
+        Command::Run(arguments) => pass::run(context, &arguments),
+        Command::Report(arguments) => report::run(context, &arguments),
+        Command::Explain(arguments) => explain::run(context, &arguments),
+        Command::Sql(arguments) => sql::run(context, &arguments),
+        Command::Runs(arguments) => runs::run(context, &arguments),
+        Command::Migrate => migrate::run(context),
+        Command::Completions(arguments) => write::completions(context, &arguments),
+        Command::Man(arguments) => write::man(context, &arguments),
+    }
+}

@@ -10,6 +10,7 @@
 pub mod check;
 pub mod named;
 pub mod parse;
+mod plan;
 pub mod resolved;
 pub mod schema;
 pub mod secrets;
@@ -21,6 +22,9 @@ pub mod tree;
 pub mod typed;
 
 use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 
 pub use check::{Columns, check_headers};
 pub use resolved::Resolved;
@@ -82,6 +86,25 @@ pub fn load_text(
             Ok(Loaded { document, spec, resolved, warnings })
         }
         (_, problems) => Err(problems),
+    }
+}
+
+/// Reads another file of the user's, such as fixtures or a noise profile, as `T`. No variables are
+/// replaced in it. The document gives problems found later their places.
+///
+/// # Errors
+/// Every mistake in it, in the order of their places.
+pub fn read_file<T: DeserializeOwned + JsonSchema>(
+    file: &Path,
+) -> Result<(T, Document), Problems> {
+    let (root, mut problems) = parse::parse(&read_text(file)?, file);
+    let Some(root) = root else { return Err(sorted(problems)) };
+    let document = Document { file: file.to_owned(), root };
+    let (read, found) = typed::read::<T>(&document);
+    problems.extend(found);
+    match read {
+        Some(read) if problems.iter().all(Problem::is_warning) => Ok((read, document)),
+        _ => Err(sorted(problems)),
     }
 }
 

@@ -3,15 +3,14 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use super::settings::RejectedLimit;
 use super::spec::AcceptSpec;
 use crate::compare::FieldCompare;
 use crate::database::StoreUrl;
-use crate::domain::{Confidence, Date, Decimal, Layout, PerSide, ReasonCode, Side};
-use crate::normalize::{FieldPlan, NumberFormat, SidePlan, Step, TimeFormat};
+use crate::domain::{Confidence, Date, Decimal, Layout, PerSide, ReasonCode};
+use crate::normalize::{NumberFormat, Step, TimeFormat};
 use crate::script::ScriptSource;
 use crate::source::SourcePlan;
 
@@ -20,8 +19,6 @@ use crate::source::SourcePlan;
 pub struct Resolved {
     /// The name of the job.
     pub job: String,
-    /// Where results are stored; relative paths start from the folder of the file.
-    pub store: StoreUrl,
     /// The business date.
     pub batch_date: Date,
     /// The folder of the file: relative paths start from it.
@@ -38,10 +35,12 @@ pub struct Resolved {
     pub attribution: ResolvedAttribution,
     /// How a run is done.
     pub options: ResolvedOptions,
+    /// Where runs are kept.
+    pub store: StoreUrl,
+    /// Whether the script has a function of a whole row.
+    pub row_function: bool,
     /// The script of steps, filters and `row`.
     pub normalize_script: Option<ScriptSource>,
-    /// Whether that script has a function `row`.
-    pub has_row_function: bool,
     /// The scripts of rules, in their order.
     pub attribute_scripts: Vec<ScriptSource>,
     /// The configuration to store with a run: before replacement, without passwords.
@@ -53,12 +52,6 @@ pub struct Resolved {
 /// How a field is treated on both sides.
 #[derive(Clone, Debug)]
 pub struct ResolvedField {
-    /// The steps that its values go through after the source's own.
-    pub steps: Vec<Step>,
-    /// Its formats of dates and datetimes; empty for ISO 8601.
-    pub formats: Vec<TimeFormat>,
-    /// How its numbers are written.
-    pub numbers: NumberFormat,
     /// How it is compared.
     pub compare: FieldCompare,
     /// Whether it is an amount of money.
@@ -72,59 +65,30 @@ pub struct ResolvedField {
 pub struct ResolvedSource {
     /// The system's name.
     pub system: String,
-    /// How it is read.
-    pub read: SourcePlan,
     /// For each field of the layout the column that it is read from; none for a field that the
     /// script's `row` sets.
     pub columns: Vec<Option<String>>,
-    /// What this source does differently, for each field of the layout.
-    pub ways: Vec<SourceWays>,
-    /// The time zone of datetimes that have none of their own; none is UTC.
-    pub timezone: Option<TimeZone>,
     /// The function that says whether a row takes part.
     pub filter: Option<String>,
+    /// How the file is read.
+    pub read: SourcePlan,
+    /// How each field of the layout is read.
+    pub fields: Vec<Reading>,
+    /// The zone of datetimes that have none of their own; none is UTC.
+    pub timezone: Option<jiff::tz::TimeZone>,
 }
 
-/// What a source does differently with a field.
-#[derive(Clone, Debug, Default)]
-pub struct SourceWays {
-    /// The steps that come before the field's own.
+/// How the cells of a field are read from one source.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The source's own steps; they come first.
+    pub source_steps: Vec<Step>,
+    /// The field's steps.
     pub steps: Vec<Step>,
-    /// Formats instead of the field's.
-    pub formats: Option<Vec<TimeFormat>>,
-    /// How numbers are written, instead of the field's.
-    pub numbers: Option<NumberFormat>,
-}
-
-impl Resolved {
-    /// How the rows of a side become typed rows, given the names of its columns and, for each
-    /// field of the layout, which of them it is read from ([`check_headers`](super::check_headers)).
-    pub fn side_plan(&self, side: Side, header: Vec<String>, indices: &[Option<usize>]) -> SidePlan {
-        let source = &self.sources[side];
-        let parts = self.layout.fields().iter().zip(&self.fields).zip(&source.ways).zip(indices);
-        let fields = parts
-            .map(|(((field, treatment), ways), column)| FieldPlan {
-                name: field.name.clone(),
-                kind: field.kind,
-                column: *column,
-                source_steps: ways.steps.clone(),
-                steps: treatment.steps.clone(),
-                formats: ways.formats.clone().unwrap_or_else(|| treatment.formats.clone()),
-                numbers: ways.numbers.clone().unwrap_or_else(|| treatment.numbers.clone()),
-            })
-            .collect();
-        SidePlan {
-            side,
-            columns: header,
-            fields,
-            key_len: self.layout.key_len(),
-            null_values: source.read.null_values().to_vec(),
-            timezone: source.timezone.clone(),
-            script: self.normalize_script.clone(),
-            row_function: self.has_row_function,
-            filter: source.filter.clone(),
-        }
-    }
+    /// Formats of dates and datetimes; empty for the usual ones.
+    pub formats: Vec<TimeFormat>,
+    /// How numbers are written.
+    pub numbers: NumberFormat,
 }
 
 /// What the machine may settle alone.

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{PathStep, Place};
+use crate::diagnostic::{PathStep, Place, Problems, SpecProblem};
 
 /// Where a part stands in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,6 +136,12 @@ impl Document {
     /// The place of the key that `path` leads to, or of the last one on the way that exists.
     pub fn key_place(&self, path: &[PathStep]) -> Place {
         self.place_of(self.follow(path).0)
+    }
+
+    /// What a stage says about the whole document, each problem with its place.
+    pub fn placed(&self, problems: Vec<SpecProblem>) -> Problems {
+        let place = |SpecProblem { path, problem }| problem.at(self.place(&path));
+        Problems(problems.into_iter().map(place).collect())
     }
 
     fn place_of(&self, spot: Option<&Spot>) -> Place {

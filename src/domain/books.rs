@@ -79,19 +79,13 @@ impl Books {
         self.by_type.values().sum()
     }
 
-    /// Counts one difference of the field called `field`.
-    pub fn count_difference(&mut self, field: &str, diff_type: DiffType) {
+    /// Counts `count` differences of this type of the field called `field`.
+    pub fn count_differences(&mut self, field: &str, diff_type: DiffType, count: u64) {
         let name = diff_type.name();
-        *self.by_type.entry(name).or_default() += 1;
-        // A name is copied once for each field, not once for each difference.
-        match self.by_field.get_mut(field) {
-            Some(count) => *count += 1,
-            None => drop(self.by_field.insert(field.to_owned(), 1)),
-        }
-        match self.by_field_and_type.get_mut(field) {
-            Some(types) => *types.entry(name).or_default() += 1,
-            None => drop(self.by_field_and_type.insert(field.to_owned(), [(name, 1)].into())),
-        }
+        *self.by_type.entry(name).or_default() += count;
+        *self.by_field.entry(field.to_owned()).or_default() += count;
+        let types = self.by_field_and_type.entry(field.to_owned()).or_default();
+        *types.entry(name).or_default() += count;
     }
 
     /// Adds another part of the same run.
@@ -188,9 +182,9 @@ mod tests {
     #[test]
     fn books_read_back_from_a_run_s_metadata() {
         let mut books = Books { aligned: 2, filtered: PerSide { a: 1, b: 0 }, ..Books::default() };
-        books.count_difference("amount", DiffType::NumericMismatch);
-        books.count_difference("amount", DiffType::NullMismatch);
-        books.count_difference("amount", DiffType::NullMismatch);
+        books.count_differences("amount", DiffType::NumericMismatch, 1);
+        books.count_differences("amount", DiffType::NullMismatch, 1);
+        books.count_differences("amount", DiffType::NullMismatch, 1);
         let mut twice = books.clone();
         twice.add(&books);
         assert_eq!((twice.differences(), twice.by_field["amount"]), (6, 6));
@@ -205,7 +199,7 @@ mod tests {
     #[test]
     fn a_difference_counted_in_one_table_only_is_noticed() {
         let mut books = Books::default();
-        books.count_difference("amount", DiffType::NumericMismatch);
+        books.count_differences("amount", DiffType::NumericMismatch, 1);
         assert_eq!(books.discrepancy(), None);
         books.by_field_and_type.clear();
         assert!(books.discrepancy().is_some());

@@ -422,6 +422,11 @@ impl Normalizer {
         }
     }
 
+    /// The encoded cells of the key of a row that is rejected for its form, if they can be read.
+    pub fn key<R: RawCells + ?Sized>(&mut self, raw: &R) -> Option<Vec<u8>> {
+        self.key_cells(raw, None, &mut Vec::new())
+    }
+
     /// The key of a row that is rejected anyway, if it can be read.
     fn key_cells<R: RawCells + ?Sized>(
         &mut self,

@@ -453,6 +453,16 @@ pub struct AmbiguousFormats {
     pub readings: (String, String),
 }
 
+impl std::fmt::Display for AmbiguousFormats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "two of these formats read `{}` differently: as {} and as {}; the first that fits wins",
+            self.example, self.readings.0, self.readings.1
+        )
+    }
+}
+
 /// The first two of these formats that read some text differently, if there are such: the field
 /// should keep one of them. Found by writing sample days in one format and reading them in another.
 pub fn ambiguous_formats(formats: &[TimeFormat]) -> Option<AmbiguousFormats> {

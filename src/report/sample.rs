@@ -73,7 +73,7 @@ pub fn books() -> Books {
         ("counterparty", DiffType::NullMismatch, 2),
     ] {
         for _ in 0..count {
-            books.count_difference(field, diff_type);
+            books.count_differences(field, diff_type, 1);
         }
     }
     books

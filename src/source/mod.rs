@@ -27,7 +27,7 @@ use serde::Deserialize;
 pub use blocks::{Block, Blocks, Limits};
 pub use file::SourceDigest;
 pub use opened::Opened;
-pub use parse::{BlockParser, RawRow};
+pub use parse::{BlockParser, RawRow, Unusable};
 
 use crate::diagnostic::{Problem, SpecProblem};
 

@@ -43,6 +43,18 @@ impl RawCells for RawRow<'_> {
     }
 }
 
+/// The code of a row with more or fewer fields than there are columns.
+const RAGGED: &str = "RAGGED_ROW";
+
+/// A row that can't take part.
+#[derive(Clone, Debug)]
+pub struct Unusable<'a> {
+    /// Why, where, and what is written there.
+    pub rejection: Rejection,
+    /// Its cells, where they can be told apart: its key may be among them.
+    pub row: Option<RawRow<'a>>,
+}
+
 /// Turns blocks into rows. Each worker has its own.
 #[derive(Clone, Debug)]
 pub struct BlockParser {
@@ -66,7 +78,11 @@ impl BlockParser {
 
     /// Gives each row of the block, or why it is rejected, to `each`, in the order of the file.
     /// Blank lines and comments are not rows.
-    pub fn parse(&mut self, block: &Block, each: &mut impl FnMut(Result<RawRow<'_>, Rejection>)) {
+    pub fn parse(
+        &mut self,
+        block: &Block,
+        each: &mut impl FnMut(Result<RawRow<'_>, Unusable<'_>>),
+    ) {
         // Whole blocks are checked much faster than cells; only a block that fails is looked into.
         let bytes = block.bytes();
         let suspicious = std::str::from_utf8(bytes).is_err() || memchr(0, bytes).is_some();
@@ -82,12 +98,16 @@ impl BlockParser {
             };
             each(match problem {
                 None => Ok(row),
-                Some((code, message)) => Err(Rejection {
-                    code,
-                    line: row.line,
-                    message,
-                    text: Rejection::clip(row.written),
-                    key: None,
+                Some((code, message)) => Err(Unusable {
+                    rejection: Rejection {
+                        code,
+                        line: row.line,
+                        message,
+                        text: Rejection::clip(row.written),
+                        key: None,
+                    },
+                    row: (code == RAGGED && std::str::from_utf8(row.written).is_ok())
+                        .then_some(row),
                 }),
             });
         });
@@ -138,7 +158,7 @@ impl BlockParser {
         let plural = if fields == 1 { "" } else { "s" };
         let message =
             format!("{fields} field{plural} where {} {}", self.columns_from, self.columns.len());
-        ("RAGGED_ROW", message)
+        (RAGGED, message)
     }
 
     fn unreadable_cell(&self, row: &RawRow<'_>) -> Option<(&'static str, String)> {

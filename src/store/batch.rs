@@ -136,6 +136,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// A batch of nothing but rejected rows.
+    pub fn of_rejected(rejected: Vec<RejectedRow>) -> Self {
+        Self { rejected, ..Self::default() }
+    }
+
     /// Adds a text to the buffer.
     pub fn push(&mut self, text: &str) -> Text {
         self.build(|buffer| buffer.push_str(text))

@@ -38,8 +38,7 @@ fn complaints(folder: &Path) -> String {
 #[test]
 fn every_mistake_is_named_with_its_place() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors/config");
-    let mut folders: Vec<_> =
-        root.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut folders: Vec<_> = root.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     assert!(folders.len() >= 25, "the mistakes have gone");
     let mut wrong = Vec::new();

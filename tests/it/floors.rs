@@ -69,7 +69,8 @@ fn named(line: &str) -> Vec<&str> {
     while let Some(at) = rest.find("crate::") {
         rest = &rest[at + "crate::".len()..];
         if let Some(group) = rest.strip_prefix('{') {
-            modules.extend(group.split(',').map(|name| name.trim().split("::").next().unwrap_or("")));
+            modules
+                .extend(group.split(',').map(|name| name.trim().split("::").next().unwrap_or("")));
         } else {
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             modules.push(&rest[..end]);
@@ -104,7 +105,9 @@ fn imports_point_down_and_packages_stay_at_home() {
                     || (other < own && (module != "server" || SERVER_MAY_USE.contains(&used)))
                     || (own == 0 && other == 0);
                 if !allowed {
-                    wrong.push(format!("src/{inside}.rs:{line}: {module} (floor {own}) uses {used} (floor {other})"));
+                    wrong.push(format!(
+                        "src/{inside}.rs:{line}: {module} (floor {own}) uses {used} (floor {other})"
+                    ));
                 }
             }
             for (package, homes) in HOMES {

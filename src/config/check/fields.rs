@@ -8,8 +8,6 @@ use crate::config::tree::path;
 use crate::diagnostic::{PathStep, Problem};
 use crate::domain::layout::Field;
 use crate::domain::{Date, Decimal, FieldRef, Instant, Kind, Layout, Severity, Value};
-use crate::normalize::{NumberFormat, NumberSpec, Step, StepSpec, TimeFormat};
-use crate::normalize::{ambiguous_formats, resolve_steps};
 
 impl<'a> Checker<'a> {
     /// The layout and how its fields are treated; none if that can't be told.
@@ -34,7 +32,9 @@ impl<'a> Checker<'a> {
         resolved.sort_by_key(|(field, _)| rank(&field.name));
         let key_len = key.iter().filter(|part| fields.contains(part)).count();
         let (layout, treatment): (Vec<_>, Vec<_>) = resolved.into_iter().unzip();
-        (key_len > 0).then(|| (Layout::new(layout, key_len), treatment))
+        // Without a key that is whole there is a complaint, and the rest is checked nevertheless.
+        let key_len = key_len.max(1);
+        (!layout.is_empty()).then(|| (Layout::new(layout, key_len), treatment))
     }
 
     /// The parts of the key, each once.
@@ -70,19 +70,18 @@ impl<'a> Checker<'a> {
         if is_key {
             self.key_field(&at, name, spec);
         }
-        let formats = spec.formats.as_deref();
-        let formats = formats.map(|all| self.formats(&below(&at, "formats"), name, spec.kind, all));
-        let numbers = spec.numbers.as_ref();
-        let numbers = numbers.map(|one| self.numbers(&below(&at, "numbers"), name, spec.kind, one));
+        if let Some(formats) = &spec.formats {
+            self.formats(&below(&at, "formats"), name, spec.kind, formats);
+        }
+        if spec.numbers.is_some() {
+            self.numbers(&below(&at, "numbers"), name, spec.kind);
+        }
         let monetary = spec.monetary.is_some_and(|monetary| *monetary);
         if monetary && spec.kind != Kind::Decimal {
             let message = format!("`monetary` is for decimal fields; `{name}` is {}", of(spec.kind));
             self.complain(&below(&at, "monetary"), Problem::usage("wrong-field-type", message));
         }
         ResolvedField {
-            steps: self.steps(&below(&at, "normalize"), spec.normalize.as_deref()),
-            formats: formats.unwrap_or_default(),
-            numbers: numbers.unwrap_or_default(),
             compare: self.comparison(&at, spec, is_key),
             monetary,
             description: spec.description.clone(),
@@ -152,75 +151,29 @@ impl<'a> Checker<'a> {
         })
     }
 
-    /// Resolves the steps at `at`.
-    pub(super) fn steps(&mut self, at: &[PathStep], steps: Option<&[StepSpec]>) -> Vec<Step> {
-        let scripts = &self.scripts;
-        let is_function = |name: &str| scripts.has(name, 1);
-        resolve_steps(steps.unwrap_or_default(), &self.base, &is_function).unwrap_or_else(|found| {
-            self.adopt(at, found);
-            Vec::new()
-        })
-    }
-
-    /// Resolves the formats at `at`.
+    /// Complains about formats at `at` that the field's type doesn't have.
     pub(super) fn formats(
         &mut self,
         at: &[PathStep],
         name: &str,
         kind: Kind,
         formats: &[String],
-    ) -> Vec<TimeFormat> {
+    ) {
         if !matches!(kind, Kind::Date | Kind::Datetime) {
             let message = format!("formats are for dates and datetimes; `{name}` is {}", of(kind));
             self.complain_of_key(at, Problem::usage("wrong-field-type", message));
-            return Vec::new();
-        }
-        if formats.is_empty() {
+        } else if formats.is_empty() {
             self.complain_of_key(at, Problem::usage("no-formats", "the list of formats is empty"));
         }
-        let mut resolved = Vec::new();
-        for (index, format) in formats.iter().enumerate() {
-            match TimeFormat::parse(format, kind) {
-                Ok(format) => resolved.push(format),
-                Err(problem) => self.complain(&below(at, index), problem),
-            }
-        }
-        if resolved.len() == formats.len()
-            && let Some(two) = ambiguous_formats(&resolved)
-        {
-            let format = |index: usize| formats.get(index).map_or("", String::as_str);
-            let message = format!(
-                "`{}` is {} as `{}` and {} as `{}`",
-                two.example,
-                two.readings.0,
-                format(two.formats.0),
-                two.readings.1,
-                format(two.formats.1),
-            );
-            let help = "the first format that fits is taken; keep one of the two";
-            let problem = Problem::warning("ambiguous-formats", message).help(help);
-            self.complain(&below(at, two.formats.1), problem);
-        }
-        resolved
     }
 
-    /// Resolves the number format at `at`.
-    pub(super) fn numbers(
-        &mut self,
-        at: &[PathStep],
-        name: &str,
-        kind: Kind,
-        numbers: &NumberSpec,
-    ) -> NumberFormat {
+    /// Complains about a number format at `at` that the field's type doesn't have.
+    pub(super) fn numbers(&mut self, at: &[PathStep], name: &str, kind: Kind) {
         if !matches!(kind, Kind::Decimal | Kind::Integer) {
             let message =
                 format!("number formats are for decimals and integers; `{name}` is {}", of(kind));
             self.complain_of_key(at, Problem::usage("wrong-field-type", message));
         }
-        numbers.resolve().unwrap_or_else(|found| {
-            self.adopt(at, found);
-            NumberFormat::default()
-        })
     }
 }
 

@@ -8,6 +8,7 @@ mod attribution;
 mod fields;
 mod headers;
 mod options;
+mod readings;
 mod scripts;
 mod sources;
 
@@ -36,9 +37,6 @@ pub fn check(
     (resolved, checker.problems)
 }
 
-/// The store of a file that names none.
-const DEFAULT_STORE: &str = "sqlite:recon.db";
-
 /// The checks' common ground.
 struct Checker<'a> {
     document: &'a Document,
@@ -63,7 +61,6 @@ impl<'a> Checker<'a> {
         let (layout, fields) = fields?;
         Some(Resolved {
             job: job?,
-            store: store?,
             batch_date,
             base: self.base.clone(),
             layout,
@@ -72,8 +69,9 @@ impl<'a> Checker<'a> {
             reason_codes,
             attribution,
             options,
+            store: store?,
+            row_function: self.scripts.sets_fields(),
             normalize_script: self.scripts.normalize.clone(),
-            has_row_function: self.scripts.may_set_fields(),
             attribute_scripts: self.scripts.attribute.clone(),
             stored: self.document.for_storage(),
             fingerprint: self.document.fingerprint(),
@@ -127,6 +125,13 @@ impl<'a> Checker<'a> {
         nearest(name, fields.entries().iter().map(|entry| entry.key.as_str()))
     }
 
+    /// The store; `sqlite:recon.db` beside the file unless it says otherwise.
+    fn store(&mut self) -> Option<StoreUrl> {
+        let text = self.spec.store.as_deref().unwrap_or("sqlite:recon.db");
+        let found = StoreUrl::parse(text, &self.base);
+        found.map_err(|problem| self.complain(&path(["store"]), problem)).ok()
+    }
+
     fn version(&mut self) {
         let Some(version) = self.spec.version else { return };
         if *version != 1 {
@@ -140,12 +145,6 @@ impl<'a> Checker<'a> {
         let job = self.spec.job.as_deref()?;
         self.name(&path(["job"]), "the name of the job", job);
         Some(job.to_owned())
-    }
-
-    fn store(&mut self) -> Option<StoreUrl> {
-        let written = self.spec.store.as_deref().unwrap_or(DEFAULT_STORE);
-        let found = StoreUrl::parse(written, &self.base);
-        found.map_err(|problem| self.complain(&path(["store"]), problem)).ok()
     }
 
     /// A name that appears in tables, file names and reports must be one that people can read.

@@ -25,6 +25,11 @@ impl Scripts {
             || self.outline.as_ref().is_some_and(|outline| outline.function(name, arity).is_some())
     }
 
+    /// Whether it has the function of a whole row.
+    pub(super) fn sets_fields(&self) -> bool {
+        self.outline.as_ref().is_some_and(|outline| outline.function("row", 2).is_some())
+    }
+
     /// Whether it has the function of a whole row; also when that can't be told.
     pub(super) fn may_set_fields(&self) -> bool {
         self.has("row", 2)

@@ -1,14 +1,12 @@
 //! The sources: what they are mapped to, and how each one's own ways fit the fields.
 
-use std::collections::HashMap;
-
 use super::{Checker, below};
-use crate::config::resolved::{ResolvedField, ResolvedSource, SourceWays};
+use crate::config::resolved::{ResolvedField, ResolvedSource};
 use crate::config::spec::SourceSpec;
 use crate::config::tree::path;
 use crate::diagnostic::{PathStep, Problem};
 use crate::domain::{Kind, Layout, PerSide, Side};
-use crate::normalize::resolve_timezone;
+use crate::source::SourcePlan;
 
 impl Checker<'_> {
     /// Both sources; none if that can't be told.
@@ -35,27 +33,27 @@ impl Checker<'_> {
             self.name(&below(&at, "system"), "the system's name", system);
         }
         self.map(&below(&at, "map"), side, spec);
-        let ways = self.ways(&at, spec);
-        let timezone = spec.timezone.as_deref().and_then(|name| {
-            let found = resolve_timezone(name);
-            found.map_err(|problem| self.complain(&below(&at, "timezone"), problem)).ok()
-        });
+        self.own_ways(&at, spec);
         if let Some(filter) = &spec.filter {
             self.filter(&below(&at, "filter"), filter);
         }
-        let read = spec.read.as_ref().and_then(|read| {
-            let found = read.resolve(&self.base);
-            found.map_err(|problems| self.adopt(&below(&at, "read"), problems)).ok()
-        });
+        let timezone = self.timezone(&at, spec);
+        let read = self.read(&below(&at, "read"), spec);
+        let fields = layout.map(|layout| self.readings(side, spec, layout));
         let map = spec.map.as_ref()?;
         Some(ResolvedSource {
             system: spec.system.clone()?,
-            read: read?,
             columns: layout?.names().map(|name| map.get(name).cloned()).collect(),
-            ways: layout?.names().map(|name| ways.get(name).cloned().unwrap_or_default()).collect(),
-            timezone,
             filter: spec.filter.clone(),
+            read: read?,
+            fields: fields?,
+            timezone,
         })
+    }
+
+    fn read(&mut self, at: &[PathStep], spec: &SourceSpec) -> Option<SourcePlan> {
+        let resolved = spec.read.as_ref()?.resolve(&self.base);
+        resolved.map_err(|problems| self.adopt(at, problems)).ok()
     }
 
     fn map(&mut self, at: &[PathStep], side: Side, spec: &SourceSpec) {
@@ -86,29 +84,22 @@ impl Checker<'_> {
     }
 
     /// The source's formats, number formats and steps, each of a field that can have them.
-    fn ways(&mut self, at: &[PathStep], spec: &SourceSpec) -> HashMap<String, SourceWays> {
-        let mut ways: HashMap<String, SourceWays> = HashMap::new();
+    fn own_ways(&mut self, at: &[PathStep], spec: &SourceSpec) {
         for (field, formats) in spec.formats.iter().flat_map(|formats| formats.iter()) {
             let at = below(&below(at, "formats"), field);
             if let Some(kind) = self.kind_of(&at, field) {
-                let formats = self.formats(&at, field, kind, formats);
-                ways.entry(field.to_owned()).or_default().formats = Some(formats);
+                self.formats(&at, field, kind, formats);
             }
         }
-        for (field, numbers) in spec.numbers.iter().flat_map(|numbers| numbers.iter()) {
+        for (field, _) in spec.numbers.iter().flat_map(|numbers| numbers.iter()) {
             let at = below(&below(at, "numbers"), field);
             if let Some(kind) = self.kind_of(&at, field) {
-                let numbers = self.numbers(&at, field, kind, numbers);
-                ways.entry(field.to_owned()).or_default().numbers = Some(numbers);
+                self.numbers(&at, field, kind);
             }
         }
-        for (field, steps) in spec.normalize.iter().flat_map(|steps| steps.iter()) {
-            let at = below(&below(at, "normalize"), field);
-            self.kind_of(&at, field);
-            let steps = self.steps(&at, Some(steps));
-            ways.entry(field.to_owned()).or_default().steps = steps;
+        for (field, _) in spec.normalize.iter().flat_map(|steps| steps.iter()) {
+            self.kind_of(&below(&below(at, "normalize"), field), field);
         }
-        ways
     }
 
     /// The type of a field that the key at `at` names; complains about an unknown one.

@@ -267,7 +267,10 @@ fn rows_read_back_as_they_were_written(place: &Place) {
         })
         .unwrap();
     assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
-    let reference = key::reference(Cells::new(&row("T3", super::fixture::amount(1), recon::domain::Cell::Null).cells), 2);
+    let reference = key::reference(
+        Cells::new(&row("T3", super::fixture::amount(1), recon::domain::Cell::Null).cells),
+        2,
+    );
     let found = store.records_by_reference(run.id, &reference).unwrap();
     assert_eq!(found.iter().map(|record| record.number).collect::<Vec<_>>(), [3, 6]);
     assert_eq!(found[0].gate, Some(Gate::Passed));
@@ -631,10 +634,7 @@ fn answers_keep_their_types(place: &Place) {
         fn columns(&mut self, _: &[String]) -> Result<(), recon::diagnostic::Problem> {
             Ok(())
         }
-        fn row(
-            &mut self,
-            _: &[recon::store::SqlValue],
-        ) -> Result<(), recon::diagnostic::Problem> {
+        fn row(&mut self, _: &[recon::store::SqlValue]) -> Result<(), recon::diagnostic::Problem> {
             Err(recon::diagnostic::Problem::interrupted())
         }
     }

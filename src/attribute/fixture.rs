@@ -1,0 +1,388 @@
+//! Fixtures: small cases beside the rules that say what a rule must answer (`recon test`).
+//!
+//! A case is one value, one row or one difference, never a whole run; nothing is read from a source
+//! and nothing is stored. Reading the YAML is `config`'s; this module is given what was written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::heuristic::{Decision, Rules, RulesPlan};
+use crate::domain::row::push_cell;
+use crate::domain::{
+    Cell, Cells, Date, Decimal, DiffType, DifferenceContext, Field, FieldRef, Instant, Kind, Layout,
+    Severity, Written,
+};
+use crate::script::{NormalizeScript, ScriptSource};
+
+/// The cases of one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixtureSpec {
+    /// Functions of `rules.normalize`.
+    #[serde(default)]
+    pub normalize: Vec<NormalizeCase>,
+    /// Differences, and the reason that `rules.attribute` must give.
+    #[serde(default)]
+    pub attribute: Vec<AttributeCase>,
+}
+
+/// A call of a function that normalizes: of a value (`input`, `output`), of a row (`raw`, `row`,
+/// `fields`), or of a filter (`raw`, `output`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NormalizeCase {
+    /// What the case is about. Default: the call.
+    pub name: Option<String>,
+    /// The function.
+    pub function: String,
+    /// The value it is called with.
+    pub input: Option<String>,
+    /// The result; left out or null if it is null.
+    pub output: Option<String>,
+    /// The row as read, column by column, for `row` and for filters.
+    pub raw: Option<BTreeMap<String, Option<String>>>,
+    /// The mapped canonical fields that `row` is called with.
+    pub row: Option<BTreeMap<String, Option<String>>>,
+    /// The canonical fields that `row` must return.
+    pub fields: Option<BTreeMap<String, Option<String>>>,
+    /// A part of the error's message, if the call must fail.
+    pub error: Option<String>,
+    /// The line of the case in its file, set by whoever read it.
+    #[serde(skip)]
+    pub line: Option<u64>,
+}
+
+/// A difference, and the reason that the rules must give.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AttributeCase {
+    /// What the case is about.
+    pub name: String,
+    /// The difference.
+    pub difference: DifferenceCase,
+    /// The reason code, or `none` if no rule may claim the difference.
+    pub reason: String,
+    /// The confidence, exactly.
+    pub confidence: Option<Written<Decimal>>,
+    /// The function that must claim it.
+    pub by: Option<String>,
+    /// A part of one of the notes.
+    pub note: Option<String>,
+    /// The line of the case in its file, set by whoever read it.
+    #[serde(skip)]
+    pub line: Option<u64>,
+}
+
+/// A difference as a case writes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DifferenceCase {
+    /// The field. Default: the whole record.
+    pub field: Option<String>,
+    /// The field's type. Default `text`.
+    #[serde(rename = "type")]
+    pub kind: Option<Kind>,
+    /// Side A's value; left out or null if it is null. What the type can't parse is a value, too.
+    pub a: Option<String>,
+    /// Side B's value.
+    pub b: Option<String>,
+    /// The diff type. Default: what the values and the type make of it; for the whole record it
+    /// must be given.
+    pub diff_type: Option<String>,
+    /// The severity. Default: the diff type's.
+    pub severity: Option<String>,
+    /// A row of the missing side was rejected. Default false.
+    pub partner_rejected: Option<Written<bool>>,
+    /// Other fields of A's record.
+    #[serde(default)]
+    pub record_a: BTreeMap<String, Option<String>>,
+    /// Other fields of B's record.
+    #[serde(default)]
+    pub record_b: BTreeMap<String, Option<String>>,
+    /// The types of those other fields. Default `text`.
+    #[serde(default)]
+    pub types: BTreeMap<String, Kind>,
+}
+
+/// How a case went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseResult {
+    /// The case.
+    pub name: String,
+    /// Whether it went as expected.
+    pub passed: bool,
+    /// What the case asks for.
+    pub expected: String,
+    /// What happened.
+    pub got: String,
+    /// The line of the case in its file, if known.
+    pub line: Option<u64>,
+}
+
+/// Runs every case, in the order of the file. A script that is missing or does not compile fails
+/// the cases that need it.
+pub fn run(
+    spec: &FixtureSpec,
+    normalize: Option<&ScriptSource>,
+    rules: Option<&RulesPlan>,
+) -> Vec<CaseResult> {
+    let mut results = Vec::with_capacity(spec.normalize.len() + spec.attribute.len());
+    if !spec.normalize.is_empty() {
+        let mut script = normalize
+            .ok_or_else(|| "there is no script in `rules.normalize`".to_owned())
+            .and_then(|source| {
+                NormalizeScript::compile(source).map_err(|problem| problem.to_string())
+            });
+        results.extend(spec.normalize.iter().map(|case| case.run(script.as_mut())));
+    }
+    if !spec.attribute.is_empty() {
+        let mut compiled = rules
+            .ok_or_else(|| "there is no script in `rules.attribute`".to_owned())
+            .and_then(|plan| {
+                let rules = Rules::new(plan).map_err(|problem| problem.to_string())?;
+                Ok((rules, plan))
+            });
+        results.extend(spec.attribute.iter().map(|case| match &mut compiled {
+            Ok((rules, plan)) => case.run(rules, plan),
+            Err(reason) => case.result(case.expected(), Err(reason.clone())),
+        }));
+    }
+    results
+}
+
+/// Null or text, so that `()` and `"()"` look different.
+fn shown(value: Option<&str>) -> String {
+    value.map_or_else(|| "null".to_owned(), |text| format!("{text:?}"))
+}
+
+fn shown_fields<'a>(fields: impl IntoIterator<Item = (&'a String, &'a Option<String>)>) -> String {
+    let fields: Vec<_> = fields
+        .into_iter()
+        .map(|(name, value)| format!("{name}: {}", shown(value.as_deref())))
+        .collect();
+    format!("{{ {} }}", fields.join(", "))
+}
+
+impl NormalizeCase {
+    fn run(&self, script: Result<&mut NormalizeScript, &mut String>) -> CaseResult {
+        let result = match script {
+            Ok(script) => self.call(script),
+            Err(reason) => Err(reason.clone()),
+        };
+        let expected = match (&self.error, &self.fields) {
+            (Some(error), _) => format!("an error with {error:?}"),
+            (None, Some(fields)) => shown_fields(fields),
+            (None, None) => shown(self.output.as_deref()),
+        };
+        let passed = match (&self.error, &result) {
+            (Some(part), Err(error)) => error.contains(part.as_str()),
+            (None, Ok(got)) => *got == expected,
+            _ => false,
+        };
+        let name = self.name.clone().unwrap_or_else(|| match &self.input {
+            Some(input) => format!("{}({input:?})", self.function),
+            None => format!("{}(…)", self.function),
+        });
+        let got = result.unwrap_or_else(|error| error);
+        CaseResult { name, passed, expected, got, line: self.line }
+    }
+
+    fn call(&self, script: &mut NormalizeScript) -> Result<String, String> {
+        let Some(raw) = &self.raw else {
+            let Some(input) = &self.input else {
+                return Err("the case has neither `input` nor `raw`".to_owned());
+            };
+            let value =
+                script.call_value(&self.function, input).map_err(|error| error.to_string())?;
+            return Ok(shown(value.as_deref()));
+        };
+        let raw: Vec<_> =
+            raw.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        if self.function != "row" {
+            let takes_part =
+                script.call_filter(&self.function, &raw).map_err(|error| error.to_string())?;
+            return Ok(shown(Some(if takes_part { "true" } else { "false" })));
+        }
+        let mut fields: Vec<_> = self.row.clone().unwrap_or_default().into_iter().collect();
+        script.call_row(&raw, &mut fields).map_err(|error| error.to_string())?;
+        // Shown by name, as the expected ones are.
+        let fields: BTreeMap<_, _> = fields.into_iter().collect();
+        Ok(shown_fields(&fields))
+    }
+}
+
+impl AttributeCase {
+    fn run(&self, rules: &mut Rules, plan: &RulesPlan) -> CaseResult {
+        let decided = self.difference.with_context(|d| rules.decide(d));
+        let got = match decided {
+            Err(wrong) => Err(wrong),
+            Ok(Decision::Passed { error: Some(error), .. }) => Err(error.to_string()),
+            Ok(Decision::Passed { notes, error: None }) => Ok(Answer::none(notes)),
+            Ok(Decision::Claimed { code, confidence, rule, notes, .. }) => Ok(Answer {
+                reason: plan.codes.get(code).cloned().unwrap_or_default(),
+                confidence: confidence.to_string().parse().ok(),
+                by: rules.rules().get(rule).map(|info| info.name.clone()),
+                notes,
+            }),
+        };
+        self.result(self.expected(), got)
+    }
+
+    fn expected(&self) -> String {
+        let mut expected = self.reason.clone();
+        if let Some(confidence) = self.confidence {
+            expected = format!("{expected} {}", *confidence);
+        }
+        if let Some(by) = &self.by {
+            expected = format!("{expected} by {by}");
+        }
+        if let Some(note) = &self.note {
+            expected = format!("{expected}, noting {note:?}");
+        }
+        expected
+    }
+
+    fn result(&self, expected: String, got: Result<Answer, String>) -> CaseResult {
+        let passed = got.as_ref().is_ok_and(|answer| {
+            answer.reason == self.reason
+                && self.confidence.is_none_or(|wanted| answer.confidence == Some(*wanted))
+                && self.by.as_deref().is_none_or(|by| answer.by.as_deref() == Some(by))
+                && self
+                    .note
+                    .as_deref()
+                    .is_none_or(|part| answer.notes.iter().any(|note| note.contains(part)))
+        });
+        let got = match got {
+            Ok(answer) => answer.to_string(),
+            Err(error) => error,
+        };
+        CaseResult { name: self.name.clone(), passed, expected, got, line: self.line }
+    }
+}
+
+/// What the rules said, as far as a case can ask.
+struct Answer {
+    reason: String,
+    confidence: Option<Decimal>,
+    by: Option<String>,
+    notes: Vec<String>,
+}
+
+impl Answer {
+    fn none(notes: Vec<String>) -> Self {
+        Self { reason: "none".to_owned(), confidence: None, by: None, notes }
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.reason)?;
+        if let Some(confidence) = self.confidence {
+            write!(f, " {confidence}")?;
+        }
+        if let Some(by) = &self.by {
+            write!(f, " by {by}")?;
+        }
+        if !self.notes.is_empty() {
+            write!(f, ", noting {:?}", self.notes)?;
+        }
+        Ok(())
+    }
+}
+
+/// The value that a text writes, or the text if its type can't parse it.
+fn parse(kind: Kind, text: Option<&str>) -> Cell<'_> {
+    let Some(text) = text else { return Cell::Null };
+    let parsed = match kind {
+        Kind::Text => Some(Cell::Text(text)),
+        Kind::Decimal => text.parse().ok().map(Cell::Decimal),
+        Kind::Integer => text.parse().ok().map(Cell::Integer),
+        Kind::Date => Date::parse_iso(text.as_bytes()).map(Cell::Date),
+        Kind::Datetime => Instant::parse_rfc3339_utc(text).map(Cell::Instant),
+        Kind::Boolean => text.parse().ok().map(Cell::Boolean),
+    };
+    parsed.unwrap_or(Cell::Unparsed(text))
+}
+
+impl DifferenceCase {
+    /// Builds the difference and shows it to `look`; the error says what is wrong with the case.
+    fn with_context<T>(
+        &self,
+        look: impl FnOnce(&DifferenceContext<'_>) -> T,
+    ) -> Result<T, String> {
+        let field = self.field.as_deref().filter(|name| *name != FieldRef::ENTIRE_RECORD);
+        let diff_type = match &self.diff_type {
+            Some(name) => DiffType::from_name(name)
+                .ok_or_else(|| format!("the case is wrong: there is no diff type {name}"))?,
+            None if field.is_some() => self.infer(),
+            None => return Err("the case is wrong: it has neither `field` nor `diff_type`".into()),
+        };
+        let severity = match &self.severity {
+            Some(name) => Severity::from_name(name)
+                .ok_or_else(|| format!("the case is wrong: there is no severity {name}"))?,
+            None => diff_type.default_severity(),
+        };
+
+        let mut names: BTreeSet<&str> =
+            self.record_a.keys().chain(self.record_b.keys()).map(String::as_str).collect();
+        if let Some(field) = field {
+            names.remove(field);
+        }
+        let kind = self.kind.unwrap_or(Kind::Text);
+        let mut fields = Vec::with_capacity(names.len() + 1);
+        fields.push(Field { name: field.unwrap_or("key").to_owned(), kind });
+        fields.extend(names.into_iter().map(|name| Field {
+            name: name.to_owned(),
+            kind: self.types.get(name).copied().unwrap_or(Kind::Text),
+        }));
+        let layout = Layout::new(fields, 1);
+
+        let row = |value: &Option<String>, record: &BTreeMap<String, Option<String>>| {
+            let mut cells = Vec::new();
+            for (at, field) in layout.fields().iter().enumerate() {
+                let own = if at == 0 { value } else { &None };
+                let text = own.as_deref().or_else(|| record.get(&field.name)?.as_deref());
+                push_cell(&mut cells, parse(field.kind, text));
+            }
+            cells
+        };
+        let (a, b) = (row(&self.a, &self.record_a), row(&self.b, &self.record_b));
+        use DiffType::{
+            DuplicateInSourceA, DuplicateInSourceB, MissingInSourceA, MissingInSourceB,
+        };
+        let has_a = !matches!(diff_type, MissingInSourceA | DuplicateInSourceB);
+        let has_b = !matches!(diff_type, MissingInSourceB | DuplicateInSourceA);
+        Ok(look(&DifferenceContext {
+            layout: &layout,
+            field: if field.is_some() { FieldRef::Field(0) } else { FieldRef::EntireRecord },
+            diff_type,
+            severity,
+            a: has_a.then(|| Cells::new(&a)),
+            b: has_b.then(|| Cells::new(&b)),
+            partner_rejected: self.partner_rejected.is_some_and(|rejected| *rejected),
+        }))
+    }
+
+    /// The diff type that comparing the two values would give.
+    fn infer(&self) -> DiffType {
+        let kind = self.kind.unwrap_or(Kind::Text);
+        let (a, b) = (parse(kind, self.a.as_deref()), parse(kind, self.b.as_deref()));
+        if a.is_unparsed() || b.is_unparsed() {
+            return DiffType::TypeMismatch;
+        }
+        if a.is_null() || b.is_null() {
+            return DiffType::NullMismatch;
+        }
+        match kind {
+            Kind::Text => DiffType::StringMismatch,
+            Kind::Decimal | Kind::Integer => DiffType::NumericMismatch,
+            Kind::Date | Kind::Datetime => DiffType::DateMismatch,
+            Kind::Boolean => DiffType::BooleanMismatch,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,0 @@
-//! Rules: Rhai functions that name the cause of a difference.

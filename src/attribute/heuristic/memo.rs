@@ -1,0 +1,133 @@
+//! What a rule is known to answer: a tree whose inner nodes say which property the rule reads next,
+//! whose branches are the values it may read there, and whose leaves are answers.
+//!
+//! It holds because a script can reach nothing but the difference it is given: after the same
+//! values, the same property is read next, or the same answer given. Values that hardly repeat (the
+//! amounts themselves) would fill the tree without ever being met again, so a node that has grown
+//! too many branches gives up: from there on the rule runs each time.
+
+use std::rc::Rc;
+
+use foldhash::HashMap;
+
+use crate::domain::DifferenceContext;
+use crate::script::{Property, Reads};
+
+/// The most branches of a node, if the values come from the data.
+const MAX_BRANCHES: usize = 64;
+/// The same, for names of fields: a wide job has hundreds.
+const MAX_FIELD_BRANCHES: usize = 1_024;
+/// The most nodes of a tree.
+const MAX_NODES: usize = 4_096;
+
+/// The answers of one rule.
+pub(super) struct Memo<T> {
+    root: Node<T>,
+    nodes: usize,
+}
+
+/// What is known about a difference.
+pub(super) enum Known<'a, T> {
+    /// The rule's answer.
+    Answer(&'a T),
+    /// Nothing; run the rule, record what it reads, and [`learn`](Memo::learn) the answer.
+    NotYet,
+    /// Nothing, and learning it is not worth it.
+    NotToBeLearned,
+}
+
+enum Node<T> {
+    Unknown,
+    Answer(Rc<T>),
+    Read(Property, HashMap<Box<[u8]>, Node<T>>),
+    /// Run the rule.
+    GivenUp,
+}
+
+impl<T> Memo<T> {
+    /// Nothing is known.
+    pub(super) const fn new() -> Self {
+        Self { root: Node::Unknown, nodes: 0 }
+    }
+
+    /// What is known about `d`. `scratch` is room for the values.
+    pub(super) fn look_up(
+        &self,
+        d: &DifferenceContext<'_>,
+        scratch: &mut Vec<u8>,
+    ) -> Known<'_, T> {
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Answer(answer) => return Known::Answer(answer),
+                Node::GivenUp => return Known::NotToBeLearned,
+                Node::Unknown => return Known::NotYet,
+                Node::Read(property, branches) => {
+                    scratch.clear();
+                    property.encode(d, scratch);
+                    match branches.get(scratch.as_slice()) {
+                        Some(next) => node = next,
+                        None if self.nodes >= MAX_NODES => return Known::NotToBeLearned,
+                        None => return Known::NotYet,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Remembers what the rule answered after it had read `reads`, and gives it back.
+    pub(super) fn learn(&mut self, reads: &Reads, answer: T) -> Rc<T> {
+        let answer = Rc::new(answer);
+        let mut node = &mut self.root;
+        for (property, value) in reads.iter() {
+            if matches!(node, Node::Unknown) {
+                *node = Node::Read(property.clone(), HashMap::default());
+            }
+            let limit = match property {
+                Property::Field => MAX_FIELD_BRANCHES,
+                _ => MAX_BRANCHES,
+            };
+            let give_up = match node {
+                // Another property than last time: not a pure function after all.
+                Node::Read(known, _) if known != property => true,
+                Node::Read(_, branches) => {
+                    branches.len() >= limit && !branches.contains_key(value)
+                }
+                _ => return answer,
+            };
+            if give_up {
+                self.nodes -= node.size() - 1;
+                *node = Node::GivenUp;
+                return answer;
+            }
+            let Node::Read(_, branches) = node else { return answer };
+            if !branches.contains_key(value) {
+                self.nodes += 1;
+            }
+            node = branches.entry(value.into()).or_insert(Node::Unknown);
+        }
+        if matches!(node, Node::Unknown) {
+            *node = if reads.are_complete() {
+                Node::Answer(Rc::clone(&answer))
+            } else {
+                Node::GivenUp
+            };
+        }
+        answer
+    }
+
+    #[cfg(test)]
+    pub(super) const fn nodes(&self) -> usize {
+        self.nodes
+    }
+}
+
+impl<T> Node<T> {
+    /// This node and those under it.
+    fn size(&self) -> usize {
+        match self {
+            Self::Read(_, branches) => 1 + branches.values().map(Self::size).sum::<usize>(),
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The command line as written: what `--help` says is the contract.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+
+use crate::domain::{Date, RunId};
+use crate::report::Format;
+
+use super::exit::FailOn;
+use super::output::{ColorWhen, LogFormat};
+use super::table::AnswerFormat;
+
+/// Reconcile two sources: align, compare, attribute a reason to every difference, review.
+#[derive(Debug, Parser)]
+#[command(
+    name = "recon",
+    version,
+    about,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done; 1 done, and --fail-on found some; 2 wrong usage or configuration; \
+3 a source could not be read; 4 the store failed; 5 recon found its own result inconsistent; \
+130 interrupted.\n\nStart with `recon init A.csv B.csv`, or try `recon run` in a checkout of recon."
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The configuration file
+    #[arg(short, long, global = true, value_name = "FILE", default_value = "recon.yaml")]
+    pub config: PathBuf,
+    /// Where runs are kept: sqlite:PATH or postgres://user@host/db [the file's `store`]
+    #[arg(long, global = true, env = "RECON_STORE", value_name = "URL", hide_env_values = true)]
+    pub store: Option<String>,
+    /// The business date [default: today, local time]
+    #[arg(long, global = true, value_name = "YYYY-MM-DD")]
+    pub batch_date: Option<Date>,
+    /// Say nothing on stderr but errors' exit codes
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// How messages on stderr are written
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Whether output is colored
+    #[arg(long, global = true, value_enum, default_value_t = ColorWhen::Auto, value_name = "WHEN")]
+    pub color: ColorWhen,
+    /// Write one JSON object to stdout instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check configuration, scripts and the sources' headers without touching data
+    Check(Check),
+    /// Run the fixtures that sit beside the rules
+    Test(Test),
+    /// Write a synthetic pair of sources with known noise and labels
+    Generate(Generate),
+    /// Read, normalize and align both sources; store the run and its records
+    Ingest(Pass),
+    /// Compare a stored run's records; store the differences
+    Diff(Stored),
+    /// Give every difference a reason, a confidence and a status
+    Attribute(Attribute),
+    /// Ingest, diff and attribute in one pass
+    Run(Pass),
+    /// Show the result of a run
+    Report(Report),
+    /// Show one record from raw rows to attribution
+    Explain(Explain),
+    /// Run one read-only statement on the store
+    Sql(Sql),
+    /// List and show runs
+    #[command(subcommand)]
+    Runs(Runs),
+    /// Bring the store's tables up to date
+    Migrate,
+    /// Write completions for a shell
+    Completions(Completions),
+    /// Write man pages
+    Man(Man),
+}
+
+/// How long to wait, and when to fail.
+#[derive(Clone, Debug, Args)]
+pub struct Finish {
+    /// Exit 1 if the run has some of these (repeatable)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub fail_on: Vec<FailOn>,
+    /// Seconds to wait for another run of the same job and date
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub lock_timeout: u64,
+}
+
+/// `ingest` and `run`.
+#[derive(Clone, Debug, Args)]
+pub struct Pass {
+    /// When to fail.
+    #[command(flatten)]
+    pub finish: Finish,
+}
+
+/// Which run.
+#[derive(Clone, Debug, Args)]
+pub struct Which {
+    /// The run [default: the job's newest that is not FAILED]
+    #[arg(long, value_name = "ID")]
+    pub run: Option<RunId>,
+}
+
+/// `diff`.
+#[derive(Clone, Debug, Args)]
+pub struct Stored {
+    /// Which run.
+    #[command(flatten)]
+    pub which: Which,
+    /// When to fail.
+    #[command(flatten)]
+    pub finish: Finish,
+}
+
+/// `attribute`.
+#[derive(Clone, Debug, Args)]
+pub struct Attribute {
+    /// Which run.
+    #[command(flatten)]
+    pub which: Which,
+    /// Decide again what the machine decided and no person has touched
+    #[arg(long)]
+    pub again: bool,
+    /// When to fail.
+    #[command(flatten)]
+    pub finish: Finish,
+}
+
+/// `check`.
+#[derive(Clone, Debug, Args)]
+pub struct Check {
+    /// Print the JSON Schema of recon.yaml, for editors
+    #[arg(long)]
+    pub schema: bool,
+}
+
+/// `test`.
+#[derive(Clone, Debug, Args)]
+pub struct Test {
+    /// Fixture files [default: every *.tests.yaml beside the configured rules]
+    pub files: Vec<PathBuf>,
+}
+
+/// `generate`.
+#[derive(Clone, Debug, Args)]
+pub struct Generate {
+    /// True trades; each side keeps almost all of them
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub rows: u64,
+    /// The same seed writes the same files
+    #[arg(long, value_name = "S", default_value_t = 42)]
+    pub seed: u64,
+    /// A YAML file with the rate of each cause
+    #[arg(long, value_name = "FILE")]
+    pub noise: Option<PathBuf>,
+    /// Where to write source_a.csv, source_b.csv, labels.csv and recon.yaml
+    #[arg(short, long, value_name = "FOLDER", default_value = "generated")]
+    pub output: PathBuf,
+    /// Overwrite what is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `report`.
+#[derive(Clone, Debug, Args)]
+pub struct Report {
+    /// Which run.
+    #[command(flatten)]
+    pub which: Which,
+    /// What it is written as
+    #[arg(long, value_parser = format_parser(), default_value = "text")]
+    pub format: Format,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Exit 1 if the run has some of these (repeatable)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub fail_on: Vec<FailOn>,
+}
+
+/// `explain`.
+#[derive(Clone, Debug, Args)]
+pub struct Explain {
+    /// The record: its key parts joined by `|` (`\` escapes `|` and `\`)
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    /// Which run.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `sql`.
+#[derive(Clone, Debug, Args)]
+pub struct Sql {
+    /// One statement that reads, e.g. "SELECT * FROM recon.recon_runs"
+    pub statement: String,
+    /// How the answer is written [default: table; json with --json]
+    #[arg(long, value_enum)]
+    pub format: Option<AnswerFormat>,
+}
+
+/// `runs`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Runs {
+    /// The runs, newest first
+    List(RunsList),
+    /// One run with its configuration, rules, sources and counts
+    Show(RunsShow),
+}
+
+/// `runs list`.
+#[derive(Clone, Debug, Args)]
+pub struct RunsList {
+    /// Only this job's
+    #[arg(long)]
+    pub job: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+}
+
+/// `runs show`.
+#[derive(Clone, Debug, Args)]
+pub struct RunsShow {
+    /// The run [default: the newest that is not FAILED]
+    pub run: Option<RunId>,
+}
+
+/// `completions`.
+#[derive(Clone, Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Clone, Debug, Args)]
+pub struct Man {
+    /// Write one page for each command into this folder, instead of recon(1) to stdout
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+}
+
+/// Report formats by the names that the report gives them.
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>())
+}

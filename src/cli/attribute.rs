@@ -1,0 +1,37 @@
+//! `recon diff` and `recon attribute`: the later stages on a stored run.
+
+use crate::diagnostic::{Problem, Problems};
+use crate::pipeline;
+
+use super::args::{Attribute, Stored};
+use super::context::Context;
+use super::pass::conclude;
+
+/// Compares a stored run.
+pub fn diff(context: &Context, arguments: &Stored) -> Result<u8, Problems> {
+    context.listen()?;
+    let prepared = context.prepare()?;
+    let store = context.store(Some(&prepared.loaded))?;
+    let run = context.which_run(&*store, arguments.which.run, Some(&prepared.plan.job))?;
+    let session = context.session(&*store, arguments.finish.lock_timeout);
+    let finished = pipeline::diff(session, &prepared.plan, &run)?;
+    conclude(context, &*store, &finished, &arguments.finish)
+}
+
+/// Gives the differences of a stored run their reasons.
+pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problems> {
+    context.listen()?;
+    let prepared = context.prepare()?;
+    let store = context.store(Some(&prepared.loaded))?;
+    let run = context.which_run(&*store, arguments.which.run, Some(&prepared.plan.job))?;
+    if !arguments.again && pipeline::rules_changed(&prepared.plan, &run) {
+        context.console.problem(&Problem::warning(
+            "rules-changed",
+            format!("the rules have changed since run {} was attributed", run.id),
+        )
+        .help("decide again what no person has touched: `recon attribute --again`"));
+    }
+    let session = context.session(&*store, arguments.finish.lock_timeout);
+    let finished = pipeline::attribute(session, &prepared.plan, &run, arguments.again)?;
+    conclude(context, &*store, &finished, &arguments.finish)
+}

@@ -1,0 +1,162 @@
+//! What every command starts from: the global options, the console, and from there the store, the
+//! configuration and the plan.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::{self, Loaded, Surroundings};
+use crate::database::StoreUrl;
+use crate::diagnostic::{Problem, Problems};
+use crate::domain::{Date, Instant, PerSide, RunId};
+use crate::pipeline::{Plan, Session, newest_run};
+use crate::source::Opened;
+use crate::store::{self, Opening, RunRow, Store};
+use serde_json::Value as Json;
+
+use super::args::Global;
+use super::output::{Console, Talk};
+use super::progress::Bars;
+
+/// The options and the console of one invocation.
+pub struct Context {
+    /// The options of every command.
+    pub global: Global,
+    /// Where results and messages go.
+    pub console: Console,
+}
+
+/// A job ready to run, and the warnings on the way there.
+pub struct Prepared {
+    /// The configuration with its places.
+    pub loaded: Loaded,
+    /// What the stages follow.
+    pub plan: Plan,
+    /// The sources, opened, their headers read.
+    pub opened: PerSide<Opened>,
+}
+
+impl Context {
+    /// Sets the console up.
+    pub fn new(global: Global) -> Self {
+        let console = Console::new(Talk {
+            quiet: global.quiet,
+            verbose: global.verbose,
+            log_format: global.log_format,
+            color: global.color,
+        });
+        Self { global, console }
+    }
+
+    /// Begins to listen for Ctrl-C, for commands that end cleanly when asked to.
+    pub fn listen(&self) -> Result<&Bars, Problem> {
+        self.console.progress().listen(self.global.quiet)?;
+        Ok(self.console.progress())
+    }
+
+    /// The business date: the option's, or today's by the local clock.
+    pub fn batch_date(&self) -> Date {
+        self.global.batch_date.unwrap_or_else(|| {
+            let today = jiff::Zoned::now().date();
+            let (month, day) = (today.month().unsigned_abs(), today.day().unsigned_abs());
+            Date::from_civil(today.year().into(), month.into(), day.into())
+                .unwrap_or(Date::from_days(0))
+        })
+    }
+
+    /// Reads and checks `recon.yaml`; warnings go to the console.
+    pub fn load(&self) -> Result<Loaded, Problems> {
+        let loaded = config::load(
+            &self.global.config,
+            Surroundings {
+                batch_date: self.batch_date(),
+                environment: &|name| std::env::var(name).ok(),
+            },
+        )?;
+        self.warn(&loaded.warnings);
+        Ok(loaded)
+    }
+
+    /// Shows what a person should look at.
+    pub fn warn(&self, warnings: &[Problem]) {
+        for warning in warnings {
+            self.console.problem(warning);
+        }
+    }
+
+    /// Writes one JSON object to stdout.
+    pub fn json(&self, json: &Json) -> Result<(), Problem> {
+        self.console.say(&format!("{json}\n"))
+    }
+
+    /// Opens the sources, checks their headers against the map and resolves the plan.
+    pub fn prepare(&self) -> Result<Prepared, Problems> {
+        let loaded = self.load()?;
+        let opened = loaded.open_sources()?;
+        let plan = loaded.plan(&opened)?;
+        Ok(Prepared { loaded, plan, opened })
+    }
+
+    /// The store's URL: the option's or the variable's, relative to the working directory, else the
+    /// file's, relative to the file.
+    pub fn store_url(&self, loaded: Option<&Loaded>) -> Result<StoreUrl, Problems> {
+        if let Some(text) = &self.global.store {
+            return Ok(StoreUrl::parse(text, Path::new(""))?);
+        }
+        if let Some(loaded) = loaded {
+            return Ok(loaded.resolved.store.clone());
+        }
+        if self.global.config.exists() {
+            return Ok(self.load()?.resolved.store);
+        }
+        Err(Problem::usage("no-store", format!("there is no {}", self.global.config.display()))
+            .help("name a store with --store or RECON_STORE, or a configuration with --config")
+            .into())
+    }
+
+    /// Opens the store and brings its tables up to date; makes it if there is none.
+    pub fn make_store(&self, loaded: &Loaded) -> Result<Box<dyn Store>, Problems> {
+        Ok(store::open(&self.store_url(Some(loaded))?, Opening::Create)?)
+    }
+
+    /// Opens a store that must be there.
+    pub fn store(&self, loaded: Option<&Loaded>) -> Result<Box<dyn Store>, Problems> {
+        Ok(store::open(&self.store_url(loaded)?, Opening::Existing)?)
+    }
+
+    /// The run of this id, or the newest of the job that is not FAILED.
+    pub fn which_run(
+        &self,
+        store: &dyn Store,
+        id: Option<RunId>,
+        job: Option<&str>,
+    ) -> Result<RunRow, Problem> {
+        match id {
+            None => newest_run(store, job),
+            Some(id) => store.run(id)?.ok_or_else(|| {
+                Problem::usage("no-run", format!("the store has no run {id}"))
+                    .help("`recon runs list` shows the runs there are")
+            }),
+        }
+    }
+
+    /// What a command on a run works with.
+    pub fn session<'a>(&'a self, store: &'a dyn Store, lock_timeout: u64) -> Session<'a> {
+        Session {
+            store,
+            progress: self.console.progress(),
+            lock_timeout: Duration::from_secs(lock_timeout),
+            now: &now,
+        }
+    }
+}
+
+/// A file that could not be written.
+pub fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::usage("unwritable", format!("can't write {}: {error}", path.display()))
+}
+
+/// The time, UTC.
+pub fn now() -> Instant {
+    let now = jiff::Timestamp::now();
+    Instant::new(now.as_second(), now.subsec_nanosecond().unsigned_abs())
+}

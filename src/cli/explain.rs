@@ -1,0 +1,246 @@
+//! `recon explain`: one record's way, for people and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value as Json, json};
+
+use crate::diagnostic::Problems;
+use crate::domain::{PerSide, Side};
+use crate::normalize::FieldTrace;
+use crate::pipeline::{
+    self, DifferenceExplanation, Explanation, FieldExplanation, SideExplanation,
+};
+use crate::report::{Paint, figures};
+
+use super::args::Explain;
+use super::context::Context;
+
+/// Explains the records of a reference.
+pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
+    let prepared = context.prepare()?;
+    let store = context.store(Some(&prepared.loaded))?;
+    let run = context.which_run(&*store, arguments.which.run, Some(&prepared.plan.job))?;
+    let explanations = pipeline::explain(&*store, &prepared.plan, &run, &arguments.reference)?;
+    if context.global.json {
+        let records: Vec<Json> = explanations.iter().map(as_json).collect();
+        context.json(&json!({ "run_id": run.id.to_string(), "records": records }))?;
+    } else {
+        let mut text = String::new();
+        for explanation in &explanations {
+            write_record(explanation, context.console.paint(), &mut text);
+        }
+        context.console.say(&text)?;
+    }
+    Ok(0)
+}
+
+/// A value as a person sees it: null is a word, and what can't be seen is made visible.
+fn shown(value: Option<&str>) -> String {
+    match value {
+        None => "null".to_owned(),
+        Some("") => "(empty)".to_owned(),
+        Some(text) => figures::visible(text).into_owned(),
+    }
+}
+
+fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
+    // Writing into a String can't fail.
+    let gate = explanation.gate.map_or("not attributed yet", |gate| gate.name());
+    let _ = writeln!(out, "{}  {}", paint.strong(shown(Some(&explanation.reference))), paint.dim(gate));
+    let _ = writeln!(out, "  record {}", explanation.record_id);
+    for side in Side::BOTH {
+        match &explanation.sides[side] {
+            Some(origin) => write_side(side, origin, paint, out),
+            None => {
+                let _ = writeln!(out, "\n  {} no row", paint.strong(side));
+                if let Some(line) = explanation.rejected_partner {
+                    let _ = writeln!(out, "    a row of this key was rejected on line {line}");
+                }
+            }
+        }
+    }
+    let _ = writeln!(out, "\n  {}", paint.strong("Comparison"));
+    if let Some(difference) = &explanation.entire {
+        let _ = writeln!(out, "    {}", paint.bad(difference.diff_type));
+        write_difference(difference, paint, out);
+    } else {
+        let width = explanation.fields.iter().map(|field| figures::width(&field.name)).max();
+        for field in &explanation.fields {
+            write_field(field, width.unwrap_or(0), paint, out);
+        }
+    }
+    out.push('\n');
+}
+
+fn write_side(side: Side, origin: &SideExplanation, paint: Paint, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "\n  {} {}  {}:{}",
+        paint.strong(side),
+        origin.system,
+        origin.file,
+        origin.line
+    );
+    if let Some(why) = &origin.unreadable {
+        let _ = writeln!(out, "    {}", paint.caution(why));
+    }
+    let width = origin.traces.iter().map(|trace| figures::width(&trace.field)).max().unwrap_or(0);
+    for trace in &origin.traces {
+        write_trace(trace, width, paint, out);
+    }
+}
+
+fn write_trace(trace: &FieldTrace, width: usize, paint: Paint, out: &mut String) {
+    let _ = write!(out, "    {}  ", figures::pad(&trace.field, width, false));
+    match (&trace.column, &trace.raw) {
+        (Some(column), Some(raw)) => {
+            let _ = write!(out, "{} {}", paint.dim(format!("[{column}]")), shown(Some(raw)));
+        }
+        _ => {
+            let _ = write!(out, "{}", paint.dim("(not mapped)"));
+        }
+    }
+    if trace.is_null_value {
+        let _ = write!(out, " {} null", paint.dim("is a null value →"));
+    }
+    let mut last = trace.raw.clone();
+    if let Some(set) = &trace.after_row_function {
+        if *set != last {
+            let _ = write!(out, " {} {}", paint.dim("row →"), shown(set.as_deref()));
+        }
+        last.clone_from(set);
+    }
+    for step in &trace.steps {
+        // A step without effect is not worth a word.
+        if step.result != last {
+            let arrow = format!("{} →", step.step);
+            let _ = write!(out, " {} {}", paint.dim(arrow), shown(step.result.as_deref()));
+            last.clone_from(&step.result);
+        }
+    }
+    if let Some(error) = &trace.error {
+        let _ = write!(out, " {}", paint.bad(format!("unparsed: {error}")));
+    } else if trace.value != last {
+        let _ = write!(out, " {} {}", paint.dim("is"), shown(trace.value.as_deref()));
+    }
+    out.push('\n');
+}
+
+fn write_field(field: &FieldExplanation, width: usize, paint: Paint, out: &mut String) {
+    let name = figures::pad(&field.name, width, false);
+    let PerSide { a, b } = &field.values;
+    let both = if a == b {
+        shown(a.as_deref())
+    } else {
+        format!("{} | {}", shown(a.as_deref()), shown(b.as_deref()))
+    };
+    let Some(difference) = &field.difference else {
+        let word = if a == b { "" } else { " within tolerance" };
+        let detail = paint.dim(format!("({}{word})", field.comparison));
+        let _ = writeln!(out, "    {} {name}  {both}  {detail}", paint.good("="));
+        return;
+    };
+    let detail = paint.dim(format!("({})", field.comparison));
+    let _ = writeln!(
+        out,
+        "    {} {name}  {both}  {} {detail}",
+        paint.bad("≠"),
+        paint.bad(difference.diff_type)
+    );
+    write_difference(difference, paint, out);
+}
+
+fn write_difference(difference: &DifferenceExplanation, paint: Paint, out: &mut String) {
+    if let Some(clearing) = &difference.clearing {
+        let _ = writeln!(out, "        cleared by   tolerance {clearing}");
+    }
+    let Some(attribution) = &difference.attribution else { return };
+    let by = match &difference.rule_place {
+        Some(place) => format!("{} at {place}", attribution.assigned_by),
+        None => attribution.assigned_by.clone(),
+    };
+    let _ = writeln!(
+        out,
+        "        reason       {} {} {} by {by}",
+        paint.accent(&attribution.reason),
+        figures::percent(attribution.confidence),
+        attribution.status,
+    );
+    for note in notes(attribution.explanation.as_deref()) {
+        let _ = writeln!(out, "                     {}", paint.dim(note));
+    }
+}
+
+fn notes(explanation: Option<&str>) -> Vec<String> {
+    let json: Option<Json> = explanation.and_then(|text| serde_json::from_str(text).ok());
+    let notes = json.as_ref().and_then(|json| json.get("notes")).and_then(Json::as_array);
+    notes.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect()
+}
+
+fn as_json(explanation: &Explanation) -> Json {
+    let difference = |found: &DifferenceExplanation| {
+        let attribution = found.attribution.as_ref().map(|attribution| {
+            json!({
+                "reason": attribution.reason,
+                "confidence": attribution.confidence,
+                "status": attribution.status.name(),
+                "assigned_by": attribution.assigned_by,
+                "rule": found.rule_place,
+                "notes": notes(attribution.explanation.as_deref()),
+            })
+        });
+        json!({
+            "diff_id": found.diff_id.to_string(),
+            "diff_type": found.diff_type.name(),
+            "severity": found.severity.name(),
+            "cleared_by": found.clearing,
+            "attribution": attribution,
+        })
+    };
+    let side = |origin: &SideExplanation| {
+        let traces: Vec<Json> = origin
+            .traces
+            .iter()
+            .map(|trace| {
+                let steps: Vec<Json> = trace
+                    .steps
+                    .iter()
+                    .map(|step| json!({ "step": step.step, "result": step.result }))
+                    .collect();
+                json!({
+                    "field": trace.field, "column": trace.column, "raw": trace.raw,
+                    "null_value": trace.is_null_value, "steps": steps,
+                    "value": trace.value, "error": trace.error,
+                })
+            })
+            .collect();
+        json!({
+            "system": origin.system, "file": origin.file, "line": origin.line,
+            "fields": traces, "unreadable": origin.unreadable,
+        })
+    };
+    let fields: Vec<Json> = explanation
+        .fields
+        .iter()
+        .map(|field| {
+            json!({
+                "field": field.name,
+                "value_a": field.values.a,
+                "value_b": field.values.b,
+                "comparison": field.comparison,
+                "difference": field.difference.as_ref().map(difference),
+            })
+        })
+        .collect();
+    json!({
+        "record_id": explanation.record_id.to_string(),
+        "reference": explanation.reference,
+        "kind": explanation.kind.name(),
+        "gate_status": explanation.gate.map(|gate| gate.name()),
+        "a": explanation.sides.a.as_ref().map(side),
+        "b": explanation.sides.b.as_ref().map(side),
+        "fields": fields,
+        "difference": explanation.entire.as_ref().map(difference),
+        "rejected_partner_line": explanation.rejected_partner,
+    })
+}

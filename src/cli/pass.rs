@@ -1,0 +1,49 @@
+//! `recon run` and `recon ingest`: one pass over the sources.
+
+use crate::diagnostic::Problems;
+use crate::pipeline::{self, Depth, Finished};
+use crate::report::{self, ReportData};
+use crate::store::Store;
+
+use super::args::{Finish, Pass};
+use super::context::Context;
+use super::exit;
+
+/// Ingests, compares and attributes.
+pub fn run(context: &Context, arguments: &Pass) -> Result<u8, Problems> {
+    pass(context, &arguments.finish, Depth::Attribute)
+}
+
+/// Stores both sources' records as evidence.
+pub fn ingest(context: &Context, arguments: &Pass) -> Result<u8, Problems> {
+    pass(context, &arguments.finish, Depth::Ingest)
+}
+
+fn pass(context: &Context, arguments: &Finish, depth: Depth) -> Result<u8, Problems> {
+    context.listen()?;
+    let prepared = context.prepare()?;
+    let store = context.make_store(&prepared.loaded)?;
+    let session = context.session(&*store, arguments.lock_timeout);
+    let finished = pipeline::pass(session, &prepared.plan, prepared.opened, depth)?;
+    conclude(context, &*store, &finished, arguments)
+}
+
+/// Shows the summary of a command on a run, and decides on its exit code.
+pub fn conclude(
+    context: &Context,
+    store: &dyn Store,
+    finished: &Finished,
+    arguments: &Finish,
+) -> Result<u8, Problems> {
+    context.warn(&finished.outcome.warnings);
+    let data = ReportData::load(store, &finished.run)?;
+    context.console.result(|out| {
+        let written = if context.global.json {
+            report::write_json(&data.summary, out)
+        } else {
+            report::write_text(&data, out, context.console.paint())
+        };
+        written.map_err(|error| report::unwritable(&error))
+    })?;
+    Ok(exit::code_of_run(&data.summary, &arguments.fail_on))
+}

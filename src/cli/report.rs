@@ -1,0 +1,48 @@
+//! `recon report`: the result of a stored run in any format.
+
+use std::io::Write;
+
+use crate::diagnostic::{Problem, Problems};
+use crate::report::{self, Format, Paint, ReportData};
+use crate::store::{RunRow, Store};
+
+use super::args::Report;
+use super::context::Context;
+use super::exit;
+
+/// Writes the report to stdout or to a file.
+pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
+    let loaded = if context.global.store.is_none() || context.global.config.exists() {
+        Some(context.load()?)
+    } else {
+        None
+    };
+    let store = context.store(loaded.as_ref())?;
+    store.repair()?;
+    let job = loaded.as_ref().map(|loaded| loaded.resolved.job.as_str());
+    let run = context.which_run(&*store, arguments.which.run, job)?;
+    let data = ReportData::load(&*store, &run)?;
+    let format = if context.global.json { Format::Json } else { arguments.format };
+    let paint = if arguments.output.is_some() { Paint::Plain } else { context.console.paint() };
+    context.console.result_to(arguments.output.as_deref(), |out| {
+        write(&*store, &run, &data, format, paint, out)
+    })?;
+    Ok(exit::code_of_run(&data.summary, &arguments.fail_on))
+}
+
+fn write(
+    store: &dyn Store,
+    run: &RunRow,
+    data: &ReportData,
+    format: Format,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> Result<(), Problem> {
+    let written = match format {
+        Format::Text => report::write_text(data, out, paint),
+        Format::Md => report::write_markdown(data, out),
+        Format::Json => report::write_json(&data.summary, out),
+        Format::Csv => return report::write_csv(store, run, out),
+    };
+    written.map_err(|error| report::unwritable(&error))
+}

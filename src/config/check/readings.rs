@@ -1,0 +1,116 @@
+//! How the cells of a source are read: steps, formats, number formats and the time zone.
+
+use super::{Checker, below};
+use crate::config::resolved::Reading;
+use crate::config::spec::{FieldSpec, SourceSpec};
+use crate::config::tree::path;
+use crate::diagnostic::{PathStep, Problem};
+use crate::domain::{Kind, Layout, Side};
+use crate::normalize::{
+    NumberFormat, NumberSpec, Step, StepSpec, TimeFormat, ambiguous_formats, resolve_steps,
+    resolve_timezone,
+};
+
+impl Checker<'_> {
+    /// How each field of the layout is read from this source.
+    pub(super) fn readings(
+        &mut self,
+        side: Side,
+        spec: &SourceSpec,
+        layout: &Layout,
+    ) -> Vec<Reading> {
+        let source = path(["sources", side.letter()]);
+        let fields = self.spec.fields.as_ref();
+        let names: Vec<_> = layout.names().collect();
+        names
+            .into_iter()
+            .filter_map(|name| Some((name, fields?.get(name)?)))
+            .map(|(name, field)| self.reading(&source, spec, name, field))
+            .collect()
+    }
+
+    fn reading(
+        &mut self,
+        source: &[PathStep],
+        spec: &SourceSpec,
+        name: &str,
+        field: &FieldSpec,
+    ) -> Reading {
+        let own = |section: &str| below(&below(source, section), name);
+        let fields = path(["fields", name]);
+        let source_steps = spec.normalize.as_ref().and_then(|steps| steps.get(name));
+        let source_formats = spec.formats.as_ref().and_then(|formats| formats.get(name));
+        let source_numbers = spec.numbers.as_ref().and_then(|numbers| numbers.get(name));
+        let formats = match (source_formats, &field.formats) {
+            (Some(formats), _) => self.time_formats(&own("formats"), field.kind, formats),
+            (None, Some(formats)) => {
+                self.time_formats(&below(&fields, "formats"), field.kind, formats)
+            }
+            (None, None) => Vec::new(),
+        };
+        let numbers = match (source_numbers, &field.numbers) {
+            (Some(numbers), _) => self.number_format(&own("numbers"), numbers),
+            (None, Some(numbers)) => self.number_format(&below(&fields, "numbers"), numbers),
+            (None, None) => NumberFormat::default(),
+        };
+        Reading {
+            source_steps: source_steps
+                .map_or_else(Vec::new, |steps| self.steps(&own("normalize"), steps)),
+            steps: field
+                .normalize
+                .as_ref()
+                .map_or_else(Vec::new, |steps| self.steps(&below(&fields, "normalize"), steps)),
+            formats,
+            numbers,
+        }
+    }
+
+    fn steps(&mut self, at: &[PathStep], specs: &[StepSpec]) -> Vec<Step> {
+        let resolved = resolve_steps(specs, &self.base, &|name| self.scripts.has(name, 1));
+        resolved.unwrap_or_else(|problems| {
+            self.adopt(at, problems);
+            Vec::new()
+        })
+    }
+
+    fn number_format(&mut self, at: &[PathStep], spec: &NumberSpec) -> NumberFormat {
+        spec.resolve().unwrap_or_else(|problems| {
+            self.adopt(at, problems);
+            NumberFormat::default()
+        })
+    }
+
+    fn time_formats(&mut self, at: &[PathStep], kind: Kind, texts: &[String]) -> Vec<TimeFormat> {
+        if !matches!(kind, Kind::Date | Kind::Datetime) {
+            // That is complained about where the field is checked.
+            return Vec::new();
+        }
+        let mut formats = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            match TimeFormat::parse(text, kind) {
+                Ok(format) => formats.push(format),
+                Err(problem) => self.complain(&below(at, index), problem),
+            }
+        }
+        if let Some(ambiguous) = ambiguous_formats(&formats) {
+            self.complain(at, Problem::warning("ambiguous-format", ambiguous.to_string()));
+        }
+        formats
+    }
+
+    /// The time zone of a source's datetimes that have none of their own.
+    pub(super) fn timezone(
+        &mut self,
+        at: &[PathStep],
+        spec: &SourceSpec,
+    ) -> Option<jiff::tz::TimeZone> {
+        let name = spec.timezone.as_deref()?;
+        match resolve_timezone(name) {
+            Ok(zone) => Some(zone),
+            Err(problem) => {
+                self.complain(&below(at, "timezone"), problem);
+                None
+            }
+        }
+    }
+}

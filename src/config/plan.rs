@@ -1,0 +1,170 @@
+//! From what was meant to what the stages follow, once the sources' headers are known.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::resolved::Accept;
+use super::settings::RejectedLimit;
+use super::spec::AcceptSpec;
+use super::{Loaded, check_headers};
+use crate::attribute::heuristic::RulesPlan;
+use crate::attribute::{Acceptance, AttributionPlan};
+use crate::compare::Comparison;
+use crate::diagnostic::Problems;
+use crate::domain::{Confidence, PerSide};
+use crate::normalize::{FieldPlan, SidePlan};
+use crate::pipeline::{ConfigurationRecord, MaxRejected, Options, Plan};
+use crate::script::ScriptSource;
+use crate::source::Opened;
+
+impl Loaded {
+    /// Opens both sources and reads their headers; both are tried, so that one look shows what is
+    /// wrong with either.
+    ///
+    /// # Errors
+    /// Every source that can't be opened.
+    pub fn open_sources(&self) -> Result<PerSide<Opened>, Problems> {
+        let mut problems = Problems::default();
+        let opened = PerSide::of(|side| {
+            self.resolved.sources[side].read.open().map_err(|problem| problems.push(problem)).ok()
+        });
+        match (opened.a, opened.b) {
+            (Some(a), Some(b)) => Ok(PerSide { a, b }),
+            _ => Err(problems),
+        }
+    }
+
+    /// What the stages follow, with the columns of these headers.
+    ///
+    /// # Errors
+    /// Every mapped column that its source lacks or has twice.
+    pub fn plan(&self, opened: &PerSide<Opened>) -> Result<Plan, Problems> {
+        let headers = opened.as_ref().map(|_, opened| opened.columns().to_vec());
+        let columns = check_headers(self, &headers)?;
+        let resolved = &self.resolved;
+        let layout = Arc::new(resolved.layout.clone());
+        let normalize = PerSide::of(|side| {
+            let source = &resolved.sources[side];
+            let fields = layout.fields().iter().zip(&source.fields).zip(&columns.indices[side]);
+            Arc::new(SidePlan {
+                side,
+                columns: headers[side].clone(),
+                fields: fields
+                    .map(|((field, reading), column)| FieldPlan {
+                        name: field.name.clone(),
+                        kind: field.kind,
+                        column: *column,
+                        source_steps: reading.source_steps.clone(),
+                        steps: reading.steps.clone(),
+                        formats: reading.formats.clone(),
+                        numbers: reading.numbers,
+                    })
+                    .collect(),
+                key_len: layout.key_len(),
+                null_values: source.read.null_values().to_vec(),
+                timezone: source.timezone.clone(),
+                script: resolved.normalize_script.clone(),
+                row_function: resolved.row_function,
+                filter: source.filter.clone(),
+            })
+        });
+        let compare = resolved.fields.iter().map(|field| field.compare.clone()).collect();
+        Ok(Plan {
+            job: resolved.job.clone(),
+            batch_date: resolved.batch_date,
+            systems: PerSide::of(|side| resolved.sources[side].system.clone()),
+            sources: PerSide::of(|side| resolved.sources[side].read.clone()),
+            comparison: Arc::new(Comparison::new(compare, layout.key_len())),
+            layout,
+            normalize,
+            attribution: Arc::new(self.attribution()),
+            reason_codes: resolved.reason_codes.clone(),
+            unused_columns: columns.unused,
+            options: self.options(),
+            record: ConfigurationRecord {
+                configuration: resolved.stored.clone(),
+                identity: resolved.fingerprint.clone(),
+                rules: self.rules_record(),
+            },
+        })
+    }
+
+    /// The rules for attributing; none if the job has none.
+    pub fn rules_plan(&self) -> Option<RulesPlan> {
+        let scripts = &self.resolved.attribute_scripts;
+        (!scripts.is_empty()).then(|| RulesPlan {
+            scripts: scripts.clone(),
+            codes: self.resolved.reason_codes.iter().map(|reason| reason.code.clone()).collect(),
+        })
+    }
+
+    /// Every script of the job: the normalizing one, then the rules in their order.
+    pub fn scripts(&self) -> impl Iterator<Item = &ScriptSource> {
+        self.resolved.normalize_script.iter().chain(&self.resolved.attribute_scripts)
+    }
+
+    fn attribution(&self) -> AttributionPlan {
+        let attribution = &self.resolved.attribution;
+        AttributionPlan {
+            rules: self.rules_plan(),
+            reasons: self
+                .resolved
+                .reason_codes
+                .iter()
+                .map(|reason| (reason.code.clone(), reason.clone()))
+                .collect(),
+            acceptance: Acceptance {
+                at: match attribution.accept_at {
+                    Accept::At(confidence) => confidence,
+                    // Nothing has measured the risk yet: only certainty is accepted.
+                    Accept::Risk { .. } => Confidence::ONE,
+                },
+                functional_only: attribution.accept == AcceptSpec::Functional,
+            },
+        }
+    }
+
+    fn options(&self) -> Options {
+        let options = &self.resolved.options;
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Options {
+            keep_all: options.keep_all,
+            threads: options.threads.map_or_else(cores, std::num::NonZero::get),
+            memory_limit: options.memory_limit,
+            temp_dir: options.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
+            max_rejected: options.max_rejected.as_ref().map(|limit| match limit {
+                RejectedLimit::Count(count) => MaxRejected::Count(*count),
+                RejectedLimit::Percent(percent) => MaxRejected::Percent(*percent),
+            }),
+            stop_on_rule_error: options.on_rule_error_stop,
+        }
+    }
+
+    /// The scripts as they are stored with a run: an auditor can tell which rules decided.
+    fn rules_record(&self) -> serde_json::Value {
+        self.scripts()
+            .map(|script| {
+                let functions: serde_json::Map<_, _> = script
+                    .check()
+                    .map(|outline| outline.functions)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|function| (function.name, json!(function.line)))
+                    .collect();
+                let text = script.text();
+                json!({
+                    "path": script.path().display().to_string(),
+                    "bytes": text.len(),
+                    "sha256": hexadecimal(&Sha256::digest(text)),
+                    "functions": functions,
+                })
+            })
+            .collect()
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

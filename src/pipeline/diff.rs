@@ -1,0 +1,129 @@
+//! `recon diff`: compares the records of a stored run. It streams; it does not load the run.
+
+use std::time::Instant;
+
+use crate::diagnostic::Problem;
+use crate::domain::progress::Unit;
+use crate::domain::{Books, Cells, Layout, Side, Stage, evidence};
+use crate::store::{Batch, DifferenceRow, RunRow, StoredRecord, Writer};
+
+use super::recorder::{find, push_value};
+use super::tally::Tally;
+use super::{Finished, Outcome, Plan, Session, conclude, stored_outcome};
+
+/// The text of a batch beyond which it is written.
+const BATCH_TEXT: usize = 1 << 20;
+
+/// Compares a stored run's records with the present configuration, which must be the one it was
+/// ingested with. A run that is compared already stays as it is.
+pub fn diff(session: Session<'_>, plan: &Plan, run: &RunRow) -> Result<Finished, Problem> {
+    let begun = Instant::now();
+    if run.stage >= Some(Stage::Compared) {
+        return Ok(Finished { run: run.clone(), outcome: stored_outcome(session.store, run)? });
+    }
+    check_comparable(plan, run)?;
+    session.store.repair()?;
+    let _lock =
+        session.store.lock(&run.job, run.batch_date, session.lock_timeout, session.progress)?;
+    session.store.resume_run(run.id)?;
+    conclude(session, run.id, begun, |writer| {
+        let outcome = compare_stored(session, plan, run, writer)?;
+        Ok((outcome, Stage::Compared, run.metadata.clone()))
+    })
+}
+
+fn check_comparable(plan: &Plan, run: &RunRow) -> Result<(), Problem> {
+    if run.stage.is_none() {
+        let message = format!("run {} was not ingested to its end ({})", run.id, run.status);
+        return Err(Problem::usage("not-ingested", message).help("ingest again: `recon ingest`"));
+    }
+    let stored = run.metadata.get("identity");
+    if run.layout != *plan.layout || stored != Some(&plan.record.identity) {
+        let message = format!(
+            "`key`, `map`, `fields` or `normalize` have changed since run {} was ingested",
+            run.id
+        );
+        return Err(Problem::usage("configuration-changed", message)
+            .help("ingest again: `recon ingest`, or `recon run`"));
+    }
+    Ok(())
+}
+
+fn compare_stored(
+    session: Session<'_>,
+    plan: &Plan,
+    run: &RunRow,
+    writer: &mut dyn Writer,
+) -> Result<Outcome, Problem> {
+    let begun = Instant::now();
+    let mut tally = Tally::default();
+    let mut batch = Batch::default();
+    let mut number = 0;
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    session.progress.start("comparing", run.total_records, Unit::Items);
+    session.store.each_record(run.id, &mut |record| {
+        if session.progress.interrupted() {
+            return Err(Problem::interrupted());
+        }
+        let (a, b) = decode(&run.layout, record, &mut a, &mut b)?;
+        let found = find(plan, record.kind, a, b, &mut tally);
+        if !found.is_empty() {
+            batch.broken.push(record.number);
+        }
+        for difference in &found {
+            number += 1;
+            let row = DifferenceRow {
+                number,
+                record: record.number,
+                field: difference.field,
+                diff_type: difference.diff_type,
+                severity: difference.severity,
+                value_a: push_value(&mut batch, difference, Side::A),
+                value_b: push_value(&mut batch, difference, Side::B),
+                attribution: None,
+            };
+            batch.differences.push(row);
+        }
+        session.progress.advance(1);
+        if batch.text_len() > BATCH_TEXT {
+            writer.write(&std::mem::take(&mut batch))?;
+        }
+        Ok(())
+    })?;
+    writer.write(&batch)?;
+    let ingested = stored_outcome(session.store, run)?;
+    let books = Books {
+        matched: tally.books.matched,
+        within_tolerance: tally.books.within_tolerance,
+        breaks: tally.books.breaks,
+        ..ingested.books
+    };
+    let found = tally.books(&run.layout);
+    let books = Books { by_type: found.by_type, by_field: found.by_field, ..books };
+    if let Some(sentence) = books.discrepancy() {
+        return Err(Problem::inconsistent("books-do-not-close", sentence));
+    }
+    let mut seconds = ingested.seconds;
+    seconds.compare = begun.elapsed().as_secs_f64();
+    Ok(Outcome { books, seconds, ..ingested })
+}
+
+/// The cells of a stored record's sides, in these buffers.
+pub(super) fn decode<'b>(
+    layout: &Layout,
+    record: &StoredRecord<'_>,
+    a: &'b mut Vec<u8>,
+    b: &'b mut Vec<u8>,
+) -> Result<(Option<Cells<'b>>, Option<Cells<'b>>), Problem> {
+    let side = |text: Option<&str>, buffer: &'b mut Vec<u8>| {
+        buffer.clear();
+        let Some(text) = text else { return Ok::<_, Problem>(None) };
+        evidence::read(layout, text, buffer).map_err(|reason| {
+            let message = format!("record {} of the store can't be read: {reason}", record.number);
+            Problem::inconsistent("evidence", message)
+                .help("somebody or something else has changed the store; ingest again")
+        })?;
+        Ok(Some(Cells::new(&*buffer)))
+    };
+    Ok((side(record.a, a)?, side(record.b, b)?))
+}

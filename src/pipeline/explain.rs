@@ -1,0 +1,258 @@
+//! `recon explain`: the way of one record, from raw cells to the reason of each difference.
+
+use crate::diagnostic::Problem;
+use crate::domain::gate::Gate;
+use crate::domain::run::IdClass;
+use crate::domain::{
+    Cells, DiffType, FieldRef, PerSide, Severity, Side, Stage, evidence, key, metadata,
+};
+use crate::normalize::{FieldTrace, Normalizer};
+use crate::source::read_record;
+use crate::store::run::OwnedAttribution;
+use crate::store::{OwnedRecord, RecordKind, RunRow, Store};
+
+use super::Plan;
+
+/// A record of a run, explained.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// Its id.
+    pub record_id: uuid::Uuid,
+    /// Its reference: the key parts joined by `|`.
+    pub reference: String,
+    /// Which sides it has.
+    pub kind: RecordKind,
+    /// The verdict; `None` before attributing.
+    pub gate: Option<Gate>,
+    /// Where its sides come from.
+    pub sides: PerSide<Option<SideExplanation>>,
+    /// Its fields in layout order.
+    pub fields: Vec<FieldExplanation>,
+    /// The difference of the whole record, if it is missing or a duplicate.
+    pub entire: Option<DifferenceExplanation>,
+    /// A row of the missing side with this key was rejected, on this line.
+    pub rejected_partner: Option<u64>,
+}
+
+/// Where one side of a record comes from.
+#[derive(Clone, Debug)]
+pub struct SideExplanation {
+    /// The system.
+    pub system: String,
+    /// The file.
+    pub file: String,
+    /// The line on which the row begins.
+    pub line: u64,
+    /// Each field from cell to value; empty, with the reason in `unreadable`, when the row can't be
+    /// read again.
+    pub traces: Vec<FieldTrace>,
+    /// Why the row can't be read again, or that it is not what was stored.
+    pub unreadable: Option<String>,
+}
+
+/// One field of a record.
+#[derive(Clone, Debug)]
+pub struct FieldExplanation {
+    /// The canonical name.
+    pub name: String,
+    /// The stored canonical text of each side; null as `None`.
+    pub values: PerSide<Option<String>>,
+    /// How it was compared: the tolerance in words, or that it is the key.
+    pub comparison: String,
+    /// The difference, if the sides disagree.
+    pub difference: Option<DifferenceExplanation>,
+}
+
+/// A difference and its reason.
+#[derive(Clone, Debug)]
+pub struct DifferenceExplanation {
+    /// Its id.
+    pub diff_id: uuid::Uuid,
+    /// What kind it is.
+    pub diff_type: DiffType,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The least tolerance that would have let it pass, if any would.
+    pub clearing: Option<String>,
+    /// What was decided, once attributed.
+    pub attribution: Option<OwnedAttribution>,
+    /// File and line of the rule that decided, if it is still there.
+    pub rule_place: Option<String>,
+}
+
+/// Explains every record of the run with this reference.
+pub fn explain(
+    store: &dyn Store,
+    plan: &Plan,
+    run: &RunRow,
+    reference: &str,
+) -> Result<Vec<Explanation>, Problem> {
+    let records = store.records_by_reference(run.id, reference)?;
+    if records.is_empty() {
+        let mut help = "references are the key parts joined by `|`, as in \
+                        `recon sql \"SELECT source_a_ref_id, source_b_ref_id FROM recon.recon_records\"`"
+            .to_owned();
+        if !run.keep_all && run.stage >= Some(Stage::Compared) {
+            help = format!("this run keeps only records with differences (`keep: breaks`); {help}");
+        }
+        let message = format!("run {} has no record `{reference}`", run.id);
+        return Err(Problem::usage("no-such-record", message).help(help));
+    }
+    records.iter().map(|record| explain_record(plan, run, record)).collect()
+}
+
+fn explain_record(
+    plan: &Plan,
+    run: &RunRow,
+    record: &OwnedRecord,
+) -> Result<Explanation, Problem> {
+    let cells = PerSide {
+        a: cells_of(run, record.a.as_deref())?,
+        b: cells_of(run, record.b.as_deref())?,
+    };
+    let present = cells.a.as_ref().or(cells.b.as_ref());
+    let reference = present
+        .map(|cells| key::reference(Cells::new(cells), run.layout.key_len()))
+        .unwrap_or_default();
+    let side = |side: Side| match side {
+        Side::A => explain_side(plan, run, Side::A, record.place_a, cells.a.as_deref()),
+        Side::B => explain_side(plan, run, Side::B, record.place_b, cells.b.as_deref()),
+    };
+    let differences = |field: FieldRef| {
+        record.differences.iter().find(|difference| difference.field == field).map(|found| {
+            let rule_place = found
+                .attribution
+                .as_ref()
+                .and_then(|attribution| rule_place(run, &attribution.assigned_by));
+            DifferenceExplanation {
+                diff_id: run.id.derived(IdClass::Difference, found.number),
+                diff_type: found.diff_type,
+                severity: found.severity,
+                clearing: clearing(plan, run, field, &cells),
+                attribution: found.attribution.clone(),
+                rule_place,
+            }
+        })
+    };
+    let fields = run
+        .layout
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(at, field)| FieldExplanation {
+            name: field.name.clone(),
+            values: PerSide {
+                a: text_at(cells.a.as_deref(), at),
+                b: text_at(cells.b.as_deref(), at),
+            },
+            comparison: if at < run.layout.key_len() {
+                "key".to_owned()
+            } else {
+                let described =
+                    (run.layout == *plan.layout).then(|| plan.comparison.field(at)).flatten();
+                described.map_or_else(String::new, |compare| compare.describe())
+            },
+            difference: differences(FieldRef::Field(u16::try_from(at).unwrap_or(u16::MAX))),
+        })
+        .collect();
+    let missing_place = match record.kind {
+        RecordKind::OnlyA => record.place_b,
+        RecordKind::OnlyB => record.place_a,
+        _ => None,
+    };
+    Ok(Explanation {
+        record_id: run.id.derived(IdClass::Record, record.number),
+        reference,
+        kind: record.kind,
+        gate: record.gate,
+        sides: PerSide::of(side),
+        fields,
+        entire: differences(FieldRef::EntireRecord),
+        rejected_partner: missing_place.map(|(line, _)| line),
+    })
+}
+
+fn cells_of(run: &RunRow, text: Option<&str>) -> Result<Option<Vec<u8>>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let mut cells = Vec::new();
+    evidence::read(&run.layout, text, &mut cells).map_err(|reason| {
+        Problem::inconsistent("evidence", format!("a record of the store can't be read: {reason}"))
+    })?;
+    Ok(Some(cells))
+}
+
+fn text_at(cells: Option<&[u8]>, at: usize) -> Option<String> {
+    Cells::new(cells?).nth(at)?.decode(&mut [0; 36]).text()
+}
+
+fn clearing(
+    plan: &Plan,
+    run: &RunRow,
+    field: FieldRef,
+    cells: &PerSide<Option<Vec<u8>>>,
+) -> Option<String> {
+    let FieldRef::Field(at) = field else { return None };
+    let (a, b) = (cells.a.as_deref()?, cells.b.as_deref()?);
+    let (a, b) = (Cells::new(a).nth(at.into())?, Cells::new(b).nth(at.into())?);
+    let compare = plan.comparison.field(at.into()).filter(|_| run.layout == *plan.layout)?;
+    compare.clearing(a.decode(&mut [0; 36]), b.decode(&mut [0; 36]))
+}
+
+/// Reads the row again at its source and follows each cell.
+fn explain_side(
+    plan: &Plan,
+    run: &RunRow,
+    side: Side,
+    place: Option<(u64, u64)>,
+    stored: Option<&[u8]>,
+) -> Option<SideExplanation> {
+    let (line, _) = place.filter(|_| stored.is_some())?;
+    let source: metadata::Source = run
+        .metadata
+        .get(metadata::SOURCES)
+        .and_then(|sources| metadata::piece(sources, side.letter()))
+        .unwrap_or_default();
+    let mut explained = SideExplanation {
+        system: source.system,
+        file: plan.sources[side].path().display().to_string(),
+        line,
+        traces: Vec::new(),
+        unreadable: None,
+    };
+    let cells = match read_record(&plan.sources[side], line) {
+        Ok(Some(record)) => record.cells,
+        Ok(None) => {
+            explained.unreadable = Some("no row begins on this line any more".to_owned());
+            return Some(explained);
+        }
+        Err(problem) => {
+            explained.unreadable = Some(problem.message);
+            return Some(explained);
+        }
+    };
+    let texts: Vec<&str> = cells.iter().map(String::as_str).collect();
+    match Normalizer::new(plan.normalize[side].clone()) {
+        Ok(mut normalizer) => {
+            let mut now = Vec::new();
+            let _ = normalizer.row(texts.as_slice(), &mut now);
+            if Some(now.as_slice()) != stored {
+                explained.unreadable = Some(
+                    "the row, its steps or its types have changed since the run".to_owned(),
+                );
+            }
+            explained.traces = normalizer.trace(texts.as_slice());
+        }
+        Err(problem) => explained.unreadable = Some(problem.message),
+    }
+    Some(explained)
+}
+
+/// Where the rule `RULE:function` stood when the run was attributed.
+fn rule_place(run: &RunRow, assigned_by: &str) -> Option<String> {
+    let function = assigned_by.strip_prefix("RULE:")?;
+    let files = run.metadata.get("rules")?.as_array()?;
+    files.iter().find_map(|file| {
+        let line = file.get("functions")?.get(function)?.as_u64()?;
+        Some(format!("{}:{line}", file.get("path")?.as_str()?))
+    })
+}

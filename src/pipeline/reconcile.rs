@@ -1,0 +1,167 @@
+//! One pass over both sources: read, align, compare, attribute, and store, without reading back.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::bounded;
+
+use crate::align::Partitioned;
+use crate::diagnostic::Problem;
+use crate::domain::metadata::{Seconds, Source};
+use crate::domain::{PerSide, Progress, RunStatus, Side};
+use crate::source::{Opened, SourceDigest};
+use crate::store::{Batch, RejectedRow, Writer};
+
+use super::halt::Halt;
+use super::join::join_partitions;
+use super::read::{Read, read};
+use super::recorder::Depth;
+use super::tally::Tally;
+use super::{Outcome, Plan};
+
+/// The bytes of input that one partition is meant to hold: small enough that the rows and the hash
+/// table of a partition stay in the processor's cache.
+const PARTITION_BYTES: u64 = 3 << 20;
+
+/// The most partitions: beyond it, blocks would hold too few rows of each.
+const MAX_PARTITION_BITS: u32 = 10;
+
+/// Reads both sources and stores what comes of it. Nothing shows before the writer is finished.
+pub(super) fn reconcile(
+    plan: &Plan,
+    opened: PerSide<Opened>,
+    depth: Depth,
+    writer: &mut dyn Writer,
+    progress: &dyn Progress,
+) -> Result<Outcome, Problem> {
+    let begun = Instant::now();
+    let halt = Halt::default();
+    let size = opened.a.size() + opened.b.size();
+    let bits = (size / PARTITION_BYTES).max(1).ilog2().min(MAX_PARTITION_BITS);
+    let mut store = Duration::ZERO;
+    let read = read_and_write_rejected(
+        plan, opened, bits, &halt, writer, &mut store, progress,
+    )?;
+    check_rejected(plan, &read)?;
+    let read_for = begun.elapsed();
+    let mut warnings = ambiguous_values(&read);
+    let sides = read.blocks.map(|_, blocks| Partitioned::new(blocks));
+    let joined =
+        join_partitions(plan, depth, sides.as_ref(), bits, writer, &halt, progress)?;
+    let mut tally = Tally::default();
+    tally.add(&read.tally);
+    tally.add(&joined.tally);
+    let books = tally.books(&plan.layout);
+    if let Some(sentence) = books.discrepancy() {
+        return Err(Problem::inconsistent("books-do-not-close", sentence)
+            .help("this is a bug in recon; please report it with the configuration"));
+    }
+    if joined.greedy_keys > 0 {
+        warnings.push(Problem::warning(
+            "greedy-pairing",
+            format!(
+                "{} keys are repeated more than {} times; their rows were paired greedily",
+                joined.greedy_keys,
+                crate::align::OPTIMAL_LIMIT
+            ),
+        ));
+    }
+    let (rule_errors, failures) = joined.rule_failures;
+    let clean = books.rejected == PerSide::default() && rule_errors == 0;
+    warnings.extend(failures);
+    Ok(Outcome {
+        status: if clean { RunStatus::Completed } else { RunStatus::CompletedWithErrors },
+        sources: describe_sources(plan, &read.digests, &books.read),
+        books,
+        attributions: tally.attributions,
+        gate: (tally.passed, tally.blocked),
+        rule_errors,
+        warnings,
+        seconds: Seconds {
+            total: 0.0,
+            read: read_for.as_secs_f64(),
+            align: joined.align.as_secs_f64(),
+            compare: joined.compare.as_secs_f64(),
+            store: (store + joined.store).as_secs_f64(),
+        },
+    })
+}
+
+fn read_and_write_rejected(
+    plan: &Plan,
+    opened: PerSide<Opened>,
+    bits: u32,
+    halt: &Halt,
+    writer: &mut dyn Writer,
+    spent: &mut Duration,
+    progress: &dyn Progress,
+) -> Result<Read, Problem> {
+    let (sender, receiver) = bounded::<Vec<RejectedRow>>(16);
+    let read = std::thread::scope(|scope| {
+        let reading = scope.spawn(move || read(plan, opened, bits, halt, &sender, progress));
+        for rejected in receiver {
+            let begun = Instant::now();
+            halt.guard(writer.write(&Batch::of_rejected(rejected)));
+            *spent += begun.elapsed();
+        }
+        super::read::join(reading)
+    });
+    halt.outcome()?;
+    read
+}
+
+/// A warning for each field of which two formats read a value differently.
+fn ambiguous_values(read: &Read) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    for side in Side::BOTH {
+        for (field, values) in &read.ambiguous[side] {
+            let message = format!(
+                "{values} values of `{field}` in source {side} fit two of its formats, which read them \
+                 differently; the first format that fits was taken"
+            );
+            warnings.push(
+                Problem::warning("ambiguous-format", message)
+                    .help("keep only the format that the source really uses"),
+            );
+        }
+    }
+    warnings
+}
+
+/// Too many rejected rows, or nothing but rejected rows, is a source that could not be read.
+fn check_rejected(plan: &Plan, read: &Read) -> Result<(), Problem> {
+    let books = &read.tally.books;
+    for side in Side::BOTH {
+        let (rejected, rows) = (books.rejected[side], books.read[side]);
+        let system = &plan.systems[side];
+        let file = plan.sources[side].path();
+        if rejected > 0 && rejected == rows {
+            let message = format!("every one of the {rows} rows of source {side} ({system}) was rejected");
+            return Err(Problem::source("all-rows-rejected", message).in_file(file).help(
+                "check delimiter, encoding and map of this source; `recon init` can guess them",
+            ));
+        }
+        if plan.options.max_rejected.is_some_and(|limit| limit.exceeded(rejected, rows)) {
+            let message = format!(
+                "{rejected} of {rows} rows of source {side} ({system}) were rejected, more than \
+                 `options.max_rejected` allows"
+            );
+            return Err(Problem::source("too-many-rejected", message).in_file(file));
+        }
+    }
+    Ok(())
+}
+
+fn describe_sources(
+    plan: &Plan,
+    digests: &PerSide<SourceDigest>,
+    rows: &PerSide<u64>,
+) -> PerSide<Source> {
+    PerSide::of(|side| Source {
+        system: plan.systems[side].clone(),
+        path: digests[side].path.display().to_string(),
+        bytes: digests[side].bytes,
+        sha256: digests[side].sha256.clone(),
+        rows: rows[side],
+        unused_columns: plan.unused_columns[side].clone(),
+    })
+}

@@ -1,0 +1,274 @@
+//! From a placed row to what is stored of it: evidence, differences, reasons and the verdict.
+
+use crate::align::Placed;
+use crate::attribute::Attributor;
+use crate::diagnostic::Problem;
+use crate::domain::gate::{self, Gate};
+use crate::domain::{
+    Attribution, AssignedBy, Cells, DiffType, DifferenceContext, FieldRef, RawCell, RowRef, Severity,
+    Side, Status, evidence,
+};
+use crate::store::{AttributionRow, Batch, DifferenceRow, RecordKind, RecordRow, Text};
+
+use super::Plan;
+use super::tally::Tally;
+
+/// How far one pass over the sources goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Store every record as evidence (`recon ingest`).
+    Ingest,
+    /// Compare and attribute as well (`recon run`).
+    Attribute,
+}
+
+/// One side of a record: its cells and where they stand in the source.
+#[derive(Clone, Copy, Debug)]
+struct Present<'a> {
+    cells: Cells<'a>,
+    place: (u64, u64),
+}
+
+impl<'a> From<RowRef<'a>> for Present<'a> {
+    fn from(row: RowRef<'a>) -> Self {
+        Self { cells: row.cells(), place: (row.line, row.offset) }
+    }
+}
+
+/// A difference found, before it is attributed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found<'a> {
+    pub field: FieldRef,
+    pub diff_type: DiffType,
+    pub severity: Severity,
+    pub a: Option<RawCell<'a>>,
+    pub b: Option<RawCell<'a>>,
+}
+
+/// Turns placed rows into batches, on one thread.
+pub(super) struct Recorder<'p> {
+    plan: &'p Plan,
+    depth: Depth,
+    attributor: Option<Attributor>,
+    /// What has been counted so far.
+    pub tally: Tally,
+    batch: Batch,
+}
+
+impl<'p> Recorder<'p> {
+    pub fn new(plan: &'p Plan, depth: Depth, attributor: Option<Attributor>) -> Self {
+        Self { plan, depth, attributor, tally: Tally::default(), batch: Batch::default() }
+    }
+
+    /// What was recorded since the last call, numbered from 1.
+    pub fn take(&mut self) -> Batch {
+        std::mem::take(&mut self.batch)
+    }
+
+    /// The first failure of a rule as an error.
+    pub fn stop_on_failure(&self) -> Result<(), Problem> {
+        self.attributor.as_ref().map_or(Ok(()), Attributor::stop_on_failure)
+    }
+
+    /// The counts, and what the rules complained about.
+    pub fn finish(self) -> (Tally, u64, Vec<Problem>) {
+        let (failed, failures) = self.attributor.map_or((0, Vec::new()), Attributor::failures);
+        (self.tally, failed, failures)
+    }
+
+    /// Records one record.
+    pub fn place(&mut self, placed: Placed<'_>) {
+        let books = &mut self.tally.books;
+        match placed {
+            Placed::Pair(a, b) => {
+                books.aligned += 1;
+                self.record(RecordKind::Pair, Some(a.into()), Some(b.into()), None);
+            }
+            Placed::Alone { side, row, rejected_partner } => {
+                books.missing_in[side.other()] += 1;
+                let row = Some(row.into());
+                match side {
+                    Side::A => self.record(RecordKind::OnlyA, row, None, rejected_partner),
+                    Side::B => self.record(RecordKind::OnlyB, None, row, rejected_partner),
+                }
+            }
+            Placed::Surplus { side, row } => {
+                books.duplicates[side] += 1;
+                let row = Some(row.into());
+                match side {
+                    Side::A => self.record(RecordKind::SurplusA, row, None, None),
+                    Side::B => self.record(RecordKind::SurplusB, None, row, None),
+                }
+            }
+        }
+    }
+
+    fn record(
+        &mut self,
+        kind: RecordKind,
+        a: Option<Present<'_>>,
+        b: Option<Present<'_>>,
+        rejected_partner: Option<(u64, u64)>,
+    ) {
+        let number = self.batch.records.len() as u64 + 1;
+        let cells_a = a.map(|present| present.cells);
+        let cells_b = b.map(|present| present.cells);
+        let mut gate = None;
+        let mut broken = false;
+        if self.depth == Depth::Attribute {
+            let found = find(self.plan, kind, cells_a, cells_b, &mut self.tally);
+            broken = !found.is_empty();
+            gate = self.judge(number, &found, cells_a, cells_b, rejected_partner.is_some());
+            if !broken && !self.plan.options.keep_all {
+                return;
+            }
+        }
+        let same = cells_a.zip(cells_b).is_some_and(|(a, b)| a.bytes() == b.bytes());
+        let mut evidence = |cells: Cells<'_>| self.batch.build(|text| evidence::write(cells, text));
+        let row = RecordRow {
+            number,
+            kind,
+            a: cells_a.map(&mut evidence),
+            b: cells_b.filter(|_| !same).map(&mut evidence),
+            gate: gate.filter(|_| broken),
+            broken,
+            partner_rejected: rejected_partner.is_some(),
+            place_a: a.map(|present| present.place).or(rejected_partner),
+            place_b: b.map(|present| present.place).or(rejected_partner),
+        };
+        self.batch.records.push(row);
+    }
+
+    /// Stores the differences of a record with their reasons, and gives the verdict on it.
+    fn judge(
+        &mut self,
+        record: u64,
+        found: &[Found<'_>],
+        a: Option<Cells<'_>>,
+        b: Option<Cells<'_>>,
+        partner_rejected: bool,
+    ) -> Option<Gate> {
+        let attributor = self.attributor.as_mut()?;
+        let mut verdicts: Vec<(Status, bool)> = Vec::with_capacity(found.len());
+        for difference in found {
+            let context = DifferenceContext {
+                layout: &self.plan.layout,
+                field: difference.field,
+                diff_type: difference.diff_type,
+                severity: difference.severity,
+                a,
+                b,
+                partner_rejected,
+            };
+            let attribution = attributor.decide(&context);
+            let functional = self.plan.attribution.is_functional(&attribution.reason);
+            verdicts.push((attribution.status, functional));
+            self.tally.attribution(&attribution, functional);
+            let row = DifferenceRow {
+                number: self.batch.differences.len() as u64 + 1,
+                record,
+                field: difference.field,
+                diff_type: difference.diff_type,
+                severity: difference.severity,
+                value_a: push_value(&mut self.batch, difference, Side::A),
+                value_b: push_value(&mut self.batch, difference, Side::B),
+                attribution: Some(push_attribution(&mut self.batch, &attribution)),
+            };
+            self.batch.differences.push(row);
+        }
+        let gate = gate::verdict(verdicts);
+        self.tally.gate(gate);
+        Some(gate)
+    }
+}
+
+/// The differences of a record, counted in `tally`.
+pub(super) fn find<'a>(
+    plan: &Plan,
+    kind: RecordKind,
+    a: Option<Cells<'a>>,
+    b: Option<Cells<'a>>,
+    tally: &mut Tally,
+) -> Vec<Found<'a>> {
+    let mut found = Vec::new();
+    if let (RecordKind::Pair, Some(a), Some(b)) = (kind, a, b) {
+        let result = plan.comparison.pair(a, b, |at, diff_type, a, b| {
+            let severity = plan.comparison.severity(at, diff_type);
+            let field = FieldRef::Field(at);
+            found.push(Found { field, diff_type, severity, a: Some(a), b: Some(b) });
+        });
+        if found.is_empty() {
+            tally.books.matched += 1;
+            tally.books.within_tolerance += u64::from(result.within > 0);
+        }
+    } else {
+        let diff_type = match kind {
+            RecordKind::Pair | RecordKind::OnlyA => DiffType::MissingInSourceB,
+            RecordKind::OnlyB => DiffType::MissingInSourceA,
+            RecordKind::SurplusA => DiffType::DuplicateInSourceA,
+            RecordKind::SurplusB => DiffType::DuplicateInSourceB,
+        };
+        let severity = diff_type.default_severity();
+        let field = FieldRef::EntireRecord;
+        found.push(Found { field, diff_type, severity, a: None, b: None });
+    }
+    tally.books.breaks += u64::from(!found.is_empty());
+    for difference in &found {
+        tally.difference(difference.field, difference.diff_type);
+    }
+    found
+}
+
+/// Adds a side's canonical text of a difference to the batch: nothing for null, `EXISTS` on the side
+/// that has the whole record.
+pub(super) fn push_value(batch: &mut Batch, found: &Found<'_>, side: Side) -> Option<Text> {
+    let raw = match side {
+        Side::A => found.a,
+        Side::B => found.b,
+    };
+    match found.field {
+        FieldRef::EntireRecord => {
+            let has = match found.diff_type {
+                DiffType::MissingInSourceB | DiffType::DuplicateInSourceA => Side::A,
+                _ => Side::B,
+            };
+            (has == side).then(|| batch.push(FieldRef::EXISTS))
+        }
+        FieldRef::Field(_) => raw.filter(|raw| !raw.is_null()).map(|raw| {
+            batch.build(|text| {
+                use std::fmt::Write as _;
+                // Writing into a String can't fail.
+                let _ = write!(text, "{}", raw.decode(&mut [0; 36]));
+            })
+        }),
+    }
+}
+
+/// Adds an attribution to the batch.
+pub(super) fn push_attribution(batch: &mut Batch, attribution: &Attribution) -> AttributionRow {
+    let assigned_by = match &attribution.assigned_by {
+        AssignedBy::Rule(function) => batch.build(|text| {
+            text.push_str("RULE:");
+            text.push_str(function);
+        }),
+        other => batch.push(&other.to_string()),
+    };
+    AttributionRow {
+        reason: batch.push(&attribution.reason),
+        confidence: attribution.confidence,
+        status: attribution.status,
+        assigned_by,
+        explanation: (!attribution.notes.is_empty()).then(|| {
+            batch.build(|text| {
+                text.push_str("{\"notes\":[");
+                for (at, note) in attribution.notes.iter().enumerate() {
+                    if at > 0 {
+                        text.push(',');
+                    }
+                    evidence::write_json_string(note, text);
+                }
+                text.push_str("]}");
+            })
+        }),
+    }
+}

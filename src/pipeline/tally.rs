@@ -1,0 +1,103 @@
+//! What a worker counts while it works; the parts add up to the books of the run.
+
+use crate::domain::gate::Gate;
+use crate::domain::{Attribution, Books, DiffType, FieldRef, Layout};
+use crate::store::AttributionCount;
+
+/// The counts of one worker.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// Rows and records.
+    pub books: Books,
+    /// Differences by field (entire records first, then the layout's) and code of their type.
+    differences: Vec<[u64; 16]>,
+    /// Reasons, statuses and who gave them.
+    pub attributions: Vec<AttributionCount>,
+    /// Records that passed the gate.
+    pub passed: u64,
+    /// Records that are blocked.
+    pub blocked: u64,
+}
+
+impl Tally {
+    /// Counts a difference.
+    pub fn difference(&mut self, field: FieldRef, diff_type: DiffType) {
+        let at = match field {
+            FieldRef::EntireRecord => 0,
+            FieldRef::Field(at) => usize::from(at) + 1,
+        };
+        if self.differences.len() <= at {
+            self.differences.resize(at + 1, [0; 16]);
+        }
+        self.differences[at][usize::from(diff_type.code() & 15)] += 1;
+    }
+
+    /// Counts an attribution. Reasons and rules are few, so a scan beats hashing their names.
+    pub fn attribution(&mut self, attribution: &Attribution, functional: bool) {
+        let assigned_by = attribution.assigned_by.to_string();
+        let same = |count: &&mut AttributionCount| {
+            count.status == attribution.status
+                && count.reason == attribution.reason
+                && count.assigned_by == assigned_by
+        };
+        match self.attributions.iter_mut().find(same) {
+            Some(count) => count.count += 1,
+            None => self.attributions.push(AttributionCount {
+                reason: attribution.reason.clone(),
+                functional,
+                status: attribution.status,
+                assigned_by,
+                count: 1,
+            }),
+        }
+    }
+
+    /// Counts a verdict.
+    pub fn gate(&mut self, gate: Gate) {
+        match gate {
+            Gate::Passed => self.passed += 1,
+            Gate::Blocked => self.blocked += 1,
+        }
+    }
+
+    /// Adds another worker's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.books.add(&other.books);
+        if self.differences.len() < other.differences.len() {
+            self.differences.resize(other.differences.len(), [0; 16]);
+        }
+        for (mine, theirs) in self.differences.iter_mut().zip(&other.differences) {
+            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                *mine += theirs;
+            }
+        }
+        for theirs in &other.attributions {
+            let same = |mine: &&mut AttributionCount| {
+                mine.status == theirs.status
+                    && mine.reason == theirs.reason
+                    && mine.assigned_by == theirs.assigned_by
+            };
+            match self.attributions.iter_mut().find(same) {
+                Some(mine) => mine.count += theirs.count,
+                None => self.attributions.push(theirs.clone()),
+            }
+        }
+        self.passed += other.passed;
+        self.blocked += other.blocked;
+    }
+
+    /// The books, with the names of types and fields.
+    pub fn books(&self, layout: &Layout) -> Books {
+        let mut books = self.books.clone();
+        let names = std::iter::once(FieldRef::ENTIRE_RECORD).chain(layout.names());
+        for (name, counts) in names.zip(&self.differences) {
+            for diff_type in DiffType::ALL {
+                let count = counts[usize::from(diff_type.code())];
+                if count > 0 {
+                    books.count_differences(name, *diff_type, count);
+                }
+            }
+        }
+        books
+    }
+}
