@@ -18,6 +18,8 @@ pub mod settings;
 pub mod spec;
 mod storage;
 pub mod substitute;
+#[cfg(test)]
+mod tests;
 pub mod tree;
 pub mod typed;
 

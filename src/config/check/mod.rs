@@ -74,7 +74,7 @@ impl<'a> Checker<'a> {
             normalize_script: self.scripts.normalize.clone(),
             attribute_scripts: self.scripts.attribute.clone(),
             stored: self.document.for_storage(),
-            fingerprint: self.document.fingerprint(),
+            fingerprint: self.document.fingerprint(self.scripts.normalize.as_ref()),
         })
     }
 
