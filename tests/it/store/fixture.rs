@@ -270,9 +270,10 @@ pub fn batches(content: Content) -> Vec<Batch> {
         batches.push(batch);
     }
     if content.compared && !content.records {
-        let broken = records().iter().zip(1..).filter(|(told, _)| told.broken());
-        batches
-            .push(Batch { broken: broken.map(|(_, number)| number).collect(), ..Batch::default() });
+        let broken = records().into_iter().zip(1..).filter(|(told, _)| told.broken());
+        let mut batch = Batch::default();
+        batch.broken.extend(broken.map(|(_, number)| number));
+        batches.push(batch);
     }
     if content.attributed && !content.records {
         let mut batch = Batch::default();
@@ -286,7 +287,9 @@ pub fn batches(content: Content) -> Vec<Batch> {
         batches.push(batch);
     }
     if content.records {
-        batches.push(Batch { rejected: rejected(), ..Batch::default() });
+        let mut batch = Batch::default();
+        batch.rejected.extend(rejected());
+        batches.push(batch);
     }
     batches
 }
