@@ -96,9 +96,7 @@ pub fn load_text(
 ///
 /// # Errors
 /// Every mistake in it, in the order of their places.
-pub fn read_file<T: DeserializeOwned + JsonSchema>(
-    file: &Path,
-) -> Result<(T, Document), Problems> {
+pub fn read_file<T: DeserializeOwned + JsonSchema>(file: &Path) -> Result<(T, Document), Problems> {
     let (root, mut problems) = parse::parse(&read_text(file)?, file);
     let Some(root) = root else { return Err(sorted(problems)) };
     let document = Document { file: file.to_owned(), root };

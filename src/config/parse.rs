@@ -120,8 +120,10 @@ impl<'a> Builder<'a> {
                     value: text.into_owned(),
                     plain: style == ScalarStyle::Plain && !text_wanted,
                 };
-                let node =
-                    Node { content: Content::Scalar(scalar), spot: self.spot(span.start, span.end) };
+                let node = Node {
+                    content: Content::Scalar(scalar),
+                    spot: self.spot(span.start, span.end),
+                };
                 self.nodes += 1;
                 self.finish(Measured { node, nodes: 1, height: 1 }, anchor, span)
             }
@@ -343,7 +345,8 @@ mod tests {
 
     #[test]
     fn keys_and_values_know_where_they_stand() {
-        let document = document("\u{feff}# ä\r\nfélds: {é: 'ü x', n: }\r\nlist:\r\n  - |\r\n    text\r\n");
+        let document =
+            document("\u{feff}# ä\r\nfélds: {é: 'ü x', n: }\r\nlist:\r\n  - |\r\n    text\r\n");
         let place = document.place(&path(["félds", "é"]));
         assert_eq!((place.line, place.column, place.text.as_str()), (2, 12, "'ü x'"));
         let key = document.key_place(&path(["félds", "é"]));

@@ -19,7 +19,8 @@ impl Document {
     /// are what they were, the text of the normalizing script included. Two configurations with equal fingerprints make equal records of equal
     /// sources.
     pub fn fingerprint(&self, normalize_script: Option<&ScriptSource>) -> Value {
-        let part = |keys: &[PathStep]| self.find(keys).map_or(Value::Null, |node| stored(node, keys));
+        let part =
+            |keys: &[PathStep]| self.find(keys).map_or(Value::Null, |node| stored(node, keys));
         let source = |side: &str| {
             let keys = ["map", "formats", "numbers", "normalize", "timezone", "filter"];
             let entries = keys.map(|key| (key.to_owned(), part(&path(["sources", side, key]))));

@@ -141,8 +141,7 @@ fn the_shipped_configurations_have_no_mistakes() {
 fn a_file_that_is_no_text_is_a_complaint_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("recon.yaml");
-    let surroundings =
-        Surroundings { batch_date: Date::from_days(0), environment: &|_| None };
+    let surroundings = Surroundings { batch_date: Date::from_days(0), environment: &|_| None };
     assert_eq!(load(&file, surroundings).unwrap_err().0[0].code, "config-unreadable");
     std::fs::write(&file, b"version: 1\njob: caf\xe9\n").unwrap();
     let problems = load(&file, surroundings).unwrap_err();
