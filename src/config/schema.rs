@@ -31,3 +31,78 @@ pub(super) fn required_keys<T: JsonSchema>() -> HashMap<String, Vec<String>> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn validator() -> jsonschema::Validator {
+        jsonschema::draft202012::new(&schema()).unwrap()
+    }
+
+    /// The file as an editor sees it: YAML's own types.
+    fn as_json(file: &Path) -> Value {
+        serde_yaml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_shipped_configurations_are_valid() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let examples = root.join("examples").read_dir().unwrap();
+        let files = examples.map(|entry| entry.unwrap().path().join("recon.yaml"));
+        let validator = validator();
+        for file in files.chain([root.join("recon.yaml")]).filter(|file| file.exists()) {
+            let errors: Vec<String> =
+                validator.iter_errors(&as_json(&file)).map(|error| error.to_string()).collect();
+            assert_eq!(errors, [""; 0], "{}", file.display());
+        }
+    }
+
+    #[test]
+    fn the_schema_refuses_what_check_refuses() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors/config");
+        let validator = validator();
+        for mistake in ["unknown_key", "missing_keys", "unknown_type", "wrong_shape", "version"] {
+            let file = root.join(mistake).join("recon.yaml");
+            assert!(!validator.is_valid(&as_json(&file)), "{mistake}");
+        }
+    }
+
+    #[test]
+    fn it_is_of_the_draft_that_editors_know_and_has_an_example() {
+        let schema = schema();
+        assert_eq!(schema["$schema"], json!("https://json-schema.org/draft/2020-12/schema"));
+        assert_eq!(schema["title"], json!("recon.yaml"));
+        let example = &schema["examples"][0];
+        assert!(validator().is_valid(example), "{example}");
+    }
+
+    #[test]
+    fn every_key_is_described() {
+        fn walk(at: &str, schema: &Value, silent: &mut Vec<String>) {
+            let entries = schema.as_object().into_iter().flatten();
+            for (key, inner) in entries {
+                if key == "properties" {
+                    for (name, property) in inner.as_object().into_iter().flatten() {
+                        if property.get("description").is_none() {
+                            silent.push(format!("{at}.{name}"));
+                        }
+                    }
+                }
+                if key != "examples" {
+                    walk(&format!("{at}.{key}"), inner, silent);
+                }
+            }
+            for inner in schema.as_array().into_iter().flatten() {
+                walk(at, inner, silent);
+            }
+        }
+        let mut silent = Vec::new();
+        walk("", &schema(), &mut silent);
+        assert_eq!(silent, [""; 0]);
+    }
+}

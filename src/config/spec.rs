@@ -45,23 +45,23 @@ use crate::source::ReadSpec;
 )]
 pub struct Spec {
     /// The version of this file's format: 1.
-    #[schemars(required, extend("const" = 1))]
+    #[schemars(with = "Written<u64>", extend("const" = 1))]
     pub version: Option<Written<u64>>,
     /// The name of the job. Runs of one job and date supersede each other.
-    #[schemars(required, example = &"fx_trades_eod")]
+    #[schemars(with = "String", example = &"fx_trades_eod")]
     pub job: Option<String>,
     /// Where results are stored: `sqlite:PATH` or `postgres://user@host/database`. Default
     /// `sqlite:recon.db`.
     #[schemars(example = &"sqlite:recon.db")]
     pub store: Option<String>,
     /// The two systems' extracts.
-    #[schemars(required)]
+    #[schemars(with = "SourcesSpec")]
     pub sources: Option<SourcesSpec>,
     /// The fields by which a row of A and a row of B are known to belong together.
-    #[schemars(required, length(min = 1), example = ["transaction_id"])]
+    #[schemars(with = "Vec<String>", length(min = 1), example = ["transaction_id"])]
     pub key: Option<Vec<String>>,
     /// The canonical fields: the key's and those to compare.
-    #[schemars(required)]
+    #[schemars(with = "Named<FieldSpec>")]
     pub fields: Option<Named<FieldSpec>>,
     /// The scripts.
     pub rules: Option<RulesSpec>,
@@ -82,10 +82,10 @@ pub struct Spec {
 #[serde(deny_unknown_fields)]
 pub struct SourcesSpec {
     /// Source A.
-    #[schemars(required)]
+    #[schemars(with = "SourceSpec")]
     pub a: Option<SourceSpec>,
     /// Source B.
-    #[schemars(required)]
+    #[schemars(with = "SourceSpec")]
     pub b: Option<SourceSpec>,
 }
 
@@ -94,13 +94,13 @@ pub struct SourcesSpec {
 #[serde(deny_unknown_fields)]
 pub struct SourceSpec {
     /// The system's name in tables and reports.
-    #[schemars(required, example = &"FRONT_OFFICE")]
+    #[schemars(with = "String", example = &"FRONT_OFFICE")]
     pub system: Option<String>,
     /// How the extract is read: one kind with its options.
-    #[schemars(required)]
+    #[schemars(with = "ReadSpec")]
     pub read: Option<ReadSpec>,
     /// Canonical field: the source's column.
-    #[schemars(required)]
+    #[schemars(with = "Named<String>")]
     pub map: Option<Named<String>>,
     /// Formats of dates and datetimes by field; they replace the field's own.
     pub formats: Option<Named<Vec<String>>>,

@@ -12,8 +12,8 @@ use std::fmt::{self, Display};
 use schemars::JsonSchema;
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected,
-    IntoDeserializer, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer,
+    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -161,8 +161,11 @@ pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Problem {
     let problem = Problem::usage(code, format!("unknown {what} `{name}`"));
     match nearest(name, known.iter().copied()) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-        None if known.is_empty() => problem,
-        None => problem.help(format!("known are {}", listed(known))),
+        None => match known {
+            [] => problem,
+            [only] => problem.help(format!("only `{only}` is known")),
+            _ => problem.help(format!("known are {}", listed(known))),
+        },
     }
 }
 
@@ -446,7 +449,10 @@ struct Entries<'r> {
 impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = Halt;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Halt> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Halt> {
         self.value = self.entries.next();
         let Some(entry) = self.value else { return Ok(None) };
         let key: StrDeserializer<'_, Halt> = entry.key.as_str().into_deserializer();
@@ -524,4 +530,3 @@ impl<'de> VariantAccess<'de> for Settings<'_> {
         self.needed()?.deserialize_struct("", known, visitor)
     }
 }
-

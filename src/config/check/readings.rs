@@ -41,17 +41,19 @@ impl Checker<'_> {
         let source_steps = spec.normalize.as_ref().and_then(|steps| steps.get(name));
         let source_formats = spec.formats.as_ref().and_then(|formats| formats.get(name));
         let source_numbers = spec.numbers.as_ref().and_then(|numbers| numbers.get(name));
-        let formats = match (source_formats, &field.formats) {
-            (Some(formats), _) => self.time_formats(&own("formats"), field.kind, formats),
-            (None, Some(formats)) => {
-                self.time_formats(&below(&fields, "formats"), field.kind, formats)
-            }
-            (None, None) => Vec::new(),
+        // The field's own are looked at even where this source has others.
+        let formats = field.formats.as_ref();
+        let formats =
+            formats.map(|all| self.time_formats(&below(&fields, "formats"), field.kind, all));
+        let numbers = field.numbers.as_ref();
+        let numbers = numbers.map(|spec| self.number_format(&below(&fields, "numbers"), spec));
+        let formats = match source_formats {
+            Some(all) => self.time_formats(&own("formats"), field.kind, all),
+            None => formats.unwrap_or_default(),
         };
-        let numbers = match (source_numbers, &field.numbers) {
-            (Some(numbers), _) => self.number_format(&own("numbers"), numbers),
-            (None, Some(numbers)) => self.number_format(&below(&fields, "numbers"), numbers),
-            (None, None) => NumberFormat::default(),
+        let numbers = match source_numbers {
+            Some(spec) => self.number_format(&own("numbers"), spec),
+            None => numbers.unwrap_or_default(),
         };
         Reading {
             source_steps: source_steps
