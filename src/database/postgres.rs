@@ -49,8 +49,7 @@ impl Connector {
             None => match password_file::path(variable) {
                 Some(path) => {
                     let host = if url.host.starts_with('/') { "localhost" } else { &url.host };
-                    let login =
-                        Login { host, port: url.port, database: &database, user: &user };
+                    let login = Login { host, port: url.port, database: &database, user: &user };
                     password_file::password(&path, login)?
                 }
                 None => None,
@@ -156,7 +155,10 @@ fn problem(shown: &str, error: &Error) -> Problem {
     } else if *state == SqlState::DISK_FULL {
         ("disk-full", "the server needs room; earlier runs are unharmed")
     } else if *state == SqlState::INSUFFICIENT_PRIVILEGE {
-        ("store-permission", "grant this role what it lacks, or use another user in the store's URL")
+        (
+            "store-permission",
+            "grant this role what it lacks, or use another user in the store's URL",
+        )
     } else if *state == SqlState::READ_ONLY_SQL_TRANSACTION {
         ("store-read-only", "this server is a read-only replica: name the primary")
     } else if *state == SqlState::TOO_MANY_CONNECTIONS {

@@ -44,7 +44,7 @@ pub enum Opening {
 pub fn open(url: &StoreUrl, opening: Opening) -> Result<Box<dyn Store>, Problem> {
     Ok(match url {
         StoreUrl::Sqlite(path) => Box::new(sqlite::SqliteStore::open(path, opening)?),
-        StoreUrl::Postgres(_) => todo!(),
+        StoreUrl::Postgres(url) => Box::new(postgres::PostgresStore::open(url, opening)?),
     })
 }
 

@@ -219,7 +219,8 @@ impl Writer for SqliteWriter {
             return Err(stored::lost_run(self.run));
         }
         // Nobody waits for this: it moves the log into the file without a write lock.
-        let checkpoint = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let checkpoint =
+            self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         checkpoint.map_err(|error| self.problem(&error))
     }
 }

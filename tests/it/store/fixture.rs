@@ -87,11 +87,7 @@ pub fn records() -> Vec<Told> {
             row("a|b\\c", Cell::Decimal(Decimal::new(1_000, 3).unwrap()), Cell::Null),
             None,
         ),
-        pair(
-            row("T3", amount(100), note),
-            row("T3", amount(101), note),
-            Some(Gate::Passed),
-        ),
+        pair(row("T3", amount(100), note), row("T3", amount(101), note), Some(Gate::Passed)),
         single(RecordKind::OnlyA, Some(row("T4", amount(1), note)), None, true),
         single(RecordKind::OnlyB, None, Some(row("T5", amount(1), Cell::Null)), false),
         single(RecordKind::SurplusA, Some(row("T3", amount(100), note)), None, false),
@@ -274,11 +270,10 @@ pub fn batches(content: Content) -> Vec<Batch> {
         batches.push(batch);
     }
     if content.compared && !content.records {
-        let broken = records().iter().zip(1..).filter(|(told, _)| told.broken());
-        batches.push(Batch {
-            broken: broken.map(|(_, number)| number).collect(),
-            ..Batch::default()
-        });
+        let broken = records().into_iter().zip(1..).filter(|(told, _)| told.broken());
+        let mut batch = Batch::default();
+        batch.broken.extend(broken.map(|(_, number)| number));
+        batches.push(batch);
     }
     if content.attributed && !content.records {
         let mut batch = Batch::default();
@@ -292,7 +287,9 @@ pub fn batches(content: Content) -> Vec<Batch> {
         batches.push(batch);
     }
     if content.records {
-        batches.push(Batch { rejected: rejected(), ..Batch::default() });
+        let mut batch = Batch::default();
+        batch.rejected.extend(rejected());
+        batches.push(batch);
     }
     batches
 }

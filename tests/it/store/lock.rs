@@ -36,9 +36,8 @@ fn a_second_command_waits_or_is_told_who_has_the_lock(place: &Place) {
     first.create_run(&run).unwrap();
     assert_eq!(second.repair().unwrap(), []);
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| {
-            second.lock("job", date(), Duration::from_secs(60), &Quiet).map(drop)
-        });
+        let waiting =
+            scope.spawn(|| second.lock("job", date(), Duration::from_secs(60), &Quiet).map(drop));
         drop(lock);
         waiting.join().unwrap().unwrap();
     });

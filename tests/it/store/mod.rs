@@ -2,6 +2,7 @@
 
 mod fixture;
 mod lock;
+mod postgres;
 mod sqlite;
 mod story;
 

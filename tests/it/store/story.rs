@@ -176,6 +176,7 @@ fn every_code_shows_under_its_name(place: &Place) {
     }
     for (number, diff_type) in (1..).zip(DiffType::ALL) {
         let at = number as usize % 4;
+        let (reason, assigned_by) = (batch.push("UNKNOWN"), batch.push("NONE"));
         batch.differences.push(DifferenceRow {
             number,
             record: 1,
@@ -185,11 +186,11 @@ fn every_code_shows_under_its_name(place: &Place) {
             value_a: None,
             value_b: None,
             attribution: Some(recon::store::AttributionRow {
-                reason: batch.push("UNKNOWN"),
+                reason,
                 confidence: recon::domain::Confidence::ZERO,
                 // PENDING asks for a lock, which only people set.
                 status: [Status::Unknown, Status::Accepted, Status::Rejected, Status::Unknown][at],
-                assigned_by: batch.push("NONE"),
+                assigned_by,
                 explanation: None,
             }),
         });
@@ -267,7 +268,10 @@ fn rows_read_back_as_they_were_written(place: &Place) {
         })
         .unwrap();
     assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
-    let reference = key::reference(Cells::new(&row("T3", super::fixture::amount(1), recon::domain::Cell::Null).cells), 2);
+    let reference = key::reference(
+        Cells::new(&row("T3", super::fixture::amount(1), recon::domain::Cell::Null).cells),
+        2,
+    );
     let found = store.records_by_reference(run.id, &reference).unwrap();
     assert_eq!(found.iter().map(|record| record.number).collect::<Vec<_>>(), [3, 6]);
     assert_eq!(found[0].gate, Some(Gate::Passed));
@@ -574,7 +578,6 @@ fn only_reading_statements_are_answered(place: &Place) {
     for sql in [
         "",
         "-- nothing",
-        "SELECT",
         "SELECT * FROM nowhere",
         "DELETE FROM recon.recon_runs",
         "UPDATE recon.recon_runs SET job = 'x'",
@@ -617,9 +620,9 @@ fn answers_keep_their_types(place: &Place) {
     let text = |text: &str| Text(text.to_owned());
     let table = query(
         &*store,
-        "SELECT 1 AS one, NULL AS nothing, 'ü' AS letter, 0.5e0 * 1 AS half, 1 AS one",
+        "SELECT 1 AS one, NULL AS empty, 'ü' AS letter, 0.5e0 * 1 AS half, 1 AS one",
     );
-    assert_eq!(table.columns, ["one", "nothing", "letter", "half", "one"]);
+    assert_eq!(table.columns, ["one", "empty", "letter", "half", "one"]);
     let half = if store.url().starts_with("postgres") { text("0.5") } else { Real(0.5) };
     assert_eq!(table.rows, [[Integer(1), Null, text("ü"), half, Integer(1)]]);
     run_in_one_pass(&*store, &new_run("job", 0, true));
@@ -631,10 +634,7 @@ fn answers_keep_their_types(place: &Place) {
         fn columns(&mut self, _: &[String]) -> Result<(), recon::diagnostic::Problem> {
             Ok(())
         }
-        fn row(
-            &mut self,
-            _: &[recon::store::SqlValue],
-        ) -> Result<(), recon::diagnostic::Problem> {
+        fn row(&mut self, _: &[recon::store::SqlValue]) -> Result<(), recon::diagnostic::Problem> {
             Err(recon::diagnostic::Problem::interrupted())
         }
     }
@@ -721,7 +721,9 @@ fn a_thousand_rows_of_several_batches(place: &Place) {
     assert_eq!(store.records_by_reference(run.id, "T4321|4321").unwrap()[0].number, 4_321);
     store.resume_run(run.id).unwrap();
     let mut writer = store.writer(run.id).unwrap();
-    writer.write(&Batch { broken: vec![7, 4_999], ..Batch::default() }).unwrap();
+    let mut batch = Batch::default();
+    batch.broken.extend([7, 4_999]);
+    writer.write(&batch).unwrap();
     writer.finish(&outcome(Stage::Compared)).unwrap();
     assert_eq!(visible(&*store)[0], "2");
     assert_eq!(column(&*store, "SELECT count(*) FROM recon.record_rows"), ["2"]);
