@@ -9,6 +9,9 @@
 )]
 
 mod config_errors;
+mod examples;
 mod floors;
 mod postgres;
+mod program;
+mod runs;
 mod store;
