@@ -420,7 +420,7 @@ mod tests {
     fn many_fields_become_a_remainder() {
         let mut books = sample::books();
         for at in 0..20 {
-            books.count_difference(&format!("field_{at:02}"), DiffType::TypeMismatch);
+            books.count_differences(&format!("field_{at:02}"), DiffType::TypeMismatch, 1);
         }
         let run = sample::run();
         let summary = Summary::new(&run, &books, &[], None, &Seconds::default());

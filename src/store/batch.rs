@@ -129,7 +129,9 @@ pub struct Batch {
     pub broken: Vec<u64>,
     /// Decisions on stored differences, ascending.
     pub decisions: Vec<DecisionRow>,
-    /// Verdicts on stored records, ascending.
+    /// Verdicts on stored records, ascending. Where a run is attributed again they only name the
+    /// records to look at: their verdicts are computed from what then stands in the store, because
+    /// people may have decided meanwhile.
     pub gates: Vec<(u64, Gate)>,
     /// Rejected rows.
     pub rejected: Vec<RejectedRow>,

@@ -117,7 +117,7 @@ pub struct StoredRecord<'a> {
 impl StoredRecord<'_> {
     /// An owned copy with what else is known of the record.
     pub(super) fn to_owned_with(
-        &self,
+        self,
         gate: Option<Gate>,
         differences: Vec<OwnedDifference>,
     ) -> OwnedRecord {

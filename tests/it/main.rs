@@ -1,5 +1,13 @@
 //! The program's behavior, told in one binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that meets what it does not expect fails by panicking, and its helpers too"
+)]
+
 mod config_errors;
 mod floors;
 mod postgres;

@@ -5,7 +5,7 @@
 //! they are never skipped.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,9 +15,9 @@ use recon::database::{PostgresUrl, StoreUrl};
 /// The URL of a new, empty database.
 pub fn new_database() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    static SERVER: OnceLock<String> = OnceLock::new();
-    let server = SERVER.get_or_init(|| match std::env::var("RECON_TEST_DATABASE_URL") {
-        Ok(url) => url.trim_end_matches('/').to_owned(),
+    static SERVER: OnceLock<(String, Option<Child>)> = OnceLock::new();
+    let (server, _) = SERVER.get_or_init(|| match std::env::var("RECON_TEST_DATABASE_URL") {
+        Ok(url) => (url.trim_end_matches('/').to_owned(), None),
         Err(_) => start(),
     });
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -36,7 +36,8 @@ fn postgres_url(url: &str) -> PostgresUrl {
     }
 }
 
-fn start() -> String {
+/// Starts the server: its URL, and the process that will stop it.
+fn start() -> (String, Option<Child>) {
     let binaries = binaries();
     let folder = std::env::temp_dir().join(format!("recon-test-postgres-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
@@ -74,13 +75,13 @@ fn start() -> String {
         .arg("-l")
         .arg(folder.join("log"))
         .args(["-o", &options]));
-    stop_with_this_process(&binaries, &data, &folder, root);
-    format!("postgres://postgres@127.0.0.1:{port}")
+    let watcher = stop_with_this_process(&binaries, &data, &folder, root);
+    (format!("postgres://postgres@127.0.0.1:{port}"), Some(watcher))
 }
 
 /// Rust runs nothing when a test process ends, and it may be killed: a shell waits for the end of
-/// its standard input, which is this process's to hold, and stops the server then.
-fn stop_with_this_process(binaries: &Path, data: &Path, folder: &Path, root: bool) {
+/// its standard input, which the returned handle holds open, and stops the server then.
+fn stop_with_this_process(binaries: &Path, data: &Path, folder: &Path, root: bool) -> Child {
     let user = if root { "runuser -u postgres -- " } else { "" };
     let script = format!(
         "cat > /dev/null; cd /; {user}'{}' stop -D '{}' -m immediate -s; rm -rf '{}'",
@@ -88,15 +89,13 @@ fn stop_with_this_process(binaries: &Path, data: &Path, folder: &Path, root: boo
         data.display(),
         folder.display()
     );
-    let mut watcher = Command::new("setsid")
+    Command::new("setsid")
         .args(["sh", "-c", &script])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap_or_else(|error| panic!("setsid: {error}"));
-    // Held open until the process ends.
-    std::mem::forget(watcher.stdin.take());
+        .unwrap_or_else(|error| panic!("setsid: {error}"))
 }
 
 /// The folder of initdb and pg_ctl: on the PATH, or the newest of Debian's.

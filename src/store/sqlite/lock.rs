@@ -6,7 +6,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::database::postgres::host_name;
+use crate::database::host_name;
 use crate::diagnostic::Problem;
 use crate::domain::{Date, Progress};
 use crate::store::migrate::hexadecimal;

@@ -380,3 +380,11 @@ pub fn column(store: &dyn Store, sql: &str) -> Vec<String> {
     };
     rows(store, sql).into_iter().map(text).collect()
 }
+
+/// How many rows each view shows.
+pub fn visible(store: &dyn Store) -> Vec<String> {
+    ["recon_records", "data_differences", "attributions", "rejected_rows"]
+        .iter()
+        .flat_map(|view| column(store, &format!("SELECT count(*) FROM recon.{view}")))
+        .collect()
+}

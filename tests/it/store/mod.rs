@@ -1,5 +1,6 @@
 //! One story, told to both stores by the same functions.
 
+mod answers;
 mod fixture;
 mod lock;
 mod postgres;
