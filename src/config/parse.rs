@@ -357,7 +357,7 @@ mod tests {
         let empty = document.place(&path(["félds", "n"]));
         assert_eq!((empty.line, empty.column, empty.text.as_str()), (2, 19, "n"));
         let block = document.place(&["list".into(), 0.into()]);
-        assert_eq!((block.line, block.column, block.text.as_str()), (4, 5, "|"));
+        assert_eq!((block.line, block.column, block.text.as_str()), (5, 5, "text"));
     }
 
     #[test]

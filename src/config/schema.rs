@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use schemars::generate::SchemaSettings;
+use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
@@ -14,7 +15,26 @@ pub fn schema() -> Value {
 }
 
 fn generate<T: JsonSchema>() -> Schema {
-    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+    take_scalars_for_text(&mut schema);
+    schema
+}
+
+/// Scalars are taken as their text, so where a text is wanted, `0` without quotes is one.
+fn take_scalars_for_text(schema: &mut Schema) {
+    let names_its_values = schema.get("enum").is_some() || schema.get("const").is_some();
+    if let Some(types) = schema.get_mut("type").filter(|_| !names_its_values) {
+        let mut all: Vec<Value> = match types.take() {
+            Value::Array(all) => all,
+            one => vec![one],
+        };
+        let has = |name: &str| all.iter().any(|known| known == name);
+        if has("string") && !has("number") && !has("integer") {
+            all.extend(["number", "boolean"].map(Value::from));
+        }
+        *types = if let [one] = all.as_slice() { one.clone() } else { all.into() };
+    }
+    transform_subschemas(&mut take_scalars_for_text, schema);
 }
 
 /// The keys that each struct within `T` can't do without, by the name of the struct.
@@ -88,7 +108,11 @@ mod tests {
             for (key, inner) in entries {
                 if key == "properties" {
                     for (name, property) in inner.as_object().into_iter().flatten() {
-                        if property.get("description").is_none() {
+                        // A choice with one key is described as a choice.
+                        let choice = schema
+                            .get("description")
+                            .filter(|_| inner.as_object().is_some_and(|all| all.len() == 1));
+                        if property.get("description").or(choice).is_none() {
                             silent.push(format!("{at}.{name}"));
                         }
                     }

@@ -4,6 +4,8 @@
 //! parts that a stage owns are declared there; what is meant by them, and whether it fits
 //! together, is decided in [`check`](super::check).
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -17,7 +19,7 @@ use crate::source::ReadSpec;
 
 /// The configuration of a job of `recon`: two sources, what a record is, when its fields agree,
 /// and the reasons why they may not.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(
     title = "recon.yaml",
@@ -75,6 +77,13 @@ pub struct Spec {
     pub review: Option<Map<String, Value>>,
     /// The review server (address, proxy). Read by `recon serve`.
     pub server: Option<Map<String, Value>>,
+}
+
+/// Only the name of the job: the store's URL and the server's settings may hold secrets.
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spec").field("job", &self.job).finish_non_exhaustive()
+    }
 }
 
 /// The two systems' extracts.

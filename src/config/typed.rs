@@ -191,8 +191,7 @@ struct Part<'r> {
 
 impl<'r> Part<'r> {
     fn value(&self, entry: &'r Entry) -> Self {
-        let mut path = self.path.clone();
-        path.push(PathStep::Key(entry.key.clone()));
+        let path = self.inner(&entry.key);
         Self { reader: self.reader, node: &entry.value, path, item: false }
     }
 
@@ -222,13 +221,7 @@ impl<'r> Part<'r> {
                 reader.give_up(&self.path)
             }
             Halt::Missing(key) => {
-                // Broken, or else missing: both are known already, unless the schema and the type
-                // disagree.
-                let mut inner = self.path.clone();
-                inner.push(key.into());
-                if !reader.is_broken(&inner) {
-                    self.complain_of_missing(key);
-                }
+                self.complain_of_missing(key);
                 reader.give_up(&self.path)
             }
         })
@@ -273,7 +266,13 @@ impl<'r> Part<'r> {
         let (expected, others): (Vec<&Entry>, Vec<&Entry>) =
             entries.iter().partition(|entry| known.contains(&entry.key.as_str()));
         for other in others {
-            let place = self.reader.document.key_place(&self.value(other).path);
+            // A misspelled key is one mistake: it is not missing as well.
+            if let Some(meant) = nearest(&other.key, known.iter().copied())
+                && !expected.iter().any(|entry| entry.key == meant)
+            {
+                self.reader.give_up(&self.inner(meant));
+            }
+            let place = self.reader.document.key_place(&self.inner(&other.key));
             self.reader.complain(unknown("key", &other.key, known).at(place));
         }
         for key in self.reader.required.get(name).into_iter().flatten() {
@@ -284,10 +283,18 @@ impl<'r> Part<'r> {
         visitor.visit_map(self.map(expected))
     }
 
+    fn inner(&self, key: &str) -> Path {
+        let mut path = self.path.clone();
+        path.push(key.into());
+        path
+    }
+
+    /// Says that a required key is missing, unless something is known to be wrong with it.
     fn complain_of_missing(&self, key: &str) {
-        let document = self.reader.document;
-        let mut inner = self.path.clone();
-        inner.push(key.into());
+        let (document, inner) = (self.reader.document, self.inner(key));
+        if self.reader.is_broken(&inner) {
+            return;
+        }
         let (message, place) = if document.find(&inner).is_some() {
             (format!("the key `{key}` has no value"), document.key_place(&inner))
         } else {

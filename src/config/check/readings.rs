@@ -4,7 +4,7 @@ use super::{Checker, below};
 use crate::config::resolved::Reading;
 use crate::config::spec::{FieldSpec, SourceSpec};
 use crate::config::tree::path;
-use crate::diagnostic::{PathStep, Problem};
+use crate::diagnostic::{PathStep, Problem, SpecProblem};
 use crate::domain::{Kind, Layout, Side};
 use crate::normalize::{
     NumberFormat, NumberSpec, Step, StepSpec, TimeFormat, ambiguous_formats, resolve_steps,
@@ -69,7 +69,16 @@ impl Checker<'_> {
 
     fn steps(&mut self, at: &[PathStep], specs: &[StepSpec]) -> Vec<Step> {
         let resolved = resolve_steps(specs, &self.base, &|name| self.scripts.has(name, 1));
-        resolved.unwrap_or_else(|problems| {
+        resolved.unwrap_or_else(|mut problems| {
+            for SpecProblem { path, problem } in &mut problems {
+                // The stage knows its own steps, not the names in the script.
+                if let ([PathStep::Index(index), ..], None) = (path.as_slice(), &problem.help)
+                    && let Some(meant) =
+                        specs.get(*index).and_then(|step| self.scripts.nearest(step.name(), 1))
+                {
+                    problem.help = Some(format!("did you mean `{meant}`?"));
+                }
+            }
             self.adopt(at, problems);
             Vec::new()
         })
