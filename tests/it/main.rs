@@ -10,6 +10,7 @@
 
 mod awkward;
 mod config_errors;
+mod documentation;
 mod examples;
 mod floors;
 mod postgres;
