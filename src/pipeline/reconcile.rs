@@ -42,6 +42,7 @@ pub(super) fn reconcile(
     check_rejected(plan, &read)?;
     let read_for = begun.elapsed();
     let mut warnings = ambiguous_values(&read);
+    warnings.extend(beyond_memory(plan, size));
     let sides = read.blocks.map(|_, blocks| Partitioned::new(blocks));
     let joined = join_partitions(plan, depth, sides.as_ref(), bits, writer, &halt, progress)?;
     let mut tally = Tally::default();
@@ -104,6 +105,17 @@ fn read_and_write_rejected(
     });
     halt.outcome()?;
     read
+}
+
+/// A warning where the sources are larger than the memory that rows may take up: rows stay in memory.
+fn beyond_memory(plan: &Plan, size: u64) -> Option<Problem> {
+    (size > plan.options.memory_limit).then(|| {
+        let message = format!(
+            "the sources have {size} bytes, more than `options.memory_limit`; this version keeps the \
+             rows of a run in memory all the same"
+        );
+        Problem::warning("memory-limit", message)
+    })
 }
 
 /// A warning for each field of which two formats read a value differently.

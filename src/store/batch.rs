@@ -143,6 +143,16 @@ impl Batch {
         Self { rejected, ..Self::default() }
     }
 
+    /// An empty batch with room for as much as `other` holds.
+    pub fn like(other: &Self) -> Self {
+        Self {
+            text: String::with_capacity(other.text.len()),
+            records: Vec::with_capacity(other.records.len()),
+            differences: Vec::with_capacity(other.differences.len()),
+            ..Self::default()
+        }
+    }
+
     /// Adds a text to the buffer.
     pub fn push(&mut self, text: &str) -> Text {
         self.build(|buffer| buffer.push_str(text))

@@ -121,6 +121,51 @@ fn the_functions_of_scripts_are_all_documented() {
     assert_produced("docs/rules.md", "functions", &table);
 }
 
+/// The codes that a source file gives problems, with their class.
+fn codes(text: &str, found: &mut std::collections::BTreeMap<String, &'static str>) {
+    let classes = [
+        ("usage", "2, usage"),
+        ("source", "3, source"),
+        ("store", "4, store"),
+        ("inconsistent", "5, inconsistent"),
+        ("warning", "warning"),
+    ];
+    for (constructor, class) in classes {
+        for name in ["Problem::", "Self::"] {
+            for part in text.split(&format!("{name}{constructor}(")).skip(1) {
+                let Some(literal) = part.trim_start().strip_prefix('"') else { continue };
+                let code = literal.split('"').next().unwrap_or_default();
+                if !code.is_empty() && code.chars().all(|c| c.is_ascii_lowercase() || c == '-') {
+                    found.entry(code.to_owned()).or_insert(class);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_catalogue_of_errors_is_true() {
+    fn walk(folder: &Path, found: &mut std::collections::BTreeMap<String, &'static str>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if !path.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                codes(text.split("#[cfg(test)]\nmod tests").next().unwrap(), found);
+            }
+        }
+    }
+    let mut found = std::collections::BTreeMap::new();
+    walk(&root().join("src"), &mut found);
+    assert!(found.len() > 50, "the codes are not where this test looks for them");
+    let mut table = "| code | exit code, class |\n| --- | --- |\n".to_owned();
+    for (code, class) in found {
+        writeln!(table, "| `{code}` | {class} |").unwrap();
+    }
+    assert_produced("docs/errors.md", "codes", &table);
+}
+
 #[test]
 fn the_reference_of_the_commands_is_true() {
     let project = Project::new();
