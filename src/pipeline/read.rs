@@ -164,7 +164,8 @@ impl<'p> Worker<'p> {
         }
         for side in Side::BOTH {
             for ambiguous in self.normalizers[side].ambiguities() {
-                *self.harvest.ambiguous[side].entry(ambiguous.field).or_default() += ambiguous.values;
+                *self.harvest.ambiguous[side].entry(ambiguous.field).or_default() +=
+                    ambiguous.values;
             }
         }
         Ok(self.harvest)

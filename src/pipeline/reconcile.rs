@@ -38,15 +38,12 @@ pub(super) fn reconcile(
     let size = opened.a.size() + opened.b.size();
     let bits = (size / PARTITION_BYTES).max(1).ilog2().min(MAX_PARTITION_BITS);
     let mut store = Duration::ZERO;
-    let read = read_and_write_rejected(
-        plan, opened, bits, &halt, writer, &mut store, progress,
-    )?;
+    let read = read_and_write_rejected(plan, opened, bits, &halt, writer, &mut store, progress)?;
     check_rejected(plan, &read)?;
     let read_for = begun.elapsed();
     let mut warnings = ambiguous_values(&read);
     let sides = read.blocks.map(|_, blocks| Partitioned::new(blocks));
-    let joined =
-        join_partitions(plan, depth, sides.as_ref(), bits, writer, &halt, progress)?;
+    let joined = join_partitions(plan, depth, sides.as_ref(), bits, writer, &halt, progress)?;
     let mut tally = Tally::default();
     tally.add(&read.tally);
     tally.add(&joined.tally);
@@ -135,7 +132,8 @@ fn check_rejected(plan: &Plan, read: &Read) -> Result<(), Problem> {
         let system = &plan.systems[side];
         let file = plan.sources[side].path();
         if rejected > 0 && rejected == rows {
-            let message = format!("every one of the {rows} rows of source {side} ({system}) was rejected");
+            let message =
+                format!("every one of the {rows} rows of source {side} ({system}) was rejected");
             return Err(Problem::source("all-rows-rejected", message).in_file(file).help(
                 "check delimiter, encoding and map of this source; `recon init` can guess them",
             ));

@@ -5,8 +5,8 @@ use crate::attribute::Attributor;
 use crate::diagnostic::Problem;
 use crate::domain::gate::{self, Gate};
 use crate::domain::{
-    Attribution, AssignedBy, Cells, DiffType, DifferenceContext, FieldRef, RawCell, RowRef, Severity,
-    Side, Status, evidence,
+    AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, RawCell, RowRef,
+    Severity, Side, Status, evidence,
 };
 use crate::store::{AttributionRow, Batch, DifferenceRow, RecordKind, RecordRow, Text};
 

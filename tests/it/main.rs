@@ -8,7 +8,11 @@
     reason = "a test that meets what it does not expect fails by panicking, and its helpers too"
 )]
 
+mod awkward;
 mod config_errors;
+mod examples;
 mod floors;
 mod postgres;
+mod program;
+mod runs;
 mod store;
