@@ -34,8 +34,13 @@ pub use schema::schema;
 pub use spec::Spec;
 pub use tree::Document;
 
+use self::tree::Content;
+use crate::database::StoreUrl;
 use crate::diagnostic::{Problem, Problems};
 use crate::domain::Date;
+
+/// The store of a configuration that names none.
+const DEFAULT_STORE: &str = "sqlite:recon.db";
 
 /// What a configuration depends on besides its text.
 #[derive(Clone, Copy)]
@@ -89,6 +94,31 @@ pub fn load_text(
         }
         (_, problems) => Err(problems),
     }
+}
+
+/// The store that the configuration in `file` names, whatever else is wrong in it: who asks what is
+/// stored must not be kept from it by a field that somebody is editing.
+///
+/// # Errors
+/// The file is no YAML, or the store's URL is none.
+pub fn store_url(file: &Path, surroundings: Surroundings<'_>) -> Result<StoreUrl, Problems> {
+    let (document, mut problems) = document(&read_text(file)?, file, surroundings);
+    let Some(document) = document else { return Err(sorted(problems)) };
+    let at = tree::path(["store"]);
+    let place = document.place(&at);
+    problems.retain(|problem| problem.place.as_deref() == Some(&place));
+    if !problems.is_empty() {
+        return Err(sorted(problems));
+    }
+    let written = match document.find(&at).map(|node| &node.content) {
+        Some(Content::Scalar(scalar)) if !scalar.is_null() => &scalar.value,
+        Some(Content::Map(_) | Content::List(_)) => {
+            return Err(Problem::usage("wrong-type", "the store's URL is a text").at(place).into());
+        }
+        _ => DEFAULT_STORE,
+    };
+    let base = file.parent().unwrap_or(Path::new(""));
+    StoreUrl::parse(written, base).map_err(|problem| problem.at(place).into())
 }
 
 /// Reads another file of the user's, such as fixtures or a noise profile, as `T`. No variables are

@@ -73,9 +73,9 @@ pub struct Spec {
     pub attribution: Option<AttributionSpec>,
     /// How a run is done.
     pub options: Option<OptionsSpec>,
-    /// The rules of the review (policy, thresholds, masking). Read by `recon serve`.
+    /// The rules of the review (policy, thresholds, masking). `recon serve` reads and checks them.
     pub review: Option<Map<String, Value>>,
-    /// The review server (address, proxy). Read by `recon serve`.
+    /// The review server (address, proxy). `recon serve` reads and checks it.
     pub server: Option<Map<String, Value>>,
 }
 

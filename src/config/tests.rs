@@ -138,6 +138,33 @@ fn the_shipped_configurations_have_no_mistakes() {
 }
 
 #[test]
+fn the_store_is_known_while_the_rest_is_being_edited() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recon.yaml");
+    let surroundings = Surroundings { batch_date: Date::from_days(0), environment: &|_| None };
+    let store = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        store_url(&file, surroundings)
+    };
+    let beside = |name: &str| StoreUrl::Sqlite(folder.path().join(name));
+    assert!(store("store: sqlite:x.db\njob: ${NONE}\nfeilds: 1\n").unwrap() == beside("x.db"));
+    assert!(store("job: demo\n").unwrap() == beside("recon.db"));
+    for (text, code) in [
+        ("store: ${NONE}\n", "undefined-variable"),
+        ("store: x.db\n", "store-url"),
+        ("store: [x]\n", "wrong-type"),
+        ("store: [x\n", "yaml-syntax"),
+    ] {
+        let Err(problems) = store(text) else { panic!("{text}") };
+        assert_eq!(problems.0[0].code, code);
+        assert_eq!(
+            problems.0[0].place.as_ref().map(|place| place.line),
+            Some(1 + u64::from(code == "yaml-syntax"))
+        );
+    }
+}
+
+#[test]
 fn a_file_that_is_no_text_is_a_complaint_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("recon.yaml");

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 pub use headers::{Columns, check_headers};
 
 use self::scripts::Scripts;
+use super::DEFAULT_STORE;
 use super::resolved::Resolved;
 use super::spec::Spec;
 use super::tree::{Document, path};
@@ -125,9 +126,9 @@ impl<'a> Checker<'a> {
         nearest(name, fields.entries().iter().map(|entry| entry.key.as_str()))
     }
 
-    /// The store; `sqlite:recon.db` beside the file unless it says otherwise.
+    /// The store.
     fn store(&mut self) -> Option<StoreUrl> {
-        let text = self.spec.store.as_deref().unwrap_or("sqlite:recon.db");
+        let text = self.spec.store.as_deref().unwrap_or(DEFAULT_STORE);
         let found = StoreUrl::parse(text, &self.base);
         found.map_err(|problem| self.complain(&path(["store"]), problem)).ok()
     }
