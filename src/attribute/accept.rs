@@ -9,8 +9,9 @@ const PENDING_INVESTIGATION: &str = "PENDING_INVESTIGATION";
 /// What the machine may settle.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Acceptance {
-    /// From this confidence on.
-    pub at: Confidence,
+    /// From this confidence on; `None` settles nothing, because nobody has measured yet what may be
+    /// settled.
+    pub at: Option<Confidence>,
     /// Only reasons that business explains (`accept: functional`).
     pub functional_only: bool,
 }
@@ -25,7 +26,8 @@ impl Acceptance {
         confidence: Confidence,
         partner_rejected: bool,
     ) -> (Status, Option<&'static str>) {
-        if matches!(reason, UNKNOWN | PENDING_INVESTIGATION) || confidence < self.at {
+        let is_named = !matches!(reason, UNKNOWN | PENDING_INVESTIGATION);
+        if !is_named || self.at.is_none_or(|at| confidence < at) {
             (Status::Unknown, None)
         } else if partner_rejected {
             (Status::Unknown, Some("not accepted: the partner's row was rejected, not missing"))
@@ -43,7 +45,7 @@ mod tests {
 
     #[test]
     fn accepts_what_is_sure_enough_and_allowed() {
-        let all = Acceptance { at: Confidence::new(0.9).unwrap(), functional_only: false };
+        let all = Acceptance { at: Confidence::new(0.9), functional_only: false };
         let functional = Acceptance { functional_only: true, ..all };
         let at = |value: f64| Confidence::new(value).unwrap();
         assert_eq!(all.status("X", false, at(0.9), false).0, Status::Accepted);
@@ -52,5 +54,7 @@ mod tests {
         assert_eq!(all.status(UNKNOWN, true, at(1.0), false).0, Status::Unknown);
         assert_eq!(functional.status("X", false, at(1.0), false).0, Status::Unknown);
         assert_eq!(functional.status("X", true, at(1.0), false).0, Status::Accepted);
+        let nothing = Acceptance { at: None, ..all };
+        assert_eq!(nothing.status("X", true, at(1.0), false).0, Status::Unknown);
     }
 }

@@ -63,15 +63,13 @@ impl Context {
         })
     }
 
+    fn surroundings(&self) -> Surroundings<'static> {
+        Surroundings { batch_date: self.batch_date(), environment: &variable }
+    }
+
     /// Reads and checks `recon.yaml`; warnings go to the console.
     pub fn load(&self) -> Result<Loaded, Problems> {
-        let loaded = config::load(
-            &self.global.config,
-            Surroundings {
-                batch_date: self.batch_date(),
-                environment: &|name| std::env::var(name).ok(),
-            },
-        )?;
+        let loaded = config::load(&self.global.config, self.surroundings())?;
         self.warn(&loaded.warnings);
         Ok(loaded)
     }
@@ -106,7 +104,7 @@ impl Context {
             return Ok(loaded.resolved.store.clone());
         }
         if self.global.config.exists() {
-            return Ok(self.load()?.resolved.store);
+            return config::store_url(&self.global.config, self.surroundings());
         }
         Err(Problem::usage("no-store", format!("there is no {}", self.global.config.display()))
             .help("name a store with --store or RECON_STORE, or a configuration with --config")
@@ -148,6 +146,11 @@ impl Context {
             now: &now,
         }
     }
+}
+
+/// A variable of the environment.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// A file that could not be written.

@@ -13,7 +13,7 @@ use crate::attribute::heuristic::RulesPlan;
 use crate::attribute::{Acceptance, AttributionPlan};
 use crate::compare::Comparison;
 use crate::diagnostic::Problems;
-use crate::domain::{Confidence, PerSide};
+use crate::domain::PerSide;
 use crate::normalize::{FieldPlan, SidePlan};
 use crate::pipeline::{ConfigurationRecord, MaxRejected, Options, Plan};
 use crate::script::ScriptSource;
@@ -117,9 +117,9 @@ impl Loaded {
                 .collect(),
             acceptance: Acceptance {
                 at: match attribution.accept_at {
-                    Accept::At(confidence) => confidence,
-                    // Nothing has measured the risk yet: only certainty is accepted.
-                    Accept::Risk { .. } => Confidence::ONE,
+                    Accept::At(confidence) => Some(confidence),
+                    // A claimed confidence keeps no budget, and nothing has measured the risk yet.
+                    Accept::Risk { .. } => None,
                 },
                 functional_only: attribution.accept == AcceptSpec::Functional,
             },
