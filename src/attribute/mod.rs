@@ -4,8 +4,16 @@
 //! writes ACCEPTED and UNKNOWN only; everything else is people's.
 
 mod accept;
+pub mod calibrate;
+pub mod discover;
+pub mod drift;
+pub mod features;
 pub mod fixture;
+pub mod forest;
 pub mod heuristic;
+pub mod metrics;
+pub mod model;
+pub mod risk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -54,7 +54,7 @@ impl Date {
 
     /// Monday is 0, Sunday is 6.
     pub const fn weekday(self) -> u32 {
-        (self.0 + 3).rem_euclid(7) as u32
+        (self.0 as i64 + 3).rem_euclid(7) as u32
     }
 
     /// Whether this is the last day of its month.

@@ -1,0 +1,489 @@
+//! Calibration: from what the trees say to how often they are right.
+//!
+//! A forest's shares are scores, not probabilities. Three ways of mapping them are fitted to
+//! out-of-bag shares, which come from trees that did not see the row, and compared by
+//! cross-validated log loss; the best is kept:
+//!
+//! * temperature scaling, one number (Guo et al., "On calibration of modern neural networks",
+//!   ICML 2017), on the logarithms of the shares;
+//! * Platt scaling, one against the rest, two numbers a reason (Platt 1999, with the targets and
+//!   the Newton method of Lin, Lin and Weng, "A note on Platt's probabilistic outputs", 2007);
+//! * isotonic regression, one against the rest, a monotone curve a reason (Zadrozny and Elkan,
+//!   "Transforming classifier scores into accurate multiclass probability estimates", KDD 2002).
+//!
+//! The latter two are normalized to add up to 1.
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::Problem;
+
+/// Folds of the cross-validation.
+const FOLDS: usize = 5;
+/// The most rows that the comparison looks at; the winner is fitted to all.
+const MAX_COMPARED: usize = 30_000;
+/// Added to shares before taking logarithms: a tenth of one vote of a hundred trees.
+const SMOOTHING: f64 = 1e-3;
+
+/// A fitted mapping from shares to probabilities.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Calibration {
+    /// Shares to the power of `1 / temperature`, normalized.
+    Temperature {
+        /// Above 1 makes less sure, below 1 surer.
+        temperature: f64,
+    },
+    /// For each reason, `1 / (1 + exp(-(slope × logit + offset)))`.
+    Platt {
+        /// Slope and offset of each reason.
+        lines: Vec<(f64, f64)>,
+    },
+    /// For each reason, straight lines between points.
+    Isotonic {
+        /// Share and probability, both ascending.
+        curves: Vec<Vec<(f32, f32)>>,
+    },
+}
+
+/// A calibration and how the candidates compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chosen {
+    /// The one with the lowest log loss, fitted to all rows.
+    pub calibration: Calibration,
+    /// Name and cross-validated log loss of every candidate.
+    pub compared: Vec<(&'static str, f64)>,
+}
+
+#[derive(Clone, Copy)]
+enum Method {
+    Temperature,
+    Platt,
+    Isotonic,
+}
+
+impl Method {
+    const fn of(calibration: &Calibration) -> Self {
+        match calibration {
+            Calibration::Temperature { .. } => Self::Temperature,
+            Calibration::Platt { .. } => Self::Platt,
+            Calibration::Isotonic { .. } => Self::Isotonic,
+        }
+    }
+
+    const ALL: [Self; 3] = [Self::Temperature, Self::Platt, Self::Isotonic];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Temperature => "temperature",
+            Self::Platt => "platt",
+            Self::Isotonic => "isotonic",
+        }
+    }
+
+    fn fit(self, data: &Shares<'_>, rows: &[usize]) -> Calibration {
+        match self {
+            Self::Temperature => Calibration::Temperature { temperature: temperature(data, rows) },
+            Self::Platt => Calibration::Platt {
+                lines: (0..data.classes).map(|class| platt(data, rows, class)).collect(),
+            },
+            Self::Isotonic => Calibration::Isotonic {
+                curves: (0..data.classes).map(|class| isotonic(data, rows, class)).collect(),
+            },
+        }
+    }
+}
+
+struct Shares<'a> {
+    shares: &'a [f32],
+    labels: &'a [u16],
+    classes: usize,
+}
+
+impl<'a> Shares<'a> {
+    fn row(&self, at: usize) -> &'a [f32] {
+        &self.shares[at * self.classes..(at + 1) * self.classes]
+    }
+
+    fn log_loss(&self, calibration: &Calibration, rows: &[usize]) -> f64 {
+        let mut out = vec![0.0; self.classes];
+        let sum: f64 = rows
+            .iter()
+            .map(|row| {
+                calibration.apply(self.row(*row), &mut out);
+                -f64::from(out[usize::from(self.labels[*row])]).max(1e-12).ln()
+            })
+            .sum();
+        sum / rows.len().max(1) as f64
+    }
+}
+
+/// Compares the three on `rows` (the rows that have out-of-bag shares) and fits the best.
+///
+/// # Errors
+/// `calibration-too-few` when there are fewer rows than folds.
+pub fn choose(
+    shares: &[f32],
+    labels: &[u16],
+    classes: usize,
+    rows: &[usize],
+    seed: u64,
+) -> Result<Chosen, Problem> {
+    if rows.len() < FOLDS * 2 {
+        return Err(Problem::usage(
+            "calibration-too-few",
+            format!(
+                "{} labelled differences are too few to calibrate on: {} are needed",
+                rows.len(),
+                FOLDS * 2
+            ),
+        ));
+    }
+    let data = Shares { shares, labels, classes };
+    let mut shuffled = rows.to_vec();
+    fastrand::Rng::with_seed(seed).shuffle(&mut shuffled);
+    shuffled.truncate(MAX_COMPARED);
+    let fold_of = |fold: usize, inside: bool| -> Vec<usize> {
+        let kept = |(at, _): &(usize, &usize)| (at % FOLDS == fold) == inside;
+        shuffled.iter().enumerate().filter(kept).map(|(_, row)| *row).collect()
+    };
+    let compared: Vec<(Method, f64)> = Method::ALL
+        .into_iter()
+        .map(|method| {
+            let losses = (0..FOLDS).map(|fold| {
+                data.log_loss(&method.fit(&data, &fold_of(fold, false)), &fold_of(fold, true))
+            });
+            (method, losses.sum::<f64>() / FOLDS as f64)
+        })
+        .collect();
+    let best = compared.iter().min_by(|left, right| left.1.total_cmp(&right.1));
+    let method = best.map_or(Method::Temperature, |(method, _)| *method);
+    Ok(Chosen {
+        calibration: method.fit(&data, rows),
+        compared: compared.into_iter().map(|(method, loss)| (method.name(), loss)).collect(),
+    })
+}
+
+/// The probabilities of each of `rows`, by a calibration of the same method that was fitted
+/// without the row's fold: what acceptance and evaluation may look at, because no row has a say
+/// in its own confidence.
+pub fn out_of_fold(
+    calibration: &Calibration,
+    shares: &[f32],
+    labels: &[u16],
+    classes: usize,
+    rows: &[usize],
+    seed: u64,
+) -> Vec<f32> {
+    let data = Shares { shares, labels, classes };
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    fastrand::Rng::with_seed(seed).shuffle(&mut order);
+    let mut probabilities = vec![0.0; rows.len() * classes];
+    for fold in 0..FOLDS {
+        let others = order.iter().enumerate().filter(|(at, _)| at % FOLDS != fold);
+        let others: Vec<usize> = others.map(|(_, at)| rows[*at]).collect();
+        let fitted = Method::of(calibration).fit(&data, &others);
+        for at in order.iter().skip(fold).step_by(FOLDS) {
+            fitted.apply(data.row(rows[*at]), &mut probabilities[at * classes..(at + 1) * classes]);
+        }
+    }
+    probabilities
+}
+
+impl Calibration {
+    /// `isotonic`, `platt` or `temperature`.
+    pub const fn name(&self) -> &'static str {
+        Method::of(self).name()
+    }
+
+    /// Whether it has a finite curve for each of so many reasons.
+    pub fn fits(&self, classes: usize) -> bool {
+        match self {
+            Self::Temperature { temperature } => temperature.is_finite() && *temperature > 0.0,
+            Self::Platt { lines } => {
+                lines.len() == classes && lines.iter().all(|(a, b)| a.is_finite() && b.is_finite())
+            }
+            Self::Isotonic { curves } => {
+                curves.len() == classes
+                    && curves.iter().flatten().all(|(x, y)| x.is_finite() && *y > 0.0 && *y <= 1.0)
+                    && curves.iter().all(|curve| !curve.is_empty())
+            }
+        }
+    }
+
+    /// The probabilities of one row's shares.
+    pub fn apply(&self, shares: &[f32], out: &mut [f32]) {
+        for (class, (share, out)) in shares.iter().zip(out.iter_mut()).enumerate() {
+            *out = match self {
+                Self::Temperature { temperature } => {
+                    ((f64::from(*share) + SMOOTHING).ln() / temperature).exp() as f32
+                }
+                Self::Platt { lines } => {
+                    let (slope, offset) = lines.get(class).copied().unwrap_or((1.0, 0.0));
+                    sigmoid(slope * logit(*share) + offset).max(1e-9) as f32
+                }
+                Self::Isotonic { curves } => {
+                    curves.get(class).map_or(*share, |curve| on_curve(curve, *share))
+                }
+            };
+        }
+        let sum: f32 = out.iter().sum();
+        let even = 1.0 / shares.len().max(1) as f32;
+        for out in out {
+            *out = if sum > 0.0 { *out / sum } else { even };
+        }
+    }
+}
+
+fn logit(share: f32) -> f64 {
+    let share = f64::from(share);
+    ((share + SMOOTHING) / (1.0 - share + SMOOTHING)).ln()
+}
+
+fn sigmoid(value: f64) -> f64 {
+    1.0 / (1.0 + (-value).exp())
+}
+
+fn on_curve(curve: &[(f32, f32)], share: f32) -> f32 {
+    let after = curve.partition_point(|(x, _)| *x <= share);
+    match (after.checked_sub(1).and_then(|at| curve.get(at)), curve.get(after)) {
+        (Some((x0, y0)), Some((x1, y1))) => y0 + (y1 - y0) * (share - x0) / (x1 - x0),
+        (Some((_, y)), None) | (None, Some((_, y))) => *y,
+        (None, None) => share,
+    }
+}
+
+/// The temperature of least log loss, by golden-section search over its logarithm.
+fn temperature(data: &Shares<'_>, rows: &[usize]) -> f64 {
+    let loss = |ln: f64| data.log_loss(&Calibration::Temperature { temperature: ln.exp() }, rows);
+    let golden = (5f64.sqrt() - 1.0) / 2.0;
+    let (mut low, mut high) = (0.05f64.ln(), 20f64.ln());
+    let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
+    let (mut at_left, mut at_right) = (loss(left), loss(right));
+    for _ in 0..24 {
+        if at_left <= at_right {
+            (high, right, at_right) = (right, left, at_left);
+            left = high - golden * (high - low);
+            at_left = loss(left);
+        } else {
+            (low, left, at_left) = (left, right, at_right);
+            right = low + golden * (high - low);
+            at_right = loss(right);
+        }
+    }
+    f64::midpoint(low, high).exp()
+}
+
+/// Slope and offset of one reason against the rest: Newton's method with step halving.
+fn platt(data: &Shares<'_>, rows: &[usize], class: usize) -> (f64, f64) {
+    let is = |row: usize| usize::from(data.labels[row]) == class;
+    let positive = rows.iter().filter(|row| is(**row)).count() as f64;
+    let negative = rows.len() as f64 - positive;
+    let (high, low) = ((positive + 1.0) / (positive + 2.0), 1.0 / (negative + 2.0));
+    let points: Vec<(f64, f64)> = rows
+        .iter()
+        .map(|row| (logit(data.row(*row)[class]), if is(*row) { high } else { low }))
+        .collect();
+    let loss = |slope: f64, offset: f64| -> f64 {
+        points
+            .iter()
+            .map(|(x, target)| {
+                let z = slope * x + offset;
+                // ln(1 + e^z) without overflow.
+                z.max(0.0) + (-z.abs()).exp().ln_1p() - target * z
+            })
+            .sum()
+    };
+    let (mut slope, mut offset) =
+        (1.0, ((positive + 1.0) / (negative + 1.0)).ln().clamp(-5.0, 5.0) * 0.1);
+    let mut current = loss(slope, offset);
+    for _ in 0..50 {
+        let (mut g0, mut g1, mut h00, mut h01, mut h11) = (0.0, 0.0, 1e-9, 0.0, 1e-9);
+        for (x, target) in &points {
+            let p = sigmoid(slope * x + offset);
+            let weight = p * (1.0 - p);
+            g0 += (p - target) * x;
+            g1 += p - target;
+            h00 += weight * x * x;
+            h01 += weight * x;
+            h11 += weight;
+        }
+        let determinant = h00 * h11 - h01 * h01;
+        if (g0.abs() < 1e-6 && g1.abs() < 1e-6) || determinant <= 0.0 {
+            break;
+        }
+        let step = ((h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant);
+        let mut scale = 1.0;
+        let next = loop {
+            let candidate = (slope - scale * step.0, offset - scale * step.1);
+            let at = loss(candidate.0, candidate.1);
+            if at < current {
+                break Some((candidate, at));
+            }
+            scale /= 2.0;
+            if scale < 1e-8 {
+                break None;
+            }
+        };
+        let Some(((next_slope, next_offset), at)) = next else { break };
+        let gained = current - at;
+        (slope, offset, current) = (next_slope, next_offset, at);
+        if gained < 1e-9 * rows.len() as f64 {
+            break;
+        }
+    }
+    (slope, offset)
+}
+
+/// Pool-adjacent-violators. A block is flat from its first share to its last, and lines join the
+/// blocks; joining their middles instead would bend what a wide block says towards its neighbors.
+fn isotonic(data: &Shares<'_>, rows: &[usize], class: usize) -> Vec<(f32, f32)> {
+    struct Block {
+        first: f32,
+        last: f32,
+        right: f64,
+        count: f64,
+    }
+    let mut points: Vec<(f32, bool)> = rows
+        .iter()
+        .map(|row| (data.row(*row)[class], usize::from(data.labels[*row]) == class))
+        .collect();
+    points.sort_by(|left, right| left.0.total_cmp(&right.0));
+    let mut blocks: Vec<Block> = Vec::new();
+    for group in points.chunk_by(|left, right| left.0 == right.0) {
+        let count = group.len() as f64;
+        let right = group.iter().filter(|(_, right)| *right).count() as f64;
+        blocks.push(Block { first: group[0].0, last: group[0].0, right, count });
+        while let [.., before, last] = blocks.as_slice()
+            && before.right * last.count >= last.right * before.count
+        {
+            let merged = Block {
+                first: before.first,
+                last: last.last,
+                right: before.right + last.right,
+                count: before.count + last.count,
+            };
+            blocks.truncate(blocks.len() - 2);
+            blocks.push(merged);
+        }
+    }
+    // A block that was always or never right has seen too little to say "always": half a row
+    // of the other kind is added to it.
+    let mut highest = 0.0f32;
+    let mut curve = Vec::with_capacity(blocks.len() * 2);
+    for block in blocks {
+        let sure = block.right == 0.0 || block.right == block.count;
+        let more = f64::from(u8::from(sure));
+        highest = highest.max(((block.right + 0.5 * more) / (block.count + more)) as f32);
+        curve.push((block.first, highest));
+        if block.last > block.first {
+            curve.push((block.last, highest));
+        }
+    }
+    curve
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::metrics::Evaluator;
+
+    /// Shares whose truth is known: drawn from them after they were bent by `bend`.
+    fn bent(count: usize, bend: fn(f64) -> f64, seed: u64) -> (Vec<f32>, Vec<u16>) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut shares, mut labels) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let raw: [f64; 3] = std::array::from_fn(|_| random.f64().powi(3));
+            let sum: f64 = raw.iter().sum();
+            let raw = raw.map(|value| value / sum);
+            let truth = raw.map(bend);
+            let whole: f64 = truth.iter().sum();
+            let mut at = random.f64() * whole;
+            let label = truth
+                .iter()
+                .position(|p| {
+                    at -= p;
+                    at <= 0.0
+                })
+                .unwrap_or(2);
+            shares.extend(raw.map(|value| value as f32));
+            labels.push(label as u16);
+        }
+        (shares, labels)
+    }
+
+    fn ece(calibration: &Calibration, shares: &[f32], labels: &[u16]) -> f64 {
+        let mut evaluator = Evaluator::new(&["A".into(), "B".into(), "C".into()]);
+        let mut out = [0.0; 3];
+        for (row, label) in shares.chunks(3).zip(labels) {
+            calibration.apply(row, &mut out);
+            assert!((out.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            evaluator.add(usize::from(*label), &out);
+        }
+        evaluator.finish(0).ece
+    }
+
+    #[test]
+    fn bent_confidence_is_straightened_out_of_sample() {
+        let bends: [fn(f64) -> f64; 3] = [|p| p.powi(2), f64::sqrt, |p| p + 0.2];
+        for (at, bend) in bends.into_iter().enumerate() {
+            let (shares, labels) = bent(6_000, bend, 1);
+            let rows: Vec<usize> = (0..labels.len()).collect();
+            let chosen = choose(&shares, &labels, 3, &rows, 0).unwrap();
+            assert_eq!(chosen.compared.len(), 3);
+            let kept = chosen.compared.iter().find(|(name, _)| *name == chosen.calibration.name());
+            assert!(chosen.compared.iter().all(|(_, loss)| *loss >= kept.unwrap().1));
+            let (fresh, truth) = bent(20_000, bend, 2);
+            let raw = ece(&Calibration::Temperature { temperature: 1.0 }, &fresh, &truth);
+            let straight = ece(&chosen.calibration, &fresh, &truth);
+            assert!(straight < 0.02 && straight < raw, "bend {at}: {raw} -> {straight}");
+        }
+    }
+
+    #[test]
+    fn each_method_is_fitted_sanely() {
+        let (shares, labels) = bent(4_000, |p| p.powi(2), 3);
+        let rows: Vec<usize> = (0..labels.len()).collect();
+        let data = Shares { shares: &shares, labels: &labels, classes: 3 };
+        // Squared and normalized is temperature one half.
+        let fitted = temperature(&data, &rows);
+        assert!((fitted - 0.5).abs() < 0.06, "{fitted}");
+        for method in Method::ALL {
+            let calibration = method.fit(&data, &rows);
+            assert!(calibration.fits(3), "{}", calibration.name());
+            let curve = isotonic(&data, &rows, 0);
+            assert!(curve.is_sorted_by(|left, right| left.0 < right.0 && left.1 <= right.1));
+        }
+    }
+
+    #[test]
+    fn no_row_has_a_say_in_its_own_confidence() {
+        // Labels that nothing tells: a fit that saw them looks better than it is.
+        let (shares, _) = bent(400, |p| p, 5);
+        let mut random = fastrand::Rng::with_seed(6);
+        let labels: Vec<u16> = (0..400).map(|_| random.u16(..3)).collect();
+        let rows: Vec<usize> = (0..400).collect();
+        let data = Shares { shares: &shares, labels: &labels, classes: 3 };
+        let seen = Method::Isotonic.fit(&data, &rows);
+        let honest = out_of_fold(&seen, &shares, &labels, 3, &rows, 0);
+        let loss: f64 = honest
+            .chunks(3)
+            .zip(&labels)
+            .map(|(row, label)| -f64::from(row[usize::from(*label)]).ln() / 400.0)
+            .sum();
+        assert!(honest.chunks(3).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5));
+        assert!(loss > data.log_loss(&seen, &rows) && loss > 3f64.ln() - 0.01, "{loss}");
+    }
+
+    #[test]
+    fn a_reason_that_never_occurs_does_no_harm() {
+        let (shares, mut labels) = bent(500, |p| p, 4);
+        labels.iter_mut().for_each(|label| *label = (*label).min(1));
+        let rows: Vec<usize> = (0..labels.len()).collect();
+        let chosen = choose(&shares, &labels, 3, &rows, 0).unwrap();
+        assert!(chosen.calibration.fits(3));
+        assert!(chosen.compared.iter().all(|(_, loss)| loss.is_finite()));
+        assert_eq!(
+            choose(&shares, &labels, 3, &rows[..9], 0).unwrap_err().code,
+            "calibration-too-few"
+        );
+    }
+}

@@ -1,0 +1,492 @@
+//! Watching: whether recent differences still look like those that were learned from.
+//!
+//! * The population stability index of every feature (Siddiqi, "Credit risk scorecards", 2006:
+//!   below 0.1 stable, above 0.25 a shift), over bins fixed by the training set.
+//! * Kolmogorov–Smirnov for numbers, chi-square for flags and categories. With many rows every
+//!   little change is significant, so a feature counts as drifted only when the index says that
+//!   it matters and the test, corrected for the number of features, that it is no chance.
+//! * Novelty: the surprise of a row, −ln of the training share of each feature's bin, added up
+//!   (Goldstein and Dengel, "Histogram-based outlier score", 2012). More surprising than all but
+//!   one in a thousand training rows, or of a field and kind never trained on: UNKNOWN, whatever
+//!   the forest says.
+
+use serde::{Deserialize, Serialize};
+use statrs::function::gamma::gamma_ur;
+
+use super::features::{COUNT, Scale, catalogue};
+use super::risk::{lower_bound, upper_bound};
+
+/// Bins of a number's inner range.
+const BINS: usize = 10;
+/// How many quantiles of a number are kept for the Kolmogorov–Smirnov test.
+const QUANTILES: usize = 512;
+/// The most values of a category that are told apart.
+const MAX_CATEGORIES: usize = 64;
+/// The share of training rows that may be as surprising as a novel one.
+const NOVEL_SHARE: f64 = 0.001;
+/// An index from which a shift matters.
+const PSI_MATTERS: f64 = 0.1;
+/// An index from which a shift alone is a reason to retrain.
+const PSI_SHIFTED: f64 = 0.25;
+/// The probability of calling one of all features drifted by chance.
+const SIGNIFICANCE: f64 = 0.01;
+/// The share of novel differences that is a reason to retrain.
+const NOVEL_TOO_MANY: f64 = 0.05;
+
+/// What a feature looked like in the training set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Reference {
+    /// Upper ends of the bins, ascending; the last is the largest value seen.
+    Number { least: f32, ends: Vec<f32>, counts: Vec<u64>, quantiles: Vec<f32> },
+    /// Values, ascending, and how often each was seen; what else was seen is `rest`.
+    Category { values: Vec<(f32, u64)>, rest: u64 },
+}
+
+/// What the training set looked like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    rows: u64,
+    features: Vec<Reference>,
+    /// For each feature and bin, −ln of its share: what a row's novelty adds up.
+    surprises: Vec<Vec<f32>>,
+    /// Rows more surprising than this are novel.
+    novel_above: f64,
+}
+
+/// One feature then and now.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FeatureDrift {
+    /// The feature.
+    pub name: &'static str,
+    /// Population stability index.
+    pub psi: f64,
+    /// `kolmogorov_smirnov` or `chi_square`.
+    pub test: &'static str,
+    /// The test's statistic.
+    pub statistic: f64,
+    /// The probability of such a statistic by chance.
+    pub p_value: f64,
+    /// It matters and is no chance.
+    pub drifted: bool,
+}
+
+/// How far later human decisions agree with the model's guesses.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// Guesses on which people decided.
+    pub decided: u64,
+    /// How many of them they shared.
+    pub agreed: u64,
+    /// The share.
+    pub rate: f64,
+    /// 95 % bounds of the share (Clopper–Pearson).
+    pub lower: f64,
+    /// The upper one.
+    pub upper: f64,
+    /// The accuracy that the model was promoted with.
+    pub expected: f64,
+    /// The share is below what was expected, and not by chance.
+    pub worse: bool,
+}
+
+impl Agreement {
+    /// Compares so many agreements with the accuracy that was measured when training.
+    pub fn of(decided: u64, agreed: u64, expected: f64) -> Self {
+        let agreed = agreed.min(decided);
+        let wrong = decided - agreed;
+        let lower = if decided == 0 { 0.0 } else { 1.0 - upper_bound(wrong, decided, 0.025) };
+        let upper = if decided == 0 { 1.0 } else { 1.0 - lower_bound(wrong, decided, 0.025) };
+        let rate = agreed as f64 / decided.max(1) as f64;
+        Self { decided, agreed, rate, lower, upper, expected, worse: upper < expected }
+    }
+}
+
+/// What is to be seen, and whether to retrain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DriftReport {
+    /// Recent differences looked at.
+    pub recent: u64,
+    /// Differences in the training set.
+    pub trained_on: u64,
+    /// Every feature, largest index first.
+    pub features: Vec<FeatureDrift>,
+    /// Recent differences unlike anything trained on.
+    pub novel: u64,
+    /// Their share.
+    pub novel_rate: f64,
+    /// Agreement with people, when there were decisions.
+    pub agreement: Option<Agreement>,
+    /// Whether to retrain.
+    pub retrain: bool,
+    /// Why, in sentences.
+    pub why: Vec<String>,
+}
+
+impl Reference {
+    fn learn(scale: Scale, mut values: Vec<f32>) -> Self {
+        values.sort_by(f32::total_cmp);
+        if scale != Scale::Number {
+            let mut groups: Vec<(f32, u64)> = values
+                .chunk_by(|a, b| a == b)
+                .map(|group| (group[0], group.len() as u64))
+                .collect();
+            groups.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.total_cmp(&b.0)));
+            let rest = groups.iter().skip(MAX_CATEGORIES).map(|(_, count)| count).sum();
+            groups.truncate(MAX_CATEGORIES);
+            groups.sort_by(|a, b| a.0.total_cmp(&b.0));
+            return Self::Category { values: groups, rest };
+        }
+        let at = |part: usize, parts: usize| values[(values.len() - 1) * part / parts.max(1)];
+        let mut ends: Vec<f32> = (1..=BINS).map(|bin| at(bin, BINS)).collect();
+        // What does not apply is a bin of its own, not the low end of a wide one.
+        if values[0] == super::features::ABSENT {
+            ends.insert(0, super::features::ABSENT);
+        }
+        ends.dedup();
+        let mut counts = vec![0; ends.len()];
+        for value in &values {
+            counts[ends.partition_point(|end| end < value)] += 1;
+        }
+        let kept = QUANTILES.min(values.len());
+        let quantiles = (0..kept).map(|part| at(part, kept - 1)).collect();
+        Self::Number { least: values[0], ends, counts, quantiles }
+    }
+
+    fn bins(&self) -> usize {
+        match self {
+            Self::Number { ends, .. } => ends.len() + 1,
+            Self::Category { values, .. } => values.len() + 1,
+        }
+    }
+
+    /// The bin of a value; the last one is for values outside of everything seen.
+    fn bin(&self, value: f32) -> usize {
+        match self {
+            Self::Number { least, ends, .. } => {
+                if value < *least {
+                    ends.len()
+                } else {
+                    ends.partition_point(|end| *end < value)
+                }
+            }
+            Self::Category { values, .. } => {
+                values.binary_search_by(|(seen, _)| seen.total_cmp(&value)).unwrap_or(values.len())
+            }
+        }
+    }
+
+    fn count(&self, bin: usize) -> u64 {
+        match self {
+            Self::Number { counts, .. } => counts.get(bin).copied().unwrap_or_default(),
+            Self::Category { values, rest } => values.get(bin).map_or(*rest, |(_, count)| *count),
+        }
+    }
+}
+
+impl Statistics {
+    /// Learns from the rows of a training set, of which there is at least one.
+    pub fn learn(rows: &[f32]) -> Self {
+        let column = |at: usize| rows.iter().skip(at).step_by(COUNT).copied().collect();
+        let features = if rows.is_empty() {
+            Vec::new()
+        } else {
+            catalogue()
+                .iter()
+                .enumerate()
+                .map(|(at, feature)| Reference::learn(feature.scale, column(at)))
+                .collect()
+        };
+        let count = (rows.len() / COUNT) as u64;
+        // Half a row for what was never seen, so that it is surprising but not impossible.
+        let share = |seen: u64| (seen as f64).max(0.5) / (count as f64 + 1.0);
+        let surprises = features
+            .iter()
+            .map(|reference| {
+                (0..reference.bins()).map(|bin| -share(reference.count(bin)).ln() as f32).collect()
+            })
+            .collect();
+        let mut statistics = Self { rows: count, features, surprises, novel_above: f64::INFINITY };
+        let mut surprises: Vec<f64> =
+            rows.chunks_exact(COUNT).map(|row| statistics.surprise(row)).collect();
+        surprises.sort_by(f64::total_cmp);
+        let rank = ((surprises.len() as f64) * (1.0 - NOVEL_SHARE)) as usize;
+        if let Some(above) = surprises.get(rank).or(surprises.last()) {
+            statistics.novel_above = *above;
+        }
+        statistics
+    }
+
+    /// Whether it tells about every feature of this version.
+    pub fn is_complete(&self) -> bool {
+        self.features.len() == COUNT
+            && self.surprises.len() == COUNT
+            && self.features.iter().zip(&self.surprises).all(|(a, b)| a.bins() == b.len())
+    }
+
+    /// How many rows it was learned from.
+    pub const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// How little a row looks like the training set: the sum of −ln of its bins' shares.
+    pub fn surprise(&self, row: &[f32]) -> f64 {
+        let bins = self.features.iter().zip(row).map(|(reference, value)| reference.bin(*value));
+        let surprise = |(bin, surprises): (usize, &Vec<f32>)| surprises.get(bin).copied();
+        bins.zip(&self.surprises).filter_map(surprise).map(f64::from).sum()
+    }
+
+    /// Whether a row is too far from anything trained on.
+    pub fn is_novel(&self, row: &[f32]) -> bool {
+        let never_seen =
+            PAIR_SHARE.is_some_and(|at| row.get(at).is_some_and(|share| *share <= 0.0));
+        never_seen
+            || row.iter().any(|value| !value.is_finite())
+            || self.surprise(row) > self.novel_above
+    }
+
+    /// Compares recent rows with the training set.
+    pub fn compare(&self, recent: &[f32], agreement: Option<Agreement>) -> DriftReport {
+        let count = recent.len() / COUNT;
+        let mut features: Vec<FeatureDrift> = self
+            .features
+            .iter()
+            .zip(catalogue())
+            .enumerate()
+            .map(|(at, (reference, feature))| {
+                let values: Vec<f32> = recent.iter().skip(at).step_by(COUNT).copied().collect();
+                self.feature(reference, feature.name, values)
+            })
+            .collect();
+        features.sort_by(|a, b| b.psi.total_cmp(&a.psi));
+        let novel = recent.chunks_exact(COUNT).filter(|row| self.is_novel(row)).count();
+        let novel_rate = novel as f64 / count.max(1) as f64;
+        let mut why = Vec::new();
+        let shifted: Vec<&str> = features
+            .iter()
+            .filter(|feature| feature.drifted && feature.psi >= PSI_SHIFTED)
+            .map(|feature| feature.name)
+            .collect();
+        if let Some(first) = features.first().filter(|_| !shifted.is_empty()) {
+            let named = shifted.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+            why.push(format!(
+                "{} of {} features shifted (stability index up to {:.2}): {named}",
+                shifted.len(),
+                features.len(),
+                first.psi,
+            ));
+        }
+        if novel_rate > NOVEL_TOO_MANY {
+            why.push(format!(
+                "{:.1} % of the recent differences are unlike anything the model was trained on",
+                novel_rate * 100.0
+            ));
+        }
+        if let Some(agreement) = agreement.filter(|agreement| agreement.worse) {
+            why.push(format!(
+                "people agree with {:.1} % of the guesses; {:.1} % were right when the model was trained",
+                agreement.rate * 100.0, agreement.expected * 100.0,
+            ));
+        }
+        DriftReport {
+            recent: count as u64,
+            trained_on: self.rows,
+            features,
+            novel: novel as u64,
+            novel_rate,
+            agreement,
+            retrain: !why.is_empty(),
+            why,
+        }
+    }
+
+    fn feature(
+        &self,
+        reference: &Reference,
+        name: &'static str,
+        mut values: Vec<f32>,
+    ) -> FeatureDrift {
+        let mut counts = vec![0u64; reference.bins()];
+        for value in &values {
+            counts[reference.bin(*value)] += 1;
+        }
+        let (then, now) = (self.rows as f64, values.len() as f64);
+        let psi = if values.is_empty() { 0.0 } else { psi(reference, &counts, then, now) };
+        let (test, statistic, p_value) = match reference {
+            Reference::Number { quantiles, .. } => {
+                values.sort_by(f32::total_cmp);
+                let (statistic, p_value) = kolmogorov_smirnov(quantiles, &values, then);
+                ("kolmogorov_smirnov", statistic, p_value)
+            }
+            Reference::Category { .. } => {
+                let (statistic, p_value) = chi_square(reference, &counts, then, now);
+                ("chi_square", statistic, p_value)
+            }
+        };
+        let drifted = psi >= PSI_MATTERS && p_value < SIGNIFICANCE / COUNT as f64;
+        FeatureDrift { name, psi, test, statistic, p_value, drifted }
+    }
+}
+
+/// Where the share of the field and kind stands in a row.
+static PAIR_SHARE: Option<usize> = {
+    let mut found = None;
+    let mut at = 0;
+    while at < COUNT {
+        if same(catalogue()[at].name, "field_and_type_share") {
+            found = Some(at);
+        }
+        at += 1;
+    }
+    found
+};
+
+const fn same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < left.len() {
+        if left[at] != right[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// Both populations get half a row in every bin, so that an empty one is no infinity.
+fn psi(reference: &Reference, counts: &[u64], then: f64, now: f64) -> f64 {
+    let bins = counts.len() as f64;
+    counts
+        .iter()
+        .enumerate()
+        .map(|(bin, count)| {
+            let before = (reference.count(bin) as f64 + 0.5) / (then + 0.5 * bins);
+            let after = (*count as f64 + 0.5) / (now + 0.5 * bins);
+            (after - before) * (after / before).ln()
+        })
+        .sum()
+}
+
+/// The two-sample test with the training set's quantiles; both ascending. The quantiles know the
+/// distribution to one part in their number only, which is taken off the distance.
+fn kolmogorov_smirnov(quantiles: &[f32], values: &[f32], then: f64) -> (f64, f64) {
+    if quantiles.is_empty() || values.is_empty() {
+        return (0.0, 1.0);
+    }
+    let share = |sorted: &[f32], value: f32| {
+        sorted.partition_point(|other| *other <= value) as f64 / sorted.len() as f64
+    };
+    let farthest = quantiles
+        .iter()
+        .chain(values)
+        .map(|value| (share(quantiles, *value) - share(values, *value)).abs())
+        .fold(0.0, f64::max);
+    let resolution = if then > quantiles.len() as f64 { 1.0 / quantiles.len() as f64 } else { 0.0 };
+    let distance = (farthest - resolution).max(0.0);
+    let now = values.len() as f64;
+    let root = (then * now / (then + now)).sqrt();
+    // Stephens 1970, as in Press et al., "Numerical recipes", section 14.3.
+    let lambda = (root + 0.12 + 0.11 / root) * distance;
+    if lambda < 0.2 {
+        // The series needs ever more terms towards 0, where its sum is 1.
+        return (distance, 1.0);
+    }
+    let sum: f64 = (1..=100)
+        .map(|k| {
+            let sign = if k % 2 == 1 { 1.0 } else { -1.0 };
+            sign * (-2.0 * f64::from(k * k) * lambda * lambda).exp()
+        })
+        .sum();
+    (distance, (2.0 * sum).clamp(0.0, 1.0))
+}
+
+/// The two-sample test of homogeneity over the bins that either population has.
+fn chi_square(reference: &Reference, counts: &[u64], then: f64, now: f64) -> (f64, f64) {
+    let (mut statistic, mut used) = (0.0, 0u32);
+    for (bin, after) in counts.iter().enumerate() {
+        let (before, after) = (reference.count(bin) as f64, *after as f64);
+        if before + after > 0.0 && now > 0.0 {
+            let (k1, k2) = ((now / then).sqrt(), (then / now).sqrt());
+            statistic += (k1 * before - k2 * after).powi(2) / (before + after);
+            used += 1;
+        }
+    }
+    if used < 2 {
+        return (0.0, 1.0);
+    }
+    (statistic, gamma_ur(f64::from(used - 1) / 2.0, (statistic / 2.0).max(f64::MIN_POSITIVE)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of noise in the shape of features: numbers normal, flags and categories few.
+    fn rows(count: usize, shift: f32, seed: u64) -> Vec<f32> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut rows = Vec::new();
+        for _ in 0..count {
+            for feature in catalogue() {
+                rows.push(match feature.scale {
+                    Scale::Number => {
+                        let shift = if feature.name == "delta" { shift } else { 0.0 };
+                        0.5 + shift + (0..4).map(|_| random.f32()).sum::<f32>()
+                    }
+                    Scale::Flag => f32::from(random.u8(..4) == 0),
+                    Scale::Category => f32::from(random.u8(..5)),
+                });
+            }
+        }
+        rows
+    }
+
+    #[test]
+    fn the_same_population_does_not_drift_and_a_shifted_feature_does() {
+        let statistics = Statistics::learn(&rows(4_000, 0.0, 1));
+        let calm = statistics.compare(&rows(2_000, 0.0, 2), None);
+        assert!(!calm.retrain && calm.features.iter().all(|feature| !feature.drifted));
+        assert!(calm.novel_rate < 0.01, "{}", calm.novel_rate);
+        let shifted = statistics.compare(&rows(2_000, 0.6, 3), None);
+        let drifted: Vec<_> = shifted.features.iter().filter(|feature| feature.drifted).collect();
+        assert_eq!(drifted.len(), 1);
+        assert_eq!((drifted[0].name, shifted.features[0].name), ("delta", "delta"));
+        assert!(shifted.retrain && shifted.why[0].contains("delta"));
+    }
+
+    #[test]
+    fn p_values_are_uniform_where_nothing_changed() {
+        let (mut small, mut all) = (0, 0);
+        for seed in 0..8 {
+            let statistics = Statistics::learn(&rows(500, 0.0, seed));
+            let report = statistics.compare(&rows(300, 0.0, seed + 100), None);
+            small += report.features.iter().filter(|feature| feature.p_value < 0.1).count();
+            all += report.features.len();
+        }
+        let share = small as f64 / all as f64;
+        assert!((0.04..0.16).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn the_unseen_is_novel() {
+        let known = rows(2_000, 0.0, 1);
+        let statistics = Statistics::learn(&known);
+        let mut row = known[..COUNT].to_vec();
+        assert!(!statistics.is_novel(&row));
+        row[PAIR_SHARE.unwrap()] = 0.0;
+        assert!(statistics.is_novel(&row), "a field and kind never seen");
+        let far: Vec<f32> = known[..COUNT].iter().map(|value| value + 50.0).collect();
+        assert!(statistics.is_novel(&far));
+        let mut broken = known[..COUNT].to_vec();
+        broken[3] = f32::NAN;
+        assert!(statistics.is_novel(&broken));
+    }
+
+    #[test]
+    fn agreement_is_worse_only_when_chance_does_not_explain_it() {
+        assert!(!Agreement::of(20, 18, 0.95).worse);
+        assert!(Agreement::of(2_000, 1_800, 0.95).worse);
+        assert!(!Agreement::of(0, 0, 0.95).worse);
+    }
+}

@@ -1,0 +1,369 @@
+//! Turning names and categorical values into numbers without looking at the reason.
+//!
+//! A category becomes two numbers: how frequent it is in the training set, and a hashed id. Both
+//! are free of the target, so nothing of a label leaks into a feature. What was learned belongs
+//! to the model and travels with it; at prediction time nothing is learned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::ABSENT;
+use crate::domain::{Cell, DiffType, DifferenceContext, FieldRef, Kind, Layout, PerSide, Side};
+
+/// The most values of a category that are remembered; the rarer ones count as new.
+const MAX_VALUES: usize = 4_096;
+
+/// A categorical thing about a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Category {
+    /// The field that differs.
+    Field,
+    /// The field together with the kind of difference.
+    FieldAndType,
+    /// Source A's system.
+    SystemA,
+    /// Source B's system.
+    SystemB,
+    /// The record's currency.
+    Currency,
+    /// Buy or sell, debit or credit.
+    Direction,
+    /// The other party.
+    Counterparty,
+}
+
+impl Category {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::Field,
+        Self::FieldAndType,
+        Self::SystemA,
+        Self::SystemB,
+        Self::Currency,
+        Self::Direction,
+        Self::Counterparty,
+    ];
+    /// Those that are read from a field of the record.
+    const READ: [Self; 3] = [Self::Currency, Self::Direction, Self::Counterparty];
+
+    /// The words in a field's name that tell that it holds this.
+    const fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Currency => &["currency", "ccy", "curr", "cur"],
+            Self::Direction => {
+                &["side", "direction", "buysell", "buy", "sell", "bs", "debit", "credit", "sign"]
+            }
+            Self::Counterparty => &[
+                "counterparty",
+                "cpty",
+                "counter",
+                "broker",
+                "client",
+                "customer",
+                "party",
+                "merchant",
+                "vendor",
+                "supplier",
+                "payee",
+                "beneficiary",
+                "custodian",
+                "account",
+            ],
+            _ => &[],
+        }
+    }
+}
+
+/// FNV-1a, 64 bits: written down here because a model outlives the version of a hashing crate.
+fn hash(parts: &[&[u8]]) -> u64 {
+    let mut state = 0xcbf2_9ce4_8422_2325u64;
+    for part in parts {
+        for byte in part.iter().chain(&[0xff]) {
+            state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    state
+}
+
+/// A category's values in the training set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Values {
+    /// Hash and share of the training set, ascending by hash.
+    shares: Vec<(u64, f32)>,
+}
+
+impl Values {
+    fn share(&self, hash: u64) -> f32 {
+        self.shares
+            .binary_search_by_key(&hash, |(hash, _)| *hash)
+            .ok()
+            .and_then(|at| self.shares.get(at))
+            .map_or(0.0, |(_, share)| *share)
+    }
+
+    fn of(counts: &BTreeMap<u64, u64>) -> Self {
+        let total: u64 = counts.values().sum();
+        let mut ranked: Vec<_> = counts.iter().map(|(hash, count)| (*hash, *count)).collect();
+        ranked.sort_by_key(|(hash, count)| (std::cmp::Reverse(*count), *hash));
+        ranked.truncate(MAX_VALUES);
+        let mut shares: Vec<_> = ranked
+            .into_iter()
+            .map(|(hash, count)| (hash, (count as f64 / total as f64) as f32))
+            .collect();
+        shares.sort_by_key(|(hash, _)| *hash);
+        Self { shares }
+    }
+}
+
+/// What was learned about names and values.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Encoder {
+    values: Vec<Values>,
+    /// The fields that hold currency, direction and counterparty.
+    read_from: Vec<Option<String>>,
+    /// The longest text of each text field, in characters.
+    longest: Vec<(String, u32)>,
+    /// The mean length of the keys' texts, in characters.
+    key_length: f32,
+}
+
+/// A category's two numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Encoded {
+    /// The share of the training set; 0 for a new value, [`ABSENT`] for none.
+    pub share: f32,
+    /// The hashed id: 0 to 65535, [`ABSENT`] for none.
+    pub id: f32,
+}
+
+impl Encoded {
+    pub(super) const NONE: Self = Self { share: ABSENT, id: ABSENT };
+}
+
+impl Encoder {
+    fn encoded(&self, category: Category, hash: u64) -> Encoded {
+        let share = self.values.get(category as usize).map_or(0.0, |values| values.share(hash));
+        Encoded { share, id: f32::from((hash >> 48) as u16) }
+    }
+
+    /// Whether this kind of difference of this field was in the training set.
+    pub(super) fn knows(&self, field: &str, diff_type: DiffType) -> bool {
+        self.encoded(Category::FieldAndType, pair_hash(field, diff_type)).share > 0.0
+    }
+
+    pub(super) fn longest(&self, field: &str) -> usize {
+        self.longest
+            .iter()
+            .find(|(name, _)| name == field)
+            .map_or(0, |(_, length)| *length as usize)
+    }
+
+    pub(super) const fn key_length(&self) -> f32 {
+        self.key_length
+    }
+
+    /// All categories of a difference, in the order of [`Category::ALL`].
+    pub(super) fn encode(
+        &self,
+        difference: &DifferenceContext<'_>,
+        positions: &[Option<usize>; 3],
+        systems: &PerSide<String>,
+    ) -> [Encoded; 7] {
+        let name = difference.field_name();
+        let mut encoded = [Encoded::NONE; 7];
+        let mut set = |category: Category, hash| {
+            encoded[category as usize] = self.encoded(category, hash);
+        };
+        set(Category::Field, hash(&[name.as_bytes()]));
+        set(Category::FieldAndType, pair_hash(name, difference.diff_type));
+        set(Category::SystemA, hash(&[systems.a.as_bytes()]));
+        set(Category::SystemB, hash(&[systems.b.as_bytes()]));
+        for (category, position) in Category::READ.into_iter().zip(positions) {
+            if let Some(value) = position.and_then(|at| value_hash(difference, at)) {
+                set(category, value);
+            }
+        }
+        encoded
+    }
+
+    /// Where the record's categories stand in this layout.
+    pub(super) fn positions(&self, layout: &Layout) -> [Option<usize>; 3] {
+        std::array::from_fn(|at| layout.position(self.read_from.get(at)?.as_deref()?))
+    }
+}
+
+fn pair_hash(field: &str, diff_type: DiffType) -> u64 {
+    hash(&[field.as_bytes(), diff_type.name().as_bytes()])
+}
+
+/// The text of a field of the record: side A's, or B's where A has none.
+fn value_hash(difference: &DifferenceContext<'_>, at: usize) -> Option<u64> {
+    [difference.a, difference.b].into_iter().flatten().find_map(|mut cells| {
+        match cells.nth(at)?.decode(&mut [0; 36]) {
+            Cell::Text(text) | Cell::Unparsed(text) => Some(hash(&[text.as_bytes()])),
+            Cell::Boolean(value) => Some(hash(&[value.to_string().as_bytes()])),
+            _ => None,
+        }
+    })
+}
+
+/// The field that holds a category, by its name: the first text field that has one of its words.
+fn field_of(layout: &Layout, category: Category) -> Option<String> {
+    let candidates = layout.fields().iter().skip(layout.key_len());
+    category.words().iter().find_map(|word| {
+        candidates
+            .clone()
+            .filter(|field| matches!(field.kind, Kind::Text | Kind::Boolean))
+            .find(|field| {
+                let name = field.name.to_lowercase();
+                name.split(|c: char| !c.is_alphanumeric()).any(|part| part == *word)
+            })
+            .map(|field| field.name.clone())
+    })
+}
+
+/// Learns an [`Encoder`] from the differences of a training set.
+#[derive(Clone, Debug)]
+pub struct Learner {
+    counts: Vec<BTreeMap<u64, u64>>,
+    read_from: Vec<Option<String>>,
+    positions: Vec<Option<usize>>,
+    longest: BTreeMap<String, u32>,
+    key_lengths: (u64, u64),
+    seen_keys: BTreeSet<u64>,
+}
+
+impl Learner {
+    /// Learns about a job of this layout. Which fields hold the currency, the direction and the
+    /// counterparty is told by their names.
+    pub fn new(layout: &Layout) -> Self {
+        let read_from: Vec<_> =
+            Category::READ.iter().map(|category| field_of(layout, *category)).collect();
+        let positions = read_from.iter().map(|name| layout.position(name.as_deref()?)).collect();
+        Self {
+            counts: vec![BTreeMap::new(); Category::ALL.len()],
+            read_from,
+            positions,
+            longest: BTreeMap::new(),
+            key_lengths: (0, 0),
+            seen_keys: BTreeSet::new(),
+        }
+    }
+
+    /// Takes one difference of the training set into account.
+    pub fn observe(&mut self, difference: &DifferenceContext<'_>, systems: &PerSide<String>) {
+        let name = difference.field_name();
+        self.count(Category::Field, hash(&[name.as_bytes()]));
+        self.count(Category::FieldAndType, pair_hash(name, difference.diff_type));
+        self.count(Category::SystemA, hash(&[systems.a.as_bytes()]));
+        self.count(Category::SystemB, hash(&[systems.b.as_bytes()]));
+        for (category, position) in Category::READ.into_iter().zip(self.positions.clone()) {
+            if let Some(value) = position.and_then(|at| value_hash(difference, at)) {
+                self.count(category, value);
+            }
+        }
+        for side in [difference.a, difference.b].into_iter().flatten() {
+            let mut buffer = [0; 36];
+            if let Cell::Text(text) | Cell::Unparsed(text) =
+                difference.cell(Some(side), &mut buffer)
+            {
+                let length = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+                match self.longest.get_mut(name) {
+                    Some(longest) => *longest = (*longest).max(length),
+                    None => drop(self.longest.insert(name.to_owned(), length)),
+                }
+            }
+        }
+        if let Some(cells) = difference.a.or(difference.b) {
+            let key = crate::domain::key::hash(cells, difference.layout.key_len());
+            // A record with many differences has one key.
+            if self.seen_keys.insert(key) {
+                let text = crate::domain::key::reference(cells, difference.layout.key_len());
+                self.key_lengths.0 += text.chars().count() as u64;
+                self.key_lengths.1 += 1;
+            }
+        }
+    }
+
+    fn count(&mut self, category: Category, value: u64) {
+        *self.counts[category as usize].entry(value).or_default() += 1;
+    }
+
+    /// What was learned.
+    pub fn finish(self) -> Encoder {
+        let (length, keys) = self.key_lengths;
+        Encoder {
+            values: self.counts.iter().map(Values::of).collect(),
+            read_from: self.read_from,
+            longest: self.longest.into_iter().collect(),
+            key_length: (length as f64 / keys.max(1) as f64) as f32,
+        }
+    }
+}
+
+/// The kinds of difference that the run has, field by field: how common this one is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunContext {
+    /// The names of the two systems.
+    pub systems: PerSide<String>,
+    /// The run's business date.
+    pub batch_date: Option<crate::domain::Date>,
+    /// How many records the run has.
+    pub records: u64,
+    counts: Vec<[u64; 11]>,
+    differences: u64,
+}
+
+impl RunContext {
+    /// The surroundings of a run of so many records, before its differences are counted.
+    pub fn new(
+        systems: PerSide<String>,
+        batch_date: Option<crate::domain::Date>,
+        records: u64,
+    ) -> Self {
+        Self { systems, batch_date, records, ..Self::default() }
+    }
+
+    /// Counts so many differences of a field and kind. All of a run's must be counted before
+    /// the first feature is read, else features would depend on the order of the records.
+    pub fn count(&mut self, field: FieldRef, diff_type: DiffType, differences: u64) {
+        let at = slot(field);
+        if self.counts.len() <= at {
+            self.counts.resize(at + 1, [0; 11]);
+        }
+        self.counts[at][usize::from(diff_type.code())] += differences;
+        self.differences += differences;
+    }
+
+    /// Share of the records with this field's difference, share of this kind among the run's
+    /// differences, and share of this field and kind together; each 0 when nothing was counted.
+    pub(super) fn shares(&self, field: FieldRef, diff_type: DiffType) -> [f32; 3] {
+        let type_at = usize::from(diff_type.code());
+        let of_field = self.counts.get(slot(field));
+        let share = |part: u64, whole: u64| {
+            if whole == 0 { 0.0 } else { (part as f64 / whole as f64) as f32 }
+        };
+        [
+            share(of_field.map_or(0, |counts| counts.iter().sum()), self.records),
+            share(self.counts.iter().map(|counts| counts[type_at]).sum(), self.differences),
+            share(of_field.map_or(0, |counts| counts[type_at]), self.differences),
+        ]
+    }
+}
+
+fn slot(field: FieldRef) -> usize {
+    match field {
+        FieldRef::EntireRecord => 0,
+        FieldRef::Field(at) => usize::from(at) + 1,
+    }
+}
+
+/// The sides of a difference that are there, A first.
+pub(super) fn sides<'a>(
+    difference: &DifferenceContext<'a>,
+) -> impl Iterator<Item = (Side, crate::domain::Cells<'a>)> {
+    [(Side::A, difference.a), (Side::B, difference.b)]
+        .into_iter()
+        .filter_map(|(side, cells)| Some((side, cells?)))
+}

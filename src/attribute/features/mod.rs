@@ -1,0 +1,298 @@
+//! Features: what the model may know about a difference, as numbers.
+//!
+//! [`catalogue`] is the one table: name, meaning, unit and extractor of every feature, in the
+//! order in which they stand in a row. A new feature is one line in it. Models carry the names
+//! and refuse rows of another shape. Money is looked at as exact decimals; only what is a
+//! magnitude becomes a float. Every feature is a finite number: what does not apply is
+//! [`ABSENT`], far below every value, so that a tree can split it off.
+
+mod date;
+mod encode;
+mod facts;
+mod number;
+mod text;
+
+pub(in crate::attribute) use date::swapped;
+pub use encode::{Category, Encoder, Learner, RunContext};
+pub use facts::{Extractor, Together};
+pub(in crate::attribute) use number::{power_of_ten, transposed as digits_transposed};
+pub(in crate::attribute) use text::{
+    accents_only, case_only, punctuation_only, spaces_only, transposed as characters_transposed,
+};
+
+use facts::Facts;
+
+/// The value of a feature that does not apply.
+pub const ABSENT: f32 = -1.0e9;
+
+const fn flag(value: bool) -> f32 {
+    if value { 1.0 } else { 0.0 }
+}
+
+/// How a feature's numbers are to be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// Larger means more.
+    Number,
+    /// 0 or 1.
+    Flag,
+    /// A number that stands for a name.
+    Category,
+}
+
+/// One feature.
+#[derive(Clone, Copy, serde::Serialize)]
+pub struct Feature {
+    /// Its name, by which models know it.
+    pub name: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+    /// What it is counted in.
+    pub unit: &'static str,
+    /// How its numbers compare.
+    pub scale: Scale,
+    #[serde(skip)]
+    extract: fn(&Facts) -> f32,
+}
+
+impl std::fmt::Debug for Feature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+const fn number(
+    name: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
+    extract: fn(&Facts) -> f32,
+) -> Feature {
+    Feature { name, meaning, unit, scale: Scale::Number, extract }
+}
+
+const fn yes(name: &'static str, meaning: &'static str, extract: fn(&Facts) -> f32) -> Feature {
+    Feature { name, meaning, unit: "0 or 1", scale: Scale::Flag, extract }
+}
+
+const fn category(
+    name: &'static str,
+    meaning: &'static str,
+    extract: fn(&Facts) -> f32,
+) -> Feature {
+    Feature { name, meaning, unit: "id", scale: Scale::Category, extract }
+}
+
+/// All features, in their order.
+pub const fn catalogue() -> &'static [Feature] {
+    TABLE
+}
+
+/// How many numbers a row has.
+pub const COUNT: usize = TABLE.len();
+
+static TABLE: &[Feature] = &[
+    // The difference itself.
+    category("diff_type", "kind of difference", |f| f.diff_type),
+    category("field_type", "type of the field", |f| f.kind),
+    number("severity", "1 to 4", "how much the field matters", |f| f.severity),
+    yes("entire_record", "the whole record is missing or a duplicate", |f| f.entire_record),
+    yes("side_a_present", "side A has the record", |f| f.present[0]),
+    yes("side_b_present", "side B has the record", |f| f.present[1]),
+    yes("null_a", "side A has the record but no value", |f| f.null[0]),
+    yes("null_b", "side B has the record but no value", |f| f.null[1]),
+    yes("unparsed_a", "side A's text is not of the field's type", |f| f.unparsed[0]),
+    yes("unparsed_b", "side B's text is not of the field's type", |f| f.unparsed[1]),
+    yes("unparsed_same_number", "only separators or signs around the number differ", |f| {
+        f.unparsed_same_number
+    }),
+    yes("partner_rejected", "a row of the missing side with this key was rejected", |f| {
+        f.partner_rejected
+    }),
+    // Numbers.
+    number("delta", "signed log10(1 + |delta|)", "B − A", |f| f.number.delta),
+    number("delta_size", "log10", "size of B − A", |f| f.number.delta_size),
+    number(
+        "delta_relative",
+        "share of the larger",
+        "(B − A) ÷ the larger of |A| and |B|",
+        |f| f.number.relative,
+    ),
+    number(
+        "delta_last_decimals",
+        "units of the last decimal",
+        "|B − A| in units of the finer side's last decimal",
+        |f| f.number.last_decimals,
+    ),
+    number(
+        "delta_coarse_decimals",
+        "units of the last decimal",
+        "|B − A| in units of the coarser side's last decimal",
+        |f| f.number.coarse_decimals,
+    ),
+    number("delta_sign", "-1, 0 or 1", "whether B is less or more than A", |f| f.number.sign),
+    number("delta_digits", "digits", "significant digits of B − A", |f| f.number.delta_digits),
+    yes("equal_rounded_0", "equal after rounding to 0 decimals", |f| f.number.equal_rounded[0]),
+    yes("equal_rounded_1", "equal after rounding to 1 decimal", |f| f.number.equal_rounded[1]),
+    yes("equal_rounded_2", "equal after rounding to 2 decimals", |f| f.number.equal_rounded[2]),
+    yes("equal_rounded_3", "equal after rounding to 3 decimals", |f| f.number.equal_rounded[3]),
+    yes("equal_rounded_4", "equal after rounding to 4 decimals", |f| f.number.equal_rounded[4]),
+    yes("equal_rounded_5", "equal after rounding to 5 decimals", |f| f.number.equal_rounded[5]),
+    yes("equal_rounded_6", "equal after rounding to 6 decimals", |f| f.number.equal_rounded[6]),
+    yes("rounds_to_other", "the finer side rounded is the coarser side", |f| {
+        f.number.rounds_to_other
+    }),
+    yes("truncates_to_other", "the finer side cut off, not rounded, is the coarser side", |f| {
+        f.number.truncates_to_other
+    }),
+    yes("digits_transposed", "two neighboring digits changed places", |f| f.number.transposed),
+    number("digits_changed", "digits", "edit distance of the digits", |f| f.number.digits_changed),
+    number("same_leading_digits", "digits", "how many leading digits are the same", |f| {
+        f.number.same_leading
+    }),
+    number("power_of_ten", "power of ten", "k with B = A × 10^k, else 0", |f| {
+        f.number.power_of_ten
+    }),
+    yes("factor_10", "one side is 10 times the other", |f| f.number.factor[0]),
+    yes("factor_100", "one side is 100 times the other", |f| f.number.factor[1]),
+    yes("factor_1000", "one side is 1000 times the other", |f| f.number.factor[2]),
+    yes("sign_flip", "B is −A", |f| f.number.sign_flip),
+    number("ratio", "ratio", "B ÷ A", |f| f.number.ratio),
+    yes("ratio_near_1", "B ÷ A is within 1 % of 1", |f| f.number.ratio_near_1),
+    yes("zero_side", "one side is zero, the other is not", |f| f.number.zero_side),
+    number("magnitude", "log10", "size of the larger number", |f| f.number.magnitude),
+    number("magnitude_gap", "log10", "how far the sizes are apart", |f| f.number.magnitude_gap),
+    number("decimals_a", "digits", "decimals as side A wrote them", |f| f.number.scale_a),
+    number("decimals_b", "digits", "decimals as side B wrote them", |f| f.number.scale_b),
+    yes("whole_numbers", "no side has a fraction", |f| f.number.whole),
+    // Dates.
+    number("days", "days", "B − A", |f| f.date.days),
+    number("days_apart", "days", "distance", |f| f.date.days_apart),
+    number("business_days", "days", "B − A, Monday to Friday", |f| f.date.business_days),
+    yes("month_end", "a side is the last day of its month", |f| f.date.month_end),
+    yes("weekend", "a side is a Saturday or Sunday", |f| f.date.weekend),
+    yes("month_crossed", "the sides are in different months", |f| f.date.month_crossed),
+    yes("year_crossed", "the sides are in different years", |f| f.date.year_crossed),
+    yes("day_month_swapped", "day and month changed places", |f| f.date.day_month_swapped),
+    yes("same_day_of_month", "the same day of another month", |f| f.date.same_day_of_month),
+    number("seconds", "seconds", "B − A of instants", |f| f.date.seconds),
+    yes("whole_hours", "the instants are whole hours apart", |f| f.date.whole_hours),
+    yes("midnight_side", "one instant is midnight, the other is not", |f| f.date.midnight_side),
+    number("date_age", "days", "business date of the run − the date", |f| f.date.age),
+    // Texts.
+    number("similarity", "0 to 1", "Jaro–Winkler similarity", |f| f.text.similarity),
+    number("edits", "edits", "Levenshtein distance", |f| f.text.edits),
+    number("edit_share", "share of the longer", "Levenshtein distance ÷ length", |f| {
+        f.text.edit_share
+    }),
+    yes("prefix", "one text begins with the other", |f| f.text.prefix),
+    yes("suffix", "one text ends with the other", |f| f.text.suffix),
+    yes("substring", "one text contains the other", |f| f.text.substring),
+    yes("same_tokens", "the same words in another order or case", |f| f.text.same_tokens),
+    number("token_overlap", "share", "words of both ÷ words of either", |f| f.text.token_overlap),
+    yes("case_only", "only upper and lower case differ", |f| f.text.case_only),
+    yes("punctuation_only", "only punctuation differs", |f| f.text.punctuation_only),
+    yes("accents_only", "only accents differ", |f| f.text.accents_only),
+    yes("spaces_only", "only white space differs", |f| f.text.spaces_only),
+    yes("same_digits", "both have the same digits in the same order", |f| f.text.same_digits),
+    yes("characters_transposed", "two neighboring characters changed places", |f| {
+        f.text.transposed
+    }),
+    yes("at_length_limit", "the shorter begins the longer and ends at a usual limit", |f| {
+        f.text.at_limit
+    }),
+    number("shorter_length", "characters", "length of the shorter text", |f| f.text.shorter_length),
+    number("length_gap", "characters", "length of B − length of A", |f| f.text.length_gap),
+    yes("empty_side", "a text is empty", |f| f.text.empty_side),
+    number("digit_share", "share", "digits in the shorter text", |f| f.text.digit_share),
+    number("common_prefix", "characters", "how many first characters are the same", |f| {
+        f.text.common_prefix
+    }),
+    // What else differs in the same record.
+    number("together", "differences", "how many fields of this record differ", |f| {
+        f.together.count
+    }),
+    number("together_share", "share", "fields of this record that differ ÷ its fields", |f| {
+        f.together.share
+    }),
+    yes("together_numeric", "another number of this record differs", |f| f.together.numeric),
+    yes("together_date", "another date of this record differs", |f| f.together.date),
+    yes("together_text", "another text of this record differs", |f| f.together.text),
+    yes("together_null", "another field of this record is null on one side", |f| f.together.null),
+    yes("together_unparsed", "another field of this record is not of its type", |f| {
+        f.together.unparsed
+    }),
+    yes("together_currency", "the record's currency differs", |f| f.together.currency),
+    number("record_nulls", "fields", "fields that are null on a side of this record", |f| {
+        f.record_nulls
+    }),
+    yes("amount_zero", "all numbers of a side of this record are zero", |f| f.amounts_zero),
+    // How common it is in the run.
+    number("run_field_share", "share", "records of the run with a difference of this field", |f| {
+        f.run[0]
+    }),
+    number("run_type_share", "share", "differences of the run of this kind", |f| f.run[1]),
+    number("run_pair_share", "share", "differences of the run of this field and kind", |f| {
+        f.run[2]
+    }),
+    // The key.
+    number("key_length", "characters", "length of the key's text", |f| f.key.length),
+    number("key_length_gap", "characters", "length of the key's text − the usual", |f| {
+        f.key.length_gap
+    }),
+    number("key_digit_share", "share", "digits in the key's text", |f| f.key.digit_share),
+    yes("key_lower_case", "the key has a lower-case letter", |f| f.key.lower_case),
+    yes("key_leading_zero", "the key begins with a zero", |f| f.key.leading_zero),
+    yes("key_punctuation", "the key has a character that is neither letter nor digit", |f| {
+        f.key.punctuation
+    }),
+    // Categories: how frequent in the training set, and a hashed id.
+    number("field_share", "share", "training differences of this field", |f| f.categories[0].share),
+    category("field_id", "the field", |f| f.categories[0].id),
+    number("field_and_type_share", "share", "training differences of this field and kind", |f| {
+        f.categories[1].share
+    }),
+    number("system_a_share", "share", "training differences of this system A", |f| {
+        f.categories[2].share
+    }),
+    category("system_a_id", "system A", |f| f.categories[2].id),
+    number("system_b_share", "share", "training differences of this system B", |f| {
+        f.categories[3].share
+    }),
+    category("system_b_id", "system B", |f| f.categories[3].id),
+    number("currency_share", "share", "training differences in this currency", |f| {
+        f.categories[4].share
+    }),
+    category("currency_id", "the record's currency", |f| f.categories[4].id),
+    number("direction_share", "share", "training differences of this direction", |f| {
+        f.categories[5].share
+    }),
+    category("direction_id", "the record's direction, such as buy or sell", |f| f.categories[5].id),
+    number("counterparty_share", "share", "training differences with this counterparty", |f| {
+        f.categories[6].share
+    }),
+    category("counterparty_id", "the record's counterparty", |f| f.categories[6].id),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_everything_is_said() {
+        let mut names: Vec<_> = catalogue().iter().map(|feature| feature.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        for feature in catalogue() {
+            assert!(!feature.meaning.is_empty() && !feature.unit.is_empty(), "{}", feature.name);
+            assert!(
+                feature
+                    .name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            );
+        }
+    }
+}

@@ -1,0 +1,562 @@
+//! The trained model: everything needed to attribute, as bytes.
+//!
+//! A model carries the names and order of its features, the job's fields, what was learned about
+//! categories, the reasons, the forest, the calibration, the acceptance policy, the look of its
+//! training set and how good it was out of sample. [`Model::from_bytes`] takes no model of
+//! another shape: a feature or a field more or less means "retrain". The same training set and
+//! seed give the same bytes, whatever the thread count. Time and version are the registry's: they
+//! are not in here.
+
+mod shape;
+mod training_set;
+
+pub use training_set::TrainingSet;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use shape::Shape;
+
+use super::calibrate::{self, Calibration};
+use super::drift::Statistics;
+use super::features::{COUNT, Encoder, catalogue};
+use super::forest::train::{Labelled, Parameters, grow};
+use super::forest::{Forest, StoredForest};
+use super::metrics::{Evaluation, Evaluator, winner};
+use super::risk::{Budget, Decided, Policy};
+use crate::diagnostic::{Problem, Problems};
+use crate::domain::Layout;
+
+/// What every model begins with.
+const MAGIC: &[u8; 8] = b"reconRF\n";
+/// The version of the format; other versions are refused.
+const FORMAT: u16 = 1;
+/// The features that an explanation names.
+const SHOWN_FEATURES: usize = 8;
+/// The reasons that an explanation names.
+const SHOWN_REASONS: usize = 3;
+
+/// How a model is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// How trees are grown; its seed is the seed of everything.
+    pub forest: Parameters,
+    /// The fewest labelled differences of a reason that the model learns.
+    pub labels_per_reason: u64,
+    /// The budget for which acceptance thresholds are chosen from out-of-bag guesses.
+    pub budget: Option<Budget>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { forest: Parameters::default(), labels_per_reason: 20, budget: None }
+    }
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// SHA-256 of the training set.
+    pub hash: [u8; 32],
+    /// Labelled differences of each reason learned.
+    pub by_reason: BTreeMap<String, u64>,
+    /// How the trees were grown.
+    pub parameters: Parameters,
+    /// The calibrations that were compared, with their cross-validated log loss.
+    pub calibrations: Vec<(String, f64)>,
+    /// Every row judged by the trees that did not see it and a calibration fitted without it.
+    pub out_of_bag: Evaluation,
+}
+
+/// A model as it is stored, after magic and version.
+#[derive(Serialize, Deserialize)]
+struct StoredModel {
+    shape: Shape,
+    reasons: Vec<String>,
+    encoder: Encoder,
+    calibration: Calibration,
+    policy: Option<Policy>,
+    training: Training,
+    statistics: Statistics,
+    forest: StoredForest,
+}
+
+/// A trained model.
+pub struct Model {
+    stored: StoredModel,
+    forest: Forest,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Model of {} trees for {:?}", self.forest.tree_count(), self.stored.reasons)
+    }
+}
+
+/// A guess about one difference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guess {
+    /// The place of the reason in [`Model::reasons`].
+    pub reason: usize,
+    /// Its calibrated probability.
+    pub confidence: f64,
+    /// Unlike anything trained on: to be UNKNOWN whatever the guess.
+    pub novel: bool,
+}
+
+/// Why a model guesses what it guesses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The likeliest reasons with their probabilities, largest first.
+    pub reasons: Vec<(String, f64)>,
+    /// What the forest says of the winner before it looks.
+    pub base: f64,
+    /// The features that moved the winner most.
+    pub features: Vec<Contribution>,
+    /// What all other features did.
+    pub other_features: f64,
+    /// What calibration did to the forest's share. Base, contributions, other features and
+    /// calibration add up to the winner's probability.
+    pub calibration: f64,
+    /// Unlike anything trained on.
+    pub novel: bool,
+}
+
+/// What one feature did to the winner's probability.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// The feature's name.
+    pub feature: String,
+    /// Its value for this difference.
+    pub value: f32,
+    /// How much probability it added, or took.
+    pub contribution: f64,
+}
+
+impl Model {
+    /// Trains a model on `threads` threads; with it come warnings about what it leaves out.
+    /// `encoder` is the one that the rows of `set` were made with.
+    ///
+    /// # Errors
+    /// When there is too little to learn from: see [`grow`], and `training-too-few`.
+    pub fn train(
+        set: &TrainingSet,
+        encoder: Encoder,
+        layout: &Layout,
+        settings: &Settings,
+        threads: usize,
+    ) -> Result<(Self, Vec<Problem>), Problems> {
+        if let Some(at) = set.rows.iter().position(|value| !value.is_finite()) {
+            let feature = catalogue().get(at % COUNT).map_or("?", |feature| feature.name);
+            return Err(Problem::usage(
+                "training-not-a-number",
+                format!(
+                    "feature `{feature}` of labelled difference {} is not a finite number",
+                    at / COUNT + 1
+                ),
+            )
+            .into());
+        }
+        let (usable, warnings) = set.usable(settings.labels_per_reason)?;
+        let seed = settings.forest.seed;
+        let classes = usable.reasons.len();
+        let data =
+            Labelled { rows: &usable.rows, features: COUNT, labels: &usable.labels, classes };
+        let (stored, bag) = grow(&data, &settings.forest, threads)?;
+        let judged: Vec<usize> = (0..usable.len()).filter(|row| bag.trees[*row] > 0).collect();
+        let chosen = calibrate::choose(&bag.probabilities, &usable.labels, classes, &judged, seed)?;
+        let mut evaluator = Evaluator::new(&usable.reasons);
+        let mut decided = Vec::with_capacity(judged.len());
+        let calibrated = calibrate::out_of_fold(
+            &chosen.calibration,
+            &bag.probabilities,
+            &usable.labels,
+            classes,
+            &judged,
+            seed,
+        );
+        for (row, probabilities) in judged.into_iter().zip(calibrated.chunks_exact(classes)) {
+            let (label, guess) = (usize::from(usable.labels[row]), winner(probabilities));
+            evaluator.add(label, probabilities);
+            decided.push(Decided {
+                group: &usable.reasons[guess],
+                confidence: f64::from(probabilities[guess]),
+                right: label == guess,
+            });
+        }
+        let policy = settings.budget.map(|budget| Policy::choose(&decided, budget));
+        let training = Training {
+            hash: set.hash(),
+            by_reason: usable
+                .by_reason()
+                .into_iter()
+                .map(|(reason, n)| (reason.to_owned(), n))
+                .collect(),
+            parameters: settings.forest.clone(),
+            calibrations: chosen
+                .compared
+                .iter()
+                .map(|(name, loss)| ((*name).to_owned(), *loss))
+                .collect(),
+            out_of_bag: evaluator.finish(0),
+        };
+        let forest = stored.compile()?;
+        let stored = StoredModel {
+            shape: Shape::of(layout),
+            encoder,
+            calibration: chosen.calibration,
+            policy,
+            training,
+            statistics: Statistics::learn(&usable.rows),
+            forest: stored,
+            reasons: usable.reasons.clone(),
+        };
+        Ok((Self { stored, forest }, warnings))
+    }
+
+    /// The model as bytes.
+    ///
+    /// # Errors
+    /// None that could happen to a model that was trained or read.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Problem> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&FORMAT.to_le_bytes());
+        postcard::to_extend(&self.stored, bytes).map_err(|error| {
+            Problem::inconsistent(
+                "model-not-written",
+                format!("the model could not be written: {error}"),
+            )
+        })
+    }
+
+    /// Reads a model for a job of this layout.
+    ///
+    /// # Errors
+    /// `model-format` for what is no model or one of another version, `model-shape` for one of
+    /// other features or fields, `model-damaged` for one that can't be used.
+    pub fn from_bytes(bytes: &[u8], layout: &Layout) -> Result<Self, Problem> {
+        let model = Self::read(bytes)?;
+        match model.stored.shape.mismatch(&Shape::of(layout)) {
+            None => Ok(model),
+            Some(what) => {
+                Err(Problem::usage("model-shape", format!("the model does not fit: {what}"))
+                    .help("retrain: recon train"))
+            }
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Problem> {
+        let retrain =
+            |code, message: &str| Problem::usage(code, message).help("retrain: recon train");
+        let body = bytes
+            .strip_prefix(MAGIC)
+            .ok_or_else(|| retrain("model-format", "this is not a model of recon"))?;
+        let (format, body) = body
+            .split_first_chunk()
+            .ok_or_else(|| retrain("model-format", "the model ends early"))?;
+        let format = u16::from_le_bytes(*format);
+        if format != FORMAT {
+            return Err(retrain(
+                "model-format",
+                &format!(
+                    "the model has format {format}; this version of recon reads format {FORMAT}"
+                ),
+            ));
+        }
+        let damaged = || retrain("model-damaged", "the model is damaged");
+        let stored: StoredModel = postcard::from_bytes(body).map_err(|_| damaged())?;
+        let forest = stored.forest.compile()?;
+        let fits = forest.feature_count() == stored.shape.features.len()
+            && forest.class_count() == stored.reasons.len()
+            && stored.calibration.fits(forest.class_count())
+            && (stored.statistics.is_complete() || stored.shape.features.len() != COUNT);
+        if fits { Ok(Self { stored, forest }) } else { Err(damaged()) }
+    }
+
+    /// The reasons that it can tell, in the order of its probabilities.
+    pub fn reasons(&self) -> &[String] {
+        &self.stored.reasons
+    }
+
+    /// What it learned about names and values: rows for it must be extracted with this.
+    pub const fn encoder(&self) -> &Encoder {
+        &self.stored.encoder
+    }
+
+    /// Where it comes from and how good it was out of bag.
+    pub const fn training(&self) -> &Training {
+        &self.stored.training
+    }
+
+    /// The acceptance that was chosen when training, if a budget was given.
+    pub const fn policy(&self) -> Option<&Policy> {
+        self.stored.policy.as_ref()
+    }
+
+    /// What its training set looked like.
+    pub const fn statistics(&self) -> &Statistics {
+        &self.stored.statistics
+    }
+
+    /// The name of the calibration that was kept.
+    pub const fn calibration(&self) -> &'static str {
+        self.stored.calibration.name()
+    }
+
+    /// The compiled forest.
+    pub const fn forest(&self) -> &Forest {
+        &self.forest
+    }
+
+    /// Calibrated probabilities of whole rows, one for each of [`reasons`](Self::reasons).
+    pub fn probabilities(&self, rows: &[f32], out: &mut Vec<f32>) {
+        self.forest.predict(rows, out);
+        let mut calibrated = vec![0.0; self.forest.class_count()];
+        for shares in out.chunks_exact_mut(self.forest.class_count()) {
+            self.stored.calibration.apply(shares, &mut calibrated);
+            shares.copy_from_slice(&calibrated);
+        }
+    }
+
+    /// The best guess for each row.
+    pub fn guess(&self, rows: &[f32]) -> Vec<Guess> {
+        let mut out = Vec::new();
+        self.probabilities(rows, &mut out);
+        out.chunks_exact(self.forest.class_count())
+            .zip(rows.chunks_exact(COUNT))
+            .map(|(probabilities, row)| {
+                let reason = winner(probabilities);
+                Guess {
+                    reason,
+                    confidence: f64::from(probabilities[reason]).clamp(0.0, 1.0),
+                    novel: self.stored.statistics.is_novel(row),
+                }
+            })
+            .collect()
+    }
+
+    /// Why it guesses what it guesses about one row.
+    pub fn explain(&self, row: &[f32]) -> Explanation {
+        let mut probabilities = Vec::new();
+        self.probabilities(row, &mut probabilities);
+        let best = winner(&probabilities);
+        let mut ranked: Vec<usize> = (0..probabilities.len()).collect();
+        ranked.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
+        let why = self.forest.contributions(row, best);
+        let mut features: Vec<(usize, f64)> =
+            why.features.iter().copied().enumerate().filter(|(_, moved)| *moved != 0.0).collect();
+        features.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
+        let probability = f64::from(probabilities[best]);
+        Explanation {
+            reasons: ranked
+                .into_iter()
+                .take(SHOWN_REASONS)
+                .map(|at| (self.stored.reasons[at].clone(), f64::from(probabilities[at])))
+                .collect(),
+            base: why.base,
+            other_features: features.iter().skip(SHOWN_FEATURES).map(|(_, moved)| moved).sum(),
+            calibration: probability - why.sum(),
+            features: features
+                .into_iter()
+                .take(SHOWN_FEATURES)
+                .map(|(at, contribution)| Contribution {
+                    feature: self.stored.shape.features[at].clone(),
+                    value: row[at],
+                    contribution,
+                })
+                .collect(),
+            novel: self.stored.statistics.is_novel(row),
+        }
+    }
+
+    /// Scores the model on labelled differences that it was not trained on. Reasons that it does
+    /// not know count as missed.
+    pub fn evaluate(&self, set: &TrainingSet, unmatched: u64) -> Evaluation {
+        let mut reasons = self.stored.reasons.clone();
+        reasons.extend(
+            set.reasons.iter().filter(|reason| !self.stored.reasons.contains(reason)).cloned(),
+        );
+        let mut evaluator = Evaluator::new(&reasons);
+        let mut out = Vec::new();
+        self.probabilities(&set.rows, &mut out);
+        let mut row = vec![0.0; reasons.len()];
+        for (at, probabilities) in out.chunks_exact(self.forest.class_count()).enumerate() {
+            row[..probabilities.len()].copy_from_slice(probabilities);
+            let label = reasons.iter().position(|reason| Some(reason.as_str()) == set.reason(at));
+            if let Some(label) = label {
+                evaluator.add(label, &row);
+            }
+        }
+        evaluator.finish(unmatched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::features::Learner;
+    use crate::domain::{Field, Kind};
+
+    fn layout() -> Layout {
+        let field = |name: &str, kind| Field { name: name.to_owned(), kind };
+        Layout::new(vec![field("id", Kind::Text), field("amount", Kind::Decimal)], 1)
+    }
+
+    /// Reasons that a few features tell, with one label in twenty wrong.
+    fn set(count: usize, seed: u64) -> TrainingSet {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut set = TrainingSet::default();
+        let reasons = ["TIMING_LAG", "FX_VARIANCE", "ROUNDING_DIFF"];
+        for _ in 0..count {
+            let reason = random.usize(..3);
+            let row: Vec<f32> =
+                (0..COUNT)
+                    .map(|at| {
+                        if at % 7 == reason { 1.0 + random.f32() } else { 0.1 + 1.4 * random.f32() }
+                    })
+                    .collect();
+            let said = if random.u8(..20) == 0 { random.usize(..3) } else { reason };
+            set.push(&row, reasons[said]);
+        }
+        set
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            forest: Parameters { trees: 30, rows_per_tree: 500, ..Parameters::default() },
+            budget: Some(Budget::new(0.1, 0.95).unwrap()),
+            ..Settings::default()
+        }
+    }
+
+    fn trained(threads: usize) -> Model {
+        Model::train(
+            &set(800, 1),
+            Learner::new(&layout()).finish(),
+            &layout(),
+            &settings(),
+            threads,
+        )
+        .unwrap()
+        .0
+    }
+
+    #[test]
+    fn the_same_data_and_seed_give_the_same_bytes_and_bytes_the_same_model() {
+        let model = trained(1);
+        let bytes = model.to_bytes().unwrap();
+        assert!(bytes == trained(3).to_bytes().unwrap());
+        let read = Model::from_bytes(&bytes, &layout()).unwrap();
+        let fresh = set(50, 2);
+        assert_eq!(read.guess(fresh.rows()), model.guess(fresh.rows()));
+        assert!(read.to_bytes().unwrap() == bytes);
+        assert_eq!(read.training(), model.training());
+    }
+
+    #[test]
+    fn a_model_of_another_shape_is_refused() {
+        let bytes = trained(2).to_bytes().unwrap();
+        let mut fields = layout().fields().to_vec();
+        fields.push(Field { name: "desk".into(), kind: Kind::Text });
+        let problem = Model::from_bytes(&bytes, &Layout::new(fields, 1)).unwrap_err();
+        assert!(
+            problem.code == "model-shape" && problem.to_string().contains("`desk: text` is new")
+        );
+        assert!(problem.to_string().contains("retrain"));
+        let mut other = trained(2);
+        other.stored.shape.features.swap(0, 1);
+        let problem = Model::from_bytes(&other.to_bytes().unwrap(), &layout()).unwrap_err();
+        assert!(problem.to_string().contains("order has changed"), "{problem}");
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_and_never_a_panic() {
+        let bytes = trained(2).to_bytes().unwrap();
+        assert_eq!(Model::from_bytes(b"PK", &layout()).unwrap_err().code, "model-format");
+        let mut newer = bytes.clone();
+        newer[8] = 99;
+        assert!(Model::from_bytes(&newer, &layout()).unwrap_err().message.contains("format 99"));
+        assert!(Model::from_bytes(&bytes[..bytes.len() / 2], &layout()).is_err());
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..300 {
+            let mut damaged = bytes.clone();
+            let at = random.usize(10..damaged.len());
+            damaged[at] ^= 1 << random.u8(..8);
+            if let Ok(model) = Model::from_bytes(&damaged, &layout()) {
+                model.guess(set(3, 1).rows());
+            }
+        }
+    }
+
+    #[test]
+    fn an_explanation_adds_up_to_the_probability() {
+        let model = trained(2);
+        for row in set(40, 3).rows().chunks(COUNT) {
+            let guess = model.guess(row)[0];
+            let why = model.explain(row);
+            assert_eq!(why.reasons.len(), 3);
+            assert_eq!(why.reasons[0], (model.reasons()[guess.reason].clone(), guess.confidence));
+            assert!(why.reasons.is_sorted_by(|a, b| a.1 >= b.1));
+            let moved: f64 = why.features.iter().map(|feature| feature.contribution).sum();
+            let sum = why.base + moved + why.other_features + why.calibration;
+            assert!((sum - guess.confidence).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn it_learns_what_can_be_learned_and_knows_how_sure_it_is() {
+        let model = trained(2);
+        let result = model.evaluate(&set(2_000, 4), 0);
+        assert!(result.accuracy > 0.9 && result.ece < 0.05, "{} {}", result.accuracy, result.ece);
+        assert!((result.accuracy - model.training().out_of_bag.accuracy).abs() < 0.04);
+        assert!(model.policy().is_some());
+    }
+
+    #[test]
+    fn degenerate_sets_are_refused_in_plain_words() {
+        let train = |set: &TrainingSet| {
+            let encoder = Learner::new(&layout()).finish();
+            Model::train(set, encoder, &layout(), &settings(), 1).unwrap_err()
+        };
+        let code = |problems: &Problems| problems.0.last().unwrap().code;
+        assert_eq!(code(&train(&TrainingSet::default())), "training-empty");
+        let mut few = TrainingSet::default();
+        for at in 0..30 {
+            few.push(&[at as f32; COUNT], if at < 7 { "RARE" } else { "COMMON" });
+        }
+        let problems = train(&few);
+        assert_eq!(code(&problems), "training-too-few");
+        assert!(problems.to_string().contains("RARE has 7 labelled differences; 20 are needed"));
+        assert!(problems.to_string().contains("decide 13 more"));
+        let mut one = TrainingSet::default();
+        (0..30).for_each(|at| one.push(&[at as f32; COUNT], "ONLY"));
+        assert_eq!(code(&train(&one)), "training-one-class");
+        let mut broken = set(100, 1);
+        broken.rows[COUNT + 2] = f32::NAN;
+        let problems = train(&broken);
+        assert!(
+            problems.to_string().contains("feature `severity` of labelled difference 2"),
+            "{problems}"
+        );
+        let mut constant = TrainingSet::default();
+        (0..60).for_each(|at| constant.push(&[1.0; COUNT], if at % 2 == 0 { "A" } else { "B" }));
+        assert_eq!(code(&train(&constant)), "training-constant");
+        // Rare reasons are left out with a warning where two others suffice.
+        let mut mixed = set(400, 1);
+        mixed.push(&[0.5; COUNT], "RARE");
+        let encoder = Learner::new(&layout()).finish();
+        let (model, warnings) = Model::train(&mixed, encoder, &layout(), &settings(), 1).unwrap();
+        assert_eq!((model.reasons().len(), warnings.len()), (3, 1));
+    }
+
+    #[test]
+    fn what_an_uncertain_reason_costs_is_counted_when_it_was_never_learned() {
+        let mut fresh = set(20, 5);
+        fresh.push(&[0.5; COUNT], "NEW_REASON");
+        let result = trained(1).evaluate(&fresh, 3);
+        assert_eq!(
+            (result.n, result.unmatched, result.per_reason["NEW_REASON"].recall),
+            (21, 3, 0.0)
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! What a model is trained on: rows of features and the reasons that people gave them.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::attribute::features::COUNT;
+use crate::diagnostic::{Problem, Problems};
+
+/// Differences with their features and the reasons that people gave them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrainingSet {
+    pub(super) rows: Vec<f32>,
+    pub(super) reasons: Vec<String>,
+    pub(super) labels: Vec<u16>,
+}
+
+impl TrainingSet {
+    /// Adds a difference: a row of [`COUNT`] features, and its reason.
+    pub fn push(&mut self, row: &[f32], reason: &str) {
+        debug_assert_eq!(row.len(), COUNT);
+        let at = self.reasons.iter().position(|known| known == reason).unwrap_or_else(|| {
+            self.reasons.push(reason.to_owned());
+            self.reasons.len() - 1
+        });
+        self.rows.extend_from_slice(row);
+        // More reasons than this are refused when training.
+        self.labels.push(u16::try_from(at).unwrap_or(u16::MAX));
+    }
+
+    /// How many differences.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The features of all differences, row after row.
+    pub fn rows(&self) -> &[f32] {
+        &self.rows
+    }
+
+    /// The reason of the difference at this place.
+    pub fn reason(&self, at: usize) -> Option<&str> {
+        self.reasons.get(usize::from(*self.labels.get(at)?)).map(String::as_str)
+    }
+
+    /// How many differences each reason has.
+    pub fn by_reason(&self) -> BTreeMap<&str, u64> {
+        let mut counts = BTreeMap::new();
+        for label in &self.labels {
+            if let Some(reason) = self.reasons.get(usize::from(*label)) {
+                *counts.entry(reason.as_str()).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// The SHA-256 of rows and reasons, in their order.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for row in self.rows.chunks(4_096) {
+            let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+            hash.update(&bytes);
+        }
+        for at in 0..self.len() {
+            hash.update(self.reason(at).unwrap_or_default());
+            hash.update([0]);
+        }
+        hash.finalize().into()
+    }
+
+    /// Two sets: every difference of which `held_out` of its number holds, and the others.
+    pub fn split(&self, held_out: impl Fn(usize) -> bool) -> (Self, Self) {
+        let (mut inside, mut outside) = (Self::default(), Self::default());
+        for (at, row) in self.rows.chunks_exact(COUNT).enumerate() {
+            let part = if held_out(at) { &mut inside } else { &mut outside };
+            part.push(row, self.reason(at).unwrap_or_default());
+        }
+        (inside, outside)
+    }
+
+    /// Only reasons with at least `least` differences, in alphabetical order, so that the model
+    /// does not depend on which came first; a warning for each that is left out.
+    pub(super) fn usable(&self, least: u64) -> Result<(Self, Vec<Problem>), Problems> {
+        let counts = self.by_reason();
+        let missing: Vec<Problem> = counts
+            .iter()
+            .filter(|(_, count)| **count < least)
+            .map(|(reason, count)| {
+                Problem::warning(
+                    "training-few-labels",
+                    format!("{reason} has {count} labelled differences; {least} are needed: the model leaves it out"),
+                )
+                .help(format!("decide {} more", least - count))
+            })
+            .collect();
+        let reasons: Vec<String> = counts
+            .iter()
+            .filter(|(_, count)| **count >= least)
+            .map(|(reason, _)| (*reason).to_owned())
+            .collect();
+        if reasons.len() < 2 && counts.len() >= 2 {
+            let mut problems = Problems(missing);
+            problems.push(
+                Problem::usage(
+                    "training-too-few",
+                    format!(
+                        "{} of {} reasons have the {least} labelled differences that are needed; a model needs two such reasons",
+                        reasons.len(), counts.len(),
+                    ),
+                )
+                .help("decide more differences, or give --labels"),
+            );
+            return Err(problems);
+        }
+        let mut kept = Self { reasons, ..Self::default() };
+        for (row, at) in self.rows.chunks_exact(COUNT).zip(0..) {
+            let reason = self.reason(at).unwrap_or_default();
+            if let Ok(label) = kept.reasons.binary_search_by(|known| known.as_str().cmp(reason)) {
+                kept.rows.extend_from_slice(row);
+                kept.labels.push(label as u16);
+            }
+        }
+        Ok((kept, missing))
+    }
+}

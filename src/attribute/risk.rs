@@ -1,0 +1,439 @@
+//! Acceptance that keeps a risk budget.
+//!
+//! The promise: with probability `assurance`, at most `max_false` of what the machine accepts is
+//! wrong. From decided data (guess, confidence, right or wrong) it looks for the lowest confidence
+//! whose acceptances keep the budget, by testing hypotheses "at this threshold the budget is
+//! broken" with the exact binomial tail (Clopper and Pearson, Biometrika 26, 1934).
+//!
+//! Trying many thresholds must not use the assurance up. A fixed grid is walked from strict to
+//! lax at the full level and ends at the first threshold that is not proven (fixed-sequence
+//! testing: Angelopoulos, Bates, Candès, Jordan and Lei, "Learn then test", arXiv:2110.01052,
+//! section 2). The walk begins at the strictest threshold above which there are decisions enough
+//! to prove anything: a rule about counts of guesses, never about which of them are right. Given
+//! such a start, wrong guesses are at least as many as the binomial expects wherever risk does not
+//! fall with confidence, so the level holds; where it does fall, the start could shift them by a
+//! fraction of one decision, which no proof here covers and the tests look for. Several fixed
+//! starts that share the error need no such argument and were tried: four of them ask for half as
+//! many decisions again before they prove anything, and accepted next to nothing of calibrated
+//! guesses. (They are better in one world: where the surest guesses are the worst, one walk ends
+//! at once.) Reasons with plenty of decisions get thresholds of their own, the others are judged
+//! together, and all of them share the error (Bonferroni), so the whole promise holds at once.
+//!
+//! What is accepted later is sampled ([`is_audited`]) and checked blind. [`AuditCheck`] watches
+//! these checks with an e-process, whose verdict stays valid however often one looks.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use statrs::function::beta::beta_reg;
+
+use crate::diagnostic::Problem;
+
+/// The laxest threshold that is tried.
+const LAXEST: f64 = 0.05;
+/// The distance of neighboring thresholds below 0.99; above it a fifth of that.
+const STEP: f64 = 0.005;
+/// A group gets a threshold of its own when it has so many times the decisions that would prove
+/// the budget if none were wrong: with fewer, sharing the error costs more than it brings.
+const PLENTY: u64 = 16;
+/// The first test of a walk asks for at most so many times that number.
+const FIRST_TEST: u64 = 4;
+/// The most decisions that are ever asked for; beyond it the budget is out of reach.
+const MAX_NEEDED: u64 = 100_000_000;
+
+/// How much may be wrong, and how surely no more.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// The share of acceptances that may be wrong, above 0 and below 1.
+    pub max_false: f64,
+    /// The probability with which it is not more, above 0 and below 1.
+    pub assurance: f64,
+}
+
+impl Budget {
+    /// A budget of these shares (0.005 is 0.5 %).
+    ///
+    /// # Errors
+    /// `risk-budget` when one of them is not between 0 and 1.
+    pub fn new(max_false: f64, assurance: f64) -> Result<Self, Problem> {
+        let open = |value: f64| value > 0.0 && value < 1.0;
+        if open(max_false) && open(assurance) {
+            return Ok(Self { max_false, assurance });
+        }
+        Err(Problem::usage(
+            "risk-budget",
+            "max_false and assurance must be more than 0 % and less than 100 %",
+        )
+        .help("for example max_false: 0.5%, assurance: 95%"))
+    }
+}
+
+/// A guess on which people have decided.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decided<'a> {
+    /// What shares a threshold: the model's guess (`FX_VARIANCE`), or a rule (`RULE:rounding`).
+    pub group: &'a str,
+    /// How sure the machine was.
+    pub confidence: f64,
+    /// Whether people gave the same reason.
+    pub right: bool,
+}
+
+/// Why a group has no threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shortage {
+    /// So many more decisions are needed, if none of them is wrong.
+    Decisions(u64),
+    /// More decisions would not help: too many are wrong at every threshold.
+    TooManyWrong,
+}
+
+/// What is accepted of one group, and on which evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Accepted from this confidence on; nothing when there is none.
+    pub threshold: Option<f64>,
+    /// Decisions at or above the threshold; when there is none, those above the strictest
+    /// threshold that was tried, or all.
+    pub decided: u64,
+    /// How many of them were wrong.
+    pub wrong: u64,
+    /// The largest false-acceptance rate that this evidence allows at the group's level.
+    pub upper: f64,
+    /// The probability of error that the group's test was given.
+    pub level: f64,
+    /// Why there is no threshold.
+    pub shortage: Option<Shortage>,
+}
+
+/// What the machine may accept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// The promise.
+    pub budget: Budget,
+    /// Groups with enough decisions for a threshold of their own.
+    pub groups: BTreeMap<String, Bound>,
+    /// The groups that are judged together.
+    pub together: Vec<String>,
+    /// Their common bound.
+    pub others: Bound,
+}
+
+impl Policy {
+    /// Chooses thresholds from decided data.
+    pub fn choose(decided: &[Decided<'_>], budget: Budget) -> Self {
+        let mut by_group: BTreeMap<&str, Vec<(f64, bool)>> = BTreeMap::new();
+        for item in decided.iter().filter(|item| !item.confidence.is_nan()) {
+            by_group.entry(item.group).or_default().push((item.confidence, item.right));
+        }
+        let mut ranked: Vec<_> = by_group.into_iter().collect();
+        ranked.sort_by_key(|(group, items)| (std::cmp::Reverse(items.len()), *group));
+        // As many groups of their own as have plenty of decisions, plus one for the rest.
+        let error = 1.0 - budget.assurance;
+        let level = |own: usize| error / (own + usize::from(own < ranked.len())).max(1) as f64;
+        let has_plenty = |own: usize| {
+            let needed = needed(0, budget.max_false, level(own));
+            ranked.get(own - 1).is_some_and(|(_, items)| items.len() as u64 >= PLENTY * needed)
+        };
+        let own = (1..=ranked.len()).rev().find(|own| has_plenty(*own)).unwrap_or(0);
+        let level = level(own);
+        let (own, rest) = ranked.split_at(own);
+        let pooled: Vec<(f64, bool)> = rest.iter().flat_map(|(_, items)| items).copied().collect();
+        Self {
+            budget,
+            groups: own
+                .iter()
+                .map(|(group, items)| ((*group).to_owned(), bound(items, budget.max_false, level)))
+                .collect(),
+            together: rest.iter().map(|(group, _)| (*group).to_owned()).collect(),
+            others: bound(&pooled, budget.max_false, level),
+        }
+    }
+
+    /// The bound that decides about a group. A group nobody ever decided on has none.
+    pub fn bound_of(&self, group: &str) -> Option<&Bound> {
+        self.groups
+            .get(group)
+            .or_else(|| self.together.iter().any(|name| name == group).then_some(&self.others))
+    }
+
+    /// Whether the machine may accept this guess.
+    pub fn accepts(&self, group: &str, confidence: f64) -> bool {
+        self.bound_of(group)
+            .and_then(|bound| bound.threshold)
+            .is_some_and(|threshold| confidence >= threshold)
+    }
+}
+
+/// The grid, strict to lax.
+fn thresholds() -> impl Iterator<Item = f64> {
+    let fine = (1..10u32).map(|step| 1.0 - f64::from(step) * STEP / 5.0);
+    let steps = ((0.99 - LAXEST) / STEP).round() as u32;
+    fine.chain((0..=steps).map(|step| 0.99 - f64::from(step) * STEP))
+}
+
+fn bound(items: &[(f64, bool)], max_false: f64, level: f64) -> Bound {
+    let mut ranked = items.to_vec();
+    ranked.sort_by(|left, right| right.0.total_cmp(&left.0));
+    let wrong_before: Vec<u64> = std::iter::once(0)
+        .chain(ranked.iter().scan(0, |wrong, (_, right)| {
+            *wrong += u64::from(!right);
+            Some(*wrong)
+        }))
+        .collect();
+    let at = |threshold: f64| {
+        let count = ranked.partition_point(|(confidence, _)| *confidence >= threshold);
+        (count as u64, wrong_before.get(count).copied().unwrap_or_default())
+    };
+    // The first test sees at least what proves the budget when nothing is wrong, and where there
+    // is more data, more of it: a single wrong decision should not end the walk.
+    let least = needed(0, max_false, level);
+    let first = (items.len() as u64 / 16).clamp(least, FIRST_TEST * least);
+    let start = thresholds().find(|threshold| at(*threshold).0 >= first);
+    let lowest = start.and_then(|start| {
+        thresholds()
+            .skip_while(|threshold| *threshold > start)
+            .take_while(|threshold| {
+                let (count, wrong) = at(*threshold);
+                tail(wrong, count, max_false) <= level
+            })
+            .last()
+    });
+    let (decided, wrong) = at(lowest.or(start).unwrap_or(f64::NEG_INFINITY));
+    let shortage = lowest.is_none().then(|| {
+        // At the rate seen so far, the budget must be within reach at all.
+        if wrong == 0 || (wrong as f64) < max_false * decided as f64 {
+            let missing = needed(wrong, max_false, level).saturating_sub(decided);
+            Shortage::Decisions(missing.max(1))
+        } else {
+            Shortage::TooManyWrong
+        }
+    });
+    let upper = upper_bound(wrong, decided, level);
+    Bound { threshold: lowest, decided, wrong, upper, level, shortage }
+}
+
+/// P(X ≤ `wrong`) for X binomial with `count` trials of probability `rate`.
+fn tail(wrong: u64, count: u64, rate: f64) -> f64 {
+    if wrong >= count {
+        return 1.0;
+    }
+    beta_reg((count - wrong) as f64, wrong as f64 + 1.0, 1.0 - rate)
+}
+
+/// The fewest decisions of which `wrong` may be wrong to prove `max_false` at this level.
+fn needed(wrong: u64, max_false: f64, level: f64) -> u64 {
+    let (mut low, mut high) = (wrong, wrong + 1);
+    while tail(wrong, high, max_false) > level {
+        if high >= MAX_NEEDED {
+            return MAX_NEEDED;
+        }
+        (low, high) = (high, high * 2);
+    }
+    while low + 1 < high {
+        let middle = u64::midpoint(low, high);
+        if tail(wrong, middle, max_false) > level { low = middle } else { high = middle }
+    }
+    high
+}
+
+/// Clopper and Pearson's upper bound: the rate at which so few wrong ones have probability
+/// `level`.
+pub fn upper_bound(wrong: u64, count: u64, level: f64) -> f64 {
+    bisect(|rate| tail(wrong, count, rate) > level)
+}
+
+/// Clopper and Pearson's lower bound: the rate at which so many wrong ones have probability
+/// `level`.
+pub fn lower_bound(wrong: u64, count: u64, level: f64) -> f64 {
+    if wrong == 0 { 0.0 } else { bisect(|rate| 1.0 - tail(wrong - 1, count, rate) < level) }
+}
+
+/// The rate up to which `below` holds.
+fn bisect(below: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if below(middle) { low = middle } else { high = middle }
+    }
+    high
+}
+
+/// Whether an accepted difference goes to review as a blind check: a fixed share of them, told by
+/// their number alone, so that repeating a run asks for the same ones and nobody can choose.
+pub fn is_audited(counter: u64, seed: u64, share: f64) -> bool {
+    fastrand::Rng::with_seed(seed ^ counter.wrapping_mul(0x9e37_79b9_7f4a_7c15)).f64() < share
+}
+
+/// Blind checks of accepted differences, and whether they break the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditCheck {
+    /// How many were checked.
+    pub checked: u64,
+    /// How many of them were wrong.
+    pub wrong: u64,
+    /// The evidence against the budget: how much likelier the checks are if it is broken.
+    pub evidence: f64,
+    /// At least this share is wrong, with the budget's assurance, seen at this one moment.
+    pub lower: f64,
+    /// The budget is broken: automatic acceptance must stop.
+    pub broken: bool,
+}
+
+impl AuditCheck {
+    /// Judges so many checks. It may be asked after every check: if the budget is kept, the
+    /// probability of *ever* being called broken is at most 1 − assurance.
+    ///
+    /// The evidence is the likelihood of the checks under an even mixture of larger rates, over
+    /// their likelihood at `max_false`. While the rate is at most that, it is a supermartingale,
+    /// and Ville's inequality bounds how often it reaches 1 / (1 − assurance) (Robbins,
+    /// "Statistical methods related to the law of the iterated logarithm", 1970).
+    pub fn of(checked: u64, wrong: u64, budget: Budget) -> Self {
+        const RATES: u32 = 64;
+        let wrong = wrong.min(checked);
+        let null = budget.max_false;
+        let evidence = (1..=RATES)
+            .map(|at| {
+                // Spread over the logarithm of the rate, from just above the budget to 1.
+                let rate = null.powf(1.0 - f64::from(at) / f64::from(RATES + 1));
+                let each = wrong as f64 * (rate / null).ln()
+                    + (checked - wrong) as f64 * ((1.0 - rate) / (1.0 - null)).ln();
+                each.exp()
+            })
+            .sum::<f64>()
+            / f64::from(RATES);
+        let error = 1.0 - budget.assurance;
+        let lower = lower_bound(wrong, checked, error);
+        Self { checked, wrong, evidence, lower, broken: evidence * error >= 1.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget() -> Budget {
+        Budget::new(0.02, 0.95).unwrap()
+    }
+
+    /// How risky a guess of a group and confidence is, in a world that we make.
+    type World = fn(group: usize, confidence: f64) -> f64;
+
+    fn draw(random: &mut fastrand::Rng, world: World) -> (usize, f64, bool) {
+        let group = [0, 0, 0, 0, 1, 1, 2][random.usize(..7)];
+        let confidence = 1.0 - random.f64() * random.f64();
+        (group, confidence, random.f64() >= world(group, confidence))
+    }
+
+    const GROUPS: [&str; 3] = ["FX", "TIMING", "RARE"];
+
+    /// How many of 200 resamples break the promise, judged by the worlds' true rates, and how
+    /// much the policies accept.
+    fn broken_promises(world: World, decided: usize) -> (u32, f64) {
+        let mut random = fastrand::Rng::with_seed(7);
+        let population: Vec<_> = (0..5_000).map(|_| draw(&mut random, world)).collect();
+        let (mut broken, mut coverage) = (0, 0.0);
+        for _ in 0..200 {
+            let sample: Vec<_> = (0..decided)
+                .map(|_| draw(&mut random, world))
+                .map(|(group, confidence, right)| Decided {
+                    group: GROUPS[group],
+                    confidence,
+                    right,
+                })
+                .collect();
+            let policy = Policy::choose(&sample, budget());
+            let accepted: Vec<f64> = population
+                .iter()
+                .filter(|(group, confidence, _)| policy.accepts(GROUPS[*group], *confidence))
+                .map(|(group, confidence, _)| world(*group, *confidence))
+                .collect();
+            let wrong: f64 = accepted.iter().sum();
+            broken += u32::from(wrong > budget().max_false * accepted.len() as f64);
+            coverage += accepted.len() as f64 / population.len() as f64 / 200.0;
+        }
+        (broken, coverage)
+    }
+
+    #[test]
+    fn the_promise_is_kept_in_worlds_kind_and_unkind() {
+        let worlds: [(&str, World); 6] = [
+            ("calibrated", |_, confidence| 1.0 - confidence),
+            ("overconfident", |_, confidence| (3.0 * (1.0 - confidence)).min(1.0)),
+            (
+                "one group is bad",
+                |group, confidence| if group == 1 { 0.3 } else { (1.0 - confidence) / 4.0 },
+            ),
+            (
+                "the surest are the worst",
+                |_, confidence| if confidence > 0.97 { 0.03 } else { 0.005 },
+            ),
+            // Here every acceptance breaks the promise, and there is least to tell it by.
+            ("just over the budget", |_, _| 0.0205),
+            (
+                "the surest are just over",
+                |_, confidence| if confidence > 0.97 { 0.0205 } else { 0.02 },
+            ),
+        ];
+        for (name, world) in worlds {
+            for decided in [1_500, 8_000] {
+                let (broken, _) = broken_promises(world, decided);
+                assert!(broken <= 10, "{name}: {broken} of 200 broken");
+            }
+        }
+        // A promise could be kept by accepting nothing; it must not be.
+        assert!(broken_promises(|_, confidence| (1.0 - confidence) / 10.0, 8_000).1 > 0.7);
+    }
+
+    #[test]
+    fn too_little_data_accepts_nothing_and_says_how_much_is_missing() {
+        let items = vec![Decided { group: "FX", confidence: 0.999, right: true }; 100];
+        let policy = Policy::choose(&items, budget());
+        assert!(!policy.accepts("FX", 1.0));
+        // ln(0.05) / ln(0.98) = 148.3.
+        assert_eq!(policy.others.shortage, Some(Shortage::Decisions(49)));
+        let enough = vec![items[0]; 149];
+        let policy = Policy::choose(&enough, budget());
+        assert!(policy.accepts("FX", 0.99) && policy.others.upper <= 0.02);
+        let plenty = vec![items[0]; 2_400];
+        assert!(Policy::choose(&plenty, budget()).groups["FX"].threshold.is_some());
+        assert!(!policy.accepts("NEVER_SEEN", 1.0));
+        let wrong = vec![Decided { right: false, ..items[0] }; 500];
+        assert_eq!(Policy::choose(&wrong, budget()).others.shortage, Some(Shortage::TooManyWrong));
+        assert_eq!(
+            Policy::choose(&[], budget()).others.shortage,
+            Some(Shortage::Decisions(149)),
+            "no data at all"
+        );
+    }
+
+    #[test]
+    fn bounds_are_those_of_published_tables() {
+        // Clopper–Pearson 95 % two-sided for 5 of 50: 0.0333 to 0.2181.
+        assert!((lower_bound(5, 50, 0.025) - 0.0333).abs() < 1e-4);
+        assert!((upper_bound(5, 50, 0.025) - 0.2181).abs() < 1e-4);
+        // The rule of three.
+        assert!((upper_bound(0, 300, 0.05) - 0.00994).abs() < 1e-4);
+        assert_eq!((upper_bound(3, 3, 0.05), lower_bound(0, 9, 0.05)), (1.0, 0.0));
+        assert!(Budget::new(0.0, 0.95).is_err() && Budget::new(0.01, 1.0).is_err());
+    }
+
+    #[test]
+    fn audits_notice_a_broken_budget_and_rarely_cry_wolf() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut ever_broken = |rate: f64, checks: u64| {
+            let mut wrong = 0;
+            (1..=checks).any(|checked| {
+                wrong += u64::from(random.f64() < rate);
+                AuditCheck::of(checked, wrong, budget()).broken
+            })
+        };
+        let false_alarms = (0..200).filter(|_| ever_broken(0.02, 1_000)).count();
+        assert!(false_alarms <= 10, "{false_alarms} of 200");
+        let noticed = (0..200).filter(|_| ever_broken(0.06, 1_000)).count();
+        assert!(noticed >= 195, "{noticed} of 200");
+        let audited = (0..20_000).filter(|counter| is_audited(*counter, 1, 0.05)).count();
+        assert!((900..1_100).contains(&audited), "{audited}");
+    }
+}
