@@ -2,7 +2,7 @@
 //! whether there is one. Every guess is tried by reading the file that way.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -106,11 +106,10 @@ impl FileForm {
     pub fn of(path: &Path, profiler: &mut Profiler) -> Result<Self, Problem> {
         let sample = read_sample(path, LOOKED_AT)?;
         let (encoding, text) = encoding_of(&sample);
-        let comments = COMMENTS.into_iter().filter(|mark| {
-            text.lines().skip(1).any(|line| line.starts_with(*mark))
-        });
-        let comments: Vec<Option<char>> =
-            std::iter::once(None).chain(comments.map(Some)).collect();
+        let comments = COMMENTS
+            .into_iter()
+            .filter(|mark| text.lines().skip(1).any(|line| line.starts_with(*mark)));
+        let comments: Vec<Option<char>> = std::iter::once(None).chain(comments.map(Some)).collect();
         let quotes: &[char] = if text.contains('\'') { &['"', '\''] } else { &['"'] };
         let mut best: Option<(f64, Self, Records)> = None;
         for delimiter in DELIMITERS {
@@ -206,7 +205,8 @@ impl FileForm {
         for (at, name) in head.iter().enumerate() {
             let name = name.trim();
             let cells = body.iter().filter_map(|row| row.get(at)).map(String::as_str);
-            repeated += u32::from(!name.is_empty() && cells.clone().any(|cell| cell.trim() == name));
+            repeated +=
+                u32::from(!name.is_empty() && cells.clone().any(|cell| cell.trim() == name));
             let profile = profiler.profile(cells)?;
             if profile.reading.kind == Kind::Text || name.is_empty() {
                 continue;
@@ -295,8 +295,6 @@ pub fn percent(share: f64) -> String {
 
 /// The rows of a file.
 pub struct FileRows {
-    /// The file.
-    pub path: PathBuf,
     /// How it is read.
     pub plan: SourcePlan,
 }
@@ -369,7 +367,8 @@ mod tests {
 
     #[test]
     fn a_preamble_and_comments_are_no_table() {
-        let form = form(b"Statement\nMade: today; by me\n\nid;day;x\n1;2;3\n# page 2\n4;5;6\n7;8;9\n");
+        let form =
+            form(b"Statement\nMade: today; by me\n\nid;day;x\n1;2;3\n# page 2\n4;5;6\n7;8;9\n");
         assert_eq!((form.delimiter.value, form.skip_rows.value), (';', 3));
         assert_eq!(form.comment.unwrap().value, '#');
         assert!(form.header.value);

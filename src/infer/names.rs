@@ -105,7 +105,8 @@ pub fn names_an_identifier(name: &str) -> bool {
 
 /// Whether a name says that its column measures something.
 pub fn names_a_measure(name: &str) -> bool {
-    let measures = ["amount", "price", "quantity", "fee", "value", "balance", "interest", "accrued"];
+    let measures =
+        ["amount", "price", "quantity", "fee", "value", "balance", "interest", "accrued"];
     words(name).iter().any(|word| measures.contains(&word.as_str()))
 }
 

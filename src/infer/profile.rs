@@ -119,8 +119,7 @@ impl Profiler {
             return Ok(profile);
         }
         let with_zeros = values.iter().filter(|(text, _)| has_leading_zero(text));
-        profile.leading_zeros =
-            ratio(with_zeros.map(|(_, count)| count).sum(), all) > 0.02;
+        profile.leading_zeros = ratio(with_zeros.map(|(_, count)| count).sum(), all) > 0.02;
         let scores = self.scores(values)?;
         let most = |are: fn(Kind) -> bool| {
             let those = scores.iter().filter(|(reading, _)| are(reading.kind));
@@ -147,7 +146,7 @@ impl Profiler {
         let Some((first, rest)) = best.split_first() else { return Ok(profile) };
         profile.reading = first.0.clone();
         let (same, different): (Vec<_>, Vec<_>) =
-            rest.iter().partition(|(_, score)| score.results == first.1.results);
+            rest.iter().copied().partition(|(_, score)| score.results == first.1.results);
         profile.alternatives = different.iter().map(|(reading, _)| reading.clone()).collect();
         if is_time {
             return Ok(profile);

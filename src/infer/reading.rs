@@ -1,6 +1,7 @@
 //! How the cells of a column may be read: every type and format worth trying, tried by the very
 //! normalizer that a run uses, so that what is guessed here is what is read later.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,6 +72,37 @@ impl NumberStyle {
         };
         // The separators above are all accepted; a test resolves each.
         spec.resolve().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for NumberStyle {
+    /// As `recon.yaml` has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if self.decimal != '.' {
+            parts.push(format!("decimal: \"{}\"", self.decimal));
+        }
+        if let Some(thousands) = self.thousands {
+            // Spaces that look like any other are told by their code.
+            parts.push(match thousands {
+                '\u{a0}' | '\u{202f}' => {
+                    format!("thousands: \"\\u{:04X}\"", u32::from(thousands))
+                }
+                plain => format!("thousands: \"{plain}\""),
+            });
+        }
+        let negative: Vec<&str> =
+            [(self.parentheses, "parentheses"), (self.trailing_minus, "trailing_minus")]
+                .into_iter()
+                .filter_map(|(is_used, name)| is_used.then_some(name))
+                .collect();
+        if !negative.is_empty() {
+            parts.push(format!("negative: [{}]", negative.join(", ")));
+        }
+        if parts.is_empty() {
+            return f.write_str("{ decimal: \".\" }");
+        }
+        write!(f, "{{ {} }}", parts.join(", "))
     }
 }
 
