@@ -8,3 +8,14 @@ pub mod tls;
 pub mod url;
 
 pub use url::{PostgresUrl, StoreUrl};
+
+/// The name of this host, for people.
+pub fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"))
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "this host".to_owned())
+}

@@ -50,13 +50,13 @@ CREATE TABLE reject_rows (
 -- Every view over compact rows ends in an arm without rows. An arm without FROM keeps SQLite from
 -- flattening the view into the query around it, so that a join on an id, which no index knows,
 -- builds an index once instead of comparing every row with every row; conditions on run_id still
--- reach into the view.
+-- reach into the view. CROSS JOIN keeps the runs outside and their rows, found by a range, inside.
 CREATE VIEW rejected_rows
     (rejected_row_id, run_id, side, line, code, text, message, key) AS
 SELECT substr(r.run_id, 1, 24) || printf('%012x', x.id & 68719476735),
        r.run_id, x.side, x.line, x.code, x.text, x.message, x.key
 FROM recon_runs r
-JOIN reject_rows x ON x.id BETWEEN r.run_no << 36 AND (r.run_no << 36) + 68719476735
+CROSS JOIN reject_rows x ON x.id BETWEEN r.run_no << 36 AND (r.run_no << 36) + 68719476735
 WHERE r.stage IS NOT NULL
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE 0;

@@ -83,7 +83,7 @@ FROM (
            x.line_a, x.offset_a, x.line_b, x.offset_b, x.partner_rejected,
            k.id IS NOT NULL AS is_break, k.gate
     FROM recon_runs r
-    JOIN record_rows x ON x.id BETWEEN r.run_no << 36 AND (r.run_no << 36) + 68719476735
+    CROSS JOIN record_rows x ON x.id BETWEEN r.run_no << 36 AND (r.run_no << 36) + 68719476735
     LEFT JOIN break_rows k ON k.id = x.id
     WHERE r.stage IS NOT NULL
       AND (r.keep_all = 1 OR r.stage = 'INGESTED' OR k.id IS NOT NULL)

@@ -55,7 +55,7 @@ SELECT
     d.id & 68719476735,
     d.record & 68719476735
 FROM recon_runs r
-JOIN difference_rows d ON d.id BETWEEN r.run_no << 36 AND (r.run_no << 36) + 68719476735
+CROSS JOIN difference_rows d ON d.id BETWEEN r.run_no << 36 AND (r.run_no << 36) + 68719476735
 WHERE r.stage IN ('COMPARED', 'ATTRIBUTED')
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE 0;
@@ -79,7 +79,7 @@ SELECT
     d.explanation,
     d.id & 68719476735
 FROM recon_runs r
-JOIN difference_rows d ON d.id BETWEEN r.run_no << 36 AND (r.run_no << 36) + 68719476735
+CROSS JOIN difference_rows d ON d.id BETWEEN r.run_no << 36 AND (r.run_no << 36) + 68719476735
 LEFT JOIN assigners w ON w.assigner_id = d.assigner_id
 WHERE r.stage = 'ATTRIBUTED'
 UNION ALL

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::heuristic::{Decision, Rules, RulesPlan};
 use crate::domain::row::push_cell;
 use crate::domain::{
-    Cell, Cells, Date, Decimal, DiffType, DifferenceContext, Field, FieldRef, Instant, Kind, Layout,
-    Severity, Written,
+    Cell, Cells, Date, Decimal, DiffType, DifferenceContext, Field, FieldRef, Instant, Kind,
+    Layout, Severity, Written,
 };
 use crate::script::{NormalizeScript, ScriptSource};
 
@@ -130,11 +130,10 @@ pub fn run(
 ) -> Vec<CaseResult> {
     let mut results = Vec::with_capacity(spec.normalize.len() + spec.attribute.len());
     if !spec.normalize.is_empty() {
-        let mut script = normalize
-            .ok_or_else(|| "there is no script in `rules.normalize`".to_owned())
-            .and_then(|source| {
-                NormalizeScript::compile(source).map_err(|problem| problem.to_string())
-            });
+        let mut script =
+            normalize.ok_or_else(|| "there is no script in `rules.normalize`".to_owned()).and_then(
+                |source| NormalizeScript::compile(source).map_err(|problem| problem.to_string()),
+            );
         results.extend(spec.normalize.iter().map(|case| case.run(script.as_mut())));
     }
     if !spec.attribute.is_empty() {
@@ -308,10 +307,7 @@ fn parse(kind: Kind, text: Option<&str>) -> Cell<'_> {
 
 impl DifferenceCase {
     /// Builds the difference and shows it to `look`; the error says what is wrong with the case.
-    fn with_context<T>(
-        &self,
-        look: impl FnOnce(&DifferenceContext<'_>) -> T,
-    ) -> Result<T, String> {
+    fn with_context<T>(&self, look: impl FnOnce(&DifferenceContext<'_>) -> T) -> Result<T, String> {
         let field = self.field.as_deref().filter(|name| *name != FieldRef::ENTIRE_RECORD);
         let diff_type = match &self.diff_type {
             Some(name) => DiffType::from_name(name)

@@ -25,11 +25,13 @@ pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problem
     let store = context.store(Some(&prepared.loaded))?;
     let run = context.which_run(&*store, arguments.which.run, Some(&prepared.plan.job))?;
     if !arguments.again && pipeline::rules_changed(&prepared.plan, &run) {
-        context.console.problem(&Problem::warning(
-            "rules-changed",
-            format!("the rules have changed since run {} was attributed", run.id),
-        )
-        .help("decide again what no person has touched: `recon attribute --again`"));
+        context.console.problem(
+            &Problem::warning(
+                "rules-changed",
+                format!("the rules have changed since run {} was attributed", run.id),
+            )
+            .help("decide again what no person has touched: `recon attribute --again`"),
+        );
     }
     let session = context.session(&*store, arguments.finish.lock_timeout);
     let finished = pipeline::attribute(session, &prepared.plan, &run, arguments.again)?;

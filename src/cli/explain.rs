@@ -46,7 +46,8 @@ fn shown(value: Option<&str>) -> String {
 fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
     // Writing into a String can't fail.
     let gate = explanation.gate.map_or("not attributed yet", |gate| gate.name());
-    let _ = writeln!(out, "{}  {}", paint.strong(shown(Some(&explanation.reference))), paint.dim(gate));
+    let _ =
+        writeln!(out, "{}  {}", paint.strong(shown(Some(&explanation.reference))), paint.dim(gate));
     let _ = writeln!(out, "  record {}", explanation.record_id);
     for side in Side::BOTH {
         match &explanation.sides[side] {

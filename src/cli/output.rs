@@ -92,7 +92,12 @@ impl Console {
         io::stdout().is_terminal()
     }
 
-    /// The progress of the work at hand; see [`Bars::listen`] for signals.
+    /// Listens to Ctrl-C and SIGTERM from now on; see [`Bars::listen`].
+    pub fn listen(&self) -> Result<(), Problem> {
+        self.bars.listen(self.talk.quiet || self.talk.log_format == LogFormat::Json)
+    }
+
+    /// The progress of the work at hand, and whether somebody asked to stop.
     pub const fn progress(&self) -> &Bars {
         &self.bars
     }

@@ -31,8 +31,7 @@ fn list(context: &Context, arguments: &RunsList) -> Result<u8, Problems> {
         context.json(&json!({ "runs": runs }))?;
         return Ok(0);
     }
-    let look =
-        Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
+    let look = Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
     context.console.result(|out| {
         let mut sink = answer(AnswerFormat::Table, out, look);
         table::runs(&runs, &mut *sink)?;

@@ -14,8 +14,7 @@ pub fn run(context: &Context, arguments: &Sql) -> Result<u8, Problems> {
     } else {
         AnswerFormat::Table
     });
-    let look =
-        Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
+    let look = Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
     context.console.result(|out| {
         let mut sink = answer(format, out, look);
         store.query(&arguments.statement, &mut *sink)?;

@@ -41,7 +41,8 @@ pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
     } else {
         let mut text = String::new();
         for case in &failed {
-            text += &format!("FAILED {}: expected {}, got {}\n", case.name, case.expected, case.got);
+            text +=
+                &format!("FAILED {}: expected {}, got {}\n", case.name, case.expected, case.got);
         }
         text += &format!("{} passed, {} failed\n", results.len() - failed.len(), failed.len());
         context.console.say(&text)?;

@@ -24,7 +24,9 @@ pub fn man(context: &Context, arguments: &Man) -> Result<u8, Problems> {
     match &arguments.output {
         None => {
             let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
-            rendered.and_then(|()| page.flush()).map_err(|error| unwritable_file("-".as_ref(), &error))?;
+            rendered
+                .and_then(|()| page.flush())
+                .map_err(|error| unwritable_file("-".as_ref(), &error))?;
             write(context, &page)?;
         }
         Some(folder) => {

@@ -18,6 +18,8 @@ pub mod settings;
 pub mod spec;
 mod storage;
 pub mod substitute;
+#[cfg(test)]
+mod tests;
 pub mod tree;
 pub mod typed;
 
@@ -94,9 +96,7 @@ pub fn load_text(
 ///
 /// # Errors
 /// Every mistake in it, in the order of their places.
-pub fn read_file<T: DeserializeOwned + JsonSchema>(
-    file: &Path,
-) -> Result<(T, Document), Problems> {
+pub fn read_file<T: DeserializeOwned + JsonSchema>(file: &Path) -> Result<(T, Document), Problems> {
     let (root, mut problems) = parse::parse(&read_text(file)?, file);
     let Some(root) = root else { return Err(sorted(problems)) };
     let document = Document { file: file.to_owned(), root };

@@ -120,8 +120,10 @@ impl<'a> Builder<'a> {
                     value: text.into_owned(),
                     plain: style == ScalarStyle::Plain && !text_wanted,
                 };
-                let node =
-                    Node { content: Content::Scalar(scalar), spot: self.spot(span.start, span.end) };
+                let node = Node {
+                    content: Content::Scalar(scalar),
+                    spot: self.spot(span.start, span.end),
+                };
                 self.nodes += 1;
                 self.finish(Measured { node, nodes: 1, height: 1 }, anchor, span)
             }
@@ -303,7 +305,10 @@ fn in_plain_words(info: &str, line: &str) -> (String, Option<&'static str>) {
         ("this `{` is not closed, or a comma is missing".to_owned(), None)
     } else if info.contains("flow sequence") {
         ("this `[` is not closed, or a comma is missing".to_owned(), None)
-    } else if info.contains("mapping values are not allowed") {
+    } else if info.contains("illegal placement of ':'") {
+        let message = "a `:` stands where no key can be";
+        (message.to_owned(), Some("is a `[`, a `{` or a quote in the lines above not closed?"))
+    } else if info.contains("mapping values are not allowed") && line.matches(": ").count() > 1 {
         let message = "a `: ` stands where no key can be";
         (message.to_owned(), Some("put a value that contains `: ` in quotes"))
     } else if info.contains("simple key") {
@@ -312,6 +317,7 @@ fn in_plain_words(info: &str, line: &str) -> (String, Option<&'static str>) {
     } else if info.contains("block mapping")
         || info.contains("block collection")
         || info.contains("indent")
+        || info.contains("mapping values are not allowed")
         || info.contains("document start")
         || info.contains("document-start")
     {
@@ -321,4 +327,68 @@ fn in_plain_words(info: &str, line: &str) -> (String, Option<&'static str>) {
         (format!("this is not valid YAML: {info}"), None)
     };
     (message, quote_variable.or(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::tree::{Document, path};
+
+    fn document(text: &str) -> Document {
+        let file = Path::new("recon.yaml");
+        let (root, problems) = parse(text, file);
+        assert_eq!(problems, []);
+        Document { file: file.to_owned(), root: root.unwrap() }
+    }
+
+    #[test]
+    fn keys_and_values_know_where_they_stand() {
+        let document =
+            document("\u{feff}# ä\r\nfélds: {é: 'ü x', n: }\r\nlist:\r\n  - |\r\n    text\r\n");
+        let place = document.place(&path(["félds", "é"]));
+        assert_eq!((place.line, place.column, place.text.as_str()), (2, 12, "'ü x'"));
+        let key = document.key_place(&path(["félds", "é"]));
+        assert_eq!((key.line, key.column, key.text.as_str()), (2, 9, "é"));
+        // What is not there stands where its map does.
+        let missing = document.place(&path(["félds", "other"]));
+        assert_eq!((missing.line, missing.column), (2, 1));
+        let empty = document.place(&path(["félds", "n"]));
+        assert_eq!((empty.line, empty.column, empty.text.as_str()), (2, 19, "n"));
+        let block = document.place(&["list".into(), 0.into()]);
+        assert_eq!((block.line, block.column, block.text.as_str()), (5, 5, "text"));
+    }
+
+    #[test]
+    fn an_alias_repeats_the_part_that_it_names() {
+        let document = document("a: &x {k: [1, 2]}\nb: *x\n");
+        let (a, b) = (document.find(&path(["a"])), document.find(&path(["b"])));
+        assert_eq!(a, b);
+        assert!(a.is_some_and(|node| node.entry("k").is_some()));
+    }
+
+    #[test]
+    fn only_plain_words_and_nothing_are_null() {
+        let document = document("a: null\nb: 'null'\nc: !!str null\nd:\ne: ''\nf: ~\n");
+        let null: Vec<bool> =
+            document.root.entries().iter().map(|entry| entry.value.is_null()).collect();
+        assert_eq!(null, [true, false, false, true, false, true]);
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = |levels: usize| format!("a: {}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse(&deep(MAX_DEPTH - 1), Path::new("f")).0.is_some());
+        assert!(parse(&deep(MAX_DEPTH), Path::new("f")).0.is_none());
+        assert!(parse(&deep(100_000), Path::new("f")).0.is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_has_a_tree_or_a_complaint(text in "[a-z0-9:{}\\[\\],&*!|>'\"%@`#\\- \t\n\r~$é]{0,60}") {
+            let (root, problems) = parse(&text, Path::new("f"));
+            prop_assert!(root.is_some() || !problems.is_empty());
+        }
+    }
 }

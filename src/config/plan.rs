@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::resolved::Accept;
 use super::settings::RejectedLimit;
 use super::spec::AcceptSpec;
+use super::storage::digest;
 use super::{Loaded, check_headers};
 use crate::attribute::heuristic::RulesPlan;
 use crate::attribute::{Acceptance, AttributionPlan};
@@ -157,14 +157,10 @@ impl Loaded {
                 json!({
                     "path": script.path().display().to_string(),
                     "bytes": text.len(),
-                    "sha256": hexadecimal(&Sha256::digest(text)),
+                    "sha256": digest(text),
                     "functions": functions,
                 })
             })
             .collect()
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

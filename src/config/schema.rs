@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use schemars::generate::SchemaSettings;
+use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
@@ -14,7 +15,26 @@ pub fn schema() -> Value {
 }
 
 fn generate<T: JsonSchema>() -> Schema {
-    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+    take_scalars_for_text(&mut schema);
+    schema
+}
+
+/// Scalars are taken as their text, so where a text is wanted, `0` without quotes is one.
+fn take_scalars_for_text(schema: &mut Schema) {
+    let names_its_values = schema.get("enum").is_some() || schema.get("const").is_some();
+    if let Some(types) = schema.get_mut("type").filter(|_| !names_its_values) {
+        let mut all: Vec<Value> = match types.take() {
+            Value::Array(all) => all,
+            one => vec![one],
+        };
+        let has = |name: &str| all.iter().any(|known| known == name);
+        if has("string") && !has("number") && !has("integer") {
+            all.extend(["number", "boolean"].map(Value::from));
+        }
+        *types = if let [one] = all.as_slice() { one.clone() } else { all.into() };
+    }
+    transform_subschemas(&mut take_scalars_for_text, schema);
 }
 
 /// The keys that each struct within `T` can't do without, by the name of the struct.
@@ -30,4 +50,83 @@ pub(super) fn required_keys<T: JsonSchema>() -> HashMap<String, Vec<String>> {
             (name.to_owned(), keys.map(str::to_owned).collect())
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn validator() -> jsonschema::Validator {
+        jsonschema::draft202012::new(&schema()).unwrap()
+    }
+
+    /// The file as an editor sees it: YAML's own types.
+    fn as_json(file: &Path) -> Value {
+        serde_yaml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_shipped_configurations_are_valid() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let examples = root.join("examples").read_dir().unwrap();
+        let files = examples.map(|entry| entry.unwrap().path().join("recon.yaml"));
+        let validator = validator();
+        for file in files.chain([root.join("recon.yaml")]).filter(|file| file.exists()) {
+            let errors: Vec<String> =
+                validator.iter_errors(&as_json(&file)).map(|error| error.to_string()).collect();
+            assert_eq!(errors, [""; 0], "{}", file.display());
+        }
+    }
+
+    #[test]
+    fn the_schema_refuses_what_check_refuses() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors/config");
+        let validator = validator();
+        for mistake in ["unknown_key", "missing_keys", "unknown_type", "wrong_shape", "version"] {
+            let file = root.join(mistake).join("recon.yaml");
+            assert!(!validator.is_valid(&as_json(&file)), "{mistake}");
+        }
+    }
+
+    #[test]
+    fn it_is_of_the_draft_that_editors_know_and_has_an_example() {
+        let schema = schema();
+        assert_eq!(schema["$schema"], json!("https://json-schema.org/draft/2020-12/schema"));
+        assert_eq!(schema["title"], json!("recon.yaml"));
+        let example = &schema["examples"][0];
+        assert!(validator().is_valid(example), "{example}");
+    }
+
+    #[test]
+    fn every_key_is_described() {
+        fn walk(at: &str, schema: &Value, silent: &mut Vec<String>) {
+            let entries = schema.as_object().into_iter().flatten();
+            for (key, inner) in entries {
+                if key == "properties" {
+                    for (name, property) in inner.as_object().into_iter().flatten() {
+                        // A choice with one key is described as a choice.
+                        let choice = schema
+                            .get("description")
+                            .filter(|_| inner.as_object().is_some_and(|all| all.len() == 1));
+                        if property.get("description").or(choice).is_none() {
+                            silent.push(format!("{at}.{name}"));
+                        }
+                    }
+                }
+                if key != "examples" {
+                    walk(&format!("{at}.{key}"), inner, silent);
+                }
+            }
+            for inner in schema.as_array().into_iter().flatten() {
+                walk(at, inner, silent);
+            }
+        }
+        let mut silent = Vec::new();
+        walk("", &schema(), &mut silent);
+        assert_eq!(silent, [""; 0]);
+    }
 }

@@ -56,10 +56,14 @@ mod tests {
     fn passwords_in_urls_are_gone_and_nothing_else() {
         for (text, clean) in [
             ("postgres://me:pw@db/recon", "postgres://me@db/recon"),
-            ("postgres://me:p@w/x:y@db:5432/recon?sslmode=require",
-             "postgres://me@db:5432/recon?sslmode=require"),
-            ("postgres://db/recon?user=me&password=pw&sslmode=require",
-             "postgres://db/recon?user=me&sslmode=require"),
+            (
+                "postgres://me:p@w/x:y@db:5432/recon?sslmode=require",
+                "postgres://me@db:5432/recon?sslmode=require",
+            ),
+            (
+                "postgres://db/recon?user=me&password=pw&sslmode=require",
+                "postgres://db/recon?user=me&sslmode=require",
+            ),
             ("postgres://db/recon?password=pw", "postgres://db/recon"),
             ("${STORE:-postgres://me:pw@db/recon} # x", "${STORE:-postgres://me@db/recon} # x"),
             ("sqlite:recon.db", "sqlite:recon.db"),

@@ -4,6 +4,8 @@
 //! parts that a stage owns are declared there; what is meant by them, and whether it fits
 //! together, is decided in [`check`](super::check).
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -17,7 +19,7 @@ use crate::source::ReadSpec;
 
 /// The configuration of a job of `recon`: two sources, what a record is, when its fields agree,
 /// and the reasons why they may not.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(
     title = "recon.yaml",
@@ -45,23 +47,23 @@ use crate::source::ReadSpec;
 )]
 pub struct Spec {
     /// The version of this file's format: 1.
-    #[schemars(required, extend("const" = 1))]
+    #[schemars(with = "Written<u64>", extend("const" = 1))]
     pub version: Option<Written<u64>>,
     /// The name of the job. Runs of one job and date supersede each other.
-    #[schemars(required, example = &"fx_trades_eod")]
+    #[schemars(with = "String", example = &"fx_trades_eod")]
     pub job: Option<String>,
     /// Where results are stored: `sqlite:PATH` or `postgres://user@host/database`. Default
     /// `sqlite:recon.db`.
     #[schemars(example = &"sqlite:recon.db")]
     pub store: Option<String>,
     /// The two systems' extracts.
-    #[schemars(required)]
+    #[schemars(with = "SourcesSpec")]
     pub sources: Option<SourcesSpec>,
     /// The fields by which a row of A and a row of B are known to belong together.
-    #[schemars(required, length(min = 1), example = ["transaction_id"])]
+    #[schemars(with = "Vec<String>", length(min = 1), example = ["transaction_id"])]
     pub key: Option<Vec<String>>,
     /// The canonical fields: the key's and those to compare.
-    #[schemars(required)]
+    #[schemars(with = "Named<FieldSpec>")]
     pub fields: Option<Named<FieldSpec>>,
     /// The scripts.
     pub rules: Option<RulesSpec>,
@@ -77,15 +79,22 @@ pub struct Spec {
     pub server: Option<Map<String, Value>>,
 }
 
+/// Only the name of the job: the store's URL and the server's settings may hold secrets.
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spec").field("job", &self.job).finish_non_exhaustive()
+    }
+}
+
 /// The two systems' extracts.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourcesSpec {
     /// Source A.
-    #[schemars(required)]
+    #[schemars(with = "SourceSpec")]
     pub a: Option<SourceSpec>,
     /// Source B.
-    #[schemars(required)]
+    #[schemars(with = "SourceSpec")]
     pub b: Option<SourceSpec>,
 }
 
@@ -94,13 +103,13 @@ pub struct SourcesSpec {
 #[serde(deny_unknown_fields)]
 pub struct SourceSpec {
     /// The system's name in tables and reports.
-    #[schemars(required, example = &"FRONT_OFFICE")]
+    #[schemars(with = "String", example = &"FRONT_OFFICE")]
     pub system: Option<String>,
     /// How the extract is read: one kind with its options.
-    #[schemars(required)]
+    #[schemars(with = "ReadSpec")]
     pub read: Option<ReadSpec>,
     /// Canonical field: the source's column.
-    #[schemars(required)]
+    #[schemars(with = "Named<String>")]
     pub map: Option<Named<String>>,
     /// Formats of dates and datetimes by field; they replace the field's own.
     pub formats: Option<Named<Vec<String>>>,

@@ -2,10 +2,12 @@
 //! replaced, without passwords.
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::secrets::{is_secret, without_passwords};
 use super::tree::{Content, Document, Node, path};
 use crate::diagnostic::PathStep;
+use crate::script::ScriptSource;
 
 impl Document {
     /// The whole configuration, to be stored with a run. Every scalar is its text.
@@ -14,10 +16,11 @@ impl Document {
     }
 
     /// The parts that decide what a stored record is: a run can be compared again only while these
-    /// are what they were. Two configurations with equal fingerprints make equal records of equal
+    /// are what they were, the text of the normalizing script included. Two configurations with equal fingerprints make equal records of equal
     /// sources.
-    pub fn fingerprint(&self) -> Value {
-        let part = |keys: &[PathStep]| self.find(keys).map_or(Value::Null, |node| stored(node, keys));
+    pub fn fingerprint(&self, normalize_script: Option<&ScriptSource>) -> Value {
+        let part =
+            |keys: &[PathStep]| self.find(keys).map_or(Value::Null, |node| stored(node, keys));
         let source = |side: &str| {
             let keys = ["map", "formats", "numbers", "normalize", "timezone", "filter"];
             let entries = keys.map(|key| (key.to_owned(), part(&path(["sources", side, key]))));
@@ -27,9 +30,14 @@ impl Document {
             "key": part(&path(["key"])),
             "fields": part(&path(["fields"])),
             "sources": { "a": source("a"), "b": source("b") },
-            "rules": { "normalize": part(&path(["rules", "normalize"])) },
+            "normalize_script": normalize_script.map(|script| digest(script.text())),
         })
     }
+}
+
+/// The SHA-256 of a text in hexadecimal digits.
+pub(super) fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn stored(node: &Node, at: &[PathStep]) -> Value {
@@ -91,6 +99,6 @@ mod tests {
                 "key": ["token"],
             })
         );
-        assert_eq!(document.fingerprint()["key"], json!(["token"]));
+        assert_eq!(document.fingerprint(None)["key"], json!(["token"]));
     }
 }

@@ -20,7 +20,8 @@ pub fn substitute(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<Problem> {
     let date = batch_date.to_string();
-    let lookup = |name: &str| if name == BATCH_DATE { Some(date.clone()) } else { environment(name) };
+    let lookup =
+        |name: &str| if name == BATCH_DATE { Some(date.clone()) } else { environment(name) };
     let mut problems = Vec::new();
     walk(root, &mut |node| {
         let Content::Scalar(scalar) = &mut node.content else { return };

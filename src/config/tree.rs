@@ -3,6 +3,7 @@
 //! Nothing here knows what a key means. Scalars stay text: their type is asked for later, so that
 //! `0.005` and `"0.005"` are the same exact decimal.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{PathStep, Place, Problems, SpecProblem};
@@ -100,12 +101,19 @@ impl Node {
 }
 
 /// A file and what stands in it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Document {
     /// The file, as the person named it.
     pub file: PathBuf,
     /// What stands in it.
     pub root: Node,
+}
+
+/// Only the name of the file: what stands in it may be secret.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 impl Document {

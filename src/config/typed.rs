@@ -12,8 +12,8 @@ use std::fmt::{self, Display};
 use schemars::JsonSchema;
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected,
-    IntoDeserializer, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer,
+    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -161,8 +161,11 @@ pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Problem {
     let problem = Problem::usage(code, format!("unknown {what} `{name}`"));
     match nearest(name, known.iter().copied()) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-        None if known.is_empty() => problem,
-        None => problem.help(format!("known are {}", listed(known))),
+        None => match known {
+            [] => problem,
+            [only] => problem.help(format!("only `{only}` is known")),
+            _ => problem.help(format!("known are {}", listed(known))),
+        },
     }
 }
 
@@ -188,8 +191,7 @@ struct Part<'r> {
 
 impl<'r> Part<'r> {
     fn value(&self, entry: &'r Entry) -> Self {
-        let mut path = self.path.clone();
-        path.push(PathStep::Key(entry.key.clone()));
+        let path = self.inner(&entry.key);
         Self { reader: self.reader, node: &entry.value, path, item: false }
     }
 
@@ -219,13 +221,7 @@ impl<'r> Part<'r> {
                 reader.give_up(&self.path)
             }
             Halt::Missing(key) => {
-                // Broken, or else missing: both are known already, unless the schema and the type
-                // disagree.
-                let mut inner = self.path.clone();
-                inner.push(key.into());
-                if !reader.is_broken(&inner) {
-                    self.complain_of_missing(key);
-                }
+                self.complain_of_missing(key);
                 reader.give_up(&self.path)
             }
         })
@@ -270,7 +266,13 @@ impl<'r> Part<'r> {
         let (expected, others): (Vec<&Entry>, Vec<&Entry>) =
             entries.iter().partition(|entry| known.contains(&entry.key.as_str()));
         for other in others {
-            let place = self.reader.document.key_place(&self.value(other).path);
+            // A misspelled key is one mistake: it is not missing as well.
+            if let Some(meant) = nearest(&other.key, known.iter().copied())
+                && !expected.iter().any(|entry| entry.key == meant)
+            {
+                self.reader.give_up(&self.inner(meant));
+            }
+            let place = self.reader.document.key_place(&self.inner(&other.key));
             self.reader.complain(unknown("key", &other.key, known).at(place));
         }
         for key in self.reader.required.get(name).into_iter().flatten() {
@@ -281,10 +283,18 @@ impl<'r> Part<'r> {
         visitor.visit_map(self.map(expected))
     }
 
+    fn inner(&self, key: &str) -> Path {
+        let mut path = self.path.clone();
+        path.push(key.into());
+        path
+    }
+
+    /// Says that a required key is missing, unless something is known to be wrong with it.
     fn complain_of_missing(&self, key: &str) {
-        let document = self.reader.document;
-        let mut inner = self.path.clone();
-        inner.push(key.into());
+        let (document, inner) = (self.reader.document, self.inner(key));
+        if self.reader.is_broken(&inner) {
+            return;
+        }
         let (message, place) = if document.find(&inner).is_some() {
             (format!("the key `{key}` has no value"), document.key_place(&inner))
         } else {
@@ -446,7 +456,10 @@ struct Entries<'r> {
 impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = Halt;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Halt> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Halt> {
         self.value = self.entries.next();
         let Some(entry) = self.value else { return Ok(None) };
         let key: StrDeserializer<'_, Halt> = entry.key.as_str().into_deserializer();
@@ -524,4 +537,3 @@ impl<'de> VariantAccess<'de> for Settings<'_> {
         self.needed()?.deserialize_struct("", known, visitor)
     }
 }
-

@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::password_file::{self, Login};
 use super::url::SslMode;
-use super::{PostgresUrl, tls};
+use super::{PostgresUrl, host_name, tls};
 use crate::diagnostic::Problem;
 
 /// A pool of connections whose search path is the schema `recon`.
@@ -21,6 +21,9 @@ pub type PostgresPool = r2d2::Pool<PostgresConnectionManager<MakeRustlsConnect>>
 const SETTINGS: &str = "SET search_path = recon; SET TIME ZONE 'UTC'; \
      SET client_min_messages = warning; SET idle_in_transaction_session_timeout = 0; \
      SET statement_timeout = 0";
+
+const LOGIN_HELP: &str =
+    "give user and password in ~/.pgpass, by PGPASSWORD, or in the store's URL";
 
 /// Makes connections to one database.
 #[derive(Clone)]
@@ -49,8 +52,7 @@ impl Connector {
             None => match password_file::path(variable) {
                 Some(path) => {
                     let host = if url.host.starts_with('/') { "localhost" } else { &url.host };
-                    let login =
-                        Login { host, port: url.port, database: &database, user: &user };
+                    let login = Login { host, port: url.port, database: &database, user: &user };
                     password_file::password(&path, login)?
                 }
                 None => None,
@@ -127,36 +129,34 @@ fn application_name() -> &'static str {
     })
 }
 
-/// The name of this host, for people.
-pub fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .or_else(|_| std::fs::read_to_string("/etc/hostname"))
-        .ok()
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "this host".to_owned())
-}
-
 fn problem(shown: &str, error: &Error) -> Problem {
     let Some(database_error) = error.as_db_error() else {
         // The crate's own text is terse ("error connecting to server"); its cause says why.
         let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        return Problem::store("store-unreachable", format!("{shown} can't be reached: {cause}"))
-            .help("check host, port and sslmode, and that the server is up");
+        let (code, help) = if cause.contains("password missing") {
+            ("store-login", LOGIN_HELP)
+        } else if cause.contains("certificate") {
+            ("store-tls", "check sslmode and sslrootcert in the store's URL, and the host's name")
+        } else {
+            ("store-unreachable", "check host, port and sslmode, and that the server is up")
+        };
+        return Problem::store(code, format!("{shown} can't be reached: {cause}")).help(help);
     };
     let said = database_error.message();
     let state = database_error.code();
     let (code, help) = if *state == SqlState::INVALID_PASSWORD
         || *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
     {
-        ("store-login", "give the password by PGPASSWORD or in ~/.pgpass")
+        ("store-login", LOGIN_HELP)
     } else if *state == SqlState::INVALID_CATALOG_NAME {
         ("store-missing", "create the database first (createdb); recon creates only its schema")
     } else if *state == SqlState::DISK_FULL {
         ("disk-full", "the server needs room; earlier runs are unharmed")
     } else if *state == SqlState::INSUFFICIENT_PRIVILEGE {
-        ("store-permission", "grant this role what it lacks, or use another user in the store's URL")
+        (
+            "store-permission",
+            "grant this role what it lacks, or use another user in the store's URL",
+        )
     } else if *state == SqlState::READ_ONLY_SQL_TRANSACTION {
         ("store-read-only", "this server is a read-only replica: name the primary")
     } else if *state == SqlState::TOO_MANY_CONNECTIONS {

@@ -98,8 +98,8 @@ pub fn direct(path: &Path, create: bool) -> Result<Connection, rusqlite::Error> 
     let connection = Connection::open_with_flags(path, flags)?;
     wait_for_locks(&connection)?;
     if create {
-        // The page size takes effect while the file is empty. 8 KiB measured best for appending
-        // records; larger pages make the small updates of reviewers dearer.
+        // The page size takes effect while the file is empty. From 4 to 32 KiB appending records
+        // measured alike; larger pages make the small updates of reviewers dearer.
         connection.pragma_update(None, "page_size", 8192)?;
     }
     let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;

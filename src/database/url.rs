@@ -176,17 +176,17 @@ impl PostgresUrl {
     fn set(&mut self, name: &str, value: String, base: &Path) -> Result<(), Problem> {
         match name {
             "sslmode" => {
-                self.ssl_mode =
-                    SslMode::ALL.into_iter().find(|mode| mode.name() == value).ok_or_else(
-                        || {
-                            let help = match value.as_str() {
-                                "verify-ca" => "verify-full verifies the host's name as well",
-                                "allow" => "use prefer",
-                                _ => "it is disable, prefer, require or verify-full",
-                            };
-                            wrong(format!("sslmode `{value}` is not supported")).help(help)
-                        },
-                    )?;
+                self.ssl_mode = SslMode::ALL
+                    .into_iter()
+                    .find(|mode| mode.name() == value)
+                    .ok_or_else(|| {
+                        let help = match value.as_str() {
+                            "verify-ca" => "verify-full verifies the host's name as well",
+                            "allow" => "use prefer",
+                            _ => "it is disable, prefer, require or verify-full",
+                        };
+                        wrong(format!("sslmode `{value}` is not supported")).help(help)
+                    })?;
             }
             "sslrootcert" if value == "system" => self.ssl_root_cert = None,
             "sslrootcert" => self.ssl_root_cert = Some(base.join(value)),

@@ -10,7 +10,6 @@ use super::{DiffType, PerSide};
 ///
 /// They serialize, because a run's metadata keeps them (`counts`) for later reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Books {
     /// Data rows read.
     pub read: PerSide<u64>,

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_read_leniently() {
+    fn pieces_are_read_leniently_but_books_strictly() {
         let metadata = serde_json::json!({
             "counts": books_to_json(&Books { aligned: 3, ..Books::default() }),
             "sources": { "a": { "path": "a.csv" } },
@@ -105,7 +105,7 @@ mod tests {
             "warnings": [{ "code": "mixed-formats", "message": "…" }],
         });
         assert_eq!(books_from_json(&metadata[COUNTS]).unwrap().aligned, 3);
-        assert!(books_from_json(&serde_json::json!([])).is_err());
+        assert!(books_from_json(&serde_json::json!({ "aligned": 3 })).is_err());
         let source: Source = piece(&metadata[SOURCES], "a").unwrap();
         assert_eq!((source.path.as_str(), source.rows), ("a.csv", 0));
         assert_eq!(piece::<Seconds>(&metadata, SECONDS), None);

@@ -3,11 +3,15 @@
 use super::step::Flow;
 
 pub(super) fn upper<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
-    if !text.is_ascii() {
+    // One look at each byte, without a branch: texts that are in upper case already are the rule.
+    let (all_bits, has_lower) = text
+        .bytes()
+        .fold((0, false), |(bits, lower), byte| (bits | byte, lower | byte.is_ascii_lowercase()));
+    if !all_bits.is_ascii() {
         out.extend(text.chars().flat_map(char::to_uppercase));
         return Flow::Written;
     }
-    if !text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+    if !has_lower {
         return Flow::Part(text);
     }
     out.push_str(text);

@@ -3,6 +3,11 @@
 use super::step::Flow;
 
 pub(super) fn trim<'a>(text: &'a str, _: &mut String) -> Flow<'a> {
+    // Nearly every cell begins and ends with something printable.
+    let is_printable = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    if is_printable(text.as_bytes().first()) && is_printable(text.as_bytes().last()) {
+        return Flow::Part(text);
+    }
     Flow::Part(text.trim())
 }
 

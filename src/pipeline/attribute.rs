@@ -6,7 +6,9 @@ use crate::attribute::Attributor;
 use crate::diagnostic::Problem;
 use crate::domain::gate::{self, Gate};
 use crate::domain::progress::Unit;
-use crate::domain::{AssignedBy, Attribution, Confidence, DifferenceContext, RunStatus, Stage, Status};
+use crate::domain::{
+    AssignedBy, Attribution, Confidence, DifferenceContext, RunStatus, Stage, Status,
+};
 use crate::store::{Batch, DecisionRow, RunRow, StoredDifference, StoredRecord, Writer};
 
 use super::diff::decode;

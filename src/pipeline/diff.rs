@@ -92,14 +92,16 @@ fn compare_stored(
     })?;
     writer.write(&batch)?;
     let ingested = stored_outcome(session.store, run)?;
+    let found = tally.books(&run.layout);
     let books = Books {
-        matched: tally.books.matched,
-        within_tolerance: tally.books.within_tolerance,
-        breaks: tally.books.breaks,
+        matched: found.matched,
+        within_tolerance: found.within_tolerance,
+        breaks: found.breaks,
+        by_type: found.by_type,
+        by_field: found.by_field,
+        by_field_and_type: found.by_field_and_type,
         ..ingested.books
     };
-    let found = tally.books(&run.layout);
-    let books = Books { by_type: found.by_type, by_field: found.by_field, ..books };
     if let Some(sentence) = books.discrepancy() {
         return Err(Problem::inconsistent("books-do-not-close", sentence));
     }

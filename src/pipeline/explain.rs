@@ -101,15 +101,9 @@ pub fn explain(
     records.iter().map(|record| explain_record(plan, run, record)).collect()
 }
 
-fn explain_record(
-    plan: &Plan,
-    run: &RunRow,
-    record: &OwnedRecord,
-) -> Result<Explanation, Problem> {
-    let cells = PerSide {
-        a: cells_of(run, record.a.as_deref())?,
-        b: cells_of(run, record.b.as_deref())?,
-    };
+fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Explanation, Problem> {
+    let cells =
+        PerSide { a: cells_of(run, record.a.as_deref())?, b: cells_of(run, record.b.as_deref())? };
     let present = cells.a.as_ref().or(cells.b.as_ref());
     let reference = present
         .map(|cells| key::reference(Cells::new(cells), run.layout.key_len()))
@@ -236,9 +230,8 @@ fn explain_side(
             let mut now = Vec::new();
             let _ = normalizer.row(texts.as_slice(), &mut now);
             if Some(now.as_slice()) != stored {
-                explained.unreadable = Some(
-                    "the row, its steps or its types have changed since the run".to_owned(),
-                );
+                explained.unreadable =
+                    Some("the row, its steps or its types have changed since the run".to_owned());
             }
             explained.traces = normalizer.trace(texts.as_slice());
         }

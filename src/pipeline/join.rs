@@ -14,11 +14,11 @@ use crate::domain::progress::Unit;
 use crate::domain::{PerSide, Progress};
 use crate::store::{Batch, Writer};
 
+use super::Plan;
 use super::halt::{Halt, Turnstile};
 use super::read::join;
 use super::recorder::{Depth, Recorder};
 use super::tally::Tally;
-use super::Plan;
 
 /// How many partitions workers may be ahead of the writer.
 const LEAD: usize = 16;

@@ -22,15 +22,11 @@ use crate::diagnostic::Problem;
 use crate::domain::metadata::{self, Seconds, Source, Warning};
 use crate::domain::{Books, Instant, PerSide, Progress, RunId, RunStatus, Stage};
 use crate::source::Opened;
-use crate::store::{
-    AttributionCount, FinishRun, NewRun, RunFilter, RunRow, Store, Writer,
-};
+use crate::store::{AttributionCount, FinishRun, NewRun, RunFilter, RunRow, Store, Writer};
 
 pub use attribute::{attribute, rules_changed};
 pub use diff::diff;
-pub use explain::{
-    DifferenceExplanation, Explanation, FieldExplanation, SideExplanation, explain,
-};
+pub use explain::{DifferenceExplanation, Explanation, FieldExplanation, SideExplanation, explain};
 pub use plan::{ConfigurationRecord, MaxRejected, Options, Plan};
 pub use recorder::Depth;
 

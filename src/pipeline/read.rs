@@ -124,6 +124,10 @@ struct Worker<'p> {
     bits: u32,
     rejected: Sender<Vec<RejectedRow>>,
     harvest: Harvest,
+    /// The rows of the block at hand, and the cells of its row: reused, because fresh memory for each
+    /// block costs more than parsing it.
+    rows: Vec<u8>,
+    cells: Vec<u8>,
 }
 
 impl<'p> Worker<'p> {
@@ -145,6 +149,8 @@ impl<'p> Worker<'p> {
                 tally: Tally::default(),
                 ambiguous: PerSide::default(),
             },
+            rows: Vec::new(),
+            cells: Vec::new(),
         })
     }
 
@@ -164,7 +170,8 @@ impl<'p> Worker<'p> {
         }
         for side in Side::BOTH {
             for ambiguous in self.normalizers[side].ambiguities() {
-                *self.harvest.ambiguous[side].entry(ambiguous.field).or_default() += ambiguous.values;
+                *self.harvest.ambiguous[side].entry(ambiguous.field).or_default() +=
+                    ambiguous.values;
             }
         }
         Ok(self.harvest)
@@ -175,8 +182,8 @@ impl<'p> Worker<'p> {
         let normalizer = &mut self.normalizers[side];
         let (mut read, mut filtered) = (0u64, 0u64);
         let mut rejected = Vec::new();
-        let mut rows = Vec::with_capacity(block.bytes().len());
-        let mut cells = Vec::with_capacity(1024);
+        let (rows, cells) = (&mut self.rows, &mut self.cells);
+        rows.clear();
         self.parsers[side].parse(block, &mut |raw| {
             read += 1;
             let raw = match raw {
@@ -185,22 +192,22 @@ impl<'p> Worker<'p> {
                     let Unusable { mut rejection, row } = unusable;
                     rejection.key = row.and_then(|raw| {
                         let key_cells = normalizer.key(&raw)?;
-                        Some(push_rejected(&mut rows, raw.line, raw.offset, &key_cells, key_len))
+                        Some(push_rejected(rows, raw.line, raw.offset, &key_cells, key_len))
                     });
                     return rejected.push(reject(side, rejection));
                 }
             };
             cells.clear();
-            match normalizer.row(&raw, &mut cells) {
+            match normalizer.row(&raw, cells) {
                 Outcome::Row => {
-                    let hash = key::hash(Cells::new(&cells), key_len);
-                    RowRef::new(hash, raw.line, raw.offset, &cells).push(&mut rows);
+                    let hash = key::hash(Cells::new(cells), key_len);
+                    RowRef::new(hash, raw.line, raw.offset, cells).push(rows);
                 }
                 Outcome::Filtered => filtered += 1,
                 Outcome::Rejected(reject_row) => {
                     let Reject { code, message, key_cells } = *reject_row;
                     let key = key_cells.map(|key_cells| {
-                        push_rejected(&mut rows, raw.line, raw.offset, &key_cells, key_len)
+                        push_rejected(rows, raw.line, raw.offset, &key_cells, key_len)
                     });
                     let text = Rejection::clip(raw.written());
                     let line = raw.line;
@@ -212,7 +219,7 @@ impl<'p> Worker<'p> {
         books.read[side] += read;
         books.filtered[side] += filtered;
         books.rejected[side] += rejected.len() as u64;
-        let grouped = PartitionedBlock::group(block.sequence(), &rows, self.bits);
+        let grouped = PartitionedBlock::group(block.sequence(), rows, self.bits);
         self.harvest.blocks[side].push(grouped);
         if !rejected.is_empty() {
             // The receiver is gone only when the run has been given up.

@@ -38,15 +38,13 @@ pub(super) fn reconcile(
     let size = opened.a.size() + opened.b.size();
     let bits = (size / PARTITION_BYTES).max(1).ilog2().min(MAX_PARTITION_BITS);
     let mut store = Duration::ZERO;
-    let read = read_and_write_rejected(
-        plan, opened, bits, &halt, writer, &mut store, progress,
-    )?;
+    let read = read_and_write_rejected(plan, opened, bits, &halt, writer, &mut store, progress)?;
     check_rejected(plan, &read)?;
     let read_for = begun.elapsed();
     let mut warnings = ambiguous_values(&read);
+    warnings.extend(beyond_memory(plan, size));
     let sides = read.blocks.map(|_, blocks| Partitioned::new(blocks));
-    let joined =
-        join_partitions(plan, depth, sides.as_ref(), bits, writer, &halt, progress)?;
+    let joined = join_partitions(plan, depth, sides.as_ref(), bits, writer, &halt, progress)?;
     let mut tally = Tally::default();
     tally.add(&read.tally);
     tally.add(&joined.tally);
@@ -109,6 +107,17 @@ fn read_and_write_rejected(
     read
 }
 
+/// A warning where the sources are larger than the memory that rows may take up: rows stay in memory.
+fn beyond_memory(plan: &Plan, size: u64) -> Option<Problem> {
+    (size > plan.options.memory_limit).then(|| {
+        let message = format!(
+            "the sources have {size} bytes, more than `options.memory_limit`; this version keeps the \
+             rows of a run in memory all the same"
+        );
+        Problem::warning("memory-limit", message)
+    })
+}
+
 /// A warning for each field of which two formats read a value differently.
 fn ambiguous_values(read: &Read) -> Vec<Problem> {
     let mut warnings = Vec::new();
@@ -135,7 +144,8 @@ fn check_rejected(plan: &Plan, read: &Read) -> Result<(), Problem> {
         let system = &plan.systems[side];
         let file = plan.sources[side].path();
         if rejected > 0 && rejected == rows {
-            let message = format!("every one of the {rows} rows of source {side} ({system}) was rejected");
+            let message =
+                format!("every one of the {rows} rows of source {side} ({system}) was rejected");
             return Err(Problem::source("all-rows-rejected", message).in_file(file).help(
                 "check delimiter, encoding and map of this source; `recon init` can guess them",
             ));

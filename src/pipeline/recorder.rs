@@ -5,8 +5,8 @@ use crate::attribute::Attributor;
 use crate::diagnostic::Problem;
 use crate::domain::gate::{self, Gate};
 use crate::domain::{
-    Attribution, AssignedBy, Cells, DiffType, DifferenceContext, FieldRef, RawCell, RowRef, Severity,
-    Side, Status, evidence,
+    AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, RawCell, RowRef,
+    Severity, Side, Status, evidence,
 };
 use crate::store::{AttributionRow, Batch, DifferenceRow, RecordKind, RecordRow, Text};
 
@@ -62,7 +62,9 @@ impl<'p> Recorder<'p> {
 
     /// What was recorded since the last call, numbered from 1.
     pub fn take(&mut self) -> Batch {
-        std::mem::take(&mut self.batch)
+        // The next partition is about as large as this one.
+        let next = Batch::like(&self.batch);
+        std::mem::replace(&mut self.batch, next)
     }
 
     /// The first failure of a rule as an error.

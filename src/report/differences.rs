@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::diagnostic::Problem;
-use crate::domain::{Cells, FieldRef, Layout, evidence, key};
+use crate::domain::{Cells, Layout, evidence, key};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
-use super::unwritable;
+use super::{field_name, unwritable};
 
 /// The columns, named like those of the tables. The last one names the columns whose cell in this
 /// row was marked, separated by spaces.
@@ -79,12 +79,7 @@ impl<'a> Rows<'a> {
         record: &StoredRecord<'_>,
     ) -> Result<(), Problem> {
         self.references.of(record, self.layout)?;
-        let field = match difference.field {
-            FieldRef::EntireRecord => FieldRef::ENTIRE_RECORD,
-            FieldRef::Field(at) => {
-                self.layout.fields().get(usize::from(at)).map_or("", |field| &field.name)
-            }
-        };
+        let field = field_name(self.layout, difference.field);
         let decided = difference.attribution;
         let reason = decided.map_or("", |decided| decided.reason);
         let functional = match self.functional.get(reason) {
@@ -129,15 +124,15 @@ impl<'a> Rows<'a> {
 
 /// The references of one record's sides; differences of one record come one after the other.
 #[derive(Default)]
-struct References {
+pub(super) struct References {
     record: Option<u64>,
-    a: String,
-    b: String,
+    pub(super) a: String,
+    pub(super) b: String,
     cells: Vec<u8>,
 }
 
 impl References {
-    fn of(&mut self, record: &StoredRecord<'_>, layout: &Layout) -> Result<(), Problem> {
+    pub(super) fn of(&mut self, record: &StoredRecord<'_>, layout: &Layout) -> Result<(), Problem> {
         if self.record == Some(record.number) {
             return Ok(());
         }
@@ -222,7 +217,7 @@ fn failed(error: csv::Error) -> Problem {
 mod tests {
     use super::super::sample;
     use super::*;
-    use crate::domain::{DiffType, Severity, Status};
+    use crate::domain::{DiffType, FieldRef, Severity, Status};
     use crate::store::RecordKind;
     use crate::store::run::StoredAttribution;
     use proptest::prelude::*;
@@ -344,7 +339,8 @@ mod tests {
 
         #[test]
         fn a_marked_cell_is_safe(text in "[ \t\r\n=+@-]{1,3}.*") {
-            prop_assert!(!is_formula(&format!("'{text}")));
+            let marked = format!("'{text}");
+            prop_assert!(!is_formula(&marked));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::figures::{count, percent, share, visible};
-use super::text::{
+use super::findings::{
     FIELDS_SHOWN, RECORD_TYPES, cell, fields_by_count, next_steps, occurring_types, place, rates,
     reasons_of, rules_named, time, verdict,
 };
@@ -28,9 +28,15 @@ pub fn write_markdown(data: &ReportData, out: &mut dyn Write) -> io::Result<()> 
 
 /// Foreign text that neither ends its cell nor becomes markup.
 fn safe(text: &str) -> String {
+    let text = visible(text);
     let mut safe = String::with_capacity(text.len());
-    for character in visible(text).chars() {
+    let mut characters = text.chars().peekable();
+    let mut before = None;
+    while let Some(character) = characters.next() {
+        let in_word = |other: Option<&char>| other.is_some_and(|other| other.is_alphanumeric());
         match character {
+            // Within a word it is no markup, and codes stay readable.
+            '_' if in_word(before.as_ref()) && in_word(characters.peek()) => safe.push('_'),
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
@@ -42,6 +48,7 @@ fn safe(text: &str) -> String {
             '@' => safe.push_str("&#64;"),
             plain => safe.push(plain),
         }
+        before = Some(character);
     }
     safe
 }
@@ -224,4 +231,26 @@ fn next(summary: &Summary, example: Option<&Example>, out: &mut dyn Write) -> io
         writeln!(out, "- {}: {}", code(&command), safe(&purpose))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn is_the_same_page_in_tables() {
+        let mut out = Vec::new();
+        write_markdown(&sample::data(), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), include_str!("sample.md"));
+    }
+
+    #[test]
+    fn data_becomes_no_markup() {
+        assert_eq!(
+            safe("A_B _a_|b <img> `x` *y* @me \u{1b}[2J"),
+            r"A_B \_a\_\|b &lt;img&gt; \`x\` \*y\* &#64;me \\u{1b}\[2J"
+        );
+        assert_eq!(code("recon explain 'a`b'"), "`` recon explain 'a`b' ``");
+    }
 }

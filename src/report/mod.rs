@@ -5,6 +5,7 @@
 
 pub mod differences;
 pub mod figures;
+mod findings;
 mod markdown;
 mod paint;
 #[cfg(test)]
@@ -18,7 +19,10 @@ use std::str::FromStr;
 
 use crate::diagnostic::{Problem, nearest};
 use crate::domain::metadata::{self, Seconds};
-use crate::store::{RowSink, RunRow, SqlValue, Store};
+use crate::domain::{FieldRef, Layout, Stage, Status};
+use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
+
+use differences::References;
 
 pub use crate::domain::metadata::{books_from_json, books_to_json};
 pub use differences::write_csv;
@@ -119,7 +123,7 @@ impl ReportData {
                 format!("the counts of run {} can't be read: {error}", run.id),
             )
         })?;
-        let attributed = run.stage == Some(crate::domain::Stage::Attributed);
+        let attributed = run.stage == Some(Stage::Attributed);
         let attributions =
             if attributed { store.attribution_counts(run.id)? } else { Vec::default() };
         let gate = if attributed { Some(store.gate_counts(run.id)?) } else { None };
@@ -129,54 +133,77 @@ impl ReportData {
         let summary =
             Summary::new(run, &books, &attributions, gate, &seconds).with_rejected(&rejected);
         let summary = summary.proved()?;
-        let example = example(store, &summary)?;
+        let example = example(store, run, &summary)?;
         Ok(Self { summary, example })
     }
 }
 
-/// A difference that is worth a look: one that waits for people, else any.
-fn example(store: &dyn Store, summary: &Summary) -> Result<Option<Example>, Problem> {
+/// How many differences are looked through for one that waits for people.
+const LOOKED_THROUGH: u64 = 10_000;
+
+/// A difference that is worth a look: one that waits for people, if there is one among the first,
+/// else the first.
+fn example(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Option<Example>, Problem> {
     if summary.differences.total == 0 {
         return Ok(None);
     }
-    let run = &summary.run_id;
-    let select = "SELECT r.source_a_ref_id, r.source_b_ref_id, d.field_name, d.value_a, d.value_b \
-                  FROM recon.data_differences d JOIN recon.recon_records r \
-                  ON r.run_id = d.run_id AND r.record_id = d.record_id";
-    let mut first = First::default();
-    if summary.awaiting() > 0 {
-        store.query(
-            &format!(
-                "{select} JOIN recon.attributions t ON t.run_id = d.run_id AND t.diff_id = d.diff_id \
-                 WHERE d.run_id = '{run}' AND t.run_id = '{run}' AND t.status = 'UNKNOWN' LIMIT 1"
-            ),
-            &mut first,
-        )?;
+    let mut choice = Choice::new(summary.awaiting() > 0);
+    let looked = store.each_difference(run.id, &mut |difference, record| {
+        choice.look(&run.layout, difference, record)?;
+        // The store knows no other way to be told that this was enough.
+        if choice.settled { Err(Problem::interrupted()) } else { Ok(()) }
+    });
+    if !choice.settled {
+        looked?;
     }
-    if first.0.is_none() {
-        store.query(&format!("{select} WHERE d.run_id = '{run}' LIMIT 1"), &mut first)?;
-    }
-    Ok(first.0)
+    Ok(choice.example)
 }
 
-/// Keeps the first row of an answer as an example.
-#[derive(Default)]
-struct First(Option<Example>);
+/// Chooses an example.
+struct Choice {
+    want_awaiting: bool,
+    looked: u64,
+    settled: bool,
+    example: Option<Example>,
+}
 
-impl RowSink for First {
-    fn columns(&mut self, _: &[String]) -> Result<(), Problem> {
-        Ok(())
+impl Choice {
+    const fn new(want_awaiting: bool) -> Self {
+        Self { want_awaiting, looked: 0, settled: false, example: None }
     }
 
-    fn row(&mut self, values: &[SqlValue]) -> Result<(), Problem> {
-        let text = |at: usize| match values.get(at) {
-            Some(SqlValue::Text(text)) => Some(text.clone()),
-            _ => None,
-        };
-        if let (Some(reference), Some(field)) = (text(0).or_else(|| text(1)), text(2)) {
-            self.0 = Some(Example { reference, field, value_a: text(3), value_b: text(4) });
+    fn look(
+        &mut self,
+        layout: &Layout,
+        difference: &StoredDifference<'_>,
+        record: &StoredRecord<'_>,
+    ) -> Result<(), Problem> {
+        self.looked += 1;
+        let awaiting =
+            difference.attribution.is_some_and(|decided| decided.status == Status::Unknown);
+        if self.example.is_none() || awaiting {
+            let mut references = References::default();
+            references.of(record, layout)?;
+            let reference = if references.a.is_empty() { references.b } else { references.a };
+            self.example = Some(Example {
+                reference,
+                field: field_name(layout, difference.field).to_owned(),
+                value_a: difference.value_a.map(str::to_owned),
+                value_b: difference.value_b.map(str::to_owned),
+            });
         }
+        self.settled = !self.want_awaiting || awaiting || self.looked >= LOOKED_THROUGH;
         Ok(())
+    }
+}
+
+/// The name of the field that a difference is about.
+fn field_name(layout: &Layout, field: FieldRef) -> &str {
+    match field {
+        FieldRef::EntireRecord => FieldRef::ENTIRE_RECORD,
+        FieldRef::Field(at) => {
+            layout.fields().get(usize::from(at)).map_or("", |field| field.name.as_str())
+        }
     }
 }
 
@@ -215,14 +242,50 @@ mod tests {
     }
 
     #[test]
-    fn an_example_is_the_first_row_of_an_answer() {
-        let text = |text: &str| SqlValue::Text(text.into());
-        let mut first = First::default();
-        first.columns(&[]).unwrap();
-        first
-            .row(&[SqlValue::Null, text("TX-1"), text("amount"), text("1"), SqlValue::Null])
-            .unwrap();
-        let example = first.0.unwrap();
-        assert_eq!((example.reference.as_str(), example.value_b), ("TX-1", None));
+    fn the_example_is_a_difference_that_waits_else_the_first() {
+        let run = sample::run();
+        let record = StoredRecord {
+            number: 1,
+            kind: crate::store::RecordKind::OnlyB,
+            a: None,
+            b: Some(r#"["TX-1","ACME","1.00"]"#),
+            place_a: None,
+            place_b: None,
+            partner_rejected: false,
+        };
+        let decided = |status| crate::store::run::StoredAttribution {
+            reason: "X",
+            confidence: 0.5,
+            status,
+            assigned_by: "NONE",
+            held_by_people: false,
+            explanation: None,
+        };
+        let accepted = StoredDifference {
+            number: 1,
+            field: FieldRef::EntireRecord,
+            diff_type: crate::domain::DiffType::MissingInSourceA,
+            severity: crate::domain::Severity::High,
+            value_a: None,
+            value_b: Some("EXISTS"),
+            attribution: Some(decided(Status::Accepted)),
+        };
+        let awaiting = StoredDifference {
+            field: FieldRef::Field(2),
+            attribution: Some(decided(Status::Unknown)),
+            ..accepted
+        };
+        let mut any = Choice::new(false);
+        any.look(&run.layout, &accepted, &record).unwrap();
+        assert!(any.settled);
+        assert_eq!(any.example.unwrap().field, "ENTIRE_RECORD");
+
+        let mut waiting = Choice::new(true);
+        waiting.look(&run.layout, &accepted, &record).unwrap();
+        assert!(!waiting.settled && waiting.example.is_some());
+        waiting.look(&run.layout, &awaiting, &record).unwrap();
+        assert!(waiting.settled);
+        let example = waiting.example.unwrap();
+        assert_eq!((example.field.as_str(), example.reference.as_str()), ("amount", "TX-1"));
     }
 }

@@ -4,13 +4,12 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use crate::domain::{DiffType, FieldRef};
-
-use super::figures::{
-    bar, bytes, clip, count, counted, duration, pad, percent, ratio, share, shell_word, visible,
-    width,
+use super::figures::{bar, clip, count, pad, percent, share, visible, width};
+use super::findings::{
+    FIELDS_SHOWN, RECORD_TYPES, cell, fields_by_count, next_steps, occurring_types, place, rates,
+    reasons_of, rules_named, time, verdict,
 };
-use super::{Example, Paint, ReasonCount, ReportData, Summary};
+use super::{Example, Paint, ReportData, Summary};
 
 /// The columns of a page.
 const PAGE: usize = 100;
@@ -22,30 +21,8 @@ const NUMBER: usize = 12;
 const SHARE: usize = 10;
 /// The columns of bars.
 const BAR: usize = 20;
-/// How many fields the table of differences names.
-pub(super) const FIELDS_SHOWN: usize = 15;
-/// How many rules are named.
-const RULES_SHOWN: usize = 3;
-/// How much of a value is shown.
-const VALUE: usize = 24;
-
-/// The types of differences of a field, with their headings.
-pub(super) const FIELD_TYPES: [(DiffType, &str); 6] = [
-    (DiffType::NumericMismatch, "NUMERIC"),
-    (DiffType::DateMismatch, "DATE"),
-    (DiffType::StringMismatch, "STRING"),
-    (DiffType::BooleanMismatch, "BOOLEAN"),
-    (DiffType::NullMismatch, "NULL"),
-    (DiffType::TypeMismatch, "TYPE"),
-];
-
-/// The types of differences of a whole record, in words.
-pub(super) const RECORD_TYPES: [(DiffType, &str); 4] = [
-    (DiffType::MissingInSourceA, "records missing in A"),
-    (DiffType::MissingInSourceB, "records missing in B"),
-    (DiffType::DuplicateInSourceA, "duplicate rows in A"),
-    (DiffType::DuplicateInSourceB, "duplicate rows in B"),
-];
+/// How wide the column of commands may be.
+const COMMAND: usize = 60;
 
 /// Writes the page.
 pub fn write_text(data: &ReportData, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
@@ -327,8 +304,9 @@ impl Page<'_> {
             return Ok(());
         }
         self.heading("Where to look next", None)?;
+        let widest = commands.iter().map(|(command, _)| width(command)).max().unwrap_or(0);
         for (command, purpose) in commands {
-            let command = pad(&command, 44, false);
+            let command = pad(&command, widest.min(COMMAND), false);
             let (command, purpose) = (self.paint.accent(command), self.paint.dim(purpose));
             writeln!(self.out, "  {command}  {purpose}")?;
         }
@@ -358,176 +336,95 @@ fn labelled(label: &str, figure: &str) -> String {
     format!("{}{figure:>NUMBER$}", pad(&label, LABEL, false))
 }
 
-/// The result in a sentence.
-pub(super) fn verdict(summary: &Summary) -> String {
-    let records = &summary.records;
-    let total = records.total();
-    if !summary.is_compared() {
-        return format!("{} ingested.", counted(total, "record", "records"));
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::domain::metadata::{Seconds, Warning};
+    use crate::domain::{Books, DiffType, PerSide, Stage};
+
+    fn page(data: &ReportData, paint: Paint) -> String {
+        let mut out = Vec::new();
+        write_text(data, &mut out, paint).unwrap();
+        String::from_utf8(out).unwrap()
     }
-    if records.breaks == 0 {
-        return match total {
-            0 => "There are no records.".to_owned(),
-            1 => "The one record matches.".to_owned(),
-            _ => format!("All {} records match.", count(total)),
-        };
+
+    #[test]
+    fn is_a_page_that_adds_up() {
+        let expected = include_str!("sample.txt");
+        assert_eq!(page(&sample::data(), Paint::Plain), expected);
+        assert!(expected.lines().all(|line| width(line) <= PAGE && line == line.trim_end()));
     }
-    let mut sentence = format!(
-        "{} of {} break ({})",
-        count(records.breaks),
-        counted(total, "record", "records"),
-        share(records.breaks, total)
-    );
-    if let Some(gate) = summary.gate {
-        sentence += &format!("; {} blocked", count(gate.blocked));
-        let awaiting = summary.awaiting();
-        if awaiting > 0 {
-            sentence += &format!(
-                ", {} for people to decide",
-                counted(awaiting, "difference", "differences")
-            );
+
+    #[test]
+    fn color_changes_no_word() {
+        let colored = page(&sample::data(), Paint::Colored);
+        assert_ne!(colored, page(&sample::data(), Paint::Plain));
+        let stripped = anstream::adapter::strip_str(&colored).to_string();
+        assert_eq!(stripped, page(&sample::data(), Paint::Plain));
+    }
+
+    #[test]
+    fn a_run_that_was_only_ingested_says_what_comes_next() {
+        let mut run = sample::run();
+        run.stage = Some(Stage::Ingested);
+        let books = Books { read: PerSide { a: 2, b: 2 }, aligned: 2, ..Books::default() };
+        let summary = Summary::new(&run, &books, &[], None, &Seconds::default());
+        let text = page(&ReportData { summary, example: None }, Paint::Plain);
+        assert!(text.contains("\n2 records ingested.\n"), "{text}");
+        assert!(text.contains("not compared yet: recon diff"), "{text}");
+        assert!(!text.contains("Reasons") && !text.contains("gate"), "{text}");
+    }
+
+    #[test]
+    fn a_run_without_breaks_is_short_and_says_so() {
+        let mut run = sample::run();
+        run.metadata = serde_json::Value::Null;
+        let books =
+            Books { read: PerSide { a: 2, b: 2 }, aligned: 2, matched: 2, ..Books::default() };
+        let summary = Summary::new(&run, &books, &[], Some((2, 0)), &Seconds::default());
+        let text = page(&ReportData { summary, example: None }, Paint::Plain);
+        assert!(text.contains("\nAll 2 records match.\n"), "{text}");
+        for absent in ["Differences", "Rejected", "Warnings", "rate", "Where to look"] {
+            assert!(!text.contains(absent), "{absent}: {text}");
         }
     }
-    sentence + "."
-}
 
-/// Fields by their number of differences, without whole records.
-pub(super) fn fields_by_count(summary: &Summary) -> Vec<(&str, u64)> {
-    let mut fields: Vec<(&str, u64)> = summary
-        .differences
-        .by_field
-        .iter()
-        .filter(|(field, _)| *field != FieldRef::ENTIRE_RECORD)
-        .map(|(field, number)| (field.as_str(), *number))
-        .collect();
-    fields.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
-    fields
-}
-
-/// The types of field differences that occur, with their headings.
-pub(super) fn occurring_types(summary: &Summary) -> Vec<(DiffType, &'static str)> {
-    let by_type = &summary.differences.by_type;
-    FIELD_TYPES.into_iter().filter(|(kind, _)| by_type.contains_key(kind.name())).collect()
-}
-
-/// How many differences of this type a field has.
-pub(super) fn cell(summary: &Summary, field: &str, diff_type: DiffType) -> u64 {
-    let types = summary.differences.by_field_and_type.get(field);
-    types.and_then(|types| types.get(diff_type.name())).copied().unwrap_or_default()
-}
-
-/// The reasons of one nature, the most frequent first.
-pub(super) fn reasons_of(summary: &Summary, functional: bool) -> Vec<&ReasonCount> {
-    let reasons = summary.attributions.reasons.iter();
-    reasons.filter(|reason| reason.functional == functional).collect()
-}
-
-/// The three rates and what they mean.
-pub(super) fn rates(summary: &Summary) -> [(&'static str, f64, &'static str); 3] {
-    let attributions = &summary.attributions;
-    [
-        (
-            "STP rate",
-            attributions.stp_rate,
-            "of the differences: settled by the machine, functional",
-        ),
-        ("unknown rate", attributions.unknown_rate, "of the differences: no cause found"),
-        ("awaiting rate", attributions.awaiting_rate, "of the differences: not settled yet"),
-    ]
-}
-
-/// The rules that decided most, with their counts.
-pub(super) fn rules_named(summary: &Summary) -> String {
-    let rules = &summary.top_rules;
-    let mut text = rules
-        .iter()
-        .take(RULES_SHOWN)
-        .map(|rule| format!("{} {}", visible(&rule.rule), count(rule.count)))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if rules.len() > RULES_SHOWN {
-        text += ", …";
+    #[test]
+    fn long_and_foreign_text_stays_in_its_place() {
+        let mut data = sample::data();
+        data.summary.rejected[0].message = "a long tale ".repeat(20);
+        data.summary.rejected[1].message = "\u{1b}[2J".into();
+        data.summary.warnings =
+            vec![Warning { code: "w".into(), message: "word ".repeat(60), place: None }];
+        let text = page(&data, Paint::Plain);
+        assert!(text.lines().all(|line| width(line) <= PAGE), "{text}");
+        assert!(text.contains(r"\u{1b}[2J") && !text.contains('\u{1b}'), "{text}");
     }
-    text
-}
 
-/// Where a rejected row begins.
-pub(super) fn place(summary: &Summary, side: &str, line: u64) -> String {
-    let (name, source) =
-        if side == "a" { ("A", &summary.sources.a) } else { ("B", &summary.sources.b) };
-    if source.path.is_empty() {
-        format!("{name}, line {line}")
-    } else {
-        format!("{name} {}:{line}", visible(&source.path))
+    #[test]
+    fn an_older_run_is_named_in_the_commands() {
+        let mut data = sample::data();
+        data.summary.superseded_by = Some("newer".into());
+        if let Some(example) = &mut data.example {
+            example.reference = "-1".into();
+        }
+        let steps = next_steps(&data.summary, data.example.as_ref());
+        let id = &data.summary.run_id;
+        assert_eq!(steps[0].0, format!("recon explain --run {id} -- '-1'"));
+        assert_eq!(steps[1].0, format!("recon report --run {id} --format csv -o breaks.csv"));
+        assert!(page(&data, Paint::Plain).contains("superseded by run newer"));
     }
-}
 
-/// How long it took, and how fast that was.
-pub(super) fn time(summary: &Summary) -> String {
-    let seconds = &summary.seconds;
-    let stages = [
-        ("read", seconds.read),
-        ("align", seconds.align),
-        ("compare", seconds.compare),
-        ("store", seconds.store),
-    ];
-    let stages = stages
-        .into_iter()
-        .filter(|(_, time)| *time > 0.0)
-        .map(|(name, time)| format!("{name} {}", duration(time)))
-        .collect::<Vec<_>>();
-    let mut text = duration(seconds.total);
-    if !stages.is_empty() {
-        text += &format!(" ({})", stages.join(", "));
+    #[test]
+    fn many_fields_become_a_remainder() {
+        let mut books = sample::books();
+        for at in 0..20 {
+            books.count_differences(&format!("field_{at:02}"), DiffType::TypeMismatch, 1);
+        }
+        let run = sample::run();
+        let summary = Summary::new(&run, &books, &[], None, &Seconds::default());
+        let text = page(&ReportData { summary, example: None }, Paint::Plain);
+        assert!(text.contains("\n  7 more fields                            7\n"), "{text}");
     }
-    let rows = summary.records.a + summary.records.b;
-    if seconds.total > 0.0 {
-        let rate = (rows as f64 / seconds.total).round() as u64;
-        text += &format!(", {}/s", counted(rate, "row", "rows"));
-    }
-    let size = summary.sources.a.bytes + summary.sources.b.bytes;
-    if size > 0 {
-        text += &format!(", {}", bytes(size));
-    }
-    text
-}
-
-/// Commands that show more, and what they show.
-pub(super) fn next_steps(summary: &Summary, example: Option<&Example>) -> Vec<(String, String)> {
-    let mut steps = Vec::new();
-    if summary.differences.total == 0 {
-        return steps;
-    }
-    // Commands mean the newest run unless told otherwise.
-    let run = match summary.superseded_by {
-        Some(_) => format!(" --run {}", summary.run_id),
-        None => String::new(),
-    };
-    if let Some(example) = example {
-        let dashes = if example.reference.starts_with('-') { "-- " } else { "" };
-        let reference = shell_word(&visible(&example.reference));
-        let value = |value: &Option<String>| match value {
-            Some(text) => clip(&visible(text), VALUE).into_owned(),
-            None => "null".to_owned(),
-        };
-        let purpose = if example.field == FieldRef::ENTIRE_RECORD {
-            "one record, step by step".to_owned()
-        } else {
-            let (a, b) = (value(&example.value_a), value(&example.value_b));
-            format!("{}: {a} against {b}", visible(&example.field))
-        };
-        steps.push((format!("recon explain{run} {dashes}{reference}"), purpose));
-    }
-    steps.push((
-        format!("recon report{run} --format csv -o breaks.csv"),
-        "every difference, one per row".to_owned(),
-    ));
-    if summary.awaiting() > 0 && ratio(summary.awaiting(), summary.differences.total) > 0.0 {
-        steps.push(("recon serve".to_owned(), "decide what the machine could not".to_owned()));
-    }
-    steps.push((
-        "recon sql \"SELECT * FROM recon.recon_runs\"".to_owned(),
-        "ask the store yourself".to_owned(),
-    ));
-    steps
 }

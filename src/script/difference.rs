@@ -92,7 +92,9 @@ impl Property {
             Self::B | Self::TextB => d.cell(d.b, first),
             Self::Delta => delta(d.cell(d.a, first), d.cell(d.b, second))?,
             Self::AbsDelta => match delta(d.cell(d.a, first), d.cell(d.b, second))? {
-                Cell::Integer(value) => Cell::Integer(value.abs()),
+                Cell::Integer(value) => {
+                    value.checked_abs().map(Cell::Integer).ok_or(Trouble::TooManyDigits)?
+                }
                 Cell::Decimal(value) => Cell::Decimal(value.abs()),
                 other => other,
             },
@@ -154,7 +156,21 @@ fn percent(a: Cell<'_>, b: Cell<'_>) -> Result<Cell<'static>, Trouble> {
     if larger.is_zero() {
         return Ok(Cell::Decimal(Decimal::ZERO));
     }
-    delta.abs().percent_of(larger, PERCENT_SCALE).map(Cell::Decimal).ok_or(Trouble::TooManyDigits)
+    narrow_percent(delta, larger)
+        .or_else(|| delta.abs().percent_of(larger, PERCENT_SCALE))
+        .map(Cell::Decimal)
+        .ok_or(Trouble::TooManyDigits)
+}
+
+/// |`delta`| in percent of `larger`, if 128 bits suffice, as they nearly always do: rules ask for
+/// it more than for anything else, and the wide way takes ten times as long.
+fn narrow_percent(delta: Decimal, larger: Decimal) -> Option<Decimal> {
+    let scale = u32::from(delta.scale().checked_sub(larger.scale())?);
+    let unit = 10i128.pow(2 + u32::from(PERCENT_SCALE));
+    let numerator = delta.coefficient().abs().checked_mul(unit)?.checked_mul(2)?;
+    let denominator = larger.coefficient().checked_mul(10i128.checked_pow(scale)?)?;
+    let rounded = numerator.checked_add(denominator)? / denominator.checked_mul(2)?;
+    Decimal::new(rounded, PERCENT_SCALE)
 }
 
 fn days(a: Cell<'_>, b: Cell<'_>) -> Cell<'static> {
@@ -427,4 +443,28 @@ pub(super) fn register(engine: &mut Engine) {
                 field.into_immutable_string().is_ok_and(|field| field.as_str() == name)
             })
         });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_narrow_percentage_is_the_wide_one(
+            a in -1_000_000_000_000i64..1_000_000_000_000,
+            b in -1_000_000_000_000i64..1_000_000_000_000,
+            scales in (0u8..9, 0u8..9),
+        ) {
+            let a = Decimal::new(a.into(), scales.0).unwrap();
+            let b = Decimal::new(b.into(), scales.1).unwrap();
+            let delta = b.checked_sub(a).unwrap();
+            let larger = a.abs().max(b.abs());
+            if !larger.is_zero() {
+                let narrow = narrow_percent(delta, larger).unwrap();
+                prop_assert_eq!(Some(narrow), delta.abs().percent_of(larger, PERCENT_SCALE));
+            }
+        }
+    }
 }

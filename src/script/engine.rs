@@ -23,11 +23,12 @@ pub(super) const MAX_CALL_LEVELS: usize = 32;
 /// How deep expressions and blocks may nest, outside of functions and in them.
 pub(super) const MAX_EXPRESSION_DEPTH: usize = 48;
 /// The longest text, in bytes; the texts in an array or a map count together.
-pub(super) const MAX_TEXT_BYTES: usize = 256 * 1024;
+pub(super) const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// The most elements in an array.
-pub(super) const MAX_ARRAY_ELEMENTS: usize = 10_000;
-/// The most entries in a map.
-pub(super) const MAX_MAP_ENTRIES: usize = 10_000;
+pub(super) const MAX_ARRAY_ELEMENTS: usize = 5_000;
+/// The most entries in a map. Rhai looks when the map is used in a call, not at `m[key] = value`;
+/// there the operations are the limit.
+pub(super) const MAX_MAP_ENTRIES: usize = 5_000;
 /// The most variables alive at a time.
 pub(super) const MAX_VARIABLES: usize = 256;
 /// The most functions in a script.
@@ -226,33 +227,83 @@ impl Program {
         &self.outline
     }
 
-    /// Calls a function of the script. The arguments are consumed.
-    pub(super) fn call(
+    /// Calls a function of the script. `arguments` makes the arguments, once more if the call
+    /// fails in a way that hides its place.
+    pub(super) fn call<const N: usize>(
         &mut self,
         function: &str,
-        arguments: &mut [&mut Dynamic],
-    ) -> Outcome<Dynamic> {
+        arguments: impl Fn() -> [Dynamic; N],
+    ) -> Result<Dynamic, ScriptError> {
+        // Whatever a call that failed has left behind.
         self.global.num_operations = 0;
         self.global.level = 0;
+        self.global.scope_level = 0;
+        self.global.lib.truncate(1);
         let mut scope = Scope::new();
-        EvalContext::new(&self.engine, &mut self.global, &mut self.caches, &mut scope, None)
-            .call_fn_raw(function, false, false, arguments)
+        let mut context =
+            EvalContext::new(&self.engine, &mut self.global, &mut self.caches, &mut scope, None);
+        let mut given = arguments();
+        context
+            .call_fn_raw(function, false, false, &mut given.each_mut())
+            .map_err(|error| self.error(function, *error, arguments()))
     }
 
     /// A failed call in our words.
-    pub(super) fn error(&self, function: &str, error: Box<EvalAltResult>) -> ScriptError {
+    fn error<const N: usize>(
+        &self,
+        function: &str,
+        error: EvalAltResult,
+        arguments: [Dynamic; N],
+    ) -> ScriptError {
         let (inner, error) = innermost(error);
-        let position = error.position();
+        let mut position = error.position();
+        if position.is_none() && error.is_system_exception() {
+            position = self.locate(function, arguments).unwrap_or(position);
+        }
         let (line, column) = line_and_column(position);
         let mut message = explain(error);
         if let Some(inner) = inner.filter(|inner| inner != function) {
             message = format!("{message} (in `{inner}`, which it calls)");
         }
-        ScriptError {
-            function: function.to_owned(),
-            place: self.source.place(line, column),
-            message,
+        let place = match line {
+            0 => self.declaration(function),
+            _ => self.source.place(line, column),
+        };
+        ScriptError { function: function.to_owned(), place, message }
+    }
+
+    /// Where a call hits a limit. Rhai replaces that place by the place of the call, and ours has
+    /// none; so the function's body runs once more as if it stood outside of a function.
+    fn locate<const N: usize>(&self, function: &str, arguments: [Dynamic; N]) -> Option<Position> {
+        let library = self.global.lib.first()?;
+        let ast = AST::new_from_module(library.clone());
+        let definition = ast
+            .iter_fn_def()
+            .find(|definition| definition.name == function && definition.params.len() == N)?;
+        let body = definition.body.start_position()..=definition.body.end_position();
+        let mut statements = Vec::new();
+        ast.walk(&mut |path: &[ASTNode<'_>]| {
+            if let [ASTNode::Stmt(statement)] = path
+                && body.contains(&statement.position())
+            {
+                statements.push((*statement).clone());
+            }
+            true
+        });
+        let mut scope = Scope::new();
+        for (name, value) in definition.params.iter().zip(arguments) {
+            scope.push_dynamic(name.clone(), value);
         }
+        let body = AST::new(statements, library.clone());
+        let error = self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &body).err()?;
+        Some(error.position())
+    }
+
+    /// Where a function is declared.
+    fn declaration(&self, function: &str) -> Place {
+        let info = self.outline.functions.iter().find(|info| info.name == function);
+        let (line, column) = info.map_or((0, 0), |info| (info.line, info.column));
+        self.source.place(line, column)
     }
 
     /// A complaint about what a function returned.
@@ -262,41 +313,38 @@ impl Program {
         result: &Dynamic,
         expected: &str,
     ) -> ScriptError {
-        let info = self.outline.functions.iter().find(|info| info.name == function);
-        let (line, column) = info.map_or((0, 0), |info| (info.line, info.column));
         ScriptError {
             function: function.to_owned(),
-            place: self.source.place(line, column),
+            place: self.declaration(function),
             message: format!("it returned {}, expected {expected}", name_of(result)),
         }
     }
 }
 
 /// The innermost error that has a place, and the function that raised it.
-fn innermost(mut error: Box<EvalAltResult>) -> (Option<String>, Box<EvalAltResult>) {
+fn innermost(mut error: EvalAltResult) -> (Option<String>, EvalAltResult) {
     let mut function = None;
     loop {
-        match *error {
-            EvalAltResult::ErrorInFunctionCall(name, source, mut inner, position) => {
+        match error {
+            EvalAltResult::ErrorInFunctionCall(name, _, mut inner, position) => {
                 if inner.position().is_none() {
                     inner.set_position(position);
                 }
                 if !name.starts_with("anon$") {
                     function = Some(name);
                 }
-                drop(source);
-                error = inner;
+                error = *inner;
             }
-            other => return (function, Box::new(other)),
+            other => return (function, other),
         }
     }
 }
 
 /// The sentence of an error, without its place and in words that a person who has never seen Rust
 /// understands.
-fn explain(mut error: Box<EvalAltResult>) -> String {
+fn explain(mut error: EvalAltResult) -> String {
     let _ = error.take_position();
-    match *error {
+    match error {
         EvalAltResult::ErrorTooManyOperations(_) => {
             format!("it took more than {MAX_OPERATIONS} operations: does a loop never end?")
         }

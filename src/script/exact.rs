@@ -20,7 +20,8 @@ pub(super) fn failure<T>(message: impl Into<String>) -> Outcome<T> {
 
 /// The decimal `coefficient / 10^scale`, exactly, if a script's decimal can hold it.
 fn fit(mut coefficient: i128, mut scale: u32) -> Option<Decimal> {
-    while coefficient.abs() > MAX_COEFFICIENT || scale > Decimal::MAX_SCALE {
+    while coefficient.unsigned_abs() > MAX_COEFFICIENT.unsigned_abs() || scale > Decimal::MAX_SCALE
+    {
         if scale == 0 || coefficient % 10 != 0 {
             return None;
         }
@@ -204,7 +205,7 @@ mod tests {
         assert!(multiply(tiny, decimal("0.1")).is_err());
         assert_eq!(
             multiply(tiny, decimal("10")).unwrap().to_string(),
-            "0.000000000000000000000000001"
+            "0.0000000000000000000000000010"
         );
         // rust_decimal gives an answer that is not the sum.
         assert!(big.checked_add(tiny).is_some());
@@ -214,10 +215,7 @@ mod tests {
     fn factors_of_ten_do_not_stand_in_the_way_of_a_product() {
         let twos = Decimal::from_i128_with_scale(1 << 80, 24);
         let fives = Decimal::from_i128_with_scale(5i128.pow(41), 28);
-        assert_eq!(
-            multiply(twos, fives).unwrap(),
-            Decimal::from_i128_with_scale((1 << 39) * 5, 52 - 41 + 1)
-        );
+        assert_eq!(multiply(twos, fives).unwrap(), Decimal::from_i128_with_scale(1 << 39, 11));
     }
 
     proptest! {

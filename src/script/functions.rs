@@ -1,12 +1,13 @@
 //! What scripts may call besides Rhai's own functions on texts, arrays and maps: one table, from
 //! which the engine is furnished, the reference is written and the examples are tested.
 
-use rhai::{Dynamic, Engine, INT};
+use rhai::{Array, Dynamic, Engine, INT};
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::engine::Outcome;
 use super::exact::{self, failure};
+use crate::domain::decimal::DecimalError;
 use crate::domain::{self, Date};
 
 /// Texts longer than this are not compared letter by letter: the work grows with the square.
@@ -34,6 +35,11 @@ const FUNCTIONS: &[FunctionDoc] = &[
         "letters(text)",
         "The letters of the text, of any alphabet.",
         r#"letters("É-1 b") == "Éb""#,
+    ),
+    doc(
+        "has_word(text, words)",
+        "Whether the text contains one of the words, in whatever case.",
+        r#"has_word("Net_Amount", ["price", "amount"])"#,
     ),
     doc(
         "without_prefix(text, prefix)",
@@ -117,6 +123,13 @@ pub(super) fn register(engine: &mut Engine) {
         })
         .register_fn("letters", |text: &str| {
             text.chars().filter(|letter| letter.is_alphabetic()).collect::<String>()
+        })
+        .register_fn("has_word", |text: &str, words: Array| {
+            let text = text.to_lowercase();
+            words.into_iter().any(|word| {
+                let word = word.into_immutable_string();
+                word.is_ok_and(|word| text.contains(&word.to_lowercase()))
+            })
         })
         .register_fn("without_prefix", |text: &str, prefix: &str| {
             text.strip_prefix(prefix).unwrap_or(text).to_owned()
@@ -238,12 +251,13 @@ fn is_transposed(a: &str, b: &str) -> bool {
 }
 
 fn parse_decimal(text: &str) -> Outcome<Decimal> {
-    match text.parse::<domain::Decimal>() {
-        Ok(value) => exact::from_domain(value).map_or_else(
-            || failure(format!("`{text}` has more digits than the 28 that a script can hold")),
-            Ok,
-        ),
-        Err(error) => failure(format!("`{text}`: {error}")),
+    let parsed = text.parse::<domain::Decimal>();
+    match parsed.map(exact::from_domain) {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) | Err(DecimalError::TooManyDigits) => {
+            failure(format!("`{text}` has more digits than the 28 that a script can hold"))
+        }
+        Err(DecimalError::Malformed) => failure(format!("`{text}` is not a number")),
     }
 }
 

@@ -48,3 +48,6 @@ impl From<ScriptError> for Problem {
             .at(error.place)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,7 @@ impl NormalizeScript {
         function: &str,
         text: &str,
     ) -> Result<Option<String>, ScriptError> {
-        let mut value = Dynamic::from(text.to_owned());
-        let result = self.call(function, &mut [&mut value])?;
+        let result = self.program.call(function, || [Dynamic::from(text.to_owned())])?;
         match text_of(result) {
             Ok(text) => Ok(text),
             Err(result) => Err(self.program.wrong_result(
@@ -48,11 +47,14 @@ impl NormalizeScript {
         fields: &mut Vec<(String, Option<String>)>,
     ) -> Result<(), ScriptError> {
         const ROW: &str = "row";
-        let row: Map = fields
-            .iter()
-            .map(|(name, value)| (name.as_str().into(), dynamic(value.as_deref())))
-            .collect();
-        let result = self.call(ROW, &mut [&mut map(raw), &mut Dynamic::from_map(row)])?;
+        let row = || {
+            let row: Map = fields
+                .iter()
+                .map(|(name, value)| (name.as_str().into(), dynamic(value.as_deref())))
+                .collect();
+            Dynamic::from_map(row)
+        };
+        let result = self.program.call(ROW, || [map(raw), row()])?;
         let mut returned = match result.try_cast_result::<Map>() {
             Ok(returned) => returned,
             Err(result) => {
@@ -86,16 +88,8 @@ impl NormalizeScript {
         function: &str,
         raw: &[(&str, Option<&str>)],
     ) -> Result<bool, ScriptError> {
-        let result = self.call(function, &mut [&mut map(raw)])?;
+        let result = self.program.call(function, || [map(raw)])?;
         result.as_bool().map_err(|_| self.program.wrong_result(function, &result, "true or false"))
-    }
-
-    fn call(
-        &mut self,
-        function: &str,
-        arguments: &mut [&mut Dynamic],
-    ) -> Result<Dynamic, ScriptError> {
-        self.program.call(function, arguments).map_err(|error| self.program.error(function, error))
     }
 }
 

@@ -142,12 +142,14 @@ impl RuleScript {
         };
         self.subject.borrow_mut().load(d, reads.is_some());
         self.notes.borrow_mut().clear();
-        let mut argument = Dynamic::from(ScriptDifference(Rc::clone(&self.subject)));
-        let result = self.program.call(&function.name, &mut [&mut argument]);
+        let subject = &self.subject;
+        let result = self
+            .program
+            .call(&function.name, || [Dynamic::from(ScriptDifference(Rc::clone(subject)))]);
         if let Some(reads) = reads {
             std::mem::swap(reads, &mut self.subject.borrow_mut().reads);
         }
-        let result = result.map_err(|error| self.program.error(&function.name, error))?;
+        let result = result?;
         let reason = if result.is_unit() {
             None
         } else if let Some(reason) = result.read_lock::<Reason>() {

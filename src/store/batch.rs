@@ -129,7 +129,9 @@ pub struct Batch {
     pub broken: Vec<u64>,
     /// Decisions on stored differences, ascending.
     pub decisions: Vec<DecisionRow>,
-    /// Verdicts on stored records, ascending.
+    /// Verdicts on stored records, ascending. Where a run is attributed again they only name the
+    /// records to look at: their verdicts are computed from what then stands in the store, because
+    /// people may have decided meanwhile.
     pub gates: Vec<(u64, Gate)>,
     /// Rejected rows.
     pub rejected: Vec<RejectedRow>,
@@ -139,6 +141,16 @@ impl Batch {
     /// A batch of nothing but rejected rows.
     pub fn of_rejected(rejected: Vec<RejectedRow>) -> Self {
         Self { rejected, ..Self::default() }
+    }
+
+    /// An empty batch with room for as much as `other` holds.
+    pub fn like(other: &Self) -> Self {
+        Self {
+            text: String::with_capacity(other.text.len()),
+            records: Vec::with_capacity(other.records.len()),
+            differences: Vec::with_capacity(other.differences.len()),
+            ..Self::default()
+        }
     }
 
     /// Adds a text to the buffer.

@@ -44,7 +44,7 @@ pub enum Opening {
 pub fn open(url: &StoreUrl, opening: Opening) -> Result<Box<dyn Store>, Problem> {
     Ok(match url {
         StoreUrl::Sqlite(path) => Box::new(sqlite::SqliteStore::open(path, opening)?),
-        StoreUrl::Postgres(_) => todo!(),
+        StoreUrl::Postgres(url) => Box::new(postgres::PostgresStore::open(url, opening)?),
     })
 }
 
@@ -54,6 +54,7 @@ pub trait RunLock: Send {}
 /// Writes the rows of one command on one run.
 pub trait Writer: Send {
     /// Writes a batch. It may hold a lock on the store for about 100 ms at a time, not longer.
+    /// Differences may come before their records, as long as both come.
     fn write(&mut self, batch: &Batch) -> Result<(), Problem>;
 
     /// Writes what is buffered and, in one transaction, makes everything visible: stage, status,
@@ -102,6 +103,9 @@ pub trait Store: Send + Sync {
     fn repair(&self) -> Result<Vec<RunId>, Problem>;
 
     /// Takes the lock on a job's date, waiting at most `timeout`; then the problem names the holder.
+    ///
+    /// Runs of that job and date that are RUNNING belonged to a process that is gone, and are
+    /// repaired. So a command takes the lock before it creates or resumes its run.
     fn lock(
         &self,
         job: &str,

@@ -1,10 +1,11 @@
 //! Runs as the store knows them, and what is read back from it.
 
+use crate::domain::gate::Gate;
 use crate::domain::{
     Date, DiffType, FieldRef, Instant, Layout, RunId, RunStatus, Severity, Stage, Status,
 };
 
-use super::RecordKind;
+use super::{OwnedRecord, RecordKind};
 
 /// A run that begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,6 +114,26 @@ pub struct StoredRecord<'a> {
     pub partner_rejected: bool,
 }
 
+impl StoredRecord<'_> {
+    /// An owned copy with what else is known of the record.
+    pub(super) fn to_owned_with(
+        self,
+        gate: Option<Gate>,
+        differences: Vec<OwnedDifference>,
+    ) -> OwnedRecord {
+        OwnedRecord {
+            number: self.number,
+            kind: self.kind,
+            a: self.a.map(str::to_owned),
+            b: self.b.map(str::to_owned),
+            place_a: self.place_a,
+            place_b: self.place_b,
+            gate,
+            differences,
+        }
+    }
+}
+
 /// A stored difference with what was decided about it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StoredDifference<'a> {
@@ -130,6 +151,27 @@ pub struct StoredDifference<'a> {
     pub value_b: Option<&'a str>,
     /// What was decided; `None` before attributing.
     pub attribution: Option<StoredAttribution<'a>>,
+}
+
+impl StoredDifference<'_> {
+    /// An owned copy.
+    pub(super) fn to_owned(self) -> OwnedDifference {
+        OwnedDifference {
+            number: self.number,
+            field: self.field,
+            diff_type: self.diff_type,
+            severity: self.severity,
+            value_a: self.value_a.map(str::to_owned),
+            value_b: self.value_b.map(str::to_owned),
+            attribution: self.attribution.map(|attribution| OwnedAttribution {
+                reason: attribution.reason.to_owned(),
+                confidence: attribution.confidence,
+                status: attribution.status,
+                assigned_by: attribution.assigned_by.to_owned(),
+                explanation: attribution.explanation.map(str::to_owned),
+            }),
+        }
+    }
 }
 
 /// A stored attribution.

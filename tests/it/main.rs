@@ -1,6 +1,19 @@
 //! The program's behavior, told in one binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that meets what it does not expect fails by panicking, and its helpers too"
+)]
+
+mod awkward;
 mod config_errors;
+mod documentation;
+mod examples;
 mod floors;
 mod postgres;
+mod program;
+mod runs;
 mod store;

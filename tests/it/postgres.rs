@@ -1,5 +1,139 @@
-//! A throw-away PostgreSQL server for the tests.
+//! A throw-away PostgreSQL server for the tests: started once per test process, wiped at its end.
+//!
+//! `RECON_TEST_DATABASE_URL` names a server to use instead (as `postgres://user@host:port`; the user
+//! may create databases). Without PostgreSQL on this machine the tests fail and say what to install;
+//! they are never skipped.
 
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use recon::database::postgres::Connector;
+use recon::database::{PostgresUrl, StoreUrl};
+
+/// The URL of a new, empty database.
 pub fn new_database() -> String {
-    panic!("not yet")
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    static SERVER: OnceLock<(String, Option<Child>)> = OnceLock::new();
+    let (server, _) = SERVER.get_or_init(|| match std::env::var("RECON_TEST_DATABASE_URL") {
+        Ok(url) => (url.trim_end_matches('/').to_owned(), None),
+        Err(_) => start(),
+    });
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("recon_test_{}_{number}", std::process::id());
+    let mut admin = Connector::new(&postgres_url(&format!("{server}/postgres")))
+        .and_then(|connector| connector.connect())
+        .unwrap_or_else(|problem| panic!("{problem}"));
+    admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+    format!("{server}/{name}")
+}
+
+fn postgres_url(url: &str) -> PostgresUrl {
+    match StoreUrl::parse(url, Path::new("")) {
+        Ok(StoreUrl::Postgres(url)) => url,
+        other => panic!("RECON_TEST_DATABASE_URL is no PostgreSQL URL: {other:?}"),
+    }
+}
+
+/// Starts the server: its URL, and the process that will stop it.
+fn start() -> (String, Option<Child>) {
+    let binaries = binaries();
+    let folder = std::env::temp_dir().join(format!("recon-test-postgres-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    // The server refuses to run as root.
+    let root = output(Command::new("id").arg("-u")).trim() == "0";
+    if root {
+        run(Command::new("chown").arg("postgres").arg(&folder));
+    }
+    let command = |name: &str| {
+        let program = binaries.join(name);
+        let mut command = if root {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.current_dir(&folder).env("LC_ALL", "C");
+        command
+    };
+    let data = folder.join("data");
+    run(command("initdb")
+        .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D"])
+        .arg(&data));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let options = format!(
+        "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={} -c fsync=off \
+         -c full_page_writes=off -c synchronous_commit=off -c max_connections=200",
+        folder.display()
+    );
+    run(command("pg_ctl")
+        .args(["start", "--wait", "--silent", "-D"])
+        .arg(&data)
+        .arg("-l")
+        .arg(folder.join("log"))
+        .args(["-o", &options]));
+    let watcher = stop_with_this_process(&binaries, &data, &folder, root);
+    (format!("postgres://postgres@127.0.0.1:{port}"), Some(watcher))
+}
+
+/// Rust runs nothing when a test process ends, and it may be killed: a shell waits for the end of
+/// its standard input, which the returned handle holds open, and stops the server then.
+fn stop_with_this_process(binaries: &Path, data: &Path, folder: &Path, root: bool) -> Child {
+    let user = if root { "runuser -u postgres -- " } else { "" };
+    let script = format!(
+        "cat > /dev/null; cd /; {user}'{}' stop -D '{}' -m immediate -s; rm -rf '{}'",
+        binaries.join("pg_ctl").display(),
+        data.display(),
+        folder.display()
+    );
+    Command::new("setsid")
+        .args(["sh", "-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("setsid: {error}"))
+}
+
+/// The folder of initdb and pg_ctl: on the PATH, or the newest of Debian's.
+fn binaries() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let version = |folder: &PathBuf| {
+        folder.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok()).unwrap_or_default()
+    };
+    let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    debian.sort_by_key(|folder| std::cmp::Reverse(version(folder)));
+    folders.extend(debian.into_iter().map(|folder| folder.join("bin")));
+    folders
+        .into_iter()
+        .find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
+        .expect("initdb: install PostgreSQL (15 or later), or set RECON_TEST_DATABASE_URL")
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs a command to its end. Its output goes to a file that nobody keeps open: the server that
+/// `pg_ctl` leaves behind inherits it.
+fn run(command: &mut Command) {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let stream = || Stdio::from(log.reopen().unwrap());
+    let status = command.stdin(Stdio::null()).stdout(stream()).stderr(stream()).status();
+    let status = status.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = std::fs::read_to_string(log.path()).unwrap_or_default();
+    assert!(status.success(), "{command:?}: {said}");
 }

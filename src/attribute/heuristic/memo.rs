@@ -51,11 +51,7 @@ impl<T> Memo<T> {
     }
 
     /// What is known about `d`. `scratch` is room for the values.
-    pub(super) fn look_up(
-        &self,
-        d: &DifferenceContext<'_>,
-        scratch: &mut Vec<u8>,
-    ) -> Known<'_, T> {
+    pub(super) fn look_up(&self, d: &DifferenceContext<'_>, scratch: &mut Vec<u8>) -> Known<'_, T> {
         let mut node = &self.root;
         loop {
             match node {
@@ -90,9 +86,7 @@ impl<T> Memo<T> {
             let give_up = match node {
                 // Another property than last time: not a pure function after all.
                 Node::Read(known, _) if known != property => true,
-                Node::Read(_, branches) => {
-                    branches.len() >= limit && !branches.contains_key(value)
-                }
+                Node::Read(_, branches) => branches.len() >= limit && !branches.contains_key(value),
                 _ => return answer,
             };
             if give_up {
@@ -107,11 +101,8 @@ impl<T> Memo<T> {
             node = branches.entry(value.into()).or_insert(Node::Unknown);
         }
         if matches!(node, Node::Unknown) {
-            *node = if reads.are_complete() {
-                Node::Answer(Rc::clone(&answer))
-            } else {
-                Node::GivenUp
-            };
+            *node =
+                if reads.are_complete() { Node::Answer(Rc::clone(&answer)) } else { Node::GivenUp };
         }
         answer
     }

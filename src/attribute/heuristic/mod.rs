@@ -124,7 +124,7 @@ pub struct RuleInfo {
 /// The compiled rules, for one thread.
 ///
 /// Rules are pure functions of the properties they read, so each one's answers are remembered by
-/// what it read ([`memo`]): a rule that only looks at the diff type runs once for each diff type.
+/// what it read: a rule that only looks at the diff type runs once for each diff type.
 pub struct Rules {
     scripts: Vec<RuleScript>,
     rules: Vec<Rule>,

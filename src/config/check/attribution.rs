@@ -99,8 +99,7 @@ impl Checker<'_> {
 
 /// `^[A-Z][A-Z0-9_]{1,49}$`
 fn is_code(code: &str) -> bool {
-    let allowed =
-        |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     (2..=50).contains(&code.len())
         && code.starts_with(|first: char| first.is_ascii_uppercase())
         && code.bytes().all(allowed)

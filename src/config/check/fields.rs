@@ -32,7 +32,9 @@ impl<'a> Checker<'a> {
         resolved.sort_by_key(|(field, _)| rank(&field.name));
         let key_len = key.iter().filter(|part| fields.contains(part)).count();
         let (layout, treatment): (Vec<_>, Vec<_>) = resolved.into_iter().unzip();
-        (key_len > 0).then(|| (Layout::new(layout, key_len), treatment))
+        // Without a key that is whole there is a complaint, and the rest is checked nevertheless.
+        let key_len = key_len.max(1);
+        (!layout.is_empty()).then(|| (Layout::new(layout, key_len), treatment))
     }
 
     /// The parts of the key, each once.
@@ -76,7 +78,8 @@ impl<'a> Checker<'a> {
         }
         let monetary = spec.monetary.is_some_and(|monetary| *monetary);
         if monetary && spec.kind != Kind::Decimal {
-            let message = format!("`monetary` is for decimal fields; `{name}` is {}", of(spec.kind));
+            let message =
+                format!("`monetary` is for decimal fields; `{name}` is {}", of(spec.kind));
             self.complain(&below(&at, "monetary"), Problem::usage("wrong-field-type", message));
         }
         ResolvedField {
@@ -130,10 +133,13 @@ impl<'a> Checker<'a> {
             if value.is_none() {
                 let message = format!("`{text}` is not a value of type {}", spec.kind);
                 let problem = Problem::usage("wrong-field-type", message);
-                self.complain(&below(at, "null_equals"), match example(spec.kind) {
-                    Some(example) => problem.help(format!("write it like `{example}`")),
-                    None => problem,
-                });
+                self.complain(
+                    &below(at, "null_equals"),
+                    match example(spec.kind) {
+                        Some(example) => problem.help(format!("write it like `{example}`")),
+                        None => problem,
+                    },
+                );
             }
             value
         });
@@ -150,13 +156,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Complains about formats at `at` that the field's type doesn't have.
-    pub(super) fn formats(
-        &mut self,
-        at: &[PathStep],
-        name: &str,
-        kind: Kind,
-        formats: &[String],
-    ) {
+    pub(super) fn formats(&mut self, at: &[PathStep], name: &str, kind: Kind, formats: &[String]) {
         if !matches!(kind, Kind::Date | Kind::Datetime) {
             let message = format!("formats are for dates and datetimes; `{name}` is {}", of(kind));
             self.complain_of_key(at, Problem::usage("wrong-field-type", message));

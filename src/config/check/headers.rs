@@ -19,10 +19,7 @@ pub struct Columns {
 ///
 /// # Errors
 /// Every mapped column that its source lacks or has twice.
-pub fn check_headers(
-    loaded: &Loaded,
-    headers: &PerSide<Vec<String>>,
-) -> Result<Columns, Problems> {
+pub fn check_headers(loaded: &Loaded, headers: &PerSide<Vec<String>>) -> Result<Columns, Problems> {
     let mut problems = Problems::default();
     let found = PerSide::of(|side| {
         let header = &headers[side];

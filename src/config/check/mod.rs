@@ -51,6 +51,7 @@ impl<'a> Checker<'a> {
     fn resolve(&mut self, batch_date: Date) -> Option<Resolved> {
         self.version();
         let job = self.job();
+        let store = self.store();
         self.load_scripts();
         let fields = self.fields();
         let sources = self.sources(fields.as_ref());
@@ -68,12 +69,12 @@ impl<'a> Checker<'a> {
             reason_codes,
             attribution,
             options,
-            store: self.store()?,
+            store: store?,
             row_function: self.scripts.sets_fields(),
             normalize_script: self.scripts.normalize.clone(),
             attribute_scripts: self.scripts.attribute.clone(),
             stored: self.document.for_storage(),
-            fingerprint: self.document.fingerprint(),
+            fingerprint: self.document.fingerprint(self.scripts.normalize.as_ref()),
         })
     }
 
@@ -101,9 +102,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Whether a field of this name is written, whatever else is wrong with it.
+    /// Whether a field of this name is written, whatever else is wrong with it; also when `fields`
+    /// itself is missing or wrong.
     fn has_field(&self, name: &str) -> bool {
-        self.document.keys(&path(["fields"])).any(|field| field == name)
+        let at = path(["fields"]);
+        let is_map = self.document.find(&at).is_some_and(|node| !node.entries().is_empty());
+        !is_map || self.document.keys(&at).any(|field| field == name)
     }
 
     /// A complaint about a name that `fields` does not have.
@@ -124,13 +128,8 @@ impl<'a> Checker<'a> {
     /// The store; `sqlite:recon.db` beside the file unless it says otherwise.
     fn store(&mut self) -> Option<StoreUrl> {
         let text = self.spec.store.as_deref().unwrap_or("sqlite:recon.db");
-        match StoreUrl::parse(text, &self.base) {
-            Ok(url) => Some(url),
-            Err(problem) => {
-                self.complain(&path(["store"]), problem);
-                None
-            }
-        }
+        let found = StoreUrl::parse(text, &self.base);
+        found.map_err(|problem| self.complain(&path(["store"]), problem)).ok()
     }
 
     fn version(&mut self) {

@@ -4,7 +4,7 @@ use super::{Checker, below};
 use crate::config::resolved::Reading;
 use crate::config::spec::{FieldSpec, SourceSpec};
 use crate::config::tree::path;
-use crate::diagnostic::{PathStep, Problem};
+use crate::diagnostic::{PathStep, Problem, SpecProblem};
 use crate::domain::{Kind, Layout, Side};
 use crate::normalize::{
     NumberFormat, NumberSpec, Step, StepSpec, TimeFormat, ambiguous_formats, resolve_steps,
@@ -41,17 +41,19 @@ impl Checker<'_> {
         let source_steps = spec.normalize.as_ref().and_then(|steps| steps.get(name));
         let source_formats = spec.formats.as_ref().and_then(|formats| formats.get(name));
         let source_numbers = spec.numbers.as_ref().and_then(|numbers| numbers.get(name));
-        let formats = match (source_formats, &field.formats) {
-            (Some(formats), _) => self.time_formats(&own("formats"), field.kind, formats),
-            (None, Some(formats)) => {
-                self.time_formats(&below(&fields, "formats"), field.kind, formats)
-            }
-            (None, None) => Vec::new(),
+        // The field's own are looked at even where this source has others.
+        let formats = field.formats.as_ref();
+        let formats =
+            formats.map(|all| self.time_formats(&below(&fields, "formats"), field.kind, all));
+        let numbers = field.numbers.as_ref();
+        let numbers = numbers.map(|spec| self.number_format(&below(&fields, "numbers"), spec));
+        let formats = match source_formats {
+            Some(all) => self.time_formats(&own("formats"), field.kind, all),
+            None => formats.unwrap_or_default(),
         };
-        let numbers = match (source_numbers, &field.numbers) {
-            (Some(numbers), _) => self.number_format(&own("numbers"), numbers),
-            (None, Some(numbers)) => self.number_format(&below(&fields, "numbers"), numbers),
-            (None, None) => NumberFormat::default(),
+        let numbers = match source_numbers {
+            Some(spec) => self.number_format(&own("numbers"), spec),
+            None => numbers.unwrap_or_default(),
         };
         Reading {
             source_steps: source_steps
@@ -67,7 +69,16 @@ impl Checker<'_> {
 
     fn steps(&mut self, at: &[PathStep], specs: &[StepSpec]) -> Vec<Step> {
         let resolved = resolve_steps(specs, &self.base, &|name| self.scripts.has(name, 1));
-        resolved.unwrap_or_else(|problems| {
+        resolved.unwrap_or_else(|mut problems| {
+            for SpecProblem { path, problem } in &mut problems {
+                // The stage knows its own steps, not the names in the script.
+                if let ([PathStep::Index(index), ..], None) = (path.as_slice(), &problem.help)
+                    && let Some(meant) =
+                        specs.get(*index).and_then(|step| self.scripts.nearest(step.name(), 1))
+                {
+                    problem.help = Some(format!("did you mean `{meant}`?"));
+                }
+            }
             self.adopt(at, problems);
             Vec::new()
         })

@@ -25,6 +25,13 @@ impl Scripts {
             || self.outline.as_ref().is_some_and(|outline| outline.function(name, arity).is_some())
     }
 
+    /// The function with this number of parameters whose name is most like `name`.
+    pub(super) fn nearest(&self, name: &str, arity: usize) -> Option<&str> {
+        let functions = self.outline.iter().flat_map(|outline| &outline.functions);
+        let callable = functions.filter(|function| function.arity == arity && !function.private);
+        nearest(name, callable.map(|function| function.name.as_str()))
+    }
+
     /// Whether it has the function of a whole row.
     pub(super) fn sets_fields(&self) -> bool {
         self.outline.as_ref().is_some_and(|outline| outline.function("row", 2).is_some())
@@ -131,11 +138,10 @@ impl Checker<'_> {
                 Problem::usage("unknown-function", message)
                     .help("name the script: `rules: { normalize: rules/normalize.rhai }`")
             }
-            Some(outline) => {
+            Some(_) => {
                 let message = format!("the script has no function `{name}(raw)`");
                 let problem = Problem::usage("unknown-function", message);
-                let functions = outline.functions.iter().filter(|function| function.arity == 1);
-                match nearest(name, functions.map(|function| function.name.as_str())) {
+                match self.scripts.nearest(name, 1) {
                     Some(meant) => problem.help(format!("did you mean `{meant}`?")),
                     None => problem.help(format!("add `fn {name}(raw) {{ … }}` to it")),
                 }

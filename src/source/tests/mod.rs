@@ -58,6 +58,7 @@ fn rows_with(plan: &CsvPlan, limits: Limits) -> Rows {
     let mut rows = Rows::new();
     while let Some(block) = blocks.next_block().unwrap() {
         parser.parse(&block, &mut |row| {
+            let row = row.map_err(|unusable| unusable.rejection);
             rows.push(row.map(|row| {
                 let text = |at| String::from_utf8(row.cell(at).to_vec()).unwrap();
                 (row.line, (0..row.len()).map(text).collect())

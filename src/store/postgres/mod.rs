@@ -1,1 +1,248 @@
-//! The PostgreSQL store.
+//! The PostgreSQL store, in the schema `recon`.
+//!
+//! Each run's records, breaks and differences are partitions of their own. A command writes them in
+//! one transaction, by binary `COPY` into tables that are attached when it ends: so nothing of an
+//! unfinished command shows, and nothing of it remains if its process dies.
+
+mod copy;
+mod lock;
+mod query;
+mod reader;
+mod runs;
+mod writer;
+
+use std::time::Duration;
+
+use ::postgres::Client;
+use r2d2_postgres::PostgresConnectionManager;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
+use super::{Opening, OwnedRecord, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
+use crate::database::PostgresUrl;
+use crate::database::postgres::{Connector, PostgresPool};
+use crate::diagnostic::Problem;
+use crate::domain::{Date, Progress, ReasonCode, RunId};
+
+type Pooled = r2d2::PooledConnection<PostgresConnectionManager<MakeRustlsConnect>>;
+
+/// A moment as text of the form that [`super::stored::time_text`] writes. Sessions are in UTC.
+macro_rules! time_text {
+    ($column:literal) => {
+        concat!("to_char(", $column, ", 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    };
+}
+use time_text;
+
+/// Held while migrations are applied; a number of recon's own.
+const MIGRATION_LOCK: i64 = 0x7265_636f_6e6d_6967;
+
+/// A store in a database.
+pub struct PostgresStore {
+    shown: String,
+    connector: Connector,
+    pool: PostgresPool,
+}
+
+impl PostgresStore {
+    /// Opens the database; see [`super::open`].
+    ///
+    /// # Errors
+    /// As [`super::open`].
+    pub fn open(url: &PostgresUrl, opening: Opening) -> Result<Self, Problem> {
+        let connector = Connector::new(url)?;
+        // A first connection tells at once what is wrong; a pool would try for its whole timeout.
+        let mut client = connector.connect()?;
+        let store = Self { shown: url.to_string(), pool: connector.pool(), connector };
+        let missing = store.missing_migrations(&mut client)?;
+        match opening {
+            Opening::Existing if missing.len() == migrate::POSTGRES.len() => {
+                return Err(Problem::store(
+                    "store-missing",
+                    format!("{} holds no store yet", store.shown),
+                )
+                .help("`recon run` makes it; or name another with --store"));
+            }
+            Opening::Existing if !missing.is_empty() => return Err(migrate::outdated(missing)),
+            Opening::Create if !missing.is_empty() => drop(store.migrate()?),
+            _ => {}
+        }
+        Ok(store)
+    }
+
+    fn connection(&self) -> Result<Pooled, Problem> {
+        self.pool.get().map_err(|error| {
+            Problem::store("store-unreachable", format!("no connection to {}: {error}", self.shown))
+                .help("check that the server is up and has connections left")
+        })
+    }
+
+    fn problem(&self, error: &::postgres::Error) -> Problem {
+        self.connector.problem(error)
+    }
+
+    fn missing_migrations(
+        &self,
+        client: &mut impl ::postgres::GenericClient,
+    ) -> Result<&'static [migrate::Migration], Problem> {
+        let problem = |error| self.problem(&error);
+        let exists: bool = client
+            .query_one("SELECT to_regclass('recon.schema_migrations') IS NOT NULL", &[])
+            .and_then(|row| row.try_get(0))
+            .map_err(problem)?;
+        if !exists {
+            return Ok(migrate::POSTGRES);
+        }
+        let rows = client
+            .query(
+                "SELECT version, name, checksum FROM recon.schema_migrations ORDER BY version",
+                &[],
+            )
+            .map_err(problem)?;
+        let applied = rows
+            .iter()
+            .map(|row| {
+                Ok(migrate::Applied {
+                    version: row.try_get(0)?,
+                    name: row.try_get(1)?,
+                    checksum: row.try_get(2)?,
+                })
+            })
+            .collect::<Result<Vec<_>, ::postgres::Error>>()
+            .map_err(problem)?;
+        migrate::pending(migrate::POSTGRES, &applied)
+    }
+
+    fn apply_migrations(&self, client: &mut Client) -> Result<Vec<String>, Problem> {
+        let problem = |error: ::postgres::Error| self.problem(&error);
+        let mut transaction = client.transaction().map_err(problem)?;
+        let missing = self.missing_migrations(&mut transaction)?;
+        let mut apply = || -> Result<(), ::postgres::Error> {
+            if missing.is_empty() {
+                return Ok(());
+            }
+            transaction.batch_execute(
+                "CREATE SCHEMA IF NOT EXISTS recon; \
+                 CREATE TABLE IF NOT EXISTS recon.schema_migrations (\
+                     version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, \
+                     applied_at timestamptz NOT NULL, program_version text NOT NULL)",
+            )?;
+            for migration in missing {
+                transaction.batch_execute(migration.sql)?;
+                transaction.execute(
+                    "INSERT INTO recon.schema_migrations VALUES ($1, $2, $3, now(), $4)",
+                    &[
+                        &migration.version,
+                        &migration.name,
+                        &migration.checksum(),
+                        &env!("CARGO_PKG_VERSION"),
+                    ],
+                )?;
+            }
+            Ok(())
+        };
+        apply().map_err(problem)?;
+        transaction.commit().map_err(problem)?;
+        Ok(missing.iter().map(migrate::Migration::full_name).collect())
+    }
+}
+
+impl Store for PostgresStore {
+    fn url(&self) -> String {
+        self.shown.clone()
+    }
+
+    fn migrate(&self) -> Result<Vec<String>, Problem> {
+        // The lock goes with the connection.
+        let mut client = self.connector.connect()?;
+        client
+            .execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK])
+            .map_err(|error| self.problem(&error))?;
+        self.apply_migrations(&mut client)
+    }
+
+    fn repair(&self) -> Result<Vec<RunId>, Problem> {
+        self.repair_runs(None)
+    }
+
+    fn lock(
+        &self,
+        job: &str,
+        batch_date: Date,
+        timeout: Duration,
+        progress: &dyn Progress,
+    ) -> Result<Box<dyn RunLock>, Problem> {
+        let lock = lock::take(&self.connector, job, batch_date, timeout, progress)?;
+        // Whoever held the lock before and is still RUNNING is dead.
+        self.repair_runs(Some((job, batch_date)))?;
+        Ok(Box::new(lock))
+    }
+
+    fn sync_reason_codes(&self, codes: &[ReasonCode]) -> Result<(), Problem> {
+        self.sync_codes(codes)
+    }
+
+    fn create_run(&self, run: &NewRun) -> Result<(), Problem> {
+        self.insert_run(run)
+    }
+
+    fn resume_run(&self, run: RunId) -> Result<(), Problem> {
+        self.set_running(run)
+    }
+
+    fn fail_run(&self, run: RunId, reason: &str) -> Result<(), Problem> {
+        self.give_up(run, reason)
+    }
+
+    fn writer(&self, run: RunId) -> Result<Box<dyn Writer>, Problem> {
+        Ok(Box::new(writer::PostgresWriter::open(&self.connector, &self.pool, run)?))
+    }
+
+    fn run(&self, run: RunId) -> Result<Option<RunRow>, Problem> {
+        self.find_run(run)
+    }
+
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
+        self.list_runs(filter)
+    }
+
+    fn each_record(
+        &self,
+        run: RunId,
+        each: &mut dyn FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        self.read_records(run, each)
+    }
+
+    fn each_difference(
+        &self,
+        run: RunId,
+        each: &mut dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        self.read_differences(run, each)
+    }
+
+    fn records_by_reference(
+        &self,
+        run: RunId,
+        reference: &str,
+    ) -> Result<Vec<OwnedRecord>, Problem> {
+        self.find_records(run, reference)
+    }
+
+    fn rejected(&self, run: RunId, limit: usize) -> Result<Vec<RejectedRow>, Problem> {
+        self.read_rejected(run, limit)
+    }
+
+    fn attribution_counts(&self, run: RunId) -> Result<Vec<AttributionCount>, Problem> {
+        self.count_attributions(run)
+    }
+
+    fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem> {
+        self.count_gates(run)
+    }
+
+    fn query(&self, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem> {
+        query::run(&self.connector, sql, sink)
+    }
+}

@@ -6,7 +6,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::database::postgres::host_name;
+use crate::database::host_name;
 use crate::diagnostic::Problem;
 use crate::domain::{Date, Progress};
 use crate::store::migrate::hexadecimal;
@@ -101,9 +101,9 @@ fn path(store: &Path, job: &str, batch_date: Date) -> PathBuf {
 /// This process for people who wait for it: number, host, command, since when; then the job.
 fn describe_process(job: &str, batch_date: Date) -> String {
     // An argument with `://` may be a URL with a password.
-    let words = std::env::args().skip(1).map(|word| {
-        if word.contains("://") { "…".to_owned() } else { word }
-    });
+    let words = std::env::args()
+        .skip(1)
+        .map(|word| if word.contains("://") { "…".to_owned() } else { word });
     let command: Vec<String> = std::iter::once("recon".to_owned()).chain(words).take(12).collect();
     let since = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
     let line = format!(

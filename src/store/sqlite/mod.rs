@@ -56,7 +56,7 @@ impl SqliteStore {
             database::direct(path, true).map_err(problem)?;
         }
         let store = Self { path: path.to_owned(), pool: database::pool(path)? };
-        let missing = store.missing_migrations(&*store.connection()?)?;
+        let missing = store.missing_migrations(&*store.connection()?, "recon")?;
         match opening {
             Opening::Existing if !missing.is_empty() => return Err(migrate::outdated(missing)),
             Opening::Create if !missing.is_empty() => drop(store.migrate()?),
@@ -76,22 +76,22 @@ impl SqliteStore {
         database::problem(&self.path, error)
     }
 
-    /// The migrations that the file lacks. A database of something else is refused.
+    /// The migrations that the file, `schema` on this connection, lacks. A database of something
+    /// else is refused.
     fn missing_migrations(
         &self,
         connection: &Connection,
+        schema: &str,
     ) -> Result<&'static [migrate::Migration], Problem> {
-        let tables = "SELECT count(*), coalesce(sum(name = 'schema_migrations'), 0) \
-                      FROM sqlite_schema WHERE type = 'table'";
         let applied = || -> Result<Option<Vec<migrate::Applied>>, rusqlite::Error> {
-            // The file is `recon` on a working connection and main on a direct one.
-            let schema = if connection.db_name(1).is_ok_and(|name| name == "recon") {
-                tables.replace("sqlite_schema", "recon.sqlite_schema")
-            } else {
-                tables.to_owned()
-            };
-            let (all, ours): (i64, i64) =
-                connection.query_row(&schema, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let (all, ours): (i64, i64) = connection.query_row(
+                &format!(
+                    "SELECT count(*), coalesce(sum(name = 'schema_migrations'), 0) \
+                     FROM {schema}.sqlite_schema WHERE type = 'table'"
+                ),
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
             if ours == 0 {
                 return Ok((all == 0).then(Vec::new));
             }
@@ -129,7 +129,7 @@ impl Store for SqliteStore {
         let transaction = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(problem)?;
-        let missing = self.missing_migrations(&transaction)?;
+        let missing = self.missing_migrations(&transaction, "main")?;
         let apply = || -> Result<(), rusqlite::Error> {
             transaction.execute_batch(
                 "CREATE TABLE IF NOT EXISTS schema_migrations (\

@@ -7,10 +7,7 @@ use super::{NUMBER_MASK, SqliteStore, id_range};
 use crate::diagnostic::Problem;
 use crate::domain::gate::Gate;
 use crate::domain::{DiffType, FieldRef, RunId, Severity, Side, Stage, Status};
-use crate::store::run::{
-    AttributionCount, OwnedAttribution, OwnedDifference, StoredAttribution, StoredDifference,
-    StoredRecord,
-};
+use crate::store::run::{AttributionCount, StoredAttribution, StoredDifference, StoredRecord};
 use crate::store::{OwnedRecord, RecordKind, RejectedRow, stored};
 
 /// The columns of a record, as [`record`] reads them.
@@ -73,23 +70,22 @@ fn difference<'a>(
         None => FieldRef::EntireRecord,
     };
     // Before its stage is reached, an attribution is what an interrupted command left.
-    let reason = if stage == Some(Stage::Attributed) {
-        optional_text(row, first + 6)?
-    } else {
-        None
-    };
+    let reason =
+        if stage == Some(Stage::Attributed) { optional_text(row, first + 6)? } else { None };
     let attribution = match reason {
         None => None,
         Some(reason) => {
             let status = stored::read_code("status", row.get(first + 8)?, Status::from_code)?;
-            let locked: bool = row.get(first + 10)?;
-            let person: bool = row.get(first + 11)?;
             Some(StoredAttribution {
                 reason,
                 confidence: row.get(first + 7)?,
                 status,
                 assigned_by: optional_text(row, first + 9)?.unwrap_or_default(),
-                held_by_people: stored::held_by_people(status, locked, person),
+                held_by_people: stored::held_by_people(
+                    status,
+                    row.get(first + 10)?,
+                    row.get(first + 11)?,
+                ),
                 explanation: optional_text(row, first + 12)?,
             })
         }
@@ -226,10 +222,7 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn count_attributions(
-        &self,
-        run: RunId,
-    ) -> Result<Vec<AttributionCount>, Problem> {
+    pub(super) fn count_attributions(&self, run: RunId) -> Result<Vec<AttributionCount>, Problem> {
         self.read(run, |connection, key| {
             if key.stage != Some(Stage::Attributed) {
                 return Ok(Vec::new());
@@ -293,39 +286,13 @@ fn own(
         ))?;
         let mut rows = statement.query([id])?;
         while let Some(row) = rows.next()? {
-            differences.push(own_difference(&difference(row, 0, run.stage)?));
+            differences.push(difference(row, 0, run.stage)?.to_owned());
         }
     }
-    Ok(OwnedRecord {
-        number: record.number,
-        kind: record.kind,
-        a: record.a.map(str::to_owned),
-        b: record.b.map(str::to_owned),
-        place_a: record.place_a,
-        place_b: record.place_b,
-        gate: match (run.stage, gate) {
-            (Some(Stage::Attributed), Some(Some(1)) | None) => Some(Gate::Passed),
-            (Some(Stage::Attributed), Some(_)) => Some(Gate::Blocked),
-            _ => None,
-        },
-        differences,
-    })
-}
-
-fn own_difference(difference: &StoredDifference<'_>) -> OwnedDifference {
-    OwnedDifference {
-        number: difference.number,
-        field: difference.field,
-        diff_type: difference.diff_type,
-        severity: difference.severity,
-        value_a: difference.value_a.map(str::to_owned),
-        value_b: difference.value_b.map(str::to_owned),
-        attribution: difference.attribution.map(|attribution| OwnedAttribution {
-            reason: attribution.reason.to_owned(),
-            confidence: attribution.confidence,
-            status: attribution.status,
-            assigned_by: attribution.assigned_by.to_owned(),
-            explanation: attribution.explanation.map(str::to_owned),
-        }),
-    }
+    let gate = match (run.stage, gate) {
+        (Some(Stage::Attributed), Some(Some(1)) | None) => Some(Gate::Passed),
+        (Some(Stage::Attributed), Some(_)) => Some(Gate::Blocked),
+        _ => None,
+    };
+    Ok(record.to_owned_with(gate, differences))
 }

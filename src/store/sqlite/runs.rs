@@ -94,8 +94,8 @@ impl SqliteStore {
     pub(super) fn sync_codes(&self, codes: &[ReasonCode]) -> Result<(), Problem> {
         let mut connection = self.connection()?;
         let sync = |connection: &mut Connection| -> Result<(), rusqlite::Error> {
-            let transaction = connection
-                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let transaction =
+                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             let names: Vec<&str> = codes.iter().map(|code| code.code.as_str()).collect();
             transaction.execute(
                 "UPDATE reason_codes SET is_active = 0 WHERE origin = 'file' AND code <> ?1 \

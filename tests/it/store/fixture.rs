@@ -270,9 +270,10 @@ pub fn batches(content: Content) -> Vec<Batch> {
         batches.push(batch);
     }
     if content.compared && !content.records {
-        let broken = records().iter().zip(1..).filter(|(told, _)| told.broken());
-        batches
-            .push(Batch { broken: broken.map(|(_, number)| number).collect(), ..Batch::default() });
+        let broken = records().into_iter().zip(1..).filter(|(told, _)| told.broken());
+        let mut batch = Batch::default();
+        batch.broken.extend(broken.map(|(_, number)| number));
+        batches.push(batch);
     }
     if content.attributed && !content.records {
         let mut batch = Batch::default();
@@ -286,7 +287,9 @@ pub fn batches(content: Content) -> Vec<Batch> {
         batches.push(batch);
     }
     if content.records {
-        batches.push(Batch { rejected: rejected(), ..Batch::default() });
+        let mut batch = Batch::default();
+        batch.rejected.extend(rejected());
+        batches.push(batch);
     }
     batches
 }
@@ -376,4 +379,12 @@ pub fn column(store: &dyn Store, sql: &str) -> Vec<String> {
         other => other.unwrap_or_default().to_string(),
     };
     rows(store, sql).into_iter().map(text).collect()
+}
+
+/// How many rows each view shows.
+pub fn visible(store: &dyn Store) -> Vec<String> {
+    ["recon_records", "data_differences", "attributions", "rejected_rows"]
+        .iter()
+        .flat_map(|view| column(store, &format!("SELECT count(*) FROM recon.{view}")))
+        .collect()
 }

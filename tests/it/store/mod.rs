@@ -1,7 +1,9 @@
 //! One story, told to both stores by the same functions.
 
+mod answers;
 mod fixture;
 mod lock;
+mod postgres;
 mod sqlite;
 mod story;
 

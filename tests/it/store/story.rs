@@ -2,20 +2,17 @@
 
 use recon::domain::gate::Gate;
 use recon::domain::run::IdClass;
-use recon::domain::{
-    Cells, DiffType, ReasonCode, RunStatus, Severity, Stage, Status, evidence, key,
-};
-use recon::store::{Batch, DifferenceRow, NewRun, Opening, RecordKind, RunFilter, Store, open};
+use recon::domain::{Cells, DiffType, RunStatus, Severity, Stage, Status, evidence, key};
+use recon::store::{Batch, DifferenceRow, NewRun, RecordKind, RunFilter, Store};
 use serde_json::{Value as Json, json};
 
 use super::fixture::{
     Content, attribute, batches, codes, column, date, diff, differences, ingest, layout, new_run,
-    outcome, query, records, rejected, row, rows, run_in_one_pass, write,
+    outcome, records, rejected, row, rows, run_in_one_pass, visible, write,
 };
 use super::{Place, told_to_both};
 
 told_to_both![
-    a_new_store_is_migrated_once,
     one_pass_and_three_commands_store_the_same,
     views_show_what_was_written,
     every_code_shows_under_its_name,
@@ -24,26 +21,13 @@ told_to_both![
     a_dropped_writer_is_repaired,
     a_failed_command_leaves_the_stage_before,
     only_breaks_are_kept_where_that_is_asked,
+    matched_records_that_a_dead_command_left_are_deleted,
     the_newest_attributed_run_is_current,
     attributing_again_spares_people,
     runs_are_listed_newest_first,
-    reason_codes_follow_the_file,
     a_reason_that_nobody_declared_is_refused,
-    only_reading_statements_are_answered,
-    answers_keep_their_types,
-    an_existing_store_is_not_made,
-    the_audit_trail_only_grows,
     a_thousand_rows_of_several_batches,
 ];
-
-fn a_new_store_is_migrated_once(place: &Place) {
-    let store = open(&place.url, Opening::Unmigrated).unwrap();
-    let names = store.migrate().unwrap();
-    assert_eq!(names.first().map(String::as_str), Some("0001_runs"));
-    assert_eq!(store.migrate().unwrap(), Vec::<String>::new());
-    let versions = column(&*store, "SELECT name FROM recon.schema_migrations ORDER BY version");
-    assert_eq!(versions.len(), names.len());
-}
 
 /// All that people see of a run, without what differs from run to run.
 fn everything(store: &dyn Store, run: &NewRun) -> Json {
@@ -176,6 +160,7 @@ fn every_code_shows_under_its_name(place: &Place) {
     }
     for (number, diff_type) in (1..).zip(DiffType::ALL) {
         let at = number as usize % 4;
+        let (reason, assigned_by) = (batch.push("UNKNOWN"), batch.push("NONE"));
         batch.differences.push(DifferenceRow {
             number,
             record: 1,
@@ -185,11 +170,11 @@ fn every_code_shows_under_its_name(place: &Place) {
             value_a: None,
             value_b: None,
             attribution: Some(recon::store::AttributionRow {
-                reason: batch.push("UNKNOWN"),
+                reason,
                 confidence: recon::domain::Confidence::ZERO,
                 // PENDING asks for a lock, which only people set.
                 status: [Status::Unknown, Status::Accepted, Status::Rejected, Status::Unknown][at],
-                assigned_by: batch.push("NONE"),
+                assigned_by,
                 explanation: None,
             }),
         });
@@ -305,13 +290,6 @@ fn rows_read_back_as_they_were_written(place: &Place) {
     assert_eq!(stored.ended, Some(outcome(Stage::Attributed).ended));
 }
 
-fn visible(store: &dyn Store) -> Vec<String> {
-    ["recon_records", "data_differences", "attributions", "rejected_rows"]
-        .iter()
-        .flat_map(|view| column(store, &format!("SELECT count(*) FROM recon.{view}")))
-        .collect()
-}
-
 fn nothing_shows_before_a_command_ends(place: &Place) {
     let store = place.open();
     let run = new_run("job", 0, true);
@@ -420,6 +398,20 @@ fn only_breaks_are_kept_where_that_is_asked(place: &Place) {
     assert_eq!(store.run(run.id).unwrap().unwrap().total_records, 7);
 }
 
+fn matched_records_that_a_dead_command_left_are_deleted(place: &Place) {
+    let store = place.open();
+    let run = new_run("job", 0, true);
+    run_in_one_pass(&*store, &run);
+    // As if `keep: breaks` had been asked and the command killed before it deleted anything.
+    place.execute("UPDATE recon_runs SET keep_all = false, trim_pending = true");
+    assert_eq!(visible(&*store), ["5", "6", "6", "3"]);
+    assert_eq!(column(&*store, "SELECT count(*) FROM recon.record_rows"), ["7"]);
+    assert_eq!(store.repair().unwrap(), []);
+    assert_eq!(column(&*store, "SELECT count(*) FROM recon.record_rows"), ["5"]);
+    assert_eq!(column(&*store, "SELECT trim_pending FROM recon.recon_runs"), ["0"]);
+    assert_eq!(store.run(run.id).unwrap().unwrap().status, RunStatus::CompletedWithErrors);
+}
+
 fn the_newest_attributed_run_is_current(place: &Place) {
     let store = place.open();
     let (first, second, third) =
@@ -524,33 +516,6 @@ fn runs_are_listed_newest_first(place: &Place) {
     assert_eq!(store.writer(nobody).err().unwrap().code, "no-such-run");
 }
 
-fn reason_codes_follow_the_file(place: &Place) {
-    let store = place.open();
-    let shown = || {
-        column(
-            &*store,
-            "SELECT code || ' ' || description FROM recon.reason_codes \
-             WHERE is_active ORDER BY code",
-        )
-    };
-    let code = |code: &str, description: &str| ReasonCode {
-        code: code.to_owned(),
-        functional: true,
-        description: description.to_owned(),
-    };
-    let unknown = "UNKNOWN No cause could be determined with enough confidence";
-    assert_eq!(shown(), [unknown]);
-    store.sync_reason_codes(&[code("FX", "one"), code("TIMING", "two")]).unwrap();
-    assert_eq!(shown(), ["FX one", "TIMING two", unknown]);
-    place.execute("UPDATE reason_codes SET origin = 'people' WHERE code = 'FX'");
-    store.sync_reason_codes(&[code("FX", "other"), code("TIMING", "three")]).unwrap();
-    assert_eq!(shown(), ["FX one", "TIMING three", unknown]);
-    store.sync_reason_codes(&[]).unwrap();
-    assert_eq!(shown(), ["FX one", unknown]);
-    store.sync_reason_codes(&[code("TIMING", "back"), code("UNKNOWN", "mine")]).unwrap();
-    assert_eq!(shown(), ["FX one", "TIMING back", "UNKNOWN mine"]);
-}
-
 fn a_reason_that_nobody_declared_is_refused(place: &Place) {
     let store = place.open();
     let run = new_run("job", 0, true);
@@ -560,137 +525,6 @@ fn a_reason_that_nobody_declared_is_refused(place: &Place) {
     assert_eq!(problem.code, "unknown-reason");
     store.fail_run(run.id, &problem.message).unwrap();
     assert_eq!(visible(&*store), ["0", "0", "0", "0"]);
-}
-
-fn only_reading_statements_are_answered(place: &Place) {
-    let store = place.open();
-    run_in_one_pass(&*store, &new_run("job", 0, true));
-    let refused = |sql: &str| {
-        let mut table = super::fixture::Table::default();
-        match store.query(sql, &mut table) {
-            Err(problem) => {
-                assert_eq!(problem.class, recon::diagnostic::Class::Usage, "{sql}: {problem}");
-            }
-            Ok(()) => panic!("{sql}: {table:?}"),
-        }
-    };
-    for sql in [
-        "",
-        "-- nothing",
-        "SELECT",
-        "SELECT * FROM nowhere",
-        "DELETE FROM recon.recon_runs",
-        "UPDATE recon.recon_runs SET job = 'x'",
-        "INSERT INTO recon.reason_codes (code, description, is_functional) VALUES ('x', 'x', true)",
-        "DROP VIEW recon.recon_records",
-        "CREATE TABLE x (y integer)",
-        "CREATE TEMP TABLE x (y integer)",
-        "SELECT 1; SELECT 2",
-        "SELECT 1; DELETE FROM recon.recon_runs",
-        "WITH x AS (SELECT 1) DELETE FROM recon.recon_runs",
-        "EXPLAIN DELETE FROM recon.recon_runs; DELETE FROM recon.recon_runs",
-        "PRAGMA recon.journal_mode = DELETE",
-        "PRAGMA table_info(recon_runs)",
-        "ATTACH 'x.db' AS x",
-        "VACUUM",
-        "BEGIN",
-        "SET search_path = public",
-        "COPY recon.recon_runs TO PROGRAM 'true'",
-        "SELECT * FROM recon.recon_runs WHERE job = $1",
-        "SELECT load_extension('x')",
-    ] {
-        refused(sql);
-    }
-    for sql in [
-        "SELECT count(*) FROM recon.recon_runs",
-        "  -- how many?\n/* really */ SELECT count(*) FROM recon.recon_runs ; ",
-        "WITH x AS (SELECT 1 AS y) SELECT count(*) FROM x",
-        "VALUES (1)",
-        "SELECT 1 AS one -- the end",
-    ] {
-        assert_eq!(column(&*store, sql), ["1"], "{sql}");
-    }
-    assert!(!query(&*store, "EXPLAIN SELECT 1").rows.is_empty());
-    assert_eq!(visible(&*store), ["7", "6", "6", "3"]);
-}
-
-fn answers_keep_their_types(place: &Place) {
-    use recon::store::SqlValue::{Integer, Null, Real, Text};
-    let store = place.open();
-    let text = |text: &str| Text(text.to_owned());
-    let table = query(
-        &*store,
-        "SELECT 1 AS one, NULL AS nothing, 'ü' AS letter, 0.5e0 * 1 AS half, 1 AS one",
-    );
-    assert_eq!(table.columns, ["one", "nothing", "letter", "half", "one"]);
-    let half = if store.url().starts_with("postgres") { text("0.5") } else { Real(0.5) };
-    assert_eq!(table.rows, [[Integer(1), Null, text("ü"), half, Integer(1)]]);
-    run_in_one_pass(&*store, &new_run("job", 0, true));
-    let run = query(&*store, "SELECT run_id, batch_date, start_time FROM recon.recon_runs");
-    assert_eq!(run.rows[0][1..], [text("2026-01-15"), text("2026-01-15T00:00:00.250000Z")]);
-    // A sink that has enough ends the query.
-    struct Enough;
-    impl recon::store::RowSink for Enough {
-        fn columns(&mut self, _: &[String]) -> Result<(), recon::diagnostic::Problem> {
-            Ok(())
-        }
-        fn row(&mut self, _: &[recon::store::SqlValue]) -> Result<(), recon::diagnostic::Problem> {
-            Err(recon::diagnostic::Problem::interrupted())
-        }
-    }
-    let problem = store.query("SELECT 1 UNION ALL SELECT 2", &mut Enough).unwrap_err();
-    assert_eq!(problem.code, "interrupted");
-}
-
-fn an_existing_store_is_not_made(place: &Place) {
-    let problem = open(&place.url, Opening::Existing).err().unwrap();
-    assert!(["store-missing", "store-outdated"].contains(&problem.code), "{problem}");
-    assert!(problem.help.is_some());
-    drop(place.open());
-    let store = open(&place.url, Opening::Existing).unwrap();
-    // A recon of tomorrow has been here.
-    place.execute(
-        "INSERT INTO schema_migrations VALUES (99, 'tomorrow', 'x', '2030-01-01T00:00:00Z', '9')",
-    );
-    drop(store);
-    for opening in [Opening::Create, Opening::Existing, Opening::Unmigrated] {
-        let problem = open(&place.url, opening).err().unwrap();
-        assert_eq!(problem.code, "store-newer");
-        assert!(problem.message.contains("0099_tomorrow"), "{problem}");
-    }
-    place.execute("DELETE FROM schema_migrations WHERE version = 99");
-    place.execute("UPDATE schema_migrations SET checksum = 'x' WHERE version = 2");
-    let problem = open(&place.url, Opening::Create).err().unwrap();
-    assert_eq!(problem.code, "store-migrations-differ");
-}
-
-fn the_audit_trail_only_grows(place: &Place) {
-    drop(place.open());
-    let insert = |how: &str, seq: u32| {
-        let id = format!("00000000-0000-7000-8000-{seq:012}");
-        place.try_execute(&format!(
-            "{how} INTO audit_trail (seq, audit_id, entity_type, entity_id, actor_id, stage, \
-             action_type, performed_at, prev_hash, hash, hash_version) VALUES ({seq}, '{id}', \
-             'REASON', 'x', 'ann', 'MAKER', 'CREATE_REASON', '2026-01-15T00:00:00.000000Z', \
-             '0', '{seq}', 1)"
-        ))
-    };
-    insert("INSERT", 1).unwrap();
-    insert("INSERT", 2).unwrap();
-    for seq in [1, 2, 4] {
-        assert!(insert("INSERT", seq).is_err(), "{seq}");
-        assert!(insert("INSERT OR REPLACE", seq).is_err(), "{seq}");
-    }
-    for sql in [
-        "UPDATE audit_trail SET comments = 'x'",
-        "DELETE FROM audit_trail",
-        "TRUNCATE audit_trail",
-        "SET session_replication_role = replica; DELETE FROM audit_trail",
-    ] {
-        assert!(place.try_execute(sql).is_err(), "{sql}");
-    }
-    let store = place.open();
-    assert_eq!(column(&*store, "SELECT count(*) FROM recon.audit_trail"), ["2"]);
 }
 
 fn a_thousand_rows_of_several_batches(place: &Place) {
@@ -721,7 +555,9 @@ fn a_thousand_rows_of_several_batches(place: &Place) {
     assert_eq!(store.records_by_reference(run.id, "T4321|4321").unwrap()[0].number, 4_321);
     store.resume_run(run.id).unwrap();
     let mut writer = store.writer(run.id).unwrap();
-    writer.write(&Batch { broken: vec![7, 4_999], ..Batch::default() }).unwrap();
+    let mut batch = Batch::default();
+    batch.broken.extend([7, 4_999]);
+    writer.write(&batch).unwrap();
     writer.finish(&outcome(Stage::Compared)).unwrap();
     assert_eq!(visible(&*store)[0], "2");
     assert_eq!(column(&*store, "SELECT count(*) FROM recon.record_rows"), ["2"]);

@@ -1,0 +1,203 @@
+//! What the pages say, in whatever markup: the verdict, the tables' rows, the words and the commands.
+
+use crate::domain::{DiffType, FieldRef};
+
+use super::figures::{bytes, clip, count, counted, duration, share, shell_word, visible};
+use super::{Example, ReasonCount, Summary};
+
+/// How many fields the table of differences names.
+pub(super) const FIELDS_SHOWN: usize = 15;
+/// How many rules are named.
+const RULES_SHOWN: usize = 3;
+/// How much of a value is shown.
+const VALUE: usize = 24;
+
+/// The types of differences of a field, with their headings.
+pub(super) const FIELD_TYPES: [(DiffType, &str); 6] = [
+    (DiffType::NumericMismatch, "NUMERIC"),
+    (DiffType::DateMismatch, "DATE"),
+    (DiffType::StringMismatch, "STRING"),
+    (DiffType::BooleanMismatch, "BOOLEAN"),
+    (DiffType::NullMismatch, "NULL"),
+    (DiffType::TypeMismatch, "TYPE"),
+];
+
+/// The types of differences of a whole record, in words.
+pub(super) const RECORD_TYPES: [(DiffType, &str); 4] = [
+    (DiffType::MissingInSourceA, "records missing in A"),
+    (DiffType::MissingInSourceB, "records missing in B"),
+    (DiffType::DuplicateInSourceA, "duplicate rows in A"),
+    (DiffType::DuplicateInSourceB, "duplicate rows in B"),
+];
+
+/// The result in a sentence.
+pub(super) fn verdict(summary: &Summary) -> String {
+    let records = &summary.records;
+    let total = records.total();
+    if !summary.is_compared() {
+        return format!("{} ingested.", counted(total, "record", "records"));
+    }
+    if records.breaks == 0 {
+        return match total {
+            0 => "There are no records.".to_owned(),
+            1 => "The one record matches.".to_owned(),
+            _ => format!("All {} records match.", count(total)),
+        };
+    }
+    let mut sentence = format!(
+        "{} of {} {} ({})",
+        count(records.breaks),
+        counted(total, "record", "records"),
+        if records.breaks == 1 { "breaks" } else { "break" },
+        share(records.breaks, total)
+    );
+    if let Some(gate) = summary.gate {
+        sentence += &format!("; {} blocked", count(gate.blocked));
+        let awaiting = summary.awaiting();
+        if awaiting > 0 {
+            sentence += &format!(
+                ", {} for people to decide",
+                counted(awaiting, "difference", "differences")
+            );
+        }
+    }
+    sentence + "."
+}
+
+/// Fields by their number of differences, without whole records.
+pub(super) fn fields_by_count(summary: &Summary) -> Vec<(&str, u64)> {
+    let mut fields: Vec<(&str, u64)> = summary
+        .differences
+        .by_field
+        .iter()
+        .filter(|(field, _)| *field != FieldRef::ENTIRE_RECORD)
+        .map(|(field, number)| (field.as_str(), *number))
+        .collect();
+    fields.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    fields
+}
+
+/// The types of field differences that occur, with their headings.
+pub(super) fn occurring_types(summary: &Summary) -> Vec<(DiffType, &'static str)> {
+    let by_type = &summary.differences.by_type;
+    FIELD_TYPES.into_iter().filter(|(kind, _)| by_type.contains_key(kind.name())).collect()
+}
+
+/// How many differences of this type a field has.
+pub(super) fn cell(summary: &Summary, field: &str, diff_type: DiffType) -> u64 {
+    let types = summary.differences.by_field_and_type.get(field);
+    types.and_then(|types| types.get(diff_type.name())).copied().unwrap_or_default()
+}
+
+/// The reasons of one nature, the most frequent first.
+pub(super) fn reasons_of(summary: &Summary, functional: bool) -> Vec<&ReasonCount> {
+    let reasons = summary.attributions.reasons.iter();
+    reasons.filter(|reason| reason.functional == functional).collect()
+}
+
+/// The three rates and what they mean.
+pub(super) fn rates(summary: &Summary) -> [(&'static str, f64, &'static str); 3] {
+    let attributions = &summary.attributions;
+    [
+        (
+            "STP rate",
+            attributions.stp_rate,
+            "of the differences: settled by the machine, functional",
+        ),
+        ("unknown rate", attributions.unknown_rate, "of the differences: no cause found"),
+        ("awaiting rate", attributions.awaiting_rate, "of the differences: not settled yet"),
+    ]
+}
+
+/// The rules that decided most, with their counts.
+pub(super) fn rules_named(summary: &Summary) -> String {
+    let rules = &summary.top_rules;
+    let mut text = rules
+        .iter()
+        .take(RULES_SHOWN)
+        .map(|rule| format!("{} {}", visible(&rule.rule), count(rule.count)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if rules.len() > RULES_SHOWN {
+        text += ", …";
+    }
+    text
+}
+
+/// Where a rejected row begins.
+pub(super) fn place(summary: &Summary, side: &str, line: u64) -> String {
+    let (name, source) =
+        if side == "a" { ("A", &summary.sources.a) } else { ("B", &summary.sources.b) };
+    if source.path.is_empty() {
+        format!("{name}, line {line}")
+    } else {
+        format!("{name} {}:{line}", visible(&source.path))
+    }
+}
+
+/// How long it took, and how fast that was.
+pub(super) fn time(summary: &Summary) -> String {
+    let seconds = &summary.seconds;
+    let stages = [
+        ("read", seconds.read),
+        ("align", seconds.align),
+        ("compare", seconds.compare),
+        ("store", seconds.store),
+    ];
+    let stages = stages
+        .into_iter()
+        .filter(|(_, time)| *time > 0.0)
+        .map(|(name, time)| format!("{name} {}", duration(time)))
+        .collect::<Vec<_>>();
+    let mut text = duration(seconds.total);
+    if !stages.is_empty() {
+        text += &format!(" ({})", stages.join(", "));
+    }
+    let rows = summary.records.a + summary.records.b;
+    if seconds.total > 0.0 {
+        let rate = (rows as f64 / seconds.total).round() as u64;
+        text += &format!(", {}/s", counted(rate, "row", "rows"));
+    }
+    let size = summary.sources.a.bytes + summary.sources.b.bytes;
+    if size > 0 {
+        text += &format!(", {}", bytes(size));
+    }
+    text
+}
+
+/// Commands that show more, and what they show.
+pub(super) fn next_steps(summary: &Summary, example: Option<&Example>) -> Vec<(String, String)> {
+    let mut steps = Vec::new();
+    if summary.differences.total == 0 {
+        return steps;
+    }
+    // Commands mean the newest run unless told otherwise.
+    let run = match summary.superseded_by {
+        Some(_) => format!(" --run {}", summary.run_id),
+        None => String::new(),
+    };
+    if let Some(example) = example {
+        let dashes = if example.reference.starts_with('-') { "-- " } else { "" };
+        let reference = shell_word(&visible(&example.reference));
+        let value = |value: &Option<String>| match value {
+            Some(text) => clip(&visible(text), VALUE).into_owned(),
+            None => "null".to_owned(),
+        };
+        let purpose = if example.field == FieldRef::ENTIRE_RECORD {
+            "one record, step by step".to_owned()
+        } else {
+            let (a, b) = (value(&example.value_a), value(&example.value_b));
+            format!("{}: {a} against {b}", visible(&example.field))
+        };
+        steps.push((format!("recon explain{run} {dashes}{reference}"), purpose));
+    }
+    steps.push((
+        format!("recon report{run} --format csv -o breaks.csv"),
+        "every difference, one per row".to_owned(),
+    ));
+    steps.push((
+        "recon sql \"SELECT * FROM recon.data_differences LIMIT 20\"".to_owned(),
+        "the tables behind this page".to_owned(),
+    ));
+    steps
+}

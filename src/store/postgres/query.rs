@@ -1,0 +1,207 @@
+//! One read-only statement of a person.
+//!
+//! The statement must begin like one that reads, is prepared (so there can be only one), and runs in
+//! a read-only transaction of a session whose every transaction is read-only. What PostgreSQL lets a
+//! reading statement do beyond the database (`pg_read_file`, `dblink`, …) is a matter of the role's
+//! rights: a store's role should be no superuser.
+
+use ::postgres::types::Type;
+use ::postgres::{Client, SimpleQueryMessage};
+
+use crate::database::postgres::Connector;
+use crate::diagnostic::Problem;
+use crate::store::{RowSink, SqlValue};
+
+/// Runs `sql`.
+pub(super) fn run(connector: &Connector, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem> {
+    let keyword = first_word(sql).to_ascii_lowercase();
+    match keyword.as_str() {
+        "select" | "with" | "values" | "table" | "explain" => {}
+        "" => return Err(Problem::usage("sql", "there is no statement")),
+        _ => return Err(refused()),
+    }
+    let failed = |error: ::postgres::Error| problem(connector, &error);
+    let mut client = connector.connect()?;
+    client
+        .batch_execute(
+            "SET default_transaction_read_only = on; SET cursor_tuple_fraction = 1; \
+             BEGIN READ ONLY",
+        )
+        .map_err(failed)?;
+    let statement = client.prepare(sql).map_err(failed)?;
+    if !statement.params().is_empty() {
+        return Err(Problem::usage("sql", "the statement has parameters, which nothing fills")
+            .help("write the values into the statement"));
+    }
+    let columns = statement.columns();
+    let names: Vec<String> = columns.iter().map(|column| column.name().to_owned()).collect();
+    let types: Vec<Type> = columns.iter().map(|column| column.type_().clone()).collect();
+    sink.columns(&names)?;
+    let answer = Answer { types, failed: &failed };
+    if keyword == "explain" {
+        return answer.pass_on(&mut client, sql, sink).map(drop);
+    }
+    // Through a cursor a long answer comes in portions, and as the server's own text: exact for
+    // every type there is.
+    client.batch_execute(&format!("DECLARE answer NO SCROLL CURSOR FOR {sql}")).map_err(failed)?;
+    while answer.pass_on(&mut client, "FETCH 1000 FROM answer", sink)? {}
+    Ok(())
+}
+
+struct Answer<'a> {
+    types: Vec<Type>,
+    failed: &'a dyn Fn(::postgres::Error) -> Problem,
+}
+
+impl Answer<'_> {
+    /// Passes the rows of a statement on; false if there were none.
+    fn pass_on(
+        &self,
+        client: &mut Client,
+        sql: &str,
+        sink: &mut dyn RowSink,
+    ) -> Result<bool, Problem> {
+        let mut any = false;
+        let mut values = Vec::with_capacity(self.types.len());
+        for message in client.simple_query(sql).map_err(self.failed)? {
+            let SimpleQueryMessage::Row(row) = message else { continue };
+            values.clear();
+            for (at, kind) in self.types.iter().enumerate() {
+                let text = row.try_get(at).map_err(self.failed)?;
+                values.push(text.map_or(SqlValue::Null, |text| value(kind, text)));
+            }
+            sink.row(&values)?;
+            any = true;
+        }
+        Ok(any)
+    }
+}
+
+/// The value behind PostgreSQL's text for it; the text itself where it is not one of ours.
+fn value(kind: &Type, text: &str) -> SqlValue {
+    let value = match *kind {
+        Type::BOOL => Some(SqlValue::Boolean(text == "t")),
+        Type::INT2 | Type::INT4 | Type::INT8 | Type::OID => {
+            text.parse().ok().map(SqlValue::Integer)
+        }
+        Type::FLOAT4 | Type::FLOAT8 => text.parse().ok().map(SqlValue::Real),
+        Type::JSON | Type::JSONB => serde_json::from_str(text).ok().map(SqlValue::Json),
+        Type::BYTEA => text.strip_prefix("\\x").and_then(read_hexadecimal).map(SqlValue::Blob),
+        // 2026-01-15 00:00:00.25+00; infinite and ancient times keep PostgreSQL's form.
+        Type::TIMESTAMPTZ => text.strip_suffix("+00").and_then(|time| {
+            let (date, clock) = time.split_once(' ')?;
+            let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+            Some(SqlValue::Text(format!("{date}T{clock}.{fraction:0<6}Z")))
+        }),
+        _ => None,
+    };
+    value.unwrap_or_else(|| SqlValue::Text(text.to_owned()))
+}
+
+fn read_hexadecimal(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    pairs
+        .map(|pair| {
+            std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        })
+        .collect()
+}
+
+/// The first word of a statement, behind comments, white space and opening parentheses.
+fn first_word(sql: &str) -> &str {
+    let mut rest = sql;
+    loop {
+        rest = rest
+            .trim_start_matches(|character: char| character.is_whitespace() || character == '(');
+        if let Some(comment) = rest.strip_prefix("--") {
+            rest = comment.split_once('\n').map_or("", |(_, rest)| rest);
+        } else if rest.starts_with("/*") {
+            rest = behind_comment(rest);
+        } else {
+            let end = rest.find(|character: char| !character.is_alphanumeric());
+            return rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        }
+    }
+}
+
+/// What follows the comment at the start of `text`; comments nest.
+fn behind_comment(text: &str) -> &str {
+    let mut depth = 0usize;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let step = if rest.starts_with("/*") {
+            depth += 1;
+            2
+        } else if rest.starts_with("*/") {
+            depth -= 1;
+            2
+        } else {
+            rest.chars().next().map_or(1, char::len_utf8)
+        };
+        rest = rest.get(step..).unwrap_or_default();
+        if depth == 0 {
+            break;
+        }
+    }
+    rest
+}
+
+fn refused() -> Problem {
+    Problem::usage("sql-refused", "only statements that read are allowed here")
+        .help("SELECT, WITH, VALUES, TABLE and EXPLAIN read")
+}
+
+/// A mistake in the statement is its author's, anything else the store's.
+fn problem(connector: &Connector, error: &::postgres::Error) -> Problem {
+    let Some(said) = error.as_db_error() else { return connector.problem(error) };
+    match said.code().code() {
+        "25006" => refused(),
+        "42501" => connector.problem(error),
+        // Data exceptions, features that are not supported, syntax and names.
+        code if ["22", "0A", "42"].iter().any(|class| code.starts_with(class)) => {
+            let problem = Problem::usage("sql", said.message());
+            match said.hint() {
+                Some(hint) => problem.help(hint),
+                None => problem,
+            }
+        }
+        _ => connector.problem(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_word_is_found_behind_anything() {
+        for (sql, word) in [
+            ("SELECT 1", "SELECT"),
+            (" \n-- x\n/* a /* b */ ü */((values (1)))", "values"),
+            ("/* never closed", ""),
+            ("-- only", ""),
+            ("/**/;", ""),
+            ("explain(analyze) select 1", "explain"),
+        ] {
+            assert_eq!(first_word(sql), word, "{sql}");
+        }
+    }
+
+    #[test]
+    fn texts_of_the_server_become_values() {
+        let text = |text: &str| SqlValue::Text(text.to_owned());
+        for (kind, written, expected) in [
+            (Type::BOOL, "t", SqlValue::Boolean(true)),
+            (Type::INT8, "-7", SqlValue::Integer(-7)),
+            (Type::FLOAT8, "1e-3", SqlValue::Real(0.001)),
+            (Type::NUMERIC, "0.500", text("0.500")),
+            (Type::BYTEA, "\\x00ff", SqlValue::Blob(vec![0, 255])),
+            (Type::JSONB, "[1]", SqlValue::Json(serde_json::json!([1]))),
+            (Type::TIMESTAMPTZ, "2026-01-15 00:00:01+00", text("2026-01-15T00:00:01.000000Z")),
+            (Type::TIMESTAMPTZ, "infinity", text("infinity")),
+            (Type::DATE, "2026-01-15", text("2026-01-15")),
+        ] {
+            assert_eq!(value(&kind, written), expected);
+        }
+    }
+}

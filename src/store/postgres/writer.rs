@@ -1,0 +1,488 @@
+//! Writes the rows of one command into PostgreSQL.
+//!
+//! Everything is one transaction on a connection of its own: if the process dies, the server takes
+//! all of it back. New rows go by `COPY` into tables that nobody sees before they are attached.
+
+use std::collections::HashMap;
+
+use ::postgres::types::Json;
+use ::postgres::{Client, Error};
+
+use super::copy::{Copy, CopyFailure};
+use super::runs::{RunKey, find_key, trim};
+use crate::database::postgres::{Connector, PostgresPool};
+use crate::diagnostic::Problem;
+use crate::domain::{AssignedBy, FieldRef, RunId, RunStatus, Stage, Status};
+use crate::store::{AttributionRow, Batch, FinishRun, Text, Writer, stored};
+
+/// A table of the run's own, and the one that it becomes a part of.
+struct Part {
+    parent: &'static str,
+    copy: Copy,
+    exists: bool,
+}
+
+impl Part {
+    fn new(parent: &'static str, run_no: i32, columns: &[&str]) -> Self {
+        let copy = Copy::new(&format!("{parent}_{run_no}"), columns, true);
+        Self { parent, copy, exists: false }
+    }
+
+    fn create(&mut self, client: &mut Client, run_no: i32) -> Result<(), Error> {
+        if self.exists {
+            return Ok(());
+        }
+        self.exists = true;
+        // The check is what lets the table be attached without being read again.
+        let parent = self.parent;
+        client.batch_execute(&format!(
+            "CREATE TABLE {parent}_{run_no} (LIKE {parent} INCLUDING DEFAULTS INCLUDING \
+             CONSTRAINTS, CHECK (run_no = {run_no}))"
+        ))
+    }
+
+    fn send(&mut self, client: &mut Client, run_no: i32) -> Result<(), CopyFailure> {
+        if !self.copy.is_empty() {
+            self.create(client, run_no)?;
+            self.copy.send(client)?;
+        }
+        Ok(())
+    }
+
+    /// Indexes the table, then makes it a part: the lock on the parent is short.
+    fn attach(&self, client: &mut Client, run_no: i32) -> Result<(), Error> {
+        let (parent, table) = (self.parent, format!("{}_{run_no}", self.parent));
+        client.batch_execute(&format!("ALTER TABLE {table} ADD PRIMARY KEY (run_no, number)"))?;
+        if parent == "difference_rows" {
+            client.batch_execute(&format!("CREATE INDEX ON {table} (run_no, record)"))?;
+        }
+        client.batch_execute(&format!(
+            "ANALYZE {table}; \
+             ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES IN ({run_no})"
+        ))
+    }
+}
+
+/// A writer on a connection of its own.
+pub(super) struct PostgresWriter {
+    client: Client,
+    connector: Connector,
+    pool: PostgresPool,
+    run: RunId,
+    key: RunKey,
+    reasons: HashMap<String, i32>,
+    assigners: HashMap<String, i32>,
+    records: Part,
+    breaks: Part,
+    differences: Part,
+    rejected: Copy,
+    decisions: Copy,
+    gates: Copy,
+    rejected_count: i64,
+}
+
+impl PostgresWriter {
+    pub(super) fn open(
+        connector: &Connector,
+        pool: &PostgresPool,
+        run: RunId,
+    ) -> Result<Self, Problem> {
+        let problem = |error: Error| connector.problem(&error);
+        let mut client = connector.connect()?;
+        let key = find_key(&mut client, run, |error| connector.problem(error))?;
+        let reasons = client
+            .query("SELECT code, reason_id FROM reason_codes", &[])
+            .map_err(problem)?
+            .iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .collect::<Result<_, Error>>()
+            .map_err(problem)?;
+        client.batch_execute("BEGIN").map_err(problem)?;
+        let run_no = key.run_no;
+        let mut writer = Self {
+            client,
+            connector: connector.clone(),
+            pool: pool.clone(),
+            run,
+            key,
+            reasons,
+            assigners: HashMap::new(),
+            records: Part::new(
+                "record_rows",
+                run_no,
+                &[
+                    "run_no",
+                    "number",
+                    "kind",
+                    "a",
+                    "b",
+                    "line_a",
+                    "offset_a",
+                    "line_b",
+                    "offset_b",
+                    "partner_rejected",
+                ],
+            ),
+            breaks: Part::new("break_rows", run_no, &["run_no", "number", "gate"]),
+            differences: Part::new(
+                "difference_rows",
+                run_no,
+                &[
+                    "run_no",
+                    "number",
+                    "record",
+                    "field",
+                    "diff_type",
+                    "severity",
+                    "value_a",
+                    "value_b",
+                    "reason_id",
+                    "confidence",
+                    "status",
+                    "assigner_id",
+                    "explanation",
+                ],
+            ),
+            rejected: Copy::new(
+                "reject_rows",
+                &["run_no", "number", "side", "line", "code", "message", "text", "key"],
+                false,
+            ),
+            decisions: Copy::new(
+                "staged_decisions",
+                &["number", "reason_id", "confidence", "status", "assigner_id", "explanation"],
+                false,
+            ),
+            gates: Copy::new("staged_gates", &["number", "gate"], false),
+            rejected_count: 0,
+        };
+        writer.prepare().map_err(problem)?;
+        Ok(writer)
+    }
+
+    fn prepare(&mut self) -> Result<(), Error> {
+        match self.key.stage {
+            None => self.records.create(&mut self.client, self.key.run_no),
+            Some(Stage::Ingested) => Ok(()),
+            Some(Stage::Compared | Stage::Attributed) => self.client.batch_execute(
+                "CREATE TEMP TABLE staged_decisions (number bigint NOT NULL, reason_id integer, \
+                 confidence double precision, status smallint, assigner_id integer, \
+                 explanation text) ON COMMIT DROP; \
+                 CREATE TEMP TABLE staged_gates (number bigint NOT NULL, gate smallint) \
+                 ON COMMIT DROP; \
+                 CREATE TEMP TABLE touched_records (number bigint PRIMARY KEY) ON COMMIT DROP",
+            ),
+        }
+    }
+
+    /// Learns the numbers of all assigners and checks all reasons that the batch names.
+    fn resolve(&mut self, batch: &Batch) -> Result<(), Problem> {
+        let given = batch.differences.iter().filter_map(|difference| difference.attribution);
+        let decided = batch.decisions.iter().map(|decision| decision.attribution);
+        for attribution in given.chain(decided) {
+            let code = batch.text(attribution.reason);
+            if !self.reasons.contains_key(code) {
+                return Err(stored::unknown_reason(code));
+            }
+            let name = batch.text(attribution.assigned_by);
+            if !self.assigners.contains_key(name) {
+                let id = self.assigner_id(name)?;
+                self.assigners.insert(name.to_owned(), id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Outside the writer's transaction, so that no other run waits for its end.
+    fn assigner_id(&self, name: &str) -> Result<i32, Problem> {
+        let person = matches!(AssignedBy::parse(name), AssignedBy::Person(_));
+        let mut connection = self.pool.get().map_err(|error| {
+            Problem::store("store-unreachable", format!("no connection to the store: {error}"))
+        })?;
+        connection
+            .execute(
+                "INSERT INTO assigners (name, is_person) VALUES ($1, $2) \
+                 ON CONFLICT (name) DO NOTHING",
+                &[&name, &person],
+            )
+            .and_then(|_| {
+                connection.query_one("SELECT assigner_id FROM assigners WHERE name = $1", &[&name])
+            })
+            .and_then(|row| row.try_get(0))
+            .map_err(|error| self.connector.problem(&error))
+    }
+
+    fn write_rows(&mut self, batch: &Batch) -> Result<(), CopyFailure> {
+        let run_no = self.key.run_no;
+        let names = Names { reasons: &self.reasons, assigners: &self.assigners, batch };
+        let client = &mut self.client;
+        for row in &batch.records {
+            let (line_a, offset_a) = row.place_a.unzip();
+            let (line_b, offset_b) = row.place_b.unzip();
+            let copy = &mut self.records.copy;
+            copy.row();
+            copy.int4(Some(run_no));
+            copy.int8(Some(row.number.cast_signed()));
+            copy.int2(Some(row.kind.code().into()));
+            copy.text(names.text(row.a));
+            copy.text(names.text(row.b));
+            copy.int8(line_a.map(u64::cast_signed));
+            copy.int8(offset_a.map(u64::cast_signed));
+            copy.int8(line_b.map(u64::cast_signed));
+            copy.int8(offset_b.map(u64::cast_signed));
+            copy.boolean(row.partner_rejected);
+            if copy.is_full() {
+                self.records.send(client, run_no)?;
+            }
+            if row.broken {
+                let gate = row.gate.map(|gate| gate.code().into());
+                push_break(&mut self.breaks.copy, run_no, row.number, gate);
+            }
+        }
+        for number in &batch.broken {
+            push_break(&mut self.breaks.copy, run_no, *number, None);
+        }
+        for row in &batch.differences {
+            let copy = &mut self.differences.copy;
+            copy.row();
+            copy.int4(Some(run_no));
+            copy.int8(Some(row.number.cast_signed()));
+            copy.int8(Some(row.record.cast_signed()));
+            copy.int2(match row.field {
+                FieldRef::EntireRecord => None,
+                FieldRef::Field(position) => Some(position.cast_signed()),
+            });
+            copy.int2(Some(row.diff_type.code().into()));
+            copy.int2(Some(row.severity.code().into()));
+            copy.text(names.text(row.value_a));
+            copy.text(names.text(row.value_b));
+            names.push(copy, row.attribution.as_ref());
+            if copy.is_full() {
+                self.differences.send(client, run_no)?;
+            }
+        }
+        for row in &batch.decisions {
+            self.decisions.row();
+            self.decisions.int8(Some(row.number.cast_signed()));
+            names.push(&mut self.decisions, Some(&row.attribution));
+        }
+        for (number, gate) in &batch.gates {
+            self.gates.row();
+            self.gates.int8(Some(number.cast_signed()));
+            self.gates.int2(Some(gate.code().into()));
+        }
+        for row in &batch.rejected {
+            self.rejected_count += 1;
+            let copy = &mut self.rejected;
+            copy.row();
+            copy.int4(Some(run_no));
+            copy.int8(Some(self.rejected_count));
+            copy.text(Some(row.side.name()));
+            copy.int8(Some(row.line.cast_signed()));
+            copy.text(Some(&row.code));
+            copy.text(Some(&row.message));
+            copy.text(Some(&row.text));
+            copy.text(row.key.as_deref());
+        }
+        self.send(false)
+    }
+
+    /// Sends the pieces that are full, or all.
+    fn send(&mut self, all: bool) -> Result<(), CopyFailure> {
+        let (client, run_no) = (&mut self.client, self.key.run_no);
+        for part in [&mut self.records, &mut self.breaks, &mut self.differences] {
+            if all || part.copy.is_full() {
+                part.send(client, run_no)?;
+            }
+        }
+        for copy in [&mut self.rejected, &mut self.decisions, &mut self.gates] {
+            if all || copy.is_full() {
+                copy.send(client)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn problem(&self, failure: &CopyFailure) -> Problem {
+        match failure {
+            CopyFailure::Postgres(error) => self.connector.problem(error),
+            CopyFailure::Connection(error) => Problem::store(
+                "store-unreachable",
+                format!("the connection to the store broke: {error}"),
+            )
+            .help("nothing of this command is stored; run it again when the server is up"),
+        }
+    }
+
+    fn publish(&mut self, outcome: &FinishRun) -> Result<u64, CopyFailure> {
+        let (stage, run_no, trims) = (self.key.stage, self.key.run_no, self.trims(outcome));
+        if outcome.stage >= Stage::Compared && stage < Some(Stage::Compared) {
+            self.breaks.create(&mut self.client, run_no)?;
+            self.differences.create(&mut self.client, run_no)?;
+        }
+        self.send(true)?;
+        let client = &mut self.client;
+        for part in [&self.records, &self.breaks, &self.differences] {
+            if part.exists {
+                part.attach(client, run_no)?;
+            }
+        }
+        let ended = stored::time_text(outcome.ended);
+        match stage {
+            Some(Stage::Compared) => decide(client, run_no)?,
+            Some(Stage::Attributed) => decide_again(client, run_no, &ended)?,
+            None | Some(Stage::Ingested) => {}
+        }
+        let reached = |stage: Stage| (outcome.stage >= stage).then_some(ended.as_str());
+        let updated = client.execute(
+            "UPDATE recon_runs SET status = $2, stage = $3, end_time = $4::text::timestamptz, \
+             total_records = $5, total_differences = $6, metadata = $7, \
+             ingested_at = coalesce(ingested_at, $8::text::timestamptz), \
+             compared_at = coalesce(compared_at, $9::text::timestamptz), \
+             attributed_at = coalesce(attributed_at, $10::text::timestamptz), \
+             trim_pending = trim_pending OR $11 WHERE run_no = $1 AND status = $12",
+            &[
+                &run_no,
+                &outcome.status.name(),
+                &outcome.stage.name(),
+                &ended,
+                &outcome.total_records.cast_signed(),
+                &outcome.total_differences.cast_signed(),
+                &Json(&outcome.metadata),
+                &reached(Stage::Ingested),
+                &reached(Stage::Compared),
+                &reached(Stage::Attributed),
+                &trims,
+                &RunStatus::Running.name(),
+            ],
+        )?;
+        if updated == 1 && outcome.stage == Stage::Attributed {
+            // The newest attributed run of a job's date is current. This is the place where the
+            // decisions that people made on the superseded run are carried to the current one.
+            client.execute(
+                "UPDATE recon_runs r SET superseded_by = nullif(( \
+                     SELECT n.run_id FROM recon_runs n \
+                     WHERE n.job = r.job AND n.batch_date = r.batch_date \
+                       AND n.stage = 'ATTRIBUTED' \
+                     ORDER BY n.start_time DESC, n.run_no DESC LIMIT 1), r.run_id) \
+                 WHERE stage = 'ATTRIBUTED' AND (job, batch_date) = \
+                     (SELECT job, batch_date FROM recon_runs WHERE run_no = $1)",
+                &[&run_no],
+            )?;
+        }
+        client.batch_execute(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
+        Ok(updated)
+    }
+
+    /// Whether matched records are to be deleted when the command has ended.
+    fn trims(&self, outcome: &FinishRun) -> bool {
+        !self.key.keep_all
+            && self.key.stage == Some(Stage::Ingested)
+            && outcome.stage >= Stage::Compared
+    }
+}
+
+impl Writer for PostgresWriter {
+    fn write(&mut self, batch: &Batch) -> Result<(), Problem> {
+        self.resolve(batch)?;
+        self.write_rows(batch).map_err(|failure| self.problem(&failure))
+    }
+
+    fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<(), Problem> {
+        let updated = self.publish(outcome).map_err(|failure| self.problem(&failure))?;
+        if updated == 0 {
+            return Err(stored::lost_run(self.run));
+        }
+        if self.trims(outcome) {
+            trim(&mut self.client, self.key.run_no)
+                .map_err(|error| self.connector.problem(&error))?;
+        }
+        Ok(())
+    }
+}
+
+fn push_break(copy: &mut Copy, run_no: i32, number: u64, gate: Option<i16>) {
+    copy.row();
+    copy.int4(Some(run_no));
+    copy.int8(Some(number.cast_signed()));
+    copy.int2(gate);
+}
+
+/// What the texts of a batch stand for. Every name was resolved before.
+struct Names<'a> {
+    reasons: &'a HashMap<String, i32>,
+    assigners: &'a HashMap<String, i32>,
+    batch: &'a Batch,
+}
+
+impl Names<'_> {
+    fn text(&self, text: Option<Text>) -> Option<&str> {
+        text.map(|text| self.batch.text(text))
+    }
+
+    /// Reason, confidence, status, assigner and explanation.
+    fn push(&self, copy: &mut Copy, given: Option<&AttributionRow>) {
+        let number = |numbers: &HashMap<String, i32>, name: Text| {
+            numbers.get(self.batch.text(name)).copied()
+        };
+        copy.int4(given.and_then(|given| number(self.reasons, given.reason)));
+        copy.float8(given.map(|given| given.confidence.get()));
+        copy.int2(given.map(|given| given.status.code().into()));
+        copy.int4(given.and_then(|given| number(self.assigners, given.assigned_by)));
+        copy.text(given.and_then(|given| self.text(given.explanation)));
+    }
+}
+
+/// Writes decisions and verdicts of a run that does not show as attributed yet.
+fn decide(client: &mut Client, run_no: i32) -> Result<(), Error> {
+    client.batch_execute(&format!(
+        "ANALYZE staged_decisions; ANALYZE staged_gates; \
+         UPDATE difference_rows d SET reason_id = s.reason_id, confidence = s.confidence, \
+         status = s.status, assigner_id = s.assigner_id, explanation = s.explanation \
+         FROM staged_decisions s WHERE d.run_no = {run_no} AND d.number = s.number; \
+         UPDATE break_rows k SET gate = s.gate FROM staged_gates s \
+         WHERE k.run_no = {run_no} AND k.number = s.number"
+    ))
+}
+
+/// Applies the decisions that change something, except to what people hold, and recomputes the
+/// verdicts from what then stands in the table: people may have decided meanwhile. Whoever changes
+/// an attribution first locks the row of its break, so that verdicts are not computed side by side.
+fn decide_again(client: &mut Client, run_no: i32, now: &str) -> Result<(), Error> {
+    let (pending, rejected, accepted) =
+        (Status::Pending.code(), Status::Rejected.code(), Status::Accepted.code());
+    client.batch_execute(&format!(
+        "ANALYZE staged_decisions; ANALYZE staged_gates; \
+         INSERT INTO touched_records \
+         SELECT d.record FROM difference_rows d JOIN staged_decisions s ON s.number = d.number \
+         WHERE d.run_no = {run_no} \
+         AND (d.reason_id, d.confidence, d.status, d.assigner_id, d.explanation) \
+             IS DISTINCT FROM (s.reason_id, s.confidence, s.status, s.assigner_id, s.explanation) \
+         UNION SELECT k.number FROM break_rows k JOIN staged_gates s ON s.number = k.number \
+         WHERE k.run_no = {run_no} AND k.gate IS DISTINCT FROM s.gate; \
+         ANALYZE touched_records; \
+         SELECT FROM break_rows k WHERE k.run_no = {run_no} \
+         AND k.number IN (SELECT number FROM touched_records) ORDER BY k.number FOR UPDATE"
+    ))?;
+    client.execute(
+        &format!(
+            "UPDATE difference_rows d SET reason_id = s.reason_id, confidence = s.confidence, \
+             status = s.status, assigner_id = s.assigner_id, explanation = s.explanation, \
+             assigned_at = $1::text::timestamptz, version = d.version + 1 \
+             FROM staged_decisions s WHERE d.run_no = {run_no} AND d.number = s.number \
+             AND (d.reason_id, d.confidence, d.status, d.assigner_id, d.explanation) IS DISTINCT \
+             FROM (s.reason_id, s.confidence, s.status, s.assigner_id, s.explanation) \
+             AND NOT d.is_locked AND d.status NOT IN ({pending}, {rejected}) \
+             AND NOT EXISTS (SELECT FROM assigners w \
+                 WHERE w.assigner_id = d.assigner_id AND w.is_person)"
+        ),
+        &[&now],
+    )?;
+    client.batch_execute(&format!(
+        "UPDATE break_rows k SET gate = CASE WHEN EXISTS ( \
+             SELECT FROM difference_rows d JOIN reason_codes c ON c.reason_id = d.reason_id \
+             WHERE d.run_no = {run_no} AND d.record = k.number \
+             AND NOT (d.status = {accepted} AND c.is_functional)) THEN 0 ELSE 1 END \
+         WHERE k.run_no = {run_no} AND k.number IN (SELECT number FROM touched_records)"
+    ))
+}

@@ -1,0 +1,237 @@
+//! Prose that can be checked is checked: references are produced from the program, and the commands
+//! of the README run. `RECON_UPDATE_DOCS=1` writes the references anew.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use crate::program::Project;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Holds the part of a page between its markers to what the program says.
+fn assert_produced(page: &str, part: &str, produced: &str) {
+    let path = root().join(page);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- produced: {part} -->\n"), "<!-- end -->");
+    let start =
+        text.find(&begin).unwrap_or_else(|| panic!("{page} has no part {part}")) + begin.len();
+    let stop = start + text[start..].find(end).unwrap();
+    let produced = format!("\n{}\n\n", produced.trim());
+    if std::env::var_os("RECON_UPDATE_DOCS").is_some() {
+        std::fs::write(path, format!("{}{produced}{}", &text[..start], &text[stop..])).unwrap();
+    } else {
+        let same = text[start..stop] == produced;
+        assert!(same, "{page} is out of date; RECON_UPDATE_DOCS=1 cargo test writes it anew");
+    }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+/// The definition that a schema refers to, or the schema itself.
+fn resolved<'a>(schema: &'a Json, root: &'a Json) -> &'a Json {
+    let direct = schema.get("$ref");
+    let nullable = schema.get("anyOf").and_then(|any| any.get(0)).and_then(|any| any.get("$ref"));
+    match direct.or(nullable).and_then(Json::as_str) {
+        Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    }
+}
+
+fn kind_of(schema: &Json) -> String {
+    let types = match &schema["type"] {
+        Json::String(name) => vec![name.as_str()],
+        Json::Array(names) => names.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    };
+    // Values are taken as their text, so text may be written as any scalar.
+    if types.contains(&"string") && types.contains(&"boolean") {
+        return "text".to_owned();
+    }
+    let mut words: Vec<String> =
+        types.into_iter().filter(|name| *name != "null").map(str::to_owned).collect();
+    for choice in schema["enum"].as_array().into_iter().flatten() {
+        words.extend(choice.as_str().map(|choice| format!("`{choice}`")));
+    }
+    for choice in schema["oneOf"].as_array().into_iter().flatten() {
+        words.extend(choice["const"].as_str().map(|choice| format!("`{choice}`")));
+    }
+    words.join(", ")
+}
+
+/// One row for each key below `schema`, depth first.
+fn keys(schema: &Json, root: &Json, path: &str, out: &mut String) {
+    let schema = resolved(schema, root);
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let target = resolved(property, root);
+        let description = property.get("description").or_else(|| target.get("description"));
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let star = if required.contains(&Json::String(name.clone())) { " *" } else { "" };
+        let description = description.and_then(Json::as_str).unwrap_or_default();
+        writeln!(out, "| `{path}`{star} | {} | {} |", kind_of(target), cell(description)).unwrap();
+        keys(property, root, &path, out);
+        for choice in target["oneOf"].as_array().into_iter().flatten() {
+            keys(choice, root, &path, out);
+        }
+        if target["additionalProperties"].is_object() {
+            keys(&target["additionalProperties"], root, &format!("{path}.NAME"), out);
+        }
+    }
+}
+
+#[test]
+fn the_reference_of_the_configuration_is_true() {
+    let said = Project::new().recon(&["check", "--schema"]);
+    let schema: Json = serde_json::from_str(&said.out).unwrap();
+    let mut table = "Keys marked * are required. NAME is a name of yours.\n\n| key | type | meaning |\n| --- | --- | --- |\n".to_owned();
+    keys(&schema, &schema, "", &mut table);
+    assert_produced("docs/configuration.md", "keys", &table);
+}
+
+#[test]
+fn the_catalogue_of_steps_is_true() {
+    let mut table = "| step | does | example |\n| --- | --- | --- |\n".to_owned();
+    for step in recon::normalize::catalogue() {
+        let [argument, text, result] = step.example;
+        let written = if argument.is_empty() {
+            step.name.to_owned()
+        } else {
+            format!("{{{}: {argument}}}", step.name)
+        };
+        let row = format!("`{text}` → `{result}`");
+        writeln!(table, "| `{}` | {} | {} |", cell(&written), cell(step.description), cell(&row))
+            .unwrap();
+    }
+    assert_produced("docs/configuration.md", "steps", &table);
+}
+
+#[test]
+fn the_functions_of_scripts_are_all_documented() {
+    let mut table = "| function | does | example |\n| --- | --- | --- |\n".to_owned();
+    for function in recon::script::functions() {
+        let (signature, meaning) = (cell(function.signature), cell(function.meaning));
+        writeln!(table, "| `{signature}` | {meaning} | `{}` |", cell(function.example)).unwrap();
+    }
+    assert_produced("docs/rules.md", "functions", &table);
+}
+
+/// The codes that a source file gives problems, with their class.
+fn codes(text: &str, found: &mut std::collections::BTreeMap<String, &'static str>) {
+    let classes = [
+        ("usage", "2, usage"),
+        ("source", "3, source"),
+        ("store", "4, store"),
+        ("inconsistent", "5, inconsistent"),
+        ("warning", "warning"),
+    ];
+    for (constructor, class) in classes {
+        for name in ["Problem::", "Self::"] {
+            for part in text.split(&format!("{name}{constructor}(")).skip(1) {
+                let Some(literal) = part.trim_start().strip_prefix('"') else { continue };
+                let code = literal.split('"').next().unwrap_or_default();
+                if !code.is_empty() && code.chars().all(|c| c.is_ascii_lowercase() || c == '-') {
+                    found.entry(code.to_owned()).or_insert(class);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_catalogue_of_errors_is_true() {
+    fn walk(folder: &Path, found: &mut std::collections::BTreeMap<String, &'static str>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if !path.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                codes(text.split("#[cfg(test)]\nmod tests").next().unwrap(), found);
+            }
+        }
+    }
+    let mut found = std::collections::BTreeMap::new();
+    walk(&root().join("src"), &mut found);
+    assert!(found.len() > 50, "the codes are not where this test looks for them");
+    let mut table = "| code | exit code, class |\n| --- | --- |\n".to_owned();
+    for (code, class) in found {
+        writeln!(table, "| `{code}` | {class} |").unwrap();
+    }
+    assert_produced("docs/errors.md", "codes", &table);
+}
+
+#[test]
+fn the_reference_of_the_commands_is_true() {
+    let project = Project::new();
+    let help = |arguments: &[&str]| {
+        let arguments: Vec<_> = arguments.iter().copied().chain(["--help"]).collect();
+        let said = project.recon(&arguments);
+        assert_eq!(said.code, 0, "{}", said.err);
+        said.out
+    };
+    let top = help(&[]);
+    let mut text = format!("```text\n{}\n```\n", top.trim());
+    let commands = top.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for command in commands.lines().filter_map(|line| line.split_whitespace().next()) {
+        if command != "help" {
+            write!(text, "\n## recon {command}\n\n```text\n{}\n```\n", help(&[command]).trim())
+                .unwrap();
+        }
+    }
+    assert_produced("docs/commands.md", "commands", &text);
+}
+
+#[test]
+fn the_commands_of_the_readme_run() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let project = Project::of(".");
+    let mut commands = 0;
+    for block in readme.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap()) {
+        for line in block.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let recon = line.replace("cargo run --release --", "recon");
+            let Some(arguments) = recon.strip_prefix("recon ") else { continue };
+            let said = std::process::Command::new("sh")
+                .args(["-c", &format!("\"$RECON\" {arguments}")])
+                .env("RECON", env!("CARGO_BIN_EXE_recon"))
+                .env_remove("RECON_STORE")
+                .current_dir(project.path(""))
+                .output()
+                .unwrap();
+            assert!(said.status.success(), "{line}: {}", String::from_utf8_lossy(&said.stderr));
+            commands += 1;
+        }
+    }
+    assert!(commands >= 5, "only {commands} commands of the README were found");
+}
+
+#[test]
+fn completions_and_man_pages_are_written() {
+    let project = Project::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(project.recon(&["completions", shell]).out.contains("recon"), "{shell}");
+    }
+    assert!(project.recon(&["man"]).out.contains(".TH"));
+    assert_eq!(project.recon(&["man", "-o", "pages"]).code, 0);
+    assert!(project.path("pages/recon-run.1").exists());
+}
+
+#[test]
+fn the_schema_accepts_the_shipped_files() {
+    let said = Project::new().recon(&["check", "--schema"]);
+    let schema: Json = serde_json::from_str(&said.out).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for file in ["recon.yaml", "examples/payments_ledger/recon.yaml"] {
+        let text = std::fs::read_to_string(root().join(file)).unwrap();
+        let yaml: Json = serde_yaml::from_str(&text).unwrap();
+        let problems: Vec<_> =
+            validator.iter_errors(&yaml).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty(), "{file}: {problems:?}");
+    }
+    assert!(!validator.is_valid(&serde_json::json!({ "version": 1, "jbo": "x" })));
+}

@@ -1,0 +1,117 @@
+//! The real program in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value as Json;
+
+/// A folder in which recon runs, removed at the end.
+pub struct Project {
+    folder: tempfile::TempDir,
+}
+
+/// What the program said, and how it ended.
+pub struct Said {
+    /// The exit code; -1 after a signal.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Project {
+    /// An empty folder.
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A copy of a folder of the repository, `examples/…`, or of the job at its top.
+    pub fn of(example: &str) -> Self {
+        let project = Self::new();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        if example == "." {
+            for name in ["recon.yaml", "rules", "examples/fx_trades"] {
+                copy(&root.join(name), &project.path(name));
+            }
+        } else {
+            copy(&root.join(example), project.folder.path());
+        }
+        project
+    }
+
+    /// A path inside the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    /// Replaces a text in a file; it must be there.
+    pub fn replace(&self, name: &str, from: &str, to: &str) -> &Self {
+        let text = std::fs::read_to_string(self.path(name)).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {name}");
+        self.write(name, text.replace(from, to))
+    }
+
+    /// The program, ready to start in the folder.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_recon"));
+        command
+            .current_dir(self.folder.path())
+            .args(arguments)
+            .env_remove("RECON_STORE")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn recon(&self, arguments: &[&str]) -> Said {
+        Said::from(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs the program, which must succeed with one JSON object (or array) on stdout.
+    pub fn json(&self, arguments: &[&str]) -> Json {
+        let said = self.recon(arguments);
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
+        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.out))
+    }
+
+    /// The answer of `recon sql`.
+    pub fn sql(&self, statement: &str) -> Json {
+        self.json(&["sql", statement, "--format", "json"])
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            // A store that somebody made while trying an example is not part of it.
+            if !entry.file_name().to_string_lossy().contains(".db") {
+                copy(&entry.path(), &to.join(entry.file_name()));
+            }
+        }
+    } else {
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(from, to).unwrap();
+    }
+}
