@@ -22,7 +22,7 @@ pub fn run(context: &Context, arguments: &Init) -> Result<u8, Problems> {
     let config = &context.global.config;
     let folder = match config.parent() {
         Some(parent) if parent != Path::new("") => parent.to_path_buf(),
-        _ => PathBuf::from("."),
+        _ => PathBuf::new(),
     };
     let inference = match (&arguments.a, &arguments.b) {
         (Some(a), Some(b)) => {
@@ -89,7 +89,7 @@ fn write(files: &[(PathBuf, String)], force: bool) -> Result<(), Problems> {
         return Err(problems);
     }
     for (path, text) in files {
-        if let Some(folder) = path.parent() {
+        if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
             fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
         }
         fs::write(path, text).map_err(|error| unwritable(path, &error))?;
@@ -101,7 +101,8 @@ fn write(files: &[(PathBuf, String)], force: bool) -> Result<(), Problems> {
 /// as an absolute one and lies elsewhere.
 fn shown_from(folder: &Path, path: &Path) -> String {
     let text = |path: &Path| path.to_string_lossy().replace('\\', "/");
-    let (Ok(base), Ok(target)) = (std::path::absolute(folder), std::path::absolute(path)) else {
+    let base = std::path::absolute(Path::new(".").join(folder));
+    let (Ok(base), Ok(target)) = (base, std::path::absolute(path)) else {
         return text(path);
     };
     let (base, target) = (without_dots(&base), without_dots(&target));
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn sources_are_named_from_the_folder_of_the_configuration() {
         let shown = |folder: &str, path: &str| shown_from(Path::new(folder), Path::new(path));
-        assert_eq!(shown(".", "a.csv"), "a.csv");
+        assert_eq!(shown("", "a.csv"), "a.csv");
         assert_eq!(shown(".", "./data/a.csv"), "data/a.csv");
         assert_eq!(shown("jobs/x", "data/a.csv"), "../../data/a.csv");
         assert_eq!(shown("jobs", "jobs/a.csv"), "a.csv");

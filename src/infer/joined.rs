@@ -148,9 +148,14 @@ impl Joined {
     pub fn words(&self, columns: PerSide<usize>) -> Option<Words> {
         let mut counts: HashMap<(&str, &str), u64> = HashMap::new();
         let (mut of_a, mut of_b): (HashMap<&str, u64>, HashMap<&str, u64>) = Default::default();
-        let mut all = 0;
+        let (mut all, mut either) = (0, 0);
         for (a, b) in self.pairs(columns) {
+            either += u64::from(a.loose.is_some() || b.loose.is_some());
             let (Some(_), Some(_)) = (&a.loose, &b.loose) else { continue };
+            // Numbers that happen to differ are no words for each other.
+            if a.number.is_some() && b.number.is_some() {
+                return None;
+            }
             let (a, b) = (a.written.trim(), b.written.trim());
             *counts.entry((a, b)).or_default() += 1;
             *of_a.entry(a).or_default() += 1;
@@ -170,7 +175,9 @@ impl Joined {
                 agreeing += count;
             }
         }
-        if pairs.len() < 2 || pairs.len() < of_a.len().min(of_b.len()) {
+        // Words come again and again; values that come once each stand for each other by chance.
+        let comes_again = all >= 4 * pairs.len() as u64 && ratio(all, either) > 0.5;
+        if pairs.len() < 2 || pairs.len() < of_a.len().min(of_b.len()) || !comes_again {
             return None;
         }
         let chance = of_a.values().max().max(of_b.values().max()).copied().unwrap_or(all);
@@ -265,6 +272,17 @@ mod tests {
         assert_eq!(words.pairs, [("BUY".into(), "B".into()), ("SELL".into(), "S".into())]);
         let agreement = joined.agreement(FIRST);
         assert!(agreement.by_words && agreement.beyond_chance() > 0.99);
+    }
+
+    #[test]
+    fn values_that_come_once_are_no_words() {
+        let once = joined(&["a", "b", "c", "d"], &["w", "x", "y", "z"]);
+        assert!(once.words(FIRST).is_none());
+        let numbers = joined(
+            &["1", "2", "1", "2", "1", "2", "1", "2"],
+            &["5", "6", "5", "6", "5", "6", "5", "6"],
+        );
+        assert!(numbers.words(FIRST).is_none());
     }
 
     #[test]

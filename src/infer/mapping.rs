@@ -97,10 +97,11 @@ fn from_names_and_values(a: &Column, b: &Column) -> (f64, String) {
     }
     let (common, share) = a.sketch.overlap(&b.sketch);
     // A few values in common say little: many columns have a 1, many have a EUR.
-    #[expect(clippy::cast_precision_loss, reason = "a sketch keeps a few thousand values")]
-    let enough = match (kind_a, kind_b) {
-        (Kind::Text, Kind::Text) => 2.0,
-        _ => 15.0,
+    // Days are few and every column has some of them; the same column has the same ones.
+    let (share, enough) = match (kind_a, kind_b) {
+        (Kind::Text, Kind::Text) => (share, 2.0),
+        (Kind::Date | Kind::Datetime, _) => (a.sketch.likeness(&b.sketch), 1.0),
+        _ => (share, 15.0),
     };
     #[expect(clippy::cast_precision_loss, reason = "a sketch keeps a few thousand values")]
     let telling = common as f64 / (common as f64 + enough);
@@ -146,6 +147,10 @@ fn from_rows(
         let likely = 1.0 - (1.0 - by_name) * (1.0 - beyond_chance.max(0.0));
         return (likely, reasons.join(", "));
     }
-    // There is nothing to tell by: a column of one value, or an empty one.
+    // Nearly all rows have one value. If it is the same one, that is something.
+    if agreement.share >= 0.95 && a.profile.reading.kind == Kind::Text {
+        reasons.push("nearly all rows of both have the same value".to_owned());
+        return (alone.max(0.6), reasons.join(", "));
+    }
     (alone * 0.9, why)
 }

@@ -59,7 +59,11 @@ fn written_words(name: &str) -> Vec<String> {
 
 /// The words of a name, each as the one that it stands for.
 pub fn words(name: &str) -> Vec<String> {
-    written_words(name).into_iter().map(|word| meaning(&word).to_owned()).collect()
+    let written = written_words(name);
+    if written == ["as", "of"] {
+        return vec!["date".to_owned()];
+    }
+    written.into_iter().map(|word| meaning(&word).to_owned()).collect()
 }
 
 fn meaning(word: &str) -> &str {

@@ -167,15 +167,16 @@ impl Profiler {
     /// What the ways that fit the first values make of all values, in the order of preference.
     fn scores(&mut self, values: &[(String, u64)]) -> Result<Vec<(Reading, Score)>, Problem> {
         let look = values.get(..FIRST_LOOK).unwrap_or(values);
-        let mut read = vec![0usize; self.readings.len()];
-        for (text, _) in look {
+        let mut read = vec![0u64; self.readings.len()];
+        for (text, count) in look {
             self.trial.text(text, |at, cell| {
                 if let Some(read) = read.get_mut(at).filter(|_| is_read(cell)) {
-                    *read += 1;
+                    *read += count;
                 }
             });
         }
-        let enough = look.len() - look.len() / 5;
+        let looked_at: u64 = look.iter().map(|(_, count)| count).sum();
+        let enough = looked_at - looked_at / 5;
         let fitting: Vec<Reading> = self
             .readings
             .iter()
@@ -372,6 +373,10 @@ mod tests {
         let mut cells = vec!["1.25"; 19];
         cells.push("1O0,00");
         assert_eq!(profile(&cells).reading.kind, Kind::Decimal);
+        // Nor does a day that does not exist, where all others are of two days.
+        let mut cells = [["14-Jan-2026", "15-Jan-2026"]; 20].concat();
+        cells.push("31-Feb-2026");
+        assert_eq!(profile(&cells).reading.kind, Kind::Date);
     }
 
     #[test]

@@ -64,6 +64,14 @@ impl Sketch {
         (common, ratio(common, within(self).min(within(other))))
     }
 
+    /// The share of all values of either side that are in both.
+    pub fn likeness(&self, other: &Self) -> f64 {
+        let limit = self.limit().min(other.limit());
+        let within = |sketch: &Self| sketch.values.range(..=limit).count() as u64;
+        let (common, _) = self.overlap(other);
+        ratio(common, within(self) + within(other) - common)
+    }
+
     /// Up to which hash every value is here.
     fn limit(&self) -> u64 {
         match self.values.last_key_value() {
