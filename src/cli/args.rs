@@ -67,6 +67,8 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a commented recon.yaml and rules, guessed from two files if given
+    Init(Init),
     /// Check configuration, scripts and the sources' headers without touching data
     Check(Check),
     /// Run the fixtures that sit beside the rules
@@ -148,6 +150,20 @@ pub struct Attribute {
     /// When to fail.
     #[command(flatten)]
     pub finish: Finish,
+}
+
+/// `init`.
+#[derive(Clone, Debug, Args)]
+pub struct Init {
+    /// The first system's extract
+    #[arg(value_name = "A.csv", requires = "b")]
+    pub a: Option<PathBuf>,
+    /// The second system's extract
+    #[arg(value_name = "B.csv")]
+    pub b: Option<PathBuf>,
+    /// Overwrite what is there
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `check`.

@@ -10,6 +10,7 @@ mod context;
 pub mod exit;
 mod explain;
 mod generate;
+mod init;
 mod migrate;
 pub mod output;
 mod pass;
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(context: &Context, command: Command) -> Result<u8, Problems> {
     match command {
+        Command::Init(arguments) => init::run(context, &arguments),
         Command::Check(arguments) => check::run(context, &arguments),
         Command::Test(arguments) => test::run(context, &arguments),
         Command::Generate(arguments) => generate::run(context, &arguments),

@@ -13,6 +13,7 @@ mod config_errors;
 mod documentation;
 mod examples;
 mod floors;
+mod init;
 mod postgres;
 mod program;
 mod runs;

@@ -1,0 +1,258 @@
+//! `recon init`: a commented `recon.yaml` and rules, guessed from two files if they are given.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::json;
+
+use crate::diagnostic::{Problem, Problems};
+use crate::domain::{PerSide, Side};
+use crate::infer::{self, ATTRIBUTION_RULES, Inference, percent};
+use crate::report::figures;
+
+use super::args::Init;
+use super::context::{Context, unwritable};
+
+/// The fixtures of the shipped rules, so that `recon test` has something to run.
+const NORMALIZE_TESTS: &str = include_str!("../../rules/normalize.tests.yaml");
+const ATTRIBUTION_TESTS: &str = include_str!("../../rules/attribution.tests.yaml");
+
+/// Writes the files and says what was guessed.
+pub fn run(context: &Context, arguments: &Init) -> Result<u8, Problems> {
+    let config = &context.global.config;
+    let folder = match config.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_path_buf(),
+        _ => PathBuf::new(),
+    };
+    let inference = match (&arguments.a, &arguments.b) {
+        (Some(a), Some(b)) => {
+            let paths = PerSide { a: a.as_path(), b: b.as_path() };
+            let shown = paths.map(|_, path| shown_from(&folder, path));
+            Some(infer::infer(paths, shown)?)
+        }
+        _ => None,
+    };
+    let (configuration, normalize) = match &inference {
+        Some(inference) => (inference.configuration(), inference.normalize_rules()?),
+        None => (infer::starter(), include_str!("../../rules/normalize.rhai").to_owned()),
+    };
+    let rules = folder.join("rules");
+    let files = [
+        (config.clone(), configuration),
+        (rules.join("normalize.rhai"), normalize),
+        (rules.join("normalize.tests.yaml"), NORMALIZE_TESTS.to_owned()),
+        (rules.join("attribution.rhai"), ATTRIBUTION_RULES.to_owned()),
+        (rules.join("attribution.tests.yaml"), ATTRIBUTION_TESTS.to_owned()),
+    ];
+    write(&files, arguments.force)?;
+    if context.global.json {
+        let written: Vec<String> =
+            files.iter().map(|(path, _)| path.display().to_string()).collect();
+        context.json(&json!({ "written": written, "guesses": inference }))?;
+        return Ok(0);
+    }
+    let mut text = match &inference {
+        Some(inference) => summary(inference),
+        None => String::new(),
+    };
+    text += &format!("wrote {} and {}\n", config.display(), rules.display());
+    let option = if config == Path::new("recon.yaml") {
+        String::new()
+    } else {
+        format!(" -c {}", figures::shell_word(&config.display().to_string()))
+    };
+    text += &match inference {
+        Some(_) => format!("next: look at it, then recon check{option} and recon run{option}\n"),
+        None => format!(
+            "next: put your files and columns into it, then recon check{option}; \
+             or let recon init A.csv B.csv guess\n"
+        ),
+    };
+    context.console.say(&text)?;
+    Ok(0)
+}
+
+/// Writes all of the files, or none if one is there with other content and may not be replaced.
+fn write(files: &[(PathBuf, String)], force: bool) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    for (path, text) in files {
+        let is_same = || fs::read(path).is_ok_and(|there| there == text.as_bytes());
+        if !force && path.exists() && !is_same() {
+            let message = format!("{} exists", path.display());
+            problems.push(
+                Problem::usage("file-exists", message)
+                    .help("name another file with --config, or overwrite it with --force"),
+            );
+        }
+    }
+    if problems.has_errors() {
+        return Err(problems);
+    }
+    for (path, text) in files {
+        if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
+            fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+        }
+        fs::write(path, text).map_err(|error| unwritable(path, &error))?;
+    }
+    Ok(())
+}
+
+/// A source's path as `recon.yaml` in `folder` names it: relative to the folder, unless it was given
+/// as an absolute one and lies elsewhere.
+fn shown_from(folder: &Path, path: &Path) -> String {
+    let text = |path: &Path| path.to_string_lossy().replace('\\', "/");
+    let base = std::path::absolute(Path::new(".").join(folder));
+    let (Ok(base), Ok(target)) = (base, std::path::absolute(path)) else {
+        return text(path);
+    };
+    let (base, target) = (without_dots(&base), without_dots(&target));
+    if path.is_absolute() && !target.starts_with(&base) {
+        return text(path);
+    }
+    let common = base.iter().zip(&target).take_while(|(left, right)| left == right).count();
+    let up = base.len() - common;
+    let steps = std::iter::repeat_n("..".to_owned(), up);
+    let down = target.iter().skip(common).map(|step| text(step.as_ref()));
+    steps.chain(down).collect::<Vec<_>>().join("/")
+}
+
+/// The steps of an absolute path, `.` and `..` followed.
+fn without_dots(path: &Path) -> Vec<std::ffi::OsString> {
+    let mut steps = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                steps.pop();
+            }
+            other => steps.push(other.as_os_str().to_owned()),
+        }
+    }
+    steps
+}
+
+/// What was guessed, in a few lines.
+fn summary(inference: &Inference) -> String {
+    let mut text = String::new();
+    for side in Side::BOTH {
+        let source = &inference.sources[side];
+        let form = &source.form;
+        text += &format!(
+            "{side}  {}: {}{}, {}{}\n",
+            figures::visible(&source.path),
+            figures::counted(source.rows, "row", "rows"),
+            if source.whole { "" } else { " looked at" },
+            form.encoding.value,
+            if form.encoding.confidence < 0.9 {
+                format!(" ({})", percent(form.encoding.confidence))
+            } else {
+                String::new()
+            },
+        );
+        text += &format!(
+            "   delimiter {:?} ({}), {} ({}){}{}\n",
+            form.delimiter.value,
+            percent(form.delimiter.confidence),
+            if form.header.value { "a header" } else { "no header" },
+            percent(form.header.confidence),
+            match form.skip_rows.value {
+                0 => String::new(),
+                lines => {
+                    format!(", {} before it", figures::counted(lines, "line", "lines"))
+                }
+            },
+            match source.unusable_rows {
+                0 => String::new(),
+                rows => {
+                    format!(", {} can't take part", figures::counted(rows, "row", "rows"))
+                }
+            },
+        );
+    }
+    match inference.key_candidates.first() {
+        Some(key) => {
+            text += &format!(
+                "key  {} ({}): {}\n",
+                inference
+                    .fields
+                    .iter()
+                    .filter(|field| field.key)
+                    .map(|field| field.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(" + "),
+                percent(key.confidence),
+                key.why(),
+            );
+        }
+        None => text += "key  not found: say in the file what tells records apart\n",
+    }
+    let rows: Vec<[String; 6]> = inference
+        .fields
+        .iter()
+        .map(|field| {
+            [
+                field.name.clone(),
+                figures::visible(&field.columns.a).into_owned(),
+                figures::visible(&field.columns.b).into_owned(),
+                percent(field.confidence),
+                format!("{} {}", field.kind, percent(field.type_confidence)),
+                field.why.clone(),
+            ]
+        })
+        .collect();
+    let head = ["field", "A", "B", "sure", "type", "why"].map(str::to_owned);
+    let widths: Vec<usize> = (0..head.len())
+        .map(|at| {
+            rows.iter()
+                .chain([&head])
+                .map(|row| figures::width(&row[at]))
+                .max()
+                .unwrap_or(0)
+                .min(40)
+        })
+        .collect();
+    for row in std::iter::once(&head).chain(&rows) {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(at, (cell, width))| {
+                if at + 1 == row.len() {
+                    cell.clone()
+                } else {
+                    figures::pad(&figures::clip(cell, *width), *width, false)
+                }
+            })
+            .collect();
+        text += &format!("  {}\n", cells.join("  ").trim_end());
+    }
+    for side in Side::BOTH {
+        let unmapped = &inference.sources[side].unmapped;
+        if !unmapped.is_empty() {
+            let columns: Vec<_> = unmapped.iter().map(|name| figures::visible(name)).collect();
+            text += &format!("not mapped in {side}: {}\n", columns.join(", "));
+        }
+    }
+    for field in &inference.fields {
+        for note in &field.notes {
+            text += &format!("look at {}: {note}\n", field.name);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_named_from_the_folder_of_the_configuration() {
+        let shown = |folder: &str, path: &str| shown_from(Path::new(folder), Path::new(path));
+        assert_eq!(shown("", "a.csv"), "a.csv");
+        assert_eq!(shown(".", "./data/a.csv"), "data/a.csv");
+        assert_eq!(shown("jobs/x", "data/a.csv"), "../../data/a.csv");
+        assert_eq!(shown("jobs", "jobs/a.csv"), "a.csv");
+        assert_eq!(shown("jobs", "/data/a.csv"), "/data/a.csv");
+        assert_eq!(shown("/jobs", "/jobs/in/a.csv"), "in/a.csv");
+    }
+}

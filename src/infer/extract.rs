@@ -1,0 +1,205 @@
+//! One side's extract as far as it can be understood on its own: its form, its columns with their
+//! types, and a sample of each column's values.
+
+use std::path::Path;
+
+use super::file::{FileForm, FileRows, Reach};
+use super::profile::{Profile, Profiler, follow_the_others};
+use super::reading::{Trial, step};
+use super::sketch::{Sketch, hash_of};
+use crate::diagnostic::Problem;
+use crate::domain::{Cell, Kind, RawCells};
+use crate::normalize::Step;
+
+/// A column.
+pub struct Column {
+    /// Its name in the file.
+    pub name: String,
+    /// What it holds.
+    pub profile: Profile,
+    /// A sample of its values.
+    pub sketch: Sketch,
+    /// Whether another column of the file has the same name, so that none can be mapped.
+    pub is_ambiguous: bool,
+}
+
+/// One side's extract.
+pub struct Extract {
+    /// How the file is read.
+    pub form: FileForm,
+    /// Its rows.
+    pub rows: FileRows,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// How much of it was read.
+    pub reach: Reach,
+}
+
+/// Rows from which types are told: the first, and others from all of the file.
+const FIRST_ROWS: usize = 1_000;
+const OTHER_ROWS: u64 = 4_000;
+
+impl Extract {
+    /// Looks at the file at `path`.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn of(path: &Path, profiler: &mut Profiler) -> Result<Self, Problem> {
+        let mut form = FileForm::of(path, profiler)?;
+        let plan = form.plan(path)?;
+        let names = plan.open()?.columns().to_vec();
+        let mut rows = FileRows { plan };
+        let mut sample = Reservoir::default();
+        let reach = rows.each(|row| sample.offer(row))?;
+        let mut profiles = Vec::with_capacity(names.len());
+        for at in 0..names.len() {
+            let cells = sample.rows.iter().filter_map(|row| row.get(at)).map(String::as_str);
+            profiles.push(profiler.profile(cells)?);
+        }
+        follow_the_others(&mut profiles);
+        for marker in profiles.iter().flat_map(|profile| &profile.null_markers) {
+            if !form.null_values.contains(marker) {
+                form.null_values.push(marker.clone());
+            }
+        }
+        rows.plan = form.plan(path)?;
+        let columns = names.iter().zip(profiles).map(|(name, profile)| Column {
+            name: name.clone(),
+            profile,
+            sketch: Sketch::default(),
+            is_ambiguous: names.iter().filter(|other| *other == name).count() > 1,
+        });
+        let mut extract = Self { form, columns: columns.collect(), rows, reach };
+        extract.sketch_columns()?;
+        Ok(extract)
+    }
+
+    fn sketch_columns(&mut self) -> Result<(), Problem> {
+        let mut reader = self.reader()?;
+        let mut sketches = vec![Sketch::default(); self.columns.len()];
+        self.rows.each(|row| {
+            reader.row(row, |at, cell| {
+                if let (Some(sketch), Some(text)) = (sketches.get_mut(at), loose(cell)) {
+                    sketch.add(hash_of(text));
+                }
+            });
+        })?;
+        for (column, sketch) in self.columns.iter_mut().zip(sketches) {
+            column.sketch = sketch;
+        }
+        Ok(())
+    }
+
+    /// Reads rows as the columns' types say.
+    pub fn reader(&self) -> Result<Trial, Problem> {
+        let trim: Vec<Step> = step("trim")?;
+        let fields = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| column.profile.reading.plan(at, &trim))
+            .collect();
+        Trial::new(fields, self.columns.len(), self.form.null_values.clone())
+    }
+}
+
+/// Some rows of all, evenly: the same ones of the same file.
+#[derive(Default)]
+struct Reservoir {
+    rows: Vec<Vec<String>>,
+    seen: u64,
+}
+
+impl Reservoir {
+    fn offer<R: RawCells + ?Sized>(&mut self, row: &R) {
+        self.seen += 1;
+        let slot = if self.seen <= FIRST_ROWS as u64 + OTHER_ROWS {
+            None
+        } else {
+            // As likely as any other row so far to be among those kept.
+            let place = hash_of(self.seen) % (self.seen - FIRST_ROWS as u64);
+            if place >= OTHER_ROWS {
+                return;
+            }
+            Some(FIRST_ROWS + usize::try_from(place).unwrap_or(0))
+        };
+        let cells =
+            (0..row.len()).map(|at| String::from_utf8_lossy(row.cell(at)).into_owned()).collect();
+        match slot {
+            None => self.rows.push(cells),
+            Some(slot) => {
+                if let Some(kept) = self.rows.get_mut(slot) {
+                    *kept = cells;
+                }
+            }
+        }
+    }
+}
+
+/// A value without what systems write differently without meaning it: case, punctuation, spaces,
+/// leading zeros, the time of a day. None for null.
+pub fn loose(cell: Cell<'_>) -> Option<String> {
+    match cell {
+        Cell::Null => None,
+        Cell::Decimal(value) => Some(value.normalized().to_string()),
+        Cell::Instant(instant) => Some(instant.date().to_string()),
+        Cell::Text(text) | Cell::Unparsed(text) => {
+            let mut plain = String::with_capacity(text.len());
+            for character in text.chars().filter(|character| character.is_alphanumeric()) {
+                plain.extend(character.to_uppercase());
+            }
+            let digits = plain.trim_start_matches('0');
+            match (plain.is_empty(), text.trim().is_empty()) {
+                (_, true) => None,
+                (true, _) => Some(text.to_owned()),
+                _ if digits.is_empty() => Some("0".to_owned()),
+                _ => Some(digits.to_owned()),
+            }
+        }
+        other => Some(other.to_string()),
+    }
+}
+
+/// Whether values of these types can be the same fact.
+pub fn are_comparable(a: Kind, b: Kind) -> bool {
+    use Kind::{Boolean, Date, Datetime, Decimal, Integer, Text};
+    matches!(
+        (a, b),
+        (Decimal | Integer, Decimal | Integer)
+            | (Date | Datetime, Date | Datetime)
+            | (Text | Integer | Boolean, Text | Integer | Boolean)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_otherwise_is_the_same_loosely() {
+        for (a, b) in [
+            ("pay_00042", "PAY-00042"),
+            ("0000410001", "410001"),
+            ("Société  Générale", "SOCIÉTÉ GÉNÉRALE"),
+        ] {
+            assert_eq!(loose(Cell::Text(a)), loose(Cell::Text(b)));
+        }
+        assert_ne!(loose(Cell::Text("Müller")), loose(Cell::Text("Mueller")));
+        assert_eq!(loose(Cell::Text("410001")), loose(Cell::Integer(410_001)));
+        assert_eq!(loose(Cell::Text("000")).as_deref(), Some("0"));
+        assert_eq!(loose(Cell::Text("-")).as_deref(), Some("-"));
+        assert_eq!(loose(Cell::Text("  ")), None);
+    }
+
+    #[test]
+    fn a_reservoir_keeps_rows_from_all_of_the_file() {
+        let mut reservoir = Reservoir::default();
+        for row in 0..20_000 {
+            reservoir.offer(&[row.to_string().as_str()][..]);
+        }
+        let kept: Vec<u32> = reservoir.rows.iter().map(|row| row[0].parse().unwrap()).collect();
+        assert_eq!(kept.len(), 5_000);
+        assert!(kept[..1_000].iter().copied().eq(0..1_000));
+        assert!(kept.iter().filter(|row| **row >= 10_000).count() > 1_000);
+    }
+}

@@ -1,0 +1,403 @@
+//! How a file is read: encoding, delimiter, quote, comments, what stands before the header, and
+//! whether there is one. Every guess is tried by reading the file that way.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::profile::Profiler;
+use super::reading::{Trial, first};
+use super::sketch::ratio;
+use crate::diagnostic::Problem;
+use crate::domain::{Kind, RawCells, Written};
+use crate::source::csv::CsvSpec;
+use crate::source::sample::{Sample, read_sample};
+use crate::source::{Limits, RawRow, ReadSpec, SourcePlan};
+
+/// How much of a file is looked at for its form.
+const LOOKED_AT: usize = 256 * 1024;
+
+/// How many records are looked at for the header.
+const RECORDS: usize = 1_000;
+
+/// What something seems to be, how sure that is, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Guess<T> {
+    /// What it seems to be.
+    pub value: T,
+    /// How sure that is, from 0 to 1.
+    pub confidence: f64,
+    /// Why, in a few words.
+    pub why: String,
+}
+
+impl<T> Guess<T> {
+    /// A guess.
+    pub fn new(value: T, confidence: f64, why: impl Into<String>) -> Self {
+        Self { value, confidence, why: why.into() }
+    }
+}
+
+/// How a file is read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FileForm {
+    /// The label of its encoding.
+    pub encoding: Guess<String>,
+    /// Between fields.
+    pub delimiter: Guess<char>,
+    /// Around fields.
+    pub quote: char,
+    /// The first character of lines that are no data.
+    pub comment: Option<Guess<char>>,
+    /// Lines before the header.
+    pub skip_rows: Guess<u64>,
+    /// Whether the first row names the columns.
+    pub header: Guess<bool>,
+    /// The names of the columns where no row has them.
+    pub columns: Option<Vec<String>>,
+    /// The cells that mean null.
+    pub null_values: Vec<String>,
+}
+
+impl FileForm {
+    /// As the configuration says it.
+    pub fn plan(&self, path: &Path) -> Result<SourcePlan, Problem> {
+        let spec = CsvSpec {
+            path: path.to_string_lossy().into_owned(),
+            delimiter: Some(self.delimiter.value.to_string()),
+            quote: Some(self.quote.to_string()),
+            encoding: Some(self.encoding.value.clone()),
+            header: Some(Written(self.header.value)),
+            columns: self.columns.clone(),
+            skip_rows: Some(Written(self.skip_rows.value)),
+            comment: self.comment.as_ref().map(|comment| comment.value.to_string()),
+            null_values: Some(self.null_values.clone()),
+        };
+        ReadSpec::Csv(spec)
+            .resolve(Path::new(""))
+            .map_err(|problems| first(problems.into_iter().map(|each| each.problem)))
+    }
+}
+
+/// The characters between fields worth trying.
+const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
+
+/// The characters that begin lines of no data worth trying.
+const COMMENTS: [char; 4] = ['#', '*', '%', '!'];
+
+/// The records of a file's beginning, as one form reads them.
+struct Records {
+    /// The line of each, and its cells.
+    rows: Vec<(u64, Vec<String>)>,
+    /// How many fields most records have.
+    width: usize,
+    /// The share of records from the header on that have so many.
+    consistency: f64,
+    /// Where the first record is that is of the table.
+    start: usize,
+}
+
+impl FileForm {
+    /// The form of the file at `path`.
+    ///
+    /// # Errors
+    /// It can't be read, or there is no table in it.
+    pub fn of(path: &Path, profiler: &mut Profiler) -> Result<Self, Problem> {
+        let sample = read_sample(path, LOOKED_AT)?;
+        let (encoding, text) = encoding_of(&sample);
+        let comments = COMMENTS
+            .into_iter()
+            .filter(|mark| text.lines().skip(1).any(|line| line.starts_with(*mark)));
+        let comments: Vec<Option<char>> = std::iter::once(None).chain(comments.map(Some)).collect();
+        let quotes: &[char] = if text.contains('\'') { &['"', '\''] } else { &['"'] };
+        let mut best: Option<(f64, Self, Records)> = None;
+        for delimiter in DELIMITERS {
+            for quote in quotes {
+                for comment in &comments {
+                    let form = Self {
+                        encoding: encoding.clone(),
+                        delimiter: Guess::new(delimiter, 0.0, ""),
+                        quote: *quote,
+                        comment: comment.map(|mark| Guess::new(mark, 0.0, "")),
+                        skip_rows: Guess::new(0, 0.0, ""),
+                        header: Guess::new(false, 0.0, ""),
+                        columns: None,
+                        null_values: vec![String::new()],
+                    };
+                    let Some(records) = form.records(path)? else { continue };
+                    // What is unusual must explain something.
+                    let unusual = f64::from(u8::from(*quote != '"') + u8::from(comment.is_some()));
+                    let score = records.score() - unusual * 0.002;
+                    if best.as_ref().is_none_or(|(known, ..)| score > *known) {
+                        best = Some((score, form, records));
+                    }
+                }
+            }
+        }
+        let Some((_, mut form, records)) = best else {
+            let message = "there are no rows in it, so nothing can be guessed";
+            return Err(Problem::source("no-header", message).in_file(path));
+        };
+        form.explain(&records);
+        form.guess_header(&records, profiler)?;
+        Ok(form)
+    }
+
+    /// The records of the beginning as this form reads them; none if there are none.
+    fn records(&self, path: &Path) -> Result<Option<Records>, Problem> {
+        let limits = Limits { block: LOOKED_AT, ..Limits::default() };
+        let mut rows = Vec::new();
+        let opened = match self.plan(path)?.open_with(limits) {
+            Ok(opened) => opened,
+            // This form makes nothing of the file, another may.
+            Err(problem) if matches!(problem.code, "no-header" | "bad-header") => return Ok(None),
+            Err(problem) => return Err(problem),
+        };
+        let (mut blocks, mut parser) = opened.blocks();
+        let Ok(Some(block)) = blocks.next_block() else { return Ok(None) };
+        let cells = |row: &RawRow<'_>| -> Vec<String> {
+            (0..row.len()).map(|at| String::from_utf8_lossy(row.cell(at)).into_owned()).collect()
+        };
+        parser.parse(&block, &mut |row| {
+            if rows.len() < RECORDS {
+                match row {
+                    Ok(row) => rows.push((row.line, cells(&row))),
+                    Err(unusable) => match &unusable.row {
+                        Some(row) => rows.push((row.line, cells(row))),
+                        None => rows.push((unusable.rejection.line, Vec::new())),
+                    },
+                }
+            }
+        });
+        Ok(Records::of(rows))
+    }
+
+    fn explain(&mut self, records: &Records) {
+        let share = percent(records.consistency);
+        let delimiter = self.delimiter.value;
+        self.delimiter = if records.width > 1 {
+            let why = format!("{share} of the rows have {} fields", records.width);
+            Guess::new(delimiter, records.consistency.min(0.99), why)
+        } else {
+            Guess::new(delimiter, 0.5, "there is only one column")
+        };
+        let first_line = records.rows.get(records.start).map_or(1, |(line, _)| *line);
+        self.skip_rows = if first_line > 1 && (records.start > 0 || self.comment.is_none()) {
+            let why = "the lines before are not of the table";
+            Guess::new(first_line - 1, records.consistency.min(0.95), why)
+        } else {
+            Guess::new(0, 0.99, "the table begins at once")
+        };
+        if let Some(comment) = &mut self.comment {
+            let why = "lines that begin with it are not of the table";
+            *comment = Guess::new(comment.value, 0.9, why);
+        }
+    }
+
+    /// Whether the first record differs from the others as names do from values.
+    fn guess_header(&mut self, records: &Records, profiler: &mut Profiler) -> Result<(), Problem> {
+        let table = records.rows.get(records.start..).unwrap_or_default();
+        let table: Vec<&Vec<String>> =
+            table.iter().map(|(_, row)| row).filter(|row| row.len() == records.width).collect();
+        let Some((head, body)) = table.split_first() else { return Ok(()) };
+        let (mut named, mut valued, mut repeated) = (0u32, 0u32, 0u32);
+        for (at, name) in head.iter().enumerate() {
+            let name = name.trim();
+            let cells = body.iter().filter_map(|row| row.get(at)).map(String::as_str);
+            repeated +=
+                u32::from(!name.is_empty() && cells.clone().any(|cell| cell.trim() == name));
+            let profile = profiler.profile(cells)?;
+            if profile.reading.kind == Kind::Text || name.is_empty() {
+                continue;
+            }
+            let mut is_value = false;
+            Trial::of_one(std::slice::from_ref(&profile.reading))?
+                .text(name, |_, cell| is_value = !cell.is_unparsed());
+            if is_value {
+                valued += 1;
+            } else {
+                named += 1;
+            }
+        }
+        let all_named = head.iter().all(|name| !name.trim().is_empty());
+        self.header = if named > valued {
+            let sure = 0.99 - 0.2 * f64::from(valued.min(2)) - 0.1 * f64::from(repeated.min(2));
+            Guess::new(true, sure, "the first row is of other types than the rest")
+        } else if valued > named {
+            let sure = if named == 0 { 0.97 } else { 0.7 };
+            Guess::new(false, sure, "the first row has values like those below it")
+        } else if body.is_empty() {
+            Guess::new(true, 0.6, "there is only one row")
+        } else if repeated > 0 || !all_named {
+            Guess::new(false, 0.6, "the first row's texts come again below it")
+        } else {
+            Guess::new(true, 0.7, "the first row's texts do not come again, as names do not")
+        };
+        Ok(())
+    }
+}
+
+impl Records {
+    fn of(rows: Vec<(u64, Vec<String>)>) -> Option<Self> {
+        let mut widths: HashMap<usize, usize> = HashMap::new();
+        for (_, row) in rows.iter().filter(|(_, row)| !row.is_empty()) {
+            *widths.entry(row.len()).or_default() += 1;
+        }
+        let (width, _) = widths.into_iter().max_by_key(|(width, count)| (*count, *width))?;
+        let is_of_table = |at: usize| rows.get(at).is_some_and(|(_, row)| row.len() == width);
+        // A line of a preamble may have as many fields, but not with others that do after it.
+        let start = (0..rows.len())
+            .find(|at| is_of_table(*at) && (*at + 1 == rows.len() || is_of_table(at + 1)))
+            .unwrap_or(0);
+        let fitting = (start..rows.len()).filter(|at| is_of_table(*at)).count();
+        let consistency = ratio(fitting as u64, (rows.len() - start) as u64);
+        Some(Self { rows, width, consistency, start })
+    }
+
+    /// How much a table it is.
+    fn score(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a row has few fields")]
+        let width = self.width as f64;
+        self.consistency * (1.0 - 1.0 / width) + 0.01 * self.consistency
+            - 0.02 * ratio(self.start as u64, self.rows.len() as u64)
+    }
+}
+
+/// The encoding, and the text, for looking at the beginnings of its lines.
+fn encoding_of(sample: &Sample) -> (Guess<String>, String) {
+    let nulls = |parity: usize| {
+        let bytes = sample.text.chars().enumerate();
+        bytes.filter(|(at, byte)| at % 2 == parity && *byte == '\0').count()
+    };
+    let (even, odd) = (nulls(0), nulls(1));
+    if (even + odd) * 5 > sample.text.chars().count() {
+        let label = if odd >= even { "utf-16le" } else { "utf-16be" };
+        let why = "every other byte is zero, and there is no byte order mark";
+        return (Guess::new(label.to_owned(), 0.9, why), sample.text.replace('\0', ""));
+    }
+    let (confidence, why) = match sample.encoding.as_str() {
+        "utf-8" if sample.text.is_ascii() => (0.95, "all of what was looked at is ASCII"),
+        "utf-8" => (0.99, "the bytes are valid UTF-8"),
+        "windows-1252" => (0.6, "the bytes are not UTF-8; other 8-bit encodings look the same"),
+        _ => (0.99, "it has a byte order mark"),
+    };
+    (Guess::new(sample.encoding.clone(), confidence, why), sample.text.clone())
+}
+
+/// A share in percent, for a sentence.
+pub fn percent(share: f64) -> String {
+    if share < 1.0 && share >= 0.995 {
+        return format!("{:.1} %", (share * 1_000.0).floor() / 10.0);
+    }
+    format!("{:.0} %", share * 100.0)
+}
+
+/// The rows of a file.
+pub struct FileRows {
+    /// How it is read.
+    pub plan: SourcePlan,
+}
+
+/// How much of a file is read to know its values.
+const READ_AT_MOST: u64 = 512 * 1024 * 1024;
+
+/// What was read of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Rows.
+    pub rows: u64,
+    /// Rows that can't take part.
+    pub unusable: u64,
+    /// Whether that is all.
+    pub whole: bool,
+}
+
+impl FileRows {
+    /// Gives every row to `each`, from the beginning, in a file that is not huge.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn each(&self, mut each: impl FnMut(&RawRow<'_>)) -> Result<Reach, Problem> {
+        let (mut blocks, mut parser) = self.plan.open()?.blocks();
+        let (mut reach, mut bytes) = (Reach { whole: true, ..Reach::default() }, 0);
+        while let Some(block) = blocks.next_block()? {
+            if bytes > READ_AT_MOST {
+                reach.whole = false;
+                break;
+            }
+            bytes += block.bytes().len() as u64;
+            parser.parse(&block, &mut |row| match row {
+                Ok(row) => {
+                    reach.rows += 1;
+                    each(&row);
+                }
+                Err(_) => reach.unusable += 1,
+            });
+        }
+        Ok(reach)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(bytes: &[u8]) -> FileForm {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        std::fs::write(&path, bytes).unwrap();
+        FileForm::of(&path, &mut Profiler::new().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn delimiters_are_told_by_even_rows() {
+        for (text, expected) in [
+            ("id,name\n1,x\n2,\"y;z\"\n", ','),
+            ("id;amount\n1;1,50\n2;2,50\n3;3,1\n", ';'),
+            ("id|text\n1|a, b\n2|c\n", '|'),
+            ("id\ttext\n1\ta, b\n2\tc\n", '\t'),
+        ] {
+            let form = form(text.as_bytes());
+            assert_eq!(form.delimiter.value, expected, "{text}");
+            assert!(form.header.value, "{text}");
+            assert_eq!((form.skip_rows.value, form.comment), (0, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_preamble_and_comments_are_no_table() {
+        let form =
+            form(b"Statement\nMade: today; by me\n\nid;day;x\n1;2;3\n# page 2\n4;5;6\n7;8;9\n");
+        assert_eq!((form.delimiter.value, form.skip_rows.value), (';', 3));
+        assert_eq!(form.comment.unwrap().value, '#');
+        assert!(form.header.value);
+    }
+
+    #[test]
+    fn a_file_may_begin_with_values() {
+        let form = form(b"R-1,2026-01-10,5.20\nR-2,2026-01-11,7.20\nR-3,2026-01-12,8\n");
+        assert!(!form.header.value);
+        assert!(form.header.confidence > 0.9);
+    }
+
+    #[test]
+    fn encodings_are_told_by_their_bytes() {
+        assert_eq!(form("id,name\n1,Zürich\n".as_bytes()).encoding.value, "utf-8");
+        assert_eq!(form(b"id,name\n1,Z\xfcrich\n").encoding.value, "windows-1252");
+        let wide: Vec<u8> = "id,name\n1,Z\n2,Y\n".bytes().flat_map(|byte| [byte, 0]).collect();
+        assert_eq!(form(&wide).encoding.value, "utf-16le");
+        let mut marked = vec![0xff, 0xfe];
+        marked.extend(&wide);
+        assert_eq!(form(&marked).encoding.value, "utf-16le");
+    }
+
+    #[test]
+    fn nothing_is_guessed_from_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        std::fs::write(&path, "").unwrap();
+        let problem = FileForm::of(&path, &mut Profiler::new().unwrap()).unwrap_err();
+        assert_eq!(problem.code, "no-header");
+    }
+}

@@ -1,0 +1,310 @@
+//! Rows of both sides that have the same key: what two columns make of the same fact.
+
+use std::collections::HashMap;
+
+use super::extract::{Extract, loose};
+use super::sketch::{hash_of, ratio};
+use crate::diagnostic::Problem;
+use crate::domain::{Cell, PerSide, RawCells};
+
+/// How many keys are sampled of each side; by their hash, so the same ones of both.
+const KEYS: u64 = 5_000;
+
+/// Columns of at most so many different values may be words for the same few things.
+pub const FEW_WORDS: usize = 12;
+
+/// A value of a joined row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fact {
+    /// As written.
+    pub written: String,
+    /// Without what means nothing; none for null.
+    pub loose: Option<String>,
+    /// As a number, if it is one.
+    number: Option<f64>,
+}
+
+/// Rows that have the same key.
+pub struct Joined {
+    /// The facts of each column, row by row.
+    pub facts: PerSide<Vec<Vec<Fact>>>,
+    /// How many rows were joined.
+    pub rows: usize,
+}
+
+/// How two columns agree in the joined rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Agreement {
+    /// Rows in which one of the two has a value.
+    pub rows: usize,
+    /// The share of them that agrees.
+    pub share: f64,
+    /// The share that would agree if the rows were shuffled.
+    pub chance: f64,
+    /// Whether numbers that are nearly the same count.
+    pub near: bool,
+    /// Whether values agree by standing for each other.
+    pub by_words: bool,
+}
+
+impl Agreement {
+    /// How much more the columns agree than by chance: 1 if always, 0 if no more.
+    pub fn beyond_chance(&self) -> f64 {
+        if self.chance >= 1.0 { 0.0 } else { (self.share - self.chance) / (1.0 - self.chance) }
+    }
+
+    /// Whether agreement could be told from chance.
+    pub fn says_something(&self) -> bool {
+        self.rows > 0 && self.chance < 0.97
+    }
+}
+
+impl Joined {
+    /// Joins the rows of both sides on these pairs of columns.
+    ///
+    /// # Errors
+    /// A file can't be read.
+    pub fn on(extracts: &PerSide<Extract>, key: &[PerSide<usize>]) -> Result<Self, Problem> {
+        let rows = extracts.a.reach.rows.max(extracts.b.reach.rows);
+        let limit = match rows / KEYS {
+            0 | 1 => u64::MAX,
+            times => u64::MAX / times,
+        };
+        let columns_a: Vec<usize> = key.iter().map(|pair| pair.a).collect();
+        let columns_b: Vec<usize> = key.iter().map(|pair| pair.b).collect();
+        let mut rows_a = rows_by_key(&extracts.a, &columns_a, limit)?;
+        let mut rows_b = rows_by_key(&extracts.b, &columns_b, limit)?;
+        let mut keys: Vec<u64> =
+            rows_a.keys().copied().filter(|key| rows_b.contains_key(key)).collect();
+        keys.sort_unstable();
+        let empty = |extract: &Extract| vec![Vec::new(); extract.columns.len()];
+        let mut facts = PerSide { a: empty(&extracts.a), b: empty(&extracts.b) };
+        let mut joined = 0;
+        for key in keys {
+            // A key that comes twice says nothing about which rows belong together.
+            let (Some(Some(row_a)), Some(Some(row_b))) = (rows_a.remove(&key), rows_b.remove(&key))
+            else {
+                continue;
+            };
+            joined += 1;
+            for (columns, row) in [(&mut facts.a, row_a), (&mut facts.b, row_b)] {
+                for (column, fact) in columns.iter_mut().zip(row) {
+                    column.push(fact);
+                }
+            }
+        }
+        Ok(Self { facts, rows: joined })
+    }
+
+    /// Nothing is joined.
+    pub fn nothing(extracts: &PerSide<Extract>) -> Self {
+        let empty = |extract: &Extract| vec![Vec::new(); extract.columns.len()];
+        Self { facts: PerSide { a: empty(&extracts.a), b: empty(&extracts.b) }, rows: 0 }
+    }
+
+    /// The facts of two columns, row by row.
+    pub fn pairs(&self, columns: PerSide<usize>) -> impl Iterator<Item = (&Fact, &Fact)> + Clone {
+        let of = |facts: &'_ [Vec<Fact>], at: usize| -> std::ops::Range<usize> {
+            0..facts.get(at).map_or(0, Vec::len)
+        };
+        let rows = of(&self.facts.a, columns.a).len().min(of(&self.facts.b, columns.b).len());
+        (0..rows).filter_map(move |row| {
+            Some((self.facts.a.get(columns.a)?.get(row)?, self.facts.b.get(columns.b)?.get(row)?))
+        })
+    }
+
+    /// How two columns agree.
+    pub fn agreement(&self, columns: PerSide<usize>) -> Agreement {
+        let pairs: Vec<(&Fact, &Fact)> =
+            self.pairs(columns).filter(|(a, b)| a.loose.is_some() || b.loose.is_some()).collect();
+        let rows = pairs.len();
+        if rows == 0 {
+            return Agreement::default();
+        }
+        let share = |agree: fn(&Fact, &Fact) -> bool, shift: usize| {
+            let partners = pairs.iter().cycle().skip(shift).map(|(_, b)| *b);
+            let agreeing = pairs.iter().zip(partners).filter(|((a, _), b)| agree(a, b)).count();
+            ratio(agreeing as u64, rows as u64)
+        };
+        let exactly = share(same, 0);
+        let nearly = share(nearly_same, 0);
+        let shifts = [rows / 2, rows / 3, rows / 5 + 1];
+        let by_chance = |agree| shifts.map(|shift| share(agree, shift)).iter().sum::<f64>() / 3.0;
+        let (exact_chance, near_chance) = (by_chance(same), by_chance(nearly_same));
+        let exact =
+            Agreement { rows, share: exactly, chance: exact_chance, near: false, by_words: false };
+        let near =
+            Agreement { rows, share: nearly, chance: near_chance, near: true, by_words: false };
+        let best = if near.beyond_chance() > exact.beyond_chance() + 0.1 { near } else { exact };
+        match self.words(columns) {
+            Some(words) if words.agreement.beyond_chance() > best.beyond_chance() + 0.2 => {
+                words.agreement
+            }
+            _ => best,
+        }
+    }
+
+    /// What the few values of one column are in the other, if they stand for each other one to one.
+    pub fn words(&self, columns: PerSide<usize>) -> Option<Words> {
+        let mut counts: HashMap<(&str, &str), u64> = HashMap::new();
+        let (mut of_a, mut of_b): (HashMap<&str, u64>, HashMap<&str, u64>) = Default::default();
+        let (mut all, mut either) = (0, 0);
+        for (a, b) in self.pairs(columns) {
+            either += u64::from(a.loose.is_some() || b.loose.is_some());
+            let (Some(_), Some(_)) = (&a.loose, &b.loose) else { continue };
+            // Numbers that happen to differ are no words for each other.
+            if a.number.is_some() && b.number.is_some() {
+                return None;
+            }
+            let (a, b) = (a.written.trim(), b.written.trim());
+            *counts.entry((a, b)).or_default() += 1;
+            *of_a.entry(a).or_default() += 1;
+            *of_b.entry(b).or_default() += 1;
+            all += 1;
+            if of_a.len() > FEW_WORDS || of_b.len() > FEW_WORDS {
+                return None;
+            }
+        }
+        let mut ranked: Vec<((&str, &str), u64)> = counts.into_iter().collect();
+        ranked.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        let mut agreeing = 0;
+        for ((a, b), count) in ranked {
+            if pairs.iter().all(|(known_a, known_b)| known_a != a && known_b != b) {
+                pairs.push((a.to_owned(), b.to_owned()));
+                agreeing += count;
+            }
+        }
+        // Words come again and again; values that come once each stand for each other by chance.
+        let comes_again = all >= 4 * pairs.len() as u64 && ratio(all, either) > 0.5;
+        if pairs.len() < 2 || pairs.len() < of_a.len().min(of_b.len()) || !comes_again {
+            return None;
+        }
+        let chance = of_a.values().max().max(of_b.values().max()).copied().unwrap_or(all);
+        pairs.sort();
+        Some(Words {
+            pairs,
+            agreement: Agreement {
+                rows: usize::try_from(all).unwrap_or(usize::MAX),
+                share: ratio(agreeing, all),
+                chance: ratio(chance, all),
+                near: false,
+                by_words: true,
+            },
+        })
+    }
+}
+
+/// Words of A and the words of B that they stand for.
+pub struct Words {
+    /// One to one.
+    pub pairs: Vec<(String, String)>,
+    /// How well that describes the rows.
+    pub agreement: Agreement,
+}
+
+fn same(a: &Fact, b: &Fact) -> bool {
+    match (&a.loose, &b.loose) {
+        (Some(a), Some(b)) => a == b,
+        // A column may be left empty where the other has 0.
+        (None, Some(_)) => b.number == Some(0.0),
+        (Some(_), None) => a.number == Some(0.0),
+        (None, None) => true,
+    }
+}
+
+fn nearly_same(a: &Fact, b: &Fact) -> bool {
+    match (a.number, b.number) {
+        (Some(a), Some(b)) => (a - b).abs() <= 0.005 * a.abs().max(b.abs()),
+        _ => same(a, b),
+    }
+}
+
+type RowsByKey = HashMap<u64, Option<Vec<Fact>>>;
+
+fn rows_by_key(extract: &Extract, key: &[usize], limit: u64) -> Result<RowsByKey, Problem> {
+    let mut reader = extract.reader()?;
+    let mut rows: RowsByKey = HashMap::new();
+    extract.rows.each(|row| {
+        let mut facts: Vec<Fact> = Vec::with_capacity(row.len());
+        reader.row(row, |at, cell| {
+            let number = match cell {
+                Cell::Decimal(_) | Cell::Integer(_) => cell.number().map(|number| number.to_f64()),
+                _ => None,
+            };
+            let written = String::from_utf8_lossy(row.cell(at)).into_owned();
+            facts.push(Fact { written, loose: loose(cell), number });
+        });
+        let parts: Option<Vec<&str>> =
+            key.iter().map(|at| facts.get(*at)?.loose.as_deref()).collect();
+        let Some(hash) = parts.map(hash_of).filter(|hash| *hash <= limit) else { return };
+        rows.entry(hash).and_modify(|known| *known = None).or_insert(Some(facts));
+    })?;
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(cells: &[&str]) -> Vec<Fact> {
+        let fact = |cell: &&str| Fact {
+            written: (*cell).to_owned(),
+            loose: (!cell.is_empty()).then(|| (*cell).to_owned()),
+            number: cell.parse().ok(),
+        };
+        cells.iter().map(fact).collect()
+    }
+
+    fn joined(a: &[&str], b: &[&str]) -> Joined {
+        Joined { facts: PerSide { a: vec![column(a)], b: vec![column(b)] }, rows: a.len() }
+    }
+
+    const FIRST: PerSide<usize> = PerSide { a: 0, b: 0 };
+
+    #[test]
+    fn words_that_stand_for_each_other_are_found() {
+        let joined = joined(
+            &["BUY", "SELL", "BUY", "SELL", "SELL", "BUY", "BUY", "SELL"],
+            &["B", "S", "B", "S", "S", "B", "B", "S"],
+        );
+        let words = joined.words(FIRST).unwrap();
+        assert_eq!(words.pairs, [("BUY".into(), "B".into()), ("SELL".into(), "S".into())]);
+        let agreement = joined.agreement(FIRST);
+        assert!(agreement.by_words && agreement.beyond_chance() > 0.99);
+    }
+
+    #[test]
+    fn values_that_come_once_are_no_words() {
+        let once = joined(&["a", "b", "c", "d"], &["w", "x", "y", "z"]);
+        assert!(once.words(FIRST).is_none());
+        let numbers = joined(
+            &["1", "2", "1", "2", "1", "2", "1", "2"],
+            &["5", "6", "5", "6", "5", "6", "5", "6"],
+        );
+        assert!(numbers.words(FIRST).is_none());
+    }
+
+    #[test]
+    fn agreement_by_chance_is_worth_nothing() {
+        let joined = joined(&["x", "y", "x", "y"], &["x", "x", "x", "x"]);
+        let agreement = joined.agreement(FIRST);
+        assert!(agreement.beyond_chance() < 0.01, "{agreement:?}");
+    }
+
+    #[test]
+    fn prices_of_two_sources_are_nearly_the_same() {
+        let joined = joined(
+            &["100.00", "57.10", "12.30", "7.70", "230.00"],
+            &["100.10", "57.13", "12.31", "7.70", "230.40"],
+        );
+        let agreement = joined.agreement(FIRST);
+        assert!(agreement.near && agreement.beyond_chance() > 0.9, "{agreement:?}");
+    }
+
+    #[test]
+    fn nothing_and_zero_agree_for_now() {
+        let joined = joined(&["", "", "5", "8"], &["0", "0", "5", "8"]);
+        assert!((joined.agreement(FIRST).share - 1.0).abs() < f64::EPSILON);
+    }
+}

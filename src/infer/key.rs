@@ -1,0 +1,204 @@
+//! What tells records apart and brings them together: columns that are unique on each side and have
+//! values in common.
+
+use serde::Serialize;
+
+use super::extract::{Extract, are_comparable, loose};
+use super::file::percent;
+use super::mapping::Pair;
+use super::names;
+use super::sketch::{Sketch, hash_of};
+use crate::diagnostic::Problem;
+use crate::domain::{Kind, PerSide};
+
+/// Columns that may be the key.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KeyCandidate {
+    /// The columns' positions, from 0.
+    #[serde(skip)]
+    pub columns: Vec<PerSide<usize>>,
+    /// The columns' names.
+    pub names: PerSide<Vec<String>>,
+    /// The share of values that are not repeated, on each side.
+    pub uniqueness: PerSide<f64>,
+    /// The share of the smaller side's values that are in both.
+    pub overlap: f64,
+    /// How sure it is that this is the key, from 0 to 1.
+    pub confidence: f64,
+}
+
+/// A share of repeated keys that an extract may have by mistake.
+const UNIQUE: f64 = 0.97;
+
+/// How many of the values must be in both.
+const OVERLAPPING: f64 = 0.2;
+
+/// How many columns may be parts of a key of several.
+const PARTS: usize = 8;
+
+/// The candidates, best first. Those after the first are worth telling a person.
+///
+/// # Errors
+/// A file can't be read.
+pub fn candidates(
+    extracts: &PerSide<Extract>,
+    mapping: &[Pair],
+) -> Result<Vec<KeyCandidate>, Problem> {
+    let mut found = single(extracts);
+    if found.is_empty() {
+        found = composite(extracts, mapping)?;
+    }
+    found.sort_by(|left, right| right.confidence.total_cmp(&left.confidence));
+    found.truncate(5);
+    Ok(found)
+}
+
+/// Whether a column can be a part of a key: amounts are often unique, but by chance.
+fn can_be_key(extract: &Extract, at: usize) -> bool {
+    extract.columns.get(at).is_some_and(|column| {
+        let profile = &column.profile;
+        !column.is_ambiguous
+            && column.sketch.filled > 0
+            && match profile.reading.kind {
+                Kind::Text => true,
+                Kind::Integer => {
+                    !names::names_a_measure(&column.name)
+                        && !profile.values.iter().any(|(text, _)| {
+                            text.starts_with(['-', '(']) || text.contains([',', '.', '\''])
+                        })
+                }
+                _ => false,
+            }
+    })
+}
+
+fn single(extracts: &PerSide<Extract>) -> Vec<KeyCandidate> {
+    let mut found = Vec::new();
+    for (at_a, a) in extracts.a.columns.iter().enumerate() {
+        for (at_b, b) in extracts.b.columns.iter().enumerate() {
+            if !can_be_key(&extracts.a, at_a)
+                || !can_be_key(&extracts.b, at_b)
+                || !are_comparable(a.profile.reading.kind, b.profile.reading.kind)
+            {
+                continue;
+            }
+            let columns = vec![PerSide { a: at_a, b: at_b }];
+            let sketches = PerSide { a: &a.sketch, b: &b.sketch };
+            found.extend(candidate(extracts, columns, sketches));
+        }
+    }
+    found
+}
+
+/// The columns as a key, if they can be one.
+fn candidate(
+    extracts: &PerSide<Extract>,
+    columns: Vec<PerSide<usize>>,
+    sketches: PerSide<&Sketch>,
+) -> Option<KeyCandidate> {
+    let uniqueness = sketches.map(|_, sketch| sketch.uniqueness());
+    let (common, overlap) = sketches.a.overlap(sketches.b);
+    let unique = uniqueness.a.min(uniqueness.b);
+    if unique < UNIQUE || overlap < OVERLAPPING || common < 2 {
+        return None;
+    }
+    let name = |extract: &Extract, at: usize| {
+        extract.columns.get(at).map_or_else(String::new, |column| column.name.clone())
+    };
+    let names = PerSide {
+        a: columns.iter().map(|pair| name(&extracts.a, pair.a)).collect::<Vec<_>>(),
+        b: columns.iter().map(|pair| name(&extracts.b, pair.b)).collect::<Vec<_>>(),
+    };
+    let is_named = |names: &[String]| names.iter().any(|name| names::names_an_identifier(name));
+    // Rows without a value in the key would be rejected.
+    let rows = extracts.a.reach.rows.min(extracts.b.reach.rows);
+    let filled = super::sketch::ratio(sketches.a.filled.min(sketches.b.filled), rows).min(1.0);
+    let is_text = columns.iter().any(|pair| {
+        let column = extracts.a.columns.get(pair.a);
+        column.is_some_and(|column| column.profile.reading.kind == Kind::Text)
+    });
+    let mut confidence = unique * filled * (0.55 + 0.45 * overlap);
+    if !is_named(&names.a) && !is_named(&names.b) {
+        confidence *= if is_text { 0.95 } else { 0.85 };
+    }
+    if columns.len() > 1 {
+        confidence *= 0.95;
+    }
+    Some(KeyCandidate {
+        columns,
+        names,
+        uniqueness,
+        overlap,
+        confidence: confidence.clamp(0.0, 0.99),
+    })
+}
+
+/// Pairs and triples of mapped columns: the fewest that are unique.
+fn composite(extracts: &PerSide<Extract>, mapping: &[Pair]) -> Result<Vec<KeyCandidate>, Problem> {
+    let is_part = |pair: &&Pair| {
+        let is_day = |extract: &Extract, at: usize| {
+            let column = extract.columns.get(at);
+            column.is_some_and(|column| column.profile.reading.kind == Kind::Date)
+        };
+        let PerSide { a, b } = pair.columns;
+        (can_be_key(&extracts.a, a) || is_day(&extracts.a, a))
+            && (can_be_key(&extracts.b, b) || is_day(&extracts.b, b))
+    };
+    let mut parts: Vec<PerSide<usize>> =
+        mapping.iter().filter(is_part).map(|pair| pair.columns).take(PARTS).collect();
+    // In the order of A's columns, as a person would write them.
+    parts.sort_by_key(|pair| pair.a);
+    let mut combinations: Vec<Vec<PerSide<usize>>> = Vec::new();
+    for (first, one) in parts.iter().enumerate() {
+        for (second, two) in parts.iter().enumerate().skip(first + 1) {
+            combinations.push(vec![*one, *two]);
+            for three in parts.iter().skip(second + 1) {
+                combinations.push(vec![*one, *two, *three]);
+            }
+        }
+    }
+    let of = |columns: fn(&PerSide<usize>) -> usize| -> Vec<Vec<usize>> {
+        combinations.iter().map(|parts| parts.iter().map(columns).collect()).collect()
+    };
+    let sketches_a = sketches(&extracts.a, &of(|pair| pair.a))?;
+    let sketches_b = sketches(&extracts.b, &of(|pair| pair.b))?;
+    let mut found: Vec<KeyCandidate> = combinations
+        .into_iter()
+        .zip(sketches_a.iter().zip(&sketches_b))
+        .filter_map(|(columns, (a, b))| candidate(extracts, columns, PerSide { a, b }))
+        .collect();
+    let fewest = found.iter().map(|candidate| candidate.columns.len()).min().unwrap_or(0);
+    found.retain(|candidate| candidate.columns.len() == fewest);
+    Ok(found)
+}
+
+/// A sketch of the values of several columns together, for each combination of them.
+fn sketches(extract: &Extract, combinations: &[Vec<usize>]) -> Result<Vec<Sketch>, Problem> {
+    let mut reader = extract.reader()?;
+    let mut sketches = vec![Sketch::default(); combinations.len()];
+    let mut hashes: Vec<Option<u64>> = Vec::new();
+    extract.rows.each(|row| {
+        hashes.clear();
+        reader.row(row, |_, cell| hashes.push(loose(cell).map(hash_of)));
+        for (sketch, columns) in sketches.iter_mut().zip(combinations) {
+            let parts: Option<Vec<u64>> =
+                columns.iter().map(|at| hashes.get(*at).copied().flatten()).collect();
+            if let Some(parts) = parts {
+                sketch.add(hash_of(parts));
+            }
+        }
+    })?;
+    Ok(sketches)
+}
+
+impl KeyCandidate {
+    /// Its figures, in words.
+    pub fn why(&self) -> String {
+        format!(
+            "{} unique in A, {} in B; {} of the values are in both",
+            percent(self.uniqueness.a),
+            percent(self.uniqueness.b),
+            percent(self.overlap),
+        )
+    }
+}

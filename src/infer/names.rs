@@ -1,0 +1,161 @@
+//! How alike two columns' names are: words, their abbreviations, and initials.
+
+/// Words of the trade that stand for the same thing; the first is the one they are compared as.
+const SAME: &[&[&str]] = &[
+    &["transaction", "txn", "trx", "tx", "trans", "trade", "deal", "trd"],
+    &["id", "ref", "reference", "identifier", "no", "nr", "number", "num", "key", "code"],
+    &["counterparty", "cpty", "cp", "cpy", "ctpy", "ctrparty"],
+    &["customer", "client", "cust", "kunde", "debtor"],
+    &["currency", "ccy", "curr", "cur", "iso", "wahrung", "waehrung", "währung"],
+    &["amount", "amt", "notional", "nominal", "net", "gross", "betrag", "total", "sum"],
+    &["value", "val"],
+    &["price", "px", "rate", "mark", "quote", "preis"],
+    &["quantity", "qty", "units", "shares", "volume", "menge"],
+    &["date", "dt", "day", "datum", "on", "at", "asof"],
+    &["account", "acct", "acc", "portfolio", "konto"],
+    &["accrued", "accrual", "accr"],
+    &["interest", "int"],
+    &["side", "direction", "bs"],
+    &["description", "desc", "text", "note", "remark", "comment", "narrative", "notiz", "memo"],
+    &["fee", "fees", "charge", "charges", "commission"],
+    &["invoice", "inv", "bill", "rechnung"],
+    &["settlement", "settle", "stl"],
+    &["payment", "pay", "pmt"],
+    &["security", "instrument", "isin", "asset"],
+    &["booking", "posting", "booked", "posted", "created", "entry"],
+    &["status", "state", "stat"],
+    &["type", "kind", "typ", "category"],
+    &["name", "nm"],
+    &["maturity", "mat"],
+    &["start", "begin"],
+    &["position", "pos", "holding"],
+    &["pledged", "encumbered", "blocked"],
+    &["movement", "mvmt"],
+    &["custodian", "depository"],
+    &["external", "ext"],
+    &["book", "desk"],
+];
+
+/// The words of a name, in lower case: parted by what is no letter or digit, and by humps.
+fn written_words(name: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut before = ' ';
+    for character in name.chars() {
+        let is_hump = character.is_uppercase() && before.is_lowercase();
+        if (!character.is_alphanumeric() || is_hump) && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+        if character.is_alphanumeric() {
+            word.extend(character.to_lowercase());
+        }
+        before = character;
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// The words of a name, each as the one that it stands for.
+pub fn words(name: &str) -> Vec<String> {
+    let written = written_words(name);
+    if written == ["as", "of"] {
+        return vec!["date".to_owned()];
+    }
+    written.into_iter().map(|word| meaning(&word).to_owned()).collect()
+}
+
+fn meaning(word: &str) -> &str {
+    let same = SAME.iter().find(|same| same.contains(&word));
+    same.and_then(|same| same.first()).copied().unwrap_or(word)
+}
+
+/// How alike two names are, from 0 to 1.
+pub fn likeness(a: &str, b: &str) -> f64 {
+    let (written_a, written_b) = (written_words(a), written_words(b));
+    if written_a.is_empty() || written_b.is_empty() {
+        return 0.0;
+    }
+    if written_a == written_b {
+        return 1.0;
+    }
+    let initials = |words: &[String]| -> String {
+        words.iter().filter_map(|word| word.chars().next()).collect()
+    };
+    let are_initials = |short: &[String], long: &[String]| {
+        long.len() > 1 && short.concat() == initials(long) && short.concat().len() > 1
+    };
+    if are_initials(&written_a, &written_b) || are_initials(&written_b, &written_a) {
+        return 0.9;
+    }
+    let (words_a, words_b) = (words(a), words(b));
+    if words_a == words_b {
+        return 0.95;
+    }
+    let common = words_a.iter().filter(|word| words_b.contains(word)).count();
+    #[expect(clippy::cast_precision_loss, reason = "a name has few words")]
+    let dice = 2.0 * common as f64 / (words_a.len() + words_b.len()) as f64;
+    let spelling = strsim::jaro_winkler(&written_a.concat(), &written_b.concat());
+    let spelled_alike = if spelling > 0.85 { spelling * 0.9 } else { 0.0 };
+    (dice * 0.9).max(spelled_alike)
+}
+
+/// Whether a name says that its column tells things apart.
+pub fn names_an_identifier(name: &str) -> bool {
+    let identifiers = ["id", "account", "security", "invoice", "uuid", "guid", "iban", "lei"];
+    words(name).iter().any(|word| identifiers.contains(&word.as_str()))
+}
+
+/// Whether a name says that its column measures something.
+pub fn names_a_measure(name: &str) -> bool {
+    let measures =
+        ["amount", "price", "quantity", "fee", "value", "balance", "interest", "accrued"];
+    words(name).iter().any(|word| measures.contains(&word.as_str()))
+}
+
+/// The name of the canonical field of a column of this name.
+pub fn canonical(name: &str) -> String {
+    let words = written_words(name);
+    let name = words.join("_");
+    if name.chars().next().is_none_or(|first| first.is_numeric()) {
+        return format!("field_{name}");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn abbreviations_and_initials_are_understood() {
+        for (a, b) in [
+            ("transaction_id", "txn_ref"),
+            ("trade_date", "trade_dt"),
+            ("counterparty", "cpty"),
+            ("buy_sell", "B/S"),
+            ("currency", "ccy"),
+            ("amount", "notional"),
+            ("price", "px"),
+            ("account", "acct"),
+            ("tradeDate", "TRADE_DATE"),
+        ] {
+            assert!(likeness(a, b) >= 0.9, "{a} {b} {}", likeness(a, b));
+            assert!((likeness(a, b) - likeness(b, a)).abs() < f64::EPSILON);
+        }
+        for (a, b) in [("price", "currency"), ("amount", "cpty"), ("trade_date", "B/S")] {
+            assert!(likeness(a, b) < 0.5, "{a} {b} {}", likeness(a, b));
+        }
+        assert!(likeness("accrued_interest", "accrued") > 0.5);
+    }
+
+    #[test]
+    fn canonical_names_are_plain() {
+        assert_eq!(canonical("Betrag €"), "betrag");
+        assert_eq!(canonical("B/S"), "b_s");
+        assert_eq!(canonical("tradeDate"), "trade_date");
+        assert_eq!(canonical("#1"), "field_1");
+        assert_eq!(canonical("€"), "field_");
+    }
+}

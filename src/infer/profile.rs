@@ -1,0 +1,402 @@
+//! What a column holds: its type and format, its markers for null, and how sure that is.
+
+use std::collections::HashMap;
+
+use super::reading::{NumberStyle, Reading, Trial, time_readings};
+use super::sketch::ratio;
+use crate::diagnostic::Problem;
+use crate::domain::{Cell, Kind};
+
+/// What a column holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// How it is read.
+    pub reading: Reading,
+    /// Other ways that read as much, but some values differently.
+    pub alternatives: Vec<Reading>,
+    /// Number styles that read every value as `reading` does.
+    pub same_numbers: Vec<NumberStyle>,
+    /// The share of its values that are of the type.
+    pub fit: f64,
+    /// The texts in it that seem to mean null.
+    pub null_markers: Vec<String>,
+    /// Whether values have spaces around them, or are nothing else.
+    pub padded: bool,
+    /// The number of decimals that most values have.
+    pub scale: u8,
+    /// Whether it may be an identifier although it is made of digits.
+    pub leading_zeros: bool,
+    /// Different values, with how often each came, the most frequent first.
+    pub values: Vec<(String, u64)>,
+}
+
+/// The texts that people and programs write for nothing.
+const NULL_MARKERS: [&str; 15] = [
+    "n/a", "na", "#n/a", "null", "(null)", "<null>", "none", "nil", "nan", "\\n", "-", "--", "?",
+    "missing", "n.a.",
+];
+
+/// Pairs of words that are true and false.
+const BOOLEANS: [[&str; 2]; 4] = [["true", "false"], ["yes", "no"], ["y", "n"], ["t", "f"]];
+
+/// The share of values that must be of a type for the column to be.
+const FITS: f64 = 0.9;
+
+/// How many values every way of reading is tried on; only those that fit are tried on all.
+const FIRST_LOOK: usize = 200;
+
+/// Tells what columns hold. It is made once: there are many ways to read a cell.
+pub struct Profiler {
+    readings: Vec<Reading>,
+    trial: Trial,
+}
+
+/// What one way makes of the values.
+#[derive(Clone, Debug, Default)]
+struct Score {
+    read: u64,
+    /// What it makes of the values, to tell whether two ways differ.
+    results: Vec<Option<String>>,
+    scales: HashMap<u8, u64>,
+}
+
+impl Profiler {
+    /// Ready for every way of reading.
+    pub fn new() -> Result<Self, Problem> {
+        let numbers = NumberStyle::ALL.map(|style| Reading::number(style.with_any_negative()));
+        let readings: Vec<_> = numbers.into_iter().chain(time_readings()).collect();
+        Ok(Self { trial: Trial::of_one(&readings)?, readings })
+    }
+
+    /// What a column with these cells holds.
+    pub fn profile<'c>(
+        &mut self,
+        cells: impl IntoIterator<Item = &'c str>,
+    ) -> Result<Profile, Problem> {
+        let mut counts: HashMap<&str, u64> = HashMap::new();
+        let mut padded = false;
+        for cell in cells {
+            let text = cell.trim();
+            padded |= text.len() < cell.len();
+            if !text.is_empty() {
+                *counts.entry(text).or_default() += 1;
+            }
+        }
+        let mut values: Vec<(String, u64)> =
+            counts.into_iter().map(|(text, count)| (text.to_owned(), count)).collect();
+        values.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
+        let (markers, meant): (Vec<_>, Vec<_>) = values
+            .iter()
+            .cloned()
+            .partition(|(text, _)| NULL_MARKERS.contains(&text.to_lowercase().as_str()));
+        let mut profile = self.of_values(&meant)?;
+        profile.padded = padded;
+        if profile.reading.kind != Kind::Text {
+            profile.null_markers = markers.into_iter().map(|(text, _)| text).collect();
+        }
+        profile.values = values;
+        Ok(profile)
+    }
+
+    fn of_values(&mut self, values: &[(String, u64)]) -> Result<Profile, Problem> {
+        let mut profile = Profile {
+            reading: Reading::TEXT,
+            alternatives: Vec::new(),
+            same_numbers: Vec::new(),
+            fit: 1.0,
+            null_markers: Vec::new(),
+            padded: false,
+            scale: 0,
+            leading_zeros: false,
+            values: Vec::new(),
+        };
+        let all: u64 = values.iter().map(|(_, count)| count).sum();
+        if all == 0 {
+            return Ok(profile);
+        }
+        if is_boolean(values) {
+            profile.reading.kind = Kind::Boolean;
+            return Ok(profile);
+        }
+        let with_zeros = values.iter().filter(|(text, _)| has_leading_zero(text));
+        profile.leading_zeros = ratio(with_zeros.map(|(_, count)| count).sum(), all) > 0.02;
+        let scores = self.scores(values)?;
+        let most = |are: fn(Kind) -> bool| {
+            let those = scores.iter().filter(|(reading, _)| are(reading.kind));
+            those.map(|(_, score)| score.read).max().unwrap_or(0)
+        };
+        let most_times = most(|kind| kind != Kind::Decimal);
+        let most_numbers = most(|kind| kind == Kind::Decimal);
+        if ratio(most_times.max(most_numbers), all) < FITS {
+            return Ok(profile);
+        }
+        // 20260115 is a number too, but seldom meant as one.
+        let is_time = most_times >= most_numbers;
+        if !is_time && profile.leading_zeros && !values.iter().any(|(text, _)| has_decimals(text)) {
+            return Ok(profile);
+        }
+        let read = most_times.max(most_numbers);
+        profile.fit = ratio(read, all);
+        let best: Vec<_> = scores
+            .iter()
+            .filter(|(reading, score)| {
+                score.read == read && (reading.kind != Kind::Decimal) == is_time
+            })
+            .collect();
+        let Some((first, rest)) = best.split_first() else { return Ok(profile) };
+        profile.reading = first.0.clone();
+        let (same, different): (Vec<_>, Vec<_>) =
+            rest.iter().copied().partition(|(_, score)| score.results == first.1.results);
+        profile.alternatives = different.iter().map(|(reading, _)| reading.clone()).collect();
+        if is_time {
+            return Ok(profile);
+        }
+        profile.same_numbers = same.iter().map(|(reading, _)| reading.numbers).collect();
+        let scales = &first.1.scales;
+        profile.scale =
+            scales.iter().max_by_key(|(scale, count)| (**count, **scale)).map_or(0, |most| *most.0);
+        if scales.keys().all(|scale| *scale == 0) {
+            profile.reading.kind = Kind::Integer;
+        }
+        let begins = values.iter().any(|(text, _)| text.starts_with('('));
+        let ends = values.iter().any(|(text, _)| text.len() > 1 && text.ends_with('-'));
+        profile.set_negatives(begins, ends);
+        Ok(profile)
+    }
+
+    /// What the ways that fit the first values make of all values, in the order of preference.
+    fn scores(&mut self, values: &[(String, u64)]) -> Result<Vec<(Reading, Score)>, Problem> {
+        let look = values.get(..FIRST_LOOK).unwrap_or(values);
+        let mut read = vec![0u64; self.readings.len()];
+        for (text, count) in look {
+            self.trial.text(text, |at, cell| {
+                if let Some(read) = read.get_mut(at).filter(|_| is_read(cell)) {
+                    *read += count;
+                }
+            });
+        }
+        let looked_at: u64 = look.iter().map(|(_, count)| count).sum();
+        let enough = looked_at - looked_at / 5;
+        let fitting: Vec<Reading> = self
+            .readings
+            .iter()
+            .zip(&read)
+            .filter(|(_, read)| **read >= enough.max(1))
+            .map(|(reading, _)| reading.clone())
+            .collect();
+        let mut trial = Trial::of_one(&fitting)?;
+        let mut scores = vec![Score::default(); fitting.len()];
+        for (text, count) in values {
+            trial.text(text, |at, cell| {
+                let Some(score) = scores.get_mut(at) else { return };
+                if !is_read(cell) {
+                    score.results.push(None);
+                    return;
+                }
+                score.read += count;
+                if let Some(number) = cell.number() {
+                    *score.scales.entry(number.scale()).or_default() += count;
+                }
+                score.results.push(cell.text());
+            });
+        }
+        Ok(fitting.into_iter().zip(scores).collect())
+    }
+}
+
+impl Profile {
+    fn set_negatives(&mut self, parentheses: bool, trailing_minus: bool) {
+        let alternatives = self.alternatives.iter_mut().map(|reading| &mut reading.numbers);
+        for numbers in std::iter::once(&mut self.reading.numbers)
+            .chain(alternatives)
+            .chain(&mut self.same_numbers)
+        {
+            *numbers = NumberStyle { parentheses, trailing_minus, ..*numbers };
+        }
+    }
+
+    /// Whether another way reads as much, but some values differently.
+    pub fn is_ambiguous(&self) -> bool {
+        !self.alternatives.is_empty()
+    }
+
+    /// Whether the column is made of numbers.
+    pub fn is_number(&self) -> bool {
+        matches!(self.reading.kind, Kind::Decimal | Kind::Integer)
+    }
+
+    /// Reads it in one of the other ways instead.
+    pub fn prefer(&mut self, at: usize) {
+        if let Some(other) = self.alternatives.get_mut(at) {
+            if self.reading.kind == Kind::Integer {
+                other.kind = Kind::Decimal;
+            }
+            std::mem::swap(&mut self.reading, other);
+            self.same_numbers.clear();
+        }
+    }
+}
+
+/// Columns whose numbers or days can be read in several ways are read as the file's other columns
+/// are, which can be read in one way only; so are those that can be read in either way alike.
+pub fn follow_the_others(profiles: &mut [Profile]) {
+    let mut styles: Vec<(NumberStyle, usize)> = Vec::new();
+    let mut formats: Vec<(String, usize)> = Vec::new();
+    for profile in profiles.iter().filter(|profile| !profile.is_ambiguous()) {
+        let style = profile.reading.numbers;
+        if profile.is_number() && !style.separates_like(NumberStyle::PLAIN) {
+            match styles.iter_mut().find(|(known, _)| known.separates_like(style)) {
+                Some((_, count)) => *count += 1,
+                None => styles.push((style, 1)),
+            }
+        } else if let Some(format) = &profile.reading.format {
+            match formats.iter_mut().find(|(known, _)| known == format) {
+                Some((_, count)) => *count += 1,
+                None => formats.push((format.clone(), 1)),
+            }
+        }
+    }
+    let house_style = styles.iter().max_by_key(|(_, count)| *count).map(|(style, _)| *style);
+    for profile in profiles.iter_mut() {
+        if let (Some(house), true) = (house_style, profile.is_number()) {
+            let like_house = |style: &NumberStyle| style.separates_like(house);
+            if let Some(same) = profile.same_numbers.iter().find(|style| like_house(style)) {
+                profile.reading.numbers = *same;
+            }
+            let other =
+                profile.alternatives.iter().position(|reading| like_house(&reading.numbers));
+            if let Some(at) = other {
+                profile.prefer(at);
+            }
+            if profile.reading.numbers.separates_like(house) {
+                profile.alternatives.clear();
+            }
+        } else if profile.is_ambiguous() {
+            let is_known = |reading: &Reading| {
+                formats.iter().any(|(format, _)| reading.format.as_ref() == Some(format))
+            };
+            if is_known(&profile.reading) {
+                profile.alternatives.clear();
+            } else if let Some(at) = profile.alternatives.iter().position(is_known) {
+                profile.prefer(at);
+                profile.alternatives.clear();
+            }
+        }
+    }
+}
+
+/// Whether a value was read, and as something that can be meant.
+fn is_read(cell: Cell<'_>) -> bool {
+    let days = match cell {
+        Cell::Null | Cell::Unparsed(_) => return false,
+        Cell::Date(date) => date,
+        Cell::Instant(instant) => instant.date(),
+        _ => return true,
+    };
+    (1900..2200).contains(&days.civil().0)
+}
+
+fn is_boolean(values: &[(String, u64)]) -> bool {
+    let words: Vec<String> = values.iter().take(8).map(|(text, _)| text.to_lowercase()).collect();
+    values.len() <= words.len()
+        && BOOLEANS.iter().any(|pair| {
+            words.iter().all(|word| pair.contains(&word.as_str()))
+                && pair.iter().all(|half| words.iter().any(|word| word == half))
+        })
+}
+
+fn has_leading_zero(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn has_decimals(text: &str) -> bool {
+    text.contains(['.', ','])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(cells: &[&str]) -> Profile {
+        Profiler::new().unwrap().profile(cells.iter().copied()).unwrap()
+    }
+
+    #[test]
+    fn types_are_told_by_all_values() {
+        assert_eq!(profile(&["1", "2", "30"]).reading.kind, Kind::Integer);
+        assert_eq!(profile(&["1.5", "2", "30"]).reading.kind, Kind::Decimal);
+        assert_eq!(profile(&["007", "008"]).reading, Reading::TEXT);
+        assert_eq!(profile(&["0.07", "0.08"]).reading.kind, Kind::Decimal);
+        assert_eq!(profile(&["Y", "n", "Y"]).reading.kind, Kind::Boolean);
+        assert_eq!(profile(&["Y", "Y"]).reading, Reading::TEXT);
+        assert_eq!(profile(&["BUY", "SELL"]).reading, Reading::TEXT);
+        assert_eq!(profile(&[]).reading, Reading::TEXT);
+    }
+
+    #[test]
+    fn separators_are_told_and_checked() {
+        let german = profile(&["1.234,56", "7,5", "1.000.000,00-"]).reading.numbers;
+        assert_eq!((german.decimal, german.thousands), (',', Some('.')));
+        assert!(german.trailing_minus && !german.parentheses);
+        let accountant = profile(&["(1,250.00)", "3.10"]).reading.numbers;
+        assert_eq!((accountant.decimal, accountant.thousands), ('.', Some(',')));
+        assert!(accountant.parentheses);
+        // Three digits behind the only separator: either of two numbers.
+        assert!(profile(&["10,713", "9,939"]).is_ambiguous());
+        assert!(!profile(&["10,713", "11,206.33"]).is_ambiguous());
+        assert_eq!(profile(&["1,7079", "0,5"]).reading.numbers.decimal, ',');
+    }
+
+    #[test]
+    fn days_and_months_are_told_apart_by_all_values() {
+        let format = |cells: &[&str]| profile(cells).reading.format.unwrap_or_default();
+        assert_eq!(format(&["01/02/2026", "13/02/2026"]), "%d/%m/%Y");
+        assert_eq!(format(&["01/02/2026", "02/13/2026"]), "%m/%d/%Y");
+        assert_eq!(format(&["20260114", "20260115"]), "%Y%m%d");
+        assert_eq!(format(&["14-Jan-2026"]), "%d-%b-%Y");
+        assert_eq!(format(&["13.01.26", "03.01.26"]), "%d.%m.%y");
+        assert_eq!(format(&["14/01/2026 12:30"]), "%d/%m/%Y %H:%M");
+        let both = profile(&["01/02/2026", "03/04/2026"]);
+        assert!(both.is_ambiguous());
+        assert_eq!(both.reading.format.as_deref(), Some("%d/%m/%Y"));
+        let iso = profile(&["2026-01-15T10:00:00Z", "2026-01-15T10:00:00.5+01:00"]);
+        assert_eq!(iso.reading, Reading::plain(Kind::Datetime));
+    }
+
+    #[test]
+    fn markers_mean_null_only_where_the_rest_has_a_type() {
+        let price = profile(&["1.5", "N/A", "2.5", "3.5"]);
+        assert_eq!((price.reading.kind, price.fit), (Kind::Decimal, 1.0));
+        assert_eq!(price.null_markers, ["N/A"]);
+        assert!(profile(&["x", "N/A", "y"]).null_markers.is_empty());
+        // One typo in twenty does not make a text.
+        let mut cells = vec!["1.25"; 19];
+        cells.push("1O0,00");
+        assert_eq!(profile(&cells).reading.kind, Kind::Decimal);
+        // Nor does a day that does not exist, where all others are of two days.
+        let mut cells = [["14-Jan-2026", "15-Jan-2026"]; 20].concat();
+        cells.push("31-Feb-2026");
+        assert_eq!(profile(&cells).reading.kind, Kind::Date);
+    }
+
+    #[test]
+    fn ambiguous_columns_follow_the_others_of_the_file() {
+        let mut profiler = Profiler::new().unwrap();
+        let mut profiles: Vec<Profile> = [
+            ["11,206.33", "9,939"],
+            ["10,713", "9,939"],
+            ["540.89", "329.94"],
+            ["01/02/2026", "01/03/2026"],
+            ["01/02/2026", "01/13/2026"],
+        ]
+        .into_iter()
+        .map(|cells| profiler.profile(cells).unwrap())
+        .collect();
+        follow_the_others(&mut profiles);
+        for profile in &profiles[..3] {
+            assert_eq!(profile.reading.numbers.thousands, Some(','));
+            assert!(!profile.is_ambiguous());
+        }
+        assert_eq!(profiles[3].reading.format.as_deref(), Some("%m/%d/%Y"));
+    }
+}

@@ -1,0 +1,110 @@
+//! A sample of a column's values by their hash, so that both sides sample the same values, however
+//! large they are and in whatever order they come.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// How many values a sketch keeps.
+const KEPT: usize = 4_096;
+
+/// The values with the smallest hashes, and how often each came.
+#[derive(Clone, Debug, Default)]
+pub struct Sketch {
+    values: BTreeMap<u64, u64>,
+    /// Values that are not null.
+    pub filled: u64,
+    overflowed: bool,
+}
+
+/// The same number for the same value, in every run.
+pub fn hash_of(value: impl Hash) -> u64 {
+    // SipHash with its fixed keys: which values are sampled must not change from run to run.
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Sketch {
+    /// Counts a value.
+    pub fn add(&mut self, hash: u64) {
+        self.filled += 1;
+        if let Some(count) = self.values.get_mut(&hash) {
+            *count += 1;
+            return;
+        }
+        if self.values.len() < KEPT {
+            self.values.insert(hash, 1);
+        } else if self.values.last_key_value().is_some_and(|(largest, _)| hash < *largest) {
+            self.values.pop_last();
+            self.values.insert(hash, 1);
+            self.overflowed = true;
+        } else {
+            self.overflowed = true;
+        }
+    }
+
+    /// The share of values that are the first of their kind: 1 if no value is repeated.
+    pub fn uniqueness(&self) -> f64 {
+        let all: u64 = self.values.values().sum();
+        ratio(self.values.len() as u64, all)
+    }
+
+    /// How many different values were kept.
+    pub fn distinct(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The number of values that both have, and that share of the smaller side's values.
+    pub fn overlap(&self, other: &Self) -> (u64, f64) {
+        let limit = self.limit().min(other.limit());
+        let within = |sketch: &Self| sketch.values.range(..=limit).count() as u64;
+        let common =
+            self.values.range(..=limit).filter(|(hash, _)| other.values.contains_key(hash));
+        let common = common.count() as u64;
+        (common, ratio(common, within(self).min(within(other))))
+    }
+
+    /// The share of all values of either side that are in both.
+    pub fn likeness(&self, other: &Self) -> f64 {
+        let limit = self.limit().min(other.limit());
+        let within = |sketch: &Self| sketch.values.range(..=limit).count() as u64;
+        let (common, _) = self.overlap(other);
+        ratio(common, within(self) + within(other) - common)
+    }
+
+    /// Up to which hash every value is here.
+    fn limit(&self) -> u64 {
+        match self.values.last_key_value() {
+            Some((largest, _)) if self.overflowed => *largest,
+            _ => u64::MAX,
+        }
+    }
+}
+
+/// `part` ÷ `whole`, 0 when there is nothing to divide by.
+#[expect(clippy::cast_precision_loss, reason = "guesses need no exact shares")]
+pub fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_columns_overlap_as_they_are_whatever_their_order() {
+        let (mut a, mut b) = (Sketch::default(), Sketch::default());
+        for value in 0..50_000u32 {
+            a.add(hash_of(value));
+            b.add(hash_of(75_000 - 1 - value));
+        }
+        let (common, share) = a.overlap(&b);
+        assert!(common > 1_000);
+        assert!((share - 0.5).abs() < 0.05, "{share}");
+        assert!((a.uniqueness() - 1.0).abs() < f64::EPSILON);
+        for value in 0..50_000u32 {
+            a.add(hash_of(value));
+        }
+        assert!((a.uniqueness() - 0.5).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,166 @@
+//! Words of one system and what the other calls them: functions of `rules/normalize.rhai`, those
+//! that are there already or new ones.
+
+use std::fmt::Write as _;
+
+use super::field::FieldGuess;
+use super::joined::Words;
+use crate::diagnostic::Problem;
+use crate::domain::Side;
+use crate::script::{NormalizeScript, ScriptSource};
+
+/// The functions that come with recon.
+pub const NORMALIZE_RULES: &str = include_str!("../../rules/normalize.rhai");
+
+/// Those of them that are for words.
+const FOR_WORDS: [&str; 3] = ["side", "yes_no", "currency_code"];
+
+/// The functions that come with recon, ready to be tried.
+pub struct Shipped(NormalizeScript);
+
+/// A function from the words of one system to those of the other.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct WordFunction {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub about: String,
+    /// Words, and what they become.
+    pub words: Vec<(String, String)>,
+}
+
+impl Shipped {
+    /// Compiles them.
+    pub fn compile() -> Result<Self, Problem> {
+        let source = ScriptSource::from_text("rules/normalize.rhai", NORMALIZE_RULES);
+        NormalizeScript::compile(&source).map(Self)
+    }
+
+    fn call(&mut self, function: &str, word: &str) -> Option<String> {
+        self.0.call_value(function, word).ok().flatten()
+    }
+}
+
+/// Brings the words of both sides of a field to one spelling.
+pub fn translate(
+    field: &mut FieldGuess,
+    words: &Words,
+    shipped: &mut Shipped,
+    functions: &mut Vec<WordFunction>,
+) {
+    for function in FOR_WORDS {
+        let mut all = |agree: &dyn Fn(&mut Shipped, &str, &str) -> bool| {
+            words.pairs.iter().all(|(a, b)| agree(shipped, a, b))
+        };
+        let sides: &[Side] = if all(&|shipped, a, b| is(shipped.call(function, b), a)) {
+            &[Side::B]
+        } else if all(&|shipped, a, b| is(shipped.call(function, a), b)) {
+            &[Side::A]
+        } else if all(&|shipped, a, b| {
+            let both = (shipped.call(function, a), shipped.call(function, b));
+            both.0.is_some() && both.0 == both.1
+        }) {
+            &[Side::A, Side::B]
+        } else {
+            continue;
+        };
+        for side in sides {
+            field.source_normalize[*side] = vec![function.to_owned()];
+        }
+        return;
+    }
+    // The longer words say more.
+    let length = |of: fn(&(String, String)) -> &String| -> usize {
+        words.pairs.iter().map(|pair| of(pair).len()).sum()
+    };
+    let side = if length(|pair| &pair.1) > length(|pair| &pair.0) { Side::A } else { Side::B };
+    // Rhai's names are ASCII.
+    let plain: String =
+        field.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let name = format!("{}_of_{}", plain.trim_start_matches('_'), side.letter());
+    field.source_normalize[side] = vec![name.clone()];
+    functions.push(WordFunction {
+        name,
+        about: format!(
+            "The words of source {side} for `{}`, as the other source has them.",
+            field.name
+        ),
+        words: words
+            .pairs
+            .iter()
+            .map(|(a, b)| match side {
+                Side::A => (a.clone(), b.clone()),
+                Side::B => (b.clone(), a.clone()),
+            })
+            .collect(),
+    });
+}
+
+fn is(result: Option<String>, word: &str) -> bool {
+    result.is_some_and(|result| result.to_uppercase() == word.to_uppercase())
+}
+
+impl WordFunction {
+    /// The function in Rhai.
+    pub fn code(&self) -> String {
+        let mut code = format!(
+            "\n/// {}\nfn {}(v) {{\n    v.trim();\n    switch v {{\n",
+            self.about, self.name
+        );
+        for (from, to) in &self.words {
+            // Writing into a String can't fail.
+            let _ = writeln!(code, "        {} => {},", quoted(from), quoted(to));
+        }
+        code.push_str("        _ => v\n    }\n}\n");
+        code
+    }
+}
+
+/// A text as Rhai writes it.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            plain => quoted.push(plain),
+        }
+    }
+    quoted + "\""
+}
+
+/// `rules/normalize.rhai` with these functions.
+///
+/// # Errors
+/// One of them can't be compiled, which would be a mistake of ours.
+pub fn script(functions: &[WordFunction]) -> Result<String, Problem> {
+    let mut script = NORMALIZE_RULES.to_owned();
+    for function in functions {
+        script.push_str(&function.code());
+    }
+    NormalizeScript::compile(&ScriptSource::from_text("rules/normalize.rhai", script.as_str()))?;
+    Ok(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_function_compiles_and_translates() {
+        let function = WordFunction {
+            name: "status_of_b".into(),
+            about: "Words.".into(),
+            words: vec![("S".into(), "SETTLED".into()), ("\\\"x\"".into(), "OPEN".into())],
+        };
+        let text = script(&[function]).unwrap();
+        let source = ScriptSource::from_text("x.rhai", text);
+        let mut compiled = NormalizeScript::compile(&source).unwrap();
+        let mut call = |word: &str| compiled.call_value("status_of_b", word).unwrap();
+        assert_eq!(call(" S ").as_deref(), Some("SETTLED"));
+        assert_eq!(call("\\\"x\"").as_deref(), Some("OPEN"));
+        assert_eq!(call("?").as_deref(), Some("?"));
+    }
+}

@@ -1,0 +1,317 @@
+//! `recon.yaml` as a person would write it, with every guess's confidence beside it.
+
+use std::fmt::Write as _;
+
+use super::words::script;
+use super::{FieldGuess, Inference, SourceGuess, percent};
+use crate::diagnostic::Problem;
+use crate::domain::{Kind, Side};
+
+/// A configuration to fill in.
+const STARTER: &str = include_str!("starter.yaml");
+
+/// What is the same for every job: the scripts, the catalogue of reasons, what the machine may do.
+const TAIL: &str = include_str!("tail.yaml");
+
+/// The configuration for someone who has no files yet.
+pub fn starter() -> String {
+    format!("{STARTER}{TAIL}")
+}
+
+/// Where comments begin, if there is room.
+const COMMENT_COLUMN: usize = 46;
+
+/// Lines, each with a comment.
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    fn commented(&mut self, text: &str, comment: &str) {
+        let room = COMMENT_COLUMN.saturating_sub(text.chars().count()).max(1);
+        // Writing into a String can't fail.
+        let _ = writeln!(self.0, "{text}{}# {}", " ".repeat(room), one_line(comment));
+    }
+}
+
+/// Text of a file must not end a comment.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+impl Inference {
+    /// `rules/normalize.rhai`: what comes with recon, and the functions that the fields need.
+    ///
+    /// # Errors
+    /// A function can't be compiled, which would be a mistake of ours.
+    pub fn normalize_rules(&self) -> Result<String, Problem> {
+        script(&self.functions)
+    }
+
+    /// `recon.yaml`.
+    pub fn configuration(&self) -> String {
+        let mut lines = Lines(String::new());
+        lines.line("# Guessed by `recon init` from two files. How sure a guess is stands beside it; please look");
+        lines.line("# at all that is not nearly 100 %, then:");
+        lines.line("#");
+        lines.line("#   recon check                    is everything here right?");
+        lines.line("#   recon run                      reconcile");
+        lines.line("#   recon report                   what was found");
+        lines.line("#");
+        lines.line("# The JSON Schema of this file, for your editor: recon check --schema");
+        lines.line("version: 1");
+        lines.line(&format!("job: {}", scalar(&self.job)));
+        lines.commented(
+            "store: sqlite:recon.db",
+            "relative to this file; or postgres://user@host/db",
+        );
+        lines.line("");
+        lines.line("sources:");
+        for side in Side::BOTH {
+            self.source(side, &mut lines);
+        }
+        self.key(&mut lines);
+        lines.line("");
+        lines.line("fields:");
+        lines.line("  # Nothing is trimmed or changed unless a step says so.");
+        for field in &self.fields {
+            self.field(field, &mut lines);
+        }
+        lines.line("");
+        lines.0.push_str(TAIL);
+        lines.0
+    }
+
+    fn source(&self, side: Side, lines: &mut Lines) {
+        let source = &self.sources[side];
+        lines.line(&format!("  {}:", side.letter()));
+        lines.line(&format!("    system: {}", scalar(&source.system)));
+        lines.line("    read:");
+        lines.line("      csv:");
+        lines.line(&format!("        path: {}", scalar(&source.path)));
+        source.form_lines(lines);
+        lines.commented("    map:", "canonical field: source column");
+        for field in &self.fields {
+            let line =
+                format!("      {}: {}", scalar_key(&field.name), scalar(&field.columns[side]));
+            match side {
+                Side::A => lines.line(&line),
+                Side::B => lines.commented(&line, &sure(field.confidence, &field.why)),
+            }
+        }
+        if !source.unmapped.is_empty() {
+            let columns = one_line(&source.unmapped.join(", "));
+            lines.line(&format!("      # Not mapped, so not compared: {columns}"));
+        }
+        let section =
+            |lines: &mut Lines, name: &str, value: &dyn Fn(&FieldGuess) -> Option<String>| {
+                let entries: Vec<_> =
+                    self.fields.iter().filter_map(|field| Some((field, value(field)?))).collect();
+                if !entries.is_empty() {
+                    lines.line(&format!("    {name}:"));
+                }
+                for (field, value) in entries {
+                    let line = format!("      {}: {value}", scalar_key(&field.name));
+                    if name == "normalize" {
+                        lines.line(&line);
+                    } else {
+                        lines.commented(&line, &percent(field.type_confidence));
+                    }
+                }
+            };
+        section(lines, "formats", &|field| {
+            let formats = &field.formats[side];
+            (!formats.is_empty()).then(|| list(formats))
+        });
+        section(lines, "numbers", &|field| field.numbers[side].map(|style| style.to_string()));
+        section(lines, "normalize", &|field| {
+            let steps = &field.source_normalize[side];
+            (!steps.is_empty()).then(|| format!("[{}]", steps.join(", ")))
+        });
+    }
+
+    fn key(&self, lines: &mut Lines) {
+        lines.line("");
+        lines.line("# Rows that agree on the key are one record.");
+        let key: Vec<String> =
+            self.fields.iter().filter(|field| field.key).map(|field| scalar(&field.name)).collect();
+        match self.key_candidates.split_first() {
+            Some((best, others)) => {
+                lines.line(&format!("# {}", sure(best.confidence, &best.why())));
+                for other in others {
+                    lines.line(&format!(
+                        "# Also possible: {} with {} ({})",
+                        one_line(&other.names.a.join(" + ")),
+                        one_line(&other.names.b.join(" + ")),
+                        sure(other.confidence, &other.why()),
+                    ));
+                }
+            }
+            None => {
+                lines.line("# NOT SURE: no column, nor two or three together, is unique in both files and has");
+                lines.line("# values in common. Please say what tells records apart.");
+            }
+        }
+        lines.line(&format!("key: [{}]", key.join(", ")));
+    }
+
+    fn field(&self, field: &FieldGuess, lines: &mut Lines) {
+        for note in &field.notes {
+            lines.line(&format!("  # {}", one_line(note)));
+        }
+        let mut parts = vec![
+            format!("type: {}", field.kind.name()),
+            format!("normalize: [{}]", field.normalize.join(", ")),
+        ];
+        if let Some(zero) = &field.null_equals {
+            parts.push(format!("null_equals: {zero}"));
+        }
+        if let Some(bound) = &field.tolerance {
+            parts.push(format!("tolerance: {{ absolute: {bound} }}"));
+        }
+        let line = format!("  {}: {{ {} }}", scalar_key(&field.name), parts.join(", "));
+        let what = match (field.kind, &field.tolerance) {
+            (Kind::Text, _) => format!("text: {}", percent(field.type_confidence)),
+            (kind, None) => format!("{kind}: {}", percent(field.type_confidence)),
+            (kind, Some(_)) => {
+                format!("{kind}: {}; rounding of the last decimal", percent(field.type_confidence))
+            }
+        };
+        lines.commented(&line, &what);
+    }
+}
+
+impl SourceGuess {
+    fn form_lines(&self, lines: &mut Lines) {
+        let form = &self.form;
+        let mut option = |text: String, confidence: f64, why: &str| {
+            lines.commented(&format!("        {text}"), &sure(confidence, why));
+        };
+        option(
+            format!("encoding: {}", scalar(&form.encoding.value)),
+            form.encoding.confidence,
+            &form.encoding.why,
+        );
+        let delimiter = match form.delimiter.value {
+            '\t' => "\\t".to_owned(),
+            plain => plain.to_string(),
+        };
+        option(
+            format!("delimiter: \"{delimiter}\""),
+            form.delimiter.confidence,
+            &form.delimiter.why,
+        );
+        if form.quote != '"' {
+            option(format!("quote: \"{}\"", form.quote), 0.8, "rows are even with it");
+        }
+        if form.skip_rows.value > 0 {
+            let skip = &form.skip_rows;
+            option(format!("skip_rows: {}", skip.value), skip.confidence, &skip.why);
+        }
+        if let Some(comment) = &form.comment {
+            option(format!("comment: \"{}\"", comment.value), comment.confidence, &comment.why);
+        }
+        option(format!("header: {}", form.header.value), form.header.confidence, &form.header.why);
+        if let Some(columns) = &form.columns {
+            option(format!("columns: {}", list(columns)), 0.5, "the file does not name them");
+        }
+        if form.null_values.len() > 1 {
+            let why = "seen where the other values have a type";
+            option(format!("null_values: {}", list(&form.null_values)), 0.95, why);
+        }
+    }
+}
+
+fn sure(confidence: f64, why: &str) -> String {
+    if why.is_empty() {
+        return percent(confidence);
+    }
+    format!("{}: {why}", percent(confidence))
+}
+
+fn list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+/// A key, which is not a place for variables.
+fn scalar_key(text: &str) -> String {
+    if is_plain(text) { text.to_owned() } else { quoted_as(text, false) }
+}
+
+/// A value; plain where YAML understands it as it is.
+fn scalar(text: &str) -> String {
+    if is_plain(text) { text.to_owned() } else { quoted(text) }
+}
+
+fn quoted(text: &str) -> String {
+    quoted_as(text, true)
+}
+
+fn quoted_as(text: &str, is_value: bool) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            // One `$` might begin a variable.
+            '$' if is_value => quoted.push_str("$$"),
+            '\t' => quoted.push_str("\\t"),
+            '\n' => quoted.push_str("\\n"),
+            odd if odd.is_control() || odd == '\u{feff}' => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(odd));
+            }
+            plain => quoted.push(plain),
+        }
+    }
+    quoted + "\""
+}
+
+fn is_plain(text: &str) -> bool {
+    const WORDS: [&str; 11] =
+        ["true", "false", "yes", "no", "on", "off", "null", "y", "n", "~", "nan"];
+    let mut characters = text.chars();
+    characters.next().is_some_and(char::is_alphabetic)
+        && characters.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
+        && !WORDS.contains(&text.to_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_files_stay_what_they_are_in_yaml() {
+        for (text, expected) in [
+            ("trade_date", "trade_date"),
+            ("B/S", "B/S"),
+            ("no", "\"no\""),
+            ("Betrag €", "\"Betrag €\""),
+            ("a\"b\\", "\"a\\\"b\\\\\""),
+            ("${HOME}", "\"$${HOME}\""),
+            ("a: b # c", "\"a: b # c\""),
+            ("", "\"\""),
+            ("1", "\"1\""),
+        ] {
+            assert_eq!(scalar(text), expected);
+        }
+        for text in ["B/S", "a\"b\\", "x\ny", "\u{7}", "- a"] {
+            let read: String = serde_yaml::from_str(&scalar_key(text)).unwrap();
+            assert_eq!(read, text);
+        }
+        assert_eq!(one_line("a\n- b"), "a - b");
+    }
+
+    #[test]
+    fn the_catalogue_is_that_of_the_shipped_example() {
+        let shipped = include_str!("../../recon.yaml");
+        let codes = |text: &str| -> Vec<String> {
+            let lines = text.lines().skip_while(|line| *line != "reason_codes:");
+            lines.take_while(|line| !line.is_empty()).map(str::to_owned).collect()
+        };
+        assert!(codes(shipped).len() > 14);
+        assert_eq!(codes(&starter()), codes(shipped));
+    }
+}
