@@ -14,7 +14,6 @@ mod documentation;
 mod examples;
 mod floors;
 mod init;
-mod init;
 mod postgres;
 mod program;
 mod runs;
