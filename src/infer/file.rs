@@ -287,7 +287,7 @@ fn encoding_of(sample: &Sample) -> (Guess<String>, String) {
 
 /// A share in percent, for a sentence.
 pub fn percent(share: f64) -> String {
-    if share < 1.0 && share >= 0.995 {
+    if (0.995..1.0).contains(&share) {
         return format!("{:.1} %", (share * 1_000.0).floor() / 10.0);
     }
     format!("{:.0} %", share * 100.0)
