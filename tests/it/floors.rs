@@ -35,6 +35,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("indicatif", &["cli/progress"]),
     ("saphyr_parser", &["config"]),
+    ("smartcore", &["attribute/forest/train"]),
     ("rusqlite", &["database", "store"]),
     ("postgres", &["database", "store"]),
 ];
