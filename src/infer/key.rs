@@ -113,6 +113,10 @@ fn candidate(
     // Rows without a value in the key would be rejected.
     let rows = extracts.a.reach.rows.min(extracts.b.reach.rows);
     let filled = super::sketch::ratio(sketches.a.filled.min(sketches.b.filled), rows).min(1.0);
+    // An account may be unique on a quiet day; a reference is every day.
+    let is_reference = |names: &[String]| {
+        names.iter().any(|name| names::words(name).iter().any(|word| word == "id"))
+    };
     let is_text = columns.iter().any(|pair| {
         let column = extracts.a.columns.get(pair.a);
         column.is_some_and(|column| column.profile.reading.kind == Kind::Text)
@@ -120,6 +124,9 @@ fn candidate(
     let mut confidence = unique * filled * (0.55 + 0.45 * overlap);
     if !is_named(&names.a) && !is_named(&names.b) {
         confidence *= if is_text { 0.95 } else { 0.85 };
+    }
+    if !is_reference(&names.a) && !is_reference(&names.b) {
+        confidence *= 0.97;
     }
     if columns.len() > 1 {
         confidence *= 0.95;
