@@ -11,6 +11,7 @@ pub mod postgres;
 pub mod run;
 pub mod sqlite;
 mod stored;
+pub mod transact;
 
 use std::time::Duration;
 
@@ -91,7 +92,7 @@ pub trait RowSink {
 }
 
 /// Where runs are kept.
-pub trait Store: Send + Sync {
+pub trait Store: transact::Transact {
     /// The store's URL without its password, for people.
     fn url(&self) -> String;
 
