@@ -1,17 +1,17 @@
 //! The second phase of a pass: partition by partition, in parallel, rows become records with
 //! differences and reasons; one thread writes them in the order of the partitions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::align::{Partitioned, align};
+use crate::align::{Partitions, align};
 use crate::attribute::Attributor;
 use crate::diagnostic::Problem;
+use crate::domain::Progress;
 use crate::domain::progress::Unit;
-use crate::domain::{PerSide, Progress};
 use crate::store::{Batch, Writer};
 
 use super::Plan;
@@ -52,12 +52,19 @@ impl Stopwatch {
     }
 }
 
+/// What a worker made of a partition.
+enum Made {
+    /// Some of it; what was made before comes before.
+    Part(Batch),
+    /// That was all.
+    All,
+}
+
 /// What the workers of this phase share.
 struct Floor<'p> {
     plan: &'p Plan,
     depth: Depth,
-    sides: PerSide<&'p Partitioned>,
-    partitions: usize,
+    partitions: &'p Partitions,
     next: AtomicUsize,
     turnstile: Turnstile,
     align: Stopwatch,
@@ -70,19 +77,16 @@ struct Floor<'p> {
 pub(super) fn join_partitions(
     plan: &Plan,
     depth: Depth,
-    sides: PerSide<&Partitioned>,
-    bits: u32,
+    partitions: &Partitions,
     writer: &mut dyn Writer,
     halt: &Halt,
     progress: &dyn Progress,
 ) -> Result<Joined, Problem> {
-    let partitions = 1 << bits;
-    let threads = plan.options.threads.min(partitions);
-    progress.start("comparing", partitions as u64, Unit::Items);
+    let threads = plan.options.threads.min(partitions.len());
+    progress.start("comparing", partitions.len() as u64, Unit::Items);
     let floor = Floor {
         plan,
         depth,
-        sides,
         partitions,
         next: AtomicUsize::new(0),
         turnstile: Turnstile::new(LEAD),
@@ -130,43 +134,44 @@ pub(super) fn join_partitions(
 impl Floor<'_> {
     fn work(
         &self,
-        sender: &Sender<(usize, Batch)>,
+        sender: &Sender<(usize, Made)>,
     ) -> Result<(Tally, u64, u64, Vec<Problem>), Problem> {
         let attributor = match self.depth {
             Depth::Ingest => None,
             Depth::Attribute => Some(Attributor::new(self.plan.attribution.clone())?),
         };
         let mut recorder = Recorder::new(self.plan, self.depth, attributor);
-        let mut rows = PerSide { a: Vec::new(), b: Vec::new() };
-        let mut placed = Vec::new();
+        let key_len = self.plan.layout.key_len();
         let mut greedy_keys = 0;
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.partitions {
+            if index >= self.partitions.len() {
                 break;
             }
             self.turnstile.enter(index);
             if self.halt.check(self.progress) {
                 break;
             }
-            let begun = Instant::now();
-            self.sides.a.rows(index, &mut rows.a);
-            self.sides.b.rows(index, &mut rows.b);
-            let both = PerSide { a: rows.a.as_slice(), b: rows.b.as_slice() };
-            let notes = align(both, self.plan.layout.key_len(), &*self.plan.comparison, |row| {
-                placed.push(row);
-            });
-            greedy_keys += notes.greedy_keys;
-            self.align.add(begun);
-            let begun = Instant::now();
-            for row in placed.drain(..) {
-                recorder.place(row);
-            }
-            if self.plan.options.stop_on_rule_error {
-                recorder.stop_on_failure()?;
-            }
-            self.compare.add(begun);
-            if sender.send((index, recorder.take())).is_err() {
+            let mut loading = Instant::now();
+            self.partitions.take(index, key_len, |rows| {
+                let mut placed = Vec::with_capacity(rows.a.len().max(rows.b.len()));
+                let notes = align(rows, key_len, &*self.plan.comparison, |row| placed.push(row));
+                greedy_keys += notes.greedy_keys;
+                self.align.add(loading);
+                let begun = Instant::now();
+                for row in placed {
+                    recorder.place(row);
+                }
+                if self.plan.options.stop_on_rule_error {
+                    recorder.stop_on_failure()?;
+                }
+                self.compare.add(begun);
+                loading = Instant::now();
+                // If nobody listens any more, the run has been given up.
+                let _ = sender.send((index, Made::Part(recorder.take())));
+                Ok(())
+            })?;
+            if sender.send((index, Made::All)).is_err() {
                 break;
             }
         }
@@ -177,24 +182,31 @@ impl Floor<'_> {
 
 /// Writes batches in the order of their partitions, numbering records through.
 fn write_in_order(
-    receiver: &Receiver<(usize, Batch)>,
+    receiver: &Receiver<(usize, Made)>,
     writer: &mut dyn Writer,
     floor: &Floor<'_>,
     spent: &mut Duration,
 ) -> Result<(), Problem> {
-    let mut waiting: BTreeMap<usize, Batch> = BTreeMap::new();
+    let mut waiting: BTreeMap<usize, VecDeque<Made>> = BTreeMap::new();
     let (mut next, mut records) = (0, 0);
-    for (index, batch) in receiver {
-        waiting.insert(index, batch);
-        while let Some(mut batch) = waiting.remove(&next) {
-            batch.renumber(records);
-            records += batch.record_count();
-            let begun = Instant::now();
-            writer.write(&batch)?;
-            *spent += begun.elapsed();
-            next += 1;
-            floor.turnstile.advance(next);
-            floor.progress.advance(1);
+    for (index, made) in receiver {
+        waiting.entry(index).or_default().push_back(made);
+        while let Some(made) = waiting.get_mut(&next).and_then(VecDeque::pop_front) {
+            match made {
+                Made::Part(mut batch) => {
+                    batch.renumber(records);
+                    records += batch.record_count();
+                    let begun = Instant::now();
+                    writer.write(&batch)?;
+                    *spent += begun.elapsed();
+                }
+                Made::All => {
+                    waiting.remove(&next);
+                    next += 1;
+                    floor.turnstile.advance(next);
+                    floor.progress.advance(1);
+                }
+            }
         }
     }
     Ok(())
