@@ -196,6 +196,11 @@ impl<'a> RawCell<'a> {
         self.0.first() == Some(&tag::UNPARSED)
     }
 
+    /// Whether the cell is a decimal.
+    pub fn is_decimal(self) -> bool {
+        matches!(self.0.first(), Some(&tag::DECIMAL | &tag::DECIMAL_WIDE))
+    }
+
     /// The value. `buffer` holds the text of a packed cell, which is why it must live as long.
     pub fn decode<'b>(self, buffer: &'b mut TextBuffer) -> Cell<'b>
     where

@@ -96,6 +96,8 @@ pub(super) fn join_partitions(
         progress,
     };
     let (sender, receiver) = bounded(LEAD);
+    // Batches that have been written, to be filled again.
+    let (used, spare) = bounded(LEAD);
     let mut joined = Joined {
         tally: Tally::default(),
         greedy_keys: 0,
@@ -108,12 +110,12 @@ pub(super) fn join_partitions(
     let workers = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
             .map(|_| {
-                let sender = sender.clone();
-                scope.spawn(move || floor_ref.work(&sender))
+                let (sender, spare) = (sender.clone(), spare.clone());
+                scope.spawn(move || floor_ref.work(&sender, &spare))
             })
             .collect();
         drop(sender);
-        halt.guard(write_in_order(&receiver, writer, floor_ref, &mut joined.store));
+        halt.guard(write_in_order(&receiver, &used, writer, floor_ref, &mut joined.store));
         // If the writer gave up, nobody may wait for it.
         floor_ref.turnstile.advance(usize::MAX / 2);
         drop(receiver);
@@ -135,6 +137,7 @@ impl Floor<'_> {
     fn work(
         &self,
         sender: &Sender<(usize, Made)>,
+        spare: &Receiver<Batch>,
     ) -> Result<(Tally, u64, u64, Vec<Problem>), Problem> {
         let attributor = match self.depth {
             Depth::Ingest => None,
@@ -168,7 +171,8 @@ impl Floor<'_> {
                 self.compare.add(begun);
                 loading = Instant::now();
                 // If nobody listens any more, the run has been given up.
-                let _ = sender.send((index, Made::Part(recorder.take())));
+                let _ = sender
+                    .send((index, Made::Part(recorder.take(spare.try_recv().unwrap_or_default()))));
                 Ok(())
             })?;
             if sender.send((index, Made::All)).is_err() {
@@ -183,6 +187,7 @@ impl Floor<'_> {
 /// Writes batches in the order of their partitions, numbering records through.
 fn write_in_order(
     receiver: &Receiver<(usize, Made)>,
+    used: &Sender<Batch>,
     writer: &mut dyn Writer,
     floor: &Floor<'_>,
     spent: &mut Duration,
@@ -199,6 +204,9 @@ fn write_in_order(
                     let begun = Instant::now();
                     writer.write(&batch)?;
                     *spent += begun.elapsed();
+                    batch.clear();
+                    // One too many is dropped.
+                    let _ = used.try_send(batch);
                 }
                 Made::All => {
                     waiting.remove(&next);
