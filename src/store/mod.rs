@@ -8,6 +8,7 @@
 pub mod batch;
 pub mod migrate;
 pub mod postgres;
+pub mod registry;
 pub mod run;
 pub mod sqlite;
 mod stored;
@@ -21,6 +22,7 @@ use crate::domain::{Date, Progress, ReasonCode, RunId};
 pub use batch::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, RecordKind, RecordRow, RejectedRow, Text,
 };
+pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
 pub use run::{
     AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
 };
@@ -91,7 +93,7 @@ pub trait RowSink {
 }
 
 /// Where runs are kept.
-pub trait Store: Send + Sync {
+pub trait Store: Registry + Send + Sync {
     /// The store's URL without its password, for people.
     fn url(&self) -> String;
 
