@@ -50,53 +50,74 @@ impl<'m> Attributor<'m> {
         difference: &DifferenceContext<'_>,
         together: Together<'_>,
     ) -> Attribution {
-        let mut notes = Vec::new();
-        if let Some(rules) = &mut self.rules {
-            match rules.decide(difference) {
-                heuristic::Decision::Claimed { code, confidence, rule, notes, .. } => {
-                    let code = self.plan.rules.as_ref().and_then(|plan| plan.codes.get(code));
-                    let reason = code.cloned().unwrap_or_else(|| UNKNOWN.to_owned());
-                    let name = rules.rules().get(rule).map_or("", |rule| rule.name.as_str());
-                    let assigned_by = AssignedBy::Rule(name.to_owned());
-                    return self.settle(difference, reason, confidence, assigned_by, notes);
-                }
-                heuristic::Decision::Passed { notes: said, error } => {
-                    notes.extend(said);
-                    if let Some(error) = error {
-                        notes.push(format!("{} failed: {}", error.function, error.message));
-                        self.failed += 1;
-                        if self.failures.len() < SHOWN_FAILURES {
-                            let problem = Problem::from(error);
-                            self.failures.push(Problem { class: Class::Warning, ..problem });
-                        }
+        let claim = match self.ask_rules(difference) {
+            Asked::Claimed(claim)
+                if self.guesser.is_none()
+                    || self.plan.overrule_below.is_none_or(|below| claim.confidence >= below) =>
+            {
+                return self.settle(difference, claim, None);
+            }
+            Asked::Claimed(claim) => claim,
+            Asked::Passed(notes) => Claim { notes, ..Claim::default() },
+        };
+        let Some(guesser) = &mut self.guesser else { return claim.unknown(None) };
+        guesser.extractor.extract(difference, together, &mut guesser.row);
+        let said = guesser.champion.model.explain(&guesser.row);
+        let version = guesser.champion.version.clone();
+        let model = Some(said.to_json(&version).to_string());
+        let novel = said.novel;
+        let (reason, confidence) = said.reasons.into_iter().next().unwrap_or_default();
+        let refused = if novel {
+            Some("unlike anything the model was trained on".to_owned())
+        } else if reason == NO_REASON {
+            Some("people reject most such differences: no reason explains them".to_owned())
+        } else if !self.plan.reasons.contains_key(&reason) {
+            Some(format!("the model says {reason}, which is not declared any more"))
+        } else {
+            None
+        };
+        let mut notes = claim.notes.clone();
+        if claim.by != AssignedBy::Nobody {
+            if refused.is_some() || !self.plan.overrules(claim.confidence, confidence) {
+                return self.settle(difference, claim, model);
+            }
+            notes.push(format!(
+                "the model is surer than {}, which said {} ({})",
+                claim.by, claim.reason, claim.confidence
+            ));
+        }
+        if let Some(refused) = refused {
+            notes.push(refused);
+            return Claim { notes, ..Claim::default() }.unknown(model);
+        }
+        let confidence = Confidence::new(confidence.clamp(0.0, 1.0)).unwrap_or(Confidence::ZERO);
+        let guess = Claim { reason, confidence, by: AssignedBy::Model(version), notes };
+        self.settle(difference, guess, model)
+    }
+
+    fn ask_rules(&mut self, difference: &DifferenceContext<'_>) -> Asked {
+        let Some(rules) = &mut self.rules else { return Asked::Passed(Vec::new()) };
+        match rules.decide(difference) {
+            heuristic::Decision::Claimed { code, confidence, rule, notes, .. } => {
+                let code = self.plan.rules.as_ref().and_then(|plan| plan.codes.get(code));
+                let name = rules.rules().get(rule).map_or("", |rule| rule.name.as_str());
+                Asked::Claimed(Claim {
+                    reason: code.cloned().unwrap_or_else(|| UNKNOWN.to_owned()),
+                    confidence,
+                    by: AssignedBy::Rule(name.to_owned()),
+                    notes,
+                })
+            }
+            heuristic::Decision::Passed { mut notes, error } => {
+                if let Some(error) = error {
+                    notes.push(format!("{} failed: {}", error.function, error.message));
+                    self.failed += 1;
+                    if self.failures.len() < SHOWN_FAILURES {
+                        let problem = Problem::from(error);
+                        self.failures.push(Problem { class: Class::Warning, ..problem });
                     }
                 }
-            }
-        }
-        match &mut self.guesser {
-            None => unknown(notes, None),
-            Some(guesser) => {
-                guesser.extractor.extract(difference, together, &mut guesser.row);
-                let said = guesser.champion.model.explain(&guesser.row);
-                let version = guesser.champion.version.clone();
-                let model = Some(said.to_json(&version).to_string());
-                let (reason, confidence) = said.reasons.into_iter().next().unwrap_or_default();
-                if said.novel {
-                    notes.push("unlike anything the model was trained on".to_owned());
-                    return unknown(notes, model);
-                }
-                if reason == NO_REASON {
-                    notes.push("people reject most such differences: no reason explains them".into());
-                    return unknown(notes, model);
-                }
-                if !self.plan.reasons.contains_key(&reason) {
-                    notes.push(format!("the model says {reason}, which is not declared any more"));
-                    return unknown(notes, model);
-                }
-                let confidence =
-                    Confidence::new(confidence.clamp(0.0, 1.0)).unwrap_or(Confidence::ZERO);
-                let by = AssignedBy::Model(version);
-                Attribution { model, ..self.settle(difference, reason, confidence, by, notes) }
+                Asked::Passed(notes)
             }
         }
     }
@@ -104,23 +125,22 @@ impl<'m> Attributor<'m> {
     fn settle(
         &self,
         difference: &DifferenceContext<'_>,
-        reason: String,
-        confidence: Confidence,
-        assigned_by: AssignedBy,
-        mut notes: Vec<String>,
+        claim: Claim,
+        model: Option<String>,
     ) -> Attribution {
+        let Claim { reason, confidence, by, mut notes } = claim;
         let functional = self.plan.is_functional(&reason);
         let sure = match (self.plan.acceptance.sure, &self.machine.policy) {
             (Sure::From(at), _) => confidence >= at,
             (Sure::Within(_), None) => false,
             (Sure::Within(_), Some(policy)) => {
-                policy.accepts(&group(&assigned_by, &reason), confidence.get())
+                policy.accepts(&group(&by, &reason), confidence.get())
             }
         };
         let rejected = difference.partner_rejected;
         let (status, why) = self.plan.acceptance.status(&reason, functional, sure, rejected);
         notes.extend(why.map(str::to_owned));
-        Attribution { reason, confidence, status, assigned_by, notes, model: None }
+        Attribution { reason, confidence, status, assigned_by: by, notes, model }
     }
 
     /// The first failure of a rule as an error, for jobs that stop on it.
@@ -138,14 +158,42 @@ impl<'m> Attributor<'m> {
     }
 }
 
-/// What nothing claims.
-fn unknown(notes: Vec<String>, model: Option<String>) -> Attribution {
-    Attribution {
-        reason: UNKNOWN.to_owned(),
-        confidence: Confidence::ZERO,
-        status: Status::Unknown,
-        assigned_by: AssignedBy::Nobody,
-        notes,
-        model,
+/// What the rules say.
+enum Asked {
+    Claimed(Claim),
+    /// Nothing but these sentences.
+    Passed(Vec<String>),
+}
+
+/// A reason, and who gives it.
+struct Claim {
+    reason: String,
+    confidence: Confidence,
+    by: AssignedBy,
+    notes: Vec<String>,
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self {
+            reason: UNKNOWN.to_owned(),
+            confidence: Confidence::ZERO,
+            by: AssignedBy::Nobody,
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Claim {
+    /// What nothing claims.
+    fn unknown(self, model: Option<String>) -> Attribution {
+        Attribution {
+            reason: self.reason,
+            confidence: self.confidence,
+            status: Status::Unknown,
+            assigned_by: self.by,
+            notes: self.notes,
+            model,
+        }
     }
 }

@@ -20,7 +20,7 @@ pub mod risk;
 
 use std::collections::BTreeMap;
 
-use crate::domain::ReasonCode;
+use crate::domain::{Confidence, ReasonCode};
 
 pub use accept::{Acceptance, Sure};
 pub use attributor::Attributor;
@@ -37,6 +37,9 @@ pub struct AttributionPlan {
     pub acceptance: Acceptance,
     /// Whether the model is asked, where there is one.
     pub model_enabled: bool,
+    /// A rule that claims less than this is overruled by a model that is surer; without it no rule
+    /// is.
+    pub overrule_below: Option<Confidence>,
     /// The share of what the machine settled that people check blind.
     pub audit_sample: f64,
 }
@@ -45,5 +48,10 @@ impl AttributionPlan {
     /// Whether business explains this reason.
     pub fn is_functional(&self, code: &str) -> bool {
         self.reasons.get(code).is_some_and(|reason| reason.functional)
+    }
+
+    /// Whether a guess of this confidence stands although a rule claims the difference.
+    pub fn overrules(&self, claimed: Confidence, guessed: f64) -> bool {
+        self.overrule_below.is_some_and(|below| claimed < below) && guessed > claimed.get()
     }
 }

@@ -117,6 +117,7 @@ impl Loaded {
                 .map(|reason| (reason.code.clone(), reason.clone()))
                 .collect(),
             model_enabled: attribution.model_enabled,
+            overrule_below: attribution.overrule_below,
             audit_sample: attribution.audit_sample,
             acceptance: Acceptance {
                 sure: match attribution.accept_at {

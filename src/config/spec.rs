@@ -242,6 +242,9 @@ pub struct AcceptRiskSpec {
 pub struct ModelSpec {
     /// Whether it is asked. Default `true`; without a trained model only the rules decide.
     pub enabled: Option<Written<bool>>,
+    /// A rule that claims less than this confidence is overruled where the model is surer. Default:
+    /// no rule is.
+    pub overrule_below: Option<Written<Share>>,
 }
 
 /// How a run is done.

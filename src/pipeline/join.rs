@@ -69,7 +69,10 @@ struct Floor<'p> {
 }
 
 /// Joins all partitions and writes what comes of it.
-#[expect(clippy::too_many_arguments, reason = "what a phase of a run works with; each is one thing")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a phase of a run works with; each is one thing"
+)]
 pub(super) fn join_partitions(
     plan: &Plan,
     machine: &Machine,

@@ -279,8 +279,12 @@ fn missing(policy: &Policy, least: u64) -> String {
         })
         .min();
     match more {
-        Some(more) => format!("{more} more decisions without a mistake are needed; then measure: recon evaluate --keep"),
-        None => format!("too many are wrong at every confidence; mend the rules or retrain (at least {least} decisions are needed)"),
+        Some(more) => format!(
+            "{more} more decisions without a mistake are needed; then measure: recon evaluate --keep"
+        ),
+        None => format!(
+            "too many are wrong at every confidence; mend the rules or retrain (at least {least} decisions are needed)"
+        ),
     }
 }
 

@@ -77,6 +77,8 @@ struct StoredModel {
     encoder: Encoder,
     calibration: Calibration,
     training: Training,
+    /// What was trained on, ascending.
+    seen: Vec<u32>,
     statistics: Statistics,
     forest: StoredForest,
 }
@@ -229,7 +231,11 @@ impl Model {
             out_of_bag: evaluator.finish(0),
         };
         let forest = stored.compile()?;
+        let mut seen = usable.identities.clone();
+        seen.sort_unstable();
+        seen.dedup();
         let stored = StoredModel {
+            seen,
             shape: Shape::of(layout),
             encoder,
             calibration: chosen.calibration,
@@ -313,6 +319,12 @@ impl Model {
     /// Where it comes from and how good it was out of bag.
     pub const fn training(&self) -> &Training {
         &self.stored.training
+    }
+
+    /// Whether a difference of this identity was in its training set: what it says of that one is no
+    /// measure of how good it is.
+    pub fn has_seen(&self, identity: u32) -> bool {
+        self.stored.seen.binary_search(&identity).is_ok()
     }
 
     /// What its training set looked like.

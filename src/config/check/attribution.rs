@@ -53,12 +53,17 @@ impl Checker<'_> {
     pub(super) fn attribution(&mut self) -> ResolvedAttribution {
         let spec = self.spec.attribution.clone().unwrap_or_default();
         let at = path(["attribution"]);
-        let sample = self.share(&below(&at, "audit_sample"), spec.audit_sample.map(|share| Written(share.0.0)));
+        let sample = self
+            .share(&below(&at, "audit_sample"), spec.audit_sample.map(|share| Written(share.0.0)));
+        let model = spec.model.clone();
+        let overrule = model.as_ref().and_then(|model| model.overrule_below);
+        let overrule_at = below(&below(&at, "model"), "overrule_below");
         ResolvedAttribution {
+            overrule_below: self.share(&overrule_at, overrule.map(|share| Written(share.0.0))),
             accept_at: self.accept_at(&at, &spec),
             accept: spec.accept.unwrap_or_default(),
             audit_sample: sample.map_or(0.0, Confidence::get),
-            model_enabled: spec.model.and_then(|model| model.enabled).is_none_or(|on| *on),
+            model_enabled: model.and_then(|model| model.enabled).is_none_or(|on| *on),
         }
     }
 

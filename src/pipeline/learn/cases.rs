@@ -1,12 +1,11 @@
 //! Labelled differences of stored runs, with all that features and rules may look at.
 
 use std::collections::{BTreeMap, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 
 use crate::attribute::features::{Encoder, Extractor, Learner, RunContext, Together};
 use crate::attribute::model::TrainingSet;
-use crate::attribute::{Attributor, Machine};
+use crate::attribute::{AttributionPlan, Attributor, Machine};
 use crate::diagnostic::{Problem, Problems};
 use crate::domain::attribution::{NO_REASON, UNKNOWN};
 use crate::domain::progress::Unit;
@@ -61,12 +60,15 @@ pub(super) struct Case {
     severity: Severity,
     /// The reason that people gave it, in [`Cases::reasons`].
     pub label: usize,
+    /// What it is known by.
+    pub identity: u32,
     /// What the rules say.
     pub claim: Option<Attribution>,
 }
 
 /// Labelled differences.
 pub(super) struct Cases<'p> {
+    pub plan: &'p AttributionPlan,
     layout: &'p Layout,
     pub runs: Vec<RunOfCases>,
     records: Vec<CaseRecord>,
@@ -102,15 +104,33 @@ fn rule_decision(given: &Given) -> Option<&str> {
     (by_rule && given.attribution.status == Status::Accepted).then_some(&given.attribution.reason)
 }
 
-/// Whether a record is kept out of every training, told by its reference alone (FNV-1a, written down
-/// because it must stay the same): so candidates and champions alike have never seen these records.
+/// Whether a record is kept out of every training, told by its reference alone: so candidates and champions alike have never seen these records.
 pub(super) fn is_held_out(cells: Cells<'_>, key_len: usize) -> bool {
-    let mut state = 0xcbf2_9ce4_8422_2325u64;
-    for byte in key::reference(cells, key_len).bytes() {
-        state = (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
     // The low bits of FNV are its worst.
-    (state >> 32) % HELD_OUT == 0
+    (fnv(&[&key::reference(cells, key_len)]) >> 32) % HELD_OUT == 0
+}
+
+/// FNV-1a, 64 bits: written down here because registered models rest on it.
+fn fnv(parts: &[&str]) -> u64 {
+    let mut state = 0xcbf2_9ce4_8422_2325u64;
+    for part in parts {
+        for byte in part.as_bytes().iter().chain(&[0xff]) {
+            state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    state
+}
+
+/// What a difference is known by, whichever run it is found in: key, field, kind and both values. A
+/// break that stays for days is one example, not one a day.
+fn identity(context: &DifferenceContext<'_>) -> u32 {
+    let key = context.a.or(context.b).map(|cells| key::reference(cells, context.layout.key_len()));
+    let [a, b] = [context.a, context.b].map(|side| {
+        let mut buffer = [0; 36];
+        context.cell(side, &mut buffer).to_string()
+    });
+    let parts = [&key.unwrap_or_default(), context.field_name(), context.diff_type.name(), &a, &b];
+    (fnv(&parts) >> 32) as u32
 }
 
 impl<'p> Cases<'p> {
@@ -122,6 +142,7 @@ impl<'p> Cases<'p> {
         run: Option<&RunRow>,
     ) -> Result<Self, Problems> {
         let mut cases = Self {
+            plan: &plan.attribution,
             layout: &plan.layout,
             runs: Vec::new(),
             records: Vec::new(),
@@ -144,9 +165,12 @@ impl<'p> Cases<'p> {
                 cases.unused_labels = labels.unused();
             }
             (Source::File(_), None) => {
-                return Err(Problem::usage("no-run", "labels are joined to the differences of a run")
-                    .help("make one with `recon run`")
-                    .into());
+                return Err(Problem::usage(
+                    "no-run",
+                    "labels are joined to the differences of a run",
+                )
+                .help("make one with `recon run`")
+                .into());
             }
             (Source::Decided { rules }, Some(run)) => {
                 check(run, plan)?;
@@ -192,21 +216,14 @@ impl<'p> Cases<'p> {
         plan: &'p Plan,
         run: &RunRow,
         rules: bool,
-        seen: &mut HashSet<u64>,
+        seen: &mut HashSet<u32>,
     ) -> Result<(), Problem> {
         self.add_run(session, plan, run, &mut |record, difference| {
             let given = difference.attribution.as_ref()?;
             let decision =
                 human_decision(given).or_else(|| rule_decision(given).filter(|_| rules))?;
             let context = record.context(difference);
-            let mut identity = DefaultHasher::new();
-            run.batch_date.days().hash(&mut identity);
-            key::hash(record.cells()?, plan.layout.key_len()).hash(&mut identity);
-            (difference.field, difference.diff_type).hash(&mut identity);
-            for side in [context.a, context.b] {
-                context.cell(side, &mut [0; 36]).to_string().hash(&mut identity);
-            }
-            seen.insert(identity.finish()).then(|| decision.to_owned())
+            seen.insert(identity(&context)).then(|| decision.to_owned())
         })
     }
 
@@ -232,7 +249,8 @@ impl<'p> Cases<'p> {
             session.progress.advance(record.differences.len() as u64);
             let mut index = None;
             for difference in record.differences {
-                let said = rules.decide(&record.context(difference), record.together);
+                let context = record.context(difference);
+                let said = rules.decide(&context, record.together);
                 let claim = match &said.assigned_by {
                     AssignedBy::Rule(name) => {
                         match self.fired.get_mut(name) {
@@ -256,6 +274,7 @@ impl<'p> Cases<'p> {
                     diff_type: difference.diff_type,
                     severity: difference.severity,
                     label,
+                    identity: identity(&context),
                     claim,
                 });
             }
@@ -338,7 +357,7 @@ impl<'p> Cases<'p> {
         for case in cases {
             let extractor = &mut extractors[self.records[case.record].run];
             let row = extractor.row(&self.context(case), self.together(case));
-            set.push(&row, self.label(case));
+            set.push_known(&row, self.label(case), case.identity);
         }
         set
     }

@@ -46,7 +46,7 @@ pub struct Evaluated {
     pub unused_labels: u64,
     /// Differences without a label.
     pub unlabelled: u64,
-    /// Labelled differences that are not scored, because the model may have been trained on them.
+    /// Labelled differences that are not scored, because the model was trained on them.
     pub trained_on: u64,
     /// The thresholds that this evidence allows under the job's `accept_risk`, and in words.
     pub policy: Option<(Policy, Vec<String>)>,
@@ -69,11 +69,7 @@ pub fn evaluate(
         let problem = Problem::usage("evaluate-empty", "there are no labelled differences");
         return Err(problem.help("give --labels FILE, or decide differences in the review").into());
     }
-    let fresh = |case: &Case| {
-        let trained_on =
-            row.as_ref().is_some_and(|row| row.trained_on.contains(&cases.run(case).id));
-        !trained_on || cases.is_held_out(case)
-    };
+    let fresh = |case: &Case| !model.as_ref().is_some_and(|model| model.has_seen(case.identity));
     let trained_on = cases.cases.iter().filter(|case| !fresh(case)).count() as u64;
     let unmatched = cases.unused_labels + cases.unlabelled;
     let (measured, evidence) = measure(&cases, &fresh, model.as_ref(), unmatched);
@@ -142,7 +138,8 @@ pub fn drift(
 ) -> Result<(u64, DriftReport), Problems> {
     check(run, plan)?;
     let row = which_model(session, plan, version)?.ok_or_else(|| {
-        Problem::usage("no-model", "there is no model to compare with").help("train one: recon train")
+        Problem::usage("no-model", "there is no model to compare with")
+            .help("train one: recon train")
     })?;
     let model = read_model(session.store, &row, &plan.layout)?;
     let recent = recent_rows(session, plan, run, &model)?;
@@ -192,13 +189,8 @@ fn agreement(
     model: &Model,
 ) -> Result<Option<Agreement>, Problems> {
     let cases = Cases::gather(session, plan, Source::Decided { rules: false }, None)?;
-    let fresh: Vec<&Case> = cases
-        .cases
-        .iter()
-        .filter(|case| {
-            cases.is_held_out(case) || !row.trained_on.contains(&cases.run(case).id)
-        })
-        .collect();
+    let fresh: Vec<&Case> =
+        cases.cases.iter().filter(|case| !model.has_seen(case.identity)).collect();
     if fresh.is_empty() {
         return Ok(None);
     }

@@ -9,8 +9,8 @@ use crate::attribute::features::COUNT;
 use crate::attribute::metrics::{Evaluation, Evaluator, winner};
 use crate::attribute::model::Model;
 use crate::attribute::risk::{lower_bound, upper_bound};
-use crate::domain::AssignedBy;
 use crate::domain::attribution::{NO_REASON, UNKNOWN};
+use crate::domain::{AssignedBy, Attribution};
 
 use super::cases::{Case, Cases};
 
@@ -54,8 +54,9 @@ pub struct RuleMeasured {
     pub claimed: f64,
 }
 
-/// Measures cases. Evidence is counted of every case for rules, which are not trained, and for the
-/// model of those of `fresh` only: what it has not been trained on.
+/// Measures cases. Evidence is counted of every case for rules, which are not trained (unless the
+/// model may overrule them), and for the model of those of `fresh` only: what it has not been
+/// trained on.
 pub(super) fn measure(
     cases: &Cases<'_>,
     fresh: &dyn Fn(&Case) -> bool,
@@ -80,7 +81,9 @@ pub(super) fn measure(
     let mut per_rule: BTreeMap<String, RuleMeasured> = cases
         .fired
         .iter()
-        .map(|(rule, fired)| (rule.clone(), RuleMeasured { fired: *fired, ..RuleMeasured::default() }))
+        .map(|(rule, fired)| {
+            (rule.clone(), RuleMeasured { fired: *fired, ..RuleMeasured::default() })
+        })
         .collect();
     for case in &cases.cases {
         let Some(claim) = &case.claim else { continue };
@@ -91,9 +94,8 @@ pub(super) fn measure(
             measured.right += u64::from(right);
             measured.claimed += claim.confidence.get();
         }
-        if claim.reason != UNKNOWN {
-            let group = group(&claim.assigned_by, &claim.reason);
-            evidence.add(&group, claim.confidence.get(), right);
+        if cases.plan.overrule_below.is_none() {
+            count_claim(&mut evidence, claim, right);
         }
     }
     let unknown = at(UNKNOWN);
@@ -112,16 +114,27 @@ pub(super) fn measure(
         padded[..classes].copy_from_slice(&probabilities[number * classes..(number + 1) * classes]);
         by_model.add(label, &padded);
         let row = &rows[number * COUNT..(number + 1) * COUNT];
-        if let Some((guess, confidence)) = claimed {
-            combined.add_guess(label, guess, confidence);
-        } else if model.statistics().is_novel(row) {
-            combined.add_guess(label, unknown, 0.0);
-        } else {
-            combined.add(label, &padded);
-            let best = winner(&padded);
-            let reason = &reasons[best];
-            if reason != NO_REASON {
-                evidence.add(reason, padded[best].into(), best == label);
+        let best = winner(&padded);
+        let novel = model.statistics().is_novel(row);
+        let overruled = case.claim.as_ref().is_none_or(|claim| {
+            let usable = !novel && reasons[best] != NO_REASON;
+            usable && cases.plan.overrules(claim.confidence, padded[best].into())
+        });
+        match claimed {
+            Some((guess, confidence)) if !overruled => {
+                combined.add_guess(label, guess, confidence);
+                if cases.plan.overrule_below.is_some()
+                    && let Some(claim) = &case.claim
+                {
+                    count_claim(&mut evidence, claim, guess == label);
+                }
+            }
+            _ if novel => combined.add_guess(label, unknown, 0.0),
+            _ => {
+                combined.add(label, &padded);
+                if reasons[best] != NO_REASON {
+                    evidence.add(&reasons[best], padded[best].into(), best == label);
+                }
             }
         }
     }
@@ -139,6 +152,13 @@ pub(super) fn measure(
         combined: combined.finish(unmatched),
     };
     (measured, evidence)
+}
+
+fn count_claim(evidence: &mut Evidence, claim: &Attribution, right: bool) {
+    if claim.reason != UNKNOWN {
+        let group = group(&claim.assigned_by, &claim.reason);
+        evidence.add(&group, claim.confidence.get(), right);
+    }
 }
 
 /// Every reason that may be guessed or is a label, the model's first.

@@ -217,7 +217,9 @@ fn judge(
     let verdict = |promoted, why: String| Verdict { promoted, why };
     let Some(version) = champion else {
         return match promote {
-            Promote::Never => verdict(false, "nobody asked for a champion (--promote never)".into()),
+            Promote::Never => {
+                verdict(false, "nobody asked for a champion (--promote never)".into())
+            }
             _ => verdict(true, "there was no champion".into()),
         };
     };

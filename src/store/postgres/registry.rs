@@ -8,8 +8,8 @@ use super::{PostgresStore, time_text};
 use crate::diagnostic::Problem;
 use crate::domain::RunId;
 use crate::store::registry::{
-    Evidence, ModelFields, ModelRow, NewModel, Promotion, PromotionFields, Registry,
-    no_such_model, read_evidence, runs_json,
+    Evidence, ModelFields, ModelRow, NewModel, Promotion, PromotionFields, Registry, no_such_model,
+    read_evidence, runs_json,
 };
 use crate::store::stored;
 

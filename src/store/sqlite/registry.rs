@@ -7,8 +7,8 @@ use super::runs::find_key;
 use crate::diagnostic::Problem;
 use crate::domain::RunId;
 use crate::store::registry::{
-    Evidence, ModelFields, ModelRow, NewModel, Promotion, PromotionFields, Registry,
-    no_such_model, read_evidence, runs_json,
+    Evidence, ModelFields, ModelRow, NewModel, Promotion, PromotionFields, Registry, no_such_model,
+    read_evidence, runs_json,
 };
 use crate::store::stored::time_text;
 
@@ -119,9 +119,7 @@ impl Registry for SqliteStore {
         let at = time_text(promotion.at);
         let promoted = self.change(|connection| {
             let job: Option<String> = connection
-                .query_row("SELECT job FROM models WHERE version = ?1", [version], |row| {
-                    row.get(0)
-                })
+                .query_row("SELECT job FROM models WHERE version = ?1", [version], |row| row.get(0))
                 .optional()?;
             let Some(job) = job else { return Ok(false) };
             let replaced: Option<i64> = connection
