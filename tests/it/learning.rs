@@ -79,7 +79,7 @@ fn trained_on_one_seed_and_measured_on_another(pair: &Pair) {
     for folder in ["s1", "s2"] {
         pair.without_rules(folder);
     }
-    pair.json("s1", &["run"]);
+    let first = pair.json("s1", &["run"]);
     let trained = pair.json("s1", &["train", "--labels", &Pair::labels("s1"), "--seed", "7"]);
     assert_eq!((&trained["promoted"], &trained["unmatched"]), (&Json::Bool(true), &0.into()));
     let run = pair.json("s2", &["run"]);
@@ -95,7 +95,8 @@ fn trained_on_one_seed_and_measured_on_another(pair: &Pair) {
     assert!(number(&evaluated, "/combined/ece") < 0.03, "{}", evaluated["combined"]["ece"]);
     assert!(number(&evaluated, "/combined/coverage_at/0.99") > 0.3);
     // What was trained on is never scored.
-    let again = pair.json("s1", &["evaluate", "--labels", &Pair::labels("s1")]);
+    let id = first["run_id"].as_str().unwrap();
+    let again = pair.json("s1", &["evaluate", "--labels", &Pair::labels("s1"), "--run", id]);
     let trained_on: u64 =
         trained["by_reason"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
     assert_eq!(again["trained_on"], trained_on);

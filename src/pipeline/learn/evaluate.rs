@@ -15,7 +15,7 @@ use crate::pipeline::{Plan, Session, stored_outcome};
 use crate::store::{Evidence, ModelRow, RunRow};
 
 use super::cases::{Case, Cases, Source, check};
-use super::measure::{Measured, measure};
+use super::measure::{Measured, Outcome, measure};
 
 /// The most recent differences whose features are compared with the training set's.
 const MOST_RECENT: u64 = 200_000;
@@ -66,13 +66,26 @@ pub fn evaluate(
     let model = row.as_ref().map(|row| read_model(session.store, row, &plan.layout)).transpose()?;
     let cases = Cases::gather(session, plan, request.source, request.run)?;
     if cases.cases.is_empty() {
-        let problem = Problem::usage("evaluate-empty", "there are no labelled differences");
-        return Err(problem.help("give --labels FILE, or decide differences in the review").into());
+        let (message, help) = match request.source {
+            Source::File(_) => (
+                format!(
+                    "no label joins a difference of the run: {} labels and {} differences are left \
+                     over",
+                    cases.unused_labels, cases.unlabelled
+                ),
+                "labels name records by their canonical keys; is this the right --run?",
+            ),
+            Source::Decided { .. } => (
+                "there are no decisions to measure against".to_owned(),
+                "give --labels FILE, or decide differences in the review",
+            ),
+        };
+        return Err(Problem::usage("evaluate-empty", message).help(help).into());
     }
     let fresh = |case: &Case| !model.as_ref().is_some_and(|model| model.has_seen(case.identity));
     let trained_on = cases.cases.iter().filter(|case| !fresh(case)).count() as u64;
     let unmatched = cases.unused_labels + cases.unlabelled;
-    let (measured, evidence) = measure(&cases, &fresh, model.as_ref(), unmatched);
+    let Outcome { measured, evidence, .. } = measure(&cases, &fresh, model.as_ref(), unmatched);
     let mut warnings = cases.warnings.clone();
     if measured.combined.n == 0 {
         warnings.push(Problem::warning(

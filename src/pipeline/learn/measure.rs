@@ -54,6 +54,17 @@ pub struct RuleMeasured {
     pub claimed: f64,
 }
 
+/// Log loss sees no probability below this.
+const LEAST_PROBABILITY: f64 = 1e-12;
+
+/// What measuring gave.
+pub(super) struct Outcome {
+    pub measured: Measured,
+    pub evidence: Evidence,
+    /// The model's log loss of each case that was scored, in their order.
+    pub losses: Vec<f64>,
+}
+
 /// Measures cases. Evidence is counted of every case for rules, which are not trained (unless the
 /// model may overrule them), and for the model of those of `fresh` only: what it has not been
 /// trained on.
@@ -62,7 +73,7 @@ pub(super) fn measure(
     fresh: &dyn Fn(&Case) -> bool,
     model: Option<&Model>,
     unmatched: u64,
-) -> (Measured, Evidence) {
+) -> Outcome {
     let reasons = all_reasons(cases, model);
     let at = |reason: &str| reasons.iter().position(|known| known == reason).unwrap_or_default();
     let chosen: Vec<&Case> = cases.cases.iter().filter(|case| fresh(case)).collect();
@@ -99,6 +110,7 @@ pub(super) fn measure(
         }
     }
     let unknown = at(UNKNOWN);
+    let mut losses = Vec::new();
     let mut padded = vec![0.0; reasons.len()];
     for (number, case) in chosen.iter().enumerate() {
         let label = at(cases.label(case));
@@ -113,6 +125,7 @@ pub(super) fn measure(
         // The model's reasons come first.
         padded[..classes].copy_from_slice(&probabilities[number * classes..(number + 1) * classes]);
         by_model.add(label, &padded);
+        losses.push(-f64::from(padded[label]).max(LEAST_PROBABILITY).ln());
         let row = &rows[number * COUNT..(number + 1) * COUNT];
         let best = winner(&padded);
         let novel = model.statistics().is_novel(row);
@@ -151,7 +164,7 @@ pub(super) fn measure(
         model: model.map(|_| by_model.finish(unmatched)),
         combined: combined.finish(unmatched),
     };
-    (measured, evidence)
+    Outcome { measured, evidence, losses }
 }
 
 fn count_claim(evidence: &mut Evidence, claim: &Attribution, right: bool) {

@@ -13,7 +13,7 @@ use crate::pipeline::{Plan, Session};
 use crate::store::{Evidence, NewModel, Promotion, RunRow};
 
 use super::cases::{Case, Cases, Source};
-use super::measure::{Measured, measure};
+use super::measure::{Measured, Outcome, measure};
 
 /// When a candidate becomes the champion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,13 +105,13 @@ pub fn train(
     warnings.extend(cases.warnings.iter().cloned());
     let fresh = |case: &Case| cases.is_held_out(case);
     let held_out = cases.cases.len() - known.len();
-    let (measured, evidence) = measure(&cases, &fresh, Some(&model), unmatched);
+    let candidate = measure(&cases, &fresh, Some(&model), unmatched);
 
     let champion = store.champion(&plan.job)?;
-    let champion_measured = match &champion {
+    let before = match &champion {
         None => None,
         Some(row) => match read_model(store, row, &plan.layout) {
-            Ok(model) => Some(measure(&cases, &fresh, Some(&model), unmatched).0),
+            Ok(model) => Some(measure(&cases, &fresh, Some(&model), unmatched)),
             Err(problem) => {
                 warnings.push(Problem { class: crate::diagnostic::Class::Warning, ..problem });
                 None
@@ -121,9 +121,10 @@ pub fn train(
     let verdict = judge(
         request.promote,
         champion.as_ref().map(|row| row.version),
-        &measured,
-        champion_measured.as_ref(),
+        &candidate,
+        before.as_ref(),
     );
+    let Outcome { measured, evidence, .. } = candidate;
     let bytes = model.to_bytes()?;
     let training = model.training();
     let (training_hash, hash) = (hexadecimal(&training.hash), sha256(&bytes));
@@ -172,7 +173,7 @@ pub fn train(
         held_out: held_out as u64,
         unmatched,
         measured,
-        champion_measured,
+        champion_measured: before.map(|before| before.measured),
         calibration: model.calibration(),
         training_hash,
         sha256: hash,
@@ -206,38 +207,63 @@ struct Verdict {
     why: String,
 }
 
-/// Better is a lower log loss: of all figures it is the one that counts both what is guessed and how
-/// sure.
+/// A candidate is better when its log loss is lower by more than twice the standard error of the
+/// difference. Of all figures log loss is the one that counts both what is guessed and how sure; and
+/// a champion does not change because of chance.
 fn judge(
     promote: Promote,
     champion: Option<u64>,
-    candidate: &Measured,
-    before: Option<&Measured>,
+    candidate: &Outcome,
+    before: Option<&Outcome>,
 ) -> Verdict {
     let verdict = |promoted, why: String| Verdict { promoted, why };
     let Some(version) = champion else {
         return match promote {
-            Promote::Never => {
-                verdict(false, "nobody asked for a champion (--promote never)".into())
-            }
-            _ => verdict(true, "there was no champion".into()),
+            Promote::Never => verdict(false, "--promote never".to_owned()),
+            _ => verdict(true, "there was no champion".to_owned()),
         };
     };
     let Some(before) = before else {
         let why = format!("champion {version} can't be used any more");
         return verdict(promote != Promote::Never, why);
     };
-    let (Some(new), Some(old)) = (&candidate.model, &before.model) else {
-        return verdict(false, "nothing was measured".into());
+    let (Some(new), Some(old)) = (&candidate.measured.model, &before.measured.model) else {
+        return verdict(false, "nothing was measured".to_owned());
     };
+    let (gain, error) = gain(&before.losses, &candidate.losses);
+    let better = new.n > 1 && gain > 2.0 * error;
     let compared = format!(
-        "log loss {:.4} against {:.4} of champion {version}, accuracy {:.4} against {:.4}, on the \
-         same {} held-out differences",
-        new.log_loss, old.log_loss, new.accuracy, old.accuracy, new.n
+        "log loss {:.4} against {:.4} of champion {version} (lower by {gain:.4} ± {:.4}), accuracy \
+         {:.4} against {:.4}, on the same {} held-out differences",
+        new.log_loss,
+        old.log_loss,
+        2.0 * error,
+        new.accuracy,
+        old.accuracy,
+        new.n
     );
-    match promote {
-        Promote::Always => verdict(true, compared),
-        Promote::Never => verdict(false, compared),
-        Promote::Auto => verdict(new.n > 0 && new.log_loss < old.log_loss, compared),
+    verdict(promote == Promote::Always || (promote == Promote::Auto && better), compared)
+}
+
+/// The mean by which losses became less, and its standard error.
+fn gain(before: &[f64], after: &[f64]) -> (f64, f64) {
+    let count = before.len().max(1) as f64;
+    let gains = || before.iter().zip(after).map(|(before, after)| before - after);
+    let mean = gains().sum::<f64>() / count;
+    let variance = gains().map(|gain| (gain - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+    (mean, (variance / count).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gain_is_told_with_its_error() {
+        let (mean, error) = gain(&[1.0, 2.0, 3.0, 4.0], &[0.5, 1.5, 2.5, 3.5]);
+        assert_eq!((mean, error), (0.5, 0.0));
+        let (mean, error) = gain(&[1.0, 0.0], &[0.0, 1.0]);
+        assert!(mean.abs() < 1e-12 && error > 0.9);
+        assert_eq!(gain(&[], &[]), (0.0, 0.0));
     }
 }
