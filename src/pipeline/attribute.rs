@@ -153,9 +153,7 @@ impl Work<'_> {
             verdicts.push((attribution.status, functional));
             self.tally.attribution(&attribution, functional);
         }
-        let gate = gate::verdict(verdicts);
-        self.tally.gate(gate);
-        self.batch.gates.push((record.number, gate));
+        self.tally.gate(gate::verdict(verdicts));
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use crate::attribute::{Attributor, Machine};
 use crate::diagnostic::Problem;
 use crate::domain::progress::Unit;
 use crate::domain::{PerSide, Progress};
-use crate::store::{Batch, Writer};
+use crate::store::{Batch, Writer, difference_number};
 
 use super::Plan;
 use super::halt::{Halt, Turnstile};
@@ -228,7 +228,7 @@ impl Floor<'_> {
     }
 }
 
-/// Writes batches in the order of their partitions, numbering records and differences through.
+/// Writes batches in the order of their partitions, numbering records through.
 fn write_in_order(
     receiver: &Receiver<(usize, Batch)>,
     writer: &mut dyn Writer,
@@ -237,16 +237,16 @@ fn write_in_order(
     spent: &mut Duration,
 ) -> Result<(), Problem> {
     let mut waiting: BTreeMap<usize, Batch> = BTreeMap::new();
-    let (mut next, mut records, mut differences) = (0, 0, 0);
+    let (mut next, mut records) = (0, 0);
     for (index, batch) in receiver {
         waiting.insert(index, batch);
         while let Some(mut batch) = waiting.remove(&next) {
-            batch.renumber(records, differences);
-            records += batch.records.len() as u64;
-            differences += batch.differences.len() as u64;
+            batch.renumber(records);
+            records += batch.record_count();
             if sampler.is_on() {
                 for row in &batch.differences {
-                    row.attribution.iter().for_each(|decided| sampler.look(row.number, decided));
+                    let number = difference_number(row.record, row.field);
+                    row.attribution.iter().for_each(|decided| sampler.look(number, decided));
                 }
             }
             let begun = Instant::now();

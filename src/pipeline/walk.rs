@@ -27,7 +27,6 @@ pub(super) struct Given {
 
 /// A record with its differences.
 pub(super) struct Record<'a> {
-    pub number: u64,
     pub a: Option<Cells<'a>>,
     pub b: Option<Cells<'a>>,
     pub partner_rejected: bool,
@@ -102,7 +101,6 @@ impl Gathered {
 
     fn record<'a>(&'a self, layout: &'a Layout) -> Record<'a> {
         Record {
-            number: self.number,
             a: self.has.0.then(|| Cells::new(&self.a)),
             b: self.has.1.then(|| Cells::new(&self.b)),
             partner_rejected: self.partner_rejected,

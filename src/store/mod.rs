@@ -6,12 +6,14 @@
 //! people query are views over it.
 
 pub mod batch;
+mod chunk;
 pub mod migrate;
 pub mod postgres;
 pub mod registry;
 pub mod run;
 pub mod sqlite;
 mod stored;
+pub mod transact;
 
 use std::time::Duration;
 
@@ -20,7 +22,8 @@ use crate::diagnostic::Problem;
 use crate::domain::{Date, Progress, ReasonCode, RunId};
 
 pub use batch::{
-    AttributionRow, Batch, DecisionRow, DifferenceRow, RecordKind, RecordRow, RejectedRow, Text,
+    AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
+    RejectedRow, Text, difference_number, record_of,
 };
 pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
 pub use run::{
@@ -56,7 +59,8 @@ pub trait RunLock: Send {}
 /// Writes the rows of one command on one run.
 pub trait Writer: Send {
     /// Writes a batch. It may hold a lock on the store for about 100 ms at a time, not longer.
-    /// Differences may come before their records, as long as both come.
+    /// Records are numbered as they come, from 1 on; differences may come before their records, as
+    /// long as both come.
     fn write(&mut self, batch: &Batch) -> Result<(), Problem>;
 
     /// Writes what is buffered and, in one transaction, makes everything visible: stage, status,
@@ -93,7 +97,7 @@ pub trait RowSink {
 }
 
 /// Where runs are kept.
-pub trait Store: Registry + Send + Sync {
+pub trait Store: Registry + transact::Transact {
     /// The store's URL without its password, for people.
     fn url(&self) -> String;
 

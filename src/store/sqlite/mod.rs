@@ -1,6 +1,6 @@
 //! The embedded store: one SQLite file in WAL mode.
 //!
-//! Row ids are `run_no << 36 | number`, so that a run's rows lie together, are appended, and are
+//! Row ids are `run_no << 40 | number`, so that a run's rows lie together, are appended, and are
 //! found by a range of rowids. A crash loses at most the running command, never an earlier one.
 
 mod lock;
@@ -8,26 +8,34 @@ mod query;
 mod reader;
 mod registry;
 mod runs;
+mod transact;
 mod turns;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::batch::FIELD_BITS;
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::{Opening, OwnedRecord, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
-use crate::database::sqlite::{self as database, SqlitePool};
+use crate::database::sqlite::{self as database, Access, SqlitePool};
 use crate::diagnostic::Problem;
 use crate::domain::{Date, Progress, ReasonCode, RunId};
 
 type Pooled = r2d2::PooledConnection<database::SqliteManager>;
 
 /// Bits of a rowid that are a row's number within its run.
-const NUMBER_BITS: u32 = 36;
+const NUMBER_BITS: u32 = 40;
 /// The largest number.
 const NUMBER_MASK: i64 = (1 << NUMBER_BITS) - 1;
+
+/// The largest number of a run that leaves a rowid positive.
+const MAX_RUN_NO: i64 = i64::MAX >> NUMBER_BITS;
+/// The most records of a run: their differences are numbered by record and field.
+const MAX_RECORDS: u64 = 1 << (NUMBER_BITS - FIELD_BITS);
 
 /// The rowids of a run's rows: from, to.
 const fn id_range(run_no: i64) -> (i64, i64) {
@@ -38,6 +46,10 @@ const fn id_range(run_no: i64) -> (i64, i64) {
 pub struct SqliteStore {
     path: PathBuf,
     pool: SqlitePool,
+    /// Connections that can't write, for looking.
+    readers: SqlitePool,
+    /// The connection of people's decisions, made when the first comes.
+    reviewer: Mutex<Option<Connection>>,
 }
 
 impl SqliteStore {
@@ -56,7 +68,12 @@ impl SqliteStore {
         if !exists {
             database::direct(path, true).map_err(problem)?;
         }
-        let store = Self { path: path.to_owned(), pool: database::pool(path)? };
+        let store = Self {
+            path: path.to_owned(),
+            pool: database::pool(path, Access::Write)?,
+            readers: database::pool(path, Access::Read)?,
+            reviewer: Mutex::new(None),
+        };
         let missing = store.missing_migrations(&*store.connection()?, "recon")?;
         match opening {
             Opening::Existing if !missing.is_empty() => return Err(migrate::outdated(missing)),
@@ -67,10 +84,12 @@ impl SqliteStore {
     }
 
     fn connection(&self) -> Result<Pooled, Problem> {
-        self.pool.get().map_err(|error| {
-            Problem::store("store-busy", format!("no connection to the store: {error}"))
-                .in_file(&self.path)
-        })
+        self.pool.get().map_err(|error| self.busy(&error))
+    }
+
+    fn busy(&self, error: &r2d2::Error) -> Problem {
+        Problem::store("store-busy", format!("no connection to the store: {error}"))
+            .in_file(&self.path)
     }
 
     fn problem(&self, error: &rusqlite::Error) -> Problem {
