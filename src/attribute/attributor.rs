@@ -52,8 +52,7 @@ impl<'m> Attributor<'m> {
     ) -> Attribution {
         let claim = match self.ask_rules(difference) {
             Asked::Claimed(claim)
-                if self.guesser.is_none()
-                    || self.plan.overrule_below.is_none_or(|below| claim.confidence >= below) =>
+                if self.guesser.is_none() || !self.plan.is_hint(claim.confidence) =>
             {
                 return self.settle(difference, claim, None);
             }
@@ -78,13 +77,10 @@ impl<'m> Attributor<'m> {
         };
         let mut notes = claim.notes.clone();
         if claim.by != AssignedBy::Nobody {
-            if refused.is_some() || !self.plan.overrules(claim.confidence, confidence) {
+            if refused.is_some() {
                 return self.settle(difference, claim, model);
             }
-            notes.push(format!(
-                "the model is surer than {}, which said {} ({})",
-                claim.by, claim.reason, claim.confidence
-            ));
+            notes.push(format!("{} hinted at {} ({})", claim.by, claim.reason, claim.confidence));
         }
         if let Some(refused) = refused {
             notes.push(refused);

@@ -28,6 +28,17 @@ pub struct Count {
     pub wrong: u64,
 }
 
+/// What became of a budget over many resamples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Resampled {
+    /// In how many of them the accepted share of wrong guesses was within the budget.
+    pub kept: usize,
+    /// The mean share of guesses that were accepted.
+    pub accepted: f64,
+    /// The largest share of wrong ones among the accepted.
+    pub worst: f64,
+}
+
 /// What was measured.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
@@ -73,6 +84,45 @@ impl Evidence {
             }
         }
         Policy::choose(&decided, budget)
+    }
+
+    /// Draws as many guesses from these, with replacement, chooses thresholds from the draw, and looks
+    /// at what they accept of these; so many times over.
+    pub fn resample(&self, budget: Budget, times: usize, seed: u64) -> Resampled {
+        let population: Vec<(&str, u32, bool)> = self
+            .counts
+            .iter()
+            .flat_map(|(group, counts)| {
+                counts.iter().flat_map(move |(part, (decided, wrong))| {
+                    (0..*decided).map(move |at| (group.as_str(), *part, at >= *wrong))
+                })
+            })
+            .collect();
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut resampled = Resampled::default();
+        for _ in 0..times {
+            let mut drawn = Self::default();
+            for _ in 0..population.len() {
+                if let Some((group, part, right)) = random.choice(&population) {
+                    drawn.add(group, f64::from(*part) / PARTS, *right);
+                }
+            }
+            let policy = drawn.choose(budget);
+            let accepts = |group: &str, part: u32| policy.accepts(group, f64::from(part) / PARTS);
+            let (mut accepted, mut wrong) = (0u64, 0u64);
+            for (group, part, right) in &population {
+                if accepts(group, *part) {
+                    accepted += 1;
+                    wrong += u64::from(!right);
+                }
+            }
+            let rate = wrong as f64 / accepted.max(1) as f64;
+            resampled.kept += usize::from(rate <= budget.max_false);
+            resampled.worst = resampled.worst.max(rate);
+            resampled.accepted +=
+                accepted as f64 / population.len().max(1) as f64 / times.max(1) as f64;
+        }
+        resampled
     }
 
     /// As it is stored.
@@ -137,6 +187,8 @@ mod tests {
         let policy = evidence.choose(budget);
         assert_eq!(policy, Policy::choose(&decided, budget));
         assert!(policy.bound_of("FX_VARIANCE").unwrap().threshold.is_some());
+        let resampled = evidence.resample(budget, 60, 1);
+        assert!(resampled.kept >= 54 && resampled.accepted > 0.05, "{resampled:?}");
         let read = Evidence::from_json(&evidence.to_json()).unwrap();
         assert_eq!((read.decided(), read.choose(budget)), (8_000, policy));
     }

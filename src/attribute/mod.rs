@@ -37,8 +37,8 @@ pub struct AttributionPlan {
     pub acceptance: Acceptance,
     /// Whether the model is asked, where there is one.
     pub model_enabled: bool,
-    /// A rule that claims less than this is overruled by a model that is surer; without it no rule
-    /// is.
+    /// A claim of a rule below this is only a hint: where there is a model, the model decides. Without
+    /// it no rule is overruled.
     pub overrule_below: Option<Confidence>,
     /// The share of what the machine settled that people check blind.
     pub audit_sample: f64,
@@ -50,8 +50,8 @@ impl AttributionPlan {
         self.reasons.get(code).is_some_and(|reason| reason.functional)
     }
 
-    /// Whether a guess of this confidence stands although a rule claims the difference.
-    pub fn overrules(&self, claimed: Confidence, guessed: f64) -> bool {
-        self.overrule_below.is_some_and(|below| claimed < below) && guessed > claimed.get()
+    /// Whether a rule's claim of this confidence is only a hint to the model.
+    pub fn is_hint(&self, claimed: Confidence) -> bool {
+        self.overrule_below.is_some_and(|below| claimed < below)
     }
 }

@@ -242,8 +242,8 @@ pub struct AcceptRiskSpec {
 pub struct ModelSpec {
     /// Whether it is asked. Default `true`; without a trained model only the rules decide.
     pub enabled: Option<Written<bool>>,
-    /// A rule that claims less than this confidence is overruled where the model is surer. Default:
-    /// no rule is.
+    /// A rule that claims less than this confidence only hints: where there is a model, the model
+    /// decides. Default: no rule is overruled.
     pub overrule_below: Option<Written<Share>>,
 }
 

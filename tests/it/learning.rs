@@ -395,7 +395,7 @@ fn a_surer_model_overrules_a_weak_rule_where_that_is_asked_for() {
     assert!(number(&run, "/attributions/by_source/model") > 100.0);
     let note = pair.sql(
         "SELECT count(*) AS n FROM recon.attributions \
-         WHERE explanation LIKE '%the model is surer than RULE:%'",
+         WHERE explanation LIKE '%hinted at%'",
     );
     assert!(note[0]["n"].as_u64().unwrap() > 50);
 }

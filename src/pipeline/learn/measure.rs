@@ -131,7 +131,7 @@ pub(super) fn measure(
         let novel = model.statistics().is_novel(row);
         let overruled = case.claim.as_ref().is_none_or(|claim| {
             let usable = !novel && reasons[best] != NO_REASON;
-            usable && cases.plan.overrules(claim.confidence, padded[best].into())
+            usable && cases.plan.is_hint(claim.confidence)
         });
         match claimed {
             Some((guess, confidence)) if !overruled => {
