@@ -52,6 +52,7 @@ pub const SQLITE: &[Migration] = migrations! { "sqlite":
     3 "records",
     4 "differences",
     5 "audit_trail",
+    6 "models",
 };
 
 /// The migrations of PostgreSQL.
@@ -61,6 +62,7 @@ pub const POSTGRES: &[Migration] = migrations! { "postgres":
     3 "records",
     4 "differences",
     5 "audit_trail",
+    6 "models",
 };
 
 /// A migration that a store says it has.

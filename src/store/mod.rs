@@ -9,6 +9,7 @@ pub mod batch;
 mod chunk;
 pub mod migrate;
 pub mod postgres;
+pub mod registry;
 pub mod run;
 pub mod sqlite;
 mod stored;
@@ -24,6 +25,7 @@ pub use batch::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
     RejectedRow, Text, difference_number, record_of,
 };
+pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
 pub use run::{
     AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
 };
@@ -95,7 +97,7 @@ pub trait RowSink {
 }
 
 /// Where runs are kept.
-pub trait Store: transact::Transact {
+pub trait Store: Registry + transact::Transact {
     /// The store's URL without its password, for people.
     fn url(&self) -> String;
 
