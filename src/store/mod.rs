@@ -5,9 +5,11 @@
 //! compact (numbers instead of ids, one evidence array instead of two JSON documents); the tables that
 //! people query are views over it.
 
+pub mod audit;
 pub mod batch;
 pub mod migrate;
 pub mod postgres;
+pub mod rows;
 pub mod run;
 pub mod sqlite;
 mod stored;
