@@ -144,10 +144,14 @@ impl Work<'_> {
         }
         // The policy of now decides, on top of what was asked for before.
         let weighed = self.weigh(items)?;
+        if proposal.action == Some(Action::Approve) {
+            self.reasons_active(&weighed)?;
+        }
+        let decided = self.decided(&proposal)?;
         let fired = self.triggers(
-            self.decided(&proposal)?,
+            decided,
             &weighed,
-            &proposal.maker_id.clone(),
+            &proposal.maker_id,
             Some(&proposal.proposal_id),
         )?;
         self.ratchet(&mut proposal, fired);
@@ -167,7 +171,14 @@ impl Work<'_> {
             .ok_or_else(|| closed(&proposal))?;
         let mut entries = Vec::new();
         if next == ProposalState::Applied {
-            let (_, more) = self.applied_to(actor, stage, &mut proposal, members, &weighed, comments.as_deref())?;
+            let (_, more) = self.applied_to(
+                actor,
+                stage,
+                &mut proposal,
+                members,
+                &weighed,
+                comments.as_deref(),
+            )?;
             entries.extend(more);
         } else {
             proposal.state = next;
@@ -316,6 +327,19 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Refuses to accept reasons that nobody may give any more.
+    fn reasons_active(&mut self, items: &[Weighed]) -> Result<(), Refusal> {
+        for one in items {
+            if !self.shelf.reason(one.item.reason_id)?.is_some_and(|reason| reason.active) {
+                return Err(Refusal::conflict(
+                    "reason-inactive",
+                    format!("the reason code {} is no longer active", one.predicted_code),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// What a proposal decides, as triggers see it.
     pub fn decided(&mut self, proposal: &Proposal) -> Result<Decided, Problem> {
         let reason = match proposal.reason_id {
@@ -364,7 +388,8 @@ impl Work<'_> {
         let assigner_id = self.shelf.assigner(&proposal.maker_id)?;
         let unknown = self.shelf.unknown_reason()?;
         // Items of an APPROVE keep the reason that each has; those of a reason are settled together.
-        let mut groups: std::collections::BTreeMap<i64, Vec<Key>> = std::collections::BTreeMap::new();
+        let mut groups: std::collections::BTreeMap<i64, Vec<Key>> =
+            std::collections::BTreeMap::new();
         for one in weighed {
             let reason_id = match action {
                 Action::Approve => one.item.reason_id,
@@ -552,26 +577,16 @@ impl Work<'_> {
     }
 
     fn forget_sent_back(&mut self, proposal_id: &str) -> Result<(), Problem> {
-        let same = match self.shelf.dialect() {
-            crate::store::transact::Dialect::Sqlite => "(run_no, number) IN",
-            crate::store::transact::Dialect::Postgres => "(run_no, number) IN",
-        };
         self.shelf.tx.execute(
-            &format!(
-                "DELETE FROM recon.sent_back WHERE {same} \
-                 (SELECT i.run_no, i.number FROM recon.proposal_items i WHERE i.proposal_id = $1)"
-            ),
+            "DELETE FROM recon.sent_back WHERE (run_no, number) IN \
+             (SELECT i.run_no, i.number FROM recon.proposal_items i WHERE i.proposal_id = $1)",
             &parameters![proposal_id],
         )?;
         Ok(())
     }
 
     /// Lets take effect what a proposal without items is about.
-    fn take_effect(
-        &mut self,
-        actor: &Actor,
-        proposal: &Proposal,
-    ) -> Result<Vec<Entry>, Refusal> {
+    fn take_effect(&mut self, actor: &Actor, proposal: &Proposal) -> Result<Vec<Entry>, Refusal> {
         let payload: Json = proposal
             .payload
             .as_deref()

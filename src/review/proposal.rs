@@ -6,7 +6,8 @@ use crate::diagnostic::Problem;
 use crate::domain::review::content::Content;
 use crate::domain::review::trigger::{self, Decided, ItemFacts, Recent};
 use crate::domain::review::{
-    Action, ContentHash, Control, Eyes, Fired, Permission, ProposalKind, ProposalState, Stage, state,
+    Action, ContentHash, Control, Eyes, Fired, Permission, ProposalKind, ProposalState, Stage,
+    state,
 };
 use crate::domain::{Decimal, Instant, Status};
 use crate::store::rows::{self, parameters};
@@ -56,11 +57,8 @@ pub(super) fn read(row: &Answer) -> Result<Proposal, Problem> {
         let text = row.text(column)?.unwrap_or_else(|| "null".to_owned());
         serde_json::from_str(&text).map_err(|_| damaged("document"))
     };
-    let hash: [u8; 32] = row
-        .blob(8)?
-        .unwrap_or_default()
-        .try_into()
-        .map_err(|_| damaged("hash"))?;
+    let hash: [u8; 32] =
+        row.blob(8)?.unwrap_or_default().try_into().map_err(|_| damaged("hash"))?;
     Ok(Proposal {
         proposal_id: row.required(0)?,
         kind: ProposalKind::from_name(&row.required(1)?).ok_or_else(|| damaged("kind"))?,
@@ -177,9 +175,9 @@ impl Work<'_> {
         let sql =
             format!("SELECT {PROPOSAL} FROM recon.proposals p WHERE p.proposal_id = $1{lock}");
         let rows = self.shelf.tx.query(&sql, &parameters![proposal_id])?;
-        let row = rows.first().ok_or_else(|| {
-            Refusal::not_found("no-such-proposal", "there is no such proposal")
-        })?;
+        let row = rows
+            .first()
+            .ok_or_else(|| Refusal::not_found("no-such-proposal", "there is no such proposal"))?;
         Ok(read(row)?)
     }
 
@@ -334,7 +332,11 @@ impl Work<'_> {
 
     /// Opens a proposal: its items are taken, its triggers evaluated, its audit rows written. Where one
     /// person may decide alone it is applied at once.
-    pub fn open(&mut self, actor: &Actor, draft: Draft) -> Result<(Proposal, Vec<Weighed>), Refusal> {
+    pub fn open(
+        &mut self,
+        actor: &Actor,
+        draft: Draft,
+    ) -> Result<(Proposal, Vec<Weighed>), Refusal> {
         let items = self.weigh(draft.items)?;
         let decided = Decided {
             kind: draft.kind,
@@ -362,10 +364,8 @@ impl Work<'_> {
         .hash();
         let at = self.at();
         let days = i64::from(self.policy.expires_after_days);
-        let expires_at = time_text(Instant::new(
-            self.now.seconds() + days * 86_400,
-            self.now.nanoseconds(),
-        ));
+        let expires_at =
+            time_text(Instant::new(self.now.seconds() + days * 86_400, self.now.nanoseconds()));
         let label = match draft.label {
             Some(label) => label,
             None => self.label_of(&items)?,

@@ -104,9 +104,7 @@ pub(super) fn stale(item: &Item) -> Refusal {
 /// The sentence of a refused decision. The first two are what clients of the predecessor know.
 pub(super) fn refused(code: &'static str) -> Refusal {
     match code {
-        "reason-code-required" => {
-            Refusal::malformed(code, "New reason code required for OVERRIDE")
-        }
+        "reason-code-required" => Refusal::malformed(code, "New reason code required for OVERRIDE"),
         "invalid-reason-code" => Refusal::malformed(code, "Invalid Reason Code provided"),
         "no-reason-to-approve" => Refusal::conflict(
             code,
@@ -181,6 +179,12 @@ impl Work<'_> {
             None => None,
         };
         let asked = code.map(|code| (code, new.as_ref().is_some_and(|reason| reason.active)));
+        if action == Action::Approve && current.as_ref().is_some_and(|reason| !reason.active) {
+            return Err(Refusal::conflict(
+                "reason-inactive",
+                "the machine's reason is no longer active: choose another with OVERRIDE",
+            ));
+        }
         let current = current.as_ref().map(|reason| reason.code.as_str());
         if let Some(code) = state::refuse_decision(action, current, asked) {
             return Err(refused(code));

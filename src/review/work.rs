@@ -120,7 +120,10 @@ fn answered<T: DeserializeOwned>(
     if tx.dialect() == Dialect::Postgres {
         // Requests with the same key wait for one another here; on SQLite every writer does.
         let name = format!("{}\n{}\n{}", actor.person_id, asked.route, asked.key);
-        tx.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 7))::text", &parameters![name])?;
+        tx.query(
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))::text",
+            &parameters![name],
+        )?;
     }
     let rows = tx.query(
         "SELECT body_hash, response FROM recon.idempotency \
@@ -177,13 +180,11 @@ pub(super) fn checked_comment(
     let comments = comments.map(|text| text.replace('\0', "\u{fffd}"));
     if needed && !comments.as_deref().is_some_and(comment::says_something) {
         let message = format!("say why, in at least {} visible characters", comment::LEAST);
-        return Err(Refusal::invalid("comment-required", message.clone())
-            .with("comments", message));
+        return Err(Refusal::invalid("comment-required", message.clone()).with("comments", message));
     }
     if comments.as_deref().is_some_and(|text| text.chars().count() > comment::MOST) {
         let message = format!("a comment has at most {} characters", comment::MOST);
-        return Err(Refusal::invalid("comment-too-long", message.clone())
-            .with("comments", message));
+        return Err(Refusal::invalid("comment-too-long", message.clone()).with("comments", message));
     }
     Ok(comments)
 }

@@ -26,6 +26,8 @@ pub use batch::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
     RejectedRow, Text, difference_number, record_of,
 };
+pub(crate) use stored::{read_layout, read_time, time_text};
+
 pub use run::{
     AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
 };
