@@ -269,6 +269,18 @@ CREATE TABLE sent_back (
     PRIMARY KEY (run_no, number)
 );
 
+-- How many items of each run, signature and status there are, so that lists need not count them. Who
+-- changes the status of an attribution changes this in the same transaction.
+CREATE TABLE item_counts (
+    run_no integer NOT NULL,
+    -- 0 for none.
+    signature_id integer NOT NULL,
+    status smallint NOT NULL,
+    items bigint NOT NULL,
+    amount_sum double precision NOT NULL,
+    PRIMARY KEY (run_no, signature_id, status)
+);
+
 -- Attempts that were refused. Kept apart from the audit trail, so that nobody can flood that.
 CREATE TABLE security_log (
     entry_no bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -292,3 +304,4 @@ CREATE UNIQUE INDEX recon_runs_of_attributions ON recon_runs (attribution_prefix
 -- An item's history, newest first, and the audit's search.
 CREATE INDEX audit_trail_of_actor ON audit_trail (actor_id, seq);
 CREATE INDEX audit_trail_of_entity ON audit_trail (entity_id, seq);
+CREATE INDEX audit_trail_of_proposal ON audit_trail (proposal_id, seq);

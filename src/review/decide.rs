@@ -14,7 +14,7 @@ use crate::store::rows::parameters;
 use super::actor::Actor;
 use super::answer::ProposalMoved;
 use super::ask::{Approve, Close, ProposalTag};
-use super::items::{Key, Settled};
+use super::items::{Item, Key, Settled};
 use super::proposal::{Proposal, ProposalItem, Weighed, permission_of};
 use super::refusal::Refusal;
 use super::work::{State, Work, checked_comment};
@@ -148,12 +148,8 @@ impl Work<'_> {
             self.reasons_active(&weighed)?;
         }
         let decided = self.decided(&proposal)?;
-        let fired = self.triggers(
-            decided,
-            &weighed,
-            &proposal.maker_id,
-            Some(&proposal.proposal_id),
-        )?;
+        let fired =
+            self.triggers(decided, &weighed, &proposal.maker_id, Some(&proposal.proposal_id))?;
         self.ratchet(&mut proposal, fired);
         if stage == Stage::Authorizer && !self.checker_stands(&proposal)? {
             // The checker may no longer check: that approval is void, and this one takes its place.
@@ -388,7 +384,7 @@ impl Work<'_> {
         let assigner_id = self.shelf.assigner(&proposal.maker_id)?;
         let unknown = self.shelf.unknown_reason()?;
         // Items of an APPROVE keep the reason that each has; those of a reason are settled together.
-        let mut groups: std::collections::BTreeMap<i64, Vec<Key>> =
+        let mut groups: std::collections::BTreeMap<i64, Vec<&Item>> =
             std::collections::BTreeMap::new();
         for one in weighed {
             let reason_id = match action {
@@ -396,14 +392,14 @@ impl Work<'_> {
                 Action::Override => proposal.reason_id.unwrap_or(unknown.reason_id),
                 Action::Reject => unknown.reason_id,
             };
-            groups.entry(reason_id).or_default().push(one.item.key);
+            groups.entry(reason_id).or_default().push(&one.item);
         }
         let confidence = if action == Action::Reject { 0.0 } else { 1.0 };
         let mut codes = std::collections::HashMap::new();
-        for (reason_id, keys) in &groups {
+        for (reason_id, items) in &groups {
             let reason = self.shelf.reason(*reason_id)?.unwrap_or_else(|| unknown.clone());
             self.shelf.settle(
-                keys,
+                items,
                 &Settled {
                     status: action.outcome(),
                     reason_id: *reason_id,
@@ -413,8 +409,8 @@ impl Work<'_> {
                     at: &at,
                 },
             )?;
-            for key in keys {
-                codes.insert(*key, reason.code.clone());
+            for item in items {
+                codes.insert(item.key, reason.code.clone());
             }
         }
         self.forget_sent_back(&proposal.proposal_id)?;
@@ -535,8 +531,7 @@ impl Work<'_> {
         let before = self.shelf.items(&keys, true)?;
         proposal.state = next;
         self.update_proposal(proposal)?;
-        self.shelf.restore(&proposal.proposal_id)?;
-        let after = self.shelf.items(&keys, false)?;
+        let after = self.shelf.restore(&proposal.proposal_id, &before)?;
         if next != ProposalState::Withdrawn {
             self.remember_sent_back(proposal, by, comments.unwrap_or_default())?;
         }

@@ -221,6 +221,8 @@ pub(super) struct Shelf<'t> {
     reasons: Option<Rc<Vec<Reason>>>,
     runs: HashMap<i64, Rc<Run>>,
     signatures: HashMap<i64, Rc<Signature>>,
+    /// Items and amounts that came and went, by run, signature and status.
+    moved: BTreeMap<(i64, i64, u8), (i64, f64)>,
 }
 
 const RUN: &str = "run_no, run_id, job, batch_date, source_system_a, source_system_b, layout, \
@@ -244,7 +246,13 @@ fn read_run(row: &Answer) -> Result<Run, Problem> {
 
 impl<'t> Shelf<'t> {
     pub fn new(tx: &'t mut dyn Transaction) -> Self {
-        Self { tx, reasons: None, runs: HashMap::new(), signatures: HashMap::new() }
+        Self {
+            tx,
+            reasons: None,
+            runs: HashMap::new(),
+            signatures: HashMap::new(),
+            moved: BTreeMap::new(),
+        }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -427,17 +435,56 @@ impl<'t> Shelf<'t> {
             .ok_or_else(|| Refusal::not_found("no-such-item", "Attribution record not found"))
     }
 
+    /// Counts an item that goes from one status to another.
+    fn moves(&mut self, item: &Item, to: Status) {
+        let amount = item.amount_abs.unwrap_or_default();
+        for (status, sign) in [(item.status, -1), (to, 1)] {
+            let at = (item.key.run_no, item.signature_id.unwrap_or_default(), status.code());
+            let (items, sum) = self.moved.entry(at).or_default();
+            *items += sign;
+            *sum += if sign < 0 { -amount } else { amount };
+        }
+    }
+
+    /// Brings the counts of items up to date. The end of the audit trail is locked before, so that
+    /// nobody else changes them meanwhile.
+    pub fn write_counts(&mut self) -> Result<(), Problem> {
+        let moved = std::mem::take(&mut self.moved);
+        for ((run_no, signature_id, status), (items, sum)) in moved {
+            if items == 0 && sum == 0.0 {
+                continue;
+            }
+            self.tx.execute(
+                "INSERT INTO recon.item_counts (run_no, signature_id, status, items, amount_sum) \
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_no, signature_id, status) \
+                 DO UPDATE SET items = item_counts.items + excluded.items, \
+                 amount_sum = item_counts.amount_sum + excluded.amount_sum",
+                &parameters![run_no, signature_id, status, items, sum],
+            )?;
+        }
+        Ok(())
+    }
+
     /// Takes items into a proposal: locked and PENDING.
-    pub fn take(&mut self, keys: &[Key]) -> Result<(), Problem> {
+    pub fn take(&mut self, items: &[&Item]) -> Result<(), Problem> {
+        let keys: Vec<Key> = items.iter().map(|item| item.key).collect();
+        for item in items {
+            self.moves(item, Status::Pending);
+        }
+        let keys = keys.as_slice();
         self.update("status = 2, is_locked = $2, version = version + 1", keys, &[true.into()])
     }
 
     /// Gives items what people decided.
-    pub fn settle(&mut self, keys: &[Key], settled: &Settled<'_>) -> Result<(), Problem> {
+    pub fn settle(&mut self, items: &[&Item], settled: &Settled<'_>) -> Result<(), Problem> {
+        let keys: Vec<Key> = items.iter().map(|item| item.key).collect();
+        for item in items {
+            self.moves(item, settled.status);
+        }
         self.update(
             "status = $2, reason_id = $3, functional = $4, confidence = $5, assigner_id = $6, \
              assigned_at = $7, is_locked = $8, version = version + 1",
-            keys,
+            &keys,
             &parameters![
                 settled.status.code(),
                 settled.reason_id,
@@ -482,8 +529,8 @@ impl<'t> Shelf<'t> {
         Ok(())
     }
 
-    /// Gives the items of a proposal back what they had.
-    pub fn restore(&mut self, proposal_id: &str) -> Result<(), Problem> {
+    /// Gives the items of a proposal back what they had, and gives them as they are then.
+    pub fn restore(&mut self, proposal_id: &str, before: &[Item]) -> Result<Vec<Item>, Problem> {
         let place = match self.dialect() {
             Dialect::Sqlite => "d.id = p.run_no << 40 | p.number",
             Dialect::Postgres => "d.run_no = p.run_no AND d.number = p.number",
@@ -499,7 +546,12 @@ impl<'t> Shelf<'t> {
             ),
             &parameters![proposal_id],
         )?;
-        Ok(())
+        let keys: Vec<Key> = before.iter().map(|item| item.key).collect();
+        let after = self.items(&keys, false)?;
+        for (before, after) in before.iter().zip(&after) {
+            self.moves(before, after.status);
+        }
+        Ok(after)
     }
 
     /// The number under which a person is known to the table of attributions.
@@ -677,4 +729,21 @@ impl Record {
 /// Seconds from `then` to `now`.
 pub(super) fn seconds_since(now: Instant, then: &str) -> i64 {
     crate::store::read_time(then).map_or(0, |then| now.seconds() - then.seconds())
+}
+
+/// Places as one parameter, for [`keys_in`].
+pub(super) fn keys_parameter(keys: &[Key]) -> SqlValue {
+    let pairs = keys.iter().map(|key| format!("[{},{}]", key.run_no, key.number));
+    SqlValue::Text(format!("[{}]", pairs.collect::<Vec<_>>().join(",")))
+}
+
+/// The places of [`keys_parameter`], for `(run_no, number) IN`.
+pub(super) const fn keys_in(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "(SELECT value ->> 0, value ->> 1 FROM json_each($1))",
+        Dialect::Postgres => {
+            "(SELECT (value ->> 0)::integer, (value ->> 1)::bigint \
+             FROM json_array_elements($1::json))"
+        }
+    }
 }

@@ -8,12 +8,18 @@ pub mod actor;
 pub mod answer;
 pub mod ask;
 mod decide;
+mod detail;
+mod groups;
 mod items;
+mod page;
 mod policy;
 mod proposal;
+mod proposals;
 mod propose;
+mod queue;
 mod reasons;
 pub mod refusal;
+mod views;
 mod work;
 
 use crate::domain::Instant;
@@ -144,91 +150,8 @@ impl<'a> Desk<'a> {
 
     // Queries.
 
-    /// The queue: items of current runs.
-    pub fn queue(
-        &self,
-        _actor: &Actor,
-        _filter: &QueueFilter,
-        _page: &PageAsk,
-    ) -> Found<Page<ReviewItem>> {
-        not_yet()
-    }
-
-    /// The queue in groups of look-alikes, the largest first.
-    pub fn groups(
-        &self,
-        _actor: &Actor,
-        _filter: &QueueFilter,
-        _by: GroupBy,
-        _page: &PageAsk,
-    ) -> Found<Page<Group>> {
-        not_yet()
-    }
-
-    /// How many items of the filter have each value of `field_name`, `diff_type`, `severity`,
-    /// `reason_code`, `job` and confidence band, for the filter bar.
-    pub fn facets(&self, _actor: &Actor, _filter: &QueueFilter) -> Found<Vec<Share>> {
-        not_yet()
-    }
-
-    /// One item with all that is known about it.
-    pub fn item(&self, _actor: &Actor, _attribution_id: &str) -> Found<ItemDetail> {
-        not_yet()
-    }
-
-    /// What happened to an item, newest first.
-    pub fn history(
-        &self,
-        _actor: &Actor,
-        _attribution_id: &str,
-        _page: &PageAsk,
-    ) -> Found<Page<HistoryEntry>> {
-        not_yet()
-    }
-
-    /// How look-alikes were decided, newest first.
-    pub fn similar(
-        &self,
-        _actor: &Actor,
-        _attribution_id: &str,
-        _page: &PageAsk,
-    ) -> Found<Page<SimilarDecision>> {
-        not_yet()
-    }
-
-    /// Proposals, oldest first while they are open, else newest first.
-    pub fn proposals(
-        &self,
-        _actor: &Actor,
-        _filter: &ProposalFilter,
-        _page: &PageAsk,
-    ) -> Found<Page<ProposalView>> {
-        not_yet()
-    }
-
-    /// One proposal with a page of its items.
-    pub fn proposal(
-        &self,
-        _actor: &Actor,
-        _proposal_id: &str,
-        _page: &PageAsk,
-    ) -> Found<ProposalDetail> {
-        not_yet()
-    }
-
     /// Counts for the page's head.
     pub fn summary(&self, _actor: &Actor) -> Found<Summary> {
-        not_yet()
-    }
-
-    /// Items of a run by any status, in the order of their ids: `/runs/{id}/differences` and exports.
-    pub fn run_differences(
-        &self,
-        _actor: &Actor,
-        _run_id: &str,
-        _filter: &QueueFilter,
-        _page: &PageAsk,
-    ) -> Found<Page<ReviewItem>> {
         not_yet()
     }
 

@@ -284,7 +284,7 @@ impl Work<'_> {
         Ok(trigger::evaluate(&self.policy, decided, &facts, &recent))
     }
 
-    fn known_signatures(&mut self, signatures: &[i64]) -> Result<Vec<i64>, Problem> {
+    pub fn known_signatures(&mut self, signatures: &[i64]) -> Result<Vec<i64>, Problem> {
         let within = rows::numbers_in(self.shelf.dialect(), "$1");
         let rows = self.shelf.tx.query(
             &format!(
@@ -395,8 +395,8 @@ impl Work<'_> {
         self.insert(&proposal)?;
         self.contribute(&proposal.proposal_id, &actor.person_id)?;
         self.insert_items(&proposal, &items)?;
-        let keys: Vec<Key> = items.iter().map(|weighed| weighed.item.key).collect();
-        self.shelf.take(&keys)?;
+        let taken: Vec<&Item> = items.iter().map(|weighed| &weighed.item).collect();
+        self.shelf.take(&taken)?;
         let mut entries = Vec::with_capacity(items.len());
         let action_type = match (proposal.kind, proposal.action) {
             (ProposalKind::Reopen, _) => "REOPEN",

@@ -312,6 +312,8 @@ impl Work<'_> {
 
     /// Appends audit rows. It comes last: whoever waits for the end of the chain waits for nobody else.
     pub fn audit(&mut self, by: &By, entries: &[Entry]) -> Result<(), Problem> {
+        audit::head(self.shelf.tx, true)?;
+        self.shelf.write_counts()?;
         audit::append(self.shelf.tx, self.now, by, entries).map(drop)
     }
 

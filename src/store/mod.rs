@@ -10,6 +10,7 @@ pub mod batch;
 mod chunk;
 pub mod migrate;
 pub mod postgres;
+mod publication;
 pub mod rows;
 pub mod run;
 pub mod sqlite;
