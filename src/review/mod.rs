@@ -19,11 +19,11 @@ mod propose;
 mod queue;
 mod reasons;
 pub mod refusal;
+mod security;
 mod views;
 mod work;
 
 use crate::domain::Instant;
-use crate::domain::review::Policy;
 use crate::store::Store;
 pub use crate::store::audit;
 
@@ -90,10 +90,6 @@ impl<'a> Desk<'a> {
         Self { store, office }
     }
 
-    /// Remembers an attempt that was refused (a forged actor, a role that is missing) in the security
-    /// log, which is kept apart from the audit trail and takes only so much of one person. The desk
-    /// does so itself for what it refuses; this is for callers who refuse before they ask it.
-    pub fn note_refused(&self, _actor: &Actor, _code: &str, _entity: Option<&str>, _what: &str) {}
 
     // Makers.
 

@@ -614,7 +614,7 @@ impl Work<'_> {
                 let step = budget.min(4_000);
                 let wanted_rows = limit + 1 - found.len();
                 let sql = format!(
-                    "SELECT {}, 0.0 FROM (SELECT d.* FROM recon.difference_rows d WHERE {place} \
+                    "SELECT {}, 0 FROM (SELECT d.* FROM recon.difference_rows d WHERE {place} \
                      ORDER BY {sorted} LIMIT {step}) d WHERE 1 = 1{residual} \
                      ORDER BY {sorted} LIMIT {wanted_rows}",
                     key_columns(dialect)
@@ -627,7 +627,7 @@ impl Work<'_> {
                 }
                 let last = self.keys_of(
                     &format!(
-                        "SELECT {}, 0.0 FROM recon.difference_rows d WHERE {place} \
+                        "SELECT {}, 0 FROM recon.difference_rows d WHERE {place} \
                          ORDER BY {sorted} LIMIT 1 OFFSET {}",
                         key_columns(dialect),
                         step - 1
@@ -662,7 +662,7 @@ impl Work<'_> {
             Dialect::Postgres => "d.run_no = i.run_no AND d.number = i.number",
         };
         let sql = format!(
-            "SELECT i.run_no, i.number, 0.0 FROM recon.proposal_items i \
+            "SELECT i.run_no, i.number, 0 FROM recon.proposal_items i \
              JOIN recon.difference_rows d ON {joined} \
              WHERE i.open = $1 AND (i.run_no, i.number) > ({}, {}){residual} \
              ORDER BY i.run_no, i.number LIMIT {}",
@@ -791,7 +791,7 @@ impl Work<'_> {
         wanted.conditions(&mut condition, &mut values);
         let sorted = if dialect == Dialect::Sqlite { "d.id" } else { "d.number" };
         let sql = format!(
-            "SELECT {}, 0.0 FROM recon.difference_rows d WHERE {condition} ORDER BY {sorted}",
+            "SELECT {}, 0 FROM recon.difference_rows d WHERE {condition} ORDER BY {sorted}",
             key_columns(dialect)
         );
         let keys = self.keys_of(&sql, &values)?;

@@ -16,5 +16,6 @@ mod floors;
 mod init;
 mod postgres;
 mod program;
+mod review;
 mod runs;
 mod store;
