@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::diagnostic::Problem;
-use crate::domain::Instant;
 use crate::store::transact::{self, Transact};
 
 use super::name::fold;
