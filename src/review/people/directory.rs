@@ -12,6 +12,7 @@ use crate::review::{Actor, Refusal};
 use crate::store::rows::parameters;
 use crate::store::transact::{self, Answer, Transact, Transaction};
 
+use super::login::{Attempt, Proved};
 use super::principal::{SEPARATOR, TABLES, fields, roles};
 use super::record::{Change, audit, moment, read_moment};
 use super::secret::Random;
@@ -397,13 +398,20 @@ pub fn change_password(
     random: Random<'_>,
 ) -> Result<Person, Refusal> {
     let key = name::fold(&of.login);
-    match login::confirms(store, hashing, &key, present, now)? {
-        login::Outcome::In { .. } => {}
-        login::Outcome::Wrong => {
+    let attempt = Attempt {
+        name: &of.login,
+        password: present,
+        address: None,
+        user_agent: None,
+        cookie: None,
+    };
+    match login::prove(store, hashing, &key, &attempt, now, &mut |_| Ok(()))? {
+        Proved::Right(()) => {}
+        Proved::Wrong => {
             let message = "that is not your present password";
             return Err(Refusal::forbidden("password-wrong", message));
         }
-        login::Outcome::Throttled(seconds) => {
+        Proved::Throttled(seconds) => {
             let message = format!("too many attempts; try again in {seconds} seconds");
             return Err(Refusal::too_many("too-many-logins", message));
         }

@@ -7,8 +7,7 @@ use std::net::IpAddr;
 
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
-use crate::store::rows::parameters;
-use crate::store::transact::{self, Transact};
+use crate::store::transact::{self, Transact, Transaction};
 
 use super::name::fold;
 use super::password::{Busy, Hashing};
@@ -59,77 +58,78 @@ pub fn login(
 ) -> Result<Outcome, Problem> {
     // Longer than any login is nobody's; the beginning is enough to count it by.
     let key = fold(&attempt.name.chars().take(200).collect::<String>());
-    let account = throttle::account(&key);
+    let address = attempt.address.map(|address| address.to_string());
+    let mut try_in = |tx: &mut dyn Transaction| {
+        let person = principal::by_key(tx, &key, AuthMethod::Cli)?;
+        let Some(mut principal) = person.filter(|person| !person.is_service) else {
+            return Ok(None);
+        };
+        if let Some(old) = attempt.cookie.and_then(Pair::parse) {
+            session::close_in(tx, &old)?;
+        }
+        let from = session::From { address: address.as_deref(), user_agent: attempt.user_agent };
+        let pair = session::open(tx, &key, &principal.person_id, from, now, random)?;
+        principal.method = AuthMethod::Session(pair.id.clone());
+        Ok(Some((principal, pair.text())))
+    };
+    let outcome = prove(store, hashing, &key, attempt, now, &mut try_in)?;
+    Ok(match outcome {
+        Proved::Right(Some((principal, cookie))) => {
+            Outcome::In { principal: Box::new(principal), cookie }
+        }
+        Proved::Right(None) | Proved::Wrong => Outcome::Wrong,
+        Proved::Throttled(seconds) => Outcome::Throttled(seconds),
+    })
+}
+
+/// Whether a password was the right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proved<T> {
+    /// It was; what was done then.
+    Right(T),
+    /// It was not.
+    Wrong,
+    /// Too many attempts lately; how many seconds to wait.
+    Throttled(u64),
+}
+
+/// Counts the attempt, checks the password outside of any transaction, and if it is right does
+/// `then`, in the transaction that finds the password unchanged.
+pub(super) fn prove<T>(
+    store: &dyn Transact,
+    hashing: &Hashing,
+    key: &str,
+    attempt: &Attempt<'_>,
+    now: Instant,
+    then: &mut dyn FnMut(&mut dyn Transaction) -> Result<T, Problem>,
+) -> Result<Proved<T>, Problem> {
+    let account = throttle::account(key);
     let address = attempt.address.map(throttle::address);
     let subjects: Vec<_> = std::iter::once(account.clone()).chain(address.clone()).collect();
     let (wait, hash) = transact::write(store, |tx| {
         let wait = throttle::attempt(tx, &subjects, now)?;
-        let sql = "SELECT password FROM recon.logins WHERE login_key = $1";
-        let rows = tx.query(sql, &[(&key).into()])?;
-        let hash = rows.first().map(|row| row.text(0)).transpose()?.flatten();
-        Ok::<_, Problem>((wait, hash))
+        Ok::<_, Problem>((wait, kept(tx, key)?))
     })?;
     if let Some(seconds) = wait {
-        return Ok(Outcome::Throttled(seconds));
+        return Ok(Proved::Throttled(seconds));
     }
     match hashing.verify(attempt.password, hash.as_deref()) {
-        Err(Busy) => return Ok(Outcome::Throttled(1)),
-        Ok(false) => return Ok(Outcome::Wrong),
+        Err(Busy) => return Ok(Proved::Throttled(1)),
+        Ok(false) => return Ok(Proved::Wrong),
         Ok(true) => {}
     }
     transact::write(store, |tx| {
-        // What was true before the hash may have changed while it was computed.
-        let sql = "SELECT password FROM recon.logins WHERE login_key = $1";
-        let rows = tx.query(sql, &[(&key).into()])?;
-        let same = rows.first().map(|row| row.text(0)).transpose()?.flatten() == hash;
-        let person = principal::by_key(tx, &key, AuthMethod::Cli)?;
-        let Some(mut principal) = person.filter(|person| same && !person.is_service) else {
-            return Ok(Outcome::Wrong);
-        };
-        throttle::succeeded(tx, &account, address.as_ref())?;
-        if let Some(old) = attempt.cookie.and_then(Pair::parse) {
-            session::close_in(tx, &old)?;
+        // It may have been changed while the hash was computed.
+        if kept(tx, key)? != hash {
+            return Ok(Proved::Wrong);
         }
-        let address = attempt.address.map(|address| address.to_string());
-        let from = session::From { address: address.as_deref(), user_agent: attempt.user_agent };
-        let pair = session::open(tx, &key, &principal.person_id, from, now, random)?;
-        principal.method = AuthMethod::Session(pair.id.clone());
-        Ok(Outcome::In { principal: Box::new(principal), cookie: pair.text() })
+        throttle::succeeded(tx, &account, address.as_ref())?;
+        then(tx).map(Proved::Right)
     })
 }
 
-/// Whether this is the password of a login, counted like an attempt to log in: before somebody
-/// changes their password.
-pub(super) fn confirms(
-    store: &dyn Transact,
-    hashing: &Hashing,
-    key: &str,
-    password: &str,
-    now: Instant,
-) -> Result<Outcome, Problem> {
-    let account = throttle::account(key);
-    let (wait, hash) = transact::write(store, |tx| {
-        let wait = throttle::attempt(tx, std::slice::from_ref(&account), now)?;
-        let rows =
-            tx.query("SELECT password FROM recon.logins WHERE login_key = $1", &parameters![key])?;
-        let hash = rows.first().map(|row| row.text(0)).transpose()?.flatten();
-        Ok::<_, Problem>((wait, hash))
-    })?;
-    if let Some(seconds) = wait {
-        return Ok(Outcome::Throttled(seconds));
-    }
-    match hashing.verify(password, hash.as_deref()) {
-        Err(Busy) => Ok(Outcome::Throttled(1)),
-        Ok(false) => Ok(Outcome::Wrong),
-        Ok(true) => {
-            let found = transact::write(store, |tx| {
-                throttle::succeeded(tx, &account, None)?;
-                principal::by_key(tx, key, AuthMethod::Cli)
-            })?;
-            Ok(found.map_or(Outcome::Wrong, |principal| Outcome::In {
-                principal: Box::new(principal),
-                cookie: String::new(),
-            }))
-        }
-    }
+/// The hash of a login's password.
+fn kept(tx: &mut dyn Transaction, key: &str) -> Result<Option<String>, Problem> {
+    let rows = tx.query("SELECT password FROM recon.logins WHERE login_key = $1", &[key.into()])?;
+    Ok(rows.first().map(|row| row.text(0)).transpose()?.flatten())
 }

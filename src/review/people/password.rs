@@ -197,15 +197,12 @@ fn runs(password: &str) -> bool {
         "azertyuiopqsdfghjklmwxcvbn",
         "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
     ];
-    ROWS.iter().any(|row| {
-        let back: String = row.chars().rev().collect();
-        let neighbors = |a: char, b: char| {
-            let pair = format!("{a}{b}");
-            row.contains(&pair) || back.contains(&pair)
-        };
-        let pairs = password.chars().zip(password.chars().skip(1));
-        pairs.filter(|(a, b)| !neighbors(*a, *b)).count() < 2
-    })
+    let neighbors = |a: char, b: char| {
+        let (there, back) = (format!("{a}{b}"), format!("{b}{a}"));
+        ROWS.iter().any(|row| row.contains(&there) || row.contains(&back))
+    };
+    let pairs = password.chars().zip(password.chars().skip(1));
+    pairs.filter(|(a, b)| !neighbors(*a, *b)).count() < 3
 }
 
 #[cfg(test)]
