@@ -15,6 +15,7 @@ mod examples;
 mod floors;
 mod init;
 mod learning;
+mod people;
 mod postgres;
 mod program;
 mod review;
