@@ -58,13 +58,9 @@ impl Role {
         use Permission as P;
         match self {
             Self::Analyst => Permissions::of(&[P::View, P::Propose, P::AuditOwn, P::Comment]),
-            Self::Senior => Permissions::of(&[
-                P::View,
-                P::Propose,
-                P::ProposeReason,
-                P::AuditOwn,
-                P::Comment,
-            ]),
+            Self::Senior => {
+                Permissions::of(&[P::View, P::Propose, P::ProposeReason, P::AuditOwn, P::Comment])
+            }
             Self::Supervisor => Permissions::of(&[
                 P::View,
                 P::Propose,
@@ -86,9 +82,7 @@ impl Role {
                 P::Reports,
                 P::Comment,
             ]),
-            Self::Auditor => {
-                Permissions::of(&[P::View, P::AuditOwn, P::AuditAll, P::Reports])
-            }
+            Self::Auditor => Permissions::of(&[P::View, P::AuditOwn, P::AuditAll, P::Reports]),
             Self::Admin => Permissions::of(&[
                 P::View,
                 P::ProposePolicy,
