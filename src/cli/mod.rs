@@ -18,6 +18,7 @@ pub mod problem;
 pub mod progress;
 mod report;
 mod runs;
+mod serve;
 mod sql;
 pub mod table;
 mod test;
@@ -68,6 +69,7 @@ fn dispatch(context: &Context, command: Command) -> Result<u8, Problems> {
         Command::Explain(arguments) => explain::run(context, &arguments),
         Command::Sql(arguments) => sql::run(context, &arguments),
         Command::Runs(arguments) => runs::run(context, &arguments),
+        Command::Serve(arguments) => serve::run(context, &arguments),
         Command::Migrate => migrate::run(context),
         Command::Completions(arguments) => write::completions(context, &arguments),
         Command::Man(arguments) => write::man(context, &arguments),

@@ -122,7 +122,7 @@ mod tests {
         ] {
             assert_eq!(parse(text.as_bytes()).unwrap_err().status, 400, "{text}");
         }
-        let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse(deep(DEPTH).as_bytes()).is_ok());
         assert!(parse(deep(DEPTH + 1).as_bytes()).is_err());
         assert!(parse("[".repeat(900_000).as_bytes()).is_err());

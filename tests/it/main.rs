@@ -18,3 +18,4 @@ mod postgres;
 mod program;
 mod runs;
 mod store;
+mod wire;
