@@ -22,6 +22,8 @@ mod serve;
 mod sql;
 pub mod table;
 mod test;
+mod token;
+mod user;
 mod write;
 
 use std::process::ExitCode;
@@ -70,6 +72,8 @@ fn dispatch(context: &Context, command: Command) -> Result<u8, Problems> {
         Command::Sql(arguments) => sql::run(context, &arguments),
         Command::Runs(arguments) => runs::run(context, &arguments),
         Command::Serve(arguments) => serve::run(context, &arguments),
+        Command::User(arguments) => user::run(context, &arguments),
+        Command::Token(arguments) => token::run(context, &arguments),
         Command::Migrate => migrate::run(context),
         Command::Completions(arguments) => write::completions(context, &arguments),
         Command::Man(arguments) => write::man(context, &arguments),

@@ -14,6 +14,7 @@ mod documentation;
 mod examples;
 mod floors;
 mod init;
+mod people;
 mod postgres;
 mod program;
 mod runs;
