@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use super::network::Network;
+use crate::review::people::proxy::TrustedProxies;
 
 /// Where the server listens unless told otherwise.
 pub const DEFAULT_BIND: SocketAddr =
@@ -13,10 +13,10 @@ pub const DEFAULT_BIND: SocketAddr =
 pub struct Settings {
     /// Where people reach it, such as `https://recon.example.com`, without a path.
     pub public_url: Option<String>,
-    /// Networks whose connections are a proxy's.
-    pub proxies: Vec<Network>,
-    /// The header in which the proxy names who is logged in.
-    pub proxy_user: Option<String>,
+    /// Addresses whose connections are a proxy's.
+    pub proxies: Option<TrustedProxies>,
+    /// Whether the proxy's header names who is logged in.
+    pub proxy_names_people: bool,
     /// Origins whose pages may call the API.
     pub origins: Vec<String>,
     /// Whether the document and its page are only for who is logged in.
@@ -31,8 +31,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             public_url: None,
-            proxies: Vec::new(),
-            proxy_user: None,
+            proxies: None,
+            proxy_names_people: false,
             origins: Vec::new(),
             docs_need_login: false,
             requests_per_second: 50.0,
@@ -44,7 +44,7 @@ impl Default for Settings {
 impl Settings {
     /// Whether a connection from there is a trusted proxy's.
     pub fn trusts(&self, address: IpAddr) -> bool {
-        self.proxies.iter().any(|network| network.contains(address))
+        self.proxies.as_ref().is_some_and(|proxies| proxies.trusts(address))
     }
 }
 
@@ -63,13 +63,6 @@ pub fn origin(text: &str) -> Option<String> {
         && name.bytes().all(plain)
         && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
     good.then(|| format!("{scheme}://{host}"))
-}
-
-/// Whether this can be the name of a header.
-pub fn is_header(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 64
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 #[cfg(test)]
