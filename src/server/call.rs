@@ -7,12 +7,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::review::people::Principal;
-use crate::review::{Actor, Desk, Idempotency};
+use crate::review::{Actor, Desk, Done, Idempotency, Page, PageAsk, QueueSort, Refusal};
 
 use super::App;
 use super::error::Denied;
-use super::http::Request;
+use super::http::{Request, Response};
 use super::routes::Route;
+use super::target::{escaped, escaped_path};
 
 /// What a handler gets.
 pub struct Call<'a> {
@@ -88,6 +89,81 @@ impl Call<'_> {
     /// The services.
     pub fn desk(&self) -> Desk<'_> {
         self.app.desk()
+    }
+
+    /// The answer to what may be repeated with the same key.
+    ///
+    /// # Errors
+    /// What was refused.
+    pub fn done<T: serde::Serialize>(
+        &self,
+        status: u16,
+        done: Result<Done<T>, Refusal>,
+    ) -> Result<Response, Denied> {
+        let done = done?;
+        let response = Response::json(status, &done.value);
+        Ok(if done.replayed { response.header("idempotency-replayed", "true") } else { response })
+    }
+
+    /// A page of a list, and the link to the next one.
+    ///
+    /// # Errors
+    /// What was refused.
+    pub fn page<T: serde::Serialize>(
+        &self,
+        page: Result<Page<T>, Refusal>,
+    ) -> Result<Response, Denied> {
+        let page = page?;
+        Ok(self.linked(Response::json(200, &page), page.next.as_deref()))
+    }
+
+    /// The answer with the link to the next page.
+    pub fn linked(&self, response: Response, next: Option<&str>) -> Response {
+        let Some(next) = next else { return response };
+        let mut link = escaped_path(self.request.path());
+        link.push('?');
+        for (name, value) in &self.request.target.query {
+            if name != "cursor" {
+                link.extend([&escaped(name), "=", &escaped(value), "&"]);
+            }
+        }
+        response.header("link", format!("<{link}cursor={}>; rel=\"next\"", escaped(next)))
+    }
+
+    /// Which page of a list is asked for.
+    pub fn page_ask(&self) -> PageAsk {
+        let sort = match self.text("sort") {
+            Some("-confidence") => QueueSort::ConfidenceDescending,
+            Some("age") => QueueSort::Age,
+            Some("amount") => QueueSort::Amount,
+            Some("severity") => QueueSort::Severity,
+            _ => QueueSort::Confidence,
+        };
+        PageAsk {
+            limit: self.number("limit"),
+            cursor: self.text("cursor").map(str::to_owned),
+            sort,
+            count: self.text("count") == Some("exact"),
+        }
+    }
+
+    /// The version that the client saw (`If-Match`), if it names one.
+    ///
+    /// # Errors
+    /// 412 for what no version is.
+    pub fn if_match<T: std::str::FromStr>(&self) -> Result<Option<T>, Denied> {
+        let Some(text) = self.request.headers.one("if-match") else { return Ok(None) };
+        let version = text.trim().trim_start_matches("W/").trim_matches('"').parse();
+        version.map(Some).map_err(|_| Denied::new(412, "stale", "`If-Match` names no version of this"))
+    }
+
+    /// The answer with its version; without a body if the client has that version.
+    pub fn tagged(&self, response: Response, tag: &str) -> Response {
+        let tag = format!("\"{tag}\"");
+        let known = self.request.headers.one("if-none-match").is_some_and(|known| {
+            known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
+        });
+        if known { Response::new(304) } else { response }.header("etag", tag)
     }
 
     fn idempotency(&self) -> Option<Idempotency> {

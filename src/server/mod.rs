@@ -7,9 +7,14 @@
 //! Nothing here decides anything about a difference, a person or a proposal: the services in
 //! `review` do, and the server says what they said.
 
+mod admin;
+mod audit;
+mod auth;
 pub mod authenticate;
 mod backend;
 pub mod call;
+mod csv;
+mod decisions;
 mod docs;
 pub mod error;
 pub mod guard;
@@ -22,11 +27,17 @@ pub mod log;
 pub mod metrics;
 pub mod openapi;
 pub mod parameter;
+mod proposals;
+mod reasons;
+mod reports;
 pub mod routes;
+mod runs;
+mod schema;
 pub mod settings;
 pub mod shape;
 mod system;
 pub mod target;
+mod workflow;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, TcpListener};

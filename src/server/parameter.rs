@@ -107,6 +107,25 @@ impl Parameter {
         )
     }
 
+    /// The version that the client saw.
+    pub fn if_match() -> Self {
+        Self::header("If-Match", "The version that was seen, from `ETag`", Kind::Text(200)).required()
+    }
+
+    /// The version that the client has.
+    pub fn if_none_match() -> Self {
+        Self::header("If-None-Match", "The version that is at hand, from `ETag`", Kind::Text(2000))
+    }
+
+    /// The key under which a repeated request gets the first one's answer.
+    pub fn idempotency_key() -> Self {
+        Self::header(
+            "Idempotency-Key",
+            "A request repeated with the same key gets the first one's answer, for 24 hours",
+            Kind::Pattern("^[A-Za-z0-9_.:-]{1,100}$"),
+        )
+    }
+
     /// What the document says that its values are.
     pub fn schema(&self) -> Value {
         match &self.kind {

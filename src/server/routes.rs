@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::ArrayBuilder;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -16,7 +16,19 @@ use super::parameter::{Parameter, Place};
 
 /// Every route there is.
 pub fn all() -> Vec<Route> {
-    let nouns: &[fn() -> Vec<Route>] = &[super::system::routes, super::docs::routes];
+    let nouns: &[fn() -> Vec<Route>] = &[
+        super::workflow::routes,
+        super::decisions::routes,
+        super::proposals::routes,
+        super::reasons::routes,
+        super::runs::routes,
+        super::audit::routes,
+        super::reports::routes,
+        super::auth::routes,
+        super::admin::routes,
+        super::docs::routes,
+        super::system::routes,
+    ];
     nouns.iter().flat_map(|noun| noun()).collect()
 }
 
@@ -63,6 +75,28 @@ impl Shape {
         Self(|schemas| {
             let items = reference::<T>(schemas);
             RefOr::T(Schema::Array(ArrayBuilder::new().items(items).build()))
+        })
+    }
+
+    /// The form of a page of a list of this type.
+    pub fn page_of<T: ToSchema>() -> Self {
+        Self(|schemas| {
+            let items = reference::<T>(schemas);
+            let text = |description: &str| {
+                ObjectBuilder::new()
+                    .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+                    .description(Some(description))
+            };
+            let total = ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .description(Some("How many match in all, if that was asked for"));
+            let page = ObjectBuilder::new()
+                .property("items", ArrayBuilder::new().items(items).build())
+                .property("next", text("The cursor of the next page, if there is one"))
+                .property("total", total)
+                .required("items")
+                .required("next");
+            RefOr::T(Schema::Object(page.build()))
         })
     }
 
@@ -241,6 +275,12 @@ impl Route {
     #[must_use]
     pub fn list<T: ToSchema>(self, status: u16, description: &'static str) -> Self {
         self.answers(status, description, Content::Json(Shape::list_of::<T>()))
+    }
+
+    /// It may answer with a page of a list of this type.
+    #[must_use]
+    pub fn page_of<T: ToSchema>(self, description: &'static str) -> Self {
+        self.answers(200, description, Content::Json(Shape::page_of::<T>())).paged()
     }
 
     /// It may deny with this status, for a reason of its own.

@@ -93,6 +93,11 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
+/// A decoded path as it stands in a link.
+pub fn escaped_path(path: &str) -> String {
+    path.split('/').map(escaped).collect::<Vec<_>>().join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -141,7 +141,7 @@ pub fn parse(bytes: &[u8]) -> Result<Head, Refused> {
         "HTTP/1.1" => false,
         "HTTP/1.0" => true,
         other if other.starts_with("HTTP/") => {
-            return Err(Refused::new(505, "HTTP/1.1 is spoken here"));
+            return Err(Refused::new(505, "only version 1.1 is spoken here"));
         }
         _ => return Err(Refused::malformed("a request line ends in its version")),
     };

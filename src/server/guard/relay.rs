@@ -13,7 +13,9 @@ use super::limits::ANSWER_TIME;
 const HEAD: usize = 32 * 1024;
 /// Answers up to here are taken over whole before the client gets the first byte, so that a slow
 /// client never holds a handler.
-const WHOLE: u64 = 8 * 1024 * 1024;
+const WHOLE: u64 = 2 * 1024 * 1024;
+/// Bodies up to here go in one piece with their head.
+const SHORT: usize = 64 * 1024;
 
 /// The places of requests that the handlers work on.
 pub struct Places {
@@ -146,19 +148,21 @@ impl Answer<'_> {
             let left = deadline.saturating_duration_since(Instant::now());
             socket.set_read_timeout(Some(left.max(Duration::from_secs(1))))?;
             let missing = length.saturating_sub(self.body.len() as u64);
+            self.body.reserve_exact(usize::try_from(missing).unwrap_or_default());
             socket.take(missing).read_to_end(&mut self.body)?;
         }
         self.rest = None;
         if self.body.len() as u64 == length { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// The beginning of the answer as the client gets it: the head, this header, and what is here of
-    /// the body, in one piece.
+    /// The beginning of the answer as the client gets it: the head, this header, and a short body.
     pub fn beginning(&mut self, header: &str) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.head);
         bytes.extend_from_slice(header.as_bytes());
         bytes.extend_from_slice(b"\r\n\r\n");
-        if self.framing != Framing::Empty {
+        if self.framing == Framing::Empty {
+            self.body.clear();
+        } else if self.body.len() <= SHORT {
             self.begun = self.body.len() as u64;
             bytes.append(&mut self.body);
         }
@@ -168,7 +172,9 @@ impl Answer<'_> {
     /// Gives the rest of the body piece by piece and says whether it was whole. A body in chunks is
     /// whole for a client that sees its last chunk; nobody else can tell.
     pub fn pour(self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<bool> {
-        let mut poured = self.begun;
+        each(&self.body)?;
+        let mut poured = self.begun + self.body.len() as u64;
+        drop(self.body);
         if let Some((mut socket, _place)) = self.rest {
             socket.set_read_timeout(Some(ANSWER_TIME))?;
             let mut buffer = vec![0; 64 * 1024];

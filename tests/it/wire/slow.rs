@@ -122,6 +122,7 @@ fn a_reader_that_stands_still_is_cut_off() {
     );
     client.send(page.repeat(20)).unwrap();
     let (began, mut byte) = (Instant::now(), [0]);
+    std::thread::sleep(Duration::from_secs(2));
     let before = server.open_files();
     // Bytes that are under way can still be read; that the server has let go shows in its files.
     while server.open_files() >= before && began.elapsed() < Duration::from_secs(50) {
