@@ -33,7 +33,7 @@ CREATE TABLE audit_trail (
     hash_version integer NOT NULL
 );
 
-CREATE INDEX audit_trail_of_attribution ON audit_trail (attribution_id);
+CREATE INDEX audit_trail_of_attribution ON audit_trail (attribution_id, seq);
 
 CREATE FUNCTION audit_trail_keeps_rows() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -32,7 +32,7 @@ CREATE TABLE audit_trail (
     hash_version INTEGER NOT NULL
 );
 
-CREATE INDEX audit_trail_of_attribution ON audit_trail (attribution_id);
+CREATE INDEX audit_trail_of_attribution ON audit_trail (attribution_id, seq);
 
 CREATE TRIGGER audit_trail_keeps_rows BEFORE DELETE ON audit_trail
 BEGIN

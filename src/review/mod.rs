@@ -8,12 +8,23 @@ pub mod actor;
 pub mod answer;
 pub mod ask;
 pub mod people;
+mod decide;
+mod detail;
+mod groups;
+mod items;
+mod page;
+mod policy;
+mod proposal;
+mod proposals;
+mod propose;
+mod queue;
+mod reasons;
 pub mod refusal;
-
-use std::sync::RwLock;
+mod security;
+mod views;
+mod work;
 
 use crate::domain::Instant;
-use crate::domain::review::Policy;
 use crate::store::Store;
 pub use crate::store::audit;
 
@@ -22,10 +33,8 @@ pub use answer::*;
 pub use ask::*;
 pub use refusal::{Detail, Refusal, RefusalKind};
 
-/// What all desks of a process share: the policy in force, the clock, who the people are.
+/// What all desks of a process share: the clock, who the people are, whether one decides alone.
 pub struct Office {
-    /// The policy in force and its version; `None` until [`Desk::adopt_policy`] has been called.
-    policy: RwLock<Option<(i64, Policy)>>,
     /// The time, UTC.
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
     /// Who the people are.
@@ -41,12 +50,7 @@ impl Office {
         clock: impl Fn() -> Instant + Send + Sync + 'static,
         solo: bool,
     ) -> Self {
-        Self {
-            policy: RwLock::new(None),
-            clock: Box::new(clock),
-            directory: Box::new(directory),
-            solo,
-        }
+        Self { clock: Box::new(clock), directory: Box::new(directory), solo }
     }
 
     /// Whether one person decides alone: every page says so.
@@ -87,49 +91,8 @@ impl<'a> Desk<'a> {
         Self { store, office }
     }
 
-    /// Makes the policy of the configuration the one in force, if there is none yet; otherwise, if it
-    /// differs, proposes it. To be called once at the start, before any other.
-    pub fn adopt_policy(&self, _policy: &Policy) -> Found<PolicyAdopted> {
-        not_yet()
-    }
-
-    /// Expires proposals whose time is over and makes those stale whose items have changed; gives
-    /// their number. To be called now and then (a minute is fine).
-    pub fn tidy(&self) -> Found<u64> {
-        not_yet()
-    }
-
-    /// Remembers an attempt that was refused (a forged actor, a role that is missing) in the security
-    /// log, which is kept apart from the audit trail and takes only so much of one person. The desk
-    /// does so itself for what it refuses; this is for callers who refuse before they ask it.
-    pub fn note_refused(&self, _actor: &Actor, _code: &str, _entity: Option<&str>, _what: &str) {}
 
     // Makers.
-
-    /// T1, T12: decides an undecided item. Always the maker's step.
-    pub fn resolve(&self, _actor: &Actor, _ask: &Resolve) -> Outcome<Resolved> {
-        not_yet()
-    }
-
-    /// T2: decides a decided item anew.
-    pub fn reopen(&self, _actor: &Actor, _ask: &Reopen) -> Outcome<Resolved> {
-        not_yet()
-    }
-
-    /// T3: changes an open proposal. Approvals so far are void.
-    pub fn amend(&self, _actor: &Actor, _ask: &Amend) -> Outcome<ProposalMoved> {
-        not_yet()
-    }
-
-    /// T4: takes an open proposal back; its items are as they were.
-    pub fn withdraw(&self, _actor: &Actor, _ask: &Close) -> Outcome<ProposalMoved> {
-        not_yet()
-    }
-
-    /// Undoes the person's last decision that is still open, by withdrawing it.
-    pub fn undo(&self, _actor: &Actor) -> Outcome<ProposalMoved> {
-        not_yet()
-    }
 
     /// What one decision about many items would do. Freezes which items, for ten minutes.
     pub fn bulk_preview(&self, _actor: &Actor, _ask: &BulkPreviewAsk) -> Found<BulkPreview> {
@@ -138,21 +101,6 @@ impl<'a> Desk<'a> {
 
     /// Proposes what a preview showed.
     pub fn bulk_commit(&self, _actor: &Actor, _ask: &BulkCommit) -> Outcome<BulkCommitted> {
-        not_yet()
-    }
-
-    /// Proposes a reason code (six eyes), with a simulation.
-    pub fn propose_reason(&self, _actor: &Actor, _ask: &ProposeReason) -> Outcome<ReasonProposed> {
-        not_yet()
-    }
-
-    /// Proposes a policy (six eyes).
-    pub fn propose_policy(
-        &self,
-        _actor: &Actor,
-        _policy: &Policy,
-        _comments: Option<&str>,
-    ) -> Outcome<ProposalMoved> {
         not_yet()
     }
 
@@ -169,16 +117,6 @@ impl<'a> Desk<'a> {
     }
 
     // Checkers and authorizers.
-
-    /// T5, T7: approves, as checker or authorizer by the proposal's state.
-    pub fn approve(&self, _actor: &Actor, _ask: &Approve) -> Outcome<ProposalMoved> {
-        not_yet()
-    }
-
-    /// T6, T8: sends back; items are as they were.
-    pub fn send_back(&self, _actor: &Actor, _ask: &Close) -> Outcome<ProposalMoved> {
-        not_yet()
-    }
 
     // Anybody who reviews.
 
@@ -209,106 +147,8 @@ impl<'a> Desk<'a> {
 
     // Queries.
 
-    /// The queue: items of current runs.
-    pub fn queue(
-        &self,
-        _actor: &Actor,
-        _filter: &QueueFilter,
-        _page: &PageAsk,
-    ) -> Found<Page<ReviewItem>> {
-        not_yet()
-    }
-
-    /// The queue in groups of look-alikes, the largest first.
-    pub fn groups(
-        &self,
-        _actor: &Actor,
-        _filter: &QueueFilter,
-        _by: GroupBy,
-        _page: &PageAsk,
-    ) -> Found<Page<Group>> {
-        not_yet()
-    }
-
-    /// How many items of the filter have each value of `field_name`, `diff_type`, `severity`,
-    /// `reason_code`, `job` and confidence band, for the filter bar.
-    pub fn facets(&self, _actor: &Actor, _filter: &QueueFilter) -> Found<Vec<Share>> {
-        not_yet()
-    }
-
-    /// One item with all that is known about it.
-    pub fn item(&self, _actor: &Actor, _attribution_id: &str) -> Found<ItemDetail> {
-        not_yet()
-    }
-
-    /// What happened to an item, newest first.
-    pub fn history(
-        &self,
-        _actor: &Actor,
-        _attribution_id: &str,
-        _page: &PageAsk,
-    ) -> Found<Page<HistoryEntry>> {
-        not_yet()
-    }
-
-    /// How look-alikes were decided, newest first.
-    pub fn similar(
-        &self,
-        _actor: &Actor,
-        _attribution_id: &str,
-        _page: &PageAsk,
-    ) -> Found<Page<SimilarDecision>> {
-        not_yet()
-    }
-
-    /// Proposals, oldest first while they are open, else newest first.
-    pub fn proposals(
-        &self,
-        _actor: &Actor,
-        _filter: &ProposalFilter,
-        _page: &PageAsk,
-    ) -> Found<Page<ProposalView>> {
-        not_yet()
-    }
-
-    /// One proposal with a page of its items.
-    pub fn proposal(
-        &self,
-        _actor: &Actor,
-        _proposal_id: &str,
-        _page: &PageAsk,
-    ) -> Found<ProposalDetail> {
-        not_yet()
-    }
-
     /// Counts for the page's head.
     pub fn summary(&self, _actor: &Actor) -> Found<Summary> {
-        not_yet()
-    }
-
-    /// The catalogue of reasons.
-    pub fn reasons(
-        &self,
-        _actor: &Actor,
-        _active: Option<bool>,
-        _q: Option<&str>,
-    ) -> Found<Vec<ReasonEntry>> {
-        not_yet()
-    }
-
-    /// Items of a run by any status, in the order of their ids: `/runs/{id}/differences` and exports.
-    pub fn run_differences(
-        &self,
-        _actor: &Actor,
-        _run_id: &str,
-        _filter: &QueueFilter,
-        _page: &PageAsk,
-    ) -> Found<Page<ReviewItem>> {
-        not_yet()
-    }
-
-    /// The policy in force and its version.
-    pub fn policy(&self, _actor: &Actor) -> Found<(i64, Policy)> {
         not_yet()
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::migrate::hexadecimal;
+pub(crate) use super::migrate::hexadecimal;
 use super::rows::parameters;
 use super::stored::{read_time, time_text};
 use super::transact::{Answer, Dialect, Transaction};

@@ -10,6 +10,7 @@ pub mod batch;
 mod chunk;
 pub mod migrate;
 pub mod postgres;
+mod publication;
 pub mod rows;
 pub mod run;
 pub mod sqlite;
@@ -26,6 +27,8 @@ pub use batch::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
     RejectedRow, Text, difference_number, record_of,
 };
+pub(crate) use stored::{read_layout, read_time, time_text};
+
 pub use run::{
     AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
 };

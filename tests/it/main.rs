@@ -17,6 +17,7 @@ mod init;
 mod people;
 mod postgres;
 mod program;
+mod review;
 mod runs;
 mod store;
 mod wire;
