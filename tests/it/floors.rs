@@ -37,6 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("saphyr_parser", &["config"]),
     ("smartcore", &["attribute/forest/train"]),
     ("argon2", &["review/people/password"]),
+    ("rust_xlsxwriter", &["report/xlsx"]),
     ("rpassword", &["cli"]),
     ("rusqlite", &["database", "store"]),
     ("postgres", &["database", "store"]),

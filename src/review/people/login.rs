@@ -7,10 +7,12 @@ use std::net::IpAddr;
 
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
+use crate::store::rows::parameters;
 use crate::store::transact::{self, Transact, Transaction};
 
 use super::name::fold;
 use super::password::{Busy, Hashing};
+use super::record::moment;
 use super::secret::{Pair, Random};
 use super::{AuthMethod, Principal, principal, session, throttle};
 
@@ -115,7 +117,10 @@ pub(super) fn prove<T>(
     }
     match hashing.verify(attempt.password, hash.as_deref()) {
         Err(Busy) => return Ok(Proved::Throttled(1)),
-        Ok(false) => return Ok(Proved::Wrong),
+        Ok(false) => {
+            transact::write(store, |tx| note_wrong(tx, key, attempt, now))?;
+            return Ok(Proved::Wrong);
+        }
         Ok(true) => {}
     }
     transact::write(store, |tx| {
@@ -132,4 +137,39 @@ pub(super) fn prove<T>(
 fn kept(tx: &mut dyn Transaction, key: &str) -> Result<Option<String>, Problem> {
     let rows = tx.query("SELECT password FROM recon.logins WHERE login_key = $1", &[key.into()])?;
     Ok(rows.first().map(|row| row.text(0)).transpose()?.flatten())
+}
+
+/// How many wrong passwords are remembered of one minute: who guesses must not fill the disk.
+const REMEMBERED: i64 = 100;
+
+/// Remembers a wrong password in the security log. Not the name as typed: people type passwords
+/// where their name belongs.
+fn note_wrong(
+    tx: &mut dyn Transaction,
+    key: &str,
+    attempt: &Attempt<'_>,
+    now: Instant,
+) -> Result<(), Problem> {
+    let lately = moment(Instant::new(now.seconds() - 60, 0));
+    let sql = "SELECT count(*) FROM recon.security_log WHERE at > $1 AND code = 'wrong-password'";
+    let remembered = tx.query(sql, &[lately.into()])?;
+    if remembered.first().map_or(Ok(0), |row| row.count(0))? >= REMEMBERED {
+        return Ok(());
+    }
+    let person = principal::by_key(tx, key, AuthMethod::Cli)?;
+    let what = if person.is_some() { "a log-in failed" } else { "a log-in of nobody failed" };
+    let person_id = person.map_or_else(|| "nobody".to_owned(), |person| person.person_id);
+    let user_agent = attempt.user_agent.map(|text| text.chars().take(200).collect::<String>());
+    tx.execute(
+        "INSERT INTO recon.security_log (at, person_id, code, what, ip, user_agent) \
+         VALUES ($1, $2, 'wrong-password', $3, $4, $5)",
+        &parameters![
+            moment(now),
+            person_id,
+            what,
+            attempt.address.map(|address| address.to_string()),
+            user_agent,
+        ],
+    )
+    .map(drop)
 }

@@ -123,6 +123,9 @@ fn s31_guessing_is_slow_and_never_locks_out_for_good(place: &Place) {
         }
     }
     assert_eq!(wrong, 5);
+    let ann =
+        house.column("SELECT person_id FROM recon.security_log WHERE code = 'wrong-password'");
+    assert_eq!(ann.len(), 5, "each is remembered");
     let right = |now| house.log_in_from("ann", PASSWORD, address(200), now);
     assert!(matches!(right(at(11)), Outcome::Throttled(59)), "the right one must wait as well");
     assert!(matches!(right(at(70)), Outcome::In { .. }), "and then it opens");
@@ -170,6 +173,8 @@ fn s31_guessing_is_slow_and_never_locks_out_for_good(place: &Place) {
     let kept = house.column("SELECT subject FROM recon.login_attempts");
     assert_eq!(kept.len(), 1);
     assert!(kept[0].len() == 64 && !kept[0].contains("somebody"));
+    let log = house.column("SELECT person_id || what FROM recon.security_log");
+    assert!(log.len() > 20 && !log.iter().any(|row| row.contains("somebody")), "{log:?}");
 }
 
 fn s33_a_session_is_new_at_log_in_and_dead_after_log_out(place: &Place) {
