@@ -1,5 +1,6 @@
 //! The command line as written: what `--help` says is the contract.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -103,6 +104,8 @@ pub enum Command {
     /// List and show runs
     #[command(subcommand)]
     Runs(Runs),
+    /// Serve the review: the queue, the decisions about it, the audit trail
+    Serve(Serve),
     /// The people who review: who they are and what they may do
     #[command(subcommand)]
     User(User),
@@ -388,6 +391,24 @@ pub struct Sql {
     /// How the answer is written [default: table; json with --json]
     #[arg(long, value_enum)]
     pub format: Option<AnswerFormat>,
+}
+
+/// `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// The address and port to listen at [default: 127.0.0.1:8765, or `server.bind`]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub bind: Option<SocketAddr>,
+    /// Where people reach it, such as https://recon.example.com [default: `server.public_url`]
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// One person decides alone; the audit trail and every page say so
+    #[arg(long)]
+    pub solo: bool,
+    /// Append the access log, a JSON object for each request, to this file [default: none; `-` is
+    /// stderr]
+    #[arg(long, value_name = "FILE")]
+    pub access_log: Option<PathBuf>,
 }
 
 /// `runs`.

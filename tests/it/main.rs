@@ -21,3 +21,4 @@ mod program;
 mod review;
 mod runs;
 mod store;
+mod wire;
