@@ -14,5 +14,6 @@ pub mod normalize;
 pub mod pipeline;
 pub mod report;
 pub mod script;
+pub mod server;
 pub mod source;
 pub mod store;

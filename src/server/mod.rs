@@ -1,0 +1,3 @@
+//! The review server.
+
+pub mod page;
