@@ -21,6 +21,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct SqliteManager {
     path: PathBuf,
+    access: Access,
 }
 
 impl r2d2::ManageConnection for SqliteManager {
@@ -28,7 +29,7 @@ impl r2d2::ManageConnection for SqliteManager {
     type Error = rusqlite::Error;
 
     fn connect(&self) -> Result<Connection, rusqlite::Error> {
-        attached(&self.path, Access::Write)
+        attached(&self.path, self.access)
     }
 
     fn is_valid(&self, connection: &mut Connection) -> Result<(), rusqlite::Error> {
@@ -53,14 +54,14 @@ pub enum Access {
 ///
 /// # Errors
 /// A file that is no store.
-pub fn pool(path: &Path) -> Result<SqlitePool, Problem> {
+pub fn pool(path: &Path, access: Access) -> Result<SqlitePool, Problem> {
     // A first connection tells at once what is wrong; a pool would try for its whole timeout.
-    attached(path, Access::Write).map_err(|error| problem(path, &error))?;
+    attached(path, access).map_err(|error| problem(path, &error))?;
     Ok(r2d2::Pool::builder()
         .max_size(16)
         .min_idle(Some(0))
         .test_on_check_out(false)
-        .build_unchecked(SqliteManager { path: path.to_owned() }))
+        .build_unchecked(SqliteManager { path: path.to_owned(), access }))
 }
 
 /// A working connection: memory as main, the file as `recon`.

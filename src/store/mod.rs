@@ -5,12 +5,15 @@
 //! compact (numbers instead of ids, one evidence array instead of two JSON documents); the tables that
 //! people query are views over it.
 
+pub mod audit;
 pub mod batch;
 pub mod migrate;
 pub mod postgres;
+pub mod rows;
 pub mod run;
 pub mod sqlite;
 mod stored;
+pub mod transact;
 
 use std::time::Duration;
 
@@ -91,7 +94,7 @@ pub trait RowSink {
 }
 
 /// Where runs are kept.
-pub trait Store: Send + Sync {
+pub trait Store: transact::Transact {
     /// The store's URL without its password, for people.
     fn url(&self) -> String;
 

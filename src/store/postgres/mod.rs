@@ -9,6 +9,7 @@ mod lock;
 mod query;
 mod reader;
 mod runs;
+mod transact;
 mod writer;
 
 use std::time::Duration;

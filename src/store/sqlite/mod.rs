@@ -7,17 +7,19 @@ mod lock;
 mod query;
 mod reader;
 mod runs;
+mod transact;
 mod turns;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::{Opening, OwnedRecord, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
-use crate::database::sqlite::{self as database, SqlitePool};
+use crate::database::sqlite::{self as database, Access, SqlitePool};
 use crate::diagnostic::Problem;
 use crate::domain::{Date, Progress, ReasonCode, RunId};
 
@@ -37,6 +39,10 @@ const fn id_range(run_no: i64) -> (i64, i64) {
 pub struct SqliteStore {
     path: PathBuf,
     pool: SqlitePool,
+    /// Connections that can't write, for looking.
+    readers: SqlitePool,
+    /// The connection of people's decisions, made when the first comes.
+    reviewer: Mutex<Option<Connection>>,
 }
 
 impl SqliteStore {
@@ -55,7 +61,12 @@ impl SqliteStore {
         if !exists {
             database::direct(path, true).map_err(problem)?;
         }
-        let store = Self { path: path.to_owned(), pool: database::pool(path)? };
+        let store = Self {
+            path: path.to_owned(),
+            pool: database::pool(path, Access::Write)?,
+            readers: database::pool(path, Access::Read)?,
+            reviewer: Mutex::new(None),
+        };
         let missing = store.missing_migrations(&*store.connection()?, "recon")?;
         match opening {
             Opening::Existing if !missing.is_empty() => return Err(migrate::outdated(missing)),
@@ -66,10 +77,12 @@ impl SqliteStore {
     }
 
     fn connection(&self) -> Result<Pooled, Problem> {
-        self.pool.get().map_err(|error| {
-            Problem::store("store-busy", format!("no connection to the store: {error}"))
-                .in_file(&self.path)
-        })
+        self.pool.get().map_err(|error| self.busy(&error))
+    }
+
+    fn busy(&self, error: &r2d2::Error) -> Problem {
+        Problem::store("store-busy", format!("no connection to the store: {error}"))
+            .in_file(&self.path)
     }
 
     fn problem(&self, error: &rusqlite::Error) -> Problem {

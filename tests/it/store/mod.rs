@@ -6,6 +6,7 @@ mod lock;
 mod postgres;
 mod sqlite;
 mod story;
+mod transact;
 
 use std::path::Path;
 

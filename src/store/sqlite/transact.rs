@@ -1,0 +1,173 @@
+//! Transactions of the review on SQLite.
+
+use std::sync::PoisonError;
+
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, ErrorCode, Statement, ToSql, params_from_iter};
+
+use super::SqliteStore;
+use crate::database::sqlite as database;
+use crate::diagnostic::Problem;
+use crate::store::SqlValue;
+use crate::store::transact::{Answer, CONSTRAINT, Dialect, Transact, Transaction, Work};
+
+impl Transact for SqliteStore {
+    fn read(&self, work: &mut Work<'_>) -> Result<(), Problem> {
+        let connection = self.readers.get().map_err(|error| self.busy(&error))?;
+        self.within(&connection, "BEGIN", work)
+    }
+
+    fn write(&self, work: &mut Work<'_>) -> Result<(), Problem> {
+        // One writer within the process too: threads wait here in turn instead of polling the file.
+        let mut reviewer = self.reviewer.lock().unwrap_or_else(PoisonError::into_inner);
+        if reviewer.is_none() {
+            let connection = database::attached(&self.path, database::Access::Write)
+                .and_then(|connection| {
+                    // What a person decided is on the disk before the answer is.
+                    connection.execute_batch("PRAGMA recon.synchronous = FULL")?;
+                    Ok(connection)
+                })
+                .map_err(|error| self.problem(&error))?;
+            connection.set_prepared_statement_cache_capacity(256);
+            *reviewer = Some(connection);
+        }
+        match reviewer.as_ref() {
+            Some(connection) => self.within(connection, "BEGIN IMMEDIATE", work),
+            None => Ok(()),
+        }
+    }
+}
+
+impl SqliteStore {
+    /// Runs `work` between `begin` and `COMMIT`; whatever goes wrong rolls back, a panic too.
+    fn within(
+        &self,
+        connection: &Connection,
+        begin: &str,
+        work: &mut Work<'_>,
+    ) -> Result<(), Problem> {
+        let failed = |error: rusqlite::Error| self.problem(&error);
+        connection.execute_batch(begin).map_err(failed)?;
+        let undo = Undo { connection };
+        work(&mut SqliteTransaction { store: self, connection })?;
+        connection.execute_batch("COMMIT").map_err(failed)?;
+        std::mem::forget(undo);
+        Ok(())
+    }
+}
+
+/// Rolls back when it is dropped.
+struct Undo<'c> {
+    connection: &'c Connection,
+}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        // A connection that can't even roll back reports that with its next statement.
+        let _ = self.connection.execute_batch("ROLLBACK");
+    }
+}
+
+struct SqliteTransaction<'c> {
+    store: &'c SqliteStore,
+    connection: &'c Connection,
+}
+
+impl SqliteTransaction<'_> {
+    fn problem(&self, error: &rusqlite::Error) -> Problem {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation) => {
+                Problem::store(CONSTRAINT, format!("the store refused: {error}"))
+            }
+            _ => self.store.problem(error),
+        }
+    }
+
+    fn prepare(&self, sql: &str) -> Result<rusqlite::CachedStatement<'_>, Problem> {
+        self.connection.prepare_cached(&numbered(sql)).map_err(|error| self.problem(&error))
+    }
+}
+
+impl Transaction for SqliteTransaction<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn execute(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<u64, Problem> {
+        let mut statement = self.prepare(sql)?;
+        let changed = statement.execute(params_from_iter(parameters));
+        changed.map(|rows| rows as u64).map_err(|error| self.problem(&error))
+    }
+
+    fn query(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<Answer>, Problem> {
+        let mut answers = Vec::new();
+        self.query_each(sql, parameters, &mut |answer| {
+            answers.push(answer);
+            Ok(())
+        })?;
+        Ok(answers)
+    }
+
+    fn query_each(
+        &mut self,
+        sql: &str,
+        parameters: &[SqlValue],
+        each: &mut dyn FnMut(Answer) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let mut statement = self.prepare(sql)?;
+        let columns = statement.column_count();
+        let problem = |error: rusqlite::Error| self.problem(&error);
+        let statement: &mut Statement<'_> = &mut statement;
+        let mut rows = statement.query(params_from_iter(parameters)).map_err(problem)?;
+        while let Some(row) = rows.next().map_err(problem)? {
+            let values = (0..columns).map(|at| row.get_ref(at).map(read));
+            each(Answer(values.collect::<Result<_, _>>().map_err(problem)?))?;
+        }
+        Ok(())
+    }
+}
+
+/// `$1` as SQLite numbers it; a `$` before anything else, such as a JSON path, stays.
+fn numbered(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len());
+    let mut characters = sql.chars().peekable();
+    while let Some(character) = characters.next() {
+        let digit = characters.peek().is_some_and(char::is_ascii_digit);
+        text.push(if character == '$' && digit { '?' } else { character });
+    }
+    text
+}
+
+fn read(value: ValueRef<'_>) -> SqlValue {
+    match value {
+        ValueRef::Null => SqlValue::Null,
+        ValueRef::Integer(value) => SqlValue::Integer(value),
+        ValueRef::Real(value) => SqlValue::Real(value),
+        ValueRef::Text(text) => SqlValue::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => SqlValue::Blob(bytes.to_vec()),
+    }
+}
+
+impl ToSql for SqlValue {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Owned(Value::Null),
+            Self::Integer(value) => ToSqlOutput::Owned(Value::Integer(*value)),
+            Self::Real(value) => ToSqlOutput::Owned(Value::Real(*value)),
+            Self::Boolean(value) => ToSqlOutput::Owned(Value::Integer(i64::from(*value))),
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Json(json) => ToSqlOutput::Owned(Value::Text(json.to_string())),
+            Self::Blob(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbered;
+
+    #[test]
+    fn only_numbers_are_parameters() {
+        assert_eq!(numbered("a = $1 AND b -> '$[0]' = $12"), "a = ?1 AND b -> '$[0]' = ?12");
+    }
+}

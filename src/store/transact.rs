@@ -1,0 +1,257 @@
+//! Statements of the review: transactions whose SQL is one text for both backends.
+//!
+//! Runs are written in bulk through [`super::Writer`]; what people do is small, and must be all or
+//! nothing together with its audit row. A [`Transaction`] gives that with statements whose parameters
+//! are `$1`, `$2`, … in the order of their first mention, and whose names are qualified (`recon.…`), as
+//! people's own SQL is. Values are always bound, never written into a statement.
+
+use crate::diagnostic::Problem;
+
+use super::SqlValue;
+
+/// Which SQL a transaction speaks, for the few places where one text does not serve both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+impl Dialect {
+    /// What ends a `SELECT` that locks the rows it reads. SQLite has one writer at a time, who needs
+    /// no such thing.
+    pub const fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE",
+        }
+    }
+}
+
+/// One row of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer(pub Vec<SqlValue>);
+
+impl Answer {
+    fn at(&self, column: usize) -> &SqlValue {
+        self.0.get(column).unwrap_or(&SqlValue::Null)
+    }
+
+    /// A text; `None` for null.
+    ///
+    /// # Errors
+    /// A value of another type.
+    pub fn text(&self, column: usize) -> Result<Option<String>, Problem> {
+        match self.at(column) {
+            SqlValue::Null => Ok(None),
+            SqlValue::Text(text) => Ok(Some(text.clone())),
+            SqlValue::Json(json) => Ok(Some(json.to_string())),
+            other => Err(unexpected(column, "a text", other)),
+        }
+    }
+
+    /// A text that is never null.
+    ///
+    /// # Errors
+    /// Null, or a value of another type.
+    pub fn required(&self, column: usize) -> Result<String, Problem> {
+        self.text(column)?.ok_or_else(|| unexpected(column, "a text", &SqlValue::Null))
+    }
+
+    /// A whole number; `None` for null.
+    ///
+    /// # Errors
+    /// A value of another type.
+    pub fn integer(&self, column: usize) -> Result<Option<i64>, Problem> {
+        match self.at(column) {
+            SqlValue::Null => Ok(None),
+            SqlValue::Integer(value) => Ok(Some(*value)),
+            SqlValue::Boolean(value) => Ok(Some(i64::from(*value))),
+            other => Err(unexpected(column, "a whole number", other)),
+        }
+    }
+
+    /// A whole number that is never null.
+    ///
+    /// # Errors
+    /// Null, or a value of another type.
+    pub fn count(&self, column: usize) -> Result<i64, Problem> {
+        self.integer(column)?.ok_or_else(|| unexpected(column, "a whole number", &SqlValue::Null))
+    }
+
+    /// A number; `None` for null.
+    ///
+    /// # Errors
+    /// A value of another type.
+    pub fn real(&self, column: usize) -> Result<Option<f64>, Problem> {
+        match self.at(column) {
+            SqlValue::Null => Ok(None),
+            SqlValue::Real(value) => Ok(Some(*value)),
+            // Counts are far below 2^53.
+            #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
+            SqlValue::Integer(value) => Ok(Some(*value as f64)),
+            SqlValue::Text(text) if text.parse::<f64>().is_ok() => Ok(text.parse().ok()),
+            other => Err(unexpected(column, "a number", other)),
+        }
+    }
+
+    /// True or false; null is false.
+    ///
+    /// # Errors
+    /// A value of another type.
+    pub fn boolean(&self, column: usize) -> Result<bool, Problem> {
+        Ok(self.integer(column)?.unwrap_or_default() != 0)
+    }
+
+    /// Bytes; `None` for null.
+    ///
+    /// # Errors
+    /// A value of another type.
+    pub fn blob(&self, column: usize) -> Result<Option<Vec<u8>>, Problem> {
+        match self.at(column) {
+            SqlValue::Null => Ok(None),
+            SqlValue::Blob(bytes) => Ok(Some(bytes.clone())),
+            other => Err(unexpected(column, "bytes", other)),
+        }
+    }
+}
+
+fn unexpected(column: usize, wanted: &str, found: &SqlValue) -> Problem {
+    Problem::store(
+        "store-damaged",
+        format!("column {column} of an answer of the store should be {wanted}, it is {found:?}"),
+    )
+    .help("the store was changed by another hand, or it is damaged")
+}
+
+/// A transaction: what it did shows when the function that it was handed to has returned `Ok`, and
+/// not at all otherwise.
+pub trait Transaction {
+    /// Which SQL it speaks.
+    fn dialect(&self) -> Dialect;
+
+    /// Runs a statement that changes rows; gives their number.
+    ///
+    /// # Errors
+    /// What the store says. A constraint or trigger that refuses has the code
+    /// [`CONSTRAINT`].
+    fn execute(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<u64, Problem>;
+
+    /// Runs a statement that gives rows.
+    ///
+    /// # Errors
+    /// As [`Transaction::execute`].
+    fn query(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<Answer>, Problem>;
+
+    /// Calls `each` for every row of an answer of any size.
+    ///
+    /// # Errors
+    /// As [`Transaction::execute`], and what `each` says.
+    fn query_each(
+        &mut self,
+        sql: &str,
+        parameters: &[SqlValue],
+        each: &mut dyn FnMut(Answer) -> Result<(), Problem>,
+    ) -> Result<(), Problem>;
+}
+
+/// The code of the problem of a constraint or trigger that refused.
+pub const CONSTRAINT: &str = "store-constraint";
+
+/// Work within a transaction.
+pub type Work<'a> = dyn FnMut(&mut dyn Transaction) -> Result<(), Problem> + 'a;
+
+/// A store on which reviewers work.
+pub trait Transact: Send + Sync {
+    /// Runs `work` in a transaction that only reads: one moment of the store.
+    ///
+    /// # Errors
+    /// What the store or `work` says.
+    fn read(&self, work: &mut Work<'_>) -> Result<(), Problem>;
+
+    /// Runs `work` in a transaction that may write, and makes it durable. On SQLite it has the only
+    /// write lock from its start, so keep it short.
+    ///
+    /// # Errors
+    /// What the store or `work` says; then nothing was changed.
+    fn write(&self, work: &mut Work<'_>) -> Result<(), Problem>;
+}
+
+/// Runs `work` in a transaction that only reads, and gives what it gives.
+///
+/// # Errors
+/// As [`Transact::read`].
+pub fn read<T, S: Transact + ?Sized>(
+    store: &S,
+    mut work: impl FnMut(&mut dyn Transaction) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let mut value = None;
+    store.read(&mut |transaction| {
+        value = Some(work(transaction)?);
+        Ok(())
+    })?;
+    value.ok_or_else(nothing_done)
+}
+
+/// Runs `work` in a transaction that may write, and gives what it gives. `work` may fail with an
+/// error of its own (a refusal of the workflow, say); then nothing was changed.
+///
+/// # Errors
+/// As [`Transact::write`].
+pub fn write<T, E: From<Problem>, S: Transact + ?Sized>(
+    store: &S,
+    mut work: impl FnMut(&mut dyn Transaction) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut value = None;
+    let done = store.write(&mut |transaction| match work(transaction) {
+        Ok(done) => {
+            value = Some(Ok(done));
+            Ok(())
+        }
+        Err(error) => {
+            value = Some(Err(error));
+            Err(Problem::store("rolled-back", "the transaction was given up"))
+        }
+    });
+    match (done, value) {
+        // A commit that failed is not a success, whatever the work said.
+        (Err(problem), None | Some(Ok(_))) => Err(problem.into()),
+        (_, Some(value)) => value,
+        (Ok(()), None) => Err(nothing_done().into()),
+    }
+}
+
+fn nothing_done() -> Problem {
+    Problem::inconsistent("nothing-done", "a transaction ended without a result")
+}
+
+macro_rules! values_from {
+    ($($type:ty => |$value:ident| $made:expr,)+) => {
+        $(impl From<$type> for SqlValue {
+            fn from($value: $type) -> Self { $made }
+        })+
+    };
+}
+
+values_from! {
+    &str => |value| Self::Text(value.to_owned()),
+    String => |value| Self::Text(value),
+    &String => |value| Self::Text(value.clone()),
+    i64 => |value| Self::Integer(value),
+    i32 => |value| Self::Integer(value.into()),
+    u32 => |value| Self::Integer(value.into()),
+    u8 => |value| Self::Integer(value.into()),
+    u64 => |value| Self::Integer(value.cast_signed()),
+    usize => |value| Self::Integer(i64::try_from(value).unwrap_or(i64::MAX)),
+    bool => |value| Self::Boolean(value),
+    f64 => |value| Self::Real(value),
+    Vec<u8> => |value| Self::Blob(value),
+    &[u8] => |value| Self::Blob(value.to_vec()),
+}
+
+impl<T: Into<Self>> From<Option<T>> for SqlValue {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
