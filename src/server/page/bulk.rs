@@ -2,8 +2,13 @@
 
 use askama::Template;
 
+use crate::domain::review::state::is_cause;
+use crate::review::{AmountSum, BulkPreview, ReviewItem};
+
 use super::frame::Frame;
+use super::marks::Signs;
 use super::part::{Bar, Value};
+use super::{difference, words};
 
 /// The confirmation of a bulk decision.
 #[derive(Template)]
@@ -60,4 +65,103 @@ pub struct Sample {
     pub guess: String,
     /// Why it stands out.
     pub note: String,
+}
+
+/// What the services say, and what was asked.
+pub struct Answers<'a> {
+    /// The preview.
+    pub preview: &'a BulkPreview,
+    /// The way back to the list.
+    pub back: String,
+    /// The key of the page's form.
+    pub key: String,
+    /// What was typed and refused, and why.
+    pub refused: Option<(String, String)>,
+}
+
+/// Above this many members the samples must have been looked at.
+const LOOK_ABOVE: u64 = 100;
+/// Members that were left out and are named.
+const EXCLUDED_SHOWN: usize = 20;
+
+impl Bulk {
+    /// The confirmation as the services see it.
+    pub fn new(frame: Frame, answers: &Answers<'_>) -> Self {
+        let preview = answers.preview;
+        let (comment, wrong) = answers.refused.clone().unzip();
+        Self {
+            frame,
+            token: preview.token.clone(),
+            key: answers.key.clone(),
+            title: words::decision(preview.action, preview.new_reason_code.as_deref()),
+            count: preview.count,
+            amount: sums(&preview.amount_sum),
+            outcome: preview.what_next.clone(),
+            triggers: preview
+                .triggers
+                .iter()
+                .map(|fired| words::trigger(fired.trigger, &fired.value))
+                .collect(),
+            breakdown: preview
+                .breakdown
+                .iter()
+                .map(|share| {
+                    let name = match share.by.as_str() {
+                        "field" | "field_name" => words::field(&share.value).to_owned(),
+                        "diff_type" | "type" => words::kind(&share.value),
+                        "severity" => format!("{} severity", share.value.to_lowercase()),
+                        _ => share.value.clone(),
+                    };
+                    let part = share.count as f64 / preview.count.max(1) as f64;
+                    (name, words::count(&share.count), Bar::share(part))
+                })
+                .collect(),
+            outliers: preview.outliers.iter().map(sample).collect(),
+            samples: preview.sample.iter().map(sample).collect(),
+            excluded: preview
+                .excluded
+                .iter()
+                .take(EXCLUDED_SHOWN)
+                .map(|one| (short(&one.id), format!("/review/items/{}", one.id), one.why.clone()))
+                .collect(),
+            must_look: preview.count > LOOK_ABOVE,
+            needs_comment: preview.action.needs_comment(),
+            comment: comment.unwrap_or_default(),
+            wrong,
+            back: answers.back.clone(),
+        }
+    }
+}
+
+fn short(id: &str) -> String {
+    id.rsplit('-').next().unwrap_or(id).to_owned()
+}
+
+/// Sums of amounts, each with its currency.
+pub fn sums(sums: &[AmountSum]) -> Option<String> {
+    let text: Vec<String> = sums
+        .iter()
+        .map(|one| {
+            let currency = one.currency.as_deref().unwrap_or_default();
+            format!("{} {currency}", words::amount(&one.sum)).trim_end().to_owned()
+        })
+        .collect();
+    (!text.is_empty()).then(|| text.join(", "))
+}
+
+/// A member as it is listed.
+pub fn sample(item: &ReviewItem) -> Sample {
+    let guess = item
+        .predictions
+        .first()
+        .filter(|guess| is_cause(&guess.code))
+        .map(|guess| format!("{} {}", guess.code, words::percent(guess.confidence)));
+    Sample {
+        reference: difference::reference(item),
+        field: words::field(&item.difference.field_name).to_owned(),
+        href: format!("/review/items/{}", item.attribution_id),
+        sides: difference::sides(&item.difference, Signs::Deceiving),
+        guess: guess.unwrap_or_else(|| "no idea".to_owned()),
+        note: difference::delta(&item.difference),
+    }
 }

@@ -53,6 +53,8 @@ pub enum Piece {
 pub enum Shown {
     /// The side has no record.
     NoRecord,
+    /// The side has the record, and that is what matters.
+    Record,
     /// SQL null.
     Null,
     /// Text of no characters.

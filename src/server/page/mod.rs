@@ -5,10 +5,12 @@
 //! own. A screen never decides anything and never speaks SQL: it shows what the services say, and
 //! posts forms to them.
 
+pub mod address;
 pub mod assets;
 pub mod audit;
 pub mod bulk;
 pub mod check;
+pub mod difference;
 pub mod enter;
 pub mod frame;
 pub mod item;

@@ -98,3 +98,23 @@ pub const KEYS: [KeyGroup; 4] = [
         ],
     ),
 ];
+
+/// Keys that can be moved: name, usual key, what it does.
+pub const MOVABLE: [(&str, &str, &str); 16] = [
+    ("next", "j", "Next"),
+    ("previous", "k", "Previous"),
+    ("first", "1", "First cause"),
+    ("second", "2", "Second cause"),
+    ("third", "3", "Third cause"),
+    ("other", "o", "Another cause"),
+    ("reject", "r", "Confirmed break"),
+    ("comment", "c", "Comment"),
+    ("take", "s", "Take it"),
+    ("undo", "u", "Undo"),
+    ("select", "x", "Select"),
+    ("examples", "e", "Examples"),
+    ("approve", "a", "Approve"),
+    ("back", "b", "Send back"),
+    ("mode", "v", "Show as"),
+    ("signs", "w", "Invisible"),
+];

@@ -2,6 +2,9 @@
 
 use askama::Template;
 
+use crate::review::ReasonEntry;
+
+use super::address::with_query;
 use super::frame::Frame;
 
 /// The catalogue.
@@ -54,4 +57,35 @@ pub struct Form {
     pub simulation: Vec<(String, String)>,
     /// The key that makes posting it twice one proposal.
     pub key: String,
+}
+
+impl Reasons {
+    /// The catalogue as the services see it.
+    pub fn new(frame: Frame, entries: &[ReasonEntry], may_propose: bool, form: Form) -> Self {
+        let mut reasons: Vec<Reason> = entries
+            .iter()
+            .map(|entry| Reason {
+                code: entry.reason.code.clone(),
+                description: entry.reason.description.clone(),
+                functional: entry.reason.is_functional,
+                active: entry.is_active,
+                origin: match entry.origin.as_str() {
+                    "file" => "the configuration".to_owned(),
+                    "people" => "people".to_owned(),
+                    other => other.to_owned(),
+                },
+                used: entry.used,
+                href: with_query(
+                    "/review/queue",
+                    [
+                        ("status", "ACCEPTED"),
+                        ("reason", entry.reason.code.as_str()),
+                        ("view", "items"),
+                    ],
+                ),
+            })
+            .collect();
+        reasons.sort_by_key(|reason| (!reason.active, std::cmp::Reverse(reason.used)));
+        Self { frame, reasons, may_propose, form }
+    }
 }
