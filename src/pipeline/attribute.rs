@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::attribute::Attributor;
 use crate::diagnostic::Problem;
-use crate::domain::gate::{self, Gate};
+use crate::domain::gate;
 use crate::domain::progress::Unit;
 use crate::domain::{
     AssignedBy, Attribution, Confidence, DifferenceContext, RunStatus, Stage, Status,
@@ -145,9 +145,7 @@ impl Work<'_> {
     /// Gives the verdict on the record that has been looked at.
     fn leave(&mut self) {
         if !self.current.verdicts.is_empty() {
-            let gate: Gate = gate::verdict(self.current.verdicts.drain(..));
-            self.tally.gate(gate);
-            self.batch.gates.push((self.current.record, gate));
+            self.tally.gate(gate::verdict(self.current.verdicts.drain(..)));
         }
     }
 

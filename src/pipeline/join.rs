@@ -175,7 +175,7 @@ impl Floor<'_> {
     }
 }
 
-/// Writes batches in the order of their partitions, numbering records and differences through.
+/// Writes batches in the order of their partitions, numbering records through.
 fn write_in_order(
     receiver: &Receiver<(usize, Batch)>,
     writer: &mut dyn Writer,
@@ -183,13 +183,12 @@ fn write_in_order(
     spent: &mut Duration,
 ) -> Result<(), Problem> {
     let mut waiting: BTreeMap<usize, Batch> = BTreeMap::new();
-    let (mut next, mut records, mut differences) = (0, 0, 0);
+    let (mut next, mut records) = (0, 0);
     for (index, batch) in receiver {
         waiting.insert(index, batch);
         while let Some(mut batch) = waiting.remove(&next) {
-            batch.renumber(records, differences);
-            records += batch.records.len() as u64;
-            differences += batch.differences.len() as u64;
+            batch.renumber(records);
+            records += batch.record_count();
             let begun = Instant::now();
             writer.write(&batch)?;
             *spent += begun.elapsed();

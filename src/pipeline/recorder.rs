@@ -3,7 +3,7 @@
 use crate::align::Placed;
 use crate::attribute::Attributor;
 use crate::diagnostic::Problem;
-use crate::domain::gate::{self, Gate};
+use crate::domain::gate;
 use crate::domain::{
     AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, RawCell, RowRef,
     Severity, Side, Status, evidence,
@@ -112,36 +112,27 @@ impl<'p> Recorder<'p> {
         b: Option<Present<'_>>,
         rejected_partner: Option<(u64, u64)>,
     ) {
-        let number = self.batch.records.len() as u64 + 1;
         let cells_a = a.map(|present| present.cells);
         let cells_b = b.map(|present| present.cells);
-        let mut gate = None;
-        let mut broken = false;
         if self.depth == Depth::Attribute {
+            let number = self.batch.record_count() + 1;
             let found = find(self.plan, kind, cells_a, cells_b, &mut self.tally);
-            broken = !found.is_empty();
-            gate = self.judge(number, &found, cells_a, cells_b, rejected_partner.is_some());
-            if !broken && !self.plan.options.keep_all {
+            self.judge(number, &found, cells_a, cells_b, rejected_partner.is_some());
+            if found.is_empty() && !self.plan.options.keep_all {
                 return;
             }
         }
-        let same = cells_a.zip(cells_b).is_some_and(|(a, b)| a.bytes() == b.bytes());
-        let mut evidence = |cells: Cells<'_>| self.batch.build(|text| evidence::write(cells, text));
-        let row = RecordRow {
-            number,
+        self.batch.record(&RecordRow {
             kind,
-            a: cells_a.map(&mut evidence),
-            b: cells_b.filter(|_| !same).map(&mut evidence),
-            gate: gate.filter(|_| broken),
-            broken,
+            a: cells_a,
+            b: cells_b,
             partner_rejected: rejected_partner.is_some(),
             place_a: a.map(|present| present.place).or(rejected_partner),
             place_b: b.map(|present| present.place).or(rejected_partner),
-        };
-        self.batch.records.push(row);
+        });
     }
 
-    /// Stores the differences of a record with their reasons, and gives the verdict on it.
+    /// Stores the differences of a record with their reasons, and counts the verdict on it.
     fn judge(
         &mut self,
         record: u64,
@@ -149,8 +140,8 @@ impl<'p> Recorder<'p> {
         a: Option<Cells<'_>>,
         b: Option<Cells<'_>>,
         partner_rejected: bool,
-    ) -> Option<Gate> {
-        let attributor = self.attributor.as_mut()?;
+    ) {
+        let Some(attributor) = self.attributor.as_mut() else { return };
         let mut verdicts: Vec<(Status, bool)> = Vec::with_capacity(found.len());
         for difference in found {
             let context = DifferenceContext {
@@ -167,20 +158,18 @@ impl<'p> Recorder<'p> {
             verdicts.push((attribution.status, functional));
             self.tally.attribution(&attribution, functional);
             let row = DifferenceRow {
-                number: self.batch.differences.len() as u64 + 1,
                 record,
                 field: difference.field,
                 diff_type: difference.diff_type,
                 severity: difference.severity,
                 value_a: push_value(&mut self.batch, difference, Side::A),
                 value_b: push_value(&mut self.batch, difference, Side::B),
+                amount_abs: None,
                 attribution: Some(push_attribution(&mut self.batch, &attribution)),
             };
             self.batch.differences.push(row);
         }
-        let gate = gate::verdict(verdicts);
-        self.tally.gate(gate);
-        Some(gate)
+        self.tally.gate(gate::verdict(verdicts));
     }
 }
 
@@ -272,5 +261,6 @@ pub(super) fn push_attribution(batch: &mut Batch, attribution: &Attribution) -> 
                 text.push_str("]}");
             })
         }),
+        signature: None,
     }
 }

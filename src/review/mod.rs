@@ -7,6 +7,7 @@
 pub mod actor;
 pub mod answer;
 pub mod ask;
+pub mod people;
 pub mod refusal;
 
 use std::sync::RwLock;

@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod batch;
+mod chunk;
 pub mod migrate;
 pub mod postgres;
 pub mod rows;
@@ -22,7 +23,8 @@ use crate::diagnostic::Problem;
 use crate::domain::{Date, Progress, ReasonCode, RunId};
 
 pub use batch::{
-    AttributionRow, Batch, DecisionRow, DifferenceRow, RecordKind, RecordRow, RejectedRow, Text,
+    AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
+    RejectedRow, Text, difference_number, record_of,
 };
 pub use run::{
     AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
@@ -57,7 +59,8 @@ pub trait RunLock: Send {}
 /// Writes the rows of one command on one run.
 pub trait Writer: Send {
     /// Writes a batch. It may hold a lock on the store for about 100 ms at a time, not longer.
-    /// Differences may come before their records, as long as both come.
+    /// Records are numbered as they come, from 1 on; differences may come before their records, as
+    /// long as both come.
     fn write(&mut self, batch: &Batch) -> Result<(), Problem>;
 
     /// Writes what is buffered and, in one transaction, makes everything visible: stage, status,

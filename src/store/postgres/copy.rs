@@ -76,8 +76,8 @@ impl Copy {
         self.field(value.map(f64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     }
 
-    pub(super) fn boolean(&mut self, value: bool) {
-        self.field(Some(&[u8::from(value)]));
+    pub(super) fn boolean(&mut self, value: Option<bool>) {
+        self.field(value.map(|value| [u8::from(value)]).as_ref().map(<[u8; 1]>::as_slice));
     }
 
     /// Whether a piece is ready to be sent.

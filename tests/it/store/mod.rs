@@ -34,6 +34,10 @@ impl Place {
         Self { url, _folder: folder }
     }
 
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.url, StoreUrl::Sqlite(_))
+    }
+
     pub fn open(&self) -> Box<dyn Store> {
         open(&self.url, Opening::Create).unwrap_or_else(|problem| panic!("{problem}"))
     }
@@ -45,7 +49,7 @@ impl Place {
     pub fn try_execute(&self, sql: &str) -> Result<(), String> {
         match &self.url {
             StoreUrl::Sqlite(path) => {
-                let sql = sql.replace("number_is", "(id & 68719476735)");
+                let sql = sql.replace("number_is", "(id & 1099511627775)");
                 let connection = rusqlite::Connection::open(path).unwrap();
                 connection.execute_batch(&sql).map_err(|error| error.to_string())
             }
