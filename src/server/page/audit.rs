@@ -2,10 +2,12 @@
 
 use askama::Template;
 
+use crate::domain::Instant;
 use crate::review::{AuditFilter, AuditView, Checkpoint, Page, Verdict};
 
 use super::address::with_query;
 use super::frame::Frame;
+use super::item::Event;
 use super::queue::{Chip, Facet, FacetOption};
 use super::words;
 
@@ -46,6 +48,8 @@ pub struct Chain {
     pub text: String,
     /// What an auditor notes down.
     pub checkpoint: String,
+    /// Whether the chain was checked just now.
+    pub checked: bool,
 }
 
 /// A row of the trail.
@@ -189,7 +193,7 @@ fn chain(checkpoint: &Checkpoint, verdict: Option<&Verdict>) -> Chain {
     let note = format!("{} rows\n{}\n{}", checkpoint.n, checkpoint.head_hash, checkpoint.time);
     let rows = words::count(&u64::try_from(checkpoint.n).unwrap_or_default());
     let (class, text) = match verdict {
-        None => ("note", format!("{rows} rows, each sealed by the hash of the one before.")),
+        None => ("note", format!("{rows} rows, each sealed with the hash of the one before.")),
         Some(verdict) if verdict.ok => {
             ("good", format!("The chain is whole: {rows} rows were checked just now."))
         }
@@ -199,7 +203,7 @@ fn chain(checkpoint: &Checkpoint, verdict: Option<&Verdict>) -> Chain {
             ("bad", format!("The chain is broken{bad}. {what}").trim_end().to_owned())
         }
     };
-    Chain { class, text, checkpoint: note }
+    Chain { class, text, checkpoint: note, checked: verdict.is_some() }
 }
 
 /// Names of a value that say what changed; the others are evidence.
@@ -281,5 +285,17 @@ fn row(view: &AuditView) -> Row {
         control: row.control.as_deref().map(words::sentence).unwrap_or_default(),
         hash: row.hash.clone(),
         details,
+    }
+}
+
+/// A row as a line of a history.
+pub fn event(view: &AuditView, now: Instant) -> Event {
+    let row = &view.row;
+    Event {
+        who: view.actor_name.clone(),
+        what: words::did(&row.action_type, &row.stage),
+        comment: row.comments.clone().unwrap_or_default(),
+        when: words::ago(now, &row.performed_at),
+        at: row.performed_at.clone(),
     }
 }

@@ -3,11 +3,15 @@
 use askama::Template;
 
 use crate::domain::review::state::is_cause;
-use crate::review::{AmountSum, BulkPreview, ReviewItem};
+use crate::review::{AmountSum, BulkPreview, ReasonEntry, ReviewItem};
+use crate::server::target::pairs;
 
+use super::address::Listing;
+use super::desk::Here;
 use super::frame::Frame;
 use super::marks::Signs;
 use super::part::{Bar, Value};
+use super::queue::{Code, codes};
 use super::{difference, words};
 
 /// The confirmation of a bulk decision.
@@ -48,6 +52,10 @@ pub struct Bulk {
     pub wrong: Option<String>,
     /// The way back.
     pub back: String,
+    /// What was asked for, carried on.
+    pub asked: Asked,
+    /// The same differences with another cause.
+    pub other_href: Option<String>,
 }
 
 /// A member.
@@ -67,10 +75,79 @@ pub struct Sample {
     pub note: String,
 }
 
+/// What is to be decided: carried from the list to the preview to the commit.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// `*` for the machine's causes, `-` for confirmed breaks, `code`, or a code.
+    pub choice: String,
+    /// The code.
+    pub code: Option<String>,
+    /// The list, as a query.
+    pub filter: String,
+    /// The items; empty for all of the list.
+    pub ids: Vec<String>,
+}
+
+impl Asked {
+    /// What a form carries.
+    pub fn from_form(here: &Here<'_>) -> Self {
+        Self {
+            choice: here.field("choice").unwrap_or_default(),
+            code: here.field("code"),
+            filter: here.field("filter").unwrap_or_default(),
+            ids: here
+                .field("ids")
+                .map(|ids| ids.split(',').map(str::to_owned).collect())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The list.
+    pub fn listing(&self) -> Listing {
+        let query = self.filter.strip_prefix('?').unwrap_or(&self.filter);
+        Listing::parse(&pairs(query).unwrap_or_default())
+    }
+}
+
+/// The choice of a code for many differences.
+#[derive(Template)]
+#[template(path = "choose.html")]
+pub struct Choose {
+    /// The frame.
+    pub frame: Frame,
+    /// Whether the form must be posted: it carries ids.
+    pub ids: Vec<String>,
+    /// The list, as names and values.
+    pub kept: Vec<(String, String)>,
+    /// The codes.
+    pub codes: Vec<Code>,
+    /// The list, as a query.
+    pub filter: String,
+    /// The way back.
+    pub back: String,
+}
+
+impl Choose {
+    /// The choice.
+    pub fn new(frame: Frame, asked: &Asked, back: String, reasons: &[ReasonEntry]) -> Self {
+        let kept = asked.listing().pairs();
+        Self {
+            frame,
+            ids: asked.ids.clone(),
+            kept: kept.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            codes: codes(reasons),
+            filter: asked.filter.clone(),
+            back,
+        }
+    }
+}
+
 /// What the services say, and what was asked.
 pub struct Answers<'a> {
     /// The preview.
     pub preview: &'a BulkPreview,
+    /// What was asked for.
+    pub asked: &'a Asked,
     /// The way back to the list.
     pub back: String,
     /// The key of the page's form.
@@ -93,7 +170,10 @@ impl Bulk {
             frame,
             token: preview.token.clone(),
             key: answers.key.clone(),
-            title: words::decision(preview.action, preview.new_reason_code.as_deref()),
+            title: words::decision(
+                preview.action,
+                preview.new_reason_code.as_deref().or_else(|| common(preview)),
+            ),
             count: preview.count,
             amount: sums(&preview.amount_sum),
             outcome: preview.what_next.clone(),
@@ -129,8 +209,21 @@ impl Bulk {
             comment: comment.unwrap_or_default(),
             wrong,
             back: answers.back.clone(),
+            other_href: answers.asked.ids.is_empty().then(|| {
+                let address = answers.asked.listing().address("/review/bulk");
+                format!("{address}&choice=code")
+            }),
+            asked: answers.asked.clone(),
         }
     }
+}
+
+/// The code that the members have in common, where the machine's own cause is accepted.
+fn common(preview: &BulkPreview) -> Option<&str> {
+    let mut codes =
+        preview.sample.iter().map(|item| item.predictions.first().map(|guess| guess.code.as_str()));
+    let first = codes.next()??;
+    codes.all(|code| code == Some(first)).then_some(first)
 }
 
 fn short(id: &str) -> String {

@@ -26,6 +26,8 @@ pub struct FirstAdmin {
     pub frame: Frame,
     /// The one-time word of the link.
     pub token: String,
+    /// Whether the link is for somebody who has a name already.
+    pub invited: bool,
     /// What was typed before.
     pub username: String,
     /// Why it did not work.

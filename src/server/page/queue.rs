@@ -43,8 +43,8 @@ pub struct Queue {
     pub may_decide: bool,
     /// Codes for "override with".
     pub codes: Vec<Code>,
-    /// The key that makes posting this page's form twice one step.
-    pub key: String,
+    /// The list, as a query.
+    pub context: String,
 }
 
 /// A list with its size.
@@ -256,8 +256,6 @@ pub struct Answers<'a> {
     pub may_decide: bool,
     /// The time.
     pub now: Instant,
-    /// The key of the page's forms.
-    pub key: String,
 }
 
 /// One page of groups or of items.
@@ -309,7 +307,7 @@ impl Queue {
             next: next.map(|cursor| listing.following(cursor).here("/review/queue")),
             may_decide: answers.may_decide,
             codes: codes(answers.reasons),
-            key: answers.key.clone(),
+            context: listing.context(),
         }
     }
 }

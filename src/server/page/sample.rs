@@ -512,7 +512,6 @@ fn queues(pages: &mut Pages<'_>) {
         reasons: &catalogue,
         may_decide: true,
         now: now(),
-        key: "k".into(),
     };
     let groups =
         Page { items: (0..MADE.len()).map(group).collect(), next: Some("x".into()), total: None };
@@ -648,13 +647,19 @@ fn proposals(pages: &mut Pages<'_>) {
         new_reason_code: Some("ROUNDING_DIFF".into()),
         what_next: "Needs six eyes: a checker and then an authorizer, both other than you.".into(),
     };
+    let asked =
+        bulk::Asked { choice: "*".into(), filter: "?signature=1".into(), ..Default::default() };
     let answers = bulk::Answers {
         preview: &preview,
+        asked: &asked,
         back: "/review/queue".into(),
         key: "k".into(),
         refused: None,
     };
     pages.add("bulk", &bulk::Bulk::new(frame(Place::Queue), &answers));
+    let choose =
+        bulk::Choose::new(frame(Place::Queue), &asked, "/review/queue".into(), &catalogue());
+    pages.add("choose", &choose);
     let mine = Page { items: list.items.clone(), next: None, total: None };
     pages.add("work", &work::Work::new(frame(Place::Work), &full, &mine, now(), "k"));
     pages.add("work-empty", &work::Work::new(frame(Place::Work), &empty, &none, now(), "k"));

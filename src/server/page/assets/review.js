@@ -70,6 +70,12 @@
     picked();
     toast();
     watchSession();
+    const address = new URL(location.href);
+    if (address.searchParams.has("said")) {
+      // Said once: a reload or a shared link must not say it again.
+      address.searchParams.delete("said");
+      history.replaceState(history.state, "", address);
+    }
     const row = history.state && history.state.row;
     const back = row && all("[data-row]", main()).find((tr) => tr.dataset.row === row);
     if (back) focusRow(back);
@@ -432,6 +438,11 @@
     let key = event.key;
     if (key === "Enter" && held) {
       event.preventDefault();
+      return;
+    }
+    if (key === "Enter" && (target === document.body || target === main())) {
+      const first = one("[data-row] a.main", main());
+      if (first) first.click();
       return;
     }
     if ((key === "ArrowDown" || key === "ArrowUp") && !radio && rows().length > 0) {
