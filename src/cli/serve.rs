@@ -9,8 +9,14 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::diagnostic::{Problem, Problems};
+use crate::domain::review::{Policy, Role, Roles};
+use crate::review::people::directory::{self, NewPerson, StoredDirectory};
+use crate::review::people::principal::command_line_actor;
+use crate::review::people::{
+    AuthMethod, Hashing, Principal, invitation, proxy, staffing, system_random,
+};
+use crate::review::{Office, PolicyAdopted, Refusal};
 use crate::server::log::AccessLog;
-use crate::server::principal::Nobody;
 use crate::server::settings::{DEFAULT_BIND, Settings, origin};
 use crate::server::{self, App, Parts};
 use crate::store::Store;
@@ -50,12 +56,51 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     let address = listener.local_addr().unwrap_or(bind);
     context.listen()?;
     let stop = context.console.progress().interrupt_flag();
-    let parts = Parts { store, settings, authenticator: Box::new(Nobody), log, clock: now };
-    let app = Arc::new(App::new(parts, address));
+    let alone = if settings.solo { Some(alone(&*store)?) } else { None };
+    let office = Office::new(StoredDirectory, now, settings.solo);
+    let app = Arc::new(App::new(Parts { store, settings, office, alone, log, clock: now }, address));
+    adopt(context, &app, &Policy::default())?;
     announce(context, &app, address)?;
     server::serve(listener, app, &stop)?;
     context.console.note("stopped");
     Ok(0)
+}
+
+/// Puts the configured policy in force, or proposes it if another is.
+fn adopt(context: &Context, app: &App, policy: &Policy) -> Result<(), Problem> {
+    match app.desk().adopt_policy(policy).map_err(Refusal::into_problem)? {
+        PolicyAdopted::InForce(_) => {}
+        PolicyAdopted::Proposed(proposal) => context.console.note(&format!(
+            "the policy of the configuration differs from the one in force; it waits for approval as \
+             proposal {proposal}"
+        )),
+    }
+    if !app.settings.solo
+        && let Some(warning) = staffing::warning(&*app.store, 6)?
+    {
+        context.console.problem(&Problem::warning("too-few-people", warning));
+    }
+    Ok(())
+}
+
+/// The one person who decides alone: whoever runs the program, made at the first start.
+fn alone(store: &dyn Store) -> Result<Principal, Problem> {
+    let name = std::env::var("USER").unwrap_or_default();
+    let login = if name.is_empty() || name.contains(|c: char| !c.is_ascii_alphanumeric()) {
+        "solo".to_owned()
+    } else {
+        name
+    };
+    if let Some(principal) = proxy::authenticate(store, &login)? {
+        return Ok(Principal { method: AuthMethod::Cli, ..principal });
+    }
+    let new = NewPerson { login: &login, roles: Roles::of([Role::Manager]), ..NewPerson::default() };
+    let by = command_line_actor(&login);
+    directory::add(store, &Hashing::default(), &by, &new, now(), &system_random)
+        .map_err(Refusal::into_problem)?;
+    let made = proxy::authenticate(store, &login)?;
+    let made = made.map(|principal| Principal { method: AuthMethod::Cli, ..principal });
+    made.ok_or_else(|| Problem::inconsistent("nothing-done", "a person is not where they were written"))
 }
 
 /// Whoever can reach the server must be stopped by something: by the machine's own door, or by an
@@ -75,7 +120,7 @@ fn check_exposure(bind: SocketAddr, settings: &Settings) -> Result<(), Problem> 
         return Err(exposed("and --solo asks nobody for a name"));
     }
     let encrypted = settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    if settings.proxies.is_empty() || !encrypted {
+    if settings.proxies.is_none() || !encrypted {
         return Err(exposed("and no proxy with TLS is declared"));
     }
     Ok(())
@@ -112,6 +157,14 @@ fn announce(context: &Context, app: &App, address: SocketAddr) -> Result<(), Pro
     if let Some(public) = &app.settings.public_url {
         console.note(&format!("people reach it at {public}"));
     }
+    let link = invitation::first_admin_link(&*app.store, now(), &system_random)?;
+    if let Some(link) = link.filter(|_| !app.settings.solo) {
+        let base = app.settings.public_url.as_deref().unwrap_or(&url);
+        console.note(&format!(
+            "nobody manages people yet; whoever opens this link first does, within 24 hours:\n\
+             {base}/review/first?token={link}"
+        ));
+    }
     if app.settings.solo {
         console.note("solo: one person decides alone, and every audit row says so");
     }
@@ -121,6 +174,7 @@ fn announce(context: &Context, app: &App, address: SocketAddr) -> Result<(), Pro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::review::people::proxy::TrustedProxies;
 
     #[test]
     fn who_can_be_reached_from_elsewhere_needs_tls_and_people() {
@@ -132,7 +186,7 @@ mod tests {
         assert_eq!(code(&settings), "server-exposed");
         settings.public_url = Some("https://a.example".into());
         assert_eq!(code(&settings), "server-exposed");
-        settings.proxies = vec!["10.0.0.7".parse().unwrap()];
+        settings.proxies = TrustedProxies::new(&["10.0.0.7".into()], "X-User").ok();
         assert!(check_exposure(open, &settings).is_ok());
         settings.public_url = Some("http://a.example".into());
         assert_eq!(code(&settings), "server-exposed");

@@ -1,18 +1,23 @@
 //! A request on its way through a route: judged, its person known.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::review::people::Principal;
+use crate::review::{Actor, Desk, Idempotency};
 
 use super::App;
 use super::error::Denied;
 use super::http::Request;
-use super::principal::Principal;
 use super::routes::Route;
 
 /// What a handler gets.
 pub struct Call<'a> {
     /// The server.
-    pub app: &'a App,
+    pub app: &'a Arc<App>,
     /// The request as it came.
     pub request: &'a Request,
     /// The route.
@@ -62,6 +67,45 @@ impl Call<'_> {
     /// 401 if nobody is logged in.
     pub fn person(&self) -> Result<&Principal, Denied> {
         self.principal.as_ref().ok_or_else(|| Denied::unauthorized("log in, or send a token"))
+    }
+
+    /// Who asks, with all that the audit trail keeps of the request.
+    ///
+    /// # Errors
+    /// 401 if nobody is logged in.
+    pub fn actor(&self) -> Result<Actor, Denied> {
+        let request = self.request;
+        let agent = request.headers.one("user-agent");
+        Ok(Actor {
+            request_id: Some(request.id.clone()),
+            ip: Some(self.app.client_of(request).to_string()),
+            user_agent: agent.map(|text| text.chars().take(200).collect()),
+            idempotency: self.idempotency(),
+            ..self.person()?.actor()
+        })
+    }
+
+    /// The services.
+    pub fn desk(&self) -> Desk<'_> {
+        self.app.desk()
+    }
+
+    fn idempotency(&self) -> Option<Idempotency> {
+        let request = self.request;
+        let key = request.headers.one("idempotency-key")?;
+        if request.method.is_safe() || key.is_empty() {
+            return None;
+        }
+        let mut hash = Sha256::new();
+        hash.update(request.headers.one("if-match").unwrap_or_default());
+        hash.update([0]);
+        hash.update(&request.body);
+        let body_hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Some(Idempotency {
+            key: key.to_owned(),
+            route: format!("{} {}", request.method.name(), request.path()),
+            body_hash,
+        })
     }
 }
 

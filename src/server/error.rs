@@ -4,6 +4,8 @@
 use serde::Serialize;
 use serde_json::json;
 
+use crate::review::{Refusal, RefusalKind};
+
 use super::http::{Response, phrase};
 
 /// One detail of a denial.
@@ -55,7 +57,8 @@ impl Denied {
 
     /// Nobody is logged in.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(401, "unauthorized", detail).header("www-authenticate", "Bearer realm=\"recon\"")
+        Self::new(401, "unauthorized", detail)
+            .header("www-authenticate", "Bearer realm=\"recon\"")
     }
 
     /// A value that makes no sense.
@@ -106,6 +109,28 @@ impl Denied {
             .into_iter()
             .fold(response, |response, (name, value)| response.header(name, value))
             .header("content-type", "application/problem+json")
+    }
+}
+
+/// What the services refuse; what they say of the store is for the log only.
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        let mut denied = Self::new(refusal.kind.status(), refusal.code, refusal.message);
+        denied.errors = refusal
+            .errors
+            .into_iter()
+            .map(|detail| Detail { pointer: detail.pointer, detail: detail.detail })
+            .collect();
+        if let Some(proposal) = refusal.blocking {
+            let link = format!("</workflow/proposals/{proposal}>; rel=\"related\"");
+            denied.headers.push(("link", link));
+            denied.more.push(("proposal", proposal));
+        }
+        if matches!(refusal.kind, RefusalKind::TooMany | RefusalKind::Unavailable) {
+            denied.headers.push(("retry-after", "1".to_owned()));
+        }
+        denied.cause = refusal.cause.map(|problem| problem.to_string());
+        denied
     }
 }
 

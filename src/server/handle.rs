@@ -2,22 +2,25 @@
 //! holds for all routes is applied here, in one order, before a handler is asked.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::review::people::Principal;
+
+use super::authenticate::authenticate;
 use super::call::Call;
 use super::error::{ALWAYS, Denied};
 use super::http::{Body, Method, Request, Response};
 use super::log::Line;
 use super::parameter::Place;
-use super::principal::Principal;
 use super::routes::{self, Access, Content, Found, Route, Surface};
 use super::target::pairs;
 use super::{App, json};
 
 /// Answers a request, whatever it is and whatever happens.
-pub fn handle(app: &App, request: &Request) -> Response {
+pub fn handle(app: &Arc<App>, request: &Request) -> Response {
     let began = Instant::now();
     let mut trace = Trace::default();
     let answered = catch_unwind(AssertUnwindSafe(|| answer(app, request, &mut trace)));
@@ -75,7 +78,7 @@ struct Trace {
     person: Option<String>,
 }
 
-fn answer(app: &App, request: &Request, trace: &mut Trace) -> Result<Response, Denied> {
+fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Response, Denied> {
     app.hosts.admit(request)?;
     let path = request.path();
     let route = match routes::find(&app.routes, request.method, path) {
@@ -100,7 +103,7 @@ fn answer(app: &App, request: &Request, trace: &mut Trace) -> Result<Response, D
     trace.operation = Some(route.operation);
     trace.surface = Some(route.surface);
     same_origin(request)?;
-    let principal = app.authenticator.authenticate(request);
+    let principal = authenticate(app, request);
     let principal = match (principal, &route.access) {
         // Whoever can't prove anything may still see what everybody sees.
         (Err(denied), Access::Open) if denied.status == 401 => None,
@@ -291,10 +294,9 @@ fn body(
     if route.method.is_safe() {
         return Ok((Value::Null, Vec::new()));
     }
-    let media = request
-        .headers
-        .one("content-type")
-        .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    let media = request.headers.one("content-type").map(|value| {
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    });
     let wrong = |expected: &str| {
         Err(Denied::new(415, "unsupported-media-type", format!("a body is {expected} here"))
             .header("accept", expected))

@@ -7,6 +7,7 @@
 //! Nothing here decides anything about a difference, a person or a proposal: the services in
 //! `review` do, and the server says what they said.
 
+pub mod authenticate;
 mod backend;
 pub mod call;
 mod docs;
@@ -19,17 +20,16 @@ pub mod json;
 pub mod limiter;
 pub mod log;
 pub mod metrics;
-pub mod network;
 pub mod openapi;
 pub mod page;
 pub mod parameter;
-pub mod principal;
 pub mod routes;
 pub mod settings;
 pub mod shape;
 mod system;
 pub mod target;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -37,6 +37,9 @@ use std::time::{Duration, Instant};
 
 use crate::diagnostic::Problem;
 use crate::domain;
+use crate::review::people::proxy::client;
+use crate::review::people::{Hashing, Principal};
+use crate::review::{Desk, Office};
 use crate::store::Store;
 
 use self::error::Denied;
@@ -47,7 +50,6 @@ use self::http::{Method, Request, Response};
 use self::limiter::Limiter;
 use self::log::{AccessLog, Line};
 use self::metrics::Metrics;
-use self::principal::Authenticator;
 use self::routes::{Route, Surface};
 use self::settings::Settings;
 use self::shape::Judge;
@@ -56,6 +58,8 @@ use self::shape::Judge;
 const SELF_REQUEST_EVERY: Duration = Duration::from_secs(10);
 /// After so many silent answers it is not worth the port it holds.
 const SELF_REQUESTS_LOST: u32 = 3;
+/// How often proposals are looked through for those whose time is over.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
 
 /// Makes the answer that people see where a page can't be shown.
 pub type ProblemPage = fn(&App, &Request, Denied) -> Response;
@@ -70,8 +74,12 @@ pub struct App {
     pub routes: Vec<Route>,
     /// Holds documents to their schemas.
     pub judge: Judge,
-    /// Tells who asks.
-    pub authenticator: Box<dyn Authenticator>,
+    /// What all desks share: the policy in force, the clock, who the people are.
+    pub office: Office,
+    /// The turnstile before the hashes of passwords.
+    pub hashing: Hashing,
+    /// Whoever decides alone; everybody else logs in.
+    pub alone: Option<Principal>,
     /// How often somebody may ask.
     pub limiter: Limiter,
     /// The names of this server.
@@ -86,6 +94,8 @@ pub struct App {
     pub problem_page: ProblemPage,
     /// What pages may load, unless they say otherwise.
     pub content_security_policy: &'static str,
+    /// Whether somebody has the chain verified; once at a time is enough.
+    pub verifying: AtomicBool,
     document: OnceLock<Vec<u8>>,
     answers_itself: AtomicBool,
 }
@@ -96,8 +106,10 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// What was configured.
     pub settings: Settings,
-    /// Tells who asks.
-    pub authenticator: Box<dyn Authenticator>,
+    /// What all desks share.
+    pub office: Office,
+    /// Whoever decides alone; everybody else logs in.
+    pub alone: Option<Principal>,
     /// Where each request is noted.
     pub log: AccessLog,
     /// The time, UTC.
@@ -117,7 +129,10 @@ impl App {
             routes,
             store: parts.store,
             settings: parts.settings,
-            authenticator: parts.authenticator,
+            office: parts.office,
+            hashing: Hashing::default(),
+            alone: parts.alone,
+            verifying: AtomicBool::new(false),
             log: parts.log,
             clock: parts.clock,
             problem_page: |_, request, denied| denied.into_response(&request.id),
@@ -142,17 +157,21 @@ impl App {
         self.answers_itself.load(Ordering::Relaxed)
     }
 
+    /// The services, for one request.
+    pub fn desk(&self) -> Desk<'_> {
+        Desk::new(&*self.store, &self.office)
+    }
+
+    /// Tokens with which programs may check and authorize, by name.
+    pub fn deciding_tokens(&self) -> BTreeSet<String> {
+        let policy = self.desk().policy(&authenticate::system_actor());
+        policy.map(|(_, policy)| policy.deciding_tokens).unwrap_or_default()
+    }
+
     /// Where a request came from: what a trusted proxy says, else the connection's address.
     pub fn client_of(&self, request: &Request) -> IpAddr {
-        if self.settings.trusts(request.peer)
-            && let Some(said) = request.headers.one("x-forwarded-for")
-            // The last entry is the proxy's own observation; those before it are the client's word.
-            && let Some(last) = said.rsplit(',').next()
-            && let Ok(address) = last.trim().parse::<IpAddr>()
-        {
-            return address.to_canonical();
-        }
-        request.peer
+        let said: Vec<&str> = request.headers.all("x-forwarded-for").collect();
+        client(self.settings.proxies.as_ref(), request.peer, &said)
     }
 
     /// Whether the client came by https, as far as anybody can tell.
@@ -258,6 +277,7 @@ fn watch(
     stop: &AtomicBool,
 ) -> Result<(), Problem> {
     let mut next = Instant::now() + SELF_REQUEST_EVERY;
+    let mut tidied = Instant::now();
     let mut lost = 0;
     while !stop.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_millis(50));
@@ -272,6 +292,11 @@ fn watch(
                 return Err(dead("it does not answer its own requests"));
             }
             next = Instant::now() + SELF_REQUEST_EVERY;
+        }
+        if tidied.elapsed() >= TIDY_EVERY {
+            // What could not be done now is done a minute later.
+            let _ = app.desk().tidy();
+            tidied = Instant::now();
         }
     }
     Ok(())

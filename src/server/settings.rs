@@ -2,20 +2,21 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use super::network::Network;
+use crate::review::people::proxy::TrustedProxies;
 
 /// Where the server listens unless told otherwise.
-pub const DEFAULT_BIND: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8765));
+pub const DEFAULT_BIND: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8765));
 
 /// Settings of the server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Where people reach it, such as `https://recon.example.com`, without a path.
     pub public_url: Option<String>,
-    /// Networks whose connections are a proxy's.
-    pub proxies: Vec<Network>,
-    /// The header in which the proxy names who is logged in.
-    pub proxy_user: Option<String>,
+    /// Addresses whose connections are a proxy's.
+    pub proxies: Option<TrustedProxies>,
+    /// Whether the proxy's header names who is logged in.
+    pub proxy_names_people: bool,
     /// Origins whose pages may call the API.
     pub origins: Vec<String>,
     /// Whether the document and its page are only for who is logged in.
@@ -30,8 +31,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             public_url: None,
-            proxies: Vec::new(),
-            proxy_user: None,
+            proxies: None,
+            proxy_names_people: false,
             origins: Vec::new(),
             docs_need_login: false,
             requests_per_second: 50.0,
@@ -43,7 +44,7 @@ impl Default for Settings {
 impl Settings {
     /// Whether a connection from there is a trusted proxy's.
     pub fn trusts(&self, address: IpAddr) -> bool {
-        self.proxies.iter().any(|network| network.contains(address))
+        self.proxies.as_ref().is_some_and(|proxies| proxies.trusts(address))
     }
 }
 
@@ -54,20 +55,14 @@ pub fn origin(text: &str) -> Option<String> {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
         _ => (host, None),
     };
-    let plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-[]:".contains(&byte);
+    let plain = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-[]:".contains(&byte)
+    };
     let good = matches!(scheme, "http" | "https")
         && !name.is_empty()
         && name.bytes().all(plain)
         && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
     good.then(|| format!("{scheme}://{host}"))
-}
-
-/// Whether this can be the name of a header.
-pub fn is_header(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 64
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 #[cfg(test)]
@@ -79,19 +74,9 @@ mod tests {
         assert_eq!(origin("https://a.example/"), Some("https://a.example".into()));
         assert_eq!(origin("http://127.0.0.1:8765"), Some("http://127.0.0.1:8765".into()));
         assert_eq!(origin("http://[::1]:80"), Some("http://[::1]:80".into()));
-        for text in [
-            "",
-            "*",
-            "null",
-            "a.example",
-            "ftp://a",
-            "https://a/b",
-            "https://",
-            "https://A",
-            "https://a:x",
-            "https://a:0",
-            "https://u@a",
-        ] {
+        for text in ["", "*", "null", "a.example", "ftp://a", "https://a/b", "https://", "https://A",
+            "https://a:x", "https://a:0", "https://u@a"]
+        {
             assert_eq!(origin(text), None, "{text}");
         }
     }

@@ -6,7 +6,8 @@ use super::Checker;
 use crate::config::resolved::ResolvedServer;
 use crate::config::tree::path;
 use crate::diagnostic::{PathStep, Problem};
-use crate::server::settings::{DEFAULT_BIND, Settings, is_header, origin};
+use crate::review::people::proxy::TrustedProxies;
+use crate::server::settings::{DEFAULT_BIND, Settings, origin};
 
 impl Checker<'_> {
     /// The server.
@@ -19,31 +20,13 @@ impl Checker<'_> {
             self.origin(&at, &text)
         });
         let proxy_spec = spec.trusted_proxy.unwrap_or_default();
-        let mut proxies = Vec::new();
-        for (index, text) in proxy_spec.networks.iter().flatten().enumerate() {
-            match text.parse() {
-                Ok(network) => proxies.push(network),
-                Err(why) => {
-                    let mut at = path(["server", "trusted_proxy", "networks"]);
-                    at.push(index.into());
-                    let message = format!("`{text}` is no network to trust: {why}");
-                    self.complain(&at, Problem::usage("proxy-network", message));
-                }
+        let header = proxy_spec.user_header.as_deref().unwrap_or("X-Forwarded-User");
+        let mut proxies = None;
+        if self.spec.server.as_ref().is_some_and(|server| server.trusted_proxy.is_some()) {
+            match TrustedProxies::new(&proxy_spec.networks.unwrap_or_default(), header) {
+                Ok(trusted) => proxies = Some(trusted),
+                Err(problem) => self.complain(&path(["server", "trusted_proxy"]), problem),
             }
-        }
-        if self.spec.server.as_ref().is_some_and(|server| server.trusted_proxy.is_some())
-            && proxy_spec.networks.as_ref().is_none_or(Vec::is_empty)
-        {
-            let problem = Problem::usage("proxy-network", "a trusted proxy has an address")
-                .help("name it in `networks`: who else sends its header would be believed");
-            self.complain(&path(["server", "trusted_proxy"]), problem);
-        }
-        if let Some(header) = &proxy_spec.user_header
-            && !is_header(header)
-        {
-            let message = format!("`{header}` is not the name of a header");
-            let at = path(["server", "trusted_proxy", "user_header"]);
-            self.complain(&at, Problem::usage("proxy-header", message));
         }
         let mut origins = Vec::new();
         for (index, text) in spec.cors_origins.iter().flatten().enumerate() {
@@ -61,7 +44,7 @@ impl Checker<'_> {
             settings: Settings {
                 public_url,
                 proxies,
-                proxy_user: proxy_spec.user_header.map(|name| name.to_ascii_lowercase()),
+                proxy_names_people: proxy_spec.user_header.is_some(),
                 origins,
                 docs_need_login: spec.docs_need_login.is_some_and(|written| written.0),
                 requests_per_second: rate.unwrap_or(defaults.requests_per_second),
@@ -73,8 +56,9 @@ impl Checker<'_> {
     fn bind(&mut self, text: &str) -> Option<SocketAddr> {
         let address = text.parse();
         if address.is_err() {
-            let problem = Problem::usage("bind", format!("`{text}` is not an address and a port"))
-                .help("such as `127.0.0.1:8765`, or `[::1]:8765`");
+            let problem =
+                Problem::usage("bind", format!("`{text}` is not an address and a port"))
+                    .help("such as `127.0.0.1:8765`, or `[::1]:8765`");
             self.complain(&path(["server", "bind"]), problem);
         }
         address.ok()
