@@ -16,7 +16,7 @@ use super::parameter::{Parameter, Place};
 
 /// Every route there is.
 pub fn all() -> Vec<Route> {
-    let nouns: &[fn() -> Vec<Route>] = &[super::system::routes, super::docs::routes];
+    let nouns: &[fn() -> Vec<Route>] = &[super::system::routes, super::docs::routes, super::page::routes];
     nouns.iter().flat_map(|noun| noun()).collect()
 }
 
