@@ -9,6 +9,7 @@
 )]
 
 mod awkward;
+mod browser;
 mod config_errors;
 mod documentation;
 mod examples;
