@@ -13,6 +13,8 @@ pub mod infer;
 pub mod normalize;
 pub mod pipeline;
 pub mod report;
+pub mod review;
 pub mod script;
+pub mod server;
 pub mod source;
 pub mod store;

@@ -142,9 +142,10 @@ impl Partitions {
         self.partitions.is_empty()
     }
 
-    /// Takes a partition out and calls `each` with its rows, in parts if it is too large to be joined at
-    /// once: rows of both sides in the order of their lines. Rows of one key are never in two parts, and
-    /// every hash of a part is smaller than every hash of the next.
+    /// Takes a partition out, so that its memory is free afterwards, and calls `each` with its rows, in
+    /// parts if it is too large to be joined at once: rows of both sides in the order of their lines.
+    /// Rows of one key are never in two parts, and every hash of a part is smaller than every hash of the
+    /// next.
     ///
     /// # Errors
     /// Temporary files can't be read, or `each` failed.
@@ -152,11 +153,34 @@ impl Partitions {
         &self,
         index: usize,
         key_len: usize,
-        mut each: impl FnMut(PerSide<&[RowRef<'_>]>) -> Result<(), Problem>,
+        each: impl FnMut(PerSide<&[RowRef<'_>]>) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         let Some(partition) = self.partitions.get(index) else { return Ok(()) };
-        let partition =
-            std::mem::take(&mut *partition.lock().unwrap_or_else(PoisonError::into_inner));
+        let taken = std::mem::take(&mut *partition.lock().unwrap_or_else(PoisonError::into_inner));
+        self.parts(&taken, key_len, each)
+    }
+
+    /// The same, but the partition stays to be taken.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn look(
+        &self,
+        index: usize,
+        key_len: usize,
+        each: impl FnMut(PerSide<&[RowRef<'_>]>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let Some(partition) = self.partitions.get(index) else { return Ok(()) };
+        let partition = partition.lock().unwrap_or_else(PoisonError::into_inner);
+        self.parts(&partition, key_len, each)
+    }
+
+    fn parts(
+        &self,
+        partition: &Partition,
+        key_len: usize,
+        mut each: impl FnMut(PerSide<&[RowRef<'_>]>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
         let held: usize = partition.pieces.iter().map(|piece| piece.bytes.len()).sum();
         let spilled: u64 = partition.extents.iter().map(|extent| extent.length).sum();
         let parts = (held as u64 + spilled).div_ceil(self.how.part_limit.max(1)).max(1);
@@ -245,12 +269,20 @@ mod tests {
         let mut parts = Vec::new();
         for index in 0..partitions.len() {
             let keep = |rows: &[RowRef<'_>]| rows.iter().map(|r| (r.line, r.hash)).collect();
+            let mut seen = 0;
+            let look = |rows: PerSide<&[RowRef<'_>]>| {
+                seen += rows.a.len() + rows.b.len();
+                Ok(())
+            };
+            partitions.look(index, 1, look).unwrap();
             partitions
                 .take(index, 1, |rows| {
+                    seen -= rows.a.len() + rows.b.len();
                     parts.push(rows.map(|_, rows| keep(rows)));
                     Ok(())
                 })
                 .unwrap();
+            assert_eq!(seen, 0);
         }
         parts
     }

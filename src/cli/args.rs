@@ -1,11 +1,14 @@
 //! The command line as written: what `--help` says is the contract.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::domain::review::{Permission, Role};
 use crate::domain::{Date, RunId};
+use crate::pipeline::learn::Promote;
 use crate::report::Format;
 
 use super::exit::FailOn;
@@ -83,6 +86,15 @@ pub enum Command {
     Attribute(Attribute),
     /// Ingest, diff and attribute in one pass
     Run(Pass),
+    /// Train a model on decided differences or on labels
+    Train(Train),
+    /// Measure rules and model against decided differences or labels
+    Evaluate(Evaluate),
+    /// List, show, promote and roll back models
+    #[command(subcommand)]
+    Model(Model),
+    /// Group what nothing explains, and write candidate rules
+    Discover(Discover),
     /// Show the result of a run
     Report(Report),
     /// Show one record from raw rows to attribution
@@ -92,6 +104,14 @@ pub enum Command {
     /// List and show runs
     #[command(subcommand)]
     Runs(Runs),
+    /// Serve the review: the queue, the decisions about it, the audit trail
+    Serve(Serve),
+    /// The people who review: who they are and what they may do
+    #[command(subcommand)]
+    User(User),
+    /// Tokens by which programs use the server
+    #[command(subcommand)]
+    Token(Token),
     /// Bring the store's tables up to date
     Migrate,
     /// Write completions for a shell
@@ -201,6 +221,140 @@ pub struct Generate {
     pub force: bool,
 }
 
+/// `train`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Without --labels, a model learns from what people decided in the review of all \
+runs of the job (of one with --run). One record in five is never trained on: on these, candidate and \
+champion are compared."
+)]
+pub struct Train {
+    /// Print the table of features, and train nothing
+    #[arg(long)]
+    pub features: bool,
+    /// A CSV file with the key's fields, `field` and `reason`, joined to the differences of the run
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Which run.
+    #[command(flatten)]
+    pub which: Which,
+    /// Learn also from what these settled, after people's decisions
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "labels")]
+    pub include: Vec<Include>,
+    /// The same data and seed give the same model
+    #[arg(long, value_name = "S", default_value_t = 42)]
+    pub seed: u64,
+    /// When the model becomes the champion: when it is better on held-out differences, always, never
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = PromoteWhen::Auto)]
+    pub promote: PromoteWhen,
+}
+
+/// What else counts as a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Include {
+    /// What rules settled
+    Rules,
+}
+
+/// When a model becomes the champion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PromoteWhen {
+    /// When it is better on the same held-out differences, or there is no champion yet
+    #[default]
+    Auto,
+    /// In any case
+    Always,
+    /// In no case
+    Never,
+}
+
+impl From<PromoteWhen> for Promote {
+    fn from(when: PromoteWhen) -> Self {
+        match when {
+            PromoteWhen::Auto => Self::Auto,
+            PromoteWhen::Always => Self::Always,
+            PromoteWhen::Never => Self::Never,
+        }
+    }
+}
+
+/// `evaluate`.
+#[derive(Clone, Debug, Args)]
+pub struct Evaluate {
+    /// A CSV file with the key's fields, `field` and `reason`, joined to the differences of the run
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Which run.
+    #[command(flatten)]
+    pub which: Which,
+    /// The version of the model [default: the champion]
+    #[arg(long, value_name = "VERSION")]
+    pub model: Option<u64>,
+    /// Compare the run's differences with those that the model was trained on
+    #[arg(long)]
+    pub drift: bool,
+    /// Keep what is measured: from now on `accept_risk` rests on it
+    #[arg(long, conflicts_with = "model")]
+    pub keep: bool,
+}
+
+/// `model`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Model {
+    /// The models, newest first
+    List(ModelList),
+    /// One model: where it comes from and how good it is
+    Show(ModelOf),
+    /// Make a model the champion of its job
+    Promote(ModelPromote),
+    /// Make the champion before the present one the champion again
+    Rollback(ModelOf),
+}
+
+/// `model list`.
+#[derive(Clone, Debug, Args)]
+pub struct ModelList {
+    /// Only this job's [default: the configuration's, if there is one]
+    #[arg(long)]
+    pub job: Option<String>,
+}
+
+/// `model show` and `model rollback`.
+#[derive(Clone, Debug, Args)]
+pub struct ModelOf {
+    /// The version [default: show the champion, roll back to the one before]
+    #[arg(id = "model_version", value_name = "VERSION")]
+    pub version: Option<u64>,
+    /// The job [default: the configuration's]
+    #[arg(long)]
+    pub job: Option<String>,
+}
+
+/// `model promote`.
+#[derive(Clone, Debug, Args)]
+pub struct ModelPromote {
+    /// The version
+    #[arg(id = "model_version", value_name = "VERSION")]
+    pub version: u64,
+    /// Why, for the record
+    #[arg(long, value_name = "SENTENCE", default_value = "promoted by hand")]
+    pub why: String,
+}
+
+/// `discover`.
+#[derive(Clone, Debug, Args)]
+pub struct Discover {
+    /// Which run.
+    #[command(flatten)]
+    pub which: Which,
+    /// The fewest differences of a group
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub least: u64,
+    /// Write the candidate rules to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
 /// `report`.
 #[derive(Clone, Debug, Args)]
 pub struct Report {
@@ -237,6 +391,24 @@ pub struct Sql {
     /// How the answer is written [default: table; json with --json]
     #[arg(long, value_enum)]
     pub format: Option<AnswerFormat>,
+}
+
+/// `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// The address and port to listen at [default: 127.0.0.1:8765, or `server.bind`]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub bind: Option<SocketAddr>,
+    /// Where people reach it, such as https://recon.example.com [default: `server.public_url`]
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// One person decides alone; the audit trail and every page say so
+    #[arg(long)]
+    pub solo: bool,
+    /// Append the access log, a JSON object for each request, to this file [default: none; `-` is
+    /// stderr]
+    #[arg(long, value_name = "FILE")]
+    pub access_log: Option<PathBuf>,
 }
 
 /// `runs`.
@@ -290,6 +462,148 @@ fn age(text: &str) -> Result<std::time::Duration, String> {
     let count: u64 = text[..text.len() - 1].parse().map_err(|_| "not a whole number".to_owned())?;
     let seconds = count.checked_mul(unit).ok_or_else(|| "too long".to_owned())?;
     Ok(std::time::Duration::from_secs(seconds))
+}
+
+/// `user`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum User {
+    /// Make a person, or with --same-as one more login of a person
+    Add(UserAdd),
+    /// Everybody, with roles
+    List,
+    /// Give a person these roles and no others
+    Roles(UserRoles),
+    /// Shut a person out; sessions end, tokens open nothing
+    Disable(UserName),
+    /// Let a person in again
+    Enable(UserName),
+    /// Give a person another password; their sessions end
+    Password(UserPassword),
+    /// Let a person see the values of a masked field
+    Grant(UserField),
+    /// Let a person no longer see the values of a masked field
+    Revoke(UserField),
+}
+
+/// `user add`.
+#[derive(Clone, Debug, Args)]
+pub struct UserAdd {
+    /// The login: letters, digits, and `.`, `_`, `-`, `@`, `+` between them
+    pub name: String,
+    /// A role (repeatable)
+    #[arg(long, value_parser = role_parser(), value_name = "ROLE")]
+    pub role: Vec<Role>,
+    /// The name that others see [default: the login]
+    #[arg(long, value_name = "TEXT")]
+    pub display_name: Option<String>,
+    /// A file whose first line is the password; `-` is standard input [default: ask]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_password", "service"])]
+    pub password_file: Option<PathBuf>,
+    /// No password: a proxy says who comes
+    #[arg(long)]
+    pub no_password: bool,
+    /// The person's other login, whose roles this one shares
+    #[arg(long, value_name = "NAME", conflicts_with = "service")]
+    pub same_as: Option<String>,
+    /// A program, which comes in by tokens only and is nobody's second pair of eyes
+    #[arg(long)]
+    pub service: bool,
+}
+
+/// `user roles`.
+#[derive(Clone, Debug, Args)]
+pub struct UserRoles {
+    /// The login
+    pub name: String,
+    /// A role (repeatable); without any, the person has none
+    #[arg(long, value_parser = role_parser(), value_name = "ROLE")]
+    pub role: Vec<Role>,
+}
+
+/// `user disable` and `user enable`.
+#[derive(Clone, Debug, Args)]
+pub struct UserName {
+    /// The login
+    pub name: String,
+}
+
+/// `user password`.
+#[derive(Clone, Debug, Args)]
+pub struct UserPassword {
+    /// The login
+    pub name: String,
+    /// A file whose first line is the password; `-` is standard input [default: ask]
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// `user grant` and `user revoke`.
+#[derive(Clone, Debug, Args)]
+pub struct UserField {
+    /// The login
+    pub name: String,
+    /// The field
+    pub field: String,
+}
+
+/// `token`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Token {
+    /// Make a token; it is shown once
+    Create(TokenCreate),
+    /// The tokens, newest first, without their secrets
+    List(TokenList),
+    /// Make a token useless
+    Revoke(TokenRevoke),
+}
+
+/// `token create`.
+#[derive(Clone, Debug, Args)]
+pub struct TokenCreate {
+    /// What it is for
+    pub name: String,
+    /// The login of whose rights it has a part
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+    /// What it may do, no more than its person (repeatable)
+    #[arg(long, value_parser = scope_parser(), value_name = "SCOPE", required = true)]
+    pub scope: Vec<Permission>,
+    /// For how long it is good, at most 90d
+    #[arg(long, value_parser = days, value_name = "DAYS", default_value = "30d")]
+    pub expires: i64,
+}
+
+/// `token list`.
+#[derive(Clone, Debug, Args)]
+pub struct TokenList {
+    /// Only this login's
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+/// `token revoke`.
+#[derive(Clone, Debug, Args)]
+pub struct TokenRevoke {
+    /// The token's id, the part after `rcn_`
+    pub id: String,
+}
+
+/// Roles by their names.
+fn role_parser() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.iter().map(|role| role.name()))
+        .try_map(|name| Role::from_name(&name).ok_or("no role"))
+}
+
+/// Permissions by their names.
+fn scope_parser() -> impl TypedValueParser<Value = Permission> {
+    PossibleValuesParser::new(Permission::ALL.iter().map(|one| one.name()))
+        .try_map(|name| Permission::from_name(&name).ok_or("no scope"))
+}
+
+/// `30d` or `30`.
+fn days(text: &str) -> Result<i64, String> {
+    let number = text.strip_suffix('d').unwrap_or(text);
+    number.parse().map_err(|_| "write a number of days, such as 30d".to_owned())
 }
 
 /// `completions`.

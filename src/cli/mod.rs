@@ -7,20 +7,28 @@ pub mod args;
 mod attribute;
 mod check;
 mod context;
+mod discover;
+mod evaluate;
 pub mod exit;
 mod explain;
 mod generate;
 mod init;
+mod measures;
 mod migrate;
+mod model;
 pub mod output;
 mod pass;
 pub mod problem;
 pub mod progress;
 mod report;
 mod runs;
+mod serve;
 mod sql;
 pub mod table;
 mod test;
+mod token;
+mod train;
+mod user;
 mod write;
 
 use std::process::ExitCode;
@@ -64,10 +72,17 @@ fn dispatch(context: &Context, command: Command) -> Result<u8, Problems> {
         Command::Diff(arguments) => attribute::diff(context, &arguments),
         Command::Attribute(arguments) => attribute::attribute(context, &arguments),
         Command::Run(arguments) => pass::run(context, &arguments),
+        Command::Train(arguments) => train::run(context, &arguments),
+        Command::Evaluate(arguments) => evaluate::run(context, &arguments),
+        Command::Model(arguments) => model::run(context, &arguments),
+        Command::Discover(arguments) => discover::run(context, &arguments),
         Command::Report(arguments) => report::run(context, &arguments),
         Command::Explain(arguments) => explain::run(context, &arguments),
         Command::Sql(arguments) => sql::run(context, &arguments),
         Command::Runs(arguments) => runs::run(context, &arguments),
+        Command::Serve(arguments) => serve::run(context, &arguments),
+        Command::User(arguments) => user::run(context, &arguments),
+        Command::Token(arguments) => token::run(context, &arguments),
         Command::Migrate => migrate::run(context),
         Command::Completions(arguments) => write::completions(context, &arguments),
         Command::Man(arguments) => write::man(context, &arguments),

@@ -12,7 +12,8 @@ use crate::source::{Opened, SourceDigest};
 use crate::store::{Batch, RejectedRow, Writer};
 
 use super::halt::Halt;
-use super::join::join_partitions;
+use super::join::{count_differences, join_partitions};
+use super::machine::{Ready, Sampler, run_context};
 use super::read::{Read, read};
 use super::recorder::Depth;
 use super::tally::Tally;
@@ -21,6 +22,7 @@ use super::{Outcome, Plan};
 /// Reads both sources and stores what comes of it. Nothing shows before the writer is finished.
 pub(super) fn reconcile(
     plan: &Plan,
+    mut ready: Ready,
     opened: PerSide<Opened>,
     depth: Depth,
     writer: &mut dyn Writer,
@@ -39,7 +41,23 @@ pub(super) fn reconcile(
     check_rejected(plan, &read)?;
     let read_for = begun.elapsed();
     let mut warnings = ambiguous_values(&read);
-    let joined = join_partitions(plan, depth, &read.partitions, writer, &halt, progress)?;
+    if depth == Depth::Attribute && ready.machine.champion.is_some() {
+        let counted = count_differences(plan, &read.partitions, &halt, progress)?;
+        let books = counted.books(&plan.layout);
+        let systems = plan.systems.clone();
+        ready.machine.run = run_context(systems, plan.batch_date, &plan.layout, &books);
+    }
+    let mut sampler = Sampler::new(plan, plan.batch_date);
+    let joined = join_partitions(
+        plan,
+        &ready.machine,
+        depth,
+        &read.partitions,
+        writer,
+        &mut sampler,
+        &halt,
+        progress,
+    )?;
     let mut tally = Tally::default();
     tally.add(&read.tally);
     tally.add(&joined.tally);
@@ -61,7 +79,10 @@ pub(super) fn reconcile(
     let (rule_errors, failures) = joined.rule_failures;
     let clean = books.rejected == PerSide::default() && rule_errors == 0;
     warnings.extend(failures);
+    let machine = (depth == Depth::Attribute).then(|| ready.record(sampler));
+    warnings.extend(ready.warnings);
     Ok(Outcome {
+        machine,
         status: if clean { RunStatus::Completed } else { RunStatus::CompletedWithErrors },
         sources: describe_sources(plan, &read.digests, &books.read),
         books,

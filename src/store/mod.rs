@@ -5,10 +5,14 @@
 //! compact (numbers instead of ids, one evidence array instead of two JSON documents); the tables that
 //! people query are views over it.
 
+pub mod audit;
 pub mod batch;
 mod chunk;
 pub mod migrate;
 pub mod postgres;
+mod publication;
+pub mod registry;
+pub mod rows;
 pub mod run;
 pub mod sqlite;
 mod stored;
@@ -24,6 +28,9 @@ pub use batch::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
     RejectedRow, Text, difference_number, record_of,
 };
+pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
+pub(crate) use stored::{read_layout, read_time, time_text};
+
 pub use run::{
     AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
 };
@@ -95,7 +102,7 @@ pub trait RowSink {
 }
 
 /// Where runs are kept.
-pub trait Store: transact::Transact {
+pub trait Store: Registry + transact::Transact {
     /// The store's URL without its password, for people.
     fn url(&self) -> String;
 

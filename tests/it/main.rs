@@ -9,13 +9,18 @@
 )]
 
 mod awkward;
+mod browser;
 mod config_errors;
 mod documentation;
 mod examples;
 mod floors;
 mod init;
+mod learning;
 mod limits;
+mod people;
 mod postgres;
 mod program;
+mod review;
 mod runs;
 mod store;
+mod wire;

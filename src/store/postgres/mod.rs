@@ -9,6 +9,7 @@ mod lock;
 mod prune;
 mod query;
 mod reader;
+mod registry;
 mod runs;
 mod transact;
 mod writer;

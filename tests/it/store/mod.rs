@@ -1,9 +1,10 @@
 //! One story, told to both stores by the same functions.
 
 mod answers;
-mod fixture;
+pub(crate) mod fixture;
 mod lock;
 mod postgres;
+mod registry;
 mod sqlite;
 mod story;
 mod transact;
@@ -32,6 +33,10 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let url = StoreUrl::parse(&crate::postgres::new_database(), Path::new("")).unwrap();
         Self { url, _folder: folder }
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.url, StoreUrl::Sqlite(_))
     }
 
     pub fn open(&self) -> Box<dyn Store> {
@@ -68,10 +73,10 @@ impl Place {
 macro_rules! told_to_both {
     ($($name:ident),+ $(,)?) => {
         mod on_sqlite {
-            $(#[test] fn $name() { super::$name(&super::super::Place::sqlite()); })+
+            $(#[test] fn $name() { super::$name(&$crate::store::Place::sqlite()); })+
         }
         mod on_postgres {
-            $(#[test] fn $name() { super::$name(&super::super::Place::postgres()); })+
+            $(#[test] fn $name() { super::$name(&$crate::store::Place::postgres()); })+
         }
     };
 }
