@@ -14,6 +14,17 @@ CREATE TABLE record_rows (
     PRIMARY KEY (run_no, number)
 ) PARTITION BY LIST (run_no);
 
+-- LZ4 in place loads several times as fast as the default compression; where the server has none, rows
+-- are kept as they are.
+DO $$
+BEGIN
+    ALTER TABLE record_rows ALTER records SET STORAGE MAIN;
+    ALTER TABLE record_rows ALTER records SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported OR syntax_error THEN
+    ALTER TABLE record_rows ALTER records SET STORAGE EXTERNAL;
+END
+$$;
+
 -- Differences, each with its attribution in the same row: there is exactly one.
 CREATE TABLE difference_rows (
     run_no integer NOT NULL,

@@ -1,6 +1,4 @@
-//! The hash join of one partition: rows are grouped by key, groups become records.
-
-use hashbrown::HashTable;
+//! The join of one partition: rows are sorted by the hash of their key, rows of one key become records.
 
 use crate::domain::pairing::PairCost;
 use crate::domain::{PerSide, RowRef, Side, key};
@@ -37,55 +35,10 @@ pub struct Notes {
     pub greedy_keys: u64,
 }
 
-/// Rows of one side with the same key, as a chain through `next`.
-#[derive(Clone, Copy, Debug)]
-struct Chain {
-    first: u32,
-    last: u32,
-    count: u32,
-    /// Line and byte offset of the first row of this key that was rejected.
-    rejected: Option<(u64, u64)>,
-}
-
-const END: u32 = u32::MAX;
-
-impl Chain {
-    const EMPTY: Self = Self { first: END, last: END, count: 0, rejected: None };
-
-    fn push(&mut self, at: u32, next: &mut [u32]) {
-        if self.count == 0 {
-            self.first = at;
-        } else if let Some(link) = next.get_mut(self.last as usize) {
-            *link = at;
-        }
-        self.last = at;
-        self.count += 1;
-    }
-
-    fn rows<'r, 'a>(
-        self,
-        rows: &'r [RowRef<'a>],
-        next: &'r [u32],
-    ) -> impl Iterator<Item = RowRef<'a>> {
-        let mut at = self.first;
-        std::iter::from_fn(move || {
-            let row = *rows.get(at as usize)?;
-            at = next.get(at as usize).copied().unwrap_or(END);
-            Some(row)
-        })
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Group<'a> {
-    /// Any row of the group: it has the key.
-    representative: RowRef<'a>,
-    chains: PerSide<Chain>,
-}
-
 /// Aligns the rows of one partition and calls `place` once for every row that takes part, and for no
-/// row that was rejected. Rows must come in the order of their lines. Records come in the order in
-/// which their keys first occur, A's rows first.
+/// row that was rejected. Rows must come in the order of their lines. Records come in the order of the
+/// hashes of their keys, so that it does not matter how rows were sorted apart before; keys of the
+/// same hash in the order in which they first occur, A's rows first.
 pub fn align<'a>(
     rows: PerSide<&[RowRef<'a>]>,
     key_len: usize,
@@ -93,88 +46,108 @@ pub fn align<'a>(
     mut place: impl FnMut(Placed<'a>),
 ) -> Notes {
     let mut notes = Notes::default();
-    let mut next = rows.map(|_, rows| vec![END; rows.len()]);
-    let groups = group(rows, key_len, &mut next);
-    for group in &groups {
-        let chains = group.chains;
-        match (chains.a.count, chains.b.count) {
-            (0, 0) => {}
-            (1, 1) => {
-                if let (Some(a), Some(b)) =
-                    (rows.a.get(chains.a.first as usize), rows.b.get(chains.b.first as usize))
-                {
-                    place(Placed::Pair(*a, *b));
-                }
+    let order = rows.map(|_, rows| by_hash(rows));
+    let mut rest = PerSide { a: order.a.as_slice(), b: order.b.as_slice() };
+    while let Some(hash) = first_hash(rest) {
+        let run = PerSide { a: take_run(&mut rest.a, hash), b: take_run(&mut rest.b, hash) };
+        if let ([(_, a)], [(_, b)]) = (run.a, run.b) {
+            let (a, b) = (rows.a[*a as usize], rows.b[*b as usize]);
+            if !a.rejected && !b.rejected && key::equal(a.cells(), b.cells(), key_len) {
+                place(Placed::Pair(a, b));
+                continue;
             }
-            (_, 0) => one_sided(Side::A, &chains, rows, &next, &mut place),
-            (0, _) => one_sided(Side::B, &chains, rows, &next, &mut place),
-            _ => {
-                let of =
-                    |side: Side| -> Vec<_> { chains[side].rows(rows[side], &next[side]).collect() };
-                let greedy = duplicates::pair(&of(Side::A), &of(Side::B), cost, &mut place);
-                notes.greedy_keys += u64::from(greedy);
+        }
+        let run = PerSide::of(|side| {
+            run[side].iter().map(|(_, at)| rows[side][*at as usize]).collect::<Vec<_>>()
+        });
+        align_run(run, key_len, cost, &mut notes, &mut place);
+    }
+    notes
+}
+
+/// The rows by hash and line: hash and position.
+fn by_hash(rows: &[RowRef<'_>]) -> Vec<(u64, u32)> {
+    let mut order: Vec<_> = rows.iter().zip(0u32..).map(|(row, at)| (row.hash, at)).collect();
+    order.sort_unstable();
+    order
+}
+
+fn first_hash(rest: PerSide<&[(u64, u32)]>) -> Option<u64> {
+    let first = |side: &[(u64, u32)]| side.first().map(|(hash, _)| *hash);
+    match (first(rest.a), first(rest.b)) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Cuts the rows of this hash off the front.
+fn take_run<'o>(rest: &mut &'o [(u64, u32)], hash: u64) -> &'o [(u64, u32)] {
+    let length = rest.iter().take_while(|(other, _)| *other == hash).count();
+    let (run, after) = rest.split_at(length);
+    *rest = after;
+    run
+}
+
+/// The rows of one key.
+struct Group<'a> {
+    rows: PerSide<Vec<RowRef<'a>>>,
+    /// Line and byte offset of the first row of this key that was rejected.
+    rejected: PerSide<Option<(u64, u64)>>,
+}
+
+/// Aligns rows whose keys have one hash: nearly always one key.
+fn align_run<'a>(
+    run: PerSide<Vec<RowRef<'a>>>,
+    key_len: usize,
+    cost: &dyn PairCost,
+    notes: &mut Notes,
+    place: &mut impl FnMut(Placed<'a>),
+) {
+    let mut groups: Vec<(RowRef<'a>, Group<'a>)> = Vec::new();
+    for side in Side::BOTH {
+        for row in &run[side] {
+            let same = |(representative, _): &(RowRef<'a>, Group<'a>)| {
+                key::equal(representative.cells(), row.cells(), key_len)
+            };
+            let at = groups.iter().position(same).unwrap_or_else(|| {
+                let group = Group { rows: PerSide::default(), rejected: PerSide::default() };
+                groups.push((*row, group));
+                groups.len() - 1
+            });
+            let (_, group) = &mut groups[at];
+            if row.rejected {
+                let first = &mut group.rejected[side];
+                *first = first.or(Some((row.line, row.offset)));
+            } else {
+                group.rows[side].push(*row);
             }
         }
     }
-    notes
+    for (_, Group { rows, rejected }) in groups {
+        match (rows.a.as_slice(), rows.b.as_slice()) {
+            ([], []) => {}
+            ([a], [b]) => place(Placed::Pair(*a, *b)),
+            (_, []) => one_sided(Side::A, &rows.a, rejected.b, place),
+            ([], _) => one_sided(Side::B, &rows.b, rejected.a, place),
+            (a, b) => notes.greedy_keys += u64::from(duplicates::pair(a, b, cost, place)),
+        }
+    }
 }
 
 /// A key that one side lacks: its first row is the missing record, the others are surplus.
 fn one_sided<'a>(
     side: Side,
-    chains: &PerSide<Chain>,
-    rows: PerSide<&[RowRef<'a>]>,
-    next: &PerSide<Vec<u32>>,
+    rows: &[RowRef<'a>],
+    rejected_partner: Option<(u64, u64)>,
     place: &mut impl FnMut(Placed<'a>),
 ) {
-    let rejected_partner = chains[side.other()].rejected;
-    for (at, row) in chains[side].rows(rows[side], &next[side]).enumerate() {
+    for (at, row) in rows.iter().enumerate() {
         if at == 0 {
-            place(Placed::Alone { side, row, rejected_partner });
+            place(Placed::Alone { side, row: *row, rejected_partner });
         } else {
-            place(Placed::Surplus { side, row });
+            place(Placed::Surplus { side, row: *row });
         }
     }
-}
-
-fn group<'a>(
-    rows: PerSide<&[RowRef<'a>]>,
-    key_len: usize,
-    next: &mut PerSide<Vec<u32>>,
-) -> Vec<Group<'a>> {
-    let expected = rows.a.len().max(rows.b.len());
-    let mut table: HashTable<u32> = HashTable::with_capacity(expected + expected / 8);
-    let mut groups: Vec<Group<'a>> = Vec::with_capacity(expected + expected / 8);
-    for side in Side::BOTH {
-        for (at, row) in rows[side].iter().enumerate() {
-            let same = |group: &u32| {
-                groups.get(*group as usize).is_some_and(|group| {
-                    group.representative.hash == row.hash
-                        && key::equal(group.representative.cells(), row.cells(), key_len)
-                })
-            };
-            let index = match table.find(row.hash, same) {
-                Some(found) => *found as usize,
-                None => {
-                    let index = groups.len();
-                    let hash_of = |group: &u32| {
-                        groups.get(*group as usize).map_or(0, |group| group.representative.hash)
-                    };
-                    table.insert_unique(row.hash, index as u32, hash_of);
-                    let chains = PerSide { a: Chain::EMPTY, b: Chain::EMPTY };
-                    groups.push(Group { representative: *row, chains });
-                    index
-                }
-            };
-            let chain = &mut groups[index].chains[side];
-            if row.rejected {
-                chain.rejected = chain.rejected.or(Some((row.line, row.offset)));
-            } else {
-                chain.push(at as u32, &mut next[side]);
-            }
-        }
-    }
-    groups
 }
 
 #[cfg(test)]

@@ -4,9 +4,13 @@
 //! everything that scales (threads, spilling) rests on that.
 
 mod duplicates;
+mod gather;
 mod join;
 mod partition;
+mod spill;
 
 pub use duplicates::OPTIMAL_LIMIT;
+pub use gather::{Gathered, Partitioning, Partitions, row_of};
 pub use join::{Notes, Placed, align};
-pub use partition::{Partitioned, PartitionedBlock, partition_of};
+pub use partition::{BlockRows, part_of};
+pub use spill::SpillRoom;

@@ -418,6 +418,8 @@ pub enum Runs {
     List(RunsList),
     /// One run with its configuration, rules, sources and counts
     Show(RunsShow),
+    /// Forget old runs, but for what people decided; the audit trail stays whole
+    Prune(RunsPrune),
 }
 
 /// `runs list`.
@@ -436,6 +438,30 @@ pub struct RunsList {
 pub struct RunsShow {
     /// The run [default: the newest that is not FAILED]
     pub run: Option<RunId>,
+}
+
+/// `runs prune`.
+#[derive(Clone, Debug, Args)]
+pub struct RunsPrune {
+    /// Keep the runs of so many days or weeks, such as 90d or 12w
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub keep: std::time::Duration,
+    /// Only say what would go
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// An age in days or weeks.
+fn age(text: &str) -> Result<std::time::Duration, String> {
+    const DAY: u64 = 86_400;
+    let unit = match text.chars().last() {
+        Some('d') => DAY,
+        Some('w') => 7 * DAY,
+        _ => return Err("an age is a number and d (days) or w (weeks), such as 90d".to_owned()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| "not a whole number".to_owned())?;
+    let seconds = count.checked_mul(unit).ok_or_else(|| "too long".to_owned())?;
+    Ok(std::time::Duration::from_secs(seconds))
 }
 
 /// `user`.

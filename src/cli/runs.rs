@@ -1,12 +1,13 @@
-//! `recon runs list` and `recon runs show`: what the store holds.
+//! `recon runs list`, `show` and `prune`: what the store holds.
 
 use serde_json::{Value as Json, json};
 
 use crate::diagnostic::Problems;
+use crate::domain::Instant;
 use crate::store::{RunFilter, RunRow};
 
-use super::args::{Runs, RunsList, RunsShow};
-use super::context::Context;
+use super::args::{Runs, RunsList, RunsPrune, RunsShow};
+use super::context::{Context, now};
 use super::table::{self, AnswerFormat, Look, answer};
 
 /// Lists or shows runs.
@@ -14,6 +15,7 @@ pub fn run(context: &Context, arguments: &Runs) -> Result<u8, Problems> {
     match arguments {
         Runs::List(arguments) => list(context, arguments),
         Runs::Show(arguments) => show(context, arguments),
+        Runs::Prune(arguments) => prune(context, arguments),
     }
 }
 
@@ -51,6 +53,35 @@ fn show(context: &Context, arguments: &RunsShow) -> Result<u8, Problems> {
     } else {
         let text = serde_json::to_string_pretty(&json).unwrap_or_default();
         context.console.say(&format!("{text}\n"))?;
+    }
+    Ok(0)
+}
+
+fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
+    let store = context.store(None)?;
+    store.repair()?;
+    let now = now();
+    let age = i64::try_from(arguments.keep.as_secs()).unwrap_or(i64::MAX);
+    let before = Instant::new(now.seconds().saturating_sub(age), now.nanoseconds());
+    let pruned = store.prune(before, arguments.dry_run)?;
+    if context.global.json {
+        let runs: Vec<Json> = pruned
+            .iter()
+            .map(|run| json!({ "run_id": run.run.to_string(), "kept_differences": run.kept }))
+            .collect();
+        context.json(&json!({ "dry_run": arguments.dry_run, "pruned": runs }))?;
+        return Ok(0);
+    }
+    let verb = if arguments.dry_run { "would forget" } else { "forgot" };
+    for run in &pruned {
+        let kept = match run.kept {
+            0 => String::new(),
+            kept => format!(", but for {kept} differences that people decided"),
+        };
+        context.console.say(&format!("{verb} run {}{kept}\n", run.run))?;
+    }
+    if pruned.is_empty() {
+        context.console.say("no run is that old\n")?;
     }
     Ok(0)
 }

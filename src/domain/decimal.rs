@@ -303,8 +303,26 @@ impl fmt::Display for Decimal {
         if self.scale == 0 {
             return write!(f, "{sign}{digits}");
         }
-        let unit = pow10(u32::from(self.scale)).unsigned_abs();
         let width = usize::from(self.scale);
+        if let (Ok(mut rest), true) = (u64::try_from(digits), width < 20) {
+            // Nearly every amount: digits from the right, without 128-bit divisions.
+            let mut text = [0; 24];
+            let mut at = text.len();
+            let mut written = 0;
+            while rest > 0 || written <= width {
+                if written == width {
+                    at -= 1;
+                    text[at] = b'.';
+                }
+                at -= 1;
+                text[at] = b'0' + (rest % 10) as u8;
+                rest /= 10;
+                written += 1;
+            }
+            f.write_str(sign)?;
+            return f.write_str(std::str::from_utf8(&text[at..]).unwrap_or_default());
+        }
+        let unit = pow10(u32::from(self.scale)).unsigned_abs();
         write!(f, "{sign}{}.{:0width$}", digits / unit, digits % unit)
     }
 }
@@ -324,6 +342,18 @@ mod tests {
 
     fn decimal(text: &str) -> Decimal {
         text.parse().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn small_and_large_numbers_are_written_alike(coefficient: u64, scale in 0u8..=28) {
+            let small = Decimal::new(coefficient.into(), scale).unwrap();
+            let mut digits = format!("{coefficient:0>width$}", width = usize::from(scale) + 1);
+            if scale > 0 {
+                digits.insert(digits.len() - usize::from(scale), '.');
+            }
+            prop_assert_eq!(small.to_string(), digits);
+        }
     }
 
     #[test]

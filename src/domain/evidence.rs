@@ -35,10 +35,32 @@ pub fn write(cells: Cells<'_>, out: &mut String) {
     out.push(']');
 }
 
+/// Appends a whole number.
+pub fn write_number(mut number: u64, out: &mut String) {
+    let mut text = [0; 20];
+    let mut at = text.len();
+    loop {
+        at -= 1;
+        text[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.push_str(std::str::from_utf8(&text[at..]).unwrap_or_default());
+}
+
 /// Appends `text` as a JSON string literal.
 pub fn write_json_string(text: &str, out: &mut String) {
     use std::fmt::Write as _;
     out.push('"');
+    // One look at each byte without a branch: nearly no text needs an escape.
+    let plain = |byte: u8| (byte >= 0x20) & (byte != b'"') & (byte != b'\\');
+    if text.bytes().fold(true, |all, byte| all & plain(byte)) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut rest = text;
     while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
         out.push_str(&rest[..at]);

@@ -11,13 +11,15 @@ use super::{Cell, Cells};
 pub fn hash(cells: Cells<'_>, key_len: usize) -> u64 {
     let mut hasher = FixedState::with_seed(0x7265_636f_6e21).build_hasher();
     for raw in cells.take(key_len) {
-        match raw.decode(&mut [0; 36]) {
-            Cell::Decimal(value) => {
-                let value = value.normalized();
-                hasher.write_i128(value.coefficient());
-                hasher.write_u8(value.scale());
-            }
-            _ => hasher.write(raw.bytes()),
+        // All other types have one form of bytes for each value.
+        if raw.is_decimal()
+            && let Cell::Decimal(value) = raw.decode(&mut [0; 36])
+        {
+            let value = value.normalized();
+            hasher.write_i128(value.coefficient());
+            hasher.write_u8(value.scale());
+        } else {
+            hasher.write(raw.bytes());
         }
         hasher.write_u8(0xff);
     }

@@ -1,6 +1,6 @@
 //! Compact rows: a row's typed cells as one run of bytes.
 //!
-//! A row is a header (key hash, line, byte offset) and its cells in [`Layout`](super::Layout)
+//! A row is a header (line, byte offset) and its cells in [`Layout`](super::Layout)
 //! order. Cells are self-delimiting and canonical: equal bytes mean equal values at equal written
 //! form, so that most comparisons are one `memcmp`. This is the only representation between
 //! normalizing and storing; nothing allocates per cell.
@@ -10,7 +10,7 @@ use super::{Cell, Date, Decimal, Instant};
 mod tag {
     pub const NULL: u8 = 0;
     pub const TEXT: u8 = 1;
-    /// Scale, then an `i64`.
+    /// A byte of scale and length, then an `i64` in as few bytes as it needs, lowest first.
     pub const DECIMAL: u8 = 2;
     /// Scale, then an `i128`.
     pub const DECIMAL_WIDE: u8 = 3;
@@ -62,8 +62,9 @@ pub fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>) {
         }
         Cell::Decimal(value) => {
             if let Ok(small) = i64::try_from(value.coefficient()) {
-                out.extend_from_slice(&[tag::DECIMAL, value.scale()]);
-                out.extend_from_slice(&small.to_le_bytes());
+                let length = bytes_of(small);
+                out.extend_from_slice(&[tag::DECIMAL, value.scale() | (length as u8 - 1) << 5]);
+                out.extend_from_slice(&small.to_le_bytes()[..length]);
             } else {
                 out.extend_from_slice(&[tag::DECIMAL_WIDE, value.scale()]);
                 out.extend_from_slice(&value.coefficient().to_le_bytes());
@@ -90,6 +91,22 @@ pub fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>) {
         Cell::Boolean(value) => out.push(if value { tag::TRUE } else { tag::FALSE }),
         Cell::Unparsed(text) => push_text(out, tag::UNPARSED, text),
     }
+}
+
+/// How many of its lowest bytes tell a number, the sign included.
+const fn bytes_of(value: i64) -> usize {
+    // A bit for the sign, and eight to a byte.
+    let bits = 65 - (if value < 0 { !value } else { value }).leading_zeros();
+    bits.div_ceil(8) as usize
+}
+
+/// The number in so many lowest bytes.
+fn read_short_i64(bytes: &[u8]) -> i64 {
+    let negative = bytes.last().is_some_and(|last| last & 0x80 != 0);
+    let mut all = if negative { [0xff; 8] } else { [0; 8] };
+    let length = bytes.len().min(8);
+    all[..length].copy_from_slice(&bytes[..length]);
+    i64::from_le_bytes(all)
 }
 
 fn push_text(out: &mut Vec<u8>, tag: u8, text: &str) {
@@ -179,6 +196,11 @@ impl<'a> RawCell<'a> {
         self.0.first() == Some(&tag::UNPARSED)
     }
 
+    /// Whether the cell is a decimal.
+    pub fn is_decimal(self) -> bool {
+        matches!(self.0.first(), Some(&tag::DECIMAL | &tag::DECIMAL_WIDE))
+    }
+
     /// The value. `buffer` holds the text of a packed cell, which is why it must live as long.
     pub fn decode<'b>(self, buffer: &'b mut TextBuffer) -> Cell<'b>
     where
@@ -188,7 +210,10 @@ impl<'a> RawCell<'a> {
         match self.0.first() {
             Some(&tag::TEXT) => Cell::Text(text_of(body)),
             Some(&tag::UNPARSED) => Cell::Unparsed(text_of(body)),
-            Some(&tag::DECIMAL) => decimal_of(body.first(), read_i64(body, 1).into()),
+            Some(&tag::DECIMAL) => decimal_of(
+                body.first().map(|first| first & 0x1f).as_ref(),
+                read_short_i64(body.get(1..).unwrap_or_default()).into(),
+            ),
             Some(&tag::DECIMAL_WIDE) => decimal_of(body.first(), read_i128(body, 1)),
             Some(&tag::INTEGER) => Cell::Integer(read_i64(body, 0).into()),
             Some(&tag::INTEGER_WIDE) => Cell::Integer(read_i128(body, 0)),
@@ -264,7 +289,7 @@ impl<'a> Iterator for Cells<'a> {
                 let (length, width) = read_varint(&self.0[1..]);
                 1 + width + usize::try_from(length).unwrap_or(usize::MAX / 2)
             }
-            tag::DECIMAL => 10,
+            tag::DECIMAL => 3 + usize::from(self.0.get(1).map_or(0, |packed| packed >> 5)),
             tag::DECIMAL_WIDE => 18,
             tag::INTEGER => 9,
             tag::DATE => 5,
@@ -307,26 +332,25 @@ impl<'a> RowRef<'a> {
     /// Appends the row to `out`, to be read back by [`RowRef::read`].
     pub fn push(&self, out: &mut Vec<u8>) {
         push_varint(out, (self.cells.len() as u64) << 1 | u64::from(self.rejected));
-        out.extend_from_slice(&self.hash.to_le_bytes());
         push_varint(out, self.line);
         push_varint(out, self.offset);
         out.extend_from_slice(self.cells);
     }
 
-    /// Reads the row at the start of `bytes`, and what follows it; `None` at the end.
-    pub fn read(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+    /// Reads the row at the start of `bytes`, and what follows it; `None` at the end. Its hash is that
+    /// of the first `key_len` cells: making it again is as fast as keeping it.
+    pub fn read(bytes: &'a [u8], key_len: usize) -> Option<(Self, &'a [u8])> {
         if bytes.is_empty() {
             return None;
         }
         let (length, width) = read_varint(bytes);
         let rest = bytes.get(width..)?;
-        let hash = u64::from_le_bytes(rest.get(..8)?.try_into().ok()?);
-        let rest = &rest[8..];
         let (line, width) = read_varint(rest);
         let rest = rest.get(width..)?;
         let (offset, width) = read_varint(rest);
         let rest = rest.get(width..)?;
         let (cells, rest) = rest.split_at_checked(usize::try_from(length >> 1).ok()?)?;
+        let hash = super::key::hash(Cells(cells), key_len);
         Some((Self { hash, line, offset, rejected: length & 1 == 1, cells }, rest))
     }
 }
@@ -391,9 +415,9 @@ mod tests {
             let mut bytes = Vec::new();
             row.borrow(0).push(&mut bytes);
             row.borrow(0).push(&mut bytes);
-            let (first, rest) = RowRef::read(&bytes).unwrap();
-            let (second, rest) = RowRef::read(rest).unwrap();
-            prop_assert!(RowRef::read(rest).is_none());
+            let (first, rest) = RowRef::read(&bytes, 0).unwrap();
+            let (second, rest) = RowRef::read(rest, 0).unwrap();
+            prop_assert!(RowRef::read(rest, 0).is_none());
             prop_assert_eq!((first.line, second.offset), (line, offset));
             let back: Vec<_> = second.cells().map(|cell| cell.decode(&mut [0; 36]).to_value()).collect();
             prop_assert_eq!(back, values);

@@ -1,17 +1,17 @@
 //! The second phase of a pass: partition by partition, in parallel, rows become records with
 //! differences and reasons; one thread writes them in the order of the partitions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::align::{Partitioned, align};
+use crate::align::{Partitions, align};
 use crate::attribute::{Attributor, Machine};
 use crate::diagnostic::Problem;
+use crate::domain::Progress;
 use crate::domain::progress::Unit;
-use crate::domain::{PerSide, Progress};
 use crate::store::{Batch, Writer, difference_number};
 
 use super::Plan;
@@ -53,13 +53,20 @@ impl Stopwatch {
     }
 }
 
+/// What a worker made of a partition.
+enum Made {
+    /// Some of it; what was made before comes before.
+    Part(Batch),
+    /// That was all.
+    All,
+}
+
 /// What the workers of this phase share.
 struct Floor<'p> {
     plan: &'p Plan,
     machine: &'p Machine,
     depth: Depth,
-    sides: PerSide<&'p Partitioned>,
-    partitions: usize,
+    partitions: &'p Partitions,
     next: AtomicUsize,
     turnstile: Turnstile,
     align: Stopwatch,
@@ -77,21 +84,18 @@ pub(super) fn join_partitions(
     plan: &Plan,
     machine: &Machine,
     depth: Depth,
-    sides: PerSide<&Partitioned>,
-    bits: u32,
+    partitions: &Partitions,
     writer: &mut dyn Writer,
     sampler: &mut Sampler,
     halt: &Halt,
     progress: &dyn Progress,
 ) -> Result<Joined, Problem> {
-    let partitions = 1 << bits;
-    let threads = plan.options.threads.min(partitions);
-    progress.start("comparing", partitions as u64, Unit::Items);
+    let threads = plan.options.threads.min(partitions.len());
+    progress.start("comparing", partitions.len() as u64, Unit::Items);
     let floor = Floor {
         plan,
         machine,
         depth,
-        sides,
         partitions,
         next: AtomicUsize::new(0),
         turnstile: Turnstile::new(LEAD),
@@ -101,6 +105,8 @@ pub(super) fn join_partitions(
         progress,
     };
     let (sender, receiver) = bounded(LEAD);
+    // Batches that have been written, to be filled again.
+    let (used, spare) = bounded(LEAD);
     let mut joined = Joined {
         tally: Tally::default(),
         greedy_keys: 0,
@@ -113,12 +119,12 @@ pub(super) fn join_partitions(
     let workers = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
             .map(|_| {
-                let sender = sender.clone();
-                scope.spawn(move || floor_ref.work(&sender))
+                let (sender, spare) = (sender.clone(), spare.clone());
+                scope.spawn(move || floor_ref.work(&sender, &spare))
             })
             .collect();
         drop(sender);
-        halt.guard(write_in_order(&receiver, writer, sampler, floor_ref, &mut joined.store));
+        halt.guard(write_in_order(&receiver, &used, writer, sampler, floor_ref, &mut joined.store));
         // If the writer gave up, nobody may wait for it.
         floor_ref.turnstile.advance(usize::MAX / 2);
         drop(receiver);
@@ -140,35 +146,33 @@ pub(super) fn join_partitions(
 /// common a difference is in the whole run. It costs as much as aligning and comparing.
 pub(super) fn count_differences(
     plan: &Plan,
-    sides: PerSide<&Partitioned>,
-    bits: u32,
+    partitions: &Partitions,
     halt: &Halt,
     progress: &dyn Progress,
 ) -> Result<Tally, Problem> {
-    let partitions = 1 << bits;
-    progress.start("counting", partitions as u64, Unit::Items);
+    progress.start("counting", partitions.len() as u64, Unit::Items);
     let next = AtomicUsize::new(0);
     let count = || {
         let mut tally = Tally::default();
-        let mut rows = PerSide { a: Vec::new(), b: Vec::new() };
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= partitions || halt.check(progress) {
+            if index >= partitions.len() || halt.check(progress) {
                 return Ok(tally);
             }
-            sides.a.rows(index, &mut rows.a);
-            sides.b.rows(index, &mut rows.b);
-            let both = PerSide { a: rows.a.as_slice(), b: rows.b.as_slice() };
-            align(both, plan.layout.key_len(), &*plan.comparison, |placed| {
-                survey(plan, &placed, &mut tally);
-            });
+            let key_len = plan.layout.key_len();
+            partitions.look(index, key_len, |rows| {
+                align(rows, key_len, &*plan.comparison, |placed| {
+                    survey(plan, &placed, &mut tally);
+                });
+                Ok(())
+            })?;
             progress.advance(1);
         }
     };
     let count = &count;
     let tallies = std::thread::scope(|scope| {
         let threads: Vec<_> =
-            (0..plan.options.threads.min(partitions)).map(|_| scope.spawn(count)).collect();
+            (0..plan.options.threads.min(partitions.len())).map(|_| scope.spawn(count)).collect();
         threads.into_iter().filter_map(|thread| halt.guard(join(thread))).collect::<Vec<_>>()
     });
     halt.outcome()?;
@@ -180,7 +184,8 @@ pub(super) fn count_differences(
 impl Floor<'_> {
     fn work(
         &self,
-        sender: &Sender<(usize, Batch)>,
+        sender: &Sender<(usize, Made)>,
+        spare: &Receiver<Batch>,
     ) -> Result<(Tally, u64, u64, Vec<Problem>), Problem> {
         let attributor = match self.depth {
             Depth::Ingest => None,
@@ -190,36 +195,38 @@ impl Floor<'_> {
             }
         };
         let mut recorder = Recorder::new(self.plan, self.depth, attributor);
-        let mut rows = PerSide { a: Vec::new(), b: Vec::new() };
-        let mut placed = Vec::new();
+        let key_len = self.plan.layout.key_len();
         let mut greedy_keys = 0;
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.partitions {
+            if index >= self.partitions.len() {
                 break;
             }
             self.turnstile.enter(index);
             if self.halt.check(self.progress) {
                 break;
             }
-            let begun = Instant::now();
-            self.sides.a.rows(index, &mut rows.a);
-            self.sides.b.rows(index, &mut rows.b);
-            let both = PerSide { a: rows.a.as_slice(), b: rows.b.as_slice() };
-            let notes = align(both, self.plan.layout.key_len(), &*self.plan.comparison, |row| {
-                placed.push(row);
-            });
-            greedy_keys += notes.greedy_keys;
-            self.align.add(begun);
-            let begun = Instant::now();
-            for row in placed.drain(..) {
-                recorder.place(row);
-            }
-            if self.plan.options.stop_on_rule_error {
-                recorder.stop_on_failure()?;
-            }
-            self.compare.add(begun);
-            if sender.send((index, recorder.take())).is_err() {
+            let mut loading = Instant::now();
+            self.partitions.take(index, key_len, |rows| {
+                let mut placed = Vec::with_capacity(rows.a.len().max(rows.b.len()));
+                let notes = align(rows, key_len, &*self.plan.comparison, |row| placed.push(row));
+                greedy_keys += notes.greedy_keys;
+                self.align.add(loading);
+                let begun = Instant::now();
+                for row in placed {
+                    recorder.place(row);
+                }
+                if self.plan.options.stop_on_rule_error {
+                    recorder.stop_on_failure()?;
+                }
+                self.compare.add(begun);
+                loading = Instant::now();
+                // If nobody listens any more, the run has been given up.
+                let _ = sender
+                    .send((index, Made::Part(recorder.take(spare.try_recv().unwrap_or_default()))));
+                Ok(())
+            })?;
+            if sender.send((index, Made::All)).is_err() {
                 break;
             }
         }
@@ -230,31 +237,44 @@ impl Floor<'_> {
 
 /// Writes batches in the order of their partitions, numbering records through.
 fn write_in_order(
-    receiver: &Receiver<(usize, Batch)>,
+    receiver: &Receiver<(usize, Made)>,
+    used: &Sender<Batch>,
     writer: &mut dyn Writer,
     sampler: &mut Sampler,
     floor: &Floor<'_>,
     spent: &mut Duration,
 ) -> Result<(), Problem> {
-    let mut waiting: BTreeMap<usize, Batch> = BTreeMap::new();
+    let mut waiting: BTreeMap<usize, VecDeque<Made>> = BTreeMap::new();
     let (mut next, mut records) = (0, 0);
-    for (index, batch) in receiver {
-        waiting.insert(index, batch);
-        while let Some(mut batch) = waiting.remove(&next) {
-            batch.renumber(records);
-            records += batch.record_count();
-            if sampler.is_on() {
-                for row in &batch.differences {
-                    let number = difference_number(row.record, row.field);
-                    row.attribution.iter().for_each(|decided| sampler.look(number, decided));
+    for (index, made) in receiver {
+        waiting.entry(index).or_default().push_back(made);
+        while let Some(made) = waiting.get_mut(&next).and_then(VecDeque::pop_front) {
+            match made {
+                Made::Part(mut batch) => {
+                    batch.renumber(records);
+                    records += batch.record_count();
+                    if sampler.is_on() {
+                        for row in &batch.differences {
+                            let number = difference_number(row.record, row.field);
+                            row.attribution
+                                .iter()
+                                .for_each(|decided| sampler.look(number, decided));
+                        }
+                    }
+                    let begun = Instant::now();
+                    writer.write(&batch)?;
+                    *spent += begun.elapsed();
+                    batch.clear();
+                    // One too many is dropped.
+                    let _ = used.try_send(batch);
+                }
+                Made::All => {
+                    waiting.remove(&next);
+                    next += 1;
+                    floor.turnstile.advance(next);
+                    floor.progress.advance(1);
                 }
             }
-            let begun = Instant::now();
-            writer.write(&batch)?;
-            *spent += begun.elapsed();
-            next += 1;
-            floor.turnstile.advance(next);
-            floor.progress.advance(1);
         }
     }
     Ok(())

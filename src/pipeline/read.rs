@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::Sender;
 
-use crate::align::PartitionedBlock;
+use crate::align::{BlockRows, Gathered, Partitioning, Partitions, SpillRoom};
 use crate::diagnostic::Problem;
 use crate::domain::progress::Unit;
 use crate::domain::{Cells, PerSide, Progress, Rejection, RowRef, Side, key};
@@ -23,7 +23,7 @@ use super::tally::Tally;
 /// Both sources, read.
 pub(super) struct Read {
     /// The rows by partition.
-    pub blocks: PerSide<Vec<PartitionedBlock>>,
+    pub partitions: Partitions,
     /// What was read, filtered and rejected.
     pub tally: Tally,
     /// What the sources were.
@@ -54,11 +54,11 @@ impl Feed {
     }
 }
 
-/// Reads both sources into `1 << bits` partitions. Rejected rows go to `rejected` as they occur.
+/// Reads both sources into partitions. Rejected rows go to `rejected` as they occur.
 pub(super) fn read(
     plan: &Plan,
     opened: PerSide<Opened>,
-    bits: u32,
+    (how, room): (Partitioning, &SpillRoom),
     halt: &Halt,
     rejected: &Sender<Vec<RejectedRow>>,
     progress: &dyn Progress,
@@ -75,7 +75,7 @@ pub(super) fn read(
                 let rejected = rejected.clone();
                 scope.spawn(move || {
                     let preferred = if number % 2 == 0 { Side::A } else { Side::B };
-                    let worker = Worker::new(plan, feeds, bits, rejected)?;
+                    let worker = Worker::new(plan, feeds, Gathered::new(how, room), rejected)?;
                     worker.run(preferred, halt, progress)
                 })
             })
@@ -83,23 +83,20 @@ pub(super) fn read(
         threads.into_iter().filter_map(|thread| halt.guard(join(thread))).collect::<Vec<_>>()
     });
     halt.outcome()?;
-    let mut read = Read {
-        blocks: PerSide::default(),
-        tally: Tally::default(),
-        digests: PerSide { a: feeds.a.finish()?, b: feeds.b.finish()? },
-        ambiguous: PerSide::default(),
-    };
+    let digests = PerSide { a: feeds.a.finish()?, b: feeds.b.finish()? };
+    let mut tally = Tally::default();
+    let mut ambiguous: PerSide<BTreeMap<String, u64>> = PerSide::default();
+    let mut gathered = Vec::new();
     for worker in workers {
-        read.tally.add(&worker.tally);
-        read.blocks.a.extend(worker.blocks.a);
-        read.blocks.b.extend(worker.blocks.b);
+        tally.add(&worker.tally);
+        gathered.push(worker.gathered);
         for side in Side::BOTH {
             for (field, values) in &worker.ambiguous[side] {
-                *read.ambiguous[side].entry(field.clone()).or_default() += values;
+                *ambiguous[side].entry(field.clone()).or_default() += values;
             }
         }
     }
-    Ok(read)
+    Ok(Read { partitions: Partitions::new(how, gathered), tally, digests, ambiguous })
 }
 
 /// What a thread brought back; its panic goes on here.
@@ -110,31 +107,30 @@ pub(super) fn join<T>(
 }
 
 /// What a worker brings back.
-struct Harvest {
-    blocks: PerSide<Vec<PartitionedBlock>>,
+struct Harvest<'r> {
+    gathered: Gathered<'r>,
     tally: Tally,
     ambiguous: PerSide<BTreeMap<String, u64>>,
 }
 
-struct Worker<'p> {
+struct Worker<'p, 'r> {
     plan: &'p Plan,
     feeds: PerSide<&'p Feed>,
     parsers: PerSide<BlockParser>,
     normalizers: PerSide<Normalizer>,
-    bits: u32,
     rejected: Sender<Vec<RejectedRow>>,
-    harvest: Harvest,
+    harvest: Harvest<'r>,
     /// The rows of the block at hand, and the cells of its row: reused, because fresh memory for each
     /// block costs more than parsing it.
-    rows: Vec<u8>,
+    rows: BlockRows,
     cells: Vec<u8>,
 }
 
-impl<'p> Worker<'p> {
+impl<'p, 'r> Worker<'p, 'r> {
     fn new(
         plan: &'p Plan,
         feeds: PerSide<&'p Feed>,
-        bits: u32,
+        gathered: Gathered<'r>,
         rejected: Sender<Vec<RejectedRow>>,
     ) -> Result<Self, Problem> {
         Ok(Self {
@@ -142,14 +138,9 @@ impl<'p> Worker<'p> {
             feeds,
             parsers: PerSide::of(|side| feeds[side].parser.clone()),
             normalizers: PerSide::try_of(|side| Normalizer::new(plan.normalize[side].clone()))?,
-            bits,
             rejected,
-            harvest: Harvest {
-                blocks: PerSide::default(),
-                tally: Tally::default(),
-                ambiguous: PerSide::default(),
-            },
-            rows: Vec::new(),
+            harvest: Harvest { gathered, tally: Tally::default(), ambiguous: PerSide::default() },
+            rows: BlockRows::default(),
             cells: Vec::new(),
         })
     }
@@ -160,12 +151,12 @@ impl<'p> Worker<'p> {
         preferred: Side,
         halt: &Halt,
         progress: &dyn Progress,
-    ) -> Result<Harvest, Problem> {
+    ) -> Result<Harvest<'r>, Problem> {
         for side in [preferred, preferred.other()] {
             while !halt.check(progress) {
                 let Some(block) = self.feeds[side].next()? else { break };
                 progress.advance(block.disk_bytes());
-                self.block(side, &block);
+                self.block(side, &block)?;
             }
         }
         for side in Side::BOTH {
@@ -177,7 +168,7 @@ impl<'p> Worker<'p> {
         Ok(self.harvest)
     }
 
-    fn block(&mut self, side: Side, block: &Block) {
+    fn block(&mut self, side: Side, block: &Block) -> Result<(), Problem> {
         let key_len = self.plan.layout.key_len();
         let normalizer = &mut self.normalizers[side];
         let (mut read, mut filtered) = (0u64, 0u64);
@@ -201,7 +192,7 @@ impl<'p> Worker<'p> {
             match normalizer.row(&raw, cells) {
                 Outcome::Row => {
                     let hash = key::hash(Cells::new(cells), key_len);
-                    RowRef::new(hash, raw.line, raw.offset, cells).push(rows);
+                    rows.push(&RowRef::new(hash, raw.line, raw.offset, cells));
                 }
                 Outcome::Filtered => filtered += 1,
                 Outcome::Rejected(reject_row) => {
@@ -219,12 +210,12 @@ impl<'p> Worker<'p> {
         books.read[side] += read;
         books.filtered[side] += filtered;
         books.rejected[side] += rejected.len() as u64;
-        let grouped = PartitionedBlock::group(block.sequence(), rows, self.bits);
-        self.harvest.blocks[side].push(grouped);
+        self.harvest.gathered.add(side, block.sequence(), rows)?;
         if !rejected.is_empty() {
             // The receiver is gone only when the run has been given up.
             let _ = self.rejected.send(rejected);
         }
+        Ok(())
     }
 }
 
@@ -241,7 +232,7 @@ fn reject(side: Side, rejection: Rejection) -> RejectedRow {
 
 /// Adds the key of a rejected row to the rows, so that its partner is told, and gives it in words.
 fn push_rejected(
-    rows: &mut Vec<u8>,
+    rows: &mut BlockRows,
     line: u64,
     offset: u64,
     key_cells: &[u8],
@@ -250,6 +241,6 @@ fn push_rejected(
     let cells = Cells::new(key_cells);
     let mut row = RowRef::new(key::hash(cells, key_len), line, offset, key_cells);
     row.rejected = true;
-    row.push(rows);
+    rows.push(&row);
     key::reference(cells, key_len)
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 
-use crate::align::Partitioned;
+use crate::align::{Partitioning, SpillRoom};
 use crate::diagnostic::Problem;
 use crate::domain::metadata::{Seconds, Source};
 use crate::domain::{PerSide, Progress, RunStatus, Side};
@@ -19,13 +19,6 @@ use super::recorder::Depth;
 use super::tally::Tally;
 use super::{Outcome, Plan};
 
-/// The bytes of input that one partition is meant to hold: small enough that the rows and the hash
-/// table of a partition stay in the processor's cache.
-const PARTITION_BYTES: u64 = 3 << 20;
-
-/// The most partitions: beyond it, blocks would hold too few rows of each.
-const MAX_PARTITION_BITS: u32 = 10;
-
 /// Reads both sources and stores what comes of it. Nothing shows before the writer is finished.
 pub(super) fn reconcile(
     plan: &Plan,
@@ -38,16 +31,18 @@ pub(super) fn reconcile(
     let begun = Instant::now();
     let halt = Halt::default();
     let size = opened.a.size() + opened.b.size();
-    let bits = (size / PARTITION_BYTES).max(1).ilog2().min(MAX_PARTITION_BITS);
+    let options = &plan.options;
+    let how = Partitioning::new(size, options.threads, options.memory_limit);
+    // Its temporary files are removed when it is dropped, however the run ends.
+    let room = SpillRoom::new(&options.temp_dir);
     let mut store = Duration::ZERO;
-    let read = read_and_write_rejected(plan, opened, bits, &halt, writer, &mut store, progress)?;
+    let read =
+        read_and_write_rejected(plan, opened, (how, &room), &halt, writer, &mut store, progress)?;
     check_rejected(plan, &read)?;
     let read_for = begun.elapsed();
     let mut warnings = ambiguous_values(&read);
-    warnings.extend(beyond_memory(plan, size));
-    let sides = read.blocks.map(|_, blocks| Partitioned::new(blocks));
     if depth == Depth::Attribute && ready.machine.champion.is_some() {
-        let counted = count_differences(plan, sides.as_ref(), bits, &halt, progress)?;
+        let counted = count_differences(plan, &read.partitions, &halt, progress)?;
         let books = counted.books(&plan.layout);
         let systems = plan.systems.clone();
         ready.machine.run = run_context(systems, plan.batch_date, &plan.layout, &books);
@@ -57,8 +52,7 @@ pub(super) fn reconcile(
         plan,
         &ready.machine,
         depth,
-        sides.as_ref(),
-        bits,
+        &read.partitions,
         writer,
         &mut sampler,
         &halt,
@@ -109,7 +103,7 @@ pub(super) fn reconcile(
 fn read_and_write_rejected(
     plan: &Plan,
     opened: PerSide<Opened>,
-    bits: u32,
+    spill: (Partitioning, &SpillRoom),
     halt: &Halt,
     writer: &mut dyn Writer,
     spent: &mut Duration,
@@ -117,7 +111,7 @@ fn read_and_write_rejected(
 ) -> Result<Read, Problem> {
     let (sender, receiver) = bounded::<Vec<RejectedRow>>(16);
     let read = std::thread::scope(|scope| {
-        let reading = scope.spawn(move || read(plan, opened, bits, halt, &sender, progress));
+        let reading = scope.spawn(move || read(plan, opened, spill, halt, &sender, progress));
         for rejected in receiver {
             let begun = Instant::now();
             halt.guard(writer.write(&Batch::of_rejected(rejected)));
@@ -127,17 +121,6 @@ fn read_and_write_rejected(
     });
     halt.outcome()?;
     read
-}
-
-/// A warning where the sources are larger than the memory that rows may take up: rows stay in memory.
-fn beyond_memory(plan: &Plan, size: u64) -> Option<Problem> {
-    (size > plan.options.memory_limit).then(|| {
-        let message = format!(
-            "the sources have {size} bytes, more than `options.memory_limit`; this version keeps the \
-             rows of a run in memory all the same"
-        );
-        Problem::warning("memory-limit", message)
-    })
 }
 
 /// A warning for each field of which two formats read a value differently.

@@ -63,10 +63,9 @@ impl<'p> Recorder<'p> {
         Self { plan, depth, attributor, together: Vec::new(), tally, batch }
     }
 
-    /// What was recorded since the last call, numbered from 1.
-    pub fn take(&mut self) -> Batch {
-        // The next partition is about as large as this one.
-        let next = Batch::like(&self.batch);
+    /// What was recorded since the last call, numbered from 1. What comes next goes into `next`, which
+    /// is empty.
+    pub fn take(&mut self, next: Batch) -> Batch {
         std::mem::replace(&mut self.batch, next)
     }
 

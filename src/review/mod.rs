@@ -12,13 +12,13 @@ mod detail;
 mod groups;
 mod items;
 mod page;
+pub mod people;
 mod policy;
 mod proposal;
 mod proposals;
 mod propose;
 mod queue;
 mod reasons;
-pub mod people;
 pub mod refusal;
 mod security;
 mod views;
@@ -90,7 +90,6 @@ impl<'a> Desk<'a> {
     pub const fn new(store: &'a dyn Store, office: &'a Office) -> Self {
         Self { store, office }
     }
-
 
     // Makers.
 

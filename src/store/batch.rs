@@ -175,14 +175,13 @@ impl Batch {
         Self { rejected, ..Self::default() }
     }
 
-    /// An empty batch with room for as much as `other` holds.
-    pub fn like(other: &Self) -> Self {
-        Self {
-            text: String::with_capacity(other.text.len()),
-            records: Entries::like(&other.records),
-            differences: Vec::with_capacity(other.differences.len()),
-            ..Self::default()
-        }
+    /// Forgets everything and keeps the room for it: memory that has been used costs less than new.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.records.clear();
+        self.differences.clear();
+        self.decisions.clear();
+        self.rejected.clear();
     }
 
     /// Adds a text to the buffer.

@@ -7,12 +7,10 @@
 //! null for a pair whose sides are the same; 8 is added to the kind where the partner was rejected. A
 //! record that is no longer kept is `null`.
 
-use std::fmt::Write as _;
-
 use serde_json::value::RawValue;
 
 use crate::diagnostic::Problem;
-use crate::domain::evidence;
+use crate::domain::evidence::{self, write_number};
 
 use super::batch::RecordRow;
 use super::stored;
@@ -43,12 +41,10 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// No entries, and room for as many as `other` has.
-    pub fn like(other: &Self) -> Self {
-        Self {
-            text: String::with_capacity(other.text.len()),
-            ends: Vec::with_capacity(other.ends.len()),
-        }
+    /// Forgets them and keeps their room.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
     }
 
     /// How many there are.
@@ -60,8 +56,9 @@ impl Entries {
     pub fn push(&mut self, row: &RecordRow<'_>) {
         let out = &mut self.text;
         let rejected = if row.partner_rejected { PARTNER_REJECTED } else { 0 };
-        // Writing into a String can't fail.
-        let _ = write!(out, "[{},", row.kind.code() + rejected);
+        out.push('[');
+        write_number((row.kind.code() + rejected).into(), out);
+        out.push(',');
         let same = row.a.zip(row.b).is_some_and(|(a, b)| a.bytes() == b.bytes());
         for side in [row.a, row.b.filter(|_| !same)] {
             match side {
@@ -71,10 +68,15 @@ impl Entries {
             out.push(',');
         }
         for (place, end) in [(row.place_a, ','), (row.place_b, ']')] {
-            let _ = match place {
-                Some((line, offset)) => write!(out, "{line},{offset}{end}"),
-                None => write!(out, "null,null{end}"),
-            };
+            match place {
+                Some((line, offset)) => {
+                    write_number(line, out);
+                    out.push(',');
+                    write_number(offset, out);
+                }
+                None => out.push_str("null,null"),
+            }
+            out.push(end);
         }
         out.push(',');
         self.ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));

@@ -10,8 +10,8 @@ pub mod batch;
 mod chunk;
 pub mod migrate;
 pub mod postgres;
-pub mod registry;
 mod publication;
+pub mod registry;
 pub mod rows;
 pub mod run;
 pub mod sqlite;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::database::StoreUrl;
 use crate::diagnostic::Problem;
-use crate::domain::{Date, Progress, ReasonCode, RunId};
+use crate::domain::{Date, Instant, Progress, ReasonCode, RunId};
 
 pub use batch::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
@@ -178,8 +178,22 @@ pub trait Store: Registry + transact::Transact {
     /// Records of a run that passed and that are blocked, as of now: `(passed, blocked)`.
     fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem>;
 
+    /// Forgets the runs that began before this moment, but for the differences that people decided,
+    /// hold or are named in the audit trail, with their records. Runs under way are left alone. In a
+    /// dry run nothing is changed.
+    fn prune(&self, before: Instant, dry_run: bool) -> Result<Vec<Pruned>, Problem>;
+
     /// Runs one read-only statement. Anything that could write is refused by the store itself.
     fn query(&self, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem>;
+}
+
+/// A run that was forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// The run.
+    pub run: RunId,
+    /// Its differences that stay; a run without any is gone altogether.
+    pub kept: u64,
 }
 
 /// A stored record with its differences, owned.

@@ -16,6 +16,7 @@ mod examples;
 mod floors;
 mod init;
 mod learning;
+mod limits;
 mod people;
 mod postgres;
 mod program;

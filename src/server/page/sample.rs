@@ -773,6 +773,7 @@ fn others(pages: &mut Pages<'_>) {
         &enter::FirstAdmin {
             frame: door(),
             token: "t".into(),
+            invited: false,
             username: String::new(),
             wrong: None,
         },

@@ -6,6 +6,7 @@
 
 mod copy;
 mod lock;
+mod prune;
 mod query;
 mod reader;
 mod registry;
@@ -20,11 +21,11 @@ use r2d2_postgres::PostgresConnectionManager;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
-use super::{Opening, OwnedRecord, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
+use super::{Opening, OwnedRecord, Pruned, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
 use crate::database::PostgresUrl;
 use crate::database::postgres::{Connector, PostgresPool};
 use crate::diagnostic::Problem;
-use crate::domain::{Date, Progress, ReasonCode, RunId};
+use crate::domain::{Date, Instant, Progress, ReasonCode, RunId};
 
 type Pooled = r2d2::PooledConnection<PostgresConnectionManager<MakeRustlsConnect>>;
 
@@ -242,6 +243,10 @@ impl Store for PostgresStore {
 
     fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem> {
         self.count_gates(run)
+    }
+
+    fn prune(&self, before: Instant, dry_run: bool) -> Result<Vec<Pruned>, Problem> {
+        self.prune_runs(before, dry_run)
     }
 
     fn query(&self, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem> {

@@ -68,6 +68,14 @@ fn read_run(row: &Row) -> Result<stored::RunFields, Error> {
 
 /// Deletes the matched records of a run that keeps breaks only; they do not show any more.
 pub(super) fn trim(client: &mut impl GenericClient, run_no: i32) -> Result<(), Error> {
+    keep_broken(client, run_no)?;
+    client.execute("UPDATE recon_runs SET trim_pending = false WHERE run_no = $1", &[&run_no])?;
+    // Gives the space back; a role that does not own the table leaves that to the server.
+    client.batch_execute(&format!("VACUUM (ANALYZE) record_rows_{run_no}"))
+}
+
+/// Keeps of a run's records those that have differences.
+pub(super) fn keep_broken(client: &mut impl GenericClient, run_no: i32) -> Result<(), Error> {
     client.batch_execute(&format!(
         "UPDATE record_rows x SET records = ( \
              SELECT '[' || string_agg(CASE WHEN EXISTS ( \
@@ -84,10 +92,7 @@ pub(super) fn trim(client: &mut impl GenericClient, run_no: i32) -> Result<(), E
              SELECT FROM difference_rows d WHERE d.run_no = {run_no} \
              AND d.number BETWEEN (x.number * 64 + 1) << 10 \
                  AND ((x.number * 64 + 64) << 10) + 1023)"
-    ))?;
-    client.execute("UPDATE recon_runs SET trim_pending = false WHERE run_no = $1", &[&run_no])?;
-    // Gives the space back; a role that does not own the table leaves that to the server.
-    client.batch_execute(&format!("VACUUM (ANALYZE) record_rows_{run_no}"))
+    ))
 }
 
 impl PostgresStore {

@@ -40,8 +40,8 @@ impl Part {
         // The check is what lets the table be attached without being read again.
         let parent = self.parent;
         client.batch_execute(&format!(
-            "CREATE TABLE {parent}_{run_no} (LIKE {parent} INCLUDING DEFAULTS INCLUDING \
-             CONSTRAINTS, CHECK (run_no = {run_no}))"
+            "CREATE TABLE {parent}_{run_no} (LIKE {parent} INCLUDING ALL EXCLUDING INDEXES, \
+             CHECK (run_no = {run_no}))"
         ))
     }
 

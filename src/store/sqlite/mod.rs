@@ -4,6 +4,7 @@
 //! found by a range of rowids. A crash loses at most the running command, never an earlier one.
 
 mod lock;
+mod prune;
 mod query;
 mod reader;
 mod registry;
@@ -20,10 +21,10 @@ use rusqlite::Connection;
 
 use super::batch::FIELD_BITS;
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
-use super::{Opening, OwnedRecord, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
+use super::{Opening, OwnedRecord, Pruned, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
 use crate::database::sqlite::{self as database, Access, SqlitePool};
 use crate::diagnostic::Problem;
-use crate::domain::{Date, Progress, ReasonCode, RunId};
+use crate::domain::{Date, Instant, Progress, ReasonCode, RunId};
 
 type Pooled = r2d2::PooledConnection<database::SqliteManager>;
 
@@ -255,6 +256,10 @@ impl Store for SqliteStore {
 
     fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem> {
         self.count_gates(run)
+    }
+
+    fn prune(&self, before: Instant, dry_run: bool) -> Result<Vec<Pruned>, Problem> {
+        self.prune_runs(before, dry_run)
     }
 
     fn query(&self, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem> {

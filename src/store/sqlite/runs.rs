@@ -82,25 +82,38 @@ fn discard_unfinished(connection: &Connection, run: RunKey) -> Result<(), rusqli
 /// Deletes the matched records of a run that keeps breaks only; they do not show any more. Does no
 /// harm if it is repeated.
 pub(super) fn trim(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
-    let (first, last) = id_range(run_no);
+    rewrite_chunks(connection, &mut Turns::default(), run_no, |_, _| Ok(()))?;
+    connection.execute("UPDATE recon_runs SET trim_pending = 0 WHERE run_no = ?1", [run_no])?;
+    Ok(())
+}
+
+/// Keeps of a run's records those that have differences, after `first` has seen the range of rowids
+/// that the differences of a row of records have.
+pub(super) fn rewrite_chunks(
+    connection: &Connection,
+    turns: &mut Turns,
+    run_no: i64,
+    mut first: impl FnMut(i64, i64) -> Result<(), rusqlite::Error>,
+) -> Result<(), rusqlite::Error> {
+    let (base, last) = id_range(run_no);
     let chunks: i64 = connection.query_row(
         "SELECT coalesce(max(id), ?1) - ?1 FROM record_rows WHERE id BETWEEN ?1 AND ?2",
-        (first, last),
+        (base, last),
         |row| row.get(0),
     )?;
-    let mut turns = Turns::default();
     turns.begin(connection)?;
     for chunk in 0..=chunks {
         let record = chunk::first_of(chunk.cast_unsigned());
         let (low, _) = difference_range(record);
         let (_, high) = difference_range(record + chunk::RECORDS - 1);
-        let (low, high) = (first | low.cast_signed(), first | high.cast_signed());
+        let (low, high) = (base | low.cast_signed(), base | high.cast_signed());
+        first(low, high)?;
         let deleted = connection
             .prepare_cached(
                 "DELETE FROM record_rows WHERE id = ?1 AND NOT EXISTS (\
                      SELECT 1 FROM difference_rows WHERE id BETWEEN ?2 AND ?3)",
             )?
-            .execute((first | chunk, low, high))?;
+            .execute((base | chunk, low, high))?;
         if deleted == 0 {
             connection
                 .prepare_cached(
@@ -110,13 +123,11 @@ pub(super) fn trim(connection: &Connection, run_no: i64) -> Result<(), rusqlite:
                              BETWEEN ?2 + (e.key << 10) AND ?2 + (e.key << 10) + 1023) \
                          THEN json(e.value) END) FROM json_each(records) e) WHERE id = ?1",
                 )?
-                .execute((first | chunk, low))?;
+                .execute((base | chunk, low))?;
         }
         turns.look(connection)?;
     }
-    turns.end(connection)?;
-    connection.execute("UPDATE recon_runs SET trim_pending = 0 WHERE run_no = ?1", [run_no])?;
-    Ok(())
+    turns.end(connection)
 }
 
 impl SqliteStore {

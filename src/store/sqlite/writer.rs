@@ -47,7 +47,7 @@ impl SqliteWriter {
         connection
             .execute_batch(
                 "PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 33554432; \
-                 PRAGMA cache_size = -65536; PRAGMA temp_store = FILE;",
+                 PRAGMA cache_size = -16384; PRAGMA temp_store = FILE;",
             )
             .map_err(problem)?;
         connection.set_prepared_statement_cache_capacity(64);

@@ -28,6 +28,7 @@ told_to_both![
     runs_are_listed_newest_first,
     a_reason_that_nobody_declared_is_refused,
     a_thousand_rows_of_several_batches,
+    old_runs_are_forgotten_but_not_what_people_decided,
 ];
 
 /// All that people see of a run, without what differs from run to run.
@@ -593,4 +594,54 @@ fn a_thousand_rows_of_several_batches(place: &Place) {
     let found = store.records_by_reference(run.id, "T4999|4999").unwrap();
     assert_eq!((found.len(), found[0].differences.len()), (1, 1));
     assert_eq!(store.records_by_reference(run.id, "T4998|4998").unwrap(), []);
+}
+
+fn old_runs_are_forgotten_but_not_what_people_decided(place: &Place) {
+    let store = place.open();
+    let (left_alone, decided, young) =
+        (new_run("one", 0, true), new_run("two", 0, true), new_run("three", 60, true));
+    for run in [&left_alone, &decided, &young] {
+        run_in_one_pass(&*store, run);
+    }
+    let untouched = everything(&*store, &young);
+    // A person accepted the first difference of record 7, and the trail names the second of them.
+    place.execute("INSERT INTO assigners (name, is_person) VALUES ('ann', true)");
+    let run_no = column(
+        &*store,
+        &format!("SELECT run_no FROM recon.recon_runs WHERE run_id = '{}'", decided.id),
+    );
+    let of_run = if store.url().starts_with("sqlite") { "id >> 40" } else { "run_no" };
+    let numbers: Vec<u64> = differences()
+        .iter()
+        .filter(|told| told.0 == 7)
+        .map(|told| difference_number(told.0, told.1))
+        .collect();
+    place.execute(&format!(
+        "UPDATE difference_rows SET status = 3, assigner_id = \
+         (SELECT assigner_id FROM assigners WHERE name = 'ann') \
+         WHERE number_is = {} AND {of_run} = {}",
+        numbers[0], run_no[0]
+    ));
+    let named = decided.id.derived(IdClass::Attribution, numbers[1]);
+    place.execute(&format!(
+        "INSERT INTO audit_trail (seq, audit_id, attribution_id, entity_type, entity_id, actor_id, \
+         stage, action_type, performed_at, prev_hash, hash, hash_version) VALUES (1, '{named}', \
+         '{named}', 'ATTRIBUTION', 'x', 'ann', 'MAKER', 'APPROVE', \
+         '2026-01-15T00:00:00.000000Z', '0', '1', 1)"
+    ));
+    let before = recon::domain::Instant::new(young.started.seconds() - 1, 0);
+    let expected = [(left_alone.id, 0), (decided.id, 2)];
+    for dry_run in [true, false] {
+        let pruned = store.prune(before, dry_run).unwrap();
+        assert_eq!(pruned.iter().map(|run| (run.run, run.kept)).collect::<Vec<_>>(), expected);
+        assert_eq!(store.run(left_alone.id).unwrap().is_some(), dry_run);
+    }
+    assert_eq!(store.prune(before, false).unwrap(), []);
+    let left = everything(&*store, &decided);
+    assert_eq!(left["records"].as_array().map(Vec::len), Some(1));
+    assert_eq!(left["records"][0][12], 7);
+    assert_eq!(left["differences"].as_array().map(Vec::len), Some(2));
+    assert_eq!(everything(&*store, &young), untouched);
+    assert_eq!(column(&*store, "SELECT count(*) FROM recon.audit_trail"), ["1"]);
+    assert_eq!(kept(&*store), 8);
 }

@@ -1,0 +1,222 @@
+//! Threads, memory and the way through the commands change how long a run takes, never what it finds.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use recon::config::{self, Surroundings};
+use recon::database::StoreUrl;
+use recon::domain::{Date, Instant, PerSide, Quiet};
+use recon::pipeline::{Depth, Finished, Session, pass};
+use recon::source::Limits;
+use recon::store::{Opening, open};
+use serde_json::{Value as Json, json};
+
+use crate::program::Project;
+
+const CONFIGURATION: &str = "version: 1
+job: limits
+sources:
+  a:
+    system: LEFT
+    read: { csv: { path: a.csv } }
+    map: &map { id: id, day: day, amount: amount, note: note }
+  b:
+    system: RIGHT
+    read: { csv: { path: b.csv } }
+    map: *map
+key: [id]
+fields:
+  id: { type: text, normalize: [trim] }
+  day: { type: date }
+  amount: { type: decimal, tolerance: { absolute: 0.01 } }
+  note: { type: text, normalize: [trim, upper] }
+rules: { attribute: [rules.rhai] }
+reason_codes:
+  SMALL: { functional: true, description: \"Hardly anything\" }
+  GONE: { functional: false, description: \"The other side lacks it\" }
+options: { keep: \"${KEEP:-all}\", threads: \"${THREADS:-1}\", memory_limit: \"${MEMORY:-4GiB}\", temp_dir: temp }
+";
+
+const RULES: &str = "fn attribute(d) {
+    if d.field == \"ENTIRE_RECORD\" { return reason(\"GONE\", 1.0); }
+    if d.abs_delta != () && d.abs_delta < 1.0 { return reason(\"SMALL\", 0.95); }
+}
+";
+
+/// Two extracts of so many rows with all that makes trouble: keys repeated, some of them over and over,
+/// nulls, quotes and line breaks inside of them, values that are none, rows that are none.
+fn project(seed: u64, count: usize) -> Project {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut rows: Vec<(String, u8, i32, String)> = (0..count)
+        .map(|_| {
+            let key = match random.u8(..10) {
+                0 => format!("hot {}", random.u8(..3)),
+                1..4 => format!("warm {}", random.u16(..600)),
+                _ => format!("{:x}", random.u32(..)),
+            };
+            let filler = "x".repeat(random.usize(..800));
+            (key, random.u8(1..29), random.i32(-100_000..100_000), filler)
+        })
+        .collect();
+    let project = Project::new();
+    project.write("recon.yaml", CONFIGURATION).write("rules.rhai", RULES);
+    for name in ["a.csv", "b.csv"] {
+        let mut text = "id,day,amount,note\n".to_owned();
+        for (key, day, cents, filler) in &rows {
+            if random.u8(..20) == 0 {
+                continue;
+            }
+            let key = if random.u16(..500) == 0 { "" } else { key };
+            let cents = cents + i32::from(random.u8(..10) == 0) * random.i32(..300);
+            let sign = if cents < 0 { "-" } else { "" };
+            let amount = match random.u8(..50) {
+                0 => String::new(),
+                1 => "n/a".to_owned(),
+                _ => format!("{sign}{}.{:02}", cents.abs() / 100, cents.abs() % 100),
+            };
+            let note = match random.u8(..30) {
+                0 => String::new(),
+                1 => format!("\"a \"\"quoted\"\", broken\nline {filler}\""),
+                2 => format!("{filler}y"),
+                _ => filler.clone(),
+            };
+            let surplus = if random.u16(..700) == 0 { ",one more" } else { "" };
+            writeln!(text, "{key},2026-01-{day:02},{amount},{note}{surplus}").unwrap();
+        }
+        project.write(name, text);
+        random.shuffle(&mut rows);
+    }
+    project
+}
+
+/// How a pass is done.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    threads: usize,
+    memory: u64,
+    block: usize,
+}
+
+const PLAIN: Way = Way { threads: 1, memory: 4 << 30, block: 1 << 20 };
+
+fn way() -> impl Strategy<Value = Way> {
+    (1usize..6, 10_000u64..3_000_000, 300usize..300_000).prop_map(|(threads, memory, block)| Way {
+        threads,
+        memory,
+        block,
+    })
+}
+
+/// What one pass found and stored, done this way.
+fn pass_result(project: &Project, keep_all: bool, way: Way) -> Json {
+    let _ = std::fs::remove_file(project.path("recon.db"));
+    let environment = |_: &str| None;
+    let batch_date = Date::from_civil(2026, 1, 15).unwrap();
+    let surroundings = Surroundings { batch_date, environment: &environment };
+    let loaded = config::load(&project.path("recon.yaml"), surroundings).unwrap();
+    let mut plan = loaded.plan(&loaded.open_sources().unwrap()).unwrap();
+    plan.options.keep_all = keep_all;
+    plan.options.threads = way.threads;
+    plan.options.memory_limit = way.memory;
+    let limits = Limits { block: way.block, ..Limits::default() };
+    let opened = PerSide::of(|side| plan.sources[side].open_with(limits).unwrap());
+    let url = StoreUrl::parse("sqlite:recon.db", &project.path("")).unwrap();
+    let store = open(&url, Opening::Create).unwrap();
+    let now = || Instant::new(1_768_435_200, 0);
+    let lock_timeout = std::time::Duration::from_secs(1);
+    let session = Session { store: &*store, progress: &Quiet, lock_timeout, now: &now };
+    let Finished { outcome, .. } = pass(session, &plan, opened, Depth::Attribute).unwrap();
+    let found = format!("{:?} {:?} {:?}", outcome.status, outcome.books, outcome.gate);
+    json!([found, stored(project)])
+}
+
+/// What is stored, but for ids and times.
+fn stored(project: &Project) -> Json {
+    let records = project.sql(
+        "SELECT kind, source_a_ref_id, source_b_ref_id, line_a, offset_a, line_b, offset_b, \
+         gate_status, partner_rejected, is_break, normalized_data_a ->> '$.amount' AS amount_a, \
+         length(normalized_data_b) AS length_b FROM recon.recon_records ORDER BY record_number",
+    );
+    let differences = project.sql(
+        "SELECT field_name, diff_type, value_a, substr(value_b, 1, 50) AS b, a.status, assigned_by \
+         FROM recon.data_differences d JOIN recon.attributions a USING (diff_id) ORDER BY diff_id",
+    );
+    let rejected =
+        project.sql("SELECT side, line, code, key FROM recon.rejected_rows ORDER BY 1, 2");
+    // Nothing may be left of temporary files.
+    let left = std::fs::read_dir(project.path("temp")).map_or(0, Iterator::count);
+    assert_eq!(left, 0);
+    json!([records, differences, rejected])
+}
+
+/// What the program found and stored by these commands.
+fn result(project: &Project, settings: &[(&str, &str)], steps: &[&[&str]]) -> Json {
+    let _ = std::fs::remove_file(project.path("recon.db"));
+    let mut summary = Json::Null;
+    for step in steps {
+        let mut command = project.command(step);
+        let said = command.envs(settings.iter().copied()).output().unwrap();
+        let error = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!(said.status.code(), Some(0), "{settings:?} {step:?}: {error}");
+        summary = serde_json::from_slice(&said.stdout).unwrap();
+    }
+    let parts = ["status", "records", "differences", "attributions", "gate"];
+    let summary: Vec<Json> = parts.iter().map(|part| summary[part].clone()).collect();
+    json!([summary, stored(project)])
+}
+
+const PASS: &[&[&str]] = &[&["run", "--json"]];
+const STEPS: &[&[&str]] = &[&["ingest", "--json"], &["diff", "--json"], &["attribute", "--json"]];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 0, ..ProptestConfig::default() })]
+    #[test]
+    fn threads_memory_and_blocks_change_nothing(
+        seed: u64,
+        count in 0usize..1_500,
+        keep_all: bool,
+        ways in proptest::collection::vec(way(), 3),
+    ) {
+        let project = project(seed, count);
+        let plain = pass_result(&project, keep_all, PLAIN);
+        for way in ways {
+            prop_assert!(pass_result(&project, keep_all, way) == plain, "{:?}", way);
+        }
+    }
+}
+
+#[test]
+fn the_commands_find_what_the_pass_finds_within_any_memory() {
+    let project = project(3, 5_000);
+    for keep in ["all", "breaks"] {
+        let in_memory = result(&project, &[("KEEP", keep)], PASS);
+        for steps in [PASS, STEPS] {
+            let settings = [("KEEP", keep), ("THREADS", "2"), ("MEMORY", "1MiB")];
+            assert!(result(&project, &settings, steps) == in_memory, "{keep} {steps:?}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_temporary_disk_fails_the_run_and_says_why() {
+    let project = project(7, 5_000);
+    // The files of the process may not grow beyond 768 KiB, which fails like a full disk.
+    let recon = env!("CARGO_BIN_EXE_recon");
+    let script = format!("trap '' XFSZ; ulimit -f 1536; exec {recon} run --json");
+    let said = std::process::Command::new("/bin/dash")
+        .args(["-c", &script])
+        .current_dir(project.path(""))
+        .env("MEMORY", "1MiB")
+        .env_remove("RECON_STORE")
+        .output();
+    // Other shells count in other units.
+    let Ok(said) = said else { return };
+    let error = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(said.status.code(), Some(4), "{error}");
+    assert!(error.contains("temp-disk-full") && error.contains("temp_dir"), "{error}");
+    assert!(said.stdout.is_empty());
+    let runs = project.json(&["runs", "list", "--json"]);
+    assert_eq!(runs["runs"][0]["status"], "FAILED");
+    assert_eq!(std::fs::read_dir(project.path("temp")).unwrap().count(), 0);
+}
