@@ -14,6 +14,7 @@ mod documentation;
 mod examples;
 mod floors;
 mod init;
+mod learning;
 mod postgres;
 mod program;
 mod review;
