@@ -617,8 +617,3 @@ pub(super) fn expected(proposal: &Proposal, seen: Option<&ProposalTag>) -> Resul
         Some(_) => Ok(()),
     }
 }
-
-/// The control of what one person decides alone.
-pub(super) const fn is_alone(control: Control) -> bool {
-    matches!(control, Control::None | Control::TwoEye)
-}

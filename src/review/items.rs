@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use crate::diagnostic::Problem;
-use crate::domain::{Decimal, DiffType, FieldRef, Instant, Layout, Severity, Status};
+use crate::domain::{Decimal, DiffType, FieldRef, Layout, Severity, Status};
 use crate::store::SqlValue;
 use crate::store::rows::parameters;
 use crate::store::transact::{Answer, Dialect, Transaction};
@@ -32,11 +32,6 @@ impl Key {
     /// The rowid on SQLite.
     pub const fn row_id(self) -> i64 {
         self.run_no << NUMBER_BITS | self.number
-    }
-
-    /// The item of this rowid.
-    pub const fn of_row_id(id: i64) -> Self {
-        Self { run_no: id >> NUMBER_BITS, number: id & ((1 << NUMBER_BITS) - 1) }
     }
 
     /// The number of the record.
@@ -113,7 +108,6 @@ pub(super) struct Signature {
     pub field: String,
     pub diff_type: String,
     pub reason: String,
-    pub pattern: String,
     pub severity: String,
     pub monetary: bool,
 }
@@ -123,16 +117,16 @@ impl Signature {
         let parts: Vec<String> = serde_json::from_str(key).unwrap_or_default();
         let mut parts = parts.into_iter();
         let mut part = || parts.next().unwrap_or_default();
+        let (job, field, diff_type, reason) = (part(), part(), part(), part());
         Self {
             signature_id,
             label,
-            job: part(),
-            field: part(),
-            diff_type: part(),
-            reason: part(),
-            pattern: part(),
-            severity: part(),
-            monetary: part() == "monetary",
+            job,
+            field,
+            diff_type,
+            reason,
+            severity: parts.nth(1).unwrap_or_default(),
+            monetary: parts.next().is_some_and(|part| part == "monetary"),
         }
     }
 }
@@ -724,11 +718,6 @@ impl Record {
             other => Some(other.to_string()),
         })
     }
-}
-
-/// Seconds from `then` to `now`.
-pub(super) fn seconds_since(now: Instant, then: &str) -> i64 {
-    crate::store::read_time(then).map_or(0, |then| now.seconds() - then.seconds())
 }
 
 /// Places as one parameter, for [`keys_in`].
