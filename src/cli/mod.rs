@@ -26,8 +26,8 @@ mod serve;
 mod sql;
 pub mod table;
 mod test;
-mod train;
 mod token;
+mod train;
 mod user;
 mod write;
 

@@ -15,8 +15,8 @@ use crate::domain::{FieldRef, Kind, Layout};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
 use super::differences::References;
-use super::reasoning::Reasoning;
 use super::findings::{rates, verdict};
+use super::reasoning::Reasoning;
 use super::{ReportData, Summary, field_name, unwritable};
 
 /// Rows of a sheet, less its head: 2^20 is the most that spreadsheets open.

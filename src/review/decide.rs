@@ -5,9 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::diagnostic::Problem;
 use crate::domain::Status;
 use crate::domain::review::trigger::Decided;
-use crate::domain::review::{
-    Action, Control, Move, Permission, ProposalKind, ProposalState, Stage, state,
-};
+use crate::domain::review::{Action, Move, Permission, ProposalKind, ProposalState, Stage, state};
 use crate::store::audit::Entry;
 use crate::store::rows::parameters;
 

@@ -491,11 +491,6 @@ impl<'t> Shelf<'t> {
         )
     }
 
-    /// Locks items that the machine settled, without any other change.
-    pub fn lock_settled(&mut self, keys: &[Key]) -> Result<(), Problem> {
-        self.update("is_locked = $2, version = version + 1", keys, &[true.into()])
-    }
-
     fn update(&mut self, set: &str, keys: &[Key], values: &[SqlValue]) -> Result<(), Problem> {
         for (run_no, numbers) in by_run(keys) {
             let dialect = self.dialect();
@@ -666,9 +661,9 @@ struct Entry<'a>(
     #[serde(borrow)] Option<&'a serde_json::value::RawValue>,
     #[serde(borrow)] Option<&'a serde_json::value::RawValue>,
     Option<u64>,
+    serde::de::IgnoredAny,
     Option<u64>,
-    Option<u64>,
-    Option<u64>,
+    serde::de::IgnoredAny,
 );
 
 impl Record {

@@ -167,9 +167,9 @@ fn common(problem: &Value) -> Value {
             } },
         })
     };
-    let all = COMMON.iter().map(|(status, name, description)| {
-        ((*name).to_owned(), response(*status, description))
-    });
+    let all = COMMON
+        .iter()
+        .map(|(status, name, description)| ((*name).to_owned(), response(*status, description)));
     all.collect::<Map<_, _>>().into()
 }
 

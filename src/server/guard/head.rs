@@ -117,7 +117,11 @@ impl Scan {
                     return Err(Refused::malformed("this is not HTTP"));
                 }
                 b' '..=b'~' => {}
-                _ => return Err(Refused::malformed("a byte in the head that is not printable ASCII")),
+                _ => {
+                    return Err(Refused::malformed(
+                        "a byte in the head that is not printable ASCII",
+                    ));
+                }
             }
             self.at += 1;
             if self.lines == 0 && self.at > TARGET_BYTES + 32 {
@@ -170,7 +174,8 @@ pub fn parse(bytes: &[u8]) -> Result<Head, Refused> {
     for header in &*parsed.headers {
         let value = std::str::from_utf8(header.value)
             .map_err(|_| Refused::malformed("a byte in the head that is not printable ASCII"))?;
-        headers.push((header.name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()));
+        headers
+            .push((header.name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()));
     }
     Fields(headers).judge(method, (*target).to_owned(), old)
 }
@@ -297,7 +302,10 @@ mod tests {
               X-Recon-Guard-Peer: 1.2.3.4\r\nAccept:  */* \r\nTE: trailers\r\n\r\nhello",
         )
         .unwrap();
-        assert_eq!((head.method, head.target.as_str(), head.length), (Method::Post, "/a?b=%20c", 5));
+        assert_eq!(
+            (head.method, head.target.as_str(), head.length),
+            (Method::Post, "/a?b=%20c", 5)
+        );
         assert!(head.keep_alive && !head.old && !head.waits);
         let names: Vec<_> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["host", "accept"]);
