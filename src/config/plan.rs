@@ -78,6 +78,7 @@ impl Loaded {
             systems: PerSide::of(|side| resolved.sources[side].system.clone()),
             sources: PerSide::of(|side| resolved.sources[side].read.clone()),
             comparison: Arc::new(Comparison::new(compare, layout.key_len())),
+            monetary: resolved.fields.iter().map(|field| field.monetary).collect(),
             layout,
             normalize,
             attribution: Arc::new(self.attribution()),

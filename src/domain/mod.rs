@@ -21,6 +21,7 @@ pub mod review;
 pub mod row;
 pub mod run;
 pub mod side;
+pub mod signature;
 pub mod time;
 pub mod value;
 pub mod written;

@@ -11,6 +11,7 @@ use crate::store::{Batch, DecisionRow, RunRow, Writer};
 
 use super::machine::{Sampler, ready, run_context};
 use super::recorder::push_attribution;
+use super::signer::Signer;
 use super::tally::Tally;
 use super::walk::{Record, walk};
 use super::{Finished, Outcome, Plan, Session, conclude, stored_outcome};
@@ -76,6 +77,7 @@ fn attribute_stored(
         tally: Tally::default(),
         batch: Batch::default(),
         sampler: Sampler::new(plan, run.batch_date),
+        signer: Signer::new(plan),
     };
     session.progress.start("attributing", run.total_differences, Unit::Items);
     walk(session.store, run.id, &run.layout, &mut |record| {
@@ -86,6 +88,7 @@ fn attribute_stored(
         session.progress.advance(record.differences.len() as u64);
         if work.batch.text_len() > BATCH_TEXT {
             writer.write(&std::mem::take(&mut work.batch))?;
+            work.signer.next_batch();
         }
         Ok(())
     })?;
@@ -117,6 +120,7 @@ struct Work<'p> {
     tally: Tally,
     batch: Batch,
     sampler: Sampler,
+    signer: Signer<'p>,
 }
 
 impl Work<'_> {
@@ -140,7 +144,9 @@ impl Work<'_> {
                     if self.plan.options.stop_on_rule_error {
                         self.attributor.stop_on_failure()?;
                     }
-                    let attribution = push_attribution(&mut self.batch, &decided);
+                    let mut attribution = push_attribution(&mut self.batch, &decided);
+                    let signed = self.signer.sign(&mut self.batch, &context, &decided.reason);
+                    attribution.signature = Some(signed);
                     if self.sampler.is_on() {
                         self.sampler.look(difference.number, &attribution);
                     }

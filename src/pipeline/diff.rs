@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use crate::diagnostic::Problem;
 use crate::domain::progress::Unit;
-use crate::domain::{Books, Cells, Layout, Side, Stage, evidence};
+use crate::domain::{Books, Cells, DifferenceContext, Layout, Side, Stage, evidence};
 use crate::store::{Batch, DifferenceRow, RunRow, StoredRecord, Writer};
 
 use super::recorder::{find, push_value};
+use super::signer::Signer;
 use super::tally::Tally;
 use super::{Finished, Outcome, Plan, Session, conclude, stored_outcome};
 
@@ -58,6 +59,7 @@ fn compare_stored(
     let begun = Instant::now();
     let mut tally = Tally::default();
     let mut batch = Batch::default();
+    let signer = Signer::new(plan);
     let (mut a, mut b) = (Vec::new(), Vec::new());
     session.progress.start("comparing", run.total_records, Unit::Items);
     session.store.each_record(run.id, &mut |record| {
@@ -67,6 +69,15 @@ fn compare_stored(
         let (a, b) = decode(&run.layout, record, &mut a, &mut b)?;
         let found = find(plan, record.kind, a, b, &mut tally);
         for difference in &found {
+            let context = DifferenceContext {
+                layout: &run.layout,
+                field: difference.field,
+                diff_type: difference.diff_type,
+                severity: difference.severity,
+                a,
+                b,
+                partner_rejected: record.partner_rejected,
+            };
             let row = DifferenceRow {
                 record: record.number,
                 field: difference.field,
@@ -74,7 +85,7 @@ fn compare_stored(
                 severity: difference.severity,
                 value_a: push_value(&mut batch, difference, Side::A),
                 value_b: push_value(&mut batch, difference, Side::B),
-                amount_abs: None,
+                amount_abs: signer.amount(&context),
                 attribution: None,
             };
             batch.differences.push(row);

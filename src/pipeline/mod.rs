@@ -14,6 +14,7 @@ mod plan;
 mod read;
 mod reconcile;
 mod recorder;
+mod signer;
 mod tally;
 mod walk;
 

@@ -26,6 +26,8 @@ pub struct Plan {
     pub normalize: PerSide<Arc<SidePlan>>,
     /// How records are compared.
     pub comparison: Arc<Comparison>,
+    /// Which of the fields are amounts of money.
+    pub monetary: Vec<bool>,
     /// How differences get reasons.
     pub attribution: Arc<AttributionPlan>,
     /// The reason codes of the file.

@@ -11,6 +11,7 @@ use crate::domain::{
 use crate::store::{AttributionRow, Batch, DifferenceRow, RecordKind, RecordRow, Text};
 
 use super::Plan;
+use super::signer::Signer;
 use super::tally::Tally;
 
 /// How far one pass over the sources goes.
@@ -55,17 +56,20 @@ pub(super) struct Recorder<'p> {
     /// What has been counted so far.
     pub tally: Tally,
     batch: Batch,
+    signer: Signer<'p>,
 }
 
 impl<'p> Recorder<'p> {
     pub fn new(plan: &'p Plan, depth: Depth, attributor: Option<Attributor<'p>>) -> Self {
         let (tally, batch) = (Tally::default(), Batch::default());
-        Self { plan, depth, attributor, together: Vec::new(), tally, batch }
+        let signer = Signer::new(plan);
+        Self { plan, depth, attributor, together: Vec::new(), tally, batch, signer }
     }
 
     /// What was recorded since the last call, numbered from 1. What comes next goes into `next`, which
     /// is empty.
     pub fn take(&mut self, next: Batch) -> Batch {
+        self.signer.next_batch();
         std::mem::replace(&mut self.batch, next)
     }
 
@@ -161,6 +165,9 @@ impl<'p> Recorder<'p> {
             let functional = self.plan.attribution.is_functional(&attribution.reason);
             verdicts.push((attribution.status, functional));
             self.tally.attribution(&attribution, functional);
+            let mut given = push_attribution(&mut self.batch, &attribution);
+            let signed = self.signer.sign(&mut self.batch, &context, &attribution.reason);
+            given.signature = Some(signed);
             let row = DifferenceRow {
                 record,
                 field: difference.field,
@@ -168,8 +175,8 @@ impl<'p> Recorder<'p> {
                 severity: difference.severity,
                 value_a: push_value(&mut self.batch, difference, Side::A),
                 value_b: push_value(&mut self.batch, difference, Side::B),
-                amount_abs: None,
-                attribution: Some(push_attribution(&mut self.batch, &attribution)),
+                amount_abs: self.signer.amount(&context),
+                attribution: Some(given),
             };
             self.batch.differences.push(row);
         }

@@ -5,9 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::diagnostic::Problem;
 use crate::domain::Status;
 use crate::domain::review::trigger::Decided;
-use crate::domain::review::{
-    Action, Control, Move, Permission, ProposalKind, ProposalState, Stage, state,
-};
+use crate::domain::review::{Action, Move, Permission, ProposalKind, ProposalState, Stage, state};
 use crate::store::audit::Entry;
 use crate::store::rows::parameters;
 
@@ -616,9 +614,4 @@ pub(super) fn expected(proposal: &Proposal, seen: Option<&ProposalTag>) -> Resul
         )),
         Some(_) => Ok(()),
     }
-}
-
-/// The control of what one person decides alone.
-pub(super) const fn is_alone(control: Control) -> bool {
-    matches!(control, Control::None | Control::TwoEye)
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use crate::diagnostic::Problem;
-use crate::domain::{Decimal, DiffType, FieldRef, Instant, Layout, Severity, Status};
+use crate::domain::{Decimal, DiffType, FieldRef, Layout, Severity, Status};
 use crate::store::SqlValue;
 use crate::store::rows::parameters;
 use crate::store::transact::{Answer, Dialect, Transaction};
@@ -32,11 +32,6 @@ impl Key {
     /// The rowid on SQLite.
     pub const fn row_id(self) -> i64 {
         self.run_no << NUMBER_BITS | self.number
-    }
-
-    /// The item of this rowid.
-    pub const fn of_row_id(id: i64) -> Self {
-        Self { run_no: id >> NUMBER_BITS, number: id & ((1 << NUMBER_BITS) - 1) }
     }
 
     /// The number of the record.
@@ -113,7 +108,6 @@ pub(super) struct Signature {
     pub field: String,
     pub diff_type: String,
     pub reason: String,
-    pub pattern: String,
     pub severity: String,
     pub monetary: bool,
 }
@@ -123,16 +117,16 @@ impl Signature {
         let parts: Vec<String> = serde_json::from_str(key).unwrap_or_default();
         let mut parts = parts.into_iter();
         let mut part = || parts.next().unwrap_or_default();
+        let (job, field, diff_type, reason) = (part(), part(), part(), part());
         Self {
             signature_id,
             label,
-            job: part(),
-            field: part(),
-            diff_type: part(),
-            reason: part(),
-            pattern: part(),
-            severity: part(),
-            monetary: part() == "monetary",
+            job,
+            field,
+            diff_type,
+            reason,
+            severity: parts.nth(1).unwrap_or_default(),
+            monetary: parts.next().is_some_and(|part| part == "monetary"),
         }
     }
 }
@@ -497,11 +491,6 @@ impl<'t> Shelf<'t> {
         )
     }
 
-    /// Locks items that the machine settled, without any other change.
-    pub fn lock_settled(&mut self, keys: &[Key]) -> Result<(), Problem> {
-        self.update("is_locked = $2, version = version + 1", keys, &[true.into()])
-    }
-
     fn update(&mut self, set: &str, keys: &[Key], values: &[SqlValue]) -> Result<(), Problem> {
         for (run_no, numbers) in by_run(keys) {
             let dialect = self.dialect();
@@ -672,9 +661,9 @@ struct Entry<'a>(
     #[serde(borrow)] Option<&'a serde_json::value::RawValue>,
     #[serde(borrow)] Option<&'a serde_json::value::RawValue>,
     Option<u64>,
+    serde::de::IgnoredAny,
     Option<u64>,
-    Option<u64>,
-    Option<u64>,
+    serde::de::IgnoredAny,
 );
 
 impl Record {
@@ -724,11 +713,6 @@ impl Record {
             other => Some(other.to_string()),
         })
     }
-}
-
-/// Seconds from `then` to `now`.
-pub(super) fn seconds_since(now: Instant, then: &str) -> i64 {
-    crate::store::read_time(then).map_or(0, |then| now.seconds() - then.seconds())
 }
 
 /// Places as one parameter, for [`keys_in`].

@@ -137,7 +137,6 @@ pub(super) struct ProposalItem {
     pub key: Key,
     pub attribution_id: String,
     pub base_version: i64,
-    pub currency: Option<String>,
     pub facts: Json,
 }
 
@@ -184,7 +183,7 @@ impl Work<'_> {
     /// The items of a proposal, in the order of their ids.
     pub fn proposal_items(&mut self, proposal_id: &str) -> Result<Vec<ProposalItem>, Problem> {
         let rows = self.shelf.tx.query(
-            "SELECT run_no, number, attribution_id, base_version, currency, facts \
+            "SELECT run_no, number, attribution_id, base_version, facts \
              FROM recon.proposal_items WHERE proposal_id = $1 ORDER BY run_no, number",
             &parameters![proposal_id],
         )?;
@@ -193,8 +192,7 @@ impl Work<'_> {
                 key: Key { run_no: row.count(0)?, number: row.count(1)? },
                 attribution_id: row.required(2)?,
                 base_version: row.count(3)?,
-                currency: row.text(4)?,
-                facts: serde_json::from_str(&row.required(5)?).unwrap_or(Json::Null),
+                facts: serde_json::from_str(&row.required(4)?).unwrap_or(Json::Null),
             })
         };
         rows.iter().map(item).collect()

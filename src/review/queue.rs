@@ -47,7 +47,7 @@ pub(super) struct Wanted {
 
 /// Where a page ended.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct At {
+pub(super) struct At {
     /// The severity, where that comes first.
     level: u8,
     /// The bits of the confidence or amount.

@@ -269,16 +269,25 @@ fn predictions(item: &Item, code: &str) -> Vec<Prediction> {
         .as_deref()
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or(Json::Null);
-    if let Some(Json::Array(listed)) = explanation.get("predictions") {
+    if let Some(model) = explanation.get("model") {
+        let list = |name: &str| model.get(name).and_then(Json::as_array).into_iter().flatten();
+        let moved = |one: &Json| {
+            let moved = one.get("moved")?.as_f64()?;
+            let sign = if moved < 0.0 { '−' } else { '+' };
+            Some(format!("{sign}{:.2} {}", moved.abs(), one.get("name")?.as_str()?))
+        };
+        let mut why: Vec<String> = list("features").filter_map(moved).take(3).collect();
+        why.extend(notes(&explanation));
         let read = |one: &Json| {
             Some(Prediction {
                 code: one.get("code")?.as_str()?.to_owned(),
-                confidence: one.get("confidence")?.as_f64()?,
-                why: texts(one.get("why")),
+                confidence: one.get("probability")?.as_f64()?,
+                why: Vec::new(),
             })
         };
-        let listed: Vec<Prediction> = listed.iter().filter_map(read).take(3).collect();
-        if !listed.is_empty() {
+        let mut listed: Vec<Prediction> = list("reasons").filter_map(read).take(3).collect();
+        if let Some(first) = listed.first_mut() {
+            first.why = why;
             return listed;
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
-use crate::domain::review::{ContentHash, Control, Eyes, Fired, Policy, Stage, comment, content};
+use crate::domain::review::{ContentHash, Control, Eyes, Fired, Policy, Stage, comment};
 use crate::store::audit::{self, By, Entry};
 use crate::store::rows::parameters;
 use crate::store::time_text;
@@ -328,11 +328,6 @@ impl Work<'_> {
             Eyes::Six => Control::SixEye,
         }
     }
-}
-
-/// The hash of what a proposal says.
-pub(super) fn content_hash(content: &content::Content<'_>) -> ContentHash {
-    content.hash()
 }
 
 /// Triggers as their column keeps them.

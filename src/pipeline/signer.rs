@@ -1,0 +1,86 @@
+//! Gives differences their signatures and amounts: each label is written once for a batch.
+
+use std::collections::HashMap;
+
+use crate::domain::signature::{Pattern, Signature};
+use crate::domain::{Decimal, DifferenceContext, FieldRef};
+use crate::store::{Batch, Text};
+
+use super::Plan;
+
+/// Remembers the labels of the batch at hand.
+pub(super) struct Signer<'p> {
+    plan: &'p Plan,
+    reasons: Vec<String>,
+    known: HashMap<(FieldRef, u8, u8, Pattern, usize), (Text, Text)>,
+}
+
+impl<'p> Signer<'p> {
+    pub fn new(plan: &'p Plan) -> Self {
+        Self { plan, reasons: Vec::new(), known: HashMap::new() }
+    }
+
+    /// Forgets the texts of a batch that is finished.
+    pub fn next_batch(&mut self) {
+        self.known.clear();
+    }
+
+    /// Whether a field is an amount of money.
+    fn is_monetary(&self, field: FieldRef) -> bool {
+        match field {
+            FieldRef::EntireRecord => false,
+            FieldRef::Field(at) => {
+                self.plan.monetary.get(usize::from(at)).copied().unwrap_or_default()
+            }
+        }
+    }
+
+    /// What is at stake: the size of the difference of an amount of money.
+    pub fn amount(&self, context: &DifferenceContext<'_>) -> Option<f64> {
+        if !self.is_monetary(context.field) {
+            return None;
+        }
+        let (mut buffer_a, mut buffer_b) = ([0; 36], [0; 36]);
+        let a = context.cell(context.a, &mut buffer_a).number()?;
+        let b = context.cell(context.b, &mut buffer_b).number()?;
+        Some(b.checked_sub(a)?.abs()).map(Decimal::to_f64)
+    }
+
+    /// The signature's key and label, in the batch.
+    pub fn sign(
+        &mut self,
+        batch: &mut Batch,
+        context: &DifferenceContext<'_>,
+        reason: &str,
+    ) -> (Text, Text) {
+        let (mut buffer_a, mut buffer_b) = ([0; 36], [0; 36]);
+        let pattern = Pattern::of(
+            context.cell(context.a, &mut buffer_a),
+            context.cell(context.b, &mut buffer_b),
+        );
+        let number = match self.reasons.iter().position(|known| known == reason) {
+            Some(number) => number,
+            None => {
+                self.reasons.push(reason.to_owned());
+                self.reasons.len() - 1
+            }
+        };
+        let severity = context.severity;
+        let at = (context.field, context.diff_type.code(), severity.code(), pattern, number);
+        if let Some(texts) = self.known.get(&at) {
+            return *texts;
+        }
+        let signature = Signature {
+            job: &self.plan.job,
+            field: context.field_name(),
+            diff_type: context.diff_type,
+            reason,
+            pattern,
+            severity,
+            monetary: self.is_monetary(context.field),
+        };
+        let texts = (batch.push(&signature.key()), batch.push(&signature.label()));
+        self.known.insert(at, texts);
+        texts
+    }
+}
