@@ -47,9 +47,13 @@ CREATE TABLE difference_rows (
     CHECK (status IS DISTINCT FROM 2 OR is_locked)
 ) PARTITION BY LIST (run_no);
 
--- The queue of what people have to look at, in its two orders.
-CREATE INDEX difference_rows_queue ON difference_rows (confidence, number) WHERE status = 1;
-CREATE INDEX difference_rows_groups ON difference_rows (signature_id, number) WHERE status = 1;
+-- The queue of what people have to look at, in its orders: as a whole, of one signature, by amount.
+CREATE INDEX difference_rows_queue ON difference_rows (confidence, run_no, number)
+    WHERE status = 1;
+CREATE INDEX difference_rows_groups ON difference_rows (signature_id, confidence, run_no, number)
+    WHERE status = 1;
+CREATE INDEX difference_rows_amounts ON difference_rows (amount_abs, run_no, number)
+    WHERE status = 1 AND amount_abs IS NOT NULL;
 
 -- A row of records as JSONB. JSONB cannot hold the character U+0000, which a text of a source may
 -- hold; it shows as the replacement character, U+FFFD. An even number of backslashes before it means

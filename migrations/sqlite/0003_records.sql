@@ -42,9 +42,12 @@ CREATE TABLE difference_rows (
     CHECK (status IS NOT 2 OR is_locked = 1)
 );
 
--- The queue of what people have to look at, in its two orders.
+-- The queue of what people have to look at, in its orders: as a whole, of one signature, by amount.
 CREATE INDEX difference_rows_queue ON difference_rows (confidence, id) WHERE status = 1;
-CREATE INDEX difference_rows_groups ON difference_rows (signature_id, id) WHERE status = 1;
+CREATE INDEX difference_rows_groups ON difference_rows (signature_id, confidence, id)
+    WHERE status = 1;
+CREATE INDEX difference_rows_amounts ON difference_rows (amount_abs, id)
+    WHERE status = 1 AND amount_abs IS NOT NULL;
 
 -- An element is taken as JSON text (->) where it goes into the object, so that long integers keep
 -- every digit, and as text (->>) only where it is a string in a reference. The inner arm without rows

@@ -29,7 +29,7 @@ impl Migration {
 }
 
 /// Bytes in hexadecimal.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -53,6 +53,7 @@ pub const SQLITE: &[Migration] = migrations! { "sqlite":
     4 "differences",
     5 "audit_trail",
     6 "models",
+    7 "workflow",
 };
 
 /// The migrations of PostgreSQL.
@@ -63,6 +64,7 @@ pub const POSTGRES: &[Migration] = migrations! { "postgres":
     4 "differences",
     5 "audit_trail",
     6 "models",
+    7 "workflow",
 };
 
 /// A migration that a store says it has.

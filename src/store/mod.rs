@@ -5,11 +5,14 @@
 //! compact (numbers instead of ids, one evidence array instead of two JSON documents); the tables that
 //! people query are views over it.
 
+pub mod audit;
 pub mod batch;
 mod chunk;
 pub mod migrate;
 pub mod postgres;
 pub mod registry;
+mod publication;
+pub mod rows;
 pub mod run;
 pub mod sqlite;
 mod stored;
@@ -26,6 +29,8 @@ pub use batch::{
     RejectedRow, Text, difference_number, record_of,
 };
 pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
+pub(crate) use stored::{read_layout, read_time, time_text};
+
 pub use run::{
     AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
 };

@@ -84,7 +84,7 @@ pub(super) fn layout_json(layout: &Layout) -> serde_json::Value {
 }
 
 /// The layout behind [`layout_json`].
-pub(super) fn read_layout(json: &str, key_length: i64) -> Result<Layout, Problem> {
+pub(crate) fn read_layout(json: &str, key_length: i64) -> Result<Layout, Problem> {
     #[derive(serde::Deserialize)]
     struct StoredField {
         name: String,
@@ -144,14 +144,14 @@ pub(super) fn unknown_reason(code: &str) -> Problem {
 
 /// A moment as text in which the order of texts is the order of moments. PostgreSQL keeps
 /// microseconds, so both do.
-pub(super) fn time_text(instant: Instant) -> String {
+pub(crate) fn time_text(instant: Instant) -> String {
     let whole = Instant::new(instant.seconds(), 0).to_string();
     let whole = whole.trim_end_matches('Z');
     format!("{whole}.{:06}Z", instant.nanoseconds() / 1_000)
 }
 
 /// The moment behind [`time_text`].
-pub(super) fn read_time(text: &str) -> Result<Instant, Problem> {
+pub(crate) fn read_time(text: &str) -> Result<Instant, Problem> {
     Instant::parse_rfc3339_utc(text).ok_or_else(|| damaged("time", text))
 }
 

@@ -17,5 +17,6 @@ mod init;
 mod learning;
 mod postgres;
 mod program;
+mod review;
 mod runs;
 mod store;

@@ -1,5 +1,6 @@
 //! Rows in PostgreSQL's binary COPY format, sent in pieces of some megabytes.
 
+use crate::diagnostic::Problem;
 use std::io::Write as _;
 
 use ::postgres::{Client, Error};
@@ -113,6 +114,14 @@ pub(super) enum CopyFailure {
     Postgres(Error),
     /// The connection broke.
     Connection(std::io::Error),
+    /// What was made of the rows is not sound.
+    Problem(Problem),
+}
+
+impl From<Problem> for CopyFailure {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
 }
 
 impl From<Error> for CopyFailure {

@@ -10,11 +10,14 @@ use ::postgres::{Client, Error};
 
 use super::copy::{Copy, CopyFailure};
 use super::runs::{RunKey, find_key, trim};
+use super::transact::PostgresTransaction;
 use crate::database::postgres::{Connector, PostgresPool};
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::chunk::Chunks;
-use crate::store::{AttributionRow, Batch, FinishRun, Text, Writer, difference_number, stored};
+use crate::store::{
+    AttributionRow, Batch, FinishRun, Text, Writer, difference_number, publication, stored,
+};
 
 /// A table of the run's own, and the one that it becomes a part of.
 struct Part {
@@ -56,8 +59,11 @@ impl Part {
         client.batch_execute(&format!("ALTER TABLE {table} ADD PRIMARY KEY (run_no, number)"))?;
         if parent == "difference_rows" {
             client.batch_execute(&format!(
-                "CREATE INDEX ON {table} (confidence, number) WHERE status = 1; \
-                 CREATE INDEX ON {table} (signature_id, number) WHERE status = 1"
+                "CREATE INDEX ON {table} (confidence, run_no, number) WHERE status = 1; \
+                 CREATE INDEX ON {table} (signature_id, confidence, run_no, number) \
+                 WHERE status = 1; \
+                 CREATE INDEX ON {table} (amount_abs, run_no, number) \
+                 WHERE status = 1 AND amount_abs IS NOT NULL"
             ))?;
         }
         client.batch_execute(&format!(
@@ -328,6 +334,7 @@ impl PostgresWriter {
     fn problem(&self, failure: &CopyFailure) -> Problem {
         match failure {
             CopyFailure::Postgres(error) => self.connector.problem(error),
+            CopyFailure::Problem(problem) => problem.clone(),
             CopyFailure::Connection(error) => Problem::store(
                 "store-unreachable",
                 format!("the connection to the store broke: {error}"),
@@ -395,8 +402,12 @@ impl PostgresWriter {
                      (SELECT job, batch_date FROM recon_runs WHERE run_no = $1)",
                 &[&run_no],
             )?;
+            let connector = &self.connector;
+            let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
+            let counts = publication::count_items(&mut tx, run_no.into())?;
+            publication::write_counts(&mut tx, run_no.into(), &counts)?;
         }
-        client.batch_execute(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
+        self.client.batch_execute(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
         Ok(updated)
     }
 

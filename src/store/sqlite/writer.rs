@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use rusqlite::{CachedStatement, Connection, Statement, params};
 
 use super::runs::{RunKey, find_key, trim};
+use super::transact::SqliteTransaction;
 use super::turns::Turns;
 use super::{MAX_RECORDS, id_range};
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::chunk::Chunks;
+use crate::store::publication;
 use crate::store::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, Text, Writer, difference_number,
     stored,
@@ -172,7 +174,38 @@ impl SqliteWriter {
     }
 
     /// Moves the run to its new stage, and with it everything that was written.
-    fn publish(&mut self, outcome: &FinishRun) -> Result<usize, rusqlite::Error> {
+    fn publish(&mut self, outcome: &FinishRun) -> Result<usize, Problem> {
+        // Until the run shows, nobody else changes its items: so they are counted while others write.
+        let counts = match self.key.stage {
+            Some(Stage::Attributed) => None,
+            _ if outcome.stage < Stage::Attributed => None,
+            _ => Some(publication::count_items(
+                &mut SqliteTransaction::direct(&self.path, &self.connection),
+                self.key.run_no,
+            )?),
+        };
+        let published = self.publish_counted(outcome, counts);
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        let updated = published.map_err(|failure| match failure {
+            Failure::Sqlite(error) => self.problem(&error),
+            Failure::Problem(problem) => problem,
+        })?;
+        let trims = !self.key.keep_all
+            && self.key.stage == Some(Stage::Ingested)
+            && outcome.stage >= Stage::Compared;
+        if updated == 1 && trims {
+            trim(&self.connection, self.key.run_no).map_err(|error| self.problem(&error))?;
+        }
+        Ok(updated)
+    }
+
+    fn publish_counted(
+        &mut self,
+        outcome: &FinishRun,
+        counts: Option<publication::ItemCounts>,
+    ) -> Result<usize, Failure> {
         let ended = stored::time_text(outcome.ended);
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let mut insert = insert_chunk(&self.connection)?;
@@ -221,12 +254,33 @@ impl SqliteWriter {
                      (SELECT job, batch_date FROM recon_runs WHERE run_no = ?1)",
                 [self.key.run_no],
             )?;
+            let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
+            let counts = match counts {
+                Some(counts) => counts,
+                None => publication::count_items(&mut tx, self.key.run_no)?,
+            };
+            publication::write_counts(&mut tx, self.key.run_no, &counts)?;
         }
         self.connection.execute_batch(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
-        if updated == 1 && trims {
-            trim(&self.connection, self.key.run_no)?;
-        }
         Ok(updated)
+    }
+}
+
+/// What goes wrong while a run is made visible.
+enum Failure {
+    Sqlite(rusqlite::Error),
+    Problem(Problem),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
     }
 }
 
@@ -249,7 +303,7 @@ impl Writer for SqliteWriter {
     }
 
     fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<(), Problem> {
-        let updated = self.publish(outcome).map_err(|error| self.problem(&error))?;
+        let updated = self.publish(outcome)?;
         if updated == 0 {
             return Err(stored::lost_run(self.run));
         }

@@ -1,7 +1,7 @@
 //! One story, told to both stores by the same functions.
 
 mod answers;
-mod fixture;
+pub(crate) mod fixture;
 mod lock;
 mod postgres;
 mod registry;
@@ -69,10 +69,10 @@ impl Place {
 macro_rules! told_to_both {
     ($($name:ident),+ $(,)?) => {
         mod on_sqlite {
-            $(#[test] fn $name() { super::$name(&super::super::Place::sqlite()); })+
+            $(#[test] fn $name() { super::$name(&$crate::store::Place::sqlite()); })+
         }
         mod on_postgres {
-            $(#[test] fn $name() { super::$name(&super::super::Place::postgres()); })+
+            $(#[test] fn $name() { super::$name(&$crate::store::Place::postgres()); })+
         }
     };
 }
