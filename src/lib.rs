@@ -15,5 +15,6 @@ pub mod pipeline;
 pub mod report;
 pub mod review;
 pub mod script;
+pub mod server;
 pub mod source;
 pub mod store;

@@ -1,10 +1,12 @@
 //! The command line as written: what `--help` says is the contract.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::domain::review::{Permission, Role};
 use crate::domain::{Date, RunId};
 use crate::pipeline::learn::Promote;
 use crate::report::Format;
@@ -102,6 +104,14 @@ pub enum Command {
     /// List and show runs
     #[command(subcommand)]
     Runs(Runs),
+    /// Serve the review: the queue, the decisions about it, the audit trail
+    Serve(Serve),
+    /// The people who review: who they are and what they may do
+    #[command(subcommand)]
+    User(User),
+    /// Tokens by which programs use the server
+    #[command(subcommand)]
+    Token(Token),
     /// Bring the store's tables up to date
     Migrate,
     /// Write completions for a shell
@@ -383,6 +393,24 @@ pub struct Sql {
     pub format: Option<AnswerFormat>,
 }
 
+/// `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// The address and port to listen at [default: 127.0.0.1:8765, or `server.bind`]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub bind: Option<SocketAddr>,
+    /// Where people reach it, such as https://recon.example.com [default: `server.public_url`]
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// One person decides alone; the audit trail and every page say so
+    #[arg(long)]
+    pub solo: bool,
+    /// Append the access log, a JSON object for each request, to this file [default: none; `-` is
+    /// stderr]
+    #[arg(long, value_name = "FILE")]
+    pub access_log: Option<PathBuf>,
+}
+
 /// `runs`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Runs {
@@ -408,6 +436,148 @@ pub struct RunsList {
 pub struct RunsShow {
     /// The run [default: the newest that is not FAILED]
     pub run: Option<RunId>,
+}
+
+/// `user`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum User {
+    /// Make a person, or with --same-as one more login of a person
+    Add(UserAdd),
+    /// Everybody, with roles
+    List,
+    /// Give a person these roles and no others
+    Roles(UserRoles),
+    /// Shut a person out; sessions end, tokens open nothing
+    Disable(UserName),
+    /// Let a person in again
+    Enable(UserName),
+    /// Give a person another password; their sessions end
+    Password(UserPassword),
+    /// Let a person see the values of a masked field
+    Grant(UserField),
+    /// Let a person no longer see the values of a masked field
+    Revoke(UserField),
+}
+
+/// `user add`.
+#[derive(Clone, Debug, Args)]
+pub struct UserAdd {
+    /// The login: letters, digits, and `.`, `_`, `-`, `@`, `+` between them
+    pub name: String,
+    /// A role (repeatable)
+    #[arg(long, value_parser = role_parser(), value_name = "ROLE")]
+    pub role: Vec<Role>,
+    /// The name that others see [default: the login]
+    #[arg(long, value_name = "TEXT")]
+    pub display_name: Option<String>,
+    /// A file whose first line is the password; `-` is standard input [default: ask]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_password", "service"])]
+    pub password_file: Option<PathBuf>,
+    /// No password: a proxy says who comes
+    #[arg(long)]
+    pub no_password: bool,
+    /// The person's other login, whose roles this one shares
+    #[arg(long, value_name = "NAME", conflicts_with = "service")]
+    pub same_as: Option<String>,
+    /// A program, which comes in by tokens only and is nobody's second pair of eyes
+    #[arg(long)]
+    pub service: bool,
+}
+
+/// `user roles`.
+#[derive(Clone, Debug, Args)]
+pub struct UserRoles {
+    /// The login
+    pub name: String,
+    /// A role (repeatable); without any, the person has none
+    #[arg(long, value_parser = role_parser(), value_name = "ROLE")]
+    pub role: Vec<Role>,
+}
+
+/// `user disable` and `user enable`.
+#[derive(Clone, Debug, Args)]
+pub struct UserName {
+    /// The login
+    pub name: String,
+}
+
+/// `user password`.
+#[derive(Clone, Debug, Args)]
+pub struct UserPassword {
+    /// The login
+    pub name: String,
+    /// A file whose first line is the password; `-` is standard input [default: ask]
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// `user grant` and `user revoke`.
+#[derive(Clone, Debug, Args)]
+pub struct UserField {
+    /// The login
+    pub name: String,
+    /// The field
+    pub field: String,
+}
+
+/// `token`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Token {
+    /// Make a token; it is shown once
+    Create(TokenCreate),
+    /// The tokens, newest first, without their secrets
+    List(TokenList),
+    /// Make a token useless
+    Revoke(TokenRevoke),
+}
+
+/// `token create`.
+#[derive(Clone, Debug, Args)]
+pub struct TokenCreate {
+    /// What it is for
+    pub name: String,
+    /// The login of whose rights it has a part
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+    /// What it may do, no more than its person (repeatable)
+    #[arg(long, value_parser = scope_parser(), value_name = "SCOPE", required = true)]
+    pub scope: Vec<Permission>,
+    /// For how long it is good, at most 90d
+    #[arg(long, value_parser = days, value_name = "DAYS", default_value = "30d")]
+    pub expires: i64,
+}
+
+/// `token list`.
+#[derive(Clone, Debug, Args)]
+pub struct TokenList {
+    /// Only this login's
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+/// `token revoke`.
+#[derive(Clone, Debug, Args)]
+pub struct TokenRevoke {
+    /// The token's id, the part after `rcn_`
+    pub id: String,
+}
+
+/// Roles by their names.
+fn role_parser() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.iter().map(|role| role.name()))
+        .try_map(|name| Role::from_name(&name).ok_or("no role"))
+}
+
+/// Permissions by their names.
+fn scope_parser() -> impl TypedValueParser<Value = Permission> {
+    PossibleValuesParser::new(Permission::ALL.iter().map(|one| one.name()))
+        .try_map(|name| Permission::from_name(&name).ok_or("no scope"))
+}
+
+/// `30d` or `30`.
+fn days(text: &str) -> Result<i64, String> {
+    let number = text.strip_suffix('d').unwrap_or(text);
+    number.parse().map_err(|_| "write a number of days, such as 30d".to_owned())
 }
 
 /// `completions`.

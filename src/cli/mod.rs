@@ -22,10 +22,13 @@ pub mod problem;
 pub mod progress;
 mod report;
 mod runs;
+mod serve;
 mod sql;
 pub mod table;
 mod test;
 mod train;
+mod token;
+mod user;
 mod write;
 
 use std::process::ExitCode;
@@ -77,6 +80,9 @@ fn dispatch(context: &Context, command: Command) -> Result<u8, Problems> {
         Command::Explain(arguments) => explain::run(context, &arguments),
         Command::Sql(arguments) => sql::run(context, &arguments),
         Command::Runs(arguments) => runs::run(context, &arguments),
+        Command::Serve(arguments) => serve::run(context, &arguments),
+        Command::User(arguments) => user::run(context, &arguments),
+        Command::Token(arguments) => token::run(context, &arguments),
         Command::Migrate => migrate::run(context),
         Command::Completions(arguments) => write::completions(context, &arguments),
         Command::Man(arguments) => write::man(context, &arguments),

@@ -23,6 +23,11 @@ pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
     let run = context.which_run(&*store, arguments.which.run, job)?;
     let data = ReportData::load(&*store, &run)?;
     let format = if context.global.json { Format::Json } else { arguments.format };
+    if format == Format::Xlsx && arguments.output.is_none() && context.console.result_is_terminal()
+    {
+        let problem = Problem::usage("no-output-file", "a terminal can't show a workbook");
+        return Err(problem.help("name a file with --output").into());
+    }
     let paint = if arguments.output.is_some() { Paint::Plain } else { context.console.paint() };
     context.console.result_to(arguments.output.as_deref(), |out| {
         write(&*store, &run, &data, format, paint, out)
@@ -43,6 +48,8 @@ fn write(
         Format::Md => report::write_markdown(data, out),
         Format::Json => report::write_json(&data.summary, out),
         Format::Csv => return report::write_csv(store, run, out),
+        Format::Html => return report::write_html(store, run, data, out),
+        Format::Xlsx => return report::write_xlsx(store, run, data, out),
     };
     written.map_err(|error| report::unwritable(&error))
 }

@@ -1,5 +1,6 @@
 //! What a configuration means, every setting decided.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use crate::database::StoreUrl;
 use crate::domain::{Confidence, Date, Decimal, Layout, PerSide, ReasonCode};
 use crate::normalize::{NumberFormat, Step, TimeFormat};
 use crate::script::ScriptSource;
+use crate::server::settings::Settings;
 use crate::source::SourcePlan;
 
 /// A job, every setting decided.
@@ -35,6 +37,8 @@ pub struct Resolved {
     pub attribution: ResolvedAttribution,
     /// How a run is done.
     pub options: ResolvedOptions,
+    /// The review server.
+    pub server: ResolvedServer,
     /// Where runs are kept.
     pub store: StoreUrl,
     /// Whether the script has a function of a whole row.
@@ -118,6 +122,15 @@ pub enum Accept {
         /// How sure one wants to be of that.
         assurance: Decimal,
     },
+}
+
+/// The review server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResolvedServer {
+    /// Where it listens.
+    pub bind: SocketAddr,
+    /// Everything else.
+    pub settings: Settings,
 }
 
 /// How a run is done.

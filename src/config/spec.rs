@@ -75,8 +75,8 @@ pub struct Spec {
     pub options: Option<OptionsSpec>,
     /// The rules of the review (policy, thresholds, masking). `recon serve` reads and checks them.
     pub review: Option<Map<String, Value>>,
-    /// The review server (address, proxy). `recon serve` reads and checks it.
-    pub server: Option<Map<String, Value>>,
+    /// The review server, `recon serve`.
+    pub server: Option<ServerSpec>,
 }
 
 /// Only the name of the job: the store's URL and the server's settings may hold secrets.
@@ -245,6 +245,41 @@ pub struct ModelSpec {
     /// A rule that claims less than this confidence only hints: where there is a model, the model
     /// decides. Default: no rule is overruled.
     pub overrule_below: Option<Written<Share>>,
+}
+
+/// The review server, `recon serve`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSpec {
+    /// The address and port that it listens at. Default `127.0.0.1:8765`.
+    #[schemars(example = &"127.0.0.1:8765")]
+    pub bind: Option<String>,
+    /// Where people reach it, without a path: requests for other hosts are refused.
+    #[schemars(example = &"https://recon.example.com")]
+    pub public_url: Option<String>,
+    /// The proxy in front of it.
+    pub trusted_proxy: Option<TrustedProxySpec>,
+    /// Origins whose pages may call the API with a token. Default: none.
+    #[schemars(example = ["https://tools.example.com"])]
+    pub cors_origins: Option<Vec<String>>,
+    /// Whether `/docs` and `/openapi.json` are only for who is logged in. Default `false`.
+    pub docs_need_login: Option<Written<bool>>,
+    /// Requests a second for each person, with four times as many at once; 0 for no limit.
+    /// Default 50.
+    #[schemars(range(min = 0))]
+    pub requests_per_second: Option<Written<Decimal>>,
+}
+
+/// The proxy in front of the server: what it says about clients is believed.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedProxySpec {
+    /// The addresses or networks that it connects from.
+    #[schemars(with = "Vec<String>", length(min = 1), example = ["10.0.0.7", "10.1.0.0/16"])]
+    pub networks: Option<Vec<String>>,
+    /// The header in which it names who is logged in. Default: it names nobody.
+    #[schemars(example = &"X-Forwarded-User")]
+    pub user_header: Option<String>,
 }
 
 /// How a run is done.

@@ -3,9 +3,11 @@
 //! A report only reads: figures come from the run's metadata and the store, and a report whose
 //! figures contradict each other is an error, never a page.
 
+pub mod cells;
 pub mod differences;
 pub mod figures;
 mod findings;
+mod html;
 mod markdown;
 mod paint;
 pub mod reasoning;
@@ -13,6 +15,7 @@ pub mod reasoning;
 pub(crate) mod sample;
 mod summary;
 mod text;
+mod xlsx;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -27,6 +30,7 @@ use differences::References;
 
 pub use crate::domain::metadata::{books_from_json, books_to_json};
 pub use differences::write_csv;
+pub use html::write_html;
 pub use markdown::write_markdown;
 pub use paint::{Paint, Painted};
 pub use summary::{
@@ -34,6 +38,7 @@ pub use summary::{
     RejectedSample, RuleCount, Summary,
 };
 pub use text::write_text;
+pub use xlsx::write_xlsx;
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +51,16 @@ pub enum Format {
     Json,
     /// One row for each difference.
     Csv,
+    /// One page that needs nothing else.
+    Html,
+    /// A workbook: figures, breaks, differences, rejected rows.
+    Xlsx,
 }
 
 impl Format {
     /// Every format, in the order of the documentation.
-    pub const ALL: [Self; 4] = [Self::Text, Self::Md, Self::Json, Self::Csv];
+    pub const ALL: [Self; 6] =
+        [Self::Text, Self::Md, Self::Json, Self::Csv, Self::Html, Self::Xlsx];
 
     /// The name after `--format`.
     pub const fn name(self) -> &'static str {
@@ -59,6 +69,8 @@ impl Format {
             Self::Md => "md",
             Self::Json => "json",
             Self::Csv => "csv",
+            Self::Html => "html",
+            Self::Xlsx => "xlsx",
         }
     }
 }
@@ -230,8 +242,10 @@ mod tests {
         }
         let problem = "jsno".parse::<Format>().unwrap_err();
         assert_eq!(problem.to_string(), "there is no report format `jsno` (did you mean `json`?)");
-        let problem = "html".parse::<Format>().unwrap_err();
-        assert_eq!(problem.help.as_deref(), Some("one of text, md, json, csv"));
+        let problem = "tex2".parse::<Format>().unwrap_err();
+        assert_eq!(problem.help.as_deref(), Some("did you mean `text`?"));
+        let problem = "pdf".parse::<Format>().unwrap_err();
+        assert_eq!(problem.help.as_deref(), Some("one of text, md, json, csv, html, xlsx"));
     }
 
     #[test]

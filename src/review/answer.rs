@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use crate::domain::review::{Action, ContentHash, Eyes, Fired, ProposalKind, ProposalState};
 
@@ -33,7 +34,7 @@ pub struct Page<T> {
 }
 
 /// A difference, as reviewers see it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DifferenceView {
     /// Its id.
     pub diff_id: String,
@@ -48,7 +49,7 @@ pub struct DifferenceView {
 }
 
 /// A reason code.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReasonView {
     /// Its number.
     pub reason_id: i64,
@@ -61,7 +62,7 @@ pub struct ReasonView {
 }
 
 /// What the machine thinks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Prediction {
     /// The reason's code.
     pub code: String,
@@ -72,7 +73,7 @@ pub struct Prediction {
 }
 
 /// What a checker said when the item came back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SentBack {
     /// Who.
     pub by: String,
@@ -83,7 +84,7 @@ pub struct SentBack {
 }
 
 /// Whether an item of the queue is undecided, or a blind sample of what the machine settled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum ItemKind {
     /// An item to decide.
     #[default]
@@ -95,7 +96,7 @@ pub enum ItemKind {
 }
 
 /// One item of the queue.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReviewItem {
     /// Its id.
     pub attribution_id: String,
@@ -162,7 +163,7 @@ pub struct ReviewItem {
 }
 
 /// One side of a record, field by field, in the layout's order.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct RecordSide {
     /// The system's name.
     pub system: String,
@@ -175,7 +176,7 @@ pub struct RecordSide {
 }
 
 /// A field of a record's side.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct FieldValue {
     /// The canonical name.
     pub name: String,
@@ -188,7 +189,7 @@ pub struct FieldValue {
 }
 
 /// Another difference of the same record.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Sibling {
     /// Its attribution.
     pub attribution_id: String,
@@ -201,7 +202,7 @@ pub struct Sibling {
 }
 
 /// An item with all that is known about it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ItemDetail {
     /// The item.
     #[serde(flatten)]
@@ -229,7 +230,7 @@ pub struct ItemDetail {
 }
 
 /// A comment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CommentView {
     /// Its id.
     pub comment_id: String,
@@ -244,7 +245,7 @@ pub struct CommentView {
 }
 
 /// One line of an item's history: an audit row.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct HistoryEntry {
     /// The number of the audit row.
     pub seq: i64,
@@ -271,7 +272,7 @@ pub struct HistoryEntry {
 }
 
 /// How a look-alike was decided.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct SimilarDecision {
     /// The item.
     pub attribution_id: String,
@@ -294,7 +295,7 @@ pub struct SimilarDecision {
 }
 
 /// The answer to `resolve` and `reopen`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Resolved {
     /// `Resolution processed successfully`.
     pub message: String,
@@ -317,7 +318,7 @@ pub struct Resolved {
 }
 
 /// The answer to what changes a proposal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProposalMoved {
     /// The proposal.
     pub proposal_id: String,
@@ -342,7 +343,7 @@ pub struct ProposalMoved {
 }
 
 /// An item that a bulk leaves out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Excluded {
     /// The item.
     pub id: String,
@@ -351,7 +352,7 @@ pub struct Excluded {
 }
 
 /// How many items of a bulk share something.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Share {
     /// What they share: a field, a type, a reason, a severity.
     pub by: String,
@@ -362,7 +363,7 @@ pub struct Share {
 }
 
 /// A sum of amounts in one currency.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AmountSum {
     /// The currency; null if the policy names no field for it.
     pub currency: Option<String>,
@@ -371,7 +372,7 @@ pub struct AmountSum {
 }
 
 /// What a bulk would do.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct BulkPreview {
     /// The token for the commit, good for ten minutes.
     pub token: String,
@@ -402,7 +403,7 @@ pub struct BulkPreview {
 }
 
 /// The answer to a bulk's commit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BulkCommitted {
     /// The proposal.
     #[serde(flatten)]
@@ -412,7 +413,7 @@ pub struct BulkCommitted {
 }
 
 /// A group of look-alike items.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Group {
     /// The group's id, for the filter `signature`; null for other kinds of groups.
     pub signature: Option<String>,
@@ -443,7 +444,7 @@ pub struct Group {
 }
 
 /// Who approved what.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ApprovalView {
     /// `CHECKER` or `AUTHORIZER`.
     pub stage: String,
@@ -464,7 +465,7 @@ pub struct ApprovalView {
 }
 
 /// A proposal.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ProposalView {
     /// Its id.
     pub proposal_id: String,
@@ -525,7 +526,7 @@ pub struct ProposalView {
 }
 
 /// What an amendment changed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Changed {
     /// What.
     pub what: String,
@@ -536,7 +537,7 @@ pub struct Changed {
 }
 
 /// A proposal with its items.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ProposalDetail {
     /// The proposal.
     #[serde(flatten)]
@@ -548,7 +549,7 @@ pub struct ProposalDetail {
 }
 
 /// `GET /workflow/summary`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Summary {
     /// Changes whenever something of it may have changed: the `ETag`.
     pub data_version: String,
@@ -579,7 +580,7 @@ pub struct Summary {
 }
 
 /// A reason of the catalogue.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ReasonEntry {
     /// The reason.
     #[serde(flatten)]
@@ -593,7 +594,7 @@ pub struct ReasonEntry {
 }
 
 /// What a proposed reason code would have matched.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Simulation {
     /// Undecided items with the signatures of the examples.
     pub would_match: u64,
@@ -604,7 +605,7 @@ pub struct Simulation {
 }
 
 /// The answer to a proposed reason code.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReasonProposed {
     /// The proposal.
     #[serde(flatten)]
@@ -614,7 +615,7 @@ pub struct ReasonProposed {
 }
 
 /// An assignment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Assigned {
     /// The item.
     pub attribution_id: String,
@@ -623,7 +624,7 @@ pub struct Assigned {
 }
 
 /// A claim: a hint to others with a life of five minutes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Claimed {
     /// The item.
     pub attribution_id: String,
@@ -634,7 +635,7 @@ pub struct Claimed {
 }
 
 /// What came of a blind sample.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Sampled {
     /// The item.
     pub attribution_id: String,
@@ -655,7 +656,7 @@ pub struct AuditView {
 }
 
 /// One row of the overrides report: decisions against the machine, and those without a second person.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct OverrideRow {
     /// The proposal.
     pub proposal_id: String,
@@ -686,7 +687,7 @@ pub struct OverrideRow {
 }
 
 /// One row of the access report: who could do what, and what of it they did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AccessRow {
     /// The person.
     pub person_id: String,
@@ -701,7 +702,7 @@ pub struct AccessRow {
 }
 
 /// One finding of the separation-of-duties report.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct SodFinding {
     /// `self-approval`, `same-approver`, `solo`, `two-eye`, `role-conflict`, `refused-attempt`.
     pub kind: String,

@@ -18,6 +18,7 @@ mod proposals;
 mod propose;
 mod queue;
 mod reasons;
+pub mod people;
 pub mod refusal;
 mod security;
 mod views;

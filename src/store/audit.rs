@@ -188,7 +188,7 @@ pub struct Head {
 }
 
 /// A moment of the chain, for an auditor to keep outside the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Checkpoint {
     /// The number of rows.
     pub n: i64,
@@ -202,7 +202,7 @@ pub struct Checkpoint {
 }
 
 /// What verifying found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Verdict {
     /// Whether the chain is whole.
     pub ok: bool,

@@ -54,6 +54,7 @@ pub const SQLITE: &[Migration] = migrations! { "sqlite":
     5 "audit_trail",
     6 "models",
     7 "workflow",
+    8 "people",
 };
 
 /// The migrations of PostgreSQL.
@@ -65,6 +66,7 @@ pub const POSTGRES: &[Migration] = migrations! { "postgres":
     5 "audit_trail",
     6 "models",
     7 "workflow",
+    8 "people",
 };
 
 /// A migration that a store says it has.

@@ -36,6 +36,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli/progress"]),
     ("saphyr_parser", &["config"]),
     ("smartcore", &["attribute/forest/train"]),
+    ("argon2", &["review/people/password"]),
+    ("rust_xlsxwriter", &["report/xlsx"]),
+    ("rpassword", &["cli"]),
     ("rusqlite", &["database", "store"]),
     ("postgres", &["database", "store"]),
 ];

@@ -9,14 +9,17 @@
 )]
 
 mod awkward;
+mod browser;
 mod config_errors;
 mod documentation;
 mod examples;
 mod floors;
 mod init;
 mod learning;
+mod people;
 mod postgres;
 mod program;
 mod review;
 mod runs;
 mod store;
+mod wire;

@@ -10,6 +10,7 @@ mod headers;
 mod options;
 mod readings;
 mod scripts;
+mod server;
 mod sources;
 
 use std::path::PathBuf;
@@ -59,6 +60,7 @@ impl<'a> Checker<'a> {
         let reason_codes = self.reason_codes();
         let attribution = self.attribution();
         let options = self.options();
+        let server = self.server();
         let (layout, fields) = fields?;
         Some(Resolved {
             job: job?,
@@ -70,6 +72,7 @@ impl<'a> Checker<'a> {
             reason_codes,
             attribution,
             options,
+            server,
             store: store?,
             row_function: self.scripts.sets_fields(),
             normalize_script: self.scripts.normalize.clone(),

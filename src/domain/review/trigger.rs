@@ -38,7 +38,7 @@ names! {
 serde_names!(Trigger);
 
 /// A trigger that fired, with what fired it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Fired {
     /// Which.
     pub trigger: Trigger,

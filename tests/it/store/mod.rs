@@ -35,6 +35,10 @@ impl Place {
         Self { url, _folder: folder }
     }
 
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.url, StoreUrl::Sqlite(_))
+    }
+
     pub fn open(&self) -> Box<dyn Store> {
         open(&self.url, Opening::Create).unwrap_or_else(|problem| panic!("{problem}"))
     }

@@ -1,0 +1,197 @@
+//! `recon serve`: the review server, until somebody asks it to stop.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::diagnostic::{Problem, Problems};
+use crate::domain::review::{Policy, Role, Roles};
+use crate::review::people::directory::{self, NewPerson, StoredDirectory};
+use crate::review::people::principal::command_line_actor;
+use crate::review::people::{
+    AuthMethod, Hashing, Principal, invitation, proxy, staffing, system_random,
+};
+use crate::review::{Office, PolicyAdopted, Refusal};
+use crate::server::log::AccessLog;
+use crate::server::settings::{DEFAULT_BIND, Settings, origin};
+use crate::server::{self, App, Parts};
+use crate::store::Store;
+
+use super::args::Serve;
+use super::context::{Context, now};
+use super::output::Console;
+
+/// Serves until Ctrl-C or SIGTERM.
+pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
+    let loaded = if context.global.store.is_none() || context.global.config.exists() {
+        Some(context.load()?)
+    } else {
+        None
+    };
+    let (bind, mut settings) = match &loaded {
+        Some(loaded) => {
+            let server = &loaded.resolved.server;
+            (server.bind, server.settings.clone())
+        }
+        None => (DEFAULT_BIND, Settings::default()),
+    };
+    let bind = arguments.bind.unwrap_or(bind);
+    settings.solo = arguments.solo;
+    if let Some(url) = &arguments.public_url {
+        settings.public_url = Some(origin(url).ok_or_else(|| {
+            Problem::usage("origin", format!("`{url}` is not a scheme and a host"))
+                .help("such as `https://recon.example.com`, without a path")
+        })?);
+    }
+    check_exposure(bind, &settings)?;
+    // An older schema is refused: migrating is a step of its own, perhaps by another role.
+    let store: Arc<dyn Store> = Arc::from(context.store(loaded.as_ref())?);
+    store.repair()?;
+    let log = access_log(arguments.access_log.as_deref())?;
+    let listener = listen(bind)?;
+    let address = listener.local_addr().unwrap_or(bind);
+    context.listen()?;
+    let stop = context.console.progress().interrupt_flag();
+    let alone = if settings.solo { Some(alone(&*store)?) } else { None };
+    let office = Office::new(StoredDirectory, now, settings.solo);
+    let app = Arc::new(App::new(Parts { store, settings, office, alone, log, clock: now }, address));
+    adopt(context, &app, &Policy::default())?;
+    announce(context, &app, address)?;
+    server::serve(listener, app, &stop)?;
+    context.console.note("stopped");
+    Ok(0)
+}
+
+/// Puts the configured policy in force, or proposes it if another is.
+fn adopt(context: &Context, app: &App, policy: &Policy) -> Result<(), Problem> {
+    match app.desk().adopt_policy(policy).map_err(Refusal::into_problem)? {
+        PolicyAdopted::InForce(_) => {}
+        PolicyAdopted::Proposed(proposal) => context.console.note(&format!(
+            "the policy of the configuration differs from the one in force; it waits for approval as \
+             proposal {proposal}"
+        )),
+    }
+    if !app.settings.solo
+        && let Some(warning) = staffing::warning(&*app.store, 6)?
+    {
+        context.console.problem(&Problem::warning("too-few-people", warning));
+    }
+    Ok(())
+}
+
+/// The one person who decides alone: whoever runs the program, made at the first start.
+fn alone(store: &dyn Store) -> Result<Principal, Problem> {
+    let name = std::env::var("USER").unwrap_or_default();
+    let login = if name.is_empty() || name.contains(|c: char| !c.is_ascii_alphanumeric()) {
+        "solo".to_owned()
+    } else {
+        name
+    };
+    if let Some(principal) = proxy::authenticate(store, &login)? {
+        return Ok(Principal { method: AuthMethod::Cli, ..principal });
+    }
+    let new = NewPerson { login: &login, roles: Roles::of([Role::Manager]), ..NewPerson::default() };
+    let by = command_line_actor(&login);
+    directory::add(store, &Hashing::default(), &by, &new, now(), &system_random)
+        .map_err(Refusal::into_problem)?;
+    let made = proxy::authenticate(store, &login)?;
+    let made = made.map(|principal| Principal { method: AuthMethod::Cli, ..principal });
+    made.ok_or_else(|| Problem::inconsistent("nothing-done", "a person is not where they were written"))
+}
+
+/// Whoever can reach the server must be stopped by something: by the machine's own door, or by an
+/// encrypted connection to people who log in.
+fn check_exposure(bind: SocketAddr, settings: &Settings) -> Result<(), Problem> {
+    if bind.ip().is_loopback() {
+        return Ok(());
+    }
+    let exposed = |what: &str| {
+        Problem::usage("server-exposed", format!("{bind} can be reached from elsewhere, {what}"))
+            .help(
+                "let a proxy with TLS speak to 127.0.0.1:8765 (docs/serving.md has Caddy and nginx), \
+                 or declare it in `server.trusted_proxy` together with `server.public_url`",
+            )
+    };
+    if settings.solo {
+        return Err(exposed("and --solo asks nobody for a name"));
+    }
+    let encrypted = settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+    if settings.proxies.is_none() || !encrypted {
+        return Err(exposed("and no proxy with TLS is declared"));
+    }
+    Ok(())
+}
+
+fn listen(bind: SocketAddr) -> Result<TcpListener, Problem> {
+    TcpListener::bind(bind).map_err(|error| {
+        Problem::usage("bind-failed", format!("can't listen at {bind}: {error}"))
+            .help("another program may be there; `--bind 127.0.0.1:0` takes any free port")
+    })
+}
+
+fn access_log(file: Option<&Path>) -> Result<AccessLog, Problem> {
+    let out: Option<Box<dyn Write + Send>> = match file {
+        None => None,
+        Some(path) if path == Path::new("-") => Some(Box::new(std::io::stderr())),
+        Some(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            Some(Box::new(file.map_err(|error| super::context::unwritable(path, &error))?))
+        }
+    };
+    Ok(AccessLog::to(out))
+}
+
+fn announce(context: &Context, app: &App, address: SocketAddr) -> Result<(), Problem> {
+    let url = format!("http://{address}");
+    let console: &Console = &context.console;
+    if context.global.json {
+        // On a line of its own and at once: somebody waits for it.
+        console.say(&format!("{}\n", json!({ "url": url, "store": app.store.url() })))?;
+    } else {
+        console.say(&format!("recon serves {} at {url}\n", app.store.url()))?;
+    }
+    if let Some(public) = &app.settings.public_url {
+        console.note(&format!("people reach it at {public}"));
+    }
+    let link = invitation::first_admin_link(&*app.store, now(), &system_random)?;
+    if let Some(link) = link.filter(|_| !app.settings.solo) {
+        let base = app.settings.public_url.as_deref().unwrap_or(&url);
+        console.note(&format!(
+            "nobody manages people yet; whoever opens this link first does, within 24 hours:\n\
+             {base}/review/first?token={link}"
+        ));
+    }
+    if app.settings.solo {
+        console.note("solo: one person decides alone, and every audit row says so");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::review::people::proxy::TrustedProxies;
+
+    #[test]
+    fn who_can_be_reached_from_elsewhere_needs_tls_and_people() {
+        let open: SocketAddr = "0.0.0.0:8765".parse().unwrap();
+        let mut settings = Settings::default();
+        assert!(check_exposure(DEFAULT_BIND, &settings).is_ok());
+        assert!(check_exposure("[::1]:1".parse().unwrap(), &settings).is_ok());
+        let code = |settings: &Settings| check_exposure(open, settings).unwrap_err().code;
+        assert_eq!(code(&settings), "server-exposed");
+        settings.public_url = Some("https://a.example".into());
+        assert_eq!(code(&settings), "server-exposed");
+        settings.proxies = TrustedProxies::new(&["10.0.0.7".into()], "X-User").ok();
+        assert!(check_exposure(open, &settings).is_ok());
+        settings.public_url = Some("http://a.example".into());
+        assert_eq!(code(&settings), "server-exposed");
+        settings.public_url = Some("https://a.example".into());
+        settings.solo = true;
+        assert_eq!(code(&settings), "server-exposed");
+    }
+}

@@ -1,0 +1,192 @@
+//! `recon user`: the people who review.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::diagnostic::{Problem, Problems};
+use crate::domain::review::Roles;
+use crate::review::people::{
+    Hashing, NewPerson, Person, command_line_actor, directory, system_random,
+};
+use crate::review::{Actor, Refusal};
+use crate::store::{self, Opening, SqlValue, Store};
+
+use super::args::{User, UserAdd, UserField};
+use super::context::{Context, now};
+use super::table::{AnswerFormat, Look, answer};
+
+/// Makes, lists and changes people.
+pub fn run(context: &Context, arguments: &User) -> Result<u8, Problems> {
+    let by = actor();
+    match arguments {
+        User::Add(arguments) => add(context, &by, arguments),
+        User::List => list(context),
+        User::Roles(arguments) => {
+            let store = context.store(None)?;
+            let roles = Roles::of(arguments.role.iter().copied());
+            let person = directory::set_roles(&*store, &by, &arguments.name, roles, now());
+            told(context, person, &format!("has the roles {}", listed(roles)))
+        }
+        User::Disable(arguments) => {
+            let store = context.store(None)?;
+            let person = directory::set_disabled(&*store, &by, &arguments.name, true, now());
+            told(context, person, "is shut out")
+        }
+        User::Enable(arguments) => {
+            let store = context.store(None)?;
+            let person = directory::set_disabled(&*store, &by, &arguments.name, false, now());
+            told(context, person, "may come in again")
+        }
+        User::Password(arguments) => {
+            let store = context.store(None)?;
+            // Nobody should think of a password for a login that there isn't.
+            directory::show(&*store, &arguments.name).map_err(Refusal::into_problem)?;
+            let password = password(arguments.password_file.as_deref(), &arguments.name)?;
+            let hashing = Hashing::default();
+            let name = &arguments.name;
+            let person = directory::set_password(
+                &*store,
+                &hashing,
+                &by,
+                name,
+                &password,
+                now(),
+                &system_random,
+            );
+            told(context, person, "has another password")
+        }
+        User::Grant(arguments) => grant(context, &by, arguments, true),
+        User::Revoke(arguments) => grant(context, &by, arguments, false),
+    }
+}
+
+/// Whoever runs this program, as the audit trail names them.
+pub fn actor() -> Actor {
+    let name = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned());
+    command_line_actor(&name.chars().filter(|c| !c.is_control()).take(64).collect::<String>())
+}
+
+fn add(context: &Context, by: &Actor, arguments: &UserAdd) -> Result<u8, Problems> {
+    // The first person may be there before the first run.
+    let store = store::open(&context.store_url(None)?, Opening::Create)?;
+    let password = if arguments.no_password || arguments.service {
+        None
+    } else {
+        Some(password(arguments.password_file.as_deref(), &arguments.name)?)
+    };
+    let roles = Roles::of(arguments.role.iter().copied());
+    let new = NewPerson {
+        login: &arguments.name,
+        name: arguments.display_name.as_deref(),
+        roles,
+        password: password.as_deref(),
+        same_person_as: arguments.same_as.as_deref(),
+        is_service: arguments.service,
+    };
+    let hashing = Hashing::default();
+    let person = directory::add(&*store, &hashing, by, &new, now(), &system_random);
+    let roles = person.as_ref().map_or(roles, |person| person.roles);
+    told(context, person, &format!("is there, with the roles {}", listed(roles)))
+}
+
+fn grant(
+    context: &Context,
+    by: &Actor,
+    arguments: &UserField,
+    granted: bool,
+) -> Result<u8, Problems> {
+    let store = context.store(None)?;
+    let UserField { name, field } = arguments;
+    let person = directory::set_grant(&*store, by, name, field, granted, now());
+    let sees = if granted { "sees" } else { "does not see" };
+    told(context, person, &format!("{sees} the values of `{field}`"))
+}
+
+fn listed(roles: Roles) -> String {
+    if roles.is_empty() { "(none)".to_owned() } else { roles.names().replace(',', ", ") }
+}
+
+/// Says what became of a person, as JSON or in words.
+fn told(context: &Context, person: Result<Person, Refusal>, what: &str) -> Result<u8, Problems> {
+    let person = person.map_err(Refusal::into_problem)?;
+    if context.global.json {
+        context.json(&person.json())?;
+    } else {
+        context.console.say(&format!("{} {what}\n", person.login))?;
+    }
+    Ok(0)
+}
+
+fn list(context: &Context) -> Result<u8, Problems> {
+    let store: Box<dyn Store> = context.store(None)?;
+    let people = directory::list(&*store)?;
+    if context.global.json {
+        let people: Vec<_> = people.iter().map(Person::json).collect();
+        context.json(&json!({ "people": people }))?;
+        return Ok(0);
+    }
+    let look = Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
+    context.console.result(|out| {
+        let mut sink = answer(AnswerFormat::Table, out, look);
+        let columns = ["login", "name", "roles", "comes in by", "sees fields"];
+        sink.columns(&columns.map(str::to_owned))?;
+        for person in &people {
+            let by = match person {
+                Person { is_disabled: true, .. } => "nothing (disabled)",
+                Person { is_service: true, .. } => "token (program)",
+                Person { has_password: true, .. } => "password",
+                _ => "proxy",
+            };
+            let grants = person.grants.iter().cloned().collect::<Vec<_>>().join(", ");
+            let cells = [
+                person.login.clone(),
+                person.name.clone(),
+                person.roles.names().replace(',', ", "),
+                by.to_owned(),
+                grants,
+            ];
+            sink.row(&cells.map(SqlValue::Text))?;
+        }
+        sink.finish()?;
+        Ok(())
+    })?;
+    Ok(0)
+}
+
+/// The password from a file's first line, or from the terminal, asked for twice.
+fn password(file: Option<&Path>, login: &str) -> Result<String, Problem> {
+    let refuse = |message: String| Problem::usage("no-password", message);
+    if let Some(path) = file {
+        let read = |mut source: Box<dyn std::io::BufRead>| {
+            let mut line = String::new();
+            source.read_line(&mut line).map(|_| line)
+        };
+        let line = if path == Path::new("-") {
+            read(Box::new(std::io::stdin().lock()))
+        } else {
+            std::fs::File::open(path).and_then(|file| read(Box::new(std::io::BufReader::new(file))))
+        };
+        let line = line.map_err(|error| {
+            refuse(format!("the password can't be read: {error}")).in_file(path)
+        })?;
+        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(refuse("there is no terminal to ask for the password".to_owned())
+            .help("give a file with --password-file, or `-` for standard input"));
+    }
+    let ask = |prompt: String| {
+        rpassword::prompt_password(prompt)
+            .map_err(|error| refuse(format!("the password can't be read: {error}")))
+    };
+    let first = ask(format!("Password for {login}: "))?;
+    let again = ask("Once more: ".to_owned())?;
+    if first == again {
+        Ok(first)
+    } else {
+        Err(refuse("the two passwords are not the same".to_owned()))
+    }
+}

@@ -1,0 +1,76 @@
+//! The review server.
+
+use std::net::SocketAddr;
+
+use super::Checker;
+use crate::config::resolved::ResolvedServer;
+use crate::config::tree::path;
+use crate::diagnostic::{PathStep, Problem};
+use crate::review::people::proxy::TrustedProxies;
+use crate::server::settings::{DEFAULT_BIND, Settings, origin};
+
+impl Checker<'_> {
+    /// The server.
+    pub(super) fn server(&mut self) -> ResolvedServer {
+        let spec = self.spec.server.clone().unwrap_or_default();
+        let defaults = Settings::default();
+        let bind = spec.bind.as_deref().and_then(|text| self.bind(text)).unwrap_or(DEFAULT_BIND);
+        let public_url = spec.public_url.and_then(|text| {
+            let at = path(["server", "public_url"]);
+            self.origin(&at, &text)
+        });
+        let proxy_spec = spec.trusted_proxy.unwrap_or_default();
+        let header = proxy_spec.user_header.as_deref().unwrap_or("X-Forwarded-User");
+        let mut proxies = None;
+        if self.spec.server.as_ref().is_some_and(|server| server.trusted_proxy.is_some()) {
+            match TrustedProxies::new(&proxy_spec.networks.unwrap_or_default(), header) {
+                Ok(trusted) => proxies = Some(trusted),
+                Err(problem) => self.complain(&path(["server", "trusted_proxy"]), problem),
+            }
+        }
+        let mut origins = Vec::new();
+        for (index, text) in spec.cors_origins.iter().flatten().enumerate() {
+            let mut at = path(["server", "cors_origins"]);
+            at.push(index.into());
+            origins.extend(self.origin(&at, text));
+        }
+        let rate = spec.requests_per_second.map(|rate| rate.0.to_f64());
+        if rate.is_some_and(|rate| rate < 0.0) {
+            let problem = Problem::usage("rate-negative", "a rate is not negative");
+            self.complain(&path(["server", "requests_per_second"]), problem);
+        }
+        ResolvedServer {
+            bind,
+            settings: Settings {
+                public_url,
+                proxies,
+                proxy_names_people: proxy_spec.user_header.is_some(),
+                origins,
+                docs_need_login: spec.docs_need_login.is_some_and(|written| written.0),
+                requests_per_second: rate.unwrap_or(defaults.requests_per_second),
+                solo: false,
+            },
+        }
+    }
+
+    fn bind(&mut self, text: &str) -> Option<SocketAddr> {
+        let address = text.parse();
+        if address.is_err() {
+            let problem =
+                Problem::usage("bind", format!("`{text}` is not an address and a port"))
+                    .help("such as `127.0.0.1:8765`, or `[::1]:8765`");
+            self.complain(&path(["server", "bind"]), problem);
+        }
+        address.ok()
+    }
+
+    fn origin(&mut self, at: &[PathStep], text: &str) -> Option<String> {
+        let found = origin(text);
+        if found.is_none() {
+            let problem = Problem::usage("origin", format!("`{text}` is not a scheme and a host"))
+                .help("such as `https://recon.example.com`, without a path");
+            self.complain(at, problem);
+        }
+        found
+    }
+}

@@ -1,0 +1,206 @@
+//! Cells of delimited text that people open in a spreadsheet.
+//!
+//! A spreadsheet takes a cell such as `=HYPERLINK(…)` for a formula. In [`CellStyle::Safe`] such
+//! cells begin with `'`, and the last column, [`ESCAPED`], names them, so that a program can take
+//! the mark away again. Plain numbers are never touched.
+
+use std::io::Write;
+
+use crate::diagnostic::Problem;
+
+use super::unwritable;
+
+/// The column that names the marked cells of its row, separated by spaces.
+pub const ESCAPED: &str = "_escaped";
+
+/// How cells are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CellStyle {
+    /// What a spreadsheet would run is marked.
+    #[default]
+    Safe,
+    /// Byte for byte, for programs.
+    Raw,
+}
+
+impl CellStyle {
+    /// The style of this name: `safe` or `raw`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "safe" => Some(Self::Safe),
+            "raw" => Some(Self::Raw),
+            _ => None,
+        }
+    }
+}
+
+/// Rows of delimited text.
+pub struct CellWriter<W: Write> {
+    writer: csv::Writer<W>,
+    style: CellStyle,
+    columns: Vec<String>,
+    escaped: String,
+}
+
+impl<W: Write> CellWriter<W> {
+    /// Writes the names of the columns; in the safe style [`ESCAPED`] comes last.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn new(out: W, style: CellStyle, columns: &[&str]) -> Result<Self, Problem> {
+        let mut writer = csv::Writer::from_writer(out);
+        for column in columns {
+            writer.write_field(column).map_err(failed)?;
+        }
+        if style == CellStyle::Safe {
+            writer.write_field(ESCAPED).map_err(failed)?;
+        }
+        writer.write_record(None::<&[u8]>).map_err(failed)?;
+        let columns = columns.iter().map(|column| (*column).to_owned()).collect();
+        Ok(Self { writer, style, columns, escaped: String::new() })
+    }
+
+    /// Writes a row with one cell for each column.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn row(&mut self, cells: &[&str]) -> Result<(), Problem> {
+        self.escaped.clear();
+        for (cell, column) in cells.iter().zip(&self.columns) {
+            if self.style == CellStyle::Safe && is_formula(cell) {
+                self.writer.write_field(format!("'{cell}")).map_err(failed)?;
+                if !self.escaped.is_empty() {
+                    self.escaped.push(' ');
+                }
+                self.escaped.push_str(column);
+            } else {
+                self.writer.write_field(cell).map_err(failed)?;
+            }
+        }
+        if self.style == CellStyle::Safe {
+            self.writer.write_field(&self.escaped).map_err(failed)?;
+        }
+        self.writer.write_record(None::<&[u8]>).map_err(failed)
+    }
+
+    /// Writes what is buffered.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn flush(&mut self) -> Result<(), Problem> {
+        self.writer.flush().map_err(|error| unwritable(&error))
+    }
+}
+
+/// Whether a spreadsheet might take this text for a formula: it begins with `=`, `+`, `-`, `@` (or
+/// their full-width forms), also behind what a spreadsheet strips, or with a tab or a carriage
+/// return; and it is no plain number.
+pub fn is_formula(text: &str) -> bool {
+    if text.starts_with(['\t', '\r']) {
+        return true;
+    }
+    let stripped = text.trim_start_matches(|character: char| {
+        character.is_whitespace()
+            || character.is_control()
+            || matches!(character, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
+    });
+    stripped.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) && !is_number(text)
+}
+
+/// Whether the text is a number and nothing else: `-1`, `+100.50`, `1e5`.
+fn is_number(text: &str) -> bool {
+    fn digits(text: &str) -> &str {
+        text.trim_start_matches(|character: char| character.is_ascii_digit())
+    }
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let mut rest = digits(unsigned);
+    let mut seen = unsigned.len() - rest.len();
+    if let Some(decimals) = rest.strip_prefix('.') {
+        rest = digits(decimals);
+        seen += decimals.len() - rest.len();
+    }
+    if let Some(exponent) = rest.strip_prefix(['e', 'E']) {
+        let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        rest = digits(exponent);
+        if exponent.len() == rest.len() {
+            return false;
+        }
+    }
+    seen > 0 && rest.is_empty()
+}
+
+fn failed(error: csv::Error) -> Problem {
+    unwritable(&error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn safe_cells_are_marked_and_named_and_raw_ones_are_bytes() {
+        let written = |style| {
+            let mut out = Vec::new();
+            let mut cells = CellWriter::new(&mut out, style, &["a", "b", "c"]).unwrap();
+            cells.row(&["=1+1", "-1.50", "@x"]).unwrap();
+            cells.row(&["plain", "", "two\nlines"]).unwrap();
+            cells.flush().unwrap();
+            drop(cells);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            written(CellStyle::Safe),
+            "a,b,c,_escaped\n'=1+1,-1.50,'@x,a c\nplain,,\"two\nlines\",\n"
+        );
+        assert_eq!(written(CellStyle::Raw), "a,b,c\n=1+1,-1.50,@x\nplain,,\"two\nlines\"\n");
+        assert_eq!(CellStyle::from_name("raw"), Some(CellStyle::Raw));
+        assert_eq!(CellStyle::from_name("RAW"), None);
+    }
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_a_formula() {
+        for text in [
+            "=cmd|' /C calc'!A0",
+            "+1-800",
+            "-",
+            "-1+1",
+            "@SUM(A1)",
+            "\tx",
+            "\rx",
+            "\t1",
+            " =1",
+            "\u{a0}=1",
+            "\u{feff}=1",
+            "＝1",
+            "\n=1",
+            "+.",
+            "-1e",
+            "- 1",
+        ] {
+            assert!(is_formula(text), "{text:?}");
+        }
+        for text in ["", "a=b", "1", "-1", "+100.50", "1e5", "-1E-5", "-.5", "'=1", "2026-01-15"] {
+            assert!(!is_formula(text), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_never_touched(text in "[+-]?([0-9]{1,40}(\\.[0-9]{0,40})?|\\.[0-9]{1,9})([eE][+-]?[0-9]{1,3})?") {
+            prop_assert!(!is_formula(&text));
+        }
+
+        #[test]
+        fn every_number_of_ours_is_a_number(coefficient: i64, scale in 0u8..=28) {
+            let text = crate::domain::Decimal::new(coefficient.into(), scale).unwrap().to_string();
+            prop_assert!(!is_formula(&text));
+        }
+
+        #[test]
+        fn a_marked_cell_is_safe(text in "[ \t\r\n=+@-]{1,3}.*") {
+            let marked = format!("'{text}");
+            prop_assert!(!is_formula(&marked));
+        }
+    }
+}

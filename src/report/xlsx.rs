@@ -1,0 +1,484 @@
+//! The result as a workbook: the figures, the breaks, every difference with its reason, the rejected
+//! rows.
+//!
+//! What is text stays text, whatever it looks like, and is never a formula. A number is written as a
+//! number where a spreadsheet can hold it exactly, else as text: a spreadsheet computes with 15
+//! digits and forgets the others in silence.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use rust_xlsxwriter::{Format, FormatAlign, Workbook, Worksheet, XlsxError};
+
+use crate::diagnostic::Problem;
+use crate::domain::{FieldRef, Kind, Layout};
+use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
+
+use super::differences::References;
+use super::reasoning::Reasoning;
+use super::findings::{rates, verdict};
+use super::{ReportData, Summary, field_name, unwritable};
+
+/// Rows of a sheet, less its head: 2^20 is the most that spreadsheets open.
+const MOST_ROWS: u32 = (1 << 20) - 1;
+/// Characters of a cell.
+const LONGEST: usize = 32_767;
+/// Digits that a spreadsheet keeps.
+const EXACT_DIGITS: usize = 15;
+
+const SUMMARY: usize = 0;
+const BREAKS: usize = 1;
+const DIFFERENCES: usize = 2;
+const REJECTED: usize = 3;
+
+/// Writes the workbook.
+///
+/// # Errors
+/// What the store or the output says.
+pub fn write_xlsx(
+    store: &dyn Store,
+    run: &RunRow,
+    data: &ReportData,
+    out: &mut dyn Write,
+) -> Result<(), Problem> {
+    let mut book = Book::new(run).map_err(|error| failed(&error))?;
+    book.functional = store
+        .attribution_counts(run.id)?
+        .into_iter()
+        .map(|count| (count.reason, count.functional))
+        .collect();
+    let mut wrong = None;
+    let read = store.each_difference(run.id, &mut |difference, record| {
+        book.difference(difference, record).map_err(|error| {
+            let problem = failed(&error);
+            wrong = Some(problem.clone());
+            problem
+        })
+    });
+    if let Some(problem) = wrong {
+        return Err(problem);
+    }
+    read?;
+    let rejected = store.rejected(run.id, MOST_ROWS as usize)?;
+    let bytes = book
+        .end_record()
+        .and_then(|()| book.rejected(&rejected))
+        .and_then(|()| book.summary(&data.summary))
+        .and_then(|()| book.workbook.save_to_buffer().map_err(Wrong::Sheet))
+        .map_err(|error| failed(&error))?;
+    out.write_all(&bytes).map_err(|error| unwritable(&error))
+}
+
+enum Wrong {
+    Sheet(XlsxError),
+    Ours(Problem),
+}
+
+impl From<XlsxError> for Wrong {
+    fn from(error: XlsxError) -> Self {
+        Self::Sheet(error)
+    }
+}
+
+fn failed(error: &Wrong) -> Problem {
+    match error {
+        Wrong::Ours(problem) => problem.clone(),
+        Wrong::Sheet(error) => {
+            Problem::usage("output-failed", format!("the workbook could not be written: {error}"))
+        }
+    }
+}
+
+/// The differences of one record, for the sheet of breaks.
+#[derive(Default)]
+struct Break {
+    number: u64,
+    differences: u64,
+    awaiting: u64,
+    a: String,
+    b: String,
+    fields: Vec<String>,
+    reasons: Vec<String>,
+}
+
+struct Book<'r> {
+    workbook: Workbook,
+    run: &'r RunRow,
+    functional: BTreeMap<String, bool>,
+    references: References,
+    present: Break,
+    breaks: u32,
+    differences: u32,
+    left_out: u64,
+    head: Format,
+    /// By the number of decimals.
+    numbers: BTreeMap<usize, Format>,
+}
+
+impl<'r> Book<'r> {
+    fn new(run: &'r RunRow) -> Result<Self, Wrong> {
+        let mut book = Self {
+            workbook: Workbook::new(),
+            run,
+            functional: BTreeMap::new(),
+            references: References::default(),
+            present: Break::default(),
+            breaks: 0,
+            differences: 0,
+            left_out: 0,
+            head: Format::new().set_bold().set_align(FormatAlign::Left),
+            numbers: BTreeMap::new(),
+        };
+        book.workbook.add_worksheet().set_name("summary")?;
+        book.begin("breaks", &BREAK_COLUMNS)?;
+        book.begin("differences", &DIFFERENCE_COLUMNS)?;
+        book.begin("rejected", &REJECTED_COLUMNS)?;
+        Ok(book)
+    }
+
+    /// A sheet that keeps no row in memory, with its head.
+    fn begin(&mut self, name: &str, columns: &[(&str, f64)]) -> Result<(), Wrong> {
+        let sheet = self.workbook.add_worksheet_with_constant_memory()?;
+        sheet.set_name(name)?;
+        sheet.set_freeze_panes(1, 0)?;
+        for (at, (column, width)) in (0u16..).zip(columns) {
+            sheet.set_column_width(at, *width)?;
+            sheet.write_string_with_format(0, at, *column, &self.head)?;
+        }
+        Ok(())
+    }
+
+    fn sheet(&mut self, at: usize) -> Result<&mut Worksheet, Wrong> {
+        Ok(self.workbook.worksheet_from_index(at)?)
+    }
+
+    fn difference(
+        &mut self,
+        difference: &StoredDifference<'_>,
+        record: &StoredRecord<'_>,
+    ) -> Result<(), Wrong> {
+        if self.present.number != record.number {
+            self.end_record()?;
+            self.references.of(record, &self.run.layout).map_err(Wrong::Ours)?;
+            self.present = Break {
+                number: record.number,
+                a: self.references.a.clone(),
+                b: self.references.b.clone(),
+                ..Break::default()
+            };
+        }
+        let layout = &self.run.layout;
+        let field = field_name(layout, difference.field).to_owned();
+        let decided = difference.attribution;
+        let reason = decided.map_or("", |decided| decided.reason);
+        self.present.differences += 1;
+        if decided.is_some_and(|decided| decided.status == crate::domain::Status::Unknown) {
+            self.present.awaiting += 1;
+        }
+        for (all, one) in
+            [(&mut self.present.fields, field.as_str()), (&mut self.present.reasons, reason)]
+        {
+            if !one.is_empty() && !all.iter().any(|known| known == one) {
+                all.push(one.to_owned());
+            }
+        }
+        if self.differences == MOST_ROWS {
+            self.left_out += 1;
+            return Ok(());
+        }
+        self.differences += 1;
+        let row = self.differences;
+        let functional = match self.functional.get(reason) {
+            Some(true) => "functional",
+            Some(false) => "non-functional",
+            None => "",
+        };
+        let confidence = decided.map(|decided| decided.confidence.to_string()).unwrap_or_default();
+        let note = Reasoning::read(decided.and_then(|decided| decided.explanation)).line();
+        let values = [difference.value_a, difference.value_b];
+        let [a, b] =
+            values.map(|value| number(layout, difference.field, value.unwrap_or_default()));
+        let (reference_a, reference_b) = (self.present.a.clone(), self.present.b.clone());
+        for (at, text) in [
+            (0, reference_a.as_str()),
+            (1, reference_b.as_str()),
+            (2, &field),
+            (3, difference.diff_type.name()),
+            (4, difference.severity.name()),
+            (5, difference.value_a.unwrap_or_default()),
+            (6, difference.value_b.unwrap_or_default()),
+            (7, reason),
+            (8, functional),
+            (9, &confidence),
+            (10, decided.map_or("", |decided| decided.status.name())),
+            (11, decided.map_or("", |decided| decided.assigned_by)),
+            (12, &note),
+        ] {
+            let figure = match at {
+                5 => a,
+                6 => b,
+                9 => confidence.parse().ok().map(|value| (value, 2)),
+                _ => None,
+            };
+            self.cell(DIFFERENCES, row, at, text, figure)?;
+        }
+        Ok(())
+    }
+
+    fn end_record(&mut self) -> Result<(), Wrong> {
+        let present = std::mem::take(&mut self.present);
+        if present.differences == 0 || self.breaks == MOST_ROWS {
+            return Ok(());
+        }
+        self.breaks += 1;
+        let row = self.breaks;
+        let figures = [present.differences, present.awaiting];
+        self.cell(BREAKS, row, 0, &present.a, None)?;
+        self.cell(BREAKS, row, 1, &present.b, None)?;
+        for (at, figure) in (2u16..).zip(figures) {
+            // Differences of one record are no more than its fields.
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+            self.cell(BREAKS, row, at, "", Some((figure as f64, 0)))?;
+        }
+        self.cell(BREAKS, row, 4, &present.fields.join(", "), None)?;
+        self.cell(BREAKS, row, 5, &present.reasons.join(", "), None)
+    }
+
+    fn rejected(&mut self, rows: &[crate::store::RejectedRow]) -> Result<(), Wrong> {
+        for (at, rejected) in (1u32..).zip(rows) {
+            #[expect(clippy::cast_precision_loss, reason = "a line's number is below 2^53")]
+            let line = Some((rejected.line as f64, 0));
+            self.cell(REJECTED, at, 0, rejected.side.letter(), None)?;
+            self.cell(REJECTED, at, 1, "", line)?;
+            self.cell(REJECTED, at, 2, &rejected.code, None)?;
+            self.cell(REJECTED, at, 3, &rejected.message, None)?;
+            self.cell(REJECTED, at, 4, rejected.key.as_deref().unwrap_or_default(), None)?;
+            self.cell(REJECTED, at, 5, &rejected.text, None)?;
+        }
+        Ok(())
+    }
+
+    fn summary(&mut self, summary: &Summary) -> Result<(), Wrong> {
+        let left_out = self.left_out;
+        let head = self.head.clone();
+        let percent = Format::new().set_num_format("0.0 %");
+        let thousands = Format::new().set_num_format("#,##0");
+        let sheet = self.sheet(SUMMARY)?;
+        sheet.set_column_width(0, 34)?;
+        sheet.set_column_width(1, 18)?;
+        sheet.set_column_width(2, 18)?;
+        let mut row = 0;
+        for (name, text) in [
+            ("Job", summary.job.as_str()),
+            ("Business date", &summary.batch_date),
+            ("Result", &verdict(summary)),
+            ("Source A", &summary.sources.a.system),
+            ("Source B", &summary.sources.b.system),
+            ("Run", &summary.run_id),
+            ("Status", summary.status),
+            ("SHA-256 of A", &summary.sources.a.sha256),
+            ("SHA-256 of B", &summary.sources.b.sha256),
+        ] {
+            sheet.write_string_with_format(row, 0, name, &head)?;
+            sheet.write_string(row, 1, fitting(text))?;
+            row += 1;
+        }
+        if left_out > 0 {
+            let note = format!(
+                "{left_out} differences more than a sheet can hold; --format csv has all of them"
+            );
+            sheet.write_string_with_format(row, 0, "Left out", &head)?;
+            sheet.write_string(row, 1, note)?;
+            row += 1;
+        }
+        let records = &summary.records;
+        row += 1;
+        for (at, name) in (0u16..).zip(["Rows", "A", "B"]) {
+            sheet.write_string_with_format(row, at, name, &head)?;
+        }
+        for (name, a, b) in [
+            ("read", records.a, records.b),
+            ("paired", records.aligned, records.aligned),
+            ("without partner", records.missing_in_b, records.missing_in_a),
+            ("duplicates", records.duplicates_a, records.duplicates_b),
+            ("rejected", records.rejected_a, records.rejected_b),
+            ("filtered", records.filtered_a, records.filtered_b),
+        ] {
+            row += 1;
+            sheet.write_string(row, 0, name)?;
+            sheet.write_number_with_format(row, 1, counted(a), &thousands)?;
+            sheet.write_number_with_format(row, 2, counted(b), &thousands)?;
+        }
+        let mut figures = vec![("Records", records.total())];
+        if summary.is_compared() {
+            figures.push(("matched", records.matched));
+            figures.push(("of them within tolerance", records.within_tolerance));
+            figures.push(("breaks", records.breaks));
+            figures.push(("Differences", summary.differences.total));
+        }
+        if let Some(gate) = summary.gate {
+            figures.push(("Gate: passed", gate.passed));
+            figures.push(("Gate: blocked", gate.blocked));
+        }
+        row += 1;
+        for (name, figure) in figures {
+            row += 1;
+            sheet.write_string(row, 0, name)?;
+            sheet.write_number_with_format(row, 1, counted(figure), &thousands)?;
+        }
+        if summary.is_attributed() && summary.differences.total > 0 {
+            for (name, rate, _) in rates(summary) {
+                row += 1;
+                sheet.write_string(row, 0, name)?;
+                sheet.write_number_with_format(row, 1, rate, &percent)?;
+            }
+            row += 2;
+            for (at, name) in (0u16..).zip(["Reason", "differences", "settled", "nature"]) {
+                sheet.write_string_with_format(row, at, name, &head)?;
+            }
+            for reason in &summary.attributions.reasons {
+                row += 1;
+                let nature = if reason.functional { "functional" } else { "non-functional" };
+                sheet.write_string(row, 0, fitting(&reason.code))?;
+                sheet.write_number_with_format(row, 1, counted(reason.count), &thousands)?;
+                sheet.write_number_with_format(row, 2, counted(reason.accepted), &thousands)?;
+                sheet.write_string(row, 3, nature)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A cell: the figure with its decimals if there is one, else the text.
+    fn cell(
+        &mut self,
+        sheet: usize,
+        row: u32,
+        column: u16,
+        text: &str,
+        figure: Option<(f64, usize)>,
+    ) -> Result<(), Wrong> {
+        if let Some((value, decimals)) = figure {
+            let format = self.numbers.entry(decimals).or_insert_with(|| {
+                let places = "0".repeat(decimals);
+                let format = if decimals == 0 { "0".to_owned() } else { format!("0.{places}") };
+                Format::new().set_num_format(format)
+            });
+            let format = format.clone();
+            self.sheet(sheet)?.write_number_with_format(row, column, value, &format)?;
+        } else if !text.is_empty() {
+            self.sheet(sheet)?.write_string(row, column, fitting(text))?;
+        }
+        Ok(())
+    }
+}
+
+const BREAK_COLUMNS: [(&str, f64); 6] = [
+    ("reference A", 24.0),
+    ("reference B", 24.0),
+    ("differences", 11.0),
+    ("for people", 11.0),
+    ("fields", 40.0),
+    ("reasons", 40.0),
+];
+
+const DIFFERENCE_COLUMNS: [(&str, f64); 13] = [
+    ("reference A", 24.0),
+    ("reference B", 24.0),
+    ("field", 18.0),
+    ("type", 22.0),
+    ("severity", 10.0),
+    ("value A", 20.0),
+    ("value B", 20.0),
+    ("reason", 24.0),
+    ("nature", 15.0),
+    ("confidence", 11.0),
+    ("status", 12.0),
+    ("assigned by", 26.0),
+    ("note", 60.0),
+];
+
+const REJECTED_COLUMNS: [(&str, f64); 6] = [
+    ("side", 6.0),
+    ("line", 10.0),
+    ("code", 18.0),
+    ("what is wrong", 50.0),
+    ("key", 24.0),
+    ("row", 80.0),
+];
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+const fn counted(number: u64) -> f64 {
+    number as f64
+}
+
+/// A text that a cell can hold.
+fn fitting(text: &str) -> String {
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(LONGEST - 1).collect();
+    format!("{kept}…")
+}
+
+/// A value of a numeric field as a spreadsheet's number and its decimals, where that is exact.
+fn number(layout: &Layout, field: FieldRef, text: &str) -> Option<(f64, usize)> {
+    let FieldRef::Field(at) = field else { return None };
+    let kind = layout.fields().get(usize::from(at))?.kind;
+    if !matches!(kind, Kind::Decimal | Kind::Integer) {
+        return None;
+    }
+    exact(text)
+}
+
+/// A plain decimal of at most 15 digits.
+fn exact(text: &str) -> Option<(f64, usize)> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = !whole.is_empty() && digits(whole) && digits(decimals);
+    let point = unsigned.contains('.') == !decimals.is_empty();
+    if !plain || !point || (whole.len() > 1 && whole.starts_with('0')) {
+        return None;
+    }
+    let significant = format!("{whole}{decimals}");
+    if significant.trim_start_matches('0').len() > EXACT_DIGITS {
+        return None;
+    }
+    text.parse().ok().map(|value| (value, decimals.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_one_only_where_it_is_exact() {
+        assert_eq!(exact("100.00"), Some((100.0, 2)));
+        assert_eq!(exact("-0.5"), Some((-0.5, 1)));
+        assert_eq!(exact("0.000000000000001"), Some((0.000_000_000_000_001, 15)));
+        assert_eq!(exact("123456789012345"), Some((123_456_789_012_345.0, 0)));
+        for text in [
+            "",
+            "-",
+            "007",
+            "1e5",
+            "+1",
+            "1.",
+            ".5",
+            "=1",
+            "1,0",
+            "1234567890123456",
+            "0.1234567890123456",
+        ] {
+            assert_eq!(exact(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cell_holds_only_so_much() {
+        assert_eq!(fitting("x"), "x");
+        let long = fitting(&"ä".repeat(40_000));
+        assert_eq!(long.chars().count(), LONGEST);
+        assert!(long.ends_with('…'));
+    }
+}

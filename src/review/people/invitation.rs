@@ -1,0 +1,184 @@
+//! Links that work once: the first admin makes their login by one, and people choose their own
+//! password by one. There is no default password anywhere.
+
+use crate::diagnostic::Problem;
+use crate::domain::Instant;
+use crate::domain::review::{Permission, Role, Roles};
+use crate::review::{Actor, Refusal};
+use crate::store::rows::parameters;
+use crate::store::transact::{self, Transact, Transaction};
+
+use super::directory::{self, Known, NewPerson, Person};
+use super::record::{Change, audit, moment, read_moment};
+use super::secret::{Pair, Random, digest, is_secret};
+use super::{Hashing, password};
+
+/// Seconds for which the first admin's link is good; each start of the server makes a new one.
+const FIRST_ADMIN: i64 = 24 * 3_600;
+/// Seconds for which other links are good.
+const INVITED: i64 = 7 * 24 * 3_600;
+
+/// What a link is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Whoever opens it becomes the first admin.
+    FirstAdmin,
+    /// The person of this login chooses a password.
+    ChoosePassword(String),
+}
+
+/// The secret part of a link for the first admin, if nobody manages people yet; earlier ones are
+/// void. The server prints it after its address.
+///
+/// # Errors
+/// What the store says.
+pub fn first_admin_link(
+    store: &dyn Transact,
+    now: Instant,
+    random: Random<'_>,
+) -> Result<Option<String>, Problem> {
+    transact::write(store, |tx| {
+        if directory::has_admin(tx)? {
+            return Ok(None);
+        }
+        tx.execute("DELETE FROM recon.invitations WHERE login_key IS NULL", &[])?;
+        make(tx, None, now, FIRST_ADMIN, random).map(Some)
+    })
+}
+
+/// The secret part of a link by which the person of a login chooses a password; earlier ones are
+/// void.
+///
+/// # Errors
+/// A [`Refusal`]: no such login, a program's.
+pub fn invite(
+    store: &dyn Transact,
+    by: &Actor,
+    login: &str,
+    now: Instant,
+    random: Random<'_>,
+) -> Result<String, Refusal> {
+    if !by.may(Permission::Administer) {
+        return Err(directory::not_permitted("invite people"));
+    }
+    transact::write(store, |tx| {
+        let Known { key, principal } = directory::known(tx, login)?;
+        if principal.is_service {
+            let message = "a program has tokens, no password";
+            return Err(Refusal::conflict("service-roles", message));
+        }
+        tx.execute("DELETE FROM recon.invitations WHERE login_key = $1", &[(&key).into()])?;
+        let text = make(tx, Some(&key), now, INVITED, random)?;
+        let change = Change {
+            action: "INVITE",
+            entity: "person",
+            id: &principal.person_id,
+            before: serde_json::Value::Null,
+            after: serde_json::json!({ "login": principal.login }),
+        };
+        audit(tx, by, now, &change)?;
+        Ok(text)
+    })
+}
+
+fn make(
+    tx: &mut dyn Transaction,
+    key: Option<&str>,
+    now: Instant,
+    seconds: i64,
+    random: Random<'_>,
+) -> Result<String, Problem> {
+    let pair = Pair::new(random)?;
+    let expires = Instant::new(now.seconds() + seconds, now.nanoseconds());
+    tx.execute(
+        "INSERT INTO recon.invitations (invitation_id, secret_hash, login_key, created_at, \
+         expires_at) VALUES ($1, $2, $3, $4, $5)",
+        &parameters![&pair.id, digest(&pair.secret), key, moment(now), moment(expires)],
+    )?;
+    Ok(pair.text())
+}
+
+fn gone() -> Refusal {
+    Refusal::gone("invitation-gone", "this link was used or is too old; ask for another one")
+}
+
+/// What a link is for, without using it.
+///
+/// # Errors
+/// A link that is used, too old, or none.
+pub fn look(store: &dyn Transact, link: &str, now: Instant) -> Result<Purpose, Refusal> {
+    let pair = Pair::parse(link).ok_or_else(gone)?;
+    transact::write(store, |tx| find(tx, &pair, now))
+}
+
+fn find(tx: &mut dyn Transaction, pair: &Pair, now: Instant) -> Result<Purpose, Refusal> {
+    let lock = tx.dialect().for_update();
+    let rows = tx.query(
+        &format!(
+            "SELECT secret_hash, login_key, expires_at FROM recon.invitations \
+             WHERE invitation_id = $1{lock}"
+        ),
+        &[(&pair.id).into()],
+    )?;
+    let row = rows.first().ok_or_else(gone)?;
+    let good = is_secret(&pair.secret, &row.blob(0)?.unwrap_or_default())
+        && now < read_moment(&row.required(2)?)?;
+    if !good {
+        return Err(gone());
+    }
+    match row.text(1)? {
+        Some(key) => Ok(Purpose::ChoosePassword(key)),
+        // Somebody was quicker, by the command line.
+        None if directory::has_admin(tx)? => Err(gone()),
+        None => Ok(Purpose::FirstAdmin),
+    }
+}
+
+/// Uses a link: makes the first admin with this login, or gives the invited login this password.
+///
+/// # Errors
+/// A [`Refusal`]: a link that is used or too old, a poor password, a login that can't be.
+pub fn accept(
+    store: &dyn Transact,
+    hashing: &Hashing,
+    link: &str,
+    login: &str,
+    new: &str,
+    now: Instant,
+    random: Random<'_>,
+) -> Result<Person, Refusal> {
+    let pair = Pair::parse(link).ok_or_else(gone)?;
+    let purpose = look(store, link, now)?;
+    match purpose {
+        Purpose::ChoosePassword(key) => {
+            let found = transact::write(store, |tx| directory::known(tx, &key))?;
+            password::check(new, &[&found.principal.login, &found.principal.name])?;
+            let hash = hashing.hash(new, random)?;
+            transact::write(store, |tx| {
+                // Used in this moment by somebody else?
+                find(tx, &pair, now)?;
+                let found = directory::known(tx, &key)?;
+                directory::store_password(tx, &found.principal.actor(), &found, &hash, now)
+            })
+        }
+        Purpose::FirstAdmin => {
+            let maker = Actor {
+                auth_method: "invitation".to_owned(),
+                permissions: Roles::of([Role::Admin]).permissions(),
+                ..Actor::new("first-admin-link", "first admin's link", Roles::NONE)
+            };
+            let admin = NewPerson {
+                login,
+                roles: Roles::of([Role::Admin]),
+                password: Some(new),
+                ..NewPerson::default()
+            };
+            directory::add_with(store, hashing, &maker, &admin, now, random, &mut |tx| {
+                find(tx, &pair, now)?;
+                let sql = "DELETE FROM recon.invitations WHERE login_key IS NULL";
+                tx.execute(sql, &[])?;
+                Ok(())
+            })
+        }
+    }
+}

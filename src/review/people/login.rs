@@ -1,0 +1,175 @@
+//! Logging in with a password.
+//!
+//! An unknown name, a wrong password, a disabled person and a login without a password are one
+//! answer, after one hash of the same cost.
+
+use std::net::IpAddr;
+
+use crate::diagnostic::Problem;
+use crate::domain::Instant;
+use crate::store::rows::parameters;
+use crate::store::transact::{self, Transact, Transaction};
+
+use super::name::fold;
+use super::password::{Busy, Hashing};
+use super::record::moment;
+use super::secret::{Pair, Random};
+use super::{AuthMethod, Principal, principal, session, throttle};
+
+/// What somebody tries.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// The name as typed.
+    pub name: &'a str,
+    /// The password as typed.
+    pub password: &'a str,
+    /// Where they are, if they come by a network.
+    pub address: Option<IpAddr>,
+    /// The client as it names itself.
+    pub user_agent: Option<&'a str>,
+    /// The session cookie that came with the attempt: it ends, and is never taken over.
+    pub cookie: Option<&'a str>,
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// They are in.
+    In {
+        /// Who.
+        principal: Box<Principal>,
+        /// The value of the new session's cookie.
+        cookie: String,
+    },
+    /// No such name, or not its password.
+    Wrong,
+    /// Too many attempts lately; how many seconds to wait.
+    Throttled(u64),
+}
+
+/// Tries to log in.
+///
+/// # Errors
+/// What the store says.
+pub fn login(
+    store: &dyn Transact,
+    hashing: &Hashing,
+    attempt: &Attempt<'_>,
+    now: Instant,
+    random: Random<'_>,
+) -> Result<Outcome, Problem> {
+    // Longer than any login is nobody's; the beginning is enough to count it by.
+    let key = fold(&attempt.name.chars().take(200).collect::<String>());
+    let address = attempt.address.map(|address| address.to_string());
+    let mut try_in = |tx: &mut dyn Transaction| {
+        let person = principal::by_key(tx, &key, AuthMethod::Cli)?;
+        let Some(mut principal) = person.filter(|person| !person.is_service) else {
+            return Ok(None);
+        };
+        if let Some(old) = attempt.cookie.and_then(Pair::parse) {
+            session::close_in(tx, &old)?;
+        }
+        let from = session::From { address: address.as_deref(), user_agent: attempt.user_agent };
+        let pair = session::open(tx, &key, &principal.person_id, from, now, random)?;
+        principal.method = AuthMethod::Session(pair.id.clone());
+        Ok(Some((principal, pair.text())))
+    };
+    let outcome = prove(store, hashing, &key, attempt, now, &mut try_in)?;
+    Ok(match outcome {
+        Proved::Right(Some((principal, cookie))) => {
+            Outcome::In { principal: Box::new(principal), cookie }
+        }
+        Proved::Right(None) | Proved::Wrong => Outcome::Wrong,
+        Proved::Throttled(seconds) => Outcome::Throttled(seconds),
+    })
+}
+
+/// Whether a password was the right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proved<T> {
+    /// It was; what was done then.
+    Right(T),
+    /// It was not.
+    Wrong,
+    /// Too many attempts lately; how many seconds to wait.
+    Throttled(u64),
+}
+
+/// Counts the attempt, checks the password outside of any transaction, and if it is right does
+/// `then`, in the transaction that finds the password unchanged.
+pub(super) fn prove<T>(
+    store: &dyn Transact,
+    hashing: &Hashing,
+    key: &str,
+    attempt: &Attempt<'_>,
+    now: Instant,
+    then: &mut dyn FnMut(&mut dyn Transaction) -> Result<T, Problem>,
+) -> Result<Proved<T>, Problem> {
+    let account = throttle::account(key);
+    let address = attempt.address.map(throttle::address);
+    let subjects: Vec<_> = std::iter::once(account.clone()).chain(address.clone()).collect();
+    let (wait, hash) = transact::write(store, |tx| {
+        let wait = throttle::attempt(tx, &subjects, now)?;
+        Ok::<_, Problem>((wait, kept(tx, key)?))
+    })?;
+    if let Some(seconds) = wait {
+        return Ok(Proved::Throttled(seconds));
+    }
+    match hashing.verify(attempt.password, hash.as_deref()) {
+        Err(Busy) => return Ok(Proved::Throttled(1)),
+        Ok(false) => {
+            transact::write(store, |tx| note_wrong(tx, key, attempt, now))?;
+            return Ok(Proved::Wrong);
+        }
+        Ok(true) => {}
+    }
+    transact::write(store, |tx| {
+        // It may have been changed while the hash was computed.
+        if kept(tx, key)? != hash {
+            return Ok(Proved::Wrong);
+        }
+        throttle::succeeded(tx, &account, address.as_ref())?;
+        then(tx).map(Proved::Right)
+    })
+}
+
+/// The hash of a login's password.
+fn kept(tx: &mut dyn Transaction, key: &str) -> Result<Option<String>, Problem> {
+    let rows = tx.query("SELECT password FROM recon.logins WHERE login_key = $1", &[key.into()])?;
+    Ok(rows.first().map(|row| row.text(0)).transpose()?.flatten())
+}
+
+/// How many wrong passwords are remembered of one minute: who guesses must not fill the disk.
+const REMEMBERED: i64 = 100;
+
+/// Remembers a wrong password in the security log. Not the name as typed: people type passwords
+/// where their name belongs.
+fn note_wrong(
+    tx: &mut dyn Transaction,
+    key: &str,
+    attempt: &Attempt<'_>,
+    now: Instant,
+) -> Result<(), Problem> {
+    let lately = moment(Instant::new(now.seconds() - 60, 0));
+    let sql = "SELECT count(*) FROM recon.security_log WHERE at > $1 AND code = 'wrong-password'";
+    let remembered = tx.query(sql, &[lately.into()])?;
+    if remembered.first().map_or(Ok(0), |row| row.count(0))? >= REMEMBERED {
+        return Ok(());
+    }
+    let person = principal::by_key(tx, key, AuthMethod::Cli)?;
+    let what = if person.is_some() { "a log-in failed" } else { "a log-in of nobody failed" };
+    let person_id = person.map_or_else(|| "nobody".to_owned(), |person| person.person_id);
+    let user_agent = attempt.user_agent.map(|text| text.chars().take(200).collect::<String>());
+    tx.execute(
+        "INSERT INTO recon.security_log (at, person_id, code, what, ip, user_agent) \
+         VALUES ($1, $2, 'wrong-password', $3, $4, $5)",
+        &parameters![
+            moment(now),
+            person_id,
+            what,
+            attempt.address.map(|address| address.to_string()),
+            user_agent,
+        ],
+    )
+    .map(drop)
+}

@@ -1,0 +1,29 @@
+//! People: who they are, how they prove it, what they may do and see.
+//!
+//! A *person* is what four eyes compare; a *login* is a name by which a person comes in, and one
+//! person may have several. Whoever comes in by a password, a token, a proxy's word or the command
+//! line becomes a [`Principal`], and every service asks that principal, never the request.
+//!
+//! No secret is kept: passwords as argon2id, the secrets of sessions, tokens and links as SHA-256.
+//! Nothing here reads a clock or draws a random number on its own; both are arguments.
+
+pub mod directory;
+pub mod grant;
+pub mod invitation;
+pub mod login;
+mod name;
+pub mod password;
+pub mod principal;
+pub mod proxy;
+mod record;
+pub mod secret;
+pub mod session;
+pub mod staffing;
+pub mod throttle;
+pub mod token;
+
+pub use directory::{NewPerson, Person, StoredDirectory};
+pub use grant::Masking;
+pub use password::Hashing;
+pub use principal::{AuthMethod, Principal, command_line_actor};
+pub use secret::{Random, system_random};

@@ -1,0 +1,188 @@
+//! People whom a proxy vouches for: a header that counts only when it comes from a listed address.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::diagnostic::Problem;
+use crate::store::transact::{self, Transact};
+
+use super::name::fold;
+use super::{AuthMethod, Principal, principal};
+
+/// Which proxies are trusted, and in which header they name a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    header: String,
+}
+
+/// A request that no honest proxy sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
+impl TrustedProxies {
+    /// Reads addresses and networks (`10.0.0.7`, `10.1.0.0/16`) and the name of the header.
+    ///
+    /// # Errors
+    /// A network that means everybody, none at all, or what is no network or header.
+    pub fn new(networks: &[String], header: &str) -> Result<Self, Problem> {
+        let refuse = |message: String| Problem::usage("trusted-proxy", message);
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if header.is_empty() || !header.bytes().all(is_token) {
+            return Err(refuse(format!("`{}` is no name of a header", header.escape_debug())));
+        }
+        if networks.is_empty() {
+            let message = format!("anybody could send {header}: no proxy is named");
+            return Err(refuse(message).help("name the proxy's address, such as 127.0.0.1"));
+        }
+        let read = |text: &String| {
+            let network = text.parse::<IpNet>();
+            let network = network.or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            match network {
+                Ok(network) if network.prefix_len() > 0 => Ok(network.trunc()),
+                _ if text == "*" || network.is_ok() => Err(refuse(format!(
+                    "`{text}` trusts everybody: whoever sends {header} would be whom they like"
+                ))
+                .help("name the proxy's address, such as 127.0.0.1 or 10.1.0.0/16")),
+                _ => Err(refuse(format!("`{}` is no address or network", text.escape_debug()))
+                    .help("write 10.0.0.7, 10.1.0.0/16 or fd00::/64")),
+            }
+        };
+        let networks = networks.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        // Halves of everything are everything.
+        let wide = networks
+            .iter()
+            .find(|network| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 16 });
+        if let Some(network) = wide {
+            return Err(refuse(format!("`{network}` is too wide to be the addresses of proxies"))
+                .help("name the proxy's address, such as 127.0.0.1 or 10.1.0.0/16"));
+        }
+        Ok(Self { networks, header: header.to_ascii_lowercase() })
+    }
+
+    /// The header, in lower case.
+    pub fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// Whether a peer is one of the proxies; only then its `X-Forwarded-…` count.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.networks.iter().any(|network| network.contains(&peer))
+    }
+
+    /// The login that a trusted peer names; `None` where there is none, or where the peer is not
+    /// trusted and its header is nothing.
+    ///
+    /// # Errors
+    /// The header twice: one of them is not the proxy's.
+    pub fn identity<'h>(
+        &self,
+        peer: IpAddr,
+        values: &[&'h str],
+    ) -> Result<Option<&'h str>, Ambiguous> {
+        if !self.trusts(peer) {
+            return Ok(None);
+        }
+        match values {
+            [] => Ok(None),
+            // A list is how some proxies join two headers.
+            [one] if one.contains(',') => Err(Ambiguous),
+            [one] => Ok(Some(one.trim()).filter(|name| !name.is_empty())),
+            _ => Err(Ambiguous),
+        }
+    }
+}
+
+/// The person that a proxy named; `None` if nobody has that login. Nobody is made on the way.
+///
+/// # Errors
+/// What the store says.
+pub fn authenticate(store: &dyn Transact, login: &str) -> Result<Option<Principal>, Problem> {
+    let key = fold(login);
+    let person = transact::read(store, |tx| principal::by_key(tx, &key, AuthMethod::Proxy))?;
+    Ok(person.filter(|person| !person.is_service))
+}
+
+/// The address of the client behind trusted proxies: the last one of `X-Forwarded-For` that is not
+/// a proxy itself; the peer where that header is missing or not to be believed.
+pub fn client(proxies: Option<&TrustedProxies>, peer: IpAddr, forwarded_for: &[&str]) -> IpAddr {
+    let Some(proxies) = proxies.filter(|proxies| proxies.trusts(peer)) else { return peer };
+    let hops = forwarded_for.iter().flat_map(|value| value.split(',')).rev();
+    let mut client = peer;
+    for hop in hops {
+        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+        client = address;
+        if !proxies.trusts(address) {
+            break;
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies(networks: &[&str]) -> Result<TrustedProxies, Problem> {
+        let networks: Vec<String> = networks.iter().map(|text| (*text).to_owned()).collect();
+        TrustedProxies::new(&networks, "X-Forwarded-User")
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn trusting_everybody_is_refused() {
+        let everybody: &[&[&str]] = &[
+            &["*"],
+            &["0.0.0.0/0"],
+            &["::/0"],
+            &["10.0.0.1", "0.0.0.0/0"],
+            &["0.0.0.0/1", "128.0.0.0/1"],
+            &[],
+            &["10.0.0.0/33"],
+            &["proxy.example.com"],
+            &[""],
+        ];
+        for networks in everybody {
+            assert_eq!(proxies(networks).unwrap_err().code, "trusted-proxy", "{networks:?}");
+        }
+        let network = ["10.0.0.1".to_owned()];
+        for header in ["", "X User", "X:User", "X\r\nUser"] {
+            assert!(TrustedProxies::new(&network, header).is_err(), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_trusted_peer_names_people_and_only_once() {
+        let proxies = proxies(&["10.1.0.0/16", "127.0.0.1", "fd00::/64"]).unwrap();
+        let (inside, outside) = (ip("10.1.2.3"), ip("10.2.0.1"));
+        assert_eq!(proxies.identity(outside, &["ann"]), Ok(None));
+        assert_eq!(proxies.identity(outside, &["ann", "bob"]), Ok(None));
+        assert_eq!(proxies.identity(inside, &["ann"]), Ok(Some("ann")));
+        assert_eq!(proxies.identity(inside, &[]), Ok(None));
+        assert_eq!(proxies.identity(inside, &[" "]), Ok(None));
+        assert_eq!(proxies.identity(inside, &["ann", "ann"]), Err(Ambiguous));
+        assert_eq!(proxies.identity(inside, &["ann,bob"]), Err(Ambiguous));
+        // A dual-stack socket shows IPv4 peers like this.
+        assert!(proxies.trusts(ip("::ffff:10.1.2.3")));
+        assert!(proxies.trusts(ip("fd00::7")));
+        assert!(!proxies.trusts(ip("fd00:0:0:1::7")));
+    }
+
+    #[test]
+    fn the_client_is_the_last_address_that_is_no_proxy() {
+        let proxies = proxies(&["10.0.0.1", "10.0.0.2"]).unwrap();
+        let client = |peer: &str, forwarded: &[&str]| {
+            client(Some(&proxies), ip(peer), forwarded).to_string()
+        };
+        assert_eq!(client("10.0.0.1", &["1.2.3.4, 5.6.7.8, 10.0.0.2"]), "5.6.7.8");
+        assert_eq!(client("10.0.0.1", &["1.2.3.4", "5.6.7.8"]), "5.6.7.8");
+        assert_eq!(client("10.0.0.1", &["evil"]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(client("9.9.9.9", &["1.2.3.4"]), "9.9.9.9");
+    }
+}

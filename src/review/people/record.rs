@@ -1,0 +1,58 @@
+//! What every service here writes: moments as the store keeps them, and rows of the audit trail.
+
+use serde_json::Value as Json;
+
+use crate::diagnostic::Problem;
+use crate::domain::Instant;
+use crate::domain::review::Stage;
+use crate::review::Actor;
+use crate::store::audit::{Entry, append};
+use crate::store::transact::Transaction;
+
+/// A moment as the tables keep it: UTC to the microsecond, all of one length, so that later ones
+/// sort after earlier ones as texts, too.
+pub(super) fn moment(instant: Instant) -> String {
+    let whole = Instant::new(instant.seconds(), 0).to_string();
+    format!("{}.{:06}Z", whole.trim_end_matches('Z'), instant.nanoseconds() / 1_000)
+}
+
+/// The moment behind [`moment`].
+pub(super) fn read_moment(text: &str) -> Result<Instant, Problem> {
+    Instant::parse_rfc3339_utc(text).ok_or_else(|| {
+        Problem::store("store-damaged", format!("`{text}` is not a time as the store keeps it"))
+    })
+}
+
+/// A change of a person, for the audit trail.
+pub(super) struct Change<'a> {
+    /// Such as `GRANT_ROLES`.
+    pub action: &'static str,
+    /// `person`, `token` …
+    pub entity: &'static str,
+    /// Which.
+    pub id: &'a str,
+    /// What was before.
+    pub before: Json,
+    /// What is now.
+    pub after: Json,
+}
+
+/// Writes the row, in the transaction of the change and after all else that locks something.
+pub(super) fn audit(
+    tx: &mut dyn Transaction,
+    by: &Actor,
+    now: Instant,
+    change: &Change<'_>,
+) -> Result<(), Problem> {
+    let text = |value: &Json| (!value.is_null()).then(|| value.to_string());
+    let entry = Entry {
+        entity_type: change.entity.to_owned(),
+        entity_id: change.id.to_owned(),
+        stage: Stage::Admin.name().to_owned(),
+        action_type: change.action.to_owned(),
+        previous_value: text(&change.before),
+        new_value: text(&change.after),
+        ..Entry::default()
+    };
+    append(tx, now, &by.by(), &[entry]).map(drop)
+}

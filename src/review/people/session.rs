@@ -1,0 +1,141 @@
+//! Sessions: what a browser is given for a password. The cookie's secret half is kept as SHA-256.
+//!
+//! A session ends after 30 minutes without use and 12 hours in any case, when its person logs out,
+//! is disabled, or gets other roles or another password.
+
+use crate::diagnostic::Problem;
+use crate::domain::Instant;
+use crate::store::rows::parameters;
+use crate::store::transact::{self, Transact, Transaction};
+
+use super::principal::{COLUMNS, SEPARATOR, TABLES, WIDTH, principal};
+use super::record::{moment, read_moment};
+use super::secret::{Pair, Random, digest, is_secret};
+use super::{AuthMethod, Principal};
+
+/// Seconds without use after which a session has ended.
+pub const IDLE: i64 = 30 * 60;
+/// Seconds after which it has ended in any case.
+pub const LONGEST: i64 = 12 * 3_600;
+/// How exactly its last use is known: not every request writes.
+const GRAIN: i64 = 60;
+
+/// A session and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Whose.
+    pub principal: Principal,
+    /// When it ends unless it is used.
+    pub idle_until: Instant,
+    /// When it ends in any case.
+    pub until: Instant,
+}
+
+/// Where a session was opened from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct From<'a> {
+    /// The address.
+    pub address: Option<&'a str>,
+    /// The client, as it names itself.
+    pub user_agent: Option<&'a str>,
+}
+
+/// Opens a session and gives the text of its cookie: always a new one, whatever cookie came.
+///
+/// # Errors
+/// What the store says.
+pub(super) fn open(
+    tx: &mut dyn Transaction,
+    login_key: &str,
+    person_id: &str,
+    from: From<'_>,
+    now: Instant,
+    random: Random<'_>,
+) -> Result<Pair, Problem> {
+    let over = moment(Instant::new(now.seconds() - LONGEST, 0));
+    tx.execute("DELETE FROM recon.sessions WHERE created_at < $1", &[over.into()])?;
+    let pair = Pair::new(random)?;
+    let user_agent = from.user_agent.map(|text| text.chars().take(200).collect::<String>());
+    tx.execute(
+        "INSERT INTO recon.sessions (session_id, secret_hash, login_key, person_id, created_at, \
+         used_at, address, user_agent) VALUES ($1, $2, $3, $4, $5, $5, $6, $7)",
+        &parameters![
+            &pair.id,
+            digest(&pair.secret),
+            login_key,
+            person_id,
+            moment(now),
+            from.address,
+            user_agent,
+        ],
+    )?;
+    Ok(pair)
+}
+
+/// Whose session the cookie opens; `None` if none.
+///
+/// # Errors
+/// What the store says.
+pub fn authenticate(
+    store: &dyn Transact,
+    cookie: &str,
+    now: Instant,
+) -> Result<Option<Session>, Problem> {
+    let Some(pair) = Pair::parse(cookie) else { return Ok(None) };
+    let found = transact::read(store, |tx| {
+        let sql = format!(
+            "SELECT {COLUMNS}, s.secret_hash, s.created_at, s.used_at FROM {TABLES} \
+             JOIN recon.sessions s ON s.login_key = l.login_key WHERE s.session_id = $2"
+        );
+        let rows = tx.query(&sql, &[SEPARATOR.into(), (&pair.id).into()])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        if !is_secret(&pair.secret, &row.blob(WIDTH)?.unwrap_or_default()) {
+            return Ok(None);
+        }
+        let created = read_moment(&row.required(WIDTH + 1)?)?;
+        let used = read_moment(&row.required(WIDTH + 2)?)?;
+        let principal = principal(row, AuthMethod::Session(pair.id.clone()))?;
+        Ok(principal.map(|principal| (principal, created, used)))
+    })?;
+    let Some((principal, created, used)) = found else { return Ok(None) };
+    let after = |instant: Instant, seconds| {
+        Instant::new(instant.seconds() + seconds, instant.nanoseconds())
+    };
+    let until = after(created, LONGEST);
+    if now >= until || now >= after(used, IDLE) {
+        close(store, cookie)?;
+        return Ok(None);
+    }
+    if now >= after(used, GRAIN) {
+        transact::write(store, |tx| {
+            // Of two requests at once, the later one counts.
+            let sql = "UPDATE recon.sessions SET used_at = $2 \
+                       WHERE session_id = $1 AND used_at < $2";
+            tx.execute(sql, &parameters![&pair.id, moment(now)])
+        })?;
+    }
+    Ok(Some(Session { principal, idle_until: after(now.max(used), IDLE).min(until), until }))
+}
+
+/// Ends the session of a cookie, if it opens one.
+///
+/// # Errors
+/// What the store says.
+pub fn close(store: &dyn Transact, cookie: &str) -> Result<(), Problem> {
+    match Pair::parse(cookie) {
+        None => Ok(()),
+        Some(pair) => transact::write(store, |tx| close_in(tx, &pair)),
+    }
+}
+
+/// Ends the session of a cookie within a transaction. Who knows only its public half can't.
+pub(super) fn close_in(tx: &mut dyn Transaction, pair: &Pair) -> Result<(), Problem> {
+    let sql = "DELETE FROM recon.sessions WHERE session_id = $1 AND secret_hash = $2";
+    tx.execute(sql, &parameters![&pair.id, digest(&pair.secret)]).map(drop)
+}
+
+/// Ends every session of a person: what they may do has changed.
+pub(super) fn close_all(tx: &mut dyn Transaction, person_id: &str) -> Result<(), Problem> {
+    let sql = "DELETE FROM recon.sessions WHERE person_id = $1";
+    tx.execute(sql, &[person_id.into()]).map(drop)
+}

@@ -1,0 +1,87 @@
+//! Whether there are people enough: an item that needs three of them never ends where there are two.
+
+use crate::diagnostic::Problem;
+use crate::domain::review::{Permission, Permissions};
+use crate::store::transact::{self, Transact};
+
+use super::principal::roles;
+
+/// How many different people the chain of decisions can be staffed with: each stage by somebody of
+/// their own.
+pub fn distinct(stages: &[Permission], people: &[Permissions]) -> usize {
+    // Three stages at most: trying everybody for each is simple, and quick enough for any firm.
+    let Some((first, rest)) = stages.split_first() else { return 0 };
+    let without = distinct(rest, people);
+    let mut best = without;
+    // People with the same permissions are interchangeable.
+    let mut tried: Vec<Permissions> = Vec::new();
+    for (at, person) in people.iter().enumerate() {
+        if !person.contains(*first) || tried.contains(person) {
+            continue;
+        }
+        tried.push(*person);
+        let mut others = people.to_vec();
+        others.swap_remove(at);
+        best = best.max(1 + distinct(rest, &others));
+    }
+    best
+}
+
+/// What a person should know who starts the server: whether decisions of `eyes` eyes can ever be
+/// made. `None` if they can.
+///
+/// # Errors
+/// What the store says.
+pub fn warning(store: &dyn Transact, eyes: u8) -> Result<Option<String>, Problem> {
+    let (stages, names): (&[Permission], _) = match eyes {
+        2 => (&[Permission::Propose], "maker"),
+        4 => (&[Permission::Propose, Permission::Check], "maker/checker"),
+        _ => (
+            &[Permission::Propose, Permission::Check, Permission::Authorize],
+            "maker/checker/authorizer",
+        ),
+    };
+    let people = transact::read(store, |tx| {
+        let rows = tx.query(
+            "SELECT string_agg(r.role, ',') FROM recon.person_roles r JOIN recon.people p \
+             ON p.person_id = r.person_id AND NOT p.is_disabled AND NOT p.is_service \
+             GROUP BY r.person_id",
+            &[],
+        )?;
+        rows.iter().map(|row| Ok(roles(row.text(0)?.as_deref())?.permissions())).collect()
+    });
+    let people: Vec<Permissions> = people?;
+    let found = distinct(stages, &people);
+    Ok((found < stages.len()).then(|| {
+        format!(
+            "the policy needs {} distinct people with the roles {names}; found {found}",
+            stages.len()
+        )
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::review::Role;
+
+    #[test]
+    fn one_person_is_one_pair_of_eyes() {
+        let stages = [Permission::Propose, Permission::Check, Permission::Authorize];
+        let found = |people: &[Role]| {
+            let people: Vec<_> = people.iter().map(|role| role.permissions()).collect();
+            distinct(&stages, &people)
+        };
+        assert_eq!(found(&[]), 0);
+        assert_eq!(found(&[Role::Admin, Role::Auditor]), 0);
+        assert_eq!(found(&[Role::Manager]), 1);
+        assert_eq!(found(&[Role::Manager, Role::Manager]), 2);
+        assert_eq!(found(&[Role::Manager, Role::Analyst]), 2);
+        assert_eq!(found(&[Role::Analyst, Role::Supervisor, Role::Manager]), 3);
+        assert_eq!(found(&[Role::Manager, Role::Supervisor, Role::Analyst]), 3);
+        // Nobody but the managers may authorize, and the analysts only make.
+        assert_eq!(found(&[Role::Analyst, Role::Analyst, Role::Manager]), 2);
+        assert_eq!(found(&[Role::Supervisor, Role::Supervisor, Role::Supervisor]), 2);
+        assert_eq!(found(&[Role::Supervisor; 300]), 2);
+    }
+}

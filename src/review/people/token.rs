@@ -1,0 +1,357 @@
+//! Bearer tokens for programs: `rcn_<id>_<secret>_<checksum>`, shown once, kept as SHA-256.
+//!
+//! The checksum lets a scanner of source code know a leaked one from a text that looks like it, and
+//! us refuse a mistyped one without asking the store.
+
+use crate::diagnostic::Problem;
+use crate::domain::Instant;
+use crate::domain::review::{Permission, Permissions};
+use crate::review::{Actor, Refusal};
+use crate::store::rows::parameters;
+use crate::store::transact::{self, Transact};
+
+use super::directory::{self, Known};
+use super::principal::{COLUMNS, SEPARATOR, TABLES, WIDTH, principal};
+use super::record::{Change, audit, moment, read_moment};
+use super::secret::{Random, base62, digest, is_secret};
+use super::{AuthMethod, Principal};
+
+/// The most days that a token is good for.
+pub const LONGEST_DAYS: i64 = 90;
+/// How exactly its last use is known, in seconds: not every request writes.
+const GRAIN: i64 = 60;
+
+/// A token without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    /// The login of whose rights it has a part.
+    pub login: String,
+    /// That person.
+    pub person_id: String,
+    /// Which part.
+    pub scopes: Permissions,
+    /// When it was made.
+    pub created: Instant,
+    /// Until when it is good.
+    pub expires: Instant,
+    /// When it was last used, to the minute.
+    pub used: Option<Instant>,
+    /// When it was revoked.
+    pub revoked: Option<Instant>,
+}
+
+/// A token to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct NewToken<'a> {
+    /// What it is for.
+    pub name: &'a str,
+    /// Whose.
+    pub login: &'a str,
+    /// What it may do: no more than its person.
+    pub scopes: Permissions,
+    /// For how many days it is good.
+    pub days: i64,
+}
+
+/// Makes a token for oneself or, as an admin, for a program; gives it with its text, which is never
+/// seen again.
+///
+/// # Errors
+/// A [`Refusal`]: scopes that the person lacks, a time too long, somebody else's token.
+pub fn create(
+    store: &dyn Transact,
+    by: &Actor,
+    new: &NewToken<'_>,
+    now: Instant,
+    random: Random<'_>,
+) -> Result<(Token, String), Refusal> {
+    let name = new.name.trim();
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        let message = "a token has a name of 1 to 100 characters";
+        return Err(Refusal::invalid("bad-token-name", message));
+    }
+    if !(1..=LONGEST_DAYS).contains(&new.days) {
+        let message = format!("a token is good for 1 to {LONGEST_DAYS} days");
+        return Err(Refusal::invalid("bad-expiry", message));
+    }
+    let (id, secret) = {
+        let mut bytes = [0; 40];
+        random(&mut bytes)?;
+        let (id, secret) = bytes.split_at(8);
+        (base62(id), base62(secret))
+    };
+    let token = transact::write(store, |tx| {
+        let Known { key, principal } = directory::known(tx, new.login)?;
+        // An admin with a checker's token would be the checker. Programs have no other way in.
+        let own = by.person_id == principal.person_id;
+        let for_others = principal.is_service || by.auth_method == AuthMethod::Cli.to_string();
+        if !(own || for_others && by.may(Permission::Administer)) {
+            return Err(directory::not_permitted("make a token for somebody else"));
+        }
+        // Nor more than the token by which it is made: a narrow one must not make a wide one.
+        let most = principal.permissions.intersection(if own {
+            by.permissions
+        } else {
+            principal.permissions
+        });
+        let lacking = new.scopes.iter().find(|scope| !most.contains(*scope));
+        if let Some(scope) = lacking {
+            let message = format!("`{}` may not {scope}, nor may a token of theirs", new.login);
+            return Err(Refusal::invalid("bad-scope", message));
+        }
+        if new.scopes == Permissions::NONE {
+            return Err(Refusal::invalid("bad-scope", "a token without scopes opens nothing"));
+        }
+        let token = Token {
+            id: id.clone(),
+            name: name.to_owned(),
+            login: principal.login,
+            person_id: principal.person_id,
+            scopes: new.scopes,
+            created: now,
+            expires: Instant::new(now.seconds() + new.days * 86_400, now.nanoseconds()),
+            used: None,
+            revoked: None,
+        };
+        tx.execute(
+            "INSERT INTO recon.tokens (token_id, name, secret_hash, login_key, person_id, scopes, \
+             created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            &parameters![
+                &token.id,
+                name,
+                digest(&secret),
+                key,
+                &token.person_id,
+                scope_names(token.scopes),
+                moment(now),
+                moment(token.expires),
+            ],
+        )?;
+        let change = Change {
+            action: "CREATE_TOKEN",
+            entity: "token",
+            id: &token.id,
+            before: serde_json::Value::Null,
+            after: serde_json::json!({
+                "name": token.name, "person_id": token.person_id, "scopes": token.scopes,
+                "expires_at": moment(token.expires),
+            }),
+        };
+        audit(tx, by, now, &change)?;
+        Ok(token)
+    })?;
+    Ok((token, text(&id, &secret)))
+}
+
+fn own_or_admin(by: &Actor, person_id: &str, what: &str) -> Result<(), Refusal> {
+    if by.person_id == person_id || by.may(Permission::Administer) {
+        Ok(())
+    } else {
+        Err(directory::not_permitted(what))
+    }
+}
+
+/// The names of scopes, joined by commas.
+pub fn scope_names(scopes: Permissions) -> String {
+    scopes.iter().map(Permission::name).collect::<Vec<_>>().join(",")
+}
+
+/// Scopes by their names.
+///
+/// # Errors
+/// A name that is none.
+pub fn parse_scopes<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Permissions, Refusal> {
+    let mut scopes = Permissions::NONE;
+    for name in names.into_iter().map(str::trim) {
+        let scope = Permission::from_name(name).ok_or_else(|| {
+            let all = Permission::ALL.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
+            let message = format!("`{}` is no scope; there are {all}", name.escape_debug());
+            Refusal::invalid("bad-scope", message)
+        })?;
+        scopes = scopes.union(Permissions::of(&[scope]));
+    }
+    Ok(scopes)
+}
+
+fn text(id: &str, secret: &str) -> String {
+    let body = format!("rcn_{id}_{secret}");
+    let checksum = base62(&crc32fast::hash(body.as_bytes()).to_be_bytes());
+    format!("{body}_{checksum}")
+}
+
+/// The id and the secret of a token's text; `None` if its checksum is wrong.
+fn parse(written: &str) -> Option<(&str, &str)> {
+    let mut parts = written.strip_prefix("rcn_")?.split('_');
+    let (id, secret, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    let alphanumeric = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let shaped = id.len() == 11 && secret.len() == 43 && alphanumeric(id) && alphanumeric(secret);
+    (shaped && text(id, secret) == written).then_some((id, secret))
+}
+
+/// Whose token this is; `None` if it is nobody's, expired or revoked, or its person is disabled.
+/// `deciding` names the tokens (by name or id) with which programs may check and authorize.
+///
+/// # Errors
+/// What the store says.
+pub fn authenticate(
+    store: &dyn Transact,
+    bearer: &str,
+    deciding: &dyn Fn(&str) -> bool,
+    now: Instant,
+) -> Result<Option<Principal>, Problem> {
+    let Some((id, secret)) = parse(bearer) else { return Ok(None) };
+    let found = transact::read(store, |tx| {
+        let sql = format!(
+            "SELECT {COLUMNS}, t.secret_hash, t.name, t.scopes, t.expires_at, t.used_at, \
+             t.revoked_at FROM {TABLES} JOIN recon.tokens t ON t.login_key = l.login_key \
+             WHERE t.token_id = $2"
+        );
+        let rows = tx.query(&sql, &[SEPARATOR.into(), id.into()])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let good = is_secret(secret, &row.blob(WIDTH)?.unwrap_or_default())
+            && row.text(WIDTH + 5)?.is_none()
+            && now < read_moment(&row.required(WIDTH + 3)?)?;
+        if !good {
+            return Ok(None);
+        }
+        let Some(mut principal) = principal(row, AuthMethod::Token(id.to_owned()))? else {
+            return Ok(None);
+        };
+        let scopes = row.required(WIDTH + 2)?;
+        // A scope that a newer recon knows gives nothing here.
+        let scopes = scopes.split(',').filter_map(Permission::from_name);
+        let scopes = scopes.fold(Permissions::NONE, |all, one| all.union(Permissions::of(&[one])));
+        // The person may have lost a role since; the token never has more than they have now.
+        principal.permissions = principal.permissions.intersection(scopes);
+        let name = row.required(WIDTH + 1)?;
+        if principal.is_service && !deciding(&name) && !deciding(id) {
+            // A program is nobody's second or third pair of eyes.
+            principal.permissions =
+                principal.permissions.without(Permission::Check).without(Permission::Authorize);
+        }
+        let used = row.text(WIDTH + 4)?.map(|text| read_moment(&text)).transpose()?;
+        Ok(Some((principal, used)))
+    })?;
+    let Some((principal, used)) = found else { return Ok(None) };
+    if used.is_none_or(|used| now.seconds() >= used.seconds() + GRAIN) {
+        transact::write(store, |tx| {
+            let sql = "UPDATE recon.tokens SET used_at = $2 WHERE token_id = $1";
+            tx.execute(sql, &parameters![id, moment(now)])
+        })?;
+    }
+    Ok(Some(principal))
+}
+
+/// The tokens, newest first: one's own or, as an admin, everybody's.
+///
+/// # Errors
+/// What the store says; somebody else's tokens.
+pub fn list(store: &dyn Transact, by: &Actor, login: Option<&str>) -> Result<Vec<Token>, Refusal> {
+    let tokens: Result<Vec<Token>, Refusal> = transact::read(store, |tx| {
+        let only = match login {
+            None if by.may(Permission::Administer) => None,
+            None => Some(by.person_id.clone()),
+            Some(login) => match directory::known(tx, login) {
+                Ok(known) => Some(known.principal.person_id),
+                Err(refusal) => return Ok(Err(refusal)),
+            },
+        };
+        if let Some(person_id) = &only
+            && let Err(refusal) = own_or_admin(by, person_id, "see tokens of somebody else")
+        {
+            return Ok(Err(refusal));
+        }
+        let condition = only.as_ref().map_or("", |_| "WHERE t.person_id = $1 ");
+        let rows = tx.query(
+            &format!(
+                "SELECT t.token_id, t.name, l.login, t.person_id, t.scopes, t.created_at, \
+                 t.expires_at, t.used_at, t.revoked_at FROM recon.tokens t \
+                 JOIN recon.logins l ON l.login_key = t.login_key {condition}\
+                 ORDER BY t.created_at DESC, t.token_id"
+            ),
+            &only.iter().map(Into::into).collect::<Vec<_>>(),
+        )?;
+        let time = |text: Option<String>| text.map(|text| read_moment(&text)).transpose();
+        let token = |row: &crate::store::transact::Answer| -> Result<Token, Problem> {
+            let scopes = row.required(4)?;
+            let scopes = scopes.split(',').filter_map(Permission::from_name);
+            Ok(Token {
+                id: row.required(0)?,
+                name: row.required(1)?,
+                login: row.required(2)?,
+                person_id: row.required(3)?,
+                scopes: scopes
+                    .fold(Permissions::NONE, |all, one| all.union(Permissions::of(&[one]))),
+                created: read_moment(&row.required(5)?)?,
+                expires: read_moment(&row.required(6)?)?,
+                used: time(row.text(7)?)?,
+                revoked: time(row.text(8)?)?,
+            })
+        };
+        rows.iter().map(token).collect::<Result<Vec<_>, _>>().map(Ok)
+    })?;
+    tokens
+}
+
+/// Revokes a token: one's own or, as an admin, anybody's. Somebody else's looks like none at all.
+///
+/// # Errors
+/// No such token.
+pub fn revoke(store: &dyn Transact, by: &Actor, id: &str, now: Instant) -> Result<(), Refusal> {
+    transact::write(store, |tx| {
+        let sql = "SELECT person_id, name FROM recon.tokens WHERE token_id = $1";
+        let rows = tx.query(sql, &[id.into()])?;
+        let missing = || {
+            let message = format!("there is no token `{}`", id.escape_debug());
+            Refusal::not_found("no-such-token", message)
+        };
+        let row = rows.first().ok_or_else(missing)?;
+        let person_id = row.required(0)?;
+        own_or_admin(by, &person_id, "").map_err(|_| missing())?;
+        let sql =
+            "UPDATE recon.tokens SET revoked_at = $2 WHERE token_id = $1 AND revoked_at IS NULL";
+        if tx.execute(sql, &parameters![id, moment(now)])? == 0 {
+            return Ok(());
+        }
+        let change = Change {
+            action: "REVOKE_TOKEN",
+            entity: "token",
+            id,
+            before: serde_json::json!({ "name": row.required(1)?, "person_id": person_id }),
+            after: serde_json::Value::Null,
+        };
+        Ok(audit(tx, by, now, &change)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_reads_back_and_a_mistyped_one_does_not() {
+        let written = text("0123456789A", &"s".repeat(43));
+        assert_eq!(parse(&written), Some(("0123456789A", "s".repeat(43).as_str())));
+        for at in 0..written.len() {
+            let mut wrong = written.clone();
+            wrong.replace_range(at..=at, if &written[at..=at] == "x" { "y" } else { "x" });
+            assert_eq!(parse(&wrong), None, "{wrong}");
+        }
+        for wrong in ["", "rcn_", "rcn___", &written[1..], &format!("{written}_x")] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn scopes_read_back() {
+        let scopes = Permissions::of(&[Permission::View, Permission::Propose]);
+        assert_eq!(parse_scopes(scope_names(scopes).split(',')), Ok(scopes));
+        assert_eq!(parse_scopes(["view", "rule"]).unwrap_err().code, "bad-scope");
+    }
+}

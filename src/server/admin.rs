@@ -1,0 +1,211 @@
+//! People and the policy.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::review::{Permission, Policy, Role, Roles};
+use crate::review::people::directory::{self, NewPerson, Person};
+use crate::review::people::system_random;
+use crate::review::{ProposalMoved, Refusal};
+
+use super::call::Call;
+use super::decisions::located;
+use super::error::Denied;
+use super::http::Response;
+use super::parameter::{Kind, Parameter};
+use super::routes::Route;
+use super::schema::Anything;
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    let admin = &[Permission::Administer];
+    let policy = &[Permission::ProposePolicy, Permission::Administer];
+    vec![
+        Route::get("/admin/users", "users", users)
+            .about("admin", "People with their logins and roles")
+            .needs(admin)
+            .list::<PersonView>(200, "People"),
+        Route::post("/admin/users", "user_create", create)
+            .about("admin", "Makes a person, or one more login of a person")
+            .needs(admin)
+            .body::<PersonWanted>()
+            .json::<PersonView>(201, "The person")
+            .denies(409, "The login is taken, or the roles must not meet in one person"),
+        Route::patch("/admin/users/{login}", "user_change", change)
+            .about("admin", "Changes a person's roles, or lets them out or in")
+            .needs(admin)
+            .takes([Parameter::path("login", "The login", Kind::Text(100)).example("ann")])
+            .body::<PersonChange>()
+            .json::<PersonView>(200, "The person")
+            .denies(409, "The roles must not meet in one person, or it is the last admin"),
+        Route::get("/admin/policy", "policy", show_policy)
+            .about("admin", "The policy in force")
+            .needs(policy)
+            .json::<PolicyView>(200, "The policy and its version"),
+        Route::post("/admin/policy/proposals", "policy_propose", propose_policy)
+            .about("admin", "Proposes a policy; it needs six eyes")
+            .needs(&[Permission::ProposePolicy])
+            .takes([Parameter::idempotency_key()])
+            .body::<PolicyWanted>()
+            .json::<ProposalMoved>(201, "The proposal"),
+    ]
+}
+
+/// A person with one of their logins.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "described here, written by the directory")]
+struct PersonView {
+    /// What four eyes compare.
+    person_id: String,
+    /// The name to come in by.
+    login: String,
+    /// The name for people.
+    name: String,
+    /// The roles.
+    roles: Vec<RoleName>,
+    /// Masked fields that they may see.
+    field_grants: Vec<String>,
+    /// Whether it is a program.
+    is_service: bool,
+    /// Whether they can't come in.
+    is_disabled: bool,
+    /// Whether the login has a password.
+    has_password: bool,
+    /// When the login was made.
+    created_at: String,
+}
+
+/// A role.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum RoleName {
+    /// Decides differences as a maker.
+    Analyst,
+    /// A maker who may also propose reason codes.
+    Senior,
+    /// A checker.
+    Supervisor,
+    /// An authorizer.
+    Manager,
+    /// Sees everything, changes nothing.
+    Auditor,
+    /// Manages people.
+    Admin,
+}
+
+fn roles(names: &[RoleName]) -> Roles {
+    Roles::of(names.iter().map(|name| match name {
+        RoleName::Analyst => Role::Analyst,
+        RoleName::Senior => Role::Senior,
+        RoleName::Supervisor => Role::Supervisor,
+        RoleName::Manager => Role::Manager,
+        RoleName::Auditor => Role::Auditor,
+        RoleName::Admin => Role::Admin,
+    }))
+}
+
+fn users(call: &Call<'_>) -> Result<Response, Denied> {
+    let people = directory::list(&*call.app.store).map_err(Refusal::from)?;
+    Ok(Response::json(200, &people.iter().map(Person::json).collect::<Vec<_>>()))
+}
+
+/// A person to be.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PersonWanted {
+    /// The name to come in by.
+    #[schema(min_length = 1, max_length = 64, example = "ann")]
+    login: String,
+    /// The name for people.
+    #[schema(max_length = 100, example = "Ann Example")]
+    name: Option<String>,
+    /// The roles.
+    #[schema(max_items = 6)]
+    roles: Vec<RoleName>,
+    /// The password; without one only a proxy or an invitation lets them in.
+    #[schema(max_length = 1024)]
+    password: Option<String>,
+    /// Another login of the same person.
+    #[schema(max_length = 64)]
+    same_person_as: Option<String>,
+    /// Whether it is a program.
+    is_service: Option<bool>,
+}
+
+fn create(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: PersonWanted = call.body()?;
+    let new = NewPerson {
+        login: &body.login,
+        name: body.name.as_deref(),
+        roles: roles(&body.roles),
+        password: body.password.as_deref(),
+        same_person_as: body.same_person_as.as_deref(),
+        is_service: body.is_service.unwrap_or(false),
+    };
+    let app = call.app;
+    let now = (app.clock)();
+    let person =
+        directory::add(&*app.store, &app.hashing, &call.actor()?, &new, now, &system_random)?;
+    Ok(Response::json(201, &person.json()))
+}
+
+/// What changes about a person.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PersonChange {
+    /// The roles from now on.
+    #[schema(max_items = 6)]
+    roles: Option<Vec<RoleName>>,
+    /// Whether they can't come in from now on.
+    disabled: Option<bool>,
+}
+
+fn change(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: PersonChange = call.body()?;
+    let (store, actor, now) = (&*call.app.store, call.actor()?, (call.app.clock)());
+    let login = call.path("login");
+    let mut person = directory::show(store, login)?;
+    if let Some(names) = &body.roles {
+        person = directory::set_roles(store, &actor, login, roles(names), now)?;
+    }
+    if let Some(disabled) = body.disabled {
+        person = directory::set_disabled(store, &actor, login, disabled, now)?;
+    }
+    Ok(Response::json(200, &person.json()))
+}
+
+/// The policy in force.
+#[derive(Serialize, ToSchema)]
+struct PolicyView {
+    /// Its version.
+    version: i64,
+    /// The policy, as in the section `review` of `recon.yaml`.
+    #[schema(value_type = Anything)]
+    policy: Policy,
+}
+
+fn show_policy(call: &Call<'_>) -> Result<Response, Denied> {
+    let (version, policy) = call.desk().policy(&call.actor()?)?;
+    Ok(Response::json(200, &PolicyView { version, policy }))
+}
+
+/// A policy to be.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PolicyWanted {
+    /// The policy, as in the section `review` of `recon.yaml`.
+    #[schema(value_type = Anything)]
+    policy: serde_json::Value,
+    /// Why.
+    #[schema(max_length = 2000)]
+    comments: Option<String>,
+}
+
+fn propose_policy(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: PolicyWanted = call.body()?;
+    let policy: Policy = serde_json::from_value(body.policy)
+        .map_err(|error| Denied::invalid("policy", error.to_string()))?;
+    let done = call.desk().propose_policy(&call.actor()?, &policy, body.comments.as_deref());
+    let location = done.as_ref().ok().map(|done| done.value.proposal_id.clone());
+    Ok(located(call.done(201, done)?, location.as_deref()))
+}

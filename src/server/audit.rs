@@ -1,0 +1,156 @@
+//! The audit trail: who decided what, when and why; and whether it is whole.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::domain::review::Permission;
+use crate::review::audit::AuditRow;
+use crate::review::{AuditFilter, Checkpoint, Refusal, Verdict};
+
+use super::call::Call;
+use super::csv::Table;
+use super::error::Denied;
+use super::http::Response;
+use super::parameter::{Kind, Parameter};
+use super::reports::period_parameters;
+use super::routes::{Content, Route};
+use super::runs::attachment;
+use super::schema::Anything;
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    let whole = &[Permission::AuditAll];
+    let numbers = || {
+        let row = Kind::Integer(1, 1 << 53);
+        [
+            Parameter::query("from", "From this row on", row.clone()),
+            Parameter::query("to", "Up to this row", row),
+        ]
+    };
+    vec![
+        Route::get("/audit", "audit", search)
+            .about("audit", "Rows of the audit trail, the newest first")
+            .description("Who may see only their own rows sees only those.")
+            .needs(&[Permission::AuditOwn, Permission::AuditAll])
+            .takes(filters())
+            .takes(period_parameters())
+            .takes([Parameter::limit(), Parameter::cursor()])
+            .page_of::<Anything>("Rows"),
+        Route::get("/audit/checkpoint", "audit_checkpoint", checkpoint)
+            .about("audit", "The end of the chain, to note down elsewhere")
+            .needs(whole)
+            .json::<Checkpoint>(200, "The checkpoint"),
+        Route::get("/audit/verify", "audit_verify", verify)
+            .about("audit", "Whether the chain is whole")
+            .needs(whole)
+            .takes(numbers())
+            .json::<Verdict>(200, "What was found"),
+        Route::get("/audit/export", "audit_export", export)
+            .about("audit", "The audit trail as a file, hashes included")
+            .needs(whole)
+            .takes(filters())
+            .takes(period_parameters())
+            .takes([
+                Parameter::query("format", "The format", Kind::One(vec!["csv", "jsonl"])),
+                Parameter::query("cells", "How cells are written", Kind::One(vec!["safe", "raw"])),
+            ])
+            .answers(200, "The file", Content::Media("*/*")),
+    ]
+}
+
+fn filters() -> [Parameter; 5] {
+    [
+        Parameter::query("actor", "Who", Kind::Text(100)),
+        Parameter::query("action", "What was done", Kind::Text(50)),
+        Parameter::query("stage", "Who spoke", Kind::Text(20)),
+        Parameter::query("entity", "The id of an item, a proposal or a person", Kind::Text(100)),
+        Parameter::query("q", "A text in a comment or value", Kind::Text(200)),
+    ]
+}
+
+fn filter(call: &Call<'_>) -> AuditFilter {
+    let text = |name: &str| call.text(name).map(str::to_owned);
+    AuditFilter {
+        actor: text("actor"),
+        action: text("action"),
+        stage: text("stage"),
+        entity: text("entity"),
+        from: text("from"),
+        to: text("to"),
+        q: text("q"),
+        ..AuditFilter::default()
+    }
+}
+
+fn search(call: &Call<'_>) -> Result<Response, Denied> {
+    call.page(call.desk().audit_search(&call.actor()?, &filter(call), &call.page_ask()))
+}
+
+fn checkpoint(call: &Call<'_>) -> Result<Response, Denied> {
+    Ok(Response::json(200, &call.desk().checkpoint(&call.actor()?)?))
+}
+
+fn verify(call: &Call<'_>) -> Result<Response, Denied> {
+    let actor = call.actor()?;
+    if call.app.verifying.swap(true, Ordering::SeqCst) {
+        return Err(Denied::new(503, "already-verifying", "the chain is being verified already")
+            .header("retry-after", "5"));
+    }
+    let verdict = call.desk().verify(&actor, call.number("from"), call.number("to"));
+    call.app.verifying.store(false, Ordering::SeqCst);
+    Ok(Response::json(200, &verdict?))
+}
+
+/// The columns of an export.
+const COLUMNS: &[&str] = &[
+    "seq", "audit_id", "attribution_id", "entity_type", "entity_id", "actor_id", "actor_roles",
+    "auth_method", "stage", "action_type", "previous_value", "new_value", "comments",
+    "performed_at", "request_id", "ip", "user_agent", "proposal_id", "proposal_version",
+    "proposal_hash", "policy_version", "model_version", "rule_version", "control", "prev_hash",
+    "hash", "hash_version",
+];
+
+fn cells(row: &AuditRow) -> Vec<String> {
+    // By the names of its JSON, so that both formats have the same columns.
+    let json = serde_json::to_value(row).unwrap_or_default();
+    COLUMNS
+        .iter()
+        .map(|name| match &json[*name] {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+        .collect()
+}
+
+fn export(call: &Call<'_>) -> Result<Response, Denied> {
+    let (app, actor, filter) = (Arc::clone(call.app), call.actor()?, filter(call));
+    let lines = call.text("format") != Some("csv");
+    let safe = call.text("cells") != Some("raw");
+    // Whoever may not is told so before the file begins.
+    app.desk().checkpoint(&actor)?;
+    let (media, ending) =
+        if lines { ("application/x-ndjson", "jsonl") } else { ("text/csv; charset=utf-8", "csv") };
+    let stream = Box::new(move |out: &mut dyn Write| {
+        let gone = |refusal: Refusal| std::io::Error::other(refusal.message);
+        let unwritable = |error: &std::io::Error| crate::report::unwritable(error);
+        if lines {
+            return app
+                .desk()
+                .audit_export(&actor, &filter, &mut |row| {
+                    let line = serde_json::to_string(row).unwrap_or_default();
+                    writeln!(out, "{line}").map_err(|error| unwritable(&error))
+                })
+                .map_err(gone);
+        }
+        let mut table = Table::new(out, COLUMNS, safe)?;
+        app.desk()
+            .audit_export(&actor, &filter, &mut |row| {
+                table.row(&cells(row)).map_err(|error| unwritable(&error))
+            })
+            .map_err(gone)?;
+        table.finish()
+    });
+    Ok(attachment(Response::stream(media, stream), &format!("recon-audit.{ending}")))
+}

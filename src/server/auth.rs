@@ -1,0 +1,251 @@
+//! Coming in and going out, and one's own tokens.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::review::{Permission, Role};
+use crate::review::Refusal;
+use crate::review::people::login::{Attempt, Outcome, login as log_in};
+use crate::review::people::token::{self, NewToken, Token, parse_scopes, scope_names};
+use crate::review::people::{session, system_random};
+
+use super::authenticate::{cookie, set_cookie};
+use super::call::Call;
+use super::error::Denied;
+use super::http::Response;
+use super::parameter::{Kind, Parameter};
+use super::routes::{Access, Content, Route};
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/auth/login", "login", login)
+            .about("auth", "Comes in with a password; the answer sets the session's cookie")
+            .access(Access::Open)
+            .body::<Credentials>()
+            .answers(204, "In", Content::None),
+        Route::post("/auth/logout", "logout", logout)
+            .about("auth", "Ends the session")
+            .access(Access::Open)
+            .answers(204, "Out", Content::None),
+        Route::get("/auth/me", "me", me)
+            .about("auth", "Who asks, and what they may do")
+            .json::<Me>(200, "Who asks"),
+        Route::get("/auth/tokens", "tokens", list)
+            .about("auth", "One's own tokens, without their secrets")
+            .list::<TokenView>(200, "Tokens"),
+        Route::post("/auth/tokens", "token_create", create)
+            .about("auth", "Makes a token; it is shown this once")
+            .body::<TokenWanted>()
+            .json::<TokenMade>(201, "The token"),
+        Route::delete("/auth/tokens/{id}", "token_revoke", revoke)
+            .about("auth", "Revokes a token")
+            .takes([Parameter::path(
+                "id",
+                "The token",
+                Kind::Pattern("^[A-Za-z0-9_-]{1,64}$"),
+            )])
+            .answers(204, "It opens nothing any more", Content::None),
+    ]
+}
+
+/// A name and a password.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    /// The name.
+    #[schema(min_length = 1, max_length = 200, example = "ann")]
+    username: String,
+    /// The password.
+    #[schema(min_length = 1, max_length = 1024, example = "a sentence is a good one")]
+    password: String,
+}
+
+fn login(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: Credentials = call.body()?;
+    let attempt = Attempt {
+        name: &body.username,
+        password: &body.password,
+        address: Some(call.app.client_of(call.request)),
+        user_agent: call.request.headers.one("user-agent"),
+        cookie: cookie(call.app, call.request),
+    };
+    let now = (call.app.clock)();
+    let outcome = log_in(&*call.app.store, &call.app.hashing, &attempt, now, &system_random);
+    match outcome.map_err(Refusal::from)? {
+        Outcome::In { cookie, .. } => Ok(Response::new(204)
+            .header("set-cookie", set_cookie(call.app, call.request, &cookie))),
+        Outcome::Wrong => {
+            let detail = "this name and password do not go together";
+            Err(Denied::new(401, "wrong-credentials", detail)
+                .header("www-authenticate", "Bearer realm=\"recon\""))
+        }
+        Outcome::Throttled(seconds) => {
+            Err(Denied::new(429, "too-many-attempts", "too many attempts; wait a little")
+                .header("retry-after", seconds.max(1).to_string()))
+        }
+    }
+}
+
+fn logout(call: &Call<'_>) -> Result<Response, Denied> {
+    if let Some(cookie) = cookie(call.app, call.request) {
+        session::close(&*call.app.store, cookie).map_err(Refusal::from)?;
+    }
+    Ok(Response::new(204).header("set-cookie", set_cookie(call.app, call.request, "")))
+}
+
+/// Who asks.
+#[derive(Serialize, ToSchema)]
+struct Me {
+    /// The person.
+    person_id: String,
+    /// The name to come in by.
+    login: String,
+    /// The name for people.
+    name: String,
+    /// The roles.
+    #[schema(value_type = Vec<Role>)]
+    roles: Vec<&'static str>,
+    /// What this request may do.
+    #[schema(value_type = Vec<Permission>)]
+    permissions: Vec<&'static str>,
+    /// How they came in.
+    auth_method: String,
+    /// Whether one person decides alone here.
+    solo: bool,
+    /// Whether forms need a secret of their own: requests of other sites are refused without.
+    csrf: &'static str,
+}
+
+fn me(call: &Call<'_>) -> Result<Response, Denied> {
+    let person = call.person()?;
+    Ok(Response::json(
+        200,
+        &Me {
+            person_id: person.person_id.clone(),
+            login: person.login.clone(),
+            name: person.name.clone(),
+            roles: person.roles.iter().map(Role::name).collect(),
+            permissions: person.permissions.iter().map(Permission::name).collect(),
+            auth_method: person.method.to_string(),
+            solo: call.app.settings.solo,
+            csrf: "none needed",
+        },
+    ))
+}
+
+/// A token without its secret.
+#[derive(Serialize, ToSchema)]
+struct TokenView {
+    /// Its id.
+    token_id: String,
+    /// What it is for.
+    name: String,
+    /// Whose it is.
+    login: String,
+    /// What it may do.
+    scopes: Vec<String>,
+    /// When it was made.
+    created_at: String,
+    /// Until when it is good.
+    expires_at: String,
+    /// When it was last used.
+    used_at: Option<String>,
+    /// When it was revoked.
+    revoked_at: Option<String>,
+}
+
+fn view(token: &Token) -> TokenView {
+    TokenView {
+        token_id: token.id.clone(),
+        name: token.name.clone(),
+        login: token.login.clone(),
+        scopes: scope_names(token.scopes).split(',').map(str::to_owned).collect(),
+        created_at: token.created.to_string(),
+        expires_at: token.expires.to_string(),
+        used_at: token.used.map(|time| time.to_string()),
+        revoked_at: token.revoked.map(|time| time.to_string()),
+    }
+}
+
+fn list(call: &Call<'_>) -> Result<Response, Denied> {
+    let login = &call.person()?.login;
+    let tokens = token::list(&*call.app.store, &call.actor()?, Some(login))?;
+    Ok(Response::json(200, &tokens.iter().map(view).collect::<Vec<_>>()))
+}
+
+/// A token to be.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TokenWanted {
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 100, example = "nightly export")]
+    name: String,
+    /// What it may do: no more than its owner.
+    #[schema(min_items = 1, max_items = 20)]
+    scopes: Vec<ScopeName>,
+    /// For how many days it is good.
+    #[schema(minimum = 1, maximum = 90, example = 30)]
+    expires_in: i64,
+}
+
+/// Something that a token may do.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ScopeName {
+    /// See the queue, items, runs and reasons.
+    View,
+    /// Propose, amend and withdraw decisions.
+    Propose,
+    /// Propose reason codes.
+    ProposeReason,
+    /// Check, where the policy names the token.
+    Check,
+    /// Authorize, where the policy names the token.
+    Authorize,
+    /// Propose changes of the policy.
+    ProposePolicy,
+    /// Manage people.
+    Administer,
+    /// Search one's own rows of the audit trail.
+    AuditOwn,
+    /// Search, export and verify the whole audit trail.
+    AuditAll,
+    /// See the auditors' reports.
+    Reports,
+    /// Write comments.
+    Comment,
+}
+
+/// A token and its text.
+#[derive(Serialize, ToSchema)]
+struct TokenMade {
+    /// The token.
+    #[serde(flatten)]
+    view: TokenView,
+    /// Its text, which is never shown again.
+    token: String,
+}
+
+fn create(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: TokenWanted = call.body()?;
+    let names: Vec<String> = body
+        .scopes
+        .iter()
+        .filter_map(|scope| serde_json::to_value(scope).ok()?.as_str().map(str::to_owned))
+        .collect();
+    let scopes = parse_scopes(names.iter().map(String::as_str))?;
+    let person = call.person()?;
+    let new = NewToken { name: &body.name, login: &person.login, scopes, days: body.expires_in };
+    let now = (call.app.clock)();
+    let (token, text) = token::create(&*call.app.store, &call.actor()?, &new, now, &system_random)?;
+    let location = format!("/auth/tokens/{}", token.id);
+    Ok(Response::json(201, &TokenMade { view: view(&token), token: text })
+        .header("location", location))
+}
+
+fn revoke(call: &Call<'_>) -> Result<Response, Denied> {
+    let now = (call.app.clock)();
+    token::revoke(&*call.app.store, &call.actor()?, call.path("id"), now)?;
+    Ok(Response::new(204))
+}

@@ -1,0 +1,89 @@
+//! Who sent a request: a bearer token, a session's cookie, or a proxy's word, in this order. The
+//! services know the people; here their answers become a principal or a 401.
+
+use crate::domain::review::{Permission, Permissions};
+use crate::review::people::{AuthMethod, Principal, proxy, session, token};
+use crate::review::{Actor, Refusal};
+
+use super::App;
+use super::error::Denied;
+use super::http::Request;
+
+/// The session's cookie over https: the browser takes it from this host alone.
+const COOKIE_HTTPS: &str = "__Host-recon";
+/// The session's cookie over plain http on loopback.
+const COOKIE: &str = "recon";
+
+/// The person who asks; `None` if the request names nobody.
+///
+/// # Errors
+/// 401 for credentials that open nothing (any more), 400 for ambiguous ones.
+pub fn authenticate(app: &App, request: &Request) -> Result<Option<Principal>, Denied> {
+    let now = (app.clock)();
+    let store = &*app.store;
+    if let Some(value) = request.headers.one("authorization") {
+        let bearer = value
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, text)| text.trim());
+        let invalid = || {
+            Denied::unauthorized("this token is not valid (any more)")
+                .header("www-authenticate", "Bearer realm=\"recon\", error=\"invalid_token\"")
+        };
+        let bearer = bearer.ok_or_else(invalid)?;
+        let deciding = |name: &str| app.deciding_tokens().contains(name);
+        return match token::authenticate(store, bearer, &deciding, now).map_err(Refusal::from)? {
+            Some(principal) => Ok(Some(principal)),
+            None => Err(invalid()),
+        };
+    }
+    if let Some(cookie) = cookie(app, request)
+        && let Some(session) = session::authenticate(store, cookie, now).map_err(Refusal::from)?
+    {
+        return Ok(Some(session.principal));
+    }
+    if let Some(proxies) = &app.settings.proxies
+        && app.settings.proxy_names_people
+    {
+        let values: Vec<&str> = request.headers.all(proxies.header()).collect();
+        let login = proxies.identity(request.peer, &values).map_err(|_| {
+            Denied::new(400, "ambiguous-identity", "the proxy's header stands twice")
+        })?;
+        if let Some(login) = login {
+            let found = proxy::authenticate(store, login).map_err(Refusal::from)?;
+            return match found {
+                Some(principal) => Ok(Some(principal)),
+                None => Err(Denied::unauthorized("nobody here has the name that the proxy gives")),
+            };
+        }
+    }
+    Ok(app.alone.clone())
+}
+
+/// The value of the session's cookie.
+pub fn cookie<'a>(app: &App, request: &'a Request) -> Option<&'a str> {
+    request.cookie(cookie_name(app, request))
+}
+
+fn cookie_name(app: &App, request: &Request) -> &'static str {
+    if app.is_https(request) { COOKIE_HTTPS } else { COOKIE }
+}
+
+/// The header that gives a browser its session's cookie; an empty one takes it away.
+pub fn set_cookie(app: &App, request: &Request, value: &str) -> String {
+    let name = cookie_name(app, request);
+    let secure = if app.is_https(request) { "; Secure" } else { "" };
+    let gone = if value.is_empty() { "; Max-Age=0" } else { "" };
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{gone}")
+}
+
+/// The server itself, where it asks its own services.
+pub fn system_actor() -> Actor {
+    Actor {
+        person_id: "SYSTEM".to_owned(),
+        name: "recon".to_owned(),
+        permissions: Permissions::of(&[Permission::View, Permission::AuditAll]),
+        auth_method: AuthMethod::Cli.to_string(),
+        ..Actor::default()
+    }
+}

@@ -1,0 +1,323 @@
+//! What makers decide: one item, many at once, a decided one anew.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::review::{Action, Permission};
+use crate::review::{
+    BulkCommit, BulkCommitted, BulkPreview, BulkPreviewAsk, OnConflict, QueueFilter, Reopen,
+    Resolve, Resolved, Sampled,
+};
+
+use super::call::Call;
+use super::error::Denied;
+use super::http::Response;
+use super::parameter::Parameter;
+use super::routes::Route;
+use super::workflow::item_id;
+
+const MAKER: &[Permission] = &[Permission::Propose];
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/workflow/resolve", "resolve", resolve)
+            .about("workflow", "Decides an item: the maker's step, always")
+            .description(
+                "APPROVE takes the machine's reason, OVERRIDE another one, REJECT confirms a break. \
+                 Without `version` the item must still be undecided.",
+            )
+            .needs(MAKER)
+            .takes([Parameter::idempotency_key()])
+            .body::<NewDecision>()
+            .json::<Resolved>(200, "The decision, or the proposal that waits for others")
+            .denies(409, "A proposal holds the item already, or its state does not allow it")
+            .denies(412, "The item has changed"),
+        Route::post("/workflow/items/{id}/reopen", "reopen", reopen)
+            .about("workflow", "Decides a decided item anew")
+            .needs(MAKER)
+            .takes([item_id(), Parameter::if_match(), Parameter::idempotency_key()])
+            .body::<NewReopening>()
+            .json::<Resolved>(201, "The proposal")
+            .denies(409, "The item is not decided")
+            .denies(412, "The item has changed")
+            .denies(428, "`If-Match` is missing"),
+        Route::post("/workflow/items/{id}/sample", "sample", sample)
+            .about("workflow", "Chooses blindly for a sample of what the machine settled")
+            .needs(MAKER)
+            .takes([item_id(), Parameter::idempotency_key()])
+            .body::<NewSample>()
+            .json::<Sampled>(200, "Whether the choice agrees")
+            .denies(409, "The item is no sample"),
+        Route::post("/workflow/bulk/preview", "bulk_preview", preview)
+            .about("workflow", "What one decision about many items would do")
+            .description("Freezes which items, for ten minutes.")
+            .needs(MAKER)
+            .body::<NewPreview>()
+            .json::<BulkPreview>(200, "The preview, with the token for the commit"),
+        Route::post("/workflow/bulk", "bulk_commit", commit)
+            .about("workflow", "Proposes what a preview showed")
+            .needs(MAKER)
+            .takes([Parameter::idempotency_key()])
+            .body::<NewBulk>()
+            .json::<BulkCommitted>(201, "The proposal")
+            .denies(409, "Items have changed since")
+            .denies(410, "The token's time is over"),
+    ]
+}
+
+/// A decision about an item.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewDecision {
+    /// The item.
+    #[schema(pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+    attribution_id: String,
+    /// The decision.
+    action: ActionName,
+    /// For OVERRIDE: the code of the reason.
+    #[schema(max_length = 50, example = "ROUNDING_DIFF")]
+    new_reason_code: Option<String>,
+    /// Why; for OVERRIDE and REJECT at least five visible characters.
+    #[schema(max_length = 2000)]
+    comments: Option<String>,
+    /// The version of the item that was seen.
+    #[schema(minimum = 1, maximum = 9007199254740991_i64)]
+    version: Option<i64>,
+    /// Who asks. Whoever is logged in does; another name is refused.
+    #[schema(max_length = 100, deprecated)]
+    actor_id: Option<String>,
+}
+
+/// What a maker decides.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ActionName {
+    /// The machine's top reason is right.
+    Approve,
+    /// Another reason is.
+    Override,
+    /// A confirmed break, which no reason explains.
+    Reject,
+}
+
+impl From<ActionName> for Action {
+    fn from(name: ActionName) -> Self {
+        match name {
+            ActionName::Approve => Self::Approve,
+            ActionName::Override => Self::Override,
+            ActionName::Reject => Self::Reject,
+        }
+    }
+}
+
+fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: NewDecision = call.body()?;
+    let actor = call.actor()?;
+    if let Some(claimed) = &body.actor_id {
+        let person = call.person()?;
+        if *claimed != person.person_id && *claimed != person.login {
+            let (entity, what) = (Some(body.attribution_id.as_str()), "another name in the body");
+            call.desk().note_refused(&actor, "actor-mismatch", entity, what);
+            let detail = "`actor_id` is not who is logged in; leave it out";
+            return Err(Denied::new(403, "actor-mismatch", detail));
+        }
+    }
+    let ask = Resolve {
+        attribution_id: body.attribution_id,
+        action: Some(body.action.into()),
+        new_reason_code: body.new_reason_code,
+        comments: body.comments,
+        version: body.version,
+    };
+    call.done(200, call.desk().resolve(&actor, &ask))
+}
+
+/// A new decision about a decided item.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewReopening {
+    /// The decision.
+    action: ActionName,
+    /// For OVERRIDE: the code of the reason.
+    #[schema(max_length = 50, example = "ROUNDING_DIFF")]
+    new_reason_code: Option<String>,
+    /// Why; at least five visible characters.
+    #[schema(min_length = 1, max_length = 2000, example = "the price came late")]
+    comments: String,
+}
+
+fn reopen(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: NewReopening = call.body()?;
+    let ask = Reopen {
+        attribution_id: call.path("id").to_owned(),
+        version: call.if_match()?,
+        action: Some(body.action.into()),
+        new_reason_code: body.new_reason_code,
+        comments: Some(body.comments),
+    };
+    let done = call.desk().reopen(&call.actor()?, &ask);
+    let location = done.as_ref().ok().and_then(|done| done.value.proposal_id.clone());
+    Ok(located(call.done(201, done)?, location.as_deref()))
+}
+
+/// The answer with the place of its proposal.
+pub fn located(response: Response, proposal: Option<&str>) -> Response {
+    match proposal {
+        Some(id) => response.header("location", format!("/workflow/proposals/{id}")),
+        None => response,
+    }
+}
+
+/// A choice about a sample.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewSample {
+    /// The reason; null for a confirmed break.
+    #[schema(max_length = 50, example = "ROUNDING_DIFF", required)]
+    reason_code: Option<String>,
+    /// Why.
+    #[schema(max_length = 2000)]
+    comments: Option<String>,
+}
+
+fn sample(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: NewSample = call.body()?;
+    let (code, comments) = (body.reason_code.as_deref(), body.comments.as_deref());
+    call.done(200, call.desk().sample(&call.actor()?, call.path("id"), code, comments))
+}
+
+/// One decision about many items, to be looked at first.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewPreview {
+    /// The items; or else `filter`.
+    #[schema(max_items = 10000)]
+    ids: Option<Vec<String>>,
+    /// Which items, as in the queue.
+    filter: Option<ItemFilter>,
+    /// The decision.
+    action: ActionName,
+    /// For OVERRIDE: the code of the reason.
+    #[schema(max_length = 50, example = "ROUNDING_DIFF")]
+    new_reason_code: Option<String>,
+}
+
+/// Which items, as in the queue.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ItemFilter {
+    /// The run; all current ones unless given.
+    #[schema(pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+    run_id: Option<String>,
+    /// The job.
+    #[schema(max_length = 200)]
+    job: Option<String>,
+    /// A group of look-alikes.
+    #[schema(max_length = 200)]
+    signature: Option<String>,
+    /// The field.
+    #[schema(max_length = 200)]
+    field_name: Option<String>,
+    /// The type of difference.
+    #[schema(max_length = 50)]
+    diff_type: Option<String>,
+    /// The severity.
+    #[schema(max_length = 20)]
+    severity: Option<String>,
+    /// The likeliest reason.
+    #[schema(max_length = 50)]
+    reason_code: Option<String>,
+    /// The least confidence.
+    #[schema(minimum = 0, maximum = 1)]
+    min_confidence: Option<f64>,
+    /// The most confidence.
+    #[schema(minimum = 0, maximum = 1)]
+    max_confidence: Option<f64>,
+    /// The least amount.
+    #[schema(minimum = 0)]
+    min_amount: Option<f64>,
+    /// The largest amount.
+    #[schema(minimum = 0)]
+    max_amount: Option<f64>,
+    /// Whose item: `me`, `none`, or a person.
+    #[schema(max_length = 100)]
+    assignee: Option<String>,
+    /// A text in reference, value or field.
+    #[schema(max_length = 200)]
+    q: Option<String>,
+}
+
+impl From<ItemFilter> for QueueFilter {
+    fn from(filter: ItemFilter) -> Self {
+        Self {
+            run_id: filter.run_id,
+            job: filter.job,
+            signature: filter.signature,
+            field_name: filter.field_name,
+            diff_type: filter.diff_type,
+            severity: filter.severity,
+            reason_code: filter.reason_code,
+            min_confidence: filter.min_confidence,
+            max_confidence: filter.max_confidence,
+            min_amount: filter.min_amount,
+            max_amount: filter.max_amount,
+            assignee: filter.assignee,
+            q: filter.q,
+            ..Self::default()
+        }
+    }
+}
+
+fn preview(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: NewPreview = call.body()?;
+    if body.ids.is_some() == body.filter.is_some() {
+        return Err(Denied::invalid("ids", "name the items, or a filter: one of the two"));
+    }
+    let ask = BulkPreviewAsk {
+        ids: body.ids.unwrap_or_default(),
+        filter: body.filter.map(Into::into),
+        action: Some(body.action.into()),
+        new_reason_code: body.new_reason_code,
+    };
+    Ok(Response::json(200, &call.desk().bulk_preview(&call.actor()?, &ask)?))
+}
+
+/// What a preview showed.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewBulk {
+    /// The preview's token.
+    #[schema(min_length = 1, max_length = 200)]
+    token: String,
+    /// Why; for OVERRIDE and REJECT at least five visible characters.
+    #[schema(max_length = 2000)]
+    comments: Option<String>,
+    /// What happens where an item has changed since: nothing at all, or the others go on.
+    on_conflict: Option<OnConflictName>,
+}
+
+/// What happens where an item of a bulk has changed since the preview.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum OnConflictName {
+    /// Nothing is proposed.
+    Abort,
+    /// The others are.
+    Skip,
+}
+
+fn commit(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: NewBulk = call.body()?;
+    let ask = BulkCommit {
+        token: body.token,
+        comments: body.comments,
+        on_conflict: match body.on_conflict {
+            Some(OnConflictName::Skip) => OnConflict::Skip,
+            Some(OnConflictName::Abort) | None => OnConflict::Abort,
+        },
+    };
+    let done = call.desk().bulk_commit(&call.actor()?, &ask);
+    let location = done.as_ref().ok().map(|done| done.value.proposal.proposal_id.clone());
+    Ok(located(call.done(201, done)?, location.as_deref()))
+}

@@ -1,0 +1,110 @@
+//! The OpenAPI document, and Swagger UI to read and try it, from files within the program.
+
+use std::io::Read;
+use std::sync::{Arc, OnceLock};
+
+use utoipa_swagger_ui::Config;
+
+use super::call::Call;
+use super::error::Denied;
+use super::http::Response;
+use super::parameter::{Kind, Parameter};
+use super::routes::{Access, Content, Route};
+
+/// Swagger UI styles its parts inline and draws with `data:` images; its scripts are files.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+    form-action 'none'";
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/openapi.json", "openapi", document)
+            .about("docs", "This document")
+            .access(Access::Open)
+            .answers(200, "An OpenAPI 3.1 document", Content::Media("application/json")),
+        Route::get("/docs", "docs", to_docs)
+            .about("docs", "Leads to the document for people")
+            .access(Access::Open)
+            .answers(308, "To `/docs/`", Content::None),
+        Route::get("/docs/", "docs_index", index)
+            .about("docs", "The document for people")
+            .access(Access::Open)
+            .answers(200, "A page", Content::Media("text/html")),
+        Route::get("/docs/{file}", "docs_file", file)
+            .about("docs", "A file of the document for people")
+            .access(Access::Open)
+            .takes([Parameter::path("file", "Its name", Kind::Pattern("^[a-z0-9-]{1,40}\\.[a-z]{2,4}$"))
+                .example("index.html")])
+            .answers(200, "The file", Content::Media("*/*")),
+    ]
+}
+
+fn may_read(call: &Call<'_>) -> Result<(), Denied> {
+    if call.app.settings.docs_need_login { call.person().map(|_| ()) } else { Ok(()) }
+}
+
+fn document(call: &Call<'_>) -> Result<Response, Denied> {
+    may_read(call)?;
+    Ok(Response::with_body(200, "application/json", call.app.document().to_vec()))
+}
+
+fn to_docs(_: &Call<'_>) -> Result<Response, Denied> {
+    Ok(Response::new(308).header("location", "/docs/"))
+}
+
+fn index(call: &Call<'_>) -> Result<Response, Denied> {
+    may_read(call)?;
+    served(call, "index.html")
+}
+
+fn file(call: &Call<'_>) -> Result<Response, Denied> {
+    may_read(call)?;
+    served(call, call.path("file"))
+}
+
+fn config() -> Arc<Config<'static>> {
+    static CONFIG: OnceLock<Arc<Config<'static>>> = OnceLock::new();
+    let made = || {
+        // Without this the page would ask a validator elsewhere for a badge.
+        Arc::new(Config::from("/openapi.json").validator_url("none").display_operation_id(true))
+    };
+    Arc::clone(CONFIG.get_or_init(made))
+}
+
+fn served(call: &Call<'_>, name: &str) -> Result<Response, Denied> {
+    let found = utoipa_swagger_ui::serve(name, config())
+        .map_err(|error| Denied::internal(error.to_string()))?
+        .ok_or_else(Denied::not_found)?;
+    let mut content_type = found.content_type;
+    if content_type.starts_with("text/") && !content_type.contains("charset") {
+        content_type.push_str("; charset=utf-8");
+    }
+    let zipped = found.gzpipped;
+    let accepted = call.request.headers.all("accept-encoding").any(accepts_gzip);
+    let mut response = if zipped && !accepted {
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(&*found.bytes)
+            .read_to_end(&mut plain)
+            .map_err(|error| Denied::internal(error.to_string()))?;
+        Response::with_body(200, &content_type, plain)
+    } else {
+        Response::with_body(200, &content_type, found.bytes.into_owned())
+    };
+    if zipped && accepted {
+        response.set("content-encoding", "gzip");
+    }
+    Ok(response
+        .header("content-security-policy", POLICY)
+        .header("vary", "Accept-Encoding")
+        .header("cache-control", "no-cache"))
+}
+
+fn accepts_gzip(value: &str) -> bool {
+    value.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+        (name.eq_ignore_ascii_case("gzip") || name == "*") && !refused
+    })
+}

@@ -1,0 +1,198 @@
+//! What is refused, as `application/problem+json`: the one place where problems become HTTP
+//! statuses. What a client sees and what the log says are two messages.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::review::{Refusal, RefusalKind};
+
+use super::http::{Response, phrase};
+
+/// One detail of a denial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    /// The field, parameter or item that it is about.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// Why a request gets no other answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// The HTTP status.
+    pub status: u16,
+    /// A stable name, such as `not-found`.
+    pub code: &'static str,
+    /// A sentence for the client.
+    pub detail: String,
+    /// Several things to say.
+    pub errors: Vec<Detail>,
+    /// More members of the answer.
+    pub more: Vec<(&'static str, String)>,
+    /// Headers of the answer.
+    pub headers: Vec<(&'static str, String)>,
+    /// What only the log says.
+    pub cause: Option<String>,
+}
+
+impl Denied {
+    /// A denial.
+    pub fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            more: Vec::new(),
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// There is no such thing.
+    pub fn not_found() -> Self {
+        Self::new(404, "not-found", "there is nothing here")
+    }
+
+    /// Nobody is logged in.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(401, "unauthorized", detail)
+            .header("www-authenticate", "Bearer realm=\"recon\"")
+    }
+
+    /// A value that makes no sense.
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        let pointer = pointer.into();
+        let text = if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") };
+        let mut denied = Self::new(422, "invalid", text);
+        denied.errors.push(Detail { pointer, detail });
+        denied
+    }
+
+    /// A bug of ours.
+    pub fn internal(cause: impl Into<String>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(500, "internal", "something went wrong here; the log says what")
+        }
+    }
+
+    /// The same denial with a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The answer for programs.
+    pub fn into_response(self, id: &str) -> Response {
+        let mut body = json!({
+            "type": format!("urn:recon:problem:{}", self.code),
+            "title": phrase(self.status),
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "instance": id,
+        });
+        if let Some(members) = body.as_object_mut() {
+            for (name, value) in self.more {
+                members.insert(name.to_owned(), value.into());
+            }
+            if !self.errors.is_empty() {
+                members.insert("errors".to_owned(), json!(self.errors));
+            }
+        }
+        let response = Response::json(self.status, &body);
+        self.headers
+            .into_iter()
+            .fold(response, |response, (name, value)| response.header(name, value))
+            .header("content-type", "application/problem+json")
+    }
+}
+
+/// What the services refuse; what they say of the store is for the log only.
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        let mut denied = Self::new(refusal.kind.status(), refusal.code, refusal.message);
+        denied.errors = refusal
+            .errors
+            .into_iter()
+            .map(|detail| Detail { pointer: detail.pointer, detail: detail.detail })
+            .collect();
+        if let Some(proposal) = refusal.blocking {
+            let link = format!("</workflow/proposals/{proposal}>; rel=\"related\"");
+            denied.headers.push(("link", link));
+            denied.more.push(("proposal", proposal));
+        }
+        if matches!(refusal.kind, RefusalKind::TooMany | RefusalKind::Unavailable) {
+            denied.headers.push(("retry-after", "1".to_owned()));
+        }
+        denied.cause = refusal.cause.map(|problem| problem.to_string());
+        denied
+    }
+}
+
+/// Headers that every answer has.
+pub const ALWAYS: &[(&str, &str)] = &[
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    (
+        "permissions-policy",
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
+];
+
+/// A whole answer, down to its bytes, to a request that nobody else sees: the guard's refusals.
+pub fn plain(status: u16, detail: &str, id: &str) -> Vec<u8> {
+    let code = match status {
+        408 => "timeout",
+        413 => "too-large",
+        503 => "unavailable",
+        _ => "malformed",
+    };
+    let mut response = Denied::new(status, code, detail).into_response(id);
+    for (name, value) in ALWAYS {
+        response.set(name, value);
+    }
+    if status == 503 {
+        response.set("retry-after", "1");
+    }
+    response.set("x-request-id", id);
+    response.set("connection", "close");
+    let mut bytes = Vec::new();
+    // Writing into memory can't fail.
+    let _ = response.write(&mut bytes, false);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_is_a_problem_document() {
+        let denied = Denied::invalid("comments", "too short");
+        let response = denied.into_response("id-1");
+        assert_eq!(response.header_value("content-type"), Some("application/problem+json"));
+        let body: serde_json::Value = serde_json::from_slice(response.bytes()).unwrap();
+        assert_eq!(
+            body,
+            json!({
+                "type": "urn:recon:problem:invalid",
+                "title": "Unprocessable Content",
+                "status": 422,
+                "detail": "comments: too short",
+                "code": "invalid",
+                "instance": "id-1",
+                "errors": [{"pointer": "comments", "detail": "too short"}],
+            })
+        );
+        let internal = Denied::internal("SELECT secret").into_response("id-2");
+        assert!(!String::from_utf8_lossy(internal.bytes()).contains("secret"));
+    }
+}

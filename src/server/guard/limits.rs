@@ -1,0 +1,79 @@
+//! How much a stranger may take: bytes, headers, seconds and connections.
+
+use std::time::Duration;
+
+/// Bytes of a request's head: the request line and all headers.
+pub const HEAD_BYTES: usize = 16 * 1024;
+/// Header lines of a request.
+pub const HEADERS: usize = 64;
+/// Bytes of a request's target.
+pub const TARGET_BYTES: usize = 8 * 1024;
+/// Bytes of a request's body.
+pub const BODY_BYTES: usize = 1024 * 1024;
+/// Requests of one connection.
+pub const REQUESTS: usize = 1_000;
+/// From a head's first byte to its last.
+pub const HEAD_TIME: Duration = Duration::from_secs(5);
+/// From a body's first byte to its last.
+pub const BODY_TIME: Duration = Duration::from_secs(10);
+/// For an answer, plus a second for each [`SLOWEST`] bytes of it that have gone.
+pub const WRITE_TIME: Duration = Duration::from_secs(30);
+/// Bytes a second that a long answer must at least go at.
+pub const SLOWEST: u64 = 64 * 1024;
+/// Between two requests.
+pub const IDLE_TIME: Duration = Duration::from_secs(15);
+/// For the handlers to begin an answer.
+pub const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// For a free place among the requests at work.
+pub const PLACE_TIME: Duration = Duration::from_secs(5);
+/// After the last answer, for the client to take it before the connection is gone.
+pub const LINGER_TIME: Duration = Duration::from_secs(1);
+/// Bytes that are thrown away meanwhile.
+pub const LINGER_BYTES: usize = 2 * 1024 * 1024;
+/// For requests at work when the server stops.
+pub const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// How many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections of one address, unless it speaks for many.
+    pub per_address: usize,
+    /// Requests that the handlers work on.
+    pub at_work: usize,
+}
+
+impl Caps {
+    /// The caps that the process can hold: a connection is one open file, a request at work three
+    /// more, and the store, the listener and the rest need theirs.
+    pub fn for_open_files(limit: Option<u64>) -> Self {
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let connections = (limit / 3).clamp(8, 256);
+        Self {
+            connections,
+            per_address: 32.min(connections),
+            at_work: (limit / 10).clamp(4, 64).min(connections),
+        }
+    }
+
+    /// The caps under the process's present limit of open files.
+    pub fn of_process() -> Self {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        Self::for_open_files(limit.current)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caps_fit_into_the_open_files() {
+        let all = Caps::for_open_files(None);
+        assert_eq!((all.connections, all.per_address, all.at_work), (256, 32, 64));
+        let few = Caps::for_open_files(Some(256));
+        assert_eq!((few.connections, few.at_work), (85, 25));
+        assert!(few.connections + 3 * few.at_work < 200);
+    }
+}

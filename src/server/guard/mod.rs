@@ -1,0 +1,207 @@
+//! The guard: it owns the public socket, and nothing reaches the HTTP library but whole, canonical
+//! requests.
+//!
+//! One thread accepts; each connection has a thread of its own that reads a head and a body under
+//! absolute deadlines, refuses what is malformed, hands the request to the library over a private
+//! socket and copies the answer back. It never interprets what a request asks for, and nothing that
+//! a client sends can make it allocate without bound, wait without end, or stop.
+
+mod connection;
+pub mod head;
+pub mod limits;
+mod relay;
+mod slots;
+mod wire;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use self::head::Refused;
+use self::limits::{Caps, DRAIN_TIME};
+use self::relay::Places;
+use self::slots::{Phase, Slots};
+
+/// A stack for a thread that parses and copies.
+const STACK: usize = 256 * 1024;
+/// How long accepting pauses after an error, at most.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What the guard did, for the metrics.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Connections that were accepted.
+    pub accepted: AtomicU64,
+    /// Connections for which there was no place.
+    pub turned_away: AtomicU64,
+    /// Requests that were not passed on.
+    pub refused: AtomicU64,
+    /// Requests that were passed on.
+    pub passed: AtomicU64,
+    /// Errors while accepting.
+    pub accept_errors: AtomicU64,
+}
+
+/// What the guard needs to know.
+pub struct Setup {
+    /// How many at once.
+    pub caps: Caps,
+    /// The private socket of the HTTP library.
+    pub backend: PathBuf,
+    /// Says whether an address speaks for many clients: a proxy.
+    pub speaks_for_many: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    /// Hears of every request that was not passed on: client, request id, why.
+    pub on_refused: Box<dyn Fn(IpAddr, &str, &Refused) + Send + Sync>,
+    /// What the guard did.
+    pub counts: Arc<Counts>,
+}
+
+struct Shared {
+    setup: Setup,
+    slots: Mutex<Slots>,
+    places: Places,
+    stopping: AtomicBool,
+}
+
+impl Shared {
+    fn slots<T>(&self, act: impl FnOnce(&mut Slots) -> T) -> T {
+        act(&mut self.slots.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn turn(&self, id: u64, phase: Phase) {
+        self.slots(|slots| slots.turn(id, phase, Instant::now()));
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+}
+
+/// A guard at work.
+pub struct Guard {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: JoinHandle<()>,
+}
+
+impl Guard {
+    /// Begins to accept connections.
+    ///
+    /// # Errors
+    /// The system gives no thread, or the listener has no address.
+    pub fn start(listener: TcpListener, setup: Setup) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            slots: Mutex::new(Slots::new(setup.caps)),
+            places: Places::new(setup.caps.at_work),
+            stopping: AtomicBool::new(false),
+            setup,
+        });
+        let own = Arc::clone(&shared);
+        let acceptor = std::thread::Builder::new()
+            .name("accept".into())
+            .spawn(move || accept(&own, &listener))?;
+        Ok(Self { address, shared, acceptor })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether it still accepts.
+    pub fn is_alive(&self) -> bool {
+        !self.acceptor.is_finished()
+    }
+
+    /// Stops accepting, lets the requests at work come to their end, and says whether they all did.
+    pub fn drain(self) -> bool {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        // The acceptor waits for somebody: that is us.
+        let mut door = self.address;
+        if door.ip().is_unspecified() {
+            door.set_ip(match door.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        let deadline = Instant::now() + DRAIN_TIME;
+        while !self.acceptor.is_finished() && Instant::now() < deadline {
+            let _ = TcpStream::connect_timeout(&door, Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        while Instant::now() < deadline {
+            let left = self.shared.slots(|slots| {
+                slots.dismiss();
+                slots.len()
+            });
+            if left == 0 {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+}
+
+/// Accepts until the server stops. No error ends it: whatever is missing now may be there soon.
+fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
+    let mut pause = Duration::from_millis(5);
+    while !shared.is_stopping() {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                pause = Duration::from_millis(5);
+                if !shared.is_stopping() {
+                    receive(shared, stream, peer.ip().to_canonical());
+                }
+            }
+            Err(error) => {
+                shared.setup.counts.accept_errors.fetch_add(1, Ordering::Relaxed);
+                let passing = matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted
+                        | io::ErrorKind::ConnectionReset
+                        | io::ErrorKind::Interrupted
+                );
+                if !passing {
+                    // Most likely there are no files left; somebody who only waits gives one back.
+                    shared.slots(|slots| slots.evict(Instant::now(), None));
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(PAUSE);
+                }
+            }
+        }
+    }
+}
+
+/// Gives a connection its thread, or turns it away.
+fn receive(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr) {
+    shared.setup.counts.accepted.fetch_add(1, Ordering::Relaxed);
+    let stream = Arc::new(stream);
+    // Loopback is this machine's own people, programs and proxies.
+    let many = peer.is_loopback() || (shared.setup.speaks_for_many)(peer);
+    let place = shared.slots(|slots| slots.admit(&stream, peer, many, Instant::now()));
+    let Some(place) = place else {
+        shared.setup.counts.turned_away.fetch_add(1, Ordering::Relaxed);
+        wire::turn_away(&stream);
+        return;
+    };
+    let (own, its) = (Arc::clone(shared), Arc::clone(&stream));
+    let spawned = std::thread::Builder::new().name("client".into()).stack_size(STACK).spawn(
+        move || {
+            // A panic here is a bug of ours; it costs this connection and no other.
+            let _ = catch_unwind(AssertUnwindSafe(|| connection::serve(&own, place, &its, peer)));
+            own.slots(|slots| slots.leave(place));
+        },
+    );
+    if spawned.is_err() {
+        shared.slots(|slots| slots.leave(place));
+        shared.setup.counts.turned_away.fetch_add(1, Ordering::Relaxed);
+        wire::turn_away(&stream);
+    }
+}

@@ -1,0 +1,198 @@
+//! One request to the HTTP library over its private socket, and the answer back.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::limits::ANSWER_TIME;
+
+/// Bytes of an answer's head.
+const HEAD: usize = 32 * 1024;
+/// Answers up to here are taken over whole before the client gets the first byte, so that a slow
+/// client never holds a handler.
+const WHOLE: u64 = 2 * 1024 * 1024;
+/// Bodies up to here go in one piece with their head.
+const SHORT: usize = 64 * 1024;
+
+/// The places of requests that the handlers work on.
+pub struct Places {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+/// A place; given back when dropped.
+pub struct Place<'a>(&'a Places);
+
+impl Places {
+    /// So many places.
+    pub fn new(places: usize) -> Self {
+        Self { free: Mutex::new(places), freed: Condvar::new() }
+    }
+
+    /// Takes a place, waiting for one at most so long.
+    pub fn take(&self, patience: Duration) -> Option<Place<'_>> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut free, _) = self
+            .freed
+            .wait_timeout_while(free, patience, |free| *free == 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        *free = free.checked_sub(1)?;
+        Some(Place(self))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
+}
+
+/// How an answer's body is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// It has none.
+    Empty,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks, up to the end of the connection.
+    Chunks,
+}
+
+/// An answer whose head has come.
+pub struct Answer<'a> {
+    /// The head without its last, empty line.
+    pub head: Vec<u8>,
+    /// What follows.
+    pub framing: Framing,
+    /// The part of the body that is here.
+    pub body: Vec<u8>,
+    begun: u64,
+    rest: Option<(UnixStream, Place<'a>)>,
+}
+
+/// Asks the library. The private socket carries one request; its end is the end of our writing.
+pub fn ask<'a>(
+    backend: &Path,
+    place: Place<'a>,
+    head: &[u8],
+    body: &[u8],
+    bodyless: bool,
+) -> io::Result<Answer<'a>> {
+    let mut socket = UnixStream::connect(backend)?;
+    socket.set_write_timeout(Some(ANSWER_TIME))?;
+    socket.write_all(&[head, body].concat())?;
+    socket.shutdown(Shutdown::Write)?;
+    let deadline = Instant::now() + ANSWER_TIME;
+    let mut bytes = Vec::with_capacity(4 * 1024);
+    let mut buffer = [0; 16 * 1024];
+    let end = loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        socket.set_read_timeout(Some(left))?;
+        let read = match socket.read(&mut buffer) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let looked = bytes.len().saturating_sub(3);
+        bytes.extend_from_slice(buffer.get(..read).unwrap_or_default());
+        let fresh = bytes.get(looked..).unwrap_or_default();
+        if let Some(at) = fresh.windows(4).position(|window| window == b"\r\n\r\n") {
+            break looked + at;
+        }
+        if bytes.len() > HEAD {
+            return Err(ErrorKind::InvalidData.into());
+        }
+    };
+    let body = bytes.get(end + 4..).unwrap_or_default().to_vec();
+    let framing = framing(bytes.get(..end + 4).unwrap_or_default(), bodyless)?;
+    bytes.truncate(end + 2);
+    let mut answer = Answer { head: bytes, framing, body, begun: 0, rest: Some((socket, place)) };
+    match framing {
+        Framing::Empty => answer.rest = None,
+        Framing::Length(length) if length <= WHOLE => answer.take_whole(length, deadline)?,
+        Framing::Length(_) | Framing::Chunks => {}
+    }
+    Ok(answer)
+}
+
+fn framing(head: &[u8], bodyless: bool) -> io::Result<Framing> {
+    let mut places = [httparse::EMPTY_HEADER; 64];
+    let mut parsed = httparse::Response::new(&mut places);
+    let invalid = || io::Error::from(ErrorKind::InvalidData);
+    parsed.parse(head).map_err(|_| invalid())?;
+    if bodyless || matches!(parsed.code, Some(204 | 304)) {
+        return Ok(Framing::Empty);
+    }
+    let value = |name: &str| {
+        parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|h| h.value)
+    };
+    if value("transfer-encoding").is_some() {
+        return Ok(Framing::Chunks);
+    }
+    let length = value("content-length").ok_or_else(invalid)?;
+    let length = std::str::from_utf8(length).ok().and_then(|text| text.parse().ok());
+    length.map(Framing::Length).ok_or_else(invalid)
+}
+
+impl Answer<'_> {
+    fn take_whole(&mut self, length: u64, deadline: Instant) -> io::Result<()> {
+        if let Some((socket, _)) = &mut self.rest {
+            let left = deadline.saturating_duration_since(Instant::now());
+            socket.set_read_timeout(Some(left.max(Duration::from_secs(1))))?;
+            let missing = length.saturating_sub(self.body.len() as u64);
+            self.body.reserve_exact(usize::try_from(missing).unwrap_or_default());
+            socket.take(missing).read_to_end(&mut self.body)?;
+        }
+        self.rest = None;
+        if self.body.len() as u64 == length { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
+    }
+
+    /// The beginning of the answer as the client gets it: the head, this header, and a short body.
+    pub fn beginning(&mut self, header: &str) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.head);
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(b"\r\n\r\n");
+        if self.framing == Framing::Empty {
+            self.body.clear();
+        } else if self.body.len() <= SHORT {
+            self.begun = self.body.len() as u64;
+            bytes.append(&mut self.body);
+        }
+        bytes
+    }
+
+    /// Gives the rest of the body piece by piece and says whether it was whole. A body in chunks is
+    /// whole for a client that sees its last chunk; nobody else can tell.
+    pub fn pour(self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<bool> {
+        each(&self.body)?;
+        let mut poured = self.begun + self.body.len() as u64;
+        drop(self.body);
+        if let Some((mut socket, _place)) = self.rest {
+            socket.set_read_timeout(Some(ANSWER_TIME))?;
+            let mut buffer = vec![0; 64 * 1024];
+            loop {
+                match socket.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(read) => {
+                        each(buffer.get(..read).unwrap_or_default())?;
+                        poured += read as u64;
+                    }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(match self.framing {
+            Framing::Empty | Framing::Chunks => true,
+            Framing::Length(length) => length == poured,
+        })
+    }
+}

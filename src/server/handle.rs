@@ -1,0 +1,365 @@
+//! From a request to an answer: a pure function of the server and the request. Every rule that
+//! holds for all routes is applied here, in one order, before a handler is asked.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::review::people::Principal;
+
+use super::authenticate::authenticate;
+use super::call::Call;
+use super::error::{ALWAYS, Denied};
+use super::http::{Body, Method, Request, Response};
+use super::log::Line;
+use super::parameter::Place;
+use super::routes::{self, Access, Content, Found, Route, Surface};
+use super::target::pairs;
+use super::{App, json};
+
+/// Answers a request, whatever it is and whatever happens.
+pub fn handle(app: &Arc<App>, request: &Request) -> Response {
+    let began = Instant::now();
+    let mut trace = Trace::default();
+    let answered = catch_unwind(AssertUnwindSafe(|| answer(app, request, &mut trace)));
+    let answered = answered.unwrap_or_else(|panic| {
+        let said = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Denied::internal(format!("panic: {}", said.unwrap_or_default())))
+    });
+    let (mut response, code, cause) = match answered {
+        Ok(response) => (response, None, None),
+        Err(denied) => {
+            let (code, cause) = (denied.code, denied.cause.clone());
+            let response = match trace.surface {
+                Some(Surface::Page) => (app.problem_page)(app, request, denied),
+                _ => denied.into_response(&request.id),
+            };
+            (response, Some(code), cause)
+        }
+    };
+    finish(app, request, &mut response);
+    let took = began.elapsed();
+    app.metrics.count(trace.operation, request.method, response.status, took);
+    app.log.write(&Line {
+        time: app.time(),
+        id: &request.id,
+        client: app.client_of(request).to_string(),
+        person: trace.person.as_deref(),
+        method: request.method.name(),
+        path: request.path(),
+        status: response.status,
+        ms: milliseconds(took),
+        agent: request.headers.one("user-agent").map(|text| clip(text, 200)),
+        code,
+        cause: cause.as_deref(),
+    });
+    response
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// The first so many bytes of a text that is ASCII.
+fn clip(text: &str, most: usize) -> &str {
+    text.get(..most).unwrap_or(text)
+}
+
+/// What is known of a request by the time it is answered.
+#[derive(Default)]
+struct Trace {
+    operation: Option<&'static str>,
+    surface: Option<Surface>,
+    person: Option<String>,
+}
+
+fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Response, Denied> {
+    app.hosts.admit(request)?;
+    let path = request.path();
+    let route = match routes::find(&app.routes, request.method, path) {
+        Found::Route(route, values) => Ok((route, values)),
+        Found::OtherMethods(methods) => {
+            if let Some(preflight) = app.preflight(request, &methods) {
+                return Ok(preflight);
+            }
+            let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
+            Err(Denied::new(405, "method-not-allowed", "this path has other methods")
+                .header("allow", names.join(", ")))
+        }
+        Found::Nothing => Err(Denied::not_found()),
+    };
+    let (route, mut values) = match route {
+        Ok(found) => found,
+        Err(denied) => {
+            trace.surface = app.surface_of(request);
+            return Err(denied);
+        }
+    };
+    trace.operation = Some(route.operation);
+    trace.surface = Some(route.surface);
+    same_origin(request)?;
+    let principal = authenticate(app, request);
+    let principal = match (principal, &route.access) {
+        // Whoever can't prove anything may still see what everybody sees.
+        (Err(denied), Access::Open) if denied.status == 401 => None,
+        (found, _) => found?,
+    };
+    trace.person = principal.as_ref().map(|principal| principal.name.clone());
+    limit(app, route, request, principal.as_ref())?;
+    permit(app, route, request, principal.as_ref())?;
+    acceptable(route, request)?;
+    values.extend(parameters(route, request, &values)?);
+    let (document, form) = body(app, route, request)?;
+    let call = Call { app, request, route, values, document, form, principal };
+    (route.handler)(&call)
+}
+
+/// Unsafe requests come from our own pages, or from no page at all.
+fn same_origin(request: &Request) -> Result<(), Denied> {
+    if request.method.is_safe() {
+        return Ok(());
+    }
+    let bearer = request.headers.one("authorization").is_some_and(|value| {
+        value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer "))
+    });
+    // No browser adds a token on its own, as it does a cookie.
+    if bearer && !request.headers.has("cookie") {
+        return Ok(());
+    }
+    let own = match request.headers.one("sec-fetch-site") {
+        Some(site) => matches!(site, "same-origin" | "none"),
+        None => match request.headers.one("origin") {
+            Some(origin) => {
+                let host = origin.split_once("://").map(|(_, host)| host);
+                host.is_some() && host == request.headers.one("host")
+            }
+            None => true,
+        },
+    };
+    if own {
+        Ok(())
+    } else {
+        Err(Denied::new(403, "cross-origin", "this request comes from another site's page"))
+    }
+}
+
+/// What is open costs next to nothing, and is asked for by everybody behind one address at once.
+fn limit(
+    app: &App,
+    route: &Route,
+    request: &Request,
+    principal: Option<&Principal>,
+) -> Result<(), Denied> {
+    if app.settings.solo || matches!(route.access, Access::Open | Access::LocalOrPerson) {
+        return Ok(());
+    }
+    let name = match principal {
+        Some(principal) => format!("person {}", principal.person_id),
+        None => format!("address {}", app.client_of(request)),
+    };
+    app.limiter.take(&name, Instant::now()).map_err(|wait| {
+        let seconds = wait.as_secs_f64().ceil().max(1.0);
+        Denied::new(429, "too-many-requests", "too many requests; slow down")
+            .header("retry-after", format!("{seconds}"))
+    })
+}
+
+fn permit(
+    app: &App,
+    route: &Route,
+    request: &Request,
+    principal: Option<&Principal>,
+) -> Result<(), Denied> {
+    let log_in = || Denied::unauthorized("log in, or send a token");
+    match &route.access {
+        Access::Open => Ok(()),
+        Access::LocalOrPerson => {
+            let local = app.client_of(request).is_loopback();
+            if local || principal.is_some() { Ok(()) } else { Err(log_in()) }
+        }
+        Access::Person => principal.map(|_| ()).ok_or_else(log_in),
+        Access::OneOf(permissions) => {
+            let own = principal.ok_or_else(log_in)?.permissions;
+            if permissions.iter().any(|one| own.contains(*one)) {
+                return Ok(());
+            }
+            let names: Vec<&str> = permissions.iter().map(|one| one.name()).collect();
+            let detail = format!("this needs the permission {}", names.join(" or "));
+            Err(Denied::new(403, "missing-permission", detail))
+        }
+    }
+}
+
+/// Whether the client takes what the route gives.
+fn acceptable(route: &Route, request: &Request) -> Result<(), Denied> {
+    let mut accepts = request.headers.all("accept").flat_map(|value| value.split(',')).peekable();
+    if accepts.peek().is_none() || route.surface == Surface::Page {
+        return Ok(());
+    }
+    let gives: Vec<&str> = route
+        .answers
+        .iter()
+        .filter(|answer| answer.status < 400)
+        .filter_map(|answer| match answer.content {
+            Content::None => None,
+            Content::Json(_) => Some("application/json"),
+            Content::Media(media) => Some(media.split(';').next().unwrap_or(media)),
+        })
+        .collect();
+    let mut accepts: Vec<String> = Vec::new();
+    for value in request.headers.all("accept").flat_map(|value| value.split(',')) {
+        let mut parts = value.split(';').map(str::trim);
+        let range = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(is_zero));
+        if !refused {
+            accepts.push(range);
+        }
+    }
+    let takes = |media: &str| {
+        accepts.iter().any(|range| match range.strip_suffix("/*") {
+            Some("*") => true,
+            Some(family) => media.split('/').next() == Some(family),
+            None => range == media,
+        })
+    };
+    if gives.is_empty() || gives.contains(&"*/*") || gives.iter().any(|media| takes(media)) {
+        Ok(())
+    } else {
+        Err(Denied::new(406, "not-acceptable", format!("this is {}", gives.join(" or "))))
+    }
+}
+
+fn is_zero(quality: &str) -> bool {
+    quality.parse::<f64>().is_ok_and(|quality| quality == 0.0)
+}
+
+/// The values of the query and of the headers that the route takes, judged; those of the path too.
+fn parameters(
+    route: &Route,
+    request: &Request,
+    path: &[(&'static str, String)],
+) -> Result<Vec<(&'static str, String)>, Denied> {
+    for parameter in route.parameters_in(Place::Path) {
+        if let Some((_, value)) = path.iter().find(|(name, _)| *name == parameter.name) {
+            parameter.judge(value)?;
+        }
+    }
+    let mut values: Vec<(&'static str, String)> = Vec::new();
+    for (name, value) in &request.target.query {
+        let known = route.parameters_in(Place::Query).find(|own| own.name == name.as_str());
+        let Some(parameter) = known else {
+            // Pages are reached by links from anywhere.
+            if route.surface == Surface::Page {
+                continue;
+            }
+            return Err(Denied::invalid(name.clone(), "this is not known here"));
+        };
+        if values.iter().any(|(own, _)| *own == parameter.name) {
+            return Err(Denied::invalid(parameter.name, "this stands twice"));
+        }
+        if route.surface == Surface::Page && value.is_empty() {
+            continue;
+        }
+        parameter.judge(value)?;
+        values.push((parameter.name, value.clone()));
+    }
+    for parameter in route.parameters_in(Place::Header) {
+        let name = parameter.name.to_ascii_lowercase();
+        if let Some(value) = request.headers.one(&name) {
+            parameter.judge(value)?;
+            values.push((parameter.name, value.to_owned()));
+        }
+    }
+    for parameter in &route.parameters {
+        if parameter.required
+            && parameter.place == Place::Query
+            && !values.iter().any(|(own, _)| *own == parameter.name)
+        {
+            return Err(Denied::invalid(parameter.name, "this is missing"));
+        }
+    }
+    Ok(values)
+}
+
+fn body(
+    app: &App,
+    route: &Route,
+    request: &Request,
+) -> Result<(Value, Vec<(String, String)>), Denied> {
+    if route.method.is_safe() {
+        return Ok((Value::Null, Vec::new()));
+    }
+    let media = request.headers.one("content-type").map(|value| {
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    });
+    let wrong = |expected: &str| {
+        Err(Denied::new(415, "unsupported-media-type", format!("a body is {expected} here"))
+            .header("accept", expected))
+    };
+    if route.surface == Surface::Page {
+        const FORM: &str = "application/x-www-form-urlencoded";
+        if !request.body.is_empty() && media.as_deref() != Some(FORM) {
+            return wrong(FORM);
+        }
+        let malformed = |detail: &str| Denied::new(400, "malformed-form", detail);
+        let text = std::str::from_utf8(&request.body).map_err(|_| malformed("not UTF-8"))?;
+        let form = pairs(text).map_err(malformed)?;
+        if form.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            return Err(malformed("a NUL character"));
+        }
+        return Ok((Value::Null, form));
+    }
+    if route.body.is_none() {
+        if request.body.is_empty() {
+            return Ok((Value::Null, Vec::new()));
+        }
+        if media.as_deref() != Some("application/json") {
+            return wrong("application/json");
+        }
+        // Clients that always send a document may send an empty one.
+        let document = json::parse(&request.body)?;
+        let empty = document.as_object().is_some_and(serde_json::Map::is_empty);
+        if empty || document.is_null() {
+            return Ok((Value::Null, Vec::new()));
+        }
+        return Err(Denied::invalid("", "this route takes no body"));
+    }
+    if media.as_deref() != Some("application/json") {
+        return wrong("application/json");
+    }
+    let document = json::parse(&request.body)?;
+    app.judge.judge(route.operation, &document)?;
+    Ok((document, Vec::new()))
+}
+
+/// What every answer has.
+fn finish(app: &App, request: &Request, response: &mut Response) {
+    for (name, value) in ALWAYS {
+        if response.header_value(name).is_none() {
+            response.set(name, value);
+        }
+    }
+    let html = response.header_value("content-type").is_some_and(|t| t.starts_with("text/html"));
+    if html {
+        response.set("x-frame-options", "DENY");
+        if response.header_value("content-security-policy").is_none() {
+            response.set("content-security-policy", app.content_security_policy);
+        }
+    }
+    if app.is_https(request) {
+        response.set("strict-transport-security", "max-age=31536000");
+    }
+    app.allow_origin(request, response);
+    if response.status == 503 && response.header_value("retry-after").is_none() {
+        response.set("retry-after", "1");
+    }
+    if request.method == Method::Head && matches!(response.body, Body::Stream(_)) {
+        response.body = Body::Empty;
+    }
+    response.set("x-request-id", &request.id);
+}

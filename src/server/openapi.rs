@@ -1,0 +1,338 @@
+//! The OpenAPI document, made of the table of routes: what it says is what the router does.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::http::{Method, phrase};
+use super::parameter::Place;
+use super::routes::{Access, Content, Route, Schemas, Shape, Surface};
+
+/// A problem as every error is reported (RFC 9457).
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "described here, written by `error`")]
+struct Problem {
+    /// Which problem, as `urn:recon:problem:<code>`.
+    r#type: String,
+    /// What the status is called.
+    title: String,
+    /// The status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// A sentence for people.
+    detail: String,
+    /// Which problem, in a word.
+    code: String,
+    /// The id of the request.
+    instance: String,
+    /// Several things to say.
+    #[schema(nullable = false)]
+    errors: Option<Vec<ProblemDetail>>,
+    /// The proposal that stands in the way.
+    #[schema(nullable = false)]
+    proposal: Option<String>,
+}
+
+/// One of several things to say.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "described here, written by `error`")]
+#[serde(deny_unknown_fields)]
+struct ProblemDetail {
+    /// The field, parameter or item that it is about.
+    pointer: String,
+    /// What is wrong with it.
+    detail: String,
+}
+
+/// Statuses that every route may answer with, and what they mean.
+const COMMON: &[(u16, &str, &str)] = &[
+    (400, "Malformed", "The request can't be read"),
+    (401, "Unauthorized", "Nobody is logged in, or the token is not valid"),
+    (403, "Forbidden", "The person may not do this"),
+    (404, "NotFound", "There is no such thing"),
+    (405, "MethodNotAllowed", "The path has other methods, named by `Allow`"),
+    (406, "NotAcceptable", "The client accepts nothing that could be answered"),
+    (408, "Timeout", "The request came too slowly"),
+    (413, "TooLarge", "The body is longer than 1 MiB"),
+    (414, "UriTooLong", "The target is longer than 8 KiB"),
+    (415, "UnsupportedMediaType", "The body is not of the type that is taken"),
+    (421, "Misdirected", "The host is not one of this server's names"),
+    (422, "Invalid", "The request can be read, but makes no sense"),
+    (429, "TooManyRequests", "Too many requests; `Retry-After` says when to come back"),
+    (431, "HeadTooLarge", "The head of the request is longer than 16 KiB"),
+    (500, "Internal", "Something went wrong here"),
+    (503, "Unavailable", "Not now; `Retry-After` says when to come back"),
+];
+
+/// The document of these routes.
+pub fn document(routes: &[Route]) -> Value {
+    let mut schemas = Schemas::new();
+    let mut paths = Map::new();
+    let problem = Shape::of::<Problem>().schema(&mut schemas);
+    for route in routes {
+        let operation = operation(route, &mut schemas);
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.name().to_ascii_lowercase()] = operation;
+    }
+    let schemas: Map<String, Value> = schemas
+        .into_iter()
+        .map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default()))
+        .collect();
+    let mut tags: Vec<&str> = routes.iter().map(|route| route.tag).collect();
+    tags.dedup();
+    tags.sort_unstable();
+    tags.dedup();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "recon",
+            "description": "Review of differences between two systems: a queue, four eyes, and an audit \
+                trail. Every error is a problem document (RFC 9457). Lists take `limit` and `cursor` \
+                and name their next page in `Link`. Changes of a proposal need `If-Match`.",
+            "version": "1",
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "servers": [{ "url": "/", "description": "This server" }],
+        "tags": tags.iter().map(|tag| json!({ "name": tag, "description": noun(tag) }))
+            .collect::<Vec<_>>(),
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": common(&serde_json::to_value(problem).unwrap_or_default()),
+            "headers": {
+                "RequestId": {
+                    "description": "The id of the request, as log and audit trail know it",
+                    "schema": { "type": "string" },
+                },
+                "ETag": {
+                    "description": "The version of what is answered",
+                    "schema": { "type": "string" },
+                },
+                "Link": {
+                    "description": "The next page, if there is one",
+                    "schema": { "type": "string" },
+                },
+                "Location": {
+                    "description": "Where to find it",
+                    "schema": { "type": "string" },
+                },
+            },
+            "securitySchemes": {
+                "token": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "A token made with `recon token` or `POST /auth/tokens`",
+                },
+                "session": {
+                    "type": "apiKey", "in": "cookie", "name": "recon",
+                    "description": "The cookie of `POST /auth/login` (`__Host-recon` over https)",
+                },
+            },
+        },
+    })
+}
+
+fn noun(tag: &str) -> &'static str {
+    match tag {
+        "workflow" => "The queue and the decisions about its items",
+        "proposals" => "Decisions on their way through four or six eyes",
+        "reasons" => "The catalogue of causes",
+        "runs" => "Runs and their differences",
+        "audit" => "Who decided what, when and why",
+        "reports" => "Lists for auditors",
+        "auth" => "Log-in, sessions and tokens",
+        "admin" => "People and the policy",
+        "system" => "The server itself",
+        "docs" => "This document, for people",
+        "page" => "Pages for people",
+        _ => "More",
+    }
+}
+
+fn common(problem: &Value) -> Value {
+    let response = |status: u16, description: &str| {
+        let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
+        let text = json!({ "schema": { "type": "string" } });
+        match status {
+            401 => headers["WWW-Authenticate"] = text,
+            405 => headers["Allow"] = text,
+            429 | 503 => headers["Retry-After"] = text,
+            _ => {}
+        }
+        json!({
+            "description": description,
+            "headers": headers,
+            "content": { "application/problem+json": {
+                "schema": problem,
+                "example": example(status, description),
+            } },
+        })
+    };
+    let all = COMMON.iter().map(|(status, name, description)| {
+        ((*name).to_owned(), response(*status, description))
+    });
+    all.collect::<Map<_, _>>().into()
+}
+
+fn example(status: u16, description: &str) -> Value {
+    json!({
+        "type": "urn:recon:problem:example",
+        "title": phrase(status),
+        "status": status,
+        "detail": description,
+        "code": "example",
+        "instance": "0190b5a0-0000-7000-8000-000000000001",
+    })
+}
+
+fn operation(route: &Route, schemas: &mut Schemas) -> Value {
+    let mut responses = Map::new();
+    for (status, name, _) in COMMON {
+        let reference = json!({ "$ref": format!("#/components/responses/{name}") });
+        responses.insert(status.to_string(), reference);
+    }
+    for answer in &route.answers {
+        let mut headers = Map::new();
+        let mut header = |name: &str, component: &str| {
+            let reference = json!({ "$ref": format!("#/components/headers/{component}") });
+            headers.insert(name.to_owned(), reference);
+        };
+        header("X-Request-Id", "RequestId");
+        if route.tagged && answer.status < 400 {
+            header("ETag", "ETag");
+        }
+        if route.paged && answer.status == 200 {
+            header("Link", "Link");
+        }
+        if matches!(answer.status, 201 | 303 | 308) {
+            header("Location", "Location");
+        }
+        let mut response = json!({ "description": answer.description, "headers": headers });
+        match answer.content {
+            Content::None => {}
+            Content::Json(shape) => {
+                let schema = serde_json::to_value(shape.schema(schemas)).unwrap_or_default();
+                response["content"] = json!({ "application/json": { "schema": schema } });
+            }
+            Content::Media("application/problem+json") => {
+                let schema = json!({ "$ref": "#/components/schemas/Problem" });
+                let example = example(answer.status, answer.description);
+                response["content"] =
+                    json!({ "application/problem+json": { "schema": schema, "example": example } });
+            }
+            Content::Media(media) => {
+                let entry = &mut response["content"][media];
+                *entry = json!({ "schema": { "type": "string" } });
+            }
+        }
+        responses.insert(answer.status.to_string(), response);
+    }
+    responses.sort_keys();
+    let parameters: Vec<Value> = route.parameters.iter().map(parameter).collect();
+    let mut operation = json!({
+        "operationId": route.operation,
+        "tags": [route.tag],
+        "summary": route.summary,
+        "parameters": parameters,
+        "responses": responses,
+        "security": security(&route.access),
+    });
+    let mut description = route.description.to_owned();
+    if let Access::OneOf(permissions) = &route.access {
+        let names: Vec<String> = permissions.iter().map(|one| format!("`{one}`")).collect();
+        let needs = format!("Needs the permission {}.", names.join(" or "));
+        description = if description.is_empty() { needs } else { format!("{description} {needs}") };
+    }
+    operation["description"] =
+        if description.is_empty() { format!("{}.", route.summary) } else { description }.into();
+    if let Some(shape) = route.body {
+        let schema = serde_json::to_value(shape.schema(schemas)).unwrap_or_default();
+        operation["requestBody"] =
+            json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+    } else if route.surface == Surface::Page && route.method == Method::Post {
+        operation["requestBody"] = json!({
+            "required": true,
+            "content": { "application/x-www-form-urlencoded": { "schema": { "type": "object" } } },
+        });
+    }
+    operation
+}
+
+fn parameter(parameter: &super::parameter::Parameter) -> Value {
+    let mut shown = json!({
+        "name": parameter.name,
+        "in": match parameter.place {
+            Place::Path => "path",
+            Place::Query => "query",
+            Place::Header => "header",
+        },
+        "description": parameter.description,
+        "required": parameter.required,
+        "schema": parameter.schema(),
+    });
+    if let Some(example) = parameter.example {
+        let number = matches!(shown["schema"]["type"].as_str(), Some("integer" | "number"));
+        let value = serde_json::from_str(example).ok().filter(|_| number);
+        shown["example"] = value.unwrap_or_else(|| example.into());
+    }
+    shown
+}
+
+fn security(access: &Access) -> Value {
+    match access {
+        Access::Open => json!([]),
+        Access::LocalOrPerson => json!([{}, { "token": [] }, { "session": [] }]),
+        Access::Person | Access::OneOf(_) => json!([{ "token": [] }, { "session": [] }]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::routes;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_route_is_in_the_document_and_the_reverse() {
+        let routes = routes::all();
+        let document = document(&routes);
+        let told: BTreeSet<String> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, item)| {
+                item.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+            })
+            .collect();
+        let own: BTreeSet<String> = routes
+            .iter()
+            .map(|route| format!("{} {}", route.method.name().to_ascii_lowercase(), route.path))
+            .collect();
+        assert_eq!(told, own);
+        assert_eq!(own.len(), routes.len(), "two routes are the same");
+        let operations: BTreeSet<&str> = routes.iter().map(|route| route.operation).collect();
+        assert_eq!(operations.len(), routes.len(), "two operations have one name");
+    }
+
+    #[test]
+    fn every_operation_is_told_in_full() {
+        let routes = routes::all();
+        for route in &routes {
+            let name = route.operation;
+            assert!(!route.tag.is_empty() && !route.summary.is_empty(), "{name}");
+            assert!(route.answers.iter().any(|answer| answer.status < 400), "{name}");
+            for segment in route.path.split('/').filter(|segment| segment.starts_with('{')) {
+                let parameter = segment.trim_matches(['{', '}']);
+                let found = route.parameters_in(Place::Path).any(|own| own.name == parameter);
+                assert!(found, "{name}: {parameter} is not described");
+            }
+        }
+        let document = document(&routes);
+        let parsed = serde_json::from_value::<utoipa::openapi::OpenApi>(document.clone());
+        assert!(parsed.is_ok(), "{:?}", parsed.err());
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"").skip(1) {
+            let pointer = reference.split('"').next().unwrap().trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{pointer} leads nowhere");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The catalogue of causes.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::review::Permission;
+use crate::review::{ProposeReason, ReasonEntry, ReasonProposed};
+
+use super::call::Call;
+use super::decisions::located;
+use super::error::Denied;
+use super::http::Response;
+use super::parameter::{Kind, Parameter};
+use super::routes::Route;
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/reasons", "reasons", list)
+            .about("reasons", "The catalogue of causes")
+            .needs(&[Permission::View])
+            .takes([
+                Parameter::query(
+                    "active",
+                    "Only those that may be given, or only the others",
+                    Kind::One(vec!["true", "false"]),
+                ),
+                Parameter::query("q", "A text in code or description", Kind::Text(200)),
+            ])
+            .list::<ReasonEntry>(200, "Reasons"),
+        Route::post("/reasons/proposals", "reason_propose", propose)
+            .about("reasons", "Proposes a reason code, with a simulation; it needs six eyes")
+            .needs(&[Permission::ProposeReason])
+            .takes([Parameter::idempotency_key()])
+            .body::<NewReason>()
+            .json::<ReasonProposed>(201, "The proposal and what the code would have matched")
+            .denies(409, "There is such a code"),
+    ]
+}
+
+fn list(call: &Call<'_>) -> Result<Response, Denied> {
+    let active = call.text("active").map(|text| text == "true");
+    Ok(Response::json(200, &call.desk().reasons(&call.actor()?, active, call.text("q"))?))
+}
+
+/// A reason code to be.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewReason {
+    /// The code.
+    #[schema(pattern = "^[A-Z][A-Z0-9_]{1,49}$", example = "LATE_FIXING")]
+    code: String,
+    /// A sentence for people.
+    #[schema(min_length = 1, max_length = 500, example = "The rate was fixed after the cut-off")]
+    description: String,
+    /// Whether business explains it.
+    is_functional: bool,
+    /// Items that show what is meant.
+    #[schema(max_items = 100)]
+    examples: Option<Vec<String>>,
+    /// Why.
+    #[schema(max_length = 2000)]
+    comments: Option<String>,
+}
+
+fn propose(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: NewReason = call.body()?;
+    let ask = ProposeReason {
+        code: body.code,
+        description: body.description,
+        is_functional: body.is_functional,
+        examples: body.examples.unwrap_or_default(),
+        comments: body.comments,
+    };
+    let done = call.desk().propose_reason(&call.actor()?, &ask);
+    let location = done.as_ref().ok().map(|done| done.value.proposal.proposal_id.clone());
+    Ok(located(call.done(201, done)?, location.as_deref()))
+}

@@ -1,0 +1,287 @@
+//! Runs, their differences, and exports of them.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::diagnostic::Class;
+use crate::domain::RunId;
+use crate::domain::review::Permission;
+use crate::report::ReportData;
+use crate::review::{Actor, PageAsk, QueueFilter, ReviewItem};
+use crate::store::{RunFilter, RunRow};
+
+use super::App;
+use super::call::Call;
+use super::csv::Table;
+use super::error::Denied;
+use super::http::Response;
+use super::parameter::{Kind, Parameter};
+use super::routes::{Content, Route};
+use super::schema::Anything;
+use super::workflow::{filter, filters};
+
+const VIEW: &[Permission] = &[Permission::View];
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    let id = || Parameter::id("id", "The run").example("0190b5a0-0000-7000-8000-00000000000c");
+    vec![
+        Route::get("/runs", "runs", list)
+            .about("runs", "Runs, the newest first")
+            .needs(VIEW)
+            .takes([
+                Parameter::query("job", "The job", Kind::Text(200)),
+                Parameter::limit(),
+                Parameter::cursor(),
+            ])
+            .page_of::<RunView>("Runs"),
+        Route::get("/runs/{id}", "run", show)
+            .about("runs", "One run with its figures, as `recon report --json` gives them")
+            .needs(VIEW)
+            .takes([id()])
+            .json::<RunDetail>(200, "The run"),
+        Route::get("/runs/{id}/differences", "run_differences", differences)
+            .about("runs", "The differences of a run, in the order of their ids")
+            .needs(VIEW)
+            .takes([id()])
+            .takes(filters().into_iter().filter(|own| own.name != "run_id"))
+            .takes([Parameter::limit(), Parameter::cursor()])
+            .page_of::<ReviewItem>("Differences with their attributions"),
+        Route::get("/runs/{id}/export", "run_export", export)
+            .about("runs", "The differences of a run as a file")
+            .description(
+                "In safe cells what a spreadsheet would run gets an apostrophe in front, and its \
+                 column is named in `_escaped`; JSON lines and raw cells are as they are.",
+            )
+            .needs(VIEW)
+            .takes([id()])
+            .takes(filters().into_iter().filter(|own| own.name != "run_id"))
+            .takes([
+                Parameter::query("format", "The format", Kind::One(vec!["csv", "jsonl"])),
+                Parameter::query("cells", "How cells are written", Kind::One(vec!["safe", "raw"])),
+            ])
+            .answers(200, "The file", Content::Media("*/*")),
+    ]
+}
+
+/// A run.
+#[derive(Serialize, ToSchema)]
+struct RunView {
+    /// Its id.
+    run_id: String,
+    /// Its job.
+    job: String,
+    /// The business date.
+    #[schema(example = "2026-01-15")]
+    batch_date: String,
+    /// The system on side A.
+    source_system_a: String,
+    /// The system on side B.
+    source_system_b: String,
+    /// When it began.
+    start_time: String,
+    /// When it ended.
+    end_time: Option<String>,
+    /// How its last command ended.
+    status: &'static str,
+    /// How far it has come.
+    stage: Option<&'static str>,
+    /// The run that replaced it.
+    superseded_by: Option<String>,
+    /// Its records.
+    total_records: u64,
+    /// Its differences.
+    total_differences: u64,
+}
+
+/// A run with its figures.
+#[derive(Serialize, ToSchema)]
+struct RunDetail {
+    /// The run.
+    #[serde(flatten)]
+    run: RunView,
+    /// What `recon report --json` gives; null for a run without a result.
+    #[schema(value_type = Option<Anything>)]
+    summary: Option<serde_json::Value>,
+}
+
+fn view(run: &RunRow) -> RunView {
+    RunView {
+        run_id: run.id.to_string(),
+        job: run.job.clone(),
+        batch_date: run.batch_date.to_string(),
+        source_system_a: run.system_a.clone(),
+        source_system_b: run.system_b.clone(),
+        start_time: run.started.to_string(),
+        end_time: run.ended.map(|ended| ended.to_string()),
+        status: run.status.name(),
+        stage: run.stage.map(|stage| stage.name()),
+        superseded_by: run.superseded_by.map(|id| id.to_string()),
+        total_records: run.total_records,
+        total_differences: run.total_differences,
+    }
+}
+
+/// A page of runs.
+#[derive(Serialize)]
+struct Runs {
+    items: Vec<RunView>,
+    next: Option<String>,
+}
+
+fn list(call: &Call<'_>) -> Result<Response, Denied> {
+    let limit: usize = call.number("limit").unwrap_or(50);
+    // Runs are few; the cursor is the id of the last one shown.
+    let after = match call.text("cursor") {
+        None => None,
+        Some(text) => Some(text.parse::<RunId>().map_err(|_| {
+            Denied::new(400, "invalid-cursor", "this cursor is not one of this list")
+        })?),
+    };
+    let filter = RunFilter { job: call.text("job").map(str::to_owned), ..RunFilter::default() };
+    let runs = call.app.store.runs(&filter).map_err(crate::review::Refusal::from)?;
+    let start = match after {
+        None => 0,
+        Some(after) => match runs.iter().position(|run| run.id == after) {
+            Some(at) => at + 1,
+            None => {
+                let detail = "this cursor is not one of this list";
+                return Err(Denied::new(400, "invalid-cursor", detail));
+            }
+        },
+    };
+    let items: Vec<RunView> = runs.iter().skip(start).take(limit).map(view).collect();
+    let more = runs.len() > start + items.len();
+    let next = items.last().filter(|_| more).map(|run| run.run_id.clone());
+    let page = Runs { items, next };
+    Ok(call.linked(Response::json(200, &page), page.next.as_deref()))
+}
+
+fn run(call: &Call<'_>) -> Result<RunRow, Denied> {
+    let id: RunId = call.path("id").parse().map_err(|_| Denied::not_found())?;
+    let found = call.app.store.run(id).map_err(crate::review::Refusal::from)?;
+    found.ok_or_else(Denied::not_found)
+}
+
+fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let run = run(call)?;
+    // A run that failed has no figures.
+    let summary = match ReportData::load(&*call.app.store, &run) {
+        Ok(data) => serde_json::to_value(&data.summary).ok(),
+        Err(problem) if problem.class == Class::Usage => None,
+        Err(problem) => return Err(crate::review::Refusal::from(problem).into()),
+    };
+    Ok(Response::json(200, &RunDetail { run: view(&run), summary }))
+}
+
+fn differences(call: &Call<'_>) -> Result<Response, Denied> {
+    let run = run(call)?;
+    let found = call.desk().run_differences(
+        &call.actor()?,
+        &run.id.to_string(),
+        &of_any_status(call),
+        &call.page_ask(),
+    );
+    call.page(found)
+}
+
+/// Here every status is shown unless one is asked for.
+fn of_any_status(call: &Call<'_>) -> QueueFilter {
+    let mut filter = filter(call);
+    filter.status.get_or_insert_with(|| "ALL".to_owned());
+    filter
+}
+
+/// The columns of an export.
+const COLUMNS: &[&str] = &[
+    "attribution_id", "run_id", "job", "batch_date", "source_a_ref_id", "source_b_ref_id",
+    "field_name", "value_a", "value_b", "diff_type", "severity", "status", "reason_code",
+    "is_functional", "confidence_score", "assigned_by", "amount_abs", "currency", "is_locked",
+    "version",
+];
+
+fn cells(item: &ReviewItem) -> Vec<String> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let reason = item.current_reason.as_ref();
+    vec![
+        item.attribution_id.clone(),
+        item.run_id.clone(),
+        item.job.clone(),
+        item.batch_date.clone(),
+        text(&item.source_a_ref_id),
+        text(&item.source_b_ref_id),
+        item.difference.field_name.clone(),
+        text(&item.difference.value_a),
+        text(&item.difference.value_b),
+        item.difference.diff_type.clone(),
+        item.severity.clone(),
+        item.status.clone(),
+        reason.map(|reason| reason.code.clone()).unwrap_or_default(),
+        reason.map(|reason| reason.is_functional.to_string()).unwrap_or_default(),
+        item.confidence_score.to_string(),
+        text(&item.assigned_by),
+        text(&item.amount_abs),
+        text(&item.currency),
+        item.is_locked.to_string(),
+        item.version.to_string(),
+    ]
+}
+
+fn export(call: &Call<'_>) -> Result<Response, Denied> {
+    let run = run(call)?;
+    let (app, actor, filter) = (Arc::clone(call.app), call.actor()?, of_any_status(call));
+    let id = run.id.to_string();
+    // Whoever may not is told so before the file begins.
+    app.desk().run_differences(&actor, &id, &filter, &first_page())?;
+    let lines = call.text("format") == Some("jsonl");
+    let safe = call.text("cells") != Some("raw");
+    let (media, ending) =
+        if lines { ("application/x-ndjson", "jsonl") } else { ("text/csv; charset=utf-8", "csv") };
+    let name = format!("recon-{id}.{ending}");
+    let stream = Box::new(move |out: &mut dyn Write| {
+        if lines {
+            return each(&app, &actor, &id, &filter, &mut |item| {
+                serde_json::to_writer(&mut *out, item)?;
+                out.write_all(b"\n")
+            });
+        }
+        let mut table = Table::new(out, COLUMNS, safe)?;
+        each(&app, &actor, &id, &filter, &mut |item| table.row(&cells(item)))?;
+        table.finish()
+    });
+    Ok(attachment(Response::stream(media, stream), &name))
+}
+
+/// The answer as a file of this name, which is made of our own data and plain ASCII.
+pub fn attachment(response: Response, name: &str) -> Response {
+    response.header("content-disposition", format!("attachment; filename=\"{name}\""))
+}
+
+fn first_page() -> PageAsk {
+    PageAsk { limit: Some(200), ..PageAsk::default() }
+}
+
+/// Calls `each` for every item, page by page, so that memory does not grow with their number.
+fn each(
+    app: &App,
+    actor: &Actor,
+    id: &str,
+    filter: &QueueFilter,
+    each: &mut dyn FnMut(&ReviewItem) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let mut ask = first_page();
+    loop {
+        let page = app
+            .desk()
+            .run_differences(actor, id, filter, &ask)
+            .map_err(|refusal| std::io::Error::other(refusal.message))?;
+        page.items.iter().try_for_each(&mut *each)?;
+        match page.next {
+            Some(next) => ask.cursor = Some(next),
+            None => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The target of a request: decoded once, and refused where decoding leaves a doubt.
+
+use std::borrow::Cow;
+
+/// A path and a query, decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The path with its escapes replaced; it begins with `/`.
+    pub path: String,
+    /// The names and values of the query in their order.
+    pub query: Vec<(String, String)>,
+}
+
+impl Target {
+    /// Reads a target in origin form, `/path?query`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let (path, query) = match text.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (text, None),
+        };
+        if !path.starts_with('/') {
+            return Err("a target begins with a slash");
+        }
+        if !text.bytes().all(|byte| (b'!'..=b'~').contains(&byte)) {
+            return Err("a target is printable ASCII without spaces");
+        }
+        if text.contains('#') {
+            return Err("a target has no fragment");
+        }
+        let mut decoded = String::with_capacity(path.len());
+        for segment in path.split('/').skip(1) {
+            let segment = decode(segment, false)?;
+            if segment.contains(['/', '\\']) || segment.contains(char::is_control) {
+                return Err("a path with an escaped slash, backslash or control character");
+            }
+            if segment == "." || segment == ".." {
+                return Err("a path that climbs");
+            }
+            decoded.push('/');
+            decoded.push_str(&segment);
+        }
+        let query = query.map_or_else(|| Ok(Vec::new()), pairs)?;
+        Ok(Self { path: decoded, query })
+    }
+}
+
+/// The names and values of a query, or of a form that a page sent.
+///
+/// # Errors
+/// An escape that is none, or that is not UTF-8.
+pub fn pairs(text: &str) -> Result<Vec<(String, String)>, &'static str> {
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        Ok((decode(name, true)?.into_owned(), decode(value, true)?.into_owned()))
+    };
+    text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
+}
+
+fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, &'static str> {
+    if !text.contains('%') && !(plus_is_space && text.contains('+')) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit =
+                    || rest.next().and_then(|b| char::from(b).to_digit(16)).ok_or("a bad escape");
+                let (high, low) = (digit()?, digit()?);
+                u8::try_from(high * 16 + low).unwrap_or_default()
+            }
+            b'+' if plus_is_space => b' ',
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| "an escape that is not UTF-8")
+}
+
+/// A text as it may stand in a path segment or a query value of a link.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// A decoded path as it stands in a link.
+pub fn escaped_path(path: &str) -> String {
+    path.split('/').map(escaped).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_target_is_decoded_once() {
+        let target = Target::parse("/a%20b/%252e?q=1+2&q=%C3%A9&empty&=x&&z=a=b").unwrap();
+        assert_eq!(target.path, "/a b/%2e");
+        let query: Vec<_> = target.query.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let expected =
+            [("q", "1 2"), ("q", "é"), ("empty", ""), ("", "x"), ("z", "a=b")];
+        assert_eq!(query, expected);
+        assert_eq!(Target::parse("/").unwrap().path, "/");
+    }
+
+    #[test]
+    fn what_could_mean_another_file_is_refused() {
+        for text in [
+            "", "a", "*", "http://a/", "/../x", "/a/..", "/%2e%2e/x", "/%2e%2e%2fx", "/..%5cx",
+            "/a%00", "/a%0d%0aSet-Cookie:x", "/./x", "/%zz", "/%4", "/a#b", "/%ff", "/?q=%ff", "/a b",
+            "/\u{e9}",
+        ] {
+            assert!(Target::parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_escaped_reads_back(text: String) {
+            let query = format!("/?q={}", escaped(&text));
+            prop_assert_eq!(&Target::parse(&query).unwrap().query[0].1, &text);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The queue: what waits for a decision, in items and in groups of look-alikes.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::Severity;
+use crate::domain::difference::DiffType;
+use crate::domain::review::Permission;
+use crate::review::{
+    Assigned, Claimed, CommentView, Group, GroupBy, HistoryEntry, ItemDetail, QueueFilter,
+    ReviewItem, Share, SimilarDecision, Sla, Summary,
+};
+
+use super::call::Call;
+use super::error::Denied;
+use super::http::Response;
+use super::parameter::{Kind, Parameter, UUID};
+use super::routes::Route;
+
+const VIEW: &[Permission] = &[Permission::View];
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/workflow/queue", "queue", queue)
+            .about("workflow", "Items that wait for a decision, the least sure first")
+            .needs(VIEW)
+            .takes(filters())
+            .takes(paging())
+            .takes([sort()])
+            .list::<ReviewItem>(200, "Items; a bare list. `Link` names the next page")
+            .paged(),
+        Route::get("/workflow/groups", "groups", groups)
+            .about("workflow", "The queue in groups of look-alikes, the largest first")
+            .needs(VIEW)
+            .takes(filters())
+            .takes(paging())
+            .takes([Parameter::query(
+                "by",
+                "By what items are grouped",
+                Kind::One(vec!["signature", "field", "reason"]),
+            )])
+            .page_of::<Group>("Groups"),
+        Route::get("/workflow/facets", "facets", facets)
+            .about("workflow", "How many items of the queue have which values")
+            .needs(VIEW)
+            .takes(filters())
+            .list::<Share>(200, "Values and counts"),
+        Route::get("/workflow/summary", "summary", summary)
+            .about("workflow", "Counts, polled by the page")
+            .needs(VIEW)
+            .takes([Parameter::if_none_match()])
+            .json::<Summary>(200, "Counts")
+            .answers(304, "Nothing has changed", super::routes::Content::None)
+            .tagged(),
+        Route::get("/workflow/items/{id}", "item", item)
+            .about("workflow", "One item with both records, history and look-alikes")
+            .needs(VIEW)
+            .takes([item_id(), Parameter::if_none_match()])
+            .json::<ItemDetail>(200, "The item")
+            .answers(304, "Nothing has changed", super::routes::Content::None)
+            .tagged(),
+        Route::get("/workflow/items/{id}/history", "item_history", history)
+            .about("workflow", "What happened to an item, newest first")
+            .needs(VIEW)
+            .takes([item_id(), Parameter::limit(), Parameter::cursor()])
+            .page_of::<HistoryEntry>("Audit rows"),
+        Route::get("/workflow/items/{id}/similar", "item_similar", similar)
+            .about("workflow", "How look-alikes were decided, newest first")
+            .needs(VIEW)
+            .takes([item_id(), Parameter::limit(), Parameter::cursor()])
+            .page_of::<SimilarDecision>("Decisions"),
+        Route::post("/workflow/items/{id}/comments", "item_comment", comment)
+            .about("workflow", "Says something about an item")
+            .needs(&[Permission::Comment])
+            .takes([item_id(), Parameter::idempotency_key()])
+            .body::<NewComment>()
+            .json::<CommentView>(201, "The comment"),
+        Route::put("/workflow/items/{id}/assignee", "item_assign", assign)
+            .about("workflow", "Gives an item to a person, or to nobody")
+            .needs(&[Permission::Propose, Permission::Check])
+            .takes([item_id(), Parameter::idempotency_key()])
+            .body::<Assignment>()
+            .json::<Assigned>(200, "The assignment")
+            .denies(409, "Nobody has that name"),
+        Route::post("/workflow/items/{id}/claim", "item_claim", claim)
+            .about("workflow", "Tells others for five minutes that one looks at an item")
+            .needs(VIEW)
+            .takes([item_id(), Parameter::idempotency_key()])
+            .json::<Claimed>(200, "The claim; a hint, never a lock"),
+    ]
+}
+
+/// The id of an item.
+pub fn item_id() -> Parameter {
+    Parameter::id("id", "The item, by its attribution_id")
+        .example("0190b5a0-0000-7000-8000-00000000000a")
+}
+
+/// Limit, cursor and whether to count.
+pub fn paging() -> [Parameter; 3] {
+    let count = Parameter::query(
+        "count",
+        "Whether all that match are counted, too",
+        Kind::One(vec!["none", "exact"]),
+    );
+    [Parameter::limit(), Parameter::cursor(), count]
+}
+
+fn sort() -> Parameter {
+    Parameter::query(
+        "sort",
+        "The order",
+        Kind::One(vec!["confidence", "-confidence", "age", "amount", "severity"]),
+    )
+}
+
+/// What a list of items can be narrowed by.
+pub fn filters() -> Vec<Parameter> {
+    let query = Parameter::query;
+    vec![
+        query(
+            "status",
+            "The status; UNKNOWN unless given",
+            Kind::One(vec!["UNKNOWN", "PENDING", "ACCEPTED", "REJECTED", "ALL"]),
+        ),
+        query("run_id", "The run; all current ones unless given", Kind::Pattern(UUID)),
+        query("job", "The job", Kind::Text(200)),
+        query("signature", "A group of look-alikes", Kind::Text(200)),
+        query("field_name", "The field", Kind::Text(200)),
+        query(
+            "diff_type",
+            "The type of difference",
+            Kind::One(DiffType::ALL.iter().map(|one| one.name()).collect()),
+        ),
+        query(
+            "severity",
+            "The severity",
+            Kind::One(Severity::ALL.iter().map(|one| one.name()).collect()),
+        ),
+        query("reason_code", "The likeliest reason", Kind::Text(50)),
+        query("min_confidence", "The least confidence", Kind::Number(0.0, 1.0)),
+        query("max_confidence", "The most confidence", Kind::Number(0.0, 1.0)),
+        query("min_amount", "The least amount", Kind::Number(0.0, 1e30)),
+        query("max_amount", "The largest amount", Kind::Number(0.0, 1e30)),
+        query("assignee", "Whose item: `me`, `none`, or a person", Kind::Text(100)),
+        query("sla", "How much of its time is left", Kind::One(vec!["ok", "due", "overdue"])),
+        query("q", "A text in reference, value or field", Kind::Text(200)),
+        query(
+            "sent_back",
+            "Only what a checker sent back, or only the rest",
+            Kind::One(vec!["true", "false"]),
+        ),
+    ]
+}
+
+/// The filter that a request asks for.
+pub fn filter(call: &Call<'_>) -> QueueFilter {
+    let text = |name: &str| call.text(name).map(str::to_owned);
+    QueueFilter {
+        status: text("status"),
+        run_id: text("run_id"),
+        job: text("job"),
+        signature: text("signature"),
+        field_name: text("field_name"),
+        diff_type: text("diff_type"),
+        severity: text("severity"),
+        reason_code: text("reason_code"),
+        min_confidence: call.number("min_confidence"),
+        max_confidence: call.number("max_confidence"),
+        min_amount: call.number("min_amount"),
+        max_amount: call.number("max_amount"),
+        assignee: text("assignee"),
+        sla: call.text("sla").and_then(|sla| match sla {
+            "ok" => Some(Sla::Ok),
+            "due" => Some(Sla::Due),
+            "overdue" => Some(Sla::Overdue),
+            _ => None,
+        }),
+        q: text("q"),
+        sent_back: call.text("sent_back").map(|text| text == "true"),
+    }
+}
+
+fn queue(call: &Call<'_>) -> Result<Response, Denied> {
+    let page = call.desk().queue(&call.actor()?, &filter(call), &call.page_ask())?;
+    let mut response = Response::json(200, &page.items);
+    if let Some(total) = page.total {
+        response.set("x-total-count", &total.to_string());
+    }
+    Ok(call.linked(response, page.next.as_deref()))
+}
+
+fn groups(call: &Call<'_>) -> Result<Response, Denied> {
+    let by = match call.text("by") {
+        Some("field") => GroupBy::Field,
+        Some("reason") => GroupBy::Reason,
+        _ => GroupBy::Signature,
+    };
+    call.page(call.desk().groups(&call.actor()?, &filter(call), by, &call.page_ask()))
+}
+
+fn facets(call: &Call<'_>) -> Result<Response, Denied> {
+    Ok(Response::json(200, &call.desk().facets(&call.actor()?, &filter(call))?))
+}
+
+fn summary(call: &Call<'_>) -> Result<Response, Denied> {
+    let summary = call.desk().summary(&call.actor()?)?;
+    Ok(call.tagged(Response::json(200, &summary), &summary.data_version))
+}
+
+fn item(call: &Call<'_>) -> Result<Response, Denied> {
+    let item = call.desk().item(&call.actor()?, call.path("id"))?;
+    // The version changes with decisions only; comments and claims do not touch it, so that a
+    // client that asks with it sees the newest of them, too.
+    let tag = item.item.version.to_string();
+    Ok(Response::json(200, &item).header("etag", format!("\"{tag}\"")))
+}
+
+fn history(call: &Call<'_>) -> Result<Response, Denied> {
+    call.page(call.desk().history(&call.actor()?, call.path("id"), &call.page_ask()))
+}
+
+fn similar(call: &Call<'_>) -> Result<Response, Denied> {
+    call.page(call.desk().similar(&call.actor()?, call.path("id"), &call.page_ask()))
+}
+
+/// Something to say about an item.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewComment {
+    /// What.
+    #[schema(min_length = 1, max_length = 2000, example = "asked the desk")]
+    text: String,
+}
+
+fn comment(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: NewComment = call.body()?;
+    call.done(201, call.desk().comment(&call.actor()?, call.path("id"), &body.text))
+}
+
+/// To whom an item is given.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Assignment {
+    /// A log-in name or a person's id; null for nobody.
+    #[schema(max_length = 100, example = "ann", required)]
+    assignee: Option<String>,
+}
+
+fn assign(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: Assignment = call.body()?;
+    let assignee = body.assignee.as_deref();
+    call.done(200, call.desk().assign(&call.actor()?, call.path("id"), assignee))
+}
+
+fn claim(call: &Call<'_>) -> Result<Response, Denied> {
+    call.done(200, call.desk().claim(&call.actor()?, call.path("id")))
+}

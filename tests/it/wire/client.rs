@@ -1,0 +1,176 @@
+//! A client that says exactly what it is told, and one that behaves.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::Server;
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its headers, their names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+/// A connection.
+pub struct Client {
+    /// The connection itself.
+    pub stream: TcpStream,
+    address: SocketAddr,
+}
+
+impl Client {
+    /// Connects.
+    pub fn to(server: &Server) -> Self {
+        Self::at(server.address)
+    }
+
+    /// Connects to this address.
+    pub fn at(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, address }
+    }
+
+    /// Sends these bytes.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.stream.write_all(bytes.as_ref())
+    }
+
+    /// Asks for a path and reads the answer.
+    pub fn get(&mut self, path: &str) -> Answer {
+        self.ask("GET", path, &[], "").unwrap()
+    }
+
+    /// Sends a well-formed request and reads its answer.
+    pub fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> std::io::Result<Answer> {
+        let mut text = format!("{method} {path} HTTP/1.1\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            text += &format!("Host: {}\r\n", self.address);
+        }
+        for (name, value) in headers {
+            text += &format!("{name}: {value}\r\n");
+        }
+        if !body.is_empty() {
+            text += &format!("Content-Length: {}\r\n", body.len());
+        }
+        self.send(text + "\r\n" + body)?;
+        self.answer(method == "HEAD")
+    }
+
+    /// Reads one answer.
+    pub fn answer(&mut self, head_only: bool) -> std::io::Result<Answer> {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            self.stream.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let mut answer = Answer { status, headers, body: Vec::new() };
+        if head_only || matches!(status, 100 | 204 | 304) {
+            return Ok(answer);
+        }
+        if let Some(length) = answer.header("content-length") {
+            answer.body = vec![0; length.parse().unwrap()];
+            self.stream.read_exact(&mut answer.body)?;
+        } else {
+            self.stream.read_to_end(&mut answer.body)?;
+        }
+        Ok(answer)
+    }
+
+    /// Everything that comes until the end.
+    pub fn rest(&mut self) -> String {
+        let mut all = Vec::new();
+        // A connection that is reset has also come to its end.
+        let _ = self.stream.read_to_end(&mut all);
+        String::from_utf8_lossy(&all).into_owned()
+    }
+
+    /// The statuses of all answers that come until the end.
+    pub fn statuses(&mut self) -> Vec<u16> {
+        let text = self.rest();
+        text.split("HTTP/1.1 ").skip(1).map(|answer| answer[..3].parse().unwrap()).collect()
+    }
+}
+
+/// Somebody who just works meanwhile, asking for this and that, and takes the time.
+pub struct Normal {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<(Vec<Duration>, usize)>,
+}
+
+impl Normal {
+    /// Begins to work.
+    pub fn at(server: &Server) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (address, told) = (server.address, Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            let (mut times, mut failures) = (Vec::new(), 0);
+            let mut client = Client::at(address);
+            while !told.load(Ordering::SeqCst) {
+                let began = Instant::now();
+                // As browsers do, a connection that has gone is replaced and the request repeated.
+                let answer = client.ask("GET", "/health", &[], "").or_else(|_| {
+                    client = Client::at(address);
+                    client.ask("GET", "/health", &[], "")
+                });
+                match answer {
+                    Ok(answer) if answer.status == 200 => times.push(began.elapsed()),
+                    _ => {
+                        failures += 1;
+                        client = Client::at(address);
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            (times, failures)
+        });
+        Self { stop, thread }
+    }
+
+    /// Asserts that the work went on as if nobody else were there.
+    pub fn assert_undisturbed(self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let (mut times, failures) = self.thread.join().unwrap();
+        times.sort_unstable();
+        assert!(times.len() > 20, "only {} requests were answered", times.len());
+        let p95 = times[times.len() * 95 / 100];
+        assert!(p95 < Duration::from_millis(100), "p95 {p95:?} of {}", times.len());
+        assert!(failures * 100 <= times.len(), "{failures} of {} failed", times.len());
+    }
+}

@@ -1,0 +1,111 @@
+//! The real program, serving at a port of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use crate::program::Project;
+
+/// A server with an empty store.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where it runs.
+    pub project: Project,
+    child: Child,
+}
+
+impl Server {
+    /// Starts one with these arguments, besides those that it needs.
+    pub fn start(arguments: &[&str]) -> Self {
+        Self::with_open_files(None, arguments)
+    }
+
+    /// Starts one that may have only so many files open.
+    pub fn with_open_files(limit: Option<u32>, arguments: &[&str]) -> Self {
+        let project = Project::new();
+        assert_eq!(project.recon(&["migrate", "--store", "sqlite:recon.db"]).code, 0);
+        Self::serving(project, limit, arguments)
+    }
+
+    /// Starts one for this project, whose store is `recon.db`.
+    pub fn serving(project: Project, limit: Option<u32>, arguments: &[&str]) -> Self {
+        let mut serve = vec!["serve", "--store", "sqlite:recon.db", "--json"];
+        serve.extend(["--bind", "127.0.0.1:0", "--access-log", "access.log"]);
+        serve.extend(arguments);
+        let mut command = match limit {
+            None => project.command(&serve),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell
+                    .args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")])
+                    .arg(env!("CARGO_BIN_EXE_recon"))
+                    .args(&serve)
+                    .current_dir(project.path(""))
+                    .env_remove("RECON_STORE")
+                    .stdin(Stdio::null());
+                shell
+            }
+        };
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() {
+            let mut said = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            panic!("the server did not start: {said}");
+        }
+        let said: Json = serde_json::from_str(&line).unwrap();
+        let address = said["url"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
+        Self { address, project, child }
+    }
+
+    /// Kilobytes of memory that it holds.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Files that it has open.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// Asks it to stop and gives its exit code.
+    pub fn stop(&mut self) -> i32 {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let deadline = Instant::now() + Duration::from_secs(15);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().unwrap_or(-1);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.child.kill().unwrap();
+        -2
+    }
+
+    /// Asserts that nothing of all that has hurt it: it still answers, and ends as it should.
+    pub fn assert_well(mut self) {
+        let answer = super::Client::to(&self).get("/health");
+        assert_eq!(answer.status, 200);
+        assert_eq!(self.stop(), 0);
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Clients that take their time: each has a deadline, and nobody waits for them.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::{Client, Normal, Server};
+
+/// Connections that give, or take, a byte a second.
+struct Snails(Vec<Option<(TcpStream, usize)>>);
+
+impl Snails {
+    fn new(server: &Server, count: usize, first: &str) -> Self {
+        let snail = |_| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            stream.write_all(first.as_bytes()).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            Some((stream, 0))
+        };
+        Self((0..count).map(snail).collect())
+    }
+
+    /// Each gives one byte and looks whether it was sent away.
+    fn give(&mut self, text: &str) {
+        for slot in &mut self.0 {
+            let Some((stream, at)) = slot else { continue };
+            let byte = text.as_bytes()[*at % text.len()];
+            *at += 1;
+            let mut answer = [0; 1024];
+            let ended = stream.write(&[byte]).is_err()
+                || match stream.read(&mut answer) {
+                    Ok(0) => true,
+                    Ok(_) => false,
+                    Err(error) => error.kind() != ErrorKind::WouldBlock,
+                };
+            if ended {
+                *slot = None;
+            }
+        }
+    }
+
+    /// Each takes one byte.
+    fn take(&mut self) {
+        for slot in &mut self.0 {
+            let Some((stream, _)) = slot else { continue };
+            match stream.read(&mut [0]) {
+                Ok(0) => *slot = None,
+                Err(error) if error.kind() != ErrorKind::WouldBlock => *slot = None,
+                _ => {}
+            }
+        }
+    }
+
+    fn left(&self) -> usize {
+        self.0.iter().flatten().count()
+    }
+}
+
+#[test]
+fn three_hundred_slow_clients_disturb_nobody_and_are_sent_away() {
+    let server = Server::start(&[]);
+    let normal = Normal::at(&server);
+    let mut heads = Snails::new(&server, 100, "GET /health HTTP/1.1\r\nHost: x\r\n");
+    let mut bodies = Snails::new(
+        &server,
+        100,
+        "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n",
+    );
+    let page = format!(
+        "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: {}\r\n\r\n",
+        server.address
+    );
+    let mut readers = Snails::new(&server, 100, &page.repeat(20));
+    let began = Instant::now();
+    let mut heads_gone = None;
+    while began.elapsed() < Duration::from_secs(13) {
+        std::thread::sleep(Duration::from_millis(500));
+        heads.give("x-slow: 1\r\n");
+        bodies.give("b");
+        readers.take();
+        if heads.left() == 0 && heads_gone.is_none() {
+            heads_gone = Some(began.elapsed());
+        }
+    }
+    let heads_gone = heads_gone.expect("slow heads are still there");
+    assert!(heads_gone < Duration::from_secs(9), "{heads_gone:?}");
+    assert_eq!(bodies.left(), 0, "slow bodies are still there");
+    normal.assert_undisturbed();
+    assert!(server.resident() < 600_000, "{} kB", server.resident());
+    drop(readers);
+    server.assert_well();
+}
+
+#[test]
+fn who_is_late_is_told_so() {
+    let server = Server::start(&[]);
+    let timed = |text: &str| {
+        let mut client = Client::to(&server);
+        client.send(text).unwrap();
+        let began = Instant::now();
+        (client.statuses(), began.elapsed().as_secs())
+    };
+    std::thread::scope(|scope| {
+        let head = scope.spawn(|| timed("GET /health HTTP/1.1\r\nHo"));
+        let body =
+            scope.spawn(|| timed("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"));
+        let idle = scope.spawn(|| timed(""));
+        assert_eq!(head.join().unwrap(), (vec![408], 5));
+        assert_eq!(body.join().unwrap(), (vec![408], 10));
+        assert_eq!(idle.join().unwrap(), (vec![], 15));
+    });
+    server.assert_well();
+}
+
+#[test]
+fn a_reader_that_stands_still_is_cut_off() {
+    let server = Server::start(&[]);
+    let mut client = Client::to(&server);
+    let page = format!(
+        "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: {}\r\n\r\n",
+        server.address
+    );
+    client.send(page.repeat(20)).unwrap();
+    let (began, mut byte) = (Instant::now(), [0]);
+    std::thread::sleep(Duration::from_secs(2));
+    let before = server.open_files();
+    // Bytes that are under way can still be read; that the server has let go shows in its files.
+    while server.open_files() >= before && began.elapsed() < Duration::from_secs(50) {
+        let _ = client.stream.read(&mut byte);
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let gone = began.elapsed();
+    assert!((25..50).contains(&gone.as_secs()), "{gone:?}");
+    server.assert_well();
+}
