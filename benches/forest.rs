@@ -60,7 +60,8 @@ fn forest(criterion: &mut Criterion) {
 
     let started = std::time::Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (stored, bag) = grow(&data, &Parameters::default(), threads).expect("grows");
+    let (stored, bag) =
+        grow(&data, &Parameters::default(), threads, &recon::domain::Quiet).expect("grows");
     println!("grown from 100,000 rows on {threads} threads in {:.1?}", started.elapsed());
     let right = bag.probabilities.chunks(CLASSES).zip(&labels).filter(|(row, label)| {
         let best = row.iter().copied().fold(f32::MIN, f32::max);

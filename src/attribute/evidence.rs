@@ -169,7 +169,7 @@ mod tests {
             .map(|_| {
                 let confidence = 1.0 - random.f64() * random.f64();
                 let group = if random.bool() { "FX_VARIANCE" } else { "RULE:attribute_rounding" };
-                (group, confidence, random.f64() < confidence)
+                (group, confidence, random.f64() * 4.0 >= 1.0 - confidence)
             })
             .collect();
         let mut evidence = Evidence::default();

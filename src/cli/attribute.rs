@@ -34,6 +34,15 @@ pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problem
         );
     }
     let session = context.session(&*store, arguments.finish.lock_timeout);
+    if !arguments.again && pipeline::model_changed(session, &prepared.plan, &run)? {
+        context.console.problem(
+            &Problem::warning(
+                "model-changed",
+                format!("run {} was attributed with another model than the champion", run.id),
+            )
+            .help("ask the champion what no person has touched: `recon attribute --again`"),
+        );
+    }
     let finished = pipeline::attribute(session, &prepared.plan, &run, arguments.again)?;
     conclude(context, &*store, &finished, &arguments.finish)
 }

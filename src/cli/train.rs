@@ -21,7 +21,7 @@ pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
     }
     context.listen()?;
     let prepared = context.prepare()?;
-    let store = context.make_store(&prepared.loaded)?;
+    let store = context.store(Some(&prepared.loaded))?;
     let session = context.session(&*store, 0);
     let source = source(arguments.labels.as_deref(), arguments.include.contains(&Include::Rules));
     let run = run_of_labels(context, &prepared, &*store, &source, arguments.which.run)?;

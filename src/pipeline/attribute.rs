@@ -6,10 +6,10 @@ use crate::attribute::Attributor;
 use crate::diagnostic::Problem;
 use crate::domain::gate;
 use crate::domain::progress::Unit;
-use crate::domain::{AssignedBy, Attribution, Confidence, PerSide, RunStatus, Stage};
+use crate::domain::{AssignedBy, Attribution, Confidence, PerSide, RunStatus, Stage, metadata};
 use crate::store::{Batch, DecisionRow, RunRow, Writer};
 
-use super::machine::{Sampler, ready, run_context};
+use super::machine::{MODEL, Sampler, ready, run_context};
 use super::recorder::push_attribution;
 use super::signer::Signer;
 use super::tally::Tally;
@@ -58,6 +58,16 @@ pub fn attribute(
 /// Whether the rules have changed since the run was attributed.
 pub fn rules_changed(plan: &Plan, run: &RunRow) -> bool {
     run.stage == Some(Stage::Attributed) && run.metadata.get("rules") != Some(&plan.record.rules)
+}
+
+/// Whether the champion is another than the one that the run was attributed with.
+pub fn model_changed(session: Session<'_>, plan: &Plan, run: &RunRow) -> Result<bool, Problem> {
+    if run.stage != Some(Stage::Attributed) || !plan.attribution.model_enabled {
+        return Ok(false);
+    }
+    let champion = session.store.champion(&plan.job)?.map(|row| row.version.to_string());
+    let used: Option<String> = metadata::piece(&run.metadata, MODEL);
+    Ok(champion != used)
 }
 
 fn attribute_stored(

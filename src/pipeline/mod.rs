@@ -28,7 +28,7 @@ use crate::domain::{Books, Instant, PerSide, Progress, RunId, RunStatus, Stage};
 use crate::source::Opened;
 use crate::store::{AttributionCount, FinishRun, NewRun, RunFilter, RunRow, Store, Writer};
 
-pub use attribute::{attribute, rules_changed};
+pub use attribute::{attribute, model_changed, rules_changed};
 pub use diff::diff;
 pub use explain::{DifferenceExplanation, Explanation, FieldExplanation, SideExplanation, explain};
 pub use machine::{ACCEPTANCE, MachineRecord};

@@ -62,7 +62,8 @@ mod tests {
         let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3 };
         let parameters =
             Parameters { trees: 20, features_per_split: Some(5), ..Parameters::default() };
-        let forest = grow(&data, &parameters, 2).unwrap().0.compile().unwrap();
+        let forest =
+            grow(&data, &parameters, 2, &crate::domain::Quiet).unwrap().0.compile().unwrap();
         let mut out = Vec::new();
         forest.predict(&rows, &mut out);
         for (row, shares) in rows.chunks(5).zip(out.chunks(3)) {

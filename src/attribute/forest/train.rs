@@ -23,6 +23,7 @@ use smartcore::linalg::basic::matrix::DenseMatrix;
 
 use super::{Forest, LINE, Line, Node, StoredForest, StoredTree, Tree};
 use crate::diagnostic::Problem;
+use crate::domain::Progress;
 
 /// How trees are grown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -170,11 +171,12 @@ fn check(data: &Labelled<'_>, parameters: &Parameters) -> Result<(), Problem> {
 ///
 /// # Errors
 /// When there is nothing to learn from: no rows, one class, constant features, a number that is
-/// none.
+/// none; and when somebody interrupts.
 pub fn grow(
     data: &Labelled<'_>,
     parameters: &Parameters,
     threads: usize,
+    progress: &dyn Progress,
 ) -> Result<(StoredForest, OutOfBag), Problem> {
     check(data, parameters)?;
     let count = data.labels.len();
@@ -192,7 +194,7 @@ pub fn grow(
             scope.spawn(move || {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= trees {
+                    if at >= trees || progress.interrupted() {
                         return;
                     }
                     if send.send((at, grow_tree(data, by_class, parameters, at as u64))).is_err() {
@@ -204,9 +206,13 @@ pub fn grow(
         drop(send);
         for (at, tree) in receive {
             grown[at] = Some(tree?);
+            progress.advance(1);
         }
         Ok::<(), Problem>(())
     })?;
+    if grown.iter().any(Option::is_none) {
+        return Err(Problem::interrupted());
+    }
     let grown: Vec<Grown> = grown.into_iter().flatten().collect();
     // Summed tree by tree, in their order, because floats remember the order they were added in.
     let lines = data.classes.div_ceil(LINE);
@@ -425,6 +431,7 @@ impl Reference {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::domain::Quiet;
 
     /// Three classes that overlap a little: rows of five features, of which two tell them apart.
     pub(crate) fn overlapping(count: usize, seed: u64) -> (Vec<f32>, Vec<u16>) {
@@ -454,9 +461,9 @@ pub(crate) mod tests {
     fn the_same_seed_grows_the_same_forest_on_any_number_of_threads() {
         let (rows, labels) = overlapping(400, 1);
         let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3 };
-        let one = grow(&data, &small(), 1).unwrap();
-        assert!(one == grow(&data, &small(), 3).unwrap());
-        assert!(one.0 != grow(&data, &Parameters { seed: 1, ..small() }, 1).unwrap().0);
+        let one = grow(&data, &small(), 1, &Quiet).unwrap();
+        assert!(one == grow(&data, &small(), 3, &Quiet).unwrap());
+        assert!(one.0 != grow(&data, &Parameters { seed: 1, ..small() }, 1, &Quiet).unwrap().0);
     }
 
     #[test]
@@ -484,7 +491,8 @@ pub(crate) mod tests {
     fn out_of_bag_distributions_are_honest_probabilities() {
         let (rows, mut labels) = overlapping(600, 4);
         let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3 };
-        let (forest, bag) = grow(&data, &Parameters { rows_per_tree: 600, ..small() }, 2).unwrap();
+        let (forest, bag) =
+            grow(&data, &Parameters { rows_per_tree: 600, ..small() }, 2, &Quiet).unwrap();
         assert!(
             bag.probabilities
                 .chunks(3)
@@ -495,7 +503,8 @@ pub(crate) mod tests {
         let mut random = fastrand::Rng::with_seed(5);
         labels.iter_mut().for_each(|label| *label = random.u16(..2));
         let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 2 };
-        let (_, bag) = grow(&data, &Parameters { rows_per_tree: 600, ..small() }, 2).unwrap();
+        let (_, bag) =
+            grow(&data, &Parameters { rows_per_tree: 600, ..small() }, 2, &Quiet).unwrap();
         let right = bag
             .probabilities
             .chunks(2)
@@ -510,7 +519,7 @@ pub(crate) mod tests {
     fn nothing_to_learn_from_is_said() {
         let one = |rows: &[f32], labels: &[u16]| {
             let data = Labelled { rows, features: 1, labels, classes: 2 };
-            grow(&data, &small(), 1).unwrap_err().code
+            grow(&data, &small(), 1, &Quiet).unwrap_err().code
         };
         assert_eq!(one(&[], &[]), "training-empty");
         assert_eq!(one(&[1.0, 2.0], &[1, 1]), "training-one-class");

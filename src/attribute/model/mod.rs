@@ -25,7 +25,7 @@ use super::forest::train::{Labelled, Parameters, grow};
 use super::forest::{Forest, StoredForest};
 use super::metrics::{Evaluation, Evaluator, winner};
 use crate::diagnostic::{Problem, Problems};
-use crate::domain::Layout;
+use crate::domain::{Layout, Progress};
 
 /// What every model begins with.
 const MAGIC: &[u8; 8] = b"reconRF\n";
@@ -183,6 +183,7 @@ impl Model {
         layout: &Layout,
         settings: &Settings,
         threads: usize,
+        progress: &dyn Progress,
     ) -> Result<(Self, Vec<Problem>), Problems> {
         if let Some(at) = set.rows.iter().position(|value| !value.is_finite()) {
             let feature = catalogue().get(at % COUNT).map_or("?", |feature| feature.name);
@@ -200,7 +201,7 @@ impl Model {
         let classes = usable.reasons.len();
         let data =
             Labelled { rows: &usable.rows, features: COUNT, labels: &usable.labels, classes };
-        let (stored, bag) = grow(&data, &settings.forest, threads)?;
+        let (stored, bag) = grow(&data, &settings.forest, threads, progress)?;
         let judged: Vec<usize> = (0..usable.len()).filter(|row| bag.trees[*row] > 0).collect();
         let chosen = calibrate::choose(&bag.probabilities, &usable.labels, classes, &judged, seed)?;
         let mut evaluator = Evaluator::new(&usable.reasons);
@@ -431,7 +432,7 @@ impl Model {
 mod tests {
     use super::*;
     use crate::attribute::features::Learner;
-    use crate::domain::{Field, Kind};
+    use crate::domain::{Field, Kind, Quiet};
 
     fn layout() -> Layout {
         let field = |name: &str, kind| Field { name: name.to_owned(), kind };
@@ -472,6 +473,7 @@ mod tests {
             &layout(),
             &settings(),
             threads,
+            &Quiet,
         )
         .unwrap()
         .0
@@ -559,7 +561,7 @@ mod tests {
     fn degenerate_sets_are_refused_in_plain_words() {
         let train = |set: &TrainingSet| {
             let encoder = Learner::new(&layout()).finish();
-            Model::train(set, encoder, &layout(), &settings(), 1).unwrap_err()
+            Model::train(set, encoder, &layout(), &settings(), 1, &Quiet).unwrap_err()
         };
         let code = |problems: &Problems| problems.0.last().unwrap().code;
         assert_eq!(code(&train(&TrainingSet::default())), "training-empty");
@@ -588,7 +590,8 @@ mod tests {
         let mut mixed = set(400, 1);
         mixed.push(&[0.5; COUNT], "RARE");
         let encoder = Learner::new(&layout()).finish();
-        let (model, warnings) = Model::train(&mixed, encoder, &layout(), &settings(), 1).unwrap();
+        let (model, warnings) =
+            Model::train(&mixed, encoder, &layout(), &settings(), 1, &Quiet).unwrap();
         assert_eq!((model.reasons().len(), warnings.len()), (3, 1));
     }
 

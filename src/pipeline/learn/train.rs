@@ -96,9 +96,16 @@ pub fn train(
     let set = cases.training_set(&known, &encoder);
     let mut settings = Settings::default();
     settings.forest.seed = request.seed;
-    session.progress.start("growing trees", 0, Unit::Items);
+    session.progress.start("growing trees", settings.forest.trees.into(), Unit::Items);
     let begun = std::time::Instant::now();
-    let trained = Model::train(&set, encoder, &plan.layout, &settings, plan.options.threads);
+    let trained = Model::train(
+        &set,
+        encoder,
+        &plan.layout,
+        &settings,
+        plan.options.threads,
+        session.progress,
+    );
     session.progress.finish();
     let seconds = begun.elapsed().as_secs_f64();
     let (model, mut warnings) = trained?;
