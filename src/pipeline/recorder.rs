@@ -49,15 +49,18 @@ pub(super) struct Found<'a> {
 pub(super) struct Recorder<'p> {
     plan: &'p Plan,
     depth: Depth,
-    attributor: Option<Attributor>,
+    attributor: Option<Attributor<'p>>,
+    /// Field and kind of all differences of the record at hand.
+    together: Vec<(FieldRef, DiffType)>,
     /// What has been counted so far.
     pub tally: Tally,
     batch: Batch,
 }
 
 impl<'p> Recorder<'p> {
-    pub fn new(plan: &'p Plan, depth: Depth, attributor: Option<Attributor>) -> Self {
-        Self { plan, depth, attributor, tally: Tally::default(), batch: Batch::default() }
+    pub fn new(plan: &'p Plan, depth: Depth, attributor: Option<Attributor<'p>>) -> Self {
+        let (tally, batch) = (Tally::default(), Batch::default());
+        Self { plan, depth, attributor, together: Vec::new(), tally, batch }
     }
 
     /// What was recorded since the last call, numbered from 1.
@@ -143,6 +146,8 @@ impl<'p> Recorder<'p> {
     ) {
         let Some(attributor) = self.attributor.as_mut() else { return };
         let mut verdicts: Vec<(Status, bool)> = Vec::with_capacity(found.len());
+        self.together.clear();
+        self.together.extend(found.iter().map(|found| (found.field, found.diff_type)));
         for difference in found {
             let context = DifferenceContext {
                 layout: &self.plan.layout,
@@ -153,7 +158,7 @@ impl<'p> Recorder<'p> {
                 b,
                 partner_rejected,
             };
-            let attribution = attributor.decide(&context);
+            let attribution = attributor.decide(&context, &self.together);
             let functional = self.plan.attribution.is_functional(&attribution.reason);
             verdicts.push((attribution.status, functional));
             self.tally.attribution(&attribution, functional);
@@ -171,6 +176,31 @@ impl<'p> Recorder<'p> {
         }
         self.tally.gate(gate::verdict(verdicts));
     }
+}
+
+/// Counts a record and its differences, and stores nothing: what a run is like as a whole.
+pub(super) fn survey(plan: &Plan, placed: &Placed<'_>, tally: &mut Tally) {
+    let (kind, a, b) = match placed {
+        Placed::Pair(a, b) => {
+            tally.books.aligned += 1;
+            (RecordKind::Pair, Some(a.cells()), Some(b.cells()))
+        }
+        Placed::Alone { side, row, .. } => {
+            tally.books.missing_in[side.other()] += 1;
+            match side {
+                Side::A => (RecordKind::OnlyA, Some(row.cells()), None),
+                Side::B => (RecordKind::OnlyB, None, Some(row.cells())),
+            }
+        }
+        Placed::Surplus { side, row } => {
+            tally.books.duplicates[*side] += 1;
+            match side {
+                Side::A => (RecordKind::SurplusA, Some(row.cells()), None),
+                Side::B => (RecordKind::SurplusB, None, Some(row.cells())),
+            }
+        }
+    };
+    find(plan, kind, a, b, tally);
 }
 
 /// The differences of a record, counted in `tally`.
@@ -249,18 +279,32 @@ pub(super) fn push_attribution(batch: &mut Batch, attribution: &Attribution) -> 
         confidence: attribution.confidence,
         status: attribution.status,
         assigned_by,
-        explanation: (!attribution.notes.is_empty()).then(|| {
-            batch.build(|text| {
-                text.push_str("{\"notes\":[");
-                for (at, note) in attribution.notes.iter().enumerate() {
+        explanation: explanation(batch, attribution),
+        signature: None,
+    }
+}
+
+/// Adds notes and what the model says for itself, as a JSON object; nothing where there is neither.
+fn explanation(batch: &mut Batch, attribution: &Attribution) -> Option<Text> {
+    let Attribution { notes, model, .. } = attribution;
+    (!notes.is_empty() || model.is_some()).then(|| {
+        batch.build(|text| {
+            text.push('{');
+            if !notes.is_empty() {
+                text.push_str("\"notes\":[");
+                for (at, note) in notes.iter().enumerate() {
                     if at > 0 {
                         text.push(',');
                     }
                     evidence::write_json_string(note, text);
                 }
-                text.push_str("]}");
-            })
-        }),
-        signature: None,
-    }
+                text.push(']');
+            }
+            if let Some(model) = model {
+                text.push_str(if notes.is_empty() { "\"model\":" } else { ",\"model\":" });
+                text.push_str(model);
+            }
+            text.push('}');
+        })
+    })
 }

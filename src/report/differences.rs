@@ -9,6 +9,7 @@ use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
 use super::cells::{CellStyle, CellWriter};
 use super::field_name;
+use super::reasoning::Reasoning;
 
 /// The columns, named like those of the tables. After them comes [`super::cells::ESCAPED`].
 pub const COLUMNS: [&str; 14] = [
@@ -79,7 +80,8 @@ impl<'a> Rows<'a> {
             None => "",
         };
         let confidence = decided.map(|decided| decided.confidence.to_string()).unwrap_or_default();
-        let note = decided.and_then(|decided| decided.explanation).map(notes).unwrap_or_default();
+        let note = decided.and_then(|decided| decided.explanation);
+        let note = Reasoning::read(note).line();
         let cells: [&str; COLUMNS.len()] = [
             &self.run,
             &self.references.a,
@@ -136,18 +138,6 @@ impl References {
         })?;
         Ok(key::reference(Cells::new(&self.cells), layout.key_len()))
     }
-}
-
-/// The sentences of an explanation: its `notes`.
-pub(super) fn notes(explanation: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Explanation {
-        #[serde(default)]
-        notes: Vec<String>,
-    }
-    serde_json::from_str::<Explanation>(explanation)
-        .map(|explanation| explanation.notes.join(" "))
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

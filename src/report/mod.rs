@@ -10,6 +10,7 @@ mod findings;
 mod html;
 mod markdown;
 mod paint;
+pub mod reasoning;
 #[cfg(test)]
 pub(crate) mod sample;
 mod summary;

@@ -14,7 +14,8 @@ use crate::diagnostic::Problem;
 use crate::domain::{FieldRef, Kind, Layout};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
-use super::differences::{References, notes};
+use super::differences::References;
+use super::reasoning::Reasoning;
 use super::findings::{rates, verdict};
 use super::{ReportData, Summary, field_name, unwritable};
 
@@ -193,7 +194,7 @@ impl<'r> Book<'r> {
             None => "",
         };
         let confidence = decided.map(|decided| decided.confidence.to_string()).unwrap_or_default();
-        let note = decided.and_then(|decided| decided.explanation).map(notes).unwrap_or_default();
+        let note = Reasoning::read(decided.and_then(|decided| decided.explanation)).line();
         let values = [difference.value_a, difference.value_b];
         let [a, b] =
             values.map(|value| number(layout, difference.field, value.unwrap_or_default()));

@@ -7,7 +7,6 @@
 pub mod actor;
 pub mod answer;
 pub mod ask;
-pub mod people;
 mod decide;
 mod detail;
 mod groups;
@@ -19,6 +18,7 @@ mod proposals;
 mod propose;
 mod queue;
 mod reasons;
+pub mod people;
 pub mod refusal;
 mod security;
 mod views;

@@ -26,6 +26,7 @@ pub mod limiter;
 pub mod log;
 pub mod metrics;
 pub mod openapi;
+pub mod page;
 pub mod parameter;
 mod proposals;
 mod reasons;
@@ -145,8 +146,8 @@ impl App {
             verifying: AtomicBool::new(false),
             log: parts.log,
             clock: parts.clock,
-            problem_page: |_, request, denied| denied.into_response(&request.id),
-            content_security_policy: "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+            problem_page: page::problem_page,
+            content_security_policy: page::CONTENT_SECURITY_POLICY,
             document: OnceLock::new(),
             answers_itself: AtomicBool::new(true),
         }

@@ -28,6 +28,7 @@ pub fn all() -> Vec<Route> {
         super::admin::routes,
         super::docs::routes,
         super::system::routes,
+        super::page::routes,
     ];
     nouns.iter().flat_map(|noun| noun()).collect()
 }

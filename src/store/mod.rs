@@ -10,6 +10,7 @@ pub mod batch;
 mod chunk;
 pub mod migrate;
 pub mod postgres;
+pub mod registry;
 mod publication;
 pub mod rows;
 pub mod run;
@@ -27,6 +28,7 @@ pub use batch::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
     RejectedRow, Text, difference_number, record_of,
 };
+pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
 pub(crate) use stored::{read_layout, read_time, time_text};
 
 pub use run::{
@@ -100,7 +102,7 @@ pub trait RowSink {
 }
 
 /// Where runs are kept.
-pub trait Store: transact::Transact {
+pub trait Store: Registry + transact::Transact {
     /// The store's URL without its password, for people.
     fn url(&self) -> String;
 

@@ -10,11 +10,13 @@
 
 mod api;
 mod awkward;
+mod browser;
 mod config_errors;
 mod documentation;
 mod examples;
 mod floors;
 mod init;
+mod learning;
 mod people;
 mod postgres;
 mod program;

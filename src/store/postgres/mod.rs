@@ -8,6 +8,7 @@ mod copy;
 mod lock;
 mod query;
 mod reader;
+mod registry;
 mod runs;
 mod transact;
 mod writer;

@@ -6,6 +6,7 @@
 mod lock;
 mod query;
 mod reader;
+mod registry;
 mod runs;
 mod transact;
 mod turns;

@@ -4,6 +4,7 @@ mod answers;
 pub(crate) mod fixture;
 mod lock;
 mod postgres;
+mod registry;
 mod sqlite;
 mod story;
 mod transact;

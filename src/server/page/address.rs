@@ -1,0 +1,270 @@
+//! Addresses: which list a page is about, written into the query and read back from it, so that a link,
+//! a reload and the way back show the same list.
+
+use crate::review::{QueueFilter, QueueSort, Sla};
+
+/// A text as it may stand in a query or in a segment of a path.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// `path?name=value&…`, without what is empty.
+pub fn with_query<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut address = path.to_owned();
+    let mut separator = '?';
+    for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+        address.push(separator);
+        address.push_str(name);
+        address.push('=');
+        address.push_str(&escaped(value));
+        separator = '&';
+    }
+    address
+}
+
+/// A list of the queue: which items, in which order, from where on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listing {
+    /// Which items.
+    pub filter: QueueFilter,
+    /// In which order.
+    pub sort: QueueSort,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+    /// Where the page before began, so that one can go back: empty for the first page.
+    pub before: Vec<String>,
+    /// One by one, not in groups.
+    pub items: bool,
+}
+
+const SORTS: [(&str, QueueSort); 5] = [
+    ("confidence", QueueSort::Confidence),
+    ("-confidence", QueueSort::ConfidenceDescending),
+    ("age", QueueSort::Age),
+    ("amount", QueueSort::Amount),
+    ("severity", QueueSort::Severity),
+];
+
+const SLAS: [(&str, Sla); 3] = [("ok", Sla::Ok), ("due", Sla::Due), ("overdue", Sla::Overdue)];
+
+/// Pages that the way back remembers.
+const REMEMBERED: usize = 20;
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+impl Listing {
+    /// Reads the query of an address. What is unknown or makes no sense is left out.
+    pub fn parse(pairs: &[(String, String)]) -> Self {
+        let mut listing = Self::default();
+        let filter = &mut listing.filter;
+        for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+            let text = || Some(value.chars().take(500).collect::<String>());
+            match name.as_str() {
+                "status" => filter.status = text(),
+                "run" => filter.run_id = text(),
+                "job" => filter.job = text(),
+                "signature" => filter.signature = text(),
+                "field" => filter.field_name = text(),
+                "type" => filter.diff_type = text(),
+                "severity" => filter.severity = text(),
+                "reason" => filter.reason_code = text(),
+                "band" => {
+                    let (least, most) = value.split_once('-').unwrap_or((value, ""));
+                    (filter.min_confidence, filter.max_confidence) = (number(least), number(most));
+                }
+                "least" => filter.min_amount = number(value),
+                "most" => filter.max_amount = number(value),
+                "assignee" => filter.assignee = text(),
+                "sla" => {
+                    filter.sla = SLAS.iter().find(|(word, _)| word == value).map(|(_, sla)| *sla);
+                }
+                "q" => filter.q = text(),
+                "back" => filter.sent_back = Some(true),
+                "sort" => {
+                    if let Some((_, sort)) = SORTS.iter().find(|(word, _)| word == value) {
+                        listing.sort = *sort;
+                    }
+                }
+                "cursor" => listing.cursor = Some(value.clone()),
+                "before" => {
+                    listing.before =
+                        value.split('.').filter(|part| !part.is_empty()).map(unjoined).collect();
+                }
+                "view" => listing.items = value == "items",
+                _ => {}
+            }
+        }
+        listing
+    }
+
+    /// The names and values of the query, without the page.
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
+        let filter = &self.filter;
+        let texts = [
+            ("status", &filter.status),
+            ("run", &filter.run_id),
+            ("job", &filter.job),
+            ("signature", &filter.signature),
+            ("field", &filter.field_name),
+            ("type", &filter.diff_type),
+            ("severity", &filter.severity),
+            ("reason", &filter.reason_code),
+            ("assignee", &filter.assignee),
+            ("q", &filter.q),
+        ];
+        for (name, value) in texts {
+            if let Some(value) = value {
+                pairs.push((name, value.clone()));
+            }
+        }
+        if let Some(band) = self.band() {
+            pairs.push(("band", band));
+        }
+        for (name, value) in [("least", filter.min_amount), ("most", filter.max_amount)] {
+            if let Some(value) = value {
+                pairs.push((name, value.to_string()));
+            }
+        }
+        if let Some(sla) = filter.sla {
+            let word = SLAS.iter().find(|(_, own)| *own == sla).map_or("ok", |(word, _)| word);
+            pairs.push(("sla", word.to_owned()));
+        }
+        if filter.sent_back == Some(true) {
+            pairs.push(("back", "yes".to_owned()));
+        }
+        if self.sort != QueueSort::default() {
+            pairs.push(("sort", self.sort_word().to_owned()));
+        }
+        if self.items {
+            pairs.push(("view", "items".to_owned()));
+        }
+        pairs
+    }
+
+    /// The order, as a word.
+    pub fn sort_word(&self) -> &'static str {
+        SORTS.iter().find(|(_, sort)| *sort == self.sort).map_or("confidence", |(word, _)| word)
+    }
+
+    /// The band of confidence, as `0.5-0.9`.
+    pub fn band(&self) -> Option<String> {
+        let text = |number: Option<f64>| number.map(|n| n.to_string()).unwrap_or_default();
+        let (least, most) = (self.filter.min_confidence, self.filter.max_confidence);
+        (least.is_some() || most.is_some()).then(|| format!("{}-{}", text(least), text(most)))
+    }
+
+    /// The address of a path that belongs to this list, without the page.
+    pub fn address(&self, path: &str) -> String {
+        let pairs = self.pairs();
+        with_query(path, pairs.iter().map(|(name, value)| (*name, value.as_str())))
+    }
+
+    /// The address of a path that belongs to this page of the list.
+    pub fn here(&self, path: &str) -> String {
+        let mut pairs = self.pairs();
+        pairs.extend(self.cursor.iter().map(|cursor| ("cursor", cursor.clone())));
+        if !self.before.is_empty() {
+            let before: Vec<String> = self.before.iter().map(|cursor| joined(cursor)).collect();
+            pairs.push(("before", before.join(".")));
+        }
+        with_query(path, pairs.iter().map(|(name, value)| (*name, value.as_str())))
+    }
+
+    /// The query alone, with its question mark.
+    pub fn context(&self) -> String {
+        self.here("")
+    }
+
+    /// The same list, changed, from its first page on.
+    #[must_use]
+    pub fn changed(&self, change: impl FnOnce(&mut Self)) -> Self {
+        let mut listing = Self { cursor: None, before: Vec::new(), ..self.clone() };
+        change(&mut listing);
+        listing
+    }
+
+    /// The next page.
+    #[must_use]
+    pub fn following(&self, cursor: &str) -> Self {
+        let mut before = self.before.clone();
+        before.push(self.cursor.clone().unwrap_or_default());
+        let forget = before.len().saturating_sub(REMEMBERED);
+        before.drain(..forget);
+        Self { cursor: Some(cursor.to_owned()), before, ..self.clone() }
+    }
+
+    /// The page before, as far as it is known.
+    pub fn preceding(&self) -> Option<Self> {
+        self.cursor.as_ref()?;
+        let mut before = self.before.clone();
+        let cursor = before.pop().filter(|cursor| !cursor.is_empty());
+        Some(Self { cursor, before, ..self.clone() })
+    }
+}
+
+// Cursors are joined with dots; the first page has none, which a dash says.
+fn joined(cursor: &str) -> String {
+    if cursor.is_empty() { "-".to_owned() } else { cursor.replace('~', "~0").replace('.', "~1") }
+}
+
+fn unjoined(part: &str) -> String {
+    if part == "-" { String::new() } else { part.replace("~1", ".").replace("~0", "~") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_reads_back() {
+        let mut listing = Listing::default();
+        listing.filter.q = Some("a&b=<ü> %".into());
+        listing.filter.min_confidence = Some(0.5);
+        listing.filter.max_confidence = Some(0.9);
+        listing.filter.sla = Some(Sla::Overdue);
+        listing.filter.sent_back = Some(true);
+        listing.sort = QueueSort::Amount;
+        listing.items = true;
+        let listing = listing.following("one.1").following("two~");
+        let address = listing.here("/review/queue");
+        assert!(address.is_ascii() && !address.contains('<'));
+        let pairs: Vec<(String, String)> = address
+            .split_once('?')
+            .unwrap()
+            .1
+            .split('&')
+            .map(|pair| pair.split_once('=').unwrap())
+            .map(|(name, value)| (name.to_owned(), unescaped(value)))
+            .collect();
+        assert_eq!(Listing::parse(&pairs), listing);
+        let first = listing.preceding().unwrap().preceding().unwrap();
+        assert_eq!(first.cursor, None);
+        assert_eq!(first.preceding(), None);
+    }
+
+    fn unescaped(text: &str) -> String {
+        let mut bytes = Vec::new();
+        let mut rest = text.bytes();
+        while let Some(byte) = rest.next() {
+            if byte == b'%' {
+                let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                let digits = std::str::from_utf8(&digits).unwrap().to_owned();
+                bytes.push(u8::from_str_radix(&digits, 16).unwrap());
+            } else {
+                bytes.push(byte);
+            }
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+}

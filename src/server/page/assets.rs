@@ -1,0 +1,66 @@
+//! The style sheet and the script, inside the program. Their names carry a hash of their content, so
+//! that a browser may keep them for ever.
+
+use std::sync::OnceLock;
+
+use sha2::{Digest, Sha256};
+
+/// A file of the page.
+pub struct Asset {
+    name: &'static str,
+    extension: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// Its content.
+    pub bytes: &'static [u8],
+    hash: &'static OnceLock<String>,
+}
+
+static STYLE_HASH: OnceLock<String> = OnceLock::new();
+static SCRIPT_HASH: OnceLock<String> = OnceLock::new();
+
+/// The style sheet.
+pub const STYLE: Asset = Asset {
+    name: "review",
+    extension: "css",
+    content_type: "text/css; charset=utf-8",
+    bytes: include_bytes!("assets/review.css"),
+    hash: &STYLE_HASH,
+};
+
+/// The script.
+pub const SCRIPT: Asset = Asset {
+    name: "review",
+    extension: "js",
+    content_type: "text/javascript; charset=utf-8",
+    bytes: include_bytes!("assets/review.js"),
+    hash: &SCRIPT_HASH,
+};
+
+/// Every file there is.
+pub const ALL: [&Asset; 2] = [&STYLE, &SCRIPT];
+
+impl Asset {
+    /// The first hexadecimal digits of its SHA-256.
+    pub fn hash(&self) -> &str {
+        self.hash.get_or_init(|| {
+            let digest = Sha256::digest(self.bytes);
+            digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        })
+    }
+
+    /// The file's name, as `review.0123456789abcdef.css`.
+    pub fn file_name(&self) -> String {
+        format!("{}.{}.{}", self.name, self.hash(), self.extension)
+    }
+
+    /// Its address.
+    pub fn path(&self) -> String {
+        format!("/assets/{}", self.file_name())
+    }
+}
+
+/// The file of this name, if there is one.
+pub fn find(file_name: &str) -> Option<&'static Asset> {
+    ALL.into_iter().find(|asset| asset.file_name() == file_name)
+}

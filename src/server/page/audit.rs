@@ -1,0 +1,301 @@
+//! The audit trail, to search and to read.
+
+use askama::Template;
+
+use crate::domain::Instant;
+use crate::review::{AuditFilter, AuditView, Checkpoint, Page, Verdict};
+
+use super::address::with_query;
+use super::frame::Frame;
+use super::item::Event;
+use super::queue::{Chip, Facet, FacetOption};
+use super::words;
+
+/// The trail.
+#[derive(Template)]
+#[template(path = "audit.html")]
+pub struct Audit {
+    /// The frame.
+    pub frame: Frame,
+    /// Words searched for.
+    pub search: String,
+    /// The first day.
+    pub from: String,
+    /// The last day.
+    pub to: String,
+    /// The choices of the filter panel.
+    pub facets: Vec<Facet>,
+    /// Filters that are on.
+    pub chips: Vec<Chip>,
+    /// The state of the chain, if this person may see it.
+    pub chain: Option<Chain>,
+    /// Rows, newest first.
+    pub rows: Vec<Row>,
+    /// The page after.
+    pub next: Option<String>,
+    /// Files to download: address and name.
+    pub exports: Vec<(String, String)>,
+    /// Whether only this person's own rows are listed.
+    pub own_only: bool,
+}
+
+/// The chain's state.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// `good`, `bad` or `note`.
+    pub class: &'static str,
+    /// One sentence.
+    pub text: String,
+    /// What an auditor notes down.
+    pub checkpoint: String,
+    /// Whether the chain was checked just now.
+    pub checked: bool,
+}
+
+/// A row of the trail.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its number.
+    pub seq: u64,
+    /// When, in full.
+    pub at: String,
+    /// When, short.
+    pub when: String,
+    /// Who.
+    pub actor: String,
+    /// With which roles.
+    pub roles: String,
+    /// As maker, checker, authorizer or system.
+    pub stage: String,
+    /// What was done.
+    pub action: String,
+    /// To what: name and address.
+    pub entity: (String, Option<String>),
+    /// What changed: name, before, after.
+    pub changes: Vec<(String, String, String)>,
+    /// In their words.
+    pub comment: String,
+    /// How many eyes.
+    pub control: String,
+    /// The hash of the row.
+    pub hash: String,
+    /// How, from where, under which request: name and value.
+    pub details: Vec<(String, String)>,
+}
+
+/// What the services say.
+pub struct Answers<'a> {
+    /// Which rows.
+    pub filter: &'a AuditFilter,
+    /// The rows.
+    pub page: &'a Page<AuditView>,
+    /// The end of the chain and what checking it found, if the person may see them.
+    pub chain: Option<(&'a Checkpoint, Option<&'a Verdict>)>,
+    /// Whether only this person's rows are listed.
+    pub own_only: bool,
+}
+
+/// Actions of the filter.
+const ACTIONS: [&str; 9] =
+    ["APPROVE", "OVERRIDE", "REJECT", "REOPEN", "AMEND", "WITHDRAW", "COMMENT", "ASSIGN", "CARRY"];
+/// Stages of the filter.
+const STAGES: [&str; 5] = ["MAKER", "CHECKER", "AUTHORIZER", "ADMIN", "SYSTEM"];
+
+impl Audit {
+    /// The trail as the services see it.
+    pub fn new(frame: Frame, answers: &Answers<'_>) -> Self {
+        let filter = answers.filter;
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        Self {
+            frame,
+            search: text(&filter.q),
+            from: text(&filter.from),
+            to: text(&filter.to),
+            facets: vec![
+                facet("action", "What", &ACTIONS, &filter.action),
+                facet("stage", "As", &STAGES, &filter.stage),
+            ],
+            chips: chips(filter),
+            chain: answers.chain.map(|(checkpoint, verdict)| chain(checkpoint, verdict)),
+            rows: answers.page.items.iter().map(row).collect(),
+            next: answers.page.next.as_ref().map(|cursor| {
+                let mut pairs = pairs(filter);
+                pairs.push(("cursor", cursor.clone()));
+                address(&pairs)
+            }),
+            exports: if answers.own_only {
+                Vec::new()
+            } else {
+                vec![
+                    ("/audit/export?format=csv".to_owned(), "CSV".to_owned()),
+                    ("/audit/export?format=jsonl".to_owned(), "JSON lines".to_owned()),
+                ]
+            },
+            own_only: answers.own_only,
+        }
+    }
+}
+
+fn facet(
+    name: &'static str,
+    label: &'static str,
+    values: &[&str],
+    present: &Option<String>,
+) -> Facet {
+    let chosen = present.as_deref().unwrap_or_default();
+    let any = FacetOption { value: String::new(), label: "any".into(), chosen: chosen.is_empty() };
+    let others = values.iter().map(|value| FacetOption {
+        value: (*value).to_owned(),
+        label: words::sentence(value),
+        chosen: *value == chosen,
+    });
+    Facet { name, label, options: std::iter::once(any).chain(others).collect() }
+}
+
+fn pairs(filter: &AuditFilter) -> Vec<(&'static str, String)> {
+    [
+        ("q", &filter.q),
+        ("action", &filter.action),
+        ("stage", &filter.stage),
+        ("actor", &filter.actor),
+        ("entity", &filter.entity),
+        ("from", &filter.from),
+        ("to", &filter.to),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| value.clone().map(|value| (name, value)))
+    .collect()
+}
+
+fn address(pairs: &[(&'static str, String)]) -> String {
+    with_query("/review/audit", pairs.iter().map(|(name, value)| (*name, value.as_str())))
+}
+
+fn chips(filter: &AuditFilter) -> Vec<Chip> {
+    let all = pairs(filter);
+    all.iter()
+        .map(|(name, value)| {
+            let label = match *name {
+                "q" => format!("“{value}”"),
+                "action" | "stage" => words::sentence(value),
+                "actor" => format!("by {value}"),
+                "entity" => "one entity".to_owned(),
+                "from" => format!("from {value}"),
+                _ => format!("until {value}"),
+            };
+            let others: Vec<_> = all.iter().filter(|(other, _)| other != name).cloned().collect();
+            Chip { label, without: address(&others) }
+        })
+        .collect()
+}
+
+fn chain(checkpoint: &Checkpoint, verdict: Option<&Verdict>) -> Chain {
+    let note = format!("{} rows\n{}\n{}", checkpoint.n, checkpoint.head_hash, checkpoint.time);
+    let rows = words::count(&u64::try_from(checkpoint.n).unwrap_or_default());
+    let (class, text) = match verdict {
+        None => ("note", format!("{rows} rows, each sealed with the hash of the one before.")),
+        Some(verdict) if verdict.ok => {
+            ("good", format!("The chain is whole: {rows} rows were checked just now."))
+        }
+        Some(verdict) => {
+            let bad = verdict.first_bad.map(|seq| format!(" at row {seq}")).unwrap_or_default();
+            let what = verdict.what.clone().unwrap_or_default();
+            ("bad", format!("The chain is broken{bad}. {what}").trim_end().to_owned())
+        }
+    };
+    Chain { class, text, checkpoint: note, checked: verdict.is_some() }
+}
+
+/// Names of a value that say what changed; the others are evidence.
+fn changes(previous: Option<&str>, new: Option<&str>) -> Vec<(String, String, String)> {
+    let object = |text: Option<&str>| {
+        text.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok())
+            .and_then(|value| value.as_object().cloned())
+            .unwrap_or_default()
+    };
+    let (before, after) = (object(previous), object(new));
+    let plain = |value: Option<&serde_json::Value>| match value {
+        None | Some(serde_json::Value::Null) => String::new(),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let mut rows: Vec<(String, String, String)> = Vec::new();
+    for name in after.keys().chain(before.keys().filter(|name| !after.contains_key(*name))) {
+        let (old, new) = (plain(before.get(name)), plain(after.get(name)));
+        if old != new {
+            let label = name.replace('_', " ");
+            rows.push((label, clipped(&old), clipped(&new)));
+        }
+    }
+    rows
+}
+
+/// Characters of a value in the trail's list.
+const CLIP: usize = 120;
+
+fn clipped(text: &str) -> String {
+    let mut short: String = text.chars().take(CLIP).collect();
+    if text.chars().nth(CLIP).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+fn row(view: &AuditView) -> Row {
+    let row = &view.row;
+    let proposal = row.proposal_id.as_ref().map(|id| format!("/review/proposals/{id}"));
+    let item = row.attribution_id.as_ref().map(|id| format!("/review/items/{id}"));
+    let short = row.entity_id.rsplit('-').next().unwrap_or_default();
+    let href = match row.entity_type.as_str() {
+        "proposal" => proposal,
+        _ => item.or(proposal),
+    };
+    let mut details = vec![("entity".to_owned(), format!("{} {}", row.entity_type, row.entity_id))];
+    let optional = [
+        ("proposal", row.proposal_id.clone()),
+        ("version", row.proposal_version.map(|version| version.to_string())),
+        ("content", row.proposal_hash.clone()),
+        ("policy", row.policy_version.map(|version| version.to_string())),
+        ("model", row.model_version.clone()),
+        ("rules", row.rule_version.clone()),
+        ("by way of", row.auth_method.clone()),
+        ("address", row.ip.clone()),
+        ("client", row.user_agent.clone()),
+        ("request", row.request_id.clone()),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            details.push((name.to_owned(), value));
+        }
+    }
+    Row {
+        seq: u64::try_from(row.seq).unwrap_or_default(),
+        at: row.performed_at.clone(),
+        when: words::short_moment(&row.performed_at),
+        actor: view.actor_name.clone(),
+        roles: row.actor_roles.clone().unwrap_or_default(),
+        stage: row.stage.to_lowercase(),
+        action: words::sentence(&row.action_type),
+        entity: (format!("{} {short}", row.entity_type.to_lowercase()), href),
+        changes: changes(
+            row.previous_value.as_ref().map(|value| value.get()),
+            row.new_value.as_ref().map(|value| value.get()),
+        ),
+        comment: row.comments.clone().unwrap_or_default(),
+        control: row.control.as_deref().map(words::sentence).unwrap_or_default(),
+        hash: row.hash.clone(),
+        details,
+    }
+}
+
+/// A row as a line of a history.
+pub fn event(view: &AuditView, now: Instant) -> Event {
+    let row = &view.row;
+    Event {
+        who: view.actor_name.clone(),
+        what: words::did(&row.action_type, &row.stage),
+        comment: row.comments.clone().unwrap_or_default(),
+        when: words::ago(now, &row.performed_at),
+        at: row.performed_at.clone(),
+    }
+}

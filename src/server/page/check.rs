@@ -1,0 +1,158 @@
+//! Proposals that wait: to check, to authorize, one's own.
+
+use askama::Template;
+
+use crate::domain::Instant;
+use crate::domain::review::{Permission, ProposalKind};
+use crate::review::{Actor, Page, ProposalView, Summary};
+
+use super::address::with_query;
+use super::frame::Frame;
+use super::queue::Tab;
+use super::words;
+
+/// The list of proposals.
+#[derive(Template)]
+#[template(path = "check.html")]
+pub struct Check {
+    /// The frame.
+    pub frame: Frame,
+    /// One sentence.
+    pub about: String,
+    /// Lists with their sizes.
+    pub tabs: Vec<Tab>,
+    /// The proposals, oldest first.
+    pub proposals: Vec<Row>,
+    /// What to say if there is none.
+    pub nothing: (String, String),
+    /// The page after.
+    pub next: Option<String>,
+}
+
+/// A proposal in the list.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its id.
+    pub id: String,
+    /// Its page.
+    pub href: String,
+    /// What it would do.
+    pub title: String,
+    /// What it is about.
+    pub about: String,
+    /// How many differences.
+    pub count: u64,
+    /// Whose it is.
+    pub maker: String,
+    /// How old.
+    pub age: String,
+    /// 2, 4 or 6, and how many have looked.
+    pub eyes: (u8, u8),
+    /// Why six, short.
+    pub trigger: String,
+    /// Where it stands: word and class.
+    pub state: (&'static str, &'static str),
+    /// Why this person may not approve it.
+    pub why_not: Option<String>,
+}
+
+/// What the services say.
+pub struct Answers<'a> {
+    /// Which list: `to_check`, `to_authorize`, `mine` or `all`.
+    pub which: &'a str,
+    /// The proposals.
+    pub page: &'a Page<ProposalView>,
+    /// Counts.
+    pub summary: &'a Summary,
+    /// Who looks.
+    pub actor: &'a Actor,
+    /// The time.
+    pub now: Instant,
+}
+
+impl Check {
+    /// The list as the services see it.
+    pub fn new(frame: Frame, answers: &Answers<'_>) -> Self {
+        let (summary, which) = (answers.summary, answers.which);
+        let tab = |name: &str, count, live, word: &str| Tab {
+            name: name.to_owned(),
+            count: Some(count),
+            live,
+            href: format!("/review/check?list={word}"),
+            present: which == word,
+            urgent: false,
+        };
+        let mut tabs = Vec::new();
+        if answers.actor.may(Permission::Check) {
+            tabs.push(tab("To check", summary.to_check, "to_check", "to_check"));
+        }
+        if answers.actor.may(Permission::Authorize) {
+            tabs.push(tab("To authorize", summary.to_authorize, "to_authorize", "to_authorize"));
+        }
+        if answers.actor.may(Permission::Propose) {
+            tabs.push(tab("Mine", summary.mine, "mine", "mine"));
+        }
+        tabs.push(Tab { count: None, ..tab("All open", 0, "", "open") });
+        tabs.push(Tab { count: None, ..tab("Closed", 0, "", "closed") });
+        let nothing = match which {
+            "to_check" => ("Nothing to check", "No proposal waits for you."),
+            "to_authorize" => ("Nothing to authorize", "No proposal waits for you."),
+            "mine" => ("Nothing open", "None of your proposals waits for anybody."),
+            _ => ("No proposal", "What makers propose is listed here."),
+        };
+        Self {
+            frame,
+            about: "What others propose, oldest first. Nobody approves their own.".to_owned(),
+            tabs,
+            proposals: answers.page.items.iter().map(|one| row(one, answers.now)).collect(),
+            nothing: (nothing.0.to_owned(), nothing.1.to_owned()),
+            next: answers.page.next.as_ref().map(|cursor| {
+                with_query("/review/check", [("list", which), ("cursor", cursor.as_str())])
+            }),
+        }
+    }
+}
+
+/// What a proposal would do, as a title.
+pub fn title(proposal: &ProposalView) -> String {
+    let payload = |name: &str| {
+        proposal
+            .payload
+            .as_ref()
+            .and_then(|payload| payload.get(name))
+            .and_then(|value| value.as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    match proposal.kind {
+        ProposalKind::ReasonCode => format!("New reason {}", payload("code")).trim().to_owned(),
+        ProposalKind::Rule => "Change of a rule".to_owned(),
+        ProposalKind::Policy => "Change of the policy".to_owned(),
+        ProposalKind::Attribution | ProposalKind::Bulk | ProposalKind::Reopen => {
+            let code = proposal.reason.as_ref().map(|reason| reason.code.as_str());
+            proposal
+                .action
+                .map_or_else(|| "Decision".to_owned(), |action| words::decision(action, code))
+        }
+    }
+}
+
+fn row(proposal: &ProposalView, now: Instant) -> Row {
+    Row {
+        id: proposal.proposal_id.clone(),
+        href: format!("/review/proposals/{}", proposal.proposal_id),
+        title: title(proposal),
+        about: proposal.label.clone(),
+        count: proposal.count,
+        maker: proposal.maker_name.clone(),
+        age: words::age(words::seconds_since(now, &proposal.created_at)),
+        eyes: (proposal.eyes_required.code(), proposal.eyes_done),
+        trigger: proposal
+            .triggers
+            .first()
+            .map(|fired| words::trigger(fired.trigger, ""))
+            .unwrap_or_default(),
+        state: words::proposal(proposal.state),
+        why_not: proposal.may_not_approve.clone().filter(|_| proposal.state.is_open()),
+    }
+}

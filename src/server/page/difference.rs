@@ -1,0 +1,192 @@
+//! One difference, made ready to be shown: its sides with marks, and what the difference measures.
+
+use crate::domain::{Date, Decimal, DiffType, Instant};
+use crate::review::{DifferenceView, Prediction, ReviewItem};
+
+use super::marks::{self, Shown, Signs};
+use super::part::{Bar, Value};
+use super::queue::{Due, Guess};
+use super::words;
+
+/// Both sides with marks.
+pub fn sides(difference: &DifferenceView, signs: Signs) -> (Value, Value) {
+    let (a, b) = (difference.value_a.as_deref(), difference.value_b.as_deref());
+    let whole = DiffType::from_name(&difference.diff_type).is_some_and(DiffType::is_entire_record);
+    let (a, b) = if whole {
+        let side = |value: Option<&str>| {
+            if value.is_some() { Shown::Record } else { Shown::NoRecord }
+        };
+        (side(a), side(b))
+    } else {
+        marks::pair(a, b, signs)
+    };
+    (a.into(), b.into())
+}
+
+/// The name of the record, from the side that has it.
+pub fn reference(item: &ReviewItem) -> String {
+    item.source_a_ref_id
+        .clone()
+        .or_else(|| item.source_b_ref_id.clone())
+        .unwrap_or_else(|| "(no reference)".to_owned())
+}
+
+enum Typed {
+    Numbers(Decimal, Decimal),
+    Days(Date, Date),
+    Moments(Instant, Instant),
+    Texts,
+}
+
+fn typed(difference: &DifferenceView) -> Option<Typed> {
+    let (a, b) = (difference.value_a.as_deref()?, difference.value_b.as_deref()?);
+    match DiffType::from_name(&difference.diff_type)? {
+        DiffType::NumericMismatch => Some(Typed::Numbers(a.parse().ok()?, b.parse().ok()?)),
+        DiffType::DateMismatch => {
+            if let (Ok(a), Ok(b)) = (a.parse(), b.parse()) {
+                return Some(Typed::Days(a, b));
+            }
+            Some(Typed::Moments(Instant::parse_rfc3339_utc(a)?, Instant::parse_rfc3339_utc(b)?))
+        }
+        DiffType::StringMismatch => Some(Typed::Texts),
+        _ => None,
+    }
+}
+
+/// For two numbers: spaces after each, so that their points stand below each other.
+pub fn padding(difference: &DifferenceView) -> Option<(String, String)> {
+    let Typed::Numbers(..) = typed(difference)? else { return None };
+    let behind = |value: &Option<String>| {
+        let text = value.as_deref().unwrap_or_default();
+        text.find('.').map_or(0, |point| text.len() - point)
+    };
+    let (a, b) = (behind(&difference.value_a), behind(&difference.value_b));
+    let spaces = |own: usize| "\u{2007}".repeat(a.max(b) - own);
+    Some((spaces(a), spaces(b)))
+}
+
+/// B − A, short; empty where that means nothing.
+pub fn delta(difference: &DifferenceView) -> String {
+    match typed(difference) {
+        Some(Typed::Numbers(a, b)) => b
+            .checked_sub(a)
+            .map(|delta| signed(&delta.normalized().to_string()))
+            .unwrap_or_default(),
+        Some(Typed::Days(a, b)) => days(i64::from(b.days()) - i64::from(a.days())),
+        Some(Typed::Moments(a, b)) => span(b.seconds() - a.seconds()),
+        Some(Typed::Texts) | None => String::new(),
+    }
+}
+
+fn signed(number: &str) -> String {
+    let shown = words::amount(number);
+    if shown.starts_with(['−', '0']) && !shown.starts_with("0.") {
+        shown
+    } else {
+        format!("+{shown}")
+    }
+}
+
+fn days(number: i64) -> String {
+    let sign = if number < 0 { "−" } else { "+" };
+    let plural = if number.abs() == 1 { "" } else { "s" };
+    format!("{sign}{} day{plural}", number.abs())
+}
+
+fn span(seconds: i64) -> String {
+    let sign = if seconds < 0 { "−" } else { "+" };
+    let size = seconds.unsigned_abs();
+    match size {
+        0..120 => format!("{sign}{size} s"),
+        _ => format!("{sign}{}", words::age(size)),
+    }
+}
+
+/// What the difference measures: names and numbers.
+pub fn measures(difference: &DifferenceView) -> Vec<(String, String)> {
+    let mut measures = Vec::new();
+    let mut add = |name: &str, value: String| measures.push((name.to_owned(), value));
+    match typed(difference) {
+        Some(Typed::Numbers(a, b)) => {
+            add("B − A", delta(difference));
+            let larger = if a.abs() > b.abs() { a.abs() } else { b.abs() };
+            if let Some(delta) = b.checked_sub(a).filter(|_| !larger.is_zero()) {
+                let percent = 100.0 * delta.abs().to_f64() / larger.to_f64();
+                let text = if percent >= 0.01 {
+                    format!("{percent:.2} %")
+                } else {
+                    "below 0.01 %".to_owned()
+                };
+                add("of the larger", text);
+            }
+        }
+        Some(Typed::Days(..) | Typed::Moments(..)) => add("B − A", delta(difference)),
+        Some(Typed::Texts) => {
+            let length = |value: &Option<String>| {
+                let length = value.as_ref().map_or(0, |text| text.chars().count());
+                words::count(&(length as u64))
+            };
+            add("Characters in A", length(&difference.value_a));
+            add("Characters in B", length(&difference.value_b));
+        }
+        None => {}
+    }
+    measures
+}
+
+/// The machine's guesses, without those that say nothing.
+pub fn guesses(item: &ReviewItem, functional: &dyn Fn(&str) -> bool) -> Vec<Guess> {
+    predictions(&item.predictions, functional)
+}
+
+/// As [`guesses`], of a group.
+pub fn predictions(predictions: &[Prediction], functional: &dyn Fn(&str) -> bool) -> Vec<Guess> {
+    predictions
+        .iter()
+        .filter(|prediction| crate::domain::review::state::is_cause(&prediction.code))
+        .take(3)
+        .map(|prediction| Guess {
+            code: prediction.code.clone(),
+            bar: Bar::share(prediction.confidence),
+            functional: functional(&prediction.code),
+        })
+        .collect()
+}
+
+/// When the item is due.
+pub fn due(item: &ReviewItem, now: Instant) -> Due {
+    let (text, class) = words::due(now, &item.due_at);
+    let class = match item.sla {
+        crate::review::Sla::Ok => class,
+        crate::review::Sla::Due => "due",
+        crate::review::Sla::Overdue => "overdue",
+    };
+    // What is in good time need not be said.
+    if class == "ok" { Due::default() } else { Due { text, class } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(diff_type: &str, a: &str, b: &str) -> DifferenceView {
+        DifferenceView {
+            diff_id: String::new(),
+            field_name: "x".into(),
+            value_a: Some(a.into()),
+            value_b: Some(b.into()),
+            diff_type: diff_type.into(),
+        }
+    }
+
+    #[test]
+    fn what_can_be_measured_is() {
+        let delta = |kind: &str, a: &str, b: &str| delta(&of(kind, a, b));
+        assert_eq!(delta("NUMERIC_MISMATCH", "1250.30", "1250.35"), "+0.05");
+        assert_eq!(delta("NUMERIC_MISMATCH", "5000", "1.5"), "−4,998.5");
+        assert_eq!(delta("DATE_MISMATCH", "2026-01-15", "2026-01-16"), "+1 day");
+        assert_eq!(delta("DATE_MISMATCH", "2026-01-15T10:00:00Z", "2026-01-15T08:00:00Z"), "−2 h");
+        assert_eq!(delta("STRING_MISMATCH", "a", "b"), "");
+        assert_eq!(delta("NUMERIC_MISMATCH", "x", "2"), "", "what can't be read is not measured");
+    }
+}

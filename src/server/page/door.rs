@@ -1,0 +1,225 @@
+//! Coming in and going out, and the two files of the page.
+
+use std::io::Write;
+use std::sync::OnceLock;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::review::people::invitation::{self, Purpose};
+use crate::review::people::login::{Attempt, Outcome, login};
+use crate::review::people::{session, system_random};
+use crate::review::{Refusal, RefusalKind};
+use crate::server::authenticate::{cookie, set_cookie};
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+
+use super::assets::{self, Asset};
+use super::desk::{DOOR, bare, html, sentence};
+use super::enter::{FirstAdmin, Login};
+use super::prefs::Prefs;
+
+/// A path of ours that a log-in may lead to; anything else leads to the overview.
+fn safe(then: &str) -> &str {
+    let ours =
+        then == "/review" || ["/review/", "/review?"].iter().any(|start| then.starts_with(start));
+    let plain = then.bytes().all(|byte| (b'!'..=b'~').contains(&byte) && byte != b'\\');
+    if ours && plain { then } else { "/review" }
+}
+
+fn asked<'a>(call: &'a Call<'_>, name: &str) -> &'a str {
+    let query = &call.request.target.query;
+    query.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value.as_str())
+}
+
+/// The log-in form; whoever is in already goes on.
+pub fn login_page(call: &Call<'_>) -> Result<Response, Denied> {
+    let then = safe(asked(call, "then"));
+    if call.principal.is_some() {
+        return Ok(Response::see_other(then));
+    }
+    door(call, "", then, None, 200)
+}
+
+fn door(
+    call: &Call<'_>,
+    username: &str,
+    then: &str,
+    wrong: Option<String>,
+    status: u16,
+) -> Result<Response, Denied> {
+    let page = Login {
+        frame: bare(&Prefs::of(call.request)),
+        username: username.to_owned(),
+        wrong,
+        then: then.to_owned(),
+    };
+    html(status, &page)
+}
+
+/// Logs in.
+pub fn log_in(call: &Call<'_>) -> Result<Response, Denied> {
+    let name = call.field("username").unwrap_or_default();
+    let password = call.field("password").unwrap_or_default();
+    let then = safe(call.field("then").unwrap_or_default());
+    match enter(call, name, password)? {
+        Outcome::In { cookie, .. } => Ok(inside(call, then, &cookie)),
+        Outcome::Wrong => {
+            door(call, name, then, Some("Name or password is wrong.".to_owned()), 401)
+        }
+        Outcome::Throttled(seconds) => {
+            let wrong = format!("Too many attempts. Try again in {seconds} seconds.");
+            let page = door(call, name, then, Some(wrong), 429)?;
+            Ok(page.header("retry-after", seconds.to_string()))
+        }
+    }
+}
+
+fn enter(call: &Call<'_>, name: &str, password: &str) -> Result<Outcome, Denied> {
+    let (app, request) = (call.app, call.request);
+    let attempt = Attempt {
+        name,
+        password,
+        address: Some(app.client_of(request)),
+        user_agent: request.headers.one("user-agent"),
+        cookie: cookie(app, request),
+    };
+    login(&*app.store, &app.hashing, &attempt, (app.clock)(), &system_random)
+        .map_err(|problem| Refusal::from(problem).into())
+}
+
+fn inside(call: &Call<'_>, then: &str, value: &str) -> Response {
+    Response::see_other(then).header("set-cookie", set_cookie(call.app, call.request, value))
+}
+
+/// Logs out.
+pub fn log_out(call: &Call<'_>) -> Result<Response, Denied> {
+    if let Some(value) = cookie(call.app, call.request) {
+        session::close(&*call.app.store, value).map_err(Refusal::from)?;
+    }
+    Ok(inside(call, DOOR, ""))
+}
+
+/// The page behind a link that works once.
+pub fn first_page(call: &Call<'_>) -> Result<Response, Denied> {
+    invited(call, asked(call, "token"), "", None, 200)
+}
+
+fn invited(
+    call: &Call<'_>,
+    token: &str,
+    username: &str,
+    wrong: Option<String>,
+    status: u16,
+) -> Result<Response, Denied> {
+    let purpose = invitation::look(&*call.app.store, token, (call.app.clock)())?;
+    let known = match purpose {
+        Purpose::FirstAdmin => None,
+        Purpose::ChoosePassword(login) => Some(login),
+    };
+    let page = FirstAdmin {
+        frame: bare(&Prefs::of(call.request)),
+        token: token.to_owned(),
+        username: known.clone().unwrap_or_else(|| username.to_owned()),
+        invited: known.is_some(),
+        wrong,
+    };
+    html(status, &page)
+}
+
+/// Makes the first administrator, or sets the password of somebody who was invited; and logs in.
+pub fn first(call: &Call<'_>) -> Result<Response, Denied> {
+    let field = |name: &str| call.field(name).unwrap_or_default();
+    let (token, name, password) = (field("token"), field("username"), field("password"));
+    if password != field("again") {
+        let wrong = Some("The two passwords differ.".to_owned());
+        return invited(call, token, name, wrong, 422);
+    }
+    let app = call.app;
+    let made = invitation::accept(
+        &*app.store,
+        &app.hashing,
+        token,
+        name,
+        password,
+        (app.clock)(),
+        &system_random,
+    );
+    match made {
+        Ok(_) => match enter(call, name, password)? {
+            Outcome::In { cookie, .. } => Ok(inside(call, "/review", &cookie)),
+            Outcome::Wrong | Outcome::Throttled(_) => Ok(Response::see_other(DOOR)),
+        },
+        Err(refusal) => match refusal.kind {
+            RefusalKind::Invalid | RefusalKind::Malformed | RefusalKind::Conflict => {
+                let wrong = Some(sentence(&refusal.message));
+                invited(call, token, name, wrong, refusal.kind.status())
+            }
+            _ => Err(refusal.into()),
+        },
+    }
+}
+
+/// The way to the page.
+pub fn root(_: &Call<'_>) -> Result<Response, Denied> {
+    Ok(Response::see_other("/review"))
+}
+
+/// One of the two files.
+pub fn asset(call: &Call<'_>) -> Result<Response, Denied> {
+    let asset = assets::find(call.path("file")).ok_or_else(Denied::not_found)?;
+    let tag = format!("\"{}\"", asset.hash());
+    let known = call.request.headers.one("if-none-match") == Some(tag.as_str());
+    let zips = call.request.headers.one("accept-encoding").is_some_and(|value| {
+        value.split(',').any(|one| {
+            let mut parts = one.split(';').map(str::trim);
+            parts.next() == Some("gzip") && !parts.any(|part| part == "q=0")
+        })
+    });
+    let response = match (known, zipped(asset).filter(|_| zips)) {
+        (true, _) => Response::new(304),
+        (false, Some(bytes)) => {
+            Response::with_body(200, asset.content_type, bytes).header("content-encoding", "gzip")
+        }
+        (false, None) => Response::with_body(200, asset.content_type, asset.bytes),
+    };
+    Ok(response
+        .header("cache-control", "public, max-age=31536000, immutable")
+        .header("vary", "accept-encoding")
+        .header("etag", tag))
+}
+
+/// The file, compressed once.
+fn zipped(asset: &'static Asset) -> Option<&'static [u8]> {
+    static ZIPPED: [OnceLock<Option<Vec<u8>>>; 2] = [OnceLock::new(), OnceLock::new()];
+    let at = assets::ALL.iter().position(|own| own.path() == asset.path())?;
+    let bytes = ZIPPED.get(at)?.get_or_init(|| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(asset.bytes).ok()?;
+        encoder.finish().ok()
+    });
+    bytes.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_in_leads_to_our_own_pages_only() {
+        for (then, safely) in [
+            ("/review/queue?q=a", "/review/queue?q=a"),
+            ("/review?run=1", "/review?run=1"),
+            ("", "/review"),
+            ("//evil.example/review", "/review"),
+            ("https://evil.example", "/review"),
+            ("/review/\\evil", "/review"),
+            ("/reviewer.evil", "/review"),
+            ("/review/\r\nSet-Cookie: a=b", "/review"),
+            ("javascript:alert(1)", "/review"),
+        ] {
+            assert_eq!(safe(then), safely, "{then:?}");
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Character-level marks: where two values differ, and which characters deceive the eye.
+//!
+//! A value is cut into spans; the template escapes and isolates each. Nothing here ever emits markup.
+
+use std::time::{Duration, Instant};
+
+use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
+/// Characters of a value that a page shows; the rest is counted.
+pub const SHOWN: usize = 2_000;
+/// Comparing stops after this long, and what is left counts as one change.
+const DEADLINE: Duration = Duration::from_millis(20);
+/// Equal runs no longer than this between two changes join them: confetti is hard to read.
+const CONFETTI: usize = 1;
+
+/// How a span is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// On both sides.
+    Same,
+    /// Only on side A.
+    Deleted,
+    /// Only on side B.
+    Inserted,
+}
+
+/// A piece of a value: characters of one mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// How it is drawn.
+    pub mark: Mark,
+    /// Its text and the characters in it that need a sign of their own.
+    pub pieces: Vec<Piece>,
+}
+
+/// Plain text, or a character that would not be seen, or not for what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// As it is.
+    Text(String),
+    /// A sign in its place, and what it is.
+    Odd {
+        /// What is shown.
+        sign: String,
+        /// Its name, for a tooltip and a screen reader.
+        name: String,
+    },
+}
+
+/// One side's value, ready to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// The side has no record.
+    NoRecord,
+    /// The side has the record, and that is what matters.
+    Record,
+    /// SQL null.
+    Null,
+    /// Text of no characters.
+    Empty,
+    /// Characters.
+    Text {
+        /// Its pieces.
+        spans: Vec<Span>,
+        /// How many characters are left out.
+        more: usize,
+    },
+}
+
+/// Which characters get a sign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signs {
+    /// Those that deceive: direction marks, zero width, controls, odd spaces, spaces at an end or in
+    /// a row, letters of a second script.
+    #[default]
+    Deceiving,
+    /// Every space too.
+    All,
+}
+
+/// One value without a partner.
+pub fn plain(value: Option<&str>, signs: Signs) -> Shown {
+    let Some(text) = value else { return Shown::Null };
+    if text.is_empty() {
+        return Shown::Empty;
+    }
+    let (characters, more) = clip(text);
+    let scripts = Scripts::of(&characters);
+    let span =
+        Span { mark: Mark::Same, pieces: pieces(&characters, 0..characters.len(), signs, scripts) };
+    Shown::Text { spans: vec![span], more }
+}
+
+/// Both values with marks where they differ.
+pub fn pair(a: Option<&str>, b: Option<&str>, signs: Signs) -> (Shown, Shown) {
+    let (Some(left), Some(right)) = (a, b) else { return (plain(a, signs), plain(b, signs)) };
+    if left.is_empty() || right.is_empty() {
+        return (plain(a, signs), plain(b, signs));
+    }
+    let (left, more_left) = clip(left);
+    let (right, more_right) = clip(right);
+    let (in_left, in_right) = (Scripts::of(&left), Scripts::of(&right));
+    let (mut spans_left, mut spans_right) = (Vec::new(), Vec::new());
+    for (equal, old, new) in changes(&left, &right) {
+        let (mark_left, mark_right) =
+            if equal { (Mark::Same, Mark::Same) } else { (Mark::Deleted, Mark::Inserted) };
+        if !old.is_empty() {
+            spans_left.push(Span { mark: mark_left, pieces: pieces(&left, old, signs, in_left) });
+        }
+        if !new.is_empty() {
+            spans_right
+                .push(Span { mark: mark_right, pieces: pieces(&right, new, signs, in_right) });
+        }
+    }
+    (
+        Shown::Text { spans: spans_left, more: more_left },
+        Shown::Text { spans: spans_right, more: more_right },
+    )
+}
+
+/// Both values as one line: what was on A struck, what is on B underlined.
+pub fn inline(a: Option<&str>, b: Option<&str>, signs: Signs) -> Shown {
+    let (Some(left), Some(right)) = (a, b) else {
+        return plain(b.or(a), signs);
+    };
+    let (left, more_left) = clip(left);
+    let (right, more_right) = clip(right);
+    let (in_left, in_right) = (Scripts::of(&left), Scripts::of(&right));
+    let mut spans = Vec::new();
+    for (equal, old, new) in changes(&left, &right) {
+        if equal {
+            spans.push(Span { mark: Mark::Same, pieces: pieces(&left, old, signs, in_left) });
+            continue;
+        }
+        if !old.is_empty() {
+            spans.push(Span { mark: Mark::Deleted, pieces: pieces(&left, old, signs, in_left) });
+        }
+        if !new.is_empty() {
+            spans.push(Span { mark: Mark::Inserted, pieces: pieces(&right, new, signs, in_right) });
+        }
+    }
+    if spans.is_empty() {
+        Shown::Empty
+    } else {
+        Shown::Text { spans, more: more_left.max(more_right) }
+    }
+}
+
+/// The UTF-8 bytes in hexadecimal, in groups of a character.
+pub fn bytes(value: Option<&str>) -> Shown {
+    let Some(text) = value else { return Shown::Null };
+    if text.is_empty() {
+        return Shown::Empty;
+    }
+    let (characters, more) = clip(text);
+    let mut hex = String::new();
+    let mut buffer = [0; 4];
+    for character in characters {
+        if !hex.is_empty() {
+            hex.push(' ');
+        }
+        for byte in character.encode_utf8(&mut buffer).bytes() {
+            hex.push_str(&format!("{byte:02x}"));
+        }
+    }
+    let spans = vec![Span { mark: Mark::Same, pieces: vec![Piece::Text(hex)] }];
+    Shown::Text { spans, more }
+}
+
+fn clip(text: &str) -> (Vec<char>, usize) {
+    let characters: Vec<char> = text.chars().take(SHOWN).collect();
+    let more = text.chars().skip(SHOWN).count();
+    (characters, more)
+}
+
+type Change = (bool, std::ops::Range<usize>, std::ops::Range<usize>);
+
+/// Runs of equal and of changed characters, in order.
+fn changes(left: &[char], right: &[char]) -> Vec<Change> {
+    let deadline = Instant::now() + DEADLINE;
+    let ops = capture_diff_slices_deadline(Algorithm::Myers, left, right, Some(deadline));
+    let mut runs: Vec<Change> = Vec::new();
+    let last = ops.len().saturating_sub(1);
+    for (at, op) in ops.iter().enumerate() {
+        let equal = matches!(op, DiffOp::Equal { .. });
+        let inner = at > 0 && at < last;
+        let equal = equal && !(inner && op.old_range().len() <= CONFETTI);
+        match runs.last_mut() {
+            Some((before, old, new)) if *before == equal => {
+                old.end = op.old_range().end;
+                new.end = op.new_range().end;
+            }
+            _ => runs.push((equal, op.old_range(), op.new_range())),
+        }
+    }
+    runs
+}
+
+/// Which scripts a value mixes: a Cyrillic letter among Latin ones deceives, a Cyrillic word doesn't.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scripts {
+    latin: usize,
+    cyrillic: usize,
+    greek: usize,
+}
+
+impl Scripts {
+    fn of(characters: &[char]) -> Self {
+        let mut scripts = Self::default();
+        for &character in characters {
+            match script(character) {
+                Some("Latin") => scripts.latin += 1,
+                Some("Cyrillic") => scripts.cyrillic += 1,
+                Some("Greek") => scripts.greek += 1,
+                _ => {}
+            }
+        }
+        scripts
+    }
+
+    /// The script of a letter, if it is not the one that most letters of the value have.
+    fn foreign(self, character: char) -> Option<&'static str> {
+        let own = script(character)?;
+        let most = self.latin.max(self.cyrillic).max(self.greek);
+        let count = match own {
+            "Latin" => self.latin,
+            "Cyrillic" => self.cyrillic,
+            _ => self.greek,
+        };
+        (count < most || (own != "Latin" && count == self.latin)).then_some(own)
+    }
+}
+
+const fn script(character: char) -> Option<&'static str> {
+    match character {
+        'a'..='z'
+        | 'A'..='Z'
+        | '\u{C0}'..='\u{D6}'
+        | '\u{D8}'..='\u{F6}'
+        | '\u{F8}'..='\u{24F}' => Some("Latin"),
+        '\u{400}'..='\u{52F}' => Some("Cyrillic"),
+        '\u{370}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}' => Some("Greek"),
+        _ => None,
+    }
+}
+
+fn pieces(
+    characters: &[char],
+    range: std::ops::Range<usize>,
+    signs: Signs,
+    scripts: Scripts,
+) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut text = String::new();
+    for at in range {
+        let character = characters[at];
+        let odd = sign(characters, at, signs).or_else(|| {
+            scripts.foreign(character).map(|script| {
+                (character.to_string(), format!("{script} letter, U+{:04X}", u32::from(character)))
+            })
+        });
+        match odd {
+            None => text.push(character),
+            Some((sign, name)) => {
+                if !text.is_empty() {
+                    pieces.push(Piece::Text(std::mem::take(&mut text)));
+                }
+                pieces.push(Piece::Odd { sign, name });
+            }
+        }
+    }
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    pieces
+}
+
+/// The sign for a character that cannot be seen for what it is.
+fn sign(characters: &[char], at: usize, signs: Signs) -> Option<(String, String)> {
+    let character = characters[at];
+    let code = u32::from(character);
+    let named = |sign: &str, name: &str| Some((sign.to_owned(), format!("{name}, U+{code:04X}")));
+    match character {
+        ' ' => {
+            let space = |at: Option<usize>| at.and_then(|at| characters.get(at)) == Some(&' ');
+            let edge = at == 0 || at + 1 == characters.len();
+            let doubled = space(at.checked_sub(1)) || space(Some(at + 1));
+            (edge || doubled || signs == Signs::All).then(|| ("·".into(), "space".into()))
+        }
+        '\t' => named("→", "tab"),
+        '\n' => named("↵", "line feed"),
+        '\r' => named("␍", "carriage return"),
+        '\0' => named("␀", "null character"),
+        '\u{A0}' => named("⍽", "no-break space"),
+        '\u{AD}' => named("SHY", "soft hyphen"),
+        '\u{200B}' => named("ZWSP", "zero-width space"),
+        '\u{200C}' => named("ZWNJ", "zero-width non-joiner"),
+        '\u{200D}' => named("ZWJ", "zero-width joiner"),
+        '\u{200E}' => named("LRM", "left-to-right mark"),
+        '\u{200F}' => named("RLM", "right-to-left mark"),
+        '\u{202A}' => named("LRE", "left-to-right embedding"),
+        '\u{202B}' => named("RLE", "right-to-left embedding"),
+        '\u{202C}' => named("PDF", "pop directional formatting"),
+        '\u{202D}' => named("LRO", "left-to-right override"),
+        '\u{202E}' => named("RLO", "right-to-left override"),
+        '\u{2066}' => named("LRI", "left-to-right isolate"),
+        '\u{2067}' => named("RLI", "right-to-left isolate"),
+        '\u{2068}' => named("FSI", "first strong isolate"),
+        '\u{2069}' => named("PDI", "pop directional isolate"),
+        '\u{FEFF}' => named("BOM", "byte order mark"),
+        '\u{FFFD}' => named("\u{FFFD}", "replacement character"),
+        _ => match character.general_category() {
+            GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Unassigned
+            | GeneralCategory::Surrogate => {
+                Some((format!("U+{code:04X}"), format!("invisible character, U+{code:04X}")))
+            }
+            GeneralCategory::SpaceSeparator
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator => named("␣", "unusual space"),
+            _ if ('\u{FE00}'..='\u{FE0F}').contains(&character) => {
+                named("VS", "variation selector")
+            }
+            _ if ('\u{FF01}'..='\u{FF5E}').contains(&character) => {
+                Some((character.to_string(), format!("full-width form, U+{code:04X}")))
+            }
+            _ => None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(shown: &Shown) -> String {
+        let Shown::Text { spans, .. } = shown else { return format!("{shown:?}") };
+        let mut line = String::new();
+        for span in spans {
+            let inner: String = span
+                .pieces
+                .iter()
+                .map(|piece| match piece {
+                    Piece::Text(text) => text.clone(),
+                    Piece::Odd { sign, .. } => format!("‹{sign}›"),
+                })
+                .collect();
+            match span.mark {
+                Mark::Same => line.push_str(&inner),
+                Mark::Deleted => line.push_str(&format!("[-{inner}-]")),
+                Mark::Inserted => line.push_str(&format!("[+{inner}+]")),
+            }
+        }
+        line
+    }
+
+    fn both(a: &str, b: &str) -> (String, String) {
+        let (a, b) = pair(Some(a), Some(b), Signs::Deceiving);
+        (text(&a), text(&b))
+    }
+
+    #[test]
+    fn only_what_differs_is_marked() {
+        assert_eq!(both("1250.30", "1250.35"), ("1250.3[-0-]".into(), "1250.3[+5+]".into()));
+        assert_eq!(both("BANK AG", "BANK A.G."), ("BANK A[-G-]".into(), "BANK A[+.G.+]".into()));
+        assert_eq!(
+            text(&inline(Some("cat"), Some("cart"), Signs::Deceiving)),
+            "ca[+r+]t",
+            "one line shows both"
+        );
+    }
+
+    #[test]
+    fn what_deceives_the_eye_gets_a_sign() {
+        assert_eq!(text(&plain(Some("a\u{202E}b"), Signs::Deceiving)), "a‹RLO›b");
+        assert_eq!(text(&plain(Some("p\u{430}y"), Signs::Deceiving)), "p‹а›y");
+        assert_eq!(text(&plain(Some("\u{43F}\u{430}"), Signs::Deceiving)), "па");
+        assert_eq!(text(&plain(Some(" a b  c"), Signs::Deceiving)), "‹·›a b‹·›‹·›c");
+        assert_eq!(text(&plain(Some("a b"), Signs::All)), "a‹·›b");
+        assert_eq!(text(&plain(Some("\u{E0041}\u{1}"), Signs::Deceiving)), "‹U+E0041›‹U+0001›");
+        assert_eq!(plain(Some(""), Signs::All), Shown::Empty);
+        assert_eq!(plain(None, Signs::All), Shown::Null);
+    }
+
+    #[test]
+    fn a_huge_cell_is_clipped_and_cheap() {
+        let (a, b) = ("x".repeat(1 << 20), "y".repeat(1 << 20));
+        let started = Instant::now();
+        let (a, _) = pair(Some(&a), Some(&b), Signs::Deceiving);
+        assert!(started.elapsed() < Duration::from_secs(1));
+        let Shown::Text { more, .. } = a else { panic!("{a:?}") };
+        assert_eq!(more, (1 << 20) - SHOWN);
+    }
+}

@@ -1,0 +1,139 @@
+//! Small pieces of markup that several screens use. The only places whose output templates do not
+//! escape again, because each is a template that escapes what it is given.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+
+use super::marks::{Mark, Piece, Shown};
+
+/// A share as a bar with its number.
+#[derive(Clone, Debug, Template)]
+#[template(path = "part/bar.html")]
+pub struct Bar {
+    /// 0 to 100.
+    pub percent: f64,
+    /// The number in words.
+    pub text: String,
+}
+
+impl Bar {
+    /// The bar of a share between 0 and 1.
+    pub fn share(share: f64) -> Self {
+        let share = share.clamp(0.0, 1.0);
+        Self { percent: (share * 1_000.0).round() / 10.0, text: super::words::percent(share) }
+    }
+}
+
+/// A value with its marks.
+#[derive(Clone, Debug, PartialEq, Eq, Template)]
+#[template(path = "part/value.html")]
+pub struct Value {
+    /// What is shown.
+    pub shown: Shown,
+}
+
+impl From<Shown> for Value {
+    fn from(shown: Shown) -> Self {
+        Self { shown }
+    }
+}
+
+/// A line over the runs, each point a link.
+#[derive(Clone, Debug, Template)]
+#[template(path = "part/spark.html")]
+pub struct Spark {
+    points: Vec<SparkPoint>,
+    line: String,
+    area: String,
+}
+
+#[derive(Clone, Debug)]
+struct SparkPoint {
+    x: String,
+    y: String,
+    left: String,
+    width: String,
+    href: String,
+    title: String,
+    last: bool,
+}
+
+/// Width and height of a spark line's canvas.
+const SPARK: (f64, f64) = (240.0, 56.0);
+
+impl Spark {
+    /// A line through `values`, oldest first: number, address, title.
+    pub fn new(values: &[(f64, String, String)]) -> Self {
+        let highest = values.iter().map(|(value, ..)| *value).fold(0.0_f64, f64::max);
+        let lowest = values.iter().map(|(value, ..)| *value).fold(f64::INFINITY, f64::min);
+        let lowest = if lowest.is_finite() { lowest } else { 0.0 };
+        let room = (highest - lowest).max(f64::EPSILON);
+        let (width, height) = SPARK;
+        let inset = 5.0;
+        let step =
+            if values.len() > 1 { (width - 2.0 * inset) / (values.len() - 1) as f64 } else { 0.0 };
+        let last = values.len().saturating_sub(1);
+        let points: Vec<SparkPoint> = values
+            .iter()
+            .enumerate()
+            .map(|(at, (value, href, title))| {
+                let x = if values.len() > 1 { inset + step * at as f64 } else { width / 2.0 };
+                let rise = if highest > lowest { (value - lowest) / room } else { 0.5 };
+                let y = height - inset - rise * (height - 2.0 * inset);
+                let across = if values.len() > 1 { step } else { width };
+                SparkPoint {
+                    x: format!("{x:.1}"),
+                    y: format!("{y:.1}"),
+                    left: format!("{:.1}", x - across / 2.0),
+                    width: format!("{across:.1}"),
+                    href: href.clone(),
+                    title: title.clone(),
+                    last: at == last,
+                }
+            })
+            .collect();
+        let line = points.iter().map(|p| format!("{},{}", p.x, p.y)).collect::<Vec<_>>().join(" ");
+        let area = match (points.first(), points.last()) {
+            (Some(first), Some(last)) if points.len() > 1 => {
+                format!("{},{height} {line} {},{height}", first.x, last.x)
+            }
+            _ => String::new(),
+        };
+        Self { points, line, area }
+    }
+}
+
+/// Parts of a whole, side by side.
+#[derive(Clone, Debug, Template)]
+#[template(path = "part/stack.html")]
+pub struct Stack {
+    parts: Vec<StackPart>,
+}
+
+#[derive(Clone, Debug)]
+struct StackPart {
+    x: String,
+    width: String,
+    class: &'static str,
+}
+
+impl Stack {
+    /// Parts with their class; those of nothing are left out.
+    pub fn new(parts: &[(u64, &'static str)]) -> Self {
+        let whole: u64 = parts.iter().map(|(part, _)| part).sum();
+        let mut x = 0.0;
+        let mut shown = Vec::new();
+        for (part, class) in parts.iter().filter(|(part, _)| *part > 0) {
+            // Too small a part would not be seen, and it is there.
+            let width = (*part as f64 / whole.max(1) as f64 * 1_000.0).max(3.0);
+            shown.push(StackPart { x: format!("{x:.1}"), width: format!("{width:.1}"), class });
+            x += width;
+        }
+        Self { parts: shown }
+    }
+}
+
+impl HtmlSafe for Bar {}
+impl HtmlSafe for Value {}
+impl HtmlSafe for Spark {}
+impl HtmlSafe for Stack {}

@@ -1,0 +1,669 @@
+//! The queue: differences that wait for a maker, in groups of look-alikes or one by one.
+
+use askama::Template;
+
+use crate::domain::Instant;
+use crate::review::{self, Page, QueueFilter, ReasonEntry, ReviewItem, Share, Summary};
+
+use super::address::{self, Listing};
+use super::frame::Frame;
+use super::marks::{self, Signs};
+use super::part::{Bar, Value};
+use super::{difference, words};
+
+/// The queue.
+#[derive(Template)]
+#[template(path = "queue.html")]
+pub struct Queue {
+    /// The frame.
+    pub frame: Frame,
+    /// One sentence that says what this list is.
+    pub about: String,
+    /// Lists with their sizes.
+    pub tabs: Vec<Tab>,
+    /// Words searched for.
+    pub search: String,
+    /// The choices of the filter panel.
+    pub facets: Vec<Facet>,
+    /// Filters that are on, each with the address without it.
+    pub chips: Vec<Chip>,
+    /// Parameters that the search form keeps.
+    pub kept: Vec<(String, String)>,
+    /// The other way of looking at the same differences.
+    pub groups_href: String,
+    /// As above.
+    pub items_href: String,
+    /// The list.
+    pub list: List,
+    /// The page before, if there is one.
+    pub previous: Option<String>,
+    /// The page after, if there is one.
+    pub next: Option<String>,
+    /// Whether this person makes decisions.
+    pub may_decide: bool,
+    /// Codes for "override with".
+    pub codes: Vec<Code>,
+    /// The list, as a query.
+    pub context: String,
+}
+
+/// A list with its size.
+#[derive(Clone, Debug)]
+pub struct Tab {
+    /// Its name.
+    pub name: String,
+    /// Its size.
+    pub count: Option<u64>,
+    /// The name under which the live counter updates it.
+    pub live: &'static str,
+    /// Its address.
+    pub href: String,
+    /// Whether it is the one shown.
+    pub present: bool,
+    /// Whether its number deserves attention.
+    pub urgent: bool,
+}
+
+/// One choice of the filter panel.
+#[derive(Clone, Debug)]
+pub struct Facet {
+    /// The parameter.
+    pub name: &'static str,
+    /// Its label.
+    pub label: &'static str,
+    /// Its values.
+    pub options: Vec<FacetOption>,
+}
+
+impl Facet {
+    /// Whether a value is chosen.
+    pub fn chosen(&self) -> bool {
+        self.options.iter().any(|option| option.chosen)
+    }
+}
+
+/// A value of a filter.
+#[derive(Clone, Debug)]
+pub struct FacetOption {
+    /// What the form sends.
+    pub value: String,
+    /// What people read.
+    pub label: String,
+    /// Whether it is on.
+    pub chosen: bool,
+}
+
+/// A filter that is on.
+#[derive(Clone, Debug)]
+pub struct Chip {
+    /// What it is.
+    pub label: String,
+    /// The address without it.
+    pub without: String,
+}
+
+/// A reason code to choose.
+#[derive(Clone, Debug)]
+pub struct Code {
+    /// The code.
+    pub code: String,
+    /// What it means.
+    pub description: String,
+    /// Whether business explains it.
+    pub functional: bool,
+}
+
+/// What is listed.
+#[derive(Clone, Debug)]
+pub enum List {
+    /// Look-alikes.
+    Groups(Vec<Group>),
+    /// One by one.
+    Items(Vec<Item>),
+    /// Nothing, why, and what next.
+    Empty {
+        /// What this means.
+        title: String,
+        /// Why.
+        text: String,
+        /// Where to go.
+        links: Vec<(String, String)>,
+    },
+}
+
+/// Look-alike differences.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its signature, which is its id.
+    pub id: String,
+    /// What its members have in common.
+    pub label: String,
+    /// The field.
+    pub field: String,
+    /// The kind of difference, in words.
+    pub kind: String,
+    /// The severity, in words.
+    pub severity: String,
+    /// A sample's sides.
+    pub sample: (Value, Value),
+    /// How many.
+    pub count: u64,
+    /// The sum of their amounts.
+    pub amount: Option<String>,
+    /// The best guesses.
+    pub guesses: Vec<Guess>,
+    /// Age of the oldest.
+    pub oldest: String,
+    /// When it is due.
+    pub due: Due,
+    /// Its items.
+    pub href: String,
+    /// Deciding it as a whole, but for the choice.
+    pub bulk: String,
+    /// A few members.
+    pub members: Vec<Member>,
+}
+
+impl Group {
+    /// The count with separators.
+    pub fn counted(&self) -> String {
+        words::count(&self.count)
+    }
+
+    /// The page on which the whole group is decided.
+    fn bulk(&self, choice: &str) -> String {
+        format!("{}&choice={}", self.bulk, address::escaped(choice))
+    }
+}
+
+/// A member shown below its group.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Its record.
+    pub reference: String,
+    /// Its page.
+    pub href: String,
+    /// Its sides.
+    pub sides: (Value, Value),
+}
+
+/// What the machine takes for the cause.
+#[derive(Clone, Debug)]
+pub struct Guess {
+    /// The code.
+    pub code: String,
+    /// How sure.
+    pub bar: Bar,
+    /// Whether business explains it.
+    pub functional: bool,
+}
+
+/// When something is due.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// In words; empty if there is no date.
+    pub text: String,
+    /// `ok`, `due` or `overdue`.
+    pub class: &'static str,
+}
+
+/// One difference.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Its id.
+    pub id: String,
+    /// Its page.
+    pub href: String,
+    /// Its record.
+    pub reference: String,
+    /// Its field.
+    pub field: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its severity.
+    pub severity: String,
+    /// Its sides.
+    pub sides: (Value, Value),
+    /// B − A.
+    pub delta: String,
+    /// The best guesses.
+    pub guesses: Vec<Guess>,
+    /// The version a decision would be for.
+    pub version: u64,
+    /// How old.
+    pub age: String,
+    /// When it is due.
+    pub due: Due,
+    /// Who sent it back, and why.
+    pub sent_back: Option<String>,
+    /// Who has taken it.
+    pub assignee: Option<String>,
+    /// Its status, where the list shows more than one: word and class.
+    pub status: Option<(&'static str, &'static str)>,
+}
+
+/// What the services say about the queue.
+pub struct Answers<'a> {
+    /// Which list.
+    pub listing: &'a Listing,
+    /// Counts.
+    pub summary: &'a Summary,
+    /// Numbers for the filter panel.
+    pub facets: &'a [Share],
+    /// The catalogue of reasons.
+    pub reasons: &'a [ReasonEntry],
+    /// Who looks.
+    pub may_decide: bool,
+    /// The time.
+    pub now: Instant,
+}
+
+/// One page of groups or of items.
+pub enum Found<'a> {
+    /// Groups.
+    Groups(&'a Page<review::Group>),
+    /// Items.
+    Items(&'a Page<ReviewItem>),
+}
+
+/// Fields of the filter panel: parameter, label, name in the services' numbers.
+const FACETS: [(&str, &str, &str); 6] = [
+    ("job", "Job", "job"),
+    ("field", "Field", "field_name"),
+    ("type", "Difference", "diff_type"),
+    ("severity", "Severity", "severity"),
+    ("reason", "Likely cause", "reason_code"),
+    ("band", "Confidence", "confidence"),
+];
+
+impl Queue {
+    /// The queue as the services see it.
+    pub fn new(frame: Frame, answers: &Answers<'_>, found: &Found<'_>) -> Self {
+        let listing = answers.listing;
+        let list = list(answers, found);
+        let next = match found {
+            Found::Groups(page) => page.next.as_deref(),
+            Found::Items(page) => page.next.as_deref(),
+        };
+        let other =
+            |items: bool| listing.changed(|listing| listing.items = items).address("/review/queue");
+        Self {
+            frame,
+            about: about(answers.summary),
+            tabs: tabs(answers),
+            search: listing.filter.q.clone().unwrap_or_default(),
+            facets: facets(answers),
+            chips: chips(answers),
+            kept: listing
+                .pairs()
+                .into_iter()
+                .filter(|(name, _)| ["run", "signature", "status", "back", "view"].contains(name))
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            groups_href: other(false),
+            items_href: other(true),
+            list,
+            previous: listing.preceding().map(|page| page.here("/review/queue")),
+            next: next.map(|cursor| listing.following(cursor).here("/review/queue")),
+            may_decide: answers.may_decide,
+            codes: codes(answers.reasons),
+            context: listing.context(),
+        }
+    }
+}
+
+/// The codes that may be given.
+pub fn codes(reasons: &[ReasonEntry]) -> Vec<Code> {
+    reasons
+        .iter()
+        .filter(|entry| {
+            entry.is_active && crate::domain::review::state::is_cause(&entry.reason.code)
+        })
+        .map(|entry| Code {
+            code: entry.reason.code.clone(),
+            description: entry.reason.description.clone(),
+            functional: entry.reason.is_functional,
+        })
+        .collect()
+}
+
+fn about(summary: &Summary) -> String {
+    let unknown = waiting(summary);
+    if unknown == 0 {
+        return "Nothing waits for a decision.".to_owned();
+    }
+    let verb = if unknown == 1 { "difference waits" } else { "differences wait" };
+    format!("{} {verb} for a decision. Look-alikes are decided together.", words::count(&unknown))
+}
+
+fn waiting(summary: &Summary) -> u64 {
+    summary.by_status.get("UNKNOWN").copied().unwrap_or_default()
+}
+
+fn tabs(answers: &Answers<'_>) -> Vec<Tab> {
+    let (summary, filter) = (answers.summary, &answers.listing.filter);
+    let items = |change: &dyn Fn(&mut Listing)| {
+        let mut listing = Listing::default();
+        change(&mut listing);
+        listing.address("/review/queue")
+    };
+    let status = filter.status.as_deref().unwrap_or("UNKNOWN");
+    let mine = filter.assignee.as_deref() == Some("me");
+    let overdue = filter.sla == Some(review::Sla::Overdue);
+    let back = filter.sent_back == Some(true);
+    let by_status = |name: &str| summary.by_status.get(name).copied().unwrap_or_default();
+    let tab = |name: &str, count, live, href, present, urgent| Tab {
+        name: name.to_owned(),
+        count: Some(count),
+        live,
+        href,
+        present,
+        urgent,
+    };
+    let mut tabs = vec![
+        tab(
+            "Unknown",
+            waiting(summary),
+            "unknown",
+            "/review/queue".to_owned(),
+            status == "UNKNOWN" && !mine && !overdue && !back,
+            false,
+        ),
+        tab(
+            "Sent back",
+            summary.sent_back,
+            "sent_back",
+            items(&|listing| {
+                listing.filter.sent_back = Some(true);
+                listing.items = true;
+            }),
+            back,
+            summary.sent_back > 0,
+        ),
+        tab(
+            "Mine",
+            summary.assigned_to_me,
+            "assigned_to_me",
+            items(&|listing| {
+                listing.filter.assignee = Some("me".into());
+                listing.items = true;
+            }),
+            mine,
+            false,
+        ),
+        tab(
+            "Overdue",
+            summary.overdue,
+            "overdue",
+            items(&|listing| listing.filter.sla = Some(review::Sla::Overdue)),
+            overdue,
+            summary.overdue > 0,
+        ),
+    ];
+    for (name, value) in
+        [("Pending", "PENDING"), ("Accepted", "ACCEPTED"), ("Confirmed breaks", "REJECTED")]
+    {
+        tabs.push(tab(
+            name,
+            by_status(value),
+            "",
+            items(&|listing| {
+                listing.filter.status = Some(value.into());
+                listing.items = true;
+            }),
+            status == value,
+            false,
+        ));
+    }
+    tabs
+}
+
+fn facets(answers: &Answers<'_>) -> Vec<Facet> {
+    let listing = answers.listing;
+    let pairs = listing.pairs();
+    let present = |name: &str| {
+        pairs.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value.as_str())
+    };
+    let option = |value: &str, label: String, chosen: bool| FacetOption {
+        value: value.to_owned(),
+        label,
+        chosen,
+    };
+    let any = |name: &str| option("", "any".to_owned(), present(name).is_empty());
+    let mut facets: Vec<Facet> = FACETS
+        .into_iter()
+        .filter_map(|(name, label, by)| {
+            let chosen = present(name);
+            let mut options = vec![any(name)];
+            for share in answers.facets.iter().filter(|share| share.by == by) {
+                let value = match name {
+                    "field" => words::field(&share.value).to_owned(),
+                    "type" => words::kind(&share.value),
+                    "severity" => share.value.to_lowercase(),
+                    _ => share.value.clone(),
+                };
+                let label = format!("{value} ({})", words::count(&share.count));
+                options.push(option(&share.value, label, share.value == chosen));
+            }
+            if !chosen.is_empty() && !options.iter().any(|option| option.chosen) {
+                options.push(option(chosen, chosen.to_owned(), true));
+            }
+            (options.len() > 1 && !(name == "job" && options.len() == 2)).then_some(Facet {
+                name,
+                label,
+                options,
+            })
+        })
+        .collect();
+    let fixed = |name: &'static str, label: &'static str, values: &[(&str, &str)]| {
+        let mut options = vec![any(name)];
+        for (value, words) in values {
+            options.push(option(value, (*words).to_owned(), present(name) == *value));
+        }
+        Facet { name, label, options }
+    };
+    facets.push(fixed("assignee", "Taken by", &[("me", "me"), ("none", "nobody")]));
+    facets.push(fixed(
+        "sla",
+        "Time",
+        &[("ok", "in time"), ("due", "nearly due"), ("overdue", "overdue")],
+    ));
+    if listing.items {
+        let mut sort = fixed(
+            "sort",
+            "Order",
+            &[
+                ("-confidence", "surest first"),
+                ("age", "oldest first"),
+                ("amount", "largest amount first"),
+                ("severity", "gravest first"),
+            ],
+        );
+        if let Some(first) = sort.options.first_mut() {
+            first.label = "least sure first".to_owned();
+        }
+        facets.push(sort);
+    }
+    facets
+}
+
+fn chips(answers: &Answers<'_>) -> Vec<Chip> {
+    let listing = answers.listing;
+    listing
+        .pairs()
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let label = match name {
+                "q" => format!("“{value}”"),
+                "field" => words::field(&value).to_owned(),
+                "type" => words::kind(&value),
+                "severity" => format!("{} severity", value.to_lowercase()),
+                "band" => format!("confidence {value}"),
+                "reason" => value,
+                "job" => value,
+                "run" => "one run".to_owned(),
+                "signature" => "look-alikes".to_owned(),
+                "least" => format!("from {value}"),
+                "most" => format!("up to {value}"),
+                _ => return None,
+            };
+            let without = listing.changed(|listing| {
+                let filter = &mut listing.filter;
+                match name {
+                    "q" => filter.q = None,
+                    "field" => filter.field_name = None,
+                    "type" => filter.diff_type = None,
+                    "severity" => filter.severity = None,
+                    "band" => (filter.min_confidence, filter.max_confidence) = (None, None),
+                    "reason" => filter.reason_code = None,
+                    "job" => filter.job = None,
+                    "run" => filter.run_id = None,
+                    "signature" => {
+                        filter.signature = None;
+                        listing.items = false;
+                    }
+                    "least" => filter.min_amount = None,
+                    _ => filter.max_amount = None,
+                }
+            });
+            Some(Chip { label, without: without.address("/review/queue") })
+        })
+        .collect()
+}
+
+fn list(answers: &Answers<'_>, found: &Found<'_>) -> List {
+    let empty = match found {
+        Found::Groups(page) => page.items.is_empty(),
+        Found::Items(page) => page.items.is_empty(),
+    };
+    if empty {
+        return nothing(answers);
+    }
+    let functional = |code: &str| {
+        answers
+            .reasons
+            .iter()
+            .find(|entry| entry.reason.code == code)
+            .is_none_or(|entry| entry.reason.is_functional)
+    };
+    match found {
+        Found::Groups(page) => {
+            List::Groups(page.items.iter().map(|one| group(answers, one, &functional)).collect())
+        }
+        Found::Items(page) => {
+            List::Items(page.items.iter().map(|one| item(answers, one, &functional)).collect())
+        }
+    }
+}
+
+fn nothing(answers: &Answers<'_>) -> List {
+    let (filter, summary) = (&answers.listing.filter, answers.summary);
+    let narrowed = *filter != QueueFilter::default();
+    if narrowed && waiting(summary) > 0 {
+        return List::Empty {
+            title: "Nothing here".to_owned(),
+            text: "No difference is like that. Others wait.".to_owned(),
+            links: vec![("/review/queue".to_owned(), "The whole queue".to_owned())],
+        };
+    }
+    let mut links = vec![("/review".to_owned(), "Overview of the runs".to_owned())];
+    let waiting = summary.to_check + summary.to_authorize;
+    let text = if waiting > 0 {
+        links.insert(0, ("/review/check".to_owned(), "Go and check".to_owned()));
+        format!("Nothing is unknown. {} for you to check.", one_or_many(waiting))
+    } else if summary.mine > 0 {
+        format!("Nothing is unknown. Of yours, {} for a checker.", one_or_many(summary.mine))
+    } else {
+        "Nothing is unknown in the current runs.".to_owned()
+    };
+    List::Empty { title: "All done".to_owned(), text, links }
+}
+
+fn one_or_many(number: u64) -> String {
+    if number == 1 {
+        "one proposal waits".to_owned()
+    } else {
+        format!("{} proposals wait", words::count(&number))
+    }
+}
+
+fn group(answers: &Answers<'_>, group: &review::Group, functional: &dyn Fn(&str) -> bool) -> Group {
+    let id = group.signature.clone().unwrap_or_default();
+    let members = answers.listing.changed(|listing| {
+        listing.filter.signature = group.signature.clone();
+        listing.items = true;
+    });
+    let first = group.sample.first();
+    let empty = || Value::from(marks::Shown::Null);
+    let sample = first.map_or_else(
+        || (empty(), empty()),
+        |item| difference::sides(&item.difference, Signs::Deceiving),
+    );
+    let overdue = if group.overdue > 0 {
+        Due { text: format!("{} overdue", words::count(&group.overdue)), class: "overdue" }
+    } else {
+        Due::default()
+    };
+    Group {
+        label: group.label.clone(),
+        field: words::field(group.field_name.as_deref().unwrap_or_default()).to_owned(),
+        kind: words::kind(group.diff_type.as_deref().unwrap_or_default()),
+        severity: words::severity(&group.severity),
+        sample,
+        count: group.count,
+        amount: group.amount_sum.map(|sum| words::amount(&format!("{sum:.2}"))),
+        guesses: difference::predictions(&group.predictions, functional),
+        oldest: words::age(words::seconds_since(answers.now, &group.oldest)),
+        due: overdue,
+        href: members.address("/review/queue"),
+        bulk: members.address("/review/bulk"),
+        members: group
+            .sample
+            .iter()
+            .map(|item| Member {
+                reference: difference::reference(item),
+                href: members.address(&format!("/review/items/{}", item.attribution_id)),
+                sides: difference::sides(&item.difference, Signs::Deceiving),
+            })
+            .collect(),
+        id,
+    }
+}
+
+fn item(answers: &Answers<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> bool) -> Item {
+    let status = answers.listing.filter.status.as_deref().unwrap_or("UNKNOWN");
+    Item {
+        id: item.attribution_id.clone(),
+        href: answers.listing.here(&format!("/review/items/{}", item.attribution_id)),
+        reference: difference::reference(item),
+        field: words::field(&item.difference.field_name).to_owned(),
+        kind: words::kind(&item.difference.diff_type),
+        severity: words::severity(&item.severity),
+        sides: difference::sides(&item.difference, Signs::Deceiving),
+        delta: difference::delta(&item.difference),
+        guesses: if status == "UNKNOWN" {
+            difference::guesses(item, functional)
+        } else {
+            settled(item)
+        },
+        version: u64::try_from(item.version).unwrap_or_default(),
+        age: words::age(u64::try_from(item.age_seconds).unwrap_or_default()),
+        due: difference::due(item, answers.now),
+        sent_back: item.sent_back.as_ref().map(|back| format!("sent back by {}", back.by)),
+        assignee: item.assignee.clone(),
+        status: (status != item.status || status == "ALL").then(|| words::status(&item.status)),
+    }
+}
+
+/// What a decided item was settled as.
+fn settled(item: &ReviewItem) -> Vec<Guess> {
+    item.current_reason
+        .iter()
+        .filter(|_| item.status != "REJECTED")
+        .map(|reason| Guess {
+            code: reason.code.clone(),
+            bar: Bar::share(item.confidence_score),
+            functional: reason.is_functional,
+        })
+        .collect()
+}

@@ -1,0 +1,803 @@
+//! Every screen with sample answers of the services: empty, full and hostile. The pages are written to
+//! `target/pages`, to be looked at.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use askama::Template;
+
+use crate::domain::Instant;
+use crate::domain::review::{
+    Action, ContentHash, Eyes, Fired, ProposalKind, ProposalState, Role, Roles, Trigger,
+};
+use crate::review::{self, *};
+
+use super::address::Listing;
+use super::frame::{Frame, Person, Place, Said, Theme, Tone, Undo};
+use super::{
+    assets, audit, bulk, check, enter, item, overview, problem, profile, proposal, queue, reasons,
+    work,
+};
+
+const HOSTILE: &str = "\"><img src=x onerror=alert(1)>{{7*7}}</textarea><script>alert(2)</script>";
+
+fn now() -> Instant {
+    Instant::parse_rfc3339_utc("2026-11-23T15:00:00Z").unwrap()
+}
+
+fn frame(place: Place) -> Frame {
+    Frame {
+        place,
+        person: Some(Person { name: "Ann Miller".into(), roles: "senior analyst".into() }),
+        to_check: 3,
+        theme: Theme::Auto,
+        shortcuts: true,
+        session_seconds: 1800,
+        ..Frame::default()
+    }
+}
+
+fn reason(code: &str, description: &str, functional: bool, used: u64) -> ReasonEntry {
+    ReasonEntry {
+        reason: ReasonView {
+            reason_id: 1,
+            code: code.into(),
+            description: description.into(),
+            is_functional: functional,
+        },
+        is_active: true,
+        origin: "file".into(),
+        used,
+    }
+}
+
+fn catalogue() -> Vec<ReasonEntry> {
+    let mut all = vec![
+        reason("ROUNDING_DIFF", "Immaterial difference caused by decimal precision", true, 8_120),
+        reason("TIMING_LAG", "Booked on the next business day", true, 2_204),
+        reason("FX_VARIANCE", "Different exchange rate on the two sides", true, 980),
+        reason("MISSING_SOURCE_B", "Record exists in A but not in B", false, 211),
+        reason("TRUNCATION_ERR", "Text cut off by a field that is too short", false, 57),
+        reason("MANUAL_ENTRY_ERR", "Typed wrongly by a person", false, 12),
+        reason("UNKNOWN", "No cause could be determined with enough confidence", false, 0),
+    ];
+    all.push(ReasonEntry {
+        is_active: false,
+        ..reason("OLD_FEED", "The feed before 2024", true, 4)
+    });
+    all
+}
+
+#[derive(Clone, Copy)]
+struct Made<'a> {
+    reference: &'a str,
+    field: &'a str,
+    kind: &'a str,
+    a: Option<&'a str>,
+    b: Option<&'a str>,
+    guesses: &'a [(&'a str, f64)],
+    label: &'a str,
+    size: u64,
+}
+
+const MADE: [Made<'static>; 8] = [
+    Made {
+        reference: "T-100233",
+        field: "amount",
+        kind: "NUMERIC_MISMATCH",
+        a: Some("1250300.25"),
+        b: Some("1250300"),
+        guesses: &[("ROUNDING_DIFF", 0.82), ("FX_VARIANCE", 0.11), ("MANUAL_ENTRY_ERR", 0.04)],
+        label: "amount: B = round(A, 0)",
+        size: 1_204,
+    },
+    Made {
+        reference: "T-100871",
+        field: "trade_date",
+        kind: "DATE_MISMATCH",
+        a: Some("2026-01-15"),
+        b: Some("2026-01-16"),
+        guesses: &[("TIMING_LAG", 0.71), ("MANUAL_ENTRY_ERR", 0.2)],
+        label: "trade_date: B is the next business day",
+        size: 340,
+    },
+    Made {
+        reference: "T-101442",
+        field: "counterparty",
+        kind: "STRING_MISMATCH",
+        a: Some("DEUTSCHE BANK AKTIENGESELLSCHAFT"),
+        b: Some("DEUTSCHE BANK AKTIENGESE"),
+        guesses: &[("TRUNCATION_ERR", 0.88)],
+        label: "counterparty: B is A cut to 24 characters",
+        size: 58,
+    },
+    Made {
+        reference: "T-102001",
+        field: "ENTIRE_RECORD",
+        kind: "MISSING_IN_SOURCE_B",
+        a: Some("EXISTS"),
+        b: None,
+        guesses: &[("MISSING_SOURCE_B", 0.64), ("TIMING_LAG", 0.31)],
+        label: "missing in B",
+        size: 47,
+    },
+    Made {
+        reference: "T-102877",
+        field: "currency",
+        kind: "NULL_MISMATCH",
+        a: Some("USD"),
+        b: None,
+        guesses: &[],
+        label: "currency: B is null",
+        size: 12,
+    },
+    Made {
+        reference: "T-103310",
+        field: "counterparty",
+        kind: "STRING_MISMATCH",
+        a: Some("BNP  Paribas\u{a0}SA"),
+        b: Some("BNP Pаribas SA \u{202e}"),
+        guesses: &[("MANUAL_ENTRY_ERR", 0.41)],
+        label: "counterparty: other characters that look alike",
+        size: 4,
+    },
+    Made {
+        reference: HOSTILE,
+        field: "</script><b>field",
+        kind: "STRING_MISMATCH",
+        a: Some(HOSTILE),
+        b: Some("javascript:alert(3)//\u{202e}\u{200b}\u{0}"),
+        guesses: &[("MANUAL_ENTRY_ERR", 0.33)],
+        label: "<svg onload=alert(4)>",
+        size: 2,
+    },
+    Made {
+        reference: "T-104000",
+        field: "amount",
+        kind: "TYPE_MISMATCH",
+        a: Some("1.234,56 EUR"),
+        b: Some("1234.56"),
+        guesses: &[("MANUAL_ENTRY_ERR", 0.52)],
+        label: "amount: A is not a number",
+        size: 1,
+    },
+];
+
+fn made(at: usize) -> ReviewItem {
+    let made = MADE[at % MADE.len()];
+    ReviewItem {
+        attribution_id: format!("0190b5a0-0000-7000-8000-{at:012x}"),
+        confidence_score: made.guesses.first().map_or(0.0, |guess| guess.1),
+        status: "UNKNOWN".into(),
+        difference: DifferenceView {
+            diff_id: format!("0190b5a0-0000-7000-9000-{at:012x}"),
+            field_name: made.field.into(),
+            value_a: made.a.map(Into::into),
+            value_b: made.b.map(Into::into),
+            diff_type: made.kind.into(),
+        },
+        current_reason: made.guesses.first().map(|guess| ReasonView {
+            reason_id: 3,
+            code: guess.0.into(),
+            description: String::new(),
+            is_functional: true,
+        }),
+        source_a_ref_id: Some(made.reference.into()),
+        source_b_ref_id: Some(made.reference.into()),
+        version: 1,
+        kind: ItemKind::Item,
+        run_id: "0190b5a0-0000-7000-8000-0000000000aa".into(),
+        job: "fx_trades_eod".into(),
+        batch_date: "2026-11-23".into(),
+        record_id: format!("0190b5a0-0000-7000-a000-{at:012x}"),
+        severity: if at == 3 { "HIGH".into() } else { "MEDIUM".into() },
+        signature: Some(format!("{at:016x}")),
+        signature_label: Some(made.label.into()),
+        group_size: Some(made.size),
+        predictions: made
+            .guesses
+            .iter()
+            .map(|(code, confidence)| Prediction {
+                code: (*code).into(),
+                confidence: *confidence,
+                why: vec![
+                    "B has no decimals, A has two".into(),
+                    "the difference is below one unit".into(),
+                    "- the amount is above a million".into(),
+                ],
+            })
+            .collect(),
+        amount_abs: Some("0.25".into()),
+        currency: Some("USD".into()),
+        age_seconds: 7_200 + 40_000 * at as i64,
+        due_at: if at == 1 { "2026-11-23T12:00:00Z" } else { "2026-11-24T12:00:00Z" }.into(),
+        sla: if at == 1 { Sla::Overdue } else { Sla::Ok },
+        eyes_if_override: Eyes::Six,
+        eyes_if_approve: Eyes::Four,
+        sent_back: (at == 2).then(|| SentBack {
+            by: "Bob Stone".into(),
+            comment: "The feed was repaired yesterday; is it still cut?".into(),
+            at: "2026-11-23T13:20:00Z".into(),
+        }),
+        assignee: (at == 0).then(|| "Ann Miller".into()),
+        claimed_by: (at == 0).then(|| "Bob Stone".into()),
+        assigned_by: Some("RULE:attribute_rounding".into()),
+        is_locked: false,
+        proposal_id: None,
+    }
+}
+
+fn summary(full: bool) -> Summary {
+    let by_status = if full {
+        [("UNKNOWN", 1_668), ("PENDING", 31), ("ACCEPTED", 48_210), ("REJECTED", 9)]
+            .map(|(name, number)| (name.to_owned(), number))
+            .into()
+    } else {
+        BTreeMap::new()
+    };
+    let some = |number: u64| if full { number } else { 0 };
+    Summary {
+        data_version: "1".into(),
+        by_status,
+        overdue: some(340),
+        sent_back: some(1),
+        assigned_to_me: some(12),
+        mine: some(4),
+        to_check: some(3),
+        to_authorize: some(1),
+        samples: 0,
+        decisions_per_minute: 6.4,
+        decided_today: some(212),
+        sent_back_rate: 0.031,
+        solo: false,
+    }
+}
+
+fn group(at: usize) -> review::Group {
+    let item = made(at);
+    let made = MADE[at % MADE.len()];
+    review::Group {
+        signature: item.signature.clone(),
+        label: made.label.into(),
+        job: Some(item.job.clone()),
+        field_name: Some(made.field.into()),
+        diff_type: Some(made.kind.into()),
+        reason_code: None,
+        count: made.size,
+        amount_sum: (made.kind == "NUMERIC_MISMATCH").then_some(612.37),
+        predictions: item.predictions.clone(),
+        oldest: "2026-11-20T10:00:00Z".into(),
+        overdue: if at == 1 { 340 } else { 0 },
+        severity: item.severity.clone(),
+        sample: vec![item.clone(), item.clone(), item],
+    }
+}
+
+fn facets() -> Vec<Share> {
+    [
+        ("field_name", "amount", 1_205),
+        ("field_name", "trade_date", 340),
+        ("field_name", "ENTIRE_RECORD", 47),
+        ("diff_type", "NUMERIC_MISMATCH", 1_204),
+        ("reason_code", "ROUNDING_DIFF", 1_204),
+        ("severity", "HIGH", 47),
+        ("confidence", "0.5-0.9", 1_500),
+    ]
+    .map(|(by, value, count)| Share { by: by.into(), value: value.into(), count })
+    .into()
+}
+
+fn side(system: &str, values: &[(&str, &str)]) -> RecordSide {
+    RecordSide {
+        system: system.into(),
+        ref_id: "T-100233".into(),
+        line: Some(234),
+        fields: values
+            .iter()
+            .map(|(name, value)| FieldValue {
+                name: (*name).into(),
+                kind: "text".into(),
+                value: serde_json::json!(value),
+                masked: false,
+            })
+            .collect(),
+    }
+}
+
+fn actor(role: Role) -> Actor {
+    Actor::new("ann", "Ann Miller", Roles::of([role]))
+}
+
+fn entry(stage: &str, action: &str, who: &str, comment: Option<&str>) -> HistoryEntry {
+    HistoryEntry {
+        seq: 12,
+        performed_at: "2026-11-23T13:20:00Z".into(),
+        actor_id: who.to_lowercase(),
+        actor_name: who.into(),
+        stage: stage.into(),
+        action_type: action.into(),
+        previous_value: None,
+        new_value: None,
+        comments: comment.map(Into::into),
+        proposal_id: None,
+        control: Some("FOUR_EYE".into()),
+    }
+}
+
+fn detail(at: usize) -> ItemDetail {
+    let item = made(at);
+    let a = item.difference.value_a.clone().unwrap_or_default();
+    let b = item.difference.value_b.clone().unwrap_or_default();
+    let field = item.difference.field_name.clone();
+    let common = [("buy_sell", "BUY"), ("currency", "USD"), ("counterparty", "BNP PARIBAS SA")];
+    let mut left = vec![(field.as_str(), a.as_str()), ("trade_date", "2026-01-15")];
+    let mut right = vec![(field.as_str(), b.as_str()), ("trade_date", "2026-01-16")];
+    left.extend(common);
+    right.extend(common);
+    ItemDetail {
+        record_a: Some(side("FRONT_OFFICE", &left)),
+        record_b: (item.difference.diff_type != "MISSING_IN_SOURCE_B")
+            .then(|| side("RISK", &right)),
+        siblings: vec![Sibling {
+            attribution_id: "0190b5a0-0000-7000-8000-0000000000bb".into(),
+            difference: DifferenceView {
+                diff_id: String::new(),
+                field_name: "trade_date".into(),
+                value_a: Some("2026-01-15".into()),
+                value_b: Some("2026-01-16".into()),
+                diff_type: "DATE_MISMATCH".into(),
+            },
+            status: "UNKNOWN".into(),
+            reason_code: None,
+        }],
+        aggregation: None,
+        notes: vec![],
+        history: vec![
+            entry("CHECKER", "REJECT", "Bob Stone", Some("Is it still cut? Please look again.")),
+            entry("MAKER", "APPROVE", "Carol Jones", None),
+            entry("MAKER", "COMMENT", HOSTILE, Some(HOSTILE)),
+        ],
+        similar: vec![SimilarDecision {
+            attribution_id: "0190b5a0-0000-7000-8000-0000000000cc".into(),
+            ref_id: Some("T-99871".into()),
+            value_a: Some("12.30".into()),
+            value_b: Some("12".into()),
+            action: Action::Approve,
+            reason_code: Some("ROUNDING_DIFF".into()),
+            decided_by: "Carol Jones".into(),
+            decided_at: "2026-11-21T10:00:00Z".into(),
+            comments: None,
+        }],
+        comments: vec![],
+        proposal: None,
+        what_next:
+            "Needs four eyes: a supervisor or manager other than you. Another cause than the \
+                    first needs six."
+                .into(),
+        item,
+    }
+}
+
+fn view(at: usize, state: ProposalState, eyes: Eyes) -> ProposalView {
+    let many = at == 0;
+    ProposalView {
+        proposal_id: format!("0190b5a0-0000-7000-b000-{at:012x}"),
+        kind: if many { ProposalKind::Bulk } else { ProposalKind::Attribution },
+        state,
+        version: 2,
+        content_hash: ContentHash([171; 32]),
+        tag: "p2-abababab".into(),
+        action: Some(if at == 2 { Action::Reject } else { Action::Override }),
+        reason: Some(ReasonView {
+            reason_id: 3,
+            code: "TIMING_LAG".into(),
+            description: String::new(),
+            is_functional: true,
+        }),
+        payload: None,
+        comments: Some(if at == 2 {
+            HOSTILE.into()
+        } else {
+            "Value date convention of the branch in Singapore; confirmed by mail with operations there.".into()
+        }),
+        maker_id: "carol".into(),
+        maker_name: "Carol Jones".into(),
+        contributors: vec!["Carol Jones".into(), "Dan Wu".into()],
+        approvals: (state == ProposalState::Checked)
+            .then(|| ApprovalView {
+                stage: "CHECKER".into(),
+                person_id: "bob".into(),
+                person_name: "Bob Stone".into(),
+                decision: "APPROVE".into(),
+                proposal_version: 2,
+                comments: None,
+                at: "2026-11-23T14:20:00Z".into(),
+                counts: true,
+            })
+            .into_iter()
+            .collect(),
+        eyes_required: eyes,
+        eyes_done: if state == ProposalState::Checked { 4 } else { 2 },
+        triggers: if eyes == Eyes::Six {
+            vec![
+                Fired { trigger: Trigger::Bulk, value: "1,204 items".into() },
+                Fired { trigger: Trigger::ConfidentOverride, value: "0.93".into() },
+            ]
+        } else {
+            vec![]
+        },
+        count: if many { 1_204 } else { 1 },
+        amount_sum: vec![],
+        label: MADE[(at + 1) % MADE.len()].label.into(),
+        predicted: vec![Prediction { code: "ROUNDING_DIFF".into(), confidence: 0.93, why: vec![] }],
+        created_at: "2026-11-23T11:00:00Z".into(),
+        updated_at: "2026-11-23T12:00:00Z".into(),
+        expires_at: "2026-12-23T12:00:00Z".into(),
+        closed_at: None,
+        changed: vec![Changed {
+            what: "reason".into(),
+            before: Some("FX_VARIANCE".into()),
+            after: Some("TIMING_LAG".into()),
+        }],
+        may_not_approve: (at == 1).then(|| "You proposed it yourself.".into()),
+        may_withdraw: at == 1,
+    }
+}
+
+fn run(at: usize) -> overview::RunFigures {
+    use crate::report::sample;
+    let mut summary = sample::summary();
+    summary.run_id = format!("0190b5a0-0000-7000-8000-{at:012x}");
+    summary.batch_date = format!("2026-11-{:02}", 23 - at);
+    summary.attributions.stp_rate = 0.71 - 0.02 * at as f64 + 0.013 * (at % 3) as f64;
+    summary.attributions.unknown_rate = 0.03 + 0.006 * at as f64;
+    let total = summary.differences.total;
+    summary.differences.total = total + (at * at * 3) as u64 % 40;
+    overview::RunFigures {
+        started: Instant::new(now().seconds() - 86_400 * at as i64 - 4_000, 0),
+        standing: overview::Standing {
+            machine_functional: total / 2,
+            machine_error: total / 6,
+            people: total / 12,
+            rejected: 2,
+            pending: 3,
+            unknown: total - total / 2 - total / 6 - total / 12 - 5,
+        },
+        summary,
+    }
+}
+
+struct Pages<'a>(&'a Path, Vec<(String, String)>);
+
+impl Pages<'_> {
+    fn add(&mut self, name: &str, page: &impl Template) {
+        let html = page.render().unwrap();
+        fs::write(self.0.join(format!("{name}.html")), &html).unwrap();
+        self.1.push((name.to_owned(), html));
+    }
+}
+
+#[test]
+fn every_screen_is_whole_and_harmless() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pages");
+    fs::create_dir_all(folder.join("assets")).unwrap();
+    for asset in assets::ALL {
+        fs::write(folder.join("assets").join(asset.file_name()), asset.bytes).unwrap();
+    }
+    let mut pages = Pages(&folder, Vec::new());
+    queues(&mut pages);
+    items(&mut pages);
+    proposals(&mut pages);
+    others(&mut pages);
+    for (name, html) in &pages.1 {
+        for bad in
+            ["<script>alert", "<img src=x", "<svg onload", "<b>field", " style=", "</script><b>"]
+        {
+            assert!(!html.contains(bad), "{name} has {bad}");
+        }
+        assert_eq!(html.matches("<h1").count(), 1, "{name} has one heading of the first level");
+        assert!(html.len() < 100_000, "{name} has {} bytes", html.len());
+    }
+}
+
+fn queues(pages: &mut Pages<'_>) {
+    let catalogue = catalogue();
+    let (listing, facets) = (Listing::default(), facets());
+    let full = summary(true);
+    let answers = |listing, summary| queue::Answers {
+        listing,
+        summary,
+        facets: &facets,
+        reasons: &catalogue,
+        may_decide: true,
+        now: now(),
+    };
+    let groups =
+        Page { items: (0..MADE.len()).map(group).collect(), next: Some("x".into()), total: None };
+    let mut shown = frame(Place::Queue);
+    shown.said = Some(Said {
+        tone: Tone::Good,
+        text: "Proposed for T-100233. A checker decides.".into(),
+        link: None,
+        undo: Some(Undo { action: "/x".into(), version: "p1-x".into(), key: "k".into() }),
+    });
+    pages.add(
+        "queue",
+        &queue::Queue::new(shown, &answers(&listing, &full), &queue::Found::Groups(&groups)),
+    );
+    let mut narrowed = Listing { items: true, ..Listing::default() };
+    narrowed.filter.field_name = Some("amount".into());
+    narrowed.filter.q = Some(HOSTILE.into());
+    let items = Page { items: (0..24).map(made).collect(), next: Some("x".into()), total: None };
+    pages.add(
+        "items",
+        &queue::Queue::new(
+            frame(Place::Queue),
+            &answers(&narrowed, &full),
+            &queue::Found::Items(&items),
+        ),
+    );
+    let none = Page { items: Vec::new(), next: None, total: None };
+    let mut solo = frame(Place::Queue);
+    solo.banner = Some("One person decides alone here: nothing is checked by a second one.".into());
+    pages.add(
+        "queue-empty",
+        &queue::Queue::new(solo, &answers(&listing, &summary(false)), &queue::Found::Groups(&none)),
+    );
+}
+
+fn items(pages: &mut Pages<'_>) {
+    let catalogue = catalogue();
+    let around: Vec<ReviewItem> = (0..8).map(made).collect();
+    let listing = Listing::default();
+    let mut page = |name: &str, at: usize, mode: &str, refused: Option<item::Refused>| {
+        let detail = detail(at);
+        let mut frame = frame(Place::Queue);
+        frame.theme = if at == 5 { Theme::Dark } else { Theme::Auto };
+        pages.add(
+            name,
+            &item::Item::new(
+                frame,
+                &item::Answers {
+                    detail: &detail,
+                    listing: &listing,
+                    around: &around,
+                    reasons: &catalogue,
+                    actor: &actor(Role::Senior),
+                    mode,
+                    invisible: at == 5,
+                    now: now(),
+                    key: "k".into(),
+                    refused,
+                },
+            ),
+        );
+    };
+    page("item", 0, "", None);
+    page("item-text", 2, "", None);
+    page("item-missing", 3, "", None);
+    page("item-odd", 5, "", None);
+    page("item-hostile", 6, "inline", None);
+    page("item-bytes", 1, "bytes", None);
+    let refused = |stale| item::Refused {
+        choice: "code".into(),
+        code: "FX_VARIANCE".into(),
+        comment: HOSTILE.into(),
+        why: "A comment needs at least five characters.".into(),
+        stale,
+    };
+    page("item-refused", 0, "", Some(refused(false)));
+    page("item-stale", 0, "", Some(refused(true)));
+}
+
+fn proposals(pages: &mut Pages<'_>) {
+    let boss = actor(Role::Manager);
+    let states = [
+        (ProposalState::Open, Eyes::Six),
+        (ProposalState::Open, Eyes::Four),
+        (ProposalState::Checked, Eyes::Six),
+        (ProposalState::Returned, Eyes::Four),
+    ];
+    let list = Page {
+        items: states.iter().enumerate().map(|(at, (s, e))| view(at, *s, *e)).collect(),
+        next: None,
+        total: None,
+    };
+    let (full, empty) = (summary(true), summary(false));
+    let none = Page { items: vec![], next: None, total: None };
+    for (name, page, summary) in [("check", &list, &full), ("check-empty", &none, &empty)] {
+        let answers = check::Answers { which: "to_check", page, summary, actor: &boss, now: now() };
+        pages.add(name, &check::Check::new(frame(Place::Check), &answers));
+    }
+    for (name, at) in [("proposal", 0), ("proposal-own", 1), ("proposal-authorize", 2)] {
+        let detail = ProposalDetail {
+            proposal: view(at, states[at].0, states[at].1),
+            items: if at == 0 { (0..8).map(made).collect() } else { vec![made(at)] },
+            next: (at == 0).then(|| "x".into()),
+        };
+        let refused =
+            (at == 2).then(|| ("no".to_owned(), "Say why, in five characters.".to_owned()));
+        let answers = proposal::Answers {
+            detail: &detail,
+            actor: &boss,
+            next: None,
+            trail: vec![],
+            now: now(),
+            key: "k".into(),
+            refused,
+        };
+        pages.add(name, &proposal::Proposal::new(frame(Place::Check), &answers));
+    }
+    let preview = BulkPreview {
+        token: "t".into(),
+        expires_at: "2026-11-23T15:10:00Z".into(),
+        count: 1_204,
+        amount_sum: vec![AmountSum { currency: Some("USD".into()), sum: "612.37".into() }],
+        eyes: Eyes::Six,
+        triggers: vec![Fired { trigger: Trigger::Bulk, value: "1,204 items".into() }],
+        excluded: vec![Excluded {
+            id: made(9).attribution_id,
+            why: "already in a proposal".into(),
+        }],
+        breakdown: facets().into_iter().take(4).collect(),
+        outliers: vec![made(6)],
+        sample: (0..8).map(made).collect(),
+        action: Action::Approve,
+        new_reason_code: Some("ROUNDING_DIFF".into()),
+        what_next: "Needs six eyes: a checker and then an authorizer, both other than you.".into(),
+    };
+    let asked =
+        bulk::Asked { choice: "*".into(), filter: "?signature=1".into(), ..Default::default() };
+    let answers = bulk::Answers {
+        preview: &preview,
+        asked: &asked,
+        back: "/review/queue".into(),
+        key: "k".into(),
+        refused: None,
+    };
+    pages.add("bulk", &bulk::Bulk::new(frame(Place::Queue), &answers));
+    let choose =
+        bulk::Choose::new(frame(Place::Queue), &asked, "/review/queue".into(), &catalogue());
+    pages.add("choose", &choose);
+    let mine = Page { items: list.items.clone(), next: None, total: None };
+    pages.add("work", &work::Work::new(frame(Place::Work), &full, &mine, now(), "k"));
+    pages.add("work-empty", &work::Work::new(frame(Place::Work), &empty, &none, now(), "k"));
+}
+
+fn audit_row(seq: i64) -> AuditView {
+    let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).ok();
+    let (stage, action) =
+        [("MAKER", "OVERRIDE"), ("CHECKER", "APPROVE"), ("SYSTEM", "ATTRIBUTE")][seq as usize % 3];
+    AuditView {
+        row: audit_rows::AuditRow {
+            seq,
+            audit_id: "a".into(),
+            attribution_id: Some(made(1).attribution_id),
+            entity_type: "attribution".into(),
+            entity_id: made(1).attribution_id,
+            actor_id: "ann".into(),
+            actor_roles: Some("senior".into()),
+            auth_method: Some("session".into()),
+            stage: stage.into(),
+            action_type: action.into(),
+            previous_value: raw(
+                r#"{"status":"UNKNOWN","reason_code":"ROUNDING_DIFF","version":1}"#,
+            ),
+            new_value: raw(r#"{"status":"PENDING","reason_code":"TIMING_LAG","version":2}"#),
+            comments: (seq % 3 == 0).then(|| HOSTILE.to_owned()),
+            performed_at: "2026-11-23T14:20:11.123456Z".into(),
+            request_id: Some("r-1".into()),
+            ip: Some("127.0.0.1".into()),
+            user_agent: Some("Mozilla/5.0".into()),
+            proposal_id: Some("p".into()),
+            proposal_version: Some(1),
+            proposal_hash: Some("ab".repeat(32)),
+            policy_version: Some(1),
+            model_version: None,
+            rule_version: None,
+            control: Some("FOUR_EYE".into()),
+            prev_hash: "00".repeat(32),
+            hash: "ab".repeat(32),
+            hash_version: 1,
+        },
+        actor_name: "Ann Miller".into(),
+    }
+}
+
+use crate::store::audit as audit_rows;
+
+fn others(pages: &mut Pages<'_>) {
+    let filter = AuditFilter::default();
+    let rows = Page { items: (3..24).rev().map(audit_row).collect(), next: None, total: None };
+    let none = Page { items: vec![], next: None, total: None };
+    let end = Checkpoint {
+        n: 23,
+        head_hash: "ab".repeat(32),
+        time: "2026-11-23T15:00:00Z".into(),
+        previous: None,
+    };
+    let fine = Verdict { ok: true, checked: 23, ..Verdict::default() };
+    let bad = Verdict {
+        first_bad: Some(7),
+        what: Some("The comment is not the one that was sealed.".into()),
+        ..Verdict::default()
+    };
+    for (name, page, verdict) in [("audit", &rows, &fine), ("audit-broken", &none, &bad)] {
+        let answers = audit::Answers {
+            filter: &filter,
+            page,
+            chain: Some((&end, Some(verdict))),
+            own_only: false,
+        };
+        pages.add(name, &audit::Audit::new(frame(Place::Audit), &answers));
+    }
+    let form = reasons::Form { key: "k".into(), ..reasons::Form::default() };
+    pages.add("reasons", &reasons::Reasons::new(frame(Place::Reasons), &catalogue(), true, form));
+    let runs: Vec<_> = (0..12).map(run).collect();
+    let (full, empty) = (summary(true), summary(false));
+    let shown = runs[0].summary.run_id.clone();
+    let answers = overview::Answers {
+        runs: &runs,
+        shown: &shown,
+        jobs: &["fx_trades_eod".into(), "payments_intraday".into()],
+        inbox: &full,
+        ages: [1_210, 118, 340],
+        now: now(),
+    };
+    pages.add("overview", &overview::Overview::new(frame(Place::Overview), &answers));
+    let answers =
+        overview::Answers { runs: &[], jobs: &[], inbox: &empty, ages: [0; 3], ..answers };
+    pages.add("overview-empty", &overview::Overview::new(frame(Place::Overview), &answers));
+    let door = || Frame { shortcuts: true, ..Frame::default() };
+    pages.add(
+        "login",
+        &enter::Login {
+            frame: door(),
+            username: String::new(),
+            wrong: None,
+            then: "/review".into(),
+        },
+    );
+    pages.add(
+        "login-wrong",
+        &enter::Login {
+            frame: door(),
+            username: "ann".into(),
+            wrong: Some("Name or password is wrong.".into()),
+            then: "/review".into(),
+        },
+    );
+    pages.add(
+        "first",
+        &enter::FirstAdmin {
+            frame: door(),
+            token: "t".into(),
+            username: String::new(),
+            wrong: None,
+        },
+    );
+    pages.add(
+        "profile",
+        &profile::Profile {
+            frame: frame(Place::Profile),
+            page_size: 50,
+            keys: profile::MOVABLE
+                .map(|(name, usual, what)| (what, name, usual, String::new()))
+                .into(),
+            wrong: None,
+        },
+    );
+    pages.add("help", &profile::Help { frame: frame(Place::Help) });
+    pages.add(
+        "problem",
+        &problem::Problem {
+            frame: frame(Place::Elsewhere),
+            status: 404,
+            title: "There is no such page".into(),
+            detail: "Nothing is at this address.".into(),
+            next: ("/review".into(), "Overview".into()),
+            request_id: "0190b5a0".into(),
+        },
+    );
+}

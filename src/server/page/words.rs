@@ -1,0 +1,240 @@
+//! Numbers, shares and ages as people read them.
+
+use crate::domain::review::{Action, Eyes, ProposalState, Trigger};
+use crate::domain::{DiffType, Instant, Status};
+
+/// `1,234,567`.
+pub fn count(number: &u64) -> String {
+    group(&number.to_string())
+}
+
+/// Puts separators into the integer part of a plain decimal; anything else stays as it is.
+pub fn amount(text: &str) -> String {
+    let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("−", rest));
+    let (whole, fraction) = rest.split_once('.').map_or((rest, None), |(w, f)| (w, Some(f)));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !fraction.is_none_or(digits) {
+        return text.to_owned();
+    }
+    let whole = group(whole);
+    fraction
+        .map_or_else(|| format!("{sign}{whole}"), |fraction| format!("{sign}{whole}.{fraction}"))
+}
+
+fn group(digits: &str) -> String {
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `97 %` (which no line break divides), and never 100 % or 0 % for what is only almost so.
+pub fn percent(share: f64) -> String {
+    let whole = (share * 100.0).round();
+    if share < 1.0 && whole >= 100.0 {
+        return ">99\u{a0}%".to_owned();
+    }
+    if share > 0.0 && whole <= 0.0 {
+        return "<1\u{a0}%".to_owned();
+    }
+    format!("{whole:.0}\u{a0}%")
+}
+
+/// `one item`, `12 items`.
+pub fn items(number: &u64) -> String {
+    if *number == 1 { "1 item".to_owned() } else { format!("{} items", count(number)) }
+}
+
+/// How long ago or how long yet, in the largest unit that fits.
+pub fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => "now".to_owned(),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{} h", seconds / 3_600),
+        86_400..5_184_000 => format!("{} d", seconds / 86_400),
+        _ => format!("{} mo", seconds / 2_592_000),
+    }
+}
+
+/// `NUMERIC_MISMATCH` as `Numeric mismatch`.
+pub fn sentence(code: &str) -> String {
+    let lower = code.replace('_', " ").to_lowercase();
+    let mut characters = lower.chars();
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+/// A field's name for people: the whole record is not a field.
+pub fn field(name: &str) -> &str {
+    if name == "ENTIRE_RECORD" { "whole record" } else { name }
+}
+
+/// A type of difference in words.
+pub fn kind(diff_type: &str) -> String {
+    let words = match DiffType::from_name(diff_type) {
+        Some(DiffType::MissingInSourceA) => "missing in A",
+        Some(DiffType::MissingInSourceB) => "missing in B",
+        Some(DiffType::DuplicateInSourceA) => "surplus in A",
+        Some(DiffType::DuplicateInSourceB) => "surplus in B",
+        Some(DiffType::NullMismatch) => "one side is null",
+        Some(DiffType::NumericMismatch) => "numbers differ",
+        Some(DiffType::DateMismatch) => "dates differ",
+        Some(DiffType::StringMismatch) => "texts differ",
+        Some(DiffType::BooleanMismatch) => "true against false",
+        Some(DiffType::TypeMismatch) => "not readable as its type",
+        None => return sentence(diff_type),
+    };
+    words.to_owned()
+}
+
+/// A severity in words; the usual one goes without saying.
+pub fn severity(name: &str) -> String {
+    if name == "MEDIUM" { String::new() } else { name.to_lowercase() }
+}
+
+/// Seconds from `then` to `now`; 0 for what cannot be read or is to come.
+pub fn seconds_since(now: Instant, then: &str) -> u64 {
+    let Some(then) = moment(then) else { return 0 };
+    u64::try_from(now.seconds() - then.seconds()).unwrap_or_default()
+}
+
+fn moment(text: &str) -> Option<Instant> {
+    Instant::parse_rfc3339_utc(text)
+}
+
+/// `3 h ago`.
+pub fn ago(now: Instant, then: &str) -> String {
+    match age(seconds_since(now, then)).as_str() {
+        "now" => "just now".to_owned(),
+        age => format!("{age} ago"),
+    }
+}
+
+/// When something is due: in words, and the class of its mark.
+pub fn due(now: Instant, at: &str) -> (String, &'static str) {
+    let Some(then) = moment(at) else { return (String::new(), "") };
+    let left = then.seconds() - now.seconds();
+    let length = age(left.unsigned_abs());
+    match left {
+        _ if length == "now" => ("due now".to_owned(), "due"),
+        ..0 => (format!("{length} late"), "overdue"),
+        _ => (format!("due in {length}"), "ok"),
+    }
+}
+
+/// `2026-11-23T14:03:22.5Z` as `23 Nov 14:03`.
+pub fn short_moment(at: &str) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let Some(then) = moment(at) else { return at.to_owned() };
+    let (_, month, day) = then.date().civil();
+    let month = usize::try_from(month).ok().and_then(|month| MONTHS.get(month.wrapping_sub(1)));
+    let time = at.get(11..16).unwrap_or_default();
+    format!("{day} {} {time}", month.unwrap_or(&""))
+}
+
+/// A decision as a verb with its object.
+pub fn decision(action: Action, code: Option<&str>) -> String {
+    match (action, code) {
+        (Action::Approve, Some(code)) => format!("Accept {code}"),
+        (Action::Approve, None) => "Accept the machine's cause".to_owned(),
+        (Action::Override, code) => format!("Settle as {}", code.unwrap_or("another cause")),
+        (Action::Reject, _) => "Confirm as break".to_owned(),
+    }
+}
+
+/// A proposal's state in words, with the class of its mark.
+pub const fn proposal(state: ProposalState) -> (&'static str, &'static str) {
+    match state {
+        ProposalState::Open => ("Waits for a checker", "pending"),
+        ProposalState::Checked => ("Waits for an authorizer", "pending"),
+        ProposalState::Applied => ("Done", "settled"),
+        ProposalState::Returned => ("Sent back", "open"),
+        ProposalState::Withdrawn => ("Withdrawn", "closed"),
+        ProposalState::Stale => ("Overtaken by a change", "closed"),
+        ProposalState::Expired => ("Expired", "closed"),
+    }
+}
+
+/// Why six eyes, in words.
+pub fn trigger(trigger: Trigger, value: &str) -> String {
+    let words = match trigger {
+        Trigger::ReasonCode => "A reason code is new or changes",
+        Trigger::ConfidentOverride => "The machine was quite sure of another cause",
+        Trigger::Amount => "The amount is large or unknown",
+        Trigger::Regulatory => "A regulator looks at this field",
+        Trigger::FirstOfSignature => "The first decision about such a difference",
+        Trigger::FunctionalChange => "It changes between functional and error",
+        Trigger::Policy => "It changes the policy",
+        Trigger::Reopen => "People had decided it before",
+        Trigger::Bulk => "Many items, or a large sum, at once",
+        Trigger::Splitting => "One maker's proposals about it are large together",
+    };
+    if value.is_empty() { words.to_owned() } else { format!("{words}: {value}") }
+}
+
+/// `four eyes`.
+pub const fn eyes(eyes: Eyes) -> &'static str {
+    match eyes {
+        Eyes::Two => "two eyes",
+        Eyes::Four => "four eyes",
+        Eyes::Six => "six eyes",
+    }
+}
+
+/// What an audit row's action did, as a verb of a sentence.
+pub fn did(action_type: &str, stage: &str) -> String {
+    let words = match (action_type, stage) {
+        ("APPROVE", "CHECKER") => "checked and approved",
+        ("APPROVE", "AUTHORIZER") => "authorized",
+        ("APPROVE", _) => "accepted the machine's cause",
+        ("OVERRIDE", _) => "chose another cause",
+        ("REJECT", "CHECKER" | "AUTHORIZER") => "sent it back",
+        ("REJECT", _) => "confirmed the break",
+        ("REOPEN", _) => "decided it anew",
+        ("AMEND", _) => "changed the proposal",
+        ("WITHDRAW", _) => "withdrew the proposal",
+        ("STALE", _) => "closed the proposal: what it was about has changed",
+        ("EXPIRE", _) => "closed the proposal: nobody decided in time",
+        ("COMMENT", _) => "said",
+        ("ASSIGN", _) => "assigned it",
+        ("CARRY", _) => "carried the decision over from an earlier run",
+        ("SAMPLE", _) => "looked at a sample",
+        ("ATTRIBUTE", _) => "attributed the run",
+        _ => return sentence(action_type).to_lowercase(),
+    };
+    words.to_owned()
+}
+
+/// The statuses in words, with the class of their mark.
+pub fn status(name: &str) -> (&'static str, &'static str) {
+    match Status::from_name(name) {
+        Some(Status::Unknown) | None => ("Unknown", "open"),
+        Some(Status::Pending) => ("Pending", "pending"),
+        Some(Status::Accepted) => ("Accepted", "settled"),
+        Some(Status::Rejected) => ("Confirmed break", "rejected"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_shares_stay_honest() {
+        assert_eq!(count(&1_234_567), "1,234,567");
+        assert_eq!(count(&999), "999");
+        assert_eq!(amount("-1234567.050"), "−1,234,567.050");
+        assert_eq!(amount("12e4"), "12e4");
+        assert_eq!(percent(0.999), ">99\u{a0}%");
+        assert_eq!(percent(0.001), "<1\u{a0}%");
+        assert_eq!(percent(1.0), "100\u{a0}%");
+        assert_eq!(age(90_000), "1 d");
+        assert_eq!(sentence("NUMERIC_MISMATCH"), "Numeric mismatch");
+    }
+}

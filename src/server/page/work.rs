@@ -1,0 +1,107 @@
+//! What this person decided, and what they can still take back.
+
+use askama::Template;
+
+use crate::domain::Instant;
+use crate::review::{Page, ProposalView, Summary};
+
+use super::address::with_query;
+use super::frame::{Frame, Undo};
+use super::{check, words};
+
+/// My work.
+#[derive(Template)]
+#[template(path = "work.html")]
+pub struct Work {
+    /// The frame.
+    pub frame: Frame,
+    /// Figures: name, value, meaning.
+    pub figures: Vec<(String, String, String)>,
+    /// Proposals, newest first.
+    pub rows: Vec<Row>,
+    /// The page after.
+    pub next: Option<String>,
+}
+
+/// A proposal of mine.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its page.
+    pub href: String,
+    /// What it does.
+    pub title: String,
+    /// What it is about.
+    pub about: String,
+    /// How many differences.
+    pub count: u64,
+    /// Where it stands: word and class.
+    pub state: (&'static str, &'static str),
+    /// Words of whoever sent it back.
+    pub answer: String,
+    /// How old.
+    pub when: String,
+    /// Taking it back, while that is possible.
+    pub undo: Option<Undo>,
+}
+
+impl Work {
+    /// My work as the services see it.
+    pub fn new(
+        frame: Frame,
+        summary: &Summary,
+        page: &Page<ProposalView>,
+        now: Instant,
+        key: &str,
+    ) -> Self {
+        let figure =
+            |name: &str, value: String, meaning: &str| (name.to_owned(), value, meaning.to_owned());
+        Self {
+            frame,
+            figures: vec![
+                figure(
+                    "Today",
+                    words::count(&summary.decided_today),
+                    "decisions since midnight UTC",
+                ),
+                figure(
+                    "Pace",
+                    format!("{:.1} / min", summary.decisions_per_minute),
+                    "in the minutes of the last hour with a decision",
+                ),
+                figure(
+                    "Sent back",
+                    words::percent(summary.sent_back_rate),
+                    "of my proposals of the last 30 days",
+                ),
+                figure("Open", words::count(&summary.mine), "proposals of mine wait for others"),
+            ],
+            rows: page.items.iter().map(|proposal| row(proposal, now, key)).collect(),
+            next: page
+                .next
+                .as_ref()
+                .map(|cursor| with_query("/review/work", [("cursor", cursor.as_str())])),
+        }
+    }
+}
+
+fn row(proposal: &ProposalView, now: Instant, key: &str) -> Row {
+    let href = format!("/review/proposals/{}", proposal.proposal_id);
+    let answer =
+        proposal.approvals.iter().rev().find(|one| one.decision != "APPROVE").and_then(|one| {
+            one.comments.as_ref().map(|text| format!("{}: {text}", one.person_name))
+        });
+    Row {
+        title: check::title(proposal),
+        about: proposal.label.clone(),
+        count: proposal.count,
+        state: words::proposal(proposal.state),
+        answer: answer.unwrap_or_default(),
+        when: words::ago(now, &proposal.created_at),
+        undo: (proposal.state.is_open() && proposal.may_withdraw).then(|| Undo {
+            action: format!("{href}/withdraw"),
+            version: proposal.tag.clone(),
+            key: format!("{key}-{}", proposal.proposal_id),
+        }),
+        href,
+    }
+}

@@ -1,0 +1,197 @@
+//! For everybody: hostile data stays text, nothing comes from elsewhere, and axe finds nothing.
+
+use serde_json::{Value as Json, json};
+
+use super::driver::Browser;
+use super::town::{HOSTILE, Town};
+
+/// Every screen of somebody who sees all, after some decisions.
+fn screens(town: &Town, browser: &Browser) -> Vec<String> {
+    town.enter(browser, "ann");
+    // Something to look at: a comment, a proposal of one, a bulk, a reason.
+    browser.open(&town.at("/review/queue?field=name&view=items"));
+    browser.click(".list.items a.main");
+    browser.has("form[data-decide]");
+    let item =
+        browser.run("return location.pathname + location.search").as_str().unwrap().to_owned();
+    browser.click(".say-it summary");
+    browser.write(".say-it textarea", &HOSTILE[..6].join(" "));
+    browser.click(".say-it button");
+    browser.shows("Your comment is kept.");
+    browser.press(&["r"]);
+    browser.write("form[data-decide] textarea", &format!("{} and more", HOSTILE[1]));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.press(&["Ctrl+Enter"]);
+    browser.shows("Proposed:");
+    browser.open(&town.at("/review/check?list=mine"));
+    browser.click(".list.proposals a.main");
+    browser.has(".decision");
+    let proposal = browser.run("return location.pathname").as_str().unwrap().to_owned();
+    town.change(browser, "carl");
+    let mut paths: Vec<String> = [
+        "/review",
+        "/review/queue",
+        "/review/queue?view=items",
+        "/review/queue?q=nothing+is+like+it",
+        "/review/queue?status=PENDING&view=items",
+        "/review/check?list=to_check",
+        "/review/check?list=to_authorize",
+        "/review/audit",
+        "/review/audit?verify=yes",
+        "/review/reasons",
+        "/review/work",
+        "/review/profile",
+        "/review/help",
+        "/review/bulk?field=name&choice=*",
+        "/review/bulk?field=name&choice=code",
+        "/review/nowhere",
+        "/review/items/0190b5a0-0000-7000-8000-00000000ffff",
+    ]
+    .map(str::to_owned)
+    .into();
+    let query = item.split_once('?').map_or("", |(_, query)| query);
+    paths.push(item.clone());
+    paths.push(format!("{}?{query}&mode=inline&signs=all", item.split('?').next().unwrap()));
+    paths.push(format!("{}?mode=bytes", item.split('?').next().unwrap()));
+    paths.push(proposal);
+    let open = town.sql("SELECT attribution_id FROM recon.attributions WHERE status = 'UNKNOWN'");
+    for row in open.iter().take(8) {
+        paths.push(format!("/review/items/{}", row["attribution_id"].as_str().unwrap()));
+    }
+    paths
+}
+
+/// What a browser complained about, and the addresses that it asked.
+fn complaints(browser: &Browser) -> (Vec<String>, Vec<String>) {
+    let said = browser
+        .log("browser")
+        .iter()
+        .map(|entry| entry["message"].as_str().unwrap().to_owned())
+        .filter(|text| !text.contains("Failed to load resource"))
+        .collect();
+    let asked = browser
+        .log("performance")
+        .iter()
+        .filter_map(|entry| serde_json::from_str::<Json>(entry["message"].as_str()?).ok())
+        .filter(|message| message["message"]["method"] == "Network.requestWillBeSent")
+        .map(|message| message["message"]["params"]["request"]["url"].as_str().unwrap().to_owned())
+        .filter(|url| !url.starts_with("data:"))
+        .collect();
+    (said, asked)
+}
+
+#[test]
+fn hostile_cells_stay_text_on_every_screen() {
+    let town = Town::new(3, 3);
+    let browser = Browser::start();
+    let mut shown = String::new();
+    for path in screens(&town, &browser) {
+        browser.open(&town.at(&path));
+        assert!(!browser.has_dialog(), "{path} opened a dialog");
+        let scripts = browser.run("return document.scripts.length");
+        assert_eq!(scripts, 1, "{path} has our script and no other");
+        let strange = browser.run(
+            "return document.querySelectorAll('img, iframe, object, [onload], [onerror], [style], \
+             a[href^=\"javascript\"], main b, main i').length",
+        );
+        assert_eq!(strange, 0, "{path} has elements that only data can have brought");
+        shown.push_str(browser.run("return document.body.innerText").as_str().unwrap());
+        browser.widen(360);
+        let over = browser.run(
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth",
+        );
+        assert_eq!(over, 0, "{path} is wider than a narrow window");
+        browser.widen(1280);
+    }
+    for text in &HOSTILE[..6] {
+        assert!(shown.contains(text), "{text} is nowhere to be read");
+    }
+    assert!(shown.contains("RLO") && shown.contains("ZWSP"), "what deceives is not marked");
+    assert!(!shown.contains('\u{202e}'), "an override is in force");
+    let (said, asked) = complaints(&browser);
+    assert!(said.is_empty(), "{said:#?}");
+    let elsewhere: Vec<&String> =
+        asked.iter().filter(|url| !url.starts_with(&town.at(""))).collect();
+    assert!(elsewhere.is_empty(), "{elsewhere:#?}");
+}
+
+#[test]
+fn a_page_needs_three_requests_and_cannot_be_framed() {
+    let town = Town::new(60, 30);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    browser.tell("Network.setCacheDisabled", &json!({"cacheDisabled": true}));
+    for path in ["/review", "/review/queue", "/review/queue?view=items"] {
+        complaints(&browser);
+        browser.open(&town.at(path));
+        let size = browser.run_until(
+            "const done = arguments[0]; const all = [location.href, \
+             ...performance.getEntriesByType('resource').map(entry => entry.name)]; \
+             Promise.all(all.map(url => fetch(url).then(answer => answer.arrayBuffer()) \
+             .then(bytes => bytes.byteLength))).then(sizes => done(sizes.reduce((a, b) => a + b)))",
+        );
+        let loaded = browser.run("return performance.getEntriesByType('resource').length + 1");
+        println!("G10: {path}: {loaded} requests, {size} bytes before compression");
+        assert!(loaded.as_u64().unwrap() <= 3, "{path}");
+        assert!(size.as_u64().unwrap() <= 100_000, "{path}: {size}");
+    }
+    // Another page, of another origin, frames ours: nothing of it shows.
+    browser.open("data:text/html,<iframe></iframe>");
+    let framed = format!(
+        "const done = arguments[0]; const frame = document.querySelector('iframe'); \
+         frame.onload = () => setTimeout(() => done(frame.contentDocument === null \
+         ? 'refused or foreign' : frame.contentDocument.body.innerText), 200); frame.src = {};",
+        json!(town.at("/review"))
+    );
+    browser.run_until(&framed);
+    let (said, _) = complaints(&browser);
+    assert!(said.iter().any(|text| text.contains("frame")), "{said:#?}");
+}
+
+/// axe-core, fetched by `scripts/test`; it is no part of the program.
+fn axe() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/axe.min.js");
+    std::fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("{path}: {error}; ./scripts/test fetches it"))
+}
+
+#[test]
+fn axe_finds_nothing_on_any_screen_in_either_theme() {
+    let axe = axe();
+    let town = Town::new(30, 3);
+    let empty = Town::new(0, 0);
+    let browser = Browser::start();
+    let mut pages: Vec<String> =
+        screens(&town, &browser).iter().take(22).map(|path| town.at(path)).collect();
+    let check = |pages: &[String], theme: &str| {
+        browser.prefer(theme);
+        let mut found = Vec::new();
+        for page in pages {
+            browser.open(page);
+            browser.run(&axe);
+            let said = browser.run_until(
+                "const done = arguments[0]; axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', \
+                 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(result => \
+                 done(result.violations.map(one => one.id + ' ' + one.nodes.map(node => \
+                 node.target.join(' ') + ': ' + node.failureSummary).join('; '))))",
+            );
+            for one in said.as_array().unwrap() {
+                found.push(format!("{theme} {page}: {}", one.as_str().unwrap()));
+            }
+        }
+        found
+    };
+    let mut found = check(&pages, "light");
+    found.extend(check(&pages, "dark"));
+    town.change(&browser, "ann");
+    browser.open(&town.at("/review/queue?field=note&view=items"));
+    pages = vec![browser.url()];
+    empty.enter(&browser, "bob");
+    pages
+        .extend(["/review", "/review/queue", "/review/check", "/review/work"].map(|p| empty.at(p)));
+    pages.push(empty.at("/review/first?token=none"));
+    found.extend(check(&pages, "light"));
+    found.extend(check(&pages, "dark"));
+    println!("G8: {} violations", found.len());
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

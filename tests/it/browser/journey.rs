@@ -1,0 +1,182 @@
+//! From a maker's decision to a settled difference.
+
+use super::driver::Browser;
+use super::town::Town;
+
+const ITEMS: &str = "/review/queue?field=note&view=items";
+
+/// The first difference of the list: opened, decided by hand.
+fn propose_with_the_mouse(town: &Town, browser: &Browser) -> String {
+    browser.open(&town.at(ITEMS));
+    browser.click(".list.items a.main");
+    browser.has("form[data-decide]");
+    let item = browser.run("return document.getElementById('main').dataset.item");
+    browser.click("#other");
+    browser.click("select[name=code] option[value=TIMING_LAG]");
+    browser.write("textarea[name=comment]", "Seen in the other system, too.");
+    // A decision within the first moments is taken for one about the item before.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.click("form[data-decide] button.primary");
+    browser.shows("Proposed:");
+    item.as_str().unwrap().to_owned()
+}
+
+fn approve_with_the_mouse(town: &Town, browser: &Browser, name: &str) {
+    town.change(browser, name);
+    browser.open(&town.at("/review/check"));
+    browser.click(".list.proposals a.main");
+    browser.click("#approve button");
+    browser.shows(if name == "bob" { "An authorizer decides." } else { "Settled:" });
+}
+
+fn status(town: &Town, item: &str) -> String {
+    let query = format!("SELECT status FROM recon.attributions WHERE attribution_id = '{item}'");
+    town.sql(&query)[0]["status"].as_str().unwrap().to_owned()
+}
+
+fn maker_to_authorizer(scripts: bool) {
+    let town = Town::new(0, 8);
+    let browser = Browser::start();
+    if !scripts {
+        browser.without_scripts();
+    }
+    town.enter(&browser, "ann");
+    let item = propose_with_the_mouse(&town, &browser);
+    assert_eq!(status(&town, &item), "PENDING");
+    browser.click(".toast button");
+    browser.shows("Withdrawn.");
+    assert_eq!(status(&town, &item), "UNKNOWN", "undone");
+    let item = propose_with_the_mouse(&town, &browser);
+    // Her own proposal gives her no button to approve it.
+    browser.open(&town.at("/review/check?list=mine"));
+    browser.click(".list.proposals a.main");
+    browser.has(".decision");
+    assert_eq!(browser.run("return document.querySelector('#approve')"), serde_json::Value::Null);
+    approve_with_the_mouse(&town, &browser, "bob");
+    assert_eq!(status(&town, &item), "PENDING", "the first decision of its kind needs six eyes");
+    approve_with_the_mouse(&town, &browser, "carl");
+    assert_eq!(status(&town, &item), "ACCEPTED");
+    // Selected ones together.
+    town.change(&browser, "ann");
+    browser.open(&town.at(ITEMS));
+    browser.click("tbody tr:nth-child(1) .box");
+    browser.click("tbody tr:nth-child(2) .box");
+    browser.click(".dock button.danger");
+    browser.shows("for 2 items");
+    browser.write("textarea[name=comment]", "Not explained by anything.");
+    browser.click(".decision button.primary");
+    browser.shows("Proposed: 2 items.");
+    let pending = "SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'";
+    assert_eq!(town.count(pending), 2);
+}
+
+#[test]
+fn a_decision_from_maker_to_authorizer_with_the_mouse() {
+    maker_to_authorizer(true);
+}
+
+#[test]
+fn a_decision_from_maker_to_authorizer_without_scripts() {
+    maker_to_authorizer(false);
+}
+
+#[test]
+fn a_thousand_look_alikes_with_the_keyboard_alone() {
+    let town = Town::new(1_000, 0);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    browser.open(&town.at("/review/queue"));
+    browser.has("[data-row]");
+    let seen = town.requests().len();
+    // Four keys of the maker.
+    browser.press(&["j", "1"]);
+    browser.shows("for 1,000 items");
+    browser.press(&["Space", "Ctrl+Enter"]);
+    browser.shows("Proposed: 1,000 items.");
+    // Three of each approver.
+    for (name, after) in [("bob", "An authorizer decides."), ("carl", "Settled: 1,000 items.")] {
+        town.change(&browser, name);
+        browser.open(&town.at("/review/check"));
+        browser.has("[data-row]");
+        browser.press(&["Enter"]);
+        browser.has("#approve");
+        browser.press(&["a", "Ctrl+Enter"]);
+        browser.shows(after);
+    }
+    let accepted = "SELECT count(*) FROM recon.attributions WHERE status = 'ACCEPTED'";
+    assert_eq!(town.count(accepted), 1_000);
+    for stage in ["MAKER", "CHECKER", "AUTHORIZER"] {
+        let query = format!(
+            "SELECT count(*) FROM recon.audit_trail WHERE stage = '{stage}' \
+             AND attribution_id IS NOT NULL"
+        );
+        assert_eq!(town.count(&query), 1_000, "{stage}");
+    }
+    let steps = ["/review/bulk", "/review/bulk/commit"];
+    let spent: f64 = town.requests()[seen..]
+        .iter()
+        .filter(|(path, _)| steps.contains(&path.as_str()) || path.ends_with("/approve"))
+        .map(|(_, ms)| ms)
+        .sum();
+    println!(
+        "G1: 1,000 look-alikes: 4 actions of the maker, 3 of each approver; {spent:.0} ms of server time"
+    );
+    assert!(spent < 5_000.0, "{spent} ms, on a machine that may be busy");
+}
+
+#[test]
+fn of_two_people_at_one_item_the_second_one_is_told_and_loses_no_word() {
+    let town = Town::new(0, 3);
+    let (first, second) = (Browser::start(), Browser::start());
+    town.enter(&first, "ann");
+    town.enter(&second, "amy");
+    for browser in [&first, &second] {
+        browser.open(&town.at(ITEMS));
+        browser.click(".list.items a.main");
+        browser.has("form[data-decide]");
+    }
+    let words = "What amy wrote & nobody else";
+    second.press(&["r"]);
+    second.write("textarea[name=comment]", words);
+    first.press(&["r"]);
+    first.write("textarea[name=comment]", "Quick, and first.");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    first.press(&["Ctrl+Enter"]);
+    first.shows("Proposed:");
+    let began = std::time::Instant::now();
+    second.press(&["Ctrl+Enter"]);
+    second.shows("was quicker");
+    println!("G12: the second of two was told after {} ms", began.elapsed().as_millis());
+    second.shows(words);
+    assert_eq!(
+        town.count("SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'"),
+        1,
+        "nothing of the second decision was stored"
+    );
+}
+
+#[test]
+fn the_way_back_leads_to_the_same_row_of_the_same_list() {
+    let town = Town::new(0, 40);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    browser.open(&town.at("/review/queue?field=note&view=items&sort=-confidence"));
+    browser.has("[data-row]");
+    browser.click("nav.pages a[rel=next]");
+    browser.wait("the second page", "return location.search.includes('cursor')");
+    browser.press(&["j", "j", "j"]);
+    let focused = "return document.activeElement.closest('[data-row]')?.dataset.row ?? null";
+    let row = browser.run(focused);
+    let list = browser.url();
+    browser.press(&["Enter"]);
+    browser.has("form[data-decide]");
+    let item = browser.url();
+    assert!(item.contains("sort=-confidence") && item.contains("cursor"), "{item}");
+    browser.reload();
+    assert_eq!(browser.url(), item, "a reload shows the same item");
+    browser.back();
+    browser.has(".list.items");
+    assert_eq!(browser.url(), list);
+    browser.wait("the row", &format!("return ({}) === {row}", &focused["return ".len()..]));
+    println!("G13: list, page and row are there after the way back");
+}

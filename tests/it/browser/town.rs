@@ -1,0 +1,161 @@
+//! A server with people and differences, and the ways that people go there.
+
+use serde_json::Value as Json;
+
+use crate::program::Project;
+use crate::wire::Server;
+
+use super::driver::Browser;
+
+const PASSWORD: &str = "four words of hers";
+
+/// Values that no page may take for anything but text.
+pub const HOSTILE: [&str; 8] = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(2)>",
+    "javascript:alert(3)",
+    "{{7*7}}${7*7}",
+    "<svg onload=alert(4)>",
+    "</textarea><script>alert(5)</script>",
+    "abc\u{202e}fed\u{200b}\u{2066}x",
+    "p\u{430}ypal\u{0}\u{feff}",
+];
+
+const JOB: &str = r#"version: 1
+job: town
+store: sqlite:recon.db
+sources:
+  a:
+    system: FRONT
+    read: { csv: { path: a.csv } }
+    map: { id: id, amount: amount, name: name, note: note }
+  b:
+    system: BACK
+    read: { csv: { path: b.csv } }
+    map: { id: id, amount: amount, name: name, note: note }
+key: [id]
+fields:
+  id: { type: text }
+  amount: { type: decimal }
+  name: { type: text }
+  note: { type: text }
+rules:
+  attribute: [rules.rhai]
+reason_codes:
+  ROUNDING_DIFF: { functional: true, description: "Decimals lost on one side" }
+  TIMING_LAG: { functional: true, description: "Booked on another day" }
+  MANUAL_ENTRY_ERR: { functional: false, description: "Typed wrongly <b>by a person</b>" }
+  UNKNOWN: { functional: false, description: "Nobody knows" }
+"#;
+
+const RULES: &str = r#"
+// Never sure enough: everything waits for people.
+fn attribute_amount(d) { if d.field == "amount" { return reason("ROUNDING_DIFF", 0.8); } }
+fn attribute_name(d) { if d.field == "name" { return reason("MANUAL_ENTRY_ERR", 0.4); } }
+"#;
+
+/// A town.
+pub struct Town {
+    pub server: Server,
+}
+
+impl Town {
+    /// One with so many look-alike amounts, so many differing notes, and the hostile names.
+    pub fn new(amounts: usize, notes: usize) -> Self {
+        let project = Project::new();
+        let (mut a, mut b) =
+            ("id,amount,name,note\n".to_owned(), "id,amount,name,note\n".to_owned());
+        for at in 0..amounts {
+            a.push_str(&format!("A{at:05},{at}.25,same,same\n"));
+            b.push_str(&format!("A{at:05},{at},same,same\n"));
+        }
+        for at in 0..notes {
+            a.push_str(&format!("N{at:05},1,same,left {at}\n"));
+            b.push_str(&format!("N{at:05},1,same,right {at}\n"));
+        }
+        for (at, text) in HOSTILE.iter().enumerate() {
+            let cell = text.replace('"', "\"\"");
+            a.push_str(&format!("\"H{at} {cell}\",1,\"{cell}\",same\n"));
+            b.push_str(&format!("\"H{at} {cell}\",1,harmless,same\n"));
+        }
+        project.write("a.csv", a).write("b.csv", b).write("recon.yaml", JOB);
+        project.write("rules.rhai", RULES).write("password", format!("{PASSWORD}\n"));
+        let said = project.recon(&["run", "--store", "sqlite:recon.db"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        for (name, role) in [
+            ("ann", "senior"),
+            ("amy", "analyst"),
+            ("bob", "supervisor"),
+            ("carl", "manager"),
+            ("dora", "auditor"),
+        ] {
+            let said = project.recon(&[
+                "user",
+                "add",
+                name,
+                "--role",
+                role,
+                "--password-file",
+                "password",
+                "--store",
+                "sqlite:recon.db",
+                "--display-name",
+                &format!("{name} <i>{role}</i>"),
+            ]);
+            assert_eq!(said.code, 0, "{}", said.err);
+        }
+        Self { server: Server::serving(project, None, &[]) }
+    }
+
+    /// An address here.
+    pub fn at(&self, path: &str) -> String {
+        format!("http://{}{path}", self.server.address)
+    }
+
+    /// A browser in which somebody has logged in.
+    pub fn enter(&self, browser: &Browser, name: &str) {
+        browser.open(&self.at("/review/login"));
+        browser.write("input[name=username]", name);
+        browser.write("input[name=password]", PASSWORD);
+        browser.click("button.primary");
+        browser.has("header.top");
+    }
+
+    /// Somebody logs out, and somebody else in.
+    pub fn change(&self, browser: &Browser, name: &str) {
+        browser.open(&self.at("/review/profile"));
+        browser.click(".leave button");
+        browser.has("input[name=username]");
+        self.enter(browser, name);
+    }
+
+    /// The rows of a query.
+    pub fn sql(&self, query: &str) -> Vec<Json> {
+        let said = self.server.project.recon(&[
+            "sql",
+            query,
+            "--format",
+            "json",
+            "--store",
+            "sqlite:recon.db",
+        ]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        serde_json::from_str::<Json>(&said.out).unwrap().as_array().unwrap().clone()
+    }
+
+    /// A number.
+    pub fn count(&self, query: &str) -> u64 {
+        let rows = self.sql(query);
+        let number = rows[0].as_object().unwrap().values().next().unwrap().clone();
+        number.as_u64().or_else(|| number.as_str()?.parse().ok()).unwrap()
+    }
+
+    /// Requests of the access log: path and milliseconds.
+    pub fn requests(&self) -> Vec<(String, f64)> {
+        let text = std::fs::read_to_string(self.server.project.path("access.log")).unwrap();
+        text.lines()
+            .filter_map(|line| serde_json::from_str::<Json>(line).ok())
+            .map(|line| (line["path"].as_str().unwrap().to_owned(), line["ms"].as_f64().unwrap()))
+            .collect()
+    }
+}
