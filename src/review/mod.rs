@@ -7,6 +7,7 @@
 pub mod actor;
 pub mod answer;
 pub mod ask;
+mod bulk;
 mod decide;
 mod detail;
 mod groups;
@@ -21,6 +22,9 @@ mod reasons;
 pub mod people;
 pub mod refusal;
 mod security;
+mod summary;
+mod talk;
+mod trail;
 mod views;
 mod work;
 
@@ -91,18 +95,7 @@ impl<'a> Desk<'a> {
         Self { store, office }
     }
 
-
     // Makers.
-
-    /// What one decision about many items would do. Freezes which items, for ten minutes.
-    pub fn bulk_preview(&self, _actor: &Actor, _ask: &BulkPreviewAsk) -> Found<BulkPreview> {
-        not_yet()
-    }
-
-    /// Proposes what a preview showed.
-    pub fn bulk_commit(&self, _actor: &Actor, _ask: &BulkCommit) -> Outcome<BulkCommitted> {
-        not_yet()
-    }
 
     /// T13: a maker's choice about a blind sample, made without seeing the machine's reason.
     /// `code` is the reason chosen; `None` is a confirmed break.
@@ -120,80 +113,5 @@ impl<'a> Desk<'a> {
 
     // Anybody who reviews.
 
-    /// T11: says something about an item (1 to 2,000 characters).
-    pub fn comment(
-        &self,
-        _actor: &Actor,
-        _attribution_id: &str,
-        _text: &str,
-    ) -> Outcome<CommentView> {
-        not_yet()
-    }
-
-    /// T11: gives an item to a person (log-in name or id), or to nobody.
-    pub fn assign(
-        &self,
-        _actor: &Actor,
-        _attribution_id: &str,
-        _assignee: Option<&str>,
-    ) -> Outcome<Assigned> {
-        not_yet()
-    }
-
-    /// T11: tells others that the person looks at an item, for five minutes.
-    pub fn claim(&self, _actor: &Actor, _attribution_id: &str) -> Outcome<Claimed> {
-        not_yet()
-    }
-
     // Queries.
-
-    /// Counts for the page's head.
-    pub fn summary(&self, _actor: &Actor) -> Found<Summary> {
-        not_yet()
-    }
-
-    /// Audit rows, newest first. Who may see only their own sees only their own.
-    pub fn audit_search(
-        &self,
-        _actor: &Actor,
-        _filter: &AuditFilter,
-        _page: &PageAsk,
-    ) -> Found<Page<AuditView>> {
-        not_yet()
-    }
-
-    /// Calls `each` for audit rows in the order of their numbers, however many there are.
-    pub fn audit_export(
-        &self,
-        _actor: &Actor,
-        _filter: &AuditFilter,
-        _each: &mut dyn FnMut(&audit::AuditRow) -> Result<(), crate::diagnostic::Problem>,
-    ) -> Found<()> {
-        not_yet()
-    }
-
-    /// The end of the chain, for an auditor to note down.
-    pub fn checkpoint(&self, _actor: &Actor) -> Found<Checkpoint> {
-        not_yet()
-    }
-
-    /// Checks the chain from row `from` to row `to` (all of it where absent).
-    pub fn verify(&self, _actor: &Actor, _from: Option<i64>, _to: Option<i64>) -> Found<Verdict> {
-        not_yet()
-    }
-
-    /// Decisions against the machine, and those without a second person.
-    pub fn report_overrides(&self, _actor: &Actor, _period: &Period) -> Found<Vec<OverrideRow>> {
-        not_yet()
-    }
-
-    /// Who could do what, and what of it they did.
-    pub fn report_access(&self, _actor: &Actor, _period: &Period) -> Found<Vec<AccessRow>> {
-        not_yet()
-    }
-
-    /// Where duties were not separate, or somebody tried.
-    pub fn report_sod(&self, _actor: &Actor, _period: &Period) -> Found<Vec<SodFinding>> {
-        not_yet()
-    }
 }

@@ -17,7 +17,8 @@ impl Desk<'_> {
     pub fn note_refused(&self, actor: &Actor, code: &str, entity: Option<&str>, what: &str) {
         let now = self.now();
         let since = time_text(Instant::new(now.seconds() - 60, now.nanoseconds()));
-        let clip = |text: &str| text.replace('\0', "\u{fffd}").chars().take(500).collect::<String>();
+        let clip =
+            |text: &str| text.replace('\0', "\u{fffd}").chars().take(500).collect::<String>();
         // A log that can't be written is no reason to answer anything else than the refusal.
         let _ = transact::write(self.store, |tx| -> Result<(), Refusal> {
             let rows = tx.query(

@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod batch;
+pub mod chain;
 mod chunk;
 pub mod migrate;
 pub mod postgres;

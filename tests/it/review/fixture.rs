@@ -32,7 +32,13 @@ impl Directory for &'static People {
     }
 
     fn find(&self, _: &mut dyn Transaction, login: &str) -> Result<Option<String>, Problem> {
-        Ok(self.0.lock().unwrap().get(login).filter(|roles| !roles.is_empty()).map(|_| login.to_owned()))
+        Ok(self
+            .0
+            .lock()
+            .unwrap()
+            .get(login)
+            .filter(|roles| !roles.is_empty())
+            .map(|_| login.to_owned()))
     }
 }
 
@@ -99,12 +105,7 @@ pub fn codes() -> Vec<ReasonCode> {
         functional,
         description: format!("what {code} means"),
     };
-    vec![
-        code("ROUNDING", true),
-        code("TIMING", true),
-        code("TYPO", false),
-        code("UNKNOWN", false),
-    ]
+    vec![code("ROUNDING", true), code("TIMING", true), code("TYPO", false), code("UNKNOWN", false)]
 }
 
 /// How a difference comes out of the machine.
@@ -173,18 +174,19 @@ pub fn stock(store: &dyn Store, job: &str, given: &[Given]) -> RunId {
                 batch.push("amount: B is a little more"),
             )),
         };
-        let row = DifferenceRow {
-            record: number,
-            field: FieldRef::Field(2),
-            diff_type: DiffType::NumericMismatch,
-            severity: Severity::Medium,
-            value_a: Some(batch.push("100.00")),
-            value_b: Some(batch.push(
-                &recon::domain::Decimal::new(10_000 + given.amount, 2).unwrap().to_string(),
-            )),
-            amount_abs: Some(given.amount as f64 / 100.0),
-            attribution: Some(attribution),
-        };
+        let row =
+            DifferenceRow {
+                record: number,
+                field: FieldRef::Field(2),
+                diff_type: DiffType::NumericMismatch,
+                severity: Severity::Medium,
+                value_a: Some(batch.push("100.00")),
+                value_b: Some(batch.push(
+                    &recon::domain::Decimal::new(10_000 + given.amount, 2).unwrap().to_string(),
+                )),
+                amount_abs: Some(given.amount as f64 / 100.0),
+                attribution: Some(attribution),
+            };
         batch.differences.push(row);
     }
     writer.write(&batch).unwrap();
@@ -208,11 +210,7 @@ pub fn item_id(run: RunId, record: u64) -> String {
 }
 
 pub fn approve(id: &str) -> Resolve {
-    Resolve {
-        attribution_id: id.to_owned(),
-        action: Some(Action::Approve),
-        ..Resolve::default()
-    }
+    Resolve { attribution_id: id.to_owned(), action: Some(Action::Approve), ..Resolve::default() }
 }
 
 pub fn override_(id: &str, code: &str) -> Resolve {

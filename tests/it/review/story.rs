@@ -43,7 +43,10 @@ fn four_eyes_decide(place: &Place) {
     assert_eq!((resolved.eyes_required.code(), resolved.eyes_done), (4, 2));
     // Nobody decides it once more, and ann can't approve it.
     let again = desk.resolve(&stage.actor("bob"), &approve(&id)).unwrap_err();
-    assert_eq!((again.code, again.blocking.clone()), ("already-pending", resolved.proposal_id.clone()));
+    assert_eq!(
+        (again.code, again.blocking.clone()),
+        ("already-pending", resolved.proposal_id.clone())
+    );
     let yes = agree(&resolved, desk, &sue);
     assert_eq!(code(desk.approve(&ann, &yes)), "self-approval");
     assert_eq!(code(desk.approve(&stage.actor("bob"), &yes)), "missing-permission");
@@ -82,14 +85,20 @@ fn what_is_sent_back_is_as_it_was(place: &Place) {
         let id = item_id(run, record);
         let ask = override_(&id, "TIMING");
         let resolved = desk.resolve(&ann, &ask).unwrap().value;
-        assert_eq!(code(desk.send_back(&sue, &back(&resolved, "  \u{200b}a "))), "comment-required");
+        assert_eq!(
+            code(desk.send_back(&sue, &back(&resolved, "  \u{200b}a "))),
+            "comment-required"
+        );
         desk.send_back(&sue, &back(&resolved, "look again")).unwrap();
         assert_eq!(columns(&*store, rows), before);
         let item = desk.item(&ann, &id).unwrap().item;
         assert_eq!(item.sent_back.unwrap().comment, "look again");
 
         let resolved = desk.resolve(&ann, &ask).unwrap().value;
-        assert_eq!(code(desk.withdraw(&stage.actor("bob"), &back(&resolved, ""))), "not-contributor");
+        assert_eq!(
+            code(desk.withdraw(&stage.actor("bob"), &back(&resolved, ""))),
+            "not-contributor"
+        );
         desk.withdraw(&ann, &back(&resolved, "")).unwrap();
         assert_eq!(columns(&*store, rows), before);
 
@@ -168,7 +177,8 @@ fn six_eyes_are_three_people(place: &Place) {
     let moved = desk.approve(&max, &yes).unwrap().value;
     assert_eq!(moved.state, ProposalState::Checked);
     let view = desk.proposal(&mia, &yes.proposal_id, &PageAsk::default()).unwrap().proposal;
-    let counts: Vec<_> = view.approvals.iter().map(|one| (one.person_id.as_str(), one.counts)).collect();
+    let counts: Vec<_> =
+        view.approvals.iter().map(|one| (one.person_id.as_str(), one.counts)).collect();
     assert_eq!(counts, [("sue", false), ("max", true)]);
     assert_eq!(desk.approve(&mia, &yes).unwrap().value.state, ProposalState::Applied);
 }
@@ -259,7 +269,9 @@ fn the_queue_shows_each_item_once(place: &Place) {
         let mut ask = PageAsk { limit: Some(7), sort, ..PageAsk::default() };
         loop {
             let page = desk.queue(&ann, filter, &ask).unwrap();
-            ids.extend(page.items.into_iter().map(|item| (item.attribution_id, item.confidence_score)));
+            ids.extend(
+                page.items.into_iter().map(|item| (item.attribution_id, item.confidence_score)),
+            );
             match page.next {
                 Some(next) => ask.cursor = Some(next),
                 None => return ids,
@@ -267,7 +279,9 @@ fn the_queue_shows_each_item_once(place: &Place) {
         }
     };
     use recon::review::QueueSort as Sort;
-    for sort in [Sort::Confidence, Sort::ConfidenceDescending, Sort::Age, Sort::Amount, Sort::Severity] {
+    for sort in
+        [Sort::Confidence, Sort::ConfidenceDescending, Sort::Age, Sort::Amount, Sort::Severity]
+    {
         let found = all(&QueueFilter::default(), sort);
         let mut ids: Vec<_> = found.iter().map(|(id, _)| id).collect();
         ids.sort();
@@ -313,7 +327,11 @@ fn the_queue_shows_each_item_once(place: &Place) {
         }
         let ask = PageAsk { count: true, ..PageAsk::default() };
         if filter.q.is_none() {
-            assert_eq!(desk.queue(&ann, &filter, &ask).unwrap().total, Some(count as u64), "{filter:?}");
+            assert_eq!(
+                desk.queue(&ann, &filter, &ask).unwrap().total,
+                Some(count as u64),
+                "{filter:?}"
+            );
         }
     }
     // A cursor is good for its list and person only.
@@ -323,13 +341,21 @@ fn the_queue_shows_each_item_once(place: &Place) {
     assert!(desk.queue(&ann, &QueueFilter::default(), &ask).is_ok());
     let fx = QueueFilter { job: Some("fx".to_owned()), ..QueueFilter::default() };
     assert_eq!(code(desk.queue(&ann, &fx, &ask)), "invalid-cursor");
-    assert_eq!(code(desk.queue(&stage.actor("bob"), &QueueFilter::default(), &ask)), "invalid-cursor");
+    assert_eq!(
+        code(desk.queue(&stage.actor("bob"), &QueueFilter::default(), &ask)),
+        "invalid-cursor"
+    );
     let ask = PageAsk { cursor: next.map(|text| text.replace('7', "6")), ..ask };
     assert_eq!(code(desk.queue(&ann, &QueueFilter::default(), &ask)), "invalid-cursor");
     let ask = PageAsk { limit: Some(0), ..PageAsk::default() };
     assert_eq!(code(desk.queue(&ann, &QueueFilter::default(), &ask)), "invalid-limit");
     // People decide meanwhile.
-    let first = desk.queue(&ann, &QueueFilter::default(), &PageAsk::default()).unwrap().items.pop().unwrap();
+    let first = desk
+        .queue(&ann, &QueueFilter::default(), &PageAsk::default())
+        .unwrap()
+        .items
+        .pop()
+        .unwrap();
     desk.resolve(&ann, &override_(&first.attribution_id, "TYPO")).unwrap();
     let pending = QueueFilter { status: Some("PENDING".to_owned()), ..QueueFilter::default() };
     let pending = desk.queue(&ann, &pending, &PageAsk::default()).unwrap().items;
@@ -345,7 +371,10 @@ fn groups_add_up(place: &Place) {
     let ann = stage.actor("ann");
     let groups = |filter: &QueueFilter| {
         let page = desk.groups(&ann, filter, GroupBy::Signature, &PageAsk::default()).unwrap();
-        page.items.into_iter().map(|group| (group.reason_code.unwrap(), group.count)).collect::<Vec<_>>()
+        page.items
+            .into_iter()
+            .map(|group| (group.reason_code.unwrap(), group.count))
+            .collect::<Vec<_>>()
     };
     let named = |list: &[(&str, u64)]| {
         list.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect::<Vec<_>>()

@@ -1,0 +1,331 @@
+//! One decision about many items: a preview that freezes which ones, and its commit.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sha2::{Digest, Sha256};
+
+use crate::diagnostic::Problem;
+use crate::domain::review::trigger::{self, Decided};
+use crate::domain::review::{Action, Eyes, Permission, ProposalKind};
+use crate::domain::{Instant, Status};
+use crate::store::rows::parameters;
+use crate::store::{time_text, transact};
+
+use super::actor::Actor;
+use super::answer::{BulkCommitted, BulkPreview, Excluded, Share};
+use super::ask::{BulkCommit, BulkPreviewAsk, OnConflict};
+use super::items::{Item, Key};
+use super::proposal::{Draft, Weighed, sums};
+use super::propose::{refused, required_action};
+use super::refusal::Refusal;
+use super::work::{Work, checked_comment};
+use super::{Desk, Found, Outcome};
+
+/// The most items of a bulk.
+const MOST: usize = 10_000;
+/// Seconds for which a preview is good.
+const LIFE: i64 = 600;
+/// Items shown of a preview.
+const SAMPLE: usize = 20;
+
+impl Desk<'_> {
+    /// What one decision about many items would do. Freezes which items, for ten minutes.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn bulk_preview(&self, actor: &Actor, ask: &BulkPreviewAsk) -> Found<BulkPreview> {
+        actor.must(Permission::Propose)?;
+        let action = required_action(ask.action)?;
+        transact::write(self.store, |tx| {
+            self.within(tx, &mut |work| work.preview(actor, ask, action))
+        })
+    }
+
+    /// Proposes what a preview showed.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn bulk_commit(&self, actor: &Actor, ask: &BulkCommit) -> Outcome<BulkCommitted> {
+        self.command(actor, |work| work.commit(actor, ask))
+    }
+}
+
+impl Work<'_> {
+    fn preview(
+        &mut self,
+        actor: &Actor,
+        ask: &BulkPreviewAsk,
+        action: Action,
+    ) -> Result<BulkPreview, Refusal> {
+        let keys = match &ask.filter {
+            _ if ask.ids.len() > MOST => {
+                return Err(Refusal::invalid(
+                    "too-many-items",
+                    format!("a bulk has at most {MOST} items"),
+                ));
+            }
+            Some(filter) if ask.ids.is_empty() => {
+                let wanted = self.wanted(actor, filter)?;
+                self.all_of(&wanted, MOST)?
+            }
+            _ => self.shelf.keys(ask.ids.iter().map(String::as_str))?,
+        };
+        let code = ask.new_reason_code.as_deref().filter(|code| !code.is_empty());
+        let reason = match code {
+            Some(code) => self.shelf.reason_by_code(code)?.filter(|reason| reason.active),
+            None => None,
+        };
+        match action {
+            Action::Override if code.is_none() => return Err(refused("reason-code-required")),
+            Action::Override if reason.is_none() => return Err(refused("invalid-reason-code")),
+            Action::Approve | Action::Reject if code.is_some() => {
+                return Err(refused("reject-takes-no-code"));
+            }
+            _ => {}
+        }
+        let mut found = self.shelf.items(&keys, false)?;
+        found.sort_by_key(|item| item.key);
+        found.dedup_by_key(|item| item.key);
+        let mut excluded = Vec::new();
+        let mut items: Vec<Item> = Vec::with_capacity(found.len());
+        for item in found {
+            match self.fits(&item, action, code)? {
+                None => items.push(item),
+                Some(why) => {
+                    let run = self.shelf.run(item.key.run_no)?;
+                    excluded.push(Excluded { id: run.attribution_id(item.key.number), why });
+                }
+            }
+        }
+        let weighed = self.weigh(items)?;
+        let decided = Decided {
+            kind: ProposalKind::Bulk,
+            action: Some(action),
+            functional: reason.as_ref().map(|reason| reason.functional),
+        };
+        let triggers = self.triggers(decided, &weighed, &actor.person_id, None)?;
+        let eyes = trigger::eyes(&self.policy, decided, &triggers, false);
+        let token = self.freeze(actor, &weighed, action, code)?;
+        let expires = Instant::new(self.now.seconds() + LIFE, self.now.nanoseconds());
+        let breakdown = breakdown(&weighed);
+        let (outliers, sample) = shown(&weighed, &token);
+        let outliers = self.views(actor, outliers)?;
+        let sample = self.views(actor, sample)?;
+        let people = match eyes {
+            _ if self.solo => "It takes effect at once: one person decides alone here.",
+            Eyes::Six => "It needs 6 eyes: a checker and an authorizer other than you.",
+            Eyes::Four | Eyes::Two => "It needs 4 eyes: a checker other than you.",
+        };
+        Ok(BulkPreview {
+            token,
+            expires_at: time_text(expires),
+            count: weighed.len() as u64,
+            amount_sum: if self.masks_any(actor, &weighed) { Vec::new() } else { sums(&weighed) },
+            eyes,
+            triggers,
+            excluded,
+            breakdown,
+            outliers,
+            sample,
+            action,
+            new_reason_code: code.map(str::to_owned),
+            what_next: format!("{} items in one proposal. {people}", weighed.len()),
+        })
+    }
+
+    fn masks_any(&self, actor: &Actor, items: &[Weighed]) -> bool {
+        items.iter().any(|one| self.policy.masks(&one.field, &actor.grants))
+    }
+
+    /// Why an item takes no part in a bulk, if so.
+    fn fits(
+        &mut self,
+        item: &Item,
+        action: Action,
+        code: Option<&str>,
+    ) -> Result<Option<String>, Refusal> {
+        if let Err(refusal) = self.undecided(item) {
+            return Ok(Some(refusal.message));
+        }
+        match self.choice(action, item, code) {
+            Ok(_) => Ok(None),
+            Err(refusal) if refusal.cause.is_some() => Err(refusal),
+            Err(refusal) => Ok(Some(refusal.message)),
+        }
+    }
+
+    /// Keeps which items, in which versions.
+    fn freeze(
+        &mut self,
+        actor: &Actor,
+        items: &[Weighed],
+        action: Action,
+        code: Option<&str>,
+    ) -> Result<String, Problem> {
+        let members: Vec<String> = items
+            .iter()
+            .map(|one| {
+                format!("[{},{},{}]", one.item.key.run_no, one.item.key.number, one.item.version)
+            })
+            .collect();
+        let members = format!("[{}]", members.join(","));
+        let token = self.new_id();
+        let at = self.at();
+        self.shelf
+            .tx
+            .execute("DELETE FROM recon.bulk_previews WHERE expires_at < $1", &parameters![&at])?;
+        self.shelf.tx.execute(
+            "INSERT INTO recon.bulk_previews (token, person_id, action, reason_code, items, hash, \
+             created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            &parameters![
+                &token,
+                &actor.person_id,
+                action.name(),
+                code,
+                &members,
+                Sha256::digest(members.as_bytes()).to_vec(),
+                &at,
+                time_text(Instant::new(self.now.seconds() + LIFE, self.now.nanoseconds())),
+            ],
+        )?;
+        Ok(token)
+    }
+
+    fn commit(&mut self, actor: &Actor, ask: &BulkCommit) -> Result<BulkCommitted, Refusal> {
+        actor.must(Permission::Propose)?;
+        let gone = || {
+            Refusal::gone("preview-expired", "the preview is too old, or was used: look once more")
+        };
+        let rows = self.shelf.tx.query(
+            "SELECT person_id, action, reason_code, items, hash, expires_at \
+             FROM recon.bulk_previews WHERE token = $1",
+            &parameters![&ask.token],
+        )?;
+        let row = rows.first().ok_or_else(gone)?;
+        if row.required(0)? != actor.person_id || row.required(5)? <= self.at() {
+            return Err(gone());
+        }
+        let action = Action::from_name(&row.required(1)?).ok_or_else(gone)?;
+        let code = row.text(2)?;
+        let members = row.required(3)?;
+        if row.blob(4)?.as_deref() != Some(Sha256::digest(members.as_bytes()).as_slice()) {
+            return Err(
+                Problem::store("store-damaged", "a preview was changed by another hand").into()
+            );
+        }
+        let members: Vec<(i64, i64, i64)> = serde_json::from_str(&members)
+            .map_err(|error| Problem::store("store-damaged", format!("a preview: {error}")))?;
+        let comments = checked_comment(ask.comments.as_deref(), action.needs_comment())?;
+        let keys: Vec<Key> = members
+            .iter()
+            .map(|(run_no, number, _)| Key { run_no: *run_no, number: *number })
+            .collect();
+        let versions: HashMap<Key, i64> =
+            keys.iter().copied().zip(members.iter().map(|(_, _, version)| *version)).collect();
+        let found = self.shelf.items(&keys, true)?;
+        let mut changed = Vec::new();
+        let mut items = Vec::with_capacity(found.len());
+        for item in found {
+            let why = if versions.get(&item.key) == Some(&item.version) {
+                self.fits(&item, action, code.as_deref())?
+            } else if item.status == Status::Pending {
+                Some("somebody has decided; it waits for approval".to_owned())
+            } else {
+                Some("it has changed since the preview".to_owned())
+            };
+            match why {
+                None => items.push(item),
+                Some(why) => {
+                    let run = self.shelf.run(item.key.run_no)?;
+                    changed.push(Excluded { id: run.attribution_id(item.key.number), why });
+                }
+            }
+        }
+        if !changed.is_empty() && ask.on_conflict == OnConflict::Abort {
+            let mut refusal = Refusal::conflict(
+                "membership-changed",
+                format!("{} of the items have changed since the preview", changed.len()),
+            );
+            for one in changed.into_iter().take(100) {
+                refusal = refusal.with(one.id, one.why);
+            }
+            return Err(refusal);
+        }
+        if items.is_empty() {
+            return Err(Refusal::conflict("nothing-left", "none of the items can be decided now"));
+        }
+        let reason = match code.as_deref() {
+            Some(code) => self.shelf.reason_by_code(code)?,
+            None => None,
+        };
+        self.shelf.tx.execute(
+            "DELETE FROM recon.bulk_previews WHERE token = $1",
+            &parameters![&ask.token],
+        )?;
+        let (proposal, _) = self.open(
+            actor,
+            Draft {
+                kind: ProposalKind::Bulk,
+                action: Some(action),
+                reason,
+                payload: None,
+                comments,
+                items,
+                label: None,
+            },
+        )?;
+        Ok(BulkCommitted { proposal: proposal.moved(), skipped: changed })
+    }
+}
+
+/// What the items of a bulk share.
+fn breakdown(items: &[Weighed]) -> Vec<Share> {
+    let mut shares: BTreeMap<(u8, &'static str, String), u64> = BTreeMap::new();
+    for one in items {
+        for (at, by, value) in [
+            (0, "field_name", one.field.clone()),
+            (1, "diff_type", one.item.diff_type.name().to_owned()),
+            (2, "severity", one.item.severity.name().to_owned()),
+            (3, "reason_code", one.predicted_code.clone()),
+        ] {
+            *shares.entry((at, by, value)).or_default() += 1;
+        }
+    }
+    shares
+        .into_iter()
+        .map(|((_, by, value), count)| Share { by: by.to_owned(), value, count })
+        .collect()
+}
+
+/// Items that don't fit (of the rarest kind, or with the largest amounts), and twenty by lot.
+fn shown(items: &[Weighed], token: &str) -> (Vec<Item>, Vec<Item>) {
+    let mut kinds: HashMap<Option<i64>, usize> = HashMap::new();
+    for one in items {
+        *kinds.entry(one.item.signature_id).or_default() += 1;
+    }
+    let rare = items.len() / 20;
+    let mut outliers: Vec<&Weighed> = items
+        .iter()
+        .filter(|one| kinds.get(&one.item.signature_id).is_some_and(|count| *count <= rare))
+        .collect();
+    let size = |one: &Weighed| one.amount.map_or(0.0, crate::domain::Decimal::to_f64);
+    outliers.sort_by(|left, right| size(right).total_cmp(&size(left)));
+    if outliers.is_empty() && items.len() > SAMPLE {
+        let mut amounts: Vec<f64> = items.iter().map(size).collect();
+        amounts.sort_by(f64::total_cmp);
+        let median = amounts.get(amounts.len() / 2).copied().unwrap_or_default();
+        outliers = items.iter().filter(|one| median > 0.0 && size(one) > 10.0 * median).collect();
+        outliers.sort_by(|left, right| size(right).total_cmp(&size(left)));
+    }
+    let outliers = outliers.into_iter().take(5).map(|one| one.item.clone()).collect();
+    let mut drawn: Vec<(Vec<u8>, &Weighed)> = items
+        .iter()
+        .map(|one| {
+            let lot = Sha256::digest(format!("{token}{}", one.item.key.row_id()).as_bytes());
+            (lot.to_vec(), one)
+        })
+        .collect();
+    drawn.sort_by(|left, right| left.0.cmp(&right.0));
+    let sample = drawn.into_iter().take(SAMPLE).map(|(_, one)| one.item.clone()).collect();
+    (outliers, sample)
+}

@@ -1,0 +1,183 @@
+//! T11: what changes no decision: comments, assignments and claims.
+
+use serde_json::json;
+
+use crate::domain::Instant;
+use crate::domain::review::{Permission, Stage, comment};
+use crate::store::audit::Entry;
+use crate::store::rows::parameters;
+use crate::store::time_text;
+
+use super::actor::Actor;
+use super::answer::{Assigned, Claimed, CommentView};
+use super::items::Item;
+use super::work::Work;
+use super::{Desk, Outcome, Refusal};
+
+/// Seconds for which a claim lives.
+const CLAIM: i64 = 300;
+
+impl Desk<'_> {
+    /// T11: says something about an item (1 to 2,000 characters).
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn comment(&self, actor: &Actor, attribution_id: &str, text: &str) -> Outcome<CommentView> {
+        self.command(actor, |work| {
+            actor.must(Permission::Comment)?;
+            let text = text.trim().replace('\0', "\u{fffd}");
+            let length = text.chars().count();
+            if comment::visible(&text) == 0 || length > comment::MOST {
+                let message = format!("a comment has 1 to {} characters", comment::MOST);
+                return Err(
+                    Refusal::invalid("invalid-comment", message.clone()).with("text", message)
+                );
+            }
+            let item = work.shelf.one(attribution_id, false)?;
+            let view = CommentView {
+                comment_id: work.new_id(),
+                by: actor.person_id.clone(),
+                by_name: actor.name.clone(),
+                text,
+                at: work.at(),
+            };
+            work.shelf.tx.execute(
+                "INSERT INTO recon.item_comments (comment_id, run_no, number, person_id, text, at) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+                &parameters![
+                    &view.comment_id,
+                    item.key.run_no,
+                    item.key.number,
+                    &view.by,
+                    &view.text,
+                    &view.at,
+                ],
+            )?;
+            let new = json!({ "comment_id": view.comment_id });
+            let entry = work.said(actor, &item, "COMMENT", None, Some(new), Some(&view.text))?;
+            work.audit(&actor.by(), &[entry])?;
+            Ok(view)
+        })
+    }
+
+    /// T11: gives an item to a person (log-in name or id), or to nobody.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn assign(
+        &self,
+        actor: &Actor,
+        attribution_id: &str,
+        assignee: Option<&str>,
+    ) -> Outcome<Assigned> {
+        self.command(actor, |work| {
+            if !actor.may(Permission::Propose) {
+                actor.must(Permission::Check)?;
+            }
+            let item = work.shelf.one(attribution_id, false)?;
+            let person = match assignee {
+                None => None,
+                Some("me") => Some(actor.person_id.clone()),
+                Some(login) => {
+                    let found = work.directory.find(work.shelf.tx, login)?;
+                    Some(found.ok_or_else(|| {
+                        Refusal::conflict("unknown-person", "there is no such active person")
+                    })?)
+                }
+            };
+            let key = parameters![item.key.run_no, item.key.number];
+            let before = work.shelf.tx.query(
+                "SELECT assignee FROM recon.assignments WHERE run_no = $1 AND number = $2",
+                &key,
+            )?;
+            let before = before.first().map(|row| row.required(0)).transpose()?;
+            work.shelf
+                .tx
+                .execute("DELETE FROM recon.assignments WHERE run_no = $1 AND number = $2", &key)?;
+            if let Some(person) = &person {
+                work.shelf.tx.execute(
+                    "INSERT INTO recon.assignments (run_no, number, assignee, assigned_by, at) \
+                     VALUES ($1, $2, $3, $4, $5)",
+                    &parameters![
+                        item.key.run_no,
+                        item.key.number,
+                        person,
+                        &actor.person_id,
+                        work.at(),
+                    ],
+                )?;
+            }
+            if before != person {
+                let entry = work.said(
+                    actor,
+                    &item,
+                    "ASSIGN",
+                    Some(json!({ "assignee": before })),
+                    Some(json!({ "assignee": person })),
+                    None,
+                )?;
+                work.audit(&actor.by(), &[entry])?;
+            }
+            let run = work.shelf.run(item.key.run_no)?;
+            Ok(Assigned { attribution_id: run.attribution_id(item.key.number), assignee: person })
+        })
+    }
+
+    /// T11: tells others that the person looks at an item, for five minutes.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn claim(&self, actor: &Actor, attribution_id: &str) -> Outcome<Claimed> {
+        self.command(actor, |work| {
+            if !actor.may(Permission::Propose) {
+                actor.must(Permission::Check)?;
+            }
+            let item = work.shelf.one(attribution_id, false)?;
+            let until = time_text(Instant::new(work.now.seconds() + CLAIM, work.now.nanoseconds()));
+            work.shelf.tx.execute(
+                "DELETE FROM recon.claims WHERE until <= $1 OR (run_no = $2 AND number = $3)",
+                &parameters![work.at(), item.key.run_no, item.key.number],
+            )?;
+            work.shelf.tx.execute(
+                "INSERT INTO recon.claims (run_no, number, person_id, until) \
+                 VALUES ($1, $2, $3, $4)",
+                &parameters![item.key.run_no, item.key.number, &actor.person_id, &until],
+            )?;
+            let run = work.shelf.run(item.key.run_no)?;
+            Ok(Claimed {
+                attribution_id: run.attribution_id(item.key.number),
+                claimed_by: actor.name.clone(),
+                until,
+            })
+        })
+    }
+}
+
+impl Work<'_> {
+    /// An audit row that tells of no decision.
+    pub fn said(
+        &mut self,
+        actor: &Actor,
+        item: &Item,
+        action_type: &str,
+        before: Option<serde_json::Value>,
+        after: Option<serde_json::Value>,
+        comments: Option<&str>,
+    ) -> Result<Entry, Refusal> {
+        let run = self.shelf.run(item.key.run_no)?;
+        let id = run.attribution_id(item.key.number);
+        let stage = if actor.may(Permission::Propose) { Stage::Maker } else { Stage::Checker };
+        Ok(Entry {
+            attribution_id: Some(id.clone()),
+            entity_type: "attribution".to_owned(),
+            entity_id: id,
+            stage: stage.name().to_owned(),
+            action_type: action_type.to_owned(),
+            previous_value: before.map(|value| value.to_string()),
+            new_value: after.map(|value| value.to_string()),
+            comments: comments.map(str::to_owned),
+            policy_version: Some(self.policy_version),
+            ..Entry::default()
+        })
+    }
+}
