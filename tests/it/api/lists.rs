@@ -99,7 +99,7 @@ fn exports_are_safe_for_spreadsheets_and_whole() {
     let text = std::fs::read_to_string(project.path(file)).unwrap();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let counterparty = lines[0].split(',').position(|name| name == "counterparty").unwrap();
-    for (line, cell) in lines[1..].iter_mut().zip(["=1+1", "@SUM(A1)", "-2", "+cmd"]) {
+    for (line, cell) in lines[1..].iter_mut().zip(["=1+1", "@SUM(A1)", "-2", "+cmd"].into_iter().cycle()) {
         let mut cells: Vec<&str> = line.split(',').collect();
         cells[counterparty] = cell;
         *line = cells.join(",");
@@ -128,7 +128,7 @@ fn exports_are_safe_for_spreadsheets_and_whole() {
     let lines = unchunked(&ann.get(&format!("/runs/{run}/export?format=jsonl")).body);
     assert_eq!(lines.lines().count(), rows.len());
     let raw = lines.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
-    assert_eq!(raw.filter(|item| item["difference"]["value_a"] == "=1+1").count(), 1);
+    assert!(raw.filter(|item| item["difference"]["value_a"] == "=1+1").count() > 1);
     let audit = unchunked(&house.person("aud").get("/audit/export?format=jsonl").body);
     assert!(audit.lines().all(|line| line.contains("prev_hash")), "{audit}");
     let old = "GET /audit/export HTTP/1.0\r\n";
