@@ -58,7 +58,8 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     let stop = context.console.progress().interrupt_flag();
     let alone = if settings.solo { Some(alone(&*store)?) } else { None };
     let office = Office::new(StoredDirectory, now, settings.solo);
-    let app = Arc::new(App::new(Parts { store, settings, office, alone, log, clock: now }, address));
+    let app =
+        Arc::new(App::new(Parts { store, settings, office, alone, log, clock: now }, address));
     adopt(context, &app, &Policy::default())?;
     announce(context, &app, address)?;
     server::serve(listener, app, &stop)?;
@@ -94,13 +95,16 @@ fn alone(store: &dyn Store) -> Result<Principal, Problem> {
     if let Some(principal) = proxy::authenticate(store, &login)? {
         return Ok(Principal { method: AuthMethod::Cli, ..principal });
     }
-    let new = NewPerson { login: &login, roles: Roles::of([Role::Manager]), ..NewPerson::default() };
+    let new =
+        NewPerson { login: &login, roles: Roles::of([Role::Manager]), ..NewPerson::default() };
     let by = command_line_actor(&login);
     directory::add(store, &Hashing::default(), &by, &new, now(), &system_random)
         .map_err(Refusal::into_problem)?;
     let made = proxy::authenticate(store, &login)?;
     let made = made.map(|principal| Principal { method: AuthMethod::Cli, ..principal });
-    made.ok_or_else(|| Problem::inconsistent("nothing-done", "a person is not where they were written"))
+    made.ok_or_else(|| {
+        Problem::inconsistent("nothing-done", "a person is not where they were written")
+    })
 }
 
 /// Whoever can reach the server must be stopped by something: by the machine's own door, or by an

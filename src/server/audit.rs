@@ -104,11 +104,33 @@ fn verify(call: &Call<'_>) -> Result<Response, Denied> {
 
 /// The columns of an export.
 const COLUMNS: &[&str] = &[
-    "seq", "audit_id", "attribution_id", "entity_type", "entity_id", "actor_id", "actor_roles",
-    "auth_method", "stage", "action_type", "previous_value", "new_value", "comments",
-    "performed_at", "request_id", "ip", "user_agent", "proposal_id", "proposal_version",
-    "proposal_hash", "policy_version", "model_version", "rule_version", "control", "prev_hash",
-    "hash", "hash_version",
+    "seq",
+    "audit_id",
+    "attribution_id",
+    "entity_type",
+    "entity_id",
+    "actor_id",
+    "actor_roles",
+    "auth_method",
+    "stage",
+    "action_type",
+    "previous_value",
+    "new_value",
+    "comments",
+    "performed_at",
+    "request_id",
+    "ip",
+    "user_agent",
+    "proposal_id",
+    "proposal_version",
+    "proposal_hash",
+    "policy_version",
+    "model_version",
+    "rule_version",
+    "control",
+    "prev_hash",
+    "hash",
+    "hash_version",
 ];
 
 fn cells(row: &AuditRow) -> Vec<String> {

@@ -40,11 +40,7 @@ pub fn routes() -> Vec<Route> {
             .json::<TokenMade>(201, "The token"),
         Route::delete("/auth/tokens/{id}", "token_revoke", revoke)
             .about("auth", "Revokes a token")
-            .takes([Parameter::path(
-                "id",
-                "The token",
-                Kind::Pattern("^[A-Za-z0-9_-]{1,64}$"),
-            )])
+            .takes([Parameter::path("id", "The token", Kind::Pattern("^[A-Za-z0-9_-]{1,64}$"))])
             .answers(204, "It opens nothing any more", Content::None),
     ]
 }
@@ -73,8 +69,9 @@ fn login(call: &Call<'_>) -> Result<Response, Denied> {
     let now = (call.app.clock)();
     let outcome = log_in(&*call.app.store, &call.app.hashing, &attempt, now, &system_random);
     match outcome.map_err(Refusal::from)? {
-        Outcome::In { cookie, .. } => Ok(Response::new(204)
-            .header("set-cookie", set_cookie(call.app, call.request, &cookie))),
+        Outcome::In { cookie, .. } => {
+            Ok(Response::new(204).header("set-cookie", set_cookie(call.app, call.request, &cookie)))
+        }
         Outcome::Wrong => {
             let detail = "this name and password do not go together";
             Err(Denied::new(401, "wrong-credentials", detail)

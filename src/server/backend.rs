@@ -214,9 +214,8 @@ fn read(asked: &mut tiny_http::Request) -> Option<Request> {
             (name, header.value.as_str().to_owned())
         })
         .collect();
-    let internal = |name: &str| {
-        headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
-    };
+    let internal =
+        |name: &str| headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
     let peer: IpAddr = internal(PEER)?.parse().ok()?;
     let id = internal(REQUEST_ID)?;
     let method = Method::from_name(asked.method().as_str())?;

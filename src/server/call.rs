@@ -154,7 +154,9 @@ impl Call<'_> {
     pub fn if_match<T: std::str::FromStr>(&self) -> Result<Option<T>, Denied> {
         let Some(text) = self.request.headers.one("if-match") else { return Ok(None) };
         let version = text.trim().trim_start_matches("W/").trim_matches('"').parse();
-        version.map(Some).map_err(|_| Denied::new(412, "stale", "`If-Match` names no version of this"))
+        version
+            .map(Some)
+            .map_err(|_| Denied::new(412, "stale", "`If-Match` names no version of this"))
     }
 
     /// The answer with its version; without a body if the client has that version.

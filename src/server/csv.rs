@@ -14,7 +14,9 @@ pub fn is_dangerous(cell: &str) -> bool {
         return true;
     }
     let visible = cell.trim_start_matches(|c: char| {
-        c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
     });
     visible.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
@@ -95,12 +97,29 @@ mod tests {
     #[test]
     fn cells_that_a_spreadsheet_would_run_are_escaped_and_numbers_are_not() {
         for cell in [
-            "=cmd|' /C calc'!A0", "+cmd", "-cmd", "@SUM(A1)", "\tx", "\rx", " =x", "\u{a0}=x",
-            "\u{feff}=x", "\u{ff1d}x", "\n=x", "-1+cmd|x", "+", "-", "--1", "=1", "\u{200b}@x", "-1e",
+            "=cmd|' /C calc'!A0",
+            "+cmd",
+            "-cmd",
+            "@SUM(A1)",
+            "\tx",
+            "\rx",
+            " =x",
+            "\u{a0}=x",
+            "\u{feff}=x",
+            "\u{ff1d}x",
+            "\n=x",
+            "-1+cmd|x",
+            "+",
+            "-",
+            "--1",
+            "=1",
+            "\u{200b}@x",
+            "-1e",
         ] {
             assert!(is_dangerous(cell), "{cell:?}");
         }
-        for cell in ["", "-1", "+100.50", "1e5", "-1.5E-3", ".5", "-.5", "5.", "a=b", "x-1", "'=x"] {
+        for cell in ["", "-1", "+100.50", "1e5", "-1.5E-3", ".5", "-.5", "5.", "a=b", "x-1", "'=x"]
+        {
             assert!(!is_dangerous(cell), "{cell:?}");
         }
     }

@@ -34,8 +34,12 @@ pub fn routes() -> Vec<Route> {
         Route::get("/docs/{file}", "docs_file", file)
             .about("docs", "A file of the document for people")
             .access(Access::Open)
-            .takes([Parameter::path("file", "Its name", Kind::Pattern("^[a-z0-9-]{1,40}\\.[a-z]{2,4}$"))
-                .example("index.html")])
+            .takes([Parameter::path(
+                "file",
+                "Its name",
+                Kind::Pattern("^[a-z0-9-]{1,40}\\.[a-z]{2,4}$"),
+            )
+            .example("index.html")])
             .answers(200, "The file", Content::Media("*/*")),
     ]
 }

@@ -57,8 +57,7 @@ impl Denied {
 
     /// Nobody is logged in.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(401, "unauthorized", detail)
-            .header("www-authenticate", "Bearer realm=\"recon\"")
+        Self::new(401, "unauthorized", detail).header("www-authenticate", "Bearer realm=\"recon\"")
     }
 
     /// A value that makes no sense.

@@ -294,9 +294,10 @@ fn body(
     if route.method.is_safe() {
         return Ok((Value::Null, Vec::new()));
     }
-    let media = request.headers.one("content-type").map(|value| {
-        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-    });
+    let media = request
+        .headers
+        .one("content-type")
+        .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     let wrong = |expected: &str| {
         Err(Denied::new(415, "unsupported-media-type", format!("a body is {expected} here"))
             .header("accept", expected))

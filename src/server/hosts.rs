@@ -48,7 +48,8 @@ impl Hosts {
         let host = request.headers.one("host").unwrap_or_default().to_ascii_lowercase();
         let (name, port) = split(&host);
         let known = self.names.iter().any(|(own, its)| {
-            own == name && (port == *its || (port.is_none() && (*its == Some(80) || self.port == 80)))
+            own == name
+                && (port == *its || (port.is_none() && (*its == Some(80) || self.port == 80)))
         });
         if known {
             Ok(())
@@ -84,17 +85,33 @@ mod tests {
             Hosts::new(bound.parse().unwrap(), &settings).admit(&request).is_ok()
         };
         let bound = "127.0.0.1:8765";
-        for host in ["127.0.0.1:8765", "localhost:8765", "LOCALHOST:8765", "[::1]:8765",
-            "recon.example.com", "recon.example.com:443"]
-        {
+        for host in [
+            "127.0.0.1:8765",
+            "localhost:8765",
+            "LOCALHOST:8765",
+            "[::1]:8765",
+            "recon.example.com",
+            "recon.example.com:443",
+        ] {
             assert!(admits(bound, host), "{host}");
         }
-        for host in ["evil", "127.0.0.1.nip.io:8765", "localhost", "localhost:80", "127.0.0.1",
-            "recon.example.com:8765", "recon.example.com.evil", "", "[::1]", "10.0.0.1:8765"]
-        {
+        for host in [
+            "evil",
+            "127.0.0.1.nip.io:8765",
+            "localhost",
+            "localhost:80",
+            "127.0.0.1",
+            "recon.example.com:8765",
+            "recon.example.com.evil",
+            "",
+            "[::1]",
+            "10.0.0.1:8765",
+        ] {
             assert!(!admits(bound, host), "{host}");
         }
-        assert!(admits("10.0.0.1:80", "10.0.0.1") && admits("[2001:db8::1]:80", "[2001:db8::1]:80"));
+        assert!(
+            admits("10.0.0.1:80", "10.0.0.1") && admits("[2001:db8::1]:80", "[2001:db8::1]:80")
+        );
         assert!(!admits("0.0.0.0:8765", "0.0.0.0:8765"));
     }
 }

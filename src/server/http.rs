@@ -175,11 +175,7 @@ impl Response {
     }
 
     /// An answer with this body.
-    pub fn with_body(
-        status: u16,
-        content_type: &str,
-        body: impl Into<Cow<'static, [u8]>>,
-    ) -> Self {
+    pub fn with_body(status: u16, content_type: &str, body: impl Into<Cow<'static, [u8]>>) -> Self {
         Self { body: Body::Bytes(body.into()), ..Self::new(status) }
             .header("content-type", content_type)
     }

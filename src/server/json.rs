@@ -117,8 +117,21 @@ mod tests {
     fn documents_with_a_catch_are_refused() {
         assert_eq!(parse(br#"{"a":[1,-2,1.5,"x",null,true]}"#).unwrap()["a"][3], "x");
         for text in [
-            "", "{", "{}{}", "{} x", r#"{"a":1,"a":2}"#, r#"{"a":{"b":1,"b":1}}"#, "NaN", "Infinity",
-            r#"{"a":NaN}"#, r#""\ud800""#, "1e400", "\"\\u0000\"", "'a'", "[1,]", "// x\n{}",
+            "",
+            "{",
+            "{}{}",
+            "{} x",
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":{"b":1,"b":1}}"#,
+            "NaN",
+            "Infinity",
+            r#"{"a":NaN}"#,
+            r#""\ud800""#,
+            "1e400",
+            "\"\\u0000\"",
+            "'a'",
+            "[1,]",
+            "// x\n{}",
         ] {
             assert_eq!(parse(text.as_bytes()).unwrap_err().status, 400, "{text}");
         }

@@ -140,9 +140,10 @@ pub fn document(routes: &[Route]) -> Value {
 fn either(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
-            let nullable = members.get("oneOf").and_then(Value::as_array).is_some_and(|choices| {
-                choices.iter().any(|choice| choice["type"] == "null")
-            });
+            let nullable = members
+                .get("oneOf")
+                .and_then(Value::as_array)
+                .is_some_and(|choices| choices.iter().any(|choice| choice["type"] == "null"));
             if nullable && let Some(choices) = members.remove("oneOf") {
                 members.insert("anyOf".to_owned(), choices);
             }

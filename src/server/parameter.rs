@@ -50,8 +50,7 @@ pub struct Parameter {
 }
 
 /// The form of ids.
-pub const UUID: &str =
-    "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+pub const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
 impl Parameter {
     fn new(place: Place, name: &'static str, description: &'static str, kind: Kind) -> Self {
@@ -109,7 +108,8 @@ impl Parameter {
 
     /// The version that the client saw.
     pub fn if_match() -> Self {
-        Self::header("If-Match", "The version that was seen, from `ETag`", Kind::Text(200)).required()
+        Self::header("If-Match", "The version that was seen, from `ETag`", Kind::Text(200))
+            .required()
     }
 
     /// The version that the client has.
@@ -151,8 +151,9 @@ impl Parameter {
     pub fn judge(&self, value: &str) -> Result<(), Denied> {
         let expected = match &self.kind {
             _ if value.contains('\0') => Some("a text without NUL characters".to_owned()),
-            Kind::Text(most) => (value.chars().count() > *most)
-                .then(|| format!("at most {most} characters")),
+            Kind::Text(most) => {
+                (value.chars().count() > *most).then(|| format!("at most {most} characters"))
+            }
             Kind::Pattern(pattern) => {
                 let fits = Regex::new(pattern).is_ok_and(|regex| regex.is_match(value));
                 (!fits).then(|| format!("a text like {pattern}"))
@@ -191,7 +192,11 @@ mod tests {
         let judge = |kind: Kind, value: &str| Parameter::query("x", "", kind).judge(value).is_ok();
         for (kind, good, bad) in [
             (Kind::Text(3), vec!["", "abc", "äöü"], vec!["abcd", "a\0"]),
-            (Kind::Integer(1, 200), vec!["1", "200"], vec!["0", "201", "", "1.0", "+1", "1e2", "x"]),
+            (
+                Kind::Integer(1, 200),
+                vec!["1", "200"],
+                vec!["0", "201", "", "1.0", "+1", "1e2", "x"],
+            ),
             (Kind::Number(0.0, 1.0), vec!["0", "0.5", "1e-3"], vec!["NaN", "inf", "", "2", "x"]),
             (Kind::One(vec!["a", "b"]), vec!["a"], vec!["", "A", "c"]),
             (

@@ -197,9 +197,25 @@ fn of_any_status(call: &Call<'_>) -> QueueFilter {
 
 /// The columns of an export.
 const COLUMNS: &[&str] = &[
-    "attribution_id", "run_id", "job", "batch_date", "source_a_ref_id", "source_b_ref_id",
-    "field_name", "value_a", "value_b", "diff_type", "severity", "status", "reason_code",
-    "is_functional", "confidence_score", "assigned_by", "amount_abs", "currency", "is_locked",
+    "attribution_id",
+    "run_id",
+    "job",
+    "batch_date",
+    "source_a_ref_id",
+    "source_b_ref_id",
+    "field_name",
+    "value_a",
+    "value_b",
+    "diff_type",
+    "severity",
+    "status",
+    "reason_code",
+    "is_functional",
+    "confidence_score",
+    "assigned_by",
+    "amount_abs",
+    "currency",
+    "is_locked",
     "version",
 ];
 

@@ -5,8 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use crate::review::people::proxy::TrustedProxies;
 
 /// Where the server listens unless told otherwise.
-pub const DEFAULT_BIND: SocketAddr =
-    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8765));
+pub const DEFAULT_BIND: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8765));
 
 /// Settings of the server.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,9 +54,8 @@ pub fn origin(text: &str) -> Option<String> {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
         _ => (host, None),
     };
-    let plain = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-[]:".contains(&byte)
-    };
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-[]:".contains(&byte);
     let good = matches!(scheme, "http" | "https")
         && !name.is_empty()
         && name.bytes().all(plain)
@@ -74,9 +72,19 @@ mod tests {
         assert_eq!(origin("https://a.example/"), Some("https://a.example".into()));
         assert_eq!(origin("http://127.0.0.1:8765"), Some("http://127.0.0.1:8765".into()));
         assert_eq!(origin("http://[::1]:80"), Some("http://[::1]:80".into()));
-        for text in ["", "*", "null", "a.example", "ftp://a", "https://a/b", "https://", "https://A",
-            "https://a:x", "https://a:0", "https://u@a"]
-        {
+        for text in [
+            "",
+            "*",
+            "null",
+            "a.example",
+            "ftp://a",
+            "https://a/b",
+            "https://",
+            "https://A",
+            "https://a:x",
+            "https://a:0",
+            "https://u@a",
+        ] {
             assert_eq!(origin(text), None, "{text}");
         }
     }

@@ -75,10 +75,7 @@ struct Checks {
 }
 
 fn ready(call: &Call<'_>) -> Result<Response, Denied> {
-    let checks = Checks {
-        store: store_answers(call.app),
-        self_request: call.app.answers_itself(),
-    };
+    let checks = Checks { store: store_answers(call.app), self_request: call.app.answers_itself() };
     let good = checks.store && checks.self_request;
     let (status, word) = if good { (200, "ready") } else { (503, "unavailable") };
     let checks = call.principal.is_some().then_some(checks);

@@ -56,9 +56,8 @@ impl Checker<'_> {
     fn bind(&mut self, text: &str) -> Option<SocketAddr> {
         let address = text.parse();
         if address.is_err() {
-            let problem =
-                Problem::usage("bind", format!("`{text}` is not an address and a port"))
-                    .help("such as `127.0.0.1:8765`, or `[::1]:8765`");
+            let problem = Problem::usage("bind", format!("`{text}` is not an address and a port"))
+                .help("such as `127.0.0.1:8765`, or `[::1]:8765`");
             self.complain(&path(["server", "bind"]), problem);
         }
         address.ok()

@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use crate::server::http::Method;
 
+use super::Shared;
 use super::head::{self, Head, Refused, Scan};
 use super::limits::{BODY_TIME, HEAD_BYTES, HEAD_TIME, IDLE_TIME, PLACE_TIME, REQUESTS};
 use super::relay::{self, Framing};
 use super::slots::Phase;
 use super::wire::{self, Came, Sending};
-use super::Shared;
 
 /// How a request ended for its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,8 +150,7 @@ fn answer(
         return Err(Refused::new(505, "this answer is a stream, which takes HTTP/1.1"));
     }
     let keep = request.head.keep_alive && !last && answer.framing != Framing::Chunks;
-    let first =
-        answer.beginning(if keep { "connection: keep-alive" } else { "connection: close" });
+    let first = answer.beginning(if keep { "connection: keep-alive" } else { "connection: close" });
     shared.turn(place, Phase::Sending);
     let mut sending = Sending::new();
     let moved = || shared.turn(place, Phase::Sending);

@@ -117,7 +117,11 @@ impl Scan {
                     return Err(Refused::malformed("this is not HTTP"));
                 }
                 b' '..=b'~' => {}
-                _ => return Err(Refused::malformed("a byte in the head that is not printable ASCII")),
+                _ => {
+                    return Err(Refused::malformed(
+                        "a byte in the head that is not printable ASCII",
+                    ));
+                }
             }
             self.at += 1;
             if self.lines == 0 && self.at > TARGET_BYTES + 32 {
@@ -170,7 +174,8 @@ pub fn parse(bytes: &[u8]) -> Result<Head, Refused> {
     for header in &*parsed.headers {
         let value = std::str::from_utf8(header.value)
             .map_err(|_| Refused::malformed("a byte in the head that is not printable ASCII"))?;
-        headers.push((header.name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()));
+        headers
+            .push((header.name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()));
     }
     Fields(headers).judge(method, (*target).to_owned(), old)
 }
@@ -201,11 +206,7 @@ impl Fields {
             return Err(Refused::malformed("a malformed host"));
         }
         if self.all("transfer-encoding").next().is_some() {
-            return Err(if self.all("content-length").next().is_some() {
-                Refused::malformed("a body has one length")
-            } else {
-                Refused::new(501, "bodies come with their length here, not in chunks")
-            });
+            return Err(Refused::malformed("a body comes with its length here, not in chunks"));
         }
         let length = match self.all("content-length").next() {
             None => 0,
@@ -297,7 +298,10 @@ mod tests {
               X-Recon-Guard-Peer: 1.2.3.4\r\nAccept:  */* \r\nTE: trailers\r\n\r\nhello",
         )
         .unwrap();
-        assert_eq!((head.method, head.target.as_str(), head.length), (Method::Post, "/a?b=%20c", 5));
+        assert_eq!(
+            (head.method, head.target.as_str(), head.length),
+            (Method::Post, "/a?b=%20c", 5)
+        );
         assert!(head.keep_alive && !head.old && !head.waits);
         let names: Vec<_> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["host", "accept"]);
@@ -322,8 +326,8 @@ mod tests {
             ("Content-Length: 5\r\nContent-Length: 5\r\n", 400),
             ("Content-Length: 1048577\r\n", 413),
             ("Content-Length: 99999999999999999999999999\r\n", 413),
-            ("Transfer-Encoding: chunked\r\n", 501),
-            ("Transfer-Encoding: xchunked\r\n", 501),
+            ("Transfer-Encoding: chunked\r\n", 400),
+            ("Transfer-Encoding: xchunked\r\n", 400),
             ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", 400),
             ("Host: b\r\n", 400),
             ("Connection: Upgrade\r\n", 400),

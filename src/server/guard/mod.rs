@@ -192,13 +192,12 @@ fn receive(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr) {
         return;
     };
     let (own, its) = (Arc::clone(shared), Arc::clone(&stream));
-    let spawned = std::thread::Builder::new().name("client".into()).stack_size(STACK).spawn(
-        move || {
+    let spawned =
+        std::thread::Builder::new().name("client".into()).stack_size(STACK).spawn(move || {
             // A panic here is a bug of ours; it costs this connection and no other.
             let _ = catch_unwind(AssertUnwindSafe(|| connection::serve(&own, place, &its, peer)));
             own.slots(|slots| slots.leave(place));
-        },
-    );
+        });
     if spawned.is_err() {
         shared.slots(|slots| slots.leave(place));
         shared.setup.counts.turned_away.fetch_add(1, Ordering::Relaxed);

@@ -40,15 +40,15 @@ fn whoever_lost_a_right_has_lost_it() {
 fn an_admin_makes_no_second_person_of_themselves() {
     let house = House::new();
     let adm = house.person("adm");
-    let change = |login: &str, body: &str| {
-        adm.ask("PATCH", &format!("/admin/users/{login}"), &[], body)
-    };
+    let change =
+        |login: &str, body: &str| adm.ask("PATCH", &format!("/admin/users/{login}"), &[], body);
     assert_eq!(change("adm", r#"{"roles": ["admin", "analyst"]}"#).status, 409);
     assert_eq!(change("aud", r#"{"roles": ["auditor", "manager"]}"#).status, 409);
     assert_eq!(change("adm", r#"{"disabled": true}"#).status, 409);
     assert_eq!(change("nobody", r#"{"disabled": true}"#).status, 404);
     assert_eq!(change("ann", r#"{"role": ["admin"]}"#).status, 422);
-    let made = adm.post("/admin/users", &serde_json::json!({ "login": "new", "roles": ["analyst"] }));
+    let made =
+        adm.post("/admin/users", &serde_json::json!({ "login": "new", "roles": ["analyst"] }));
     assert_eq!(made.status, 201, "{}", made.text());
     let twice = adm.post("/admin/users", &serde_json::json!({ "login": "NEW", "roles": [] }));
     assert_eq!(twice.status, 409, "{}", twice.text());
@@ -80,7 +80,9 @@ fn no_value_becomes_a_header_and_nothing_inside_is_told() {
     for path in ["/ready", "/health", "/metrics", "/openapi.json", "/nowhere", "/auth/me"] {
         let answer = anybody(path);
         let all = format!("{:?}{}", answer.headers, answer.text());
-        for told in ["SELECT", "sqlite", "tiny", "/tmp/", "/root", env!("CARGO_PKG_VERSION"), ".rs:"] {
+        for told in
+            ["SELECT", "sqlite", "tiny", "/tmp/", "/root", env!("CARGO_PKG_VERSION"), ".rs:"]
+        {
             assert!(!all.contains(told), "{path} tells {told}: {all}");
         }
         assert!(answer.header("server").is_none());
@@ -122,9 +124,8 @@ fn one_person_alone_is_one_person_alone() {
     let evil = [("Content-Type", "application/json"), ("Origin", "https://evil.example")];
     let answer = client.ask("POST", "/workflow/resolve", &evil, &body.to_string()).unwrap();
     assert_eq!(answer.status, 403, "{}", answer.text());
-    let controls = house.project().sql(
-        "SELECT DISTINCT control FROM recon.audit_trail WHERE stage = 'MAKER'",
-    );
+    let controls =
+        house.project().sql("SELECT DISTINCT control FROM recon.audit_trail WHERE stage = 'MAKER'");
     assert_eq!(controls[0]["control"], "NONE", "{controls}");
     house.server.assert_well();
 }

@@ -86,7 +86,10 @@ fn nobody_approves_their_own_proposal() {
     let before = house.state();
     // The same person by another login and by another token.
     let project = house.project();
-    assert_eq!(project.recon(&["user", "add", "bob2", "--same-as", "bob", "--no-password"]).code, 0);
+    assert_eq!(
+        project.recon(&["user", "add", "bob2", "--same-as", "bob", "--no-password"]).code,
+        0
+    );
     let second = super::token(project, "bob2", &["view", "check"]);
     let other = super::token(project, "bob", &["view", "check"]);
     let after = house.state();
@@ -137,8 +140,11 @@ fn whatever_is_said_wrongly_is_refused_and_changes_nothing() {
     };
     let ann = house.person("ann");
     for (body, status, text) in [
-        (with("attribution_id", "0190b5a0-0000-7000-8000-00000000ffff".into()), 404,
-            "Attribution record not found"),
+        (
+            with("attribution_id", "0190b5a0-0000-7000-8000-00000000ffff".into()),
+            404,
+            "Attribution record not found",
+        ),
         (with("new_reason_code", Json::Null), 400, "New reason code required for OVERRIDE"),
         (with("new_reason_code", "NO_SUCH".into()), 400, "Invalid Reason Code provided"),
         (with("new_reason_code", "timing_lag".into()), 400, "Invalid Reason Code provided"),

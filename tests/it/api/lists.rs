@@ -34,8 +34,12 @@ fn pages_visit_each_item_once() {
             None => break,
         }
     }
-    let ids: Vec<&str> =
-        whole.as_array().unwrap().iter().map(|item| item["attribution_id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> = whole
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["attribution_id"].as_str().unwrap())
+        .collect();
     assert_eq!(order[..ids.len().min(order.len())], ids[..ids.len().min(order.len())]);
     let total = house.project().sql("SELECT count(*) AS n FROM recon.attributions");
     assert_eq!(order.len() as u64, total[0]["n"].as_u64().unwrap());
@@ -64,7 +68,9 @@ fn pages_visit_each_item_once() {
 fn words_are_taken_literally() {
     let house = House::new();
     let ann = house.person("ann");
-    for word in ["' OR 1=1--", "%", "_", "\\", "\"", "a* OR b", "NEAR(", "\u{1F4A9}", ";DROP TABLE x"] {
+    for word in
+        ["' OR 1=1--", "%", "_", "\\", "\"", "a* OR b", "NEAR(", "\u{1F4A9}", ";DROP TABLE x"]
+    {
         let escaped: String = word.bytes().map(|byte| format!("%{byte:02X}")).collect();
         for name in ["q", "job", "field_name", "signature", "reason_code", "assignee"] {
             let answer = ann.get(&format!("/workflow/queue?{name}={escaped}"));
@@ -82,9 +88,19 @@ fn words_are_taken_literally() {
     }
     let long = "a".repeat(7_000);
     assert_eq!(ann.get(&format!("/workflow/queue?q={long}")).status, 422);
-    for bad in ["limit=0", "limit=201", "limit=x", "limit=1&limit=2", "min_confidence=NaN", "x=1",
-        "status=unknown", "sort=confidence%3B", "run_id=1", "q=%00", "sla=late"]
-    {
+    for bad in [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "limit=1&limit=2",
+        "min_confidence=NaN",
+        "x=1",
+        "status=unknown",
+        "sort=confidence%3B",
+        "run_id=1",
+        "q=%00",
+        "sla=late",
+    ] {
         let answer = ann.get(&format!("/workflow/queue?{bad}"));
         assert_eq!(answer.status, 422, "{bad}: {}", answer.text());
     }
@@ -99,7 +115,9 @@ fn exports_are_safe_for_spreadsheets_and_whole() {
     let text = std::fs::read_to_string(project.path(file)).unwrap();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let counterparty = lines[0].split(',').position(|name| name == "counterparty").unwrap();
-    for (line, cell) in lines[1..].iter_mut().zip(["=1+1", "@SUM(A1)", "-2", "+cmd"].into_iter().cycle()) {
+    for (line, cell) in
+        lines[1..].iter_mut().zip(["=1+1", "@SUM(A1)", "-2", "+cmd"].into_iter().cycle())
+    {
         let mut cells: Vec<&str> = line.split(',').collect();
         cells[counterparty] = cell;
         *line = cells.join(",");

@@ -80,7 +80,8 @@ fn resets_are_nothing_to_panic_about() {
         if number % 3 == 1 {
             let _ = stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
         } else if number % 3 == 2 {
-            let _ = stream.write_all(b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx");
+            let _ = stream
+                .write_all(b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx");
         }
         // Closing says RST at once.
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));

@@ -66,10 +66,8 @@ fn three_hundred_slow_clients_disturb_nobody_and_are_sent_away() {
         100,
         "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n",
     );
-    let page = format!(
-        "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: {}\r\n\r\n",
-        server.address
-    );
+    let page =
+        format!("GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     let mut readers = Snails::new(&server, 100, &page.repeat(20));
     let began = Instant::now();
     let mut heads_gone = None;
@@ -116,10 +114,8 @@ fn who_is_late_is_told_so() {
 fn a_reader_that_stands_still_is_cut_off() {
     let server = Server::start(&[]);
     let mut client = Client::to(&server);
-    let page = format!(
-        "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: {}\r\n\r\n",
-        server.address
-    );
+    let page =
+        format!("GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     client.send(page.repeat(20)).unwrap();
     let (began, mut byte) = (Instant::now(), [0]);
     std::thread::sleep(Duration::from_secs(2));
