@@ -51,7 +51,7 @@ impl Judge {
             format!("{}: {}", first.pointer, first.detail)
         };
         let mut denied = Denied::new(422, "invalid", text);
-        denied.errors = errors;
+        denied.errors = errors.into();
         Err(denied)
     }
 
