@@ -775,6 +775,7 @@ fn others(pages: &mut Pages<'_>) {
             token: "t".into(),
             username: String::new(),
             wrong: None,
+            invited: false,
         },
     );
     pages.add(
