@@ -364,8 +364,6 @@ mod tests {
             }
         }
         let document = document(&routes);
-        let parsed = serde_json::from_value::<utoipa::openapi::OpenApi>(document.clone());
-        assert!(parsed.is_ok(), "{:?}", parsed.err());
         let text = document.to_string();
         for reference in text.split("\"$ref\":\"").skip(1) {
             let pointer = reference.split('"').next().unwrap().trim_start_matches('#');
