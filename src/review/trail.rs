@@ -66,10 +66,17 @@ impl Desk<'_> {
                 rows.truncate(limit);
                 next = rows.last().map(|row| row.seq);
             } else if searched {
-                let (_, inner) = split_search(&condition);
+                let (outer, inner) = split_search(&condition);
+                // The text is no part of this; a parameter that no statement names is refused.
+                let unused = if outer.is_empty() {
+                    String::new()
+                } else {
+                    let at = values.len() - usize::from(before.is_some());
+                    format!(" AND CAST(${at} AS text) IS NOT NULL")
+                };
                 let last = work.shelf.tx.query(
                     &format!(
-                        "SELECT seq FROM recon.audit_trail WHERE 1 = 1{inner} \
+                        "SELECT seq FROM recon.audit_trail WHERE 1 = 1{inner}{unused} \
                          ORDER BY seq DESC LIMIT 1 OFFSET {}",
                         scanned - 1
                     ),

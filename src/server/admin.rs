@@ -47,7 +47,8 @@ pub fn routes() -> Vec<Route> {
             .needs(&[Permission::ProposePolicy])
             .takes([Parameter::idempotency_key()])
             .body::<PolicyWanted>()
-            .json::<ProposalMoved>(201, "The proposal"),
+            .json::<ProposalMoved>(201, "The proposal")
+            .denies(409, "A policy is proposed already, or this one is in force"),
     ]
 }
 

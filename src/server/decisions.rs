@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::domain::review::{Action, Permission};
 use crate::review::{
     BulkCommit, BulkCommitted, BulkPreview, BulkPreviewAsk, OnConflict, QueueFilter, Reopen,
-    Resolve, Resolved, Sampled,
+    Resolve, Resolved,
 };
 
 use super::call::Call;
@@ -42,13 +42,6 @@ pub fn routes() -> Vec<Route> {
             .denies(409, "The item is not decided")
             .denies(412, "The item has changed")
             .denies(428, "`If-Match` is missing"),
-        Route::post("/workflow/items/{id}/sample", "sample", sample)
-            .about("workflow", "Chooses blindly for a sample of what the machine settled")
-            .needs(MAKER)
-            .takes([item_id(), Parameter::idempotency_key()])
-            .body::<NewSample>()
-            .json::<Sampled>(200, "Whether the choice agrees")
-            .denies(409, "The item is no sample"),
         Route::post("/workflow/bulk/preview", "bulk_preview", preview)
             .about("workflow", "What one decision about many items would do")
             .description("Freezes which items, for ten minutes.")
@@ -167,24 +160,6 @@ pub fn located(response: Response, proposal: Option<&str>) -> Response {
         Some(id) => response.header("location", format!("/workflow/proposals/{id}")),
         None => response,
     }
-}
-
-/// A choice about a sample.
-#[derive(Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct NewSample {
-    /// The reason; null for a confirmed break.
-    #[schema(max_length = 50, example = "ROUNDING_DIFF", required)]
-    reason_code: Option<String>,
-    /// Why.
-    #[schema(max_length = 2000)]
-    comments: Option<String>,
-}
-
-fn sample(call: &Call<'_>) -> Result<Response, Denied> {
-    let body: NewSample = call.body()?;
-    let (code, comments) = (body.reason_code.as_deref(), body.comments.as_deref());
-    call.done(200, call.desk().sample(&call.actor()?, call.path("id"), code, comments))
 }
 
 /// One decision about many items, to be looked at first.

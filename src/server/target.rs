@@ -60,7 +60,8 @@ pub fn pairs(text: &str) -> Result<Vec<(String, String)>, &'static str> {
 }
 
 fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, &'static str> {
-    if !text.contains('%') && !(plus_is_space && text.contains('+')) {
+    let plain = |c: char| c != '%' && !(plus_is_space && c == '+');
+    if text.chars().all(plain) {
         return Ok(Cow::Borrowed(text));
     }
     let mut bytes = Vec::with_capacity(text.len());

@@ -39,6 +39,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("argon2", &["review/people/password"]),
     ("rust_xlsxwriter", &["report/xlsx"]),
     ("rpassword", &["cli"]),
+    ("tiny_http", &["server/backend"]),
+    ("httparse", &["server/guard"]),
+    ("utoipa_swagger_ui", &["server/docs"]),
     ("rusqlite", &["database", "store"]),
     ("postgres", &["database", "store"]),
 ];

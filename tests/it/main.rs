@@ -8,6 +8,7 @@
     reason = "a test that meets what it does not expect fails by panicking, and its helpers too"
 )]
 
+mod api;
 mod awkward;
 mod browser;
 mod config_errors;

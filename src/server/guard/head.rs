@@ -206,11 +206,7 @@ impl Fields {
             return Err(Refused::malformed("a malformed host"));
         }
         if self.all("transfer-encoding").next().is_some() {
-            return Err(if self.all("content-length").next().is_some() {
-                Refused::malformed("a body has one length")
-            } else {
-                Refused::new(501, "bodies come with their length here, not in chunks")
-            });
+            return Err(Refused::malformed("a body comes with its length here, not in chunks"));
         }
         let length = match self.all("content-length").next() {
             None => 0,
@@ -330,8 +326,8 @@ mod tests {
             ("Content-Length: 5\r\nContent-Length: 5\r\n", 400),
             ("Content-Length: 1048577\r\n", 413),
             ("Content-Length: 99999999999999999999999999\r\n", 413),
-            ("Transfer-Encoding: chunked\r\n", 501),
-            ("Transfer-Encoding: xchunked\r\n", 501),
+            ("Transfer-Encoding: chunked\r\n", 400),
+            ("Transfer-Encoding: xchunked\r\n", 400),
             ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", 400),
             ("Host: b\r\n", 400),
             ("Connection: Upgrade\r\n", 400),

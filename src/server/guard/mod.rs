@@ -47,6 +47,11 @@ pub struct Counts {
     pub accept_errors: AtomicU64,
 }
 
+/// Says whether an address speaks for many clients.
+pub type SpeaksForMany = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
+/// Hears of a request that was not passed on: client, request id, why.
+pub type OnRefused = Box<dyn Fn(IpAddr, &str, &Refused) + Send + Sync>;
+
 /// What the guard needs to know.
 pub struct Setup {
     /// How many at once.
@@ -54,9 +59,9 @@ pub struct Setup {
     /// The private socket of the HTTP library.
     pub backend: PathBuf,
     /// Says whether an address speaks for many clients: a proxy.
-    pub speaks_for_many: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    pub speaks_for_many: SpeaksForMany,
     /// Hears of every request that was not passed on: client, request id, why.
-    pub on_refused: Box<dyn Fn(IpAddr, &str, &Refused) + Send + Sync>,
+    pub on_refused: OnRefused,
     /// What the guard did.
     pub counts: Arc<Counts>,
 }

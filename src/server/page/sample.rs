@@ -776,6 +776,7 @@ fn others(pages: &mut Pages<'_>) {
             invited: false,
             username: String::new(),
             wrong: None,
+            invited: false,
         },
     );
     pages.add(

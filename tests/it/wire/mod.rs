@@ -8,5 +8,5 @@ mod names;
 mod server;
 mod slow;
 
-pub use client::{Client, Normal};
+pub use client::{Answer, Client, Normal};
 pub use server::Server;

@@ -49,9 +49,16 @@ fn paths_lead_nowhere_else() {
     ] {
         let answer = Client::to(&server).get(path);
         assert!(matches!(answer.status, 400 | 404), "{path}: {}", answer.status);
-        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-        assert_eq!(body["status"], answer.status, "{path}");
-        assert!(!answer.text().contains("etc"), "{path}: {}", answer.text());
+        // Where pages are, the problem is a page.
+        if answer.header("content-type") == Some("application/problem+json") {
+            let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            assert_eq!(body["status"], answer.status, "{path}");
+        }
+        assert!(
+            !answer.text().contains("Cargo") && !answer.text().contains("root:"),
+            "{path}: {}",
+            answer.text()
+        );
         assert!(answer.header("set-cookie").is_none());
     }
     let answer = Client::to(&server).get("/docs");
@@ -66,7 +73,7 @@ fn paths_lead_nowhere_else() {
 fn methods_are_taken_by_their_word() {
     let server = Server::start(&[]);
     let mut client = Client::to(&server);
-    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"] {
         let headers = [("X-HTTP-Method-Override", "GET"), ("Authorization", "Bearer x")];
         let answer = client.ask(method, "/health", &headers, "").unwrap();
         assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")), "{method}");

@@ -1,0 +1,131 @@
+//! People who lost their rights, forged values in headers, and what must not be told.
+
+use recon::domain::review::Role;
+
+use super::{House, json, scopes, token, verdict};
+use crate::wire::Client;
+
+#[test]
+fn whoever_lost_a_right_has_lost_it() {
+    let house = House::new();
+    let project = house.project();
+    let bob = house.person("bob");
+    assert_eq!(bob.get("/workflow/queue?limit=1").status, 200);
+    assert_eq!(project.recon(&["user", "roles", "bob", "--role", "auditor"]).code, 0);
+    let refused = bob.post("/workflow/bulk/preview", &serde_json::json!({}));
+    assert_eq!(verdict(&refused), (403, "missing-permission".into()));
+    assert_eq!(project.recon(&["user", "disable", "bob"]).code, 0);
+    assert_eq!(bob.get("/workflow/queue?limit=1").status, 401);
+    // A token has a part of what its person may do, and is gone once revoked.
+    let narrow = token(project, "cat", &["view"]);
+    let narrow = house.bearer(&narrow);
+    assert_eq!(narrow.get("/workflow/queue?limit=1").status, 200);
+    assert_eq!(narrow.get("/admin/policy").status, 403);
+    let id = narrow.token.split('_').nth(1).unwrap();
+    let other = house.person("ann").ask("DELETE", &format!("/auth/tokens/{id}"), &[], "");
+    assert_eq!(other.status, 404, "somebody else's token: {}", other.text());
+    let own = house.person("cat").ask("DELETE", &format!("/auth/tokens/{id}"), &[], "");
+    assert_eq!(own.status, 204, "{}", own.text());
+    assert_eq!(narrow.get("/workflow/queue?limit=1").status, 401);
+    for forged in ["", "x", "rcn_a_b_c", &narrow.token[..narrow.token.len() - 1]] {
+        assert_eq!(house.bearer(forged).get("/auth/me").status, 401, "{forged}");
+    }
+    let greedy = serde_json::json!({ "name": "x", "scopes": ["authorize"], "expires_in": 5 });
+    let refused = house.person("ann").post("/auth/tokens", &greedy);
+    assert!(matches!(refused.status, 403 | 422), "{}", refused.text());
+    house.server.assert_well();
+}
+
+#[test]
+fn an_admin_makes_no_second_person_of_themselves() {
+    let house = House::new();
+    let adm = house.person("adm");
+    let change =
+        |login: &str, body: &str| adm.ask("PATCH", &format!("/admin/users/{login}"), &[], body);
+    assert_eq!(change("adm", r#"{"roles": ["admin", "analyst"]}"#).status, 409);
+    assert_eq!(change("aud", r#"{"roles": ["auditor", "manager"]}"#).status, 409);
+    assert_eq!(change("adm", r#"{"disabled": true}"#).status, 409);
+    assert_eq!(change("nobody", r#"{"disabled": true}"#).status, 404);
+    assert_eq!(change("ann", r#"{"role": ["admin"]}"#).status, 422);
+    let made =
+        adm.post("/admin/users", &serde_json::json!({ "login": "new", "roles": ["analyst"] }));
+    assert_eq!(made.status, 201, "{}", made.text());
+    let twice = adm.post("/admin/users", &serde_json::json!({ "login": "NEW", "roles": [] }));
+    assert_eq!(twice.status, 409, "{}", twice.text());
+    let own = adm.post("/workflow/resolve", &serde_json::json!({}));
+    assert_eq!(own.status, 403);
+    let audit = json(&house.person("aud").get("/audit?limit=3"));
+    assert!(audit.to_string().contains("\"adm\"") || audit.to_string().contains("new"), "{audit}");
+    assert_eq!(scopes(Role::Auditor).len(), 4);
+    house.server.assert_well();
+}
+
+#[test]
+fn no_value_becomes_a_header_and_nothing_inside_is_told() {
+    let house = House::new();
+    let evil = "%0d%0aSet-Cookie:%20evil=1";
+    let ann = house.person("ann");
+    for path in [
+        format!("/workflow/queue?q={evil}&limit=1"),
+        format!("/runs?job={evil}"),
+        format!("/workflow/items/{evil}"),
+        format!("/runs/{evil}/export"),
+        format!("/docs/{evil}"),
+    ] {
+        let answer = ann.get(&path);
+        assert!(answer.header("set-cookie").is_none(), "{path}: {:?}", answer.headers);
+        assert!(matches!(answer.status, 200 | 400 | 404 | 422), "{path}: {}", answer.status);
+    }
+    let anybody = |path: &str| Client::to(&house.server).get(path);
+    for path in ["/ready", "/health", "/metrics", "/openapi.json", "/nowhere", "/auth/me"] {
+        let answer = anybody(path);
+        let all = format!("{:?}{}", answer.headers, answer.text());
+        for told in
+            ["SELECT", "sqlite", "tiny", "/tmp/", "/root", env!("CARGO_PKG_VERSION"), ".rs:"]
+        {
+            assert!(!all.contains(told), "{path} tells {told}: {all}");
+        }
+        assert!(answer.header("server").is_none());
+    }
+    assert!(json(&anybody("/ready"))["checks"].is_null());
+    assert_eq!(json(&house.person("adm").get("/ready"))["checks"]["store"], true);
+    // The log has a line for each, and what strangers wrote is text in it.
+    let agent = "x\u{7f}\u{9b}";
+    let mut client = Client::to(&house.server);
+    let refused = client.ask("GET", "/health", &[("User-Agent", agent)], "").unwrap();
+    assert_eq!(refused.status, 400);
+    let log = std::fs::read_to_string(house.project().path("access.log")).unwrap();
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["status"].is_number(), "{line}");
+    }
+    assert!(!log.contains("rcn_") && !log.contains("Set-Cookie: evil"), "{log}");
+    house.server.assert_well();
+}
+
+#[test]
+fn one_person_alone_is_one_person_alone() {
+    let project = crate::program::Project::of(".");
+    project.json(&["run", "--json"]);
+    let house = House::of(project, &["--solo"]);
+    let mut client = Client::to(&house.server);
+    let me = json(&client.get("/auth/me"));
+    assert_eq!(me["solo"], true, "{me}");
+    let queue = client.get("/workflow/queue?limit=1");
+    assert_eq!(queue.status, 200, "{}", queue.text());
+    let item = json(&queue)[0].clone();
+    let body = serde_json::json!({
+        "attribution_id": item["attribution_id"], "action": "OVERRIDE",
+        "new_reason_code": "TIMING_LAG", "comments": "booked a day late",
+    });
+    let typed = [("Content-Type", "application/json")];
+    let answer = client.ask("POST", "/workflow/resolve", &typed, &body.to_string()).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let evil = [("Content-Type", "application/json"), ("Origin", "https://evil.example")];
+    let answer = client.ask("POST", "/workflow/resolve", &evil, &body.to_string()).unwrap();
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    let controls =
+        house.project().sql("SELECT DISTINCT control FROM recon.audit_trail WHERE stage = 'MAKER'");
+    assert_eq!(controls[0]["control"], "NONE", "{controls}");
+    house.server.assert_well();
+}

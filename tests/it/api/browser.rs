@@ -1,0 +1,149 @@
+//! What browsers send along on their own: cookies, origins, sites.
+
+use super::{House, Project, json, verdict};
+use crate::wire::{Answer, Client, Server};
+
+const PASSWORD: &str = "four words of hers";
+
+fn house() -> House {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    project.write("password", PASSWORD);
+    for (name, role) in [("zoe", "analyst"), ("yan", "supervisor")] {
+        let said =
+            project.recon(&["user", "add", name, "--role", role, "--password-file", "password"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+    }
+    House::of(project, &[])
+}
+
+fn log_in(server: &Server, headers: &[(&str, &str)], name: &str, password: &str) -> Answer {
+    let mut all = vec![("Content-Type", "application/json")];
+    all.extend(headers);
+    let body = serde_json::json!({ "username": name, "password": password }).to_string();
+    Client::to(server).ask("POST", "/auth/login", &all, &body).unwrap()
+}
+
+fn cookie(answer: &Answer) -> String {
+    let set = answer.header("set-cookie").unwrap();
+    assert!(set.contains("HttpOnly") && set.contains("SameSite=Strict"), "{set}");
+    set.split(';').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_session_is_new_ends_and_never_comes_back() {
+    let house = house();
+    let server = &house.server;
+    let preset = "recon=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+    let answer = log_in(server, &[("Cookie", preset)], "zoe", PASSWORD);
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    let cookie = cookie(&answer);
+    assert_ne!(cookie, preset);
+    let me = |cookie: &str| {
+        Client::to(server).ask("GET", "/auth/me", &[("Cookie", cookie)], "").unwrap()
+    };
+    assert_eq!(json(&me(&cookie))["login"], "zoe");
+    assert_eq!(me(preset).status, 401);
+    // Other roles end it.
+    assert_eq!(house.project().recon(&["user", "roles", "zoe", "--role", "senior"]).code, 0);
+    assert_eq!(me(&cookie).status, 401);
+    let second = self::cookie(&log_in(server, &[], "ZOE", PASSWORD));
+    assert_eq!(me(&second).status, 200);
+    let out = Client::to(server).ask("POST", "/auth/logout", &[("Cookie", &second)], "").unwrap();
+    assert_eq!(out.status, 204);
+    assert_eq!(me(&second).status, 401);
+    // Names and passwords that don't go together are one answer.
+    let wrong = log_in(server, &[], "zoe", "not her password");
+    let nobody = log_in(server, &[], "nobody", "not her password");
+    assert_eq!((wrong.status, nobody.status), (401, 401));
+    assert_eq!(json(&wrong)["detail"], json(&nobody)["detail"]);
+    let answers: Vec<u16> =
+        (0..8).map(|_| log_in(server, &[], "zoe", "not her password").status).collect();
+    assert!(answers.contains(&429), "{answers:?}");
+    house.server.assert_well();
+}
+
+#[test]
+fn pages_of_other_sites_can_do_nothing() {
+    let house = house();
+    let server = &house.server;
+    let cookie = cookie(&log_in(server, &[], "yan", PASSWORD));
+    let own = format!("http://{}", server.address);
+    let item = house.queue("ann", "limit=1").remove(0);
+    let body = serde_json::json!({
+        "attribution_id": item["attribution_id"], "action": "OVERRIDE",
+        "new_reason_code": "TIMING_LAG", "comments": "booked a day late",
+    })
+    .to_string();
+    let before = house.state();
+    let token = format!("Bearer {}", house.person("ann").token);
+    let typed = ("Content-Type", "application/json");
+    let with = ("Cookie", cookie.as_str());
+    for headers in [
+        vec![typed, with, ("Sec-Fetch-Site", "cross-site")],
+        vec![typed, with, ("Sec-Fetch-Site", "same-site")],
+        vec![typed, with, ("Origin", "https://evil.example")],
+        vec![typed, with, ("Origin", "null")],
+        vec![typed, with, ("Origin", "http://localhost:1")],
+        // A browser that holds both is still a browser.
+        vec![typed, with, ("Authorization", &token), ("Sec-Fetch-Site", "cross-site")],
+    ] {
+        let mut client = Client::to(server);
+        let answer = client.ask("POST", "/workflow/resolve", &headers, &body).unwrap();
+        assert_eq!(verdict(&answer), (403, "cross-origin".into()), "{headers:?}");
+        assert!(answer.header("access-control-allow-origin").is_none());
+    }
+    let plain = [("Content-Type", "text/plain"), with];
+    let answer = Client::to(server).ask("POST", "/workflow/resolve", &plain, &body).unwrap();
+    assert_eq!(answer.status, 415);
+    assert_eq!(house.state(), before);
+    let good = [typed, with, ("Origin", &own)];
+    let answer = Client::to(server).ask("POST", "/workflow/resolve", &good, &body).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    house.server.assert_well();
+}
+
+#[test]
+fn a_proxy_is_believed_and_nobody_else() {
+    let start = |networks: &str| {
+        let project = Project::of(".");
+        project.json(&["run", "--json"]);
+        let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
+        let server = format!(
+            "server:\n  requests_per_second: 0\n  public_url: https://recon.example.com\n  \
+             cors_origins: [https://tools.example.com]\n  \
+             trusted_proxy: {{ networks: {networks}, user_header: X-Forwarded-User }}\n"
+        );
+        project.write("recon.yaml", format!("{yaml}\n{server}"));
+        project
+    };
+    for networks in ["['*']", "[0.0.0.0/0]", "[]", "['::/0']"] {
+        let said = start(networks).recon(&["serve", "--bind", "127.0.0.1:0"]);
+        assert_eq!(said.code, 2, "{networks}: {}", said.err);
+    }
+    let me = |house: &House, headers: &[(&str, &str)]| {
+        Client::to(&house.server).ask("GET", "/auth/me", headers, "").unwrap()
+    };
+    let elsewhere = House::of(start("[10.9.8.7]"), &[]);
+    assert_eq!(me(&elsewhere, &[("X-Forwarded-User", "ann")]).status, 401);
+    let house = House::of(start("[127.0.0.1]"), &[]);
+    let answer = me(&house, &[("X-Forwarded-User", "ann"), ("X-Forwarded-Proto", "https")]);
+    assert_eq!(json(&answer)["auth_method"], "proxy");
+    assert!(answer.header("strict-transport-security").is_some());
+    assert_eq!(me(&house, &[("X-Forwarded-User", "nobody")]).status, 401);
+    assert_eq!(me(&house, &[]).status, 401);
+    let twice = [("X-Forwarded-User", "ann"), ("X-Forwarded-User", "bob")];
+    assert_eq!(me(&house, &twice).status, 400);
+    // Pages of the listed origin may call, those of others may not.
+    let cors = |origin: &str| {
+        let answer = me(&house, &[("Origin", origin)]);
+        assert_eq!(answer.header("vary"), Some("Origin"));
+        assert!(answer.header("access-control-allow-credentials").is_none());
+        answer.header("access-control-allow-origin").map(str::to_owned)
+    };
+    assert_eq!(cors("https://evil.example"), None);
+    assert_eq!(cors("null"), None);
+    assert_eq!(cors("https://tools.example.com").as_deref(), Some("https://tools.example.com"));
+    elsewhere.server.assert_well();
+    house.server.assert_well();
+}

@@ -1,0 +1,117 @@
+//! The OpenAPI document: what the server answers is what it says, and a fuzzer finds nothing else.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value as Json, json};
+
+use super::{House, json as body};
+use crate::wire::Client;
+
+/// A schema of the document with its components beside it.
+fn validator(document: &Json, schema: &Json) -> jsonschema::Validator {
+    let text = schema.to_string().replace("#/components/schemas/", "#/$defs/");
+    let mut whole: Json = serde_json::from_str(&text).unwrap();
+    let components = document["components"]["schemas"].to_string();
+    let components = components.replace("#/components/schemas/", "#/$defs/");
+    whole["$defs"] = serde_json::from_str(&components).unwrap();
+    jsonschema::validator_for(&whole).unwrap()
+}
+
+#[test]
+fn answers_are_what_the_document_says() {
+    let house = House::new();
+    let document = body(&Client::to(&house.server).get("/openapi.json"));
+    let item = house.queue("ann", "limit=1").remove(0);
+    let id = item["attribution_id"].as_str().unwrap();
+    let decision = json!({
+        "attribution_id": id, "action": "OVERRIDE", "new_reason_code": "TIMING_LAG",
+        "comments": "booked a day late",
+    });
+    let resolved = body(&house.person("ann").post("/workflow/resolve", &decision));
+    let proposal = resolved["proposal_id"].as_str().unwrap();
+    let run = item["run_id"].as_str().unwrap();
+    for (who, template, path) in [
+        ("ann", "/workflow/queue", "/workflow/queue?limit=20".to_owned()),
+        ("ann", "/workflow/groups", "/workflow/groups".into()),
+        ("ann", "/workflow/facets", "/workflow/facets".into()),
+        ("ann", "/workflow/summary", "/workflow/summary".into()),
+        ("ann", "/workflow/items/{id}", format!("/workflow/items/{id}")),
+        ("ann", "/workflow/items/{id}/history", format!("/workflow/items/{id}/history")),
+        ("ann", "/workflow/items/{id}/similar", format!("/workflow/items/{id}/similar")),
+        ("bob", "/workflow/proposals", "/workflow/proposals".into()),
+        ("bob", "/workflow/proposals/{id}", format!("/workflow/proposals/{proposal}")),
+        ("ann", "/reasons", "/reasons".into()),
+        ("ann", "/runs", "/runs".into()),
+        ("ann", "/runs/{id}", format!("/runs/{run}")),
+        ("ann", "/runs/{id}/differences", format!("/runs/{run}/differences")),
+        ("aud", "/audit", "/audit".into()),
+        ("aud", "/audit/checkpoint", "/audit/checkpoint".into()),
+        ("aud", "/audit/verify", "/audit/verify".into()),
+        ("aud", "/reports/overrides", "/reports/overrides".into()),
+        ("aud", "/reports/access", "/reports/access".into()),
+        ("aud", "/reports/sod", "/reports/sod".into()),
+        ("ann", "/auth/me", "/auth/me".into()),
+        ("ann", "/auth/tokens", "/auth/tokens".into()),
+        ("adm", "/admin/users", "/admin/users".into()),
+        ("adm", "/admin/policy", "/admin/policy".into()),
+        ("adm", "/ready", "/ready".into()),
+    ] {
+        let answer = house.person(who).get(&path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let operation = &document["paths"][template]["get"];
+        let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+        assert!(!schema.is_null(), "{template}");
+        let value = body(&answer);
+        let problems: Vec<String> = validator(&document, schema)
+            .iter_errors(&value)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(problems.is_empty(), "{path}: {problems:#?}");
+    }
+    let problem = json!({ "$ref": "#/components/schemas/Problem" });
+    let refused = body(&Client::to(&house.server).get("/auth/me"));
+    assert!(validator(&document, &problem).is_valid(&refused), "{refused}");
+    house.server.assert_well();
+}
+
+/// The fuzzer that `scripts/test` installs.
+fn schemathesis() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/schemathesis/bin/st");
+    let program = std::env::var_os("RECON_SCHEMATHESIS").map_or(own, PathBuf::from);
+    assert!(program.exists(), "{} is not there; ./scripts/test installs it", program.display());
+    program
+}
+
+#[test]
+fn a_fuzzer_finds_nothing() {
+    let house = House::new();
+    // Ids of things that are there, so that it comes past "there is no such thing".
+    let items = house.queue("cat", "limit=3");
+    let id = |at: usize| items[at]["attribution_id"].as_str().unwrap();
+    let decision =
+        json!({ "attribution_id": id(0), "action": "REJECT", "comments": "a true break" });
+    let resolved = body(&house.person("ann").post("/workflow/resolve", &decision));
+    let mut config = include_str!("schemathesis.toml").to_owned();
+    for (paths, id) in [
+        ("^/(workflow|review)/items/", id(1)),
+        ("^/(workflow|review)/proposals/", resolved["proposal_id"].as_str().unwrap()),
+        ("^/runs/", items[0]["run_id"].as_str().unwrap()),
+    ] {
+        config += &format!(
+            "\n[[operations]]\ninclude-path-regex = \"{paths}\"\nparameters = {{ \"path.id\" = \"{id}\" }}\n"
+        );
+    }
+    house.project().write("schemathesis.toml", config);
+    let output = Command::new(schemathesis())
+        .args(["--config-file", "schemathesis.toml"])
+        .args(["run", &format!("http://{}/openapi.json", house.server.address)])
+        .args(["--header", &format!("Authorization: Bearer {}", house.person("cat").token)])
+        .env("NO_COLOR", "1")
+        .current_dir(house.project().path(""))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    house.server.assert_well();
+}

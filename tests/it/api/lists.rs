@@ -1,0 +1,174 @@
+//! Lists and files: pages that visit everything once, filters that take words literally, exports
+//! that no spreadsheet runs.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use super::{House, json};
+use crate::program::Project;
+
+fn next(link: Option<&str>) -> Option<String> {
+    let link = link?;
+    assert!(link.ends_with(">; rel=\"next\""), "{link}");
+    Some(link.trim_start_matches('<').split('>').next().unwrap().to_owned())
+}
+
+#[test]
+fn pages_visit_each_item_once() {
+    let house = House::new();
+    let ann = house.person("ann");
+    let whole = json(&ann.get("/workflow/queue?limit=200&status=ALL&count=exact"));
+    let mut path = "/workflow/queue?limit=7&status=ALL".to_owned();
+    let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
+    loop {
+        let answer = ann.get(&path);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        for item in json(&answer).as_array().unwrap() {
+            let id = item["attribution_id"].as_str().unwrap().to_owned();
+            assert!(seen.insert(id.clone()), "{id} came twice");
+            order.push(id);
+        }
+        match next(answer.header("link")) {
+            Some(link) => path = link,
+            None => break,
+        }
+    }
+    let ids: Vec<&str> = whole
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["attribution_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(order[..ids.len().min(order.len())], ids[..ids.len().min(order.len())]);
+    let total = house.project().sql("SELECT count(*) AS n FROM recon.attributions");
+    assert_eq!(order.len() as u64, total[0]["n"].as_u64().unwrap());
+    // A cursor is good for its own list only, and not for tampering.
+    let answer = ann.get("/workflow/queue?limit=7");
+    let link = next(answer.header("link")).unwrap();
+    let cursor = link.split("cursor=").nth(1).unwrap();
+    for bad in [
+        format!("/workflow/queue?limit=7&status=ALL&cursor={cursor}"),
+        format!("/workflow/queue?limit=7&sort=age&cursor={cursor}"),
+        format!("/workflow/queue?limit=7&cursor={}x", &cursor[..cursor.len() - 1]),
+        "/workflow/queue?cursor=AAAA".into(),
+        "/workflow/queue?cursor=99999999999999999999".into(),
+        "/runs?cursor=AAAA".into(),
+        "/audit?cursor=AAAA".into(),
+    ] {
+        let asker = house.person("bob");
+        let answer = if bad.starts_with("/audit") { asker.get(&bad) } else { ann.get(&bad) };
+        assert_eq!(answer.status, 400, "{bad}: {}", answer.text());
+        assert!(answer.text().contains("cursor"), "{bad}");
+    }
+    house.server.assert_well();
+}
+
+#[test]
+fn words_are_taken_literally() {
+    let house = House::new();
+    let ann = house.person("ann");
+    for word in
+        ["' OR 1=1--", "%", "_", "\\", "\"", "a* OR b", "NEAR(", "\u{1F4A9}", ";DROP TABLE x"]
+    {
+        let escaped: String = word.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        for name in ["q", "job", "field_name", "signature", "reason_code", "assignee"] {
+            let answer = ann.get(&format!("/workflow/queue?{name}={escaped}"));
+            assert!(matches!(answer.status, 200 | 422), "{name}={word}: {}", answer.text());
+            if answer.status == 200 && name != "q" {
+                assert_eq!(json(&answer), Json::Array(Vec::new()), "{name}={word}");
+            }
+        }
+        for path in ["/reasons?q=", "/workflow/proposals?maker=", "/runs?job="] {
+            let answer = ann.get(&format!("{path}{escaped}"));
+            assert!(matches!(answer.status, 200 | 422), "{path}{word}: {}", answer.text());
+        }
+        let answer = house.person("aud").get(&format!("/audit?q={escaped}&actor={escaped}"));
+        assert_eq!(answer.status, 200, "{word}: {}", answer.text());
+    }
+    let long = "a".repeat(7_000);
+    assert_eq!(ann.get(&format!("/workflow/queue?q={long}")).status, 422);
+    for bad in [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "limit=1&limit=2",
+        "min_confidence=NaN",
+        "x=1",
+        "status=unknown",
+        "sort=confidence%3B",
+        "run_id=1",
+        "q=%00",
+        "sla=late",
+    ] {
+        let answer = ann.get(&format!("/workflow/queue?{bad}"));
+        assert_eq!(answer.status, 422, "{bad}: {}", answer.text());
+    }
+    house.server.assert_well();
+}
+
+#[test]
+fn exports_are_safe_for_spreadsheets_and_whole() {
+    let project = Project::of(".");
+    // Cells that a spreadsheet would run, on side A alone.
+    let file = "examples/fx_trades/front_office.csv";
+    let text = std::fs::read_to_string(project.path(file)).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let counterparty = lines[0].split(',').position(|name| name == "counterparty").unwrap();
+    for (line, cell) in
+        lines[1..].iter_mut().zip(["=1+1", "@SUM(A1)", "-2", "+cmd"].into_iter().cycle())
+    {
+        let mut cells: Vec<&str> = line.split(',').collect();
+        cells[counterparty] = cell;
+        *line = cells.join(",");
+    }
+    project.write(file, lines.join("\n") + "\n");
+    let run = project.json(&["run", "--json"])["run_id"].as_str().unwrap().to_owned();
+    let house = House::of(project, &[]);
+    let ann = house.person("ann");
+    let answer = ann.get(&format!("/runs/{run}/export?format=csv"));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let name = format!("attachment; filename=\"recon-{run}.csv\"");
+    assert_eq!(answer.header("content-disposition"), Some(name.as_str()));
+    let safe = unchunked(&answer.body);
+    let mut reader = csv::Reader::from_reader(safe.as_bytes());
+    let headers = reader.headers().unwrap().clone();
+    let at = |name: &str| headers.iter().position(|own| own == name).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let total = house.project().sql("SELECT count(*) AS n FROM recon.attributions");
+    assert_eq!(rows.len() as u64, total[0]["n"].as_u64().unwrap());
+    let cell = |value: &str| rows.iter().find(|row| &row[at("value_a")] == value);
+    for escaped in ["'=1+1", "'@SUM(A1)", "'+CMD"] {
+        let row = cell(escaped).unwrap_or_else(|| panic!("{escaped} is not there"));
+        assert_eq!(&row[at("_escaped")], "value_a");
+    }
+    assert_eq!(&cell("-2").unwrap()[at("_escaped")], "");
+    let lines = unchunked(&ann.get(&format!("/runs/{run}/export?format=jsonl")).body);
+    assert_eq!(lines.lines().count(), rows.len());
+    let raw = lines.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+    assert!(raw.filter(|item| item["difference"]["value_a"] == "=1+1").count() > 1);
+    let audit = unchunked(&house.person("aud").get("/audit/export?format=jsonl").body);
+    assert!(audit.lines().all(|line| line.contains("prev_hash")), "{audit}");
+    let old = "GET /audit/export HTTP/1.0\r\n";
+    let mut client = crate::wire::Client::to(&house.server);
+    let token = house.person("aud").token;
+    let host = house.server.address;
+    client.send(format!("{old}Host: {host}\r\nAuthorization: Bearer {token}\r\n\r\n")).unwrap();
+    assert_eq!(client.statuses(), [505]);
+    house.server.assert_well();
+}
+
+/// The text of a body that came in chunks.
+fn unchunked(mut body: &[u8]) -> String {
+    let mut text = Vec::new();
+    loop {
+        let end = body.windows(2).position(|pair| pair == b"\r\n").unwrap();
+        let length = std::str::from_utf8(&body[..end]).unwrap();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            return String::from_utf8(text).unwrap();
+        }
+        text.extend_from_slice(&body[end + 2..end + 2 + length]);
+        body = &body[end + 4 + length..];
+    }
+}

@@ -1,0 +1,156 @@
+//! The API of the real server: decisions through other eyes, what every role may do, attacks.
+
+mod attacks;
+mod browser;
+mod decisions;
+mod document;
+mod lists;
+mod matrix;
+
+use std::collections::BTreeMap;
+
+use recon::domain::review::{Permission, Role};
+use serde_json::Value as Json;
+
+use crate::program::Project;
+use crate::wire::{Answer, Client, Server};
+
+/// People of the tests: a name for each role, and two that share one.
+const PEOPLE: &[(&str, Role)] = &[
+    ("ann", Role::Analyst),
+    ("sue", Role::Senior),
+    ("bob", Role::Supervisor),
+    ("cat", Role::Manager),
+    ("mia", Role::Manager),
+    ("aud", Role::Auditor),
+    ("adm", Role::Admin),
+];
+
+/// A server with a run to review and people who may.
+pub struct House {
+    /// The server.
+    pub server: Server,
+    tokens: BTreeMap<&'static str, String>,
+}
+
+impl House {
+    /// The shipped example, run and served.
+    pub fn new() -> Self {
+        let project = Project::of(".");
+        project.json(&["run", "--json"]);
+        Self::of(project, &[])
+    }
+
+    /// This project, which has been run, served with these arguments.
+    pub fn of(project: Project, arguments: &[&str]) -> Self {
+        let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
+        let fast = "server: { requests_per_second: 0 }\n";
+        if !yaml.contains("\nserver:") {
+            project.write("recon.yaml", yaml + "\n" + fast);
+        }
+        let mut tokens = BTreeMap::new();
+        for (name, role) in PEOPLE {
+            let said =
+                project.recon(&["user", "add", name, "--role", role.name(), "--no-password"]);
+            assert_eq!(said.code, 0, "{name}: {}", said.err);
+            tokens.insert(*name, token(&project, name, &scopes(*role)));
+        }
+        Self { server: Server::serving(project, None, arguments), tokens }
+    }
+
+    /// Somebody who talks to the server.
+    pub fn person(&self, name: &str) -> Person<'_> {
+        Person { house: self, token: self.tokens[name].clone() }
+    }
+
+    /// Whoever has this token.
+    pub fn bearer(&self, token: &str) -> Person<'_> {
+        Person { house: self, token: token.to_owned() }
+    }
+
+    /// The project that is served.
+    pub fn project(&self) -> &Project {
+        &self.server.project
+    }
+
+    /// What a refused request must not change: items, proposals, approvals and the audit trail.
+    pub fn state(&self) -> Vec<Json> {
+        [
+            "SELECT status, is_locked, version, count(*) AS n FROM recon.attributions \
+             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            "SELECT proposal_id, state, version FROM recon.proposals ORDER BY 1",
+            "SELECT proposal_id, person_id, decision FROM recon.approvals ORDER BY 1, 2",
+            "SELECT count(*) AS n FROM recon.audit_trail",
+        ]
+        .map(|statement| self.project().sql(statement))
+        .to_vec()
+    }
+
+    /// Items that wait for a decision, as somebody sees them.
+    pub fn queue(&self, name: &str, query: &str) -> Vec<Json> {
+        let answer = self.person(name).get(&format!("/workflow/queue?{query}"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        json(&answer).as_array().unwrap().clone()
+    }
+}
+
+/// What a role permits, as scopes.
+pub fn scopes(role: Role) -> Vec<&'static str> {
+    role.permissions().iter().map(Permission::name).collect()
+}
+
+/// A new token of a login.
+pub fn token(project: &Project, login: &str, scopes: &[&str]) -> String {
+    let mut arguments = vec!["token", "create", "test", "--user", login, "--json"];
+    for scope in scopes {
+        arguments.extend(["--scope", scope]);
+    }
+    project.json(&arguments)["token"].as_str().unwrap().to_owned()
+}
+
+/// The document of an answer.
+pub fn json(answer: &Answer) -> Json {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{}", answer.text()))
+}
+
+/// Somebody with a token.
+pub struct Person<'a> {
+    house: &'a House,
+    /// The token.
+    pub token: String,
+}
+
+impl Person<'_> {
+    /// Sends a request.
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let bearer = format!("Bearer {}", self.token);
+        let mut all = vec![("Authorization", bearer.as_str())];
+        if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "Content-Type") {
+            all.push(("Content-Type", "application/json"));
+        }
+        all.extend(headers);
+        Client::to(&self.house.server).ask(method, path, &all, body).unwrap()
+    }
+
+    /// Looks.
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], "")
+    }
+
+    /// Does something.
+    pub fn post(&self, path: &str, body: &Json) -> Answer {
+        self.ask("POST", path, &[], &body.to_string())
+    }
+
+    /// Does something to the version that was seen.
+    pub fn post_if(&self, tag: &str, path: &str, body: &Json) -> Answer {
+        let tag = format!("\"{tag}\"");
+        self.ask("POST", path, &[("If-Match", &tag)], &body.to_string())
+    }
+}
+
+/// An answer's status and the code of its problem.
+pub fn verdict(answer: &Answer) -> (u16, String) {
+    let code = serde_json::from_slice::<Json>(&answer.body).unwrap_or_default();
+    (answer.status, code["code"].as_str().unwrap_or_default().to_owned())
+}
