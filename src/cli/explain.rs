@@ -13,14 +13,12 @@ use crate::pipeline::{
 use crate::report::{Paint, figures};
 
 use super::args::Explain;
-use super::context::Context;
+use super::context::{Context, OnRun};
 
 /// Explains the records of a reference.
 pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
-    let prepared = context.prepare()?;
-    let store = context.store(Some(&prepared.loaded))?;
-    let run = context.which_run(&*store, arguments.which.run, Some(&prepared.plan.job))?;
-    let explanations = pipeline::explain(&*store, &prepared.plan, &run, &arguments.reference)?;
+    let OnRun { store, run, plan } = context.on_run(arguments.which.run)?;
+    let explanations = pipeline::explain(&*store, &plan, &run, &arguments.reference)?;
     if context.global.json {
         let records: Vec<Json> = explanations.iter().map(as_json).collect();
         context.json(&json!({ "run_id": run.id.to_string(), "records": records }))?;

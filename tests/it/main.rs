@@ -10,6 +10,7 @@
 
 mod awkward;
 mod config_errors;
+mod contract;
 mod documentation;
 mod examples;
 mod floors;
