@@ -14,7 +14,7 @@ use crate::domain::{
     Cell, Cells, Date, Decimal, DiffType, DifferenceContext, Field, FieldRef, Instant, Kind,
     Layout, Severity, Written,
 };
-use crate::script::{NormalizeScript, ScriptSource};
+use crate::script::{NormalizeScript, ScriptError, ScriptSource};
 
 /// The cases of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -216,7 +216,10 @@ impl AttributeCase {
         let decided = self.difference.with_context(|d| rules.decide(d));
         let got = match decided {
             Err(wrong) => Err(wrong),
-            Ok(Decision::Passed { error: Some(error), .. }) => Err(error.to_string()),
+            // The case says what the rule was asked about.
+            Ok(Decision::Passed { error: Some(error), .. }) => {
+                Err(ScriptError { subject: None, ..error }.to_string())
+            }
             Ok(Decision::Passed { notes, error: None }) => Ok(Answer::none(notes)),
             Ok(Decision::Claimed { code, confidence, rule, notes, .. }) => Ok(Answer {
                 reason: plan.codes.get(code).cloned().unwrap_or_default(),

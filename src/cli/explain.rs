@@ -102,7 +102,7 @@ fn write_trace(trace: &FieldTrace, width: usize, paint: Paint, out: &mut String)
     if trace.is_null_value {
         let _ = write!(out, " {} null", paint.dim("is a null value →"));
     }
-    let mut last = trace.raw.clone();
+    let mut last = trace.raw.clone().filter(|_| !trace.is_null_value);
     if let Some(set) = &trace.after_row_function {
         if *set != last {
             let _ = write!(out, " {} {}", paint.dim("row →"), shown(set.as_deref()));

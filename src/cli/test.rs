@@ -64,9 +64,12 @@ fn beside<'a>(scripts: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf> {
     folders.dedup();
     let mut files: Vec<PathBuf> = folders
         .into_iter()
-        .filter_map(|folder| std::fs::read_dir(folder).ok())
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
+        .flat_map(|folder| {
+            // A script beside recon.yaml is in a folder without a name.
+            let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
+            entries.map(|entry| folder.join(entry.file_name())).collect::<Vec<_>>()
+        })
         .filter(|path| path.to_string_lossy().ends_with(".tests.yaml"))
         .collect();
     files.sort_unstable();

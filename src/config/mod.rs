@@ -148,7 +148,9 @@ pub fn job_name(file: &Path, surroundings: Surroundings<'_>) -> Result<String, P
 /// # Errors
 /// Every mistake in it, in the order of their places.
 pub fn read_file<T: DeserializeOwned + JsonSchema>(file: &Path) -> Result<(T, Document), Problems> {
-    let (root, mut problems) = parse::parse(&read_text(file)?, file);
+    // What is said of a recon.yaml that is not there helps nobody here.
+    let text = read_text(file).map_err(|problem| Problem { help: None, ..problem })?;
+    let (root, mut problems) = parse::parse(&text, file);
     let Some(root) = root else { return Err(sorted(problems)) };
     let document = Document { file: file.to_owned(), root };
     let (read, found) = typed::read::<T>(&document);
