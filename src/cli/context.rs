@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::{self, Loaded, Surroundings};
 use crate::database::StoreUrl;
 use crate::diagnostic::{Class, Problem, Problems};
-use crate::domain::{Date, Instant, PerSide, RunId};
+use crate::domain::{Date, Instant, PerSide, RunId, Side};
 use crate::pipeline::{Plan, Session, newest_run};
 use crate::source::Opened;
 use crate::store::{self, Opening, RunRow, Store};
@@ -126,6 +126,15 @@ impl Context {
     fn prepared(&self, loaded: Loaded) -> Result<Prepared, Problems> {
         let opened = loaded.open_sources()?;
         let plan = loaded.plan(&opened)?;
+        for side in Side::BOTH {
+            let (system, opened) = (&plan.systems[side], &opened[side]);
+            let file = plan.sources[side].path().display();
+            let columns = opened.columns().join(", ");
+            let size = opened.size();
+            self.console.detail(&format!(
+                "source {side} is {system}: {file}, {size} bytes, columns {columns}"
+            ));
+        }
         Ok(Prepared { loaded, plan, opened })
     }
 
@@ -172,12 +181,15 @@ impl Context {
 
     /// Opens the store and brings its tables up to date; makes it if there is none.
     pub fn make_store(&self, loaded: &Loaded) -> Result<Box<dyn Store>, Problems> {
-        Ok(store::open(&self.store_url(Some(loaded))?, Opening::Create)?)
+        let store = store::open(&self.store_url(Some(loaded))?, Opening::Create)?;
+        self.console.detail(&format!("the store is {}", store.url()));
+        Ok(store)
     }
 
     /// Opens a store that must be there, and clears away what a command that died has left.
     pub fn store(&self, loaded: Option<&Loaded>) -> Result<Box<dyn Store>, Problems> {
         let store = store::open(&self.store_url(loaded)?, Opening::Existing)?;
+        self.console.detail(&format!("the store is {}", store.url()));
         // Who may only read, or finds the disk full, is to see what there is nevertheless.
         if let Err(problem) = store.repair() {
             let message = format!("a run that died could not be cleared away: {}", problem.message);

@@ -52,8 +52,12 @@ fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
             Some(origin) => write_side(side, origin, paint, out),
             None => {
                 let _ = writeln!(out, "\n  {} no row", paint.strong(side));
-                if let Some(line) = explanation.rejected_partner {
-                    let _ = writeln!(out, "    a row of this key was rejected on line {line}");
+                if let Some(partner) = &explanation.rejected_partner {
+                    let _ = writeln!(
+                        out,
+                        "    a row of this key was rejected: {}:{}",
+                        partner.file, partner.line
+                    );
                 }
             }
         }
@@ -117,7 +121,7 @@ fn write_trace(trace: &FieldTrace, width: usize, paint: Paint, out: &mut String)
             last.clone_from(&step.result);
         }
     }
-    if let Some(error) = &trace.error {
+    if let Some(error) = trace.error.as_ref().or(trace.unparsed.as_ref()) {
         let _ = write!(out, " {}", paint.bad(format!("unparsed: {error}")));
     } else if trace.value != last {
         let _ = write!(out, " {} {}", paint.dim("is"), shown(trace.value.as_deref()));
@@ -209,7 +213,7 @@ fn as_json(explanation: &Explanation) -> Json {
                 json!({
                     "field": trace.field, "column": trace.column, "raw": trace.raw,
                     "null_value": trace.is_null_value, "steps": steps,
-                    "value": trace.value, "error": trace.error,
+                    "value": trace.value, "unparsed": trace.unparsed, "error": trace.error,
                 })
             })
             .collect();
@@ -240,6 +244,7 @@ fn as_json(explanation: &Explanation) -> Json {
         "b": explanation.sides.b.as_ref().map(side),
         "fields": fields,
         "difference": explanation.entire.as_ref().map(difference),
-        "rejected_partner_line": explanation.rejected_partner,
+        "rejected_partner_file": explanation.rejected_partner.as_ref().map(|row| &row.file),
+        "rejected_partner_line": explanation.rejected_partner.as_ref().map(|row| row.line),
     })
 }

@@ -26,7 +26,9 @@ use crate::store::{AttributionCount, FinishRun, NewRun, RunFilter, RunRow, Store
 
 pub use attribute::{attribute, rules_changed};
 pub use diff::diff;
-pub use explain::{DifferenceExplanation, Explanation, FieldExplanation, SideExplanation, explain};
+pub use explain::{
+    DifferenceExplanation, Explanation, FieldExplanation, RejectedPartner, SideExplanation, explain,
+};
 pub use plan::{ConfigurationRecord, MaxRejected, Options, Plan};
 pub use recorder::Depth;
 

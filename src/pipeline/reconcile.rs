@@ -60,9 +60,9 @@ pub(super) fn reconcile(
         warnings.push(Problem::warning(
             "greedy-pairing",
             format!(
-                "{} keys are repeated more than {} times; their rows were paired greedily",
-                joined.greedy_keys,
-                crate::align::OPTIMAL_LIMIT
+                "keys that are repeated more than {} times, so that their rows were paired greedily: {}",
+                crate::align::OPTIMAL_LIMIT,
+                joined.greedy_keys
             ),
         ));
     }
@@ -136,8 +136,8 @@ fn ambiguous_values(read: &Read) -> Vec<Problem> {
     for side in Side::BOTH {
         for (field, values) in &read.ambiguous[side] {
             let message = format!(
-                "{values} values of `{field}` in source {side} fit two of its formats, which read them \
-                 differently; the first format that fits was taken"
+                "values of `{field}` in source {side} that two of its formats read differently: \
+                 {values}; the first format that fits was taken"
             );
             warnings.push(
                 Problem::warning("ambiguous-format", message)
