@@ -13,6 +13,7 @@ pub mod infer;
 pub mod normalize;
 pub mod pipeline;
 pub mod report;
+pub mod review;
 pub mod script;
 pub mod source;
 pub mod store;

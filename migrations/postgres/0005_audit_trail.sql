@@ -13,8 +13,9 @@ CREATE TABLE audit_trail (
     auth_method text,
     stage text NOT NULL,
     action_type text NOT NULL,
-    previous_value jsonb,
-    new_value jsonb,
+    -- json, not jsonb, keeps the bytes that the hash was taken over.
+    previous_value json,
+    new_value json,
     comments text,
     performed_at timestamptz NOT NULL,
     request_id text,
@@ -32,7 +33,7 @@ CREATE TABLE audit_trail (
     hash_version integer NOT NULL
 );
 
-CREATE INDEX audit_trail_of_attribution ON audit_trail (attribution_id);
+CREATE INDEX audit_trail_of_attribution ON audit_trail (attribution_id, seq);
 
 CREATE FUNCTION audit_trail_keeps_rows() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

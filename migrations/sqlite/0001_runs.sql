@@ -1,7 +1,7 @@
 -- Runs, and the rows of their sources that took no part.
 --
 -- The columns from run_id to metadata are the contract; the others are how the store keeps a run's
--- rows small: every row of a run has a number, its rowid is run_no << 36 | number, and the ids that
+-- rows small: every row of a run has a number, its rowid is run_no << 40 | number, and the ids that
 -- people see are the run's prefix of 24 characters followed by the number in hexadecimal.
 CREATE TABLE recon_runs (
     run_id TEXT NOT NULL UNIQUE,
@@ -53,10 +53,10 @@ CREATE TABLE reject_rows (
 -- reach into the view. CROSS JOIN keeps the runs outside and their rows, found by a range, inside.
 CREATE VIEW rejected_rows
     (rejected_row_id, run_id, side, line, code, text, message, key) AS
-SELECT substr(r.run_id, 1, 24) || printf('%012x', x.id & 68719476735),
+SELECT substr(r.run_id, 1, 24) || printf('%012x', x.id & 1099511627775),
        r.run_id, x.side, x.line, x.code, x.text, x.message, x.key
 FROM recon_runs r
-CROSS JOIN reject_rows x ON x.id BETWEEN r.run_no << 36 AND (r.run_no << 36) + 68719476735
+CROSS JOIN reject_rows x ON x.id BETWEEN r.run_no << 40 AND (r.run_no << 40) + 1099511627775
 WHERE r.stage IS NOT NULL
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE 0;

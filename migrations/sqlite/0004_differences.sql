@@ -1,29 +1,4 @@
--- Differences, each with its attribution in the same row: there is exactly one.
-CREATE TABLE difference_rows (
-    id INTEGER PRIMARY KEY,
-    -- The id of its record.
-    record INTEGER NOT NULL,
-    -- The position in the layout; null for the entire record.
-    field INTEGER,
-    diff_type INTEGER NOT NULL,
-    severity INTEGER NOT NULL,
-    value_a TEXT,
-    value_b TEXT,
-    -- Null until somebody gave a reason.
-    reason_id INTEGER,
-    confidence REAL,
-    -- 1 UNKNOWN, 2 PENDING, 3 ACCEPTED, 4 REJECTED
-    status INTEGER,
-    assigner_id INTEGER,
-    -- Null: when the run was attributed.
-    assigned_at TEXT,
-    is_locked INTEGER NOT NULL DEFAULT 0,
-    version INTEGER NOT NULL DEFAULT 1,
-    explanation TEXT,
-    CHECK (status IS NOT 2 OR is_locked = 1)
-);
-
-CREATE INDEX difference_rows_of_record ON difference_rows (record);
+-- Differences and attributions as people query them; their rows are in difference_rows.
 
 -- Who gives reasons: RULE:function, MODEL:version, NONE or a person.
 CREATE TABLE assigners (
@@ -32,14 +7,23 @@ CREATE TABLE assigners (
     is_person INTEGER NOT NULL
 );
 
+-- What differences that are alike in all that matters to a decision have in common: a key, and what
+-- people call it.
+CREATE TABLE signatures (
+    signature_id INTEGER PRIMARY KEY,
+    signature TEXT NOT NULL UNIQUE,
+    label TEXT NOT NULL
+);
+
 CREATE VIEW data_differences
     (diff_id, run_id, record_id, field_name, value_a, value_b, diff_type, severity, created_at,
      difference_number, record_number) AS
 SELECT
-    r.difference_prefix || printf('%012x', d.id & 68719476735),
+    r.difference_prefix || printf('%012x', d.id & 1099511627775),
     r.run_id,
-    r.record_prefix || printf('%012x', d.record & 68719476735),
-    CASE WHEN d.field IS NULL THEN 'ENTIRE_RECORD' ELSE r.layout -> d.field ->> 'name' END,
+    r.record_prefix || printf('%012x', (d.id & 1099511627775) >> 10),
+    CASE d.id & 1023 WHEN 0 THEN 'ENTIRE_RECORD'
+        ELSE r.layout -> ((d.id & 1023) - 1) ->> 'name' END,
     d.value_a,
     d.value_b,
     CASE d.diff_type
@@ -52,21 +36,21 @@ SELECT
         WHEN 1 THEN 'LOW' WHEN 2 THEN 'MEDIUM' WHEN 3 THEN 'HIGH' WHEN 4 THEN 'CRITICAL'
     END,
     r.compared_at,
-    d.id & 68719476735,
-    d.record & 68719476735
+    d.id & 1099511627775,
+    (d.id & 1099511627775) >> 10
 FROM recon_runs r
-CROSS JOIN difference_rows d ON d.id BETWEEN r.run_no << 36 AND (r.run_no << 36) + 68719476735
+CROSS JOIN difference_rows d ON d.id BETWEEN r.run_no << 40 AND (r.run_no << 40) + 1099511627775
 WHERE r.stage IN ('COMPARED', 'ATTRIBUTED')
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE 0;
 
 CREATE VIEW attributions
     (attribution_id, run_id, diff_id, reason_id, confidence_score, status, assigned_by,
-     assigned_at, is_locked, version, explanation, difference_number) AS
+     assigned_at, is_locked, version, explanation, difference_number, signature, amount_abs) AS
 SELECT
-    r.attribution_prefix || printf('%012x', d.id & 68719476735),
+    r.attribution_prefix || printf('%012x', d.id & 1099511627775),
     r.run_id,
-    r.difference_prefix || printf('%012x', d.id & 68719476735),
+    r.difference_prefix || printf('%012x', d.id & 1099511627775),
     d.reason_id,
     d.confidence,
     CASE d.status
@@ -77,10 +61,14 @@ SELECT
     d.is_locked,
     d.version,
     d.explanation,
-    d.id & 68719476735
+    d.id & 1099511627775,
+    s.signature,
+    d.amount_abs
 FROM recon_runs r
-CROSS JOIN difference_rows d ON d.id BETWEEN r.run_no << 36 AND (r.run_no << 36) + 68719476735
+CROSS JOIN difference_rows d ON d.id BETWEEN r.run_no << 40 AND (r.run_no << 40) + 1099511627775
 LEFT JOIN assigners w ON w.assigner_id = d.assigner_id
+LEFT JOIN signatures s ON s.signature_id = d.signature_id
 WHERE r.stage = 'ATTRIBUTED'
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE 0;
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+WHERE 0;

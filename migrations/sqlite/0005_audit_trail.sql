@@ -13,8 +13,8 @@ CREATE TABLE audit_trail (
     auth_method TEXT,
     stage TEXT NOT NULL,
     action_type TEXT NOT NULL,
-    previous_value TEXT,
-    new_value TEXT,
+    previous_value TEXT CHECK (json_valid(previous_value)),
+    new_value TEXT CHECK (json_valid(new_value)),
     comments TEXT,
     performed_at TEXT NOT NULL,
     request_id TEXT,
@@ -32,7 +32,7 @@ CREATE TABLE audit_trail (
     hash_version INTEGER NOT NULL
 );
 
-CREATE INDEX audit_trail_of_attribution ON audit_trail (attribution_id);
+CREATE INDEX audit_trail_of_attribution ON audit_trail (attribution_id, seq);
 
 CREATE TRIGGER audit_trail_keeps_rows BEFORE DELETE ON audit_trail
 BEGIN

@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 use statrs::function::gamma::gamma_ur;
 
-use super::features::{COUNT, Scale, catalogue};
+use super::features::{COUNT, Scale, catalogue, is_of_the_run};
 use super::risk::{lower_bound, upper_bound};
 
 /// Bins of a number's inner range.
@@ -206,8 +206,17 @@ impl Statistics {
             })
             .collect();
         let mut statistics = Self { rows: count, features, surprises, novel_above: f64::INFINITY };
+        // How surprising each row is to the others: what it adds to its own bins does not count.
+        let of_others: Vec<Vec<f64>> = statistics
+            .features
+            .iter()
+            .map(|reference| {
+                let shares = (0..reference.bins()).map(|bin| reference.count(bin));
+                shares.map(|seen| -share(seen.saturating_sub(1)).ln()).collect()
+            })
+            .collect();
         let mut surprises: Vec<f64> =
-            rows.chunks_exact(COUNT).map(|row| statistics.surprise(row)).collect();
+            rows.chunks_exact(COUNT).map(|row| statistics.total(row, &of_others)).collect();
         surprises.sort_by(f64::total_cmp);
         let rank = ((surprises.len() as f64) * (1.0 - NOVEL_SHARE)) as usize;
         if let Some(above) = surprises.get(rank).or(surprises.last()) {
@@ -230,9 +239,21 @@ impl Statistics {
 
     /// How little a row looks like the training set: the sum of −ln of its bins' shares.
     pub fn surprise(&self, row: &[f32]) -> f64 {
-        let bins = self.features.iter().zip(row).map(|(reference, value)| reference.bin(*value));
-        let surprise = |(bin, surprises): (usize, &Vec<f32>)| surprises.get(bin).copied();
-        bins.zip(&self.surprises).filter_map(surprise).map(f64::from).sum()
+        self.total(row, &self.surprises)
+    }
+
+    /// Adds up what the bins of a row weigh. What is told of a run as a whole does not count: a run
+    /// with more of one kind is no new kind of difference.
+    fn total<T: Copy + Into<f64>>(&self, row: &[f32], weights: &[Vec<T>]) -> f64 {
+        self.features
+            .iter()
+            .zip(row)
+            .zip(weights)
+            .zip(catalogue())
+            .filter(|(_, feature)| !is_of_the_run(feature.name))
+            .filter_map(|(((reference, value), weights), _)| weights.get(reference.bin(*value)))
+            .map(|weight| (*weight).into())
+            .sum()
     }
 
     /// Whether a row is too far from anything trained on.
@@ -266,7 +287,8 @@ impl Statistics {
             .filter(|feature| feature.drifted && feature.psi >= PSI_SHIFTED)
             .map(|feature| feature.name)
             .collect();
-        if let Some(first) = features.first().filter(|_| !shifted.is_empty()) {
+        if let Some(first) = features.iter().find(|feature| feature.drifted && !shifted.is_empty())
+        {
             let named = shifted.iter().take(5).copied().collect::<Vec<_>>().join(", ");
             why.push(format!(
                 "{} of {} features shifted (stability index up to {:.2}): {named}",
@@ -322,7 +344,9 @@ impl Statistics {
                 ("chi_square", statistic, p_value)
             }
         };
-        let drifted = psi >= PSI_MATTERS && p_value < SIGNIFICANCE / COUNT as f64;
+        // A run has one value of these for all its differences: a sample of one proves nothing.
+        let drifted =
+            !is_of_the_run(name) && psi >= PSI_MATTERS && p_value < SIGNIFICANCE / COUNT as f64;
         FeatureDrift { name, psi, test, statistic, p_value, drifted }
     }
 }

@@ -223,7 +223,7 @@ fn tail(wrong: u64, count: u64, rate: f64) -> f64 {
 }
 
 /// The fewest decisions of which `wrong` may be wrong to prove `max_false` at this level.
-fn needed(wrong: u64, max_false: f64, level: f64) -> u64 {
+pub fn needed(wrong: u64, max_false: f64, level: f64) -> u64 {
     let (mut low, mut high) = (wrong, wrong + 1);
     while tail(wrong, high, max_false) > level {
         if high >= MAX_NEEDED {

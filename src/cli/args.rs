@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::{Date, RunId};
+use crate::pipeline::learn::Promote;
 use crate::report::Format;
 
 use super::exit::FailOn;
@@ -91,6 +92,15 @@ pub enum Command {
         after_help = "Examples:\n  recon run --batch-date 2026-01-15\n  recon run --json --fail-on breaks > summary.json"
     )]
     Run(Pass),
+    /// Train a model on decided differences or on labels
+    Train(Train),
+    /// Measure rules and model against decided differences or labels
+    Evaluate(Evaluate),
+    /// List, show, promote and roll back models
+    #[command(subcommand)]
+    Model(Model),
+    /// Group what nothing explains, and write candidate rules
+    Discover(Discover),
     /// Show the result of a run
     #[command(
         after_help = "Examples:\n  recon report --format md -o report.md\n  recon report --format csv --batch-date 2026-01-15 > breaks.csv"
@@ -214,6 +224,140 @@ pub struct Generate {
     /// Overwrite what is there
     #[arg(long)]
     pub force: bool,
+}
+
+/// `train`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Without --labels, a model learns from what people decided in the review of all \
+runs of the job (of one with --run). One record in five is never trained on: on these, candidate and \
+champion are compared."
+)]
+pub struct Train {
+    /// Print the table of features, and train nothing
+    #[arg(long)]
+    pub features: bool,
+    /// A CSV file with the key's fields, `field` and `reason`, joined to the differences of the run
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Which run.
+    #[command(flatten)]
+    pub which: Which,
+    /// Learn also from what these settled, after people's decisions
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "labels")]
+    pub include: Vec<Include>,
+    /// The same data and seed give the same model
+    #[arg(long, value_name = "S", default_value_t = 42)]
+    pub seed: u64,
+    /// When the model becomes the champion: when it is better on held-out differences, always, never
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = PromoteWhen::Auto)]
+    pub promote: PromoteWhen,
+}
+
+/// What else counts as a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Include {
+    /// What rules settled
+    Rules,
+}
+
+/// When a model becomes the champion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PromoteWhen {
+    /// When it is better on the same held-out differences, or there is no champion yet
+    #[default]
+    Auto,
+    /// In any case
+    Always,
+    /// In no case
+    Never,
+}
+
+impl From<PromoteWhen> for Promote {
+    fn from(when: PromoteWhen) -> Self {
+        match when {
+            PromoteWhen::Auto => Self::Auto,
+            PromoteWhen::Always => Self::Always,
+            PromoteWhen::Never => Self::Never,
+        }
+    }
+}
+
+/// `evaluate`.
+#[derive(Clone, Debug, Args)]
+pub struct Evaluate {
+    /// A CSV file with the key's fields, `field` and `reason`, joined to the differences of the run
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Which run.
+    #[command(flatten)]
+    pub which: Which,
+    /// The version of the model [default: the champion]
+    #[arg(long, value_name = "VERSION")]
+    pub model: Option<u64>,
+    /// Compare the run's differences with those that the model was trained on
+    #[arg(long)]
+    pub drift: bool,
+    /// Keep what is measured: from now on `accept_risk` rests on it
+    #[arg(long, conflicts_with = "model")]
+    pub keep: bool,
+}
+
+/// `model`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Model {
+    /// The models, newest first
+    List(ModelList),
+    /// One model: where it comes from and how good it is
+    Show(ModelOf),
+    /// Make a model the champion of its job
+    Promote(ModelPromote),
+    /// Make the champion before the present one the champion again
+    Rollback(ModelOf),
+}
+
+/// `model list`.
+#[derive(Clone, Debug, Args)]
+pub struct ModelList {
+    /// Only this job's [default: the configuration's, if there is one]
+    #[arg(long)]
+    pub job: Option<String>,
+}
+
+/// `model show` and `model rollback`.
+#[derive(Clone, Debug, Args)]
+pub struct ModelOf {
+    /// The version [default: show the champion, roll back to the one before]
+    #[arg(id = "model_version", value_name = "VERSION")]
+    pub version: Option<u64>,
+    /// The job [default: the configuration's]
+    #[arg(long)]
+    pub job: Option<String>,
+}
+
+/// `model promote`.
+#[derive(Clone, Debug, Args)]
+pub struct ModelPromote {
+    /// The version
+    #[arg(id = "model_version", value_name = "VERSION")]
+    pub version: u64,
+    /// Why, for the record
+    #[arg(long, value_name = "SENTENCE", default_value = "promoted by hand")]
+    pub why: String,
+}
+
+/// `discover`.
+#[derive(Clone, Debug, Args)]
+pub struct Discover {
+    /// Which run.
+    #[command(flatten)]
+    pub which: Which,
+    /// The fewest differences of a group
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub least: u64,
+    /// Write the candidate rules to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `report`.

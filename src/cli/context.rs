@@ -215,6 +215,13 @@ impl Context {
         }
     }
 
+    /// Who works at the command line, for the record.
+    #[expect(clippy::unused_self, reason = "the person belongs to the invocation")]
+    pub fn person(&self) -> String {
+        let name = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(variable);
+        format!("cli:{}", name.as_deref().unwrap_or("unknown"))
+    }
+
     /// What a command on a run works with.
     pub fn session<'a>(&'a self, store: &'a dyn Store, lock_timeout: u64) -> Session<'a> {
         Session {

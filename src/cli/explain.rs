@@ -10,6 +10,7 @@ use crate::normalize::FieldTrace;
 use crate::pipeline::{
     self, DifferenceExplanation, Explanation, FieldExplanation, SideExplanation,
 };
+use crate::report::reasoning::Reasoning;
 use crate::report::{Paint, figures};
 
 use super::args::Explain;
@@ -169,15 +170,21 @@ fn write_difference(difference: &DifferenceExplanation, paint: Paint, out: &mut 
         figures::percent(attribution.confidence),
         attribution.status,
     );
-    for note in notes(attribution.explanation.as_deref()) {
+    let reasoning = Reasoning::read(attribution.explanation.as_deref());
+    for note in &reasoning.notes {
         let _ = writeln!(out, "                     {}", paint.dim(note));
+    }
+    if let Some(model) = &reasoning.model {
+        let _ = writeln!(out, "                     {}", model.reasons());
+        for term in model.terms() {
+            let _ = writeln!(out, "                     {}", paint.dim(term));
+        }
     }
 }
 
-fn notes(explanation: Option<&str>) -> Vec<String> {
-    let json: Option<Json> = explanation.and_then(|text| serde_json::from_str(text).ok());
-    let notes = json.as_ref().and_then(|json| json.get("notes")).and_then(Json::as_array);
-    notes.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect()
+/// What the model said for itself, as it is stored.
+fn model(explanation: Option<&str>) -> Option<Json> {
+    serde_json::from_str::<Json>(explanation?).ok()?.get("model").cloned()
 }
 
 fn as_json(explanation: &Explanation) -> Json {
@@ -189,7 +196,8 @@ fn as_json(explanation: &Explanation) -> Json {
                 "status": attribution.status.name(),
                 "assigned_by": attribution.assigned_by,
                 "rule": found.rule_place,
-                "notes": notes(attribution.explanation.as_deref()),
+                "notes": Reasoning::read(attribution.explanation.as_deref()).notes,
+                "model": model(attribution.explanation.as_deref()),
             })
         });
         json!({

@@ -7,11 +7,15 @@ pub mod args;
 mod attribute;
 mod check;
 mod context;
+mod discover;
+mod evaluate;
 pub mod exit;
 mod explain;
 mod generate;
 mod init;
+mod measures;
 mod migrate;
+mod model;
 pub mod output;
 mod pass;
 pub mod problem;
@@ -21,6 +25,7 @@ mod runs;
 mod sql;
 pub mod table;
 mod test;
+mod train;
 mod write;
 
 use std::process::ExitCode;
@@ -64,6 +69,10 @@ fn dispatch(context: &Context, command: Command) -> Result<u8, Problems> {
         Command::Diff(arguments) => attribute::diff(context, &arguments),
         Command::Attribute(arguments) => attribute::attribute(context, &arguments),
         Command::Run(arguments) => pass::run(context, &arguments),
+        Command::Train(arguments) => train::run(context, &arguments),
+        Command::Evaluate(arguments) => evaluate::run(context, &arguments),
+        Command::Model(arguments) => model::run(context, &arguments),
+        Command::Discover(arguments) => discover::run(context, &arguments),
         Command::Report(arguments) => report::run(context, &arguments),
         Command::Explain(arguments) => explain::run(context, &arguments),
         Command::Sql(arguments) => sql::run(context, &arguments),

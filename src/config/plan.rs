@@ -10,7 +10,8 @@ use super::spec::AcceptSpec;
 use super::storage::digest;
 use super::{Loaded, check_headers};
 use crate::attribute::heuristic::RulesPlan;
-use crate::attribute::{Acceptance, AttributionPlan};
+use crate::attribute::risk::Budget;
+use crate::attribute::{Acceptance, AttributionPlan, Sure};
 use crate::compare::Comparison;
 use crate::diagnostic::Problems;
 use crate::domain::{PerSide, Side};
@@ -150,11 +151,16 @@ impl Loaded {
                 .iter()
                 .map(|reason| (reason.code.clone(), reason.clone()))
                 .collect(),
+            model_enabled: attribution.model_enabled,
+            overrule_below: attribution.overrule_below,
+            audit_sample: attribution.audit_sample,
             acceptance: Acceptance {
-                at: match attribution.accept_at {
-                    Accept::At(confidence) => Some(confidence),
-                    // A claimed confidence keeps no budget, and nothing has measured the risk yet.
-                    Accept::Risk { .. } => None,
+                sure: match attribution.accept_at {
+                    Accept::At(confidence) => Sure::From(confidence),
+                    Accept::Risk { max_false, assurance } => Sure::Within(Budget {
+                        max_false: max_false.to_f64(),
+                        assurance: assurance.to_f64(),
+                    }),
                 },
                 functional_only: attribution.accept == AcceptSpec::Functional,
             },

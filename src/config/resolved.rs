@@ -104,6 +104,8 @@ pub struct ResolvedAttribution {
     pub audit_sample: f64,
     /// Whether the model is asked.
     pub model_enabled: bool,
+    /// The confidence below which the model may overrule a rule.
+    pub overrule_below: Option<Confidence>,
 }
 
 /// From which confidence on the machine settles a cause.

@@ -27,6 +27,21 @@ impl Setting for Threads {
     }
 }
 
+/// A share of something: `0.005`, or `0.5%`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share(pub Decimal);
+
+impl Setting for Share {
+    const EXPECTED: &'static str = "a share such as `0.005` or `0.5%`";
+    const JSON_TYPES: &'static [&'static str] = &["number", "string"];
+
+    fn read(text: &str) -> Option<Self> {
+        let Some(percent) = text.strip_suffix('%') else { return text.parse().ok().map(Self) };
+        let percent: Decimal = percent.trim_end().parse().ok()?;
+        Decimal::new(percent.coefficient(), percent.scale().checked_add(2)?).map(Self)
+    }
+}
+
 /// An amount of memory in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemorySize(pub u64);

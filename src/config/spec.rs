@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::named::{Named, OneOrMany};
-use super::settings::{MemorySize, RejectedLimit, Threads};
+use super::settings::{MemorySize, RejectedLimit, Share, Threads};
 use crate::compare::ToleranceSpec;
 use crate::domain::{Decimal, Kind, Severity, Written};
 use crate::normalize::{NumberSpec, StepSpec};
@@ -214,9 +214,8 @@ pub struct AttributionSpec {
     pub accept: Option<AcceptSpec>,
     /// Instead of `accept_at`: the confidence is chosen so that this risk is kept.
     pub accept_risk: Option<AcceptRiskSpec>,
-    /// The share, 0 to 1, of what the machine settled that people look at blindly. Default 0.
-    #[schemars(range(min = 0, max = 1))]
-    pub audit_sample: Option<Written<Decimal>>,
+    /// The share of what the machine settled that people look at blindly: `0.05`, or `5%`. Default 0.
+    pub audit_sample: Option<Written<Share>>,
     /// The model that is asked where no rule applies.
     pub model: Option<ModelSpec>,
 }
@@ -236,10 +235,10 @@ pub enum AcceptSpec {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptRiskSpec {
-    /// The largest share, above 0 and below 1, of settled causes that may be wrong.
-    pub max_false: Written<Decimal>,
-    /// How sure, above 0 and below 1, one wants to be that it is kept.
-    pub assurance: Written<Decimal>,
+    /// The largest share of settled causes that may be wrong: `0.005`, or `0.5%`.
+    pub max_false: Written<Share>,
+    /// How sure one wants to be that it is kept: `0.95`, or `95%`.
+    pub assurance: Written<Share>,
 }
 
 /// The model that is asked where no rule applies.
@@ -248,6 +247,9 @@ pub struct AcceptRiskSpec {
 pub struct ModelSpec {
     /// Whether it is asked. Default `true`; without a trained model only the rules decide.
     pub enabled: Option<Written<bool>>,
+    /// A rule that claims less than this confidence only hints: where there is a model, the model
+    /// decides. Default: no rule is overruled.
+    pub overrule_below: Option<Written<Share>>,
 }
 
 /// How a run is done.

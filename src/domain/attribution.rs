@@ -7,6 +7,10 @@ use super::difference::names;
 /// The code of differences whose cause nobody could tell.
 pub const UNKNOWN: &str = "UNKNOWN";
 
+/// The label of differences that people rejected: confirmed breaks that no reason explains. A model
+/// may learn it; it is no reason code, and a guess of it says UNKNOWN.
+pub const NO_REASON: &str = "NONE";
+
 /// A named cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReasonCode {
@@ -121,4 +125,6 @@ pub struct Attribution {
     pub assigned_by: AssignedBy,
     /// Sentences for the explanation: the rule's notes, why it was not accepted, a script's error.
     pub notes: Vec<String>,
+    /// What the model, where it was asked, says for itself, as a JSON object.
+    pub model: Option<String>,
 }

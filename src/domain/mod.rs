@@ -17,6 +17,7 @@ pub mod metadata;
 pub mod pairing;
 pub mod progress;
 pub mod raw;
+pub mod review;
 pub mod row;
 pub mod run;
 pub mod side;

@@ -4,16 +4,15 @@ use std::time::Instant;
 
 use crate::attribute::Attributor;
 use crate::diagnostic::Problem;
-use crate::domain::gate::{self, Gate};
+use crate::domain::gate;
 use crate::domain::progress::Unit;
-use crate::domain::{
-    AssignedBy, Attribution, Confidence, DifferenceContext, RunStatus, Stage, Status,
-};
-use crate::store::{Batch, DecisionRow, RunRow, StoredDifference, StoredRecord, Writer};
+use crate::domain::{AssignedBy, Attribution, Confidence, PerSide, RunStatus, Stage};
+use crate::store::{Batch, DecisionRow, RunRow, Writer};
 
-use super::diff::decode;
+use super::machine::{Sampler, ready, run_context};
 use super::recorder::push_attribution;
 use super::tally::Tally;
+use super::walk::{Record, walk};
 use super::{Finished, Outcome, Plan, Session, conclude, stored_outcome};
 
 /// The text of a batch beyond which it is written.
@@ -60,13 +59,6 @@ pub fn rules_changed(plan: &Plan, run: &RunRow) -> bool {
     run.stage == Some(Stage::Attributed) && run.metadata.get("rules") != Some(&plan.record.rules)
 }
 
-/// The record whose differences are being looked at.
-#[derive(Default)]
-struct Current {
-    record: u64,
-    verdicts: Vec<(Status, bool)>,
-}
-
 fn attribute_stored(
     session: Session<'_>,
     plan: &Plan,
@@ -74,47 +66,39 @@ fn attribute_stored(
     writer: &mut dyn Writer,
 ) -> Result<Outcome, Problem> {
     let begun = Instant::now();
+    let compared = stored_outcome(session.store, run)?;
+    let mut ready = ready(session.store, plan)?;
+    let systems = PerSide { a: run.system_a.clone(), b: run.system_b.clone() };
+    ready.machine.run = run_context(systems, run.batch_date, &run.layout, &compared.books);
     let mut work = Work {
         plan,
-        attributor: Attributor::new(plan.attribution.clone())?,
+        attributor: Attributor::new(&plan.attribution, &ready.machine, &run.layout)?,
         tally: Tally::default(),
         batch: Batch::default(),
-        current: Current::default(),
+        sampler: Sampler::new(plan, run.batch_date),
     };
-    let (mut a, mut b) = (Vec::new(), Vec::new());
     session.progress.start("attributing", run.total_differences, Unit::Items);
-    session.store.each_difference(run.id, &mut |difference, record| {
+    walk(session.store, run.id, &run.layout, &mut |record| {
         if session.progress.interrupted() {
             return Err(Problem::interrupted());
         }
-        let (a, b) = decode(&run.layout, record, &mut a, &mut b)?;
-        work.enter(record);
-        let context = DifferenceContext {
-            layout: &run.layout,
-            field: difference.field,
-            diff_type: difference.diff_type,
-            severity: difference.severity,
-            a,
-            b,
-            partner_rejected: record.partner_rejected,
-        };
-        work.decide(difference, &context)?;
-        session.progress.advance(1);
+        work.decide(record)?;
+        session.progress.advance(record.differences.len() as u64);
         if work.batch.text_len() > BATCH_TEXT {
             writer.write(&std::mem::take(&mut work.batch))?;
         }
         Ok(())
     })?;
-    work.leave();
     writer.write(&work.batch)?;
-    let compared = stored_outcome(session.store, run)?;
     let (rule_errors, failures) = work.attributor.failures();
     let tally = work.tally;
-    let clean = compared.books.rejected == crate::domain::PerSide::default() && rule_errors == 0;
+    let clean = compared.books.rejected == PerSide::default() && rule_errors == 0;
     let mut seconds = compared.seconds;
     seconds.compare += begun.elapsed().as_secs_f64();
     let mut warnings = compared.warnings;
     warnings.extend(failures);
+    let machine = Some(ready.record(work.sampler));
+    warnings.extend(ready.warnings);
     Ok(Outcome {
         status: if clean { RunStatus::Completed } else { RunStatus::CompletedWithErrors },
         attributions: tally.attributions,
@@ -122,61 +106,54 @@ fn attribute_stored(
         rule_errors,
         warnings,
         seconds,
+        machine,
         ..compared
     })
 }
 
 struct Work<'p> {
     plan: &'p Plan,
-    attributor: Attributor,
+    attributor: Attributor<'p>,
     tally: Tally,
     batch: Batch,
-    current: Current,
+    sampler: Sampler,
 }
 
 impl Work<'_> {
-    fn enter(&mut self, record: &StoredRecord<'_>) {
-        if record.number != self.current.record {
-            self.leave();
-            self.current.record = record.number;
-        }
-    }
-
-    /// Gives the verdict on the record that has been looked at.
-    fn leave(&mut self) {
-        if !self.current.verdicts.is_empty() {
-            let gate: Gate = gate::verdict(self.current.verdicts.drain(..));
-            self.tally.gate(gate);
-            self.batch.gates.push((self.current.record, gate));
-        }
-    }
-
-    fn decide(
-        &mut self,
-        difference: &StoredDifference<'_>,
-        context: &DifferenceContext<'_>,
-    ) -> Result<(), Problem> {
-        let attribution = match difference.attribution {
-            Some(held) if held.held_by_people => Attribution {
-                reason: held.reason.to_owned(),
-                confidence: Confidence::new(held.confidence).unwrap_or(Confidence::ZERO),
-                status: held.status,
-                assigned_by: AssignedBy::parse(held.assigned_by),
-                notes: Vec::new(),
-            },
-            _ => {
-                let decided = self.attributor.decide(context);
-                if self.plan.options.stop_on_rule_error {
-                    self.attributor.stop_on_failure()?;
+    /// Decides about the differences of a record, and gives the verdict on it.
+    fn decide(&mut self, record: &Record<'_>) -> Result<(), Problem> {
+        let mut verdicts = Vec::with_capacity(record.differences.len());
+        for difference in record.differences {
+            let attribution = match &difference.attribution {
+                Some(held) if held.held_by_people => Attribution {
+                    reason: held.attribution.reason.clone(),
+                    confidence: Confidence::new(held.attribution.confidence)
+                        .unwrap_or(Confidence::ZERO),
+                    status: held.attribution.status,
+                    assigned_by: AssignedBy::parse(&held.attribution.assigned_by),
+                    notes: Vec::new(),
+                    model: None,
+                },
+                _ => {
+                    let context = record.context(difference);
+                    let decided = self.attributor.decide(&context, record.together);
+                    if self.plan.options.stop_on_rule_error {
+                        self.attributor.stop_on_failure()?;
+                    }
+                    let attribution = push_attribution(&mut self.batch, &decided);
+                    if self.sampler.is_on() {
+                        self.sampler.look(difference.number, &attribution);
+                    }
+                    let number = difference.number;
+                    self.batch.decisions.push(DecisionRow { number, attribution });
+                    decided
                 }
-                let attribution = push_attribution(&mut self.batch, &decided);
-                self.batch.decisions.push(DecisionRow { number: difference.number, attribution });
-                decided
-            }
-        };
-        let functional = self.plan.attribution.is_functional(&attribution.reason);
-        self.current.verdicts.push((attribution.status, functional));
-        self.tally.attribution(&attribution, functional);
+            };
+            let functional = self.plan.attribution.is_functional(&attribution.reason);
+            verdicts.push((attribution.status, functional));
+            self.tally.attribution(&attribution, functional);
+        }
+        self.tally.gate(gate::verdict(verdicts));
         Ok(())
     }
 }

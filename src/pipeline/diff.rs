@@ -59,7 +59,6 @@ fn compare_stored(
     let begun = Instant::now();
     let mut tally = Tally::default();
     let mut batch = Batch::default();
-    let mut number = 0;
     let (mut a, mut b) = (Vec::new(), Vec::new());
     session.progress.start("comparing", run.total_records, Unit::Items);
     session.store.each_record(run.id, &mut |record| {
@@ -68,19 +67,15 @@ fn compare_stored(
         }
         let (a, b) = decode(&run.layout, record, &mut a, &mut b)?;
         let found = find(plan, record.kind, a, b, &mut tally);
-        if !found.is_empty() {
-            batch.broken.push(record.number);
-        }
         for difference in &found {
-            number += 1;
             let row = DifferenceRow {
-                number,
                 record: record.number,
                 field: difference.field,
                 diff_type: difference.diff_type,
                 severity: difference.severity,
                 value_a: push_value(&mut batch, difference, Side::A),
                 value_b: push_value(&mut batch, difference, Side::B),
+                amount_abs: None,
                 attribution: None,
             };
             batch.differences.push(row);

@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::align::{Partitioned, align};
-use crate::attribute::Attributor;
+use crate::attribute::{Attributor, Machine};
 use crate::diagnostic::Problem;
 use crate::domain::progress::Unit;
 use crate::domain::{PerSide, Progress};
-use crate::store::{Batch, Writer};
+use crate::store::{Batch, Writer, difference_number};
 
 use super::Plan;
 use super::halt::{Halt, Turnstile};
+use super::machine::Sampler;
 use super::read::join;
-use super::recorder::{Depth, Recorder};
+use super::recorder::{Depth, Recorder, survey};
 use super::tally::Tally;
 
 /// How many partitions workers may be ahead of the writer.
@@ -55,6 +56,7 @@ impl Stopwatch {
 /// What the workers of this phase share.
 struct Floor<'p> {
     plan: &'p Plan,
+    machine: &'p Machine,
     depth: Depth,
     sides: PerSide<&'p Partitioned>,
     partitions: usize,
@@ -67,12 +69,18 @@ struct Floor<'p> {
 }
 
 /// Joins all partitions and writes what comes of it.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a phase of a run works with; each is one thing"
+)]
 pub(super) fn join_partitions(
     plan: &Plan,
+    machine: &Machine,
     depth: Depth,
     sides: PerSide<&Partitioned>,
     bits: u32,
     writer: &mut dyn Writer,
+    sampler: &mut Sampler,
     halt: &Halt,
     progress: &dyn Progress,
 ) -> Result<Joined, Problem> {
@@ -81,6 +89,7 @@ pub(super) fn join_partitions(
     progress.start("comparing", partitions as u64, Unit::Items);
     let floor = Floor {
         plan,
+        machine,
         depth,
         sides,
         partitions,
@@ -109,7 +118,7 @@ pub(super) fn join_partitions(
             })
             .collect();
         drop(sender);
-        halt.guard(write_in_order(&receiver, writer, floor_ref, &mut joined.store));
+        halt.guard(write_in_order(&receiver, writer, sampler, floor_ref, &mut joined.store));
         // If the writer gave up, nobody may wait for it.
         floor_ref.turnstile.advance(usize::MAX / 2);
         drop(receiver);
@@ -127,6 +136,47 @@ pub(super) fn join_partitions(
     Ok(joined)
 }
 
+/// Counts what the partitions hold, before anything is decided about any of it: a model is told how
+/// common a difference is in the whole run. It costs as much as aligning and comparing.
+pub(super) fn count_differences(
+    plan: &Plan,
+    sides: PerSide<&Partitioned>,
+    bits: u32,
+    halt: &Halt,
+    progress: &dyn Progress,
+) -> Result<Tally, Problem> {
+    let partitions = 1 << bits;
+    progress.start("counting", partitions as u64, Unit::Items);
+    let next = AtomicUsize::new(0);
+    let count = || {
+        let mut tally = Tally::default();
+        let mut rows = PerSide { a: Vec::new(), b: Vec::new() };
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= partitions || halt.check(progress) {
+                return Ok(tally);
+            }
+            sides.a.rows(index, &mut rows.a);
+            sides.b.rows(index, &mut rows.b);
+            let both = PerSide { a: rows.a.as_slice(), b: rows.b.as_slice() };
+            align(both, plan.layout.key_len(), &*plan.comparison, |placed| {
+                survey(plan, &placed, &mut tally);
+            });
+            progress.advance(1);
+        }
+    };
+    let count = &count;
+    let tallies = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..plan.options.threads.min(partitions)).map(|_| scope.spawn(count)).collect();
+        threads.into_iter().filter_map(|thread| halt.guard(join(thread))).collect::<Vec<_>>()
+    });
+    halt.outcome()?;
+    let mut sum = Tally::default();
+    tallies.iter().for_each(|tally| sum.add(tally));
+    Ok(sum)
+}
+
 impl Floor<'_> {
     fn work(
         &self,
@@ -134,7 +184,10 @@ impl Floor<'_> {
     ) -> Result<(Tally, u64, u64, Vec<Problem>), Problem> {
         let attributor = match self.depth {
             Depth::Ingest => None,
-            Depth::Attribute => Some(Attributor::new(self.plan.attribution.clone())?),
+            Depth::Attribute => {
+                let (plan, machine) = (self.plan, self.machine);
+                Some(Attributor::new(&plan.attribution, machine, &plan.layout)?)
+            }
         };
         let mut recorder = Recorder::new(self.plan, self.depth, attributor);
         let mut rows = PerSide { a: Vec::new(), b: Vec::new() };
@@ -175,21 +228,27 @@ impl Floor<'_> {
     }
 }
 
-/// Writes batches in the order of their partitions, numbering records and differences through.
+/// Writes batches in the order of their partitions, numbering records through.
 fn write_in_order(
     receiver: &Receiver<(usize, Batch)>,
     writer: &mut dyn Writer,
+    sampler: &mut Sampler,
     floor: &Floor<'_>,
     spent: &mut Duration,
 ) -> Result<(), Problem> {
     let mut waiting: BTreeMap<usize, Batch> = BTreeMap::new();
-    let (mut next, mut records, mut differences) = (0, 0, 0);
+    let (mut next, mut records) = (0, 0);
     for (index, batch) in receiver {
         waiting.insert(index, batch);
         while let Some(mut batch) = waiting.remove(&next) {
-            batch.renumber(records, differences);
-            records += batch.records.len() as u64;
-            differences += batch.differences.len() as u64;
+            batch.renumber(records);
+            records += batch.record_count();
+            if sampler.is_on() {
+                for row in &batch.differences {
+                    let number = difference_number(row.record, row.field);
+                    row.attribution.iter().for_each(|decided| sampler.look(number, decided));
+                }
+            }
             let begun = Instant::now();
             writer.write(&batch)?;
             *spent += begun.elapsed();

@@ -8,11 +8,14 @@ mod diff;
 mod explain;
 mod halt;
 mod join;
+pub mod learn;
+mod machine;
 mod plan;
 mod read;
 mod reconcile;
 mod recorder;
 mod tally;
+mod walk;
 
 use std::time::Duration;
 
@@ -29,6 +32,7 @@ pub use diff::diff;
 pub use explain::{
     DifferenceExplanation, Explanation, FieldExplanation, RejectedPartner, SideExplanation, explain,
 };
+pub use machine::{ACCEPTANCE, MachineRecord};
 pub use plan::{ConfigurationRecord, MaxRejected, Options, Plan};
 pub use recorder::Depth;
 
@@ -58,6 +62,8 @@ pub struct Outcome {
     pub gate: (u64, u64),
     /// How often a rule failed.
     pub rule_errors: u64,
+    /// Which model was asked and what was accepted on what evidence, if this command attributed.
+    pub machine: Option<MachineRecord>,
     /// What a person should look at.
     pub warnings: Vec<Problem>,
     /// The sources with size, SHA-256 and rows.
@@ -105,7 +111,11 @@ pub fn pass(
         Depth::Attribute => Stage::Attributed,
     };
     conclude(session, id, begun, |writer| {
-        let outcome = reconcile::reconcile(plan, opened, depth, writer, session.progress)?;
+        let ready = match depth {
+            Depth::Ingest => machine::Ready::default(),
+            Depth::Attribute => machine::ready(store, plan)?,
+        };
+        let outcome = reconcile::reconcile(plan, ready, opened, depth, writer, session.progress)?;
         Ok((outcome, stage, opening_metadata(plan)))
     })
 }
@@ -127,6 +137,12 @@ fn conclude(
         let finishing = std::time::Instant::now();
         outcome.seconds.total = begun.elapsed().as_secs_f64();
         closing_metadata(&mut metadata, &outcome);
+        // Nobody sees a run's blind checks before they see the run.
+        if let Some((machine, sample)) =
+            outcome.machine.as_ref().and_then(|machine| Some((machine, machine.sample.as_ref()?)))
+        {
+            store.sample_for_audit(id, &machine.basis, sample)?;
+        }
         writer.finish(&FinishRun {
             ended: (session.now)(),
             status: outcome.status,
@@ -184,6 +200,10 @@ fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {
         map.insert(metadata::WARNINGS.to_owned(), json!(warnings));
         map.insert(metadata::SECONDS.to_owned(), json!(outcome.seconds));
         map.insert(RULE_ERRORS.to_owned(), json!(outcome.rule_errors));
+        if let Some(machine) = &outcome.machine {
+            map.insert(machine::MODEL.to_owned(), json!(machine.model));
+            map.insert(ACCEPTANCE.to_owned(), machine.acceptance.clone());
+        }
     }
 }
 
@@ -234,6 +254,7 @@ pub fn stored_outcome(store: &dyn Store, run: &RunRow) -> Result<Outcome, Proble
         attributions: if attributed { store.attribution_counts(run.id)? } else { Vec::new() },
         gate: if attributed { store.gate_counts(run.id)? } else { (0, 0) },
         rule_errors: metadata::piece(&run.metadata, RULE_ERRORS).unwrap_or_default(),
+        machine: None,
         warnings: Vec::new(),
         sources: PerSide::of(|side| metadata::piece(sources, side.letter()).unwrap_or_default()),
         seconds: metadata::piece(&run.metadata, metadata::SECONDS).unwrap_or_default(),

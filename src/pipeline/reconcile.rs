@@ -12,7 +12,8 @@ use crate::source::{Opened, SourceDigest};
 use crate::store::{Batch, RejectedRow, Writer};
 
 use super::halt::Halt;
-use super::join::join_partitions;
+use super::join::{count_differences, join_partitions};
+use super::machine::{Ready, Sampler, run_context};
 use super::read::{Read, read};
 use super::recorder::Depth;
 use super::tally::Tally;
@@ -28,6 +29,7 @@ const MAX_PARTITION_BITS: u32 = 10;
 /// Reads both sources and stores what comes of it. Nothing shows before the writer is finished.
 pub(super) fn reconcile(
     plan: &Plan,
+    mut ready: Ready,
     opened: PerSide<Opened>,
     depth: Depth,
     writer: &mut dyn Writer,
@@ -47,7 +49,24 @@ pub(super) fn reconcile(
     let mut warnings = ambiguous_values(&read);
     warnings.extend(beyond_memory(plan, size));
     let sides = read.blocks.map(|_, blocks| Partitioned::new(blocks));
-    let joined = join_partitions(plan, depth, sides.as_ref(), bits, writer, &halt, progress)?;
+    if depth == Depth::Attribute && ready.machine.champion.is_some() {
+        let counted = count_differences(plan, sides.as_ref(), bits, &halt, progress)?;
+        let books = counted.books(&plan.layout);
+        let systems = plan.systems.clone();
+        ready.machine.run = run_context(systems, plan.batch_date, &plan.layout, &books);
+    }
+    let mut sampler = Sampler::new(plan, plan.batch_date);
+    let joined = join_partitions(
+        plan,
+        &ready.machine,
+        depth,
+        sides.as_ref(),
+        bits,
+        writer,
+        &mut sampler,
+        &halt,
+        progress,
+    )?;
     let mut tally = Tally::default();
     tally.add(&read.tally);
     tally.add(&joined.tally);
@@ -69,7 +88,10 @@ pub(super) fn reconcile(
     let (rule_errors, failures) = joined.rule_failures;
     let clean = books.rejected == PerSide::default() && rule_errors == 0;
     warnings.extend(failures);
+    let machine = (depth == Depth::Attribute).then(|| ready.record(sampler));
+    warnings.extend(ready.warnings);
     Ok(Outcome {
+        machine,
         status: if clean { RunStatus::Completed } else { RunStatus::CompletedWithErrors },
         sources: describe_sources(plan, &read.digests, &books.read),
         books,

@@ -3,7 +3,7 @@
 use crate::align::Placed;
 use crate::attribute::Attributor;
 use crate::diagnostic::Problem;
-use crate::domain::gate::{self, Gate};
+use crate::domain::gate;
 use crate::domain::{
     AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, RawCell, RowRef,
     Severity, Side, Status, evidence,
@@ -49,15 +49,18 @@ pub(super) struct Found<'a> {
 pub(super) struct Recorder<'p> {
     plan: &'p Plan,
     depth: Depth,
-    attributor: Option<Attributor>,
+    attributor: Option<Attributor<'p>>,
+    /// Field and kind of all differences of the record at hand.
+    together: Vec<(FieldRef, DiffType)>,
     /// What has been counted so far.
     pub tally: Tally,
     batch: Batch,
 }
 
 impl<'p> Recorder<'p> {
-    pub fn new(plan: &'p Plan, depth: Depth, attributor: Option<Attributor>) -> Self {
-        Self { plan, depth, attributor, tally: Tally::default(), batch: Batch::default() }
+    pub fn new(plan: &'p Plan, depth: Depth, attributor: Option<Attributor<'p>>) -> Self {
+        let (tally, batch) = (Tally::default(), Batch::default());
+        Self { plan, depth, attributor, together: Vec::new(), tally, batch }
     }
 
     /// What was recorded since the last call, numbered from 1.
@@ -112,36 +115,27 @@ impl<'p> Recorder<'p> {
         b: Option<Present<'_>>,
         rejected_partner: Option<(u64, u64)>,
     ) {
-        let number = self.batch.records.len() as u64 + 1;
         let cells_a = a.map(|present| present.cells);
         let cells_b = b.map(|present| present.cells);
-        let mut gate = None;
-        let mut broken = false;
         if self.depth == Depth::Attribute {
+            let number = self.batch.record_count() + 1;
             let found = find(self.plan, kind, cells_a, cells_b, &mut self.tally);
-            broken = !found.is_empty();
-            gate = self.judge(number, &found, cells_a, cells_b, rejected_partner.is_some());
-            if !broken && !self.plan.options.keep_all {
+            self.judge(number, &found, cells_a, cells_b, rejected_partner.is_some());
+            if found.is_empty() && !self.plan.options.keep_all {
                 return;
             }
         }
-        let same = cells_a.zip(cells_b).is_some_and(|(a, b)| a.bytes() == b.bytes());
-        let mut evidence = |cells: Cells<'_>| self.batch.build(|text| evidence::write(cells, text));
-        let row = RecordRow {
-            number,
+        self.batch.record(&RecordRow {
             kind,
-            a: cells_a.map(&mut evidence),
-            b: cells_b.filter(|_| !same).map(&mut evidence),
-            gate: gate.filter(|_| broken),
-            broken,
+            a: cells_a,
+            b: cells_b,
             partner_rejected: rejected_partner.is_some(),
             place_a: a.map(|present| present.place).or(rejected_partner),
             place_b: b.map(|present| present.place).or(rejected_partner),
-        };
-        self.batch.records.push(row);
+        });
     }
 
-    /// Stores the differences of a record with their reasons, and gives the verdict on it.
+    /// Stores the differences of a record with their reasons, and counts the verdict on it.
     fn judge(
         &mut self,
         record: u64,
@@ -149,9 +143,11 @@ impl<'p> Recorder<'p> {
         a: Option<Cells<'_>>,
         b: Option<Cells<'_>>,
         partner_rejected: bool,
-    ) -> Option<Gate> {
-        let attributor = self.attributor.as_mut()?;
+    ) {
+        let Some(attributor) = self.attributor.as_mut() else { return };
         let mut verdicts: Vec<(Status, bool)> = Vec::with_capacity(found.len());
+        self.together.clear();
+        self.together.extend(found.iter().map(|found| (found.field, found.diff_type)));
         for difference in found {
             let context = DifferenceContext {
                 layout: &self.plan.layout,
@@ -162,26 +158,49 @@ impl<'p> Recorder<'p> {
                 b,
                 partner_rejected,
             };
-            let attribution = attributor.decide(&context);
+            let attribution = attributor.decide(&context, &self.together);
             let functional = self.plan.attribution.is_functional(&attribution.reason);
             verdicts.push((attribution.status, functional));
             self.tally.attribution(&attribution, functional);
             let row = DifferenceRow {
-                number: self.batch.differences.len() as u64 + 1,
                 record,
                 field: difference.field,
                 diff_type: difference.diff_type,
                 severity: difference.severity,
                 value_a: push_value(&mut self.batch, difference, Side::A),
                 value_b: push_value(&mut self.batch, difference, Side::B),
+                amount_abs: None,
                 attribution: Some(push_attribution(&mut self.batch, &attribution)),
             };
             self.batch.differences.push(row);
         }
-        let gate = gate::verdict(verdicts);
-        self.tally.gate(gate);
-        Some(gate)
+        self.tally.gate(gate::verdict(verdicts));
     }
+}
+
+/// Counts a record and its differences, and stores nothing: what a run is like as a whole.
+pub(super) fn survey(plan: &Plan, placed: &Placed<'_>, tally: &mut Tally) {
+    let (kind, a, b) = match placed {
+        Placed::Pair(a, b) => {
+            tally.books.aligned += 1;
+            (RecordKind::Pair, Some(a.cells()), Some(b.cells()))
+        }
+        Placed::Alone { side, row, .. } => {
+            tally.books.missing_in[side.other()] += 1;
+            match side {
+                Side::A => (RecordKind::OnlyA, Some(row.cells()), None),
+                Side::B => (RecordKind::OnlyB, None, Some(row.cells())),
+            }
+        }
+        Placed::Surplus { side, row } => {
+            tally.books.duplicates[*side] += 1;
+            match side {
+                Side::A => (RecordKind::SurplusA, Some(row.cells()), None),
+                Side::B => (RecordKind::SurplusB, None, Some(row.cells())),
+            }
+        }
+    };
+    find(plan, kind, a, b, tally);
 }
 
 /// The differences of a record, counted in `tally`.
@@ -260,17 +279,32 @@ pub(super) fn push_attribution(batch: &mut Batch, attribution: &Attribution) -> 
         confidence: attribution.confidence,
         status: attribution.status,
         assigned_by,
-        explanation: (!attribution.notes.is_empty()).then(|| {
-            batch.build(|text| {
-                text.push_str("{\"notes\":[");
-                for (at, note) in attribution.notes.iter().enumerate() {
+        explanation: explanation(batch, attribution),
+        signature: None,
+    }
+}
+
+/// Adds notes and what the model says for itself, as a JSON object; nothing where there is neither.
+fn explanation(batch: &mut Batch, attribution: &Attribution) -> Option<Text> {
+    let Attribution { notes, model, .. } = attribution;
+    (!notes.is_empty() || model.is_some()).then(|| {
+        batch.build(|text| {
+            text.push('{');
+            if !notes.is_empty() {
+                text.push_str("\"notes\":[");
+                for (at, note) in notes.iter().enumerate() {
                     if at > 0 {
                         text.push(',');
                     }
                     evidence::write_json_string(note, text);
                 }
-                text.push_str("]}");
-            })
-        }),
-    }
+                text.push(']');
+            }
+            if let Some(model) = model {
+                text.push_str(if notes.is_empty() { "\"model\":" } else { ",\"model\":" });
+                text.push_str(model);
+            }
+            text.push('}');
+        })
+    })
 }

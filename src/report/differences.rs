@@ -11,6 +11,7 @@ use crate::diagnostic::Problem;
 use crate::domain::{Cells, Layout, evidence, key};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
+use super::reasoning::Reasoning;
 use super::{field_name, unwritable};
 
 /// The columns, named like those of the tables. The last one names the columns whose cell in this
@@ -88,7 +89,8 @@ impl<'a> Rows<'a> {
             None => "",
         };
         let confidence = decided.map(|decided| decided.confidence.to_string()).unwrap_or_default();
-        let note = decided.and_then(|decided| decided.explanation).map(notes).unwrap_or_default();
+        let note = decided.and_then(|decided| decided.explanation);
+        let note = Reasoning::read(note).line();
         let cells: [&str; COLUMNS.len() - 1] = [
             &self.run,
             &self.references.a,
@@ -158,18 +160,6 @@ impl References {
         })?;
         Ok(key::reference(Cells::new(&self.cells), layout.key_len()))
     }
-}
-
-/// The sentences of an explanation: its `notes`.
-fn notes(explanation: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Explanation {
-        #[serde(default)]
-        notes: Vec<String>,
-    }
-    serde_json::from_str::<Explanation>(explanation)
-        .map(|explanation| explanation.notes.join(" "))
-        .unwrap_or_default()
 }
 
 /// Whether a spreadsheet might take this text for a formula: it begins with `=`, `+`, `-`, `@` (or

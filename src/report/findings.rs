@@ -124,6 +124,31 @@ pub(super) fn rules_named(summary: &Summary) -> String {
     text
 }
 
+/// What was accepted and what was not, and by which bound.
+pub(super) fn acceptance(summary: &Summary) -> Vec<String> {
+    let says = summary.acceptance_says();
+    if says.is_empty() || !summary.is_attributed() {
+        return Vec::new();
+    }
+    let status = |name| summary.attributions.by_status.get(name).copied().unwrap_or_default();
+    let mut lines = vec![format!(
+        "accepted {}, unknown {}",
+        count(status("ACCEPTED")),
+        count(status("UNKNOWN"))
+    )];
+    lines.extend(says.iter().map(|sentence| visible(sentence).into_owned()));
+    let checks = summary.acceptance.as_ref().and_then(|kept| kept.get("blind_checks")?.as_u64());
+    if let Some(checks) = checks {
+        lines.push(format!("{} go to people as blind checks", count(checks)));
+    }
+    lines
+}
+
+/// The model's name, if one was asked.
+pub(super) fn model_named(summary: &Summary) -> String {
+    summary.model.as_ref().map_or_else(String::new, |version| format!("version {version}"))
+}
+
 /// Where a rejected row begins.
 pub(super) fn place(summary: &Summary, side: &str, line: u64) -> String {
     let (name, source) =

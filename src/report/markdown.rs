@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::figures::{count, percent, share, visible};
 use super::findings::{
-    FIELDS_SHOWN, RECORD_TYPES, cell, fields_by_count, next_steps, occurring_types, place, rates,
-    reasons_of, rules_named, time, verdict,
+    FIELDS_SHOWN, RECORD_TYPES, acceptance, cell, fields_by_count, model_named, next_steps,
+    occurring_types, place, rates, reasons_of, rules_named, time, verdict,
 };
 use super::{Example, ReportData, Summary};
 
@@ -159,9 +159,11 @@ fn reasons(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     table(out, &["Decided by", "count", "share"])?;
     let rules = rules_named(summary);
     let rules = if rules.is_empty() { String::new() } else { format!(" ({})", safe(&rules)) };
+    let model = model_named(summary);
+    let model = if model.is_empty() { model } else { format!(" ({})", safe(&model)) };
     for (name, number) in [
         (format!("rules{rules}"), sources.rule),
-        ("model".to_owned(), sources.model),
+        (format!("model{model}"), sources.model),
         ("people".to_owned(), sources.person),
         ("nobody".to_owned(), sources.none),
     ] {
@@ -169,7 +171,11 @@ fn reasons(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
             row(out, &name, &[count(number), share(number, total)])?;
         }
     }
-    Ok(())
+    let lines = acceptance(summary);
+    if !lines.is_empty() {
+        writeln!(out)?;
+    }
+    lines.iter().try_for_each(|line| writeln!(out, "* {}", safe(line)))
 }
 
 fn gate(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {

@@ -8,6 +8,7 @@ pub mod figures;
 mod findings;
 mod markdown;
 mod paint;
+pub mod reasoning;
 #[cfg(test)]
 pub(crate) mod sample;
 mod summary;

@@ -49,6 +49,12 @@ pub struct Summary {
     pub warnings: Vec<Warning>,
     /// The rules that decided most.
     pub top_rules: Vec<RuleCount>,
+    /// The version of the model that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What the machine accepted, and on what evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acceptance: Option<serde_json::Value>,
     /// The newer run that took its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
@@ -232,6 +238,8 @@ impl Summary {
             rejected: Vec::new(),
             warnings: metadata::piece(&run.metadata, metadata::WARNINGS).unwrap_or_default(),
             top_rules: top_rules(attributions),
+            model: metadata::piece(&run.metadata, "model"),
+            acceptance: run.metadata.get("acceptance").cloned(),
             superseded_by: run.superseded_by.map(|id| id.to_string()),
         }
     }
@@ -260,6 +268,12 @@ impl Summary {
     /// Whether its differences have reasons.
     pub fn is_attributed(&self) -> bool {
         self.stage == Some(Stage::Attributed.name())
+    }
+
+    /// How acceptance was decided, in sentences.
+    pub fn acceptance_says(&self) -> Vec<String> {
+        let says = self.acceptance.as_ref().and_then(|acceptance| acceptance.get("says"));
+        says.and_then(|says| serde_json::from_value(says.clone()).ok()).unwrap_or_default()
     }
 
     /// The first figure that contradicts another one, in words; `None` if all is well.

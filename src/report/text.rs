@@ -6,8 +6,8 @@ use std::io::{self, Write};
 
 use super::figures::{bar, clip, count, pad, percent, share, visible, width};
 use super::findings::{
-    FIELDS_SHOWN, RECORD_TYPES, cell, fields_by_count, next_steps, occurring_types, place, rates,
-    reasons_of, rules_named, time, verdict,
+    FIELDS_SHOWN, RECORD_TYPES, acceptance, cell, fields_by_count, model_named, next_steps,
+    occurring_types, place, rates, reasons_of, rules_named, time, verdict,
 };
 use super::{Example, Paint, ReportData, Summary};
 
@@ -36,6 +36,7 @@ pub fn write_text(data: &ReportData, out: &mut dyn Write, paint: Paint) -> io::R
         if summary.is_attributed() {
             page.reasons(summary)?;
             page.deciders(summary)?;
+            page.acceptance(summary)?;
         }
     }
     page.gate(summary)?;
@@ -201,11 +202,11 @@ impl Page<'_> {
     fn deciders(&mut self, summary: &Summary) -> io::Result<()> {
         let sources = &summary.attributions.by_source;
         let total = summary.differences.total;
-        let rules = rules_named(summary);
+        let (rules, model) = (rules_named(summary), model_named(summary));
         self.heading("Decided by", None)?;
         for (label, number, remark) in [
             ("  rules", sources.rule, rules.as_str()),
-            ("  model", sources.model, ""),
+            ("  model", sources.model, model.as_str()),
             ("  people", sources.person, ""),
             ("  nobody", sources.none, ""),
         ] {
@@ -214,6 +215,14 @@ impl Page<'_> {
             }
         }
         Ok(())
+    }
+
+    fn acceptance(&mut self, summary: &Summary) -> io::Result<()> {
+        let lines = acceptance(summary);
+        if !lines.is_empty() {
+            self.heading("Acceptance", None)?;
+        }
+        lines.iter().try_for_each(|line| self.line(format!("  {line}")))
     }
 
     fn gate(&mut self, summary: &Summary) -> io::Result<()> {

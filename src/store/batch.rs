@@ -4,8 +4,9 @@
 //! a handful of allocations.
 
 use crate::domain::difference::names;
-use crate::domain::gate::Gate;
-use crate::domain::{Confidence, DiffType, FieldRef, Severity, Side, Status};
+use crate::domain::{Cells, Confidence, DiffType, FieldRef, Severity, Side, Status};
+
+use super::chunk::Entries;
 
 /// A piece of a batch's text buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,21 +31,15 @@ names! {
     }
 }
 
-/// A record to store.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RecordRow {
-    /// Its number within the run, from 1, ascending within and over batches.
-    pub number: u64,
+/// A record to store. Records have no number here: they are numbered as they come, from 1 on.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordRow<'a> {
     /// Which sides it has.
     pub kind: RecordKind,
-    /// The evidence array of side A.
-    pub a: Option<Text>,
-    /// The evidence array of side B; for a pair `None` means: the same text as side A's.
-    pub b: Option<Text>,
-    /// The verdict, if the run is attributed in the same pass and the record has differences.
-    pub gate: Option<Gate>,
-    /// Whether it has differences (false while nobody has compared it).
-    pub broken: bool,
+    /// Side A.
+    pub a: Option<Cells<'a>>,
+    /// Side B.
+    pub b: Option<Cells<'a>>,
     /// A row of the missing side with this key was rejected; that side's place is the rejected row's.
     pub partner_rejected: bool,
     /// Line and byte offset on side A.
@@ -53,12 +48,10 @@ pub struct RecordRow {
     pub place_b: Option<(u64, u64)>,
 }
 
-/// A difference to store.
+/// A difference to store. Its record and its field are its identity; see [`difference_number`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DifferenceRow {
-    /// Its number within the run, from 1, ascending. Its attribution has the same number.
-    pub number: u64,
-    /// The number of its record.
+    /// The number of its record. Differences come in the order of their records.
     pub record: u64,
     /// The field it is about.
     pub field: FieldRef,
@@ -70,6 +63,8 @@ pub struct DifferenceRow {
     pub value_a: Option<Text>,
     /// The canonical text of side B.
     pub value_b: Option<Text>,
+    /// What is at stake: the size of the difference of a monetary field.
+    pub amount_abs: Option<f64>,
     /// The machine's decision, where it is made in the same pass.
     pub attribution: Option<AttributionRow>,
 }
@@ -87,6 +82,9 @@ pub struct AttributionRow {
     pub assigned_by: Text,
     /// The explanation as a JSON document, if there is one.
     pub explanation: Option<Text>,
+    /// Differences that are alike in all that matters to a decision have one signature: its key,
+    /// and a label for people.
+    pub signature: Option<(Text, Text)>,
 }
 
 /// A decision about a difference that is stored already (`recon attribute`).
@@ -96,6 +94,41 @@ pub struct DecisionRow {
     pub number: u64,
     /// What the machine decided.
     pub attribution: AttributionRow,
+}
+
+/// The bits of a difference's number that say which field of its record it is about.
+pub const FIELD_BITS: u32 = 10;
+
+/// The most fields a record may have, so that [`difference_number`] holds them.
+pub const MAX_FIELDS: usize = (1 << FIELD_BITS) - 1;
+
+/// The number of a difference within its run: its record's number, then 0 for the entire record or
+/// the field's position and 1. So differences lie in the order of their records, and those of a
+/// record are found by a range of numbers, without an index.
+pub const fn difference_number(record: u64, field: FieldRef) -> u64 {
+    let slot = match field {
+        FieldRef::EntireRecord => 0,
+        FieldRef::Field(position) => position as u64 + 1,
+    };
+    record << FIELD_BITS | slot
+}
+
+/// The numbers that differences of a record may have: from, to.
+pub const fn difference_range(record: u64) -> (u64, u64) {
+    (record << FIELD_BITS, record << FIELD_BITS | MAX_FIELDS as u64)
+}
+
+/// The record that a difference's number holds.
+pub const fn record_of(difference: u64) -> u64 {
+    difference >> FIELD_BITS
+}
+
+/// The field that a difference's number holds.
+pub const fn field_of(difference: u64) -> FieldRef {
+    match (difference & MAX_FIELDS as u64) as u16 {
+        0 => FieldRef::EntireRecord,
+        slot => FieldRef::Field(slot - 1),
+    }
 }
 
 /// A row that took no part.
@@ -116,28 +149,27 @@ pub struct RejectedRow {
 }
 
 /// Rows to store, in one of three combinations: records with or without differences (`ingest`,
-/// `run`), differences with the records they mark as broken (`diff`), or decisions with the verdicts
-/// on their records (`attribute`).
+/// `run`), differences (`diff`), or decisions (`attribute`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     text: String,
-    /// New records.
-    pub records: Vec<RecordRow>,
+    /// New records in the form in which they are kept.
+    pub(super) records: Entries,
     /// New differences.
     pub differences: Vec<DifferenceRow>,
-    /// Stored records that turned out to have differences, ascending.
-    pub broken: Vec<u64>,
     /// Decisions on stored differences, ascending.
     pub decisions: Vec<DecisionRow>,
-    /// Verdicts on stored records, ascending. Where a run is attributed again they only name the
-    /// records to look at: their verdicts are computed from what then stands in the store, because
-    /// people may have decided meanwhile.
-    pub gates: Vec<(u64, Gate)>,
     /// Rejected rows.
     pub rejected: Vec<RejectedRow>,
 }
 
 impl Batch {
+    /// Adds a record and gives its number within the batch, from 1.
+    pub fn record(&mut self, row: &RecordRow<'_>) -> u64 {
+        self.records.push(row);
+        self.records.len() as u64
+    }
+
     /// A batch of nothing but rejected rows.
     pub fn of_rejected(rejected: Vec<RejectedRow>) -> Self {
         Self { rejected, ..Self::default() }
@@ -147,7 +179,7 @@ impl Batch {
     pub fn like(other: &Self) -> Self {
         Self {
             text: String::with_capacity(other.text.len()),
-            records: Vec::with_capacity(other.records.len()),
+            records: Entries::like(&other.records),
             differences: Vec::with_capacity(other.differences.len()),
             ..Self::default()
         }
@@ -171,25 +203,24 @@ impl Batch {
         self.text.get(text.start as usize..text.end as usize).unwrap_or_default()
     }
 
-    /// Moves the numbers of new records and differences up by these amounts: a batch is made with
-    /// numbers from 1 on, wherever it was made, and learns its place when it is written.
-    pub fn renumber(&mut self, records: u64, differences: u64) {
-        for record in &mut self.records {
-            record.number += records;
-        }
+    /// How many new records there are.
+    pub fn record_count(&self) -> u64 {
+        self.records.len() as u64
+    }
+
+    /// Moves the numbers of the records that new differences name up by this amount: a batch is made
+    /// with numbers from 1 on, wherever it was made, and learns its place when it is written.
+    pub fn renumber(&mut self, records: u64) {
         for difference in &mut self.differences {
-            difference.number += differences;
             difference.record += records;
         }
     }
 
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.records.len() == 0
             && self.differences.is_empty()
-            && self.broken.is_empty()
             && self.decisions.is_empty()
-            && self.gates.is_empty()
             && self.rejected.is_empty()
     }
 

@@ -29,7 +29,7 @@ impl Migration {
 }
 
 /// Bytes in hexadecimal.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -52,6 +52,8 @@ pub const SQLITE: &[Migration] = migrations! { "sqlite":
     3 "records",
     4 "differences",
     5 "audit_trail",
+    6 "models",
+    7 "workflow",
 };
 
 /// The migrations of PostgreSQL.
@@ -61,6 +63,8 @@ pub const POSTGRES: &[Migration] = migrations! { "postgres":
     3 "records",
     4 "differences",
     5 "audit_trail",
+    6 "models",
+    7 "workflow",
 };
 
 /// A migration that a store says it has.

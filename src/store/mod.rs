@@ -5,9 +5,14 @@
 //! compact (numbers instead of ids, one evidence array instead of two JSON documents); the tables that
 //! people query are views over it.
 
+pub mod audit;
 pub mod batch;
+mod chunk;
 pub mod migrate;
 pub mod postgres;
+pub mod registry;
+mod publication;
+pub mod rows;
 pub mod run;
 pub mod sqlite;
 mod stored;
@@ -20,8 +25,12 @@ use crate::diagnostic::Problem;
 use crate::domain::{Date, Progress, ReasonCode, RunId};
 
 pub use batch::{
-    AttributionRow, Batch, DecisionRow, DifferenceRow, RecordKind, RecordRow, RejectedRow, Text,
+    AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
+    RejectedRow, Text, difference_number, record_of,
 };
+pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
+pub(crate) use stored::{read_layout, read_time, time_text};
+
 pub use run::{
     AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
 };
@@ -55,7 +64,8 @@ pub trait RunLock: Send {}
 /// Writes the rows of one command on one run.
 pub trait Writer: Send {
     /// Writes a batch. It may hold a lock on the store for about 100 ms at a time, not longer.
-    /// Differences may come before their records, as long as both come.
+    /// Records are numbered as they come, from 1 on; differences may come before their records, as
+    /// long as both come.
     fn write(&mut self, batch: &Batch) -> Result<(), Problem>;
 
     /// Writes what is buffered and, in one transaction, makes everything visible: stage, status,
@@ -92,7 +102,7 @@ pub trait RowSink {
 }
 
 /// Where runs are kept.
-pub trait Store: transact::Transact {
+pub trait Store: Registry + transact::Transact {
     /// The store's URL without its password, for people.
     fn url(&self) -> String;
 

@@ -7,7 +7,7 @@ use crate::diagnostic::Problem;
 use crate::domain::evidence::write_json_string;
 use crate::domain::{Date, Field, Instant, Kind, Layout, RunId, RunStatus, Stage, Status};
 
-use super::{RecordKind, RunRow};
+use super::{MAX_FIELDS, RunRow, StoredRecord};
 
 /// A run as its columns hold it.
 pub(super) struct RunFields {
@@ -72,23 +72,9 @@ pub(super) fn read_code<T>(
     u8::try_from(code).ok().and_then(from_code).ok_or_else(|| damaged(column, &code.to_string()))
 }
 
-/// Side B's evidence: a pair without a text of its own has side A's.
-pub(super) fn side_b<'a>(
-    kind: RecordKind,
-    a: Option<&'a str>,
-    b: Option<&'a str>,
-) -> Option<&'a str> {
-    if kind == RecordKind::Pair { b.or(a) } else { b }
-}
-
 /// Whether people have decided an attribution or hold it in a proposal.
 pub(super) fn held_by_people(status: Status, locked: bool, person: bool) -> bool {
     locked || person || matches!(status, Status::Pending | Status::Rejected)
-}
-
-/// Line and byte offset, where both are known.
-pub(super) fn place(line: Option<i64>, offset: Option<i64>) -> Option<(u64, u64)> {
-    Some((line?.cast_unsigned(), offset?.cast_unsigned()))
 }
 
 /// The layout as the JSON array that `recon_runs.layout` holds.
@@ -98,7 +84,7 @@ pub(super) fn layout_json(layout: &Layout) -> serde_json::Value {
 }
 
 /// The layout behind [`layout_json`].
-pub(super) fn read_layout(json: &str, key_length: i64) -> Result<Layout, Problem> {
+pub(crate) fn read_layout(json: &str, key_length: i64) -> Result<Layout, Problem> {
     #[derive(serde::Deserialize)]
     struct StoredField {
         name: String,
@@ -118,6 +104,22 @@ pub(super) fn read_layout(json: &str, key_length: i64) -> Result<Layout, Problem
 pub(super) fn damaged(column: &str, found: &str) -> Problem {
     Problem::store("store-damaged", format!("the store holds a {column} that is none: {found}"))
         .help("it was changed by another hand, or it is damaged")
+}
+
+/// More fields than a difference's number can tell apart.
+pub(super) fn check_fields(layout: &Layout) -> Result<(), Problem> {
+    if layout.len() <= MAX_FIELDS {
+        return Ok(());
+    }
+    let message =
+        format!("{} fields are more than the {MAX_FIELDS} that a run may have", layout.len());
+    Err(Problem::usage("too-many-fields", message).help("map the fields that matter"))
+}
+
+/// A number that the store has no room for.
+pub(super) fn too_many(what: &str) -> Problem {
+    Problem::store("store-full", format!("the store has no number left for another {what}"))
+        .help("use another store for this job: --store")
 }
 
 /// A run that is not there.
@@ -142,14 +144,14 @@ pub(super) fn unknown_reason(code: &str) -> Problem {
 
 /// A moment as text in which the order of texts is the order of moments. PostgreSQL keeps
 /// microseconds, so both do.
-pub(super) fn time_text(instant: Instant) -> String {
+pub(crate) fn time_text(instant: Instant) -> String {
     let whole = Instant::new(instant.seconds(), 0).to_string();
     let whole = whole.trim_end_matches('Z');
     format!("{whole}.{:06}Z", instant.nanoseconds() / 1_000)
 }
 
 /// The moment behind [`time_text`].
-pub(super) fn read_time(text: &str) -> Result<Instant, Problem> {
+pub(crate) fn read_time(text: &str) -> Result<Instant, Problem> {
     Instant::parse_rfc3339_utc(text).ok_or_else(|| damaged("time", text))
 }
 
@@ -194,6 +196,12 @@ pub(super) fn evidence_starts(layout: &Layout, reference: &str) -> Option<[Strin
         }
     }
     Some([format!("{start},"), format!("{start}]")])
+}
+
+/// Whether a side of the record begins as [`evidence_starts`] says.
+pub(super) fn has_reference(record: &StoredRecord<'_>, starts: &[String; 2]) -> bool {
+    let begins = |side: &str| starts.iter().any(|start| side.starts_with(start));
+    [record.a, record.b].into_iter().flatten().any(begins)
 }
 
 #[cfg(test)]

@@ -88,6 +88,12 @@ pub const fn catalogue() -> &'static [Feature] {
     TABLE
 }
 
+/// Whether a feature tells about the run and not about one of its differences: all of one field and
+/// kind have the same value.
+pub(in crate::attribute) fn is_of_the_run(name: &str) -> bool {
+    name.starts_with("run_")
+}
+
 /// How many numbers a row has.
 pub const COUNT: usize = TABLE.len();
 
@@ -228,13 +234,24 @@ static TABLE: &[Feature] = &[
     }),
     yes("amount_zero", "all numbers of a side of this record are zero", |f| f.amounts_zero),
     // How common it is in the run.
-    number("run_field_share", "share", "records of the run with a difference of this field", |f| {
-        f.run[0]
-    }),
-    number("run_type_share", "share", "differences of the run of this kind", |f| f.run[1]),
-    number("run_pair_share", "share", "differences of the run of this field and kind", |f| {
-        f.run[2]
-    }),
+    number(
+        "run_field_share",
+        "log10, in halves",
+        "share of the run's records with a difference of this field",
+        |f| f.run[0],
+    ),
+    number(
+        "run_type_share",
+        "log10, in halves",
+        "share of the run's differences that are of this kind",
+        |f| f.run[1],
+    ),
+    number(
+        "run_pair_share",
+        "log10, in halves",
+        "share of the run's differences that are of this field and kind",
+        |f| f.run[2],
+    ),
     // The key.
     number("key_length", "characters", "length of the key's text", |f| f.key.length),
     number("key_length_gap", "characters", "length of the key's text − the usual", |f| {

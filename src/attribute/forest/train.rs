@@ -51,7 +51,7 @@ const IN_BAG: u16 = u16::MAX;
 impl Default for Parameters {
     fn default() -> Self {
         Self {
-            trees: 80,
+            trees: 64,
             max_depth: 14,
             min_samples_leaf: 2,
             features_per_split: None,

@@ -1,8 +1,8 @@
 //! The trained model: everything needed to attribute, as bytes.
 //!
 //! A model carries the names and order of its features, the job's fields, what was learned about
-//! categories, the reasons, the forest, the calibration, the acceptance policy, the look of its
-//! training set and how good it was out of sample. [`Model::from_bytes`] takes no model of
+//! categories, the reasons, the forest, the calibration, the look of its training set and how good
+//! it was out of bag. [`Model::from_bytes`] takes no model of
 //! another shape: a feature or a field more or less means "retrain". The same training set and
 //! seed give the same bytes, whatever the thread count. Time and version are the registry's: they
 //! are not in here.
@@ -15,15 +15,15 @@ pub use training_set::TrainingSet;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shape::Shape;
 
 use super::calibrate::{self, Calibration};
 use super::drift::Statistics;
-use super::features::{COUNT, Encoder, catalogue};
+use super::features::{ABSENT, COUNT, Encoder, catalogue};
 use super::forest::train::{Labelled, Parameters, grow};
 use super::forest::{Forest, StoredForest};
 use super::metrics::{Evaluation, Evaluator, winner};
-use super::risk::{Budget, Decided, Policy};
 use crate::diagnostic::{Problem, Problems};
 use crate::domain::Layout;
 
@@ -32,9 +32,12 @@ const MAGIC: &[u8; 8] = b"reconRF\n";
 /// The version of the format; other versions are refused.
 const FORMAT: u16 = 1;
 /// The features that an explanation names.
-const SHOWN_FEATURES: usize = 8;
+const SHOWN_FEATURES: usize = 5;
 /// The reasons that an explanation names.
 const SHOWN_REASONS: usize = 3;
+
+/// The fewest labelled differences of a reason that a model learns, unless told otherwise.
+const LABELS_PER_REASON: u64 = 10;
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,13 +46,11 @@ pub struct Settings {
     pub forest: Parameters,
     /// The fewest labelled differences of a reason that the model learns.
     pub labels_per_reason: u64,
-    /// The budget for which acceptance thresholds are chosen from out-of-bag guesses.
-    pub budget: Option<Budget>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { forest: Parameters::default(), labels_per_reason: 20, budget: None }
+        Self { forest: Parameters::default(), labels_per_reason: LABELS_PER_REASON }
     }
 }
 
@@ -75,8 +76,9 @@ struct StoredModel {
     reasons: Vec<String>,
     encoder: Encoder,
     calibration: Calibration,
-    policy: Option<Policy>,
     training: Training,
+    /// What was trained on, ascending.
+    seen: Vec<u32>,
     statistics: Statistics,
     forest: StoredForest,
 }
@@ -133,6 +135,42 @@ pub struct Contribution {
     pub contribution: f64,
 }
 
+impl Explanation {
+    /// As the JSON object that is stored with an attribution: short names, six digits. What rounding
+    /// takes or adds is in `other`, so that the parts still add up.
+    pub fn to_json(&self, version: &str) -> serde_json::Value {
+        let six = |value: f64| (value * 1e6).round() / 1e6;
+        let probability = six(self.reasons.first().map_or(0.0, |(_, probability)| *probability));
+        let (base, calibration) = (six(self.base), six(self.calibration));
+        let moved: f64 = self.features.iter().map(|feature| six(feature.contribution)).sum();
+        let reasons: Vec<_> = self
+            .reasons
+            .iter()
+            .map(|(code, probability)| json!({ "code": code, "probability": six(*probability) }))
+            .collect();
+        let features: Vec<_> = self
+            .features
+            .iter()
+            .map(|feature| {
+                json!({
+                    "name": feature.feature,
+                    "value": (feature.value > ABSENT).then(|| six(feature.value.into())),
+                    "moved": six(feature.contribution),
+                })
+            })
+            .collect();
+        json!({
+            "version": version,
+            "reasons": reasons,
+            "base": base,
+            "features": features,
+            "other": six(probability - base - moved - calibration),
+            "calibration": calibration,
+            "novel": self.novel,
+        })
+    }
+}
+
 impl Model {
     /// Trains a model on `threads` threads; with it come warnings about what it leaves out.
     /// `encoder` is the one that the rows of `set` were made with.
@@ -166,7 +204,6 @@ impl Model {
         let judged: Vec<usize> = (0..usable.len()).filter(|row| bag.trees[*row] > 0).collect();
         let chosen = calibrate::choose(&bag.probabilities, &usable.labels, classes, &judged, seed)?;
         let mut evaluator = Evaluator::new(&usable.reasons);
-        let mut decided = Vec::with_capacity(judged.len());
         let calibrated = calibrate::out_of_fold(
             &chosen.calibration,
             &bag.probabilities,
@@ -176,15 +213,8 @@ impl Model {
             seed,
         );
         for (row, probabilities) in judged.into_iter().zip(calibrated.chunks_exact(classes)) {
-            let (label, guess) = (usize::from(usable.labels[row]), winner(probabilities));
-            evaluator.add(label, probabilities);
-            decided.push(Decided {
-                group: &usable.reasons[guess],
-                confidence: f64::from(probabilities[guess]),
-                right: label == guess,
-            });
+            evaluator.add(usize::from(usable.labels[row]), probabilities);
         }
-        let policy = settings.budget.map(|budget| Policy::choose(&decided, budget));
         let training = Training {
             hash: set.hash(),
             by_reason: usable
@@ -201,11 +231,14 @@ impl Model {
             out_of_bag: evaluator.finish(0),
         };
         let forest = stored.compile()?;
+        let mut seen = usable.identities.clone();
+        seen.sort_unstable();
+        seen.dedup();
         let stored = StoredModel {
+            seen,
             shape: Shape::of(layout),
             encoder,
             calibration: chosen.calibration,
-            policy,
             training,
             statistics: Statistics::learn(&usable.rows),
             forest: stored,
@@ -288,9 +321,10 @@ impl Model {
         &self.stored.training
     }
 
-    /// The acceptance that was chosen when training, if a budget was given.
-    pub const fn policy(&self) -> Option<&Policy> {
-        self.stored.policy.as_ref()
+    /// Whether a difference of this identity was in its training set: what it says of that one is no
+    /// measure of how good it is.
+    pub fn has_seen(&self, identity: u32) -> bool {
+        self.stored.seen.binary_search(&identity).is_ok()
     }
 
     /// What its training set looked like.
@@ -337,8 +371,10 @@ impl Model {
 
     /// Why it guesses what it guesses about one row.
     pub fn explain(&self, row: &[f32]) -> Explanation {
-        let mut probabilities = Vec::new();
-        self.probabilities(row, &mut probabilities);
+        let mut shares = Vec::new();
+        self.forest.predict_one(row, &mut shares);
+        let mut probabilities = vec![0.0; shares.len()];
+        self.stored.calibration.apply(&shares, &mut probabilities);
         let best = winner(&probabilities);
         let mut ranked: Vec<usize> = (0..probabilities.len()).collect();
         ranked.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
@@ -424,7 +460,7 @@ mod tests {
     fn settings() -> Settings {
         Settings {
             forest: Parameters { trees: 30, rows_per_tree: 500, ..Parameters::default() },
-            budget: Some(Budget::new(0.1, 0.95).unwrap()),
+            labels_per_reason: 20,
             ..Settings::default()
         }
     }
@@ -500,6 +536,14 @@ mod tests {
             let moved: f64 = why.features.iter().map(|feature| feature.contribution).sum();
             let sum = why.base + moved + why.other_features + why.calibration;
             assert!((sum - guess.confidence).abs() < 1e-9);
+            let json = why.to_json("7");
+            let number = |value: &serde_json::Value| value.as_f64().unwrap();
+            let features = json["features"].as_array().unwrap();
+            let sum: f64 = features.iter().map(|feature| number(&feature["moved"])).sum::<f64>()
+                + number(&json["base"])
+                + number(&json["other"])
+                + number(&json["calibration"]);
+            assert!((sum - number(&json["reasons"][0]["probability"])).abs() < 1e-9);
         }
     }
 
@@ -509,7 +553,6 @@ mod tests {
         let result = model.evaluate(&set(2_000, 4), 0);
         assert!(result.accuracy > 0.9 && result.ece < 0.05, "{} {}", result.accuracy, result.ece);
         assert!((result.accuracy - model.training().out_of_bag.accuracy).abs() < 0.04);
-        assert!(model.policy().is_some());
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub struct TrainingSet {
     pub(super) rows: Vec<f32>,
     pub(super) reasons: Vec<String>,
     pub(super) labels: Vec<u16>,
+    /// What each difference is known by; empty where nobody asks.
+    pub(super) identities: Vec<u32>,
 }
 
 impl TrainingSet {
@@ -26,6 +28,12 @@ impl TrainingSet {
         self.rows.extend_from_slice(row);
         // More reasons than this are refused when training.
         self.labels.push(u16::try_from(at).unwrap_or(u16::MAX));
+    }
+
+    /// Adds a difference that the model shall know again ([`Model::has_seen`](super::Model::has_seen)).
+    pub fn push_known(&mut self, row: &[f32], reason: &str, identity: u32) {
+        self.push(row, reason);
+        self.identities.push(identity);
     }
 
     /// How many differences.
@@ -73,16 +81,6 @@ impl TrainingSet {
         hash.finalize().into()
     }
 
-    /// Two sets: every difference of which `held_out` of its number holds, and the others.
-    pub fn split(&self, held_out: impl Fn(usize) -> bool) -> (Self, Self) {
-        let (mut inside, mut outside) = (Self::default(), Self::default());
-        for (at, row) in self.rows.chunks_exact(COUNT).enumerate() {
-            let part = if held_out(at) { &mut inside } else { &mut outside };
-            part.push(row, self.reason(at).unwrap_or_default());
-        }
-        (inside, outside)
-    }
-
     /// Only reasons with at least `least` differences, in alphabetical order, so that the model
     /// does not depend on which came first; a warning for each that is left out.
     pub(super) fn usable(&self, least: u64) -> Result<(Self, Vec<Problem>), Problems> {
@@ -123,6 +121,7 @@ impl TrainingSet {
             if let Ok(label) = kept.reasons.binary_search_by(|known| known.as_str().cmp(reason)) {
                 kept.rows.extend_from_slice(row);
                 kept.labels.push(label as u16);
+                kept.identities.extend(self.identities.get(at));
             }
         }
         Ok((kept, missing))

@@ -53,12 +53,17 @@ impl Checker<'_> {
     pub(super) fn attribution(&mut self) -> ResolvedAttribution {
         let spec = self.spec.attribution.clone().unwrap_or_default();
         let at = path(["attribution"]);
-        let sample = self.share(&below(&at, "audit_sample"), spec.audit_sample);
+        let sample = self
+            .share(&below(&at, "audit_sample"), spec.audit_sample.map(|share| Written(share.0.0)));
+        let model = spec.model.clone();
+        let overrule = model.as_ref().and_then(|model| model.overrule_below);
+        let overrule_at = below(&below(&at, "model"), "overrule_below");
         ResolvedAttribution {
+            overrule_below: self.share(&overrule_at, overrule.map(|share| Written(share.0.0))),
             accept_at: self.accept_at(&at, &spec),
             accept: spec.accept.unwrap_or_default(),
             audit_sample: sample.map_or(0.0, Confidence::get),
-            model_enabled: spec.model.and_then(|model| model.enabled).is_none_or(|on| *on),
+            model_enabled: model.and_then(|model| model.enabled).is_none_or(|on| *on),
         }
     }
 
@@ -72,13 +77,14 @@ impl Checker<'_> {
                 self.complain_of_key(&here, problem.help("keep one of them"));
             }
             for (key, value) in [("max_false", risk.max_false), ("assurance", risk.assurance)] {
+                let value = value.0;
                 let one = Decimal::new(1, 0).unwrap_or(Decimal::ZERO);
                 if value.0 <= Decimal::ZERO || value.0 >= one {
                     let message = format!("`{key}` is above 0 and below 1, not {}", value.0);
                     self.complain(&below(&here, key), Problem::usage("not-a-share", message));
                 }
             }
-            return Accept::Risk { max_false: risk.max_false.0, assurance: risk.assurance.0 };
+            return Accept::Risk { max_false: risk.max_false.0.0, assurance: risk.assurance.0.0 };
         }
         let default = Confidence::new(DEFAULT_ACCEPT_AT).unwrap_or(Confidence::ONE);
         Accept::At(confidence.unwrap_or(default))

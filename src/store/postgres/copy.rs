@@ -1,5 +1,6 @@
 //! Rows in PostgreSQL's binary COPY format, sent in pieces of some megabytes.
 
+use crate::diagnostic::Problem;
 use std::io::Write as _;
 
 use ::postgres::{Client, Error};
@@ -76,8 +77,8 @@ impl Copy {
         self.field(value.map(f64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     }
 
-    pub(super) fn boolean(&mut self, value: bool) {
-        self.field(Some(&[u8::from(value)]));
+    pub(super) fn boolean(&mut self, value: Option<bool>) {
+        self.field(value.map(|value| [u8::from(value)]).as_ref().map(<[u8; 1]>::as_slice));
     }
 
     /// Whether a piece is ready to be sent.
@@ -113,6 +114,14 @@ pub(super) enum CopyFailure {
     Postgres(Error),
     /// The connection broke.
     Connection(std::io::Error),
+    /// What was made of the rows is not sound.
+    Problem(Problem),
+}
+
+impl From<Problem> for CopyFailure {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
 }
 
 impl From<Error> for CopyFailure {

@@ -1,6 +1,6 @@
 //! The PostgreSQL store, in the schema `recon`.
 //!
-//! Each run's records, breaks and differences are partitions of their own. A command writes them in
+//! Each run's records and differences are partitions of their own. A command writes them in
 //! one transaction, by binary `COPY` into tables that are attached when it ends: so nothing of an
 //! unfinished command shows, and nothing of it remains if its process dies.
 
@@ -8,6 +8,7 @@ mod copy;
 mod lock;
 mod query;
 mod reader;
+mod registry;
 mod runs;
 mod transact;
 mod writer;

@@ -1,24 +1,21 @@
 //! What is read back from PostgreSQL.
 
-use ::postgres::fallible_iterator::FallibleIterator as _;
 use ::postgres::{Error, IsolationLevel, Row, Transaction};
 
 use super::PostgresStore;
 use super::runs::{RunKey, find_key};
 use crate::diagnostic::Problem;
 use crate::domain::gate::Gate;
-use crate::domain::{DiffType, FieldRef, RunId, Severity, Side, Stage, Status};
+use crate::domain::{DiffType, RunId, Severity, Side, Stage, Status};
+use crate::store::batch::{difference_range, field_of, record_of};
 use crate::store::run::{AttributionCount, StoredAttribution, StoredDifference, StoredRecord};
-use crate::store::{OwnedRecord, RecordKind, RejectedRow, stored};
+use crate::store::{OwnedRecord, RejectedRow, chunk, stored};
 
-/// The columns of a record, as [`record`] reads them.
-const RECORD: &str = "x.number, x.kind, x.a, x.b, x.line_a, x.offset_a, x.line_b, x.offset_b, \
-     x.partner_rejected";
-/// Where the columns of a difference begin behind a record's.
-const DIFFERENCE_AT: usize = 9;
 /// The columns of a difference, as [`difference`] reads them.
-const DIFFERENCE: &str = "d.number, d.field, d.diff_type, d.severity, d.value_a, d.value_b, \
-     c.code, d.confidence, d.status, w.name, d.is_locked, w.is_person, d.explanation";
+const DIFFERENCE: &str = "d.number, d.diff_type, d.severity, d.value_a, d.value_b, c.code, \
+     d.confidence, d.status, w.name, d.is_locked, w.is_person, d.explanation";
+/// Rows of records that are read at once.
+const CHUNKS_AT_ONCE: i64 = 64;
 /// What the columns come from.
 const DIFFERENCE_JOINS: &str = "LEFT JOIN reason_codes c ON c.reason_id = d.reason_id \
      LEFT JOIN assigners w ON w.assigner_id = d.assigner_id";
@@ -50,70 +47,88 @@ fn code<T>(
     Ok(stored::read_code(column, row.try_get::<_, i16>(at)?.into(), from_code)?)
 }
 
-fn record(row: &Row) -> Result<StoredRecord<'_>, Failure> {
-    let kind = code("kind", row, 1, RecordKind::from_code)?;
-    let (a, b) = (row.try_get(2)?, row.try_get(3)?);
-    Ok(StoredRecord {
-        number: row.try_get::<_, i64>(0)?.cast_unsigned(),
-        kind,
-        a,
-        b: stored::side_b(kind, a, b),
-        place_a: stored::place(row.try_get(4)?, row.try_get(5)?),
-        place_b: stored::place(row.try_get(6)?, row.try_get(7)?),
-        partner_rejected: row.try_get(8)?,
-    })
+/// A row of records: its number and its text.
+fn chunk(row: &Row) -> Result<(u64, &str), Failure> {
+    Ok((row.try_get::<_, i64>(0)?.cast_unsigned(), row.try_get(1)?))
 }
 
-fn difference(
-    row: &Row,
-    first: usize,
-    stage: Option<Stage>,
-) -> Result<StoredDifference<'_>, Failure> {
-    let field = match row.try_get::<_, Option<i16>>(first + 1)? {
-        Some(position) => FieldRef::Field(position.cast_unsigned()),
-        None => FieldRef::EntireRecord,
-    };
+fn difference_number(row: &Row) -> Result<u64, Error> {
+    row.try_get::<_, i64>(0).map(i64::cast_unsigned)
+}
+
+fn difference(row: &Row, stage: Option<Stage>) -> Result<StoredDifference<'_>, Failure> {
+    let number = difference_number(row)?;
     let reason: Option<&str> =
-        if stage == Some(Stage::Attributed) { row.try_get(first + 6)? } else { None };
+        if stage == Some(Stage::Attributed) { row.try_get(5)? } else { None };
     let attribution = match reason {
         None => None,
         Some(reason) => {
-            let status = code("status", row, first + 8, Status::from_code)?;
+            let status = code("status", row, 7, Status::from_code)?;
             Some(StoredAttribution {
                 reason,
-                confidence: row.try_get(first + 7)?,
+                confidence: row.try_get(6)?,
                 status,
-                assigned_by: row.try_get::<_, Option<&str>>(first + 9)?.unwrap_or_default(),
-                held_by_people: stored::held_by_people(
-                    status,
-                    row.try_get(first + 10)?,
-                    row.try_get(first + 11)?,
-                ),
-                explanation: row.try_get(first + 12)?,
+                assigned_by: row.try_get::<_, Option<&str>>(8)?.unwrap_or_default(),
+                held_by_people: stored::held_by_people(status, row.try_get(9)?, row.try_get(10)?),
+                explanation: row.try_get(11)?,
             })
         }
     };
     Ok(StoredDifference {
-        number: row.try_get::<_, i64>(first)?.cast_unsigned(),
-        field,
-        diff_type: code("diff_type", row, first + 2, DiffType::from_code)?,
-        severity: code("severity", row, first + 3, Severity::from_code)?,
-        value_a: row.try_get(first + 4)?,
-        value_b: row.try_get(first + 5)?,
+        number,
+        field: field_of(number),
+        diff_type: code("diff_type", row, 1, DiffType::from_code)?,
+        severity: code("severity", row, 2, Severity::from_code)?,
+        value_a: row.try_get(3)?,
+        value_b: row.try_get(4)?,
         attribution,
     })
 }
 
-/// Records that show: all, or those with differences.
-fn shown(run: RunKey) -> String {
+/// The records from one row of records to another that have differences, where only those show.
+fn broken(
+    transaction: &mut Transaction<'_>,
+    run: RunKey,
+    chunks: (u64, u64),
+) -> Result<Option<Vec<u64>>, Failure> {
     if run.keep_all || run.stage == Some(Stage::Ingested) {
-        String::new()
-    } else {
-        let run_no = run.run_no;
-        format!(
-            "AND EXISTS (SELECT FROM break_rows k WHERE k.run_no = {run_no} \
-             AND k.number = x.number)"
-        )
+        return Ok(None);
+    }
+    let sql = format!(
+        "SELECT DISTINCT number >> 10 FROM difference_rows \
+         WHERE run_no = {} AND number BETWEEN $1 AND $2 ORDER BY 1",
+        run.run_no
+    );
+    let (low, high) = difference_numbers(chunks);
+    let rows = transaction.query(&sql, &[&low, &high])?;
+    Ok(Some(rows.iter().map(difference_number).collect::<Result<_, _>>()?))
+}
+
+/// The numbers that differences of these rows of records have: from, to.
+fn difference_numbers((first, last): (u64, u64)) -> (i64, i64) {
+    let (low, _) = difference_range(chunk::first_of(first));
+    let (_, high) = difference_range(chunk::first_of(last) + chunk::RECORDS - 1);
+    (low.cast_signed(), high.cast_signed())
+}
+
+/// Calls `each` with some rows of records at a time, in order.
+fn each_chunks(
+    transaction: &mut Transaction<'_>,
+    run: RunKey,
+    mut each: impl FnMut(&mut Transaction<'_>, (u64, u64), &[Row]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let statement = transaction.prepare(&format!(
+        "SELECT number, records FROM record_rows WHERE run_no = {} AND number >= $1 \
+         ORDER BY number LIMIT {CHUNKS_AT_ONCE}",
+        run.run_no
+    ))?;
+    let mut next = 0i64;
+    loop {
+        let rows = transaction.query(&statement, &[&next])?;
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+        let (first, last) = (chunk(first)?.0, chunk(last)?.0);
+        each(transaction, (first, last), &rows)?;
+        next = last.cast_signed() + 1;
     }
 }
 
@@ -144,16 +159,17 @@ impl PostgresStore {
         each: &mut dyn FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         self.read(run, |transaction, key| {
-            let sql = format!(
-                "SELECT {RECORD} FROM record_rows x WHERE x.run_no = {} {} ORDER BY x.number",
-                key.run_no,
-                shown(key)
-            );
-            let mut rows = transaction.query_raw(&sql, std::iter::empty::<i32>())?;
-            while let Some(row) = rows.next()? {
-                each(&record(&row)?)?;
-            }
-            Ok(())
+            each_chunks(transaction, key, |transaction, chunks, rows| {
+                let broken = broken(transaction, key, chunks)?;
+                for row in rows {
+                    let (number, text) = chunk(row)?;
+                    chunk::read(number, text, |record| match &broken {
+                        Some(broken) if broken.binary_search(&record.number).is_err() => Ok(()),
+                        _ => each(record).map_err(Failure::from),
+                    })?;
+                }
+                Ok(())
+            })
         })
     }
 
@@ -166,17 +182,33 @@ impl PostgresStore {
             if key.stage < Some(Stage::Compared) {
                 return Ok(());
             }
-            let run_no = key.run_no;
-            let sql = format!(
-                "SELECT {RECORD}, {DIFFERENCE} FROM difference_rows d \
-                 JOIN record_rows x ON x.run_no = {run_no} AND x.number = d.record \
-                 {DIFFERENCE_JOINS} WHERE d.run_no = {run_no} ORDER BY d.record, d.number"
-            );
-            let mut rows = transaction.query_raw(&sql, std::iter::empty::<i32>())?;
-            while let Some(row) = rows.next()? {
-                each(&difference(&row, DIFFERENCE_AT, key.stage)?, &record(&row)?)?;
-            }
-            Ok(())
+            let statement = transaction.prepare(&format!(
+                "SELECT {DIFFERENCE} FROM difference_rows d {DIFFERENCE_JOINS} \
+                 WHERE d.run_no = {} AND d.number BETWEEN $1 AND $2 ORDER BY d.number",
+                key.run_no
+            ))?;
+            each_chunks(transaction, key, |transaction, chunks, rows| {
+                let (low, high) = difference_numbers(chunks);
+                let differences = transaction.query(&statement, &[&low, &high])?;
+                let mut left = differences.iter().peekable();
+                for row in rows {
+                    let (number, text) = chunk(row)?;
+                    chunk::read(number, text, |record| -> Result<(), Failure> {
+                        while let Some(row) = left.peek() {
+                            if record_of(difference_number(row)?) != record.number {
+                                break;
+                            }
+                            each(&difference(row, key.stage)?, record)?;
+                            left.next();
+                        }
+                        Ok(())
+                    })?;
+                }
+                match left.next() {
+                    Some(_) => Err(stored::damaged("difference", "its record is missing").into()),
+                    None => Ok(()),
+                }
+            })
         })
     }
 
@@ -186,19 +218,30 @@ impl PostgresStore {
         reference: &str,
     ) -> Result<Vec<OwnedRecord>, Problem> {
         let Some(row) = self.find_run(run)? else { return Err(stored::no_such_run(run)) };
-        let Some([inner, only]) = stored::evidence_starts(&row.layout, reference) else {
+        let Some(starts) = stored::evidence_starts(&row.layout, reference) else {
             return Ok(Vec::new());
         };
         self.read(run, |transaction, key| {
             let sql = format!(
-                "SELECT {RECORD} FROM record_rows x WHERE x.run_no = {} {} \
-                 AND (starts_with(x.a, $1) OR starts_with(x.a, $2) \
-                      OR starts_with(x.b, $1) OR starts_with(x.b, $2)) ORDER BY x.number",
-                key.run_no,
-                shown(key)
+                "SELECT number, records FROM record_rows WHERE run_no = {} \
+                 AND (strpos(records, $1) > 0 OR strpos(records, $2) > 0) ORDER BY number",
+                key.run_no
             );
-            let rows = transaction.query(&sql, &[&inner, &only])?;
-            rows.iter().map(|row| own(transaction, key, &record(row)?)).collect()
+            let [inner, only] = &starts;
+            let mut found = Vec::new();
+            for row in transaction.query(&sql, &[inner, only])? {
+                let (number, text) = chunk(&row)?;
+                let broken = broken(transaction, key, (number, number))?;
+                chunk::read(number, text, |record| -> Result<(), Failure> {
+                    let hidden =
+                        broken.as_ref().is_some_and(|broken| !broken.contains(&record.number));
+                    if !hidden && stored::has_reference(record, &starts) {
+                        found.push(own(transaction, key, record)?);
+                    }
+                    Ok(())
+                })?;
+            }
+            Ok(found)
         })
     }
 
@@ -268,8 +311,9 @@ impl PostgresStore {
             let run_no = key.run_no;
             let row = transaction.query_one(
                 &format!(
-                    "SELECT total_records, (SELECT count(*) FROM break_rows \
-                     WHERE run_no = {run_no} AND gate IS DISTINCT FROM 1) \
+                    "SELECT total_records, (SELECT count(DISTINCT number >> 10) \
+                     FROM difference_rows WHERE run_no = {run_no} \
+                     AND (status IS DISTINCT FROM 3 OR functional IS NOT TRUE)) \
                      FROM recon_runs WHERE run_no = {run_no}"
                 ),
                 &[],
@@ -286,31 +330,26 @@ fn own(
     run: RunKey,
     record: &StoredRecord<'_>,
 ) -> Result<OwnedRecord, Failure> {
-    let (run_no, number) = (run.run_no, record.number.cast_signed());
-    let gate = transaction
-        .query_opt(
-            &format!("SELECT gate FROM break_rows WHERE run_no = {run_no} AND number = $1"),
-            &[&number],
-        )?
-        .map(|row| row.try_get::<_, Option<i16>>(0))
-        .transpose()?;
+    let (low, high) = difference_range(record.number);
     let mut differences = Vec::new();
+    let mut blocked = false;
     if run.stage >= Some(Stage::Compared) {
         let rows = transaction.query(
             &format!(
-                "SELECT {DIFFERENCE} FROM difference_rows d {DIFFERENCE_JOINS} \
-                 WHERE d.run_no = {run_no} AND d.record = $1 ORDER BY d.number"
+                "SELECT {DIFFERENCE}, \
+                 d.status IS NOT DISTINCT FROM 3 AND d.functional IS TRUE \
+                 FROM difference_rows d {DIFFERENCE_JOINS} \
+                 WHERE d.run_no = {} AND d.number BETWEEN $1 AND $2 ORDER BY d.number",
+                run.run_no
             ),
-            &[&number],
+            &[&low.cast_signed(), &high.cast_signed()],
         )?;
         for row in &rows {
-            differences.push(difference(row, 0, run.stage)?.to_owned());
+            blocked |= !row.try_get::<_, bool>(12)?;
+            differences.push(difference(row, run.stage)?.to_owned());
         }
     }
-    let gate = match (run.stage, gate) {
-        (Some(Stage::Attributed), Some(Some(1)) | None) => Some(Gate::Passed),
-        (Some(Stage::Attributed), Some(_)) => Some(Gate::Blocked),
-        _ => None,
-    };
+    let gate = if blocked { Gate::Blocked } else { Gate::Passed };
+    let gate = (run.stage == Some(Stage::Attributed)).then_some(gate);
     Ok(record.to_owned_with(gate, differences))
 }

@@ -69,8 +69,21 @@ fn read_run(row: &Row) -> Result<stored::RunFields, Error> {
 /// Deletes the matched records of a run that keeps breaks only; they do not show any more.
 pub(super) fn trim(client: &mut impl GenericClient, run_no: i32) -> Result<(), Error> {
     client.batch_execute(&format!(
-        "DELETE FROM record_rows x WHERE x.run_no = {run_no} AND NOT EXISTS (\
-             SELECT FROM break_rows k WHERE k.run_no = {run_no} AND k.number = x.number)"
+        "UPDATE record_rows x SET records = ( \
+             SELECT '[' || string_agg(CASE WHEN EXISTS ( \
+                 SELECT FROM difference_rows d WHERE d.run_no = {run_no} \
+                 AND d.number BETWEEN (x.number * 64 + e.at) << 10 \
+                     AND ((x.number * 64 + e.at) << 10) + 1023) \
+                 THEN e.value::text ELSE 'null' END, ',' ORDER BY e.at) || ']' \
+             FROM json_array_elements(x.records::json) WITH ORDINALITY e (value, at)) \
+         WHERE x.run_no = {run_no} AND EXISTS ( \
+             SELECT FROM difference_rows d WHERE d.run_no = {run_no} \
+             AND d.number BETWEEN (x.number * 64 + 1) << 10 \
+                 AND ((x.number * 64 + 64) << 10) + 1023); \
+         DELETE FROM record_rows x WHERE x.run_no = {run_no} AND NOT EXISTS ( \
+             SELECT FROM difference_rows d WHERE d.run_no = {run_no} \
+             AND d.number BETWEEN (x.number * 64 + 1) << 10 \
+                 AND ((x.number * 64 + 64) << 10) + 1023)"
     ))?;
     client.execute("UPDATE recon_runs SET trim_pending = false WHERE run_no = $1", &[&run_no])?;
     // Gives the space back; a role that does not own the table leaves that to the server.
@@ -105,6 +118,7 @@ impl PostgresStore {
     }
 
     pub(super) fn insert_run(&self, run: &NewRun) -> Result<(), Problem> {
+        stored::check_fields(&run.layout)?;
         self.connection()?
             .execute(
                 "INSERT INTO recon_runs (run_id, job, source_system_a, source_system_b, \

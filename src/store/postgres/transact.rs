@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 use ::postgres::error::SqlState;
 use ::postgres::fallible_iterator::FallibleIterator as _;
 use ::postgres::types::{Format, FromSql, IsNull, ToSql, Type};
-use ::postgres::{IsolationLevel, Row};
+use ::postgres::{GenericClient, IsolationLevel, Row};
 use bytes::BytesMut;
 
 use super::PostgresStore;
@@ -26,7 +26,10 @@ impl Transact for PostgresStore {
             .isolation_level(IsolationLevel::RepeatableRead)
             .start()
             .map_err(failed)?;
-        work(&mut PostgresTransaction { store: self, transaction: &mut transaction })?;
+        work(&mut PostgresTransaction {
+            problem: &|error| self.problem(error),
+            client: &mut transaction,
+        })?;
         transaction.commit().map_err(failed)
     }
 
@@ -34,17 +37,22 @@ impl Transact for PostgresStore {
         let failed = |error: ::postgres::Error| self.problem(&error);
         let mut client = self.connection()?;
         let mut transaction = client.transaction().map_err(failed)?;
-        work(&mut PostgresTransaction { store: self, transaction: &mut transaction })?;
+        work(&mut PostgresTransaction {
+            problem: &|error| self.problem(error),
+            client: &mut transaction,
+        })?;
         transaction.commit().map_err(failed)
     }
 }
 
-struct PostgresTransaction<'c, 't> {
-    store: &'c PostgresStore,
-    transaction: &'c mut ::postgres::Transaction<'t>,
+/// The transaction that is open on a connection.
+pub(super) struct PostgresTransaction<'c, C: GenericClient> {
+    /// What an error of the server means.
+    pub problem: &'c dyn Fn(&::postgres::Error) -> Problem,
+    pub client: &'c mut C,
 }
 
-impl PostgresTransaction<'_, '_> {
+impl<C: GenericClient> PostgresTransaction<'_, C> {
     fn problem(&self, error: &::postgres::Error) -> Problem {
         let refused = |state: &SqlState| {
             // Class 23 is integrity, P0001 is what our triggers raise.
@@ -54,7 +62,7 @@ impl PostgresTransaction<'_, '_> {
             Some(said) if refused(said.code()) => {
                 Problem::store(CONSTRAINT, format!("the store refused: {}", said.message()))
             }
-            _ => self.store.problem(error),
+            _ => (self.problem)(error),
         }
     }
 }
@@ -64,13 +72,13 @@ fn typed(parameters: &[SqlValue]) -> Vec<(&(dyn ToSql + Sync), Type)> {
     parameters.iter().map(|value| (value as &(dyn ToSql + Sync), Type::UNKNOWN)).collect()
 }
 
-impl Transaction for PostgresTransaction<'_, '_> {
+impl<C: GenericClient> Transaction for PostgresTransaction<'_, C> {
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
     }
 
     fn execute(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<u64, Problem> {
-        let rows = self.transaction.query_typed_raw(sql, typed(parameters)).and_then(|mut rows| {
+        let rows = self.client.query_typed_raw(sql, typed(parameters)).and_then(|mut rows| {
             while rows.next()?.is_some() {}
             Ok(rows.rows_affected())
         });
@@ -78,7 +86,7 @@ impl Transaction for PostgresTransaction<'_, '_> {
     }
 
     fn query(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<Answer>, Problem> {
-        let rows = self.transaction.query_typed(sql, &typed(parameters));
+        let rows = self.client.query_typed(sql, &typed(parameters));
         let rows = rows.map_err(|error| self.problem(&error))?;
         rows.iter().map(|row| read(row).map_err(|error| self.problem(&error))).collect()
     }
@@ -90,9 +98,9 @@ impl Transaction for PostgresTransaction<'_, '_> {
         each: &mut dyn FnMut(Answer) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         // The client reads as fast as `each` takes: rows arrive as they are asked for.
-        let PostgresTransaction { store, transaction } = self;
-        let failed = |error: ::postgres::Error| store.problem(&error);
-        let mut rows = transaction.query_typed_raw(sql, typed(parameters)).map_err(failed)?;
+        let PostgresTransaction { problem, client } = self;
+        let failed = |error: ::postgres::Error| problem(&error);
+        let mut rows = client.query_typed_raw(sql, typed(parameters)).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             each(read(&row).map_err(failed)?)?;
         }

@@ -3,17 +3,21 @@
 //! Everything is one transaction on a connection of its own: if the process dies, the server takes
 //! all of it back. New rows go by `COPY` into tables that nobody sees before they are attached.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ::postgres::types::Json;
 use ::postgres::{Client, Error};
 
 use super::copy::{Copy, CopyFailure};
 use super::runs::{RunKey, find_key, trim};
+use super::transact::PostgresTransaction;
 use crate::database::postgres::{Connector, PostgresPool};
 use crate::diagnostic::Problem;
-use crate::domain::{AssignedBy, FieldRef, RunId, RunStatus, Stage, Status};
-use crate::store::{AttributionRow, Batch, FinishRun, Text, Writer, stored};
+use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
+use crate::store::chunk::Chunks;
+use crate::store::{
+    AttributionRow, Batch, FinishRun, Text, Writer, difference_number, publication, stored,
+};
 
 /// A table of the run's own, and the one that it becomes a part of.
 struct Part {
@@ -54,7 +58,13 @@ impl Part {
         let (parent, table) = (self.parent, format!("{}_{run_no}", self.parent));
         client.batch_execute(&format!("ALTER TABLE {table} ADD PRIMARY KEY (run_no, number)"))?;
         if parent == "difference_rows" {
-            client.batch_execute(&format!("CREATE INDEX ON {table} (run_no, record)"))?;
+            client.batch_execute(&format!(
+                "CREATE INDEX ON {table} (confidence, run_no, number) WHERE status = 1; \
+                 CREATE INDEX ON {table} (signature_id, confidence, run_no, number) \
+                 WHERE status = 1; \
+                 CREATE INDEX ON {table} (amount_abs, run_no, number) \
+                 WHERE status = 1 AND amount_abs IS NOT NULL"
+            ))?;
         }
         client.batch_execute(&format!(
             "ANALYZE {table}; \
@@ -70,14 +80,14 @@ pub(super) struct PostgresWriter {
     pool: PostgresPool,
     run: RunId,
     key: RunKey,
-    reasons: HashMap<String, i32>,
+    reasons: HashMap<String, (i32, bool)>,
     assigners: HashMap<String, i32>,
+    signatures: HashMap<String, i32>,
+    chunks: Chunks,
     records: Part,
-    breaks: Part,
     differences: Part,
     rejected: Copy,
     decisions: Copy,
-    gates: Copy,
     rejected_count: i64,
 }
 
@@ -91,10 +101,10 @@ impl PostgresWriter {
         let mut client = connector.connect()?;
         let key = find_key(&mut client, run, |error| connector.problem(error))?;
         let reasons = client
-            .query("SELECT code, reason_id FROM reason_codes", &[])
+            .query("SELECT code, reason_id, is_functional FROM reason_codes", &[])
             .map_err(problem)?
             .iter()
-            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?))))
             .collect::<Result<_, Error>>()
             .map_err(problem)?;
         client.batch_execute("BEGIN").map_err(problem)?;
@@ -107,40 +117,27 @@ impl PostgresWriter {
             key,
             reasons,
             assigners: HashMap::new(),
-            records: Part::new(
-                "record_rows",
-                run_no,
-                &[
-                    "run_no",
-                    "number",
-                    "kind",
-                    "a",
-                    "b",
-                    "line_a",
-                    "offset_a",
-                    "line_b",
-                    "offset_b",
-                    "partner_rejected",
-                ],
-            ),
-            breaks: Part::new("break_rows", run_no, &["run_no", "number", "gate"]),
+            signatures: HashMap::new(),
+            chunks: Chunks::default(),
+            records: Part::new("record_rows", run_no, &["run_no", "number", "records"]),
             differences: Part::new(
                 "difference_rows",
                 run_no,
                 &[
                     "run_no",
                     "number",
-                    "record",
-                    "field",
                     "diff_type",
                     "severity",
                     "value_a",
                     "value_b",
+                    "amount_abs",
                     "reason_id",
+                    "functional",
                     "confidence",
                     "status",
                     "assigner_id",
                     "explanation",
+                    "signature_id",
                 ],
             ),
             rejected: Copy::new(
@@ -150,10 +147,18 @@ impl PostgresWriter {
             ),
             decisions: Copy::new(
                 "staged_decisions",
-                &["number", "reason_id", "confidence", "status", "assigner_id", "explanation"],
+                &[
+                    "number",
+                    "reason_id",
+                    "functional",
+                    "confidence",
+                    "status",
+                    "assigner_id",
+                    "explanation",
+                    "signature_id",
+                ],
                 false,
             ),
-            gates: Copy::new("staged_gates", &["number", "gate"], false),
             rejected_count: 0,
         };
         writer.prepare().map_err(problem)?;
@@ -166,19 +171,18 @@ impl PostgresWriter {
             Some(Stage::Ingested) => Ok(()),
             Some(Stage::Compared | Stage::Attributed) => self.client.batch_execute(
                 "CREATE TEMP TABLE staged_decisions (number bigint NOT NULL, reason_id integer, \
-                 confidence double precision, status smallint, assigner_id integer, \
-                 explanation text) ON COMMIT DROP; \
-                 CREATE TEMP TABLE staged_gates (number bigint NOT NULL, gate smallint) \
-                 ON COMMIT DROP; \
-                 CREATE TEMP TABLE touched_records (number bigint PRIMARY KEY) ON COMMIT DROP",
+                 functional boolean, confidence double precision, status smallint, \
+                 assigner_id integer, explanation text, signature_id integer) ON COMMIT DROP",
             ),
         }
     }
 
-    /// Learns the numbers of all assigners and checks all reasons that the batch names.
+    /// Learns the numbers of all assigners and signatures, and checks all reasons that the batch
+    /// names.
     fn resolve(&mut self, batch: &Batch) -> Result<(), Problem> {
         let given = batch.differences.iter().filter_map(|difference| difference.attribution);
         let decided = batch.decisions.iter().map(|decision| decision.attribution);
+        let mut unknown = BTreeMap::new();
         for attribution in given.chain(decided) {
             let code = batch.text(attribution.reason);
             if !self.reasons.contains_key(code) {
@@ -188,6 +192,52 @@ impl PostgresWriter {
             if !self.assigners.contains_key(name) {
                 let id = self.assigner_id(name)?;
                 self.assigners.insert(name.to_owned(), id);
+            }
+            if let Some((signature, label)) = attribution.signature {
+                let signature = batch.text(signature);
+                if !self.signatures.contains_key(signature) {
+                    unknown.insert(signature, batch.text(label));
+                }
+            }
+        }
+        if !unknown.is_empty() {
+            self.learn_signatures(&unknown)?;
+        }
+        Ok(())
+    }
+
+    /// Outside the writer's transaction, as for assigners, and all in one round trip; in the order of
+    /// their keys, so that two runs never wait for each other crosswise.
+    fn learn_signatures(&mut self, unknown: &BTreeMap<&str, &str>) -> Result<(), Problem> {
+        let clean = |text: &&str| text.replace('\0', "\u{fffd}");
+        let keys: Vec<String> = unknown.keys().map(clean).collect();
+        let labels: Vec<String> = unknown.values().map(clean).collect();
+        let mut connection = self.pool.get().map_err(|error| {
+            Problem::store("store-unreachable", format!("no connection to the store: {error}"))
+        })?;
+        let rows = connection
+            .execute(
+                "INSERT INTO signatures (signature, label) \
+                 SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT (signature) DO NOTHING",
+                &[&keys, &labels],
+            )
+            .and_then(|_| {
+                connection.query(
+                    "SELECT signature, signature_id FROM signatures \
+                     WHERE signature = ANY ($1::text[])",
+                    &[&keys],
+                )
+            })
+            .map_err(|error| self.connector.problem(&error))?;
+        let mut ids = HashMap::new();
+        for row in &rows {
+            let read = || Ok((row.try_get::<_, &str>(0)?, row.try_get::<_, i32>(1)?));
+            let (key, id) = read().map_err(|error| self.connector.problem(&error))?;
+            ids.insert(key, id);
+        }
+        for (signature, key) in unknown.keys().zip(&keys) {
+            if let Some(id) = ids.get(key.as_str()) {
+                self.signatures.insert((*signature).to_owned(), *id);
             }
         }
         Ok(())
@@ -214,48 +264,31 @@ impl PostgresWriter {
 
     fn write_rows(&mut self, batch: &Batch) -> Result<(), CopyFailure> {
         let run_no = self.key.run_no;
-        let names = Names { reasons: &self.reasons, assigners: &self.assigners, batch };
+        let names = Names {
+            reasons: &self.reasons,
+            assigners: &self.assigners,
+            signatures: &self.signatures,
+            batch,
+        };
         let client = &mut self.client;
-        for row in &batch.records {
-            let (line_a, offset_a) = row.place_a.unzip();
-            let (line_b, offset_b) = row.place_b.unzip();
-            let copy = &mut self.records.copy;
-            copy.row();
-            copy.int4(Some(run_no));
-            copy.int8(Some(row.number.cast_signed()));
-            copy.int2(Some(row.kind.code().into()));
-            copy.text(names.text(row.a));
-            copy.text(names.text(row.b));
-            copy.int8(line_a.map(u64::cast_signed));
-            copy.int8(offset_a.map(u64::cast_signed));
-            copy.int8(line_b.map(u64::cast_signed));
-            copy.int8(offset_b.map(u64::cast_signed));
-            copy.boolean(row.partner_rejected);
-            if copy.is_full() {
-                self.records.send(client, run_no)?;
+        let records = &mut self.records;
+        self.chunks.add(&batch.records, |chunk, text| -> Result<(), CopyFailure> {
+            push_chunk(&mut records.copy, run_no, chunk, text);
+            if records.copy.is_full() {
+                records.send(client, run_no)?;
             }
-            if row.broken {
-                let gate = row.gate.map(|gate| gate.code().into());
-                push_break(&mut self.breaks.copy, run_no, row.number, gate);
-            }
-        }
-        for number in &batch.broken {
-            push_break(&mut self.breaks.copy, run_no, *number, None);
-        }
+            Ok(())
+        })?;
         for row in &batch.differences {
             let copy = &mut self.differences.copy;
             copy.row();
             copy.int4(Some(run_no));
-            copy.int8(Some(row.number.cast_signed()));
-            copy.int8(Some(row.record.cast_signed()));
-            copy.int2(match row.field {
-                FieldRef::EntireRecord => None,
-                FieldRef::Field(position) => Some(position.cast_signed()),
-            });
+            copy.int8(Some(difference_number(row.record, row.field).cast_signed()));
             copy.int2(Some(row.diff_type.code().into()));
             copy.int2(Some(row.severity.code().into()));
             copy.text(names.text(row.value_a));
             copy.text(names.text(row.value_b));
+            copy.float8(row.amount_abs);
             names.push(copy, row.attribution.as_ref());
             if copy.is_full() {
                 self.differences.send(client, run_no)?;
@@ -265,11 +298,6 @@ impl PostgresWriter {
             self.decisions.row();
             self.decisions.int8(Some(row.number.cast_signed()));
             names.push(&mut self.decisions, Some(&row.attribution));
-        }
-        for (number, gate) in &batch.gates {
-            self.gates.row();
-            self.gates.int8(Some(number.cast_signed()));
-            self.gates.int2(Some(gate.code().into()));
         }
         for row in &batch.rejected {
             self.rejected_count += 1;
@@ -290,12 +318,12 @@ impl PostgresWriter {
     /// Sends the pieces that are full, or all.
     fn send(&mut self, all: bool) -> Result<(), CopyFailure> {
         let (client, run_no) = (&mut self.client, self.key.run_no);
-        for part in [&mut self.records, &mut self.breaks, &mut self.differences] {
+        for part in [&mut self.records, &mut self.differences] {
             if all || part.copy.is_full() {
                 part.send(client, run_no)?;
             }
         }
-        for copy in [&mut self.rejected, &mut self.decisions, &mut self.gates] {
+        for copy in [&mut self.rejected, &mut self.decisions] {
             if all || copy.is_full() {
                 copy.send(client)?;
             }
@@ -306,6 +334,7 @@ impl PostgresWriter {
     fn problem(&self, failure: &CopyFailure) -> Problem {
         match failure {
             CopyFailure::Postgres(error) => self.connector.problem(error),
+            CopyFailure::Problem(problem) => problem.clone(),
             CopyFailure::Connection(error) => Problem::store(
                 "store-unreachable",
                 format!("the connection to the store broke: {error}"),
@@ -317,12 +346,16 @@ impl PostgresWriter {
     fn publish(&mut self, outcome: &FinishRun) -> Result<u64, CopyFailure> {
         let (stage, run_no, trims) = (self.key.stage, self.key.run_no, self.trims(outcome));
         if outcome.stage >= Stage::Compared && stage < Some(Stage::Compared) {
-            self.breaks.create(&mut self.client, run_no)?;
             self.differences.create(&mut self.client, run_no)?;
         }
+        let records = &mut self.records.copy;
+        self.chunks.flush(|chunk, text| -> Result<(), CopyFailure> {
+            push_chunk(records, run_no, chunk, text);
+            Ok(())
+        })?;
         self.send(true)?;
         let client = &mut self.client;
-        for part in [&self.records, &self.breaks, &self.differences] {
+        for part in [&self.records, &self.differences] {
             if part.exists {
                 part.attach(client, run_no)?;
             }
@@ -369,8 +402,12 @@ impl PostgresWriter {
                      (SELECT job, batch_date FROM recon_runs WHERE run_no = $1)",
                 &[&run_no],
             )?;
+            let connector = &self.connector;
+            let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
+            let counts = publication::count_items(&mut tx, run_no.into())?;
+            publication::write_counts(&mut tx, run_no.into(), &counts)?;
         }
-        client.batch_execute(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
+        self.client.batch_execute(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
         Ok(updated)
     }
 
@@ -401,17 +438,18 @@ impl Writer for PostgresWriter {
     }
 }
 
-fn push_break(copy: &mut Copy, run_no: i32, number: u64, gate: Option<i16>) {
+fn push_chunk(copy: &mut Copy, run_no: i32, chunk: u64, text: &str) {
     copy.row();
     copy.int4(Some(run_no));
-    copy.int8(Some(number.cast_signed()));
-    copy.int2(gate);
+    copy.int8(Some(chunk.cast_signed()));
+    copy.text(Some(text));
 }
 
 /// What the texts of a batch stand for. Every name was resolved before.
 struct Names<'a> {
-    reasons: &'a HashMap<String, i32>,
+    reasons: &'a HashMap<String, (i32, bool)>,
     assigners: &'a HashMap<String, i32>,
+    signatures: &'a HashMap<String, i32>,
     batch: &'a Batch,
 }
 
@@ -420,69 +458,58 @@ impl Names<'_> {
         text.map(|text| self.batch.text(text))
     }
 
-    /// Reason, confidence, status, assigner and explanation.
+    /// Reason, functional, confidence, status, assigner, explanation and signature.
     fn push(&self, copy: &mut Copy, given: Option<&AttributionRow>) {
         let number = |numbers: &HashMap<String, i32>, name: Text| {
             numbers.get(self.batch.text(name)).copied()
         };
-        copy.int4(given.and_then(|given| number(self.reasons, given.reason)));
+        let reason = given.and_then(|given| self.reasons.get(self.batch.text(given.reason)));
+        copy.int4(reason.map(|(id, _)| *id));
+        copy.boolean(reason.map(|(_, functional)| *functional));
         copy.float8(given.map(|given| given.confidence.get()));
         copy.int2(given.map(|given| given.status.code().into()));
         copy.int4(given.and_then(|given| number(self.assigners, given.assigned_by)));
         copy.text(given.and_then(|given| self.text(given.explanation)));
+        let signature = given.and_then(|given| given.signature);
+        copy.int4(signature.and_then(|(signature, _)| number(self.signatures, signature)));
     }
 }
 
-/// Writes decisions and verdicts of a run that does not show as attributed yet.
+/// What a decision sets.
+const DECIDED: &str =
+    "reason_id, functional, confidence, status, assigner_id, explanation, signature_id";
+/// The same of the difference and of what is staged.
+const DECIDED_BEFORE: &str = "d.reason_id, d.functional, d.confidence, d.status, d.assigner_id, \
+     d.explanation, d.signature_id";
+const DECIDED_NOW: &str = "s.reason_id, s.functional, s.confidence, s.status, s.assigner_id, \
+     s.explanation, s.signature_id";
+
+/// Writes decisions of a run that does not show as attributed yet.
 fn decide(client: &mut Client, run_no: i32) -> Result<(), Error> {
     client.batch_execute(&format!(
-        "ANALYZE staged_decisions; ANALYZE staged_gates; \
-         UPDATE difference_rows d SET reason_id = s.reason_id, confidence = s.confidence, \
-         status = s.status, assigner_id = s.assigner_id, explanation = s.explanation \
-         FROM staged_decisions s WHERE d.run_no = {run_no} AND d.number = s.number; \
-         UPDATE break_rows k SET gate = s.gate FROM staged_gates s \
-         WHERE k.run_no = {run_no} AND k.number = s.number"
+        "ANALYZE staged_decisions; \
+         UPDATE difference_rows d SET ({DECIDED}) = ROW({DECIDED_NOW}) \
+         FROM staged_decisions s WHERE d.run_no = {run_no} AND d.number = s.number"
     ))
 }
 
-/// Applies the decisions that change something, except to what people hold, and recomputes the
-/// verdicts from what then stands in the table: people may have decided meanwhile. Whoever changes
-/// an attribution first locks the row of its break, so that verdicts are not computed side by side.
+/// Applies the decisions that change something, except to what people hold: they may have decided
+/// meanwhile.
 fn decide_again(client: &mut Client, run_no: i32, now: &str) -> Result<(), Error> {
-    let (pending, rejected, accepted) =
-        (Status::Pending.code(), Status::Rejected.code(), Status::Accepted.code());
-    client.batch_execute(&format!(
-        "ANALYZE staged_decisions; ANALYZE staged_gates; \
-         INSERT INTO touched_records \
-         SELECT d.record FROM difference_rows d JOIN staged_decisions s ON s.number = d.number \
-         WHERE d.run_no = {run_no} \
-         AND (d.reason_id, d.confidence, d.status, d.assigner_id, d.explanation) \
-             IS DISTINCT FROM (s.reason_id, s.confidence, s.status, s.assigner_id, s.explanation) \
-         UNION SELECT k.number FROM break_rows k JOIN staged_gates s ON s.number = k.number \
-         WHERE k.run_no = {run_no} AND k.gate IS DISTINCT FROM s.gate; \
-         ANALYZE touched_records; \
-         SELECT FROM break_rows k WHERE k.run_no = {run_no} \
-         AND k.number IN (SELECT number FROM touched_records) ORDER BY k.number FOR UPDATE"
-    ))?;
-    client.execute(
-        &format!(
-            "UPDATE difference_rows d SET reason_id = s.reason_id, confidence = s.confidence, \
-             status = s.status, assigner_id = s.assigner_id, explanation = s.explanation, \
-             assigned_at = $1::text::timestamptz, version = d.version + 1 \
-             FROM staged_decisions s WHERE d.run_no = {run_no} AND d.number = s.number \
-             AND (d.reason_id, d.confidence, d.status, d.assigner_id, d.explanation) IS DISTINCT \
-             FROM (s.reason_id, s.confidence, s.status, s.assigner_id, s.explanation) \
-             AND NOT d.is_locked AND d.status NOT IN ({pending}, {rejected}) \
-             AND NOT EXISTS (SELECT FROM assigners w \
-                 WHERE w.assigner_id = d.assigner_id AND w.is_person)"
-        ),
-        &[&now],
-    )?;
-    client.batch_execute(&format!(
-        "UPDATE break_rows k SET gate = CASE WHEN EXISTS ( \
-             SELECT FROM difference_rows d JOIN reason_codes c ON c.reason_id = d.reason_id \
-             WHERE d.run_no = {run_no} AND d.record = k.number \
-             AND NOT (d.status = {accepted} AND c.is_functional)) THEN 0 ELSE 1 END \
-         WHERE k.run_no = {run_no} AND k.number IN (SELECT number FROM touched_records)"
-    ))
+    let (pending, rejected) = (Status::Pending.code(), Status::Rejected.code());
+    client.batch_execute("ANALYZE staged_decisions")?;
+    client
+        .execute(
+            &format!(
+                "UPDATE difference_rows d SET ({DECIDED}) = ROW({DECIDED_NOW}), \
+                 assigned_at = $1::text::timestamptz, version = d.version + 1 \
+                 FROM staged_decisions s WHERE d.run_no = {run_no} AND d.number = s.number \
+                 AND ({DECIDED_BEFORE}) IS DISTINCT FROM ({DECIDED_NOW}) \
+                 AND NOT d.is_locked AND d.status NOT IN ({pending}, {rejected}) \
+                 AND NOT EXISTS (SELECT FROM assigners w \
+                     WHERE w.assigner_id = d.assigner_id AND w.is_person)"
+            ),
+            &[&now],
+        )
+        .map(drop)
 }

@@ -1,11 +1,12 @@
 //! The embedded store: one SQLite file in WAL mode.
 //!
-//! Row ids are `run_no << 36 | number`, so that a run's rows lie together, are appended, and are
+//! Row ids are `run_no << 40 | number`, so that a run's rows lie together, are appended, and are
 //! found by a range of rowids. A crash loses at most the running command, never an earlier one.
 
 mod lock;
 mod query;
 mod reader;
+mod registry;
 mod runs;
 mod transact;
 mod turns;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::batch::FIELD_BITS;
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::{Opening, OwnedRecord, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
 use crate::database::sqlite::{self as database, Access, SqlitePool};
@@ -26,9 +28,14 @@ use crate::domain::{Date, Progress, ReasonCode, RunId};
 type Pooled = r2d2::PooledConnection<database::SqliteManager>;
 
 /// Bits of a rowid that are a row's number within its run.
-const NUMBER_BITS: u32 = 36;
+const NUMBER_BITS: u32 = 40;
 /// The largest number.
 const NUMBER_MASK: i64 = (1 << NUMBER_BITS) - 1;
+
+/// The largest number of a run that leaves a rowid positive.
+const MAX_RUN_NO: i64 = i64::MAX >> NUMBER_BITS;
+/// The most records of a run: their differences are numbered by record and field.
+const MAX_RECORDS: u64 = 1 << (NUMBER_BITS - FIELD_BITS);
 
 /// The rowids of a run's rows: from, to.
 const fn id_range(run_no: i64) -> (i64, i64) {

@@ -1,22 +1,19 @@
 //! What is read back from SQLite.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
+use rusqlite::{Connection, Row, params};
 
 use super::runs::{RunKey, find_key};
 use super::{NUMBER_MASK, SqliteStore, id_range};
 use crate::diagnostic::Problem;
 use crate::domain::gate::Gate;
-use crate::domain::{DiffType, FieldRef, RunId, Severity, Side, Stage, Status};
+use crate::domain::{DiffType, RunId, Severity, Side, Stage, Status};
+use crate::store::batch::{difference_range, field_of, record_of};
 use crate::store::run::{AttributionCount, StoredAttribution, StoredDifference, StoredRecord};
-use crate::store::{OwnedRecord, RecordKind, RejectedRow, stored};
+use crate::store::{OwnedRecord, RejectedRow, chunk, stored};
 
-/// The columns of a record, as [`record`] reads them.
-const RECORD: &str = "x.id, x.kind, x.a, x.b, x.line_a, x.offset_a, x.line_b, x.offset_b, \
-     x.partner_rejected";
-/// Where the columns of a difference begin behind a record's.
-const DIFFERENCE_AT: usize = 9;
 /// The columns of a difference, as [`difference`] reads them.
-const DIFFERENCE: &str = "d.id, d.field, d.diff_type, d.severity, d.value_a, d.value_b, c.code, \
+const DIFFERENCE: &str = "d.id, d.diff_type, d.severity, d.value_a, d.value_b, c.code, \
      d.confidence, d.status, w.name, d.is_locked, w.is_person, d.explanation";
 /// What the columns come from.
 const DIFFERENCE_JOINS: &str = "LEFT JOIN reason_codes c ON c.reason_id = d.reason_id \
@@ -46,68 +43,61 @@ fn optional_text<'a>(row: &'a Row<'_>, at: usize) -> Result<Option<&'a str>, Fai
         .map_err(|_| stored::damaged("text", "bytes that are not UTF-8").into())
 }
 
-fn record<'a>(row: &'a Row<'_>) -> Result<StoredRecord<'a>, Failure> {
-    let kind = stored::read_code("kind", row.get(1)?, RecordKind::from_code)?;
-    let (a, b) = (optional_text(row, 2)?, optional_text(row, 3)?);
-    Ok(StoredRecord {
-        number: (row.get::<_, i64>(0)? & NUMBER_MASK).cast_unsigned(),
-        kind,
-        a,
-        b: stored::side_b(kind, a, b),
-        place_a: stored::place(row.get(4)?, row.get(5)?),
-        place_b: stored::place(row.get(6)?, row.get(7)?),
-        partner_rejected: row.get(8)?,
-    })
+/// A row of records: its number and its text.
+fn chunk<'a>(row: &'a Row<'_>) -> Result<(u64, &'a str), Failure> {
+    let number = (row.get::<_, i64>(0)? & NUMBER_MASK).cast_unsigned();
+    Ok((number, optional_text(row, 1)?.unwrap_or_default()))
 }
 
-fn difference<'a>(
-    row: &'a Row<'_>,
-    first: usize,
-    stage: Option<Stage>,
-) -> Result<StoredDifference<'a>, Failure> {
-    let field = match row.get::<_, Option<u16>>(first + 1)? {
-        Some(position) => FieldRef::Field(position),
-        None => FieldRef::EntireRecord,
-    };
+fn difference<'a>(row: &'a Row<'_>, stage: Option<Stage>) -> Result<StoredDifference<'a>, Failure> {
+    let number = (row.get::<_, i64>(0)? & NUMBER_MASK).cast_unsigned();
     // Before its stage is reached, an attribution is what an interrupted command left.
-    let reason =
-        if stage == Some(Stage::Attributed) { optional_text(row, first + 6)? } else { None };
+    let reason = if stage == Some(Stage::Attributed) { optional_text(row, 5)? } else { None };
     let attribution = match reason {
         None => None,
         Some(reason) => {
-            let status = stored::read_code("status", row.get(first + 8)?, Status::from_code)?;
+            let status = stored::read_code("status", row.get(7)?, Status::from_code)?;
             Some(StoredAttribution {
                 reason,
-                confidence: row.get(first + 7)?,
+                confidence: row.get(6)?,
                 status,
-                assigned_by: optional_text(row, first + 9)?.unwrap_or_default(),
-                held_by_people: stored::held_by_people(
-                    status,
-                    row.get(first + 10)?,
-                    row.get(first + 11)?,
-                ),
-                explanation: optional_text(row, first + 12)?,
+                assigned_by: optional_text(row, 8)?.unwrap_or_default(),
+                held_by_people: stored::held_by_people(status, row.get(9)?, row.get(10)?),
+                explanation: optional_text(row, 11)?,
             })
         }
     };
     Ok(StoredDifference {
-        number: (row.get::<_, i64>(first)? & NUMBER_MASK).cast_unsigned(),
-        field,
-        diff_type: stored::read_code("diff_type", row.get(first + 2)?, DiffType::from_code)?,
-        severity: stored::read_code("severity", row.get(first + 3)?, Severity::from_code)?,
-        value_a: optional_text(row, first + 4)?,
-        value_b: optional_text(row, first + 5)?,
+        number,
+        field: field_of(number),
+        diff_type: stored::read_code("diff_type", row.get(1)?, DiffType::from_code)?,
+        severity: stored::read_code("severity", row.get(2)?, Severity::from_code)?,
+        value_a: optional_text(row, 3)?,
+        value_b: optional_text(row, 4)?,
         attribution,
     })
 }
 
-/// Records that show: all, or those with differences.
-fn shown(run: RunKey) -> &'static str {
+/// The rowids that differences of a row of records have: from, to.
+fn difference_ids(run: RunKey, chunk: u64) -> (i64, i64) {
+    let first = chunk::first_of(chunk);
+    let base = id_range(run.run_no).0;
+    let (low, _) = difference_range(first);
+    let (_, high) = difference_range(first + chunk::RECORDS - 1);
+    (base | low.cast_signed(), base | high.cast_signed())
+}
+
+/// The records of a row that have differences, where only those show.
+fn broken(connection: &Connection, run: RunKey, chunk: u64) -> Result<Option<Vec<u64>>, Failure> {
     if run.keep_all || run.stage == Some(Stage::Ingested) {
-        ""
-    } else {
-        "AND EXISTS (SELECT 1 FROM break_rows k WHERE k.id = x.id)"
+        return Ok(None);
     }
+    let mut statement =
+        connection.prepare_cached("SELECT id FROM difference_rows WHERE id BETWEEN ?1 AND ?2")?;
+    let records = statement.query_map(difference_ids(run, chunk), |row| {
+        Ok(record_of((row.get::<_, i64>(0)? & NUMBER_MASK).cast_unsigned()))
+    })?;
+    Ok(Some(records.collect::<Result<_, _>>()?))
 }
 
 impl SqliteStore {
@@ -132,13 +122,17 @@ impl SqliteStore {
         each: &mut dyn FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         self.read(run, |connection, key| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT {RECORD} FROM record_rows x WHERE x.id BETWEEN ?1 AND ?2 {} ORDER BY x.id",
-                shown(key)
-            ))?;
+            let mut statement = connection.prepare_cached(
+                "SELECT id, records FROM record_rows WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+            )?;
             let mut rows = statement.query(id_range(key.run_no))?;
             while let Some(row) = rows.next()? {
-                each(&record(row)?)?;
+                let (number, text) = chunk(row)?;
+                let broken = broken(connection, key, number)?;
+                chunk::read(number, text, |record| match &broken {
+                    Some(broken) if broken.binary_search(&record.number).is_err() => Ok(()),
+                    _ => each(record).map_err(Failure::from),
+                })?;
             }
             Ok(())
         })
@@ -153,14 +147,35 @@ impl SqliteStore {
             if key.stage < Some(Stage::Compared) {
                 return Ok(());
             }
+            let mut chunks = connection.prepare_cached(
+                "SELECT id, records FROM record_rows WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+            )?;
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {RECORD}, {DIFFERENCE} FROM difference_rows d \
-                 JOIN record_rows x ON x.id = d.record {DIFFERENCE_JOINS} \
-                 WHERE d.record BETWEEN ?1 AND ?2 ORDER BY d.record, d.id"
+                "SELECT {DIFFERENCE} FROM difference_rows d {DIFFERENCE_JOINS} \
+                 WHERE d.id BETWEEN ?1 AND ?2 ORDER BY d.id"
             ))?;
-            let mut rows = statement.query(id_range(key.run_no))?;
-            while let Some(row) = rows.next()? {
-                each(&difference(row, DIFFERENCE_AT, key.stage)?, &record(row)?)?;
+            let mut chunks = chunks.query(id_range(key.run_no))?;
+            while let Some(row) = chunks.next()? {
+                let (number, text) = chunk(row)?;
+                let mut differences = statement.query(difference_ids(key, number))?;
+                differences.advance()?;
+                if differences.get().is_none() {
+                    continue;
+                }
+                chunk::read(number, text, |record| -> Result<(), Failure> {
+                    while let Some(row) = differences.get() {
+                        let found = difference(row, key.stage)?;
+                        if record_of(found.number) != record.number {
+                            break;
+                        }
+                        each(&found, record)?;
+                        differences.advance()?;
+                    }
+                    Ok(())
+                })?;
+                if differences.get().is_some() {
+                    return Err(stored::damaged("difference", "its record is missing").into());
+                }
             }
             Ok(())
         })
@@ -177,17 +192,24 @@ impl SqliteStore {
         };
         self.read(run, |connection, key| {
             let (first, last) = id_range(key.run_no);
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT {RECORD} FROM record_rows x WHERE x.id BETWEEN ?1 AND ?2 {} \
-                 AND (substr(x.a, 1, length(?3)) IN (?3, ?4) \
-                      OR substr(x.b, 1, length(?3)) IN (?3, ?4)) ORDER BY x.id",
-                shown(key)
-            ))?;
+            let mut statement = connection.prepare_cached(
+                "SELECT id, records FROM record_rows WHERE id BETWEEN ?1 AND ?2 \
+                 AND (instr(records, ?3) > 0 OR instr(records, ?4) > 0) ORDER BY id",
+            )?;
             let [inner, only] = &starts;
             let mut rows = statement.query(params![first, last, inner, only])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                found.push(own(connection, key, &record(row)?)?);
+                let (number, text) = chunk(row)?;
+                let broken = broken(connection, key, number)?;
+                chunk::read(number, text, |record| -> Result<(), Failure> {
+                    let hidden =
+                        broken.as_ref().is_some_and(|broken| !broken.contains(&record.number));
+                    if !hidden && stored::has_reference(record, &starts) {
+                        found.push(own(connection, key, record)?);
+                    }
+                    Ok(())
+                })?;
             }
             Ok(found)
         })
@@ -257,8 +279,9 @@ impl SqliteStore {
             }
             let (first, last) = id_range(key.run_no);
             let (all, blocked): (i64, i64) = connection.query_row(
-                "SELECT total_records, (SELECT count(*) FROM break_rows \
-                 WHERE id BETWEEN ?2 AND ?3 AND gate IS NOT 1) FROM recon_runs WHERE run_no = ?1",
+                "SELECT total_records, (SELECT count(DISTINCT id >> 10) FROM difference_rows \
+                 WHERE id BETWEEN ?2 AND ?3 AND (status IS NOT 3 OR functional IS NOT 1)) \
+                 FROM recon_runs WHERE run_no = ?1",
                 (key.run_no, first, last),
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
@@ -273,26 +296,23 @@ fn own(
     run: RunKey,
     record: &StoredRecord<'_>,
 ) -> Result<OwnedRecord, Failure> {
-    let id = id_range(run.run_no).0 | record.number.cast_signed();
-    let gate = connection
-        .prepare_cached("SELECT gate FROM break_rows WHERE id = ?1")?
-        .query_row([id], |row| row.get::<_, Option<i64>>(0))
-        .optional()?;
+    let base = id_range(run.run_no).0;
+    let (low, high) = difference_range(record.number);
+    let ids = (base | low.cast_signed(), base | high.cast_signed());
     let mut differences = Vec::new();
+    let mut blocked = false;
     if run.stage >= Some(Stage::Compared) {
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT {DIFFERENCE} FROM difference_rows d {DIFFERENCE_JOINS} \
-             WHERE d.record = ?1 ORDER BY d.id"
+            "SELECT {DIFFERENCE}, d.status IS 3 AND d.functional IS 1 \
+             FROM difference_rows d {DIFFERENCE_JOINS} WHERE d.id BETWEEN ?1 AND ?2 ORDER BY d.id"
         ))?;
-        let mut rows = statement.query([id])?;
+        let mut rows = statement.query(ids)?;
         while let Some(row) = rows.next()? {
-            differences.push(difference(row, 0, run.stage)?.to_owned());
+            blocked |= !row.get::<_, bool>(12)?;
+            differences.push(difference(row, run.stage)?.to_owned());
         }
     }
-    let gate = match (run.stage, gate) {
-        (Some(Stage::Attributed), Some(Some(1)) | None) => Some(Gate::Passed),
-        (Some(Stage::Attributed), Some(_)) => Some(Gate::Blocked),
-        _ => None,
-    };
+    let gate = if blocked { Gate::Blocked } else { Gate::Passed };
+    let gate = (run.stage == Some(Stage::Attributed)).then_some(gate);
     Ok(record.to_owned_with(gate, differences))
 }

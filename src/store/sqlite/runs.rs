@@ -3,14 +3,15 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::lock::{self, Attempt};
-use super::turns::delete_in_turns;
-use super::{SqliteStore, id_range};
+use super::turns::{Turns, delete_in_turns};
+use super::{MAX_RUN_NO, SqliteStore, id_range};
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::run::IdClass;
 use crate::domain::{Date, ReasonCode, RunId, RunStatus, Stage};
-use crate::store::{NewRun, RunFilter, RunRow, stored};
+use crate::store::batch::difference_range;
+use crate::store::{NewRun, RunFilter, RunRow, chunk, stored};
 
 /// What the store itself needs to know of a run.
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +70,8 @@ fn read_run(row: &Row<'_>) -> Result<Result<RunRow, Problem>, rusqlite::Error> {
 /// behind: what it wrote does not show before its stage and is written anew by the next one.
 fn discard_unfinished(connection: &Connection, run: RunKey) -> Result<(), rusqlite::Error> {
     let tables: &[&str] = match run.stage {
-        None => &["record_rows", "break_rows", "difference_rows", "reject_rows"],
-        Some(Stage::Ingested) => &["break_rows", "difference_rows"],
+        None => &["record_rows", "difference_rows", "reject_rows"],
+        Some(Stage::Ingested) => &["difference_rows"],
         Some(Stage::Compared | Stage::Attributed) => &[],
     };
     tables
@@ -78,10 +79,42 @@ fn discard_unfinished(connection: &Connection, run: RunKey) -> Result<(), rusqli
         .try_for_each(|table| delete_in_turns(connection, table, id_range(run.run_no), "1"))
 }
 
-/// Deletes the matched records of a run that keeps breaks only; they do not show any more.
+/// Deletes the matched records of a run that keeps breaks only; they do not show any more. Does no
+/// harm if it is repeated.
 pub(super) fn trim(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
-    let matched = "NOT EXISTS (SELECT 1 FROM break_rows k WHERE k.id = record_rows.id)";
-    delete_in_turns(connection, "record_rows", id_range(run_no), matched)?;
+    let (first, last) = id_range(run_no);
+    let chunks: i64 = connection.query_row(
+        "SELECT coalesce(max(id), ?1) - ?1 FROM record_rows WHERE id BETWEEN ?1 AND ?2",
+        (first, last),
+        |row| row.get(0),
+    )?;
+    let mut turns = Turns::default();
+    turns.begin(connection)?;
+    for chunk in 0..=chunks {
+        let record = chunk::first_of(chunk.cast_unsigned());
+        let (low, _) = difference_range(record);
+        let (_, high) = difference_range(record + chunk::RECORDS - 1);
+        let (low, high) = (first | low.cast_signed(), first | high.cast_signed());
+        let deleted = connection
+            .prepare_cached(
+                "DELETE FROM record_rows WHERE id = ?1 AND NOT EXISTS (\
+                     SELECT 1 FROM difference_rows WHERE id BETWEEN ?2 AND ?3)",
+            )?
+            .execute((first | chunk, low, high))?;
+        if deleted == 0 {
+            connection
+                .prepare_cached(
+                    "UPDATE record_rows SET records = (\
+                         SELECT json_group_array(CASE WHEN EXISTS (\
+                             SELECT 1 FROM difference_rows d WHERE d.id \
+                             BETWEEN ?2 + (e.key << 10) AND ?2 + (e.key << 10) + 1023) \
+                         THEN json(e.value) END) FROM json_each(records) e) WHERE id = ?1",
+                )?
+                .execute((first | chunk, low))?;
+        }
+        turns.look(connection)?;
+    }
+    turns.end(connection)?;
     connection.execute("UPDATE recon_runs SET trim_pending = 0 WHERE run_no = ?1", [run_no])?;
     Ok(())
 }
@@ -117,8 +150,16 @@ impl SqliteStore {
     }
 
     pub(super) fn insert_run(&self, run: &NewRun) -> Result<(), Problem> {
+        stored::check_fields(&run.layout)?;
         let key_length = i64::try_from(run.layout.key_len()).unwrap_or(i64::MAX);
-        self.connection()?
+        let connection = self.connection()?;
+        let last: i64 = connection
+            .query_row("SELECT coalesce(max(run_no), 0) FROM recon_runs", [], |row| row.get(0))
+            .map_err(|error| self.problem(&error))?;
+        if last >= MAX_RUN_NO {
+            return Err(stored::too_many("run"));
+        }
+        connection
             .execute(
                 "INSERT INTO recon_runs (run_id, job, source_system_a, source_system_b, \
                  batch_date, start_time, status, metadata, layout, key_length, record_prefix, \

@@ -1,5 +1,6 @@
 //! Transactions of the review on SQLite.
 
+use std::path::Path;
 use std::sync::PoisonError;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -49,7 +50,7 @@ impl SqliteStore {
         let failed = |error: rusqlite::Error| self.problem(&error);
         connection.execute_batch(begin).map_err(failed)?;
         let undo = Undo { connection };
-        work(&mut SqliteTransaction { store: self, connection })?;
+        work(&mut SqliteTransaction::attached(&self.path, connection))?;
         connection.execute_batch("COMMIT").map_err(failed)?;
         std::mem::forget(undo);
         Ok(())
@@ -68,9 +69,23 @@ impl Drop for Undo<'_> {
     }
 }
 
-struct SqliteTransaction<'c> {
-    store: &'c SqliteStore,
+/// The transaction that is open on a connection.
+pub(super) struct SqliteTransaction<'c> {
+    path: &'c Path,
     connection: &'c Connection,
+    /// The file is the main database, whose names are not qualified.
+    direct: bool,
+}
+
+impl<'c> SqliteTransaction<'c> {
+    const fn attached(path: &'c Path, connection: &'c Connection) -> Self {
+        Self { path, connection, direct: false }
+    }
+
+    /// On a connection that opened the file as its main database.
+    pub const fn direct(path: &'c Path, connection: &'c Connection) -> Self {
+        Self { path, connection, direct: true }
+    }
 }
 
 impl SqliteTransaction<'_> {
@@ -79,12 +94,16 @@ impl SqliteTransaction<'_> {
             Some(ErrorCode::ConstraintViolation) => {
                 Problem::store(CONSTRAINT, format!("the store refused: {error}"))
             }
-            _ => self.store.problem(error),
+            _ => database::problem(self.path, error),
         }
     }
 
     fn prepare(&self, sql: &str) -> Result<rusqlite::CachedStatement<'_>, Problem> {
-        self.connection.prepare_cached(&numbered(sql)).map_err(|error| self.problem(&error))
+        let mut sql = numbered(sql);
+        if self.direct {
+            sql = sql.replace("recon.", "");
+        }
+        self.connection.prepare_cached(&sql).map_err(|error| self.problem(&error))
     }
 }
 

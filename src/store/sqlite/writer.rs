@@ -7,16 +7,20 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, Statement, params};
 
-use super::id_range;
 use super::runs::{RunKey, find_key, trim};
+use super::transact::SqliteTransaction;
 use super::turns::Turns;
+use super::{MAX_RECORDS, id_range};
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
-use crate::domain::{AssignedBy, FieldRef, RunId, RunStatus, Stage, Status};
+use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
+use crate::store::chunk::Chunks;
+use crate::store::publication;
 use crate::store::{
-    AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, RecordRow, Text, Writer, stored,
+    AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, Text, Writer, difference_number,
+    stored,
 };
 
 /// A writer on a connection of its own, which has the file as main.
@@ -28,8 +32,10 @@ pub(super) struct SqliteWriter {
     /// What a row's number is added to.
     base: i64,
     turns: Turns,
-    reasons: HashMap<String, i64>,
+    reasons: HashMap<String, (i64, bool)>,
     assigners: HashMap<String, i64>,
+    signatures: HashMap<String, i64>,
+    chunks: Chunks,
     rejected: i64,
 }
 
@@ -47,17 +53,18 @@ impl SqliteWriter {
         connection.set_prepared_statement_cache_capacity(64);
         let key = find_key(&connection, run)?;
         let reasons = connection
-            .prepare("SELECT code, reason_id FROM reason_codes")
+            .prepare("SELECT code, reason_id, is_functional FROM reason_codes")
             .and_then(|mut statement| {
-                statement.query_map([], |row| row.try_into())?.collect::<Result<_, _>>()
+                let reason =
+                    |row: &rusqlite::Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+                statement.query_map([], reason)?.collect::<Result<_, _>>()
             })
             .map_err(problem)?;
         if key.stage == Some(Stage::Attributed) {
             connection
                 .execute_batch(
                     "CREATE TEMP TABLE staged_decisions (id INTEGER PRIMARY KEY, reason_id, \
-                     confidence, status, assigner_id, explanation); \
-                     CREATE TEMP TABLE touched_records (id INTEGER PRIMARY KEY);",
+                     functional, confidence, status, assigner_id, explanation, signature_id);",
                 )
                 .map_err(problem)?;
         }
@@ -70,28 +77,45 @@ impl SqliteWriter {
             turns: Turns::default(),
             reasons,
             assigners: HashMap::new(),
+            signatures: HashMap::new(),
+            chunks: Chunks::default(),
             rejected: 0,
         })
     }
 
-    fn reason_id(&self, batch: &Batch, reason: Text) -> Result<i64, Problem> {
-        let code = batch.text(reason);
-        self.reasons.get(code).copied().ok_or_else(|| stored::unknown_reason(code))
-    }
-
-    /// Learns the numbers of all assigners and checks all reasons that the batch names.
+    /// Learns the numbers of all assigners and signatures, and checks all reasons that the batch
+    /// names.
     fn resolve(&mut self, batch: &Batch) -> Result<(), Problem> {
         let given = batch.differences.iter().filter_map(|difference| difference.attribution);
         let decided = batch.decisions.iter().map(|decision| decision.attribution);
         for attribution in given.chain(decided) {
-            self.reason_id(batch, attribution.reason)?;
+            let code = batch.text(attribution.reason);
+            if !self.reasons.contains_key(code) {
+                return Err(stored::unknown_reason(code));
+            }
             let name = batch.text(attribution.assigned_by);
             if !self.assigners.contains_key(name) {
                 let id = self.assigner_id(name).map_err(|error| self.problem(&error))?;
                 self.assigners.insert(name.to_owned(), id);
             }
+            let Some((signature, label)) = attribution.signature else { continue };
+            let signature = batch.text(signature);
+            if !self.signatures.contains_key(signature) {
+                let id = self.signature_id(signature, batch.text(label));
+                let id = id.map_err(|error| self.problem(&error))?;
+                self.signatures.insert(signature.to_owned(), id);
+            }
         }
         Ok(())
+    }
+
+    fn signature_id(&self, signature: &str, label: &str) -> Result<i64, rusqlite::Error> {
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO signatures (signature, label) VALUES (?1, ?2)")?
+            .execute([signature, label])?;
+        self.connection
+            .prepare_cached("SELECT signature_id FROM signatures WHERE signature = ?1")?
+            .query_row([signature], |row| row.get(0))
     }
 
     fn assigner_id(&self, name: &str) -> Result<i64, rusqlite::Error> {
@@ -110,17 +134,22 @@ impl SqliteWriter {
 
     fn write_rows(&mut self, batch: &Batch) -> Result<(), rusqlite::Error> {
         let (connection, turns, base) = (&self.connection, &mut self.turns, self.base);
-        let names = Names { reasons: &self.reasons, assigners: &self.assigners, batch };
+        let names = Names {
+            reasons: &self.reasons,
+            assigners: &self.assigners,
+            signatures: &self.signatures,
+            batch,
+        };
         if self.key.stage == Some(Stage::Attributed) {
             return stage_decisions(connection, base, &names);
         }
         turns.begin(connection)?;
-        insert_records(connection, turns, base, batch)?;
-        insert_differences(connection, turns, base, &names)?;
-        let mut broken = connection.prepare_cached("INSERT INTO break_rows (id) VALUES (?1)")?;
-        turns.each(connection, &batch.broken, |number| {
-            broken.execute([base | number.cast_signed()]).map(drop)
+        let mut insert = insert_chunk(connection)?;
+        self.chunks.add(&batch.records, |chunk, text| {
+            insert.execute((base | chunk.cast_signed(), text))?;
+            turns.look(connection)
         })?;
+        insert_differences(connection, turns, base, &names)?;
         decide(connection, turns, base, &names)?;
         let mut rejected = connection.prepare_cached(
             "INSERT INTO reject_rows (id, side, line, code, message, text, key) \
@@ -145,9 +174,45 @@ impl SqliteWriter {
     }
 
     /// Moves the run to its new stage, and with it everything that was written.
-    fn publish(&self, outcome: &FinishRun) -> Result<usize, rusqlite::Error> {
+    fn publish(&mut self, outcome: &FinishRun) -> Result<usize, Problem> {
+        // Until the run shows, nobody else changes its items: so they are counted while others write.
+        let counts = match self.key.stage {
+            Some(Stage::Attributed) => None,
+            _ if outcome.stage < Stage::Attributed => None,
+            _ => Some(publication::count_items(
+                &mut SqliteTransaction::direct(&self.path, &self.connection),
+                self.key.run_no,
+            )?),
+        };
+        let published = self.publish_counted(outcome, counts);
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        let updated = published.map_err(|failure| match failure {
+            Failure::Sqlite(error) => self.problem(&error),
+            Failure::Problem(problem) => problem,
+        })?;
+        let trims = !self.key.keep_all
+            && self.key.stage == Some(Stage::Ingested)
+            && outcome.stage >= Stage::Compared;
+        if updated == 1 && trims {
+            trim(&self.connection, self.key.run_no).map_err(|error| self.problem(&error))?;
+        }
+        Ok(updated)
+    }
+
+    fn publish_counted(
+        &mut self,
+        outcome: &FinishRun,
+        counts: Option<publication::ItemCounts>,
+    ) -> Result<usize, Failure> {
         let ended = stored::time_text(outcome.ended);
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let mut insert = insert_chunk(&self.connection)?;
+        self.chunks.flush(|chunk, text| {
+            insert.execute((self.base | chunk.cast_signed(), text)).map(drop)
+        })?;
+        drop(insert);
         if self.key.stage == Some(Stage::Attributed) {
             apply_decisions(&self.connection, &ended)?;
         }
@@ -189,12 +254,33 @@ impl SqliteWriter {
                      (SELECT job, batch_date FROM recon_runs WHERE run_no = ?1)",
                 [self.key.run_no],
             )?;
+            let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
+            let counts = match counts {
+                Some(counts) => counts,
+                None => publication::count_items(&mut tx, self.key.run_no)?,
+            };
+            publication::write_counts(&mut tx, self.key.run_no, &counts)?;
         }
         self.connection.execute_batch(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
-        if updated == 1 && trims {
-            trim(&self.connection, self.key.run_no)?;
-        }
         Ok(updated)
+    }
+}
+
+/// What goes wrong while a run is made visible.
+enum Failure {
+    Sqlite(rusqlite::Error),
+    Problem(Problem),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
     }
 }
 
@@ -204,6 +290,9 @@ impl Writer for SqliteWriter {
             return Ok(());
         }
         self.resolve(batch)?;
+        if self.chunks.records() + batch.record_count() >= MAX_RECORDS {
+            return Err(stored::too_many("record"));
+        }
         self.write_rows(batch).map_err(|error| {
             // What the slice wrote is undone with it; the command fails as a whole.
             if !self.connection.is_autocommit() {
@@ -213,8 +302,8 @@ impl Writer for SqliteWriter {
         })
     }
 
-    fn finish(self: Box<Self>, outcome: &FinishRun) -> Result<(), Problem> {
-        let updated = self.publish(outcome).map_err(|error| self.problem(&error))?;
+    fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<(), Problem> {
+        let updated = self.publish(outcome)?;
         if updated == 0 {
             return Err(stored::lost_run(self.run));
         }
@@ -227,58 +316,44 @@ impl Writer for SqliteWriter {
 
 /// What the texts of a batch stand for. Every name was resolved before.
 struct Names<'a> {
-    reasons: &'a HashMap<String, i64>,
+    reasons: &'a HashMap<String, (i64, bool)>,
     assigners: &'a HashMap<String, i64>,
+    signatures: &'a HashMap<String, i64>,
     batch: &'a Batch,
 }
 
 impl Names<'_> {
-    fn reason(&self, attribution: &AttributionRow) -> Option<i64> {
-        self.reasons.get(self.batch.text(attribution.reason)).copied()
-    }
-
-    fn assigner(&self, attribution: &AttributionRow) -> Option<i64> {
-        self.assigners.get(self.batch.text(attribution.assigned_by)).copied()
-    }
-
     fn text(&self, text: Option<Text>) -> Option<&str> {
         text.map(|text| self.batch.text(text))
     }
+
+    /// Binds reason, functional, confidence, status, assigner, explanation and signature, in this
+    /// order, from parameter `first` on.
+    fn bind(
+        &self,
+        statement: &mut Statement<'_>,
+        first: usize,
+        given: Option<&AttributionRow>,
+    ) -> Result<(), rusqlite::Error> {
+        let reason = given.and_then(|given| self.reasons.get(self.batch.text(given.reason)));
+        let assigner =
+            given.and_then(|given| self.assigners.get(self.batch.text(given.assigned_by)));
+        let signature = given
+            .and_then(|given| given.signature)
+            .and_then(|(signature, _)| self.signatures.get(self.batch.text(signature)));
+        statement.raw_bind_parameter(first, reason.map(|(id, _)| id))?;
+        statement.raw_bind_parameter(first + 1, reason.map(|(_, functional)| functional))?;
+        statement.raw_bind_parameter(first + 2, given.map(|given| given.confidence.get()))?;
+        statement.raw_bind_parameter(first + 3, given.map(|given| given.status.code()))?;
+        statement.raw_bind_parameter(first + 4, assigner)?;
+        let explanation = given.and_then(|given| self.text(given.explanation));
+        statement.raw_bind_parameter(first + 5, explanation)?;
+        statement.raw_bind_parameter(first + 6, signature)
+    }
 }
 
-fn insert_records(
-    connection: &Connection,
-    turns: &mut Turns,
-    base: i64,
-    batch: &Batch,
-) -> Result<(), rusqlite::Error> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO record_rows (id, kind, a, b, line_a, offset_a, line_b, offset_b, \
-         partner_rejected) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?;
-    let mut insert_break =
-        connection.prepare_cached("INSERT INTO break_rows (id, gate) VALUES (?1, ?2)")?;
-    let text = |text: Option<Text>| text.map(|text| batch.text(text));
-    turns.each(connection, &batch.records, |row: &RecordRow| {
-        let id = base | row.number.cast_signed();
-        let (line_a, offset_a) = row.place_a.unzip();
-        let (line_b, offset_b) = row.place_b.unzip();
-        insert.execute(params![
-            id,
-            row.kind.code(),
-            text(row.a),
-            text(row.b),
-            line_a.map(u64::cast_signed),
-            offset_a.map(u64::cast_signed),
-            line_b.map(u64::cast_signed),
-            offset_b.map(u64::cast_signed),
-            row.partner_rejected,
-        ])?;
-        if row.broken {
-            insert_break.execute(params![id, row.gate.map(|gate| gate.code())])?;
-        }
-        Ok(())
-    })
+fn insert_chunk(connection: &Connection) -> Result<CachedStatement<'_>, rusqlite::Error> {
+    connection.prepare_cached("INSERT INTO record_rows (id, records) VALUES (?1, ?2)")
 }
 
 fn insert_differences(
@@ -288,35 +363,24 @@ fn insert_differences(
     names: &Names<'_>,
 ) -> Result<(), rusqlite::Error> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO difference_rows (id, record, field, diff_type, severity, value_a, value_b, \
-         reason_id, confidence, status, assigner_id, explanation) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        "INSERT INTO difference_rows (id, diff_type, severity, value_a, value_b, amount_abs, \
+         reason_id, functional, confidence, status, assigner_id, explanation, signature_id) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     turns.each(connection, &names.batch.differences, |row: &DifferenceRow| {
-        let given = row.attribution.as_ref();
-        insert
-            .execute(params![
-                base | row.number.cast_signed(),
-                base | row.record.cast_signed(),
-                match row.field {
-                    FieldRef::EntireRecord => None,
-                    FieldRef::Field(position) => Some(position),
-                },
-                row.diff_type.code(),
-                row.severity.code(),
-                names.text(row.value_a),
-                names.text(row.value_b),
-                given.and_then(|given| names.reason(given)),
-                given.map(|given| given.confidence.get()),
-                given.map(|given| given.status.code()),
-                given.and_then(|given| names.assigner(given)),
-                given.and_then(|given| names.text(given.explanation)),
-            ])
-            .map(drop)
+        let number = difference_number(row.record, row.field);
+        insert.raw_bind_parameter(1, base | number.cast_signed())?;
+        insert.raw_bind_parameter(2, row.diff_type.code())?;
+        insert.raw_bind_parameter(3, row.severity.code())?;
+        insert.raw_bind_parameter(4, names.text(row.value_a))?;
+        insert.raw_bind_parameter(5, names.text(row.value_b))?;
+        insert.raw_bind_parameter(6, row.amount_abs)?;
+        names.bind(&mut insert, 7, row.attribution.as_ref())?;
+        insert.raw_execute().map(drop)
     })
 }
 
-/// Writes decisions and verdicts of a run that does not show as attributed yet.
+/// Writes decisions of a run that does not show as attributed yet.
 fn decide(
     connection: &Connection,
     turns: &mut Turns,
@@ -324,30 +388,18 @@ fn decide(
     names: &Names<'_>,
 ) -> Result<(), rusqlite::Error> {
     let mut update = connection.prepare_cached(
-        "UPDATE difference_rows SET reason_id = ?2, confidence = ?3, status = ?4, \
-         assigner_id = ?5, explanation = ?6 WHERE id = ?1",
+        "UPDATE difference_rows SET reason_id = ?2, functional = ?3, confidence = ?4, \
+         status = ?5, assigner_id = ?6, explanation = ?7, signature_id = ?8 WHERE id = ?1",
     )?;
     turns.each(connection, &names.batch.decisions, |row: &DecisionRow| {
-        let given = &row.attribution;
-        update
-            .execute(params![
-                base | row.number.cast_signed(),
-                names.reason(given),
-                given.confidence.get(),
-                given.status.code(),
-                names.assigner(given),
-                names.text(given.explanation),
-            ])
-            .map(drop)
-    })?;
-    let mut update = connection.prepare_cached("UPDATE break_rows SET gate = ?2 WHERE id = ?1")?;
-    turns.each(connection, &names.batch.gates, |(number, gate)| {
-        update.execute((base | number.cast_signed(), gate.code())).map(drop)
+        update.raw_bind_parameter(1, base | row.number.cast_signed())?;
+        names.bind(&mut update, 2, Some(&row.attribution))?;
+        update.raw_execute().map(drop)
     })
 }
 
-/// Remembers the decisions that change something, and the records whose verdicts they may change.
-/// The temporary tables are this connection's own: nobody waits.
+/// Remembers the decisions that change something. The temporary table is this connection's own:
+/// nobody waits.
 fn stage_decisions(
     connection: &Connection,
     base: i64,
@@ -355,57 +407,33 @@ fn stage_decisions(
 ) -> Result<(), rusqlite::Error> {
     connection.execute_batch("BEGIN")?;
     let mut stage = connection.prepare_cached(
-        "INSERT OR REPLACE INTO staged_decisions SELECT ?1, ?2, ?3, ?4, ?5, ?6 \
+        "INSERT OR REPLACE INTO staged_decisions SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 \
          FROM difference_rows WHERE id = ?1 AND \
-         (reason_id, confidence, status, assigner_id, explanation) IS NOT (?2, ?3, ?4, ?5, ?6)",
+         (reason_id, functional, confidence, status, assigner_id, explanation, signature_id) \
+         IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     for row in &names.batch.decisions {
-        let given = &row.attribution;
-        stage.execute(params![
-            base | row.number.cast_signed(),
-            names.reason(given),
-            given.confidence.get(),
-            given.status.code(),
-            names.assigner(given),
-            names.text(given.explanation),
-        ])?;
-    }
-    let mut touch = connection.prepare_cached(
-        "INSERT OR IGNORE INTO touched_records SELECT id FROM break_rows \
-         WHERE id = ?1 AND gate IS NOT ?2",
-    )?;
-    for (number, gate) in &names.batch.gates {
-        touch.execute((base | number.cast_signed(), gate.code()))?;
+        stage.raw_bind_parameter(1, base | row.number.cast_signed())?;
+        names.bind(&mut stage, 2, Some(&row.attribution))?;
+        stage.raw_execute()?;
     }
     connection.execute_batch("COMMIT")
 }
 
-/// Applies what is staged, except to what people hold, and recomputes the verdicts from what then
-/// stands in the table: people may have decided meanwhile.
+/// Applies what is staged, except to what people hold: they may have decided meanwhile.
 fn apply_decisions(connection: &Connection, now: &str) -> Result<(), rusqlite::Error> {
     // What is staged leads, by rowid: the table itself is large, and everybody waits for this.
     connection.execute(
-        "INSERT OR IGNORE INTO touched_records \
-         SELECT d.record FROM staged_decisions s CROSS JOIN difference_rows d ON d.id = s.id",
-        [],
-    )?;
-    connection.execute(
         "UPDATE difference_rows AS d SET \
-         (reason_id, confidence, status, assigner_id, explanation) = \
-             (SELECT s.reason_id, s.confidence, s.status, s.assigner_id, s.explanation \
+         (reason_id, functional, confidence, status, assigner_id, explanation, signature_id) = \
+             (SELECT s.reason_id, s.functional, s.confidence, s.status, s.assigner_id, \
+                     s.explanation, s.signature_id \
               FROM staged_decisions s WHERE s.id = d.id), \
          assigned_at = ?1, version = version + 1 \
          WHERE d.id IN (SELECT id FROM staged_decisions) AND d.is_locked = 0 \
          AND d.status NOT IN (?2, ?3) AND NOT EXISTS (SELECT 1 FROM assigners w \
              WHERE w.assigner_id = d.assigner_id AND w.is_person = 1)",
         params![now, Status::Pending.code(), Status::Rejected.code()],
-    )?;
-    connection.execute(
-        "UPDATE break_rows SET gate = NOT EXISTS ( \
-             SELECT 1 FROM difference_rows d JOIN reason_codes c ON c.reason_id = d.reason_id \
-             WHERE d.record = break_rows.id AND NOT (d.status = ?1 AND c.is_functional = 1)) \
-         WHERE id IN (SELECT id FROM touched_records)",
-        [Status::Accepted.code()],
     )?;
     Ok(())
 }

@@ -6,11 +6,11 @@ use recon::diagnostic::Problem;
 use recon::domain::gate::Gate;
 use recon::domain::{
     Cell, Cells, Confidence, Date, Decimal, DiffType, Field, FieldRef, Instant, Kind, Layout,
-    ReasonCode, Row, RunId, RunStatus, Severity, Side, Stage, Status, evidence,
+    ReasonCode, Row, RunId, RunStatus, Severity, Side, Stage, Status,
 };
 use recon::store::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, NewRun, RecordKind, RecordRow,
-    RejectedRow, RowSink, SqlValue, Store, Text,
+    RejectedRow, RowSink, SqlValue, Store, difference_number,
 };
 use serde_json::{Value as Json, json};
 
@@ -54,12 +54,6 @@ pub struct Told {
     pub b: Option<Row>,
     pub partner_rejected: bool,
     pub gate: Option<Gate>,
-}
-
-impl Told {
-    pub fn broken(&self) -> bool {
-        self.gate.is_some()
-    }
 }
 
 /// The records, numbered from 1.
@@ -110,7 +104,7 @@ type ToldDifference = (
     (&'static str, f64, Status, &'static str, Option<&'static str>),
 );
 
-/// The differences, numbered from 1.
+/// The differences in the order of their numbers.
 pub fn differences() -> Vec<ToldDifference> {
     let rounding = ("ROUNDING", 0.95, Status::Accepted, "RULE:attribute_rounding", None);
     let missing = ("MISSING_SOURCE_B", 1.0, Status::Accepted, "RULE:attribute_missing", None);
@@ -218,6 +212,8 @@ fn attribution(batch: &mut Batch, told: &ToldDifference) -> AttributionRow {
         status,
         assigned_by: batch.push(assigned_by),
         explanation: explanation.map(|text| batch.push(text)),
+        signature: (status == Status::Unknown)
+            .then(|| (batch.push(&format!("{}:{reason}", told.2)), batch.push("some like it"))),
     }
 }
 
@@ -234,56 +230,39 @@ pub fn batches(content: Content) -> Vec<Batch> {
     let mut batches = Vec::new();
     for (at, told) in records().iter().enumerate().filter(|_| content.records) {
         let mut batch = Batch::default();
-        let text = |batch: &mut Batch, row: &Row| -> Text {
-            batch.build(|out| evidence::write(Cells::new(&row.cells), out))
-        };
-        let same = told.a.as_ref().map(|row| &row.cells) == told.b.as_ref().map(|row| &row.cells);
-        let a = told.a.as_ref().map(|row| text(&mut batch, row));
-        let b = told.b.as_ref().filter(|_| !same).map(|row| text(&mut batch, row));
         let number = at as u64 + 1;
-        batch.records.push(RecordRow {
-            number,
+        batch.record(&RecordRow {
             kind: told.kind,
-            a,
-            b,
-            gate: told.gate.filter(|_| content.attributed),
-            broken: content.compared && told.broken(),
+            a: told.a.as_ref().map(|row| Cells::new(&row.cells)),
+            b: told.b.as_ref().map(|row| Cells::new(&row.cells)),
             partner_rejected: told.partner_rejected,
             place_a: told.a.as_ref().map(|_| (number + 1, 100 * number)),
             place_b: told.b.as_ref().map(|_| (number + 2, 99 * number)),
         });
         batches.push(batch);
     }
-    for (at, told) in differences().iter().enumerate().filter(|_| content.compared) {
+    for told in differences().iter().filter(|_| content.compared) {
         let mut batch = Batch::default();
         let row = DifferenceRow {
-            number: at as u64 + 1,
             record: told.0,
             field: told.1,
             diff_type: told.2,
             severity: told.3,
             value_a: told.4.map(|text| batch.push(text)),
             value_b: told.5.map(|text| batch.push(text)),
+            amount_abs: (told.2 == DiffType::NumericMismatch).then_some(0.01),
             attribution: content.attributed.then(|| attribution(&mut batch, told)),
         };
         batch.differences.push(row);
         batches.push(batch);
     }
-    if content.compared && !content.records {
-        let broken = records().into_iter().zip(1..).filter(|(told, _)| told.broken());
-        let mut batch = Batch::default();
-        batch.broken.extend(broken.map(|(_, number)| number));
-        batches.push(batch);
-    }
     if content.attributed && !content.records {
         let mut batch = Batch::default();
-        for (at, told) in differences().iter().enumerate() {
+        for told in &differences() {
             let attribution = attribution(&mut batch, told);
-            batch.decisions.push(DecisionRow { number: at as u64 + 1, attribution });
+            let number = difference_number(told.0, told.1);
+            batch.decisions.push(DecisionRow { number, attribution });
         }
-        let gates = records();
-        let gates = gates.iter().zip(1..).filter_map(|(told, number)| Some((number, told.gate?)));
-        batch.gates = gates.collect();
         batches.push(batch);
     }
     if content.records {

@@ -1,9 +1,10 @@
 //! One story, told to both stores by the same functions.
 
 mod answers;
-mod fixture;
+pub(crate) mod fixture;
 mod lock;
 mod postgres;
+mod registry;
 mod sqlite;
 mod story;
 mod transact;
@@ -45,7 +46,7 @@ impl Place {
     pub fn try_execute(&self, sql: &str) -> Result<(), String> {
         match &self.url {
             StoreUrl::Sqlite(path) => {
-                let sql = sql.replace("number_is", "(id & 68719476735)");
+                let sql = sql.replace("number_is", "(id & 1099511627775)");
                 let connection = rusqlite::Connection::open(path).unwrap();
                 connection.execute_batch(&sql).map_err(|error| error.to_string())
             }
@@ -68,10 +69,10 @@ impl Place {
 macro_rules! told_to_both {
     ($($name:ident),+ $(,)?) => {
         mod on_sqlite {
-            $(#[test] fn $name() { super::$name(&super::super::Place::sqlite()); })+
+            $(#[test] fn $name() { super::$name(&$crate::store::Place::sqlite()); })+
         }
         mod on_postgres {
-            $(#[test] fn $name() { super::$name(&super::super::Place::postgres()); })+
+            $(#[test] fn $name() { super::$name(&$crate::store::Place::postgres()); })+
         }
     };
 }

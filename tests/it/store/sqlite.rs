@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use recon::database::StoreUrl;
+use recon::domain::{Cell, Cells, Row};
 use recon::store::{Batch, Opening, RecordKind, RecordRow, open};
 
 use super::Place;
@@ -85,17 +86,14 @@ fn others_write_while_a_run_is_written() {
             }
             written
         });
-        for start in 0..10 {
+        for _ in 0..10 {
             let mut batch = Batch::default();
-            let a = Some(batch.push(&format!("[\"{}\"]", "x".repeat(100))));
-            for at in 1..=10_000 {
-                batch.records.push(RecordRow {
-                    number: start * 10_000 + at,
-                    kind: RecordKind::Pair,
-                    a,
+            let row = Row::of([Cell::Text(&"x".repeat(100))]);
+            for _ in 0..10_000 {
+                batch.record(&RecordRow {
+                    kind: RecordKind::OnlyA,
+                    a: Some(Cells::new(&row.cells)),
                     b: None,
-                    gate: None,
-                    broken: false,
                     partner_rejected: false,
                     place_a: None,
                     place_b: None,

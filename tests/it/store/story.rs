@@ -1,9 +1,10 @@
 //! Runs from their first row to their successor.
 
 use recon::domain::gate::Gate;
+use recon::domain::row::push_cell;
 use recon::domain::run::IdClass;
-use recon::domain::{Cells, DiffType, RunStatus, Severity, Stage, Status, evidence, key};
-use recon::store::{Batch, DifferenceRow, NewRun, RecordKind, RunFilter, Store};
+use recon::domain::{Cell, Cells, DiffType, RunStatus, Severity, Stage, Status, evidence, key};
+use recon::store::{Batch, DifferenceRow, NewRun, RecordKind, RunFilter, Store, difference_number};
 use serde_json::{Value as Json, json};
 
 use super::fixture::{
@@ -45,7 +46,7 @@ fn everything(store: &dyn Store, run: &NewRun) -> Json {
         &format!(
             "SELECT d.record_number, field_name, value_a, value_b, diff_type, severity, \
              r.source_a_ref_id, c.code, c.is_functional, confidence_score, a.status, assigned_by, \
-             is_locked, version, explanation \
+             is_locked, version, explanation, signature, amount_abs \
              FROM recon.data_differences d \
              JOIN recon.attributions a ON a.diff_id = d.diff_id \
              JOIN recon.recon_records r ON r.record_id = d.record_id \
@@ -121,7 +122,8 @@ fn views_show_what_was_written(place: &Place) {
          FROM recon.data_differences d, recon.attributions a \
          WHERE a.diff_id = d.diff_id AND a.run_id = d.run_id ORDER BY d.diff_id",
     );
-    for ((told, number), ids) in differences().iter().zip(1..).zip(&ids) {
+    for (told, ids) in differences().iter().zip(&ids) {
+        let number = difference_number(told.0, told.1);
         let id = |class, number| run.id.derived(class, number).to_string();
         let time = "2026-01-15T01:03:20.123456Z";
         let expected = json!([
@@ -143,32 +145,29 @@ fn every_code_shows_under_its_name(place: &Place) {
     store.create_run(&run).unwrap();
     let mut writer = store.writer(run.id).unwrap();
     let mut batch = Batch::default();
-    let text = batch.push("[\"x\",1,null,null,null,null,null]");
-    for (number, kind) in (1..).zip(RecordKind::ALL) {
-        let row = recon::store::RecordRow {
-            number,
+    let row = row("x", Cell::Null, Cell::Null);
+    let cells = Some(Cells::new(&row.cells));
+    for kind in RecordKind::ALL {
+        batch.record(&recon::store::RecordRow {
             kind: *kind,
-            a: Some(text),
-            b: Some(text),
-            gate: None,
-            broken: true,
+            a: cells,
+            b: cells,
             partner_rejected: false,
             place_a: None,
             place_b: None,
-        };
-        batch.records.push(row);
+        });
     }
     for (number, diff_type) in (1..).zip(DiffType::ALL) {
-        let at = number as usize % 4;
+        let at = number % 4;
         let (reason, assigned_by) = (batch.push("UNKNOWN"), batch.push("NONE"));
         batch.differences.push(DifferenceRow {
-            number,
-            record: 1,
+            record: number as u64,
             field: recon::domain::FieldRef::Field(at as u16),
             diff_type: *diff_type,
             severity: Severity::ALL[at],
             value_a: None,
             value_b: None,
+            amount_abs: None,
             attribution: Some(recon::store::AttributionRow {
                 reason,
                 confidence: recon::domain::Confidence::ZERO,
@@ -176,6 +175,7 @@ fn every_code_shows_under_its_name(place: &Place) {
                 status: [Status::Unknown, Status::Accepted, Status::Rejected, Status::Unknown][at],
                 assigned_by,
                 explanation: None,
+                signature: None,
             }),
         });
     }
@@ -251,7 +251,8 @@ fn rows_read_back_as_they_were_written(place: &Place) {
             Ok(())
         })
         .unwrap();
-    assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
+    let numbers = differences().iter().map(|told| difference_number(told.0, told.1)).collect();
+    assert_eq!(seen, Vec::<u64>::from_iter::<Vec<u64>>(numbers));
     let reference = key::reference(
         Cells::new(&row("T3", super::fixture::amount(1), recon::domain::Cell::Null).cells),
         2,
@@ -337,12 +338,11 @@ fn a_dropped_writer_is_repaired(place: &Place) {
     assert_eq!(store.run(dead.id).unwrap().unwrap().status, RunStatus::Failed);
     assert_eq!(store.run(dead.id).unwrap().unwrap().stage, None);
     assert_eq!(everything(&*store, &done), untouched);
-    for table in ["record_rows", "difference_rows", "break_rows", "reject_rows"] {
+    for table in ["record_rows", "difference_rows", "reject_rows"] {
         let count = column(&*store, &format!("SELECT count(*) FROM recon.{table}"));
         let left = match table {
-            "record_rows" => records().len(),
+            "record_rows" => 1,
             "difference_rows" => differences().len(),
-            "break_rows" => records().iter().filter(|told| told.broken()).count(),
             _ => rejected().len(),
         };
         assert_eq!(count, [left.to_string()], "{table}");
@@ -375,6 +375,16 @@ fn a_failed_command_leaves_the_stage_before(place: &Place) {
     assert_eq!(writer.finish(&outcome(Stage::Attributed)).unwrap_err().code, "run-lost");
 }
 
+/// How many records a store keeps, whatever it shows.
+fn kept(store: &dyn Store) -> usize {
+    let rows = column(store, "SELECT records FROM recon.record_rows");
+    let entries = |row: &String| {
+        let entries: Vec<Json> = serde_json::from_str(row).unwrap();
+        entries.iter().filter(|entry| !entry.is_null()).count()
+    };
+    rows.iter().map(entries).sum()
+}
+
 fn only_breaks_are_kept_where_that_is_asked(place: &Place) {
     let store = place.open();
     let run = new_run("job", 0, false);
@@ -382,7 +392,7 @@ fn only_breaks_are_kept_where_that_is_asked(place: &Place) {
     assert_eq!(visible(&*store)[0], "7");
     diff(&*store, &run);
     assert_eq!(visible(&*store), ["5", "6", "0", "3"]);
-    assert_eq!(column(&*store, "SELECT count(*) FROM recon.record_rows"), ["5"]);
+    assert_eq!(kept(&*store), 5);
     assert_eq!(column(&*store, "SELECT trim_pending FROM recon.recon_runs"), ["0"]);
     let mut numbers = Vec::new();
     store
@@ -405,9 +415,9 @@ fn matched_records_that_a_dead_command_left_are_deleted(place: &Place) {
     // As if `keep: breaks` had been asked and the command killed before it deleted anything.
     place.execute("UPDATE recon_runs SET keep_all = false, trim_pending = true");
     assert_eq!(visible(&*store), ["5", "6", "6", "3"]);
-    assert_eq!(column(&*store, "SELECT count(*) FROM recon.record_rows"), ["7"]);
+    assert_eq!(kept(&*store), 7);
     assert_eq!(store.repair().unwrap(), []);
-    assert_eq!(column(&*store, "SELECT count(*) FROM recon.record_rows"), ["5"]);
+    assert_eq!(kept(&*store), 5);
     assert_eq!(column(&*store, "SELECT trim_pending FROM recon.recon_runs"), ["0"]);
     assert_eq!(store.run(run.id).unwrap().unwrap().status, RunStatus::CompletedWithErrors);
 }
@@ -443,12 +453,17 @@ fn attributing_again_spares_people(place: &Place) {
     // People reject difference 3, hold 4 in a proposal and have accepted 5; the rules now say
     // ROUNDING to all.
     place.execute("INSERT INTO assigners (name, is_person) VALUES ('ann', true)");
-    place.execute("UPDATE difference_rows SET status = 4, is_locked = true WHERE number_is = 3");
-    place.execute("UPDATE difference_rows SET status = 2, is_locked = true WHERE number_is = 4");
-    place.execute(
-        "UPDATE difference_rows SET status = 3, assigner_id = \
-         (SELECT assigner_id FROM assigners WHERE name = 'ann') WHERE number_is = 5",
-    );
+    let numbers: Vec<u64> =
+        differences().iter().map(|told| difference_number(told.0, told.1)).collect();
+    let held = |sets: &str, at: usize| {
+        format!("UPDATE difference_rows SET {sets} WHERE number_is = {}", numbers[at])
+    };
+    place.execute(&held("status = 4, is_locked = true", 2));
+    place.execute(&held("status = 2, is_locked = true", 3));
+    place.execute(&held(
+        "status = 3, assigner_id = (SELECT assigner_id FROM assigners WHERE name = 'ann')",
+        4,
+    ));
     let mut held = Vec::new();
     store
         .each_difference(run.id, &mut |difference, _| {
@@ -460,17 +475,17 @@ fn attributing_again_spares_people(place: &Place) {
     store.resume_run(run.id).unwrap();
     let mut writer = store.writer(run.id).unwrap();
     let mut batch = Batch::default();
-    for number in 1..=6 {
+    for number in numbers {
         let attribution = recon::store::AttributionRow {
             reason: batch.push("ROUNDING"),
             confidence: recon::domain::Confidence::new(0.95).unwrap(),
             status: Status::Accepted,
             assigned_by: batch.push("RULE:attribute_rounding"),
             explanation: None,
+            signature: None,
         };
         batch.decisions.push(recon::store::DecisionRow { number, attribution });
     }
-    batch.gates = (3..=7).map(|number| (number, Gate::Passed)).collect();
     writer.write(&batch).unwrap();
     let codes = "SELECT c.code FROM recon.attributions a JOIN recon.reason_codes c \
          ON c.reason_id = a.reason_id ORDER BY a.diff_id";
@@ -487,7 +502,7 @@ fn attributing_again_spares_people(place: &Place) {
     let times = column(&*store, "SELECT assigned_at FROM recon.attributions ORDER BY diff_id");
     assert_eq!(times[0], "2026-01-15T01:03:20.123456Z");
     assert_eq!(times[1], "2026-01-15T01:20:00.000000Z");
-    // Only record 4 is mended: what people hold still blocks, whatever verdict was sent along.
+    // Only record 4 is mended: what people hold still blocks.
     assert_eq!(store.gate_counts(run.id).unwrap(), (4, 3));
 }
 
@@ -535,14 +550,15 @@ fn a_thousand_rows_of_several_batches(place: &Place) {
     for start in (0..5_000u64).step_by(1_000) {
         let mut batch = Batch::default();
         for number in start + 1..=start + 1_000 {
-            let a = batch.push(&format!(r#"["T{number}",{number},null,null,null,null,null]"#));
-            batch.records.push(recon::store::RecordRow {
-                number,
+            let mut row = recon::domain::Row::of([
+                Cell::Text(&format!("T{number}")),
+                Cell::Integer(number.into()),
+            ]);
+            (2..layout().len()).for_each(|_| push_cell(&mut row.cells, Cell::Null));
+            batch.record(&recon::store::RecordRow {
                 kind: RecordKind::Pair,
-                a: Some(a),
-                b: None,
-                gate: None,
-                broken: false,
+                a: Some(Cells::new(&row.cells)),
+                b: Some(Cells::new(&row.cells)),
                 partner_rejected: false,
                 place_a: Some((number, 0)),
                 place_b: Some((number, 0)),
@@ -556,9 +572,25 @@ fn a_thousand_rows_of_several_batches(place: &Place) {
     store.resume_run(run.id).unwrap();
     let mut writer = store.writer(run.id).unwrap();
     let mut batch = Batch::default();
-    batch.broken.extend([7, 4_999]);
+    for record in [7, 4_999] {
+        batch.differences.push(DifferenceRow {
+            record,
+            field: recon::domain::FieldRef::Field(2),
+            diff_type: DiffType::NullMismatch,
+            severity: Severity::Low,
+            value_a: None,
+            value_b: None,
+            amount_abs: None,
+            attribution: None,
+        });
+    }
     writer.write(&batch).unwrap();
     writer.finish(&outcome(Stage::Compared)).unwrap();
     assert_eq!(visible(&*store)[0], "2");
-    assert_eq!(column(&*store, "SELECT count(*) FROM recon.record_rows"), ["2"]);
+    assert_eq!(kept(&*store), 2);
+    let numbers = column(&*store, "SELECT record_number FROM recon.recon_records ORDER BY 1");
+    assert_eq!(numbers, ["7", "4999"]);
+    let found = store.records_by_reference(run.id, "T4999|4999").unwrap();
+    assert_eq!((found.len(), found[0].differences.len()), (1, 1));
+    assert_eq!(store.records_by_reference(run.id, "T4998|4998").unwrap(), []);
 }

@@ -1,0 +1,35 @@
+//! Whether accept_risk keeps its promise on measured guesses: 200 resamples.
+//!
+//! `recon sql "SELECT evidence …" | cargo bench --bench budget -- 0.02 0.95`. The evidence of a run is
+//! taken for the population. Each resample draws as many decided guesses from it, with replacement,
+//! chooses thresholds, and looks at what these accept of the population: what share of that is wrong
+//! is then known, not estimated.
+
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark talks on stdout and may stop where it can't go on"
+)]
+
+use recon::attribute::evidence::Evidence;
+use recon::attribute::risk::Budget;
+
+const RESAMPLES: usize = 200;
+
+fn main() {
+    let mut numbers = std::env::args().filter_map(|argument| argument.parse::<f64>().ok());
+    let max_false = numbers.next().unwrap_or(0.02);
+    let assurance = numbers.next().unwrap_or(0.95);
+    let budget = Budget::new(max_false, assurance).expect("a budget");
+    let json = std::io::read_to_string(std::io::stdin()).expect("evidence on stdin");
+    let json = serde_json::from_str(&json).expect("evidence is JSON");
+    let evidence = Evidence::from_json(&json).expect("evidence");
+    let resampled = evidence.resample(budget, RESAMPLES, 1);
+    println!(
+        "{{\"decided\":{},\"resamples\":{RESAMPLES},\"kept\":{},\"accepted\":{:.4},\"worst\":{:.5}}}",
+        evidence.decided(),
+        resampled.kept,
+        resampled.accepted,
+        resampled.worst
+    );
+}

@@ -1,0 +1,195 @@
+//! Deciding about differences, on one thread: rules first, the model after them.
+
+use super::evidence::group;
+use super::features::{COUNT, Extractor, Together};
+use super::machine::{Champion, Machine};
+use super::{AttributionPlan, Sure, heuristic};
+use crate::diagnostic::{Class, Problem};
+use crate::domain::attribution::{NO_REASON, UNKNOWN};
+use crate::domain::{AssignedBy, Attribution, Confidence, DifferenceContext, Layout, Status};
+
+/// Decides about differences on one thread.
+pub struct Attributor<'m> {
+    plan: &'m AttributionPlan,
+    machine: &'m Machine,
+    rules: Option<heuristic::Rules>,
+    guesser: Option<Guesser<'m>>,
+    failures: Vec<Problem>,
+    failed: u64,
+}
+
+/// The model, ready to be asked.
+struct Guesser<'m> {
+    champion: &'m Champion,
+    extractor: Extractor<'m>,
+    row: [f32; COUNT],
+}
+
+/// How many failures of rules are kept to be shown; all are counted.
+const SHOWN_FAILURES: usize = 20;
+
+impl<'m> Attributor<'m> {
+    /// Compiles the rules for this thread.
+    pub fn new(
+        plan: &'m AttributionPlan,
+        machine: &'m Machine,
+        layout: &Layout,
+    ) -> Result<Self, Problem> {
+        let rules = plan.rules.as_ref().map(heuristic::Rules::new).transpose()?;
+        let guesser = machine.champion.as_ref().map(|champion| Guesser {
+            champion,
+            extractor: Extractor::new(champion.model.encoder(), &machine.run, layout),
+            row: [0.0; COUNT],
+        });
+        Ok(Self { plan, machine, rules, guesser, failures: Vec::new(), failed: 0 })
+    }
+
+    /// The machine's decision about a difference; `together` has all differences of its record.
+    pub fn decide(
+        &mut self,
+        difference: &DifferenceContext<'_>,
+        together: Together<'_>,
+    ) -> Attribution {
+        let claim = match self.ask_rules(difference) {
+            Asked::Claimed(claim)
+                if self.guesser.is_none() || !self.plan.is_hint(claim.confidence) =>
+            {
+                return self.settle(difference, claim, None);
+            }
+            Asked::Claimed(claim) => claim,
+            Asked::Passed(notes) => Claim { notes, ..Claim::default() },
+        };
+        let Some(guesser) = &mut self.guesser else { return claim.unknown(None) };
+        guesser.extractor.extract(difference, together, &mut guesser.row);
+        let said = guesser.champion.model.explain(&guesser.row);
+        let version = guesser.champion.version.clone();
+        let model = Some(said.to_json(&version).to_string());
+        let novel = said.novel;
+        let (reason, confidence) = said.reasons.into_iter().next().unwrap_or_default();
+        let refused = if novel {
+            Some("unlike anything the model was trained on".to_owned())
+        } else if reason == NO_REASON {
+            Some("people reject most such differences: no reason explains them".to_owned())
+        } else if !self.plan.reasons.contains_key(&reason) {
+            Some(format!("the model says {reason}, which is not declared any more"))
+        } else {
+            None
+        };
+        let mut notes = claim.notes.clone();
+        if claim.by != AssignedBy::Nobody {
+            if refused.is_some() {
+                return self.settle(difference, claim, model);
+            }
+            notes.push(format!("{} hinted at {} ({})", claim.by, claim.reason, claim.confidence));
+        }
+        if let Some(refused) = refused {
+            notes.push(refused);
+            return Claim { notes, ..Claim::default() }.unknown(model);
+        }
+        let confidence = Confidence::new(confidence.clamp(0.0, 1.0)).unwrap_or(Confidence::ZERO);
+        let guess = Claim { reason, confidence, by: AssignedBy::Model(version), notes };
+        self.settle(difference, guess, model)
+    }
+
+    fn ask_rules(&mut self, difference: &DifferenceContext<'_>) -> Asked {
+        let Some(rules) = &mut self.rules else { return Asked::Passed(Vec::new()) };
+        match rules.decide(difference) {
+            heuristic::Decision::Claimed { code, confidence, rule, notes, .. } => {
+                let code = self.plan.rules.as_ref().and_then(|plan| plan.codes.get(code));
+                let name = rules.rules().get(rule).map_or("", |rule| rule.name.as_str());
+                Asked::Claimed(Claim {
+                    reason: code.cloned().unwrap_or_else(|| UNKNOWN.to_owned()),
+                    confidence,
+                    by: AssignedBy::Rule(name.to_owned()),
+                    notes,
+                })
+            }
+            heuristic::Decision::Passed { mut notes, error } => {
+                if let Some(error) = error {
+                    notes.push(format!("{} failed: {}", error.function, error.message));
+                    self.failed += 1;
+                    if self.failures.len() < SHOWN_FAILURES {
+                        let problem = Problem::from(error);
+                        self.failures.push(Problem { class: Class::Warning, ..problem });
+                    }
+                }
+                Asked::Passed(notes)
+            }
+        }
+    }
+
+    fn settle(
+        &self,
+        difference: &DifferenceContext<'_>,
+        claim: Claim,
+        model: Option<String>,
+    ) -> Attribution {
+        let Claim { reason, confidence, by, mut notes } = claim;
+        let functional = self.plan.is_functional(&reason);
+        let sure = match (self.plan.acceptance.sure, &self.machine.policy) {
+            (Sure::From(at), _) => confidence >= at,
+            (Sure::Within(_), None) => false,
+            (Sure::Within(_), Some(policy)) => {
+                policy.accepts(&group(&by, &reason), confidence.get())
+            }
+        };
+        let rejected = difference.partner_rejected;
+        let (status, why) = self.plan.acceptance.status(&reason, functional, sure, rejected);
+        notes.extend(why.map(str::to_owned));
+        Attribution { reason, confidence, status, assigned_by: by, notes, model }
+    }
+
+    /// The first failure of a rule as an error, for jobs that stop on it.
+    pub fn stop_on_failure(&self) -> Result<(), Problem> {
+        match self.failures.first() {
+            None => Ok(()),
+            Some(failure) => Err(Problem { class: Class::Usage, ..failure.clone() }
+                .help("mend the rule, or let runs go on with `options.on_rule_error: continue`")),
+        }
+    }
+
+    /// How many rules failed, and the first of the failures.
+    pub fn failures(self) -> (u64, Vec<Problem>) {
+        (self.failed, self.failures)
+    }
+}
+
+/// What the rules say.
+enum Asked {
+    Claimed(Claim),
+    /// Nothing but these sentences.
+    Passed(Vec<String>),
+}
+
+/// A reason, and who gives it.
+struct Claim {
+    reason: String,
+    confidence: Confidence,
+    by: AssignedBy,
+    notes: Vec<String>,
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self {
+            reason: UNKNOWN.to_owned(),
+            confidence: Confidence::ZERO,
+            by: AssignedBy::Nobody,
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Claim {
+    /// What nothing claims.
+    fn unknown(self, model: Option<String>) -> Attribution {
+        Attribution {
+            reason: self.reason,
+            confidence: self.confidence,
+            status: Status::Unknown,
+            assigned_by: self.by,
+            notes: self.notes,
+            model,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Evidence: how often the machine's guesses were right, group by group and confidence by confidence.
+//!
+//! It is counted once, where people's decisions are at hand, and kept; thresholds are chosen from it
+//! when a run begins. So another budget needs no new measurement, and what a run accepted can be
+//! traced to counts that anybody can add up.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::risk::{Budget, Decided, Policy};
+use crate::domain::AssignedBy;
+
+/// Confidences are told apart to this part of 1. Rounding is down, so nothing looks surer than it
+/// was, and the grid of thresholds is made of multiples of it.
+const PARTS: f64 = 10_000.0;
+
+/// The guesses of one group with one confidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Count {
+    /// The group, as [`group`] names it.
+    pub group: String,
+    /// The confidence.
+    pub confidence: f64,
+    /// How many people decided on.
+    pub decided: u64,
+    /// How many of them were wrong.
+    pub wrong: u64,
+}
+
+/// What became of a budget over many resamples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Resampled {
+    /// In how many of them the accepted share of wrong guesses was within the budget.
+    pub kept: usize,
+    /// The mean share of guesses that were accepted.
+    pub accepted: f64,
+    /// The largest share of wrong ones among the accepted.
+    pub worst: f64,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    counts: BTreeMap<String, BTreeMap<u32, (u64, u64)>>,
+}
+
+/// What shares a threshold: a rule, or the model's guesses of one reason.
+pub fn group(assigned_by: &AssignedBy, reason: &str) -> String {
+    match assigned_by {
+        AssignedBy::Rule(_) => assigned_by.to_string(),
+        _ => reason.to_owned(),
+    }
+}
+
+impl Evidence {
+    /// Counts a guess on which people decided.
+    pub fn add(&mut self, group: &str, confidence: f64, right: bool) {
+        // Just above a multiple, so that 0.9 is not 0.8999.
+        let part = ((confidence.clamp(0.0, 1.0) + 1e-9) * PARTS) as u32;
+        let counts = match self.counts.get_mut(group) {
+            Some(counts) => counts,
+            None => self.counts.entry(group.to_owned()).or_default(),
+        };
+        let count = counts.entry(part).or_default();
+        count.0 += 1;
+        count.1 += u64::from(!right);
+    }
+
+    /// How many guesses were counted.
+    pub fn decided(&self) -> u64 {
+        self.counts.values().flat_map(BTreeMap::values).map(|(decided, _)| decided).sum()
+    }
+
+    /// Chooses thresholds that keep a budget.
+    pub fn choose(&self, budget: Budget) -> Policy {
+        let mut decided = Vec::new();
+        for (group, counts) in &self.counts {
+            for (part, (count, wrong)) in counts {
+                let confidence = f64::from(*part) / PARTS;
+                for at in 0..*count {
+                    decided.push(Decided { group, confidence, right: at >= *wrong });
+                }
+            }
+        }
+        Policy::choose(&decided, budget)
+    }
+
+    /// Draws as many guesses from these, with replacement, chooses thresholds from the draw, and looks
+    /// at what they accept of these; so many times over.
+    pub fn resample(&self, budget: Budget, times: usize, seed: u64) -> Resampled {
+        let population: Vec<(&str, u32, bool)> = self
+            .counts
+            .iter()
+            .flat_map(|(group, counts)| {
+                counts.iter().flat_map(move |(part, (decided, wrong))| {
+                    (0..*decided).map(move |at| (group.as_str(), *part, at >= *wrong))
+                })
+            })
+            .collect();
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut resampled = Resampled::default();
+        for _ in 0..times {
+            let mut drawn = Self::default();
+            for _ in 0..population.len() {
+                if let Some((group, part, right)) = random.choice(&population) {
+                    drawn.add(group, f64::from(*part) / PARTS, *right);
+                }
+            }
+            let policy = drawn.choose(budget);
+            let accepts = |group: &str, part: u32| policy.accepts(group, f64::from(part) / PARTS);
+            let (mut accepted, mut wrong) = (0u64, 0u64);
+            for (group, part, right) in &population {
+                if accepts(group, *part) {
+                    accepted += 1;
+                    wrong += u64::from(!right);
+                }
+            }
+            let rate = wrong as f64 / accepted.max(1) as f64;
+            resampled.kept += usize::from(rate <= budget.max_false);
+            resampled.worst = resampled.worst.max(rate);
+            resampled.accepted +=
+                accepted as f64 / population.len().max(1) as f64 / times.max(1) as f64;
+        }
+        resampled
+    }
+
+    /// As it is stored.
+    pub fn to_json(&self) -> serde_json::Value {
+        let counts: Vec<Count> = self
+            .counts
+            .iter()
+            .flat_map(|(group, counts)| {
+                counts.iter().map(|(part, (decided, wrong))| Count {
+                    group: group.clone(),
+                    confidence: f64::from(*part) / PARTS,
+                    decided: *decided,
+                    wrong: *wrong,
+                })
+            })
+            .collect();
+        serde_json::json!(counts)
+    }
+
+    /// The evidence behind [`to_json`](Self::to_json); nothing if it is none.
+    pub fn from_json(json: &serde_json::Value) -> Option<Self> {
+        let counts: Vec<Count> = serde_json::from_value(json.clone()).ok()?;
+        let mut evidence = Self::default();
+        for count in counts {
+            let part = ((count.confidence.clamp(0.0, 1.0) + 1e-9) * PARTS) as u32;
+            let wrong = count.wrong.min(count.decided);
+            let sum = evidence.counts.entry(count.group).or_default().entry(part).or_default();
+            sum.0 += count.decided;
+            sum.1 += wrong;
+        }
+        Some(evidence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_chosen_from_counts_are_those_chosen_from_the_guesses() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let budget = Budget::new(0.02, 0.95).unwrap();
+        let guesses: Vec<(&str, f64, bool)> = (0..8_000)
+            .map(|_| {
+                let confidence = 1.0 - random.f64() * random.f64();
+                let group = if random.bool() { "FX_VARIANCE" } else { "RULE:attribute_rounding" };
+                (group, confidence, random.f64() < confidence)
+            })
+            .collect();
+        let mut evidence = Evidence::default();
+        guesses.iter().for_each(|(group, confidence, right)| {
+            evidence.add(group, *confidence, *right);
+        });
+        let decided: Vec<Decided<'_>> = guesses
+            .iter()
+            .map(|(group, confidence, right)| Decided {
+                group,
+                confidence: *confidence,
+                right: *right,
+            })
+            .collect();
+        let policy = evidence.choose(budget);
+        assert_eq!(policy, Policy::choose(&decided, budget));
+        assert!(policy.bound_of("FX_VARIANCE").unwrap().threshold.is_some());
+        let resampled = evidence.resample(budget, 60, 1);
+        assert!(resampled.kept >= 54 && resampled.accepted > 0.05, "{resampled:?}");
+        let read = Evidence::from_json(&evidence.to_json()).unwrap();
+        assert_eq!((read.decided(), read.choose(budget)), (8_000, policy));
+    }
+}

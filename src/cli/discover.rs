@@ -1,0 +1,93 @@
+//! `recon discover`: candidate rules for what nothing explains.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::diagnostic::Problems;
+use crate::pipeline::learn::{self, Discovered};
+use crate::report::figures;
+
+use super::args::Discover;
+use super::context::{Context, unwritable};
+
+/// Groups the unknown and writes a candidate rule for each group.
+pub fn run(context: &Context, arguments: &Discover) -> Result<u8, Problems> {
+    context.listen()?;
+    let prepared = context.prepare()?;
+    let store = context.store(Some(&prepared.loaded))?;
+    let run = context.which_run(&*store, arguments.which.run, Some(&prepared.plan.job))?;
+    let session = context.session(&*store, 0);
+    let found = learn::discover(session, &prepared.plan, &run, arguments.least)?;
+    let script = script(&run.id.to_string(), &found);
+    if let Some(path) = &arguments.output {
+        std::fs::write(path, &script).map_err(|error| unwritable(path, &error))?;
+    }
+    if context.global.json {
+        let groups: Vec<_> = found
+            .groups
+            .iter()
+            .map(|group| {
+                let mut json = json!(group);
+                if let Some(map) = json.as_object_mut() {
+                    map.insert("rule".to_owned(), json!(group.rhai()));
+                }
+                json
+            })
+            .collect();
+        context.json(&json!({
+            "run_id": run.id.to_string(),
+            "unknown": found.unknown,
+            "rest": found.rest,
+            "groups": groups,
+        }))?;
+    } else if let Some(path) = &arguments.output {
+        context.console.say(&summary(&found, &path.display().to_string()))?;
+    } else {
+        context.console.say(&script)?;
+    }
+    Ok(0)
+}
+
+fn script(run: &str, found: &Discovered) -> String {
+    let mut text = format!(
+        "// Candidates for rules, from the {} differences of run {run} whose reason is UNKNOWN.\n\
+         // Each group is told in words, with examples and with what its rule would claim. A candidate\n\
+         // becomes a rule when a person puts a reason in, checks it, and moves it into the job's rules.\n",
+        figures::count(found.unknown)
+    );
+    if found.rest > 0 {
+        // Writing into a String can't fail.
+        let _ = writeln!(
+            text,
+            "// {} differences belong to no group that is large enough (--least).",
+            figures::count(found.rest)
+        );
+    }
+    for group in &found.groups {
+        let _ = write!(text, "\n{}", group.rhai());
+    }
+    text
+}
+
+fn summary(found: &Discovered, path: &str) -> String {
+    let mut text = format!(
+        "{path}: {} for {} unknown differences; {} belong to none\n",
+        figures::counted(found.groups.len() as u64, "candidate", "candidates"),
+        figures::count(found.unknown),
+        figures::count(found.rest)
+    );
+    for group in &found.groups {
+        let _ = writeln!(
+            text,
+            "  {:>8}  {} ({}): {}; its rule claims {}, {} of them unknown",
+            figures::count(group.count),
+            figures::visible(&group.field),
+            group.diff_type,
+            figures::visible(&group.words),
+            figures::count(group.support.fires),
+            figures::count(group.support.unknown),
+        );
+    }
+    text
+}

@@ -1,0 +1,59 @@
+//! When a comment says something: white space, invisible characters and marks without a letter
+//! don't count.
+
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
+
+/// The visible characters that a comment needs where one is required.
+pub const LEAST: usize = 5;
+
+/// The longest comment, in characters.
+pub const MOST: usize = 2_000;
+
+/// How many characters of the text a reader sees.
+pub fn visible(text: &str) -> usize {
+    text.chars()
+        .filter(|character| {
+            let seen = matches!(
+                character.general_category_group(),
+                GeneralCategoryGroup::Letter
+                    | GeneralCategoryGroup::Number
+                    | GeneralCategoryGroup::Punctuation
+                    | GeneralCategoryGroup::Symbol
+            );
+            // Letters and symbols that show as nothing: Hangul fillers, the blank Braille pattern.
+            seen && !matches!(
+                character,
+                '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}'
+            )
+        })
+        .count()
+}
+
+/// Whether the comment says enough where one is required.
+pub fn says_something(text: &str) -> bool {
+    visible(text) >= LEAST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_sees_says_nothing() {
+        for nothing in [
+            "",
+            "     ",
+            "\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}",
+            "\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}",
+            "\u{301}\u{301}\u{301}\u{301}\u{301}",
+            "\u{2800}\u{2800}\u{2800}\u{2800}\u{2800}\u{3164}",
+            "a\u{200d}b c\td",
+            "\u{feff}abcd\u{2060}",
+        ] {
+            assert!(!says_something(nothing), "{nothing:?}");
+        }
+        for something in ["agreed", "Zürich", "四舍五入差", "12.50", "ok: x."] {
+            assert!(says_something(something), "{something:?}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What an approval is an approval of: a hash over everything that a proposal would do.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::state::{Action, ProposalKind};
+
+/// SHA-256 of what a version of a proposal says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ContentHash(pub [u8; 32]);
+
+/// What a version of a proposal says.
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'a> {
+    /// What it is about.
+    pub kind: ProposalKind,
+    /// The decision about its items.
+    pub action: Option<Action>,
+    /// The reason that its items shall have.
+    pub reason: Option<&'a str>,
+    /// Why.
+    pub comments: Option<&'a str>,
+    /// What it would make, for reason codes and policies: a JSON text.
+    pub payload: Option<&'a str>,
+    /// Its items with the versions that they had, in ascending order of ids.
+    pub items: &'a [(String, i64)],
+}
+
+impl Content<'_> {
+    /// The hash of it.
+    pub fn hash(&self) -> ContentHash {
+        let mut hash = Sha256::new();
+        let mut field = |text: Option<&str>| match text {
+            // Absent and empty are two things.
+            None => hash.update([0]),
+            Some(text) => {
+                hash.update([1]);
+                hash.update((text.len() as u64).to_be_bytes());
+                hash.update(text.as_bytes());
+            }
+        };
+        field(Some("recon proposal 1"));
+        field(Some(self.kind.name()));
+        field(self.action.map(Action::name));
+        field(self.reason);
+        field(self.comments);
+        field(self.payload);
+        for (id, version) in self.items {
+            field(Some(id));
+            field(Some(&version.to_string()));
+        }
+        ContentHash(hash.finalize().into())
+    }
+}
+
+impl ContentHash {
+    /// The first eight digits, which are enough for people and tags.
+    pub fn short(self) -> String {
+        let mut text = self.to_string();
+        text.truncate(8);
+        text
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for ContentHash {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "not 64 hexadecimal digits";
+        let bytes = text.as_bytes();
+        if bytes.len() != 64 {
+            return Err(wrong);
+        }
+        let mut hash = [0; 32];
+        for (byte, pair) in hash.iter_mut().zip(bytes.chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| wrong)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong)?;
+        }
+        Ok(Self(hash))
+    }
+}
+
+impl Serialize for ContentHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ContentHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_counts() {
+        let items = vec![("a".to_owned(), 1), ("b".to_owned(), 2)];
+        let told = Content {
+            kind: ProposalKind::Attribution,
+            action: Some(Action::Override),
+            reason: Some("FX"),
+            comments: Some("spot"),
+            payload: None,
+            items: &items,
+        };
+        let hash = told.hash();
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        let others = [
+            Content { kind: ProposalKind::Bulk, ..told },
+            Content { action: Some(Action::Approve), ..told },
+            Content { reason: Some("FY"), ..told },
+            Content { comments: None, ..told },
+            Content { comments: Some(""), ..told },
+            Content { payload: Some("{}"), ..told },
+            Content { items: &items[..1], ..told },
+        ];
+        for other in others {
+            assert_ne!(other.hash(), hash, "{other:?}");
+        }
+    }
+}

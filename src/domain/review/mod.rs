@@ -1,0 +1,18 @@
+//! The rules of the review: who may do what, how a proposal moves, when more eyes are needed, what
+//! an approval is an approval of.
+//!
+//! Everything here is a pure function of its arguments. The services in `review` ask these rules
+//! inside their transactions; they never decide on their own.
+
+pub mod comment;
+pub mod content;
+pub mod policy;
+pub mod role;
+pub mod state;
+pub mod trigger;
+
+pub use content::ContentHash;
+pub use policy::Policy;
+pub use role::{Permission, Permissions, Role, Roles};
+pub use state::{Action, Control, Eyes, Move, ProposalKind, ProposalState, Stage};
+pub use trigger::{Fired, Trigger};

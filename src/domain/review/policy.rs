@@ -1,0 +1,133 @@
+//! The policy of the review: what people may settle, with how many eyes, and by when.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Decimal, DiffType, Severity};
+
+/// What the section `review` of `recon.yaml` means. It is stored in versions, and every decision
+/// names the version that it was made under.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// One person may confirm the machine's reason alone where no trigger fires.
+    pub two_eye_low_risk: bool,
+    /// The field that holds the currency of a record's amounts.
+    pub currency_field: Option<String>,
+    /// Amounts from which on six eyes are needed, by currency.
+    pub thresholds: BTreeMap<String, Amount>,
+    /// The number of items from which on a bulk decision needs six eyes.
+    pub bulk_six_eye_items: u64,
+    /// An override of a prediction surer than this needs six eyes.
+    pub override_confidence: f64,
+    /// Fields and types whose differences need six eyes.
+    pub regulatory: Regulatory,
+    /// The first decision about a signature needs six eyes.
+    pub first_of_signature: bool,
+    /// What one maker proposes about one signature within 24 hours counts together.
+    pub anti_splitting: bool,
+    /// Hours within which an item is to be decided, by severity.
+    pub sla_hours: SlaHours,
+    /// Days after which an open proposal expires.
+    pub expires_after_days: u32,
+    /// The share of items whose suggestions are hidden until the maker has chosen.
+    pub blind_suggestions: f64,
+    /// Fields whose values only people with a grant see.
+    pub masked_fields: BTreeSet<String>,
+    /// Names of tokens that may check and authorize.
+    pub deciding_tokens: BTreeSet<String>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            two_eye_low_risk: false,
+            currency_field: None,
+            thresholds: BTreeMap::new(),
+            bulk_six_eye_items: 500,
+            override_confidence: 0.90,
+            regulatory: Regulatory::default(),
+            first_of_signature: false,
+            anti_splitting: false,
+            sla_hours: SlaHours::default(),
+            expires_after_days: 30,
+            blind_suggestions: 0.0,
+            masked_fields: BTreeSet::new(),
+            deciding_tokens: BTreeSet::new(),
+        }
+    }
+}
+
+impl Policy {
+    /// Whether this person sees the values of a field.
+    pub fn masks(&self, field: &str, grants: &BTreeSet<String>) -> bool {
+        self.masked_fields.contains(field) && !grants.contains(field)
+    }
+}
+
+/// Differences that a regulator looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Regulatory {
+    /// Names of fields.
+    pub fields: BTreeSet<String>,
+    /// Names of types of differences.
+    pub diff_types: BTreeSet<String>,
+}
+
+impl Regulatory {
+    /// Whether a difference of this field and type is among them.
+    pub fn covers(&self, field: &str, diff_type: DiffType) -> bool {
+        self.fields.contains(field) || self.diff_types.contains(diff_type.name())
+    }
+}
+
+/// Hours within which an item is to be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlaHours {
+    /// For severity LOW.
+    pub low: u32,
+    /// For severity MEDIUM.
+    pub medium: u32,
+    /// For severity HIGH.
+    pub high: u32,
+    /// For severity CRITICAL.
+    pub critical: u32,
+}
+
+impl Default for SlaHours {
+    fn default() -> Self {
+        Self { low: 240, medium: 120, high: 48, critical: 8 }
+    }
+}
+
+impl SlaHours {
+    /// The hours for a severity.
+    pub const fn of(self, severity: Severity) -> u32 {
+        match severity {
+            Severity::Low => self.low,
+            Severity::Medium => self.medium,
+            Severity::High => self.high,
+            Severity::Critical => self.critical,
+        }
+    }
+}
+
+/// An exact amount, written as text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Amount(pub Decimal);
+
+impl Serialize for Amount {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Decimal::parse(text.as_bytes()).map(Self).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,319 @@
+//! When six eyes are needed: any one of these triggers is enough.
+//!
+//! They are evaluated when a proposal is made, when it is amended and again when it is approved;
+//! what they ask for only ever rises.
+
+use serde::{Deserialize, Serialize};
+
+use super::policy::Policy;
+use super::state::{Action, Eyes, ProposalKind, serde_names};
+use crate::domain::difference::names;
+use crate::domain::{Decimal, DiffType};
+
+names! {
+    /// A reason for six eyes.
+    Trigger {
+        /// A reason code is new or changes.
+        ReasonCode = "REASON_CODE" = 1,
+        /// A prediction that was quite sure is overridden.
+        ConfidentOverride = "CONFIDENT_OVERRIDE" = 2,
+        /// The amount is large, or unknown where thresholds are given.
+        Amount = "AMOUNT" = 3,
+        /// The field or type is one that a regulator looks at.
+        Regulatory = "REGULATORY" = 4,
+        /// Nobody has decided about such a difference yet.
+        FirstOfSignature = "FIRST_OF_SIGNATURE" = 5,
+        /// A functional reason becomes a non-functional one, or the reverse.
+        FunctionalChange = "FUNCTIONAL_CHANGE" = 6,
+        /// Tolerance, matching or policy change.
+        Policy = "POLICY" = 7,
+        /// What people had decided is decided anew.
+        Reopen = "REOPEN" = 8,
+        /// Many items, or a large sum, at once.
+        Bulk = "BULK" = 9,
+        /// One maker's proposals about one signature are large together.
+        Splitting = "SPLITTING" = 10,
+    }
+}
+serde_names!(Trigger);
+
+/// A trigger that fired, with what fired it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fired {
+    /// Which.
+    pub trigger: Trigger,
+    /// The value that fired it, in a few words.
+    pub value: String,
+}
+
+/// What is known about one item of a proposal.
+#[derive(Clone, Debug)]
+pub struct ItemFacts<'a> {
+    /// Its field.
+    pub field: &'a str,
+    /// Its type.
+    pub diff_type: DiffType,
+    /// Whether the field is an amount of money.
+    pub monetary: bool,
+    /// |delta|, if it can be told.
+    pub amount: Option<Decimal>,
+    /// The currency of the amount.
+    pub currency: Option<&'a str>,
+    /// The machine's confidence.
+    pub confidence: f64,
+    /// Whether the machine's reason is a cause, and then whether it is functional.
+    pub predicted: Option<bool>,
+    /// Whether people had decided about the item.
+    pub decided_by_people: bool,
+    /// Whether people have decided about such a difference before.
+    pub signature_known: bool,
+}
+
+/// What one maker proposed about the signature within the last 24 hours, this proposal not counted.
+#[derive(Clone, Debug, Default)]
+pub struct Recent {
+    /// The number of items.
+    pub items: u64,
+    /// Sums of amounts by currency, in the currency's own units.
+    pub sums: Vec<(String, f64)>,
+}
+
+/// What is decided.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided {
+    /// What the proposal is about.
+    pub kind: ProposalKind,
+    /// The decision about its items, if it has items.
+    pub action: Option<Action>,
+    /// Whether the new reason is functional; `None` for REJECT.
+    pub functional: Option<bool>,
+}
+
+/// The triggers that fire, each once, in the order of their numbers.
+pub fn evaluate(
+    policy: &Policy,
+    decided: Decided,
+    items: &[ItemFacts<'_>],
+    recent: &Recent,
+) -> Vec<Fired> {
+    let mut fired: Vec<Fired> = Vec::new();
+    let mut fire = |trigger: Trigger, value: String| {
+        if !fired.iter().any(|one| one.trigger == trigger) {
+            fired.push(Fired { trigger, value });
+        }
+    };
+    match decided.kind {
+        ProposalKind::ReasonCode => fire(Trigger::ReasonCode, "reason code".to_owned()),
+        ProposalKind::Rule => fire(Trigger::Policy, "rule".to_owned()),
+        ProposalKind::Policy => fire(Trigger::Policy, "policy".to_owned()),
+        ProposalKind::Attribution | ProposalKind::Bulk | ProposalKind::Reopen => {}
+    }
+    let mut sums = Sums::default();
+    for item in items {
+        if decided.action == Some(Action::Override) && item.predicted.is_some() {
+            if item.confidence > policy.override_confidence {
+                let value = format!("{} > {}", item.confidence, policy.override_confidence);
+                fire(Trigger::ConfidentOverride, value);
+            }
+            if let (Some(before), Some(after)) = (item.predicted, decided.functional)
+                && before != after
+            {
+                let name = |functional| if functional { "functional" } else { "non-functional" };
+                fire(Trigger::FunctionalChange, format!("{} → {}", name(before), name(after)));
+            }
+        }
+        if policy.regulatory.covers(item.field, item.diff_type) {
+            fire(Trigger::Regulatory, format!("{} {}", item.field, item.diff_type));
+        }
+        if policy.first_of_signature && !item.signature_known {
+            fire(Trigger::FirstOfSignature, item.field.to_owned());
+        }
+        if item.decided_by_people {
+            fire(Trigger::Reopen, "decided by people".to_owned());
+        }
+        if item.monetary && !policy.thresholds.is_empty() {
+            match known_amount(policy, item) {
+                None => fire(Trigger::Amount, "amount or currency unknown".to_owned()),
+                Some((currency, amount, threshold)) => {
+                    if amount >= threshold {
+                        fire(Trigger::Amount, format!("{amount} {currency} ≥ {threshold}"));
+                    }
+                    sums.add(currency, amount);
+                }
+            }
+        }
+    }
+    let many = items.len() as u64;
+    if decided.kind == ProposalKind::Bulk {
+        if many >= policy.bulk_six_eye_items {
+            fire(Trigger::Bulk, format!("{many} items ≥ {}", policy.bulk_six_eye_items));
+        }
+        if let Some(value) = sums.beyond(policy) {
+            fire(Trigger::Bulk, value);
+        }
+    }
+    if policy.anti_splitting && decided.kind.has_items() {
+        let together = many + recent.items;
+        if recent.items > 0 && together >= policy.bulk_six_eye_items {
+            let value = format!("{together} items within 24 h ≥ {}", policy.bulk_six_eye_items);
+            fire(Trigger::Splitting, value);
+        }
+        if recent.items > 0 {
+            for (currency, sum) in &recent.sums {
+                sums.add_float(currency, *sum);
+            }
+            if let Some(value) = sums.beyond(policy) {
+                fire(Trigger::Splitting, format!("{value} within 24 h"));
+            }
+        }
+    }
+    fired.sort_by_key(|one| one.trigger);
+    fired
+}
+
+/// The eyes that a decision needs: `two_eye` where the policy allows one person for it.
+pub fn eyes(policy: &Policy, decided: Decided, fired: &[Fired], locked: bool) -> Eyes {
+    if !fired.is_empty() {
+        Eyes::Six
+    } else if policy.two_eye_low_risk
+        && decided.kind == ProposalKind::Attribution
+        && decided.action == Some(Action::Approve)
+        && !locked
+    {
+        Eyes::Two
+    } else {
+        Eyes::Four
+    }
+}
+
+fn known_amount<'a>(policy: &Policy, item: &ItemFacts<'a>) -> Option<(&'a str, Decimal, Decimal)> {
+    let currency = item.currency?;
+    let threshold = policy.thresholds.get(currency)?.0;
+    Some((currency, item.amount?, threshold))
+}
+
+/// Sums by currency. They only ever decide between four eyes and six, and a decimal of 38 digits
+/// can't hold every sum: so floats, rounded up by a margin far above their error.
+#[derive(Default)]
+struct Sums(Vec<(String, f64)>);
+
+impl Sums {
+    fn add(&mut self, currency: &str, amount: Decimal) {
+        self.add_float(currency, amount.to_f64());
+    }
+
+    fn add_float(&mut self, currency: &str, amount: f64) {
+        match self.0.iter_mut().find(|(name, _)| name == currency) {
+            Some((_, sum)) => *sum += amount,
+            None => self.0.push((currency.to_owned(), amount)),
+        }
+    }
+
+    fn beyond(&self, policy: &Policy) -> Option<String> {
+        self.0.iter().find_map(|(currency, sum)| {
+            let threshold = policy.thresholds.get(currency)?.0;
+            let reached = sum * (1.0 + 1e-12) >= threshold.to_f64();
+            reached.then(|| format!("{sum} {currency} ≥ {threshold}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::policy::Amount;
+    use super::*;
+
+    fn decimal(text: &str) -> Decimal {
+        Decimal::parse(text.as_bytes()).unwrap()
+    }
+
+    fn strict() -> Policy {
+        Policy {
+            thresholds: [("USD".to_owned(), Amount(decimal("1000000")))].into(),
+            first_of_signature: true,
+            anti_splitting: true,
+            bulk_six_eye_items: 3,
+            regulatory: super::super::policy::Regulatory {
+                fields: ["lei".to_owned()].into(),
+                diff_types: ["TYPE_MISMATCH".to_owned()].into(),
+            },
+            ..Policy::default()
+        }
+    }
+
+    fn item() -> ItemFacts<'static> {
+        ItemFacts {
+            field: "amount",
+            diff_type: DiffType::NumericMismatch,
+            monetary: true,
+            amount: Some(decimal("10")),
+            currency: Some("USD"),
+            confidence: 0.8,
+            predicted: Some(true),
+            decided_by_people: false,
+            signature_known: true,
+        }
+    }
+
+    fn approve(kind: ProposalKind) -> Decided {
+        Decided { kind, action: Some(Action::Approve), functional: Some(true) }
+    }
+
+    fn fires(decided: Decided, items: &[ItemFacts<'_>]) -> Vec<u8> {
+        let fired = evaluate(&strict(), decided, items, &Recent::default());
+        fired.iter().map(|one| one.trigger.code()).collect()
+    }
+
+    #[test]
+    fn each_trigger_alone_asks_for_six_eyes() {
+        let one = ProposalKind::Attribution;
+        let override_ = Decided { action: Some(Action::Override), ..approve(one) };
+        assert_eq!(fires(approve(one), &[item()]), [0u8; 0]);
+        assert_eq!(fires(approve(ProposalKind::ReasonCode), &[]), [1]);
+        assert_eq!(fires(override_, &[ItemFacts { confidence: 0.91, ..item() }]), [2]);
+        assert_eq!(fires(override_, &[ItemFacts { confidence: 0.90, ..item() }]), [0u8; 0]);
+        for amount in [Some(decimal("1000000.00")), None] {
+            assert_eq!(fires(approve(one), &[ItemFacts { amount, ..item() }]), [3]);
+        }
+        for currency in [None, Some("XXX")] {
+            assert_eq!(fires(approve(one), &[ItemFacts { currency, ..item() }]), [3]);
+        }
+        let regulated = ItemFacts { field: "lei", monetary: false, ..item() };
+        assert_eq!(fires(approve(one), &[regulated]), [4]);
+        assert_eq!(fires(approve(one), &[ItemFacts { signature_known: false, ..item() }]), [5]);
+        let flipped = Decided { functional: Some(false), ..override_ };
+        assert_eq!(fires(flipped, &[item()]), [6]);
+        assert_eq!(fires(approve(ProposalKind::Policy), &[]), [7]);
+        assert_eq!(fires(approve(one), &[ItemFacts { decided_by_people: true, ..item() }]), [8]);
+        assert_eq!(fires(approve(ProposalKind::Bulk), &vec![item(); 3]), [9]);
+        let half = ItemFacts { amount: Some(decimal("600000")), ..item() };
+        assert_eq!(fires(approve(ProposalKind::Bulk), &vec![half; 2]), [9]);
+    }
+
+    #[test]
+    fn many_small_proposals_count_together() {
+        let sixty = ItemFacts { amount: Some(decimal("60000")), ..item() };
+        let recent = |items, sum| Recent { items, sums: vec![("USD".to_owned(), sum)] };
+        let decided = approve(ProposalKind::Attribution);
+        let fired = |recent| evaluate(&strict(), decided, std::slice::from_ref(&sixty), &recent);
+        assert!(fired(recent(1, 60_000.0)).is_empty());
+        assert_eq!(fired(recent(1, 940_000.0))[0].trigger, Trigger::Splitting);
+        assert_eq!(fired(recent(2, 0.0))[0].trigger, Trigger::Splitting);
+    }
+
+    #[test]
+    fn a_new_installation_needs_two_people_and_one_only_if_it_says_so() {
+        let decided = approve(ProposalKind::Attribution);
+        let unknown = ItemFacts { amount: None, currency: None, signature_known: false, ..item() };
+        let policy = Policy::default();
+        let fired = evaluate(&policy, decided, &[unknown], &Recent::default());
+        assert_eq!(eyes(&policy, decided, &fired, false), Eyes::Four);
+        let low_risk = Policy { two_eye_low_risk: true, ..Policy::default() };
+        assert_eq!(eyes(&low_risk, decided, &fired, false), Eyes::Two);
+        assert_eq!(eyes(&low_risk, decided, &fired, true), Eyes::Four);
+        let bulk = approve(ProposalKind::Bulk);
+        assert_eq!(eyes(&low_risk, bulk, &fired, false), Eyes::Four);
+        let override_ = Decided { action: Some(Action::Override), ..decided };
+        assert_eq!(eyes(&low_risk, override_, &fired, false), Eyes::Four);
+    }
+}

@@ -1,0 +1,378 @@
+//! Labelled differences of stored runs, with all that features and rules may look at.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use crate::attribute::features::{Encoder, Extractor, Learner, RunContext, Together};
+use crate::attribute::model::TrainingSet;
+use crate::attribute::{AttributionPlan, Attributor, Machine};
+use crate::diagnostic::{Problem, Problems};
+use crate::domain::attribution::{NO_REASON, UNKNOWN};
+use crate::domain::progress::Unit;
+use crate::domain::{
+    AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, Layout, PerSide, RunId,
+    Severity, Stage, Status, key,
+};
+use crate::pipeline::machine::run_context;
+use crate::pipeline::walk::{Given, Met, Record, walk};
+use crate::pipeline::{Plan, Session, stored_outcome};
+use crate::store::{RunFilter, RunRow};
+
+use super::labels::Labels;
+
+/// One record in so many is never trained on: 1 in 5.
+const HELD_OUT: u64 = 5;
+
+/// Where the labels come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// A file, joined to the differences of one run.
+    File(&'a Path),
+    /// What people decided in the store, and, where asked for, what rules settled.
+    Decided {
+        /// Whether accepted attributions of rules count as labels.
+        rules: bool,
+    },
+}
+
+/// A run that cases come from.
+pub(super) struct RunOfCases {
+    pub id: RunId,
+    pub context: RunContext,
+    pub systems: PerSide<String>,
+}
+
+/// A record that has labelled differences.
+struct CaseRecord {
+    run: usize,
+    a: Option<Box<[u8]>>,
+    b: Option<Box<[u8]>>,
+    partner_rejected: bool,
+    held_out: bool,
+    together: Vec<(FieldRef, DiffType)>,
+}
+
+/// A labelled difference.
+pub(super) struct Case {
+    record: usize,
+    field: FieldRef,
+    diff_type: DiffType,
+    severity: Severity,
+    /// The reason that people gave it, in [`Cases::reasons`].
+    pub label: usize,
+    /// What it is known by.
+    pub identity: u32,
+    /// What the rules say.
+    pub claim: Option<Attribution>,
+}
+
+/// Labelled differences.
+pub(super) struct Cases<'p> {
+    pub plan: &'p AttributionPlan,
+    layout: &'p Layout,
+    pub runs: Vec<RunOfCases>,
+    records: Vec<CaseRecord>,
+    pub cases: Vec<Case>,
+    /// The reasons that occur as labels.
+    pub reasons: Vec<String>,
+    /// Labels that joined no difference.
+    pub unused_labels: u64,
+    /// Differences of the runs without a label.
+    pub unlabelled: u64,
+    /// How many differences each rule claims, labelled or not.
+    pub fired: BTreeMap<String, u64>,
+    pub warnings: Vec<Problem>,
+}
+
+/// What people decided about a difference: a reason, or [`NO_REASON`] for what they rejected. This is
+/// the one place that knows how decisions are stored.
+pub(super) fn human_decision(given: &Given) -> Option<&str> {
+    let by_person = given.held_by_people
+        && matches!(AssignedBy::parse(&given.attribution.assigned_by), AssignedBy::Person(_));
+    match given.attribution.status {
+        Status::Accepted if by_person && given.attribution.reason != UNKNOWN => {
+            Some(&given.attribution.reason)
+        }
+        Status::Rejected if by_person => Some(NO_REASON),
+        _ => None,
+    }
+}
+
+/// What a rule settled.
+fn rule_decision(given: &Given) -> Option<&str> {
+    let by_rule = given.attribution.assigned_by.starts_with("RULE:");
+    (by_rule && given.attribution.status == Status::Accepted).then_some(&given.attribution.reason)
+}
+
+/// Whether a record is kept out of every training, told by its reference alone: so candidates and champions alike have never seen these records.
+pub(super) fn is_held_out(cells: Cells<'_>, key_len: usize) -> bool {
+    // The low bits of FNV are its worst.
+    (fnv(&[&key::reference(cells, key_len)]) >> 32) % HELD_OUT == 0
+}
+
+/// FNV-1a, 64 bits: written down here because registered models rest on it.
+fn fnv(parts: &[&str]) -> u64 {
+    let mut state = 0xcbf2_9ce4_8422_2325u64;
+    for part in parts {
+        for byte in part.as_bytes().iter().chain(&[0xff]) {
+            state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    state
+}
+
+/// What a difference is known by, whichever run it is found in: key, field, kind and both values. A
+/// break that stays for days is one example, not one a day.
+fn identity(context: &DifferenceContext<'_>) -> u32 {
+    let key = context.a.or(context.b).map(|cells| key::reference(cells, context.layout.key_len()));
+    let [a, b] = [context.a, context.b].map(|side| {
+        let mut buffer = [0; 36];
+        context.cell(side, &mut buffer).to_string()
+    });
+    let parts = [&key.unwrap_or_default(), context.field_name(), context.diff_type.name(), &a, &b];
+    (fnv(&parts) >> 32) as u32
+}
+
+impl<'p> Cases<'p> {
+    /// Gathers the labelled differences of `run`, or, of decisions without one, of all the job's runs.
+    pub fn gather(
+        session: Session<'_>,
+        plan: &'p Plan,
+        source: Source<'_>,
+        run: Option<&RunRow>,
+    ) -> Result<Self, Problems> {
+        let mut cases = Self {
+            plan: &plan.attribution,
+            layout: &plan.layout,
+            runs: Vec::new(),
+            records: Vec::new(),
+            cases: Vec::new(),
+            reasons: Vec::new(),
+            unused_labels: 0,
+            unlabelled: 0,
+            fired: BTreeMap::new(),
+            warnings: Vec::new(),
+        };
+        match (source, run) {
+            (Source::File(path), Some(run)) => {
+                check(run, plan)?;
+                let mut labels = Labels::read(path, &plan.layout, &plan.attribution.reasons)?;
+                let key_len = plan.layout.key_len();
+                cases.add_run(session, plan, run, &mut |record, difference| {
+                    let field = record.context(difference).field_name();
+                    labels.take(record.cells()?, key_len, field)
+                })?;
+                cases.unused_labels = labels.unused();
+            }
+            (Source::File(_), None) => {
+                return Err(Problem::usage(
+                    "no-run",
+                    "labels are joined to the differences of a run",
+                )
+                .help("make one with `recon run`")
+                .into());
+            }
+            (Source::Decided { rules }, Some(run)) => {
+                check(run, plan)?;
+                cases.add_decided(session, plan, run, rules, &mut HashSet::new())?;
+            }
+            (Source::Decided { rules }, None) => {
+                let filter = RunFilter {
+                    job: Some(plan.job.clone()),
+                    not_failed: true,
+                    ..RunFilter::default()
+                };
+                let mut seen = HashSet::new();
+                for run in session.store.runs(&filter)? {
+                    if run.stage != Some(Stage::Attributed) {
+                        continue;
+                    }
+                    let counts = session.store.attribution_counts(run.id)?;
+                    let counts_here = |assigned_by: &str| match AssignedBy::parse(assigned_by) {
+                        AssignedBy::Person(_) => true,
+                        AssignedBy::Rule(_) => rules,
+                        _ => false,
+                    };
+                    if !counts.iter().any(|count| counts_here(&count.assigned_by)) {
+                        continue;
+                    }
+                    if let Err(problem) = check(&run, plan) {
+                        let message = format!("run {} is left out: {}", run.id, problem.message);
+                        cases.warnings.push(Problem::warning("run-left-out", message));
+                        continue;
+                    }
+                    cases.add_decided(session, plan, &run, rules, &mut seen)?;
+                }
+            }
+        }
+        session.progress.finish();
+        Ok(cases)
+    }
+
+    /// Adds what was decided in a run. A decision that was carried from a superseded run counts once.
+    fn add_decided(
+        &mut self,
+        session: Session<'_>,
+        plan: &'p Plan,
+        run: &RunRow,
+        rules: bool,
+        seen: &mut HashSet<u32>,
+    ) -> Result<(), Problem> {
+        self.add_run(session, plan, run, &mut |record, difference| {
+            let given = difference.attribution.as_ref()?;
+            let decision =
+                human_decision(given).or_else(|| rule_decision(given).filter(|_| rules))?;
+            let context = record.context(difference);
+            seen.insert(identity(&context)).then(|| decision.to_owned())
+        })
+    }
+
+    fn add_run(
+        &mut self,
+        session: Session<'_>,
+        plan: &'p Plan,
+        run: &RunRow,
+        label: &mut dyn FnMut(&Record<'_>, &Met) -> Option<String>,
+    ) -> Result<(), Problem> {
+        let books = stored_outcome(session.store, run)?.books;
+        let systems = PerSide { a: run.system_a.clone(), b: run.system_b.clone() };
+        let context = run_context(systems.clone(), run.batch_date, &plan.layout, &books);
+        let machine = Machine::default();
+        let mut rules = Attributor::new(&plan.attribution, &machine, &plan.layout)?;
+        let at = self.runs.len();
+        self.runs.push(RunOfCases { id: run.id, context, systems });
+        session.progress.start("reading", run.total_differences, Unit::Items);
+        walk(session.store, run.id, &plan.layout, &mut |record| {
+            if session.progress.interrupted() {
+                return Err(Problem::interrupted());
+            }
+            session.progress.advance(record.differences.len() as u64);
+            let mut index = None;
+            for difference in record.differences {
+                let context = record.context(difference);
+                let said = rules.decide(&context, record.together);
+                let claim = match &said.assigned_by {
+                    AssignedBy::Rule(name) => {
+                        match self.fired.get_mut(name) {
+                            Some(count) => *count += 1,
+                            None => drop(self.fired.insert(name.clone(), 1)),
+                        }
+                        Some(said)
+                    }
+                    _ => None,
+                };
+                let reason = label(record, difference).filter(|reason| reason != UNKNOWN);
+                let Some(reason) = reason else {
+                    self.unlabelled += 1;
+                    continue;
+                };
+                let label = self.reason(&reason);
+                let record = *index.get_or_insert_with(|| self.add_record(at, record));
+                self.cases.push(Case {
+                    record,
+                    field: difference.field,
+                    diff_type: difference.diff_type,
+                    severity: difference.severity,
+                    label,
+                    identity: identity(&context),
+                    claim,
+                });
+            }
+            Ok(())
+        })?;
+        self.warnings.extend(rules.failures().1);
+        Ok(())
+    }
+
+    fn reason(&mut self, reason: &str) -> usize {
+        self.reasons.iter().position(|known| known == reason).unwrap_or_else(|| {
+            self.reasons.push(reason.to_owned());
+            self.reasons.len() - 1
+        })
+    }
+
+    fn add_record(&mut self, run: usize, record: &Record<'_>) -> usize {
+        let own = |cells: Option<Cells<'_>>| cells.map(|cells| cells.bytes().into());
+        let key_len = self.layout.key_len();
+        self.records.push(CaseRecord {
+            run,
+            a: own(record.a),
+            b: own(record.b),
+            partner_rejected: record.partner_rejected,
+            held_out: record.cells().is_some_and(|cells| is_held_out(cells, key_len)),
+            together: record.together.to_vec(),
+        });
+        self.records.len() - 1
+    }
+
+    /// The reason that people gave a case.
+    pub fn label(&self, case: &Case) -> &str {
+        self.reasons.get(case.label).map_or(UNKNOWN, String::as_str)
+    }
+
+    /// Whether no training sees a case.
+    pub fn is_held_out(&self, case: &Case) -> bool {
+        self.records[case.record].held_out
+    }
+
+    /// The run of a case.
+    pub fn run(&self, case: &Case) -> &RunOfCases {
+        &self.runs[self.records[case.record].run]
+    }
+
+    fn context(&self, case: &Case) -> DifferenceContext<'_> {
+        let record = &self.records[case.record];
+        DifferenceContext {
+            layout: self.layout,
+            field: case.field,
+            diff_type: case.diff_type,
+            severity: case.severity,
+            a: record.a.as_deref().map(Cells::new),
+            b: record.b.as_deref().map(Cells::new),
+            partner_rejected: record.partner_rejected,
+        }
+    }
+
+    fn together(&self, case: &Case) -> Together<'_> {
+        &self.records[case.record].together
+    }
+
+    /// Learns names and values from these cases.
+    pub fn encoder(&self, cases: &[&Case]) -> Encoder {
+        let mut learner = Learner::new(self.layout);
+        for case in cases {
+            learner.observe(&self.context(case), &self.run(case).systems);
+        }
+        learner.finish()
+    }
+
+    /// The features and labels of these cases.
+    pub fn training_set(&self, cases: &[&Case], encoder: &Encoder) -> TrainingSet {
+        let mut extractors: Vec<Extractor<'_>> = self
+            .runs
+            .iter()
+            .map(|run| Extractor::new(encoder, &run.context, self.layout))
+            .collect();
+        let mut set = TrainingSet::default();
+        for case in cases {
+            let extractor = &mut extractors[self.records[case.record].run];
+            let row = extractor.row(&self.context(case), self.together(case));
+            set.push_known(&row, self.label(case), case.identity);
+        }
+        set
+    }
+}
+
+/// Whether a run's differences can be looked at with the present configuration.
+pub(super) fn check(run: &RunRow, plan: &Plan) -> Result<(), Problem> {
+    if run.stage < Some(Stage::Compared) {
+        let message = format!("run {} has not been compared yet", run.id);
+        return Err(Problem::usage("not-compared", message).help("compare it: `recon diff`"));
+    }
+    if run.layout != *plan.layout {
+        let message = format!("`fields` or `key` have changed since run {} was ingested", run.id);
+        return Err(Problem::usage("configuration-changed", message)
+            .help("ingest again: `recon ingest`, or `recon run`"));
+    }
+    Ok(())
+}

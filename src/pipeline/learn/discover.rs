@@ -1,0 +1,78 @@
+//! `recon discover`: what the unknown differences of a run have in common.
+
+use crate::attribute::discover::{Group, Miner};
+use crate::diagnostic::{Problem, Problems};
+use crate::domain::Stage;
+use crate::domain::attribution::UNKNOWN;
+use crate::domain::progress::Unit;
+use crate::pipeline::walk::{Met, walk};
+use crate::pipeline::{Plan, Session};
+use crate::store::RunRow;
+
+use super::cases::check;
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Discovered {
+    /// How many differences have no reason.
+    pub unknown: u64,
+    /// Those of them that belong to no group.
+    pub rest: u64,
+    /// The groups, largest first.
+    pub groups: Vec<Group>,
+}
+
+/// The reason that a difference has; none for the unknown.
+fn reason(difference: &Met) -> Option<&str> {
+    let given = difference.attribution.as_ref()?;
+    Some(given.attribution.reason.as_str()).filter(|reason| *reason != UNKNOWN)
+}
+
+/// Groups the differences of a run whose reason is UNKNOWN, and counts what the candidates would
+/// claim.
+pub fn discover(
+    session: Session<'_>,
+    plan: &Plan,
+    run: &RunRow,
+    least: u64,
+) -> Result<Discovered, Problems> {
+    check(run, plan)?;
+    if run.stage != Some(Stage::Attributed) {
+        let message = format!("run {} has not been attributed yet", run.id);
+        let problem = Problem::usage("not-attributed", message);
+        return Err(problem.help("attribute it: `recon attribute`").into());
+    }
+    let interrupted = || {
+        if session.progress.interrupted() { Err(Problem::interrupted()) } else { Ok(()) }
+    };
+    session.progress.start("grouping", run.total_differences, Unit::Items);
+    let mut miner = Miner::default();
+    let mut unknown = 0;
+    walk(session.store, run.id, &plan.layout, &mut |record| {
+        interrupted()?;
+        for difference in record.differences.iter().filter(|found| reason(found).is_none()) {
+            unknown += 1;
+            miner.observe(&record.context(difference));
+        }
+        session.progress.advance(record.differences.len() as u64);
+        Ok(())
+    })?;
+    let mut groups = miner.finish(least);
+    if !groups.is_empty() {
+        session.progress.start("measuring", run.total_differences, Unit::Items);
+        walk(session.store, run.id, &plan.layout, &mut |record| {
+            interrupted()?;
+            for difference in record.differences {
+                let context = record.context(difference);
+                for group in &mut groups {
+                    group.measure(&context, reason(difference));
+                }
+            }
+            session.progress.advance(record.differences.len() as u64);
+            Ok(())
+        })?;
+    }
+    session.progress.finish();
+    let grouped: u64 = groups.iter().map(|group| group.count).sum();
+    Ok(Discovered { unknown, rest: unknown - grouped, groups })
+}

@@ -1,0 +1,223 @@
+//! `recon evaluate`: rules, model and both, measured on labelled differences; and whether recent
+//! differences still look like those that the model learned from.
+
+use crate::attribute::Sure;
+use crate::attribute::drift::{Agreement, DriftReport};
+use crate::attribute::features::{COUNT, Extractor};
+use crate::attribute::model::Model;
+use crate::attribute::risk::Policy;
+use crate::diagnostic::{Problem, Problems};
+use crate::domain::progress::Unit;
+use crate::domain::{PerSide, RunId};
+use crate::pipeline::machine::{basis, read_model, run_context, sentences};
+use crate::pipeline::walk::walk;
+use crate::pipeline::{Plan, Session, stored_outcome};
+use crate::store::{Evidence, ModelRow, RunRow};
+
+use super::cases::{Case, Cases, Source, check};
+use super::measure::{Measured, Outcome, measure};
+
+/// The most recent differences whose features are compared with the training set's.
+const MOST_RECENT: u64 = 200_000;
+
+/// What to evaluate.
+#[derive(Clone, Copy, Debug)]
+pub struct EvaluateRequest<'a> {
+    /// Where labels come from.
+    pub source: Source<'a>,
+    /// The run that they belong to; of decisions without one, all runs.
+    pub run: Option<&'a RunRow>,
+    /// The model; without one the champion, if there is one.
+    pub model: Option<u64>,
+    /// Keep what was measured as the evidence of `accept_risk`.
+    pub keep: bool,
+}
+
+/// What was measured.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// The model's version.
+    pub version: Option<u64>,
+    /// The runs that labels were found in.
+    pub runs: Vec<RunId>,
+    /// The figures.
+    pub measured: Measured,
+    /// Labels that joined no difference.
+    pub unused_labels: u64,
+    /// Differences without a label.
+    pub unlabelled: u64,
+    /// Labelled differences that are not scored, because the model was trained on them.
+    pub trained_on: u64,
+    /// The thresholds that this evidence allows under the job's `accept_risk`, and in words.
+    pub policy: Option<(Policy, Vec<String>)>,
+    /// Whether it is the evidence of `accept_risk` from now on.
+    pub kept: bool,
+    /// What a person should look at.
+    pub warnings: Vec<Problem>,
+}
+
+/// Measures rules, model and both.
+pub fn evaluate(
+    session: Session<'_>,
+    plan: &Plan,
+    request: &EvaluateRequest<'_>,
+) -> Result<Evaluated, Problems> {
+    let row = which_model(session, plan, request.model)?;
+    let model = row.as_ref().map(|row| read_model(session.store, row, &plan.layout)).transpose()?;
+    let cases = Cases::gather(session, plan, request.source, request.run)?;
+    if cases.cases.is_empty() {
+        let (message, help) = match request.source {
+            Source::File(_) => (
+                format!(
+                    "no label joins a difference of the run: {} labels and {} differences are left \
+                     over",
+                    cases.unused_labels, cases.unlabelled
+                ),
+                "labels name records by their canonical keys; is this the right --run?",
+            ),
+            Source::Decided { .. } => (
+                "there are no decisions to measure against".to_owned(),
+                "give --labels FILE, or decide differences in the review",
+            ),
+        };
+        return Err(Problem::usage("evaluate-empty", message).help(help).into());
+    }
+    let fresh = |case: &Case| !model.as_ref().is_some_and(|model| model.has_seen(case.identity));
+    let trained_on = cases.cases.iter().filter(|case| !fresh(case)).count() as u64;
+    let unmatched = cases.unused_labels + cases.unlabelled;
+    let Outcome { measured, evidence, .. } = measure(&cases, &fresh, model.as_ref(), unmatched);
+    let mut warnings = cases.warnings.clone();
+    if measured.combined.n == 0 {
+        warnings.push(Problem::warning(
+            "evaluate-trained-on",
+            "the model was trained on all of these differences: nothing is left to score",
+        ));
+    }
+    let policy = match plan.attribution.acceptance.sure {
+        Sure::From(_) => None,
+        Sure::Within(budget) => {
+            let policy = evidence.choose(budget);
+            let words = sentences(&policy);
+            Some((policy, words))
+        }
+    };
+    if request.keep {
+        let version = row.as_ref().map(|row| row.version.to_string());
+        session.store.add_evidence(
+            &plan.job,
+            &Evidence {
+                measured: (session.now)(),
+                basis: basis(plan, version.as_deref()),
+                evidence: evidence.to_json(),
+            },
+        )?;
+    }
+    Ok(Evaluated {
+        version: row.as_ref().map(|row| row.version),
+        runs: cases.runs.iter().map(|run| run.id).collect(),
+        measured,
+        unused_labels: cases.unused_labels,
+        unlabelled: cases.unlabelled,
+        trained_on,
+        policy,
+        kept: request.keep,
+        warnings,
+    })
+}
+
+/// The model of this version, or the champion where the job asks it.
+fn which_model(
+    session: Session<'_>,
+    plan: &Plan,
+    version: Option<u64>,
+) -> Result<Option<ModelRow>, Problem> {
+    match version {
+        Some(version) => session.store.model(version)?.map(Some).ok_or_else(|| {
+            Problem::usage("no-such-model", format!("there is no model {version} in the store"))
+                .help("`recon model list` shows the models")
+        }),
+        None if plan.attribution.model_enabled => session.store.champion(&plan.job),
+        None => Ok(None),
+    }
+}
+
+/// Compares the differences of a run with those that the model was trained on, and the model's guesses
+/// with what people decided on differences it had not seen.
+pub fn drift(
+    session: Session<'_>,
+    plan: &Plan,
+    run: &RunRow,
+    version: Option<u64>,
+) -> Result<(u64, DriftReport), Problems> {
+    check(run, plan)?;
+    let row = which_model(session, plan, version)?.ok_or_else(|| {
+        Problem::usage("no-model", "there is no model to compare with")
+            .help("train one: recon train")
+    })?;
+    let model = read_model(session.store, &row, &plan.layout)?;
+    let recent = recent_rows(session, plan, run, &model)?;
+    let agreement = agreement(session, plan, &row, &model)?;
+    Ok((row.version, model.statistics().compare(&recent, agreement)))
+}
+
+/// The features of a run's differences; of every so many where there are very many.
+fn recent_rows(
+    session: Session<'_>,
+    plan: &Plan,
+    run: &RunRow,
+    model: &Model,
+) -> Result<Vec<f32>, Problem> {
+    let books = stored_outcome(session.store, run)?.books;
+    let systems = PerSide { a: run.system_a.clone(), b: run.system_b.clone() };
+    let context = run_context(systems, run.batch_date, &plan.layout, &books);
+    let mut extractor = Extractor::new(model.encoder(), &context, &plan.layout);
+    let every = run.total_differences.div_ceil(MOST_RECENT).max(1);
+    let (mut rows, mut number) = (Vec::new(), 0);
+    session.progress.start("reading", run.total_differences, Unit::Items);
+    walk(session.store, run.id, &plan.layout, &mut |record| {
+        if session.progress.interrupted() {
+            return Err(Problem::interrupted());
+        }
+        for difference in record.differences {
+            number += 1;
+            if number % every == 0 {
+                let at = rows.len();
+                rows.resize(at + COUNT, 0.0);
+                let context = record.context(difference);
+                extractor.extract(&context, record.together, &mut rows[at..]);
+            }
+        }
+        session.progress.advance(record.differences.len() as u64);
+        Ok(())
+    })?;
+    session.progress.finish();
+    Ok(rows)
+}
+
+/// How far people agreed with the model's guesses on differences that it was not trained on.
+fn agreement(
+    session: Session<'_>,
+    plan: &Plan,
+    row: &ModelRow,
+    model: &Model,
+) -> Result<Option<Agreement>, Problems> {
+    let cases = Cases::gather(session, plan, Source::Decided { rules: false }, None)?;
+    let fresh: Vec<&Case> =
+        cases.cases.iter().filter(|case| !model.has_seen(case.identity)).collect();
+    if fresh.is_empty() {
+        return Ok(None);
+    }
+    let set = cases.training_set(&fresh, model.encoder());
+    let agreed = model
+        .guess(set.rows())
+        .iter()
+        .zip(&fresh)
+        .filter(|(guess, case)| model.reasons()[guess.reason] == cases.label(case))
+        .count();
+    let expected = row
+        .metrics
+        .pointer("/held_out/model/accuracy")
+        .and_then(serde_json::Value::as_f64)
+        .unwrap_or(model.training().out_of_bag.accuracy);
+    Ok(Some(Agreement::of(fresh.len() as u64, agreed as u64, expected)))
+}

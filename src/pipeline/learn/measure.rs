@@ -1,0 +1,190 @@
+//! How good rules, model and both together are on labelled differences.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::attribute::evidence::{Evidence, group};
+use crate::attribute::features::COUNT;
+use crate::attribute::metrics::{Evaluation, Evaluator, winner};
+use crate::attribute::model::Model;
+use crate::attribute::risk::{lower_bound, upper_bound};
+use crate::domain::attribution::{NO_REASON, UNKNOWN};
+use crate::domain::{AssignedBy, Attribution};
+
+use super::cases::{Case, Cases};
+
+/// The figures of rules, model and both.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Rules alone: what none claims counts as UNKNOWN.
+    pub rules: RulesMeasured,
+    /// The model alone.
+    pub model: Option<Evaluation>,
+    /// As a run attributes: rules first, the model after them.
+    pub combined: Evaluation,
+}
+
+/// The rules' figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RulesMeasured {
+    /// All rules together.
+    #[serde(flatten)]
+    pub all: Evaluation,
+    /// Each rule that claimed anything.
+    pub per_rule: BTreeMap<String, RuleMeasured>,
+}
+
+/// One rule's figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RuleMeasured {
+    /// How many differences it claimed, labelled or not.
+    pub fired: u64,
+    /// How many of them are labelled.
+    pub decided: u64,
+    /// How many of these it named right.
+    pub right: u64,
+    /// Their share; 0 when none is labelled.
+    pub precision: f64,
+    /// 95 % bounds of the precision (Clopper–Pearson).
+    pub lower: f64,
+    /// The upper one.
+    pub upper: f64,
+    /// The mean confidence that it claimed.
+    pub claimed: f64,
+}
+
+/// Log loss sees no probability below this.
+const LEAST_PROBABILITY: f64 = 1e-12;
+
+/// What measuring gave.
+pub(super) struct Outcome {
+    pub measured: Measured,
+    pub evidence: Evidence,
+    /// The model's log loss of each case that was scored, in their order.
+    pub losses: Vec<f64>,
+}
+
+/// Measures cases. Evidence is counted of every case for rules, which are not trained (unless the
+/// model may overrule them), and for the model of those of `fresh` only: what it has not been
+/// trained on.
+pub(super) fn measure(
+    cases: &Cases<'_>,
+    fresh: &dyn Fn(&Case) -> bool,
+    model: Option<&Model>,
+    unmatched: u64,
+) -> Outcome {
+    let reasons = all_reasons(cases, model);
+    let at = |reason: &str| reasons.iter().position(|known| known == reason).unwrap_or_default();
+    let chosen: Vec<&Case> = cases.cases.iter().filter(|case| fresh(case)).collect();
+    let (rows, probabilities) = match model {
+        None => (Vec::new(), Vec::new()),
+        Some(model) => {
+            let set = cases.training_set(&chosen, model.encoder());
+            let mut probabilities = Vec::new();
+            model.probabilities(set.rows(), &mut probabilities);
+            (set.rows().to_vec(), probabilities)
+        }
+    };
+    let mut evaluators = [(); 3].map(|()| Evaluator::new(&reasons));
+    let [by_rules, by_model, combined] = &mut evaluators;
+    let mut evidence = Evidence::default();
+    let mut per_rule: BTreeMap<String, RuleMeasured> = cases
+        .fired
+        .iter()
+        .map(|(rule, fired)| {
+            (rule.clone(), RuleMeasured { fired: *fired, ..RuleMeasured::default() })
+        })
+        .collect();
+    for case in &cases.cases {
+        let Some(claim) = &case.claim else { continue };
+        let right = claim.reason == cases.label(case);
+        let AssignedBy::Rule(rule) = &claim.assigned_by else { continue };
+        if let Some(measured) = per_rule.get_mut(rule) {
+            measured.decided += 1;
+            measured.right += u64::from(right);
+            measured.claimed += claim.confidence.get();
+        }
+        if cases.plan.overrule_below.is_none() {
+            count_claim(&mut evidence, claim, right);
+        }
+    }
+    let unknown = at(UNKNOWN);
+    let mut losses = Vec::new();
+    let mut padded = vec![0.0; reasons.len()];
+    for (number, case) in chosen.iter().enumerate() {
+        let label = at(cases.label(case));
+        let claimed = case.claim.as_ref().map(|claim| (at(&claim.reason), claim.confidence.get()));
+        let (guess, confidence) = claimed.unwrap_or((unknown, 0.0));
+        by_rules.add_guess(label, guess, confidence);
+        let Some(model) = model else {
+            combined.add_guess(label, guess, confidence);
+            continue;
+        };
+        let classes = model.reasons().len();
+        // The model's reasons come first.
+        padded[..classes].copy_from_slice(&probabilities[number * classes..(number + 1) * classes]);
+        by_model.add(label, &padded);
+        losses.push(-f64::from(padded[label]).max(LEAST_PROBABILITY).ln());
+        let row = &rows[number * COUNT..(number + 1) * COUNT];
+        let best = winner(&padded);
+        let novel = model.statistics().is_novel(row);
+        let overruled = case.claim.as_ref().is_none_or(|claim| {
+            let usable = !novel && reasons[best] != NO_REASON;
+            usable && cases.plan.is_hint(claim.confidence)
+        });
+        match claimed {
+            Some((guess, confidence)) if !overruled => {
+                combined.add_guess(label, guess, confidence);
+                if cases.plan.overrule_below.is_some()
+                    && let Some(claim) = &case.claim
+                {
+                    count_claim(&mut evidence, claim, guess == label);
+                }
+            }
+            _ if novel => combined.add_guess(label, unknown, 0.0),
+            _ => {
+                combined.add(label, &padded);
+                if reasons[best] != NO_REASON {
+                    evidence.add(&reasons[best], padded[best].into(), best == label);
+                }
+            }
+        }
+    }
+    for measured in per_rule.values_mut().filter(|measured| measured.decided > 0) {
+        let (decided, wrong) = (measured.decided, measured.decided - measured.right);
+        measured.precision = measured.right as f64 / decided as f64;
+        measured.lower = 1.0 - upper_bound(wrong, decided, 0.025);
+        measured.upper = 1.0 - lower_bound(wrong, decided, 0.025);
+        measured.claimed /= decided as f64;
+    }
+    let [by_rules, by_model, combined] = evaluators;
+    let measured = Measured {
+        rules: RulesMeasured { all: by_rules.finish(unmatched), per_rule },
+        model: model.map(|_| by_model.finish(unmatched)),
+        combined: combined.finish(unmatched),
+    };
+    Outcome { measured, evidence, losses }
+}
+
+fn count_claim(evidence: &mut Evidence, claim: &Attribution, right: bool) {
+    if claim.reason != UNKNOWN {
+        let group = group(&claim.assigned_by, &claim.reason);
+        evidence.add(&group, claim.confidence.get(), right);
+    }
+}
+
+/// Every reason that may be guessed or is a label, the model's first.
+fn all_reasons(cases: &Cases<'_>, model: Option<&Model>) -> Vec<String> {
+    let mut reasons: Vec<String> = model.map_or_else(Vec::new, |model| model.reasons().to_vec());
+    let claims = cases.cases.iter().filter_map(|case| case.claim.as_ref());
+    let claimed: std::collections::BTreeSet<&str> =
+        claims.map(|claim| claim.reason.as_str()).collect();
+    let others = cases.reasons.iter().map(String::as_str).chain(claimed).chain([UNKNOWN]);
+    for reason in others {
+        if !reasons.iter().any(|known| known == reason) {
+            reasons.push(reason.to_owned());
+        }
+    }
+    reasons
+}

@@ -1,0 +1,269 @@
+//! `recon train`: from labelled differences to a model in the registry, and perhaps to a new champion.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::attribute::features::catalogue;
+use crate::attribute::model::{Model, Settings};
+use crate::diagnostic::{Problem, Problems};
+use crate::domain::progress::Unit;
+use crate::pipeline::machine::{basis, hexadecimal, read_model, sha256};
+use crate::pipeline::{Plan, Session};
+use crate::store::{Evidence, NewModel, Promotion, RunRow};
+
+use super::cases::{Case, Cases, Source};
+use super::measure::{Measured, Outcome, measure};
+
+/// When a candidate becomes the champion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Promote {
+    /// When it is better on the same held-out differences, or there is no champion yet.
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// In no case.
+    Never,
+}
+
+/// What to train on, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainRequest<'a> {
+    /// Where labels come from.
+    pub source: Source<'a>,
+    /// The run that they belong to; of decisions without one, all runs.
+    pub run: Option<&'a RunRow>,
+    /// The seed of everything.
+    pub seed: u64,
+    /// When the candidate becomes the champion.
+    pub promote: Promote,
+    /// Who trains.
+    pub person: &'a str,
+}
+
+/// A trained model and what became of it.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// Its version.
+    pub version: u64,
+    /// Whether it is the champion now.
+    pub promoted: bool,
+    /// Why, or why not.
+    pub why: String,
+    /// The champion before.
+    pub champion: Option<u64>,
+    /// Labelled differences that it was trained on, by reason.
+    pub by_reason: BTreeMap<String, u64>,
+    /// Labelled differences in all.
+    pub labelled: u64,
+    /// Those of them that were held out.
+    pub held_out: u64,
+    /// Labels without a difference and differences without a label.
+    pub unmatched: u64,
+    /// How good it is on what was held out.
+    pub measured: Measured,
+    /// How good the champion before is on the same differences.
+    pub champion_measured: Option<Measured>,
+    /// The calibration that was kept.
+    pub calibration: &'static str,
+    /// SHA-256 of the training set.
+    pub training_hash: String,
+    /// SHA-256 of the model.
+    pub sha256: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// How many seconds growing the forest took.
+    pub seconds: f64,
+    /// What a person should look at.
+    pub warnings: Vec<Problem>,
+}
+
+/// Trains a model, keeps it, and makes it the champion where that is asked for or deserved.
+pub fn train(
+    session: Session<'_>,
+    plan: &Plan,
+    request: &TrainRequest<'_>,
+) -> Result<Trained, Problems> {
+    let store = session.store;
+    let cases = Cases::gather(session, plan, request.source, request.run)?;
+    let unmatched = cases.unused_labels + cases.unlabelled;
+    let known: Vec<&Case> = cases.cases.iter().filter(|case| !cases.is_held_out(case)).collect();
+    if known.is_empty() {
+        return Err(nothing(&cases, request.source).into());
+    }
+    let encoder = cases.encoder(&known);
+    let set = cases.training_set(&known, &encoder);
+    let mut settings = Settings::default();
+    settings.forest.seed = request.seed;
+    session.progress.start("growing trees", 0, Unit::Items);
+    let begun = std::time::Instant::now();
+    let trained = Model::train(&set, encoder, &plan.layout, &settings, plan.options.threads);
+    session.progress.finish();
+    let seconds = begun.elapsed().as_secs_f64();
+    let (model, mut warnings) = trained?;
+    warnings.extend(cases.warnings.iter().cloned());
+    let fresh = |case: &Case| cases.is_held_out(case);
+    let held_out = cases.cases.len() - known.len();
+    let candidate = measure(&cases, &fresh, Some(&model), unmatched);
+
+    let champion = store.champion(&plan.job)?;
+    let before = match &champion {
+        None => None,
+        Some(row) => match read_model(store, row, &plan.layout) {
+            Ok(model) => Some(measure(&cases, &fresh, Some(&model), unmatched)),
+            Err(problem) => {
+                warnings.push(Problem { class: crate::diagnostic::Class::Warning, ..problem });
+                None
+            }
+        },
+    };
+    let verdict = judge(
+        request.promote,
+        champion.as_ref().map(|row| row.version),
+        &candidate,
+        before.as_ref(),
+    );
+    let Outcome { measured, evidence, .. } = candidate;
+    let bytes = model.to_bytes()?;
+    let training = model.training();
+    let (training_hash, hash) = (hexadecimal(&training.hash), sha256(&bytes));
+    let now = (session.now)();
+    let size = bytes.len() as u64;
+    let version = store.add_model(&NewModel {
+        job: plan.job.clone(),
+        created: now,
+        created_by: request.person.to_owned(),
+        training_hash: training_hash.clone(),
+        trained_on: cases.runs.iter().map(|run| run.id).collect(),
+        features: catalogue().iter().map(|feature| feature.name).collect(),
+        parameters: json!(training.parameters),
+        metrics: json!({
+            "held_out": measured,
+            "out_of_bag": training.out_of_bag,
+            "by_reason": training.by_reason,
+            "calibration": model.calibration(),
+            "calibrations": training.calibrations,
+        }),
+        sha256: hash.clone(),
+        bytes,
+    })?;
+    if verdict.promoted {
+        store.promote(&Promotion {
+            version,
+            replaced: None,
+            rollback: false,
+            at: now,
+            by: request.person.to_owned(),
+            why: verdict.why.clone(),
+        })?;
+        let basis = basis(plan, Some(&version.to_string()));
+        store.add_evidence(
+            &plan.job,
+            &Evidence { measured: now, basis, evidence: evidence.to_json() },
+        )?;
+    }
+    Ok(Trained {
+        version,
+        promoted: verdict.promoted,
+        why: verdict.why,
+        champion: champion.map(|row| row.version),
+        by_reason: training.by_reason.clone(),
+        labelled: cases.cases.len() as u64,
+        held_out: held_out as u64,
+        unmatched,
+        measured,
+        champion_measured: before.map(|before| before.measured),
+        calibration: model.calibration(),
+        training_hash,
+        sha256: hash,
+        bytes: size,
+        seconds,
+        warnings,
+    })
+}
+
+fn nothing(cases: &Cases<'_>, source: Source<'_>) -> Problem {
+    let (message, help) = match source {
+        Source::File(_) => (
+            format!(
+                "no label joins a difference of the run: {} labels and {} differences are left over",
+                cases.unused_labels, cases.unlabelled
+            ),
+            "labels name records by their canonical keys, and fields by their canonical names; is \
+             this the right --run?",
+        ),
+        Source::Decided { .. } => (
+            "there are no decisions to learn from".to_owned(),
+            "decide differences in the review, give --labels FILE, or learn from what rules settled: \
+             --include rules",
+        ),
+    };
+    Problem::usage("training-empty", message).help(help)
+}
+
+struct Verdict {
+    promoted: bool,
+    why: String,
+}
+
+/// A candidate is better when its log loss is lower by more than twice the standard error of the
+/// difference. Of all figures log loss is the one that counts both what is guessed and how sure; and
+/// a champion does not change because of chance.
+fn judge(
+    promote: Promote,
+    champion: Option<u64>,
+    candidate: &Outcome,
+    before: Option<&Outcome>,
+) -> Verdict {
+    let verdict = |promoted, why: String| Verdict { promoted, why };
+    let Some(version) = champion else {
+        return match promote {
+            Promote::Never => verdict(false, "--promote never".to_owned()),
+            _ => verdict(true, "there was no champion".to_owned()),
+        };
+    };
+    let Some(before) = before else {
+        let why = format!("champion {version} can't be used any more");
+        return verdict(promote != Promote::Never, why);
+    };
+    let (Some(new), Some(old)) = (&candidate.measured.model, &before.measured.model) else {
+        return verdict(false, "nothing was measured".to_owned());
+    };
+    let (gain, error) = gain(&before.losses, &candidate.losses);
+    let better = new.n > 1 && gain > 2.0 * error;
+    let compared = format!(
+        "log loss {:.4} against {:.4} of champion {version} (lower by {gain:.4} ± {:.4}), accuracy \
+         {:.4} against {:.4}, on the same {} held-out differences",
+        new.log_loss,
+        old.log_loss,
+        2.0 * error,
+        new.accuracy,
+        old.accuracy,
+        new.n
+    );
+    verdict(promote == Promote::Always || (promote == Promote::Auto && better), compared)
+}
+
+/// The mean by which losses became less, and its standard error.
+fn gain(before: &[f64], after: &[f64]) -> (f64, f64) {
+    let count = before.len().max(1) as f64;
+    let gains = || before.iter().zip(after).map(|(before, after)| before - after);
+    let mean = gains().sum::<f64>() / count;
+    let variance = gains().map(|gain| (gain - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+    (mean, (variance / count).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gain_is_told_with_its_error() {
+        let (mean, error) = gain(&[1.0, 2.0, 3.0, 4.0], &[0.5, 1.5, 2.5, 3.5]);
+        assert_eq!((mean, error), (0.5, 0.0));
+        let (mean, error) = gain(&[1.0, 0.0], &[0.0, 1.0]);
+        assert!(mean.abs() < 1e-12 && error > 0.9);
+        assert_eq!(gain(&[], &[]), (0.0, 0.0));
+    }
+}

@@ -1,0 +1,353 @@
+//! Getting the machine of a run ready: the champion of the job, the thresholds that measured evidence
+//! allows, and what is to be said about both.
+
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use crate::attribute::evidence::Evidence;
+use crate::attribute::features::RunContext;
+use crate::attribute::model::Model;
+use crate::attribute::risk::{AuditCheck, Bound, Budget, Policy, Shortage, is_audited, needed};
+use crate::attribute::{Champion, Machine, Sure};
+use crate::diagnostic::Problem;
+use crate::domain::{Books, Date, DiffType, FieldRef, Layout, PerSide, Status};
+use crate::store::{AttributionRow, ModelRow, Store};
+
+use super::Plan;
+
+/// The key of the metadata that names the model of a run.
+pub(super) const MODEL: &str = "model";
+/// The key of the metadata that tells what was accepted, and on what evidence.
+pub const ACCEPTANCE: &str = "acceptance";
+
+/// The machine of a run and what is recorded about it.
+#[derive(Default)]
+pub(super) struct Ready {
+    pub machine: Machine,
+    /// What accepts: rules and model, by their contents.
+    pub basis: String,
+    /// What the run's metadata say of acceptance.
+    pub acceptance: Json,
+    pub warnings: Vec<Problem>,
+}
+
+/// What a run records about its machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MachineRecord {
+    /// The version of the model that was asked.
+    pub model: Option<String>,
+    /// What accepts: rules and model, by their contents.
+    pub basis: String,
+    /// What was accepted, and on what evidence.
+    pub acceptance: Json,
+    /// The accepted differences that people check blind, by number; none are chosen where nobody
+    /// asked for them.
+    pub sample: Option<Vec<u64>>,
+}
+
+impl Ready {
+    /// What the run records when all is decided.
+    pub fn record(&self, sampler: Sampler) -> MachineRecord {
+        let mut acceptance = self.acceptance.clone();
+        let sample = sampler.is_on().then_some(sampler.chosen);
+        if let (Json::Object(map), Some(sample)) = (&mut acceptance, &sample) {
+            map.insert("blind_checks".to_owned(), json!(sample.len()));
+        }
+        MachineRecord {
+            model: self.machine.champion.as_ref().map(|champion| champion.version.clone()),
+            basis: self.basis.clone(),
+            acceptance,
+            sample,
+        }
+    }
+}
+
+/// Reads the champion and the evidence of the plan's job.
+pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
+    let mut warnings = Vec::new();
+    let champion = if plan.attribution.model_enabled {
+        match store.champion(&plan.job)? {
+            None => None,
+            Some(row) => match read_model(store, &row, &plan.layout) {
+                Ok(model) => Some(Champion { version: row.version.to_string(), model }),
+                Err(problem) => {
+                    let message = format!(
+                        "model {} is left aside, only rules decide: {}",
+                        row.version, problem.message
+                    );
+                    let warning = Problem::warning("model-left-aside", message);
+                    warnings.push(match problem.help {
+                        Some(help) => warning.help(help),
+                        None => warning,
+                    });
+                    None
+                }
+            },
+        }
+    } else {
+        None
+    };
+    let basis = basis(plan, champion.as_ref().map(|champion| champion.version.as_str()));
+    let (policy, acceptance) = match plan.attribution.acceptance.sure {
+        Sure::From(at) => {
+            let says = format!("accepted from a claimed confidence of {at} on (accept_at)");
+            (None, json!({ "accept_at": at.get(), "basis": basis, "says": [says] }))
+        }
+        Sure::Within(budget) => {
+            let thresholds = thresholds(store, plan, budget, &basis)?;
+            if let Some(stopped) = &thresholds.stopped {
+                let warning = Problem::warning("nothing-accepted", stopped.message.clone());
+                warnings.push(warning.help(stopped.help.clone().unwrap_or_default()));
+            }
+            let record = thresholds.record(budget, &basis);
+            (thresholds.policy, record)
+        }
+    };
+    let machine = Machine { champion, run: RunContext::default(), policy };
+    Ok(Ready { machine, basis, acceptance, warnings })
+}
+
+/// A model of the registry, whole and for this layout.
+pub(super) fn read_model(
+    store: &dyn Store,
+    row: &ModelRow,
+    layout: &Layout,
+) -> Result<Model, Problem> {
+    let bytes = store.model_bytes(row.version)?.unwrap_or_default();
+    if sha256(&bytes) != row.sha256 {
+        let message = format!("the bytes of model {} are not those that were stored", row.version);
+        return Err(Problem::usage("model-damaged", message).help("retrain: recon train"));
+    }
+    Model::from_bytes(&bytes, layout)
+}
+
+/// SHA-256 in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// Bytes in hexadecimal.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What accepts, by its contents: measured evidence and blind checks speak about one basis only.
+pub(super) fn basis(plan: &Plan, model: Option<&str>) -> String {
+    let mut hash = Sha256::new();
+    for script in plan.attribution.rules.iter().flat_map(|rules| &rules.scripts) {
+        hash.update(script.text());
+        hash.update([0]);
+    }
+    let rules = hexadecimal(&hash.finalize()[..6]);
+    format!("rules:{rules} model:{}", model.unwrap_or("none"))
+}
+
+/// The thresholds of a run under `accept_risk`.
+struct Thresholds {
+    policy: Option<Policy>,
+    /// Why nothing is accepted at all.
+    stopped: Option<Problem>,
+    audit: AuditCheck,
+    says: Vec<String>,
+}
+
+fn thresholds(
+    store: &dyn Store,
+    plan: &Plan,
+    budget: Budget,
+    basis: &str,
+) -> Result<Thresholds, Problem> {
+    let (checked, wrong) = store.audit_outcomes(&plan.job, basis)?;
+    let audit = AuditCheck::of(checked, wrong, budget);
+    let mut says = vec![format!(
+        "accepted where at most {} may be wrong, with {} assurance (accept_risk)",
+        percent(budget.max_false),
+        percent(budget.assurance)
+    )];
+    let least = needed(0, budget.max_false, 1.0 - budget.assurance);
+    let measure = "measure: recon evaluate --keep, or recon train";
+    let mut policy = None;
+    let stopped = match store.evidence(&plan.job)? {
+        None => Some(
+            Problem::usage(
+                "nothing-accepted",
+                format!(
+                    "nothing is accepted: the risk has not been measured; at least {least} decisions \
+                     without a mistake are needed"
+                ),
+            )
+            .help(measure),
+        ),
+        Some(kept) if kept.basis != basis => Some(
+            Problem::usage(
+                "nothing-accepted",
+                format!(
+                    "nothing is accepted: rules or model have changed since the risk was measured \
+                     ({})",
+                    kept.measured
+                ),
+            )
+            .help(measure),
+        ),
+        Some(_) if audit.broken => Some(
+            Problem::usage(
+                "nothing-accepted",
+                format!(
+                    "nothing is accepted: blind checks found {wrong} of {checked} accepted causes \
+                     wrong, which breaks the budget of {}",
+                    percent(budget.max_false)
+                ),
+            )
+            .help("mend the rules, or retrain; what was accepted so far deserves another look"),
+        ),
+        Some(kept) => {
+            let evidence = Evidence::from_json(&kept.evidence).unwrap_or_default();
+            let chosen = evidence.choose(budget);
+            let sentences = sentences(&chosen);
+            let none = !chosen.groups.values().chain([&chosen.others]).any(accepts);
+            says.extend(sentences);
+            policy = Some(chosen);
+            none.then(|| {
+                let message = format!(
+                    "nothing is accepted: {} decisions do not prove that at most {} are wrong",
+                    evidence.decided(),
+                    percent(budget.max_false)
+                );
+                let help = policy.as_ref().map_or_else(String::new, |policy| missing(policy, least));
+                Problem::usage("nothing-accepted", message).help(help)
+            })
+        }
+    };
+    says.extend(stopped.iter().map(|problem| problem.message.clone()));
+    Ok(Thresholds { policy, stopped, audit, says })
+}
+
+const fn accepts(bound: &Bound) -> bool {
+    bound.threshold.is_some()
+}
+
+impl Thresholds {
+    fn record(&self, budget: Budget, basis: &str) -> Json {
+        json!({
+            "max_false": budget.max_false,
+            "assurance": budget.assurance,
+            "basis": basis,
+            "policy": self.policy,
+            "stopped": self.stopped.as_ref().map(|problem| problem.message.clone()),
+            "audit": { "checked": self.audit.checked, "wrong": self.audit.wrong },
+            "says": self.says,
+        })
+    }
+}
+
+/// A sentence for each threshold.
+pub(super) fn sentences(policy: &Policy) -> Vec<String> {
+    let mut says: Vec<String> =
+        policy.groups.iter().map(|(group, bound)| sentence(group, bound)).collect();
+    if !policy.together.is_empty() {
+        let named = policy.together.join(", ");
+        says.push(sentence(&named, &policy.others));
+    }
+    says
+}
+
+fn sentence(group: &str, bound: &Bound) -> String {
+    match (bound.threshold, bound.shortage) {
+        (Some(threshold), _) => format!(
+            "{group}: from {threshold:.3} on, {} wrong of {} decided, at most {} wrong",
+            bound.wrong,
+            bound.decided,
+            percent(bound.upper)
+        ),
+        (None, Some(Shortage::Decisions(more))) => format!(
+            "{group}: nothing, {} wrong of {} decided; {more} more decisions are needed",
+            bound.wrong, bound.decided
+        ),
+        (None, _) => {
+            format!("{group}: nothing, {} wrong of {} decided", bound.wrong, bound.decided)
+        }
+    }
+}
+
+/// What to do where no group has a threshold.
+fn missing(policy: &Policy, least: u64) -> String {
+    let bounds = policy.groups.values().chain([&policy.others]);
+    let more = bounds
+        .filter_map(|bound| match bound.shortage {
+            Some(Shortage::Decisions(more)) => Some(more),
+            _ => None,
+        })
+        .min();
+    match more {
+        Some(more) => format!(
+            "{more} more decisions without a mistake are needed; then measure: recon evaluate --keep"
+        ),
+        None => format!(
+            "too many are wrong at every confidence; mend the rules or retrain (at least {least} decisions are needed)"
+        ),
+    }
+}
+
+/// A share in percent with at most three digits behind the point.
+pub(super) fn percent(share: f64) -> String {
+    let text = format!("{:.3}", share * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// How common each kind of difference is in a run with these books.
+pub(super) fn run_context(
+    systems: PerSide<String>,
+    batch_date: Date,
+    layout: &Layout,
+    books: &Books,
+) -> RunContext {
+    let mut context = RunContext::new(systems, Some(batch_date), books.records());
+    for (name, types) in &books.by_field_and_type {
+        let field = if name == FieldRef::ENTIRE_RECORD {
+            Some(FieldRef::EntireRecord)
+        } else {
+            layout.position(name).and_then(|at| u16::try_from(at).ok()).map(FieldRef::Field)
+        };
+        for (diff_type, count) in types {
+            if let (Some(field), Some(diff_type)) = (field, DiffType::from_name(diff_type)) {
+                context.count(field, diff_type, *count);
+            }
+        }
+    }
+    context
+}
+
+/// Chooses which accepted differences of a run people check blind.
+#[derive(Debug)]
+pub(super) struct Sampler {
+    share: f64,
+    seed: u64,
+    /// Their numbers.
+    pub chosen: Vec<u64>,
+}
+
+impl Sampler {
+    /// The same differences of a job and date are chosen however the run is made.
+    pub fn new(plan: &Plan, batch_date: Date) -> Self {
+        let digest = Sha256::digest(format!("{}\0{batch_date}", plan.job));
+        let mut seed = [0; 8];
+        seed.copy_from_slice(&digest[..8]);
+        Self {
+            share: plan.attribution.audit_sample,
+            seed: u64::from_le_bytes(seed),
+            chosen: Vec::new(),
+        }
+    }
+
+    /// Whether there is anything to choose.
+    pub fn is_on(&self) -> bool {
+        self.share > 0.0
+    }
+
+    /// Looks at a difference that the machine decided.
+    pub fn look(&mut self, number: u64, decided: &AttributionRow) {
+        if decided.status == Status::Accepted && is_audited(number, self.seed, self.share) {
+            self.chosen.push(number);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Walking through a stored run record by record, with all differences of a record at once: what a
+//! feature may look at beside its own difference.
+
+use crate::diagnostic::Problem;
+use crate::domain::{Cells, DiffType, DifferenceContext, FieldRef, Layout, RunId, Severity};
+use crate::store::run::OwnedAttribution;
+use crate::store::{Store, StoredDifference, StoredRecord};
+
+use super::diff::decode;
+
+/// A difference of the record at hand.
+#[derive(Clone, Debug)]
+pub(super) struct Met {
+    pub number: u64,
+    pub field: FieldRef,
+    pub diff_type: DiffType,
+    pub severity: Severity,
+    pub attribution: Option<Given>,
+}
+
+/// The attribution that a difference has.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub attribution: OwnedAttribution,
+    pub held_by_people: bool,
+}
+
+/// A record with its differences.
+pub(super) struct Record<'a> {
+    pub a: Option<Cells<'a>>,
+    pub b: Option<Cells<'a>>,
+    pub partner_rejected: bool,
+    pub differences: &'a [Met],
+    /// Field and kind of each difference.
+    pub together: &'a [(FieldRef, DiffType)],
+    layout: &'a Layout,
+}
+
+impl<'a> Record<'a> {
+    /// A difference of the record in its surroundings.
+    pub fn context(&self, difference: &Met) -> DifferenceContext<'a> {
+        DifferenceContext {
+            layout: self.layout,
+            field: difference.field,
+            diff_type: difference.diff_type,
+            severity: difference.severity,
+            a: self.a,
+            b: self.b,
+            partner_rejected: self.partner_rejected,
+        }
+    }
+
+    /// The cells of the side that is there, A's first.
+    pub fn cells(&self) -> Option<Cells<'a>> {
+        self.a.or(self.b)
+    }
+}
+
+/// What has been gathered of the record at hand. Buffers are used again.
+#[derive(Default)]
+struct Gathered {
+    number: u64,
+    a: Vec<u8>,
+    b: Vec<u8>,
+    has: (bool, bool),
+    partner_rejected: bool,
+    differences: Vec<Met>,
+    together: Vec<(FieldRef, DiffType)>,
+}
+
+impl Gathered {
+    fn begin(&mut self, layout: &Layout, record: &StoredRecord<'_>) -> Result<(), Problem> {
+        self.number = record.number;
+        self.partner_rejected = record.partner_rejected;
+        self.differences.clear();
+        self.together.clear();
+        let (a, b) = decode(layout, record, &mut self.a, &mut self.b)?;
+        self.has = (a.is_some(), b.is_some());
+        Ok(())
+    }
+
+    fn add(&mut self, difference: &StoredDifference<'_>) {
+        self.together.push((difference.field, difference.diff_type));
+        self.differences.push(Met {
+            number: difference.number,
+            field: difference.field,
+            diff_type: difference.diff_type,
+            severity: difference.severity,
+            attribution: difference.attribution.map(|given| Given {
+                held_by_people: given.held_by_people,
+                attribution: OwnedAttribution {
+                    reason: given.reason.to_owned(),
+                    confidence: given.confidence,
+                    status: given.status,
+                    assigned_by: given.assigned_by.to_owned(),
+                    explanation: None,
+                },
+            }),
+        });
+    }
+
+    fn record<'a>(&'a self, layout: &'a Layout) -> Record<'a> {
+        Record {
+            a: self.has.0.then(|| Cells::new(&self.a)),
+            b: self.has.1.then(|| Cells::new(&self.b)),
+            partner_rejected: self.partner_rejected,
+            differences: &self.differences,
+            together: &self.together,
+            layout,
+        }
+    }
+}
+
+/// Calls `each` for every record of a run that has differences, in their order.
+pub(super) fn walk(
+    store: &dyn Store,
+    run: RunId,
+    layout: &Layout,
+    each: &mut dyn FnMut(&Record<'_>) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let mut gathered = Gathered::default();
+    store.each_difference(run, &mut |difference, record| {
+        if record.number != gathered.number {
+            if !gathered.differences.is_empty() {
+                each(&gathered.record(layout))?;
+            }
+            gathered.begin(layout, record)?;
+        }
+        gathered.add(difference);
+        Ok(())
+    })?;
+    if gathered.differences.is_empty() { Ok(()) } else { each(&gathered.record(layout)) }
+}

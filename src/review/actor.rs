@@ -1,0 +1,113 @@
+//! Who acts: always somebody whom the caller has authenticated, never a name from a request's body.
+
+use std::collections::BTreeSet;
+
+use crate::diagnostic::Problem;
+use crate::domain::review::{Permission, Permissions, Roles};
+use crate::store::audit::By;
+use crate::store::transact::Transaction;
+
+use super::refusal::Refusal;
+
+/// The person who acts, what they may do in this request, and where it came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Actor {
+    /// The person, of whom there is one however many log-ins they have.
+    pub person_id: String,
+    /// The name that people see.
+    pub name: String,
+    /// The roles that the person holds now.
+    pub roles: Roles,
+    /// What this request may do: the roles' permissions, narrowed by a token's scopes.
+    pub permissions: Permissions,
+    /// Masked fields whose values the person may see.
+    pub grants: BTreeSet<String>,
+    /// `session`, `token:<id>`, `proxy` or `cli`.
+    pub auth_method: String,
+    /// The id of the request.
+    pub request_id: Option<String>,
+    /// The address that the request came from.
+    pub ip: Option<String>,
+    /// The client as it names itself, at most 200 characters.
+    pub user_agent: Option<String>,
+    /// The key under which a repeated request gets the first one's answer.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A request that the client may repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// What the client chose.
+    pub key: String,
+    /// Method and path.
+    pub route: String,
+    /// SHA-256 of the body (and of `If-Match`), in hexadecimal.
+    pub body_hash: String,
+}
+
+impl Actor {
+    /// Somebody with these roles and all that they permit.
+    pub fn new(person_id: impl Into<String>, name: impl Into<String>, roles: Roles) -> Self {
+        Self {
+            person_id: person_id.into(),
+            name: name.into(),
+            roles,
+            permissions: roles.permissions(),
+            auth_method: "cli".to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the request may do this.
+    pub const fn may(&self, permission: Permission) -> bool {
+        self.permissions.contains(permission)
+    }
+
+    /// Refuses whoever may not.
+    ///
+    /// # Errors
+    /// [`Refusal::forbidden`].
+    pub fn must(&self, permission: Permission) -> Result<(), Refusal> {
+        if self.may(permission) {
+            Ok(())
+        } else {
+            Err(Refusal::forbidden(
+                "missing-permission",
+                format!("this needs the permission `{permission}`"),
+            ))
+        }
+    }
+
+    /// As the audit trail keeps it.
+    pub fn by(&self) -> By {
+        By {
+            actor_id: self.person_id.clone(),
+            actor_roles: Some(self.roles.names()),
+            auth_method: Some(self.auth_method.clone()),
+            request_id: self.request_id.clone(),
+            ip: self.ip.clone(),
+            user_agent: self.user_agent.as_ref().map(|text| text.chars().take(200).collect()),
+        }
+    }
+}
+
+/// Who the people are, as of the transaction that asks.
+pub trait Directory: Send + Sync {
+    /// The roles that the person holds now; none for who is disabled or unknown.
+    ///
+    /// # Errors
+    /// What the store says.
+    fn roles(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<Roles, Problem>;
+
+    /// The name that people see; the id if there is none.
+    ///
+    /// # Errors
+    /// What the store says.
+    fn name(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<String, Problem>;
+
+    /// The person of this log-in name or id, if they are active.
+    ///
+    /// # Errors
+    /// What the store says.
+    fn find(&self, tx: &mut dyn Transaction, login: &str) -> Result<Option<String>, Problem>;
+}

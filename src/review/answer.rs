@@ -1,0 +1,721 @@
+//! What the desk answers: the documents of the API, with its field names.
+//!
+//! Moments are RFC 3339 texts in UTC, ids are UUID texts, statuses are the names of the tables. Values
+//! of masked fields are [`MASKED`] wherever they would stand.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::domain::review::{Action, ContentHash, Eyes, Fired, ProposalKind, ProposalState};
+
+/// What stands for a value that the person may not see.
+pub const MASKED: &str = "•••";
+
+/// An answer, and whether it is that of an earlier request with the same key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Done<T> {
+    /// The answer.
+    pub value: T,
+    /// `Idempotency-Replayed: true`.
+    pub replayed: bool,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<String>,
+    /// How many match in all, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+/// A difference, as reviewers see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DifferenceView {
+    /// Its id.
+    pub diff_id: String,
+    /// Its field, or `ENTIRE_RECORD`.
+    pub field_name: String,
+    /// Side A; null if that side is null or missing.
+    pub value_a: Option<String>,
+    /// Side B; null if that side is null or missing.
+    pub value_b: Option<String>,
+    /// Its type.
+    pub diff_type: String,
+}
+
+/// A reason code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReasonView {
+    /// Its number.
+    pub reason_id: i64,
+    /// Its code.
+    pub code: String,
+    /// A sentence for people.
+    pub description: String,
+    /// Whether business explains it.
+    pub is_functional: bool,
+}
+
+/// What the machine thinks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The reason's code.
+    pub code: String,
+    /// How sure.
+    pub confidence: f64,
+    /// Why: rule, notes, features.
+    pub why: Vec<String>,
+}
+
+/// What a checker said when the item came back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SentBack {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub comment: String,
+    /// When.
+    pub at: String,
+}
+
+/// Whether an item of the queue is undecided, or a blind sample of what the machine settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ItemKind {
+    /// An item to decide.
+    #[default]
+    #[serde(rename = "ITEM")]
+    Item,
+    /// A sample of what the machine settled; its reason is hidden until somebody chose.
+    #[serde(rename = "AUDIT_SAMPLE")]
+    AuditSample,
+}
+
+/// One item of the queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReviewItem {
+    /// Its id.
+    pub attribution_id: String,
+    /// How sure the machine is.
+    pub confidence_score: f64,
+    /// `UNKNOWN`, `PENDING`, `ACCEPTED` or `REJECTED`.
+    pub status: String,
+    /// The difference.
+    pub difference: DifferenceView,
+    /// The likeliest or settled reason; null in a blind sample.
+    pub current_reason: Option<ReasonView>,
+    /// The reference on side A; null if that side is missing.
+    pub source_a_ref_id: Option<String>,
+    /// The reference on side B; null if that side is missing.
+    pub source_b_ref_id: Option<String>,
+    /// The item's version: its `ETag`.
+    pub version: i64,
+    /// `ITEM` or `AUDIT_SAMPLE`.
+    pub kind: ItemKind,
+    /// Its run.
+    pub run_id: String,
+    /// The job of the run.
+    pub job: String,
+    /// The business date of the run.
+    pub batch_date: String,
+    /// Its record.
+    pub record_id: String,
+    /// `LOW`, `MEDIUM`, `HIGH` or `CRITICAL`.
+    pub severity: String,
+    /// The id of its group of look-alikes.
+    pub signature: Option<String>,
+    /// The group's label, such as `amount: B = round(A, 0)`.
+    pub signature_label: Option<String>,
+    /// How many undecided items the group has, if known without counting.
+    pub group_size: Option<u64>,
+    /// The machine's three likeliest reasons; empty where they are hidden until the maker has chosen.
+    pub predictions: Vec<Prediction>,
+    /// |delta| of an amount of money.
+    pub amount_abs: Option<String>,
+    /// The currency of the amount.
+    pub currency: Option<String>,
+    /// Seconds since the item came up.
+    pub age_seconds: i64,
+    /// When it is to be decided.
+    pub due_at: String,
+    /// `ok`, `due` or `overdue`.
+    pub sla: super::ask::Sla,
+    /// The eyes that an override would need.
+    pub eyes_if_override: Eyes,
+    /// The eyes that taking the machine's reason would need.
+    pub eyes_if_approve: Eyes,
+    /// What a checker said when it came back.
+    pub sent_back: Option<SentBack>,
+    /// Who is to look at it.
+    pub assignee: Option<String>,
+    /// Who looks at it now (a hint, never a lock).
+    pub claimed_by: Option<String>,
+    /// Who gave the reason: `RULE:…`, `MODEL:…`, `NONE` or a person.
+    pub assigned_by: Option<String>,
+    /// Whether it needs four eyes to be changed.
+    pub is_locked: bool,
+    /// The open proposal that holds it.
+    pub proposal_id: Option<String>,
+}
+
+/// One side of a record, field by field, in the layout's order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RecordSide {
+    /// The system's name.
+    pub system: String,
+    /// The reference.
+    pub ref_id: String,
+    /// Line in the source.
+    pub line: Option<u64>,
+    /// Names and values.
+    pub fields: Vec<FieldValue>,
+}
+
+/// A field of a record's side.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FieldValue {
+    /// The canonical name.
+    pub name: String,
+    /// The type.
+    pub kind: String,
+    /// The canonical value; `{"unparsed": "text"}` for what its type can't hold.
+    pub value: Json,
+    /// Whether the value is hidden from this person.
+    pub masked: bool,
+}
+
+/// Another difference of the same record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sibling {
+    /// Its attribution.
+    pub attribution_id: String,
+    /// The difference.
+    pub difference: DifferenceView,
+    /// The attribution's status.
+    pub status: String,
+    /// Its reason.
+    pub reason_code: Option<String>,
+}
+
+/// An item with all that is known about it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ItemDetail {
+    /// The item.
+    #[serde(flatten)]
+    pub item: ReviewItem,
+    /// Side A; null if missing.
+    pub record_a: Option<RecordSide>,
+    /// Side B; null if missing.
+    pub record_b: Option<RecordSide>,
+    /// The other differences of the record.
+    pub siblings: Vec<Sibling>,
+    /// Rows that were added up to this record; null for records that are one row a side.
+    pub aggregation: Option<Json>,
+    /// The machine's notes.
+    pub notes: Vec<String>,
+    /// What happened to it, newest first (the first page).
+    pub history: Vec<HistoryEntry>,
+    /// How look-alikes were decided before, newest first.
+    pub similar: Vec<SimilarDecision>,
+    /// What people said about it, oldest first.
+    pub comments: Vec<CommentView>,
+    /// The open proposal that holds it.
+    pub proposal: Option<ProposalView>,
+    /// A sentence that tells what a decision would need.
+    pub what_next: String,
+}
+
+/// A comment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommentView {
+    /// Its id.
+    pub comment_id: String,
+    /// Who.
+    pub by: String,
+    /// The name of who.
+    pub by_name: String,
+    /// What.
+    pub text: String,
+    /// When.
+    pub at: String,
+}
+
+/// One line of an item's history: an audit row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HistoryEntry {
+    /// The number of the audit row.
+    pub seq: i64,
+    /// When.
+    pub performed_at: String,
+    /// Who, by id.
+    pub actor_id: String,
+    /// Who, by name.
+    pub actor_name: String,
+    /// Who spoke: `MAKER`, `CHECKER`, …
+    pub stage: String,
+    /// What was done.
+    pub action_type: String,
+    /// Before.
+    pub previous_value: Option<Json>,
+    /// After.
+    pub new_value: Option<Json>,
+    /// Why.
+    pub comments: Option<String>,
+    /// The proposal.
+    pub proposal_id: Option<String>,
+    /// `SIX_EYE`, `FOUR_EYE`, `TWO_EYE` or `NONE`.
+    pub control: Option<String>,
+}
+
+/// How a look-alike was decided.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SimilarDecision {
+    /// The item.
+    pub attribution_id: String,
+    /// Its reference.
+    pub ref_id: Option<String>,
+    /// Side A.
+    pub value_a: Option<String>,
+    /// Side B.
+    pub value_b: Option<String>,
+    /// The decision.
+    pub action: Action,
+    /// The reason, unless rejected.
+    pub reason_code: Option<String>,
+    /// Who proposed it.
+    pub decided_by: String,
+    /// When it was applied.
+    pub decided_at: String,
+    /// Why.
+    pub comments: Option<String>,
+}
+
+/// The answer to `resolve` and `reopen`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// `Resolution processed successfully`.
+    pub message: String,
+    /// The item.
+    pub attribution_id: String,
+    /// Its status now.
+    pub status: String,
+    /// Its version now.
+    pub version: i64,
+    /// The proposal.
+    pub proposal_id: Option<String>,
+    /// The proposal's version and hash, for `If-Match`.
+    pub proposal_tag: Option<String>,
+    /// The eyes that the decision needs.
+    pub eyes_required: Eyes,
+    /// The eyes that have seen it.
+    pub eyes_done: u8,
+    /// Why it needs six.
+    pub triggers: Vec<Fired>,
+}
+
+/// The answer to what changes a proposal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposalMoved {
+    /// The proposal.
+    pub proposal_id: String,
+    /// Its state now.
+    pub state: ProposalState,
+    /// The status of its items now, if it has items.
+    pub status: Option<String>,
+    /// Its version now.
+    pub version: i64,
+    /// The hash of its content now.
+    pub content_hash: ContentHash,
+    /// Version and hash, for `If-Match`.
+    pub tag: String,
+    /// The eyes that it needs.
+    pub eyes_required: Eyes,
+    /// The eyes that have seen it.
+    pub eyes_done: u8,
+    /// Why it needs six.
+    pub triggers: Vec<Fired>,
+    /// How many items it has.
+    pub count: u64,
+}
+
+/// An item that a bulk leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excluded {
+    /// The item.
+    pub id: String,
+    /// Why.
+    pub why: String,
+}
+
+/// How many items of a bulk share something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// What they share: a field, a type, a reason, a severity.
+    pub by: String,
+    /// Its value.
+    pub value: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// A sum of amounts in one currency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AmountSum {
+    /// The currency; null if the policy names no field for it.
+    pub currency: Option<String>,
+    /// The sum.
+    pub sum: String,
+}
+
+/// What a bulk would do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BulkPreview {
+    /// The token for the commit, good for ten minutes.
+    pub token: String,
+    /// Until when.
+    pub expires_at: String,
+    /// How many items.
+    pub count: u64,
+    /// The sums of their amounts.
+    pub amount_sum: Vec<AmountSum>,
+    /// The eyes that it would need.
+    pub eyes: Eyes,
+    /// Why it would need six.
+    pub triggers: Vec<Fired>,
+    /// What it leaves out.
+    pub excluded: Vec<Excluded>,
+    /// What the items share.
+    pub breakdown: Vec<Share>,
+    /// Items that don't fit: rare values first.
+    pub outliers: Vec<ReviewItem>,
+    /// Twenty of them at random.
+    pub sample: Vec<ReviewItem>,
+    /// The decision.
+    pub action: Action,
+    /// The reason.
+    pub new_reason_code: Option<String>,
+    /// A sentence that tells what will happen.
+    pub what_next: String,
+}
+
+/// The answer to a bulk's commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkCommitted {
+    /// The proposal.
+    #[serde(flatten)]
+    pub proposal: ProposalMoved,
+    /// Items that had changed and were left out.
+    pub skipped: Vec<Excluded>,
+}
+
+/// A group of look-alike items.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Group {
+    /// The group's id, for the filter `signature`; null for other kinds of groups.
+    pub signature: Option<String>,
+    /// What its items share, for people.
+    pub label: String,
+    /// The job.
+    pub job: Option<String>,
+    /// The field.
+    pub field_name: Option<String>,
+    /// The type.
+    pub diff_type: Option<String>,
+    /// The likeliest reason.
+    pub reason_code: Option<String>,
+    /// How many items.
+    pub count: u64,
+    /// The sum of their amounts, whatever the currency.
+    pub amount_sum: Option<f64>,
+    /// Three of them.
+    pub sample: Vec<ReviewItem>,
+    /// The machine's likeliest reasons.
+    pub predictions: Vec<Prediction>,
+    /// When the oldest came up.
+    pub oldest: String,
+    /// How many are overdue.
+    pub overdue: u64,
+    /// The gravest severity.
+    pub severity: String,
+}
+
+/// Who approved what.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ApprovalView {
+    /// `CHECKER` or `AUTHORIZER`.
+    pub stage: String,
+    /// Who.
+    pub person_id: String,
+    /// The name of who.
+    pub person_name: String,
+    /// `APPROVE` or `RETURN`.
+    pub decision: String,
+    /// The version that was seen.
+    pub proposal_version: i64,
+    /// What they said.
+    pub comments: Option<String>,
+    /// When.
+    pub at: String,
+    /// Whether it counts: for this version, by a person who may still approve.
+    pub counts: bool,
+}
+
+/// A proposal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProposalView {
+    /// Its id.
+    pub proposal_id: String,
+    /// What it is about.
+    pub kind: ProposalKind,
+    /// Where it stands.
+    pub state: ProposalState,
+    /// Its version.
+    pub version: i64,
+    /// The hash of its content: what an approval must name.
+    pub content_hash: ContentHash,
+    /// Version and hash, for `If-Match`.
+    pub tag: String,
+    /// The decision.
+    pub action: Option<Action>,
+    /// The reason.
+    pub reason: Option<ReasonView>,
+    /// What it would make, for reason codes and policies.
+    pub payload: Option<Json>,
+    /// Why.
+    pub comments: Option<String>,
+    /// Who made it.
+    pub maker_id: String,
+    /// The name of who made it.
+    pub maker_name: String,
+    /// Who made and amended it, by name.
+    pub contributors: Vec<String>,
+    /// Approvals so far, void ones included.
+    pub approvals: Vec<ApprovalView>,
+    /// The eyes that it needs.
+    pub eyes_required: Eyes,
+    /// The eyes that have seen it.
+    pub eyes_done: u8,
+    /// Why it needs six.
+    pub triggers: Vec<Fired>,
+    /// How many items it has.
+    pub count: u64,
+    /// The sums of their amounts.
+    pub amount_sum: Vec<AmountSum>,
+    /// What its items share: the label of their signature, or the number of signatures.
+    pub label: String,
+    /// What the machine had predicted, by code, and how sure at most.
+    pub predicted: Vec<Prediction>,
+    /// When it was made.
+    pub created_at: String,
+    /// When it was last changed.
+    pub updated_at: String,
+    /// When it expires.
+    pub expires_at: String,
+    /// When it was closed.
+    pub closed_at: Option<String>,
+    /// What the version before said.
+    pub changed: Vec<Changed>,
+    /// Why this person may not approve it, if so.
+    pub may_not_approve: Option<String>,
+    /// Whether this person may take it back.
+    pub may_withdraw: bool,
+}
+
+/// What an amendment changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Changed {
+    /// What.
+    pub what: String,
+    /// Before.
+    pub before: Option<String>,
+    /// After.
+    pub after: Option<String>,
+}
+
+/// A proposal with its items.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProposalDetail {
+    /// The proposal.
+    #[serde(flatten)]
+    pub proposal: ProposalView,
+    /// Its items, a page of them.
+    pub items: Vec<ReviewItem>,
+    /// The cursor of the next page of items.
+    pub next: Option<String>,
+}
+
+/// `GET /workflow/summary`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Changes whenever something of it may have changed: the `ETag`.
+    pub data_version: String,
+    /// Items of current runs by status.
+    pub by_status: std::collections::BTreeMap<String, u64>,
+    /// Undecided items whose time is over.
+    pub overdue: u64,
+    /// Undecided items that were sent back.
+    pub sent_back: u64,
+    /// Undecided items that are this person's.
+    pub assigned_to_me: u64,
+    /// Open proposals that the person made or amended.
+    pub mine: u64,
+    /// Open proposals that the person may check.
+    pub to_check: u64,
+    /// Proposals that the person may authorize.
+    pub to_authorize: u64,
+    /// Blind samples that wait.
+    pub samples: u64,
+    /// The person's decisions within the last hour, per minute of it with a decision.
+    pub decisions_per_minute: f64,
+    /// The person's decisions today (UTC).
+    pub decided_today: u64,
+    /// The person's proposals of the last 30 days that were sent back ÷ all of them.
+    pub sent_back_rate: f64,
+    /// Whether one person alone may decide here.
+    pub solo: bool,
+}
+
+/// A reason of the catalogue.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReasonEntry {
+    /// The reason.
+    #[serde(flatten)]
+    pub reason: ReasonView,
+    /// Whether it may be given.
+    pub is_active: bool,
+    /// `file` or `people`.
+    pub origin: String,
+    /// How many decisions of people took it.
+    pub used: u64,
+}
+
+/// What a proposed reason code would have matched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Simulation {
+    /// Undecided items with the signatures of the examples.
+    pub would_match: u64,
+    /// The share of decisions about such items that agreed with one another; null without any.
+    pub est_precision: Option<f64>,
+    /// Codes that people gave such items before, with their numbers.
+    pub overlaps: Vec<Share>,
+}
+
+/// The answer to a proposed reason code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReasonProposed {
+    /// The proposal.
+    #[serde(flatten)]
+    pub proposal: ProposalMoved,
+    /// What the code would have matched.
+    pub simulation: Simulation,
+}
+
+/// An assignment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assigned {
+    /// The item.
+    pub attribution_id: String,
+    /// The person, if any.
+    pub assignee: Option<String>,
+}
+
+/// A claim: a hint to others with a life of five minutes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// The item.
+    pub attribution_id: String,
+    /// Who looks at it.
+    pub claimed_by: String,
+    /// Until when.
+    pub until: String,
+}
+
+/// What came of a blind sample.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sampled {
+    /// The item.
+    pub attribution_id: String,
+    /// Whether the maker chose what the machine had settled.
+    pub agrees: bool,
+    /// The proposal that waits for a checker.
+    pub proposal: Option<ProposalMoved>,
+}
+
+/// One row of the audit trail, all of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AuditView {
+    /// The row.
+    #[serde(flatten)]
+    pub row: crate::store::audit::AuditRow,
+    /// The name of who acted.
+    pub actor_name: String,
+}
+
+/// One row of the overrides report: decisions against the machine, and those without a second person.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OverrideRow {
+    /// The proposal.
+    pub proposal_id: String,
+    /// The item, or how many items.
+    pub items: u64,
+    /// One of the items.
+    pub attribution_id: Option<String>,
+    /// The decision.
+    pub action: String,
+    /// What the machine had said.
+    pub predicted: Option<String>,
+    /// How sure it was, at most.
+    pub confidence: Option<f64>,
+    /// What people said.
+    pub reason_code: Option<String>,
+    /// Who proposed it.
+    pub maker: String,
+    /// Who approved it.
+    pub approvers: Vec<String>,
+    /// Why.
+    pub comments: Option<String>,
+    /// Under which control.
+    pub control: String,
+    /// When it was proposed.
+    pub proposed_at: String,
+    /// When it was applied.
+    pub applied_at: Option<String>,
+}
+
+/// One row of the access report: who could do what, and what of it they did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AccessRow {
+    /// The person.
+    pub person_id: String,
+    /// The name.
+    pub name: String,
+    /// The roles as of now.
+    pub roles: String,
+    /// Their audit rows within the period, by stage.
+    pub actions: std::collections::BTreeMap<String, u64>,
+    /// The last of them.
+    pub last_action_at: Option<String>,
+}
+
+/// One finding of the separation-of-duties report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SodFinding {
+    /// `self-approval`, `same-approver`, `solo`, `two-eye`, `role-conflict`, `refused-attempt`.
+    pub kind: String,
+    /// Who.
+    pub person_id: String,
+    /// About what.
+    pub entity: String,
+    /// A sentence.
+    pub what: String,
+    /// When.
+    pub at: String,
+}
+
+/// `GET /audit/checkpoint`.
+pub use crate::store::audit::Checkpoint;
+/// `GET /audit/verify`.
+pub use crate::store::audit::Verdict;

@@ -1,0 +1,312 @@
+//! What people ask of the desk.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::review::{Action, ContentHash, ProposalKind, ProposalState};
+
+/// `POST /workflow/resolve`: the maker's decision about one item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolve {
+    /// The item.
+    pub attribution_id: String,
+    /// The decision; `None` is refused.
+    pub action: Option<Action>,
+    /// For OVERRIDE: the code of the reason.
+    pub new_reason_code: Option<String>,
+    /// Why; needed for OVERRIDE and REJECT.
+    pub comments: Option<String>,
+    /// The version of the item that the maker saw.
+    pub version: Option<i64>,
+}
+
+/// `POST /workflow/items/{id}/reopen`: a new decision about a decided item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reopen {
+    /// The item.
+    pub attribution_id: String,
+    /// The version that the maker saw (`If-Match`); must be given.
+    pub version: Option<i64>,
+    /// The decision; `None` is refused.
+    pub action: Option<Action>,
+    /// For OVERRIDE: the code of the reason.
+    pub new_reason_code: Option<String>,
+    /// Why; always needed.
+    pub comments: Option<String>,
+}
+
+/// The version of a proposal that somebody saw: the `ETag` of proposals, `p<version>-<hash8>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposalTag {
+    /// The version.
+    pub version: i64,
+    /// The first eight digits of the content hash.
+    pub hash8: String,
+}
+
+impl std::fmt::Display for ProposalTag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "p{}-{}", self.version, self.hash8)
+    }
+}
+
+impl std::str::FromStr for ProposalTag {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "not the tag of a proposal";
+        let text = text.trim().trim_matches('"');
+        let (version, hash8) =
+            text.strip_prefix('p').and_then(|rest| rest.split_once('-')).ok_or(wrong)?;
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if hash8.len() != 8 || !digits(hash8) {
+            return Err(wrong);
+        }
+        Ok(Self { version: version.parse().map_err(|_| wrong)?, hash8: hash8.to_owned() })
+    }
+}
+
+/// `PUT /workflow/proposals/{id}`: another decision in the same proposal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amend {
+    /// The proposal.
+    pub proposal_id: String,
+    /// The version that the maker saw (`If-Match`); must be given.
+    pub if_match: Option<ProposalTag>,
+    /// The decision; `None` is refused.
+    pub action: Option<Action>,
+    /// For OVERRIDE: the code of the reason.
+    pub new_reason_code: Option<String>,
+    /// Why; needed for OVERRIDE and REJECT.
+    pub comments: Option<String>,
+}
+
+/// `POST /workflow/proposals/{id}/approve`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approve {
+    /// The proposal.
+    pub proposal_id: String,
+    /// The version that the approver saw (`If-Match`); must be given.
+    pub if_match: Option<ProposalTag>,
+    /// The hash of what the approver saw.
+    pub content_hash: Option<ContentHash>,
+    /// What the approver says.
+    pub comments: Option<String>,
+}
+
+/// `POST /workflow/proposals/{id}/return` and `…/withdraw`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Close {
+    /// The proposal.
+    pub proposal_id: String,
+    /// The version that the person saw (`If-Match`); must be given.
+    pub if_match: Option<ProposalTag>,
+    /// Why; needed to send back, not to withdraw.
+    pub comments: Option<String>,
+}
+
+/// `POST /workflow/bulk/preview`: one decision about many items.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BulkPreviewAsk {
+    /// The items; or else the filter.
+    pub ids: Vec<String>,
+    /// Which items, where `ids` is empty.
+    pub filter: Option<QueueFilter>,
+    /// The decision; `None` is refused.
+    pub action: Option<Action>,
+    /// For OVERRIDE: the code of the reason.
+    pub new_reason_code: Option<String>,
+}
+
+/// What happens where an item of a bulk has changed since the preview.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnConflict {
+    /// Nothing is proposed.
+    #[default]
+    Abort,
+    /// The others are.
+    Skip,
+}
+
+/// `POST /workflow/bulk`: what the preview showed becomes a proposal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BulkCommit {
+    /// The preview's token.
+    pub token: String,
+    /// Why; needed for OVERRIDE and REJECT.
+    pub comments: Option<String>,
+    /// What happens where an item has changed.
+    pub on_conflict: OnConflict,
+}
+
+/// `POST /reasons/proposals`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProposeReason {
+    /// `^[A-Z][A-Z0-9_]{1,49}$`.
+    pub code: String,
+    /// A sentence for people.
+    pub description: String,
+    /// Whether business explains it.
+    pub is_functional: bool,
+    /// Ids of items that show what is meant.
+    pub examples: Vec<String>,
+    /// Why.
+    pub comments: Option<String>,
+}
+
+/// How the queue is ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum QueueSort {
+    /// The least sure first.
+    #[default]
+    #[serde(rename = "confidence")]
+    Confidence,
+    /// The surest first.
+    #[serde(rename = "-confidence")]
+    ConfidenceDescending,
+    /// The oldest first.
+    #[serde(rename = "age")]
+    Age,
+    /// The largest amount first.
+    #[serde(rename = "amount")]
+    Amount,
+    /// The gravest first.
+    #[serde(rename = "severity")]
+    Severity,
+}
+
+/// Where an item stands with regard to its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sla {
+    /// In time.
+    Ok,
+    /// Within the last quarter of its time.
+    Due,
+    /// Too late.
+    Overdue,
+}
+
+/// Which items. Everything absent means: whatever.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueueFilter {
+    /// `UNKNOWN` (the default), `PENDING`, `ACCEPTED`, `REJECTED`, or `ALL`.
+    pub status: Option<String>,
+    /// Default: the current runs of all jobs.
+    pub run_id: Option<String>,
+    /// The job.
+    pub job: Option<String>,
+    /// Look-alike items, by the signature of `groups`.
+    pub signature: Option<String>,
+    /// The field.
+    pub field_name: Option<String>,
+    /// The type.
+    pub diff_type: Option<String>,
+    /// The severity.
+    pub severity: Option<String>,
+    /// The reason that the machine found likeliest.
+    pub reason_code: Option<String>,
+    /// The least confidence.
+    pub min_confidence: Option<f64>,
+    /// The most confidence.
+    pub max_confidence: Option<f64>,
+    /// The least amount.
+    pub min_amount: Option<f64>,
+    /// The largest amount.
+    pub max_amount: Option<f64>,
+    /// Whose item; `me`, `none` or a person's id.
+    pub assignee: Option<String>,
+    /// In time, nearly due, or overdue.
+    pub sla: Option<Sla>,
+    /// A text that a reference, a value or a field contains.
+    pub q: Option<String>,
+    /// Only what was sent back.
+    pub sent_back: Option<bool>,
+}
+
+/// Which page.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PageAsk {
+    /// 1 to 200; default 50.
+    pub limit: Option<u32>,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+    /// How it is ordered.
+    pub sort: QueueSort,
+    /// Whether all that match are counted, too.
+    pub count: bool,
+}
+
+/// By what items are grouped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupBy {
+    /// Look-alikes.
+    #[default]
+    Signature,
+    /// The field.
+    Field,
+    /// The likeliest reason.
+    Reason,
+}
+
+/// For whom proposals are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProposalsFor {
+    /// Those that the person made or amended.
+    Mine,
+    /// Those that the person may check.
+    ToCheck,
+    /// Those that the person may authorize.
+    ToAuthorize,
+}
+
+/// Which proposals.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProposalFilter {
+    /// Their state.
+    pub state: Option<ProposalState>,
+    /// For whom.
+    pub stage: Option<ProposalsFor>,
+    /// What they are about.
+    pub kind: Option<ProposalKind>,
+    /// Who made them.
+    pub maker: Option<String>,
+}
+
+/// Which audit rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditFilter {
+    /// Who.
+    pub actor: Option<String>,
+    /// What was done, as `action_type`.
+    pub action: Option<String>,
+    /// Who spoke.
+    pub stage: Option<String>,
+    /// The id of an attribution, a proposal or another entity.
+    pub entity: Option<String>,
+    /// From this moment on (RFC 3339 or a date).
+    pub from: Option<String>,
+    /// Before this moment (RFC 3339 or a date).
+    pub to: Option<String>,
+    /// A text that a comment or a value contains.
+    pub q: Option<String>,
+    /// From this number on.
+    pub from_seq: Option<i64>,
+    /// Up to this number.
+    pub to_seq: Option<i64>,
+}
+
+/// A period of a report; open where absent (RFC 3339 or dates).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Period {
+    /// From this moment on.
+    pub from: Option<String>,
+    /// Before this moment.
+    pub to: Option<String>,
+}

@@ -1,0 +1,624 @@
+//! What happens to an open proposal: approved, sent back, withdrawn, expired, stale.
+
+use serde_json::{Value as Json, json};
+
+use crate::diagnostic::Problem;
+use crate::domain::Status;
+use crate::domain::review::trigger::Decided;
+use crate::domain::review::{
+    Action, Control, Move, Permission, ProposalKind, ProposalState, Stage, state,
+};
+use crate::store::audit::Entry;
+use crate::store::rows::parameters;
+
+use super::actor::Actor;
+use super::answer::ProposalMoved;
+use super::ask::{Approve, Close, ProposalTag};
+use super::items::{Item, Key, Settled};
+use super::proposal::{Proposal, ProposalItem, Weighed, permission_of};
+use super::refusal::Refusal;
+use super::work::{State, Work, checked_comment};
+use super::{Desk, Found, Outcome};
+
+impl Desk<'_> {
+    /// T5, T7: approves, as checker or authorizer by the proposal's state.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn approve(&self, actor: &Actor, ask: &Approve) -> Outcome<ProposalMoved> {
+        self.command(actor, |work| work.approve(actor, ask))
+    }
+
+    /// T6, T8: sends back; items are as they were.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn send_back(&self, actor: &Actor, ask: &Close) -> Outcome<ProposalMoved> {
+        self.command(actor, |work| work.send_back(actor, ask))
+    }
+
+    /// T4: takes an open proposal back; its items are as they were.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn withdraw(&self, actor: &Actor, ask: &Close) -> Outcome<ProposalMoved> {
+        self.command(actor, |work| {
+            let mut proposal = work.proposal(&ask.proposal_id, true)?;
+            work.withdraw(actor, &mut proposal, ask.if_match.as_ref(), ask.comments.as_deref())
+        })
+    }
+
+    /// Undoes the person's last decision that is still open, by withdrawing it.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn undo(&self, actor: &Actor) -> Outcome<ProposalMoved> {
+        self.command(actor, |work| {
+            let rows = work.shelf.tx.query(
+                "SELECT p.proposal_id FROM recon.proposals p \
+                 JOIN recon.contributors c ON c.proposal_id = p.proposal_id \
+                 WHERE c.person_id = $1 AND p.state IN ('OPEN', 'CHECKED') \
+                 ORDER BY p.updated_at DESC, p.proposal_id DESC LIMIT 1",
+                &parameters![&actor.person_id],
+            )?;
+            let last = rows.first().ok_or_else(|| {
+                Refusal::conflict("nothing-to-undo", "none of your decisions is still open")
+            })?;
+            let mut proposal = work.proposal(&last.required(0)?, true)?;
+            let tag = proposal.tag();
+            work.withdraw(actor, &mut proposal, Some(&tag), Some("undone"))
+        })
+    }
+
+    /// Expires proposals whose time is over and makes those stale whose items have changed; gives
+    /// their number. To be called now and then (a minute is fine).
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn tidy(&self) -> Found<u64> {
+        let system = Actor { person_id: "SYSTEM".to_owned(), ..Actor::default() };
+        let done = self.command(&system, |work| {
+            let mut closed = 0u64;
+            let rows = work.shelf.tx.query(
+                "SELECT p.proposal_id FROM recon.proposals p \
+                 WHERE p.state IN ('OPEN', 'CHECKED') AND (p.expires_at <= $1 \
+                   OR EXISTS (SELECT 1 FROM recon.reason_codes c \
+                              WHERE c.reason_id = p.reason_id AND c.is_active = $2) \
+                   OR EXISTS (SELECT 1 FROM recon.proposal_items i \
+                              JOIN recon.recon_runs r ON r.run_no = i.run_no \
+                              WHERE i.proposal_id = p.proposal_id AND i.open = $3 \
+                                AND r.superseded_by IS NOT NULL)) \
+                 ORDER BY p.proposal_id LIMIT 100",
+                &parameters![work.at(), false, true],
+            )?;
+            for row in rows {
+                let mut proposal = work.proposal(&row.required(0)?, true)?;
+                let expired = proposal.expires_at <= work.at();
+                let (happens, why) = if expired {
+                    (Move::Expire, "nobody decided in time")
+                } else {
+                    (Move::Invalidate, "the reason code or the run has changed since")
+                };
+                if work.close_by_system(&mut proposal, happens, why)? {
+                    closed += 1;
+                }
+            }
+            Ok(closed)
+        })?;
+        Ok(done.value)
+    }
+}
+
+impl Work<'_> {
+    fn approve(&mut self, actor: &Actor, ask: &Approve) -> Result<ProposalMoved, Refusal> {
+        let mut proposal = self.proposal(&ask.proposal_id, true)?;
+        let mut stage = self.approver(actor, &proposal)?;
+        expected(&proposal, ask.if_match.as_ref())?;
+        match ask.content_hash {
+            None => {
+                return Err(Refusal::invalid(
+                    "content-hash-required",
+                    "an approval names the hash of what it approves",
+                )
+                .with("content_hash", "is missing"));
+            }
+            Some(hash) if hash != proposal.hash => {
+                return Err(Refusal::conflict(
+                    "content-differs",
+                    "the proposal says something else than what you saw",
+                ));
+            }
+            Some(_) => {}
+        }
+        let comments = checked_comment(ask.comments.as_deref(), false)?;
+        self.still_sound(&proposal)?;
+        let members = self.proposal_items(&proposal.proposal_id)?;
+        let keys: Vec<Key> = members.iter().map(|member| member.key).collect();
+        let items = self.shelf.items(&keys, true)?;
+        if items.len() != members.len() || items.iter().any(|item| item.status != Status::Pending) {
+            return Err(Problem::inconsistent(
+                "items-changed",
+                format!("items of the proposal {} are not pending", proposal.proposal_id),
+            )
+            .into());
+        }
+        // The policy of now decides, on top of what was asked for before.
+        let weighed = self.weigh(items)?;
+        if proposal.action == Some(Action::Approve) {
+            self.reasons_active(&weighed)?;
+        }
+        let decided = self.decided(&proposal)?;
+        let fired =
+            self.triggers(decided, &weighed, &proposal.maker_id, Some(&proposal.proposal_id))?;
+        self.ratchet(&mut proposal, fired);
+        if stage == Stage::Authorizer && !self.checker_stands(&proposal)? {
+            // The checker may no longer check: that approval is void, and this one takes its place.
+            self.shelf.tx.execute(
+                "UPDATE recon.approvals SET void = $3 \
+                 WHERE proposal_id = $1 AND proposal_version = $2 AND void = $4",
+                &parameters![&proposal.proposal_id, proposal.version, true, false],
+            )?;
+            proposal.state = ProposalState::Open;
+            stage = Stage::Checker;
+            actor.must(Permission::Check)?;
+        }
+        self.insert_approval(actor, &proposal, stage, "APPROVE", comments.as_deref())?;
+        let next = state::next(proposal.state, proposal.eyes, Move::Approve)
+            .ok_or_else(|| closed(&proposal))?;
+        let mut entries = Vec::new();
+        if next == ProposalState::Applied {
+            let (_, more) = self.applied_to(
+                actor,
+                stage,
+                &mut proposal,
+                members,
+                &weighed,
+                comments.as_deref(),
+            )?;
+            entries.extend(more);
+        } else {
+            proposal.state = next;
+            self.update_proposal(&mut proposal)?;
+            for (member, weighed) in members.iter().zip(&weighed) {
+                let state = self.state(&weighed.item)?;
+                entries.push(self.entry(
+                    stage,
+                    "APPROVE",
+                    &member.attribution_id,
+                    &proposal.moment(),
+                    &state,
+                    &state,
+                    comments.as_deref(),
+                    json!({
+                        "action": proposal.action.map(Action::name),
+                        "proposal_state": next.name(),
+                        "item": member.facts,
+                    }),
+                ));
+            }
+            if !proposal.kind.has_items() {
+                entries.push(self.proposal_entry(
+                    stage,
+                    "APPROVE",
+                    &proposal,
+                    None,
+                    comments.as_deref(),
+                ));
+            }
+        }
+        self.audit(&actor.by(), &entries)?;
+        Ok(proposal.moved())
+    }
+
+    /// As which stage the actor may move the proposal now, or why not.
+    fn approver(&mut self, actor: &Actor, proposal: &Proposal) -> Result<Stage, Refusal> {
+        if let Some(refusal) = self.why_not(actor, proposal)? {
+            return Err(refusal);
+        }
+        proposal.state.asks().ok_or_else(|| closed(proposal))
+    }
+
+    /// Why the actor may not approve or send back a proposal, if so.
+    pub fn why_not(
+        &mut self,
+        actor: &Actor,
+        proposal: &Proposal,
+    ) -> Result<Option<Refusal>, Problem> {
+        if self.contributors(&proposal.proposal_id)?.contains(&actor.person_id) {
+            return Ok(Some(Refusal::forbidden(
+                "self-approval",
+                "nobody approves a proposal they made or amended",
+            )));
+        }
+        let Some(stage) = proposal.state.asks() else {
+            let may = actor.may(Permission::Check) || actor.may(Permission::Authorize);
+            return Ok(Some(if may {
+                closed(proposal)
+            } else {
+                Refusal::forbidden("missing-permission", "this needs the permission `check`")
+            }));
+        };
+        if let Err(refusal) = actor.must(permission_of(stage)) {
+            return Ok(Some(refusal));
+        }
+        let rows = self.shelf.tx.query(
+            "SELECT person_id FROM recon.approvals \
+             WHERE proposal_id = $1 AND proposal_version = $2 AND void = $3",
+            &parameters![&proposal.proposal_id, proposal.version, false],
+        )?;
+        for row in rows {
+            if row.required(0)? == actor.person_id {
+                return Ok(Some(Refusal::forbidden(
+                    "same-approver",
+                    "checker and authorizer are two persons",
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether who checked the proposal may still check.
+    fn checker_stands(&mut self, proposal: &Proposal) -> Result<bool, Problem> {
+        let rows = self.shelf.tx.query(
+            "SELECT person_id FROM recon.approvals WHERE proposal_id = $1 \
+             AND proposal_version = $2 AND stage = 'CHECKER' AND decision = 'APPROVE' \
+             AND void = $3",
+            &parameters![&proposal.proposal_id, proposal.version, false],
+        )?;
+        let Some(row) = rows.first() else { return Ok(false) };
+        let person = row.required(0)?;
+        let roles = self.directory.roles(self.shelf.tx, &person)?;
+        Ok(roles.permissions().contains(Permission::Check))
+    }
+
+    fn insert_approval(
+        &mut self,
+        actor: &Actor,
+        proposal: &Proposal,
+        stage: Stage,
+        decision: &str,
+        comments: Option<&str>,
+    ) -> Result<(), Problem> {
+        self.shelf.tx.execute(
+            "INSERT INTO recon.approvals (proposal_id, proposal_version, content_hash, stage, \
+             person_id, decision, comments, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            &parameters![
+                &proposal.proposal_id,
+                proposal.version,
+                proposal.hash.0.to_vec(),
+                stage.name(),
+                &actor.person_id,
+                decision,
+                comments,
+                self.at(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Refuses to decide what can't be decided any more: the reason is inactive by now, or a newer run
+    /// took the place of the items' run.
+    fn still_sound(&mut self, proposal: &Proposal) -> Result<(), Refusal> {
+        if let Some(reason_id) = proposal.reason_id {
+            let reason = self.shelf.reason(reason_id)?;
+            if !reason.is_some_and(|reason| reason.active) {
+                return Err(Refusal::conflict(
+                    "reason-inactive",
+                    "the reason code is no longer active: send the proposal back or amend it",
+                ));
+            }
+        }
+        let rows = self.shelf.tx.query(
+            "SELECT count(*) FROM recon.recon_runs r WHERE r.superseded_by IS NOT NULL \
+             AND r.run_no IN (SELECT i.run_no FROM recon.proposal_items i \
+                              WHERE i.proposal_id = $1)",
+            &parameters![&proposal.proposal_id],
+        )?;
+        if rows.first().map_or(Ok(0), |row| row.count(0))? > 0 {
+            return Err(Refusal::conflict(
+                "superseded",
+                "a newer run has taken the place of the one that these items are of",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses to accept reasons that nobody may give any more.
+    fn reasons_active(&mut self, items: &[Weighed]) -> Result<(), Refusal> {
+        for one in items {
+            if !self.shelf.reason(one.item.reason_id)?.is_some_and(|reason| reason.active) {
+                return Err(Refusal::conflict(
+                    "reason-inactive",
+                    format!("the reason code {} is no longer active", one.predicted_code),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a proposal decides, as triggers see it.
+    pub fn decided(&mut self, proposal: &Proposal) -> Result<Decided, Problem> {
+        let reason = match proposal.reason_id {
+            Some(id) => self.shelf.reason(id)?,
+            None => None,
+        };
+        Ok(Decided {
+            kind: proposal.kind,
+            action: proposal.action,
+            functional: reason.map(|reason| reason.functional),
+        })
+    }
+
+    /// Applies a proposal that was just opened.
+    pub fn applied(
+        &mut self,
+        actor: &Actor,
+        stage: Stage,
+        proposal: &mut Proposal,
+    ) -> Result<(usize, Vec<Entry>), Refusal> {
+        let members = self.proposal_items(&proposal.proposal_id)?;
+        let keys: Vec<Key> = members.iter().map(|member| member.key).collect();
+        let items = self.shelf.items(&keys, true)?;
+        let weighed = self.weigh(items)?;
+        self.applied_to(actor, stage, proposal, members, &weighed, None)
+    }
+
+    /// Applies a proposal: its items are settled, or what it is about takes effect.
+    fn applied_to(
+        &mut self,
+        actor: &Actor,
+        stage: Stage,
+        proposal: &mut Proposal,
+        members: Vec<ProposalItem>,
+        weighed: &[Weighed],
+        comments: Option<&str>,
+    ) -> Result<(usize, Vec<Entry>), Refusal> {
+        proposal.state = ProposalState::Applied;
+        self.update_proposal(proposal)?;
+        let Some(action) = proposal.action else {
+            let mut entries = self.take_effect(actor, proposal)?;
+            entries.insert(0, self.proposal_entry(stage, "APPROVE", proposal, None, comments));
+            return Ok((0, entries));
+        };
+        let at = self.at();
+        let assigner_id = self.shelf.assigner(&proposal.maker_id)?;
+        let unknown = self.shelf.unknown_reason()?;
+        // Items of an APPROVE keep the reason that each has; those of a reason are settled together.
+        let mut groups: std::collections::BTreeMap<i64, Vec<&Item>> =
+            std::collections::BTreeMap::new();
+        for one in weighed {
+            let reason_id = match action {
+                Action::Approve => one.item.reason_id,
+                Action::Override => proposal.reason_id.unwrap_or(unknown.reason_id),
+                Action::Reject => unknown.reason_id,
+            };
+            groups.entry(reason_id).or_default().push(&one.item);
+        }
+        let confidence = if action == Action::Reject { 0.0 } else { 1.0 };
+        let mut codes = std::collections::HashMap::new();
+        for (reason_id, items) in &groups {
+            let reason = self.shelf.reason(*reason_id)?.unwrap_or_else(|| unknown.clone());
+            self.shelf.settle(
+                items,
+                &Settled {
+                    status: action.outcome(),
+                    reason_id: *reason_id,
+                    functional: reason.functional && action != Action::Reject,
+                    confidence,
+                    assigner_id,
+                    at: &at,
+                },
+            )?;
+            for item in items {
+                codes.insert(item.key, reason.code.clone());
+            }
+        }
+        self.forget_sent_back(&proposal.proposal_id)?;
+        let mut entries = Vec::with_capacity(members.len());
+        for (member, one) in members.iter().zip(weighed) {
+            let before = self.state(&one.item)?;
+            let after = State {
+                status: action.outcome().name(),
+                reason_code: codes.get(&one.item.key).cloned().unwrap_or_default(),
+                confidence,
+                locked: true,
+                version: before.version + 1,
+                assigned_by: Some(proposal.maker_id.clone()),
+            };
+            // A checker's or authorizer's agreement is an APPROVE; who decides alone speaks as maker.
+            let action_type = if stage == Stage::Maker { "APPLY" } else { "APPROVE" };
+            entries.push(self.entry(
+                stage,
+                action_type,
+                &member.attribution_id,
+                &proposal.moment(),
+                &before,
+                &after,
+                comments,
+                json!({
+                    "action": action.name(),
+                    "proposal_state": proposal.state.name(),
+                    "item": member.facts,
+                }),
+            ));
+        }
+        Ok((entries.len(), entries))
+    }
+
+    fn send_back(&mut self, actor: &Actor, ask: &Close) -> Result<ProposalMoved, Refusal> {
+        let mut proposal = self.proposal(&ask.proposal_id, true)?;
+        let stage = self.approver(actor, &proposal)?;
+        expected(&proposal, ask.if_match.as_ref())?;
+        let comments = checked_comment(ask.comments.as_deref(), true)?;
+        self.insert_approval(actor, &proposal, stage, "RETURN", comments.as_deref())?;
+        let entries = self.close(
+            &mut proposal,
+            Move::Return,
+            stage,
+            "REJECT",
+            &actor.person_id,
+            comments.as_deref(),
+        )?;
+        self.audit(&actor.by(), &entries)?;
+        Ok(proposal.moved())
+    }
+
+    fn withdraw(
+        &mut self,
+        actor: &Actor,
+        proposal: &mut Proposal,
+        if_match: Option<&ProposalTag>,
+        comments: Option<&str>,
+    ) -> Result<ProposalMoved, Refusal> {
+        if proposal.kind == ProposalKind::Policy {
+            actor.must(Permission::ProposePolicy)?;
+        } else {
+            actor.must(Permission::Propose)?;
+        }
+        if !self.contributors(&proposal.proposal_id)?.contains(&actor.person_id) {
+            return Err(Refusal::forbidden(
+                "not-contributor",
+                "only who made or amended a proposal takes it back",
+            ));
+        }
+        if !proposal.state.is_open() {
+            return Err(closed(proposal));
+        }
+        expected(proposal, if_match)?;
+        let comments = checked_comment(comments, false)?;
+        let entries = self.close(
+            proposal,
+            Move::Withdraw,
+            Stage::Maker,
+            "WITHDRAW",
+            &actor.person_id,
+            comments.as_deref(),
+        )?;
+        self.audit(&actor.by(), &entries)?;
+        Ok(proposal.moved())
+    }
+
+    fn close_by_system(
+        &mut self,
+        proposal: &mut Proposal,
+        happens: Move,
+        why: &str,
+    ) -> Result<bool, Refusal> {
+        if !proposal.state.is_open() {
+            return Ok(false);
+        }
+        let action_type = if happens == Move::Expire { "EXPIRE" } else { "STALE" };
+        let entries =
+            self.close(proposal, happens, Stage::System, action_type, "SYSTEM", Some(why))?;
+        self.audit(&crate::store::audit::By::system(), &entries)?;
+        Ok(true)
+    }
+
+    /// Closes a proposal without a decision: its items get back what they had.
+    fn close(
+        &mut self,
+        proposal: &mut Proposal,
+        happens: Move,
+        stage: Stage,
+        action_type: &str,
+        by: &str,
+        comments: Option<&str>,
+    ) -> Result<Vec<Entry>, Refusal> {
+        let next =
+            state::next(proposal.state, proposal.eyes, happens).ok_or_else(|| closed(proposal))?;
+        let members = self.proposal_items(&proposal.proposal_id)?;
+        let keys: Vec<Key> = members.iter().map(|member| member.key).collect();
+        let before = self.shelf.items(&keys, true)?;
+        proposal.state = next;
+        self.update_proposal(proposal)?;
+        let after = self.shelf.restore(&proposal.proposal_id, &before)?;
+        if next != ProposalState::Withdrawn {
+            self.remember_sent_back(proposal, by, comments.unwrap_or_default())?;
+        }
+        let mut entries = Vec::with_capacity(members.len());
+        for ((member, before), after) in members.iter().zip(&before).zip(&after) {
+            let (before, after) = (self.state(before)?, self.state(after)?);
+            entries.push(self.entry(
+                stage,
+                action_type,
+                &member.attribution_id,
+                &proposal.moment(),
+                &before,
+                &after,
+                comments,
+                json!({ "proposal_state": next.name(), "item": member.facts }),
+            ));
+        }
+        if !proposal.kind.has_items() {
+            entries.push(self.proposal_entry(stage, action_type, proposal, None, comments));
+        }
+        Ok(entries)
+    }
+
+    fn remember_sent_back(
+        &mut self,
+        proposal: &Proposal,
+        by: &str,
+        comments: &str,
+    ) -> Result<(), Problem> {
+        self.forget_sent_back(&proposal.proposal_id)?;
+        self.shelf.tx.execute(
+            "INSERT INTO recon.sent_back (run_no, number, proposal_id, state, by_id, comments, at) \
+             SELECT i.run_no, i.number, i.proposal_id, $2, $3, $4, $5 \
+             FROM recon.proposal_items i WHERE i.proposal_id = $1",
+            &parameters![&proposal.proposal_id, proposal.state.name(), by, comments, self.at()],
+        )?;
+        Ok(())
+    }
+
+    fn forget_sent_back(&mut self, proposal_id: &str) -> Result<(), Problem> {
+        self.shelf.tx.execute(
+            "DELETE FROM recon.sent_back WHERE (run_no, number) IN \
+             (SELECT i.run_no, i.number FROM recon.proposal_items i WHERE i.proposal_id = $1)",
+            &parameters![proposal_id],
+        )?;
+        Ok(())
+    }
+
+    /// Lets take effect what a proposal without items is about.
+    fn take_effect(&mut self, actor: &Actor, proposal: &Proposal) -> Result<Vec<Entry>, Refusal> {
+        let payload: Json = proposal
+            .payload
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or(Json::Null);
+        match proposal.kind {
+            ProposalKind::ReasonCode => self.create_reason(proposal, &payload),
+            ProposalKind::Policy => self.enact_policy(proposal, &payload),
+            _ => {
+                let _ = actor;
+                Err(Refusal::conflict("invalid-transition", "such a proposal has no effect yet"))
+            }
+        }
+    }
+}
+
+/// A proposal that is closed.
+pub(super) fn closed(proposal: &Proposal) -> Refusal {
+    Refusal::conflict("closed", format!("the proposal is {}", proposal.state))
+}
+
+/// Refuses whoever saw another version.
+pub(super) fn expected(proposal: &Proposal, seen: Option<&ProposalTag>) -> Result<(), Refusal> {
+    match seen {
+        None => Err(Refusal::precondition_required(
+            "if-match-required",
+            "say which version of the proposal you saw (If-Match)",
+        )),
+        Some(tag) if *tag != proposal.tag() => Err(Refusal::stale(
+            "stale",
+            format!("the proposal has changed: it is at {} now", proposal.tag()),
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The control of what one person decides alone.
+pub(super) const fn is_alone(control: Control) -> bool {
+    matches!(control, Control::None | Control::TwoEye)
+}

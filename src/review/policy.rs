@@ -1,0 +1,158 @@
+//! The policy of the review: which is in force, and how another one comes to be.
+
+use serde_json::Value as Json;
+
+use crate::diagnostic::Problem;
+use crate::domain::review::{Control, Permission, Policy, ProposalKind, Stage};
+use crate::store::audit::{By, Entry};
+use crate::store::rows::parameters;
+
+use super::actor::Actor;
+use super::answer::ProposalMoved;
+use super::proposal::{Draft, Proposal};
+use super::refusal::Refusal;
+use super::work::{Work, checked_comment};
+use super::{Desk, Found, Outcome, PolicyAdopted};
+
+/// Who proposes what the configuration says.
+pub(super) const CONFIGURATION: &str = "SYSTEM:recon.yaml";
+
+impl Desk<'_> {
+    /// Makes the policy of the configuration the one in force, if there is none yet; otherwise, if it
+    /// differs, proposes it. To be called once at the start, before any other.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn adopt_policy(&self, policy: &Policy) -> Found<PolicyAdopted> {
+        let actor = Actor { person_id: CONFIGURATION.to_owned(), ..Actor::default() };
+        // Twice in JSON is how it is kept: what differs then, differs.
+        let done = self.command(&actor, |work| {
+            let text = json_of(policy)?;
+            if work.policy_version == 0 {
+                let entries = work.enact(&text, None, Control::None)?;
+                work.audit(&By::system(), &entries)?;
+                return Ok((1, None));
+            }
+            if json_of(&work.policy)? == text {
+                return Ok((work.policy_version, None));
+            }
+            let rows = work.shelf.tx.query(
+                "SELECT proposal_id, payload FROM recon.proposals \
+                 WHERE kind = 'POLICY' AND state IN ('OPEN', 'CHECKED') ORDER BY proposal_id",
+                &[],
+            )?;
+            for row in rows {
+                if row.required(1)? == text {
+                    return Ok((0, Some(row.required(0)?)));
+                }
+            }
+            let proposal = work.propose_policy(&actor, text, Some("recon.yaml has changed"))?;
+            Ok((work.policy_version, Some(proposal.proposal_id)))
+        })?;
+        let (version, proposed) = done.value;
+        Ok(match proposed {
+            Some(proposal_id) if !self.office.solo => PolicyAdopted::Proposed(proposal_id),
+            _ => PolicyAdopted::InForce(version),
+        })
+    }
+
+    /// Proposes a policy (six eyes).
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn propose_policy(
+        &self,
+        actor: &Actor,
+        policy: &Policy,
+        comments: Option<&str>,
+    ) -> Outcome<ProposalMoved> {
+        self.command(actor, |work| {
+            actor.must(Permission::ProposePolicy)?;
+            let comments = checked_comment(comments, true)?;
+            let text = json_of(policy)?;
+            if text == json_of(&work.policy)? {
+                return Err(Refusal::conflict("same-policy", "that is the policy in force"));
+            }
+            let proposal = work.propose_policy(actor, text, comments.as_deref())?;
+            Ok(proposal.moved())
+        })
+    }
+
+    /// The policy in force and its version.
+    ///
+    /// # Errors
+    /// A [`Refusal`].
+    pub fn policy(&self, actor: &Actor) -> Found<(i64, Policy)> {
+        actor.must(Permission::View)?;
+        self.look(|work| Ok((work.policy_version, work.policy.clone())))
+    }
+}
+
+fn json_of(policy: &Policy) -> Result<String, Problem> {
+    serde_json::to_string(policy).map_err(|error| {
+        Problem::inconsistent("policy-unwritable", format!("a policy is no JSON: {error}"))
+    })
+}
+
+impl Work<'_> {
+    fn propose_policy(
+        &mut self,
+        actor: &Actor,
+        text: String,
+        comments: Option<&str>,
+    ) -> Result<Proposal, Refusal> {
+        let (proposal, _) = self.open(
+            actor,
+            Draft {
+                kind: ProposalKind::Policy,
+                action: None,
+                reason: None,
+                payload: Some(text),
+                comments: comments.map(str::to_owned),
+                items: Vec::new(),
+                label: Some(format!("policy {}", self.policy_version + 1)),
+            },
+        )?;
+        Ok(proposal)
+    }
+
+    /// Puts an approved policy in force.
+    pub fn enact_policy(
+        &mut self,
+        proposal: &Proposal,
+        payload: &Json,
+    ) -> Result<Vec<Entry>, Refusal> {
+        let policy: Policy = serde_json::from_value(payload.clone()).map_err(|error| {
+            Refusal::conflict("policy-unreadable", format!("the policy can't be read: {error}"))
+        })?;
+        Ok(self.enact(&json_of(&policy)?, Some(&proposal.proposal_id), proposal.control)?)
+    }
+
+    fn enact(
+        &mut self,
+        text: &str,
+        proposal_id: Option<&str>,
+        control: Control,
+    ) -> Result<Vec<Entry>, Problem> {
+        let version = self.policy_version + 1;
+        self.shelf.tx.execute(
+            "INSERT INTO recon.policies (policy_version, policy, adopted_at, proposal_id) \
+             VALUES ($1, $2, $3, $4)",
+            &parameters![version, text, self.at(), proposal_id],
+        )?;
+        let before = (self.policy_version > 0).then(|| json_of(&self.policy)).transpose()?;
+        self.policy_version = version;
+        Ok(vec![Entry {
+            entity_type: "policy".to_owned(),
+            entity_id: version.to_string(),
+            stage: Stage::System.name().to_owned(),
+            action_type: "ADOPT_POLICY".to_owned(),
+            previous_value: before,
+            new_value: Some(text.to_owned()),
+            proposal_id: proposal_id.map(str::to_owned),
+            policy_version: Some(version),
+            control: Some(control.name().to_owned()),
+            ..Entry::default()
+        }])
+    }
+}

@@ -1,0 +1,322 @@
+//! The maker's steps: deciding an item, deciding it anew, changing a proposal.
+
+use serde_json::json;
+
+use crate::diagnostic::Problem;
+use crate::domain::Status;
+use crate::domain::review::content::Content;
+use crate::domain::review::{Action, Permission, ProposalKind, ProposalState, Stage, state};
+use crate::store::rows::parameters;
+
+use super::actor::Actor;
+use super::answer::{ProposalMoved, Resolved};
+use super::ask::{Amend, Reopen, Resolve};
+use super::decide::{closed, expected};
+use super::items::{Item, Key, Reason};
+use super::proposal::{Draft, Proposal};
+use super::refusal::Refusal;
+use super::work::{Work, checked_comment};
+use super::{Desk, Outcome};
+
+impl Desk<'_> {
+    /// T1, T12: decides an undecided item. Always the maker's step.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn resolve(&self, actor: &Actor, ask: &Resolve) -> Outcome<Resolved> {
+        self.command(actor, |work| {
+            actor.must(Permission::Propose)?;
+            let action = required_action(ask.action)?;
+            let comments = checked_comment(ask.comments.as_deref(), action.needs_comment())?;
+            let item = work.shelf.one(&ask.attribution_id, true)?;
+            if let Some(version) = ask.version
+                && version != item.version
+            {
+                return Err(stale(&item));
+            }
+            work.undecided(&item)?;
+            let reason = work.choice(action, &item, ask.new_reason_code.as_deref())?;
+            work.resolved(actor, ProposalKind::Attribution, action, reason, comments, item)
+        })
+    }
+
+    /// T2: decides a decided item anew.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn reopen(&self, actor: &Actor, ask: &Reopen) -> Outcome<Resolved> {
+        self.command(actor, |work| {
+            actor.must(Permission::Propose)?;
+            let action = required_action(ask.action)?;
+            let comments = checked_comment(ask.comments.as_deref(), true)?;
+            let Some(version) = ask.version else {
+                return Err(Refusal::precondition_required(
+                    "if-match-required",
+                    "say which version of the item you saw (If-Match)",
+                ));
+            };
+            let item = work.shelf.one(&ask.attribution_id, true)?;
+            if version != item.version {
+                return Err(stale(&item));
+            }
+            match item.status {
+                Status::Accepted | Status::Rejected => {}
+                Status::Pending => return Err(work.already_pending(&item)?),
+                Status::Unknown => {
+                    return Err(Refusal::conflict(
+                        "invalid-transition",
+                        "nobody has decided this item yet: there is nothing to reopen",
+                    ));
+                }
+            }
+            work.is_current(&item)?;
+            let reason = if action == Action::Reject && item.status == Status::Rejected {
+                return Err(Refusal::conflict("invalid-transition", "it is rejected already"));
+            } else {
+                work.choice(action, &item, ask.new_reason_code.as_deref())?
+            };
+            work.resolved(actor, ProposalKind::Reopen, action, reason, comments, item)
+        })
+    }
+
+    /// T3: changes an open proposal. Approvals so far are void.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn amend(&self, actor: &Actor, ask: &Amend) -> Outcome<ProposalMoved> {
+        self.command(actor, |work| work.amend(actor, ask))
+    }
+}
+
+/// The decision that the maker asked for.
+pub(super) fn required_action(action: Option<Action>) -> Result<Action, Refusal> {
+    action.ok_or_else(|| {
+        Refusal::invalid("action-required", "say APPROVE, OVERRIDE or REJECT")
+            .with("action", "is missing")
+    })
+}
+
+/// Somebody has changed the item since the person looked.
+pub(super) fn stale(item: &Item) -> Refusal {
+    Refusal::stale("stale", format!("the item has changed: it is at version {} now", item.version))
+}
+
+/// The sentence of a refused decision. The first two are what clients of the predecessor know.
+pub(super) fn refused(code: &'static str) -> Refusal {
+    match code {
+        "reason-code-required" => Refusal::malformed(code, "New reason code required for OVERRIDE"),
+        "invalid-reason-code" => Refusal::malformed(code, "Invalid Reason Code provided"),
+        "no-reason-to-approve" => Refusal::conflict(
+            code,
+            "the machine found no reason that could be approved: choose one with OVERRIDE, or REJECT",
+        ),
+        "same-reason-code" => {
+            Refusal::invalid(code, "that is the machine's own reason: APPROVE takes it")
+        }
+        "approve-takes-no-code" => {
+            Refusal::invalid(code, "APPROVE takes the machine's reason: OVERRIDE gives another")
+        }
+        _ => Refusal::invalid(code, "REJECT takes no reason code"),
+    }
+}
+
+impl Work<'_> {
+    /// Refuses items that are decided, or that people are deciding.
+    pub fn undecided(&mut self, item: &Item) -> Result<(), Refusal> {
+        match item.status {
+            Status::Unknown => self.is_current(item),
+            Status::Pending => Err(self.already_pending(item)?),
+            Status::Accepted | Status::Rejected => Err(Refusal::conflict(
+                "invalid-transition",
+                format!("the item is {}: reopen it to decide it anew", item.status),
+            )),
+        }
+    }
+
+    /// Refuses items of a run that a newer one has superseded.
+    pub fn is_current(&mut self, item: &Item) -> Result<(), Refusal> {
+        if self.shelf.run(item.key.run_no)?.current {
+            Ok(())
+        } else {
+            Err(Refusal::conflict(
+                "superseded",
+                "a newer run has taken the place of the one that this item is of",
+            ))
+        }
+    }
+
+    /// The refusal that names the open proposal.
+    pub fn already_pending(&mut self, item: &Item) -> Result<Refusal, Problem> {
+        let refusal =
+            Refusal::conflict("already-pending", "somebody has decided; it waits for approval");
+        Ok(match self.open_proposal_of(item.key)? {
+            Some(proposal_id) => refusal.blocked_by(proposal_id),
+            None => refusal,
+        })
+    }
+
+    /// The open proposal that holds an item.
+    pub fn open_proposal_of(&mut self, key: Key) -> Result<Option<String>, Problem> {
+        let rows = self.shelf.tx.query(
+            "SELECT proposal_id FROM recon.proposal_items \
+             WHERE run_no = $1 AND number = $2 AND open = $3",
+            &parameters![key.run_no, key.number, true],
+        )?;
+        rows.first().map(|row| row.required(0)).transpose()
+    }
+
+    /// The reason that an override asks for, if the decision is allowed about the item.
+    pub fn choice(
+        &mut self,
+        action: Action,
+        item: &Item,
+        code: Option<&str>,
+    ) -> Result<Option<Reason>, Refusal> {
+        let code = code.filter(|code| !code.is_empty());
+        let current = self.shelf.reason(item.reason_id)?;
+        let new = match code {
+            Some(code) => self.shelf.reason_by_code(code)?,
+            None => None,
+        };
+        let asked = code.map(|code| (code, new.as_ref().is_some_and(|reason| reason.active)));
+        if action == Action::Approve && current.as_ref().is_some_and(|reason| !reason.active) {
+            return Err(Refusal::conflict(
+                "reason-inactive",
+                "the machine's reason is no longer active: choose another with OVERRIDE",
+            ));
+        }
+        let current = current.as_ref().map(|reason| reason.code.as_str());
+        if let Some(code) = state::refuse_decision(action, current, asked) {
+            return Err(refused(code));
+        }
+        Ok(if action == Action::Override { new } else { None })
+    }
+
+    fn resolved(
+        &mut self,
+        actor: &Actor,
+        kind: ProposalKind,
+        action: Action,
+        reason: Option<Reason>,
+        comments: Option<String>,
+        item: Item,
+    ) -> Result<Resolved, Refusal> {
+        let key = item.key;
+        let (proposal, _) = self.open(
+            actor,
+            Draft {
+                kind,
+                action: Some(action),
+                reason,
+                payload: None,
+                comments,
+                items: vec![item],
+                label: None,
+            },
+        )?;
+        let run = self.shelf.run(key.run_no)?;
+        let moved = proposal.moved();
+        let now = self.shelf.items(&[key], false)?.pop().ok_or_else(|| {
+            Problem::inconsistent("item-lost", "an item has vanished while it was decided")
+        })?;
+        Ok(Resolved {
+            message: "Resolution processed successfully".to_owned(),
+            attribution_id: run.attribution_id(key.number),
+            status: now.status.name().to_owned(),
+            version: now.version,
+            proposal_id: Some(moved.proposal_id),
+            proposal_tag: Some(moved.tag),
+            eyes_required: moved.eyes_required,
+            eyes_done: moved.eyes_done,
+            triggers: moved.triggers,
+        })
+    }
+
+    fn amend(&mut self, actor: &Actor, ask: &Amend) -> Result<ProposalMoved, Refusal> {
+        actor.must(Permission::Propose)?;
+        let mut proposal = self.proposal(&ask.proposal_id, true)?;
+        if !proposal.state.is_open() {
+            return Err(closed(&proposal));
+        }
+        if !proposal.kind.has_items() {
+            return Err(Refusal::conflict(
+                "invalid-transition",
+                "such a proposal is withdrawn and made anew, not amended",
+            ));
+        }
+        expected(&proposal, ask.if_match.as_ref())?;
+        let action = required_action(ask.action)?;
+        let needed = action.needs_comment() || proposal.kind == ProposalKind::Reopen;
+        let comments = checked_comment(ask.comments.as_deref(), needed)?;
+        let members = self.proposal_items(&proposal.proposal_id)?;
+        let keys: Vec<Key> = members.iter().map(|member| member.key).collect();
+        let items = self.shelf.items(&keys, true)?;
+        let mut reason = None;
+        for item in &items {
+            reason = self.choice(action, item, ask.new_reason_code.as_deref())?;
+        }
+        let before = amended(&mut *self, &proposal)?;
+        proposal.action = Some(action);
+        proposal.reason_id = reason.as_ref().map(|reason| reason.reason_id);
+        proposal.comments = comments;
+        proposal.version += 1;
+        proposal.state = state::next(proposal.state, proposal.eyes, state::Move::Amend)
+            .unwrap_or(ProposalState::Open);
+        let mut ids: Vec<(String, i64)> = members
+            .iter()
+            .map(|member| (member.attribution_id.clone(), member.base_version))
+            .collect();
+        ids.sort_unstable();
+        proposal.hash = Content {
+            kind: proposal.kind,
+            action: proposal.action,
+            reason: reason.as_ref().map(|reason| reason.code.as_str()),
+            comments: proposal.comments.as_deref(),
+            payload: proposal.payload.as_deref(),
+            items: &ids,
+        }
+        .hash();
+        let weighed = self.weigh(items)?;
+        let decided = self.decided(&proposal)?;
+        let maker = proposal.maker_id.clone();
+        let fired = self.triggers(decided, &weighed, &maker, Some(&proposal.proposal_id))?;
+        self.ratchet(&mut proposal, fired);
+        self.contribute(&proposal.proposal_id, &actor.person_id)?;
+        self.update_proposal(&mut proposal)?;
+        let after = amended(&mut *self, &proposal)?;
+        let mut entries = Vec::with_capacity(members.len());
+        for (member, weighed) in members.iter().zip(&weighed) {
+            let state = self.state(&weighed.item)?;
+            entries.push(self.entry(
+                Stage::Maker,
+                "AMEND",
+                &member.attribution_id,
+                &proposal.moment(),
+                &state,
+                &state,
+                proposal.comments.as_deref(),
+                json!({
+                    "action": action.name(),
+                    "new_reason_code": reason.as_ref().map(|reason| reason.code.as_str()),
+                    "amended": { "before": before, "after": after },
+                    "item": member.facts,
+                }),
+            ));
+        }
+        self.audit(&actor.by(), &entries)?;
+        Ok(proposal.moved())
+    }
+}
+
+/// What an amendment may change, for the audit trail and the checker.
+fn amended(work: &mut Work<'_>, proposal: &Proposal) -> Result<serde_json::Value, Problem> {
+    let reason = match proposal.reason_id {
+        Some(id) => work.shelf.reason(id)?.map(|reason| reason.code),
+        None => None,
+    };
+    Ok(json!({
+        "action": proposal.action.map(Action::name),
+        "new_reason_code": reason,
+        "comments": proposal.comments,
+    }))
+}

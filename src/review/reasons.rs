@@ -1,0 +1,231 @@
+//! The catalogue of reasons, and how people add to it.
+
+use serde_json::{Value as Json, json};
+
+use crate::domain::review::{Permission, ProposalKind, Stage};
+use crate::store::audit::Entry;
+use crate::store::rows::{self, parameters};
+
+use super::actor::Actor;
+use super::answer::{ReasonEntry, ReasonProposed, ReasonView, Share, Simulation};
+use super::ask::ProposeReason;
+use super::items::Reason;
+use super::proposal::{Draft, Proposal};
+use super::refusal::Refusal;
+use super::work::{Work, checked_comment};
+use super::{Desk, Found, Outcome};
+
+impl From<&Reason> for ReasonView {
+    fn from(reason: &Reason) -> Self {
+        Self {
+            reason_id: reason.reason_id,
+            code: reason.code.clone(),
+            description: reason.description.clone(),
+            is_functional: reason.functional,
+        }
+    }
+}
+
+impl Desk<'_> {
+    /// The catalogue of reasons.
+    ///
+    /// # Errors
+    /// A [`Refusal`].
+    pub fn reasons(
+        &self,
+        actor: &Actor,
+        active: Option<bool>,
+        q: Option<&str>,
+    ) -> Found<Vec<ReasonEntry>> {
+        actor.must(Permission::View)?;
+        let q = q.map(str::to_lowercase);
+        self.look(|work| {
+            let mut used = std::collections::HashMap::new();
+            let rows = work.shelf.tx.query(
+                "SELECT p.reason_id, sum(p.item_count) FROM recon.proposals p \
+                 WHERE p.state = 'APPLIED' AND p.reason_id IS NOT NULL GROUP BY p.reason_id",
+                &[],
+            )?;
+            for row in rows {
+                used.insert(row.count(0)?, row.real(1)?.unwrap_or_default());
+            }
+            let wanted = |reason: &&Reason| {
+                active.is_none_or(|active| reason.active == active)
+                    && q.as_deref().is_none_or(|q| {
+                        reason.code.to_lowercase().contains(q)
+                            || reason.description.to_lowercase().contains(q)
+                    })
+            };
+            let reasons = work.shelf.reasons()?;
+            Ok(reasons
+                .iter()
+                .filter(wanted)
+                .map(|reason| ReasonEntry {
+                    reason: reason.into(),
+                    is_active: reason.active,
+                    origin: reason.origin.clone(),
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "a sum of counts"
+                    )]
+                    used: used.get(&reason.reason_id).copied().unwrap_or_default() as u64,
+                })
+                .collect())
+        })
+    }
+
+    /// Proposes a reason code (six eyes), with a simulation.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn propose_reason(&self, actor: &Actor, ask: &ProposeReason) -> Outcome<ReasonProposed> {
+        self.command(actor, |work| {
+            actor.must(Permission::ProposeReason)?;
+            let comments = checked_comment(ask.comments.as_deref(), false)?;
+            let description = ask.description.trim();
+            if !is_code(&ask.code) {
+                return Err(Refusal::invalid("invalid-code", "that is no reason code")
+                    .with("code", "2 to 50 of A to Z, 0 to 9 and _, a letter first"));
+            }
+            if description.chars().count() < 5 || description.chars().count() > 500 {
+                return Err(Refusal::invalid("invalid-description", "describe the reason")
+                    .with("description", "5 to 500 characters"));
+            }
+            if ask.examples.len() > 20 {
+                return Err(Refusal::invalid("too-many-examples", "20 examples are enough")
+                    .with("examples", "at most 20"));
+            }
+            if work.shelf.reason_by_code(&ask.code)?.is_some() {
+                return Err(Refusal::conflict("exists", "there is a reason of this code already"));
+            }
+            let pending = work.shelf.tx.query(
+                "SELECT proposal_id FROM recon.proposals WHERE kind = 'REASON_CODE' \
+                 AND state IN ('OPEN', 'CHECKED') AND label = $1",
+                &parameters![format!("{}: {description}", ask.code)],
+            )?;
+            if let Some(row) = pending.first() {
+                return Err(Refusal::conflict("exists", "this reason is proposed already")
+                    .blocked_by(row.required(0)?));
+            }
+            let simulation = work.simulate(&ask.examples)?;
+            let payload = json!({
+                "code": ask.code,
+                "description": description,
+                "is_functional": ask.is_functional,
+                "examples": ask.examples,
+                "simulation": simulation,
+            });
+            let (proposal, _) = work.open(
+                actor,
+                Draft {
+                    kind: ProposalKind::ReasonCode,
+                    action: None,
+                    reason: None,
+                    payload: Some(payload.to_string()),
+                    comments,
+                    items: Vec::new(),
+                    label: Some(format!("{}: {description}", ask.code)),
+                },
+            )?;
+            Ok(ReasonProposed { proposal: proposal.moved(), simulation })
+        })
+    }
+}
+
+/// `^[A-Z][A-Z0-9_]{1,49}$`
+fn is_code(code: &str) -> bool {
+    let bytes = code.as_bytes();
+    (2..=50).contains(&bytes.len())
+        && bytes.first().is_some_and(u8::is_ascii_uppercase)
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
+}
+
+impl Work<'_> {
+    /// What a code shown by these examples would have matched: items that look like them.
+    fn simulate(&mut self, examples: &[String]) -> Result<Simulation, Refusal> {
+        let keys = self.shelf.keys(examples.iter().map(String::as_str))?;
+        let mut signatures: Vec<i64> =
+            self.shelf.items(&keys, false)?.iter().filter_map(|item| item.signature_id).collect();
+        signatures.sort_unstable();
+        signatures.dedup();
+        if signatures.is_empty() {
+            return Ok(Simulation { would_match: 0, est_precision: None, overlaps: Vec::new() });
+        }
+        let within = rows::numbers_in(self.shelf.dialect(), "$1");
+        let matched = self.shelf.tx.query(
+            &format!(
+                "SELECT count(*) FROM recon.difference_rows d \
+                 WHERE d.status = 1 AND d.signature_id IN {within}"
+            ),
+            &[rows::numbers(signatures.iter().copied())],
+        )?;
+        let would_match = matched.first().map_or(Ok(0), |row| row.count(0))?.cast_unsigned();
+        let decided = self.shelf.tx.query(
+            &format!(
+                "SELECT coalesce(c.code, p.action), count(*) FROM recon.proposal_items i \
+                 JOIN recon.proposals p ON p.proposal_id = i.proposal_id \
+                 LEFT JOIN recon.reason_codes c \
+                   ON c.reason_id = coalesce(p.reason_id, CASE p.action WHEN 'APPROVE' \
+                      THEN i.prior_reason_id END) \
+                 WHERE p.state = 'APPLIED' AND i.signature_id IN {within} \
+                 GROUP BY 1 ORDER BY 2 DESC, 1"
+            ),
+            &[rows::numbers(signatures.iter().copied())],
+        )?;
+        let mut overlaps = Vec::new();
+        let (mut all, mut most) = (0u64, 0u64);
+        for row in decided {
+            let count = row.count(1)?.cast_unsigned();
+            all += count;
+            most = most.max(count);
+            overlaps.push(Share { by: "reason_code".to_owned(), value: row.required(0)?, count });
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a share of counts")]
+        let est_precision = (all > 0).then(|| most as f64 / all as f64);
+        Ok(Simulation { would_match, est_precision, overlaps })
+    }
+
+    /// Adds an approved code to the catalogue.
+    pub fn create_reason(
+        &mut self,
+        proposal: &Proposal,
+        payload: &Json,
+    ) -> Result<Vec<Entry>, Refusal> {
+        let text = |name: &str| payload.get(name).and_then(Json::as_str).unwrap_or_default();
+        let functional = payload.get("is_functional").and_then(Json::as_bool).unwrap_or_default();
+        let code = text("code").to_owned();
+        if self.shelf.reason_by_code(&code)?.is_some() {
+            return Err(Refusal::conflict("exists", "there is a reason of this code by now"));
+        }
+        self.shelf.tx.execute(
+            "INSERT INTO recon.reason_codes (code, description, is_functional, is_active, origin) \
+             VALUES ($1, $2, $3, $4, 'people')",
+            &parameters![&code, text("description"), functional, true],
+        )?;
+        Ok(vec![Entry {
+            entity_type: "reason_code".to_owned(),
+            entity_id: code.clone(),
+            stage: Stage::System.name().to_owned(),
+            action_type: "CREATE_REASON".to_owned(),
+            new_value: Some(
+                json!({
+                    "code": code,
+                    "description": text("description"),
+                    "is_functional": functional,
+                    "is_active": true,
+                })
+                .to_string(),
+            ),
+            comments: proposal.comments.clone(),
+            proposal_id: Some(proposal.proposal_id.clone()),
+            proposal_version: Some(proposal.version),
+            proposal_hash: Some(proposal.hash.0),
+            policy_version: Some(self.policy_version),
+            control: Some(proposal.control.name().to_owned()),
+            ..Entry::default()
+        }])
+    }
+}

@@ -1,0 +1,172 @@
+//! Refusals: what the review would not do, and why. The server makes HTTP statuses of them, the
+//! command line exit codes.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::diagnostic::{Class, Problem};
+
+/// What kind of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalKind {
+    /// The request can't be read as it is meant (400).
+    Malformed,
+    /// The person may not do this (403).
+    Forbidden,
+    /// There is no such thing (404).
+    NotFound,
+    /// The state does not allow it (409).
+    Conflict,
+    /// It was there, and its time is over (410).
+    Gone,
+    /// It has changed since the person looked (412).
+    Stale,
+    /// It can be read, but makes no sense (422).
+    Invalid,
+    /// It must say which version it is about (428).
+    PreconditionRequired,
+    /// Too much of it (429).
+    TooMany,
+    /// Not now (503).
+    Unavailable,
+    /// The store failed (500); what a client sees is not what the log says.
+    Failed,
+}
+
+impl RefusalKind {
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Malformed => 400,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+            Self::Gone => 410,
+            Self::Stale => 412,
+            Self::Invalid => 422,
+            Self::PreconditionRequired => 428,
+            Self::TooMany => 429,
+            Self::Unavailable => 503,
+            Self::Failed => 500,
+        }
+    }
+}
+
+/// One detail of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    /// The field of the request, or the id of the item, that it is about.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// What the review would not do, and why. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// A stable name, such as `self-approval`.
+    pub code: &'static str,
+    /// What kind.
+    pub kind: RefusalKind,
+    /// A sentence for people.
+    pub message: String,
+    /// Details, where there are several things to say.
+    pub errors: Vec<Detail>,
+    /// What stands in the way: the id of a proposal that is open already.
+    pub blocking: Option<String>,
+    /// What the store said, for the log only.
+    pub cause: Option<Box<Problem>>,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident => $kind:ident,)+) => {
+        $($(#[$doc])*
+        pub fn $name(code: &'static str, message: impl Into<String>) -> Self {
+            Self::new(RefusalKind::$kind, code, message)
+        })+
+    };
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(kind: RefusalKind, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            kind,
+            message: message.into(),
+            errors: Vec::new(),
+            blocking: None,
+            cause: None,
+        }
+    }
+
+    kinds! {
+        /// The request can't be read as it is meant.
+        malformed => Malformed,
+        /// The person may not do this.
+        forbidden => Forbidden,
+        /// There is no such thing.
+        not_found => NotFound,
+        /// The state does not allow it.
+        conflict => Conflict,
+        /// It was there, and its time is over.
+        gone => Gone,
+        /// It has changed since the person looked.
+        stale => Stale,
+        /// It can be read, but makes no sense.
+        invalid => Invalid,
+        /// It must say which version it is about.
+        precondition_required => PreconditionRequired,
+        /// Too much of it.
+        too_many => TooMany,
+        /// Not now.
+        unavailable => Unavailable,
+    }
+
+    /// The same refusal with one more detail.
+    #[must_use]
+    pub fn with(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.errors.push(Detail { pointer: pointer.into(), detail: detail.into() });
+        self
+    }
+
+    /// The same refusal, naming the proposal that stands in the way.
+    #[must_use]
+    pub fn blocked_by(mut self, proposal_id: impl Into<String>) -> Self {
+        self.blocking = Some(proposal_id.into());
+        self
+    }
+
+    /// As a problem, for the command line.
+    pub fn into_problem(self) -> Problem {
+        match self.cause {
+            Some(cause) => *cause,
+            None => Problem::new(Class::Usage, self.code, self.message),
+        }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        let busy = matches!(
+            problem.code,
+            "store-busy" | "store-unreachable" | "disk-full" | "store-read-only"
+        );
+        let (kind, message) = if busy {
+            (RefusalKind::Unavailable, "the store can't be written or reached now")
+        } else {
+            (RefusalKind::Failed, "the store failed")
+        };
+        Self { cause: Some(Box::new(problem.clone())), ..Self::new(kind, problem.code, message) }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,302 @@
+//! Items as reviewers see them.
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+
+use crate::diagnostic::Problem;
+use crate::domain::review::state::is_cause;
+use crate::domain::review::trigger::{self, Decided, ItemFacts, Recent};
+use crate::domain::review::{Action, Eyes, ProposalKind};
+use crate::domain::{FieldRef, Instant, Status};
+use crate::store::{read_time, time_text};
+
+use super::actor::Actor;
+use super::answer::{
+    DifferenceView, ItemKind, MASKED, Prediction, ReasonView, ReviewItem, SentBack,
+};
+use super::ask::Sla;
+use super::items::{Item, Key, Run, keys_in, keys_parameter};
+use super::proposal::Weighed;
+use super::work::Work;
+
+/// What is kept about items beside their rows.
+#[derive(Default)]
+struct Beside {
+    sent_back: HashMap<Key, SentBack>,
+    assignees: HashMap<Key, String>,
+    claims: HashMap<Key, String>,
+    proposals: HashMap<Key, String>,
+}
+
+impl Work<'_> {
+    /// Items as the actor may see them, in the same order.
+    pub fn views(&mut self, actor: &Actor, items: Vec<Item>) -> Result<Vec<ReviewItem>, Problem> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let beside = self.beside(&items)?;
+        let weighed = self.weigh(items)?;
+        let known = self.signatures_known(&weighed)?;
+        let mut views = Vec::with_capacity(weighed.len());
+        for one in &weighed {
+            views.push(self.view(actor, one, &beside, &known)?);
+        }
+        Ok(views)
+    }
+
+    fn signatures_known(&mut self, items: &[Weighed]) -> Result<Vec<i64>, Problem> {
+        if !self.policy.first_of_signature {
+            return Ok(Vec::new());
+        }
+        let mut ids: Vec<i64> = items.iter().filter_map(|one| one.item.signature_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        self.known_signatures(&ids)
+    }
+
+    fn beside(&mut self, items: &[Item]) -> Result<Beside, Problem> {
+        let keys: Vec<Key> = items.iter().map(|item| item.key).collect();
+        let places = keys_parameter(&keys);
+        let within = keys_in(self.shelf.dialect());
+        let mut beside = Beside::default();
+        let rows = self.shelf.tx.query(
+            &format!(
+                "SELECT run_no, number, by_id, comments, at FROM recon.sent_back \
+                 WHERE (run_no, number) IN {within}"
+            ),
+            std::slice::from_ref(&places),
+        )?;
+        for row in rows {
+            let key = Key { run_no: row.count(0)?, number: row.count(1)? };
+            let by = self.name(&row.required(2)?)?;
+            let sent = SentBack { by, comment: row.required(3)?, at: row.required(4)? };
+            beside.sent_back.insert(key, sent);
+        }
+        let rows = self.shelf.tx.query(
+            &format!(
+                "SELECT run_no, number, assignee FROM recon.assignments \
+                 WHERE (run_no, number) IN {within}"
+            ),
+            std::slice::from_ref(&places),
+        )?;
+        for row in rows {
+            let key = Key { run_no: row.count(0)?, number: row.count(1)? };
+            beside.assignees.insert(key, row.required(2)?);
+        }
+        let rows = self.shelf.tx.query(
+            &format!(
+                "SELECT run_no, number, person_id FROM recon.claims \
+                 WHERE (run_no, number) IN {within} AND until > $2"
+            ),
+            &[places.clone(), self.at().into()],
+        )?;
+        for row in rows {
+            let key = Key { run_no: row.count(0)?, number: row.count(1)? };
+            let name = self.name(&row.required(2)?)?;
+            beside.claims.insert(key, name);
+        }
+        if items.iter().any(|item| item.status == Status::Pending) {
+            let rows = self.shelf.tx.query(
+                &format!(
+                    "SELECT run_no, number, proposal_id FROM recon.proposal_items \
+                     WHERE open = $2 AND (run_no, number) IN {within}"
+                ),
+                &[places, true.into()],
+            )?;
+            for row in rows {
+                let key = Key { run_no: row.count(0)?, number: row.count(1)? };
+                beside.proposals.insert(key, row.required(2)?);
+            }
+        }
+        Ok(beside)
+    }
+
+    /// The name of a person, for people.
+    pub fn name(&mut self, person_id: &str) -> Result<String, Problem> {
+        if person_id.starts_with("SYSTEM") {
+            return Ok(person_id.to_owned());
+        }
+        self.directory.name(self.shelf.tx, person_id)
+    }
+
+    fn view(
+        &mut self,
+        actor: &Actor,
+        one: &Weighed,
+        beside: &Beside,
+        known: &[i64],
+    ) -> Result<ReviewItem, Problem> {
+        let item = &one.item;
+        let run = self.shelf.run(item.key.run_no)?;
+        let reason = self.shelf.reason(item.reason_id)?;
+        let signature = match item.signature_id {
+            Some(id) => self.shelf.signature(id)?,
+            None => None,
+        };
+        let is_sample = item.audit_sample && !item.locked && item.status == Status::Accepted;
+        let hidden = is_sample
+            || (item.status == Status::Unknown
+                && is_blind(&run.attribution_id(item.key.number), self.policy.blind_suggestions));
+        let came_up = run.attributed_at.clone();
+        let hours = i64::from(self.policy.sla_hours.of(item.severity));
+        let began = read_time(&came_up)?;
+        let due = Instant::new(began.seconds() + hours * 3_600, began.nanoseconds());
+        let age_seconds = self.now.seconds() - began.seconds();
+        let masked = self.policy.masks(&one.field, &actor.grants);
+        let mask = |value: &Option<String>| {
+            value.as_ref().map(|value| if masked { MASKED.to_owned() } else { value.clone() })
+        };
+        let [ref_a, ref_b] = &one.references;
+        let key_masked = run
+            .layout
+            .fields()
+            .iter()
+            .take(run.layout.key_len())
+            .any(|field| self.policy.masks(&field.name, &actor.grants));
+        let mask_reference = |reference: &Option<String>| {
+            reference.as_ref().map(|text| if key_masked { MASKED.to_owned() } else { text.clone() })
+        };
+        Ok(ReviewItem {
+            attribution_id: run.attribution_id(item.key.number),
+            confidence_score: if hidden { 0.0 } else { item.confidence },
+            status: item.status.name().to_owned(),
+            difference: DifferenceView {
+                diff_id: run.difference_id(item.key.number),
+                field_name: one.field.clone(),
+                value_a: if item.key.field() == FieldRef::EntireRecord {
+                    item.value_a.clone()
+                } else {
+                    mask(&item.value_a)
+                },
+                value_b: if item.key.field() == FieldRef::EntireRecord {
+                    item.value_b.clone()
+                } else {
+                    mask(&item.value_b)
+                },
+                diff_type: item.diff_type.name().to_owned(),
+            },
+            predictions: if hidden {
+                Vec::new()
+            } else {
+                predictions(item, reason.as_ref().map_or("", |reason| reason.code.as_str()))
+            },
+            current_reason: reason.as_ref().filter(|_| !hidden).map(ReasonView::from),
+            source_a_ref_id: mask_reference(ref_a),
+            source_b_ref_id: mask_reference(ref_b),
+            version: item.version,
+            kind: if is_sample { ItemKind::AuditSample } else { ItemKind::Item },
+            run_id: run.run_id.clone(),
+            job: run.job.clone(),
+            batch_date: run.batch_date.clone(),
+            record_id: run.record_id(item.key.record()),
+            severity: item.severity.name().to_owned(),
+            signature: item.signature_id.filter(|_| !hidden).map(|id| id.to_string()),
+            signature_label: signature.filter(|_| !hidden).map(|signature| signature.label.clone()),
+            group_size: None,
+            amount_abs: if masked { None } else { one.amount.map(|amount| amount.to_string()) },
+            currency: one.currency.clone(),
+            age_seconds,
+            due_at: time_text(due),
+            sla: sla(self.now, began, due),
+            eyes_if_override: self.eyes_if(one, Action::Override, known),
+            eyes_if_approve: self.eyes_if(one, Action::Approve, known),
+            sent_back: beside.sent_back.get(&item.key).cloned(),
+            assignee: beside.assignees.get(&item.key).cloned(),
+            claimed_by: beside.claims.get(&item.key).cloned(),
+            assigned_by: if hidden { None } else { item.assigned_by.clone() },
+            is_locked: item.locked,
+            proposal_id: beside.proposals.get(&item.key).cloned(),
+        })
+    }
+
+    fn eyes_if(&self, one: &Weighed, action: Action, known: &[i64]) -> Eyes {
+        let kind = match one.item.status {
+            Status::Accepted | Status::Rejected => ProposalKind::Reopen,
+            Status::Unknown | Status::Pending => ProposalKind::Attribution,
+        };
+        let decided = Decided { kind, action: Some(action), functional: None };
+        let facts = ItemFacts {
+            field: &one.field,
+            diff_type: one.item.diff_type,
+            monetary: one.monetary,
+            amount: one.amount,
+            currency: one.currency.as_deref(),
+            confidence: one.item.confidence,
+            predicted: one.predicted,
+            decided_by_people: one.item.by_person,
+            signature_known: one.item.signature_id.is_some_and(|id| known.contains(&id)),
+        };
+        let fired = trigger::evaluate(&self.policy, decided, &[facts], &Recent::default());
+        trigger::eyes(&self.policy, decided, &fired, one.item.locked)
+    }
+
+    /// When each item's time began and ends.
+    pub fn due(&self, run: &Run, hours: u32) -> Result<Instant, Problem> {
+        let began = read_time(&run.attributed_at)?;
+        Ok(Instant::new(began.seconds() + i64::from(hours) * 3_600, began.nanoseconds()))
+    }
+}
+
+/// Where an item stands with regard to its time.
+pub(super) fn sla(now: Instant, began: Instant, due: Instant) -> Sla {
+    let left = due.seconds() - now.seconds();
+    let whole = due.seconds() - began.seconds();
+    if left <= 0 {
+        Sla::Overdue
+    } else if left * 4 <= whole {
+        Sla::Due
+    } else {
+        Sla::Ok
+    }
+}
+
+/// Whether the machine's suggestion is hidden until the maker has chosen: always the same items.
+pub(super) fn is_blind(attribution_id: &str, share: f64) -> bool {
+    use sha2::{Digest, Sha256};
+    if share <= 0.0 {
+        return false;
+    }
+    let hash = Sha256::digest(attribution_id.as_bytes());
+    let number = hash.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+    f64::from(number) / 4_294_967_296.0 < share
+}
+
+/// What the machine thinks, likeliest first.
+fn predictions(item: &Item, code: &str) -> Vec<Prediction> {
+    let explanation: Json = item
+        .explanation
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or(Json::Null);
+    if let Some(Json::Array(listed)) = explanation.get("predictions") {
+        let read = |one: &Json| {
+            Some(Prediction {
+                code: one.get("code")?.as_str()?.to_owned(),
+                confidence: one.get("confidence")?.as_f64()?,
+                why: texts(one.get("why")),
+            })
+        };
+        let listed: Vec<Prediction> = listed.iter().filter_map(read).take(3).collect();
+        if !listed.is_empty() {
+            return listed;
+        }
+    }
+    if !is_cause(code) || item.by_person {
+        return Vec::new();
+    }
+    let mut why = Vec::new();
+    why.extend(item.assigned_by.clone());
+    why.extend(notes(&explanation));
+    vec![Prediction { code: code.to_owned(), confidence: item.confidence, why }]
+}
+
+/// The notes of an explanation.
+pub(super) fn notes(explanation: &Json) -> Vec<String> {
+    texts(explanation.get("notes"))
+}
+
+fn texts(json: Option<&Json>) -> Vec<String> {
+    let all = json.and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    all.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}

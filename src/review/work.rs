@@ -1,0 +1,346 @@
+//! What every command has in common: one transaction, the policy in force, answers to repeated
+//! requests, and audit rows.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
+
+use crate::diagnostic::Problem;
+use crate::domain::Instant;
+use crate::domain::review::{ContentHash, Control, Eyes, Fired, Policy, Stage, comment, content};
+use crate::store::audit::{self, By, Entry};
+use crate::store::rows::parameters;
+use crate::store::time_text;
+use crate::store::transact::{self, Dialect, Transaction};
+
+use super::actor::{Actor, Directory};
+use super::answer::Done;
+use super::items::{Item, Run, Shelf};
+use super::refusal::{Refusal, RefusalKind};
+use super::{Desk, Outcome};
+
+/// A transaction of a command or query.
+pub(super) struct Work<'t> {
+    pub shelf: Shelf<'t>,
+    pub now: Instant,
+    pub policy: Policy,
+    pub policy_version: i64,
+    pub solo: bool,
+    pub directory: &'t dyn Directory,
+}
+
+impl Desk<'_> {
+    /// The time.
+    pub(super) fn now(&self) -> Instant {
+        (self.office.clock)()
+    }
+
+    /// Runs a command: all of it, or nothing. A request with a key that was answered gets that answer.
+    pub(super) fn command<T: Serialize + DeserializeOwned>(
+        &self,
+        actor: &Actor,
+        mut work: impl FnMut(&mut Work<'_>) -> Result<T, Refusal>,
+    ) -> Outcome<T> {
+        let done = transact::write(self.store, |tx| -> Result<Done<T>, Refusal> {
+            if let Some(value) = answered(tx, actor)? {
+                return Ok(Done { value, replayed: true });
+            }
+            let value = self.within(tx, &mut work)?;
+            remember(tx, actor, &value, self.now())?;
+            Ok(Done { value, replayed: false })
+        });
+        if let Err(refusal) = &done {
+            self.note(actor, refusal);
+        }
+        done
+    }
+
+    /// Runs a query on one moment of the store.
+    pub(super) fn look<T>(
+        &self,
+        mut work: impl FnMut(&mut Work<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let mut value = None;
+        self.store.read(&mut |tx| {
+            value = Some(self.within(tx, &mut work));
+            Ok(())
+        })?;
+        value.unwrap_or_else(|| {
+            Err(Problem::inconsistent("nothing-done", "a query ended without a result").into())
+        })
+    }
+
+    pub(super) fn within<T>(
+        &self,
+        tx: &mut dyn Transaction,
+        work: &mut dyn FnMut(&mut Work<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let (policy_version, policy) = policy_in_force(tx)?;
+        work(&mut Work {
+            shelf: Shelf::new(tx),
+            now: self.now(),
+            policy,
+            policy_version,
+            solo: self.office.solo,
+            directory: &*self.office.directory,
+        })
+    }
+
+    /// Remembers refusals that an honest page rarely causes.
+    fn note(&self, actor: &Actor, refusal: &Refusal) {
+        if matches!(refusal.kind, RefusalKind::Forbidden | RefusalKind::Stale)
+            || refusal.code == "content-differs"
+        {
+            self.note_refused(actor, refusal.code, None, &refusal.message);
+        }
+    }
+}
+
+/// The policy in force: the built-in one, as version 0, until one has been adopted.
+pub(super) fn policy_in_force(tx: &mut dyn Transaction) -> Result<(i64, Policy), Problem> {
+    let rows = tx.query(
+        "SELECT policy_version, policy FROM recon.policies ORDER BY policy_version DESC LIMIT 1",
+        &[],
+    )?;
+    let Some(row) = rows.first() else { return Ok((0, Policy::default())) };
+    let policy = serde_json::from_str(&row.required(1)?).map_err(|error| {
+        Problem::store("store-damaged", format!("the policy in force can't be read: {error}"))
+    })?;
+    Ok((row.count(0)?, policy))
+}
+
+fn answered<T: DeserializeOwned>(
+    tx: &mut dyn Transaction,
+    actor: &Actor,
+) -> Result<Option<T>, Refusal> {
+    let Some(asked) = &actor.idempotency else { return Ok(None) };
+    if asked.key.is_empty() || asked.key.len() > 200 {
+        return Err(Refusal::malformed("invalid-idempotency-key", "1 to 200 characters are a key"));
+    }
+    if tx.dialect() == Dialect::Postgres {
+        // Requests with the same key wait for one another here; on SQLite every writer does.
+        let name = format!("{}\n{}\n{}", actor.person_id, asked.route, asked.key);
+        tx.query(
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))::text",
+            &parameters![name],
+        )?;
+    }
+    let rows = tx.query(
+        "SELECT body_hash, response FROM recon.idempotency \
+         WHERE actor_id = $1 AND route = $2 AND key = $3",
+        &parameters![&actor.person_id, &asked.route, &asked.key],
+    )?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    if row.required(0)? != asked.body_hash {
+        return Err(Refusal::invalid(
+            "idempotency-key-reused",
+            "this Idempotency-Key was used for another request",
+        ));
+    }
+    let answer = serde_json::from_str(&row.required(1)?).map_err(|error| {
+        Problem::store("store-damaged", format!("a kept answer can't be read: {error}"))
+    })?;
+    Ok(Some(answer))
+}
+
+fn remember<T: Serialize>(
+    tx: &mut dyn Transaction,
+    actor: &Actor,
+    value: &T,
+    now: Instant,
+) -> Result<(), Problem> {
+    let Some(asked) = &actor.idempotency else { return Ok(()) };
+    let answer = serde_json::to_string(value).map_err(|error| {
+        Problem::inconsistent("answer-unwritable", format!("an answer is no JSON: {error}"))
+    })?;
+    // A day is long enough for a client to learn what became of its request.
+    let old = time_text(Instant::new(now.seconds() - 86_400, 0));
+    tx.execute("DELETE FROM recon.idempotency WHERE at < $1", &parameters![old])?;
+    tx.execute(
+        "INSERT INTO recon.idempotency (actor_id, route, key, body_hash, response, at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        &parameters![
+            &actor.person_id,
+            &asked.route,
+            &asked.key,
+            &asked.body_hash,
+            answer,
+            time_text(now),
+        ],
+    )?;
+    Ok(())
+}
+
+/// A comment as it is kept, or why it is refused.
+pub(super) fn checked_comment(
+    comments: Option<&str>,
+    needed: bool,
+) -> Result<Option<String>, Refusal> {
+    let comments = comments.map(str::trim).filter(|text| !text.is_empty());
+    let comments = comments.map(|text| text.replace('\0', "\u{fffd}"));
+    if needed && !comments.as_deref().is_some_and(comment::says_something) {
+        let message = format!("say why, in at least {} visible characters", comment::LEAST);
+        return Err(Refusal::invalid("comment-required", message.clone()).with("comments", message));
+    }
+    if comments.as_deref().is_some_and(|text| text.chars().count() > comment::MOST) {
+        let message = format!("a comment has at most {} characters", comment::MOST);
+        return Err(Refusal::invalid("comment-too-long", message.clone()).with("comments", message));
+    }
+    Ok(comments)
+}
+
+/// What audit rows tell of an item's state.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub status: &'static str,
+    pub reason_code: String,
+    pub confidence: f64,
+    pub locked: bool,
+    pub version: i64,
+    pub assigned_by: Option<String>,
+}
+
+impl State {
+    /// As a JSON object; `more` follows.
+    pub fn json(&self) -> Json {
+        json!({
+            "status": self.status,
+            "reason_code": self.reason_code,
+            "confidence": self.confidence,
+            "is_locked": self.locked,
+            "version": self.version,
+            "assigned_by": self.assigned_by,
+        })
+    }
+
+    /// The same with what else the row tells.
+    pub fn with(&self, more: Json) -> Json {
+        let mut all = self.json();
+        if let (Some(all), Json::Object(more)) = (all.as_object_mut(), more) {
+            all.extend(more);
+        }
+        all
+    }
+}
+
+/// A moment of a proposal, for audit rows.
+#[derive(Clone, Debug)]
+pub(super) struct Moment<'a> {
+    pub proposal_id: &'a str,
+    pub version: i64,
+    pub hash: ContentHash,
+    pub control: Control,
+}
+
+impl Work<'_> {
+    pub fn at(&self) -> String {
+        time_text(self.now)
+    }
+
+    /// A new id, ordered by time.
+    pub fn new_id(&self) -> String {
+        uuid::Uuid::new_v7(uuid::Timestamp::from_unix(
+            uuid::NoContext,
+            self.now.seconds().cast_unsigned(),
+            self.now.nanoseconds(),
+        ))
+        .to_string()
+    }
+
+    /// The state of an item as it is.
+    pub fn state(&mut self, item: &Item) -> Result<State, Problem> {
+        Ok(State {
+            status: item.status.name(),
+            reason_code: self.shelf.reason(item.reason_id)?.map_or_else(String::new, |r| r.code),
+            confidence: item.confidence,
+            locked: item.locked,
+            version: item.version,
+            assigned_by: item.assigned_by.clone(),
+        })
+    }
+
+    /// What audit rows say of an item besides its state, so that they stand alone.
+    pub fn facts(&self, run: &Run, item: &Item, references: [Option<String>; 2]) -> Json {
+        let [a, b] = references;
+        json!({
+            "run_id": run.run_id,
+            "job": run.job,
+            "batch_date": run.batch_date,
+            "source_a_ref_id": a,
+            "source_b_ref_id": b,
+            "field_name": run.field_name(item.key.field()),
+            "diff_type": item.diff_type.name(),
+            "value_a": item.value_a,
+            "value_b": item.value_b,
+        })
+    }
+
+    /// An entry about an item of a proposal.
+    #[expect(clippy::too_many_arguments, reason = "an audit row says this much")]
+    pub fn entry(
+        &self,
+        stage: Stage,
+        action_type: &str,
+        attribution_id: &str,
+        moment: &Moment<'_>,
+        before: &State,
+        after: &State,
+        comments: Option<&str>,
+        more: Json,
+    ) -> Entry {
+        let versions = |prefix: &str| {
+            before.assigned_by.as_deref().filter(|by| by.starts_with(prefix)).map(str::to_owned)
+        };
+        Entry {
+            attribution_id: Some(attribution_id.to_owned()),
+            entity_type: "attribution".to_owned(),
+            entity_id: attribution_id.to_owned(),
+            stage: stage.name().to_owned(),
+            action_type: action_type.to_owned(),
+            previous_value: Some(before.json().to_string()),
+            new_value: Some(after.with(more).to_string()),
+            comments: comments.map(str::to_owned),
+            proposal_id: Some(moment.proposal_id.to_owned()),
+            proposal_version: Some(moment.version),
+            proposal_hash: Some(moment.hash.0),
+            policy_version: Some(self.policy_version),
+            model_version: versions("MODEL:"),
+            rule_version: versions("RULE:"),
+            control: Some(moment.control.name().to_owned()),
+        }
+    }
+
+    /// Appends audit rows. It comes last: whoever waits for the end of the chain waits for nobody else.
+    pub fn audit(&mut self, by: &By, entries: &[Entry]) -> Result<(), Problem> {
+        audit::head(self.shelf.tx, true)?;
+        self.shelf.write_counts()?;
+        audit::append(self.shelf.tx, self.now, by, entries).map(drop)
+    }
+
+    /// The control under which a decision with these eyes is made.
+    pub const fn control(&self, eyes: Eyes) -> Control {
+        if self.solo {
+            return Control::None;
+        }
+        match eyes {
+            Eyes::Two => Control::TwoEye,
+            Eyes::Four => Control::FourEye,
+            Eyes::Six => Control::SixEye,
+        }
+    }
+}
+
+/// The hash of what a proposal says.
+pub(super) fn content_hash(content: &content::Content<'_>) -> ContentHash {
+    content.hash()
+}
+
+/// Triggers as their column keeps them.
+pub(super) fn triggers_json(fired: &[Fired]) -> String {
+    serde_json::to_string(fired).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// A JSON text without an escape of U+0000, which PostgreSQL can't take apart.
+pub(super) fn clean(json: &str) -> String {
+    json.replace("\\u0000", "\\ufffd")
+}

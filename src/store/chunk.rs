@@ -1,0 +1,253 @@
+//! Records as they are kept: many to a row.
+//!
+//! A row holds the entries of [`RECORDS`] records, as one JSON array. Writing a row costs about as
+//! much as writing a record would, so records by the dozen are what makes keeping all of them cheap;
+//! views take the array apart with the database's own JSON functions. An entry is
+//! `[kind, a, b, line_a, offset_a, line_b, offset_b]`: a side is the evidence array of its values; b is
+//! null for a pair whose sides are the same; 8 is added to the kind where the partner was rejected. A
+//! record that is no longer kept is `null`.
+
+use std::fmt::Write as _;
+
+use serde_json::value::RawValue;
+
+use crate::diagnostic::Problem;
+use crate::domain::evidence;
+
+use super::batch::RecordRow;
+use super::stored;
+use super::{RecordKind, StoredRecord};
+
+/// The records of one row; the views know it as well.
+pub(super) const RECORDS: u64 = 64;
+
+/// Added to the kind of a record whose partner was rejected.
+const PARTNER_REJECTED: u8 = 8;
+
+/// The row of a record, counted from 0.
+pub(super) const fn chunk_of(record: u64) -> u64 {
+    record.saturating_sub(1) / RECORDS
+}
+
+/// The first record of a row.
+pub(super) const fn first_of(chunk: u64) -> u64 {
+    chunk * RECORDS + 1
+}
+
+/// Entries one after the other, each with a comma behind it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Entries {
+    text: String,
+    /// Where each entry ends, behind its comma.
+    ends: Vec<u32>,
+}
+
+impl Entries {
+    /// No entries, and room for as many as `other` has.
+    pub fn like(other: &Self) -> Self {
+        Self {
+            text: String::with_capacity(other.text.len()),
+            ends: Vec::with_capacity(other.ends.len()),
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Adds a record's entry.
+    pub fn push(&mut self, row: &RecordRow<'_>) {
+        let out = &mut self.text;
+        let rejected = if row.partner_rejected { PARTNER_REJECTED } else { 0 };
+        // Writing into a String can't fail.
+        let _ = write!(out, "[{},", row.kind.code() + rejected);
+        let same = row.a.zip(row.b).is_some_and(|(a, b)| a.bytes() == b.bytes());
+        for side in [row.a, row.b.filter(|_| !same)] {
+            match side {
+                Some(cells) => evidence::write(cells, out),
+                None => out.push_str("null"),
+            }
+            out.push(',');
+        }
+        for (place, end) in [(row.place_a, ','), (row.place_b, ']')] {
+            let _ = match place {
+                Some((line, offset)) => write!(out, "{line},{offset}{end}"),
+                None => write!(out, "null,null{end}"),
+            };
+        }
+        out.push(',');
+        self.ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
+    }
+
+    /// The text of the entries from `first` to before `last`, with the comma behind each.
+    fn slice(&self, first: usize, last: usize) -> &str {
+        let end = |count: usize| match count.checked_sub(1).and_then(|at| self.ends.get(at)) {
+            Some(end) => *end as usize,
+            None => 0,
+        };
+        self.text.get(end(first)..end(last)).unwrap_or_default()
+    }
+}
+
+/// Cuts entries into rows; what does not fill one waits for the next entries.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    text: String,
+    /// The records so far, those of `text` included.
+    records: u64,
+}
+
+impl Chunks {
+    /// How many records have come so far.
+    pub const fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Adds entries and gives every row that is full, with its number, to `write`.
+    pub fn add<E>(
+        &mut self,
+        entries: &Entries,
+        mut write: impl FnMut(u64, &str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut at = 0;
+        while at < entries.len() {
+            if self.text.is_empty() {
+                self.text.push('[');
+            }
+            let room = (RECORDS - self.records % RECORDS) as usize;
+            let until = entries.len().min(at + room);
+            self.text.push_str(entries.slice(at, until));
+            self.records += (until - at) as u64;
+            at = until;
+            if self.records.is_multiple_of(RECORDS) {
+                self.flush(&mut write)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the last row, if there is one that is not full, to `write`.
+    pub fn flush<E>(&mut self, mut write: impl FnMut(u64, &str) -> Result<(), E>) -> Result<(), E> {
+        if self.text.pop().is_some() {
+            self.text.push(']');
+            write(chunk_of(self.records), &self.text)?;
+            self.text.clear();
+        }
+        Ok(())
+    }
+}
+
+/// An entry, read: kind, sides, places.
+#[derive(serde::Deserialize)]
+struct Entry<'a>(
+    u8,
+    #[serde(borrow)] Option<&'a RawValue>,
+    #[serde(borrow)] Option<&'a RawValue>,
+    Option<u64>,
+    Option<u64>,
+    Option<u64>,
+    Option<u64>,
+);
+
+/// The records of a row.
+pub(super) fn read<'a, E: From<Problem>>(
+    chunk: u64,
+    text: &'a str,
+    mut each: impl FnMut(&StoredRecord<'a>) -> Result<(), E>,
+) -> Result<(), E> {
+    let entries: Vec<Option<Entry<'a>>> = serde_json::from_str(text)
+        .map_err(|error| stored::damaged("row of records", &error.to_string()))?;
+    for (number, entry) in (first_of(chunk)..).zip(entries) {
+        let Some(Entry(code, a, b, line_a, offset_a, line_b, offset_b)) = entry else { continue };
+        let kind =
+            stored::read_code("kind", i64::from(code & !PARTNER_REJECTED), RecordKind::from_code)?;
+        let a = a.map(RawValue::get);
+        let b = b.map(RawValue::get);
+        each(&StoredRecord {
+            number,
+            kind,
+            a,
+            b: if kind == RecordKind::Pair { b.or(a) } else { b },
+            place_a: line_a.zip(offset_a),
+            place_b: line_b.zip(offset_b),
+            partner_rejected: code & PARTNER_REJECTED != 0,
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Cell, Cells, Row};
+    use proptest::prelude::*;
+
+    /// Rows as a store keeps them, of records that came in batches of these sizes.
+    fn rows(batches: &[usize]) -> Vec<(u64, String)> {
+        let (mut chunks, mut rows) = (Chunks::default(), Vec::new());
+        let mut keep = |chunk: u64, text: &str| -> Result<(), Problem> {
+            rows.push((chunk, text.to_owned()));
+            Ok(())
+        };
+        let mut line = 0u64;
+        for size in batches {
+            let mut entries = Entries::default();
+            for _ in 0..*size {
+                line += 1;
+                let row = Row::of([Cell::Integer(line.into()), Cell::Text("a\",[\\")]);
+                entries.push(&RecordRow {
+                    kind: RecordKind::OnlyA,
+                    a: Some(Cells::new(&row.cells)),
+                    b: None,
+                    partner_rejected: line.is_multiple_of(2),
+                    place_a: Some((line, 7)),
+                    place_b: None,
+                });
+            }
+            chunks.add(&entries, &mut keep).unwrap();
+        }
+        chunks.flush(&mut keep).unwrap();
+        assert_eq!(chunks.records(), line);
+        rows
+    }
+
+    proptest! {
+        #[test]
+        fn every_record_comes_back_under_its_number(
+            batches in proptest::collection::vec(0usize..150, 0..5),
+        ) {
+            let mut next = 0;
+            for (chunk, text) in rows(&batches) {
+                read(chunk, &text, |record| -> Result<(), Problem> {
+                    next += 1;
+                    assert_eq!(record.number, next);
+                    assert_eq!(chunk_of(next), chunk);
+                    assert_eq!((record.place_a, record.place_b), (Some((next, 7)), None));
+                    assert_eq!(record.partner_rejected, next.is_multiple_of(2));
+                    assert!(record.a.unwrap().starts_with(&format!("[{next},")));
+                    Ok(())
+                }).unwrap();
+            }
+            prop_assert_eq!(next, batches.iter().sum::<usize>() as u64);
+        }
+    }
+
+    #[test]
+    fn what_is_no_longer_kept_keeps_its_number() {
+        let text = r#"[null,[1,[1],null,1,0,2,0],null,[3,null,[2],null,null,3,9]]"#;
+        let mut seen = Vec::new();
+        read(2, text, |record| -> Result<(), Problem> {
+            seen.push((record.number, record.kind, record.b.map(str::to_owned)));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(
+            seen,
+            [
+                (130, RecordKind::Pair, Some("[1]".to_owned())),
+                (132, RecordKind::OnlyB, Some("[2]".to_owned()))
+            ]
+        );
+    }
+}

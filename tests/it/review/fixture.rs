@@ -1,0 +1,259 @@
+//! A store with undecided differences, and people to decide them.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use recon::diagnostic::Problem;
+use recon::domain::review::{Action, Role, Roles};
+use recon::domain::{
+    Cell, Cells, Confidence, DiffType, Field, FieldRef, Instant, Kind, Layout, ReasonCode, Row,
+    RunId, RunStatus, Severity, Stage, Status,
+};
+use recon::review::{
+    Actor, Approve, Close, Desk, Directory, Office, ProposalTag, Refusal, Resolve, Resolved,
+};
+use recon::store::transact::Transaction;
+use recon::store::{
+    AttributionRow, Batch, DifferenceRow, FinishRun, NewRun, RecordKind, RecordRow, Store,
+};
+
+/// The persons of the tests; roles may change meanwhile.
+#[derive(Default)]
+pub struct People(pub Mutex<BTreeMap<String, Roles>>);
+
+impl Directory for &'static People {
+    fn roles(&self, _: &mut dyn Transaction, person_id: &str) -> Result<Roles, Problem> {
+        Ok(self.0.lock().unwrap().get(person_id).copied().unwrap_or_default())
+    }
+
+    fn name(&self, _: &mut dyn Transaction, person_id: &str) -> Result<String, Problem> {
+        Ok(person_id.to_owned())
+    }
+
+    fn find(&self, _: &mut dyn Transaction, login: &str) -> Result<Option<String>, Problem> {
+        Ok(self.0.lock().unwrap().get(login).filter(|roles| !roles.is_empty()).map(|_| login.to_owned()))
+    }
+}
+
+/// An office whose clock the test moves, and its people.
+pub struct Stage1 {
+    pub office: Office,
+    pub people: &'static People,
+    pub clock: &'static AtomicI64,
+}
+
+/// Microseconds at which the tests begin.
+pub const BEGIN: i64 = 1_768_500_000_000_000;
+
+pub fn office(solo: bool) -> Stage1 {
+    let people: &'static People = Box::leak(Box::default());
+    let clock: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(BEGIN)));
+    for (name, role) in [
+        ("ann", Role::Analyst),
+        ("bob", Role::Analyst),
+        ("sam", Role::Senior),
+        ("sue", Role::Supervisor),
+        ("sid", Role::Supervisor),
+        ("max", Role::Manager),
+        ("mia", Role::Manager),
+        ("aud", Role::Auditor),
+        ("adm", Role::Admin),
+    ] {
+        people.0.lock().unwrap().insert(name.to_owned(), Roles::of([role]));
+    }
+    let now = || {
+        // A millisecond passes with every look at the clock.
+        let micros = clock.fetch_add(1_000, Ordering::Relaxed);
+        Instant::new(micros.div_euclid(1_000_000), (micros.rem_euclid(1_000_000) * 1_000) as u32)
+    };
+    Stage1 { office: Office::new(people, now, solo), people, clock }
+}
+
+impl Stage1 {
+    pub fn actor(&self, name: &str) -> Actor {
+        let roles = self.people.0.lock().unwrap().get(name).copied().unwrap_or_default();
+        Actor::new(name, name, roles)
+    }
+
+    pub fn desk<'a>(&'a self, store: &'a dyn Store) -> Desk<'a> {
+        Desk::new(store, &self.office)
+    }
+}
+
+pub fn layout() -> Layout {
+    let field = |name: &str, kind| Field { name: name.to_owned(), kind };
+    Layout::new(
+        vec![
+            field("id", Kind::Text),
+            field("currency", Kind::Text),
+            field("amount", Kind::Decimal),
+        ],
+        1,
+    )
+}
+
+pub fn codes() -> Vec<ReasonCode> {
+    let code = |code: &str, functional| ReasonCode {
+        code: code.to_owned(),
+        functional,
+        description: format!("what {code} means"),
+    };
+    vec![
+        code("ROUNDING", true),
+        code("TIMING", true),
+        code("TYPO", false),
+        code("UNKNOWN", false),
+    ]
+}
+
+/// How a difference comes out of the machine.
+#[derive(Clone, Copy)]
+pub struct Given {
+    pub reason: &'static str,
+    pub confidence: f64,
+    pub status: Status,
+    pub amount: i128,
+}
+
+pub const GUESS: Given =
+    Given { reason: "ROUNDING", confidence: 0.8, status: Status::Unknown, amount: 5 };
+pub const CLUELESS: Given =
+    Given { reason: "UNKNOWN", confidence: 0.0, status: Status::Unknown, amount: 5 };
+pub const SETTLED: Given =
+    Given { reason: "ROUNDING", confidence: 0.97, status: Status::Accepted, amount: 5 };
+
+/// Stores a run of `job` with one difference of the amount for each of these.
+pub fn stock(store: &dyn Store, job: &str, given: &[Given]) -> RunId {
+    use std::sync::atomic::AtomicU64;
+    static NEXT: AtomicU64 = AtomicU64::new(1_768_435_300_000);
+    let millis = NEXT.fetch_add(1, Ordering::Relaxed);
+    let id = RunId::new(millis, [0x21; 10]);
+    store.sync_reason_codes(&codes()).unwrap();
+    store
+        .create_run(&NewRun {
+            id,
+            job: job.to_owned(),
+            system_a: "FRONT".to_owned(),
+            system_b: "RISK".to_owned(),
+            batch_date: "2026-01-15".parse().unwrap(),
+            started: Instant::new((millis / 1000) as i64, (millis % 1000) as u32 * 1_000_000),
+            layout: layout(),
+            keep_all: true,
+            metadata: serde_json::json!({}),
+        })
+        .unwrap();
+    let mut writer = store.writer(id).unwrap();
+    let mut batch = Batch::default();
+    for (at, given) in given.iter().enumerate() {
+        let number = at as u64 + 1;
+        let key = format!("T{number}");
+        let amount = |cents: i128| Cell::Decimal(recon::domain::Decimal::new(cents, 2).unwrap());
+        let row = |cents| Row::of([Cell::Text(&key), Cell::Text("USD"), amount(cents)]);
+        let (a, b) = (row(10_000), row(10_000 + given.amount));
+        batch.record(&RecordRow {
+            kind: RecordKind::Pair,
+            a: Some(Cells::new(&a.cells)),
+            b: Some(Cells::new(&b.cells)),
+            partner_rejected: false,
+            place_a: Some((number + 1, 10 * number)),
+            place_b: Some((number + 1, 10 * number)),
+        });
+        let attribution = AttributionRow {
+            reason: batch.push(given.reason),
+            confidence: Confidence::new(given.confidence).unwrap(),
+            status: given.status,
+            assigned_by: batch.push(if given.reason == "UNKNOWN" { "NONE" } else { "RULE:near" }),
+            explanation: None,
+            signature: Some((
+                batch.push(&format!(
+                    "[\"{job}\",\"amount\",\"NUMERIC_MISMATCH\",\"{}\",\"plain\",\"MEDIUM\",\"monetary\"]",
+                    given.reason
+                )),
+                batch.push("amount: B is a little more"),
+            )),
+        };
+        let row = DifferenceRow {
+            record: number,
+            field: FieldRef::Field(2),
+            diff_type: DiffType::NumericMismatch,
+            severity: Severity::Medium,
+            value_a: Some(batch.push("100.00")),
+            value_b: Some(batch.push(
+                &recon::domain::Decimal::new(10_000 + given.amount, 2).unwrap().to_string(),
+            )),
+            amount_abs: Some(given.amount as f64 / 100.0),
+            attribution: Some(attribution),
+        };
+        batch.differences.push(row);
+    }
+    writer.write(&batch).unwrap();
+    writer
+        .finish(&FinishRun {
+            ended: Instant::new((millis / 1000) as i64, 999_000_000),
+            status: RunStatus::Completed,
+            stage: Stage::Attributed,
+            total_records: given.len() as u64,
+            total_differences: given.len() as u64,
+            metadata: serde_json::json!({}),
+        })
+        .unwrap();
+    id
+}
+
+/// The id of the item of the record with this number (from 1).
+pub fn item_id(run: RunId, record: u64) -> String {
+    let number = record << 10 | 3;
+    format!("{}{number:012x}", run.prefix(recon::domain::run::IdClass::Attribution))
+}
+
+pub fn approve(id: &str) -> Resolve {
+    Resolve {
+        attribution_id: id.to_owned(),
+        action: Some(Action::Approve),
+        ..Resolve::default()
+    }
+}
+
+pub fn override_(id: &str, code: &str) -> Resolve {
+    Resolve {
+        attribution_id: id.to_owned(),
+        action: Some(Action::Override),
+        new_reason_code: Some(code.to_owned()),
+        comments: Some("it is so".to_owned()),
+        version: None,
+    }
+}
+
+/// The approval of what a resolution made.
+pub fn agree(resolved: &Resolved, desk: Desk<'_>, as_seen_by: &Actor) -> Approve {
+    let proposal_id = resolved.proposal_id.clone().unwrap();
+    let page = recon::review::PageAsk::default();
+    let seen = desk.proposal(as_seen_by, &proposal_id, &page).unwrap().proposal;
+    Approve {
+        proposal_id,
+        if_match: Some(seen.tag.parse().unwrap()),
+        content_hash: Some(seen.content_hash),
+        comments: None,
+    }
+}
+
+pub fn tag(resolved: &Resolved) -> Option<ProposalTag> {
+    resolved.proposal_tag.as_deref().and_then(|tag| tag.parse().ok())
+}
+
+pub fn back(resolved: &Resolved, why: &str) -> Close {
+    Close {
+        proposal_id: resolved.proposal_id.clone().unwrap(),
+        if_match: tag(resolved),
+        comments: Some(why.to_owned()),
+    }
+}
+
+/// The code of a refusal.
+pub fn code<T: std::fmt::Debug>(result: Result<T, Refusal>) -> &'static str {
+    match result {
+        Ok(done) => panic!("was not refused: {done:?}"),
+        Err(refusal) => refusal.code,
+    }
+}

@@ -1,0 +1,4 @@
+//! People deciding, on both stores.
+
+mod fixture;
+mod story;

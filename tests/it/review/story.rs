@@ -1,0 +1,417 @@
+//! What makers, checkers and authorizers do, step by step.
+
+use recon::domain::review::{Action, ProposalState};
+use recon::review::{
+    Amend, BulkCommit, BulkPreviewAsk, GroupBy, OnConflict, PageAsk, PolicyAdopted, QueueFilter,
+    RefusalKind, Reopen,
+};
+use recon::store::Store;
+
+use super::fixture::{
+    CLUELESS, GUESS, SETTLED, agree, approve, back, code, item_id, office, override_, stock, tag,
+};
+use crate::store::{Place, told_to_both};
+
+told_to_both! {
+    four_eyes_decide,
+    what_is_sent_back_is_as_it_was,
+    amending_voids_and_excludes,
+    six_eyes_are_three_people,
+    a_decided_item_is_reopened_with_six_eyes,
+    nobody_accepts_not_knowing,
+    the_queue_shows_each_item_once,
+    groups_add_up,
+    one_person_alone_is_stamped_so,
+    policies_change_with_six_eyes,
+}
+
+fn columns(store: &dyn Store, sql: &str) -> Vec<String> {
+    crate::store::fixture::column(store, sql)
+}
+
+fn four_eyes_decide(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[GUESS, CLUELESS, SETTLED]);
+    let id = item_id(run, 1);
+    let (ann, sue) = (stage.actor("ann"), stage.actor("sue"));
+
+    let resolved = desk.resolve(&ann, &approve(&id)).unwrap().value;
+    assert_eq!(resolved.message, "Resolution processed successfully");
+    assert_eq!((resolved.status.as_str(), resolved.version), ("PENDING", 2));
+    assert_eq!((resolved.eyes_required.code(), resolved.eyes_done), (4, 2));
+    // Nobody decides it once more, and ann can't approve it.
+    let again = desk.resolve(&stage.actor("bob"), &approve(&id)).unwrap_err();
+    assert_eq!((again.code, again.blocking.clone()), ("already-pending", resolved.proposal_id.clone()));
+    let yes = agree(&resolved, desk, &sue);
+    assert_eq!(code(desk.approve(&ann, &yes)), "self-approval");
+    assert_eq!(code(desk.approve(&stage.actor("bob"), &yes)), "missing-permission");
+
+    let moved = desk.approve(&sue, &yes).unwrap().value;
+    assert_eq!((moved.state, moved.status.as_deref()), (ProposalState::Applied, Some("ACCEPTED")));
+    let item = desk.item(&sue, &id).unwrap();
+    assert_eq!(item.item.status, "ACCEPTED");
+    assert!(item.item.is_locked);
+    assert_eq!(item.item.assigned_by.as_deref(), Some("ann"));
+    assert_eq!(item.item.source_a_ref_id.as_deref(), Some("T1"));
+    assert_eq!(item.item.amount_abs.as_deref(), Some("0.05"));
+    assert_eq!(item.history.len(), 2);
+    // People's own SQL sees it, and why.
+    assert_eq!(
+        columns(&*store, "SELECT status FROM recon.attributions WHERE is_locked = true"),
+        ["ACCEPTED"]
+    );
+    assert_eq!(
+        columns(&*store, "SELECT new_value ->> 'status' FROM recon.audit_trail ORDER BY seq"),
+        ["PENDING", "ACCEPTED"]
+    );
+    assert_eq!(code(desk.approve(&sue, &yes)), "closed");
+}
+
+fn what_is_sent_back_is_as_it_was(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[GUESS, CLUELESS]);
+    let (ann, sue) = (stage.actor("ann"), stage.actor("sue"));
+    let rows = "SELECT status || ' ' || reason_id || ' ' || confidence || ' ' || is_locked \
+                FROM recon.difference_rows ORDER BY confidence DESC";
+    let before = columns(&*store, rows);
+    for record in [1, 2] {
+        let id = item_id(run, record);
+        let ask = override_(&id, "TIMING");
+        let resolved = desk.resolve(&ann, &ask).unwrap().value;
+        assert_eq!(code(desk.send_back(&sue, &back(&resolved, "  \u{200b}a "))), "comment-required");
+        desk.send_back(&sue, &back(&resolved, "look again")).unwrap();
+        assert_eq!(columns(&*store, rows), before);
+        let item = desk.item(&ann, &id).unwrap().item;
+        assert_eq!(item.sent_back.unwrap().comment, "look again");
+
+        let resolved = desk.resolve(&ann, &ask).unwrap().value;
+        assert_eq!(code(desk.withdraw(&stage.actor("bob"), &back(&resolved, ""))), "not-contributor");
+        desk.withdraw(&ann, &back(&resolved, "")).unwrap();
+        assert_eq!(columns(&*store, rows), before);
+
+        desk.resolve(&ann, &ask).unwrap();
+        desk.undo(&ann).unwrap();
+        assert_eq!(columns(&*store, rows), before);
+        assert_eq!(code(desk.undo(&ann)), "nothing-to-undo");
+    }
+    // Time passes; nobody decides.
+    desk.resolve(&ann, &approve(&item_id(run, 1))).unwrap();
+    assert_eq!(desk.tidy().unwrap(), 0);
+    stage.clock.fetch_add(31 * 86_400_000_000, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(desk.tidy().unwrap(), 1);
+    assert_eq!(columns(&*store, rows), before);
+}
+
+fn amending_voids_and_excludes(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[GUESS]);
+    let (ann, sue, sid) = (stage.actor("ann"), stage.actor("sue"), stage.actor("sid"));
+    let resolved = desk.resolve(&ann, &override_(&item_id(run, 1), "TIMING")).unwrap().value;
+    let seen = agree(&resolved, desk, &sid);
+    let amend = Amend {
+        proposal_id: resolved.proposal_id.clone().unwrap(),
+        if_match: tag(&resolved),
+        action: Some(Action::Reject),
+        new_reason_code: None,
+        comments: Some("no, it is a break".to_owned()),
+    };
+    assert_eq!(
+        desk.amend(&sue, &Amend { if_match: None, ..amend.clone() }).unwrap_err().kind,
+        RefusalKind::PreconditionRequired
+    );
+    let moved = desk.amend(&sue, &amend).unwrap().value;
+    assert_eq!((moved.version, moved.state), (2, ProposalState::Open));
+    // What sid saw is no more; sue took part.
+    assert_eq!(code(desk.approve(&sid, &seen)), "stale");
+    let now = agree(&resolved, desk, &sid);
+    assert_eq!(code(desk.approve(&sue, &now)), "self-approval");
+    let other = recon::review::Approve { content_hash: seen.content_hash, ..now.clone() };
+    assert_eq!(code(desk.approve(&sid, &other)), "content-differs");
+    let changed = desk.proposal(&sid, &now.proposal_id, &PageAsk::default()).unwrap();
+    assert_eq!(changed.proposal.changed[0].after.as_deref(), Some("REJECT"));
+    desk.approve(&sid, &now).unwrap();
+    let item = desk.item(&sid, &item_id(run, 1)).unwrap().item;
+    assert_eq!((item.status.as_str(), item.is_locked), ("REJECTED", true));
+    // Whoever refused was noted, apart from the audit trail.
+    let noted = columns(&*store, "SELECT DISTINCT code FROM recon.security_log ORDER BY code");
+    assert_eq!(noted, ["content-differs", "self-approval", "stale"]);
+}
+
+fn six_eyes_are_three_people(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[GUESS, GUESS]);
+    let [ann, sue, max, mia] = ["ann", "sue", "max", "mia"].map(|name| stage.actor(name));
+    // From functional to non-functional.
+    let resolved = desk.resolve(&ann, &override_(&item_id(run, 1), "TYPO")).unwrap().value;
+    assert_eq!(resolved.eyes_required.code(), 6);
+    let yes = agree(&resolved, desk, &max);
+    let checked = desk.approve(&max, &yes).unwrap().value;
+    assert_eq!((checked.state, checked.eyes_done), (ProposalState::Checked, 4));
+    assert_eq!(code(desk.approve(&max, &yes)), "same-approver");
+    assert_eq!(code(desk.approve(&sue, &yes)), "missing-permission");
+    let applied = desk.approve(&mia, &yes).unwrap().value;
+    assert_eq!(applied.state, ProposalState::Applied);
+
+    // A checker who lost the role by then does not count.
+    let resolved = desk.resolve(&ann, &override_(&item_id(run, 2), "TYPO")).unwrap().value;
+    let yes = agree(&resolved, desk, &sue);
+    desk.approve(&sue, &yes).unwrap();
+    stage.people.0.lock().unwrap().remove("sue");
+    let moved = desk.approve(&max, &yes).unwrap().value;
+    assert_eq!(moved.state, ProposalState::Checked);
+    let view = desk.proposal(&mia, &yes.proposal_id, &PageAsk::default()).unwrap().proposal;
+    let counts: Vec<_> = view.approvals.iter().map(|one| (one.person_id.as_str(), one.counts)).collect();
+    assert_eq!(counts, [("sue", false), ("max", true)]);
+    assert_eq!(desk.approve(&mia, &yes).unwrap().value.state, ProposalState::Applied);
+}
+
+fn a_decided_item_is_reopened_with_six_eyes(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[SETTLED, GUESS]);
+    let [ann, bob, max, mia] = ["ann", "bob", "max", "mia"].map(|name| stage.actor(name));
+    let id = item_id(run, 1);
+    assert_eq!(code(desk.resolve(&ann, &approve(&id))), "invalid-transition");
+    let reopen = |version| Reopen {
+        attribution_id: id.clone(),
+        version,
+        action: Some(Action::Override),
+        new_reason_code: Some("TIMING".to_owned()),
+        comments: Some("it was late".to_owned()),
+    };
+    assert_eq!(code(desk.reopen(&ann, &reopen(None))), "if-match-required");
+    assert_eq!(code(desk.reopen(&ann, &reopen(Some(7)))), "stale");
+    let resolved = desk.reopen(&ann, &reopen(Some(1))).unwrap().value;
+    // The machine was 0.97 sure.
+    assert_eq!(resolved.eyes_required.code(), 6);
+    let yes = agree(&resolved, desk, &max);
+    desk.approve(&max, &yes).unwrap();
+    desk.approve(&mia, &yes).unwrap();
+    let item = desk.item(&ann, &id).unwrap().item;
+    assert_eq!((item.status.as_str(), item.version), ("ACCEPTED", 3));
+    let again = Reopen {
+        action: Some(Action::Reject),
+        new_reason_code: None,
+        version: Some(3),
+        ..reopen(None)
+    };
+    let resolved = desk.reopen(&bob, &again).unwrap().value;
+    assert_eq!(resolved.triggers[0].trigger, recon::domain::review::Trigger::Reopen);
+    desk.send_back(&max, &back(&resolved, "it stays as it is")).unwrap();
+    let item = desk.item(&ann, &id).unwrap().item;
+    assert_eq!((item.status.as_str(), item.assigned_by.as_deref()), ("ACCEPTED", Some("ann")));
+}
+
+fn nobody_accepts_not_knowing(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[CLUELESS, GUESS]);
+    let ann = stage.actor("ann");
+    let (clueless, guess) = (item_id(run, 1), item_id(run, 2));
+    assert_eq!(code(desk.resolve(&ann, &approve(&clueless))), "no-reason-to-approve");
+    for code_ in ["UNKNOWN", "NOWHERE", "rounding"] {
+        let refused = desk.resolve(&ann, &override_(&clueless, code_)).unwrap_err();
+        assert_eq!((refused.code, refused.kind.status()), ("invalid-reason-code", 400));
+        assert_eq!(refused.message, "Invalid Reason Code provided");
+    }
+    let mut silent = override_(&guess, "TIMING");
+    silent.comments = Some("\u{a0}\u{200b}ab\u{301}\u{301}\u{301}".to_owned());
+    assert_eq!(code(desk.resolve(&ann, &silent)), "comment-required");
+    assert_eq!(code(desk.resolve(&ann, &override_(&guess, "ROUNDING"))), "same-reason-code");
+    assert_eq!(code(desk.resolve(&stage.actor("aud"), &approve(&guess))), "missing-permission");
+    assert_eq!(code(desk.resolve(&stage.actor("adm"), &approve(&guess))), "missing-permission");
+    let nowhere = approve("01990000-0000-7000-b000-000000000403");
+    assert_eq!(desk.resolve(&ann, &nowhere).unwrap_err().message, "Attribution record not found");
+    let stale = recon::review::Resolve { version: Some(9), ..approve(&guess) };
+    assert_eq!(code(desk.resolve(&ann, &stale)), "stale");
+    assert_eq!(columns(&*store, "SELECT count(*) FROM recon.audit_trail"), ["0"]);
+}
+
+fn the_queue_shows_each_item_once(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let mut given = Vec::new();
+    for at in 0..40 {
+        given.push(super::fixture::Given {
+            confidence: f64::from(at % 7) / 10.0,
+            reason: ["ROUNDING", "TIMING", "UNKNOWN"][at as usize % 3],
+            amount: i128::from(at) + 1,
+            ..GUESS
+        });
+    }
+    stock(&*store, "fx", &given);
+    stock(&*store, "pay", &given[..9]);
+    stock(&*store, "pay", &given[..10]);
+    let ann = stage.actor("ann");
+    let all = |filter: &QueueFilter, sort| {
+        let mut ids = Vec::new();
+        let mut ask = PageAsk { limit: Some(7), sort, ..PageAsk::default() };
+        loop {
+            let page = desk.queue(&ann, filter, &ask).unwrap();
+            ids.extend(page.items.into_iter().map(|item| (item.attribution_id, item.confidence_score)));
+            match page.next {
+                Some(next) => ask.cursor = Some(next),
+                None => return ids,
+            }
+        }
+    };
+    use recon::review::QueueSort as Sort;
+    for sort in [Sort::Confidence, Sort::ConfidenceDescending, Sort::Age, Sort::Amount, Sort::Severity] {
+        let found = all(&QueueFilter::default(), sort);
+        let mut ids: Vec<_> = found.iter().map(|(id, _)| id).collect();
+        ids.sort();
+        ids.dedup();
+        // The nine of the superseded run are not among them.
+        assert_eq!((found.len(), ids.len()), (50, 50), "{sort:?}");
+        let mut sure: Vec<f64> = found.iter().map(|(_, confidence)| *confidence).collect();
+        match sort {
+            Sort::Confidence => assert!(sure.is_sorted()),
+            Sort::ConfidenceDescending => {
+                sure.reverse();
+                assert!(sure.is_sorted());
+            }
+            _ => {}
+        }
+    }
+    let filters = [
+        (QueueFilter { job: Some("pay".to_owned()), ..QueueFilter::default() }, 10),
+        (QueueFilter { reason_code: Some("TIMING".to_owned()), ..QueueFilter::default() }, 16),
+        (QueueFilter { field_name: Some("amount".to_owned()), ..QueueFilter::default() }, 50),
+        (QueueFilter { field_name: Some("none".to_owned()), ..QueueFilter::default() }, 0),
+        (QueueFilter { min_confidence: Some(0.5), ..QueueFilter::default() }, 12),
+        (QueueFilter { severity: Some("HIGH".to_owned()), ..QueueFilter::default() }, 0),
+        (QueueFilter { max_amount: Some(0.1), ..QueueFilter::default() }, 20),
+        (
+            QueueFilter {
+                job: Some("fx".to_owned()),
+                min_amount: Some(0.2),
+                max_confidence: Some(0.3),
+                ..QueueFilter::default()
+            },
+            12,
+        ),
+        (QueueFilter { q: Some("T4".to_owned()), ..QueueFilter::default() }, 3),
+        (QueueFilter { q: Some("100.07".to_owned()), ..QueueFilter::default() }, 2),
+        (QueueFilter { status: Some("ALL".to_owned()), ..QueueFilter::default() }, 50),
+        (QueueFilter { assignee: Some("none".to_owned()), ..QueueFilter::default() }, 50),
+        (QueueFilter { sla: Some(recon::review::Sla::Overdue), ..QueueFilter::default() }, 0),
+    ];
+    for (filter, count) in filters {
+        for sort in [Sort::Confidence, Sort::Amount, Sort::Severity] {
+            assert_eq!(all(&filter, sort).len(), count, "{filter:?} {sort:?}");
+        }
+        let ask = PageAsk { count: true, ..PageAsk::default() };
+        if filter.q.is_none() {
+            assert_eq!(desk.queue(&ann, &filter, &ask).unwrap().total, Some(count as u64), "{filter:?}");
+        }
+    }
+    // A cursor is good for its list and person only.
+    let ask = PageAsk { limit: Some(3), ..PageAsk::default() };
+    let next = desk.queue(&ann, &QueueFilter::default(), &ask).unwrap().next;
+    let ask = PageAsk { cursor: next.clone(), ..ask };
+    assert!(desk.queue(&ann, &QueueFilter::default(), &ask).is_ok());
+    let fx = QueueFilter { job: Some("fx".to_owned()), ..QueueFilter::default() };
+    assert_eq!(code(desk.queue(&ann, &fx, &ask)), "invalid-cursor");
+    assert_eq!(code(desk.queue(&stage.actor("bob"), &QueueFilter::default(), &ask)), "invalid-cursor");
+    let ask = PageAsk { cursor: next.map(|text| text.replace('7', "6")), ..ask };
+    assert_eq!(code(desk.queue(&ann, &QueueFilter::default(), &ask)), "invalid-cursor");
+    let ask = PageAsk { limit: Some(0), ..PageAsk::default() };
+    assert_eq!(code(desk.queue(&ann, &QueueFilter::default(), &ask)), "invalid-limit");
+    // People decide meanwhile.
+    let first = desk.queue(&ann, &QueueFilter::default(), &PageAsk::default()).unwrap().items.pop().unwrap();
+    desk.resolve(&ann, &override_(&first.attribution_id, "TYPO")).unwrap();
+    let pending = QueueFilter { status: Some("PENDING".to_owned()), ..QueueFilter::default() };
+    let pending = desk.queue(&ann, &pending, &PageAsk::default()).unwrap().items;
+    assert_eq!(pending[0].attribution_id, first.attribution_id);
+    assert!(pending[0].proposal_id.is_some());
+}
+
+fn groups_add_up(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[GUESS, GUESS, GUESS, CLUELESS, SETTLED]);
+    let ann = stage.actor("ann");
+    let groups = |filter: &QueueFilter| {
+        let page = desk.groups(&ann, filter, GroupBy::Signature, &PageAsk::default()).unwrap();
+        page.items.into_iter().map(|group| (group.reason_code.unwrap(), group.count)).collect::<Vec<_>>()
+    };
+    let named = |list: &[(&str, u64)]| {
+        list.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect::<Vec<_>>()
+    };
+    let open = QueueFilter::default();
+    assert_eq!(groups(&open), named(&[("ROUNDING", 3), ("UNKNOWN", 1)]));
+    let resolved = desk.resolve(&ann, &approve(&item_id(run, 2))).unwrap().value;
+    assert_eq!(groups(&open), named(&[("ROUNDING", 2), ("UNKNOWN", 1)]));
+    let pending = QueueFilter { status: Some("PENDING".to_owned()), ..QueueFilter::default() };
+    assert_eq!(groups(&pending), named(&[("ROUNDING", 1)]));
+    desk.withdraw(&ann, &back(&resolved, "")).unwrap();
+    assert_eq!(groups(&open), named(&[("ROUNDING", 3), ("UNKNOWN", 1)]));
+    let sure = QueueFilter { min_confidence: Some(0.1), ..QueueFilter::default() };
+    assert_eq!(groups(&sure), named(&[("ROUNDING", 3)]));
+    let page = desk.groups(&ann, &open, GroupBy::Signature, &PageAsk::default()).unwrap();
+    let group = &page.items[0];
+    assert_eq!((group.sample.len(), group.label.as_str()), (3, "amount: B is a little more"));
+    assert_eq!(group.predictions[0].code, "ROUNDING");
+    assert!((group.amount_sum.unwrap() - 0.15).abs() < 1e-9);
+    let facets = desk.facets(&ann, &open).unwrap();
+    let jobs = facets.iter().find(|share| share.by == "job").unwrap();
+    assert_eq!((jobs.value.as_str(), jobs.count), ("fx", 4));
+}
+
+fn one_person_alone_is_stamped_so(place: &Place) {
+    let store = place.open();
+    let stage = office(true);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[GUESS]);
+    let ann = stage.actor("ann");
+    let resolved = desk.resolve(&ann, &approve(&item_id(run, 1))).unwrap().value;
+    assert_eq!(resolved.status, "ACCEPTED");
+    assert_eq!(columns(&*store, "SELECT DISTINCT control FROM recon.audit_trail"), ["NONE"]);
+}
+
+fn policies_change_with_six_eyes(place: &Place) {
+    use recon::domain::review::Policy;
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[GUESS, GUESS]);
+    let [ann, sue, max] = ["ann", "sue", "max"].map(|name| stage.actor(name));
+    assert_eq!(desk.adopt_policy(&Policy::default()).unwrap(), PolicyAdopted::InForce(1));
+    assert_eq!(desk.adopt_policy(&Policy::default()).unwrap(), PolicyAdopted::InForce(1));
+    let loose = Policy { two_eye_low_risk: true, ..Policy::default() };
+    let PolicyAdopted::Proposed(proposal_id) = desk.adopt_policy(&loose).unwrap() else { panic!() };
+    assert_eq!(desk.adopt_policy(&loose).unwrap(), PolicyAdopted::Proposed(proposal_id.clone()));
+    let resolved = desk.resolve(&ann, &approve(&item_id(run, 1))).unwrap().value;
+    assert_eq!(resolved.eyes_required.code(), 4);
+    let page = PageAsk::default();
+    for approver in [&sue, &max] {
+        let seen = desk.proposal(approver, &proposal_id, &page).unwrap().proposal;
+        let yes = recon::review::Approve {
+            proposal_id: proposal_id.clone(),
+            if_match: Some(seen.tag.parse().unwrap()),
+            content_hash: Some(seen.content_hash),
+            comments: None,
+        };
+        desk.approve(approver, &yes).unwrap();
+    }
+    assert_eq!(desk.adopt_policy(&loose).unwrap(), PolicyAdopted::InForce(2));
+    let resolved = desk.resolve(&ann, &approve(&item_id(run, 2))).unwrap().value;
+    assert_eq!((resolved.status.as_str(), resolved.eyes_required.code()), ("ACCEPTED", 2));
+    assert_eq!(
+        columns(&*store, "SELECT control FROM recon.audit_trail ORDER BY seq DESC LIMIT 1"),
+        ["TWO_EYE"]
+    );
+    let _ = (BulkCommit::default(), BulkPreviewAsk::default(), OnConflict::Abort);
+}
