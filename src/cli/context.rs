@@ -35,6 +35,14 @@ pub struct Prepared {
     pub opened: PerSide<Opened>,
 }
 
+/// A job for commands on what is stored: its sources need not be there.
+pub struct Stored {
+    /// The configuration with its places.
+    pub loaded: Loaded,
+    /// What the stages follow.
+    pub plan: Plan,
+}
+
 /// A stored run, and the job as it is for the run's business date.
 pub struct OnRun {
     /// The store that holds it.
@@ -136,6 +144,13 @@ impl Context {
             ));
         }
         Ok(Prepared { loaded, plan, opened })
+    }
+
+    /// Resolves the plan for commands on what is stored.
+    pub fn prepare_stored(&self) -> Result<Stored, Problems> {
+        let loaded = self.load()?;
+        let plan = loaded.plan_of_stored()?;
+        Ok(Stored { loaded, plan })
     }
 
     /// Finds the stored run that a command means, and reads the configuration as it is for that

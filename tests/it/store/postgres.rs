@@ -51,7 +51,9 @@ fn programs_that_start_together_migrate_once() {
         }
     });
     let store = place.open();
-    assert_eq!(column(&*store, "SELECT count(*) FROM recon.schema_migrations"), ["5"]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/postgres");
+    let steps = folder.read_dir().unwrap().count().to_string();
+    assert_eq!(column(&*store, "SELECT count(*) FROM recon.schema_migrations"), [steps]);
 }
 
 #[test]
@@ -68,13 +70,10 @@ fn a_server_that_is_away_is_told_from_one_that_refuses() {
     assert!(!problem.to_string().contains("secret"), "{problem}");
     let unknown = format!("postgres://nobody_here@{}:{}/postgres", url.host, url.port);
     assert_eq!(open(&parse(&unknown), Opening::Create).err().unwrap().code, "store-login");
-    // The throw-away server speaks no TLS.
+    // Nobody but its maker knows who signed the throw-away server's certificate.
     if std::env::var_os("RECON_TEST_DATABASE_URL").is_none() {
-        for mode in ["require", "verify-full"] {
-            let problem =
-                open(&parse(&format!("{}?sslmode={mode}", place.url)), Opening::Create).err();
-            assert_eq!(problem.unwrap().code, "store-unreachable", "{mode}");
-        }
+        let url = format!("{}?sslmode=verify-full", place.url);
+        assert_eq!(open(&parse(&url), Opening::Create).err().unwrap().code, "store-unreachable");
     }
 }
 
