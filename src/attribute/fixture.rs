@@ -14,7 +14,7 @@ use crate::domain::{
     Cell, Cells, Date, Decimal, DiffType, DifferenceContext, Field, FieldRef, Instant, Kind,
     Layout, Severity, Written,
 };
-use crate::script::{NormalizeScript, ScriptSource};
+use crate::script::{NormalizeScript, ScriptError, ScriptSource};
 
 /// The cases of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -121,19 +121,18 @@ pub struct CaseResult {
     pub line: Option<u64>,
 }
 
-/// Runs every case, in the order of the file. A script that is missing or does not compile fails
+/// Runs every case, in the order of the file; a function is looked for in the scripts of `normalize`
+/// in their order. A script that is missing or does not compile fails
 /// the cases that need it.
 pub fn run(
     spec: &FixtureSpec,
-    normalize: Option<&ScriptSource>,
+    normalize: &[ScriptSource],
     rules: Option<&RulesPlan>,
 ) -> Vec<CaseResult> {
     let mut results = Vec::with_capacity(spec.normalize.len() + spec.attribute.len());
     if !spec.normalize.is_empty() {
         let mut script =
-            normalize.ok_or_else(|| "there is no script in `rules.normalize`".to_owned()).and_then(
-                |source| NormalizeScript::compile(source).map_err(|problem| problem.to_string()),
-            );
+            NormalizeScript::compile_all(normalize).map_err(|problem| problem.to_string());
         results.extend(spec.normalize.iter().map(|case| case.run(script.as_mut())));
     }
     if !spec.attribute.is_empty() {
@@ -217,7 +216,10 @@ impl AttributeCase {
         let decided = self.difference.with_context(|d| rules.decide(d));
         let got = match decided {
             Err(wrong) => Err(wrong),
-            Ok(Decision::Passed { error: Some(error), .. }) => Err(error.to_string()),
+            // The case says what the rule was asked about.
+            Ok(Decision::Passed { error: Some(error), .. }) => {
+                Err(ScriptError { subject: None, ..error }.to_string())
+            }
             Ok(Decision::Passed { notes, error: None }) => Ok(Answer::none(notes)),
             Ok(Decision::Claimed { code, confidence, rule, notes, .. }) => Ok(Answer {
                 reason: plan.codes.get(code).cloned().unwrap_or_default(),

@@ -15,6 +15,9 @@ use super::exit::FailOn;
 use super::output::{ColorWhen, LogFormat};
 use super::table::AnswerFormat;
 
+/// Above the options of every command, so that a command's own come first.
+const ALL: &str = "Options of every command";
+
 /// Reconcile two sources: align, compare, attribute a reason to every difference, review.
 #[derive(Debug, Parser)]
 #[command(
@@ -42,28 +45,28 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 pub struct Global {
     /// The configuration file
-    #[arg(short, long, global = true, value_name = "FILE", default_value = "recon.yaml")]
+    #[arg(short, long, global = true, help_heading = ALL, value_name = "FILE", default_value = "recon.yaml")]
     pub config: PathBuf,
     /// Where runs are kept: sqlite:PATH or postgres://user@host/db [the file's `store`]
-    #[arg(long, global = true, env = "RECON_STORE", value_name = "URL", hide_env_values = true)]
+    #[arg(long, global = true, help_heading = ALL, env = "RECON_STORE", value_name = "URL", hide_env_values = true)]
     pub store: Option<String>,
     /// The business date [default: today, local time]
-    #[arg(long, global = true, value_name = "YYYY-MM-DD")]
+    #[arg(long, global = true, help_heading = ALL, value_name = "YYYY-MM-DD")]
     pub batch_date: Option<Date>,
-    /// Say nothing on stderr but errors' exit codes
-    #[arg(short, long, global = true)]
+    /// Say nothing on stderr; the exit code tells
+    #[arg(short, long, global = true, help_heading = ALL)]
     pub quiet: bool,
     /// Say more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = ALL, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// How messages on stderr are written
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, help_heading = ALL, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// Whether output is colored
-    #[arg(long, global = true, value_enum, default_value_t = ColorWhen::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, help_heading = ALL, value_enum, default_value_t = ColorWhen::Auto, value_name = "WHEN")]
     pub color: ColorWhen,
     /// Write one JSON object to stdout instead of text for people
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = ALL)]
     pub json: bool,
 }
 
@@ -71,10 +74,12 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a commented recon.yaml and rules, guessed from two files if given
+    #[command(after_help = "Example: recon init front_office.csv risk.csv")]
     Init(Init),
     /// Check configuration, scripts and the sources' headers without touching data
     Check(Check),
     /// Run the fixtures that sit beside the rules
+    #[command(after_help = "Exits 2 if one fails.")]
     Test(Test),
     /// Write a synthetic pair of sources with known noise and labels
     Generate(Generate),
@@ -85,6 +90,9 @@ pub enum Command {
     /// Give every difference a reason, a confidence and a status
     Attribute(Attribute),
     /// Ingest, diff and attribute in one pass
+    #[command(
+        after_help = "Examples:\n  recon run --batch-date 2026-01-15\n  recon run --json --fail-on breaks > summary.json"
+    )]
     Run(Pass),
     /// Train a model on decided differences or on labels
     Train(Train),
@@ -96,10 +104,17 @@ pub enum Command {
     /// Group what nothing explains, and write candidate rules
     Discover(Discover),
     /// Show the result of a run
+    #[command(
+        after_help = "Examples:\n  recon report --format md -o report.md\n  recon report --format csv --batch-date 2026-01-15 > breaks.csv"
+    )]
     Report(Report),
     /// Show one record from raw rows to attribution
+    #[command(after_help = "Example: recon explain FX-20260115-0013")]
     Explain(Explain),
     /// Run one read-only statement on the store
+    #[command(
+        after_help = "Example: recon sql \"SELECT diff_type, count(*) FROM recon.data_differences GROUP BY 1\"\n\nTables: recon_runs, recon_records, data_differences, attributions, reason_codes, rejected_rows,\naudit_trail, all in the schema recon."
+    )]
     Sql(Sql),
     /// List and show runs
     #[command(subcommand)]

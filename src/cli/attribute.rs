@@ -4,27 +4,23 @@ use crate::diagnostic::{Problem, Problems};
 use crate::pipeline;
 
 use super::args::{Attribute, Stored};
-use super::context::Context;
+use super::context::{Context, OnRun};
 use super::pass::conclude;
 
 /// Compares a stored run.
 pub fn diff(context: &Context, arguments: &Stored) -> Result<u8, Problems> {
     context.listen()?;
-    let prepared = context.prepare()?;
-    let store = context.store(Some(&prepared.loaded))?;
-    let run = context.which_run(&*store, arguments.which.run, Some(&prepared.plan.job))?;
+    let OnRun { store, run, plan } = context.on_run(arguments.which.run)?;
     let session = context.session(&*store, arguments.finish.lock_timeout);
-    let finished = pipeline::diff(session, &prepared.plan, &run)?;
+    let finished = pipeline::diff(session, &plan, &run)?;
     conclude(context, &*store, &finished, &arguments.finish)
 }
 
 /// Gives the differences of a stored run their reasons.
 pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problems> {
     context.listen()?;
-    let prepared = context.prepare()?;
-    let store = context.store(Some(&prepared.loaded))?;
-    let run = context.which_run(&*store, arguments.which.run, Some(&prepared.plan.job))?;
-    if !arguments.again && pipeline::rules_changed(&prepared.plan, &run) {
+    let OnRun { store, run, plan } = context.on_run(arguments.which.run)?;
+    if !arguments.again && pipeline::rules_changed(&plan, &run) {
         context.console.problem(
             &Problem::warning(
                 "rules-changed",
@@ -34,7 +30,7 @@ pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problem
         );
     }
     let session = context.session(&*store, arguments.finish.lock_timeout);
-    if !arguments.again && pipeline::model_changed(session, &prepared.plan, &run)? {
+    if !arguments.again && pipeline::model_changed(session, &plan, &run)? {
         context.console.problem(
             &Problem::warning(
                 "model-changed",
@@ -43,6 +39,6 @@ pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problem
             .help("ask the champion what no person has touched: `recon attribute --again`"),
         );
     }
-    let finished = pipeline::attribute(session, &prepared.plan, &run, arguments.again)?;
+    let finished = pipeline::attribute(session, &plan, &run, arguments.again)?;
     conclude(context, &*store, &finished, &arguments.finish)
 }

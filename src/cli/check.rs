@@ -15,7 +15,7 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
         context.console.say(&format!("{text}\n"))?;
         return Ok(0);
     }
-    let prepared = context.prepare()?;
+    let prepared = context.prepare_strictly()?;
     let plan = &prepared.plan;
     if context.global.json {
         context.json(&json!({

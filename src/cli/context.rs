@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::config::{self, Loaded, Surroundings};
 use crate::database::StoreUrl;
-use crate::diagnostic::{Problem, Problems};
-use crate::domain::{Date, Instant, PerSide, RunId};
+use crate::diagnostic::{Class, Problem, Problems};
+use crate::domain::{Date, Instant, PerSide, RunId, Side};
 use crate::pipeline::{Plan, Session, newest_run};
 use crate::source::Opened;
 use crate::store::{self, Opening, RunRow, Store};
@@ -35,9 +35,29 @@ pub struct Prepared {
     pub opened: PerSide<Opened>,
 }
 
+/// A job for commands on what is stored: its sources need not be there.
+pub struct Stored {
+    /// The configuration with its places.
+    pub loaded: Loaded,
+    /// What the stages follow.
+    pub plan: Plan,
+}
+
+/// A stored run, and the job as it is for the run's business date.
+pub struct OnRun {
+    /// The store that holds it.
+    pub store: Box<dyn Store>,
+    /// The run.
+    pub run: RunRow,
+    /// What the stages follow.
+    pub plan: Plan,
+}
+
 impl Context {
     /// Sets the console up.
-    pub fn new(global: Global) -> Self {
+    pub fn new(mut global: Global) -> Self {
+        // An empty RECON_STORE is as good as none.
+        global.store.take_if(|store| store.is_empty());
         let console = Console::new(Talk {
             quiet: global.quiet,
             verbose: global.verbose,
@@ -64,14 +84,23 @@ impl Context {
     }
 
     fn surroundings(&self) -> Surroundings<'static> {
-        Surroundings { batch_date: self.batch_date(), environment: &variable }
+        surroundings(self.batch_date())
     }
 
     /// Reads and checks `recon.yaml`; warnings go to the console.
     pub fn load(&self) -> Result<Loaded, Problems> {
         let loaded = config::load(&self.global.config, self.surroundings())?;
-        self.warn(&loaded.warnings);
+        self.warn_of(&loaded);
         Ok(loaded)
+    }
+
+    /// Shows what a person should look at in a configuration. What is wrong in a script keeps no
+    /// command but `recon check` from its work.
+    fn warn_of(&self, loaded: &Loaded) {
+        self.warn(&loaded.warnings);
+        for finding in &loaded.findings {
+            self.console.problem(&Problem { class: Class::Warning, ..finding.clone() });
+        }
     }
 
     /// Shows what a person should look at.
@@ -88,10 +117,56 @@ impl Context {
 
     /// Opens the sources, checks their headers against the map and resolves the plan.
     pub fn prepare(&self) -> Result<Prepared, Problems> {
-        let loaded = self.load()?;
+        self.prepared(self.load()?)
+    }
+
+    /// The same, and whatever is wrong in the scripts is an error.
+    pub fn prepare_strictly(&self) -> Result<Prepared, Problems> {
+        let loaded = config::load(&self.global.config, self.surroundings())?;
+        if !loaded.findings.is_empty() {
+            let found = loaded.warnings.into_iter().chain(loaded.findings);
+            return Err(Problems(found.collect()));
+        }
+        self.warn(&loaded.warnings);
+        self.prepared(loaded)
+    }
+
+    fn prepared(&self, loaded: Loaded) -> Result<Prepared, Problems> {
         let opened = loaded.open_sources()?;
         let plan = loaded.plan(&opened)?;
+        for side in Side::BOTH {
+            let (system, opened) = (&plan.systems[side], &opened[side]);
+            let file = plan.sources[side].path().display();
+            let columns = opened.columns().join(", ");
+            let size = opened.size();
+            self.console.detail(&format!(
+                "source {side} is {system}: {file}, {size} bytes, columns {columns}"
+            ));
+        }
         Ok(Prepared { loaded, plan, opened })
+    }
+
+    /// Resolves the plan for commands on what is stored.
+    pub fn prepare_stored(&self) -> Result<Stored, Problems> {
+        let loaded = self.load()?;
+        let plan = loaded.plan_of_stored()?;
+        Ok(Stored { loaded, plan })
+    }
+
+    /// Finds the stored run that a command means, and reads the configuration as it is for that
+    /// run's business date. The sources are not needed: they may be gone since.
+    pub fn on_run(&self, id: Option<RunId>) -> Result<OnRun, Problems> {
+        let loaded = config::load(&self.global.config, self.surroundings())?;
+        let store = self.store(Some(&loaded))?;
+        let run = self.which_run(&*store, id, Some(&loaded.resolved.job))?;
+        let loaded = if run.batch_date == loaded.resolved.batch_date {
+            loaded
+        } else {
+            config::load(&self.global.config, surroundings(run.batch_date))?
+        };
+        self.warn_of(&loaded);
+        let plan = loaded.plan_of_stored()?;
+        Ok(OnRun { store, run, plan })
     }
 
     /// The store's URL: the option's or the variable's, relative to the working directory, else the
@@ -111,17 +186,35 @@ impl Context {
             .into())
     }
 
+    /// The job of the configuration, if there is one; what else is wrong in it does not matter.
+    pub fn job_name(&self) -> Result<Option<String>, Problems> {
+        if self.global.store.is_some() && !self.global.config.exists() {
+            return Ok(None);
+        }
+        config::job_name(&self.global.config, self.surroundings()).map(Some)
+    }
+
     /// Opens the store and brings its tables up to date; makes it if there is none.
     pub fn make_store(&self, loaded: &Loaded) -> Result<Box<dyn Store>, Problems> {
-        Ok(store::open(&self.store_url(Some(loaded))?, Opening::Create)?)
+        let store = store::open(&self.store_url(Some(loaded))?, Opening::Create)?;
+        self.console.detail(&format!("the store is {}", store.url()));
+        Ok(store)
     }
 
-    /// Opens a store that must be there.
+    /// Opens a store that must be there, and clears away what a command that died has left.
     pub fn store(&self, loaded: Option<&Loaded>) -> Result<Box<dyn Store>, Problems> {
-        Ok(store::open(&self.store_url(loaded)?, Opening::Existing)?)
+        let store = store::open(&self.store_url(loaded)?, Opening::Existing)?;
+        self.console.detail(&format!("the store is {}", store.url()));
+        // Who may only read, or finds the disk full, is to see what there is nevertheless.
+        if let Err(problem) = store.repair() {
+            let message = format!("a run that died could not be cleared away: {}", problem.message);
+            self.console.problem(&Problem::warning("not-repaired", message));
+        }
+        Ok(store)
     }
 
-    /// The run of this id, or the newest of the job that is not FAILED.
+    /// The run of this id; else the newest of the job that is not FAILED, and of the business date
+    /// if one was asked for.
     pub fn which_run(
         &self,
         store: &dyn Store,
@@ -129,7 +222,7 @@ impl Context {
         job: Option<&str>,
     ) -> Result<RunRow, Problem> {
         match id {
-            None => newest_run(store, job),
+            None => newest_run(store, job, self.global.batch_date),
             Some(id) => store.run(id)?.ok_or_else(|| {
                 Problem::usage("no-run", format!("the store has no run {id}"))
                     .help("`recon runs list` shows the runs there are")
@@ -153,6 +246,10 @@ impl Context {
             now: &now,
         }
     }
+}
+
+fn surroundings(batch_date: Date) -> Surroundings<'static> {
+    Surroundings { batch_date, environment: &variable }
 }
 
 /// A variable of the environment.

@@ -14,7 +14,7 @@ use super::context::{Context, unwritable};
 /// Groups the unknown and writes a candidate rule for each group.
 pub fn run(context: &Context, arguments: &Discover) -> Result<u8, Problems> {
     context.listen()?;
-    let prepared = context.prepare()?;
+    let prepared = context.prepare_stored()?;
     let store = context.store(Some(&prepared.loaded))?;
     let run = context.which_run(&*store, arguments.which.run, Some(&prepared.plan.job))?;
     let session = context.session(&*store, 0);

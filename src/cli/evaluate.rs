@@ -20,7 +20,7 @@ const FEATURES_SHOWN: usize = 10;
 /// Measures against labels or decisions; with `--drift`, looks at recent differences too.
 pub fn run(context: &Context, arguments: &Evaluate) -> Result<u8, Problems> {
     context.listen()?;
-    let prepared = context.prepare()?;
+    let prepared = context.prepare_stored()?;
     let store = context.store(Some(&prepared.loaded))?;
     let session = context.session(&*store, 0);
     let plan = &prepared.plan;

@@ -14,14 +14,12 @@ use crate::report::reasoning::Reasoning;
 use crate::report::{Paint, figures};
 
 use super::args::Explain;
-use super::context::Context;
+use super::context::{Context, OnRun};
 
 /// Explains the records of a reference.
 pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
-    let prepared = context.prepare()?;
-    let store = context.store(Some(&prepared.loaded))?;
-    let run = context.which_run(&*store, arguments.which.run, Some(&prepared.plan.job))?;
-    let explanations = pipeline::explain(&*store, &prepared.plan, &run, &arguments.reference)?;
+    let OnRun { store, run, plan } = context.on_run(arguments.which.run)?;
+    let explanations = pipeline::explain(&*store, &plan, &run, &arguments.reference)?;
     if context.global.json {
         let records: Vec<Json> = explanations.iter().map(as_json).collect();
         context.json(&json!({ "run_id": run.id.to_string(), "records": records }))?;
@@ -55,8 +53,12 @@ fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
             Some(origin) => write_side(side, origin, paint, out),
             None => {
                 let _ = writeln!(out, "\n  {} no row", paint.strong(side));
-                if let Some(line) = explanation.rejected_partner {
-                    let _ = writeln!(out, "    a row of this key was rejected on line {line}");
+                if let Some(partner) = &explanation.rejected_partner {
+                    let _ = writeln!(
+                        out,
+                        "    a row of this key was rejected: {}:{}",
+                        partner.file, partner.line
+                    );
                 }
             }
         }
@@ -105,7 +107,7 @@ fn write_trace(trace: &FieldTrace, width: usize, paint: Paint, out: &mut String)
     if trace.is_null_value {
         let _ = write!(out, " {} null", paint.dim("is a null value →"));
     }
-    let mut last = trace.raw.clone();
+    let mut last = trace.raw.clone().filter(|_| !trace.is_null_value);
     if let Some(set) = &trace.after_row_function {
         if *set != last {
             let _ = write!(out, " {} {}", paint.dim("row →"), shown(set.as_deref()));
@@ -120,7 +122,7 @@ fn write_trace(trace: &FieldTrace, width: usize, paint: Paint, out: &mut String)
             last.clone_from(&step.result);
         }
     }
-    if let Some(error) = &trace.error {
+    if let Some(error) = trace.error.as_ref().or(trace.unparsed.as_ref()) {
         let _ = write!(out, " {}", paint.bad(format!("unparsed: {error}")));
     } else if trace.value != last {
         let _ = write!(out, " {} {}", paint.dim("is"), shown(trace.value.as_deref()));
@@ -219,7 +221,7 @@ fn as_json(explanation: &Explanation) -> Json {
                 json!({
                     "field": trace.field, "column": trace.column, "raw": trace.raw,
                     "null_value": trace.is_null_value, "steps": steps,
-                    "value": trace.value, "error": trace.error,
+                    "value": trace.value, "unparsed": trace.unparsed, "error": trace.error,
                 })
             })
             .collect();
@@ -250,6 +252,7 @@ fn as_json(explanation: &Explanation) -> Json {
         "b": explanation.sides.b.as_ref().map(side),
         "fields": fields,
         "difference": explanation.entire.as_ref().map(difference),
-        "rejected_partner_line": explanation.rejected_partner,
+        "rejected_partner_file": explanation.rejected_partner.as_ref().map(|row| &row.file),
+        "rejected_partner_line": explanation.rejected_partner.as_ref().map(|row| row.line),
     })
 }

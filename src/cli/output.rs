@@ -123,8 +123,24 @@ impl Console {
         write: impl FnOnce(&mut dyn Write) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         let Some(path) = file else { return self.result(write) };
-        let file = File::create(path).map_err(|error| unwritable(&error).in_file(path))?;
-        through(file, write)
+        let failed = |error: io::Error| unwritable(&error).in_file(path);
+        // A pipe or a terminal is written to; a file appears whole, or stays what it was.
+        if path.exists() && !path.is_file() {
+            return through(File::create(path).map_err(failed)?, write);
+        }
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(format!(".{}.part", std::process::id()));
+        let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let part = path.with_file_name(name);
+        let file = File::create(&part).map_err(failed)?;
+        let written = through(file, write)
+            .map_err(|problem| problem.in_file(path))
+            .and_then(|()| std::fs::rename(&part, path).map_err(failed));
+        if written.is_err() {
+            // The problem at hand matters more than one of cleaning up.
+            let _ = std::fs::remove_file(&part);
+        }
+        written
     }
 
     /// Writes a text, such as an answer of one line, to stdout.

@@ -1,6 +1,6 @@
 //! `recon run` and `recon ingest`: one pass over the sources.
 
-use crate::diagnostic::Problems;
+use crate::diagnostic::{Problem, Problems};
 use crate::pipeline::{self, Depth, Finished};
 use crate::report::{self, ReportData};
 use crate::store::Store;
@@ -35,7 +35,7 @@ pub fn conclude(
     finished: &Finished,
     arguments: &Finish,
 ) -> Result<u8, Problems> {
-    context.warn(&finished.outcome.warnings);
+    context.warn(&grouped(&finished.outcome.warnings));
     let data = ReportData::load(store, &finished.run)?;
     context.console.result(|out| {
         let written = if context.global.json {
@@ -46,4 +46,28 @@ pub fn conclude(
         written.map_err(|error| report::unwritable(&error))
     })?;
     Ok(exit::code_of_run(&data.summary, &arguments.fail_on))
+}
+
+/// A rule that fails at one place for many rows is one thing to mend: the first says so for all.
+fn grouped(warnings: &[Problem]) -> Vec<Problem> {
+    let mut groups: Vec<(Problem, usize)> = Vec::new();
+    for warning in warnings {
+        let is_same = |group: &&mut (Problem, usize)| {
+            let (first, _) = group;
+            warning.code == "script-error"
+                && first.code == warning.code
+                && first.place == warning.place
+        };
+        match groups.iter_mut().find(is_same) {
+            Some((_, more)) => *more += 1,
+            None => groups.push((warning.clone(), 0)),
+        }
+    }
+    let told = groups.into_iter().map(|(mut first, more)| {
+        if more > 0 {
+            first.message = format!("{} (and {more} more here)", first.message);
+        }
+        first
+    });
+    told.collect()
 }

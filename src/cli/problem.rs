@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 use unicode_width::UnicodeWidthChar;
 
+use crate::config::secrets::masked;
 use crate::diagnostic::{Place, Problem};
 use crate::report::Paint;
 use crate::report::figures::{clip, is_unseen, visible, width};
@@ -45,7 +46,7 @@ fn text_with(problem: &Problem, line: Option<&str>, paint: Paint) -> String {
         let arrow = paint.accent("-->");
         let _ = writeln!(shown, "{:margin$}{arrow} {}", "", visible(&place.to_string()));
         if let Some(line) = line {
-            let excerpt = Excerpt::new(line, place);
+            let excerpt = Excerpt::new(&masked(line), place);
             let bar = paint.accent("|");
             let _ = writeln!(shown, "{:margin$} {bar}", "");
             let text = format!("{} {bar} {}", paint.accent(number), excerpt.text);
@@ -55,7 +56,8 @@ fn text_with(problem: &Problem, line: Option<&str>, paint: Paint) -> String {
                 let _ = writeln!(shown, "{:margin$} {bar} {:2$}{carets}", "", "", excerpt.indent);
             }
         } else if !place.text.is_empty() && !problem.message.contains(&place.text) {
-            let text = visible(&place.text);
+            let text = masked(&place.text);
+            let text = visible(&text);
             let _ = writeln!(shown, "{:margin$} {} {}", "", paint.accent("|"), clip(&text, SHOWN));
         }
     }
@@ -168,7 +170,8 @@ impl Excerpt {
         // A column just behind the end is a place too: something is missing there.
         let start = start.min(characters.len());
         let rest = characters.get(start..).unwrap_or_default();
-        let offending: Vec<char> = place.text.lines().next().unwrap_or_default().chars().collect();
+        let offending = masked(place.text.lines().next().unwrap_or_default());
+        let offending: Vec<char> = offending.chars().collect();
         let length =
             if !offending.is_empty() && rest.starts_with(&offending) { offending.len() } else { 1 };
         let before = spread(characters.get(..start).unwrap_or_default());

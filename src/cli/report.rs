@@ -12,15 +12,9 @@ use super::exit;
 
 /// Writes the report to stdout or to a file.
 pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
-    let loaded = if context.global.store.is_none() || context.global.config.exists() {
-        Some(context.load()?)
-    } else {
-        None
-    };
-    let store = context.store(loaded.as_ref())?;
-    store.repair()?;
-    let job = loaded.as_ref().map(|loaded| loaded.resolved.job.as_str());
-    let run = context.which_run(&*store, arguments.which.run, job)?;
+    let job = context.job_name()?;
+    let store = context.store(None)?;
+    let run = context.which_run(&*store, arguments.which.run, job.as_deref())?;
     let data = ReportData::load(&*store, &run)?;
     let format = if context.global.json { Format::Json } else { arguments.format };
     if format == Format::Xlsx && arguments.output.is_none() && context.console.result_is_terminal()

@@ -21,7 +21,6 @@ pub fn run(context: &Context, arguments: &Runs) -> Result<u8, Problems> {
 
 fn list(context: &Context, arguments: &RunsList) -> Result<u8, Problems> {
     let store = context.store(None)?;
-    store.repair()?;
     let runs = store.runs(&RunFilter {
         job: arguments.job.clone(),
         batch_date: context.global.batch_date,
@@ -45,7 +44,6 @@ fn list(context: &Context, arguments: &RunsList) -> Result<u8, Problems> {
 
 fn show(context: &Context, arguments: &RunsShow) -> Result<u8, Problems> {
     let store = context.store(None)?;
-    store.repair()?;
     let run = context.which_run(&*store, arguments.run, None)?;
     let json = as_json(&run);
     if context.global.json {

@@ -76,7 +76,7 @@ fn text(value: &SqlValue) -> Option<Cow<'_, str>> {
         SqlValue::Real(number) => format!("{number:?}").into(),
         SqlValue::Boolean(truth) => truth.to_string().into(),
         SqlValue::Text(text) => text.into(),
-        SqlValue::Json(json) => json.to_string().into(),
+        SqlValue::Json(json) => json.into(),
         SqlValue::Blob(bytes) => hexadecimal(bytes).into(),
     })
 }
@@ -262,8 +262,10 @@ fn distinct(names: &[String]) -> Vec<String> {
     distinct
 }
 
-fn json(value: &SqlValue) -> serde_json::Value {
-    match value {
+/// The value as JSON; a document of the store is passed on as it is, with all its digits.
+fn json(value: &SqlValue) -> Cow<'_, str> {
+    let value: serde_json::Value = match value {
+        SqlValue::Json(json) => return json.into(),
         SqlValue::Null => serde_json::Value::Null,
         SqlValue::Integer(number) => (*number).into(),
         // JSON has no infinity; its name says more than null.
@@ -271,9 +273,9 @@ fn json(value: &SqlValue) -> serde_json::Value {
         SqlValue::Real(number) => (*number).into(),
         SqlValue::Boolean(truth) => (*truth).into(),
         SqlValue::Text(text) => text.as_str().into(),
-        SqlValue::Json(json) => json.clone(),
         SqlValue::Blob(bytes) => hexadecimal(bytes).into(),
-    }
+    };
+    value.to_string().into()
 }
 
 impl RowSink for Json<'_> {
@@ -411,20 +413,20 @@ NULL     1.5  NULL
             text("=a,\"b\"\u{1b}"),
             SqlValue::Null,
             SqlValue::Real(0.5),
-            SqlValue::Json(serde_json::json!({"k": [1]})),
+            SqlValue::Json("{\"k\":[99999999999999999999999999999999999999]}".to_owned()),
             SqlValue::Blob(vec![0, 255]),
             SqlValue::Real(f64::INFINITY),
         ];
         let names = ["t", "n", "n", "j", "b", "r"];
         assert_eq!(
             written(AnswerFormat::Csv, PLAIN, &names, &[values]),
-            "t,n,n,j,b,r\n\"=a,\"\"b\"\"\u{1b}\",,0.5,\"{\"\"k\"\":[1]}\",\\x00ff,inf\n"
+            "t,n,n,j,b,r\n\"=a,\"\"b\"\"\u{1b}\",,0.5,\"{\"\"k\"\":[99999999999999999999999999999999999999]}\",\\x00ff,inf\n"
         );
         assert_eq!(
             written(AnswerFormat::Json, PLAIN, &names, &[values, values]),
-            "[\n{\"t\":\"=a,\\\"b\\\"\\u001b\",\"n\":null,\"n_2\":0.5,\"j\":{\"k\":[1]},\
+            "[\n{\"t\":\"=a,\\\"b\\\"\\u001b\",\"n\":null,\"n_2\":0.5,\"j\":{\"k\":[99999999999999999999999999999999999999]},\
              \"b\":\"\\\\x00ff\",\"r\":\"inf\"},\n{\"t\":\"=a,\\\"b\\\"\\u001b\",\"n\":null,\
-             \"n_2\":0.5,\"j\":{\"k\":[1]},\"b\":\"\\\\x00ff\",\"r\":\"inf\"}\n]\n"
+             \"n_2\":0.5,\"j\":{\"k\":[99999999999999999999999999999999999999]},\"b\":\"\\\\x00ff\",\"r\":\"inf\"}\n]\n"
         );
     }
 

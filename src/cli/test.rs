@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::attribute::fixture::{self, FixtureSpec};
+use crate::attribute::fixture::{self, CaseResult, FixtureSpec};
 use crate::config;
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Place, Problem, Problems};
 use crate::script::ScriptSource;
 
 use super::args::Test;
@@ -28,19 +28,26 @@ pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
     let mut results = Vec::new();
     for file in &files {
         let (spec, _) = config::read_file::<FixtureSpec>(file)?;
-        let normalize = loaded.resolved.normalize_script.as_ref();
-        results.extend(fixture::run(&spec, normalize, loaded.rules_plan().as_ref()));
+        // `risk.tests.yaml` is about `risk.rhai` first.
+        let about = |script: &ScriptSource| file_prefix(script.path()) == file_prefix(file);
+        let (first, others): (Vec<_>, Vec<_>) =
+            loaded.normalize_scripts().cloned().partition(about);
+        let scripts = [first, others].concat();
+        let cases = fixture::run(&spec, &scripts, loaded.rules_plan().as_ref());
+        results.extend(cases.into_iter().map(|case| (file, case)));
     }
-    let failed: Vec<_> = results.iter().filter(|result| !result.passed).collect();
+    let failed: Vec<_> = results.iter().filter(|(_, result)| !result.passed).collect();
     if context.global.json {
-        let cases: Vec<_> = failed
-            .iter()
-            .map(|case| json!({ "name": case.name, "expected": case.expected, "got": case.got }))
-            .collect();
-        context.json(&json!({ "passed": results.len() - failed.len(), "failed": cases }))?;
+        // A program that is told of an error finds nothing on stdout.
+        if !failed.is_empty() {
+            return Err(Problems(
+                failed.into_iter().map(|(file, case)| problem(file, case)).collect(),
+            ));
+        }
+        context.json(&json!({ "passed": results.len(), "failed": [] }))?;
     } else {
         let mut text = String::new();
-        for case in &failed {
+        for (_, case) in &failed {
             text +=
                 &format!("FAILED {}: expected {}, got {}\n", case.name, case.expected, case.got);
         }
@@ -57,11 +64,29 @@ fn beside<'a>(scripts: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf> {
     folders.dedup();
     let mut files: Vec<PathBuf> = folders
         .into_iter()
-        .filter_map(|folder| std::fs::read_dir(folder).ok())
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
+        .flat_map(|folder| {
+            // A script beside recon.yaml is in a folder without a name.
+            let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
+            entries.map(|entry| folder.join(entry.file_name())).collect::<Vec<_>>()
+        })
         .filter(|path| path.to_string_lossy().ends_with(".tests.yaml"))
         .collect();
     files.sort_unstable();
     files
+}
+
+/// `risk` of `rules/risk.rhai` and of `rules/risk.tests.yaml`.
+fn file_prefix(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_string_lossy();
+    name.split('.').next().map(str::to_owned)
+}
+
+fn problem(file: &Path, case: &CaseResult) -> Problem {
+    let CaseResult { name, expected, got, .. } = case;
+    Problem::usage("fixture-failed", format!("{name}: expected {expected}, got {got}")).at(Place {
+        file: file.to_owned(),
+        line: case.line.unwrap_or_default(),
+        ..Place::default()
+    })
 }

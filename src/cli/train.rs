@@ -11,7 +11,7 @@ use crate::report::{Paint, figures};
 use crate::store::RunRow;
 
 use super::args::{Include, Train};
-use super::context::{Context, Prepared};
+use super::context::{Context, Stored};
 use super::measures::{rows, write_figures, write_reasons};
 
 /// Trains a model, or prints the table of features.
@@ -20,7 +20,7 @@ pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
         return features(context);
     }
     context.listen()?;
-    let prepared = context.prepare()?;
+    let prepared = context.prepare_stored()?;
     let store = context.store(Some(&prepared.loaded))?;
     let session = context.session(&*store, 0);
     let source = source(arguments.labels.as_deref(), arguments.include.contains(&Include::Rules));
@@ -57,7 +57,7 @@ pub fn source(labels: Option<&std::path::Path>, rules: bool) -> Source<'_> {
 /// The run that labels belong to: the one named, or for a file the job's newest.
 pub fn run_of_labels(
     context: &Context,
-    prepared: &Prepared,
+    prepared: &Stored,
     store: &dyn crate::store::Store,
     source: &Source<'_>,
     run: Option<crate::domain::RunId>,

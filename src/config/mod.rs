@@ -62,6 +62,9 @@ pub struct Loaded {
     pub resolved: Resolved,
     /// What somebody should look at.
     pub warnings: Vec<Problem>,
+    /// What is wrong in the scripts where they come by it: an error for `check`, a warning for a
+    /// run, in which it is an error of the script for the row at hand.
+    pub findings: Vec<Problem>,
 }
 
 /// Reads the configuration in `file`; its places name the file as `file` is written.
@@ -86,13 +89,18 @@ pub fn load_text(
     let (spec, found) = typed::read::<Spec>(&document);
     problems.extend(found);
     let Some(spec) = spec else { return Err(sorted(problems)) };
-    let (resolved, found) = check::check(&document, &spec, surroundings.batch_date);
+    let check::Checked { resolved, problems: found, findings } =
+        check::check(&document, &spec, surroundings.batch_date);
     problems.extend(found);
-    match (resolved, sorted(problems)) {
-        (Some(resolved), Problems(warnings)) if warnings.iter().all(Problem::is_warning) => {
-            Ok(Loaded { document, spec, resolved, warnings })
+    match resolved {
+        Some(resolved) if problems.iter().all(Problem::is_warning) => {
+            let (Problems(warnings), Problems(findings)) = (sorted(problems), sorted(findings));
+            Ok(Loaded { document, spec, resolved, warnings, findings })
         }
-        (_, problems) => Err(problems),
+        _ => {
+            problems.extend(findings);
+            Err(sorted(problems))
+        }
     }
 }
 
@@ -121,13 +129,28 @@ pub fn store_url(file: &Path, surroundings: Surroundings<'_>) -> Result<StoreUrl
     StoreUrl::parse(written, base).map_err(|problem| problem.at(place).into())
 }
 
+/// The job that the configuration in `file` names, whatever else is wrong in it.
+///
+/// # Errors
+/// The file is no YAML, or names no job.
+pub fn job_name(file: &Path, surroundings: Surroundings<'_>) -> Result<String, Problems> {
+    let (document, problems) = document(&read_text(file)?, file, surroundings);
+    let Some(document) = document else { return Err(sorted(problems)) };
+    match document.find(&tree::path(["job"])).map(|node| &node.content) {
+        Some(Content::Scalar(scalar)) if !scalar.is_null() => Ok(scalar.value.clone()),
+        _ => Err(Problem::usage("missing-key", "the key `job` is missing").in_file(file).into()),
+    }
+}
+
 /// Reads another file of the user's, such as fixtures or a noise profile, as `T`. No variables are
 /// replaced in it. The document gives problems found later their places.
 ///
 /// # Errors
 /// Every mistake in it, in the order of their places.
 pub fn read_file<T: DeserializeOwned + JsonSchema>(file: &Path) -> Result<(T, Document), Problems> {
-    let (root, mut problems) = parse::parse(&read_text(file)?, file);
+    // What is said of a recon.yaml that is not there helps nobody here.
+    let text = read_text(file).map_err(|problem| Problem { help: None, ..problem })?;
+    let (root, mut problems) = parse::parse(&text, file);
     let Some(root) = root else { return Err(sorted(problems)) };
     let document = Document { file: file.to_owned(), root };
     let (read, found) = typed::read::<T>(&document);

@@ -14,7 +14,7 @@ use crate::attribute::risk::Budget;
 use crate::attribute::{Acceptance, AttributionPlan, Sure};
 use crate::compare::Comparison;
 use crate::diagnostic::Problems;
-use crate::domain::PerSide;
+use crate::domain::{PerSide, Side};
 use crate::normalize::{FieldPlan, SidePlan};
 use crate::pipeline::{ConfigurationRecord, MaxRejected, Options, Plan};
 use crate::script::ScriptSource;
@@ -42,8 +42,35 @@ impl Loaded {
     /// # Errors
     /// Every mapped column that its source lacks or has twice.
     pub fn plan(&self, opened: &PerSide<Opened>) -> Result<Plan, Problems> {
-        let headers = opened.as_ref().map(|_, opened| opened.columns().to_vec());
-        let columns = check_headers(self, &headers)?;
+        self.plan_of_headers(&opened.as_ref().map(|_, opened| opened.columns().to_vec()))
+    }
+
+    /// What the stages follow on a run that is stored. Its sources may be gone, and need not be
+    /// there: one that can't be opened, or whose header is another now, has the columns that its
+    /// map names.
+    ///
+    /// # Errors
+    /// None that [`Self::plan`] does not have.
+    pub fn plan_of_stored(&self) -> Result<Plan, Problems> {
+        self.plan_of_headers(&PerSide::of(|side| {
+            let source = &self.resolved.sources[side];
+            let mut mapped: Vec<String> = Vec::new();
+            for column in source.columns.iter().flatten() {
+                if !mapped.contains(column) {
+                    mapped.push(column.clone());
+                }
+            }
+            let is_whole = |header: &[String]| {
+                let times = |column| header.iter().filter(|name| *name == column).count();
+                mapped.iter().all(|column| times(column) == 1)
+            };
+            let there = source.read.open().ok().map(|opened| opened.columns().to_vec());
+            there.filter(|header| is_whole(header)).unwrap_or(mapped)
+        }))
+    }
+
+    fn plan_of_headers(&self, headers: &PerSide<Vec<String>>) -> Result<Plan, Problems> {
+        let columns = check_headers(self, headers)?;
         let resolved = &self.resolved;
         let layout = Arc::new(resolved.layout.clone());
         let normalize = PerSide::of(|side| {
@@ -66,8 +93,8 @@ impl Loaded {
                 key_len: layout.key_len(),
                 null_values: source.read.null_values().to_vec(),
                 timezone: source.timezone.clone(),
-                script: resolved.normalize_script.clone(),
-                row_function: resolved.row_function,
+                scripts: source.script.iter().chain(&resolved.normalize_script).cloned().collect(),
+                row_function: source.row_function,
                 filter: source.filter.clone(),
             })
         });
@@ -102,9 +129,17 @@ impl Loaded {
         })
     }
 
-    /// Every script of the job: the normalizing one, then the rules in their order.
+    /// Every script of the job: the normalizing ones (the job's, then the sources'), then the rules
+    /// in their order.
     pub fn scripts(&self) -> impl Iterator<Item = &ScriptSource> {
-        self.resolved.normalize_script.iter().chain(&self.resolved.attribute_scripts)
+        self.normalize_scripts().chain(&self.resolved.attribute_scripts)
+    }
+
+    /// The normalizing scripts: the job's, then the sources' own.
+    pub fn normalize_scripts(&self) -> impl Iterator<Item = &ScriptSource> {
+        let resolved = &self.resolved;
+        let own = Side::BOTH.map(|side| resolved.sources[side].script.as_ref());
+        resolved.normalize_script.iter().chain(own.into_iter().flatten())
     }
 
     fn attribution(&self) -> AttributionPlan {

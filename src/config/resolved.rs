@@ -41,8 +41,6 @@ pub struct Resolved {
     pub server: ResolvedServer,
     /// Where runs are kept.
     pub store: StoreUrl,
-    /// Whether the script has a function of a whole row.
-    pub row_function: bool,
     /// The script of steps, filters and `row`.
     pub normalize_script: Option<ScriptSource>,
     /// The scripts of rules, in their order.
@@ -67,6 +65,10 @@ pub struct ResolvedField {
 /// A source.
 #[derive(Clone, Debug)]
 pub struct ResolvedSource {
+    /// Its own script, whose functions go before the job's.
+    pub script: Option<ScriptSource>,
+    /// Whether a script of the side has a function of a whole row.
+    pub row_function: bool,
     /// The system's name.
     pub system: String,
     /// For each field of the layout the column that it is read from; none for a field that the

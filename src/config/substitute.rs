@@ -52,7 +52,7 @@ fn replace(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String
             replaced.push('$');
             rest = tail;
         } else if let Some(inner) = after.strip_prefix('{') {
-            let Some((variable, tail)) = inner.split_once('}') else {
+            let Some((variable, tail)) = split_at_end(inner) else {
                 let problem = Problem::usage("bad-variable", "a `${` is not closed");
                 return Err(problem.help("write `$${` for the two characters"));
             };
@@ -66,6 +66,23 @@ fn replace(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String
     }
     replaced.push_str(rest);
     Ok(replaced)
+}
+
+/// What stands before the brace that closes a variable, and what stands behind it; a default may
+/// have variables of its own.
+fn split_at_end(inner: &str) -> Option<(&str, &str)> {
+    let mut depth = 0usize;
+    let mut before = ' ';
+    for (at, character) in inner.char_indices() {
+        match character {
+            '{' if before == '$' => depth += 1,
+            '}' if depth == 0 => return Some((&inner[..at], &inner[at + 1..])),
+            '}' => depth -= 1,
+            _ => {}
+        }
+        before = character;
+    }
+    None
 }
 
 fn value_of(variable: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {
@@ -83,9 +100,9 @@ fn value_of(variable: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<S
     }
     match (lookup(name), default) {
         // As in a shell, an empty variable is as good as none.
-        (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
+        (Some(value), Some(default)) if value.is_empty() => replace(default, lookup),
         (Some(value), _) => Ok(value),
-        (None, Some(default)) => Ok(default.to_owned()),
+        (None, Some(default)) => replace(default, lookup),
         (None, None) => {
             let message = format!("the environment variable `{name}` is not set");
             let help = match nearest(name, [BATCH_DATE]) {
@@ -118,12 +135,14 @@ mod tests {
             ("$$${DIR}$", "$/data$"),
             ("^a$|$b", "^a$|$b"),
             ("${NONE:-}", ""),
+            ("${NONE:-${DIR}/${EMPTY:-x}}.csv", "/data/x.csv"),
+            ("${NONE:-$$}", "$"),
             // What a variable holds is text: neither YAML nor another variable.
             ("${TRICK}", "${DIR}: {a: b}"),
         ] {
             assert_eq!(replace(text, &lookup).as_deref(), Ok(expected));
         }
-        for text in ["${NONE}", "${", "${1X}", "${}", "${A B}"] {
+        for text in ["${NONE}", "${", "${A:-${B}", "${1X}", "${}", "${A B}"] {
             assert!(replace(text, &lookup).is_err(), "{text}");
         }
     }

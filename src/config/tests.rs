@@ -117,7 +117,7 @@ fn headers_are_held_against_the_map() {
         [
             "job/recon.yaml:4:74: source A has no column `ID` (did you mean `IDE`?)",
             "job/recon.yaml:5:69: source B has more than one column `x`",
-            "job/recon.yaml:5:82: source B has no column `z` (its columns are x, x, y)",
+            "job/recon.yaml:5:82: source B has no column `z` (its columns are `x`, `x` and `y`)",
         ]
     );
 }

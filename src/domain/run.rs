@@ -15,10 +15,10 @@ impl fmt::Display for RunId {
 }
 
 impl std::str::FromStr for RunId {
-    type Err = uuid::Error;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
+        text.parse().map(Self).map_err(|_| "not the id of a run; `recon runs list` shows them")
     }
 }
 

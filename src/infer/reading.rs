@@ -234,7 +234,7 @@ impl Trial {
             key_len: 0,
             null_values,
             timezone: None,
-            script: None,
+            scripts: Vec::new(),
             row_function: false,
             filter: None,
         };

@@ -52,6 +52,7 @@ fn missing(function: &str) -> ScriptError {
         function: function.to_owned(),
         place: Place::default(),
         message: "there is no normalize script".to_owned(),
+        subject: None,
     }
 }
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use sha2::{Digest, Sha256};
 
 use super::step::{Arguments, Flow, Transform};
 use crate::diagnostic::{Problem, nearest};
 
 struct Lookup {
-    texts: HashMap<Box<str>, Box<str>, FixedState>,
+    texts: Texts,
     otherwise: Otherwise,
+    digest: String,
 }
 
 /// What becomes of a text that is not in the file.
@@ -23,6 +25,10 @@ enum Otherwise {
 }
 
 impl Transform for Lookup {
+    fn file_digest(&self) -> Option<&str> {
+        Some(&self.digest)
+    }
+
     fn apply<'a>(&self, text: &'a str, out: &mut String) -> Flow<'a> {
         match (self.texts.get(text), self.otherwise) {
             (Some(found), _) => {
@@ -42,11 +48,14 @@ pub(super) fn lookup(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Transform>
         Some("error") => Otherwise::Error,
         _ => Otherwise::Keep,
     };
-    let texts = load(arguments)?;
-    Some(Arc::new(Lookup { texts, otherwise }))
+    let (texts, digest) = load(arguments)?;
+    Some(Arc::new(Lookup { texts, otherwise, digest }))
 }
 
-fn load(arguments: &mut Arguments<'_>) -> Option<HashMap<Box<str>, Box<str>, FixedState>> {
+type Texts = HashMap<Box<str>, Box<str>, FixedState>;
+
+/// What the file says, and its SHA-256.
+fn load(arguments: &mut Arguments<'_>) -> Option<(Texts, String)> {
     let file = arguments.key("file")?;
     let unreadable = |error: &dyn Display| {
         Problem::usage("lookup-file", format!("cannot read lookup file {file}: {error}"))
@@ -58,6 +67,7 @@ fn load(arguments: &mut Arguments<'_>) -> Option<HashMap<Box<str>, Box<str>, Fix
             return None;
         }
     };
+    let digest = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = match reader.headers() {
@@ -91,7 +101,7 @@ fn load(arguments: &mut Arguments<'_>) -> Option<HashMap<Box<str>, Box<str>, Fix
             arguments.problem(Some("file"), Problem::usage("lookup-file", message));
         }
     }
-    Some(texts)
+    Some((texts, digest))
 }
 
 /// The position of the column that `key` names, or the `default` one.

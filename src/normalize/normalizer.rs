@@ -275,9 +275,9 @@ pub(super) type RowTexts = Vec<Option<String>>;
 impl Normalizer {
     /// A worker for one thread, with its own compiled copy of the plan's script.
     pub fn new(plan: Arc<SidePlan>) -> Result<Self, Problem> {
-        let functions: Box<dyn Functions> = match &plan.script {
-            Some(source) => Box::new(NormalizeScript::compile(source)?),
-            None => Box::new(NoFunctions),
+        let functions: Box<dyn Functions> = match plan.scripts.as_slice() {
+            [] => Box::new(NoFunctions),
+            scripts => Box::new(NormalizeScript::compile_all(scripts)?),
         };
         Ok(Self::with_functions(plan, functions))
     }
@@ -392,8 +392,9 @@ impl Normalizer {
         if let Some(candidate) = nearest(name, names) {
             let _ = write!(message, " (did you mean `{candidate}`?)");
         }
-        let place = self.plan.script.as_ref().map(|script| script.place(0, 0));
-        ScriptError { function: "row".to_owned(), place: place.unwrap_or_default(), message }
+        let place = self.plan.scripts.first().map(|script| script.place(0, 0));
+        let place = place.unwrap_or_default();
+        ScriptError { function: "row".to_owned(), place, message, subject: None }
     }
 
     /// Appends the cell of one field.

@@ -45,8 +45,9 @@ pub struct SidePlan {
     pub null_values: Vec<String>,
     /// The time zone of datetimes that have none of their own; `None` is UTC.
     pub timezone: Option<TimeZone>,
-    /// The script with the functions that steps, rows and filters name.
-    pub script: Option<ScriptSource>,
+    /// The scripts with the functions that steps, rows and filters name; of two functions of one
+    /// name the earlier script's is meant.
+    pub scripts: Vec<ScriptSource>,
     /// Whether the script has a whole-row function, `row(raw, r)`.
     pub row_function: bool,
     /// The function that says which rows take part.

@@ -31,6 +31,11 @@ pub(super) type Plain = for<'a> fn(&'a str, &mut String) -> Flow<'a>;
 pub(super) trait Transform: Send + Sync {
     /// Makes `text` another, by naming a part of it or by writing to `out`, which is empty.
     fn apply<'a>(&self, text: &'a str, out: &mut String) -> Flow<'a>;
+
+    /// The SHA-256 of the file that the step has read, in hexadecimal digits; none if it reads none.
+    fn file_digest(&self) -> Option<&str> {
+        None
+    }
 }
 
 #[derive(Clone)]
@@ -58,6 +63,14 @@ impl Step {
     pub fn function(&self) -> Option<&str> {
         match &self.action {
             Action::Function(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The SHA-256 of the file that it has read: what it does depends on that, too.
+    pub fn file_digest(&self) -> Option<&str> {
+        match &self.action {
+            Action::With(transform) => transform.file_digest(),
             _ => None,
         }
     }

@@ -33,7 +33,7 @@ fn plan(fields: Vec<FieldPlan>) -> SidePlan {
         key_len: 1,
         null_values: vec![String::new()],
         timezone: None,
-        script: None,
+        scripts: Vec::new(),
         row_function: false,
         filter: None,
     }
@@ -183,6 +183,7 @@ impl Functions for Counted {
                 function: function.into(),
                 place: Place::default(),
                 message: "no such side".into(),
+                subject: None,
             }),
             _ => Ok(Some(text.to_uppercase())),
         }
@@ -248,7 +249,7 @@ fn the_script_filters_rows_changes_them_and_may_set_fields_without_a_column() {
     kind.steps = steps("[lower]");
     let mut plan =
         plan(vec![field("id", Kind::Text, 0), field("amount", Kind::Decimal, 1), kind, side]);
-    plan.script = Some(ScriptSource::from_text("normalize.rhai", SCRIPT));
+    plan.scripts = vec![ScriptSource::from_text("normalize.rhai", SCRIPT)];
     plan.row_function = true;
     plan.filter = Some("is_live".into());
     let mut normalizer = Normalizer::new(Arc::new(plan)).unwrap();

@@ -41,7 +41,8 @@ fn check_comparable(plan: &Plan, run: &RunRow) -> Result<(), Problem> {
     let stored = run.metadata.get("identity");
     if run.layout != *plan.layout || stored != Some(&plan.record.identity) {
         let message = format!(
-            "`key`, `map`, `fields` or `normalize` have changed since run {} was ingested",
+            "`key`, `map`, `fields` or `normalize` (their scripts and lookup files too) have changed \
+             since run {} was ingested",
             run.id
         );
         return Err(Problem::usage("configuration-changed", message)

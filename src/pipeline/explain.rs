@@ -31,7 +31,16 @@ pub struct Explanation {
     /// The difference of the whole record, if it is missing or a duplicate.
     pub entire: Option<DifferenceExplanation>,
     /// A row of the missing side with this key was rejected, on this line.
-    pub rejected_partner: Option<u64>,
+    pub rejected_partner: Option<RejectedPartner>,
+}
+
+/// A rejected row that would have been the missing side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedPartner {
+    /// Its file.
+    pub file: String,
+    /// The line on which it begins.
+    pub line: u64,
 }
 
 /// Where one side of a record comes from.
@@ -162,7 +171,11 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
         sides: PerSide::of(side),
         fields,
         entire: differences(FieldRef::EntireRecord),
-        rejected_partner: missing_place.map(|(line, _)| line),
+        rejected_partner: missing_place.map(|(line, _)| {
+            let side = if record.kind == RecordKind::OnlyA { Side::B } else { Side::A };
+            let file = plan.sources[side].path().display().to_string();
+            RejectedPartner { file, line }
+        }),
     })
 }
 

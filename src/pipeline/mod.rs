@@ -24,13 +24,15 @@ use serde_json::{Value as Json, json};
 
 use crate::diagnostic::Problem;
 use crate::domain::metadata::{self, Seconds, Source, Warning};
-use crate::domain::{Books, Instant, PerSide, Progress, RunId, RunStatus, Stage};
+use crate::domain::{Books, Date, Instant, PerSide, Progress, RunId, RunStatus, Stage};
 use crate::source::Opened;
 use crate::store::{AttributionCount, FinishRun, NewRun, RunFilter, RunRow, Store, Writer};
 
 pub use attribute::{attribute, model_changed, rules_changed};
 pub use diff::diff;
-pub use explain::{DifferenceExplanation, Explanation, FieldExplanation, SideExplanation, explain};
+pub use explain::{
+    DifferenceExplanation, Explanation, FieldExplanation, RejectedPartner, SideExplanation, explain,
+};
 pub use machine::{ACCEPTANCE, MachineRecord};
 pub use plan::{ConfigurationRecord, MaxRejected, Options, Plan};
 pub use recorder::Depth;
@@ -217,19 +219,25 @@ fn as_warning(problem: &Problem) -> Warning {
     }
 }
 
-/// The run that a command without `--run` means: the job's newest that is not FAILED.
-pub fn newest_run(store: &dyn Store, job: Option<&str>) -> Result<RunRow, Problem> {
-    let filter = RunFilter {
-        job: job.map(str::to_owned),
-        not_failed: true,
-        limit: Some(1),
-        ..RunFilter::default()
-    };
-    store.runs(&filter)?.into_iter().next().ok_or_else(|| {
-        let whose = job.map_or_else(String::new, |job| format!(" of job `{job}`"));
-        Problem::usage("no-run", format!("the store has no run{whose}"))
-            .help("make one with `recon run`")
-    })
+/// The run that a command without `--run` means: the job's newest that is not FAILED, of this
+/// business date if one is given. One that another command is still making does not show yet.
+pub fn newest_run(
+    store: &dyn Store,
+    job: Option<&str>,
+    batch_date: Option<Date>,
+) -> Result<RunRow, Problem> {
+    // The newest is at work only while somebody works, so one look nearly always suffices.
+    for limit in [Some(1), None] {
+        let job = job.map(str::to_owned);
+        let runs = store.runs(&RunFilter { job, batch_date, not_failed: true, limit })?;
+        if let Some(run) = runs.into_iter().find(|run| run.stage.is_some()) {
+            return Ok(run);
+        }
+    }
+    let whose = job.map_or_else(String::new, |job| format!(" of job `{job}`"));
+    let when = batch_date.map_or_else(String::new, |date| format!(" for {date}"));
+    Err(Problem::usage("no-run", format!("the store has no finished run{whose}{when}"))
+        .help("make one with `recon run`; `recon runs list` shows those there are"))
 }
 
 /// What is known of a run that is stored already: its books, and its attributions as of now.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::bounded;
 
 use crate::align::{Partitioning, SpillRoom};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Place, Problem};
 use crate::domain::metadata::{Seconds, Source};
 use crate::domain::{PerSide, Progress, RunStatus, Side};
 use crate::source::{Opened, SourceDigest};
@@ -36,9 +36,11 @@ pub(super) fn reconcile(
     // Its temporary files are removed when it is dropped, however the run ends.
     let room = SpillRoom::new(&options.temp_dir);
     let mut store = Duration::ZERO;
-    let read =
-        read_and_write_rejected(plan, opened, (how, &room), &halt, writer, &mut store, progress)?;
-    check_rejected(plan, &read)?;
+    let mut first = PerSide::default();
+    let read = read_and_write_rejected(
+        plan, opened, (how, &room), &halt, writer, &mut store, &mut first, progress,
+    )?;
+    check_rejected(plan, &read, &first)?;
     let read_for = begun.elapsed();
     let mut warnings = ambiguous_values(&read);
     if depth == Depth::Attribute && ready.machine.champion.is_some() {
@@ -70,9 +72,9 @@ pub(super) fn reconcile(
         warnings.push(Problem::warning(
             "greedy-pairing",
             format!(
-                "{} keys are repeated more than {} times; their rows were paired greedily",
-                joined.greedy_keys,
-                crate::align::OPTIMAL_LIMIT
+                "keys that are repeated more than {} times, so that their rows were paired greedily: {}",
+                crate::align::OPTIMAL_LIMIT,
+                joined.greedy_keys
             ),
         ));
     }
@@ -100,6 +102,8 @@ pub(super) fn reconcile(
     })
 }
 
+/// Reads, and writes the rejected rows as they come; the first of each side is kept in `first`.
+#[expect(clippy::too_many_arguments, reason = "one step of one function, taken out to be read")]
 fn read_and_write_rejected(
     plan: &Plan,
     opened: PerSide<Opened>,
@@ -107,12 +111,19 @@ fn read_and_write_rejected(
     halt: &Halt,
     writer: &mut dyn Writer,
     spent: &mut Duration,
+    first: &mut PerSide<Option<RejectedRow>>,
     progress: &dyn Progress,
 ) -> Result<Read, Problem> {
     let (sender, receiver) = bounded::<Vec<RejectedRow>>(16);
     let read = std::thread::scope(|scope| {
         let reading = scope.spawn(move || read(plan, opened, spill, halt, &sender, progress));
         for rejected in receiver {
+            for row in &rejected {
+                let known = &mut first[row.side];
+                if known.as_ref().is_none_or(|known| row.line < known.line) {
+                    *known = Some(row.clone());
+                }
+            }
             let begun = Instant::now();
             halt.guard(writer.write(&Batch::of_rejected(rejected)));
             *spent += begun.elapsed();
@@ -129,8 +140,8 @@ fn ambiguous_values(read: &Read) -> Vec<Problem> {
     for side in Side::BOTH {
         for (field, values) in &read.ambiguous[side] {
             let message = format!(
-                "{values} values of `{field}` in source {side} fit two of its formats, which read them \
-                 differently; the first format that fits was taken"
+                "values of `{field}` in source {side} that two of its formats read differently: \
+                 {values}; the first format that fits was taken"
             );
             warnings.push(
                 Problem::warning("ambiguous-format", message)
@@ -142,25 +153,39 @@ fn ambiguous_values(read: &Read) -> Vec<Problem> {
 }
 
 /// Too many rejected rows, or nothing but rejected rows, is a source that could not be read.
-fn check_rejected(plan: &Plan, read: &Read) -> Result<(), Problem> {
+fn check_rejected(
+    plan: &Plan,
+    read: &Read,
+    first: &PerSide<Option<RejectedRow>>,
+) -> Result<(), Problem> {
     let books = &read.tally.books;
     for side in Side::BOTH {
         let (rejected, rows) = (books.rejected[side], books.read[side]);
         let system = &plan.systems[side];
         let file = plan.sources[side].path();
+        let why = first[side].as_ref().map_or_else(String::new, |row| {
+            format!("; the first in line {}, {}: {}", row.line, row.code, row.message)
+        });
+        let place = Place {
+            file: file.to_owned(),
+            line: first[side].as_ref().map_or(0, |row| row.line),
+            ..Place::default()
+        };
         if rejected > 0 && rejected == rows {
-            let message =
-                format!("every one of the {rows} rows of source {side} ({system}) was rejected");
-            return Err(Problem::source("all-rows-rejected", message).in_file(file).help(
+            let message = match rows {
+                1 => format!("the only row of source {side} ({system}) was rejected{why}"),
+                _ => format!("all {rows} rows of source {side} ({system}) were rejected{why}"),
+            };
+            return Err(Problem::source("all-rows-rejected", message).at(place).help(
                 "check delimiter, encoding and map of this source; `recon init` can guess them",
             ));
         }
         if plan.options.max_rejected.is_some_and(|limit| limit.exceeded(rejected, rows)) {
             let message = format!(
                 "{rejected} of {rows} rows of source {side} ({system}) were rejected, more than \
-                 `options.max_rejected` allows"
+                 `options.max_rejected` allows{why}"
             );
-            return Err(Problem::source("too-many-rejected", message).in_file(file));
+            return Err(Problem::source("too-many-rejected", message).at(place));
         }
     }
     Ok(())

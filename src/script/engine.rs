@@ -13,7 +13,7 @@ use rhai::{
 };
 
 use super::source::{FunctionInfo, ScriptOutline};
-use super::{ScriptError, ScriptSource, exact, functions};
+use super::{ScriptError, ScriptSource, exact, functions, lint};
 use crate::diagnostic::{Place, Problem};
 
 /// How many operations one call of a function may take: a few hundredths of a second.
@@ -155,7 +155,8 @@ pub(super) fn outline(source: &ScriptSource) -> Result<ScriptOutline, Vec<Proble
                 .at(source.place(line, column)),
         ]);
     }
-    Ok(ScriptOutline { functions, reasons: reason_literals(&ast, source) })
+    let findings = lint::findings(&ast, source);
+    Ok(ScriptOutline { functions, reasons: reason_literals(&ast, source), findings })
 }
 
 /// The string literals given to `reason`, with their places.
@@ -269,7 +270,7 @@ impl Program {
             0 => self.declaration(function),
             _ => self.source.place(line, column),
         };
-        ScriptError { function: function.to_owned(), place, message }
+        ScriptError { function: function.to_owned(), place, message, subject: None }
     }
 
     /// Where a call hits a limit. Rhai replaces that place by the place of the call, and ours has
@@ -317,6 +318,7 @@ impl Program {
             function: function.to_owned(),
             place: self.declaration(function),
             message: format!("it returned {}, expected {expected}", name_of(result)),
+            subject: None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod difference;
 mod engine;
 mod exact;
 mod functions;
+mod lint;
 mod normalize;
 mod rule;
 mod source;
@@ -32,11 +33,24 @@ pub struct ScriptError {
     pub place: Place,
     /// What is wrong, in one sentence, without the place.
     pub message: String,
+    /// What it was asked about, such as the field of a record, where the caller knows.
+    pub subject: Option<String>,
+}
+
+impl ScriptError {
+    /// The sentence with the function and what it was asked about.
+    fn sentence(&self) -> String {
+        let Self { function, message, .. } = self;
+        match &self.subject {
+            Some(subject) => format!("in `{function}`, asked about {subject}: {message}"),
+            None => format!("in `{function}`: {message}"),
+        }
+    }
 }
 
 impl fmt::Display for ScriptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: in `{}`: {}", self.place, self.function, self.message)
+        write!(f, "{}: {}", self.place, self.sentence())
     }
 }
 
@@ -44,8 +58,7 @@ impl std::error::Error for ScriptError {}
 
 impl From<ScriptError> for Problem {
     fn from(error: ScriptError) -> Self {
-        Self::usage("script-error", format!("in `{}`: {}", error.function, error.message))
-            .at(error.place)
+        Self::usage("script-error", error.sentence()).at(error.place)
     }
 }
 

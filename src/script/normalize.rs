@@ -4,20 +4,39 @@ use rhai::{Dynamic, Map};
 
 use super::engine::{self, Program};
 use super::{ScriptError, ScriptSource};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Place, Problem};
 
-/// A compiled script of `rules.normalize` or of a source, for one thread.
+/// The compiled scripts of a source and of `rules.normalize`, for one thread. Each stands alone; of
+/// two functions of one name the earlier script's is called.
 ///
 /// A function of one value is pure: the same text always gives the same result, so the caller may
 /// remember it.
 pub struct NormalizeScript {
-    program: Program,
+    programs: Vec<Program>,
 }
 
 impl NormalizeScript {
     /// Compiles the script.
     pub fn compile(source: &ScriptSource) -> Result<Self, Problem> {
-        Program::compile(engine::build(), source).map(|program| Self { program })
+        Self::compile_all(std::slice::from_ref(source))
+    }
+
+    /// Compiles the scripts.
+    pub fn compile_all(sources: &[ScriptSource]) -> Result<Self, Problem> {
+        let programs = sources.iter().map(|source| Program::compile(engine::build(), source));
+        programs.collect::<Result<_, _>>().map(|programs| Self { programs })
+    }
+
+    /// The script with this function; the first if none has it, which then says so.
+    fn program(&mut self, function: &str, arity: usize) -> Result<&mut Program, ScriptError> {
+        let has = |program: &Program| program.outline().function(function, arity).is_some();
+        let at = self.programs.iter().position(has).unwrap_or_default();
+        self.programs.get_mut(at).ok_or_else(|| ScriptError {
+            function: function.to_owned(),
+            place: Place::default(),
+            message: "there is no normalize script".to_owned(),
+            subject: None,
+        })
     }
 
     /// Calls `fn function(value)`. Its result is text, the canonical text of a number or of `true`
@@ -27,14 +46,13 @@ impl NormalizeScript {
         function: &str,
         text: &str,
     ) -> Result<Option<String>, ScriptError> {
-        let result = self.program.call(function, || [Dynamic::from(text.to_owned())])?;
+        let program = self.program(function, 1)?;
+        let result = program.call(function, || [Dynamic::from(text.to_owned())])?;
         match text_of(result) {
             Ok(text) => Ok(text),
-            Err(result) => Err(self.program.wrong_result(
-                function,
-                &result,
-                "a text, a number, true, false or ()",
-            )),
+            Err(result) => {
+                Err(program.wrong_result(function, &result, "a text, a number, true, false or ()"))
+            }
         }
     }
 
@@ -54,11 +72,12 @@ impl NormalizeScript {
                 .collect();
             Dynamic::from_map(row)
         };
-        let result = self.program.call(ROW, || [map(raw), row()])?;
+        let program = self.program(ROW, 2)?;
+        let result = program.call(ROW, || [map(raw), row()])?;
         let mut returned = match result.try_cast_result::<Map>() {
             Ok(returned) => returned,
             Err(result) => {
-                return Err(self.program.wrong_result(ROW, &result, "the row `r`"));
+                return Err(program.wrong_result(ROW, &result, "the row `r`"));
             }
         };
         let mut changed = Vec::with_capacity(fields.len().max(returned.len()));
@@ -69,7 +88,7 @@ impl NormalizeScript {
             }
             Err(value) => {
                 let expected = format!("a text, a number, true, false or () in `r.{name}`");
-                Err(self.program.wrong_result(ROW, &value, &expected))
+                Err(program.wrong_result(ROW, &value, &expected))
             }
         };
         for (name, _) in fields.iter() {
@@ -88,8 +107,9 @@ impl NormalizeScript {
         function: &str,
         raw: &[(&str, Option<&str>)],
     ) -> Result<bool, ScriptError> {
-        let result = self.program.call(function, || [map(raw)])?;
-        result.as_bool().map_err(|_| self.program.wrong_result(function, &result, "true or false"))
+        let program = self.program(function, 1)?;
+        let result = program.call(function, || [map(raw)])?;
+        result.as_bool().map_err(|_| program.wrong_result(function, &result, "true or false"))
     }
 }
 

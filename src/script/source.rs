@@ -41,6 +41,8 @@ pub struct ScriptOutline {
     pub functions: Vec<FunctionInfo>,
     /// The string literals given to `reason("CODE", …)`, with their places, in no order.
     pub reasons: Vec<(String, Place)>,
+    /// Calls of functions that do not exist, and the like: mistakes where the script comes by them.
+    pub findings: Vec<Problem>,
 }
 
 impl ScriptOutline {

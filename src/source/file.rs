@@ -1,8 +1,9 @@
 //! The bytes of a source's file: digested as they are on disk, decompressed if they need it.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
@@ -91,10 +92,26 @@ impl Read for Content {
     }
 }
 
+/// What tells that a file is being written to: one of these changes with every write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Option<Self> {
+        let stamp = Self { size: metadata.len(), modified: metadata.modified().ok() };
+        metadata.is_file().then_some(stamp)
+    }
+}
+
 /// A file being read. What it holds decides whether it is decompressed, not its name.
 pub(super) struct SourceFile {
     path: PathBuf,
     size: u64,
+    /// What the file was like when it was opened; none for what is not a plain file.
+    opened: Option<Stamp>,
     content: Peekable<Content>,
 }
 
@@ -127,7 +144,9 @@ impl SourceFile {
             }
             _ => Content::Plain(raw),
         };
-        Ok(Self { path: path.to_owned(), size: metadata.len(), content: Peekable::new(content) })
+        let opened = Stamp::of(&metadata);
+        let (path, size) = (path.to_owned(), metadata.len());
+        Ok(Self { path, size, opened, content: Peekable::new(content) })
     }
 
     /// The file, as the person would name it.
@@ -165,9 +184,19 @@ impl SourceFile {
     }
 
     /// Reads on to the end of the file and tells what it was.
+    ///
+    /// # Errors
+    /// The file can't be read to its end, or it was written to in the meantime: then nobody knows
+    /// which rows of which state have been read.
     pub fn finish(mut self) -> Result<SourceDigest, Problem> {
         if let Err(error) = io::copy(&mut self.raw().reader, &mut io::sink()) {
             return Err(self.failed(&error));
+        }
+        let before = self.opened;
+        let raw = &mut self.raw().reader;
+        let now = raw.file.metadata().ok().as_ref().and_then(Stamp::of);
+        if before != now {
+            return Err(changed(&self.path, before, now));
         }
         let raw = &mut self.raw().reader;
         let sum = std::mem::take(&mut raw.digest).finalize();
@@ -199,6 +228,19 @@ impl SourceFile {
             _ => problem,
         }
     }
+}
+
+fn changed(path: &Path, before: Option<Stamp>, now: Option<Stamp>) -> Problem {
+    let size = |stamp: Option<Stamp>| stamp.map_or(0, |stamp| stamp.size);
+    let (before, now) = (size(before), size(now));
+    let how = if before == now {
+        "it was written to".to_owned()
+    } else {
+        format!("it had {before} bytes and has {now} now")
+    };
+    Problem::source("source-changed", format!("the file changed while it was read: {how}"))
+        .in_file(path)
+        .help("run again when whoever writes it is done; writers should write beside it and rename")
 }
 
 fn unreadable(path: &Path, at: u64, error: &io::Error) -> Problem {

@@ -85,10 +85,10 @@ pub enum SqlValue {
     Real(f64),
     /// True or false (PostgreSQL).
     Boolean(bool),
-    /// Text, and everything that is best shown as text (numeric, uuid, timestamps in RFC 3339).
+    /// Text, and everything that is best shown as text (uuid, timestamps in RFC 3339).
     Text(String),
-    /// A JSON document (PostgreSQL `json` and `jsonb`).
-    Json(serde_json::Value),
+    /// The text of a JSON document, every digit kept (PostgreSQL `json`, `jsonb` and `numeric`).
+    Json(String),
     /// Bytes.
     Blob(Vec<u8>),
 }

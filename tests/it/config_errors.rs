@@ -16,7 +16,7 @@ fn complaints(folder: &Path) -> String {
     let environment = |_: &str| None;
     let surroundings = Surroundings { batch_date, environment: &environment };
     let problems = match load(&folder.join("recon.yaml"), surroundings) {
-        Ok(loaded) => loaded.warnings,
+        Ok(loaded) => loaded.warnings.into_iter().chain(loaded.findings).collect(),
         Err(problems) => problems.0,
     };
     let mut said = String::new();

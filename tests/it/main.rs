@@ -12,6 +12,7 @@ mod api;
 mod awkward;
 mod browser;
 mod config_errors;
+mod contract;
 mod documentation;
 mod examples;
 mod floors;

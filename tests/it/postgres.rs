@@ -12,14 +12,36 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use recon::database::postgres::Connector;
 use recon::database::{PostgresUrl, StoreUrl};
 
+/// A server for the tests.
+struct Server {
+    url: String,
+    /// The certificate of the authority that the server's own certificate is signed by; it names
+    /// `localhost`. Not known of a server that somebody else has started.
+    authority: Option<PathBuf>,
+    /// What will stop it.
+    _watcher: Option<Child>,
+}
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| match std::env::var("RECON_TEST_DATABASE_URL") {
+        Ok(url) => {
+            let url = url.trim_end_matches('/').to_owned();
+            Server { url, authority: None, _watcher: None }
+        }
+        Err(_) => start(),
+    })
+}
+
+/// The file of the authority that signed the server's certificate for `localhost`.
+pub fn authority() -> Option<PathBuf> {
+    server().authority.clone()
+}
+
 /// The URL of a new, empty database.
 pub fn new_database() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    static SERVER: OnceLock<(String, Option<Child>)> = OnceLock::new();
-    let (server, _) = SERVER.get_or_init(|| match std::env::var("RECON_TEST_DATABASE_URL") {
-        Ok(url) => (url.trim_end_matches('/').to_owned(), None),
-        Err(_) => start(),
-    });
+    let server = &server().url;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("recon_test_{}_{number}", std::process::id());
     let mut admin = Connector::new(&postgres_url(&format!("{server}/postgres")))
@@ -36,16 +58,16 @@ fn postgres_url(url: &str) -> PostgresUrl {
     }
 }
 
-/// Starts the server: its URL, and the process that will stop it.
-fn start() -> (String, Option<Child>) {
+fn start() -> Server {
     let binaries = binaries();
     let folder = std::env::temp_dir().join(format!("recon-test-postgres-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     // The server refuses to run as root.
     let root = output(Command::new("id").arg("-u")).trim() == "0";
+    certify(&folder);
     if root {
-        run(Command::new("chown").arg("postgres").arg(&folder));
+        run(Command::new("chown").args(["-R", "postgres"]).arg(&folder));
     }
     let command = |name: &str| {
         let program = binaries.join(name);
@@ -65,8 +87,9 @@ fn start() -> (String, Option<Child>) {
         .arg(&data));
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let options = format!(
-        "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={} -c fsync=off \
-         -c full_page_writes=off -c synchronous_commit=off -c max_connections=200",
+        "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={0} -c fsync=off \
+         -c full_page_writes=off -c synchronous_commit=off -c max_connections=200 \
+         -c ssl=on -c ssl_cert_file={0}/server.pem -c ssl_key_file={0}/server.key",
         folder.display()
     );
     run(command("pg_ctl")
@@ -76,7 +99,31 @@ fn start() -> (String, Option<Child>) {
         .arg(folder.join("log"))
         .args(["-o", &options]));
     let watcher = stop_with_this_process(&binaries, &data, &folder, root);
-    (format!("postgres://postgres@127.0.0.1:{port}"), Some(watcher))
+    Server {
+        url: format!("postgres://postgres@127.0.0.1:{port}"),
+        authority: Some(folder.join("authority.pem")),
+        _watcher: Some(watcher),
+    }
+}
+
+/// An authority of our own, and a certificate for `localhost` signed by it.
+fn certify(folder: &Path) {
+    let openssl = |arguments: &str| {
+        run(Command::new("openssl").current_dir(folder).args(arguments.split_whitespace()));
+    };
+    openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=recon-test \
+         -keyout authority.key -out authority.pem",
+    );
+    openssl(
+        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
+         -keyout server.key -out server.csr",
+    );
+    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost\n").unwrap();
+    openssl(
+        "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 \
+         -extfile names -out server.pem",
+    );
 }
 
 /// Rust runs nothing when a test process ends, and it may be killed: a shell waits for the end of

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::diagnostic::{Place, Problem, nearest};
-use crate::domain::{Confidence, DifferenceContext};
+use crate::domain::{Confidence, DifferenceContext, key};
 use crate::script::{Reads, RuleScript, ScriptError, ScriptSource, Verdict};
 use memo::{Known, Memo};
 
@@ -215,7 +215,10 @@ impl Rules {
             };
             let verdict = match answer {
                 Ok(verdict) => verdict,
-                Err(error) => return Decision::Passed { notes, error: Some(error.clone()) },
+                Err(error) => {
+                    let error = ScriptError { subject: Some(subject(d)), ..error.clone() };
+                    return Decision::Passed { notes, error: Some(error) };
+                }
             };
             notes.extend(verdict.notes.iter().cloned());
             if let Some(reason) = verdict.reason {
@@ -231,6 +234,12 @@ impl Rules {
         }
         Decision::Passed { notes, error: None }
     }
+}
+
+/// The difference as a person finds it again.
+fn subject(d: &DifferenceContext<'_>) -> String {
+    let reference = d.a.or(d.b).map(|cells| key::reference(cells, d.layout.key_len()));
+    format!("`{}` of record `{}`", d.field_name(), reference.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::config::Loaded;
 use crate::config::tree::path;
+use crate::config::typed::listed;
 use crate::diagnostic::{Problem, Problems, nearest};
 use crate::domain::{PerSide, Side};
 
@@ -61,7 +62,7 @@ fn column_index(header: &[String], side: Side, column: &str) -> Result<usize, Pr
             let problem = Problem::usage("missing-column", message);
             Err(match nearest(column, header.iter().map(String::as_str)) {
                 Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-                None => problem.help(format!("its columns are {}", header.join(", "))),
+                None => problem.help(format!("its columns are {}", listed(header))),
             })
         }
     }

@@ -26,17 +26,25 @@ use crate::database::StoreUrl;
 use crate::diagnostic::{PathStep, Problem, SpecProblem, nearest};
 use crate::domain::Date;
 
-/// What the configuration means, unless something is missing for that, and every complaint.
-pub fn check(
-    document: &Document,
-    spec: &Spec,
-    batch_date: Date,
-) -> (Option<Resolved>, Vec<Problem>) {
+/// What checking found.
+pub struct Checked {
+    /// What the configuration means, unless something is missing for that.
+    pub resolved: Option<Resolved>,
+    /// Every complaint.
+    pub problems: Vec<Problem>,
+    /// What is wrong in the scripts where they come by it. It keeps no run from running: there it
+    /// is an error of the script, for the row at hand.
+    pub findings: Vec<Problem>,
+}
+
+/// Everything that can be told without opening a source or a store.
+pub fn check(document: &Document, spec: &Spec, batch_date: Date) -> Checked {
     let base = document.file.parent().map_or_else(PathBuf::new, PathBuf::from);
     let scripts = Scripts::default();
-    let mut checker = Checker { document, spec, base, scripts, problems: Vec::new() };
+    let (problems, findings) = (Vec::new(), Vec::new());
+    let mut checker = Checker { document, spec, base, scripts, problems, findings };
     let resolved = checker.resolve(batch_date);
-    (resolved, checker.problems)
+    Checked { resolved, problems: checker.problems, findings: checker.findings }
 }
 
 /// The checks' common ground.
@@ -47,6 +55,7 @@ struct Checker<'a> {
     base: PathBuf,
     scripts: Scripts,
     problems: Vec<Problem>,
+    findings: Vec<Problem>,
 }
 
 impl<'a> Checker<'a> {
@@ -62,23 +71,25 @@ impl<'a> Checker<'a> {
         let options = self.options();
         let server = self.server();
         let (layout, fields) = fields?;
+        let sources = sources?;
+        let normalize_script = self.scripts.job().cloned();
+        let fingerprint = self.document.fingerprint(normalize_script.as_ref(), &sources);
         Some(Resolved {
             job: job?,
             batch_date,
             base: self.base.clone(),
             layout,
             fields,
-            sources: sources?,
+            sources,
             reason_codes,
             attribution,
             options,
             server,
             store: store?,
-            row_function: self.scripts.sets_fields(),
-            normalize_script: self.scripts.normalize.clone(),
+            normalize_script,
             attribute_scripts: self.scripts.attribute.clone(),
             stored: self.document.for_storage(),
-            fingerprint: self.document.fingerprint(self.scripts.normalize.as_ref()),
+            fingerprint,
         })
     }
 

@@ -25,12 +25,13 @@ impl Checker<'_> {
         names
             .into_iter()
             .filter_map(|name| Some((name, fields?.get(name)?)))
-            .map(|(name, field)| self.reading(&source, spec, name, field))
+            .map(|(name, field)| self.reading(side, &source, spec, name, field))
             .collect()
     }
 
     fn reading(
         &mut self,
+        side: Side,
         source: &[PathStep],
         spec: &SourceSpec,
         name: &str,
@@ -57,27 +58,33 @@ impl Checker<'_> {
         };
         Reading {
             source_steps: source_steps
-                .map_or_else(Vec::new, |steps| self.steps(&own("normalize"), steps)),
-            steps: field
-                .normalize
-                .as_ref()
-                .map_or_else(Vec::new, |steps| self.steps(&below(&fields, "normalize"), steps)),
+                .map_or_else(Vec::new, |steps| self.steps(side, &own("normalize"), steps)),
+            steps: field.normalize.as_ref().map_or_else(Vec::new, |steps| {
+                self.steps(side, &below(&fields, "normalize"), steps)
+            }),
             formats,
             numbers,
         }
     }
 
-    fn steps(&mut self, at: &[PathStep], specs: &[StepSpec]) -> Vec<Step> {
-        let resolved = resolve_steps(specs, &self.base, &|name| self.scripts.has(name, 1));
+    fn steps(&mut self, side: Side, at: &[PathStep], specs: &[StepSpec]) -> Vec<Step> {
+        let resolved = resolve_steps(specs, &self.base, &|name| self.scripts.has(side, name, 1));
         resolved.unwrap_or_else(|mut problems| {
             for SpecProblem { path, problem } in &mut problems {
                 // The stage knows its own steps, not the names in the script.
-                if let ([PathStep::Index(index), ..], None) = (path.as_slice(), &problem.help)
-                    && let Some(meant) =
-                        specs.get(*index).and_then(|step| self.scripts.nearest(step.name(), 1))
-                {
-                    problem.help = Some(format!("did you mean `{meant}`?"));
-                }
+                let ([PathStep::Index(index), ..], None) = (path.as_slice(), &problem.help) else {
+                    continue;
+                };
+                let Some(name) = specs.get(*index).map(StepSpec::name) else { continue };
+                problem.help = match self.scripts.arity(side, name) {
+                    Some(arity) => Some(format!(
+                        "the script's `{name}` takes {arity} values; a step is a function of one"
+                    )),
+                    None => self
+                        .scripts
+                        .nearest(side, name, 1)
+                        .map(|meant| format!("did you mean `{meant}`?")),
+                };
             }
             self.adopt(at, problems);
             Vec::new()

@@ -1,63 +1,103 @@
 //! The scripts: they exist, they compile, and what they and the file say of each other is true.
 
 use super::{Checker, below};
+use crate::config::spec::Spec;
 use crate::config::tree::path;
 use crate::diagnostic::{PathStep, Problem, nearest};
 use crate::domain::attribution::UNKNOWN;
+use crate::domain::{PerSide, Side};
 use crate::script::{ScriptOutline, ScriptSource};
 
 /// The scripts of a job, as far as they could be read.
 #[derive(Debug, Default)]
 pub(super) struct Scripts {
-    pub(super) normalize: Option<ScriptSource>,
+    /// The job's normalize script.
+    job: Normalizing,
+    /// Each source's own, which goes before the job's.
+    sources: PerSide<Normalizing>,
     pub(super) attribute: Vec<ScriptSource>,
-    /// What the normalize script declares; none also when there is no such script.
+}
+
+/// A script that normalizes.
+#[derive(Debug, Default)]
+struct Normalizing {
+    source: Option<ScriptSource>,
+    /// What it declares; none also when there is no such script.
     outline: Option<ScriptOutline>,
-    /// A normalize script is written but can't be read: what it would declare is unknown.
+    /// It is written but can't be read: what it would declare is unknown.
     broken: bool,
 }
 
 impl Scripts {
-    /// Whether the normalize script has a function of this name and number of parameters; also
+    /// The scripts of a side, in the order in which a function is looked for.
+    fn of(&self, side: Side) -> [&Normalizing; 2] {
+        [&self.sources[side], &self.job]
+    }
+
+    /// Whether a script of the side has a function of this name and number of parameters; also
     /// when that can't be told.
-    pub(super) fn has(&self, name: &str, arity: usize) -> bool {
-        self.broken
-            || self.outline.as_ref().is_some_and(|outline| outline.function(name, arity).is_some())
+    pub(super) fn has(&self, side: Side, name: &str, arity: usize) -> bool {
+        self.of(side).iter().any(|script| script.broken) || self.declares(side, name, arity)
+    }
+
+    fn declares(&self, side: Side, name: &str, arity: usize) -> bool {
+        self.outlines(side).any(|outline| outline.function(name, arity).is_some())
+    }
+
+    fn outlines(&self, side: Side) -> impl Iterator<Item = &ScriptOutline> {
+        self.of(side).into_iter().filter_map(|script| script.outline.as_ref())
     }
 
     /// The function with this number of parameters whose name is most like `name`.
-    pub(super) fn nearest(&self, name: &str, arity: usize) -> Option<&str> {
-        let functions = self.outline.iter().flat_map(|outline| &outline.functions);
+    pub(super) fn nearest(&self, side: Side, name: &str, arity: usize) -> Option<&str> {
+        let functions = self.outlines(side).flat_map(|outline| &outline.functions);
         let callable = functions.filter(|function| function.arity == arity && !function.private);
         nearest(name, callable.map(|function| function.name.as_str()))
     }
 
-    /// Whether it has the function of a whole row.
-    pub(super) fn sets_fields(&self) -> bool {
-        self.outline.as_ref().is_some_and(|outline| outline.function("row", 2).is_some())
+    /// How many values a function of this name takes, if there is one at all.
+    pub(super) fn arity(&self, side: Side, name: &str) -> Option<usize> {
+        let mut functions = self.outlines(side).flat_map(|outline| &outline.functions);
+        functions.find(|function| function.name == name).map(|function| function.arity)
     }
 
-    /// Whether it has the function of a whole row; also when that can't be told.
-    pub(super) fn may_set_fields(&self) -> bool {
-        self.has("row", 2)
+    /// Whether the side has the function of a whole row.
+    pub(super) fn sets_fields(&self, side: Side) -> bool {
+        self.declares(side, "row", 2)
+    }
+
+    /// Whether the side has the function of a whole row; also when that can't be told.
+    pub(super) fn may_set_fields(&self, side: Side) -> bool {
+        self.has(side, "row", 2)
+    }
+
+    /// The job's normalize script.
+    pub(super) fn job(&self) -> Option<&ScriptSource> {
+        self.job.source.as_ref()
+    }
+
+    /// The source's own script.
+    pub(super) fn source(&self, side: Side) -> Option<&ScriptSource> {
+        self.sources[side].source.as_ref()
     }
 }
 
 impl Checker<'_> {
     /// Reads the scripts.
     pub(super) fn load_scripts(&mut self) {
-        let Some(rules) = &self.spec.rules else {
-            self.scripts.broken = self.document.has(&path(["rules", "normalize"]));
-            return;
-        };
-        if let Some(file) = &rules.normalize {
-            let loaded = self.load_script(&path(["rules", "normalize"]), file);
-            self.scripts.broken = loaded.is_none();
-            if let Some((source, outline)) = loaded {
-                self.scripts.normalize = Some(source);
-                self.scripts.outline = Some(outline);
-            }
+        let spec: &Spec = self.spec;
+        let job = spec.rules.as_ref().and_then(|rules| rules.normalize.as_deref());
+        self.scripts.job = self.normalizing(&path(["rules", "normalize"]), job);
+        for side in Side::BOTH {
+            let source = spec.sources.as_ref().and_then(|sources| match side {
+                Side::A => sources.a.as_ref(),
+                Side::B => sources.b.as_ref(),
+            });
+            let file = source.and_then(|source| source.script.as_deref());
+            let at = path(["sources", side.letter(), "script"]);
+            self.scripts.sources[side] = self.normalizing(&at, file);
         }
+        let Some(rules) = &spec.rules else { return };
         let at = path(["rules", "attribute"]);
         let mut files: Vec<&str> = Vec::new();
         for (index, file) in rules.attribute.iter().flat_map(|files| &files.0).enumerate() {
@@ -75,6 +115,18 @@ impl Checker<'_> {
         }
     }
 
+    fn normalizing(&mut self, at: &[PathStep], file: Option<&str>) -> Normalizing {
+        let Some(file) = file else {
+            return Normalizing { broken: self.document.has(at), ..Normalizing::default() };
+        };
+        match self.load_script(at, file) {
+            Some((source, outline)) => {
+                Normalizing { source: Some(source), outline: Some(outline), broken: false }
+            }
+            None => Normalizing { broken: true, ..Normalizing::default() },
+        }
+    }
+
     fn load_script(
         &mut self,
         at: &[PathStep],
@@ -89,7 +141,10 @@ impl Checker<'_> {
             }
         };
         match source.check() {
-            Ok(outline) => Some((source, outline)),
+            Ok(outline) => {
+                self.findings.extend(outline.findings.iter().cloned());
+                Some((source, outline))
+            }
             Err(problems) => {
                 problems.into_iter().for_each(|problem| self.complain(at, problem));
                 None
@@ -110,9 +165,8 @@ impl Checker<'_> {
 
     /// Every `reason("CODE", …)` must name a declared code.
     fn reason_literals(&mut self, outline: &ScriptOutline) {
-        let document = self.document;
         let at = path(["reason_codes"]);
-        let declared: Vec<&str> = document.keys(&at).chain([UNKNOWN]).collect();
+        let declared: Vec<&str> = self.document.keys(&at).chain([UNKNOWN]).collect();
         for (code, place) in &outline.reasons {
             if declared.contains(&code.as_str()) {
                 continue;
@@ -123,16 +177,16 @@ impl Checker<'_> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("add `{code}: {{ functional: …, description: … }}`"),
             };
-            self.complain(&at, problem.help(help));
+            self.findings.push(problem.help(help));
         }
     }
 
     /// The function that filters a source.
-    pub(super) fn filter(&mut self, at: &[PathStep], name: &str) {
-        if self.scripts.has(name, 1) {
+    pub(super) fn filter(&mut self, at: &[PathStep], side: Side, name: &str) {
+        if self.scripts.has(side, name, 1) {
             return;
         }
-        let problem = match &self.scripts.outline {
+        let problem = match self.scripts.outlines(side).next() {
             None => {
                 let message = format!("the filter `{name}` is a function, but there is no script");
                 Problem::usage("unknown-function", message)
@@ -141,7 +195,7 @@ impl Checker<'_> {
             Some(_) => {
                 let message = format!("the script has no function `{name}(raw)`");
                 let problem = Problem::usage("unknown-function", message);
-                match self.scripts.nearest(name, 1) {
+                match self.scripts.nearest(side, name, 1) {
                     Some(meant) => problem.help(format!("did you mean `{meant}`?")),
                     None => problem.help(format!("add `fn {name}(raw) {{ … }}` to it")),
                 }

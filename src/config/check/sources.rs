@@ -35,7 +35,7 @@ impl Checker<'_> {
         self.map(&below(&at, "map"), side, spec);
         self.own_ways(&at, spec);
         if let Some(filter) = &spec.filter {
-            self.filter(&below(&at, "filter"), filter);
+            self.filter(&below(&at, "filter"), side, filter);
         }
         let timezone = self.timezone(&at, spec);
         let read = self.read(&below(&at, "read"), spec);
@@ -45,6 +45,8 @@ impl Checker<'_> {
             system: spec.system.clone()?,
             columns: layout?.names().map(|name| map.get(name).cloned()).collect(),
             filter: spec.filter.clone(),
+            script: self.scripts.source(side).cloned(),
+            row_function: self.scripts.sets_fields(side),
             read: read?,
             fields: fields?,
             timezone,
@@ -74,7 +76,7 @@ impl Checker<'_> {
         for field in document.keys(&path(["fields"])) {
             // A mapping whose value is broken is a mapping; so is one with a typing error.
             let is_mapped = document.find(&below(at, field)).is_some() || meant.contains(&field);
-            if !is_mapped && !self.scripts.may_set_fields() {
+            if !is_mapped && !self.scripts.may_set_fields(side) {
                 let message = format!("the field `{field}` has no column in source {side}");
                 let help = format!("add `{field}: COLUMN`");
                 let problem = Problem::usage("unmapped-field", message).help(help);

@@ -407,6 +407,33 @@ fn a_record_is_found_by_its_line() {
 }
 
 #[test]
+fn a_file_that_changes_while_it_is_read_is_no_source() {
+    let folder = Folder::new();
+    let text = format!("x,y\n{}", "1,2\n".repeat(1000));
+    let ending = |change: &dyn Fn(&std::path::Path)| {
+        let path = folder.file(&text);
+        let (mut blocks, _) = SourcePlan::Csv(plan(&path)).open_with(limits(100)).unwrap().blocks();
+        blocks.next_block().unwrap();
+        change(&path);
+        while blocks.next_block().unwrap().is_some() {}
+        blocks.finish()
+    };
+    for size in [0, 500, 10_000] {
+        let problem = ending(&|path| {
+            std::fs::File::options().write(true).open(path).unwrap().set_len(size).unwrap();
+        });
+        let problem = problem.unwrap_err();
+        assert_eq!(problem.code, "source-changed", "{size}");
+        assert!(problem.message.contains(&format!("4004 bytes and has {size}")), "{problem}");
+    }
+    // Another file of this name, or none, changes nothing for who reads this one.
+    ending(&|path| std::fs::remove_file(path).unwrap()).unwrap();
+    let other = folder.0.path().join("other");
+    std::fs::write(&other, "x").unwrap();
+    ending(&|path| std::fs::rename(&other, path).unwrap()).unwrap();
+}
+
+#[test]
 fn work_can_be_spread_over_threads() {
     fn movable<T: Send>() {}
     fn shared<T: Send + Sync + Clone + std::fmt::Debug>() {}

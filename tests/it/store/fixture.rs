@@ -345,7 +345,7 @@ pub fn rows(store: &dyn Store, sql: &str) -> Vec<Vec<Json>> {
         SqlValue::Boolean(value) => json!(i64::from(*value)),
         SqlValue::Text(text) if text.starts_with('{') => serde_json::from_str(text).unwrap(),
         SqlValue::Text(text) => json!(text),
-        SqlValue::Json(value) => value.clone(),
+        SqlValue::Json(text) => serde_json::from_str(text).unwrap(),
         SqlValue::Blob(bytes) => json!(bytes),
     };
     query(store, sql).rows.iter().map(|row| row.iter().map(plain).collect()).collect()

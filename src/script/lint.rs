@@ -1,0 +1,165 @@
+//! What the text of a script shows to be wrong without running it: calls of functions that do not
+//! exist, and properties that a difference does not have.
+//!
+//! A finding is a mistake only where the script comes by it, so nothing here keeps a script from
+//! running.
+
+use std::any::TypeId;
+use std::collections::BTreeSet;
+
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
+
+use super::difference::ScriptDifference;
+use super::engine::line_and_column;
+use super::{ScriptSource, difference, engine};
+use crate::diagnostic::{Problem, nearest};
+
+/// What Rhai does by itself, whatever is registered, with any number of arguments.
+const BUILT_IN: &[&str] =
+    &["call", "curry", "Fn", "type_of", "is_def_var", "is_def_fn", "is_shared"];
+/// What only rules may call.
+const OF_RULES: &[(&str, usize)] = &[("reason", 2), ("note", 1)];
+/// What the names of getters begin with.
+const GETTER: &str = "get$";
+
+/// Every finding in the script, in no order.
+pub(super) fn findings(ast: &AST, source: &ScriptSource) -> Vec<Problem> {
+    let mut engine = engine::build();
+    difference::register(&mut engine);
+    let known = Known::of(&engine, ast);
+    let rules: Vec<(&str, Position, Position)> = ast
+        .iter_fn_def()
+        .filter(|function| function.name.starts_with("attribute") && function.params.len() == 1)
+        .filter_map(|function| {
+            let body = &function.body;
+            Some((function.params.first()?.as_str(), body.start_position(), body.end_position()))
+        })
+        .collect();
+    let mut found = Vec::new();
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        let finding = match path.last() {
+            Some(
+                ASTNode::Expr(Expr::FnCall(call, position))
+                | ASTNode::Stmt(Stmt::FnCall(call, position)),
+            ) => known.call(call, false).map(|problem| (problem, *position)),
+            Some(ASTNode::Expr(Expr::MethodCall(call, position))) => {
+                known.call(call, true).map(|problem| (problem, *position))
+            }
+            Some(ASTNode::Expr(Expr::Dot(pair, ..))) => match (&pair.lhs, property(&pair.rhs)) {
+                (Expr::Variable(variable, _, at), Some((name, position)))
+                    if rules.iter().any(|(parameter, begin, end)| {
+                        *parameter == variable.1.as_str() && begin <= at && at <= end
+                    }) =>
+                {
+                    known.property(name).map(|problem| (problem, position))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some((problem, position)) = finding {
+            let (line, column) = line_and_column(position);
+            let problem = problem.at(source.place(line, column));
+            if !found.contains(&problem) {
+                found.push(problem);
+            }
+        }
+        true
+    });
+    found
+}
+
+/// The property that is asked for first: `d.record_a.amount` asks `d` for `record_a`.
+fn property(behind_the_dot: &Expr) -> Option<(&str, Position)> {
+    match behind_the_dot {
+        Expr::Property(names, position) => Some((names.2.as_str(), *position)),
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => property(&pair.lhs),
+        _ => None,
+    }
+}
+
+/// What a script may call, and what it may ask a difference for.
+struct Known {
+    functions: BTreeSet<(String, usize)>,
+    properties: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(engine: &Engine, ast: &AST) -> Self {
+        let registered = engine.collect_fn_metadata(
+            None,
+            |function| Some((function.metadata.name.to_string(), function.metadata.num_params)),
+            true,
+        );
+        let functions = registered.into_iter().filter(|(name, _)| !name.starts_with(GETTER));
+        let of_difference = TypeId::of::<ScriptDifference>();
+        let properties = engine.collect_fn_metadata(
+            None,
+            |function| {
+                let name = function.metadata.name.strip_prefix(GETTER)?;
+                let of = function.metadata.param_types.first()?;
+                (*of == of_difference).then(|| name.to_owned())
+            },
+            true,
+        );
+        let of_rules = OF_RULES.iter().map(|(name, arity)| ((*name).to_owned(), *arity));
+        let declared =
+            ast.iter_fn_def().map(|function| (function.name.to_string(), function.params.len()));
+        Self {
+            functions: functions.chain(of_rules).chain(declared).collect(),
+            properties: properties.into_iter().collect(),
+        }
+    }
+
+    /// What is wrong with a call. As a method, the value before the dot is the first argument of a
+    /// function of recon, and `this` in a function of the script.
+    fn call(&self, call: &FnCallExpr, is_method: bool) -> Option<Problem> {
+        let name = call.name.as_str();
+        let is_name = name.starts_with(|first: char| first.is_alphabetic() || first == '_');
+        if call.op_token.is_some() || !is_name || name.contains('$') || BUILT_IN.contains(&name) {
+            return None;
+        }
+        let given = call.args.len();
+        let all = given + usize::from(is_method);
+        let has = |arity| self.functions.contains(&(name.to_owned(), arity));
+        if has(all) || has(given) {
+            return None;
+        }
+        let arities: Vec<String> = self
+            .functions
+            .iter()
+            .filter(|(known, _)| known == name)
+            .map(|(_, arity)| arity.to_string())
+            .collect();
+        if !arities.is_empty() {
+            let takes = arities.join(" or ");
+            let message = format!("`{name}` takes {takes} arguments, here it is given {all}");
+            return Some(Problem::usage("unknown-function", message));
+        }
+        let problem = Problem::usage("unknown-function", format!("there is no function `{name}`"));
+        let names = self.functions.iter().map(|(name, _)| name.as_str());
+        let words = names.filter(|name| name.starts_with(|first: char| first.is_alphabetic()));
+        Some(match nearest(name, words) {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => problem,
+        })
+    }
+
+    fn property(&self, name: &str) -> Option<Problem> {
+        if self.properties.contains(name) {
+            return None;
+        }
+        let message = format!("a difference has no property `{name}`");
+        let problem = Problem::usage("unknown-property", message);
+        Some(match nearest(name, self.properties.iter().map(String::as_str)) {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => {
+                let all: Vec<&str> = self.properties.iter().map(String::as_str).collect();
+                problem.help(format!(
+                    "it has {}; fields are in `record_a` and `record_b`",
+                    all.join(", ")
+                ))
+            }
+        })
+    }
+}

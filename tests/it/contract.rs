@@ -1,0 +1,325 @@
+//! What users' scripts rely on, each test named after what was once otherwise.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+
+use crate::program::{Project, Said};
+
+/// A job of two small files with the fields `id`, `v` and `w`.
+const JOB: &str = "version: 1
+job: small
+sources:
+  a:
+    system: LEFT
+    read: { csv: { path: a.csv } }
+    map: { id: id, v: v, w: w }
+  b:
+    system: RIGHT
+    read: { csv: { path: b.csv } }
+    map: { id: id, v: v, w: w }
+key: [id]
+fields:
+  id: { type: text }
+  v: { type: decimal }
+  w: { type: text }
+reason_codes:
+  KNOWN: { functional: true, description: known }
+";
+
+fn small(more: &str) -> Project {
+    let project = Project::new();
+    project
+        .write("recon.yaml", format!("{JOB}{more}"))
+        .write("a.csv", "id,v,w\n1,10,x\n2,20,y\n3,30,z\n")
+        .write("b.csv", "id,v,w\n1,11,x\n2,21,y\n3,30,z\n");
+    project
+}
+
+fn with_rule(rule: &str) -> Project {
+    let project = small("rules: { attribute: [rules.rhai] }\n");
+    project.write("rules.rhai", rule);
+    project
+}
+
+#[test]
+fn diff_attribute_and_explain_need_no_sources() {
+    let project = small("");
+    project.json(&["ingest", "--json"]);
+    std::fs::remove_file(project.path("a.csv")).unwrap();
+    project.write("b.csv", "another,header\n");
+    project.json(&["diff", "--json"]);
+    let summary = project.json(&["attribute", "--json"]);
+    assert_eq!(summary["differences"]["total"], 2);
+    let explained = project.json(&["explain", "1", "--json"]);
+    let record = &explained["records"][0];
+    assert_eq!(record["fields"][1]["value_a"], "10");
+    assert!(record["a"]["unreadable"].as_str().unwrap().contains("cannot open"), "{record}");
+}
+
+#[test]
+fn a_stored_run_is_read_with_its_own_business_date() {
+    let project = small("");
+    project.replace("recon.yaml", "path: a.csv", "path: \"a-${BATCH_DATE}.csv\"");
+    project.write("a-2026-01-15.csv", "id,v,w\n1,10,x\n");
+    project.json(&["ingest", "--json", "--batch-date", "2026-01-15"]);
+    let summary = project.json(&["diff", "--json"]);
+    assert_eq!(summary["batch_date"], "2026-01-15");
+    let explained = project.json(&["explain", "1", "--json"]);
+    assert_eq!(explained["records"][0]["a"]["file"], "a-2026-01-15.csv");
+    assert_eq!(explained["records"][0]["a"]["unreadable"], Json::Null);
+}
+
+#[test]
+fn a_business_date_chooses_among_stored_runs() {
+    let project = small("");
+    let first = project.json(&["run", "--json", "--batch-date", "2026-01-15"]);
+    project.json(&["run", "--json", "--batch-date", "2026-01-16"]);
+    let found = project.json(&["report", "--json", "--batch-date", "2026-01-15"]);
+    assert_eq!(found["run_id"], first["run_id"]);
+    let said = project.recon(&["report", "--json", "--batch-date", "2026-01-17"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(said.err.contains("2026-01-17"), "{}", said.err);
+}
+
+#[test]
+fn a_report_needs_no_more_of_the_file_than_the_job() {
+    let project = small("");
+    let run = project.json(&["run", "--json"]);
+    project.replace("recon.yaml", "type: decimal", "type: dezimal");
+    assert_eq!(project.json(&["report", "--json"])["run_id"], run["run_id"]);
+}
+
+#[test]
+fn what_a_killed_run_left_is_cleared_by_whatever_comes_next() {
+    let project = Project::new();
+    project.json(&["generate", "--rows", "60000", "-o", ".", "--json"]);
+    let mut child = project.command(&["run"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(30) && !project.path("recon.db").exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(150));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let statuses = project.sql("SELECT status FROM recon.recon_runs WHERE status = 'RUNNING'");
+    assert_eq!(statuses, json!([]));
+}
+
+#[test]
+fn lookup_files_are_part_of_what_a_run_was_made_with() {
+    let project = small("");
+    project
+        .replace(
+            "recon.yaml",
+            "w: { type: text }",
+            "w: { type: text, normalize: [{lookup: {file: l.csv}}] }",
+        )
+        .write("l.csv", "from,to\nx,X\n");
+    project.json(&["ingest", "--json"]);
+    project.write("l.csv", "from,to\nx,Y\n");
+    let said = project.recon(&["diff"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("ingest again") && said.err.contains("lookup"), "{}", said.err);
+    project.write("l.csv", "from,to\nx,X\n");
+    assert_eq!(project.recon(&["diff"]).code, 0);
+}
+
+#[test]
+fn a_source_has_a_script_of_its_own() {
+    let project = small("rules: { normalize: job.rhai }\n");
+    project
+        .replace(
+            "recon.yaml",
+            "    system: RIGHT\n",
+            "    system: RIGHT\n    script: right.rhai\n    filter: is_live\n",
+        )
+        .replace("recon.yaml", "w: { type: text }", "w: { type: text, normalize: [mark, both] }")
+        .write("job.rhai", "fn mark(v) { v + \"-job\" }\nfn both(v) { v + \"!\" }\n")
+        .write(
+            "right.rhai",
+            "fn mark(v) { v + \"-right\" }\nfn is_live(raw) { raw.id != \"3\" }\n\
+             fn row(raw, r) { r.v = parse_decimal(raw.v) - 1; r }\n",
+        );
+    let summary = project.json(&["run", "--json"]);
+    assert_eq!(summary["records"]["filtered_b"], 1);
+    assert_eq!(summary["differences"]["by_field"], json!({"ENTIRE_RECORD": 1, "w": 2}));
+    let values = project.sql(
+        "SELECT value_a, value_b FROM recon.data_differences WHERE field_name = 'w' ORDER BY diff_id",
+    );
+    assert_eq!(values[0], json!({"value_a": "x-job!", "value_b": "x-right!"}));
+    // The rules that decided are stored with the run, and the script is part of its identity.
+    let shown = project.json(&["runs", "show", "--json"]);
+    assert_eq!(shown["metadata"]["rules"][1]["path"], "right.rhai");
+    project.json(&["ingest", "--json"]);
+    project.write("right.rhai", "fn mark(v) { v }\nfn is_live(raw) { true }\n");
+    assert_eq!(project.recon(&["diff"]).code, 2);
+    project.replace("right.rhai", "is_live", "is_alive");
+    let said = project.recon(&["check"]);
+    assert!(said.code == 2 && said.err.contains("did you mean `is_alive`"), "{}", said.err);
+}
+
+#[test]
+fn check_sees_calls_of_functions_that_do_not_exist() {
+    let project = with_rule(
+        "fn helper(a, b) { a == b }\n\
+         fn attribute_a(d) {\n  \
+           if helpr(d.a, d.b) { note(\"x\"); }\n  \
+           if helper(d.a) { return; }\n  \
+           let f = |x| x + 1;\n  \
+           if d.feld == \"v\" && d.record_a.v > 1 && f.call(2) == 3 && \"x\" in d.text_a {\n    \
+             reason(\"KNOWN\", d.text_a.frobnicate())\n  }\n}\n",
+    );
+    let said = project.recon(&["check"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    for part in [
+        "rules.rhai:3:6",
+        "did you mean `helper`?",
+        "rules.rhai:4:6",
+        "`helper` takes 2 arguments, here it is given 1",
+        "a difference has no property `feld`",
+        "did you mean `field`?",
+        "there is no function `frobnicate`",
+    ] {
+        assert!(said.err.contains(part), "{part}: {}", said.err);
+    }
+    assert_eq!(said.err.matches("error[").count(), 4, "{}", said.err);
+    // A run goes on without the rule, and names the row that first came by the mistake.
+    let said = project.recon(&["run", "--json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("COMPLETED_WITH_ERRORS"), "{}", said.out);
+    assert!(said.err.contains("asked about `v` of record `1`"), "{}", said.err);
+    assert!(said.err.contains("(and 1 more here)"), "{}", said.err);
+}
+
+#[test]
+fn shipped_rules_have_nothing_that_check_finds() {
+    for example in [".", "examples/payments_ledger", "examples/custody_positions"] {
+        let said = Project::of(example).recon(&["check"]);
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{example}");
+    }
+}
+
+#[test]
+fn an_undeclared_reason_is_an_error_of_the_script_at_run_time() {
+    let project = with_rule("fn attribute_a(d) { reason(\"NOBODY\", 0.95) }\n");
+    let said = project.recon(&["check"]);
+    assert!(said.code == 2 && said.err.contains("undeclared-reason"), "{}", said.err);
+    let summary = project.json(&["run", "--json"]);
+    assert_eq!(summary["status"], "COMPLETED_WITH_ERRORS");
+    assert_eq!(summary["attributions"]["by_reason"], json!({"UNKNOWN": 2}));
+    project.write(
+        "recon.yaml",
+        format!("{JOB}rules: {{ attribute: [rules.rhai] }}\noptions: {{ on_rule_error: stop }}\n"),
+    );
+    let said = project.recon(&["run", "--json"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+}
+
+#[test]
+fn a_password_in_the_file_is_not_shown_with_a_complaint() {
+    let project = small("store: 'postgres://me:hunter2@db/recon?pasword=hunter2'\n");
+    let said = project.recon(&["check"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("store:") && !said.err.contains("hunter2@"), "{}", said.err);
+}
+
+#[test]
+fn an_empty_store_variable_is_as_good_as_none() {
+    let project = small("");
+    let output = project.command(&["run", "--json"]).env("RECON_STORE", "").output().unwrap();
+    let said = Said::from(output);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(project.path("recon.db").exists());
+}
+
+#[test]
+fn a_source_that_no_row_can_be_read_from_says_why() {
+    let project = small("");
+    project.write("a.csv", "id,v,w\n1,2\n");
+    let said = project.recon(&["run", "--json"]);
+    assert_eq!((said.code, said.out.as_str()), (3, ""));
+    assert!(said.err.contains("a.csv:2") && said.err.contains("RAGGED_ROW"), "{}", said.err);
+}
+
+#[test]
+fn fixtures_that_fail_leave_no_json_on_stdout() {
+    let project = with_rule("fn attribute_a(d) { reason(\"KNOWN\", 0.95) }\n");
+    let case =
+        "attribute:\n  - { name: wrong, difference: { field: v, a: x, b: y }, reason: none }\n";
+    project.write("rules.tests.yaml", case);
+    let said = project.recon(&["test", "--json"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(said.err.contains("wrong") && said.err.contains("rules.tests.yaml"), "{}", said.err);
+    project.replace("rules.tests.yaml", "reason: none", "reason: KNOWN");
+    assert_eq!(project.json(&["test", "--json"]), json!({"passed": 1, "failed": []}));
+}
+
+#[test]
+fn numbers_of_the_store_keep_their_digits_in_json() {
+    let big = "9".repeat(38);
+    let project = small("");
+    project
+        .replace("recon.yaml", "v: { type: decimal }", "v: { type: integer }")
+        .write("a.csv", format!("id,v,w\n1,{big},x\n"))
+        .write("b.csv", format!("id,v,w\n1,{big},x\n"));
+    let store = crate::postgres::new_database();
+    assert_eq!(project.recon(&["run", "--store", &store]).code, 0);
+    let said = project.recon(&[
+        "sql",
+        "SELECT normalized_data_a AS a, sum(total_records) AS n FROM recon.recon_records \
+         JOIN recon.recon_runs USING (run_id) GROUP BY 1",
+        "--json",
+        "--store",
+        &store,
+    ]);
+    assert!(said.out.contains(&format!("\"v\": {big}")), "{}", said.out);
+    assert!(said.out.contains("\"n\":1}"), "{}", said.out);
+}
+
+#[test]
+fn tls_is_used_and_verified_as_the_url_asks() {
+    let Some(authority) = crate::postgres::authority() else {
+        println!("RECON_TEST_DATABASE_URL names a server whose authority is not known");
+        return;
+    };
+    let project = small("");
+    let url = crate::postgres::new_database();
+    let named = url.replace("127.0.0.1", "localhost");
+    let other = project.path("other.pem");
+    std::fs::write(&other, std::fs::read(&authority).unwrap()).unwrap();
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=other"])
+        .arg("-keyout")
+        .arg(project.path("other.key"))
+        .arg("-out")
+        .arg(&other)
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let (authority, other) = (authority.display(), other.display());
+    let is_encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    assert_eq!(project.recon(&["run", "--store", &named]).code, 0);
+    for (url, encrypted) in [
+        (format!("{named}?sslmode=disable"), false),
+        (format!("{named}?sslmode=prefer"), true),
+        (format!("{named}?sslmode=require"), true),
+        (format!("{named}?sslmode=require&sslrootcert={authority}"), true),
+        (format!("{named}?sslmode=verify-full&sslrootcert={authority}"), true),
+    ] {
+        let answer = project.json(&["sql", is_encrypted, "--json", "--store", &url]);
+        assert_eq!(answer[0]["ssl"], encrypted, "{url}");
+    }
+    for url in [
+        // The certificate names localhost, not an address; it is not signed by another authority,
+        // nor by one of the system's.
+        format!("{url}?sslmode=verify-full&sslrootcert={authority}"),
+        format!("{named}?sslmode=verify-full&sslrootcert={other}"),
+        format!("{named}?sslmode=require&sslrootcert={other}"),
+        format!("{named}?sslmode=verify-full"),
+    ] {
+        let said = project.recon(&["sql", is_encrypted, "--json", "--store", &url]);
+        assert_eq!((said.code, said.out.as_str()), (4, ""), "{url}");
+        assert!(said.err.contains("certificate"), "{url}: {}", said.err);
+    }
+}
