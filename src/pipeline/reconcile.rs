@@ -38,7 +38,14 @@ pub(super) fn reconcile(
     let mut store = Duration::ZERO;
     let mut first = PerSide::default();
     let read = read_and_write_rejected(
-        plan, opened, (how, &room), &halt, writer, &mut store, &mut first, progress,
+        plan,
+        opened,
+        (how, &room),
+        &halt,
+        writer,
+        &mut store,
+        &mut first,
+        progress,
     )?;
     check_rejected(plan, &read, &first)?;
     let read_for = begun.elapsed();

@@ -103,7 +103,11 @@ fn answers_keep_their_types(place: &Place) {
         "SELECT 1 AS one, NULL AS empty, 'ü' AS letter, 0.5e0 * 1 AS half, 1 AS one",
     );
     assert_eq!(table.columns, ["one", "empty", "letter", "half", "one"]);
-    let half = if store.url().starts_with("postgres") { SqlValue::Json("0.5".to_owned()) } else { Real(0.5) };
+    let half = if store.url().starts_with("postgres") {
+        SqlValue::Json("0.5".to_owned())
+    } else {
+        Real(0.5)
+    };
     assert_eq!(table.rows, [[Integer(1), Null, text("ü"), half, Integer(1)]]);
     run_in_one_pass(&*store, &new_run("job", 0, true));
     let run = query(&*store, "SELECT run_id, batch_date, start_time FROM recon.recon_runs");
