@@ -776,7 +776,6 @@ fn others(pages: &mut Pages<'_>) {
             invited: false,
             username: String::new(),
             wrong: None,
-            invited: false,
         },
     );
     pages.add(
