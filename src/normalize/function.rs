@@ -49,7 +49,7 @@ pub(super) struct NoFunctions;
 
 fn missing(function: &str) -> ScriptError {
     ScriptError {
-        function: function.to_owned(),
+        function: function.into(),
         place: Place::default(),
         message: "there is no normalize script".to_owned(),
         subject: None,

@@ -394,7 +394,7 @@ impl Normalizer {
         }
         let place = self.plan.scripts.first().map(|script| script.place(0, 0));
         let place = place.unwrap_or_default();
-        ScriptError { function: "row".to_owned(), place, message, subject: None }
+        ScriptError { function: "row".into(), place, message, subject: None }
     }
 
     /// Appends the cell of one field.

@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 
 use crate::domain::signature::{Pattern, Signature};
-use crate::domain::{Decimal, DifferenceContext, FieldRef};
+use crate::domain::{DifferenceContext, FieldRef};
 use crate::store::{Batch, Text};
 
 use super::Plan;
+
+/// What look-alike differences share: field, kind, severity, pattern, and the reason's number.
+type Shape = (FieldRef, u8, u8, Pattern, usize);
 
 /// Remembers the labels of the batch at hand.
 pub(super) struct Signer<'p> {
     plan: &'p Plan,
     reasons: Vec<String>,
-    known: HashMap<(FieldRef, u8, u8, Pattern, usize), (Text, Text)>,
+    known: HashMap<Shape, (Text, Text)>,
 }
 
 impl<'p> Signer<'p> {
@@ -43,7 +46,7 @@ impl<'p> Signer<'p> {
         let (mut buffer_a, mut buffer_b) = ([0; 36], [0; 36]);
         let a = context.cell(context.a, &mut buffer_a).number()?;
         let b = context.cell(context.b, &mut buffer_b).number()?;
-        Some(b.checked_sub(a)?.abs()).map(Decimal::to_f64)
+        Some(b.checked_sub(a)?.abs().to_f64())
     }
 
     /// The signature's key and label, in the batch.

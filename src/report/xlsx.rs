@@ -436,7 +436,7 @@ fn exact(text: &str) -> Option<(f64, usize)> {
     let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let plain = !whole.is_empty() && digits(whole) && digits(decimals);
-    let point = unsigned.contains('.') == !decimals.is_empty();
+    let point = unsigned.contains('.') != decimals.is_empty();
     if !plain || !point || (whole.len() > 1 && whole.starts_with('0')) {
         return None;
     }

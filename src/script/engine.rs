@@ -270,7 +270,7 @@ impl Program {
             0 => self.declaration(function),
             _ => self.source.place(line, column),
         };
-        ScriptError { function: function.to_owned(), place, message, subject: None }
+        ScriptError { function: function.into(), place, message, subject: None }
     }
 
     /// Where a call hits a limit. Rhai replaces that place by the place of the call, and ours has
@@ -315,7 +315,7 @@ impl Program {
         expected: &str,
     ) -> ScriptError {
         ScriptError {
-            function: function.to_owned(),
+            function: function.into(),
             place: self.declaration(function),
             message: format!("it returned {}, expected {expected}", name_of(result)),
             subject: None,

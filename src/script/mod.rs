@@ -28,13 +28,13 @@ use crate::diagnostic::{Place, Problem};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptError {
     /// The function that was called.
-    pub function: String,
+    pub function: Box<str>,
     /// Where in the script, with the line as written.
     pub place: Place,
     /// What is wrong, in one sentence, without the place.
     pub message: String,
     /// What it was asked about, such as the field of a record, where the caller knows.
-    pub subject: Option<String>,
+    pub subject: Option<Box<str>>,
 }
 
 impl ScriptError {

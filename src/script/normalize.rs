@@ -32,7 +32,7 @@ impl NormalizeScript {
         let has = |program: &Program| program.outline().function(function, arity).is_some();
         let at = self.programs.iter().position(has).unwrap_or_default();
         self.programs.get_mut(at).ok_or_else(|| ScriptError {
-            function: function.to_owned(),
+            function: function.into(),
             place: Place::default(),
             message: "there is no normalize script".to_owned(),
             subject: None,

@@ -66,9 +66,9 @@ mod tests {
         assert_eq!([take("a", 0), take("a", 0), take("a", 0)], [Ok(()); 3]);
         assert_eq!(take("a", 0), Err(Duration::from_millis(500)));
         assert_eq!(take("b", 0), Ok(()));
-        assert_eq!(take("a", 499).is_err(), true);
+        assert!(take("a", 499).is_err());
         assert_eq!(take("a", 500), Ok(()));
-        assert_eq!(take("a", 501).is_err(), true);
+        assert!(take("a", 501).is_err());
         assert_eq!([take("a", 60_000), take("a", 60_000), take("a", 60_000)], [Ok(()); 3]);
         assert!(take("a", 60_000).is_err());
         assert_eq!(Limiter::new(0.0, 0.0).take("a", start), Ok(()));

@@ -216,7 +216,7 @@ impl Rules {
             let verdict = match answer {
                 Ok(verdict) => verdict,
                 Err(error) => {
-                    let error = ScriptError { subject: Some(subject(d)), ..error.clone() };
+                    let error = ScriptError { subject: Some(subject(d).into()), ..error.clone() };
                     return Decision::Passed { notes, error: Some(error) };
                 }
             };

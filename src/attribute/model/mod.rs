@@ -462,7 +462,6 @@ mod tests {
         Settings {
             forest: Parameters { trees: 30, rows_per_tree: 500, ..Parameters::default() },
             labels_per_reason: 20,
-            ..Settings::default()
         }
     }
 

@@ -104,10 +104,11 @@ fn rule_decision(given: &Given) -> Option<&str> {
     (by_rule && given.attribution.status == Status::Accepted).then_some(&given.attribution.reason)
 }
 
-/// Whether a record is kept out of every training, told by its reference alone: so candidates and champions alike have never seen these records.
+/// Whether a record is kept out of every training, told by its reference
+/// alone: so candidates and champions alike have never seen these records.
 pub(super) fn is_held_out(cells: Cells<'_>, key_len: usize) -> bool {
     // The low bits of FNV are its worst.
-    (fnv(&[&key::reference(cells, key_len)]) >> 32) % HELD_OUT == 0
+    (fnv(&[&key::reference(cells, key_len)]) >> 32).is_multiple_of(HELD_OUT)
 }
 
 /// FNV-1a, 64 bits: written down here because registered models rest on it.
