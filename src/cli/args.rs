@@ -414,7 +414,7 @@ pub struct Serve {
     /// The address and port to listen at [default: 127.0.0.1:8765, or `server.bind`]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub bind: Option<SocketAddr>,
-    /// Where people reach it, such as https://recon.example.com [default: `server.public_url`]
+    /// Where people reach it, such as `https://recon.example.com` [default: `server.public_url`]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
     /// One person decides alone; the audit trail and every page say so

@@ -1,6 +1,6 @@
 //! The review server.
 //!
-//! [`guard`] owns the public socket and hands whole, canonical requests to [`backend`], the home of
+//! [`guard`] owns the public socket and hands whole, canonical requests to `backend`, the home of
 //! the HTTP library; [`handle`] is the pure function from a request to an answer, by the table in
 //! [`routes`]. A noun of the API is one file and one line of that table.
 //!
