@@ -102,6 +102,12 @@ impl Pattern {
             return Self::Sign;
         }
         let (short_a, short_b) = (a.normalized(), b.normalized());
+        let delta = b.checked_sub(a);
+        let a_cent = delta.is_some_and(|delta| delta.abs().to_f64() <= 0.010_000_000_1);
+        // One cent more than a whole amount is a cent, and no rounding.
+        if a_cent && short_a.scale().max(short_b.scale()) <= 2 {
+            return Self::Cent;
+        }
         if short_b.scale() < short_a.scale() && equal(short_a.rounded(short_b.scale()), short_b) {
             return Self::RoundedB(short_b.scale());
         }
@@ -111,8 +117,8 @@ impl Pattern {
         if let Some(power) = power_of_ten(short_a, short_b) {
             return Self::Scaled(power);
         }
-        let Some(delta) = b.checked_sub(a) else { return Self::Plain };
-        if delta.abs().to_f64() <= 0.010_000_000_1 {
+        let Some(delta) = delta else { return Self::Plain };
+        if a_cent {
             return Self::Cent;
         }
         let larger = a.abs().to_f64().max(b.abs().to_f64());

@@ -156,8 +156,10 @@ fn is_common(password: &str, names: &[&str]) -> bool {
     if repeats(&lower) || runs(&lower) {
         return true;
     }
-    // What stays when a known word and everything that is no letter are taken away: `P@ssw0rd2026!!`.
-    let letters: String = lower.chars().filter_map(letter).collect();
+    // What stays when known words and everything that is no letter are taken away. A digit in a word
+    // stands for a letter, `P@ssw0rd2026!!`; digits behind it for nothing, `admin1234567`.
+    let word = lower.trim_end_matches(|c: char| !c.is_alphabetic());
+    let letters: String = word.chars().filter_map(letter).collect();
     let own = names.iter().flat_map(|name| name.split(|c: char| !c.is_alphanumeric()));
     let own = own.map(str::to_lowercase).filter(|word| word.chars().count() >= 3);
     let common = COMMON.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
