@@ -145,7 +145,7 @@ fn a_source_has_a_script_of_its_own() {
     assert_eq!(summary["records"]["filtered_b"], 1);
     assert_eq!(summary["differences"]["by_field"], json!({"ENTIRE_RECORD": 1, "w": 2}));
     let values = project.sql(
-        "SELECT value_a, value_b FROM recon.data_differences WHERE field_name = 'w' ORDER BY diff_id",
+        "SELECT value_a, value_b FROM recon.data_differences WHERE field_name = 'w' ORDER BY value_a",
     );
     assert_eq!(values[0], json!({"value_a": "x-job!", "value_b": "x-right!"}));
     // The rules that decided are stored with the run, and the script is part of its identity.
@@ -184,11 +184,12 @@ fn check_sees_calls_of_functions_that_do_not_exist() {
         assert!(said.err.contains(part), "{part}: {}", said.err);
     }
     assert_eq!(said.err.matches("error[").count(), 4, "{}", said.err);
-    // A run goes on without the rule, and names the row that first came by the mistake.
+    // A run goes on without the rule, and names the record that first came by the mistake (they
+    // come in the order of their keys' hashes).
     let said = project.recon(&["run", "--json"]);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.out.contains("COMPLETED_WITH_ERRORS"), "{}", said.out);
-    assert!(said.err.contains("asked about `v` of record `1`"), "{}", said.err);
+    assert!(said.err.contains("asked about `v` of record `2`"), "{}", said.err);
     assert!(said.err.contains("(and 1 more here)"), "{}", said.err);
 }
 

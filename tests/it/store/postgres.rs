@@ -72,7 +72,7 @@ fn a_server_that_is_away_is_told_from_one_that_refuses() {
     // Nobody but its maker knows who signed the throw-away server's certificate.
     if std::env::var_os("RECON_TEST_DATABASE_URL").is_none() {
         let url = format!("{}?sslmode=verify-full", place.url);
-        assert_eq!(open(&parse(&url), Opening::Create).err().unwrap().code, "store-unreachable");
+        assert_eq!(open(&parse(&url), Opening::Create).err().unwrap().code, "store-tls");
     }
 }
 
