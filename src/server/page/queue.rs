@@ -7,7 +7,7 @@ use crate::review::{self, Page, QueueFilter, ReasonEntry, ReviewItem, Share, Sum
 
 use super::address::{self, Listing};
 use super::frame::Frame;
-use super::marks::{self, Signs};
+use super::marks;
 use super::part::{Bar, Value};
 use super::{difference, words};
 
@@ -595,10 +595,8 @@ fn group(answers: &Answers<'_>, group: &review::Group, functional: &dyn Fn(&str)
     });
     let first = group.sample.first();
     let empty = || Value::from(marks::Shown::Null);
-    let sample = first.map_or_else(
-        || (empty(), empty()),
-        |item| difference::sides(&item.difference, Signs::Deceiving),
-    );
+    let sample =
+        first.map_or_else(|| (empty(), empty()), |item| difference::brief(&item.difference));
     let overdue = if group.overdue > 0 {
         Due { text: format!("{} overdue", words::count(&group.overdue)), class: "overdue" }
     } else {
@@ -623,7 +621,7 @@ fn group(answers: &Answers<'_>, group: &review::Group, functional: &dyn Fn(&str)
             .map(|item| Member {
                 reference: difference::reference(item),
                 href: members.address(&format!("/review/items/{}", item.attribution_id)),
-                sides: difference::sides(&item.difference, Signs::Deceiving),
+                sides: difference::brief(&item.difference),
             })
             .collect(),
         id,
@@ -639,7 +637,7 @@ fn item(answers: &Answers<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> b
         field: words::field(&item.difference.field_name).to_owned(),
         kind: words::kind(&item.difference.diff_type),
         severity: words::severity(&item.severity),
-        sides: difference::sides(&item.difference, Signs::Deceiving),
+        sides: difference::brief(&item.difference),
         delta: difference::delta(&item.difference),
         guesses: if status == "UNKNOWN" {
             difference::guesses(item, functional)
