@@ -351,6 +351,7 @@ fn tabs(answers: &Answers<'_>) -> Vec<Tab> {
     let mine = filter.assignee.as_deref() == Some("me");
     let overdue = filter.sla == Some(review::Sla::Overdue);
     let back = filter.sent_back == Some(true);
+    let samples = filter.kind == Some(review::ItemKind::AuditSample);
     let by_status = |name: &str| summary.by_status.get(name).copied().unwrap_or_default();
     let tab = |name: &str, count, live, href, present, urgent| Tab {
         name: name.to_owned(),
@@ -366,7 +367,7 @@ fn tabs(answers: &Answers<'_>) -> Vec<Tab> {
             waiting(summary),
             "unknown",
             "/review/queue".to_owned(),
-            status == "UNKNOWN" && !mine && !overdue && !back,
+            status == "UNKNOWN" && !mine && !overdue && !back && !samples,
             false,
         ),
         tab(
@@ -412,6 +413,19 @@ fn tabs(answers: &Answers<'_>) -> Vec<Tab> {
                 listing.items = true;
             }),
             status == value,
+            false,
+        ));
+    }
+    if samples || summary.samples > 0 {
+        tabs.push(tab(
+            "Blind samples",
+            summary.samples,
+            "samples",
+            items(&|listing| {
+                listing.filter.kind = Some(review::ItemKind::AuditSample);
+                listing.items = true;
+            }),
+            samples,
             false,
         ));
     }
