@@ -60,21 +60,24 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     let office = Office::new(StoredDirectory, now, settings.solo);
     let app =
         Arc::new(App::new(Parts { store, settings, office, alone, log, clock: now }, address));
-    adopt(context, &app, &Policy::default())?;
+    adopt(context, &app, loaded.as_ref().map(|loaded| &loaded.resolved.review))?;
     announce(context, &app, address)?;
     server::serve(listener, app, &stop)?;
     context.console.note("stopped");
     Ok(0)
 }
 
-/// Puts the configured policy in force, or proposes it if another is.
-fn adopt(context: &Context, app: &App, policy: &Policy) -> Result<(), Problem> {
-    match app.desk().adopt_policy(policy).map_err(Refusal::into_problem)? {
-        PolicyAdopted::InForce(_) => {}
-        PolicyAdopted::Proposed(proposal) => context.console.note(&format!(
-            "the policy of the configuration differs from the one in force; it waits for approval as \
-             proposal {proposal}"
-        )),
+/// Puts the configured policy in force, or proposes it if another is. Without a configuration what is
+/// in force stays so.
+fn adopt(context: &Context, app: &App, configured: Option<&Policy>) -> Result<(), Problem> {
+    if let Some(policy) = configured {
+        match app.desk().adopt_policy(policy).map_err(Refusal::into_problem)? {
+            PolicyAdopted::InForce(_) => {}
+            PolicyAdopted::Proposed(proposal) => context.console.note(&format!(
+                "`review` of the configuration differs from the policy in force; it waits for a \
+                 checker and an authorizer as proposal {proposal}"
+            )),
+        }
     }
     if !app.settings.solo
         && let Some(warning) = staffing::warning(&*app.store, 6)?

@@ -10,6 +10,7 @@ use super::settings::RejectedLimit;
 use super::spec::AcceptSpec;
 use crate::compare::FieldCompare;
 use crate::database::StoreUrl;
+use crate::domain::review::Policy;
 use crate::domain::{Confidence, Date, Decimal, Layout, PerSide, ReasonCode};
 use crate::normalize::{NumberFormat, Step, TimeFormat};
 use crate::script::ScriptSource;
@@ -37,6 +38,8 @@ pub struct Resolved {
     pub attribution: ResolvedAttribution,
     /// How a run is done.
     pub options: ResolvedOptions,
+    /// The rules of the review.
+    pub review: Policy,
     /// The review server.
     pub server: ResolvedServer,
     /// Where runs are kept.

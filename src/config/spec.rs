@@ -4,11 +4,12 @@
 //! parts that a stage owns are declared there; what is meant by them, and whether it fits
 //! together, is decided in [`check`](super::check).
 
+mod review;
+
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::named::{Named, OneOrMany};
 use super::settings::{MemorySize, RejectedLimit, Share, Threads};
@@ -16,6 +17,8 @@ use crate::compare::ToleranceSpec;
 use crate::domain::{Decimal, Kind, Severity, Written};
 use crate::normalize::{NumberSpec, StepSpec};
 use crate::source::ReadSpec;
+
+pub use review::{RegulatorySpec, ReviewSpec, SlaHoursSpec};
 
 /// The configuration of a job of `recon`: two sources, what a record is, when its fields agree,
 /// and the reasons why they may not.
@@ -73,8 +76,8 @@ pub struct Spec {
     pub attribution: Option<AttributionSpec>,
     /// How a run is done.
     pub options: Option<OptionsSpec>,
-    /// The rules of the review (policy, thresholds, masking). `recon serve` reads and checks them.
-    pub review: Option<Map<String, Value>>,
+    /// The rules of the review: who must agree to what, and by when.
+    pub review: Option<ReviewSpec>,
     /// The review server, `recon serve`.
     pub server: Option<ServerSpec>,
 }

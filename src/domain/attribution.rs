@@ -90,6 +90,16 @@ impl AssignedBy {
         }
     }
 
+    /// What [`AssignedBy::source`] says of what [`Display`](fmt::Display) writes.
+    pub fn source_of(text: &str) -> &'static str {
+        match text {
+            "NONE" => "none",
+            _ if text.starts_with("RULE:") => "rule",
+            _ if text.starts_with("MODEL:") => "model",
+            _ => "person",
+        }
+    }
+
     /// `rule`, `model`, `none` or `person`: the keys of `by_source`.
     pub const fn source(&self) -> &'static str {
         match self {

@@ -223,6 +223,8 @@ pub struct QueueFilter {
     pub q: Option<String>,
     /// Only what was sent back.
     pub sent_back: Option<bool>,
+    /// Only blind samples of what the machine settled; without it, no list shows which they are.
+    pub kind: Option<super::answer::ItemKind>,
 }
 
 /// Which page.

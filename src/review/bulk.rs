@@ -147,6 +147,10 @@ impl Work<'_> {
         if let Err(refusal) = self.undecided(item) {
             return Ok(Some(refusal.message));
         }
+        if self.is_blind(item)? {
+            let why = "its suggestion is hidden: it is decided on its own";
+            return Ok(Some(why.to_owned()));
+        }
         match self.choice(action, item, code) {
             Ok(_) => Ok(None),
             Err(refusal) if refusal.cause.is_some() => Err(refusal),

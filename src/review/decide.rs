@@ -165,14 +165,8 @@ impl Work<'_> {
             .ok_or_else(|| closed(&proposal))?;
         let mut entries = Vec::new();
         if next == ProposalState::Applied {
-            let (_, more) = self.applied_to(
-                actor,
-                stage,
-                &mut proposal,
-                members,
-                &weighed,
-                comments.as_deref(),
-            )?;
+            let (_, more) =
+                self.applied_to(stage, &mut proposal, members, &weighed, comments.as_deref())?;
             entries.extend(more);
         } else {
             proposal.state = next;
@@ -307,16 +301,17 @@ impl Work<'_> {
             }
         }
         let rows = self.shelf.tx.query(
-            "SELECT count(*) FROM recon.recon_runs r WHERE r.superseded_by IS NOT NULL \
-             AND r.run_no IN (SELECT i.run_no FROM recon.proposal_items i \
-                              WHERE i.proposal_id = $1)",
+            "SELECT DISTINCT i.run_no FROM recon.proposal_items i WHERE i.proposal_id = $1 \
+             ORDER BY i.run_no",
             &parameters![&proposal.proposal_id],
         )?;
-        if rows.first().map_or(Ok(0), |row| row.count(0))? > 0 {
-            return Err(Refusal::conflict(
-                "superseded",
-                "a newer run has taken the place of the one that these items are of",
-            ));
+        for row in rows {
+            if !self.shelf.stays_current(row.count(0)?)? {
+                return Err(Refusal::conflict(
+                    "superseded",
+                    "a newer run has taken the place of the one that these items are of",
+                ));
+            }
         }
         Ok(())
     }
@@ -350,7 +345,6 @@ impl Work<'_> {
     /// Applies a proposal that was just opened.
     pub fn applied(
         &mut self,
-        actor: &Actor,
         stage: Stage,
         proposal: &mut Proposal,
     ) -> Result<(usize, Vec<Entry>), Refusal> {
@@ -358,13 +352,12 @@ impl Work<'_> {
         let keys: Vec<Key> = members.iter().map(|member| member.key).collect();
         let items = self.shelf.items(&keys, true)?;
         let weighed = self.weigh(items)?;
-        self.applied_to(actor, stage, proposal, members, &weighed, None)
+        self.applied_to(stage, proposal, members, &weighed, None)
     }
 
     /// Applies a proposal: its items are settled, or what it is about takes effect.
     fn applied_to(
         &mut self,
-        actor: &Actor,
         stage: Stage,
         proposal: &mut Proposal,
         members: Vec<ProposalItem>,
@@ -374,7 +367,7 @@ impl Work<'_> {
         proposal.state = ProposalState::Applied;
         self.update_proposal(proposal)?;
         let Some(action) = proposal.action else {
-            let mut entries = self.take_effect(actor, proposal)?;
+            let mut entries = self.take_effect(proposal)?;
             entries.insert(0, self.proposal_entry(stage, "APPROVE", proposal, None, comments));
             return Ok((0, entries));
         };
@@ -407,6 +400,7 @@ impl Work<'_> {
                     at: &at,
                 },
             )?;
+            self.sample_outcome(proposal, items, *reason_id, action.outcome())?;
             for item in items {
                 codes.insert(item.key, reason.code.clone());
             }
@@ -579,7 +573,7 @@ impl Work<'_> {
     }
 
     /// Lets take effect what a proposal without items is about.
-    fn take_effect(&mut self, actor: &Actor, proposal: &Proposal) -> Result<Vec<Entry>, Refusal> {
+    fn take_effect(&mut self, proposal: &Proposal) -> Result<Vec<Entry>, Refusal> {
         let payload: Json = proposal
             .payload
             .as_deref()
@@ -588,10 +582,7 @@ impl Work<'_> {
         match proposal.kind {
             ProposalKind::ReasonCode => self.create_reason(proposal, &payload),
             ProposalKind::Policy => self.enact_policy(proposal, &payload),
-            _ => {
-                let _ = actor;
-                Err(Refusal::conflict("invalid-transition", "such a proposal has no effect yet"))
-            }
+            _ => Err(Refusal::conflict("invalid-transition", "such a proposal has no effect")),
         }
     }
 }

@@ -61,7 +61,6 @@ pub(super) struct Run {
     pub difference_prefix: String,
     pub attribution_prefix: String,
     pub attributed_at: String,
-    pub current: bool,
 }
 
 impl Run {
@@ -152,10 +151,16 @@ pub(super) struct Item {
     pub assigned_at: Option<String>,
     pub locked: bool,
     pub version: i64,
+    /// Drawn for a blind look that nobody has taken yet.
     pub audit_sample: bool,
 }
 
 impl Item {
+    /// Whether people are asked what they think of it, not knowing what the machine thought.
+    pub fn is_sample(&self) -> bool {
+        self.audit_sample && !self.locked && self.status == Status::Accepted
+    }
+
     /// |delta| of two decimals, exactly.
     pub fn amount(&self) -> Option<Decimal> {
         let read = |text: &Option<String>| Decimal::parse(text.as_deref()?.as_bytes()).ok();
@@ -172,7 +177,9 @@ pub(super) fn columns(dialect: Dialect) -> String {
     format!(
         "{key}, d.diff_type, d.severity, d.value_a, d.value_b, d.reason_id, d.functional, \
          d.confidence, d.status, d.assigner_id, w.name, w.is_person, d.explanation, \
-         d.signature_id, d.amount_abs, d.assigned_at, d.is_locked, d.version, d.audit_sample"
+         d.signature_id, d.amount_abs, d.assigned_at, d.is_locked, d.version, \
+         EXISTS (SELECT 1 FROM recon.audit_samples s \
+                 WHERE (s.run_no, s.number) = ({key}) AND s.outcome IS NULL)"
     )
 }
 
@@ -214,13 +221,15 @@ pub(super) struct Shelf<'t> {
     pub tx: &'t mut dyn Transaction,
     reasons: Option<Rc<Vec<Reason>>>,
     runs: HashMap<i64, Rc<Run>>,
+    /// Runs that are held, and whether each is current.
+    current: HashMap<i64, bool>,
     signatures: HashMap<i64, Rc<Signature>>,
     /// Items and amounts that came and went, by run, signature and status.
     moved: BTreeMap<(i64, i64, u8), (i64, f64)>,
 }
 
 const RUN: &str = "run_no, run_id, job, batch_date, source_system_a, source_system_b, layout, \
-     key_length, record_prefix, difference_prefix, attribution_prefix, attributed_at, superseded_by";
+     key_length, record_prefix, difference_prefix, attribution_prefix, attributed_at";
 
 fn read_run(row: &Answer) -> Result<Run, Problem> {
     Ok(Run {
@@ -234,7 +243,6 @@ fn read_run(row: &Answer) -> Result<Run, Problem> {
         difference_prefix: row.required(9)?,
         attribution_prefix: row.required(10)?,
         attributed_at: row.text(11)?.unwrap_or_default(),
-        current: row.text(12)?.is_none(),
     })
 }
 
@@ -244,6 +252,7 @@ impl<'t> Shelf<'t> {
             tx,
             reasons: None,
             runs: HashMap::new(),
+            current: HashMap::new(),
             signatures: HashMap::new(),
             moved: BTreeMap::new(),
         }
@@ -333,6 +342,26 @@ impl<'t> Shelf<'t> {
             self.runs.insert(run.run_no, Rc::clone(run));
         }
         Ok(runs)
+    }
+
+    /// Whether a run is the one that people decide about, and stays so until the transaction ends. Who
+    /// supersedes it waits, and then carries what was decided.
+    pub fn stays_current(&mut self, run_no: i64) -> Result<bool, Problem> {
+        if let Some(current) = self.current.get(&run_no) {
+            return Ok(*current);
+        }
+        let lock = match self.dialect() {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR SHARE",
+        };
+        let sql = format!("SELECT superseded_by FROM recon.recon_runs WHERE run_no = $1{lock}");
+        let rows = self.tx.query(&sql, &parameters![run_no])?;
+        let current = match rows.first() {
+            Some(row) => row.text(0)?.is_none(),
+            None => false,
+        };
+        self.current.insert(run_no, current);
+        Ok(current)
     }
 
     pub fn signature(&mut self, signature_id: i64) -> Result<Option<Rc<Signature>>, Problem> {
@@ -467,6 +496,12 @@ impl<'t> Shelf<'t> {
         }
         let keys = keys.as_slice();
         self.update("status = 2, is_locked = $2, version = version + 1", keys, &[true.into()])
+    }
+
+    /// Locks items as they are: people have confirmed what the machine settled.
+    pub fn hold(&mut self, items: &[&Item]) -> Result<(), Problem> {
+        let keys: Vec<Key> = items.iter().map(|item| item.key).collect();
+        self.update("is_locked = $2, version = version + 1", &keys, &[true.into()])
     }
 
     /// Gives items what people decided.

@@ -21,6 +21,7 @@ mod propose;
 mod queue;
 mod reasons;
 pub mod refusal;
+mod sample;
 mod security;
 mod summary;
 mod talk;
@@ -85,33 +86,9 @@ pub type Outcome<T> = Result<Done<T>, Refusal>;
 /// What a query gives.
 pub type Found<T> = Result<T, Refusal>;
 
-fn not_yet<T>() -> Result<T, Refusal> {
-    Err(Refusal::unavailable("not-yet", "this is still to be built"))
-}
-
 impl<'a> Desk<'a> {
     /// A desk.
     pub const fn new(store: &'a dyn Store, office: &'a Office) -> Self {
         Self { store, office }
     }
-
-    // Makers.
-
-    /// T13: a maker's choice about a blind sample, made without seeing the machine's reason.
-    /// `code` is the reason chosen; `None` is a confirmed break.
-    pub fn sample(
-        &self,
-        _actor: &Actor,
-        _attribution_id: &str,
-        _code: Option<&str>,
-        _comments: Option<&str>,
-    ) -> Outcome<Sampled> {
-        not_yet()
-    }
-
-    // Checkers and authorizers.
-
-    // Anybody who reviews.
-
-    // Queries.
 }

@@ -410,6 +410,9 @@ impl Work<'_> {
             after.locked = true;
             after.version += 1;
             let facts = self.facts(&run, &weighed.item, weighed.references.clone());
+            // How people decide who don't see a suggestion tells how much suggestions sway them.
+            let blind = weighed.item.is_sample()
+                || (weighed.item.status == Status::Unknown && self.is_blind(&weighed.item)?);
             entries.push(self.entry(
                 Stage::Maker,
                 action_type,
@@ -421,6 +424,7 @@ impl Work<'_> {
                 json!({
                     "action": proposal.action.map(Action::name),
                     "new_reason_code": draft.reason.as_ref().map(|reason| reason.code.as_str()),
+                    "blind": blind,
                     "item": facts,
                 }),
             ));
@@ -431,7 +435,7 @@ impl Work<'_> {
         let applied_alone = matches!(control, Control::None | Control::TwoEye);
         if applied_alone {
             let mut proposal = proposal;
-            let (done, more) = self.applied(actor, Stage::Maker, &mut proposal)?;
+            let (done, more) = self.applied(Stage::Maker, &mut proposal)?;
             entries.extend(more);
             self.audit(&actor.by(), &entries)?;
             let _ = done;

@@ -35,7 +35,9 @@ impl Desk<'_> {
                 return Err(stale(&item));
             }
             work.undecided(&item)?;
-            let reason = work.choice(action, &item, ask.new_reason_code.as_deref())?;
+            let code = ask.new_reason_code.as_deref();
+            let (action, code) = work.blindly(action, &item, code)?;
+            let reason = work.choice(action, &item, code)?;
             work.resolved(actor, ProposalKind::Attribution, action, reason, comments, item)
         })
     }
@@ -135,7 +137,7 @@ impl Work<'_> {
 
     /// Refuses items of a run that a newer one has superseded.
     pub fn is_current(&mut self, item: &Item) -> Result<(), Refusal> {
-        if self.shelf.run(item.key.run_no)?.current {
+        if self.shelf.stays_current(item.key.run_no)? {
             Ok(())
         } else {
             Err(Refusal::conflict(
@@ -163,6 +165,31 @@ impl Work<'_> {
             &parameters![key.run_no, key.number, true],
         )?;
         rows.first().map(|row| row.required(0)).transpose()
+    }
+
+    /// What a maker means who does not see the machine's reason: choosing the same one is an APPROVE, and
+    /// nobody approves what they were not shown.
+    pub fn blindly<'c>(
+        &mut self,
+        action: Action,
+        item: &Item,
+        code: Option<&'c str>,
+    ) -> Result<(Action, Option<&'c str>), Refusal> {
+        if !self.is_blind(item)? {
+            return Ok((action, code));
+        }
+        let machine = self.shelf.reason(item.reason_id)?;
+        let same = code.is_some() && machine.as_ref().map(|one| one.code.as_str()) == code;
+        match action {
+            Action::Override if same && code.is_some_and(state::is_cause) => {
+                Ok((Action::Approve, None))
+            }
+            Action::Approve if item.status == Status::Unknown => Err(Refusal::conflict(
+                "suggestion-hidden",
+                "the machine's reason is not shown here until you have chosen: OVERRIDE or REJECT",
+            )),
+            _ => Ok((action, code)),
+        }
     }
 
     /// The reason that an override asks for, if the decision is allowed about the item.
@@ -252,8 +279,14 @@ impl Work<'_> {
         let keys: Vec<Key> = members.iter().map(|member| member.key).collect();
         let items = self.shelf.items(&keys, true)?;
         let mut reason = None;
+        let (mut action, mut code) = (action, ask.new_reason_code.as_deref());
+        if let [item] = items.as_slice()
+            && proposal.kind == ProposalKind::Attribution
+        {
+            (action, code) = self.blindly(action, item, code)?;
+        }
         for item in &items {
-            reason = self.choice(action, item, ask.new_reason_code.as_deref())?;
+            reason = self.choice(action, item, code)?;
         }
         let before = amended(&mut *self, &proposal)?;
         proposal.action = Some(action);

@@ -16,7 +16,7 @@ use crate::store::rows;
 use crate::store::transact::{Answer, Dialect};
 
 use super::actor::Actor;
-use super::answer::{Page, ReviewItem};
+use super::answer::{ItemKind, Page, ReviewItem};
 use super::ask::{PageAsk, QueueFilter, QueueSort, Sla};
 use super::items::{Item, Key, NUMBER_BITS, Run, Signature};
 use super::refusal::Refusal;
@@ -43,6 +43,8 @@ pub(super) struct Wanted {
     pub residual: Vec<(String, Option<SqlValue>)>,
     /// The text that is looked for.
     pub q: Option<String>,
+    /// Only blind samples.
+    pub samples: bool,
 }
 
 /// Where a page ended.
@@ -138,6 +140,22 @@ fn literal(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
+/// Whoever could narrow blind samples by what the machine thought would know it.
+fn refuse_telling(filter: &QueueFilter) -> Result<(), Refusal> {
+    let telling = [
+        ("status", filter.status.is_some()),
+        ("signature", filter.signature.is_some()),
+        ("reason_code", filter.reason_code.is_some()),
+        ("min_confidence", filter.min_confidence.is_some()),
+        ("max_confidence", filter.max_confidence.is_some()),
+        ("q", filter.q.is_some()),
+    ];
+    match telling.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(invalid(name, "can't narrow blind samples")),
+        None => Ok(()),
+    }
+}
+
 fn invalid(field: &str, detail: &str) -> Refusal {
     Refusal::invalid("invalid-filter", format!("{field}: {detail}")).with(field, detail)
 }
@@ -181,7 +199,12 @@ impl Work<'_> {
             signatures: self.signatures_of(filter)?,
             residual: Vec::new(),
             q: filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()).map(str::to_owned),
+            samples: filter.kind == Some(ItemKind::AuditSample),
         };
+        if wanted.samples {
+            refuse_telling(filter)?;
+            wanted.status = Some(Status::Accepted);
+        }
         if wanted.q.as_deref().is_some_and(|q| q.chars().count() > 200) {
             return Err(invalid("q", "has at most 200 characters"));
         }
@@ -326,6 +349,9 @@ impl Work<'_> {
         if wanted.runs.is_empty() || wanted.signatures.as_ref().is_some_and(Vec::is_empty) {
             return Ok((Vec::new(), None));
         }
+        if wanted.samples {
+            return Ok(self.samples(wanted, at, limit)?);
+        }
         if wanted.q.is_some() {
             return self.searched(wanted, at, limit);
         }
@@ -343,6 +369,40 @@ impl Work<'_> {
             (Some(Status::Pending), _) => Ok(self.pending(wanted, at, limit)?),
             _ => self.by_id(wanted, at, limit),
         }
+    }
+
+    /// Blind samples that nobody has looked at yet, in the order of their ids.
+    fn samples(&mut self, wanted: &Wanted, at: Option<At>, limit: usize) -> Result<Keys, Problem> {
+        let dialect = self.shelf.dialect();
+        let mut values = Vec::new();
+        let mut condition = wanted.runs_condition("s.run_no");
+        if let Some(at) = at {
+            let place = format!(" AND (s.run_no, s.number) > ({}, {})", at.run_no, at.number);
+            condition.push_str(&place);
+        }
+        if let Some(ids) = &wanted.signatures {
+            let place = bind(&mut values, rows::numbers(ids.iter().copied()));
+            let within = rows::numbers_in(dialect, &place);
+            condition.push_str(&format!(" AND d.signature_id IN {within}"));
+        }
+        wanted.conditions(&mut condition, &mut values);
+        let same = match dialect {
+            Dialect::Sqlite => "d.id = s.run_no << 40 | s.number",
+            Dialect::Postgres => "d.run_no = s.run_no AND d.number = s.number",
+        };
+        let unlocked = bind(&mut values, false.into());
+        let sql = format!(
+            "SELECT s.run_no, s.number, 0 FROM recon.audit_samples s \
+             JOIN recon.difference_rows d ON {same} \
+             WHERE s.outcome IS NULL AND d.status = 3 AND d.is_locked = {unlocked}{condition} \
+             ORDER BY s.run_no, s.number LIMIT {}",
+            limit + 1
+        );
+        let mut found = self.keys_of(&sql, &values)?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|(key, _)| at_of(*key, 0.0));
+        Ok((found, next))
     }
 
     /// The gravest first, and among those the least sure.
@@ -827,6 +887,14 @@ impl Work<'_> {
             condition.push_str(&format!(" AND d.signature_id IN {within}"));
         }
         wanted.conditions(&mut condition, &mut values);
+        if wanted.samples {
+            let same = self.same_item("s");
+            condition.push_str(&format!(
+                " AND EXISTS (SELECT 1 FROM recon.audit_samples s \
+                 WHERE {same} AND s.outcome IS NULL) AND d.is_locked = {}",
+                bind(&mut values, false.into())
+            ));
+        }
         let rows = self.shelf.tx.query(
             &format!("SELECT count(*) FROM recon.difference_rows d WHERE {condition}"),
             &values,
@@ -947,6 +1015,7 @@ impl Wanted {
             signatures: self.signatures.clone(),
             residual,
             q: self.q.clone(),
+            samples: self.samples,
         }
     }
 

@@ -134,10 +134,8 @@ impl Work<'_> {
             Some(id) => self.shelf.signature(id)?,
             None => None,
         };
-        let is_sample = item.audit_sample && !item.locked && item.status == Status::Accepted;
-        let hidden = is_sample
-            || (item.status == Status::Unknown
-                && is_blind(&run.attribution_id(item.key.number), self.policy.blind_suggestions));
+        let is_sample = item.is_sample();
+        let hidden = is_sample || (item.status == Status::Unknown && self.is_blind(item)?);
         let came_up = run.attributed_at.clone();
         let hours = i64::from(self.policy.sla_hours.of(item.severity));
         let began = read_time(&came_up)?;
@@ -251,8 +249,17 @@ pub(super) fn sla(now: Instant, began: Instant, due: Instant) -> Sla {
     }
 }
 
-/// Whether the machine's suggestion is hidden until the maker has chosen: always the same items.
-pub(super) fn is_blind(attribution_id: &str, share: f64) -> bool {
+impl Work<'_> {
+    /// Whether the machine's suggestion for an undecided item is hidden until the maker has chosen.
+    pub fn is_blind(&mut self, item: &Item) -> Result<bool, Problem> {
+        let share = self.policy.blind_suggestions;
+        let run = self.shelf.run(item.key.run_no)?;
+        Ok(is_blind(&run.attribution_id(item.key.number), share))
+    }
+}
+
+/// Whether an item is among this share: always the same items.
+fn is_blind(attribution_id: &str, share: f64) -> bool {
     use sha2::{Digest, Sha256};
     if share <= 0.0 {
         return false;

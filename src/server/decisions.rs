@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::domain::review::{Action, Permission};
 use crate::review::{
     BulkCommit, BulkCommitted, BulkPreview, BulkPreviewAsk, OnConflict, QueueFilter, Reopen,
-    Resolve, Resolved,
+    Resolve, Resolved, Sampled,
 };
 
 use super::call::Call;
@@ -42,6 +42,17 @@ pub fn routes() -> Vec<Route> {
             .denies(409, "The item is not decided")
             .denies(412, "The item has changed")
             .denies(428, "`If-Match` is missing"),
+        Route::post("/workflow/items/{id}/sample", "sample", sample)
+            .about("workflow", "Says blindly what one thinks of a sample")
+            .description(
+                "For items of the queue's kind AUDIT_SAMPLE, whose reason the machine settled and nobody \
+                 is shown. Who agrees locks the item; who does not proposes to decide it anew.",
+            )
+            .needs(MAKER)
+            .takes([item_id(), Parameter::idempotency_key()])
+            .body::<NewSample>()
+            .json::<Sampled>(200, "Whether the machine thought the same")
+            .denies(409, "The item is no sample, or somebody has looked at it already"),
         Route::post("/workflow/bulk/preview", "bulk_preview", preview)
             .about("workflow", "What one decision about many items would do")
             .description("Freezes which items, for ten minutes.")
@@ -124,6 +135,24 @@ fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
         version: body.version,
     };
     call.done(200, call.desk().resolve(&actor, &ask))
+}
+
+/// What a maker thinks of a blind sample.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewSample {
+    /// The code of the reason; none for a confirmed break that no reason explains.
+    #[schema(max_length = 50, example = "ROUNDING_DIFF")]
+    reason_code: Option<String>,
+    /// Why; at least five visible characters.
+    #[schema(min_length = 1, max_length = 2000, example = "the price came late")]
+    comments: String,
+}
+
+fn sample(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: NewSample = call.body()?;
+    let (id, code) = (call.path("id"), body.reason_code.as_deref());
+    call.done(200, call.desk().sample(&call.actor()?, id, code, Some(&body.comments)))
 }
 
 /// A new decision about a decided item.

@@ -7,8 +7,8 @@ use crate::domain::Severity;
 use crate::domain::difference::DiffType;
 use crate::domain::review::Permission;
 use crate::review::{
-    Assigned, Claimed, CommentView, Group, GroupBy, HistoryEntry, ItemDetail, QueueFilter,
-    ReviewItem, Share, SimilarDecision, Sla, Summary,
+    Assigned, Claimed, CommentView, Group, GroupBy, HistoryEntry, ItemDetail, ItemKind,
+    QueueFilter, ReviewItem, Share, SimilarDecision, Sla, Summary,
 };
 
 use super::call::Call;
@@ -151,6 +151,11 @@ pub fn filters() -> Vec<Parameter> {
             "Only what a checker sent back, or only the rest",
             Kind::One(vec!["true", "false"]),
         ),
+        query(
+            "kind",
+            "AUDIT_SAMPLE: what the machine settled, for people to say blindly what they think",
+            Kind::One(vec!["ITEM", "AUDIT_SAMPLE"]),
+        ),
     ]
 }
 
@@ -179,6 +184,10 @@ pub fn filter(call: &Call<'_>) -> QueueFilter {
         }),
         q: text("q"),
         sent_back: call.text("sent_back").map(|text| text == "true"),
+        kind: call.text("kind").map(|text| match text {
+            "AUDIT_SAMPLE" => ItemKind::AuditSample,
+            _ => ItemKind::Item,
+        }),
     }
 }
 

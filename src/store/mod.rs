@@ -7,8 +7,10 @@
 
 pub mod audit;
 pub mod batch;
+mod carry;
 pub mod chain;
 mod chunk;
+mod machine_results;
 pub mod migrate;
 pub mod postgres;
 mod publication;

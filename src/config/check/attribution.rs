@@ -91,7 +91,11 @@ impl Checker<'_> {
     }
 
     /// A number from 0 to 1.
-    fn share(&mut self, at: &[PathStep], value: Option<Written<Decimal>>) -> Option<Confidence> {
+    pub(super) fn share(
+        &mut self,
+        at: &[PathStep],
+        value: Option<Written<Decimal>>,
+    ) -> Option<Confidence> {
         let value = value?;
         let share = Confidence::new(value.0.to_f64());
         if share.is_none() {

@@ -9,6 +9,7 @@ mod fields;
 mod headers;
 mod options;
 mod readings;
+mod review;
 mod scripts;
 mod server;
 mod sources;
@@ -69,6 +70,7 @@ impl<'a> Checker<'a> {
         let reason_codes = self.reason_codes();
         let attribution = self.attribution();
         let options = self.options();
+        let review = self.review();
         let server = self.server();
         let (layout, fields) = fields?;
         let sources = sources?;
@@ -84,6 +86,7 @@ impl<'a> Checker<'a> {
             reason_codes,
             attribution,
             options,
+            review,
             server,
             store: store?,
             normalize_script,

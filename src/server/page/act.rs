@@ -94,6 +94,10 @@ pub fn sample(call: &Call<'_>) -> Result<Response, Denied> {
     let next = following(&here, &listing, id)?;
     let choice = choice(&here, None);
     let comments = here.field("comment");
+    if choice.action.is_none() {
+        let message = "choose a reason, or that it is a confirmed break";
+        return refused_item(&here, id, Refusal::invalid("action-required", message));
+    }
     let outcome = here.desk.sample(&here.actor, id, choice.code.as_deref(), comments.as_deref());
     match outcome {
         Ok(_) => Ok(on(&next.unwrap_or_else(|| listing.here("/review/queue")), "sampled")),

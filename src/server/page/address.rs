@@ -1,7 +1,7 @@
 //! Addresses: which list a page is about, written into the query and read back from it, so that a link,
 //! a reload and the way back show the same list.
 
-use crate::review::{QueueFilter, QueueSort, Sla};
+use crate::review::{ItemKind, QueueFilter, QueueSort, Sla};
 
 /// A text as it may stand in a query or in a segment of a path.
 pub fn escaped(text: &str) -> String {
@@ -90,6 +90,7 @@ impl Listing {
                 }
                 "q" => filter.q = text(),
                 "back" => filter.sent_back = Some(true),
+                "samples" => filter.kind = Some(ItemKind::AuditSample),
                 "sort" => {
                     if let Some((_, sort)) = SORTS.iter().find(|(word, _)| word == value) {
                         listing.sort = *sort;
@@ -104,6 +105,8 @@ impl Listing {
                 _ => {}
             }
         }
+        // Blind samples are shown one by one: what they have in common would tell.
+        listing.items |= listing.filter.kind == Some(ItemKind::AuditSample);
         listing
     }
 
@@ -142,6 +145,9 @@ impl Listing {
         }
         if filter.sent_back == Some(true) {
             pairs.push(("back", "yes".to_owned()));
+        }
+        if filter.kind == Some(ItemKind::AuditSample) {
+            pairs.push(("samples", "yes".to_owned()));
         }
         if self.sort != QueueSort::default() {
             pairs.push(("sort", self.sort_word().to_owned()));

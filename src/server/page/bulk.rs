@@ -9,7 +9,6 @@ use crate::server::target::pairs;
 use super::address::Listing;
 use super::desk::Here;
 use super::frame::Frame;
-use super::marks::Signs;
 use super::part::{Bar, Value};
 use super::queue::{Code, codes};
 use super::{difference, words};
@@ -253,7 +252,7 @@ pub fn sample(item: &ReviewItem) -> Sample {
         reference: difference::reference(item),
         field: words::field(&item.difference.field_name).to_owned(),
         href: format!("/review/items/{}", item.attribution_id),
-        sides: difference::sides(&item.difference, Signs::Deceiving),
+        sides: difference::brief(&item.difference),
         guess: guess.unwrap_or_else(|| "no idea".to_owned()),
         note: difference::delta(&item.difference),
     }

@@ -15,6 +15,7 @@ use crate::server::http::{Request, Response, phrase};
 
 use super::address::with_query;
 use super::frame::{Frame, Person, Place, Said, Tone, Undo};
+use super::marks::revealed;
 use super::prefs::Prefs;
 use super::problem::Problem;
 use super::words;
@@ -198,7 +199,7 @@ fn person(principal: &Principal) -> Person {
 /// A page.
 pub fn html(status: u16, page: &impl Template) -> Result<Response, Denied> {
     let text = page.render().map_err(|error| Denied::internal(format!("a template: {error}")))?;
-    Ok(Response::html(status, text))
+    Ok(Response::html(status, revealed(text)))
 }
 
 /// On to another page, which says what has happened.
@@ -238,7 +239,7 @@ pub fn problem_page(app: &App, request: &Request, denied: Denied) -> Response {
         request_id: request.id.clone(),
     };
     let mut response = match page.render() {
-        Ok(text) => Response::html(denied.status, text),
+        Ok(text) => Response::html(denied.status, revealed(text)),
         Err(_) => Response::with_body(500, "text/plain; charset=utf-8", phrase(500).as_bytes()),
     };
     for (name, value) in &denied.headers {

@@ -10,6 +10,17 @@ use super::words;
 
 /// Both sides with marks.
 pub fn sides(difference: &DifferenceView, signs: Signs) -> (Value, Value) {
+    shown(difference, signs, &marks::pair)
+}
+
+/// As [`sides`], for a list.
+pub fn brief(difference: &DifferenceView) -> (Value, Value) {
+    shown(difference, Signs::Deceiving, &marks::brief)
+}
+
+type Comparison = dyn Fn(Option<&str>, Option<&str>, Signs) -> (Shown, Shown);
+
+fn shown(difference: &DifferenceView, signs: Signs, comparison: &Comparison) -> (Value, Value) {
     let (a, b) = (difference.value_a.as_deref(), difference.value_b.as_deref());
     let whole = DiffType::from_name(&difference.diff_type).is_some_and(DiffType::is_entire_record);
     let (a, b) = if whole {
@@ -18,17 +29,23 @@ pub fn sides(difference: &DifferenceView, signs: Signs) -> (Value, Value) {
         };
         (side(a), side(b))
     } else {
-        marks::pair(a, b, signs)
+        comparison(a, b, signs)
     };
     (a.into(), b.into())
 }
 
+/// Characters of a reference that are shown.
+const REFERENCE: usize = 120;
+
 /// The name of the record, from the side that has it.
 pub fn reference(item: &ReviewItem) -> String {
-    item.source_a_ref_id
-        .clone()
-        .or_else(|| item.source_b_ref_id.clone())
-        .unwrap_or_else(|| "(no reference)".to_owned())
+    let text = item.source_a_ref_id.as_deref().or(item.source_b_ref_id.as_deref());
+    let text = text.unwrap_or("(no reference)");
+    let mut shown: String = text.chars().take(REFERENCE).collect();
+    if text.chars().nth(REFERENCE).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 enum Typed {

@@ -4,11 +4,16 @@
 
 use std::time::{Duration, Instant};
 
+use crate::review::MASKED;
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// Characters of a value that a page shows; the rest is counted.
 pub const SHOWN: usize = 2_000;
+/// Characters of a value that a list shows.
+const BRIEF: usize = 160;
+/// Characters that a list shows before the first difference of two long values.
+const LEAD: usize = 24;
 /// Comparing stops after this long, and what is left counts as one change.
 const DEADLINE: Duration = Duration::from_millis(20);
 /// Equal runs no longer than this between two changes join them: confetti is hard to read.
@@ -51,6 +56,8 @@ pub enum Piece {
 /// One side's value, ready to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
+    /// This person may not see it.
+    Masked,
     /// The side has no record.
     NoRecord,
     /// The side has the record, and that is what matters.
@@ -61,9 +68,11 @@ pub enum Shown {
     Empty,
     /// Characters.
     Text {
+        /// How many characters before the first piece are left out.
+        before: usize,
         /// Its pieces.
         spans: Vec<Span>,
-        /// How many characters are left out.
+        /// How many characters after the last piece are left out.
         more: usize,
     },
 }
@@ -82,6 +91,9 @@ pub enum Signs {
 /// One value without a partner.
 pub fn plain(value: Option<&str>, signs: Signs) -> Shown {
     let Some(text) = value else { return Shown::Null };
+    if text == MASKED {
+        return Shown::Masked;
+    }
     if text.is_empty() {
         return Shown::Empty;
     }
@@ -89,17 +101,45 @@ pub fn plain(value: Option<&str>, signs: Signs) -> Shown {
     let scripts = Scripts::of(&characters);
     let span =
         Span { mark: Mark::Same, pieces: pieces(&characters, 0..characters.len(), signs, scripts) };
-    Shown::Text { spans: vec![span], more }
+    Shown::Text { before: 0, spans: vec![span], more }
 }
 
 /// Both values with marks where they differ.
 pub fn pair(a: Option<&str>, b: Option<&str>, signs: Signs) -> (Shown, Shown) {
-    let (Some(left), Some(right)) = (a, b) else { return (plain(a, signs), plain(b, signs)) };
-    if left.is_empty() || right.is_empty() {
-        return (plain(a, signs), plain(b, signs));
+    marked(a, b, signs, 0, SHOWN)
+}
+
+/// As [`pair`], for a list: of long values only the surroundings of the first difference.
+pub fn brief(a: Option<&str>, b: Option<&str>, signs: Signs) -> (Shown, Shown) {
+    let (left, right) = (a.unwrap_or_default().chars(), b.unwrap_or_default().chars());
+    let common = left.zip(right).take_while(|(left, right)| left == right).count();
+    let skipped = if common > 2 * LEAD { common - LEAD } else { 0 };
+    marked(a, b, signs, skipped, BRIEF)
+}
+
+fn marked(
+    a: Option<&str>,
+    b: Option<&str>,
+    signs: Signs,
+    before: usize,
+    most: usize,
+) -> (Shown, Shown) {
+    let alone = |value: Option<&str>| match plain(value, signs) {
+        Shown::Text { .. } => {
+            let text = value.unwrap_or_default();
+            let (characters, more) = cut(text, 0, most);
+            let scripts = Scripts::of(&characters);
+            let pieces = pieces(&characters, 0..characters.len(), signs, scripts);
+            Shown::Text { before: 0, spans: vec![Span { mark: Mark::Same, pieces }], more }
+        }
+        other => other,
+    };
+    let (Some(left), Some(right)) = (a, b) else { return (alone(a), alone(b)) };
+    if [left, right].iter().any(|text| text.is_empty() || *text == MASKED) {
+        return (alone(a), alone(b));
     }
-    let (left, more_left) = clip(left);
-    let (right, more_right) = clip(right);
+    let (left, more_left) = cut(left, before, most);
+    let (right, more_right) = cut(right, before, most);
     let (in_left, in_right) = (Scripts::of(&left), Scripts::of(&right));
     let (mut spans_left, mut spans_right) = (Vec::new(), Vec::new());
     for (equal, old, new) in changes(&left, &right) {
@@ -114,8 +154,8 @@ pub fn pair(a: Option<&str>, b: Option<&str>, signs: Signs) -> (Shown, Shown) {
         }
     }
     (
-        Shown::Text { spans: spans_left, more: more_left },
-        Shown::Text { spans: spans_right, more: more_right },
+        Shown::Text { before, spans: spans_left, more: more_left },
+        Shown::Text { before, spans: spans_right, more: more_right },
     )
 }
 
@@ -124,6 +164,9 @@ pub fn inline(a: Option<&str>, b: Option<&str>, signs: Signs) -> Shown {
     let (Some(left), Some(right)) = (a, b) else {
         return plain(b.or(a), signs);
     };
+    if left == MASKED || right == MASKED {
+        return Shown::Masked;
+    }
     let (left, more_left) = clip(left);
     let (right, more_right) = clip(right);
     let (in_left, in_right) = (Scripts::of(&left), Scripts::of(&right));
@@ -143,13 +186,16 @@ pub fn inline(a: Option<&str>, b: Option<&str>, signs: Signs) -> Shown {
     if spans.is_empty() {
         Shown::Empty
     } else {
-        Shown::Text { spans, more: more_left.max(more_right) }
+        Shown::Text { before: 0, spans, more: more_left.max(more_right) }
     }
 }
 
 /// The UTF-8 bytes in hexadecimal, in groups of a character.
 pub fn bytes(value: Option<&str>) -> Shown {
     let Some(text) = value else { return Shown::Null };
+    if text == MASKED {
+        return Shown::Masked;
+    }
     if text.is_empty() {
         return Shown::Empty;
     }
@@ -165,13 +211,18 @@ pub fn bytes(value: Option<&str>) -> Shown {
         }
     }
     let spans = vec![Span { mark: Mark::Same, pieces: vec![Piece::Text(hex)] }];
-    Shown::Text { spans, more }
+    Shown::Text { before: 0, spans, more }
 }
 
 fn clip(text: &str) -> (Vec<char>, usize) {
-    let characters: Vec<char> = text.chars().take(SHOWN).collect();
-    let more = text.chars().skip(SHOWN).count();
-    (characters, more)
+    cut(text, 0, SHOWN)
+}
+
+/// At most so many characters after those that are skipped, and how many follow.
+fn cut(text: &str, skipped: usize, most: usize) -> (Vec<char>, usize) {
+    let mut rest = text.chars().skip(skipped);
+    let characters: Vec<char> = rest.by_ref().take(most).collect();
+    (characters, rest.count())
 }
 
 type Change = (bool, std::ops::Range<usize>, std::ops::Range<usize>);
@@ -332,6 +383,52 @@ fn sign(characters: &[char], at: usize, signs: Signs) -> Option<(String, String)
     }
 }
 
+/// A page in which nothing unseen is left: whatever turns the direction of writing, takes no room or
+/// steers a terminal stands there as a sign, such as `‹RLO›`. Only the fields of forms keep what was
+/// typed, because they send it back.
+pub fn revealed(html: String) -> String {
+    if html.is_ascii() && !html.bytes().any(|byte| byte < b' ' && !byte.is_ascii_whitespace()) {
+        return html;
+    }
+    let mut shown = String::with_capacity(html.len());
+    for (at, character) in html.char_indices() {
+        match hidden(character) {
+            Some(sign) if !is_field(&html[..at]) => {
+                shown.push('‹');
+                shown.push_str(&sign);
+                shown.push('›');
+            }
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
+/// The sign of a character that acts on others or is not there for the eye. Joiners are left alone:
+/// scripts and emoji need them.
+fn hidden(character: char) -> Option<String> {
+    match character {
+        '\n' | '\r' | '\t' | '\u{200c}' | '\u{200d}' => None,
+        _ if character.is_ascii() && !character.is_ascii_control() => None,
+        _ => match character.general_category() {
+            GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator => {
+                sign(&[character], 0, Signs::Deceiving).map(|(sign, _)| sign)
+            }
+            _ => None,
+        },
+    }
+}
+
+/// Whether what follows is the content of a field.
+fn is_field(before: &str) -> bool {
+    let last = |text: &str| before.rfind(text);
+    let value = last(" value=\"").is_some_and(|at| !before[at + 8..].contains('"'));
+    value || last("<textarea").is_some_and(|at| last("</textarea>").is_none_or(|end| end < at))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,6 +480,36 @@ mod tests {
         assert_eq!(text(&plain(Some("\u{E0041}\u{1}"), Signs::Deceiving)), "‹U+E0041›‹U+0001›");
         assert_eq!(plain(Some(""), Signs::All), Shown::Empty);
         assert_eq!(plain(None, Signs::All), Shown::Null);
+    }
+
+    #[test]
+    fn a_list_shows_where_long_values_differ() {
+        let long = |end: &str| format!("{}{end}", "a".repeat(500));
+        let (a, b) = brief(Some(&long("x")), Some(&long("y")), Signs::Deceiving);
+        assert_eq!(text(&a), format!("{}[-x-]", "a".repeat(LEAD)));
+        assert_eq!(text(&b), format!("{}[+y+]", "a".repeat(LEAD)));
+        let Shown::Text { before, .. } = a else { panic!("{a:?}") };
+        assert_eq!(before, 500 - LEAD);
+        let (a, _) = brief(Some(&long("x")), None, Signs::Deceiving);
+        let Shown::Text { more, .. } = a else { panic!("{a:?}") };
+        assert_eq!(more, 501 - BRIEF);
+    }
+
+    #[test]
+    fn nothing_unseen_is_left_in_a_page_but_in_its_fields() {
+        let field = "<input value=\"\u{202e}x\">";
+        let area = "<textarea name=\"c\">\u{200b}</textarea>";
+        let page = format!("<p title=\"\u{202e}\">a\u{200b}b\u{1}\n</p>{field}{area}\u{feff}");
+        let want = format!("<p title=\"‹RLO›\">a‹ZWSP›b‹U+0001›\n</p>{field}{area}‹BOM›");
+        assert_eq!(revealed(page), want);
+        assert_eq!(revealed("plain é 漢 👩\u{200d}🚀".to_owned()), "plain é 漢 👩\u{200d}🚀");
+    }
+
+    #[test]
+    fn what_is_hidden_from_a_person_is_not_compared() {
+        assert_eq!(pair(Some(MASKED), Some(MASKED), Signs::All), (Shown::Masked, Shown::Masked));
+        assert_eq!(inline(Some(MASKED), Some(MASKED), Signs::All), Shown::Masked);
+        assert_eq!(bytes(Some(MASKED)), Shown::Masked);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::review::{self, Page, QueueFilter, ReasonEntry, ReviewItem, Share, Sum
 
 use super::address::{self, Listing};
 use super::frame::Frame;
-use super::marks::{self, Signs};
+use super::marks;
 use super::part::{Bar, Value};
 use super::{difference, words};
 
@@ -351,6 +351,7 @@ fn tabs(answers: &Answers<'_>) -> Vec<Tab> {
     let mine = filter.assignee.as_deref() == Some("me");
     let overdue = filter.sla == Some(review::Sla::Overdue);
     let back = filter.sent_back == Some(true);
+    let samples = filter.kind == Some(review::ItemKind::AuditSample);
     let by_status = |name: &str| summary.by_status.get(name).copied().unwrap_or_default();
     let tab = |name: &str, count, live, href, present, urgent| Tab {
         name: name.to_owned(),
@@ -366,7 +367,7 @@ fn tabs(answers: &Answers<'_>) -> Vec<Tab> {
             waiting(summary),
             "unknown",
             "/review/queue".to_owned(),
-            status == "UNKNOWN" && !mine && !overdue && !back,
+            status == "UNKNOWN" && !mine && !overdue && !back && !samples,
             false,
         ),
         tab(
@@ -412,6 +413,19 @@ fn tabs(answers: &Answers<'_>) -> Vec<Tab> {
                 listing.items = true;
             }),
             status == value,
+            false,
+        ));
+    }
+    if samples || summary.samples > 0 {
+        tabs.push(tab(
+            "Blind samples",
+            summary.samples,
+            "samples",
+            items(&|listing| {
+                listing.filter.kind = Some(review::ItemKind::AuditSample);
+                listing.items = true;
+            }),
+            samples,
             false,
         ));
     }
@@ -595,10 +609,8 @@ fn group(answers: &Answers<'_>, group: &review::Group, functional: &dyn Fn(&str)
     });
     let first = group.sample.first();
     let empty = || Value::from(marks::Shown::Null);
-    let sample = first.map_or_else(
-        || (empty(), empty()),
-        |item| difference::sides(&item.difference, Signs::Deceiving),
-    );
+    let sample =
+        first.map_or_else(|| (empty(), empty()), |item| difference::brief(&item.difference));
     let overdue = if group.overdue > 0 {
         Due { text: format!("{} overdue", words::count(&group.overdue)), class: "overdue" }
     } else {
@@ -623,7 +635,7 @@ fn group(answers: &Answers<'_>, group: &review::Group, functional: &dyn Fn(&str)
             .map(|item| Member {
                 reference: difference::reference(item),
                 href: members.address(&format!("/review/items/{}", item.attribution_id)),
-                sides: difference::sides(&item.difference, Signs::Deceiving),
+                sides: difference::brief(&item.difference),
             })
             .collect(),
         id,
@@ -639,7 +651,7 @@ fn item(answers: &Answers<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> b
         field: words::field(&item.difference.field_name).to_owned(),
         kind: words::kind(&item.difference.diff_type),
         severity: words::severity(&item.severity),
-        sides: difference::sides(&item.difference, Signs::Deceiving),
+        sides: difference::brief(&item.difference),
         delta: difference::delta(&item.difference),
         guesses: if status == "UNKNOWN" {
             difference::guesses(item, functional)

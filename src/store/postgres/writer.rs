@@ -15,9 +15,9 @@ use crate::database::postgres::{Connector, PostgresPool};
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::chunk::Chunks;
-use crate::store::{
-    AttributionRow, Batch, FinishRun, Text, Writer, difference_number, publication, stored,
-};
+use crate::store::machine_results::MachineResults;
+use crate::store::publication::Publication;
+use crate::store::{AttributionRow, Batch, FinishRun, Text, Writer, difference_number, stored};
 
 /// A table of the run's own, and the one that it becomes a part of.
 struct Part {
@@ -89,6 +89,7 @@ pub(super) struct PostgresWriter {
     rejected: Copy,
     decisions: Copy,
     rejected_count: i64,
+    results: MachineResults,
 }
 
 impl PostgresWriter {
@@ -160,6 +161,7 @@ impl PostgresWriter {
                 false,
             ),
             rejected_count: 0,
+            results: MachineResults::default(),
         };
         writer.prepare().map_err(problem)?;
         Ok(writer)
@@ -390,8 +392,8 @@ impl PostgresWriter {
             ],
         )?;
         if updated == 1 && outcome.stage == Stage::Attributed {
-            // The newest attributed run of a job's date is current. This is the place where the
-            // decisions that people made on the superseded run are carried to the current one.
+            // The newest attributed run of a job's date is current. Whoever decides about the run
+            // before holds its row: from here on nobody does, so what they decided is all there.
             client.execute(
                 "UPDATE recon_runs r SET superseded_by = nullif(( \
                      SELECT n.run_id FROM recon_runs n \
@@ -404,8 +406,13 @@ impl PostgresWriter {
             )?;
             let connector = &self.connector;
             let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
-            let counts = publication::count_items(&mut tx, run_no.into())?;
-            publication::write_counts(&mut tx, run_no.into(), &counts)?;
+            let run_no = i64::from(run_no);
+            let publication = if stage == Some(Stage::Attributed) {
+                Publication::again(&mut tx, run_no)?
+            } else {
+                Publication::first(&mut tx, run_no, std::mem::take(&mut self.results))?
+            };
+            publication.complete(&mut tx, run_no, outcome.ended)?;
         }
         self.client.batch_execute(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
         Ok(updated)
@@ -422,6 +429,9 @@ impl PostgresWriter {
 impl Writer for PostgresWriter {
     fn write(&mut self, batch: &Batch) -> Result<(), Problem> {
         self.resolve(batch)?;
+        if self.key.stage != Some(Stage::Attributed) {
+            self.results.take(batch);
+        }
         self.write_rows(batch).map_err(|failure| self.problem(&failure))
     }
 

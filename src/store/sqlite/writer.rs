@@ -17,7 +17,8 @@ use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::chunk::Chunks;
-use crate::store::publication;
+use crate::store::machine_results::MachineResults;
+use crate::store::publication::Publication;
 use crate::store::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, Text, Writer, difference_number,
     stored,
@@ -37,6 +38,7 @@ pub(super) struct SqliteWriter {
     signatures: HashMap<String, i64>,
     chunks: Chunks,
     rejected: i64,
+    results: MachineResults,
 }
 
 impl SqliteWriter {
@@ -80,6 +82,7 @@ impl SqliteWriter {
             signatures: HashMap::new(),
             chunks: Chunks::default(),
             rejected: 0,
+            results: MachineResults::default(),
         })
     }
 
@@ -175,16 +178,14 @@ impl SqliteWriter {
 
     /// Moves the run to its new stage, and with it everything that was written.
     fn publish(&mut self, outcome: &FinishRun) -> Result<usize, Problem> {
-        // Until the run shows, nobody else changes its items: so they are counted while others write.
-        let counts = match self.key.stage {
+        // Until the run shows, nobody else changes its items: so they are counted, and those that are the
+        // same as in the run before are found, while others write.
+        let publication = match self.key.stage {
             Some(Stage::Attributed) => None,
             _ if outcome.stage < Stage::Attributed => None,
-            _ => Some(publication::count_items(
-                &mut SqliteTransaction::direct(&self.path, &self.connection),
-                self.key.run_no,
-            )?),
+            _ => Some(self.prepare()?),
         };
-        let published = self.publish_counted(outcome, counts);
+        let published = self.publish_prepared(outcome, publication);
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
@@ -201,18 +202,30 @@ impl SqliteWriter {
         Ok(updated)
     }
 
-    fn publish_counted(
+    fn prepare(&mut self) -> Result<Publication, Problem> {
+        self.flush().map_err(|error| self.problem(&error))?;
+        let run_no = self.key.run_no;
+        let results = std::mem::take(&mut self.results);
+        let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
+        Publication::first(&mut tx, run_no, results)
+    }
+
+    /// Writes the last records.
+    fn flush(&mut self) -> Result<(), rusqlite::Error> {
+        let mut insert = insert_chunk(&self.connection)?;
+        let base = self.base;
+        self.chunks
+            .flush(|chunk, text| insert.execute((base | chunk.cast_signed(), text)).map(drop))
+    }
+
+    fn publish_prepared(
         &mut self,
         outcome: &FinishRun,
-        counts: Option<publication::ItemCounts>,
+        prepared: Option<Publication>,
     ) -> Result<usize, Failure> {
         let ended = stored::time_text(outcome.ended);
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        let mut insert = insert_chunk(&self.connection)?;
-        self.chunks.flush(|chunk, text| {
-            insert.execute((self.base | chunk.cast_signed(), text)).map(drop)
-        })?;
-        drop(insert);
+        self.flush()?;
         if self.key.stage == Some(Stage::Attributed) {
             apply_decisions(&self.connection, &ended)?;
         }
@@ -242,8 +255,7 @@ impl SqliteWriter {
             ],
         )?;
         if updated == 1 && outcome.stage == Stage::Attributed {
-            // The newest attributed run of a job's date is current. This is the place where the
-            // decisions that people made on the superseded run are carried to the current one.
+            // The newest attributed run of a job's date is current.
             self.connection.execute(
                 "UPDATE recon_runs AS r SET superseded_by = nullif(( \
                      SELECT n.run_id FROM recon_runs n \
@@ -255,11 +267,12 @@ impl SqliteWriter {
                 [self.key.run_no],
             )?;
             let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
-            let counts = match counts {
-                Some(counts) => counts,
-                None => publication::count_items(&mut tx, self.key.run_no)?,
+            let run_no = self.key.run_no;
+            let publication = match prepared {
+                Some(prepared) => prepared,
+                None => Publication::again(&mut tx, run_no)?,
             };
-            publication::write_counts(&mut tx, self.key.run_no, &counts)?;
+            publication.complete(&mut tx, run_no, outcome.ended)?;
         }
         self.connection.execute_batch(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
         Ok(updated)
@@ -292,6 +305,9 @@ impl Writer for SqliteWriter {
         self.resolve(batch)?;
         if self.chunks.records() + batch.record_count() >= MAX_RECORDS {
             return Err(stored::too_many("record"));
+        }
+        if self.key.stage != Some(Stage::Attributed) {
+            self.results.take(batch);
         }
         self.write_rows(batch).map_err(|error| {
             // What the slice wrote is undone with it; the command fails as a whole.

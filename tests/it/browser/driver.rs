@@ -1,41 +1,90 @@
 //! A browser under remote control: chromedriver speaks HTTP and JSON, and that is all it takes.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the browser may take for one command.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// Browsers that may run at once: more of them than processors only wait for each other.
+const AT_ONCE: usize = 2;
+static FREE: (Mutex<usize>, Condvar) = (Mutex::new(AT_ONCE), Condvar::new());
+
+/// The right to run one browser.
+struct Slot;
+
+impl Slot {
+    /// So many, all at once: whoever held one and waited for another could wait for ever.
+    fn take<const N: usize>() -> [Self; N] {
+        let free = FREE.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = FREE.1.wait_while(free, |free| *free < N);
+        *waited.unwrap_or_else(PoisonError::into_inner) -= N;
+        [const { Self }; N]
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *FREE.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        FREE.1.notify_all();
+    }
+}
 
 /// A browser with one window.
 pub struct Browser {
     port: u16,
     session: String,
     driver: Child,
+    // In this order: the folder and the slot are free once the processes are gone.
     _profile: tempfile::TempDir,
+    _slot: Slot,
 }
 
 impl Browser {
     /// Starts one.
     pub fn start() -> Self {
+        let [slot] = Slot::take();
+        Self::launch(slot)
+    }
+
+    /// Starts two, for two people.
+    pub fn pair() -> (Self, Self) {
+        let [first, second] = Slot::take();
+        (Self::launch(first), Self::launch(second))
+    }
+
+    fn launch(slot: Slot) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let driver = Command::new("chromedriver")
+        let profile = tempfile::tempdir().unwrap();
+        let chromedriver = Command::new("chromedriver").arg("--version").output();
+        chromedriver.expect("chromedriver is missing: ./scripts/test installs chromium-driver");
+        // The shell ends its whole group, browser included, as soon as its input closes: then the
+        // test is over, however it ended.
+        let driver = Command::new("sh")
+            .args(["-c", "chromedriver \"$@\" & read -r over; kill -9 0", "sh"])
             .args([&format!("--port={port}"), "--silent"])
+            .process_group(0)
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("chromedriver is missing: apt-get install chromium chromium-driver");
-        let profile = tempfile::tempdir().unwrap();
-        let mut browser = Self { port, session: String::new(), driver, _profile: profile };
+            .unwrap();
+        let folder = format!("--user-data-dir={}", profile.path().display());
+        let mut browser =
+            Self { port, session: String::new(), driver, _profile: profile, _slot: slot };
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < until, "chromedriver does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
-        let folder = format!("--user-data-dir={}", browser._profile.path().display());
         let arguments = [
             "--headless=new",
             "--no-sandbox",
@@ -43,6 +92,7 @@ impl Browser {
             "--disable-dev-shm-usage",
             "--disable-background-networking",
             "--disable-component-update",
+            "--disable-crash-reporter",
             "--disable-sync",
             "--no-first-run",
             "--window-size=1280,900",
@@ -52,29 +102,27 @@ impl Browser {
             "POST",
             "/session",
             &json!({"capabilities": {"alwaysMatch": {
+                "timeouts": {"script": 30_000, "pageLoad": 30_000},
                 "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
                 "goog:chromeOptions": {"args": arguments},
             }}}),
         );
-        browser.session = made.unwrap()["sessionId"].as_str().unwrap().to_owned();
+        let made = made.unwrap_or_else(|error| panic!("no browser: {error}"));
+        browser.session = made["sessionId"].as_str().unwrap().to_owned();
+        // The browser's own first page is none of ours.
+        browser.open("about:blank");
+        browser.log("browser");
+        browser.log("performance");
         browser
     }
 
+    /// Sends a command. What goes wrong is told, because the browser must be ended even then.
     fn ask(&self, method: &str, path: &str, body: &Json) -> Result<Json, String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let body = if method == "GET" { String::new() } else { body.to_string() };
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let start = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
-        let document: Json = serde_json::from_slice(&answer[start..]).unwrap();
+        let answer = self
+            .exchange(method, path, body)
+            .map_err(|error| format!("{method} {path}: chromedriver: {error}"))?;
+        let document: Json =
+            serde_json::from_slice(&answer).map_err(|error| format!("{method} {path}: {error}"))?;
         let value = document["value"].clone();
         match value.get("error") {
             Some(error) if value.get("message").is_some() => {
@@ -84,9 +132,68 @@ impl Browser {
         }
     }
 
+    /// The body of the answer to a request. Its end is where its length says: chromedriver leaves
+    /// connections open that it said it would close.
+    fn exchange(&self, method: &str, path: &str, body: &Json) -> std::io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        let body = if method == "GET" { String::new() } else { body.to_string() };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes())?;
+        let mut answer = BufReader::new(stream);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if answer.read_line(&mut line)? == 0 || line == "\r\n" {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().map_err(std::io::Error::other)?;
+            }
+        }
+        let mut body = vec![0; length];
+        answer.read_exact(&mut body)?;
+        Ok(body)
+    }
+
+    /// Fails, with the screen and its picture.
+    fn fail(&self, what: &str) -> ! {
+        let run = |script: &str| {
+            let path = format!("/session/{}/execute/sync", self.session);
+            let said = self.ask("POST", &path, &json!({"script": script, "args": []}));
+            said.map_or_else(|error| error, |said| said.as_str().unwrap_or_default().to_owned())
+        };
+        let (url, text) = (run("return location.href"), run("return document.body.innerText"));
+        let picture = self.picture();
+        panic!("{what}\n  at {url}\n  picture: {picture}\n{text}");
+    }
+
+    /// Keeps a picture of the window and says where.
+    fn picture(&self) -> String {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/browser");
+        let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
+        let path = format!("{folder}/{name}.png");
+        let shot = self.ask("GET", &format!("/session/{}/screenshot", self.session), &Json::Null);
+        let bytes = shot.map(|shot| shot.as_str().and_then(decode).unwrap_or_default());
+        match bytes {
+            Ok(bytes) if !bytes.is_empty() => std::fs::create_dir_all(folder)
+                .and_then(|()| std::fs::write(&path, bytes))
+                .map_or_else(|error| error.to_string(), |()| path),
+            Ok(_) => "none".to_owned(),
+            Err(error) => error,
+        }
+    }
+
     fn post(&self, path: &str, body: &Json) -> Json {
         let path = format!("/session/{}{path}", self.session);
-        self.ask("POST", &path, body).unwrap_or_else(|error| panic!("{path} {body}: {error}"))
+        self.ask("POST", &path, body)
+            .unwrap_or_else(|error| self.fail(&format!("{path} {body}: {error}")))
     }
 
     /// A command of the browser's own protocol.
@@ -140,8 +247,7 @@ impl Browser {
                 return;
             }
             if Instant::now() > until {
-                let shown = self.run("return document.body.innerText");
-                panic!("{what} never came at {}:\n{}", self.url(), shown.as_str().unwrap());
+                self.fail(&format!("{what} never came"));
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -163,6 +269,13 @@ impl Browser {
         self.has(selector);
         let found = self.post("/element", &json!({"using": "css selector", "value": selector}));
         found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Goes on inside a frame of the page.
+    pub fn enter_frame(&self, selector: &str) {
+        self.has(selector);
+        let frame = self.post("/element", &json!({"using": "css selector", "value": selector}));
+        self.post("/frame", &json!({"id": frame}));
     }
 
     /// Clicks an element with the mouse.
@@ -188,6 +301,16 @@ impl Browser {
             let key = json!({"type": "key", "id": "keyboard", "actions": actions});
             self.post("/actions", &json!({"actions": [key]}));
         }
+    }
+
+    /// Types into whatever has the focus.
+    pub fn type_text(&self, text: &str) {
+        let actions: Vec<Json> = text
+            .chars()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key})))
+            .collect();
+        let key = json!({"type": "key", "id": "keyboard", "actions": actions});
+        self.post("/actions", &json!({"actions": [key]}));
     }
 
     /// What the browser noted since the last time: `browser` for its console, `performance` for the
@@ -236,10 +359,26 @@ fn code(key: &str) -> String {
     code.to_string()
 }
 
+/// The bytes of a text in base64.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut held) = (0_u32, 0);
+    for byte in text.bytes().filter(|byte| *byte != b'=') {
+        let six = ALPHABET.iter().position(|own| *own == byte)?;
+        bits = bits << 6 | u32::try_from(six).ok()?;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push(u8::try_from(bits >> held & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.ask("DELETE", &format!("/session/{}", self.session), &Json::Null);
-        let _ = self.driver.kill();
+        drop(self.driver.stdin.take());
         let _ = self.driver.wait();
     }
 }

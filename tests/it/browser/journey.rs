@@ -1,7 +1,7 @@
 //! From a maker's decision to a settled difference.
 
 use super::driver::Browser;
-use super::town::Town;
+use super::town::{PASSWORD, Town};
 
 const ITEMS: &str = "/review/queue?field=note&view=items";
 
@@ -80,6 +80,80 @@ fn a_decision_from_maker_to_authorizer_without_scripts() {
     maker_to_authorizer(false);
 }
 
+/// Somebody logs in, without a mouse.
+fn type_in(town: &Town, browser: &Browser, name: &str) {
+    browser.open(&town.at("/review/login"));
+    browser.has("input[name=username]:focus");
+    browser.type_text(name);
+    browser.press(&["Tab"]);
+    browser.type_text(PASSWORD);
+    browser.press(&["Enter"]);
+    browser.has("header.top");
+}
+
+/// Moves on until an element has the focus.
+fn tab_to(browser: &Browser, selector: &str) {
+    let there = format!("return document.activeElement.matches({})", serde_json::json!(selector));
+    for _ in 0..80 {
+        if browser.run(&there) == true {
+            let ring = "return getComputedStyle(document.activeElement).outlineStyle !== 'none'";
+            assert_eq!(browser.run(ring), true, "{selector} has the focus, and nobody sees it");
+            return;
+        }
+        browser.press(&["Tab"]);
+    }
+    panic!("the keyboard never comes to {selector} at {}", browser.url());
+}
+
+#[test]
+fn a_decision_from_maker_to_authorizer_with_the_keyboard() {
+    let town = Town::new(0, 4);
+    let browser = Browser::start();
+    type_in(&town, &browser, "ann");
+    browser.press(&["g", "q"]);
+    browser.has("[data-row]");
+    // The notes are a group; `o` decides all of it, Enter opens it.
+    browser.press(&["f"]);
+    browser.has(".facets[open] select:focus");
+    browser.press(&["Escape"]);
+    browser.open(&town.at(ITEMS));
+    browser.has("[data-row]");
+    browser.press(&["j", "k", "j", "Enter"]);
+    browser.has("form[data-decide]");
+    let item = browser.run("return document.getElementById('main').dataset.item");
+    let item = item.as_str().unwrap();
+    browser.press(&["o"]);
+    browser.has("select[name=code]:focus");
+    browser.type_text("TIMING");
+    tab_to(&browser, "form[data-decide] textarea");
+    browser.type_text("It comes a day later, every Monday.");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.press(&["Ctrl+Enter"]);
+    browser.shows("Proposed:");
+    assert_eq!(status(&town, item), "PENDING");
+    for (name, after) in [("bob", "An authorizer decides."), ("carl", "Settled:")] {
+        browser.press(&["g", "w"]);
+        browser.shows("My work");
+        tab_to(&browser, "a.me");
+        browser.press(&["Enter"]);
+        tab_to(&browser, ".leave button");
+        browser.press(&["Enter"]);
+        type_in(&town, &browser, name);
+        browser.press(&["g", "c"]);
+        browser.has("[data-row]");
+        browser.press(&["Enter"]);
+        browser.has("#approve");
+        browser.press(&["a", "Enter"]);
+        browser.shows(after);
+    }
+    assert_eq!(status(&town, item), "ACCEPTED");
+    // The map of the keys lies over the page, and goes.
+    browser.press(&["?"]);
+    browser.has("dialog[open] kbd");
+    browser.press(&["Escape"]);
+    browser.wait("the page", "return !document.querySelector('dialog')");
+}
+
 #[test]
 fn a_thousand_look_alikes_with_the_keyboard_alone() {
     let town = Town::new(1_000, 0);
@@ -127,7 +201,7 @@ fn a_thousand_look_alikes_with_the_keyboard_alone() {
 #[test]
 fn of_two_people_at_one_item_the_second_one_is_told_and_loses_no_word() {
     let town = Town::new(0, 3);
-    let (first, second) = (Browser::start(), Browser::start());
+    let (first, second) = Browser::pair();
     town.enter(&first, "ann");
     town.enter(&second, "amy");
     for browser in [&first, &second] {

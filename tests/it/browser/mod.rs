@@ -3,6 +3,7 @@
 
 mod access;
 mod driver;
+mod foreign;
 mod journey;
 mod speed;
 mod town;

@@ -7,10 +7,11 @@ use crate::wire::Server;
 
 use super::driver::Browser;
 
-const PASSWORD: &str = "four words of hers";
+/// Everybody's password.
+pub const PASSWORD: &str = "four words of hers";
 
 /// Values that no page may take for anything but text.
-pub const HOSTILE: [&str; 8] = [
+pub const HOSTILE: [&str; 9] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(2)>",
     "javascript:alert(3)",
@@ -19,6 +20,7 @@ pub const HOSTILE: [&str; 8] = [
     "</textarea><script>alert(5)</script>",
     "abc\u{202e}fed\u{200b}\u{2066}x",
     "p\u{430}ypal\u{0}\u{feff}",
+    "lone \\ud800 \\u0000 &#0; %00",
 ];
 
 const JOB: &str = r#"version: 1
@@ -51,7 +53,8 @@ reason_codes:
 const RULES: &str = r#"
 // Never sure enough: everything waits for people.
 fn attribute_amount(d) { if d.field == "amount" { return reason("ROUNDING_DIFF", 0.8); } }
-fn attribute_name(d) { if d.field == "name" { return reason("MANUAL_ENTRY_ERR", 0.4); } }
+fn attribute_name(d) { if d.b == "harmless" { return reason("MANUAL_ENTRY_ERR", 0.4); } }
+fn attribute_note(d) { if d.field == "note" { return reason("MANUAL_ENTRY_ERR", 0.3); } }
 "#;
 
 /// A town.
@@ -65,13 +68,19 @@ impl Town {
         let project = Project::new();
         let (mut a, mut b) =
             ("id,amount,name,note\n".to_owned(), "id,amount,name,note\n".to_owned());
-        for at in 0..amounts {
+        for at in 1..=amounts {
             a.push_str(&format!("A{at:05},{at}.25,same,same\n"));
             b.push_str(&format!("A{at:05},{at},same,same\n"));
         }
         for at in 0..notes {
             a.push_str(&format!("N{at:05},1,same,left {at}\n"));
             b.push_str(&format!("N{at:05},1,same,right {at}\n"));
+        }
+        // One that no rule explains, and one that is far too long to be shown.
+        let long = "x".repeat(1 << 20);
+        for (id, name) in [("U", "plain"), ("L", long.as_str())] {
+            a.push_str(&format!("{id},1,{name},same\n"));
+            b.push_str(&format!("{id},1,{name} too,same\n"));
         }
         for (at, text) in HOSTILE.iter().enumerate() {
             let cell = text.replace('"', "\"\"");
@@ -152,10 +161,22 @@ impl Town {
 
     /// Requests of the access log: path and milliseconds.
     pub fn requests(&self) -> Vec<(String, f64)> {
-        let text = std::fs::read_to_string(self.server.project.path("access.log")).unwrap();
-        text.lines()
-            .filter_map(|line| serde_json::from_str::<Json>(line).ok())
-            .map(|line| (line["path"].as_str().unwrap().to_owned(), line["ms"].as_f64().unwrap()))
-            .collect()
+        let lines = self.log().into_iter();
+        lines.map(|line| (path(&line), line["ms"].as_f64().unwrap())).collect()
     }
+
+    /// Requests of the access log: path and status.
+    pub fn answers(&self) -> Vec<(String, u64)> {
+        let lines = self.log().into_iter();
+        lines.map(|line| (path(&line), line["status"].as_u64().unwrap())).collect()
+    }
+
+    fn log(&self) -> Vec<Json> {
+        let text = std::fs::read_to_string(self.server.project.path("access.log")).unwrap();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+}
+
+fn path(line: &Json) -> String {
+    line["path"].as_str().unwrap().to_owned()
 }

@@ -126,6 +126,13 @@ pub const SETTLED: Given =
 
 /// Stores a run of `job` with one difference of the amount for each of these.
 pub fn stock(store: &dyn Store, job: &str, given: &[Given]) -> RunId {
+    let keyed: Vec<(String, Given)> =
+        given.iter().enumerate().map(|(at, given)| (format!("T{}", at + 1), *given)).collect();
+    stock_keyed(store, job, &keyed)
+}
+
+/// The same with the keys of the records.
+pub fn stock_keyed(store: &dyn Store, job: &str, given: &[(String, Given)]) -> RunId {
     use std::sync::atomic::AtomicU64;
     static NEXT: AtomicU64 = AtomicU64::new(1_768_435_300_000);
     let millis = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -146,11 +153,10 @@ pub fn stock(store: &dyn Store, job: &str, given: &[Given]) -> RunId {
         .unwrap();
     let mut writer = store.writer(id).unwrap();
     let mut batch = Batch::default();
-    for (at, given) in given.iter().enumerate() {
+    for (at, (key, given)) in given.iter().enumerate() {
         let number = at as u64 + 1;
-        let key = format!("T{number}");
         let amount = |cents: i128| Cell::Decimal(recon::domain::Decimal::new(cents, 2).unwrap());
-        let row = |cents| Row::of([Cell::Text(&key), Cell::Text("USD"), amount(cents)]);
+        let row = |cents| Row::of([Cell::Text(key), Cell::Text("USD"), amount(cents)]);
         let (a, b) = (row(10_000), row(10_000 + given.amount));
         batch.record(&RecordRow {
             kind: RecordKind::Pair,

@@ -1,4 +1,6 @@
 //! People deciding, on both stores.
 
+mod carry;
 mod fixture;
+mod sample;
 mod story;

@@ -625,8 +625,8 @@ fn old_runs_are_forgotten_but_not_what_people_decided(place: &Place) {
     let named = decided.id.derived(IdClass::Attribution, numbers[1]);
     place.execute(&format!(
         "INSERT INTO audit_trail (seq, audit_id, attribution_id, entity_type, entity_id, actor_id, \
-         stage, action_type, performed_at, prev_hash, hash, hash_version) VALUES (1, '{named}', \
-         '{named}', 'ATTRIBUTION', 'x', 'ann', 'MAKER', 'APPROVE', \
+         stage, action_type, performed_at, prev_hash, hash, hash_version) VALUES ( \
+         (SELECT max(seq) + 1 FROM audit_trail), '{named}', '{named}', 'ATTRIBUTION', 'x', 'ann', 'MAKER', 'APPROVE', \
          '2026-01-15T00:00:00.000000Z', '0', '1', 1)"
     ));
     let before = recon::domain::Instant::new(young.started.seconds() - 1, 0);
@@ -642,6 +642,7 @@ fn old_runs_are_forgotten_but_not_what_people_decided(place: &Place) {
     assert_eq!(left["records"][0][12], 7);
     assert_eq!(left["differences"].as_array().map(Vec::len), Some(2));
     assert_eq!(everything(&*store, &young), untouched);
-    assert_eq!(column(&*store, "SELECT count(*) FROM recon.audit_trail"), ["1"]);
+    // The row about the item, and those of the three runs.
+    assert_eq!(column(&*store, "SELECT count(*) FROM recon.audit_trail"), ["4"]);
     assert_eq!(kept(&*store), 8);
 }

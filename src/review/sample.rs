@@ -1,0 +1,170 @@
+//! T13: blind samples of what the machine settled. A maker says what they think, not knowing what the
+//! machine thought; who agrees locks the item, who does not proposes that it is decided anew, and a
+//! checker decides. What came of it is kept with the sample and measures the machine's precision.
+
+use serde_json::json;
+
+use crate::diagnostic::Problem;
+use crate::domain::Status;
+use crate::domain::review::{Action, Permission, ProposalKind, Stage, state};
+use crate::store::audit::Entry;
+use crate::store::rows::parameters;
+
+use super::actor::Actor;
+use super::answer::Sampled;
+use super::items::Item;
+use super::proposal::{Draft, Proposal};
+use super::propose::refused;
+use super::refusal::Refusal;
+use super::work::{Work, checked_comment};
+use super::{Desk, Outcome};
+
+impl Desk<'_> {
+    /// T13: a maker's choice about a blind sample, made without seeing the machine's reason.
+    /// `code` is the reason chosen; `None` is a confirmed break. Everybody says why: if only who
+    /// disagrees had to, the question would tell what the machine thought.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing has changed.
+    pub fn sample(
+        &self,
+        actor: &Actor,
+        attribution_id: &str,
+        code: Option<&str>,
+        comments: Option<&str>,
+    ) -> Outcome<Sampled> {
+        self.command(actor, |work| {
+            actor.must(Permission::Propose)?;
+            let comments = checked_comment(comments, true)?;
+            let item = work.shelf.one(attribution_id, true)?;
+            if !item.is_sample() {
+                return Err(Refusal::conflict(
+                    "not-a-sample",
+                    "nobody asks for a blind look at this item, or it has had one",
+                ));
+            }
+            work.is_current(&item)?;
+            let reason = match code.filter(|code| !code.is_empty()) {
+                None => None,
+                Some(code) => {
+                    let reason = work.shelf.reason_by_code(code)?;
+                    let fits = reason.filter(|reason| reason.active && state::is_cause(code));
+                    Some(fits.ok_or_else(|| refused("invalid-reason-code"))?)
+                }
+            };
+            let agrees = reason.as_ref().is_some_and(|reason| reason.reason_id == item.reason_id);
+            let chosen = reason.as_ref().map(|reason| reason.code.clone());
+            let proposal = if agrees {
+                work.confirm(actor, &item, chosen.as_deref(), comments.as_deref())?;
+                None
+            } else {
+                let action = if reason.is_some() { Action::Override } else { Action::Reject };
+                let draft = Draft {
+                    kind: ProposalKind::Reopen,
+                    action: Some(action),
+                    reason,
+                    payload: None,
+                    comments: comments.clone(),
+                    items: vec![item.clone()],
+                    label: None,
+                };
+                let (proposal, _) = work.open(actor, draft)?;
+                // What it did to the item is told by the proposal's row.
+                let told = json!({ "sample": { "agrees": false, "chosen": chosen } });
+                let mut entry = work.sampled(attribution_id, comments.as_deref());
+                entry.new_value = Some(told.to_string());
+                entry.proposal_id = Some(proposal.proposal_id.clone());
+                work.audit(&actor.by(), &[entry])?;
+                Some(proposal.moved())
+            };
+            Ok(Sampled { attribution_id: attribution_id.to_owned(), agrees, proposal })
+        })
+    }
+}
+
+impl Work<'_> {
+    /// Somebody thinks what the machine thought: the item is settled by people, too.
+    fn confirm(
+        &mut self,
+        actor: &Actor,
+        item: &Item,
+        chosen: Option<&str>,
+        comments: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let records = self.shelf.records(&[item.key])?;
+        let record =
+            records.get(&(item.key.run_no, item.key.record())).cloned().unwrap_or_default();
+        let run = self.shelf.run(item.key.run_no)?;
+        let references = [record.reference(0, &run.layout), record.reference(1, &run.layout)];
+        self.shelf.hold(&[item])?;
+        self.shelf.tx.execute(
+            "UPDATE recon.audit_samples SET outcome = 'AGREED', checked_by = $3, checked_at = $4 \
+             WHERE run_no = $1 AND number = $2 AND outcome IS NULL",
+            &parameters![item.key.run_no, item.key.number, &actor.person_id, self.at()],
+        )?;
+        let before = self.state(item)?;
+        let mut after = before.clone();
+        after.locked = true;
+        after.version += 1;
+        let more = json!({
+            "sample": { "agrees": true, "chosen": chosen },
+            "item": self.facts(&run, item, references),
+        });
+        let id = run.attribution_id(item.key.number);
+        let mut entry = self.sampled(&id, comments);
+        entry.previous_value = Some(before.json().to_string());
+        entry.new_value = Some(after.with(more).to_string());
+        let by = before.assigned_by.as_deref().unwrap_or_default();
+        entry.rule_version = by.starts_with("RULE:").then(|| by.to_owned());
+        entry.model_version = by.starts_with("MODEL:").then(|| by.to_owned());
+        self.audit(&actor.by(), &[entry])?;
+        Ok(())
+    }
+
+    fn sampled(&self, attribution_id: &str, comments: Option<&str>) -> Entry {
+        Entry {
+            attribution_id: Some(attribution_id.to_owned()),
+            entity_type: "attribution".to_owned(),
+            entity_id: attribution_id.to_owned(),
+            stage: Stage::Maker.name().to_owned(),
+            action_type: "SAMPLE".to_owned(),
+            comments: comments.map(str::to_owned),
+            policy_version: Some(self.policy_version),
+            ..Entry::default()
+        }
+    }
+
+    /// What a decision that is applied says about the machine, where it was asked for a blind look.
+    pub fn sample_outcome(
+        &mut self,
+        proposal: &Proposal,
+        items: &[&Item],
+        reason_id: i64,
+        status: Status,
+    ) -> Result<(), Problem> {
+        for item in items {
+            if !item.audit_sample {
+                continue;
+            }
+            let rows = self.shelf.tx.query(
+                "SELECT prior_reason_id FROM recon.proposal_items \
+                 WHERE proposal_id = $1 AND run_no = $2 AND number = $3",
+                &parameters![&proposal.proposal_id, item.key.run_no, item.key.number],
+            )?;
+            let machine = rows.first().map(|row| row.count(0)).transpose()?;
+            let agrees = status == Status::Accepted && machine == Some(reason_id);
+            self.shelf.tx.execute(
+                "UPDATE recon.audit_samples SET outcome = $3, checked_by = $4, checked_at = $5 \
+                 WHERE run_no = $1 AND number = $2 AND outcome IS NULL",
+                &parameters![
+                    item.key.run_no,
+                    item.key.number,
+                    if agrees { "AGREED" } else { "DISAGREED" },
+                    &proposal.maker_id,
+                    self.at(),
+                ],
+            )?;
+        }
+        Ok(())
+    }
+}

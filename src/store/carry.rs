@@ -1,0 +1,638 @@
+//! CARRY: what people decided about a run goes over to the run that takes its place, where key, field,
+//! diff type and both values are the same.
+//!
+//! This is done when the new run is published, in the transaction that supersedes the old one, so that
+//! no decision is lost in between and none is shown twice. Finding what is the same reads both runs, and
+//! on SQLite that is done before the write lock is taken; what people decided after that is looked up
+//! again under the lock.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
+
+use super::audit::Entry;
+use super::chunk::{RECORDS, chunk_of, first_of};
+use super::publication::{ItemCounts, of_run};
+use super::rows::{self, parameters};
+use super::transact::{Answer, Dialect, Transaction};
+use super::{SqlValue, record_of};
+use crate::diagnostic::Problem;
+use crate::domain::{Decimal, DiffType, FieldRef, Kind, Layout, Status};
+
+/// Rows of records that are read at once.
+const CHUNKS: usize = 512;
+/// Items that are changed by one statement.
+const ITEMS: usize = 1_000;
+/// Bits of a difference's number that say which field it is about.
+const FIELD_MASK: i64 = 1023;
+
+/// What is known of a run whose decisions are carried, or of the one that gets them.
+struct Run {
+    run_no: i64,
+    run_id: String,
+    job: String,
+    batch_date: String,
+    layout: Layout,
+    attribution_prefix: String,
+    attributed_at: Option<String>,
+}
+
+impl Run {
+    fn field_name(&self, number: i64) -> &str {
+        match usize::try_from(number & FIELD_MASK).unwrap_or_default() {
+            0 => FieldRef::ENTIRE_RECORD,
+            slot => self.layout.fields().get(slot - 1).map_or("", |field| field.name.as_str()),
+        }
+    }
+
+    fn attribution_id(&self, number: i64) -> String {
+        format!("{}{number:012x}", self.attribution_prefix)
+    }
+}
+
+/// What two differences have in common that are the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Same {
+    field: String,
+    diff_type: i64,
+    value_a: Option<String>,
+    value_b: Option<String>,
+}
+
+/// A record's key, as values, and as its sides write it.
+#[derive(Clone, Debug)]
+struct Named {
+    key: Vec<String>,
+    references: [Option<String>; 2],
+}
+
+/// A difference of the new run that is the same as one of the old.
+struct Twin {
+    number: i64,
+    references: [Option<String>; 2],
+}
+
+/// Decisions that may go from one run to another.
+pub(super) struct Carry {
+    old: Run,
+    new: Run,
+    /// Differences of the old run that people hold or held, with their twins if they have some.
+    twins: BTreeMap<i64, Option<Twin>>,
+    /// Twins that are taken: each decision goes to one difference.
+    taken: BTreeSet<i64>,
+}
+
+const RUN: &str = "r.run_no, r.run_id, r.job, r.batch_date, r.layout, r.key_length, \
+     r.attribution_prefix, r.attributed_at";
+
+fn read_run(row: &Answer) -> Result<Run, Problem> {
+    Ok(Run {
+        run_no: row.count(0)?,
+        run_id: row.required(1)?,
+        job: row.required(2)?,
+        batch_date: row.required(3)?,
+        layout: super::read_layout(&row.required(4)?, row.count(5)?)?,
+        attribution_prefix: row.required(6)?,
+        attributed_at: row.text(7)?,
+    })
+}
+
+/// The number of an item within its run.
+const fn number(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "d.id & 1099511627775",
+        Dialect::Postgres => "d.number",
+    }
+}
+
+/// The condition that a row is one of the numbers at `$1`.
+fn at_numbers(dialect: Dialect, run_no: i64) -> String {
+    match dialect {
+        Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))".to_owned(),
+        Dialect::Postgres => format!(
+            "d.run_no = {run_no} AND d.number = ANY (ARRAY(\
+             SELECT value::bigint FROM json_array_elements_text($1::json)))"
+        ),
+    }
+}
+
+fn place(dialect: Dialect, run_no: i64, number: i64) -> i64 {
+    match dialect {
+        Dialect::Sqlite => run_no << 40 | number,
+        Dialect::Postgres => number,
+    }
+}
+
+impl Carry {
+    /// What may be carried to a run that is about to be published: none if it takes no other's place, or
+    /// if that one's records had another key.
+    pub fn prepare(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<Self>, Problem> {
+        let sql = format!("SELECT {RUN} FROM recon.recon_runs r WHERE r.run_no = $1");
+        let rows = tx.query(&sql, &parameters![run_no])?;
+        let Some(new) = rows.first().map(read_run).transpose()? else { return Ok(None) };
+        let sql = format!(
+            "SELECT {RUN} FROM recon.recon_runs r JOIN recon.recon_runs n ON n.run_no = $1 \
+             WHERE r.job = n.job AND r.batch_date = n.batch_date AND r.run_no <> n.run_no \
+               AND r.stage = 'ATTRIBUTED' \
+               AND (r.superseded_by IS NULL OR r.superseded_by = n.run_id) \
+               AND (r.start_time, r.run_no) < (n.start_time, n.run_no) \
+             ORDER BY r.start_time DESC, r.run_no DESC LIMIT 1"
+        );
+        let rows = tx.query(&sql, &parameters![run_no])?;
+        let Some(old) = rows.first().map(read_run).transpose()? else { return Ok(None) };
+        let key = |run: &Run| -> Vec<_> {
+            let fields = run.layout.fields().iter().take(run.layout.key_len());
+            fields.map(|field| (field.name.clone(), field.kind)).collect()
+        };
+        if key(&old) != key(&new) {
+            return Ok(None);
+        }
+        let mut carry = Self { old, new, twins: BTreeMap::new(), taken: BTreeSet::new() };
+        let sql = format!(
+            "SELECT {} FROM recon.difference_rows d WHERE {} AND d.is_locked = $1 ORDER BY 1",
+            number(tx.dialect()),
+            of_run(tx.dialect(), carry.old.run_no)
+        );
+        let held = tx.query(&sql, &parameters![true])?;
+        let held: Vec<i64> = held.iter().map(|row| row.count(0)).collect::<Result<_, _>>()?;
+        carry.find(tx, &held)?;
+        Ok(Some(carry))
+    }
+
+    /// Carries what people have decided by now. Gives the rows of the audit trail, and brings the counts
+    /// of the new run's items up to date.
+    pub fn apply(
+        mut self,
+        tx: &mut dyn Transaction,
+        counts: &mut ItemCounts,
+    ) -> Result<Vec<Entry>, Problem> {
+        // What people took up since the differences were compared.
+        let since = tx.query(
+            "SELECT number FROM recon.proposal_items WHERE run_no = $1 \
+             UNION SELECT number FROM recon.audit_samples \
+             WHERE run_no = $1 AND outcome IS NOT NULL",
+            &parameters![self.old.run_no],
+        )?;
+        let mut missing = Vec::new();
+        for row in since {
+            let number = row.count(0)?;
+            if !self.twins.contains_key(&number) {
+                missing.push(number);
+            }
+        }
+        missing.sort_unstable();
+        self.find(tx, &missing)?;
+        let twins: Vec<(i64, Twin)> = std::mem::take(&mut self.twins)
+            .into_iter()
+            .filter_map(|(number, twin)| Some((number, twin?)))
+            .collect();
+        let mut entries = Vec::new();
+        for some in twins.chunks(ITEMS) {
+            self.carry(tx, some, counts, &mut entries)?;
+        }
+        Ok(entries)
+    }
+
+    /// Finds the twins of these differences of the old run.
+    fn find(&mut self, tx: &mut dyn Transaction, numbers: &[i64]) -> Result<(), Problem> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let dialect = tx.dialect();
+        let mut wanted: HashMap<Same, Vec<i64>> = HashMap::new();
+        let columns = format!("{}, d.diff_type, d.value_a, d.value_b", number(dialect));
+        for some in numbers.chunks(ITEMS) {
+            let sql = format!(
+                "SELECT {columns} FROM recon.difference_rows d WHERE {}",
+                at_numbers(dialect, self.old.run_no)
+            );
+            let places = some.iter().map(|number| place(dialect, self.old.run_no, *number));
+            tx.query_each(&sql, &[rows::numbers(places)], &mut |row| {
+                let (number, same) = same(&self.old, &row)?;
+                wanted.entry(same).or_default().push(number);
+                self.twins.insert(number, None);
+                Ok(())
+            })?;
+        }
+        // Differences of the new run that are the same but, perhaps, for the key.
+        let types: BTreeSet<i64> = wanted.keys().map(|same| same.diff_type).collect();
+        let types = types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        if types.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT {columns} FROM recon.difference_rows d \
+             WHERE {} AND d.diff_type IN ({types}) ORDER BY 1",
+            of_run(dialect, self.new.run_no)
+        );
+        let mut candidates: Vec<(i64, Same)> = Vec::new();
+        tx.query_each(&sql, &[], &mut |row| {
+            let (number, same) = same(&self.new, &row)?;
+            if wanted.contains_key(&same) {
+                candidates.push((number, same));
+            }
+            Ok(())
+        })?;
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        // Those of the old run by their keys, in the order of their numbers.
+        let mut waiting: HashMap<(Same, Vec<String>), Vec<i64>> = HashMap::new();
+        let by_number: BTreeMap<i64, &Same> = wanted
+            .iter()
+            .flat_map(|(same, numbers)| numbers.iter().map(move |number| (*number, same)))
+            .collect();
+        let olds: Vec<i64> = by_number.keys().copied().collect();
+        names(tx, &self.old, &olds, &mut |number, named| {
+            if let Some(same) = by_number.get(&number) {
+                waiting.entry(((*same).clone(), named.key)).or_default().push(number);
+            }
+        })?;
+        let candidates: BTreeMap<i64, Same> = candidates.into_iter().collect();
+        let numbers: Vec<i64> = candidates.keys().copied().collect();
+        let (twins, taken) = (&mut self.twins, &mut self.taken);
+        names(tx, &self.new, &numbers, &mut |number, named| {
+            let Some(same) = candidates.get(&number) else { return };
+            if taken.contains(&number) {
+                return;
+            }
+            // Rows that share a key may have several such differences: each goes to one of the new.
+            let Some(olds) = waiting.get_mut(&(same.clone(), named.key)) else { return };
+            if olds.is_empty() {
+                return;
+            }
+            let old = olds.remove(0);
+            taken.insert(number);
+            twins.insert(old, Some(Twin { number, references: named.references }));
+        })
+    }
+
+    fn carry(
+        &self,
+        tx: &mut dyn Transaction,
+        twins: &[(i64, Twin)],
+        counts: &mut ItemCounts,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Problem> {
+        let dialect = tx.dialect();
+        let decided = self.decided(tx, twins)?;
+        if decided.is_empty() {
+            return Ok(());
+        }
+        let mut origins = self.origins(tx, decided.keys().copied())?;
+        let twins: HashMap<i64, (i64, &Twin)> = twins
+            .iter()
+            .filter(|(old, _)| decided.contains_key(old))
+            .map(|(old, twin)| (twin.number, (*old, twin)))
+            .collect();
+        let places = || twins.keys().map(|number| place(dialect, self.new.run_no, *number));
+        let sql = format!(
+            "SELECT {}, d.status, c.code, d.confidence, d.is_locked, d.version, w.name, \
+             d.diff_type, d.value_a, d.value_b, d.signature_id, d.amount_abs \
+             FROM recon.difference_rows d \
+             LEFT JOIN recon.reason_codes c ON c.reason_id = d.reason_id \
+             LEFT JOIN recon.assigners w ON w.assigner_id = d.assigner_id WHERE {} ORDER BY 1",
+            number(dialect),
+            at_numbers(dialect, self.new.run_no)
+        );
+        let mut values: Vec<Json> = Vec::with_capacity(twins.len());
+        for row in tx.query(&sql, &[rows::numbers(places())])? {
+            let number = row.count(0)?;
+            let Some((old, twin)) = twins.get(&number) else { continue };
+            let Some(held) = decided.get(old) else { continue };
+            let before = u8::try_from(row.count(1)?).ok().and_then(Status::from_code);
+            let before = before.unwrap_or(Status::Unknown);
+            let version = row.count(5)?;
+            let state = |status: Status, reason: &str, confidence, locked: bool, version, by| {
+                json!({
+                    "status": status.name(), "reason_code": reason, "confidence": confidence,
+                    "is_locked": locked, "version": version, "assigned_by": by,
+                })
+            };
+            let by = row.text(6)?;
+            let previous = state(
+                before,
+                &row.text(2)?.unwrap_or_default(),
+                row.real(3)?.unwrap_or_default(),
+                row.boolean(4)?,
+                version,
+                by.clone(),
+            );
+            let mut after = state(
+                held.status,
+                &held.reason_code,
+                held.confidence,
+                true,
+                version + 1,
+                held.assigned_by.clone(),
+            );
+            let origin = origins.remove(old).unwrap_or_default();
+            let diff_type = u8::try_from(row.count(7)?).ok().and_then(DiffType::from_code);
+            if let Json::Object(map) = &mut after {
+                let from = json!({
+                    "run_id": self.old.run_id,
+                    "attribution_id": self.old.attribution_id(*old),
+                    "proposal_id": origin.proposal_id,
+                    "decided_at": held.assigned_at,
+                });
+                map.insert("carried_from".to_owned(), from);
+                let [a, b] = &twin.references;
+                let item = json!({
+                    "run_id": self.new.run_id,
+                    "job": self.new.job,
+                    "batch_date": self.new.batch_date,
+                    "source_a_ref_id": a,
+                    "source_b_ref_id": b,
+                    "field_name": self.new.field_name(number),
+                    "diff_type": diff_type.map_or("", DiffType::name),
+                    "value_a": row.text(8)?,
+                    "value_b": row.text(9)?,
+                });
+                map.insert("item".to_owned(), item);
+            }
+            let attribution_id = self.new.attribution_id(number);
+            let machine = |prefix: &str| by.clone().filter(|by| by.starts_with(prefix));
+            entries.push(Entry {
+                attribution_id: Some(attribution_id.clone()),
+                entity_type: "attribution".to_owned(),
+                entity_id: attribution_id,
+                stage: "SYSTEM".to_owned(),
+                action_type: "CARRY".to_owned(),
+                previous_value: Some(previous.to_string()),
+                new_value: Some(after.to_string()),
+                model_version: machine("MODEL:"),
+                rule_version: machine("RULE:"),
+                control: origin.control,
+                ..Entry::default()
+            });
+            counts.moved(
+                row.integer(10)?.unwrap_or_default(),
+                before,
+                held.status,
+                row.real(11)?.unwrap_or_default(),
+            );
+            values.push(json!([
+                place(dialect, self.new.run_no, number),
+                held.status.code(),
+                held.reason_id,
+                held.functional,
+                held.confidence,
+                held.assigner_id,
+                held.assigned_at,
+            ]));
+        }
+        write(tx, self.new.run_no, values)?;
+        // A blind check of what people have decided already would ask them once more.
+        let numbers = || rows::numbers(twins.keys().copied());
+        tx.execute(
+            &format!(
+                "DELETE FROM recon.audit_samples WHERE run_no = {} AND outcome IS NULL \
+                 AND number IN {}",
+                self.new.run_no,
+                rows::numbers_in(dialect, "$1")
+            ),
+            &[numbers()],
+        )?;
+        Ok(())
+    }
+
+    /// What people decided about these differences of the old run. What waits for approval is as it was
+    /// before it was proposed.
+    fn decided(
+        &self,
+        tx: &mut dyn Transaction,
+        twins: &[(i64, Twin)],
+    ) -> Result<BTreeMap<i64, Held>, Problem> {
+        let dialect = tx.dialect();
+        let sql = format!(
+            "SELECT x.number, x.status, x.reason_id, x.functional, x.confidence, x.assigner_id, \
+             x.assigned_at, x.locked, c.code, w.name FROM ( \
+                 SELECT {number} AS number, \
+                 CASE WHEN i.number IS NULL THEN d.status ELSE i.prior_status END AS status, \
+                 CASE WHEN i.number IS NULL THEN d.reason_id ELSE i.prior_reason_id END \
+                     AS reason_id, \
+                 CASE WHEN i.number IS NULL THEN d.functional ELSE i.prior_functional END \
+                     AS functional, \
+                 CASE WHEN i.number IS NULL THEN d.confidence ELSE i.prior_confidence END \
+                     AS confidence, \
+                 CASE WHEN i.number IS NULL THEN d.assigner_id ELSE i.prior_assigner_id END \
+                     AS assigner_id, \
+                 CASE WHEN i.number IS NULL THEN d.assigned_at ELSE i.prior_assigned_at END \
+                     AS assigned_at, \
+                 CASE WHEN i.number IS NULL THEN d.is_locked ELSE i.prior_locked END AS locked \
+                 FROM recon.difference_rows d LEFT JOIN recon.proposal_items i \
+                     ON i.run_no = {old} AND i.number = {number} AND i.open = $2 WHERE {at}) x \
+             LEFT JOIN recon.reason_codes c ON c.reason_id = x.reason_id \
+             LEFT JOIN recon.assigners w ON w.assigner_id = x.assigner_id",
+            number = number(dialect),
+            old = self.old.run_no,
+            at = at_numbers(dialect, self.old.run_no),
+        );
+        let places = twins.iter().map(|(old, _)| place(dialect, self.old.run_no, *old));
+        let mut decided = BTreeMap::new();
+        for row in tx.query(&sql, &[rows::numbers(places), true.into()])? {
+            let status = u8::try_from(row.count(1)?).ok().and_then(Status::from_code);
+            let (Some(status @ (Status::Accepted | Status::Rejected)), true) =
+                (status, row.boolean(7)?)
+            else {
+                continue;
+            };
+            let held = Held {
+                status,
+                reason_id: row.count(2)?,
+                functional: row.integer(3)?.map(|value| value != 0),
+                confidence: row.real(4)?.unwrap_or_default(),
+                assigner_id: row.integer(5)?,
+                assigned_at: row.text(6)?.or_else(|| self.old.attributed_at.clone()),
+                reason_code: row.required(8)?,
+                assigned_by: row.text(9)?,
+            };
+            decided.insert(row.count(0)?, held);
+        }
+        Ok(decided)
+    }
+
+    /// By which proposal, and under which control, differences of the old run were decided: what the
+    /// audit trail tells last.
+    fn origins(
+        &self,
+        tx: &mut dyn Transaction,
+        numbers: impl Iterator<Item = i64>,
+    ) -> Result<HashMap<i64, Origin>, Problem> {
+        let by_id: HashMap<String, i64> =
+            numbers.map(|number| (self.old.attribution_id(number), number)).collect();
+        let ids = rows::texts(by_id.keys().map(String::as_str));
+        let within = match tx.dialect() {
+            Dialect::Sqlite => "(SELECT value FROM json_each($1))",
+            Dialect::Postgres => "(SELECT value::uuid FROM json_array_elements_text($1::json))",
+        };
+        let mut origins = HashMap::new();
+        let sql = format!(
+            "SELECT attribution_id, proposal_id, control, new_value FROM recon.audit_trail \
+             WHERE attribution_id IN {within} ORDER BY seq"
+        );
+        tx.query_each(&sql, &[ids], &mut |row| {
+            let told: Json =
+                serde_json::from_str(&row.text(3)?.unwrap_or_default()).unwrap_or_default();
+            let text = |at: &str| told.pointer(at).and_then(Json::as_str).map(str::to_owned);
+            let decided = matches!(text("/status").as_deref(), Some("ACCEPTED" | "REJECTED"))
+                && told.pointer("/is_locked") == Some(&Json::Bool(true));
+            if let Some(number) = by_id.get(&row.required(0)?).filter(|_| decided) {
+                let proposal_id = row.text(1)?.or_else(|| text("/carried_from/proposal_id"));
+                origins.insert(*number, Origin { proposal_id, control: row.text(2)? });
+            }
+            Ok(())
+        })?;
+        Ok(origins)
+    }
+}
+
+/// What people decided about a difference.
+struct Held {
+    status: Status,
+    reason_id: i64,
+    functional: Option<bool>,
+    confidence: f64,
+    assigner_id: Option<i64>,
+    assigned_at: Option<String>,
+    reason_code: String,
+    assigned_by: Option<String>,
+}
+
+/// Where a decision comes from.
+#[derive(Default)]
+struct Origin {
+    proposal_id: Option<String>,
+    control: Option<String>,
+}
+
+fn same(run: &Run, row: &Answer) -> Result<(i64, Same), Problem> {
+    let number = row.count(0)?;
+    let same = Same {
+        field: run.field_name(number).to_owned(),
+        diff_type: row.count(1)?,
+        value_a: row.text(2)?,
+        value_b: row.text(3)?,
+    };
+    Ok((number, same))
+}
+
+/// Gives differences what people decided.
+fn write(tx: &mut dyn Transaction, run_no: i64, values: Vec<Json>) -> Result<(), Problem> {
+    let wanted = values.len() as u64;
+    let sql = match tx.dialect() {
+        Dialect::Sqlite => "UPDATE recon.difference_rows AS d SET status = p.value ->> 1, \
+             reason_id = p.value ->> 2, functional = p.value ->> 3, confidence = p.value ->> 4, \
+             assigner_id = p.value ->> 5, assigned_at = p.value ->> 6, is_locked = 1, \
+             version = d.version + 1 \
+             FROM json_each($1) p WHERE d.id = p.value ->> 0"
+            .to_owned(),
+        Dialect::Postgres => format!(
+            "UPDATE recon.difference_rows d SET status = (p.value ->> 1)::smallint, \
+             reason_id = (p.value ->> 2)::integer, functional = (p.value ->> 3)::boolean, \
+             confidence = (p.value ->> 4)::double precision, \
+             assigner_id = (p.value ->> 5)::integer, \
+             assigned_at = (p.value ->> 6)::timestamptz, is_locked = true, \
+             version = d.version + 1 \
+             FROM json_array_elements($1::json) p (value) \
+             WHERE d.run_no = {run_no} AND d.number = (p.value ->> 0)::bigint"
+        ),
+    };
+    let changed = tx.execute(&sql, &[SqlValue::Text(Json::Array(values).to_string())])?;
+    if changed == wanted {
+        Ok(())
+    } else {
+        Err(Problem::inconsistent(
+            "items-changed",
+            format!("{changed} of {wanted} decisions were carried to the new run"),
+        ))
+    }
+}
+
+/// An entry of a row of records: kind, sides and what does not matter here.
+#[derive(serde::Deserialize)]
+struct Sides<'a>(
+    u8,
+    #[serde(borrow)] Option<&'a RawValue>,
+    #[serde(borrow)] Option<&'a RawValue>,
+    serde::de::IgnoredAny,
+    serde::de::IgnoredAny,
+    serde::de::IgnoredAny,
+    serde::de::IgnoredAny,
+);
+
+/// Calls `each` for each of these differences with the key of its record, in the order of numbers.
+fn names(
+    tx: &mut dyn Transaction,
+    run: &Run,
+    numbers: &[i64],
+    each: &mut dyn FnMut(i64, Named),
+) -> Result<(), Problem> {
+    let dialect = tx.dialect();
+    let mut chunks: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for number in numbers {
+        let chunk = chunk_of(record_of(number.cast_unsigned()));
+        chunks.entry(chunk.cast_signed()).or_default().push(*number);
+    }
+    let all: Vec<i64> = chunks.keys().copied().collect();
+    let sql = format!(
+        "SELECT {}, d.records FROM recon.record_rows d WHERE {} ORDER BY 1",
+        number(dialect),
+        at_numbers(dialect, run.run_no)
+    );
+    for some in all.chunks(CHUNKS) {
+        let places = some.iter().map(|chunk| place(dialect, run.run_no, *chunk));
+        tx.query_each(&sql, &[rows::numbers(places)], &mut |row| {
+            let (chunk, text) = (row.count(0)?, row.required(1)?);
+            let damaged = |error: serde_json::Error| {
+                Problem::store("store-damaged", format!("a row of records can't be read: {error}"))
+            };
+            let entries: Vec<Option<Sides<'_>>> = serde_json::from_str(&text).map_err(damaged)?;
+            for number in chunks.get(&chunk).map(Vec::as_slice).unwrap_or_default() {
+                let record = record_of(number.cast_unsigned());
+                let at = record.checked_sub(first_of(chunk.cast_unsigned()));
+                let at = at.filter(|at| *at < RECORDS).and_then(|at| usize::try_from(at).ok());
+                if let Some(Some(sides)) = at.and_then(|at| entries.get(at)) {
+                    each(*number, named(sides, &run.layout).map_err(damaged)?);
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn named(sides: &Sides<'_>, layout: &Layout) -> Result<Named, serde_json::Error> {
+    let key_of = |raw: Option<&RawValue>| -> Result<Option<Vec<String>>, serde_json::Error> {
+        let Some(raw) = raw else { return Ok(None) };
+        let parts: Vec<&RawValue> = serde_json::from_str(raw.get())?;
+        let parts = parts.into_iter().take(layout.key_len()).map(|part| {
+            Ok(match serde_json::from_str(part.get())? {
+                Json::String(text) => text,
+                other => other.to_string(),
+            })
+        });
+        parts.collect::<Result<Vec<_>, serde_json::Error>>().map(Some)
+    };
+    let a = key_of(sides.1)?;
+    let b = match key_of(sides.2)? {
+        None if sides.0 & 7 == 1 => a.clone(),
+        b => b,
+    };
+    let reference = |parts: &Vec<String>| {
+        let escaped = parts.iter().map(|part| part.replace('\\', "\\\\").replace('|', "\\|"));
+        escaped.collect::<Vec<_>>().join("|")
+    };
+    let references = [a.as_ref().map(reference), b.as_ref().map(reference)];
+    let mut key = a.or(b).unwrap_or_default();
+    // Keys are compared as values: 1.0 is 1.00.
+    for (part, field) in key.iter_mut().zip(layout.fields()) {
+        if field.kind == Kind::Decimal
+            && let Ok(value) = Decimal::parse(part.as_bytes())
+        {
+            *part = value.normalized().to_string();
+        }
+    }
+    Ok(Named { key, references })
+}
