@@ -175,13 +175,24 @@ fn the_reference_of_the_commands_is_true() {
         assert_eq!(said.code, 0, "{}", said.err);
         said.out
     };
+    fn subcommands(help: &str) -> Vec<String> {
+        let listed = help.split("Commands:\n").nth(1).unwrap_or_default();
+        let lines = listed.split("\n\n").next().unwrap_or_default().lines();
+        let names = lines.filter_map(|line| line.split_whitespace().next());
+        names.filter(|name| *name != "help").map(str::to_owned).collect()
+    }
     let top = help(&[]);
     let mut text = format!("```text\n{}\n```\n", top.trim());
-    let commands = top.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    for command in commands.lines().filter_map(|line| line.split_whitespace().next()) {
-        if command != "help" {
-            write!(text, "\n## recon {command}\n\n```text\n{}\n```\n", help(&[command]).trim())
-                .unwrap();
+    let mut path: Vec<Vec<String>> =
+        subcommands(&top).into_iter().rev().map(|name| vec![name]).collect();
+    while let Some(command) = path.pop() {
+        let said = help(&command.iter().map(String::as_str).collect::<Vec<_>>());
+        // What every command has is told once, at the top.
+        let own = said.split("Options of every command:").next().unwrap();
+        let title = command.join(" ");
+        write!(text, "\n## recon {title}\n\n```text\n{}\n```\n", own.trim()).unwrap();
+        for name in subcommands(own).into_iter().rev() {
+            path.push(command.iter().cloned().chain([name]).collect());
         }
     }
     assert_produced("docs/commands.md", "commands", &text);
