@@ -127,8 +127,11 @@ pub enum Command {
     /// Tokens by which programs use the server
     #[command(subcommand)]
     Token(Token),
+    /// The audit trail: is it whole, and what does it say
+    #[command(subcommand)]
+    Audit(Audit),
     /// Bring the store's tables up to date
-    Migrate,
+    Migrate(Migrate),
     /// Write completions for a shell
     Completions(Completions),
     /// Write man pages
@@ -619,6 +622,88 @@ fn scope_parser() -> impl TypedValueParser<Value = Permission> {
 fn days(text: &str) -> Result<i64, String> {
     let number = text.strip_suffix('d').unwrap_or(text);
     number.parse().map_err(|_| "write a number of days, such as 30d".to_owned())
+}
+
+/// `audit`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Audit {
+    /// Check that no row of the trail was changed, taken out or put in
+    #[command(
+        after_help = "Exit codes: 0 whole; 10 broken: the first bad row is named; 11 cut off or forked, as a \
+checkpoint tells; 12 the tables are not what the trail tells; 2 and 4 as everywhere.\n\n\
+Examples:\n  recon audit verify --checkpoint audit.checkpoints --replay\n  \
+recon audit verify --export trail.jsonl\n\ndocs/audit.md shows how to verify without recon."
+    )]
+    Verify(AuditVerify),
+    /// Note down the end of the trail, to keep where nobody who can change the store can change it
+    #[command(
+        after_help = "The chain is checked first, and against the checkpoints that the file has: exits 10 and 11 as \
+`recon audit verify`, and then nothing is added.\n\nExample: recon audit checkpoint --out audit.checkpoints"
+    )]
+    Checkpoint(AuditCheckpoint),
+    /// Write the trail to a file that can be verified without the store
+    #[command(after_help = "Example: recon audit export --out trail.jsonl")]
+    Export(AuditExport),
+}
+
+/// `audit verify`.
+#[derive(Clone, Debug, Args)]
+pub struct AuditVerify {
+    /// Compare with the checkpoints of this file
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Each checkpoint must be signed by this public key (Ed25519, PEM)
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    pub signed_by: Option<PathBuf>,
+    /// Rebuild every decided attribution from the trail and compare it with the tables
+    #[arg(long, conflicts_with = "export")]
+    pub replay: bool,
+    /// Verify this export instead of a store; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+}
+
+/// `audit checkpoint`.
+#[derive(Clone, Debug, Args)]
+pub struct AuditCheckpoint {
+    /// Add it to this file instead of writing it to stdout
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Sign it with this private key (Ed25519, PEM)
+    #[arg(long, value_name = "FILE")]
+    pub sign: Option<PathBuf>,
+}
+
+/// `audit export`.
+#[derive(Clone, Debug, Args)]
+pub struct AuditExport {
+    /// What it is written as
+    #[arg(long, value_enum, default_value_t = TrailFormat::Jsonl)]
+    pub format: TrailFormat,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// What an export of the audit trail is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TrailFormat {
+    /// A JSON object a line
+    Jsonl,
+    /// Comma-separated values; cells are as they are, also those that a spreadsheet would run
+    Csv,
+}
+
+/// `migrate`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "With --owner-url the tables belong to that role, and the role of --store may only read the audit \
+trail and add to it: then not even the server can change what was written (docs/audit.md)."
+)]
+pub struct Migrate {
+    /// PostgreSQL: the role that owns the tables, when another one serves
+    #[arg(long, value_name = "URL")]
+    pub owner_url: Option<String>,
 }
 
 /// `completions`.

@@ -6,11 +6,19 @@ use clap::ValueEnum;
 
 use crate::diagnostic::{Class, Problem, Problems};
 use crate::report::Summary;
+use crate::store::audit::Verdict;
 
 /// Done.
 pub const DONE: u8 = 0;
 /// Done, and `--fail-on` found what it was asked to look for.
 pub const FOUND: u8 = 1;
+
+/// The audit trail is broken.
+pub const BROKEN: u8 = 10;
+/// The audit trail has fewer or other rows than a checkpoint knows.
+pub const CUT: u8 = 11;
+/// The tables are not what the audit trail tells.
+pub const DIFFERS: u8 = 12;
 
 /// The exit code of a problem's class.
 pub const fn code(class: Class) -> u8 {
@@ -68,6 +76,19 @@ impl fmt::Display for FailOn {
 /// The exit code of a run that came to its end.
 pub fn code_of_run(summary: &Summary, fail_on: &[FailOn]) -> u8 {
     if fail_on.iter().any(|what| what.found(summary) > 0) { FOUND } else { DONE }
+}
+
+/// The exit code of an examination of the audit trail: the gravest thing that it found.
+pub const fn code_of_verdict(verdict: &Verdict) -> u8 {
+    if verdict.first_bad.is_some() {
+        BROKEN
+    } else if verdict.against_checkpoint.is_some() {
+        CUT
+    } else if !verdict.replay_differs.is_empty() {
+        DIFFERS
+    } else {
+        DONE
+    }
 }
 
 #[cfg(test)]

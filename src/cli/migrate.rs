@@ -1,25 +1,68 @@
 //! `recon migrate`: brings the store's tables up to date.
 
+use std::path::Path;
+
 use serde_json::json;
 
-use crate::diagnostic::Problems;
-use crate::store::{self, Opening};
+use crate::database::StoreUrl;
+use crate::diagnostic::{Problem, Problems};
+use crate::store::{self, Opening, append_only};
 
+use super::args::Migrate;
 use super::context::Context;
+use super::serve::one_role;
 
 /// Applies the missing migrations and says which.
-pub fn run(context: &Context) -> Result<u8, Problems> {
+pub fn run(context: &Context, arguments: &Migrate) -> Result<u8, Problems> {
     let url = context.store_url(None)?;
-    let store = store::open(&url, Opening::Unmigrated)?;
+    let owner = arguments.owner_url.as_deref().map(|text| owner(&url, text)).transpose()?;
+    let (migrated, role) = match &owner {
+        Some((url, role)) => (url, Some(role.as_str())),
+        None => (&url, None),
+    };
+    let store = store::open(migrated, Opening::Unmigrated)?;
     let applied = store.migrate()?;
-    if context.global.json {
-        context.json(&json!({ "store": store.url(), "applied": applied }))?;
-    } else if applied.is_empty() {
-        context.console.say(&format!("{} is up to date\n", store.url()))?;
-    } else {
-        for name in applied {
-            context.console.say(&format!("applied {name}\n"))?;
+    match role {
+        Some(role) => {
+            append_only::let_serve(&*store, role)?;
+            // The role must find there what the owner made.
+            let store = store::open(&url, Opening::Existing)?;
+            one_role(context, &*store)?;
         }
+        None => one_role(context, &*store)?,
+    }
+    if context.global.json {
+        context.json(&json!({ "store": store.url(), "applied": applied, "serving_role": role }))?;
+        return Ok(0);
+    }
+    if applied.is_empty() {
+        context.console.say(&format!("{} is up to date\n", store.url()))?;
+    }
+    for name in applied {
+        context.console.say(&format!("applied {name}\n"))?;
+    }
+    if let Some(role) = role {
+        context.console.say(&format!("the role {role} may serve\n"))?;
     }
     Ok(0)
+}
+
+/// The owner's URL, and the role that is to serve.
+fn owner(url: &StoreUrl, text: &str) -> Result<(StoreUrl, String), Problem> {
+    let wrong = |why: &str| {
+        Problem::usage("owner-url", why).help(
+            "--store postgres://recon_server@host/db --owner-url postgres://recon_owner@host/db",
+        )
+    };
+    let (StoreUrl::Postgres(serving), StoreUrl::Postgres(owning)) =
+        (url, StoreUrl::parse(text, Path::new(""))?)
+    else {
+        return Err(wrong("--owner-url is for PostgreSQL, as --owner-url and as --store"));
+    };
+    let role =
+        serving.user.clone().ok_or_else(|| wrong("--store names no role that could serve"))?;
+    if owning.user.as_ref() == Some(&role) {
+        return Err(wrong("the role that owns the tables and the one that serves are to be two"));
+    }
+    Ok((StoreUrl::Postgres(owning), role))
 }

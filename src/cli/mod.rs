@@ -5,6 +5,7 @@
 
 pub mod args;
 mod attribute;
+mod audit;
 mod check;
 mod context;
 mod discover;
@@ -83,7 +84,8 @@ fn dispatch(context: &Context, command: Command) -> Result<u8, Problems> {
         Command::Serve(arguments) => serve::run(context, &arguments),
         Command::User(arguments) => user::run(context, &arguments),
         Command::Token(arguments) => token::run(context, &arguments),
-        Command::Migrate => migrate::run(context),
+        Command::Audit(arguments) => audit::run(context, &arguments),
+        Command::Migrate(arguments) => migrate::run(context, &arguments),
         Command::Completions(arguments) => write::completions(context, &arguments),
         Command::Man(arguments) => write::man(context, &arguments),
     }

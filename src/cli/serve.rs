@@ -19,7 +19,7 @@ use crate::review::{Office, PolicyAdopted, Refusal};
 use crate::server::log::AccessLog;
 use crate::server::settings::{DEFAULT_BIND, Settings, origin};
 use crate::server::{self, App, Parts};
-use crate::store::Store;
+use crate::store::{Store, append_only, transact};
 
 use super::args::Serve;
 use super::context::{Context, now};
@@ -50,7 +50,7 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     check_exposure(bind, &settings)?;
     // An older schema is refused: migrating is a step of its own, perhaps by another role.
     let store: Arc<dyn Store> = Arc::from(context.store(loaded.as_ref())?);
-    store.repair()?;
+    one_role(context, &*store)?;
     let log = access_log(arguments.access_log.as_deref())?;
     let listener = listen(bind)?;
     let address = listener.local_addr().unwrap_or(bind);
@@ -62,9 +62,23 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
         Arc::new(App::new(Parts { store, settings, office, alone, log, clock: now }, address));
     adopt(context, &app, loaded.as_ref().map(|loaded| &loaded.resolved.review))?;
     announce(context, &app, address)?;
-    server::serve(listener, app, &stop)?;
+    // The program's log is outside the store: a trail that is cut off later has fewer rows than it tells.
+    server::serve(listener, app, &stop, &|end| {
+        context.console.note(&format!(
+            "the audit trail has {} rows at {}, hash {}",
+            end.n, end.time, end.head_hash
+        ));
+    })?;
     context.console.note("stopped");
     Ok(0)
+}
+
+/// Warns where the database lets this role change what the audit trail says.
+pub(super) fn one_role(context: &Context, store: &dyn Store) -> Result<(), Problem> {
+    if let Some(warning) = transact::read(store, |tx| append_only::warning(tx))? {
+        context.console.problem(&warning);
+    }
+    Ok(())
 }
 
 /// Puts the configured policy in force, or proposes it if another is. Without a configuration what is

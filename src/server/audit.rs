@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::domain::review::Permission;
-use crate::review::audit::AuditRow;
 use crate::review::{AuditFilter, Checkpoint, Refusal, Verdict};
+use crate::store::export::{self, Format};
 
 use super::call::Call;
 use super::csv::Table;
@@ -46,8 +46,12 @@ pub fn routes() -> Vec<Route> {
             .needs(whole)
             .takes(numbers())
             .json::<Verdict>(200, "What was found"),
-        Route::get("/audit/export", "audit_export", export)
+        Route::get("/audit/export", "audit_export", download)
             .about("audit", "The audit trail as a file, hashes included")
+            .description(
+                "JSON lines, and CSV with raw cells, verify offline: `recon audit verify --export`. A \
+                 part of the trail does not.",
+            )
             .needs(whole)
             .takes(filters())
             .takes(period_parameters())
@@ -102,51 +106,7 @@ fn verify(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &verdict?))
 }
 
-/// The columns of an export.
-const COLUMNS: &[&str] = &[
-    "seq",
-    "audit_id",
-    "attribution_id",
-    "entity_type",
-    "entity_id",
-    "actor_id",
-    "actor_roles",
-    "auth_method",
-    "stage",
-    "action_type",
-    "previous_value",
-    "new_value",
-    "comments",
-    "performed_at",
-    "request_id",
-    "ip",
-    "user_agent",
-    "proposal_id",
-    "proposal_version",
-    "proposal_hash",
-    "policy_version",
-    "model_version",
-    "rule_version",
-    "control",
-    "prev_hash",
-    "hash",
-    "hash_version",
-];
-
-fn cells(row: &AuditRow) -> Vec<String> {
-    // By the names of its JSON, so that both formats have the same columns.
-    let json = serde_json::to_value(row).unwrap_or_default();
-    COLUMNS
-        .iter()
-        .map(|name| match &json[*name] {
-            serde_json::Value::Null => String::new(),
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        })
-        .collect()
-}
-
-fn export(call: &Call<'_>) -> Result<Response, Denied> {
+fn download(call: &Call<'_>) -> Result<Response, Denied> {
     let (app, actor, filter) = (Arc::clone(call.app), call.actor()?, filter(call));
     let lines = call.text("format") != Some("csv");
     let safe = call.text("cells") != Some("raw");
@@ -158,19 +118,22 @@ fn export(call: &Call<'_>) -> Result<Response, Denied> {
     let stream = Box::new(move |out: &mut dyn Write| {
         let gone = |refusal: Refusal| std::io::Error::other(refusal.message);
         let unwritable = |error: &std::io::Error| crate::report::unwritable(error);
-        if lines {
+        if lines || !safe {
+            let format = if lines { Format::Jsonl } else { Format::Csv };
+            export::begin(format, out)?;
             return app
                 .desk()
                 .audit_export(&actor, &filter, &mut |row| {
-                    let line = serde_json::to_string(row).unwrap_or_default();
-                    writeln!(out, "{line}").map_err(|error| unwritable(&error))
+                    export::write(format, row, out).map_err(|error| unwritable(&error))
                 })
                 .map_err(gone);
         }
-        let mut table = Table::new(out, COLUMNS, safe)?;
+        let columns: Vec<&str> = export::columns().collect();
+        let mut table = Table::new(out, &columns, safe)?;
         app.desk()
             .audit_export(&actor, &filter, &mut |row| {
-                table.row(&cells(row)).map_err(|error| unwritable(&error))
+                let cells = export::cells(row).into_iter().map(Option::unwrap_or_default);
+                table.row(&cells.collect::<Vec<_>>()).map_err(|error| unwritable(&error))
             })
             .map_err(gone)?;
         table.finish()

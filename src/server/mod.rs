@@ -51,7 +51,8 @@ use crate::domain;
 use crate::review::people::proxy::client;
 use crate::review::people::{Hashing, Principal};
 use crate::review::{Desk, Office};
-use crate::store::Store;
+use crate::store::audit::Checkpoint;
+use crate::store::{Store, chain, transact};
 
 use self::error::Denied;
 use self::guard::limits::Caps;
@@ -71,6 +72,10 @@ const SELF_REQUEST_EVERY: Duration = Duration::from_secs(10);
 const SELF_REQUESTS_LOST: u32 = 3;
 /// How often proposals are looked through for those whose time is over.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// How often the end of the audit trail is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// After so many rows of the audit trail its end is kept in the log.
+pub const KEEP_EVERY_ROWS: i64 = 1_000;
 
 /// Makes the answer that people see where a page can't be shown.
 pub type ProblemPage = fn(&App, &Request, Denied) -> Response;
@@ -238,11 +243,17 @@ impl App {
     }
 }
 
-/// Serves until `stop` says so, then lets the requests at work come to their end.
+/// Serves until `stop` says so, then lets the requests at work come to their end. `keep` is told the
+/// end of the audit trail at the start, every [`KEEP_EVERY_ROWS`] rows, and at the end.
 ///
 /// # Errors
 /// The private socket can't be made, or the server does not answer any more.
-pub fn serve(listener: TcpListener, app: Arc<App>, stop: &AtomicBool) -> Result<(), Problem> {
+pub fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    stop: &AtomicBool,
+    keep: &dyn Fn(&Checkpoint),
+) -> Result<(), Problem> {
     let failed = |error: std::io::Error| {
         Problem::usage("server-failed", format!("the server can't start: {error}"))
     };
@@ -267,9 +278,12 @@ pub fn serve(listener: TcpListener, app: Arc<App>, stop: &AtomicBool) -> Result<
         counts: app.metrics.guard(),
     };
     let guard = Guard::start(listener, setup).map_err(failed)?;
-    let watched = watch(&guard, &backend, &app, stop);
+    let mut kept = Kept { rows: 0, keep };
+    kept.look(&app, true);
+    let watched = watch(&guard, &backend, &app, stop, &mut kept);
     let drained = guard.drain();
     backend.stop();
+    kept.look(&app, true);
     watched?;
     if !drained {
         return Err(Problem::warning(
@@ -286,7 +300,9 @@ fn watch(
     backend: &backend::Backend,
     app: &App,
     stop: &AtomicBool,
+    kept: &mut Kept<'_>,
 ) -> Result<(), Problem> {
+    let mut looked = Instant::now();
     let mut next = Instant::now() + SELF_REQUEST_EVERY;
     let mut tidied = Instant::now();
     let mut lost = 0;
@@ -304,6 +320,10 @@ fn watch(
             }
             next = Instant::now() + SELF_REQUEST_EVERY;
         }
+        if looked.elapsed() >= LOOK_EVERY {
+            kept.look(app, false);
+            looked = Instant::now();
+        }
         if tidied.elapsed() >= TIDY_EVERY {
             // What could not be done now is done a minute later.
             let _ = app.desk().tidy();
@@ -311,6 +331,26 @@ fn watch(
         }
     }
     Ok(())
+}
+
+/// The checkpoints that the log keeps.
+struct Kept<'a> {
+    rows: i64,
+    keep: &'a dyn Fn(&Checkpoint),
+}
+
+impl Kept<'_> {
+    /// Keeps the end of the trail, if enough rows have come since or it is `now` that matters. A store
+    /// that can't be read says so elsewhere.
+    fn look(&mut self, app: &App, now: bool) {
+        let Ok(end) = transact::read(&*app.store, |tx| chain::checkpoint(tx, (app.clock)())) else {
+            return;
+        };
+        if now || end.n / KEEP_EVERY_ROWS > self.rows / KEEP_EVERY_ROWS {
+            self.rows = end.n;
+            (self.keep)(&end);
+        }
+    }
 }
 
 fn dead(why: &str) -> Problem {

@@ -188,7 +188,7 @@ pub struct Head {
 }
 
 /// A moment of the chain, for an auditor to keep outside the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Checkpoint {
     /// The number of rows.
     pub n: i64,
@@ -199,12 +199,18 @@ pub struct Checkpoint {
     /// The SHA-256 of the checkpoint before, in hexadecimal, if it is kept in the same file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
+    /// The signature (Ed25519), in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// The public key of whoever signed, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
 }
 
 /// What verifying found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Verdict {
-    /// Whether the chain is whole.
+    /// Whether the chain is whole, and everything else that was asked for as it should be.
     pub ok: bool,
     /// How many rows were looked at.
     pub checked: i64,

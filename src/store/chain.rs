@@ -19,20 +19,20 @@ pub fn checkpoint(tx: &mut dyn Transaction, now: Instant) -> Result<Checkpoint, 
         n: end.seq,
         head_hash: hexadecimal(&end.hash),
         time: time_text(now),
-        previous: None,
+        ..Checkpoint::default()
     })
 }
 
 /// A row as bytes, so that whatever became of it can be looked at.
-struct Raw {
-    seq: i64,
-    fields: [Option<Vec<u8>>; 24],
-    previous: Option<Vec<u8>>,
-    hash: Option<Vec<u8>>,
-    version: u8,
+pub(super) struct Link {
+    pub seq: i64,
+    pub fields: [Option<Vec<u8>>; 24],
+    pub previous: Option<Vec<u8>>,
+    pub hash: Option<Vec<u8>>,
+    pub version: u8,
 }
 
-fn raw(answer: &Answer) -> Raw {
+fn link(answer: &Answer) -> Link {
     use super::SqlValue as V;
     let bytes = |at: usize| -> Option<Vec<u8>> {
         Some(match answer.0.get(at)? {
@@ -46,7 +46,7 @@ fn raw(answer: &Answer) -> Raw {
         })
     };
     let blob = |at: usize| answer.blob(at).ok().flatten();
-    Raw {
+    Link {
         seq: answer.count(0).unwrap_or_default(),
         fields: std::array::from_fn(bytes),
         previous: blob(24),
@@ -56,6 +56,98 @@ fn raw(answer: &Answer) -> Raw {
             .ok()
             .and_then(|version| u8::try_from(version).ok())
             .unwrap_or_default(),
+    }
+}
+
+/// The chain, link by link: numbers without gaps, each hash that of its row and of the hash before,
+/// times that never go back. It remembers the first link that is wrong.
+pub(super) struct Links {
+    expected: i64,
+    previous: Vec<u8>,
+    last_time: Option<Vec<u8>>,
+    /// The hash that the wrong row should have: the row after it tells which of both was changed.
+    recomputed: Option<[u8; 32]>,
+    verdict: Verdict,
+}
+
+impl Links {
+    /// The chain from the row `from` on, after a row with the hash `previous`.
+    pub fn new(from: i64, previous: Vec<u8>) -> Self {
+        Self {
+            expected: from,
+            previous,
+            last_time: None,
+            recomputed: None,
+            verdict: Verdict { ok: true, ..Verdict::default() },
+        }
+    }
+
+    /// The next link.
+    pub fn take(&mut self, row: Link) {
+        if !self.verdict.ok {
+            if let Some(recomputed) = self.recomputed.take()
+                && row.previous.as_deref() == Some(recomputed.as_slice())
+            {
+                self.verdict.what = Some("its hash was changed, its content was not".to_owned());
+            }
+            return;
+        }
+        let time = row.fields.get(13).cloned().flatten();
+        let fields: [Option<&[u8]>; 24] =
+            std::array::from_fn(|at| row.fields.get(at).and_then(|field| field.as_deref()));
+        let before: [u8; 32] = self.previous.as_slice().try_into().unwrap_or(GENESIS);
+        let own = hash(row.version, &before, &fields);
+        let wrong = if row.seq > self.expected {
+            "the row is missing"
+        } else if row.seq < self.expected {
+            "another row comes where it should be"
+        } else if row.previous.as_deref() != Some(self.previous.as_slice()) {
+            "it does not follow the row before"
+        } else if row.hash.as_deref() != Some(own.as_slice()) {
+            self.recomputed = Some(own);
+            "its content was changed: its hash is that of another content"
+        } else if row.version != super::audit::HASH_VERSION {
+            "its hash is of an unknown version"
+        } else if self.last_time > time {
+            "its time is before that of the row before"
+        } else {
+            self.verdict.checked += 1;
+            self.expected += 1;
+            self.previous = row.hash.unwrap_or_default();
+            self.last_time = time;
+            return;
+        };
+        self.bad(self.expected, wrong);
+    }
+
+    /// The row `seq` is wrong, unless one before it is.
+    pub fn bad(&mut self, seq: i64, what: &str) {
+        if self.verdict.ok {
+            self.verdict.ok = false;
+            self.verdict.first_bad = Some(seq);
+            self.verdict.what = Some(what.to_owned());
+        }
+    }
+
+    /// The number that the next row should have.
+    pub const fn expected(&self) -> i64 {
+        self.expected
+    }
+
+    /// Whether nothing was wrong so far.
+    pub const fn is_whole(&self) -> bool {
+        self.verdict.ok
+    }
+
+    /// The hash of the last row, in hexadecimal.
+    pub fn head_hash(&self) -> String {
+        hexadecimal(&self.previous)
+    }
+
+    /// What was found.
+    pub fn end(mut self) -> Verdict {
+        self.verdict.head_hash = self.head_hash();
+        self.verdict
     }
 }
 
@@ -70,7 +162,6 @@ pub fn verify(
     to: Option<i64>,
 ) -> Result<Verdict, Problem> {
     let from = from.unwrap_or(1).max(1);
-    let mut expected = from;
     let mut previous = GENESIS.to_vec();
     if from > 1 {
         let rows =
@@ -80,8 +171,7 @@ pub fn verify(
             None => Vec::new(),
         };
     }
-    let mut verdict = Verdict { ok: true, ..Verdict::default() };
-    let mut last_time: Option<Vec<u8>> = None;
+    let mut links = Links::new(from, previous);
     let sql = format!(
         "SELECT {} FROM recon.audit_trail WHERE seq >= $1 AND seq <= $2 ORDER BY seq",
         super::audit::SELECT
@@ -92,51 +182,58 @@ pub fn verify(
         if let Some(first) = rows.first().and_then(|row| row.integer(0).ok().flatten())
             && first < 1
         {
-            verdict.ok = false;
-            verdict.first_bad = Some(first);
-            verdict.what = Some("there is a row before the first".to_owned());
+            links.bad(first, "there is a row before the first");
         }
     }
     tx.query_each(&sql, &parameters![from, to.unwrap_or(i64::MAX)], &mut |answer| {
-        if !verdict.ok {
-            return Ok(());
-        }
-        let row = raw(&answer);
-        let bad = |what: &str| Some(what.to_owned());
-        let time = row.fields.get(13).cloned().flatten();
-        let wrong = if row.seq != expected {
-            verdict.first_bad = Some(expected);
-            bad("the row is missing")
-        } else if row.previous.as_deref() != Some(previous.as_slice()) {
-            bad("it does not follow the row before")
-        } else {
-            let fields: [Option<&[u8]>; 24] =
-                std::array::from_fn(|at| row.fields.get(at).and_then(|field| field.as_deref()));
-            let before: [u8; 32] = previous.as_slice().try_into().unwrap_or(GENESIS);
-            if row.hash.as_deref() != Some(hash(row.version, &before, &fields).as_slice()) {
-                bad("its hash is not that of its content")
-            } else if row.version != super::audit::HASH_VERSION {
-                bad("its hash is of an unknown version")
-            } else if last_time > time {
-                bad("its time is before that of the row before")
-            } else {
-                None
-            }
-        };
-        if let Some(what) = wrong {
-            verdict.ok = false;
-            verdict.first_bad = verdict.first_bad.or(Some(expected));
-            verdict.what = Some(what);
-            return Ok(());
-        }
-        verdict.checked += 1;
-        expected += 1;
-        previous = row.hash.unwrap_or_default();
-        last_time = time;
+        links.take(link(&answer));
         Ok(())
     })?;
-    verdict.head_hash = hexadecimal(&previous);
+    Ok(links.end())
+}
+
+/// What an examination of the trail looks at besides the chain itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Examination<'a> {
+    /// Moments that were kept outside.
+    pub checkpoints: &'a [Checkpoint],
+    /// Whether the tables are compared with what the trail tells.
+    pub replay: bool,
+}
+
+/// Examines the whole trail. What a broken chain tells is not replayed.
+///
+/// # Errors
+/// What the store says.
+pub fn examine(tx: &mut dyn Transaction, ask: Examination<'_>) -> Result<Verdict, Problem> {
+    let mut verdict = verify(tx, None, None)?;
+    for checkpoint in ask.checkpoints {
+        verdict.against_checkpoint = against(tx, checkpoint)?;
+        if verdict.against_checkpoint.is_some() {
+            break;
+        }
+    }
+    if ask.replay && verdict.ok {
+        verdict.replay_differs = replay(tx)?;
+    }
+    verdict.ok &= verdict.against_checkpoint.is_none() && verdict.replay_differs.is_empty();
     Ok(verdict)
+}
+
+/// The trail has fewer rows than a checkpoint knows.
+pub(super) fn cut_off(checkpoint: &Checkpoint, rows: i64) -> String {
+    format!(
+        "the checkpoint of {} knows {} rows, the trail has {rows}: its end was cut off",
+        checkpoint.time, checkpoint.n
+    )
+}
+
+/// A row is another than a checkpoint knows.
+pub(super) fn forked(checkpoint: &Checkpoint) -> String {
+    format!(
+        "row {} is not the one that the checkpoint of {} knows: the trail was forked",
+        checkpoint.n, checkpoint.time
+    )
 }
 
 /// What of the chain is fewer or other than a checkpoint says, if something is.
@@ -154,18 +251,10 @@ pub fn against(
         tx.query("SELECT hash FROM recon.audit_trail WHERE seq = $1", &parameters![checkpoint.n])?;
     let Some(row) = rows.first() else {
         let end = head(tx, false)?;
-        return Ok(Some(format!(
-            "the checkpoint of {} knows {} rows, the trail has {}: its end was cut off",
-            checkpoint.time, checkpoint.n, end.seq
-        )));
+        return Ok(Some(cut_off(checkpoint, end.seq)));
     };
     let found = hexadecimal(&row.blob(0)?.unwrap_or_default());
-    Ok((found != checkpoint.head_hash).then(|| {
-        format!(
-            "row {} is not the one that the checkpoint of {} knows: the trail was forked",
-            checkpoint.n, checkpoint.time
-        )
-    }))
+    Ok((found != checkpoint.head_hash).then(|| forked(checkpoint)))
 }
 
 /// The most differences that are named.

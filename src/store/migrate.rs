@@ -55,6 +55,7 @@ pub const SQLITE: &[Migration] = migrations! { "sqlite":
     6 "models",
     7 "workflow",
     8 "people",
+    9 "audit_chain",
 };
 
 /// The migrations of PostgreSQL.
@@ -67,6 +68,7 @@ pub const POSTGRES: &[Migration] = migrations! { "postgres":
     6 "models",
     7 "workflow",
     8 "people",
+    9 "audit_chain",
 };
 
 /// A migration that a store says it has.

@@ -5,11 +5,14 @@
 //! compact (numbers instead of ids, one evidence array instead of two JSON documents); the tables that
 //! people query are views over it.
 
+pub mod append_only;
 pub mod audit;
 pub mod batch;
 mod carry;
 pub mod chain;
+pub mod checkpoint;
 mod chunk;
+pub mod export;
 mod machine_results;
 pub mod migrate;
 pub mod postgres;

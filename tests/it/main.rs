@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod audit;
 mod awkward;
 mod browser;
 mod config_errors;

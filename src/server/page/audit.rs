@@ -190,7 +190,8 @@ fn chips(filter: &AuditFilter) -> Vec<Chip> {
 }
 
 fn chain(checkpoint: &Checkpoint, verdict: Option<&Verdict>) -> Chain {
-    let note = format!("{} rows\n{}\n{}", checkpoint.n, checkpoint.head_hash, checkpoint.time);
+    // As a line of a file of checkpoints.
+    let note = crate::store::checkpoint::line(checkpoint);
     let rows = words::count(&u64::try_from(checkpoint.n).unwrap_or_default());
     let (class, text) = match verdict {
         None => ("note", format!("{rows} rows, each sealed with the hash of the one before.")),

@@ -715,7 +715,7 @@ fn others(pages: &mut Pages<'_>) {
         n: 23,
         head_hash: "ab".repeat(32),
         time: "2026-11-23T15:00:00Z".into(),
-        previous: None,
+        ..Checkpoint::default()
     };
     let fine = Verdict { ok: true, checked: 23, ..Verdict::default() };
     let bad = Verdict {

@@ -1,6 +1,6 @@
 //! People deciding, on both stores.
 
 mod carry;
-mod fixture;
+pub(crate) mod fixture;
 mod sample;
 mod story;

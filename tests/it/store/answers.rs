@@ -156,11 +156,23 @@ fn the_audit_trail_only_grows(place: &Place) {
             "{how} INTO audit_trail (seq, audit_id, entity_type, entity_id, actor_id, stage, \
              action_type, performed_at, prev_hash, hash, hash_version) VALUES ({seq}, '{id}', \
              'REASON', 'x', 'ann', 'MAKER', 'CREATE_REASON', '2026-01-15T00:00:00.000000Z', \
-             '0', '{seq}', 1)"
+             '{}', '{seq}', 1)",
+            seq - 1
         ))
     };
     insert("INSERT", 1).unwrap();
     insert("INSERT", 2).unwrap();
+    // Of the next number, but of the same id, or after another row.
+    let how = if place.is_sqlite() { "INSERT OR REPLACE" } else { "INSERT" };
+    for (id, prev) in [(1, 2), (3, 1), (3, 0)] {
+        let refused = place.try_execute(&format!(
+            "{how} INTO audit_trail (seq, audit_id, entity_type, entity_id, actor_id, \
+             stage, action_type, performed_at, prev_hash, hash, hash_version) VALUES (3, \
+             '00000000-0000-7000-8000-{id:012}', 'REASON', 'x', 'ann', 'MAKER', 'CREATE_REASON', \
+             '2026-01-15T00:00:00.000000Z', '{prev}', '9', 1)"
+        ));
+        assert!(refused.is_err(), "{id} {prev}");
+    }
     for seq in [1, 2, 4] {
         assert!(insert("INSERT", seq).is_err(), "{seq}");
         assert!(insert("INSERT OR REPLACE", seq).is_err(), "{seq}");

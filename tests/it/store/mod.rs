@@ -29,10 +29,24 @@ impl Place {
         Self { url, _folder: folder }
     }
 
-    pub fn postgres() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = StoreUrl::parse(&crate::postgres::new_database(), Path::new("")).unwrap();
+    /// An SQLite store that no disk keeps waiting, where there is such a place.
+    pub fn quick() -> Self {
+        let memory = Path::new("/dev/shm");
+        let folder =
+            if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let folder = folder.unwrap();
+        let url = StoreUrl::parse("sqlite:recon.db", folder.path()).unwrap();
         Self { url, _folder: folder }
+    }
+
+    pub fn postgres() -> Self {
+        Self::at(&crate::postgres::new_database())
+    }
+
+    /// The database of this URL.
+    pub fn at(url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { url: StoreUrl::parse(url, Path::new("")).unwrap(), _folder: folder }
     }
 
     pub fn is_sqlite(&self) -> bool {
@@ -58,7 +72,10 @@ impl Place {
                 let sql = sql.replace("number_is", "number");
                 let connector = recon::database::postgres::Connector::new(url).unwrap();
                 let mut client = connector.connect().unwrap();
-                client.batch_execute(&sql).map_err(|error| error.to_string())
+                client.batch_execute(&sql).map_err(|error| {
+                    let said = error.as_db_error().map(|said| said.message().to_owned());
+                    said.unwrap_or_else(|| error.to_string())
+                })
             }
         }
     }

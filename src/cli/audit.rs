@@ -1,0 +1,212 @@
+//! `recon audit`: whether the trail is whole, its end to note down, and the trail as a file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Write};
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::diagnostic::{Problem, Problems};
+use crate::store::audit::{self, Checkpoint, Verdict};
+use crate::store::chain::{self, Examination};
+use crate::store::checkpoint::{self, PublicKey, SigningKey};
+use crate::store::{export, transact};
+
+use super::args::{Audit, AuditCheckpoint, AuditExport, AuditVerify, TrailFormat};
+use super::context::{Context, now, unwritable};
+use super::exit::{DONE, code_of_verdict};
+
+/// Verifies, notes down, exports.
+pub fn run(context: &Context, arguments: &Audit) -> Result<u8, Problems> {
+    Ok(match arguments {
+        Audit::Verify(arguments) => verify(context, arguments)?,
+        Audit::Checkpoint(arguments) => note_down(context, arguments)?,
+        Audit::Export(arguments) => export(context, arguments)?,
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    std::fs::read(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::usage("unreadable", format!("can't read {}: {error}", path.display()))
+}
+
+fn text(path: &Path) -> Result<String, Problem> {
+    String::from_utf8(read(path)?)
+        .map_err(|_| Problem::usage("unreadable", "the file is no text").in_file(path))
+}
+
+fn verify(context: &Context, arguments: &AuditVerify) -> Result<u8, Problems> {
+    let key = match &arguments.signed_by {
+        Some(path) => Some(PublicKey::read(&read(path)?).map_err(|problem| problem.in_file(path))?),
+        None => None,
+    };
+    let checkpoints = match &arguments.checkpoint {
+        Some(path) => {
+            let found = checkpoint::read(&text(path)?, key.as_ref())
+                .map_err(|problem| problem.in_file(path))?;
+            if found.is_empty() {
+                return Err(Problem::usage("no-checkpoint", "the file holds no checkpoint")
+                    .in_file(path)
+                    .help("`recon audit checkpoint --out FILE` adds one")
+                    .into());
+            }
+            found
+        }
+        None => Vec::new(),
+    };
+    let verdict = match &arguments.export {
+        Some(path) if path == Path::new("-") => {
+            export::verify(&mut std::io::stdin().lock(), &checkpoints)?
+        }
+        Some(path) => {
+            let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+            let mut file = BufReader::with_capacity(1 << 16, file);
+            export::verify(&mut file, &checkpoints).map_err(|problem| problem.in_file(path))?
+        }
+        None => {
+            let store = context.store(None)?;
+            let ask = Examination { checkpoints: &checkpoints, replay: arguments.replay };
+            transact::read(&*store, |tx| chain::examine(tx, ask))?
+        }
+    };
+    if context.global.json {
+        let mut shown = serde_json::to_value(&verdict).unwrap_or_default();
+        shown["checkpoints"] = checkpoints.len().into();
+        shown["replayed"] = (arguments.replay && verdict.first_bad.is_none()).into();
+        context.json(&shown)?;
+    } else {
+        context.console.say(&sentences(&verdict, &checkpoints, arguments.replay))?;
+    }
+    Ok(code_of_verdict(&verdict))
+}
+
+/// What was found, for people.
+fn sentences(verdict: &Verdict, checkpoints: &[Checkpoint], replay: bool) -> String {
+    let mut said = match (verdict.first_bad, &verdict.what) {
+        (Some(seq), what) => {
+            let what = what.as_deref().unwrap_or("it is wrong");
+            format!("broken at row {seq}: {what}\n{} rows before it are whole\n", verdict.checked)
+        }
+        (None, _) if verdict.checked == 0 => "the trail is empty\n".to_owned(),
+        (None, _) => {
+            format!(
+                "whole: {} rows, the last with the hash {}\n",
+                verdict.checked, verdict.head_hash
+            )
+        }
+    };
+    match (&verdict.against_checkpoint, checkpoints.last()) {
+        (Some(differs), _) => said.push_str(&format!("{differs}\n")),
+        (None, Some(last)) if verdict.first_bad.is_none() => said.push_str(&format!(
+            "as {} checkpoints know it, the last of {} with {} rows\n",
+            checkpoints.len(),
+            last.time,
+            last.n
+        )),
+        _ => {}
+    }
+    if replay && verdict.first_bad.is_some() {
+        said.push_str("not replayed: what a broken trail tells is worth nothing\n");
+    } else if replay && verdict.replay_differs.is_empty() {
+        said.push_str("the tables are what the trail tells\n");
+    } else if replay {
+        said.push_str("the tables are not what the trail tells:\n");
+        for item in &verdict.replay_differs {
+            said.push_str(&format!("  {item}\n"));
+        }
+    }
+    said
+}
+
+fn note_down(context: &Context, arguments: &AuditCheckpoint) -> Result<u8, Problems> {
+    let key = match &arguments.sign {
+        Some(path) => {
+            Some(SigningKey::read(&read(path)?).map_err(|problem| problem.in_file(path))?)
+        }
+        None => None,
+    };
+    let kept = match &arguments.out {
+        Some(path) if path.exists() => text(path)?,
+        _ => String::new(),
+    };
+    let in_file = |problem: Problem| match &arguments.out {
+        Some(path) => problem.in_file(path),
+        None => problem,
+    };
+    let checkpoints = checkpoint::read(&kept, None).map_err(in_file)?;
+    let store = context.store(None)?;
+    let ask = Examination { checkpoints: &checkpoints, replay: false };
+    let (verdict, mut end) = transact::read(&*store, |tx| {
+        let verdict = chain::examine(tx, ask)?;
+        // The end of a broken chain is no point to start from.
+        let end = if verdict.ok { Some(chain::checkpoint(tx, now())?) } else { None };
+        Ok((verdict, end))
+    })?;
+    let Some(end) = &mut end else {
+        let said = sentences(&verdict, &checkpoints, false);
+        if context.global.json {
+            context.json(&json!(verdict))?;
+        } else {
+            context.console.say(&format!("{said}no checkpoint was taken\n"))?;
+        }
+        return Ok(code_of_verdict(&verdict));
+    };
+    end.previous = checkpoint::link(&kept);
+    if let Some(key) = &key {
+        checkpoint::sign(end, key);
+    }
+    let line = checkpoint::line(end);
+    let Some(path) = &arguments.out else {
+        context.console.say(&format!("{line}\n"))?;
+        return Ok(DONE);
+    };
+    // Somebody may have pasted a line without its end.
+    let gap = if kept.is_empty() || kept.ends_with('\n') { "" } else { "\n" };
+    let written = OpenOptions::new().create(true).append(true).open(path).and_then(|mut file| {
+        file.write_all(format!("{gap}{line}\n").as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| unwritable(path, &error))?;
+    if context.global.json {
+        context.console.say(&format!("{line}\n"))?;
+    } else {
+        let number = checkpoints.len() + 1;
+        context.console.say(&format!(
+            "checkpoint {number} in {}: {} rows, hash {}\n",
+            path.display(),
+            end.n,
+            end.head_hash
+        ))?;
+    }
+    Ok(DONE)
+}
+
+fn export(context: &Context, arguments: &AuditExport) -> Result<u8, Problems> {
+    let format = match arguments.format {
+        TrailFormat::Jsonl => export::Format::Jsonl,
+        TrailFormat::Csv => export::Format::Csv,
+    };
+    let store = context.store(None)?;
+    let mut rows = 0u64;
+    context.console.result_to(arguments.out.as_deref(), |out| {
+        let failed = |error: std::io::Error| crate::report::unwritable(&error);
+        export::begin(format, out).map_err(failed)?;
+        store.read(&mut |tx| {
+            let sql = format!("SELECT {} FROM recon.audit_trail ORDER BY seq", audit::SELECT);
+            tx.query_each(&sql, &[], &mut |row| {
+                rows += 1;
+                export::write(format, &audit::row(&row)?, out).map_err(failed)
+            })
+        })
+    })?;
+    if let Some(path) = &arguments.out {
+        context.console.note(&format!("{rows} rows in {}", path.display()));
+        if context.global.json {
+            context.json(&json!({ "rows": rows, "file": path }))?;
+        }
+    }
+    Ok(DONE)
+}

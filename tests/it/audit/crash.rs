@@ -1,0 +1,185 @@
+//! A process that is killed while somebody decides leaves the state before or the state after.
+//!
+//! `RECON_CRASH_ROUNDS=200 cargo test --test it audit::crash` kills as often.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use recon::database::StoreUrl;
+use recon::domain::review::Action;
+use recon::review::{Actor, BulkCommit, BulkPreviewAsk, Idempotency, PageAsk, QueueFilter};
+use recon::store::{Opening, Store, open};
+
+use super::{assert_sound, checkpoint, examined};
+use crate::review::fixture::{GUESS, Stage1, agree, approve, back, office, stock};
+use crate::store::Place;
+use crate::store::fixture::column;
+
+const CHILD: &str = "RECON_TEST_CHILD_STORE";
+const ROUND: &str = "RECON_TEST_CHILD_ROUND";
+
+fn keyed(actor: &Actor, key: &str) -> Actor {
+    let asked = Idempotency {
+        key: key.to_owned(),
+        route: "POST /workflow/resolve".to_owned(),
+        body_hash: "00".to_owned(),
+    };
+    Actor { idempotency: Some(asked), ..actor.clone() }
+}
+
+fn next_item(store: &dyn Store, stage: &Stage1) -> Option<String> {
+    let ask = PageAsk { limit: Some(1), ..PageAsk::default() };
+    let page = stage.desk(store).queue(&stage.actor("ann"), &QueueFilter::default(), &ask);
+    page.unwrap().items.pop().map(|item| item.attribution_id)
+}
+
+/// What the child does until it is killed: it says what it is about to ask, then asks.
+fn decide_for_ever(store: &dyn Store, round: &str) {
+    let stage = office(false);
+    // Later rounds come later.
+    let minutes: i64 = round.parse().unwrap();
+    stage.clock.fetch_add(minutes * 60_000_000, std::sync::atomic::Ordering::Relaxed);
+    let desk = stage.desk(store);
+    let [ann, sue] = ["ann", "sue"].map(|name| stage.actor(name));
+    let mut out = std::io::stdout();
+    for at in 0.. {
+        let Some(id) = next_item(store, &stage) else { return };
+        let key = format!("{round}/{at}");
+        writeln!(out, "ask {key} {id}").unwrap();
+        out.flush().unwrap();
+        let resolved = desk.resolve(&keyed(&ann, &key), &approve(&id)).unwrap().value;
+        match at % 4 {
+            0 => drop(desk.approve(&sue, &agree(&resolved, desk, &sue)).unwrap()),
+            1 => drop(desk.send_back(&sue, &back(&resolved, "look again")).unwrap()),
+            2 => {
+                let ask = BulkPreviewAsk {
+                    filter: Some(QueueFilter::default()),
+                    action: Some(Action::Override),
+                    new_reason_code: Some("TIMING".to_owned()),
+                    ..BulkPreviewAsk::default()
+                };
+                let preview = desk.bulk_preview(&ann, &ask).unwrap();
+                let commit = BulkCommit {
+                    token: preview.token,
+                    comments: Some("all late".to_owned()),
+                    ..BulkCommit::default()
+                };
+                let done = desk.bulk_commit(&ann, &commit).unwrap().value.proposal;
+                let close = recon::review::Close {
+                    proposal_id: done.proposal_id,
+                    if_match: done.tag.parse().ok(),
+                    comments: None,
+                };
+                desk.withdraw(&ann, &close).unwrap();
+            }
+            _ => drop(desk.comment(&ann, &id, "still looking").unwrap()),
+        }
+    }
+}
+
+/// Not a test of its own: the process that the other one kills.
+#[test]
+fn child() {
+    let Ok(url) = std::env::var(CHILD) else { return };
+    let round = std::env::var(ROUND).unwrap();
+    let url = StoreUrl::parse(&url, Path::new("/")).unwrap();
+    let store = open(&url, Opening::Existing).unwrap_or_else(|problem| panic!("{problem}"));
+    decide_for_ever(&*store, &round);
+}
+
+fn killed_again_and_again(place: &Place, url: &str, rounds: u32) {
+    let mut last = {
+        let store = place.open();
+        checkpoint(&*store)
+    };
+    let mut seed = u64::from(std::process::id()) | 1;
+    let mut decided = 0;
+    for round in 1..=rounds {
+        {
+            let store = place.open();
+            stock(&*store, "fx", &[GUESS; 40]);
+        }
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "audit::crash::child", "--nocapture", "--test-threads=1"])
+            .env(CHILD, url)
+            .env(ROUND, round.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        // From its first request on, a moment at random.
+        let first = said.by_ref().find(|line| line.contains("ask "));
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        std::thread::sleep(Duration::from_micros(seed % 60_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let last_said = said.filter(|line| line.contains("ask ")).last().or(first);
+        let last_said = last_said.expect("the child asked nothing");
+        let words: Vec<&str> = last_said.split("ask ").nth(1).unwrap().split_whitespace().collect();
+        let [key, id] = words[..] else { panic!("{last_said}") };
+
+        let store = place.open();
+        if !place.is_sqlite() {
+            // What the child had sent before it was killed, the server still does.
+            let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                        AND pid <> pg_backend_pid() AND state <> 'idle'";
+            while column(&*store, busy) != ["0"] {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        let verdict = assert_sound(&*store);
+        let since = examined(&*store, std::slice::from_ref(&last), false);
+        assert!(since.ok, "a row of before is gone: {since:?}");
+        decided += verdict.checked - last.n;
+        // Whoever was not told asks once more, and it happens once.
+        let stage = office(false);
+        let minutes = i64::from(round) * 60_000_000 + 30_000_000;
+        stage.clock.fetch_add(minutes, std::sync::atomic::Ordering::Relaxed);
+        let ann = keyed(&stage.actor("ann"), key);
+        let resolved = stage.desk(&*store).resolve(&ann, &approve(id)).unwrap().value;
+        let again = stage.desk(&*store).resolve(&ann, &approve(id)).unwrap();
+        assert!(again.replayed && again.value == resolved);
+        let count = |sql: &str| column(&*store, sql);
+        let proposal = resolved.proposal_id.unwrap();
+        let made = count(&format!(
+            "SELECT count(*) FROM recon.audit_trail WHERE proposal_id = '{proposal}' \
+             AND stage = 'MAKER' AND action_type = 'APPROVE'"
+        ));
+        assert_eq!(made, ["1"], "round {round}");
+        let kept = count(&format!("SELECT count(*) FROM recon.idempotency WHERE key = '{key}'"));
+        assert_eq!(kept, ["1"]);
+        let verdict = assert_sound(&*store);
+        last = checkpoint(&*store);
+        assert_eq!(last.n, verdict.checked);
+        // What is left over belongs to nobody any more.
+        let desk = stage.desk(&*store);
+        while desk.undo(&stage.actor("ann")).is_ok() {}
+    }
+    println!("{rounds} kills, {decided} rows written meanwhile");
+    assert!(decided >= i64::from(rounds), "the children were killed before they did anything");
+}
+
+fn rounds(usual: u32) -> u32 {
+    let asked = std::env::var("RECON_CRASH_ROUNDS").ok();
+    asked.map_or(usual, |rounds| rounds.parse().unwrap())
+}
+
+#[test]
+fn a_killed_process_leaves_one_state_or_the_other_on_sqlite() {
+    let place = Place::sqlite();
+    let StoreUrl::Sqlite(path) = &place.url else { panic!() };
+    let url = format!("sqlite:{}", path.display());
+    killed_again_and_again(&place, &url, rounds(30));
+}
+
+#[test]
+fn a_killed_process_leaves_one_state_or_the_other_on_postgres() {
+    let url = crate::postgres::new_database();
+    let place = Place::at(&url);
+    killed_again_and_again(&place, &url, rounds(6));
+}
