@@ -4,13 +4,18 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::diagnostic::Problem;
-use crate::store::{RowSink, SqlValue};
+use crate::store::{audit, chain, transact};
 
 use super::App;
 use super::call::Call;
 use super::error::Denied;
 use super::http::Response;
 use super::routes::{Access, Content, Route};
+
+/// How many of the last rows of the audit trail are verified: few enough to ask every second.
+const ROWS_CHECKED: i64 = 100;
+/// A disk with less room than this takes no more work, in bytes.
+const ROOM: u64 = 64 << 20;
 
 /// The routes.
 pub fn routes() -> Vec<Route> {
@@ -61,32 +66,42 @@ struct Readiness {
 #[serde(deny_unknown_fields)]
 struct Checks {
     /// Whether the store answers.
-    store: bool,
+    db: bool,
+    /// Whether the store's tables are those of this recon.
+    migrations: bool,
+    /// Whether the last rows of the audit trail hold together.
+    audit_chain: bool,
+    /// Whether there is room to write; true where another machine's disk is meant.
+    disk: bool,
     /// Whether the server answers its own requests.
     self_request: bool,
 }
 
-fn ready(call: &Call<'_>) -> Result<Response, Denied> {
-    let checks = Checks { store: store_answers(call.app), self_request: call.app.answers_itself() };
-    let good = checks.store && checks.self_request;
-    let (status, word) = if good { (200, "ready") } else { (503, "unavailable") };
-    let checks = call.principal.is_some().then_some(checks);
-    Ok(Response::json(status, &Readiness { status: word, checks }))
-}
-
-fn store_answers(app: &App) -> bool {
-    struct Any(bool);
-    impl RowSink for Any {
-        fn columns(&mut self, _: &[String]) -> Result<(), Problem> {
-            Ok(())
-        }
-        fn row(&mut self, _: &[SqlValue]) -> Result<(), Problem> {
-            self.0 = true;
-            Ok(())
+impl Checks {
+    fn of(app: &App) -> Self {
+        let chained = transact::read(&*app.store, |tx| {
+            let first = audit::head(tx, false)?.seq - ROWS_CHECKED + 1;
+            Ok::<_, Problem>(chain::verify(tx, Some(first), None)?.ok)
+        });
+        Self {
+            db: chained.is_ok(),
+            migrations: app.store.is_current().unwrap_or_default(),
+            audit_chain: chained.unwrap_or_default(),
+            disk: app.store.free_space().is_none_or(|free| free >= ROOM),
+            self_request: app.answers_itself(),
         }
     }
-    let mut any = Any(false);
-    app.store.query("SELECT 1", &mut any).is_ok() && any.0
+
+    fn all(&self) -> bool {
+        self.db && self.migrations && self.audit_chain && self.disk && self.self_request
+    }
+}
+
+fn ready(call: &Call<'_>) -> Result<Response, Denied> {
+    let checks = Checks::of(call.app);
+    let (status, word) = if checks.all() { (200, "ready") } else { (503, "unavailable") };
+    let checks = call.principal.is_some().then_some(checks);
+    Ok(Response::json(status, &Readiness { status: word, checks }))
 }
 
 fn metrics(call: &Call<'_>) -> Result<Response, Denied> {

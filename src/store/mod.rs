@@ -115,6 +115,12 @@ pub trait Store: Registry + transact::Transact {
     /// Applies the migrations that are missing, under a lock, and gives their names.
     fn migrate(&self) -> Result<Vec<String>, Problem>;
 
+    /// Whether the store has all migrations of this recon, and no others.
+    fn is_current(&self) -> Result<bool, Problem>;
+
+    /// Free bytes where the store writes, as far as this machine can tell; `None` of a server's disk.
+    fn free_space(&self) -> Option<u64>;
+
     /// Marks RUNNING runs whose lock is free as FAILED, deletes the rows of their last command, and
     /// gives their ids.
     fn repair(&self) -> Result<Vec<RunId>, Problem>;

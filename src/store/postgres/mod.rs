@@ -155,6 +155,14 @@ impl Store for PostgresStore {
         self.shown.clone()
     }
 
+    fn is_current(&self) -> Result<bool, Problem> {
+        Ok(self.missing_migrations(&mut *self.connection()?)?.is_empty())
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        None
+    }
+
     fn migrate(&self) -> Result<Vec<String>, Problem> {
         // The lock goes with the connection.
         let mut client = self.connector.connect()?;

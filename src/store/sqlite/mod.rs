@@ -143,6 +143,15 @@ impl Store for SqliteStore {
         format!("sqlite:{}", self.path.display())
     }
 
+    fn is_current(&self) -> Result<bool, Problem> {
+        Ok(self.missing_migrations(&*self.connection()?, "recon")?.is_empty())
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.path).ok()?;
+        disk.f_bavail.checked_mul(disk.f_frsize)
+    }
+
     fn migrate(&self) -> Result<Vec<String>, Problem> {
         let problem = |error: rusqlite::Error| self.problem(&error);
         let mut connection = database::direct(&self.path, true).map_err(problem)?;
