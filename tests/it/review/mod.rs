@@ -1,6 +1,8 @@
 //! People deciding, on both stores.
 
 mod carry;
-mod fixture;
+pub mod fixture;
+mod labels;
 mod sample;
 mod story;
+mod workflow;
