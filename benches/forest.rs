@@ -36,7 +36,13 @@ fn rows(count: usize, seed: u64) -> (Vec<f32>, Vec<u16>) {
 
 fn forest(criterion: &mut Criterion) {
     let (known, labels) = rows(100_000, 1);
-    let data = Labelled { rows: &known, features: FEATURES, labels: &labels, classes: CLASSES };
+    let data = Labelled {
+        rows: &known,
+        features: FEATURES,
+        labels: &labels,
+        classes: CLASSES,
+        weights: &[],
+    };
     let (fresh, _) = rows(20_000, 2);
     let count = fresh.len() / FEATURES;
 

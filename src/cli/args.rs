@@ -272,6 +272,8 @@ pub struct Train {
 pub enum Include {
     /// What rules settled
     Rules,
+    /// What one person decided alone (`recon serve --solo`)
+    Solo,
 }
 
 /// When a model becomes the champion.
@@ -305,6 +307,9 @@ pub struct Evaluate {
     /// Which run.
     #[command(flatten)]
     pub which: Which,
+    /// Measure also against what these settled
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "labels")]
+    pub include: Vec<Include>,
     /// The version of the model [default: the champion]
     #[arg(long, value_name = "VERSION")]
     pub model: Option<u64>,

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::attribute::features::catalogue;
 use crate::diagnostic::Problems;
-use crate::pipeline::learn::{self, Source, TrainRequest, Trained};
+use crate::pipeline::learn::{self, Also, Source, TrainRequest, Trained};
 use crate::report::{Paint, figures};
 use crate::store::RunRow;
 
@@ -23,7 +23,7 @@ pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
     let prepared = context.prepare_stored()?;
     let store = context.store(Some(&prepared.loaded))?;
     let session = context.session(&*store, 0);
-    let source = source(arguments.labels.as_deref(), arguments.include.contains(&Include::Rules));
+    let source = source(arguments.labels.as_deref(), &arguments.include);
     let run = run_of_labels(context, &prepared, &*store, &source, arguments.which.run)?;
     let person = context.person();
     let trained = learn::train(
@@ -47,10 +47,13 @@ pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
 }
 
 /// Where labels come from.
-pub fn source(labels: Option<&std::path::Path>, rules: bool) -> Source<'_> {
+pub fn source<'p>(labels: Option<&'p std::path::Path>, include: &[Include]) -> Source<'p> {
     match labels {
         Some(path) => Source::File(path),
-        None => Source::Decided { rules },
+        None => Source::Decided(Also {
+            rules: include.contains(&Include::Rules),
+            solo: include.contains(&Include::Solo),
+        }),
     }
 }
 
@@ -63,7 +66,7 @@ pub fn run_of_labels(
     run: Option<crate::domain::RunId>,
 ) -> Result<Option<RunRow>, Problems> {
     match (source, run) {
-        (Source::Decided { .. }, None) => Ok(None),
+        (Source::Decided(_), None) => Ok(None),
         (_, run) => Ok(Some(context.which_run(store, run, Some(&prepared.plan.job))?)),
     }
 }

@@ -221,10 +221,8 @@ fn conditions(actor: &Actor, filter: &AuditFilter) -> Result<(String, Vec<SqlVal
     }
     if let Some(entity) = &filter.entity {
         if entity.parse::<uuid::Uuid>().is_ok() {
-            and(
-                "(entity_id = $? OR proposal_id = $? OR attribution_id = $?)",
-                entity.to_lowercase().into(),
-            );
+            // Rows about an attribution have it as their entity.
+            and("(entity_id = $? OR proposal_id = $?)", entity.to_lowercase().into());
         } else {
             and("entity_id = $?", entity.as_str().into());
         }

@@ -22,6 +22,7 @@ pub mod rows;
 pub mod run;
 pub mod sqlite;
 mod stored;
+pub mod training;
 pub mod transact;
 
 use std::time::Duration;

@@ -313,22 +313,72 @@ fn what_can_not_be_learned_from_is_said_plainly() {
     assert!(said.err.contains("recon train"), "{}", said.err);
 }
 
+/// The items of the pair's store that have a reason and wait for a decision.
+fn undecided(pair: &Pair) -> Vec<String> {
+    let found = pair.sql(
+        "SELECT a.attribution_id FROM recon.attributions a \
+         JOIN recon.reason_codes c ON c.reason_id = a.reason_id \
+         WHERE a.status = 'UNKNOWN' AND c.code <> 'UNKNOWN' ORDER BY 1",
+    );
+    let ids = found.as_array().unwrap().iter();
+    ids.map(|row| row["attribution_id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// People confirm what the machine thinks of these, and reject every tenth.
+fn decide(pair: &Pair, ids: &[String], solo: bool) {
+    use recon::domain::review::Action;
+    use recon::review::{Approve, BulkCommit, BulkPreviewAsk};
+
+    let url = recon::database::StoreUrl::parse(&pair.store, std::path::Path::new("")).unwrap();
+    let store = recon::store::open(&url, recon::store::Opening::Existing).unwrap();
+    let stage = crate::review::fixture::office(solo);
+    let desk = stage.desk(&*store);
+    let (ann, sue) = (stage.actor("ann"), stage.actor("sue"));
+    for some in ids.chunks(400) {
+        let (rejected, approved) = some.split_at(some.len() / 10);
+        for (ids, action) in [(rejected, Action::Reject), (approved, Action::Approve)] {
+            let ask = BulkPreviewAsk {
+                ids: ids.to_vec(),
+                action: Some(action),
+                ..BulkPreviewAsk::default()
+            };
+            let preview = desk.bulk_preview(&ann, &ask).unwrap();
+            assert_eq!(preview.count, ids.len() as u64);
+            let commit = BulkCommit {
+                token: preview.token,
+                comments: Some("looked at together".to_owned()),
+                ..BulkCommit::default()
+            };
+            let proposal = desk.bulk_commit(&ann, &commit).unwrap().value.proposal;
+            if !solo {
+                let yes = Approve {
+                    proposal_id: proposal.proposal_id,
+                    if_match: Some(proposal.tag.parse().unwrap()),
+                    content_hash: Some(proposal.content_hash),
+                    comments: None,
+                };
+                let moved = desk.approve(&sue, &yes).unwrap().value;
+                assert_eq!(moved.status.as_deref(), Some(action.outcome().name()));
+            }
+        }
+    }
+}
+
 #[test]
 fn decisions_of_people_are_what_a_model_learns_from_without_labels() {
     let pair = Pair::new(None);
-    pair.generate("s1", 6_000, 1, false).json("s1", &["run"]);
-    // As the review leaves them: a person, a lock, a status; every tenth rejected.
-    let connection = rusqlite::Connection::open(pair.project.path("recon.db")).unwrap();
-    connection
-        .execute_batch(
-            "INSERT INTO assigners (name, is_person) VALUES ('ann', 1); \
-             UPDATE difference_rows SET is_locked = 1, \
-             status = CASE WHEN id % 10 = 0 THEN 4 ELSE 3 END, \
-             assigner_id = (SELECT assigner_id FROM assigners WHERE name = 'ann') \
-             WHERE reason_id <> (SELECT reason_id FROM reason_codes WHERE code = 'UNKNOWN')",
-        )
-        .unwrap();
-    drop(connection);
+    pair.generate("s1", 6_000, 1, false);
+    // People decide about everything.
+    pair.setting("s1", "{ accept_at: 1 }").json("s1", &["run"]);
+    // One person alone teaches nothing unless that is asked for.
+    let ids = undecided(&pair);
+    assert!(ids.len() > 300, "{}", ids.len());
+    decide(&pair, &ids[..200], true);
+    let said = pair.project.recon(&pair.arguments("s1/recon.yaml", &["train"]));
+    assert!(said.err.contains("there are no decisions to learn from"), "{}", said.err);
+    let alone = pair.json("s1", &["train", "--include", "solo", "--promote", "never"]);
+    assert_eq!(alone["labelled"], 200);
+    decide(&pair, &ids[200..], false);
     let trained = pair.json("s1", &["train"]);
     let by_reason = trained["by_reason"].as_object().unwrap();
     assert!(by_reason.contains_key("NONE") && by_reason.contains_key("TIMING_LAG"), "{trained}");

@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn contributions_add_up_to_the_probability_and_blame_only_what_was_asked() {
         let (rows, labels) = overlapping(500, 8);
-        let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3 };
+        let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3, weights: &[] };
         let parameters =
             Parameters { trees: 20, features_per_split: Some(5), ..Parameters::default() };
         let forest =

@@ -73,9 +73,15 @@ pub struct Labelled<'a> {
     pub labels: &'a [u16],
     /// The number of classes.
     pub classes: usize,
+    /// What each row counts, above 0 and at most 1; empty where all count the same.
+    pub weights: &'a [f32],
 }
 
 impl<'a> Labelled<'a> {
+    fn weight(&self, at: usize) -> f64 {
+        self.weights.get(at).map_or(1.0, |weight| f64::from(*weight))
+    }
+
     /// The features of one row.
     pub fn row(&self, at: usize) -> &'a [f32] {
         &self.rows[at * self.features..(at + 1) * self.features]
@@ -255,13 +261,17 @@ fn grow_tree(
 ) -> Result<Grown, Problem> {
     // Any odd constant keeps the trees' seeds apart; this one spreads them (the golden ratio).
     let seed = parameters.seed ^ (at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let chosen = choose(by_class, data.labels.len(), parameters.rows_per_tree, seed);
+    let thinned = thin(data, by_class, seed);
+    let chosen = match &thinned {
+        Some((by_class, count)) => choose(by_class, *count, parameters.rows_per_tree, seed),
+        None => choose(by_class, data.labels.len(), parameters.rows_per_tree, seed),
+    };
     let labels: Vec<u16> = chosen.iter().map(|row| data.labels[*row]).collect();
     let mut rows = Vec::with_capacity(chosen.len() * data.features);
     for row in &chosen {
         rows.extend_from_slice(data.row(*row));
     }
-    let sample = Labelled { rows: &rows, labels: &labels, ..*data };
+    let sample = Labelled { rows: &rows, labels: &labels, weights: &[], ..*data };
     let library = grow_library(&sample, parameters, 1, seed)?;
     let shown = show(&library)?;
     let in_bag = shown
@@ -279,7 +289,10 @@ fn grow_tree(
     let weights: Vec<f64> = drawn
         .iter()
         .zip(by_class)
-        .map(|(drawn, rows)| if *drawn > 0.0 { rows.len() as f64 / drawn } else { 0.0 })
+        .map(|(drawn, rows)| {
+            let all: f64 = rows.iter().map(|row| data.weight(*row)).sum();
+            if *drawn > 0.0 { all / drawn } else { 0.0 }
+        })
         .collect();
     let mut stored = skeleton(library_tree)?;
     let walk = walkable(&stored);
@@ -309,12 +322,41 @@ fn grow_tree(
     Ok(Grown { stored, tree, leaves })
 }
 
+/// Where rows count differently, those that this tree may see: each with the chance that it counts, but
+/// of every class at least [`MIN_ROWS_PER_CLASS`], as far as it has them; and their number.
+fn thin(
+    data: &Labelled<'_>,
+    by_class: &[Vec<usize>],
+    seed: u64,
+) -> Option<(Vec<Vec<usize>>, usize)> {
+    if data.weights.is_empty() {
+        return None;
+    }
+    // Another stream than the one that draws.
+    let mut random = fastrand::Rng::with_seed(seed.rotate_left(32) ^ 0x7468_696e);
+    let thinned: Vec<Vec<usize>> = by_class
+        .iter()
+        .map(|rows| {
+            let kept: Vec<usize> =
+                rows.iter().copied().filter(|row| random.f64() < data.weight(*row)).collect();
+            if kept.len() >= rows.len().min(MIN_ROWS_PER_CLASS) {
+                return kept;
+            }
+            random.choose_multiple(rows.iter().copied(), MIN_ROWS_PER_CLASS)
+        })
+        .collect();
+    let count = thinned.iter().map(Vec::len).sum();
+    Some((thinned, count))
+}
+
 /// The rows of one tree, in order: every class's share of `limit`, but at least
 /// [`MIN_ROWS_PER_CLASS`] as far as it has them.
 fn choose(by_class: &[Vec<usize>], count: usize, limit: usize, seed: u64) -> Vec<usize> {
     let limit = limit.min(MAX_ROWS_PER_TREE);
     if count <= limit {
-        return (0..count).collect();
+        let mut chosen: Vec<usize> = by_class.iter().flatten().copied().collect();
+        chosen.sort_unstable();
+        return chosen;
     }
     let mut random = fastrand::Rng::with_seed(seed);
     let mut chosen = Vec::with_capacity(limit + by_class.len() * MIN_ROWS_PER_CLASS);
@@ -460,7 +502,7 @@ pub(crate) mod tests {
     #[test]
     fn the_same_seed_grows_the_same_forest_on_any_number_of_threads() {
         let (rows, labels) = overlapping(400, 1);
-        let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3 };
+        let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3, weights: &[] };
         let one = grow(&data, &small(), 1, &Quiet).unwrap();
         assert!(one == grow(&data, &small(), 3, &Quiet).unwrap());
         assert!(one.0 != grow(&data, &Parameters { seed: 1, ..small() }, 1, &Quiet).unwrap().0);
@@ -469,7 +511,7 @@ pub(crate) mod tests {
     #[test]
     fn compiling_changes_no_vote() {
         let (rows, labels) = overlapping(300, 2);
-        let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3 };
+        let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3, weights: &[] };
         let reference = Reference::grow(&data, &small()).unwrap();
         let compiled = reference.compile(5, 3).unwrap();
         let (fresh, _) = overlapping(500, 3);
@@ -490,7 +532,7 @@ pub(crate) mod tests {
     #[test]
     fn out_of_bag_distributions_are_honest_probabilities() {
         let (rows, mut labels) = overlapping(600, 4);
-        let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3 };
+        let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3, weights: &[] };
         let (forest, bag) =
             grow(&data, &Parameters { rows_per_tree: 600, ..small() }, 2, &Quiet).unwrap();
         assert!(
@@ -502,7 +544,7 @@ pub(crate) mod tests {
         // Labels that nothing predicts can be learned by heart, but not out of bag.
         let mut random = fastrand::Rng::with_seed(5);
         labels.iter_mut().for_each(|label| *label = random.u16(..2));
-        let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 2 };
+        let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 2, weights: &[] };
         let (_, bag) =
             grow(&data, &Parameters { rows_per_tree: 600, ..small() }, 2, &Quiet).unwrap();
         let right = bag
@@ -516,9 +558,29 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn look_alikes_decided_at_once_do_not_drown_the_rest() {
+        // Nothing tells the classes apart: what is left is how often each occurs.
+        let mut random = fastrand::Rng::with_seed(6);
+        let rows: Vec<f32> = (0..460).map(|_| random.f32()).collect();
+        let labels: Vec<u16> = (0..460).map(|at| u16::from(at >= 400)).collect();
+        let weights: Vec<f32> = (0..460).map(|at| if at >= 400 { 1.0 } else { 0.05 }).collect();
+        let share = |weights: &[f32]| {
+            let data = Labelled { rows: &rows, features: 1, labels: &labels, classes: 2, weights };
+            let parameters = Parameters { max_depth: 2, ..small() };
+            let (forest, _) = grow(&data, &parameters, 2, &Quiet).unwrap();
+            let mut shares = Vec::new();
+            forest.compile().unwrap().predict(&rows, &mut shares);
+            shares.chunks(2).map(|row| row[1]).sum::<f32>() / 460.0
+        };
+        // 60 of 460, and 60 of 80.
+        assert!((share(&[]) - 0.13).abs() < 0.05, "{}", share(&[]));
+        assert!((share(&weights) - 0.75).abs() < 0.1, "{}", share(&weights));
+    }
+
+    #[test]
     fn nothing_to_learn_from_is_said() {
         let one = |rows: &[f32], labels: &[u16]| {
-            let data = Labelled { rows, features: 1, labels, classes: 2 };
+            let data = Labelled { rows, features: 1, labels, classes: 2, weights: &[] };
             grow(&data, &small(), 1, &Quiet).unwrap_err().code
         };
         assert_eq!(one(&[], &[]), "training-empty");

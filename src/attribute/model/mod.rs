@@ -199,8 +199,13 @@ impl Model {
         let (usable, warnings) = set.usable(settings.labels_per_reason)?;
         let seed = settings.forest.seed;
         let classes = usable.reasons.len();
-        let data =
-            Labelled { rows: &usable.rows, features: COUNT, labels: &usable.labels, classes };
+        let data = Labelled {
+            rows: &usable.rows,
+            features: COUNT,
+            labels: &usable.labels,
+            classes,
+            weights: &usable.weights,
+        };
         let (stored, bag) = grow(&data, &settings.forest, threads, progress)?;
         let judged: Vec<usize> = (0..usable.len()).filter(|row| bag.trees[*row] > 0).collect();
         let chosen = calibrate::choose(&bag.probabilities, &usable.labels, classes, &judged, seed)?;

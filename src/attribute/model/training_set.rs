@@ -15,6 +15,8 @@ pub struct TrainingSet {
     pub(super) labels: Vec<u16>,
     /// What each difference is known by; empty where nobody asks.
     pub(super) identities: Vec<u32>,
+    /// What each difference counts, at most 1; empty where all count the same.
+    pub(super) weights: Vec<f32>,
 }
 
 impl TrainingSet {
@@ -31,7 +33,14 @@ impl TrainingSet {
     }
 
     /// Adds a difference that the model shall know again ([`Model::has_seen`](super::Model::has_seen)).
-    pub fn push_known(&mut self, row: &[f32], reason: &str, identity: u32) {
+    /// `weight` is what it counts, at most 1.
+    pub fn push_known(&mut self, row: &[f32], reason: &str, identity: u32, weight: f32) {
+        if weight < 1.0 && self.weights.is_empty() {
+            self.weights = vec![1.0; self.len()];
+        }
+        if weight < 1.0 || !self.weights.is_empty() {
+            self.weights.push(weight);
+        }
         self.push(row, reason);
         self.identities.push(identity);
     }
@@ -67,7 +76,7 @@ impl TrainingSet {
         counts
     }
 
-    /// The SHA-256 of rows and reasons, in their order.
+    /// The SHA-256 of rows, reasons and, where they differ, weights, in their order.
     pub fn hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         for row in self.rows.chunks(4_096) {
@@ -77,6 +86,9 @@ impl TrainingSet {
         for at in 0..self.len() {
             hash.update(self.reason(at).unwrap_or_default());
             hash.update([0]);
+        }
+        for weight in &self.weights {
+            hash.update(weight.to_le_bytes());
         }
         hash.finalize().into()
     }
@@ -122,6 +134,7 @@ impl TrainingSet {
                 kept.rows.extend_from_slice(row);
                 kept.labels.push(label as u16);
                 kept.identities.extend(self.identities.get(at));
+                kept.weights.extend(self.weights.get(at));
             }
         }
         Ok((kept, missing))

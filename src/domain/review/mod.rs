@@ -6,6 +6,7 @@
 
 pub mod comment;
 pub mod content;
+pub mod label;
 pub mod policy;
 pub mod role;
 pub mod state;

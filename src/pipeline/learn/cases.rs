@@ -7,8 +7,10 @@ use crate::attribute::features::{Encoder, Extractor, Learner, RunContext, Togeth
 use crate::attribute::model::TrainingSet;
 use crate::attribute::{AttributionPlan, Attributor, Machine};
 use crate::diagnostic::{Problem, Problems};
-use crate::domain::attribution::{NO_REASON, UNKNOWN};
+use crate::domain::attribution::UNKNOWN;
 use crate::domain::progress::Unit;
+use crate::domain::review::label::Labels as DecidedLabels;
+use crate::domain::run::IdClass;
 use crate::domain::{
     AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, Layout, PerSide, RunId,
     Severity, Stage, Status, key,
@@ -16,7 +18,7 @@ use crate::domain::{
 use crate::pipeline::machine::run_context;
 use crate::pipeline::walk::{Given, Met, Record, walk};
 use crate::pipeline::{Plan, Session, stored_outcome};
-use crate::store::{RunFilter, RunRow};
+use crate::store::{AttributionCount, RunFilter, RunRow, training, transact};
 
 use super::labels::Labels;
 
@@ -28,12 +30,21 @@ const HELD_OUT: u64 = 5;
 pub enum Source<'a> {
     /// A file, joined to the differences of one run.
     File(&'a Path),
-    /// What people decided in the store, and, where asked for, what rules settled.
-    Decided {
-        /// Whether accepted attributions of rules count as labels.
-        rules: bool,
-    },
+    /// What people decided in the store, as the audit trail tells it, and what was asked for besides.
+    Decided(Also),
 }
+
+/// What else counts as a label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Also {
+    /// What rules settled.
+    pub rules: bool,
+    /// What one person decided alone.
+    pub solo: bool,
+}
+
+/// Gives a difference its label, and what that counts.
+type Labelling<'l> = dyn FnMut(&Record<'_>, &Met) -> Option<(String, f32)> + 'l;
 
 /// A run that cases come from.
 pub(super) struct RunOfCases {
@@ -60,6 +71,8 @@ pub(super) struct Case {
     severity: Severity,
     /// The reason that people gave it, in [`Cases::reasons`].
     pub label: usize,
+    /// What it counts in training.
+    weight: f32,
     /// What it is known by.
     pub identity: u32,
     /// What the rules say.
@@ -84,17 +97,38 @@ pub(super) struct Cases<'p> {
     pub warnings: Vec<Problem>,
 }
 
-/// What people decided about a difference: a reason, or [`NO_REASON`] for what they rejected. This is
-/// the one place that knows how decisions are stored.
-pub(super) fn human_decision(given: &Given) -> Option<&str> {
-    let by_person = given.held_by_people
-        && matches!(AssignedBy::parse(&given.attribution.assigned_by), AssignedBy::Person(_));
-    match given.attribution.status {
-        Status::Accepted if by_person && given.attribution.reason != UNKNOWN => {
-            Some(&given.attribution.reason)
+/// Decisions that count, and what of the trail they are taken from.
+struct Decided {
+    labels: DecidedLabels,
+    also: Also,
+    /// Differences that were met already: a break that stays for days is one example.
+    seen: HashSet<u32>,
+}
+
+impl Decided {
+    fn read(session: Session<'_>, also: Also) -> Result<Self, Problem> {
+        let labels = transact::read(session.store, |tx| training::labels(tx))?;
+        Ok(Self { labels, also, seen: HashSet::new() })
+    }
+
+    /// Whether there may be a label in a run.
+    fn is_in(&self, run: &RunRow, counts: &[AttributionCount]) -> bool {
+        let prefix = run.id.prefix(IdClass::Attribution);
+        self.labels.live().any(|label| label.attribution_id.starts_with(&prefix))
+            || (self.also.rules && counts.iter().any(|one| one.assigned_by.starts_with("RULE:")))
+    }
+
+    /// The label of a difference and what it counts.
+    fn of(&self, run: RunId, number: u64, given: &Given) -> Option<(String, f32)> {
+        let id = run.derived(IdClass::Attribution, number).to_string();
+        match self.labels.of(&id) {
+            Some(label) if self.also.solo || !label.solo => {
+                Some((label.reason.clone(), self.labels.weight(label) as f32))
+            }
+            _ => {
+                rule_decision(given).filter(|_| self.also.rules).map(|code| (code.to_owned(), 1.0))
+            }
         }
-        Status::Rejected if by_person => Some(NO_REASON),
-        _ => None,
     }
 }
 
@@ -161,7 +195,7 @@ impl<'p> Cases<'p> {
                 let key_len = plan.layout.key_len();
                 cases.add_run(session, plan, run, &mut |record, difference| {
                     let field = record.context(difference).field_name();
-                    labels.take(record.cells()?, key_len, field)
+                    labels.take(record.cells()?, key_len, field).map(|reason| (reason, 1.0))
                 })?;
                 cases.unused_labels = labels.unused();
             }
@@ -173,28 +207,24 @@ impl<'p> Cases<'p> {
                 .help("make one with `recon run`")
                 .into());
             }
-            (Source::Decided { rules }, Some(run)) => {
+            (Source::Decided(also), Some(run)) => {
                 check(run, plan)?;
-                cases.add_decided(session, plan, run, rules, &mut HashSet::new())?;
+                let mut decided = Decided::read(session, also)?;
+                cases.add_decided(session, plan, run, &mut decided)?;
             }
-            (Source::Decided { rules }, None) => {
+            (Source::Decided(also), None) => {
+                let mut decided = Decided::read(session, also)?;
                 let filter = RunFilter {
                     job: Some(plan.job.clone()),
                     not_failed: true,
                     ..RunFilter::default()
                 };
-                let mut seen = HashSet::new();
                 for run in session.store.runs(&filter)? {
                     if run.stage != Some(Stage::Attributed) {
                         continue;
                     }
                     let counts = session.store.attribution_counts(run.id)?;
-                    let counts_here = |assigned_by: &str| match AssignedBy::parse(assigned_by) {
-                        AssignedBy::Person(_) => true,
-                        AssignedBy::Rule(_) => rules,
-                        _ => false,
-                    };
-                    if !counts.iter().any(|count| counts_here(&count.assigned_by)) {
+                    if !decided.is_in(&run, &counts) {
                         continue;
                     }
                     if let Err(problem) = check(&run, plan) {
@@ -202,7 +232,7 @@ impl<'p> Cases<'p> {
                         cases.warnings.push(Problem::warning("run-left-out", message));
                         continue;
                     }
-                    cases.add_decided(session, plan, &run, rules, &mut seen)?;
+                    cases.add_decided(session, plan, &run, &mut decided)?;
                 }
             }
         }
@@ -210,21 +240,19 @@ impl<'p> Cases<'p> {
         Ok(cases)
     }
 
-    /// Adds what was decided in a run. A decision that was carried from a superseded run counts once.
+    /// Adds what was decided in a run.
     fn add_decided(
         &mut self,
         session: Session<'_>,
         plan: &'p Plan,
         run: &RunRow,
-        rules: bool,
-        seen: &mut HashSet<u32>,
+        decided: &mut Decided,
     ) -> Result<(), Problem> {
         self.add_run(session, plan, run, &mut |record, difference| {
             let given = difference.attribution.as_ref()?;
-            let decision =
-                human_decision(given).or_else(|| rule_decision(given).filter(|_| rules))?;
+            let label = decided.of(run.id, difference.number, given)?;
             let context = record.context(difference);
-            seen.insert(identity(&context)).then(|| decision.to_owned())
+            decided.seen.insert(identity(&context)).then_some(label)
         })
     }
 
@@ -233,7 +261,7 @@ impl<'p> Cases<'p> {
         session: Session<'_>,
         plan: &'p Plan,
         run: &RunRow,
-        label: &mut dyn FnMut(&Record<'_>, &Met) -> Option<String>,
+        label: &mut Labelling<'_>,
     ) -> Result<(), Problem> {
         let books = stored_outcome(session.store, run)?.books;
         let systems = PerSide { a: run.system_a.clone(), b: run.system_b.clone() };
@@ -262,8 +290,8 @@ impl<'p> Cases<'p> {
                     }
                     _ => None,
                 };
-                let reason = label(record, difference).filter(|reason| reason != UNKNOWN);
-                let Some(reason) = reason else {
+                let given = label(record, difference).filter(|(reason, _)| reason != UNKNOWN);
+                let Some((reason, weight)) = given else {
                     self.unlabelled += 1;
                     continue;
                 };
@@ -275,6 +303,7 @@ impl<'p> Cases<'p> {
                     diff_type: difference.diff_type,
                     severity: difference.severity,
                     label,
+                    weight,
                     identity: identity(&context),
                     claim,
                 });
@@ -358,7 +387,7 @@ impl<'p> Cases<'p> {
         for case in cases {
             let extractor = &mut extractors[self.records[case.record].run];
             let row = extractor.row(&self.context(case), self.together(case));
-            set.push_known(&row, self.label(case), case.identity);
+            set.push_known(&row, self.label(case), case.identity, case.weight);
         }
         set
     }

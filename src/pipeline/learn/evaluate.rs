@@ -14,7 +14,7 @@ use crate::pipeline::walk::walk;
 use crate::pipeline::{Plan, Session, stored_outcome};
 use crate::store::{Evidence, ModelRow, RunRow};
 
-use super::cases::{Case, Cases, Source, check};
+use super::cases::{Also, Case, Cases, Source, check};
 use super::measure::{Measured, Outcome, measure};
 
 /// The most recent differences whose features are compared with the training set's.
@@ -75,7 +75,7 @@ pub fn evaluate(
                 ),
                 "labels name records by their canonical keys; is this the right --run?",
             ),
-            Source::Decided { .. } => (
+            Source::Decided(_) => (
                 "there are no decisions to measure against".to_owned(),
                 "give --labels FILE, or decide differences in the review",
             ),
@@ -201,7 +201,7 @@ fn agreement(
     row: &ModelRow,
     model: &Model,
 ) -> Result<Option<Agreement>, Problems> {
-    let cases = Cases::gather(session, plan, Source::Decided { rules: false }, None)?;
+    let cases = Cases::gather(session, plan, Source::Decided(Also::default()), None)?;
     let fresh: Vec<&Case> =
         cases.cases.iter().filter(|case| !model.has_seen(case.identity)).collect();
     if fresh.is_empty() {

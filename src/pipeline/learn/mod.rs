@@ -10,7 +10,7 @@ mod labels;
 mod measure;
 mod train;
 
-pub use cases::Source;
+pub use cases::{Also, Source};
 pub use discover::{Discovered, discover};
 pub use evaluate::{EvaluateRequest, Evaluated, drift, evaluate};
 pub use measure::{Measured, RuleMeasured, RulesMeasured};

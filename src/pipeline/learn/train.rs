@@ -200,7 +200,7 @@ fn nothing(cases: &Cases<'_>, source: Source<'_>) -> Problem {
             "labels name records by their canonical keys, and fields by their canonical names; is \
              this the right --run?",
         ),
-        Source::Decided { .. } => (
+        Source::Decided(_) => (
             "there are no decisions to learn from".to_owned(),
             "decide differences in the review, give --labels FILE, or learn from what rules settled: \
              --include rules",

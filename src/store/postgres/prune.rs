@@ -52,7 +52,9 @@ impl PostgresStore {
 fn prune(client: &mut Client, run: RunId, run_no: i32, dry_run: bool) -> Result<u64, Error> {
     let prefix = run.prefix(IdClass::Attribution);
     let touched = format!(
-        "(d.is_locked OR d.status IN (2, 4) OR d.audit_sample \
+        "(d.is_locked OR d.status IN (2, 4) \
+         OR EXISTS (SELECT FROM audit_samples s WHERE s.run_no = d.run_no \
+             AND s.number = d.number AND s.outcome IS NOT NULL) \
          OR EXISTS (SELECT FROM assigners w WHERE w.assigner_id = d.assigner_id AND w.is_person) \
          OR EXISTS (SELECT FROM audit_trail t WHERE t.attribution_id = \
              ('{prefix}' || lpad(to_hex(d.number), 12, '0'))::uuid))"
@@ -73,7 +75,10 @@ fn prune(client: &mut Client, run: RunId, run_no: i32, dry_run: bool) -> Result<
     if kept == 0 {
         transaction.batch_execute(&format!(
             "DROP TABLE IF EXISTS record_rows_{run_no}, difference_rows_{run_no}; \
-             DELETE FROM recon_runs WHERE run_no = {run_no}"
+             DELETE FROM recon_runs WHERE run_no = {run_no}; \
+             DELETE FROM item_counts WHERE run_no = {run_no}; \
+             DELETE FROM audit_samples WHERE run_no = {run_no}; \
+             DELETE FROM claims WHERE run_no = {run_no}"
         ))?;
         transaction.commit()?;
         return Ok(0);
@@ -82,6 +87,17 @@ fn prune(client: &mut Client, run: RunId, run_no: i32, dry_run: bool) -> Result<
         "DELETE FROM difference_rows d WHERE d.run_no = {run_no} AND NOT {touched}"
     ))?;
     super::runs::keep_broken(&mut transaction, run_no)?;
+    // What the review keeps beside the differences goes with those that are gone.
+    let gone = "NOT EXISTS (SELECT FROM difference_rows d \
+                WHERE d.run_no = x.run_no AND d.number = x.number)";
+    transaction.batch_execute(&format!(
+        "DELETE FROM item_counts WHERE run_no = {run_no}; \
+         INSERT INTO item_counts (run_no, signature_id, status, items, amount_sum) \
+         SELECT run_no, coalesce(signature_id, 0), status, count(*), coalesce(sum(amount_abs), 0) \
+         FROM difference_rows WHERE run_no = {run_no} AND status IS NOT NULL GROUP BY 1, 2, 3; \
+         DELETE FROM audit_samples x WHERE x.run_no = {run_no} AND {gone}; \
+         DELETE FROM claims x WHERE x.run_no = {run_no} AND {gone}"
+    ))?;
     transaction.batch_execute(&format!(
         "UPDATE recon_runs SET trim_pending = false, \
          metadata = metadata || jsonb_build_object('pruned_at', to_char(now() AT TIME ZONE 'UTC', \

@@ -14,7 +14,9 @@ use crate::domain::{Date, Instant, RunId};
 use crate::store::{Pruned, stored};
 
 /// What people have decided or hold, of difference_rows d. ?3 is the prefix of the run's attributions.
-pub(super) const TOUCHED: &str = "(d.is_locked = 1 OR d.status IN (2, 4) OR d.audit_sample = 1 \
+pub(super) const TOUCHED: &str = "(d.is_locked = 1 OR d.status IN (2, 4) \
+     OR EXISTS (SELECT 1 FROM audit_samples s WHERE s.run_no = d.id >> 40 \
+         AND s.number = d.id & 1099511627775 AND s.outcome IS NOT NULL) \
      OR EXISTS (SELECT 1 FROM assigners w WHERE w.assigner_id = d.assigner_id AND w.is_person = 1) \
      OR EXISTS (SELECT 1 FROM audit_trail t \
          WHERE t.attribution_id = ?3 || printf('%012x', d.id & 1099511627775)))";
@@ -80,6 +82,7 @@ fn prune(
         for table in ["record_rows", "difference_rows", "reject_rows"] {
             delete_in_turns(connection, table, (first, last), "1")?;
         }
+        forget(connection, run_no)?;
         connection.execute("DELETE FROM recon_runs WHERE run_no = ?1", [run_no])?;
         return Ok(0);
     }
@@ -91,10 +94,31 @@ fn prune(
         connection.prepare_cached(&delete)?.execute(params![low, high, prefix]).map(drop)
     })?;
     delete_in_turns(connection, "reject_rows", (first, last), "1")?;
+    forget(connection, run_no)?;
     connection.execute(
         "UPDATE recon_runs SET trim_pending = 0, metadata = json_set(metadata, '$.pruned_at', \
          strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')) WHERE run_no = ?1",
         [run_no],
     )?;
     Ok(kept.cast_unsigned())
+}
+
+/// Brings in line with the differences that are left what the review keeps beside them: counts, blind
+/// samples that nobody looked at, and claims. The number of a run that is gone may be another's one day.
+fn forget(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
+    let (first, last) = id_range(run_no);
+    let gone =
+        "NOT EXISTS (SELECT 1 FROM difference_rows d WHERE d.id = x.run_no << 40 | x.number)";
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; \
+         DELETE FROM item_counts WHERE run_no = {run_no}; \
+         INSERT INTO item_counts (run_no, signature_id, status, items, amount_sum) \
+         SELECT {run_no}, coalesce(d.signature_id, 0), d.status, count(*), \
+                coalesce(sum(d.amount_abs), 0.0) \
+         FROM difference_rows d WHERE d.id BETWEEN {first} AND {last} AND d.status IS NOT NULL \
+         GROUP BY 2, 3; \
+         DELETE FROM audit_samples AS x WHERE x.run_no = {run_no} AND {gone}; \
+         DELETE FROM claims AS x WHERE x.run_no = {run_no} AND {gone}; \
+         COMMIT"
+    ))
 }

@@ -2,5 +2,7 @@
 
 mod carry;
 pub(crate) mod fixture;
+mod labels;
 mod sample;
 mod story;
+mod workflow;

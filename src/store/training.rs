@@ -1,0 +1,42 @@
+//! The labels that a model may learn from, read from the audit trail.
+
+use serde_json::Value as Json;
+
+use super::transact::Transaction;
+use crate::diagnostic::Problem;
+use crate::domain::review::label::{Labels, Told};
+
+/// The labels that the trail tells.
+///
+/// # Errors
+/// What the store says; a row that is no JSON.
+pub fn labels(tx: &mut dyn Transaction) -> Result<Labels, Problem> {
+    let mut labels = Labels::default();
+    tx.query_each(
+        "SELECT seq, attribution_id, proposal_id, stage, control, previous_value, new_value \
+         FROM recon.audit_trail WHERE attribution_id IS NOT NULL AND new_value IS NOT NULL \
+         ORDER BY seq",
+        &[],
+        &mut |row| {
+            let json = |text: Option<String>| -> Result<Option<Json>, Problem> {
+                text.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| {
+                    Problem::store("store-damaged", format!("a value of the audit trail: {error}"))
+                })
+            };
+            let stage = row.required(3)?;
+            // What the item was before matters only where somebody proposes something.
+            let previous = if stage == "MAKER" { json(row.text(5)?)? } else { None };
+            labels.tell(&Told {
+                seq: row.count(0)?,
+                attribution_id: &row.required(1)?,
+                proposal_id: row.text(2)?.as_deref(),
+                stage: &stage,
+                control: row.text(4)?.as_deref(),
+                previous: previous.as_ref(),
+                new: &json(row.text(6)?)?.unwrap_or_default(),
+            });
+            Ok(())
+        },
+    )?;
+    Ok(labels)
+}

@@ -1,0 +1,199 @@
+//! What a model may learn is a function of the audit trail, and it is what the tables hold.
+
+use std::collections::BTreeMap;
+
+use recon::domain::review::Action;
+use recon::review::{
+    BulkCommit, BulkPreviewAsk, Desk, Outcome, PageAsk, ProposalFilter, Refusal, RefusalKind,
+    Reopen, Resolve,
+};
+use recon::store::{Store, training, transact};
+
+use super::fixture::{CLUELESS, GUESS, Given, SETTLED, Stage1, item_id, office, stock};
+use crate::store::fixture::rows;
+use crate::store::{Place, told_to_both};
+
+told_to_both! {
+    labels_are_what_the_tables_hold,
+    one_person_alone_teaches_only_if_asked,
+}
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// What people decided about items of the current run, as the tables have it; items that wait are left
+/// out.
+fn stored(store: &dyn Store) -> BTreeMap<String, Option<String>> {
+    let sql = "SELECT a.attribution_id, a.status, a.is_locked, c.code, a.assigned_by \
+               FROM recon.attributions a JOIN recon.recon_runs r ON r.run_id = a.run_id \
+               JOIN recon.reason_codes c ON c.reason_id = a.reason_id \
+               WHERE r.superseded_by IS NULL AND a.status <> 'PENDING'";
+    let text = |json: &serde_json::Value| json.as_str().unwrap().to_owned();
+    rows(store, sql)
+        .into_iter()
+        .map(|row| {
+            let locked = row[2] == true || row[2] == 1;
+            let person = !row[4].as_str().unwrap().starts_with("RULE:");
+            let label = match row[1].as_str().unwrap() {
+                "ACCEPTED" if locked && person => Some(text(&row[3])),
+                "REJECTED" => Some("NONE".to_owned()),
+                _ => None,
+            };
+            (text(&row[0]), label)
+        })
+        .collect()
+}
+
+fn assert_derived(store: &dyn Store) {
+    let labels = transact::read(store, |tx| training::labels(tx)).unwrap();
+    for (id, expected) in stored(store) {
+        assert_eq!(labels.of(&id).map(|label| label.reason.clone()), expected, "{id}");
+    }
+    // Derived twice, it is the same.
+    let again = transact::read(store, |tx| training::labels(tx)).unwrap();
+    assert_eq!(again.events, labels.events);
+    let mut ids: Vec<_> = labels.live().map(|label| &label.attribution_id).collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "an item has two live labels");
+}
+
+/// A refusal is fine, a failure is not.
+fn tolerate<T>(outcome: Outcome<T>) -> Option<T> {
+    match outcome {
+        Ok(done) => Some(done.value),
+        Err(Refusal { kind: RefusalKind::Unavailable, message, .. }) => panic!("{message}"),
+        Err(_) => None,
+    }
+}
+
+fn resolve(id: String, dice: &mut Dice) -> Resolve {
+    let (action, code) = match dice.roll(4) {
+        0 | 1 => (Action::Approve, None),
+        2 => (Action::Override, Some(["TIMING", "TYPO"][dice.roll(2) as usize])),
+        _ => (Action::Reject, None),
+    };
+    Resolve {
+        attribution_id: id,
+        action: Some(action),
+        new_reason_code: code.map(str::to_owned),
+        comments: Some("because it is so".to_owned()),
+        version: None,
+    }
+}
+
+fn act(stage: &Stage1, desk: Desk<'_>, ids: &[String], dice: &mut Dice) {
+    let makers = ["ann", "bob", "sam"];
+    let maker = stage.actor(makers[dice.roll(3) as usize]);
+    let checker = stage.actor(["max", "mia", "sue"][dice.roll(3) as usize]);
+    let id = ids[dice.roll(ids.len() as u64) as usize].clone();
+    let open = || {
+        let filter = ProposalFilter::default();
+        let ask = PageAsk { limit: Some(200), ..PageAsk::default() };
+        let mut found = desk.proposals(&checker, &filter, &ask).unwrap().items;
+        found.retain(|one| one.state.is_open());
+        found
+    };
+    match dice.roll(10) {
+        0..=2 => drop(tolerate(desk.resolve(&maker, &resolve(id, dice)))),
+        3 => {
+            let ask = BulkPreviewAsk {
+                ids: ids.iter().skip(dice.roll(6) as usize).take(5).cloned().collect(),
+                action: Some(if dice.roll(2) == 0 { Action::Approve } else { Action::Reject }),
+                ..BulkPreviewAsk::default()
+            };
+            if let Ok(preview) = desk.bulk_preview(&maker, &ask) {
+                let commit = BulkCommit {
+                    token: preview.token,
+                    comments: Some("all of them".to_owned()),
+                    ..BulkCommit::default()
+                };
+                tolerate(desk.bulk_commit(&maker, &commit));
+            }
+        }
+        4 => {
+            let decision = resolve(id.clone(), dice);
+            let version = desk.item(&maker, &id).unwrap().item.version;
+            let ask = Reopen {
+                attribution_id: id,
+                version: Some(version),
+                action: decision.action,
+                new_reason_code: decision.new_reason_code,
+                comments: decision.comments,
+            };
+            tolerate(desk.reopen(&maker, &ask));
+        }
+        5 => drop(tolerate(desk.undo(&maker))),
+        which => {
+            for one in open() {
+                let close = recon::review::Close {
+                    proposal_id: one.proposal_id.clone(),
+                    if_match: Some(one.tag.parse().unwrap()),
+                    comments: Some("look again please".to_owned()),
+                };
+                if which == 6 {
+                    tolerate(desk.send_back(&checker, &close));
+                } else {
+                    let yes = recon::review::Approve {
+                        proposal_id: one.proposal_id,
+                        if_match: close.if_match,
+                        content_hash: Some(one.content_hash),
+                        comments: None,
+                    };
+                    tolerate(desk.approve(&checker, &yes));
+                }
+                if dice.roll(2) == 0 {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn labels_are_what_the_tables_hold(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let mut dice = Dice(place.is_sqlite().into());
+    let mut given: Vec<Given> =
+        (0..12).map(|at| Given { amount: i128::from(at) + 1, ..GUESS }).collect();
+    given[3] = CLUELESS;
+    given[7] = SETTLED;
+    for _ in 0..4 {
+        let run = stock(&*store, "fx", &given);
+        assert_derived(&*store);
+        let ids: Vec<String> = (1..=12).map(|record| item_id(run, record)).collect();
+        for _ in 0..30 {
+            act(&stage, desk, &ids, &mut dice);
+        }
+        assert_derived(&*store);
+        desk.tidy().unwrap();
+        // Next time some are other differences.
+        let changed = dice.roll(12) as usize;
+        given[changed].amount += 100;
+    }
+    let labels = transact::read(&*store, |tx| training::labels(tx)).unwrap();
+    assert!(labels.live().count() > 3 && labels.events.len() > labels.live().count());
+    assert!(labels.live().all(|label| labels.weight(label) <= 1.0 && !label.solo));
+}
+
+fn one_person_alone_teaches_only_if_asked(place: &Place) {
+    let store = place.open();
+    let stage = office(true);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[GUESS, GUESS]);
+    desk.resolve(&stage.actor("ann"), &super::fixture::approve(&item_id(run, 1))).unwrap();
+    let labels = transact::read(&*store, |tx| training::labels(tx)).unwrap();
+    let label = labels.of(&item_id(run, 1)).unwrap();
+    assert!(label.solo);
+    assert_eq!(label.predicted.as_ref().map(|(code, _)| code.as_str()), Some("ROUNDING"));
+}
