@@ -99,7 +99,8 @@ fn killed_again_and_again(place: &Place, url: &str, rounds: u32) {
     for round in 1..=rounds {
         {
             let store = place.open();
-            stock(&*store, "fx", &[GUESS; 40]);
+            stock(&*store, &format!("job {round}"), &[GUESS; 40]);
+            last = checkpoint(&*store);
         }
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "audit::crash::child", "--nocapture", "--test-threads=1"])
