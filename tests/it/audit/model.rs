@@ -443,7 +443,7 @@ impl<'a> World<'a> {
     fn pick(&self, proposal: usize) -> Option<usize> {
         let open: Vec<usize> =
             (0..self.proposals.len()).filter(|at| self.proposals[*at].state.is_open()).collect();
-        let (any, which) = (proposal % 10 == 0, proposal / 10);
+        let (any, which) = (proposal.is_multiple_of(10), proposal / 10);
         if any || open.is_empty() {
             which.checked_rem(self.proposals.len())
         } else {
@@ -455,7 +455,7 @@ impl<'a> World<'a> {
     fn pick_item(&self, item: usize, wanted: impl Fn(&Item) -> bool) -> usize {
         let fitting: Vec<usize> =
             (0..self.items.len()).filter(|at| wanted(&self.items[*at])).collect();
-        let (any, which) = (item % 8 == 0, item / 8);
+        let (any, which) = (item.is_multiple_of(8), item / 8);
         if any || fitting.is_empty() {
             which % self.items.len()
         } else {
