@@ -640,7 +640,7 @@ Examples:\n  recon audit verify --checkpoint audit.checkpoints --replay\n  \
 recon audit verify --export trail.jsonl\n\ndocs/audit.md shows how to verify without recon."
     )]
     Verify(AuditVerify),
-    /// Note down the end of the trail, to keep where nobody who can change the store can change it
+    /// Note down the end of the trail, to keep outside the store
     #[command(
         after_help = "The chain is checked first, and against the checkpoints that the file has: exits 10 and 11 as \
 `recon audit verify`, and then nothing is added.\n\nExample: recon audit checkpoint --out audit.checkpoints"

@@ -118,6 +118,12 @@ fn sentences(verdict: &Verdict, checkpoints: &[Checkpoint], replay: bool) -> Str
             said.push_str(&format!("  {item}\n"));
         }
     }
+    if let Some(runs @ 1..) = verdict.pruned_runs {
+        said.push_str(&format!(
+            "{runs} runs were pruned: what people decided in them was compared, what the machine \
+             decided can't be\n"
+        ));
+    }
     said
 }
 

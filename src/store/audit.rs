@@ -228,6 +228,9 @@ pub struct Verdict {
     /// Items whose tables differ from what the trail tells.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replay_differs: Vec<String>,
+    /// Runs that were pruned: what the machine decided in them can't be compared any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruned_runs: Option<u64>,
 }
 
 /// The hash of a row with these stored texts.

@@ -1,11 +1,10 @@
-//! The audit trail verified: the chain itself, against a checkpoint, and the tables against what it tells.
-
-use std::collections::HashMap;
+//! The audit trail verified: the chain itself, and against a checkpoint.
 
 use super::audit::{Checkpoint, GENESIS, Verdict, hash, head, hexadecimal};
+use super::replay;
 use super::rows::parameters;
 use super::time_text;
-use super::transact::{Answer, Dialect, Transaction};
+use super::transact::{Answer, Transaction};
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
 
@@ -214,7 +213,9 @@ pub fn examine(tx: &mut dyn Transaction, ask: Examination<'_>) -> Result<Verdict
         }
     }
     if ask.replay && verdict.ok {
-        verdict.replay_differs = replay(tx)?;
+        let replay = replay::replay(tx)?;
+        verdict.replay_differs = replay.differs;
+        verdict.pruned_runs = Some(replay.pruned);
     }
     verdict.ok &= verdict.against_checkpoint.is_none() && verdict.replay_differs.is_empty();
     Ok(verdict)
@@ -257,117 +258,10 @@ pub fn against(
     Ok((found != checkpoint.head_hash).then(|| forked(checkpoint)))
 }
 
-/// The most differences that are named.
-const NAMED: usize = 50;
-
-/// Items whose tables differ from what the trail tells: what people decided is read from the trail, item
-/// by item, and compared; items that look decided by people but are not in the trail are named too.
+/// Items and runs whose tables are not what the trail tells, at most fifty.
 ///
 /// # Errors
 /// What the store says.
 pub fn replay(tx: &mut dyn Transaction) -> Result<Vec<String>, Problem> {
-    let mut told: HashMap<String, String> = HashMap::new();
-    tx.query_each(
-        "SELECT attribution_id, new_value FROM recon.audit_trail \
-         WHERE attribution_id IS NOT NULL AND new_value IS NOT NULL ORDER BY seq",
-        &[],
-        &mut |row| {
-            let value: serde_json::Value =
-                serde_json::from_str(&row.required(1)?).unwrap_or_default();
-            if value.get("status").is_some() {
-                told.insert(row.required(0)?, state_of(&value));
-            }
-            Ok(())
-        },
-    )?;
-    let mut wrong = Vec::new();
-    // Only items that people touched, or seem to have touched, are read one by one.
-    let key = match tx.dialect() {
-        Dialect::Sqlite => {
-            "r.attribution_prefix || printf('%012x', d.id & 1099511627775) \
-             FROM recon.difference_rows d \
-             JOIN recon.recon_runs r ON r.run_no = d.id >> 40"
-        }
-        Dialect::Postgres => {
-            "r.attribution_prefix || lpad(to_hex(d.number), 12, '0') \
-             FROM recon.difference_rows d JOIN recon.recon_runs r ON r.run_no = d.run_no"
-        }
-    };
-    let (id, from) = key.split_once(" FROM ").unwrap_or_default();
-    let sql = format!(
-        "SELECT {id}, d.status, c.code, d.confidence, d.is_locked, d.version, w.name \
-         FROM {from} LEFT JOIN recon.reason_codes c ON c.reason_id = d.reason_id \
-         LEFT JOIN recon.assigners w ON w.assigner_id = d.assigner_id \
-         WHERE r.stage = 'ATTRIBUTED' AND d.status IS NOT NULL"
-    );
-    tx.query_each(&sql, &[], &mut |row| {
-        let id = row.required(0)?;
-        let status = u8::try_from(row.count(1)?).ok().and_then(crate::domain::Status::from_code);
-        let status = status.map_or("", crate::domain::Status::name);
-        let locked = row.boolean(4)?;
-        let by = row.text(6)?;
-        let person = by.as_deref().is_some_and(|by| {
-            matches!(crate::domain::AssignedBy::parse(by), crate::domain::AssignedBy::Person(_))
-        });
-        let now = serde_json::json!({
-            "status": status,
-            "reason_code": row.text(2)?,
-            "confidence": row.real(3)?,
-            "is_locked": locked,
-            "version": row.count(5)?,
-            "assigned_by": by,
-        });
-        match told.remove(&id) {
-            // The machine may have decided anew what people gave back: then it is the machine's.
-            Some(state) if state != state_of(&now) => {
-                let open = !locked && status != "PENDING" && status != "REJECTED" && !person;
-                let given_back = state.starts_with("UNKNOWN|") || state.starts_with("ACCEPTED|");
-                if !(open && given_back && is_unlocked(&state)) {
-                    wrong.push(format!(
-                        "{id}: the trail tells {state}, the table {}",
-                        state_of(&now)
-                    ));
-                }
-            }
-            Some(_) => {}
-            None if locked || person || status == "PENDING" || status == "REJECTED" => {
-                wrong.push(format!("{id}: the table says {}, the trail nothing", state_of(&now)));
-            }
-            None => {}
-        }
-        Ok(())
-    })?;
-    // What is left was pruned with its run, unless the run is still there.
-    let runs = tx
-        .query("SELECT attribution_prefix FROM recon.recon_runs WHERE stage = 'ATTRIBUTED'", &[])?;
-    let mut prefixes = std::collections::HashSet::new();
-    for row in runs {
-        prefixes.insert(row.required(0)?);
-    }
-    for (id, state) in told {
-        if id.get(..24).is_some_and(|prefix| prefixes.contains(prefix)) {
-            wrong.push(format!("{id}: the trail tells {state}, the table has no such item"));
-        }
-    }
-    wrong.sort_unstable();
-    wrong.truncate(NAMED);
-    Ok(wrong)
-}
-
-fn is_unlocked(state: &str) -> bool {
-    state.split('|').nth(3) == Some("false")
-}
-
-fn state_of(value: &serde_json::Value) -> String {
-    let part = |name: &str| match value.get(name) {
-        None | Some(serde_json::Value::Null) => String::new(),
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(serde_json::Value::Number(number)) if name == "confidence" => {
-            number.as_f64().unwrap_or_default().to_string()
-        }
-        Some(other) => other.to_string(),
-    };
-    ["status", "reason_code", "confidence", "is_locked", "version", "assigned_by"]
-        .map(part)
-        .join("|")
+    Ok(replay::replay(tx)?.differs)
 }

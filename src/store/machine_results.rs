@@ -21,6 +21,26 @@ use super::{Batch, difference_number, publication};
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, Status};
 
+/// Writes the line of an item.
+pub(super) fn write_line(
+    line: &mut String,
+    number: u64,
+    status: &str,
+    reason: &str,
+    confidence: f64,
+    by: &str,
+) {
+    // Writing to a string never fails.
+    let _ = writeln!(line, "{number} {status} {reason} {confidence} {by}");
+}
+
+/// Whether the state of an item is the machine's, not people's.
+pub(super) fn is_machines(status: Status, locked: bool, by: &str) -> bool {
+    matches!(status, Status::Unknown | Status::Accepted)
+        && !locked
+        && !matches!(AssignedBy::parse(by), AssignedBy::Person(_))
+}
+
 /// The machine's results, gathered as they are written, or read back.
 #[derive(Clone)]
 pub(super) struct MachineResults {
@@ -82,8 +102,7 @@ impl MachineResults {
         self.in_order &= self.last.is_none_or(|last| last < number);
         self.last = Some(number);
         self.line.clear();
-        // Writing to a string never fails.
-        let _ = writeln!(self.line, "{number} {status} {reason} {confidence} {by}");
+        write_line(&mut self.line, number, status.name(), reason, confidence, by);
         self.hash.update(self.line.as_bytes());
         self.items += 1;
         *self.by_status.entry(status.name()).or_default() += 1;
@@ -112,11 +131,8 @@ impl MachineResults {
         tx.query_each(&sql, &[], &mut |row| {
             let status = u8::try_from(row.count(1)?).ok().and_then(Status::from_code);
             let by = row.required(4)?;
-            let people = matches!(AssignedBy::parse(&by), AssignedBy::Person(_));
             match status {
-                Some(status @ (Status::Unknown | Status::Accepted))
-                    if !people && !row.boolean(5)? =>
-                {
+                Some(status) if is_machines(status, row.boolean(5)?, &by) => {
                     results.add(
                         row.count(0)?.cast_unsigned(),
                         status,

@@ -18,6 +18,7 @@ pub mod migrate;
 pub mod postgres;
 mod publication;
 pub mod registry;
+mod replay;
 pub mod rows;
 pub mod run;
 pub mod sqlite;

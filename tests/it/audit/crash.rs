@@ -90,17 +90,14 @@ fn child() {
 }
 
 fn killed_again_and_again(place: &Place, url: &str, rounds: u32) {
-    let mut last = {
-        let store = place.open();
-        checkpoint(&*store)
-    };
     let mut seed = u64::from(std::process::id()) | 1;
     let mut decided = 0;
     for round in 1..=rounds {
-        {
+        let last = {
             let store = place.open();
-            stock(&*store, "fx", &[GUESS; 40]);
-        }
+            stock(&*store, &format!("job {round}"), &[GUESS; 40]);
+            checkpoint(&*store)
+        };
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "audit::crash::child", "--nocapture", "--test-threads=1"])
             .env(CHILD, url)
@@ -154,8 +151,7 @@ fn killed_again_and_again(place: &Place, url: &str, rounds: u32) {
         let kept = count(&format!("SELECT count(*) FROM recon.idempotency WHERE key = '{key}'"));
         assert_eq!(kept, ["1"]);
         let verdict = assert_sound(&*store);
-        last = checkpoint(&*store);
-        assert_eq!(last.n, verdict.checked);
+        assert_eq!(checkpoint(&*store).n, verdict.checked);
         // What is left over belongs to nobody any more.
         let desk = stage.desk(&*store);
         while desk.undo(&stage.actor("ann")).is_ok() {}

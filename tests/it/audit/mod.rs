@@ -17,13 +17,15 @@ use crate::review::fixture::{GUESS, Stage1, agree, approve, back, item_id, overr
 
 /// People decide about the items of a new run, and leave these rows:
 ///
-/// 1, 2: item 1 is accepted; 3 to 5: item 2 with six eyes; 6, 7: item 3 is withdrawn; 8, 9: item 4 is
-/// sent back; 10: item 5 waits; 11: somebody says something about item 6. Item 7 is left alone.
+/// 1: the machine's results; 2, 3: item 1 is accepted; 4 to 6: item 2 with six eyes; 7, 8: item 3 is
+/// withdrawn; 9, 10: item 4 is sent back; 11: item 5 waits; 12: somebody says something about item 6.
+/// Item 7 is left alone. Each run is of a job of its own, so that nothing is carried.
 pub fn decide(store: &dyn Store, stage: &Stage1) -> RunId {
     let desk = stage.desk(store);
     let [ann, bob, sue, max, mia] =
         ["ann", "bob", "sue", "max", "mia"].map(|name| stage.actor(name));
-    let run = stock(store, "fx", &[GUESS; 7]);
+    let job = format!("job {}", rows(store).len());
+    let run = stock(store, &job, &[GUESS; 7]);
     let id = |record| item_id(run, record);
     let resolved = desk.resolve(&ann, &approve(&id(1))).unwrap().value;
     desk.approve(&sue, &agree(&resolved, desk, &sue)).unwrap();
@@ -40,7 +42,7 @@ pub fn decide(store: &dyn Store, stage: &Stage1) -> RunId {
 }
 
 /// The rows of [`decide`].
-pub const ROWS: i64 = 11;
+pub const ROWS: i64 = 12;
 
 pub fn examined(store: &dyn Store, checkpoints: &[Checkpoint], replay: bool) -> Verdict {
     transact::read(store, |tx| chain::examine(tx, Examination { checkpoints, replay })).unwrap()
@@ -57,6 +59,11 @@ pub fn rows(store: &dyn Store) -> Vec<AuditRow> {
         tx.query(&sql, &[])?.iter().map(audit::row).collect()
     })
     .unwrap()
+}
+
+/// Rows about what people did.
+pub fn rows_of_people(store: &dyn Store) -> u64 {
+    rows(store).iter().filter(|row| row.stage != "SYSTEM").count() as u64
 }
 
 /// Asserts what must be true of a store in which people decide, whatever they did.

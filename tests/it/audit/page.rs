@@ -72,10 +72,10 @@ fn an_auditor_needs_no_recon() {
         let trail = std::fs::read_to_string(project.path("trail.jsonl")).unwrap();
         project.write("trail.jsonl", trail.replace("look again", "look, again"));
         let (fine, said) = run(&project, "python3", &["verify.py"], Some("trail.jsonl"));
-        assert!(!fine && said.contains("broken at row 9"), "{said}");
+        assert!(!fine && said.contains("broken at row 10"), "{said}");
         let kept = std::fs::read_to_string(project.path("audit.checkpoints")).unwrap();
-        project.write("audit.checkpoints", kept.replace("\"n\":11", "\"n\":12"));
+        project.write("audit.checkpoints", kept.replace("\"n\":12", "\"n\":13"));
         assert!(!run(&project, "sh", &["-euc", &block("sh")], None).0);
-        assert_eq!(rows.len(), 11);
+        assert_eq!(rows.len(), 12);
     }
 }

@@ -9,7 +9,7 @@ use recon::review::{
 };
 use recon::store::Store;
 
-use super::{assert_sound, rows};
+use super::{assert_sound, rows_of_people};
 use crate::review::fixture::{
     GUESS, Stage1, agree, approve, back, item_id, office, override_, stock,
 };
@@ -79,7 +79,7 @@ fn one_of_many_decides(place: &Place) {
         });
         let won = one_winner(done);
         assert_eq!(won.value.version, 2);
-        assert_eq!(rows(&*store).len() as u64, round);
+        assert_eq!(rows_of_people(&*store), round);
     }
     assert_sound(&*store);
 }
@@ -105,7 +105,7 @@ fn sixty_four_reasons_for_one_item(place: &Place) {
     let won = one_winner(done).value;
     let held = column(&*store, "SELECT proposal_id FROM recon.proposals");
     assert_eq!(held, [won.proposal_id.unwrap()]);
-    assert_eq!(rows(&*store).len(), 1);
+    assert_eq!(rows_of_people(&*store), 1);
     assert_sound(&*store);
 }
 
@@ -132,7 +132,7 @@ fn a_request_with_a_key_has_one_effect(place: &Place) {
             let again = stage.desk(&*store).resolve(&ann, &ask).unwrap();
             assert!(again.replayed && again.value == done[0].value);
         }
-        assert_eq!(rows(&*store).len() as u64, round);
+        assert_eq!(rows_of_people(&*store), round);
     }
     assert_sound(&*store);
 }
@@ -159,7 +159,7 @@ fn an_approval_repeated_has_one_effect(place: &Place) {
         }
         let approvals = column(&*store, "SELECT count(*) FROM recon.approvals");
         assert_eq!(approvals, [round.to_string()]);
-        assert_eq!(rows(&*store).len() as u64, 2 * round);
+        assert_eq!(rows_of_people(&*store), 2 * round);
     }
     assert_sound(&*store);
 }
@@ -199,7 +199,7 @@ fn a_proposal_ends_in_one_way(place: &Place) {
         let amended = won.state == ProposalState::Open;
         assert_eq!(won.version, if amended { 2 } else { 1 });
         // One row of the maker, one of whoever came first.
-        assert_eq!(rows(&*store).len() as u64, 2 * round);
+        assert_eq!(rows_of_people(&*store), 2 * round);
     }
     assert_sound(&*store);
 }
@@ -245,7 +245,7 @@ fn bulks_that_overlap_are_all_or_nothing(place: &Place) {
         );
         assert_eq!(taken, previews[winner].0, "what was previewed, and nothing else");
     }
-    assert_eq!(rows(&*store).len(), 4 * 18);
+    assert_eq!(rows_of_people(&*store), 4 * 18);
     assert_sound(&*store);
 }
 
