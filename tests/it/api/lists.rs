@@ -149,6 +149,18 @@ fn exports_are_safe_for_spreadsheets_and_whole() {
     assert!(raw.filter(|item| item["difference"]["value_a"] == "=1+1").count() > 1);
     let audit = unchunked(&house.person("aud").get("/audit/export?format=jsonl").body);
     assert!(audit.lines().all(|line| line.contains("prev_hash")), "{audit}");
+    // Both formats verify offline, to the same end as the server tells.
+    let end: Json =
+        serde_json::from_slice(&house.person("aud").get("/audit/checkpoint").body).unwrap();
+    let whole = house.person("aud").get("/audit/export?format=csv&cells=raw").body;
+    for trail in [audit, unchunked(&whole)] {
+        let verdict = recon::store::export::verify(&mut trail.as_bytes(), &[]).unwrap();
+        assert!(verdict.ok, "{verdict:?}");
+        assert_eq!(
+            (&end["n"], &end["head_hash"]),
+            (&verdict.checked.into(), &verdict.head_hash.into())
+        );
+    }
     let old = "GET /audit/export HTTP/1.0\r\n";
     let mut client = crate::wire::Client::to(&house.server);
     let token = house.person("aud").token;

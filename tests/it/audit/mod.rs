@@ -83,7 +83,7 @@ pub fn assert_sound(store: &dyn Store) -> Verdict {
     assert_eq!(all, [pending.len().to_string()]);
     // What is applied was approved by as many others as it needs, in this version.
     let missing = of("SELECT p.proposal_id FROM recon.proposals p WHERE p.state = 'APPLIED' \
-         AND p.eyes / 2 - 1 <> (SELECT count(DISTINCT a.person_id) FROM recon.approvals a \
+         AND p.control NOT IN ('NONE', 'TWO_EYE') AND p.eyes / 2 - 1 <> (SELECT count(DISTINCT a.person_id) FROM recon.approvals a \
            WHERE a.proposal_id = p.proposal_id AND a.proposal_version = p.version \
              AND a.content_hash = p.content_hash AND a.decision = 'APPROVE' AND a.void = false \
              AND a.person_id NOT IN (SELECT c.person_id FROM recon.contributors c \

@@ -58,6 +58,33 @@ fn the_role_that_serves_adds_to_the_trail_and_does_nothing_else_to_it() {
     desk.approve(&sue, &crate::review::fixture::agree(&resolved, desk, &sue)).unwrap();
     desk.tidy().unwrap();
     assert_eq!(assert_sound(&*store).checked, 3);
+    // The program works as that role: it manages people, looks, verifies and serves.
+    for arguments in [
+        &["user", "add", "ann", "--role", "analyst", "--no-password"][..],
+        &["token", "create", "etl", "--user", "ann", "--scope", "view"],
+        &["runs", "list"],
+        &["audit", "verify", "--replay"],
+    ] {
+        let said = project.recon(&[arguments, &["--store", &server_url]].concat());
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
+    }
+    let serve = ["serve", "--bind", "127.0.0.1:0", "--json", "--store", &server_url];
+    let mut child = project
+        .command(&serve)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    assert!(line.contains("http://"), "{line}");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let said = crate::program::Said::from(child.wait_with_output().unwrap());
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(!said.err.contains("may change the audit trail"), "{}", said.err);
+    let checked = assert_sound(&*store).checked;
     for sql in [
         "UPDATE audit_trail SET comments = 'x'",
         "DELETE FROM audit_trail",
@@ -81,5 +108,5 @@ fn the_role_that_serves_adds_to_the_trail_and_does_nothing_else_to_it() {
             "{sql}: {refused}"
         );
     }
-    assert_eq!(assert_sound(&*store).checked, 3);
+    assert_eq!(assert_sound(&*store).checked, checked);
 }
