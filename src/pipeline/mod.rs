@@ -144,7 +144,7 @@ fn conclude(
         {
             store.sample_for_audit(id, &machine.basis, sample)?;
         }
-        writer.finish(&FinishRun {
+        let carried = writer.finish(&FinishRun {
             ended: (session.now)(),
             status: outcome.status,
             stage,
@@ -152,6 +152,11 @@ fn conclude(
             total_differences: outcome.books.differences(),
             metadata,
         })?;
+        if carried > 0 {
+            // What people had decided stands in place of what the machine said.
+            outcome.attributions = store.attribution_counts(id)?;
+            outcome.gate = store.gate_counts(id)?;
+        }
         outcome.seconds.store += finishing.elapsed().as_secs_f64();
         outcome.seconds.total = begun.elapsed().as_secs_f64();
         Ok(outcome)

@@ -77,8 +77,9 @@ pub trait Writer: Send {
     fn write(&mut self, batch: &Batch) -> Result<(), Problem>;
 
     /// Writes what is buffered and, in one transaction, makes everything visible: stage, status,
-    /// counts, and for an attributed run which run is current.
-    fn finish(self: Box<Self>, outcome: &FinishRun) -> Result<(), Problem>;
+    /// counts, and for an attributed run which run is current. Gives how many decisions of people
+    /// were carried over from the run before.
+    fn finish(self: Box<Self>, outcome: &FinishRun) -> Result<u64, Problem>;
 }
 
 /// One cell of a query's answer.

@@ -73,20 +73,22 @@ impl Publication {
     }
 
     /// Carries decisions, writes counts, and appends to the audit trail what the machine decided and
-    /// what was carried. It comes last: the end of the trail is locked until the transaction ends.
+    /// what was carried; gives how many decisions that were. It comes last: the end of the trail is
+    /// locked until the transaction ends.
     pub fn complete(
         mut self,
         tx: &mut dyn Transaction,
         run_no: i64,
         now: Instant,
-    ) -> Result<(), Problem> {
+    ) -> Result<u64, Problem> {
         let mut entries = vec![self.results.entry(tx, run_no)?];
         if let Some(carry) = self.carry {
             entries.extend(carry.apply(tx, &mut self.counts)?);
         }
         audit::head(tx, true)?;
         write_counts(tx, run_no, &self.counts)?;
-        audit::append(tx, now, &By::system(), &entries).map(drop)
+        audit::append(tx, now, &By::system(), &entries)?;
+        Ok(entries.len() as u64 - 1)
     }
 }
 

@@ -345,7 +345,8 @@ impl PostgresWriter {
         }
     }
 
-    fn publish(&mut self, outcome: &FinishRun) -> Result<u64, CopyFailure> {
+    fn publish(&mut self, outcome: &FinishRun) -> Result<(u64, u64), CopyFailure> {
+        let mut carried = 0;
         let (stage, run_no, trims) = (self.key.stage, self.key.run_no, self.trims(outcome));
         if outcome.stage >= Stage::Compared && stage < Some(Stage::Compared) {
             self.differences.create(&mut self.client, run_no)?;
@@ -412,10 +413,10 @@ impl PostgresWriter {
             } else {
                 Publication::first(&mut tx, run_no, std::mem::take(&mut self.results))?
             };
-            publication.complete(&mut tx, run_no, outcome.ended)?;
+            carried = publication.complete(&mut tx, run_no, outcome.ended)?;
         }
         self.client.batch_execute(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
-        Ok(updated)
+        Ok((updated, carried))
     }
 
     /// Whether matched records are to be deleted when the command has ended.
@@ -435,8 +436,8 @@ impl Writer for PostgresWriter {
         self.write_rows(batch).map_err(|failure| self.problem(&failure))
     }
 
-    fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<(), Problem> {
-        let updated = self.publish(outcome).map_err(|failure| self.problem(&failure))?;
+    fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<u64, Problem> {
+        let (updated, carried) = self.publish(outcome).map_err(|failure| self.problem(&failure))?;
         if updated == 0 {
             return Err(stored::lost_run(self.run));
         }
@@ -444,7 +445,7 @@ impl Writer for PostgresWriter {
             trim(&mut self.client, self.key.run_no)
                 .map_err(|error| self.connector.problem(&error))?;
         }
-        Ok(())
+        Ok(carried)
     }
 }
 

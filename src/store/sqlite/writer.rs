@@ -177,7 +177,7 @@ impl SqliteWriter {
     }
 
     /// Moves the run to its new stage, and with it everything that was written.
-    fn publish(&mut self, outcome: &FinishRun) -> Result<usize, Problem> {
+    fn publish(&mut self, outcome: &FinishRun) -> Result<(usize, u64), Problem> {
         // Until the run shows, nobody else changes its items: so they are counted, and those that are the
         // same as in the run before are found, while others write.
         let publication = match self.key.stage {
@@ -189,7 +189,7 @@ impl SqliteWriter {
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        let updated = published.map_err(|failure| match failure {
+        let (updated, carried) = published.map_err(|failure| match failure {
             Failure::Sqlite(error) => self.problem(&error),
             Failure::Problem(problem) => problem,
         })?;
@@ -199,7 +199,7 @@ impl SqliteWriter {
         if updated == 1 && trims {
             trim(&self.connection, self.key.run_no).map_err(|error| self.problem(&error))?;
         }
-        Ok(updated)
+        Ok((updated, carried))
     }
 
     fn prepare(&mut self) -> Result<Publication, Problem> {
@@ -222,7 +222,8 @@ impl SqliteWriter {
         &mut self,
         outcome: &FinishRun,
         prepared: Option<Publication>,
-    ) -> Result<usize, Failure> {
+    ) -> Result<(usize, u64), Failure> {
+        let mut carried = 0;
         let ended = stored::time_text(outcome.ended);
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         self.flush()?;
@@ -272,10 +273,10 @@ impl SqliteWriter {
                 Some(prepared) => prepared,
                 None => Publication::again(&mut tx, run_no)?,
             };
-            publication.complete(&mut tx, run_no, outcome.ended)?;
+            carried = publication.complete(&mut tx, run_no, outcome.ended)?;
         }
         self.connection.execute_batch(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
-        Ok(updated)
+        Ok((updated, carried))
     }
 }
 
@@ -318,15 +319,16 @@ impl Writer for SqliteWriter {
         })
     }
 
-    fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<(), Problem> {
-        let updated = self.publish(outcome)?;
+    fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<u64, Problem> {
+        let (updated, carried) = self.publish(outcome)?;
         if updated == 0 {
             return Err(stored::lost_run(self.run));
         }
         // Nobody waits for this: it moves the log into the file without a write lock.
         let checkpoint =
             self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        checkpoint.map_err(|error| self.problem(&error))
+        checkpoint.map_err(|error| self.problem(&error))?;
+        Ok(carried)
     }
 }
 

@@ -1,6 +1,7 @@
 //! People deciding, on both stores.
 
 mod carry;
+mod commands;
 pub(crate) mod fixture;
 mod labels;
 mod sample;
