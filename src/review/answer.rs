@@ -152,6 +152,8 @@ pub struct ReviewItem {
     pub sent_back: Option<SentBack>,
     /// Who is to look at it.
     pub assignee: Option<String>,
+    /// The name of who is to look at it.
+    pub assignee_name: Option<String>,
     /// Who looks at it now (a hint, never a lock).
     pub claimed_by: Option<String>,
     /// Who gave the reason: `RULE:…`, `MODEL:…`, `NONE` or a person.

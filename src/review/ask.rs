@@ -223,6 +223,15 @@ pub struct QueueFilter {
     pub q: Option<String>,
     /// Only what was sent back.
     pub sent_back: Option<bool>,
+    /// The reason that it has now, whether the machine's or people's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub present_reason: Option<String>,
+    /// Only what has a functional reason, or only what has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub functional: Option<bool>,
+    /// Only what people decided, or only what the machine did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_people: Option<bool>,
     /// Only blind samples of what the machine settled; without it, no list shows which they are.
     pub kind: Option<super::answer::ItemKind>,
 }

@@ -149,6 +149,9 @@ fn refuse_telling(filter: &QueueFilter) -> Result<(), Refusal> {
         ("min_confidence", filter.min_confidence.is_some()),
         ("max_confidence", filter.max_confidence.is_some()),
         ("q", filter.q.is_some()),
+        ("present_reason", filter.present_reason.is_some()),
+        ("functional", filter.functional.is_some()),
+        ("by_people", filter.by_people.is_some()),
     ];
     match telling.iter().find(|(_, given)| *given) {
         Some((name, _)) => Err(invalid(name, "can't narrow blind samples")),
@@ -227,6 +230,20 @@ impl Work<'_> {
             let column = if column == "amount" { "amount_abs" } else { column };
             let sign = if bound == "min" { ">=" } else { "<=" };
             wanted.push(format!("d.{column} {sign} $?"), Some(value.into()));
+        }
+        if let Some(code) = &filter.present_reason {
+            let condition = "d.reason_id IN (SELECT r.reason_id FROM recon.reason_codes r \
+                             WHERE r.code = $?)";
+            wanted.push(condition.to_owned(), Some(code.as_str().into()));
+        }
+        if let Some(functional) = filter.functional {
+            let condition = "d.reason_id IN (SELECT r.reason_id FROM recon.reason_codes r \
+                             WHERE r.is_functional = $?)";
+            wanted.push(condition.to_owned(), Some(functional.into()));
+        }
+        if let Some(by_people) = filter.by_people {
+            // What people settled is locked, what the machine settled is not.
+            wanted.push("d.is_locked = $?".to_owned(), Some(by_people.into()));
         }
         let same = self.same_item("a");
         match filter.assignee.as_deref() {

@@ -155,6 +155,8 @@ impl Work<'_> {
         let mask_reference = |reference: &Option<String>| {
             reference.as_ref().map(|text| if key_masked { MASKED.to_owned() } else { text.clone() })
         };
+        let assignee = beside.assignees.get(&item.key).cloned();
+        let assignee_name = assignee.as_deref().map(|id| self.name(id)).transpose()?;
         Ok(ReviewItem {
             attribution_id: run.attribution_id(item.key.number),
             confidence_score: if hidden { 0.0 } else { item.confidence },
@@ -200,7 +202,8 @@ impl Work<'_> {
             eyes_if_override: self.eyes_if(one, Action::Override, known),
             eyes_if_approve: self.eyes_if(one, Action::Approve, known),
             sent_back: beside.sent_back.get(&item.key).cloned(),
-            assignee: beside.assignees.get(&item.key).cloned(),
+            assignee,
+            assignee_name,
             claimed_by: beside.claims.get(&item.key).cloned(),
             assigned_by: if hidden { None } else { item.assigned_by.clone() },
             is_locked: item.locked,

@@ -188,6 +188,9 @@ pub fn filter(call: &Call<'_>) -> QueueFilter {
             "AUDIT_SAMPLE" => ItemKind::AuditSample,
             _ => ItemKind::Item,
         }),
+        present_reason: None,
+        functional: None,
+        by_people: None,
     }
 }
 

@@ -27,3 +27,4 @@ mod review;
 mod runs;
 mod store;
 mod wire;
+mod workbook;

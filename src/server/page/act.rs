@@ -25,6 +25,7 @@ struct Choice {
 fn choice(here: &Here<'_>, top: Option<&str>) -> Choice {
     let chosen = here.field("choice").unwrap_or_default();
     let code = match chosen.as_str() {
+        "*" => return Choice { action: Some(Action::Approve), code: None },
         "" => return Choice { action: None, code: None },
         "reject" => return Choice { action: Some(Action::Reject), code: None },
         "code" => here.field("code"),
@@ -149,13 +150,21 @@ pub fn comment(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(on(&same_item(&here, id), "commented"))
 }
 
-/// Takes a difference.
+/// Takes a difference, gives it back, or gives it to somebody.
 pub fn assign(call: &Call<'_>) -> Result<Response, Denied> {
     let here = Here::new(call)?;
     let id = call.path("id");
-    let person = here.actor.person_id.clone();
-    here.desk.assign(&here.actor, id, Some(&person))?;
-    Ok(on(&same_item(&here, id), "taken"))
+    let to = here.field("to").unwrap_or_else(|| "me".to_owned());
+    let (person, said) = match to.as_str() {
+        "none" => (None, "given-back"),
+        "me" => (Some("me"), "taken"),
+        login => (Some(login), "given"),
+    };
+    match here.desk.assign(&here.actor, id, person) {
+        Ok(_) => Ok(on(&same_item(&here, id), said)),
+        Err(refusal) if refusal.code == "unknown-person" => Ok(on(&same_item(&here, id), "nobody")),
+        Err(refusal) => Err(refusal.into()),
+    }
 }
 
 /// The preview of a decision about selected differences.
@@ -307,7 +316,7 @@ pub fn propose_reason(call: &Call<'_>) -> Result<Response, Denied> {
         code: here.field("code").unwrap_or_default(),
         description: here.field("description").unwrap_or_default(),
         is_functional: here.field("functional").as_deref() == Some("yes"),
-        examples: Vec::new(),
+        examples: here.field("like").into_iter().collect(),
         comments: here.field("comment"),
     };
     if !here.may(Permission::ProposeReason) {
@@ -328,7 +337,7 @@ pub fn propose_reason(call: &Call<'_>) -> Result<Response, Denied> {
                 comment: ask.comments.unwrap_or_default(),
                 wrong: Some(sentence(&refusal.message)),
                 key: here.key()?,
-                ..reasons::Form::default()
+                like: ask.examples.into_iter().next(),
             };
             match refusal.kind {
                 RefusalKind::Invalid | RefusalKind::Malformed | RefusalKind::Conflict => {

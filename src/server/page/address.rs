@@ -78,6 +78,7 @@ impl Listing {
                 "type" => filter.diff_type = text(),
                 "severity" => filter.severity = text(),
                 "reason" => filter.reason_code = text(),
+                "as" => filter.present_reason = text(),
                 "band" => {
                     let (least, most) = value.split_once('-').unwrap_or((value, ""));
                     (filter.min_confidence, filter.max_confidence) = (number(least), number(most));
@@ -90,6 +91,8 @@ impl Listing {
                 }
                 "q" => filter.q = text(),
                 "back" => filter.sent_back = Some(true),
+                "functional" => filter.functional = Some(value == "yes"),
+                "by" => filter.by_people = Some(value == "people"),
                 "samples" => filter.kind = Some(ItemKind::AuditSample),
                 "sort" => {
                     if let Some((_, sort)) = SORTS.iter().find(|(word, _)| word == value) {
@@ -123,6 +126,7 @@ impl Listing {
             ("type", &filter.diff_type),
             ("severity", &filter.severity),
             ("reason", &filter.reason_code),
+            ("as", &filter.present_reason),
             ("assignee", &filter.assignee),
             ("q", &filter.q),
         ];
@@ -145,6 +149,14 @@ impl Listing {
         }
         if filter.sent_back == Some(true) {
             pairs.push(("back", "yes".to_owned()));
+        }
+        let either =
+            |yes: bool, words: (&str, &str)| if yes { words.0 } else { words.1 }.to_owned();
+        if let Some(functional) = filter.functional {
+            pairs.push(("functional", either(functional, ("yes", "no"))));
+        }
+        if let Some(by_people) = filter.by_people {
+            pairs.push(("by", either(by_people, ("people", "machine"))));
         }
         if filter.kind == Some(ItemKind::AuditSample) {
             pairs.push(("samples", "yes".to_owned()));

@@ -224,8 +224,7 @@ fn changes(previous: Option<&str>, new: Option<&str>) -> Vec<(String, String, St
     for name in after.keys().chain(before.keys().filter(|name| !after.contains_key(*name))) {
         let (old, new) = (plain(before.get(name)), plain(after.get(name)));
         if old != new {
-            let label = name.replace('_', " ");
-            rows.push((label, clipped(&old), clipped(&new)));
+            rows.push((name.clone(), clipped(&old), clipped(&new)));
         }
     }
     rows
@@ -240,6 +239,35 @@ fn clipped(text: &str) -> String {
         short.push('…');
     }
     short
+}
+
+/// Parts of a value that are evidence: they do not say what changed for people.
+const EVIDENCE: [&str; 8] = [
+    "item",
+    "version",
+    "is_locked",
+    "action",
+    "assigned_by",
+    "comment_id",
+    "payload",
+    "content_hash",
+];
+
+/// The record and field that a row is about, as its evidence names them.
+fn about(new: Option<&str>) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(new?).ok()?;
+    let item = value.get("item").unwrap_or(&value);
+    let text = |name: &str| item.get(name).and_then(|value| value.as_str());
+    let reference = text("source_a_ref_id").or_else(|| text("source_b_ref_id"))?;
+    let field = text("field_name").map(words::field)?;
+    Some(format!("{}, {field}", clipped(reference)))
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 fn row(view: &AuditView) -> Row {
@@ -269,6 +297,18 @@ fn row(view: &AuditView) -> Row {
             details.push((name.to_owned(), value));
         }
     }
+    let all = changes(
+        row.previous_value.as_ref().map(|value| value.get()),
+        row.new_value.as_ref().map(|value| value.get()),
+    );
+    let (evidence, shown): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(name, ..)| EVIDENCE.contains(&name.as_str()));
+    for (name, old, new) in evidence {
+        let change = if old.is_empty() { new } else { format!("{old} → {new}") };
+        details.push((name.replace('_', " "), change));
+    }
+    let shown =
+        shown.into_iter().map(|(name, old, new)| (name.replace('_', " "), old, new)).collect();
     Row {
         seq: u64::try_from(row.seq).unwrap_or_default(),
         at: row.performed_at.clone(),
@@ -276,12 +316,14 @@ fn row(view: &AuditView) -> Row {
         actor: view.actor_name.clone(),
         roles: row.actor_roles.clone().unwrap_or_default(),
         stage: row.stage.to_lowercase(),
-        action: words::sentence(&row.action_type),
-        entity: (format!("{} {short}", row.entity_type.to_lowercase()), href),
-        changes: changes(
-            row.previous_value.as_ref().map(|value| value.get()),
-            row.new_value.as_ref().map(|value| value.get()),
+        action: capital(&words::did(&row.action_type, &row.stage)),
+        entity: (
+            about(row.new_value.as_ref().map(|value| value.get())).unwrap_or_else(|| {
+                format!("{} {short}", words::sentence(&row.entity_type).to_lowercase())
+            }),
+            href,
         ),
+        changes: shown,
         comment: row.comments.clone().unwrap_or_default(),
         control: row.control.as_deref().map(words::sentence).unwrap_or_default(),
         hash: row.hash.clone(),

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::domain::review::state::is_cause;
-use crate::review::{AmountSum, BulkPreview, ReasonEntry, ReviewItem};
+use crate::review::{AmountSum, BulkPreview, ReasonEntry, ReviewItem, Share};
 use crate::server::target::pairs;
 
 use super::address::Listing;
@@ -35,6 +35,8 @@ pub struct Bulk {
     pub triggers: Vec<String>,
     /// How the members divide: name, number, share.
     pub breakdown: Vec<(String, String, Bar)>,
+    /// What all members have in common.
+    pub common: Vec<String>,
     /// Members that do not fit the others.
     pub outliers: Vec<Sample>,
     /// Members taken at random.
@@ -184,16 +186,17 @@ impl Bulk {
             breakdown: preview
                 .breakdown
                 .iter()
+                .filter(|share| share.count < preview.count)
                 .map(|share| {
-                    let name = match share.by.as_str() {
-                        "field" | "field_name" => words::field(&share.value).to_owned(),
-                        "diff_type" | "type" => words::kind(&share.value),
-                        "severity" => format!("{} severity", share.value.to_lowercase()),
-                        _ => share.value.clone(),
-                    };
                     let part = share.count as f64 / preview.count.max(1) as f64;
-                    (name, words::count(&share.count), Bar::share(part))
+                    (shared(share), words::count(&share.count), Bar::share(part))
                 })
+                .collect(),
+            common: preview
+                .breakdown
+                .iter()
+                .filter(|share| share.count == preview.count)
+                .map(shared)
                 .collect(),
             outliers: preview.outliers.iter().map(sample).collect(),
             samples: preview.sample.iter().map(sample).collect(),
@@ -214,6 +217,16 @@ impl Bulk {
             }),
             asked: answers.asked.clone(),
         }
+    }
+}
+
+/// What some members share, in words.
+fn shared(share: &Share) -> String {
+    match share.by.as_str() {
+        "field" | "field_name" => words::field(&share.value).to_owned(),
+        "diff_type" | "type" => words::kind(&share.value),
+        "severity" => format!("{} severity", share.value.to_lowercase()),
+        _ => share.value.clone(),
     }
 }
 

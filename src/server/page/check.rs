@@ -7,6 +7,7 @@ use crate::domain::review::{Permission, ProposalKind};
 use crate::review::{Actor, Page, ProposalView, Summary};
 
 use super::address::with_query;
+use super::desk::sentence;
 use super::frame::Frame;
 use super::queue::Tab;
 use super::words;
@@ -153,6 +154,10 @@ fn row(proposal: &ProposalView, now: Instant) -> Row {
             .map(|fired| words::trigger(fired.trigger, ""))
             .unwrap_or_default(),
         state: words::proposal(proposal.state),
-        why_not: proposal.may_not_approve.clone().filter(|_| proposal.state.is_open()),
+        why_not: proposal
+            .may_not_approve
+            .as_deref()
+            .filter(|_| proposal.state.is_open())
+            .map(sentence),
     }
 }

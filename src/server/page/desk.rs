@@ -102,6 +102,7 @@ impl<'a> Here<'a> {
         let mut frame = bare(&self.prefs);
         frame.place = place;
         frame.person = self.call.principal.as_ref().map(person);
+        frame.reports = self.may(Permission::Reports);
         frame.to_check = summary.to_check + summary.to_authorize;
         frame.said = self.said();
         frame.banner = self.call.app.office.solo().then(|| SOLO.to_owned());
@@ -119,6 +120,14 @@ impl<'a> Here<'a> {
             "" => None,
             "commented" => good("Your comment is kept."),
             "taken" => good("It is yours."),
+            "given" => good("They have it now."),
+            "given-back" => good("Nobody has it now."),
+            "nobody" => Some(Said {
+                tone: Tone::Bad,
+                text: "Nobody of that name may be given it.".to_owned(),
+                link: None,
+                undo: None,
+            }),
             "saved" => good("Settings are kept in this browser."),
             "withdrawn" => good("Withdrawn. Everything is as it was."),
             "returned" => good("Sent back to its maker."),

@@ -15,6 +15,8 @@ pub enum Place {
     Audit,
     /// Reason codes.
     Reasons,
+    /// Reports for auditors.
+    Reports,
     /// What this person did.
     Work,
     /// Settings of this person's page.
@@ -40,12 +42,13 @@ pub struct Entry {
 }
 
 /// The navigation, in order.
-pub const ENTRIES: [Entry; 6] = [
+pub const ENTRIES: [Entry; 7] = [
     Entry { place: Place::Overview, name: "Overview", href: "/review", keys: "g o" },
     Entry { place: Place::Queue, name: "Queue", href: "/review/queue", keys: "g q" },
     Entry { place: Place::Check, name: "Check", href: "/review/check", keys: "g c" },
     Entry { place: Place::Audit, name: "Audit", href: "/review/audit", keys: "g a" },
     Entry { place: Place::Reasons, name: "Reasons", href: "/review/reasons", keys: "g r" },
+    Entry { place: Place::Reports, name: "Reports", href: "/review/reports", keys: "g p" },
     Entry { place: Place::Work, name: "My work", href: "/review/work", keys: "g w" },
 ];
 
@@ -143,6 +146,8 @@ pub struct Frame {
     pub place: Place,
     /// Who is logged in.
     pub person: Option<Person>,
+    /// Whether this person reads reports.
+    pub reports: bool,
     /// Proposals that this person could approve.
     pub to_check: u64,
     /// The theme chosen.
@@ -172,8 +177,9 @@ impl Frame {
 
     /// The navigation, with its present entry.
     pub fn entries(&self) -> impl Iterator<Item = (Entry, bool)> {
-        let place = self.place;
-        ENTRIES.into_iter().map(move |entry| (entry, entry.place == place))
+        let (place, reports) = (self.place, self.reports);
+        let mine = move |entry: &Entry| entry.place != Place::Reports || reports;
+        ENTRIES.into_iter().filter(mine).map(move |entry| (entry, entry.place == place))
     }
 
     /// Whether `entry` counts the proposals that wait.

@@ -78,16 +78,29 @@ pub struct Item {
     pub before: Vec<Before>,
     /// The group it belongs to: how many, address.
     pub alike: Option<(u64, String)>,
+    /// Where a new cause for look-alikes is proposed.
+    pub new_reason: Option<String>,
     /// What happened to it, newest first.
     pub history: Vec<Event>,
     /// Where comments and claims are posted to.
     pub base: String,
     /// The parameters of the list, kept by every form.
     pub context: String,
-    /// Whether this person may take it.
-    pub may_assign: bool,
+    /// What this person may do about whose item it is.
+    pub assign: Assign,
     /// The key that makes posting a comment twice one comment.
     pub key: String,
+}
+
+/// Who is to look at an item, and who may say so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Assign {
+    /// Whether this person may take it.
+    pub take: bool,
+    /// Whether this person has it, and may give it back.
+    pub give_back: bool,
+    /// Whether this person may give it to others.
+    pub give: bool,
 }
 
 /// A message on top.
@@ -286,7 +299,7 @@ impl Item {
             } else {
                 Due::default()
             },
-            assignee: item.assignee.clone(),
+            assignee: item.assignee_name.clone(),
             notice: notice(answers),
             list_href: listing.here("/review/queue"),
             previous,
@@ -315,10 +328,12 @@ impl Item {
                 .map(|one| before(one, answers.now, &functional))
                 .collect(),
             alike: alike(item),
+            new_reason: (answers.actor.may(Permission::ProposeReason) && item.signature.is_some())
+                .then(|| with_query("/review/reasons", [("like", item.attribution_id.as_str())])),
             history: history(detail, answers.now),
             base,
             context: listing.context(),
-            may_assign: answers.actor.may(Permission::Propose) && item.status == "UNKNOWN",
+            assign: assign(item, answers.actor),
             key: answers.key.clone(),
         }
     }
@@ -495,10 +510,13 @@ fn guesses(
 /// A reason for a guess; one that begins with a minus speaks against it.
 fn why(text: &str) -> Why {
     let against = text.strip_prefix('-').or_else(|| text.strip_prefix('−'));
-    Why {
-        speaks_for: against.is_none(),
-        text: against.unwrap_or(text.strip_prefix('+').unwrap_or(text)).trim().to_owned(),
-    }
+    let said = against.unwrap_or(text.strip_prefix('+').unwrap_or(text)).trim();
+    let text = match said.split_once(':') {
+        Some(("RULE", rule)) => format!("so says the rule {rule}"),
+        Some(("MODEL", version)) => format!("so says the model {version}"),
+        _ => said.to_owned(),
+    };
+    Why { speaks_for: against.is_none(), text }
 }
 
 fn decide(answers: &Answers<'_>, base: &str) -> (Option<Decide>, Option<String>) {
@@ -545,6 +563,18 @@ fn decide(answers: &Answers<'_>, base: &str) -> (Option<Decide>, Option<String>)
         reopens,
     };
     (Some(decide), None)
+}
+
+fn assign(item: &ReviewItem, actor: &Actor) -> Assign {
+    if item.status != "UNKNOWN" {
+        return Assign::default();
+    }
+    let mine = item.assignee.as_deref() == Some(actor.person_id.as_str());
+    Assign {
+        take: actor.may(Permission::Propose) && item.assignee.is_none(),
+        give_back: mine,
+        give: actor.may(Permission::Propose) || actor.may(Permission::Check),
+    }
 }
 
 fn before(one: &SimilarDecision, now: Instant, functional: &dyn Fn(&str) -> bool) -> Before {

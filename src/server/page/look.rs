@@ -1,8 +1,9 @@
 //! The pages that are looked at. They change nothing.
 
-use crate::domain::review::{Action, Permission, ProposalState};
+use crate::domain::review::{Action, Permission, ProposalKind, ProposalState};
 use crate::review::{
-    AuditFilter, BulkPreviewAsk, GroupBy, PageAsk, ProposalFilter, ProposalsFor, QueueFilter,
+    AuditFilter, BulkPreviewAsk, GroupBy, PageAsk, Period, ProposalFilter, ProposalsFor,
+    QueueFilter,
 };
 use crate::server::call::Call;
 use crate::server::error::Denied;
@@ -12,7 +13,7 @@ use super::address::Listing;
 use super::desk::{Here, html, sentence};
 use super::frame::Place;
 use super::profile::{Help, MOVABLE, Profile};
-use super::{audit, bulk, check, item, proposal, queue, reasons, work};
+use super::{audit, bulk, check, item, proposal, queue, reasons, reports, work};
 
 /// The queue.
 pub fn queue(call: &Call<'_>) -> Result<Response, Denied> {
@@ -195,9 +196,11 @@ pub fn proposal_page(
     } else {
         Vec::new()
     };
+    let reasons = here.desk.reasons(&here.actor, Some(true), None)?;
     let answers = proposal::Answers {
         detail: &detail,
         actor: &here.actor,
+        reasons: &reasons,
         next: None,
         trail: trail.iter().map(|row| audit::event(row, here.now)).collect(),
         now: here.now,
@@ -242,10 +245,31 @@ pub fn audit(call: &Call<'_>) -> Result<Response, Denied> {
     html(200, &audit::Audit::new(frame, &answers))
 }
 
+/// The reports for auditors.
+pub fn reports(call: &Call<'_>) -> Result<Response, Denied> {
+    let here = Here::new(call)?;
+    let (frame, _) = here.frame(Place::Reports)?;
+    let day = |name: &str| {
+        let text = here.asked(name);
+        let parts: Vec<&str> = text.split('-').collect();
+        let digits = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+        (lengths == [4, 2, 2] && parts.iter().all(digits)).then(|| text.to_owned())
+    };
+    let period = Period { from: day("from"), to: day("to") };
+    let found = match here.asked("report") {
+        "access" => reports::Found::Access(here.desk.report_access(&here.actor, &period)?),
+        "duties" => reports::Found::Duties(here.desk.report_sod(&here.actor, &period)?),
+        _ => reports::Found::Overrides(here.desk.report_overrides(&here.actor, &period)?),
+    };
+    html(200, &reports::Reports::new(frame, &period, &found))
+}
+
 /// The catalogue of reasons.
 pub fn reasons(call: &Call<'_>) -> Result<Response, Denied> {
     let here = Here::new(call)?;
-    let form = reasons::Form { key: here.key()?, ..reasons::Form::default() };
+    let like = Some(here.asked("like").to_owned()).filter(|like| !like.is_empty());
+    let form = reasons::Form { key: here.key()?, like, ..reasons::Form::default() };
     reasons_page(&here, form, 200)
 }
 
@@ -253,8 +277,21 @@ pub fn reasons(call: &Call<'_>) -> Result<Response, Denied> {
 pub fn reasons_page(here: &Here<'_>, form: reasons::Form, status: u16) -> Result<Response, Denied> {
     let (frame, _) = here.frame(Place::Reasons)?;
     let entries = here.desk.reasons(&here.actor, None, None)?;
-    let may_propose = here.may(Permission::ProposeReason);
-    html(status, &reasons::Reasons::new(frame, &entries, may_propose, form))
+    let filter =
+        ProposalFilter { kind: Some(ProposalKind::ReasonCode), ..ProposalFilter::default() };
+    let proposed = here.desk.proposals(&here.actor, &filter, &here.page(None))?;
+    let like = match form.like.as_deref() {
+        Some(id) => Some(here.desk.item(&here.actor, id)?.item),
+        None => None,
+    };
+    let answers = reasons::Answers {
+        entries: &entries,
+        proposed: &proposed.items,
+        may_propose: here.may(Permission::ProposeReason),
+        like: like.as_ref(),
+        now: here.now,
+    };
+    html(status, &reasons::Reasons::new(frame, &answers, form))
 }
 
 /// One's own work.

@@ -27,6 +27,7 @@ pub mod profile;
 pub mod proposal;
 pub mod queue;
 pub mod reasons;
+pub mod reports;
 mod routes;
 mod runs;
 #[cfg(test)]

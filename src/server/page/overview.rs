@@ -49,6 +49,10 @@ pub struct Run {
     pub differences: Whole,
     /// Rows of each side, and where they went: name, A, B.
     pub books: Vec<(String, String, String)>,
+    /// Differences by what their reason is, functional or not.
+    pub causes: Whole,
+    /// Records that passed the gate and that it blocked.
+    pub gate: Option<(u64, u64)>,
     /// Reasons, most frequent first.
     pub reasons: Vec<Reason>,
     /// Ages of what is unknown: name, number, bar, address.
@@ -284,7 +288,10 @@ impl Run {
                 &course,
                 "STP rate",
                 "Differences that the machine alone settled with a functional reason",
-                differences(summary, &[("status", "ACCEPTED")]),
+                differences(
+                    summary,
+                    &[("status", "ACCEPTED"), ("functional", "yes"), ("by", "machine")],
+                ),
                 Better::Higher,
                 &|one| one.summary.attributions.stp_rate,
                 &words::percent,
@@ -293,7 +300,7 @@ impl Run {
                 &course,
                 "Unknown rate",
                 "Differences without a known cause",
-                differences(summary, &[("status", "ALL"), ("reason", UNKNOWN)]),
+                differences(summary, &[("status", "ALL"), ("as", UNKNOWN)]),
                 Better::Lower,
                 &|one| one.summary.attributions.unknown_rate,
                 &words::percent,
@@ -319,6 +326,8 @@ impl Run {
             records: whole_records(records, &all),
             differences: whole_differences(run),
             books: books(records),
+            causes: whole_causes(summary),
+            gate: summary.gate.as_ref().map(|gate| (gate.passed, gate.blocked)),
             reasons: reasons(summary),
             ages: ages(summary, answers.ages),
             runs: answers.runs.iter().map(|one| past(one, answers.shown)).collect(),
@@ -433,18 +442,40 @@ fn whole_records(records: &report::Records, all: &str) -> Whole {
 fn whole_differences(run: &RunFigures) -> Whole {
     let (summary, standing) = (&run.summary, &run.standing);
     let status = |name: &str| differences(summary, &[("status", name)]);
+    let settled = |more: &[(&str, &str)]| {
+        let mut pairs = vec![("status", "ACCEPTED")];
+        pairs.extend_from_slice(more);
+        differences(summary, &pairs)
+    };
     whole(vec![
         (
             "Settled by the machine, functional",
             standing.machine_functional,
-            status("ACCEPTED"),
+            settled(&[("functional", "yes"), ("by", "machine")]),
             "s3",
         ),
-        ("Settled by the machine, errors", standing.machine_error, status("ACCEPTED"), "s2"),
-        ("Settled by people", standing.people, status("ACCEPTED"), "s1"),
+        (
+            "Settled by the machine, errors",
+            standing.machine_error,
+            settled(&[("functional", "no"), ("by", "machine")]),
+            "s2",
+        ),
+        ("Settled by people", standing.people, settled(&[("by", "people")]), "s1"),
         ("Confirmed breaks", standing.rejected, status("REJECTED"), "s5"),
         ("People are deciding", standing.pending, status("PENDING"), "s6"),
         ("Unknown", standing.unknown, status("UNKNOWN"), "s4"),
+    ])
+}
+
+fn whole_causes(summary: &Summary) -> Whole {
+    let of = |functional: bool| {
+        let reasons = &summary.attributions.reasons;
+        reasons.iter().filter(|one| one.functional == functional).map(|one| one.count).sum()
+    };
+    let href = |word: &str| differences(summary, &[("status", "ALL"), ("functional", word)]);
+    whole(vec![
+        ("Functional: business explains it", of(true), href("yes"), "s2"),
+        ("Not functional: an error, or unknown", of(false), href("no"), "s4"),
     ])
 }
 
@@ -479,7 +510,7 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
             functional: reason.functional,
             count: reason.count,
             bar: Bar::share(reason.count as f64 / total),
-            href: differences(summary, &[("status", "ALL"), ("reason", reason.code.as_str())]),
+            href: differences(summary, &[("status", "ALL"), ("as", reason.code.as_str())]),
         })
         .collect()
 }

@@ -62,6 +62,11 @@ struct SparkPoint {
 const SPARK: (f64, f64) = (240.0, 56.0);
 
 impl Spark {
+    /// Whether there is more than one run to draw a line through.
+    pub const fn is_course(&self) -> bool {
+        self.points.len() > 1
+    }
+
     /// A line through `values`, oldest first: number, address, title.
     pub fn new(values: &[(f64, String, String)]) -> Self {
         let highest = values.iter().map(|(value, ..)| *value).fold(0.0_f64, f64::max);

@@ -93,6 +93,7 @@ pub const KEYS: [KeyGroup; 4] = [
             (&["g", "c"], "check"),
             (&["g", "a"], "audit"),
             (&["g", "r"], "reasons"),
+            (&["g", "p"], "reports"),
             (&["g", "w"], "my work"),
             (&["?"], "this help"),
         ],

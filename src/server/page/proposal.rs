@@ -5,12 +5,15 @@ use askama::Template;
 use crate::domain::Instant;
 use crate::domain::review::state::is_cause;
 use crate::domain::review::{Action, Eyes, Permission, ProposalKind, ProposalState};
-use crate::review::{Actor, ProposalDetail, ProposalView};
+use crate::review::{Actor, ProposalDetail, ProposalView, ReasonEntry};
 
 use super::address::with_query;
 use super::bulk::{self, Sample};
+use super::desk::sentence;
 use super::frame::Frame;
 use super::item::{Event, Notice};
+use super::part::Bar;
+use super::queue::{Code, codes};
 use super::{check, words};
 
 /// The page of a proposal.
@@ -51,8 +54,12 @@ pub struct Proposal {
     pub samples: Vec<Sample>,
     /// The rest of them.
     pub more_href: Option<String>,
-    /// What a new reason code would do: name and number.
-    pub simulation: Vec<(String, String)>,
+    /// What a proposal without items is: name and value.
+    pub payload: Vec<(String, String)>,
+    /// What a new reason code would be given to.
+    pub simulation: Option<Simulation>,
+    /// The form that changes it, if this person may.
+    pub amend: Option<Amend>,
     /// What happened to it.
     pub history: Vec<Event>,
     /// Where its forms are posted to.
@@ -81,6 +88,30 @@ pub struct Proposal {
     pub next: Option<String>,
 }
 
+/// What a new reason code would be given to.
+#[derive(Clone, Debug, Default)]
+pub struct Simulation {
+    /// The differences that the maker pointed at: address and name.
+    pub examples: Vec<(String, String)>,
+    /// Undecided differences that look like them.
+    pub would_match: u64,
+    /// How people decided such differences: code, number, share.
+    pub overlaps: Vec<(String, String, Bar)>,
+}
+
+/// The form that changes a proposal.
+#[derive(Clone, Debug, Default)]
+pub struct Amend {
+    /// What it says now: `*`, `code` or `reject`.
+    pub chosen: &'static str,
+    /// The code that it says now.
+    pub code: String,
+    /// The machine's cause, if it is the same for all: choosing it is accepting it.
+    pub top: String,
+    /// The codes to choose from.
+    pub codes: Vec<Code>,
+}
+
 /// A step on the way.
 #[derive(Clone, Debug)]
 pub struct Step {
@@ -98,6 +129,8 @@ pub struct Answers<'a> {
     pub detail: &'a ProposalDetail,
     /// Who looks.
     pub actor: &'a Actor,
+    /// The catalogue of reasons.
+    pub reasons: &'a [ReasonEntry],
     /// The proposal that comes after it.
     pub next: Option<String>,
     /// What happened to it, if the person may see that.
@@ -124,7 +157,7 @@ impl Proposal {
         let why_not = if may_decide {
             None
         } else if open {
-            Some(view.may_not_approve.clone().unwrap_or_else(|| waits_for(view)))
+            Some(view.may_not_approve.as_deref().map_or_else(|| waits_for(view), sentence))
         } else {
             Some(format!("{}.", words::proposal(view.state).0))
         };
@@ -167,7 +200,9 @@ impl Proposal {
                 .next
                 .as_ref()
                 .map(|cursor| with_query(&base, [("cursor", cursor.as_str())])),
-            simulation: payload(view),
+            payload: payload(view),
+            simulation: simulation(view),
+            amend: amend(view, answers),
             history: if answers.trail.is_empty() {
                 approvals(view, answers.now)
             } else {
@@ -206,8 +241,10 @@ fn outcome(view: &ProposalView) -> String {
         }
         _ if !view.kind.has_items() => "It is in force at once.".to_owned(),
         _ => match view.action {
+            Some(Action::Reject) if view.count == 1 => "It becomes a confirmed break.".to_owned(),
             Some(Action::Reject) => format!("{items} become confirmed breaks."),
-            _ => format!("{items} settled at once."),
+            _ if view.count == 1 => "It is settled at once.".to_owned(),
+            _ => format!("{items} are settled at once."),
         },
     }
 }
@@ -247,32 +284,83 @@ fn overridden(view: &ProposalView) -> Option<String> {
     Some(format!("The machine took it for {}, {sure} sure.", guess.code))
 }
 
-/// What a proposal without items would make, and what its simulation says.
+/// What a proposal without items would make: the plain values that it names.
 fn payload(view: &ProposalView) -> Vec<(String, String)> {
     let Some(serde_json::Value::Object(payload)) = &view.payload else { return Vec::new() };
-    let mut lines = Vec::new();
-    for (name, value) in payload {
-        let text = match value {
-            serde_json::Value::String(text) => text.clone(),
-            serde_json::Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
-            serde_json::Value::Number(number) => number.to_string(),
-            serde_json::Value::Object(inner) => {
-                for (name, value) in inner {
-                    if let Some(text) = value
-                        .as_u64()
-                        .map(|n| words::count(&n))
-                        .or_else(|| value.as_f64().map(words::percent))
-                    {
-                        lines.push((words::sentence(name), text));
-                    }
-                }
-                continue;
-            }
-            _ => continue,
-        };
-        lines.push((words::sentence(name), text));
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        serde_json::Value::Bool(yes) => Some(if *yes { "yes" } else { "no" }.to_owned()),
+        serde_json::Value::Array(list) if !list.is_empty() => {
+            let texts: Vec<&str> = list.iter().filter_map(|one| one.as_str()).collect();
+            (texts.len() == list.len()).then(|| texts.join(", "))
+        }
+        serde_json::Value::Object(object) if !object.is_empty() => {
+            let pairs: Vec<String> =
+                object.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            Some(pairs.join(", "))
+        }
+        _ => None,
+    };
+    payload
+        .iter()
+        .filter(|(name, _)| !["simulation", "examples"].contains(&name.as_str()))
+        .filter_map(|(name, value)| Some((words::sentence(name), text(value)?)))
+        .collect()
+}
+
+/// What a new reason code would be given to, as its maker's examples show.
+fn simulation(view: &ProposalView) -> Option<Simulation> {
+    if view.kind != ProposalKind::ReasonCode {
+        return None;
     }
-    lines
+    let payload = view.payload.as_ref()?;
+    let found = payload.get("simulation")?;
+    let examples = payload.get("examples").and_then(|list| list.as_array());
+    let number = |value: &serde_json::Value, name: &str| {
+        value.get(name).and_then(serde_json::Value::as_u64).unwrap_or_default()
+    };
+    let overlaps = found.get("overlaps").and_then(|list| list.as_array());
+    let overlaps = overlaps.map(Vec::as_slice).unwrap_or_default();
+    let all: u64 = overlaps.iter().map(|one| number(one, "count")).sum();
+    Some(Simulation {
+        examples: examples
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|id| id.as_str())
+            .map(|id| (with_query(&format!("/review/items/{id}"), []), "The example".to_owned()))
+            .collect(),
+        would_match: number(found, "would_match"),
+        overlaps: overlaps
+            .iter()
+            .filter_map(|one| {
+                let code = one.get("value")?.as_str()?.to_owned();
+                let count = number(one, "count");
+                let share = count as f64 / all.max(1) as f64;
+                Some((code, words::count(&count), Bar::share(share)))
+            })
+            .collect(),
+    })
+}
+
+/// The form that changes the proposal: for makers, while it is open and about differences.
+fn amend(view: &ProposalView, answers: &Answers<'_>) -> Option<Amend> {
+    let may = answers.actor.may(Permission::Propose);
+    if !may || !view.state.is_open() || !view.kind.has_items() {
+        return None;
+    }
+    let code = view.reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default();
+    let (chosen, code) = match view.action {
+        Some(Action::Override) => ("code", code),
+        Some(Action::Reject) => ("reject", String::new()),
+        Some(Action::Approve) | None => ("*", String::new()),
+    };
+    let top = match view.predicted.as_slice() {
+        [first, others @ ..] if view.count == 1 || others.is_empty() => first.code.clone(),
+        _ => String::new(),
+    };
+    Some(Amend { chosen, code, top, codes: codes(answers.reasons) })
 }
 
 /// The approvals as a history, where the trail itself is not to be seen.

@@ -78,7 +78,7 @@ pub struct Facet {
 impl Facet {
     /// Whether a value is chosen.
     pub fn chosen(&self) -> bool {
-        self.options.iter().any(|option| option.chosen)
+        self.options.iter().any(|option| option.chosen && !option.value.is_empty())
     }
 }
 
@@ -138,6 +138,8 @@ pub struct Group {
     pub id: String,
     /// What its members have in common.
     pub label: String,
+    /// The job, where there are several.
+    pub job: Option<String>,
     /// The field.
     pub field: String,
     /// The kind of difference, in words.
@@ -277,6 +279,11 @@ const FACETS: [(&str, &str, &str); 6] = [
 ];
 
 impl Queue {
+    /// Whether any group has an amount: a column of nothing is noise.
+    fn has_amounts(&self) -> bool {
+        matches!(&self.list, List::Groups(groups) if groups.iter().any(|one| one.amount.is_some()))
+    }
+
     /// The queue as the services see it.
     pub fn new(frame: Frame, answers: &Answers<'_>, found: &Found<'_>) -> Self {
         let listing = answers.listing;
@@ -514,9 +521,16 @@ fn chips(answers: &Answers<'_>) -> Vec<Chip> {
                 "severity" => format!("{} severity", value.to_lowercase()),
                 "band" => format!("confidence {value}"),
                 "reason" => value,
+                "as" => format!("reason {value}"),
                 "job" => value,
                 "run" => "one run".to_owned(),
                 "signature" => "look-alikes".to_owned(),
+                "functional" if value == "yes" => "functional".to_owned(),
+                "functional" => "errors".to_owned(),
+                "by" => format!(
+                    "settled by {}",
+                    if value == "people" { "people" } else { "the machine" }
+                ),
                 "least" => format!("from {value}"),
                 "most" => format!("up to {value}"),
                 _ => return None,
@@ -530,12 +544,15 @@ fn chips(answers: &Answers<'_>) -> Vec<Chip> {
                     "severity" => filter.severity = None,
                     "band" => (filter.min_confidence, filter.max_confidence) = (None, None),
                     "reason" => filter.reason_code = None,
+                    "as" => filter.present_reason = None,
                     "job" => filter.job = None,
                     "run" => filter.run_id = None,
                     "signature" => {
                         filter.signature = None;
                         listing.items = false;
                     }
+                    "functional" => filter.functional = None,
+                    "by" => filter.by_people = None,
                     "least" => filter.min_amount = None,
                     _ => filter.max_amount = None,
                 }
@@ -618,6 +635,10 @@ fn group(answers: &Answers<'_>, group: &review::Group, functional: &dyn Fn(&str)
     };
     Group {
         label: group.label.clone(),
+        job: group
+            .job
+            .clone()
+            .filter(|_| answers.facets.iter().filter(|share| share.by == "job").nth(1).is_some()),
         field: words::field(group.field_name.as_deref().unwrap_or_default()).to_owned(),
         kind: words::kind(group.diff_type.as_deref().unwrap_or_default()),
         severity: words::severity(&group.severity),
@@ -662,7 +683,7 @@ fn item(answers: &Answers<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> b
         age: words::age(u64::try_from(item.age_seconds).unwrap_or_default()),
         due: difference::due(item, answers.now),
         sent_back: item.sent_back.as_ref().map(|back| format!("sent back by {}", back.by)),
-        assignee: item.assignee.clone(),
+        assignee: item.assignee_name.clone(),
         status: (status != item.status || status == "ALL").then(|| words::status(&item.status)),
     }
 }

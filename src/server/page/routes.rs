@@ -29,7 +29,7 @@ pub fn routes() -> Vec<Route> {
         shown(Route::post("/review/profile", "page_set_profile", act::profile)),
         shown(Route::get("/review/help", "page_help", look::help)),
     ];
-    let seen: [(&'static str, &'static str, Page); 9] = [
+    let seen: [(&'static str, &'static str, Page); 10] = [
         ("/review", "page_overview", runs::overview),
         ("/review/queue", "page_queue", look::queue),
         ("/review/items/{id}", "page_item", look::item),
@@ -39,11 +39,13 @@ pub fn routes() -> Vec<Route> {
         ("/review/work", "page_work", look::work),
         ("/review/audit", "page_audit", look::audit),
         ("/review/bulk", "page_bulk", look::bulk),
+        ("/review/reports", "page_reports", look::reports),
     ];
     for (path, name, handler) in seen {
         let needs: &[Permission] = match name {
             "page_audit" => &[Permission::AuditOwn, Permission::AuditAll],
             "page_bulk" => &[Permission::Propose],
+            "page_reports" => &[Permission::Reports],
             _ => &[Permission::View],
         };
         routes.push(with_id(shown(Route::get(path, name, handler)).needs(needs)));

@@ -23,14 +23,13 @@ use super::overview::{Answers, Overview, RunFigures, Standing};
 const DRAWN: usize = 30;
 /// Runs that are looked through.
 const LOOKED_AT: usize = 200;
-/// Seconds for which the figures of the run shown are kept.
-const FRESH: i64 = 5;
-/// Seconds for which those of other runs are kept: only people change them.
+/// Seconds for which the figures of other runs than the one shown are kept: only people change them.
 const OLD: i64 = 600;
 /// Figures kept at most.
 const KEPT: usize = 500;
 
-type Kept = HashMap<(String, RunId), (Instant, RunFigures)>;
+/// Figures, when they were counted, and the version of what they were counted from.
+type Kept = HashMap<(String, RunId), (Instant, String, RunFigures)>;
 
 static FIGURES: Mutex<Option<Kept>> = Mutex::new(None);
 
@@ -65,8 +64,9 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
             drawn.push(shown);
         }
         for run in drawn {
-            let patience = if run.id == shown.id { FRESH } else { OLD };
-            figures.push(known(store, run, here.now, patience).map_err(Refusal::from)?);
+            // The run shown is as it is now; a line may be drawn from figures of a while ago.
+            let version = (run.id == shown.id).then_some(inbox.data_version.as_str());
+            figures.push(known(store, run, here.now, version).map_err(Refusal::from)?);
         }
         ages = by_age(&here, shown)?;
     }
@@ -85,17 +85,18 @@ fn attributed(store: &dyn Store, job: Option<String>, limit: usize) -> Result<Ve
     Ok(runs)
 }
 
-/// The figures of a run, from memory if they are young enough.
+/// The figures of a run, from memory if they are of this version, or young enough where none is asked
+/// for.
 fn known(
     store: &dyn Store,
     run: &RunRow,
     now: Instant,
-    patience: i64,
+    version: Option<&str>,
 ) -> Result<RunFigures, Problem> {
     let key = (store.url(), run.id);
     if let Ok(mut kept) = FIGURES.lock()
-        && let Some((at, figures)) = kept.get_or_insert_default().get(&key)
-        && now.seconds() - at.seconds() < patience
+        && let Some((at, of, figures)) = kept.get_or_insert_default().get(&key)
+        && version.map_or(now.seconds() - at.seconds() < OLD, |version| of == version)
     {
         return Ok(figures.clone());
     }
@@ -105,7 +106,7 @@ fn known(
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(key, (now, figures.clone()));
+        kept.insert(key, (now, version.unwrap_or_default().to_owned(), figures.clone()));
     }
     Ok(figures)
 }

@@ -17,7 +17,7 @@ use super::address::Listing;
 use super::frame::{Frame, Person, Place, Said, Theme, Tone, Undo};
 use super::{
     assets, audit, bulk, check, enter, item, overview, problem, profile, proposal, queue, reasons,
-    work,
+    reports, work,
 };
 
 const HOSTILE: &str = "\"><img src=x onerror=alert(1)>{{7*7}}</textarea><script>alert(2)</script>";
@@ -31,6 +31,7 @@ fn frame(place: Place) -> Frame {
         place,
         person: Some(Person { name: "Ann Miller".into(), roles: "senior analyst".into() }),
         to_check: 3,
+        reports: true,
         theme: Theme::Auto,
         shortcuts: true,
         session_seconds: 1800,
@@ -220,7 +221,8 @@ fn made(at: usize) -> ReviewItem {
             comment: "The feed was repaired yesterday; is it still cut?".into(),
             at: "2026-11-23T13:20:00Z".into(),
         }),
-        assignee: (at == 0).then(|| "Ann Miller".into()),
+        assignee: (at == 0).then(|| "ann".into()),
+        assignee_name: (at == 0).then(|| "Ann Miller".into()),
         claimed_by: (at == 0).then(|| "Bob Stone".into()),
         assigned_by: Some("RULE:attribute_rounding".into()),
         is_locked: false,
@@ -618,9 +620,11 @@ fn proposals(pages: &mut Pages<'_>) {
         };
         let refused =
             (at == 2).then(|| ("no".to_owned(), "Say why, in five characters.".to_owned()));
+        let catalogue = catalogue();
         let answers = proposal::Answers {
             detail: &detail,
             actor: &boss,
+            reasons: &catalogue,
             next: None,
             trail: vec![],
             now: now(),
@@ -707,6 +711,44 @@ fn audit_row(seq: i64) -> AuditView {
 
 use crate::store::audit as audit_rows;
 
+fn auditors() -> [(&'static str, reports::Found); 4] {
+    let decision = OverrideRow {
+        proposal_id: "0190b5a0-0000-7000-b000-000000000001".into(),
+        items: 1_204,
+        attribution_id: None,
+        action: "OVERRIDE".into(),
+        predicted: Some("ROUNDING_DIFF".into()),
+        confidence: Some(0.93),
+        reason_code: Some("TIMING_LAG".into()),
+        maker: HOSTILE.into(),
+        approvers: vec!["Bob Stone".into(), "Carol Jones".into()],
+        comments: Some(HOSTILE.into()),
+        control: "SIX_EYE".into(),
+        proposed_at: "2026-11-23T11:00:00Z".into(),
+        applied_at: Some("2026-11-23T14:00:00Z".into()),
+    };
+    let person = AccessRow {
+        person_id: "ann".into(),
+        name: HOSTILE.into(),
+        roles: "senior".into(),
+        actions: [("MAKER".to_owned(), 1_204), ("LOGIN".to_owned(), 12)].into(),
+        last_action_at: None,
+    };
+    let finding = SodFinding {
+        kind: "self-approval".into(),
+        person_id: HOSTILE.into(),
+        entity: "proposal".into(),
+        what: "Ann Miller tried to approve her own proposal.".into(),
+        at: "2026-11-23T11:00:00Z".into(),
+    };
+    [
+        ("reports", reports::Found::Overrides(vec![decision])),
+        ("reports-access", reports::Found::Access(vec![person])),
+        ("reports-duties", reports::Found::Duties(vec![finding])),
+        ("reports-none", reports::Found::Duties(vec![])),
+    ]
+}
+
 fn others(pages: &mut Pages<'_>) {
     let filter = AuditFilter::default();
     let rows = Page { items: (3..24).rev().map(audit_row).collect(), next: None, total: None };
@@ -733,7 +775,19 @@ fn others(pages: &mut Pages<'_>) {
         pages.add(name, &audit::Audit::new(frame(Place::Audit), &answers));
     }
     let form = reasons::Form { key: "k".into(), ..reasons::Form::default() };
-    pages.add("reasons", &reasons::Reasons::new(frame(Place::Reasons), &catalogue(), true, form));
+    let (catalogue, like) = (catalogue(), made(0));
+    let answers = reasons::Answers {
+        entries: &catalogue,
+        proposed: &[view(0, ProposalState::Open, Eyes::Six)],
+        may_propose: true,
+        like: Some(&like),
+        now: now(),
+    };
+    pages.add("reasons", &reasons::Reasons::new(frame(Place::Reasons), &answers, form));
+    for (name, found) in auditors() {
+        let period = Period { from: Some("2026-01-01".into()), to: None };
+        pages.add(name, &reports::Reports::new(frame(Place::Reports), &period, &found));
+    }
     let runs: Vec<_> = (0..12).map(run).collect();
     let (full, empty) = (summary(true), summary(false));
     let shown = runs[0].summary.run_id.clone();

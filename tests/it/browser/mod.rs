@@ -2,6 +2,7 @@
 //! people at once, with hostile data, for people who can't see it, and against the clock.
 
 mod access;
+mod desk;
 mod driver;
 mod foreign;
 mod journey;

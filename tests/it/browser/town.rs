@@ -65,6 +65,11 @@ pub struct Town {
 impl Town {
     /// One with so many look-alike amounts, so many differing notes, and the hostile names.
     pub fn new(amounts: usize, notes: usize) -> Self {
+        Self::with(amounts, notes, "")
+    }
+
+    /// As [`Town::new`], with more in its configuration.
+    pub fn with(amounts: usize, notes: usize, more: &str) -> Self {
         let project = Project::new();
         let (mut a, mut b) =
             ("id,amount,name,note\n".to_owned(), "id,amount,name,note\n".to_owned());
@@ -87,7 +92,7 @@ impl Town {
             a.push_str(&format!("\"H{at} {cell}\",1,\"{cell}\",same\n"));
             b.push_str(&format!("\"H{at} {cell}\",1,harmless,same\n"));
         }
-        project.write("a.csv", a).write("b.csv", b).write("recon.yaml", JOB);
+        project.write("a.csv", a).write("b.csv", b).write("recon.yaml", format!("{JOB}{more}"));
         project.write("rules.rhai", RULES).write("password", format!("{PASSWORD}\n"));
         let said = project.recon(&["run", "--store", "sqlite:recon.db"]);
         assert_eq!(said.code, 0, "{}", said.err);
@@ -136,6 +141,14 @@ impl Town {
         browser.click(".leave button");
         browser.has("input[name=username]");
         self.enter(browser, name);
+    }
+
+    /// Runs the program on its store.
+    pub fn recon(&self, arguments: &[&str]) {
+        let mut all = arguments.to_vec();
+        all.extend(["--store", "sqlite:recon.db"]);
+        let said = self.server.project.recon(&all);
+        assert_eq!(said.code, 0, "{}", said.err);
     }
 
     /// The rows of a query.

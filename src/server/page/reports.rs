@@ -1,0 +1,221 @@
+//! Reports for auditors: decisions against the machine, access, separation of duties.
+
+use askama::Template;
+
+use crate::review::{AccessRow, OverrideRow, Period, SodFinding};
+
+use super::address::with_query;
+use super::frame::Frame;
+use super::words;
+
+/// Rows of a report that a page shows; the document has all of them.
+const SHOWN: usize = 500;
+
+/// A report.
+#[derive(Template)]
+#[template(path = "reports.html")]
+pub struct Reports {
+    /// The frame.
+    pub frame: Frame,
+    /// The reports: name, address, present.
+    pub tabs: Vec<(&'static str, String, bool)>,
+    /// What this one says.
+    pub about: &'static str,
+    /// Which one, as the form sends it.
+    pub which: &'static str,
+    /// The first day.
+    pub from: String,
+    /// The day after the last.
+    pub to: String,
+    /// The heads of its columns; those of numbers are marked.
+    pub heads: Vec<(&'static str, bool)>,
+    /// Its rows.
+    pub rows: Vec<Vec<Cell>>,
+    /// How many rows are not shown.
+    pub more: usize,
+    /// What to say if there is none.
+    pub nothing: &'static str,
+    /// The whole report as a document.
+    pub document: String,
+}
+
+/// A cell of a report.
+#[derive(Clone, Debug, Default)]
+pub struct Cell {
+    /// What it says.
+    pub text: String,
+    /// Below it, smaller.
+    pub sub: String,
+    /// Where it leads.
+    pub href: Option<String>,
+    /// Whether it is a number.
+    pub number: bool,
+}
+
+impl Cell {
+    fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    fn number(number: u64) -> Self {
+        Self { text: words::count(&number), number: true, ..Self::default() }
+    }
+
+    fn at(moment: &str) -> Self {
+        Self { text: words::short_moment(moment), number: true, ..Self::default() }
+    }
+
+    fn none(text: &str) -> Self {
+        Self { text: text.to_owned(), number: true, ..Self::default() }
+    }
+
+    fn sub(self, sub: impl Into<String>) -> Self {
+        Self { sub: sub.into(), ..self }
+    }
+
+    fn to(self, href: String) -> Self {
+        Self { href: Some(href), ..self }
+    }
+}
+
+/// A report as the services tell it.
+pub enum Found {
+    /// Decisions against the machine, and those without a second person.
+    Overrides(Vec<OverrideRow>),
+    /// Who could do what, and what of it they did.
+    Access(Vec<AccessRow>),
+    /// Where duties were not separate, or somebody tried.
+    Duties(Vec<SodFinding>),
+}
+
+impl Found {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Overrides(_) => "overrides",
+            Self::Access(_) => "access",
+            Self::Duties(_) => "duties",
+        }
+    }
+}
+
+impl Reports {
+    /// The report as the services see it.
+    pub fn new(frame: Frame, period: &Period, found: &Found) -> Self {
+        let which = found.word();
+        let (from, to) =
+            (period.from.clone().unwrap_or_default(), period.to.clone().unwrap_or_default());
+        let address = |path: &str, report: &str| {
+            with_query(path, [("report", report), ("from", from.as_str()), ("to", to.as_str())])
+        };
+        let (heads, mut rows, about, nothing, document) = match found {
+            Found::Overrides(rows) => (
+                vec![
+                    ("Decision", false),
+                    ("Items", true),
+                    ("The machine said", false),
+                    ("Maker", false),
+                    ("Approved by", false),
+                    ("Control", false),
+                    ("In force", true),
+                ],
+                rows.iter().map(override_row).collect::<Vec<_>>(),
+                "Decisions against what the machine said, and those without a second person.",
+                "No decision of that time went against the machine.",
+                "/reports/overrides",
+            ),
+            Found::Access(rows) => (
+                vec![
+                    ("Person", false),
+                    ("Roles", false),
+                    ("As maker", true),
+                    ("As checker", true),
+                    ("As authorizer", true),
+                    ("Other", true),
+                    ("Last", true),
+                ],
+                rows.iter().map(access_row).collect(),
+                "Who may do what now, and what of it they did.",
+                "There is nobody.",
+                "/reports/access",
+            ),
+            Found::Duties(rows) => (
+                vec![("Finding", false), ("Who", false), ("About", false), ("When", true)],
+                rows.iter().map(duty_row).collect(),
+                "Where duties were not separate, and where somebody tried.",
+                "Duties were separate, and nobody tried otherwise.",
+                "/reports/sod",
+            ),
+        };
+        let more = rows.len().saturating_sub(SHOWN);
+        rows.truncate(SHOWN);
+        let tab = |name, word| (name, address("/review/reports", word), which == word);
+        Self {
+            frame,
+            tabs: vec![
+                tab("Overrides", "overrides"),
+                tab("Access", "access"),
+                tab("Separation of duties", "duties"),
+            ],
+            about,
+            which,
+            document: with_query(document, [("from", from.as_str()), ("to", to.as_str())]),
+            from,
+            to,
+            heads,
+            rows,
+            more,
+            nothing,
+        }
+    }
+}
+
+fn override_row(row: &OverrideRow) -> Vec<Cell> {
+    let code = row.reason_code.as_deref();
+    let decision = match row.action.as_str() {
+        "REJECT" => "Confirm as break".to_owned(),
+        _ => format!("Settle as {}", code.unwrap_or("the machine said")),
+    };
+    let sure = row.confidence.map(|sure| format!("{} sure", words::percent(sure)));
+    vec![
+        Cell::text(decision)
+            .sub(row.comments.clone().unwrap_or_default())
+            .to(format!("/review/proposals/{}", row.proposal_id)),
+        Cell::number(row.items),
+        Cell::text(row.predicted.clone().unwrap_or_else(|| "nothing".to_owned()))
+            .sub(sure.unwrap_or_default()),
+        Cell::text(row.maker.clone()).sub(words::short_moment(&row.proposed_at)),
+        Cell::text(if row.approvers.is_empty() {
+            "nobody".to_owned()
+        } else {
+            row.approvers.join(", ")
+        }),
+        Cell::text(words::sentence(&row.control)),
+        row.applied_at.as_deref().map_or_else(|| Cell::none("not yet"), Cell::at),
+    ]
+}
+
+fn access_row(row: &AccessRow) -> Vec<Cell> {
+    let of = |stage: &str| row.actions.get(stage).copied().unwrap_or_default();
+    let named = ["MAKER", "CHECKER", "AUTHORIZER"];
+    let other = row.actions.iter().filter(|(stage, _)| !named.contains(&stage.as_str()));
+    let other: u64 = other.map(|(_, count)| count).sum();
+    let trail = with_query("/review/audit", [("actor", row.person_id.as_str())]);
+    vec![
+        Cell::text(row.name.clone()).to(trail),
+        Cell::text(row.roles.clone()),
+        Cell::number(of("MAKER")),
+        Cell::number(of("CHECKER")),
+        Cell::number(of("AUTHORIZER")),
+        Cell::number(other),
+        row.last_action_at.as_deref().map_or_else(|| Cell::none("never"), Cell::at),
+    ]
+}
+
+fn duty_row(row: &SodFinding) -> Vec<Cell> {
+    vec![
+        Cell::text(words::sentence(&row.kind.replace('-', "_"))).sub(row.what.clone()),
+        Cell::text(row.person_id.clone()),
+        Cell::text(row.entity.clone()),
+        Cell::at(&row.at),
+    ]
+}

@@ -1,0 +1,162 @@
+//! The desk beyond plain decisions: whose item it is, changed proposals, new reasons, hidden values,
+//! and numbers that lead to what they count.
+
+use super::driver::Browser;
+use super::town::Town;
+
+#[test]
+fn an_item_is_taken_given_and_given_back() {
+    let town = Town::new(0, 2);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    browser.open(&town.at("/review/queue?field=note&view=items"));
+    browser.click(".list.items a.main");
+    browser.has("form[data-decide]");
+    browser.press(&["s"]);
+    browser.shows("It is yours.");
+    browser.shows("with ann <i>senior</i>");
+    browser.click(".hand summary");
+    browser.write(".hand input[name=to]", "nobody-at-all");
+    browser.click(".hand button");
+    browser.shows("Nobody of that name");
+    browser.click(".hand summary");
+    browser.write(".hand input[name=to]", "amy");
+    browser.click(".hand button");
+    browser.shows("with amy <i>analyst</i>");
+    town.change(&browser, "amy");
+    browser.open(&town.at("/review"));
+    browser.click(".inbox a[href*=assignee]");
+    browser.click(".list.items a.main");
+    browser.has("form[data-decide]");
+    browser.click(".facts form button.link");
+    browser.shows("Nobody has it now.");
+    assert_eq!(town.count("SELECT count(*) FROM recon.assignments"), 0);
+    let said = "SELECT count(*) FROM recon.audit_trail WHERE action_type = 'ASSIGN'";
+    assert_eq!(town.count(said), 3);
+}
+
+#[test]
+fn whoever_changes_a_proposal_cannot_approve_it() {
+    let town = Town::new(0, 2);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    browser.open(&town.at("/review/queue?field=note&view=items"));
+    browser.click(".list.items a.main");
+    browser.has("form[data-decide]");
+    browser.press(&["r"]);
+    browser.write("form[data-decide] textarea", "Nothing explains it.");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.press(&["Ctrl+Enter"]);
+    browser.shows("Proposed:");
+    town.change(&browser, "bob");
+    browser.open(&town.at("/review/check"));
+    browser.click(".list.proposals a.main");
+    browser.has("#approve");
+    browser.click(".decision details.say-it summary");
+    browser.click("#amend-code");
+    browser.click(".decision details.say-it option[value=MANUAL_ENTRY_ERR]");
+    browser.click(".decision details.say-it button.wide");
+    browser.shows("Changed since the last version");
+    browser.shows("Nobody approves a proposal they made or amended.");
+    assert_eq!(browser.run("return document.querySelector('#approve')"), serde_json::Value::Null);
+    town.change(&browser, "carl");
+    browser.open(&town.at("/review/check?list=to_check"));
+    browser.click(".list.proposals a.main");
+    browser.has("#approve");
+    browser.shows("also changed by bob");
+    browser.click("#approve button");
+    browser.shows("Settled:");
+}
+
+#[test]
+fn a_new_reason_is_simulated_and_can_be_given_after_six_eyes() {
+    let town = Town::new(5, 0);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    browser.open(&town.at("/review/queue?field=amount&view=items"));
+    browser.click(".list.items a.main");
+    browser.has("form[data-decide]");
+    browser.click(".alike a[href*=like]");
+    browser.write("input[name=code]", "FEE_ROUNDING");
+    browser.write("textarea[name=description]", "Fees without decimals");
+    browser.click("input[name=functional][value=yes]");
+    browser.write("textarea[name=comment]", "Every fee looks like that.");
+    browser.click(".decision button.primary");
+    browser.shows("5 undecided differences look like the example.");
+    browser.open(&town.at("/review/reasons"));
+    browser.shows("Waits for a checker");
+    for (name, after) in [("bob", "Checked:"), ("carl", "Settled:")] {
+        town.change(&browser, name);
+        browser.open(&town.at("/review/check"));
+        browser.click(".list.proposals a.main");
+        browser.shows("5 undecided differences look like the example.");
+        browser.click("#approve button");
+        browser.shows(after);
+    }
+    browser.open(&town.at("/review/reasons"));
+    browser.shows("FEE_ROUNDING");
+    let code = "SELECT count(*) FROM recon.reason_codes WHERE code = 'FEE_ROUNDING' AND is_active";
+    assert_eq!(town.count(code), 1);
+}
+
+#[test]
+fn what_somebody_may_not_see_is_hidden_and_says_so() {
+    let town = Town::with(0, 2, "review: { masked_fields: [note] }\n");
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    for path in ["/review/queue?field=note", "/review/queue?field=note&view=items"] {
+        browser.open(&town.at(path));
+        browser.shows("hidden from you");
+    }
+    browser.click(".list.items a.main");
+    browser.has("form[data-decide]");
+    for mode in ["", "&mode=inline", "&mode=bytes"] {
+        let address = browser.url();
+        browser.open(&format!("{}{mode}", address.split("&mode").next().unwrap()));
+        browser.shows("hidden from you");
+        let shown = browser.run("return document.body.innerHTML");
+        for value in ["left 0", "right 0", "left 1", "right 1", "6c 65 66 74"] {
+            assert!(!shown.as_str().unwrap().contains(value), "{mode}: {value} is shown");
+        }
+    }
+    town.recon(&["user", "grant", "ann", "note"]);
+    browser.reload();
+    browser.shows("6c 65 66 74");
+}
+
+#[test]
+fn every_number_of_the_overview_leads_to_what_it_counts() {
+    let town = Town::new(9, 4);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    // Something that people settled, something that waits, something sent back.
+    browser.open(&town.at("/review/queue?field=amount"));
+    browser.press(&["j", "1"]);
+    browser.has("form[data-commit]");
+    browser.press(&["Ctrl+Enter"]);
+    browser.shows("Proposed:");
+    town.change(&browser, "bob");
+    browser.open(&town.at("/review/check"));
+    browser.click(".list.proposals a.main");
+    browser.click("#approve button");
+    browser.shows("Settled:");
+    browser.open(&town.at("/review"));
+    let links = browser.run(
+        "return [...document.querySelectorAll('.parts a.num, .mini a.num, .figure a.num')]\
+         .map(link => [link.innerText, link.getAttribute('href'), \
+         link.closest('div, tr').innerText])",
+    );
+    let links = links.as_array().unwrap();
+    assert!(links.len() > 10, "{links:?}");
+    let mut counted = 0;
+    for link in links {
+        let [number, href, what] = [0, 1, 2].map(|at| link[at].as_str().unwrap());
+        let Ok(number) = number.replace(',', "").parse::<usize>() else { continue };
+        browser.open(&town.at(href));
+        browser.has("h1");
+        let rows = browser.run("return document.querySelectorAll('[data-row]').length");
+        assert_eq!(rows, number, "{what} leads to {href}");
+        counted += 1;
+    }
+    assert!(counted > 10, "{links:?}");
+}
