@@ -1,8 +1,8 @@
 //! Whether accept_risk keeps its promise on measured guesses: 200 resamples.
 //!
-//! `recon sql "SELECT evidence …" | cargo bench --bench budget -- 0.02 0.95`. The evidence of a run is
-//! taken for the population. Each resample draws as many decided guesses from it, with replacement,
-//! chooses thresholds, and looks at what these accept of the population: what share of that is wrong
+//! `recon sql "SELECT evidence …" | cargo bench --bench budget -- 0.02 0.95 2000 200`. The evidence of a run
+//! is taken for the population. Each resample draws so many decided guesses from it (by default as
+//! many as there are), with replacement, chooses thresholds, and looks at what these accept of the population: what share of that is wrong
 //! is then known, not estimated.
 
 #![expect(
@@ -24,12 +24,11 @@ fn main() {
     let json = std::io::read_to_string(std::io::stdin()).expect("evidence on stdin");
     let json = serde_json::from_str(&json).expect("evidence is JSON");
     let evidence = Evidence::from_json(&json).expect("evidence");
-    let resampled = evidence.resample(budget, RESAMPLES, 1);
+    let decided = numbers.next().map_or(evidence.decided(), |decided| decided as u64);
+    let times = numbers.next().map_or(RESAMPLES, |times| times as usize);
+    let resampled = evidence.resample(budget, decided, times, 1);
     println!(
-        "{{\"decided\":{},\"resamples\":{RESAMPLES},\"kept\":{},\"accepted\":{:.4},\"worst\":{:.5}}}",
-        evidence.decided(),
-        resampled.kept,
-        resampled.accepted,
-        resampled.worst
+        "{{\"decided\":{},\"resamples\":{times},\"kept\":{},\"accepted\":{:.4},\"worst\":{:.5}}}",
+        decided, resampled.kept, resampled.accepted, resampled.worst
     );
 }

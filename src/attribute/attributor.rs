@@ -1,5 +1,6 @@
 //! Deciding about differences, on one thread: rules first, the model after them.
 
+use super::claims::Worth;
 use super::evidence::group;
 use super::features::{COUNT, Extractor, Together};
 use super::machine::{Champion, Machine};
@@ -124,14 +125,20 @@ impl<'m> Attributor<'m> {
         claim: Claim,
         model: Option<String>,
     ) -> Attribution {
-        let Claim { reason, confidence, by, mut notes } = claim;
+        let Claim { reason, confidence: claimed, by, mut notes } = claim;
+        let known = match &by {
+            AssignedBy::Rule(rule) => self.machine.claims.known(rule, claimed),
+            _ => None,
+        };
+        let confidence = known.map_or(claimed, Worth::confidence);
+        notes.extend(known.map(Worth::note));
         let functional = self.plan.is_functional(&reason);
         let sure = match (self.plan.acceptance.sure, &self.machine.policy) {
-            (Sure::From(at), _) => confidence >= at,
+            // What was measured may take an acceptance back. It gives none to a claim whose author
+            // wants people to look: `accept_risk` does.
+            (Sure::From(at), _) => claimed >= at && confidence >= at,
             (Sure::Within(_), None) => false,
-            (Sure::Within(_), Some(policy)) => {
-                policy.accepts(&group(&by, &reason), confidence.get())
-            }
+            (Sure::Within(_), Some(policy)) => policy.accepts(&group(&by, &reason), claimed.get()),
         };
         let rejected = difference.partner_rejected;
         let (status, why) = self.plan.acceptance.status(&reason, functional, sure, rejected);

@@ -330,7 +330,14 @@ fn platt(data: &Shares<'_>, rows: &[usize], class: usize) -> (f64, f64) {
             break;
         }
     }
-    (slope, offset)
+    if slope > 0.0 {
+        return (slope, offset);
+    }
+    // Where nothing tells the reasons apart, a row's own label is missing from the trees that judge
+    // it, so that the less often they name a reason the more often it is right. A fresh row knows
+    // nothing of that: more votes never make a reason less likely.
+    let share = (positive + 1.0) / (positive + negative + 2.0);
+    (0.0, (share / (1.0 - share)).ln())
 }
 
 /// Pool-adjacent-violators. A block is flat from its first share to its last, and lines join the
@@ -452,6 +459,33 @@ mod tests {
             let curve = isotonic(&data, &rows, 0);
             assert!(curve.is_sorted_by(|left, right| left.0 < right.0 && left.1 <= right.1));
         }
+    }
+
+    #[test]
+    fn more_votes_never_make_a_reason_less_likely() {
+        // As out-of-bag votes are where labels are a coin's: a little against the row's own.
+        let mut random = fastrand::Rng::with_seed(8);
+        let labels: Vec<u16> = (0..60).map(|at| at % 2).collect();
+        let shares: Vec<f32> = labels
+            .iter()
+            .flat_map(|label| {
+                let own = 0.35 + 0.2 * random.f32();
+                if *label == 0 { [own, 1.0 - own] } else { [1.0 - own, own] }
+            })
+            .collect();
+        let rows: Vec<usize> = (0..60).collect();
+        let data = Shares { shares: &shares, labels: &labels, classes: 2 };
+        for method in Method::ALL {
+            let calibration = method.fit(&data, &rows);
+            let (mut few, mut many) = ([0.0; 2], [0.0; 2]);
+            calibration.apply(&[0.1, 0.9], &mut few);
+            calibration.apply(&[0.9, 0.1], &mut many);
+            assert!(many[0] >= few[0], "{}: {few:?} {many:?}", calibration.name());
+        }
+        let lines = Method::Platt.fit(&data, &rows);
+        let mut out = [0.0; 2];
+        lines.apply(&[0.9, 0.1], &mut out);
+        assert!((out[0] - 0.5).abs() < 0.02, "{out:?}");
     }
 
     #[test]

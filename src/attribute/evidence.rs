@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::claims::Claims;
 use super::risk::{Budget, Decided, Policy};
 use crate::domain::AssignedBy;
 
@@ -45,6 +46,12 @@ pub struct Evidence {
     counts: BTreeMap<String, BTreeMap<u32, (u64, u64)>>,
 }
 
+/// The group of a rule's guesses.
+const RULE: &str = "RULE:";
+/// Before the name of a rule: claims that no run would have stored, because the model overrules them
+/// or was trained on them. They tell what the rule is worth, and nothing about acceptance.
+const HINT: &str = "HINT:";
+
 /// What shares a threshold: a rule, or the model's guesses of one reason.
 pub fn group(assigned_by: &AssignedBy, reason: &str) -> String {
     match assigned_by {
@@ -67,15 +74,39 @@ impl Evidence {
         count.1 += u64::from(!right);
     }
 
+    /// Counts a rule's claim that says nothing about acceptance.
+    pub fn add_hint(&mut self, rule: &str, claimed: f64, right: bool) {
+        self.add(&format!("{HINT}{rule}"), claimed, right);
+    }
+
+    /// The guesses that acceptance rests on.
+    fn guesses(&self) -> impl Iterator<Item = (&String, &BTreeMap<u32, (u64, u64)>)> {
+        self.counts.iter().filter(|(group, _)| !group.starts_with(HINT))
+    }
+
     /// How many guesses were counted.
     pub fn decided(&self) -> u64 {
-        self.counts.values().flat_map(BTreeMap::values).map(|(decided, _)| decided).sum()
+        self.guesses().flat_map(|(_, counts)| counts.values()).map(|(decided, _)| decided).sum()
+    }
+
+    /// What the claims of rules are worth.
+    pub fn claims(&self) -> Claims {
+        let mut claims = Claims::default();
+        for (group, counts) in &self.counts {
+            let Some(rule) = group.strip_prefix(RULE).or_else(|| group.strip_prefix(HINT)) else {
+                continue;
+            };
+            for (part, (decided, wrong)) in counts {
+                claims.add(rule, f64::from(*part) / PARTS, *decided, decided - wrong);
+            }
+        }
+        claims
     }
 
     /// Chooses thresholds that keep a budget.
     pub fn choose(&self, budget: Budget) -> Policy {
         let mut decided = Vec::new();
-        for (group, counts) in &self.counts {
+        for (group, counts) in self.guesses() {
             for (part, (count, wrong)) in counts {
                 let confidence = f64::from(*part) / PARTS;
                 for at in 0..*count {
@@ -86,12 +117,11 @@ impl Evidence {
         Policy::choose(&decided, budget)
     }
 
-    /// Draws as many guesses from these, with replacement, chooses thresholds from the draw, and looks
-    /// at what they accept of these; so many times over.
-    pub fn resample(&self, budget: Budget, times: usize, seed: u64) -> Resampled {
+    /// Draws so many decided guesses from these, with replacement, chooses thresholds from the draw, and
+    /// looks at what they accept of these; so many times over.
+    pub fn resample(&self, budget: Budget, decided: u64, times: usize, seed: u64) -> Resampled {
         let population: Vec<(&str, u32, bool)> = self
-            .counts
-            .iter()
+            .guesses()
             .flat_map(|(group, counts)| {
                 counts.iter().flat_map(move |(part, (decided, wrong))| {
                     (0..*decided).map(move |at| (group.as_str(), *part, at >= *wrong))
@@ -102,7 +132,7 @@ impl Evidence {
         let mut resampled = Resampled::default();
         for _ in 0..times {
             let mut drawn = Self::default();
-            for _ in 0..population.len() {
+            for _ in 0..decided {
                 if let Some((group, part, right)) = random.choice(&population) {
                     drawn.add(group, f64::from(*part) / PARTS, *right);
                 }
@@ -160,6 +190,7 @@ impl Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Confidence;
 
     #[test]
     fn thresholds_chosen_from_counts_are_those_chosen_from_the_guesses() {
@@ -187,9 +218,18 @@ mod tests {
         let policy = evidence.choose(budget);
         assert_eq!(policy, Policy::choose(&decided, budget));
         assert!(policy.bound_of("FX_VARIANCE").unwrap().threshold.is_some());
-        let resampled = evidence.resample(budget, 60, 1);
+        let resampled = evidence.resample(budget, 8_000, 60, 1);
         assert!(resampled.kept >= 54 && resampled.accepted > 0.05, "{resampled:?}");
         let read = Evidence::from_json(&evidence.to_json()).unwrap();
         assert_eq!((read.decided(), read.choose(budget)), (8_000, policy));
+        // Hints tell what a rule is worth, and prove nothing.
+        let before = evidence.claims().decided();
+        evidence.add_hint("attribute_rounding", 0.999, false);
+        assert_eq!((evidence.decided(), evidence.choose(budget)), (8_000, read.choose(budget)));
+        assert_eq!(evidence.claims().decided(), before + 1);
+        assert!(evidence.claims().known("attribute_other", Confidence::ONE).is_none());
+        let count = evidence.claims();
+        let count = count.known("attribute_rounding", Confidence::new(0.999).unwrap());
+        assert!(count.is_some_and(|count| count.decided > count.right));
     }
 }

@@ -6,6 +6,7 @@
 mod accept;
 mod attributor;
 pub mod calibrate;
+pub mod claims;
 pub mod discover;
 pub mod drift;
 pub mod evidence;

@@ -316,7 +316,7 @@ pub struct Evaluate {
     /// Compare the run's differences with those that the model was trained on
     #[arg(long)]
     pub drift: bool,
-    /// Keep what is measured: from now on `accept_risk` rests on it
+    /// Keep what is measured: from now on rules are as sure as that, and `accept_risk` rests on it
     #[arg(long, conflicts_with = "model")]
     pub keep: bool,
 }

@@ -103,12 +103,20 @@ fn write_evaluated(evaluated: &Evaluated, paint: Paint, out: &mut String) {
         for sentence in words {
             let _ = writeln!(out, "  {sentence}");
         }
-        let kept = if evaluated.kept {
-            "kept: from now on `accept_risk` rests on these decisions"
-        } else {
-            "next: recon evaluate --keep, so that `accept_risk` rests on these decisions"
-        };
-        let _ = writeln!(out, "{kept}");
+        if !evaluated.kept {
+            let next =
+                "next: recon evaluate --keep, so that `accept_risk` rests on these decisions";
+            let _ = writeln!(out, "{next}");
+        }
+    }
+    if evaluated.kept {
+        let accepts =
+            if evaluated.policy.is_some() { ", and `accept_risk` rests on it" } else { "" };
+        let _ = writeln!(
+            out,
+            "\nkept: from now on rules are as sure as was measured here{accepts}\n\
+             next: recon attribute --again, so that the differences of a run are"
+        );
     }
 }
 

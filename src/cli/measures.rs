@@ -85,23 +85,24 @@ pub fn write_rules(measured: &Measured, paint: Paint, out: &mut String) {
         return;
     }
     let heading = format!(
-        "  {:<36}{:>9}{:>9}{:>11}{:>18}{:>9}",
-        "rule", "fired", "decided", "precision", "95 % bounds", "claims"
+        "  {:<36}{:>9}{:>9}{:>11}{:>18}{:>9}{:>9}",
+        "rule", "fired", "decided", "precision", "95 % bounds", "claims", "given"
     );
     let _ = writeln!(out, "\n{}", paint.dim(heading));
     for (rule, figures) in &measured.rules.per_rule {
-        let (precision, bounds, claims) = if figures.decided == 0 {
-            ("·".to_owned(), "·".to_owned(), "·".to_owned())
+        let (precision, bounds, claims, given) = if figures.decided == 0 {
+            ("·".to_owned(), "·".to_owned(), "·".to_owned(), "·".to_owned())
         } else {
             (
                 format!("{:.4}", figures.precision),
                 format!("{:.4} – {:.4}", figures.lower, figures.upper),
                 format!("{:.2}", figures.claimed),
+                format!("{:.2}", figures.confidence),
             )
         };
         let _ = writeln!(
             out,
-            "  {:<36}{:>9}{:>9}{precision:>11}{bounds:>18}{claims:>9}",
+            "  {:<36}{:>9}{:>9}{precision:>11}{bounds:>18}{claims:>9}{given:>9}",
             figures::visible(rule),
             figures::count(figures.fired),
             figures::count(figures.decided),

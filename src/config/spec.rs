@@ -210,7 +210,8 @@ pub struct ReasonCodeSpec {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttributionSpec {
-    /// The confidence, 0 to 1, from which on the machine settles a cause. Default 0.90.
+    /// The confidence, 0 to 1, from which on the machine settles a cause: a rule must claim it,
+    /// and have been right so often where that was measured. Default 0.90.
     #[schemars(range(min = 0, max = 1))]
     pub accept_at: Option<Written<Decimal>>,
     /// Which reasons the machine may settle. Default `all`.

@@ -4,6 +4,7 @@
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::attribute::claims::Claims;
 use crate::attribute::evidence::Evidence;
 use crate::attribute::features::RunContext;
 use crate::attribute::model::Model;
@@ -11,7 +12,7 @@ use crate::attribute::risk::{AuditCheck, Bound, Budget, Policy, Shortage, is_aud
 use crate::attribute::{Champion, Machine, Sure};
 use crate::diagnostic::Problem;
 use crate::domain::{Books, Date, DiffType, FieldRef, Layout, PerSide, Status};
-use crate::store::{AttributionRow, ModelRow, Store};
+use crate::store::{self, AttributionRow, ModelRow, Store};
 
 use super::Plan;
 
@@ -88,13 +89,23 @@ pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
         None
     };
     let basis = basis(plan, champion.as_ref().map(|champion| champion.version.as_str()));
+    let kept = store.evidence(&plan.job)?;
+    let claims = kept.as_ref().map_or_else(Claims::default, |kept| claims_of(kept, &basis));
     let (policy, acceptance) = match plan.attribution.acceptance.sure {
         Sure::From(at) => {
-            let says = format!("accepted from a claimed confidence of {at} on (accept_at)");
-            (None, json!({ "accept_at": at.get(), "basis": basis, "says": [says] }))
+            let mut says =
+                vec![format!("accepted from a claimed confidence of {at} on (accept_at)")];
+            if let (Some(kept), false) = (&kept, claims.is_empty()) {
+                says.push(format!(
+                    "and where rules were measured ({}, {} decisions), from a measured one of {at} on",
+                    kept.measured,
+                    claims.decided()
+                ));
+            }
+            (None, json!({ "accept_at": at.get(), "basis": basis, "says": says }))
         }
         Sure::Within(budget) => {
-            let thresholds = thresholds(store, plan, budget, &basis)?;
+            let thresholds = thresholds(store, plan, budget, &basis, kept)?;
             if let Some(stopped) = &thresholds.stopped {
                 let warning = Problem::warning("nothing-accepted", stopped.message.clone());
                 warnings.push(warning.help(stopped.help.clone().unwrap_or_default()));
@@ -103,7 +114,7 @@ pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
             (thresholds.policy, record)
         }
     };
-    let machine = Machine { champion, run: RunContext::default(), policy };
+    let machine = Machine { champion, claims, run: RunContext::default(), policy };
     Ok(Ready { machine, basis, acceptance, warnings })
 }
 
@@ -142,6 +153,22 @@ pub(super) fn basis(plan: &Plan, model: Option<&str>) -> String {
     format!("rules:{rules} model:{}", model.unwrap_or("none"))
 }
 
+/// What the job's rules are worth, if it was measured with the present ones.
+pub(super) fn known_claims(store: &dyn Store, plan: &Plan) -> Result<Claims, Problem> {
+    let kept = store.evidence(&plan.job)?;
+    Ok(kept.map_or_else(Claims::default, |kept| claims_of(&kept, &basis(plan, None))))
+}
+
+/// What rules are worth does not depend on the model, so another model takes nothing from it.
+fn claims_of(kept: &store::Evidence, basis: &str) -> Claims {
+    let rules = |basis: &str| basis.split(' ').next().map(str::to_owned);
+    if rules(&kept.basis) == rules(basis) {
+        Evidence::from_json(&kept.evidence).unwrap_or_default().claims()
+    } else {
+        Claims::default()
+    }
+}
+
 /// The thresholds of a run under `accept_risk`.
 struct Thresholds {
     policy: Option<Policy>,
@@ -156,6 +183,7 @@ fn thresholds(
     plan: &Plan,
     budget: Budget,
     basis: &str,
+    kept: Option<store::Evidence>,
 ) -> Result<Thresholds, Problem> {
     let (checked, wrong) = store.audit_outcomes(&plan.job, basis)?;
     let audit = AuditCheck::of(checked, wrong, budget);
@@ -167,7 +195,7 @@ fn thresholds(
     let least = needed(0, budget.max_false, 1.0 - budget.assurance);
     let measure = "measure: recon evaluate --keep, or recon train";
     let mut policy = None;
-    let stopped = match store.evidence(&plan.job)? {
+    let stopped = match kept {
         None => Some(
             Problem::usage(
                 "nothing-accepted",

@@ -5,13 +5,13 @@ use serde_json::Value as Json;
 use crate::program::Project;
 
 /// A generated pair with overlapping causes, and its run, in a folder of the project.
-struct Pair {
-    project: Project,
+pub struct Pair {
+    pub project: Project,
     store: String,
 }
 
 impl Pair {
-    fn new(store: Option<String>) -> Self {
+    pub fn new(store: Option<String>) -> Self {
         let project = Project::new();
         project.write("hard.yaml", "hard: true\n");
         let store =
@@ -19,11 +19,11 @@ impl Pair {
         Self { project, store }
     }
 
-    fn on_postgres() -> Self {
+    pub fn on_postgres() -> Self {
         Self::new(Some(crate::postgres::new_database()))
     }
 
-    fn generate(&self, folder: &str, rows: u32, seed: u32, hard: bool) -> &Self {
+    pub fn generate(&self, folder: &str, rows: u32, seed: u32, hard: bool) -> &Self {
         let (rows, seed) = (rows.to_string(), seed.to_string());
         let mut arguments =
             vec!["generate", "--rows", &rows, "--seed", &seed, "-o", folder, "--json"];
@@ -34,34 +34,34 @@ impl Pair {
         self
     }
 
-    fn arguments<'a>(&'a self, config: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    pub fn arguments<'a>(&'a self, config: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
         let mut arguments = vec!["-c", config, "--store", &self.store, "--json"];
         arguments.extend(rest);
         arguments
     }
 
     /// Runs the program in a folder's job, which must succeed.
-    fn json(&self, folder: &str, rest: &[&str]) -> Json {
+    pub fn json(&self, folder: &str, rest: &[&str]) -> Json {
         let config = format!("{folder}/recon.yaml");
         self.project.json(&self.arguments(&config, rest))
     }
 
-    fn labels(folder: &str) -> String {
+    pub fn labels(folder: &str) -> String {
         format!("{folder}/labels.csv")
     }
 
-    fn sql(&self, statement: &str) -> Json {
+    pub fn sql(&self, statement: &str) -> Json {
         self.project.json(&["--store", &self.store, "sql", statement, "--format", "json"])
     }
 
     /// No rules: everything is left to the model.
-    fn without_rules(&self, folder: &str) -> &Self {
+    pub fn without_rules(&self, folder: &str) -> &Self {
         let file = format!("{folder}/recon.yaml");
         self.project.replace(&file, "  attribute: [rules/attribution.rhai]\n", "");
         self
     }
 
-    fn setting(&self, folder: &str, attribution: &str) -> &Self {
+    pub fn setting(&self, folder: &str, attribution: &str) -> &Self {
         let file = format!("{folder}/recon.yaml");
         let text = std::fs::read_to_string(self.project.path(&file)).unwrap();
         self.project.write(&file, format!("{text}\nattribution: {attribution}\n"));
@@ -69,13 +69,13 @@ impl Pair {
     }
 }
 
-fn number(json: &Json, pointer: &str) -> f64 {
+pub fn number(json: &Json, pointer: &str) -> f64 {
     json.pointer(pointer).and_then(Json::as_f64).unwrap_or_else(|| panic!("{pointer} of {json}"))
 }
 
 /// Trains on one seed and evaluates on another.
 fn trained_on_one_seed_and_measured_on_another(pair: &Pair) {
-    pair.generate("s1", 12_000, 1, true).generate("s2", 6_000, 2, true);
+    pair.generate("s1", 12_000, 1, true).generate("s2", 16_000, 2, true);
     for folder in ["s1", "s2"] {
         pair.without_rules(folder);
     }
@@ -92,7 +92,8 @@ fn trained_on_one_seed_and_measured_on_another(pair: &Pair) {
     }
     // Causes that overlap can't be told apart by anybody; see docs/learning.md.
     assert!(number(&evaluated, "/model/accuracy") > 0.85, "{}", evaluated["model"]["accuracy"]);
-    assert!(number(&evaluated, "/combined/ece") < 0.03, "{}", evaluated["combined"]["ece"]);
+    // Of three thousand guesses chance alone makes about 0.01.
+    assert!(number(&evaluated, "/combined/ece") < 0.02, "{}", evaluated["combined"]["ece"]);
     assert!(number(&evaluated, "/combined/coverage_at/0.99") > 0.3);
     // What was trained on is never scored.
     let id = first["run_id"].as_str().unwrap();
@@ -260,7 +261,7 @@ fn under_accept_risk_nothing_is_accepted_before_it_is_measured() {
 }
 
 impl Pair {
-    fn setting_replaced(&self, folder: &str, from: &str, to: &str) {
+    pub fn setting_replaced(&self, folder: &str, from: &str, to: &str) {
         self.project.replace(&format!("{folder}/recon.yaml"), from, to);
     }
 }
@@ -427,6 +428,22 @@ fn discover_writes_rules_that_a_person_can_complete() {
     let by_reason = &again["attributions"]["by_reason"];
     assert!(by_reason["SYSTEM_CONVERSION"].as_u64().unwrap() >= claimed, "{by_reason}");
     assert_eq!(again["status"], "COMPLETED");
+    // The first candidate claims all that it said it would, the others what is left to them.
+    let claimed_by = pair.sql(
+        "SELECT assigned_by, count(*) AS n FROM recon.attributions \
+         WHERE run_id = (SELECT run_id FROM recon.recon_runs ORDER BY start_time DESC LIMIT 1) \
+         GROUP BY assigned_by",
+    );
+    let of = |function: &Json| {
+        let rule = format!("RULE:{}", function.as_str().unwrap());
+        let rows = claimed_by.as_array().unwrap().iter();
+        rows.filter(|row| row["assigned_by"] == rule).map(|row| row["n"].as_u64().unwrap()).sum()
+    };
+    for (at, group) in groups.iter().enumerate() {
+        let (fires, claims): (u64, u64) =
+            (group["support"]["fires"].as_u64().unwrap(), of(&group["function"]));
+        assert!(claims <= fires && (at > 0 || claims == fires), "{claims} of {group}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod documentation;
 mod examples;
 mod floors;
 mod init;
+mod learned;
 mod learning;
 mod limits;
 mod people;

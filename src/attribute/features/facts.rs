@@ -203,11 +203,9 @@ impl<'a> Extractor<'a> {
     }
 }
 
-/// The power of ten of a share, in halves. A model sees few runs, in each of which a field and kind
-/// has one share: told exactly, the share would be a name by which trees tell fields apart, and the
-/// next run's would fall on the other side of a split.
+/// The power of ten of a share.
 fn magnitude(share: f32) -> f32 {
-    if share > 0.0 { (share.log10() * 2.0).round() / 2.0 } else { super::ABSENT }
+    if share > 0.0 { share.log10() } else { super::ABSENT }
 }
 
 /// How many fields are null on a side, and whether all numbers of a side are zero.
@@ -345,7 +343,7 @@ mod tests {
             ("together_text", 1.0),
             ("together_numeric", 0.0),
             ("run_field_share", -1.0),
-            ("run_pair_share", -0.5),
+            ("run_pair_share", 0.5f32.log10()),
             ("currency_share", 1.0),
             ("direction_share", ABSENT),
             ("days", ABSENT),

@@ -10,7 +10,11 @@
 //! share of each tree's rows, and leaves weigh them back to their share of the training data.
 //!
 //! Which rows a tree saw is known exactly, so the out-of-bag distributions are exact: a row's are
-//! the mean over the trees that never saw it.
+//! the mean over the trees that never saw it. Where data are few, a tree sees most of them, and a
+//! row's out-of-bag distribution would come from a third of the forest: noisier than what the whole
+//! forest says of a fresh row, so that a calibration fitted to it makes everything too unsure. So
+//! more trees are grown than are kept, until about as many judge a row out of bag as will judge
+//! a fresh one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -24,11 +28,12 @@ use smartcore::linalg::basic::matrix::DenseMatrix;
 use super::{Forest, LINE, Line, Node, StoredForest, StoredTree, Tree};
 use crate::diagnostic::Problem;
 use crate::domain::Progress;
+use crate::domain::progress::Unit;
 
 /// How trees are grown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameters {
-    /// The number of trees.
+    /// The number of trees that are kept.
     pub trees: u16,
     /// The deepest a tree may be, in nodes from root to leaf.
     pub max_depth: u16,
@@ -59,6 +64,18 @@ impl Default for Parameters {
             rows_per_tree: 12_000,
             seed: 0,
         }
+    }
+}
+
+impl Parameters {
+    /// How many trees are grown of so many rows: those that are kept, and others that only judge the
+    /// rows they have not seen.
+    pub fn grown(&self, rows: usize) -> usize {
+        let trees = usize::from(self.trees);
+        let seen = self.rows_per_tree.min(MAX_ROWS_PER_TREE) as f64 / rows.max(1) as f64;
+        // A bootstrap has 1 − 1/e of the rows it is drawn from.
+        let unseen = 1.0 - seen.min(1.0) * (1.0 - (-1.0f64).exp());
+        (trees as f64 / unseen).round() as usize
     }
 }
 
@@ -126,7 +143,10 @@ fn failed(what: impl std::fmt::Display) -> Problem {
 }
 
 /// Checks that there is something to learn.
-fn check(data: &Labelled<'_>, parameters: &Parameters) -> Result<(), Problem> {
+pub(in crate::attribute) fn check(
+    data: &Labelled<'_>,
+    parameters: &Parameters,
+) -> Result<(), Problem> {
     let count = data.labels.len();
     if count == 0 || data.features == 0 {
         return Err(Problem::usage(
@@ -186,7 +206,8 @@ pub fn grow(
 ) -> Result<(StoredForest, OutOfBag), Problem> {
     check(data, parameters)?;
     let count = data.labels.len();
-    let trees = usize::from(parameters.trees);
+    let trees = parameters.grown(count);
+    progress.start("growing trees", trees as u64, Unit::Items);
     let mut by_class = vec![Vec::new(); data.classes];
     for (at, label) in data.labels.iter().enumerate() {
         by_class[usize::from(*label)].push(at);
@@ -220,6 +241,7 @@ pub fn grow(
         return Err(Problem::interrupted());
     }
     let grown: Vec<Grown> = grown.into_iter().flatten().collect();
+    let kept = usize::from(parameters.trees);
     // Summed tree by tree, in their order, because floats remember the order they were added in.
     let lines = data.classes.div_ceil(LINE);
     let mut sums = vec![Line::ZERO; count * lines];
@@ -241,7 +263,7 @@ pub fn grow(
     let forest = StoredForest {
         features: u16::try_from(data.features).map_err(failed)?,
         classes: u16::try_from(data.classes).map_err(failed)?,
-        trees: grown.into_iter().map(|tree| tree.stored).collect(),
+        trees: grown.into_iter().take(kept).map(|tree| tree.stored).collect(),
     };
     Ok((forest, OutOfBag { probabilities, trees: seen_by }))
 }
@@ -555,6 +577,10 @@ pub(crate) mod tests {
         let share = right.count() as f64 / 600.0;
         assert!((0.4..0.6).contains(&share), "{share}");
         assert_eq!(forest.compile().unwrap().tree_count(), 12);
+        // As many judge a row that they have not seen as will judge a fresh one.
+        let judges = bag.trees.iter().map(|trees| f64::from(*trees)).sum::<f64>() / 600.0;
+        assert!((11.0..13.0).contains(&judges), "{judges}");
+        assert_eq!(Parameters::default().grown(10_000_000), 64);
     }
 
     #[test]

@@ -20,8 +20,8 @@ use shape::Shape;
 
 use super::calibrate::{self, Calibration};
 use super::drift::Statistics;
-use super::features::{ABSENT, COUNT, Encoder, catalogue};
-use super::forest::train::{Labelled, Parameters, grow};
+use super::features::{ABSENT, COUNT, Encoder, blur, catalogue};
+use super::forest::train::{Labelled, Parameters, check, grow};
 use super::forest::{Forest, StoredForest};
 use super::metrics::{Evaluation, Evaluator, winner};
 use crate::diagnostic::{Problem, Problems};
@@ -199,13 +199,17 @@ impl Model {
         let (usable, warnings) = set.usable(settings.labels_per_reason)?;
         let seed = settings.forest.seed;
         let classes = usable.reasons.len();
-        let data = Labelled {
+        let known = Labelled {
             rows: &usable.rows,
             features: COUNT,
             labels: &usable.labels,
             classes,
             weights: &usable.weights,
         };
+        check(&known, &settings.forest)?;
+        let mut rows = usable.rows.clone();
+        blur(&mut rows, seed);
+        let data = Labelled { rows: &rows, ..known };
         let (stored, bag) = grow(&data, &settings.forest, threads, progress)?;
         let judged: Vec<usize> = (0..usable.len()).filter(|row| bag.trees[*row] > 0).collect();
         let chosen = calibrate::choose(&bag.probabilities, &usable.labels, classes, &judged, seed)?;

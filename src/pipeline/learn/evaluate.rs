@@ -9,7 +9,7 @@ use crate::attribute::risk::Policy;
 use crate::diagnostic::{Problem, Problems};
 use crate::domain::progress::Unit;
 use crate::domain::{PerSide, RunId};
-use crate::pipeline::machine::{basis, read_model, run_context, sentences};
+use crate::pipeline::machine::{basis, known_claims, read_model, run_context, sentences};
 use crate::pipeline::walk::walk;
 use crate::pipeline::{Plan, Session, stored_outcome};
 use crate::store::{Evidence, ModelRow, RunRow};
@@ -85,7 +85,9 @@ pub fn evaluate(
     let fresh = |case: &Case| !model.as_ref().is_some_and(|model| model.has_seen(case.identity));
     let trained_on = cases.cases.iter().filter(|case| !fresh(case)).count() as u64;
     let unmatched = cases.unused_labels + cases.unlabelled;
-    let Outcome { measured, evidence, .. } = measure(&cases, &fresh, model.as_ref(), unmatched);
+    let known = known_claims(session.store, plan)?;
+    let Outcome { measured, evidence, .. } =
+        measure(&cases, &fresh, model.as_ref(), &known, unmatched);
     let mut warnings = cases.warnings.clone();
     if measured.combined.n == 0 {
         warnings.push(Problem::warning(

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::attribute::claims::Claims;
 use crate::attribute::evidence::{Evidence, group};
 use crate::attribute::features::COUNT;
 use crate::attribute::metrics::{Evaluation, Evaluator, winner};
 use crate::attribute::model::Model;
 use crate::attribute::risk::{lower_bound, upper_bound};
 use crate::domain::attribution::{NO_REASON, UNKNOWN};
-use crate::domain::{AssignedBy, Attribution};
+use crate::domain::{AssignedBy, Attribution, Confidence};
 
 use super::cases::{Case, Cases};
 
@@ -52,6 +53,9 @@ pub struct RuleMeasured {
     pub upper: f64,
     /// The mean confidence that it claimed.
     pub claimed: f64,
+    /// The mean confidence that runs give its claims: as measured before, or as claimed.
+    #[serde(default)]
+    pub confidence: f64,
 }
 
 /// Log loss sees no probability below this.
@@ -65,13 +69,37 @@ pub(super) struct Outcome {
     pub losses: Vec<f64>,
 }
 
-/// Measures cases. Evidence is counted of every case for rules, which are not trained (unless the
-/// model may overrule them), and for the model of those of `fresh` only: what it has not been
-/// trained on.
+/// What the rules' claims about these cases are worth.
+pub(super) fn claims<'c>(cases: &Cases<'_>, of: impl Iterator<Item = &'c Case>) -> Claims {
+    let mut claims = Claims::default();
+    for case in of {
+        let Some(claim) = case.claim.as_ref().filter(|claim| claim.reason != UNKNOWN) else {
+            continue;
+        };
+        if let AssignedBy::Rule(rule) = &claim.assigned_by {
+            let right = claim.reason == cases.label(case);
+            claims.add(rule, claim.confidence.get(), 1, u64::from(right));
+        }
+    }
+    claims
+}
+
+/// The confidence that a run gives a claim.
+fn given(claims: &Claims, claim: &Attribution) -> Confidence {
+    match &claim.assigned_by {
+        AssignedBy::Rule(rule) => claims.confidence(rule, claim.confidence),
+        _ => claim.confidence,
+    }
+}
+
+/// Measures cases, where the rules' claims are worth what `known` says. Evidence is counted of every
+/// case for rules, which are not trained (unless the model may overrule them), and for the model of
+/// those of `fresh` only: what it has not been trained on.
 pub(super) fn measure(
     cases: &Cases<'_>,
     fresh: &dyn Fn(&Case) -> bool,
     model: Option<&Model>,
+    known: &Claims,
     unmatched: u64,
 ) -> Outcome {
     let reasons = all_reasons(cases, model);
@@ -89,6 +117,7 @@ pub(super) fn measure(
     let mut evaluators = [(); 3].map(|()| Evaluator::new(&reasons));
     let [by_rules, by_model, combined] = &mut evaluators;
     let mut evidence = Evidence::default();
+    let overrules = model.is_some() && cases.plan.overrule_below.is_some();
     let mut per_rule: BTreeMap<String, RuleMeasured> = cases
         .fired
         .iter()
@@ -104,9 +133,12 @@ pub(super) fn measure(
             measured.decided += 1;
             measured.right += u64::from(right);
             measured.claimed += claim.confidence.get();
+            measured.confidence += given(known, claim).get();
         }
-        if cases.plan.overrule_below.is_none() {
+        if !overrules {
             count_claim(&mut evidence, claim, right);
+        } else if !fresh(case) {
+            count_hint(&mut evidence, claim, right);
         }
     }
     let unknown = at(UNKNOWN);
@@ -114,7 +146,8 @@ pub(super) fn measure(
     let mut padded = vec![0.0; reasons.len()];
     for (number, case) in chosen.iter().enumerate() {
         let label = at(cases.label(case));
-        let claimed = case.claim.as_ref().map(|claim| (at(&claim.reason), claim.confidence.get()));
+        let claimed =
+            case.claim.as_ref().map(|claim| (at(&claim.reason), given(known, claim).get()));
         let (guess, confidence) = claimed.unwrap_or((unknown, 0.0));
         by_rules.add_guess(label, guess, confidence);
         let Some(model) = model else {
@@ -133,12 +166,13 @@ pub(super) fn measure(
             let usable = !novel && reasons[best] != NO_REASON;
             usable && cases.plan.is_hint(claim.confidence)
         });
+        if overruled && let Some(claim) = &case.claim {
+            count_hint(&mut evidence, claim, guess == label);
+        }
         match claimed {
             Some((guess, confidence)) if !overruled => {
                 combined.add_guess(label, guess, confidence);
-                if cases.plan.overrule_below.is_some()
-                    && let Some(claim) = &case.claim
-                {
+                if overrules && let Some(claim) = &case.claim {
                     count_claim(&mut evidence, claim, guess == label);
                 }
             }
@@ -157,6 +191,7 @@ pub(super) fn measure(
         measured.lower = 1.0 - upper_bound(wrong, decided, 0.025);
         measured.upper = 1.0 - lower_bound(wrong, decided, 0.025);
         measured.claimed /= decided as f64;
+        measured.confidence /= decided as f64;
     }
     let [by_rules, by_model, combined] = evaluators;
     let measured = Measured {
@@ -171,6 +206,14 @@ fn count_claim(evidence: &mut Evidence, claim: &Attribution, right: bool) {
     if claim.reason != UNKNOWN {
         let group = group(&claim.assigned_by, &claim.reason);
         evidence.add(&group, claim.confidence.get(), right);
+    }
+}
+
+fn count_hint(evidence: &mut Evidence, claim: &Attribution, right: bool) {
+    if let AssignedBy::Rule(rule) = &claim.assigned_by
+        && claim.reason != UNKNOWN
+    {
+        evidence.add_hint(rule, claim.confidence.get(), right);
     }
 }
 

@@ -7,13 +7,12 @@ use serde_json::json;
 use crate::attribute::features::catalogue;
 use crate::attribute::model::{Model, Settings};
 use crate::diagnostic::{Problem, Problems};
-use crate::domain::progress::Unit;
 use crate::pipeline::machine::{basis, hexadecimal, read_model, sha256};
 use crate::pipeline::{Plan, Session};
 use crate::store::{Evidence, NewModel, Promotion, RunRow};
 
 use super::cases::{Case, Cases, Source};
-use super::measure::{Measured, Outcome, measure};
+use super::measure::{Measured, Outcome, claims, measure};
 
 /// When a candidate becomes the champion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +95,6 @@ pub fn train(
     let set = cases.training_set(&known, &encoder);
     let mut settings = Settings::default();
     settings.forest.seed = request.seed;
-    session.progress.start("growing trees", settings.forest.trees.into(), Unit::Items);
     let begun = std::time::Instant::now();
     let trained = Model::train(
         &set,
@@ -112,13 +110,15 @@ pub fn train(
     warnings.extend(cases.warnings.iter().cloned());
     let fresh = |case: &Case| cases.is_held_out(case);
     let held_out = cases.cases.len() - known.len();
-    let candidate = measure(&cases, &fresh, Some(&model), unmatched);
+    // What rules are worth is learned from what the model is trained on, and measured on the rest.
+    let claims = claims(&cases, known.iter().copied());
+    let candidate = measure(&cases, &fresh, Some(&model), &claims, unmatched);
 
     let champion = store.champion(&plan.job)?;
     let before = match &champion {
         None => None,
         Some(row) => match read_model(store, row, &plan.layout) {
-            Ok(model) => Some(measure(&cases, &fresh, Some(&model), unmatched)),
+            Ok(model) => Some(measure(&cases, &fresh, Some(&model), &claims, unmatched)),
             Err(problem) => {
                 warnings.push(Problem { class: crate::diagnostic::Class::Warning, ..problem });
                 None
