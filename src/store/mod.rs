@@ -33,7 +33,7 @@ pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
 pub(crate) use stored::{read_layout, read_time, time_text};
 
 pub use run::{
-    AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
+    AttributionCount, Counts, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
 };
 
 /// How a command needs its store.
@@ -70,8 +70,9 @@ pub trait Writer: Send {
     fn write(&mut self, batch: &Batch) -> Result<(), Problem>;
 
     /// Writes what is buffered and, in one transaction, makes everything visible: stage, status,
-    /// counts, and for an attributed run which run is current.
-    fn finish(self: Box<Self>, outcome: &FinishRun) -> Result<(), Problem>;
+    /// counts, and for an attributed run which run is current. Gives how the differences stand, where
+    /// this writer wrote all of them.
+    fn finish(self: Box<Self>, outcome: &FinishRun) -> Result<Option<Counts>, Problem>;
 }
 
 /// One cell of a query's answer.

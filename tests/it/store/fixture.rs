@@ -278,7 +278,7 @@ pub fn write(store: &dyn Store, run: RunId, content: Content, stage: Stage) -> R
     for batch in batches(content) {
         writer.write(&batch)?;
     }
-    writer.finish(&outcome(stage))
+    writer.finish(&outcome(stage)).map(drop)
 }
 
 /// `recon run`: everything in one pass.
