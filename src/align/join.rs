@@ -52,7 +52,10 @@ pub fn align<'a>(
         let run = PerSide { a: take_run(&mut rest.a, hash), b: take_run(&mut rest.b, hash) };
         if let ([(_, a)], [(_, b)]) = (run.a, run.b) {
             let (a, b) = (rows.a[*a as usize], rows.b[*b as usize]);
-            if !a.rejected && !b.rejected && key::equal(a.cells(), b.cells(), key_len) {
+            let (cells_a, cells_b) = (a.cells(), b.cells());
+            let is_one_key =
+                cells_a.bytes() == cells_b.bytes() || key::equal(cells_a, cells_b, key_len);
+            if is_one_key && !a.rejected && !b.rejected {
                 place(Placed::Pair(a, b));
                 continue;
             }

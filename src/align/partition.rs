@@ -14,7 +14,7 @@ pub const fn part_of(hash: u64, skipped: u32, bits: u32) -> usize {
 }
 
 /// The rows of one block, with their hashes. Meant to be used again for the next block.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct BlockRows {
     bytes: Vec<u8>,
     /// Hash and end of each row.
@@ -26,6 +26,16 @@ impl BlockRows {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.index.clear();
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
     }
 
     /// Adds a row.

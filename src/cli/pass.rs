@@ -36,16 +36,20 @@ pub fn conclude(
     arguments: &Finish,
 ) -> Result<u8, Problems> {
     context.warn(&grouped(&finished.outcome.warnings));
-    let data = ReportData::load(store, &finished.run)?;
-    context.console.result(|out| {
-        let written = if context.global.json {
-            report::write_json(&data.summary, out)
-        } else {
+    let summary = report::summary(store, &finished.run, finished.counts.as_ref())?;
+    let code = exit::code_of_run(&summary, &arguments.fail_on);
+    if context.global.json {
+        context.console.result(|out| {
+            report::write_json(&summary, out).map_err(|error| report::unwritable(&error))
+        })?;
+    } else {
+        let data = ReportData::of(store, &finished.run, summary)?;
+        context.console.result(|out| {
             report::write_text(&data, out, context.console.paint())
-        };
-        written.map_err(|error| report::unwritable(&error))
-    })?;
-    Ok(exit::code_of_run(&data.summary, &arguments.fail_on))
+                .map_err(|error| report::unwritable(&error))
+        })?;
+    }
+    Ok(code)
 }
 
 /// A rule that fails at one place for many rows is one thing to mend: the first says so for all.

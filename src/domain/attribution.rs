@@ -100,6 +100,16 @@ impl AssignedBy {
         }
     }
 
+    /// Whether this is what [`Display`](fmt::Display) writes, without writing it.
+    pub fn is_written(&self, text: &str) -> bool {
+        match self {
+            Self::Rule(function) => text.strip_prefix("RULE:") == Some(function),
+            Self::Model(version) => text.strip_prefix("MODEL:") == Some(version),
+            Self::Nobody => text == "NONE",
+            Self::Person(person) => text == person,
+        }
+    }
+
     /// `rule`, `model`, `none` or `person`: the keys of `by_source`.
     pub const fn source(&self) -> &'static str {
         match self {

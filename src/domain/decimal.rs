@@ -68,6 +68,33 @@ impl Decimal {
         self.scale
     }
 
+    /// The text of nearly every amount: digits from the right, without 128-bit divisions. None where that
+    /// does not do.
+    pub(crate) fn plain(self, buffer: &mut [u8; 24]) -> Option<&[u8]> {
+        let mut rest = u64::try_from(self.coefficient.unsigned_abs()).ok()?;
+        let width = usize::from(self.scale);
+        if width >= 20 {
+            return None;
+        }
+        let mut at = buffer.len();
+        let mut written = 0;
+        while rest > 0 || written <= width {
+            if written == width && width > 0 {
+                at -= 1;
+                buffer[at] = b'.';
+            }
+            at -= 1;
+            buffer[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            written += 1;
+        }
+        if self.coefficient < 0 {
+            at -= 1;
+            buffer[at] = b'-';
+        }
+        Some(&buffer[at..])
+    }
+
     /// Reads plain (`-12.50`, `.5`, `5.`) and scientific (`3e-1`) notation, strictly: no spaces,
     /// no separators (those are the normalize stage's, which knows what the source uses).
     pub fn parse(text: &[u8]) -> Result<Self, DecimalError> {
@@ -298,30 +325,15 @@ impl Ord for Decimal {
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.plain(&mut [0; 24]) {
+            return f.write_str(std::str::from_utf8(text).unwrap_or_default());
+        }
         let sign = if self.coefficient < 0 { "-" } else { "" };
         let digits = self.coefficient.unsigned_abs();
         if self.scale == 0 {
             return write!(f, "{sign}{digits}");
         }
         let width = usize::from(self.scale);
-        if let (Ok(mut rest), true) = (u64::try_from(digits), width < 20) {
-            // Nearly every amount: digits from the right, without 128-bit divisions.
-            let mut text = [0; 24];
-            let mut at = text.len();
-            let mut written = 0;
-            while rest > 0 || written <= width {
-                if written == width {
-                    at -= 1;
-                    text[at] = b'.';
-                }
-                at -= 1;
-                text[at] = b'0' + (rest % 10) as u8;
-                rest /= 10;
-                written += 1;
-            }
-            f.write_str(sign)?;
-            return f.write_str(std::str::from_utf8(&text[at..]).unwrap_or_default());
-        }
         let unit = pow10(u32::from(self.scale)).unsigned_abs();
         write!(f, "{sign}{}.{:0width$}", digits / unit, digits % unit)
     }

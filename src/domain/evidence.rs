@@ -5,38 +5,56 @@
 //! is `{"unparsed":"text"}`. The views of the store turn it into an object with field names.
 
 use super::row::push_cell;
-use super::{Cell, Cells, Date, Decimal, Instant, Kind, Layout};
+use super::scan::Scanner;
+use super::{Cell, Cells, Date, Decimal, Field, Instant, Kind, Layout};
 
 /// Appends the cells as a JSON array.
-pub fn write(cells: Cells<'_>, out: &mut String) {
-    use std::fmt::Write as _;
-    out.push('[');
+pub fn write(cells: Cells<'_>, out: &mut Vec<u8>) {
+    use std::io::Write as _;
+    out.push(b'[');
     for (at, raw) in cells.enumerate() {
         if at > 0 {
-            out.push(',');
+            out.push(b',');
         }
-        // Writing into a String can't fail.
-        let _ = match raw.decode(&mut [0; 36]) {
-            Cell::Null => out.write_str("null"),
+        let mut buffer = [0; 36];
+        if let Some(text) = raw.text_bytes(&mut buffer) {
+            push_json_string(text, out);
+            continue;
+        }
+        // Writing into a vector can't fail.
+        let _ = match raw.decode(&mut buffer) {
+            Cell::Null => out.write_all(b"null"),
             Cell::Boolean(value) => write!(out, "{value}"),
             Cell::Integer(value) => write!(out, "{value}"),
-            Cell::Text(text) => {
-                write_json_string(text, out);
-                Ok(())
-            }
             Cell::Unparsed(text) => {
-                out.push_str("{\"unparsed\":");
-                write_json_string(text, out);
-                out.write_str("}")
+                out.extend_from_slice(b"{\"unparsed\":");
+                push_json_string(text.as_bytes(), out);
+                out.write_all(b"}")
             }
-            plain => write!(out, "\"{plain}\""),
+            plain => {
+                out.push(b'"');
+                let (mut digits, mut day) = ([0; 24], [0; 10]);
+                let text = match plain {
+                    Cell::Decimal(value) => value.plain(&mut digits),
+                    Cell::Date(date) => date.iso().map(|text| {
+                        day = text;
+                        day.as_slice()
+                    }),
+                    _ => None,
+                };
+                let _ = match text {
+                    Some(text) => out.write_all(text),
+                    None => write!(out, "{plain}"),
+                };
+                out.write_all(b"\"")
+            }
         };
     }
-    out.push(']');
+    out.push(b']');
 }
 
 /// Appends a whole number.
-pub fn write_number(mut number: u64, out: &mut String) {
+pub fn write_number(mut number: u64, out: &mut Vec<u8>) {
     let mut text = [0; 20];
     let mut at = text.len();
     loop {
@@ -47,89 +65,115 @@ pub fn write_number(mut number: u64, out: &mut String) {
             break;
         }
     }
-    out.push_str(std::str::from_utf8(&text[at..]).unwrap_or_default());
+    out.extend_from_slice(&text[at..]);
 }
 
 /// Appends `text` as a JSON string literal.
 pub fn write_json_string(text: &str, out: &mut String) {
-    use std::fmt::Write as _;
-    out.push('"');
+    let mut bytes = Vec::with_capacity(text.len() + 2);
+    push_json_string(text.as_bytes(), &mut bytes);
+    out.push_str(&String::from_utf8_lossy(&bytes));
+}
+
+/// The same for bytes that are UTF-8: nothing but ASCII is changed.
+fn push_json_string(text: &[u8], out: &mut Vec<u8>) {
+    use std::io::Write as _;
+    out.push(b'"');
     // One look at each byte without a branch: nearly no text needs an escape.
     let plain = |byte: u8| (byte >= 0x20) & (byte != b'"') & (byte != b'\\');
-    if text.bytes().fold(true, |all, byte| all & plain(byte)) {
-        out.push_str(text);
-        out.push('"');
+    if text.iter().fold(true, |all, byte| all & plain(*byte)) {
+        out.extend_from_slice(text);
+        out.push(b'"');
         return;
     }
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
-        out.push_str(&rest[..at]);
-        match rest.as_bytes()[at] {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            control => {
-                let _ = write!(out, "\\u{control:04x}");
+    for byte in text {
+        let _ = match byte {
+            b'"' => out.write_all(b"\\\""),
+            b'\\' => out.write_all(b"\\\\"),
+            b'\n' => out.write_all(b"\\n"),
+            b'\r' => out.write_all(b"\\r"),
+            b'\t' => out.write_all(b"\\t"),
+            control @ ..0x20 => write!(out, "\\u{control:04x}"),
+            plain => {
+                out.push(*plain);
+                Ok(())
             }
-        }
-        rest = &rest[at + 1..];
+        };
     }
-    out.push_str(rest);
-    out.push('"');
+    out.push(b'"');
 }
 
 /// Appends the cells of the JSON array `text` to `out`, typed by `layout`. The error says which
 /// element does not fit: the store has been changed by another hand.
 pub fn read(layout: &Layout, text: &str, out: &mut Vec<u8>) -> Result<(), String> {
-    let elements: Vec<&serde_json::value::RawValue> =
-        serde_json::from_str(text).map_err(|error| format!("not a JSON array: {error}"))?;
-    if elements.len() != layout.len() {
-        return Err(format!("{} values for {} fields", elements.len(), layout.len()));
-    }
-    for (element, field) in elements.into_iter().zip(layout.fields()) {
-        let json = element.get();
-        let wrong = || format!("{json} is not a stored {} (field {})", field.kind, field.name);
-        let string: String;
-        let cell = match (json.as_bytes().first(), field.kind) {
-            (Some(b'n'), _) => Cell::Null,
-            (Some(b'{'), _) => {
+    let mut scan = Scanner::new(text);
+    let cut = |at: usize| format!("not an array of {} values: {at} can be told", layout.len());
+    for (at, field) in layout.fields().iter().enumerate() {
+        if !scan.take(if at == 0 { b'[' } else { b',' }) {
+            return Err(cut(at));
+        }
+        let first = scan.peek().ok_or_else(|| cut(at))?;
+        if first == b'"' {
+            let here = scan;
+            let string = scan.string().ok_or_else(|| cut(at))?;
+            match stored(&string, field.kind) {
+                Some(cell) => push_cell(out, cell),
+                None => return Err(misfit(here, field)),
+            }
+            continue;
+        }
+        let here = scan;
+        let json = scan.value().ok_or_else(|| cut(at))?;
+        match (first, field.kind) {
+            (b'n', _) if json == "null" => push_cell(out, Cell::Null),
+            (b't' | b'f', Kind::Boolean) => match json.parse() {
+                Ok(value) => push_cell(out, Cell::Boolean(value)),
+                Err(_) => return Err(misfit(here, field)),
+            },
+            (b'-' | b'0'..=b'9', Kind::Integer) => match json.parse() {
+                Ok(value) => push_cell(out, Cell::Integer(value)),
+                Err(_) => return Err(misfit(here, field)),
+            },
+            (b'{', _) => {
                 #[derive(serde::Deserialize)]
                 struct Unparsed {
                     unparsed: String,
                 }
-                let value: Unparsed = serde_json::from_str(json).map_err(|_| wrong())?;
-                string = value.unparsed;
-                Cell::Unparsed(&string)
-            }
-            (Some(b't' | b'f'), Kind::Boolean) => Cell::Boolean(json == "true"),
-            (_, Kind::Integer) => Cell::Integer(json.parse().map_err(|_| wrong())?),
-            (Some(b'"'), kind) => {
-                string = serde_json::from_str(json).map_err(|_| wrong())?;
-                match kind {
-                    Kind::Text => Cell::Text(&string),
-                    Kind::Decimal => {
-                        Cell::Decimal(Decimal::parse(string.as_bytes()).map_err(|_| wrong())?)
-                    }
-                    Kind::Date => Cell::Date(Date::parse_iso(string.as_bytes()).ok_or_else(wrong)?),
-                    Kind::Datetime => {
-                        Cell::Instant(Instant::parse_rfc3339_utc(&string).ok_or_else(wrong)?)
-                    }
-                    Kind::Integer | Kind::Boolean => return Err(wrong()),
+                match serde_json::from_str::<Unparsed>(json) {
+                    Ok(value) => push_cell(out, Cell::Unparsed(&value.unparsed)),
+                    Err(_) => return Err(misfit(here, field)),
                 }
             }
-            _ => return Err(wrong()),
-        };
-        push_cell(out, cell);
+            _ => return Err(misfit(here, field)),
+        }
+    }
+    if (layout.is_empty() && !scan.take(b'[')) || !scan.take(b']') || !scan.is_at_end() {
+        return Err(format!("more than {} values", layout.len()));
     }
     Ok(())
+}
+
+/// What a stored string of a field of this kind stands for.
+fn stored(string: &str, kind: Kind) -> Option<Cell<'_>> {
+    match kind {
+        Kind::Text => Some(Cell::Text(string)),
+        Kind::Decimal => Decimal::parse(string.as_bytes()).ok().map(Cell::Decimal),
+        Kind::Date => Date::parse_iso(string.as_bytes()).map(Cell::Date),
+        Kind::Datetime => Instant::parse_rfc3339_utc(string).map(Cell::Instant),
+        Kind::Integer | Kind::Boolean => None,
+    }
+}
+
+#[cold]
+fn misfit(mut here: Scanner<'_>, field: &Field) -> String {
+    let json = here.value().unwrap_or_default();
+    format!("{json} is not a stored {} (field {})", field.kind, field.name)
 }
 
 /// A record's side as the JSON object of `normalized_data_a`: field names from the layout.
 pub fn object(layout: &Layout, cells: Cells<'_>) -> serde_json::Value {
     use serde_json::Value as Json;
-    let entry = |(field, raw): (&super::Field, super::RawCell<'_>)| {
+    let entry = |(field, raw): (&Field, super::RawCell<'_>)| {
         let json = match raw.decode(&mut [0; 36]) {
             Cell::Null => Json::Null,
             Cell::Boolean(value) => Json::Bool(value),
@@ -144,7 +188,7 @@ pub fn object(layout: &Layout, cells: Cells<'_>) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Field, Row};
+    use super::super::Row;
     use super::*;
     use proptest::prelude::*;
 
@@ -154,8 +198,9 @@ mod tests {
     }
 
     fn round_trip(row: &Row) -> (String, Row) {
-        let mut text = String::new();
+        let mut text = Vec::new();
         write(Cells::new(&row.cells), &mut text);
+        let text = String::from_utf8(text).unwrap();
         let mut cells = Vec::new();
         read(&layout(), &text, &mut cells).unwrap();
         (text, Row { cells, ..Row::default() })

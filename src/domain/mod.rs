@@ -20,6 +20,7 @@ pub mod raw;
 pub mod review;
 pub mod row;
 pub mod run;
+pub mod scan;
 pub mod side;
 pub mod signature;
 pub mod time;

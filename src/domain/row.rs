@@ -115,60 +115,68 @@ fn push_text(out: &mut Vec<u8>, tag: u8, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// Where the pairs of digits of a UUID begin.
+const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+/// The value of a hexadecimal digit in the low half; letters are marked by their case, and what is no
+/// digit by [`NO_DIGIT`]. A table, because the digits of a UUID are random and so would be branches.
+const NIBBLES: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 10 {
+        table[b'0' as usize + digit] = digit as u8;
+        digit += 1;
+    }
+    let mut letter = 0;
+    while letter < 6 {
+        table[b'a' as usize + letter] = 10 + letter as u8 | LOWER;
+        table[b'A' as usize + letter] = 10 + letter as u8 | UPPER;
+        letter += 1;
+    }
+    table
+};
+const LOWER: u8 = 0x10;
+const UPPER: u8 = 0x20;
+const NO_DIGIT: u8 = 0x40;
+
+/// The two digits of each byte.
+const fn digit_pairs(digits: &[u8; 16]) -> [[u8; 2]; 256] {
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+}
+static LOWER_PAIRS: [[u8; 2]; 256] = digit_pairs(b"0123456789abcdef");
+static UPPER_PAIRS: [[u8; 2]; 256] = digit_pairs(b"0123456789ABCDEF");
+
 /// `8-4-4-4-12` hexadecimal digits in one case, as tag and 16 bytes.
 fn pack_uuid(text: &[u8]) -> Option<(u8, [u8; 16])> {
-    if text.len() != 36
-        || text[8] != b'-'
-        || text[13] != b'-'
-        || text[18] != b'-'
-        || text[23] != b'-'
-    {
+    let text: &[u8; 36] = text.try_into().ok()?;
+    if [text[8], text[13], text[18], text[23]] != [b'-'; 4] {
         return None;
     }
     let mut packed = [0u8; 16];
-    let (mut lower, mut upper) = (false, false);
-    let mut at = 0;
-    for slot in &mut packed {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            at += 1;
-        }
-        let mut byte = 0;
-        for digit in &text[at..at + 2] {
-            let nibble = match digit {
-                b'0'..=b'9' => digit - b'0',
-                b'a'..=b'f' => {
-                    lower = true;
-                    digit - b'a' + 10
-                }
-                b'A'..=b'F' => {
-                    upper = true;
-                    digit - b'A' + 10
-                }
-                _ => return None,
-            };
-            byte = byte << 4 | nibble;
-        }
-        *slot = byte;
-        at += 2;
+    let mut seen = 0;
+    for (slot, at) in packed.iter_mut().zip(PAIRS) {
+        let (high, low) = (NIBBLES[usize::from(text[at])], NIBBLES[usize::from(text[at + 1])]);
+        seen |= high | low;
+        *slot = high << 4 | low & 15;
     }
-    match (lower, upper) {
-        (true, true) => None,
-        (_, false) => Some((tag::UUID_LOWER, packed)),
-        (false, true) => Some((tag::UUID_UPPER, packed)),
+    match seen & !15 {
+        0 | LOWER => Some((tag::UUID_LOWER, packed)),
+        UPPER => Some((tag::UUID_UPPER, packed)),
+        _ => None,
     }
 }
 
 /// The 36 characters of a packed UUID.
-fn unpack_uuid(bytes: &[u8], digits: &[u8; 16]) -> [u8; 36] {
+fn unpack_uuid(bytes: &[u8], pairs: &[[u8; 2]; 256]) -> [u8; 36] {
     let mut text = [b'-'; 36];
-    let mut at = 0;
-    for byte in bytes {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            at += 1;
-        }
-        text[at] = digits[usize::from(byte >> 4)];
-        text[at + 1] = digits[usize::from(byte & 15)];
-        at += 2;
+    for (byte, at) in bytes.iter().zip(PAIRS) {
+        text[at..at + 2].copy_from_slice(&pairs[usize::from(*byte)]);
     }
     text
 }
@@ -201,6 +209,26 @@ impl<'a> RawCell<'a> {
         matches!(self.0.first(), Some(&tag::DECIMAL | &tag::DECIMAL_WIDE))
     }
 
+    /// The bytes of a text that its type could parse. Whoever writes many of them looks once, at the end,
+    /// whether all is UTF-8.
+    pub fn text_bytes<'b>(self, buffer: &'b mut TextBuffer) -> Option<&'b [u8]>
+    where
+        'a: 'b,
+    {
+        let body = self.0.get(1..).unwrap_or_default();
+        let pairs = match self.0.first() {
+            Some(&tag::TEXT) => {
+                let (_, start) = read_varint(body);
+                return body.get(start..);
+            }
+            Some(&tag::UUID_LOWER) => &LOWER_PAIRS,
+            Some(&tag::UUID_UPPER) => &UPPER_PAIRS,
+            _ => return None,
+        };
+        *buffer = unpack_uuid(body, pairs);
+        Some(buffer)
+    }
+
     /// The value. `buffer` holds the text of a packed cell, which is why it must live as long.
     pub fn decode<'b>(self, buffer: &'b mut TextBuffer) -> Cell<'b>
     where
@@ -223,15 +251,15 @@ impl<'a> RawCell<'a> {
             }
             Some(&tag::FALSE) => Cell::Boolean(false),
             Some(&tag::TRUE) => Cell::Boolean(true),
-            Some(&tag::UUID_LOWER) => unpacked(body, b"0123456789abcdef", buffer),
-            Some(&tag::UUID_UPPER) => unpacked(body, b"0123456789ABCDEF", buffer),
+            Some(&tag::UUID_LOWER) => unpacked(body, &LOWER_PAIRS, buffer),
+            Some(&tag::UUID_UPPER) => unpacked(body, &UPPER_PAIRS, buffer),
             _ => Cell::Null,
         }
     }
 }
 
-fn unpacked<'b>(body: &[u8], digits: &[u8; 16], buffer: &'b mut TextBuffer) -> Cell<'b> {
-    *buffer = unpack_uuid(body, digits);
+fn unpacked<'b>(body: &[u8], pairs: &[[u8; 2]; 256], buffer: &'b mut TextBuffer) -> Cell<'b> {
+    *buffer = unpack_uuid(body, pairs);
     Cell::Text(std::str::from_utf8(buffer).unwrap_or_default())
 }
 

@@ -52,6 +52,26 @@ impl Date {
         (year as i32, month, day)
     }
 
+    /// The ISO text of a day of the years 0 to 9999. Dates are written by the million; formatting each
+    /// number apart is the slow way.
+    pub fn iso(self) -> Option<[u8; 10]> {
+        let (year, month, day) = self.civil();
+        let year = u32::try_from(year).ok().filter(|year| *year <= 9999)?;
+        let digit = |number: u32| b'0' + (number % 10) as u8;
+        Some([
+            digit(year / 1000),
+            digit(year / 100),
+            digit(year / 10),
+            digit(year),
+            b'-',
+            digit(month / 10),
+            digit(month),
+            b'-',
+            digit(day / 10),
+            digit(day),
+        ])
+    }
+
     /// Monday is 0, Sunday is 6.
     pub const fn weekday(self) -> u32 {
         (self.0 as i64 + 3).rem_euclid(7) as u32
@@ -87,27 +107,12 @@ const fn days_in_month(year: i32, month: u32) -> u32 {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = self.civil();
-        // Dates are written by the million; formatting each number apart is the slow way.
-        match usize::try_from(year) {
-            Ok(year @ 0..=9999) => {
-                let digit = |number: usize| b'0' + (number % 10) as u8;
-                let (month, day) = (month as usize, day as usize);
-                let text = [
-                    digit(year / 1000),
-                    digit(year / 100),
-                    digit(year / 10),
-                    digit(year),
-                    b'-',
-                    digit(month / 10),
-                    digit(month),
-                    b'-',
-                    digit(day / 10),
-                    digit(day),
-                ];
-                f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        match self.iso() {
+            Some(text) => f.write_str(std::str::from_utf8(&text).unwrap_or_default()),
+            None => {
+                let (year, month, day) = self.civil();
+                write!(f, "{year:04}-{month:02}-{day:02}")
             }
-            _ => write!(f, "{year:04}-{month:02}-{day:02}"),
         }
     }
 }

@@ -20,6 +20,7 @@ mod memo;
 mod normalizer;
 mod number;
 mod plan;
+mod recent;
 mod replace;
 mod spaces;
 mod spec;

@@ -11,6 +11,7 @@ use super::function::{Functions, NoFunctions};
 use super::memo::Memo;
 use super::number::NumberFormat;
 use super::plan::{FieldPlan, SidePlan};
+use super::recent::Recent;
 use super::step::{Buffers, Chained, Step, run};
 use super::time_format::{Reading, TimeFormat, ambiguous_formats};
 use crate::diagnostic::{Problem, nearest};
@@ -100,6 +101,8 @@ pub(super) struct FieldState {
     /// The source's steps, then the field's.
     pub(super) steps: Vec<Step>,
     pub(super) typing: Typing,
+    /// What the column said lately, as long as that repeats.
+    recent: Option<Recent>,
     memo: Option<Memo>,
     ambiguous_values: u64,
 }
@@ -109,7 +112,15 @@ impl FieldState {
         let steps: Vec<Step> = plan.source_steps.iter().chain(&plan.steps).cloned().collect();
         let typing = Typing::new(plan, timezone);
         let is_costly = steps.iter().any(Step::is_costly) || typing.is_costly();
-        Self { steps, typing, memo: is_costly.then(Memo::new), ambiguous_values: 0 }
+        // A text without steps is copied; nothing is faster.
+        let is_copied = steps.is_empty() && typing.kind == Kind::Text;
+        Self {
+            steps,
+            typing,
+            recent: (!is_copied).then(Recent::new),
+            memo: is_costly.then(Memo::new),
+            ambiguous_values: 0,
+        }
     }
 
     /// Appends the cell that a text becomes, null or not.
@@ -119,11 +130,35 @@ impl FieldState {
         tools: &mut Tools,
         out: &mut Vec<u8>,
     ) -> Result<(), ScriptError> {
+        let place = match self.recent.as_mut().map(|recent| recent.find(text, out)) {
+            Some(Ok(is_ambiguous)) => {
+                self.ambiguous_values += u64::from(is_ambiguous);
+                return Ok(());
+            }
+            Some(Err(place)) => place,
+            None => return self.push_remembered(text, tools, out).map(drop),
+        };
+        let start = out.len();
+        let is_ambiguous = self.push_remembered(text, tools, out)?;
+        self.recent.take_if(|recent| !recent.pays());
+        if let (Some(recent), Some(cell)) = (&mut self.recent, out.get(start..)) {
+            recent.keep(place, text, cell, is_ambiguous);
+        }
+        Ok(())
+    }
+
+    /// The same for a text that has not come lately. Returns whether formats read it differently.
+    fn push_remembered(
+        &mut self,
+        text: &[u8],
+        tools: &mut Tools,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, ScriptError> {
         let slot = match self.memo.as_mut().map(|memo| memo.find(text)) {
             Some(Ok((cell, is_ambiguous))) => {
                 out.extend_from_slice(cell);
                 self.ambiguous_values += u64::from(is_ambiguous);
-                return Ok(());
+                return Ok(is_ambiguous);
             }
             Some(Err(slot)) => slot,
             None => None,
@@ -134,7 +169,7 @@ impl FieldState {
         if let (Some(memo), Some(slot), Some(cell)) = (&mut self.memo, slot, out.get(start..)) {
             memo.remember(slot, text, cell, is_ambiguous);
         }
-        Ok(())
+        Ok(is_ambiguous)
     }
 
     /// The same, without remembering. Returns whether formats read the text differently.

@@ -33,7 +33,8 @@ pub fn attribute(
         return Err(Problem::usage("not-compared", message).help("compare it: `recon diff`"));
     }
     if run.stage == Some(Stage::Attributed) && !again {
-        return Ok(Finished { run: run.clone(), outcome: stored_outcome(session.store, run)? });
+        let outcome = stored_outcome(session.store, run)?;
+        return Ok(Finished { run: run.clone(), outcome, counts: None });
     }
     if run.layout != *plan.layout {
         let message = format!("`fields` or `key` have changed since run {} was ingested", run.id);

@@ -208,18 +208,24 @@ impl Floor<'_> {
             }
             let mut loading = Instant::now();
             self.partitions.take(index, key_len, |rows| {
-                let mut placed = Vec::with_capacity(rows.a.len().max(rows.b.len()));
-                let notes = align(rows, key_len, &*self.plan.comparison, |row| placed.push(row));
-                greedy_keys += notes.greedy_keys;
-                self.align.add(loading);
-                let begun = Instant::now();
-                for row in placed {
+                // Rows are loaded and sorted before the first is placed; from then on records are made one
+                // by one, while their rows are still in the processor's cache.
+                let mut begun = None;
+                let notes = align(rows, key_len, &*self.plan.comparison, |row| {
+                    begun.get_or_insert_with(|| {
+                        self.align.add(loading);
+                        Instant::now()
+                    });
                     recorder.place(row);
-                }
+                });
+                greedy_keys += notes.greedy_keys;
                 if self.plan.options.stop_on_rule_error {
                     recorder.stop_on_failure()?;
                 }
-                self.compare.add(begun);
+                match begun {
+                    Some(begun) => self.compare.add(begun),
+                    None => self.align.add(loading),
+                }
                 loading = Instant::now();
                 // If nobody listens any more, the run has been given up.
                 let _ = sender

@@ -26,7 +26,9 @@ use crate::diagnostic::Problem;
 use crate::domain::metadata::{self, Seconds, Source, Warning};
 use crate::domain::{Books, Date, Instant, PerSide, Progress, RunId, RunStatus, Stage};
 use crate::source::Opened;
-use crate::store::{AttributionCount, FinishRun, NewRun, RunFilter, RunRow, Store, Writer};
+use crate::store::{
+    AttributionCount, Counts, FinishRun, NewRun, Published, RunFilter, RunRow, Store, Writer,
+};
 
 pub use attribute::{attribute, model_changed, rules_changed};
 pub use diff::diff;
@@ -80,6 +82,8 @@ pub struct Finished {
     pub run: RunRow,
     /// What was found.
     pub outcome: Outcome,
+    /// How the differences stand in the store, where the command wrote all of them.
+    pub counts: Option<Counts>,
 }
 
 /// Reads both sources and stores a new run: as evidence only, or compared and attributed.
@@ -144,7 +148,7 @@ fn conclude(
         {
             store.sample_for_audit(id, &machine.basis, sample)?;
         }
-        let carried = writer.finish(&FinishRun {
+        let Published { counts, carried } = writer.finish(&FinishRun {
             ended: (session.now)(),
             status: outcome.status,
             stage,
@@ -159,13 +163,13 @@ fn conclude(
         }
         outcome.seconds.store += finishing.elapsed().as_secs_f64();
         outcome.seconds.total = begun.elapsed().as_secs_f64();
-        Ok(outcome)
+        Ok((outcome, counts))
     })();
     session.progress.finish();
     match result {
-        Ok(outcome) => {
+        Ok((outcome, counts)) => {
             let run = store.run(id)?.ok_or_else(|| gone(id))?;
-            Ok(Finished { run, outcome })
+            Ok(Finished { run, outcome, counts })
         }
         Err(problem) => {
             // The problem at hand matters more than one of cleaning up; the next command repairs.

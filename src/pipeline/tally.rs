@@ -34,11 +34,10 @@ impl Tally {
 
     /// Counts an attribution. Reasons and rules are few, so a scan beats hashing their names.
     pub fn attribution(&mut self, attribution: &Attribution, functional: bool) {
-        let assigned_by = attribution.assigned_by.to_string();
         let same = |count: &&mut AttributionCount| {
             count.status == attribution.status
                 && count.reason == attribution.reason
-                && count.assigned_by == assigned_by
+                && attribution.assigned_by.is_written(&count.assigned_by)
         };
         match self.attributions.iter_mut().find(same) {
             Some(count) => count.count += 1,
@@ -46,7 +45,7 @@ impl Tally {
                 reason: attribution.reason.clone(),
                 functional,
                 status: attribution.status,
-                assigned_by,
+                assigned_by: attribution.assigned_by.to_string(),
                 count: 1,
             }),
         }

@@ -24,7 +24,7 @@ use std::str::FromStr;
 use crate::diagnostic::{Problem, nearest};
 use crate::domain::metadata::{self, Seconds};
 use crate::domain::{FieldRef, Layout, Stage, Status};
-use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
+use crate::store::{Counts, RunRow, Store, StoredDifference, StoredRecord};
 
 use differences::References;
 
@@ -123,32 +123,52 @@ impl ReportData {
     /// Reads what a report on `run` shows. A run that did not get to its end has no report, and
     /// figures that contradict each other are an inconsistency.
     pub fn load(store: &dyn Store, run: &RunRow) -> Result<Self, Problem> {
-        let counts = run.metadata.get(metadata::COUNTS).ok_or_else(|| {
-            Problem::usage(
-                "run-without-result",
-                format!("run {} has no result: it is {}", run.id, run.status),
-            )
-            .help("`recon runs list` shows the runs that have one")
-        })?;
-        let books = books_from_json(counts).map_err(|error| {
-            Problem::inconsistent(
-                "books-unreadable",
-                format!("the counts of run {} can't be read: {error}", run.id),
-            )
-        })?;
-        let attributed = run.stage == Some(Stage::Attributed);
-        let attributions =
-            if attributed { store.attribution_counts(run.id)? } else { Vec::default() };
-        let gate = if attributed { Some(store.gate_counts(run.id)?) } else { None };
-        let seconds: Seconds =
-            metadata::piece(&run.metadata, metadata::SECONDS).unwrap_or_default();
-        let rejected = store.rejected(run.id, REJECTED_SHOWN)?;
-        let summary =
-            Summary::new(run, &books, &attributions, gate, &seconds).with_rejected(&rejected);
-        let summary = summary.proved()?;
+        Self::of(store, run, summary(store, run, None)?)
+    }
+
+    /// The same with a summary that is there already.
+    pub fn of(store: &dyn Store, run: &RunRow, summary: Summary) -> Result<Self, Problem> {
         let example = example(store, run, &summary)?;
         Ok(Self { summary, example })
     }
+}
+
+/// The summary of a run. `known` tells how its differences stand in the store, if somebody knows; else
+/// they are counted. A run that did not get to its end has none, and figures that contradict each other
+/// are an inconsistency.
+pub fn summary(
+    store: &dyn Store,
+    run: &RunRow,
+    known: Option<&Counts>,
+) -> Result<Summary, Problem> {
+    let counts = run.metadata.get(metadata::COUNTS).ok_or_else(|| {
+        Problem::usage(
+            "run-without-result",
+            format!("run {} has no result: it is {}", run.id, run.status),
+        )
+        .help("`recon runs list` shows the runs that have one")
+    })?;
+    let books = books_from_json(counts).map_err(|error| {
+        Problem::inconsistent(
+            "books-unreadable",
+            format!("the counts of run {} can't be read: {error}", run.id),
+        )
+    })?;
+    let attributed = run.stage == Some(Stage::Attributed);
+    let counted = match known {
+        Some(known) if attributed => known.clone(),
+        _ if attributed => Counts {
+            attributions: store.attribution_counts(run.id)?,
+            gate: store.gate_counts(run.id)?,
+        },
+        _ => Counts::default(),
+    };
+    let gate = attributed.then_some(counted.gate);
+    let seconds: Seconds = metadata::piece(&run.metadata, metadata::SECONDS).unwrap_or_default();
+    let rejected = store.rejected(run.id, REJECTED_SHOWN)?;
+    let summary =
+        Summary::new(run, &books, &counted.attributions, gate, &seconds).with_rejected(&rejected);
+    summary.proved()
 }
 
 /// How many differences are looked through for one that waits for people.

@@ -63,7 +63,7 @@ pub(super) fn build() -> Engine {
         .set_max_map_size(MAX_MAP_ENTRIES)
         .set_max_variables(MAX_VARIABLES)
         .set_max_functions(MAX_FUNCTIONS)
-        .set_max_strings_interned(256)
+        .set_max_strings_interned(32)
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(true)
         // Else `+` on two decimals never asks for ours, and rounds.

@@ -7,10 +7,11 @@
 //! null for a pair whose sides are the same; 8 is added to the kind where the partner was rejected. A
 //! record that is no longer kept is `null`.
 
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 use crate::diagnostic::Problem;
 use crate::domain::evidence::{self, write_number};
+use crate::domain::scan::Scanner;
 
 use super::batch::RecordRow;
 use super::stored;
@@ -35,7 +36,8 @@ pub(super) const fn first_of(chunk: u64) -> u64 {
 /// Entries one after the other, each with a comma behind it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Entries {
-    text: String,
+    /// UTF-8, as all of it comes from texts.
+    text: Vec<u8>,
     /// Where each entry ends, behind its comma.
     ends: Vec<u32>,
 }
@@ -56,34 +58,34 @@ impl Entries {
     pub fn push(&mut self, row: &RecordRow<'_>) {
         let out = &mut self.text;
         let rejected = if row.partner_rejected { PARTNER_REJECTED } else { 0 };
-        out.push('[');
+        out.push(b'[');
         write_number((row.kind.code() + rejected).into(), out);
-        out.push(',');
+        out.push(b',');
         let same = row.a.zip(row.b).is_some_and(|(a, b)| a.bytes() == b.bytes());
         for side in [row.a, row.b.filter(|_| !same)] {
             match side {
                 Some(cells) => evidence::write(cells, out),
-                None => out.push_str("null"),
+                None => out.extend_from_slice(b"null"),
             }
-            out.push(',');
+            out.push(b',');
         }
-        for (place, end) in [(row.place_a, ','), (row.place_b, ']')] {
+        for (place, end) in [(row.place_a, b','), (row.place_b, b']')] {
             match place {
                 Some((line, offset)) => {
                     write_number(line, out);
-                    out.push(',');
+                    out.push(b',');
                     write_number(offset, out);
                 }
-                None => out.push_str("null,null"),
+                None => out.extend_from_slice(b"null,null"),
             }
             out.push(end);
         }
-        out.push(',');
+        out.push(b',');
         self.ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
     }
 
     /// The text of the entries from `first` to before `last`, with the comma behind each.
-    fn slice(&self, first: usize, last: usize) -> &str {
+    fn slice(&self, first: usize, last: usize) -> &[u8] {
         let end = |count: usize| match count.checked_sub(1).and_then(|at| self.ends.get(at)) {
             Some(end) => *end as usize,
             None => 0,
@@ -95,7 +97,7 @@ impl Entries {
 /// Cuts entries into rows; what does not fill one waits for the next entries.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
-    text: String,
+    text: Vec<u8>,
     /// The records so far, those of `text` included.
     records: u64,
 }
@@ -115,11 +117,11 @@ impl Chunks {
         let mut at = 0;
         while at < entries.len() {
             if self.text.is_empty() {
-                self.text.push('[');
+                self.text.push(b'[');
             }
             let room = (RECORDS - self.records % RECORDS) as usize;
             let until = entries.len().min(at + room);
-            self.text.push_str(entries.slice(at, until));
+            self.text.extend_from_slice(entries.slice(at, until));
             self.records += (until - at) as u64;
             at = until;
             if self.records.is_multiple_of(RECORDS) {
@@ -132,8 +134,13 @@ impl Chunks {
     /// Gives the last row, if there is one that is not full, to `write`.
     pub fn flush<E>(&mut self, mut write: impl FnMut(u64, &str) -> Result<(), E>) -> Result<(), E> {
         if self.text.pop().is_some() {
-            self.text.push(']');
-            write(chunk_of(self.records), &self.text)?;
+            self.text.push(b']');
+            // One look at a row instead of one at each text; nothing is ever replaced.
+            let text = match std::str::from_utf8(&self.text) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => String::from_utf8_lossy(&self.text),
+            };
+            write(chunk_of(self.records), &text)?;
             self.text.clear();
         }
         Ok(())
@@ -141,16 +148,37 @@ impl Chunks {
 }
 
 /// An entry, read: kind, sides, places.
-#[derive(serde::Deserialize)]
-struct Entry<'a>(
-    u8,
-    #[serde(borrow)] Option<&'a RawValue>,
-    #[serde(borrow)] Option<&'a RawValue>,
-    Option<u64>,
-    Option<u64>,
-    Option<u64>,
-    Option<u64>,
-);
+struct Entry<'a> {
+    code: u8,
+    a: Option<&'a str>,
+    b: Option<&'a str>,
+    place_a: Option<(u64, u64)>,
+    place_b: Option<(u64, u64)>,
+}
+
+impl<'a> Entry<'a> {
+    fn read(scan: &mut Scanner<'a>) -> Option<Self> {
+        let next = |scan: &mut Scanner<'a>| scan.take(b',').then_some(());
+        let side = |scan: &mut Scanner<'a>| -> Option<Option<&'a str>> {
+            next(scan)?;
+            let side = scan.value()?;
+            (side == "null").then_some(None).or_else(|| side.starts_with('[').then_some(Some(side)))
+        };
+        let place = |scan: &mut Scanner<'a>| -> Option<Option<(u64, u64)>> {
+            next(scan)?;
+            let line = scan.count()?;
+            next(scan)?;
+            Some(line.zip(scan.count()?))
+        };
+        if !scan.take(b'[') {
+            return None;
+        }
+        let code = u8::try_from(scan.count()??).ok()?;
+        let (a, b) = (side(scan)?, side(scan)?);
+        let (place_a, place_b) = (place(scan)?, place(scan)?);
+        scan.take(b']').then_some(Self { code, a, b, place_a, place_b })
+    }
+}
 
 /// The records of a row.
 pub(super) fn read<'a, E: From<Problem>>(
@@ -158,21 +186,33 @@ pub(super) fn read<'a, E: From<Problem>>(
     text: &'a str,
     mut each: impl FnMut(&StoredRecord<'a>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let entries: Vec<Option<Entry<'a>>> = serde_json::from_str(text)
-        .map_err(|error| stored::damaged("row of records", &error.to_string()))?;
-    for (number, entry) in (first_of(chunk)..).zip(entries) {
-        let Some(Entry(code, a, b, line_a, offset_a, line_b, offset_b)) = entry else { continue };
+    let damaged = |number: u64| {
+        let what = format!("the entry of record {number} can't be read");
+        E::from(stored::damaged("row of records", &what))
+    };
+    let mut scan = Scanner::new(text);
+    let first = first_of(chunk);
+    for number in first.. {
+        if !scan.take(if number == first { b'[' } else { b',' }) {
+            let is_whole = number > first && scan.take(b']') && scan.is_at_end();
+            return if is_whole { Ok(()) } else { Err(damaged(number)) };
+        }
+        if scan.peek() == Some(b'n') {
+            // No longer kept.
+            scan.value().ok_or_else(|| damaged(number))?;
+            continue;
+        }
+        let Entry { code, a, b, place_a, place_b } =
+            Entry::read(&mut scan).ok_or_else(|| damaged(number))?;
         let kind =
             stored::read_code("kind", i64::from(code & !PARTNER_REJECTED), RecordKind::from_code)?;
-        let a = a.map(RawValue::get);
-        let b = b.map(RawValue::get);
         each(&StoredRecord {
             number,
             kind,
             a,
             b: if kind == RecordKind::Pair { b.or(a) } else { b },
-            place_a: line_a.zip(offset_a),
-            place_b: line_b.zip(offset_b),
+            place_a,
+            place_b,
             partner_rejected: code & PARTNER_REJECTED != 0,
         })?;
     }
@@ -244,6 +284,9 @@ mod tests {
             Ok(())
         })
         .unwrap();
+        for cut in 0..text.len() {
+            assert!(read(2, &text[..cut], |_| -> Result<(), Problem> { Ok(()) }).is_err());
+        }
         assert_eq!(
             seen,
             [

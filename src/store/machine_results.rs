@@ -113,15 +113,15 @@ impl MachineResults {
         }
     }
 
-    /// The machine's results as they are in the store.
-    pub fn read(tx: &mut dyn Transaction, run_no: i64) -> Result<Self, Problem> {
+    /// The machine's results as they are in the store's table of items.
+    pub fn read(tx: &mut dyn Transaction, table: &str, run_no: i64) -> Result<Self, Problem> {
         let number = match tx.dialect() {
             Dialect::Sqlite => "d.id & 1099511627775",
             Dialect::Postgres => "d.number",
         };
         let sql = format!(
             "SELECT {number}, d.status, c.code, d.confidence, w.name, d.is_locked \
-             FROM recon.difference_rows d \
+             FROM recon.{table} d \
              LEFT JOIN recon.reason_codes c ON c.reason_id = d.reason_id \
              LEFT JOIN recon.assigners w ON w.assigner_id = d.assigner_id \
              WHERE {} AND d.status IS NOT NULL ORDER BY 1",
@@ -148,9 +148,14 @@ impl MachineResults {
         Ok(results)
     }
 
-    /// These, if they came in their order; else those in the store.
-    pub fn or_read(self, tx: &mut dyn Transaction, run_no: i64) -> Result<Self, Problem> {
-        if self.in_order { Ok(self) } else { Self::read(tx, run_no) }
+    /// These, if they came in their order; else those in the store's table of items.
+    pub fn or_read(
+        self,
+        tx: &mut dyn Transaction,
+        table: &str,
+        run_no: i64,
+    ) -> Result<Self, Problem> {
+        if self.in_order { Ok(self) } else { Self::read(tx, table, run_no) }
     }
 
     /// The row of the audit trail.

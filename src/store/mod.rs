@@ -40,7 +40,8 @@ pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
 pub(crate) use stored::{read_layout, read_time, time_text};
 
 pub use run::{
-    AttributionCount, FinishRun, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord,
+    AttributionCount, Counts, FinishRun, NewRun, Published, RunFilter, RunRow, StoredDifference,
+    StoredRecord,
 };
 
 /// How a command needs its store.
@@ -77,9 +78,9 @@ pub trait Writer: Send {
     fn write(&mut self, batch: &Batch) -> Result<(), Problem>;
 
     /// Writes what is buffered and, in one transaction, makes everything visible: stage, status,
-    /// counts, and for an attributed run which run is current. Gives how many decisions of people
-    /// were carried over from the run before.
-    fn finish(self: Box<Self>, outcome: &FinishRun) -> Result<u64, Problem>;
+    /// counts, and for an attributed run which run is current, with what people had decided about the
+    /// run before.
+    fn finish(self: Box<Self>, outcome: &FinishRun) -> Result<Published, Problem>;
 }
 
 /// One cell of a query's answer.

@@ -1,17 +1,128 @@
 //! What is written when a run becomes attributed, in the transaction that makes it so: what people
 //! decided about the run before it, how many items it has of each kind, and what the machine decided.
 
+use std::collections::BTreeMap;
+
 use super::audit::{self, By};
 use super::carry::Carry;
 use super::machine_results::MachineResults;
 use super::rows::parameters;
+use super::run::{AttributionCount, Counts};
 use super::transact::{Dialect, Transaction};
 use crate::diagnostic::Problem;
 use crate::domain::{Instant, Status};
 
 /// Items of a run by signature and status.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ItemCounts(Vec<(i64, i64, i64, f64)>);
+pub(super) struct ItemCounts(BTreeMap<(i64, i64), Items>);
+
+/// What a writer has written of a run that did not exist before it: so nothing need be read back to be
+/// counted.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// The items.
+    pub items: ItemCounts,
+    /// By reason, status and assigner.
+    kinds: BTreeMap<(i64, u8, i64), u64>,
+    blocked: u64,
+    last_blocked: u64,
+}
+
+/// An attribution in numbers, as it is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given {
+    pub reason: i64,
+    pub functional: bool,
+    pub status: Status,
+    pub assigner: i64,
+    pub signature: Option<i64>,
+}
+
+impl Written {
+    /// Counts a difference of this record; those of a record come one after the other.
+    pub fn add(&mut self, record: u64, given: Given, amount: Option<f64>) {
+        let status = given.status.code();
+        self.items.add(given.signature, status, amount);
+        *self.kinds.entry((given.reason, status, given.assigner)).or_default() += 1;
+        let passes = given.status == Status::Accepted && given.functional;
+        if !passes && self.last_blocked != record {
+            self.blocked += 1;
+            self.last_blocked = record;
+        }
+    }
+
+    /// The counts, with the names of the numbers, for a run of so many records.
+    pub fn counts<'a, N: Copy + Into<i64> + 'a>(
+        &self,
+        records: u64,
+        reasons: impl IntoIterator<Item = (&'a String, &'a (N, bool))>,
+        assigners: impl IntoIterator<Item = (&'a String, &'a N)>,
+    ) -> Counts {
+        let reasons: BTreeMap<i64, (&String, bool)> = reasons
+            .into_iter()
+            .map(|(code, (id, functional))| ((*id).into(), (code, *functional)))
+            .collect();
+        let assigners: BTreeMap<i64, &String> =
+            assigners.into_iter().map(|(name, id)| ((*id).into(), name)).collect();
+        let named = self.kinds.iter().filter_map(|((reason, status, assigner), count)| {
+            let (code, functional) = reasons.get(reason)?;
+            Some(AttributionCount {
+                reason: (*code).clone(),
+                functional: *functional,
+                status: Status::from_code(*status)?,
+                assigned_by: (*assigners.get(assigner)?).clone(),
+                count: *count,
+            })
+        });
+        let mut attributions: Vec<AttributionCount> = named.collect();
+        attributions.sort_by(|a, b| {
+            let key = |count: &AttributionCount| count.status.code();
+            (&a.reason, key(a), &a.assigned_by).cmp(&(&b.reason, key(b), &b.assigned_by))
+        });
+        Counts { attributions, gate: (records.saturating_sub(self.blocked), self.blocked) }
+    }
+}
+
+/// How many, and what is at stake: a sum, and what rounding took from it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Items {
+    count: i64,
+    sum: f64,
+    lost: f64,
+}
+
+impl ItemCounts {
+    /// Counts an item that is about to be written.
+    fn add(&mut self, signature: Option<i64>, status: u8, amount: Option<f64>) {
+        let items = self.0.entry((signature.unwrap_or_default(), status.into())).or_default();
+        items.take(1, amount.unwrap_or_default());
+    }
+
+    /// Counts an item that goes from one status to another.
+    pub fn moved(&mut self, signature_id: i64, from: Status, to: Status, amount: f64) {
+        for (status, count, amount) in [(from, -1, -amount), (to, 1, amount)] {
+            let items = self.0.entry((signature_id, status.code().into())).or_default();
+            items.take(count, amount);
+        }
+    }
+}
+
+impl Items {
+    fn take(&mut self, count: i64, amount: f64) {
+        self.count += count;
+        // Neumaier's sum, as SQLite has it: millions of amounts lose nothing.
+        let sum = self.sum + amount;
+        self.lost += if self.sum.abs() >= amount.abs() {
+            self.sum - sum + amount
+        } else {
+            amount - sum + self.sum
+        };
+        self.sum = sum;
+    }
+}
+
+/// Where the items are.
+pub(super) const ITEMS: &str = "difference_rows";
 
 /// The condition that a difference is of a run.
 pub(super) fn of_run(dialect: Dialect, run_no: i64) -> String {
@@ -20,23 +131,6 @@ pub(super) fn of_run(dialect: Dialect, run_no: i64) -> String {
             format!("d.id BETWEEN {} AND {}", run_no << 40, (run_no << 40) + 1_099_511_627_775)
         }
         Dialect::Postgres => format!("d.run_no = {run_no}"),
-    }
-}
-
-impl ItemCounts {
-    /// Counts an item that goes from one status to another.
-    pub fn moved(&mut self, signature_id: i64, from: Status, to: Status, amount: f64) {
-        for (status, items, amount) in [(from, -1, -amount), (to, 1, amount)] {
-            let status = i64::from(status.code());
-            let known = self.0.iter_mut().find(|one| one.0 == signature_id && one.1 == status);
-            match known {
-                Some(one) => {
-                    one.2 += items;
-                    one.3 += amount;
-                }
-                None => self.0.push((signature_id, status, items, amount)),
-            }
-        }
     }
 }
 
@@ -49,14 +143,21 @@ pub(super) struct Publication {
 
 impl Publication {
     /// Of a run that nobody sees yet, with what was gathered while it was written.
+    /// Its items are in `table`; with `counts` they were counted too.
     pub fn first(
         tx: &mut dyn Transaction,
+        table: &str,
         run_no: i64,
         results: MachineResults,
+        counts: Option<ItemCounts>,
     ) -> Result<Self, Problem> {
+        let counts = match counts {
+            Some(counts) => counts,
+            None => count_items(tx, table, run_no)?,
+        };
         Ok(Self {
-            counts: count_items(tx, run_no)?,
-            results: results.or_read(tx, run_no)?,
+            counts,
+            results: results.or_read(tx, table, run_no)?,
             carry: Carry::prepare(tx, run_no)?,
         })
     }
@@ -66,8 +167,8 @@ impl Publication {
     pub fn again(tx: &mut dyn Transaction, run_no: i64) -> Result<Self, Problem> {
         audit::head(tx, true)?;
         Ok(Self {
-            counts: count_items(tx, run_no)?,
-            results: MachineResults::read(tx, run_no)?,
+            counts: count_items(tx, ITEMS, run_no)?,
+            results: MachineResults::read(tx, ITEMS, run_no)?,
             carry: None,
         })
     }
@@ -92,22 +193,19 @@ impl Publication {
     }
 }
 
-/// Counts the items of a run.
-fn count_items(tx: &mut dyn Transaction, run_no: i64) -> Result<ItemCounts, Problem> {
+/// Counts the items of a run of which not every row is at hand; they are in this table.
+fn count_items(tx: &mut dyn Transaction, table: &str, run_no: i64) -> Result<ItemCounts, Problem> {
     let sql = format!(
         "SELECT coalesce(d.signature_id, 0), d.status, count(*), \
-         coalesce(sum(d.amount_abs), 0.0) FROM recon.difference_rows d \
+         coalesce(sum(d.amount_abs), 0.0) FROM recon.{table} d \
          WHERE {} AND d.status IS NOT NULL GROUP BY 1, 2",
         of_run(tx.dialect(), run_no)
     );
-    let mut counts = Vec::new();
+    let mut counts = BTreeMap::new();
     for row in tx.query(&sql, &[])? {
-        counts.push((
-            row.count(0)?,
-            row.count(1)?,
-            row.count(2)?,
-            row.real(3)?.unwrap_or_default(),
-        ));
+        let sum = row.real(3)?.unwrap_or_default();
+        let items = Items { count: row.count(2)?, sum, lost: 0.0 };
+        counts.insert((row.count(0)?, row.count(1)?), items);
     }
     Ok(ItemCounts(counts))
 }
@@ -115,11 +213,11 @@ fn count_items(tx: &mut dyn Transaction, run_no: i64) -> Result<ItemCounts, Prob
 /// Writes the counts of a run in place of those that it had.
 fn write_counts(tx: &mut dyn Transaction, run_no: i64, counts: &ItemCounts) -> Result<(), Problem> {
     tx.execute("DELETE FROM recon.item_counts WHERE run_no = $1", &parameters![run_no])?;
-    for (signature_id, status, items, amount) in &counts.0 {
+    for ((signature_id, status), items) in &counts.0 {
         tx.execute(
             "INSERT INTO recon.item_counts (run_no, signature_id, status, items, amount_sum) \
              VALUES ($1, $2, $3, $4, $5)",
-            &parameters![run_no, *signature_id, *status, *items, *amount],
+            &parameters![run_no, *signature_id, *status, items.count, items.sum + items.lost],
         )?;
     }
     Ok(())

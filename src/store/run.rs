@@ -225,6 +225,25 @@ pub struct OwnedAttribution {
     pub explanation: Option<String>,
 }
 
+/// How the differences of a run stand, as [`Store::attribution_counts`](super::Store::attribution_counts)
+/// and [`Store::gate_counts`](super::Store::gate_counts) tell it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// By reason, status and who says so.
+    pub attributions: Vec<AttributionCount>,
+    /// Records that passed and that are blocked.
+    pub gate: (u64, u64),
+}
+
+/// What became visible when a run was finished.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// How the differences stand, where the writer wrote all of them and nothing was carried.
+    pub counts: Option<Counts>,
+    /// How many decisions of people were carried over from the run before.
+    pub carried: u64,
+}
+
 /// How many attributions of one kind a run has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributionCount {

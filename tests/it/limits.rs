@@ -197,26 +197,85 @@ fn the_commands_find_what_the_pass_finds_within_any_memory() {
     }
 }
 
+/// What a run without room for temporary files says and leaves behind.
 #[cfg(unix)]
-#[test]
-fn a_full_temporary_disk_fails_the_run_and_says_why() {
-    let project = project(7, 5_000);
-    // The files of the process may not grow beyond 768 KiB, which fails like a full disk.
-    let recon = env!("CARGO_BIN_EXE_recon");
-    let script = format!("trap '' XFSZ; ulimit -f 1536; exec {recon} run --json");
-    let said = std::process::Command::new("/bin/dash")
-        .args(["-c", &script])
-        .current_dir(project.path(""))
-        .env("MEMORY", "1MiB")
-        .env_remove("RECON_STORE")
-        .output();
-    // Other shells count in other units.
-    let Ok(said) = said else { return };
+fn assert_no_room(project: &Project, said: &std::process::Output) {
     let error = String::from_utf8_lossy(&said.stderr);
     assert_eq!(said.status.code(), Some(4), "{error}");
     assert!(error.contains("temp-disk-full") && error.contains("temp_dir"), "{error}");
     assert!(said.stdout.is_empty());
     let runs = project.json(&["runs", "list", "--json"]);
     assert_eq!(runs["runs"][0]["status"], "FAILED");
-    assert_eq!(std::fs::read_dir(project.path("temp")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(project.path("temp")).map_or(0, Iterator::count), 0);
+}
+
+/// The program under a shell that prepares its surroundings.
+#[cfg(unix)]
+fn surrounded(project: &Project, shell: &[&str], script: &str) -> Option<std::process::Output> {
+    let (program, arguments) = shell.split_first()?;
+    let said = std::process::Command::new(program)
+        .args(arguments)
+        .args(["-c", script])
+        .current_dir(project.path(""))
+        .env("MEMORY", "1MiB")
+        .env_remove("RECON_STORE")
+        .output();
+    said.ok()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_grow_fails_the_run_and_says_why() {
+    let project = project(7, 5_000);
+    // The files of the process may not grow beyond 768 KiB, which fails like a full disk.
+    let recon = env!("CARGO_BIN_EXE_recon");
+    let script = format!("trap '' XFSZ; ulimit -f 1536; exec {recon} run --json");
+    // Other shells count in other units.
+    let Some(said) = surrounded(&project, &["/bin/dash"], &script) else { return };
+    assert_no_room(&project, &said);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_temporary_disk_fails_the_run_and_says_why() {
+    let project = project(7, 5_000);
+    std::fs::create_dir(project.path("temp")).unwrap();
+    // A disk of 1 MiB that only this process sees; exit code 77 where the machine mounts none.
+    let recon = env!("CARGO_BIN_EXE_recon");
+    let script = format!("mount -t tmpfs -o size=1m none temp || exit 77; exec {recon} run --json");
+    let shell = ["unshare", "--map-root-user", "--mount", "sh"];
+    let Some(said) = surrounded(&project, &shell, &script) else { return };
+    let not_permitted = String::from_utf8_lossy(&said.stderr).contains("unshare:");
+    if said.status.code() != Some(77) && !not_permitted {
+        assert_no_room(&project, &said);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_killed_run_left_in_the_temporary_folder_is_removed_by_the_next() {
+    let project = project(11, 5_000);
+    let spilled = || std::fs::read_dir(project.path("temp")).map_or(0, Iterator::count);
+    // A run that ends before it is met with its files on the disk is no crash: try again.
+    let crashed = (0..20).any(|_| {
+        let mut child = project
+            .command(&["run", "--json"])
+            .env("MEMORY", "1MiB")
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while spilled() == 0 && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap().code().is_none() && spilled() > 0
+    });
+    assert!(crashed, "no run could be killed while it had temporary files");
+    let said = project.command(&["run", "--json"]).env("MEMORY", "1MiB").output().unwrap();
+    assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stderr));
+    assert_eq!(spilled(), 0);
+    let runs = project.json(&["runs", "list", "--json"]);
+    assert_eq!(runs["runs"][0]["status"], "COMPLETED_WITH_ERRORS");
+    assert_eq!(runs["runs"][1]["status"], "FAILED");
 }

@@ -16,8 +16,10 @@ use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::chunk::Chunks;
 use crate::store::machine_results::MachineResults;
-use crate::store::publication::Publication;
-use crate::store::{AttributionRow, Batch, FinishRun, Text, Writer, difference_number, stored};
+use crate::store::publication::{self, Given, Publication};
+use crate::store::{
+    AttributionRow, Batch, FinishRun, Published, Text, Writer, difference_number, stored,
+};
 
 /// A table of the run's own, and the one that it becomes a part of.
 struct Part {
@@ -56,21 +58,26 @@ impl Part {
     /// Indexes the table, then makes it a part: the lock on the parent is short.
     fn attach(&self, client: &mut Client, run_no: i32) -> Result<(), Error> {
         let (parent, table) = (self.parent, format!("{}_{run_no}", self.parent));
-        client.batch_execute(&format!("ALTER TABLE {table} ADD PRIMARY KEY (run_no, number)"))?;
-        if parent == "difference_rows" {
-            client.batch_execute(&format!(
-                "CREATE INDEX ON {table} (confidence, run_no, number) WHERE status = 1; \
-                 CREATE INDEX ON {table} (signature_id, confidence, run_no, number) \
-                 WHERE status = 1; \
-                 CREATE INDEX ON {table} (amount_abs, run_no, number) \
-                 WHERE status = 1 AND amount_abs IS NOT NULL"
-            ))?;
-        }
+        index(client, parent, &table)?;
         client.batch_execute(&format!(
-            "ANALYZE {table}; \
-             ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES IN ({run_no})"
+            "ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES IN ({run_no})"
         ))
     }
+}
+
+/// Makes the indexes that a part of `parent` has.
+fn index(client: &mut Client, parent: &str, table: &str) -> Result<(), Error> {
+    client.batch_execute(&format!("ALTER TABLE {table} ADD PRIMARY KEY (run_no, number)"))?;
+    if parent == "difference_rows" {
+        client.batch_execute(&format!(
+            "CREATE INDEX ON {table} (confidence, run_no, number) WHERE status = 1; \
+             CREATE INDEX ON {table} (signature_id, confidence, run_no, number) \
+             WHERE status = 1; \
+             CREATE INDEX ON {table} (amount_abs, run_no, number) \
+             WHERE status = 1 AND amount_abs IS NOT NULL"
+        ))?;
+    }
+    client.batch_execute(&format!("ANALYZE {table}"))
 }
 
 /// A writer on a connection of its own.
@@ -88,6 +95,8 @@ pub(super) struct PostgresWriter {
     differences: Part,
     rejected: Copy,
     decisions: Copy,
+    /// What was written by this writer.
+    written: publication::Written,
     rejected_count: i64,
     results: MachineResults,
 }
@@ -160,6 +169,7 @@ impl PostgresWriter {
                 ],
                 false,
             ),
+            written: publication::Written::default(),
             rejected_count: 0,
             results: MachineResults::default(),
         };
@@ -291,7 +301,9 @@ impl PostgresWriter {
             copy.text(names.text(row.value_a));
             copy.text(names.text(row.value_b));
             copy.float8(row.amount_abs);
-            names.push(copy, row.attribution.as_ref());
+            if let Some(given) = names.push(copy, row.attribution.as_ref()) {
+                self.written.add(row.record, given, row.amount_abs);
+            }
             if copy.is_full() {
                 self.differences.send(client, run_no)?;
             }
@@ -407,15 +419,25 @@ impl PostgresWriter {
             )?;
             let connector = &self.connector;
             let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
-            let run_no = i64::from(run_no);
-            let publication = if stage == Some(Stage::Attributed) {
-                Publication::again(&mut tx, run_no)?
-            } else {
-                Publication::first(&mut tx, run_no, std::mem::take(&mut self.results))?
+            let decided = decided_table(run_no);
+            let results = std::mem::take(&mut self.results);
+            let publication = match stage {
+                Some(Stage::Attributed) => Publication::again(&mut tx, run_no.into())?,
+                Some(Stage::Compared) => {
+                    Publication::first(&mut tx, &decided, run_no.into(), results, None)?
+                }
+                None | Some(Stage::Ingested) => {
+                    let counts = stage.is_none().then(|| std::mem::take(&mut self.written.items));
+                    Publication::first(&mut tx, publication::ITEMS, run_no.into(), results, counts)?
+                }
             };
-            carried = publication.complete(&mut tx, run_no, outcome.ended)?;
+            if stage == Some(Stage::Compared) {
+                take_decided(client, run_no)?;
+            }
+            let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
+            carried = publication.complete(&mut tx, run_no.into(), outcome.ended)?;
         }
-        self.client.batch_execute(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
+        client.batch_execute(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
         Ok((updated, carried))
     }
 
@@ -436,7 +458,7 @@ impl Writer for PostgresWriter {
         self.write_rows(batch).map_err(|failure| self.problem(&failure))
     }
 
-    fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<u64, Problem> {
+    fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<Published, Problem> {
         let (updated, carried) = self.publish(outcome).map_err(|failure| self.problem(&failure))?;
         if updated == 0 {
             return Err(stored::lost_run(self.run));
@@ -445,7 +467,10 @@ impl Writer for PostgresWriter {
             trim(&mut self.client, self.key.run_no)
                 .map_err(|error| self.connector.problem(&error))?;
         }
-        Ok(carried)
+        let is_whole = self.key.stage.is_none() && outcome.stage == Stage::Attributed;
+        let counts = (is_whole && carried == 0)
+            .then(|| self.written.counts(outcome.total_records, &self.reasons, &self.assigners));
+        Ok(Published { counts, carried })
     }
 }
 
@@ -469,8 +494,9 @@ impl Names<'_> {
         text.map(|text| self.batch.text(text))
     }
 
-    /// Reason, functional, confidence, status, assigner, explanation and signature.
-    fn push(&self, copy: &mut Copy, given: Option<&AttributionRow>) {
+    /// Reason, functional, confidence, status, assigner, explanation and signature; and gives their
+    /// numbers, where there are any.
+    fn push(&self, copy: &mut Copy, given: Option<&AttributionRow>) -> Option<Given> {
         let number = |numbers: &HashMap<String, i32>, name: Text| {
             numbers.get(self.batch.text(name)).copied()
         };
@@ -479,10 +505,20 @@ impl Names<'_> {
         copy.boolean(reason.map(|(_, functional)| *functional));
         copy.float8(given.map(|given| given.confidence.get()));
         copy.int2(given.map(|given| given.status.code().into()));
-        copy.int4(given.and_then(|given| number(self.assigners, given.assigned_by)));
+        let assigner = given.and_then(|given| number(self.assigners, given.assigned_by));
+        copy.int4(assigner);
         copy.text(given.and_then(|given| self.text(given.explanation)));
         let signature = given.and_then(|given| given.signature);
-        copy.int4(signature.and_then(|(signature, _)| number(self.signatures, signature)));
+        let signature = signature.and_then(|(signature, _)| number(self.signatures, signature));
+        copy.int4(signature);
+        let (reason, functional) = reason?;
+        Some(Given {
+            reason: (*reason).into(),
+            functional: *functional,
+            status: given?.status,
+            assigner: assigner?.into(),
+            signature: signature.map(i64::from),
+        })
     }
 }
 
@@ -495,12 +531,37 @@ const DECIDED_BEFORE: &str = "d.reason_id, d.functional, d.confidence, d.status,
 const DECIDED_NOW: &str = "s.reason_id, s.functional, s.confidence, s.status, s.assigner_id, \
      s.explanation, s.signature_id";
 
-/// Writes decisions of a run that does not show as attributed yet.
+/// Where the differences of a run are written with their first decisions.
+fn decided_table(run_no: i32) -> String {
+    format!("difference_rows_{run_no}_decided")
+}
+
+/// Writes the differences of a run that does not show as attributed yet once more, with the decisions:
+/// a new table with indexes made at its end takes a fraction of the time of updating each row and each
+/// index, and leaves nothing to be cleaned up.
 fn decide(client: &mut Client, run_no: i32) -> Result<(), Error> {
+    let decided = decided_table(run_no);
     client.batch_execute(&format!(
         "ANALYZE staged_decisions; \
-         UPDATE difference_rows d SET ({DECIDED}) = ROW({DECIDED_NOW}) \
-         FROM staged_decisions s WHERE d.run_no = {run_no} AND d.number = s.number"
+         CREATE TABLE {decided} (LIKE difference_rows INCLUDING ALL EXCLUDING INDEXES, \
+         CHECK (run_no = {run_no})); \
+         INSERT INTO {decided} (run_no, number, diff_type, severity, value_a, value_b, amount_abs, \
+             audit_sample, {DECIDED}) \
+         SELECT d.run_no, d.number, d.diff_type, d.severity, d.value_a, d.value_b, d.amount_abs, \
+             d.audit_sample, {DECIDED_NOW} \
+         FROM difference_rows_{run_no} d LEFT JOIN staged_decisions s ON s.number = d.number"
+    ))?;
+    index(client, "difference_rows", &decided)
+}
+
+/// Puts what [`decide`] has written in the place of what was there. Readers wait only for this, the
+/// last thing before the end of the transaction.
+fn take_decided(client: &mut Client, run_no: i32) -> Result<(), Error> {
+    let (table, decided) = (format!("difference_rows_{run_no}"), decided_table(run_no));
+    client.batch_execute(&format!(
+        "ALTER TABLE difference_rows DETACH PARTITION {table}; DROP TABLE {table}; \
+         ALTER TABLE {decided} RENAME TO {table}; \
+         ALTER TABLE difference_rows ATTACH PARTITION {table} FOR VALUES IN ({run_no})"
     ))
 }
 

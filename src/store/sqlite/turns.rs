@@ -63,14 +63,16 @@ impl Turns {
     pub(super) fn each<T>(
         &mut self,
         connection: &Connection,
-        items: &[T],
-        mut write: impl FnMut(&T) -> Result<(), rusqlite::Error>,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(T) -> Result<(), rusqlite::Error>,
     ) -> Result<(), rusqlite::Error> {
-        for chunk in items.chunks(ROWS_PER_LOOK) {
-            chunk.iter().try_for_each(&mut write)?;
-            self.look(connection)?;
+        for (at, item) in items.into_iter().enumerate() {
+            write(item)?;
+            if at % ROWS_PER_LOOK == ROWS_PER_LOOK - 1 {
+                self.look(connection)?;
+            }
         }
-        Ok(())
+        self.look(connection)
     }
 }
 

@@ -4,11 +4,12 @@
 //! [`Writer::finish`] moves the run to its next stage. What would change rows that show already
 //! (attributing again) waits in a temporary table for that one transaction.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use foldhash::{HashMap, HashMapExt as _};
 use rusqlite::{CachedStatement, Connection, Statement, params};
 
+use super::checkpoint::{Checkpoints, checkpoint};
 use super::runs::{RunKey, find_key, trim};
 use super::transact::SqliteTransaction;
 use super::turns::Turns;
@@ -18,11 +19,14 @@ use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::chunk::Chunks;
 use crate::store::machine_results::MachineResults;
-use crate::store::publication::Publication;
+use crate::store::publication::{self, Given, Publication};
 use crate::store::{
-    AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, Text, Writer, difference_number,
-    stored,
+    AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, Published, Text, Writer,
+    difference_number, stored,
 };
+
+/// What a difference takes up in the log, with its entries in indexes, more or less.
+const DIFFERENCE_BYTES: usize = 160;
 
 /// A writer on a connection of its own, which has the file as main.
 pub(super) struct SqliteWriter {
@@ -33,22 +37,36 @@ pub(super) struct SqliteWriter {
     /// What a row's number is added to.
     base: i64,
     turns: Turns,
+    checkpoints: Checkpoints,
     reasons: HashMap<String, (i64, bool)>,
     assigners: HashMap<String, i64>,
     signatures: HashMap<String, i64>,
+    /// What the texts of the batch at hand stand for, difference by difference or decision by decision.
+    ids: Vec<Option<Ids>>,
     chunks: Chunks,
+    /// What was written by this writer.
+    written: publication::Written,
     rejected: i64,
     results: MachineResults,
+}
+
+/// The numbers of an attribution's reason, of who gives it, and of its signature.
+#[derive(Clone, Copy, Debug)]
+struct Ids {
+    reason: i64,
+    functional: bool,
+    assigner: i64,
+    signature: Option<i64>,
 }
 
 impl SqliteWriter {
     pub(super) fn open(path: &Path, run: RunId) -> Result<Self, Problem> {
         let problem = |error: rusqlite::Error| database::problem(path, &error);
         let connection = database::direct(path, false).map_err(problem)?;
-        // Checkpoints wait for the disk: one for each 32 MiB of log is enough.
+        // Another thread moves the log into the file.
         connection
             .execute_batch(
-                "PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 33554432; \
+                "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 33554432; \
                  PRAGMA cache_size = -16384; PRAGMA temp_store = FILE;",
             )
             .map_err(problem)?;
@@ -77,37 +95,53 @@ impl SqliteWriter {
             key,
             base: id_range(key.run_no).0,
             turns: Turns::default(),
+            checkpoints: Checkpoints::new(path),
             reasons,
             assigners: HashMap::new(),
             signatures: HashMap::new(),
+            ids: Vec::new(),
             chunks: Chunks::default(),
+            written: publication::Written::default(),
             rejected: 0,
             results: MachineResults::default(),
         })
     }
 
-    /// Learns the numbers of all assigners and signatures, and checks all reasons that the batch
-    /// names.
+    /// Looks up what the texts of the batch stand for; new assigners and signatures get their numbers.
     fn resolve(&mut self, batch: &Batch) -> Result<(), Problem> {
-        let given = batch.differences.iter().filter_map(|difference| difference.attribution);
-        let decided = batch.decisions.iter().map(|decision| decision.attribution);
+        self.ids.clear();
+        let given = batch.differences.iter().map(|difference| difference.attribution);
+        let decided = batch.decisions.iter().map(|decision| Some(decision.attribution));
         for attribution in given.chain(decided) {
+            let Some(attribution) = attribution else {
+                self.ids.push(None);
+                continue;
+            };
             let code = batch.text(attribution.reason);
-            if !self.reasons.contains_key(code) {
+            let Some(&(reason, functional)) = self.reasons.get(code) else {
                 return Err(stored::unknown_reason(code));
-            }
+            };
             let name = batch.text(attribution.assigned_by);
-            if !self.assigners.contains_key(name) {
-                let id = self.assigner_id(name).map_err(|error| self.problem(&error))?;
-                self.assigners.insert(name.to_owned(), id);
+            let assigner = match self.assigners.get(name) {
+                Some(id) => *id,
+                None => {
+                    let id = self.assigner_id(name).map_err(|error| self.problem(&error))?;
+                    self.assigners.insert(name.to_owned(), id);
+                    id
+                }
+            };
+            let mut signature = None;
+            if let Some((key, label)) = attribution.signature {
+                let key = batch.text(key);
+                signature = self.signatures.get(key).copied();
+                if signature.is_none() {
+                    let id = self.signature_id(key, batch.text(label));
+                    let id = id.map_err(|error| self.problem(&error))?;
+                    self.signatures.insert(key.to_owned(), id);
+                    signature = Some(id);
+                }
             }
-            let Some((signature, label)) = attribution.signature else { continue };
-            let signature = batch.text(signature);
-            if !self.signatures.contains_key(signature) {
-                let id = self.signature_id(signature, batch.text(label));
-                let id = id.map_err(|error| self.problem(&error))?;
-                self.signatures.insert(signature.to_owned(), id);
-            }
+            self.ids.push(Some(Ids { reason, functional, assigner, signature }));
         }
         Ok(())
     }
@@ -137,23 +171,20 @@ impl SqliteWriter {
 
     fn write_rows(&mut self, batch: &Batch) -> Result<(), rusqlite::Error> {
         let (connection, turns, base) = (&self.connection, &mut self.turns, self.base);
-        let names = Names {
-            reasons: &self.reasons,
-            assigners: &self.assigners,
-            signatures: &self.signatures,
-            batch,
-        };
+        let named = Named { ids: &self.ids, batch };
         if self.key.stage == Some(Stage::Attributed) {
-            return stage_decisions(connection, base, &names);
+            return stage_decisions(connection, base, named);
         }
         turns.begin(connection)?;
+        let mut bytes = DIFFERENCE_BYTES * (batch.differences.len() + batch.decisions.len());
         let mut insert = insert_chunk(connection)?;
         self.chunks.add(&batch.records, |chunk, text| {
+            bytes += text.len();
             insert.execute((base | chunk.cast_signed(), text))?;
             turns.look(connection)
         })?;
-        insert_differences(connection, turns, base, &names)?;
-        decide(connection, turns, base, &names)?;
+        insert_differences(connection, turns, base, named, &mut self.written)?;
+        decide(connection, turns, base, named)?;
         let mut rejected = connection.prepare_cached(
             "INSERT INTO reject_rows (id, side, line, code, message, text, key) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -173,13 +204,15 @@ impl SqliteWriter {
                 ])
                 .map(drop)
         })?;
-        turns.end(connection)
+        turns.end(connection)?;
+        self.checkpoints.written(connection, bytes)
     }
 
     /// Moves the run to its new stage, and with it everything that was written.
     fn publish(&mut self, outcome: &FinishRun) -> Result<(usize, u64), Problem> {
-        // Until the run shows, nobody else changes its items: so they are counted, and those that are the
-        // same as in the run before are found, while others write.
+        // Until the run shows, nobody else changes its items: so they are counted, if they have not been
+        // counted while they were written, and those that are the same as in the run before are found,
+        // while others write.
         let publication = match self.key.stage {
             Some(Stage::Attributed) => None,
             _ if outcome.stage < Stage::Attributed => None,
@@ -206,8 +239,9 @@ impl SqliteWriter {
         self.flush().map_err(|error| self.problem(&error))?;
         let run_no = self.key.run_no;
         let results = std::mem::take(&mut self.results);
+        let counts = self.key.stage.is_none().then(|| std::mem::take(&mut self.written.items));
         let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
-        Publication::first(&mut tx, run_no, results)
+        Publication::first(&mut tx, publication::ITEMS, run_no, results, counts)
     }
 
     /// Writes the last records.
@@ -319,28 +353,29 @@ impl Writer for SqliteWriter {
         })
     }
 
-    fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<u64, Problem> {
+    fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<Published, Problem> {
         let (updated, carried) = self.publish(outcome)?;
         if updated == 0 {
             return Err(stored::lost_run(self.run));
         }
-        // Nobody waits for this: it moves the log into the file without a write lock.
-        let checkpoint =
-            self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        checkpoint.map_err(|error| self.problem(&error))?;
-        Ok(carried)
+        // No reviewer waits for this: it moves the log into the file without a write lock.
+        let moved = self.checkpoints.wait().and_then(|()| checkpoint(&self.connection));
+        moved.map_err(|error| self.problem(&error))?;
+        let is_whole = self.key.stage.is_none() && outcome.stage == Stage::Attributed;
+        let counts = (is_whole && carried == 0)
+            .then(|| self.written.counts(outcome.total_records, &self.reasons, &self.assigners));
+        Ok(Published { counts, carried })
     }
 }
 
-/// What the texts of a batch stand for. Every name was resolved before.
-struct Names<'a> {
-    reasons: &'a HashMap<String, (i64, bool)>,
-    assigners: &'a HashMap<String, i64>,
-    signatures: &'a HashMap<String, i64>,
+/// A batch and what its texts stand for.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    ids: &'a [Option<Ids>],
     batch: &'a Batch,
 }
 
-impl Names<'_> {
+impl Named<'_> {
     fn text(&self, text: Option<Text>) -> Option<&str> {
         text.map(|text| self.batch.text(text))
     }
@@ -351,22 +386,23 @@ impl Names<'_> {
         &self,
         statement: &mut Statement<'_>,
         first: usize,
+        ids: Option<Ids>,
         given: Option<&AttributionRow>,
     ) -> Result<(), rusqlite::Error> {
-        let reason = given.and_then(|given| self.reasons.get(self.batch.text(given.reason)));
-        let assigner =
-            given.and_then(|given| self.assigners.get(self.batch.text(given.assigned_by)));
-        let signature = given
-            .and_then(|given| given.signature)
-            .and_then(|(signature, _)| self.signatures.get(self.batch.text(signature)));
-        statement.raw_bind_parameter(first, reason.map(|(id, _)| id))?;
-        statement.raw_bind_parameter(first + 1, reason.map(|(_, functional)| functional))?;
+        statement.raw_bind_parameter(first, ids.map(|ids| ids.reason))?;
+        statement.raw_bind_parameter(first + 1, ids.map(|ids| ids.functional))?;
         statement.raw_bind_parameter(first + 2, given.map(|given| given.confidence.get()))?;
         statement.raw_bind_parameter(first + 3, given.map(|given| given.status.code()))?;
-        statement.raw_bind_parameter(first + 4, assigner)?;
+        statement.raw_bind_parameter(first + 4, ids.map(|ids| ids.assigner))?;
         let explanation = given.and_then(|given| self.text(given.explanation));
         statement.raw_bind_parameter(first + 5, explanation)?;
-        statement.raw_bind_parameter(first + 6, signature)
+        statement.raw_bind_parameter(first + 6, ids.and_then(|ids| ids.signature))
+    }
+
+    /// The decisions with what their texts stand for.
+    fn decisions(&self) -> impl Iterator<Item = (&DecisionRow, Option<Ids>)> {
+        let ids = self.ids.iter().copied().skip(self.batch.differences.len());
+        self.batch.decisions.iter().zip(ids)
     }
 }
 
@@ -378,22 +414,29 @@ fn insert_differences(
     connection: &Connection,
     turns: &mut Turns,
     base: i64,
-    names: &Names<'_>,
+    named: Named<'_>,
+    written: &mut publication::Written,
 ) -> Result<(), rusqlite::Error> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO difference_rows (id, diff_type, severity, value_a, value_b, amount_abs, \
          reason_id, functional, confidence, status, assigner_id, explanation, signature_id) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
-    turns.each(connection, &names.batch.differences, |row: &DifferenceRow| {
+    let rows = named.batch.differences.iter().zip(named.ids.iter().copied());
+    turns.each(connection, rows, |(row, ids): (&DifferenceRow, _)| {
         let number = difference_number(row.record, row.field);
         insert.raw_bind_parameter(1, base | number.cast_signed())?;
         insert.raw_bind_parameter(2, row.diff_type.code())?;
         insert.raw_bind_parameter(3, row.severity.code())?;
-        insert.raw_bind_parameter(4, names.text(row.value_a))?;
-        insert.raw_bind_parameter(5, names.text(row.value_b))?;
+        insert.raw_bind_parameter(4, named.text(row.value_a))?;
+        insert.raw_bind_parameter(5, named.text(row.value_b))?;
         insert.raw_bind_parameter(6, row.amount_abs)?;
-        names.bind(&mut insert, 7, row.attribution.as_ref())?;
+        named.bind(&mut insert, 7, ids, row.attribution.as_ref())?;
+        if let (Some(ids), Some(given)) = (ids, row.attribution) {
+            let Ids { reason, functional, assigner, signature } = ids;
+            let given = Given { reason, functional, status: given.status, assigner, signature };
+            written.add(row.record, given, row.amount_abs);
+        }
         insert.raw_execute().map(drop)
     })
 }
@@ -403,15 +446,15 @@ fn decide(
     connection: &Connection,
     turns: &mut Turns,
     base: i64,
-    names: &Names<'_>,
+    named: Named<'_>,
 ) -> Result<(), rusqlite::Error> {
     let mut update = connection.prepare_cached(
         "UPDATE difference_rows SET reason_id = ?2, functional = ?3, confidence = ?4, \
          status = ?5, assigner_id = ?6, explanation = ?7, signature_id = ?8 WHERE id = ?1",
     )?;
-    turns.each(connection, &names.batch.decisions, |row: &DecisionRow| {
+    turns.each(connection, named.decisions(), |(row, ids)| {
         update.raw_bind_parameter(1, base | row.number.cast_signed())?;
-        names.bind(&mut update, 2, Some(&row.attribution))?;
+        named.bind(&mut update, 2, ids, Some(&row.attribution))?;
         update.raw_execute().map(drop)
     })
 }
@@ -421,7 +464,7 @@ fn decide(
 fn stage_decisions(
     connection: &Connection,
     base: i64,
-    names: &Names<'_>,
+    named: Named<'_>,
 ) -> Result<(), rusqlite::Error> {
     connection.execute_batch("BEGIN")?;
     let mut stage = connection.prepare_cached(
@@ -430,9 +473,9 @@ fn stage_decisions(
          (reason_id, functional, confidence, status, assigner_id, explanation, signature_id) \
          IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
-    for row in &names.batch.decisions {
+    for (row, ids) in named.decisions() {
         stage.raw_bind_parameter(1, base | row.number.cast_signed())?;
-        names.bind(&mut stage, 2, Some(&row.attribution))?;
+        named.bind(&mut stage, 2, ids, Some(&row.attribution))?;
         stage.raw_execute()?;
     }
     connection.execute_batch("COMMIT")

@@ -181,7 +181,9 @@ fn every_code_shows_under_its_name(place: &Place) {
         });
     }
     writer.write(&batch).unwrap();
-    writer.finish(&outcome(Stage::Attributed)).unwrap();
+    let counts = writer.finish(&outcome(Stage::Attributed)).unwrap().unwrap();
+    assert_eq!(counts.attributions, store.attribution_counts(run.id).unwrap());
+    assert_eq!(counts.gate, store.gate_counts(run.id).unwrap());
     let kinds = column(&*store, "SELECT kind FROM recon.recon_records ORDER BY record_number");
     assert_eq!(kinds, RecordKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>());
     let shown = rows(

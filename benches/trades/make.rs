@@ -1,14 +1,9 @@
-//! Makes the data of the benchmarks: two extracts of trades with known breaks, and the exact answer.
+//! Two extracts of trades with known breaks, a job that reconciles them, and the exact answer.
 //!
-//!     cargo bench --bench trades -- ROWS SEED FOLDER
-//!
-//! writes `source_a.csv`, `source_b.csv`, `recon.yaml`, `rules.rhai` and `expected.json`. ROWS is the
-//! number of true trades; each side keeps 95 % of them, independently. On side B 10 % of the amounts
-//! are multiplied by a factor in 0.9999..1.0001, 2 % of the counterparties and 5 % of the trade dates are off,
-//! `B`/`S` stands for `BUY`/`SELL`, and the rows come in another order. The answer is counted while
-//! the noise is made, never by a join.
-
-#![allow(clippy::print_stdout, reason = "a tool for the terminal")]
+//! Each side keeps 95 % of the true trades, independently. On side B 10 % of the amounts are multiplied
+//! by a factor in 0.9999..1.0001, 2 % of the counterparties and 5 % of the trade dates are off, `B`/`S`
+//! stands for `BUY`/`SELL`, and the rows come in another order. The answer is counted while the noise is
+//! made, never by a join.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -40,7 +35,7 @@ struct Trade {
 }
 
 #[derive(Default)]
-struct Expected {
+pub struct Expected {
     rows_a: u64,
     rows_b: u64,
     aligned: u64,
@@ -52,20 +47,8 @@ struct Expected {
     breaks: u64,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let [rows, seed, folder] = arguments.as_slice() else {
-        // `cargo test` and `cargo bench` start every bench; this one is a tool.
-        println!("usage: cargo bench --bench trades -- ROWS SEED FOLDER");
-        return Ok(());
-    };
-    let expected = make(rows.parse()?, seed.parse()?, Path::new(folder))?;
-    println!("{}", fs::read_to_string(Path::new(folder).join("expected.json"))?);
-    assert_eq!(expected.rows_a, expected.aligned + expected.missing_in_b);
-    Ok(())
-}
-
-fn make(rows: usize, seed: u64, folder: &Path) -> std::io::Result<Expected> {
+/// Makes so many true trades from this seed, in this folder, and gives the answer.
+pub fn make(rows: usize, seed: u64, folder: &Path) -> std::io::Result<Expected> {
     fs::create_dir_all(folder)?;
     let mut rng = Rng::with_seed(seed);
     let names = counterparties(&mut rng);

@@ -1,0 +1,145 @@
+//! The results that a column gave lately: most columns say the same few things over and over, and
+//! looking an input up is several times as fast as taking its steps and its type again.
+//!
+//! It is a table without collisions: an input has one slot, and whoever comes later takes it. So it needs
+//! no room beyond its slots, of which a column of few values touches few.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+
+/// How many results are kept.
+const SLOTS: usize = 8_192;
+/// A slot is what the processor fetches at once.
+const SLOT: usize = 64;
+/// The bytes of a slot before input and result: whether it is used and the flag, both lengths, and
+/// four bytes of the hash.
+const HEAD: usize = 8;
+/// After each so many inputs it is judged whether looking pays.
+const JUDGED_AFTER: u32 = 8_192;
+
+/// Marks a slot that holds something.
+const USED: u8 = 1;
+/// The flag of a result.
+const FLAG: u8 = 2;
+
+/// Results of one column.
+#[derive(Debug)]
+pub(super) struct Recent {
+    hasher: FixedState,
+    slots: Vec<[u8; SLOT]>,
+    looked: u32,
+    found: u32,
+}
+
+/// Where the result of an input belongs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(u64);
+
+impl Recent {
+    pub(super) fn new() -> Self {
+        let hasher = FixedState::with_seed(0x7265_6365_6e74);
+        Self { hasher, slots: vec![[0; SLOT]; SLOTS], looked: 0, found: 0 }
+    }
+
+    /// Whether looking still pays: after a first lot of inputs, one in two must have been found.
+    pub(super) fn pays(&mut self) -> bool {
+        if self.looked < JUDGED_AFTER {
+            return true;
+        }
+        let pays = self.found >= JUDGED_AFTER / 2;
+        (self.looked, self.found) = (0, 0);
+        pays
+    }
+
+    /// Appends the result for `input` to `out` and gives the flag that was kept with it; or says where to
+    /// [`keep`](Self::keep) it.
+    #[inline]
+    pub(super) fn find(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<bool, Place> {
+        let hash = self.hasher.hash_one(input);
+        self.looked += 1;
+        let slot = &self.slots[hash as usize % SLOTS];
+        let (middle, end) = (HEAD + usize::from(slot[1]), HEAD + usize::from(slot[2]));
+        let tag = (hash >> 32) as u32;
+        if slot[0] & USED == 0
+            || slot[4..8] != tag.to_le_bytes()
+            || slot.get(HEAD..middle) != Some(input)
+        {
+            return Err(Place(hash));
+        }
+        out.extend_from_slice(slot.get(middle..end).unwrap_or_default());
+        self.found += 1;
+        Ok(slot[0] & FLAG != 0)
+    }
+
+    /// Keeps the `result` and a `flag` for `input`, if they are short enough.
+    pub(super) fn keep(&mut self, place: Place, input: &[u8], result: &[u8], flag: bool) {
+        let (middle, end) = (HEAD + input.len(), HEAD + input.len() + result.len());
+        if end > SLOT {
+            return;
+        }
+        let Place(hash) = place;
+        let slot = &mut self.slots[hash as usize % SLOTS];
+        slot[0] = USED | if flag { FLAG } else { 0 };
+        // Both are less than a slot.
+        (slot[1], slot[2]) = (input.len() as u8, (end - HEAD) as u8);
+        slot[4..8].copy_from_slice(&((hash >> 32) as u32).to_le_bytes());
+        slot[HEAD..middle].copy_from_slice(input);
+        slot[middle..end].copy_from_slice(result);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Result and flag that stand for those of a column.
+    fn result(input: &[u8]) -> (Vec<u8>, bool) {
+        (input.iter().rev().copied().collect(), input.len() % 2 == 1)
+    }
+
+    fn look(recent: &mut Recent, input: &[u8]) -> bool {
+        let (expected, flag) = result(input);
+        let mut out = b"before".to_vec();
+        match recent.find(input, &mut out) {
+            Ok(kept) => {
+                assert_eq!((&out[6..], kept), (expected.as_slice(), flag));
+                true
+            }
+            Err(place) => {
+                assert_eq!(out, b"before");
+                recent.keep(place, input, &expected, flag);
+                false
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_is_what_was_kept(
+            inputs in proptest::collection::vec(proptest::collection::vec(0u8..3, 0..40), 1..400),
+        ) {
+            let mut recent = Recent::new();
+            for input in inputs {
+                let short = 2 * input.len() + HEAD <= SLOT;
+                look(&mut recent, &input);
+                prop_assert_eq!(look(&mut recent, &input), short);
+            }
+        }
+    }
+
+    #[test]
+    fn it_pays_where_values_repeat_and_not_where_they_do_not() {
+        let mut recent = Recent::new();
+        for at in 0..100_000u32 {
+            look(&mut recent, &(at % 1_000).to_le_bytes());
+            assert!(recent.pays());
+        }
+        let paid = (0..100_000u32).take_while(|at| {
+            look(&mut recent, &(1_000_000 + at).to_le_bytes());
+            recent.pays()
+        });
+        assert!(paid.count() < 2 * JUDGED_AFTER as usize);
+    }
+}
