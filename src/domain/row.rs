@@ -129,8 +129,8 @@ const NIBBLES: [u8; 256] = {
     }
     let mut letter = 0;
     while letter < 6 {
-        table[b'a' as usize + letter] = 10 + letter as u8 | LOWER;
-        table[b'A' as usize + letter] = 10 + letter as u8 | UPPER;
+        table[b'a' as usize + letter] = (10 + letter as u8) | LOWER;
+        table[b'A' as usize + letter] = (10 + letter as u8) | UPPER;
         letter += 1;
     }
     table

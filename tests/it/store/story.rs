@@ -181,7 +181,7 @@ fn every_code_shows_under_its_name(place: &Place) {
         });
     }
     writer.write(&batch).unwrap();
-    let counts = writer.finish(&outcome(Stage::Attributed)).unwrap().unwrap();
+    let counts = writer.finish(&outcome(Stage::Attributed)).unwrap().counts.unwrap();
     assert_eq!(counts.attributions, store.attribution_counts(run.id).unwrap());
     assert_eq!(counts.gate, store.gate_counts(run.id).unwrap());
     let kinds = column(&*store, "SELECT kind FROM recon.recon_records ORDER BY record_number");
