@@ -490,7 +490,8 @@ impl Work<'_> {
         Ok(proposal.moved())
     }
 
-    fn close_by_system(
+    /// Closes a proposal that can't be decided any more, or that nobody decided in time.
+    pub fn close_by_system(
         &mut self,
         proposal: &mut Proposal,
         happens: Move,

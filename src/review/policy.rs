@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::diagnostic::Problem;
-use crate::domain::review::{Control, Permission, Policy, ProposalKind, Stage};
+use crate::domain::review::{Control, Move, Permission, Policy, ProposalKind, Stage};
 use crate::store::audit::{By, Entry};
 use crate::store::rows::parameters;
 
@@ -33,18 +33,26 @@ impl Desk<'_> {
                 work.audit(&By::system(), &entries)?;
                 return Ok((1, None));
             }
-            if json_of(&work.policy)? == text {
-                return Ok((work.policy_version, None));
-            }
+            let in_force = json_of(&work.policy)? == text;
             let rows = work.shelf.tx.query(
-                "SELECT proposal_id, payload FROM recon.proposals \
+                "SELECT proposal_id, payload, maker_id FROM recon.proposals \
                  WHERE kind = 'POLICY' AND state IN ('OPEN', 'CHECKED') ORDER BY proposal_id",
                 &[],
             )?;
+            let mut waiting = None;
             for row in rows {
-                if row.required(1)? == text {
-                    return Ok((0, Some(row.required(0)?)));
+                let proposal_id = row.required(0)?;
+                if row.required(1)? == text && !in_force {
+                    waiting = Some(proposal_id);
+                } else if row.required(2)? == CONFIGURATION {
+                    // What the file said before is not to be approved by mistake.
+                    let mut proposal = work.proposal(&proposal_id, true)?;
+                    let why = "recon.yaml has changed again";
+                    work.close_by_system(&mut proposal, Move::Invalidate, why)?;
                 }
+            }
+            if in_force || waiting.is_some() {
+                return Ok((work.policy_version, waiting));
             }
             let proposal = work.propose_policy(&actor, text, Some("recon.yaml has changed"))?;
             Ok((work.policy_version, Some(proposal.proposal_id)))

@@ -449,6 +449,22 @@ fn a_policy_change_takes_no_eyes_away(place: &Place) {
         },
         ..Policy::default()
     };
+    assert!(matches!(desk.adopt_policy(&stricter).unwrap(), PolicyAdopted::Proposed(_)));
+    // A file that changes again leaves no earlier wish behind that somebody might approve.
+    let loose = Policy { two_eye_low_risk: true, ..Policy::default() };
+    let PolicyAdopted::Proposed(other) = desk.adopt_policy(&loose).unwrap() else {
+        panic!("a policy came into force without anybody");
+    };
+    let open = || {
+        column(
+            &*store,
+            "SELECT proposal_id FROM recon.proposals \
+                                   WHERE kind = 'POLICY' AND closed_at IS NULL",
+        )
+    };
+    assert_eq!(open(), [other]);
+    assert_eq!(desk.adopt_policy(&Policy::default()).unwrap(), PolicyAdopted::InForce(2));
+    assert_eq!(open(), [""; 0]);
     let PolicyAdopted::Proposed(proposal_id) = desk.adopt_policy(&stricter).unwrap() else {
         panic!("a policy came into force without anybody");
     };
