@@ -178,8 +178,9 @@ fn the_reference_of_the_commands_is_true() {
     fn subcommands(help: &str) -> Vec<String> {
         let listed = help.split("Commands:\n").nth(1).unwrap_or_default();
         let lines = listed.split("\n\n").next().unwrap_or_default().lines();
-        let names = lines.filter_map(|line| line.split_whitespace().next());
-        names.filter(|name| *name != "help").map(str::to_owned).collect()
+        // What goes on in another line is further in.
+        let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        names.filter(|name| !matches!(*name, "help" | "")).map(str::to_owned).collect()
     }
     let top = help(&[]);
     let mut text = format!("```text\n{}\n```\n", top.trim());

@@ -629,7 +629,7 @@ fn old_runs_are_forgotten_but_not_what_people_decided(place: &Place) {
         "INSERT INTO audit_trail (seq, audit_id, attribution_id, entity_type, entity_id, actor_id, \
          stage, action_type, performed_at, prev_hash, hash, hash_version) VALUES ( \
          (SELECT max(seq) + 1 FROM audit_trail), '{named}', '{named}', 'ATTRIBUTION', 'x', 'ann', 'MAKER', 'APPROVE', \
-         '2026-01-15T00:00:00.000000Z', '0', '1', 1)"
+         '2026-01-15T00:00:00.000000Z', (SELECT hash FROM audit_trail ORDER BY seq DESC LIMIT 1), '1', 1)"
     ));
     let before = recon::domain::Instant::new(young.started.seconds() - 1, 0);
     let expected = [(left_alone.id, 0), (decided.id, 2)];
