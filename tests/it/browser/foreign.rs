@@ -1,7 +1,7 @@
 //! A page of somebody else, opened in the browser of a person who is logged in here.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use serde_json::json;
 
@@ -17,18 +17,12 @@ impl Foreign {
     fn serving(page: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // It ends with the tests; a browser that is gone is none of its business.
+        // It ends with the tests; a browser that is gone is none of its business. A browser also
+        // opens connections on which it says nothing yet: each has a thread of its own.
         std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(mut stream) = stream else { continue };
-                let mut request = [0; 4096];
-                let _ = stream.read(&mut request);
-                let _ = write!(
-                    stream,
-                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\
-                     Connection: close\r\n\r\n{page}",
-                    page.len()
-                );
+            for stream in listener.incoming().flatten() {
+                let page = page.clone();
+                std::thread::spawn(move || answer(stream, &page));
             }
         });
         Self { address }
@@ -37,6 +31,18 @@ impl Foreign {
     /// The page under both names of this machine: one is of our site, the other of another.
     fn addresses(&self) -> [String; 2] {
         ["127.0.0.1", "localhost"].map(|host| format!("http://{host}:{}/", self.address.port()))
+    }
+}
+
+fn answer(mut stream: TcpStream, page: &str) {
+    let mut request = [0; 4096];
+    if stream.read(&mut request).is_ok_and(|read| read > 0) {
+        let _ = write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{page}",
+            page.len()
+        );
     }
 }
 

@@ -67,6 +67,12 @@
     ahead = null;
     lastPicked = null;
     for (const phrases of all(".templates[hidden]")) phrases.hidden = false;
+    for (const here of all("nav [aria-current]")) {
+      // On a narrow window the present place may lie beyond the edge.
+      const box = here.closest("nav");
+      const over = here.getBoundingClientRect().right - box.getBoundingClientRect().right;
+      if (over > 0) box.scrollLeft += over + 8;
+    }
     picked();
     toast();
     watchSession();
@@ -112,6 +118,15 @@
     say().replaceChildren(box);
     toast();
     return box;
+  }
+
+  /** Says that a decision of some time ago was not stored, and leads back to it. */
+  function unsaved(item, text) {
+    const box = tell(text, "bad", true);
+    const back = document.createElement("a");
+    back.href = item.url;
+    back.textContent = "Back to it";
+    box.append(back);
   }
 
   function watchSession() {
@@ -249,10 +264,17 @@
       performance.mark("recon:key");
       show(next.ready.page, next.url, "push");
     }
+    // Answers may come late: what somebody has gone on to must not be taken from them.
+    const placed = main();
+    const gone = () => next && main() !== placed;
     let answer;
     try {
       answer = await sent;
     } catch {
+      if (gone()) {
+        unsaved(here, "Not saved: the server does not answer.");
+        return;
+      }
       if (next) history.back();
       main().replaceWith(here.page);
       document.title = here.title;
@@ -261,13 +283,20 @@
       tell("Not saved: the server does not answer. Nothing is lost; try again.", "bad", true);
       return;
     }
+    // Without a head it is the page to log in: the session has ended.
+    const inside = answer.page && one("header.top", answer.page);
+    if (gone() && (answer.status >= 400 || !inside)) {
+      const why = answer.page && one(".notice strong, .wrong", answer.page);
+      unsaved(here, why ? `Not saved: ${why.textContent}` : "Not saved.");
+      return;
+    }
     if (answer.status >= 400) {
       show(answer.page, here.url, next ? "replace" : "");
       return;
     }
     const fresh = answer.page && answer.page.getElementById("main");
     const same = next && fresh && fresh.dataset.item === main().dataset.item;
-    if (!same) {
+    if (!same && !gone()) {
       show(answer.page, answer.url, next ? "replace" : "push");
       return;
     }
