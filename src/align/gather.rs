@@ -25,7 +25,7 @@ pub struct Partitioning {
 
 /// The bytes of input that one partition is meant to hold: small enough that its rows stay in the
 /// processor's cache.
-const PARTITION_BYTES: u64 = 1 << 20;
+const PARTITION_BYTES: u64 = 3 << 20;
 
 /// The most bits while rows stay in memory: beyond it, blocks would hold too few rows of each part.
 const MAX_BITS: u32 = 10;
