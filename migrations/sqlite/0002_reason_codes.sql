@@ -11,3 +11,10 @@ CREATE TABLE reason_codes (
 
 INSERT INTO reason_codes (code, description, is_functional)
 VALUES ('UNKNOWN', 'No cause could be determined with enough confidence', 0);
+
+-- The codes of each job's file: a code stays active as long as one of them has it.
+CREATE TABLE job_reason_codes (
+    job TEXT NOT NULL,
+    code TEXT NOT NULL,
+    PRIMARY KEY (job, code)
+) WITHOUT ROWID;

@@ -44,7 +44,7 @@ pub fn attribute(
     session.store.repair()?;
     let _lock =
         session.store.lock(&run.job, run.batch_date, session.lock_timeout, session.progress)?;
-    session.store.sync_reason_codes(&plan.reason_codes)?;
+    session.store.sync_reason_codes(&plan.job, &plan.reason_codes)?;
     session.store.resume_run(run.id)?;
     conclude(session, run.id, begun, |writer| {
         let outcome = attribute_stored(session, plan, run, writer)?;

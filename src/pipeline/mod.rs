@@ -97,7 +97,7 @@ pub fn pass(
     let store = session.store;
     store.repair()?;
     let _lock = store.lock(&plan.job, plan.batch_date, session.lock_timeout, session.progress)?;
-    store.sync_reason_codes(&plan.reason_codes)?;
+    store.sync_reason_codes(&plan.job, &plan.reason_codes)?;
     let started = (session.now)();
     let id = new_run_id(started);
     store.create_run(&NewRun {

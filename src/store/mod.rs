@@ -141,9 +141,9 @@ pub trait Store: Registry + transact::Transact {
         progress: &dyn Progress,
     ) -> Result<Box<dyn RunLock>, Problem>;
 
-    /// Makes the file's codes the active ones: new ones are added, known ones updated unless people
-    /// own them, codes that are gone become inactive.
-    fn sync_reason_codes(&self, codes: &[ReasonCode]) -> Result<(), Problem>;
+    /// Makes the codes of a job's file active: new ones are added, known ones updated unless people own
+    /// them, and codes that are in no job's file any more become inactive.
+    fn sync_reason_codes(&self, job: &str, codes: &[ReasonCode]) -> Result<(), Problem>;
 
     /// Stores a new run with status RUNNING and no stage.
     fn create_run(&self, run: &NewRun) -> Result<(), Problem>;

@@ -189,8 +189,8 @@ impl Store for PostgresStore {
         Ok(Box::new(lock))
     }
 
-    fn sync_reason_codes(&self, codes: &[ReasonCode]) -> Result<(), Problem> {
-        self.sync_codes(codes)
+    fn sync_reason_codes(&self, job: &str, codes: &[ReasonCode]) -> Result<(), Problem> {
+        self.sync_codes(job, codes)
     }
 
     fn create_run(&self, run: &NewRun) -> Result<(), Problem> {

@@ -96,17 +96,22 @@ pub(super) fn keep_broken(client: &mut impl GenericClient, run_no: i32) -> Resul
 }
 
 impl PostgresStore {
-    pub(super) fn sync_codes(&self, codes: &[ReasonCode]) -> Result<(), Problem> {
+    pub(super) fn sync_codes(&self, job: &str, codes: &[ReasonCode]) -> Result<(), Problem> {
         let mut connection = self.connection()?;
         let mut sync = || -> Result<(), Error> {
             let mut transaction = connection.transaction()?;
             // Two programs that do this at once would wait for each other's rows crosswise.
             transaction.batch_execute("LOCK TABLE reason_codes IN SHARE ROW EXCLUSIVE MODE")?;
             let names: Vec<&str> = codes.iter().map(|code| code.code.as_str()).collect();
+            transaction.execute("DELETE FROM job_reason_codes WHERE job = $1", &[&job])?;
+            transaction.execute(
+                "INSERT INTO job_reason_codes SELECT DISTINCT $1, code FROM unnest($2::text[]) code",
+                &[&job, &names],
+            )?;
             transaction.execute(
                 "UPDATE reason_codes SET is_active = false WHERE origin = 'file' \
-                 AND code <> $1 AND is_active AND code <> ALL ($2)",
-                &[&UNKNOWN, &names],
+                 AND code <> $1 AND is_active AND code NOT IN (SELECT code FROM job_reason_codes)",
+                &[&UNKNOWN],
             )?;
             for code in codes {
                 transaction.execute(

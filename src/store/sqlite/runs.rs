@@ -135,16 +135,21 @@ impl SqliteStore {
         database::direct(&self.path, false).map_err(|error| self.problem(&error))
     }
 
-    pub(super) fn sync_codes(&self, codes: &[ReasonCode]) -> Result<(), Problem> {
+    pub(super) fn sync_codes(&self, job: &str, codes: &[ReasonCode]) -> Result<(), Problem> {
         let mut connection = self.connection()?;
         let sync = |connection: &mut Connection| -> Result<(), rusqlite::Error> {
             let transaction =
                 connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             let names: Vec<&str> = codes.iter().map(|code| code.code.as_str()).collect();
+            transaction.execute("DELETE FROM job_reason_codes WHERE job = ?1", [job])?;
+            transaction.execute(
+                "INSERT INTO job_reason_codes SELECT DISTINCT ?1, value FROM json_each(?2)",
+                params![job, serde_json::json!(names).to_string()],
+            )?;
             transaction.execute(
                 "UPDATE reason_codes SET is_active = 0 WHERE origin = 'file' AND code <> ?1 \
-                 AND is_active = 1 AND code NOT IN (SELECT value FROM json_each(?2))",
-                params![UNKNOWN, serde_json::json!(names).to_string()],
+                 AND is_active = 1 AND code NOT IN (SELECT code FROM job_reason_codes)",
+                [UNKNOWN],
             )?;
             for code in codes {
                 transaction.execute(

@@ -137,7 +137,7 @@ pub fn stock_keyed(store: &dyn Store, job: &str, given: &[(String, Given)]) -> R
     static NEXT: AtomicU64 = AtomicU64::new(1_768_435_300_000);
     let millis = NEXT.fetch_add(1, Ordering::Relaxed);
     let id = RunId::new(millis, [0x21; 10]);
-    store.sync_reason_codes(&codes()).unwrap();
+    store.sync_reason_codes("trades", &codes()).unwrap();
     store
         .create_run(&NewRun {
             id,

@@ -33,14 +33,19 @@ fn reason_codes_follow_the_file(place: &Place) {
     };
     let unknown = "UNKNOWN No cause could be determined with enough confidence";
     assert_eq!(shown(), [unknown]);
-    store.sync_reason_codes(&[code("FX", "one"), code("TIMING", "two")]).unwrap();
+    store.sync_reason_codes("trades", &[code("FX", "one"), code("TIMING", "two")]).unwrap();
     assert_eq!(shown(), ["FX one", "TIMING two", unknown]);
     place.execute("UPDATE reason_codes SET origin = 'people' WHERE code = 'FX'");
-    store.sync_reason_codes(&[code("FX", "other"), code("TIMING", "three")]).unwrap();
+    store.sync_reason_codes("trades", &[code("FX", "other"), code("TIMING", "three")]).unwrap();
     assert_eq!(shown(), ["FX one", "TIMING three", unknown]);
-    store.sync_reason_codes(&[]).unwrap();
+    // Another job's file neither takes them away nor keeps them.
+    store.sync_reason_codes("payments", &[code("FEE", "four")]).unwrap();
+    assert_eq!(shown(), ["FEE four", "FX one", "TIMING three", unknown]);
+    store.sync_reason_codes("payments", &[]).unwrap();
+    assert_eq!(shown(), ["FX one", "TIMING three", unknown]);
+    store.sync_reason_codes("trades", &[]).unwrap();
     assert_eq!(shown(), ["FX one", unknown]);
-    store.sync_reason_codes(&[code("TIMING", "back"), code("UNKNOWN", "mine")]).unwrap();
+    store.sync_reason_codes("trades", &[code("TIMING", "back"), code("UNKNOWN", "mine")]).unwrap();
     assert_eq!(shown(), ["FX one", "TIMING back", "UNKNOWN mine"]);
 }
 

@@ -283,7 +283,7 @@ pub fn write(store: &dyn Store, run: RunId, content: Content, stage: Stage) -> R
 
 /// `recon run`: everything in one pass.
 pub fn run_in_one_pass(store: &dyn Store, run: &NewRun) {
-    store.sync_reason_codes(&codes()).unwrap();
+    store.sync_reason_codes("trades", &codes()).unwrap();
     store.create_run(run).unwrap();
     let content = Content { records: true, compared: true, attributed: true };
     write(store, run.id, content, Stage::Attributed).unwrap();
@@ -291,7 +291,7 @@ pub fn run_in_one_pass(store: &dyn Store, run: &NewRun) {
 
 /// `recon ingest`.
 pub fn ingest(store: &dyn Store, run: &NewRun) {
-    store.sync_reason_codes(&codes()).unwrap();
+    store.sync_reason_codes("trades", &codes()).unwrap();
     store.create_run(run).unwrap();
     let content = Content { records: true, ..Content::default() };
     write(store, run.id, content, Stage::Ingested).unwrap();

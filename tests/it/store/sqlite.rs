@@ -81,7 +81,7 @@ fn others_write_while_a_run_is_written() {
         let others = scope.spawn(|| {
             let mut written = 0;
             while !done.load(Ordering::Relaxed) {
-                reviewer.sync_reason_codes(&codes()).unwrap();
+                reviewer.sync_reason_codes("trades", &codes()).unwrap();
                 written += 1;
             }
             written

@@ -297,7 +297,7 @@ fn rows_read_back_as_they_were_written(place: &Place) {
 fn nothing_shows_before_a_command_ends(place: &Place) {
     let store = place.open();
     let run = new_run("job", 0, true);
-    store.sync_reason_codes(&codes()).unwrap();
+    store.sync_reason_codes("trades", &codes()).unwrap();
     store.create_run(&run).unwrap();
     let stages = [
         (Content { records: true, ..Content::default() }, Stage::Ingested, ["7", "0", "0", "3"]),
