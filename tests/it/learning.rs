@@ -315,7 +315,7 @@ fn what_can_not_be_learned_from_is_said_plainly() {
 }
 
 /// The items of the pair's store that have a reason and wait for a decision.
-fn undecided(pair: &Pair) -> Vec<String> {
+pub fn undecided(pair: &Pair) -> Vec<String> {
     let found = pair.sql(
         "SELECT a.attribution_id FROM recon.attributions a \
          JOIN recon.reason_codes c ON c.reason_id = a.reason_id \
@@ -326,7 +326,7 @@ fn undecided(pair: &Pair) -> Vec<String> {
 }
 
 /// People confirm what the machine thinks of these, and reject every tenth.
-fn decide(pair: &Pair, ids: &[String], solo: bool) {
+pub fn decide(pair: &Pair, ids: &[String], solo: bool) {
     use recon::domain::review::Action;
     use recon::review::{Approve, BulkCommit, BulkPreviewAsk};
 
