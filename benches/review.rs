@@ -76,7 +76,7 @@ fn stock(store: &dyn Store, items: u64) -> (RunId, f64, f64) {
         functional: true,
         description: "a reason of the benchmark".to_owned(),
     };
-    store.sync_reason_codes(&[code("ROUNDING"), code("TIMING"), code("UNKNOWN")]).unwrap();
+    store.sync_reason_codes("bench", &[code("ROUNDING"), code("TIMING"), code("UNKNOWN")]).unwrap();
     store
         .create_run(&NewRun {
             id,
