@@ -2,7 +2,7 @@
 //!
 //! The confidence that a rule claims is what its author wrote, and nobody measured it. Once there are
 //! decisions, the confidence of a rule's claim is the share of such claims that were right, and the
-//! claim is only where that estimate begins: it counts as much as [`PRIOR`] decisions, so that a few
+//! claim is only where that estimate begins: it counts as much as `PRIOR` decisions, so that a few
 //! of them move it little and many of them settle it. Claims are told apart by rule and claimed
 //! confidence, because a rule that claims 0.95 here and 0.70 there has told two cases apart.
 
