@@ -149,7 +149,7 @@ impl Page<'_> {
         let types = occurring_types(summary);
         let mut heading = format!("{:<LABEL$}{:>NUMBER$}", "Differences", count(differences.total));
         for (_, name) in &types {
-            heading += &format!("{name:>9}");
+            heading += &format!(" {name:>9}");
         }
         writeln!(self.out, "\n{}", self.paint.strong(heading))?;
         let fields = fields_by_count(summary);
@@ -158,7 +158,7 @@ impl Page<'_> {
             for (diff_type, _) in &types {
                 let number = cell(summary, field, *diff_type);
                 let shown = if number == 0 { "·".to_owned() } else { count(number) };
-                line += &format!("{shown:>9}");
+                line += &format!(" {shown:>9}");
             }
             self.line(line)?;
         }

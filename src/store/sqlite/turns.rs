@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 /// How long the lock is held at a stretch. A slice ends within a few hundred rows of this, and
-/// committing takes some more milliseconds: together less than the 100 ms that are promised.
-const SLICE: Duration = Duration::from_millis(70);
+/// committing takes some more milliseconds: whoever decides meanwhile waits less than 20 ms, mostly.
+const SLICE: Duration = Duration::from_millis(12);
 /// The pause. Waiting connections look every millisecond; see [`crate::database::sqlite`].
-const PAUSE: Duration = Duration::from_millis(3);
+const PAUSE: Duration = Duration::from_millis(2);
 /// Rows between two looks at the clock.
-pub(super) const ROWS_PER_LOOK: usize = 256;
+pub(super) const ROWS_PER_LOOK: usize = 128;
 
 /// Whose turn it is.
 #[derive(Debug, Default)]
