@@ -70,7 +70,7 @@ fn stock(store: &dyn Store, items: u64) -> (RunId, f64, f64) {
     let millis =
         started.seconds().cast_unsigned() * 1000 + u64::from(started.nanoseconds() / 1_000_000);
     let id = RunId::new(millis, [7; 10]);
-    let field = |name: &str, kind| Field { name: name.to_owned(), kind };
+    let field = |name: &str, kind| Field::new(name, kind);
     let code = |code: &str| ReasonCode {
         code: code.to_owned(),
         functional: true,

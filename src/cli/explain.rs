@@ -11,7 +11,7 @@ use crate::pipeline::{
     self, DifferenceExplanation, Explanation, FieldExplanation, SideExplanation,
 };
 use crate::report::reasoning::Reasoning;
-use crate::report::{Paint, figures};
+use crate::report::{Paint, characters, figures};
 
 use super::args::Explain;
 use super::context::{Context, OnRun};
@@ -38,7 +38,19 @@ fn shown(value: Option<&str>) -> String {
     match value {
         None => "null".to_owned(),
         Some("") => "(empty)".to_owned(),
-        Some(text) => figures::visible(text).into_owned(),
+        Some(text) => characters::value(text).into_owned(),
+    }
+}
+
+/// Two values side by side; what makes different ones look alike is made visible.
+fn both(a: Option<&str>, b: Option<&str>) -> String {
+    match (a, b) {
+        (a, b) if a == b => shown(a),
+        (Some(a), Some(b)) if !a.is_empty() && !b.is_empty() => {
+            let (a, b) = characters::pair(a, b);
+            format!("{a} | {b}")
+        }
+        (a, b) => format!("{} | {}", shown(a), shown(b)),
     }
 }
 
@@ -133,15 +145,12 @@ fn write_trace(trace: &FieldTrace, width: usize, paint: Paint, out: &mut String)
 fn write_field(field: &FieldExplanation, width: usize, paint: Paint, out: &mut String) {
     let name = figures::pad(&field.name, width, false);
     let PerSide { a, b } = &field.values;
-    let both = if a == b {
-        shown(a.as_deref())
-    } else {
-        format!("{} | {}", shown(a.as_deref()), shown(b.as_deref()))
-    };
+    let both = both(a.as_deref(), b.as_deref());
     let Some(difference) = &field.difference else {
-        let word = if a == b { "" } else { " within tolerance" };
+        let word = if a == b || !field.compared { "" } else { " within tolerance" };
         let detail = paint.dim(format!("({}{word})", field.comparison));
-        let _ = writeln!(out, "    {} {name}  {both}  {detail}", paint.good("="));
+        let sign = if field.compared { paint.good("=") } else { paint.dim("·") };
+        let _ = writeln!(out, "    {sign} {name}  {both}  {detail}");
         return;
     };
     let detail = paint.dim(format!("({})", field.comparison));
@@ -239,6 +248,7 @@ fn as_json(explanation: &Explanation) -> Json {
                 "value_a": field.values.a,
                 "value_b": field.values.b,
                 "comparison": field.comparison,
+                "compared": field.compared,
                 "difference": field.difference.as_ref().map(difference),
             })
         })

@@ -11,7 +11,9 @@ mod spec;
 mod text;
 
 use crate::domain::pairing::{Cost, PairCost};
-use crate::domain::{Cell, Cells, DiffType, Difference, FieldRef, Kind, Layout, RawCell, RowRef};
+use crate::domain::{
+    Cell, Cells, DiffType, Difference, Field, FieldRef, Kind, Layout, RawCell, RowRef,
+};
 use crate::domain::{Severity, Value};
 
 pub use calendar::Calendar;
@@ -50,6 +52,8 @@ pub(crate) enum Tolerance {
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldCompare {
     kind: Kind,
+    /// Whether the two sides are compared at all; see [`FieldCompare::informational`].
+    compared: bool,
     tolerance: Tolerance,
     null_equals: Option<Value>,
     severity: Option<Severity>,
@@ -58,7 +62,23 @@ pub struct FieldCompare {
 impl FieldCompare {
     /// A field that must be equal.
     pub const fn exact(kind: Kind) -> Self {
-        Self { kind, tolerance: Tolerance::Exact, null_equals: None, severity: None }
+        Self {
+            kind,
+            compared: true,
+            tolerance: Tolerance::Exact,
+            null_equals: None,
+            severity: None,
+        }
+    }
+
+    /// A field that is shown and never compared, unparsable values included.
+    pub fn informational(kind: Kind) -> Self {
+        Self { compared: false, ..Self::exact(kind) }
+    }
+
+    /// Whether the two sides are compared.
+    pub const fn is_compared(&self) -> bool {
+        self.compared
     }
 
     /// The severity of a difference of this type in this field.
@@ -71,6 +91,9 @@ impl FieldCompare {
     /// The order of the decisions is part of the contract: what can't be parsed is a type mismatch
     /// whatever the other side says; then null is decided; only then does tolerance count.
     pub fn compare(&self, a: RawCell<'_>, b: RawCell<'_>) -> Outcome {
+        if !self.compared {
+            return Outcome::Equal;
+        }
         if a.is_unparsed() || b.is_unparsed() {
             return Outcome::Different(DiffType::TypeMismatch);
         }
@@ -106,6 +129,9 @@ impl FieldCompare {
 
     /// The tolerance in words, for people: `±0.005`, `2 business days`, `exact`.
     pub fn describe(&self) -> String {
+        if !self.compared {
+            return "not compared".to_owned();
+        }
         match &self.tolerance {
             Tolerance::Exact => "exact".to_owned(),
             Tolerance::Number(tolerance) => tolerance.describe(),
@@ -198,6 +224,11 @@ impl Comparison {
         differences
     }
 
+    /// Whether any field besides the key is compared.
+    pub fn compares_fields(&self) -> bool {
+        self.fields.iter().skip(self.key_len).any(FieldCompare::is_compared)
+    }
+
     /// The severity of a difference of this type in the field at this position.
     pub fn severity(&self, at: u16, diff_type: DiffType) -> Severity {
         self.field(usize::from(at))
@@ -206,7 +237,11 @@ impl Comparison {
 
     /// The comparison of a layout in which every field must be equal.
     pub fn exact(layout: &Layout) -> Self {
-        let fields = layout.fields().iter().map(|field| FieldCompare::exact(field.kind)).collect();
+        let exact = |field: &Field| match field.compared {
+            true => FieldCompare::exact(field.kind),
+            false => FieldCompare::informational(field.kind),
+        };
+        let fields = layout.fields().iter().map(exact).collect();
         Self::new(fields, layout.key_len())
     }
 }
@@ -258,6 +293,21 @@ mod tests {
             compare(&lenient, decimal("0.01"), Cell::Null),
             Outcome::Different(DiffType::NullMismatch)
         );
+    }
+
+    #[test]
+    fn an_informational_field_never_differs_and_costs_nothing() {
+        let informational = FieldCompare::informational(Kind::Decimal);
+        for (a, b) in [
+            (decimal("1"), decimal("2")),
+            (decimal("1"), Cell::Null),
+            (Cell::Unparsed("x"), Cell::Unparsed("x")),
+        ] {
+            assert_eq!(compare(&informational, a, b), Outcome::Equal);
+        }
+        assert_eq!(informational.describe(), "not compared");
+        let fields = vec![FieldCompare::exact(Kind::Text), informational];
+        assert!(!Comparison::new(fields, 1).compares_fields());
     }
 
     #[test]

@@ -121,10 +121,10 @@ impl CompareSpec<'_> {
             })?,
         };
         Ok(FieldCompare {
-            kind: self.kind,
             tolerance,
             null_equals: self.null_equals.clone(),
             severity: self.severity,
+            ..FieldCompare::exact(self.kind)
         })
     }
 }

@@ -149,6 +149,10 @@ pub struct FieldSpec {
     pub formats: Option<Vec<String>>,
     /// How numbers are written.
     pub numbers: Option<NumberSpec>,
+    /// Whether the two sides are compared. Default `true`. With `false` the field is informational: it
+    /// is read, stored, shown and available to rules, but never a difference, and only one source
+    /// needs to map it.
+    pub compare: Option<Written<bool>>,
     /// How far the two sides may be apart. Default: not at all.
     pub tolerance: Option<ToleranceSpec>,
     /// How much a difference of this field matters. Default `medium`.

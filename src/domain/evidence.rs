@@ -193,7 +193,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn layout() -> Layout {
-        let field = |kind: Kind| Field { name: kind.name().into(), kind };
+        let field = |kind: Kind| Field::new(kind.name(), kind);
         Layout::new(Kind::ALL.into_iter().map(field).collect(), 1)
     }
 

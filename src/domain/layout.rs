@@ -9,6 +9,16 @@ pub struct Field {
     pub name: String,
     /// The type of its values.
     pub kind: Kind,
+    /// Whether its two sides are compared. `false` for an informational field: it is kept and
+    /// shown, and never a difference.
+    pub compared: bool,
+}
+
+impl Field {
+    /// A field that is compared.
+    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+        Self { name: name.into(), kind, compared: true }
+    }
 }
 
 /// The canonical fields of a job. The key's parts come first, in the order of `key:`; the others

@@ -68,6 +68,8 @@ pub struct FieldExplanation {
     pub values: PerSide<Option<String>>,
     /// How it was compared: the tolerance in words, or that it is the key.
     pub comparison: String,
+    /// Whether its sides are compared; informational fields are not.
+    pub compared: bool,
     /// The difference, if the sides disagree.
     pub difference: Option<DifferenceExplanation>,
 }
@@ -144,6 +146,7 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
         .enumerate()
         .map(|(at, field)| FieldExplanation {
             name: field.name.clone(),
+            compared: field.compared,
             values: PerSide {
                 a: text_at(cells.a.as_deref(), at),
                 b: text_at(cells.b.as_deref(), at),

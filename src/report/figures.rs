@@ -1,9 +1,10 @@
 //! How figures and foreign text are written for people.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+pub use super::characters::{is_unseen, visible};
 
 /// A count with thousands separators: `1,234,567`.
 pub fn count(number: u64) -> String {
@@ -88,37 +89,6 @@ pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// Foreign text on one line: control characters and those that turn the direction of writing are
-/// shown as escapes, so that no data can move the cursor, forge a line or hide a part of one.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unseen) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match character {
-            '\n' => shown.push_str("\\n"),
-            '\r' => shown.push_str("\\r"),
-            '\t' => shown.push_str("\\t"),
-            unseen if is_unseen(unseen) => {
-                // Writing into a String can't fail.
-                let _ = write!(shown, "\\u{{{:x}}}", u32::from(unseen));
-            }
-            plain => shown.push(plain),
-        }
-    }
-    Cow::Owned(shown)
-}
-
-/// Whether a character would act on a terminal instead of being seen.
-pub fn is_unseen(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
-        )
-}
-
 /// The columns that `text` takes on a terminal.
 pub fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
@@ -188,9 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_text_can_not_steer_the_terminal() {
-        assert_eq!(visible("a\u{1b}[2J\n\u{202e}é"), r"a\u{1b}[2J\n\u{202e}é");
-        assert!(matches!(visible("plain é 漢"), Cow::Borrowed(_)));
+    fn a_word_for_a_shell_is_quoted_where_it_must_be() {
         assert_eq!(shell_word("A|B's"), r"'A|B'\''s'");
         assert_eq!(shell_word("TX-1"), "TX-1");
         assert_eq!(shell_word("-1"), "'-1'");

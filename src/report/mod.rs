@@ -4,6 +4,7 @@
 //! figures contradict each other is an error, never a page.
 
 pub mod cells;
+pub mod characters;
 pub mod differences;
 pub mod figures;
 mod findings;

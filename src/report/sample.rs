@@ -12,7 +12,7 @@ use crate::store::{AttributionCount, RejectedRow, RunRow};
 use super::{Example, ReportData, Summary};
 
 pub fn run() -> RunRow {
-    let field = |name: &str, kind| Field { name: name.to_owned(), kind };
+    let field = |name: &str, kind| Field::new(name, kind);
     RunRow {
         id: RunId::new(1_735_732_821_000, [0xaa; 10]),
         job: "fx_trades_eod".into(),

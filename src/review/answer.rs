@@ -184,6 +184,8 @@ pub struct FieldValue {
     pub name: String,
     /// The type.
     pub kind: String,
+    /// Whether its two sides are compared; informational fields (`compare: false`) are not.
+    pub compared: bool,
     /// The canonical value; `{"unparsed": "text"}` for what its type can't hold.
     pub value: Json,
     /// Whether the value is hidden from this person.

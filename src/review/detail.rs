@@ -159,6 +159,7 @@ impl Work<'_> {
                 FieldValue {
                     name: field.name.clone(),
                     kind: field.kind.name().to_owned(),
+                    compared: field.compared,
                     value: match value {
                         Json::Null => Json::Null,
                         _ if masked => Json::String(MASKED.to_owned()),

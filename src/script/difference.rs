@@ -252,7 +252,7 @@ impl Subject {
     /// No difference yet.
     pub(super) fn new() -> Self {
         // Some layout, until the first difference brings its own.
-        let nothing = Field { name: FieldRef::ENTIRE_RECORD.to_owned(), kind: Kind::Text };
+        let nothing = Field::new(FieldRef::ENTIRE_RECORD, Kind::Text);
         Self {
             layout: Layout::new(vec![nothing], 1),
             field: FieldRef::EntireRecord,

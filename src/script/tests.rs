@@ -277,7 +277,7 @@ impl Sample {
             ("wide", Kind::Decimal),
             ("big", Kind::Integer),
         ];
-        let fields = fields.map(|(name, kind)| Field { name: name.into(), kind });
+        let fields = fields.map(|(name, kind)| Field::new(name, kind));
         let wide: crate::domain::Decimal = "1234567890123456789012345678901.25".parse().unwrap();
         let row = |cells: &[Cell<'_>]| {
             let mut bytes = Vec::new();

@@ -79,7 +79,13 @@ pub(super) fn held_by_people(status: Status, locked: bool, person: bool) -> bool
 
 /// The layout as the JSON array that `recon_runs.layout` holds.
 pub(super) fn layout_json(layout: &Layout) -> serde_json::Value {
-    let field = |field: &Field| json!({ "name": field.name, "kind": field.kind.name() });
+    let field = |field: &Field| {
+        let mut stored = json!({ "name": field.name, "kind": field.kind.name() });
+        if !field.compared {
+            stored["compared"] = json!(false);
+        }
+        stored
+    };
     layout.fields().iter().map(field).collect()
 }
 
@@ -89,11 +95,17 @@ pub(crate) fn read_layout(json: &str, key_length: i64) -> Result<Layout, Problem
     struct StoredField {
         name: String,
         kind: Kind,
+        compared: Option<bool>,
     }
     let fields: Vec<StoredField> =
         serde_json::from_str(json).map_err(|error| damaged("layout", &error.to_string()))?;
-    let fields: Vec<Field> =
-        fields.into_iter().map(|field| Field { name: field.name, kind: field.kind }).collect();
+    let fields: Vec<Field> = fields
+        .into_iter()
+        .map(|field| Field {
+            compared: field.compared.unwrap_or(true),
+            ..Field::new(field.name, field.kind)
+        })
+        .collect();
     match usize::try_from(key_length) {
         Ok(key_len) if (1..=fields.len()).contains(&key_len) => Ok(Layout::new(fields, key_len)),
         _ => Err(damaged("key_length", &key_length.to_string())),
@@ -212,8 +224,10 @@ mod tests {
 
     #[test]
     fn a_layout_reads_back() {
-        let field = |kind: Kind| Field { name: format!("a \"{kind}\""), kind };
-        let layout = Layout::new(Kind::ALL.into_iter().map(field).collect(), 2);
+        let field = |kind: Kind| Field::new(format!("a \"{kind}\""), kind);
+        let mut fields: Vec<Field> = Kind::ALL.into_iter().map(field).collect();
+        fields.push(Field { compared: false, ..Field::new("comment", Kind::Text) });
+        let layout = Layout::new(fields, 2);
         assert_eq!(read_layout(&layout_json(&layout).to_string(), 2), Ok(layout));
         for (text, key_length) in [("[]", 1), ("{}", 1), (r#"[{"name":"x","kind":"text"}]"#, 2)] {
             assert_eq!(read_layout(text, key_length).unwrap_err().code, "store-damaged");
@@ -231,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_reference_that_no_key_has_finds_nothing() {
-        let field = |kind: Kind| Field { name: kind.name().into(), kind };
+        let field = |kind: Kind| Field::new(kind.name(), kind);
         let layout = Layout::new(vec![field(Kind::Text), field(Kind::Integer)], 2);
         for reference in ["", "a", "a|b", "a|1|2", "a|1\\", "a\\|1"] {
             assert_eq!(evidence_starts(&layout, reference), None, "{reference}");
@@ -245,7 +259,7 @@ mod tests {
         ) {
             let fields = [Kind::Text, Kind::Integer, Kind::Boolean, Kind::Text];
             let fields: Vec<Field> =
-                fields.iter().map(|kind| Field { name: kind.to_string(), kind: *kind }).collect();
+                fields.iter().map(|kind| Field::new(kind.to_string(), *kind)).collect();
             let layout = Layout::new(fields[..3 + rest].to_vec(), 3);
             let cells =
                 [Cell::Text(&text), Cell::Integer(number), Cell::Boolean(truth), Cell::Text("x")];

@@ -57,6 +57,50 @@ fn diff_attribute_and_explain_need_no_sources() {
     assert!(record["a"]["unreadable"].as_str().unwrap().contains("cannot open"), "{record}");
 }
 
+/// A job with an informational field of each kind: `v` on both sides, `trader` only in A.
+fn informational() -> Project {
+    let project = small("rules: { attribute: [rules.rhai] }\n");
+    project
+        .replace("recon.yaml", "map: { id: id, v: v, w: w }", "map: { id: id, v: v, w: w, trader: trader }")
+        .replace("recon.yaml", "read: { csv: { path: b.csv } }\n    map: { id: id, v: v, w: w, trader: trader }", "read: { csv: { path: b.csv } }\n    map: { id: id, v: v, w: w }")
+        .replace("recon.yaml", "v: { type: decimal }", "v: { type: decimal, compare: false }\n  trader: { type: text, compare: false }")
+        .write("rules.rhai", "fn attribute_desk(d) { if d.record_a.trader == \"kim\" && d.record_b.v == 21.0 { reason(\"KNOWN\", 0.95) } }")
+        .write("a.csv", "id,v,w,trader\n1,10,x,ann\n2,20,y,kim\n3,oops,z,ann\n")
+        .write("b.csv", "id,v,w\n1,11,x\n2,21,Y\n3,30,z\n4,40,z\n");
+    project
+}
+
+#[test]
+fn an_informational_field_is_shown_and_used_by_rules_but_never_a_difference() {
+    let project = informational();
+    for commands in [vec!["run"], vec!["ingest", "diff", "attribute"]] {
+        let mut summary = Json::Null;
+        for command in commands {
+            summary = project.json(&[command, "--json"]);
+        }
+        assert_eq!(summary["differences"]["by_field"], json!({ "ENTIRE_RECORD": 1, "w": 1 }));
+        assert_eq!(summary["records"]["matched"], 2);
+        assert_eq!(summary["attributions"]["by_reason"]["KNOWN"], 1);
+        let rows = project.sql(
+            "SELECT normalized_data_a AS a, normalized_data_b AS b FROM recon.recon_records \
+             WHERE source_a_ref_id = '3'",
+        );
+        let text = rows.to_string();
+        assert!(text.contains("unparsed") && text.contains("trader"), "{text}");
+    }
+    let explained = project.json(&["explain", "2", "--json"]);
+    let fields = explained["records"][0]["fields"].as_array().unwrap();
+    let field = |name: &str| fields.iter().find(|field| field["field"] == name).unwrap();
+    assert_eq!(field("v")["compared"], false);
+    assert_eq!(field("v")["comparison"], "not compared");
+    assert_eq!(field("v")["difference"], Json::Null);
+    assert_eq!(field("trader")["value_a"], "kim");
+    assert_eq!(field("trader")["value_b"], Json::Null);
+    let said = project.recon(&["explain", "2"]);
+    assert!(said.out.contains("· v"), "{}", said.out);
+    assert!(said.out.contains("20 | 21  (not compared)"), "{}", said.out);
+}
+
 #[test]
 fn a_stored_run_is_read_with_its_own_business_date() {
     let project = small("");

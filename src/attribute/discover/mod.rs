@@ -268,7 +268,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn layout(kind: Kind) -> Layout {
-        let field = |name: &str, kind| Field { name: name.to_owned(), kind };
+        let field = |name: &str, kind| Field::new(name, kind);
         Layout::new(vec![field("id", Kind::Text), field("value", kind)], 1)
     }
 

@@ -285,7 +285,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn layout() -> Layout {
-        let field = |name: &str, kind| Field { name: name.to_owned(), kind };
+        let field = |name: &str, kind| Field::new(name, kind);
         Layout::new(
             vec![
                 field("id", Kind::Text),

@@ -23,7 +23,7 @@ struct Owned {
 
 fn layout() -> Layout {
     let fields = [("id", Kind::Text), ("amount", Kind::Decimal), ("day", Kind::Date)];
-    Layout::new(fields.map(|(name, kind)| Field { name: name.into(), kind }).to_vec(), 1)
+    Layout::new(fields.map(|(name, kind)| Field::new(name, kind)).to_vec(), 1)
 }
 
 fn row(id: &str, cents: i64, day: i32) -> Vec<u8> {

@@ -444,7 +444,7 @@ mod tests {
     use crate::domain::{Field, Kind, Quiet};
 
     fn layout() -> Layout {
-        let field = |name: &str, kind| Field { name: name.to_owned(), kind };
+        let field = |name: &str, kind| Field::new(name, kind);
         Layout::new(vec![field("id", Kind::Text), field("amount", Kind::Decimal)], 1)
     }
 
@@ -503,7 +503,7 @@ mod tests {
     fn a_model_of_another_shape_is_refused() {
         let bytes = trained(2).to_bytes().unwrap();
         let mut fields = layout().fields().to_vec();
-        fields.push(Field { name: "desk".into(), kind: Kind::Text });
+        fields.push(Field::new("desk", Kind::Text));
         let problem = Model::from_bytes(&bytes, &Layout::new(fields, 1)).unwrap_err();
         assert!(
             problem.code == "model-shape" && problem.to_string().contains("`desk: text` is new")

@@ -7,7 +7,7 @@ use crate::config::spec::{FieldSpec, Spec};
 use crate::config::tree::path;
 use crate::diagnostic::{PathStep, Problem};
 use crate::domain::layout::Field;
-use crate::domain::{Date, Decimal, FieldRef, Instant, Kind, Layout, Severity, Value};
+use crate::domain::{Date, Decimal, FieldRef, Instant, Kind, Layout, Severity, Side, Value};
 
 impl<'a> Checker<'a> {
     /// The layout and how its fields are treated; none if that can't be told.
@@ -25,7 +25,8 @@ impl<'a> Checker<'a> {
         let mut resolved: Vec<(Field, ResolvedField)> = Vec::new();
         for (name, spec) in fields.iter() {
             let field = self.field(name, spec, key.contains(&name));
-            resolved.push((Field { name: name.to_owned(), kind: spec.kind }, field));
+            let compared = field.compare.is_compared();
+            resolved.push((Field { compared, ..Field::new(name, spec.kind) }, field));
         }
         // The key first, in its own order; sorting keeps the order of the others.
         let rank = |name: &str| key.iter().position(|part| *part == name).unwrap_or(key.len());
@@ -69,6 +70,8 @@ impl<'a> Checker<'a> {
         self.field_name(&at, name);
         if is_key {
             self.key_field(&at, name, spec);
+        } else if !is_compared(spec) {
+            self.informational_field(&at, name, spec);
         }
         if let Some(formats) = &spec.formats {
             self.formats(&below(&at, "formats"), name, spec.kind, formats);
@@ -102,8 +105,38 @@ impl<'a> Checker<'a> {
         self.complain_of_key(at, Problem::usage("bad-name", problem));
     }
 
+    /// Warns about settings that only matter when the field is compared.
+    fn informational_field(&mut self, at: &[PathStep], name: &str, spec: &FieldSpec) {
+        let settings = [
+            ("tolerance", spec.tolerance.is_some()),
+            ("severity", spec.severity.is_some()),
+            ("null_equals", spec.null_equals.is_some()),
+        ];
+        for (key, _) in settings.into_iter().filter(|(_, given)| *given) {
+            let message =
+                format!("`{key}` has no effect: `{name}` is not compared (`compare: false`)");
+            let help = format!("remove `{key}`, or `compare: false`");
+            let problem = Problem::warning("not-compared-setting", message).help(help);
+            self.complain_of_key(&below(at, key), problem);
+        }
+        let at_map = |side: &str| path(["sources", side, "map", name]);
+        let script = Side::BOTH.into_iter().any(|side| self.scripts.may_set_fields(side));
+        if !script && !self.document.has(&at_map("a")) && !self.document.has(&at_map("b")) {
+            let message = format!("no source maps `{name}`");
+            let help = format!("add `{name}: COLUMN` to the `map` of a source, or remove the field");
+            let problem = Problem::usage("unmapped-field", message).help(help);
+            self.complain_of_key(at, problem);
+        }
+    }
+
     /// Keys are compared exactly, and a row without one is rejected.
     fn key_field(&mut self, at: &[PathStep], name: &str, spec: &FieldSpec) {
+        if !is_compared(spec) {
+            let message = format!("`{name}` is in the key, which is always compared");
+            let help = "remove `compare: false`, or take the field out of the key";
+            let problem = Problem::usage("key-not-compared", message).help(help);
+            self.complain_of_key(&below(at, "compare"), problem);
+        }
         if spec.tolerance.is_some() {
             let message = format!("`{name}` is in the key; keys are compared without tolerance");
             let help = "remove the tolerance, or take the field out of the key";
@@ -127,6 +160,9 @@ impl<'a> Checker<'a> {
     fn comparison(&mut self, at: &[PathStep], spec: &FieldSpec, is_key: bool) -> FieldCompare {
         if is_key {
             return FieldCompare::exact(spec.kind);
+        }
+        if !is_compared(spec) {
+            return FieldCompare::informational(spec.kind);
         }
         let null_equals = spec.null_equals.as_deref().and_then(|text| {
             let value = read_value(spec.kind, text);
@@ -173,6 +209,11 @@ impl<'a> Checker<'a> {
             self.complain_of_key(at, Problem::usage("wrong-field-type", message));
         }
     }
+}
+
+/// Whether the field's two sides are compared.
+pub(super) fn is_compared(spec: &FieldSpec) -> bool {
+    spec.compare.is_none_or(|compare| *compare)
 }
 
 /// A type with its article.

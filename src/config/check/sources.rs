@@ -1,5 +1,6 @@
 //! The sources: what they are mapped to, and how each one's own ways fit the fields.
 
+use super::fields::is_compared;
 use super::{Checker, below};
 use crate::config::resolved::{ResolvedField, ResolvedSource};
 use crate::config::spec::SourceSpec;
@@ -76,9 +77,14 @@ impl Checker<'_> {
         for field in document.keys(&path(["fields"])) {
             // A mapping whose value is broken is a mapping; so is one with a typing error.
             let is_mapped = document.find(&below(at, field)).is_some() || meant.contains(&field);
-            if !is_mapped && !self.scripts.may_set_fields(side) {
+            let fields = self.spec.fields.as_ref();
+            let is_informational =
+                fields.and_then(|fields| fields.get(field)).is_some_and(|spec| !is_compared(spec));
+            if !is_mapped && !is_informational && !self.scripts.may_set_fields(side) {
                 let message = format!("the field `{field}` has no column in source {side}");
-                let help = format!("add `{field}: COLUMN`");
+                let help = format!(
+                    "add `{field}: COLUMN`, or `compare: false` to the field if only one source has it"
+                );
                 let problem = Problem::usage("unmapped-field", message).help(help);
                 self.complain_of_key(at, problem);
             }

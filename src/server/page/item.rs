@@ -136,6 +136,8 @@ pub struct Field {
     pub sides: (Value, Value),
     /// Whether they differ.
     pub differs: bool,
+    /// Whether they are compared.
+    pub compared: bool,
     /// Its own page, if it is a difference of its own.
     pub href: Option<String>,
 }
@@ -456,7 +458,10 @@ fn fields(detail: &ItemDetail, listing: &Listing) -> (Vec<Field>, usize) {
             let (a, b) = (value(&detail.record_a, &name), value(&detail.record_b, &name));
             let sibling = detail.siblings.iter().find(|one| one.difference.field_name == name);
             let differs = sibling.is_some();
-            if both && !differs {
+            let compared = [&detail.record_a, &detail.record_b].into_iter().flatten().all(|side| {
+                side.fields.iter().all(|field| field.name != name || field.compared)
+            });
+            if both && compared && !differs {
                 agreeing += 1;
             }
             let sides = match (&a, &b) {
@@ -477,7 +482,7 @@ fn fields(detail: &ItemDetail, listing: &Listing) -> (Vec<Field>, usize) {
             };
             let href =
                 sibling.map(|one| listing.here(&format!("/review/items/{}", one.attribution_id)));
-            Field { name, sides, differs, href }
+            Field { name, sides, differs, compared, href }
         })
         .collect();
     rows.sort_by_key(|field| !field.differs);

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::report::characters::Scripts;
 use crate::review::MASKED;
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
@@ -98,7 +99,7 @@ pub fn plain(value: Option<&str>, signs: Signs) -> Shown {
         return Shown::Empty;
     }
     let (characters, more) = clip(text);
-    let scripts = Scripts::of(&characters);
+    let scripts = Scripts::of(characters.iter().copied());
     let span =
         Span { mark: Mark::Same, pieces: pieces(&characters, 0..characters.len(), signs, scripts) };
     Shown::Text { before: 0, spans: vec![span], more }
@@ -128,7 +129,7 @@ fn marked(
         Shown::Text { .. } => {
             let text = value.unwrap_or_default();
             let (characters, more) = cut(text, 0, most);
-            let scripts = Scripts::of(&characters);
+            let scripts = Scripts::of(characters.iter().copied());
             let pieces = pieces(&characters, 0..characters.len(), signs, scripts);
             Shown::Text { before: 0, spans: vec![Span { mark: Mark::Same, pieces }], more }
         }
@@ -140,7 +141,7 @@ fn marked(
     }
     let (left, more_left) = cut(left, before, most);
     let (right, more_right) = cut(right, before, most);
-    let (in_left, in_right) = (Scripts::of(&left), Scripts::of(&right));
+    let (in_left, in_right) = (Scripts::of(left.iter().copied()), Scripts::of(right.iter().copied()));
     let (mut spans_left, mut spans_right) = (Vec::new(), Vec::new());
     for (equal, old, new) in changes(&left, &right) {
         let (mark_left, mark_right) =
@@ -169,7 +170,7 @@ pub fn inline(a: Option<&str>, b: Option<&str>, signs: Signs) -> Shown {
     }
     let (left, more_left) = clip(left);
     let (right, more_right) = clip(right);
-    let (in_left, in_right) = (Scripts::of(&left), Scripts::of(&right));
+    let (in_left, in_right) = (Scripts::of(left.iter().copied()), Scripts::of(right.iter().copied()));
     let mut spans = Vec::new();
     for (equal, old, new) in changes(&left, &right) {
         if equal {
@@ -246,54 +247,6 @@ fn changes(left: &[char], right: &[char]) -> Vec<Change> {
         }
     }
     runs
-}
-
-/// Which scripts a value mixes: a Cyrillic letter among Latin ones deceives, a Cyrillic word doesn't.
-#[derive(Clone, Copy, Debug, Default)]
-struct Scripts {
-    latin: usize,
-    cyrillic: usize,
-    greek: usize,
-}
-
-impl Scripts {
-    fn of(characters: &[char]) -> Self {
-        let mut scripts = Self::default();
-        for &character in characters {
-            match script(character) {
-                Some("Latin") => scripts.latin += 1,
-                Some("Cyrillic") => scripts.cyrillic += 1,
-                Some("Greek") => scripts.greek += 1,
-                _ => {}
-            }
-        }
-        scripts
-    }
-
-    /// The script of a letter, if it is not the one that most letters of the value have.
-    fn foreign(self, character: char) -> Option<&'static str> {
-        let own = script(character)?;
-        let most = self.latin.max(self.cyrillic).max(self.greek);
-        let count = match own {
-            "Latin" => self.latin,
-            "Cyrillic" => self.cyrillic,
-            _ => self.greek,
-        };
-        (count < most || (own != "Latin" && count == self.latin)).then_some(own)
-    }
-}
-
-const fn script(character: char) -> Option<&'static str> {
-    match character {
-        'a'..='z'
-        | 'A'..='Z'
-        | '\u{C0}'..='\u{D6}'
-        | '\u{D8}'..='\u{F6}'
-        | '\u{F8}'..='\u{24F}' => Some("Latin"),
-        '\u{400}'..='\u{52F}' => Some("Cyrillic"),
-        '\u{370}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}' => Some("Greek"),
-        _ => None,
-    }
 }
 
 fn pieces(

@@ -298,6 +298,7 @@ fn side(system: &str, values: &[(&str, &str)]) -> RecordSide {
         fields: values
             .iter()
             .map(|(name, value)| FieldValue {
+                compared: true,
                 name: (*name).into(),
                 kind: "text".into(),
                 value: serde_json::json!(value),

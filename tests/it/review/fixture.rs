@@ -88,7 +88,7 @@ impl Stage1 {
 }
 
 pub fn layout() -> Layout {
-    let field = |name: &str, kind| Field { name: name.to_owned(), kind };
+    let field = |name: &str, kind| Field::new(name, kind);
     Layout::new(
         vec![
             field("id", Kind::Text),

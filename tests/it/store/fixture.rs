@@ -24,7 +24,7 @@ pub fn layout() -> Layout {
         ("live", Kind::Boolean),
         ("note", Kind::Text),
     ];
-    let field = |(name, kind): (&str, Kind)| Field { name: name.to_owned(), kind };
+    let field = |(name, kind): (&str, Kind)| Field::new(name, kind);
     Layout::new(fields.into_iter().map(field).collect(), 2)
 }
 

@@ -1,0 +1,174 @@
+//! Characters that a reader would not see, or would take for others, written so that they are seen.
+//!
+//! Only what people read goes through here. CSV, JSON and the store keep every byte.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
+/// Foreign text on one line: whatever is not seen for what it is (controls, marks of direction, zero
+/// width, spaces that are not the plain one) is shown as an escape such as `\u{200b}`. So no data
+/// can move the cursor, forge a line or hide a part of one.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    escaped(text, |_, character| is_unseen(character))
+}
+
+/// A value by itself. As [`visible`]; spaces at either end and a second space in a row are shown too.
+pub fn value(text: &str) -> Cow<'_, str> {
+    escaped(text, |at, character| is_unseen(character) || is_odd_space(text, at, character))
+}
+
+/// Two values that differ, side by side. As [`value`]; what makes them look alike is shown too:
+/// combining accents, full-width forms and letters of another alphabet than the rest of the value.
+pub fn pair<'t>(a: &'t str, b: &'t str) -> (Cow<'t, str>, Cow<'t, str>) {
+    (distinct(a), distinct(b))
+}
+
+fn distinct(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return value(text);
+    }
+    let scripts = Scripts::of(text.chars());
+    escaped(text, |at, character| {
+        is_unseen(character)
+            || is_odd_space(text, at, character)
+            || matches!(character, '\u{300}'..='\u{36f}' | '\u{ff01}'..='\u{ff5e}' | '\u{fb00}'..='\u{fb06}')
+            || scripts.foreign(character).is_some()
+    })
+}
+
+/// Whether a reader would not see the character, or take it for a plain space.
+pub fn is_unseen(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
+    matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{34f}' | '\u{fffd}')
+        || matches!(
+            character.general_category(),
+            GeneralCategory::Control
+                | GeneralCategory::Format
+                | GeneralCategory::PrivateUse
+                | GeneralCategory::Unassigned
+                | GeneralCategory::Surrogate
+                | GeneralCategory::SpaceSeparator
+                | GeneralCategory::LineSeparator
+                | GeneralCategory::ParagraphSeparator
+        )
+}
+
+/// Whether the plain space at this byte is at an end of the text or follows another one.
+fn is_odd_space(text: &str, at: usize, character: char) -> bool {
+    character == ' '
+        && (at == 0 || at + 1 == text.len() || text.as_bytes().get(at - 1) == Some(&b' '))
+}
+
+fn escaped(text: &str, is_odd: impl Fn(usize, char) -> bool) -> Cow<'_, str> {
+    if !text.char_indices().any(|(at, character)| is_odd(at, character)) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for (at, character) in text.char_indices() {
+        match character {
+            plain if !is_odd(at, plain) => shown.push(plain),
+            '\n' => shown.push_str("\\n"),
+            '\r' => shown.push_str("\\r"),
+            '\t' => shown.push_str("\\t"),
+            odd => {
+                // Writing into a String can't fail.
+                let _ = write!(shown, "\\u{{{:x}}}", u32::from(odd));
+            }
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// The alphabets of a value. A Cyrillic letter among Latin ones deceives, a Cyrillic word does not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scripts {
+    latin: usize,
+    cyrillic: usize,
+    greek: usize,
+}
+
+impl Scripts {
+    /// Counts the letters of each alphabet.
+    pub fn of(characters: impl IntoIterator<Item = char>) -> Self {
+        let mut scripts = Self::default();
+        for character in characters {
+            match script(character) {
+                Some("Latin") => scripts.latin += 1,
+                Some("Cyrillic") => scripts.cyrillic += 1,
+                Some("Greek") => scripts.greek += 1,
+                _ => {}
+            }
+        }
+        scripts
+    }
+
+    /// The alphabet of a letter, if it is not the one that most letters of the value have.
+    pub fn foreign(self, character: char) -> Option<&'static str> {
+        let own = script(character)?;
+        let most = self.latin.max(self.cyrillic).max(self.greek);
+        let count = match own {
+            "Latin" => self.latin,
+            "Cyrillic" => self.cyrillic,
+            _ => self.greek,
+        };
+        (count < most || (own != "Latin" && count == self.latin)).then_some(own)
+    }
+}
+
+const fn script(character: char) -> Option<&'static str> {
+    match character {
+        'a'..='z'
+        | 'A'..='Z'
+        | '\u{C0}'..='\u{D6}'
+        | '\u{D8}'..='\u{F6}'
+        | '\u{F8}'..='\u{24F}' => Some("Latin"),
+        '\u{400}'..='\u{52F}' => Some("Cyrillic"),
+        '\u{370}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}' => Some("Greek"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_can_not_steer_the_terminal() {
+        assert_eq!(visible("a\u{1b}[2J\n\u{202e}é"), r"a\u{1b}[2J\n\u{202e}é");
+        assert!(matches!(visible("plain é 漢"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_is_not_seen_is_shown() {
+        for (text, shown) in [
+            ("ACME\u{200b} Ltd", r"ACME\u{200b} Ltd"),
+            ("ACME\u{a0}Ltd", r"ACME\u{a0}Ltd"),
+            ("AC\u{ad}ME", r"AC\u{ad}ME"),
+            ("\u{feff}ACME\u{200e}", r"\u{feff}ACME\u{200e}"),
+            ("a\u{3000}b\u{2009}c", r"a\u{3000}b\u{2009}c"),
+            ("a\u{fe0f}\u{e0041}\u{34f}", r"a\u{fe0f}\u{e0041}\u{34f}"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+        assert_eq!(visible(" a  b "), " a  b ");
+        assert_eq!(value(" a  b "), r"\u{20}a \u{20}b\u{20}");
+    }
+
+    #[test]
+    fn values_that_look_alike_are_told_apart() {
+        for (a, b, shown_a, shown_b) in [
+            ("Cafe\u{301}", "Café", r"Cafe\u{301}", "Café"),
+            ("\u{410}CME", "ACME", r"\u{410}CME", "ACME"),
+            ("ＡCME", "ACME", r"\u{ff21}CME", "ACME"),
+            ("ﬁrst", "first", r"\u{fb01}rst", "first"),
+            ("Привет", "Privet", "Привет", "Privet"),
+        ] {
+            let (a, b) = pair(a, b);
+            assert_eq!((a.as_ref(), b.as_ref()), (shown_a, shown_b));
+        }
+    }
+}
