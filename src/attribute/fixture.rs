@@ -331,9 +331,11 @@ impl DifferenceCase {
         let kind = self.kind.unwrap_or(Kind::Text);
         let mut fields = Vec::with_capacity(names.len() + 1);
         fields.push(Field::new(field.unwrap_or("key").to_owned(), kind));
-        fields.extend(names.into_iter().map(|name| {
-            Field::new(name, self.types.get(name).copied().unwrap_or(Kind::Text))
-        }));
+        fields.extend(
+            names
+                .into_iter()
+                .map(|name| Field::new(name, self.types.get(name).copied().unwrap_or(Kind::Text))),
+        );
         let layout = Layout::new(fields, 1);
 
         let row = |value: &Option<String>, record: &BTreeMap<String, Option<String>>| {

@@ -123,7 +123,8 @@ impl<'a> Checker<'a> {
         let script = Side::BOTH.into_iter().any(|side| self.scripts.may_set_fields(side));
         if !script && !self.document.has(&at_map("a")) && !self.document.has(&at_map("b")) {
             let message = format!("no source maps `{name}`");
-            let help = format!("add `{name}: COLUMN` to the `map` of a source, or remove the field");
+            let help =
+                format!("add `{name}: COLUMN` to the `map` of a source, or remove the field");
             let problem = Problem::usage("unmapped-field", message).help(help);
             self.complain_of_key(at, problem);
         }

@@ -458,9 +458,10 @@ fn fields(detail: &ItemDetail, listing: &Listing) -> (Vec<Field>, usize) {
             let (a, b) = (value(&detail.record_a, &name), value(&detail.record_b, &name));
             let sibling = detail.siblings.iter().find(|one| one.difference.field_name == name);
             let differs = sibling.is_some();
-            let compared = [&detail.record_a, &detail.record_b].into_iter().flatten().all(|side| {
-                side.fields.iter().all(|field| field.name != name || field.compared)
-            });
+            let compared = [&detail.record_a, &detail.record_b]
+                .into_iter()
+                .flatten()
+                .all(|side| side.fields.iter().all(|field| field.name != name || field.compared));
             if both && compared && !differs {
                 agreeing += 1;
             }

@@ -141,7 +141,8 @@ fn marked(
     }
     let (left, more_left) = cut(left, before, most);
     let (right, more_right) = cut(right, before, most);
-    let (in_left, in_right) = (Scripts::of(left.iter().copied()), Scripts::of(right.iter().copied()));
+    let (in_left, in_right) =
+        (Scripts::of(left.iter().copied()), Scripts::of(right.iter().copied()));
     let (mut spans_left, mut spans_right) = (Vec::new(), Vec::new());
     for (equal, old, new) in changes(&left, &right) {
         let (mark_left, mark_right) =
@@ -170,7 +171,8 @@ pub fn inline(a: Option<&str>, b: Option<&str>, signs: Signs) -> Shown {
     }
     let (left, more_left) = clip(left);
     let (right, more_right) = clip(right);
-    let (in_left, in_right) = (Scripts::of(left.iter().copied()), Scripts::of(right.iter().copied()));
+    let (in_left, in_right) =
+        (Scripts::of(left.iter().copied()), Scripts::of(right.iter().copied()));
     let mut spans = Vec::new();
     for (equal, old, new) in changes(&left, &right) {
         if equal {
