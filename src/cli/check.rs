@@ -4,6 +4,8 @@ use serde_json::json;
 
 use crate::config;
 use crate::diagnostic::Problems;
+use crate::normalize::Step;
+use crate::pipeline::Plan;
 
 use super::args::Check;
 use super::context::Context;
@@ -23,6 +25,7 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
             "job": plan.job,
             "fields": plan.layout.names().collect::<Vec<_>>(),
             "key": plan.layout.names().take(plan.layout.key_len()).collect::<Vec<_>>(),
+            "lookups": lookups(plan),
             "unused_columns": { "a": plan.unused_columns.a, "b": plan.unused_columns.b },
         }))?;
         return Ok(0);
@@ -34,6 +37,9 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
         plan.layout.len(),
         plan.layout.names().take(plan.layout.key_len()).collect::<Vec<_>>().join(" + "),
     ))?;
+    for lookup in lookups(plan) {
+        context.console.say(&format!("{lookup}\n"))?;
+    }
     for side in crate::domain::Side::BOTH {
         let unused = &plan.unused_columns[side];
         if !unused.is_empty() {
@@ -44,4 +50,19 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
         }
     }
     Ok(0)
+}
+
+/// What the lookup files were taken for, each once.
+fn lookups(plan: &Plan) -> Vec<&str> {
+    let mut said: Vec<&str> = Vec::new();
+    for side in crate::domain::Side::BOTH {
+        let fields = plan.normalize[side].fields.iter();
+        let steps = fields.flat_map(|field| field.source_steps.iter().chain(&field.steps));
+        for note in steps.filter_map(Step::file_note) {
+            if !said.contains(&note.says.as_str()) {
+                said.push(&note.says);
+            }
+        }
+    }
+    said
 }

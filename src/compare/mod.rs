@@ -4,7 +4,6 @@
 //! swapping the sides mirrors the result (unless a percentage's base names a side).
 
 mod boolean;
-mod calendar;
 mod date;
 mod number;
 mod spec;
@@ -16,7 +15,7 @@ use crate::domain::{
 };
 use crate::domain::{Severity, Value};
 
-pub use calendar::Calendar;
+pub use crate::domain::calendar::Calendar;
 pub use spec::{BaseSpec, CalendarSpec, CombineSpec, CompareSpec, ToleranceSpec, WeekdaySpec};
 
 /// How two values of a field stand to each other.

@@ -18,7 +18,8 @@ use crate::domain::{PerSide, Side};
 use crate::normalize::{FieldPlan, SidePlan};
 use crate::pipeline::{ConfigurationRecord, MaxRejected, Options, Plan};
 use crate::script::ScriptSource;
-use crate::source::Opened;
+use crate::source::columns::{Found, find, unique_names};
+use crate::source::{Fill, Opened};
 
 impl Loaded {
     /// Opens both sources and reads their headers; both are tried, so that one look shows what is
@@ -55,14 +56,15 @@ impl Loaded {
         self.plan_of_headers(&PerSide::of(|side| {
             let source = &self.resolved.sources[side];
             let mut mapped: Vec<String> = Vec::new();
-            for column in source.columns.iter().flatten() {
+            let conditions = source.conditions.iter().map(|condition| &condition.column);
+            let named = source.columns.iter().flatten().chain(conditions).chain(&source.fill);
+            for column in named {
                 if !mapped.contains(column) {
                     mapped.push(column.clone());
                 }
             }
             let is_whole = |header: &[String]| {
-                let times = |column| header.iter().filter(|name| *name == column).count();
-                mapped.iter().all(|column| times(column) == 1)
+                mapped.iter().all(|column| matches!(find(header, column), Found::At(_)))
             };
             let there = source.read.open().ok().map(|opened| opened.columns().to_vec());
             there.filter(|header| is_whole(header)).unwrap_or(mapped)
@@ -78,7 +80,7 @@ impl Loaded {
             let fields = layout.fields().iter().zip(&source.fields).zip(&columns.indices[side]);
             Arc::new(SidePlan {
                 side,
-                columns: headers[side].clone(),
+                columns: unique_names(&headers[side]),
                 fields: fields
                     .map(|((field, reading), column)| FieldPlan {
                         name: field.name.clone(),
@@ -96,6 +98,10 @@ impl Loaded {
                 scripts: source.script.iter().chain(&resolved.normalize_script).cloned().collect(),
                 row_function: source.row_function,
                 filter: source.filter.clone(),
+                conditions: {
+                    let at = columns.conditions[side].iter().copied();
+                    at.zip(source.conditions.iter().cloned()).collect()
+                },
             })
         });
         let compare = resolved.fields.iter().map(|field| field.compare.clone()).collect();
@@ -104,6 +110,10 @@ impl Loaded {
             batch_date: resolved.batch_date,
             systems: PerSide::of(|side| resolved.sources[side].system.clone()),
             sources: PerSide::of(|side| resolved.sources[side].read.clone()),
+            fill: PerSide::of(|side| {
+                let null_values = resolved.sources[side].read.null_values();
+                Fill::new(columns.fill[side].clone(), null_values)
+            }),
             comparison: Arc::new(Comparison::new(compare, layout.key_len())),
             monetary: resolved.fields.iter().map(|field| field.monetary).collect(),
             layout,

@@ -12,7 +12,7 @@ use crate::compare::FieldCompare;
 use crate::database::StoreUrl;
 use crate::domain::review::Policy;
 use crate::domain::{Confidence, Date, Decimal, Layout, PerSide, ReasonCode};
-use crate::normalize::{NumberFormat, Step, TimeFormat};
+use crate::normalize::{Condition, NumberFormat, Step, TimeFormat};
 use crate::script::ScriptSource;
 use crate::server::settings::Settings;
 use crate::source::SourcePlan;
@@ -79,6 +79,10 @@ pub struct ResolvedSource {
     pub columns: Vec<Option<String>>,
     /// The function that says whether a row takes part.
     pub filter: Option<String>,
+    /// What a row must meet to take part.
+    pub conditions: Vec<Condition>,
+    /// The columns that are filled down.
+    pub fill: Vec<String>,
     /// How the file is read.
     pub read: SourcePlan,
     /// How each field of the layout is read.

@@ -15,7 +15,7 @@ use super::named::{Named, OneOrMany};
 use super::settings::{MemorySize, RejectedLimit, Share, Threads};
 use crate::compare::ToleranceSpec;
 use crate::domain::{Decimal, Kind, Severity, Written};
-use crate::normalize::{NumberSpec, StepSpec};
+use crate::normalize::{ConditionSpec, NumberSpec, StepSpec};
 use crate::source::ReadSpec;
 
 pub use review::{RegulatorySpec, ReviewSpec, SlaHoursSpec};
@@ -111,7 +111,8 @@ pub struct SourceSpec {
     /// How the extract is read: one kind with its options.
     #[schemars(with = "ReadSpec")]
     pub read: Option<ReadSpec>,
-    /// Canonical field: the source's column.
+    /// Canonical field: the source's column by its name; `"currency#2"` is the second column named
+    /// `currency`, `"#4"` the fourth column.
     #[schemars(with = "Named<String>")]
     pub map: Option<Named<String>>,
     /// Formats of dates and datetimes by field; they replace the field's own.
@@ -120,7 +121,8 @@ pub struct SourceSpec {
     pub numbers: Option<Named<NumberSpec>>,
     /// Steps by field, only for this source, before the field's own.
     pub normalize: Option<Named<Vec<StepSpec>>>,
-    /// The time zone of datetimes without one, such as `Europe/Zurich`. Default UTC.
+    /// The time zone of datetimes without one, such as `Europe/Zurich`. Default UTC. A date that is
+    /// read from a time with an offset is the day in this zone; by default the day as written.
     #[schemars(example = &"Europe/Zurich")]
     pub timezone: Option<String>,
     /// A script of its own, whose functions steps, the filter and `row` of this source are before
@@ -131,6 +133,13 @@ pub struct SourceSpec {
     /// takes part.
     #[schemars(example = &"is_live")]
     pub filter: Option<String>,
+    /// Conditions that a row must meet to take part. They are asked before the width of the row is
+    /// judged, so they can leave out totals and section lines.
+    #[serde(rename = "where")]
+    pub conditions: Option<Vec<ConditionSpec>>,
+    /// Columns that are filled down: an empty cell takes the value of the row before.
+    #[schemars(example = ["account"])]
+    pub fill: Option<Vec<String>>,
 }
 
 /// A canonical field.

@@ -31,7 +31,12 @@ impl Document {
         let source = |side: &str| {
             let keys = ["map", "formats", "numbers", "normalize", "timezone", "filter"];
             let entries = keys.map(|key| (key.to_owned(), part(&path(["sources", side, key]))));
-            Value::Object(entries.into_iter().collect())
+            // Keys that came later are only there where they are written: else runs that were stored
+            // before would not be comparable any more.
+            let later = ["where", "fill"].map(|key| (key, part(&path(["sources", side, key]))));
+            let later = later.into_iter().filter(|(_, value)| !value.is_null());
+            let later = later.map(|(key, value)| (key.to_owned(), value));
+            Value::Object(entries.into_iter().chain(later).collect())
         };
         json!({
             "key": part(&path(["key"])),

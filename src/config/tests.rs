@@ -116,7 +116,8 @@ fn headers_are_held_against_the_map() {
         said,
         [
             "job/recon.yaml:4:74: source A has no column `ID` (did you mean `IDE`?)",
-            "job/recon.yaml:5:69: source B has more than one column `x`",
+            "job/recon.yaml:5:69: source B has more than one column `x` (columns 1 and 2 have this name: \
+             write `\"x#1\"` or `\"x#2\"` for the first or second of them, or its place, as in `\"#1\"`)",
             "job/recon.yaml:5:82: source B has no column `z` (its columns are `x`, `x` and `y`)",
         ]
     );

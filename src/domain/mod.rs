@@ -6,6 +6,7 @@
 
 pub mod attribution;
 pub mod books;
+pub mod calendar;
 pub mod context;
 pub mod decimal;
 pub mod difference;
@@ -24,6 +25,7 @@ pub mod scan;
 pub mod side;
 pub mod signature;
 pub mod time;
+pub mod time_format;
 pub mod value;
 pub mod written;
 

@@ -83,6 +83,14 @@ impl Date {
         day == days_in_month(year, month)
     }
 
+    /// The same day so many months later (or before), or the last day of a month that is too short.
+    pub fn add_months(self, months: i32) -> Option<Self> {
+        let (year, month, day) = self.civil();
+        let months = year.checked_mul(12)?.checked_add(month as i32 - 1)?.checked_add(months)?;
+        let (year, month) = (months.div_euclid(12), months.rem_euclid(12) as u32 + 1);
+        Self::from_civil(year, month, day.min(days_in_month(year, month)))
+    }
+
     /// Reads `YYYY-MM-DD`, strictly.
     pub fn parse_iso(text: &[u8]) -> Option<Self> {
         let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = *text else { return None };
@@ -202,6 +210,11 @@ mod tests {
         assert_eq!(Date::parse_iso(b"1900-02-29"), None);
         assert_eq!(Date::parse_iso(b"2026-1-01"), None);
         assert!(Date::parse_iso(b"2026-02-28").unwrap().is_month_end());
+        let add = |months| Date::from_civil(2024, 1, 31)?.add_months(months).map(|day| day.civil());
+        assert_eq!(add(1), Some((2024, 2, 29)));
+        assert_eq!(add(13), Some((2025, 2, 28)));
+        assert_eq!(add(-2), Some((2023, 11, 30)));
+        assert_eq!(add(i32::MAX), None);
     }
 
     #[test]

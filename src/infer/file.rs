@@ -73,6 +73,7 @@ impl FileForm {
             skip_rows: Some(Written(self.skip_rows.value)),
             comment: self.comment.as_ref().map(|comment| comment.value.to_string()),
             null_values: Some(self.null_values.clone()),
+            ..CsvSpec::default()
         };
         ReadSpec::Csv(spec)
             .resolve(Path::new(""))

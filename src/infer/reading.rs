@@ -237,6 +237,7 @@ impl Trial {
             scripts: Vec::new(),
             row_function: false,
             filter: None,
+            conditions: Vec::new(),
         };
         Ok(Self { normalizer: Normalizer::new(Arc::new(plan))?, cells: Vec::new() })
     }

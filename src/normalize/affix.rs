@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::characters::is_mark;
 use super::step::{Arguments, Flow, Transform};
 use crate::diagnostic::Problem;
 
@@ -37,12 +38,17 @@ pub(super) fn strip_suffix(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Tran
     Some(Arc::new(Suffix(arguments.text().to_owned())))
 }
 
+/// Where the letters of a text begin: a mark belongs to the letter before it.
+fn letters(text: &str) -> impl DoubleEndedIterator<Item = (usize, char)> {
+    text.char_indices().filter(|(_, character)| !is_mark(*character))
+}
+
 /// The first so many characters.
 struct First(usize);
 
 impl Transform for First {
     fn apply<'a>(&self, text: &'a str, _: &mut String) -> Flow<'a> {
-        Flow::Part(match text.char_indices().nth(self.0) {
+        Flow::Part(match letters(text).nth(self.0) {
             Some((end, _)) => text.split_at(end).0,
             None => text,
         })
@@ -58,7 +64,7 @@ struct Last(usize);
 
 impl Transform for Last {
     fn apply<'a>(&self, text: &'a str, _: &mut String) -> Flow<'a> {
-        Flow::Part(match text.char_indices().rev().nth(self.0 - 1) {
+        Flow::Part(match letters(text).rev().nth(self.0 - 1) {
             Some((start, _)) => text.split_at(start).1,
             None => text,
         })
@@ -79,7 +85,7 @@ const WIDEST: usize = 1_000;
 
 impl Transform for PadLeft {
     fn apply<'a>(&self, text: &'a str, out: &mut String) -> Flow<'a> {
-        let missing = self.width.saturating_sub(text.chars().count());
+        let missing = self.width.saturating_sub(letters(text).count());
         if missing == 0 {
             return Flow::Part(text);
         }
@@ -125,6 +131,9 @@ mod tests {
             ("[{last: 2}]", "éàx", "àx"),
             ("[{last: 9}]", "éàx", "éàx"),
             ("[{last: 1}]", "", ""),
+            ("[{first: 4}]", "Cafe\u{301} X", "Cafe\u{301}"),
+            ("[{last: 2}]", "Cafe\u{301}s", "e\u{301}s"),
+            ("[{pad_left: {width: 3}}]", "e\u{301}", "00e\u{301}"),
             ("[{pad_left: {width: 4}}]", "é", "000é"),
             ("[{pad_left: {width: 4, with: ·}}]", "x", "···x"),
             ("[{pad_left: {width: 1}}]", "xyz", "xyz"),

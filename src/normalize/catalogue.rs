@@ -227,7 +227,14 @@ static STEPS: [StepDoc; 26] = [
     StepDoc {
         name: "lookup",
         argument: Argument::Map(&[
-            key("file", "A CSV file with a header row; relative to recon.yaml."),
+            key("file", "A CSV file; relative to recon.yaml."),
+            ArgumentKey {
+                name: "header",
+                required: false,
+                choices: &["true", "false"],
+                description: "Whether its first line names the columns (the default) or is data; then \
+                              the columns are called `#1`, `#2` and so on.",
+            },
             optional("from", "The column of the texts to look up. Default the first."),
             optional("to", "The column of what they become. Default the second."),
             ArgumentKey {

@@ -1,5 +1,7 @@
 //! Steps that keep or remove kinds of characters.
 
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use super::step::Flow;
@@ -28,11 +30,39 @@ pub(super) fn digits_only<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
 }
 
 pub(super) fn letters_only<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
-    keep(text, out, char::is_alphabetic)
+    keep_letters(text, out, char::is_alphabetic)
 }
 
 pub(super) fn alphanumeric_only<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
-    keep(text, out, char::is_alphanumeric)
+    keep_letters(text, out, char::is_alphanumeric)
+}
+
+/// Whether this belongs to the letter before it, such as an accent that was typed for itself.
+pub(super) fn is_mark(character: char) -> bool {
+    !character.is_ascii() && is_combining_mark(character)
+}
+
+/// The letters that `keeps` keeps, with their marks, composed: one letter is one, however it was typed.
+fn keep_letters<'a>(text: &'a str, out: &mut String, keeps: impl Fn(char) -> bool) -> Flow<'a> {
+    if text.is_ascii() {
+        return keep(text, out, keeps);
+    }
+    out.extend(with_marks(text.chars(), keeps).nfc());
+    Flow::Written
+}
+
+/// The characters that `keeps` keeps, each with the marks that follow it.
+pub(super) fn with_marks(
+    characters: impl Iterator<Item = char>,
+    keeps: impl Fn(char) -> bool,
+) -> impl Iterator<Item = char> {
+    let mut is_kept = false;
+    characters.filter(move |character| {
+        if !is_mark(*character) {
+            is_kept = keeps(*character);
+        }
+        is_kept
+    })
 }
 
 /// The characters that `keeps` keeps; no buffer is touched if those are all.
@@ -60,6 +90,9 @@ mod tests {
             ("[letters_only]", "Åb-1中", "Åb中"),
             ("[alphanumeric_only]", "a b/1", "ab1"),
             ("[alphanumeric_only]", "ab1", "ab1"),
+            ("[alphanumeric_only]", "Cafe\u{301} .\u{301}1", "Café1"),
+            ("[letters_only]", "e\u{301}1\u{301}क्षि", "éक्षि"),
+            ("[strip_punctuation]", "e\u{301}.", "e\u{301}"),
         ] {
             assert_eq!(apply_all(&steps(chain), text).unwrap(), expected, "{chain} {text:?}");
         }

@@ -1,6 +1,8 @@
 //! Steps for what systems write in their own ways: accounts, companies, references.
 
-use super::characters::is_punctuation;
+use unicode_normalization::UnicodeNormalization;
+
+use super::characters::{is_punctuation, with_marks};
 use super::step::Flow;
 
 pub(super) fn account_number<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
@@ -18,8 +20,9 @@ fn upper_of<'a>(text: &'a str, out: &mut String, keeps: impl Fn(char) -> bool) -
     {
         return Flow::Part(text);
     }
-    // Upper case first: of some letters it is a letter and a mark.
-    out.extend(text.chars().flat_map(char::to_uppercase).filter(|character| keeps(*character)));
+    // Upper case first: of some letters it is a letter and a mark. Composed in the end, so that a
+    // letter is one character, however it was typed.
+    out.extend(with_marks(text.chars().flat_map(char::to_uppercase), keeps).nfc());
     Flow::Written
 }
 
@@ -72,7 +75,7 @@ const LEGAL_FORMS: [&str; 43] = [
 
 pub(super) fn company_name<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
     // A point or an apostrophe joins (`S.A.`, `MOODY'S`), all other punctuation parts.
-    for character in text.chars() {
+    for character in text.nfc() {
         if character.is_whitespace() || is_punctuation(character) {
             if !matches!(character, '.' | '\'' | '’') && !out.is_empty() && !out.ends_with(' ') {
                 out.push(' ');
@@ -88,6 +91,10 @@ pub(super) fn company_name<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
     {
         out.truncate(name.len());
     }
+    // Of some letters the upper case is a letter and a mark.
+    if !unicode_normalization::is_nfc(out) {
+        *out = out.nfc().collect();
+    }
     Flow::Written
 }
 
@@ -102,6 +109,10 @@ mod tests {
             ("[account_number]", "GB29", "GB29"),
             ("[reference]", "ref#00042/é", "REF00042É"),
             ("[reference]", "REF1", "REF1"),
+            ("[reference]", "cafe\u{301} rouge", "CAFÉROUGE"),
+            ("[reference]", "café rouge", "CAFÉROUGE"),
+            ("[account_number]", "e\u{301}-1", "É1"),
+            ("[company_name]", "Socie\u{301}te\u{301} SA", "SOCIÉTÉ"),
             ("[company_name]", " Société Générale, S.A. ", "SOCIÉTÉ GÉNÉRALE"),
             ("[company_name]", "Foo,Inc", "FOO"),
             ("[company_name]", "Marks & Spencer P.L.C.", "MARKS SPENCER"),

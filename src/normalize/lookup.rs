@@ -7,13 +7,14 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
-use super::step::{Arguments, Flow, Transform};
+use super::step::{Arguments, FileNote, Flow, Transform};
 use crate::diagnostic::{Problem, nearest};
 
 struct Lookup {
     texts: Texts,
     otherwise: Otherwise,
     digest: String,
+    note: FileNote,
 }
 
 /// What becomes of a text that is not in the file.
@@ -27,6 +28,10 @@ enum Otherwise {
 impl Transform for Lookup {
     fn file_digest(&self) -> Option<&str> {
         Some(&self.digest)
+    }
+
+    fn file_note(&self) -> Option<&FileNote> {
+        Some(&self.note)
     }
 
     fn apply<'a>(&self, text: &'a str, out: &mut String) -> Flow<'a> {
@@ -48,14 +53,14 @@ pub(super) fn lookup(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Transform>
         Some("error") => Otherwise::Error,
         _ => Otherwise::Keep,
     };
-    let (texts, digest) = load(arguments)?;
-    Some(Arc::new(Lookup { texts, otherwise, digest }))
+    let (texts, digest, note) = load(arguments)?;
+    Some(Arc::new(Lookup { texts, otherwise, digest, note }))
 }
 
 type Texts = HashMap<Box<str>, Box<str>, FixedState>;
 
-/// What the file says, and its SHA-256.
-fn load(arguments: &mut Arguments<'_>) -> Option<(Texts, String)> {
+/// What the file says, its SHA-256, and what its first line was taken for.
+fn load(arguments: &mut Arguments<'_>) -> Option<(Texts, String, FileNote)> {
     let file = arguments.key("file")?;
     let unreadable = |error: &dyn Display| {
         Problem::usage("lookup-file", format!("cannot read lookup file {file}: {error}"))
@@ -69,13 +74,19 @@ fn load(arguments: &mut Arguments<'_>) -> Option<(Texts, String)> {
     };
     let digest = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let header = match reader.headers() {
+    let has_header = arguments.key("header") != Some("false");
+    let mut reader = csv::ReaderBuilder::new().has_headers(has_header).from_reader(text.as_bytes());
+    let first = match reader.headers() {
         Ok(header) => header.clone(),
         Err(error) => {
             arguments.problem(Some("file"), unreadable(&error));
             return None;
         }
+    };
+    let header = if has_header {
+        first.clone()
+    } else {
+        (1..=first.len()).map(|number| format!("#{number}")).collect()
     };
     let from = column(arguments, &header, "from", 0);
     let to = column(arguments, &header, "to", 1);
@@ -101,7 +112,31 @@ fn load(arguments: &mut Arguments<'_>) -> Option<(Texts, String)> {
             arguments.problem(Some("file"), Problem::usage("lookup-file", message));
         }
     }
-    Some((texts, digest))
+    let is_said = ["header", "from", "to"].iter().any(|key| arguments.key(key).is_some());
+    let cell = |at| first.get(at).unwrap_or_default();
+    let looks_like_data = looks_like_data(cell(from), cell(to), &texts);
+    Some((texts, digest, note(file, has_header, &first, has_header && !is_said && looks_like_data)))
+}
+
+/// Whether the first line of a file, in which these are the cells that count, is more probably data
+/// than names of columns.
+fn looks_like_data(from: &str, to: &str, texts: &Texts) -> bool {
+    let has_digit = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
+    has_digit(from) || has_digit(to) || texts.values().any(|other| **other == *to)
+}
+
+fn note(file: &str, has_header: bool, first: &csv::StringRecord, is_doubtful: bool) -> FileNote {
+    let line = first.iter().collect::<Vec<_>>().join(",");
+    let taken = if has_header { "its header" } else { "data" };
+    let says = format!("lookup file {file}: the first line, `{line}`, is {taken}");
+    let warning = is_doubtful.then(|| {
+        let message = format!("the first line of {file}, `{line}`, is taken for its header");
+        Problem::warning("lookup-header", message).help(
+            "if it is data, write `header: false` beside `file`; else `header: true`, and this is not \
+             said any more",
+        )
+    });
+    FileNote { says, warning }
 }
 
 /// The position of the column that `key` names, or the `default` one.
@@ -116,7 +151,7 @@ fn column(
         if default < header.len() {
             return Some(default);
         }
-        let message = format!("lookup file {file} needs a header row with two columns");
+        let message = format!("lookup file {file} needs two columns");
         arguments.problem(Some("file"), Problem::usage("lookup-file", message));
         return None;
     };
@@ -160,6 +195,26 @@ mod tests {
         let mut buffers = Buffers::default();
         let result = run(&steps, "9", &mut buffers, &mut NoFunctions, |_, _| ()).unwrap();
         assert_eq!(result, Chained::Refused("not in the lookup file"));
+    }
+
+    #[test]
+    fn the_first_line_is_a_header_or_data_and_is_said_to_be_so() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.csv"), "JPM,JP MORGAN\nJPMC,JP MORGAN\n").unwrap();
+        std::fs::write(folder.path().join("b.csv"), "alias,name\nJPM,JP MORGAN\n").unwrap();
+        for (yaml, jpm, says, warns) in [
+            ("{file: a.csv}", "JPM", "`JPM,JP MORGAN`, is its header", true),
+            ("{file: a.csv, header: true}", "JPM", "is its header", false),
+            ("{file: a.csv, header: false}", "JP MORGAN", "is data", false),
+            ("{file: a.csv, header: false, from: '#1', to: '#2'}", "JP MORGAN", "is data", false),
+            ("{file: b.csv}", "JP MORGAN", "`alias,name`, is its header", false),
+        ] {
+            let steps = resolve(folder.path(), &format!("[{{lookup: {yaml}}}]")).unwrap();
+            assert_eq!(apply_all(&steps, "JPM").unwrap(), jpm, "{yaml}");
+            let note = steps[0].file_note().unwrap();
+            assert!(note.says.contains(says), "{yaml}: {}", note.says);
+            assert_eq!(note.warning.is_some(), warns, "{yaml}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ struct Entry {
     start: usize,
     middle: usize,
     end: usize,
-    flag: bool,
+    flags: u8,
 }
 
 /// A result that is to be remembered once it is known.
@@ -52,9 +52,9 @@ impl Memo {
         }
     }
 
-    /// The result for `input` and the flag stored with it; or where to [`remember`](Self::remember)
+    /// The result for `input` and the flags stored with it; or where to [`remember`](Self::remember)
     /// it, unless remembering does not pay.
-    pub(super) fn find(&mut self, input: &[u8]) -> Result<(&[u8], bool), Option<Slot>> {
+    pub(super) fn find(&mut self, input: &[u8]) -> Result<(&[u8], u8), Option<Slot>> {
         if !self.is_on {
             return Err(None);
         }
@@ -72,11 +72,11 @@ impl Memo {
         });
         let Some(entry) = found else { return Err(Some(Slot(hash))) };
         self.hits += 1;
-        Ok((self.bytes.get(entry.middle..entry.end).unwrap_or_default(), entry.flag))
+        Ok((self.bytes.get(entry.middle..entry.end).unwrap_or_default(), entry.flags))
     }
 
-    /// Remembers the `result` and a `flag` for `input`.
-    pub(super) fn remember(&mut self, slot: Slot, input: &[u8], result: &[u8], flag: bool) {
+    /// Remembers the `result` and `flags` for `input`.
+    pub(super) fn remember(&mut self, slot: Slot, input: &[u8], result: &[u8], flags: u8) {
         let size = input.len() + result.len();
         if size > MOST_BYTES / 64 {
             return;
@@ -89,7 +89,7 @@ impl Memo {
         let middle = start + input.len();
         self.bytes.extend_from_slice(input);
         self.bytes.extend_from_slice(result);
-        let entry = Entry { hash: slot.0, start, middle, end: self.bytes.len(), flag };
+        let entry = Entry { hash: slot.0, start, middle, end: self.bytes.len(), flags };
         self.entries.insert_unique(slot.0, entry, |entry| entry.hash);
     }
 }
@@ -102,13 +102,13 @@ mod tests {
         match memo.find(input.as_bytes()) {
             Ok((result, flag)) => {
                 assert_eq!(result, input.to_uppercase().as_bytes());
-                assert_eq!(flag, input.len() > 3);
+                assert_eq!(flag, input.len() as u8 % 8);
                 true
             }
             Err(slot) => {
                 if let Some(slot) = slot {
                     let result = input.to_uppercase();
-                    memo.remember(slot, input.as_bytes(), result.as_bytes(), input.len() > 3);
+                    memo.remember(slot, input.as_bytes(), result.as_bytes(), input.len() as u8 % 8);
                 }
                 false
             }

@@ -13,6 +13,7 @@ mod boolean;
 mod case;
 mod catalogue;
 mod characters;
+mod condition;
 mod function;
 mod identifier;
 mod lookup;
@@ -25,19 +26,19 @@ mod replace;
 mod spaces;
 mod spec;
 mod step;
-mod time_format;
 mod trace;
 mod unicode;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::domain::time_format::{AmbiguousFormats, Doubt, TimeFormat, ambiguous_formats};
 pub use catalogue::{Argument, ArgumentKey, StepDoc, catalogue};
+pub use condition::{Condition, ConditionSpec};
 pub use function::Functions;
-pub use normalizer::{AmbiguousValues, Normalizer, Outcome, Reject};
+pub use normalizer::{DoubtfulValues, Normalizer, Outcome, Reject};
 pub use number::NumberFormat;
 pub use plan::{FieldPlan, SidePlan, resolve_timezone};
 pub use spec::{ArgumentSpec, NegativeSpec, NumberSpec, StepSpec};
-pub use step::{Step, resolve_steps};
-pub use time_format::{AmbiguousFormats, TimeFormat, ambiguous_formats};
+pub use step::{FileNote, Step, resolve_steps};
 pub use trace::{FieldTrace, StepTrace};

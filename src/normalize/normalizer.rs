@@ -13,11 +13,11 @@ use super::number::NumberFormat;
 use super::plan::{FieldPlan, SidePlan};
 use super::recent::Recent;
 use super::step::{Buffers, Chained, Step, run};
-use super::time_format::{Reading, TimeFormat, ambiguous_formats};
 use crate::diagnostic::{Problem, nearest};
 use crate::domain::row::push_cell;
+use crate::domain::time_format::{Doubt, Reading, TimeFormat, ambiguous_formats};
 use crate::domain::value::Kind;
-use crate::domain::{Cell, Cells, Instant, RawCells};
+use crate::domain::{Cell, Cells, RawCells};
 use crate::script::{NormalizeScript, ScriptError};
 
 /// What became of a row.
@@ -52,13 +52,43 @@ impl Reject {
     pub const SCRIPT_ERROR: &'static str = "SCRIPT_ERROR";
 }
 
-/// How many values of a field its formats read differently.
+/// How many values of a field were read with a doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AmbiguousValues {
+pub struct DoubtfulValues {
     /// The canonical field.
     pub field: String,
+    /// What is doubtful.
+    pub doubt: Doubt,
     /// How many.
     pub values: u64,
+    /// One of them: the first in the order of texts.
+    pub example: String,
+}
+
+/// The doubtful values of a field, counted.
+#[derive(Default)]
+struct Doubtful([(u64, Vec<u8>); Doubt::ALL.len()]);
+
+impl Doubtful {
+    #[inline]
+    fn count(&mut self, flags: u8, text: &[u8]) {
+        if flags != 0 {
+            self.count_each(Doubt::of_bits(flags), text);
+        }
+    }
+
+    #[cold]
+    fn count_each(&mut self, doubt: Doubt, text: &[u8]) {
+        for (kind, (values, example)) in Doubt::ALL.into_iter().zip(&mut self.0) {
+            if doubt.has(kind) {
+                *values += 1;
+                // Whichever thread finds them, it is the same one.
+                if *values == 1 || text < example.as_slice() {
+                    *example = text.to_vec();
+                }
+            }
+        }
+    }
 }
 
 /// Normalizes the rows of one side on one thread.
@@ -104,7 +134,7 @@ pub(super) struct FieldState {
     /// What the column said lately, as long as that repeats.
     recent: Option<Recent>,
     memo: Option<Memo>,
-    ambiguous_values: u64,
+    doubtful: Doubtful,
 }
 
 impl FieldState {
@@ -119,7 +149,7 @@ impl FieldState {
             typing,
             recent: (!is_copied).then(Recent::new),
             memo: is_costly.then(Memo::new),
-            ambiguous_values: 0,
+            doubtful: Doubtful::default(),
         }
     }
 
@@ -131,84 +161,84 @@ impl FieldState {
         out: &mut Vec<u8>,
     ) -> Result<(), ScriptError> {
         let place = match self.recent.as_mut().map(|recent| recent.find(text, out)) {
-            Some(Ok(is_ambiguous)) => {
-                self.ambiguous_values += u64::from(is_ambiguous);
+            Some(Ok(doubt)) => {
+                self.doubtful.count(doubt, text);
                 return Ok(());
             }
             Some(Err(place)) => place,
             None => return self.push_remembered(text, tools, out).map(drop),
         };
         let start = out.len();
-        let is_ambiguous = self.push_remembered(text, tools, out)?;
+        let doubt = self.push_remembered(text, tools, out)?;
         self.recent.take_if(|recent| !recent.pays());
         if let (Some(recent), Some(cell)) = (&mut self.recent, out.get(start..)) {
-            recent.keep(place, text, cell, is_ambiguous);
+            recent.keep(place, text, cell, doubt);
         }
         Ok(())
     }
 
-    /// The same for a text that has not come lately. Returns whether formats read it differently.
+    /// The same for a text that has not come lately. Returns the doubts about how it was read.
     fn push_remembered(
         &mut self,
         text: &[u8],
         tools: &mut Tools,
         out: &mut Vec<u8>,
-    ) -> Result<bool, ScriptError> {
+    ) -> Result<u8, ScriptError> {
         let slot = match self.memo.as_mut().map(|memo| memo.find(text)) {
-            Some(Ok((cell, is_ambiguous))) => {
+            Some(Ok((cell, doubt))) => {
                 out.extend_from_slice(cell);
-                self.ambiguous_values += u64::from(is_ambiguous);
-                return Ok(is_ambiguous);
+                self.doubtful.count(doubt, text);
+                return Ok(doubt);
             }
             Some(Err(slot)) => slot,
             None => None,
         };
         let start = out.len();
-        let is_ambiguous = self.push_anew(text, tools, out)?;
-        self.ambiguous_values += u64::from(is_ambiguous);
+        let doubt = self.push_anew(text, tools, out)?.bits();
+        self.doubtful.count(doubt, text);
         if let (Some(memo), Some(slot), Some(cell)) = (&mut self.memo, slot, out.get(start..)) {
-            memo.remember(slot, text, cell, is_ambiguous);
+            memo.remember(slot, text, cell, doubt);
         }
-        Ok(is_ambiguous)
+        Ok(doubt)
     }
 
-    /// The same, without remembering. Returns whether formats read the text differently.
+    /// The same, without remembering.
     fn push_anew(
         &self,
         text: &[u8],
         tools: &mut Tools,
         out: &mut Vec<u8>,
-    ) -> Result<bool, ScriptError> {
+    ) -> Result<Doubt, ScriptError> {
         if self.steps.is_empty() && self.typing.kind != Kind::Text {
             return Ok(match self.typing.read(text, &mut tools.scratch) {
-                Ok((cell, is_ambiguous)) => {
+                Ok((cell, doubt)) => {
                     push_cell(out, cell);
-                    is_ambiguous
+                    doubt
                 }
                 Err(_) => {
                     push_cell(out, Cell::Unparsed(&text_of(text)));
-                    false
+                    Doubt::NONE
                 }
             });
         }
         let written = text_of(text);
         let Tools { functions, buffers, scratch } = tools;
-        let mut is_ambiguous = false;
+        let mut doubt = Doubt::NONE;
         match run(&self.steps, &written, buffers, functions.as_mut(), |_, _| ())? {
             Chained::Text(text) if self.typing.kind == Kind::Text => {
                 push_cell(out, Cell::Text(text));
             }
             Chained::Text(text) => match self.typing.read(text.as_bytes(), scratch) {
-                Ok((cell, ambiguous)) => {
+                Ok((cell, found)) => {
                     push_cell(out, cell);
-                    is_ambiguous = ambiguous;
+                    doubt = found;
                 }
                 Err(_) => push_cell(out, Cell::Unparsed(&written)),
             },
             Chained::Null => push_cell(out, Cell::Null),
             Chained::Refused(_) => push_cell(out, Cell::Unparsed(&written)),
         }
-        Ok(is_ambiguous)
+        Ok(doubt)
     }
 }
 
@@ -231,68 +261,46 @@ impl Typing {
         Self {
             kind: plan.kind,
             numbers: plan.numbers,
-            are_ambiguous: ambiguous_formats(&plan.formats).is_some(),
+            are_ambiguous: ambiguous_formats(&plan.formats, plan.kind, timezone).is_some(),
             formats,
-            timezone: timezone.filter(|zone| **zone != TimeZone::UTC).cloned(),
+            timezone: timezone.cloned(),
         }
     }
 
     fn is_costly(&self) -> bool {
-        self.formats.iter().any(TimeFormat::is_costly)
-            || (self.kind == Kind::Datetime && self.timezone.is_some())
+        let has_zone = self.timezone.as_ref().is_some_and(|zone| *zone != TimeZone::UTC);
+        self.formats.iter().any(TimeFormat::is_costly) || (self.kind == Kind::Datetime && has_zone)
     }
 
-    /// The value of a text in a type other than text, and whether the formats disagree about it;
-    /// or why it is none.
+    /// The value of a text in a type other than text, and what is doubtful about it; or why it is
+    /// none.
     pub(super) fn read(
         &self,
         text: &[u8],
         scratch: &mut Vec<u8>,
-    ) -> Result<(Cell<'static>, bool), &'static str> {
+    ) -> Result<(Cell<'static>, Doubt), &'static str> {
         let cell = match self.kind {
             Kind::Decimal => Cell::Decimal(self.numbers.decimal(text, scratch)?),
             Kind::Integer => Cell::Integer(self.numbers.integer(text, scratch)?),
             Kind::Boolean => Cell::Boolean(boolean::parse(text)?),
-            Kind::Date => {
-                let (reading, is_ambiguous) = self.time(text)?;
-                return Ok((Cell::Date(reading.date), is_ambiguous));
-            }
-            Kind::Datetime => {
-                let (reading, is_ambiguous) = self.time(text)?;
-                let instant = self.instant(reading).ok_or("outside the years of the calendar")?;
-                return Ok((Cell::Instant(instant), is_ambiguous));
-            }
+            Kind::Date | Kind::Datetime => return self.time(text),
             // A text needs no reading; whoever asks has it already.
             Kind::Text => Cell::Null,
         };
-        Ok((cell, false))
+        Ok((cell, Doubt::NONE))
     }
 
-    fn time(&self, text: &[u8]) -> Result<(Reading, bool), &'static str> {
+    fn time(&self, text: &[u8]) -> Result<(Cell<'static>, Doubt), &'static str> {
         let mut readings = self.formats.iter().filter_map(|format| format.read(text));
         let first = readings.next().ok_or("no format matches")?;
-        let is_ambiguous = self.are_ambiguous && readings.any(|other| other != first);
-        Ok((first, is_ambiguous))
-    }
-
-    fn instant(&self, reading: Reading) -> Option<Instant> {
-        let Some(zone) = self.timezone.as_ref().filter(|_| reading.offset.is_none()) else {
-            return Some(reading.instant());
-        };
-        let (year, month, day) = reading.date.civil();
-        let second = i32::try_from(reading.second_of_day).ok()?;
-        let date = jiff::civil::Date::new(
-            i16::try_from(year).ok()?,
-            i8::try_from(month).ok()?,
-            i8::try_from(day).ok()?,
-        );
-        let time = jiff::civil::Time::midnight()
-            .checked_add(jiff::SignedDuration::from_secs(i64::from(second)));
-        let civil = date.ok()?.to_datetime(time.ok()?);
-        // Where clocks are put back the earlier instant is meant, where they are put forward the
-        // time as if they had not been: RFC 5545's rule, and everybody's.
-        let moment = zone.to_ambiguous_timestamp(civil).compatible().ok()?;
-        Some(Instant::new(moment.as_second(), reading.nanoseconds))
+        let value = |reading: Reading| reading.value(self.kind, self.timezone.as_ref());
+        let (cell, mut doubt) = value(first).ok_or("outside the years of the calendar")?;
+        if self.are_ambiguous
+            && readings.any(|other| value(other).is_none_or(|(other, _)| other != cell))
+        {
+            doubt = doubt.and(Doubt::FORMATS);
+        }
+        Ok((cell, doubt))
     }
 }
 
@@ -370,21 +378,47 @@ impl Normalizer {
         Outcome::Row
     }
 
-    /// How many values of each field two of its formats read differently; fields without such
-    /// values are left out.
-    pub fn ambiguities(&self) -> Vec<AmbiguousValues> {
-        let fields = self.plan.fields.iter().zip(&self.fields);
-        fields
-            .filter(|(_, state)| state.ambiguous_values > 0)
-            .map(|(plan, state)| AmbiguousValues {
-                field: plan.name.clone(),
-                values: state.ambiguous_values,
-            })
-            .collect()
+    /// How many values of each field were read with each kind of doubt; what did not occur is left
+    /// out.
+    pub fn doubtful_values(&self) -> Vec<DoubtfulValues> {
+        let mut found = Vec::new();
+        for (plan, state) in self.plan.fields.iter().zip(&self.fields) {
+            for (doubt, (values, example)) in Doubt::ALL.into_iter().zip(&state.doubtful.0) {
+                if *values > 0 {
+                    found.push(DoubtfulValues {
+                        field: plan.name.clone(),
+                        doubt,
+                        values: *values,
+                        example: text_of(example).into_owned(),
+                    });
+                }
+            }
+        }
+        found
     }
 
-    /// Whether the filter lets the row take part.
+    /// Whether a row of another width is left out: the conditions and the filter are asked as far as
+    /// the cells that they look at are there.
+    pub fn leaves_out<R: RawCells + ?Sized>(&mut self, raw: &R) -> bool {
+        let there = raw.len().min(self.plan.columns.len());
+        let mut conditions = self.plan.conditions.iter().filter(|(column, _)| *column < there);
+        if conditions.any(|(column, condition)| !condition.is_met(raw.cell(*column))) {
+            return true;
+        }
+        let Some(filter) = &self.plan.filter else { return false };
+        let texts = column_texts(&self.plan, raw);
+        let mut columns = columns(&self.plan, &self.nulls, &texts);
+        columns.truncate(there);
+        // A filter that asks for a cell which is not there can't tell.
+        matches!(self.tools.functions.filter(filter, &columns), Ok(false))
+    }
+
+    /// Whether the conditions and the filter let the row take part.
     fn is_live<R: RawCells + ?Sized>(&mut self, raw: &R) -> Result<bool, ScriptError> {
+        let conditions = &self.plan.conditions;
+        if !conditions.iter().all(|(column, condition)| condition.is_met(raw.cell(*column))) {
+            return Ok(false);
+        }
         let Some(filter) = &self.plan.filter else { return Ok(true) };
         let texts = column_texts(&self.plan, raw);
         let columns = columns(&self.plan, &self.nulls, &texts);
@@ -460,6 +494,12 @@ impl Normalizer {
 
     /// The encoded cells of the key of a row that is rejected for its form, if they can be read.
     pub fn key<R: RawCells + ?Sized>(&mut self, raw: &R) -> Option<Vec<u8>> {
+        let parts = self.plan.fields.iter().take(self.plan.key_len);
+        let is_text =
+            |cell: &[u8]| std::str::from_utf8(cell).is_ok_and(|text| !text.contains('\0'));
+        if !parts.filter_map(|field| field.column).all(|column| is_text(raw.cell(column))) {
+            return None;
+        }
         self.key_cells(raw, None, &mut Vec::new())
     }
 

@@ -188,6 +188,11 @@ fn whole(text: &[u8]) -> Result<i128, &'static str> {
         [b'+', digits @ ..] => (false, digits),
         digits => (false, digits),
     };
+    // `1.0` is a whole number; `1e3` may have lost digits.
+    let digits = match digits.iter().position(|byte| *byte == b'.') {
+        Some(point) if digits[point + 1..].iter().all(|digit| *digit == b'0') => &digits[..point],
+        _ => digits,
+    };
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(match Decimal::parse(text) {
             Err(DecimalError::Malformed) => NOT_A_NUMBER,
@@ -198,7 +203,8 @@ fn whole(text: &[u8]) -> Result<i128, &'static str> {
         let value = digits.iter().fold(0i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
         return Ok(i128::from(if negative { -value } else { value }));
     }
-    Ok(Decimal::parse(text).map_err(reason)?.coefficient())
+    let value = Decimal::parse(digits).map_err(reason)?.coefficient();
+    Ok(if negative { -value } else { value })
 }
 
 #[cfg(test)]
@@ -266,12 +272,21 @@ mod tests {
         let integer = |text: &str| plain.integer(text.as_bytes(), &mut Vec::new());
         assert_eq!(integer("-007"), Ok(-7));
         assert_eq!(integer("+12"), Ok(12));
+        assert_eq!((integer("1.0"), integer("-7.000")), (Ok(1), Ok(-7)));
+        assert_eq!(
+            integer(&format!("-{}.0", "9".repeat(38))),
+            Ok(-"9".repeat(38).parse::<i128>().unwrap())
+        );
         assert_eq!(integer(&"9".repeat(38)), Ok("9".repeat(38).parse().unwrap()));
         assert_eq!(integer(&format!("{}1", "0".repeat(60))), Ok(1));
         assert_eq!(integer(&"9".repeat(39)), Err(TOO_MANY_DIGITS));
-        for (text, why) in
-            [("5.0", NOT_WHOLE), ("1e3", NOT_WHOLE), ("x", NOT_A_NUMBER), ("", NOT_A_NUMBER)]
-        {
+        for (text, why) in [
+            ("5.01", NOT_WHOLE),
+            ("1e3", NOT_WHOLE),
+            ("x", NOT_A_NUMBER),
+            ("", NOT_A_NUMBER),
+            (".", NOT_A_NUMBER),
+        ] {
             assert_eq!(integer(text), Err(why), "{text}");
         }
     }

@@ -2,11 +2,12 @@
 
 use jiff::tz::TimeZone;
 
+use super::condition::Condition;
 use super::number::NumberFormat;
 use super::step::Step;
-use super::time_format::TimeFormat;
 use crate::diagnostic::{Problem, nearest};
 use crate::domain::Side;
+use crate::domain::time_format::TimeFormat;
 use crate::domain::value::Kind;
 use crate::script::ScriptSource;
 
@@ -35,7 +36,7 @@ pub struct FieldPlan {
 pub struct SidePlan {
     /// The side.
     pub side: Side,
-    /// The names of the source's columns.
+    /// The names of the source's columns, each once.
     pub columns: Vec<String>,
     /// The canonical fields in layout order, the key's first.
     pub fields: Vec<FieldPlan>,
@@ -52,6 +53,8 @@ pub struct SidePlan {
     pub row_function: bool,
     /// The function that says which rows take part.
     pub filter: Option<String>,
+    /// What a row must meet to take part, each with its column, from 0; asked before the filter.
+    pub conditions: Vec<(usize, Condition)>,
 }
 
 /// The IANA time zone of this name.

@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 const SLOTS: usize = 8_192;
 /// A slot is what the processor fetches at once.
 const SLOT: usize = 64;
-/// The bytes of a slot before input and result: whether it is used and the flag, both lengths, and
+/// The bytes of a slot before input and result: whether it is used and the flags, both lengths, and
 /// four bytes of the hash.
 const HEAD: usize = 8;
 /// After each so many inputs it is judged whether looking pays.
@@ -20,8 +20,8 @@ const JUDGED_AFTER: u32 = 8_192;
 
 /// Marks a slot that holds something.
 const USED: u8 = 1;
-/// The flag of a result.
-const FLAG: u8 = 2;
+/// How many bits the flags of a result are behind it.
+const FLAGS: u8 = 1;
 
 /// Results of one column.
 #[derive(Debug)]
@@ -52,10 +52,10 @@ impl Recent {
         pays
     }
 
-    /// Appends the result for `input` to `out` and gives the flag that was kept with it; or says where to
+    /// Appends the result for `input` to `out` and gives the flags that were kept with it; or says where to
     /// [`keep`](Self::keep) it.
     #[inline]
-    pub(super) fn find(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<bool, Place> {
+    pub(super) fn find(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<u8, Place> {
         let hash = self.hasher.hash_one(input);
         self.looked += 1;
         let slot = &self.slots[hash as usize % SLOTS];
@@ -69,18 +69,18 @@ impl Recent {
         }
         out.extend_from_slice(slot.get(middle..end).unwrap_or_default());
         self.found += 1;
-        Ok(slot[0] & FLAG != 0)
+        Ok(slot[0] >> FLAGS)
     }
 
-    /// Keeps the `result` and a `flag` for `input`, if they are short enough.
-    pub(super) fn keep(&mut self, place: Place, input: &[u8], result: &[u8], flag: bool) {
+    /// Keeps the `result` and at most seven `flags` for `input`, if they are short enough.
+    pub(super) fn keep(&mut self, place: Place, input: &[u8], result: &[u8], flags: u8) {
         let (middle, end) = (HEAD + input.len(), HEAD + input.len() + result.len());
         if end > SLOT {
             return;
         }
         let Place(hash) = place;
         let slot = &mut self.slots[hash as usize % SLOTS];
-        slot[0] = USED | if flag { FLAG } else { 0 };
+        slot[0] = USED | flags << FLAGS;
         // Both are less than a slot.
         (slot[1], slot[2]) = (input.len() as u8, (end - HEAD) as u8);
         slot[4..8].copy_from_slice(&((hash >> 32) as u32).to_le_bytes());
@@ -95,8 +95,8 @@ mod tests {
     use proptest::prelude::*;
 
     /// Result and flag that stand for those of a column.
-    fn result(input: &[u8]) -> (Vec<u8>, bool) {
-        (input.iter().rev().copied().collect(), input.len() % 2 == 1)
+    fn result(input: &[u8]) -> (Vec<u8>, u8) {
+        (input.iter().rev().copied().collect(), (input.len() % 8) as u8)
     }
 
     fn look(recent: &mut Recent, input: &[u8]) -> bool {

@@ -36,6 +36,20 @@ pub(super) trait Transform: Send + Sync {
     fn file_digest(&self) -> Option<&str> {
         None
     }
+
+    /// What the step has taken the file that it has read for.
+    fn file_note(&self) -> Option<&FileNote> {
+        None
+    }
+}
+
+/// What a step has taken a file for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileNote {
+    /// In a sentence.
+    pub says: String,
+    /// Why that may be a mistake.
+    pub warning: Option<Problem>,
 }
 
 #[derive(Clone)]
@@ -71,6 +85,14 @@ impl Step {
     pub fn file_digest(&self) -> Option<&str> {
         match &self.action {
             Action::With(transform) => transform.file_digest(),
+            _ => None,
+        }
+    }
+
+    /// What it has taken the file that it has read for.
+    pub fn file_note(&self) -> Option<&FileNote> {
+        match &self.action {
+            Action::With(transform) => transform.file_note(),
             _ => None,
         }
     }

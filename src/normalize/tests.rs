@@ -36,6 +36,7 @@ fn plan(fields: Vec<FieldPlan>) -> SidePlan {
         scripts: Vec::new(),
         row_function: false,
         filter: None,
+        conditions: Vec::new(),
     }
 }
 
@@ -87,7 +88,8 @@ fn each_type_reads_what_it_should_and_keeps_the_rest_as_written() {
         (Kind::Decimal, "1,5", "!1,5"),
         (Kind::Decimal, " 1", "! 1"),
         (Kind::Integer, "007", "7"),
-        (Kind::Integer, "5.0", "!5.0"),
+        (Kind::Integer, "5.0", "5"),
+        (Kind::Integer, "5.5", "!5.5"),
         (Kind::Date, "2026-02-28", "2026-02-28"),
         (Kind::Date, "2026-02-29", "!2026-02-29"),
         (Kind::Datetime, "2026-01-15T10:00:00+02:00", "2026-01-15T08:00:00Z"),
@@ -286,7 +288,13 @@ fn values_that_two_formats_read_differently_are_counted() {
             assert_eq!(read(&mut normalizer, &["k", "13/02/2026"])[1], "2026-02-13");
             assert_eq!(read(&mut normalizer, &["k", "02/02/2026"])[1], "2026-02-02");
         }
-        assert_eq!(normalizer.ambiguities(), [AmbiguousValues { field: "day".into(), values: 3 }]);
+        let found = DoubtfulValues {
+            field: "day".into(),
+            doubt: Doubt::FORMATS,
+            values: 3,
+            example: "01/02/2026".into(),
+        };
+        assert_eq!(normalizer.doubtful_values(), [found]);
     }
 }
 

@@ -229,7 +229,7 @@ fn explain_side(
         traces: Vec::new(),
         unreadable: None,
     };
-    let cells = match read_record(&plan.sources[side], line) {
+    let cells = match read_record(&plan.sources[side], line, &plan.fill[side]) {
         Ok(Some(record)) => record.cells,
         Ok(None) => {
             explained.unreadable = Some("no row begins on this line any more".to_owned());

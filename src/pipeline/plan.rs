@@ -7,7 +7,7 @@ use crate::attribute::AttributionPlan;
 use crate::compare::Comparison;
 use crate::domain::{Date, Decimal, Layout, PerSide, ReasonCode};
 use crate::normalize::SidePlan;
-use crate::source::SourcePlan;
+use crate::source::{Fill, SourcePlan};
 
 /// A job for one business date, ready to run.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Plan {
     pub systems: PerSide<String>,
     /// How the sources are read.
     pub sources: PerSide<SourcePlan>,
+    /// Which of their columns are filled down.
+    pub fill: PerSide<Fill>,
     /// The canonical fields.
     pub layout: Arc<Layout>,
     /// How rows become cells.

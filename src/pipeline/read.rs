@@ -11,9 +11,11 @@ use crossbeam_channel::Sender;
 use crate::align::{BlockRows, Gathered, Partitioning, Partitions, SpillRoom};
 use crate::diagnostic::Problem;
 use crate::domain::progress::Unit;
-use crate::domain::{Cells, PerSide, Progress, Rejection, RowRef, Side, key};
-use crate::normalize::{Normalizer, Outcome, Reject};
-use crate::source::{Block, BlockParser, Blocks, Opened, SourceDigest, Unusable};
+use crate::domain::{Cells, PerSide, Progress, RawCells, Rejection, RowRef, Side, key};
+use crate::normalize::{DoubtfulValues, Normalizer, Outcome, Reject};
+use crate::source::{
+    Block, BlockParser, Blocks, Carried, Fill, Filled, Opened, RawRow, SourceDigest, Unusable,
+};
 use crate::store::RejectedRow;
 
 use super::Plan;
@@ -28,29 +30,72 @@ pub(super) struct Read {
     pub tally: Tally,
     /// What the sources were.
     pub digests: PerSide<SourceDigest>,
-    /// How many values of a field two of its formats read differently.
-    pub ambiguous: PerSide<BTreeMap<String, u64>>,
+    /// How many values of a field were read with a doubt, by field and kind of doubt, with one of them.
+    pub doubtful: PerSide<DoubtfulFields>,
+}
+
+/// Fields and kinds of doubt, each with the number of values and one of them.
+pub(super) type DoubtfulFields = BTreeMap<(String, u8), (u64, String)>;
+
+fn add_doubtful(all: &mut DoubtfulFields, key: (String, u8), values: u64, example: String) {
+    let entry = all.entry(key).or_insert_with(|| (0, example.clone()));
+    entry.0 += values;
+    if example < entry.1 {
+        entry.1 = example;
+    }
 }
 
 /// A source while it is read.
-struct Feed {
-    blocks: Mutex<(Blocks, bool)>,
+struct Feed<'p> {
+    sequence: Mutex<Sequence<'p>>,
     parser: BlockParser,
 }
 
-impl Feed {
-    fn next(&self) -> Result<Option<Block>, Problem> {
-        let mut guard = lock(&self.blocks);
-        if guard.1 {
+/// What only one thread at a time may do.
+struct Sequence<'p> {
+    blocks: Blocks,
+    is_done: bool,
+    fill: Option<FillingDown<'p>>,
+}
+
+/// Filling down needs what the blocks before have said, so they are looked through in their order.
+struct FillingDown<'p> {
+    fill: &'p Fill,
+    parser: BlockParser,
+    carried: Carried,
+}
+
+impl<'p> Feed<'p> {
+    fn new(opened: Opened, fill: &'p Fill) -> Self {
+        let (blocks, parser) = opened.blocks();
+        let fill = (!fill.is_empty()).then(|| FillingDown {
+            fill,
+            parser: parser.clone(),
+            carried: fill.begin(),
+        });
+        Self { sequence: Mutex::new(Sequence { blocks, is_done: false, fill }), parser }
+    }
+
+    /// The next block, with what is filled down into it, if anything is.
+    fn next(&self) -> Result<Option<(Block, Option<(&'p Fill, Carried)>)>, Problem> {
+        let mut sequence = lock(&self.sequence);
+        if sequence.is_done {
             return Ok(None);
         }
-        let block = guard.0.next_block()?;
-        guard.1 = block.is_none();
-        Ok(block)
+        let Some(block) = sequence.blocks.next_block()? else {
+            sequence.is_done = true;
+            return Ok(None);
+        };
+        let carried = sequence.fill.as_mut().map(|filling| {
+            let before = filling.carried.clone();
+            filling.parser.note(&block, filling.fill, &mut filling.carried);
+            (filling.fill, before)
+        });
+        Ok(Some((block, carried)))
     }
 
     fn finish(self) -> Result<SourceDigest, Problem> {
-        self.blocks.into_inner().unwrap_or_else(PoisonError::into_inner).0.finish()
+        self.sequence.into_inner().unwrap_or_else(PoisonError::into_inner).blocks.finish()
     }
 }
 
@@ -64,10 +109,7 @@ pub(super) fn read(
     progress: &dyn Progress,
 ) -> Result<Read, Problem> {
     progress.start("reading", opened.a.size() + opened.b.size(), Unit::Bytes);
-    let feeds = opened.map(|_, opened| {
-        let (blocks, parser) = opened.blocks();
-        Feed { blocks: Mutex::new((blocks, false)), parser }
-    });
+    let feeds = opened.map(|side, opened| Feed::new(opened, &plan.fill[side]));
     let workers = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..plan.options.threads)
             .map(|number| {
@@ -85,18 +127,18 @@ pub(super) fn read(
     halt.outcome()?;
     let digests = PerSide { a: feeds.a.finish()?, b: feeds.b.finish()? };
     let mut tally = Tally::default();
-    let mut ambiguous: PerSide<BTreeMap<String, u64>> = PerSide::default();
+    let mut doubtful: PerSide<DoubtfulFields> = PerSide::default();
     let mut gathered = Vec::new();
     for worker in workers {
         tally.add(&worker.tally);
         gathered.push(worker.gathered);
         for side in Side::BOTH {
-            for (field, values) in &worker.ambiguous[side] {
-                *ambiguous[side].entry(field.clone()).or_default() += values;
+            for (key, (values, example)) in &worker.doubtful[side] {
+                add_doubtful(&mut doubtful[side], key.clone(), *values, example.clone());
             }
         }
     }
-    Ok(Read { partitions: Partitions::new(how, gathered), tally, digests, ambiguous })
+    Ok(Read { partitions: Partitions::new(how, gathered), tally, digests, doubtful })
 }
 
 /// What a thread brought back; its panic goes on here.
@@ -110,12 +152,12 @@ pub(super) fn join<T>(
 struct Harvest<'r> {
     gathered: Gathered<'r>,
     tally: Tally,
-    ambiguous: PerSide<BTreeMap<String, u64>>,
+    doubtful: PerSide<DoubtfulFields>,
 }
 
-struct Worker<'p, 'r> {
+struct Worker<'p, 'f, 'r> {
     plan: &'p Plan,
-    feeds: PerSide<&'p Feed>,
+    feeds: PerSide<&'f Feed<'p>>,
     parsers: PerSide<BlockParser>,
     normalizers: PerSide<Normalizer>,
     rejected: Sender<Vec<RejectedRow>>,
@@ -126,10 +168,10 @@ struct Worker<'p, 'r> {
     cells: Vec<u8>,
 }
 
-impl<'p, 'r> Worker<'p, 'r> {
+impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
     fn new(
         plan: &'p Plan,
-        feeds: PerSide<&'p Feed>,
+        feeds: PerSide<&'f Feed<'p>>,
         gathered: Gathered<'r>,
         rejected: Sender<Vec<RejectedRow>>,
     ) -> Result<Self, Problem> {
@@ -139,7 +181,7 @@ impl<'p, 'r> Worker<'p, 'r> {
             parsers: PerSide::of(|side| feeds[side].parser.clone()),
             normalizers: PerSide::try_of(|side| Normalizer::new(plan.normalize[side].clone()))?,
             rejected,
-            harvest: Harvest { gathered, tally: Tally::default(), ambiguous: PerSide::default() },
+            harvest: Harvest { gathered, tally: Tally::default(), doubtful: PerSide::default() },
             rows: BlockRows::default(),
             cells: Vec::new(),
         })
@@ -154,68 +196,121 @@ impl<'p, 'r> Worker<'p, 'r> {
     ) -> Result<Harvest<'r>, Problem> {
         for side in [preferred, preferred.other()] {
             while !halt.check(progress) {
-                let Some(block) = self.feeds[side].next()? else { break };
+                let Some((block, carried)) = self.feeds[side].next()? else { break };
                 progress.advance(block.disk_bytes());
-                self.block(side, &block)?;
+                self.block(side, &block, carried)?;
             }
         }
         for side in Side::BOTH {
-            for ambiguous in self.normalizers[side].ambiguities() {
-                *self.harvest.ambiguous[side].entry(ambiguous.field).or_default() +=
-                    ambiguous.values;
+            for found in self.normalizers[side].doubtful_values() {
+                let DoubtfulValues { field, doubt, values, example } = found;
+                let all = &mut self.harvest.doubtful[side];
+                add_doubtful(all, (field, doubt.bits()), values, example);
             }
         }
         Ok(self.harvest)
     }
 
-    fn block(&mut self, side: Side, block: &Block) -> Result<(), Problem> {
+    fn block(
+        &mut self,
+        side: Side,
+        block: &Block,
+        carried: Option<(&Fill, Carried)>,
+    ) -> Result<(), Problem> {
         let key_len = self.plan.layout.key_len();
-        let normalizer = &mut self.normalizers[side];
-        let (mut read, mut filtered) = (0u64, 0u64);
-        let mut rejected = Vec::new();
-        let (rows, cells) = (&mut self.rows, &mut self.cells);
-        rows.clear();
-        self.parsers[side].parse(block, &mut |raw| {
-            read += 1;
-            let raw = match raw {
-                Ok(raw) => raw,
+        self.rows.clear();
+        let mut taker = Taker {
+            side,
+            key_len,
+            normalizer: &mut self.normalizers[side],
+            rows: &mut self.rows,
+            cells: &mut self.cells,
+            read: 0,
+            filtered: 0,
+            rejected: Vec::new(),
+        };
+        let parser = &mut self.parsers[side];
+        match carried {
+            None => parser.parse(block, &mut |raw| match raw {
+                Ok(raw) => taker.take(&raw, &raw),
+                Err(unusable) => taker.refuse(&unusable, unusable.row.as_ref()),
+            }),
+            Some((fill, mut carried)) => parser.parse(block, &mut |raw| match raw {
+                Ok(raw) => {
+                    fill.note(Some(&raw), &mut carried);
+                    taker.take(&raw, &Filled::new(&raw, fill, &carried));
+                }
                 Err(unusable) => {
-                    let Unusable { mut rejection, row } = unusable;
-                    rejection.key = row.and_then(|raw| {
-                        let key_cells = normalizer.key(&raw)?;
-                        Some(push_rejected(rows, raw.line, raw.offset, &key_cells, key_len))
-                    });
-                    return rejected.push(reject(side, rejection));
+                    let raw = unusable.row.as_ref();
+                    fill.note(raw, &mut carried);
+                    let filled = raw.map(|raw| Filled::new(raw, fill, &carried));
+                    taker.refuse(&unusable, filled.as_ref());
                 }
-            };
-            cells.clear();
-            match normalizer.row(&raw, cells) {
-                Outcome::Row => {
-                    let hash = key::hash(Cells::new(cells), key_len);
-                    rows.push(&RowRef::new(hash, raw.line, raw.offset, cells));
-                }
-                Outcome::Filtered => filtered += 1,
-                Outcome::Rejected(reject_row) => {
-                    let Reject { code, message, key_cells } = *reject_row;
-                    let key = key_cells.map(|key_cells| {
-                        push_rejected(rows, raw.line, raw.offset, &key_cells, key_len)
-                    });
-                    let text = Rejection::clip(raw.written());
-                    let line = raw.line;
-                    rejected.push(reject(side, Rejection { code, line, message, text, key }));
-                }
-            }
-        });
+            }),
+        }
+        let Taker { read, filtered, rejected, .. } = taker;
         let books = &mut self.harvest.tally.books;
         books.read[side] += read;
         books.filtered[side] += filtered;
         books.rejected[side] += rejected.len() as u64;
-        self.harvest.gathered.add(side, block.sequence(), rows)?;
+        self.harvest.gathered.add(side, block.sequence(), &mut self.rows)?;
         if !rejected.is_empty() {
             // The receiver is gone only when the run has been given up.
             let _ = self.rejected.send(rejected);
         }
         Ok(())
+    }
+}
+
+/// Takes the rows of a block.
+struct Taker<'w> {
+    side: Side,
+    key_len: usize,
+    normalizer: &'w mut Normalizer,
+    rows: &'w mut BlockRows,
+    cells: &'w mut Vec<u8>,
+    read: u64,
+    filtered: u64,
+    rejected: Vec<RejectedRow>,
+}
+
+impl Taker<'_> {
+    /// Takes a row whose cells are `raw`; its place and text are those of `row`.
+    fn take<R: RawCells>(&mut self, row: &RawRow<'_>, raw: &R) {
+        self.read += 1;
+        self.cells.clear();
+        match self.normalizer.row(raw, self.cells) {
+            Outcome::Row => {
+                let hash = key::hash(Cells::new(self.cells), self.key_len);
+                self.rows.push(&RowRef::new(hash, row.line, row.offset, self.cells));
+            }
+            Outcome::Filtered => self.filtered += 1,
+            Outcome::Rejected(reject_row) => {
+                let Reject { code, message, key_cells } = *reject_row;
+                let key = key_cells.map(|key_cells| {
+                    push_rejected(self.rows, row.line, row.offset, &key_cells, self.key_len)
+                });
+                let text = Rejection::clip(row.written());
+                let rejection = Rejection { code, line: row.line, message, text, key };
+                self.rejected.push(reject(self.side, rejection));
+            }
+        }
+    }
+
+    /// Takes a row that can't be read, of which `raw` are the cells that are certain. One whose width
+    /// alone is wrong may still be no data.
+    fn refuse<R: RawCells>(&mut self, unusable: &Unusable<'_>, raw: Option<&R>) {
+        self.read += 1;
+        if unusable.is_ragged() && raw.is_some_and(|raw| self.normalizer.leaves_out(raw)) {
+            self.filtered += 1;
+            return;
+        }
+        let mut rejection = unusable.rejection.clone();
+        rejection.key = raw.zip(unusable.row).and_then(|(raw, row)| {
+            let key_cells = self.normalizer.key(raw)?;
+            Some(push_rejected(self.rows, row.line, row.offset, &key_cells, self.key_len))
+        });
+        self.rejected.push(reject(self.side, rejection));
     }
 }
 

@@ -7,6 +7,7 @@ use crossbeam_channel::bounded;
 use crate::align::{Partitioning, SpillRoom};
 use crate::diagnostic::{Place, Problem};
 use crate::domain::metadata::{Seconds, Source};
+use crate::domain::time_format::Doubt;
 use crate::domain::{PerSide, Progress, RunStatus, Side};
 use crate::source::{Opened, SourceDigest};
 use crate::store::{Batch, RejectedRow, Writer};
@@ -49,7 +50,7 @@ pub(super) fn reconcile(
     )?;
     check_rejected(plan, &read, &first)?;
     let read_for = begun.elapsed();
-    let mut warnings = ambiguous_values(&read);
+    let mut warnings = doubtful_values(&read);
     if depth == Depth::Attribute && ready.machine.champion.is_some() {
         let counted = count_differences(plan, &read.partitions, &halt, progress)?;
         let books = counted.books(&plan.layout);
@@ -141,19 +142,44 @@ fn read_and_write_rejected(
     read
 }
 
-/// A warning for each field of which two formats read a value differently.
-fn ambiguous_values(read: &Read) -> Vec<Problem> {
+/// A warning for each field of which values were read with a doubt.
+fn doubtful_values(read: &Read) -> Vec<Problem> {
     let mut warnings = Vec::new();
     for side in Side::BOTH {
-        for (field, values) in &read.ambiguous[side] {
-            let message = format!(
-                "values of `{field}` in source {side} that two of its formats read differently: \
-                 {values}; the first format that fits was taken"
-            );
-            warnings.push(
+        for ((field, doubt), (values, example)) in &read.doubtful[side] {
+            let doubt = Doubt::of_bits(*doubt);
+            let of = format!("of `{field}` in source {side}");
+            let count = match values {
+                1 => format!("1 value {of}, `{example}`,"),
+                _ => format!("{values} values {of}, such as `{example}`,"),
+            };
+            let is = if *values == 1 { "is" } else { "are" };
+            let warning = if doubt.has(Doubt::FORMATS) {
+                let message = format!(
+                    "{count} {is} read differently by two of its formats; the first format that fits \
+                     was taken"
+                );
                 Problem::warning("ambiguous-format", message)
-                    .help("keep only the format that the source really uses"),
-            );
+                    .help("keep only the format that the source really uses")
+            } else if doubt.has(Doubt::TWICE) {
+                let message = format!(
+                    "{count} {is} a local time that exists twice, because clocks were put back; the \
+                     earlier instant was taken"
+                );
+                Problem::warning("local-time-twice", message).help(
+                    "if the source can write the offset from UTC, read it with `%z`; else expect these \
+                     to be an hour off",
+                )
+            } else {
+                let message = format!(
+                    "{count} {is} a local time that does not exist, because clocks were put forward; it \
+                     was read as if they had not been"
+                );
+                Problem::warning("local-time-never", message).help(
+                    "check `timezone` of this source: its times may be of another zone, or of UTC",
+                )
+            };
+            warnings.push(warning);
         }
     }
     warnings

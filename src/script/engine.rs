@@ -13,7 +13,7 @@ use rhai::{
 };
 
 use super::source::{FunctionInfo, ScriptOutline};
-use super::{ScriptError, ScriptSource, exact, functions, lint};
+use super::{ScriptError, ScriptSource, dates, exact, functions, lint};
 use crate::diagnostic::{Place, Problem};
 
 /// How many operations one call of a function may take: a few hundredths of a second.
@@ -53,6 +53,7 @@ pub(super) fn build() -> Engine {
     BasicFnPackage::new().register_into_engine(&mut engine);
     exact::register(&mut engine);
     functions::register(&mut engine);
+    dates::register(&mut engine);
 
     engine
         .set_max_operations(MAX_OPERATIONS)
@@ -209,6 +210,7 @@ impl Program {
     /// Compiles `source` with an engine made by [`build`], perhaps with more functions.
     pub(super) fn compile(mut engine: Engine, source: &ScriptSource) -> Result<Self, Problem> {
         let outline = source.check().map_err(|mut problems| problems.remove(0))?;
+        dates::register_batch_date(&mut engine, source.batch_date());
         watch_tokens(&mut engine);
         let mut ast =
             engine.compile(source.text()).map_err(|error| syntax_problem(source, &error))?;

@@ -5,10 +5,13 @@ use rhai::{Array, Dynamic, Engine, INT};
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
 use super::engine::Outcome;
 use super::exact::{self, failure};
+use crate::domain;
 use crate::domain::decimal::DecimalError;
-use crate::domain::{self, Date};
 
 /// Texts longer than this are not compared letter by letter: the work grows with the square.
 const MAX_COMPARED: usize = 2_000;
@@ -20,7 +23,7 @@ pub struct FunctionDoc {
     pub signature: &'static str,
     /// What it gives, in a sentence.
     pub meaning: &'static str,
-    /// An expression that is true; empty for functions that only rules have.
+    /// An expression that is true; empty for functions that only a run has.
     pub example: &'static str,
 }
 
@@ -95,12 +98,48 @@ const FUNCTIONS: &[FunctionDoc] = &[
         "Days from the date a to the date b, both YYYY-MM-DD (a time behind it is ignored).",
         r#"days_between("2026-02-27", "2026-03-02") == 3"#,
     ),
+    doc(
+        "add_days(date, days)",
+        "The date so many days later, or earlier if they are negative.",
+        r#"add_days("2026-02-27", 3) == "2026-03-02""#,
+    ),
+    doc(
+        "add_months(date, months)",
+        "The same day so many months later; the last day of a month that is too short.",
+        r#"add_months("2026-01-31", 1) == "2026-02-28""#,
+    ),
     doc("weekday(date)", "1 for Monday to 7 for Sunday.", r#"weekday("2026-01-15") == 4"#),
     doc(
         "is_month_end(date)",
         "Whether the date is the last day of its month.",
         r#"is_month_end("2026-02-28")"#,
     ),
+    doc(
+        "is_business_day(date), is_business_day(date, holidays)",
+        "Whether it is a day from Monday to Friday, and none of the holidays.",
+        r#"is_business_day("2026-01-16") && !is_business_day("2026-01-16", ["2026-01-16"])"#,
+    ),
+    doc(
+        "add_business_days(date, days), add_business_days(date, days, holidays)",
+        "The business day so many after the date, or before it if they are negative.",
+        r#"add_business_days("2026-01-16", 1) == "2026-01-19""#,
+    ),
+    doc(
+        "business_days_between(a, b), business_days_between(a, b, holidays)",
+        "The business days after the date a up to and including the date b; negative if b is earlier.",
+        r#"business_days_between("2026-01-16", "2026-01-20") == 2"#,
+    ),
+    doc(
+        "parse_date(text, format)",
+        "The date that the text writes in this format, as YYYY-MM-DD; () if it is not of the format. Formats are those of `formats` in recon.yaml.",
+        r#"parse_date("16. Januar 2026", "[de] %d. %B %Y") == "2026-01-16" && parse_date("x", "%F") == ()"#,
+    ),
+    doc(
+        "format_date(date, format)",
+        "The date, or the instant in UTC, written in this format.",
+        r#"format_date("2026-01-16", "%d/%m/%y") == "16/01/26""#,
+    ),
+    doc("batch_date()", "The business date of the run, as YYYY-MM-DD.", ""),
     doc(
         "reason(code, confidence)",
         "Rules only: the result that claims a difference. The code is declared in `reason_codes`, the confidence is within 0..1.",
@@ -122,7 +161,14 @@ pub(super) fn register(engine: &mut Engine) {
             text.chars().filter(char::is_ascii_digit).collect::<String>()
         })
         .register_fn("letters", |text: &str| {
-            text.chars().filter(|letter| letter.is_alphabetic()).collect::<String>()
+            let mut in_letter = false;
+            let kept = text.chars().filter(|character| {
+                if !is_combining_mark(*character) {
+                    in_letter = character.is_alphabetic();
+                }
+                in_letter
+            });
+            kept.nfc().collect::<String>()
         })
         .register_fn("has_word", |text: &str, words: Array| {
             let text = text.to_lowercase();
@@ -147,7 +193,6 @@ pub(super) fn register(engine: &mut Engine) {
         })
         .register_fn("is_transposed", is_transposed);
     register_numbers(engine);
-    register_dates(engine);
 }
 
 fn register_numbers(engine: &mut Engine) {
@@ -207,19 +252,6 @@ fn register_numbers(engine: &mut Engine) {
     }
 }
 
-fn register_dates(engine: &mut Engine) {
-    engine
-        .register_fn("days_between", |a: &str, b: &str| -> Outcome<INT> {
-            Ok(INT::from(date(b)?.days()) - INT::from(date(a)?.days()))
-        })
-        .register_fn("weekday", |day: &str| -> Outcome<INT> {
-            Ok(INT::from(date(day)?.weekday()) + 1)
-        })
-        .register_fn("is_month_end", |day: &str| -> Outcome<bool> {
-            Ok(date(day)?.is_month_end())
-        });
-}
-
 fn comparable(a: &str, b: &str) -> Outcome<()> {
     if a.len().max(b.len()) > MAX_COMPARED {
         return failure(format!("texts of more than {MAX_COMPARED} bytes are too long to compare"));
@@ -261,13 +293,6 @@ fn parse_decimal(text: &str) -> Outcome<Decimal> {
     }
 }
 
-/// The date at the start of an ISO date or instant.
-fn date(text: &str) -> Outcome<Date> {
-    let day = text.split_once('T').map_or(text, |(day, _)| day);
-    day.parse()
-        .map_or_else(|_| failure(format!("`{text}` is not a date of the form YYYY-MM-DD")), Ok)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,5 +306,8 @@ mod tests {
             let name = function.signature.split('(').next().unwrap();
             assert!(function.example.contains(&format!("{name}(")), "{}", function.signature);
         }
+        // A letter keeps its mark.
+        let result = engine.eval_expression::<bool>("letters(\"e\u{301}1\") == \"é\"");
+        assert!(matches!(result, Ok(true)), "{result:?}");
     }
 }

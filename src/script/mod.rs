@@ -5,6 +5,7 @@
 //! time and memory is set here, the same in debug and release builds. Nothing outside this module
 //! names a type of Rhai, so that replacing it is rewriting this folder.
 
+mod dates;
 mod difference;
 mod engine;
 mod exact;

@@ -5,13 +5,18 @@ use std::sync::Arc;
 
 use super::engine;
 use crate::diagnostic::{Place, Problem};
+use crate::domain::Date;
 
 /// More lines than this, and places could no longer be told (Rhai counts them in 16 bits).
 const MAX_LINES: usize = 60_000;
 
 /// The text of a script, shared by the threads that each compile their own copy of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScriptSource(Arc<Written>);
+pub struct ScriptSource {
+    written: Arc<Written>,
+    /// The business date that the script may ask for.
+    batch_date: Option<Date>,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 struct Written {
@@ -74,17 +79,28 @@ impl ScriptSource {
         if text.starts_with('\u{feff}') {
             text.remove(0);
         }
-        Self(Arc::new(Written { path: name.into(), text }))
+        Self { written: Arc::new(Written { path: name.into(), text }), batch_date: None }
+    }
+
+    /// The script in a run for this business date.
+    pub fn for_date(mut self, batch_date: Date) -> Self {
+        self.batch_date = Some(batch_date);
+        self
+    }
+
+    /// The business date that it may ask for.
+    pub(super) const fn batch_date(&self) -> Option<Date> {
+        self.batch_date
     }
 
     /// The file, as the person named it.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        &self.written.path
     }
 
     /// The text.
     pub fn text(&self) -> &str {
-        &self.0.text
+        &self.written.text
     }
 
     /// The place of a line and column (from 1; 0 for none), with the line as written.

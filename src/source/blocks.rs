@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::csv::CsvPlan;
-use super::dialect::{Piece, count_lines};
+use super::dialect::{Dialect, Piece, PieceKind, count_lines};
 use super::file::{SourceDigest, SourceFile};
 use super::text::Text;
 use crate::diagnostic::{Place, Problem};
@@ -194,10 +194,7 @@ impl Window {
     }
 
     /// What `of` finds at the beginning of the text, once it is sure that it ends there.
-    fn whole<T: Extent>(
-        &mut self,
-        of: impl Fn(super::dialect::Dialect, &[u8]) -> T,
-    ) -> Result<Option<T>, Problem> {
+    fn whole<T: Extent>(&mut self, of: impl Fn(Dialect, &[u8]) -> T) -> Result<Option<T>, Problem> {
         loop {
             if !self.text().is_empty() {
                 let found = of(self.plan.dialect, self.text());
@@ -241,11 +238,13 @@ pub struct Blocks {
     sequence: u64,
     disk_bytes: u64,
     pool: Pool,
+    /// What is left of the file is its footer.
+    in_footer: bool,
 }
 
 impl Blocks {
     pub(super) fn new(window: Window) -> Self {
-        Self { window, sequence: 0, disk_bytes: 0, pool: Pool::default() }
+        Self { window, sequence: 0, disk_bytes: 0, pool: Pool::default(), in_footer: false }
     }
 
     /// The next block; none at the end of the source.
@@ -254,10 +253,20 @@ impl Blocks {
     /// The file can't be read any further, or a record is so long that it can't be one.
     pub fn next_block(&mut self) -> Result<Option<Block>, Problem> {
         let window = &mut self.window;
+        if self.in_footer {
+            return Ok(None);
+        }
         window.fill(window.limits.block)?;
+        let footer = window.plan.skip_footer;
         let end = loop {
-            match window.plan.dialect.last_boundary(window.text(), window.at_end) {
-                0 if window.at_end => return Ok(None),
+            let (text, at_end) = (window.text(), window.at_end);
+            let mut end = window.plan.dialect.last_boundary(text, at_end);
+            if footer > 0 {
+                end = before_footer(window.plan.dialect, text.get(..end).unwrap_or(text), footer);
+                self.in_footer = at_end;
+            }
+            match end {
+                0 if at_end => return Ok(None),
                 0 => window.grow()?,
                 end => break end,
             }
@@ -298,4 +307,36 @@ impl Blocks {
     pub fn finish(self) -> Result<SourceDigest, Problem> {
         self.window.text.finish()
     }
+}
+
+/// Where the last `count` records of `text` begin, which must be whole records; 0 if it has no more.
+///
+/// A record that spans lines is no footer: a stray quote could hide any number of rows in it.
+fn before_footer(dialect: Dialect, text: &[u8], count: u64) -> usize {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let mut last = std::collections::VecDeque::new();
+    // What is before this is no footer.
+    let mut body = 0;
+    let mut at = 0;
+    while at < text.len() {
+        let piece = dialect.piece(&text[at..]);
+        let next = at + piece.next;
+        match piece.kind {
+            PieceKind::Blank | PieceKind::Comment => {}
+            PieceKind::Plain | PieceKind::Quoted | PieceKind::Stray
+                if memchr::memchr2(b'\n', b'\r', &text[at..at + piece.end]).is_none() =>
+            {
+                if last.len() == count {
+                    last.pop_front();
+                }
+                last.push_back(at);
+            }
+            _ => {
+                last.clear();
+                body = next;
+            }
+        }
+        at = next;
+    }
+    last.front().filter(|_| last.len() == count).copied().unwrap_or(body)
 }

@@ -11,7 +11,7 @@ use crate::diagnostic::{PathStep, Problem, SpecProblem, nearest};
 use crate::domain::Written;
 
 /// The options of `read: { csv: … }`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CsvSpec {
     /// The file, relative to `recon.yaml`; `.gz` and `.zst` are read as they are.
@@ -28,6 +28,14 @@ pub struct CsvSpec {
     pub columns: Option<Vec<String>>,
     /// Lines to skip before the header. Default 0.
     pub skip_rows: Option<Written<u64>>,
+    /// Rows to skip at the end: totals, trailers. A row that spans lines is never skipped. Default 0.
+    pub skip_footer: Option<Written<u64>>,
+    /// Whether a row may have more fields than the header, if the extra ones are empty. Default
+    /// `false`: such a row is rejected.
+    pub ignore_empty_extras: Option<Written<bool>>,
+    /// Whether a row may lack fields at its end, which are then empty. Default `false`: such a row is
+    /// rejected.
+    pub pad_short_rows: Option<Written<bool>>,
     /// Lines that begin with this character are not data.
     pub comment: Option<String>,
     /// Cells that mean null. Default the empty cell; replaces the default.
@@ -67,6 +75,12 @@ pub struct CsvPlan {
     pub header: Header,
     /// The lines before the header.
     pub skip_rows: u64,
+    /// How many rows at the end are no data.
+    pub skip_footer: u64,
+    /// Whether extra fields are ignored where they are empty.
+    pub ignore_empty_extras: bool,
+    /// Whether fields that a row lacks at its end are empty.
+    pub pad_short_rows: bool,
     /// The cells that mean null.
     pub null_values: Vec<String>,
     pub(super) dialect: Dialect,
@@ -122,6 +136,12 @@ impl CsvSpec {
                 UTF_8
             }
         };
+        if self.skip_footer.is_some_and(|rows| *rows > LONGEST_FOOTER) {
+            let message = format!("`skip_footer` skips more than {LONGEST_FOOTER} rows");
+            let problem = Problem::usage("footer-too-long", message)
+                .help("leave rows out with `where` or `filter`");
+            complain("skip_footer", problem);
+        }
         let has_header = self.header.is_none_or(|header| *header);
         let header = match &self.columns {
             None if has_header => Header::FirstRow,
@@ -156,11 +176,17 @@ impl CsvSpec {
             encoding,
             header,
             skip_rows: self.skip_rows.map_or(0, |rows| *rows),
+            skip_footer: self.skip_footer.map_or(0, |rows| *rows),
+            ignore_empty_extras: self.ignore_empty_extras.is_some_and(|ignore| *ignore),
+            pad_short_rows: self.pad_short_rows.is_some_and(|pad| *pad),
             null_values: self.null_values.clone().unwrap_or_else(|| vec![String::new()]),
             dialect,
         })
     }
 }
+
+/// A longer footer is a mistake; its rows are held in memory.
+const LONGEST_FOOTER: u64 = 1_000;
 
 /// The one byte that a setting means.
 fn one_byte(key: &str, text: &str) -> Result<u8, Problem> {
@@ -225,17 +251,7 @@ mod tests {
     use super::*;
 
     fn spec() -> CsvSpec {
-        CsvSpec {
-            path: "a.csv".into(),
-            delimiter: None,
-            quote: None,
-            encoding: None,
-            header: None,
-            columns: None,
-            skip_rows: None,
-            comment: None,
-            null_values: None,
-        }
+        CsvSpec { path: "a.csv".into(), ..CsvSpec::default() }
     }
 
     fn some(text: &str) -> Option<String> {
@@ -275,11 +291,10 @@ mod tests {
             delimiter: some("||"),
             quote: some("\u{201c}"),
             encoding: some("utf8-le"),
-            header: None,
             columns: Some(vec!["x".into(), "y".into(), "x".into()]),
-            skip_rows: None,
             comment: some("\n"),
             null_values: Some(Vec::new()),
+            ..spec()
         };
         assert_eq!(
             complaints(&wrong),

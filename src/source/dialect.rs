@@ -2,11 +2,11 @@
 //!
 //! The rules are those of the csv crate, and tests hold this module to it on adversarial input: a
 //! quote opens a field only at the field's first byte, two quotes within are one, text after the
-//! closing quote is literal, and `\n`, `\r` and `\r\n` all end a record. Two things differ, both so
-//! that no byte is lost in silence: a comment ends where its line ends, also at a lone `\r` (the
-//! crate reads on to the next `\n`, which in a file of lone `\r` is all of it), and a byte order
-//! mark that is not at the beginning of the file is data (a reader that starts anew on every block
-//! would strip it). The crate's positions are not those that a person sees either: they point
+//! closing quote is literal (and reported: see [`PieceKind::Stray`]), and `\n`, `\r` and `\r\n` all
+//! end a record. Two things differ. A comment ends where its line ends, also at a lone `\r` (the
+//! crate reads on to the next `\n`, which in a file of lone `\r` is all of it). And a byte order mark
+//! at the beginning of any line is no part of the first field: files that were put together have
+//! one in their middle. The crate's positions are not those that a person sees either: they point
 //! before skipped lines, and between `\r` and `\n`.
 //!
 //! The thread that cuts the stream into blocks and those that parse them run the same code, with
@@ -42,6 +42,8 @@ pub enum PieceKind {
     Plain,
     /// A record with a quote somewhere.
     Quoted,
+    /// A record with text between a closing quote and the end of its field.
+    Stray,
     /// A record with a field whose closing quote is not there.
     Unclosed,
 }
@@ -97,11 +99,15 @@ trait FieldSink {
 
     /// A part of a field; more of it follows.
     fn part(&mut self, part: &[u8]);
+
+    /// The field at hand has text after its closing quote, or none that closes it.
+    fn broken(&mut self);
 }
 
 impl FieldSink for () {
     fn end(&mut self, _: &[u8], _: usize, _: usize) {}
     fn part(&mut self, _: &[u8]) {}
+    fn broken(&mut self) {}
 }
 
 /// The fields of a record. The buffers are used again for the next one.
@@ -111,6 +117,8 @@ pub struct Fields {
     pub spans: Vec<Span>,
     /// The texts that differ from what is written.
     pub scratch: Vec<u8>,
+    /// The first field whose quotes are wrong: it, and what follows it, may not be what was meant.
+    pub broken: Option<usize>,
     /// How much of `scratch` belongs to whole fields.
     whole: usize,
 }
@@ -119,8 +127,18 @@ impl Fields {
     fn clear(&mut self) {
         self.spans.clear();
         self.scratch.clear();
+        self.broken = None;
         self.whole = 0;
     }
+}
+
+/// A byte order mark.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The length of the byte order mark at the beginning of a line, if there is one.
+#[inline]
+fn mark(line: &[u8]) -> usize {
+    if line.first() == MARK.first() && line.starts_with(MARK) { MARK.len() } else { 0 }
 }
 
 impl FieldSink for Fields {
@@ -137,6 +155,11 @@ impl FieldSink for Fields {
 
     fn part(&mut self, part: &[u8]) {
         self.scratch.extend_from_slice(part);
+    }
+
+    #[cold]
+    fn broken(&mut self) {
+        self.broken.get_or_insert(self.spans.len());
     }
 }
 
@@ -157,8 +180,10 @@ impl Dialect {
             return self.quoted(bytes, fields);
         };
         if piece.kind == PieceKind::Plain {
-            let mut start = 0;
-            for end in memchr_iter(self.delimiter, &bytes[..piece.end]) {
+            let mut start = mark(bytes);
+            let skipped = start;
+            for end in memchr_iter(self.delimiter, &bytes[skipped..piece.end]) {
+                let end = skipped + end;
                 fields.spans.push(Span::new(start, end));
                 start = end + 1;
             }
@@ -170,9 +195,13 @@ impl Dialect {
     /// The piece at the beginning of `bytes`, unless it is a record with a quote.
     #[inline]
     fn unquoted_piece(&self, bytes: &[u8]) -> Option<Piece> {
-        let first = bytes.first().copied();
+        let mark = mark(bytes);
+        let first = bytes.get(mark).copied();
         if matches!(first, Some(b'\n' | b'\r')) {
-            return Some(Self::ending(PieceKind::Blank, bytes, Some(0)));
+            return Some(Self::ending(PieceKind::Blank, bytes, Some(mark)));
+        }
+        if first.is_none() {
+            return Some(Self::ending(PieceKind::Blank, bytes, None));
         }
         if self.comment.is_some() && first == self.comment {
             let end = memchr2(b'\n', b'\r', bytes);
@@ -186,12 +215,14 @@ impl Dialect {
     /// The record with a quote at the beginning of `bytes`.
     #[inline]
     fn quoted(&self, bytes: &[u8], fields: &mut impl FieldSink) -> Piece {
-        let mut start = 0;
+        let mut start = mark(bytes);
+        let mut kind = PieceKind::Quoted;
         loop {
             let end = if bytes.get(start) == Some(&self.quote) {
                 start += 1;
                 let closing = loop {
                     let Some(found) = memchr(self.quote, &bytes[start..]) else {
+                        fields.broken();
                         fields.end(bytes, start, bytes.len());
                         return Self::ending(PieceKind::Unclosed, bytes, None);
                     };
@@ -207,6 +238,11 @@ impl Dialect {
                 if end == closing + 1 {
                     fields.end(bytes, start, closing);
                 } else {
+                    // Blanks before the delimiter are careless; anything else is a stray quote.
+                    if !bytes[closing + 1..end].iter().all(|byte| matches!(byte, b' ' | b'\t')) {
+                        fields.broken();
+                        kind = PieceKind::Stray;
+                    }
                     fields.part(&bytes[start..closing]);
                     fields.end(bytes, closing + 1, end);
                 }
@@ -218,8 +254,8 @@ impl Dialect {
             };
             match bytes.get(end) {
                 Some(&byte) if byte == self.delimiter => start = end + 1,
-                Some(_) => return Self::ending(PieceKind::Quoted, bytes, Some(end)),
-                None => return Self::ending(PieceKind::Quoted, bytes, None),
+                Some(_) => return Self::ending(kind, bytes, Some(end)),
+                None => return Self::ending(kind, bytes, None),
             }
         }
     }

@@ -8,9 +8,11 @@
 //! were cut.
 
 mod blocks;
+pub mod columns;
 pub mod csv;
 mod dialect;
 mod file;
+mod fill;
 mod opened;
 mod parse;
 pub mod sample;
@@ -26,6 +28,7 @@ use serde::Deserialize;
 
 pub use blocks::{Block, Blocks, Limits};
 pub use file::SourceDigest;
+pub use fill::{Carried, Fill, Filled};
 pub use opened::Opened;
 pub use parse::{BlockParser, RawRow, Unusable};
 
@@ -104,13 +107,17 @@ pub struct RawRecord {
     pub cells: Vec<String>,
 }
 
-/// The record that begins on line `line` of the file, also one that is rejected. None if no record
-/// begins there.
+/// The row that begins on line `line` of the file, also one that is rejected, with its empty cells
+/// filled. None if no row begins there.
 ///
 /// # Errors
 /// The file can't be read.
-pub fn read_record(plan: &SourcePlan, line: u64) -> Result<Option<RawRecord>, Problem> {
+pub fn read_record(
+    plan: &SourcePlan,
+    line: u64,
+    fill: &Fill,
+) -> Result<Option<RawRecord>, Problem> {
     match plan {
-        SourcePlan::Csv(plan) => opened::read_record(plan, line),
+        SourcePlan::Csv(plan) => opened::read_record(plan, line, fill),
     }
 }

@@ -6,6 +6,7 @@ use super::RawRecord;
 use super::blocks::{Blocks, Limits, Window};
 use super::csv::{CsvPlan, Header};
 use super::dialect::{Fields, PieceKind};
+use super::fill::{Fill, Filled};
 use super::parse::BlockParser;
 use crate::diagnostic::{Place, Problem};
 use crate::domain::RawCells;
@@ -42,12 +43,15 @@ impl Opened {
             (_, None) => return Err(no_header(&plan)),
             (header, Some(piece)) => {
                 let place = Place { line: header_line, ..Place::default() };
-                if piece.kind == PieceKind::Unclosed {
-                    return Err(bad_header(
-                        &plan,
-                        place,
-                        "a quote is opened in the first row and never closed",
-                    ));
+                let wrong = match piece.kind {
+                    PieceKind::Unclosed => "a quote is opened in the first row and never closed",
+                    PieceKind::Stray if plan.header == Header::FirstRow => {
+                        "text follows a closing quote in the header"
+                    }
+                    _ => "",
+                };
+                if !wrong.is_empty() {
+                    return Err(bad_header(&plan, place, wrong));
                 }
                 let mut fields = Fields::default();
                 plan.dialect.piece_with_fields(window.text(), &mut fields);
@@ -76,33 +80,6 @@ impl Opened {
         &self.columns
     }
 
-    /// Which column has this name, from 0.
-    ///
-    /// # Errors
-    /// Several columns have it.
-    pub fn position(&self, name: &str) -> Result<Option<usize>, Problem> {
-        let mut found =
-            self.columns.iter().enumerate().filter(|(_, column)| *column == name).map(|(at, _)| at);
-        let first = found.next();
-        match (first, found.next()) {
-            (Some(first), Some(second)) => Err(Problem::source(
-                "duplicate-column",
-                format!("columns {} and {} are both named `{name}`", first + 1, second + 1),
-            )
-            .at(Place {
-                file: self.plan.path.clone(),
-                line: self.header_line,
-                column: 0,
-                text: name.to_owned(),
-            })
-            .help(
-                "rename one at the source, or read the file with `header: false`, `skip_rows` and \
-                 `columns`",
-            )),
-            _ => Ok(first),
-        }
-    }
-
     /// The line of the header; where there is none, of the first row.
     pub fn header_line(&self) -> u64 {
         self.header_line
@@ -120,21 +97,32 @@ impl Opened {
 }
 
 /// The record that begins on line `line` of the file, see [`super::read_record`].
-pub(super) fn read_record(plan: &CsvPlan, line: u64) -> Result<Option<RawRecord>, Problem> {
+pub(super) fn read_record(
+    plan: &CsvPlan,
+    line: u64,
+    fill: &Fill,
+) -> Result<Option<RawRecord>, Problem> {
     let opened = Opened::open(plan, Limits::default())?;
     let columns = opened.columns().to_vec();
     let (mut blocks, mut parser) = opened.blocks();
+    let mut carried = fill.begin();
     while let Some(block) = blocks.next_block()? {
         if block.first_line() > line {
             break;
         }
-        if line > block.first_line() + block.lines() {
+        // What is filled down may come from any row before.
+        if line > block.first_line() + block.lines() && fill.is_empty() {
             continue;
         }
         let mut cells = None;
-        parser.records(&block, |_, _, row| {
+        parser.every_row(&block, |row, known| {
+            if row.line > line {
+                return;
+            }
+            fill.note(Some(&known), &mut carried);
             if row.line == line {
-                let text = |at| String::from_utf8_lossy(row.cell(at)).into_owned();
+                let filled = Filled::new(&row, fill, &carried);
+                let text = |at| String::from_utf8_lossy(filled.cell(at)).into_owned();
                 cells = Some((0..row.len()).map(text).collect());
             }
         });

@@ -11,9 +11,10 @@ use memchr::{memchr, memchr2};
 use super::blocks::Block;
 use super::csv::CsvPlan;
 use super::dialect::{Dialect, Fields, PieceKind, Span, count_lines};
+use super::fill::{Carried, Fill};
 use crate::domain::{RawCells, Rejection};
 
-/// A row as read. Its cells are UTF-8 without NUL, as many as there are columns.
+/// A row as read. Its cells are UTF-8 without NUL. A cell that it lacks at its end is empty.
 #[derive(Clone, Copy, Debug)]
 pub struct RawRow<'a> {
     /// The line on which it begins, from 1.
@@ -30,6 +31,12 @@ impl<'a> RawRow<'a> {
     pub fn written(&self) -> &'a [u8] {
         self.written
     }
+
+    /// The row with its first cells only.
+    fn first(mut self, count: usize) -> Self {
+        self.spans = self.spans.get(..count).unwrap_or(self.spans);
+        self
+    }
 }
 
 impl RawCells for RawRow<'_> {
@@ -45,14 +52,44 @@ impl RawCells for RawRow<'_> {
 
 /// The code of a row with more or fewer fields than there are columns.
 const RAGGED: &str = "RAGGED_ROW";
+/// The code of a row with a quote that is never closed.
+const UNCLOSED: &str = "UNCLOSED_QUOTE";
+/// The code of a row with a quote that neither opens nor closes a field.
+const STRAY: &str = "STRAY_QUOTE";
 
 /// A row that can't take part.
 #[derive(Clone, Debug)]
 pub struct Unusable<'a> {
     /// Why, where, and what is written there.
     pub rejection: Rejection,
-    /// Its cells, where they can be told apart: its key may be among them.
+    /// Its cells, as far as they can be told apart: its key may be among them.
     pub row: Option<RawRow<'a>>,
+}
+
+impl Unusable<'_> {
+    /// Whether only the number of its fields is wrong.
+    pub fn is_ragged(&self) -> bool {
+        self.rejection.code == RAGGED
+    }
+}
+
+/// A record as the dialect sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record {
+    /// What it is.
+    pub kind: PieceKind,
+    /// The first field whose quotes are wrong.
+    broken: Option<usize>,
+    /// Whether it goes on over several lines.
+    spans_lines: bool,
+}
+
+/// What is wrong with a row.
+struct Fault {
+    code: &'static str,
+    message: String,
+    /// How many of its cells are certain.
+    known: usize,
 }
 
 /// Turns blocks into rows. Each worker has its own.
@@ -62,6 +99,8 @@ pub struct BlockParser {
     encoding: &'static Encoding,
     columns: Arc<[String]>,
     columns_from: &'static str,
+    ignore_empty_extras: bool,
+    pad_short_rows: bool,
     fields: Fields,
 }
 
@@ -72,6 +111,8 @@ impl BlockParser {
             encoding: plan.encoding,
             columns,
             columns_from: plan.header.says(),
+            ignore_empty_extras: plan.ignore_empty_extras,
+            pad_short_rows: plan.pad_short_rows,
             fields: Fields::default(),
         }
     }
@@ -83,22 +124,10 @@ impl BlockParser {
         block: &Block,
         each: &mut impl FnMut(Result<RawRow<'_>, Unusable<'_>>),
     ) {
-        // Whole blocks are checked much faster than cells; only a block that fails is looked into.
-        let bytes = block.bytes();
-        let suspicious = std::str::from_utf8(bytes).is_err() || memchr(0, bytes).is_some();
-        self.records(block, |parser, kind, row| {
-            let problem = if kind == PieceKind::Unclosed {
-                Some(parser.unclosed(&row))
-            } else if row.spans.len() != parser.columns.len() {
-                Some(parser.ragged(row.spans.len()))
-            } else if suspicious {
-                parser.unreadable_cell(&row)
-            } else {
-                None
-            };
-            each(match problem {
+        self.rows(block, &mut |row, fault| {
+            each(match fault {
                 None => Ok(row),
-                Some((code, message)) => Err(Unusable {
+                Some(Fault { code, message, known }) => Err(Unusable {
                     rejection: Rejection {
                         code,
                         line: row.line,
@@ -106,18 +135,191 @@ impl BlockParser {
                         text: Rejection::clip(row.written),
                         key: None,
                     },
-                    row: (code == RAGGED && std::str::from_utf8(row.written).is_ok())
-                        .then_some(row),
+                    row: (known > 0).then(|| row.first(known)),
                 }),
             });
         });
+    }
+
+    /// Gives each row of the block, also one that is rejected: as it is, and as far as its cells are
+    /// certain.
+    pub(super) fn every_row(
+        &mut self,
+        block: &Block,
+        mut each: impl FnMut(RawRow<'_>, RawRow<'_>),
+    ) {
+        self.rows(block, &mut |row, fault| {
+            let known = fault.map_or(row.len(), |fault| fault.known);
+            each(row, row.first(known));
+        });
+    }
+
+    /// Takes note of the rows of the block for filling down.
+    pub fn note(&mut self, block: &Block, fill: &Fill, carried: &mut Carried) {
+        self.every_row(block, |_, known| fill.note(Some(&known), carried));
+    }
+
+    /// Gives each row of the block, with what is wrong with it.
+    fn rows(&mut self, block: &Block, each: &mut impl FnMut(RawRow<'_>, Option<Fault>)) {
+        // Whole blocks are checked much faster than cells; only a block that fails is looked into.
+        let bytes = block.bytes();
+        let suspicious = std::str::from_utf8(bytes).is_err() || memchr(0, bytes).is_some();
+        self.records(block, |parser, record, row| {
+            let Record { kind, broken, spans_lines } = record;
+            if spans_lines && parser.is_several(kind, &row) {
+                return parser.line_by_line(kind, &row, suspicious, each);
+            }
+            let (row, fault) = match kind {
+                PieceKind::Stray | PieceKind::Unclosed => {
+                    (row, Some(parser.wrong_quote(kind, broken)))
+                }
+                _ => parser.judge(row, suspicious),
+            };
+            each(row, fault);
+        });
+    }
+
+    /// The width and the text of a row.
+    #[inline]
+    fn judge<'r>(&self, row: RawRow<'r>, suspicious: bool) -> (RawRow<'r>, Option<Fault>) {
+        if row.spans.len() != self.columns.len() {
+            return self.judge_width(row, suspicious);
+        }
+        (row, if suspicious { self.unreadable_cell(&row) } else { None })
+    }
+
+    #[cold]
+    fn judge_width<'r>(&self, row: RawRow<'r>, suspicious: bool) -> (RawRow<'r>, Option<Fault>) {
+        let (fields, columns) = (row.spans.len(), self.columns.len());
+        let is_fine = if fields > columns {
+            self.ignore_empty_extras && self.empty_extras(&row) == fields - columns
+        } else {
+            self.pad_short_rows
+        };
+        if !is_fine {
+            let fault = Fault { code: RAGGED, message: self.ragged(&row), known: fields };
+            return (row, Some(fault));
+        }
+        let row = row.first(columns);
+        (row, if suspicious { self.unreadable_cell(&row) } else { None })
+    }
+
+    /// How many fields behind the last column are empty, from the end of the row.
+    fn empty_extras(&self, row: &RawRow<'_>) -> usize {
+        let extras = self.columns.len()..row.spans.len();
+        extras.rev().take_while(|at| row.cell(*at).is_empty()).count()
+    }
+
+    /// What is wrong with a record whose field `broken` has wrong quotes.
+    #[cold]
+    fn wrong_quote(&self, kind: PieceKind, broken: Option<usize>) -> Fault {
+        let quote = char::from(self.dialect.quote);
+        let known = broken.unwrap_or_default();
+        let field = known + 1;
+        if kind == PieceKind::Unclosed {
+            let message = format!("a {quote} is opened in field {field} and never closed");
+            return Fault { code: UNCLOSED, message, known };
+        }
+        let message = format!(
+            "text follows the closing {quote} of field {field}; a {quote} within a quoted field is \
+             written twice"
+        );
+        Fault { code: STRAY, message, known }
+    }
+
+    /// Whether a record over several lines is not one row, but several that a quote has joined: its
+    /// quotes are wrong, or each of its lines looks like a row of this file.
+    fn is_several(&self, kind: PieceKind, row: &RawRow<'_>) -> bool {
+        count_lines(row.written.trim_ascii_end()) > 0
+            && (kind != PieceKind::Quoted || self.every_line_is_a_row(row.written))
+    }
+
+    /// Whether each line of a well-formed record has as many fields as there are columns, and a first
+    /// field that looks like that of the first line, with a digit in it. That tells rows that two
+    /// stray quotes have joined from a text of several lines: a text would have to repeat the number
+    /// of delimiters in each of its lines, and begin each with something like a key.
+    fn every_line_is_a_row(&self, written: &[u8]) -> bool {
+        let delimiter = self.dialect.delimiter;
+        let mut shape: Option<Vec<u8>> = None;
+        self.columns.len() > 1
+            && lines(written).all(|(_, line)| {
+                let first = line.split(|byte| *byte == delimiter).next().unwrap_or_default();
+                let this = shape_of(first);
+                let is_key_like =
+                    this.contains(&b'0') && (self.columns.len() > 2 || this.len() > 1);
+                memchr::memchr_iter(delimiter, line).count() + 1 == self.columns.len()
+                    && is_key_like
+                    && *shape.get_or_insert_with(|| this.clone()) == this
+            })
+    }
+
+    /// Reads a record that is not one row line by line: its first line is rejected, each of the
+    /// others is a row of its own, or rejected for itself.
+    #[cold]
+    fn line_by_line(
+        &self,
+        kind: PieceKind,
+        record: &RawRow<'_>,
+        suspicious: bool,
+        each: &mut impl FnMut(RawRow<'_>, Option<Fault>),
+    ) {
+        let mut fields = Fields::default();
+        let quote = self.dialect.quote;
+        let swallowed = count_lines(record.written.trim_ascii_end());
+        for (number, (start, line)) in lines(record.written).enumerate() {
+            if line.is_empty() {
+                continue;
+            }
+            let piece = self.dialect.piece_with_fields(line, &mut fields);
+            if matches!(piece.kind, PieceKind::Blank | PieceKind::Comment) {
+                continue;
+            }
+            let Fields { spans, scratch, broken, .. } = &fields;
+            let row = RawRow {
+                line: record.line + number as u64,
+                offset: record.offset + start as u64,
+                written: line,
+                scratch,
+                spans,
+            };
+            // Of the first line, all that is certain is what stands before its quote.
+            let quoted = (0..spans.len()).find(|at| row.cell(*at).contains(&quote));
+            let known = broken.or(quoted).unwrap_or_default();
+            let odd = memchr::memchr_iter(quote, line).count() % 2 == 1;
+            let (row, fault) = if number == 0 {
+                let more = match swallowed {
+                    1 => "the line after it is not part of it: it is read as a row".to_owned(),
+                    _ => format!(
+                        "the {swallowed} lines after it are not part of it: each is read as a row"
+                    ),
+                };
+                let (code, what) = match kind {
+                    PieceKind::Unclosed => (UNCLOSED, "and never closed"),
+                    _ => (STRAY, "and closed lines further down"),
+                };
+                let quote = char::from(quote);
+                let message = format!("a {quote} is opened in this row {what}; {more}");
+                (row, Some(Fault { code, message, known }))
+            } else if odd && piece.kind == PieceKind::Quoted {
+                let message = format!(
+                    "a {} stands alone in this row, which follows a row with another one",
+                    char::from(quote)
+                );
+                (row, Some(Fault { code: STRAY, message, known }))
+            } else if matches!(piece.kind, PieceKind::Stray | PieceKind::Unclosed) {
+                (row, Some(self.wrong_quote(piece.kind, *broken)))
+            } else {
+                self.judge(row, suspicious)
+            };
+            each(row, fault);
+        }
     }
 
     /// Gives each record of the block, whatever its cells are.
     pub(super) fn records(
         &mut self,
         block: &Block,
-        mut each: impl FnMut(&Self, PieceKind, RawRow<'_>),
+        mut each: impl FnMut(&Self, Record, RawRow<'_>),
     ) {
         let mut bytes = block.bytes();
         let mut line = block.first_line();
@@ -128,43 +330,40 @@ impl BlockParser {
             let (this, rest) = bytes.split_at(piece.next);
             let written = &this[..piece.end];
             if !matches!(piece.kind, PieceKind::Blank | PieceKind::Comment) {
-                let Fields { spans, scratch, .. } = &fields;
-                each(self, piece.kind, RawRow { line, offset, written, scratch, spans });
+                let spans_lines =
+                    piece.kind != PieceKind::Plain && memchr2(b'\n', b'\r', written).is_some();
+                let Fields { spans, scratch, broken, .. } = &fields;
+                let record = Record { kind: piece.kind, broken: *broken, spans_lines };
+                each(self, record, RawRow { line, offset, written, scratch, spans });
+                if spans_lines {
+                    line += count_lines(written);
+                }
             }
             line += 1;
-            if matches!(piece.kind, PieceKind::Quoted | PieceKind::Unclosed)
-                && memchr2(b'\n', b'\r', written).is_some()
-            {
-                line += count_lines(written);
-            }
             offset += piece.next as u64;
             bytes = rest;
         }
         self.fields = fields;
     }
 
-    fn unclosed(&self, row: &RawRow<'_>) -> (&'static str, String) {
-        let lines = count_lines(row.written.trim_ascii_end());
-        let swallowed = match lines {
-            0 => String::new(),
-            1 => "; the line after it was read as part of it".into(),
-            _ => format!("; the {lines} lines after it were read as part of it"),
-        };
-        let quote = char::from(self.dialect.quote);
-        ("UNCLOSED_QUOTE", format!("a {quote} is opened in this row and never closed{swallowed}"))
-    }
-
-    fn ragged(&self, fields: usize) -> (&'static str, String) {
+    fn ragged(&self, row: &RawRow<'_>) -> String {
+        let (fields, columns) = (row.spans.len(), self.columns.len());
         let plural = if fields == 1 { "" } else { "s" };
-        let message =
-            format!("{fields} field{plural} where {} {}", self.columns_from, self.columns.len());
-        (RAGGED, message)
+        let mut message = format!("{fields} field{plural} where {} {columns}", self.columns_from);
+        if fields > columns && self.empty_extras(row) == fields - columns {
+            message += "; the extra ones are empty, which `ignore_empty_extras: true` allows";
+        }
+        let lines = count_lines(row.written);
+        if lines > 0 {
+            message += &format!("; a quoted field makes it go on over {} lines", lines + 1);
+        }
+        message
     }
 
-    fn unreadable_cell(&self, row: &RawRow<'_>) -> Option<(&'static str, String)> {
+    fn unreadable_cell(&self, row: &RawRow<'_>) -> Option<Fault> {
         self.columns.iter().enumerate().find_map(|(index, column)| {
             let cell = row.cell(index);
-            if let Err(error) = std::str::from_utf8(cell) {
+            let (code, message) = if let Err(error) = std::str::from_utf8(cell) {
                 let at = error.valid_up_to();
                 let message = if self.encoding == UTF_8 {
                     format!(
@@ -179,14 +378,47 @@ impl BlockParser {
                         self.encoding.name()
                     )
                 };
-                return Some(("BAD_ENCODING", message));
-            }
-            let at = memchr(0, cell)?;
-            let message = format!(
-                "column `{column}`: byte {} is NUL, which a text cannot hold; check `encoding:`",
-                at + 1
-            );
-            Some(("NUL_BYTE", message))
+                ("BAD_ENCODING", message)
+            } else {
+                let at = memchr(0, cell)?;
+                let message = format!(
+                    "column `{column}`: byte {} is NUL, which a text cannot hold; check `encoding:`",
+                    at + 1
+                );
+                ("NUL_BYTE", message)
+            };
+            Some(Fault { code, message, known: row.spans.len() })
         })
     }
+}
+
+/// The lines of a record, each with where it begins in it.
+fn lines(written: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut next = Some(0);
+    std::iter::from_fn(move || {
+        let start = next?;
+        let rest = written.get(start..)?;
+        let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let line = rest.get(..length)?;
+        let two = rest.get(length..)?.starts_with(b"\r\n");
+        next = (length < rest.len()).then_some(start + length + 1 + usize::from(two));
+        Some((start, line))
+    })
+    // What follows the last line break, where nothing does.
+    .filter(|(start, line)| *start == 0 || *start < written.len() || !line.is_empty())
+}
+
+/// What a short text looks like: its digits, its letters and everything else, each run as one.
+fn shape_of(text: &[u8]) -> Vec<u8> {
+    let mut shape: Vec<u8> = text
+        .iter()
+        .map(|byte| match byte {
+            b'0'..=b'9' => b'0',
+            b'a'..=b'z' => b'a',
+            b'A'..=b'Z' => b'A',
+            other => *other,
+        })
+        .collect();
+    shape.dedup();
+    shape
 }

@@ -24,6 +24,7 @@ mod limits;
 mod people;
 mod postgres;
 mod program;
+mod reading;
 mod review;
 mod runs;
 mod store;

@@ -43,8 +43,8 @@ pub fn check(document: &Document, spec: &Spec, batch_date: Date) -> Checked {
     let base = document.file.parent().map_or_else(PathBuf::new, PathBuf::from);
     let scripts = Scripts::default();
     let (problems, findings) = (Vec::new(), Vec::new());
-    let mut checker = Checker { document, spec, base, scripts, problems, findings };
-    let resolved = checker.resolve(batch_date);
+    let mut checker = Checker { document, spec, batch_date, base, scripts, problems, findings };
+    let resolved = checker.resolve();
     Checked { resolved, problems: checker.problems, findings: checker.findings }
 }
 
@@ -52,6 +52,7 @@ pub fn check(document: &Document, spec: &Spec, batch_date: Date) -> Checked {
 struct Checker<'a> {
     document: &'a Document,
     spec: &'a Spec,
+    batch_date: Date,
     /// The folder that relative paths start from.
     base: PathBuf,
     scripts: Scripts,
@@ -60,7 +61,7 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn resolve(&mut self, batch_date: Date) -> Option<Resolved> {
+    fn resolve(&mut self) -> Option<Resolved> {
         self.version();
         let job = self.job();
         let store = self.store();
@@ -78,7 +79,7 @@ impl<'a> Checker<'a> {
         let fingerprint = self.document.fingerprint(normalize_script.as_ref(), &sources);
         Some(Resolved {
             job: job?,
-            batch_date,
+            batch_date: self.batch_date,
             base: self.base.clone(),
             layout,
             fields,

@@ -1,5 +1,7 @@
 //! How the cells of a source are read: steps, formats, number formats and the time zone.
 
+use jiff::tz::TimeZone;
+
 use super::{Checker, below};
 use crate::config::resolved::Reading;
 use crate::config::spec::{FieldSpec, SourceSpec};
@@ -18,6 +20,7 @@ impl Checker<'_> {
         side: Side,
         spec: &SourceSpec,
         layout: &Layout,
+        zone: Option<&TimeZone>,
     ) -> Vec<Reading> {
         let source = path(["sources", side.letter()]);
         let fields = self.spec.fields.as_ref();
@@ -25,7 +28,7 @@ impl Checker<'_> {
         names
             .into_iter()
             .filter_map(|name| Some((name, fields?.get(name)?)))
-            .map(|(name, field)| self.reading(side, &source, spec, name, field))
+            .map(|(name, field)| self.reading(side, &source, spec, (name, field), zone))
             .collect()
     }
 
@@ -34,8 +37,8 @@ impl Checker<'_> {
         side: Side,
         source: &[PathStep],
         spec: &SourceSpec,
-        name: &str,
-        field: &FieldSpec,
+        (name, field): (&str, &FieldSpec),
+        zone: Option<&TimeZone>,
     ) -> Reading {
         let own = |section: &str| below(&below(source, section), name);
         let fields = path(["fields", name]);
@@ -45,11 +48,11 @@ impl Checker<'_> {
         // The field's own are looked at even where this source has others.
         let formats = field.formats.as_ref();
         let formats =
-            formats.map(|all| self.time_formats(&below(&fields, "formats"), field.kind, all));
+            formats.map(|all| self.time_formats(&below(&fields, "formats"), field.kind, all, zone));
         let numbers = field.numbers.as_ref();
         let numbers = numbers.map(|spec| self.number_format(&below(&fields, "numbers"), spec));
         let formats = match source_formats {
-            Some(all) => self.time_formats(&own("formats"), field.kind, all),
+            Some(all) => self.time_formats(&own("formats"), field.kind, all, zone),
             None => formats.unwrap_or_default(),
         };
         let numbers = match source_numbers {
@@ -69,6 +72,11 @@ impl Checker<'_> {
 
     fn steps(&mut self, side: Side, at: &[PathStep], specs: &[StepSpec]) -> Vec<Step> {
         let resolved = resolve_steps(specs, &self.base, &|name| self.scripts.has(side, name, 1));
+        for (index, step) in resolved.iter().flatten().enumerate() {
+            if let Some(warning) = step.file_note().and_then(|note| note.warning.clone()) {
+                self.complain_once(&below(at, index), warning);
+            }
+        }
         resolved.unwrap_or_else(|mut problems| {
             for SpecProblem { path, problem } in &mut problems {
                 // The stage knows its own steps, not the names in the script.
@@ -91,6 +99,14 @@ impl Checker<'_> {
         })
     }
 
+    /// Complains of what is looked at for each source, but stands in the file once.
+    fn complain_once(&mut self, at: &[PathStep], problem: Problem) {
+        let place = Some(Box::new(self.document.place(at)));
+        if !self.problems.iter().any(|known| known.code == problem.code && known.place == place) {
+            self.complain(at, problem);
+        }
+    }
+
     fn number_format(&mut self, at: &[PathStep], spec: &NumberSpec) -> NumberFormat {
         spec.resolve().unwrap_or_else(|problems| {
             self.adopt(at, problems);
@@ -98,7 +114,13 @@ impl Checker<'_> {
         })
     }
 
-    fn time_formats(&mut self, at: &[PathStep], kind: Kind, texts: &[String]) -> Vec<TimeFormat> {
+    fn time_formats(
+        &mut self,
+        at: &[PathStep],
+        kind: Kind,
+        texts: &[String],
+        zone: Option<&TimeZone>,
+    ) -> Vec<TimeFormat> {
         if !matches!(kind, Kind::Date | Kind::Datetime) {
             // That is complained about where the field is checked.
             return Vec::new();
@@ -110,18 +132,41 @@ impl Checker<'_> {
                 Err(problem) => self.complain(&below(at, index), problem),
             }
         }
-        if let Some(ambiguous) = ambiguous_formats(&formats) {
-            self.complain(at, Problem::warning("ambiguous-format", ambiguous.to_string()));
+        if let Some(ambiguous) = ambiguous_formats(&formats, kind, zone) {
+            let problem = Problem::warning("ambiguous-format", ambiguous.to_string());
+            self.complain_once(at, problem);
         }
         formats
     }
 
-    /// The time zone of a source's datetimes that have none of their own.
-    pub(super) fn timezone(
+    /// Warns of a time zone that changes nothing.
+    pub(super) fn unused_timezone(
         &mut self,
         at: &[PathStep],
         spec: &SourceSpec,
-    ) -> Option<jiff::tz::TimeZone> {
+        layout: &Layout,
+        fields: &[Reading],
+    ) {
+        if spec.timezone.is_none() {
+            return;
+        }
+        let needs_it =
+            layout.fields().iter().zip(fields).any(|(field, reading)| match field.kind {
+                Kind::Datetime => true,
+                Kind::Date => reading.formats.iter().any(TimeFormat::has_offset),
+                _ => false,
+            });
+        if !needs_it {
+            let message = "the time zone changes nothing: no field of this source is a datetime, or a \
+                           date that is read from a time with an offset";
+            let problem = Problem::warning("unused-timezone", message)
+                .help("remove it; a date without a time is the same day everywhere");
+            self.complain(&below(at, "timezone"), problem);
+        }
+    }
+
+    /// The time zone of a source's times that have none of their own.
+    pub(super) fn timezone(&mut self, at: &[PathStep], spec: &SourceSpec) -> Option<TimeZone> {
         let name = spec.timezone.as_deref()?;
         match resolve_timezone(name) {
             Ok(zone) => Some(zone),

@@ -133,7 +133,7 @@ impl Checker<'_> {
         file: &str,
     ) -> Option<(ScriptSource, ScriptOutline)> {
         let source = match ScriptSource::load(self.base.join(file)) {
-            Ok(source) => source,
+            Ok(source) => source.for_date(self.batch_date),
             Err(problem) => {
                 // The mistake is here, not in a file that does not exist.
                 self.complain(at, Problem { place: None, ..problem });

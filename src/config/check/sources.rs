@@ -7,6 +7,7 @@ use crate::config::spec::SourceSpec;
 use crate::config::tree::path;
 use crate::diagnostic::{PathStep, Problem};
 use crate::domain::{Kind, Layout, PerSide, Side};
+use crate::normalize::Condition;
 use crate::source::SourcePlan;
 
 impl Checker<'_> {
@@ -38,20 +39,37 @@ impl Checker<'_> {
         if let Some(filter) = &spec.filter {
             self.filter(&below(&at, "filter"), side, filter);
         }
+        let conditions = self.conditions(&below(&at, "where"), spec);
         let timezone = self.timezone(&at, spec);
         let read = self.read(&below(&at, "read"), spec);
-        let fields = layout.map(|layout| self.readings(side, spec, layout));
+        let fields = layout.map(|layout| self.readings(side, spec, layout, timezone.as_ref()));
+        if let (Some(layout), Some(fields)) = (layout, &fields) {
+            self.unused_timezone(&at, spec, layout, fields);
+        }
         let map = spec.map.as_ref()?;
         Some(ResolvedSource {
             system: spec.system.clone()?,
             columns: layout?.names().map(|name| map.get(name).cloned()).collect(),
             filter: spec.filter.clone(),
+            conditions,
+            fill: spec.fill.clone().unwrap_or_default(),
             script: self.scripts.source(side).cloned(),
             row_function: self.scripts.sets_fields(side),
             read: read?,
             fields: fields?,
             timezone,
         })
+    }
+
+    fn conditions(&mut self, at: &[PathStep], spec: &SourceSpec) -> Vec<Condition> {
+        let mut conditions = Vec::new();
+        for (index, spec) in spec.conditions.iter().flatten().enumerate() {
+            match spec.resolve() {
+                Ok(condition) => conditions.push(condition),
+                Err(problems) => self.adopt(&below(at, index), problems),
+            }
+        }
+        conditions
     }
 
     fn read(&mut self, at: &[PathStep], spec: &SourceSpec) -> Option<SourcePlan> {

@@ -25,13 +25,13 @@ fn records(plan: &CsvPlan, limits: Limits) -> Vec<Found> {
     while let Some(block) = blocks.next_block().unwrap() {
         assert_eq!(block.sequence(), sequence);
         sequence += 1;
-        parser.records(&block, |_, kind, row| {
+        parser.records(&block, |_, record, row| {
             found.push(Found {
                 line: row.line,
                 offset: row.offset,
                 cells: (0..row.len()).map(|at| row.cell(at).to_vec()).collect(),
                 written: row.written().to_vec(),
-                unclosed: kind == PieceKind::Unclosed,
+                unclosed: record.kind == PieceKind::Unclosed,
             });
         });
     }
@@ -52,14 +52,27 @@ fn places(bytes: &[u8], dialect: Dialect) -> Vec<(u64, u64)> {
     let mut places = Vec::new();
     let mut state = State::Outside;
     let mut line = 1;
+    let mut skip = 0;
     for (at, &byte) in bytes.iter().enumerate() {
+        if skip > 0 {
+            skip -= 1;
+            continue;
+        }
         let breaks = matches!(byte, b'\r' | b'\n');
         if state == State::Outside && !breaks {
-            if dialect.comment == Some(byte) {
+            // A byte order mark at the beginning of a line is no part of it.
+            let mark = if bytes[at..].starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+            let first = bytes.get(at + mark).copied();
+            let is_blank = matches!(first, None | Some(b'\r' | b'\n'));
+            if !is_blank && dialect.comment == first {
                 state = State::Comment;
-            } else {
+            } else if !is_blank {
                 places.push((line, at as u64));
                 state = State::FieldStart;
+            }
+            if mark > 0 {
+                skip = mark - 1;
+                continue;
             }
         }
         state = match state {
@@ -120,7 +133,9 @@ fn check(bytes: &[u8], dialect: Dialect) -> Vec<Found> {
     }
     // The crate lets a comment go on after a lone `\r`.
     let lone = (0..bytes.len()).any(|at| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
-    if dialect.comment.is_none() || !lone {
+    // To the crate a byte order mark behind the beginning is data.
+    let marked = bytes[mark..].windows(3).any(|three| three == b"\xef\xbb\xbf");
+    if (dialect.comment.is_none() || !lone) && !marked {
         let cells: Vec<_> = whole.iter().map(|each| each.cells.clone()).collect();
         let mut expected = by_the_crate(bytes, dialect);
         // It also gives an empty record for a comment that ends with the file.

@@ -29,17 +29,7 @@ impl Folder {
 }
 
 fn spec(path: &Path) -> CsvSpec {
-    CsvSpec {
-        path: path.to_str().unwrap().to_owned(),
-        delimiter: None,
-        quote: None,
-        encoding: None,
-        header: None,
-        columns: None,
-        skip_rows: None,
-        comment: None,
-        null_values: None,
-    }
+    CsvSpec { path: path.to_str().unwrap().to_owned(), ..CsvSpec::default() }
 }
 
 fn plan(path: &Path) -> CsvPlan {
@@ -133,11 +123,6 @@ fn the_header_names_the_columns() {
     assert_eq!(opened.columns(), ["a\nb", "c", "c", ""]);
     assert_eq!(opened.header_line(), 2);
     assert_eq!(opened.size(), 20);
-    assert_eq!(opened.position("a\nb"), Ok(Some(0)));
-    assert_eq!(opened.position("d"), Ok(None));
-    let problem = opened.position("c").unwrap_err();
-    assert_eq!((problem.code, problem.class), ("duplicate-column", Class::Source));
-    assert_eq!(problem.message, "columns 2 and 3 are both named `c`");
     assert_eq!(rows(&plan(&path)), [good(4, &["1", "2", "3", "4"])]);
 }
 
@@ -209,9 +194,119 @@ fn rows_that_cannot_take_part_are_given_with_their_place_and_text() {
     assert_eq!(rows[5], good(8, &["3", "4"]));
     let (code, line, message) = rejected(&rows[6]);
     assert_eq!((code, line), ("UNCLOSED_QUOTE", 9));
-    assert!(message.ends_with("the 2 lines after it were read as part of it"), "{message}");
-    assert_eq!(rows[6].as_ref().unwrap_err().text, "5,\"6\n7,8\n9,10");
-    assert_eq!(rows.len(), 7);
+    assert!(
+        message.ends_with(
+            "never closed; the 2 lines after it are not part of it: each is read as a row"
+        ),
+        "{message}"
+    );
+    assert_eq!(rows[6].as_ref().unwrap_err().text, "5,\"6");
+    assert_eq!(rows[7..], [good(10, &["7", "8"]), good(11, &["9", "10"])]);
+}
+
+#[test]
+fn a_stray_quote_joins_no_rows() {
+    let folder = Folder::new();
+    // Quotes that are not doubled, in two rows: what is between them is none of their cells.
+    let text = "id,what,n\nK1,\"pipe 12\"\",1\nK2,item,2\n\nK3,\"cable 3\"\",3\nK4,item,4\n";
+    let rows = rows(&plan(&folder.file(text)));
+    let (code, line, message) = rejected(&rows[0]);
+    assert_eq!((code, line), ("STRAY_QUOTE", 2));
+    assert!(message.contains("the 3 lines after it"), "{message}");
+    assert_eq!(rows[1], good(3, &["K2", "item", "2"]));
+    assert_eq!((rejected(&rows[2]).0, rejected(&rows[2]).1), ("UNCLOSED_QUOTE", 5));
+    assert_eq!(rows[3..], [good(6, &["K4", "item", "4"])]);
+
+    // Closed by accident where the number of fields is right again.
+    let text = "id,what,n\nK1,\"pipe,1\nK2,\"b\" c,2\nK3,item 3\",3\nK4,item,4\n";
+    let rows = self::rows(&plan(&folder.file(text)));
+    let found: Vec<_> =
+        rows.iter().map(|row| row.as_ref().map_or_else(|error| error.line, |row| row.0)).collect();
+    assert_eq!(found, [2, 3, 4, 5], "{rows:?}");
+    assert_eq!(rows[2], good(4, &["K3", "item 3\"", "3"]));
+    assert_eq!(rows[3], good(5, &["K4", "item", "4"]));
+    let text = "id,what,n\nK1,\"pipe,1\nK2,item 3\",3\nK4,item,4\n";
+    let rows = self::rows(&plan(&folder.file(text)));
+    assert_eq!(rejected(&rows[0]).0, "STRAY_QUOTE");
+    assert_eq!(rejected(&rows[1]).0, "STRAY_QUOTE");
+    assert_eq!(rows[2], good(4, &["K4", "item", "4"]));
+
+    // One line only.
+    let rows = self::rows(&plan(&folder.file("x,y\n\"a\"b,1\n\"a\" ,2\n")));
+    assert_eq!(
+        rejected(&rows[0]),
+        (
+            "STRAY_QUOTE",
+            2,
+            "text follows the closing \" of field 1; a \" within a quoted field is written twice"
+        )
+    );
+    assert_eq!(rows[1], good(3, &["a ", "2"]));
+}
+
+#[test]
+fn a_text_of_several_lines_is_one_cell() {
+    let folder = Folder::new();
+    let text = "id,note\n1,\"Dear Sir,\n\nyours, me\"\nA,\"b, c\nd\"\n";
+    let expected = [good(2, &["1", "Dear Sir,\n\nyours, me"]), good(5, &["A", "b, c\nd"])];
+    assert_eq!(rows(&plan(&folder.file(text))), expected);
+    let rows = rows(&plan(&folder.file("id,note,n\n1,\"Dear,\nSir\"\n")));
+    let message = "2 fields where the header has 3; a quoted field makes it go on over 2 lines";
+    assert_eq!(rejected(&rows[0]), ("RAGGED_ROW", 2, message));
+}
+
+#[test]
+fn a_mark_before_a_later_row_is_no_part_of_it() {
+    let folder = Folder::new();
+    let text = "\u{feff}x,y\n1,2\n\u{feff}3,4\r\n\u{feff}\"5\",6\n\u{feff}\n7,\u{feff}8\n\u{feff}";
+    let expected = [
+        good(2, &["1", "2"]),
+        good(3, &["3", "4"]),
+        good(4, &["5", "6"]),
+        good(6, &["7", "\u{feff}8"]),
+    ];
+    assert_eq!(rows(&plan(&folder.file(text))), expected);
+}
+
+#[test]
+fn rows_of_another_width_are_read_where_that_is_allowed() {
+    let folder = Folder::new();
+    let path = folder.file("x,y\n1,2,,\n1,2,3\n1,2,,4\n5\n");
+    let plain = rows(&plan(&path));
+    assert!(plain.iter().all(Result::is_err));
+    assert!(rejected(&plain[0]).2.contains("ignore_empty_extras"), "{plain:?}");
+    let extras = CsvSpec { ignore_empty_extras: Some(Written(true)), ..spec(&path) };
+    let read = rows(&extras.resolve(Path::new("")).unwrap());
+    assert_eq!(read[0], good(2, &["1", "2"]));
+    assert!(read[1..].iter().all(Result::is_err));
+    let short = CsvSpec { pad_short_rows: Some(Written(true)), ..spec(&path) };
+    let read = rows(&short.resolve(Path::new("")).unwrap());
+    assert!(read[..3].iter().all(Result::is_err));
+    assert_eq!(read[3].as_ref().unwrap().0, 5);
+}
+
+#[test]
+fn a_footer_is_not_read() {
+    let folder = Folder::new();
+    let footer = |text: &str, rows: u64| {
+        let path = folder.file(text);
+        let spec = CsvSpec { skip_footer: Some(Written(rows)), ..spec(&path) };
+        self::rows(&spec.resolve(Path::new("")).unwrap())
+    };
+    let text = "x,y\n1,2\n3,\"4\"\nTotal\n\nend,,\n\n";
+    let both = [good(2, &["1", "2"]), good(3, &["3", "4"])];
+    assert_eq!(footer(text, 2), both);
+    assert_eq!(footer(text, 3), both[..1]);
+    assert_eq!(footer(text, 4), []);
+    assert_eq!(footer(text, 5), []);
+    assert_eq!(footer("x,y\n1,2\n3,\"4\"\nTotal 1 \"", 1), both);
+    // What spans lines is never skipped: it may have swallowed rows.
+    let swallowed = footer("x,y\n1,2\n3,\"4\n5,6\n7,8\n", 1);
+    assert_eq!(swallowed[0], both[0]);
+    assert_eq!(rejected(&swallowed[1]).0, "UNCLOSED_QUOTE");
+    assert_eq!(swallowed.len(), 4);
+    let spec = CsvSpec { skip_footer: Some(Written(1_001)), ..spec(Path::new("x")) };
+    assert_eq!(spec.resolve(Path::new("")).unwrap_err()[0].problem.code, "footer-too-long");
 }
 
 #[test]
@@ -396,14 +491,15 @@ fn a_record_is_found_by_its_line() {
     let folder = Folder::new();
     let path = folder.file("x,y\n1,\"2\n3\"\n\n4\n5,6");
     let plan = SourcePlan::Csv(plan(&path));
-    let cells = |line| read_record(&plan, line).unwrap().map(|record| record.cells);
+    let cells =
+        |line| read_record(&plan, line, &Fill::default()).unwrap().map(|record| record.cells);
     assert_eq!(cells(2).unwrap(), ["1", "2\n3"]);
     assert_eq!(cells(5).unwrap(), ["4"]);
     assert_eq!(cells(6).unwrap(), ["5", "6"]);
     for line in [0, 1, 3, 4, 7, 1000] {
         assert_eq!(cells(line), None, "{line}");
     }
-    assert_eq!(read_record(&plan, 6).unwrap().unwrap().columns, ["x", "y"]);
+    assert_eq!(read_record(&plan, 6, &Fill::default()).unwrap().unwrap().columns, ["x", "y"]);
 }
 
 #[test]

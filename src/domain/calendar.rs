@@ -20,7 +20,7 @@ impl Default for Calendar {
 
 impl Calendar {
     /// Saturday and Sunday, as days off Monday first.
-    pub(super) const fn default_weekend() -> [bool; 7] {
+    pub const fn default_weekend() -> [bool; 7] {
         [false, false, false, false, false, true, true]
     }
 
@@ -35,6 +35,26 @@ impl Calendar {
     /// The business days after `from` up to and including `to`; negative when `to` is earlier.
     pub fn business_days_between(&self, from: Date, to: Date) -> i64 {
         self.ordinal(to) - self.ordinal(from)
+    }
+
+    /// Whether business is done on this day.
+    pub fn is_business_day(&self, day: Date) -> bool {
+        !self.weekend[day.weekday() as usize] && self.holidays.binary_search(&day).is_err()
+    }
+
+    /// The business day that is so many after `day`, or before it; `day` itself for none. Nothing if
+    /// that is farther than the calendar can tell.
+    pub fn add_business_days(&self, day: Date, count: i32) -> Option<Date> {
+        let farthest = count.unsigned_abs().checked_mul(7)?.checked_add(20_000)?;
+        let (mut day, mut left) = (day, count.unsigned_abs());
+        for _ in 0..farthest {
+            if left == 0 {
+                return Some(day);
+            }
+            day = Date::from_days(day.days().checked_add(count.signum())?);
+            left -= u32::from(self.is_business_day(day));
+        }
+        None
     }
 
     /// The number of business days up to and including `day`, from an arbitrary origin.
@@ -67,6 +87,22 @@ mod tests {
             let (from, to) = (Date::from_days(start), Date::from_days(start + length));
             prop_assert_eq!(calendar.business_days_between(from, to), by_hand);
             prop_assert_eq!(calendar.business_days_between(to, from), -by_hand);
+        }
+
+        #[test]
+        fn what_is_added_is_what_lies_between(start in -400i32..400, count in -300i32..300, off in proptest::collection::vec(-500i32..900, 0..9)) {
+            let calendar = Calendar::new(Calendar::default_weekend(), off.into_iter().map(Date::from_days).collect());
+            let start = Date::from_days(start);
+            let end = calendar.add_business_days(start, count).unwrap();
+            if count == 0 {
+                prop_assert_eq!(end, start);
+            } else {
+                prop_assert!(calendar.is_business_day(end));
+                let between = calendar.business_days_between(start, end);
+                // Days before `start` are counted from the day that begins there.
+                let off_by = i64::from(count < 0 && !calendar.is_business_day(start));
+                prop_assert!(between == i64::from(count) || between == i64::from(count) + off_by, "{between}");
+            }
         }
     }
 }

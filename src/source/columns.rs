@@ -1,0 +1,121 @@
+//! Which column a name means: by the name, or by the place where names are not enough.
+
+use crate::diagnostic::Problem;
+
+/// What a name means in a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This column, from 0.
+    At(usize),
+    /// Several columns have the name.
+    Several(Vec<usize>),
+    /// No column has it.
+    Nowhere,
+}
+
+/// The column that `name` means: the one of this name; else `#4` is the fourth column, and
+/// `currency#2` the second one named `currency`.
+pub fn find(header: &[String], name: &str) -> Found {
+    let named = |name: &str| -> Vec<usize> {
+        let columns = header.iter().enumerate().filter(|(_, column)| *column == name);
+        columns.map(|(at, _)| at).collect()
+    };
+    match named(name).as_slice() {
+        [only] => return Found::At(*only),
+        [] => {}
+        several => return Found::Several(several.to_vec()),
+    }
+    let Some((base, number)) = name.rsplit_once('#') else { return Found::Nowhere };
+    let number = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+    let at = match (base, number) {
+        (_, None) => None,
+        ("", Some(place)) => (place < header.len()).then_some(place),
+        (base, Some(which)) => named(base).get(which).copied(),
+    };
+    at.map_or(Found::Nowhere, Found::At)
+}
+
+/// The columns' names, each once: of several columns with one name, `currency#1` is the first and
+/// `currency#2` the second. Several columns without a name are called by their places.
+pub fn unique_names(header: &[String]) -> Vec<String> {
+    let name = |(at, name): (usize, &String)| {
+        let times = header.iter().filter(|other| *other == name).count();
+        if times == 1 {
+            return name.clone();
+        }
+        if name.is_empty() {
+            return format!("#{}", at + 1);
+        }
+        let before = header.iter().take(at).filter(|other| *other == name).count();
+        format!("{name}#{}", before + 1)
+    };
+    // Counting them anew for each column would take long in a very wide file.
+    let mut sorted: Vec<&String> = header.iter().collect();
+    sorted.sort_unstable();
+    if sorted.windows(2).all(|pair| pair.first() != pair.last()) {
+        return header.to_vec();
+    }
+    header.iter().enumerate().map(name).collect()
+}
+
+/// The complaint about a name that several columns have, and how to name each.
+pub fn several(problem: Problem, name: &str, columns: &[usize]) -> Problem {
+    let places: Vec<String> = columns.iter().map(|at| (at + 1).to_string()).collect();
+    let places = match places.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => places.concat(),
+    };
+    let first = columns.first().map_or(1, |at| at + 1);
+    let help = if name.is_empty() {
+        format!("columns {places} have no name: name one by its place, as in `\"#{first}\"`")
+    } else {
+        format!(
+            "columns {places} have this name: write `\"{name}#1\"` or `\"{name}#2\"` for the first or \
+             second of them, or its place, as in `\"#{first}\"`"
+        )
+    };
+    problem.help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_column_is_found_by_its_name_or_its_place() {
+        let header = header(&["date", "currency", "amount", "currency", "", "x#2", ""]);
+        for (name, found) in [
+            ("date", Found::At(0)),
+            ("currency", Found::Several(vec![1, 3])),
+            ("currency#1", Found::At(1)),
+            ("currency#2", Found::At(3)),
+            ("currency#3", Found::Nowhere),
+            ("date#1", Found::At(0)),
+            ("#1", Found::At(0)),
+            ("#7", Found::At(6)),
+            ("#8", Found::Nowhere),
+            ("#0", Found::Nowhere),
+            ("", Found::Several(vec![4, 6])),
+            ("x#2", Found::At(5)),
+            ("amount#two", Found::Nowhere),
+        ] {
+            assert_eq!(find(&header, name), found, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_column_has_a_name_of_its_own() {
+        let header = header(&["a", "b", "", "b", ""]);
+        let names = unique_names(&header);
+        assert_eq!(names, ["a", "b#1", "#3", "b#2", "#5"]);
+        for (at, name) in names.iter().enumerate() {
+            assert_eq!(find(&header, name), Found::At(at));
+        }
+        let plain = vec!["a".to_owned(), "b".to_owned()];
+        assert_eq!(unique_names(&plain), plain);
+    }
+}
