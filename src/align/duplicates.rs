@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use crate::domain::pairing::{Cost, PairCost};
-use crate::domain::{RowRef, Side};
+use crate::domain::{PerSide, RowRef, Side};
 
 use super::Placed;
 
@@ -19,10 +19,12 @@ pub const OPTIMAL_LIMIT: usize = 64;
 /// have each row of A look only at the next rows of B.
 const GREEDY_PAIRS: usize = 1 << 21;
 
-/// Pairs the rows of one key and places all of them; `true` if it had to be greedy.
+/// Pairs the rows of one key and places all of them; `true` if it had to be greedy. `rejected` has line
+/// and byte offset of a row of each side with this key that was rejected.
 pub(super) fn pair<'a>(
     a: &[RowRef<'a>],
     b: &[RowRef<'a>],
+    rejected: PerSide<Option<(u64, u64)>>,
     cost: &dyn PairCost,
     place: &mut impl FnMut(Placed<'a>),
 ) -> bool {
@@ -47,12 +49,15 @@ pub(super) fn pair<'a>(
     for (row, partner) in a.iter().zip(&partner) {
         match partner {
             Some(at) => place(Placed::Pair(*row, b[*at])),
-            None => place(Placed::Surplus { side: Side::A, row: *row }),
+            None => {
+                place(Placed::Surplus { side: Side::A, row: *row, rejected_partner: rejected.b })
+            }
         }
     }
     for (row, taken) in b.iter().zip(&taken) {
         if !taken {
-            place(Placed::Surplus { side: Side::B, row: *row });
+            let rejected_partner = rejected.a;
+            place(Placed::Surplus { side: Side::B, row: *row, rejected_partner });
         }
     }
     greedy && !rest_a.is_empty() && !rest_b.is_empty()

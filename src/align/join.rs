@@ -25,6 +25,9 @@ pub enum Placed<'a> {
         side: Side,
         /// The row.
         row: RowRef<'a>,
+        /// The other side has a row of this key that was rejected: its line and byte offset. With it
+        /// there might be no row too many.
+        rejected_partner: Option<(u64, u64)>,
     },
 }
 
@@ -132,7 +135,7 @@ fn align_run<'a>(
             ([a], [b]) => place(Placed::Pair(*a, *b)),
             (_, []) => one_sided(Side::A, &rows.a, rejected.b, place),
             ([], _) => one_sided(Side::B, &rows.b, rejected.a, place),
-            (a, b) => notes.greedy_keys += u64::from(duplicates::pair(a, b, cost, place)),
+            (a, b) => notes.greedy_keys += u64::from(duplicates::pair(a, b, rejected, cost, place)),
         }
     }
 }
@@ -148,7 +151,7 @@ fn one_sided<'a>(
         if at == 0 {
             place(Placed::Alone { side, row: *row, rejected_partner });
         } else {
-            place(Placed::Surplus { side, row: *row });
+            place(Placed::Surplus { side, row: *row, rejected_partner });
         }
     }
 }
@@ -187,9 +190,9 @@ mod tests {
             all.push(match placed {
                 Placed::Pair(a, b) => (Some(a.line), Some(b.line)),
                 Placed::Alone { side: Side::A, row, .. }
-                | Placed::Surplus { side: Side::A, row } => (Some(row.line), None),
+                | Placed::Surplus { side: Side::A, row, .. } => (Some(row.line), None),
                 Placed::Alone { side: Side::B, row, .. }
-                | Placed::Surplus { side: Side::B, row } => (None, Some(row.line)),
+                | Placed::Surplus { side: Side::B, row, .. } => (None, Some(row.line)),
             });
         });
         all
@@ -230,6 +233,23 @@ mod tests {
             }
         });
         assert_eq!(told, [Some((2, 0))]);
+    }
+
+    #[test]
+    fn a_surplus_row_is_told_of_rejected_rows_of_its_key() {
+        let a = rows(&[(1, 1), (1, 2), (2, 1), (2, 2)]);
+        let b = rows(&[(1, 1), (1, 9), (2, 1)]);
+        let a: Vec<_> = a.iter().map(|row| row.borrow(1)).collect();
+        let mut b: Vec<_> = b.iter().map(|row| row.borrow(1)).collect();
+        b[1].rejected = true;
+        let mut told = Vec::new();
+        align(PerSide { a: &a, b: &b }, 1, &ByValue, |placed| {
+            if let Placed::Surplus { row, rejected_partner, .. } = placed {
+                told.push((row.line, rejected_partner));
+            }
+        });
+        told.sort_unstable();
+        assert_eq!(told, [(3, Some((3, 0))), (5, None)]);
     }
 
     proptest! {

@@ -27,21 +27,22 @@ pub struct Acceptance {
 
 impl Acceptance {
     /// The status of a difference that got this reason, and why it was not accepted although it is
-    /// `sure` enough.
+    /// `sure` enough. `held_back` says why the machine must not accept it.
     pub fn status(
         &self,
         reason: &str,
         functional: bool,
         sure: bool,
-        partner_rejected: bool,
-    ) -> (Status, Option<&'static str>) {
+        held_back: Option<&str>,
+    ) -> (Status, Option<String>) {
         let is_named = !matches!(reason, UNKNOWN | PENDING_INVESTIGATION);
         if !is_named || !sure {
             (Status::Unknown, None)
-        } else if partner_rejected {
-            (Status::Unknown, Some("not accepted: the partner's row was rejected, not missing"))
+        } else if let Some(why) = held_back {
+            (Status::Unknown, Some(format!("not accepted: {why}")))
         } else if self.functional_only && !functional {
-            (Status::Unknown, Some("not accepted: the machine settles functional reasons only"))
+            let why = "not accepted: only functional reasons are accepted automatically";
+            (Status::Unknown, Some(why.to_owned()))
         } else {
             (Status::Accepted, None)
         }
@@ -56,11 +57,13 @@ mod tests {
     fn accepts_what_is_sure_enough_and_allowed() {
         let all = Acceptance { sure: Sure::From(Confidence::ONE), functional_only: false };
         let functional = Acceptance { functional_only: true, ..all };
-        assert_eq!(all.status("X", false, true, false).0, Status::Accepted);
-        assert_eq!(all.status("X", true, false, false).0, Status::Unknown);
-        assert_eq!(all.status("X", true, true, true).0, Status::Unknown);
-        assert_eq!(all.status(UNKNOWN, true, true, false).0, Status::Unknown);
-        assert_eq!(functional.status("X", false, true, false).0, Status::Unknown);
-        assert_eq!(functional.status("X", true, true, false).0, Status::Accepted);
+        assert_eq!(all.status("X", false, true, None).0, Status::Accepted);
+        assert_eq!(all.status("X", true, false, None).0, Status::Unknown);
+        let held_back = all.status("X", true, true, Some("all differ so"));
+        let why = "not accepted: all differ so".to_owned();
+        assert_eq!(held_back, (Status::Unknown, Some(why)));
+        assert_eq!(all.status(UNKNOWN, true, true, None).0, Status::Unknown);
+        assert_eq!(functional.status("X", false, true, None).0, Status::Unknown);
+        assert_eq!(functional.status("X", true, true, None).0, Status::Accepted);
     }
 }

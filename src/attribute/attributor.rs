@@ -140,9 +140,13 @@ impl<'m> Attributor<'m> {
             (Sure::Within(_), None) => false,
             (Sure::Within(_), Some(policy)) => policy.accepts(&group(&by, &reason), claimed.get()),
         };
-        let rejected = difference.partner_rejected;
-        let (status, why) = self.plan.acceptance.status(&reason, functional, sure, rejected);
-        notes.extend(why.map(str::to_owned));
+        let held_back = if difference.partner_rejected {
+            Some("a row of the other side with this key was rejected")
+        } else {
+            self.machine.held_back.why(difference)
+        };
+        let (status, why) = self.plan.acceptance.status(&reason, functional, sure, held_back);
+        notes.extend(why);
         Attribution { reason, confidence, status, assigned_by: by, notes, model }
     }
 

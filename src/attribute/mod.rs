@@ -25,7 +25,7 @@ use crate::domain::{Confidence, ReasonCode};
 
 pub use accept::{Acceptance, Sure};
 pub use attributor::Attributor;
-pub use machine::{Champion, Machine};
+pub use machine::{Champion, HeldBack, Machine};
 
 /// Everything that decides about differences. Shared by all threads.
 #[derive(Clone, Debug)]

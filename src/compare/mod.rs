@@ -6,6 +6,7 @@
 mod boolean;
 mod date;
 mod number;
+pub mod pattern;
 mod spec;
 mod text;
 
@@ -112,6 +113,11 @@ impl FieldCompare {
         }
     }
 
+    /// Whether two cells of this field differ beyond tolerance.
+    pub fn differs(&self, a: RawCell<'_>, b: RawCell<'_>) -> bool {
+        matches!(self.compare(a, b), Outcome::Different(_))
+    }
+
     fn compare_values(&self, a: Cell<'_>, b: Cell<'_>) -> Outcome {
         match (a, b) {
             (Cell::Text(a), Cell::Text(b)) => text::compare(a, b, &self.tolerance),
@@ -174,6 +180,11 @@ impl Comparison {
     /// fields are equal by the time two rows meet here, so they are not looked at.
     pub const fn new(fields: Vec<FieldCompare>, key_len: usize) -> Self {
         Self { fields, key_len }
+    }
+
+    /// Whether any field besides the key is compared.
+    pub const fn compares_anything(&self) -> bool {
+        self.fields.len() > self.key_len
     }
 
     /// The comparison of the field at this position of the layout.

@@ -17,6 +17,10 @@ pub struct Books {
     pub filtered: PerSide<u64>,
     /// Rows that could not take part.
     pub rejected: PerSide<u64>,
+    /// Those of them whose key could not be read, or that may hold more rows: nobody knows whose partners
+    /// they are.
+    #[serde(default)]
+    pub rejected_without_key: PerSide<u64>,
     /// Surplus rows of a repeated key.
     pub duplicates: PerSide<u64>,
     /// Records whose row of *this* side is missing.
@@ -93,6 +97,7 @@ impl Books {
             (&mut self.read, &other.read),
             (&mut self.filtered, &other.filtered),
             (&mut self.rejected, &other.rejected),
+            (&mut self.rejected_without_key, &other.rejected_without_key),
             (&mut self.duplicates, &other.duplicates),
             (&mut self.missing_in, &other.missing_in),
         ] {

@@ -74,6 +74,19 @@ pub struct Warning {
     /// Where, as `file:line:column`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl Warning {
+    /// Whether it puts the whole result into question, so that it must be read before any figure.
+    pub fn stands_first(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "no-rows" | "no-pairs" | "nothing-compared" | "same-difference"
+        )
+    }
 }
 
 /// The piece under `key`; `None` if it is not there or is not what this program writes.

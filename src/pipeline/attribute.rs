@@ -82,6 +82,7 @@ fn attribute_stored(
     let mut ready = ready(session.store, plan)?;
     let systems = PerSide { a: run.system_a.clone(), b: run.system_b.clone() };
     ready.machine.run = run_context(systems, run.batch_date, &run.layout, &compared.books);
+    ready.machine.held_back = compared.conventions.held_back(&run.layout, &compared.books);
     let mut work = Work {
         plan,
         attributor: Attributor::new(&plan.attribution, &ready.machine, &run.layout)?,

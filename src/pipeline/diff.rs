@@ -7,6 +7,7 @@ use crate::domain::progress::Unit;
 use crate::domain::{Books, Cells, DifferenceContext, Layout, Side, Stage, evidence};
 use crate::store::{Batch, DifferenceRow, RunRow, StoredRecord, Writer};
 
+use super::conventions::{Sample, as_warning};
 use super::recorder::{find, push_value};
 use super::signer::Signer;
 use super::tally::Tally;
@@ -62,6 +63,8 @@ fn compare_stored(
     let mut tally = Tally::default();
     let mut batch = Batch::default();
     let signer = Signer::new(plan);
+    let ingested = stored_outcome(session.store, run)?;
+    let mut sample = Sample::new(&run.layout, ingested.books.read);
     let (mut a, mut b) = (Vec::new(), Vec::new());
     session.progress.start("comparing", run.total_records, Unit::Items);
     session.store.each_record(run.id, &mut |record| {
@@ -69,6 +72,7 @@ fn compare_stored(
             return Err(Problem::interrupted());
         }
         let (a, b) = decode(&run.layout, record, &mut a, &mut b)?;
+        sample.offer(run.layout.key_len(), a, b);
         let found = find(plan, record.kind, a, b, &mut tally);
         for difference in &found {
             let context = DifferenceContext {
@@ -99,7 +103,6 @@ fn compare_stored(
         Ok(())
     })?;
     writer.write(&batch)?;
-    let ingested = stored_outcome(session.store, run)?;
     let found = tally.books(&run.layout);
     let books = Books {
         matched: found.matched,
@@ -115,7 +118,11 @@ fn compare_stored(
     }
     let mut seconds = ingested.seconds;
     seconds.compare = begun.elapsed().as_secs_f64();
-    Ok(Outcome { books, seconds, ..ingested })
+    let conventions = sample.conventions(plan);
+    let warnings = conventions.warnings();
+    let mut data_warnings = ingested.data_warnings;
+    data_warnings.extend(warnings.iter().map(as_warning));
+    Ok(Outcome { books, seconds, warnings, data_warnings, conventions, ..ingested })
 }
 
 /// The cells of a stored record's sides, in these buffers.

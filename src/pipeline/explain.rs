@@ -162,9 +162,9 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
         })
         .collect();
     let missing_place = match record.kind {
-        RecordKind::OnlyA => record.place_b,
-        RecordKind::OnlyB => record.place_a,
-        _ => None,
+        RecordKind::OnlyA | RecordKind::SurplusA => record.place_b,
+        RecordKind::OnlyB | RecordKind::SurplusB => record.place_a,
+        RecordKind::Pair => None,
     };
     Ok(Explanation {
         record_id: run.id.derived(IdClass::Record, record.number),
@@ -175,7 +175,8 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
         fields,
         entire: differences(FieldRef::EntireRecord),
         rejected_partner: missing_place.map(|(line, _)| {
-            let side = if record.kind == RecordKind::OnlyA { Side::B } else { Side::A };
+            let is_of_a = matches!(record.kind, RecordKind::OnlyA | RecordKind::SurplusA);
+            let side = if is_of_a { Side::B } else { Side::A };
             let file = plan.sources[side].path().display().to_string();
             RejectedPartner { file, line }
         }),

@@ -9,7 +9,7 @@ use crate::attribute::evidence::Evidence;
 use crate::attribute::features::RunContext;
 use crate::attribute::model::Model;
 use crate::attribute::risk::{AuditCheck, Bound, Budget, Policy, Shortage, is_audited, needed};
-use crate::attribute::{Champion, Machine, Sure};
+use crate::attribute::{Champion, HeldBack, Machine, Sure};
 use crate::diagnostic::Problem;
 use crate::domain::{Books, Date, DiffType, FieldRef, Layout, PerSide, Status};
 use crate::store::{self, AttributionRow, ModelRow, Store};
@@ -114,7 +114,13 @@ pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
             (thresholds.policy, record)
         }
     };
-    let machine = Machine { champion, claims, run: RunContext::default(), policy };
+    let machine = Machine {
+        champion,
+        claims,
+        run: RunContext::default(),
+        held_back: HeldBack::default(),
+        policy,
+    };
     Ok(Ready { machine, basis, acceptance, warnings })
 }
 

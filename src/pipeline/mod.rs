@@ -4,6 +4,7 @@
 //! time, with the store between them. Both ways store the same.
 
 mod attribute;
+mod conventions;
 mod diff;
 mod explain;
 mod halt;
@@ -29,6 +30,8 @@ use crate::source::Opened;
 use crate::store::{
     AttributionCount, Counts, FinishRun, NewRun, Published, RunFilter, RunRow, Store, Writer,
 };
+
+use conventions::{Conventions, as_warning};
 
 pub use attribute::{attribute, model_changed, rules_changed};
 pub use diff::diff;
@@ -67,8 +70,12 @@ pub struct Outcome {
     pub rule_errors: u64,
     /// Which model was asked and what was accepted on what evidence, if this command attributed.
     pub machine: Option<MachineRecord>,
-    /// What a person should look at.
+    /// What this command found that a person should look at.
     pub warnings: Vec<Problem>,
+    /// What was found while reading and comparing, by this command or by an earlier one on the run.
+    data_warnings: Vec<Warning>,
+    /// Fields in which nearly all records differ in the same way.
+    conventions: Conventions,
     /// The sources with size, SHA-256 and rows.
     pub sources: PerSide<Source>,
     /// Where the time went.
@@ -202,12 +209,17 @@ fn opening_metadata(plan: &Plan) -> Json {
 }
 
 fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {
-    let warnings: Vec<Warning> = outcome.warnings.iter().map(as_warning).collect();
+    let mut warnings = outcome.data_warnings.clone();
+    let of_command = outcome.warnings.iter().map(as_warning);
+    warnings.extend(of_command.filter(|warning| !outcome.data_warnings.contains(warning)));
+    warnings.sort_by_key(|warning| !warning.stands_first());
+    outcome.conventions.keep(metadata);
     if let Json::Object(map) = metadata {
         let sources = json!({ "a": outcome.sources.a, "b": outcome.sources.b });
         map.insert(metadata::SOURCES.to_owned(), sources);
         map.insert(metadata::COUNTS.to_owned(), metadata::books_to_json(&outcome.books));
         map.insert(metadata::WARNINGS.to_owned(), json!(warnings));
+        map.insert(DATA_WARNINGS.to_owned(), json!(outcome.data_warnings));
         map.insert(metadata::SECONDS.to_owned(), json!(outcome.seconds));
         map.insert(RULE_ERRORS.to_owned(), json!(outcome.rule_errors));
         if let Some(machine) = &outcome.machine {
@@ -219,14 +231,8 @@ fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {
 
 /// The key of how often a rule failed.
 const RULE_ERRORS: &str = "rule_errors";
-
-fn as_warning(problem: &Problem) -> Warning {
-    Warning {
-        code: problem.code.to_owned(),
-        message: problem.message.clone(),
-        place: problem.place.as_ref().map(ToString::to_string),
-    }
-}
+/// The key of the warnings of reading and comparing, which attributing again does not take back.
+const DATA_WARNINGS: &str = "data_warnings";
 
 /// The run that a command without `--run` means: the job's newest that is not FAILED, of this
 /// business date if one is given. One that another command is still making does not show yet.
@@ -266,6 +272,8 @@ pub fn stored_outcome(store: &dyn Store, run: &RunRow) -> Result<Outcome, Proble
         rule_errors: metadata::piece(&run.metadata, RULE_ERRORS).unwrap_or_default(),
         machine: None,
         warnings: Vec::new(),
+        data_warnings: metadata::piece(&run.metadata, DATA_WARNINGS).unwrap_or_default(),
+        conventions: Conventions::of(&run.metadata),
         sources: PerSide::of(|side| metadata::piece(sources, side.letter()).unwrap_or_default()),
         seconds: metadata::piece(&run.metadata, metadata::SECONDS).unwrap_or_default(),
     })

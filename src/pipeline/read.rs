@@ -253,6 +253,8 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
         books.read[side] += read;
         books.filtered[side] += filtered;
         books.rejected[side] += rejected.len() as u64;
+        let hiding = rejected.iter().filter(|row| hides_rows(row)).count();
+        books.rejected_without_key[side] += hiding as u64;
         self.harvest.gathered.add(side, block.sequence(), &mut self.rows)?;
         if !rejected.is_empty() {
             // The receiver is gone only when the run has been given up.
@@ -312,6 +314,12 @@ impl Taker<'_> {
         });
         self.rejected.push(reject(self.side, rejection));
     }
+}
+
+/// Whether a rejected row may be the partner of any row of the other side: its key is not known, or it goes
+/// over several lines, which may be rows that a quote has swallowed.
+fn hides_rows(row: &RejectedRow) -> bool {
+    row.key.is_none() || row.text.trim_end_matches(['\n', '\r']).contains(['\n', '\r'])
 }
 
 fn reject(side: Side, rejection: Rejection) -> RejectedRow {

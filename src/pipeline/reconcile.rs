@@ -12,6 +12,7 @@ use crate::domain::{PerSide, Progress, RunStatus, Side};
 use crate::source::{Opened, SourceDigest};
 use crate::store::{Batch, RejectedRow, Writer};
 
+use super::conventions::{Conventions, Sample, as_warning, first_warnings};
 use super::halt::Halt;
 use super::join::{count_differences, join_partitions};
 use super::machine::{Ready, Sampler, run_context};
@@ -51,6 +52,16 @@ pub(super) fn reconcile(
     check_rejected(plan, &read, &first)?;
     let read_for = begun.elapsed();
     let mut warnings = doubtful_values(&read);
+    let conventions = match depth {
+        // They are found when the run is compared.
+        Depth::Ingest => Conventions::default(),
+        Depth::Attribute => {
+            let mut sample = Sample::new(&plan.layout, read.tally.books.read);
+            sample.gather(plan, &read.partitions)?;
+            sample.conventions(plan)
+        }
+    };
+    ready.machine.held_back = conventions.held_back(&plan.layout, &read.tally.books);
     if depth == Depth::Attribute && ready.machine.champion.is_some() {
         let counted = count_differences(plan, &read.partitions, &halt, progress)?;
         let books = counted.books(&plan.layout);
@@ -86,6 +97,9 @@ pub(super) fn reconcile(
             ),
         ));
     }
+    warnings.splice(0..0, conventions.warnings());
+    warnings.splice(0..0, first_warnings(plan, &books));
+    let data_warnings = warnings.iter().map(as_warning).collect();
     let (rule_errors, failures) = joined.rule_failures;
     let clean = books.rejected == PerSide::default() && rule_errors == 0;
     warnings.extend(failures);
@@ -100,6 +114,8 @@ pub(super) fn reconcile(
         gate: (tally.passed, tally.blocked),
         rule_errors,
         warnings,
+        data_warnings,
+        conventions,
         seconds: Seconds {
             total: 0.0,
             read: read_for.as_secs_f64(),

@@ -100,12 +100,12 @@ impl<'p> Recorder<'p> {
                     Side::B => self.record(RecordKind::OnlyB, None, row, rejected_partner),
                 }
             }
-            Placed::Surplus { side, row } => {
+            Placed::Surplus { side, row, rejected_partner } => {
                 books.duplicates[side] += 1;
                 let row = Some(row.into());
                 match side {
-                    Side::A => self.record(RecordKind::SurplusA, row, None, None),
-                    Side::B => self.record(RecordKind::SurplusB, None, row, None),
+                    Side::A => self.record(RecordKind::SurplusA, row, None, rejected_partner),
+                    Side::B => self.record(RecordKind::SurplusB, None, row, rejected_partner),
                 }
             }
         }
@@ -198,7 +198,7 @@ pub(super) fn survey(plan: &Plan, placed: &Placed<'_>, tally: &mut Tally) {
                 Side::B => (RecordKind::OnlyB, None, Some(row.cells())),
             }
         }
-        Placed::Surplus { side, row } => {
+        Placed::Surplus { side, row, .. } => {
             tally.books.duplicates[*side] += 1;
             match side {
                 Side::A => (RecordKind::SurplusA, Some(row.cells()), None),

@@ -1,5 +1,6 @@
 //! What the pages say, in whatever markup: the verdict, the tables' rows, the words and the commands.
 
+use crate::domain::metadata::Warning;
 use crate::domain::{DiffType, FieldRef};
 
 use super::figures::{bytes, clip, count, counted, duration, share, shell_word, visible};
@@ -38,8 +39,15 @@ pub(super) fn verdict(summary: &Summary) -> String {
         return format!("{} ingested.", counted(total, "record", "records"));
     }
     if records.breaks == 0 {
+        let nothing_compared = summary.warnings.iter().any(|one| one.code == "nothing-compared");
         return match total {
             0 => "There are no records.".to_owned(),
+            1 if nothing_compared => {
+                "The one record has the same key; no field is compared.".to_owned()
+            }
+            _ if nothing_compared => {
+                format!("{} records have the same key; no field is compared.", count(total))
+            }
             1 => "The one record matches.".to_owned(),
             _ => format!("All {} records match.", count(total)),
         };
@@ -62,6 +70,17 @@ pub(super) fn verdict(summary: &Summary) -> String {
         }
     }
     sentence + "."
+}
+
+/// A warning in a sentence, with its place and its code.
+pub(super) fn warning(warning: &Warning) -> String {
+    let place = warning.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+    format!("{place}{} [{}]", warning.message, warning.code)
+}
+
+/// The warnings that stand before everything else, or all others.
+pub(super) fn warnings(summary: &Summary, first: bool) -> Vec<&Warning> {
+    summary.warnings.iter().filter(|warning| warning.stands_first() == first).collect()
 }
 
 /// Fields by their number of differences, without whole records.

@@ -14,8 +14,8 @@ use crate::store::{RunRow, Store};
 use super::differences::References;
 use super::figures::{bytes, clip, count, counted, percent, ratio, share, visible};
 use super::findings::{
-    FIELDS_SHOWN, RECORD_TYPES, cell, fields_by_count, next_steps, occurring_types, place, rates,
-    reasons_of, rules_named, time, verdict,
+    self, FIELDS_SHOWN, RECORD_TYPES, cell, fields_by_count, next_steps, occurring_types, place,
+    rates, reasons_of, rules_named, time, verdict,
 };
 use super::{ReportData, Summary, field_name, unwritable};
 
@@ -50,12 +50,19 @@ struct Page {
     rejected: Vec<Rejected>,
     rejected_total: String,
     rejected_more: u64,
-    warnings: Vec<String>,
+    first_warnings: Vec<Advice>,
+    warnings: Vec<Advice>,
     run: String,
     status: String,
     sources: Vec<SourceFacts>,
     time: String,
     steps: Vec<(String, String)>,
+}
+
+/// A warning, and what to do about it.
+struct Advice {
+    warning: String,
+    help: String,
 }
 
 struct Tile {
@@ -200,10 +207,13 @@ fn page(data: &ReportData, awaiting: Vec<Item>) -> Page {
     let summary = &data.summary;
     let shown = |text: &str| visible(text).into_owned();
     let rejected = summary.records.rejected_a + summary.records.rejected_b;
-    let warnings = summary.warnings.iter().map(|warning| {
-        let place = warning.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
-        shown(&format!("{place}{} [{}]", warning.message, warning.code))
-    });
+    let warnings = |first| {
+        let warnings = findings::warnings(summary, first).into_iter().map(|warning| Advice {
+            warning: shown(&findings::warning(warning)),
+            help: warning.help.as_deref().map(shown).unwrap_or_default(),
+        });
+        warnings.collect()
+    };
     let samples = summary.rejected.iter().map(|sample| Rejected {
         place: place(summary, sample.side, sample.line),
         code: shown(&sample.code),
@@ -238,7 +248,8 @@ fn page(data: &ReportData, awaiting: Vec<Item>) -> Page {
         rejected: samples.collect(),
         rejected_total: count(rejected),
         rejected_more: rejected.saturating_sub(summary.rejected.len() as u64),
-        warnings: warnings.collect(),
+        first_warnings: warnings(true),
+        warnings: warnings(false),
         run: summary.run_id.clone(),
         status: format!("{}, {stage}", summary.status),
         sources: sources

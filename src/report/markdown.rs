@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::figures::{count, percent, share, visible};
 use super::findings::{
-    FIELDS_SHOWN, RECORD_TYPES, acceptance, cell, fields_by_count, model_named, next_steps,
+    self, FIELDS_SHOWN, RECORD_TYPES, acceptance, cell, fields_by_count, model_named, next_steps,
     occurring_types, place, rates, reasons_of, rules_named, time, verdict,
 };
 use super::{Example, ReportData, Summary};
@@ -13,6 +13,7 @@ use super::{Example, ReportData, Summary};
 pub fn write_markdown(data: &ReportData, out: &mut dyn Write) -> io::Result<()> {
     let summary = &data.summary;
     head(summary, out)?;
+    warnings(summary, true, out)?;
     rows(summary, out)?;
     records(summary, out)?;
     if summary.differences.total > 0 {
@@ -58,6 +59,13 @@ fn code(command: &str) -> String {
     let fence = if command.contains('`') { "``" } else { "`" };
     let space = if command.contains('`') { " " } else { "" };
     format!("{fence}{space}{command}{space}{fence}")
+}
+
+/// A sentence whose parts between backticks stay code, to be copied as they are.
+fn with_code(sentence: &str) -> String {
+    let sentence = visible(sentence);
+    let parts = sentence.split('`').enumerate();
+    parts.map(|(at, part)| if at % 2 == 0 { safe(part) } else { code(part) }).collect()
 }
 
 /// The head of a table: the first column on the left, the others on the right.
@@ -216,12 +224,19 @@ fn remarks(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
             }
         }
     }
-    if !summary.warnings.is_empty() {
-        writeln!(out, "\n## Warnings\n")?;
-        for warning in &summary.warnings {
-            let place =
-                warning.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
-            writeln!(out, "- {}", safe(&format!("{place}{} [{}]", warning.message, warning.code)))?;
+    warnings(summary, false, out)
+}
+
+fn warnings(summary: &Summary, first: bool, out: &mut dyn Write) -> io::Result<()> {
+    let warnings = findings::warnings(summary, first);
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## {}\n", if first { "Look at this first" } else { "Warnings" })?;
+    for warning in warnings {
+        writeln!(out, "- {}", safe(&findings::warning(warning)))?;
+        if let Some(help) = &warning.help {
+            writeln!(out, "  {}", with_code(help))?;
         }
     }
     Ok(())
@@ -249,6 +264,19 @@ mod tests {
         let mut out = Vec::new();
         write_markdown(&sample::data(), &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), include_str!("sample.md"));
+    }
+
+    #[test]
+    fn a_warning_that_questions_the_result_stands_before_the_figures() {
+        let mut data = sample::data();
+        data.summary.warnings.push(sample::first_warning());
+        let mut out = Vec::new();
+        write_markdown(&data, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let first = text.find("Look at this first").unwrap();
+        assert!(first < text.find("| Rows |").unwrap(), "{text}");
+        assert!(text.contains("`normalize: { amount: [negate] }`"), "{text}");
+        assert!(text.find("## Warnings").unwrap() > first, "{text}");
     }
 
     #[test]

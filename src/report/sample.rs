@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::domain::metadata::Seconds;
+use crate::domain::metadata::{Seconds, Warning};
 use crate::domain::{
     Books, Date, DiffType, Field, FieldRef, Instant, Kind, Layout, PerSide, RunId, RunStatus, Side,
     Stage, Status,
@@ -130,5 +130,19 @@ pub fn data() -> ReportData {
             value_a: Some("100.00".into()),
             value_b: None,
         }),
+    }
+}
+
+/// A warning that puts the result into question.
+pub fn first_warning() -> Warning {
+    Warning {
+        code: "same-difference".to_owned(),
+        message: "`amount`: B has the opposite sign of A, in all 30 records".to_owned(),
+        place: None,
+        help: Some(
+            "this is what the configuration should say about source B, as the rows show it; add to \
+             `sources.b`: `normalize: { amount: [negate] }`"
+                .to_owned(),
+        ),
     }
 }

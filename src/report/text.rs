@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::figures::{bar, clip, count, pad, percent, share, visible, width};
 use super::findings::{
-    FIELDS_SHOWN, RECORD_TYPES, acceptance, cell, fields_by_count, model_named, next_steps,
+    self, FIELDS_SHOWN, RECORD_TYPES, acceptance, cell, fields_by_count, model_named, next_steps,
     occurring_types, place, rates, reasons_of, rules_named, time, verdict,
 };
 use super::{Example, Paint, ReportData, Summary};
@@ -29,6 +29,7 @@ pub fn write_text(data: &ReportData, out: &mut dyn Write, paint: Paint) -> io::R
     let summary = &data.summary;
     let mut page = Page { out, paint };
     page.head(summary)?;
+    page.warnings(summary, true)?;
     page.rows(summary)?;
     page.records(summary)?;
     if summary.differences.total > 0 {
@@ -42,7 +43,7 @@ pub fn write_text(data: &ReportData, out: &mut dyn Write, paint: Paint) -> io::R
     page.gate(summary)?;
     page.rejected(summary)?;
     page.unused(summary)?;
-    page.warnings(summary)?;
+    page.warnings(summary, false)?;
     page.time(summary)?;
     page.next(summary, data.example.as_ref())
 }
@@ -288,16 +289,17 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn warnings(&mut self, summary: &Summary) -> io::Result<()> {
-        if summary.warnings.is_empty() {
+    fn warnings(&mut self, summary: &Summary, first: bool) -> io::Result<()> {
+        let warnings = findings::warnings(summary, first);
+        if warnings.is_empty() {
             return Ok(());
         }
-        self.heading("Warnings", None)?;
-        for warning in &summary.warnings {
-            let place =
-                warning.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
-            let text = format!("{place}{} [{}]", warning.message, warning.code);
-            self.wrapped(&visible(&text), 2)?;
+        self.heading(if first { "Look at this first" } else { "Warnings" }, None)?;
+        for warning in warnings {
+            self.wrapped(&visible(&findings::warning(warning)), 2)?;
+            if let Some(help) = &warning.help {
+                self.wrapped(&visible(help), 4)?;
+            }
         }
         Ok(())
     }
@@ -323,9 +325,16 @@ impl Page<'_> {
     }
 
     /// A text in lines of the page's width, all indented.
+    /// A sentence in lines of the page's width. What stands between backticks is not broken: it is to
+    /// be copied.
     fn wrapped(&mut self, text: &str, indent: usize) -> io::Result<()> {
         let mut line = String::new();
-        for word in text.split(' ') {
+        let mut in_code = false;
+        let is_break = |character: char| {
+            in_code ^= character == '`';
+            character == ' ' && !in_code
+        };
+        for word in text.split(is_break) {
             if !line.is_empty() && indent + width(&line) + 1 + width(word) > PAGE {
                 writeln!(self.out, "{:indent$}{line}", "")?;
                 line.clear();
@@ -348,6 +357,7 @@ fn labelled(label: &str, figure: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::sample;
+    use super::super::summary::{Differences, Records};
     use super::*;
     use crate::domain::metadata::{Seconds, Warning};
     use crate::domain::{Books, DiffType, PerSide, Stage};
@@ -356,6 +366,28 @@ mod tests {
         let mut out = Vec::new();
         write_text(data, &mut out, paint).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_warning_that_questions_the_result_stands_first_and_its_line_is_whole() {
+        let mut data = sample::data();
+        data.summary.warnings.push(sample::first_warning());
+        let text = page(&data, Paint::Plain);
+        let first = text.find("Look at this first").unwrap();
+        assert!(first < text.find("Rows").unwrap(), "{text}");
+        assert!(text.contains("`normalize: { amount: [negate] }`"), "{text}");
+        assert!(text.find("\nWarnings").unwrap() > first, "{text}");
+    }
+
+    #[test]
+    fn matching_is_only_told_of_what_was_compared() {
+        let mut data = sample::data();
+        data.summary.records =
+            Records { a: 30, b: 30, aligned: 30, matched: 30, ..Records::default() };
+        data.summary.differences = Differences::default();
+        assert_eq!(verdict(&data.summary), "All 30 records match.");
+        data.summary.warnings[0].code = "nothing-compared".to_owned();
+        assert_eq!(verdict(&data.summary), "30 records have the same key; no field is compared.");
     }
 
     #[test]
@@ -404,8 +436,12 @@ mod tests {
         let mut data = sample::data();
         data.summary.rejected[0].message = "a long tale ".repeat(20);
         data.summary.rejected[1].message = "\u{1b}[2J".into();
-        data.summary.warnings =
-            vec![Warning { code: "w".into(), message: "word ".repeat(60), place: None }];
+        data.summary.warnings = vec![Warning {
+            code: "w".into(),
+            message: "word ".repeat(60),
+            place: None,
+            help: None,
+        }];
         let text = page(&data, Paint::Plain);
         assert!(text.lines().all(|line| width(line) <= PAGE), "{text}");
         assert!(text.contains(r"\u{1b}[2J") && !text.contains('\u{1b}'), "{text}");

@@ -16,21 +16,35 @@ fn claims_of(pair: &Pair, run: &Json, rule: &str) -> Vec<Json> {
     found.as_array().unwrap().clone()
 }
 
+/// A rule that is surer of a cause than it is right.
+const HASTY: &str = r#"
+fn attribute_hasty(d) {
+    if d.diff_type == "NUMERIC_MISMATCH" && d.percent >= 0.5 && d.percent <= 3 {
+        return reason("FX_VARIANCE", if d.field == "amount" { 0.99 } else { 0.90 });
+    }
+}
+"#;
+
 /// Once people's decisions are at hand, a rule is as sure as it was right.
 fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
     pair.generate("s1", 8_000, 1, true).generate("s2", 8_000, 2, true);
+    for folder in ["s1", "s2"] {
+        let rules = pair.project.path(&format!("{folder}/rules/attribution.rhai"));
+        let shipped = std::fs::read_to_string(&rules).unwrap();
+        std::fs::write(&rules, format!("{HASTY}{shipped}")).unwrap();
+    }
     let (first, second) = (Pair::labels("s1"), Pair::labels("s2"));
     pair.setting("s1", "{ model: { enabled: false } }");
     pair.setting("s2", "{ accept_at: 0.7, model: { enabled: false } }");
     pair.json("s1", &["run"]);
     // As claimed: a rule that says 0.9 is believed.
     let claimed = pair.json("s2", &["run"]);
-    let believed = claims_of(pair, &claimed, "attribute_fx");
+    let believed = claims_of(pair, &claimed, "attribute_hasty");
     assert!(believed.len() > 50);
     assert!(believed.iter().any(|claim| claim["status"] == "ACCEPTED"));
     let before = pair.json("s2", &["evaluate", "--labels", &second]);
-    assert!(number(&before, "/rules/ece") > 0.08, "{}", before["rules"]["ece"]);
-    let rule = &before["rules"]["per_rule"]["attribute_fx"];
+    assert!(number(&before, "/rules/ece") > 0.04, "{}", before["rules"]["ece"]);
+    let rule = &before["rules"]["per_rule"]["attribute_hasty"];
     assert_eq!(rule["confidence"], rule["claimed"]);
     assert!(number(rule, "/claimed") > 0.7 && number(rule, "/precision") < 0.6, "{rule}");
 
@@ -42,11 +56,11 @@ fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
     let after = pair.json("s2", &["evaluate", "--labels", &second, "--run", id]);
     assert!(number(&after, "/rules/ece") < 0.03, "{}", after["rules"]["ece"]);
     assert_eq!(after["rules"]["accuracy"], before["rules"]["accuracy"], "the guesses are the same");
-    assert_eq!(after["rules"]["per_rule"]["attribute_fx"]["claimed"], rule["claimed"]);
+    assert_eq!(after["rules"]["per_rule"]["attribute_hasty"]["claimed"], rule["claimed"]);
 
     let measured = pair.json("s2", &["attribute", "--run", id, "--again"]);
     assert!(measured["acceptance"]["says"].to_string().contains("measured"), "{measured}");
-    let doubted = claims_of(pair, &measured, "attribute_fx");
+    let doubted = claims_of(pair, &measured, "attribute_hasty");
     assert_eq!(doubted.len(), believed.len());
     for claim in &doubted {
         assert!(number(claim, "/confidence_score") < 0.7, "{claim}");
@@ -64,7 +78,7 @@ fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
     let text = std::fs::read_to_string(&rules).unwrap();
     std::fs::write(&rules, format!("{text}\n// another\n")).unwrap();
     let again = pair.json("s2", &["attribute", "--run", id, "--again"]);
-    assert_eq!(claims_of(pair, &again, "attribute_fx"), believed);
+    assert_eq!(claims_of(pair, &again, "attribute_hasty"), believed);
 }
 
 #[test]

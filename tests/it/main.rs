@@ -27,6 +27,7 @@ mod program;
 mod reading;
 mod review;
 mod runs;
+mod settled;
 mod store;
 mod wire;
 mod workbook;

@@ -1,0 +1,711 @@
+//! Patterns: ways in which nearly all values of a field differ.
+//!
+//! One amount with a turned sign is a mistake. A whole column of them is a convention that the
+//! configuration does not know yet. This module finds such a pattern in the pairs of one field; it
+//! is a pure function of the values, and never looks at what the field means.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use super::Calendar;
+use crate::domain::{Date, Decimal, PerSide, Side, Value};
+
+/// A field's values on both sides of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValuePair {
+    /// A's value.
+    pub a: Value,
+    /// B's value.
+    pub b: Value,
+    /// Whether they differ beyond tolerance.
+    pub differs: bool,
+}
+
+/// What nearly all pairs of a field have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// How they differ.
+    pub pattern: Pattern,
+    /// The pairs that differ in this way.
+    pub alike: usize,
+    /// The pairs that could have.
+    pub of: usize,
+}
+
+/// A way in which values differ.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pattern {
+    /// The values of these sides are not of the field's type.
+    Unparsed(PerSide<bool>),
+    /// This side has no value where the other one has.
+    Absent(Side),
+    /// B is −A.
+    Sign,
+    /// This side has the numbers without their sign.
+    Unsigned(Side),
+    /// The numbers of this side are so many times those of the other one.
+    Factor(Side, String),
+    /// B − A is always this number.
+    Offset(Decimal),
+    /// Day and month are exchanged.
+    DayAndMonth,
+    /// B is so many years after A.
+    Years(i32),
+    /// B is so many days after A.
+    Days(i64),
+    /// B is so many business days (Monday to Friday) after A.
+    BusinessDays(i64),
+    /// B is so many nanoseconds after A.
+    Nanoseconds(i128),
+    /// B is so many minutes after A, or an hour more: a time zone with daylight-saving time.
+    Zone(i64),
+    /// The instants of this side are days without a time.
+    Midnight(Side),
+    /// True on one side is false on the other.
+    Opposite,
+    /// These steps, named as in `recon.yaml`, make the texts equal.
+    Steps(&'static [&'static str]),
+    /// This side has a text in front of the other side's.
+    Prefix(Side, String),
+    /// This side has a text behind the other side's.
+    Suffix(Side, String),
+    /// This side has the first so many characters of the other side's.
+    Cut(Side, usize),
+    /// The same texts of A always stand against the same texts of B.
+    Words(Vec<(String, String)>),
+}
+
+/// The fewest pairs that make a pattern.
+const LEAST_PAIRS: usize = 5;
+/// The fewest values that show that a column has another type.
+const LEAST_UNPARSED: usize = 3;
+/// The most words of a code list.
+const MOST_WORDS: usize = 20;
+
+/// Whether `alike` of `of` pairs are nearly all, and enough to tell.
+const fn nearly_all(alike: usize, of: usize) -> bool {
+    alike >= LEAST_PAIRS && alike * 10 >= of * 9
+}
+
+/// Whether a pattern that shows only in some pairs (dates whose day may be a month) is common enough in
+/// the whole field to be its convention.
+const fn common(alike: usize, all: usize) -> bool {
+    alike * 5 >= all
+}
+
+/// The pattern of a field, if nearly all of its pairs follow one.
+pub fn find(pairs: &[ValuePair]) -> Option<Found> {
+    if pairs.iter().filter(|pair| pair.differs).count() < LEAST_UNPARSED {
+        return None;
+    }
+    unparsed(pairs).or_else(|| absent(pairs)).or_else(|| {
+        numbers(&of_type(pairs, number))
+            .or_else(|| dates(&of_type(pairs, date)))
+            .or_else(|| instants(&of_type(pairs, instant)))
+            .or_else(|| booleans(&of_type(pairs, boolean)))
+            .or_else(|| texts(&of_type(pairs, text)))
+    })
+}
+
+/// The pairs of which both values are of a type.
+fn of_type<'p, T>(pairs: &'p [ValuePair], typed: fn(&'p Value) -> Option<T>) -> Vec<Typed<T>> {
+    let typed = |pair: &'p ValuePair| {
+        Some(Typed { a: typed(&pair.a)?, b: typed(&pair.b)?, differs: pair.differs })
+    };
+    pairs.iter().filter_map(typed).collect()
+}
+
+struct Typed<T> {
+    a: T,
+    b: T,
+    differs: bool,
+}
+
+fn number(value: &Value) -> Option<Decimal> {
+    value.as_cell().number()
+}
+
+const fn date(value: &Value) -> Option<Date> {
+    match value {
+        Value::Date(date) => Some(*date),
+        _ => None,
+    }
+}
+
+/// Nanoseconds since 1970.
+fn instant(value: &Value) -> Option<i128> {
+    match value {
+        Value::Instant(instant) => {
+            Some(i128::from(instant.seconds()) * 1_000_000_000 + i128::from(instant.nanoseconds()))
+        }
+        _ => None,
+    }
+}
+
+const fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Boolean(value) => Some(*value),
+        _ => None,
+    }
+}
+
+const fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) => Some(text.as_str()),
+        _ => None,
+    }
+}
+
+impl<T> Typed<T> {
+    const fn side(&self, side: Side) -> &T {
+        match side {
+            Side::A => &self.a,
+            Side::B => &self.b,
+        }
+    }
+}
+
+/// The pattern, if nearly all of the `relevant` pairs differ as `fits` says.
+fn shared<T>(
+    pairs: &[Typed<T>],
+    pattern: Pattern,
+    relevant: impl Fn(&Typed<T>) -> bool,
+    fits: impl Fn(&Typed<T>) -> bool,
+) -> Option<Found> {
+    let of = pairs.iter().filter(|pair| relevant(pair)).count();
+    let alike = pairs.iter().filter(|pair| relevant(pair) && pair.differs && fits(pair)).count();
+    (nearly_all(alike, of) && common(alike, pairs.len())).then_some(Found { pattern, alike, of })
+}
+
+/// What nearly all pairs give, if they give it together: a distance, a prefix.
+fn majority<T, K: Eq + Hash>(
+    pairs: &[Typed<T>],
+    of: impl Fn(&Typed<T>) -> Option<K>,
+) -> Option<(K, usize)> {
+    let mut counts: HashMap<K, usize> = HashMap::new();
+    for key in pairs.iter().filter(|pair| pair.differs).filter_map(of) {
+        *counts.entry(key).or_default() += 1;
+    }
+    // Nearly all is more than half, so there is one at most.
+    counts.into_iter().find(|(_, alike)| nearly_all(*alike, pairs.len()))
+}
+
+fn found<T>(pairs: &[Typed<T>], (pattern, alike): (Pattern, usize)) -> Found {
+    Found { pattern, alike, of: pairs.len() }
+}
+
+// ---- any type --------------------------------------------------------------------------------
+
+fn unparsed(pairs: &[ValuePair]) -> Option<Found> {
+    let count = |side: fn(&ValuePair) -> &Value| {
+        let values = pairs.iter().map(side).filter(|value| !matches!(value, Value::Null));
+        let (mut of, mut alike) = (0, 0);
+        for value in values {
+            of += 1;
+            alike += usize::from(matches!(value, Value::Unparsed(_)));
+        }
+        let is_other_type = nearly_all(alike, of) || alike >= LEAST_UNPARSED && alike == of;
+        is_other_type.then_some((alike, of))
+    };
+    let sides = PerSide { a: count(|pair| &pair.a), b: count(|pair| &pair.b) };
+    let (alike, of) = sides.a.or(sides.b)?;
+    let pattern = Pattern::Unparsed(sides.map(|_, count| count.is_some()));
+    Some(Found { pattern, alike, of })
+}
+
+fn absent(pairs: &[ValuePair]) -> Option<Found> {
+    let is_null = |value: &Value| matches!(value, Value::Null);
+    let of = pairs.iter().filter(|pair| !is_null(&pair.a) || !is_null(&pair.b)).count();
+    [(Side::A, true), (Side::B, false)].into_iter().find_map(|(side, of_a)| {
+        let lacks = |pair: &ValuePair| is_null(if of_a { &pair.a } else { &pair.b });
+        let alike = pairs.iter().filter(|pair| pair.differs && lacks(pair)).count();
+        nearly_all(alike, of).then_some(Found { pattern: Pattern::Absent(side), alike, of })
+    })
+}
+
+// ---- numbers ---------------------------------------------------------------------------------
+
+fn numbers(pairs: &[Typed<Decimal>]) -> Option<Found> {
+    let any = |pair: &Typed<Decimal>| !(pair.a.is_zero() && pair.b.is_zero());
+    shared(pairs, Pattern::Sign, any, |pair| pair.b == pair.a.negated())
+        .or_else(|| Side::BOTH.into_iter().find_map(|side| unsigned(pairs, side)))
+        .or_else(|| powers_of_ten(pairs))
+        .or_else(|| offset(pairs))
+        .or_else(|| factor(pairs))
+}
+
+/// One side has only positive numbers where the other has both.
+fn unsigned(pairs: &[Typed<Decimal>], side: Side) -> Option<Found> {
+    let negative = |pair: &Typed<Decimal>| pair.side(side.other()).coefficient() < 0;
+    let positive = pairs.iter().filter(|pair| !negative(pair));
+    let (mut others, mut equal) = (0, 0);
+    for pair in positive {
+        others += 1;
+        equal += usize::from(!pair.differs);
+    }
+    if equal * 10 < others * 9 {
+        return None;
+    }
+    shared(pairs, Pattern::Unsigned(side), negative, |pair| {
+        *pair.side(side) == pair.side(side.other()).negated()
+    })
+}
+
+fn powers_of_ten(pairs: &[Typed<Decimal>]) -> Option<Found> {
+    let any = |pair: &Typed<Decimal>| !(pair.a.is_zero() && pair.b.is_zero());
+    (1..=9).find_map(|power| {
+        Side::BOTH.into_iter().find_map(|larger| {
+            let pattern = Pattern::Factor(larger, format!("1{}", "0".repeat(power)));
+            shared(pairs, pattern, any, |pair| {
+                times_ten(*pair.side(larger.other()), power) == Some(*pair.side(larger))
+            })
+        })
+    })
+}
+
+/// The number times 10^`power`.
+fn times_ten(number: Decimal, power: usize) -> Option<Decimal> {
+    let scale = usize::from(number.scale());
+    if scale >= power {
+        return Decimal::new(number.coefficient(), u8::try_from(scale - power).ok()?);
+    }
+    let zeros = 10i128.checked_pow(u32::try_from(power - scale).ok()?)?;
+    Decimal::new(number.coefficient().checked_mul(zeros)?, 0)
+}
+
+fn offset(pairs: &[Typed<Decimal>]) -> Option<Found> {
+    let delta = |pair: &Typed<Decimal>| {
+        let delta = pair.b.checked_sub(pair.a)?.normalized();
+        Some((delta.coefficient(), delta.scale()))
+    };
+    let ((coefficient, scale), alike) = majority(pairs, delta)?;
+    Some(found(pairs, (Pattern::Offset(Decimal::new(coefficient, scale)?), alike)))
+}
+
+/// A ratio B / A and the share of it by which rounding may have moved it.
+#[derive(Clone, Copy)]
+struct Ratio {
+    of: f64,
+    give: f64,
+}
+
+impl Ratio {
+    fn new(pair: &Typed<Decimal>) -> Option<Self> {
+        let (a, b) = (pair.a.to_f64(), pair.b.to_f64());
+        let half = |number: Decimal| 0.5 * 10f64.powi(-i32::from(number.scale()));
+        let give = half(pair.a) / a.abs() + half(pair.b) / b.abs() + 1e-12;
+        let ratio = Self { of: b / a, give };
+        // What is only a few digits long, or as good as equal, says nothing about a factor.
+        let is_far = (ratio.of - 1.0).abs() > 2.0 * give;
+        (ratio.of.is_finite() && ratio.of > 0.0 && give < 0.05 && is_far).then_some(ratio)
+    }
+
+    fn agrees(self, other: Self) -> bool {
+        (self.of / other.of - 1.0).abs() <= self.give + other.give
+    }
+}
+
+/// A constant factor that is no power of ten, up to the rounding of both sides.
+fn factor(pairs: &[Typed<Decimal>]) -> Option<Found> {
+    let of = pairs.iter().filter(|pair| !(pair.a.is_zero() && pair.b.is_zero())).count();
+    let ratios: Vec<Ratio> = pairs.iter().filter_map(Ratio::new).collect();
+    // The median of the most exact ratios: one outlier must not be what others are held against.
+    let mut exact = ratios.clone();
+    exact.sort_by(|one, other| one.give.total_cmp(&other.give));
+    exact.truncate(exact.len().div_ceil(4).max(3));
+    exact.sort_by(|one, other| one.of.total_cmp(&other.of));
+    let middle = *exact.get(exact.len() / 2)?;
+    let alike: Vec<Ratio> = ratios.into_iter().filter(|ratio| ratio.agrees(middle)).collect();
+    let mut amounts: Vec<Decimal> = pairs.iter().map(|pair| pair.a).collect();
+    amounts.sort_unstable();
+    amounts.dedup();
+    let is_shared = nearly_all(alike.len(), of) && common(alike.len(), pairs.len());
+    if !is_shared || amounts.len() < LEAST_PAIRS {
+        return None;
+    }
+    let low = alike.iter().map(|ratio| ratio.of * (1.0 - ratio.give)).fold(0.0, f64::max);
+    let high = alike.iter().map(|ratio| ratio.of * (1.0 + ratio.give)).fold(f64::MAX, f64::min);
+    let (larger, low, high) =
+        if middle.of > 1.0 { (Side::B, low, high) } else { (Side::A, 1.0 / high, 1.0 / low) };
+    let factor = shortest_between(low, high);
+    (factor != "1").then(|| Found {
+        pattern: Pattern::Factor(larger, factor),
+        alike: alike.len(),
+        of,
+    })
+}
+
+/// The decimal with the fewest digits within these bounds, or one in their middle.
+fn shortest_between(low: f64, high: f64) -> String {
+    let middle = f64::midpoint(low, high);
+    let texts = (0..=8).map(|digits| format!("{middle:.digits$}"));
+    let within = |text: &String| text.parse::<f64>().is_ok_and(|it| it >= low && it <= high);
+    texts.into_iter().find(within).unwrap_or_else(|| format!("{middle:.6}"))
+}
+
+// ---- dates and times -------------------------------------------------------------------------
+
+fn dates(pairs: &[Typed<Date>]) -> Option<Found> {
+    let exchangeable = |pair: &Typed<Date>| {
+        let (_, month, day) = pair.a.civil();
+        day <= 12 && day != month
+    };
+    let exchanged = |pair: &Typed<Date>| {
+        let (year, month, day) = pair.a.civil();
+        Date::from_civil(year, day, month) == Some(pair.b)
+    };
+    shared(pairs, Pattern::DayAndMonth, exchangeable, exchanged)
+        .or_else(|| {
+            let years = |pair: &Typed<Date>| {
+                let ((a, month_a, day_a), (b, month_b, day_b)) = (pair.a.civil(), pair.b.civil());
+                ((month_a, day_a) == (month_b, day_b)).then_some(b - a)
+            };
+            majority(pairs, years)
+                .map(|(years, alike)| found(pairs, (Pattern::Years(years), alike)))
+        })
+        .or_else(|| {
+            let days =
+                |pair: &Typed<Date>| Some(i64::from(pair.b.days()) - i64::from(pair.a.days()));
+            majority(pairs, days).map(|(days, alike)| found(pairs, (Pattern::Days(days), alike)))
+        })
+        .or_else(|| {
+            let calendar = Calendar::default();
+            let days = |pair: &Typed<Date>| Some(calendar.business_days_between(pair.a, pair.b));
+            majority(pairs, days)
+                .filter(|(days, _)| *days != 0)
+                .map(|(days, alike)| found(pairs, (Pattern::BusinessDays(days), alike)))
+        })
+}
+
+const MINUTE: i128 = 60 * 1_000_000_000;
+const DAY: i128 = 24 * 60 * MINUTE;
+
+fn instants(pairs: &[Typed<i128>]) -> Option<Found> {
+    let away = majority(pairs, |pair| Some(pair.b - pair.a))
+        .map(|(away, alike)| found(pairs, (Pattern::Nanoseconds(away), alike)));
+    away.or_else(|| zone(pairs)).or_else(|| {
+        Side::BOTH.into_iter().find_map(|side| {
+            let has_time = |pair: &Typed<i128>| pair.side(side.other()).rem_euclid(DAY) != 0;
+            shared(pairs, Pattern::Midnight(side), has_time, |pair| {
+                let other = pair.side(side.other());
+                *pair.side(side) == other - other.rem_euclid(DAY)
+            })
+        })
+    })
+}
+
+/// Nearly all are apart by one of two distances, which are an hour apart: winter and summer.
+fn zone(pairs: &[Typed<i128>]) -> Option<Found> {
+    let mut counts: HashMap<i128, usize> = HashMap::new();
+    for pair in pairs {
+        let away = pair.b - pair.a;
+        if away % (15 * MINUTE) == 0 && away.abs() <= 14 * 60 * MINUTE {
+            *counts.entry(away).or_default() += 1;
+        }
+    }
+    let both = |away: &i128| counts.get(&(away + 60 * MINUTE)).map(|more| counts[away] + more);
+    let (away, alike) = counts.keys().filter_map(|away| Some((*away, both(away)?))).max_by_key(
+        // Of two that are as common, the earlier one: the order of a hash map must not matter.
+        |(away, alike)| (*alike, std::cmp::Reverse(*away)),
+    )?;
+    let differing = pairs.iter().filter(|pair| pair.differs).count();
+    let minutes = i64::try_from(away / MINUTE).ok()?;
+    (nearly_all(alike, pairs.len()) && differing >= LEAST_PAIRS && common(differing, pairs.len()))
+        .then(|| found(pairs, (Pattern::Zone(minutes), alike)))
+}
+
+fn booleans(pairs: &[Typed<bool>]) -> Option<Found> {
+    shared(pairs, Pattern::Opposite, |_| true, |pair| pair.a != pair.b)
+}
+
+// ---- texts -----------------------------------------------------------------------------------
+
+/// What makes texts equal, as a step and as a function.
+type Cleaning = (&'static [&'static str], fn(&str) -> String);
+
+/// From the most harmless on.
+const CLEANINGS: [Cleaning; 9] = [
+    (&["trim"], |text| text.trim().to_owned()),
+    (&["trim", "collapse_spaces"], single_spaced),
+    (&["remove_spaces"], |text| text.split_whitespace().collect()),
+    (&["upper"], str::to_uppercase),
+    (&["trim", "upper"], |text| text.trim().to_uppercase()),
+    (&["trim", "collapse_spaces", "upper"], |text| single_spaced(text).to_uppercase()),
+    (&["strip_leading_zeros"], |text| text.trim_start_matches('0').to_owned()),
+    (&["alphanumeric_only"], alphanumeric),
+    (&["alphanumeric_only", "upper"], |text| alphanumeric(text).to_uppercase()),
+];
+
+fn single_spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn alphanumeric(text: &str) -> String {
+    text.chars().filter(|letter| letter.is_alphanumeric()).collect()
+}
+
+fn texts(pairs: &[Typed<&str>]) -> Option<Found> {
+    let cleaned = CLEANINGS.iter().find_map(|(steps, clean)| {
+        shared(pairs, Pattern::Steps(steps), |_| true, |pair| clean(pair.a) == clean(pair.b))
+    });
+    cleaned
+        .or_else(|| Side::BOTH.into_iter().find_map(|side| affix(pairs, side)))
+        .or_else(|| words(pairs))
+        .or_else(|| Side::BOTH.into_iter().find_map(|side| cut(pairs, side)))
+}
+
+fn affix(pairs: &[Typed<&str>], side: Side) -> Option<Found> {
+    let texts = |pair: &Typed<&str>| {
+        let (long, short) = match side {
+            Side::A => (pair.a, pair.b),
+            Side::B => (pair.b, pair.a),
+        };
+        (long.to_owned(), short.to_owned())
+    };
+    let prefix = |pair: &Typed<&str>| {
+        let (long, short) = texts(pair);
+        Some(long.strip_suffix(&short)?.to_owned())
+            .filter(|prefix| !short.is_empty() && !prefix.is_empty())
+    };
+    let suffix = |pair: &Typed<&str>| {
+        let (long, short) = texts(pair);
+        Some(long.strip_prefix(&short)?.to_owned())
+            .filter(|suffix| !short.is_empty() && !suffix.is_empty())
+    };
+    let prefix = majority(pairs, prefix).map(|(text, alike)| (Pattern::Prefix(side, text), alike));
+    let affix = prefix.or_else(|| {
+        majority(pairs, suffix).map(|(text, alike)| (Pattern::Suffix(side, text), alike))
+    });
+    affix.map(|affix| found(pairs, affix))
+}
+
+fn cut(pairs: &[Typed<&str>], side: Side) -> Option<Found> {
+    let length = |pair: &Typed<&str>| {
+        let (short, long) = match side {
+            Side::A => (pair.a, pair.b),
+            Side::B => (pair.b, pair.a),
+        };
+        long.starts_with(short).then(|| short.chars().count())
+    };
+    let (length, alike) = majority(pairs, length).filter(|(length, _)| *length > 0)?;
+    Some(found(pairs, (Pattern::Cut(side, length), alike)))
+}
+
+/// Two lists of codes for the same things: few different texts, of which each stands against the same
+/// text of the other side again and again.
+fn words(pairs: &[Typed<&str>]) -> Option<Found> {
+    let mut known: HashMap<&str, HashMap<&str, usize>> = HashMap::new();
+    for pair in pairs {
+        *known.entry(pair.a).or_default().entry(pair.b).or_default() += usize::from(pair.differs);
+        if known.len() > MOST_WORDS {
+            return None;
+        }
+    }
+    let mut words = Vec::new();
+    let mut alike = 0;
+    for (a, against) in known {
+        let most = against.into_iter().max_by_key(|(b, count)| (*count, std::cmp::Reverse(*b)));
+        if let Some((b, count)) = most.filter(|(_, count)| *count >= 2) {
+            alike += count;
+            words.push((a.to_owned(), b.to_owned()));
+        }
+    }
+    words.sort();
+    (nearly_all(alike, pairs.len()) && alike >= 4 * words.len())
+        .then(|| found(pairs, (Pattern::Words(words), alike)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Instant;
+
+    fn pairs(values: impl IntoIterator<Item = (Value, Value)>) -> Vec<ValuePair> {
+        values.into_iter().map(|(a, b)| ValuePair { differs: a != b, a, b }).collect()
+    }
+
+    fn of<T: AsRef<str>>(values: &[(T, T)], read: fn(&str) -> Value) -> Option<Pattern> {
+        let values = values.iter().map(|(a, b)| (read(a.as_ref()), read(b.as_ref())));
+        find(&pairs(values)).map(|found| found.pattern)
+    }
+
+    fn decimal(text: &str) -> Value {
+        text.parse().map_or_else(|_| Value::Unparsed(text.to_owned()), Value::Decimal)
+    }
+
+    fn day(text: &str) -> Value {
+        text.parse().map_or_else(|_| Value::Unparsed(text.to_owned()), Value::Date)
+    }
+
+    fn time(text: &str) -> Value {
+        Instant::parse_rfc3339_utc(text).map_or(Value::Null, Value::Instant)
+    }
+
+    fn word(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    fn amounts(b_of: impl Fn(f64) -> String) -> Vec<(String, String)> {
+        [12.5, 310.25, 4_711.08, 99.99, 0.0, 1_250.0, 77.31]
+            .into_iter()
+            .map(|a| (format!("{a:.2}"), b_of(a)))
+            .collect()
+    }
+
+    #[test]
+    fn a_turned_sign_a_unit_a_factor_and_an_offset() {
+        let factor = |side, text: &str| Some(Pattern::Factor(side, text.to_owned()));
+        let sign = amounts(|a| format!("{:.2}", -a));
+        assert_eq!(of(&sign, decimal), Some(Pattern::Sign));
+        let cents = amounts(|a| format!("{:.0}", a * 100.0));
+        assert_eq!(of(&cents, decimal), factor(Side::B, "100"));
+        let thousands = amounts(|a| format!("{:.5}", a / 1_000.0));
+        assert_eq!(of(&thousands, decimal), factor(Side::A, "1000"));
+        let gross = amounts(|a| format!("{:.2}", a * 1.19));
+        assert_eq!(of(&gross, decimal), factor(Side::B, "1.19"));
+        let fee = amounts(|a| format!("{:.2}", a - 2.5));
+        assert_eq!(of(&fee, decimal), Some(Pattern::Offset("-2.5".parse().unwrap())));
+    }
+
+    #[test]
+    fn a_side_without_signs() {
+        let values = [("1.00", "1.00"), ("-2.00", "2.00"), ("-3.00", "3.00"), ("4.00", "4.00")];
+        let values = [values, [("-5.00", "5.00"), ("6", "6.00"), ("-7.00", "7"), ("-8", "8")]];
+        assert_eq!(of(&values.concat(), decimal), Some(Pattern::Unsigned(Side::B)));
+    }
+
+    #[test]
+    fn amounts_that_differ_each_in_its_own_way_have_no_pattern() {
+        let values = [
+            ("100.00", "103.00"),
+            ("250.00", "247.50"),
+            ("80.00", "80.01"),
+            ("1200.00", "1212.00"),
+            ("9.99", "99.9"),
+            ("431.20", "413.20"),
+        ];
+        assert_eq!(of(&values, decimal), None);
+        let cent = amounts(|a| format!("{:.2}", if a > 99.0 { a + 0.01 } else { a - 0.01 }));
+        assert_eq!(of(&cent, decimal), None, "a cent up or down is rounding, no factor");
+    }
+
+    #[test]
+    fn four_pairs_are_too_few_and_a_tenth_may_be_otherwise() {
+        let sign = |number: usize| -> Vec<(String, String)> {
+            (1..=number).map(|at| (at.to_string(), format!("-{at}"))).collect()
+        };
+        assert_eq!(of(&sign(4), decimal), None);
+        assert_eq!(of(&sign(5), decimal), Some(Pattern::Sign));
+        let mut most = sign(18);
+        most.extend([("7".to_owned(), "7".to_owned()), ("8".to_owned(), "9".to_owned())]);
+        assert_eq!(of(&most, decimal), Some(Pattern::Sign));
+        most.push(("9".to_owned(), "9".to_owned()));
+        assert_eq!(of(&most, decimal), None);
+    }
+
+    #[test]
+    fn dates_with_day_and_month_exchanged() {
+        // Days beyond 12 can't be read as a month; the third is the same either way.
+        let values = [
+            ("2026-03-04", "2026-04-03"),
+            ("2026-01-05", "2026-05-01"),
+            ("2026-02-02", "2026-02-02"),
+            ("2026-11-12", "2026-12-11"),
+            ("2026-01-15", "15/01/2026"),
+            ("2026-01-08", "2026-08-01"),
+            ("2026-01-09", "2026-09-01"),
+        ];
+        assert_eq!(of(&values, day), Some(Pattern::DayAndMonth));
+    }
+
+    #[test]
+    fn dates_that_are_always_as_far_apart() {
+        let values = |days: [i32; 6], read: fn(i32, i32) -> i32| -> Vec<(String, String)> {
+            let date = |days| Date::from_days(20_000 + days).to_string();
+            days.into_iter().map(|day| (date(day), date(read(day, 0)))).collect()
+        };
+        let some = [0, 3, 11, 12, 40, 77];
+        assert_eq!(of(&values(some, |day, _| day + 2), day), Some(Pattern::Days(2)));
+        let years = ["2026-01-31", "2025-07-01", "2024-02-28", "2023-03-09", "2026-12-30"];
+        let years: Vec<_> =
+            years.iter().map(|text| ((*text).to_owned(), text.replacen("20", "19", 1))).collect();
+        assert_eq!(of(&years, day), Some(Pattern::Years(-100)));
+        // Two business days after: over a weekend they are four days.
+        let settled = [
+            ("2026-01-05", "2026-01-07"),
+            ("2026-01-06", "2026-01-08"),
+            ("2026-01-08", "2026-01-12"),
+            ("2026-01-09", "2026-01-13"),
+            ("2026-01-14", "2026-01-16"),
+        ];
+        assert_eq!(of(&settled, day), Some(Pattern::BusinessDays(2)));
+    }
+
+    #[test]
+    fn instants_of_another_time_zone() {
+        let values = [
+            ("2026-01-15T08:00:00Z", "2026-01-15T09:00:00Z"),
+            ("2026-02-15T08:30:00Z", "2026-02-15T09:30:00Z"),
+            ("2026-07-15T08:00:00Z", "2026-07-15T10:00:00Z"),
+            ("2026-08-15T23:10:05Z", "2026-08-16T01:10:05Z"),
+            ("2026-06-15T08:00:00Z", "2026-06-15T10:00:00Z"),
+        ];
+        assert_eq!(of(&values, time), Some(Pattern::Zone(60)));
+        let fixed =
+            values.map(|(a, _)| (a, a)).map(|(a, b)| (a.to_owned(), b.replace(":00Z", ":30Z")));
+        assert_eq!(of(&fixed, time), None, "one is not half a minute later");
+        let midnight = values.map(|(a, _)| (a.to_owned(), format!("{}T00:00:00Z", &a[..10])));
+        assert_eq!(of(&midnight, time), Some(Pattern::Midnight(Side::B)));
+    }
+
+    #[test]
+    fn texts_with_another_spelling() {
+        let names = ["Acme Ltd", "Globex", "Initech", "Umbrella Co", "Hooli"];
+        let spelled = |spell: &dyn Fn(&str) -> String| -> Vec<(String, String)> {
+            names.iter().map(|name| ((*name).to_owned(), spell(name))).collect()
+        };
+        let steps = |steps: &'static [&'static str]| Some(Pattern::Steps(steps));
+        assert_eq!(of(&spelled(&|name| format!("{name}  ")), word), steps(&["trim"]));
+        assert_eq!(of(&spelled(&str::to_uppercase), word), steps(&["upper"]));
+        assert_eq!(
+            of(&spelled(&|name| format!("00{name}")), word),
+            steps(&["strip_leading_zeros"])
+        );
+        let prefix = Some(Pattern::Prefix(Side::B, "C-".to_owned()));
+        assert_eq!(of(&spelled(&|name| format!("C-{name}")), word), prefix);
+        let suffix = Some(Pattern::Suffix(Side::B, "#1".to_owned()));
+        assert_eq!(of(&spelled(&|name| format!("{name}#1")), word), suffix);
+        assert_eq!(
+            of(&spelled(&|name| name[..4].to_owned()), word),
+            Some(Pattern::Cut(Side::B, 4))
+        );
+    }
+
+    #[test]
+    fn codes_of_two_lists() {
+        let sides = ["B", "S", "B", "B", "S", "S", "B", "S"];
+        let values = sides.map(|side| (side, if side == "B" { "BUY" } else { "SELL" }));
+        let words = [("B", "BUY"), ("S", "SELL")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        assert_eq!(of(&values, word), Some(Pattern::Words(words.to_vec())));
+        let names = ["Ann", "Bob", "Cid", "Dan", "Eve", "Fay"].map(|name| (name, "someone else"));
+        assert_eq!(of(&names, word), None, "each name once is no list of codes");
+    }
+
+    #[test]
+    fn a_column_of_another_type_and_an_empty_one() {
+        let unparsed = |a, b| Some(Pattern::Unparsed(PerSide { a, b }));
+        let values = [("1.00", "1,00"), ("2.00", "2,00"), ("3.00", "3,00")];
+        assert_eq!(of(&values, decimal), unparsed(false, true));
+        let same = [("1,00", "1,00"), ("2,00", "2,00"), ("3,00", "3,00")];
+        let values: Vec<ValuePair> = pairs(same.map(|(a, b)| (decimal(a), decimal(b))))
+            .into_iter()
+            .map(|pair| ValuePair { differs: true, ..pair })
+            .collect();
+        assert_eq!(find(&values).map(|found| found.pattern), unparsed(true, true));
+        let mut values: Vec<(Value, Value)> =
+            (1..=6).map(|at| (decimal(&at.to_string()), Value::Null)).collect();
+        values.push((Value::Null, Value::Null));
+        let found = find(&pairs(values)).unwrap();
+        assert_eq!((found.pattern, found.alike, found.of), (Pattern::Absent(Side::B), 6, 6));
+    }
+}

@@ -1,0 +1,505 @@
+//! Conventions that the configuration does not know yet: fields in which nearly all records differ in
+//! the same way.
+//!
+//! They are looked for before the first difference of a run is decided, in a sample of its records:
+//! those whose keys have the lowest hashes. A hash depends on nothing but the key, so the sample is
+//! the same in one pass and in three commands, at any thread count and memory limit. It is all
+//! records of a small run, and so few of a large one that it costs next to nothing.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::align::{Partitions, Placed, align, part_of};
+use crate::attribute::HeldBack;
+use crate::compare::pattern::{self, Found, Pattern, ValuePair};
+use crate::diagnostic::Problem;
+use crate::domain::metadata::Warning;
+use crate::domain::{
+    Books, Cells, Decimal, Kind, Layout, PerSide, RawCell, RowRef, Side, key, metadata,
+};
+use crate::normalize::Step;
+
+use super::Plan;
+
+/// The key of the metadata that holds the [`Conventions`].
+const CONVENTIONS: &str = "conventions";
+/// About how many pairs are looked at.
+const PAIRS: u64 = 5_000;
+/// About how many values of them, so that very wide records do not fill the memory.
+const VALUES: u64 = 2_000_000;
+/// The rows of one side that make it worth telling that nothing pairs.
+const LEAST_ROWS: u64 = 5;
+
+/// What was found in the sample of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Conventions {
+    /// Fields with a pattern.
+    fields: Vec<Convention>,
+    /// There are records, but no pair among them.
+    unpaired: bool,
+}
+
+/// What nearly all records of a field have in common.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Convention {
+    field: String,
+    /// How they differ, in a sentence.
+    message: String,
+    /// What to change in `recon.yaml`.
+    help: String,
+}
+
+impl Conventions {
+    /// Those that the metadata of a run tell of.
+    pub fn of(metadata: &Json) -> Self {
+        metadata::piece(metadata, CONVENTIONS).unwrap_or_default()
+    }
+
+    /// Puts them into the metadata of the run.
+    pub fn keep(&self, metadata: &mut Json) {
+        if let (Json::Object(map), Ok(json)) = (metadata, serde_json::to_value(self)) {
+            map.insert(CONVENTIONS.to_owned(), json);
+        }
+    }
+
+    /// A warning for each, with what to change.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let warning = |found: &Convention| {
+            Problem::warning("same-difference", found.message.clone()).help(found.help.clone())
+        };
+        self.fields.iter().map(warning).collect()
+    }
+
+    /// What the machine may not accept: differences of these fields, and absences that rejected rows may
+    /// explain, or that have no pair beside them.
+    pub fn held_back(&self, layout: &Layout, books: &Books) -> HeldBack {
+        let field = |found: &Convention| {
+            let at = u16::try_from(layout.position(&found.field)?).ok()?;
+            let why = "nearly all records differ in this way; change the configuration instead";
+            Some((at, why.to_owned()))
+        };
+        let missing_in = PerSide::of(|side| {
+            let rejected = books.rejected_without_key[side];
+            if self.unpaired {
+                Some("no record has a partner; check key and files".to_owned())
+            } else if rejected > 0 {
+                Some(format!(
+                    "source {side} has rejected rows whose keys are not known ({rejected})"
+                ))
+            } else {
+                None
+            }
+        });
+        HeldBack { fields: self.fields.iter().filter_map(field).collect(), missing_in }
+    }
+}
+
+/// The records of a run in which conventions are looked for.
+pub(super) struct Sample {
+    /// The highest hash of a key that takes part.
+    highest: u64,
+    is_all: bool,
+    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    records: u64,
+    rows: PerSide<u64>,
+}
+
+impl Sample {
+    /// An empty sample of a run that has read so many rows.
+    pub fn new(layout: &Layout, rows: PerSide<u64>) -> Self {
+        let wanted = PAIRS.min(VALUES / layout.len().max(1) as u64).max(1);
+        // There are as many pairs as the smaller side has rows, at most. A side that is very much larger
+        // may not make the sample large.
+        let (less, more) = (rows.a.min(rows.b), rows.a.max(rows.b));
+        let base = less.max(more / 16);
+        let is_all = base <= wanted;
+        let highest = if is_all { u64::MAX } else { u64::MAX / base * wanted };
+        Self { highest, is_all, pairs: Vec::new(), records: 0, rows }
+    }
+
+    fn takes(&self, hash: u64) -> bool {
+        hash <= self.highest
+    }
+
+    fn pair(&mut self, a: Cells<'_>, b: Cells<'_>) {
+        self.records += 1;
+        self.pairs.push((a.bytes().to_vec(), b.bytes().to_vec()));
+    }
+
+    /// Takes those rows of the partitions that belong to the sample.
+    pub fn gather(&mut self, plan: &Plan, partitions: &Partitions) -> Result<(), Problem> {
+        let key_len = plan.layout.key_len();
+        let last = part_of(self.highest, 0, partitions.len().ilog2());
+        for index in 0..=last {
+            partitions.look(index, key_len, |rows| {
+                let chosen = rows.map(|_, rows| {
+                    let rows = rows.iter().filter(|row| self.takes(row.hash));
+                    rows.copied().collect::<Vec<RowRef<'_>>>()
+                });
+                let chosen = PerSide { a: chosen.a.as_slice(), b: chosen.b.as_slice() };
+                align(chosen, key_len, &*plan.comparison, |placed| match placed {
+                    Placed::Pair(a, b) => self.pair(a.cells(), b.cells()),
+                    Placed::Alone { .. } | Placed::Surplus { .. } => self.records += 1,
+                });
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes a stored record, if it belongs to the sample.
+    pub fn offer(&mut self, key_len: usize, a: Option<Cells<'_>>, b: Option<Cells<'_>>) {
+        let Some(cells) = a.or(b) else { return };
+        if !self.takes(key::hash(cells, key_len)) {
+            return;
+        }
+        match (a, b) {
+            (Some(a), Some(b)) => self.pair(a, b),
+            _ => self.records += 1,
+        }
+    }
+
+    /// What nearly all records of the sample have in common.
+    pub fn conventions(&self, plan: &Plan) -> Conventions {
+        let fields = plan.layout.fields().iter().enumerate().skip(plan.layout.key_len());
+        let fields = fields.filter_map(|(at, field)| {
+            let compare = plan.comparison.field(at)?;
+            let raw = self
+                .pairs
+                .iter()
+                .filter_map(|(a, b)| Some((Cells::new(a).nth(at)?, Cells::new(b).nth(at)?)));
+            let value = |raw: RawCell<'_>| raw.decode(&mut [0; 36]).to_value();
+            let pairs: Vec<ValuePair> = raw
+                .map(|(a, b)| ValuePair {
+                    a: value(a),
+                    b: value(b),
+                    differs: compare.differs(a, b),
+                })
+                .collect();
+            let found = pattern::find(&pairs)?;
+            let words = Words { plan, at, field: &field.name, kind: field.kind };
+            Some(words.convention(&found, self.is_all))
+        });
+        let rows = self.rows.a.max(self.rows.b);
+        let unpaired = self.pairs.is_empty() && self.records > 0 && rows >= LEAST_ROWS;
+        Conventions { fields: fields.collect(), unpaired }
+    }
+}
+
+/// What is to be said first of a run's books, whatever its differences are.
+pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    for side in Side::BOTH {
+        if books.read[side] == 0 {
+            let message = format!("source {side} ({}) has no rows", plan.systems[side]);
+            warnings.push(
+                Problem::warning("no-rows", message)
+                    .help("check that the file is the right one and whole")
+                    .in_file(plan.sources[side].path()),
+            );
+        }
+    }
+    let taking_part =
+        PerSide::of(|side| books.read[side] - books.rejected[side] - books.filtered[side]);
+    if books.aligned == 0 && taking_part.a > 0 && taking_part.b > 0 {
+        let keys = plan.layout.names().take(plan.layout.key_len()).collect::<Vec<_>>().join(", ");
+        let message =
+            format!("no row of source A has a partner in source B with the same `{keys}`");
+        warnings.push(Problem::warning("no-pairs", message).help(
+            "check `key`, and whether both systems write it alike: \
+             `recon sql \"SELECT source_a_ref_id, source_b_ref_id FROM recon.recon_records LIMIT 20\"`",
+        ));
+    }
+    if !plan.comparison.compares_anything() {
+        let message = "no field is compared besides the key: rows match if the other side has them";
+        warnings.push(
+            Problem::warning("nothing-compared", message)
+                .help("to compare more, add fields to `map` and `fields`"),
+        );
+    }
+    warnings
+}
+
+/// A problem as the metadata keep it.
+pub(super) fn as_warning(problem: &Problem) -> Warning {
+    Warning {
+        code: problem.code.to_owned(),
+        message: problem.message.clone(),
+        place: problem.place.as_ref().map(ToString::to_string),
+        help: problem.help.clone(),
+    }
+}
+
+/// Says what was found in a field, and what to write into `recon.yaml`.
+struct Words<'p> {
+    plan: &'p Plan,
+    at: usize,
+    field: &'p str,
+    kind: Kind,
+}
+
+impl Words<'_> {
+    fn convention(&self, found: &Found, is_all: bool) -> Convention {
+        let Found { pattern, alike, of } = found;
+        let (how, help) = self.say(pattern);
+        let records = if alike == of { format!("all {of}") } else { format!("{alike} of {of}") };
+        let sample = if is_all { "records" } else { "records of a sample" };
+        let message = format!("`{}`: {how}, in {records} {sample}", self.field);
+        Convention { field: self.field.to_owned(), message, help }
+    }
+
+    /// A line under the source of this side.
+    fn of_source(&self, side: Side, setting: &str, value: &str) -> String {
+        format!("add to `sources.{}`: `{setting}: {{ {}: {value} }}`", side.letter(), self.field)
+    }
+
+    /// The steps of this side for the field, with these behind them.
+    fn normalize(&self, side: Side, steps: &str) -> String {
+        let present = self.plan.normalize[side].fields.get(self.at);
+        let present = present.map(|field| field.source_steps.as_slice()).unwrap_or_default();
+        self.of_source(side, "normalize", &list(present, steps))
+    }
+
+    fn of_field(&self, setting: &str) -> String {
+        format!("add to `fields.{}`: `{setting}`", self.field)
+    }
+
+    /// The field's own steps with these behind them.
+    fn with_own_steps(&self, steps: &str) -> String {
+        let present = self.plan.normalize.a.fields.get(self.at);
+        list(present.map(|field| field.steps.as_slice()).unwrap_or_default(), steps)
+    }
+
+    /// How the values differ, and what to change.
+    fn say(&self, pattern: &Pattern) -> (String, String) {
+        match pattern {
+            Pattern::Unparsed(sides) => self.unparsed(*sides),
+            Pattern::Absent(side) => (
+                format!("{side} has no value where {} has one", side.other()),
+                format!(
+                    "check `sources.{}.map.{}`: another column may hold the values",
+                    side.letter(),
+                    self.field
+                ),
+            ),
+            Pattern::Sign => (
+                "B has the opposite sign of A".to_owned(),
+                format!(
+                    "{}; or to `sources.a`, if A is the one to turn",
+                    self.normalize(Side::B, "negate")
+                ),
+            ),
+            Pattern::Unsigned(side) => (
+                format!("{side} has no minus where {} has one", side.other()),
+                format!(
+                    "look in source {side} for a column that tells debits from credits, and set the sign \
+                     in `fn row(raw, r)`; a mark beside the amount is read by `{}`",
+                    format_args!("normalize: {{ {}: [debit_credit] }}", self.field)
+                ),
+            ),
+            Pattern::Factor(larger, factor) => self.factor(*larger, factor),
+            Pattern::Offset(by) => (
+                format!("B is A {}", signed(*by)),
+                format!(
+                    "check that `map` takes the same amount of both systems (before or after fees, say); \
+                     to accept a constant difference, {}",
+                    self.of_field(&format!("tolerance: {{ absolute: {} }}", by.abs()))
+                ),
+            ),
+            Pattern::DayAndMonth => {
+                ("day and month are exchanged".to_owned(), self.exchanged_format())
+            }
+            Pattern::Years(years) => (
+                format!("B is {}", later(i64::from(*years), "year", "years")),
+                self.of_source(Side::B, "formats", "[…]")
+                    + " with the format that B uses (`%y` takes 00 to 68 for 2000 to 2068)",
+            ),
+            Pattern::Days(days) => (
+                format!("B is {}", later(*days, "day", "days")),
+                self.other_date(&format!("days: {}", days.abs())),
+            ),
+            Pattern::BusinessDays(days) => (
+                format!("B is {}", later(*days, "business day", "business days")),
+                self.other_date(&format!("business_days: {}", days.abs())),
+            ),
+            Pattern::Nanoseconds(away) if away % MINUTE == 0 => {
+                self.zone(i64::try_from(away / MINUTE).unwrap_or_default(), false)
+            }
+            Pattern::Nanoseconds(away) => {
+                let seconds = Decimal::new(away.abs(), 9).unwrap_or(Decimal::ZERO);
+                let seconds = seconds.normalized();
+                let direction = if *away < 0 { "earlier" } else { "later" };
+                (
+                    format!("B is {seconds} seconds {direction}"),
+                    self.of_field(&format!("tolerance: {{ seconds: {seconds} }}")),
+                )
+            }
+            Pattern::Zone(minutes) => self.zone(*minutes, true),
+            Pattern::Midnight(side) => (
+                format!("{side} has the day without the time"),
+                format!("to compare days, change `fields.{}` to `type: date`", self.field),
+            ),
+            Pattern::Opposite => (
+                "true on one side is false on the other".to_owned(),
+                format!(
+                    "write `fn turned(v) {{ if v == \"true\" {{ \"false\" }} else {{ \"true\" }} }}` into the \
+                     normalize script, with B's words for true and false, and {}",
+                    self.normalize(Side::B, "turned")
+                ),
+            ),
+            Pattern::Steps(steps) => (
+                format!("the texts agree after {}", steps.join(", ")),
+                self.of_field(&format!("normalize: {}", self.with_own_steps(&steps.join(", ")))),
+            ),
+            Pattern::Prefix(side, text) => (
+                format!("{side} has {text:?} in front"),
+                self.normalize(*side, &format!("{{ strip_prefix: {} }}", quoted(text))),
+            ),
+            Pattern::Suffix(side, text) => (
+                format!("{side} has {text:?} at the end"),
+                self.normalize(*side, &format!("{{ strip_suffix: {} }}", quoted(text))),
+            ),
+            Pattern::Cut(side, length) => (
+                format!("{side} has the first {length} characters only"),
+                self.normalize(side.other(), &format!("{{ truncate: {length} }}")),
+            ),
+            Pattern::Words(words) => self.words(words),
+        }
+    }
+
+    fn unparsed(&self, sides: PerSide<bool>) -> (String, String) {
+        let side = if sides.a { Side::A } else { Side::B };
+        let names = if sides.a && sides.b { "both sides".to_owned() } else { format!("{side}") };
+        let setting = match self.kind {
+            Kind::Date | Kind::Datetime => {
+                self.of_source(side, "formats", "[…]") + ", such as `\"%d.%m.%Y\"`"
+            }
+            Kind::Decimal | Kind::Integer => {
+                self.of_source(side, "numbers", "{ decimal: \",\", thousands: \".\" }")
+                    + ", as the source writes them"
+            }
+            _ => format!("check the steps of `{}`", self.field),
+        };
+        (
+            format!("the values of {names} can't be read as {}", self.kind),
+            format!("{setting}; or change `fields.{}` to `type: text`", self.field),
+        )
+    }
+
+    fn factor(&self, larger: Side, factor: &str) -> (String, String) {
+        let how = format!("{larger} is {factor} times {}", larger.other());
+        let zeros = factor.len() - 1;
+        let help = if factor == format!("1{}", "0".repeat(zeros)) {
+            let by = format!("0.{}1", "0".repeat(zeros - 1));
+            self.normalize(larger, &format!("{{ scale: {by} }}"))
+        } else {
+            format!(
+                "check that `map` takes the same amount of both systems (net or gross, say); if it does, {}",
+                self.normalize(larger.other(), &format!("{{ scale: {factor} }}"))
+            )
+        };
+        (how, help)
+    }
+
+    /// The first format of a side that has day and month in numbers, with both exchanged.
+    fn exchanged_format(&self) -> String {
+        let exchanged = |side: Side| {
+            let formats = &self.plan.normalize[side].fields.get(self.at)?.formats;
+            // Nobody writes the year first and the day second.
+            let text = formats.iter().map(ToString::to_string).find(|text| {
+                text.contains("%d") && text.contains("%m") && !text.starts_with("%Y")
+            })?;
+            let text = text.replace("%d", "%\0").replace("%m", "%d").replace("%\0", "%m");
+            Some(self.of_source(side, "formats", &format!("[{}]", quoted(&text))))
+        };
+        match (exchanged(Side::A), exchanged(Side::B)) {
+            (Some(a), Some(b)) => format!("{b}; or, if A is the one that is wrong, {a}"),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => {
+                self.of_source(Side::B, "formats", "[\"%Y-%d-%m\"]") + ", or to `sources.a`"
+            }
+        }
+    }
+
+    fn other_date(&self, tolerance: &str) -> String {
+        format!(
+            "check that `map` takes the same date of both systems (trade or settlement, say); to accept a \
+             constant difference, {}",
+            self.of_field(&format!("tolerance: {{ {tolerance} }}"))
+        )
+    }
+
+    fn zone(&self, minutes: i64, summer: bool) -> (String, String) {
+        let clock = |minutes: i64| {
+            let sign = if minutes < 0 { '-' } else { '+' };
+            format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+        };
+        let how = if summer {
+            format!("B is {} or {} hours from A", clock(minutes), clock(minutes + 60))
+        } else {
+            format!("B is {} hours from A", clock(minutes))
+        };
+        // B's clock is ahead where its zone is east; without a zone it was read as UTC.
+        let (side, minutes) =
+            if minutes < 0 && !summer { (Side::A, -minutes) } else { (Side::B, minutes) };
+        let zone = match (summer, minutes % 60 == 0 && minutes.abs() <= 14 * 60) {
+            (true, _) => {
+                "the time zone of that system, such as `timezone: Europe/Berlin`".to_owned()
+            }
+            (false, true) => {
+                // The names of these zones have the opposite sign.
+                format!("`timezone: Etc/GMT-{}`, or the zone by its place", minutes / 60)
+            }
+            (false, false) => {
+                "the time zone of that system, such as `timezone: Asia/Kolkata`".to_owned()
+            }
+        };
+        (how, format!("add to `sources.{}`: {zone}", side.letter()))
+    }
+
+    fn words(&self, words: &[(String, String)]) -> (String, String) {
+        const SHOWN: usize = 3;
+        let shown = words.iter().take(SHOWN).map(|(a, b)| format!("{a:?} against {b:?}"));
+        let mut shown = shown.collect::<Vec<_>>().join(", ");
+        if words.len() > SHOWN {
+            shown += ", …";
+        }
+        let pairs = words
+            .iter()
+            .map(|(a, b)| format!("{{ replace: {{ from: {}, to: {} }} }}", quoted(b), quoted(a)));
+        let step = pairs.collect::<Vec<_>>().join(", ");
+        let help = if words.len() <= SHOWN {
+            format!("if they mean the same, {}", self.normalize(Side::B, &step))
+        } else {
+            let lookup = format!("{{ lookup: {{ file: {}.csv }} }}", self.field);
+            format!(
+                "if they mean the same, write B's words and A's words into a CSV file and {}",
+                self.normalize(Side::B, &lookup)
+            )
+        };
+        (format!("the same words stand against each other ({shown})"), help)
+    }
+}
+
+const MINUTE: i128 = 60 * 1_000_000_000;
+
+fn list(present: &[Step], more: &str) -> String {
+    let steps = present.iter().map(Step::label).chain([more]);
+    format!("[{}]", steps.collect::<Vec<_>>().join(", "))
+}
+
+fn signed(by: Decimal) -> String {
+    let sign = if by.coefficient() < 0 { "minus" } else { "plus" };
+    format!("{sign} {}", by.abs())
+}
+
+fn later(count: i64, one: &str, many: &str) -> String {
+    let direction = if count < 0 { "before" } else { "after" };
+    let unit = if count.abs() == 1 { one } else { many };
+    format!("{} {unit} {direction} A", count.abs())
+}
+
+/// A text as YAML takes it, whatever is in it.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
