@@ -183,8 +183,8 @@ impl Comparison {
     }
 
     /// Whether any field besides the key is compared.
-    pub const fn compares_anything(&self) -> bool {
-        self.fields.len() > self.key_len
+    pub fn compares_anything(&self) -> bool {
+        self.fields.iter().skip(self.key_len).any(FieldCompare::is_compared)
     }
 
     /// The comparison of the field at this position of the layout.
