@@ -37,13 +37,21 @@ pub fn run(context: &Context, arguments: &Init) -> Result<u8, Problems> {
         None => (infer::starter(), include_str!("../../rules/normalize.rhai").to_owned()),
     };
     let rules = folder.join("rules");
-    let files = [
+    let mut files = vec![
         (config.clone(), configuration),
         (rules.join("normalize.rhai"), normalize),
         (rules.join("normalize.tests.yaml"), NORMALIZE_TESTS.to_owned()),
         (rules.join("attribution.rhai"), ATTRIBUTION_RULES.to_owned()),
         (rules.join("attribution.tests.yaml"), ATTRIBUTION_TESTS.to_owned()),
     ];
+    for side in Side::BOTH {
+        let source = inference.as_ref().map(|inference| &inference.sources[side]);
+        if let Some((file, row)) =
+            source.and_then(|source| Some((source.script_file(side)?, source.row.as_ref()?)))
+        {
+            files.push((folder.join(file), row.script()));
+        }
+    }
     write(&files, arguments.force)?;
     if context.global.json {
         let written: Vec<String> =
@@ -61,7 +69,10 @@ pub fn run(context: &Context, arguments: &Init) -> Result<u8, Problems> {
     } else {
         format!(" -c {}", figures::shell_word(&config.display().to_string()))
     };
-    text += &match inference {
+    text += &match &inference {
+        Some(inference) if inference.key_candidates.is_empty() => {
+            format!("next: write the key into it, then recon check{option} and recon run{option}\n")
+        }
         Some(_) => format!("next: look at it, then recon check{option} and recon run{option}\n"),
         None => format!(
             "next: put your files and columns into it, then recon check{option}; \
@@ -149,13 +160,20 @@ fn summary(inference: &Inference) -> String {
                 String::new()
             },
         );
+        if form.encoding.confidence < 0.7 {
+            text += &format!("   encoding: {}\n", figures::visible(&form.encoding.why));
+        }
+        if !form.columns_why.is_empty() {
+            text +=
+                &format!("   columns named one by one: {}\n", figures::visible(&form.columns_why));
+        }
         text += &format!(
             "   delimiter {:?} ({}), {} ({}){}{}\n",
             form.delimiter.value,
             percent(form.delimiter.confidence),
-            if form.header.value { "a header" } else { "no header" },
+            if form.has_names() { "a header" } else { "no header" },
             percent(form.header.confidence),
-            match form.skip_rows.value {
+            match form.skip_rows.value.saturating_sub(u64::from(!form.columns_why.is_empty())) {
                 0 => String::new(),
                 lines => {
                     format!(", {} before it", figures::counted(lines, "line", "lines"))
@@ -184,7 +202,10 @@ fn summary(inference: &Inference) -> String {
                 key.why(),
             );
         }
-        None => text += "key  not found: say in the file what tells records apart\n",
+        None => {
+            text += "key  NOT FOUND: no column, nor two or three together, tells rows apart and has \
+                     values in both;\n     write the fields that do into `key: []`\n";
+        }
     }
     let rows: Vec<[String; 6]> = inference
         .fields
@@ -225,6 +246,36 @@ fn summary(inference: &Inference) -> String {
             })
             .collect();
         text += &format!("  {}\n", cells.join("  ").trim_end());
+    }
+    let of = |written: bool| {
+        let fields = inference.fields.iter();
+        fields
+            .flat_map(|field| field.uniting.iter().map(move |uniting| (field, uniting)))
+            .filter(move |(_, uniting)| uniting.written == written)
+    };
+    for (title, written) in [
+        (
+            "steps that make values agree which are written differently (remove those that hide errors):",
+            true,
+        ),
+        ("steps that are not written, but would make more values agree:", false),
+    ] {
+        if of(written).next().is_some() {
+            text += &format!("{title}\n");
+        }
+        for (field, uniting) in of(written) {
+            let sentence = uniting.sentence();
+            let sentence = sentence.strip_prefix("not written: ").unwrap_or(&sentence);
+            text += &format!("  {}: {}\n", field.name, figures::visible(sentence));
+        }
+    }
+    for side in Side::BOTH {
+        if let Some(row) = &inference.sources[side].row {
+            text += &format!("{} in {side}: {}\n", row.field, figures::visible(&row.sentence()));
+        }
+    }
+    for note in &inference.notes {
+        text += &format!("look: {}\n", figures::visible(note));
     }
     for side in Side::BOTH {
         let unmapped = &inference.sources[side].unmapped;

@@ -89,7 +89,7 @@ impl Loaded {
                         source_steps: reading.source_steps.clone(),
                         steps: reading.steps.clone(),
                         formats: reading.formats.clone(),
-                        numbers: reading.numbers,
+                        numbers: reading.numbers.clone(),
                     })
                     .collect(),
                 key_len: layout.key_len(),

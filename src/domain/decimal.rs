@@ -163,6 +163,15 @@ impl Decimal {
         Self::new(left?.checked_sub(right?)?, scale)
     }
 
+    /// `self × other`, exactly; `None` when the product needs more than 38 digits or 28 decimals.
+    pub fn checked_mul(self, other: Self) -> Option<Self> {
+        let product = |left: Self, right: Self| {
+            let coefficient = left.coefficient.checked_mul(right.coefficient)?;
+            Self::new(coefficient, left.scale.checked_add(right.scale)?)
+        };
+        product(self, other).or_else(|| product(self.normalized(), other.normalized()))
+    }
+
     /// The value without its sign.
     pub const fn abs(self) -> Self {
         Self { coefficient: self.coefficient.abs(), scale: self.scale }
@@ -383,6 +392,19 @@ mod tests {
         ] {
             assert_eq!(decimal(text).to_string(), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn products_are_exact_or_none() {
+        let product = |a: &str, b: &str| decimal(a).checked_mul(decimal(b)).map(|p| p.to_string());
+        assert_eq!(product("12345", "0.01").as_deref(), Some("123.45"));
+        assert_eq!(product("-1.50", "100").as_deref(), Some("-150.00"));
+        assert_eq!(product("0.5", "0").as_deref(), Some("0.0"));
+        // Zeros at the end are given up before digits are.
+        let small = "0.0000000000000000000000000010";
+        assert_eq!(product(small, "0.1").as_deref(), Some("0.0000000000000000000000000001"));
+        assert_eq!(product(small, "0.01"), None);
+        assert_eq!(product(&"9".repeat(38), "10"), None);
     }
 
     #[test]

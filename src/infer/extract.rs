@@ -1,15 +1,17 @@
 //! One side's extract as far as it can be understood on its own: its form, its columns with their
 //! types, and a sample of each column's values.
 
+use std::collections::HashMap;
 use std::path::Path;
 
+use super::field::plain_steps;
 use super::file::{FileForm, FileRows, Reach};
+use super::joint::Joint;
 use super::profile::{Profile, Profiler, follow_the_others};
-use super::reading::{Trial, step};
+use super::reading::{Trial, resolve};
 use super::sketch::{Sketch, hash_of};
 use crate::diagnostic::Problem;
 use crate::domain::{Cell, Kind, RawCells};
-use crate::normalize::Step;
 
 /// A column.
 pub struct Column {
@@ -48,34 +50,62 @@ impl Extract {
         let mut form = FileForm::of(path, profiler)?;
         let plan = form.plan(path)?;
         let names = plan.open()?.columns().to_vec();
-        let mut rows = FileRows { plan };
+        let mut rows = FileRows { plan, joint: None };
         let mut sample = Reservoir::default();
         let reach = rows.each(|row| sample.offer(row))?;
-        let mut profiles = Vec::with_capacity(names.len());
-        for at in 0..names.len() {
-            let cells = sample.rows.iter().filter_map(|row| row.get(at)).map(String::as_str);
-            profiles.push(profiler.profile(cells)?);
-        }
+        let mut profiles: Vec<Profile> = (0..names.len())
+            .map(|at| {
+                let cells = sample.rows.iter().filter_map(|row| row.get(at)).map(String::as_str);
+                profiler.profile(cells)
+            })
+            .collect();
         follow_the_others(&mut profiles);
+        profiles.iter_mut().for_each(Profile::narrow);
         for marker in profiles.iter().flat_map(|profile| &profile.null_markers) {
             if !form.null_values.contains(marker) {
                 form.null_values.push(marker.clone());
             }
         }
         rows.plan = form.plan(path)?;
+        let mut times: HashMap<&str, usize> = HashMap::new();
+        for name in &names {
+            *times.entry(name).or_default() += 1;
+        }
         let columns = names.iter().zip(profiles).map(|(name, profile)| Column {
             name: name.clone(),
             profile,
             sketch: Sketch::default(),
-            is_ambiguous: names.iter().filter(|other| *other == name).count() > 1,
+            is_ambiguous: times.get(name.as_str()).is_some_and(|times| *times > 1),
         });
         let mut extract = Self { form, columns: columns.collect(), rows, reach };
         extract.sketch_columns()?;
         Ok(extract)
     }
 
+    /// Adds a column that is made of two others.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn join(&mut self, joint: Joint, profiler: &mut Profiler) -> Result<(), Problem> {
+        let mut sample = Reservoir::default();
+        self.rows.each(|row| sample.offer(&[joint.text(row).as_str()][..]))?;
+        let cells = sample.rows.iter().filter_map(|row| row.first()).map(String::as_str);
+        let mut profile = profiler.profile(cells);
+        profile.narrow();
+        let name = joint.name.clone();
+        self.rows.joint = Some(joint);
+        let sketch = Sketch::default();
+        self.columns.push(Column { name, profile, sketch, is_ambiguous: false });
+        self.sketch_columns()
+    }
+
+    /// The place of the column that is made of two others, if there is one.
+    pub fn joint(&self) -> Option<(usize, &Joint)> {
+        Some((self.columns.len().checked_sub(1)?, self.rows.joint.as_ref()?))
+    }
+
     fn sketch_columns(&mut self) -> Result<(), Problem> {
-        let mut reader = self.reader()?;
+        let mut reader = self.reader();
         let mut sketches = vec![Sketch::default(); self.columns.len()];
         self.rows.each(|row| {
             reader.row(row, |at, cell| {
@@ -91,8 +121,8 @@ impl Extract {
     }
 
     /// Reads rows as the columns' types say.
-    pub fn reader(&self) -> Result<Trial, Problem> {
-        let trim: Vec<Step> = step("trim")?;
+    pub fn reader(&self) -> Trial {
+        let trim = resolve(&plain_steps(&["trim"]));
         let fields = self
             .columns
             .iter()

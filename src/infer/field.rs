@@ -1,6 +1,8 @@
 //! What a canonical field becomes: its type, its steps, how each source writes it, and how far its
 //! sides may be apart.
 
+use std::collections::BTreeSet;
+
 use serde::{Serialize, Serializer};
 
 use super::extract::{Column, Extract};
@@ -9,11 +11,42 @@ use super::joined::{Fact, Joined};
 use super::mapping::{Pair, TELLING_ROWS};
 use super::names;
 use super::profile::Profile;
-use super::reading::{NumberStyle, Reading, Trial, step};
+use super::reading::{NumberStyle, Reading, Trial, resolve};
 use super::sketch::ratio;
 use super::words::{Shipped, WordFunction, translate};
+use super::write::step_text;
 use crate::diagnostic::Problem;
-use crate::domain::{Kind, PerSide, Side};
+use crate::domain::{Cell, Decimal, Kind, PerSide, Side};
+use crate::normalize::{ArgumentSpec, FieldPlan, PercentSpec, StepSpec, TimeFormat};
+
+/// A step that makes values agree which differ as they are written.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Uniting {
+    /// The source that has it; none for both.
+    #[serde(serialize_with = "side_as_letter")]
+    pub side: Option<Side>,
+    /// The step, or the setting, as `recon.yaml` has it.
+    pub step: String,
+    /// The rows that agree only with it.
+    pub rows: u64,
+    /// The joined rows in which both sides have a value.
+    pub of: u64,
+    /// Some of the values that it unites, as they are written.
+    pub examples: Vec<[String; 2]>,
+    /// Whether it is in the configuration; if not, it is a proposal for a person to decide.
+    pub written: bool,
+}
+
+/// How many joined rows agree as the run compares them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Measured {
+    /// Equal.
+    pub equal: u64,
+    /// Not equal, but within the tolerance that is written.
+    pub within_tolerance: u64,
+    /// Rows in which one side at least has a value.
+    pub of: u64,
+}
 
 /// A canonical field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,9 +67,15 @@ pub struct FieldGuess {
     /// How sure the type and its format are.
     pub type_confidence: f64,
     /// Its steps.
-    pub normalize: Vec<String>,
+    #[serde(serialize_with = "steps_as_texts")]
+    pub normalize: Vec<StepSpec>,
     /// The steps of one source.
-    pub source_normalize: PerSide<Vec<String>>,
+    #[serde(serialize_with = "steps_of_sides")]
+    pub source_normalize: PerSide<Vec<StepSpec>>,
+    /// The steps that make values agree, with the rows that need them.
+    pub uniting: Vec<Uniting>,
+    /// How many joined rows agree as the run compares them.
+    pub measured: Measured,
     /// The formats of days and times where they are not ISO 8601.
     pub formats: PerSide<Vec<String>>,
     /// How numbers are written, where it is not plainly.
@@ -48,14 +87,33 @@ pub struct FieldGuess {
     pub null_equals: Option<String>,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// How each side is read.
+    #[serde(skip)]
+    readings: PerSide<Reading>,
 }
 
 fn numbers_as_text<S: Serializer>(
     numbers: &PerSide<Option<NumberStyle>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let text = |style: &Option<NumberStyle>| style.map(|style| style.to_string());
+    let text = |style: &Option<NumberStyle>| style.as_ref().map(NumberStyle::to_string);
     PerSide { a: text(&numbers.a), b: text(&numbers.b) }.serialize(serializer)
+}
+
+fn side_as_letter<S: Serializer>(side: &Option<Side>, serializer: S) -> Result<S::Ok, S::Error> {
+    side.map(Side::letter).serialize(serializer)
+}
+
+fn steps_as_texts<S: Serializer>(steps: &[StepSpec], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(steps.iter().map(step_text))
+}
+
+fn steps_of_sides<S: Serializer>(
+    steps: &PerSide<Vec<StepSpec>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let texts = |steps: &[StepSpec]| steps.iter().map(step_text).collect::<Vec<_>>();
+    PerSide { a: texts(&steps.a), b: texts(&steps.b) }.serialize(serializer)
 }
 
 /// What fields are made of.
@@ -84,30 +142,39 @@ impl Evidence<'_> {
             return Ok(None);
         };
         let mut profiles = PerSide { a: a.profile.clone(), b: b.profile.clone() };
+        let kind = kind_of(a, b, is_key);
+        if matches!(kind, Kind::Decimal | Kind::Integer) {
+            profiles.a.read_as_number();
+            profiles.b.read_as_number();
+        }
         let mut field = FieldGuess {
             name,
             key: is_key,
             columns: PerSide { a: a.name.clone(), b: b.name.clone() },
             confidence: pair.confidence,
             why: pair.why.clone(),
-            kind: kind_of(a, b, is_key),
+            kind,
             type_confidence: 0.0,
-            normalize: vec!["trim".to_owned()],
+            normalize: plain_steps(&["trim"]),
             source_normalize: PerSide::default(),
+            uniting: Vec::new(),
+            measured: Measured::default(),
             formats: PerSide::default(),
             numbers: PerSide::default(),
             tolerance: None,
             null_equals: None,
             notes: Vec::new(),
+            readings: profiles.as_ref().map(|_, profile| profile.reading.clone()),
         };
         if field.kind != Kind::Text {
             self.settle(pair.columns, &mut profiles)?;
         }
         field.type_confidence = type_confidence(&field, &profiles);
-        field.set_readings(&profiles);
+        let mut words = None;
         match field.kind {
-            Kind::Text => self.text(&mut field, pair, functions)?,
+            Kind::Text => words = self.text(&mut field, pair, functions),
             Kind::Decimal | Kind::Integer => {
+                self.signs_and_units(&mut field, pair.columns, &mut profiles);
                 field.set_tolerance(&profiles);
                 self.zero_for_null(&mut field, pair.columns);
                 let agreement = self.joined.agreement(pair.columns);
@@ -121,6 +188,9 @@ impl Evidence<'_> {
             }
             _ => {}
         }
+        field.set_readings(&profiles);
+        field.readings = profiles.as_ref().map(|_, profile| profile.reading.clone());
+        self.measure(&mut field, pair.columns, words.as_deref());
         Ok(Some(field))
     }
 
@@ -137,7 +207,7 @@ impl Evidence<'_> {
             std::iter::once(&profile.reading).chain(&profile.alternatives).cloned().collect()
         };
         let (ways_a, ways_b) = (ways(&profiles.a), ways(&profiles.b));
-        let (mut trial_a, mut trial_b) = (Trial::of_one(&ways_a)?, Trial::of_one(&ways_b)?);
+        let (mut trial_a, mut trial_b) = (Trial::of_one(&ways_a), Trial::of_one(&ways_b));
         let mut agreeing = vec![0u64; ways_a.len() * ways_b.len()];
         for (a, b) in self.joined.pairs(columns) {
             let read = |trial: &mut Trial, fact: &Fact| {
@@ -169,40 +239,47 @@ impl Evidence<'_> {
         Ok(())
     }
 
-    /// The steps that make texts agree, the simplest that do.
+    /// The steps that make texts agree. One that most rows need is written, one that some rows need
+    /// is proposed: what few rows need is rather an error in them than a habit of a system. Returns
+    /// the words that a function translates, if there is one.
     fn text(
         &mut self,
         field: &mut FieldGuess,
         pair: &Pair,
         functions: &mut Vec<WordFunction>,
-    ) -> Result<(), Problem> {
+    ) -> Option<Vec<(String, String)>> {
         if let Some(words) =
             self.joined.words(pair.columns).filter(|_| self.joined.agreement(pair.columns).by_words)
         {
-            translate(field, &words, self.shipped, functions);
-            field.normalize = vec!["trim".to_owned(), "upper".to_owned()];
-            return Ok(());
-        }
-        const LADDER: [&[&str]; 8] = [
-            &["trim"],
-            &["trim", "upper"],
-            &["trim", "collapse_spaces"],
-            &["trim", "collapse_spaces", "upper"],
-            &["trim", "strip_leading_zeros"],
-            &["trim", "upper", "strip_leading_zeros"],
-            &["reference"],
-            &["reference", "strip_leading_zeros"],
-        ];
-        let mut fields = Vec::with_capacity(LADDER.len());
-        for names in LADDER {
-            let mut steps = Vec::new();
-            for name in names {
-                steps.extend(step(name)?);
+            let (mut rows, mut of) = (0, 0);
+            for (a, b) in self.joined.pairs(pair.columns) {
+                let (Some(_), Some(_)) = (&a.loose, &b.loose) else { continue };
+                let (a, b) = (a.written.trim(), b.written.trim());
+                of += 1;
+                rows += u64::from(a != b && words.pairs.iter().any(|(x, y)| x == a && y == b));
             }
-            fields.push(Reading::TEXT.plan(0, &steps));
+            let is_habit = rows * 2 > of;
+            let steps = if is_habit {
+                translate(field, &words, self.shipped, functions)
+            } else {
+                vec![(None, "other words for the same".to_owned())]
+            };
+            for (side, step) in steps {
+                let differing = words.pairs.iter().filter(|(a, b)| a != b).take(EXAMPLES);
+                let examples = differing.map(|(a, b)| [a.clone(), b.clone()]).collect();
+                field.uniting.push(Uniting { side, step, rows, of, examples, written: is_habit });
+            }
+            if is_habit {
+                return Some(words.pairs);
+            }
         }
-        let mut trial = Trial::new(fields, 1, Vec::new())?;
+        let mut fields = Vec::with_capacity(LADDER.len());
+        for (names, _) in LADDER {
+            fields.push(Reading::text().plan(0, &resolve(&plain_steps(names))));
+        }
+        let mut trial = Trial::new(fields, 1, Vec::new());
         let mut agreeing = [0u64; LADDER.len()];
+        let mut examples: Vec<BTreeSet<[String; 2]>> = vec![BTreeSet::new(); LADDER.len()];
         let mut all = 0;
         for (a, b) in self.joined.pairs(pair.columns) {
             if a.loose.is_none() || b.loose.is_none() {
@@ -210,36 +287,191 @@ impl Evidence<'_> {
             }
             all += 1;
             let mut results: Vec<Option<String>> = Vec::with_capacity(LADDER.len());
+            let mut differs = false;
             trial.text(&a.written, |_, cell| results.push(cell.text()));
             trial.text(&b.written, |at, cell| {
-                if let (Some(count), Some(result)) = (agreeing.get_mut(at), results.get(at)) {
-                    *count += u64::from(*result == cell.text());
+                let (Some(count), Some(result)) = (agreeing.get_mut(at), results.get(at)) else {
+                    return;
+                };
+                let agrees = *result == cell.text();
+                *count += u64::from(agrees);
+                differs |= at == 0 && !agrees;
+                if let (true, true, Some(some)) = (agrees, differs, examples.get_mut(at))
+                    && some.len() < EXAMPLES
+                {
+                    some.insert([a.written.clone(), b.written.clone()]);
                 }
             });
         }
-        let [plain, upper, collapsed, both, ..] = agreeing;
-        let gain = |with: u64, without: u64| with.saturating_sub(without);
-        // For a single row of many, a difference in case is rather an error than a habit; but not
-        // in a key, where it would part a record in two.
-        let matters = |gain: u64| gain >= 2 || gain > 0 && (field.key || gain * 100 >= all);
-        let mut chosen = match (matters(gain(both, collapsed)), gain(both, upper) > 0) {
-            (false, false) => 0,
-            (true, false) => 1,
-            (false, true) => 2,
-            (true, true) => 3,
+        let of = |at: usize| agreeing.get(at).copied().unwrap_or(0);
+        let plain = of(0);
+        let is_habit = |at: usize, simpler: &[usize]| {
+            simpler.iter().all(|other| of(at).saturating_sub(of(*other)) * 2 > all)
         };
-        // What leaves something out must make a habit of it.
-        let known = agreeing.get(chosen).copied().unwrap_or(plain);
-        let mut most = known;
-        for (at, count) in agreeing.iter().enumerate().skip(4) {
-            if *count > most && gain(*count, known) * 10 >= all * 3 {
-                (chosen, most) = (at, *count);
+        let mut chosen = 0;
+        for (at, (_, simpler)) in LADDER.iter().enumerate().skip(1) {
+            if is_habit(at, simpler) && of(at) - plain >= 2 && of(at) > of(chosen) {
+                chosen = at;
             }
         }
-        if let Some(names) = LADDER.get(chosen) {
-            field.normalize = names.iter().map(|name| (*name).to_owned()).collect();
+        let most = (0..LADDER.len()).max_by_key(|at| (of(*at), std::cmp::Reverse(*at)));
+        let proposed = most.filter(|at| of(*at) > of(chosen));
+        for (at, written) in [(Some(chosen).filter(|at| *at > 0), true), (proposed, false)] {
+            let Some((at, (names, _))) = at.and_then(|at| Some((at, LADDER.get(at)?))) else {
+                continue;
+            };
+            if written {
+                field.normalize = plain_steps(names);
+            }
+            let without = if written { plain } else { of(chosen) };
+            field.uniting.push(Uniting {
+                side: None,
+                step: names
+                    .iter()
+                    .filter(|name| **name != "trim")
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                rows: of(at) - without,
+                of: all,
+                examples: examples.get(at).into_iter().flatten().cloned().collect(),
+                written,
+            });
         }
-        Ok(())
+        None
+    }
+
+    /// Whether one side has the other sign, or another unit, in nearly all rows.
+    fn signs_and_units(
+        &self,
+        field: &mut FieldGuess,
+        columns: PerSide<usize>,
+        profiles: &mut PerSide<Profile>,
+    ) {
+        let mut read_a = Trial::of_one(std::slice::from_ref(&profiles.a.reading));
+        let mut read_b = Trial::of_one(std::slice::from_ref(&profiles.b.reading));
+        let number = |trial: &mut Trial, fact: &Fact| -> Option<Decimal> {
+            let mut number = None;
+            trial.text(fact.written.trim(), |_, cell| number = cell.number());
+            number.filter(|number| !number.is_zero())
+        };
+        let pairs: Vec<(Decimal, Decimal, [&str; 2])> = self
+            .joined
+            .pairs(columns)
+            .filter_map(|(a, b)| {
+                let numbers = (number(&mut read_a, a)?, number(&mut read_b, b)?);
+                Some((numbers.0, numbers.1, [a.written.as_str(), b.written.as_str()]))
+            })
+            .collect();
+        let of = pairs.len() as u64;
+        let is_nearly_all = |count: u64| count >= 3 && count * 10 >= of * 9;
+        let differing = || pairs.iter().filter(|(a, b, _)| a != b);
+        if is_nearly_all(of - differing().count() as u64) {
+            return;
+        }
+        let examples: Vec<[String; 2]> =
+            differing().take(EXAMPLES).map(|(.., texts)| texts.map(str::to_owned)).collect();
+        let turned = pairs.iter().filter(|(a, b, _)| *a == b.negated()).count() as u64;
+        let times = |number: Decimal, factor: i128| {
+            Decimal::new(factor, 0).and_then(|factor| number.abs().checked_mul(factor))
+        };
+        // Only the digits count here; the sign is looked at by itself.
+        let factors = FACTORS.map(|(of_a, of_b)| {
+            let agrees = |(a, b, _): &&(Decimal, Decimal, [&str; 2])| {
+                times(*a, of_a).is_some_and(|a| Some(a) == times(*b, of_b))
+            };
+            pairs.iter().filter(agrees).count() as u64
+        });
+        let unit = factors.iter().position(|count| is_nearly_all(*count));
+        if unit.is_none() && !is_nearly_all(turned) {
+            return;
+        }
+        let mut unite = |side: Side, steps: StepSpec, rows: u64| {
+            let step = step_text(&steps);
+            field.source_normalize[side].push(steps);
+            let examples = examples.clone();
+            field.uniting.push(Uniting {
+                side: Some(side),
+                step,
+                rows,
+                of,
+                examples,
+                written: true,
+            });
+        };
+        if let Some((at, (of_a, of_b))) = unit.and_then(|at| Some((at, FACTORS.get(at)?))) {
+            let rows = factors.get(at).copied().unwrap_or(0);
+            // The side with the larger numbers has the smaller unit.
+            let (side, factor) = if of_a < of_b { (Side::A, of_b) } else { (Side::B, of_a) };
+            let percent = &mut profiles[side].reading.numbers.around.percent;
+            if *factor == 100 && percent.is_some() {
+                *percent = Some(PercentSpec::AsFraction);
+            } else {
+                let factor = format!("0.{}1", "0".repeat(factor.to_string().len() - 2));
+                unite(side, StepSpec::With("scale".into(), ArgumentSpec::Text(factor)), rows);
+            }
+            let is_negative = |number: &Decimal| number.coefficient() < 0;
+            let same_sign =
+                pairs.iter().filter(|(a, b, _)| is_negative(a) == is_negative(b)).count() as u64;
+            if same_sign * 10 <= of {
+                unite(Side::B, StepSpec::Function("negate".into()), rows);
+            }
+            return;
+        }
+        unite(Side::B, StepSpec::Function("negate".into()), turned);
+    }
+
+    /// Counts the joined rows that agree as the run compares them.
+    fn measure(
+        &self,
+        field: &mut FieldGuess,
+        columns: PerSide<usize>,
+        words: Option<&[(String, String)]>,
+    ) {
+        let mut trials = PerSide::of(|side| {
+            Trial::new(vec![field.plan(side, 0)], 1, self.extracts[side].form.null_values.clone())
+        });
+        let tolerance: Option<Decimal> =
+            field.tolerance.as_ref().and_then(|tolerance| tolerance.parse().ok());
+        let mut measured = Measured::default();
+        for (a, b) in self.joined.pairs(columns) {
+            let a = value(&mut trials.a, &a.written);
+            let b = value(&mut trials.b, &b.written);
+            let equal = match (&a, &b) {
+                (Some(Written::Null), Some(Written::Null)) => continue,
+                (Some(Written::Text(a)), Some(Written::Text(b))) => {
+                    a == b || words.is_some_and(|words| words.iter().any(|(x, y)| x == a && y == b))
+                }
+                (Some(Written::Null), Some(Written::Number(number)))
+                | (Some(Written::Number(number)), Some(Written::Null)) => {
+                    field.null_equals.is_some() && number.is_zero()
+                }
+                (Some(a), Some(b)) => a == b,
+                _ => false,
+            };
+            let within = match (&a, &b, tolerance) {
+                (Some(Written::Number(a)), Some(Written::Number(b)), Some(bound)) => {
+                    Decimal::within_absolute(*a, *b, bound)
+                }
+                _ => false,
+            };
+            measured.of += 1;
+            measured.equal += u64::from(equal);
+            measured.within_tolerance += u64::from(within && !equal);
+        }
+        field.measured = measured;
+        if measured.of > 0 {
+            let agree = match measured.within_tolerance {
+                0 => format!("{} of {} joined rows agree", measured.equal, measured.of),
+                within => format!(
+                    "{} of {} joined rows agree, {within} of them within the tolerance",
+                    measured.equal + within,
+                    measured.of
+                ),
+            };
+            field.why =
+                if field.why.is_empty() { agree } else { format!("{}; {agree}", field.why) };
+        }
     }
 
     /// Whether one side leaves empty what the other writes as 0.
@@ -255,15 +487,31 @@ impl Evidence<'_> {
         }
         if zeros >= 3 && ratio(zeros, alone) > 0.5 {
             field.null_equals = Some("0".to_owned());
-            field.notes.push(format!(
-                "where only one side has a value, it is 0 in {} of the rows",
-                percent(ratio(zeros, alone))
-            ));
+            field.uniting.push(Uniting {
+                side: None,
+                step: "null_equals: 0".to_owned(),
+                rows: zeros,
+                of: self.joined.rows as u64,
+                examples: vec![[String::new(), "0".to_owned()]],
+                written: true,
+            });
         }
     }
 }
 
 impl FieldGuess {
+    /// How the run reads it from this column, but for the functions of scripts.
+    pub fn plan(&self, side: Side, column: usize) -> FieldPlan {
+        let formats = self.formats[side].iter();
+        FieldPlan {
+            kind: self.kind,
+            source_steps: resolve(&self.source_normalize[side]),
+            steps: resolve(&self.normalize),
+            formats: formats.filter_map(|text| TimeFormat::parse(text, self.kind).ok()).collect(),
+            ..self.readings[side].plan(column, &[])
+        }
+    }
+
     /// How each side writes it, where it is not the usual way.
     fn set_readings(&mut self, profiles: &PerSide<Profile>) {
         for side in Side::BOTH {
@@ -286,8 +534,25 @@ impl FieldGuess {
                     };
                 }
                 Kind::Decimal | Kind::Integer => {
-                    let is_plain = reading.numbers == NumberStyle::PLAIN;
-                    self.numbers[side] = (!is_plain).then_some(reading.numbers);
+                    let numbers = &reading.numbers;
+                    self.numbers[side] = (!numbers.is_plain()).then(|| numbers.clone());
+                    if let Some((debit, credit)) = &reading.debit_credit {
+                        let marks = [("debit", debit), ("credit", credit)];
+                        let marks = marks.map(|(key, mark)| (key.to_owned(), mark.clone()));
+                        let step = StepSpec::With(
+                            "debit_credit".into(),
+                            ArgumentSpec::Map(marks.to_vec()),
+                        );
+                        self.source_normalize[side].insert(0, step);
+                    }
+                    let currencies = &numbers.around.currency;
+                    if currencies.len() > 1 {
+                        self.notes.push(format!(
+                            "the amounts of {side} are in several currencies ({}), which are taken \
+                             off: compare them in a field of its own",
+                            currencies.join(", ")
+                        ));
+                    }
                 }
                 Kind::Text | Kind::Boolean => continue,
             }
@@ -327,6 +592,63 @@ impl FieldGuess {
     }
 }
 
+/// How many values a note shows.
+const EXAMPLES: usize = 3;
+
+/// The chains of steps for texts, and for each the simpler ones that it must be better than.
+const LADDER: [(&[&str], &[usize]); 9] = [
+    (&["trim"], &[]),
+    (&["trim", "upper"], &[0]),
+    (&["trim", "collapse_spaces"], &[0]),
+    (&["trim", "strip_invisible"], &[0]),
+    (&["trim", "collapse_spaces", "upper"], &[1, 2]),
+    (&["trim", "strip_leading_zeros"], &[0]),
+    (&["trim", "upper", "strip_leading_zeros"], &[1, 5]),
+    (&["reference"], &[0, 1, 2, 3, 4]),
+    (&["reference", "strip_leading_zeros"], &[5, 6, 7]),
+];
+
+/// How much larger the numbers of one side may be: of A, of B.
+const FACTORS: [(i128, i128); 10] = [
+    (1, 100),
+    (100, 1),
+    (1, 1_000),
+    (1_000, 1),
+    (1, 1_000_000),
+    (1_000_000, 1),
+    (1, 10),
+    (10, 1),
+    (1, 10_000),
+    (10_000, 1),
+];
+
+/// Steps without arguments.
+pub fn plain_steps(names: &[&str]) -> Vec<StepSpec> {
+    names.iter().map(|name| StepSpec::Function((*name).to_owned())).collect()
+}
+
+/// A value as the run compares it.
+#[derive(Clone, Debug, PartialEq)]
+enum Written {
+    Null,
+    Number(Decimal),
+    Text(String),
+}
+
+/// The value of a text; none where it is unparsable, which agrees with nothing.
+fn value(trial: &mut Trial, text: &str) -> Option<Written> {
+    let mut value = None;
+    trial.text(text, |_, cell| {
+        value = match cell {
+            Cell::Null => Some(Written::Null),
+            Cell::Unparsed(_) => None,
+            Cell::Decimal(_) | Cell::Integer(_) => cell.number().map(Written::Number),
+            other => other.text().map(Written::Text),
+        };
+    });
+    value
+}
+
 fn type_confidence(field: &FieldGuess, profiles: &PerSide<Profile>) -> f64 {
     let of = |profile: &Profile| {
         let values = profile.values.len();
@@ -345,6 +667,9 @@ fn type_confidence(field: &FieldGuess, profiles: &PerSide<Profile>) -> f64 {
     };
     of(&profiles.a).min(of(&profiles.b))
 }
+
+/// The share of numbers from which a column is one of numbers if the other side's is.
+const MOSTLY: f64 = 0.5;
 
 /// The type that both columns' values have.
 fn kind_of(a: &Column, b: &Column, is_key: bool) -> Kind {
@@ -368,6 +693,9 @@ fn kind_of(a: &Column, b: &Column, is_key: bool) -> Kind {
         (Datetime, Datetime) => Datetime,
         (Date | Datetime, Date | Datetime) => Date,
         (Boolean, Boolean) => Boolean,
+        // Most of a column of numbers with some texts between them.
+        (Decimal, Text) if b.profile.numeric >= MOSTLY && !b.profile.leading_zeros => Decimal,
+        (Text, Decimal) if a.profile.numeric >= MOSTLY && !a.profile.leading_zeros => Decimal,
         (Boolean, Integer) if is_bit(b) => Boolean,
         (Integer, Boolean) if is_bit(a) => Boolean,
         _ => Text,

@@ -6,13 +6,16 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::foreign;
+use super::joint::Joint;
+use super::names;
 use super::profile::Profiler;
 use super::reading::{Trial, first};
 use super::sketch::ratio;
 use crate::diagnostic::Problem;
 use crate::domain::{Kind, RawCells, Written};
 use crate::source::csv::CsvSpec;
-use crate::source::sample::{Sample, read_sample};
+use crate::source::sample::{Sample, is_plausible, read_sample};
 use crate::source::{Limits, RawRow, ReadSpec, SourcePlan};
 
 /// How much of a file is looked at for its form.
@@ -54,13 +57,20 @@ pub struct FileForm {
     pub skip_rows: Guess<u64>,
     /// Whether the first row names the columns.
     pub header: Guess<bool>,
-    /// The names of the columns where no row has them.
+    /// The names of the columns where no row has them, or where the header can't be used as it is.
     pub columns: Option<Vec<String>>,
+    /// Why `columns` has the names of a header, and does not leave it to that.
+    pub columns_why: String,
     /// The cells that mean null.
     pub null_values: Vec<String>,
 }
 
 impl FileForm {
+    /// Whether the file says what its columns are called.
+    pub fn has_names(&self) -> bool {
+        self.header.value || !self.columns_why.is_empty()
+    }
+
     /// As the configuration says it.
     pub fn plan(&self, path: &Path) -> Result<SourcePlan, Problem> {
         let spec = CsvSpec {
@@ -95,25 +105,31 @@ struct Records {
     width: usize,
     /// The share of records from the header on that have so many.
     consistency: f64,
-    /// Where the first record is that is of the table.
+    /// Where the table begins: its header, or its first row.
     start: usize,
+    /// Whether the header is of another width than the rows: the fields that one has and the other
+    /// lacks are empty.
+    header_differs: bool,
 }
 
 impl FileForm {
     /// The form of the file at `path`.
     ///
     /// # Errors
-    /// It can't be read, or there is no table in it.
+    /// It can't be read, is no delimited text, or there is no table in it.
     pub fn of(path: &Path, profiler: &mut Profiler) -> Result<Self, Problem> {
         let sample = read_sample(path, LOOKED_AT)?;
         let (encoding, text) = encoding_of(&sample);
+        foreign::check(path, &text)?;
         let comments = COMMENTS
             .into_iter()
             .filter(|mark| text.lines().skip(1).any(|line| line.starts_with(*mark)));
         let comments: Vec<Option<char>> = std::iter::once(None).chain(comments.map(Some)).collect();
         let quotes: &[char] = if text.contains('\'') { &['"', '\''] } else { &['"'] };
+        let said = said_delimiter(&text);
+        let delimiters = DELIMITERS.into_iter().filter(|each| said.is_none_or(|it| it == *each));
         let mut best: Option<(f64, Self, Records)> = None;
-        for delimiter in DELIMITERS {
+        for delimiter in delimiters {
             for quote in quotes {
                 for comment in &comments {
                     let form = Self {
@@ -124,6 +140,7 @@ impl FileForm {
                         skip_rows: Guess::new(0, 0.0, ""),
                         header: Guess::new(false, 0.0, ""),
                         columns: None,
+                        columns_why: String::new(),
                         null_values: vec![String::new()],
                     };
                     let Some(records) = form.records(path)? else { continue };
@@ -140,8 +157,9 @@ impl FileForm {
             let message = "there are no rows in it, so nothing can be guessed";
             return Err(Problem::source("no-header", message).in_file(path));
         };
-        form.explain(&records);
-        form.guess_header(&records, profiler)?;
+        form.explain(&records, said.is_some());
+        form.guess_header(&records, profiler);
+        form.name_columns(&records);
         Ok(form)
     }
 
@@ -174,10 +192,12 @@ impl FileForm {
         Ok(Records::of(rows))
     }
 
-    fn explain(&mut self, records: &Records) {
+    fn explain(&mut self, records: &Records, is_said: bool) {
         let share = percent(records.consistency);
         let delimiter = self.delimiter.value;
-        self.delimiter = if records.width > 1 {
+        self.delimiter = if is_said {
+            Guess::new(delimiter, 0.99, "the first line says so")
+        } else if records.width > 1 {
             let why = format!("{share} of the rows have {} fields", records.width);
             Guess::new(delimiter, records.consistency.min(0.99), why)
         } else {
@@ -197,23 +217,34 @@ impl FileForm {
     }
 
     /// Whether the first record differs from the others as names do from values.
-    fn guess_header(&mut self, records: &Records, profiler: &mut Profiler) -> Result<(), Problem> {
+    fn guess_header(&mut self, records: &Records, profiler: &mut Profiler) {
+        if records.header_differs {
+            let why = "the line before the rows has texts that do not come again";
+            self.header = Guess::new(true, 0.95, why);
+            return;
+        }
         let table = records.rows.get(records.start..).unwrap_or_default();
-        let table: Vec<&Vec<String>> =
-            table.iter().map(|(_, row)| row).filter(|row| row.len() == records.width).collect();
-        let Some((head, body)) = table.split_first() else { return Ok(()) };
-        let (mut named, mut valued, mut repeated) = (0u32, 0u32, 0u32);
-        for (at, name) in head.iter().enumerate() {
+        let mut table = table.iter().map(|(_, row)| row).filter(|row| row.len() == records.width);
+        let Some(head) = table.next() else { return };
+        // A header that comes again, on each page, is not one of the rows.
+        let body: Vec<&Vec<String>> = table.filter(|row| *row != head).collect();
+        let (mut named, mut valued, mut repeated, mut nameless) = (0u32, 0u32, 0u32, 0u32);
+        // As many columns as it takes to tell; a file may have thousands.
+        for (at, name) in head.iter().enumerate().take(100) {
             let name = name.trim();
             let cells = body.iter().filter_map(|row| row.get(at)).map(String::as_str);
+            if cells.clone().all(|cell| cell.trim().is_empty()) && !body.is_empty() {
+                continue;
+            }
+            nameless += u32::from(name.is_empty());
             repeated +=
                 u32::from(!name.is_empty() && cells.clone().any(|cell| cell.trim() == name));
-            let profile = profiler.profile(cells)?;
+            let profile = profiler.profile(cells);
             if profile.reading.kind == Kind::Text || name.is_empty() {
                 continue;
             }
             let mut is_value = false;
-            Trial::of_one(std::slice::from_ref(&profile.reading))?
+            Trial::of_one(std::slice::from_ref(&profile.reading))
                 .text(name, |_, cell| is_value = !cell.is_unparsed());
             if is_value {
                 valued += 1;
@@ -221,47 +252,156 @@ impl FileForm {
                 named += 1;
             }
         }
-        let all_named = head.iter().all(|name| !name.trim().is_empty());
+        let usual = head.iter().filter(|name| names::is_usual(name)).count();
         self.header = if named > valued {
             let sure = 0.99 - 0.2 * f64::from(valued.min(2)) - 0.1 * f64::from(repeated.min(2));
             Guess::new(true, sure, "the first row is of other types than the rest")
         } else if valued > named {
             let sure = if named == 0 { 0.97 } else { 0.7 };
             Guess::new(false, sure, "the first row has values like those below it")
+        } else if usual > 0 && repeated == 0 {
+            Guess::new(true, 0.9, "the first row has words that columns are called by")
         } else if body.is_empty() {
             Guess::new(true, 0.6, "there is only one row")
-        } else if repeated > 0 || !all_named {
+        } else if repeated > 0 || nameless > 0 {
             Guess::new(false, 0.6, "the first row's texts come again below it")
         } else {
             Guess::new(true, 0.7, "the first row's texts do not come again, as names do not")
         };
-        Ok(())
+    }
+
+    /// Names the columns one by one where the header can't: it is of another width than the rows, or
+    /// has a name twice.
+    fn name_columns(&mut self, records: &Records) {
+        let Some((_, head)) = records.rows.get(records.start).filter(|_| self.header.value) else {
+            return;
+        };
+        let data = records.rows.get(records.start + 1..).unwrap_or_default();
+        let has_values = |at: usize| {
+            data.iter().any(|(_, row)| row.get(at).is_some_and(|cell| !cell.trim().is_empty()))
+        };
+        let mut names: Vec<String> = Vec::new();
+        let mut twice = Vec::new();
+        for at in 0..records.width {
+            let name = head.get(at).map_or("", |name| name.trim());
+            let is_known = |names: &[String], name: &str| names.iter().any(|known| known == name);
+            let mut unique = if name.is_empty() { format!("#{}", at + 1) } else { name.to_owned() };
+            if is_known(&names, &unique) {
+                if !twice.contains(&name.to_owned()) {
+                    twice.push(name.to_owned());
+                }
+                let number = (2..).find(|n| !is_known(&names, &format!("{name} ({n})")));
+                unique = format!("{name} ({})", number.unwrap_or(2));
+            } else if name.is_empty() && !records.header_differs && has_values(at) {
+                let others = (0..records.width).filter(|other| *other != at);
+                let is_alone = others
+                    .filter_map(|other| head.get(other))
+                    .all(|other| !other.trim().is_empty());
+                if !is_alone {
+                    twice.push(unique.clone());
+                }
+            }
+            names.push(unique);
+        }
+        if !records.header_differs && twice.is_empty() {
+            return;
+        }
+        self.columns_why = if records.header_differs {
+            format!(
+                "the header has {} fields, the rows have {}; what is more is empty",
+                head.len(),
+                records.width
+            )
+        } else {
+            let twice: Vec<String> = twice.iter().map(|name| format!("`{name}`")).collect();
+            format!("the header has {} more than once or without a name", twice.join(", "))
+        };
+        let first = data.first().map_or(0, |(line, _)| *line);
+        self.skip_rows =
+            Guess::new(first.saturating_sub(1), 0.95, "the header and what is before it");
+        self.header.value = false;
+        self.columns = Some(names);
     }
 }
 
+/// The delimiter that the first line names, as Excel writes and reads it: `sep=;`.
+fn said_delimiter(text: &str) -> Option<char> {
+    let line = text.lines().next()?.trim_matches(['"', '\u{feff}', '\r']);
+    let said = line.get(..4).filter(|start| start.eq_ignore_ascii_case("sep="))?;
+    let delimiter = line.get(said.len()..)?.chars().next()?;
+    DELIMITERS.contains(&delimiter).then_some(delimiter)
+}
+
+fn filled(row: &[String]) -> usize {
+    row.iter().filter(|cell| !cell.trim().is_empty()).count()
+}
+
 impl Records {
-    fn of(rows: Vec<(u64, Vec<String>)>) -> Option<Self> {
+    fn of(mut rows: Vec<(u64, Vec<String>)>) -> Option<Self> {
+        let is_said = rows.first().is_some_and(|(line, row)| {
+            *line == 1 && row.first().is_some_and(|cell| cell.to_lowercase().starts_with("sep="))
+        });
+        if is_said {
+            rows.remove(0);
+        }
+        // The table is where most cells are: five lines of two cells before three of twelve are
+        // none.
         let mut widths: HashMap<usize, usize> = HashMap::new();
         for (_, row) in rows.iter().filter(|(_, row)| !row.is_empty()) {
             *widths.entry(row.len()).or_default() += 1;
         }
-        let (width, _) = widths.into_iter().max_by_key(|(width, count)| (*count, *width))?;
+        let (width, _) = widths.into_iter().max_by_key(|(width, count)| (count * width, *width))?;
         let is_of_table = |at: usize| rows.get(at).is_some_and(|(_, row)| row.len() == width);
-        // A line of a preamble may have as many fields, but not with others that do after it.
-        let start = (0..rows.len())
-            .find(|at| is_of_table(*at) && (*at + 1 == rows.len() || is_of_table(at + 1)))
+        let mut counts: Vec<usize> =
+            rows.iter().filter(|(_, row)| row.len() == width).map(|(_, row)| filled(row)).collect();
+        counts.sort_unstable();
+        let usual = counts.get(counts.len() / 2).copied().unwrap_or(0);
+        // A line of a preamble may have as many fields, but most are empty, or no other follows.
+        let is_full =
+            |at: usize| rows.get(at).is_some_and(|(_, row)| filled(row) * 2 >= usual.min(width));
+        let first = (0..rows.len())
+            .find(|at| {
+                is_of_table(*at) && is_full(*at) && (*at + 1 == rows.len() || is_of_table(at + 1))
+            })
+            .or_else(|| (0..rows.len()).find(|at| is_of_table(*at)))
             .unwrap_or(0);
-        let fitting = (start..rows.len()).filter(|at| is_of_table(*at)).count();
-        let consistency = ratio(fitting as u64, (rows.len() - start) as u64);
-        Some(Self { rows, width, consistency, start })
+        let header_differs = first > 0 && Self::is_header_of_another_width(&rows, first - 1, width);
+        let start = first - usize::from(header_differs);
+        let fitting = (first..rows.len()).filter(|at| is_of_table(*at)).count();
+        let consistency = ratio(fitting as u64, (rows.len() - first) as u64);
+        Some(Self { rows, width, consistency, start, header_differs })
+    }
+
+    /// Whether the record before the rows is their header although its width is another: it ends in
+    /// empty fields that the rows lack, or they end in empty fields that it lacks.
+    fn is_header_of_another_width(rows: &[(u64, Vec<String>)], at: usize, width: usize) -> bool {
+        let Some((_, head)) = rows.get(at) else { return false };
+        let is_blank = |cells: &[String]| cells.iter().all(|cell| cell.trim().is_empty());
+        let body = rows.get(at + 1..).unwrap_or_default().iter().map(|(_, row)| row);
+        let fits = if head.len() > width {
+            head.get(width..).is_some_and(is_blank)
+                && filled(head) * 10 >= width * 6
+                && filled(head) >= 2
+        } else {
+            let mut of_table = body.filter(|row| row.len() == width);
+            head.len() >= 2
+                && head.len() + 3 >= width
+                && filled(head) == head.len()
+                && of_table.all(|row| row.get(head.len()..).is_some_and(is_blank))
+        };
+        // Names have few digits; a row of values that is cut off has some.
+        let is_value = |cell: &&String| {
+            cell.contains(|c: char| c.is_ascii_digit()) && !cell.contains(char::is_alphabetic)
+        };
+        fits && !head.iter().any(|cell| is_value(&cell))
     }
 
     /// How much a table it is.
     fn score(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a row has few fields")]
         let width = self.width as f64;
-        self.consistency * (1.0 - 1.0 / width) + 0.01 * self.consistency
-            - 0.02 * ratio(self.start as u64, self.rows.len() as u64)
+        let fitting = self.consistency * (1.0 - 1.0 / width) + 0.01 * self.consistency;
+        fitting - 0.02 * ratio(self.start as u64, self.rows.len() as u64)
     }
 }
 
@@ -277,13 +417,37 @@ fn encoding_of(sample: &Sample) -> (Guess<String>, String) {
         let why = "every other byte is zero, and there is no byte order mark";
         return (Guess::new(label.to_owned(), 0.9, why), sample.text.replace('\0', ""));
     }
-    let (confidence, why) = match sample.encoding.as_str() {
-        "utf-8" if sample.text.is_ascii() => (0.95, "all of what was looked at is ASCII"),
-        "utf-8" => (0.99, "the bytes are valid UTF-8"),
-        "windows-1252" => (0.6, "the bytes are not UTF-8; other 8-bit encodings look the same"),
-        _ => (0.99, "it has a byte order mark"),
+    let label = sample.encoding.as_str();
+    let (confidence, why) = match label {
+        "utf-8" if sample.text.is_ascii() => {
+            (0.95, "all of what was looked at is ASCII".to_owned())
+        }
+        "utf-8" => (0.99, "the bytes are valid UTF-8".to_owned()),
+        "utf-16le" | "utf-16be" => (0.99, "it has a byte order mark".to_owned()),
+        _ if !sample.rivals.is_empty() => {
+            let others: Vec<String> = sample
+                .rivals
+                .iter()
+                .take(2)
+                .map(|rival| {
+                    format!("`{}` would be `{}` in {}", rival.chosen, rival.other, rival.encoding)
+                })
+                .collect();
+            (0.6, format!("cannot tell for sure: the bytes are not UTF-8; {}", others.join(", ")))
+        }
+        "windows-1252" if !is_plausible(&sample.text) => {
+            let odd =
+                sample.text.split(['\n', ',', ';', '\t', '"']).find(|text| !is_plausible(text));
+            let odd: String = odd.unwrap_or_default().trim().chars().take(24).collect();
+            let why = format!(
+                "cannot tell: the bytes are not UTF-8 and make no words in a known encoding, such \
+                 as `{odd}`; please look"
+            );
+            (0.2, why)
+        }
+        _ => (0.85, "the bytes are not UTF-8, and make words in this encoding alone".to_owned()),
     };
-    (Guess::new(sample.encoding.clone(), confidence, why), sample.text.clone())
+    (Guess::new(label.to_owned(), confidence, why), sample.text.clone())
 }
 
 /// A share in percent, for a sentence.
@@ -298,6 +462,27 @@ pub fn percent(share: f64) -> String {
 pub struct FileRows {
     /// How it is read.
     pub plan: SourcePlan,
+    /// What is made of two of its columns; it comes after them.
+    pub joint: Option<Joint>,
+}
+
+/// A row of a file, and what is made of two of its columns.
+pub struct SeenRow<'r> {
+    raw: &'r RawRow<'r>,
+    joint: Option<&'r str>,
+}
+
+impl RawCells for SeenRow<'_> {
+    fn len(&self) -> usize {
+        self.raw.len() + usize::from(self.joint.is_some())
+    }
+
+    fn cell(&self, index: usize) -> &[u8] {
+        match self.joint {
+            Some(joint) if index == self.raw.len() => joint.as_bytes(),
+            _ => self.raw.cell(index),
+        }
+    }
 }
 
 /// How much of a file is read to know its values.
@@ -319,7 +504,7 @@ impl FileRows {
     ///
     /// # Errors
     /// The file can't be read.
-    pub fn each(&self, mut each: impl FnMut(&RawRow<'_>)) -> Result<Reach, Problem> {
+    pub fn each(&self, mut each: impl FnMut(&SeenRow<'_>)) -> Result<Reach, Problem> {
         let (mut blocks, mut parser) = self.plan.open()?.blocks();
         let (mut reach, mut bytes) = (Reach { whole: true, ..Reach::default() }, 0);
         while let Some(block) = blocks.next_block()? {
@@ -331,7 +516,8 @@ impl FileRows {
             parser.parse(&block, &mut |row| match row {
                 Ok(row) => {
                     reach.rows += 1;
-                    each(&row);
+                    let joint = self.joint.as_ref().map(|joint| joint.text(&row));
+                    each(&SeenRow { raw: &row, joint: joint.as_deref() });
                 }
                 Err(_) => reach.unusable += 1,
             });
@@ -348,7 +534,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.csv");
         std::fs::write(&path, bytes).unwrap();
-        FileForm::of(&path, &mut Profiler::new().unwrap()).unwrap()
+        FileForm::of(&path, &mut Profiler::new()).unwrap()
     }
 
     #[test]
@@ -376,6 +562,64 @@ mod tests {
     }
 
     #[test]
+    fn a_header_may_be_wider_or_narrower_than_the_rows_by_empty_fields() {
+        for (text, names) in [
+            ("Day,Text,Amount,\nPending,ROMA,5.10\n14-Nov-2020,HOME,1.85\n", "Day,Text,Amount"),
+            (
+                "x\n\nDay;Text;Amount\n14.11.2020;HOME;1,85;\n15.11.2020;A;2,00;\n",
+                "Day,Text,Amount,#4",
+            ),
+        ] {
+            let form = form(text.as_bytes());
+            assert_eq!(form.columns.unwrap().join(","), names, "{text}");
+            assert!(!form.header.value && !form.columns_why.is_empty());
+            let lines = text.lines().position(|line| line.starts_with("Day")).unwrap() + 1;
+            assert_eq!(form.skip_rows.value, lines as u64);
+        }
+    }
+
+    #[test]
+    fn two_columns_of_one_name_are_named_by_their_place() {
+        let form = form(b"id,amount,ccy,base,ccy\n1,2.00,EUR,2.20,USD\n2,3.00,EUR,3.30,USD\n");
+        assert_eq!(form.columns.unwrap(), ["id", "amount", "ccy", "base", "ccy (2)"]);
+        assert_eq!(form.skip_rows.value, 1);
+    }
+
+    #[test]
+    fn the_first_line_may_name_the_delimiter() {
+        for text in ["sep=;\nid;name\n1;a,b\n2;c,d\n", "\"sep=;\"\nid;name\n1;x\n"] {
+            let form = form(text.as_bytes());
+            assert_eq!((form.delimiter.value, form.skip_rows.value), (';', 1), "{text}");
+            assert!(form.header.value);
+        }
+    }
+
+    #[test]
+    fn three_rows_behind_a_preamble_are_a_table() {
+        let bank = "\"Kontonummer:\";\"DE12 / Girokonto\";\n\n\"Von:\";\"01.01.2026\";\n\
+            \"Bis:\";\"31.01.2026\";\n\"Kontostand vom 31.01.2026:\";\"1.234,56 EUR\";\n\n\
+            \"Buchungstag\";\"Wertstellung\";\"Buchungstext\";\"Betrag (EUR)\";\"Referenz\";\n\
+            \"02.01.2026\";\"02.01.2026\";\"Lastschrift\";\"-21,48\";\"A-1\";\n\
+            \"03.01.2026\";\"03.01.2026\";\"Gutschrift\";\"1.204,00\";\"A-2\";\n\
+            \"04.01.2026\";\"05.01.2026\";\"Lastschrift\";\"-5,00\";\"A-3\";\n";
+        let form = form(bank.as_bytes());
+        assert_eq!((form.delimiter.value, form.skip_rows.value), (';', 6));
+        assert!(form.header.value, "{:?}", form.header);
+        // Padded to the width of the table, as spreadsheets write it.
+        let padded = "Account,123,,,\nOwner,Me,,,\nday,text,ref,amount,ccy\n\
+            2026-01-02,a,R1,1.00,EUR\n2026-01-03,b,R2,2.00,EUR\n";
+        let form = super::tests::form(padded.as_bytes());
+        assert_eq!(form.skip_rows.value, 2);
+        assert!(form.header.value);
+    }
+
+    #[test]
+    fn a_header_that_comes_again_is_a_header() {
+        let form = form(b"name,city\nx,Rome\nname,city\ny,Oslo\nname,city\nz,Bonn\n");
+        assert!(form.header.value, "{:?}", form.header);
+    }
+
+    #[test]
     fn a_file_may_begin_with_values() {
         let form = form(b"R-1,2026-01-10,5.20\nR-2,2026-01-11,7.20\nR-3,2026-01-12,8\n");
         assert!(!form.header.value);
@@ -398,7 +642,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.csv");
         std::fs::write(&path, "").unwrap();
-        let problem = FileForm::of(&path, &mut Profiler::new().unwrap()).unwrap_err();
+        let problem = FileForm::of(&path, &mut Profiler::new()).unwrap_err();
         assert_eq!(problem.code, "no-header");
     }
 }

@@ -45,6 +45,8 @@ pub struct Agreement {
     pub near: bool,
     /// Whether values agree by standing for each other.
     pub by_words: bool,
+    /// Whether numbers agree but for their sign or their unit.
+    pub by_digits: bool,
 }
 
 impl Agreement {
@@ -126,16 +128,23 @@ impl Joined {
             let agreeing = pairs.iter().zip(partners).filter(|((a, _), b)| agree(a, b)).count();
             ratio(agreeing as u64, rows as u64)
         };
-        let exactly = share(same, 0);
-        let nearly = share(nearly_same, 0);
         let shifts = [rows / 2, rows / 3, rows / 5 + 1];
         let by_chance = |agree| shifts.map(|shift| share(agree, shift)).iter().sum::<f64>() / 3.0;
-        let (exact_chance, near_chance) = (by_chance(same), by_chance(nearly_same));
-        let exact =
-            Agreement { rows, share: exactly, chance: exact_chance, near: false, by_words: false };
-        let near =
-            Agreement { rows, share: nearly, chance: near_chance, near: true, by_words: false };
+        let of = |agree: fn(&Fact, &Fact) -> bool| Agreement {
+            rows,
+            share: share(agree, 0),
+            chance: by_chance(agree),
+            ..Agreement::default()
+        };
+        let exact = of(same);
+        // Nothing can agree better.
+        if exact.beyond_chance() >= 0.95 {
+            return exact;
+        }
+        let near = Agreement { near: true, ..of(nearly_same) };
+        let digits = Agreement { by_digits: true, ..of(same_digits) };
         let best = if near.beyond_chance() > exact.beyond_chance() + 0.1 { near } else { exact };
+        let best = if digits.beyond_chance() > best.beyond_chance() + 0.3 { digits } else { best };
         match self.words(columns) {
             Some(words) if words.agreement.beyond_chance() > best.beyond_chance() + 0.2 => {
                 words.agreement
@@ -188,8 +197,8 @@ impl Joined {
                 rows: usize::try_from(all).unwrap_or(usize::MAX),
                 share: ratio(agreeing, all),
                 chance: ratio(chance, all),
-                near: false,
                 by_words: true,
+                ..Agreement::default()
             },
         })
     }
@@ -220,10 +229,21 @@ fn nearly_same(a: &Fact, b: &Fact) -> bool {
     }
 }
 
+/// Whether numbers are the same but for the sign and the place of the point.
+fn same_digits(a: &Fact, b: &Fact) -> bool {
+    match (a.number, b.number) {
+        (Some(a), Some(b)) if a != 0.0 && b != 0.0 => {
+            let places = (a.abs() / b.abs()).log10();
+            (places - places.round()).abs() < 1e-12 && places.abs() < 7.0
+        }
+        _ => same(a, b),
+    }
+}
+
 type RowsByKey = HashMap<u64, Option<Vec<Fact>>>;
 
 fn rows_by_key(extract: &Extract, key: &[usize], limit: u64) -> Result<RowsByKey, Problem> {
-    let mut reader = extract.reader()?;
+    let mut reader = extract.reader();
     let mut rows: RowsByKey = HashMap::new();
     extract.rows.each(|row| {
         let mut facts: Vec<Fact> = Vec::with_capacity(row.len());

@@ -4,12 +4,14 @@
 use serde::Serialize;
 
 use super::extract::{Extract, are_comparable, loose};
+use super::field::FieldGuess;
 use super::file::percent;
-use super::mapping::Pair;
+use super::mapping::{self, Pair};
 use super::names;
+use super::reading::Trial;
 use super::sketch::{Sketch, hash_of};
 use crate::diagnostic::Problem;
-use crate::domain::{Kind, PerSide};
+use crate::domain::{Kind, PerSide, Side};
 
 /// Columns that may be the key.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,8 +47,8 @@ pub fn candidates(
     mapping: &[Pair],
 ) -> Result<Vec<KeyCandidate>, Problem> {
     let mut found = single(extracts);
-    if found.is_empty() {
-        found = composite(extracts, mapping)?;
+    if !found.iter().any(KeyCandidate::is_unique) {
+        found.extend(composite(extracts, mapping)?);
     }
     found.sort_by(|left, right| right.confidence.total_cmp(&left.confidence));
     found.truncate(5);
@@ -73,18 +75,29 @@ fn can_be_key(extract: &Extract, at: usize) -> bool {
 }
 
 fn single(extracts: &PerSide<Extract>) -> Vec<KeyCandidate> {
+    // What does not tell the rows of either side apart is no key; so most pairs need no look.
+    let tells_apart = PerSide::of(|side| {
+        let extract = &extracts[side];
+        let columns = 0..extract.columns.len();
+        let is_unique = |at: usize| {
+            let column = extract.columns.get(at);
+            column.is_some_and(|column| column.sketch.uniqueness() >= UNIQUE)
+        };
+        columns.map(|at| (can_be_key(extract, at), is_unique(at))).collect::<Vec<_>>()
+    });
     let mut found = Vec::new();
-    for (at_a, a) in extracts.a.columns.iter().enumerate() {
-        for (at_b, b) in extracts.b.columns.iter().enumerate() {
-            if !can_be_key(&extracts.a, at_a)
-                || !can_be_key(&extracts.b, at_b)
-                || !are_comparable(a.profile.reading.kind, b.profile.reading.kind)
-            {
-                continue;
-            }
-            let columns = vec![PerSide { a: at_a, b: at_b }];
+    for columns in mapping::worth_comparing(extracts) {
+        let of = |side: Side| tells_apart[side].get(columns[side]).copied().unwrap_or_default();
+        let ((can_a, unique_a), (can_b, unique_b)) = (of(Side::A), of(Side::B));
+        let (Some(a), Some(b)) =
+            (extracts.a.columns.get(columns.a), extracts.b.columns.get(columns.b))
+        else {
+            continue;
+        };
+        let can_be = can_a && can_b && (unique_a || unique_b);
+        if can_be && are_comparable(a.profile.reading.kind, b.profile.reading.kind) {
             let sketches = PerSide { a: &a.sketch, b: &b.sketch };
-            found.extend(candidate(extracts, columns, sketches));
+            found.extend(candidate(extracts, vec![columns], sketches));
         }
     }
     found
@@ -98,10 +111,14 @@ fn candidate(
 ) -> Option<KeyCandidate> {
     let uniqueness = sketches.map(|_, sketch| sketch.uniqueness());
     let (common, overlap) = sketches.a.overlap(sketches.b);
-    let unique = uniqueness.a.min(uniqueness.b);
-    if unique < UNIQUE || overlap < OVERLAPPING || common < 2 {
+    let (least, most) = (uniqueness.a.min(uniqueness.b), uniqueness.a.max(uniqueness.b));
+    let smaller = sketches.a.distinct().min(sketches.b.distinct());
+    let is_little = common < 2 && !(common == 1 && smaller <= 2);
+    // One side may repeat its keys: payments of one invoice, a file that was delivered twice.
+    if most < UNIQUE || overlap < OVERLAPPING || is_little {
         return None;
     }
+    let unique = if least >= UNIQUE { least } else { f64::midpoint(1.0, least) * 0.97 };
     let name = |extract: &Extract, at: usize| {
         extract.columns.get(at).map_or_else(String::new, |column| column.name.clone())
     };
@@ -173,6 +190,7 @@ fn composite(extracts: &PerSide<Extract>, mapping: &[Pair]) -> Result<Vec<KeyCan
         .into_iter()
         .zip(sketches_a.iter().zip(&sketches_b))
         .filter_map(|(columns, (a, b))| candidate(extracts, columns, PerSide { a, b }))
+        .filter(KeyCandidate::is_unique)
         .collect();
     let fewest = found.iter().map(|candidate| candidate.columns.len()).min().unwrap_or(0);
     found.retain(|candidate| candidate.columns.len() == fewest);
@@ -181,7 +199,7 @@ fn composite(extracts: &PerSide<Extract>, mapping: &[Pair]) -> Result<Vec<KeyCan
 
 /// A sketch of the values of several columns together, for each combination of them.
 fn sketches(extract: &Extract, combinations: &[Vec<usize>]) -> Result<Vec<Sketch>, Problem> {
-    let mut reader = extract.reader()?;
+    let mut reader = extract.reader();
     let mut sketches = vec![Sketch::default(); combinations.len()];
     let mut hashes: Vec<Option<u64>> = Vec::new();
     extract.rows.each(|row| {
@@ -198,11 +216,52 @@ fn sketches(extract: &Extract, combinations: &[Vec<usize>]) -> Result<Vec<Sketch
     Ok(sketches)
 }
 
+/// Counts again how much the best candidate's values are unique and in both, now as the run reads
+/// and pairs them.
+///
+/// # Errors
+/// A file can't be read.
+pub fn measure(
+    extracts: &PerSide<Extract>,
+    candidate: &mut KeyCandidate,
+    fields: &[FieldGuess],
+) -> Result<(), Problem> {
+    let sketches = PerSide::try_of(|side| {
+        let extract = &extracts[side];
+        let fields: Vec<&FieldGuess> = fields.iter().filter(|field| field.key).collect();
+        let plans = fields.iter().zip(&candidate.columns);
+        let plans = plans.map(|(field, columns)| field.plan(side, columns[side])).collect();
+        let nulls = extract.form.null_values.clone();
+        let mut reader = Trial::new(plans, extract.columns.len(), nulls);
+        let mut sketch = Sketch::default();
+        let mut parts: Vec<Option<String>> = Vec::new();
+        extract.rows.each(|row| {
+            parts.clear();
+            reader.row(row, |_, cell| {
+                let value = cell.number().map(|number| number.normalized().to_string());
+                parts.push(if cell.is_unparsed() { None } else { value.or_else(|| cell.text()) });
+            });
+            if parts.iter().all(Option::is_some) {
+                sketch.add(hash_of(&parts));
+            }
+        })?;
+        Ok::<_, Problem>(sketch)
+    })?;
+    candidate.uniqueness = sketches.as_ref().map(|_, sketch| sketch.uniqueness());
+    candidate.overlap = sketches.a.overlap(&sketches.b).1;
+    Ok(())
+}
+
 impl KeyCandidate {
+    /// Whether it tells the rows of both sides apart.
+    fn is_unique(&self) -> bool {
+        self.uniqueness.a.min(self.uniqueness.b) >= UNIQUE
+    }
+
     /// Its figures, in words.
     pub fn why(&self) -> String {
         format!(
-            "{} unique in A, {} in B; {} of the values are in both",
+            "{} unique in A, {} in B; {} of the smaller side's values are in both",
             percent(self.uniqueness.a),
             percent(self.uniqueness.b),
             percent(self.overlap),

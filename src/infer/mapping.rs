@@ -1,13 +1,15 @@
 //! Which column of A is which of B: by their names, by their values, and, once the rows are joined,
 //! by whether the values stand in the same rows.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 
 use super::extract::{Column, Extract, are_comparable};
 use super::file::percent;
 use super::joined::{Agreement, Joined};
 use super::names;
-use crate::domain::{Kind, PerSide};
+use crate::domain::{Kind, PerSide, Side};
 
 /// That a column of A is a column of B.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,11 +38,69 @@ pub fn by_rows(extracts: &PerSide<Extract>, joined: &Joined) -> Vec<Pair> {
     assign(extracts, |columns, a, b| {
         let (alone, why) = from_names_and_values(a, b);
         let agreement = joined.agreement(columns);
+        // An amount that was made of two columns is one only if it is found on the other side.
+        let is_made = Side::BOTH
+            .into_iter()
+            .any(|side| extracts[side].joint().is_some_and(|(at, _)| at == columns[side]));
+        if is_made && joined.rows >= TELLING_ROWS && agreement.beyond_chance() < 0.5 {
+            return (0.0, String::new());
+        }
         if agreement.rows < TELLING_ROWS {
             return (alone, why);
         }
         from_rows(a, b, alone, why, &agreement)
     })
+}
+
+/// How many pairs of columns are looked at one by one. Of wider files only columns of the same name
+/// are compared, and of the others as many as that allows.
+const PAIRS: usize = 10_000;
+
+/// The pairs of columns that are worth comparing. Every pair, unless there are too many of them.
+pub fn worth_comparing(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
+    let all = |side: Side| (0..extracts[side].columns.len()).collect::<Vec<_>>();
+    let every = |of_a: &[usize], of_b: &[usize]| -> Vec<PerSide<usize>> {
+        of_a.iter().flat_map(|a| of_b.iter().map(|b| PerSide { a: *a, b: *b })).collect()
+    };
+    let (of_a, of_b) = (all(Side::A), all(Side::B));
+    if of_a.len() * of_b.len() <= PAIRS {
+        return every(&of_a, &of_b);
+    }
+    let mut pairs = same_names(extracts);
+    let is_left = |side: Side| {
+        let paired: HashSet<usize> = pairs.iter().map(|pair| pair[side]).collect();
+        move |at: &usize| !paired.contains(at)
+    };
+    let (is_left_a, is_left_b) = (is_left(Side::A), is_left(Side::B));
+    let rest_a: Vec<usize> = of_a.into_iter().filter(is_left_a).take(100).collect();
+    let rest_b: Vec<usize> = of_b.into_iter().filter(is_left_b).take(100).collect();
+    pairs.extend(every(&rest_a, &rest_b));
+    pairs
+}
+
+/// The columns that have the same name on both sides, in the order of A.
+pub fn same_names(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
+    let plain = |column: &Column| names::plain(&column.name);
+    let usable = |side: Side| {
+        let columns = extracts[side].columns.iter().enumerate();
+        columns.filter(|(_, column)| !column.is_ambiguous && !column.name.trim().is_empty())
+    };
+    let mut of_b: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, column) in usable(Side::B) {
+        of_b.entry(plain(column)).or_default().push(at);
+    }
+    let mut pairs = Vec::new();
+    for (a, column) in usable(Side::A) {
+        // Of several that differ only in how the name is written, the one written alike.
+        let Some(candidates) = of_b.get(&plain(column)) else { continue };
+        let exact = |at: &&usize| {
+            extracts.b.columns.get(**at).is_some_and(|other| other.name == column.name)
+        };
+        if let Some(b) = candidates.iter().find(exact).or(candidates.first()) {
+            pairs.push(PerSide { a, b: *b });
+        }
+    }
+    pairs
 }
 
 /// The best assignment, greedily: the surest pair first, then the surest of the others.
@@ -49,16 +109,18 @@ fn assign(
     mut score: impl FnMut(PerSide<usize>, &Column, &Column) -> (f64, String),
 ) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    for (at_a, a) in extracts.a.columns.iter().enumerate() {
-        for (at_b, b) in extracts.b.columns.iter().enumerate() {
-            if a.is_ambiguous || b.is_ambiguous {
-                continue;
-            }
-            let columns = PerSide { a: at_a, b: at_b };
-            let (confidence, why) = score(columns, a, b);
-            if confidence >= WORTH {
-                pairs.push(Pair { columns, confidence: confidence.min(0.99), why });
-            }
+    for columns in worth_comparing(extracts) {
+        let (Some(a), Some(b)) =
+            (extracts.a.columns.get(columns.a), extracts.b.columns.get(columns.b))
+        else {
+            continue;
+        };
+        if a.is_ambiguous || b.is_ambiguous {
+            continue;
+        }
+        let (confidence, why) = score(columns, a, b);
+        if confidence >= WORTH {
+            pairs.push(Pair { columns, confidence: confidence.min(0.99), why });
         }
     }
     pairs.sort_by(|left, right| {
@@ -67,15 +129,73 @@ fn assign(
             .total_cmp(&left.confidence)
             .then_with(|| (left.columns.a, left.columns.b).cmp(&(right.columns.a, right.columns.b)))
     });
+    let (mut taken_a, mut taken_b) = (HashSet::new(), HashSet::new());
     let mut chosen: Vec<Pair> = Vec::new();
+    let is_free = |taken_a: &HashSet<usize>, taken_b: &HashSet<usize>, columns: PerSide<usize>| {
+        !taken_a.contains(&columns.a) && !taken_b.contains(&columns.b)
+    };
     for pair in pairs {
-        let is_free =
-            |known: &Pair| known.columns.a != pair.columns.a && known.columns.b != pair.columns.b;
-        if chosen.iter().all(is_free) {
+        if is_free(&taken_a, &taken_b, pair.columns) {
+            taken_a.insert(pair.columns.a);
+            taken_b.insert(pair.columns.b);
             chosen.push(pair);
         }
     }
+    // Columns of one name belong together unless others do more: a person would look for them.
+    let is_made =
+        |side: Side, at: usize| extracts[side].joint().is_some_and(|(joint, _)| joint == at);
+    for columns in same_names(extracts) {
+        if Side::BOTH.into_iter().any(|side| is_made(side, columns[side])) {
+            continue;
+        }
+        if is_free(&taken_a, &taken_b, columns) {
+            taken_a.insert(columns.a);
+            taken_b.insert(columns.b);
+            let why = "the same name, though the values differ".to_owned();
+            chosen.push(Pair { columns, confidence: WORTH, why });
+        }
+    }
     chosen
+}
+
+/// Why columns of the same name are not mapped to each other.
+pub fn notes(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
+    let partners_a: HashMap<usize, &Pair> =
+        pairs.iter().map(|pair| (pair.columns.a, pair)).collect();
+    let partners_b: HashMap<usize, &Pair> =
+        pairs.iter().map(|pair| (pair.columns.b, pair)).collect();
+    let name = |side: Side, at: usize| {
+        extracts[side].columns.get(at).map_or("", |column| column.name.as_str())
+    };
+    let mut notes = Vec::new();
+    for columns in same_names(extracts) {
+        let (of_a, of_b) = (partners_a.get(&columns.a), partners_b.get(&columns.b));
+        if of_a.is_some_and(|pair| pair.columns.b == columns.b) {
+            continue;
+        }
+        let mut others = Vec::new();
+        if let Some(pair) = of_a {
+            others.push(format!("A's agrees more with `{}` of B", name(Side::B, pair.columns.b)));
+        }
+        if let Some(pair) = of_b {
+            others.push(format!("B's agrees more with `{}` of A", name(Side::A, pair.columns.a)));
+        }
+        notes.push(format!(
+            "both sides have a column `{}`, but they are not mapped to each other: {}",
+            name(Side::A, columns.a),
+            others.join(", ")
+        ));
+    }
+    for side in Side::BOTH {
+        let ambiguous = extracts[side].columns.iter().filter(|column| column.is_ambiguous);
+        let names: HashSet<&str> = ambiguous.map(|column| column.name.as_str()).collect();
+        let mut names: Vec<&str> = names.into_iter().collect();
+        names.sort_unstable();
+        for name in names {
+            notes.push(format!("{side} has several columns `{name}`, which are not mapped"));
+        }
+    }
+    notes
 }
 
 /// How alike names are, in words.
@@ -133,13 +253,15 @@ fn from_rows(
     let beyond_chance = agreement.beyond_chance();
     let mut reasons: Vec<String> = name_reason(alike).map(str::to_owned).into_iter().collect();
     if agreement.says_something() {
+        // How many rows agree is measured when it is known how the run compares them.
         let what = match agreement.by_words {
-            true => "belong to the same value",
-            false if agreement.near => "are nearly the same",
-            false => "are the same",
+            true => Some("other words for the same"),
+            false if agreement.by_digits => Some("the same digits"),
+            false if agreement.near => Some("nearly the same values"),
+            false if reasons.is_empty() => Some("the values in the same rows"),
+            false => None,
         };
-        let share = percent(agreement.share);
-        reasons.push(format!("in {share} of the joined rows the values {what}"));
+        reasons.extend(what.map(str::to_owned));
         // Names may mean the same while the systems seldom agree. Of texts that never do, only the
         // same name makes a pair.
         let is_text = a.profile.reading.kind == Kind::Text;

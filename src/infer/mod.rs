@@ -8,9 +8,12 @@
 mod extract;
 mod field;
 mod file;
+mod foreign;
 mod joined;
+mod joint;
 mod key;
 mod mapping;
+mod money;
 mod names;
 mod profile;
 mod reading;
@@ -18,6 +21,7 @@ mod sketch;
 mod words;
 mod write;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::Serialize;
@@ -27,9 +31,10 @@ use crate::domain::{PerSide, Side};
 
 use extract::Extract;
 use field::Evidence;
-pub use field::FieldGuess;
+pub use field::{FieldGuess, Measured, Uniting};
 pub use file::{FileForm, Guess, percent};
 use joined::Joined;
+use joint::Joint;
 pub use key::KeyCandidate;
 use mapping::Pair;
 use profile::Profiler;
@@ -40,6 +45,9 @@ pub use write::starter;
 
 /// The functions that name the causes of differences, as they come with recon.
 pub const ATTRIBUTION_RULES: &str = include_str!("../../rules/attribution.rhai");
+
+/// How many fields a configuration gets.
+const MAX_FIELDS: usize = crate::store::MAX_FIELDS;
 
 /// One source as guessed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,6 +67,36 @@ pub struct SourceGuess {
     pub whole: bool,
     /// Columns that no field is mapped to.
     pub unmapped: Vec<String>,
+    /// The function that makes a field of two columns.
+    #[serde(skip)]
+    pub row: Option<RowFunction>,
+}
+
+/// A function that makes a field of two columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowFunction {
+    /// The field.
+    pub field: String,
+    joint: Joint,
+}
+
+impl RowFunction {
+    /// What it does, for people.
+    pub fn sentence(&self) -> String {
+        self.joint.sentence()
+    }
+
+    /// The script that has it.
+    pub fn script(&self) -> String {
+        self.joint.script(&self.field)
+    }
+}
+
+impl SourceGuess {
+    /// The file of the source's own script, relative to the configuration.
+    pub fn script_file(&self, side: Side) -> Option<String> {
+        self.row.as_ref().map(|_| format!("rules/source_{}.rhai", side.letter()))
+    }
 }
 
 /// Everything that was guessed.
@@ -76,6 +114,8 @@ pub struct Inference {
     pub fields: Vec<FieldGuess>,
     /// The functions that the fields need.
     pub functions: Vec<WordFunction>,
+    /// What a person should know beside what the fields say.
+    pub notes: Vec<String>,
 }
 
 /// Guesses from two files; `shown` are their paths as `recon.yaml` shall name them.
@@ -83,21 +123,45 @@ pub struct Inference {
 /// # Errors
 /// A file can't be read, or no column of A is one of B.
 pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference, Problem> {
-    let mut profiler = Profiler::new()?;
+    let mut profiler = Profiler::new();
     let mut extracts = PerSide::try_of(|side| Extract::of(paths[side], &mut profiler))?;
+    let joints = PerSide::try_of(|side| match extracts[side].form.has_names() {
+        true => Joint::detect(&extracts[side]),
+        // The script would have to name columns that have no names.
+        false => Ok(None),
+    })?;
+    // Where both sides have debits and credits apart, they are compared apart.
+    let joints = match joints {
+        PerSide { a: Some(_), b: Some(_) } => PerSide { a: None, b: None },
+        others => others,
+    };
+    for (side, joint) in [(Side::A, joints.a), (Side::B, joints.b)] {
+        if let Some(joint) = joint {
+            extracts[side].join(joint, &mut profiler)?;
+        }
+    }
     let alone = mapping::by_names_and_values(&extracts);
-    let key_candidates = key::candidates(&extracts, &alone)?;
+    let mut key_candidates = key::candidates(&extracts, &alone)?;
     let joined = match key_candidates.first() {
         Some(key) => Joined::on(&extracts, &key.columns)?,
         None => Joined::nothing(&extracts),
     };
     let key = key_candidates.first().map(|key| key.columns.clone()).unwrap_or_default();
-    let pairs = order(mapping::by_rows(&extracts, &joined), &key);
+    let mut pairs = order(mapping::by_rows(&extracts, &joined), &key);
     if pairs.is_empty() {
         let message = "no column of the first file seems to be one of the second";
         return Err(Problem::usage("nothing-in-common", message).help(
             "are these the right files? `recon init` alone writes a configuration to fill in",
         ));
+    }
+    let mut notes = mapping::notes(&extracts, &pairs);
+    if pairs.len() > MAX_FIELDS {
+        notes.push(format!(
+            "{} columns are the same on both sides; the first {MAX_FIELDS} are mapped, as many as a \
+             run can compare: write a second configuration for the others",
+            pairs.len()
+        ));
+        pairs.truncate(MAX_FIELDS);
     }
     let names = canonical_names(&extracts, &pairs);
     name_columns(&mut extracts, &pairs, &names);
@@ -105,16 +169,30 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
         Evidence { extracts: &extracts, joined: &joined, shipped: &mut Shipped::compile()? };
     let (mut fields, mut functions) = (Vec::new(), Vec::new());
     for (pair, name) in pairs.iter().zip(names) {
-        // Without a candidate the surest pair is written as the key: there must be one.
-        let is_key = if key.is_empty() { fields.is_empty() } else { key.contains(&pair.columns) };
+        let is_key = key.contains(&pair.columns);
         fields.extend(evidence.field(name, pair, is_key, &mut functions)?);
+    }
+    if let Some(best) = key_candidates.first_mut() {
+        key::measure(&extracts, best, &fields)?;
     }
     let systems = system_names(paths);
     let job = format!("{}_{}", systems.a.to_lowercase(), systems.b.to_lowercase());
     let sources = PerSide::of(|side| {
         let extract = &extracts[side];
-        let is_mapped = |at: usize| pairs.iter().any(|pair| pair.columns[side] == at);
-        let unmapped = extract.columns.iter().enumerate().filter(|(at, _)| !is_mapped(*at));
+        let mapped: HashSet<usize> = pairs.iter().map(|pair| pair.columns[side]).collect();
+        let columns = extract.columns.iter().enumerate();
+        let joint = extract.joint().filter(|(at, _)| mapped.contains(at));
+        let row = joint.and_then(|(at, joint)| {
+            let field = pairs.iter().position(|pair| pair.columns[side] == at)?;
+            Some(RowFunction { field: fields.get(field)?.name.clone(), joint: joint.clone() })
+        });
+        let is_part =
+            |name: &str| joint.is_some_and(|(_, it)| it.columns.iter().any(|c| c == name));
+        let unmapped = columns.filter(|(at, column)| {
+            !mapped.contains(at)
+                && extract.joint().is_none_or(|(joint, _)| joint != *at)
+                && !is_part(&column.name)
+        });
         SourceGuess {
             path: shown[side].clone(),
             system: systems[side].clone(),
@@ -123,10 +201,11 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
             unusable_rows: extract.reach.unusable,
             whole: extract.reach.whole,
             unmapped: unmapped.map(|(_, column)| column.name.clone()).collect(),
+            row,
         }
     });
     let joined_rows = joined.rows;
-    Ok(Inference { job, sources, joined_rows, key_candidates, fields, functions })
+    Ok(Inference { job, sources, joined_rows, key_candidates, fields, functions, notes })
 }
 
 /// The key's pairs first, as the key has them, then the others in the order of A's columns.
@@ -143,25 +222,23 @@ fn order(mut pairs: Vec<Pair>, key: &[PerSide<usize>]) -> Vec<Pair> {
             why: "the values bring the rows together".to_owned(),
         }));
     }
-    let by_surety = key.is_empty();
     pairs.retain(is_apart);
-    let surest = if by_surety && !pairs.is_empty() { Some(pairs.remove(0)) } else { None };
     pairs.sort_by_key(|pair| pair.columns.a);
-    ordered.extend(surest);
     ordered.extend(pairs);
     ordered
 }
 
 /// A's names where it has some, else B's.
 fn canonical_names(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
-    let side = if extracts.a.form.header.value { Side::A } else { Side::B };
+    let side = if extracts.a.form.has_names() { Side::A } else { Side::B };
     let mut names: Vec<String> = Vec::new();
+    let mut known: HashSet<String> = HashSet::new();
     for pair in pairs {
         let column = extracts[side].columns.get(pair.columns[side]);
         let name = names::canonical(column.map_or("", |column| &column.name));
         let mut unique = name.clone();
         let mut number = 2;
-        while names.contains(&unique) {
+        while !known.insert(unique.clone()) {
             unique = format!("{name}_{number}");
             number += 1;
         }
@@ -174,7 +251,7 @@ fn canonical_names(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
 fn name_columns(extracts: &mut PerSide<Extract>, pairs: &[Pair], names: &[String]) {
     for side in Side::BOTH {
         let extract = &mut extracts[side];
-        if extract.form.header.value {
+        if extract.form.has_names() {
             continue;
         }
         for (at, column) in extract.columns.iter_mut().enumerate() {

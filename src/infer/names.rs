@@ -7,16 +7,72 @@ const SAME: &[&[&str]] = &[
     &["counterparty", "cpty", "cp", "cpy", "ctpy", "ctrparty"],
     &["customer", "client", "cust", "kunde", "debtor"],
     &["currency", "ccy", "curr", "cur", "iso", "wahrung", "waehrung", "währung"],
-    &["amount", "amt", "notional", "nominal", "net", "gross", "betrag", "total", "sum"],
+    &[
+        "amount",
+        "amt",
+        "notional",
+        "nominal",
+        "net",
+        "gross",
+        "betrag",
+        "total",
+        "sum",
+        "umsatz",
+        "montant",
+        "importe",
+        "importo",
+        "bedrag",
+        "kwota",
+        "金額",
+        "金额",
+        "сумма",
+    ],
     &["value", "val"],
     &["price", "px", "rate", "mark", "quote", "preis"],
     &["quantity", "qty", "units", "shares", "volume", "menge"],
-    &["date", "dt", "day", "datum", "on", "at", "asof"],
+    &[
+        "date",
+        "dt",
+        "day",
+        "datum",
+        "on",
+        "at",
+        "asof",
+        "buchungstag",
+        "buchungsdatum",
+        "valuta",
+        "wertstellung",
+        "fecha",
+        "data",
+        "日付",
+        "日期",
+        "дата",
+    ],
     &["account", "acct", "acc", "portfolio", "konto"],
     &["accrued", "accrual", "accr"],
     &["interest", "int"],
     &["side", "direction", "bs"],
-    &["description", "desc", "text", "note", "remark", "comment", "narrative", "notiz", "memo"],
+    &[
+        "description",
+        "desc",
+        "text",
+        "note",
+        "remark",
+        "comment",
+        "narrative",
+        "notiz",
+        "memo",
+        "verwendungszweck",
+        "verwendung",
+        "buchungstext",
+        "libellé",
+        "concepto",
+        "omschrijving",
+        "摘要",
+        "назначение",
+    ],
+    &["debit", "soll", "withdrawal", "withdrawals", "débit", "lastschrift", "ausgang"],
+    &["credit", "haben", "deposit", "deposits", "crédit", "gutschrift", "eingang"],
     &["fee", "fees", "charge", "charges", "commission"],
     &["invoice", "inv", "bill", "rechnung"],
     &["settlement", "settle", "stl"],
@@ -101,6 +157,22 @@ pub fn likeness(a: &str, b: &str) -> f64 {
     (dice * 0.9).max(spelled_alike)
 }
 
+/// Whether a text is one that columns are usually called by.
+pub fn is_usual(text: &str) -> bool {
+    // Words that stand in data as often as in headers.
+    const ALSO_VALUES: [&str; 12] = [
+        "net", "total", "sum", "trade", "client", "fee", "charge", "payment", "interest", "bill",
+        "blocked", "end",
+    ];
+    let written = written_words(text);
+    (1..=4).contains(&written.len())
+        && written.iter().any(|word| {
+            !ALSO_VALUES.contains(&word.as_str())
+                && word.len() > 1
+                && SAME.iter().any(|same| same.contains(&word.as_str()))
+        })
+}
+
 /// Whether a name says that its column tells things apart.
 pub fn names_an_identifier(name: &str) -> bool {
     let identifiers = ["id", "account", "security", "invoice", "uuid", "guid", "iban", "lei"];
@@ -112,6 +184,13 @@ pub fn names_a_measure(name: &str) -> bool {
     let measures =
         ["amount", "price", "quantity", "fee", "value", "balance", "interest", "accrued"];
     words(name).iter().any(|word| measures.contains(&word.as_str()))
+}
+
+/// A name without what systems write differently: case, spaces, punctuation.
+pub fn plain(name: &str) -> String {
+    let plain = written_words(name).concat();
+    // A name of signs alone is what it is.
+    if plain.is_empty() { name.trim().to_owned() } else { plain }
 }
 
 /// The name of the canonical field of a column of this name.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::money::{Seen, look};
 use super::reading::{NumberStyle, Reading, Trial, time_readings};
 use super::sketch::ratio;
-use crate::diagnostic::Problem;
 use crate::domain::{Cell, Kind};
 
 /// What a column holds.
@@ -18,6 +18,10 @@ pub struct Profile {
     pub same_numbers: Vec<NumberStyle>,
     /// The share of its values that are of the type.
     pub fit: f64,
+    /// The share of its values that are numbers, whatever it is.
+    pub numeric: f64,
+    /// How those are read.
+    number_reading: Option<Reading>,
     /// The texts in it that seem to mean null.
     pub null_markers: Vec<String>,
     /// Whether values have spaces around them, or are nothing else.
@@ -42,13 +46,45 @@ const BOOLEANS: [[&str; 2]; 4] = [["true", "false"], ["yes", "no"], ["y", "n"], 
 /// The share of values that must be of a type for the column to be.
 const FITS: f64 = 0.9;
 
+/// The same for days and moments, which look like nothing else: bookings may be `Pending`.
+const TIMES_FIT: f64 = 0.65;
+
 /// How many values every way of reading is tried on; only those that fit are tried on all.
 const FIRST_LOOK: usize = 200;
 
 /// Tells what columns hold. It is made once: there are many ways to read a cell.
 pub struct Profiler {
+    /// Numbers without anything around them.
+    numbers: Ways,
+    times: Ways,
+}
+
+/// Ways of reading, and what tries them.
+struct Ways {
     readings: Vec<Reading>,
     trial: Trial,
+}
+
+impl Ways {
+    fn new(readings: Vec<Reading>) -> Self {
+        Self { trial: Trial::of_one(&readings), readings }
+    }
+
+    /// Those that read enough of the first values.
+    fn fitting(&mut self, look: &[(String, u64)]) -> Vec<Reading> {
+        let mut read = vec![0u64; self.readings.len()];
+        for (text, count) in look {
+            self.trial.text(text, |at, cell| {
+                if let Some(read) = read.get_mut(at).filter(|_| is_read(cell)) {
+                    *read += count;
+                }
+            });
+        }
+        let looked_at: u64 = look.iter().map(|(_, count)| count).sum();
+        let enough = (looked_at * 3 / 5).max(1);
+        let fitting = self.readings.iter().zip(&read).filter(|(_, read)| **read >= enough);
+        fitting.map(|(reading, _)| reading.clone()).collect()
+    }
 }
 
 /// What one way makes of the values.
@@ -62,17 +98,13 @@ struct Score {
 
 impl Profiler {
     /// Ready for every way of reading.
-    pub fn new() -> Result<Self, Problem> {
-        let numbers = NumberStyle::ALL.map(|style| Reading::number(style.with_any_negative()));
-        let readings: Vec<_> = numbers.into_iter().chain(time_readings()).collect();
-        Ok(Self { trial: Trial::of_one(&readings)?, readings })
+    pub fn new() -> Self {
+        let numbers = NumberStyle::all().into_iter().map(Reading::number).collect();
+        Self { numbers: Ways::new(numbers), times: Ways::new(time_readings()) }
     }
 
     /// What a column with these cells holds.
-    pub fn profile<'c>(
-        &mut self,
-        cells: impl IntoIterator<Item = &'c str>,
-    ) -> Result<Profile, Problem> {
+    pub fn profile<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) -> Profile {
         let mut counts: HashMap<&str, u64> = HashMap::new();
         let mut padded = false;
         for cell in cells {
@@ -89,21 +121,23 @@ impl Profiler {
             .iter()
             .cloned()
             .partition(|(text, _)| NULL_MARKERS.contains(&text.to_lowercase().as_str()));
-        let mut profile = self.of_values(&meant)?;
+        let mut profile = self.of_values(&meant);
         profile.padded = padded;
         if profile.reading.kind != Kind::Text {
             profile.null_markers = markers.into_iter().map(|(text, _)| text).collect();
         }
         profile.values = values;
-        Ok(profile)
+        profile
     }
 
-    fn of_values(&mut self, values: &[(String, u64)]) -> Result<Profile, Problem> {
+    fn of_values(&mut self, values: &[(String, u64)]) -> Profile {
         let mut profile = Profile {
-            reading: Reading::TEXT,
+            reading: Reading::text(),
             alternatives: Vec::new(),
             same_numbers: Vec::new(),
             fit: 1.0,
+            numeric: 0.0,
+            number_reading: None,
             null_markers: Vec::new(),
             padded: false,
             scale: 0,
@@ -112,28 +146,34 @@ impl Profiler {
         };
         let all: u64 = values.iter().map(|(_, count)| count).sum();
         if all == 0 {
-            return Ok(profile);
+            return profile;
         }
         if is_boolean(values) {
             profile.reading.kind = Kind::Boolean;
-            return Ok(profile);
+            return profile;
         }
         let with_zeros = values.iter().filter(|(text, _)| has_leading_zero(text));
         profile.leading_zeros = ratio(with_zeros.map(|(_, count)| count).sum(), all) > 0.02;
-        let scores = self.scores(values)?;
+        let scores = self.scores(values);
         let most = |are: fn(Kind) -> bool| {
             let those = scores.iter().filter(|(reading, _)| are(reading.kind));
             those.map(|(_, score)| score.read).max().unwrap_or(0)
         };
         let most_times = most(|kind| kind != Kind::Decimal);
         let most_numbers = most(|kind| kind == Kind::Decimal);
-        if ratio(most_times.max(most_numbers), all) < FITS {
-            return Ok(profile);
-        }
+        profile.numeric = ratio(most_numbers, all);
+        let is_best = |(reading, score): &&(Reading, Score)| {
+            reading.kind == Kind::Decimal && score.read == most_numbers
+        };
+        profile.number_reading = scores.iter().find(is_best).map(|(reading, _)| reading.clone());
         // 20260115 is a number too, but seldom meant as one.
         let is_time = most_times >= most_numbers;
+        let fits = if is_time { TIMES_FIT } else { FITS };
+        if ratio(most_times.max(most_numbers), all) < fits {
+            return profile;
+        }
         if !is_time && profile.leading_zeros && !values.iter().any(|(text, _)| has_decimals(text)) {
-            return Ok(profile);
+            return profile;
         }
         let read = most_times.max(most_numbers);
         profile.fit = ratio(read, all);
@@ -143,48 +183,57 @@ impl Profiler {
                 score.read == read && (reading.kind != Kind::Decimal) == is_time
             })
             .collect();
-        let Some((first, rest)) = best.split_first() else { return Ok(profile) };
+        let Some((first, rest)) = best.split_first() else { return profile };
         profile.reading = first.0.clone();
         let (same, different): (Vec<_>, Vec<_>) =
             rest.iter().copied().partition(|(_, score)| score.results == first.1.results);
-        profile.alternatives = different.iter().map(|(reading, _)| reading.clone()).collect();
-        if is_time {
-            return Ok(profile);
+        // Of ways that read all values alike, one is enough.
+        let mut known: Vec<&[Option<String>]> = Vec::new();
+        for (reading, score) in different {
+            if !known.contains(&score.results.as_slice()) {
+                known.push(&score.results);
+                profile.alternatives.push(reading.clone());
+            }
         }
-        profile.same_numbers = same.iter().map(|(reading, _)| reading.numbers).collect();
+        if is_time {
+            return profile;
+        }
+        profile.same_numbers = if are_bare(values) {
+            NumberStyle::all()
+        } else {
+            same.iter().map(|(reading, _)| reading.numbers.clone()).collect()
+        };
         let scales = &first.1.scales;
         profile.scale =
             scales.iter().max_by_key(|(scale, count)| (**count, **scale)).map_or(0, |most| *most.0);
-        if scales.keys().all(|scale| *scale == 0) {
+        let is_whole = scales.keys().all(|scale| *scale == 0);
+        // Whole amounts of money are amounts nevertheless.
+        if is_whole && profile.reading.numbers.around.currency.is_empty() {
             profile.reading.kind = Kind::Integer;
         }
-        let begins = values.iter().any(|(text, _)| text.starts_with('('));
-        let ends = values.iter().any(|(text, _)| text.len() > 1 && text.ends_with('-'));
-        profile.set_negatives(begins, ends);
-        Ok(profile)
+        profile
     }
 
     /// What the ways that fit the first values make of all values, in the order of preference.
-    fn scores(&mut self, values: &[(String, u64)]) -> Result<Vec<(Reading, Score)>, Problem> {
+    fn scores(&mut self, values: &[(String, u64)]) -> Vec<(Reading, Score)> {
         let look = values.get(..FIRST_LOOK).unwrap_or(values);
-        let mut read = vec![0u64; self.readings.len()];
-        for (text, count) in look {
-            self.trial.text(text, |at, cell| {
-                if let Some(read) = read.get_mut(at).filter(|_| is_read(cell)) {
-                    *read += count;
-                }
+        let seen = look_around(values);
+        let mut fitting = if are_bare(values) {
+            // Digits alone are the same number in every style.
+            vec![Reading::number(NumberStyle::plain())]
+        } else if seen == Seen::default() {
+            self.numbers.fitting(look)
+        } else {
+            let numbers = NumberStyle::all().into_iter().map(|style| Reading {
+                debit_credit: seen.debit_credit.clone(),
+                ..Reading::number(style.with(&seen.around))
             });
+            Ways::new(numbers.collect()).fitting(look)
+        };
+        if look.iter().take(8).any(|(text, _)| may_be_time(text)) {
+            fitting.extend(self.times.fitting(look));
         }
-        let looked_at: u64 = look.iter().map(|(_, count)| count).sum();
-        let enough = looked_at - looked_at / 5;
-        let fitting: Vec<Reading> = self
-            .readings
-            .iter()
-            .zip(&read)
-            .filter(|(_, read)| **read >= enough.max(1))
-            .map(|(reading, _)| reading.clone())
-            .collect();
-        let mut trial = Trial::of_one(&fitting)?;
+        let mut trial = Trial::of_one(&fitting);
         let mut scores = vec![Score::default(); fitting.len()];
         for (text, count) in values {
             trial.text(text, |at, cell| {
@@ -200,21 +249,30 @@ impl Profiler {
                 score.results.push(cell.text());
             });
         }
-        Ok(fitting.into_iter().zip(scores).collect())
+        fitting.into_iter().zip(scores).collect()
     }
 }
 
-impl Profile {
-    fn set_negatives(&mut self, parentheses: bool, trailing_minus: bool) {
-        let alternatives = self.alternatives.iter_mut().map(|reading| &mut reading.numbers);
-        for numbers in std::iter::once(&mut self.reading.numbers)
-            .chain(alternatives)
-            .chain(&mut self.same_numbers)
-        {
-            *numbers = NumberStyle { parentheses, trailing_minus, ..*numbers };
-        }
-    }
+/// Whether the values are whole numbers without anything around or within them.
+fn are_bare(values: &[(String, u64)]) -> bool {
+    values.iter().all(|(text, _)| {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        (1..=30).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
 
+fn look_around(values: &[(String, u64)]) -> Seen {
+    look(values.iter().map(|(text, _)| text.as_str()))
+}
+
+/// Whether a text can be a day or a moment at all; most columns can't, and there are many formats.
+fn may_be_time(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let others = text.len() - digits;
+    digits >= 3 && (others >= 2 || digits == text.len() && matches!(digits, 8 | 14))
+}
+
+impl Profile {
     /// Whether another way reads as much, but some values differently.
     pub fn is_ambiguous(&self) -> bool {
         !self.alternatives.is_empty()
@@ -235,6 +293,25 @@ impl Profile {
             self.same_numbers.clear();
         }
     }
+
+    /// Reads it as numbers, although not all of it is some.
+    pub fn read_as_number(&mut self) {
+        if let Some(reading) = self.number_reading.clone().filter(|_| !self.is_number()) {
+            self.reading = reading;
+            self.fit = self.numeric;
+            self.alternatives.clear();
+            self.narrow();
+        }
+    }
+
+    /// Writes no separators that none of its values has.
+    pub fn narrow(&mut self) {
+        let values = self.values.iter().map(|(text, _)| text.as_str());
+        let alternatives = self.alternatives.iter_mut().map(|reading| &mut reading.numbers);
+        for numbers in std::iter::once(&mut self.reading.numbers).chain(alternatives) {
+            numbers.narrow(values.clone());
+        }
+    }
 }
 
 /// Columns whose numbers or days can be read in several ways are read as the file's other columns
@@ -243,11 +320,11 @@ pub fn follow_the_others(profiles: &mut [Profile]) {
     let mut styles: Vec<(NumberStyle, usize)> = Vec::new();
     let mut formats: Vec<(String, usize)> = Vec::new();
     for profile in profiles.iter().filter(|profile| !profile.is_ambiguous()) {
-        let style = profile.reading.numbers;
-        if profile.is_number() && !style.separates_like(NumberStyle::PLAIN) {
+        let style = &profile.reading.numbers;
+        if profile.is_number() && !style.separates_like(&NumberStyle::plain()) {
             match styles.iter_mut().find(|(known, _)| known.separates_like(style)) {
                 Some((_, count)) => *count += 1,
-                None => styles.push((style, 1)),
+                None => styles.push((style.clone(), 1)),
             }
         } else if let Some(format) = &profile.reading.format {
             match formats.iter_mut().find(|(known, _)| known == format) {
@@ -256,12 +333,12 @@ pub fn follow_the_others(profiles: &mut [Profile]) {
             }
         }
     }
-    let house_style = styles.iter().max_by_key(|(_, count)| *count).map(|(style, _)| *style);
+    let house_style = styles.iter().max_by_key(|(_, count)| *count).map(|(style, _)| style);
     for profile in profiles.iter_mut() {
         if let (Some(house), true) = (house_style, profile.is_number()) {
             let like_house = |style: &NumberStyle| style.separates_like(house);
             if let Some(same) = profile.same_numbers.iter().find(|style| like_house(style)) {
-                profile.reading.numbers = *same;
+                profile.reading.numbers = same.clone();
             }
             let other =
                 profile.alternatives.iter().position(|reading| like_house(&reading.numbers));
@@ -305,7 +382,9 @@ fn is_boolean(values: &[(String, u64)]) -> bool {
         })
 }
 
+/// `007`, and `EUR 007` too.
 fn has_leading_zero(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| !c.is_ascii_digit());
     text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -318,29 +397,58 @@ mod tests {
     use super::*;
 
     fn profile(cells: &[&str]) -> Profile {
-        Profiler::new().unwrap().profile(cells.iter().copied()).unwrap()
+        Profiler::new().profile(cells.iter().copied())
     }
 
     #[test]
     fn types_are_told_by_all_values() {
         assert_eq!(profile(&["1", "2", "30"]).reading.kind, Kind::Integer);
         assert_eq!(profile(&["1.5", "2", "30"]).reading.kind, Kind::Decimal);
-        assert_eq!(profile(&["007", "008"]).reading, Reading::TEXT);
+        assert_eq!(profile(&["007", "008"]).reading, Reading::text());
         assert_eq!(profile(&["0.07", "0.08"]).reading.kind, Kind::Decimal);
         assert_eq!(profile(&["Y", "n", "Y"]).reading.kind, Kind::Boolean);
-        assert_eq!(profile(&["Y", "Y"]).reading, Reading::TEXT);
-        assert_eq!(profile(&["BUY", "SELL"]).reading, Reading::TEXT);
-        assert_eq!(profile(&[]).reading, Reading::TEXT);
+        assert_eq!(profile(&["Y", "Y"]).reading, Reading::text());
+        assert_eq!(profile(&["BUY", "SELL"]).reading, Reading::text());
+        assert_eq!(profile(&[]).reading, Reading::text());
     }
 
     #[test]
     fn separators_are_told_and_checked() {
-        let german = profile(&["1.234,56", "7,5", "1.000.000,00-"]).reading.numbers;
-        assert_eq!((german.decimal, german.thousands), (',', Some('.')));
-        assert!(german.trailing_minus && !german.parentheses);
-        let accountant = profile(&["(1,250.00)", "3.10"]).reading.numbers;
-        assert_eq!((accountant.decimal, accountant.thousands), ('.', Some(',')));
-        assert!(accountant.parentheses);
+        let numbers = |cells: &[&str]| {
+            let mut profile = profile(cells);
+            profile.narrow();
+            profile.reading.numbers
+        };
+        let german = numbers(&["1.234,56", "7,5", "1.000.000,00-"]);
+        assert_eq!((german.decimal, german.thousands.as_slice()), (',', &['.'][..]));
+        assert!(german.around.trailing_minus && !german.around.parentheses);
+        let accountant = numbers(&["(1,250.00)", "3.10"]);
+        assert_eq!((accountant.decimal, accountant.thousands.as_slice()), ('.', &[','][..]));
+        assert!(accountant.around.parentheses);
+        for (cells, written) in [
+            (&["12,34,567.00", "1,234.50", "99.00"][..], "{ thousands: \",\", grouping: indian }"),
+            (&["1'234.50", "1\u{2019}234.50"], "{ thousands: [\"'\", \"\u{2019}\"] }"),
+            (
+                &["€ 1.234,50", "- € 5,00"],
+                "{ decimal: \",\", thousands: \".\", currency: [\"€\"] }",
+            ),
+            (&["$1,037.25", "$5.00"], "{ thousands: \",\", currency: [\"$$\"] }"),
+            (&["\u{2212}5.10", "7.20"], "{ negative: [unicode_minus] }"),
+            (
+                &["1\u{202f}234,50", "1 234,50"],
+                "{ decimal: \",\", thousands: [\" \", \"\\u202F\"] }",
+            ),
+            (&["1.234,50", "12 345,00"], "{ decimal: \",\", thousands: [\".\", \" \"] }"),
+            (&["12,5 %", "7,0%"], "{ decimal: \",\", thousands: \".\", percent: as_written }"),
+            (&["5.00", "6.25"], "{ decimal: \".\" }"),
+        ] {
+            assert_eq!(numbers(cells).to_string(), written, "{cells:?}");
+        }
+        let marked = profile(&["5.00 DR", "6.00 CR", "7.00 DR"]);
+        assert_eq!(marked.reading.kind, Kind::Decimal);
+        assert_eq!(marked.reading.debit_credit, Some(("DR".into(), "CR".into())));
+        let dollars = profile(&["$5", "$7"]);
+        assert_eq!(dollars.reading.kind, Kind::Decimal);
         // Three digits behind the only separator: either of two numbers.
         assert!(profile(&["10,713", "9,939"]).is_ambiguous());
         assert!(!profile(&["10,713", "11,206.33"]).is_ambiguous());
@@ -381,7 +489,7 @@ mod tests {
 
     #[test]
     fn ambiguous_columns_follow_the_others_of_the_file() {
-        let mut profiler = Profiler::new().unwrap();
+        let mut profiler = Profiler::new();
         let mut profiles: Vec<Profile> = [
             ["11,206.33", "9,939"],
             ["10,713", "9,939"],
@@ -390,11 +498,11 @@ mod tests {
             ["01/02/2026", "01/13/2026"],
         ]
         .into_iter()
-        .map(|cells| profiler.profile(cells).unwrap())
+        .map(|cells| profiler.profile(cells))
         .collect();
         follow_the_others(&mut profiles);
         for profile in &profiles[..3] {
-            assert_eq!(profile.reading.numbers.thousands, Some(','));
+            assert_eq!(profile.reading.numbers.thousands, [',']);
             assert!(!profile.is_ambiguous());
         }
         assert_eq!(profiles[3].reading.format.as_deref(), Some("%m/%d/%Y"));

@@ -9,95 +9,181 @@ use crate::diagnostic::Problem;
 use crate::domain::row::TextBuffer;
 use crate::domain::{Cell, Cells, Kind, RawCells, Side};
 use crate::normalize::{
-    FieldPlan, NegativeSpec, Normalizer, NumberFormat, NumberSpec, SidePlan, Step, StepSpec,
-    TimeFormat, resolve_steps,
+    ArgumentSpec, FieldPlan, GroupingSpec, NegativeSpec, Normalizer, NumberFormat, NumberSpec,
+    PercentSpec, SidePlan, Step, StepSpec, Texts, TimeFormat, resolve_steps,
 };
 
 /// How numbers are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberStyle {
     /// Between the whole and the decimals.
     pub decimal: char,
-    /// Between groups of three digits.
-    pub thousands: Option<char>,
+    /// Between groups of digits; each number uses one of them.
+    pub thousands: Vec<char>,
+    /// How they part the digits.
+    pub grouping: GroupingSpec,
+    /// What stands around the digits.
+    pub around: Around,
+}
+
+/// What stands around the digits of numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Around {
     /// Whether `(1.00)` is a negative number.
     pub parentheses: bool,
     /// Whether `1.00-` is a negative number.
     pub trailing_minus: bool,
+    /// Whether a minus may be another sign than the hyphen.
+    pub unicode_minus: bool,
+    /// The currency signs and codes.
+    pub currency: Vec<String>,
+    /// What a percent sign means, if there are some.
+    pub percent: Option<PercentSpec>,
 }
+
+/// The apostrophes that part groups of digits.
+const APOSTROPHES: [char; 2] = ['\'', '\u{2019}'];
+
+/// The spaces that do.
+const SPACES: [char; 4] = [' ', '\u{a0}', '\u{202f}', '\u{2009}'];
 
 impl NumberStyle {
     /// `-1234.50`
-    pub const PLAIN: Self = Self::separated('.', None);
+    pub fn plain() -> Self {
+        Self::separated('.', &[])
+    }
 
-    const fn separated(decimal: char, thousands: Option<char>) -> Self {
-        Self { decimal, thousands, parentheses: false, trailing_minus: false }
+    fn separated(decimal: char, thousands: &[char]) -> Self {
+        Self {
+            decimal,
+            thousands: thousands.to_vec(),
+            grouping: GroupingSpec::Thousands,
+            around: Around::default(),
+        }
     }
 
     /// The separators worth trying, the likelier ones first.
-    pub const ALL: [Self; 9] = [
-        Self::PLAIN,
-        Self::separated('.', Some(',')),
-        Self::separated(',', Some('.')),
-        Self::separated('.', Some('\'')),
-        Self::separated('.', Some('\u{2019}')),
-        Self::separated('.', Some(' ')),
-        Self::separated(',', Some(' ')),
-        Self::separated(',', Some('\u{a0}')),
-        Self::separated(',', Some('\u{202f}')),
-    ];
+    pub fn all() -> Vec<Self> {
+        let with = |separator: char, others: &[char]| [&[separator], others].concat();
+        vec![
+            Self::plain(),
+            Self::separated('.', &[',']),
+            Self::separated(',', &['.']),
+            Self::separated('.', &APOSTROPHES),
+            Self::separated('.', &SPACES),
+            Self::separated(',', &SPACES),
+            Self::separated(',', &APOSTROPHES),
+            Self { grouping: GroupingSpec::Indian, ..Self::separated('.', &[',']) },
+            Self::separated('.', &[with(',', &SPACES), APOSTROPHES.to_vec()].concat()),
+            Self::separated(',', &[with('.', &SPACES), APOSTROPHES.to_vec()].concat()),
+        ]
+    }
 
-    /// The same separators, and every way to write a negative number.
-    pub const fn with_any_negative(self) -> Self {
-        Self { parentheses: true, trailing_minus: true, ..self }
+    /// The same separators with these around.
+    pub fn with(self, around: &Around) -> Self {
+        Self { around: around.clone(), ..self }
     }
 
     /// Whether separators are the same.
-    pub fn separates_like(self, other: Self) -> bool {
-        (self.decimal, self.thousands) == (other.decimal, other.thousands)
+    pub fn separates_like(&self, other: &Self) -> bool {
+        (self.decimal, &self.thousands, self.grouping)
+            == (other.decimal, &other.thousands, other.grouping)
     }
 
-    fn format(self) -> NumberFormat {
-        let mut negative = Vec::new();
-        if self.parentheses {
-            negative.push(NegativeSpec::Parentheses);
+    /// Whether a number is written as by default.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::plain()
+    }
+
+    /// Without separators that no value has.
+    pub fn narrow<'v>(&mut self, values: impl Iterator<Item = &'v str> + Clone) {
+        if self.thousands.len() > 1 {
+            self.thousands.retain(|separator| {
+                let apart = |text: &str| {
+                    let digits = text.split(*separator).collect::<Vec<_>>();
+                    digits.windows(2).any(|two| {
+                        two[0].ends_with(|c: char| c.is_ascii_digit())
+                            && two[1].starts_with(|c: char| c.is_ascii_digit())
+                    })
+                };
+                values.clone().any(apart)
+            });
         }
-        if self.trailing_minus {
-            negative.push(NegativeSpec::TrailingMinus);
-        }
-        let spec = NumberSpec {
+    }
+
+    fn format(&self) -> NumberFormat {
+        // What is written above is all accepted; a test resolves each.
+        self.spec().resolve().unwrap_or_default()
+    }
+
+    fn spec(&self) -> NumberSpec {
+        let around = &self.around;
+        let negative = [
+            (around.parentheses, NegativeSpec::Parentheses),
+            (around.trailing_minus, NegativeSpec::TrailingMinus),
+            (around.unicode_minus, NegativeSpec::UnicodeMinus),
+        ];
+        let negative = negative.into_iter().filter_map(|(is_used, way)| is_used.then_some(way));
+        let texts = |texts: Vec<String>| (!texts.is_empty()).then_some(Texts(texts));
+        NumberSpec {
             decimal: Some(self.decimal.to_string()),
-            thousands: self.thousands.map(String::from),
-            negative: Some(negative),
-        };
-        // The separators above are all accepted; a test resolves each.
-        spec.resolve().unwrap_or_default()
+            thousands: texts(self.thousands.iter().map(char::to_string).collect()),
+            grouping: (self.grouping != GroupingSpec::Thousands).then_some(self.grouping),
+            negative: Some(negative.collect()),
+            currency: texts(around.currency.clone()),
+            percent: around.percent,
+        }
     }
 }
 
 impl fmt::Display for NumberStyle {
     /// As `recon.yaml` has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Spaces that look like any other are told by their code.
+        let character = |character: &char| match character {
+            '"' | '\\' => format!("\"\\{character}\""),
+            '$' => "\"$$\"".to_owned(),
+            plain if plain.is_whitespace() && *plain != ' ' => {
+                format!("\"\\u{:04X}\"", u32::from(*plain))
+            }
+            plain => format!("\"{plain}\""),
+        };
+        let around = &self.around;
         let mut parts = Vec::new();
         if self.decimal != '.' {
-            parts.push(format!("decimal: \"{}\"", self.decimal));
+            parts.push(format!("decimal: {}", character(&self.decimal)));
         }
-        if let Some(thousands) = self.thousands {
-            // Spaces that look like any other are told by their code.
-            parts.push(match thousands {
-                '\u{a0}' | '\u{202f}' => {
-                    format!("thousands: \"\\u{:04X}\"", u32::from(thousands))
-                }
-                plain => format!("thousands: \"{plain}\""),
-            });
+        match self.thousands.as_slice() {
+            [] => {}
+            [one] => parts.push(format!("thousands: {}", character(one))),
+            several => {
+                let several: Vec<String> = several.iter().map(character).collect();
+                parts.push(format!("thousands: [{}]", several.join(", ")));
+            }
         }
-        let negative: Vec<&str> =
-            [(self.parentheses, "parentheses"), (self.trailing_minus, "trailing_minus")]
-                .into_iter()
-                .filter_map(|(is_used, name)| is_used.then_some(name))
-                .collect();
+        if self.grouping == GroupingSpec::Indian {
+            parts.push("grouping: indian".to_owned());
+        }
+        let negative: Vec<&str> = [
+            (around.parentheses, "parentheses"),
+            (around.trailing_minus, "trailing_minus"),
+            (around.unicode_minus, "unicode_minus"),
+        ]
+        .into_iter()
+        .filter_map(|(is_used, name)| is_used.then_some(name))
+        .collect();
         if !negative.is_empty() {
             parts.push(format!("negative: [{}]", negative.join(", ")));
+        }
+        if !around.currency.is_empty() {
+            let signs: Vec<String> =
+                around.currency.iter().map(|sign| super::write::quoted(sign)).collect();
+            parts.push(format!("currency: [{}]", signs.join(", ")));
+        }
+        match around.percent {
+            None => {}
+            Some(PercentSpec::AsWritten) => parts.push("percent: as_written".to_owned()),
+            Some(PercentSpec::AsFraction) => parts.push("percent: as_fraction".to_owned()),
         }
         if parts.is_empty() {
             return f.write_str("{ decimal: \".\" }");
@@ -115,25 +201,36 @@ pub struct Reading {
     pub format: Option<String>,
     /// How numbers are written.
     pub numbers: NumberStyle,
+    /// The marks of debit and credit that stand beside numbers.
+    pub debit_credit: Option<(String, String)>,
 }
 
 impl Reading {
-    /// As it is written.
-    pub const TEXT: Self = Self::plain(Kind::Text);
-
-    /// A type in its usual form.
-    pub const fn plain(kind: Kind) -> Self {
-        Self { kind, format: None, numbers: NumberStyle::PLAIN }
+    /// A text as it is written.
+    pub fn text() -> Self {
+        Self::plain(Kind::Text)
     }
 
-    /// A number with these separators.
-    pub const fn number(numbers: NumberStyle) -> Self {
-        Self { kind: Kind::Decimal, format: None, numbers }
+    /// A type in its usual form.
+    pub fn plain(kind: Kind) -> Self {
+        Self { kind, format: None, numbers: NumberStyle::plain(), debit_credit: None }
+    }
+
+    /// A number in this style.
+    pub fn number(numbers: NumberStyle) -> Self {
+        Self { numbers, ..Self::plain(Kind::Decimal) }
     }
 
     /// A day or moment in this format.
     pub fn time(kind: Kind, format: impl Into<String>) -> Self {
-        Self { kind, format: Some(format.into()), numbers: NumberStyle::PLAIN }
+        Self { format: Some(format.into()), ..Self::plain(kind) }
+    }
+
+    fn debit_credit_steps(&self) -> Vec<Step> {
+        let Some((debit, credit)) = &self.debit_credit else { return Vec::new() };
+        let marks = [("debit", debit), ("credit", credit)];
+        let marks = marks.map(|(key, mark)| (key.to_owned(), mark.clone())).to_vec();
+        resolve(&[StepSpec::With("debit_credit".to_owned(), ArgumentSpec::Map(marks))])
     }
 
     /// How the normalizer is told.
@@ -143,7 +240,7 @@ impl Reading {
             name: column.to_string(),
             kind: self.kind,
             column: Some(column),
-            source_steps: Vec::new(),
+            source_steps: self.debit_credit_steps(),
             steps: steps.to_vec(),
             formats: format
                 .and_then(|format| TimeFormat::parse(format, self.kind).ok())
@@ -202,10 +299,12 @@ pub fn time_readings() -> Vec<Reading> {
     days.chain(default).chain(moments).collect()
 }
 
-/// A step by its name.
-pub fn step(name: &str) -> Result<Vec<Step>, Problem> {
-    resolve_steps(&[StepSpec::Function(name.to_owned())], Path::new(""), &|_| false)
-        .map_err(|problems| first(problems.into_iter().map(|each| each.problem)))
+/// Built-in steps, ready to run; functions of scripts are left out.
+pub fn resolve(steps: &[StepSpec]) -> Vec<Step> {
+    let resolved = steps.iter().filter_map(|step| {
+        resolve_steps(std::slice::from_ref(step), Path::new(""), &|_| false).ok()
+    });
+    resolved.flatten().collect()
 }
 
 /// The first of these problems.
@@ -222,11 +321,7 @@ pub struct Trial {
 
 impl Trial {
     /// Reads rows of `columns` columns as these fields.
-    pub fn new(
-        fields: Vec<FieldPlan>,
-        columns: usize,
-        null_values: Vec<String>,
-    ) -> Result<Self, Problem> {
+    pub fn new(fields: Vec<FieldPlan>, columns: usize, null_values: Vec<String>) -> Self {
         let plan = SidePlan {
             side: Side::A,
             columns: (0..columns).map(|column| column.to_string()).collect(),
@@ -239,11 +334,11 @@ impl Trial {
             filter: None,
             conditions: Vec::new(),
         };
-        Ok(Self { normalizer: Normalizer::new(Arc::new(plan))?, cells: Vec::new() })
+        Self { normalizer: Normalizer::for_trial(Arc::new(plan)), cells: Vec::new() }
     }
 
     /// Reads one text in all of these ways; the empty text is null.
-    pub fn of_one(readings: &[Reading]) -> Result<Self, Problem> {
+    pub fn of_one(readings: &[Reading]) -> Self {
         let fields = readings.iter().map(|reading| reading.plan(0, &[])).collect();
         Self::new(fields, 1, vec![String::new()])
     }
@@ -276,20 +371,31 @@ mod tests {
                 assert!(TimeFormat::parse(format, reading.kind).is_ok(), "{format}");
             }
         }
-        for style in NumberStyle::ALL {
-            let format = style.with_any_negative().format();
-            assert_ne!(format, NumberFormat::default(), "{style:?}");
+        let around = Around {
+            parentheses: true,
+            trailing_minus: true,
+            unicode_minus: true,
+            currency: vec!["$".into(), "EUR".into(), "Rs.".into()],
+            percent: Some(PercentSpec::AsWritten),
+        };
+        for style in NumberStyle::all() {
+            let style = style.with(&around);
+            assert!(style.spec().resolve().is_ok(), "{style:?}");
+            // What is written into recon.yaml means the same; `$$` is `$` there.
+            let written = style.to_string().replace("$$", "$");
+            let read: NumberSpec = serde_yaml::from_str(&written).unwrap();
+            assert_eq!(read.resolve().unwrap(), style.format(), "{written}");
         }
     }
 
     #[test]
     fn a_trial_reads_a_text_in_every_way() {
         let ways = [
-            Reading::number(NumberStyle::PLAIN),
-            Reading::number(NumberStyle::ALL[2]),
+            Reading::number(NumberStyle::plain()),
+            Reading::number(NumberStyle::all()[2].clone()),
             Reading::time(Kind::Date, "%d.%m.%Y"),
         ];
-        let mut trial = Trial::of_one(&ways).unwrap();
+        let mut trial = Trial::of_one(&ways);
         let mut found = Vec::new();
         trial.text("1.234,5", |_, cell| found.push(cell.text()));
         assert_eq!(found, [Some("1.234,5".into()), Some("1234.5".into()), Some("1.234,5".into())]);

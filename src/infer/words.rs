@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::field::FieldGuess;
+use super::field::{FieldGuess, plain_steps};
 use super::joined::Words;
 use crate::diagnostic::Problem;
 use crate::domain::Side;
@@ -41,13 +41,14 @@ impl Shipped {
     }
 }
 
-/// Brings the words of both sides of a field to one spelling.
+/// Brings the words of both sides of a field to one spelling. Returns the steps for that, with the
+/// source that has each.
 pub fn translate(
     field: &mut FieldGuess,
     words: &Words,
     shipped: &mut Shipped,
     functions: &mut Vec<WordFunction>,
-) {
+) -> Vec<(Option<Side>, String)> {
     for function in FOR_WORDS {
         let mut all = |agree: &dyn Fn(&mut Shipped, &str, &str) -> bool| {
             words.pairs.iter().all(|(a, b)| agree(shipped, a, b))
@@ -65,9 +66,21 @@ pub fn translate(
             continue;
         };
         for side in sides {
-            field.source_normalize[*side] = vec![function.to_owned()];
+            field.source_normalize[*side] = plain_steps(&[function]);
         }
-        return;
+        let mut steps: Vec<(Option<Side>, String)> =
+            sides.iter().map(|side| (Some(*side), function.to_owned())).collect();
+        let mut as_written = |side: Side, word: &str| match sides.contains(&side) {
+            true => shipped.call(function, word),
+            false => Some(word.to_owned()),
+        };
+        let are_alike =
+            words.pairs.iter().all(|(a, b)| as_written(Side::A, a) == as_written(Side::B, b));
+        if !are_alike {
+            field.normalize = plain_steps(&["trim", "upper"]);
+            steps.push((None, "upper".to_owned()));
+        }
+        return steps;
     }
     // The longer words say more.
     let length = |of: fn(&(String, String)) -> &String| -> usize {
@@ -78,7 +91,8 @@ pub fn translate(
     let plain: String =
         field.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let name = format!("{}_of_{}", plain.trim_start_matches('_'), side.letter());
-    field.source_normalize[side] = vec![name.clone()];
+    field.source_normalize[side] = plain_steps(&[&name]);
+    let steps = vec![(Some(side), name.clone())];
     functions.push(WordFunction {
         name,
         about: format!(
@@ -94,6 +108,7 @@ pub fn translate(
             })
             .collect(),
     });
+    steps
 }
 
 fn is(result: Option<String>, word: &str) -> bool {
@@ -117,7 +132,7 @@ impl WordFunction {
 }
 
 /// A text as Rhai writes it.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
         match character {

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::words::script;
-use super::{FieldGuess, Inference, SourceGuess, percent};
+use super::{FieldGuess, Inference, SourceGuess, Uniting, percent};
 use crate::diagnostic::Problem;
 use crate::domain::{Kind, Side};
+use crate::normalize::{ArgumentSpec, StepSpec};
 
 /// A configuration to fill in.
 const STARTER: &str = include_str!("starter.yaml");
@@ -75,6 +76,9 @@ impl Inference {
         }
         self.key(&mut lines);
         lines.line("");
+        for note in &self.notes {
+            lines.line(&format!("# {}", one_line(note)));
+        }
         lines.line("fields:");
         lines.line("  # Nothing is trimmed or changed unless a step says so.");
         for field in &self.fields {
@@ -95,6 +99,15 @@ impl Inference {
         source.form_lines(lines);
         lines.commented("    map:", "canonical field: source column");
         for field in &self.fields {
+            if let Some(row) = source.row.as_ref().filter(|row| row.field == field.name) {
+                let file = source.script_file(side).unwrap_or_default();
+                lines.line(&format!(
+                    "      # {}: set by `row` in {file}: {}",
+                    one_line(&field.name),
+                    one_line(&row.sentence())
+                ));
+                continue;
+            }
             let line =
                 format!("      {}: {}", scalar_key(&field.name), scalar(&field.columns[side]));
             match side {
@@ -105,6 +118,9 @@ impl Inference {
         if !source.unmapped.is_empty() {
             let columns = one_line(&source.unmapped.join(", "));
             lines.line(&format!("      # Not mapped, so not compared: {columns}"));
+        }
+        if let Some(file) = source.script_file(side) {
+            lines.commented(&format!("    script: {file}"), "functions for this source alone");
         }
         let section =
             |lines: &mut Lines, name: &str, value: &dyn Fn(&FieldGuess) -> Option<String>| {
@@ -126,10 +142,10 @@ impl Inference {
             let formats = &field.formats[side];
             (!formats.is_empty()).then(|| list(formats))
         });
-        section(lines, "numbers", &|field| field.numbers[side].map(|style| style.to_string()));
+        section(lines, "numbers", &|field| field.numbers[side].as_ref().map(ToString::to_string));
         section(lines, "normalize", &|field| {
             let steps = &field.source_normalize[side];
-            (!steps.is_empty()).then(|| format!("[{}]", steps.join(", ")))
+            (!steps.is_empty()).then(|| steps_text(steps))
         });
     }
 
@@ -138,6 +154,13 @@ impl Inference {
         lines.line("# Rows that agree on the key are one record.");
         let key: Vec<String> =
             self.fields.iter().filter(|field| field.key).map(|field| scalar(&field.name)).collect();
+        if key.is_empty() {
+            lines.line("# NOT FOUND: no column, nor two or three together, tells the rows of a side apart and has");
+            lines.line("# values in both. Write the fields that do, such as `key: [invoice, position]`; without a");
+            lines.line("# key, `recon check` and `recon run` stop here.");
+            lines.line("key: []");
+            return;
+        }
         match self.key_candidates.split_first() {
             Some((best, others)) => {
                 lines.line(&format!("# {}", sure(best.confidence, &best.why())));
@@ -150,21 +173,21 @@ impl Inference {
                     ));
                 }
             }
-            None => {
-                lines.line("# NOT SURE: no column, nor two or three together, is unique in both files and has");
-                lines.line("# values in common. Please say what tells records apart.");
-            }
+            None => {}
         }
         lines.line(&format!("key: [{}]", key.join(", ")));
     }
 
     fn field(&self, field: &FieldGuess, lines: &mut Lines) {
+        for uniting in &field.uniting {
+            lines.line(&format!("  # {}", one_line(&uniting.sentence())));
+        }
         for note in &field.notes {
             lines.line(&format!("  # {}", one_line(note)));
         }
         let mut parts = vec![
             format!("type: {}", field.kind.name()),
-            format!("normalize: [{}]", field.normalize.join(", ")),
+            format!("normalize: {}", steps_text(&field.normalize)),
         ];
         if let Some(zero) = &field.null_equals {
             parts.push(format!("null_equals: {zero}"));
@@ -182,6 +205,38 @@ impl Inference {
         };
         lines.commented(&line, &what);
     }
+}
+
+impl Uniting {
+    /// What the step does to the rows, in a sentence.
+    pub fn sentence(&self) -> String {
+        let examples: Vec<String> = self
+            .examples
+            .iter()
+            .map(|[a, b]| format!("`{}` = `{}`", clipped(a), clipped(b)))
+            .collect();
+        let examples =
+            if examples.is_empty() { String::new() } else { format!(": {}", examples.join(", ")) };
+        let side = self.side.map_or_else(String::new, |side| format!(" in {side}"));
+        if self.written {
+            format!("`{}`{side} unites {} of {} rows{examples}", self.step, self.rows, self.of)
+        } else {
+            format!(
+                "not written: `{}`{side} would unite {} more of {} rows{examples}",
+                self.step, self.rows, self.of
+            )
+        }
+    }
+}
+
+/// The beginning of a value, in one line.
+fn clipped(text: &str) -> String {
+    const SHOWN: usize = 40;
+    if text.is_empty() {
+        return "(empty)".to_owned();
+    }
+    let shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() { format!("{shown}…") } else { shown }
 }
 
 impl SourceGuess {
@@ -214,14 +269,40 @@ impl SourceGuess {
         if let Some(comment) = &form.comment {
             option(format!("comment: \"{}\"", comment.value), comment.confidence, &comment.why);
         }
-        option(format!("header: {}", form.header.value), form.header.confidence, &form.header.why);
+        let header_why = match form.columns_why.as_str() {
+            "" => form.header.why.as_str(),
+            _ => "its names are in `columns`",
+        };
+        option(format!("header: {}", form.header.value), form.header.confidence, header_why);
         if let Some(columns) = &form.columns {
-            option(format!("columns: {}", list(columns)), 0.5, "the file does not name them");
+            let (sure, why) = match form.columns_why.as_str() {
+                "" => (0.5, "the file does not name them"),
+                why => (0.95, why),
+            };
+            option(format!("columns: {}", list(columns)), sure, why);
         }
         if form.null_values.len() > 1 {
             let why = "seen where the other values have a type";
             option(format!("null_values: {}", list(&form.null_values)), 0.95, why);
         }
+    }
+}
+
+/// Steps as a list.
+fn steps_text(steps: &[StepSpec]) -> String {
+    format!("[{}]", steps.iter().map(step_text).collect::<Vec<_>>().join(", "))
+}
+
+/// A step as `recon.yaml` has it.
+pub fn step_text(step: &StepSpec) -> String {
+    match step {
+        StepSpec::Function(name) => name.clone(),
+        StepSpec::With(name, ArgumentSpec::Map(entries)) => {
+            let entries: Vec<String> =
+                entries.iter().map(|(key, value)| format!("{key}: {}", quoted(value))).collect();
+            format!("{{ {name}: {{ {} }} }}", entries.join(", "))
+        }
+        StepSpec::With(name, argument) => format!("{{ {name}: {argument} }}"),
     }
 }
 
@@ -247,7 +328,8 @@ fn scalar(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { quoted(text) }
 }
 
-fn quoted(text: &str) -> String {
+/// A text in double quotes, as a value.
+pub fn quoted(text: &str) -> String {
     quoted_as(text, true)
 }
 

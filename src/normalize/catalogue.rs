@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::amount::{self, NumberStep};
 use super::step::{Arguments, Plain, Transform};
 use super::{affix, case, characters, identifier, lookup, replace, spaces, unicode};
 
@@ -21,6 +22,13 @@ pub struct StepDoc {
     pub(super) build: Build,
 }
 
+impl StepDoc {
+    /// Whether the step may also be written as its name alone.
+    pub(super) const fn argument_is_optional(&self) -> bool {
+        matches!(self.build, Build::Either(..))
+    }
+}
+
 /// The shape of a step's argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
@@ -28,6 +36,8 @@ pub enum Argument {
     None,
     /// A text.
     Text,
+    /// A number, with decimals or without.
+    Number,
     /// A whole number from 1.
     Count,
     /// A list of texts.
@@ -58,6 +68,12 @@ pub(super) enum Build {
     With(fn(&mut Arguments<'_>) -> Option<Arc<dyn Transform>>),
     /// The same, and its results are worth remembering.
     Costly(fn(&mut Arguments<'_>) -> Option<Arc<dyn Transform>>),
+    /// Without an argument, or with one.
+    Either(Plain, fn(&mut Arguments<'_>) -> Option<Arc<dyn Transform>>),
+    /// A step on the number that was read, without an argument.
+    Number(NumberStep),
+    /// A step on the number that was read, from its argument.
+    NumberWith(fn(&mut Arguments<'_>) -> Option<NumberStep>),
 }
 
 impl std::fmt::Debug for Build {
@@ -66,6 +82,9 @@ impl std::fmt::Debug for Build {
             Self::Plain(_) => "Plain",
             Self::With(_) => "With",
             Self::Costly(_) => "Costly",
+            Self::Either(..) => "Either",
+            Self::Number(_) => "Number",
+            Self::NumberWith(_) => "NumberWith",
         })
     }
 }
@@ -98,7 +117,7 @@ pub fn catalogue() -> &'static [StepDoc] {
     &STEPS
 }
 
-static STEPS: [StepDoc; 26] = [
+static STEPS: [StepDoc; 30] = [
     plain("trim", spaces::trim, "Removes spaces at both ends.", [" a b ", "a b"]),
     plain(
         "collapse_spaces",
@@ -151,6 +170,13 @@ static STEPS: [StepDoc; 26] = [
         unicode::nfkc,
         "Like nfc, and replaces compatibility characters (full-width letters, ligatures).",
         ["ＡＢ ﬁ", "AB fi"],
+    ),
+    plain(
+        "strip_invisible",
+        characters::strip_invisible,
+        "Removes characters that cannot be seen: zero-width characters, soft hyphens, byte order \
+         marks, marks of direction. Spaces stay.",
+        ["ACME\u{200b} Ltd\u{200e}", "ACME Ltd"],
     ),
     StepDoc {
         name: "strip_prefix",
@@ -267,6 +293,33 @@ static STEPS: [StepDoc; 26] = [
         "Letters in upper case and digits only; zeros stay.",
         ["inv-0042/a", "INV0042A"],
     ),
+    StepDoc {
+        name: "debit_credit",
+        argument: Argument::Map(&[
+            key("debit", "The mark of debits, before or after the amount, in any case."),
+            key("credit", "The mark of credits."),
+        ]),
+        description: "Removes a mark of debit or credit beside an amount and puts a minus before \
+                      debits. Without an argument it knows DR, D, S, Soll and CR, C, H, Haben.",
+        example: ["{debit: S, credit: H}", "1.234,50 S", "-1.234,50"],
+        build: Build::Either(amount::debit_credit, amount::debit_credit_marks),
+    },
+    StepDoc {
+        name: "negate",
+        argument: Argument::None,
+        description: "Turns the sign of a number. It comes after all steps on the text, wherever \
+                      it stands.",
+        example: ["", "12.50", "-12.50"],
+        build: Build::Number(NumberStep::Negate),
+    },
+    StepDoc {
+        name: "scale",
+        argument: Argument::Number,
+        description: "Multiplies a number by a factor, exactly: 0.01 for amounts in cents. It comes \
+                      after all steps on the text, wherever it stands.",
+        example: ["0.01", "12345", "123.45"],
+        build: Build::NumberWith(amount::scale),
+    },
 ];
 
 #[cfg(test)]
@@ -285,7 +338,9 @@ mod tests {
             let spec = if argument.is_empty() {
                 StepSpec::Function(step.name.to_owned())
             } else {
-                let argument: ArgumentSpec = serde_yaml::from_str(argument).unwrap();
+                // recon.yaml gives numbers as their text, which this parser does not.
+                let argument = serde_yaml::from_str(argument)
+                    .unwrap_or_else(|_| ArgumentSpec::Text(argument.to_owned()));
                 StepSpec::With(step.name.to_owned(), argument)
             };
             let steps = resolve_steps(&[spec], folder.path(), &|_| false).unwrap();

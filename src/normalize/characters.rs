@@ -65,6 +65,30 @@ pub(super) fn with_marks(
     })
 }
 
+pub(super) fn strip_invisible<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
+    keep(text, out, |character| !is_invisible(character))
+}
+
+/// Whether nothing is seen of a character: controls and format characters without the tab and line
+/// breaks, which are spaces, and without the signs of the Arabic and Kaithi scripts, which are seen.
+fn is_invisible(character: char) -> bool {
+    match character {
+        '\t' | '\n' | '\r' | ' '..='~' => false,
+        '\u{600}'..='\u{605}'
+        | '\u{6dd}'
+        | '\u{70f}'
+        | '\u{890}'
+        | '\u{891}'
+        | '\u{8e2}'
+        | '\u{110bd}'
+        | '\u{110cd}' => false,
+        '\u{34f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => true,
+        other => {
+            matches!(other.general_category(), GeneralCategory::Control | GeneralCategory::Format)
+        }
+    }
+}
+
 /// The characters that `keeps` keeps; no buffer is touched if those are all.
 fn keep<'a>(text: &'a str, out: &mut String, keeps: impl Fn(char) -> bool) -> Flow<'a> {
     let Some((at, _)) = text.char_indices().find(|(_, character)| !keeps(*character)) else {
@@ -93,6 +117,8 @@ mod tests {
             ("[alphanumeric_only]", "Cafe\u{301} .\u{301}1", "Café1"),
             ("[letters_only]", "e\u{301}1\u{301}क्षि", "éक्षि"),
             ("[strip_punctuation]", "e\u{301}.", "e\u{301}"),
+            ("[strip_invisible]", "\u{feff}A\u{200b}C\u{ad}M\u{200e}E\u{a0}1\t", "ACME\u{a0}1\t"),
+            ("[strip_invisible]", "e\u{301}", "e\u{301}"),
         ] {
             assert_eq!(apply_all(&steps(chain), text).unwrap(), expected, "{chain} {text:?}");
         }

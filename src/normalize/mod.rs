@@ -9,6 +9,7 @@
 //! (or a new file) and that row.
 
 mod affix;
+mod amount;
 mod boolean;
 mod case;
 mod catalogue;
@@ -39,6 +40,8 @@ pub use function::Functions;
 pub use normalizer::{DoubtfulValues, Normalizer, Outcome, Reject};
 pub use number::NumberFormat;
 pub use plan::{FieldPlan, SidePlan, resolve_timezone};
-pub use spec::{ArgumentSpec, NegativeSpec, NumberSpec, StepSpec};
+pub use spec::{
+    ArgumentSpec, GroupingSpec, NegativeSpec, NumberSpec, PercentSpec, StepSpec, Texts,
+};
 pub use step::{FileNote, Step, resolve_steps};
 pub use trace::{FieldTrace, StepTrace};

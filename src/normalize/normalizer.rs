@@ -138,8 +138,10 @@ pub(super) struct FieldState {
 }
 
 impl FieldState {
-    fn new(plan: &FieldPlan, timezone: Option<&TimeZone>) -> Self {
-        let steps: Vec<Step> = plan.source_steps.iter().chain(&plan.steps).cloned().collect();
+    /// `remembers` says whether results are kept for texts that come again.
+    fn new(plan: &FieldPlan, timezone: Option<&TimeZone>, remembers: bool) -> Self {
+        let all = plan.source_steps.iter().chain(&plan.steps);
+        let steps: Vec<Step> = all.filter(|step| !step.is_for_numbers()).cloned().collect();
         let typing = Typing::new(plan, timezone);
         let is_costly = steps.iter().any(Step::is_costly) || typing.is_costly();
         // A text without steps is copied; nothing is faster.
@@ -147,8 +149,8 @@ impl FieldState {
         Self {
             steps,
             typing,
-            recent: (!is_copied).then(Recent::new),
-            memo: is_costly.then(Memo::new),
+            recent: (remembers && !is_copied).then(Recent::new),
+            memo: (remembers && is_costly).then(Memo::new),
             doubtful: Doubtful::default(),
         }
     }
@@ -246,6 +248,8 @@ impl FieldState {
 pub(super) struct Typing {
     pub(super) kind: Kind,
     numbers: NumberFormat,
+    /// The steps on the number that was read, in their order.
+    number_steps: Vec<Step>,
     formats: Vec<TimeFormat>,
     are_ambiguous: bool,
     timezone: Option<TimeZone>,
@@ -260,7 +264,14 @@ impl Typing {
         };
         Self {
             kind: plan.kind,
-            numbers: plan.numbers,
+            numbers: plan.numbers.clone(),
+            number_steps: plan
+                .source_steps
+                .iter()
+                .chain(&plan.steps)
+                .filter(|step| step.is_for_numbers())
+                .cloned()
+                .collect(),
             are_ambiguous: ambiguous_formats(&plan.formats, plan.kind, timezone).is_some(),
             formats,
             timezone: timezone.cloned(),
@@ -279,9 +290,34 @@ impl Typing {
         text: &[u8],
         scratch: &mut Vec<u8>,
     ) -> Result<(Cell<'static>, Doubt), &'static str> {
+        self.read_seeing(text, scratch, |_, _| ())
+    }
+
+    /// The same; `seen` is told each step on the number and its result.
+    pub(super) fn read_seeing(
+        &self,
+        text: &[u8],
+        scratch: &mut Vec<u8>,
+        mut seen: impl FnMut(&Step, Cell<'_>),
+    ) -> Result<(Cell<'static>, Doubt), &'static str> {
+        let steps = self.number_steps.iter().filter_map(|step| Some((step, step.number()?)));
         let cell = match self.kind {
-            Kind::Decimal => Cell::Decimal(self.numbers.decimal(text, scratch)?),
-            Kind::Integer => Cell::Integer(self.numbers.integer(text, scratch)?),
+            Kind::Decimal => {
+                let mut value = self.numbers.decimal(text, scratch)?;
+                for (step, number) in steps {
+                    value = number.decimal(value)?;
+                    seen(step, Cell::Decimal(value));
+                }
+                Cell::Decimal(value)
+            }
+            Kind::Integer => {
+                let mut value = self.numbers.integer(text, scratch)?;
+                for (step, number) in steps {
+                    value = number.integer(value)?;
+                    seen(step, Cell::Integer(value));
+                }
+                Cell::Integer(value)
+            }
             Kind::Boolean => Cell::Boolean(boolean::parse(text)?),
             Kind::Date | Kind::Datetime => return self.time(text),
             // A text needs no reading; whoever asks has it already.
@@ -325,12 +361,25 @@ impl Normalizer {
         Ok(Self::with_functions(plan, functions))
     }
 
+    /// A worker without scripts that keeps no results, for trying many plans on a few values.
+    pub fn for_trial(plan: Arc<SidePlan>) -> Self {
+        Self::of(plan, Box::new(NoFunctions), false)
+    }
+
     /// A worker whose functions are these instead of the plan's script.
     pub fn with_functions(plan: Arc<SidePlan>, functions: Box<dyn Functions>) -> Self {
+        Self::of(plan, functions, true)
+    }
+
+    fn of(plan: Arc<SidePlan>, functions: Box<dyn Functions>, remembers: bool) -> Self {
         let zone = plan.timezone.as_ref();
         Self {
             nulls: Nulls::new(&plan.null_values),
-            fields: plan.fields.iter().map(|field| FieldState::new(field, zone)).collect(),
+            fields: plan
+                .fields
+                .iter()
+                .map(|field| FieldState::new(field, zone, remembers))
+                .collect(),
             tools: Tools { functions, buffers: Buffers::default(), scratch: Vec::new() },
             plan,
         }

@@ -1,22 +1,51 @@
 //! Numbers as sources write them: separators that are checked, and several kinds of minus.
 
-use super::spec::{NegativeSpec, NumberSpec};
-use crate::diagnostic::{Problem, SpecProblem};
+use std::sync::Arc;
+
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
+use super::spec::{GroupingSpec, NegativeSpec, NumberSpec, PercentSpec, Texts};
+use crate::diagnostic::{PathStep, Problem, SpecProblem};
 use crate::domain::Decimal;
 use crate::domain::decimal::DecimalError;
 
 /// How a column's numbers are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberFormat {
     decimal: char,
-    thousands: Option<char>,
+    thousands: Arc<[char]>,
+    grouping: GroupingSpec,
     parentheses: bool,
     trailing_minus: bool,
+    unicode_minus: bool,
+    currency: Currency,
+    percent: Option<PercentSpec>,
+    /// Whether all of the above is the default, which is read faster.
+    is_plain: bool,
+}
+
+/// The currencies that may stand beside a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Currency {
+    None,
+    Any,
+    /// These, the longest first.
+    These(Arc<[String]>),
 }
 
 impl Default for NumberFormat {
     fn default() -> Self {
-        Self { decimal: '.', thousands: None, parentheses: false, trailing_minus: false }
+        Self {
+            decimal: '.',
+            thousands: Arc::default(),
+            grouping: GroupingSpec::Thousands,
+            parentheses: false,
+            trailing_minus: false,
+            unicode_minus: false,
+            currency: Currency::None,
+            percent: None,
+            is_plain: true,
+        }
     }
 }
 
@@ -24,44 +53,113 @@ const NOT_A_NUMBER: &str = "not a number";
 const TOO_MANY_DIGITS: &str = "too many digits";
 const NOT_WHOLE: &str = "not a whole number";
 const GROUPS: &str = "thousands separators do not part groups of three digits";
+const INDIAN_GROUPS: &str = "separators do not part three digits, then groups of two";
+const MYRIAD_GROUPS: &str = "separators do not part groups of four digits";
 
 impl NumberSpec {
     /// What was meant, or every problem with its key.
     pub fn resolve(&self) -> Result<NumberFormat, Vec<SpecProblem>> {
         let mut problems = Vec::new();
-        let mut separator = |key: &'static str, text: Option<&String>| {
-            let text = text?;
-            let mut characters = text.chars();
-            let (Some(character), None) = (characters.next(), characters.next()) else {
-                let message = format!("`{text}` is not one character");
-                problems.push(SpecProblem::new([key], Problem::usage("number-format", message)));
-                return None;
-            };
-            if character.is_alphanumeric() || matches!(character, '+' | '-' | '(' | ')') {
-                let message = format!("`{text}` can't separate: it may be a part of a number");
-                problems.push(SpecProblem::new([key], Problem::usage("number-format", message)));
-                return None;
-            }
-            Some(character)
+        let mut complain = |path: Vec<PathStep>, message: String, help: Option<&str>| {
+            let mut problem = Problem::usage("number-format", message);
+            problem.help = help.map(str::to_owned);
+            problems.push(SpecProblem { path, problem });
         };
-        let decimal = separator("decimal", self.decimal.as_ref());
-        let thousands = separator("thousands", self.thousands.as_ref());
+        let decimal = self.decimal.as_deref().and_then(|text| match separator(text) {
+            Ok(character) => Some(character),
+            Err(message) => {
+                complain(vec!["decimal".into()], message, None);
+                None
+            }
+        });
+        let is_decimal_known = decimal.is_some() || self.decimal.is_none();
         let decimal = decimal.unwrap_or('.');
-        if problems.is_empty() && thousands == Some(decimal) {
-            let message = format!("`{decimal}` separates decimals already");
-            let problem = Problem::usage("number-format", message)
-                .help("give `decimal` and `thousands` different characters");
-            problems.push(SpecProblem::new(["thousands"], problem));
+        let mut thousands = Vec::new();
+        for (path, text) in entries("thousands", self.thousands.as_ref()) {
+            match separator(text) {
+                Err(message) => complain(path, message, None),
+                Ok(character) if is_decimal_known && character == decimal => {
+                    let help = "give `decimal` and `thousands` different characters";
+                    complain(path, format!("`{text}` separates decimals already"), Some(help));
+                }
+                Ok(character) if thousands.contains(&character) => {
+                    complain(path, format!("`{text}` is in the list twice"), None);
+                }
+                Ok(character) => thousands.push(character),
+            }
         }
+        if self.grouping.is_some() && self.thousands.is_none() {
+            let message = "`grouping` needs the separator that parts the groups".to_owned();
+            complain(vec!["grouping".into()], message, Some("add `thousands: \",\"`"));
+        }
+        let mut currencies = Vec::new();
+        for (path, text) in entries("currency", self.currency.as_ref()) {
+            let is_part = |c: char| c.is_numeric() || matches!(c, '+' | '-' | '(' | ')' | '%');
+            if text.trim().is_empty() || text.trim() != text {
+                let message = format!("`{text}` is not a currency sign or code");
+                complain(path, message, Some("such as `\"€\"` or `EUR`"));
+            } else if text.contains(is_part) {
+                let message = format!("`{text}` can't be a currency: it may be a part of a number");
+                complain(path, message, None);
+            } else {
+                currencies.push(text.to_owned());
+            }
+        }
+        currencies.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        let currency = match currencies.as_slice() {
+            [] => Currency::None,
+            [any] if any == "any" => Currency::Any,
+            _ => Currency::These(currencies.into()),
+        };
         let negative = self.negative.as_deref().unwrap_or_default();
-        let format = NumberFormat {
+        let mut format = NumberFormat {
             decimal,
-            thousands,
+            thousands: thousands.into(),
+            grouping: self.grouping.unwrap_or_default(),
             parentheses: negative.contains(&NegativeSpec::Parentheses),
             trailing_minus: negative.contains(&NegativeSpec::TrailingMinus),
+            unicode_minus: negative.contains(&NegativeSpec::UnicodeMinus),
+            currency,
+            percent: self.percent,
+            is_plain: true,
         };
+        format.is_plain = format == NumberFormat::default();
         if problems.is_empty() { Ok(format) } else { Err(problems) }
     }
+}
+
+/// The texts of a key, each with its path: the key alone where only one text is written.
+fn entries<'t>(
+    key: &'static str,
+    texts: Option<&'t Texts>,
+) -> impl Iterator<Item = (Vec<PathStep>, &'t str)> {
+    let texts = texts.map_or(&[][..], |texts| &texts.0);
+    let is_one = texts.len() == 1;
+    texts.iter().enumerate().map(move |(at, text)| {
+        let path = if is_one { vec![key.into()] } else { vec![key.into(), at.into()] };
+        (path, text.as_str())
+    })
+}
+
+/// The one character that a text is, if it can't be a part of a number.
+fn separator(text: &str) -> Result<char, String> {
+    let mut characters = text.chars();
+    let (Some(character), None) = (characters.next(), characters.next()) else {
+        return Err(format!("`{text}` is not one character"));
+    };
+    if character.is_alphanumeric() || matches!(character, '+' | '-' | '(' | ')' | '%') {
+        return Err(format!("`{text}` can't separate: it may be a part of a number"));
+    }
+    Ok(character)
+}
+
+/// What stands around the digits of a number.
+#[derive(Clone, Copy, Debug, Default)]
+struct Around {
+    negative: bool,
+    has_sign: bool,
+    has_currency: bool,
+    has_percent: bool,
 }
 
 impl NumberFormat {
@@ -71,86 +169,203 @@ impl NumberFormat {
         text: &[u8],
         scratch: &mut Vec<u8>,
     ) -> Result<Decimal, &'static str> {
-        if *self == Self::default() {
+        if self.is_plain {
             return match short_decimal(text) {
                 Some(value) => Ok(value),
                 None => Decimal::parse(text).map_err(reason),
             };
         }
-        self.write_plain(text, scratch)?;
-        match short_decimal(scratch) {
-            Some(value) => Ok(value),
-            None => Decimal::parse(scratch).map_err(reason),
+        let around = self.write_plain(text, scratch)?;
+        let value = match short_decimal(scratch) {
+            Some(value) => value,
+            None => Decimal::parse(scratch).map_err(reason)?,
+        };
+        if around.has_percent && self.percent == Some(PercentSpec::AsFraction) {
+            let value = Decimal::new(value.coefficient(), value.scale().saturating_add(2));
+            return value.ok_or(TOO_MANY_DIGITS);
         }
+        Ok(value)
     }
 
     /// Reads a whole number: digits with an optional sign, in this format.
     pub(super) fn integer(&self, text: &[u8], scratch: &mut Vec<u8>) -> Result<i128, &'static str> {
-        if *self == Self::default() {
+        if self.is_plain {
             return whole(text);
         }
-        self.write_plain(text, scratch)?;
+        let around = self.write_plain(text, scratch)?;
+        if around.has_percent && self.percent == Some(PercentSpec::AsFraction) {
+            return Err(NOT_WHOLE);
+        }
         whole(scratch)
     }
 
-    /// Writes `text` in plain notation: a leading minus, no groups, a decimal point.
-    fn write_plain(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
+    /// Writes `text` in plain notation: a leading minus, no groups, a decimal point. Says what
+    /// stood around the digits.
+    fn write_plain(&self, text: &[u8], out: &mut Vec<u8>) -> Result<Around, &'static str> {
         out.clear();
-        let (negative, body) = match text {
-            [b'-', body @ ..] => (true, body),
-            [b'+', body @ ..] => (false, body),
-            [b'(', body @ .., b')'] if self.parentheses => (true, body),
-            [body @ .., b'-'] if self.trailing_minus => (true, body),
-            body => (false, body),
-        };
-        if negative {
+        let text = std::str::from_utf8(text).map_err(|_| NOT_A_NUMBER)?;
+        let (body, around) = self.peel(text);
+        if around.negative {
             out.push(b'-');
         }
-        let (mut point, mut separator) = ([0; 4], [0; 4]);
-        let point = self.decimal.encode_utf8(&mut point).as_bytes();
-        let separator: &[u8] = match self.thousands {
-            Some(character) => character.encode_utf8(&mut separator).as_bytes(),
-            None => &[],
-        };
+        let mut separator = None;
         let (mut groups, mut digits, mut in_decimals) = (0usize, 0usize, false);
         let mut rest = body;
-        while let [byte, after @ ..] = rest {
-            if byte.is_ascii_digit() {
-                out.push(*byte);
+        while let Some(character) = rest.chars().next() {
+            let after = rest.get(character.len_utf8()..).unwrap_or_default();
+            if let ('0'..='9', Ok(byte)) = (character, u8::try_from(character)) {
+                out.push(byte);
                 digits += 1;
-                rest = after;
-            } else if let (false, Some(after)) = (in_decimals, rest.strip_prefix(point)) {
-                check_last_group(groups, digits)?;
+            } else if !in_decimals && character == self.decimal {
+                self.check_last_group(groups, digits)?;
                 in_decimals = true;
                 out.push(b'.');
-                rest = after;
-            } else if let (false, false, Some(after)) =
-                (in_decimals, separator.is_empty(), rest.strip_prefix(separator))
-            {
-                let fits = if groups == 0 { (1..=3).contains(&digits) } else { digits == 3 };
-                if !fits {
-                    return Err(GROUPS);
+            } else if !in_decimals && self.thousands.contains(&character) {
+                // One number does not mix its separators.
+                if separator.is_some_and(|known| known != character) {
+                    return Err(NOT_A_NUMBER);
                 }
+                separator = Some(character);
+                self.check_group(groups, digits)?;
                 groups += 1;
                 digits = 0;
-                rest = after;
-            } else if matches!(byte, b'e' | b'E') {
+            } else if matches!(character, 'e' | 'E') {
                 break;
             } else {
                 return Err(NOT_A_NUMBER);
             }
+            rest = after;
         }
         if !in_decimals {
-            check_last_group(groups, digits)?;
+            self.check_last_group(groups, digits)?;
         }
         // An exponent, or nothing: whoever reads the plain notation checks it.
-        out.extend_from_slice(rest);
-        Ok(())
+        out.extend_from_slice(rest.as_bytes());
+        Ok(around)
+    }
+
+    /// Takes off what stands around the digits: one sign, one currency, one percent sign, in the
+    /// orders that people write them.
+    fn peel<'t>(&self, text: &'t str) -> (&'t str, Around) {
+        let (mut body, mut around) = (text, Around::default());
+        loop {
+            let peeled = self
+                .peel_sign(body, &mut around)
+                .or_else(|| self.peel_currency(body, &mut around))
+                .or_else(|| self.peel_percent(body, &mut around));
+            match peeled {
+                Some(rest) => body = rest,
+                None => return (body, around),
+            }
+        }
+    }
+
+    fn peel_sign<'t>(&self, body: &'t str, around: &mut Around) -> Option<&'t str> {
+        if around.has_sign {
+            return None;
+        }
+        let is_minus = |c: char| c == '-' || self.unicode_minus && is_unicode_minus(c);
+        let (rest, negative) = if let Some(rest) = body.strip_prefix(is_minus) {
+            (rest, true)
+        } else if let Some(rest) = body.strip_prefix('+') {
+            (rest, false)
+        } else if let (true, Some(rest)) =
+            (self.parentheses, body.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')))
+        {
+            (rest, true)
+        } else {
+            let rest = body.strip_suffix(is_minus).filter(|_| self.trailing_minus)?;
+            // `5.-` is five and no cents.
+            (Some(rest).filter(|rest| !rest.ends_with(self.decimal))?, true)
+        };
+        (around.has_sign, around.negative) = (true, negative);
+        // `- 5,00 €` and `( € 5.00 )`: spaces are a part of how amounts of money are set.
+        let is_money = self.currency != Currency::None;
+        Some(if is_money { rest.trim_matches(is_space) } else { rest })
+    }
+
+    fn peel_currency<'t>(&self, body: &'t str, around: &mut Around) -> Option<&'t str> {
+        if around.has_currency {
+            return None;
+        }
+        let rest = match &self.currency {
+            Currency::None => None,
+            Currency::These(known) => known.iter().find_map(|sign| {
+                let sign = sign.as_str();
+                body.strip_prefix(sign).or_else(|| body.strip_suffix(sign))
+            }),
+            Currency::Any => {
+                let start: String = body.chars().take_while(|c| is_of_currency(*c)).collect();
+                let end: String = body.chars().rev().take_while(|c| is_of_currency(*c)).collect();
+                if is_currency(&start) {
+                    body.get(start.len()..)
+                } else {
+                    let is_one = is_currency(&end.chars().rev().collect::<String>());
+                    body.get(..body.len() - end.len()).filter(|_| is_one)
+                }
+            }
+        }?;
+        around.has_currency = true;
+        Some(rest.trim_matches(is_space))
+    }
+
+    fn peel_percent<'t>(&self, body: &'t str, around: &mut Around) -> Option<&'t str> {
+        if around.has_percent || self.percent.is_none() {
+            return None;
+        }
+        let rest = body.strip_suffix('%').or_else(|| body.strip_prefix('%'))?;
+        around.has_percent = true;
+        Some(rest.trim_matches(is_space))
+    }
+
+    /// Whether a group with so many digits may be followed by a separator.
+    fn check_group(&self, groups_before: usize, digits: usize) -> Result<(), &'static str> {
+        let (first, next, wrong) = match self.grouping {
+            GroupingSpec::Thousands => (1..=3, 3, GROUPS),
+            GroupingSpec::Indian => (1..=2, 2, INDIAN_GROUPS),
+            GroupingSpec::Myriads => (1..=4, 4, MYRIAD_GROUPS),
+        };
+        let fits = if groups_before == 0 { first.contains(&digits) } else { digits == next };
+        if fits { Ok(()) } else { Err(wrong) }
+    }
+
+    fn check_last_group(&self, groups_before: usize, digits: usize) -> Result<(), &'static str> {
+        let (last, wrong) = match self.grouping {
+            GroupingSpec::Thousands => (3, GROUPS),
+            GroupingSpec::Indian => (3, INDIAN_GROUPS),
+            GroupingSpec::Myriads => (4, MYRIAD_GROUPS),
+        };
+        if groups_before == 0 || digits == last { Ok(()) } else { Err(wrong) }
     }
 }
 
-const fn check_last_group(groups: usize, digits: usize) -> Result<(), &'static str> {
-    if groups > 0 && digits != 3 { Err(GROUPS) } else { Ok(()) }
+/// A minus sign other than the hyphen of ASCII.
+pub(super) const fn is_unicode_minus(character: char) -> bool {
+    matches!(character, '\u{2212}' | '\u{2013}' | '\u{fe63}' | '\u{ff0d}')
+}
+
+/// The spaces that stand between a number and what belongs to it.
+const fn is_space(character: char) -> bool {
+    matches!(character, ' ' | '\u{a0}' | '\u{202f}' | '\u{2007}' | '\u{2009}')
+}
+
+fn is_of_currency(character: char) -> bool {
+    character.is_ascii_alphabetic() || is_currency_sign(character)
+}
+
+fn is_currency_sign(character: char) -> bool {
+    character.general_category() == GeneralCategory::CurrencySymbol
+}
+
+/// Whether a text is a sign (`€`, `US$`) or has the form of a code (`EUR`).
+fn is_currency(text: &str) -> bool {
+    let signs = text.chars().filter(|c| is_currency_sign(*c)).count();
+    let letters = text.chars().count() - signs;
+    match signs {
+        0 => letters == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()),
+        1 => letters <= 3,
+        _ => false,
+    }
 }
 
 const fn reason(error: DecimalError) -> &'static str {
@@ -264,6 +479,96 @@ mod tests {
             assert_eq!(decimal(&format, text), Err(NOT_A_NUMBER), "{text}");
         }
         assert_eq!(format.integer(b"(1,234)", &mut Vec::new()), Ok(-1234));
+        // Five and no cents, not minus five.
+        assert_eq!(decimal(&format, "5.-"), Err(NOT_A_NUMBER));
+    }
+
+    #[test]
+    fn a_minus_sign_that_is_no_hyphen_is_read_where_the_source_says_so() {
+        let format = format("{negative: [unicode_minus, trailing_minus]}");
+        for text in ["\u{2212}7.5", "\u{2013}7.5", "-7.5", "7.5\u{2212}"] {
+            assert_eq!(decimal(&format, text).unwrap(), "-7.5", "{text}");
+        }
+        assert_eq!(decimal(&NumberFormat::default(), "\u{2212}7.5"), Err(NOT_A_NUMBER));
+    }
+
+    #[test]
+    fn one_of_several_separators_is_used_at_a_time() {
+        let swiss = format("{thousands: [\"'\", \"\u{2019}\", \"\u{a0}\"]}");
+        for text in ["1'234'567.50", "1\u{2019}234\u{2019}567.50", "1\u{a0}234\u{a0}567.50"] {
+            assert_eq!(decimal(&swiss, text).unwrap(), "1234567.50", "{text}");
+        }
+        assert_eq!(decimal(&swiss, "1'234\u{2019}567.50"), Err(NOT_A_NUMBER));
+    }
+
+    #[test]
+    fn digits_are_grouped_as_the_source_says() {
+        let indian = format("{thousands: ',', grouping: indian}");
+        for (text, expected) in [
+            ("12,34,567.00", Ok("1234567.00")),
+            ("1,23,45,678", Ok("12345678")),
+            ("1,234", Ok("1234")),
+            ("1234567", Ok("1234567")),
+            ("1,234,567", Err(INDIAN_GROUPS)),
+            ("123,456", Err(INDIAN_GROUPS)),
+            ("12,34,56", Err(INDIAN_GROUPS)),
+        ] {
+            assert_eq!(decimal(&indian, text), expected.map(str::to_owned), "{text}");
+        }
+        let myriads = format("{thousands: ',', grouping: myriads}");
+        assert_eq!(decimal(&myriads, "123,4567").unwrap(), "1234567");
+        assert_eq!(decimal(&myriads, "1,234"), Err(MYRIAD_GROUPS));
+    }
+
+    #[test]
+    fn currencies_stand_before_or_after_a_number() {
+        let euro = format(
+            "{decimal: ',', thousands: '.', currency: ['€', EUR], negative: [parentheses, trailing_minus]}",
+        );
+        for text in [
+            "€ 1.234,50",
+            "1.234,50 €",
+            "€1.234,50",
+            "1.234,50\u{a0}EUR",
+            "EUR 1.234,50",
+            "+1234,50",
+        ] {
+            assert_eq!(decimal(&euro, text).unwrap(), "1234.50", "{text}");
+        }
+        for text in [
+            "-€5,00",
+            "€-5,00",
+            "€ -5,00",
+            "- 5,00 €",
+            "(€ 5,00)",
+            "€ (5,00)",
+            "5,00- €",
+            "5,00 €-",
+        ] {
+            assert_eq!(decimal(&euro, text).unwrap(), "-5.00", "{text}");
+        }
+        for text in ["$5,00", "€5,00€", "€", "- € -5,00", "EUR", "5,00 USD", "€ EUR 5"] {
+            assert_eq!(decimal(&euro, text), Err(NOT_A_NUMBER), "{text}");
+        }
+        let any = format("{currency: any, thousands: ','}");
+        for text in ["$1,000", "US$ 1,000", "USD1,000", "1,000 CHF", "¥1,000", "1,000 zł"] {
+            let expected =
+                if text.contains('z') { Err(NOT_A_NUMBER) } else { Ok("1000".to_owned()) };
+            assert_eq!(decimal(&any, text), expected, "{text}");
+        }
+        assert_eq!(decimal(&any, "1e3").unwrap(), "1000");
+        let rupees = format("{currency: [Rs., \"₹\"], thousands: ',', grouping: indian}");
+        assert_eq!(decimal(&rupees, "Rs. 12,34,567.00").unwrap(), "1234567.00");
+    }
+
+    #[test]
+    fn a_percent_sign_is_a_part_of_the_number_or_a_division() {
+        let written = format("{decimal: ',', percent: as_written}");
+        assert_eq!(decimal(&written, "12,5 %").unwrap(), "12.5");
+        let fraction = format("{percent: as_fraction}");
+        assert_eq!(decimal(&fraction, "-12.5%").unwrap(), "-0.125");
+        assert_eq!(decimal(&fraction, "0.125").unwrap(), "0.125");
+        assert_eq!(decimal(&NumberFormat::default(), "5%"), Err(NOT_A_NUMBER));
     }
 
     #[test]
@@ -305,6 +610,9 @@ mod tests {
             ("{decimal: ab, thousands: '5'}", 2),
             ("{thousands: '.'}", 1),
             ("{decimal: '-'}", 1),
+            ("{thousands: [',', '.', ',']}", 2),
+            ("{grouping: indian}", 1),
+            ("{currency: ['', '5', ' ']}", 3),
         ] {
             let spec: NumberSpec = serde_yaml::from_str(yaml).unwrap();
             assert_eq!(spec.resolve().unwrap_err().len(), count, "{yaml}");

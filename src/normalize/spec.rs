@@ -15,10 +15,88 @@ use super::catalogue::{Argument, catalogue};
 pub struct NumberSpec {
     /// The decimal separator. Default `.`.
     pub decimal: Option<String>,
-    /// The separator between groups of three digits; its places are checked. Default none.
-    pub thousands: Option<String>,
+    /// The separator between groups of digits, or a list of several of which each number uses one;
+    /// its places are checked. Default none.
+    pub thousands: Option<Texts>,
+    /// How the separators part the digits. Default `thousands`.
+    pub grouping: Option<GroupingSpec>,
     /// How negative numbers are written besides a leading minus.
     pub negative: Option<Vec<NegativeSpec>>,
+    /// The currency signs and codes that may stand before or after a number, such as
+    /// `["€", EUR]`; `any` allows every sign and every code of three capital letters. They are
+    /// removed, so compare the currency in a field of its own. Default none.
+    pub currency: Option<Texts>,
+    /// What `12.5 %` means. Default: it is not a number.
+    pub percent: Option<PercentSpec>,
+}
+
+/// How separators part the digits of a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupingSpec {
+    /// Groups of three: `1,234,567`
+    #[default]
+    Thousands,
+    /// Three digits, then groups of two: `12,34,567` (lakh and crore)
+    Indian,
+    /// Groups of four: `123,4567`
+    Myriads,
+}
+
+/// What a percent sign means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PercentSpec {
+    /// `12.5 %` is 12.5
+    AsWritten,
+    /// `12.5 %` is 0.125; numbers without the sign stay as they are
+    AsFraction,
+}
+
+/// One text, or a list of texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrList;
+
+        impl<'de> Visitor<'de> for TextOrList {
+            type Value = Texts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Texts, E> {
+                Ok(Texts(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Texts, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(Scalar(text)) = seq.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Texts(texts))
+            }
+        }
+
+        deserializer.deserialize_any(TextOrList)
+    }
+}
+
+impl JsonSchema for Texts {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Texts".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
+    }
 }
 
 /// A way to write negative numbers.
@@ -29,6 +107,8 @@ pub enum NegativeSpec {
     Parentheses,
     /// `1,234.50-`
     TrailingMinus,
+    /// `−1,234.50` with a minus sign that is no hyphen: U+2212, U+2013, U+FE63 or U+FF0D
+    UnicodeMinus,
 }
 
 /// A step as written: a name, or a map of one name to its argument.
@@ -211,6 +291,9 @@ impl JsonSchema for StepSpec {
             match schema_of(step.argument) {
                 None => names.push(json!({ "const": step.name, "description": step.description })),
                 Some(mut argument) => {
+                    if step.argument_is_optional() {
+                        names.push(json!({ "const": step.name, "description": step.description }));
+                    }
                     if let Some(schema) = argument.as_object_mut() {
                         schema.insert("description".to_owned(), step.description.into());
                     }
@@ -243,6 +326,7 @@ fn schema_of(argument: Argument) -> Option<Value> {
     Some(match argument {
         Argument::None => return None,
         Argument::Text => json!({ "type": "string" }),
+        Argument::Number => json!({ "type": ["number", "string"] }),
         Argument::Count => json!({ "type": "integer", "minimum": 1 }),
         Argument::Texts => json!({ "type": "array", "items": { "type": ["string", "number"] } }),
         Argument::Map(keys) => {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::amount::NumberStep;
 use super::catalogue::{Argument, Build, StepDoc, catalogue};
 use super::function::Functions;
 use super::spec::{ArgumentSpec, StepSpec};
@@ -57,6 +58,7 @@ enum Action {
     Plain(Plain),
     With(Arc<dyn Transform>),
     Function(Arc<str>),
+    Number(NumberStep),
 }
 
 /// A step, ready to run and shared by threads.
@@ -79,6 +81,19 @@ impl Step {
             Action::Function(name) => Some(name),
             _ => None,
         }
+    }
+
+    /// What it does to the number that the field's type has read, if it is such a step.
+    pub(super) const fn number(&self) -> Option<NumberStep> {
+        match &self.action {
+            Action::Number(step) => Some(*step),
+            _ => None,
+        }
+    }
+
+    /// Whether only fields that are numbers can have it.
+    pub const fn is_for_numbers(&self) -> bool {
+        self.number().is_some()
     }
 
     /// The SHA-256 of the file that it has read: what it does depends on that, too.
@@ -128,6 +143,10 @@ pub fn resolve_steps(
     if problems.is_empty() { Ok(steps) } else { Err(problems) }
 }
 
+/// Steps that were added when scripts already had functions: a script's own function of the name is
+/// meant, as it was before.
+const NEWER: [&str; 4] = ["negate", "scale", "debit_credit", "strip_invisible"];
+
 fn resolve(
     spec: &StepSpec,
     base: &Path,
@@ -136,38 +155,56 @@ fn resolve(
     let name = spec.name();
     let label: Arc<str> = spec.to_string().into();
     let here = |problem| Err(vec![SpecProblem { path: Vec::new(), problem }]);
+    let function = |name: &str| {
+        Ok(Step { label: label.clone(), action: Action::Function(name.into()), costly: true })
+    };
+    if let StepSpec::Function(name) = spec
+        && NEWER.contains(&name.as_str())
+        && functions(name)
+    {
+        return function(name);
+    }
     let Some(doc) = catalogue().iter().find(|step| step.name == name) else {
         return match spec {
-            StepSpec::Function(name) if functions(name) => {
-                Ok(Step { label, action: Action::Function(name.as_str().into()), costly: true })
-            }
+            StepSpec::Function(name) if functions(name) => function(name),
             _ => here(unknown(spec)),
         };
     };
     match (doc.build, spec) {
-        (Build::Plain(plain), StepSpec::Function(_)) => {
+        (Build::Plain(plain) | Build::Either(plain, _), StepSpec::Function(_)) => {
             Ok(Step { label, action: Action::Plain(plain), costly: false })
         }
-        (Build::Plain(_), StepSpec::With(..)) => here(
+        (Build::Number(step), StepSpec::Function(_)) => {
+            Ok(Step { label, action: Action::Number(step), costly: false })
+        }
+        (Build::Plain(_) | Build::Number(_), StepSpec::With(..)) => here(
             Problem::usage("step-argument", format!("step `{name}` takes no argument"))
                 .help(format!("write `{name}`")),
         ),
-        (Build::With(_) | Build::Costly(_), StepSpec::Function(_)) => here(
+        (Build::With(_) | Build::Costly(_) | Build::NumberWith(_), StepSpec::Function(_)) => here(
             Problem::usage("step-argument", format!("step `{name}` needs an argument"))
                 .help(format!("for example `{{{name}: {}}}`", doc.example[0])),
         ),
-        (Build::With(build) | Build::Costly(build), StepSpec::With(_, argument)) => {
+        (build, StepSpec::With(_, argument)) => {
             let mut arguments = Arguments { doc, argument, base, problems: Vec::new() };
             arguments.check_shape();
-            let transform =
-                if arguments.problems.is_empty() { build(&mut arguments) } else { None };
+            let action = if arguments.problems.is_empty() {
+                match build {
+                    Build::With(build) | Build::Costly(build) | Build::Either(_, build) => {
+                        build(&mut arguments).map(Action::With)
+                    }
+                    Build::NumberWith(build) => build(&mut arguments).map(Action::Number),
+                    // Handled above: they take no argument.
+                    Build::Plain(_) | Build::Number(_) => None,
+                }
+            } else {
+                None
+            };
             let problems = arguments.problems;
-            match transform {
-                Some(transform) if problems.is_empty() => Ok(Step {
-                    label,
-                    action: Action::With(transform),
-                    costly: matches!(doc.build, Build::Costly(_)),
-                }),
+            match action {
+                Some(action) if problems.is_empty() => {
+                    Ok(Step { label, action, costly: matches!(doc.build, Build::Costly(_)) })
+                }
                 _ => Err(problems),
             }
         }
@@ -247,11 +284,12 @@ impl<'a> Arguments<'a> {
 
     fn check_shape(&mut self) {
         let expected = match (self.doc.argument, self.argument) {
-            (Argument::Text | Argument::Count, ArgumentSpec::Text(_))
+            (Argument::Text | Argument::Number | Argument::Count, ArgumentSpec::Text(_))
             | (Argument::Texts, ArgumentSpec::Texts(_)) => return,
             (Argument::Map(_), ArgumentSpec::Map(entries)) => return self.check_keys(entries),
             (Argument::None, _) => "no argument",
             (Argument::Text, _) => "a text",
+            (Argument::Number, _) => "a number",
             (Argument::Count, _) => "a whole number",
             (Argument::Texts, _) => "a list of texts",
             (Argument::Map(_), _) => "a map",
@@ -305,7 +343,7 @@ pub(super) enum Chained<'a> {
     Refused(&'static str),
 }
 
-/// Runs a chain. `seen` is told each step and its result, null as `None`.
+/// Runs a chain of steps on texts; those on numbers are passed over. `seen` is told each step and its result, null as `None`.
 pub(super) fn run<'a>(
     steps: &[Step],
     input: &'a str,
@@ -330,6 +368,7 @@ pub(super) fn run<'a>(
                 }
                 None => Flow::Null,
             },
+            Action::Number(_) => continue,
         };
         match flow {
             Flow::Part(part) => {
@@ -368,6 +407,12 @@ pub(super) fn apply_all(steps: &[Step], text: &str) -> Option<String> {
     let mut buffers = Buffers::default();
     let mut functions = super::function::NoFunctions;
     match run(steps, text, &mut buffers, &mut functions, |_, _| ()).unwrap() {
+        Chained::Text(text) if steps.iter().any(Step::is_for_numbers) => {
+            let number = text.parse::<crate::domain::Decimal>().unwrap();
+            let steps = steps.iter().filter_map(Step::number);
+            let result = steps.fold(number, |number, step| step.decimal(number).unwrap());
+            Some(result.to_string())
+        }
         Chained::Text(text) => Some(text.to_owned()),
         Chained::Null => None,
         Chained::Refused(reason) => panic!("{reason}"),
@@ -458,6 +503,7 @@ mod tests {
             // One character beyond ASCII, which no step below touches, forces the long way.
             for name in ["trim", "upper", "lower", "collapse_spaces", "remove_spaces",
                          "letters_only", "alphanumeric_only", "strip_punctuation", "nfc", "nfkc",
+                         "strip_invisible",
                          "strip_accents", "account_number", "reference"] {
                 let chain = steps(&format!("[{name}]"));
                 let short = apply_all(&chain, &format!("x{text}x")).unwrap();

@@ -1,7 +1,7 @@
 //! What each step did to each value of one row: for `recon explain`.
 
 use super::normalizer::{Normalizer, RowTexts, text_of};
-use super::step::{Chained, run};
+use super::step::{Chained, Step, run};
 use crate::domain::value::Kind;
 use crate::domain::{Cell, RawCells};
 
@@ -104,7 +104,11 @@ impl Normalizer {
                 return trace;
             }
             Ok(Chained::Text(text)) => {
-                match state.typing.read(text.as_bytes(), &mut tools.scratch) {
+                let seen = |step: &Step, result: Cell<'_>| {
+                    let step = step.label().to_owned();
+                    steps.push(StepTrace { step, result: result.text() });
+                };
+                match state.typing.read_seeing(text.as_bytes(), &mut tools.scratch, seen) {
                     Ok((cell, _)) => {
                         trace.value = Cell::text(cell);
                         return trace;

@@ -130,7 +130,7 @@ impl SourceFile {
         }
         let mut raw = Peekable::new(Digesting { file, digest: Sha256::new(), read: 0 });
         let failed = |error: io::Error, at: u64| unreadable(path, at, &error);
-        let head = raw.peek(6).map_err(|error| failed(error, 0))?;
+        let head = raw.peek(16).map_err(|error| failed(error, 0))?;
         if let Some((what, help)) = not_text(head) {
             return Err(Problem::source("source-not-text", format!("this is {what}, not text"))
                 .in_file(path)
@@ -280,8 +280,37 @@ fn not_text(head: &[u8]) -> Option<(&'static str, &'static str)> {
             Some(("a ZIP archive or an Excel workbook", "unpack it, or save the sheet as CSV"))
         }
         [0xd0, 0xcf, 0x11, 0xe0, ..] => Some(("an Excel workbook", "save the sheet as CSV")),
+        [b'%', b'P', b'D', b'F', ..] => Some((
+            "a PDF document",
+            "ask for the same list as CSV, or copy the table into a spreadsheet and save it as CSV",
+        )),
+        [b'P', b'A', b'R', b'1', ..] => Some((
+            "a Parquet file",
+            "write it as CSV first, for example: duckdb -csv -c \"FROM 'x.parquet'\" > x.csv",
+        )),
+        [b'O', b'R', b'C', ..] => Some(("an ORC file", "write it as CSV first")),
+        [b'O', b'b', b'j', 1, ..] => Some(("an Avro file", "write it as CSV first")),
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => {
+            Some(("an Arrow file", "write it as CSV first"))
+        }
+        b"SQLite format 3\0" => Some((
+            "an SQLite database",
+            "export the table as CSV: sqlite3 -header -csv x.db \"SELECT * FROM t\" > x.csv",
+        )),
+        [b'{', b'\\', b'r', b't', b'f', ..] => {
+            Some(("an RTF document", "save the table in it as CSV"))
+        }
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] | [b'G', b'I', b'F', b'8', ..] => {
+            Some(("a picture", "ask for the same list as CSV"))
+        }
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
             Some(("xz-compressed data", "unpack it, or compress it as .gz or .zst"))
+        }
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => {
+            Some(("bzip2-compressed data", "unpack it, or compress it as .gz or .zst"))
+        }
+        [b'7', b'z', 0xbc, 0xaf, ..] | [b'R', b'a', b'r', b'!', ..] => {
+            Some(("an archive", "unpack it"))
         }
         _ => None,
     }

@@ -26,6 +26,25 @@ fn reconcile(project: &Project, files: [&str; 2]) -> (Json, Json) {
     (guessed["guesses"].clone(), project.json(&["run", "--json"]))
 }
 
+/// Guesses, adopts the steps that `init` proposes and does not write, and runs.
+fn reconcile_with_proposals(project: &Project, files: [&str; 2]) -> (Json, Json) {
+    let guessed = project.json(&["init", files[0], files[1], "--json"]);
+    let mut text = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
+    for field in guessed["guesses"]["fields"].as_array().unwrap() {
+        for uniting in field["uniting"].as_array().unwrap() {
+            if uniting["written"] == false {
+                let begin =
+                    format!("  {}: {{ type: text, normalize: [", field["name"].as_str().unwrap());
+                let steps = format!("{begin}{}, ", uniting["step"].as_str().unwrap());
+                assert!(text.contains(&begin), "{begin}");
+                text = text.replace(&begin, &steps);
+            }
+        }
+    }
+    project.write("recon.yaml", text);
+    (guessed["guesses"].clone(), project.json(&["run", "--json"]))
+}
+
 /// The columns of B by the canonical field that they are mapped to.
 fn mapped(guesses: &Json) -> Vec<(&str, &str)> {
     let fields = guesses["fields"].as_array().unwrap();
@@ -36,10 +55,10 @@ fn mapped(guesses: &Json) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn fx_trades_reconcile_as_by_hand() {
+fn fx_trades_reconcile_as_by_hand_with_the_proposed_steps() {
     let files = ["front_office.csv", "risk.csv"];
     let (project, expected) = inputs("fx_trades", files);
-    let (guesses, summary) = reconcile(&project, files);
+    let (guesses, summary) = reconcile_with_proposals(&project, files);
     assert_eq!(
         mapped(&guesses),
         [
@@ -87,7 +106,7 @@ fn awkward_files_are_read_as_by_hand() {
 fn custody_positions_get_their_composite_key_and_agree_but_for_tolerances() {
     let files = ["custodian.csv", "books.csv"];
     let (project, expected) = inputs("custody_positions", files);
-    let (guesses, summary) = reconcile(&project, files);
+    let (guesses, summary) = reconcile_with_proposals(&project, files);
     let keys: Vec<&Json> =
         guesses["fields"].as_array().unwrap().iter().filter(|field| field["key"] == true).collect();
     assert_eq!(keys.len(), 3);
@@ -205,4 +224,420 @@ fn one_file_is_not_enough_and_two_must_have_something_in_common() {
     assert!(said.err.contains("no column of the first file"), "{}", said.err);
     assert_eq!(project.recon(&["init", "a.csv", "missing.csv"]).code, 3);
     assert!(!project.path("recon.yaml").exists());
+}
+
+/// Writes two files, guesses, and returns what was said.
+fn init(project: &Project, a: impl AsRef<[u8]>, b: impl AsRef<[u8]>) -> String {
+    project.write("a.csv", a.as_ref()).write("b.csv", b.as_ref());
+    let said = project.recon(&["init", "a.csv", "b.csv"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    said.out
+}
+
+fn configuration(project: &Project) -> String {
+    std::fs::read_to_string(project.path("recon.yaml")).unwrap()
+}
+
+/// Checks and runs what was guessed.
+fn run(project: &Project) -> Json {
+    let check = project.recon(&["check"]);
+    assert_eq!(check.code, 0, "{}{}\n{}", check.out, check.err, configuration(project));
+    project.json(&["run", "--json"])
+}
+
+/// The keys and fields that differ, in order.
+fn differences(project: &Project) -> Vec<String> {
+    let rows = project.json(&[
+        "sql",
+        "--format",
+        "json",
+        "SELECT coalesce(r.source_a_ref_id, r.source_b_ref_id) AS ref, d.field_name AS field \
+         FROM recon.data_differences d \
+         JOIN recon.recon_records r ON r.run_id = d.run_id AND r.record_id = d.record_id",
+    ]);
+    let mut found: Vec<String> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| format!("{} {}", row["ref"].as_str().unwrap(), row["field"].as_str().unwrap()))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Rows of two files, each made of its number.
+fn rows(header: [&str; 2], count: u32, row: impl Fn(u32) -> [String; 2]) -> [String; 2] {
+    let mut files = header.map(|header| format!("{header}\n"));
+    for number in 1..=count {
+        for (file, row) in files.iter_mut().zip(row(number)) {
+            *file += &row;
+            file.push('\n');
+        }
+    }
+    files
+}
+
+#[test]
+fn a_step_that_few_rows_need_is_proposed_and_not_written() {
+    let project = Project::new();
+    let [a, b] = rows(["id,cusip,note", "id,cusip,note"], 40, |n| {
+        let a = format!("T{n:03},{:09},Paid {n}", n * 1_007_919);
+        let b = match n {
+            7 => format!("T{n:03},{},Paid {n}", n * 1_007_919),
+            9 => format!("T{n:03},{:09},PAID {n}", n * 1_007_919),
+            _ => a.clone(),
+        };
+        [a, b]
+    });
+    let said = init(&project, a, b);
+    assert!(said.contains("note: `upper` would unite 1 more of 40 rows"), "{said}");
+    assert!(said.contains("`Paid 9` = `PAID 9`"), "{said}");
+    assert!(said.contains("39 of 40 joined rows agree"), "{said}");
+    run(&project);
+    assert_eq!(differences(&project), ["T007 cusip", "T009 note"]);
+}
+
+#[test]
+fn a_step_that_most_rows_need_is_written_and_said() {
+    let project = Project::new();
+    let [a, b] = rows(["id,name", "id,name"], 20, |n| {
+        let b = if n == 5 { "OTHER".to_owned() } else { format!("CLIENT {}", n % 7) };
+        [format!("R-{n:03},Client {}", n % 7), format!("R-{n:03},{b}")]
+    });
+    let said = init(&project, a, b);
+    assert!(said.contains("name: `upper` unites 19 of 20 rows: `Client 0` = `CLIENT 0`"), "{said}");
+    assert!(configuration(&project).contains("normalize: [trim, upper]"));
+    run(&project);
+    assert_eq!(differences(&project), ["R-005 name"]);
+}
+
+#[test]
+fn amounts_are_read_as_each_side_writes_them() {
+    let plain = |n: u32| format!("{}.{:02}", n * 123_457, n % 100);
+    let group = |n: u32, separator: &str, point: &str| {
+        let whole = (n * 123_457).to_string();
+        let mut grouped = String::new();
+        for (at, digit) in whole.chars().enumerate() {
+            if at > 0 && (whole.len() - at) % 3 == 0 {
+                grouped += separator;
+            }
+            grouped.push(digit);
+        }
+        format!("{grouped}{point}{:02}", n % 100)
+    };
+    let lakh = |n: u32| {
+        let whole = (n * 123_457).to_string();
+        let (head, tail) = whole.split_at(whole.len() - 3);
+        let mut grouped = String::new();
+        for (at, digit) in head.chars().enumerate() {
+            if at > 0 && (head.len() - at) % 2 == 0 {
+                grouped.push(',');
+            }
+            grouped.push(digit);
+        }
+        format!("{grouped},{tail}.{:02}", n % 100)
+    };
+    type Way<'w> = (&'w str, &'w dyn Fn(u32) -> String, &'w str);
+    let ways: [Way<'_>; 12] = [
+        ("euro sign", &|n| format!("€ {}", group(n, ".", ",")), "currency: [\"€\"]"),
+        ("code behind", &|n| format!("{} EUR", group(n, ".", ",")), "currency: [\"EUR\"]"),
+        ("dollar", &|n| format!("${}", group(n, ",", ".")), "currency: [\"$$\"]"),
+        ("no-break space", &|n| group(n, "\u{a0}", ","), "\\u00A0"),
+        ("narrow space", &|n| group(n, "\u{202f}", ","), "\\u202F"),
+        ("apostrophe", &|n| group(n, "'", "."), "thousands: \"'\""),
+        ("typographic apostrophe", &|n| group(n, "\u{2019}", "."), "\u{2019}"),
+        ("lakh", &lakh, "grouping: indian"),
+        ("rupees", &|n| format!("₹{}", lakh(n)), "grouping: indian, currency"),
+        ("pounds and space", &|n| format!("£ {}", group(n, ",", ".")), "currency: [\"£\"]"),
+        ("two separators", &|n| group(n, if n % 2 == 0 { "." } else { " " }, ","), "thousands: ["),
+        ("plain", &plain, "amount: amount"),
+    ];
+    for (name, way, written) in ways {
+        let project = Project::new();
+        let [a, b] = rows(["id;amount", "id;amount"], 12, |n| {
+            let other = if n == 5 { format!("{}.99", n) } else { plain(n) };
+            [format!("K{n:02};{}", way(n)), format!("K{n:02};{other}")]
+        });
+        let said = init(&project, a, b);
+        let text = configuration(&project);
+        assert!(text.contains(written), "{name}: {text}");
+        assert!(text.contains("type: decimal"), "{name}: {said}");
+        let summary = run(&project);
+        assert_eq!(summary["records"]["matched"], 11, "{name}: {text}");
+        assert_eq!(differences(&project), ["K05 amount"], "{name}");
+    }
+}
+
+#[test]
+fn negative_amounts_are_read_as_each_side_writes_them() {
+    type Way<'w> = (&'w str, &'w dyn Fn(u32) -> String, &'w str);
+    let ways: [Way<'_>; 7] = [
+        ("minus sign", &|n| format!("\u{2212}{n}.50"), "unicode_minus"),
+        ("parentheses", &|n| format!("({n}.50)"), "parentheses"),
+        ("trailing", &|n| format!("{n}.50-"), "trailing_minus"),
+        ("marks", &|n| format!("{n}.50 DR"), "debit_credit: { debit: \"DR\", credit: \"CR\" }"),
+        ("letters", &|n| format!("{n}.50 S"), "debit_credit: { debit: \"S\", credit: \"H\" }"),
+        ("with currency", &|n| format!("-€{n}.50"), "currency: [\"€\"]"),
+        (
+            "currency first",
+            &|n| format!("$ ({n}.50)"),
+            "negative: [parentheses], currency: [\"$$\"]",
+        ),
+    ];
+    for (name, way, written) in ways {
+        let project = Project::new();
+        let [a, b] = rows(["id;amount", "id;amount"], 12, |n| {
+            let a = match (n % 3, name) {
+                (0, "marks") => format!("{n}.50 CR"),
+                (0, "letters") => format!("{n}.50 H"),
+                (0, _) => format!("{n}.50"),
+                _ => way(n),
+            };
+            let sign = if n % 3 == 0 { "" } else { "-" };
+            [format!("K{n:02};{a}"), format!("K{n:02};{sign}{n}.50")]
+        });
+        init(&project, a, b);
+        let text = configuration(&project);
+        assert!(text.contains(written), "{name}: {text}");
+        assert_eq!(run(&project)["records"]["matched"], 12, "{name}: {text}");
+    }
+}
+
+#[test]
+fn turned_signs_and_other_units_are_steps_that_are_said() {
+    for (name, step, b) in [
+        (
+            "signs",
+            "`negate` in B unites 19 of 19 rows",
+            &(|n: u32| format!("-{n}.25")) as &dyn Fn(u32) -> String,
+        ),
+        ("cents", "`{ scale: 0.01 }` in B unites 19 of 19 rows", &|n| format!("{n}25")),
+        ("fractions", "percent", &|n| format!("{}", f64::from(n * 100 + 25) / 10_000.0)),
+    ] {
+        let project = Project::new();
+        let [a, b] = rows(["id,amount", "id,amount"], 19, |n| {
+            let sign = if name == "fractions" { " %" } else { "" };
+            [format!("K{n:02},{n}.25{sign}"), format!("K{n:02},{}", b(n))]
+        });
+        let said = init(&project, a, b);
+        let text = configuration(&project);
+        assert!(said.contains(step) || text.contains("percent: as_fraction"), "{name}: {said}");
+        assert_eq!(run(&project)["records"]["matched"], 19, "{name}: {text}");
+    }
+    // One row of twenty is an error, not a convention.
+    let project = Project::new();
+    let [a, b] = rows(["id,amount", "id,amount"], 20, |n| {
+        [format!("K{n:02},{n}.25"), format!("K{n:02},{}{n}.25", if n == 4 { "-" } else { "" })]
+    });
+    assert!(!init(&project, a, b).contains("negate"));
+    run(&project);
+    assert_eq!(differences(&project), ["K04 amount"]);
+}
+
+#[test]
+fn amounts_in_two_columns_become_one_signed_amount() {
+    let b = |n: u32| format!("K{n:02},{}{n}.50", if n % 3 == 0 { "" } else { "-" });
+    type Way<'w> = (&'w str, &'w dyn Fn(u32) -> String);
+    let ways: [Way<'_>; 4] = [
+        ("ref;Soll;Haben", &|n| match n % 3 {
+            0 => format!(";{n},50"),
+            _ => format!("{n},50;"),
+        }),
+        ("ref;Debit;Credit", &|n| match n % 3 {
+            0 => format!("0.00;{n}.50"),
+            _ => format!("{n}.50;0.00"),
+        }),
+        ("ref;Umsatz;S/H", &|n| format!("{n},50;{}", if n % 3 == 0 { "H" } else { "S" })),
+        ("ref;Amount;Dr/Cr", &|n| format!("{n}.50;{}", if n % 3 == 0 { "CR" } else { "DR" })),
+    ];
+    for (header, way) in ways {
+        let project = Project::new();
+        let [a, b] = rows([header, "ref,amount"], 12, |n| [format!("K{n:02};{}", way(n)), b(n)]);
+        let said = init(&project, a, b);
+        let summary = run(&project);
+        assert_eq!(
+            summary["records"]["matched"],
+            12,
+            "{header}: {said}\n{}",
+            configuration(&project)
+        );
+        let script = std::fs::read_to_string(project.path("rules/source_a.rhai")).unwrap();
+        assert!(script.contains("fn row(raw, r)"), "{script}");
+        assert!(said.contains("with a minus"), "{said}");
+    }
+}
+
+#[test]
+fn a_header_wider_than_its_rows_is_still_the_header() {
+    let project = Project::new();
+    let said = init(
+        &project,
+        "\u{feff}Date Processed,Description,Amount,\nPending,CAFE ROMA   LONDON,£52.10\n\
+         14-Nov-2020,HOME COVER  03344,\"£1,046.85\"\n05-Nov-2020,TRAVEL CARD,£2.75\n",
+        "day,text,amount\n2020-11-14,HOME COVER 03344,1046.85\n2020-11-05,TRAVEL CARD,2.75\n",
+    );
+    assert!(!said.contains("cafe_roma_london"), "{said}");
+    assert_eq!(run(&project)["records"]["a"], 3);
+}
+
+#[test]
+fn files_that_are_no_tables_are_named() {
+    let project = Project::new();
+    project.write("ok.csv", "id,amount\n1,2.00\n");
+    for (name, text, what) in [
+        ("d.json", &b"[{\"id\":1,\"amount\":2.00}]"[..], "JSON"),
+        ("d.ofx", b"OFXHEADER:100\nDATA:OFXSGML\n<OFX><STMTTRN>", "OFX"),
+        ("d.sta", b":20:START\n:25:1/2\n:28C:1/1\n:60F:C240101EUR1,00\n", "MT940"),
+        ("d.xml", b"<?xml version=\"1.0\"?><a><b>1</b></a>", "XML"),
+        ("d.xls", b"<html><body><table><tr><td>1</td></tr></table>", "HTML"),
+        ("d.pdf", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", "PDF"),
+        ("d.parquet", b"PAR1\x15\x04\x15PAR1", "Parquet"),
+        ("d.xlsx", b"PK\x03\x04\x14\x00\x06\x00", "Excel"),
+        ("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Excel"),
+        ("d.db", b"SQLite format 3\x00\x10\x00", "SQLite"),
+    ] {
+        project.write(name, text);
+        let said = project.recon(&["init", name, "ok.csv"]);
+        assert_eq!((said.code, said.out.as_str()), (3, ""), "{name}");
+        assert!(said.err.contains(what) && said.err.contains(name), "{name}: {}", said.err);
+        assert!(said.err.contains("help:"), "{name}: {}", said.err);
+    }
+}
+
+#[test]
+fn wide_files_are_guessed_and_run() {
+    let project = Project::new();
+    let columns = 1_200u32;
+    let head: String = (0..columns).map(|at| format!(",c{at}")).collect();
+    let rows = |extra: u32| -> String {
+        (0..20u32)
+            .map(|row| {
+                let cells: String = (0..columns)
+                    .map(|at| {
+                        format!(",{}", row * at + if (row, at) == (7, 3) { extra } else { 0 })
+                    })
+                    .collect();
+                format!("W{row}{cells}\n")
+            })
+            .collect()
+    };
+    let said = init(&project, format!("id{head}\n{}", rows(0)), format!("id{head}\n{}", rows(1)));
+    assert!(said.contains("1201 columns are the same on both sides"), "{said}");
+    run(&project);
+    assert_eq!(differences(&project), ["W7 c3"]);
+}
+
+#[test]
+fn columns_of_one_name_are_mapped_or_the_reason_is_said() {
+    let project = Project::new();
+    // `status` has nothing in common, `amount` has texts on one side.
+    let [a, b] = rows(["id,status,amount", "id,status,amount"], 12, |n| {
+        let text = if n % 3 == 0 { "see note".to_owned() } else { format!("{n}.50") };
+        [format!("K{n:02},left {n},{n}.50"), format!("K{n:02},right {n},{text}")]
+    });
+    let said = init(&project, a, b);
+    let text = configuration(&project);
+    assert!(text.contains("status: status") && text.contains("amount: amount"), "{text}");
+    assert!(text.contains("amount: { type: decimal"), "{text}");
+    assert!(said.contains("0 of 12 joined rows agree"), "{said}");
+    let summary = run(&project);
+    assert_eq!(summary["differences"]["by_type"]["TYPE_MISMATCH"], 4);
+}
+
+#[test]
+fn repeated_rows_on_one_side_do_not_hide_the_key() {
+    let project = Project::new();
+    let [a, mut b] = rows(["id,amount", "id,amount"], 12, |n| {
+        [format!("K{n:02},{n}.50"), format!("K{n:02},{n}.50")]
+    });
+    b += "K03,3.50\nK04,4.50\nK05,5.50\n";
+    init(&project, a, b);
+    assert!(configuration(&project).contains("key: [id]"));
+    let summary = run(&project);
+    assert_eq!(
+        (&summary["records"]["matched"], &summary["records"]["duplicates_b"]),
+        (&12.into(), &3.into())
+    );
+}
+
+#[test]
+fn without_a_key_none_is_written_and_check_says_what_to_do() {
+    let project = Project::new();
+    let [a, b] = rows(["amount,city", "amount,city"], 12, |n| {
+        [format!("{}.00,Rome", n % 3), format!("{}.00,Rome", n % 4)]
+    });
+    let said = init(&project, a, b);
+    assert!(said.contains("key  NOT FOUND"), "{said}");
+    let check = project.recon(&["check"]);
+    assert_eq!(check.code, 2);
+    assert!(check.err.contains("no-key") && check.err.contains("help:"), "{}", check.err);
+}
+
+#[test]
+fn the_overlap_of_a_key_is_counted_as_the_run_pairs() {
+    let project = Project::new();
+    let [a, b] = rows(["id,amount", "id,amount"], 20, |n| {
+        let other = if n <= 3 { format!("k{n:02}") } else { format!("K{n:02}") };
+        [format!("K{n:02},{n}.50"), format!("{other},{n}.50")]
+    });
+    let said = init(&project, a, b);
+    assert!(said.contains("85 % of the smaller side's values are in both"), "{said}");
+    assert!(said.contains("id: `upper` would unite 3 more of 20 rows"), "{said}");
+    assert_eq!(run(&project)["records"]["aligned"], 17);
+}
+
+#[test]
+fn two_columns_of_one_name_are_both_mapped() {
+    let project = Project::new();
+    let said = init(
+        &project,
+        "ref,amount,ccy,base,ccy\nx1,-47.00,USD,-41.20,EUR\nx2,1350.40,USD,1120.05,EUR\nx3,5.10,USD,4.00,EUR\n",
+        "ref,amount,ccy,base,base_ccy\nx1,-47.00,USD,-41.20,EUR\nx2,1350.40,USD,1120.05,CHF\nx3,5.10,USD,4.00,EUR\n",
+    );
+    assert!(said.contains("`ccy` more than once"), "{said}");
+    run(&project);
+    let found = differences(&project);
+    assert_eq!(found.len(), 1, "{said}");
+    assert!(found[0].starts_with("x2 "), "{found:?}");
+}
+
+#[test]
+fn exports_in_other_encodings_are_read() {
+    for (label, bytes, wanted) in [
+        ("windows-1250", &b"id;name\n1;\xa3\xf3d\x9f\n2;Krak\xf3w\n3;\x8cwi\xeatoch\xb3owice\n4;\xafory\n"[..], "Łódź"),
+        ("windows-1251", b"id;name\n1;\xcc\xee\xf1\xea\xe2\xe0\n2;\xca\xe0\xe7\xe0\xed\xfc\n3;\xd1\xe0\xec\xe0\xf0\xe0\n4;\xce\xec\xf1\xea\n", "Москва"),
+        ("shift_jis", b"id;name\n1;\x93\x8c\x8b\x9e\n2;\x91\xe5\x8d\xe3\n3;\x96\xbc\x8c\xc3\x89\xae\n4;\x8b\x9e\x93s\n", "東京"),
+        ("windows-1252", b"id;name\n1;Z\xfcrich\n2;K\xf6ln\n3;M\xfcnchen\n4;Gen\xe8ve\n", "Zürich"),
+    ] {
+        let project = Project::new();
+        let names = encoding_rs::Encoding::for_label(label.as_bytes()).unwrap().decode(bytes).0;
+        assert!(names.contains(wanted));
+        let said = init(&project, bytes, names.as_bytes());
+        assert!(said.contains(&format!(", {label}")), "{label}: {said}");
+        assert_eq!(run(&project)["records"]["matched"], 4, "{label}");
+    }
+}
+
+#[test]
+fn a_bank_export_with_a_preamble_is_read() {
+    let project = Project::new();
+    let mut bank = "\"Kontonummer:\";\"DE12 / Girokonto\";\n\n\"Von:\";\"01.01.2026\";\n\
+        \"Kontostand vom 31.01.2026:\";\"1.234,56 EUR\";\n\n\
+        \"Buchungstag\";\"Empfänger\";\"Betrag (EUR)\";\"Referenz\";\n"
+        .to_owned();
+    let mut ledger = "ref,day,payee,amount\n".to_owned();
+    for n in 1..=3u32 {
+        bank += &format!("\"{n:02}.01.2026\";\"Müller {n}\";\"-1.{n:03},50\";\"A-{n}\";\n");
+        ledger += &format!("A-{n},2026-01-{n:02},Müller {n},-1{n:03}.50\n");
+    }
+    let bank = encoding_rs::WINDOWS_1252.encode(&bank).0.into_owned();
+    let said = init(&project, bank, ledger);
+    assert!(said.contains("windows-1252"), "{said}");
+    let summary = run(&project);
+    assert_eq!(
+        (&summary["records"]["a"], &summary["records"]["matched"]),
+        (&3.into(), &3.into()),
+        "{}",
+        configuration(&project)
+    );
 }

@@ -59,22 +59,44 @@ impl Checker<'_> {
             Some(spec) => self.number_format(&own("numbers"), spec),
             None => numbers.unwrap_or_default(),
         };
+        let own_steps = own("normalize");
+        let field_steps = below(&fields, "normalize");
         Reading {
             source_steps: source_steps
-                .map_or_else(Vec::new, |steps| self.steps(side, &own("normalize"), steps)),
-            steps: field.normalize.as_ref().map_or_else(Vec::new, |steps| {
-                self.steps(side, &below(&fields, "normalize"), steps)
-            }),
+                .map_or_else(Vec::new, |steps| self.steps(side, &own_steps, name, field, steps)),
+            steps: field
+                .normalize
+                .as_ref()
+                .map_or_else(Vec::new, |steps| self.steps(side, &field_steps, name, field, steps)),
             formats,
             numbers,
         }
     }
 
-    fn steps(&mut self, side: Side, at: &[PathStep], specs: &[StepSpec]) -> Vec<Step> {
+    fn steps(
+        &mut self,
+        side: Side,
+        at: &[PathStep],
+        name: &str,
+        field: &FieldSpec,
+        specs: &[StepSpec],
+    ) -> Vec<Step> {
         let resolved = resolve_steps(specs, &self.base, &|name| self.scripts.has(side, name, 1));
         for (index, step) in resolved.iter().flatten().enumerate() {
             if let Some(warning) = step.file_note().and_then(|note| note.warning.clone()) {
                 self.complain_once(&below(at, index), warning);
+            }
+        }
+        if let (Ok(steps), false) = (&resolved, matches!(field.kind, Kind::Decimal | Kind::Integer))
+        {
+            for (index, step) in steps.iter().enumerate().filter(|(_, step)| step.is_for_numbers())
+            {
+                let message = format!(
+                    "step `{}` is for decimals and integers; `{name}` is {}",
+                    step.label(),
+                    field.kind
+                );
+                self.complain(&below(at, index), Problem::usage("wrong-field-type", message));
             }
         }
         resolved.unwrap_or_else(|mut problems| {

@@ -1,0 +1,136 @@
+//! Files that people point at although they are no delimited text: what they are, and how to get a
+//! CSV of them. What can be told by a few bytes is told where files are opened.
+
+use std::path::Path;
+
+use crate::diagnostic::Problem;
+
+/// How far into a file its kind is looked for.
+const LOOKED_AT: usize = 4_096;
+
+/// What the text of a file is if it is not delimited text, with what to do about it.
+pub fn kind_of(text: &str) -> Option<(&'static str, &'static str)> {
+    const STATEMENT: &str =
+        "ask the bank for the statement as CSV, or convert it with the bank's program";
+    let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    let head: String = text.chars().take(LOOKED_AT).collect();
+    let lower = head.to_lowercase();
+    let has_line = |start: &str| head.lines().any(|line| line.starts_with(start));
+    if head.starts_with("OFXHEADER") || lower.contains("<ofx>") || head.contains("<?OFX") {
+        return Some(("an OFX statement", STATEMENT));
+    }
+    if head.starts_with("!Type:") || head.starts_with("!Account") {
+        return Some(("a QIF file", "export CSV instead of QIF"));
+    }
+    let is_swift = (head.starts_with(":20:") || head.starts_with("{1:") || has_line(":20:"))
+        && (has_line(":60F:") || has_line(":60M:") || has_line(":61:") || has_line(":25:"));
+    if is_swift {
+        return Some(("an MT940 statement", STATEMENT));
+    }
+    if head.starts_with("01,") && has_line("02,") && head.lines().any(|line| line.ends_with('/')) {
+        return Some(("a BAI2 statement", STATEMENT));
+    }
+    if head.starts_with("UNA:+") || head.starts_with("UNB+") {
+        return Some(("an EDIFACT message", "ask for CSV, or convert it"));
+    }
+    if head.starts_with("ISA*") {
+        return Some(("an X12 message", "ask for CSV, or convert it"));
+    }
+    if lower.starts_with("<!doctype html")
+        || ["<html", "<table", "<head", "<body", "<meta", "<div"]
+            .iter()
+            .any(|tag| lower.starts_with(tag))
+        || (lower.starts_with('<') && lower.contains("<html"))
+    {
+        return Some((
+            "a web page (HTML), whatever its name says",
+            "open it in a spreadsheet program and save the sheet as CSV",
+        ));
+    }
+    let is_xml = lower.starts_with("<?xml")
+        || (head.starts_with('<')
+            && head.chars().nth(1).is_some_and(|c| c.is_alphabetic() || c == '!')
+            && head.contains('>'));
+    if is_xml {
+        return Some(if lower.contains("bktocstmr") || lower.contains("camt.05") {
+            ("a bank statement in XML (camt)", STATEMENT)
+        } else if lower.contains("office:spreadsheet") {
+            ("an Excel workbook in XML", "save the sheet as CSV")
+        } else {
+            ("XML", "write the records in it as CSV first")
+        });
+    }
+    is_json(&head).then_some((
+        "JSON",
+        "write it as CSV first, for example: duckdb -csv -c \"FROM 'x.json'\" > x.csv",
+    ))
+}
+
+/// Whether it begins as JSON does; `[id],[amount]` is a header of SQL Server.
+fn is_json(head: &str) -> bool {
+    let after = |text: &str| text.trim_start().chars().next();
+    match head.chars().next() {
+        Some('{') => matches!(after(head.get(1..).unwrap_or_default()), Some('"' | '}')),
+        Some('[') => {
+            let inner = head.get(1..).unwrap_or_default();
+            match after(inner) {
+                Some('{' | '[') => true,
+                Some('"') => inner.contains("\",") || inner.contains("\"]"),
+                Some(']') => true,
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Complains about a file that is no delimited text.
+///
+/// # Errors
+/// It is something else that is known.
+pub fn check(path: &Path, text: &str) -> Result<(), Problem> {
+    match kind_of(text) {
+        None => Ok(()),
+        Some((what, help)) => {
+            Err(Problem::source("source-not-delimited", format!("this is {what}, not CSV"))
+                .in_file(path)
+                .help(help))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_no_tables_are_named() {
+        for (text, what) in [
+            ("[{\"id\":1}]", "JSON"),
+            ("\u{feff}\n {\"id\": 1}\n{\"id\": 2}", "JSON"),
+            ("OFXHEADER:100\nDATA:OFXSGML", "OFX"),
+            ("<?xml version=\"1.0\"?><OFX><A>", "OFX"),
+            (":20:STARTUMS\n:25:1/2\n:60F:C240101EUR1,00", "MT940"),
+            ("{1:F01BANK}{2:I940}{4:\n:20:X\n:25:1\n", "MT940"),
+            ("<!DOCTYPE html><html>", "HTML"),
+            ("<table><tr><td>1", "HTML"),
+            ("<?xml version=\"1.0\"?><Document><BkToCstmrStmt>", "camt"),
+            ("<Records><Record id=\"1\"/></Records>", "XML"),
+            ("!Type:Bank\nD1/1/26\n", "QIF"),
+            ("01,A,B,260101,1,1,,,2/\n02,C,D,1,260101,,,2/\n", "BAI2"),
+        ] {
+            assert!(kind_of(text).is_some_and(|(kind, _)| kind.contains(what)), "{text}");
+        }
+        for text in [
+            "id,amount\n1,2\n",
+            "[id],[amount]\n1,2\n",
+            "{id};{amount}\n",
+            "\"id\",\"amount\"\n",
+            "<10,>10\n1,2\n",
+            "01,5\n02,6\n",
+            "",
+        ] {
+            assert_eq!(kind_of(text), None, "{text}");
+        }
+    }
+}

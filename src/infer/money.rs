@@ -1,0 +1,239 @@
+//! What stands around the digits of a column's amounts: signs and codes of currencies, several kinds
+//! of minus, percent signs, marks of debit and credit. Only what is seen is written, so that anything
+//! else that comes later is noticed.
+
+use crate::normalize::PercentSpec;
+
+use super::reading::Around;
+
+/// ISO 4217 codes that amounts are written with.
+const CODES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL \
+    BSD BTN BWP BYN BZD CAD CDF CHF CLF CLP CNH CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR \
+    FJD FKP GBP GBX GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY \
+    KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR \
+    MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD \
+    SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD \
+    UYU UZS VES VND VUV WST XAF XAG XAU XCD XOF XPD XPF XPT YER ZAR ZMW ZWL BTC ETH USDT";
+
+/// What people write instead of a code.
+const NAMES: [&str; 17] = [
+    "rs", "rs.", "kr", "kr.", "zł", "kč", "ft", "fr", "fr.", "sfr", "sfr.", "lei", "lv", "din",
+    "р", "руб", "руб.",
+];
+
+/// Marks of debits and credits that belong together.
+const MARKS: [(&str, &str); 7] = [
+    ("DR", "CR"),
+    ("DR.", "CR."),
+    ("DB", "CR"),
+    ("DEBIT", "CREDIT"),
+    ("D", "C"),
+    ("S", "H"),
+    ("SOLL", "HABEN"),
+];
+
+/// How many different currencies a column of amounts may have.
+const CURRENCIES: usize = 12;
+
+/// What is seen around the digits of a column's values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// For the number format.
+    pub around: Around,
+    /// The marks of debit and credit.
+    pub debit_credit: Option<(String, String)>,
+}
+
+/// The parts of one value.
+#[derive(Default)]
+struct Parts<'t> {
+    /// The texts beside the digits that are no signs.
+    words: Vec<&'t str>,
+    parentheses: bool,
+    trailing_minus: bool,
+    unicode_minus: bool,
+    percent: bool,
+}
+
+/// Looks at a column's values, which have no spaces around them.
+pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Seen {
+    let mut seen = Seen::default();
+    let mut marks: Vec<String> = Vec::new();
+    for value in values {
+        let Some(parts) = parts(value) else { continue };
+        let (words, markings): (Vec<&str>, Vec<&str>) =
+            parts.words.iter().partition(|word| !is_mark(word));
+        if words.len() > 1 || markings.len() > 1 || words.iter().any(|word| !is_currency(word)) {
+            continue;
+        }
+        let around = &mut seen.around;
+        around.parentheses |= parts.parentheses;
+        around.trailing_minus |= parts.trailing_minus;
+        around.unicode_minus |= parts.unicode_minus;
+        if parts.percent {
+            around.percent = Some(PercentSpec::AsWritten);
+        }
+        for (word, known) in words
+            .into_iter()
+            .map(|word| (word, false))
+            .chain(markings.into_iter().map(|m| (m, true)))
+        {
+            let list = if known { &mut marks } else { &mut seen.around.currency };
+            if !list.iter().any(|other| other == word) {
+                list.push(word.to_owned());
+            }
+        }
+    }
+    if seen.around.currency.len() > CURRENCIES {
+        seen.around.currency.clear();
+    }
+    seen.around.currency.sort();
+    let found: Vec<&str> = marks.iter().map(String::as_str).collect();
+    seen.debit_credit = self::marks(&found);
+    seen
+}
+
+/// The marks of debit and of credit that these texts all are.
+pub fn marks(texts: &[&str]) -> Option<(String, String)> {
+    let is_one = |text: &str, mark: &str| text.to_uppercase() == mark;
+    let (debit, credit) = MARKS.iter().find(|(debit, credit)| {
+        !texts.is_empty() && texts.iter().all(|text| is_one(text, debit) || is_one(text, credit))
+    })?;
+    let written = |mark: &str| {
+        let found = texts.iter().find(|text| is_one(text, mark));
+        found.map_or_else(|| mark.to_owned(), |text| (*text).to_owned())
+    };
+    Some((written(debit), written(credit)))
+}
+
+/// What stands around the digits of a value; none if it is not a number with something around it.
+fn parts(value: &str) -> Option<Parts<'_>> {
+    let mut parts = Parts::default();
+    let mut rest = value;
+    let is_minus = |c: char| matches!(c, '\u{2212}' | '\u{2013}' | '\u{fe63}' | '\u{ff0d}');
+    loop {
+        rest = rest.trim();
+        let first = rest.chars().next()?;
+        let last = rest.chars().next_back()?;
+        if first.is_ascii_digit() && last.is_ascii_digit() {
+            break;
+        }
+        let has_digits = rest.contains(|c: char| c.is_ascii_digit());
+        if !has_digits {
+            return None;
+        }
+        if first == '(' && last == ')' {
+            parts.parentheses = true;
+            rest = rest.get(1..rest.len() - 1)?;
+        } else if matches!(first, '-' | '+') {
+            rest = rest.get(1..)?;
+        } else if is_minus(first) {
+            parts.unicode_minus = true;
+            rest = rest.get(first.len_utf8()..)?;
+        } else if first == '%' || last == '%' {
+            parts.percent = true;
+            rest = rest.trim_matches('%');
+        } else if last == '-' || is_minus(last) {
+            parts.trailing_minus = true;
+            parts.unicode_minus |= is_minus(last);
+            rest = rest.get(..rest.len() - last.len_utf8())?;
+            // `5.-` is five and no cents.
+            if rest.ends_with(['.', ',']) {
+                return None;
+            }
+        } else if !first.is_ascii_digit() && !matches!(first, '.' | ',') {
+            let end =
+                rest.find(|c: char| c.is_ascii_digit() || "-+(\u{2212}\u{2013}".contains(c))?;
+            let word = rest.get(..end)?;
+            // A point before the digits belongs to them: `$.50`.
+            let word = if word.trim_end().chars().any(char::is_alphabetic) {
+                word
+            } else {
+                word.trim_end_matches('.')
+            };
+            if word.is_empty() {
+                return None;
+            }
+            parts.words.push(word.trim());
+            rest = rest.get(word.len()..)?;
+        } else if !last.is_ascii_digit() && !matches!(last, '.' | ',') {
+            let is_of_number = |c: char| c.is_ascii_digit() || "-)\u{2212}\u{2013}%".contains(c);
+            let start = rest.rfind(is_of_number)?;
+            let start = start + rest.get(start..)?.chars().next()?.len_utf8();
+            let word = rest.get(start..)?;
+            parts.words.push(word.trim());
+            rest = rest.get(..start)?;
+        } else {
+            break;
+        }
+        if parts.words.len() > 2 {
+            return None;
+        }
+    }
+    let is_number = rest.chars().all(|c| {
+        c.is_ascii_digit() || matches!(c, '.' | ',' | '\'' | '\u{2019}') || c.is_whitespace()
+    });
+    is_number.then_some(parts)
+}
+
+fn is_mark(word: &str) -> bool {
+    let word = word.to_uppercase();
+    MARKS.iter().any(|(debit, credit)| word == *debit || word == *credit)
+}
+
+/// Whether a text is the sign, the code or a usual name of a currency.
+fn is_currency(word: &str) -> bool {
+    let is_sign = |c: char| "$€£¥¢₤₦₨₩₪₫₭₮₱₲₴₵₸₹₺₽₾₿฿៛元円￥￡＄".contains(c);
+    let signs = word.chars().filter(|c| is_sign(*c)).count();
+    let letters = word.chars().count() - signs;
+    match signs {
+        0 => {
+            CODES.split_whitespace().any(|code| code == word)
+                || NAMES.contains(&word.to_lowercase().as_str())
+        }
+        1 => letters <= 3 && word.chars().all(|c| is_sign(c) || c.is_ascii_alphabetic()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(values: &[&str]) -> Seen {
+        look(values.iter().copied())
+    }
+
+    #[test]
+    fn what_stands_around_digits_is_seen() {
+        let money = seen(&["€ 1.234,50", "-€5,00", "7,00 USD", "US$ 3", "Rs. 12,00,000.00"]);
+        assert_eq!(money.around.currency, ["Rs.", "US$", "USD", "€"]);
+        assert_eq!(money.debit_credit, None);
+        let minus = seen(&["\u{2212}5.00", "(1,234.50)", "7-", "$ (5.00)"]);
+        assert!(minus.around.unicode_minus && minus.around.parentheses);
+        assert!(minus.around.trailing_minus);
+        assert_eq!(minus.around.currency, ["$"]);
+        assert_eq!(seen(&["5 %", "7%"]).around.percent, Some(PercentSpec::AsWritten));
+        let marked = |values: &[&str]| seen(values).debit_credit;
+        assert_eq!(marked(&["5.00 Dr", "6.00 Cr"]), Some(("Dr".into(), "Cr".into())));
+        assert_eq!(marked(&["5,00 S", "6,00 H"]), Some(("S".into(), "H".into())));
+        assert_eq!(marked(&["EUR 5,00 DR", "6,00"]), Some(("DR".into(), "CR".into())));
+    }
+
+    #[test]
+    fn references_are_no_amounts() {
+        let nothing = Seen::default();
+        for values in [
+            &["TRX 5", "TRX 6"][..],
+            &["REF123", "AB-12"],
+            &["2026-01-05", "5/6/2026"],
+            &["EUR", "$"],
+            &["12 Main Street"],
+            &["5.-"],
+            &["14-Jan-2026", "10:30"],
+            &["€£5"],
+        ] {
+            assert_eq!(seen(values), nothing, "{values:?}");
+        }
+    }
+}
