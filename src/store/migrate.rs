@@ -34,12 +34,12 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 macro_rules! migrations {
-    ($folder:literal: $($version:literal $name:literal,)+) => {
+    ($folder:literal: $($version:literal $file:literal $name:literal,)+) => {
         &[$(Migration {
             version: $version,
             name: $name,
             sql: include_str!(concat!(
-                "../../migrations/", $folder, "/000", stringify!($version), "_", $name, ".sql"
+                "../../migrations/", $folder, "/", $file, "_", $name, ".sql"
             )),
         },)+]
     };
@@ -47,28 +47,30 @@ macro_rules! migrations {
 
 /// The migrations of SQLite.
 pub const SQLITE: &[Migration] = migrations! { "sqlite":
-    1 "runs",
-    2 "reason_codes",
-    3 "records",
-    4 "differences",
-    5 "audit_trail",
-    6 "models",
-    7 "workflow",
-    8 "people",
-    9 "audit_chain",
+    1 "0001" "runs",
+    2 "0002" "reason_codes",
+    3 "0003" "records",
+    4 "0004" "differences",
+    5 "0005" "audit_trail",
+    6 "0006" "models",
+    7 "0007" "workflow",
+    8 "0008" "people",
+    9 "0009" "audit_chain",
+    10 "0010" "valid_json",
 };
 
 /// The migrations of PostgreSQL.
 pub const POSTGRES: &[Migration] = migrations! { "postgres":
-    1 "runs",
-    2 "reason_codes",
-    3 "records",
-    4 "differences",
-    5 "audit_trail",
-    6 "models",
-    7 "workflow",
-    8 "people",
-    9 "audit_chain",
+    1 "0001" "runs",
+    2 "0002" "reason_codes",
+    3 "0003" "records",
+    4 "0004" "differences",
+    5 "0005" "audit_trail",
+    6 "0006" "models",
+    7 "0007" "workflow",
+    8 "0008" "people",
+    9 "0009" "audit_chain",
+    10 "0010" "valid_json",
 };
 
 /// A migration that a store says it has.
