@@ -7,12 +7,15 @@ use rhai::{Array, Dynamic, Engine, INT};
 
 use super::engine::Outcome;
 use super::exact::failure;
+use super::work::{charge, charge_texts};
 use crate::domain::calendar::Calendar;
 use crate::domain::time_format::TimeFormat;
 use crate::domain::{Date, Instant, Kind};
 
 /// Farther than this no script counts.
 const MAX_DAYS: INT = 1_000_000;
+/// Days that are one unit of work.
+const DAYS: usize = 32;
 /// At most so many formats are kept compiled.
 const MAX_FORMATS: usize = 64;
 
@@ -49,12 +52,14 @@ pub(super) fn register(engine: &mut Engine) {
             },
         )
         .register_fn("business_days_between", |a: &str, b: &str| -> Outcome<INT> {
-            Ok(Calendar::default().business_days_between(date(a)?, date(b)?))
+            let (a, b) = span(a, b)?;
+            Ok(Calendar::default().business_days_between(a, b))
         })
         .register_fn(
             "business_days_between",
             |a: &str, b: &str, holidays: Array| -> Outcome<INT> {
-                Ok(calendar(holidays)?.business_days_between(date(a)?, date(b)?))
+                let (a, b) = span(a, b)?;
+                Ok(calendar(holidays)?.business_days_between(a, b))
             },
         );
     register_formats(engine);
@@ -65,12 +70,14 @@ fn register_formats(engine: &mut Engine) {
     let formats = std::rc::Rc::new(RefCell::new(HashMap::new()));
     let of_reading = std::rc::Rc::clone(&formats);
     engine.register_fn("parse_date", move |text: &str, format: &str| -> Outcome<Dynamic> {
+        charge_texts(&[text, format])?;
         with_format(&of_reading, format, |format| {
             let day = format.read(text.as_bytes()).map(|reading| reading.date.to_string());
             Ok(day.map_or(Dynamic::UNIT, Dynamic::from))
         })
     });
     engine.register_fn("format_date", move |day: &str, format: &str| -> Outcome<String> {
+        charge_texts(&[day, format])?;
         let (date, second, nanoseconds) = match Instant::parse_rfc3339_utc(day) {
             None => (date(day)?, 0, 0),
             Some(instant) => {
@@ -83,6 +90,13 @@ fn register_formats(engine: &mut Engine) {
             None => failure(format!("`{format}` can't be written")),
         })
     });
+}
+
+/// Two dates; the days between them are looked at one by one.
+fn span(a: &str, b: &str) -> Outcome<(Date, Date)> {
+    let (a, b) = (date(a)?, date(b)?);
+    charge(a.days().abs_diff(b.days()) as usize / DAYS)?;
+    Ok((a, b))
 }
 
 /// Calls `with` the compiled format, which is compiled once.
@@ -146,11 +160,13 @@ fn business_days(days: INT) -> Outcome<i32> {
     if days.abs() > MAX {
         return failure(format!("{days} business days are more than {MAX}"));
     }
+    charge(days.unsigned_abs() as usize / DAYS)?;
     count(days)
 }
 
 /// Monday to Friday without these days.
 fn calendar(holidays: Array) -> Outcome<Calendar> {
+    charge(holidays.len() / 4)?;
     let mut days = Vec::with_capacity(holidays.len());
     for holiday in holidays {
         match holiday.into_immutable_string() {

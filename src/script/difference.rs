@@ -13,6 +13,7 @@ use rust_decimal::Decimal as ScriptDecimal;
 use super::engine::Outcome;
 use super::exact::{self, failure};
 use super::functions::similarity;
+use super::work;
 use crate::diagnostic::nearest;
 use crate::domain::row::{TextBuffer, push_cell};
 use crate::domain::{
@@ -391,7 +392,7 @@ struct ScriptRecord(Rc<RefCell<Subject>>, Side);
 
 impl ScriptRecord {
     fn get(&mut self, name: &str) -> Outcome<Dynamic> {
-        self.0.borrow_mut().get(&Property::RecordField(self.1, name.into()))
+        charged(self.0.borrow_mut().get(&Property::RecordField(self.1, name.into()))?)
     }
 
     /// Every field's name. Which fields a job has is no single value, so this read is opaque.
@@ -400,6 +401,14 @@ impl ScriptRecord {
         subject.reads.opaque = true;
         subject.names.fields.iter().cloned().map(Dynamic::from).collect()
     }
+}
+
+/// A value that a script gets from a difference: a long text counts as work, whatever is done with it.
+fn charged(value: Dynamic) -> Outcome<Dynamic> {
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        work::charge_texts(&[text.as_str()])?;
+    }
+    Ok(value)
 }
 
 /// Registers `d` and its properties.
@@ -423,7 +432,9 @@ pub(super) fn register(engine: &mut Engine) {
         ("similarity", Property::Similarity),
         ("partner_rejected", Property::PartnerRejected),
     ] {
-        engine.register_get(name, move |d: &mut ScriptDifference| d.0.borrow_mut().get(&property));
+        engine.register_get(name, move |d: &mut ScriptDifference| {
+            charged(d.0.borrow_mut().get(&property)?)
+        });
     }
     for (name, side) in [("record_a", Side::A), ("record_b", Side::B)] {
         engine.register_get(name, move |d: &mut ScriptDifference| -> Dynamic {

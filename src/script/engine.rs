@@ -13,7 +13,7 @@ use rhai::{
 };
 
 use super::source::{FunctionInfo, ScriptOutline};
-use super::{ScriptError, ScriptSource, dates, exact, functions, lint};
+use super::{ScriptError, ScriptSource, dates, exact, functions, lint, work};
 use crate::diagnostic::{Place, Problem};
 
 /// How many operations one call of a function may take: a few hundredths of a second.
@@ -26,8 +26,8 @@ pub(super) const MAX_EXPRESSION_DEPTH: usize = 48;
 pub(super) const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// The most elements in an array.
 pub(super) const MAX_ARRAY_ELEMENTS: usize = 5_000;
-/// The most entries in a map. Rhai looks when the map is used in a call, not at `m[key] = value`;
-/// there the operations are the limit.
+/// The most entries in a map. Rhai looks when the map is used in a call, not at `m[key] = value`; there
+/// [`work`] is the limit.
 pub(super) const MAX_MAP_ENTRIES: usize = 5_000;
 /// The most variables alive at a time.
 pub(super) const MAX_VARIABLES: usize = 256;
@@ -54,6 +54,7 @@ pub(super) fn build() -> Engine {
     exact::register(&mut engine);
     functions::register(&mut engine);
     dates::register(&mut engine);
+    work::register(&mut engine);
 
     engine
         .set_max_operations(MAX_OPERATIONS)
@@ -120,14 +121,34 @@ fn syntax_problem(source: &ScriptSource, error: &rhai::ParseError) -> Problem {
     problem.at(source.place(line, column))
 }
 
+/// Whether somewhere a line begins a function. What has none may be any file, with secrets in it, and no
+/// complaint may quote it.
+fn looks_like_a_script(text: &str) -> bool {
+    text.lines().map(str::trim_start).any(|line| {
+        let line = line.strip_prefix("private").map_or(line, str::trim_start);
+        line.strip_prefix("fn").is_some_and(|rest| rest.starts_with([' ', '\t']))
+    })
+}
+
+fn no_script(source: &ScriptSource) -> Problem {
+    Problem::usage("no-script", "this file is no script: it declares no function")
+        .help("a script is a file of functions, `fn attribute_rounding(d) { … }`")
+        .in_file(source.path())
+}
+
 /// What a script declares, or everything that is wrong with it as text.
 pub(super) fn outline(source: &ScriptSource) -> Result<ScriptOutline, Vec<Problem>> {
     let mut engine = build();
     // The optimizer drops branches that are never taken; a check looks into them, too.
     engine.set_optimization_level(OptimizationLevel::None);
     let names = watch_tokens(&mut engine);
-    let ast =
-        engine.compile(source.text()).map_err(|error| vec![syntax_problem(source, &error)])?;
+    let ast = engine.compile(source.text()).map_err(|error| {
+        vec![if looks_like_a_script(source.text()) {
+            syntax_problem(source, &error)
+        } else {
+            no_script(source)
+        }]
+    })?;
 
     let mut definitions: Vec<_> =
         ast.iter_fn_def().filter(|function| !function.name.starts_with("anon$")).collect();
@@ -149,6 +170,9 @@ pub(super) fn outline(source: &ScriptSource) -> Result<ScriptOutline, Vec<Proble
         .collect();
 
     if let Some(statement) = ast.statements().iter().find(|statement| !statement.is_noop()) {
+        if !looks_like_a_script(source.text()) {
+            return Err(vec![no_script(source)]);
+        }
         let (line, column) = line_and_column(statement.position());
         return Err(vec![
             Problem::usage("script-statement", "this statement stands outside of a function")
@@ -237,6 +261,7 @@ impl Program {
         function: &str,
         arguments: impl Fn() -> [Dynamic; N],
     ) -> Result<Dynamic, ScriptError> {
+        work::begin();
         // Whatever a call that failed has left behind.
         self.global.num_operations = 0;
         self.global.level = 0;
@@ -350,7 +375,13 @@ fn explain(mut error: EvalAltResult) -> String {
     let _ = error.take_position();
     match error {
         EvalAltResult::ErrorTooManyOperations(_) => {
-            format!("it took more than {MAX_OPERATIONS} operations: does a loop never end?")
+            format!(
+                "it took more than {MAX_OPERATIONS} operations, where long texts and large arrays \
+                 count for more: does a loop never end?"
+            )
+        }
+        EvalAltResult::ErrorTerminated(..) => {
+            "it took more than 2 seconds of processor time: does a loop never end?".to_owned()
         }
         EvalAltResult::ErrorStackOverflow(_) => {
             format!("functions call each other more than {MAX_CALL_LEVELS} levels deep")
@@ -360,7 +391,9 @@ fn explain(mut error: EvalAltResult) -> String {
         }
         EvalAltResult::ErrorDataTooLarge(..) => format!(
             "a value is too large (a text has at most {MAX_TEXT_BYTES} bytes, an array \
-             {MAX_ARRAY_ELEMENTS} elements, a map {MAX_MAP_ENTRIES} entries)"
+             {MAX_ARRAY_ELEMENTS} elements, a map {MAX_MAP_ENTRIES} entries; they may be nested {} \
+             levels deep)",
+            work::MAX_DEPTH
         ),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             format!("there is no function {}", plain_types(&signature))

@@ -10,6 +10,7 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::engine::Outcome;
 use super::exact::{self, failure};
+use super::work::{charge_product, charge_texts};
 use crate::domain;
 use crate::domain::decimal::DecimalError;
 
@@ -156,11 +157,16 @@ pub const fn functions() -> &'static [FunctionDoc] {
 /// Registers them all but `reason` and `note`, which belong to rules.
 pub(super) fn register(engine: &mut Engine) {
     engine
-        .register_fn("is_blank", |text: &str| text.trim().is_empty())
-        .register_fn("digits", |text: &str| {
-            text.chars().filter(char::is_ascii_digit).collect::<String>()
+        .register_fn("is_blank", |text: &str| -> Outcome<bool> {
+            charge_texts(&[text])?;
+            Ok(text.trim().is_empty())
         })
-        .register_fn("letters", |text: &str| {
+        .register_fn("digits", |text: &str| -> Outcome<String> {
+            charge_texts(&[text])?;
+            Ok(text.chars().filter(char::is_ascii_digit).collect())
+        })
+        .register_fn("letters", |text: &str| -> Outcome<String> {
+            charge_texts(&[text])?;
             let mut in_letter = false;
             let kept = text.chars().filter(|character| {
                 if !is_combining_mark(*character) {
@@ -168,20 +174,28 @@ pub(super) fn register(engine: &mut Engine) {
                 }
                 in_letter
             });
-            kept.nfc().collect::<String>()
+            Ok(kept.nfc().collect())
         })
-        .register_fn("has_word", |text: &str, words: Array| {
-            let text = text.to_lowercase();
-            words.into_iter().any(|word| {
-                let word = word.into_immutable_string();
-                word.is_ok_and(|word| text.contains(&word.to_lowercase()))
-            })
+        .register_fn("has_word", |text: &str, words: Array| -> Outcome<bool> {
+            charge_texts(&[text])?;
+            let lower = text.to_lowercase();
+            for word in words {
+                let Ok(word) = word.into_immutable_string() else { continue };
+                // The text is looked through for each word.
+                charge_texts(&[text, &word])?;
+                if lower.contains(&word.to_lowercase()) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         })
-        .register_fn("without_prefix", |text: &str, prefix: &str| {
-            text.strip_prefix(prefix).unwrap_or(text).to_owned()
+        .register_fn("without_prefix", |text: &str, prefix: &str| -> Outcome<String> {
+            charge_texts(&[text])?;
+            Ok(text.strip_prefix(prefix).unwrap_or(text).to_owned())
         })
-        .register_fn("without_suffix", |text: &str, suffix: &str| {
-            text.strip_suffix(suffix).unwrap_or(text).to_owned()
+        .register_fn("without_suffix", |text: &str, suffix: &str| -> Outcome<String> {
+            charge_texts(&[text])?;
+            Ok(text.strip_suffix(suffix).unwrap_or(text).to_owned())
         })
         .register_fn("similarity", |a: &str, b: &str| -> Outcome<Decimal> {
             comparable(a, b)?;
@@ -191,7 +205,10 @@ pub(super) fn register(engine: &mut Engine) {
             comparable(a, b)?;
             Ok(strsim::osa_distance(a, b) as INT)
         })
-        .register_fn("is_transposed", is_transposed);
+        .register_fn("is_transposed", |a: &str, b: &str| -> Outcome<bool> {
+            charge_texts(&[a, b])?;
+            Ok(is_transposed(a, b))
+        });
     register_numbers(engine);
 }
 
@@ -256,7 +273,7 @@ fn comparable(a: &str, b: &str) -> Outcome<()> {
     if a.len().max(b.len()) > MAX_COMPARED {
         return failure(format!("texts of more than {MAX_COMPARED} bytes are too long to compare"));
     }
-    Ok(())
+    charge_product(a, b)
 }
 
 /// The Jaro-Winkler similarity of two texts, rounded to 4 decimals.

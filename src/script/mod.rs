@@ -14,6 +14,7 @@ mod lint;
 mod normalize;
 mod rule;
 mod source;
+mod work;
 
 pub use difference::{Property, Reads};
 pub use functions::{FunctionDoc, functions};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::engine;
 use crate::diagnostic::{Place, Problem};
 use crate::domain::Date;
+use crate::files;
 
 /// More lines than this, and places could no longer be told (Rhai counts them in 16 bits).
 const MAX_LINES: usize = 60_000;
@@ -63,7 +64,7 @@ impl ScriptSource {
     /// Reads the script at `path`. Its places name the file as `path` is written.
     pub fn load(path: impl Into<PathBuf>) -> Result<Self, Problem> {
         let path = path.into();
-        match std::fs::read_to_string(&path) {
+        match files::read_text(&path, files::SMALL) {
             Ok(text) => Ok(Self::from_text(path, text)),
             Err(error) => Err(Problem::usage(
                 "script-unreadable",

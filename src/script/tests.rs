@@ -56,7 +56,9 @@ fn nothing_grows_without_a_limit() {
         r#"let a = []; let s = ""; s.pad(100000, 'x'); loop { a.push(s); }"#,
     ] {
         let error = value(body).unwrap_err();
-        assert!(error.message.contains("too large"), "{body}: {error}");
+        // A large value is expensive to use, too.
+        let said = ["too large", "operations"].iter().any(|why| error.message.contains(why));
+        assert!(said, "{body}: {error}");
         assert_eq!((error.place.line, &*error.function), (1, "f"), "{body}: {error}");
     }
     let many: String = (0..300).map(|i| format!("let v{i} = {i}; ")).collect();
@@ -65,6 +67,82 @@ fn nothing_grows_without_a_limit() {
     assert!(ScriptSource::from_text("f", functions).check().is_err());
     let nested = format!("fn f(v) {{ {}1{} }}", "(".repeat(200), ")".repeat(200));
     assert!(ScriptSource::from_text("f", nested).check().is_err());
+}
+
+/// Each of these takes gigabytes or minutes if only operations are counted.
+#[test]
+fn the_size_of_values_counts_as_work() {
+    let long = "let s = \"\"; s.pad(60000, 'x');";
+    let many = "let a = []; a.pad(4000, 0); let b = a;";
+    for body in [
+        format!("{long} let m = #{{}}; let i = 0; loop {{ m[\"k\" + i] = s + i; i += 1; }}"),
+        "let m = #{}; let i = 0; loop { m[\"k\" + i] = m; i += 1; }".to_owned(),
+        "let m = #{}; loop { m.k = m; }".to_owned(),
+        "let a = [0]; loop { a[0] = a; }".to_owned(),
+        "let a = [0]; loop { a = [a]; }".to_owned(),
+        "let f = || 1; loop { let g = f; f = || g; }".to_owned(),
+        format!("{many} let m = #{{}}; let i = 0; loop {{ m[\"k\" + i] = a; i += 1; }}"),
+        format!("{long} loop {{ s.index_of(\"yy\"); }}"),
+        format!("{long} loop {{ digits(s); }}"),
+        format!("{long} loop {{ is_transposed(s, s); }}"),
+        format!("{long} loop {{ has_word(s, [\"y\", \"z\"]); }}"),
+        format!("{long} s = s.sub_string(0, 1900); loop {{ edits(s, s); }}"),
+        format!("{long} s = s.sub_string(0, 1900); loop {{ similarity(s, s); }}"),
+        format!("{long} let t = s; t.replace(\"x\", s); t"),
+        format!("{many} loop {{ a == b; }}"),
+        format!("{many} loop {{ a.contains(1); }}"),
+        format!("{many} loop {{ a.index_of(1); }}"),
+        "let f = |x| x; f = f.curry(1); v".to_owned(),
+    ] {
+        let source = ScriptSource::from_text("r.rhai", format!("fn f(v) {{ {body} }}"));
+        let Ok(mut script) = NormalizeScript::compile(&source) else {
+            assert!(body.contains("curry"), "{body}");
+            continue;
+        };
+        let error = script.call_value("f", "x").unwrap_err();
+        let said = ["too large", "200000 operations"].iter().any(|why| error.message.contains(why));
+        assert!(said, "{body}: {error}");
+        // The next call begins with nothing done.
+        assert!(script.call_value("f", "x").unwrap_err().message == error.message, "{body}");
+    }
+}
+
+#[test]
+fn the_work_of_one_call_is_not_charged_to_the_next() {
+    let mut script = script("fn f(v) { let s = \"\"; s.pad(60000, 'x'); digits(s + v) }");
+    for _ in 0..1_000 {
+        assert_eq!(script.call_value("f", "1"), Ok(Some("1".into())));
+    }
+}
+
+#[test]
+fn replaced_functions_do_what_those_of_rhai_do() {
+    for expression in [
+        r#"let t = "a.b.a"; t.replace("a", "xy"); t == "xy.b.xy""#,
+        r#"let t = "a.b.a"; t.replace('a', 'z'); t == "z.b.z""#,
+        r#"let t = "aXa"; t.replace("X", '-'); t == "a-a""#,
+        r#"let t = "aXa"; t.replace('X', "--"); t == "a--a""#,
+        r#"[1, "a", [2.50, ()]] == [1.0, "a", [2.5, ()]]"#,
+        "[1, 2] != [1, 3] && [1] != [1, 2]",
+        "#{a: 1, b: [2]} == #{b: [2], a: 1} && #{a: 1} != #{a: 2}",
+        r#"[1, "x", 'c', true].contains('c') && "x" in [1, "x"] && !(2 in [1])"#,
+        r#"[5, 6, 5].index_of(5) == 0 && [5, 6, 5].index_of(5, 1) == 2 && [5].index_of(7) == -1"#,
+        "[5, 6, 5].index_of(5, -1) == 2",
+        "[1, 2, 3].index_of(|x| x == 2) == 1 && [1, 2].contains(2.0)",
+    ] {
+        is_true(expression);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_script_is_not_quoted() {
+    for text in ["root:$6$secret$:19000:0\n", "secret", "user = \"secret\";", "'secret"] {
+        let problem = ScriptSource::from_text("shadow", text).check().unwrap_err().remove(0);
+        assert_eq!(problem.code, "no-script");
+        assert!(!format!("{problem:?}").contains("secret"), "{problem:?}");
+    }
+    let empty = ScriptSource::from_text("r", "// nothing yet\n").check();
+    assert!(empty.is_ok(), "{empty:?}");
 }
 
 #[test]
