@@ -387,14 +387,16 @@ impl Work<'_> {
         }
         let confidence = if action == Action::Reject { 0.0 } else { 1.0 };
         let mut codes = std::collections::HashMap::new();
+        let mut functional = std::collections::HashMap::new();
         for (reason_id, items) in &groups {
             let reason = self.shelf.reason(*reason_id)?.unwrap_or_else(|| unknown.clone());
+            let explains = reason.functional && action != Action::Reject;
             self.shelf.settle(
                 items,
                 &Settled {
                     status: action.outcome(),
                     reason_id: *reason_id,
-                    functional: reason.functional && action != Action::Reject,
+                    functional: explains,
                     confidence,
                     assigner_id,
                     at: &at,
@@ -403,6 +405,7 @@ impl Work<'_> {
             self.sample_outcome(proposal, items, *reason_id, action.outcome())?;
             for item in items {
                 codes.insert(item.key, reason.code.clone());
+                functional.insert(item.key, explains);
             }
         }
         self.forget_sent_back(&proposal.proposal_id)?;
@@ -416,6 +419,8 @@ impl Work<'_> {
                 locked: true,
                 version: before.version + 1,
                 assigned_by: Some(proposal.maker_id.clone()),
+                functional: functional.get(&one.item.key).copied(),
+                assigned_at: Some(at.clone()),
             };
             // A checker's or authorizer's agreement is an APPROVE; who decides alone speaks as maker.
             let action_type = if stage == Stage::Maker { "APPLY" } else { "APPROVE" };

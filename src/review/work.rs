@@ -10,6 +10,7 @@ use crate::domain::Instant;
 use crate::domain::review::{ContentHash, Control, Eyes, Fired, Policy, Stage, comment};
 use crate::store::audit::{self, By, Entry};
 use crate::store::rows::parameters;
+use crate::store::seal;
 use crate::store::time_text;
 use crate::store::transact::{self, Dialect, Transaction};
 
@@ -198,6 +199,8 @@ pub(super) struct State {
     pub locked: bool,
     pub version: i64,
     pub assigned_by: Option<String>,
+    pub functional: Option<bool>,
+    pub assigned_at: Option<String>,
 }
 
 impl State {
@@ -210,6 +213,8 @@ impl State {
             "is_locked": self.locked,
             "version": self.version,
             "assigned_by": self.assigned_by,
+            "functional": self.functional,
+            "assigned_at": self.assigned_at,
         })
     }
 
@@ -256,6 +261,8 @@ impl Work<'_> {
             locked: item.locked,
             version: item.version,
             assigned_by: item.assigned_by.clone(),
+            functional: item.functional,
+            assigned_at: item.assigned_at.clone(),
         })
     }
 
@@ -310,11 +317,14 @@ impl Work<'_> {
         }
     }
 
-    /// Appends audit rows. It comes last: whoever waits for the end of the chain waits for nobody else.
+    /// Appends audit rows, the last about each proposal with a digest of the proposal as it is now. It
+    /// comes last: whoever waits for the end of the chain waits for nobody else.
     pub fn audit(&mut self, by: &By, entries: &[Entry]) -> Result<(), Problem> {
         audit::head(self.shelf.tx, true)?;
         self.shelf.write_counts()?;
-        audit::append(self.shelf.tx, self.now, by, entries).map(drop)
+        let mut entries = entries.to_vec();
+        seal::seal(self.shelf.tx, &mut entries)?;
+        audit::append(self.shelf.tx, self.now, by, &entries).map(drop)
     }
 
     /// The control under which a decision with these eyes is made.

@@ -189,10 +189,17 @@ impl Batch {
         self.build(|buffer| buffer.push_str(text))
     }
 
-    /// Adds what `write` appends to the buffer.
+    /// Adds what `write` appends to the buffer, with the replacement character for U+0000, which not every
+    /// store can hold.
     pub fn build(&mut self, write: impl FnOnce(&mut String)) -> Text {
         let start = self.text.len();
         write(&mut self.text);
+        if self.text.get(start..).is_some_and(|new| memchr::memchr(0, new.as_bytes()).is_some()) {
+            let clean =
+                super::stored::clean(self.text.get(start..).unwrap_or_default()).into_owned();
+            self.text.truncate(start);
+            self.text.push_str(&clean);
+        }
         let position = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         Text { start: position(start), end: position(self.text.len()) }
     }

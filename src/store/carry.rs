@@ -289,7 +289,8 @@ impl Carry {
         let places = || twins.keys().map(|number| place(dialect, self.new.run_no, *number));
         let sql = format!(
             "SELECT {}, d.status, c.code, d.confidence, d.is_locked, d.version, w.name, \
-             d.diff_type, d.value_a, d.value_b, d.signature_id, d.amount_abs \
+             d.diff_type, d.value_a, d.value_b, d.signature_id, d.amount_abs, d.functional, \
+             d.assigned_at \
              FROM recon.difference_rows d \
              LEFT JOIN recon.reason_codes c ON c.reason_id = d.reason_id \
              LEFT JOIN recon.assigners w ON w.assigner_id = d.assigner_id WHERE {} ORDER BY 1",
@@ -310,6 +311,13 @@ impl Carry {
                     "is_locked": locked, "version": version, "assigned_by": by,
                 })
             };
+            let with = |mut state: Json, functional: Option<bool>, at: Option<&str>| {
+                if let Json::Object(map) = &mut state {
+                    map.insert("functional".to_owned(), functional.into());
+                    map.insert("assigned_at".to_owned(), at.into());
+                }
+                state
+            };
             let by = row.text(6)?;
             let previous = state(
                 before,
@@ -319,7 +327,9 @@ impl Carry {
                 version,
                 by.clone(),
             );
-            let mut after = state(
+            let functional = row.integer(12)?.map(|value| value != 0);
+            let previous = with(previous, functional, row.text(13)?.as_deref());
+            let after = state(
                 held.status,
                 &held.reason_code,
                 held.confidence,
@@ -327,6 +337,7 @@ impl Carry {
                 version + 1,
                 held.assigned_by.clone(),
             );
+            let mut after = with(after, held.functional, held.assigned_at.as_deref());
             let origin = origins.remove(old).unwrap_or_default();
             let diff_type = u8::try_from(row.count(7)?).ok().and_then(DiffType::from_code);
             if let Json::Object(map) = &mut after {

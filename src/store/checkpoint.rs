@@ -120,6 +120,10 @@ pub fn read(text: &str, key: Option<&PublicKey>) -> Result<Vec<Checkpoint>, Prob
         };
         let checkpoint: Checkpoint = serde_json::from_str(text)
             .map_err(|error| changed(&format!("this is no checkpoint: {error}")))?;
+        if checkpoint.n == 0 {
+            let what = "this checkpoint is of an empty trail: it proves nothing, and any trail agrees with it";
+            return Err(changed(what));
+        }
         if checkpoint.n < 0 || unhex(&checkpoint.head_hash).is_none_or(|hash| hash.len() != 32) {
             return Err(changed("this is no checkpoint: `n` and `head_hash` tell of no trail"));
         }
@@ -163,7 +167,7 @@ mod tests {
     #[test]
     fn a_file_of_checkpoints_holds_together() {
         let mut text = String::new();
-        for n in [0, 3, 3, 7] {
+        for n in [1, 3, 3, 7] {
             let next = checkpoint(n, link(&text));
             text.push_str(&format!("{}\n", line(&next)));
         }
@@ -173,7 +177,8 @@ mod tests {
             (text.replacen("\"n\":3", "\"n\":4", 1), "line 3"),
             ([lines[0], lines[2], lines[3]].join("\n"), "line 2"),
             ([lines[1], lines[0]].join("\n"), "line 1"),
-            (text.replacen("\"n\":0", "\"n\":-1", 1), "line 1"),
+            (text.replacen("\"n\":1", "\"n\":-1", 1), "line 1"),
+            (text.replacen("\"n\":1", "\"n\":0", 1), "line 1: this checkpoint is of an empty"),
             (format!("{text}garbage"), "line 5"),
         ] {
             let problem = read(&spoiled, None).unwrap_err();

@@ -180,6 +180,34 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// The text of a row when only the records that `keep` tells are kept; `None` if none is.
+pub(super) fn only(
+    chunk: u64,
+    text: &str,
+    keep: impl Fn(u64) -> bool,
+) -> Result<Option<String>, Problem> {
+    let damaged = || stored::damaged("row of records", "its entries can't be read");
+    let mut scan = Scanner::new(text);
+    let mut kept = String::with_capacity(text.len());
+    let mut any = false;
+    for number in first_of(chunk).. {
+        let first = kept.is_empty();
+        if !scan.take(if first { b'[' } else { b',' }) {
+            if first || !scan.take(b']') || !scan.is_at_end() {
+                return Err(damaged());
+            }
+            break;
+        }
+        kept.push(if first { '[' } else { ',' });
+        let entry = scan.value().ok_or_else(damaged)?;
+        let keeps = keep(number);
+        any |= keeps;
+        kept.push_str(if keeps { entry } else { "null" });
+    }
+    kept.push(']');
+    Ok(any.then_some(kept))
+}
+
 /// The records of a row.
 pub(super) fn read<'a, E: From<Problem>>(
     chunk: u64,
@@ -273,6 +301,16 @@ mod tests {
             }
             prop_assert_eq!(next, batches.iter().sum::<usize>() as u64);
         }
+    }
+
+    #[test]
+    fn a_row_of_which_some_records_are_kept() {
+        let text = r#"[[1,[1],null,1,0,2,0],null,[3,null,["]"],null,null,3,9]]"#;
+        let only = |kept: &[u64]| only(1, text, |number| kept.contains(&number)).unwrap();
+        assert_eq!(only(&[65, 66, 67]).as_deref(), Some(text));
+        let last = r#"[null,null,[3,null,["]"],null,null,3,9]]"#;
+        assert_eq!(only(&[67]).as_deref(), Some(last));
+        assert_eq!(only(&[64, 68]), None);
     }
 
     #[test]

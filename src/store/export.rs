@@ -4,7 +4,7 @@
 //! strings here, byte for byte, so that a reader needs no recon to recompute the chain
 //! (docs/audit.md). In CSV a cell that is absent is empty, and one that is an empty text is `""`.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 
 use serde_json::{Map, Value as Json};
 
@@ -165,11 +165,24 @@ impl Proof<'_> {
     }
 }
 
+/// The most bytes of a row; a file without line breaks is no export.
+const MAX_ROW: u64 = 32 << 20;
+
+/// Adds the next line to `row`; gives how many bytes that were.
+fn next_line(file: &mut dyn BufRead, row: &mut Vec<u8>) -> Result<usize, Problem> {
+    let room = (MAX_ROW + 1).saturating_sub(row.len() as u64);
+    let read = Read::take(file, room).read_until(b'\n', row).map_err(|error| unreadable(&error))?;
+    if row.len() as u64 > MAX_ROW {
+        return Err(no_export(&format!("a row has more than {} MiB", MAX_ROW >> 20)));
+    }
+    Ok(read)
+}
+
 fn jsonl(file: &mut dyn BufRead, proof: &mut Proof<'_>) -> Result<(), Problem> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        if file.read_until(b'\n', &mut line).map_err(|error| unreadable(&error))? == 0 {
+        if next_line(file, &mut line)? == 0 {
             return Ok(());
         }
         let object: Option<Map<String, Json>> = serde_json::from_slice(&line).ok();
@@ -230,13 +243,18 @@ impl Iterator for Records<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let mut bytes = Vec::new();
         // A record ends with a line, unless the line's end is within quotes.
+        let mut quotes = 0;
         loop {
-            match self.file.read_until(b'\n', &mut bytes) {
-                Err(error) => return Some(Err(unreadable(&error))),
+            let read = match next_line(self.file, &mut bytes) {
+                Err(problem) => return Some(Err(problem)),
                 Ok(0) if bytes.is_empty() => return None,
                 Ok(0) => break,
-                Ok(_) if bytes.iter().filter(|byte| **byte == b'"').count() % 2 == 0 => break,
-                Ok(_) => {}
+                Ok(read) => read,
+            };
+            let line = bytes.get(bytes.len() - read..).unwrap_or_default();
+            quotes += line.iter().filter(|byte| **byte == b'"').count();
+            if quotes % 2 == 0 {
+                break;
             }
         }
         Some(Ok(String::from_utf8(bytes).ok().and_then(|text| record(&text))))

@@ -12,6 +12,7 @@ mod carry;
 pub mod chain;
 pub mod checkpoint;
 mod chunk;
+mod digest;
 pub mod export;
 mod machine_results;
 pub mod migrate;
@@ -21,6 +22,7 @@ pub mod registry;
 mod replay;
 pub mod rows;
 pub mod run;
+pub(crate) mod seal;
 pub mod sqlite;
 mod stored;
 pub mod training;
@@ -121,6 +123,11 @@ pub trait Store: Registry + transact::Transact {
 
     /// Whether the store has all migrations of this recon, and no others.
     fn is_current(&self) -> Result<bool, Problem>;
+
+    /// A warning if others on this machine may read or change the store's files.
+    fn exposed(&self) -> Option<Problem> {
+        None
+    }
 
     /// Free bytes where the store writes, as far as this machine can tell; `None` of a server's disk.
     fn free_space(&self) -> Option<u64>;

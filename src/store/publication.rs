@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use super::audit::{self, By};
 use super::carry::Carry;
-use super::machine_results::MachineResults;
+use super::machine_results::{self, MachineResults};
 use super::rows::parameters;
 use super::run::{AttributionCount, Counts};
 use super::transact::{Dialect, Transaction};
 use crate::diagnostic::Problem;
-use crate::domain::{Instant, Status};
+use crate::domain::{Instant, Stage, Status};
 
 /// Items of a run by signature and status.
 #[derive(Clone, Debug, Default)]
@@ -139,6 +139,44 @@ pub(super) struct Publication {
     counts: ItemCounts,
     results: MachineResults,
     carry: Option<Carry>,
+    before: Option<Stage>,
+    trimmed: bool,
+}
+
+/// Of a run that no command before has brought this far: what was gathered while it was written.
+pub(super) struct Gathered {
+    pub results: MachineResults,
+    /// How far the run had got.
+    pub before: Option<Stage>,
+    /// Its matched records are about to be deleted.
+    pub trims: bool,
+}
+
+impl Gathered {
+    /// Reads what could not be gathered; the items are in `table`.
+    pub fn complete(
+        mut self,
+        tx: &mut dyn Transaction,
+        table: &str,
+        run_no: i64,
+    ) -> Result<Self, Problem> {
+        self.results = self.results.or_read(tx, table, run_no)?;
+        if self.trims {
+            self.results.read_broken_records(tx, run_no)?;
+        }
+        Ok(self)
+    }
+
+    /// Appends to the audit trail what a command has written that did not attribute.
+    pub fn append(
+        self,
+        tx: &mut dyn Transaction,
+        run_no: i64,
+        now: Instant,
+    ) -> Result<(), Problem> {
+        let entry = self.results.entry(tx, run_no, self.before, self.trims)?;
+        audit::append(tx, now, &By::system(), &[entry]).map(drop)
+    }
 }
 
 impl Publication {
@@ -148,18 +186,15 @@ impl Publication {
         tx: &mut dyn Transaction,
         table: &str,
         run_no: i64,
-        results: MachineResults,
+        gathered: Gathered,
         counts: Option<ItemCounts>,
     ) -> Result<Self, Problem> {
         let counts = match counts {
             Some(counts) => counts,
             None => count_items(tx, table, run_no)?,
         };
-        Ok(Self {
-            counts,
-            results: results.or_read(tx, table, run_no)?,
-            carry: Carry::prepare(tx, run_no)?,
-        })
+        let Gathered { results, before, trims } = gathered.complete(tx, table, run_no)?;
+        Ok(Self { counts, results, carry: Carry::prepare(tx, run_no)?, before, trimmed: trims })
     }
 
     /// Of a run that people decide about. The end of the audit trail is locked first: what they decided
@@ -170,6 +205,8 @@ impl Publication {
             counts: count_items(tx, ITEMS, run_no)?,
             results: MachineResults::read(tx, ITEMS, run_no)?,
             carry: None,
+            before: Some(Stage::Attributed),
+            trimmed: false,
         })
     }
 
@@ -182,7 +219,7 @@ impl Publication {
         run_no: i64,
         now: Instant,
     ) -> Result<u64, Problem> {
-        let mut entries = vec![self.results.entry(tx, run_no)?];
+        let mut entries = vec![self.results.entry(tx, run_no, self.before, self.trimmed)?];
         if let Some(carry) = self.carry {
             entries.extend(carry.apply(tx, &mut self.counts)?);
         }
@@ -208,6 +245,54 @@ fn count_items(tx: &mut dyn Transaction, table: &str, run_no: i64) -> Result<Ite
         counts.insert((row.count(0)?, row.count(1)?), items);
     }
     Ok(ItemCounts(counts))
+}
+
+/// Appends to the audit trail that a later command on a published run failed, as its row tells.
+pub(super) fn append_failure(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    reason: &str,
+    now: Instant,
+) -> Result<(), Problem> {
+    let rows = tx.query(
+        "SELECT run_id, status, end_time FROM recon.recon_runs WHERE run_no = $1",
+        &parameters![run_no],
+    )?;
+    let Some(run) = rows.first() else { return Ok(()) };
+    let run_id = run.required(0)?;
+    let told = serde_json::json!({
+        "run_id": run_id,
+        "status": run.required(1)?,
+        "end_time": run.text(2)?,
+        "failure": reason,
+    });
+    let entry = audit::Entry {
+        entity_type: "run".to_owned(),
+        entity_id: run_id,
+        stage: "SYSTEM".to_owned(),
+        action_type: "FAIL".to_owned(),
+        new_value: Some(told.to_string()),
+        ..audit::Entry::default()
+    };
+    audit::append(tx, now, &By::system(), &[entry]).map(drop)
+}
+
+/// Appends to the audit trail that a run was pruned, and what is left of it.
+pub(super) fn append_pruned(
+    tx: &mut dyn Transaction,
+    (run_id, run_no): (&str, i64),
+    kept: u64,
+    now: Instant,
+) -> Result<(), Problem> {
+    let entry = audit::Entry {
+        entity_type: "run".to_owned(),
+        entity_id: run_id.to_owned(),
+        stage: "SYSTEM".to_owned(),
+        action_type: "PRUNE".to_owned(),
+        new_value: Some(machine_results::pruned(tx, run_no, kept)?.to_string()),
+        ..audit::Entry::default()
+    };
+    audit::append(tx, now, &By::system(), &[entry]).map(drop)
 }
 
 /// Writes the counts of a run in place of those that it had.

@@ -1,5 +1,7 @@
 //! What both backends keep in the same form: layouts, times, references, and who holds a lock.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -109,6 +111,37 @@ pub(crate) fn read_layout(json: &str, key_length: i64) -> Result<Layout, Problem
     match usize::try_from(key_length) {
         Ok(key_len) if (1..=fields.len()).contains(&key_len) => Ok(Layout::new(fields, key_len)),
         _ => Err(damaged("key_length", &key_length.to_string())),
+    }
+}
+
+/// A text without the character U+0000, which PostgreSQL can't hold: the replacement character takes its
+/// place, on both stores.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    if memchr::memchr(0, text.as_bytes()).is_some() {
+        Cow::Owned(text.replace('\0', "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// A JSON document without the character U+0000.
+pub(super) fn clean_json(value: &serde_json::Value) -> Cow<'_, serde_json::Value> {
+    use serde_json::Value;
+    fn cleaned(value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(clean(text).into_owned()),
+            Value::Array(values) => Value::Array(values.iter().map(cleaned).collect()),
+            Value::Object(map) => Value::Object(
+                map.iter().map(|(key, value)| (clean(key).into_owned(), cleaned(value))).collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+    // Its text can hold that character only as an escape.
+    if value.to_string().contains("\\u0000") {
+        Cow::Owned(cleaned(value))
+    } else {
+        Cow::Borrowed(value)
     }
 }
 
@@ -232,6 +265,13 @@ mod tests {
         for (text, key_length) in [("[]", 1), ("{}", 1), (r#"[{"name":"x","kind":"text"}]"#, 2)] {
             assert_eq!(read_layout(text, key_length).unwrap_err().code, "store-damaged");
         }
+    }
+
+    #[test]
+    fn the_character_nul_is_replaced_wherever_it_stands() {
+        let value = json!({"a\0": ["\0b", {"c": "\\u0000"}]});
+        assert_eq!(*clean_json(&value), json!({"a\u{fffd}": ["\u{fffd}b", {"c": "\\u0000"}]}));
+        assert_eq!(clean("a\0"), "a\u{fffd}");
     }
 
     #[test]

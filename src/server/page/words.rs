@@ -205,7 +205,10 @@ pub fn did(action_type: &str, stage: &str) -> String {
         ("ASSIGN", _) => "assigned it",
         ("CARRY", _) => "carried the decision over from an earlier run",
         ("SAMPLE", _) => "looked at a sample",
+        ("INGEST", _) => "ingested the run",
+        ("COMPARE", _) => "compared the run",
         ("ATTRIBUTE", _) => "attributed the run",
+        ("FAIL", _) => "marked the run as failed",
         _ => return sentence(action_type).to_lowercase(),
     };
     words.to_owned()

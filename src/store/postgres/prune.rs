@@ -7,7 +7,7 @@ use super::{PostgresStore, lock};
 use crate::diagnostic::Problem;
 use crate::domain::run::IdClass;
 use crate::domain::{Instant, RunId};
-use crate::store::{Pruned, stored};
+use crate::store::{Pruned, publication, stored, transact};
 
 impl PostgresStore {
     pub(super) fn prune_runs(
@@ -40,6 +40,15 @@ impl PostgresStore {
                 .map_err(problem)?;
             if taken {
                 let kept = prune(&mut client, run, run_no, dry_run).map_err(problem)?;
+                if !dry_run {
+                    transact::write(self, |tx| {
+                        let rows = tx.query("SELECT now()", &[])?;
+                        let now = rows.first().map(|row| row.required(0)).transpose()?;
+                        let now = stored::read_time(&now.unwrap_or_default())?;
+                        let run = (run.to_string(), i64::from(run_no));
+                        publication::append_pruned(tx, (&run.0, run.1), kept, now)
+                    })?;
+                }
                 client.execute("SELECT pg_advisory_unlock($1)", &[&key]).map_err(problem)?;
                 pruned.push(Pruned { run, kept });
             }

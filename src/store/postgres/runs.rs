@@ -3,12 +3,14 @@
 use ::postgres::types::Json;
 use ::postgres::{Error, GenericClient, Row};
 
+use super::transact::PostgresTransaction;
 use super::{PostgresStore, lock, time_text};
 use crate::diagnostic::Problem;
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::run::IdClass;
 use crate::domain::{Date, ReasonCode, RunId, RunStatus, Stage};
-use crate::store::{NewRun, RunFilter, RunRow, stored};
+use crate::store::transact::Transaction as _;
+use crate::store::{NewRun, RunFilter, RunRow, publication, stored};
 
 /// What the store itself needs to know of a run.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +121,7 @@ impl PostgresStore {
                      VALUES ($1, $2, $3) ON CONFLICT (code) DO UPDATE SET \
                      description = excluded.description, is_functional = excluded.is_functional, \
                      is_active = true WHERE c.origin = 'file'",
-                    &[&code.code, &code.description, &code.functional],
+                    &[&code.code, &&*stored::clean(&code.description), &code.functional],
                 )?;
             }
             transaction.commit()
@@ -138,14 +140,14 @@ impl PostgresStore {
                  $11, $12, $13, $14)",
                 &[
                     &run.id.0,
-                    &run.job,
-                    &run.system_a,
-                    &run.system_b,
+                    &&*stored::clean(&run.job),
+                    &&*stored::clean(&run.system_a),
+                    &&*stored::clean(&run.system_b),
                     &run.batch_date.to_string(),
                     &stored::time_text(run.started),
                     &RunStatus::Running.name(),
-                    &Json(&run.metadata),
-                    &Json(stored::layout_json(&run.layout)),
+                    &Json(&*stored::clean_json(&run.metadata)),
+                    &Json(&*stored::clean_json(&stored::layout_json(&run.layout))),
                     &i32::try_from(run.layout.key_len()).unwrap_or(i32::MAX),
                     &run.id.prefix(IdClass::Record),
                     &run.id.prefix(IdClass::Difference),
@@ -168,18 +170,30 @@ impl PostgresStore {
         if changed == 0 { Err(stored::no_such_run(run)) } else { Ok(()) }
     }
 
-    /// The rows of the unfinished command went with the transaction of its writer.
+    /// The rows of the unfinished command went with the transaction of its writer. What earlier commands
+    /// published stays, and the audit trail knows how it ended: so it tells that this one failed.
     pub(super) fn give_up(&self, run: RunId, reason: &str) -> Result<(), Problem> {
-        let changed = self
-            .connection()?
+        let problem = |error: &Error| self.problem(error);
+        let reason = stored::clean(reason);
+        let mut connection = self.connection()?;
+        let key = find_key(&mut *connection, run, problem)?;
+        let mut transaction = connection.transaction().map_err(|error| problem(&error))?;
+        transaction
             .execute(
                 "UPDATE recon_runs SET status = $2, end_time = now(), \
                  metadata = metadata || jsonb_build_object('failure', $3::text) \
-                 WHERE run_id = $1",
-                &[&run.0, &RunStatus::Failed.name(), &reason.replace('\0', "\u{fffd}")],
+                 WHERE run_no = $1",
+                &[&key.run_no, &RunStatus::Failed.name(), &&*reason],
             )
-            .map_err(|error| self.problem(&error))?;
-        if changed == 0 { Err(stored::no_such_run(run)) } else { Ok(()) }
+            .map_err(|error| problem(&error))?;
+        if key.stage.is_some() {
+            let mut tx = PostgresTransaction { problem: &problem, client: &mut transaction };
+            let rows = tx.query("SELECT now()", &[])?;
+            let now = rows.first().map(|row| row.required(0)).transpose()?.unwrap_or_default();
+            let now = stored::read_time(&now)?;
+            publication::append_failure(&mut tx, key.run_no.into(), &reason, now)?;
+        }
+        transaction.commit().map_err(|error| problem(&error))
     }
 
     /// Marks the RUNNING runs of dead processes FAILED and ends what they left half done: of all

@@ -16,7 +16,7 @@ use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::chunk::Chunks;
 use crate::store::machine_results::MachineResults;
-use crate::store::publication::{self, Given, Publication};
+use crate::store::publication::{self, Gathered, Given, Publication};
 use crate::store::{
     AttributionRow, Batch, FinishRun, Published, Text, Writer, difference_number, stored,
 };
@@ -283,8 +283,9 @@ impl PostgresWriter {
             batch,
         };
         let client = &mut self.client;
-        let records = &mut self.records;
+        let (records, results) = (&mut self.records, &mut self.results);
         self.chunks.add(&batch.records, |chunk, text| -> Result<(), CopyFailure> {
+            results.take_records(chunk, text);
             push_chunk(&mut records.copy, run_no, chunk, text);
             if records.copy.is_full() {
                 records.send(client, run_no)?;
@@ -363,8 +364,9 @@ impl PostgresWriter {
         if outcome.stage >= Stage::Compared && stage < Some(Stage::Compared) {
             self.differences.create(&mut self.client, run_no)?;
         }
-        let records = &mut self.records.copy;
+        let (records, results) = (&mut self.records.copy, &mut self.results);
         self.chunks.flush(|chunk, text| -> Result<(), CopyFailure> {
+            results.take_records(chunk, text);
             push_chunk(records, run_no, chunk, text);
             Ok(())
         })?;
@@ -396,7 +398,7 @@ impl PostgresWriter {
                 &ended,
                 &outcome.total_records.cast_signed(),
                 &outcome.total_differences.cast_signed(),
-                &Json(&outcome.metadata),
+                &Json(&*stored::clean_json(&outcome.metadata)),
                 &reached(Stage::Ingested),
                 &reached(Stage::Compared),
                 &reached(Stage::Attributed),
@@ -421,14 +423,16 @@ impl PostgresWriter {
             let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
             let decided = decided_table(run_no);
             let results = std::mem::take(&mut self.results);
+            let gathered = Gathered { results, before: stage, trims };
             let publication = match stage {
                 Some(Stage::Attributed) => Publication::again(&mut tx, run_no.into())?,
                 Some(Stage::Compared) => {
-                    Publication::first(&mut tx, &decided, run_no.into(), results, None)?
+                    Publication::first(&mut tx, &decided, run_no.into(), gathered, None)?
                 }
                 None | Some(Stage::Ingested) => {
                     let counts = stage.is_none().then(|| std::mem::take(&mut self.written.items));
-                    Publication::first(&mut tx, publication::ITEMS, run_no.into(), results, counts)?
+                    let items = publication::ITEMS;
+                    Publication::first(&mut tx, items, run_no.into(), gathered, counts)?
                 }
             };
             if stage == Some(Stage::Compared) {
@@ -436,6 +440,13 @@ impl PostgresWriter {
             }
             let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
             carried = publication.complete(&mut tx, run_no.into(), outcome.ended)?;
+        } else if updated == 1 {
+            let connector = &self.connector;
+            let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
+            let results = std::mem::take(&mut self.results);
+            Gathered { results, before: stage, trims }
+                .complete(&mut tx, publication::ITEMS, run_no.into())?
+                .append(&mut tx, run_no.into(), outcome.ended)?;
         }
         client.batch_execute(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
         Ok((updated, carried))
@@ -453,7 +464,8 @@ impl Writer for PostgresWriter {
     fn write(&mut self, batch: &Batch) -> Result<(), Problem> {
         self.resolve(batch)?;
         if self.key.stage != Some(Stage::Attributed) {
-            self.results.take(batch);
+            let reasons = &self.reasons;
+            self.results.take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
         }
         self.write_rows(batch).map_err(|failure| self.problem(&failure))
     }

@@ -99,13 +99,18 @@ impl Worker {
         let connection = database::direct(path, false)?;
         let (requests, requested) = unbounded();
         let (send_result, results) = unbounded();
-        let thread = std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().spawn(move || {
             for () in requested {
                 if send_result.send(checkpoint(&connection)).is_err() {
                     break;
                 }
             }
         });
+        let thread = thread.map_err(|error| {
+            let no_memory = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOMEM);
+            let said = crate::threads::not_started(&error).message;
+            rusqlite::Error::SqliteFailure(no_memory, Some(said))
+        })?;
         Ok(Self { requests, results, thread })
     }
 }

@@ -68,7 +68,7 @@ impl SqliteStore {
         }
         let problem = |error| database::problem(path, &error);
         if !exists {
-            database::direct(path, true).map_err(problem)?;
+            database::create(path).map_err(problem)?;
         }
         let store = Self {
             path: path.to_owned(),
@@ -146,6 +146,10 @@ impl Store for SqliteStore {
 
     fn is_current(&self) -> Result<bool, Problem> {
         Ok(self.missing_migrations(&*self.connection()?, "recon")?.is_empty())
+    }
+
+    fn exposed(&self) -> Option<Problem> {
+        database::exposed(&self.path)
     }
 
     fn free_space(&self) -> Option<u64> {

@@ -11,7 +11,7 @@ use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::run::IdClass;
 use crate::domain::{Date, Instant, RunId};
-use crate::store::{Pruned, stored};
+use crate::store::{Pruned, publication, stored, transact};
 
 /// What people have decided or hold, of difference_rows d. ?3 is the prefix of the run's attributions.
 pub(super) const TOUCHED: &str = "(d.is_locked = 1 OR d.status IN (2, 4) \
@@ -49,6 +49,12 @@ impl SqliteStore {
             };
             let prefix = run.prefix(IdClass::Attribution);
             let kept = prune(&connection, run_no, &prefix, dry_run).map_err(problem)?;
+            if !dry_run {
+                let now = self.now()?;
+                transact::write(self, |tx| {
+                    publication::append_pruned(tx, (&id, run_no), kept, now)
+                })?;
+            }
             pruned.push(Pruned { run, kept });
         }
         Ok(pruned)

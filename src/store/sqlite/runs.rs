@@ -3,15 +3,16 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::lock::{self, Attempt};
+use super::transact::SqliteTransaction;
 use super::turns::{Turns, delete_in_turns};
 use super::{MAX_RUN_NO, SqliteStore, id_range};
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::run::IdClass;
-use crate::domain::{Date, ReasonCode, RunId, RunStatus, Stage};
+use crate::domain::{Date, Instant, ReasonCode, RunId, RunStatus, Stage};
 use crate::store::batch::difference_range;
-use crate::store::{NewRun, RunFilter, RunRow, chunk, stored};
+use crate::store::{NewRun, RunFilter, RunRow, chunk, publication, stored};
 
 /// What the store itself needs to know of a run.
 #[derive(Clone, Copy, Debug)]
@@ -152,12 +153,13 @@ impl SqliteStore {
                 [UNKNOWN],
             )?;
             for code in codes {
+                let description = stored::clean(&code.description);
                 transaction.execute(
                     "INSERT INTO reason_codes (code, description, is_functional) \
                      VALUES (?1, ?2, ?3) ON CONFLICT (code) DO UPDATE SET \
                      description = excluded.description, is_functional = excluded.is_functional, \
                      is_active = 1 WHERE origin = 'file'",
-                    params![code.code, code.description, code.functional],
+                    params![code.code, description, code.functional],
                 )?;
             }
             transaction.commit()
@@ -183,14 +185,14 @@ impl SqliteStore {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                 params![
                     run.id.to_string(),
-                    run.job,
-                    run.system_a,
-                    run.system_b,
+                    stored::clean(&run.job),
+                    stored::clean(&run.system_a),
+                    stored::clean(&run.system_b),
                     run.batch_date.to_string(),
                     stored::time_text(run.started),
                     RunStatus::Running.name(),
-                    run.metadata.to_string(),
-                    stored::layout_json(&run.layout).to_string(),
+                    stored::clean_json(&run.metadata).to_string(),
+                    stored::clean_json(&stored::layout_json(&run.layout)).to_string(),
                     key_length,
                     run.id.prefix(IdClass::Record),
                     run.id.prefix(IdClass::Difference),
@@ -216,17 +218,39 @@ impl SqliteStore {
     pub(super) fn give_up(&self, run: RunId, reason: &str) -> Result<(), Problem> {
         let connection = self.direct()?;
         let key = find_key(&connection, run)?;
-        discard_unfinished(&connection, key)
-            .and_then(|()| {
-                connection.execute(
-                    "UPDATE recon_runs SET status = ?2, \
-                     end_time = strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), \
-                     metadata = json_set(metadata, '$.failure', ?3) WHERE run_no = ?1",
-                    params![key.run_no, RunStatus::Failed.name(), reason],
-                )
-            })
+        let reason = stored::clean(reason);
+        let failed = |connection: &Connection| {
+            connection.execute(
+                "UPDATE recon_runs SET status = ?2, \
+                 end_time = strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), \
+                 metadata = json_set(metadata, '$.failure', ?3) WHERE run_no = ?1",
+                params![key.run_no, RunStatus::Failed.name(), reason],
+            )
+        };
+        discard_unfinished(&connection, key).map_err(|error| self.problem(&error))?;
+        if key.stage.is_none() {
+            failed(&connection).map_err(|error| self.problem(&error))?;
+            return Ok(());
+        }
+        // What earlier commands published stays, and the audit trail knows how it ended: so it tells
+        // that this one failed.
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| self.problem(&error))?;
+        let told = failed(&connection).map_err(|error| self.problem(&error)).and_then(|_| {
+            let mut tx = SqliteTransaction::direct(&self.path, &connection);
+            publication::append_failure(&mut tx, key.run_no, &reason, self.now()?)
+        });
+        let end = if told.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        connection.execute_batch(end).map_err(|error| self.problem(&error))?;
+        told
+    }
+
+    /// The time, as the store's clock has it.
+    pub(super) fn now(&self) -> Result<Instant, Problem> {
+        let text: String = self
+            .connection()?
+            .query_row("SELECT strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')", [], |row| row.get(0))
             .map_err(|error| self.problem(&error))?;
-        Ok(())
+        stored::read_time(&text)
     }
 
     /// Marks the RUNNING runs of dead processes FAILED and ends what they left half done: of all

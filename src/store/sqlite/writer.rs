@@ -19,7 +19,7 @@ use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::chunk::Chunks;
 use crate::store::machine_results::MachineResults;
-use crate::store::publication::{self, Given, Publication};
+use crate::store::publication::{self, Gathered, Given, Publication};
 use crate::store::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, Published, Text, Writer,
     difference_number, stored,
@@ -178,8 +178,10 @@ impl SqliteWriter {
         turns.begin(connection)?;
         let mut bytes = DIFFERENCE_BYTES * (batch.differences.len() + batch.decisions.len());
         let mut insert = insert_chunk(connection)?;
+        let results = &mut self.results;
         self.chunks.add(&batch.records, |chunk, text| {
             bytes += text.len();
+            results.take_records(chunk, text);
             insert.execute((base | chunk.cast_signed(), text))?;
             turns.look(connection)
         })?;
@@ -197,10 +199,10 @@ impl SqliteWriter {
                     base | *count,
                     row.side.name(),
                     row.line.cast_signed(),
-                    row.code,
-                    row.message,
-                    row.text,
-                    row.key
+                    stored::clean(&row.code),
+                    stored::clean(&row.message),
+                    stored::clean(&row.text),
+                    row.key.as_deref().map(stored::clean)
                 ])
                 .map(drop)
         })?;
@@ -213,12 +215,11 @@ impl SqliteWriter {
         // Until the run shows, nobody else changes its items: so they are counted, if they have not been
         // counted while they were written, and those that are the same as in the run before are found,
         // while others write.
-        let publication = match self.key.stage {
-            Some(Stage::Attributed) => None,
-            _ if outcome.stage < Stage::Attributed => None,
-            _ => Some(self.prepare()?),
+        let prepared = match self.key.stage {
+            Some(Stage::Attributed) => Prepared::Again,
+            _ => self.prepare(outcome)?,
         };
-        let published = self.publish_prepared(outcome, publication);
+        let published = self.publish_prepared(outcome, prepared);
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
@@ -226,48 +227,60 @@ impl SqliteWriter {
             Failure::Sqlite(error) => self.problem(&error),
             Failure::Problem(problem) => problem,
         })?;
-        let trims = !self.key.keep_all
-            && self.key.stage == Some(Stage::Ingested)
-            && outcome.stage >= Stage::Compared;
-        if updated == 1 && trims {
+        if updated == 1 && self.trims(outcome) {
             trim(&self.connection, self.key.run_no).map_err(|error| self.problem(&error))?;
         }
         Ok((updated, carried))
     }
 
-    fn prepare(&mut self) -> Result<Publication, Problem> {
+    fn prepare(&mut self, outcome: &FinishRun) -> Result<Prepared, Problem> {
         self.flush().map_err(|error| self.problem(&error))?;
         let run_no = self.key.run_no;
-        let results = std::mem::take(&mut self.results);
+        let gathered = Gathered {
+            results: std::mem::take(&mut self.results),
+            before: self.key.stage,
+            trims: self.trims(outcome),
+        };
         let counts = self.key.stage.is_none().then(|| std::mem::take(&mut self.written.items));
         let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
-        Publication::first(&mut tx, publication::ITEMS, run_no, results, counts)
+        Ok(if outcome.stage < Stage::Attributed {
+            Prepared::Stage(gathered.complete(&mut tx, publication::ITEMS, run_no)?)
+        } else {
+            let first = Publication::first(&mut tx, publication::ITEMS, run_no, gathered, counts)?;
+            Prepared::Attributed(first)
+        })
+    }
+
+    /// Whether matched records are to be deleted when the command has ended.
+    fn trims(&self, outcome: &FinishRun) -> bool {
+        !self.key.keep_all
+            && self.key.stage == Some(Stage::Ingested)
+            && outcome.stage >= Stage::Compared
     }
 
     /// Writes the last records.
     fn flush(&mut self) -> Result<(), rusqlite::Error> {
         let mut insert = insert_chunk(&self.connection)?;
-        let base = self.base;
-        self.chunks
-            .flush(|chunk, text| insert.execute((base | chunk.cast_signed(), text)).map(drop))
+        let (base, results) = (self.base, &mut self.results);
+        self.chunks.flush(|chunk, text| {
+            results.take_records(chunk, text);
+            insert.execute((base | chunk.cast_signed(), text)).map(drop)
+        })
     }
 
     fn publish_prepared(
         &mut self,
         outcome: &FinishRun,
-        prepared: Option<Publication>,
+        prepared: Prepared,
     ) -> Result<(usize, u64), Failure> {
         let mut carried = 0;
         let ended = stored::time_text(outcome.ended);
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        self.flush()?;
         if self.key.stage == Some(Stage::Attributed) {
             apply_decisions(&self.connection, &ended)?;
         }
         let reached = |stage: Stage| (outcome.stage >= stage).then_some(ended.as_str());
-        let trims = !self.key.keep_all
-            && self.key.stage == Some(Stage::Ingested)
-            && outcome.stage >= Stage::Compared;
+        let trims = self.trims(outcome);
         let updated = self.connection.execute(
             "UPDATE recon_runs SET status = ?2, stage = ?3, end_time = ?4, total_records = ?5, \
              total_differences = ?6, metadata = ?7, ingested_at = coalesce(ingested_at, ?8), \
@@ -281,7 +294,7 @@ impl SqliteWriter {
                 ended,
                 outcome.total_records.cast_signed(),
                 outcome.total_differences.cast_signed(),
-                outcome.metadata.to_string(),
+                stored::clean_json(&outcome.metadata).to_string(),
                 reached(Stage::Ingested),
                 reached(Stage::Compared),
                 reached(Stage::Attributed),
@@ -304,14 +317,29 @@ impl SqliteWriter {
             let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
             let run_no = self.key.run_no;
             let publication = match prepared {
-                Some(prepared) => prepared,
-                None => Publication::again(&mut tx, run_no)?,
+                Prepared::Attributed(publication) => publication,
+                Prepared::Stage(_) | Prepared::Again => Publication::again(&mut tx, run_no)?,
             };
             carried = publication.complete(&mut tx, run_no, outcome.ended)?;
+        } else if updated == 1
+            && let Prepared::Stage(gathered) = prepared
+        {
+            let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
+            gathered.append(&mut tx, self.key.run_no, outcome.ended)?;
         }
         self.connection.execute_batch(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
         Ok((updated, carried))
     }
+}
+
+/// What was made ready before the write lock is taken.
+enum Prepared {
+    /// The command does not attribute.
+    Stage(Gathered),
+    /// The run is attributed for the first time.
+    Attributed(Publication),
+    /// It is attributed again: people decide about it, so there is nothing to prepare.
+    Again,
 }
 
 /// What goes wrong while a run is made visible.
@@ -342,7 +370,8 @@ impl Writer for SqliteWriter {
             return Err(stored::too_many("record"));
         }
         if self.key.stage != Some(Stage::Attributed) {
-            self.results.take(batch);
+            let reasons = &self.reasons;
+            self.results.take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
         }
         self.write_rows(batch).map_err(|error| {
             // What the slice wrote is undone with it; the command fails as a whole.

@@ -1,5 +1,6 @@
 //! The audit trail: whole, or found out.
 
+mod columns;
 mod commands;
 mod crash;
 mod model;
