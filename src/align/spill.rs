@@ -1,8 +1,8 @@
 //! Temporary files for the rows that have no room in memory.
 //!
 //! A process has a folder of its own, made when the first row needs it and removed when the run
-//! ends. A lock on a file in it dies with the process: folders whose lock is free are what a crash
-//! left behind, and the next run that spills removes them.
+//! ends. A lock on the folder dies with the process: folders whose lock is free are what a crash left
+//! behind, and the next run removes them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _};
@@ -16,6 +16,8 @@ use super::partition::Piece;
 
 const PREFIX: &str = "recon-spill-";
 const LOCK: &str = "lock";
+/// How often a folder that another process removed at once is made anew.
+const ATTEMPTS: u32 = 20;
 
 /// Where rows may be spilled to. Nothing is there until something has to be.
 #[derive(Debug)]
@@ -33,8 +35,9 @@ struct Folder {
 }
 
 impl SpillRoom {
-    /// A room below the folder `base`.
+    /// A room below the folder `base`. What processes that are gone left there is removed.
     pub fn new(base: &Path) -> Self {
+        remove_abandoned(base);
         Self { base: base.to_owned(), folder: Mutex::new(None) }
     }
 
@@ -43,7 +46,6 @@ impl SpillRoom {
         let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
         let make = |folder: &mut Option<Folder>| -> io::Result<(PathBuf, File)> {
             if folder.is_none() {
-                remove_abandoned(&self.base);
                 *folder = Some(Folder::new(&self.base)?);
             }
             let Some(folder) = folder else { return Err(io::ErrorKind::NotFound.into()) };
@@ -69,20 +71,25 @@ impl Drop for SpillRoom {
 impl Folder {
     fn new(base: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(base)?;
-        let name = format!("{PREFIX}{}-{}", std::process::id(), uuid::Uuid::now_v7().simple());
-        let path = base.join(name);
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path)?;
-        let lock = File::create(path.join(LOCK))?;
-        lock.lock()?;
-        Ok(Self { path, files: 0, _lock: lock })
+        for _ in 0..ATTEMPTS {
+            let name = format!("{PREFIX}{}-{}", std::process::id(), uuid::Uuid::now_v7().simple());
+            let path = base.join(name);
+            let mut builder = std::fs::DirBuilder::new();
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.create(&path)?;
+            // Until it is locked another process may take it for one that a crash left, and remove it.
+            let Ok(lock) = File::open(&path) else { continue };
+            lock.lock()?;
+            if path.is_dir() {
+                return Ok(Self { path, files: 0, _lock: lock });
+            }
+        }
+        Err(io::Error::other("other processes remove the folder again and again"))
     }
 }
 
-/// Removes the folders of processes that are gone. One that is just being made has no lock file yet
-/// and is left alone, as is everything that can't be removed.
+/// Removes the folders of processes that are gone. What can't be removed is left alone.
 fn remove_abandoned(base: &Path) {
     let Ok(entries) = std::fs::read_dir(base) else { return };
     for entry in entries.flatten() {
@@ -90,8 +97,12 @@ fn remove_abandoned(base: &Path) {
         if !ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
-        let free = File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if free {
+        // Earlier versions of recon locked a file in it.
+        let of_file = File::open(entry.path().join(LOCK));
+        let is_held = of_file.is_ok_and(|lock| lock.try_lock().is_err());
+        // Held until it is gone, so that a process that has just made it sees that.
+        let folder = File::open(entry.path());
+        if !is_held && folder.as_ref().is_ok_and(|folder| folder.try_lock().is_ok()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
@@ -231,10 +242,14 @@ mod tests {
     #[test]
     fn what_a_crash_left_is_removed_and_what_lives_is_not() {
         let base = tempfile::tempdir().unwrap();
-        let (dead, alive) = (SpillRoom::new(base.path()), SpillRoom::new(base.path()));
+        let dead = SpillRoom::new(base.path());
         drop(SpillFile::create(&dead).unwrap());
         let left = dead.folder.lock().unwrap().take().unwrap().path;
+        // One that was killed between making its folder and locking it.
+        std::fs::create_dir(base.path().join("recon-spill-1-new")).unwrap();
         assert!(left.exists());
+        let alive = SpillRoom::new(base.path());
+        assert_eq!(std::fs::read_dir(base.path()).unwrap().count(), 0);
         let file = SpillFile::create(&alive).unwrap();
         assert!(!left.exists());
         let other = SpillRoom::new(base.path());

@@ -1,12 +1,13 @@
 //! `recon audit`: whether the trail is whole, its end to note down, and the trail as a file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{BufReader, Write};
 use std::path::Path;
 
 use serde_json::json;
 
 use crate::diagnostic::{Problem, Problems};
+use crate::files;
 use crate::store::audit::{self, Checkpoint, Verdict};
 use crate::store::chain::{self, Examination};
 use crate::store::checkpoint::{self, PublicKey, SigningKey};
@@ -26,7 +27,7 @@ pub fn run(context: &Context, arguments: &Audit) -> Result<u8, Problems> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {
-    std::fs::read(path).map_err(|error| unreadable(path, &error))
+    files::read(path, files::LARGE).map_err(|error| unreadable(path, &error))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
@@ -62,7 +63,7 @@ fn verify(context: &Context, arguments: &AuditVerify) -> Result<u8, Problems> {
             export::verify(&mut std::io::stdin().lock(), &checkpoints)?
         }
         Some(path) => {
-            let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+            let file = files::open(path).map_err(|error| unreadable(path, &error))?;
             let mut file = BufReader::with_capacity(1 << 16, file);
             export::verify(&mut file, &checkpoints).map_err(|problem| problem.in_file(path))?
         }
@@ -160,6 +161,14 @@ fn note_down(context: &Context, arguments: &AuditCheckpoint) -> Result<u8, Probl
         }
         return Ok(code_of_verdict(&verdict));
     };
+    if end.n == 0 {
+        return Err(Problem::usage(
+            "empty-trail",
+            "the audit trail is empty: there is nothing to note down",
+        )
+        .help("take a checkpoint when there has been a run")
+        .into());
+    }
     end.previous = checkpoint::link(&kept);
     if let Some(key) = &key {
         checkpoint::sign(end, key);

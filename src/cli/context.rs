@@ -197,14 +197,22 @@ impl Context {
     /// Opens the store and brings its tables up to date; makes it if there is none.
     pub fn make_store(&self, loaded: &Loaded) -> Result<Box<dyn Store>, Problems> {
         let store = store::open(&self.store_url(Some(loaded))?, Opening::Create)?;
-        self.console.detail(&format!("the store is {}", store.url()));
+        self.opened(&*store);
         Ok(store)
+    }
+
+    /// Says what there is to say of a store.
+    fn opened(&self, store: &dyn Store) {
+        self.console.detail(&format!("the store is {}", store.url()));
+        if let Some(warning) = store.exposed() {
+            self.console.problem(&warning);
+        }
     }
 
     /// Opens a store that must be there, and clears away what a command that died has left.
     pub fn store(&self, loaded: Option<&Loaded>) -> Result<Box<dyn Store>, Problems> {
         let store = store::open(&self.store_url(loaded)?, Opening::Existing)?;
-        self.console.detail(&format!("the store is {}", store.url()));
+        self.opened(&*store);
         // Who may only read, or finds the disk full, is to see what there is nevertheless.
         if let Err(problem) = store.repair() {
             let message = format!("a run that died could not be cleared away: {}", problem.message);
@@ -260,6 +268,15 @@ fn variable(name: &str) -> Option<String> {
 /// A file that could not be written.
 pub fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
     Problem::usage("unwritable", format!("can't write {}: {error}", path.display()))
+}
+
+/// Refuses to work with a clock that can't be right: ids begin with the time since 1970.
+pub fn clock() -> Result<(), Problem> {
+    if now().seconds() >= 0 {
+        return Ok(());
+    }
+    Err(Problem::usage("clock", format!("this machine's clock says {}, which can't be", now()))
+        .help("set the clock, and run this again"))
 }
 
 /// The time, UTC.

@@ -12,6 +12,8 @@ use crate::store::audit::Verdict;
 pub const DONE: u8 = 0;
 /// Done, and `--fail-on` found what it was asked to look for.
 pub const FOUND: u8 = 1;
+/// A result could not be written.
+pub const UNWRITABLE: u8 = code(Class::Usage);
 
 /// The audit trail is broken.
 pub const BROKEN: u8 = 10;

@@ -32,6 +32,7 @@ mod train;
 mod user;
 mod write;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -47,12 +48,23 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // clap knows where help and errors go; a closed pipe is nobody's problem.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            let printed = error.print().and_then(|()| std::io::stdout().flush());
+            let code = match printed {
+                Err(failed) if failed.kind() != std::io::ErrorKind::BrokenPipe => exit::UNWRITABLE,
+                _ => u8::try_from(error.exit_code()).unwrap_or(2),
+            };
+            return ExitCode::from(code);
         }
     };
+    // Else a file that grows beyond its limit would end the process without a word. Handled, it is an
+    // error of the write.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
     let context = Context::new(cli.global);
-    let result = dispatch(&context, cli.command);
+    let result = match context::clock() {
+        Ok(()) => dispatch(&context, cli.command),
+        Err(problem) => Err(problem.into()),
+    };
     let code = match result {
         Ok(code) => code,
         Err(problems) => {

@@ -156,18 +156,24 @@ fn list(context: &Context) -> Result<u8, Problems> {
     Ok(0)
 }
 
+/// The longest line that is read as a password.
+const MAX_PASSWORD_LINE: u64 = 64 << 10;
+
 /// The password from a file's first line, or from the terminal, asked for twice.
 fn password(file: Option<&Path>, login: &str) -> Result<String, Problem> {
     let refuse = |message: String| Problem::usage("no-password", message);
     if let Some(path) = file {
-        let read = |mut source: Box<dyn std::io::BufRead>| {
+        let read = |source: Box<dyn std::io::BufRead>| {
             let mut line = String::new();
-            source.read_line(&mut line).map(|_| line)
+            // Standard input may be a device that never ends a line.
+            std::io::Read::take(source, MAX_PASSWORD_LINE).read_line(&mut line)?;
+            Ok::<_, std::io::Error>(line)
         };
         let line = if path == Path::new("-") {
             read(Box::new(std::io::stdin().lock()))
         } else {
-            std::fs::File::open(path).and_then(|file| read(Box::new(std::io::BufReader::new(file))))
+            crate::files::read(path, crate::files::SMALL)
+                .and_then(|bytes| read(Box::new(std::io::Cursor::new(bytes))))
         };
         let line = line.map_err(|error| {
             refuse(format!("the password can't be read: {error}")).in_file(path)

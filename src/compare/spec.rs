@@ -288,7 +288,7 @@ impl CalendarSpec {
 }
 
 fn read_holidays(path: &Path) -> Result<Vec<Date>, Box<Problem>> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = crate::files::read_text(path, crate::files::SMALL).map_err(|error| {
         Problem::usage("calendar", format!("can't read {}: {error}", path.display()))
     })?;
     let mut days = Vec::new();
@@ -298,7 +298,11 @@ fn read_holidays(path: &Path) -> Result<Vec<Date>, Box<Problem>> {
             continue;
         }
         days.push(day.parse().map_err(|reason| {
-            let message = format!("line {} of {}: `{day}` is {reason}", at + 1, path.display());
+            // A file that is no calendar is not quoted: nobody knows what it holds.
+            let looks_like_one = day.len() <= 10
+                && day.chars().all(|letter| letter.is_ascii_digit() || "-./".contains(letter));
+            let shown = if looks_like_one { format!("`{day}`") } else { "the text".to_owned() };
+            let message = format!("line {} of {}: {shown} is {reason}", at + 1, path.display());
             Problem::usage("calendar", message)
         })?);
     }

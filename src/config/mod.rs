@@ -177,7 +177,7 @@ fn document(
 }
 
 fn read_text(file: &Path) -> Result<String, Problem> {
-    let bytes = std::fs::read(file).map_err(|error| {
+    let bytes = crate::files::read(file, crate::files::SMALL).map_err(|error| {
         let message = format!("can't read {}: {error}", file.display());
         let problem = Problem::usage("config-unreadable", message);
         if error.kind() == std::io::ErrorKind::NotFound {
@@ -196,14 +196,13 @@ fn read_text(file: &Path) -> Result<String, Problem> {
 
 /// In the order of their places, nothing twice, and no warning about a place that has an error.
 fn sorted(mut problems: Vec<Problem>) -> Problems {
-    let mistaken: Vec<_> = problems
-        .iter()
-        .filter(|problem| !problem.is_warning())
-        .filter_map(|problem| problem.place.clone())
-        .collect();
+    let at = |problem: &Problem| {
+        problem.place.as_ref().map(|place| (place.file.clone(), place.line, place.column))
+    };
+    let mistaken: std::collections::HashSet<_> =
+        problems.iter().filter(|problem| !problem.is_warning()).filter_map(at).collect();
     problems.retain(|problem| {
-        let is_known = problem.place.as_ref().is_some_and(|place| mistaken.contains(place));
-        !(problem.is_warning() && is_known)
+        !(problem.is_warning() && at(problem).is_some_and(|place| mistaken.contains(&place)))
     });
     problems.sort_by_key(|problem| {
         problem
@@ -214,7 +213,9 @@ fn sorted(mut problems: Vec<Problem>) -> Problems {
     });
     let mut unique: Vec<Problem> = Vec::with_capacity(problems.len());
     for problem in problems {
-        if !unique.contains(&problem) {
+        // They are sorted by place, so what is the same is near.
+        let same_place = unique.iter().rev().take_while(|other| at(other) == at(&problem));
+        if !same_place.into_iter().any(|other| *other == problem) {
             unique.push(problem);
         }
     }

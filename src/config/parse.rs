@@ -3,6 +3,7 @@
 //! Keys given twice, merge keys, tags and second documents are complaints, each with its place;
 //! nothing is decided by which of two values stands last.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -16,6 +17,18 @@ const MAX_DEPTH: usize = 64;
 
 /// How many parts a file may have once its aliases are replaced by what they name.
 const MAX_NODES: usize = 100_000;
+
+/// How many bytes of text these parts may have together.
+const MAX_BYTES: usize = 16 << 20;
+
+/// How many keys one map may have.
+const MAX_KEYS: usize = 5_000;
+
+/// How many characters are counted to find the places of parts in lines that are not ASCII.
+const MAX_COUNTED: usize = 500_000_000;
+
+/// How much of a line is kept with a part, in characters, to be shown with a complaint.
+const MAX_SHOWN: usize = 400;
 
 /// The tree of `text` and every complaint about its form. Without a tree there is a complaint.
 pub fn parse(text: &str, file: &Path) -> (Option<Node>, Vec<Problem>) {
@@ -46,6 +59,7 @@ pub fn parse(text: &str, file: &Path) -> (Option<Node>, Vec<Problem>) {
 struct Measured {
     node: Node,
     nodes: usize,
+    bytes: usize,
     height: usize,
 }
 
@@ -54,6 +68,7 @@ struct Frame {
     start: Marker,
     anchor: usize,
     nodes: usize,
+    bytes: usize,
     height: usize,
     open: Open,
 }
@@ -70,10 +85,15 @@ enum Open {
 struct Builder<'a> {
     file: &'a Path,
     lines: Vec<&'a str>,
+    is_ascii: bool,
+    /// Characters that were counted to find columns in lines that are not ASCII.
+    counted: Cell<usize>,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Measured>,
     /// All parts so far, those repeated by aliases included.
     nodes: usize,
+    /// The bytes of all their texts.
+    bytes: usize,
     documents: usize,
     root: Option<Node>,
     problems: Vec<Problem>,
@@ -84,9 +104,12 @@ impl<'a> Builder<'a> {
         Self {
             file,
             lines: text.lines().collect(),
+            is_ascii: text.is_ascii(),
+            counted: Cell::new(0),
             stack: Vec::new(),
             anchors: HashMap::new(),
             nodes: 0,
+            bytes: 0,
             documents: 0,
             root: None,
             problems: Vec::new(),
@@ -106,12 +129,16 @@ impl<'a> Builder<'a> {
                 Err(self.problem("yaml-syntax", message, span).help("remove this `---`"))
             }
             Event::Alias(id) => {
-                let Some(measured) = self.anchors.get(&id).cloned() else {
+                let Some(measured) = self.anchors.get(&id) else {
                     let message = "this alias stands inside the part that it names";
                     return Err(self.problem("yaml-syntax", message, span));
                 };
                 self.nodes += measured.nodes;
-                self.finish(measured, 0, span)
+                self.bytes += measured.bytes;
+                // Before it is copied.
+                self.bounded(span)?;
+                let measured = self.anchors.get(&id).cloned();
+                measured.map_or(Ok(()), |measured| self.finish(measured, 0, span))
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let text_wanted = self.allow_tag(tag.as_deref(), span);
@@ -124,8 +151,10 @@ impl<'a> Builder<'a> {
                     content: Content::Scalar(scalar),
                     spot: self.spot(span.start, span.end),
                 };
+                let bytes = bytes_of(&node);
                 self.nodes += 1;
-                self.finish(Measured { node, nodes: 1, height: 1 }, anchor, span)
+                self.bytes += bytes;
+                self.finish(Measured { node, nodes: 1, bytes, height: 1 }, anchor, span)
             }
             Event::SequenceStart(anchor, tag) => {
                 self.allow_tag(tag.as_deref(), span);
@@ -138,13 +167,15 @@ impl<'a> Builder<'a> {
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(frame) = self.stack.pop() else { return Ok(()) };
                 let spot = self.spot(frame.start, span.end);
+                let anchor = frame.anchor;
                 let content = match frame.open {
                     Open::List(items) => Content::List(items),
                     Open::Map { entries, .. } => Content::Map(entries),
                 };
                 let node = Node { content, spot };
-                let measured = Measured { node, nodes: frame.nodes, height: frame.height };
-                self.finish(measured, frame.anchor, span)
+                let Frame { nodes, bytes, height, .. } = frame;
+                let measured = Measured { node, nodes, bytes, height };
+                self.finish(measured, anchor, span)
             }
         }
     }
@@ -154,25 +185,26 @@ impl<'a> Builder<'a> {
             return Err(self.problem("yaml-syntax", "this is nested too deeply", span));
         }
         self.nodes += 1;
-        self.stack.push(Frame { start: span.start, anchor, nodes: 1, height: 1, open });
+        self.stack.push(Frame { start: span.start, anchor, nodes: 1, bytes: 0, height: 1, open });
         Ok(())
     }
 
     /// Puts a finished part where it belongs.
     fn finish(&mut self, part: Measured, anchor: usize, span: Span) -> Result<(), Problem> {
-        if self.nodes > MAX_NODES || self.stack.len() + part.height > MAX_DEPTH + 1 {
-            let message = "the configuration is too large once its aliases are replaced";
-            return Err(self.problem("yaml-syntax", message, span));
+        self.bounded(span)?;
+        if self.stack.len() + part.height > MAX_DEPTH + 1 {
+            return Err(self.problem("yaml-syntax", TOO_LARGE, span));
         }
         if anchor > 0 {
             self.anchors.insert(anchor, part.clone());
         }
-        let Measured { mut node, nodes, height } = part;
+        let Measured { mut node, nodes, bytes, height } = part;
         let Some(frame) = self.stack.last_mut() else {
             self.root = Some(node);
             return Ok(());
         };
         frame.nodes += nodes;
+        frame.bytes += bytes;
         frame.height = frame.height.max(height + 1);
         match &mut frame.open {
             Open::List(items) => items.push(node),
@@ -182,6 +214,10 @@ impl<'a> Builder<'a> {
                         node.spot = key_spot.clone();
                     }
                     entries.push(Entry { key, key_spot, value: node });
+                    if entries.len() > MAX_KEYS {
+                        let message = format!("one map has more than {MAX_KEYS} keys");
+                        return Err(self.problem("yaml-syntax", message, span));
+                    }
                 }
                 Some(None) => {}
                 None => {
@@ -192,6 +228,14 @@ impl<'a> Builder<'a> {
                     }
                 }
             },
+        }
+        Ok(())
+    }
+
+    /// Refuses what is too large before it takes much time and memory.
+    fn bounded(&self, span: Span) -> Result<(), Problem> {
+        if self.nodes > MAX_NODES || self.bytes > MAX_BYTES || self.counted.get() > MAX_COUNTED {
+            return Err(self.problem("yaml-syntax", TOO_LARGE, span));
         }
         Ok(())
     }
@@ -221,10 +265,15 @@ impl<'a> Builder<'a> {
 
     fn spot(&self, start: Marker, end: Marker) -> Spot {
         let line = self.line(start.line());
-        let text: String = if end.line() == start.line() {
-            line.chars().take(end.col()).skip(start.col()).collect()
-        } else {
-            line.chars().skip(start.col()).collect()
+        let last = if end.line() == start.line() { end.col() } else { usize::MAX };
+        let shown = last.saturating_sub(start.col()).min(MAX_SHOWN);
+        // Characters are counted from the start of the line, unless a byte is one.
+        let text: String = match line.get(start.col()..) {
+            Some(rest) if self.is_ascii => rest.chars().take(shown).collect(),
+            _ => {
+                self.counted.set(self.counted.get() + start.col());
+                line.chars().skip(start.col()).take(shown).collect()
+            }
         };
         Spot {
             line: start.line() as u64,
@@ -246,7 +295,7 @@ impl<'a> Builder<'a> {
         let spot = Spot {
             line: marker.line() as u64,
             column: marker.col() as u64 + 1,
-            text: line.trim().to_owned(),
+            text: line.trim().chars().take(MAX_SHOWN).collect(),
         };
         let problem = Problem::usage("yaml-syntax", message).at(spot.place(self.file));
         match help {
@@ -254,6 +303,17 @@ impl<'a> Builder<'a> {
             None => problem,
         }
     }
+}
+
+const TOO_LARGE: &str = "the configuration is too large once its aliases are replaced";
+
+/// The bytes of a single value and of the line that is kept with it.
+fn bytes_of(node: &Node) -> usize {
+    let value = match &node.content {
+        Content::Scalar(scalar) => scalar.written.len() + scalar.value.len(),
+        Content::Map(_) | Content::List(_) => 0,
+    };
+    value + node.spot.text.len()
 }
 
 /// A usable key and a complaint about an unusable one.

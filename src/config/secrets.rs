@@ -4,53 +4,30 @@
 /// The same text without the passwords of the URLs in it: `scheme://user:password@host` becomes
 /// `scheme://user@host`, and a `password=` parameter loses its value.
 pub fn without_passwords(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + "://".len());
-        clean.push_str(before);
-        let end = after
-            .find(|character: char| character.is_whitespace() || "'\"}".contains(character))
-            .unwrap_or(after.len());
-        let (url, tail) = after.split_at(end);
-        // A password may hold `@`, `/` and `:`; the host that follows it holds no `@`.
-        let parameters = url.find('?').unwrap_or(url.len());
-        let (address, query) = url.split_at(parameters);
-        match address.rsplit_once('@') {
-            Some((user, host)) => {
-                clean.push_str(user.split(':').next().unwrap_or_default());
-                clean.push('@');
-                clean.push_str(host);
-            }
-            None => clean.push_str(address),
+    each_word(text, |word, clean| match parted(word) {
+        Parted { before, password: Some(_), after, query } => {
+            clean.push_str(before.strip_suffix(':').unwrap_or(before));
+            clean.push_str(after);
+            clean.push_str(&without_secret_parameters(query));
         }
-        clean.push_str(&without_secret_parameters(query));
-        rest = tail;
-    }
-    clean.push_str(rest);
-    clean
+        Parted { before, query, .. } => {
+            clean.push_str(before);
+            let is_url = before.contains("://");
+            let query = if is_url { without_secret_parameters(query) } else { query.to_owned() };
+            clean.push_str(&query);
+        }
+    })
 }
 
 /// The same text, as long, with stars for the passwords of the URLs in it: for a line that is shown
 /// with a mark below it.
 pub fn masked(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + "://".len());
+    each_word(text, |word, clean| {
+        let Parted { before, password, after, query } = parted(word);
         clean.push_str(before);
-        let end = after
-            .find(|character: char| character.is_whitespace() || "'\"}".contains(character))
-            .unwrap_or(after.len());
-        let (url, tail) = after.split_at(end);
-        let parameters = url.find('?').unwrap_or(url.len());
-        let (address, query) = url.split_at(parameters);
-        match address.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?, host)))
-        {
-            Some(((user, password), host)) => {
-                clean.extend([user, ":", &stars(password), "@", host]);
-            }
-            None => clean.push_str(address),
+        if let Some(password) = password {
+            clean.push_str(&stars(password));
+            clean.push_str(after);
         }
         for (index, parameter) in query.split('&').enumerate() {
             clean.push_str(if index == 0 { "" } else { "&" });
@@ -59,10 +36,90 @@ pub fn masked(text: &str) -> String {
                 _ => clean.push_str(parameter),
             }
         }
+    })
+}
+
+/// Calls `each` for every word that might be a URL; what parts words is kept.
+fn each_word(text: &str, each: impl Fn(&str, &mut String)) -> String {
+    let ends = |character: char| character.is_whitespace() || "'\"}".contains(character);
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+        each(word, &mut clean);
+        let parting = after.chars().next().map_or(0, char::len_utf8);
+        let (parting, tail) = after.split_at(parting);
+        clean.push_str(parting);
         rest = tail;
     }
-    clean.push_str(rest);
     clean
+}
+
+/// A word that might be a URL, mistyped or not.
+struct Parted<'a> {
+    /// Up to the password, or to the parameters.
+    before: &'a str,
+    password: Option<&'a str>,
+    /// From `@` on.
+    after: &'a str,
+    /// The parameters with their `?`.
+    query: &'a str,
+}
+
+/// A password stands between the first `:` behind a user and the last `@`: it may hold `@`, `/`, `:` and
+/// `?`, the host that follows it holds no `@`. In front of the user is a scheme, perhaps a mistyped one
+/// (`postgres//`, `postgres:/`).
+fn parted(word: &str) -> Parted<'_> {
+    let scheme = scheme_end(word);
+    let (scheme, rest) = word.split_at(scheme);
+    let parameters = rest.find('?').unwrap_or(rest.len());
+    let host = match rest.get(..parameters).and_then(|address| address.rfind('@')) {
+        Some(at) => Some(at),
+        None if !scheme.is_empty() => rest.rfind('@'),
+        None => None,
+    };
+    let secret = host.and_then(|at| Some((rest.get(..at)?.find(':')? + 1, at)));
+    if let Some((from, to)) = secret
+        && !scheme.is_empty()
+    {
+        let after = rest.get(to..).unwrap_or_default();
+        let (after, query) = after.split_at(after.find('?').unwrap_or(after.len()));
+        return Parted {
+            before: word.get(..scheme.len() + from).unwrap_or_default(),
+            password: rest.get(from..to),
+            after,
+            query,
+        };
+    }
+    let (before, query) = word.split_at(scheme.len() + parameters);
+    Parted { before, password: None, after: "", query }
+}
+
+/// Where the address begins behind what looks like the scheme of a URL; 0 for a word without one.
+fn scheme_end(word: &str) -> usize {
+    let is_mark = |character: char| ":/\\;".contains(character);
+    if let Some(at) = word.find("://") {
+        return at + "://".len();
+    }
+    let lower = word.to_ascii_lowercase();
+    for name in ["postgresql", "postgres", "psql", "pgsql", "postgre", "pg"] {
+        if let Some(at) = lower.find(name) {
+            let rest = word.get(at + name.len()..).unwrap_or_default();
+            let marks = rest.len() - rest.trim_start_matches(is_mark).len();
+            if marks > 0 {
+                return at + name.len() + marks;
+            }
+        }
+    }
+    // `xyz:/u:p@h`, `xyz//u:p@h`: two marks in a row.
+    let marks = word
+        .as_bytes()
+        .windows(2)
+        .position(|pair| pair.iter().all(|byte| is_mark(char::from(*byte))));
+    marks.map_or(0, |at| {
+        let rest = word.get(at..).unwrap_or_default();
+        at + rest.len() - rest.trim_start_matches(is_mark).len()
+    })
 }
 
 fn stars(text: &str) -> String {
@@ -106,6 +163,14 @@ mod tests {
             ("${STORE:-postgres://me:pw@db/recon} # x", "${STORE:-postgres://me@db/recon} # x"),
             ("sqlite:recon.db", "sqlite:recon.db"),
             ("postgres://me@db/recon", "postgres://me@db/recon"),
+            ("postgres//me:pw@db/recon", "postgres//me@db/recon"),
+            ("postgres:/me:pw@db", "postgres:/me@db"),
+            ("postgres:me:pw@db", "postgres:me@db"),
+            ("Postgresql:\\\\me:pw@db", "Postgresql:\\\\me@db"),
+            ("postgres://me:p?w@db/r?a=b", "postgres://me@db/r?a=b"),
+            ("x//me:pw@db", "x//me@db"),
+            ("at 10:30 a@b.com, x:y", "at 10:30 a@b.com, x:y"),
+            ("in/x:y@z.csv", "in/x:y@z.csv"),
         ] {
             assert_eq!(without_passwords(text), clean);
         }
@@ -117,6 +182,8 @@ mod tests {
             ("store: 'postgres://me:pä@db/r' # x", "store: 'postgres://me:**@db/r' # x"),
             ("postgres://db/r?a=b&password=pw&c=d", "postgres://db/r?a=b&password=**&c=d"),
             ("postgres://me@db/recon: x", "postgres://me@db/recon: x"),
+            ("store: postgres//me:pw@db/r", "store: postgres//me:**@db/r"),
+            ("store: postgres:/me:p?w@db/r", "store: postgres:/me:***@db/r"),
             ("https://a.b/c?d no secret", "https://a.b/c?d no secret"),
         ] {
             assert_eq!(masked(text), shown);

@@ -50,7 +50,7 @@ pub fn password(path: &Path, login: Login<'_>) -> Result<Option<String>, Problem
     }
     #[cfg(not(unix))]
     drop(metadata);
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = crate::files::read_text(path, crate::files::SMALL).map_err(|error| {
         Problem::usage("password-file", format!("the password file can't be read: {error}"))
             .in_file(path)
     })?;

@@ -57,6 +57,7 @@ pub enum Access {
 pub fn pool(path: &Path, access: Access) -> Result<SqlitePool, Problem> {
     // A first connection tells at once what is wrong; a pool would try for its whole timeout.
     attached(path, access).map_err(|error| problem(path, &error))?;
+    crate::threads::probe()?;
     Ok(r2d2::Pool::builder()
         .max_size(16)
         .min_idle(Some(0))
@@ -109,6 +110,57 @@ pub fn direct(path: &Path, create: bool) -> Result<Connection, rusqlite::Error> 
          PRAGMA recursive_triggers = ON;",
     )?;
     Ok(connection)
+}
+
+/// Makes the file at `path` unless it is there, for its owner only. The files that SQLite puts beside it
+/// get the same permissions.
+///
+/// # Errors
+/// What SQLite says.
+pub fn create(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // Whatever is in the way, SQLite says it better.
+    let _ = options.open(path);
+    direct(path, true)
+}
+
+/// A warning if others on this machine may read or change the file or what lies beside it.
+#[cfg(unix)]
+pub fn exposed(path: &Path) -> Option<Problem> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let beside = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let files = [path.to_owned(), beside("-wal"), beside("-shm"), beside("-locks")];
+    let wide: Vec<String> = files
+        .iter()
+        .filter(|file| {
+            std::fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+        })
+        .map(|file| file.display().to_string())
+        .collect();
+    if wide.is_empty() {
+        return None;
+    }
+    let message =
+        "others on this machine may open the store: its files are not for their owner only";
+    Some(
+        Problem::warning("store-exposed", message).in_file(path).help(format!(
+            "chmod go= {} (run by their owner), unless that is meant",
+            wide.join(" ")
+        )),
+    )
+}
+
+/// Elsewhere permissions are not asked for.
+#[cfg(not(unix))]
+pub fn exposed(_: &Path) -> Option<Problem> {
+    None
 }
 
 /// Waits for locks in steps of a millisecond. SQLite's own handler backs off to steps of 100 ms,

@@ -118,16 +118,16 @@ fn for_each_block(
         let receivers: Vec<_> = (0..threads)
             .map(|first| {
                 let (sender, receiver) = bounded(4);
-                scope.spawn(move || {
+                crate::threads::start(scope, move || {
                     for number in (first as u64..blocks).step_by(threads) {
                         if sender.send(make(number)).is_err() {
                             break;
                         }
                     }
-                });
-                receiver
+                })?;
+                Ok(receiver)
             })
-            .collect();
+            .collect::<Result<_, Problem>>()?;
         for (_, receiver) in (0..blocks).zip(receivers.iter().cycle()) {
             let block = receiver.recv().map_err(|_| {
                 Problem::inconsistent("block-lost", "a block of trades was not made")

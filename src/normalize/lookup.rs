@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::step::{Arguments, FileNote, Flow, Transform};
 use crate::diagnostic::{Problem, nearest};
+use crate::files;
 
 struct Lookup {
     texts: Texts,
@@ -65,7 +66,7 @@ fn load(arguments: &mut Arguments<'_>) -> Option<(Texts, String, FileNote)> {
     let unreadable = |error: &dyn Display| {
         Problem::usage("lookup-file", format!("cannot read lookup file {file}: {error}"))
     };
-    let text = match std::fs::read_to_string(arguments.base().join(file)) {
+    let text = match files::read_text(&arguments.base().join(file), files::LOOKUP) {
         Ok(text) => text,
         Err(error) => {
             arguments.problem(Some("file"), unreadable(&error));

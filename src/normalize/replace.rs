@@ -7,6 +7,12 @@ use regex::Regex;
 use super::step::{Arguments, Flow, Transform};
 use crate::diagnostic::Problem;
 
+/// How much longer than it was a value may become, in bytes. Each step could make it many times as long.
+const MOST_ADDED: usize = 1 << 20;
+
+/// The value counts as unparsable.
+const TOO_LONG: Flow<'static> = Flow::Refused("replacing makes it more than 1 MiB longer");
+
 struct Replace {
     from: String,
     to: String,
@@ -19,6 +25,9 @@ impl Transform for Replace {
             out.push_str(text.get(end..start).unwrap_or_default());
             out.push_str(&self.to);
             end = start + found.len();
+            if out.len() > end + MOST_ADDED {
+                return TOO_LONG;
+            }
         }
         if end == 0 {
             return Flow::Part(text);
@@ -51,6 +60,9 @@ impl Transform for RegexReplace {
             out.push_str(text.get(end.unwrap_or(0)..found.start()).unwrap_or_default());
             groups.expand(&self.with, out);
             end = Some(found.end());
+            if out.len() > found.end() + MOST_ADDED {
+                return TOO_LONG;
+            }
         }
         let Some(end) = end else { return Flow::Part(text) };
         out.push_str(text.get(end..).unwrap_or_default());
@@ -84,7 +96,8 @@ pub(super) fn null_if(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Transform
 
 #[cfg(test)]
 mod tests {
-    use super::super::step::{apply_all, resolve_steps, steps};
+    use super::super::function::NoFunctions;
+    use super::super::step::{Buffers, Chained, apply_all, resolve_steps, run, steps};
 
     #[test]
     fn replacing() {
@@ -97,6 +110,18 @@ mod tests {
             (r"[{regex_replace: {pattern: '^\d+$', with: ''}}]", "12a", "12a"),
         ] {
             assert_eq!(apply_all(&steps(chain), text).unwrap(), expected, "{chain} {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_does_not_grow_without_a_limit() {
+        let long = "x".repeat(100_000);
+        for chain in ["replace: {from: x, to: LONG}", "regex_replace: {pattern: x, with: LONG}"] {
+            let steps = steps(&format!("[{{{}}}]", chain.replace("LONG", &"y".repeat(1_000))));
+            let (mut buffers, mut none) = (Buffers::default(), NoFunctions);
+            let grown = run(&steps, &long, &mut buffers, &mut none, |_, _| ()).unwrap();
+            assert!(matches!(grown, Chained::Refused(why) if why.contains("1 MiB")), "{chain}");
+            assert_eq!(apply_all(&steps, "axa").unwrap().len(), 1_002);
         }
     }
 

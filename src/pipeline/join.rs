@@ -13,6 +13,7 @@ use crate::diagnostic::Problem;
 use crate::domain::Progress;
 use crate::domain::progress::Unit;
 use crate::store::{Batch, Writer, difference_number};
+use crate::threads;
 
 use super::Plan;
 use super::halt::{Halt, Turnstile};
@@ -118,9 +119,9 @@ pub(super) fn join_partitions(
     let floor_ref = &floor;
     let workers = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
-            .map(|_| {
+            .filter_map(|_| {
                 let (sender, spare) = (sender.clone(), spare.clone());
-                scope.spawn(move || floor_ref.work(&sender, &spare))
+                halt.guard(threads::start(scope, move || floor_ref.work(&sender, &spare)))
             })
             .collect();
         drop(sender);
@@ -171,8 +172,9 @@ pub(super) fn count_differences(
     };
     let count = &count;
     let tallies = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..plan.options.threads.min(partitions.len())).map(|_| scope.spawn(count)).collect();
+        let threads: Vec<_> = (0..plan.options.threads.min(partitions.len()))
+            .filter_map(|_| halt.guard(threads::start(scope, count)))
+            .collect();
         threads.into_iter().filter_map(|thread| halt.guard(join(thread))).collect::<Vec<_>>()
     });
     halt.outcome()?;

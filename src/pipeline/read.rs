@@ -17,6 +17,7 @@ use crate::source::{
     Block, BlockParser, Blocks, Carried, Fill, Filled, Opened, RawRow, SourceDigest, Unusable,
 };
 use crate::store::RejectedRow;
+use crate::threads;
 
 use super::Plan;
 use super::halt::{Halt, lock};
@@ -112,14 +113,15 @@ pub(super) fn read(
     let feeds = opened.map(|side, opened| Feed::new(opened, &plan.fill[side]));
     let workers = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..plan.options.threads)
-            .map(|number| {
+            .filter_map(|number| {
                 let feeds = feeds.as_ref();
                 let rejected = rejected.clone();
-                scope.spawn(move || {
+                let started = threads::start(scope, move || {
                     let preferred = if number % 2 == 0 { Side::A } else { Side::B };
                     let worker = Worker::new(plan, feeds, Gathered::new(how, room), rejected)?;
                     worker.run(preferred, halt, progress)
-                })
+                });
+                halt.guard(started)
             })
             .collect();
         threads.into_iter().filter_map(|thread| halt.guard(join(thread))).collect::<Vec<_>>()

@@ -11,6 +11,7 @@ use crate::domain::time_format::Doubt;
 use crate::domain::{PerSide, Progress, RunStatus, Side};
 use crate::source::{Opened, SourceDigest};
 use crate::store::{Batch, RejectedRow, Writer};
+use crate::threads;
 
 use super::conventions::{Conventions, Sample, as_warning, first_warnings};
 use super::halt::Halt;
@@ -140,7 +141,8 @@ fn read_and_write_rejected(
 ) -> Result<Read, Problem> {
     let (sender, receiver) = bounded::<Vec<RejectedRow>>(16);
     let read = std::thread::scope(|scope| {
-        let reading = scope.spawn(move || read(plan, opened, spill, halt, &sender, progress));
+        let work = move || read(plan, opened, spill, halt, &sender, progress);
+        let reading = threads::start(scope, work)?;
         for rejected in receiver {
             for row in &rejected {
                 let known = &mut first[row.side];

@@ -99,12 +99,29 @@ pub fn is_formula(text: &str) -> bool {
     if text.starts_with(['\t', '\r']) {
         return true;
     }
-    let stripped = text.trim_start_matches(|character: char| {
-        character.is_whitespace()
-            || character.is_control()
-            || matches!(character, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
-    });
+    let stripped = text.trim_start_matches(is_invisible);
     stripped.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) && !is_number(text)
+}
+
+/// Whether this shows as nothing, or as part of what precedes it: spaces, controls, formatting
+/// characters, marks (variation selectors among them), and the few letters that are blank by design.
+fn is_invisible(character: char) -> bool {
+    use unicode_properties::{GeneralCategory as Category, UnicodeGeneralCategory as _};
+    character.is_whitespace()
+        || matches!(
+            character.general_category(),
+            Category::Control
+                | Category::Format
+                | Category::NonspacingMark
+                | Category::EnclosingMark
+                | Category::LineSeparator
+                | Category::ParagraphSeparator
+                | Category::SpaceSeparator
+                | Category::Unassigned
+                | Category::PrivateUse
+        )
+        // The fillers of Hangul, and the blank of Braille.
+        || matches!(character, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}')
 }
 
 /// Whether the text is a number and nothing else: `-1`, `+100.50`, `1e5`.
@@ -177,6 +194,17 @@ mod tests {
             "+.",
             "-1e",
             "- 1",
+            "\u{202a}=1",
+            "\u{2066}+1",
+            "\u{61c}@x",
+            "\u{180e}-x",
+            "\u{ad}=1",
+            "\u{34f}=1",
+            "\u{e0041}=1",
+            "\u{fe0f}=1",
+            "\u{e0100}=1",
+            "\u{3164}=1",
+            "\u{2065}\u{fff0} =1",
         ] {
             assert!(is_formula(text), "{text:?}");
         }
@@ -195,6 +223,11 @@ mod tests {
         fn every_number_of_ours_is_a_number(coefficient: i64, scale in 0u8..=28) {
             let text = crate::domain::Decimal::new(coefficient.into(), scale).unwrap().to_string();
             prop_assert!(!is_formula(&text));
+        }
+
+        #[test]
+        fn a_formula_is_one_behind_anything_invisible(text in "[\\p{Cf}\\p{Mn}\\p{Z}\\p{Cc}]{0,5}[=@]x") {
+            prop_assert!(is_formula(&text));
         }
 
         #[test]

@@ -23,11 +23,22 @@ const FLOORS: &[(&str, u32)] = &[
     ("database", 1),
     ("domain", 0),
     ("diagnostic", 0),
+    ("files", 0),
+    ("threads", 0),
 ];
 
 /// What the server may use, although more lies below it.
-const SERVER_MAY_USE: &[&str] =
-    &["review", "report", "store", "script", "database", "domain", "diagnostic"];
+const SERVER_MAY_USE: &[&str] = &[
+    "review",
+    "report",
+    "store",
+    "script",
+    "database",
+    "domain",
+    "diagnostic",
+    "files",
+    "threads",
+];
 
 /// A package and the only modules that may name it.
 const HOMES: &[(&str, &[&str])] = &[

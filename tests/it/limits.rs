@@ -227,9 +227,9 @@ fn surrounded(project: &Project, shell: &[&str], script: &str) -> Option<std::pr
 #[test]
 fn a_file_that_may_not_grow_fails_the_run_and_says_why() {
     let project = project(7, 5_000);
-    // The files of the process may not grow beyond 768 KiB, which fails like a full disk.
+    // The files of the process may not grow beyond 1 MiB, which fails like a full disk.
     let recon = env!("CARGO_BIN_EXE_recon");
-    let script = format!("trap '' XFSZ; ulimit -f 1536; exec {recon} run --json");
+    let script = format!("ulimit -f 2048; exec {recon} run --json");
     // Other shells count in other units.
     let Some(said) = surrounded(&project, &["/bin/dash"], &script) else { return };
     assert_no_room(&project, &said);
@@ -278,4 +278,158 @@ fn what_a_killed_run_left_in_the_temporary_folder_is_removed_by_the_next() {
     let runs = project.json(&["runs", "list", "--json"]);
     assert_eq!(runs["runs"][0]["status"], "COMPLETED_WITH_ERRORS");
     assert_eq!(runs["runs"][1]["status"], "FAILED");
+}
+
+/// A folder for which the next spilling process would have to wait is no obstacle: one that a killed
+/// process made and had not locked goes as well, and with any run.
+#[cfg(unix)]
+#[test]
+fn an_empty_folder_of_a_killed_run_is_removed_by_a_run_that_needs_none() {
+    let project = project(7, 50);
+    std::fs::create_dir_all(project.path("temp/recon-spill-1-0000")).unwrap();
+    let said = project.recon(&["run", "--json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(std::fs::read_dir(project.path("temp")).unwrap().count(), 0);
+}
+
+#[test]
+fn too_many_threads_are_refused() {
+    let project = project(7, 50);
+    let said = project.command(&["check"]).env("THREADS", "1000000").output().unwrap();
+    let error = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(said.status.code(), Some(2), "{error}");
+    assert!(error.contains("1000000 threads") && error.contains("512"), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_that_can_not_be_started_are_a_problem_not_a_panic() {
+    let project = project(7, 50);
+    let recon = env!("CARGO_BIN_EXE_recon");
+    let script = format!("ulimit -v 400000; THREADS=512 exec {recon} run --json");
+    let Some(said) = surrounded(&project, &["/bin/sh"], &script) else { return };
+    let error = String::from_utf8_lossy(&said.stderr);
+    // Some machines start them all in that little.
+    let code = said.status.code();
+    assert!(
+        code == Some(0) || (code == Some(4) && error.contains("no-thread")),
+        "{code:?} {error}"
+    );
+    assert!(!error.contains("panicked"), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_can_not_be_written_is_no_success() {
+    let project = Project::new();
+    for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let said = project.command(arguments).stdout(full).output().unwrap();
+        assert_eq!(said.status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+/// What names a file takes no pipe, device or folder, and says so at once.
+#[cfg(unix)]
+#[test]
+fn files_that_settings_and_options_name_are_regular_ones() {
+    let project = project(7, 50);
+    assert_eq!(project.recon(&["run"]).code, 0);
+    let made = std::process::Command::new("mkfifo").arg(project.path("pipe")).status().unwrap();
+    assert!(made.success());
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("attribute: [rules.rhai]", "attribute: [FILE]", &["check"]),
+        (
+            "id: { type: text, normalize: [trim] }",
+            "id: { type: text, normalize: [{lookup: {file: FILE}}] }",
+            &["check"],
+        ),
+        (
+            "day: { type: date }",
+            "day: { type: date, tolerance: {business_days: 1, calendar: {file: FILE}} }",
+            &["check"],
+        ),
+        ("", "", &["check", "-c", "FILE"]),
+        ("", "", &["evaluate", "--labels", "FILE"]),
+        ("", "", &["audit", "verify", "--checkpoint", "FILE"]),
+        ("", "", &["audit", "verify", "--export", "FILE"]),
+        ("", "", &["audit", "verify", "--checkpoint", "rules.rhai", "--signed-by", "FILE"]),
+        ("", "", &["user", "add", "ann", "--password-file", "FILE"]),
+    ];
+    for file in ["pipe", "/dev/zero"] {
+        for (from, to, arguments) in cases {
+            let place = |text: &str| text.replace("FILE", file);
+            project.write("recon.yaml", CONFIGURATION.replace(from, &place(to)));
+            let arguments: Vec<String> = arguments.iter().map(|text| place(text)).collect();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let said = project.recon(&arguments);
+            assert_eq!(said.code, 2, "{arguments:?} {to}: {}", said.err);
+            assert!(said.err.contains("a pipe or a device"), "{arguments:?} {to}: {}", said.err);
+            if from.is_empty() {
+                project.write("recon.yaml", CONFIGURATION);
+            }
+        }
+    }
+}
+
+/// Each of these took seconds or gigabytes.
+#[test]
+fn a_configuration_has_a_budget() {
+    let project = project(7, 5);
+    let unknown: String = (0..40_000).map(|at| format!("key{at}: 1\n")).collect();
+    let flow: String = (0..40_000).map(|at| format!("k{at}: 1, ")).collect();
+    let aliases =
+        format!("version: 1\njob: &x \"{}\"\nz: [{}]\n", "x".repeat(1 << 20), "*x, ".repeat(5_000));
+    for text in [
+        format!("version: 1\n{unknown}"),
+        format!("{{version: 1, {flow}}}"),
+        aliases,
+        format!("version: 1\njob: {}\n", "x".repeat(5 << 20)),
+        format!("{{version: 1, é: [{}]}}", "{a: 1}, ".repeat(60_000)),
+    ] {
+        project.write("recon.yaml", &text);
+        let said = project.recon(&["check"]);
+        assert_eq!(said.code, 2, "{}", said.err.chars().take(500).collect::<String>());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_store_is_for_its_owner_and_a_wider_one_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let project = project(7, 50);
+    let said = project.recon(&["run"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(!said.err.contains("store-exposed"), "{}", said.err);
+    let mode =
+        |name: &str| std::fs::metadata(project.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("recon.db"), mode("recon.db-locks")), (0o600, 0o700));
+    let locks = std::fs::read_dir(project.path("recon.db-locks")).unwrap();
+    assert!(locks.flatten().all(|lock| lock.metadata().unwrap().permissions().mode() & 0o77 == 0));
+    // Beside a store that somebody uses.
+    let connection = rusqlite::Connection::open(project.path("recon.db")).unwrap();
+    connection.execute_batch("UPDATE recon_runs SET status = status").unwrap();
+    for name in ["recon.db-wal", "recon.db-shm"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+    drop(connection);
+    let wide = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(project.path("recon.db"), wide).unwrap();
+    let said = project.recon(&["runs", "list"]);
+    assert_eq!(said.code, 0);
+    assert!(said.err.contains("store-exposed") && said.err.contains("chmod go= "), "{}", said.err);
+}
+
+/// Older versions of SQLite than ours are what people have at hand.
+#[test]
+fn the_integrity_check_of_the_sqlite3_at_hand_is_clean() {
+    let project = project(7, 50);
+    assert_eq!(project.recon(&["run"]).code, 0);
+    let store = project.path("recon.db");
+    let said =
+        std::process::Command::new("sqlite3").arg(&store).arg("PRAGMA integrity_check").output();
+    // Not every machine has one.
+    if let Ok(said) = said {
+        assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), "ok");
+    }
 }

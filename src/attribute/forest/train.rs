@@ -218,7 +218,7 @@ pub fn grow(
         let (send, receive) = mpsc::channel();
         for _ in 0..threads.clamp(1, trees) {
             let (send, next, by_class) = (send.clone(), &next, &by_class);
-            scope.spawn(move || {
+            crate::threads::start(scope, move || {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     if at >= trees || progress.interrupted() {
@@ -228,7 +228,7 @@ pub fn grow(
                         return;
                     }
                 }
-            });
+            })?;
         }
         drop(send);
         for (at, tree) in receive {

@@ -6,6 +6,7 @@ use crate::config::settings::Threads;
 use crate::config::spec::{KeepSpec, OnRuleErrorSpec};
 use crate::config::tree::path;
 use crate::diagnostic::Problem;
+use crate::threads;
 
 /// The memory for records unless the file says otherwise: 4 GiB.
 const DEFAULT_MEMORY_LIMIT: u64 = 4 << 30;
@@ -23,6 +24,15 @@ impl Checker<'_> {
             let problem = Problem::usage("memory-limit", message);
             let help = "1MiB is the least; a number without a unit is in bytes";
             self.complain(&path(["options", "memory_limit"]), problem.help(help));
+        }
+        if let Some(Threads::Count(count)) = spec.threads.as_ref().map(|threads| threads.0)
+            && count.get() > threads::MOST
+        {
+            let message =
+                format!("{count} threads are more than the {} that a run may have", threads::MOST);
+            let problem = Problem::usage("threads", message);
+            let help = "`auto` is one for each core; more than that rarely helps";
+            self.complain(&path(["options", "threads"]), problem.help(help));
         }
         ResolvedOptions {
             keep_all: spec.keep.unwrap_or_default() == KeepSpec::All,

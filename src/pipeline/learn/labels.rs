@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::diagnostic::{Place, Problem, Problems, nearest};
 use crate::domain::attribution::NO_REASON;
 use crate::domain::{Cell, Cells, Date, Decimal, Instant, Kind, Layout, ReasonCode, Row, key};
+use crate::files;
 
 /// How many mistakes of a file are shown.
 const SHOWN: usize = 10;
@@ -37,8 +38,10 @@ impl Labels {
             Problem::usage("labels-unreadable", format!("the labels can't be read: {error}"))
                 .in_file(path)
         };
+        let bytes =
+            files::read(path, files::LARGE).map_err(|error| unreadable(csv::Error::from(error)))?;
         let mut reader =
-            csv::ReaderBuilder::new().trim(csv::Trim::None).from_path(path).map_err(unreadable)?;
+            csv::ReaderBuilder::new().trim(csv::Trim::None).from_reader(bytes.as_slice());
         let headers = reader.headers().map_err(unreadable)?.clone();
         let columns = Columns::find(&headers, layout).map_err(|problem| problem.in_file(path))?;
         let mut labels = Self::default();

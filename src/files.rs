@@ -1,0 +1,100 @@
+//! Files that people name: regular ones, of bounded size.
+//!
+//! Whatever names a file (a script, a lookup, a calendar, labels, checkpoints, passwords, `recon.yaml`
+//! itself) opens it here. A pipe or a device could keep recon waiting for ever, or never end; a file that is
+//! far too large is not what was meant. Sources are read elsewhere: they are streams of any size.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// The size of `recon.yaml`, of a script, a calendar, a key, or a password file.
+pub const SMALL: u64 = 4 << 20;
+/// The size of a lookup: in memory its texts take many times as much.
+pub const LOOKUP: u64 = 16 << 20;
+/// The size of a file of labels or of checkpoints.
+pub const LARGE: u64 = 64 << 20;
+
+/// Opens a regular file for reading.
+///
+/// # Errors
+/// What the system says, and anything that is not a regular file.
+pub fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // Opening a pipe would wait for somebody to write to it.
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
+    }
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        return Ok(file);
+    }
+    let what = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
+    Err(io::Error::other(format!("it is {what}, not a regular file")))
+}
+
+/// Reads a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`open`], and a larger file.
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let size = file.metadata()?.len();
+    let too_large =
+        || io::Error::other(format!("it is larger than the {} MiB that it may have", limit >> 20));
+    if size > limit {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    // A file may grow while it is read, and some have no size.
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Reads a regular file of at most `limit` bytes as text in UTF-8.
+///
+/// # Errors
+/// As [`read`], and anything else than UTF-8.
+pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
+    String::from_utf8(read(path, limit)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_bounded_size_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "12345").unwrap();
+        assert_eq!(read_text(&path, 5).unwrap(), "12345");
+        assert!(read(&path, 4).unwrap_err().to_string().contains("larger"));
+        std::fs::write(&path, [0xff]).unwrap();
+        assert!(read_text(&path, 5).unwrap_err().to_string().contains("UTF-8"));
+        assert!(read(folder.path(), 5).unwrap_err().to_string().contains("a folder"));
+        assert_eq!(
+            read(&folder.path().join("none"), 5).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_a_device_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for path in [pipe.as_path(), Path::new("/dev/zero"), Path::new("/dev/null")] {
+            let said = read(path, SMALL).unwrap_err().to_string();
+            assert!(said.contains("a pipe or a device"), "{said}");
+        }
+    }
+}
