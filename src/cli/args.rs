@@ -500,8 +500,10 @@ pub enum User {
     Disable(UserName),
     /// Let a person in again
     Enable(UserName),
-    /// Give a person another password; their sessions end
+    /// Reset a password: its owner must change it at the next log-in; ends sessions
     Password(UserPassword),
+    /// Print a link by which a person chooses a password
+    Invite(UserName),
     /// Let a person see the values of a masked field
     Grant(UserField),
     /// Let a person no longer see the values of a masked field
@@ -519,13 +521,14 @@ pub struct UserAdd {
     /// The name that others see [default: the login]
     #[arg(long, value_name = "TEXT")]
     pub display_name: Option<String>,
-    /// A file whose first line is the password; `-` is standard input [default: ask]
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_password", "service"])]
+    /// A file whose first line is the password, to be changed at the first log-in; `-` is standard input
+    /// [default: ask]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_password", "service", "same_as"])]
     pub password_file: Option<PathBuf>,
-    /// No password: a proxy says who comes
+    /// No password: a proxy says who comes, or `recon user invite` lets them choose one
     #[arg(long)]
     pub no_password: bool,
-    /// The person's other login, whose roles this one shares
+    /// The person's other login, whose roles this one shares; the person must agree to it
     #[arg(long, value_name = "NAME", conflicts_with = "service")]
     pub same_as: Option<String>,
     /// A program, which comes in by tokens only and is nobody's second pair of eyes
@@ -543,7 +546,7 @@ pub struct UserRoles {
     pub role: Vec<Role>,
 }
 
-/// `user disable` and `user enable`.
+/// `user disable`, `user enable` and `user invite`.
 #[derive(Clone, Debug, Args)]
 pub struct UserName {
     /// The login

@@ -10,11 +10,8 @@ use serde_json::json;
 
 use crate::diagnostic::{Problem, Problems};
 use crate::domain::review::{Policy, Role, Roles};
-use crate::review::people::directory::{self, NewPerson, StoredDirectory};
-use crate::review::people::principal::command_line_actor;
-use crate::review::people::{
-    AuthMethod, Hashing, Principal, invitation, proxy, staffing, system_random,
-};
+use crate::review::people::directory::StoredDirectory;
+use crate::review::people::{AuthMethod, Principal, invitation, staffing, system_random};
 use crate::review::{Office, PolicyAdopted, Refusal};
 use crate::server::log::AccessLog;
 use crate::server::settings::{DEFAULT_BIND, Settings, origin};
@@ -56,7 +53,7 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     let address = listener.local_addr().unwrap_or(bind);
     context.listen()?;
     let stop = context.console.progress().interrupt_flag();
-    let alone = if settings.solo { Some(alone(&*store)?) } else { None };
+    let alone = settings.solo.then(alone);
     let office = Office::new(StoredDirectory, now, settings.solo);
     let app =
         Arc::new(App::new(Parts { store, settings, office, alone, log, clock: now }, address));
@@ -101,27 +98,22 @@ fn adopt(context: &Context, app: &App, configured: Option<&Policy>) -> Result<()
     Ok(())
 }
 
-/// The one person who decides alone: whoever runs the program, made at the first start.
-fn alone(store: &dyn Store) -> Result<Principal, Problem> {
-    let name = std::env::var("USER").unwrap_or_default();
-    let login = if name.is_empty() || name.contains(|c: char| !c.is_ascii_alphanumeric()) {
-        "solo".to_owned()
-    } else {
-        name
-    };
-    if let Some(principal) = proxy::authenticate(store, &login)? {
-        return Ok(Principal { method: AuthMethod::Cli, ..principal });
+/// The one person who decides alone: whoever runs the program. They are not written among the people, so
+/// that nobody comes in by that name when others check.
+fn alone() -> Principal {
+    let name = super::user::actor().name;
+    let roles = Roles::of([Role::Manager]);
+    Principal {
+        person_id: format!("solo:{name}"),
+        login: name.clone(),
+        name,
+        roles,
+        permissions: roles.permissions(),
+        grants: std::collections::BTreeSet::new(),
+        is_service: false,
+        must_change: false,
+        method: AuthMethod::Cli,
     }
-    let new =
-        NewPerson { login: &login, roles: Roles::of([Role::Manager]), ..NewPerson::default() };
-    let by = command_line_actor(&login);
-    directory::add(store, &Hashing::default(), &by, &new, now(), &system_random)
-        .map_err(Refusal::into_problem)?;
-    let made = proxy::authenticate(store, &login)?;
-    let made = made.map(|principal| Principal { method: AuthMethod::Cli, ..principal });
-    made.ok_or_else(|| {
-        Problem::inconsistent("nothing-done", "a person is not where they were written")
-    })
 }
 
 /// Whoever can reach the server must be stopped by something: by the machine's own door, or by an
@@ -178,8 +170,12 @@ fn announce(context: &Context, app: &App, address: SocketAddr) -> Result<(), Pro
     if let Some(public) = &app.settings.public_url {
         console.note(&format!("people reach it at {public}"));
     }
-    let link = invitation::first_admin_link(&*app.store, now(), &system_random)?;
-    if let Some(link) = link.filter(|_| !app.settings.solo) {
+    // One person alone makes nothing that outlives it, no link either.
+    let link = match app.settings.solo {
+        true => None,
+        false => invitation::first_admin_link(&*app.store, now(), &system_random)?,
+    };
+    if let Some(link) = link {
         let base = app.settings.public_url.as_deref().unwrap_or(&url);
         console.note(&format!(
             "nobody manages people yet; whoever opens this link first does, within 24 hours:\n\

@@ -7,11 +7,13 @@ use serde_json::json;
 
 use crate::diagnostic::{Problem, Problems};
 use crate::domain::review::Roles;
+use crate::review::people::invitation;
 use crate::review::people::{
     Hashing, NewPerson, Person, command_line_actor, directory, system_random,
 };
 use crate::review::{Actor, Refusal};
 use crate::store::{self, Opening, SqlValue, Store};
+use zeroize::Zeroizing;
 
 use super::args::{User, UserAdd, UserField};
 use super::context::{Context, now};
@@ -55,8 +57,9 @@ pub fn run(context: &Context, arguments: &User) -> Result<u8, Problems> {
                 now(),
                 &system_random,
             );
-            told(context, person, "has another password")
+            told(context, person, "has another password, to be changed at the next log-in")
         }
+        User::Invite(arguments) => invite(context, &by, &arguments.name),
         User::Grant(arguments) => grant(context, &by, arguments, true),
         User::Revoke(arguments) => grant(context, &by, arguments, false),
     }
@@ -72,7 +75,9 @@ pub fn actor() -> Actor {
 fn add(context: &Context, by: &Actor, arguments: &UserAdd) -> Result<u8, Problems> {
     // The first person may be there before the first run.
     let store = store::open(&context.store_url(None)?, Opening::Create)?;
-    let password = if arguments.no_password || arguments.service {
+    // The password of a second login is its person's to choose.
+    let second = arguments.same_as.is_some() && arguments.password_file.is_none();
+    let password = if arguments.no_password || arguments.service || second {
         None
     } else {
         Some(password(arguments.password_file.as_deref(), &arguments.name)?)
@@ -82,14 +87,41 @@ fn add(context: &Context, by: &Actor, arguments: &UserAdd) -> Result<u8, Problem
         login: &arguments.name,
         name: arguments.display_name.as_deref(),
         roles,
-        password: password.as_deref(),
+        password: password.as_deref().map(String::as_str),
         same_person_as: arguments.same_as.as_deref(),
         is_service: arguments.service,
     };
     let hashing = Hashing::default();
     let person = directory::add(&*store, &hashing, by, &new, now(), &system_random);
     let roles = person.as_ref().map_or(roles, |person| person.roles);
-    told(context, person, &format!("is there, with the roles {}", listed(roles)))
+    let next = match &person {
+        Ok(Person { awaits_consent: true, .. }) => {
+            "; it opens nothing until its person agrees to it"
+        }
+        Ok(Person { must_change: true, .. }) => {
+            "; the password is to be changed at the first log-in"
+        }
+        _ => "",
+    };
+    told(context, person, &format!("is there, with the roles {}{next}", listed(roles)))
+}
+
+/// A link by which the person chooses a password.
+fn invite(context: &Context, by: &Actor, name: &str) -> Result<u8, Problems> {
+    let store = context.store(None)?;
+    let link = invitation::invite(&*store, by, name, now(), &system_random)
+        .map_err(Refusal::into_problem)?;
+    let path = format!("/review/first?token={link}");
+    if context.global.json {
+        context.json(&json!({ "login": name, "path": path }))?;
+    } else {
+        context.console.say(&format!("{path}\n"))?;
+        context.console.note(
+            "Put the server's address in front of it. It works once, within 7 days; whoever opens it \
+             chooses the password.",
+        );
+    }
+    Ok(0)
 }
 
 fn grant(
@@ -137,6 +169,8 @@ fn list(context: &Context) -> Result<u8, Problems> {
             let by = match person {
                 Person { is_disabled: true, .. } => "nothing (disabled)",
                 Person { is_service: true, .. } => "token (program)",
+                Person { awaits_consent: true, .. } => "nothing (awaits consent)",
+                Person { must_change: true, .. } => "password (to be changed)",
                 Person { has_password: true, .. } => "password",
                 _ => "proxy",
             };
@@ -160,11 +194,12 @@ fn list(context: &Context) -> Result<u8, Problems> {
 const MAX_PASSWORD_LINE: u64 = 64 << 10;
 
 /// The password from a file's first line, or from the terminal, asked for twice.
-fn password(file: Option<&Path>, login: &str) -> Result<String, Problem> {
+fn password(file: Option<&Path>, login: &str) -> Result<Zeroizing<String>, Problem> {
     let refuse = |message: String| Problem::usage("no-password", message);
     if let Some(path) = file {
         let read = |source: Box<dyn std::io::BufRead>| {
-            let mut line = String::new();
+            // Room for every password: growing would leave copies behind.
+            let mut line = Zeroizing::new(String::with_capacity(4_096));
             // Standard input may be a device that never ends a line.
             std::io::Read::take(source, MAX_PASSWORD_LINE).read_line(&mut line)?;
             Ok::<_, std::io::Error>(line)
@@ -178,7 +213,7 @@ fn password(file: Option<&Path>, login: &str) -> Result<String, Problem> {
         let line = line.map_err(|error| {
             refuse(format!("the password can't be read: {error}")).in_file(path)
         })?;
-        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+        return Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()));
     }
     if !std::io::stdin().is_terminal() {
         return Err(refuse("there is no terminal to ask for the password".to_owned())
@@ -186,6 +221,7 @@ fn password(file: Option<&Path>, login: &str) -> Result<String, Problem> {
     }
     let ask = |prompt: String| {
         rpassword::prompt_password(prompt)
+            .map(Zeroizing::new)
             .map_err(|error| refuse(format!("the password can't be read: {error}")))
     };
     let first = ask(format!("Password for {login}: "))?;

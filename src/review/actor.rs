@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::Problem;
+use crate::domain::Instant;
 use crate::domain::review::{Permission, Permissions, Roles};
 use crate::store::audit::By;
 use crate::store::transact::Transaction;
@@ -91,6 +92,18 @@ impl Actor {
     }
 }
 
+/// Somebody made a login with a password for a person, reset it, or made a link by which it is chosen:
+/// since then they could have come in as that person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Whose login.
+    pub person_id: String,
+    /// Who did it.
+    pub by: String,
+    /// When.
+    pub at: Instant,
+}
+
 /// Who the people are, as of the transaction that asks.
 pub trait Directory: Send + Sync {
     /// The roles that the person holds now; none for who is disabled or unknown.
@@ -98,6 +111,38 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// What the store says.
     fn roles(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<Roles, Problem>;
+
+    /// Of the roles that the person holds now, those held without a break since that moment.
+    ///
+    /// # Errors
+    /// What the store says.
+    fn roles_since(
+        &self,
+        tx: &mut dyn Transaction,
+        person_id: &str,
+        since: Instant,
+    ) -> Result<Roles, Problem> {
+        let _ = since;
+        self.roles(tx, person_id)
+    }
+
+    /// When somebody else chose this person's password, or could have.
+    ///
+    /// # Errors
+    /// What the store says.
+    fn given(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<Vec<Given>, Problem> {
+        let _ = (tx, person_id);
+        Ok(Vec::new())
+    }
+
+    /// The same of everybody.
+    ///
+    /// # Errors
+    /// What the store says.
+    fn all_given(&self, tx: &mut dyn Transaction) -> Result<Vec<Given>, Problem> {
+        let _ = tx;
+        Ok(Vec::new())
+    }
 
     /// The name that people see; the id if there is none.
     ///

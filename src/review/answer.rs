@@ -708,7 +708,8 @@ pub struct AccessRow {
 /// One finding of the separation-of-duties report.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct SodFinding {
-    /// `self-approval`, `same-approver`, `solo`, `two-eye`, `role-conflict`, `refused-attempt`.
+    /// `self-approval`, `same-approver`, `one-administrator`, `solo`, `two-eye`, `role-conflict`,
+    /// `refused-attempt`.
     pub kind: String,
     /// Who.
     pub person_id: String,

@@ -18,6 +18,7 @@ use super::items::{Item, Key};
 use super::proposal::{Draft, Weighed, sums};
 use super::propose::{refused, required_action};
 use super::refusal::Refusal;
+use super::sight::Sight;
 use super::work::{Work, checked_comment};
 use super::{Desk, Found, Outcome};
 
@@ -108,7 +109,9 @@ impl Work<'_> {
         let token = self.freeze(actor, &weighed, action, code)?;
         let expires = Instant::new(self.now.seconds() + LIFE, self.now.nanoseconds());
         let breakdown = breakdown(&weighed);
-        let (outliers, sample) = shown(&weighed, &token);
+        let sight = self.sight(actor);
+        let hidden = self.hides_amounts(&sight, &weighed)?;
+        let (outliers, sample) = shown(&weighed, &token, !hidden);
         let outliers = self.views(actor, outliers)?;
         let sample = self.views(actor, sample)?;
         let people = match eyes {
@@ -120,9 +123,9 @@ impl Work<'_> {
             token,
             expires_at: time_text(expires),
             count: weighed.len() as u64,
-            amount_sum: if self.masks_any(actor, &weighed) { Vec::new() } else { sums(&weighed) },
+            amount_sum: sight.sums(hidden, sums(&weighed)),
             eyes,
-            triggers,
+            triggers: sight.triggers(hidden, triggers),
             excluded,
             breakdown,
             outliers,
@@ -133,8 +136,15 @@ impl Work<'_> {
         })
     }
 
-    fn masks_any(&self, actor: &Actor, items: &[Weighed]) -> bool {
-        items.iter().any(|one| self.policy.masks(&one.field, &actor.grants))
+    /// Whether the amount of some item is hidden from the person.
+    fn hides_amounts(&mut self, sight: &Sight, items: &[Weighed]) -> Result<bool, Problem> {
+        for one in items {
+            let run = self.shelf.run(one.item.key.run_no)?;
+            if sight.hides_amount(&run, one.item.key.field()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Why an item takes no part in a bulk, if so.
@@ -278,7 +288,7 @@ impl Work<'_> {
                 label: None,
             },
         )?;
-        Ok(BulkCommitted { proposal: proposal.moved(), skipped: changed })
+        Ok(BulkCommitted { proposal: self.moved(actor, &proposal)?, skipped: changed })
     }
 }
 
@@ -301,8 +311,9 @@ fn breakdown(items: &[Weighed]) -> Vec<Share> {
         .collect()
 }
 
-/// Items that don't fit (of the rarest kind, or with the largest amounts), and twenty by lot.
-fn shown(items: &[Weighed], token: &str) -> (Vec<Item>, Vec<Item>) {
+/// Items that don't fit (of the rarest kind, or with the largest amounts if those are seen), and twenty by
+/// lot.
+fn shown(items: &[Weighed], token: &str, by_amount: bool) -> (Vec<Item>, Vec<Item>) {
     let mut kinds: HashMap<Option<i64>, usize> = HashMap::new();
     for one in items {
         *kinds.entry(one.item.signature_id).or_default() += 1;
@@ -312,7 +323,8 @@ fn shown(items: &[Weighed], token: &str) -> (Vec<Item>, Vec<Item>) {
         .iter()
         .filter(|one| kinds.get(&one.item.signature_id).is_some_and(|count| *count <= rare))
         .collect();
-    let size = |one: &Weighed| one.amount.map_or(0.0, crate::domain::Decimal::to_f64);
+    let amount = |one: &Weighed| one.amount.filter(|_| by_amount);
+    let size = |one: &Weighed| amount(one).map_or(0.0, crate::domain::Decimal::to_f64);
     outliers.sort_by(|left, right| size(right).total_cmp(&size(left)));
     if outliers.is_empty() && items.len() > SAMPLE {
         let mut amounts: Vec<f64> = items.iter().map(size).collect();

@@ -3,13 +3,16 @@
 use serde_json::{Value as Json, json};
 
 use crate::diagnostic::Problem;
-use crate::domain::Status;
 use crate::domain::review::trigger::Decided;
-use crate::domain::review::{Action, Move, Permission, ProposalKind, ProposalState, Stage, state};
+use crate::domain::review::{
+    Action, Control, Eyes, Move, Permission, ProposalKind, ProposalState, Stage, state,
+};
+use crate::domain::{Instant, Status};
 use crate::store::audit::Entry;
+use crate::store::read_time;
 use crate::store::rows::parameters;
 
-use super::actor::Actor;
+use super::actor::{Actor, Given};
 use super::answer::ProposalMoved;
 use super::ask::{Approve, Close, ProposalTag};
 use super::items::{Item, Key, Settled};
@@ -91,6 +94,9 @@ impl Desk<'_> {
             )?;
             for row in rows {
                 let mut proposal = work.proposal(&row.required(0)?, true)?;
+                if work.refuse_solo(&proposal).is_err() {
+                    continue;
+                }
                 let expired = proposal.expires_at <= work.at();
                 let (happens, why) = if expired {
                     (Move::Expire, "nobody decided in time")
@@ -110,6 +116,7 @@ impl Desk<'_> {
 impl Work<'_> {
     fn approve(&mut self, actor: &Actor, ask: &Approve) -> Result<ProposalMoved, Refusal> {
         let mut proposal = self.proposal(&ask.proposal_id, true)?;
+        self.refuse_solo(&proposal)?;
         let mut stage = self.approver(actor, &proposal)?;
         expected(&proposal, ask.if_match.as_ref())?;
         match ask.content_hash {
@@ -160,6 +167,9 @@ impl Work<'_> {
             stage = Stage::Checker;
             actor.must(Permission::Check)?;
         }
+        if proposal.eyes == Eyes::Six {
+            self.refuse_one_administrator(actor, &proposal)?;
+        }
         self.insert_approval(actor, &proposal, stage, "APPROVE", comments.as_deref())?;
         let next = state::next(proposal.state, proposal.eyes, Move::Approve)
             .ok_or_else(|| closed(&proposal))?;
@@ -199,7 +209,18 @@ impl Work<'_> {
             }
         }
         self.audit(&actor.by(), &entries)?;
-        Ok(proposal.moved())
+        Ok(self.moved(actor, &proposal)?)
+    }
+
+    /// One person alone touches no proposal that was made for more eyes.
+    pub fn refuse_solo(&self, proposal: &Proposal) -> Result<(), Refusal> {
+        if self.solo && proposal.control != Control::None {
+            return Err(Refusal::conflict(
+                "solo",
+                "this proposal waits for other people: one person alone (`--solo`) can't move it",
+            ));
+        }
+        Ok(())
     }
 
     /// As which stage the actor may move the proposal now, or why not.
@@ -249,18 +270,64 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Whether who checked the proposal may still check.
+    /// Whether who checked the proposal has had the right to check ever since.
     fn checker_stands(&mut self, proposal: &Proposal) -> Result<bool, Problem> {
         let rows = self.shelf.tx.query(
-            "SELECT person_id FROM recon.approvals WHERE proposal_id = $1 \
+            "SELECT person_id, at FROM recon.approvals WHERE proposal_id = $1 \
              AND proposal_version = $2 AND stage = 'CHECKER' AND decision = 'APPROVE' \
              AND void = $3",
             &parameters![&proposal.proposal_id, proposal.version, false],
         )?;
         let Some(row) = rows.first() else { return Ok(false) };
-        let person = row.required(0)?;
-        let roles = self.directory.roles(self.shelf.tx, &person)?;
+        let (person, at) = (row.required(0)?, read_time(&row.required(1)?)?);
+        // Whoever lost the right in between does not count, even if they have it again.
+        let roles = self.directory.roles_since(self.shelf.tx, &person, at)?;
         Ok(roles.permissions().contains(Permission::Check))
+    }
+
+    /// Refuses six eyes two of which may be those of one administrator, who made or reset both logins lately.
+    fn refuse_one_administrator(
+        &mut self,
+        actor: &Actor,
+        proposal: &Proposal,
+    ) -> Result<(), Refusal> {
+        let hours = i64::from(self.policy.new_login_hours);
+        let since = Instant::new(self.now.seconds() - hours * 3_600, self.now.nanoseconds());
+        let mut people = self.contributors(&proposal.proposal_id)?;
+        let rows = self.shelf.tx.query(
+            "SELECT person_id FROM recon.approvals \
+             WHERE proposal_id = $1 AND proposal_version = $2 AND void = $3",
+            &parameters![&proposal.proposal_id, proposal.version, false],
+        )?;
+        for row in rows {
+            people.push(row.required(0)?);
+        }
+        people.push(actor.person_id.clone());
+        let mut given: Vec<Given> = Vec::new();
+        for person in people {
+            let lately = self.directory.given(self.shelf.tx, &person)?;
+            let lately = lately.into_iter().filter(|one| hours > 0 && one.at > since);
+            for one in lately {
+                let other = given
+                    .iter()
+                    .find(|other| other.by == one.by && other.person_id != one.person_id);
+                if let Some(other) = other {
+                    let (first, second) = (other.person_id.clone(), one.person_id.clone());
+                    let by = self.name(&one.by)?;
+                    return Err(Refusal::forbidden(
+                        "one-administrator",
+                        format!(
+                            "{by} made or reset the logins of {} and {} within the last {hours} \
+                             hours: six eyes need people who can't be one person; wait, or ask others",
+                            self.name(&first)?,
+                            self.name(&second)?
+                        ),
+                    ));
+                }
+                given.push(one);
+            }
+        }
+        Ok(())
     }
 
     fn insert_approval(
@@ -444,6 +511,7 @@ impl Work<'_> {
 
     fn send_back(&mut self, actor: &Actor, ask: &Close) -> Result<ProposalMoved, Refusal> {
         let mut proposal = self.proposal(&ask.proposal_id, true)?;
+        self.refuse_solo(&proposal)?;
         let stage = self.approver(actor, &proposal)?;
         expected(&proposal, ask.if_match.as_ref())?;
         let comments = checked_comment(ask.comments.as_deref(), true)?;
@@ -457,7 +525,7 @@ impl Work<'_> {
             comments.as_deref(),
         )?;
         self.audit(&actor.by(), &entries)?;
-        Ok(proposal.moved())
+        Ok(self.moved(actor, &proposal)?)
     }
 
     fn withdraw(
@@ -472,6 +540,7 @@ impl Work<'_> {
         } else {
             actor.must(Permission::Propose)?;
         }
+        self.refuse_solo(proposal)?;
         if !self.contributors(&proposal.proposal_id)?.contains(&actor.person_id) {
             return Err(Refusal::forbidden(
                 "not-contributor",
@@ -492,7 +561,7 @@ impl Work<'_> {
             comments.as_deref(),
         )?;
         self.audit(&actor.by(), &entries)?;
-        Ok(proposal.moved())
+        Ok(self.moved(actor, &proposal)?)
     }
 
     /// Closes a proposal that can't be decided any more, or that nobody decided in time.

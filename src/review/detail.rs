@@ -3,15 +3,15 @@
 use serde_json::Value as Json;
 
 use crate::diagnostic::Problem;
+use crate::domain::Status;
 use crate::domain::review::{Action, Eyes, Permission};
-use crate::domain::{FieldRef, Status};
 use crate::store::rows::parameters;
 use crate::store::transact::{Answer, Dialect};
 
 use super::actor::Actor;
 use super::answer::{
-    CommentView, DifferenceView, FieldValue, HistoryEntry, ItemDetail, ItemKind, MASKED, Page,
-    RecordSide, ReviewItem, Sibling, SimilarDecision,
+    CommentView, DifferenceView, FieldValue, HistoryEntry, ItemDetail, ItemKind, Page, RecordSide,
+    ReviewItem, Sibling, SimilarDecision,
 };
 use super::ask::PageAsk;
 use super::items::{FROM, Item, Key, Record, columns, item};
@@ -27,6 +27,23 @@ impl Desk<'_> {
     pub fn item(&self, actor: &Actor, attribution_id: &str) -> Found<ItemDetail> {
         actor.must(Permission::View)?;
         self.look(|work| work.detail(actor, attribution_id))
+    }
+
+    /// The figures of a run, as the person may see them.
+    ///
+    /// # Errors
+    /// A [`super::Refusal`].
+    pub fn figures(&self, actor: &Actor, run_id: &str, summary: Json) -> Found<Json> {
+        actor.must(Permission::View)?;
+        self.look(|work| {
+            let sight = work.sight(actor);
+            Ok(match work.shelf.run_by_id(run_id)? {
+                Some(run) => sight.figures(&run.layout, summary.clone()),
+                // A run that was not attributed: which fields its records have is not looked up.
+                None if !sight.is_whole() => Json::Null,
+                None => summary.clone(),
+            })
+        })
     }
 
     /// What happened to an item, newest first.
@@ -102,8 +119,10 @@ impl Work<'_> {
             .views(actor, vec![item.clone()])?
             .pop()
             .ok_or_else(|| Problem::inconsistent("item-lost", "an item has vanished"))?;
-        view.group_size = self.group_size(&item)?;
-        let hidden = view.predictions.is_empty() && view.current_reason.is_none();
+        let hidden = self.is_hidden(&item)?;
+        let sight = self.sight(actor);
+        // Which group it is of tells the machine's reason.
+        view.group_size = if hidden { None } else { self.group_size(&item)? };
         let proposal = match &view.proposal_id {
             Some(proposal_id) => {
                 let proposal = self.proposal(proposal_id, false)?;
@@ -117,9 +136,9 @@ impl Work<'_> {
             record_b: self.side(actor, &run, record, 1),
             siblings: self.siblings(actor, &item)?,
             aggregation: None,
-            notes: if hidden { Vec::new() } else { notes(&explanation) },
+            notes: if hidden { Vec::new() } else { sight.said(&run.layout, notes(&explanation)) },
             history: self.history(actor, &item, None, 20)?,
-            similar: if hidden { Vec::new() } else { self.similar(actor, &item, 0, 5)? },
+            similar: self.similar(actor, &item, 0, 5)?,
             comments: self.comments(item.key)?,
             proposal,
             what_next,
@@ -149,31 +168,24 @@ impl Work<'_> {
         side: usize,
     ) -> Option<RecordSide> {
         let values = record.sides.get(side)?.as_ref()?;
+        let sight = self.sight(actor);
         let fields: Vec<FieldValue> = run
             .layout
             .fields()
             .iter()
             .zip(values)
-            .map(|(field, value)| {
-                let masked = self.policy.masks(&field.name, &actor.grants);
-                FieldValue {
-                    name: field.name.clone(),
-                    kind: field.kind.name().to_owned(),
-                    compared: field.compared,
-                    value: match value {
-                        Json::Null => Json::Null,
-                        _ if masked => Json::String(MASKED.to_owned()),
-                        shown => shown.clone(),
-                    },
-                    masked,
-                }
+            .map(|(field, value)| FieldValue {
+                name: field.name.clone(),
+                kind: field.kind.name().to_owned(),
+                compared: field.compared,
+                value: sight.cell(&field.name, value),
+                masked: sight.hides(&field.name),
             })
             .collect();
-        let key_masked = fields.iter().take(run.layout.key_len()).any(|field| field.masked);
-        let reference = record.reference(side, &run.layout).unwrap_or_default();
+        let reference = sight.reference(&run.layout, record.reference(side, &run.layout));
         Some(RecordSide {
             system: run.systems.get(side).cloned().unwrap_or_default(),
-            ref_id: if key_masked { MASKED.to_owned() } else { reference },
+            ref_id: reference.unwrap_or_default(),
             line: record.lines.get(side).copied().flatten(),
             fields,
         })
@@ -198,27 +210,28 @@ impl Work<'_> {
             .tx
             .query(&format!("SELECT {} FROM {FROM} WHERE {condition}", columns(dialect)), &[])?;
         let run = self.shelf.run(of.key.run_no)?;
+        let sight = self.sight(actor);
         let mut siblings = Vec::new();
         for row in &rows {
             let other = item(row)?;
             if other.key == of.key {
                 continue;
             }
-            let field = run.field_name(other.key.field()).to_owned();
-            let masked = other.key.field() != FieldRef::EntireRecord
-                && self.policy.masks(&field, &actor.grants);
-            let mask = |value: Option<String>| {
-                value.map(|value| if masked { MASKED.to_owned() } else { value })
-            };
+            let field = other.key.field();
+            let hidden = self.is_hidden(&other)?;
             siblings.push(Sibling {
                 attribution_id: run.attribution_id(other.key.number),
                 status: other.status.name().to_owned(),
-                reason_code: self.shelf.reason(other.reason_id)?.map(|reason| reason.code),
+                reason_code: self
+                    .shelf
+                    .reason(other.reason_id)?
+                    .filter(|_| !hidden)
+                    .map(|reason| reason.code),
                 difference: DifferenceView {
                     diff_id: run.difference_id(other.key.number),
-                    field_name: field,
-                    value_a: mask(other.value_a),
-                    value_b: mask(other.value_b),
+                    field_name: run.field_name(field).to_owned(),
+                    value_a: sight.value(&run, field, other.value_a),
+                    value_b: sight.value(&run, field, other.value_b),
                     diff_type: other.diff_type.name().to_owned(),
                 },
             });
@@ -234,7 +247,7 @@ impl Work<'_> {
         most: usize,
     ) -> Result<Vec<HistoryEntry>, Problem> {
         let run = self.shelf.run(item.key.run_no)?;
-        let masked = self.policy.masks(run.field_name(item.key.field()), &actor.grants);
+        let hidden = self.is_hidden(item)?;
         let rows = self.shelf.tx.query(
             &format!(
                 "SELECT seq, performed_at, actor_id, stage, action_type, previous_value, \
@@ -245,9 +258,11 @@ impl Work<'_> {
         )?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
-            let json = |column: usize| -> Result<Option<Json>, Problem> {
-                Ok(row.text(column)?.and_then(|text| serde_json::from_str(&text).ok()))
+            let mut json = |column: usize| -> Result<Option<Json>, Problem> {
+                let value = row.text(column)?.and_then(|text| serde_json::from_str(&text).ok());
+                Ok(value.map(|value| self.told(actor, value, hidden)))
             };
+            let (before, after) = (json(5)?, json(6)?);
             let actor_id = row.required(2)?;
             entries.push(HistoryEntry {
                 seq: row.count(0)?,
@@ -256,8 +271,8 @@ impl Work<'_> {
                 actor_id,
                 stage: row.required(3)?,
                 action_type: row.required(4)?,
-                previous_value: json(5)?,
-                new_value: json(6)?.map(|value| if masked { without_values(value) } else { value }),
+                previous_value: before,
+                new_value: after,
                 comments: row.text(7)?,
                 proposal_id: row.text(8)?,
                 control: row.text(9)?,
@@ -273,9 +288,11 @@ impl Work<'_> {
         offset: usize,
         most: usize,
     ) -> Result<Vec<SimilarDecision>, Problem> {
-        let Some(signature_id) = item.signature_id else { return Ok(Vec::new()) };
-        let run = self.shelf.run(item.key.run_no)?;
-        let masked = self.policy.masks(run.field_name(item.key.field()), &actor.grants);
+        // Look-alikes have the machine's reason in common.
+        let hidden = self.is_hidden(item)?;
+        let Some(signature_id) = item.signature_id.filter(|_| !hidden) else {
+            return Ok(Vec::new());
+        };
         // The newest proposals first; of each, its first items.
         let rows = self.shelf.tx.query(
             &format!(
@@ -293,16 +310,14 @@ impl Work<'_> {
         let mut decisions = Vec::with_capacity(rows.len());
         for row in rows {
             let facts: Json = serde_json::from_str(&row.required(1)?).unwrap_or(Json::Null);
+            let facts = self.told(actor, facts, false);
             let text = |name: &str| facts.get(name).and_then(Json::as_str).map(str::to_owned);
-            let mask = |value: Option<String>| {
-                value.map(|value| if masked { MASKED.to_owned() } else { value })
-            };
             let maker = row.required(4)?;
             decisions.push(SimilarDecision {
                 attribution_id: row.required(0)?,
                 ref_id: text("source_a_ref_id").or_else(|| text("source_b_ref_id")),
-                value_a: mask(text("value_a")),
-                value_b: mask(text("value_b")),
+                value_a: text("value_a"),
+                value_b: text("value_b"),
                 action: row
                     .text(2)?
                     .and_then(|name| Action::from_name(&name))
@@ -314,6 +329,22 @@ impl Work<'_> {
             });
         }
         Ok(decisions)
+    }
+
+    /// What an audit row tells, as the person may see it; without the machine's reason where that is
+    /// `hidden`.
+    pub fn told(&mut self, actor: &Actor, value: Json, hidden: bool) -> Json {
+        let sight = self.sight(actor);
+        let shelf = &mut self.shelf;
+        let mut shown = sight.told(value, &mut |run_id| shelf.run_by_id(run_id).ok().flatten());
+        if hidden && let Some(members) = shown.as_object_mut() {
+            for name in ["reason_code", "confidence", "assigned_by"] {
+                if let Some(value) = members.get_mut(name) {
+                    *value = Json::Null;
+                }
+            }
+        }
+        shown
     }
 
     /// What people said about an item, oldest first.
@@ -375,16 +406,4 @@ impl Work<'_> {
             )
         })
     }
-}
-
-/// An audit value without what a masked field held.
-pub(super) fn without_values(mut value: Json) -> Json {
-    if let Some(item) = value.get_mut("item").and_then(Json::as_object_mut) {
-        for name in ["value_a", "value_b"] {
-            if item.get(name).is_some_and(|value| !value.is_null()) {
-                item.insert(name.to_owned(), Json::String(MASKED.to_owned()));
-            }
-        }
-    }
-    value
 }

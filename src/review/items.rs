@@ -64,6 +64,24 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// A run of records with these fields.
+    #[cfg(test)]
+    pub fn for_tests(layout: Layout) -> Self {
+        let text = String::new;
+        Self {
+            run_no: 1,
+            run_id: text(),
+            job: text(),
+            batch_date: text(),
+            systems: [text(), text()],
+            layout,
+            record_prefix: text(),
+            difference_prefix: text(),
+            attribution_prefix: text(),
+            attributed_at: text(),
+        }
+    }
+
     pub fn attribution_id(&self, number: i64) -> String {
         format!("{}{number:012x}", self.attribution_prefix)
     }

@@ -23,6 +23,7 @@ mod reasons;
 pub mod refusal;
 mod sample;
 mod security;
+mod sight;
 mod summary;
 mod talk;
 mod trail;

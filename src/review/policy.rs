@@ -33,6 +33,10 @@ impl Desk<'_> {
                 work.audit(&By::system(), &entries)?;
                 return Ok((1, None));
             }
+            if work.solo {
+                // One person alone puts no other rules in force: they would outlive the session.
+                return Ok((work.policy_version, None));
+            }
             let in_force = json_of(&work.policy)? == text;
             let rows = work.shelf.tx.query(
                 "SELECT proposal_id, payload, maker_id FROM recon.proposals \
@@ -76,13 +80,14 @@ impl Desk<'_> {
     ) -> Outcome<ProposalMoved> {
         self.command(actor, |work| {
             actor.must(Permission::ProposePolicy)?;
+            work.refuse_lasting()?;
             let comments = checked_comment(comments, true)?;
             let text = json_of(policy)?;
             if text == json_of(&work.policy)? {
                 return Err(Refusal::conflict("same-policy", "that is the policy in force"));
             }
             let proposal = work.propose_policy(actor, text, comments.as_deref())?;
-            Ok(proposal.moved())
+            Ok(work.moved(actor, &proposal)?)
         })
     }
 

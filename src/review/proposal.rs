@@ -19,6 +19,7 @@ use super::answer::ProposalMoved;
 use super::ask::ProposalTag;
 use super::items::{Item, Key, Reason};
 use super::refusal::Refusal;
+use super::sight::Sight;
 use super::work::{Moment, Work, triggers_json};
 
 /// A proposal.
@@ -109,8 +110,8 @@ impl Proposal {
         }
     }
 
-    /// The answer to what changed it.
-    pub fn moved(&self) -> ProposalMoved {
+    /// The answer to what changed it, with all that triggers measured.
+    fn moved(&self) -> ProposalMoved {
         let status = match self.state {
             ProposalState::Open | ProposalState::Checked => Some(Status::Pending),
             ProposalState::Applied => self.action.map(Action::outcome),
@@ -168,6 +169,35 @@ pub(super) struct Weighed {
 }
 
 impl Work<'_> {
+    /// The answer to what changed a proposal, as the person may see it.
+    pub fn moved(&mut self, actor: &Actor, proposal: &Proposal) -> Result<ProposalMoved, Problem> {
+        let mut moved = proposal.moved();
+        let sight = self.sight(actor);
+        let hidden = self.hides_of(&sight, proposal)?;
+        moved.triggers = sight.triggers(hidden, moved.triggers);
+        Ok(moved)
+    }
+
+    /// Whether the values of some field that a proposal is about are hidden.
+    pub fn hides_of(&mut self, sight: &Sight, proposal: &Proposal) -> Result<bool, Problem> {
+        if sight.is_whole() || !proposal.kind.has_items() {
+            return Ok(false);
+        }
+        let rows = self.shelf.tx.query(
+            "SELECT DISTINCT run_no, number & 1023 FROM recon.proposal_items \
+             WHERE proposal_id = $1",
+            &parameters![&proposal.proposal_id],
+        )?;
+        for row in rows {
+            let key = Key { run_no: row.count(0)?, number: row.count(1)? };
+            let run = self.shelf.run(key.run_no)?;
+            if sight.hides_amount(&run, key.field()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The proposal of this id, locked if it is to be changed.
     pub fn proposal(&mut self, proposal_id: &str, lock: bool) -> Result<Proposal, Refusal> {
         let lock = if lock { self.shelf.dialect().for_update() } else { "" };

@@ -170,6 +170,11 @@ fn conditions(actor: &Actor, filter: &ProposalFilter) -> (String, Vec<crate::sto
     (sql, values)
 }
 
+/// A label without what it tells of values: the field before the colon.
+fn words_of(label: &str) -> String {
+    label.split_once(':').map_or(label, |(field, _)| field).to_owned()
+}
+
 impl Work<'_> {
     /// A proposal as the actor sees it.
     pub fn proposal_view(
@@ -194,6 +199,8 @@ impl Work<'_> {
         let predicted: Vec<Prediction> =
             serde_json::from_value(figure("predicted")).unwrap_or_default();
         let approvals = self.approvals(&proposal)?;
+        let sight = self.sight(actor);
+        let hidden = self.hides_of(&sight, &proposal)?;
         let may_withdraw = is_contributor && proposal.state.is_open();
         Ok(ProposalView {
             kind: proposal.kind,
@@ -211,10 +218,10 @@ impl Work<'_> {
             approvals,
             eyes_required: proposal.eyes,
             eyes_done: proposal.eyes_done(),
-            triggers: proposal.triggers.clone(),
+            triggers: sight.triggers(hidden, proposal.triggers.clone()),
             count: proposal.item_count.cast_unsigned(),
-            amount_sum,
-            label: proposal.label.clone(),
+            amount_sum: sight.sums(hidden, amount_sum),
+            label: if hidden { words_of(&proposal.label) } else { proposal.label.clone() },
             predicted,
             created_at: proposal.created_at.clone(),
             updated_at: proposal.updated_at.clone(),
@@ -241,7 +248,8 @@ impl Work<'_> {
             let mut counts = version == proposal.version && !row.boolean(6)?;
             if counts && proposal.state.is_open() {
                 let asked = Stage::from_name(&stage).unwrap_or(Stage::Checker);
-                let roles = self.directory.roles(self.shelf.tx, &person_id)?;
+                let since = crate::store::read_time(&row.required(5)?)?;
+                let roles = self.directory.roles_since(self.shelf.tx, &person_id, since)?;
                 counts = roles.permissions().contains(permission_of(asked));
             }
             approvals.push(ApprovalView {

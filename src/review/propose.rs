@@ -72,6 +72,7 @@ impl Desk<'_> {
                 }
             }
             work.is_current(&item)?;
+            work.refuse_solo_reopen(&item)?;
             let reason = if action == Action::Reject && item.status == Status::Rejected {
                 return Err(Refusal::conflict("invalid-transition", "it is rejected already"));
             } else {
@@ -145,6 +146,28 @@ impl Work<'_> {
                 "a newer run has taken the place of the one that this item is of",
             ))
         }
+    }
+
+    /// One person alone does not decide anew what more eyes have decided. A decision that was carried from
+    /// an older run is not known to be one person's.
+    pub fn refuse_solo_reopen(&mut self, item: &Item) -> Result<(), Refusal> {
+        if !self.solo || !(item.locked || item.by_person) {
+            return Ok(());
+        }
+        let rows = self.shelf.tx.query(
+            "SELECT p.control FROM recon.proposal_items i \
+             JOIN recon.proposals p ON p.proposal_id = i.proposal_id \
+             WHERE i.run_no = $1 AND i.number = $2 AND p.state = 'APPLIED' \
+             ORDER BY p.closed_at DESC, p.proposal_id DESC LIMIT 1",
+            &parameters![item.key.run_no, item.key.number],
+        )?;
+        if rows.first().map(|row| row.required(0)).transpose()?.as_deref() == Some("NONE") {
+            return Ok(());
+        }
+        Err(Refusal::conflict(
+            "solo",
+            "more eyes than one decided this: one person alone (`--solo`) can't decide it anew",
+        ))
     }
 
     /// The refusal that names the open proposal.
@@ -242,7 +265,7 @@ impl Work<'_> {
             },
         )?;
         let run = self.shelf.run(key.run_no)?;
-        let moved = proposal.moved();
+        let moved = self.moved(actor, &proposal)?;
         let now = self.shelf.items(&[key], false)?.pop().ok_or_else(|| {
             Problem::inconsistent("item-lost", "an item has vanished while it was decided")
         })?;
@@ -262,6 +285,7 @@ impl Work<'_> {
     fn amend(&mut self, actor: &Actor, ask: &Amend) -> Result<ProposalMoved, Refusal> {
         actor.must(Permission::Propose)?;
         let mut proposal = self.proposal(&ask.proposal_id, true)?;
+        self.refuse_solo(&proposal)?;
         if !proposal.state.is_open() {
             return Err(closed(&proposal));
         }
@@ -337,7 +361,7 @@ impl Work<'_> {
             ));
         }
         self.audit(&actor.by(), &entries)?;
-        Ok(proposal.moved())
+        Ok(self.moved(actor, &proposal)?)
     }
 }
 

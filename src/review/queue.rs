@@ -20,7 +20,8 @@ use super::answer::{ItemKind, Page, ReviewItem};
 use super::ask::{PageAsk, QueueFilter, QueueSort, Sla};
 use super::items::{Item, Key, NUMBER_BITS, Run, Signature};
 use super::refusal::Refusal;
-use super::views::sla;
+use super::sight::Sight;
+use super::views::{is_blind, sla};
 use super::work::Work;
 use super::{Desk, Found, page};
 
@@ -45,6 +46,16 @@ pub(super) struct Wanted {
     pub q: Option<String>,
     /// Only blind samples.
     pub samples: bool,
+    /// Whether the filter asks what the machine thinks: then items whose suggestion is hidden, and blind
+    /// samples, are not among the answers, or being among them would tell it.
+    pub telling: bool,
+    /// The share of undecided items whose suggestions are hidden. If there are any, undecided items come
+    /// in the order of their ids: the order of confidence would tell how sure the machine is.
+    pub blind: f64,
+    /// What the person may see: a text is looked for nowhere else.
+    pub sight: Sight,
+    /// The condition that an item is a blind sample.
+    is_sample: String,
 }
 
 /// Where a page ended.
@@ -84,8 +95,9 @@ impl Desk<'_> {
             let list = list_name("queue", filter, ask);
             let at: Option<At> = page::position(ask, &list, actor)?;
             let wanted = work.wanted(actor, filter)?;
+            may_sort(&wanted, filter, ask.sort)?;
             let (keys, next) = work.page_of(&wanted, ask.sort, at, limit)?;
-            let total = if ask.count { Some(work.count(&wanted)?) } else { None };
+            let total = if ask.count { work.count(&wanted)? } else { None };
             let items = work.in_order(&keys)?;
             Ok(Page {
                 items: work.views(actor, items)?,
@@ -118,7 +130,7 @@ impl Desk<'_> {
             let at: Option<At> = page::position(ask, &list, actor)?;
             let wanted = work.wanted(actor, &filter)?;
             let (keys, next) = work.by_id(&wanted, at, limit)?;
-            let total = if ask.count { Some(work.count(&wanted)?) } else { None };
+            let total = if ask.count { work.count(&wanted)? } else { None };
             let items = work.in_order(&keys)?;
             Ok(Page {
                 items: work.views(actor, items)?,
@@ -157,6 +169,50 @@ fn refuse_telling(filter: &QueueFilter) -> Result<(), Refusal> {
         Some((name, _)) => Err(invalid(name, "can't narrow blind samples")),
         None => Ok(()),
     }
+}
+
+/// Whether a filter asks what the machine thinks of items.
+const fn is_telling(filter: &QueueFilter) -> bool {
+    filter.signature.is_some()
+        || filter.reason_code.is_some()
+        || filter.min_confidence.is_some()
+        || filter.max_confidence.is_some()
+        || filter.present_reason.is_some()
+        || filter.functional.is_some()
+}
+
+/// Refuses an order that would tell what the person may not see.
+fn may_sort(wanted: &Wanted, filter: &QueueFilter, sort: QueueSort) -> Result<(), Refusal> {
+    if sort == QueueSort::Amount {
+        refuse_amounts(wanted, filter, "sort")?;
+    }
+    let undecided = matches!(wanted.status, None | Some(Status::Unknown));
+    let by_confidence = sort == QueueSort::ConfidenceDescending;
+    let by_amount = sort == QueueSort::Amount && wanted.telling;
+    if wanted.blind > 0.0 && undecided && (by_confidence || by_amount) {
+        return Err(Refusal::forbidden(
+            "suggestions-hidden",
+            "some suggestions are hidden until the maker has chosen: this order would tell them",
+        )
+        .with("sort", "would tell hidden suggestions"));
+    }
+    Ok(())
+}
+
+/// Refuses to choose or order by amounts some of which the person may not see.
+fn refuse_amounts(wanted: &Wanted, filter: &QueueFilter, name: &str) -> Result<(), Refusal> {
+    let hidden = wanted.runs.iter().any(|run| match filter.field_name.as_deref() {
+        Some(field) if run.layout.position(field).is_some() => wanted.sight.hides(field),
+        _ => wanted.sight.hides_amounts(&run.layout),
+    });
+    if hidden {
+        return Err(Refusal::forbidden(
+            "masked-field",
+            "the amounts are those of a masked field, which needs a grant",
+        )
+        .with(name, "asks for what you may not see"));
+    }
+    Ok(())
 }
 
 fn invalid(field: &str, detail: &str) -> Refusal {
@@ -203,6 +259,15 @@ impl Work<'_> {
             residual: Vec::new(),
             q: filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()).map(str::to_owned),
             samples: filter.kind == Some(ItemKind::AuditSample),
+            telling: is_telling(filter),
+            blind: self.policy.blind_suggestions,
+            sight: self.sight(actor),
+            is_sample: format!(
+                "(d.status = {} AND EXISTS (SELECT 1 FROM recon.audit_samples s \
+                 WHERE {} AND s.outcome IS NULL) AND d.is_locked = $?)",
+                Status::Accepted.code(),
+                self.same_item("s")
+            ),
         };
         if wanted.samples {
             refuse_telling(filter)?;
@@ -225,6 +290,9 @@ impl Work<'_> {
             let Some(value) = value else { continue };
             if !(low..=high).contains(&value) {
                 return Err(invalid(name, "is out of range"));
+            }
+            if name.ends_with("amount") {
+                refuse_amounts(&wanted, filter, name)?;
             }
             let (bound, column) = name.split_once('_').unwrap_or_default();
             let column = if column == "amount" { "amount_abs" } else { column };
@@ -265,6 +333,9 @@ impl Work<'_> {
             let not = if sent_back { "" } else { "NOT " };
             wanted
                 .push(format!("{not}EXISTS (SELECT 1 FROM recon.sent_back a WHERE {same})"), None);
+        }
+        if wanted.telling {
+            wanted.keep_samples_out();
         }
         if let Some(which) = filter.sla {
             let condition = self.in_time(&wanted, which)?;
@@ -373,6 +444,11 @@ impl Work<'_> {
             return self.searched(wanted, at, limit);
         }
         match (wanted.status, sort) {
+            (Some(Status::Unknown), QueueSort::Confidence | QueueSort::ConfidenceDescending)
+                if wanted.blind > 0.0 =>
+            {
+                self.by_id(wanted, at, limit)
+            }
             (Some(Status::Unknown), QueueSort::Confidence) => {
                 Ok(self.ordered(wanted, ORDER_CONFIDENCE, at, limit)?)
             }
@@ -432,7 +508,11 @@ impl Work<'_> {
             narrowed.signatures = self.of_severity(wanted, level)?;
             if !narrowed.signatures.as_ref().is_some_and(Vec::is_empty) {
                 let room = limit - found.len();
-                let (more, next) = self.ordered(&narrowed, ORDER_CONFIDENCE, at, room)?;
+                let (more, next) = if wanted.blind > 0.0 {
+                    self.by_id(&narrowed, at, room)?
+                } else {
+                    self.ordered(&narrowed, ORDER_CONFIDENCE, at, room)?
+                };
                 found.extend(more);
                 if let Some(next) = next {
                     return Ok((found, Some(At { level, ..next })));
@@ -689,14 +769,17 @@ impl Work<'_> {
                     Dialect::Postgres => "d.number",
                 };
                 let step = budget.min(4_000);
-                let wanted_rows = limit + 1 - found.len();
+                // Of hidden ones among them nothing is known before they are read.
+                let drops = wanted.telling && wanted.blind > 0.0;
+                let wanted_rows = if drops { step } else { limit + 1 - found.len() };
                 let sql = format!(
                     "SELECT {}, 0 FROM (SELECT d.* FROM recon.difference_rows d WHERE {place} \
                      ORDER BY {sorted} LIMIT {step}) d WHERE 1 = 1{residual} \
                      ORDER BY {sorted} LIMIT {wanted_rows}",
                     key_columns(dialect)
                 );
-                found.extend(self.keys_of(&sql, &values)?);
+                let more = self.keys_of(&sql, &values)?;
+                found.extend(if drops { self.without_hidden(wanted, more)? } else { more });
                 if found.len() > limit {
                     found.truncate(limit);
                     let next = found.last().map(|(key, value)| at_of(*key, *value));
@@ -871,24 +954,60 @@ impl Work<'_> {
             "SELECT {}, 0 FROM recon.difference_rows d WHERE {condition} ORDER BY {sorted}",
             key_columns(dialect)
         );
-        let keys = self.keys_of(&sql, &values)?;
+        let mut keys = self.keys_of(&sql, &values)?;
+        if wanted.telling && wanted.blind > 0.0 {
+            keys = self.without_hidden(wanted, keys)?;
+        }
         let items = self.in_order(&keys)?;
         let weighed = self.weigh(items)?;
+        let run = self.shelf.run(run_no)?;
+        let key_seen = !wanted.sight.hides_key(&run.layout);
         let has = |text: &Option<String>| text.as_deref().is_some_and(|text| text.contains(q));
         Ok(weighed
             .iter()
             .filter(|one| {
-                has(&one.item.value_a)
-                    || has(&one.item.value_b)
-                    || one.references.iter().any(has)
+                (!wanted.sight.hides(&one.field)
+                    && (has(&one.item.value_a) || has(&one.item.value_b)))
+                    || (key_seen && one.references.iter().any(has))
                     || one.field.contains(q)
             })
             .map(|one| (one.item.key, 0.0))
             .collect())
     }
 
-    /// How many items match.
-    pub fn count(&mut self, wanted: &Wanted) -> Result<u64, Problem> {
+    /// Of these items, those whose machine's reason may be told.
+    fn without_hidden(
+        &mut self,
+        wanted: &Wanted,
+        keys: Vec<(Key, f64)>,
+    ) -> Result<Vec<(Key, f64)>, Problem> {
+        let undecided: std::collections::HashSet<Key> = match wanted.status {
+            Some(Status::Unknown) => keys.iter().map(|(key, _)| *key).collect(),
+            Some(_) => return Ok(keys),
+            None => {
+                let places: Vec<Key> = keys.iter().map(|(key, _)| *key).collect();
+                let items = self.shelf.items(&places, false)?;
+                let unknown = items.iter().filter(|item| item.status == Status::Unknown);
+                unknown.map(|item| item.key).collect()
+            }
+        };
+        let mut shown = Vec::with_capacity(keys.len());
+        for (key, value) in keys {
+            let run = self.shelf.run(key.run_no)?;
+            let id = run.attribution_id(key.number);
+            if !(undecided.contains(&key) && is_blind(&id, wanted.blind)) {
+                shown.push((key, value));
+            }
+        }
+        Ok(shown)
+    }
+
+    /// How many items match; `None` where the number would tell hidden suggestions or what a search found.
+    pub fn count(&mut self, wanted: &Wanted) -> Result<Option<u64>, Problem> {
+        let undecided = matches!(wanted.status, None | Some(Status::Unknown));
+        if wanted.telling && wanted.blind > 0.0 && undecided {
+            return Ok(None);
+        }
         let dialect = self.shelf.dialect();
         let mut values = Vec::new();
         let mut condition = match wanted.status {
@@ -916,7 +1035,7 @@ impl Work<'_> {
             &format!("SELECT count(*) FROM recon.difference_rows d WHERE {condition}"),
             &values,
         )?;
-        Ok(rows.first().map_or(Ok(0), |row| row.count(0))?.cast_unsigned())
+        Ok(Some(rows.first().map_or(Ok(0), |row| row.count(0))?.cast_unsigned()))
     }
 
     /// The first items that match, for a glance at a group.
@@ -1033,6 +1152,10 @@ impl Wanted {
             residual,
             q: self.q.clone(),
             samples: self.samples,
+            telling: self.telling,
+            blind: self.blind,
+            sight: self.sight.clone(),
+            is_sample: self.is_sample.clone(),
         }
     }
 
@@ -1040,6 +1163,10 @@ impl Wanted {
     pub fn of_signature(&self, signature_id: i64) -> Self {
         let mut narrowed = self.clone_with("1 = 1".to_owned());
         narrowed.residual.pop();
+        narrowed.telling = true;
+        if !self.telling {
+            narrowed.keep_samples_out();
+        }
         if signature_id == 0 {
             narrowed.residual.push(("d.signature_id IS NULL".to_owned(), None));
         } else {
@@ -1068,6 +1195,14 @@ impl Wanted {
                     sql.push_str(&condition.replace("$?", &place));
                 }
             }
+        }
+    }
+
+    /// Keeps blind samples out of what is chosen by the machine's reason.
+    fn keep_samples_out(&mut self) {
+        if !self.samples && self.status.is_none_or(|status| status == Status::Accepted) {
+            let condition = format!("NOT {}", self.is_sample);
+            self.push(condition, Some(false.into()));
         }
     }
 }

@@ -82,6 +82,7 @@ impl Desk<'_> {
     pub fn propose_reason(&self, actor: &Actor, ask: &ProposeReason) -> Outcome<ReasonProposed> {
         self.command(actor, |work| {
             actor.must(Permission::ProposeReason)?;
+            work.refuse_lasting()?;
             let comments = checked_comment(ask.comments.as_deref(), false)?;
             let description = ask.description.trim();
             if !is_code(&ask.code) {
@@ -128,7 +129,7 @@ impl Desk<'_> {
                     label: Some(format!("{}: {description}", ask.code)),
                 },
             )?;
-            Ok(ReasonProposed { proposal: proposal.moved(), simulation })
+            Ok(ReasonProposed { proposal: work.moved(actor, &proposal)?, simulation })
         })
     }
 }
@@ -147,8 +148,13 @@ impl Work<'_> {
     /// What a code shown by these examples would have matched: items that look like them.
     fn simulate(&mut self, examples: &[String]) -> Result<Simulation, Refusal> {
         let keys = self.shelf.keys(examples.iter().map(String::as_str))?;
-        let mut signatures: Vec<i64> =
-            self.shelf.items(&keys, false)?.iter().filter_map(|item| item.signature_id).collect();
+        let mut signatures: Vec<i64> = Vec::new();
+        for item in self.shelf.items(&keys, false)? {
+            // What look-alikes have in common tells the machine's reason.
+            if !self.is_hidden(&item)? {
+                signatures.extend(item.signature_id);
+            }
+        }
         signatures.sort_unstable();
         signatures.dedup();
         if signatures.is_empty() {

@@ -75,7 +75,7 @@ impl Desk<'_> {
                 entry.new_value = Some(told.to_string());
                 entry.proposal_id = Some(proposal.proposal_id.clone());
                 work.audit(&actor.by(), &[entry])?;
-                Some(proposal.moved())
+                Some(work.moved(actor, &proposal)?)
             };
             Ok(Sampled { attribution_id: attribution_id.to_owned(), agrees, proposal })
         })

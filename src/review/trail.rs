@@ -1,14 +1,15 @@
 //! The audit trail as people look at it: search, export, verification, checkpoint, reports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value as Json;
 
 use crate::diagnostic::Problem;
+use crate::domain::Instant;
 use crate::domain::review::Permission;
 use crate::store::audit::{self, AuditRow, Checkpoint, Verdict};
 use crate::store::chain;
-use crate::store::{SqlValue, time_text};
+use crate::store::{SqlValue, read_time, time_text};
 
 use super::actor::Actor;
 use super::answer::{AccessRow, AuditView, OverrideRow, Page, SodFinding};
@@ -34,7 +35,8 @@ impl Desk<'_> {
             let limit = page::limit(ask)?;
             let list = format!("audit:{}", serde_json::to_string(filter).unwrap_or_default());
             let before: Option<i64> = page::position(ask, &list, actor)?;
-            let (mut condition, mut values) = conditions(actor, filter)?;
+            let whole = work.sees_all(actor)?;
+            let (mut condition, mut values) = conditions(actor, filter, whole)?;
             if let Some(before) = before {
                 values.push(before.into());
                 condition.push_str(&format!(" AND seq < ${}", values.len()));
@@ -85,9 +87,10 @@ impl Desk<'_> {
                 next = last.first().map(|row| row.count(0)).transpose()?;
             }
             let mut items = Vec::with_capacity(rows.len());
+            let hidden = work.hidden_of(&rows)?;
             for row in rows {
                 let actor_name = work.name(&row.actor_id)?;
-                items.push(AuditView { row: work.masked(actor, row), actor_name });
+                items.push(AuditView { row: work.masked(actor, row, &hidden), actor_name });
             }
             Ok(Page { items, next: next.map(|seq| page::cursor(&seq, &list, actor)), total: None })
         })
@@ -106,13 +109,13 @@ impl Desk<'_> {
     ) -> Found<()> {
         actor.must(Permission::AuditAll)?;
         self.look(|work| {
-            if work.policy.masked_fields.iter().any(|field| !actor.grants.contains(field)) {
+            if !work.sight(actor).is_whole() {
                 return Err(Refusal::forbidden(
                     "masked-fields",
                     "the trail holds values that you may not see: an export needs their grants",
                 ));
             }
-            let (condition, values) = conditions(actor, filter)?;
+            let (condition, values) = conditions(actor, filter, work.sees_all(actor)?)?;
             let sql = format!(
                 "SELECT {} FROM recon.audit_trail WHERE 1 = 1{condition} ORDER BY seq",
                 audit::SELECT
@@ -199,7 +202,12 @@ fn moment(name: &'static str, text: &str) -> Result<String, Refusal> {
     crate::domain::Instant::parse_rfc3339_utc(&full).map(time_text).ok_or_else(wrong)
 }
 
-fn conditions(actor: &Actor, filter: &AuditFilter) -> Result<(String, Vec<SqlValue>), Refusal> {
+/// What a filter means. A text is looked for in what rows tell only by who sees the `whole` of it.
+fn conditions(
+    actor: &Actor,
+    filter: &AuditFilter,
+    whole: bool,
+) -> Result<(String, Vec<SqlValue>), Refusal> {
     let mut sql = String::new();
     let mut values: Vec<SqlValue> = Vec::new();
     let mut and = |condition: &str, value: SqlValue| {
@@ -244,30 +252,63 @@ fn conditions(actor: &Actor, filter: &AuditFilter) -> Result<(String, Vec<SqlVal
         values.push(format!("%{like}%").into());
         let at = values.len();
         sql.push_str(SEARCH);
+        let told = format!(" OR CAST(new_value AS text) LIKE ${at} ESCAPE '\\'");
         sql.push_str(&format!(
-            " (comments LIKE ${at} ESCAPE '\\' OR CAST(new_value AS text) LIKE ${at} ESCAPE '\\' \
-             OR entity_id LIKE ${at} ESCAPE '\\')"
+            " (comments LIKE ${at} ESCAPE '\\'{} OR entity_id LIKE ${at} ESCAPE '\\')",
+            if whole { told.as_str() } else { "" }
         ));
     }
     Ok((sql, values))
 }
 
 impl Work<'_> {
-    /// An audit row without the values of fields that the actor may not see. Its hash is that of the
-    /// whole row.
-    fn masked(&self, actor: &Actor, mut row: AuditRow) -> AuditRow {
-        let hides = |json: &Json| {
-            json.get("item")
-                .and_then(|item| item.get("field_name"))
-                .and_then(Json::as_str)
-                .is_some_and(|field| self.policy.masks(field, &actor.grants))
-        };
-        let Some(value) = &row.new_value else { return row };
-        if let Ok(json) = serde_json::from_str::<Json>(value.get())
-            && hides(&json)
-        {
-            let masked = super::detail::without_values(json).to_string();
-            row.new_value = serde_json::value::RawValue::from_string(masked).ok();
+    /// Whether audit rows hide nothing from the person: neither masked fields nor suggestions.
+    fn sees_all(&mut self, actor: &Actor) -> Result<bool, Problem> {
+        let samples = "SELECT 1 FROM recon.audit_samples WHERE outcome IS NULL LIMIT 1";
+        Ok(self.sight(actor).is_whole()
+            && self.policy.blind_suggestions <= 0.0
+            && self.shelf.tx.query(samples, &[])?.is_empty())
+    }
+
+    /// The items of these rows whose machine's reason is hidden now.
+    fn hidden_of(&mut self, rows: &[AuditRow]) -> Result<HashSet<String>, Refusal> {
+        let ids: BTreeSet<&str> =
+            rows.iter().filter_map(|row| row.attribution_id.as_deref()).collect();
+        let mut hidden = HashSet::new();
+        let mut keys = Vec::new();
+        for id in ids {
+            // Items of runs that were pruned are not undecided.
+            if let Ok(found) = self.shelf.keys([id]) {
+                keys.extend(found);
+            }
+        }
+        for item in self.shelf.items(&keys, false)? {
+            if self.is_hidden(&item)? {
+                let run = self.shelf.run(item.key.run_no)?;
+                hidden.insert(run.attribution_id(item.key.number));
+            }
+        }
+        Ok(hidden)
+    }
+
+    /// An audit row without what the person may not see. Its hash is that of the whole row.
+    fn masked(&mut self, actor: &Actor, mut row: AuditRow, hidden: &HashSet<String>) -> AuditRow {
+        let hidden = row.attribution_id.as_ref().is_some_and(|id| hidden.contains(id));
+        // Rows about people, policies and runs as a whole tell no values of records.
+        let about_items = matches!(row.entity_type.as_str(), "attribution" | "proposal");
+        if !hidden && (self.sight(actor).is_whole() || !about_items) {
+            return row;
+        }
+        for value in [&mut row.previous_value, &mut row.new_value] {
+            let Some(json) = value.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok())
+            else {
+                continue;
+            };
+            let shown = self.told(actor, json, hidden).to_string();
+            *value = serde_json::value::RawValue::from_string(shown).ok();
+        }
+        if hidden {
+            (row.rule_version, row.model_version) = (None, None);
         }
         row
     }
@@ -383,6 +424,65 @@ impl Work<'_> {
         Ok(report)
     }
 
+    /// Applied decisions two of whose people had logins that one administrator made or reset shortly before.
+    fn one_administrator(&mut self, period: &Period) -> Result<Vec<SodFinding>, Refusal> {
+        let given = self.directory.all_given(self.shelf.tx)?;
+        if given.is_empty() {
+            return Ok(Vec::new());
+        }
+        let hours = i64::from(self.policy.new_login_hours.max(24));
+        let (condition, values) = Self::period(period, "p.closed_at")?;
+        let applied =
+            format!("p.state = 'APPLIED' AND p.control IN ('FOUR_EYE', 'SIX_EYE'){condition}");
+        let rows = self.shelf.tx.query(
+            &format!(
+                "SELECT p.proposal_id, p.closed_at, p.control, c.person_id FROM recon.proposals p \
+                 JOIN recon.contributors c ON c.proposal_id = p.proposal_id WHERE {applied} \
+                 UNION SELECT p.proposal_id, p.closed_at, p.control, a.person_id \
+                 FROM recon.proposals p JOIN recon.approvals a ON a.proposal_id = p.proposal_id \
+                 WHERE {applied} AND a.decision = 'APPROVE' AND a.proposal_version = p.version \
+                 ORDER BY 1, 4"
+            ),
+            &values,
+        )?;
+        let mut decided: BTreeMap<String, (String, String, BTreeSet<String>)> = BTreeMap::new();
+        for row in rows {
+            let (at, control) = (row.required(1)?, row.required(2)?);
+            let people = decided.entry(row.required(0)?).or_insert((at, control, BTreeSet::new()));
+            people.2.insert(row.required(3)?);
+        }
+        let mut findings = Vec::new();
+        for (proposal_id, (at, control, people)) in decided {
+            let closed = read_time(&at)?;
+            let since = Instant::new(closed.seconds() - hours * 3_600, closed.nanoseconds());
+            let mut by: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+            for one in &given {
+                if people.contains(&one.person_id) && one.at > since && one.at <= closed {
+                    by.entry(&one.by).or_default().insert(&one.person_id);
+                }
+            }
+            for (administrator, together) in by.into_iter().filter(|(_, people)| people.len() > 1) {
+                let mut names = Vec::with_capacity(together.len());
+                for person in together {
+                    names.push(self.name(person)?);
+                }
+                findings.push(SodFinding {
+                    kind: "one-administrator".to_owned(),
+                    person_id: administrator.to_owned(),
+                    entity: proposal_id.clone(),
+                    what: format!(
+                        "{} made or reset the logins of {} within {hours} hours before they decided \
+                         together ({control})",
+                        self.name(administrator)?,
+                        names.join(" and ")
+                    ),
+                    at: at.clone(),
+                });
+            }
+        }
+        Ok(findings)
+    }
+
     fn separation(&mut self, period: &Period) -> Result<Vec<SodFinding>, Refusal> {
         let mut findings = Vec::new();
         let (condition, values) = Self::period(period, "at")?;
@@ -426,6 +526,7 @@ impl Work<'_> {
                 at: row.text(4)?.unwrap_or_default(),
             });
         }
+        findings.extend(self.one_administrator(period)?);
         // What the schema makes impossible is looked for all the same.
         let rows = self.shelf.tx.query(
             "SELECT a.person_id, a.proposal_id, a.at FROM recon.approvals a \

@@ -8,13 +8,11 @@ use crate::diagnostic::Problem;
 use crate::domain::review::state::is_cause;
 use crate::domain::review::trigger::{self, Decided, ItemFacts, Recent};
 use crate::domain::review::{Action, Eyes, ProposalKind};
-use crate::domain::{FieldRef, Instant, Status};
+use crate::domain::{Instant, Status};
 use crate::store::{read_time, time_text};
 
 use super::actor::Actor;
-use super::answer::{
-    DifferenceView, ItemKind, MASKED, Prediction, ReasonView, ReviewItem, SentBack,
-};
+use super::answer::{DifferenceView, ItemKind, Prediction, ReasonView, ReviewItem, SentBack};
 use super::ask::Sla;
 use super::items::{Item, Key, Run, keys_in, keys_parameter};
 use super::proposal::Weighed;
@@ -135,26 +133,16 @@ impl Work<'_> {
             None => None,
         };
         let is_sample = item.is_sample();
-        let hidden = is_sample || (item.status == Status::Unknown && self.is_blind(item)?);
+        let hidden = self.is_hidden(item)?;
+        let sight = self.sight(actor);
+        let field = item.key.field();
         let came_up = run.attributed_at.clone();
         let hours = i64::from(self.policy.sla_hours.of(item.severity));
         let began = read_time(&came_up)?;
         let due = Instant::new(began.seconds() + hours * 3_600, began.nanoseconds());
         let age_seconds = self.now.seconds() - began.seconds();
-        let masked = self.policy.masks(&one.field, &actor.grants);
-        let mask = |value: &Option<String>| {
-            value.as_ref().map(|value| if masked { MASKED.to_owned() } else { value.clone() })
-        };
-        let [ref_a, ref_b] = &one.references;
-        let key_masked = run
-            .layout
-            .fields()
-            .iter()
-            .take(run.layout.key_len())
-            .any(|field| self.policy.masks(&field.name, &actor.grants));
-        let mask_reference = |reference: &Option<String>| {
-            reference.as_ref().map(|text| if key_masked { MASKED.to_owned() } else { text.clone() })
-        };
+        let [ref_a, ref_b] = one.references.clone();
+        let amount = one.amount.map(|amount| amount.to_string());
         let assignee = beside.assignees.get(&item.key).cloned();
         let assignee_name = assignee.as_deref().map(|id| self.name(id)).transpose()?;
         Ok(ReviewItem {
@@ -164,26 +152,23 @@ impl Work<'_> {
             difference: DifferenceView {
                 diff_id: run.difference_id(item.key.number),
                 field_name: one.field.clone(),
-                value_a: if item.key.field() == FieldRef::EntireRecord {
-                    item.value_a.clone()
-                } else {
-                    mask(&item.value_a)
-                },
-                value_b: if item.key.field() == FieldRef::EntireRecord {
-                    item.value_b.clone()
-                } else {
-                    mask(&item.value_b)
-                },
+                value_a: sight.value(&run, field, item.value_a.clone()),
+                value_b: sight.value(&run, field, item.value_b.clone()),
                 diff_type: item.diff_type.name().to_owned(),
             },
             predictions: if hidden {
                 Vec::new()
             } else {
-                predictions(item, reason.as_ref().map_or("", |reason| reason.code.as_str()))
+                let code = reason.as_ref().map_or("", |reason| reason.code.as_str());
+                let mut all = predictions(item, code);
+                for one in &mut all {
+                    one.why = sight.said(&run.layout, std::mem::take(&mut one.why));
+                }
+                all
             },
             current_reason: reason.as_ref().filter(|_| !hidden).map(ReasonView::from),
-            source_a_ref_id: mask_reference(ref_a),
-            source_b_ref_id: mask_reference(ref_b),
+            source_a_ref_id: sight.reference(&run.layout, ref_a),
+            source_b_ref_id: sight.reference(&run.layout, ref_b),
             version: item.version,
             kind: if is_sample { ItemKind::AuditSample } else { ItemKind::Item },
             run_id: run.run_id.clone(),
@@ -192,15 +177,17 @@ impl Work<'_> {
             record_id: run.record_id(item.key.record()),
             severity: item.severity.name().to_owned(),
             signature: item.signature_id.filter(|_| !hidden).map(|id| id.to_string()),
-            signature_label: signature.filter(|_| !hidden).map(|signature| signature.label.clone()),
+            signature_label: signature
+                .filter(|_| !hidden)
+                .map(|signature| sight.label(&one.field, item.diff_type.name(), &signature.label)),
             group_size: None,
-            amount_abs: if masked { None } else { one.amount.map(|amount| amount.to_string()) },
-            currency: one.currency.clone(),
+            amount_abs: amount.filter(|_| !sight.hides_amount(&run, field)),
+            currency: sight.currency(one.currency.clone()),
             age_seconds,
             due_at: time_text(due),
             sla: sla(self.now, began, due),
-            eyes_if_override: self.eyes_if(one, Action::Override, known),
-            eyes_if_approve: self.eyes_if(one, Action::Approve, known),
+            eyes_if_override: self.eyes_if(one, Action::Override, known, hidden),
+            eyes_if_approve: self.eyes_if(one, Action::Approve, known, hidden),
             sent_back: beside.sent_back.get(&item.key).cloned(),
             assignee,
             assignee_name,
@@ -211,7 +198,9 @@ impl Work<'_> {
         })
     }
 
-    fn eyes_if(&self, one: &Weighed, action: Action, known: &[i64]) -> Eyes {
+    /// The eyes that a decision would need. Where the machine's reason is hidden, what depends on it is
+    /// left out: it would tell how sure the machine is.
+    fn eyes_if(&self, one: &Weighed, action: Action, known: &[i64], hidden: bool) -> Eyes {
         let kind = match one.item.status {
             Status::Accepted | Status::Rejected => ProposalKind::Reopen,
             Status::Unknown | Status::Pending => ProposalKind::Attribution,
@@ -223,10 +212,10 @@ impl Work<'_> {
             monetary: one.monetary,
             amount: one.amount,
             currency: one.currency.as_deref(),
-            confidence: one.item.confidence,
-            predicted: one.predicted,
+            confidence: if hidden { 0.0 } else { one.item.confidence },
+            predicted: one.predicted.filter(|_| !hidden),
             decided_by_people: one.item.by_person,
-            signature_known: one.item.signature_id.is_some_and(|id| known.contains(&id)),
+            signature_known: hidden || one.item.signature_id.is_some_and(|id| known.contains(&id)),
         };
         let fired = trigger::evaluate(&self.policy, decided, &[facts], &Recent::default());
         trigger::eyes(&self.policy, decided, &fired, one.item.locked)
@@ -253,6 +242,12 @@ pub(super) fn sla(now: Instant, began: Instant, due: Instant) -> Sla {
 }
 
 impl Work<'_> {
+    /// Whether the machine's reason for an item is hidden from everybody now: it is a blind sample, or an
+    /// undecided item whose suggestion waits for the maker's choice.
+    pub fn is_hidden(&mut self, item: &Item) -> Result<bool, Problem> {
+        Ok(item.is_sample() || (item.status == Status::Unknown && self.is_blind(item)?))
+    }
+
     /// Whether the machine's suggestion for an undecided item is hidden until the maker has chosen.
     pub fn is_blind(&mut self, item: &Item) -> Result<bool, Problem> {
         let share = self.policy.blind_suggestions;
@@ -262,7 +257,7 @@ impl Work<'_> {
 }
 
 /// Whether an item is among this share: always the same items.
-fn is_blind(attribution_id: &str, share: f64) -> bool {
+pub(super) fn is_blind(attribution_id: &str, share: f64) -> bool {
     use sha2::{Digest, Sha256};
     if share <= 0.0 {
         return false;

@@ -18,6 +18,7 @@ use super::actor::{Actor, Directory};
 use super::answer::Done;
 use super::items::{Item, Run, Shelf};
 use super::refusal::{Refusal, RefusalKind};
+use super::sight::Sight;
 use super::{Desk, Outcome};
 
 /// A transaction of a command or query.
@@ -238,6 +239,11 @@ pub(super) struct Moment<'a> {
 }
 
 impl Work<'_> {
+    /// What the person may see.
+    pub fn sight(&self, actor: &Actor) -> Sight {
+        Sight::of(&self.policy, actor)
+    }
+
     pub fn at(&self) -> String {
         time_text(self.now)
     }
@@ -318,13 +324,31 @@ impl Work<'_> {
     }
 
     /// Appends audit rows, the last about each proposal with a digest of the proposal as it is now. It
-    /// comes last: whoever waits for the end of the chain waits for nobody else.
+    /// comes last: whoever waits for the end of the chain waits for nobody else. Where one person decides
+    /// alone, every row says so.
     pub fn audit(&mut self, by: &By, entries: &[Entry]) -> Result<(), Problem> {
         audit::head(self.shelf.tx, true)?;
         self.shelf.write_counts()?;
         let mut entries = entries.to_vec();
+        if self.solo {
+            for entry in &mut entries {
+                entry.control = Some(Control::None.name().to_owned());
+            }
+        }
         seal::seal(self.shelf.tx, &mut entries)?;
         audit::append(self.shelf.tx, self.now, by, &entries).map(drop)
+    }
+
+    /// One person alone changes no rules that others would find in force afterwards.
+    pub fn refuse_lasting(&self) -> Result<(), Refusal> {
+        if self.solo {
+            return Err(Refusal::conflict(
+                "solo",
+                "one person alone (`--solo`) makes nothing that outlives it: reasons, policies, people \
+                 and tokens are made by a server with people",
+            ));
+        }
+        Ok(())
     }
 
     /// The control under which a decision with these eyes is made.

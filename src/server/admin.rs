@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use crate::domain::review::{Permission, Policy, Role, Roles};
 use crate::review::people::directory::{self, NewPerson, Person};
-use crate::review::people::system_random;
+use crate::review::people::{invitation, system_random};
 use crate::review::{ProposalMoved, Refusal};
 
 use super::call::Call;
@@ -27,17 +28,30 @@ pub fn routes() -> Vec<Route> {
             .list::<PersonView>(200, "People"),
         Route::post("/admin/users", "user_create", create)
             .about("admin", "Makes a person, or one more login of a person")
+            .description(
+                "A password given here must be changed by its owner at the first log-in. A second login \
+                 takes none: it opens nothing until its person agrees to it and chooses one.",
+            )
             .needs(admin)
+            .lasting()
             .body::<PersonWanted>()
             .json::<PersonView>(201, "The person")
             .denies(409, "The login is taken, or the roles must not meet in one person"),
         Route::patch("/admin/users/{login}", "user_change", change)
             .about("admin", "Changes a person's roles, or lets them out or in")
             .needs(admin)
+            .lasting()
             .takes([Parameter::path("login", "The login", Kind::Text(100)).example("ann")])
             .body::<PersonChange>()
             .json::<PersonView>(200, "The person")
             .denies(409, "The roles must not meet in one person, or it is the last admin"),
+        Route::post("/admin/users/{login}/invitation", "user_invite", invite)
+            .about("admin", "Makes a link by which a person chooses a password, good once for 7 days")
+            .needs(admin)
+            .lasting()
+            .takes([Parameter::path("login", "The login", Kind::Text(100)).example("ann")])
+            .json::<Invitation>(201, "The link")
+            .denies(409, "A program has no password; a second login waits for its person's consent"),
         Route::get("/admin/policy", "policy", show_policy)
             .about("admin", "The policy in force")
             .needs(policy)
@@ -72,6 +86,10 @@ struct PersonView {
     is_disabled: bool,
     /// Whether the login has a password.
     has_password: bool,
+    /// Whether somebody else chose that password, so that its owner must change it first.
+    must_change_password: bool,
+    /// Whether the login waits for its person's consent.
+    awaits_consent: bool,
     /// When the login was made.
     created_at: String,
 }
@@ -123,9 +141,10 @@ struct PersonWanted {
     /// The roles.
     #[schema(max_items = 6)]
     roles: Vec<RoleName>,
-    /// The password; without one only a proxy or an invitation lets them in.
-    #[schema(max_length = 1024)]
-    password: Option<String>,
+    /// The password, to be changed at the first log-in; without one only a proxy or an invitation lets them
+    /// in.
+    #[schema(value_type = Option<String>, max_length = 1024)]
+    password: Option<Zeroizing<String>>,
     /// Another login of the same person.
     #[schema(max_length = 64)]
     same_person_as: Option<String>,
@@ -139,7 +158,7 @@ fn create(call: &Call<'_>) -> Result<Response, Denied> {
         login: &body.login,
         name: body.name.as_deref(),
         roles: roles(&body.roles),
-        password: body.password.as_deref(),
+        password: body.password.as_ref().map(|password| password.as_str()),
         same_person_as: body.same_person_as.as_deref(),
         is_service: body.is_service.unwrap_or(false),
     };
@@ -148,6 +167,24 @@ fn create(call: &Call<'_>) -> Result<Response, Denied> {
     let person =
         directory::add(&*app.store, &app.hashing, &call.actor()?, &new, now, &system_random)?;
     Ok(Response::json(201, &person.json()))
+}
+
+/// A link by which a person chooses a password.
+#[derive(Serialize, ToSchema)]
+struct Invitation {
+    /// The login.
+    login: String,
+    /// The link, to be put behind the server's address.
+    #[schema(example = "/review/first?token=…")]
+    path: String,
+}
+
+fn invite(call: &Call<'_>) -> Result<Response, Denied> {
+    let (store, actor, now) = (&*call.app.store, call.actor()?, (call.app.clock)());
+    let login = call.path("login");
+    let link = invitation::invite(store, &actor, login, now, &system_random)?;
+    let path = format!("/review/first?token={link}");
+    Ok(Response::json(201, &Invitation { login: login.to_owned(), path }))
 }
 
 /// What changes about a person.

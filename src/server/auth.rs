@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use crate::domain::review::{Permission, Role};
 use crate::review::Refusal;
 use crate::review::people::login::{Attempt, Outcome, login as log_in};
 use crate::review::people::token::{self, NewToken, Token, parse_scopes, scope_names};
-use crate::review::people::{session, system_random};
+use crate::review::people::{AuthMethod, Person, Principal, directory, session, system_random};
 
 use super::authenticate::{cookie, set_cookie};
 use super::call::Call;
@@ -28,7 +29,33 @@ pub fn routes() -> Vec<Route> {
             .about("auth", "Ends the session")
             .access(Access::Open)
             .answers(204, "Out", Content::None),
+        Route::post("/auth/password", "password_change", change_password)
+            .about("auth", "Changes one's own password; the answer sets a new session's cookie")
+            .description(
+                "Whoever logs in with a password that an administrator chose can do nothing else \
+                 before: every other route answers 403 `password-change-required`. All other sessions \
+                 of the person end.",
+            )
+            .before_change()
+            .lasting()
+            .body::<PasswordChange>()
+            .answers(204, "Changed", Content::None)
+            .denies(403, "The present password is wrong, or this is a token"),
+        Route::get("/auth/logins", "logins", logins)
+            .about("auth", "One's own logins, and which of them wait for one's consent")
+            .list::<LoginView>(200, "Logins"),
+        Route::post("/auth/logins/{login}/agree", "login_agree", agree)
+            .about("auth", "Agrees to a second login that an administrator made")
+            .description(
+                "Until its person agrees, a second login opens nothing. Only a session agrees, no token. \
+                 The password is the person's choice; without one only a proxy lets them in by it.",
+            )
+            .lasting()
+            .takes([Parameter::path("login", "The login", Kind::Text(100)).example("ann.mobile")])
+            .body::<Agreement>()
+            .json::<LoginView>(200, "The login"),
         Route::get("/auth/me", "me", me)
+            .before_change()
             .about("auth", "Who asks, and what they may do")
             .json::<Me>(200, "Who asks"),
         Route::get("/auth/tokens", "tokens", list)
@@ -36,10 +63,14 @@ pub fn routes() -> Vec<Route> {
             .list::<TokenView>(200, "Tokens"),
         Route::post("/auth/tokens", "token_create", create)
             .about("auth", "Makes a token; it is shown this once")
+            .description("Only a session makes or revokes tokens, no token does.")
+            .lasting()
             .body::<TokenWanted>()
             .json::<TokenMade>(201, "The token"),
         Route::delete("/auth/tokens/{id}", "token_revoke", revoke)
             .about("auth", "Revokes a token")
+            .description("Only a session makes or revokes tokens, no token does.")
+            .lasting()
             .takes([Parameter::path("id", "The token", Kind::Pattern("^[A-Za-z0-9_-]{1,64}$"))])
             .answers(204, "It opens nothing any more", Content::None),
     ]
@@ -53,8 +84,13 @@ struct Credentials {
     #[schema(min_length = 1, max_length = 200, example = "ann")]
     username: String,
     /// The password.
-    #[schema(min_length = 1, max_length = 1024, example = "a sentence is a good one")]
-    password: String,
+    #[schema(
+        value_type = String,
+        min_length = 1,
+        max_length = 1024,
+        example = "a sentence is a good one"
+    )]
+    password: Zeroizing<String>,
 }
 
 fn login(call: &Call<'_>) -> Result<Response, Denied> {
@@ -84,6 +120,109 @@ fn login(call: &Call<'_>) -> Result<Response, Denied> {
     }
 }
 
+/// The present password and the new one.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PasswordChange {
+    /// The present password.
+    #[schema(value_type = String, min_length = 1, max_length = 1024, example = "what somebody chose")]
+    present: Zeroizing<String>,
+    /// The new password.
+    #[schema(
+        value_type = String,
+        min_length = 1,
+        max_length = 1024,
+        example = "a sentence is a good one"
+    )]
+    new: Zeroizing<String>,
+}
+
+fn change_password(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: PasswordChange = call.body()?;
+    let cookie = renew(call, &body.present, &body.new)?;
+    Ok(Response::new(204).header("set-cookie", set_cookie(call.app, call.request, &cookie)))
+}
+
+/// Changes the password of whoever asks and opens a new session; gives its cookie.
+pub fn renew(call: &Call<'_>, present: &str, new: &str) -> Result<String, Refusal> {
+    let session = |person: &&Principal| matches!(person.method, AuthMethod::Session(_));
+    let Some(person) = call.principal.as_ref().filter(session) else {
+        let message = "only whoever logged in with a password changes it";
+        return Err(Refusal::forbidden("session-required", message));
+    };
+    let (app, now) = (call.app, (call.app.clock)());
+    directory::change_password(
+        &*app.store,
+        &app.hashing,
+        person,
+        present,
+        new,
+        now,
+        &system_random,
+    )?;
+    let attempt = Attempt {
+        name: &person.login,
+        password: new,
+        address: Some(app.client_of(call.request)),
+        user_agent: call.request.headers.one("user-agent"),
+        cookie: None,
+    };
+    match log_in(&*app.store, &app.hashing, &attempt, now, &system_random)? {
+        Outcome::In { cookie, .. } => Ok(cookie),
+        // It is changed all the same: they log in by themselves.
+        Outcome::Wrong | Outcome::Throttled(_) => Ok(String::new()),
+    }
+}
+
+/// A login of one's own.
+#[derive(Serialize, ToSchema)]
+struct LoginView {
+    /// The name to come in by.
+    login: String,
+    /// Whether it has a password.
+    has_password: bool,
+    /// Whether it waits for its person's consent.
+    awaits_consent: bool,
+}
+
+fn login_view(person: &Person) -> LoginView {
+    LoginView {
+        login: person.login.clone(),
+        has_password: person.has_password,
+        awaits_consent: person.awaits_consent,
+    }
+}
+
+fn logins(call: &Call<'_>) -> Result<Response, Denied> {
+    let person = call.person()?;
+    let own = directory::logins_of(&*call.app.store, &person.person_id).map_err(Refusal::from)?;
+    Ok(Response::json(200, &own.iter().map(login_view).collect::<Vec<_>>()))
+}
+
+/// The consent to a second login.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Agreement {
+    /// Its password; without one only a proxy lets the person in by it.
+    #[schema(value_type = Option<String>, max_length = 1024)]
+    password: Option<Zeroizing<String>>,
+}
+
+fn agree(call: &Call<'_>) -> Result<Response, Denied> {
+    let body: Agreement = call.body()?;
+    let app = call.app;
+    let agreed = directory::agree(
+        &*app.store,
+        &app.hashing,
+        call.person()?,
+        call.path("login"),
+        body.password.as_ref().map(|password| password.as_str()),
+        (app.clock)(),
+        &system_random,
+    )?;
+    Ok(Response::json(200, &login_view(&agreed)))
+}
+
 fn logout(call: &Call<'_>) -> Result<Response, Denied> {
     if let Some(cookie) = cookie(call.app, call.request) {
         session::close(&*call.app.store, cookie).map_err(Refusal::from)?;
@@ -106,6 +245,8 @@ struct Me {
     /// What this request may do.
     #[schema(value_type = Vec<Permission>)]
     permissions: Vec<&'static str>,
+    /// Whether somebody else chose the password, so that it must be changed before anything else.
+    must_change_password: bool,
     /// How they came in.
     auth_method: String,
     /// Whether one person decides alone here.
@@ -124,6 +265,7 @@ fn me(call: &Call<'_>) -> Result<Response, Denied> {
             name: person.name.clone(),
             roles: person.roles.iter().map(Role::name).collect(),
             permissions: person.permissions.iter().map(Permission::name).collect(),
+            must_change_password: person.must_change,
             auth_method: person.method.to_string(),
             solo: call.app.settings.solo,
             csrf: "none needed",

@@ -221,7 +221,7 @@ fn read(asked: &mut tiny_http::Request) -> Option<Request> {
     let method = Method::from_name(asked.method().as_str())?;
     let url = asked.url().to_owned();
     let target = Target::parse(&url).ok()?;
-    let mut body = Vec::new();
+    let mut body = zeroize::Zeroizing::new(Vec::new());
     let limit = u64::try_from(BODY_BYTES).unwrap_or(u64::MAX);
     asked.as_reader().take(limit).read_to_end(&mut body).ok()?;
     let headers = headers

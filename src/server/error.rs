@@ -8,6 +8,9 @@ use crate::review::{Refusal, RefusalKind};
 
 use super::http::{Response, phrase};
 
+/// Whoever came in by a password that somebody else chose changes it before anything else.
+pub const PASSWORD_CHANGE: &str = "password-change-required";
+
 /// One detail of a denial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Detail {

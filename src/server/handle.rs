@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use zeroize::Zeroize as _;
 
 use crate::review::people::Principal;
 
 use super::authenticate::authenticate;
 use super::call::Call;
-use super::error::{ALWAYS, Denied};
+use super::error::{ALWAYS, Denied, PASSWORD_CHANGE};
 use super::http::{Body, Method, Request, Response};
 use super::log::Line;
 use super::parameter::Place;
@@ -112,11 +113,40 @@ fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Respon
     trace.person = principal.as_ref().map(|principal| principal.name.clone());
     limit(app, route, request, principal.as_ref())?;
     permit(app, route, request, principal.as_ref())?;
+    own_password(route, principal.as_ref())?;
+    if route.lasting && app.settings.solo {
+        let detail = "one person alone (`--solo`) makes no people, logins or tokens";
+        return Err(Denied::new(409, "solo", detail));
+    }
     acceptable(route, request)?;
     values.extend(parameters(route, request, &values)?);
     let (document, form) = body(app, route, request)?;
-    let call = Call { app, request, route, values, document, form, principal };
-    (route.handler)(&call)
+    let mut call = Call { app, request, route, values, document, form, principal };
+    let answer = (route.handler)(&call);
+    // Passwords and secrets of links come in documents and forms.
+    wipe(&mut call.document);
+    call.form.iter_mut().for_each(|(_, value)| value.zeroize());
+    answer
+}
+
+/// Overwrites the texts of a document.
+fn wipe(document: &mut Value) {
+    match document {
+        Value::String(text) => text.zeroize(),
+        Value::Array(all) => all.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Whoever came in by a password that somebody else chose changes it before anything else.
+fn own_password(route: &Route, principal: Option<&Principal>) -> Result<(), Denied> {
+    let open = matches!(route.access, Access::Open);
+    if open || route.before_change || !principal.is_some_and(|person| person.must_change) {
+        return Ok(());
+    }
+    let detail = "somebody else chose your password: change it first, at /auth/password";
+    Err(Denied::new(403, PASSWORD_CHANGE, detail))
 }
 
 /// Unsafe requests come from our own pages, or from no page at all.

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use zeroize::Zeroizing;
+
 use super::target::Target;
 
 macro_rules! methods {
@@ -91,8 +93,8 @@ pub struct Request {
     pub target: Target,
     /// The headers.
     pub headers: Headers,
-    /// The body.
-    pub body: Vec<u8>,
+    /// The body, wiped from memory when the request is done: it may hold a password.
+    pub body: Zeroizing<Vec<u8>>,
     /// The address that the connection came from: the client's, or its proxy's.
     pub peer: IpAddr,
     /// Its id, which every log line and audit row about it carries.
@@ -110,7 +112,7 @@ impl Request {
             url: url.to_owned(),
             target: Target::parse(url)?,
             headers: Headers::default(),
-            body: Vec::new(),
+            body: Zeroizing::default(),
             peer: IpAddr::from([127, 0, 0, 1]),
             id: uuid::Uuid::now_v7().to_string(),
         })
@@ -126,7 +128,7 @@ impl Request {
     /// The same request with this JSON body.
     #[must_use]
     pub fn json(mut self, body: &str) -> Self {
-        self.body = body.as_bytes().to_vec();
+        self.body = Zeroizing::new(body.as_bytes().to_vec());
         self.with("content-type", "application/json")
     }
 

@@ -164,6 +164,10 @@ pub struct Route {
     pub tagged: bool,
     /// Whether its answers are pages of a list (`Link`).
     pub paged: bool,
+    /// Whether it answers people who have not yet changed a password that somebody else chose.
+    pub before_change: bool,
+    /// Whether it makes or changes people, logins or tokens: not where one person is alone.
+    pub lasting: bool,
     /// What answers.
     pub handler: Handler,
 }
@@ -193,6 +197,8 @@ impl Route {
             answers: Vec::new(),
             tagged: false,
             paged: false,
+            before_change: false,
+            lasting: false,
             handler,
         }
     }
@@ -301,6 +307,20 @@ impl Route {
     #[must_use]
     pub fn paged(mut self) -> Self {
         self.paged = true;
+        self
+    }
+
+    /// It answers people who have yet to change a password that somebody else chose.
+    #[must_use]
+    pub fn before_change(mut self) -> Self {
+        self.before_change = true;
+        self
+    }
+
+    /// It makes or changes people, logins or tokens.
+    #[must_use]
+    pub fn lasting(mut self) -> Self {
+        self.lasting = true;
         self
     }
 

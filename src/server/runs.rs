@@ -170,7 +170,12 @@ fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let run = run(call)?;
     // A run that failed has no figures.
     let summary = match ReportData::load(&*call.app.store, &run) {
-        Ok(data) => serde_json::to_value(&data.summary).ok(),
+        Ok(data) => match serde_json::to_value(&data.summary) {
+            Ok(summary) => {
+                Some(call.desk().figures(&call.actor()?, &run.id.to_string(), summary)?)
+            }
+            Err(_) => None,
+        },
         Err(problem) if problem.class == Class::Usage => None,
         Err(problem) => return Err(crate::review::Refusal::from(problem).into()),
     };

@@ -57,6 +57,7 @@ pub const SQLITE: &[Migration] = migrations! { "sqlite":
     8 "0008" "people",
     9 "0009" "audit_chain",
     10 "0010" "valid_json",
+    11 "0011" "own_passwords",
 };
 
 /// The migrations of PostgreSQL.
@@ -71,6 +72,7 @@ pub const POSTGRES: &[Migration] = migrations! { "postgres":
     8 "0008" "people",
     9 "0009" "audit_chain",
     10 "0010" "valid_json",
+    11 "0011" "own_passwords",
 };
 
 /// A migration that a store says it has.

@@ -48,6 +48,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("saphyr_parser", &["config"]),
     ("smartcore", &["attribute/forest/train"]),
     ("argon2", &["review/people/password"]),
+    ("caseless", &["review/people/name"]),
+    ("unicode_security", &["review/people/name"]),
     ("rust_xlsxwriter", &["report/xlsx"]),
     ("rpassword", &["cli"]),
     ("tiny_http", &["server/backend"]),

@@ -71,6 +71,9 @@ impl Checker<'_> {
             masked_fields: self
                 .fields_of(&below(&at, "masked_fields"), spec.masked_fields.unwrap_or_default())
                 .collect(),
+            new_login_hours: spec
+                .new_login_hours
+                .map_or(defaults.new_login_hours, |written| *written),
             deciding_tokens: self
                 .tokens(&below(&at, "deciding_tokens"), spec.deciding_tokens.unwrap_or_default())
                 .collect(),

@@ -46,7 +46,10 @@ pub struct ReviewSpec {
     /// Fields whose values only people with a grant see.
     #[schemars(example = ["counterparty"])]
     pub masked_fields: Option<Vec<String>>,
-    /// Names of the service tokens that may check and authorize. Default: none may.
+    /// Hours after an administrator made or reset a login for which it counts as new: two new logins of one
+    /// administrator can't take part in one decision of six eyes. `0` turns that off. Default 24.
+    pub new_login_hours: Option<Written<u32>>,
+    /// Names of the tokens that may check and authorize. Default: none may.
     pub deciding_tokens: Option<Vec<String>>,
 }
 

@@ -35,6 +35,9 @@ pub struct Policy {
     pub blind_suggestions: f64,
     /// Fields whose values only people with a grant see.
     pub masked_fields: BTreeSet<String>,
+    /// Hours for which a login counts as new after somebody else chose its password or could: with two such
+    /// logins of one administrator no decision gets six eyes. 0 turns that off.
+    pub new_login_hours: u32,
     /// Names of tokens that may check and authorize.
     pub deciding_tokens: BTreeSet<String>,
 }
@@ -54,6 +57,7 @@ impl Default for Policy {
             expires_after_days: 30,
             blind_suggestions: 0.0,
             masked_fields: BTreeSet::new(),
+            new_login_hours: 24,
             deciding_tokens: BTreeSet::new(),
         }
     }

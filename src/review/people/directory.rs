@@ -8,12 +8,13 @@ use serde_json::{Value as Json, json};
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Role, Roles};
+use crate::review::actor::Given;
 use crate::review::{Actor, Refusal};
 use crate::store::rows::parameters;
-use crate::store::transact::{self, Answer, Transact, Transaction};
+use crate::store::transact::{self, Answer, Dialect, Transact, Transaction};
 
 use super::login::{Attempt, Proved};
-use super::principal::{SEPARATOR, TABLES, fields, roles};
+use super::principal::{SEPARATOR, SHUT, TABLES, fields, key_of, roles};
 use super::record::{Change, audit, moment, read_moment};
 use super::secret::Random;
 use super::{AuthMethod, Hashing, Principal, login, name, password, principal, session};
@@ -37,6 +38,10 @@ pub struct Person {
     pub is_disabled: bool,
     /// Whether this login has a password.
     pub has_password: bool,
+    /// Whether somebody else chose that password: its owner chooses another before anything else.
+    pub must_change: bool,
+    /// Whether this second login waits for its person's consent, and opens nothing until then.
+    pub awaits_consent: bool,
     /// When the login was made.
     pub created: Instant,
 }
@@ -53,6 +58,8 @@ impl Person {
             "is_service": self.is_service,
             "is_disabled": self.is_disabled,
             "has_password": self.has_password,
+            "must_change_password": self.must_change,
+            "awaits_consent": self.awaits_consent,
             "created_at": moment(self.created),
         })
     }
@@ -67,7 +74,8 @@ pub struct NewPerson<'a> {
     pub name: Option<&'a str>,
     /// The roles.
     pub roles: Roles,
-    /// The password; `None` where a proxy vouches, for a program, or until an invitation is used.
+    /// The password; `None` where a proxy vouches, for a program, or until an invitation is used. Whoever
+    /// makes a person for somebody else chooses one that its owner must change.
     pub password: Option<&'a str>,
     /// The person's other login, whose roles this one shares.
     pub same_person_as: Option<&'a str>,
@@ -94,7 +102,7 @@ pub(super) struct Known {
 
 /// The person of a login, disabled or not.
 pub(super) fn known(tx: &mut dyn Transaction, login: &str) -> Result<Known, Refusal> {
-    let key = name::fold(login);
+    let key = key_of(tx, login)?;
     let sql = format!("SELECT {} FROM {TABLES} WHERE l.login_key = $2", principal::COLUMNS);
     let mut rows = tx.query(&sql, &[SEPARATOR.into(), (&key).into()])?;
     let missing = || {
@@ -102,9 +110,11 @@ pub(super) fn known(tx: &mut dyn Transaction, login: &str) -> Result<Known, Refu
         Refusal::not_found("no-such-login", message)
     };
     let mut row = rows.pop().ok_or_else(missing)?;
-    // Whether the person is disabled is nothing that this needs to know.
-    if let Some(disabled) = row.0.get_mut(4) {
-        *disabled = false.into();
+    // Whether the person is disabled, or has agreed, is nothing that this needs to know.
+    for column in SHUT {
+        if let Some(shut) = row.0.get_mut(column) {
+            *shut = false.into();
+        }
     }
     match principal::principal(&row, AuthMethod::Cli)? {
         Some(principal) => Ok(Known { key, principal }),
@@ -149,10 +159,11 @@ pub fn add(
     now: Instant,
     random: Random<'_>,
 ) -> Result<Person, Refusal> {
-    add_with(store, hashing, by, new, now, random, &mut |_| Ok(()))
+    add_with(store, hashing, by, new, now, random, false, &mut |_| Ok(()))
 }
 
-/// As [`add`], if `first` agrees, in the same transaction.
+/// As [`add`], if `first` agrees, in the same transaction. `own_password`: whoever asks is the person.
+#[expect(clippy::too_many_arguments, reason = "what making a person needs, and one condition")]
 pub(super) fn add_with(
     store: &dyn Transact,
     hashing: &Hashing,
@@ -160,6 +171,7 @@ pub(super) fn add_with(
     new: &NewPerson<'_>,
     now: Instant,
     random: Random<'_>,
+    own_password: bool,
     first: &mut dyn FnMut(&mut dyn Transaction) -> Result<(), Refusal>,
 ) -> Result<Person, Refusal> {
     must_administer(by, "make people")?;
@@ -167,18 +179,32 @@ pub(super) fn add_with(
     let shown = check_name(new.name.unwrap_or(new.login))?;
     check_roles(new.roles, new.is_service)?;
     if let Some(password) = new.password {
+        if new.same_person_as.is_some() {
+            let message =
+                "the person chooses the password of a second login, when they agree to it";
+            return Err(Refusal::conflict("not-your-password", message));
+        }
         password::check(password, &[new.login, &shown])?;
     }
     // A taken name is told before anybody pays for a hash.
+    let looks = name::looks(new.login);
     let refuse_taken = |tx: &mut dyn Transaction| {
-        let sql = "SELECT 1 FROM recon.logins WHERE login_key = $1";
-        match tx.query(sql, &[(&key).into()])?.is_empty() {
-            true => Ok(()),
-            false => {
+        for row in tx.query("SELECT login FROM recon.logins ORDER BY login_key", &[])? {
+            let other = row.required(0)?;
+            if name::fold(&other) == key {
                 let message = format!("the login `{}` is taken", new.login);
-                Err(Refusal::conflict("login-taken", message))
+                return Err(Refusal::conflict("login-taken", message));
+            }
+            if !name::looks(&other).is_disjoint(&looks) {
+                let message = format!(
+                    "the login `{}` looks like `{}`, which is taken",
+                    new.login,
+                    other.escape_debug()
+                );
+                return Err(Refusal::conflict("login-taken", message));
             }
         }
+        Ok(())
     };
     transact::write(store, |tx| refuse_taken(tx))?;
     let hash = new.password.map(|password| hashing.hash(password, random)).transpose()?;
@@ -190,6 +216,7 @@ pub(super) fn add_with(
     };
     transact::write(store, |tx| {
         first(tx)?;
+        one_at_a_time(tx)?;
         refuse_taken(tx)?;
         let person_id = match new.same_person_as {
             Some(other) => known(tx, other)?.principal.person_id,
@@ -204,7 +231,7 @@ pub(super) fn add_with(
         };
         tx.execute(
             "INSERT INTO recon.logins (login_key, login, person_id, password, password_at, \
-             created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+             created_at, must_change, agreed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             &parameters![
                 &key,
                 new.login,
@@ -212,6 +239,9 @@ pub(super) fn add_with(
                 hash.as_deref(),
                 hash.as_ref().map(|_| moment(now)),
                 moment(now),
+                hash.is_some() && !own_password,
+                // A second login waits for its person.
+                new.same_person_as.is_none().then(|| moment(now)),
             ],
         )?;
         let before =
@@ -232,6 +262,17 @@ pub(super) fn add_with(
         audit(tx, by, now, &change)?;
         Ok(person)
     })
+}
+
+/// Two logins that look alike are not made at the same moment.
+fn one_at_a_time(tx: &mut dyn Transaction) -> Result<(), Problem> {
+    match tx.dialect() {
+        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => {
+            let sql = "SELECT pg_advisory_xact_lock(hashtextextended('recon.logins', 11))::text";
+            tx.query(sql, &[]).map(drop)
+        }
+    }
 }
 
 /// Gives a person these roles and no others. Their sessions end.
@@ -360,7 +401,8 @@ pub fn set_disabled(
     })
 }
 
-/// Gives a login another password, as an admin. The person's sessions end.
+/// Gives a login another password, as an admin: one that its owner must change before anything else. The
+/// person's sessions end.
 ///
 /// # Errors
 /// A [`Refusal`]: a poor password, no such login.
@@ -374,14 +416,33 @@ pub fn set_password(
     random: Random<'_>,
 ) -> Result<Person, Refusal> {
     must_administer(by, "set somebody's password")?;
-    let found = transact::write(store, |tx| known(tx, login))?;
+    let found = transact::write(store, |tx| {
+        let found = known(tx, login)?;
+        refuse_waiting(tx, &found)?;
+        Ok::<_, Refusal>(found)
+    })?;
     if found.principal.is_service {
         let message = "a program has tokens, no password";
         return Err(Refusal::conflict("service-roles", message));
     }
     password::check(new, &[login, &found.principal.name])?;
     let hash = hashing.hash(new, random)?;
-    transact::write(store, |tx| store_password(tx, by, &found, &hash, now))
+    transact::write(store, |tx| {
+        refuse_waiting(tx, &found)?;
+        store_password(tx, by, &found, &hash, now)
+    })
+}
+
+/// Nobody gives a password to a second login whose person has not agreed to it.
+pub(super) fn refuse_waiting(tx: &mut dyn Transaction, found: &Known) -> Result<(), Refusal> {
+    if person(tx, &found.key)?.awaits_consent {
+        let message = format!(
+            "`{}` waits for its person's consent: they agree to it in their profile",
+            found.principal.login
+        );
+        return Err(Refusal::conflict("awaits-consent", message));
+    }
+    Ok(())
 }
 
 /// Gives one's own login another password; the present one is asked for. All sessions end.
@@ -397,7 +458,7 @@ pub fn change_password(
     now: Instant,
     random: Random<'_>,
 ) -> Result<Person, Refusal> {
-    let key = name::fold(&of.login);
+    let key = transact::write(store, |tx| key_of(tx, &of.login))?;
     let attempt = Attempt {
         name: &of.login,
         password: present,
@@ -417,6 +478,10 @@ pub fn change_password(
         }
     }
     password::check(new, &[&of.login, &of.name])?;
+    if new == present {
+        let message = "that is the password you have: choose another one";
+        return Err(Refusal::invalid("password-same", message));
+    }
     let hash = hashing.hash(new, random)?;
     transact::write(store, |tx| {
         let found = known(tx, &of.login)?;
@@ -424,7 +489,8 @@ pub fn change_password(
     })
 }
 
-/// Stores the hash of a new password, and ends what the old one opened.
+/// Stores the hash of a new password, and ends what the old one opened. One that somebody else chose must
+/// be changed.
 pub(super) fn store_password(
     tx: &mut dyn Transaction,
     by: &Actor,
@@ -432,8 +498,10 @@ pub(super) fn store_password(
     hash: &str,
     now: Instant,
 ) -> Result<Person, Refusal> {
-    let sql = "UPDATE recon.logins SET password = $2, password_at = $3 WHERE login_key = $1";
-    tx.execute(sql, &parameters![&of.key, hash, moment(now)])?;
+    let own = by.person_id == of.principal.person_id;
+    let sql = "UPDATE recon.logins SET password = $2, password_at = $3, must_change = $4 \
+               WHERE login_key = $1";
+    tx.execute(sql, &parameters![&of.key, hash, moment(now), !own])?;
     session::close_all(tx, &of.principal.person_id)?;
     // A link that was still waiting to be opened is one password too many.
     let sql = "DELETE FROM recon.invitations WHERE login_key = $1";
@@ -443,10 +511,76 @@ pub(super) fn store_password(
         entity: "person",
         id: &of.principal.person_id,
         before: Json::Null,
-        after: json!({ "login": of.principal.login }),
+        after: json!({ "login": of.principal.login, "must_change_password": !own }),
     };
     audit(tx, by, now, &change)?;
     Ok(person(tx, &of.key)?)
+}
+
+/// Agrees to a second login that an admin made for the person, who comes in by another one; the person
+/// chooses its password (`None` where a proxy vouches).
+///
+/// # Errors
+/// A [`Refusal`]: a token, no such login of one's own, a poor password.
+pub fn agree(
+    store: &dyn Transact,
+    hashing: &Hashing,
+    of: &Principal,
+    login: &str,
+    new: Option<&str>,
+    now: Instant,
+    random: Random<'_>,
+) -> Result<Person, Refusal> {
+    if !matches!(of.method, AuthMethod::Session(_) | AuthMethod::Proxy) {
+        let message = "only the person themselves agrees to a login, not a token or a command";
+        return Err(Refusal::forbidden("session-required", message));
+    }
+    let missing = || {
+        let message = format!("none of your logins waits as `{}`", login.escape_debug());
+        Refusal::not_found("no-such-login", message)
+    };
+    let waiting = |tx: &mut dyn Transaction| {
+        let found = known(tx, login).map_err(|_| missing())?;
+        let waits = person(tx, &found.key)?.awaits_consent;
+        if waits && found.principal.person_id == of.person_id { Ok(found) } else { Err(missing()) }
+    };
+    let found = transact::write(store, |tx| waiting(tx))?;
+    let hash = match new {
+        Some(new) => {
+            password::check(new, &[&found.principal.login, &found.principal.name])?;
+            Some(hashing.hash(new, random)?)
+        }
+        None => None,
+    };
+    transact::write(store, |tx| {
+        let found = waiting(tx)?;
+        let sql = "UPDATE recon.logins SET agreed_at = $2, password = $3, password_at = $4, \
+                   must_change = $5 WHERE login_key = $1";
+        let at = hash.as_ref().map(|_| moment(now));
+        tx.execute(sql, &parameters![&found.key, moment(now), hash.as_deref(), at, false])?;
+        let change = Change {
+            action: "AGREE_LOGIN",
+            entity: "person",
+            id: &found.principal.person_id,
+            before: json!({ "login": found.principal.login, "awaits_consent": true }),
+            after: json!({
+                "login": found.principal.login,
+                "awaits_consent": false,
+                "has_password": hash.is_some(),
+            }),
+        };
+        audit(tx, &of.actor(), now, &change)?;
+        Ok(person(tx, &found.key)?)
+    })
+}
+
+/// All logins of a person.
+///
+/// # Errors
+/// What the store says.
+pub fn logins_of(store: &dyn Transact, person_id: &str) -> Result<Vec<Person>, Problem> {
+    let all = list(store)?;
+    Ok(all.into_iter().filter(|person| person.person_id == person_id).collect())
 }
 
 /// Lets a person see the values of a masked field, or no longer.
@@ -512,8 +646,8 @@ pub fn list(store: &dyn Transact) -> Result<Vec<Person>, Problem> {
 /// # Errors
 /// No such login.
 pub fn show(store: &dyn Transact, login: &str) -> Result<Person, Refusal> {
-    let key = name::fold(login);
     let found = transact::read(store, |tx| {
+        let key = key_of(tx, login)?;
         let rows =
             tx.query(&people_sql("WHERE l.login_key = $2"), &[SEPARATOR.into(), (&key).into()])?;
         rows.first().map(read_person).transpose()
@@ -547,9 +681,37 @@ fn read_person(row: &Answer) -> Result<Person, Problem> {
         is_disabled: row.boolean(4)?,
         roles: roles(row.text(5)?.as_deref())?,
         grants: fields(row.text(6)?.as_deref()),
+        must_change: row.boolean(7)?,
+        awaits_consent: row.boolean(8)?,
         has_password: row.boolean(principal::WIDTH)?,
         created: read_moment(&row.required(principal::WIDTH + 1)?)?,
     })
+}
+
+/// When somebody else chose or could choose a person's password, as the audit trail tells it.
+fn given(tx: &mut dyn Transaction, person_id: Option<&str>) -> Result<Vec<Given>, Problem> {
+    let of_whom = if person_id.is_some() { " AND entity_id = $1" } else { "" };
+    let sql = format!(
+        "SELECT entity_id, actor_id, performed_at, action_type, new_value FROM recon.audit_trail \
+         WHERE entity_type = 'person' AND actor_id <> entity_id{of_whom} \
+           AND action_type IN ('ADD_PERSON', 'SET_PASSWORD', 'INVITE') ORDER BY seq"
+    );
+    let mut all = Vec::new();
+    for row in tx.query(&sql, &person_id.map(Into::into).into_iter().collect::<Vec<_>>())? {
+        let value: Json =
+            serde_json::from_str(&row.text(4)?.unwrap_or_default()).unwrap_or_default();
+        let without = value.get("has_password") == Some(&Json::Bool(false));
+        // Whoever comes by a proxy has no password that anybody else could know.
+        if row.required(3)? == "ADD_PERSON" && without {
+            continue;
+        }
+        all.push(Given {
+            person_id: row.required(0)?,
+            by: row.required(1)?,
+            at: read_moment(&row.required(2)?)?,
+        });
+    }
+    Ok(all)
 }
 
 /// The directory as the workflow asks it.
@@ -566,6 +728,36 @@ impl crate::review::actor::Directory for StoredDirectory {
         roles(rows.first().map(|row| row.text(0)).transpose()?.flatten().as_deref())
     }
 
+    fn roles_since(
+        &self,
+        tx: &mut dyn Transaction,
+        person_id: &str,
+        since: Instant,
+    ) -> Result<Roles, Problem> {
+        let sql = "SELECT r.role, r.granted_at FROM recon.person_roles r \
+                   JOIN recon.people p ON p.person_id = r.person_id AND NOT p.is_disabled \
+                   WHERE CAST(p.person_id AS text) = $1";
+        let mut held = Roles::NONE;
+        for row in tx.query(sql, &[person_id.into()])? {
+            if read_moment(&row.required(1)?)? <= since {
+                held = roles(Some(&row.required(0)?))?.iter().fold(held, Roles::with);
+            }
+        }
+        // Whoever was disabled in between had none for that time.
+        let sql = "SELECT 1 FROM recon.audit_trail WHERE entity_id = $1 \
+                   AND action_type = 'DISABLE_PERSON' AND performed_at > $2 LIMIT 1";
+        let disabled = !tx.query(sql, &parameters![person_id, moment(since)])?.is_empty();
+        Ok(if disabled { Roles::NONE } else { held })
+    }
+
+    fn given(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<Vec<Given>, Problem> {
+        given(tx, Some(person_id))
+    }
+
+    fn all_given(&self, tx: &mut dyn Transaction) -> Result<Vec<Given>, Problem> {
+        given(tx, None)
+    }
+
     fn name(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<String, Problem> {
         let sql = "SELECT display_name FROM recon.people WHERE CAST(person_id AS text) = $1";
         let rows = tx.query(sql, &[person_id.into()])?;
@@ -575,8 +767,10 @@ impl crate::review::actor::Directory for StoredDirectory {
     fn find(&self, tx: &mut dyn Transaction, login: &str) -> Result<Option<String>, Problem> {
         let sql = "SELECT CAST(p.person_id AS text) FROM recon.people p WHERE NOT p.is_disabled \
                    AND (CAST(p.person_id AS text) = $1 OR p.person_id = \
-                   (SELECT l.person_id FROM recon.logins l WHERE l.login_key = $2))";
-        let rows = tx.query(sql, &parameters![login, name::fold(login)])?;
+                   (SELECT l.person_id FROM recon.logins l \
+                    WHERE l.login_key = $2 AND l.agreed_at IS NOT NULL))";
+        let key = key_of(tx, login)?;
+        let rows = tx.query(sql, &parameters![login, key])?;
         rows.first().map(|row| row.required(0)).transpose()
     }
 }

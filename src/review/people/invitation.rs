@@ -67,6 +67,7 @@ pub fn invite(
             let message = "a program has tokens, no password";
             return Err(Refusal::conflict("service-roles", message));
         }
+        directory::refuse_waiting(tx, &Known { key: key.clone(), principal: principal.clone() })?;
         tx.execute("DELETE FROM recon.invitations WHERE login_key = $1", &[(&key).into()])?;
         let text = make(tx, Some(&key), now, INVITED, random)?;
         let change = Change {
@@ -158,7 +159,8 @@ pub fn accept(
                 // Used in this moment by somebody else?
                 find(tx, &pair, now)?;
                 let found = directory::known(tx, &key)?;
-                directory::store_password(tx, &found.principal.actor(), &found, &hash, now)
+                let by = Actor { auth_method: "invitation".to_owned(), ..found.principal.actor() };
+                directory::store_password(tx, &by, &found, &hash, now)
             })
         }
         Purpose::FirstAdmin => {
@@ -173,7 +175,7 @@ pub fn accept(
                 password: Some(new),
                 ..NewPerson::default()
             };
-            directory::add_with(store, hashing, &maker, &admin, now, random, &mut |tx| {
+            directory::add_with(store, hashing, &maker, &admin, now, random, true, &mut |tx| {
                 find(tx, &pair, now)?;
                 let sql = "DELETE FROM recon.invitations WHERE login_key IS NULL";
                 tx.execute(sql, &[])?;

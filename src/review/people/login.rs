@@ -10,8 +10,8 @@ use crate::domain::Instant;
 use crate::store::rows::parameters;
 use crate::store::transact::{self, Transact, Transaction};
 
-use super::name::fold;
 use super::password::{Busy, Hashing};
+use super::principal::key_of;
 use super::record::moment;
 use super::secret::{Pair, Random};
 use super::{AuthMethod, Principal, principal, session, throttle};
@@ -59,11 +59,12 @@ pub fn login(
     random: Random<'_>,
 ) -> Result<Outcome, Problem> {
     // Longer than any login is nobody's; the beginning is enough to count it by.
-    let key = fold(&attempt.name.chars().take(200).collect::<String>());
+    let name = attempt.name.chars().take(200).collect::<String>();
+    let key = transact::read(store, |tx| key_of(tx, &name))?;
     let address = attempt.address.map(|address| address.to_string());
     let mut try_in = |tx: &mut dyn Transaction| {
         let person = principal::by_key(tx, &key, AuthMethod::Cli)?;
-        let Some(mut principal) = person.filter(|person| !person.is_service) else {
+        let Some(principal) = person.filter(|person| !person.is_service) else {
             return Ok(None);
         };
         if let Some(old) = attempt.cookie.and_then(Pair::parse) {
@@ -71,8 +72,9 @@ pub fn login(
         }
         let from = session::From { address: address.as_deref(), user_agent: attempt.user_agent };
         let pair = session::open(tx, &key, &principal.person_id, from, now, random)?;
-        principal.method = AuthMethod::Session(pair.id.clone());
-        Ok(Some((principal, pair.text())))
+        let method = AuthMethod::Session(pair.id.clone());
+        let principal = principal::by_key(tx, &key, method)?;
+        Ok(principal.map(|principal| (principal, pair.text())))
     };
     let outcome = prove(store, hashing, &key, attempt, now, &mut try_in)?;
     Ok(match outcome {

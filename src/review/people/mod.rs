@@ -8,7 +8,6 @@
 //! Nothing here reads a clock or draws a random number on its own; both are arguments.
 
 pub mod directory;
-pub mod grant;
 pub mod invitation;
 pub mod login;
 mod name;
@@ -23,7 +22,6 @@ pub mod throttle;
 pub mod token;
 
 pub use directory::{NewPerson, Person, StoredDirectory};
-pub use grant::Masking;
 pub use password::Hashing;
 pub use principal::{AuthMethod, Principal, command_line_actor};
 pub use secret::{Random, system_random};

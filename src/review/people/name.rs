@@ -1,18 +1,27 @@
 //! Login names: which are allowed, and which are one and the same.
 
+use std::collections::BTreeSet;
+
+use caseless::Caseless as _;
 use unicode_normalization::UnicodeNormalization as _;
+use unicode_security::confusable_detection::skeleton;
 
 use crate::review::Refusal;
 
 /// The longest name, in characters.
 const LONGEST: usize = 64;
 
-/// The form in which names are compared: NFKC with case folded away, so that `Ann`, `ann` and
-/// `ａnn` are one.
+/// The form in which names are compared: NFKC with full case folding, so that `Ann`, `ann` and `ａnn` are
+/// one, and `Straße`, `STRASSE` and `STRAẞE` are.
 pub fn fold(name: &str) -> String {
-    // Upper case and back again also folds what has no lower case of its own, such as ß and ς.
-    let upper = name.nfkc().flat_map(char::to_uppercase);
-    upper.flat_map(char::to_lowercase).nfkc().collect()
+    name.nfkc().default_case_fold().nfkc().default_case_fold().nfkc().collect()
+}
+
+/// What a name looks like: its skeletons by Unicode TR 39, as typed and folded. Names that share one are
+/// not told apart by the eye: `Iris` and `lris`, `scope` and `ѕсоре`.
+pub fn looks(name: &str) -> BTreeSet<String> {
+    let as_typed: String = name.nfkc().collect();
+    [as_typed, fold(name)].iter().map(|form| fold(&skeleton(form).collect::<String>())).collect()
 }
 
 /// The folded form of a name that a person may have.
@@ -64,8 +73,29 @@ mod tests {
         }
         assert_eq!(fold("STRASSE"), fold("straße"));
         assert_eq!(fold("ΣΊΣΥΦΟΣ"), fold("σίσυφος"));
+        for name in ["Straße", "STRAẞE", "strasse", "ＳＴＲＡẞＥ"] {
+            assert_eq!(fold(name), "strasse");
+        }
         // e and a combining accent, or the letter that has it.
         assert_eq!(checked("rene\u{301}").unwrap(), checked("ren\u{e9}").unwrap());
+    }
+
+    #[test]
+    fn names_that_look_the_same_share_a_look() {
+        let alike = |one: &str, other: &str| !looks(one).is_disjoint(&looks(other));
+        for (one, other) in [
+            ("Iris", "lris"),
+            ("ann1", "annl"),
+            ("b0b", "bob"),
+            ("scope", "\u{455}\u{441}\u{43e}\u{440}\u{435}"),
+            ("modern", "modem"),
+            ("Straße", "STRAẞE"),
+        ] {
+            assert!(alike(one, other), "{one} {other}");
+        }
+        for (one, other) in [("ann", "bob"), ("ann", "anna"), ("iris", "lris"), ("u1", "u2")] {
+            assert!(!alike(one, other), "{one} {other}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant as Clock};
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use unicode_normalization::UnicodeNormalization as _;
+use zeroize::Zeroizing;
 
 use super::secret::Random;
 use crate::diagnostic::Problem;
@@ -117,8 +118,11 @@ pub(super) fn busy() -> Refusal {
 }
 
 /// One password typed on two keyboards is one password.
-fn normal(password: &str) -> String {
-    password.nfkc().collect()
+fn normal(password: &str) -> Zeroizing<String> {
+    // Room for all of it at once: growing would leave copies behind.
+    let mut normal = Zeroizing::new(String::with_capacity(password.len().saturating_mul(4)));
+    normal.extend(password.nfkc());
+    normal
 }
 
 /// Refuses a password that is short, or that somebody guesses who knows nothing but the usual ones
@@ -152,20 +156,22 @@ pub fn check(password: &str, names: &[&str]) -> Result<(), Refusal> {
 }
 
 fn is_common(password: &str, names: &[&str]) -> bool {
-    let lower = password.to_lowercase();
+    let lower = Zeroizing::new(password.to_lowercase());
     if repeats(&lower) || runs(&lower) {
         return true;
     }
     // What stays when known words and everything that is no letter are taken away. A digit in a word
     // stands for a letter, `P@ssw0rd2026!!`; digits behind it for nothing, `admin1234567`.
     let word = lower.trim_end_matches(|c: char| !c.is_alphabetic());
-    let letters: String = word.chars().filter_map(letter).collect();
+    let mut letters = Zeroizing::new(String::with_capacity(word.len()));
+    letters.extend(word.chars().filter_map(letter));
     let own = names.iter().flat_map(|name| name.split(|c: char| !c.is_alphanumeric()));
     let own = own.map(str::to_lowercase).filter(|word| word.chars().count() >= 3);
     let common = COMMON.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut words: Vec<String> = common.map(str::to_owned).chain(own).collect();
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-    let rest = words.iter().fold(letters, |rest, word| rest.replace(word.as_str(), ""));
+    let rest =
+        words.iter().fold(letters, |rest, word| Zeroizing::new(rest.replace(word.as_str(), "")));
     rest.chars().count() < 4
 }
 
@@ -185,7 +191,7 @@ fn letter(c: char) -> Option<char> {
 
 /// `abcabcabcabc`: nothing but a short piece again and again.
 fn repeats(password: &str) -> bool {
-    let characters: Vec<char> = password.chars().collect();
+    let characters: Zeroizing<Vec<char>> = Zeroizing::new(password.chars().collect());
     (1..=4).any(|length| characters.iter().zip(characters.iter().skip(length)).all(|(a, b)| a == b))
 }
 

@@ -6,7 +6,9 @@ use std::fmt;
 use crate::diagnostic::Problem;
 use crate::domain::review::{Permission, Permissions, Roles};
 use crate::review::Actor;
-use crate::store::transact::{Answer, Transaction};
+use crate::store::transact::{Answer, Dialect, Transaction};
+
+use super::name::fold;
 
 /// How somebody proved who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,9 @@ pub struct Principal {
     pub grants: BTreeSet<String>,
     /// Whether it is a program.
     pub is_service: bool,
+    /// Whether they came in by a password that somebody else chose: they choose another before anything
+    /// else.
+    pub must_change: bool,
     /// How they came in.
     pub method: AuthMethod,
 }
@@ -93,10 +98,14 @@ pub(super) const COLUMNS: &str = "l.login, l.person_id, p.display_name, p.is_ser
      p.is_disabled, \
      (SELECT string_agg(r.role, ',') FROM recon.person_roles r WHERE r.person_id = p.person_id), \
      (SELECT string_agg(g.field_name, $1) FROM recon.field_grants g \
-      WHERE g.person_id = p.person_id)";
+      WHERE g.person_id = p.person_id), \
+     l.must_change, l.agreed_at IS NULL";
 
 /// How many columns these are.
-pub(super) const WIDTH: usize = 7;
+pub(super) const WIDTH: usize = 9;
+
+/// Of these columns, whether the person is disabled, and whether the login waits for its person's consent.
+pub(super) const SHUT: [usize; 2] = [4, 8];
 
 /// The tables of [`COLUMNS`].
 pub(super) const TABLES: &str = "recon.logins l JOIN recon.people p ON p.person_id = l.person_id";
@@ -104,10 +113,12 @@ pub(super) const TABLES: &str = "recon.logins l JOIN recon.people p ON p.person_
 /// Between the names of fields, which have none of these.
 pub(super) const SEPARATOR: &str = "\u{1f}";
 
-/// The person of a row of [`COLUMNS`]; `None` if that person is disabled.
+/// The person of a row of [`COLUMNS`]; `None` if that person is disabled, or has not agreed to this login.
 pub(super) fn principal(row: &Answer, method: AuthMethod) -> Result<Option<Principal>, Problem> {
-    if row.boolean(4)? {
-        return Ok(None);
+    for column in SHUT {
+        if row.boolean(column)? {
+            return Ok(None);
+        }
     }
     let roles = roles(row.text(5)?.as_deref())?;
     Ok(Some(Principal {
@@ -118,6 +129,8 @@ pub(super) fn principal(row: &Answer, method: AuthMethod) -> Result<Option<Princ
         permissions: roles.permissions(),
         grants: fields(row.text(6)?.as_deref()),
         is_service: row.boolean(3)?,
+        // What came by a token or a proxy did not come by the password.
+        must_change: matches!(method, AuthMethod::Session(_)) && row.boolean(7)?,
         method,
     }))
 }
@@ -135,7 +148,28 @@ pub(super) fn roles(names: Option<&str>) -> Result<Roles, Problem> {
     })
 }
 
-/// The person behind a login, by the folded name; `None` if there is none or it is disabled.
+/// The key of the login that a name means: the folded name, or that of an older login which was folded
+/// otherwise.
+pub(super) fn key_of(tx: &mut dyn Transaction, name: &str) -> Result<String, Problem> {
+    let key = fold(name);
+    let known = "SELECT 1 FROM recon.logins WHERE login_key = $1";
+    if !tx.query(known, &[(&key).into()])?.is_empty() {
+        return Ok(key);
+    }
+    // Before full case folding some names kept letters such as `ß`; only those that are not ASCII did.
+    let older = match tx.dialect() {
+        Dialect::Sqlite => "login_key GLOB '*[^ -~]*'",
+        Dialect::Postgres => "login_key ~ '[^ -~]'",
+    };
+    for row in tx.query(&format!("SELECT login_key, login FROM recon.logins WHERE {older}"), &[])? {
+        if fold(&row.required(1)?) == key {
+            return row.required(0);
+        }
+    }
+    Ok(key)
+}
+
+/// The person behind a login, by its key; `None` if there is none, it is disabled, or waits for consent.
 pub(super) fn by_key(
     tx: &mut dyn Transaction,
     key: &str,

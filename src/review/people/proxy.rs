@@ -7,7 +7,6 @@ use ipnet::IpNet;
 use crate::diagnostic::Problem;
 use crate::store::transact::{self, Transact};
 
-use super::name::fold;
 use super::{AuthMethod, Principal, principal};
 
 /// Which proxies are trusted, and in which header they name a person.
@@ -100,8 +99,10 @@ impl TrustedProxies {
 /// # Errors
 /// What the store says.
 pub fn authenticate(store: &dyn Transact, login: &str) -> Result<Option<Principal>, Problem> {
-    let key = fold(login);
-    let person = transact::read(store, |tx| principal::by_key(tx, &key, AuthMethod::Proxy))?;
+    let person = transact::read(store, |tx| {
+        let key = principal::key_of(tx, login)?;
+        principal::by_key(tx, &key, AuthMethod::Proxy)
+    })?;
     Ok(person.filter(|person| !person.is_service))
 }
 

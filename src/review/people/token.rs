@@ -6,6 +6,7 @@
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Permissions};
+use crate::review::work::policy_in_force;
 use crate::review::{Actor, Refusal};
 use crate::store::rows::parameters;
 use crate::store::transact::{self, Transact};
@@ -84,15 +85,20 @@ pub fn create(
         let (id, secret) = bytes.split_at(8);
         (base62(id), base62(secret))
     };
+    refuse_token(by)?;
     let token = transact::write(store, |tx| {
         let Known { key, principal } = directory::known(tx, new.login)?;
+        let (_, policy) = policy_in_force(tx)?;
+        if policy.deciding_tokens.contains(name) && !by.may(Permission::Administer) {
+            let message = "a token of this name may check: only an administrator makes it";
+            return Err(Refusal::forbidden("deciding-token", message));
+        }
         // An admin with a checker's token would be the checker. Programs have no other way in.
         let own = by.person_id == principal.person_id;
         let for_others = principal.is_service || by.auth_method == AuthMethod::Cli.to_string();
         if !(own || for_others && by.may(Permission::Administer)) {
             return Err(directory::not_permitted("make a token for somebody else"));
         }
-        // Nor more than the token by which it is made: a narrow one must not make a wide one.
         let most = principal.permissions.intersection(if own {
             by.permissions
         } else {
@@ -145,6 +151,15 @@ pub fn create(
         Ok(token)
     })?;
     Ok((token, text(&id, &secret)))
+}
+
+/// A token makes, extends and revokes no tokens: else it would outlive its own end, or the one that made it.
+fn refuse_token(by: &Actor) -> Result<(), Refusal> {
+    if by.auth_method.starts_with("token:") {
+        let message = "a token neither makes nor revokes tokens: log in for that";
+        return Err(Refusal::forbidden("token-by-token", message));
+    }
+    Ok(())
 }
 
 fn own_or_admin(by: &Actor, person_id: &str, what: &str) -> Result<(), Refusal> {
@@ -230,8 +245,8 @@ pub fn authenticate(
         // The person may have lost a role since; the token never has more than they have now.
         principal.permissions = principal.permissions.intersection(scopes);
         let name = row.required(WIDTH + 1)?;
-        if principal.is_service && !deciding(&name) && !deciding(id) {
-            // A program is nobody's second or third pair of eyes.
+        if !deciding(&name) && !deciding(id) {
+            // Whoever checks looks themselves: a token is nobody's second or third pair of eyes.
             principal.permissions =
                 principal.permissions.without(Permission::Check).without(Permission::Authorize);
         }
@@ -304,6 +319,7 @@ pub fn list(store: &dyn Transact, by: &Actor, login: Option<&str>) -> Result<Vec
 /// # Errors
 /// No such token.
 pub fn revoke(store: &dyn Transact, by: &Actor, id: &str, now: Instant) -> Result<(), Refusal> {
+    refuse_token(by)?;
     transact::write(store, |tx| {
         let sql = "SELECT person_id, name FROM recon.tokens WHERE token_id = $1";
         let rows = tx.query(sql, &[id.into()])?;

@@ -10,7 +10,7 @@ use crate::review::{Actor, Desk, Idempotency, PageAsk, ProposalDetail, Summary};
 use crate::server::App;
 use crate::server::authenticate::authenticate;
 use crate::server::call::Call;
-use crate::server::error::Denied;
+use crate::server::error::{Denied, PASSWORD_CHANGE};
 use crate::server::http::{Request, Response, phrase};
 
 use super::address::with_query;
@@ -128,6 +128,7 @@ impl<'a> Here<'a> {
                 link: None,
                 undo: None,
             }),
+            "agreed" => good("The login is yours now."),
             "saved" => good("Settings are kept in this browser."),
             "withdrawn" => good("Withdrawn. Everything is as it was."),
             "returned" => good("Sent back to its maker."),
@@ -225,6 +226,10 @@ pub fn problem_page(app: &App, request: &Request, denied: Denied) -> Response {
     if denied.status == 401 {
         let then = if request.method.is_safe() { request.url.as_str() } else { "/review" };
         return Response::see_other(&with_query(DOOR, [("then", then)]));
+    }
+    if denied.code == PASSWORD_CHANGE {
+        let then = if request.method.is_safe() { request.url.as_str() } else { "/review" };
+        return Response::see_other(&with_query("/review/password", [("then", then)]));
     }
     let mut frame = bare(&Prefs::of(request));
     let principal = authenticate(app, request).ok().flatten();

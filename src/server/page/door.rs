@@ -8,16 +8,18 @@ use flate2::write::GzEncoder;
 
 use crate::review::people::invitation::{self, Purpose};
 use crate::review::people::login::{Attempt, Outcome, login};
-use crate::review::people::{session, system_random};
+use crate::review::people::{directory, session, system_random};
 use crate::review::{Refusal, RefusalKind};
+use crate::server::auth::renew;
 use crate::server::authenticate::{cookie, set_cookie};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
 
 use super::assets::{self, Asset};
-use super::desk::{DOOR, bare, html, sentence};
-use super::enter::{FirstAdmin, Login};
+use super::desk::{DOOR, Here, bare, html, on, sentence};
+use super::enter::{FirstAdmin, Login, Password};
+use super::look::profile_page;
 use super::prefs::Prefs;
 
 /// A path of ours that a log-in may lead to; anything else leads to the overview.
@@ -155,6 +157,75 @@ pub fn first(call: &Call<'_>) -> Result<Response, Denied> {
             RefusalKind::Invalid | RefusalKind::Malformed | RefusalKind::Conflict => {
                 let wrong = Some(sentence(&refusal.message));
                 invited(call, token, name, wrong, refusal.kind.status())
+            }
+            _ => Err(refusal.into()),
+        },
+    }
+}
+
+/// The form by which one changes one's password.
+pub fn password_page(call: &Call<'_>) -> Result<Response, Denied> {
+    changing(call, safe(asked(call, "then")), None, 200)
+}
+
+fn changing(
+    call: &Call<'_>,
+    then: &str,
+    wrong: Option<String>,
+    status: u16,
+) -> Result<Response, Denied> {
+    let person = call.person()?;
+    let page = Password {
+        frame: bare(&Prefs::of(call.request)),
+        username: person.login.clone(),
+        forced: person.must_change,
+        wrong,
+        then: then.to_owned(),
+    };
+    html(status, &page)
+}
+
+/// Changes one's password, and goes on with a new session.
+pub fn change_password(call: &Call<'_>) -> Result<Response, Denied> {
+    let then = safe(call.field("then").unwrap_or_default());
+    let field = |name: &str| call.field(name).unwrap_or_default();
+    if field("password") != field("again") {
+        return changing(call, then, Some("The two new passwords differ.".to_owned()), 422);
+    }
+    match renew(call, field("present"), field("password")) {
+        Ok(cookie) => Ok(inside(call, then, &cookie)),
+        Err(refusal) => match refusal.kind {
+            RefusalKind::Invalid | RefusalKind::Forbidden | RefusalKind::TooMany => {
+                changing(call, then, Some(sentence(&refusal.message)), refusal.kind.status())
+            }
+            _ => Err(refusal.into()),
+        },
+    }
+}
+
+/// Agrees to a second login of one's own.
+pub fn agree(call: &Call<'_>) -> Result<Response, Denied> {
+    let here = Here::new(call)?;
+    let field = |name: &str| call.field(name).unwrap_or_default();
+    if field("password") != field("again") {
+        return profile_page(&here, Some("the two passwords differ".to_owned()), 422);
+    }
+    let password = Some(field("password")).filter(|password| !password.is_empty());
+    let app = call.app;
+    let agreed = directory::agree(
+        &*app.store,
+        &app.hashing,
+        call.person()?,
+        field("login"),
+        password,
+        (app.clock)(),
+        &system_random,
+    );
+    match agreed {
+        Ok(_) => Ok(on("/review/profile", "agreed")),
+        Err(refusal) => match refusal.kind {
+            RefusalKind::Invalid => {
+                profile_page(&here, Some(refusal.message.clone()), refusal.kind.status())
             }
             _ => Err(refusal.into()),
         },

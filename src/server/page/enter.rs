@@ -18,6 +18,22 @@ pub struct Login {
     pub then: String,
 }
 
+/// The form by which somebody changes their password.
+#[derive(Template)]
+#[template(path = "password.html")]
+pub struct Password {
+    /// The frame, without a person.
+    pub frame: Frame,
+    /// The login.
+    pub username: String,
+    /// Whether nothing else opens before.
+    pub forced: bool,
+    /// Why it did not work.
+    pub wrong: Option<String>,
+    /// Where to go afterwards: a path of ours.
+    pub then: String,
+}
+
 /// The form behind the one-time link.
 #[derive(Template)]
 #[template(path = "first.html")]

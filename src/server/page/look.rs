@@ -1,6 +1,7 @@
 //! The pages that are looked at. They change nothing.
 
 use crate::domain::review::{Action, Permission, ProposalKind, ProposalState};
+use crate::review::people::{AuthMethod, directory};
 use crate::review::{
     AuditFilter, BulkPreviewAsk, GroupBy, PageAsk, Period, ProposalFilter, ProposalsFor,
     QueueFilter,
@@ -318,8 +319,14 @@ pub fn profile_page(
 ) -> Result<Response, Denied> {
     let (frame, _) = here.frame(Place::Profile)?;
     let keys = MOVABLE.map(|(name, usual, what)| (what, name, usual, here.prefs.present(usual)));
+    let person = here.call.person()?;
+    let logins = directory::logins_of(&*here.call.app.store, &person.person_id)
+        .map_err(crate::review::Refusal::from)?;
+    let waiting = logins.into_iter().filter(|own| own.awaits_consent).map(|own| own.login);
     let page = Profile {
         frame,
+        waiting: waiting.collect(),
+        has_password: matches!(person.method, AuthMethod::Session(_)),
         page_size: here.prefs.size,
         keys: keys.into(),
         wrong: wrong.as_deref().map(sentence),

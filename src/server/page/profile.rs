@@ -14,6 +14,10 @@ pub struct Profile {
     pub page_size: u16,
     /// Keys: what they do, the name in the form, the usual one, the present one.
     pub keys: Vec<(&'static str, &'static str, &'static str, String)>,
+    /// Second logins that wait for this person's consent.
+    pub waiting: Vec<String>,
+    /// Whether the person came in by a password.
+    pub has_password: bool,
     /// What went wrong.
     pub wrong: Option<String>,
 }

@@ -19,7 +19,12 @@ pub fn routes() -> Vec<Route> {
         open(Route::post("/review/login", "page_log_in", door::log_in)),
         open(Route::post("/review/logout", "page_log_out", door::log_out)),
         open(Route::get("/review/first", "page_first", door::first_page)),
-        open(Route::post("/review/first", "page_make_first", door::first)),
+        open(Route::post("/review/first", "page_make_first", door::first)).lasting(),
+        shown(Route::get("/review/password", "page_password", door::password_page)).before_change(),
+        shown(Route::post("/review/password", "page_change_password", door::change_password))
+            .before_change()
+            .lasting(),
+        shown(Route::post("/review/logins/agree", "page_agree", door::agree)).lasting(),
         open(Route::get("/assets/{file}", "page_asset", door::asset)).takes([Parameter::path(
             "file",
             "The file",

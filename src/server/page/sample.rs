@@ -824,6 +824,16 @@ fn others(pages: &mut Pages<'_>) {
         },
     );
     pages.add(
+        "password",
+        &enter::Password {
+            frame: door(),
+            username: "ann".into(),
+            forced: true,
+            wrong: Some(HOSTILE.into()),
+            then: "/review".into(),
+        },
+    );
+    pages.add(
         "first",
         &enter::FirstAdmin {
             frame: door(),
@@ -836,6 +846,8 @@ fn others(pages: &mut Pages<'_>) {
     pages.add(
         "profile",
         &profile::Profile {
+            waiting: vec!["ann.second".into()],
+            has_password: true,
             frame: frame(Place::Profile),
             page_size: 50,
             keys: profile::MOVABLE

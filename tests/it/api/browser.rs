@@ -3,28 +3,43 @@
 use super::{House, Project, json, verdict};
 use crate::wire::{Answer, Client, Server};
 
-const PASSWORD: &str = "four words of hers";
+pub const PASSWORD: &str = "four words of hers";
+/// What an administrator chooses for others.
+pub const GIVEN: &str = "chosen by somebody else";
 
 fn house() -> House {
     let project = Project::of(".");
     project.json(&["run", "--json"]);
-    project.write("password", PASSWORD);
+    project.write("password", GIVEN);
     for (name, role) in [("zoe", "analyst"), ("yan", "supervisor")] {
         let said =
             project.recon(&["user", "add", name, "--role", role, "--password-file", "password"]);
         assert_eq!(said.code, 0, "{}", said.err);
     }
-    House::of(project, &[])
+    let house = House::of(project, &[]);
+    for name in ["zoe", "yan"] {
+        own_password(&house.server, name, PASSWORD);
+    }
+    house
 }
 
-fn log_in(server: &Server, headers: &[(&str, &str)], name: &str, password: &str) -> Answer {
+/// Somebody changes the password that was chosen for them.
+pub fn own_password(server: &Server, name: &str, password: &str) {
+    let cookie = cookie(&log_in(server, &[], name, GIVEN));
+    let body = serde_json::json!({ "present": GIVEN, "new": password }).to_string();
+    let headers = [("Content-Type", "application/json"), ("Cookie", cookie.as_str())];
+    let answer = Client::to(server).ask("POST", "/auth/password", &headers, &body).unwrap();
+    assert_eq!(answer.status, 204, "{}", answer.text());
+}
+
+pub fn log_in(server: &Server, headers: &[(&str, &str)], name: &str, password: &str) -> Answer {
     let mut all = vec![("Content-Type", "application/json")];
     all.extend(headers);
     let body = serde_json::json!({ "username": name, "password": password }).to_string();
     Client::to(server).ask("POST", "/auth/login", &all, &body).unwrap()
 }
 
-fn cookie(answer: &Answer) -> String {
+pub fn cookie(answer: &Answer) -> String {
     let set = answer.header("set-cookie").unwrap();
     assert!(set.contains("HttpOnly") && set.contains("SameSite=Strict"), "{set}");
     set.split(';').next().unwrap().to_owned()

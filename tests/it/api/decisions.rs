@@ -93,7 +93,10 @@ fn nobody_approves_their_own_proposal() {
     let second = super::token(project, "bob2", &["view", "check"]);
     let other = super::token(project, "bob", &["view", "check"]);
     let after = house.state();
-    for person in [house.person("bob"), house.bearer(&second), house.bearer(&other)] {
+    // A login that bob has not agreed to opens nothing.
+    let answer = house.bearer(&second).post_if(tag, &format!("{path}/approve"), &good);
+    assert_eq!(answer.status, 401, "{}", answer.text());
+    for person in [house.person("bob"), house.bearer(&other)] {
         let answer = person.post_if(tag, &format!("{path}/approve"), &good);
         assert_eq!(verdict(&answer), (403, "self-approval".into()));
     }

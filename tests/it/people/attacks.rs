@@ -28,14 +28,14 @@ fn s1_one_person_stays_one_with_two_logins_and_in_any_spelling(place: &Place) {
     for same in ["ann", "ANN", "ａnn", "Ａnn"] {
         assert_eq!(code(house.add(&house.cli, same, &[Role::Supervisor])), "login-taken");
     }
-    let second = NewPerson {
-        login: "ann.second",
-        same_person_as: Some("ANN"),
-        password: Some(PASSWORD),
-        ..NewPerson::default()
-    };
+    let second =
+        NewPerson { login: "ann.second", same_person_as: Some("ANN"), ..NewPerson::default() };
     let second = house.add_new(&house.cli, &second).unwrap();
     assert_eq!(second.person_id, ann.person_id);
+    let own = house.who(&house.cookie("ann", at(1)), at(1)).unwrap();
+    let (store, hashing) = (&*house.store, &house.hashing);
+    let password = Some(PASSWORD);
+    directory::agree(store, hashing, &own, "ann.second", password, at(1), &system_random).unwrap();
     house.set_roles(&house.cli, "ann.second", &[Role::Analyst, Role::Supervisor]).unwrap();
     let by_first = house.who(&house.cookie("ann", at(2)), at(2)).unwrap();
     let by_second = house.who(&house.cookie("ann.second", at(2)), at(2)).unwrap();

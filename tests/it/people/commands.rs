@@ -24,7 +24,10 @@ fn people_and_tokens_need_no_configuration() {
     let said = add("Ann", &["--role", "analyst", "--password-file", "password"]);
     assert_eq!(
         (said.code, said.out.as_str()),
-        (0, "Ann is there, with the roles analyst\n"),
+        (
+            0,
+            "Ann is there, with the roles analyst; the password is to be changed at the first log-in\n"
+        ),
         "{}",
         said.err
     );
@@ -56,7 +59,23 @@ fn people_and_tokens_need_no_configuration() {
     let person = json(&project, &["user", "revoke", "ann", "account"]);
     assert_eq!(person["field_grants"], serde_json::json!([]));
     let person = json(&project, &["user", "password", "ann", "--password-file", "password"]);
-    assert_eq!(person["has_password"], true);
+    assert_eq!(
+        (&person["has_password"], &person["must_change_password"]),
+        (&true.into(), &true.into())
+    );
+    let said = add("ann.2", &["--same-as", "ann"]);
+    assert!(
+        said.code == 0 && said.out.contains("until its person agrees"),
+        "{}{}",
+        said.out,
+        said.err
+    );
+    let said = add("ann.3", &["--same-as", "ann", "--password-file", "password"]);
+    assert_eq!(said.code, 2, "{}", said.out);
+    let said = recon(&project, &["user", "invite", "ann.2"]);
+    assert!(said.code == 2 && said.err.contains("consent"), "{}", said.err);
+    let link = json(&project, &["user", "invite", "ann"]);
+    assert!(link["path"].as_str().unwrap().starts_with("/review/first?token="), "{link}");
     assert!(!person.to_string().contains("argon2"));
 
     let token = json(&project, &["token", "create", "etl", "--user", "ann", "--scope", "view"]);
@@ -82,7 +101,7 @@ fn people_and_tokens_need_no_configuration() {
     assert!(table.contains("nothing (disabled)") && table.contains("proxy"), "{table}");
     assert_eq!(recon(&project, &["user", "enable", "ann"]).code, 0);
     let people = json(&project, &["user", "list"]);
-    assert_eq!(people["people"].as_array().unwrap().len(), 2);
+    assert_eq!(people["people"].as_array().unwrap().len(), 3);
     let actors = "SELECT DISTINCT actor_id || ' ' || auth_method AS who FROM recon.audit_trail";
     let actors = json(&project, &["sql", actors]);
     assert_eq!(actors.to_string().matches("cli:ops cli").count(), 1, "{actors}");

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod commands;
+mod owners;
 mod story;
 
 use crate::store::Place;
@@ -12,8 +13,8 @@ use recon::domain::Instant;
 use recon::domain::review::{Permission, Permissions, Role, Roles};
 use recon::review::people::login::{self, Attempt, Outcome};
 use recon::review::people::{
-    Hashing, NewPerson, Person, Principal, command_line_actor, directory, session, system_random,
-    token,
+    Hashing, NewPerson, Person, Principal, command_line_actor, directory, invitation, session,
+    system_random, token,
 };
 use recon::review::{Actor, Refusal};
 use recon::store::Store;
@@ -44,11 +45,23 @@ impl House {
         self.add_new(by, &NewPerson { login, roles, ..NewPerson::default() })
     }
 
-    /// With the password of the tests.
+    /// With the password of the tests, which they chose themselves.
     fn add_with_password(&self, login: &str, roles: &[Role]) -> Person {
         let roles = Roles::of(roles.iter().copied());
+        let person =
+            self.add_new(&self.cli, &NewPerson { login, roles, ..NewPerson::default() }).unwrap();
+        let link = invitation::invite(&*self.store, &self.cli, login, at(0), &system_random);
+        let (store, hashing) = (&*self.store, &self.hashing);
+        let link = link.unwrap();
+        invitation::accept(store, hashing, &link, login, PASSWORD, at(0), &system_random).unwrap();
+        person
+    }
+
+    /// With a password that an administrator chose.
+    fn add_with_given_password(&self, by: &Actor, login: &str, roles: &[Role]) -> Person {
+        let roles = Roles::of(roles.iter().copied());
         let new = NewPerson { login, roles, password: Some(PASSWORD), ..NewPerson::default() };
-        self.add_new(&self.cli, &new).unwrap()
+        self.add_new(by, &new).unwrap()
     }
 
     fn add_new(&self, by: &Actor, new: &NewPerson<'_>) -> Result<Person, Refusal> {

@@ -111,17 +111,21 @@ fn tokens_have_a_part_of_their_persons_rights(place: &super::Place) {
     let sue = house.who(&house.cookie("sue", at(0)), at(0)).unwrap().actor();
     let (token, text) = house.token(&sue, "sue", &[P::View, P::Check], 30).unwrap();
     let principal = house.bearer(&text, at(1)).unwrap();
-    assert!(
-        principal.permissions.contains(P::Check) && !principal.permissions.contains(P::Propose)
-    );
+    // A token is nobody's second pair of eyes, whoever owns it.
+    assert_eq!(principal.permissions.iter().collect::<Vec<_>>(), [P::View]);
+    let named = token::authenticate(&*house.store, &text, &|name| name == "etl", at(1)).unwrap();
+    assert!(named.unwrap().permissions.contains(P::Check));
     assert_eq!(principal.actor().auth_method, format!("token:{}", token.id));
     assert_eq!(principal.person_id, sue.person_id);
     assert_eq!(code(house.token(&sue, "sue", &[P::Authorize], 30)), "bad-scope");
     assert_eq!(code(house.token(&sue, "sue", &[P::View], 91)), "bad-expiry");
     assert_eq!(code(house.token(&sue, "sue", &[P::View], 0)), "bad-expiry");
     assert_eq!(code(house.token(&sue, "sue", &[], 1)), "bad-scope");
-    // A narrow token makes no wide one.
-    assert_eq!(code(house.token(&principal.actor(), "sue", &[P::Propose], 1)), "bad-scope");
+    // A token makes none, and revokes none.
+    let by_token = principal.actor();
+    assert_eq!(code(house.token(&by_token, "sue", &[P::View], 1)), "token-by-token");
+    let revoked = token::revoke(&*house.store, &by_token, &token.id, at(1));
+    assert_eq!(code(revoked), "token-by-token");
     let list = |now| token::list(&*house.store, &sue, None).map(|all| all[0].used == Some(now));
     assert_eq!(list(at(1)), Ok(true));
     assert!(house.bearer(&text, at(30)).is_some());
@@ -220,6 +224,8 @@ fn every_change_is_audited(place: &super::Place) {
         rows,
         [
             "ADD_PERSON person cli:root cli".to_owned(),
+            "INVITE person cli:root cli".to_owned(),
+            format!("SET_PASSWORD person {} invitation", root.person_id),
             by_root("ADD_PERSON person"),
             by_root("SET_ROLES person"),
             by_root("DISABLE_PERSON person"),

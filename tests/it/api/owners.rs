@@ -1,0 +1,306 @@
+//! Nobody becomes anybody: passwords that others chose, logins of one administrator, tokens, one person alone.
+
+use serde_json::{Value as Json, json};
+
+use super::browser::{GIVEN, PASSWORD, cookie, log_in, own_password};
+use super::{House, json as document, verdict};
+use crate::program::Project;
+use crate::wire::{Answer, Client};
+
+fn with_cookie(house: &House, cookie: &str, method: &str, path: &str, body: &Json) -> Answer {
+    let headers = [("Content-Type", "application/json"), ("Cookie", cookie)];
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    Client::to(&house.server).ask(method, path, &headers, &body).unwrap()
+}
+
+fn project() -> Project {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    project.write("password", GIVEN);
+    project
+}
+
+/// Somebody made by the command line, with a password that they then change.
+fn added(house: &House, name: &str, role: &str) -> String {
+    let said = house.project().recon(&[
+        "user",
+        "add",
+        name,
+        "--role",
+        role,
+        "--password-file",
+        "password",
+    ]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    own_password(&house.server, name, PASSWORD);
+    cookie(&log_in(&house.server, &[], name, PASSWORD))
+}
+
+#[test]
+fn nothing_opens_before_a_given_password_is_changed() {
+    let house = House::of(project(), &[]);
+    let add = ["user", "add", "zoe", "--role", "manager", "--password-file", "password"];
+    assert_eq!(house.project().recon(&add).code, 0);
+    let mine = cookie(&log_in(&house.server, &[], "zoe", GIVEN));
+    let me = document(&with_cookie(&house, &mine, "GET", "/auth/me", &Json::Null));
+    assert_eq!(me["must_change_password"], true);
+    let routes = document(&Client::to(&house.server).get("/openapi.json"));
+    let id = "0190b5a0-0000-7000-8000-00000000ffff";
+    let mut shut = 0;
+    for (path, item) in routes["paths"].as_object().unwrap() {
+        let at = path.replace("{id}", id).replace("{login}", "x").replace("{file}", "x.css");
+        for (method, operation) in item.as_object().unwrap() {
+            let open = operation["security"].as_array().is_some_and(|all| {
+                all.iter().any(|one| one.as_object().is_some_and(serde_json::Map::is_empty))
+            }) || operation["security"] == json!([]);
+            if open || ["/auth/me", "/auth/password", "/review/password"].contains(&path.as_str()) {
+                continue;
+            }
+            let method = method.to_ascii_uppercase();
+            let plain = [("Cookie", mine.as_str())];
+            let answer = Client::to(&house.server).ask(&method, &at, &plain, "").unwrap();
+            let page =
+                answer.header("location").is_some_and(|to| to.starts_with("/review/password"));
+            let said = verdict(&answer).1;
+            let refused = said == "password-change-required" || said == "missing-permission";
+            assert!(page || refused, "{method} {at}: {} {}", answer.status, answer.text());
+            shut += 1;
+        }
+    }
+    assert!(shut > 40, "{shut} routes were tried");
+    let body = json!({ "present": GIVEN, "new": PASSWORD });
+    let changed = with_cookie(&house, &mine, "POST", "/auth/password", &body);
+    assert_eq!(changed.status, 204, "{}", changed.text());
+    let new = cookie(&changed);
+    assert_eq!(with_cookie(&house, &new, "GET", "/workflow/queue", &Json::Null).status, 200);
+    assert_eq!(with_cookie(&house, &mine, "GET", "/auth/me", &Json::Null).status, 401);
+    house.server.assert_well();
+}
+
+#[test]
+fn pages_lead_to_the_password_and_on() {
+    let house = House::of(project(), &[]);
+    let add = ["user", "add", "zoe", "--role", "analyst", "--password-file", "password"];
+    assert_eq!(house.project().recon(&add).code, 0);
+    let form = |path: &str, cookie: &str, body: &str| {
+        let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", cookie)];
+        Client::to(&house.server).ask("POST", path, &headers, body).unwrap()
+    };
+    let given = GIVEN.replace(' ', "+");
+    let own = PASSWORD.replace(' ', "+");
+    let answer = form("/review/login", "", &format!("username=zoe&password={given}"));
+    let mine = cookie(&answer);
+    let headers = [("Cookie", mine.as_str())];
+    let asked = Client::to(&house.server).ask("GET", "/review/queue?field=amount", &headers, "");
+    let to = asked.unwrap().header("location").unwrap().to_owned();
+    assert!(to.starts_with("/review/password?then=%2Freview%2Fqueue"), "{to}");
+    let page = Client::to(&house.server).ask("GET", &to, &headers, "").unwrap();
+    assert!(page.status == 200 && page.text().contains("Choose your own password"));
+    let body = |again: &str| {
+        format!("present={given}&password={own}&again={again}&then=%2Freview%2Fqueue")
+    };
+    assert_eq!(form("/review/password", &mine, &body("other")).status, 422);
+    let wrong = format!("present=nothing&password={own}&again={own}");
+    assert_eq!(form("/review/password", &mine, &wrong).status, 403);
+    let done = form("/review/password", &mine, &body(&own));
+    assert_eq!((done.status, done.header("location")), (303, Some("/review/queue")));
+    let headers = [("Cookie", cookie(&done))];
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let queue = Client::to(&house.server).ask("GET", "/review/queue", &headers, "").unwrap();
+    assert_eq!(queue.status, 200);
+    // A second login is agreed to in the profile.
+    assert_eq!(house.project().recon(&["user", "add", "zoe.2", "--same-as", "zoe"]).code, 0);
+    let cookie = headers[0].1;
+    let profile = Client::to(&house.server).ask("GET", "/review/profile", &headers, "").unwrap();
+    assert!(profile.text().contains("zoe.2"), "{}", profile.text());
+    let second = "login=zoe.2&password=words+for+the+second&again=words+for+the+second";
+    let agreed = form("/review/logins/agree", cookie, second);
+    assert_eq!(agreed.status, 303, "{}", agreed.text());
+    assert_eq!(log_in(&house.server, &[], "zoe.2", "words for the second").status, 204);
+    house.server.assert_well();
+}
+
+#[test]
+fn six_eyes_are_not_those_of_one_administrator() {
+    let house = House::of(project(), &[]);
+    let (maker, checker, authorizer) = (
+        added(&house, "m", "analyst"),
+        added(&house, "c", "supervisor"),
+        added(&house, "x.y", "manager"),
+    );
+    let resolve = |item: &Json| {
+        json!({ "attribution_id": item["attribution_id"], "action": "OVERRIDE",
+                "new_reason_code": "TIMING_LAG", "comments": "booked a day late" })
+    };
+    let approve = |who: &str, id: &str| {
+        let path = format!("/workflow/proposals/{id}");
+        let seen = document(&with_cookie(&house, who, "GET", &path, &Json::Null));
+        let tag = format!("\"{}\"", seen["tag"].as_str().unwrap());
+        let body = json!({ "content_hash": seen["content_hash"] }).to_string();
+        let headers =
+            [("Content-Type", "application/json"), ("Cookie", who), ("If-Match", tag.as_str())];
+        Client::to(&house.server).ask("POST", &format!("{path}/approve"), &headers, &body).unwrap()
+    };
+    // Six eyes: a confident prediction is overridden, or another kind of reason is given.
+    let (mut six, mut four) = (None, None);
+    for item in house.queue("ann", "limit=200") {
+        if six.is_some() && four.is_some() {
+            break;
+        }
+        let made = with_cookie(&house, &maker, "POST", "/workflow/resolve", &resolve(&item));
+        let made = document(&made);
+        let id = made["proposal_id"].as_str().map(str::to_owned);
+        match made["eyes_required"].as_u64() {
+            Some(6) => six = six.or(id),
+            Some(4) => four = four.or(id),
+            _ => {}
+        }
+    }
+    let (six, four) = (six.expect("one of six eyes"), four.expect("one of four eyes"));
+    let refused = approve(&checker, &six);
+    assert_eq!(verdict(&refused), (403, "one-administrator".into()), "{}", refused.text());
+    let refused = approve(&authorizer, &six);
+    assert_eq!(verdict(&refused), (403, "one-administrator".into()), "{}", refused.text());
+    // People whose passwords nobody gave may.
+    let tag = document(&house.person("bob").get(&format!("/workflow/proposals/{six}")));
+    let body = json!({ "content_hash": tag["content_hash"] });
+    let path = format!("/workflow/proposals/{six}/approve");
+    let checked = house.person("bob").post_if(tag["tag"].as_str().unwrap(), &path, &body);
+    assert_eq!(checked.status, 200, "{}", checked.text());
+    // Four eyes are reported.
+    assert_eq!(approve(&checker, &four).status, 200);
+    let report = document(&house.person("aud").get("/reports/sod"));
+    let found = report.as_array().unwrap().iter().find(|one| one["kind"] == "one-administrator");
+    let found = found.unwrap_or_else(|| panic!("{report}"));
+    assert_eq!(found["entity"], four);
+    house.server.assert_well();
+}
+
+#[test]
+fn tokens_make_extend_and_revoke_no_tokens() {
+    let house = House::of(project(), &[]);
+    let sue = house.person("sue");
+    let wanted = json!({ "name": "again", "scopes": ["view"], "expires_in": 90 });
+    assert_eq!(verdict(&sue.post("/auth/tokens", &wanted)), (403, "token-by-token".into()));
+    let other = super::token(house.project(), "sue", &["view"]);
+    let id = other.split('_').nth(1).unwrap().to_owned();
+    let revoked = sue.ask("DELETE", &format!("/auth/tokens/{id}"), &[], "");
+    assert_eq!(verdict(&revoked), (403, "token-by-token".into()));
+    assert_eq!(house.bearer(&other).get("/auth/me").status, 200);
+    // A session does.
+    let mine = added(&house, "zoe", "supervisor");
+    let made = with_cookie(
+        &house,
+        &mine,
+        "POST",
+        "/auth/tokens",
+        &json!({
+        "name": "etl", "scopes": ["view", "check"], "expires_in": 1 }),
+    );
+    assert_eq!(made.status, 201, "{}", made.text());
+    let text = document(&made)["token"].as_str().unwrap().to_owned();
+    let me = document(&house.bearer(&text).get("/auth/me"));
+    assert_eq!(me["permissions"], json!(["view"]), "a token is nobody's second pair of eyes");
+    // Nobody gives their own token the name of one that may check.
+    let named = with_cookie(
+        &house,
+        &mine,
+        "POST",
+        "/auth/tokens",
+        &json!({
+        "name": "test", "scopes": ["view"], "expires_in": 1 }),
+    );
+    assert_eq!(verdict(&named), (403, "deciding-token".into()));
+    house.server.assert_well();
+}
+
+#[test]
+fn one_person_alone_touches_nothing_of_others_and_leaves_nothing() {
+    let house = House::of(project(), &[]);
+    let item = house.queue("ann", "limit=1").remove(0);
+    let made = house.person("ann").post(
+        "/workflow/resolve",
+        &json!({
+        "attribution_id": item["attribution_id"], "action": "REJECT", "comments": "it is wrong" }),
+    );
+    let proposal = document(&made)["proposal_id"].as_str().unwrap().to_owned();
+    let mut house = house;
+    let adm = house.person("adm").token;
+    house.server.stop();
+    let project = std::mem::replace(&mut house.server.project, Project::new());
+    let people = "SELECT count(*) AS n FROM recon.people";
+    let before = project.sql(people);
+    let server = crate::wire::Server::serving(project, None, &["--solo"]);
+    let mut client = Client::to(&server);
+    let path = format!("/workflow/proposals/{proposal}");
+    let seen = document(&client.get(&path));
+    let tag = format!("\"{}\"", seen["tag"].as_str().unwrap());
+    let hash = json!({ "content_hash": seen["content_hash"] }).to_string();
+    let why = json!({ "comments": "not like this" }).to_string();
+    let amended = json!({ "action": "REJECT", "comments": "no reason at all" }).to_string();
+    let ask = |method: &str, path: &str, body: &str| {
+        let headers = [("Content-Type", "application/json"), ("If-Match", tag.as_str())];
+        Client::to(&server).ask(method, path, &headers, body).unwrap()
+    };
+    for (method, path, body) in [
+        ("POST", format!("{path}/approve"), &hash),
+        ("POST", format!("{path}/return"), &why),
+        ("POST", format!("{path}/withdraw"), &why),
+        ("PUT", path.clone(), &amended),
+        (
+            "POST",
+            "/auth/tokens".into(),
+            &json!({
+            "name": "later", "scopes": ["view"], "expires_in": 90 })
+            .to_string(),
+        ),
+        (
+            "POST",
+            "/reasons/proposals".into(),
+            &json!({
+            "code": "NEW_ONE", "description": "as one likes", "is_functional": true,
+            "examples": [] })
+            .to_string(),
+        ),
+        (
+            "POST",
+            "/admin/policy/proposals".into(),
+            &json!({
+            "policy": {}, "comments": "fewer eyes" })
+            .to_string(),
+        ),
+    ] {
+        let answer = ask(method, &path, body);
+        assert_eq!(verdict(&answer), (409, "solo".into()), "{method} {path}: {}", answer.text());
+    }
+    // Nor does an administrator make anybody here.
+    let bearer = format!("Bearer {adm}");
+    let headers = [("Content-Type", "application/json"), ("Authorization", bearer.as_str())];
+    let body = json!({ "login": "eve", "roles": ["manager"] }).to_string();
+    let answer = Client::to(&server).ask("POST", "/admin/users", &headers, &body).unwrap();
+    assert_eq!(verdict(&answer), (409, "solo".into()));
+    // What one person decides alone says so in every row.
+    let rows = server.project.sql("SELECT max(seq) AS n FROM recon.audit_trail");
+    let queue = document(&Client::to(&server).get("/workflow/queue?limit=1"));
+    let id = queue[0]["attribution_id"].as_str().unwrap();
+    let done = ask(
+        "POST",
+        "/workflow/resolve",
+        &json!({
+        "attribution_id": id, "action": "REJECT", "comments": "mine alone" })
+        .to_string(),
+    );
+    assert_eq!(document(&done)["status"], "REJECTED", "{}", done.text());
+    let said = ask("POST", &format!("/workflow/items/{id}/comments"), "{\"text\":\"as I said\"}");
+    assert_eq!(said.status, 201, "{}", said.text());
+    let told = server.project.sql(&format!(
+        "SELECT DISTINCT coalesce(control, 'null') AS c FROM recon.audit_trail WHERE seq > {} \
+         AND action_type NOT IN ('START', 'STOP')",
+        rows[0]["n"]
+    ));
+    assert_eq!(told, json!([{ "c": "NONE" }]));
+    assert_eq!(server.project.sql(people), before);
+    let open = server.project.sql("SELECT state, control FROM recon.proposals ORDER BY created_at");
+    assert_eq!(open[0], json!({ "state": "OPEN", "control": "FOUR_EYE" }));
+    server.assert_well();
+}
