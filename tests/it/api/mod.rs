@@ -56,7 +56,7 @@ impl House {
             // People of the tests come in by tokens, and some of them check.
             more.push_str("review: { deciding_tokens: [test] }\n");
         }
-        project.write("recon.yaml", yaml + &more);
+        project.write("recon.yaml", format!("{yaml}{more}"));
         let mut tokens = BTreeMap::new();
         for (name, role) in PEOPLE {
             let said =
