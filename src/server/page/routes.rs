@@ -24,7 +24,7 @@ pub fn routes() -> Vec<Route> {
         shown(Route::post("/review/password", "page_change_password", door::change_password))
             .before_change()
             .lasting(),
-        shown(Route::post("/review/logins/agree", "page_agree", door::agree)).lasting(),
+        shown(Route::post("/review/agree", "page_agree", door::agree)).lasting(),
         open(Route::get("/assets/{file}", "page_asset", door::asset)).takes([Parameter::path(
             "file",
             "The file",

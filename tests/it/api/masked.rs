@@ -145,6 +145,7 @@ const OF_PAGES: &[&str] = &[
 struct Walk<'a> {
     house: &'a House,
     secrets: &'a [&'a str],
+    amounts: bool,
     tried: usize,
 }
 
@@ -182,6 +183,20 @@ impl Walk<'_> {
         });
         assert_eq!(found[0], found[1], "{path}: {name} tells {values:?} apart");
     }
+}
+
+/// A text of the same form that no record has.
+fn decoy(secret: &str) -> String {
+    let other = |c: char| {
+        if c.is_ascii_digit() {
+            '9'
+        } else if c.is_alphabetic() {
+            'Z'
+        } else {
+            c
+        }
+    };
+    secret.chars().map(other).collect()
 }
 
 /// The ids that an answer names, in its order.
@@ -256,14 +271,14 @@ fn look_everywhere(walk: &mut Walk<'_>, routes: &Json) {
                     }
                     (None, Some("number" | "integer")) => {
                         // Confidence and numbers of rows are no secret; amounts are.
-                        if name.contains("amount") {
+                        if name.contains("amount") && walk.amounts {
                             walk.same(&at, name, ["0.001", "50000"]);
                             walk.same(&at, name, ["7312.5", "99999"]);
                         }
                     }
                     _ => {
                         for secret in walk.secrets {
-                            walk.same(&at, name, [secret, "nosuchthing"]);
+                            walk.same(&at, name, [secret, &decoy(secret)]);
                         }
                     }
                 }
@@ -275,9 +290,9 @@ fn look_everywhere(walk: &mut Walk<'_>, routes: &Json) {
                     for value in ["amount", "-confidence", "ALL"] {
                         walk.get("cat", &format!("{at}?view=items&{name}={value}"), "");
                     }
-                    if ["q", "least", "most"].contains(name) {
+                    if *name == "q" || walk.amounts && ["least", "most"].contains(name) {
                         for secret in walk.secrets {
-                            walk.same(at, name, [secret, "99999999"]);
+                            walk.same(at, name, [secret, &decoy(secret)]);
                         }
                     }
                 }
@@ -405,7 +420,12 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
         );
     }
     // The one with a large amount: the trigger measures it.
-    let large = &amounts[1];
+    let large = &column(
+        house,
+        "SELECT a.attribution_id FROM recon.attributions a JOIN recon.data_differences d \
+         ON d.diff_id = a.diff_id WHERE d.value_b = '1.25'",
+    )[0];
+    let small: Vec<&String> = amounts.iter().filter(|id| *id != large).collect();
     let made = document(&act("resolve", "sue", "POST", "/workflow/resolve", "", &override_(large)));
     let id = made["proposal_id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
     let path = format!("/workflow/proposals/{id}");
@@ -491,7 +511,7 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
         "",
         &json!({ "id": amounts[0], "choice": "*" }),
     );
-    let frozen = json!({ "ids": [amounts[0], amounts[2]], "action": "REJECT" });
+    let frozen = json!({ "ids": small, "action": "REJECT" });
     let preview =
         document(&act("bulk_preview", "sue", "POST", "/workflow/bulk/preview", "", &frozen));
     act(
@@ -518,7 +538,8 @@ fn walk(masked: &str, secrets: &[&str]) {
         secrets.iter().filter(|secret| text.contains(**secret)).count() > secrets.len() / 2,
         "{text}"
     );
-    let mut walk = Walk { house: &house, secrets, tried: 0 };
+    let amounts = masked.contains("amount");
+    let mut walk = Walk { house: &house, secrets, amounts, tried: 0 };
     let tried = act_everywhere(&mut walk);
     for (path, item) in routes["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
