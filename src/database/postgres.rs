@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::password_file::{self, Login};
 use super::url::SslMode;
-use super::{PostgresUrl, host_name, tls};
+use super::{POOL_THREADS, PostgresUrl, host_name, threads_to_spare, tls};
 use crate::diagnostic::Problem;
 
 /// A pool of connections whose search path is the schema `recon`.
@@ -21,6 +21,12 @@ pub type PostgresPool = r2d2::Pool<PostgresConnectionManager<MakeRustlsConnect>>
 const SETTINGS: &str = "SET search_path = recon; SET TIME ZONE 'UTC'; \
      SET client_min_messages = warning; SET idle_in_transaction_session_timeout = 0; \
      SET statement_timeout = 0";
+
+/// How long a command waits for a connection. After a failed attempt the pool pauses for up to half
+/// of this, so that it also bounds how soon a server that came back is found.
+pub const POOL_TIMEOUT: Duration = Duration::from_secs(4);
+/// After so long without a sign of the other machine a connection is given up.
+const SILENCE: Duration = Duration::from_secs(20);
 
 const LOGIN_HELP: &str =
     "give user and password in ~/.pgpass, by PGPASSWORD, or in the store's URL";
@@ -67,6 +73,9 @@ impl Connector {
             .application_name(application_name())
             .connect_timeout(Duration::from_secs(url.connect_timeout_seconds))
             .keepalives_idle(Duration::from_secs(60))
+            .keepalives_interval(Duration::from_secs(5))
+            .keepalives_retries(3)
+            .tcp_user_timeout(SILENCE)
             .ssl_mode(match url.ssl_mode {
                 SslMode::Disable => WireSslMode::Disable,
                 SslMode::Prefer => WireSslMode::Prefer,
@@ -91,14 +100,18 @@ impl Connector {
     }
 
     /// A pool; its connections are made when they are needed.
-    pub fn pool(&self) -> PostgresPool {
+    ///
+    /// # Errors
+    /// The system gives no thread for it.
+    pub fn pool(&self) -> Result<PostgresPool, Problem> {
+        threads_to_spare(POOL_THREADS)?;
         let manager = PostgresConnectionManager::new(self.config.clone(), self.tls.clone());
-        r2d2::Pool::builder()
-            .max_size(16)
+        Ok(r2d2::Pool::builder()
+            .max_size(24)
             .min_idle(Some(0))
-            .connection_timeout(Duration::from_secs(15))
+            .connection_timeout(POOL_TIMEOUT)
             .connection_customizer(Box::new(Customizer))
-            .build_unchecked(manager)
+            .build_unchecked(manager))
     }
 
     /// What PostgreSQL says, as a problem of the store with advice.
@@ -161,6 +174,8 @@ fn problem(shown: &str, error: &Error) -> Problem {
         ("store-read-only", "this server is a read-only replica: name the primary")
     } else if *state == SqlState::TOO_MANY_CONNECTIONS {
         ("store-busy", "the server has no connection left; try again later")
+    } else if *state == SqlState::LOCK_NOT_AVAILABLE {
+        ("store-busy", "another session holds a lock; try again later")
     } else if *state == SqlState::ADMIN_SHUTDOWN
         || *state == SqlState::CRASH_SHUTDOWN
         || *state == SqlState::CANNOT_CONNECT_NOW

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::{POOL_THREADS, patience, threads_to_spare};
 use crate::diagnostic::Problem;
 
 /// A pool of working connections.
@@ -59,7 +60,7 @@ pub fn pool(path: &Path, access: Access) -> Result<SqlitePool, Problem> {
     attached(path, access).map_err(|error| problem(path, &error))?;
     crate::threads::probe()?;
     Ok(r2d2::Pool::builder()
-        .max_size(16)
+        .max_size(32)
         .min_idle(Some(0))
         .test_on_check_out(false)
         .build_unchecked(SqliteManager { path: path.to_owned(), access }))
@@ -168,7 +169,8 @@ pub fn exposed(_: &Path) -> Option<Problem> {
 fn wait_for_locks(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_handler(Some(|attempts| {
         std::thread::sleep(Duration::from_millis(1));
-        u128::try_from(attempts).unwrap_or_default() < BUSY_TIMEOUT.as_millis()
+        let waited = Duration::from_millis(u64::try_from(attempts).unwrap_or_default());
+        waited < BUSY_TIMEOUT && !patience::left(BUSY_TIMEOUT).is_zero()
     }))
 }
 

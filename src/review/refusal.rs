@@ -152,7 +152,12 @@ impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         let busy = matches!(
             problem.code,
-            "store-busy" | "store-unreachable" | "disk-full" | "store-read-only"
+            "store-busy"
+                | "store-unreachable"
+                | "store-replaced"
+                | "store-missing"
+                | "disk-full"
+                | "store-read-only"
         );
         let (kind, message) = if busy {
             (RefusalKind::Unavailable, "the store can't be written or reached now")

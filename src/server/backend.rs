@@ -1,53 +1,79 @@
 //! The home of tiny_http. It listens on a Unix socket in a folder that only we can enter, and hears
-//! nothing but what the guard lets through; its workers answer with [`handle`](super::handle).
+//! nothing but what the guard lets through. One thread hands each request to the threads of its
+//! [`Lane`], which answer with [`handle`](super::handle).
 
 use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::database::patience;
 use crate::diagnostic::Problem;
+use crate::domain::thread::refused;
 
 use super::App;
 use super::error::Denied;
-use super::guard::head::{INTERNAL, PEER, REQUEST_ID};
+use super::guard::head::{INTERNAL, LANE, PEER, REQUEST_ID, WAITED};
 use super::guard::limits::BODY_BYTES;
+use super::guard::relay::WHOLE;
 use super::handle::handle;
 use super::http::{Body, Headers, Method, Request, Response};
+use super::lane::{Lane, PATIENCE, STREAMS};
 use super::target::Target;
 
 /// The longest path that every system takes for a socket.
 const LONGEST: usize = 100;
-/// Answers that are written piece by piece at once; each has a thread.
-const STREAMS: usize = 16;
 /// How long a request to ourselves may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const OWN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The library at work.
 pub struct Backend {
     server: Arc<tiny_http::Server>,
     folder: PathBuf,
     socket: PathBuf,
-    workers: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
     died: Arc<AtomicBool>,
 }
 
 impl Backend {
-    /// Makes the socket and starts the workers.
+    /// Makes the socket and starts the threads: `threads` for work, and a few for the other lanes.
     ///
     /// # Errors
     /// No folder, socket or thread is to be had.
-    pub fn start(app: Arc<App>) -> Result<Self, Problem> {
+    pub fn start(app: &Arc<App>, threads: usize) -> Result<Self, Problem> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Problem::usage("server-failed", format!("the server can't make {what}: {error}"))
                 .help("set TMPDIR to a folder that can be written")
         };
+        let (stopping, died) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let streams = Arc::new(AtomicUsize::new(0));
+        let mut started = Vec::new();
+        let mut lanes = Vec::new();
+        for lane in Lane::ALL {
+            let limits = lane.limits(threads);
+            let (sender, receiver) = sync_channel(limits.places);
+            let receiver = Arc::new(Mutex::new(receiver));
+            for number in 0..limits.threads {
+                let worker = Worker {
+                    app: Arc::clone(app),
+                    requests: Arc::clone(&receiver),
+                    streams: Arc::clone(&streams),
+                };
+                let name = format!("{lane:?} {number}").to_lowercase();
+                started.push(spawn(name, move || worker.work())?);
+            }
+            lanes.push(sender);
+        }
+        // The library panics where it gets no thread, so it is started once ours are there, and
+        // with some to spare.
+        crate::database::threads_to_spare(LIBRARY_THREADS)?;
         let folder = private_folder().map_err(|error| failed("a folder for its socket", &error))?;
         let socket = folder.join("recon.sock");
         let server = tiny_http::Server::http_unix(&socket).map_err(|error| {
@@ -55,23 +81,14 @@ impl Backend {
             failed("its socket", &error)
         })?;
         let server = Arc::new(server);
-        let (stopping, died) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let streams = Arc::new(AtomicUsize::new(0));
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let mut workers = Vec::new();
-        for number in 0..(cores * 4).clamp(8, 32) {
-            let worker = Worker {
-                app: Arc::clone(&app),
-                server: Arc::clone(&server),
-                stopping: Arc::clone(&stopping),
-                died: Arc::clone(&died),
-                streams: Arc::clone(&streams),
-            };
-            let thread = std::thread::Builder::new().name(format!("worker {number}"));
-            let spawned = thread.spawn(move || worker.work());
-            workers.push(spawned.map_err(|error| failed("its threads", &error))?);
-        }
-        Ok(Self { server, folder, socket, workers, stopping, died })
+        let dispatcher = Dispatcher {
+            server: Arc::clone(&server),
+            lanes,
+            stopping: Arc::clone(&stopping),
+            died: Arc::clone(&died),
+        };
+        started.push(spawn("dispatch".to_owned(), move || dispatcher.work())?);
+        Ok(Self { server, folder, socket, threads: started, stopping, died })
     }
 
     /// The private socket.
@@ -79,20 +96,21 @@ impl Backend {
         &self.socket
     }
 
-    /// Whether the library still accepts and all workers work.
+    /// Whether the library still accepts and all threads are there, at work or not.
     pub fn is_alive(&self) -> bool {
-        !self.died.load(Ordering::SeqCst) && self.workers.iter().all(|w| !w.is_finished())
+        !self.died.load(Ordering::SeqCst) && self.threads.iter().all(|one| !one.is_finished())
     }
 
-    /// Asks for a sign of life, all the way through the library and a worker.
+    /// Asks for a sign of life, all the way through the library and a thread of the lane that never
+    /// waits for the store: whoever is only busy with a slow store is not dead.
     pub fn answers(&self) -> bool {
         self.ask().unwrap_or(false)
     }
 
     fn ask(&self) -> std::io::Result<bool> {
         let mut socket = UnixStream::connect(&self.socket)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(OWN_PATIENCE))?;
+        socket.set_write_timeout(Some(OWN_PATIENCE))?;
         socket.write_all(b"GET /alive HTTP/1.1\r\nconnection: close\r\n\r\n")?;
         socket.shutdown(std::net::Shutdown::Write)?;
         let mut first = [0; 9];
@@ -100,13 +118,13 @@ impl Backend {
         Ok(&first == b"HTTP/1.1 ")
     }
 
-    /// Lets the workers come to their end.
+    /// Lets the threads come to their end. One that waits for a store which never answers is left.
     pub fn stop(mut self) {
         self.stopping.store(true, Ordering::SeqCst);
         let deadline = std::time::Instant::now() + Duration::from_secs(2);
-        for worker in self.workers.drain(..) {
-            while !worker.is_finished() && std::time::Instant::now() < deadline {
-                // Each call wakes one that waits.
+        for thread in self.threads.drain(..).rev() {
+            while !thread.is_finished() && std::time::Instant::now() < deadline {
+                // Wakes the dispatcher, whose end ends the others.
                 self.server.unblock();
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -132,25 +150,76 @@ fn private_folder() -> std::io::Result<PathBuf> {
     Ok(folder)
 }
 
-struct Worker {
-    app: Arc<App>,
+/// Threads that the library starts for itself.
+const LIBRARY_THREADS: usize = 6;
+
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Problem> {
+    let thread = std::thread::Builder::new().name(name).spawn(work);
+    thread.map_err(|error| refused(&error))
+}
+
+/// Hands each request to the threads of its lane, and never waits for them.
+struct Dispatcher {
     server: Arc<tiny_http::Server>,
+    lanes: Vec<SyncSender<tiny_http::Request>>,
     stopping: Arc<AtomicBool>,
     died: Arc<AtomicBool>,
+}
+
+impl Dispatcher {
+    fn work(&self) {
+        while !self.stopping.load(Ordering::SeqCst) {
+            match self.server.recv() {
+                Ok(asked) => self.hand_on(asked),
+                Err(_) if self.stopping.load(Ordering::SeqCst) => return,
+                // The library's accepting thread has ended, which it tells once.
+                Err(_) => {
+                    self.died.store(true, Ordering::SeqCst);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn hand_on(&self, asked: tiny_http::Request) {
+        // Requests that are not the guard's are those of the watch.
+        let lane = header(&asked, LANE).and_then(|number| Lane::at(number.parse().ok()?));
+        let Some(sender) = self.lanes.get(lane.unwrap_or(Lane::Health).index()) else { return };
+        let asked = match sender.try_send(asked) {
+            Ok(()) => return,
+            Err(TrySendError::Full(asked) | TrySendError::Disconnected(asked)) => asked,
+        };
+        // The guard lets no more through than there are threads, unless some wait for a store that
+        // does not answer at all.
+        let id = header(&asked, REQUEST_ID).unwrap_or_default();
+        let denied = Denied::new(503, "unavailable", "too much to do; try again in a moment")
+            .header("retry-after", "1");
+        let _ = denied.into_response(&id).write(&mut *asked.into_writer(), false);
+    }
+}
+
+/// The value of a header.
+fn header(asked: &tiny_http::Request, name: &str) -> Option<String> {
+    let found = asked.headers().iter().find(|header| {
+        header.field.as_str().as_str().eq_ignore_ascii_case(name)
+    });
+    found.map(|header| header.value.as_str().to_owned())
+}
+
+struct Worker {
+    app: Arc<App>,
+    requests: Arc<Mutex<Receiver<tiny_http::Request>>>,
     streams: Arc<AtomicUsize>,
 }
 
 impl Worker {
     fn work(&self) {
-        while !self.stopping.load(Ordering::SeqCst) {
-            match self.server.recv() {
+        loop {
+            // Only one waits at a time; the others wait for the lock.
+            let next = self.requests.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            match next {
                 Ok(asked) => self.answer(asked),
-                Err(_) if self.stopping.load(Ordering::SeqCst) => return,
-                // The library's accepting thread has ended, which it tells one worker once.
-                Err(_) => {
-                    self.died.store(true, Ordering::SeqCst);
-                    return;
-                }
+                Err(_) => return,
             }
         }
     }
@@ -162,14 +231,19 @@ impl Worker {
             return;
         };
         let head_only = request.method == Method::Head;
-        let response = handle(&self.app, &request);
-        if !matches!(response.body, Body::Stream(_)) {
+        let waited = header(&asked, WAITED).and_then(|text| text.parse().ok());
+        let left = PATIENCE.saturating_sub(Duration::from_millis(waited.unwrap_or_default()));
+        let response = patience::within(left, || handle(&self.app, &request));
+        let is_stream = matches!(response.body, Body::Stream(_));
+        // What the guard does not take whole lasts as long as its reader does: it must not hold
+        // one of these threads.
+        let is_long = is_stream || response.bytes().len() as u64 > WHOLE;
+        let place = if is_long { Place::take(&self.streams) } else { None };
+        if !is_long || place.is_none() && !is_stream {
             // Whoever does not wait for the answer has gone.
             let _ = response.write(&mut *asked.into_writer(), head_only);
             return;
         }
-        // A stream lasts as long as its reader does: it must not hold a worker.
-        let place = Place::take(&self.streams);
         let Some(place) = place else {
             let denied = Denied::new(503, "too-many-exports", "too many exports at once")
                 .header("retry-after", "10");

@@ -161,6 +161,9 @@ pub enum Body {
     Stream(Stream),
 }
 
+/// The line of a head that tells the guard of a client who is logged in; no client sees it.
+pub const KNOWN: &str = "x-recon-guard-known: 1\r\n";
+
 /// An answer.
 pub struct Response {
     /// The status.
@@ -168,12 +171,14 @@ pub struct Response {
     headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Body,
+    /// Whether the client is logged in, which the guard is told.
+    pub known: bool,
 }
 
 impl Response {
     /// An answer without a body.
     pub const fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Empty }
+        Self { status, headers: Vec::new(), body: Body::Empty, known: false }
     }
 
     /// An answer with this body.
@@ -245,6 +250,9 @@ impl Response {
     /// Whoever reads it has gone.
     pub fn write(self, out: &mut dyn Write, head_only: bool) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, phrase(self.status));
+        if self.known {
+            head.push_str(KNOWN);
+        }
         for (name, value) in &self.headers {
             head.extend([name, ": ", value, "\r\n"]);
         }

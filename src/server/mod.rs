@@ -22,6 +22,7 @@ pub mod handle;
 pub mod hosts;
 pub mod http;
 pub mod json;
+pub mod lane;
 pub mod limiter;
 pub mod log;
 pub mod metrics;
@@ -46,6 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::database::patience;
 use crate::diagnostic::Problem;
 use crate::domain;
 use crate::review::people::proxy::client;
@@ -59,13 +61,20 @@ use self::guard::limits::Caps;
 use self::guard::{Counts, Guard, Setup};
 use self::hosts::Hosts;
 use self::http::{Method, Request, Response};
+use self::lane::Lane;
 use self::limiter::Limiter;
 use self::log::{AccessLog, Line};
 use self::metrics::Metrics;
-use self::routes::{Route, Surface};
+use self::routes::{Found, Route, Surface};
 use self::settings::Settings;
 use self::shape::Judge;
+use self::target::Target;
 
+/// Headers by which proxies tell that they pass something on.
+const FORWARDED: &[&str] =
+    &["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded", "via"];
+/// How long the server itself waits for the store between two looks at whether it shall stop.
+const OWN_PATIENCE: Duration = Duration::from_millis(500);
 /// How often the server asks itself whether it still answers.
 const SELF_REQUEST_EVERY: Duration = Duration::from_secs(10);
 /// After so many silent answers it is not worth the port it holds.
@@ -190,6 +199,24 @@ impl App {
         client(self.settings.proxies.as_ref(), request.peer, &said)
     }
 
+    /// Whether the client is on this machine, as far as anybody can tell. What a proxy passes on is
+    /// never local, whatever it says about where it came from.
+    pub fn is_local(&self, request: &Request) -> bool {
+        let passed_on = || FORWARDED.iter().any(|name| request.headers.has(name));
+        request.peer.is_loopback() && !(self.settings.trusts(request.peer) && passed_on())
+    }
+
+    /// By whose threads a request is answered.
+    pub fn lane_of(&self, method: Method, target: &str) -> Lane {
+        let target = Target::parse(target);
+        target.map_or(Lane::default(), |target| {
+            match routes::find(&self.routes, method, &target.path) {
+                Found::Route(route, _) => route.lane,
+                Found::OtherMethods(_) | Found::Nothing => Lane::default(),
+            }
+        })
+    }
+
     /// Whether the client came by https, as far as anybody can tell.
     pub fn is_https(&self, request: &Request) -> bool {
         let said = request.headers.one("x-forwarded-proto");
@@ -257,11 +284,14 @@ pub fn serve(
     let failed = |error: std::io::Error| {
         Problem::usage("server-failed", format!("the server can't start: {error}"))
     };
-    let backend = backend::Backend::start(Arc::clone(&app))?;
-    let (seen, many) = (Arc::clone(&app), Arc::clone(&app));
+    let caps = Caps::of_process()?;
+    app.store.is_same()?;
+    let backend = backend::Backend::start(&app, caps.threads)?;
+    let (seen, many, lanes) = (Arc::clone(&app), Arc::clone(&app), Arc::clone(&app));
     let setup = Setup {
-        caps: Caps::of_process(),
+        caps,
         backend: backend.socket().to_owned(),
+        lane_of: Box::new(move |method, target| lanes.lane_of(method, target)),
         speaks_for_many: Box::new(move |address| many.settings.trusts(address)),
         on_refused: Box::new(move |client, id, refused| {
             seen.log.write(&Line {
@@ -326,7 +356,7 @@ fn watch(
         }
         if tidied.elapsed() >= TIDY_EVERY {
             // What could not be done now is done a minute later.
-            let _ = app.desk().tidy();
+            let _ = patience::within(OWN_PATIENCE, || app.desk().tidy());
             tidied = Instant::now();
         }
     }
@@ -343,9 +373,11 @@ impl Kept<'_> {
     /// Keeps the end of the trail, if enough rows have come since or it is `now` that matters. A store
     /// that can't be read says so elsewhere.
     fn look(&mut self, app: &App, now: bool) {
-        let Ok(end) = transact::read(&*app.store, |tx| chain::checkpoint(tx, (app.clock)())) else {
-            return;
-        };
+        let end = patience::within(OWN_PATIENCE, || {
+            app.store.is_same()?;
+            transact::read(&*app.store, |tx| chain::checkpoint(tx, (app.clock)()))
+        });
+        let Ok(end) = end else { return };
         if now || end.n / KEEP_EVERY_ROWS > self.rows / KEEP_EVERY_ROWS {
             self.rows = end.n;
             (self.keep)(&end);

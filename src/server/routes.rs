@@ -12,6 +12,7 @@ use crate::domain::review::Permission;
 use super::call::Call;
 use super::error::Denied;
 use super::http::{Method, Response};
+use super::lane::Lane;
 use super::parameter::{Parameter, Place};
 
 /// Every route there is.
@@ -154,6 +155,8 @@ pub struct Route {
     pub access: Access,
     /// For whom it answers.
     pub surface: Surface,
+    /// Whose threads answer.
+    pub lane: Lane,
     /// What varies in path, query and headers.
     pub parameters: Vec<Parameter>,
     /// The JSON document that it takes.
@@ -192,6 +195,7 @@ impl Route {
             description: "",
             access: Access::Person,
             surface: Surface::Api,
+            lane: Lane::default(),
             parameters: Vec::new(),
             body: None,
             answers: Vec::new(),
@@ -248,6 +252,13 @@ impl Route {
     #[must_use]
     pub fn page(mut self) -> Self {
         self.surface = Surface::Page;
+        self
+    }
+
+    /// It is answered by the threads of this lane.
+    #[must_use]
+    pub fn lane(mut self, lane: Lane) -> Self {
+        self.lane = lane;
         self
     }
 

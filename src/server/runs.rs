@@ -18,6 +18,7 @@ use super::call::Call;
 use super::csv::Table;
 use super::error::Denied;
 use super::http::Response;
+use super::lane::Lane;
 use super::parameter::{Kind, Parameter};
 use super::routes::{Content, Route};
 use super::schema::Anything;
@@ -63,6 +64,7 @@ pub fn routes() -> Vec<Route> {
                 Parameter::query("format", "The format", Kind::One(vec!["csv", "jsonl"])),
                 Parameter::query("cells", "How cells are written", Kind::One(vec!["safe", "raw"])),
             ])
+            .lane(Lane::Export)
             .answers(200, "The file", Content::Media("*/*")),
     ]
 }

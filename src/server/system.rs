@@ -10,6 +10,7 @@ use super::App;
 use super::call::Call;
 use super::error::Denied;
 use super::http::Response;
+use super::lane::Lane;
 use super::routes::{Access, Content, Route};
 
 /// How many of the last rows of the audit trail are verified: few enough to ask every second.
@@ -23,16 +24,19 @@ pub fn routes() -> Vec<Route> {
         Route::get("/health", "health", health)
             .about("system", "Whether the process lives")
             .access(Access::Open)
+            .lane(Lane::Health)
             .json::<Health>(200, "It lives"),
         Route::get("/ready", "ready", ready)
             .about("system", "Whether requests would be answered")
             .description("Who is logged in sees the checks one by one.")
             .access(Access::Open)
+            .lane(Lane::Watch)
             .json::<Readiness>(200, "They would")
             .json::<Readiness>(503, "They would not"),
         Route::get("/metrics", "metrics", metrics)
             .about("system", "What happened so far, for Prometheus")
             .access(Access::LocalOrPerson)
+            .lane(Lane::Watch)
             .answers(200, "Text format 0.0.4", Content::Media("text/plain")),
     ]
 }
@@ -65,7 +69,7 @@ struct Readiness {
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Checks {
-    /// Whether the store answers.
+    /// Whether the store answers, and is the one that was opened.
     db: bool,
     /// Whether the store's tables are those of this recon.
     migrations: bool,
@@ -79,12 +83,13 @@ struct Checks {
 
 impl Checks {
     fn of(app: &App) -> Self {
+        let same = app.store.is_same();
         let chained = transact::read(&*app.store, |tx| {
             let first = audit::head(tx, false)?.seq - ROWS_CHECKED + 1;
             Ok::<_, Problem>(chain::verify(tx, Some(first), None)?.ok)
         });
         Self {
-            db: chained.is_ok(),
+            db: same.is_ok() && chained.is_ok(),
             migrations: app.store.is_current().unwrap_or_default(),
             audit_chain: chained.unwrap_or_default(),
             disk: app.store.free_space().is_none_or(|free| free >= ROOM),

@@ -23,6 +23,7 @@ mod replay;
 pub mod rows;
 pub mod run;
 pub(crate) mod seal;
+mod seen;
 pub mod sqlite;
 mod stored;
 pub mod training;
@@ -128,6 +129,10 @@ pub trait Store: Registry + transact::Transact {
     fn exposed(&self) -> Option<Problem> {
         None
     }
+
+    /// Makes sure that this is still the store that was opened: the same file, with all of the audit
+    /// trail that was seen so far. What is seen now is remembered.
+    fn is_same(&self) -> Result<(), Problem>;
 
     /// Free bytes where the store writes, as far as this machine can tell; `None` of a server's disk.
     fn free_space(&self) -> Option<u64>;

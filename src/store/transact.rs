@@ -5,6 +5,9 @@
 //! are `$1`, `$2`, … in the order of their first mention, and whose names are qualified (`recon.…`), as
 //! people's own SQL is. Values are always bound, never written into a statement.
 
+use std::time::Duration;
+
+use crate::database::patience;
 use crate::diagnostic::Problem;
 
 use super::SqlValue;
@@ -159,6 +162,9 @@ pub trait Transaction {
 /// The code of the problem of a constraint or trigger that refused.
 pub const CONSTRAINT: &str = "store-constraint";
 
+/// How long a note waits for the store.
+const NOTE_TIME: Duration = Duration::from_millis(100);
+
 /// Work within a transaction.
 pub type Work<'a> = dyn FnMut(&mut dyn Transaction) -> Result<(), Problem> + 'a;
 
@@ -219,6 +225,25 @@ pub fn write<T, E: From<Problem>, S: Transact + ?Sized>(
         (Err(problem), None | Some(Ok(_))) => Err(problem.into()),
         (_, Some(value)) => value,
         (Ok(()), None) => Err(nothing_done().into()),
+    }
+}
+
+/// Runs `work` in a transaction that may write, if the store lets it soon. This is for notes that
+/// nobody must wait for, such as when a session was last used.
+///
+/// # Errors
+/// As [`Transact::write`], but for a store that can't be written to at the moment.
+pub fn write_if_free<S: Transact + ?Sized>(
+    store: &S,
+    work: impl FnMut(&mut dyn Transaction) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    match patience::within(NOTE_TIME, || write(store, work)) {
+        Err(problem)
+            if matches!(problem.code, "store-busy" | "store-read-only" | "disk-full") =>
+        {
+            Ok(())
+        }
+        done => done,
     }
 }
 

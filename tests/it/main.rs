@@ -10,6 +10,7 @@
 
 mod api;
 mod audit;
+mod availability;
 mod awkward;
 mod browser;
 mod config_errors;

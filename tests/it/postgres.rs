@@ -59,50 +59,92 @@ fn postgres_url(url: &str) -> PostgresUrl {
 }
 
 fn start() -> Server {
-    let binaries = binaries();
-    let folder = std::env::temp_dir().join(format!("recon-test-postgres-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    // The server refuses to run as root.
-    let root = output(Command::new("id").arg("-u")).trim() == "0";
-    certify(&folder);
-    if root {
-        run(Command::new("chown").args(["-R", "postgres"]).arg(&folder));
+    let cluster = Cluster::new("shared");
+    cluster.start();
+    Server {
+        url: cluster.url(),
+        authority: Some(cluster.folder.join("authority.pem")),
+        _watcher: Some(cluster.watcher),
     }
-    let command = |name: &str| {
-        let program = binaries.join(name);
-        let mut command = if root {
+}
+
+/// A server of its own, for a test that stops and starts it.
+pub struct Cluster {
+    folder: PathBuf,
+    port: u16,
+    binaries: PathBuf,
+    root: bool,
+    /// What stops it in the end.
+    watcher: Child,
+}
+
+impl Cluster {
+    /// A server that is not started yet.
+    pub fn new(name: &str) -> Self {
+        let binaries = binaries();
+        let folder = format!("recon-test-postgres-{}-{name}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        // The server refuses to run as root.
+        let root = output(Command::new("id").arg("-u")).trim() == "0";
+        certify(&folder);
+        if root {
+            run(Command::new("chown").args(["-R", "postgres"]).arg(&folder));
+        }
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let data = folder.join("data");
+        let watcher = stop_with_this_process(&binaries, &data, &folder, root);
+        let cluster = Self { folder, port, binaries, root, watcher };
+        run(cluster
+            .command("initdb")
+            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D"])
+            .arg(&data));
+        cluster
+    }
+
+    fn command(&self, name: &str) -> Command {
+        let program = self.binaries.join(name);
+        let mut command = if self.root {
             let mut command = Command::new("runuser");
             command.args(["-u", "postgres", "--"]).arg(program);
             command
         } else {
             Command::new(program)
         };
-        command.current_dir(&folder).env("LC_ALL", "C");
+        command.current_dir(&self.folder).env("LC_ALL", "C");
         command
-    };
-    let data = folder.join("data");
-    run(command("initdb")
-        .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D"])
-        .arg(&data));
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let options = format!(
-        "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={0} -c fsync=off \
-         -c full_page_writes=off -c synchronous_commit=off -c max_connections=200 \
-         -c ssl=on -c ssl_cert_file={0}/server.pem -c ssl_key_file={0}/server.key",
-        folder.display()
-    );
-    run(command("pg_ctl")
-        .args(["start", "--wait", "--silent", "-D"])
-        .arg(&data)
-        .arg("-l")
-        .arg(folder.join("log"))
-        .args(["-o", &options]));
-    let watcher = stop_with_this_process(&binaries, &data, &folder, root);
-    Server {
-        url: format!("postgres://postgres@127.0.0.1:{port}"),
-        authority: Some(folder.join("authority.pem")),
-        _watcher: Some(watcher),
+    }
+
+    /// Its URL, without a database.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it, and waits until it answers.
+    pub fn start(&self) {
+        let options = format!(
+            "-c listen_addresses=127.0.0.1 -c port={1} -c unix_socket_directories={0} -c fsync=off \
+             -c full_page_writes=off -c synchronous_commit=off -c max_connections=200 \
+             -c ssl=on -c ssl_cert_file={0}/server.pem -c ssl_key_file={0}/server.key",
+            self.folder.display(),
+            self.port
+        );
+        run(self
+            .command("pg_ctl")
+            .args(["start", "--wait", "--silent", "-D"])
+            .arg(self.folder.join("data"))
+            .arg("-l")
+            .arg(self.folder.join("log"))
+            .args(["-o", &options]));
+    }
+
+    /// Stops it at once, as a crash would.
+    pub fn stop(&self) {
+        run(self
+            .command("pg_ctl")
+            .args(["stop", "--wait", "--silent", "-m", "immediate", "-D"])
+            .arg(self.folder.join("data")));
     }
 }
 

@@ -25,6 +25,9 @@ impl Checker<'_> {
         if self.spec.server.as_ref().is_some_and(|server| server.trusted_proxy.is_some()) {
             match TrustedProxies::new(&proxy_spec.networks.unwrap_or_default(), header) {
                 Ok(trusted) => proxies = Some(trusted),
+                Err(problem) if problem.code == "proxy-header" => {
+                    self.complain(&path(["server", "trusted_proxy", "user_header"]), problem);
+                }
                 Err(problem) => self.complain(&path(["server", "trusted_proxy"]), problem),
             }
         }

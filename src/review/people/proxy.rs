@@ -1,6 +1,6 @@
 //! People whom a proxy vouches for: a header that counts only when it comes from a listed address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -29,7 +29,14 @@ impl TrustedProxies {
         let refuse = |message: String| Problem::usage("trusted-proxy", message);
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         if header.is_empty() || !header.bytes().all(is_token) {
-            return Err(refuse(format!("`{}` is no name of a header", header.escape_debug())));
+            let message = format!("`{}` is no name of a header", header.escape_debug());
+            return Err(Problem::usage("proxy-header", message));
+        }
+        if means_something_else(&header.to_ascii_lowercase().replace('_', "-")) {
+            let message = format!("{header} has another meaning and can't name a person");
+            return Err(Problem::usage("proxy-header", message).help(
+                "use a header that only the proxy sets, such as X-Forwarded-User or Remote-User",
+            ));
         }
         if networks.is_empty() {
             let message = format!("anybody could send {header}: no proxy is named");
@@ -94,6 +101,49 @@ impl TrustedProxies {
     }
 }
 
+/// Whether a header has a meaning of its own, so that it can't name a person: clients send it
+/// themselves, or the connection needs it.
+fn means_something_else(header: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "authorization",
+        "connection",
+        "cookie",
+        "date",
+        "dnt",
+        "expect",
+        "forwarded",
+        "host",
+        "idempotency-key",
+        "keep-alive",
+        "origin",
+        "pragma",
+        "priority",
+        "range",
+        "referer",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "upgrade-insecure-requests",
+        "user-agent",
+        "via",
+        "warning",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-forwarded-server",
+        "x-http-method-override",
+        "x-real-ip",
+        "x-request-id",
+        "x-requested-with",
+    ];
+    const FAMILIES: &[&str] =
+        &["accept", "access-control-", "cache-", "content-", "if-", "proxy-", "sec-", "x-recon-"];
+    NAMES.contains(&header) || FAMILIES.iter().any(|family| header.starts_with(family))
+}
+
 /// The person that a proxy named; `None` if nobody has that login. Nobody is made on the way.
 ///
 /// # Errors
@@ -106,20 +156,33 @@ pub fn authenticate(store: &dyn Transact, login: &str) -> Result<Option<Principa
     Ok(person.filter(|person| !person.is_service))
 }
 
+/// The address of a client that a proxy does not name in a way that can be read. It is no address
+/// of anybody, and above all none of this machine.
+pub const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// The address of the client behind trusted proxies: the last one of `X-Forwarded-For` that is not
-/// a proxy itself; the peer where that header is missing or not to be believed.
+/// a proxy itself; the peer where that header is missing or comes from elsewhere; [`UNKNOWN`] where
+/// it can't be read.
 pub fn client(proxies: Option<&TrustedProxies>, peer: IpAddr, forwarded_for: &[&str]) -> IpAddr {
     let Some(proxies) = proxies.filter(|proxies| proxies.trusts(peer)) else { return peer };
     let hops = forwarded_for.iter().flat_map(|value| value.split(',')).rev();
     let mut client = peer;
     for hop in hops {
-        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+        let Some(address) = hop_address(hop.trim()) else { return UNKNOWN };
         client = address;
         if !proxies.trusts(address) {
             break;
         }
     }
     client
+}
+
+/// The address of a hop, which some proxies write with its port.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
+    let address = bare.parse::<IpAddr>().ok();
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    Some(address.or_else(with_port)?.to_canonical())
 }
 
 #[cfg(test)]
@@ -152,8 +215,23 @@ mod tests {
             assert_eq!(proxies(networks).unwrap_err().code, "trusted-proxy", "{networks:?}");
         }
         let network = ["10.0.0.1".to_owned()];
-        for header in ["", "X User", "X:User", "X\r\nUser"] {
+        let meaning = [
+            "Cookie",
+            "authorization",
+            "HOST",
+            "X-Forwarded-For",
+            "Connection",
+            "X-Recon-Guard-Peer",
+            "Content-Length",
+            "Sec-Fetch-Site",
+            "If-Match",
+            "Proxy-Authorization",
+        ];
+        for header in ["", "X User", "X:User", "X\r\nUser"].into_iter().chain(meaning) {
             assert!(TrustedProxies::new(&network, header).is_err(), "{header:?}");
+        }
+        for header in ["X-Forwarded-User", "Remote-User", "X-Auth-Request-Email"] {
+            assert!(TrustedProxies::new(&network, header).is_ok(), "{header}");
         }
     }
 
@@ -182,7 +260,14 @@ mod tests {
         };
         assert_eq!(client("10.0.0.1", &["1.2.3.4, 5.6.7.8, 10.0.0.2"]), "5.6.7.8");
         assert_eq!(client("10.0.0.1", &["1.2.3.4", "5.6.7.8"]), "5.6.7.8");
-        assert_eq!(client("10.0.0.1", &["evil"]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &["1.2.3.4:5678"]), "1.2.3.4");
+        assert_eq!(client("10.0.0.1", &["[2001:db8::1]:5678"]), "2001:db8::1");
+        assert_eq!(client("10.0.0.1", &["[2001:db8::1]"]), "2001:db8::1");
+        for unreadable in ["evil", "unknown", "", "1.2.3.4, ", "1.2.3.4, _hidden", "127.0.0.1x"] {
+            assert_eq!(client("10.0.0.1", &[unreadable]), "0.0.0.0", "{unreadable}");
+        }
+        // What comes before the client is the client's own word.
+        assert_eq!(client("10.0.0.1", &["evil, 5.6.7.8"]), "5.6.7.8");
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(client("9.9.9.9", &["1.2.3.4"]), "9.9.9.9");
     }

@@ -103,15 +103,15 @@ pub fn authenticate(
     };
     let until = after(created, LONGEST);
     if now >= until || now >= after(used, IDLE) {
-        close(store, cookie)?;
+        transact::write_if_free(store, |tx| close_in(tx, &pair))?;
         return Ok(None);
     }
     if now >= after(used, GRAIN) {
-        transact::write(store, |tx| {
+        transact::write_if_free(store, |tx| {
             // Of two requests at once, the later one counts.
             let sql = "UPDATE recon.sessions SET used_at = $2 \
                        WHERE session_id = $1 AND used_at < $2";
-            tx.execute(sql, &parameters![&pair.id, moment(now)])
+            tx.execute(sql, &parameters![&pair.id, moment(now)]).map(drop)
         })?;
     }
     Ok(Some(Session { principal, idle_until: after(now.max(used), IDLE).min(until), until }))

@@ -255,9 +255,9 @@ pub fn authenticate(
     })?;
     let Some((principal, used)) = found else { return Ok(None) };
     if used.is_none_or(|used| now.seconds() >= used.seconds() + GRAIN) {
-        transact::write(store, |tx| {
+        transact::write_if_free(store, |tx| {
             let sql = "UPDATE recon.tokens SET used_at = $2 WHERE token_id = $1";
-            tx.execute(sql, &parameters![id, moment(now)])
+            tx.execute(sql, &parameters![id, moment(now)]).map(drop)
         })?;
     }
     Ok(Some(principal))

@@ -10,7 +10,8 @@ use crate::server::http::Method;
 
 use super::Shared;
 use super::head::{self, Head, Refused, Scan};
-use super::limits::{BODY_TIME, HEAD_BYTES, HEAD_TIME, IDLE_TIME, PLACE_TIME, REQUESTS};
+use super::limits::{BODY_TIME, HEAD_BYTES, HEAD_TIME, IDLE_TIME, REQUESTS};
+use super::places::NoPlace;
 use super::relay::{self, Framing};
 use super::slots::Phase;
 use super::wire::{self, Came, Sending};
@@ -32,6 +33,7 @@ pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
         return;
     }
     let mut pending = Vec::new();
+    let mut known = false;
     for number in 1..=REQUESTS {
         shared.turn(place, Phase::Receiving);
         let id = Uuid::now_v7().to_string();
@@ -46,7 +48,8 @@ pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
         };
         shared.turn(place, Phase::Working);
         let last = number == REQUESTS || shared.is_stopping();
-        match answer(shared, place, stream, &request, peer, &id, last) {
+        let asked = Asked { place, stream, peer, id: &id, known, last };
+        match answer(shared, &asked, &request, &mut known) {
             Ok(After::Keep) => {}
             Ok(After::Close) => {
                 shared.turn(place, Phase::Receiving);
@@ -127,29 +130,56 @@ fn body(
     Ok(Some(body))
 }
 
+/// A request and where it came from.
+struct Asked<'a> {
+    place: u64,
+    stream: &'a TcpStream,
+    peer: IpAddr,
+    id: &'a str,
+    /// The client was logged in when it last asked.
+    known: bool,
+    /// No other request can follow on this connection.
+    last: bool,
+}
+
 /// Passes the request on and copies the answer back.
 fn answer(
     shared: &Shared,
-    place: u64,
-    stream: &TcpStream,
+    asked: &Asked<'_>,
     request: &Request,
-    peer: IpAddr,
-    id: &str,
-    last: bool,
+    known: &mut bool,
 ) -> Result<After, Refused> {
-    let Some(at_work) = shared.places.take(PLACE_TIME) else {
-        return Err(Refused::new(503, "too much to do; try again in a moment"));
+    let Asked { place, stream, .. } = *asked;
+    let began = Instant::now();
+    let lane = (shared.setup.lane_of)(request.head.method, &request.head.target);
+    let Some(places) = shared.places.get(lane.index()) else { return Ok(After::Gone) };
+    // Work for a client that has gone is work that others wait for.
+    if wire::is_gone(stream) {
+        return Ok(After::Gone);
+    }
+    let at_work = match places.take(asked.known, || wire::is_gone(stream)) {
+        Ok(at_work) => at_work,
+        Err(NoPlace::Gone) => return Ok(After::Gone),
+        Err(NoPlace::Full) => {
+            return Err(Refused::new(503, "too much to do; try again in a moment"));
+        }
     };
     shared.setup.counts.passed.fetch_add(1, Ordering::Relaxed);
-    let canonical = request.head.canonical(&peer.to_string(), id);
+    let peer = asked.peer.to_string();
+    let canonical = request.head.canonical(&peer, asked.id, lane, began.elapsed());
     let bodyless = request.head.method == Method::Head;
     let backend = &shared.setup.backend;
-    let mut answer = relay::ask(backend, at_work, &canonical, &request.body, bodyless)
+    let time = places.limits().answer_time.saturating_sub(began.elapsed());
+    let mut answer = relay::ask(backend, at_work, &canonical, &request.body, bodyless, time)
         .map_err(|_| Refused::new(503, "no answer could be made"))?;
+    if answer.known && !asked.known {
+        *known = true;
+        shared.slots(|slots| slots.know(place, Instant::now()));
+    }
     if request.head.old && answer.framing == Framing::Chunks {
         return Err(Refused::new(505, "this answer is a stream, which takes HTTP/1.1"));
     }
-    let keep = request.head.keep_alive && !last && answer.framing != Framing::Chunks;
+    let keep = request.head.keep_alive && !asked.last && answer.framing != Framing::Chunks;
     let first = answer.beginning(if keep { "connection: keep-alive" } else { "connection: close" });
     shared.turn(place, Phase::Sending);
     let mut sending = Sending::new();

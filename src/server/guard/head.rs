@@ -4,7 +4,10 @@
 //! about. Whatever is malformed, ambiguous or rare enough to be an attack is refused; nothing is
 //! repaired.
 
+use std::time::Duration;
+
 use crate::server::http::Method;
+use crate::server::lane::Lane;
 use crate::server::target::Target;
 
 use super::limits::{BODY_BYTES, HEADERS, TARGET_BYTES};
@@ -15,6 +18,10 @@ pub const INTERNAL: &str = "x-recon-guard-";
 pub const PEER: &str = "x-recon-guard-peer";
 /// The id that the guard gave the request.
 pub const REQUEST_ID: &str = "x-recon-guard-id";
+/// The number of the request's lane.
+pub const LANE: &str = "x-recon-guard-lane";
+/// For how many milliseconds the request has waited already.
+pub const WAITED: &str = "x-recon-guard-waited";
 
 /// Headers that say how the connection is used: they end here.
 const HOP_BY_HOP: &[&str] =
@@ -259,15 +266,21 @@ fn is_host(host: &str) -> bool {
 impl Head {
     /// The request as the handlers get it: canonical, with what the guard knows, and nothing that the
     /// client could have put in its place.
-    pub fn canonical(&self, peer: &str, id: &str) -> Vec<u8> {
+    pub fn canonical(&self, peer: &str, id: &str, lane: Lane, waited: Duration) -> Vec<u8> {
         let mut text = format!("{} {} HTTP/1.1\r\n", self.method.name(), self.target);
         for (name, value) in &self.headers {
             text.extend([name, ": ", value, "\r\n"]);
         }
         let length = self.length.to_string();
-        for (name, value) in
-            [(PEER, peer), (REQUEST_ID, id), ("content-length", &length), ("connection", "close")]
-        {
+        let (lane, waited) = (lane.index().to_string(), waited.as_millis().to_string());
+        for (name, value) in [
+            (PEER, peer),
+            (REQUEST_ID, id),
+            (LANE, &lane),
+            (WAITED, &waited),
+            ("content-length", &length),
+            ("connection", "close"),
+        ] {
             text.extend([name, ": ", value, "\r\n"]);
         }
         text.push_str("\r\n");
@@ -305,7 +318,7 @@ mod tests {
         assert!(head.keep_alive && !head.old && !head.waits);
         let names: Vec<_> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["host", "accept"]);
-        let canonical = String::from_utf8(head.canonical("9.9.9.9", "id")).unwrap();
+        let canonical = String::from_utf8(head.canonical("9.9.9.9", "id", Lane::Work, Duration::ZERO)).unwrap();
         assert_eq!(
             canonical,
             "POST /a?b=%20c HTTP/1.1\r\nhost: localhost:8765\r\naccept: */*\r\n\

@@ -9,7 +9,8 @@
 mod connection;
 pub mod head;
 pub mod limits;
-mod relay;
+mod places;
+pub mod relay;
 mod slots;
 mod wire;
 
@@ -18,17 +19,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::head::Refused;
-use self::limits::{Caps, DRAIN_TIME};
-use self::relay::Places;
-use self::slots::{Phase, Slots};
+use self::limits::{Caps, DOOR_TIME, DRAIN_TIME};
+use self::places::Places;
+use self::slots::{Admitted, Phase, Slots};
+use super::http::Method;
+use super::lane::Lane;
 
 /// A stack for a thread that parses and copies.
 const STACK: usize = 256 * 1024;
+/// How often a connection that waits for a place looks for one.
+const LOOK: Duration = Duration::from_millis(10);
+/// Connections that wait before they are accepted.
+const BACKLOG: i32 = 1_024;
 /// How long accepting pauses after an error, at most.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -47,6 +54,8 @@ pub struct Counts {
     pub accept_errors: AtomicU64,
 }
 
+/// Says by whose threads a request is answered: its method and its target.
+pub type LaneOf = Box<dyn Fn(Method, &str) -> Lane + Send + Sync>;
 /// Says whether an address speaks for many clients.
 pub type SpeaksForMany = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
 /// Hears of a request that was not passed on: client, request id, why.
@@ -58,6 +67,8 @@ pub struct Setup {
     pub caps: Caps,
     /// The private socket of the HTTP library.
     pub backend: PathBuf,
+    /// Says by whose threads a request is answered.
+    pub lane_of: LaneOf,
     /// Says whether an address speaks for many clients: a proxy.
     pub speaks_for_many: SpeaksForMany,
     /// Hears of every request that was not passed on: client, request id, why.
@@ -69,7 +80,10 @@ pub struct Setup {
 struct Shared {
     setup: Setup,
     slots: Mutex<Slots>,
-    places: Places,
+    /// Somebody has left.
+    left: Condvar,
+    /// The places of each lane.
+    places: [Places; Lane::ALL.len()],
     stopping: AtomicBool,
 }
 
@@ -80,6 +94,33 @@ impl Shared {
 
     fn turn(&self, id: u64, phase: Phase) {
         self.slots(|slots| slots.turn(id, phase, Instant::now()));
+    }
+
+    fn leave(&self, id: u64) {
+        self.slots(|slots| slots.leave(id));
+        self.left.notify_one();
+    }
+
+    /// Gives a new connection its place, waiting a moment for one: meanwhile the next wait before the
+    /// door, where nobody is turned away.
+    fn admit(&self, stream: &Arc<TcpStream>, peer: IpAddr) -> Option<u64> {
+        // Loopback is this machine's own people, programs and proxies.
+        let many = peer.is_loopback() || (self.setup.speaks_for_many)(peer);
+        let until = Instant::now() + DOOR_TIME;
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let now = Instant::now();
+            match slots.admit(stream, peer, many, now) {
+                Admitted::Placed(place) => return Some(place),
+                Admitted::TooMany => return None,
+                Admitted::NotNow if now >= until || self.is_stopping() => return None,
+                Admitted::NotNow => {
+                    let time = until.saturating_duration_since(now).min(LOOK);
+                    let waited = self.left.wait_timeout(slots, time);
+                    slots = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        }
     }
 
     fn is_stopping(&self) -> bool {
@@ -101,9 +142,12 @@ impl Guard {
     /// The system gives no thread, or the listener has no address.
     pub fn start(listener: TcpListener, setup: Setup) -> io::Result<Self> {
         let address = listener.local_addr()?;
+        // The standard library lets only a few wait; those beyond would try again after a second.
+        rustix::net::listen(&listener, BACKLOG)?;
         let shared = Arc::new(Shared {
             slots: Mutex::new(Slots::new(setup.caps)),
-            places: Places::new(setup.caps.at_work),
+            left: Condvar::new(),
+            places: Lane::ALL.map(|lane| Places::new(lane.limits(setup.caps.threads))),
             stopping: AtomicBool::new(false),
             setup,
         });
@@ -188,9 +232,7 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
 fn receive(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr) {
     shared.setup.counts.accepted.fetch_add(1, Ordering::Relaxed);
     let stream = Arc::new(stream);
-    // Loopback is this machine's own people, programs and proxies.
-    let many = peer.is_loopback() || (shared.setup.speaks_for_many)(peer);
-    let place = shared.slots(|slots| slots.admit(&stream, peer, many, Instant::now()));
+    let place = shared.admit(&stream, peer);
     let Some(place) = place else {
         shared.setup.counts.turned_away.fetch_add(1, Ordering::Relaxed);
         wire::turn_away(&stream);
@@ -201,10 +243,10 @@ fn receive(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr) {
         std::thread::Builder::new().name("client".into()).stack_size(STACK).spawn(move || {
             // A panic here is a bug of ours; it costs this connection and no other.
             let _ = catch_unwind(AssertUnwindSafe(|| connection::serve(&own, place, &its, peer)));
-            own.slots(|slots| slots.leave(place));
+            own.leave(place);
         });
     if spawned.is_err() {
-        shared.slots(|slots| slots.leave(place));
+        shared.leave(place);
         shared.setup.counts.turned_away.fetch_add(1, Ordering::Relaxed);
         wire::turn_away(&stream);
     }

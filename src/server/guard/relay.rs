@@ -4,52 +4,19 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::limits::ANSWER_TIME;
+use crate::server::http::KNOWN;
+
+use super::places::Place;
 
 /// Bytes of an answer's head.
 const HEAD: usize = 32 * 1024;
 /// Answers up to here are taken over whole before the client gets the first byte, so that a slow
 /// client never holds a handler.
-const WHOLE: u64 = 2 * 1024 * 1024;
+pub const WHOLE: u64 = 2 * 1024 * 1024;
 /// Bodies up to here go in one piece with their head.
 const SHORT: usize = 64 * 1024;
-
-/// The places of requests that the handlers work on.
-pub struct Places {
-    free: Mutex<usize>,
-    freed: Condvar,
-}
-
-/// A place; given back when dropped.
-pub struct Place<'a>(&'a Places);
-
-impl Places {
-    /// So many places.
-    pub fn new(places: usize) -> Self {
-        Self { free: Mutex::new(places), freed: Condvar::new() }
-    }
-
-    /// Takes a place, waiting for one at most so long.
-    pub fn take(&self, patience: Duration) -> Option<Place<'_>> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut free, _) = self
-            .freed
-            .wait_timeout_while(free, patience, |free| *free == 0)
-            .unwrap_or_else(PoisonError::into_inner);
-        *free = free.checked_sub(1)?;
-        Some(Place(self))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.freed.notify_one();
-    }
-}
 
 /// How an answer's body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +37,12 @@ pub struct Answer<'a> {
     pub framing: Framing,
     /// The part of the body that is here.
     pub body: Vec<u8>,
+    /// Whether the client is logged in.
+    pub known: bool,
     begun: u64,
-    rest: Option<(UnixStream, Place<'a>)>,
+    answer_time: Duration,
+    /// Where the rest comes from, and the place that is held until then.
+    rest: Option<(UnixStream, Option<Place<'a>>)>,
 }
 
 /// Asks the library. The private socket carries one request; its end is the end of our writing.
@@ -81,12 +52,13 @@ pub fn ask<'a>(
     head: &[u8],
     body: &[u8],
     bodyless: bool,
+    answer_time: Duration,
 ) -> io::Result<Answer<'a>> {
     let mut socket = UnixStream::connect(backend)?;
-    socket.set_write_timeout(Some(ANSWER_TIME))?;
+    socket.set_write_timeout(Some(answer_time))?;
     socket.write_all(&[head, body].concat())?;
     socket.shutdown(Shutdown::Write)?;
-    let deadline = Instant::now() + ANSWER_TIME;
+    let deadline = Instant::now() + answer_time;
     let mut bytes = Vec::with_capacity(4 * 1024);
     let mut buffer = [0; 16 * 1024];
     let end = loop {
@@ -114,13 +86,26 @@ pub fn ask<'a>(
     let body = bytes.get(end + 4..).unwrap_or_default().to_vec();
     let framing = framing(bytes.get(..end + 4).unwrap_or_default(), bodyless)?;
     bytes.truncate(end + 2);
-    let mut answer = Answer { head: bytes, framing, body, begun: 0, rest: Some((socket, place)) };
+    let known = take_line(&mut bytes, KNOWN.as_bytes());
+    let rest = Some((socket, Some(place)));
+    let mut answer = Answer { head: bytes, framing, body, known, begun: 0, answer_time, rest };
     match framing {
         Framing::Empty => answer.rest = None,
         Framing::Length(length) if length <= WHOLE => answer.take_whole(length, deadline)?,
-        Framing::Length(_) | Framing::Chunks => {}
+        // A thread of its own writes a long answer: who reads it slowly takes nobody's place.
+        Framing::Length(_) => answer.rest = answer.rest.map(|(socket, _)| (socket, None)),
+        Framing::Chunks => {}
     }
     Ok(answer)
+}
+
+/// Takes a line that is not for the client out of a head, and says whether it was there.
+fn take_line(head: &mut Vec<u8>, line: &[u8]) -> bool {
+    let found = head.windows(line.len()).position(|window| window == line);
+    if let Some(at) = found {
+        head.drain(at..at + line.len());
+    }
+    found.is_some()
 }
 
 fn framing(head: &[u8], bodyless: bool) -> io::Result<Framing> {
@@ -176,7 +161,7 @@ impl Answer<'_> {
         let mut poured = self.begun + self.body.len() as u64;
         drop(self.body);
         if let Some((mut socket, _place)) = self.rest {
-            socket.set_read_timeout(Some(ANSWER_TIME))?;
+            socket.set_read_timeout(Some(self.answer_time))?;
             let mut buffer = vec![0; 64 * 1024];
             loop {
                 match socket.read(&mut buffer) {

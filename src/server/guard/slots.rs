@@ -1,8 +1,9 @@
 //! Who is connected, who may come, and who must go first when there is no room.
 //!
-//! A stranger who only occupies places loses them: when all are taken, the connection that has
-//! kept us waiting longest is closed, those that never sent a whole request before the others. So a
-//! flood of idle or slow connections costs its sender sockets and nobody else a request.
+//! Somebody who only occupies places loses them: connections that send no whole request, those that
+//! are idle, and answers that nobody reads. Clients who are logged in keep theirs, and so do new
+//! connections for the moment that a request takes to arrive. So a flood of idle, slow or empty
+//! connections costs its sender sockets and nobody else a request.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
@@ -10,9 +11,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::limits::Caps;
+use super::wire;
 
 /// How long a client may stand still in the middle of an answer before its place can be taken.
 const STALLED: Duration = Duration::from_secs(1);
+/// The same for a client who is logged in.
+const STALLED_KNOWN: Duration = Duration::from_secs(10);
+/// For so long a new or lately used connection is expected to send a request.
+const FRESH: Duration = Duration::from_secs(1);
+/// For so long an address is remembered from which somebody was logged in.
+const REMEMBERED: Duration = Duration::from_secs(30 * 60);
+/// Addresses that are remembered.
+const ADDRESSES: usize = 1_024;
+/// Of the connections that could go, so many are asked whether a request has just come.
+const LOOKED_AT: usize = 8;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +42,10 @@ struct Entry {
     address: IpAddr,
     phase: Phase,
     since: Instant,
+    /// It has sent a whole request.
     served: bool,
+    /// Its client is logged in.
+    known: bool,
     evicted: bool,
 }
 
@@ -39,6 +54,19 @@ pub struct Slots {
     caps: Caps,
     next: u64,
     entries: HashMap<u64, Entry>,
+    /// Addresses from which somebody was logged in, and when.
+    known: HashMap<IpAddr, Instant>,
+}
+
+/// What became of a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// It has this place.
+    Placed(u64),
+    /// There is no place at this moment.
+    NotNow,
+    /// Its address has too many.
+    TooMany,
 }
 
 /// What counts as one client: an IPv4 address, or the network that an IPv6 client has for itself.
@@ -51,10 +79,55 @@ pub fn client(address: IpAddr) -> IpAddr {
     }
 }
 
+/// How well a connection can be spared; the first go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// It has sent no whole request for a while, or does not read its answer.
+    Idle,
+    /// It was used, but not lately.
+    Kept,
+    /// It is new, and new ones have their share.
+    Surplus,
+    /// It was used just now.
+    Used,
+    /// It is new.
+    New,
+    /// Its client is logged in, as most are.
+    Known,
+}
+
+/// What decides between connections that are all in use.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    fresh_are_many: bool,
+    known_are_many: bool,
+}
+
+impl Entry {
+    /// How well it can be spared; `None` if it must stay.
+    fn rank(&self, now: Instant, rule: Rule) -> Option<Rank> {
+        let stands = now.saturating_duration_since(self.since);
+        match self.phase {
+            Phase::Working => None,
+            Phase::Sending => {
+                let stalled = if self.known { STALLED_KNOWN } else { STALLED };
+                (stands >= stalled).then_some(Rank::Idle)
+            }
+            Phase::Receiving if self.known => rule.known_are_many.then_some(Rank::Known),
+            Phase::Receiving if !self.served => Some(match stands >= FRESH {
+                true => Rank::Idle,
+                false if rule.fresh_are_many => Rank::Surplus,
+                false => Rank::New,
+            }),
+            Phase::Receiving => Some(if stands >= FRESH { Rank::Kept } else { Rank::Used }),
+        }
+    }
+}
+
 impl Slots {
     /// No connections yet.
     pub fn new(caps: Caps) -> Self {
-        Self { caps, next: 0, entries: HashMap::new() }
+        Self { caps, next: 0, entries: HashMap::new(), known: HashMap::new() }
     }
 
     /// How many connections there are.
@@ -62,26 +135,29 @@ impl Slots {
         self.entries.len()
     }
 
-    /// Gives a new connection its place, at another's cost if need be; `None` if there is none to be
-    /// had. `many` says that the address speaks for many clients.
+    /// Gives a new connection its place, at another's cost if need be. `many` says that the address
+    /// speaks for many clients.
     pub fn admit(
         &mut self,
         stream: &Arc<TcpStream>,
         address: IpAddr,
         many: bool,
         now: Instant,
-    ) -> Option<u64> {
+    ) -> Admitted {
         let address = client(address);
         // Evicted connections still hold a file until their thread notices.
         if self.entries.len() >= self.caps.connections + self.caps.connections / 4 {
-            return None;
+            return Admitted::NotNow;
         }
         let own = self.standing().filter(|entry| entry.address == address).count();
         if !many && own >= self.caps.per_address && !self.evict(now, Some(address)) {
-            return None;
+            return Admitted::TooMany;
         }
-        if self.standing().count() >= self.caps.connections && !self.evict(now, None) {
-            return None;
+        // The last places are for addresses from which people log in.
+        let reserved = if self.knows(address, now) { 0 } else { self.caps.connections / 8 };
+        let most = self.caps.connections - reserved;
+        if self.standing().count() >= most && !self.evict(now, None) {
+            return Admitted::NotNow;
         }
         let id = self.next;
         self.next += 1;
@@ -91,30 +167,60 @@ impl Slots {
             phase: Phase::Receiving,
             since: now,
             served: false,
+            known: false,
             evicted: false,
         };
         self.entries.insert(id, entry);
-        Some(id)
+        Admitted::Placed(id)
     }
 
     fn standing(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values().filter(|entry| !entry.evicted)
     }
 
-    /// Closes the connection that has kept us waiting longest, of this client if one is given.
+    fn knows(&self, address: IpAddr, now: Instant) -> bool {
+        let seen = self.known.get(&address);
+        seen.is_some_and(|seen| now.saturating_duration_since(*seen) < REMEMBERED)
+    }
+
+    /// Remembers that the client of a connection is logged in.
+    pub fn know(&mut self, id: u64, now: Instant) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.known = true;
+        let address = entry.address;
+        if self.known.len() >= ADDRESSES && !self.known.contains_key(&address) {
+            self.known.retain(|_, seen| now.saturating_duration_since(*seen) < REMEMBERED);
+            if self.known.len() >= ADDRESSES {
+                self.known.clear();
+            }
+        }
+        self.known.insert(address, now);
+    }
+
+    /// Closes the connection that can best be spared, of this client if one is given.
     pub fn evict(&mut self, now: Instant, only: Option<IpAddr>) -> bool {
-        let waits = |entry: &Entry| match entry.phase {
-            Phase::Receiving => true,
-            Phase::Working => false,
-            Phase::Sending => now.saturating_duration_since(entry.since) >= STALLED,
-        };
-        let found = self
+        let (mut fresh, mut known) = (0, 0);
+        for entry in self.standing().filter(|entry| only.is_none_or(|only| entry.address == only)) {
+            fresh += usize::from(entry.phase == Phase::Receiving && !entry.served);
+            known += usize::from(entry.known);
+        }
+        let room = if only.is_some() { self.caps.per_address } else { self.caps.connections };
+        let rule = Rule { fresh_are_many: fresh > room / 4, known_are_many: known > room / 2 };
+        let mut spared: Vec<(Rank, Instant, u64)> = self
             .entries
-            .values_mut()
-            .filter(|entry| !entry.evicted && waits(entry))
-            .filter(|entry| only.is_none_or(|address| entry.address == address))
-            .min_by_key(|entry| (entry.served, entry.since));
-        let Some(entry) = found else { return false };
+            .iter()
+            .filter(|(_, entry)| !entry.evicted)
+            .filter(|(_, entry)| only.is_none_or(|address| entry.address == address))
+            .filter_map(|(id, entry)| Some((entry.rank(now, rule)?, entry.since, *id)))
+            .collect();
+        spared.sort_unstable();
+        // A request that has just come is not thrown away if another connection can go.
+        let quiet = spared.iter().take(LOOKED_AT).find(|(rank, _, id)| {
+            let entry = self.entries.get(id);
+            *rank == Rank::Idle || entry.is_some_and(|entry| !wire::has_bytes(&entry.stream))
+        });
+        let Some((_, _, id)) = quiet.or(spared.first()) else { return false };
+        let Some(entry) = self.entries.get_mut(id) else { return false };
         entry.evicted = true;
         // Its thread finds the end of the stream and goes.
         let _ = entry.stream.shutdown(Shutdown::Both);
@@ -155,54 +261,134 @@ mod tests {
         (Arc::new(listener.accept().unwrap().0), client)
     }
 
-    const CAPS: Caps = Caps { connections: 4, per_address: 2, at_work: 2 };
+    const CAPS: Caps = Caps { connections: 4, per_address: 2, threads: 2 };
+
+    /// A table with its clients, and seconds since the start as moments.
+    struct Table {
+        slots: Slots,
+        start: Instant,
+        clients: HashMap<u64, TcpStream>,
+    }
+
+    impl Table {
+        fn new(caps: Caps) -> Self {
+            Self { slots: Slots::new(caps), start: Instant::now(), clients: HashMap::new() }
+        }
+
+        fn at(&self, ms: u64) -> Instant {
+            self.start + Duration::from_millis(ms)
+        }
+
+        fn try_come(&mut self, address: &str, ms: u64) -> Admitted {
+            let (stream, client) = pair();
+            let now = self.at(ms);
+            let admitted = self.slots.admit(&stream, address.parse().unwrap(), false, now);
+            if let Admitted::Placed(id) = admitted {
+                self.clients.insert(id, client);
+            }
+            admitted
+        }
+
+        fn come(&mut self, address: &str, ms: u64) -> u64 {
+            match self.try_come(address, ms) {
+                Admitted::Placed(id) => id,
+                refused => panic!("{refused:?}"),
+            }
+        }
+
+        fn turn(&mut self, id: u64, phase: Phase, ms: u64) {
+            let now = self.at(ms);
+            self.slots.turn(id, phase, now);
+        }
+
+        /// It asks something and has its answer at once.
+        fn ask(&mut self, id: u64, ms: u64) {
+            self.turn(id, Phase::Working, ms);
+            self.turn(id, Phase::Receiving, ms);
+        }
+
+        fn evicted(&mut self) -> Vec<u64> {
+            let gone = |(id, entry): (&u64, &Entry)| entry.evicted.then_some(*id);
+            let ids: Vec<u64> = self.slots.entries.iter().filter_map(gone).collect();
+            ids.iter().for_each(|id| self.slots.leave(*id));
+            ids
+        }
+    }
 
     #[test]
     fn the_one_that_waits_longest_makes_room() {
-        let mut slots = Slots::new(CAPS);
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut clients = Vec::new();
-        let mut come = |slots: &mut Slots, address: &str, seconds| {
-            let (stream, client) = pair();
-            clients.push(client);
-            slots.admit(&stream, address.parse().unwrap(), false, at(seconds))
-        };
-        let a = come(&mut slots, "10.0.0.1", 0).unwrap();
-        let b = come(&mut slots, "10.0.0.1", 1).unwrap();
-        slots.turn(a, Phase::Working, at(2));
-        slots.turn(a, Phase::Receiving, at(2));
+        let mut table = Table::new(CAPS);
+        let a = table.come("10.0.0.1", 0);
+        let b = table.come("10.0.0.1", 1_000);
+        table.ask(a, 2_000);
         // The third of one address costs that address its connection without a request.
-        let c = come(&mut slots, "10.0.0.1", 3).unwrap();
-        assert!(slots.entries[&b].evicted && !slots.entries[&a].evicted);
-        slots.leave(b);
-        // Whoever works or takes its answer keeps its place.
-        slots.turn(a, Phase::Working, at(4));
-        slots.turn(c, Phase::Sending, at(4));
-        assert_eq!(come(&mut slots, "10.0.0.1", 4), None);
-        assert!(come(&mut slots, "10.0.0.1", 6).is_some(), "a stalled reader loses its place");
-        assert!(slots.entries[&c].evicted);
-        slots.leave(c);
+        let c = table.come("10.0.0.1", 3_000);
         let mut text = Vec::new();
-        clients[1].read_to_end(&mut text).unwrap();
-        assert_eq!(text, b"");
+        table.clients.get_mut(&b).unwrap().read_to_end(&mut text).unwrap();
+        assert_eq!((table.evicted(), text), (vec![b], vec![]));
+        // Whoever works or takes its answer keeps its place.
+        table.turn(a, Phase::Working, 4_000);
+        table.turn(c, Phase::Sending, 4_000);
+        assert_eq!(table.try_come("10.0.0.1", 4_000), Admitted::TooMany);
+        table.come("10.0.0.1", 6_000);
+        assert_eq!(table.evicted(), [c], "a stalled reader loses its place");
     }
 
     #[test]
     fn in_all_there_are_no_more_than_the_cap() {
-        let mut slots = Slots::new(CAPS);
-        let now = Instant::now();
-        let mut kept = Vec::new();
+        let mut table = Table::new(CAPS);
         for number in 0..4 {
-            let (stream, client) = pair();
-            let address = IpAddr::from([10, 0, 0, number]);
-            let id = slots.admit(&stream, address, false, now).unwrap();
-            slots.turn(id, Phase::Working, now);
-            kept.push((stream, client));
+            let id = table.come(&format!("10.0.0.{number}"), 0);
+            table.turn(id, Phase::Working, 0);
         }
-        let (stream, _client) = pair();
-        assert_eq!(slots.admit(&stream, IpAddr::from([10, 0, 1, 1]), true, now), None);
-        assert_eq!(slots.len(), 4);
+        assert_eq!(table.try_come("10.0.1.1", 0), Admitted::NotNow);
+        assert_eq!(table.slots.len(), 4);
+    }
+
+    #[test]
+    fn idle_connections_go_before_new_ones_and_those_of_the_logged_in_stay() {
+        let caps = Caps { connections: 16, per_address: 16, threads: 2 };
+        let mut table = Table::new(caps);
+        let kept: Vec<u64> = (0..14).map(|_| table.come("10.0.0.1", 0)).collect();
+        kept.iter().for_each(|id| table.ask(*id, 0));
+        let now = table.at(0);
+        table.slots.know(kept[0], now);
+        // From an address where somebody is logged in, the last places can be had.
+        let first = table.come("10.0.0.1", 2_000);
+        let second = table.come("10.0.0.1", 2_000);
+        let mut gone = Vec::new();
+        let mut newest = 0;
+        for number in 0..40 {
+            newest = table.come("10.0.0.9", 2_000 + number);
+            gone.extend(table.evicted());
+        }
+        assert!(!gone.contains(&kept[0]), "the one who is logged in");
+        assert!(kept[1..].iter().all(|id| gone.contains(id)), "the idle ones are gone");
+        let place = |id: u64| gone.iter().position(|one| *one == id).unwrap();
+        assert!(place(first) > place(kept[13]) && place(second) > place(kept[13]));
+        // A request that has come keeps its connection; the oldest of the silent ones goes.
+        use std::io::Write;
+        let oldest = *table.slots.entries.keys().filter(|id| **id != kept[0]).min().unwrap();
+        table.clients.get_mut(&oldest).unwrap().write_all(b"GET").unwrap();
+        while !wire::has_bytes(&table.slots.entries[&oldest].stream) {}
+        table.come("10.0.0.9", 2_100);
+        let gone = table.evicted();
+        assert!(!gone.contains(&oldest) && !gone.contains(&newest), "{gone:?}");
+    }
+
+    #[test]
+    fn busy_strangers_leave_a_quarter_to_newcomers() {
+        let caps = Caps { connections: 16, per_address: 16, threads: 2 };
+        let mut table = Table::new(caps);
+        let busy: Vec<u64> = (0..14).map(|_| table.come("10.0.0.1", 0)).collect();
+        busy.iter().for_each(|id| table.ask(*id, 0));
+        let mut gone = Vec::new();
+        for number in 0..30 {
+            table.come(&format!("10.0.1.{number}"), number);
+            gone.extend(table.evicted());
+        }
+        // Strangers who have just been served lose as many places as a quarter, and no more.
+        assert_eq!(busy.iter().filter(|id| gone.contains(id)).count(), 5, "{gone:?}");
     }
 
     #[test]

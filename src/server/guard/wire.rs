@@ -4,6 +4,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags};
+use rustix::net::RecvFlags;
+
 use crate::server::error;
 
 use super::head::Refused;
@@ -23,6 +26,21 @@ pub enum Came {
 fn is_timeout(error: &io::Error) -> bool {
     // Linux says one, other systems the other.
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Whether the client has reset its connection. One that has only finished sending may still read.
+pub fn is_gone(stream: &TcpStream) -> bool {
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut polled = [PollFd::new(stream, PollFlags::empty())];
+    let found = rustix::event::poll(&mut polled, Some(&now));
+    let ended = |fd: &PollFd<'_>| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP);
+    found.is_ok() && polled.iter().any(ended)
+}
+
+/// Whether bytes have come that nobody has read yet.
+pub fn has_bytes(stream: &TcpStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    rustix::net::recv(stream, &mut [0_u8; 1], flags).is_ok_and(|(bytes, _)| bytes > 0)
 }
 
 /// Reads what there is into `buffer`, waiting until `deadline`.

@@ -22,8 +22,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::{Opening, OwnedRecord, Pruned, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
-use crate::database::PostgresUrl;
-use crate::database::postgres::{Connector, PostgresPool};
+use super::seen::Seen;
+use crate::database::postgres::{Connector, POOL_TIMEOUT, PostgresPool};
+use crate::database::{PostgresUrl, patience};
 use crate::diagnostic::Problem;
 use crate::domain::{Date, Instant, Progress, ReasonCode, RunId};
 
@@ -45,6 +46,7 @@ pub struct PostgresStore {
     shown: String,
     connector: Connector,
     pool: PostgresPool,
+    seen: Seen,
 }
 
 impl PostgresStore {
@@ -56,7 +58,7 @@ impl PostgresStore {
         let connector = Connector::new(url)?;
         // A first connection tells at once what is wrong; a pool would try for its whole timeout.
         let mut client = connector.connect()?;
-        let store = Self { shown: url.to_string(), pool: connector.pool(), connector };
+        let store = Self { shown: url.to_string(), pool: connector.pool()?, connector, seen: Seen::default() };
         let missing = store.missing_migrations(&mut client)?;
         match opening {
             Opening::Existing if missing.len() == migrate::POSTGRES.len() => {
@@ -74,7 +76,7 @@ impl PostgresStore {
     }
 
     fn connection(&self) -> Result<Pooled, Problem> {
-        self.pool.get().map_err(|error| {
+        self.pool.get_timeout(patience::left(POOL_TIMEOUT)).map_err(|error| {
             Problem::store("store-unreachable", format!("no connection to {}: {error}", self.shown))
                 .help("check that the server is up and has connections left")
         })
@@ -157,6 +159,14 @@ impl Store for PostgresStore {
 
     fn is_current(&self) -> Result<bool, Problem> {
         Ok(self.missing_migrations(&mut *self.connection()?)?.is_empty())
+    }
+
+    fn is_same(&self) -> Result<(), Problem> {
+        transact::read(self, |tx| {
+            self.seen.check(tx)?;
+            self.seen.remember(Seen::end(tx)?);
+            Ok(())
+        })
     }
 
     fn free_space(&self) -> Option<u64> {

@@ -4,44 +4,79 @@
 //! statement serves uuid, timestamptz and text columns alike; each statement is one round trip.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use ::postgres::error::SqlState;
 use ::postgres::fallible_iterator::FallibleIterator as _;
 use ::postgres::types::{Format, FromSql, IsNull, ToSql, Type};
-use ::postgres::{GenericClient, IsolationLevel, Row};
+use ::postgres::{Client, GenericClient, Row};
 use bytes::BytesMut;
 
 use super::PostgresStore;
+use crate::database::patience;
 use crate::diagnostic::Problem;
 use crate::store::SqlValue;
 use crate::store::transact::{Answer, CONSTRAINT, Dialect, Transact, Transaction, Work};
 
+/// How often the end of the audit trail is compared with what was seen: each time is a round trip.
+const COMPARE_EVERY: Duration = Duration::from_secs(1);
+
 impl Transact for PostgresStore {
     fn read(&self, work: &mut Work<'_>) -> Result<(), Problem> {
-        let failed = |error: ::postgres::Error| self.problem(&error);
         let mut client = self.connection()?;
-        let mut transaction = client
-            .build_transaction()
-            .read_only(true)
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .start()
-            .map_err(failed)?;
+        let mut open = self.begin(&mut client, "ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
         work(&mut PostgresTransaction {
             problem: &|error| self.problem(error),
-            client: &mut transaction,
+            client: &mut *open.client,
         })?;
-        transaction.commit().map_err(failed)
+        open.commit().map_err(|error| self.problem(&error))
     }
 
     fn write(&self, work: &mut Work<'_>) -> Result<(), Problem> {
-        let failed = |error: ::postgres::Error| self.problem(&error);
         let mut client = self.connection()?;
-        let mut transaction = client.transaction().map_err(failed)?;
-        work(&mut PostgresTransaction {
-            problem: &|error| self.problem(error),
-            client: &mut transaction,
-        })?;
-        transaction.commit().map_err(failed)
+        let mut open = self.begin(&mut client, "")?;
+        let mut transaction =
+            PostgresTransaction { problem: &|error| self.problem(error), client: &mut *open.client };
+        self.seen.check_after(COMPARE_EVERY, &mut transaction)?;
+        work(&mut transaction)?;
+        open.commit().map_err(|error| self.problem(&error))
+    }
+}
+
+impl PostgresStore {
+    /// Begins a transaction. Where this thread has a deadline, locks are waited for no longer than
+    /// that.
+    fn begin<'c>(&self, client: &'c mut Client, how: &str) -> Result<Open<'c>, Problem> {
+        let mut begin = format!("START TRANSACTION {how}");
+        if patience::is_limited() {
+            // 0 would mean without end.
+            let left = patience::left(Duration::ZERO).as_millis().max(1);
+            begin.push_str(&format!("; SET LOCAL lock_timeout = {left}"));
+        }
+        client.batch_execute(&begin).map_err(|error| self.problem(&error))?;
+        Ok(Open { client, committed: false })
+    }
+}
+
+/// A transaction, which is rolled back unless it is committed.
+struct Open<'c> {
+    client: &'c mut Client,
+    committed: bool,
+}
+
+impl Open<'_> {
+    fn commit(mut self) -> Result<(), ::postgres::Error> {
+        self.committed = true;
+        self.client.batch_execute("COMMIT")
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            // A connection on which that fails is no good, which the pool finds out.
+            let _ = self.client.batch_execute("ROLLBACK");
+        }
     }
 }
 

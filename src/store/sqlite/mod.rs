@@ -4,7 +4,9 @@
 //! found by a range of rowids. A crash loses at most the running command, never an earlier one.
 
 mod checkpoint;
+mod identity;
 mod lock;
+mod pen;
 mod prune;
 mod query;
 mod reader;
@@ -15,7 +17,7 @@ mod turns;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -23,6 +25,10 @@ use rusqlite::Connection;
 use super::batch::FIELD_BITS;
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::{Opening, OwnedRecord, Pruned, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
+use self::identity::Identity;
+use self::pen::Pens;
+use super::seen::Seen;
+use crate::database::patience;
 use crate::database::sqlite::{self as database, Access, SqlitePool};
 use crate::diagnostic::Problem;
 use crate::domain::{Date, Instant, Progress, ReasonCode, RunId};
@@ -39,6 +45,9 @@ const MAX_RUN_NO: i64 = i64::MAX >> NUMBER_BITS;
 /// The most records of a run: their differences are numbered by record and field.
 const MAX_RECORDS: u64 = 1 << (NUMBER_BITS - FIELD_BITS);
 
+/// How long a connection of a pool is waited for where no deadline says otherwise.
+const POOL_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The rowids of a run's rows: from, to.
 const fn id_range(run_no: i64) -> (i64, i64) {
     (run_no << NUMBER_BITS, run_no << NUMBER_BITS | NUMBER_MASK)
@@ -50,8 +59,11 @@ pub struct SqliteStore {
     pool: SqlitePool,
     /// Connections that can't write, for looking.
     readers: SqlitePool,
-    /// The connection of people's decisions, made when the first comes.
-    reviewer: Mutex<Option<Connection>>,
+    /// The connection of people's decisions, and whose turn it is to write with it.
+    pens: Pens,
+    /// The file that was opened.
+    identity: Arc<Identity>,
+    seen: Seen,
 }
 
 impl SqliteStore {
@@ -74,7 +86,9 @@ impl SqliteStore {
             path: path.to_owned(),
             pool: database::pool(path, Access::Write)?,
             readers: database::pool(path, Access::Read)?,
-            reviewer: Mutex::new(None),
+            pens: Pens::default(),
+            identity: Arc::new(Identity::of(path)?),
+            seen: Seen::default(),
         };
         let missing = store.missing_migrations(&*store.connection()?, "recon")?;
         match opening {
@@ -86,7 +100,13 @@ impl SqliteStore {
     }
 
     fn connection(&self) -> Result<Pooled, Problem> {
-        self.pool.get().map_err(|error| self.busy(&error))
+        self.identity.check()?;
+        self.pool.get_timeout(patience::left(POOL_TIMEOUT)).map_err(|error| self.busy(&error))
+    }
+
+    /// A connection that can't write.
+    fn reader(&self) -> Result<Pooled, Problem> {
+        self.readers.get_timeout(patience::left(POOL_TIMEOUT)).map_err(|error| self.busy(&error))
     }
 
     fn busy(&self, error: &r2d2::Error) -> Problem {
@@ -157,6 +177,15 @@ impl Store for SqliteStore {
         disk.f_bavail.checked_mul(disk.f_frsize)
     }
 
+    fn is_same(&self) -> Result<(), Problem> {
+        transact::read(self, |tx| {
+            self.seen.check(tx)?;
+            self.seen.remember(Seen::end(tx)?);
+            Ok(())
+        })?;
+        self.identity.check()
+    }
+
     fn migrate(&self) -> Result<Vec<String>, Problem> {
         let problem = |error: rusqlite::Error| self.problem(&error);
         let mut connection = database::direct(&self.path, true).map_err(problem)?;
@@ -225,7 +254,7 @@ impl Store for SqliteStore {
     }
 
     fn writer(&self, run: RunId) -> Result<Box<dyn Writer>, Problem> {
-        Ok(Box::new(writer::SqliteWriter::open(&self.path, run)?))
+        Ok(Box::new(writer::SqliteWriter::open(&self.path, Arc::clone(&self.identity), run)?))
     }
 
     fn run(&self, run: RunId) -> Result<Option<RunRow>, Problem> {

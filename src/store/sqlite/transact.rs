@@ -1,65 +1,87 @@
 //! Transactions of the review on SQLite.
 
 use std::path::Path;
-use std::sync::PoisonError;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, Statement, ToSql, params_from_iter};
 
 use super::SqliteStore;
+use super::identity::Log;
+use super::pen::Pen;
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::store::SqlValue;
+use crate::store::seen::Seen;
 use crate::store::transact::{Answer, CONSTRAINT, Dialect, Transact, Transaction, Work};
 
 impl Transact for SqliteStore {
     fn read(&self, work: &mut Work<'_>) -> Result<(), Problem> {
-        let connection = self.readers.get().map_err(|error| self.busy(&error))?;
-        self.within(&connection, "BEGIN", work)
+        self.identity.check()?;
+        let connection = self.reader()?;
+        let undo = self.begin(&connection, "BEGIN")?;
+        work(&mut SqliteTransaction::attached(&self.path, &connection))?;
+        undo.commit().map_err(|error| self.problem(&error))
     }
 
     fn write(&self, work: &mut Work<'_>) -> Result<(), Problem> {
-        // One writer within the process too: threads wait here in turn instead of polling the file.
-        let mut reviewer = self.reviewer.lock().unwrap_or_else(PoisonError::into_inner);
-        if reviewer.is_none() {
-            let connection = database::attached(&self.path, database::Access::Write)
-                .and_then(|connection| {
-                    // What a person decided is on the disk before the answer is.
-                    connection.execute_batch("PRAGMA recon.synchronous = FULL")?;
-                    Ok(connection)
-                })
-                .map_err(|error| self.problem(&error))?;
-            connection.set_prepared_statement_cache_capacity(256);
-            *reviewer = Some(connection);
+        self.identity.check()?;
+        let mut turn = self.pens.take(&self.path)?;
+        let pen = match turn.pen.take() {
+            Some(pen) => pen,
+            None => self.new_pen().map_err(|error| self.problem(&error))?,
+        };
+        let pen = turn.pen.insert(pen);
+        let done = self.write_with(pen, work);
+        if done.as_ref().is_err_and(|problem| problem.code == "store-replaced") {
+            // It has the file open that was replaced.
+            turn.pen = None;
         }
-        match reviewer.as_ref() {
-            Some(connection) => self.within(connection, "BEGIN IMMEDIATE", work),
-            None => Ok(()),
-        }
+        done
     }
 }
 
 impl SqliteStore {
-    /// Runs `work` between `begin` and `COMMIT`; whatever goes wrong rolls back, a panic too.
-    fn within(
-        &self,
-        connection: &Connection,
-        begin: &str,
-        work: &mut Work<'_>,
-    ) -> Result<(), Problem> {
-        let failed = |error: rusqlite::Error| self.problem(&error);
-        connection.execute_batch(begin).map_err(failed)?;
-        let undo = Undo { connection };
-        work(&mut SqliteTransaction::attached(&self.path, connection))?;
-        connection.execute_batch("COMMIT").map_err(failed)?;
-        std::mem::forget(undo);
+    fn new_pen(&self) -> Result<Pen, rusqlite::Error> {
+        let connection = database::attached(&self.path, database::Access::Write)?;
+        // What a person decided is on the disk before the answer is.
+        connection.execute_batch("PRAGMA recon.synchronous = FULL")?;
+        connection.set_prepared_statement_cache_capacity(256);
+        Ok(Pen { connection, log: Log::default() })
+    }
+
+    fn write_with(&self, pen: &mut Pen, work: &mut Work<'_>) -> Result<(), Problem> {
+        let undo = self.begin(&pen.connection, "BEGIN IMMEDIATE")?;
+        pen.log.check(&self.path)?;
+        let mut transaction = SqliteTransaction::attached(&self.path, &pen.connection);
+        self.seen.check(&mut transaction)?;
+        work(&mut transaction)?;
+        let end = Seen::end(&mut transaction)?;
+        undo.commit().map_err(|error| self.problem(&error))?;
+        // What was written to a file that is gone meanwhile is gone too.
+        self.identity.check()?;
+        pen.log.check(&self.path)?;
+        self.seen.remember(end);
         Ok(())
+    }
+
+    /// Begins a transaction, which is rolled back unless it is committed, after a panic too.
+    fn begin<'c>(&self, connection: &'c Connection, begin: &str) -> Result<Undo<'c>, Problem> {
+        connection.execute_batch(begin).map_err(|error| self.problem(&error))?;
+        Ok(Undo { connection })
     }
 }
 
 /// Rolls back when it is dropped.
 struct Undo<'c> {
     connection: &'c Connection,
+}
+
+impl Undo<'_> {
+    fn commit(self) -> Result<(), rusqlite::Error> {
+        self.connection.execute_batch("COMMIT")?;
+        std::mem::forget(self);
+        Ok(())
+    }
 }
 
 impl Drop for Undo<'_> {

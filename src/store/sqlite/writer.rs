@@ -5,11 +5,13 @@
 //! (attributing again) waits in a temporary table for that one transaction.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 use rusqlite::{CachedStatement, Connection, Statement, params};
 
 use super::checkpoint::{Checkpoints, checkpoint};
+use super::identity::Identity;
 use super::runs::{RunKey, find_key, trim};
 use super::transact::SqliteTransaction;
 use super::turns::Turns;
@@ -32,6 +34,7 @@ const DIFFERENCE_BYTES: usize = 160;
 pub(super) struct SqliteWriter {
     connection: Connection,
     path: PathBuf,
+    identity: Arc<Identity>,
     run: RunId,
     key: RunKey,
     /// What a row's number is added to.
@@ -60,7 +63,12 @@ struct Ids {
 }
 
 impl SqliteWriter {
-    pub(super) fn open(path: &Path, run: RunId) -> Result<Self, Problem> {
+    pub(super) fn open(
+        path: &Path,
+        identity: Arc<Identity>,
+        run: RunId,
+    ) -> Result<Self, Problem> {
+        identity.check()?;
         let problem = |error: rusqlite::Error| database::problem(path, &error);
         let connection = database::direct(path, false).map_err(problem)?;
         // Another thread moves the log into the file.
@@ -91,6 +99,7 @@ impl SqliteWriter {
         Ok(Self {
             connection,
             path: path.to_owned(),
+            identity,
             run,
             key,
             base: id_range(key.run_no).0,
@@ -365,6 +374,7 @@ impl Writer for SqliteWriter {
         if batch.is_empty() {
             return Ok(());
         }
+        self.identity.check()?;
         self.resolve(batch)?;
         if self.chunks.records() + batch.record_count() >= MAX_RECORDS {
             return Err(stored::too_many("record"));
@@ -383,7 +393,10 @@ impl Writer for SqliteWriter {
     }
 
     fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<Published, Problem> {
+        self.identity.check()?;
         let (updated, carried) = self.publish(outcome)?;
+        // A run in a file that is gone meanwhile is gone too.
+        self.identity.check()?;
         if updated == 0 {
             return Err(stored::lost_run(self.run));
         }

@@ -46,6 +46,11 @@ impl House {
 
     /// This project, which has been run, served with these arguments.
     pub fn of(project: Project, arguments: &[&str]) -> Self {
+        Self::of_store("sqlite:recon.db", project, arguments)
+    }
+
+    /// This project, which has been run into the store at this URL, served with these arguments.
+    pub fn of_store(store: &str, project: Project, arguments: &[&str]) -> Self {
         let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
         let fast = "server: { requests_per_second: 0 }\n";
         let mut more = String::from("\n");
@@ -64,7 +69,7 @@ impl House {
             assert_eq!(said.code, 0, "{name}: {}", said.err);
             tokens.insert(*name, token(&project, name, &scopes(*role)));
         }
-        Self { server: Server::serving(project, None, arguments), tokens }
+        Self { server: Server::of_store(store, project, None, arguments), tokens }
     }
 
     /// Somebody who talks to the server.

@@ -33,7 +33,17 @@ impl Server {
 
     /// Starts one for this project, whose store is `recon.db`.
     pub fn serving(project: Project, limit: Option<u32>, arguments: &[&str]) -> Self {
-        let mut serve = vec!["serve", "--store", "sqlite:recon.db", "--json"];
+        Self::of_store("sqlite:recon.db", project, limit, arguments)
+    }
+
+    /// Starts one for the store at this URL.
+    pub fn of_store(
+        store: &str,
+        project: Project,
+        limit: Option<u32>,
+        arguments: &[&str],
+    ) -> Self {
+        let mut serve = vec!["serve", "--store", store, "--json"];
         serve.extend(["--bind", "127.0.0.1:0", "--access-log", "access.log"]);
         serve.extend(arguments);
         let mut command = match limit {

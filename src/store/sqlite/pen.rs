@@ -1,0 +1,140 @@
+//! Whose turn it is to write. SQLite has one writer at a time; threads wait here, in the process,
+//! instead of polling the file.
+//!
+//! Who waits has a deadline. Where the store is slow (another program keeps it locked, say) only a
+//! few go on waiting, so that the others' threads are free for requests that do not write.
+
+use std::path::Path;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::identity::Log;
+use crate::database::patience;
+use crate::diagnostic::Problem;
+
+/// How long a turn is waited for where no deadline says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A turn that takes longer than this makes the store a slow one.
+const SLOW: Duration = Duration::from_millis(400);
+/// So many wait for a slow store.
+const MOST_WHILE_SLOW: usize = 4;
+/// How often those who wait look whether the store has become slow.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The connection on which people's decisions are written.
+#[derive(Debug)]
+pub(super) struct Pen {
+    pub(super) connection: Connection,
+    /// The log that the connection has open.
+    pub(super) log: Log,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The connection, while nobody has it; made when the first needs it.
+    pen: Option<Pen>,
+    /// Since when somebody writes.
+    began: Option<Instant>,
+    waiting: usize,
+}
+
+/// The turns to write.
+#[derive(Debug, Default)]
+pub(super) struct Pens {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+/// A turn; it ends when it is dropped.
+pub(super) struct Turn<'t> {
+    turns: &'t Pens,
+    /// What is put here is there for the next one.
+    pub(super) pen: Option<Pen>,
+}
+
+impl Pens {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// None came in time.
+    pub(super) fn take(&self, store: &Path) -> Result<Turn<'_>, Problem> {
+        let until = Instant::now() + patience::left(PATIENCE);
+        let mut state = self.state();
+        state.waiting += 1;
+        let taken = loop {
+            let Some(began) = state.began else { break true };
+            let left = until.saturating_duration_since(Instant::now());
+            let slow = began.elapsed() >= SLOW && state.waiting > MOST_WHILE_SLOW;
+            if left.is_zero() || slow && patience::is_limited() {
+                break false;
+            }
+            let waited = self.ended.wait_timeout(state, left.min(LOOK));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        };
+        state.waiting -= 1;
+        if !taken {
+            return Err(Problem::store("store-busy", "too many wait to write to the store")
+                .in_file(store)
+                .help("try again in a moment; another program may keep the store locked"));
+        }
+        state.began = Some(Instant::now());
+        Ok(Turn { turns: self, pen: state.pen.take() })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.turns.state();
+        state.pen = self.pen.take();
+        state.began = None;
+        drop(state);
+        self.turns.ended.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_store_lets_only_a_few_wait() {
+        let turns = Pens::default();
+        let store = Path::new("a.db");
+        let held = turns.take(store).unwrap();
+        let began = Instant::now();
+        let outcomes: Vec<bool> = std::thread::scope(|scope| {
+            let wait = || {
+                patience::within(Duration::from_secs(2), || {
+                    (turns.take(store).is_ok(), began.elapsed())
+                })
+            };
+            let threads: Vec<_> = (0..20).map(|_| scope.spawn(wait)).collect();
+            std::thread::sleep(Duration::from_millis(1_000));
+            assert_eq!(turns.state().waiting, MOST_WHILE_SLOW);
+            drop(held);
+            threads.into_iter().map(|thread| thread.join().unwrap().0).collect()
+        });
+        assert_eq!(outcomes.iter().filter(|taken| **taken).count(), MOST_WHILE_SLOW);
+    }
+
+    #[test]
+    fn while_turns_are_short_everybody_gets_one() {
+        let turns = Pens::default();
+        std::thread::scope(|scope| {
+            let wait = || {
+                patience::within(Duration::from_secs(60), || {
+                    let _turn = turns.take(Path::new("a.db")).unwrap();
+                    std::thread::sleep(Duration::from_millis(2));
+                });
+            };
+            let threads: Vec<_> = (0..100).map(|_| scope.spawn(wait)).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+        });
+    }
+}

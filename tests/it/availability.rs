@@ -1,0 +1,502 @@
+//! The server under a slow store, a lost store, and clients who only cost: whoever is logged in is
+//! answered, and nothing that was lost is called done.
+
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+
+use crate::api::House;
+use crate::postgres::Cluster;
+use crate::program::{Project, Said};
+use crate::wire::{Answer, Client, Server};
+
+/// Keeps the store locked for writing until it is dropped, as another program might.
+struct Locked(rusqlite::Connection);
+
+impl Locked {
+    fn store(path: &Path) -> Self {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection.busy_timeout(Duration::from_secs(10)).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        Self(connection)
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.0.execute_batch("ROLLBACK").unwrap();
+    }
+}
+
+/// A request of somebody with a token, on a connection of its own.
+fn ask(server: &Server, token: &str, method: &str, path: &str, body: &str) -> Answer {
+    let bearer = format!("Bearer {token}");
+    let mut headers = vec![("Authorization", bearer.as_str())];
+    if !body.is_empty() {
+        headers.push(("Content-Type", "application/json"));
+    }
+    Client::to(server).ask(method, path, &headers, body).unwrap()
+}
+
+/// Asks until the answer has this status.
+fn becomes(status: u16, mut ask: impl FnMut() -> Answer) -> Answer {
+    let began = Instant::now();
+    loop {
+        let answer = ask();
+        if answer.status == status {
+            return answer;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "still {}", answer.text());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn resolve(item: &Json) -> String {
+    let comment = "checked with the desk";
+    json!({"attribution_id": item["attribution_id"], "action": "REJECT", "comments": comment})
+        .to_string()
+}
+
+/// A run's first open item.
+fn first_item(house: &House) -> Json {
+    house.queue("ann", "limit=1").remove(0)
+}
+
+#[test]
+fn a_locked_store_stops_neither_the_server_nor_its_readers() {
+    let house = House::new();
+    let item = first_item(&house);
+    let (body, token) = (resolve(&item), house.person("ann").token);
+    let locked = Locked::store(&house.project().path("recon.db"));
+    let done = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..100 {
+            scope.spawn(|| {
+                let began = Instant::now();
+                let answer = ask(&house.server, &token, "POST", "/workflow/resolve", &body);
+                assert_eq!(answer.status, 503, "{}", answer.text());
+                assert!(answer.header("retry-after").is_some());
+                assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+                done.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        let mut looks = 0;
+        while done.load(Ordering::SeqCst) < 100 {
+            let began = Instant::now();
+            let health = Client::to(&house.server).get("/health");
+            assert_eq!(health.status, 200, "{}", health.text());
+            assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+            assert_eq!(Client::to(&house.server).get("/ready").status, 200, "readers need no lock");
+            assert_eq!(Client::to(&house.server).get("/metrics").status, 200);
+            looks += 1;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert!(looks > 3);
+    });
+    // Those who only look are served while others wait to write.
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| ask(&house.server, &token, "POST", "/workflow/resolve", &body));
+        }
+        std::thread::sleep(Duration::from_millis(800));
+        let began = Instant::now();
+        let queue = ask(&house.server, &house.person("bob").token, "GET", "/workflow/queue", "");
+        assert_eq!(queue.status, 200, "{}", queue.text());
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    });
+    let credentials = r#"{"username":"ann","password":"not the right one"}"#;
+    let headers = [("Content-Type", "application/json")];
+    let login = Client::to(&house.server).ask("POST", "/auth/login", &headers, credentials);
+    assert!(matches!(login.unwrap().status, 401 | 429 | 503));
+    drop(locked);
+    let answer = ask(&house.server, &token, "POST", "/workflow/resolve", &body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    house.server.assert_well();
+}
+
+#[test]
+fn a_server_whose_store_is_locked_ends_in_time() {
+    let mut house = House::new();
+    let (body, token) = (resolve(&first_item(&house)), house.person("ann").token);
+    let _locked = Locked::store(&house.project().path("recon.db"));
+    let address = house.server.address;
+    let waiting: Vec<_> = (0..10)
+        .map(|_| {
+            let (bearer, body) = (format!("Bearer {token}"), body.clone());
+            std::thread::spawn(move || {
+                let headers =
+                    [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+                Client::at(address).ask("POST", "/workflow/resolve", &headers, &body)
+            })
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    assert_eq!(house.server.stop(), 0);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    for thread in waiting {
+        assert_eq!(thread.join().unwrap().unwrap().status, 503);
+    }
+}
+
+#[test]
+fn a_database_that_goes_and_comes_back_is_503_meanwhile() {
+    let cluster = Cluster::new("stopped");
+    cluster.start();
+    let store = format!("{}/postgres", cluster.url());
+    let project = Project::of(".");
+    project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
+    project.json(&["run", "--json"]);
+    let house = House::of_store(&store, project, &[]);
+    let body = resolve(&first_item(&house));
+    let token = house.person("ann").token;
+    let ask = |method: &str, path: &str, body: &str| {
+        let began = Instant::now();
+        let answer = ask(&house.server, &token, method, path, body);
+        assert!(began.elapsed() < Duration::from_secs(3), "{path}: {:?}", began.elapsed());
+        answer
+    };
+    for _ in 0..2 {
+        assert_eq!(ask("GET", "/ready", "").status, 200);
+        cluster.stop();
+        for _ in 0..3 {
+            let ready = ask("GET", "/ready", "");
+            assert_eq!(ready.status, 503, "{}", ready.text());
+            assert_eq!(ask("GET", "/health", "").status, 200);
+            for (method, path, body) in [
+                ("GET", "/workflow/queue", ""),
+                ("GET", "/review", ""),
+                ("POST", "/workflow/resolve", body.as_str()),
+            ] {
+                let answer = ask(method, path, body);
+                assert_eq!(answer.status, 503, "{path}: {}", answer.text());
+                assert!(answer.header("retry-after").is_some(), "{path}");
+            }
+        }
+        // Many at once wait no longer than one.
+        std::thread::scope(|scope| {
+            for _ in 0..60 {
+                scope.spawn(|| assert_eq!(ask("GET", "/workflow/queue", "").status, 503));
+            }
+        });
+        cluster.start();
+        becomes(200, || Client::to(&house.server).get("/ready"));
+        becomes(200, || ask("GET", "/workflow/queue", ""));
+    }
+    assert_eq!(ask("POST", "/workflow/resolve", &body).status, 200);
+    house.server.assert_well();
+}
+
+#[test]
+fn a_locked_table_of_a_database_is_503_in_time() {
+    let cluster = Cluster::new("locked");
+    cluster.start();
+    let store = format!("{}/postgres", cluster.url());
+    let project = Project::of(".");
+    project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
+    project.json(&["run", "--json"]);
+    let house = House::of_store(&store, project, &[]);
+    let token = house.person("ann").token;
+    let mut other = postgres_client(&store);
+    other.batch_execute("BEGIN; LOCK TABLE recon.tokens IN ACCESS EXCLUSIVE MODE").unwrap();
+    let began = Instant::now();
+    assert_eq!(ask(&house.server, &token, "GET", "/workflow/queue", "").status, 503);
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(Client::to(&house.server).get("/health").status, 200);
+    other.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(ask(&house.server, &token, "GET", "/workflow/queue", "").status, 200);
+    house.server.assert_well();
+}
+
+fn postgres_client(url: &str) -> postgres::Client {
+    postgres::Client::connect(url, postgres::NoTls).unwrap()
+}
+
+/// A client who is logged in, working while others do harm: every request is answered.
+fn never_dropped(house: &House, keeps: bool, harm: impl FnOnce()) {
+    let stop = AtomicBool::new(false);
+    let token = house.person("ann").token;
+    let bearer = format!("Bearer {token}");
+    let headers = [("Authorization", bearer.as_str())];
+    std::thread::scope(|scope| {
+        let work = scope.spawn(|| {
+            let mut client = Client::to(&house.server);
+            let mut answered = 0;
+            while !stop.load(Ordering::SeqCst) {
+                if !keeps || answered % 900 == 899 {
+                    client = Client::to(&house.server);
+                }
+                let answer = client.ask("GET", "/auth/me", &headers, "");
+                let answer = answer.unwrap_or_else(|error| panic!("after {answered}: {error}"));
+                assert_eq!(answer.status, 200, "after {answered}: {}", answer.text());
+                answered += 1;
+                std::thread::sleep(Duration::from_millis(3));
+            }
+            answered
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        harm();
+        stop.store(true, Ordering::SeqCst);
+        assert!(work.join().unwrap() > 20);
+    });
+}
+
+/// Connections that have each been served once and then stand idle.
+fn served_and_idle(server: &Server, count: usize) -> Vec<Client> {
+    let mut idle = Vec::new();
+    for _ in 0..count {
+        let mut client = Client::to(server);
+        if client.ask("GET", "/health", &[], "").is_ok() {
+            idle.push(client);
+        }
+    }
+    idle
+}
+
+/// Connects without a word, again and again, keeping the last few hundred open.
+fn empty_connects(server: &Server, time: Duration) {
+    let began = Instant::now();
+    let mut open = std::collections::VecDeque::new();
+    while began.elapsed() < time {
+        open.extend(TcpStream::connect(server.address));
+        if open.len() > 300 {
+            open.pop_front();
+        }
+    }
+}
+
+#[test]
+fn a_stream_of_newcomers_drops_nobody_who_is_logged_in() {
+    let house = House::new();
+    for keeps in [true, false] {
+        never_dropped(&house, keeps, || {
+            let idle = served_and_idle(&house.server, 255);
+            empty_connects(&house.server, Duration::from_secs(3));
+            drop(idle);
+        });
+    }
+    house.server.assert_well();
+}
+
+#[test]
+fn busy_strangers_and_newcomers_together_drop_nobody_who_is_logged_in() {
+    let house = House::new();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Strangers who keep their connections in use, and others who send half a request.
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut clients = served_and_idle(&house.server, 40);
+                while !stop.load(Ordering::SeqCst) {
+                    clients.retain_mut(|client| client.ask("GET", "/health", &[], "").is_ok());
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            });
+        }
+        scope.spawn(|| {
+            let mut halves = Vec::new();
+            while !stop.load(Ordering::SeqCst) {
+                let mut client = Client::to(&house.server);
+                let _ = client.send("GET /health HTTP/1.1\r\nHo");
+                halves.push(client);
+                if halves.len() > 100 {
+                    halves.clear();
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        for keeps in [true, false] {
+            never_dropped(&house, keeps, || {
+                empty_connects(&house.server, Duration::from_secs(3));
+            });
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    house.server.assert_well();
+}
+
+#[test]
+fn exports_for_clients_who_have_gone_keep_nobody_waiting() {
+    let house = House::new();
+    let run = house.project().sql("SELECT run_id FROM recon.recon_runs")[0]["run_id"].clone();
+    let path = format!("/runs/{}/export", run.as_str().unwrap());
+    let token = house.person("ann").token;
+    never_dropped(&house, true, || {
+        for _ in 0..600 {
+            let Ok(stream) = TcpStream::connect(house.server.address) else { continue };
+            let mut client = Client { stream, ..Client::to(&house.server) };
+            let _ = client.send(format!(
+                "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n",
+                house.server.address
+            ));
+            let _ = socket2::SockRef::from(&client.stream).set_linger(Some(Duration::ZERO));
+        }
+        let began = Instant::now();
+        assert_eq!(ask(&house.server, &token, "GET", "/workflow/queue", "").status, 200);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    });
+    let export = becomes(200, || ask(&house.server, &token, "GET", &path, ""));
+    assert!(export.text().starts_with("attribution_id,"));
+    house.server.assert_well();
+}
+
+#[test]
+fn a_store_that_was_deleted_or_replaced_takes_no_decision() {
+    let house = House::new();
+    let items = house.queue("ann", "limit=10");
+    let token = house.person("ann").token;
+    let path = |name: &str| house.project().path(name);
+    let decide = |item: &Json| {
+        ask(&house.server, &token, "POST", "/workflow/resolve", &resolve(item)).status
+    };
+    let ready = || Client::to(&house.server).get("/ready").status;
+    // A copy from before the first decision, whole and closed.
+    let copy = rusqlite::Connection::open(path("recon.db")).unwrap();
+    copy.execute("VACUUM INTO ?1", [path("older.db").to_str().unwrap()]).unwrap();
+    drop(copy);
+    assert_eq!((decide(&items[0]), ready()), (200, 200));
+
+    std::fs::rename(path("recon.db"), path("aside.db")).unwrap();
+    assert_eq!((decide(&items[1]), ready()), (503, 503), "moved away");
+    std::fs::copy(path("older.db"), path("recon.db")).unwrap();
+    assert_eq!((decide(&items[1]), ready()), (503, 503), "replaced by an older copy");
+    std::fs::rename(path("aside.db"), path("recon.db")).unwrap();
+    assert_eq!((decide(&items[1]), ready()), (200, 200), "put back");
+
+    let wal = path("recon.db-wal");
+    std::fs::rename(&wal, path("aside-wal")).unwrap();
+    assert_eq!(decide(&items[2]), 503, "the log moved away");
+    std::fs::rename(path("aside-wal"), &wal).unwrap();
+    assert_eq!(decide(&items[2]), 200, "the log put back");
+
+    for name in ["recon.db", "recon.db-wal", "recon.db-shm"] {
+        std::fs::remove_file(path(name)).unwrap();
+    }
+    assert_eq!((decide(&items[3]), ready()), (503, 503), "deleted");
+    assert!(!path("recon.db").exists(), "nobody makes a new one");
+    house.server.assert_well();
+}
+
+#[test]
+fn an_older_copy_in_the_same_file_is_known_by_its_audit_trail() {
+    let house = House::new();
+    let items = house.queue("ann", "limit=10");
+    let token = house.person("ann").token;
+    let decide = |item: &Json| {
+        ask(&house.server, &token, "POST", "/workflow/resolve", &resolve(item)).status
+    };
+    assert_eq!(decide(&items[0]), 200);
+    // What was decided is undone within the file, as by restoring a copy into it.
+    let other = rusqlite::Connection::open(house.project().path("recon.db")).unwrap();
+    let triggers: Vec<String> = other
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name LIKE 'audit%'")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    for trigger in triggers {
+        other.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
+    }
+    let deleted = other.execute(
+        "DELETE FROM audit_trail WHERE seq = (SELECT max(seq) FROM audit_trail)",
+        [],
+    );
+    assert_eq!(deleted.unwrap(), 1);
+    assert_eq!(decide(&items[1]), 503);
+    assert_eq!(Client::to(&house.server).get("/ready").status, 503);
+    house.server.assert_well();
+}
+
+#[test]
+fn a_run_whose_store_is_deleted_meanwhile_says_so() {
+    let project = Project::new();
+    let made = project.recon(&["generate", "--rows", "40000"]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let child = project
+        .command(&["run", "-c", "generated/recon.yaml"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let store = project.path("generated/recon.db");
+    let log = project.path("generated/recon.db-wal");
+    let began = Instant::now();
+    // When rows have come, the run has begun to write.
+    while std::fs::metadata(&log).map_or(0, |log| log.len()) < 400_000 {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing is written");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::fs::remove_file(&store).unwrap();
+    let said = Said::from(child.wait_with_output().unwrap());
+    assert_eq!(said.code, 4, "{}", said.err);
+    assert!(said.err.contains("deleted or moved"), "{}", said.err);
+    assert!(!store.exists());
+}
+
+/// Runs recon under limits of the shell.
+fn limited(project: &Project, limits: &str, arguments: &[&str]) -> Said {
+    let output = Command::new("sh")
+        .args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")])
+        .arg(env!("CARGO_BIN_EXE_recon"))
+        .args(arguments)
+        .current_dir(project.path(""))
+        .env_remove("RECON_STORE")
+        .output();
+    Said::from(output.unwrap())
+}
+
+#[test]
+fn a_server_with_too_few_files_says_so() {
+    let project = Project::new();
+    assert_eq!(project.recon(&["migrate", "--store", "sqlite:recon.db"]).code, 0);
+    let serve = ["serve", "--store", "sqlite:recon.db", "--bind", "127.0.0.1:0"];
+    for files in [7, 10, 16, 40] {
+        let said = limited(&project, &format!("ulimit -n {files}"), &serve);
+        assert!(matches!(said.code, 2 | 4), "{files}: {} {}", said.code, said.err);
+        assert!(!said.err.contains("panicked"), "{files}: {}", said.err);
+    }
+    let said = limited(&project, "ulimit -n 16", &serve);
+    assert!(said.err.contains("only 16 files"), "{}", said.err);
+}
+
+#[test]
+fn too_many_threads_are_a_mistake_and_too_little_memory_for_them_too() {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    project.replace("recon.yaml", "\noptions:", "\noptions:\n  threads: 1000000");
+    let said = project.recon(&["check"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("from 1 to 1024"), "{}", said.err);
+    project.replace("recon.yaml", "threads: 1000000", "threads: 1024");
+    for megabytes in [120, 160, 200, 260, 350, 500] {
+        for arguments in [&["run"][..], &["serve", "--bind", "127.0.0.1:1"]] {
+            let said = limited(&project, &format!("ulimit -v {}", megabytes * 1_024), arguments);
+            assert!(!said.err.contains("panicked"), "{megabytes} {arguments:?}: {}", said.err);
+        }
+    }
+}
+
+#[test]
+fn what_a_proxy_passes_on_is_never_local() {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
+    let server = "server:\n  requests_per_second: 0\n  public_url: https://recon.example.com\n  \
+                  trusted_proxy: { networks: [127.0.0.1] }\n";
+    project.write("recon.yaml", format!("{yaml}\n{server}"));
+    let house = House::of(project, &["--access-log", "access.log"]);
+    let metrics = |forwarded: &[(&str, &str)]| {
+        Client::to(&house.server).ask("GET", "/metrics", forwarded, "").unwrap().status
+    };
+    assert_eq!(metrics(&[]), 200);
+    for said in ["203.0.113.7", "127.0.0.1", "evil", "unknown", "", "::1, x"] {
+        assert_eq!(metrics(&[("X-Forwarded-For", said)]), 401, "{said:?}");
+    }
+    assert_eq!(metrics(&[("X-Forwarded-Proto", "https")]), 401);
+    house.server.assert_well();
+}
