@@ -11,8 +11,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::password_file::{self, Login};
 use super::url::SslMode;
-use super::{POOL_THREADS, PostgresUrl, host_name, threads_to_spare, tls};
+use super::{POOL_THREADS, PostgresUrl, host_name, tls};
 use crate::diagnostic::Problem;
+use crate::domain::thread::room_for;
 
 /// A pool of connections whose search path is the schema `recon`.
 pub type PostgresPool = r2d2::Pool<PostgresConnectionManager<MakeRustlsConnect>>;
@@ -104,7 +105,7 @@ impl Connector {
     /// # Errors
     /// The system gives no thread for it.
     pub fn pool(&self) -> Result<PostgresPool, Problem> {
-        threads_to_spare(POOL_THREADS)?;
+        room_for(POOL_THREADS)?;
         let manager = PostgresConnectionManager::new(self.config.clone(), self.tls.clone());
         Ok(r2d2::Pool::builder()
             .max_size(24)

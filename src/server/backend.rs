@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::database::patience;
 use crate::diagnostic::Problem;
-use crate::domain::thread::refused;
+use crate::domain::thread::{refused, room_for};
 
 use super::App;
 use super::error::Denied;
@@ -54,6 +54,7 @@ impl Backend {
         };
         let (stopping, died) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let streams = Arc::new(AtomicUsize::new(0));
+        room_for(Lane::ALL.iter().map(|lane| lane.limits(threads).threads).sum())?;
         let mut started = Vec::new();
         let mut lanes = Vec::new();
         for lane in Lane::ALL {
@@ -73,7 +74,7 @@ impl Backend {
         }
         // The library panics where it gets no thread, so it is started once ours are there, and
         // with some to spare.
-        crate::database::threads_to_spare(LIBRARY_THREADS)?;
+        room_for(LIBRARY_THREADS)?;
         let folder = private_folder().map_err(|error| failed("a folder for its socket", &error))?;
         let socket = folder.join("recon.sock");
         let server = tiny_http::Server::http_unix(&socket).map_err(|error| {

@@ -162,7 +162,7 @@ impl Store for PostgresStore {
     }
 
     fn is_same(&self) -> Result<(), Problem> {
-        transact::read(self, |tx| {
+        super::transact::read(self, |tx| {
             self.seen.check(tx)?;
             self.seen.remember(Seen::end(tx)?);
             Ok(())

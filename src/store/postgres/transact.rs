@@ -24,7 +24,7 @@ const COMPARE_EVERY: Duration = Duration::from_secs(1);
 impl Transact for PostgresStore {
     fn read(&self, work: &mut Work<'_>) -> Result<(), Problem> {
         let mut client = self.connection()?;
-        let mut open = self.begin(&mut client, "ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let open = self.begin(&mut client, "ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
         work(&mut PostgresTransaction {
             problem: &|error| self.problem(error),
             client: &mut *open.client,
@@ -34,7 +34,7 @@ impl Transact for PostgresStore {
 
     fn write(&self, work: &mut Work<'_>) -> Result<(), Problem> {
         let mut client = self.connection()?;
-        let mut open = self.begin(&mut client, "")?;
+        let open = self.begin(&mut client, "")?;
         let mut transaction =
             PostgresTransaction { problem: &|error| self.problem(error), client: &mut *open.client };
         self.seen.check_after(COMPARE_EVERY, &mut transaction)?;

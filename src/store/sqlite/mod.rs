@@ -178,7 +178,7 @@ impl Store for SqliteStore {
     }
 
     fn is_same(&self) -> Result<(), Problem> {
-        transact::read(self, |tx| {
+        super::transact::read(self, |tx| {
             self.seen.check(tx)?;
             self.seen.remember(Seen::end(tx)?);
             Ok(())
