@@ -77,8 +77,9 @@ pub fn spawn_scoped<'scope, 'env, T: Send + 'scope>(
 
 /// The system gives no thread.
 pub fn refused(error: &io::Error) -> Problem {
-    Problem::usage("no-thread", format!("the system gives no more threads: {error}"))
-        .help("set `options.threads` lower, or raise the limits of processes and memory (ulimit -u, -v)")
+    Problem::usage("no-thread", format!("the system gives no more threads: {error}")).help(
+        "set `options.threads` lower, or raise the limits of processes and memory (ulimit -u, -v)",
+    )
 }
 
 #[cfg(test)]

@@ -201,9 +201,10 @@ impl Dispatcher {
 
 /// The value of a header.
 fn header(asked: &tiny_http::Request, name: &str) -> Option<String> {
-    let found = asked.headers().iter().find(|header| {
-        header.field.as_str().as_str().eq_ignore_ascii_case(name)
-    });
+    let found = asked
+        .headers()
+        .iter()
+        .find(|header| header.field.as_str().as_str().eq_ignore_ascii_case(name));
     found.map(|header| header.value.as_str().to_owned())
 }
 

@@ -37,7 +37,7 @@ pub struct Limits {
 /// Answers that are written piece by piece at once; each has a thread.
 pub const STREAMS: usize = 8;
 /// How long a request may wait, for a thread and for the store together.
-pub const PATIENCE: Duration = Duration::from_millis(2_500);
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Lane {
     /// Every lane.
@@ -60,12 +60,12 @@ impl Lane {
             places: threads,
             reserved: 0,
             waiting: 64,
-            place_time: Duration::from_secs(2),
+            place_time: Duration::from_millis(1_500),
             answer_time: Duration::from_secs(5),
         };
         match self {
             Self::Health => small(2),
-            Self::Watch => Limits { answer_time: Duration::from_millis(2_900), ..small(2) },
+            Self::Watch => Limits { answer_time: Duration::from_millis(2_700), ..small(2) },
             Self::Export => Limits {
                 places: 2 + STREAMS,
                 reserved: 1,
@@ -77,7 +77,7 @@ impl Lane {
                 places: threads,
                 reserved: threads / 4,
                 waiting: 192,
-                place_time: Duration::from_secs(2),
+                place_time: Duration::from_millis(1_500),
                 answer_time: Duration::from_secs(60),
             },
         }

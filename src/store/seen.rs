@@ -28,8 +28,7 @@ impl Seen {
     pub(super) fn check(&self, tx: &mut dyn Transaction) -> Result<(), Problem> {
         // What is read first can't be newer than what the transaction sees.
         let Some((seq, hash)) = self.state().end else { return Ok(()) };
-        let rows =
-            tx.query("SELECT hash FROM recon.audit_trail WHERE seq = $1", &[seq.into()])?;
+        let rows = tx.query("SELECT hash FROM recon.audit_trail WHERE seq = $1", &[seq.into()])?;
         let found = rows.first().map(|row| row.blob(0)).transpose()?.flatten();
         if found.as_deref() != Some(&hash[..]) {
             return Err(replaced(&format!(

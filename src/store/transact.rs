@@ -238,9 +238,7 @@ pub fn write_if_free<S: Transact + ?Sized>(
     work: impl FnMut(&mut dyn Transaction) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     match patience::within(NOTE_TIME, || write(store, work)) {
-        Err(problem)
-            if matches!(problem.code, "store-busy" | "store-read-only" | "disk-full") =>
-        {
+        Err(problem) if matches!(problem.code, "store-busy" | "store-read-only" | "disk-full") => {
             Ok(())
         }
         done => done,

@@ -401,10 +401,8 @@ fn an_older_copy_in_the_same_file_is_known_by_its_audit_trail() {
     for trigger in triggers {
         other.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
     }
-    let deleted = other.execute(
-        "DELETE FROM audit_trail WHERE seq = (SELECT max(seq) FROM audit_trail)",
-        [],
-    );
+    let deleted =
+        other.execute("DELETE FROM audit_trail WHERE seq = (SELECT max(seq) FROM audit_trail)", []);
     assert_eq!(deleted.unwrap(), 1);
     assert_eq!(decide(&items[1]), 503);
     assert_eq!(Client::to(&house.server).get("/ready").status, 503);

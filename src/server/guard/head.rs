@@ -318,7 +318,8 @@ mod tests {
         assert!(head.keep_alive && !head.old && !head.waits);
         let names: Vec<_> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["host", "accept"]);
-        let canonical = String::from_utf8(head.canonical("9.9.9.9", "id", Lane::Work, Duration::ZERO)).unwrap();
+        let canonical =
+            String::from_utf8(head.canonical("9.9.9.9", "id", Lane::Work, Duration::ZERO)).unwrap();
         assert_eq!(
             canonical,
             "POST /a?b=%20c HTTP/1.1\r\nhost: localhost:8765\r\naccept: */*\r\n\

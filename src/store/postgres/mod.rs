@@ -14,15 +14,16 @@ mod runs;
 mod transact;
 mod writer;
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant as Moment};
 
 use ::postgres::Client;
 use r2d2_postgres::PostgresConnectionManager;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
-use super::{Opening, OwnedRecord, Pruned, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
 use super::seen::Seen;
+use super::{Opening, OwnedRecord, Pruned, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
 use crate::database::postgres::{Connector, POOL_TIMEOUT, PostgresPool};
 use crate::database::{PostgresUrl, patience};
 use crate::diagnostic::Problem;
@@ -41,12 +42,19 @@ use time_text;
 /// Held while migrations are applied; a number of recon's own.
 const MIGRATION_LOCK: i64 = 0x7265_636f_6e6d_6967;
 
+/// For so long after a connection could not be had, others are waited for only shortly.
+const AWAY: Duration = Duration::from_secs(2);
+/// How long that is.
+const GLANCE: Duration = Duration::from_millis(150);
+
 /// A store in a database.
 pub struct PostgresStore {
     shown: String,
     connector: Connector,
     pool: PostgresPool,
     seen: Seen,
+    /// When there was no connection to be had, if that was the last that was heard.
+    failed: Mutex<Option<Moment>>,
 }
 
 impl PostgresStore {
@@ -58,7 +66,13 @@ impl PostgresStore {
         let connector = Connector::new(url)?;
         // A first connection tells at once what is wrong; a pool would try for its whole timeout.
         let mut client = connector.connect()?;
-        let store = Self { shown: url.to_string(), pool: connector.pool()?, connector, seen: Seen::default() };
+        let store = Self {
+            shown: url.to_string(),
+            pool: connector.pool()?,
+            connector,
+            seen: Seen::default(),
+            failed: Mutex::default(),
+        };
         let missing = store.missing_migrations(&mut client)?;
         match opening {
             Opening::Existing if missing.len() == migrate::POSTGRES.len() => {
@@ -76,7 +90,15 @@ impl PostgresStore {
     }
 
     fn connection(&self) -> Result<Pooled, Problem> {
-        self.pool.get_timeout(patience::left(POOL_TIMEOUT)).map_err(|error| {
+        let failed = || self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut time = patience::left(POOL_TIMEOUT);
+        // While the database is away, requests that follow each other need not all wait in full.
+        if patience::is_limited() && failed().is_some_and(|failed| failed.elapsed() < AWAY) {
+            time = time.min(GLANCE);
+        }
+        let got = self.pool.get_timeout(time);
+        *failed() = got.is_err().then(Moment::now);
+        got.map_err(|error| {
             Problem::store("store-unreachable", format!("no connection to {}: {error}", self.shown))
                 .help("check that the server is up and has connections left")
         })

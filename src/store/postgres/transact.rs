@@ -35,8 +35,10 @@ impl Transact for PostgresStore {
     fn write(&self, work: &mut Work<'_>) -> Result<(), Problem> {
         let mut client = self.connection()?;
         let open = self.begin(&mut client, "")?;
-        let mut transaction =
-            PostgresTransaction { problem: &|error| self.problem(error), client: &mut *open.client };
+        let mut transaction = PostgresTransaction {
+            problem: &|error| self.problem(error),
+            client: &mut *open.client,
+        };
         self.seen.check_after(COMPARE_EVERY, &mut transaction)?;
         work(&mut transaction)?;
         open.commit().map_err(|error| self.problem(&error))

@@ -22,12 +22,12 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::batch::FIELD_BITS;
-use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
-use super::{Opening, OwnedRecord, Pruned, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
 use self::identity::Identity;
 use self::pen::Pens;
+use super::batch::FIELD_BITS;
+use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::seen::Seen;
+use super::{Opening, OwnedRecord, Pruned, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
 use crate::database::patience;
 use crate::database::sqlite::{self as database, Access, SqlitePool};
 use crate::diagnostic::Problem;

@@ -63,11 +63,7 @@ struct Ids {
 }
 
 impl SqliteWriter {
-    pub(super) fn open(
-        path: &Path,
-        identity: Arc<Identity>,
-        run: RunId,
-    ) -> Result<Self, Problem> {
+    pub(super) fn open(path: &Path, identity: Arc<Identity>, run: RunId) -> Result<Self, Problem> {
         identity.check()?;
         let problem = |error: rusqlite::Error| database::problem(path, &error);
         let connection = database::direct(path, false).map_err(problem)?;

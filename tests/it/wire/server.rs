@@ -37,12 +37,7 @@ impl Server {
     }
 
     /// Starts one for the store at this URL.
-    pub fn of_store(
-        store: &str,
-        project: Project,
-        limit: Option<u32>,
-        arguments: &[&str],
-    ) -> Self {
+    pub fn of_store(store: &str, project: Project, limit: Option<u32>, arguments: &[&str]) -> Self {
         let mut serve = vec!["serve", "--store", store, "--json"];
         serve.extend(["--bind", "127.0.0.1:0", "--access-log", "access.log"]);
         serve.extend(arguments);
