@@ -10,9 +10,6 @@ pub mod url;
 
 pub use url::{PostgresUrl, StoreUrl};
 
-/// Threads that a pool of connections starts for itself.
-const POOL_THREADS: usize = 3;
-
 /// The name of this host, for people.
 pub fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")

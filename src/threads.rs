@@ -1,12 +1,16 @@
 //! Threads that can't be started are a problem with advice, never a panic.
 
 use std::io;
+use std::sync::mpsc;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::diagnostic::Problem;
 
 /// The most worker threads of a run.
 pub const MOST: usize = 512;
+
+/// The most threads that a library starts for itself.
+const LIBRARY_THREADS: usize = 6;
 
 /// Starts a thread within a scope.
 ///
@@ -19,18 +23,67 @@ pub fn start<'scope, T: Send + 'scope>(
     Builder::new().spawn_scoped(scope, work).map_err(|error| not_started(&error))
 }
 
-/// Whether a few threads can be started now. Libraries that start threads of their own panic where they
-/// can't.
+/// What a thread must be able to allocate, so that it can begin at all.
+const ROOM: usize = 256 * 1024;
+/// What must be left for everybody else.
+const ROOM_LEFT: usize = 16 * 1024 * 1024;
+
+/// Makes sure that so many threads can be had at once, each with some memory. Libraries panic where
+/// they get no thread, and a program that can't allocate is aborted: both are prevented here.
 ///
 /// # Errors
-/// As [`start`].
-pub fn probe() -> Result<(), Problem> {
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            start(scope, || ())?;
+/// The system gives fewer threads, or too little memory.
+pub fn room_for(count: usize) -> Result<(), Problem> {
+    let (report, reports) = mpsc::channel::<bool>();
+    let mut ends = Vec::new();
+    let mut threads = Vec::new();
+    let mut outcome = Ok(());
+    for _ in 0..count {
+        let (end, wait) = mpsc::channel::<()>();
+        let report = report.clone();
+        let work = move || {
+            let mut room: Vec<u8> = Vec::new();
+            let _ = report.send(room.try_reserve_exact(ROOM).is_ok());
+            // It ends when all are there, or one can't be.
+            let _ = wait.recv();
+        };
+        let started = Builder::new().name("probe".to_owned()).spawn(work);
+        match started.map_err(|error| not_started(&error)) {
+            Ok(thread) => {
+                ends.push(end);
+                threads.push(thread);
+                if reports.recv() != Ok(true) {
+                    outcome = Err(no_memory());
+                }
+            }
+            Err(problem) => outcome = Err(problem),
         }
-        Ok(())
-    })
+        if outcome.is_err() {
+            break;
+        }
+    }
+    let mut left: Vec<u8> = Vec::new();
+    if outcome.is_ok() && left.try_reserve_exact(ROOM_LEFT).is_err() {
+        outcome = Err(no_memory());
+    }
+    drop((ends, left));
+    for thread in threads {
+        let _ = thread.join();
+    }
+    outcome
+}
+
+fn no_memory() -> Problem {
+    Problem::store("no-memory", "there is too little memory for the threads")
+        .help("set `options.threads` lower, or raise the limit of memory (ulimit -v)")
+}
+
+/// Makes sure that a library which starts a few threads of its own can have them.
+///
+/// # Errors
+/// As [`room_for`].
+pub fn probe() -> Result<(), Problem> {
+    room_for(LIBRARY_THREADS)
 }
 
 /// The problem of a thread that could not be started.
@@ -39,4 +92,15 @@ pub fn not_started(error: &io::Error) -> Problem {
         "there is too little memory, or a limit on processes: lower `options.threads`, or raise the \
          limit (ulimit -u, ulimit -v)",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_a_few_threads() {
+        assert_eq!(room_for(0), Ok(()));
+        assert_eq!(room_for(8), Ok(()));
+    }
 }

@@ -15,17 +15,14 @@ pub enum Threads {
     Count(NonZeroUsize),
 }
 
-/// More threads than any machine has cores for cost memory and give nothing.
-const MOST_THREADS: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
-
 impl Setting for Threads {
-    const EXPECTED: &'static str = "`auto` or a whole number from 1 to 1024";
+    const EXPECTED: &'static str = "`auto` or a whole number from 1 on";
     const JSON_TYPES: &'static [&'static str] = &["integer", "string"];
 
     fn read(text: &str) -> Option<Self> {
         match text {
             "auto" => Some(Self::Auto),
-            _ => text.parse().ok().filter(|count| *count <= MOST_THREADS).map(Self::Count),
+            _ => text.parse().ok().map(Self::Count),
         }
     }
 }
@@ -132,9 +129,6 @@ mod tests {
             assert_eq!(RejectedLimit::read(text), None, "{text}");
         }
         assert_eq!(Threads::read("auto"), Some(Threads::Auto));
-        assert!(matches!(Threads::read("1024"), Some(Threads::Count(_))));
-        for text in ["0", "-1", "1025", "1000000", "99999999999999999999"] {
-            assert_eq!(Threads::read(text), None, "{text}");
-        }
+        assert_eq!(Threads::read("0"), None);
     }
 }

@@ -11,9 +11,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::password_file::{self, Login};
 use super::url::SslMode;
-use super::{POOL_THREADS, PostgresUrl, host_name, tls};
+use super::{PostgresUrl, host_name, tls};
 use crate::diagnostic::Problem;
-use crate::domain::thread::room_for;
 
 /// A pool of connections whose search path is the schema `recon`.
 pub type PostgresPool = r2d2::Pool<PostgresConnectionManager<MakeRustlsConnect>>;
@@ -105,7 +104,7 @@ impl Connector {
     /// # Errors
     /// The system gives no thread for it.
     pub fn pool(&self) -> Result<PostgresPool, Problem> {
-        room_for(POOL_THREADS)?;
+        crate::threads::probe()?;
         let manager = PostgresConnectionManager::new(self.config.clone(), self.tls.clone());
         Ok(r2d2::Pool::builder()
             .max_size(24)

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{POOL_THREADS, patience, threads_to_spare};
+use super::patience;
 use crate::diagnostic::Problem;
 
 /// A pool of working connections.

@@ -24,7 +24,6 @@ pub mod run;
 pub mod scan;
 pub mod side;
 pub mod signature;
-pub mod thread;
 pub mod time;
 pub mod time_format;
 pub mod value;

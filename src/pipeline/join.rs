@@ -92,6 +92,7 @@ pub(super) fn join_partitions(
     progress: &dyn Progress,
 ) -> Result<Joined, Problem> {
     let threads = plan.options.threads.min(partitions.len());
+    crate::threads::room_for(threads)?;
     progress.start("comparing", partitions.len() as u64, Unit::Items);
     let floor = Floor {
         plan,

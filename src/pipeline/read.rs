@@ -109,6 +109,7 @@ pub(super) fn read(
     rejected: &Sender<Vec<RejectedRow>>,
     progress: &dyn Progress,
 ) -> Result<Read, Problem> {
+    threads::room_for(plan.options.threads)?;
     progress.start("reading", opened.a.size() + opened.b.size(), Unit::Bytes);
     let feeds = opened.map(|side, opened| Feed::new(opened, &plan.fill[side]));
     let workers = std::thread::scope(|scope| {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::database::patience;
 use crate::diagnostic::Problem;
-use crate::domain::thread::{refused, room_for};
+use crate::threads::{not_started, probe, room_for};
 
 use super::App;
 use super::error::Denied;
@@ -74,7 +74,7 @@ impl Backend {
         }
         // The library panics where it gets no thread, so it is started once ours are there, and
         // with some to spare.
-        room_for(LIBRARY_THREADS)?;
+        probe()?;
         let folder = private_folder().map_err(|error| failed("a folder for its socket", &error))?;
         let socket = folder.join("recon.sock");
         let server = tiny_http::Server::http_unix(&socket).map_err(|error| {
@@ -151,12 +151,9 @@ fn private_folder() -> std::io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Threads that the library starts for itself.
-const LIBRARY_THREADS: usize = 6;
-
 fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Problem> {
     let thread = std::thread::Builder::new().name(name).spawn(work);
-    thread.map_err(|error| refused(&error))
+    thread.map_err(|error| not_started(&error))
 }
 
 /// Hands each request to the threads of its lane, and never waits for them.
