@@ -270,8 +270,8 @@ fn the_machine_results_of_a_run_are_one_row(place: &Place) {
     // Taken anew from what people's own SQL shows.
     let lines = |run: RunId| {
         let sql = format!(
-            "SELECT a.difference_number, a.status, c.code, a.confidence_score, a.assigned_by \
-             FROM recon.attributions a JOIN recon.reason_codes c ON c.reason_id = a.reason_id \
+            "SELECT a.difference_number, a.status, c.code, a.confidence_score, a.assigned_by, \
+             a.version, c.is_functional FROM recon.attributions a JOIN recon.reason_codes c ON c.reason_id = a.reason_id \
              WHERE a.run_id = '{run}' ORDER BY 1"
         );
         rows(&*store, &sql)
@@ -279,9 +279,24 @@ fn the_machine_results_of_a_run_are_one_row(place: &Place) {
     let digest = |rows: &[Vec<Json>]| {
         let mut hash = Sha256::new();
         for row in rows {
-            let text = |at: usize| row[at].as_str().unwrap();
+            let text = |at: usize| row[at].as_str().unwrap().to_owned();
             let confidence = row[3].as_f64().unwrap();
-            hash.update(format!("{} {} {} {confidence} {}\n", row[0], text(1), text(2), text(4)));
+            let number = |at: usize| row[at].to_string();
+            let fields = [
+                number(0),
+                text(1),
+                text(2),
+                confidence.to_string(),
+                text(4),
+                number(5),
+                number(6),
+            ];
+            for field in fields {
+                hash.update((field.len() as u64).to_be_bytes());
+                hash.update(field);
+            }
+            // Given when the run was attributed: no time of its own.
+            hash.update(u64::MAX.to_be_bytes());
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
