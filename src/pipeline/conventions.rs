@@ -277,9 +277,11 @@ impl Words<'_> {
             Pattern::Absent(side) => (
                 format!("{side} has no value where {} has one", side.other()),
                 format!(
-                    "check `sources.{}.map.{}`: another column may hold the values",
+                    "check `sources.{}.map.{}`: another column may hold the values; if {side} has none, \
+                     {}",
                     side.letter(),
-                    self.field
+                    self.field,
+                    self.of_field("compare: false")
                 ),
             ),
             Pattern::Sign => (

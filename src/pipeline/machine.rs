@@ -94,10 +94,10 @@ pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
     let (policy, acceptance) = match plan.attribution.acceptance.sure {
         Sure::From(at) => {
             let mut says =
-                vec![format!("accepted from a claimed confidence of {at} on (accept_at)")];
+                vec![format!("auto-accepted at claimed confidence {at} or more (accept_at)")];
             if let (Some(kept), false) = (&kept, claims.is_empty()) {
                 says.push(format!(
-                    "and where rules were measured ({}, {} decisions), from a measured one of {at} on",
+                    "where rules were measured ({}, {} decisions), at measured precision {at} or more, too",
                     kept.measured,
                     claims.decided()
                 ));

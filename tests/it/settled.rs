@@ -165,7 +165,13 @@ type Advice = (fn(u32, &mut Row), &'static str, &'static str);
 
 #[test]
 fn the_line_that_the_run_gives_makes_the_records_match() {
-    let cases: [Advice; 4] = [
+    let cases: [Advice; 6] = [
+        (|_, row| negated(row), "normalize: { amount: [negate] }", "b"),
+        (
+            |_, row| row[3] = row[3].replace('.', ""),
+            "normalize: { amount: [{ scale: 0.01 }] }",
+            "b",
+        ),
         (
             |_, row| {
                 let (month, day) = (row[1][5..7].to_owned(), row[1][8..].to_owned());
