@@ -83,7 +83,10 @@ pub fn same_names(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
     let plain = |column: &Column| names::plain(&column.name);
     let usable = |side: Side| {
         let columns = extracts[side].columns.iter().enumerate();
-        columns.filter(|(_, column)| !column.is_ambiguous && !column.name.trim().is_empty())
+        let joint = extracts[side].joint().map(|(at, _)| at);
+        columns.filter(move |(at, column)| {
+            !column.is_ambiguous && !column.name.trim().is_empty() && Some(*at) != joint
+        })
     };
     let mut of_b: HashMap<String, Vec<usize>> = HashMap::new();
     for (at, column) in usable(Side::B) {
@@ -142,12 +145,7 @@ fn assign(
         }
     }
     // Columns of one name belong together unless others do more: a person would look for them.
-    let is_made =
-        |side: Side, at: usize| extracts[side].joint().is_some_and(|(joint, _)| joint == at);
     for columns in same_names(extracts) {
-        if Side::BOTH.into_iter().any(|side| is_made(side, columns[side])) {
-            continue;
-        }
         if is_free(&taken_a, &taken_b, columns) {
             taken_a.insert(columns.a);
             taken_b.insert(columns.b);
@@ -266,6 +264,8 @@ fn from_rows(
         // same name makes a pair.
         let is_text = a.profile.reading.kind == Kind::Text;
         let by_name = alike * if is_text && alike < 0.99 { 0.35 } else { 0.5 };
+        // Another column may agree with its sign and unit.
+        let beyond_chance = beyond_chance * if agreement.by_digits { 0.8 } else { 1.0 };
         let likely = 1.0 - (1.0 - by_name) * (1.0 - beyond_chance.max(0.0));
         return (likely, reasons.join(", "));
     }
