@@ -160,7 +160,7 @@ fn business_days(days: INT) -> Outcome<i32> {
     if days.abs() > MAX {
         return failure(format!("{days} business days are more than {MAX}"));
     }
-    charge(days.unsigned_abs() as usize / DAYS)?;
+    charge(usize::try_from(days.unsigned_abs()).unwrap_or(usize::MAX) / DAYS)?;
     count(days)
 }
 

@@ -252,7 +252,7 @@ impl SqliteWriter {
             Prepared::Stage(gathered.complete(&mut tx, publication::ITEMS, run_no)?)
         } else {
             let first = Publication::first(&mut tx, publication::ITEMS, run_no, gathered, counts)?;
-            Prepared::Attributed(first)
+            Prepared::Attributed(Box::new(first))
         })
     }
 
@@ -322,7 +322,7 @@ impl SqliteWriter {
             let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
             let run_no = self.key.run_no;
             let publication = match prepared {
-                Prepared::Attributed(publication) => publication,
+                Prepared::Attributed(publication) => *publication,
                 Prepared::Stage(_) | Prepared::Again => Publication::again(&mut tx, run_no)?,
             };
             carried = publication.complete(&mut tx, run_no, outcome.ended)?;
@@ -342,7 +342,7 @@ enum Prepared {
     /// The command does not attribute.
     Stage(Gathered),
     /// The run is attributed for the first time.
-    Attributed(Publication),
+    Attributed(Box<Publication>),
     /// It is attributed again: people decide about it, so there is nothing to prepare.
     Again,
 }
