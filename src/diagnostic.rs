@@ -3,6 +3,8 @@
 //! A problem is raised beside its cause. `cli/exit.rs` alone turns its class into an exit code,
 //! and nothing here prints.
 
+pub mod catalogue;
+
 use std::fmt;
 use std::path::PathBuf;
 

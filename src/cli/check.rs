@@ -44,7 +44,7 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
         let unused = &plan.unused_columns[side];
         if !unused.is_empty() {
             context.console.say(&format!(
-                "source {side} has columns that the map does not use: {}\n",
+                "unmapped columns of source {side}: {}\n",
                 unused.join(", ")
             ))?;
         }

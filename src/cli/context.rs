@@ -98,7 +98,12 @@ impl Context {
     /// command but `recon check` from its work.
     fn warn_of(&self, loaded: &Loaded) {
         self.warn(&loaded.warnings);
-        for finding in &loaded.findings {
+        self.warn_as_warnings(&loaded.findings);
+    }
+
+    /// Shows findings, which are errors only for `recon check`.
+    fn warn_as_warnings(&self, findings: &[Problem]) {
+        for finding in findings {
             self.console.problem(&Problem { class: Class::Warning, ..finding.clone() });
         }
     }
@@ -117,7 +122,9 @@ impl Context {
 
     /// Opens the sources, checks their headers against the map and resolves the plan.
     pub fn prepare(&self) -> Result<Prepared, Problems> {
-        self.prepared(self.load()?)
+        let prepared = self.prepared(self.load()?)?;
+        self.warn_as_warnings(&prepared.plan.findings);
+        Ok(prepared)
     }
 
     /// The same, and whatever is wrong in the scripts is an error.
@@ -128,7 +135,12 @@ impl Context {
             return Err(Problems(found.collect()));
         }
         self.warn(&loaded.warnings);
-        self.prepared(loaded)
+        let prepared = self.prepared(loaded)?;
+        if prepared.plan.findings.is_empty() {
+            Ok(prepared)
+        } else {
+            Err(Problems(prepared.plan.findings))
+        }
     }
 
     fn prepared(&self, loaded: Loaded) -> Result<Prepared, Problems> {

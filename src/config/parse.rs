@@ -286,6 +286,60 @@ impl<'a> Builder<'a> {
         number.checked_sub(1).and_then(|at| self.lines.get(at)).copied().unwrap_or_default()
     }
 
+    /// The innermost `[` or `{` of an earlier line that is still open at this place, where the complaint
+    /// can come from that: the parser notices it only where a later line makes no sense.
+    fn unclosed(&self, line: usize, column: usize, info: &str) -> Option<(char, Spot)> {
+        let about_brackets = ["flow", "':'", "simple key", "mapping values", "block", "indent", "stream"];
+        if !about_brackets.iter().any(|words| info.contains(words)) || info.contains("quoted") {
+            return None;
+        }
+        let mut open: Vec<(char, usize, usize)> = Vec::new();
+        let mut quote = None;
+        for number in 1..=line {
+            let text: Vec<char> = self.line(number).chars().collect();
+            let end = if number == line { column.min(text.len()) } else { text.len() };
+            let mut before = ' ';
+            let mut at = 0;
+            while at < end {
+                let character = text[at];
+                let spaced = at == 0 || text[at - 1].is_whitespace();
+                match quote {
+                    // `''` in single quotes and `\\"` in double quotes are a part of the text.
+                    Some('"') if character == '\\' => at += 1,
+                    Some(one) if character == one => quote = None,
+                    Some(_) => {}
+                    None if character == '#' && spaced => break,
+                    None => {
+                        let begins = matches!(before, ' ' | ':' | '-' | ',' | '[' | '{');
+                        match character {
+                            '"' | '\'' if begins => quote = Some(character),
+                            '[' | '{' if !open.is_empty() || begins => {
+                                // `${NAME}` in a plain text is no map.
+                                if before != '$' {
+                                    open.push((character, number, at));
+                                }
+                            }
+                            ']' | '}' if !open.is_empty() => {
+                                let pair = if character == ']' { '[' } else { '{' };
+                                if open.last().is_some_and(|(one, ..)| *one == pair) {
+                                    open.pop();
+                                }
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                if !character.is_whitespace() {
+                    before = character;
+                }
+                at += 1;
+            }
+        }
+        let (bracket, number, at) = open.into_iter().rev().find(|(_, number, _)| *number < line)?;
+        let spot = Spot { line: number as u64, column: at as u64 + 1, text: bracket.to_string() };
+        Some((bracket, spot))
+    }
+
     /// A complaint about something that is no YAML, in words for people who don't know its
     /// grammar.
     fn syntax_problem(&self, error: &ScanError) -> Problem {
@@ -297,6 +351,15 @@ impl<'a> Builder<'a> {
             column: marker.col() as u64 + 1,
             text: line.trim().chars().take(MAX_SHOWN).collect(),
         };
+        if let Some((bracket, opened)) = self.unclosed(marker.line(), marker.col(), error.info()) {
+            let closing = if bracket == '[' { ']' } else { '}' };
+            let message = format!("this `{bracket}` is not closed, or a comma is missing in it");
+            let help = format!(
+                "add `{closing}` or the comma before line {}; put the text in quotes if `{bracket}` is part of it",
+                marker.line()
+            );
+            return Problem::usage("yaml-syntax", message).at(opened.place(self.file)).help(help);
+        }
         let problem = Problem::usage("yaml-syntax", message).at(spot.place(self.file));
         match help {
             Some(help) => problem.help(help),

@@ -121,6 +121,7 @@ impl Loaded {
             attribution: Arc::new(self.attribution()),
             reason_codes: resolved.reason_codes.clone(),
             unused_columns: columns.unused,
+            findings: columns.findings,
             options: self.options(),
             record: ConfigurationRecord {
                 configuration: resolved.stored.clone(),

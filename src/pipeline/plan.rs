@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::attribute::AttributionPlan;
 use crate::compare::Comparison;
+use crate::diagnostic::Problem;
 use crate::domain::{Date, Decimal, Layout, PerSide, ReasonCode};
 use crate::normalize::SidePlan;
 use crate::source::{Fill, SourcePlan};
@@ -36,6 +37,8 @@ pub struct Plan {
     pub reason_codes: Vec<ReasonCode>,
     /// Columns that one side has and the map does not use.
     pub unused_columns: PerSide<Vec<String>>,
+    /// What should be looked at in the sources' headers and filters.
+    pub findings: Vec<Problem>,
     /// Settings of the machinery.
     pub options: Options,
     /// What is stored with the run.

@@ -9,6 +9,7 @@ use crate::diagnostic::{Place, Problem};
 use crate::domain::metadata::{Seconds, Source};
 use crate::domain::time_format::Doubt;
 use crate::domain::{PerSide, Progress, RunStatus, Side};
+use crate::normalize::Reject;
 use crate::source::{Opened, SourceDigest};
 use crate::store::{Batch, RejectedRow, Writer};
 use crate::threads;
@@ -227,9 +228,9 @@ fn check_rejected(
                 1 => format!("the only row of source {side} ({system}) was rejected{why}"),
                 _ => format!("all {rows} rows of source {side} ({system}) were rejected{why}"),
             };
-            return Err(Problem::source("all-rows-rejected", message).at(place).help(
-                "check delimiter, encoding and map of this source; `recon init` can guess them",
-            ));
+            let code = first[side].as_ref().map_or("", |row| row.code.as_ref());
+            let help = all_rejected_help(code, side);
+            return Err(Problem::source("all-rows-rejected", message).at(place).help(help));
         }
         if plan.options.max_rejected.is_some_and(|limit| limit.exceeded(rejected, rows)) {
             let message = format!(
@@ -240,6 +241,37 @@ fn check_rejected(
         }
     }
     Ok(())
+}
+
+/// What helps when every row of a source is rejected, by why the first one was.
+fn all_rejected_help(code: &str, side: Side) -> String {
+    let at = format!("sources.{}", side.letter());
+    match code {
+        "RAGGED_ROW" => format!(
+            "the header has another width than the rows: check `delimiter` and `quote` of `{at}.read`; \
+             if lines stand above the header, skip them with `skip_rows`"
+        ),
+        "BAD_ENCODING" => format!(
+            "the file is in another encoding: set `encoding` of `{at}.read`, such as `windows-1252`"
+        ),
+        "NUL_BYTE" => format!(
+            "the file is probably UTF-16: set `encoding: utf-16le` (or `utf-16be`) of `{at}.read`"
+        ),
+        "UNCLOSED_QUOTE" => format!(
+            "the quote character is plain text in this file: set `quote` of `{at}.read` to one that \
+             does not occur, or mend the row"
+        ),
+        Reject::NULL_KEY => format!(
+            "the key is empty in every row: map it to another column in `{at}.map`, or set it in \
+             `fn row(raw, r)` of the script"
+        ),
+        Reject::UNPARSABLE_KEY => format!(
+            "the key is written in another way than its type expects: set `formats` or `numbers` for \
+             it in `{at}`, add a step in `{at}.normalize`, or make the field `text`"
+        ),
+        Reject::SCRIPT_ERROR => "mend the script at the place that the message names".to_owned(),
+        _ => format!("check `read` and `map` of `{at}`"),
+    }
 }
 
 fn describe_sources(

@@ -217,7 +217,7 @@ fn remarks(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     }
     let sources = [("A", &summary.sources.a), ("B", &summary.sources.b)];
     if sources.iter().any(|(_, source)| !source.unused_columns.is_empty()) {
-        writeln!(out, "\n## Columns that nobody uses\n")?;
+        writeln!(out, "\n## Unmapped columns\n")?;
         for (side, source) in sources {
             if !source.unused_columns.is_empty() {
                 writeln!(out, "- {side}: {}", safe(&source.unused_columns.join(", ")))?;

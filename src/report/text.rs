@@ -279,7 +279,7 @@ impl Page<'_> {
         if sources.iter().all(|(_, source)| source.unused_columns.is_empty()) {
             return Ok(());
         }
-        self.heading("Columns that nobody uses", None)?;
+        self.heading("Unmapped columns", None)?;
         for (side, source) in sources {
             if !source.unused_columns.is_empty() {
                 let names = source.unused_columns.join(", ");

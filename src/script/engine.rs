@@ -79,9 +79,10 @@ pub(super) fn build() -> Engine {
 
 /// Tokens as the parser meets them: literals are checked, and the names of functions kept, because
 /// neither the literal's text nor the place of a name reaches the syntax tree.
-fn watch_tokens(engine: &mut Engine) -> Rc<RefCell<Vec<Position>>> {
+fn watch_tokens(engine: &mut Engine) -> (Rc<RefCell<Vec<Position>>>, Open) {
     let names = Rc::new(RefCell::new(Vec::new()));
-    let seen = Rc::clone(&names);
+    let open = Open::default();
+    let (seen, opened) = (Rc::clone(&names), Rc::clone(&open));
     let after_fn = RefCell::new(false);
     #[expect(
         deprecated,
@@ -90,6 +91,12 @@ fn watch_tokens(engine: &mut Engine) -> Rc<RefCell<Vec<Position>>> {
     engine.on_parse_token(move |token, position, _| {
         let named = after_fn.replace(matches!(token, Token::Fn));
         match token {
+            Token::LeftBrace | Token::MapStart | Token::LeftParen | Token::LeftBracket => {
+                opened.borrow_mut().push((token.clone(), position));
+            }
+            Token::RightBrace | Token::RightParen | Token::RightBracket => {
+                opened.borrow_mut().pop();
+            }
             Token::Identifier(_) if named => seen.borrow_mut().push(position),
             Token::DecimalConstant(ref constant) if !exact::is_literal_exact(constant) => {
                 let message = format!("the number {} has more than 28 digits", constant.1);
@@ -101,7 +108,43 @@ fn watch_tokens(engine: &mut Engine) -> Rc<RefCell<Vec<Position>>> {
         }
         token
     });
-    names
+    (names, open)
+}
+
+/// The brackets that are open, with their places.
+type Open = Rc<RefCell<Vec<(Token, Position)>>>;
+
+/// A parser notices an unclosed bracket where it can't go on: at the end of the file, or at the next
+/// function. The problem is where the bracket was opened, so that is where it is reported.
+fn unclosed(source: &ScriptSource, error: &rhai::ParseError, open: &Open) -> Option<Problem> {
+    let (bracket, opened) = open.borrow().last().cloned()?;
+    let (line, column) = line_and_column(opened);
+    let noticed = error.1.line().unwrap_or(usize::MAX) as u64;
+    let can_be_that = matches!(
+        &*error.0,
+        ParseErrorType::MissingToken(..)
+            | ParseErrorType::WrongFnDefinition
+            | ParseErrorType::UnexpectedEOF
+            | ParseErrorType::MissingSymbol(..)
+            | ParseErrorType::ExprExpected(..)
+            | ParseErrorType::BadInput(LexError::UnexpectedInput(_))
+    );
+    if noticed <= line || !can_be_that {
+        return None;
+    }
+    let (bracket, closing) = match bracket {
+        Token::LeftParen => ("(", ")"),
+        Token::LeftBracket => ("[", "]"),
+        Token::MapStart => ("#{", "}"),
+        _ => ("{", "}"),
+    };
+    let place = source.place(line, column);
+    let problem = Problem::usage("script-syntax", format!("this `{bracket}` is not closed"));
+    let help = match error.1.line() {
+        Some(_) => format!("add the missing `{closing}` before line {noticed}"),
+        None => format!("add the missing `{closing}`"),
+    };
+    Some(problem.at(Place { text: bracket.to_owned(), ..place }).help(help))
 }
 
 fn syntax_problem(source: &ScriptSource, error: &rhai::ParseError) -> Problem {
@@ -141,10 +184,10 @@ pub(super) fn outline(source: &ScriptSource) -> Result<ScriptOutline, Vec<Proble
     let mut engine = build();
     // The optimizer drops branches that are never taken; a check looks into them, too.
     engine.set_optimization_level(OptimizationLevel::None);
-    let names = watch_tokens(&mut engine);
+    let (names, open) = watch_tokens(&mut engine);
     let ast = engine.compile(source.text()).map_err(|error| {
         vec![if looks_like_a_script(source.text()) {
-            syntax_problem(source, &error)
+            unclosed(source, &error, &open).unwrap_or_else(|| syntax_problem(source, &error))
         } else {
             no_script(source)
         }]
@@ -181,7 +224,13 @@ pub(super) fn outline(source: &ScriptSource) -> Result<ScriptOutline, Vec<Proble
         ]);
     }
     let findings = lint::findings(&ast, source);
-    Ok(ScriptOutline { functions, reasons: reason_literals(&ast, source), findings })
+    Ok(ScriptOutline {
+        functions,
+        reasons: reason_literals(&ast, source),
+        columns: lint::columns(&ast, source),
+        mentions: lint::mentions(&ast),
+        findings,
+    })
 }
 
 /// The string literals given to `reason`, with their places.

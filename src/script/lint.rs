@@ -11,8 +11,9 @@ use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 
 use super::difference::ScriptDifference;
 use super::engine::line_and_column;
-use super::{ScriptSource, difference, engine};
-use crate::diagnostic::{Problem, nearest};
+use super::{ColumnRead, ScriptSource, difference, engine};
+use crate::diagnostic::{Place, Problem, nearest};
+use crate::domain::Decimal;
 
 /// What Rhai does by itself, whatever is registered, with any number of arguments.
 const BUILT_IN: &[&str] =
@@ -41,7 +42,10 @@ pub(super) fn findings(ast: &AST, source: &ScriptSource) -> Vec<Problem> {
             Some(
                 ASTNode::Expr(Expr::FnCall(call, position))
                 | ASTNode::Stmt(Stmt::FnCall(call, position)),
-            ) => known.call(call, false).map(|problem| (problem, *position)),
+            ) => known
+                .call(call, false)
+                .map(|problem| (problem, *position))
+                .or_else(|| confidence(call)),
             Some(ASTNode::Expr(Expr::MethodCall(call, position))) => {
                 known.call(call, true).map(|problem| (problem, *position))
             }
@@ -67,6 +71,102 @@ pub(super) fn findings(ast: &AST, source: &ScriptSource) -> Vec<Problem> {
         true
     });
     found
+}
+
+/// The columns that functions ask their first parameter for.
+pub(super) fn columns(ast: &AST, source: &ScriptSource) -> Vec<ColumnRead> {
+    let functions: Vec<_> = ast
+        .iter_fn_def()
+        .filter_map(|function| {
+            let body = &function.body;
+            let parameter = function.params.first()?.as_str();
+            Some((function.name.as_str(), parameter, body.start_position(), body.end_position()))
+        })
+        .collect();
+    let mut reads: Vec<ColumnRead> = Vec::new();
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        let pair = match path.last() {
+            Some(ASTNode::Expr(Expr::Dot(pair, ..) | Expr::Index(pair, ..))) => pair,
+            _ => return true,
+        };
+        let Expr::Variable(variable, _, at) = &pair.lhs else { return true };
+        let function = functions.iter().find(|(_, parameter, begin, end)| {
+            *parameter == variable.1.as_str() && begin <= at && at <= end
+        });
+        if let (Some((function, ..)), Some((column, position))) = (function, column(&pair.rhs)) {
+            let (line, number) = line_and_column(position);
+            let place = source.place(line, number);
+            let place = Place { text: column.to_owned(), ..place };
+            let read = ColumnRead {
+                function: (*function).to_owned(),
+                column: column.to_owned(),
+                place,
+            };
+            if !reads.contains(&read) {
+                reads.push(read);
+            }
+        }
+        true
+    });
+    reads
+}
+
+/// The column behind `raw.` or in `raw[…]`.
+fn column(behind: &Expr) -> Option<(&str, Position)> {
+    match behind {
+        Expr::Property(names, position) => Some((names.2.as_str(), *position)),
+        Expr::StringConstant(name, position) => Some((name.as_str(), *position)),
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => column(&pair.lhs),
+        _ => None,
+    }
+}
+
+/// Every property and text in the script.
+pub(super) fn mentions(ast: &AST) -> BTreeSet<String> {
+    let mut mentions = BTreeSet::new();
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        match path.last() {
+            Some(ASTNode::Expr(Expr::Property(names, _))) => {
+                mentions.insert(names.2.to_string());
+            }
+            Some(ASTNode::Expr(Expr::StringConstant(text, _))) => {
+                mentions.insert(text.to_string());
+            }
+            _ => {}
+        }
+        true
+    });
+    mentions
+}
+
+/// A confidence outside 0 to 1, where it is written as a number.
+fn confidence(call: &FnCallExpr) -> Option<(Problem, Position)> {
+    let [_, confidence] = call.args.as_slice() else { return None };
+    if call.name != "reason" {
+        return None;
+    }
+    let text = number(confidence)?;
+    let value: Decimal = text.parse().ok()?;
+    let one = Decimal::new(1, 0)?;
+    if (Decimal::ZERO..=one).contains(&value) {
+        return None;
+    }
+    let problem =
+        Problem::usage("confidence-range", format!("a confidence is between 0 and 1, not {text}"))
+            .help("90 % is written `0.9`");
+    Some((problem, confidence.position()))
+}
+
+/// A number as it is written, with its sign.
+fn number(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::IntegerConstant(number, _) => Some(number.to_string()),
+        Expr::DynamicConstant(value, _) => Some(value.to_string()),
+        Expr::FnCall(call, _) if call.name == "-" && call.args.len() == 1 => {
+            Some(format!("-{}", number(call.args.first()?)?))
+        }
+        _ => None,
+    }
 }
 
 /// The property that is asked for first: `d.record_a.amount` asks `d` for `record_a`.

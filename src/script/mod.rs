@@ -20,7 +20,7 @@ pub use difference::{Property, Reads};
 pub use functions::{FunctionDoc, functions};
 pub use normalize::NormalizeScript;
 pub use rule::{Reason, RuleFunction, RuleScript, Verdict};
-pub use source::{FunctionInfo, ScriptOutline, ScriptSource};
+pub use source::{ColumnRead, FunctionInfo, ScriptOutline, ScriptSource};
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
 //! Scripts as written: their text, and what it declares.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,6 +41,17 @@ pub struct FunctionInfo {
     pub column: u64,
 }
 
+/// A column that a function of a row reads: `raw.NAME` or `raw["NAME"]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnRead {
+    /// The function.
+    pub function: String,
+    /// The column.
+    pub column: String,
+    /// Where.
+    pub place: Place,
+}
+
 /// What a script declares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScriptOutline {
@@ -47,6 +59,10 @@ pub struct ScriptOutline {
     pub functions: Vec<FunctionInfo>,
     /// The string literals given to `reason("CODE", …)`, with their places, in no order.
     pub reasons: Vec<(String, Place)>,
+    /// The columns that functions of a row ask their first parameter for, by literal name.
+    pub columns: Vec<ColumnRead>,
+    /// Every property and text in the script: a column that is among them may be used.
+    pub mentions: BTreeSet<String>,
     /// Calls of functions that do not exist, and the like: mistakes where the script comes by them.
     pub findings: Vec<Problem>,
 }

@@ -1,5 +1,6 @@
 //! One folder for each mistake that a configuration can have: `tests/errors/config/MISTAKE` holds
-//! the `recon.yaml` and, in `expected.txt`, everything that is said about it.
+//! the `recon.yaml` and, in `expected.txt`, everything that is said about it. `mended.yaml` is the same
+//! file after following the help; nothing is said about it any more.
 //!
 //! `UPDATE_EXPECTED=1 cargo test config_errors` writes what is said now; read the change before
 //! committing it.
@@ -11,11 +12,11 @@ use recon::config::{Surroundings, load};
 use recon::domain::Date;
 
 /// What is said about the configuration in this folder; places name the file without its folder.
-fn complaints(folder: &Path) -> String {
+fn complaints(folder: &Path, file: &str) -> String {
     let batch_date = Date::from_civil(2026, 1, 15).unwrap();
     let environment = |_: &str| None;
     let surroundings = Surroundings { batch_date, environment: &environment };
-    let problems = match load(&folder.join("recon.yaml"), surroundings) {
+    let problems = match load(&folder.join(file), surroundings) {
         Ok(loaded) => loaded.warnings.into_iter().chain(loaded.findings).collect(),
         Err(problems) => problems.0,
     };
@@ -43,7 +44,7 @@ fn every_mistake_is_named_with_its_place() {
     assert!(folders.len() >= 25, "the mistakes have gone");
     let mut wrong = Vec::new();
     for folder in folders {
-        let said = complaints(&folder);
+        let said = complaints(&folder, "recon.yaml");
         let expected = folder.join("expected.txt");
         if std::env::var_os("UPDATE_EXPECTED").is_some() {
             std::fs::write(&expected, &said).unwrap();
@@ -55,5 +56,24 @@ fn every_mistake_is_named_with_its_place() {
             wrong.push(format!("{}: nothing is said about it", folder.display()));
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn following_the_help_of_a_mistake_mends_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors/config");
+    let mut wrong = Vec::new();
+    let mut followed = 0;
+    for entry in root.read_dir().unwrap() {
+        let folder = entry.unwrap().path();
+        if folder.join("mended.yaml").exists() {
+            followed += 1;
+            let said = complaints(&folder, "mended.yaml");
+            if !said.is_empty() {
+                wrong.push(format!("{}\n{said}", folder.display()));
+            }
+        }
+    }
+    assert!(followed >= 55, "the mended files have gone");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

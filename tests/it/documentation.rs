@@ -121,49 +121,143 @@ fn the_functions_of_scripts_are_all_documented() {
     assert_produced("docs/rules.md", "functions", &table);
 }
 
-/// The codes that a source file gives problems, with their class.
-fn codes(text: &str, found: &mut std::collections::BTreeMap<String, &'static str>) {
-    let classes = [
-        ("usage", "2, usage"),
-        ("source", "3, source"),
-        ("store", "4, store"),
-        ("inconsistent", "5, inconsistent"),
-        ("warning", "warning"),
-    ];
-    for (constructor, class) in classes {
-        for name in ["Problem::", "Self::"] {
-            for part in text.split(&format!("{name}{constructor}(")).skip(1) {
-                let Some(literal) = part.trim_start().strip_prefix('"') else { continue };
-                let code = literal.split('"').next().unwrap_or_default();
-                if !code.is_empty() && code.chars().all(|c| c.is_ascii_lowercase() || c == '-') {
-                    found.entry(code.to_owned()).or_insert(class);
-                }
+/// The codes that a source file gives to problems and refusals, with the constructor's name.
+fn codes(text: &str, found: &mut std::collections::BTreeSet<(String, String)>) {
+    for part in ["Problem::", "Self::", "Refusal::", "Denied::"] {
+        for call in text.split(part).skip(1) {
+            let Some((constructor, arguments)) = call.split_once('(') else { continue };
+            let first = arguments.trim_start();
+            let literal = match (constructor, first.split_once(',')) {
+                ("new", Some((_, second))) => second.trim_start().strip_prefix('"'),
+                _ => first.strip_prefix('"'),
+            };
+            let Some((code, rest)) = literal.and_then(|literal| literal.split_once('"')) else {
+                continue;
+            };
+            let is_code = |c: char| c.is_ascii_lowercase() || c == '-';
+            let ends = rest.trim_start().starts_with(',');
+            if !code.is_empty() && code.chars().all(is_code) && ends {
+                found.insert((code.to_owned(), constructor.to_owned()));
             }
         }
     }
 }
 
-#[test]
-fn the_catalogue_of_errors_is_true() {
-    fn walk(folder: &Path, found: &mut std::collections::BTreeMap<String, &'static str>) {
+/// Every name in quotes that looks like a code: lower case with dashes.
+fn names(text: &str, found: &mut std::collections::BTreeSet<String>) {
+    for quoted in text.split('"').skip(1) {
+        let dashed = quoted.contains('-') && !quoted.starts_with('-') && !quoted.ends_with('-');
+        if dashed && quoted.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+            found.insert(quoted.to_owned());
+        }
+    }
+}
+
+/// The part of every source file that is not a test, with its path below `src`.
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 walk(&path, found);
-            } else if !path.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|end| end == "rs")
+                && !path.ends_with("tests.rs")
+                && !path.ends_with("catalogue.rs")
+            {
                 let text = std::fs::read_to_string(&path).unwrap();
-                codes(text.split("#[cfg(test)]\nmod tests").next().unwrap(), found);
+                let text = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+                let name = path.strip_prefix(root().join("src")).unwrap();
+                found.push((name.display().to_string(), text));
             }
         }
     }
-    let mut found = std::collections::BTreeMap::new();
+    let mut found = Vec::new();
     walk(&root().join("src"), &mut found);
-    assert!(found.len() > 50, "the codes are not where this test looks for them");
-    let mut table = "| code | exit code, class |\n| --- | --- |\n".to_owned();
-    for (code, class) in found {
-        writeln!(table, "| `{code}` | {class} |").unwrap();
+    found
+}
+
+/// Names in quotes with a dash that are no codes: encodings, modes of TLS, natures of reasons.
+fn is_no_code(name: &str) -> bool {
+    let encodings = ["utf-", "iso-", "windows-", "euc-", "koi8-", "x-", "shift-", "gb-", "big5-"];
+    let others = ["non-functional", "verify-ca", "verify-full", "kebab-case", "document-start", "document-end"];
+    encodings.iter().any(|prefix| name.starts_with(prefix)) || others.contains(&name)
+}
+
+#[test]
+fn the_catalogue_of_errors_is_complete() {
+    use recon::diagnostic::catalogue::{SECTIONS, Shows, find};
+    use recon::diagnostic::Class;
+    let mut wrong = Vec::new();
+    let mut everything = String::new();
+    for (name, text) in sources() {
+        let mut found = std::collections::BTreeSet::new();
+        codes(&text, &mut found);
+        for (code, constructor) in found {
+            let class = match constructor.as_str() {
+                "usage" => Some(Class::Usage),
+                "source" => Some(Class::Source),
+                "store" => Some(Class::Store),
+                "inconsistent" => Some(Class::Inconsistent),
+                "warning" => Some(Class::Warning),
+                _ => None,
+            };
+            match (find(&code), class) {
+                (None, _) => wrong.push(format!("{name}: `{code}` is not in the catalogue")),
+                (Some(known), Some(class)) if !known.shows.contains(&Shows::Exit(class)) => {
+                    wrong.push(format!("{name}: `{code}` is {class:?} here, not in the catalogue"));
+                }
+                _ => {}
+            }
+        }
+        // Codes also reach problems through variables; the server's other names are headers.
+        if !name.starts_with("server") && !name.starts_with("review") {
+            let mut found = std::collections::BTreeSet::new();
+            names(&text, &mut found);
+            for code in found.iter().filter(|code| !is_no_code(code) && find(code).is_none()) {
+                wrong.push(format!("{name}: `{code}` looks like a code that the catalogue lacks"));
+            }
+        }
+        everything += &text;
     }
-    assert_produced("docs/errors.md", "codes", &table);
+    for code in SECTIONS.iter().flat_map(|section| section.codes) {
+        if !everything.contains(&format!("\"{}\"", code.code)) {
+            wrong.push(format!("`{}` is in the catalogue, but nowhere in the source", code.code));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_page_of_errors_is_true() {
+    use recon::diagnostic::catalogue::{SECTIONS, Shows};
+    let mut page = String::new();
+    for section in SECTIONS {
+        writeln!(page, "### {}\n\n| code | shows as | meaning | what to do |", section.title).unwrap();
+        page += "| --- | --- | --- | --- |\n";
+        for code in section.codes {
+            let shows: Vec<String> = code
+                .shows
+                .iter()
+                .map(|shows| match shows {
+                    Shows::Exit(class) => match class {
+                        recon::diagnostic::Class::Warning => "warning".to_owned(),
+                        recon::diagnostic::Class::Usage => "exit 2".to_owned(),
+                        recon::diagnostic::Class::Source => "exit 3".to_owned(),
+                        recon::diagnostic::Class::Store => "exit 4".to_owned(),
+                        recon::diagnostic::Class::Inconsistent => "exit 5".to_owned(),
+                        recon::diagnostic::Class::Interrupted => "exit 130".to_owned(),
+                    },
+                    Shows::Http(status) => format!("HTTP {status}"),
+                    Shows::Row => "rejected row".to_owned(),
+                    Shows::SecurityLog => "security log".to_owned(),
+                })
+                .collect();
+            let (meaning, remedy) = (cell(code.meaning), cell(code.remedy));
+            writeln!(page, "| `{}` | {} | {meaning} | {remedy} |", code.code, shows.join(", ")).unwrap();
+        }
+        page.push('\n');
+    }
+    assert_produced("docs/errors.md", "codes", &page);
 }
 
 #[test]

@@ -7,8 +7,13 @@ use serde_json::Value as Json;
 use crate::postgres;
 use crate::program::Project;
 
-const EXAMPLES: [&str; 4] =
-    [".", "examples/payments_ledger", "examples/custody_positions", "examples/awkward_files"];
+const EXAMPLES: [&str; 5] = [
+    ".",
+    "examples/payments_ledger",
+    "examples/custody_positions",
+    "examples/awkward_files",
+    "examples/from_datacompy",
+];
 
 fn expected(example: &str) -> Json {
     let folder = if example == "." { "examples/fx_trades" } else { example };

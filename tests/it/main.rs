@@ -8,6 +8,7 @@
     reason = "a test that meets what it does not expect fails by panicking, and its helpers too"
 )]
 
+mod advice;
 mod api;
 mod audit;
 mod availability;
@@ -22,6 +23,7 @@ mod init;
 mod learned;
 mod learning;
 mod limits;
+mod moving;
 mod people;
 mod postgres;
 mod program;

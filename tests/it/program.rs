@@ -31,7 +31,7 @@ impl Project {
         let project = Self::new();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         if example == "." {
-            for name in ["recon.yaml", "rules", "examples/fx_trades"] {
+            for name in ["recon.yaml", "rules", "examples/fx_trades", "examples/from_datacompy"] {
                 copy(&root.join(name), &project.path(name));
             }
         } else {

@@ -147,7 +147,10 @@ impl<'a> Checker<'a> {
         if spec.null_equals.is_some() {
             let message =
                 format!("`{name}` is in the key; a row whose key is null is always rejected");
-            let help = "use a step such as `default`, or remove `null_equals`";
+            let help = format!(
+                "remove `null_equals`; to keep rows with an empty key, let the script fill it: \
+                 `fn row(raw, r) {{ if r.{name} == () {{ r.{name} = \"-\"; }} r }}`"
+            );
             let problem = Problem::usage("key-null", message).help(help);
             self.complain_of_key(&below(at, "null_equals"), problem);
         }

@@ -5,6 +5,7 @@ use crate::config::tree::path;
 use crate::config::typed::listed;
 use crate::diagnostic::{PathStep, Problem, Problems, nearest};
 use crate::domain::{PerSide, Side};
+use crate::script::ScriptOutline;
 use crate::source::columns::{Found, find, several, unique_names};
 
 /// What the headers and the configuration have to do with each other.
@@ -17,19 +18,27 @@ pub struct Columns {
     pub conditions: PerSide<Vec<usize>>,
     /// The columns that are filled down.
     pub fill: PerSide<Vec<usize>>,
-    /// The columns that the map does not use, in the order of the header.
+    /// The columns that neither the map nor a script uses, in the order of the header.
     pub unused: PerSide<Vec<String>>,
+    /// What the filters should be looked at for.
+    pub findings: Vec<Problem>,
 }
 
 /// Finds the columns that the configuration names in the headers.
 ///
 /// # Errors
-/// Every named column that its source lacks or has twice.
+/// Every named column that its source lacks or has twice, or that the delimiter looks wrong.
 pub fn check_headers(loaded: &Loaded, headers: &PerSide<Vec<String>>) -> Result<Columns, Problems> {
     let mut problems = Problems::default();
     let mut columns = Columns::default();
     for side in Side::BOTH {
         let header = &headers[side];
+        if let Some(problem) = wrong_delimiter(loaded, side, header) {
+            problems.push(problem);
+            continue;
+        }
+        let scripts = RowScripts::of(loaded, side);
+        columns.findings.extend(scripts.filter_findings(side, header));
         let source = &loaded.resolved.sources[side];
         let mut find = |column: &str, at: &[PathStep]| {
             let index = column_index(header, side, column);
@@ -55,11 +64,90 @@ pub fn check_headers(loaded: &Loaded, headers: &PerSide<Vec<String>>) -> Result<
         let unused = unique_names(header)
             .into_iter()
             .enumerate()
-            .filter(|(index, _)| !indices.contains(&Some(*index)));
+            .filter(|(index, name)| !indices.contains(&Some(*index)) && !scripts.mention(name));
         columns.unused[side] = unused.map(|(_, name)| name).collect();
         columns.indices[side] = indices;
     }
     if problems.has_errors() { Err(problems) } else { Ok(columns) }
+}
+
+/// What the functions of whole rows of a side (`row` and the filter) do with its columns.
+struct RowScripts<'l> {
+    filter: Option<&'l str>,
+    outlines: Vec<ScriptOutline>,
+}
+
+impl<'l> RowScripts<'l> {
+    fn of(loaded: &'l Loaded, side: Side) -> Self {
+        let source = &loaded.resolved.sources[side];
+        let filter = source.filter.as_deref();
+        let mut outlines = Vec::new();
+        if filter.is_some() || source.row_function {
+            let scripts = source.script.iter().chain(&loaded.resolved.normalize_script);
+            outlines.extend(scripts.filter_map(|script| script.check().ok()));
+        }
+        Self { filter, outlines }
+    }
+
+    /// Whether a script names the column. A text that only happens to be the column's name counts
+    /// too: a column is called unmapped only when nothing can be using it.
+    fn mention(&self, column: &str) -> bool {
+        self.outlines.iter().any(|outline| outline.mentions.contains(column))
+    }
+
+    /// Warnings about a filter that reads no column, or one that the header lacks.
+    fn filter_findings(&self, side: Side, header: &[String]) -> Vec<Problem> {
+        let Some(name) = self.filter else { return Vec::new() };
+        let has = |outline: &&ScriptOutline| outline.function(name, 1).is_some();
+        let Some(outline) = self.outlines.iter().find(has) else { return Vec::new() };
+        if !header.iter().any(|column| self.mention(column)) {
+            let message = format!("the filter `{name}` names no column of source {side}");
+            let help = format!("its columns are {}", listed(header));
+            return vec![Problem::usage("filter-column", message).help(help)];
+        }
+        let reads = outline.columns.iter().filter(|read| read.function == name);
+        let missing = reads.filter(|read| !header.contains(&read.column));
+        missing
+            .map(|read| {
+                let column = &read.column;
+                let message =
+                    format!("the filter `{name}` reads `{column}`, which source {side} lacks");
+                let problem =
+                    Problem::usage("filter-column", message).at(read.place.clone());
+                problem.help(match nearest(column, header.iter().map(String::as_str)) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("its columns are {}", listed(header)),
+                })
+            })
+            .collect()
+    }
+}
+
+/// Says once that the delimiter looks wrong, where another one would give the mapped columns that
+/// this one does not.
+fn wrong_delimiter(loaded: &Loaded, side: Side, header: &[String]) -> Option<Problem> {
+    let mapped: Vec<&str> =
+        loaded.resolved.sources[side].columns.iter().flatten().map(String::as_str).collect();
+    let found = mapped.iter().filter(|column| header.iter().any(|name| name == *column)).count();
+    let with = |delimiter: char| {
+        let names: Vec<&str> = header
+            .iter()
+            .flat_map(|name| name.split(delimiter))
+            .map(|name| name.trim().trim_matches('"'))
+            .collect();
+        mapped.iter().filter(|column| names.contains(column)).count()
+    };
+    let (best, delimiter) =
+        [';', ',', '\t', '|', ':'].into_iter().map(|one| (with(one), one)).max_by_key(|(found, _)| *found)?;
+    // One column more may be a name that contains the character; most of the map can't be.
+    if best <= found || best * 2 <= mapped.len() {
+        return None;
+    }
+    let written = if delimiter == '\t' { "\\t".to_owned() } else { delimiter.to_string() };
+    let message = format!("the delimiter of source {side} looks wrong: {} of {} mapped columns are found with `{written}`, {found} without", best, mapped.len());
+    let at = path(["sources", side.letter(), "read"]);
+    let problem = Problem::usage("wrong-delimiter", message).at(loaded.document.key_place(&at));
+    Some(problem.help(format!("set `delimiter: \"{written}\"`")))
 }
 
 fn column_index(header: &[String], side: Side, column: &str) -> Result<usize, Problem> {

@@ -25,7 +25,7 @@ use super::spec::Spec;
 use super::tree::{Document, path};
 use crate::database::StoreUrl;
 use crate::diagnostic::{PathStep, Problem, SpecProblem, nearest};
-use crate::domain::Date;
+use crate::domain::{Date, FieldRef};
 
 /// What checking found.
 pub struct Checked {
@@ -132,6 +132,9 @@ impl<'a> Checker<'a> {
     /// A complaint about a name that `fields` does not have.
     fn unknown_field(&self, name: &str) -> Problem {
         let problem = Problem::usage("unknown-field", format!("`{name}` is not in `fields`"));
+        if name == FieldRef::ENTIRE_RECORD {
+            return problem.help("only fields can be named here; missing records have no field");
+        }
         match self.nearest_field(name) {
             Some(meant) => problem.help(format!("did you mean `{meant}`?")),
             None => problem.help(format!("add `{name}: {{ type: … }}` to `fields`")),

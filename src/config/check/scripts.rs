@@ -3,7 +3,7 @@
 use super::{Checker, below};
 use crate::config::spec::Spec;
 use crate::config::tree::path;
-use crate::diagnostic::{PathStep, Problem, nearest};
+use crate::diagnostic::{PathStep, Place, Problem, nearest};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::{PerSide, Side};
 use crate::script::{ScriptOutline, ScriptSource};
@@ -157,7 +157,31 @@ impl Checker<'_> {
         let is_rule = |function: &&crate::script::FunctionInfo| {
             function.name.starts_with("attribute") && function.arity == 1 && !function.private
         };
-        if !outline.functions.iter().any(|function| is_rule(&function)) {
+        let source = self.base.join(file);
+        let wrong = outline.functions.iter().filter(|function| {
+            function.name.starts_with("attribute") && function.arity != 1 && !function.private
+        });
+        let mut complaints = Vec::new();
+        for function in wrong {
+            let message = format!(
+                "the rule `{}` takes {} values; a rule takes one, the difference",
+                function.name, function.arity
+            );
+            let place = Place {
+                file: source.clone(),
+                line: function.line,
+                column: function.column,
+                text: function.name.clone(),
+            };
+            let help = format!(
+                "write `fn {0}(d)`, or `private fn {0}` if it is a helper of other rules",
+                function.name
+            );
+            complaints.push(Problem::usage("rule-arity", message).at(place).help(help));
+        }
+        let has_wrong = !complaints.is_empty();
+        self.problems.extend(complaints);
+        if !has_wrong && !outline.functions.iter().any(|function| is_rule(&function)) {
             let message = format!("{file} has no function `attribute…(d)`, so it has no rules");
             self.complain(at, Problem::warning("no-rules", message));
         }
@@ -191,6 +215,12 @@ impl Checker<'_> {
                 let message = format!("the filter `{name}` is a function, but there is no script");
                 Problem::usage("unknown-function", message)
                     .help("name the script: `rules: { normalize: rules/normalize.rhai }`")
+            }
+            Some(_) if self.scripts.arity(side, name).is_some() => {
+                let arity = self.scripts.arity(side, name).unwrap_or_default();
+                let message =
+                    format!("the filter `{name}` takes {arity} values; a filter takes one, the row");
+                Problem::usage("unknown-function", message).help(format!("write `fn {name}(raw)`"))
             }
             Some(_) => {
                 let message = format!("the script has no function `{name}(raw)`");

@@ -1,0 +1,198 @@
+//! The money behind the figures: sums and largest differences of each field, what missing and duplicate
+//! records amount to, and some rows of each to look at.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::diagnostic::Problem;
+use crate::domain::{Cells, Decimal, FieldRef, Kind, Layout, metadata};
+use crate::store::{RunRow, Store, StoredDifference};
+
+use super::differences::References;
+use super::field_name;
+
+/// Rows shown of each field: the largest differences, and the first ones.
+const SHOWN: usize = 3;
+
+/// Which fields of a record say what it is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Worth {
+    amount: Option<usize>,
+    currency: Option<usize>,
+    date: Option<usize>,
+}
+
+impl Worth {
+    /// The run's monetary field (else its first decimal one), its currency (`review.currency_field`,
+    /// else a field with such a name), and its first date.
+    pub fn of(run: &RunRow) -> Self {
+        let fields = run.layout.fields();
+        let configuration = run.metadata.get(metadata::CONFIGURATION).unwrap_or(&Json::Null);
+        let is_true = |value: &Json| value == true || value == "true";
+        let monetary =
+            |name: &str| is_true(&configuration["fields"][name]["monetary"]);
+        let first = |is: &dyn Fn(&crate::domain::Field) -> bool| {
+            fields.iter().enumerate().skip(run.layout.key_len()).find(|(_, field)| is(field)).map(|(at, _)| at)
+        };
+        let currency = configuration["review"]["currency_field"].as_str();
+        Self {
+            amount: first(&|field| monetary(&field.name))
+                .or_else(|| first(&|field| field.kind == Kind::Decimal)),
+            currency: currency.and_then(|name| run.layout.position(name)).or_else(|| {
+                fields.iter().position(|field| {
+                    let name = field.name.to_lowercase();
+                    ["currency", "ccy", "curr", "currency_code"].contains(&name.as_str())
+                })
+            }),
+            date: fields
+                .iter()
+                .position(|field| matches!(field.kind, Kind::Date | Kind::Datetime)),
+        }
+    }
+
+    /// Amount, currency and date of a row; empty where it has none.
+    pub(super) fn read(&self, cells: &[u8]) -> [String; 3] {
+        [self.amount, self.currency, self.date].map(|at| {
+            at.and_then(|at| Cells::new(cells).nth(at))
+                .and_then(|cell| cell.decode(&mut [0; 36]).text())
+                .unwrap_or_default()
+        })
+    }
+}
+
+/// B − A of a difference of numbers, exactly.
+pub(super) fn delta(layout: &Layout, difference: &StoredDifference<'_>) -> Option<Decimal> {
+    let FieldRef::Field(at) = difference.field else { return None };
+    let kind = layout.fields().get(usize::from(at))?.kind;
+    if !matches!(kind, Kind::Decimal | Kind::Integer) {
+        return None;
+    }
+    let number = |text: Option<&str>| text?.parse::<Decimal>().ok();
+    number(difference.value_b)?.checked_sub(number(difference.value_a)?)
+}
+
+/// A difference to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// The record.
+    pub reference: String,
+    /// The value of side A; of missing and duplicate records the amount.
+    pub a: Option<String>,
+    /// The value of side B.
+    pub b: Option<String>,
+    /// B − A.
+    pub delta: Option<String>,
+    /// The record's currency.
+    pub currency: String,
+    /// The record's date.
+    pub date: String,
+}
+
+/// What one currency adds up to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sums {
+    /// How many differences are in the sums.
+    pub count: u64,
+    /// The sum of B − A; of missing and duplicate records the sum of their amounts.
+    pub sum: Option<String>,
+    /// The sum of the sizes.
+    pub size: Option<String>,
+}
+
+/// A field, or a kind of missing or duplicate record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FieldDetails {
+    /// The field's name, or the type of the difference of a whole record.
+    pub name: String,
+    /// Whether it is about whole records.
+    pub entire: bool,
+    /// How many differences it has.
+    pub count: u64,
+    /// Sums by currency; one without a name where no currency is known.
+    pub sums: BTreeMap<String, Sums>,
+    /// The largest differences of numbers.
+    pub largest: Vec<Row>,
+    /// The first differences, in the order of records.
+    pub sample: Vec<Row>,
+}
+
+#[derive(Default)]
+struct Gathered {
+    details: FieldDetails,
+    sums: BTreeMap<String, (u64, Option<Decimal>, Option<Decimal>)>,
+    largest: Vec<(Decimal, Row)>,
+}
+
+/// Adds; `None` once a sum has more digits than a decimal can hold.
+fn plus(sum: Option<Decimal>, more: Decimal) -> Option<Decimal> {
+    sum?.checked_sub(Decimal::ZERO.checked_sub(more)?)
+}
+
+/// Reads the details of every field of a compared run.
+///
+/// # Errors
+/// What the store says.
+pub fn read(store: &dyn Store, run: &RunRow) -> Result<Vec<FieldDetails>, Problem> {
+    let mut all: BTreeMap<(bool, String), Gathered> = BTreeMap::new();
+    let mut references = References::of_run(run);
+    store.each_difference(run.id, &mut |difference, record| {
+        references.of(record, &run.layout)?;
+        let entire = difference.field == FieldRef::EntireRecord;
+        let name = match entire {
+            true => difference.diff_type.name(),
+            false => field_name(&run.layout, difference.field),
+        };
+        let gathered = all.entry((entire, name.to_owned())).or_default();
+        gathered.details.entire = entire;
+        gathered.details.count += 1;
+        let reference = if references.a.is_empty() { &references.b } else { &references.a };
+        let [amount, currency, date] = &references.worth;
+        let delta = if entire { amount.parse().ok() } else { delta(&run.layout, difference) };
+        let has_a = difference.value_a.is_some();
+        let row = || Row {
+            reference: reference.clone(),
+            a: if entire { has_a.then(|| amount.clone()) } else { difference.value_a.map(str::to_owned) },
+            b: if entire { (!has_a).then(|| amount.clone()) } else { difference.value_b.map(str::to_owned) },
+            delta: delta.filter(|_| !entire).map(|delta| delta.to_string()),
+            currency: currency.clone(),
+            date: date.clone(),
+        };
+        if gathered.details.sample.len() < SHOWN {
+            gathered.details.sample.push(row());
+        }
+        let Some(delta) = delta else { return Ok(()) };
+        let zero = Some(Decimal::ZERO);
+        let sums = gathered.sums.entry(currency.clone()).or_insert((0, zero, zero));
+        sums.0 += 1;
+        sums.1 = plus(sums.1, delta);
+        sums.2 = plus(sums.2, delta.abs());
+        let size = delta.abs();
+        let at = gathered.largest.iter().position(|(known, _)| *known < size);
+        let at = at.unwrap_or(gathered.largest.len());
+        if at < SHOWN {
+            gathered.largest.insert(at, (size, row()));
+            gathered.largest.truncate(SHOWN);
+        }
+        Ok(())
+    })?;
+    Ok(all
+        .into_iter()
+        .map(|((_, name), gathered)| {
+            let text = |sum: Option<Decimal>| sum.map(|sum| sum.to_string());
+            FieldDetails {
+                name,
+                sums: gathered
+                    .sums
+                    .into_iter()
+                    .map(|(currency, (count, sum, size))| {
+                        (currency, Sums { count, sum: text(sum), size: text(size) })
+                    })
+                    .collect(),
+                largest: gathered.largest.into_iter().map(|(_, row)| row).collect(),
+                ..gathered.details
+            }
+        })
+        .collect())
+}
