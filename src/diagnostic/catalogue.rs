@@ -983,6 +983,9 @@ sections! {
         "NUL_BYTE" [Row]
             "A cell contains U+0000, which no store keeps as text."
             => "Mend the source, or set `encoding: utf-16le`.";
+        "STRAY_QUOTE" [Row]
+            "Text stands after a closing quote, or a quote makes a cell span lines of another width."
+            => "Mend the source, or set another `quote`.";
         "UNCLOSED_QUOTE" [Row]
             "A quote is opened in this row and never closed."
             => "Mend the source, or set another `quote`.";

@@ -257,7 +257,7 @@ fn all_rejected_help(code: &str, side: Side) -> String {
         "NUL_BYTE" => format!(
             "the file is probably UTF-16: set `encoding: utf-16le` (or `utf-16be`) of `{at}.read`"
         ),
-        "UNCLOSED_QUOTE" => format!(
+        "UNCLOSED_QUOTE" | "STRAY_QUOTE" => format!(
             "the quote character is plain text in this file: set `quote` of `{at}.read` to one that \
              does not occur, or mend the row"
         ),
