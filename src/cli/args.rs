@@ -387,6 +387,9 @@ pub struct Report {
     /// What it is written as
     #[arg(long, value_parser = format_parser(), default_value = "text")]
     pub format: Format,
+    /// Begin CSV with a byte order mark, so that Excel reads it as UTF-8
+    #[arg(long)]
+    pub bom: bool,
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -43,10 +43,9 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
     for side in crate::domain::Side::BOTH {
         let unused = &plan.unused_columns[side];
         if !unused.is_empty() {
-            context.console.say(&format!(
-                "unmapped columns of source {side}: {}\n",
-                unused.join(", ")
-            ))?;
+            context
+                .console
+                .say(&format!("unmapped columns of source {side}: {}\n", unused.join(", ")))?;
         }
     }
     Ok(0)

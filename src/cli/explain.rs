@@ -10,6 +10,7 @@ use crate::normalize::FieldTrace;
 use crate::pipeline::{
     self, DifferenceExplanation, Explanation, FieldExplanation, SideExplanation,
 };
+use crate::report::deciders::Deciders;
 use crate::report::reasoning::Reasoning;
 use crate::report::{Paint, characters, figures};
 
@@ -19,7 +20,9 @@ use super::context::{Context, OnRun};
 /// Explains the records of a reference.
 pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
     let OnRun { store, run, plan } = context.on_run(arguments.which.run)?;
-    let explanations = pipeline::explain(&*store, &plan, &run, &arguments.reference)?;
+    let mut explanations = pipeline::explain(&*store, &plan, &run, &arguments.reference)?;
+    let deciders = Deciders::read(&*store, &run)?;
+    explanations.iter_mut().for_each(|one| name_people(one, &deciders));
     if context.global.json {
         let records: Vec<Json> = explanations.iter().map(as_json).collect();
         context.json(&json!({ "run_id": run.id.to_string(), "records": records }))?;
@@ -31,6 +34,21 @@ pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
         context.console.say(&text)?;
     }
     Ok(0)
+}
+
+/// Puts names in the place of people's ids.
+fn name_people(explanation: &mut Explanation, deciders: &Deciders) {
+    let of_fields = explanation.fields.iter_mut().filter_map(|field| field.difference.as_mut());
+    for difference in of_fields.chain(&mut explanation.entire) {
+        if let Some(attribution) = &mut difference.attribution {
+            attribution.assigned_by = deciders.name(&attribution.assigned_by).to_owned();
+        }
+        if let Some(decision) = deciders.decision(difference.number) {
+            difference.checker.clone_from(&decision.checker);
+            difference.authorizer.clone_from(&decision.authorizer);
+            difference.comment.clone_from(&decision.comment);
+        }
+    }
 }
 
 /// A value as a person sees it: null is a word, and what can't be seen is made visible.
@@ -179,6 +197,15 @@ fn write_difference(difference: &DifferenceExplanation, paint: Paint, out: &mut 
         figures::percent(attribution.confidence),
         attribution.status,
     );
+    for (title, text) in [
+        ("checked by", &difference.checker),
+        ("authorized by", &difference.authorizer),
+        ("comment", &difference.comment),
+    ] {
+        if !text.is_empty() {
+            let _ = writeln!(out, "        {title:<12} {}", figures::visible(text));
+        }
+    }
     let reasoning = Reasoning::read(attribution.explanation.as_deref());
     for note in &reasoning.notes {
         let _ = writeln!(out, "                     {}", paint.dim(note));
@@ -214,6 +241,9 @@ fn as_json(explanation: &Explanation) -> Json {
             "diff_type": found.diff_type.name(),
             "severity": found.severity.name(),
             "cleared_by": found.clearing,
+            "checker": found.checker,
+            "authorizer": found.authorizer,
+            "comment": found.comment,
             "attribution": attribution,
         })
     };

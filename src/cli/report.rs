@@ -15,8 +15,16 @@ pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
     let job = context.job_name()?;
     let store = context.store(None)?;
     let run = context.which_run(&*store, arguments.which.run, job.as_deref())?;
-    let data = ReportData::load(&*store, &run)?;
     let format = if context.global.json { Format::Json } else { arguments.format };
+    if arguments.bom && format != Format::Csv {
+        let problem = Problem::usage("not-csv", format!("--bom is for CSV, not for {format}"));
+        return Err(problem.help("add --format csv, or leave --bom out").into());
+    }
+    // CSV has every difference, so nothing is added up for it.
+    let data = match format {
+        Format::Csv => ReportData::load(&*store, &run)?,
+        _ => ReportData::load_with_details(&*store, &run)?,
+    };
     if format == Format::Xlsx && arguments.output.is_none() && context.console.result_is_terminal()
     {
         let problem = Problem::usage("no-output-file", "a terminal can't show a workbook");
@@ -24,7 +32,7 @@ pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
     }
     let paint = if arguments.output.is_some() { Paint::Plain } else { context.console.paint() };
     context.console.result_to(arguments.output.as_deref(), |out| {
-        write(&*store, &run, &data, format, paint, out)
+        write(&*store, &run, &data, (format, arguments.bom), paint, out)
     })?;
     Ok(exit::code_of_run(&data.summary, &arguments.fail_on))
 }
@@ -33,15 +41,15 @@ fn write(
     store: &dyn Store,
     run: &RunRow,
     data: &ReportData,
-    format: Format,
+    (format, bom): (Format, bool),
     paint: Paint,
     out: &mut dyn Write,
 ) -> Result<(), Problem> {
     let written = match format {
         Format::Text => report::write_text(data, out, paint),
         Format::Md => report::write_markdown(data, out),
-        Format::Json => report::write_json(&data.summary, out),
-        Format::Csv => return report::write_csv(store, run, out),
+        Format::Json => report::write_json_with_details(data, out),
+        Format::Csv => return report::write_csv(store, run, bom, out),
         Format::Html => return report::write_html(store, run, data, out),
         Format::Xlsx => return report::write_xlsx(store, run, data, out),
     };

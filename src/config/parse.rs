@@ -289,7 +289,8 @@ impl<'a> Builder<'a> {
     /// The innermost `[` or `{` of an earlier line that is still open at this place, where the complaint
     /// can come from that: the parser notices it only where a later line makes no sense.
     fn unclosed(&self, line: usize, column: usize, info: &str) -> Option<(char, Spot)> {
-        let about_brackets = ["flow", "':'", "simple key", "mapping values", "block", "indent", "stream"];
+        let about_brackets =
+            ["flow", "':'", "simple key", "mapping values", "block", "indent", "stream"];
         if !about_brackets.iter().any(|words| info.contains(words)) || info.contains("quoted") {
             return None;
         }

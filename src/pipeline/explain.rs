@@ -79,6 +79,14 @@ pub struct FieldExplanation {
 pub struct DifferenceExplanation {
     /// Its id.
     pub diff_id: uuid::Uuid,
+    /// Its number in the run.
+    pub number: u64,
+    /// Who checked a decision of people, by name; empty where nobody did, as the two that follow.
+    pub checker: String,
+    /// Who authorized it.
+    pub authorizer: String,
+    /// What they said.
+    pub comment: String,
     /// What kind it is.
     pub diff_type: DiffType,
     /// How much it matters.
@@ -131,6 +139,10 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
                 .and_then(|attribution| rule_place(run, &attribution.assigned_by));
             DifferenceExplanation {
                 diff_id: run.id.derived(IdClass::Difference, found.number),
+                number: found.number,
+                checker: String::new(),
+                authorizer: String::new(),
+                comment: String::new(),
                 diff_type: found.diff_type,
                 severity: found.severity,
                 clearing: clearing(plan, run, field, &cells),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::diagnostic::Problem;
-use crate::domain::{Cells, Decimal, FieldRef, Kind, Layout, metadata};
+use crate::domain::{Cells, Decimal, FieldRef, Kind, Layout};
 use crate::store::{RunRow, Store, StoredDifference};
 
 use super::differences::References;
@@ -29,12 +29,16 @@ impl Worth {
     /// else a field with such a name), and its first date.
     pub fn of(run: &RunRow) -> Self {
         let fields = run.layout.fields();
-        let configuration = run.metadata.get(metadata::CONFIGURATION).unwrap_or(&Json::Null);
+        let configuration = run.metadata.get("configuration").unwrap_or(&Json::Null);
         let is_true = |value: &Json| value == true || value == "true";
-        let monetary =
-            |name: &str| is_true(&configuration["fields"][name]["monetary"]);
+        let monetary = |name: &str| is_true(&configuration["fields"][name]["monetary"]);
         let first = |is: &dyn Fn(&crate::domain::Field) -> bool| {
-            fields.iter().enumerate().skip(run.layout.key_len()).find(|(_, field)| is(field)).map(|(at, _)| at)
+            fields
+                .iter()
+                .enumerate()
+                .skip(run.layout.key_len())
+                .find(|(_, field)| is(field))
+                .map(|(at, _)| at)
         };
         let currency = configuration["review"]["currency_field"].as_str();
         Self {
@@ -46,9 +50,7 @@ impl Worth {
                     ["currency", "ccy", "curr", "currency_code"].contains(&name.as_str())
                 })
             }),
-            date: fields
-                .iter()
-                .position(|field| matches!(field.kind, Kind::Date | Kind::Datetime)),
+            date: fields.iter().position(|field| matches!(field.kind, Kind::Date | Kind::Datetime)),
         }
     }
 
@@ -153,8 +155,16 @@ pub fn read(store: &dyn Store, run: &RunRow) -> Result<Vec<FieldDetails>, Proble
         let has_a = difference.value_a.is_some();
         let row = || Row {
             reference: reference.clone(),
-            a: if entire { has_a.then(|| amount.clone()) } else { difference.value_a.map(str::to_owned) },
-            b: if entire { (!has_a).then(|| amount.clone()) } else { difference.value_b.map(str::to_owned) },
+            a: if entire {
+                has_a.then(|| amount.clone())
+            } else {
+                difference.value_a.map(str::to_owned)
+            },
+            b: if entire {
+                (!has_a).then(|| amount.clone())
+            } else {
+                difference.value_b.map(str::to_owned)
+            },
             delta: delta.filter(|_| !entire).map(|delta| delta.to_string()),
             currency: currency.clone(),
             date: date.clone(),

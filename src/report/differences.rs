@@ -8,11 +8,13 @@ use crate::domain::{Cells, Layout, evidence, key};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
 use super::cells::{CellStyle, CellWriter};
-use super::field_name;
+use super::deciders::{Deciders, Decision};
+use super::details::{Worth, delta};
 use super::reasoning::Reasoning;
+use super::{field_name, unwritable};
 
 /// The columns, named like those of the tables. After them comes [`super::cells::ESCAPED`].
-pub const COLUMNS: [&str; 14] = [
+pub const COLUMNS: [&str; 21] = [
     "run_id",
     "source_a_ref_id",
     "source_b_ref_id",
@@ -27,16 +29,34 @@ pub const COLUMNS: [&str; 14] = [
     "status",
     "assigned_by",
     "note",
+    "delta",
+    "amount",
+    "currency",
+    "date",
+    "checker",
+    "authorizer",
+    "comment",
 ];
 
 /// Writes every difference of the run, one row each, in the order of records.
-pub fn write_csv(store: &dyn Store, run: &RunRow, out: &mut dyn Write) -> Result<(), Problem> {
+/// With `bom` the text begins with a byte order mark, without which Excel takes it for the system's
+/// encoding.
+pub fn write_csv(
+    store: &dyn Store,
+    run: &RunRow,
+    bom: bool,
+    out: &mut dyn Write,
+) -> Result<(), Problem> {
+    if bom {
+        out.write_all("\u{feff}".as_bytes()).map_err(|error| unwritable(&error))?;
+    }
+    let deciders = Deciders::read(store, run)?;
     let functional: BTreeMap<String, bool> = store
         .attribution_counts(run.id)?
         .into_iter()
         .map(|count| (count.reason, count.functional))
         .collect();
-    let mut rows = Rows::new(run, functional, out)?;
+    let mut rows = Rows::new(run, functional, deciders, out)?;
     store.each_difference(run.id, &mut |difference, record| rows.write(difference, record))?;
     rows.writer.flush()
 }
@@ -47,6 +67,7 @@ struct Rows<'a> {
     run: String,
     layout: &'a Layout,
     functional: BTreeMap<String, bool>,
+    deciders: Deciders,
     references: References,
 }
 
@@ -54,6 +75,7 @@ impl<'a> Rows<'a> {
     fn new(
         run: &'a RunRow,
         functional: BTreeMap<String, bool>,
+        deciders: Deciders,
         out: &'a mut dyn Write,
     ) -> Result<Self, Problem> {
         Ok(Self {
@@ -61,7 +83,8 @@ impl<'a> Rows<'a> {
             run: run.id.to_string(),
             layout: &run.layout,
             functional,
-            references: References::default(),
+            deciders,
+            references: References::of_run(run),
         })
     }
 
@@ -82,6 +105,10 @@ impl<'a> Rows<'a> {
         let confidence = decided.map(|decided| decided.confidence.to_string()).unwrap_or_default();
         let note = decided.and_then(|decided| decided.explanation);
         let note = Reasoning::read(note).line();
+        let delta = delta(self.layout, difference).map(|delta| delta.to_string());
+        let [amount, currency, date] = &self.references.worth;
+        let nobody = Decision::default();
+        let decision = self.deciders.decision(difference.number).unwrap_or(&nobody);
         let cells: [&str; COLUMNS.len()] = [
             &self.run,
             &self.references.a,
@@ -95,16 +122,27 @@ impl<'a> Rows<'a> {
             functional,
             &confidence,
             decided.map_or("", |decided| decided.status.name()),
-            decided.map_or("", |decided| decided.assigned_by),
+            decided.map_or("", |decided| self.deciders.name(decided.assigned_by)),
             &note,
+            delta.as_deref().unwrap_or_default(),
+            amount,
+            currency,
+            date,
+            &decision.checker,
+            &decision.authorizer,
+            &decision.comment,
         ];
         self.writer.row(&cells)
     }
 }
 
-/// The references of one record's sides; differences of one record come one after the other.
+/// The references of one record's sides and what it is worth; differences of one record come one after
+/// the other.
 #[derive(Default)]
 pub(super) struct References {
+    from: Worth,
+    /// Amount, currency and date of side A, or of B where there is no A.
+    pub(super) worth: [String; 3],
     record: Option<u64>,
     pub(super) a: String,
     pub(super) b: String,
@@ -112,12 +150,21 @@ pub(super) struct References {
 }
 
 impl References {
+    /// For the records of this run.
+    pub(super) fn of_run(run: &RunRow) -> Self {
+        Self { from: Worth::of(run), ..Self::default() }
+    }
+
     pub(super) fn of(&mut self, record: &StoredRecord<'_>, layout: &Layout) -> Result<(), Problem> {
         if self.record == Some(record.number) {
             return Ok(());
         }
-        self.a = self.read(record, record.a, layout)?;
         self.b = self.read(record, record.b, layout)?;
+        self.worth = self.from.read(&self.cells);
+        self.a = self.read(record, record.a, layout)?;
+        if record.a.is_some() {
+            self.worth = self.from.read(&self.cells);
+        }
         self.record = Some(record.number);
         Ok(())
     }
@@ -128,8 +175,8 @@ impl References {
         side: Option<&str>,
         layout: &Layout,
     ) -> Result<String, Problem> {
-        let Some(json) = side else { return Ok(String::new()) };
         self.cells.clear();
+        let Some(json) = side else { return Ok(String::new()) };
         evidence::read(layout, json, &mut self.cells).map_err(|error| {
             Problem::inconsistent(
                 "evidence-unreadable",
@@ -188,7 +235,7 @@ mod tests {
             attribution: None,
         };
         let mut out = Vec::new();
-        let mut rows = Rows::new(&run, functional, &mut out).unwrap();
+        let mut rows = Rows::new(&run, functional, Deciders::default(), &mut out).unwrap();
         rows.write(&amount, &record).unwrap();
         rows.write(&entire, &missing).unwrap();
         drop(rows);
@@ -198,10 +245,10 @@ mod tests {
             format!(
                 "{id},'=TX\\|1,'=TX\\|1,amount,NUMERIC_MISMATCH,MEDIUM,1.00,-1.005,ROUNDING_DIFF,\
                  true,0.95,ACCEPTED,RULE:attribute_rounding,\"half a cent, rounded\",\
-                 source_a_ref_id source_b_ref_id"
+                 -2.005,1.00,,,,,,source_a_ref_id source_b_ref_id"
             ),
             format!(
-                "{id},,'=TX\\|1,ENTIRE_RECORD,MISSING_IN_SOURCE_A,HIGH,,EXISTS,,,,,,,source_b_ref_id"
+                "{id},,'=TX\\|1,ENTIRE_RECORD,MISSING_IN_SOURCE_A,HIGH,,EXISTS,,,,,,,,-1.005,,,,,,source_b_ref_id"
             ),
         ];
         assert_eq!(String::from_utf8(out).unwrap(), expected.join("\n") + "\n");

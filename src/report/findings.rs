@@ -3,6 +3,8 @@
 use crate::domain::metadata::Warning;
 use crate::domain::{DiffType, FieldRef};
 
+use super::characters;
+use super::details::{FieldDetails, Row};
 use super::figures::{bytes, clip, count, counted, duration, share, shell_word, visible};
 use super::{Example, ReasonCount, Summary};
 
@@ -207,6 +209,56 @@ pub(super) fn time(summary: &Summary) -> String {
         text += &format!(", {}", bytes(size));
     }
     text
+}
+
+/// What the differences of a field add up to, a sentence for each currency.
+pub(super) fn sums(field: &FieldDetails) -> Vec<String> {
+    let too_long = || "too long to add".to_owned();
+    field
+        .sums
+        .iter()
+        .map(|(currency, sums)| {
+            let sum = sums.sum.clone().unwrap_or_else(too_long);
+            let size = sums.size.clone().unwrap_or_else(too_long);
+            let currency = if currency.is_empty() { String::new() } else { format!(" {currency}") };
+            if field.entire {
+                format!("{sum}{currency} in {}", counted(sums.count, "record", "records"))
+            } else {
+                format!(
+                    "B − A is {sum}{currency} in {}; sizes add up to {size}{currency}",
+                    counted(sums.count, "difference", "differences")
+                )
+            }
+        })
+        .collect()
+}
+
+/// One difference in a line.
+pub(super) fn row_line(row: &Row) -> String {
+    let mut line = visible(&row.reference).into_owned();
+    let value = |text: &Option<String>| {
+        text.as_deref().map_or_else(
+            || "null".to_owned(),
+            |text| clip(&characters::value(text), VALUE).into_owned(),
+        )
+    };
+    match (&row.a, &row.b) {
+        (Some(a), Some(b)) => {
+            let (a, b) = characters::pair(a, b);
+            line += &format!("  {} | {}", clip(&a, VALUE), clip(&b, VALUE));
+        }
+        (a, b) => line += &format!("  {} | {}", value(a), value(b)),
+    }
+    if let Some(delta) = &row.delta {
+        let sign = if delta.starts_with('-') { "" } else { "+" };
+        line += &format!("  ({sign}{delta})");
+    }
+    for more in [&row.currency, &row.date] {
+        if !more.is_empty() {
+            line += &format!("  {}", visible(more));
+        }
+    }
+    line
 }
 
 /// Commands that show more, and what they show.

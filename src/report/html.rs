@@ -15,7 +15,7 @@ use super::differences::References;
 use super::figures::{bytes, clip, count, counted, percent, ratio, share, visible};
 use super::findings::{
     self, FIELDS_SHOWN, RECORD_TYPES, cell, fields_by_count, next_steps, occurring_types, place,
-    rates, reasons_of, rules_named, time, verdict,
+    rates, reasons_of, row_line, rules_named, sums, time, verdict,
 };
 use super::{ReportData, Summary, field_name, unwritable};
 
@@ -28,6 +28,7 @@ const VALUE: usize = 120;
 #[derive(Template)]
 #[template(path = "run_report.html")]
 struct Page {
+    details: Vec<(String, Vec<String>)>,
     style: &'static str,
     job: String,
     date: String,
@@ -205,6 +206,12 @@ fn awaiting(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Vec<It
 
 fn page(data: &ReportData, awaiting: Vec<Item>) -> Page {
     let summary = &data.summary;
+    let details = data.details.iter().map(|field| {
+        let first = field.sample.iter().filter(|row| !field.largest.contains(row));
+        let rows = field.largest.iter().chain(first).map(row_line);
+        let lines = sums(field).into_iter().map(|text| visible(&text).into_owned()).chain(rows);
+        (format!("{}: {}", visible(&field.name), count(field.count)), lines.collect())
+    });
     let shown = |text: &str| visible(text).into_owned();
     let rejected = summary.records.rejected_a + summary.records.rejected_b;
     let warnings = |first| {
@@ -222,6 +229,7 @@ fn page(data: &ReportData, awaiting: Vec<Item>) -> Page {
     let sources = [("Source A", &summary.sources.a), ("Source B", &summary.sources.b)];
     let stage = summary.stage.unwrap_or("not ingested");
     Page {
+        details: details.collect(),
         style: include_str!("templates/run_report.css"),
         job: shown(&summary.job),
         date: summary.batch_date.clone(),

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
+use super::details::FieldDetails;
 use super::figures::{count, percent, share, visible};
 use super::findings::{
     self, FIELDS_SHOWN, RECORD_TYPES, acceptance, cell, fields_by_count, model_named, next_steps,
-    occurring_types, place, rates, reasons_of, rules_named, time, verdict,
+    occurring_types, place, rates, reasons_of, row_line, rules_named, sums, time, verdict,
 };
 use super::{Example, ReportData, Summary};
 
@@ -22,9 +23,28 @@ pub fn write_markdown(data: &ReportData, out: &mut dyn Write) -> io::Result<()> 
             reasons(summary, out)?;
         }
     }
+    details(&data.details, out)?;
     gate(summary, out)?;
     remarks(summary, out)?;
     next(summary, data.example.as_ref(), out)
+}
+
+fn details(details: &[FieldDetails], out: &mut dyn Write) -> io::Result<()> {
+    if details.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Amounts and examples")?;
+    for field in details {
+        writeln!(out, "\n### {}: {}\n", safe(&field.name), count(field.count))?;
+        for sentence in sums(field) {
+            writeln!(out, "- {}", safe(&sentence))?;
+        }
+        let first = field.sample.iter().filter(|row| !field.largest.contains(row));
+        for row in field.largest.iter().chain(first) {
+            writeln!(out, "- {}", safe(&row_line(row)))?;
+        }
+    }
+    Ok(())
 }
 
 /// Foreign text that neither ends its cell nor becomes markup.

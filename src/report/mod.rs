@@ -5,6 +5,8 @@
 
 pub mod cells;
 pub mod characters;
+pub mod deciders;
+pub mod details;
 pub mod differences;
 pub mod figures;
 mod findings;
@@ -105,6 +107,8 @@ pub struct ReportData {
     pub summary: Summary,
     /// A difference to begin with.
     pub example: Option<Example>,
+    /// The money of each field; empty where it was not asked for.
+    pub details: Vec<details::FieldDetails>,
 }
 
 /// One difference of a run.
@@ -127,10 +131,22 @@ impl ReportData {
         Self::of(store, run, summary(store, run, None)?)
     }
 
+    /// The same with the money of each field, which reads every difference of the run.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn load_with_details(store: &dyn Store, run: &RunRow) -> Result<Self, Problem> {
+        let mut data = Self::load(store, run)?;
+        if data.summary.differences.total > 0 {
+            data.details = details::read(store, run)?;
+        }
+        Ok(data)
+    }
+
     /// The same with a summary that is there already.
     pub fn of(store: &dyn Store, run: &RunRow, summary: Summary) -> Result<Self, Problem> {
         let example = example(store, run, &summary)?;
-        Ok(Self { summary, example })
+        Ok(Self { summary, example, details: Vec::new() })
     }
 }
 
@@ -244,6 +260,14 @@ fn field_name(layout: &Layout, field: FieldRef) -> &str {
 /// Writes the summary as one line of JSON.
 pub fn write_json(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, summary)?;
+    out.write_all(b"\n")
+}
+
+/// Writes the summary and the details as one line of JSON.
+pub fn write_json_with_details(data: &ReportData, out: &mut dyn Write) -> io::Result<()> {
+    let mut whole = serde_json::to_value(&data.summary)?;
+    whole["details"] = serde_json::to_value(&data.details)?;
+    serde_json::to_writer(&mut *out, &whole)?;
     out.write_all(b"\n")
 }
 

@@ -130,6 +130,7 @@ pub fn data() -> ReportData {
             value_a: Some("100.00".into()),
             value_b: None,
         }),
+        details: Vec::new(),
     }
 }
 

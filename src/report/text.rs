@@ -4,10 +4,11 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use super::details::FieldDetails;
 use super::figures::{bar, clip, count, pad, percent, share, visible, width};
 use super::findings::{
     self, FIELDS_SHOWN, RECORD_TYPES, acceptance, cell, fields_by_count, model_named, next_steps,
-    occurring_types, place, rates, reasons_of, rules_named, time, verdict,
+    occurring_types, place, rates, reasons_of, row_line, rules_named, sums, time, verdict,
 };
 use super::{Example, Paint, ReportData, Summary};
 
@@ -40,6 +41,7 @@ pub fn write_text(data: &ReportData, out: &mut dyn Write, paint: Paint) -> io::R
             page.acceptance(summary)?;
         }
     }
+    page.details(&data.details)?;
     page.gate(summary)?;
     page.rejected(summary)?;
     page.unused(summary)?;
@@ -224,6 +226,28 @@ impl Page<'_> {
             self.heading("Acceptance", None)?;
         }
         lines.iter().try_for_each(|line| self.line(format!("  {line}")))
+    }
+
+    fn details(&mut self, details: &[FieldDetails]) -> io::Result<()> {
+        if details.is_empty() {
+            return Ok(());
+        }
+        self.heading("Amounts and examples", None)?;
+        for field in details {
+            self.line(labelled(&format!("  {}", visible(&field.name)), &count(field.count)))?;
+            for sentence in sums(field) {
+                self.wrapped(&visible(&sentence), 4)?;
+            }
+            for (title, rows) in [("largest", &field.largest), ("first", &field.sample)] {
+                // What is both among the largest and the first is shown once.
+                let rows =
+                    rows.iter().filter(|row| title == "largest" || !field.largest.contains(row));
+                for row in rows {
+                    self.wrapped(&format!("{title:<7}  {}", row_line(row)), 4)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn gate(&mut self, summary: &Summary) -> io::Result<()> {
@@ -411,7 +435,7 @@ mod tests {
         run.stage = Some(Stage::Ingested);
         let books = Books { read: PerSide { a: 2, b: 2 }, aligned: 2, ..Books::default() };
         let summary = Summary::new(&run, &books, &[], None, &Seconds::default());
-        let text = page(&ReportData { summary, example: None }, Paint::Plain);
+        let text = page(&ReportData { summary, example: None, details: Vec::new() }, Paint::Plain);
         assert!(text.contains("\n2 records ingested.\n"), "{text}");
         assert!(text.contains("not compared yet: recon diff"), "{text}");
         assert!(!text.contains("Reasons") && !text.contains("gate"), "{text}");
@@ -424,7 +448,7 @@ mod tests {
         let books =
             Books { read: PerSide { a: 2, b: 2 }, aligned: 2, matched: 2, ..Books::default() };
         let summary = Summary::new(&run, &books, &[], Some((2, 0)), &Seconds::default());
-        let text = page(&ReportData { summary, example: None }, Paint::Plain);
+        let text = page(&ReportData { summary, example: None, details: Vec::new() }, Paint::Plain);
         assert!(text.contains("\nAll 2 records match.\n"), "{text}");
         for absent in ["Differences", "Rejected", "Warnings", "rate", "Where to look"] {
             assert!(!text.contains(absent), "{absent}: {text}");
@@ -469,7 +493,7 @@ mod tests {
         }
         let run = sample::run();
         let summary = Summary::new(&run, &books, &[], None, &Seconds::default());
-        let text = page(&ReportData { summary, example: None }, Paint::Plain);
+        let text = page(&ReportData { summary, example: None, details: Vec::new() }, Paint::Plain);
         assert!(text.contains("\n  7 more fields                            7\n"), "{text}");
     }
 }

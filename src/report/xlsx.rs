@@ -11,9 +11,11 @@ use std::io::Write;
 use rust_xlsxwriter::{Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
 use crate::diagnostic::Problem;
-use crate::domain::{FieldRef, Kind, Layout};
+use crate::domain::{Date, FieldRef, Instant, Kind, Layout};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
+use super::deciders::Deciders;
+use super::details::{FieldDetails, delta};
 use super::differences::References;
 use super::findings::{rates, verdict};
 use super::reasoning::Reasoning;
@@ -30,6 +32,7 @@ const SUMMARY: usize = 0;
 const BREAKS: usize = 1;
 const DIFFERENCES: usize = 2;
 const REJECTED: usize = 3;
+const FIELDS: usize = 4;
 
 /// Writes the workbook.
 ///
@@ -47,6 +50,7 @@ pub fn write_xlsx(
         .into_iter()
         .map(|count| (count.reason, count.functional))
         .collect();
+    book.deciders = Deciders::read(store, run)?;
     let mut wrong = None;
     let read = store.each_difference(run.id, &mut |difference, record| {
         book.difference(difference, record).map_err(|error| {
@@ -64,6 +68,8 @@ pub fn write_xlsx(
         .end_record()
         .and_then(|()| book.rejected(&rejected))
         .and_then(|()| book.summary(&data.summary))
+        .and_then(|()| book.fields(&data.details))
+        .and_then(|()| book.filters())
         .and_then(|()| book.workbook.save_to_buffer().map_err(Wrong::Sheet))
         .map_err(|error| failed(&error))?;
     out.write_all(&bytes).map_err(|error| unwritable(&error))
@@ -89,6 +95,14 @@ fn failed(error: &Wrong) -> Problem {
     }
 }
 
+/// How a typed cell is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Shape {
+    Decimals(usize),
+    Date,
+    Moment,
+}
+
 /// The differences of one record, for the sheet of breaks.
 #[derive(Default)]
 struct Break {
@@ -105,14 +119,16 @@ struct Book<'r> {
     workbook: Workbook,
     run: &'r RunRow,
     functional: BTreeMap<String, bool>,
+    deciders: Deciders,
     references: References,
     present: Break,
     breaks: u32,
     differences: u32,
+    rejected_rows: u32,
+    field_rows: u32,
     left_out: u64,
     head: Format,
-    /// By the number of decimals.
-    numbers: BTreeMap<usize, Format>,
+    numbers: BTreeMap<Shape, Format>,
 }
 
 impl<'r> Book<'r> {
@@ -121,10 +137,13 @@ impl<'r> Book<'r> {
             workbook: Workbook::new(),
             run,
             functional: BTreeMap::new(),
-            references: References::default(),
+            deciders: Deciders::default(),
+            references: References::of_run(run),
             present: Break::default(),
             breaks: 0,
             differences: 0,
+            rejected_rows: 0,
+            field_rows: 0,
             left_out: 0,
             head: Format::new().set_bold().set_align(FormatAlign::Left),
             numbers: BTreeMap::new(),
@@ -196,8 +215,13 @@ impl<'r> Book<'r> {
         let confidence = decided.map(|decided| decided.confidence.to_string()).unwrap_or_default();
         let note = Reasoning::read(decided.and_then(|decided| decided.explanation)).line();
         let values = [difference.value_a, difference.value_b];
-        let [a, b] =
-            values.map(|value| number(layout, difference.field, value.unwrap_or_default()));
+        let [a, b] = values.map(|value| typed(layout, difference.field, value.unwrap_or_default()));
+        let layout = &self.run.layout;
+        let delta = delta(layout, difference).map(|delta| delta.to_string()).unwrap_or_default();
+        let [amount, currency, date] = self.references.worth.clone();
+        let decision = self.deciders.decision(difference.number).cloned().unwrap_or_default();
+        let assigned_by = decided.map_or("", |decided| decided.assigned_by);
+        let assigned_by = self.deciders.name(assigned_by).to_owned();
         let (reference_a, reference_b) = (self.present.a.clone(), self.present.b.clone());
         for (at, text) in [
             (0, reference_a.as_str()),
@@ -211,13 +235,22 @@ impl<'r> Book<'r> {
             (8, functional),
             (9, &confidence),
             (10, decided.map_or("", |decided| decided.status.name())),
-            (11, decided.map_or("", |decided| decided.assigned_by)),
+            (11, &assigned_by),
             (12, &note),
+            (13, &delta),
+            (14, &amount),
+            (15, &currency),
+            (16, &date),
+            (17, &decision.checker),
+            (18, &decision.authorizer),
+            (19, &decision.comment),
         ] {
             let figure = match at {
                 5 => a,
                 6 => b,
-                9 => confidence.parse().ok().map(|value| (value, 2)),
+                9 => confidence.parse().ok().map(|value| (value, Shape::Decimals(2))),
+                13 | 14 => exact(text),
+                16 => moment(text),
                 _ => None,
             };
             self.cell(DIFFERENCES, row, at, text, figure)?;
@@ -238,16 +271,69 @@ impl<'r> Book<'r> {
         for (at, figure) in (2u16..).zip(figures) {
             // Differences of one record are no more than its fields.
             #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-            self.cell(BREAKS, row, at, "", Some((figure as f64, 0)))?;
+            self.cell(BREAKS, row, at, "", Some((figure as f64, Shape::Decimals(0))))?;
         }
         self.cell(BREAKS, row, 4, &present.fields.join(", "), None)?;
         self.cell(BREAKS, row, 5, &present.reasons.join(", "), None)
     }
 
+    /// Sums, largest differences and examples of each field.
+    fn fields(&mut self, details: &[FieldDetails]) -> Result<(), Wrong> {
+        self.begin("fields", &FIELD_COLUMNS)?;
+        let mut at = 0;
+        for field in details {
+            for (currency, sums) in &field.sums {
+                at += 1;
+                self.cell(FIELDS, at, 0, &field.name, None)?;
+                self.cell(FIELDS, at, 1, "sum", None)?;
+                self.cell(FIELDS, at, 2, "", Some((counted(sums.count), Shape::Decimals(0))))?;
+                let sum = sums.sum.as_deref().unwrap_or_default();
+                self.cell(FIELDS, at, 5, sum, exact(sum))?;
+                let size = sums.size.as_deref().unwrap_or_default();
+                self.cell(FIELDS, at, 6, size, exact(size))?;
+                self.cell(FIELDS, at, 7, currency, None)?;
+            }
+            let kinds = [("largest", &field.largest), ("first", &field.sample)];
+            for (kind, row) in
+                kinds.into_iter().flat_map(|(kind, rows)| rows.iter().map(move |row| (kind, row)))
+            {
+                at += 1;
+                self.cell(FIELDS, at, 0, &field.name, None)?;
+                self.cell(FIELDS, at, 1, kind, None)?;
+                self.cell(FIELDS, at, 9, &row.reference, None)?;
+                for (column, value) in [(3, &row.a), (4, &row.b), (5, &row.delta)] {
+                    let text = value.as_deref().unwrap_or_default();
+                    let number = field.entire || row.delta.is_some();
+                    self.cell(FIELDS, at, column, text, exact(text).filter(|_| number))?;
+                }
+                self.cell(FIELDS, at, 7, &row.currency, None)?;
+                self.cell(FIELDS, at, 8, &row.date, moment(&row.date))?;
+            }
+        }
+        self.field_rows = at;
+        Ok(())
+    }
+
+    /// A filter on the head of every list.
+    fn filters(&mut self) -> Result<(), Wrong> {
+        let lists = [
+            (BREAKS, self.breaks, BREAK_COLUMNS.len()),
+            (DIFFERENCES, self.differences, DIFFERENCE_COLUMNS.len()),
+            (REJECTED, self.rejected_rows, REJECTED_COLUMNS.len()),
+            (FIELDS, self.field_rows, FIELD_COLUMNS.len()),
+        ];
+        for (sheet, rows, columns) in lists {
+            let last = u16::try_from(columns.saturating_sub(1)).unwrap_or(u16::MAX);
+            self.sheet(sheet)?.autofilter(0, 0, rows, last)?;
+        }
+        Ok(())
+    }
+
     fn rejected(&mut self, rows: &[crate::store::RejectedRow]) -> Result<(), Wrong> {
         for (at, rejected) in (1u32..).zip(rows) {
+            self.rejected_rows = at;
             #[expect(clippy::cast_precision_loss, reason = "a line's number is below 2^53")]
-            let line = Some((rejected.line as f64, 0));
+            let line = Some((rejected.line as f64, Shape::Decimals(0)));
             self.cell(REJECTED, at, 0, rejected.side.letter(), None)?;
             self.cell(REJECTED, at, 1, "", line)?;
             self.cell(REJECTED, at, 2, &rejected.code, None)?;
@@ -355,13 +441,17 @@ impl<'r> Book<'r> {
         row: u32,
         column: u16,
         text: &str,
-        figure: Option<(f64, usize)>,
+        figure: Option<(f64, Shape)>,
     ) -> Result<(), Wrong> {
-        if let Some((value, decimals)) = figure {
-            let format = self.numbers.entry(decimals).or_insert_with(|| {
-                let places = "0".repeat(decimals);
-                let format = if decimals == 0 { "0".to_owned() } else { format!("0.{places}") };
-                Format::new().set_num_format(format)
+        if let Some((value, shape)) = figure {
+            let format = self.numbers.entry(shape).or_insert_with(|| {
+                Format::new().set_num_format(match shape {
+                    Shape::Decimals(0) => "0".to_owned(),
+                    Shape::Decimals(decimals) => format!("0.{}", "0".repeat(decimals)),
+                    Shape::Date => "yyyy-mm-dd".to_owned(),
+                    // Instants are UTC; a spreadsheet knows no zones.
+                    Shape::Moment => "yyyy-mm-dd hh:mm:ss\"Z\"".to_owned(),
+                })
             });
             let format = format.clone();
             self.sheet(sheet)?.write_number_with_format(row, column, value, &format)?;
@@ -381,7 +471,20 @@ const BREAK_COLUMNS: [(&str, f64); 6] = [
     ("reasons", 40.0),
 ];
 
-const DIFFERENCE_COLUMNS: [(&str, f64); 13] = [
+const FIELD_COLUMNS: [(&str, f64); 10] = [
+    ("field", 22.0),
+    ("what", 10.0),
+    ("differences", 11.0),
+    ("value A", 20.0),
+    ("value B", 20.0),
+    ("B − A", 20.0),
+    ("sizes", 20.0),
+    ("currency", 9.0),
+    ("date", 12.0),
+    ("reference", 24.0),
+];
+
+const DIFFERENCE_COLUMNS: [(&str, f64); 20] = [
     ("reference A", 24.0),
     ("reference B", 24.0),
     ("field", 18.0),
@@ -395,6 +498,13 @@ const DIFFERENCE_COLUMNS: [(&str, f64); 13] = [
     ("status", 12.0),
     ("assigned by", 26.0),
     ("note", 60.0),
+    ("B − A", 16.0),
+    ("amount", 16.0),
+    ("currency", 9.0),
+    ("date", 12.0),
+    ("checker", 20.0),
+    ("authorizer", 20.0),
+    ("comment", 40.0),
 ];
 
 const REJECTED_COLUMNS: [(&str, f64); 6] = [
@@ -420,18 +530,42 @@ fn fitting(text: &str) -> String {
     format!("{kept}…")
 }
 
-/// A value of a numeric field as a spreadsheet's number and its decimals, where that is exact.
-fn number(layout: &Layout, field: FieldRef, text: &str) -> Option<(f64, usize)> {
+/// A value as a spreadsheet's number or date, where its field is one and that is exact.
+fn typed(layout: &Layout, field: FieldRef, text: &str) -> Option<(f64, Shape)> {
     let FieldRef::Field(at) = field else { return None };
-    let kind = layout.fields().get(usize::from(at))?.kind;
-    if !matches!(kind, Kind::Decimal | Kind::Integer) {
+    match layout.fields().get(usize::from(at))?.kind {
+        Kind::Decimal | Kind::Integer => exact(text),
+        Kind::Date | Kind::Datetime => moment(text),
+        Kind::Text | Kind::Boolean => None,
+    }
+}
+
+/// A date, or an instant in whole seconds, as the days since the spreadsheet's first one. Before March
+/// 1900 spreadsheets disagree about the calendar, so older dates stay text.
+fn moment(text: &str) -> Option<(f64, Shape)> {
+    /// 1970-01-01, counted from 1899-12-30.
+    const EPOCH: i64 = 25_569;
+    let (day, seconds) = match text.parse::<Date>() {
+        Ok(date) => (i64::from(date.days()), None),
+        Err(_) => {
+            let instant = Instant::parse_rfc3339_utc(text).filter(|one| one.nanoseconds() == 0)?;
+            let seconds = instant.seconds();
+            (seconds.div_euclid(86_400), Some(seconds.rem_euclid(86_400)))
+        }
+    };
+    let day = day + EPOCH;
+    if !(61..2_958_466).contains(&day) {
         return None;
     }
-    exact(text)
+    #[expect(clippy::cast_precision_loss, reason = "days of the calendar are far below 2^53")]
+    Some(match seconds {
+        None => (day as f64, Shape::Date),
+        Some(seconds) => (day as f64 + seconds as f64 / 86_400.0, Shape::Moment),
+    })
 }
 
 /// A plain decimal of at most 15 digits.
-fn exact(text: &str) -> Option<(f64, usize)> {
+fn exact(text: &str) -> Option<(f64, Shape)> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
@@ -444,7 +578,7 @@ fn exact(text: &str) -> Option<(f64, usize)> {
     if significant.trim_start_matches('0').len() > EXACT_DIGITS {
         return None;
     }
-    text.parse().ok().map(|value| (value, decimals.len()))
+    text.parse().ok().map(|value| (value, Shape::Decimals(decimals.len())))
 }
 
 #[cfg(test)]
@@ -453,10 +587,10 @@ mod tests {
 
     #[test]
     fn a_number_is_one_only_where_it_is_exact() {
-        assert_eq!(exact("100.00"), Some((100.0, 2)));
-        assert_eq!(exact("-0.5"), Some((-0.5, 1)));
-        assert_eq!(exact("0.000000000000001"), Some((0.000_000_000_000_001, 15)));
-        assert_eq!(exact("123456789012345"), Some((123_456_789_012_345.0, 0)));
+        assert_eq!(exact("100.00"), Some((100.0, Shape::Decimals(2))));
+        assert_eq!(exact("-0.5"), Some((-0.5, Shape::Decimals(1))));
+        assert_eq!(exact("0.000000000000001"), Some((0.000_000_000_000_001, Shape::Decimals(15))));
+        assert_eq!(exact("123456789012345"), Some((123_456_789_012_345.0, Shape::Decimals(0))));
         for text in [
             "",
             "-",
@@ -471,6 +605,15 @@ mod tests {
             "0.1234567890123456",
         ] {
             assert_eq!(exact(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_days_and_instants_keep_their_seconds() {
+        assert_eq!(moment("2026-01-15"), Some((46_037.0, Shape::Date)));
+        assert_eq!(moment("2026-01-15T12:00:00Z"), Some((46_037.5, Shape::Moment)));
+        for text in ["", "1899-12-31", "2026-01-15T12:00:00.5Z", "15.01.2026", "46037"] {
+            assert_eq!(moment(text), None, "{text}");
         }
     }
 

@@ -97,11 +97,8 @@ pub(super) fn columns(ast: &AST, source: &ScriptSource) -> Vec<ColumnRead> {
             let (line, number) = line_and_column(position);
             let place = source.place(line, number);
             let place = Place { text: column.to_owned(), ..place };
-            let read = ColumnRead {
-                function: (*function).to_owned(),
-                column: column.to_owned(),
-                place,
-            };
+            let read =
+                ColumnRead { function: (*function).to_owned(), column: column.to_owned(), place };
             if !reads.contains(&read) {
                 reads.push(read);
             }

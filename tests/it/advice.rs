@@ -55,10 +55,22 @@ fn every_cause_of_rejecting_all_rows_has_its_own_help() {
     assert!(said.err.contains("`delimiter` and `quote`"), "{}", said.err);
 
     let project = job("id,nr,v\n,1,x\n,2,y\n");
-    follow(&project, REJECTED, "map it to another column", "map: { id: id, v: v }\n  b", "map: { id: nr, v: v }\n  b");
+    follow(
+        &project,
+        REJECTED,
+        "map it to another column",
+        "map: { id: id, v: v }\n  b",
+        "map: { id: nr, v: v }\n  b",
+    );
 
     let project = job("id,v\nT1,x\nT2,y\n");
-    follow(&project, REJECTED, "make the field `text`", "id: { type: integer }", "id: { type: text }");
+    follow(
+        &project,
+        REJECTED,
+        "make the field `text`",
+        "id: { type: integer }",
+        "id: { type: text }",
+    );
 
     let project = job("id,v\n\"1,x\n2,y\n");
     follow(&project, REJECTED, "set `quote`", READ, "path: a.csv, quote: \"~\" }");
@@ -69,9 +81,21 @@ fn a_wrong_delimiter_is_said_once() {
     let project = job("id;v\n1;x\n2;y\n");
     let said = project.recon(&["check"]);
     assert_eq!(said.err.matches("error[").count(), 1, "{}", said.err);
-    follow(&project, "wrong-delimiter", "set `delimiter: \";\"`", READ, "path: a.csv, delimiter: \";\" }");
+    follow(
+        &project,
+        "wrong-delimiter",
+        "set `delimiter: \";\"`",
+        READ,
+        "path: a.csv, delimiter: \";\" }",
+    );
     let project = job("id\tv\n1\tx\n2\ty\n");
-    follow(&project, "wrong-delimiter", "set `delimiter: \"\\t\"`", READ, "path: a.csv, delimiter: \"\\t\" }");
+    follow(
+        &project,
+        "wrong-delimiter",
+        "set `delimiter: \"\\t\"`",
+        READ,
+        "path: a.csv, delimiter: \"\\t\" }",
+    );
     // A name that is missing for another reason keeps its own help.
     let project = job("id,w\n1,x\n");
     let said = project.recon(&["check"]);
@@ -81,9 +105,11 @@ fn a_wrong_delimiter_is_said_once() {
 #[test]
 fn a_key_that_may_be_empty_is_filled_as_the_help_says() {
     let project = job("id,v\n,x\n2,y\n");
-    project
-        .write("b.csv", "id,v\n,x\n2,y\n")
-        .replace("recon.yaml", "id: { type: integer }", "id: { type: text, null_equals: \"-\" }");
+    project.write("b.csv", "id,v\n,x\n2,y\n").replace(
+        "recon.yaml",
+        "id: { type: integer }",
+        "id: { type: text, null_equals: \"-\" }",
+    );
     let said = project.recon(&["check"]);
     assert!(said.err.contains("error[key-null]"), "{}", said.err);
     assert!(!said.err.contains("default"), "{}", said.err);
@@ -114,7 +140,11 @@ fn columns_that_scripts_read_are_not_called_unmapped() {
     project.replace("a.rhai", "raw.status", "raw.stauts");
     let said = project.recon(&["check"]);
     assert_eq!(said.code, 2, "{}", said.out);
-    assert!(said.err.contains("error[filter-column]") && said.err.contains("did you mean `status`?"), "{}", said.err);
+    assert!(
+        said.err.contains("error[filter-column]") && said.err.contains("did you mean `status`?"),
+        "{}",
+        said.err
+    );
     project.write("a.rhai", "fn is_live(raw) { true }\n");
     let said = project.recon(&["check"]);
     assert!(said.err.contains("names no column of source A"), "{}", said.err);

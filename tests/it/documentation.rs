@@ -147,7 +147,9 @@ fn codes(text: &str, found: &mut std::collections::BTreeSet<(String, String)>) {
 fn names(text: &str, found: &mut std::collections::BTreeSet<String>) {
     for quoted in text.split('"').skip(1) {
         let dashed = quoted.contains('-') && !quoted.starts_with('-') && !quoted.ends_with('-');
-        if dashed && quoted.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+        if dashed
+            && quoted.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        {
             found.insert(quoted.to_owned());
         }
     }
@@ -179,14 +181,21 @@ fn sources() -> Vec<(String, String)> {
 /// Names in quotes with a dash that are no codes: encodings, modes of TLS, natures of reasons.
 fn is_no_code(name: &str) -> bool {
     let encodings = ["utf-", "iso-", "windows-", "euc-", "koi8-", "x-", "shift-", "gb-", "big5-"];
-    let others = ["non-functional", "verify-ca", "verify-full", "kebab-case", "document-start", "document-end"];
+    let others = [
+        "non-functional",
+        "verify-ca",
+        "verify-full",
+        "kebab-case",
+        "document-start",
+        "document-end",
+    ];
     encodings.iter().any(|prefix| name.starts_with(prefix)) || others.contains(&name)
 }
 
 #[test]
 fn the_catalogue_of_errors_is_complete() {
-    use recon::diagnostic::catalogue::{SECTIONS, Shows, find};
     use recon::diagnostic::Class;
+    use recon::diagnostic::catalogue::{SECTIONS, Shows, find};
     let mut wrong = Vec::new();
     let mut everything = String::new();
     for (name, text) in sources() {
@@ -232,7 +241,8 @@ fn the_page_of_errors_is_true() {
     use recon::diagnostic::catalogue::{SECTIONS, Shows};
     let mut page = String::new();
     for section in SECTIONS {
-        writeln!(page, "### {}\n\n| code | shows as | meaning | what to do |", section.title).unwrap();
+        writeln!(page, "### {}\n\n| code | shows as | meaning | what to do |", section.title)
+            .unwrap();
         page += "| --- | --- | --- | --- |\n";
         for code in section.codes {
             let shows: Vec<String> = code
@@ -253,7 +263,8 @@ fn the_page_of_errors_is_true() {
                 })
                 .collect();
             let (meaning, remedy) = (cell(code.meaning), cell(code.remedy));
-            writeln!(page, "| `{}` | {} | {meaning} | {remedy} |", code.code, shows.join(", ")).unwrap();
+            writeln!(page, "| `{}` | {} | {meaning} | {remedy} |", code.code, shows.join(", "))
+                .unwrap();
         }
         page.push('\n');
     }

@@ -28,6 +28,7 @@ mod people;
 mod postgres;
 mod program;
 mod reading;
+mod report_money;
 mod review;
 mod runs;
 mod settled;

@@ -67,7 +67,9 @@ fn the_figures_against_datacompy_are_those_of_the_run() {
     let summary = Project::of("examples/from_datacompy").json(&["run", "--json"]);
     let records = &summary["records"];
     let page = page();
-    for name in ["a", "b", "aligned", "matched", "breaks", "missing_in_b", "duplicates_a", "missing_in_a"] {
+    for name in
+        ["a", "b", "aligned", "matched", "breaks", "missing_in_b", "duplicates_a", "missing_in_a"]
+    {
         let cell = format!("`{name}` {}", records[name]);
         assert!(page.contains(&cell), "{cell}");
     }

@@ -112,8 +112,7 @@ impl<'l> RowScripts<'l> {
                 let column = &read.column;
                 let message =
                     format!("the filter `{name}` reads `{column}`, which source {side} lacks");
-                let problem =
-                    Problem::usage("filter-column", message).at(read.place.clone());
+                let problem = Problem::usage("filter-column", message).at(read.place.clone());
                 problem.help(match nearest(column, header.iter().map(String::as_str)) {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!("its columns are {}", listed(header)),
@@ -137,14 +136,20 @@ fn wrong_delimiter(loaded: &Loaded, side: Side, header: &[String]) -> Option<Pro
             .collect();
         mapped.iter().filter(|column| names.contains(column)).count()
     };
-    let (best, delimiter) =
-        [';', ',', '\t', '|', ':'].into_iter().map(|one| (with(one), one)).max_by_key(|(found, _)| *found)?;
+    let (best, delimiter) = [';', ',', '\t', '|', ':']
+        .into_iter()
+        .map(|one| (with(one), one))
+        .max_by_key(|(found, _)| *found)?;
     // One column more may be a name that contains the character; most of the map can't be.
     if best <= found || best * 2 <= mapped.len() {
         return None;
     }
     let written = if delimiter == '\t' { "\\t".to_owned() } else { delimiter.to_string() };
-    let message = format!("the delimiter of source {side} looks wrong: {} of {} mapped columns are found with `{written}`, {found} without", best, mapped.len());
+    let message = format!(
+        "the delimiter of source {side} looks wrong: {} of {} mapped columns are found with `{written}`, {found} without",
+        best,
+        mapped.len()
+    );
     let at = path(["sources", side.letter(), "read"]);
     let problem = Problem::usage("wrong-delimiter", message).at(loaded.document.key_place(&at));
     Some(problem.help(format!("set `delimiter: \"{written}\"`")))

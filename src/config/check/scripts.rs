@@ -218,8 +218,9 @@ impl Checker<'_> {
             }
             Some(_) if self.scripts.arity(side, name).is_some() => {
                 let arity = self.scripts.arity(side, name).unwrap_or_default();
-                let message =
-                    format!("the filter `{name}` takes {arity} values; a filter takes one, the row");
+                let message = format!(
+                    "the filter `{name}` takes {arity} values; a filter takes one, the row"
+                );
                 Problem::usage("unknown-function", message).help(format!("write `fn {name}(raw)`"))
             }
             Some(_) => {

@@ -69,6 +69,18 @@ fn a_decision_takes_a_maker_and_a_checker() {
     assert_eq!((&state["state"], &state["status"]), (&"APPLIED".into(), &"ACCEPTED".into()));
     let audit = document(&house.person("aud").get("/audit?limit=5"));
     assert_eq!(audit["items"][0]["action_type"], "APPROVE");
+    // Reports and `explain` name the people and say what they said.
+    let project = house.project();
+    let csv = project.recon(&["report", "--format", "csv"]).out;
+    let named = csv.lines().find(|line| line.contains("booked a day late")).unwrap();
+    assert!(named.contains(",ann,") && named.contains(",bob,"), "{named}");
+    let reference = ["source_a_ref_id", "source_b_ref_id"]
+        .into_iter()
+        .find_map(|name| item[name].as_str())
+        .unwrap();
+    let said = project.recon(&["explain", reference]);
+    assert!(said.out.contains("checked by   bob"), "{}", said.out);
+    assert!(said.out.contains("booked a day late"), "{}", said.out);
     let verdict = document(&house.person("aud").get("/audit/verify"));
     assert_eq!(verdict["ok"], true, "{verdict}");
     house.server.assert_well();
