@@ -64,6 +64,12 @@ macro_rules! sections {
 
 sections! {
     "Configuration" {
+        "proxy-header" [Exit(Class::Usage)]
+            "The header of `server.trusted_proxy` may not name people."
+            => "Use a header of its own, such as `X-Forwarded-User`.";
+        "threads" [Exit(Class::Usage)]
+            "`options.threads` is more than a run may have."
+            => "Write a smaller number, or `auto`.";
         "accept-twice" [Exit(Class::Usage)]
             "`attribution` gives both `accept_at` and `accept_risk`."
             => "Keep one of them.";
@@ -321,6 +327,9 @@ sections! {
         "script-error" [Exit(Class::Usage)]
             "A script failed while it ran."
             => "Mend it at the place shown; `recon explain` shows the record.";
+        "no-script" [Exit(Class::Usage)]
+            "A file named as a script declares no function."
+            => "Name the script, or write one.";
         "script-statement" [Exit(Class::Usage)]
             "A statement stands outside of a function."
             => "Put it into a function; a constant is a function that returns it.";
@@ -333,9 +342,6 @@ sections! {
         "script-unreadable" [Exit(Class::Usage)]
             "A script cannot be read."
             => "Check the path, which is relative to `recon.yaml`.";
-        "wrong-arity" [Exit(Class::Usage)]
-            "A function of a script is called with a wrong number of arguments."
-            => "Call it as the help shows.";
     }
     "Sources" {
         "all-rows-rejected" [Exit(Class::Source)]
@@ -350,6 +356,9 @@ sections! {
         "record-too-long" [Exit(Class::Source)]
             "One record goes on for longer than records may be."
             => "A quote is probably opened and never closed; check `quote` and `delimiter`.";
+        "source-not-delimited" [Exit(Class::Source)]
+            "`recon init` was given a file that is not delimited text."
+            => "Export it as CSV, or name the right file.";
         "source-changed" [Exit(Class::Source)]
             "A file changed while it was read."
             => "Run again when it is complete; writers should write beside it and rename.";
@@ -388,6 +397,18 @@ sections! {
         "interrupted" [Exit(Class::Interrupted)]
             "The command was interrupted; nothing of it shows."
             => "Run it again.";
+        "no-pairs" [Exit(Class::Warning)]
+            "No row of A has a partner in B."
+            => "Check `key` and `map`, and the steps of the key.";
+        "no-rows" [Exit(Class::Warning)]
+            "A source has no rows."
+            => "Check that the file is the right one and complete.";
+        "nothing-compared" [Exit(Class::Warning)]
+            "Only the key is compared."
+            => "Add the fields to compare, if there are any.";
+        "same-difference" [Exit(Class::Warning)]
+            "All or nearly all records of a field differ in the same way: a setting is wrong, not the data."
+            => "Add the line that the help shows.";
         "no-run" [Exit(Class::Usage)]
             "The store has no such run, or none yet."
             => "`recon runs list` shows the runs; `recon run` makes one.";
@@ -435,6 +456,9 @@ sections! {
             => "Check `options.temp_dir`.";
     }
     "Output and queries" {
+        "clock" [Exit(Class::Usage)]
+            "The machine's clock says what cannot be."
+            => "Set the clock.";
         "cannot-write" [Exit(Class::Usage)]
             "A file cannot be written."
             => "Check the path, its permissions and the free space.";
@@ -479,6 +503,12 @@ sections! {
             => "Check the path and its permissions.";
     }
     "Stores" {
+        "no-memory" [Exit(Class::Store)]
+            "There is too little memory for the threads."
+            => "Lower `options.threads` or `options.memory_limit`.";
+        "no-thread" [Exit(Class::Store)]
+            "A thread cannot be started."
+            => "Raise the limits of the process, or lower `options.threads`.";
         "disk-full" [Exit(Class::Store)]
             "The disk of the store is full; earlier runs are unharmed."
             => "Free some room and run again.";
@@ -521,6 +551,12 @@ sections! {
         "store-damaged" [Exit(Class::Store)]
             "The store holds something that recon never writes."
             => "Something else has changed it; restore it from a backup.";
+        "store-exposed" [Exit(Class::Warning)]
+            "Others can read or write the store."
+            => "`chmod 600` it.";
+        "store-replaced" [Exit(Class::Store)]
+            "The store was deleted or replaced while it was in use; nothing more is written to it."
+            => "Restore it and start again.";
         "store-failed" [Exit(Class::Store)]
             "The store failed."
             => "The message says what it said; try again.";
@@ -636,6 +672,9 @@ sections! {
         "audit-one-role" [Exit(Class::Warning)]
             "The role that serves may change the audit trail."
             => "Let another role own the tables: `recon migrate --owner-url` (docs/audit.md).";
+        "empty-trail" [Exit(Class::Usage)]
+            "The audit trail has no rows, so there is nothing to check against."
+            => "Take a checkpoint once something was decided.";
         "checkpoint-damaged" [Exit(Class::Usage)]
             "A checkpoint file was changed."
             => "Compare it with another copy.";
@@ -665,6 +704,9 @@ sections! {
         "requests-cut" [Exit(Class::Warning)]
             "Some requests were still being answered when the server stopped."
             => "Nothing; clients try again.";
+        "too-few-files" [Exit(Class::Usage)]
+            "The process may open too few files to serve."
+            => "Raise the limit: `ulimit -n`.";
         "server-exposed" [Exit(Class::Usage)]
             "The server can be reached from elsewhere without protection."
             => "Let a proxy with TLS speak to it (docs/serving.md).";
@@ -729,6 +771,9 @@ sections! {
         "approve-takes-no-code" [Http(422)]
             "An approval names a reason code."
             => "Use OVERRIDE to give another reason.";
+        "awaits-consent" [Http(409)]
+            "A second login waits for the person's consent."
+            => "Let the person agree first.";
         "bad-expiry" [Http(422)]
             "A token's lifetime is out of range."
             => "Give a number of days as the message says.";
@@ -765,9 +810,9 @@ sections! {
         "cross-origin" [Http(403)]
             "The request comes from another site's page."
             => "Allow the origin in `server.cors_origins`, and use a token.";
-        "csrf" [Http(403)]
-            "A form was sent without this session's mark."
-            => "Load the page again.";
+        "deciding-token" [Http(403)]
+            "The token may not decide."
+            => "Log in, or use a token that `review.deciding_tokens` names.";
         "exists" [Http(409)]
             "A reason of this code exists or is proposed."
             => "Use it, or choose another code.";
@@ -828,6 +873,9 @@ sections! {
         "masked-fields" [Http(403)]
             "The export holds values that the person may not see."
             => "Ask for the grants of the masked fields.";
+        "masked-field" [Http(403)]
+            "A filter or an order uses a field that the person may not see."
+            => "Ask for the grant of the field.";
         "membership-changed" [Http(409)]
             "Items of a bulk changed since its preview."
             => "Preview again.";
@@ -867,12 +915,18 @@ sections! {
         "not-found" [Http(404)]
             "There is nothing at this path."
             => "`/docs` lists the API.";
+        "not-your-password" [Http(409)]
+            "Only its owner changes this password."
+            => "Send an invitation.";
         "nothing-left" [Http(409)]
             "Nothing of the bulk can be decided."
             => "Filter again.";
         "nothing-to-undo" [Http(409)]
             "None of the person's decisions is still open."
             => "Nothing.";
+        "one-administrator" [Http(403)]
+            "One administrator made or reset the logins of both deciders."
+            => "Let somebody else decide.";
         "own-roles" [Http(409)]
             "People do not change their own roles or grants."
             => "Ask another administrator.";
@@ -882,6 +936,9 @@ sections! {
         "password-long" [Http(422)]
             "The password is too long."
             => "Shorten it.";
+        "password-same" [Http(422)]
+            "The new password is the old one."
+            => "Choose another.";
         "password-short" [Http(422)]
             "The password is too short."
             => "Use four words.";
@@ -927,6 +984,12 @@ sections! {
         "service-roles" [Http(409)]
             "A service account may not have the role, or a password."
             => "Use a person's account.";
+        "session-required" [Http(403)]
+            "This needs a session; a token does not suffice."
+            => "Log in.";
+        "solo" [Http(409)]
+            "Somebody who decides alone touches no decision of several people."
+            => "Serve without `--solo`.";
         "signature" [Http(422)]
             "A page asks for a group without naming it."
             => "Follow a link of the queue.";
@@ -936,6 +999,12 @@ sections! {
         "suggestion-hidden" [Http(409)]
             "The machine's reason is hidden until a choice is made."
             => "Use OVERRIDE or REJECT.";
+        "suggestions-hidden" [Http(403)]
+            "A filter would tell a suggestion that is hidden."
+            => "Leave the filter out.";
+        "token-by-token" [Http(403)]
+            "Tokens neither make nor revoke tokens."
+            => "Log in.";
         "superseded" [Http(409)]
             "A newer run has taken the place of the item's run."
             => "Decide about the newer run's item.";
@@ -963,6 +1032,9 @@ sections! {
         "unauthorized" [Http(401)]
             "Nobody is logged in, or the token is not valid."
             => "Log in, or send a valid token.";
+        "unavailable" [Http(503)]
+            "The server or the store is busy."
+            => "Try again; `Retry-After` says when.";
         "unknown-person" [Http(409)]
             "There is no such active person."
             => "Choose somebody else.";
