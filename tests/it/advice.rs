@@ -71,9 +71,6 @@ fn every_cause_of_rejecting_all_rows_has_its_own_help() {
         "id: { type: integer }",
         "id: { type: text }",
     );
-
-    let project = job("id,v\n\"1,x\n2,y\n");
-    follow(&project, REJECTED, "set `quote`", READ, "path: a.csv, quote: \"~\" }");
 }
 
 #[test]
