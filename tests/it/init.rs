@@ -32,7 +32,8 @@ fn reconcile_with_proposals(project: &Project, files: [&str; 2]) -> (Json, Json)
     let mut text = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
     for field in guessed["guesses"]["fields"].as_array().unwrap() {
         for uniting in field["uniting"].as_array().unwrap() {
-            if uniting["written"] == false {
+            // A zero that was lost is an error by hand, too.
+            if uniting["written"] == false && uniting["step"] != "strip_leading_zeros" {
                 let begin =
                     format!("  {}: {{ type: text, normalize: [", field["name"].as_str().unwrap());
                 let steps = format!("{begin}{}, ", uniting["step"].as_str().unwrap());
