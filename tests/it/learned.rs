@@ -19,8 +19,8 @@ fn claims_of(pair: &Pair, run: &Json, rule: &str) -> Vec<Json> {
 /// A rule that is surer of a cause than it is right.
 const HASTY: &str = r#"
 fn attribute_hasty(d) {
-    if d.diff_type == "NUMERIC_MISMATCH" && d.percent >= 0.5 && d.percent <= 3 {
-        return reason("FX_VARIANCE", if d.field == "amount" { 0.99 } else { 0.90 });
+    if d.diff_type == "NUMERIC_MISMATCH" && d.percent <= 3 {
+        return reason("FX_VARIANCE", 0.95);
     }
 }
 "#;
@@ -43,7 +43,7 @@ fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
     assert!(believed.len() > 50);
     assert!(believed.iter().any(|claim| claim["status"] == "ACCEPTED"));
     let before = pair.json("s2", &["evaluate", "--labels", &second]);
-    assert!(number(&before, "/rules/ece") > 0.04, "{}", before["rules"]["ece"]);
+    assert!(number(&before, "/rules/ece") > 0.08, "{}", before["rules"]["ece"]);
     let rule = &before["rules"]["per_rule"]["attribute_hasty"];
     assert_eq!(rule["confidence"], rule["claimed"]);
     assert!(number(rule, "/claimed") > 0.7 && number(rule, "/precision") < 0.6, "{rule}");
@@ -54,7 +54,7 @@ fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
     let of_first = newest[0]["run_id"].as_str().unwrap();
     pair.json("s1", &["evaluate", "--labels", &first, "--run", of_first, "--keep"]);
     let after = pair.json("s2", &["evaluate", "--labels", &second, "--run", id]);
-    assert!(number(&after, "/rules/ece") < 0.03, "{}", after["rules"]["ece"]);
+    assert!(number(&after, "/rules/ece") < 0.06, "{}", after["rules"]["ece"]);
     assert_eq!(after["rules"]["accuracy"], before["rules"]["accuracy"], "the guesses are the same");
     assert_eq!(after["rules"]["per_rule"]["attribute_hasty"]["claimed"], rule["claimed"]);
 
