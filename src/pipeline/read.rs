@@ -66,6 +66,9 @@ struct FillingDown<'p> {
     carried: Carried,
 }
 
+/// What is filled down into a block: which columns, and what the blocks before have said in them.
+type FilledDown<'p> = Option<(&'p Fill, Carried)>;
+
 impl<'p> Feed<'p> {
     fn new(opened: Opened, fill: &'p Fill) -> Self {
         let (blocks, parser) = opened.blocks();
@@ -78,7 +81,7 @@ impl<'p> Feed<'p> {
     }
 
     /// The next block, with what is filled down into it, if anything is.
-    fn next(&self) -> Result<Option<(Block, Option<(&'p Fill, Carried)>)>, Problem> {
+    fn next(&self) -> Result<Option<(Block, FilledDown<'p>)>, Problem> {
         let mut sequence = lock(&self.sequence);
         if sequence.is_done {
             return Ok(None);
@@ -214,12 +217,7 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
         Ok(self.harvest)
     }
 
-    fn block(
-        &mut self,
-        side: Side,
-        block: &Block,
-        carried: Option<(&Fill, Carried)>,
-    ) -> Result<(), Problem> {
+    fn block(&mut self, side: Side, block: &Block, carried: FilledDown<'_>) -> Result<(), Problem> {
         let key_len = self.plan.layout.key_len();
         self.rows.clear();
         let mut taker = Taker {
@@ -258,7 +256,7 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
         books.rejected[side] += rejected.len() as u64;
         let hiding = rejected.iter().filter(|row| hides_rows(row)).count();
         books.rejected_without_key[side] += hiding as u64;
-        self.harvest.gathered.add(side, block.sequence(), &mut self.rows)?;
+        self.harvest.gathered.add(side, block.sequence(), &self.rows)?;
         if !rejected.is_empty() {
             // The receiver is gone only when the run has been given up.
             let _ = self.rejected.send(rejected);
