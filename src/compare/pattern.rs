@@ -328,7 +328,7 @@ fn factor(pairs: &[Typed<Decimal>]) -> Option<Found> {
     let (larger, low, high) =
         if middle.of > 1.0 { (Side::B, low, high) } else { (Side::A, 1.0 / high, 1.0 / low) };
     let factor = shortest_between(low, high);
-    (factor != "1").then(|| Found {
+    (factor != "1").then_some(Found {
         pattern: Pattern::Factor(larger, factor),
         alike: alike.len(),
         of,

@@ -314,11 +314,9 @@ impl<'a> Builder<'a> {
                         let begins = matches!(before, ' ' | ':' | '-' | ',' | '[' | '{');
                         match character {
                             '"' | '\'' if begins => quote = Some(character),
-                            '[' | '{' if !open.is_empty() || begins => {
-                                // `${NAME}` in a plain text is no map.
-                                if before != '$' {
-                                    open.push((character, number, at));
-                                }
+                            // `${NAME}` in a plain text is no map.
+                            '[' | '{' if before != '$' && (!open.is_empty() || begins) => {
+                                open.push((character, number, at));
                             }
                             ']' | '}' if !open.is_empty() => {
                                 let pair = if character == ']' { '[' } else { '{' };

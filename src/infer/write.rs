@@ -161,19 +161,16 @@ impl Inference {
             lines.line("key: []");
             return;
         }
-        match self.key_candidates.split_first() {
-            Some((best, others)) => {
-                lines.line(&format!("# {}", sure(best.confidence, &best.why())));
-                for other in others {
-                    lines.line(&format!(
-                        "# Also possible: {} with {} ({})",
-                        one_line(&other.names.a.join(" + ")),
-                        one_line(&other.names.b.join(" + ")),
-                        sure(other.confidence, &other.why()),
-                    ));
-                }
+        if let Some((best, others)) = self.key_candidates.split_first() {
+            lines.line(&format!("# {}", sure(best.confidence, &best.why())));
+            for other in others {
+                lines.line(&format!(
+                    "# Also possible: {} with {} ({})",
+                    one_line(&other.names.a.join(" + ")),
+                    one_line(&other.names.b.join(" + ")),
+                    sure(other.confidence, &other.why()),
+                ));
             }
-            None => {}
         }
         lines.line(&format!("key: [{}]", key.join(", ")));
     }

@@ -561,7 +561,7 @@ impl Work<'_> {
             comments.as_deref(),
         )?;
         self.audit(&actor.by(), &entries)?;
-        Ok(self.moved(actor, &proposal)?)
+        Ok(self.moved(actor, proposal)?)
     }
 
     /// Closes a proposal that can't be decided any more, or that nobody decided in time.

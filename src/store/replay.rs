@@ -544,10 +544,10 @@ fn compare_runs(
             |name: &str,
              what: &str,
              digest: &dyn Fn(&mut dyn Transaction) -> Result<String, Problem>| {
-                if let Some((seq, known)) = known.digests.get(name) {
-                    if digest(tx)? != *known {
-                        differs(format!("{what} not what row {seq} of the trail knows"));
-                    }
+                if let Some((seq, known)) = known.digests.get(name)
+                    && digest(tx)? != *known
+                {
+                    differs(format!("{what} not what row {seq} of the trail knows"));
                 }
                 Ok::<(), Problem>(())
             };

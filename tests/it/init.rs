@@ -319,7 +319,7 @@ fn amounts_are_read_as_each_side_writes_them() {
         let whole = (n * 123_457).to_string();
         let mut grouped = String::new();
         for (at, digit) in whole.chars().enumerate() {
-            if at > 0 && (whole.len() - at) % 3 == 0 {
+            if at > 0 && (whole.len() - at).is_multiple_of(3) {
                 grouped += separator;
             }
             grouped.push(digit);
@@ -437,7 +437,7 @@ fn turned_signs_and_other_units_are_steps_that_are_said() {
 
 #[test]
 fn amounts_in_two_columns_become_one_signed_amount() {
-    let b = |n: u32| format!("K{n:02},{}{n}.50", if n % 3 == 0 { "" } else { "-" });
+    let b = |n: u32| format!("K{n:02},{}{n}.50", if n.is_multiple_of(3) { "" } else { "-" });
     type Way<'w> = (&'w str, &'w dyn Fn(u32) -> String);
     let ways: [Way<'_>; 4] = [
         ("ref;Soll;Haben", &|n| match n % 3 {

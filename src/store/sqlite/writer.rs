@@ -249,7 +249,7 @@ impl SqliteWriter {
         let counts = self.key.stage.is_none().then(|| std::mem::take(&mut self.written.items));
         let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
         Ok(if outcome.stage < Stage::Attributed {
-            Prepared::Stage(gathered.complete(&mut tx, publication::ITEMS, run_no)?)
+            Prepared::Stage(Box::new(gathered.complete(&mut tx, publication::ITEMS, run_no)?))
         } else {
             let first = Publication::first(&mut tx, publication::ITEMS, run_no, gathered, counts)?;
             Prepared::Attributed(Box::new(first))
@@ -340,7 +340,7 @@ impl SqliteWriter {
 /// What was made ready before the write lock is taken.
 enum Prepared {
     /// The command does not attribute.
-    Stage(Gathered),
+    Stage(Box<Gathered>),
     /// The run is attributed for the first time.
     Attributed(Box<Publication>),
     /// It is attributed again: people decide about it, so there is nothing to prepare.
