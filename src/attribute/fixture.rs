@@ -81,7 +81,7 @@ pub struct AttributeCase {
 pub struct DifferenceCase {
     /// The field. Default: the whole record.
     pub field: Option<String>,
-    /// The field's type. Default `text`.
+    /// The field's type. Default: what recon.yaml says, else `text`.
     #[serde(rename = "type")]
     pub kind: Option<Kind>,
     /// Side A's value; left out or null if it is null. What the type can't parse is a value, too.
@@ -101,9 +101,28 @@ pub struct DifferenceCase {
     /// Other fields of B's record.
     #[serde(default)]
     pub record_b: BTreeMap<String, Option<String>>,
-    /// The types of those other fields. Default `text`.
+    /// The types of those other fields. Default: what recon.yaml says, else `text`.
     #[serde(default)]
     pub types: BTreeMap<String, Kind>,
+}
+
+impl FixtureSpec {
+    /// Gives fields without a type of their own the type that they have in the job's configuration.
+    pub fn take_types(&mut self, layout: &Layout) {
+        let kind_of = |name: &str| {
+            layout.fields().iter().find(|field| field.name == name).map(|field| field.kind)
+        };
+        for difference in self.attribute.iter_mut().map(|case| &mut case.difference) {
+            if difference.kind.is_none() {
+                difference.kind = difference.field.as_deref().and_then(kind_of);
+            }
+            for name in difference.record_a.keys().chain(difference.record_b.keys()) {
+                if let Some(kind) = kind_of(name).filter(|_| !difference.types.contains_key(name)) {
+                    difference.types.insert(name.clone(), kind);
+                }
+            }
+        }
+    }
 }
 
 /// How a case went.

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::domain::Date;
 use crate::domain::review::{Permission, Role};
-use crate::domain::{Date, RunId};
 use crate::pipeline::learn::Promote;
 use crate::report::Format;
 
 use super::exit::FailOn;
 use super::output::{ColorWhen, LogFormat};
+use super::run_reference::RunReference;
 use super::table::AnswerFormat;
 
 /// Above the options of every command, so that a command's own come first.
@@ -79,7 +80,7 @@ pub enum Command {
     /// Check configuration, scripts and the sources' headers without touching data
     Check(Check),
     /// Run the fixtures that sit beside the rules
-    #[command(after_help = "Exits 2 if one fails.")]
+    #[command(after_help = "Exits 1 if a fixture fails.")]
     Test(Test),
     /// Write a synthetic pair of sources with known noise and labels
     Generate(Generate),
@@ -113,7 +114,7 @@ pub enum Command {
     Explain(Explain),
     /// Run one read-only statement on the store
     #[command(
-        after_help = "Example: recon sql \"SELECT diff_type, count(*) FROM recon.data_differences GROUP BY 1\"\n\nTables: recon_runs, recon_records, data_differences, attributions, reason_codes, rejected_rows,\naudit_trail, all in the schema recon."
+        after_help = "Examples:\n  recon sql \"SELECT diff_type, count(*) FROM recon.current_differences GROUP BY 1\"\n  recon sql --format csv < statement.sql > answer.csv\n  recon sql --tables\n\nViews of current runs, the newest attributed run of each job and date: current_runs, current_records,\ncurrent_differences, current_attributions. Of all runs: recon_runs, recon_records, data_differences,\nattributions, rejected_rows. Also reason_codes and audit_trail. All are in the schema recon;\ndocs/tables.md describes their columns."
     )]
     Sql(Sql),
     /// List and show runs
@@ -160,9 +161,10 @@ pub struct Pass {
 /// Which run.
 #[derive(Clone, Debug, Args)]
 pub struct Which {
-    /// The run [default: the job's newest that is not FAILED]
+    /// The run: its id, the beginning of its id, or `latest` [default: the job's newest that is not
+    /// FAILED]
     #[arg(long, value_name = "ID")]
-    pub run: Option<RunId>,
+    pub run: Option<RunReference>,
 }
 
 /// `diff`.
@@ -412,8 +414,19 @@ pub struct Explain {
 /// `sql`.
 #[derive(Clone, Debug, Args)]
 pub struct Sql {
-    /// One statement that reads, e.g. "SELECT * FROM recon.recon_runs"
-    pub statement: String,
+    /// One statement that reads, e.g. "SELECT * FROM recon.current_runs"; `-` or nothing reads it from
+    /// standard input
+    #[arg(conflicts_with = "tables")]
+    pub statement: Option<String>,
+    /// List tables and views with their columns and types
+    #[arg(long)]
+    pub tables: bool,
+    /// Stop with an error after N rows; 0 is no limit
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub limit: u64,
+    /// Stop with an error after so many seconds; 0 is no limit
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub timeout: u64,
     /// How the answer is written [default: table; json with --json]
     #[arg(long, value_enum)]
     pub format: Option<AnswerFormat>,
@@ -444,7 +457,7 @@ pub enum Runs {
     List(RunsList),
     /// One run with its configuration, rules, sources and counts
     Show(RunsShow),
-    /// Forget old runs, but for what people decided; the audit trail stays whole
+    /// Delete old runs; keep what people decided
     Prune(RunsPrune),
 }
 
@@ -454,7 +467,7 @@ pub struct RunsList {
     /// Only this job's
     #[arg(long)]
     pub job: Option<String>,
-    /// At most so many
+    /// Show at most N
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
 }
@@ -462,17 +475,35 @@ pub struct RunsList {
 /// `runs show`.
 #[derive(Clone, Debug, Args)]
 pub struct RunsShow {
-    /// The run [default: the newest that is not FAILED]
-    pub run: Option<RunId>,
+    /// The run: its id, the beginning of its id, or `latest` [default: the newest that is not FAILED]
+    pub run: Option<RunReference>,
 }
 
 /// `runs prune`.
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Current runs, the newest attributed one of each job and date, stay unless --current is given. What \
+people decided stays always, and each pruned run has its row in the audit trail.\n\n\
+Example: recon runs prune --keep 90d --dry-run"
+)]
 pub struct RunsPrune {
     /// Keep the runs of so many days or weeks, such as 90d or 12w
     #[arg(long, value_name = "AGE", value_parser = age)]
     pub keep: std::time::Duration,
-    /// Only say what would go
+    /// Only this job's [default: the configuration's]
+    #[arg(long, conflicts_with = "all_jobs")]
+    pub job: Option<String>,
+    /// Every job's
+    #[arg(long)]
+    pub all_jobs: bool,
+    /// Current runs, too
+    #[arg(long)]
+    pub current: bool,
+    /// Give free disk space back to the operating system: rewrites the store, which takes as much free
+    /// space again and makes writers wait
+    #[arg(long)]
+    pub vacuum: bool,
+    /// Only show what would be deleted
     #[arg(long)]
     pub dry_run: bool,
 }

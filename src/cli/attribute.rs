@@ -1,16 +1,19 @@
 //! `recon diff` and `recon attribute`: the later stages on a stored run.
 
 use crate::diagnostic::{Problem, Problems};
+use crate::domain::Stage;
 use crate::pipeline;
 
 use super::args::{Attribute, Stored};
 use super::context::{Context, OnRun};
+use super::exit;
 use super::pass::conclude;
 
 /// Compares a stored run.
 pub fn diff(context: &Context, arguments: &Stored) -> Result<u8, Problems> {
     context.listen()?;
-    let OnRun { store, run, plan } = context.on_run(arguments.which.run)?;
+    let OnRun { store, run, plan } = context.on_run(arguments.which.run.as_ref())?;
+    exit::check_fail_on(&arguments.finish.fail_on, run.stage.max(Some(Stage::Compared)))?;
     let session = context.session(&*store, arguments.finish.lock_timeout);
     let finished = pipeline::diff(session, &plan, &run)?;
     conclude(context, &*store, &finished, &arguments.finish)
@@ -19,7 +22,7 @@ pub fn diff(context: &Context, arguments: &Stored) -> Result<u8, Problems> {
 /// Gives the differences of a stored run their reasons.
 pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problems> {
     context.listen()?;
-    let OnRun { store, run, plan } = context.on_run(arguments.which.run)?;
+    let OnRun { store, run, plan } = context.on_run(arguments.which.run.as_ref())?;
     if !arguments.again && pipeline::rules_changed(&plan, &run) {
         context.console.problem(
             &Problem::warning(

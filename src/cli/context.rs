@@ -1,21 +1,24 @@
 //! What every command starts from: the global options, the console, and from there the store, the
 //! configuration and the plan.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{self, Loaded, Surroundings};
 use crate::database::StoreUrl;
 use crate::diagnostic::{Class, Problem, Problems};
-use crate::domain::{Date, Instant, PerSide, RunId, Side};
-use crate::pipeline::{Plan, Session, newest_run};
+use crate::domain::{Date, Instant, PerSide, Side};
+use crate::pipeline::{Plan, Session};
 use crate::source::Opened;
 use crate::store::{self, Opening, RunRow, Store};
 use serde_json::Value as Json;
 
+use super::account::Account;
 use super::args::Global;
 use super::output::{Console, Talk};
 use super::progress::Bars;
+use super::run_reference::{self, RunReference};
 
 /// The options and the console of one invocation.
 pub struct Context {
@@ -51,6 +54,74 @@ pub struct OnRun {
     pub run: RunRow,
     /// What the stages follow.
     pub plan: Plan,
+}
+
+/// A stored run with the configuration that it was made with.
+pub struct AsStored {
+    /// The store that holds it.
+    pub store: Box<dyn Store>,
+    /// The run.
+    pub run: RunRow,
+    /// What the stages followed.
+    pub plan: Plan,
+    /// Where the present configuration is another.
+    pub changed: Vec<Change>,
+}
+
+/// A part of the configuration that was another when a run was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Its keys, joined by points, or a file.
+    pub path: String,
+    /// What it was; null if it was not there.
+    pub then: Json,
+    /// What it is.
+    pub now: Json,
+}
+
+/// Where the present plan is another than the one a run was made with.
+fn changes(run: &RunRow, present: &Plan) -> Vec<Change> {
+    let mut found = Vec::new();
+    let then = run.metadata.get("configuration").unwrap_or(&Json::Null);
+    compare("", then, &present.record.configuration, &mut found);
+    // Where runs are kept and who may review them explains no record.
+    let is_elsewhere = |path: &str| ["store", "server", "review"].contains(&path);
+    found.retain(|change| !is_elsewhere(change.path.split('.').next().unwrap_or_default()));
+    let digests = |rules: &Json| -> BTreeMap<String, Json> {
+        let digest = |file: &Json| {
+            Some((file.get("path")?.as_str()?.to_owned(), file.get("sha256")?.clone()))
+        };
+        rules.as_array().into_iter().flatten().filter_map(digest).collect()
+    };
+    let then = digests(run.metadata.get("rules").unwrap_or(&Json::Null));
+    let now = digests(&present.record.rules);
+    for path in then.keys().chain(now.keys().filter(|path| !then.contains_key(*path))) {
+        let of = |digests: &BTreeMap<String, Json>| digests.get(path).cloned().unwrap_or_default();
+        if of(&then) != of(&now) {
+            found.push(Change { path: path.clone(), then: of(&then), now: of(&now) });
+        }
+    }
+    let lookups = |record: &Json| record.get("lookups").cloned().unwrap_or_default();
+    let then = run.metadata.get("identity").map(lookups).unwrap_or_default();
+    let now = lookups(&present.record.identity);
+    if then != now {
+        found.push(Change { path: "lookup files".to_owned(), then, now });
+    }
+    found
+}
+
+/// The leaves in which two JSON documents differ.
+fn compare(path: &str, then: &Json, now: &Json, found: &mut Vec<Change>) {
+    if let (Json::Object(then), Json::Object(now)) = (then, now) {
+        for key in then.keys().chain(now.keys().filter(|key| !then.contains_key(*key))) {
+            let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let of =
+                |map: &serde_json::Map<String, Json>| map.get(key).cloned().unwrap_or_default();
+            compare(&inner, &of(then), &of(now), found);
+        }
+    } else if then != now {
+        found.push(Change { path: path.to_owned(), then: then.clone(), now: now.clone() });
+    }
 }
 
 impl Context {
@@ -167,10 +238,10 @@ impl Context {
 
     /// Finds the stored run that a command means, and reads the configuration as it is for that
     /// run's business date. The sources are not needed: they may be gone since.
-    pub fn on_run(&self, id: Option<RunId>) -> Result<OnRun, Problems> {
+    pub fn on_run(&self, run: Option<&RunReference>) -> Result<OnRun, Problems> {
         let loaded = config::load(&self.global.config, self.surroundings())?;
         let store = self.store(Some(&loaded))?;
-        let run = self.which_run(&*store, id, Some(&loaded.resolved.job))?;
+        let run = self.which_run(&*store, run, Some(&loaded.resolved.job))?;
         let loaded = if run.batch_date == loaded.resolved.batch_date {
             loaded
         } else {
@@ -179,6 +250,49 @@ impl Context {
         self.warn_of(&loaded);
         let plan = loaded.plan_of_stored()?;
         Ok(OnRun { store, run, plan })
+    }
+
+    /// Finds a stored run and the configuration that it was made with, which the store keeps, and where
+    /// the present one differs. If what it was made with can't be read any more, because a script or
+    /// a lookup file is gone, the present one is used, and that is said.
+    pub fn on_stored_run(&self, run: Option<&RunReference>) -> Result<AsStored, Problems> {
+        let job = self.job_name().ok().flatten();
+        let store = self.store(None)?;
+        let run = self.which_run(&*store, run, job.as_deref())?;
+        let file = &self.global.config;
+        let present = file.exists().then(|| config::load(file, surroundings(run.batch_date)));
+        let written = run.metadata.get("configuration").map(Json::to_string).unwrap_or_default();
+        let plan = config::load_text(&written, file, surroundings(run.batch_date))
+            .and_then(|loaded| loaded.plan_of_stored());
+        let present = match present {
+            Some(Ok(loaded)) => Some(loaded),
+            Some(Err(problems)) if plan.is_err() => return Err(problems),
+            Some(Err(_)) => {
+                let message = format!("{} has mistakes: `recon check` shows them", file.display());
+                self.console.problem(&Problem::warning("configuration-broken", message));
+                None
+            }
+            None => None,
+        };
+        let plan = match (plan, &present) {
+            (Ok(plan), _) => plan,
+            (Err(problems), None) => return Err(problems),
+            (Err(Problems(problems)), Some(present)) => {
+                let why = problems.first().map_or("", |problem| problem.message.as_str());
+                let message = format!(
+                    "the configuration that run {} was made with can't be read any more ({why}): \
+                     the present one is used",
+                    run.id
+                );
+                self.console.problem(&Problem::warning("configuration-gone", message));
+                present.plan_of_stored()?
+            }
+        };
+        let changed = match &present {
+            Some(present) => changes(&run, &present.plan_of_stored()?),
+            None => Vec::new(),
+        };
+        Ok(AsStored { store, run, plan, changed })
     }
 
     /// The store's URL: the option's or the variable's, relative to the working directory, else the
@@ -233,28 +347,21 @@ impl Context {
         Ok(store)
     }
 
-    /// The run of this id; else the newest of the job that is not FAILED, and of the business date
+    /// The run that is named; else the newest of the job that is not FAILED, and of the business date
     /// if one was asked for.
     pub fn which_run(
         &self,
         store: &dyn Store,
-        id: Option<RunId>,
+        run: Option<&RunReference>,
         job: Option<&str>,
     ) -> Result<RunRow, Problem> {
-        match id {
-            None => newest_run(store, job, self.global.batch_date),
-            Some(id) => store.run(id)?.ok_or_else(|| {
-                Problem::usage("no-run", format!("the store has no run {id}"))
-                    .help("`recon runs list` shows the runs there are")
-            }),
-        }
+        run_reference::find(store, run, job, self.global.batch_date)
     }
 
     /// Who works at the command line, for the record.
     #[expect(clippy::unused_self, reason = "the person belongs to the invocation")]
     pub fn person(&self) -> String {
-        let name = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(variable);
-        format!("cli:{}", name.as_deref().unwrap_or("unknown"))
+        Account::of_process().actor().person_id
     }
 
     /// What a command on a run works with.

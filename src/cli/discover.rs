@@ -16,7 +16,7 @@ pub fn run(context: &Context, arguments: &Discover) -> Result<u8, Problems> {
     context.listen()?;
     let prepared = context.prepare_stored()?;
     let store = context.store(Some(&prepared.loaded))?;
-    let run = context.which_run(&*store, arguments.which.run, Some(&prepared.plan.job))?;
+    let run = context.which_run(&*store, arguments.which.run.as_ref(), Some(&prepared.plan.job))?;
     let session = context.session(&*store, 0);
     let found = learn::discover(session, &prepared.plan, &run, arguments.least)?;
     let script = script(&run.id.to_string(), &found);

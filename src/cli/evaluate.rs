@@ -25,7 +25,7 @@ pub fn run(context: &Context, arguments: &Evaluate) -> Result<u8, Problems> {
     let session = context.session(&*store, 0);
     let plan = &prepared.plan;
     let source = source(arguments.labels.as_deref(), &arguments.include);
-    let run = run_of_labels(context, &prepared, &*store, &source, arguments.which.run)?;
+    let run = run_of_labels(context, &prepared, &*store, &source, arguments.which.run.as_ref())?;
     let request =
         EvaluateRequest { source, run: run.as_ref(), model: arguments.model, keep: arguments.keep };
     let evaluated = match learn::evaluate(session, plan, &request) {

@@ -5,6 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 
 use crate::diagnostic::{Class, Problem, Problems};
+use crate::domain::Stage;
 use crate::report::Summary;
 use crate::store::audit::Verdict;
 
@@ -50,6 +51,9 @@ pub enum FailOn {
     Blocked,
     /// Rows that could not take part
     Rejected,
+    /// Differences about which a rule failed
+    #[value(name = "rule_errors")]
+    RuleErrors,
 }
 
 impl FailOn {
@@ -60,6 +64,16 @@ impl FailOn {
             Self::Unknown => summary.awaiting(),
             Self::Blocked => summary.gate.map_or(0, |gate| gate.blocked),
             Self::Rejected => summary.records.rejected_a + summary.records.rejected_b,
+            Self::RuleErrors => summary.rule_errors,
+        }
+    }
+
+    /// How far a run must have come before this can be counted.
+    const fn needs(self) -> Stage {
+        match self {
+            Self::Rejected => Stage::Ingested,
+            Self::Breaks => Stage::Compared,
+            Self::Unknown | Self::Blocked | Self::RuleErrors => Stage::Attributed,
         }
     }
 }
@@ -71,8 +85,27 @@ impl fmt::Display for FailOn {
             Self::Unknown => "unknown",
             Self::Blocked => "blocked",
             Self::Rejected => "rejected",
+            Self::RuleErrors => "rule_errors",
         })
     }
+}
+
+/// Refuses a `--fail-on` about what a run that gets this far can't have: the answer would always be
+/// that there is none.
+pub fn check_fail_on(fail_on: &[FailOn], reached: Option<Stage>) -> Result<(), Problem> {
+    let Some(what) = fail_on.iter().find(|what| reached < Some(what.needs())) else {
+        return Ok(());
+    };
+    let (missing, command) = match what.needs() {
+        Stage::Attributed => ("attributed", "recon attribute"),
+        Stage::Compared => ("compared", "recon diff"),
+        Stage::Ingested => ("ingested", "recon ingest"),
+    };
+    Err(Problem::usage(
+        "fail-on-stage",
+        format!("`--fail-on {what}` needs a run that is {missing}, and this one is not"),
+    )
+    .help(format!("give it to `recon run`, or to `{command}`")))
 }
 
 /// The exit code of a run that came to its end.
@@ -122,8 +155,20 @@ mod tests {
     #[test]
     fn fail_on_looks_for_what_it_is_told() {
         let mut summary = sample::summary();
-        let all = [FailOn::Breaks, FailOn::Unknown, FailOn::Blocked, FailOn::Rejected];
-        assert_eq!(all.map(|what| what.found(&summary)), [233, 20, 155, 2]);
+        summary.rule_errors = 3;
+        let all = [
+            FailOn::Breaks,
+            FailOn::Unknown,
+            FailOn::Blocked,
+            FailOn::Rejected,
+            FailOn::RuleErrors,
+        ];
+        assert_eq!(all.map(|what| what.found(&summary)), [233, 20, 155, 2, 3]);
+        let refused = |reached: Stage| {
+            all.into_iter().filter(|what| check_fail_on(&[*what], Some(reached)).is_err()).count()
+        };
+        assert_eq!([Stage::Ingested, Stage::Compared, Stage::Attributed].map(refused), [4, 3, 0]);
+        assert!(check_fail_on(&[], None).is_ok());
         assert_eq!(code_of_run(&summary, &[]), DONE);
         assert_eq!(code_of_run(&summary, &[FailOn::Rejected]), FOUND);
         summary.records.rejected_a = 0;

@@ -15,22 +15,30 @@ use crate::report::reasoning::Reasoning;
 use crate::report::{Paint, characters, figures};
 
 use super::args::Explain;
-use super::context::{Context, OnRun};
+use super::context::{AsStored, Change, Context};
 
 /// Explains the records of a reference.
 pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
-    let OnRun { store, run, plan } = context.on_run(arguments.which.run)?;
+    let AsStored { store, run, plan, changed } =
+        context.on_stored_run(arguments.which.run.as_ref())?;
     let mut explanations = pipeline::explain(&*store, &plan, &run, &arguments.reference)?;
     let deciders = Deciders::read(&*store, &run)?;
     explanations.iter_mut().for_each(|one| name_people(one, &deciders));
     if context.global.json {
         let records: Vec<Json> = explanations.iter().map(as_json).collect();
-        context.json(&json!({ "run_id": run.id.to_string(), "records": records }))?;
+        let changed: Vec<Json> = changed
+            .iter()
+            .map(|change| json!({ "path": change.path, "then": change.then, "now": change.now }))
+            .collect();
+        context.json(&json!({
+            "run_id": run.id.to_string(), "records": records, "configuration_changed": changed,
+        }))?;
     } else {
         let mut text = String::new();
         for explanation in &explanations {
             write_record(explanation, context.console.paint(), &mut text);
         }
+        write_changes(&changed, context.console.paint(), &mut text);
         context.console.say(&text)?;
     }
     Ok(0)
@@ -49,6 +57,25 @@ fn name_people(explanation: &mut Explanation, deciders: &Deciders) {
             difference.comment.clone_from(&decision.comment);
         }
     }
+}
+
+/// Where the present configuration differs from the one that the run was made with, which is the one
+/// that everything above follows.
+fn write_changes(changed: &[Change], paint: Paint, out: &mut String) {
+    if changed.is_empty() {
+        return;
+    }
+    // Writing into a String can't fail.
+    let _ = writeln!(out, "  {}", paint.caution("Changed since this run, and not used above"));
+    for change in changed {
+        let [then, now] = [&change.then, &change.now].map(|value| match value {
+            Json::Null => "nothing".to_owned(),
+            Json::String(text) => figures::clip(&figures::visible(text), 60).into_owned(),
+            other => figures::clip(&figures::visible(&other.to_string()), 60).into_owned(),
+        });
+        let _ = writeln!(out, "    {}: {then} then, {now} now", figures::visible(&change.path));
+    }
+    out.push('\n');
 }
 
 /// A value as a person sees it: null is a word, and what can't be seen is made visible.

@@ -3,6 +3,7 @@
 //! Data goes to stdout, talk to stderr, and every way out of the program is an exit code of
 //! `exit.rs`.
 
+mod account;
 pub mod args;
 mod attribute;
 mod audit;
@@ -22,6 +23,7 @@ mod pass;
 pub mod problem;
 pub mod progress;
 mod report;
+pub mod run_reference;
 mod runs;
 mod serve;
 mod sql;

@@ -1,6 +1,7 @@
 //! `recon run` and `recon ingest`: one pass over the sources.
 
 use crate::diagnostic::{Problem, Problems};
+use crate::domain::Stage;
 use crate::pipeline::{self, Depth, Finished};
 use crate::report::{self, ReportData};
 use crate::store::Store;
@@ -20,6 +21,13 @@ pub fn ingest(context: &Context, arguments: &Pass) -> Result<u8, Problems> {
 }
 
 fn pass(context: &Context, arguments: &Finish, depth: Depth) -> Result<u8, Problems> {
+    exit::check_fail_on(
+        &arguments.fail_on,
+        Some(match depth {
+            Depth::Ingest => Stage::Ingested,
+            Depth::Attribute => Stage::Attributed,
+        }),
+    )?;
     context.listen()?;
     let prepared = context.prepare()?;
     let store = context.make_store(&prepared.loaded)?;

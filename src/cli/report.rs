@@ -14,7 +14,8 @@ use super::exit;
 pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
     let job = context.job_name()?;
     let store = context.store(None)?;
-    let run = context.which_run(&*store, arguments.which.run, job.as_deref())?;
+    let run = context.which_run(&*store, arguments.which.run.as_ref(), job.as_deref())?;
+    exit::check_fail_on(&arguments.fail_on, run.stage)?;
     let format = if context.global.json { Format::Json } else { arguments.format };
     if arguments.bom && format != Format::Csv {
         let problem = Problem::usage("not-csv", format!("--bom is for CSV, not for {format}"));

@@ -2,12 +2,16 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::Problems;
-use crate::domain::Instant;
-use crate::store::{RunFilter, RunRow};
+use crate::diagnostic::{Problem, Problems};
+use crate::domain::{Instant, metadata};
+use crate::report::Paint;
+use crate::report::figures::{self, visible};
+use crate::store::{PruneOrder, RunFilter, RunRow};
 
+use super::account::Account;
 use super::args::{Runs, RunsList, RunsPrune, RunsShow};
 use super::context::{Context, now};
+use super::run_reference;
 use super::table::{self, AnswerFormat, Look, answer};
 
 /// Lists or shows runs.
@@ -35,7 +39,7 @@ fn list(context: &Context, arguments: &RunsList) -> Result<u8, Problems> {
     let look = Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
     context.console.result(|out| {
         let mut sink = answer(AnswerFormat::Table, out, look);
-        table::runs(&runs, &mut *sink)?;
+        table::runs(&runs, &run_reference::short(&runs), &mut *sink)?;
         sink.finish()?;
         Ok(())
     })?;
@@ -44,45 +48,169 @@ fn list(context: &Context, arguments: &RunsList) -> Result<u8, Problems> {
 
 fn show(context: &Context, arguments: &RunsShow) -> Result<u8, Problems> {
     let store = context.store(None)?;
-    let run = context.which_run(&*store, arguments.run, None)?;
-    let json = as_json(&run);
+    let run = context.which_run(&*store, arguments.run.as_ref(), None)?;
     if context.global.json {
-        context.json(&json)?;
+        context.json(&as_json(&run))?;
     } else {
-        let text = serde_json::to_string_pretty(&json).unwrap_or_default();
-        context.console.say(&format!("{text}\n"))?;
+        context.console.say(&page(&run, context.console.paint()))?;
     }
     Ok(0)
 }
 
+/// One run for people: what it is, what it read, how it decided and what came of it.
+fn page(run: &RunRow, paint: Paint) -> String {
+    let mut lines: Vec<(&str, String)> = vec![
+        ("run", run.id.to_string()),
+        ("job", format!("{}, {}", visible(&run.job), run.batch_date)),
+        ("state", table::state(run)),
+    ];
+    let superseded = run.superseded_by.map(|id| id.to_string());
+    lines.extend(superseded.map(|id| ("superseded by", id)));
+    lines.push(("started", whole_seconds(run.started)));
+    lines.extend(run.ended.map(|ended| ("ended", whole_seconds(ended))));
+    let piece = |key: &str| run.metadata.get(key);
+    let text = |value: &Json, key: &str| {
+        value.get(key).and_then(Json::as_str).map(|text| visible(text).into_owned())
+    };
+    if let Some(failure) = piece("failure").and_then(Json::as_str) {
+        lines.push(("failure", visible(failure).into_owned()));
+    }
+    if let Some(pruned) = piece("pruned_at").and_then(Json::as_str) {
+        lines.push(("pruned", format!("{pruned}; only what people decided is left")));
+    }
+    lines.push(("records", figures::count(run.total_records)));
+    lines.push(("differences", figures::count(run.total_differences)));
+    for (side, name, system) in [("a", "A", &run.system_a), ("b", "B", &run.system_b)] {
+        let source: metadata::Source = piece(metadata::SOURCES)
+            .and_then(|sources| metadata::piece(sources, side))
+            .unwrap_or_default();
+        let mut line = visible(system).into_owned();
+        if !source.path.is_empty() {
+            line += &format!(
+                ": {}, {} rows, {} bytes, SHA-256 {}",
+                visible(&source.path),
+                figures::count(source.rows),
+                figures::count(source.bytes),
+                source.sha256
+            );
+        }
+        lines.push((if name == "A" { "source A" } else { "source B" }, line));
+    }
+    for rules in piece("rules").and_then(Json::as_array).into_iter().flatten() {
+        if let (Some(path), Some(digest)) = (text(rules, "path"), text(rules, "sha256")) {
+            lines.push(("script", format!("{path}, SHA-256 {digest}")));
+        }
+    }
+    if let Some(model) = piece("model").and_then(Json::as_str) {
+        lines.push(("model", model.to_owned()));
+    }
+    if let Some(errors) = piece("rule_errors").and_then(Json::as_u64).filter(|errors| *errors > 0) {
+        lines.push(("rule errors", figures::count(errors)));
+    }
+    let seconds: Option<metadata::Seconds> = metadata::piece(&run.metadata, metadata::SECONDS);
+    if let Some(seconds) = seconds {
+        lines.push(("time", figures::duration(seconds.total)));
+    }
+    let warnings: Vec<metadata::Warning> =
+        metadata::piece(&run.metadata, metadata::WARNINGS).unwrap_or_default();
+    for warning in warnings {
+        lines.push(("warning", visible(&warning.message).into_owned()));
+    }
+    if let Some(version) = piece("program").and_then(|program| text(program, "version")) {
+        lines.push(("made by", format!("recon {version}")));
+    }
+    let widest = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let mut page = String::new();
+    for (name, value) in lines {
+        let spaces = widest - name.len() + 2;
+        page += &format!("{}{:spaces$}{value}\n", paint.strong(name), "");
+    }
+    page + "\nThe configuration that it was made with: `recon runs show --json`\n"
+}
+
+fn whole_seconds(instant: Instant) -> String {
+    Instant::new(instant.seconds(), 0).to_string()
+}
+
 fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
+    let job = match (&arguments.job, arguments.all_jobs) {
+        (Some(job), _) => Some(job.clone()),
+        (None, true) => None,
+        (None, false) => Some(context.job_name()?.ok_or_else(|| {
+            Problem::usage("no-job", "there is no configuration that names a job")
+                .help("name one with --job, or prune every job's runs with --all-jobs")
+        })?),
+    };
     let store = context.store(None)?;
-    store.repair()?;
     let now = now();
     let age = i64::try_from(arguments.keep.as_secs()).unwrap_or(i64::MAX);
     let before = Instant::new(now.seconds().saturating_sub(age), now.nanoseconds());
-    let pruned = store.prune(before, arguments.dry_run)?;
+    let outcome = store.prune(&PruneOrder {
+        before,
+        job,
+        current: arguments.current,
+        dry_run: arguments.dry_run,
+        vacuum: arguments.vacuum,
+        by: Account::of_process().actor().by(),
+        now,
+    })?;
     if context.global.json {
-        let runs: Vec<Json> = pruned
+        let runs: Vec<Json> = outcome
+            .runs
             .iter()
-            .map(|run| json!({ "run_id": run.run.to_string(), "kept_differences": run.kept }))
+            .map(|run| {
+                json!({
+                    "run_id": run.run.to_string(), "job": run.job,
+                    "batch_date": run.batch_date.to_string(), "current": run.is_current,
+                    "records": run.records, "differences": run.differences,
+                    "kept_differences": run.kept,
+                })
+            })
             .collect();
-        context.json(&json!({ "dry_run": arguments.dry_run, "pruned": runs }))?;
+        context.json(&json!({
+            "dry_run": arguments.dry_run, "pruned": runs, "reusable_bytes": outcome.reusable,
+        }))?;
         return Ok(0);
     }
-    let verb = if arguments.dry_run { "would forget" } else { "forgot" };
-    for run in &pruned {
+    let verb = if arguments.dry_run { "would delete" } else { "deleted" };
+    let mut text = String::new();
+    for run in &outcome.runs {
+        let current = if run.is_current { ", current" } else { "" };
         let kept = match run.kept {
             0 => String::new(),
-            kept => format!(", but for {kept} differences that people decided"),
+            kept => format!("; kept {kept} that people decided, with their records"),
         };
-        context.console.say(&format!("{verb} run {}{kept}\n", run.run))?;
+        text += &format!(
+            "{verb} run {} ({}, {}{current}): {} records, {} differences{kept}\n",
+            run.run,
+            visible(&run.job),
+            run.batch_date,
+            figures::count(run.records),
+            figures::count(run.differences)
+        );
     }
-    if pruned.is_empty() {
-        context.console.say("no run is that old\n")?;
+    if outcome.runs.is_empty() {
+        text += "no run is that old\n";
+        if !arguments.current {
+            text += "current runs were left out; --current includes them\n";
+        }
     }
+    match outcome.reusable.filter(|free| *free >= WORTH_TELLING && !arguments.dry_run) {
+        None => {}
+        Some(free) => {
+            text += &format!(
+                "{} of the store's file are free and will be used by later runs; to give them back \
+                 now: recon runs prune --keep … --vacuum\n",
+                figures::bytes(free)
+            );
+        }
+    }
+    context.console.say(&text)?;
     Ok(0)
 }
+
+/// Free bytes in the store's file that a person may want back.
+const WORTH_TELLING: u64 = 1 << 20;
 
 fn as_json(run: &RunRow) -> Json {
     json!({

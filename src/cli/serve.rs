@@ -18,6 +18,7 @@ use crate::server::settings::{DEFAULT_BIND, Settings, origin};
 use crate::server::{self, App, Parts};
 use crate::store::{Store, append_only, transact};
 
+use super::account::Account;
 use super::args::Serve;
 use super::context::{Context, now};
 use super::output::Console;
@@ -101,7 +102,8 @@ fn adopt(context: &Context, app: &App, configured: Option<&Policy>) -> Result<()
 /// The one person who decides alone: whoever runs the program. They are not written among the people, so
 /// that nobody comes in by that name when others check.
 fn alone() -> Principal {
-    let name = super::user::actor().name;
+    let account = Account::of_process();
+    let name = account.name.unwrap_or_else(|| account.uid.to_string());
     let roles = Roles::of([Role::Manager]);
     Principal {
         person_id: format!("solo:{name}"),

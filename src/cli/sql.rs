@@ -1,13 +1,21 @@
-//! `recon sql`: one read-only statement on the store.
+//! `recon sql`: one read-only statement on the store, or the tables that there are.
 
-use crate::diagnostic::Problems;
+use std::io::{IsTerminal as _, Read as _};
+use std::time::Duration;
+
+use crate::diagnostic::{Problem, Problems};
+use crate::store::{QueryLimits, SqlValue};
 
 use super::args::Sql;
 use super::context::Context;
 use super::table::{AnswerFormat, Look, answer};
 
+/// The longest statement that is read from standard input.
+const LONGEST_STATEMENT: u64 = 1 << 20;
+
 /// Runs the statement and writes its answer as it comes.
 pub fn run(context: &Context, arguments: &Sql) -> Result<u8, Problems> {
+    let statement = if arguments.tables { None } else { Some(statement(arguments)?) };
     let store = context.store(None)?;
     let format = arguments.format.unwrap_or(if context.global.json {
         AnswerFormat::Json
@@ -15,11 +23,44 @@ pub fn run(context: &Context, arguments: &Sql) -> Result<u8, Problems> {
         AnswerFormat::Table
     });
     let look = Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
+    let limits = QueryLimits {
+        timeout: (arguments.timeout > 0).then(|| Duration::from_secs(arguments.timeout)),
+        rows: (arguments.limit > 0).then_some(arguments.limit),
+    };
     context.console.result(|out| {
         let mut sink = answer(format, out, look);
-        store.query(&arguments.statement, &mut *sink)?;
+        match &statement {
+            Some(statement) => store.query_within(statement, limits, &mut *sink)?,
+            None => {
+                sink.columns(&["table", "column", "type"].map(str::to_owned))?;
+                for one in store.tables()? {
+                    sink.row(&[one.table, one.column, one.kind].map(SqlValue::Text))?;
+                }
+            }
+        }
         sink.finish()?;
         Ok(())
     })?;
     Ok(0)
+}
+
+/// The statement of the command line, or of standard input.
+fn statement(arguments: &Sql) -> Result<String, Problem> {
+    let given = arguments.statement.as_deref();
+    if let Some(statement) = given.filter(|statement| *statement != "-") {
+        return Ok(statement.to_owned());
+    }
+    let input = std::io::stdin();
+    if given.is_none() && input.is_terminal() {
+        return Err(Problem::usage("sql", "there is no statement")
+            .help("write one behind `recon sql`, or list the tables with `recon sql --tables`"));
+    }
+    let mut text = String::new();
+    input.take(LONGEST_STATEMENT + 1).read_to_string(&mut text).map_err(|error| {
+        Problem::usage("sql", format!("standard input can't be read as UTF-8 text: {error}"))
+    })?;
+    if text.len() as u64 > LONGEST_STATEMENT {
+        return Err(Problem::usage("sql", "the statement is longer than 1 MiB"));
+    }
+    Ok(text)
 }

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 
 use crate::diagnostic::Problem;
+use crate::domain::{RunStatus, Stage};
 use crate::report::figures::{clip, pad, visible, width};
 use crate::report::{Paint, unwritable};
 use crate::store::{RowSink, RunRow, SqlValue};
@@ -309,37 +310,55 @@ impl Answer for Json<'_> {
     }
 }
 
-/// Sends runs into a sink, one row each: `recon runs list`.
-pub fn runs(runs: &[RunRow], sink: &mut dyn RowSink) -> Result<(), Problem> {
-    let names = [
-        "run_id",
-        "job",
-        "batch_date",
-        "start_time",
-        "status",
-        "stage",
-        "records",
-        "differences",
-        "superseded_by",
-    ];
+/// Sends runs into a sink, one row each, narrow enough for a terminal of 80 columns: `recon runs list`.
+/// `short` are the beginnings of ids by which the runs are known.
+pub fn runs(runs: &[RunRow], short: &[String], sink: &mut dyn RowSink) -> Result<(), Problem> {
+    let names = ["run", "date", "state", "records", "differences", "job"];
     sink.columns(&names.map(str::to_owned))?;
     let whole = |count: u64| SqlValue::Integer(i64::try_from(count).unwrap_or(i64::MAX));
-    for run in runs {
-        // Whole seconds are enough to tell runs apart.
-        let started = crate::domain::Instant::new(run.started.seconds(), 0);
+    // What the other columns leave of a terminal.
+    let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or_default();
+    let others = widest(&mut short.iter().map(String::len))
+        + "2026-01-15".len()
+        + widest(&mut runs.iter().map(|run| state(run).len()).chain([names[2].len()]))
+        + widest(
+            &mut runs.iter().map(|run| run.total_records.to_string().len()).chain([names[3].len()]),
+        )
+        + names[4].len()
+        + 2 * (names.len() - 1);
+    let job = TERMINAL.saturating_sub(others).max(8);
+    for (run, short) in runs.iter().zip(short) {
         sink.row(&[
-            SqlValue::Text(run.id.to_string()),
-            SqlValue::Text(run.job.clone()),
+            SqlValue::Text(short.clone()),
             SqlValue::Text(run.batch_date.to_string()),
-            SqlValue::Text(started.to_string()),
-            SqlValue::Text(run.status.to_string()),
-            run.stage.map_or(SqlValue::Null, |stage| SqlValue::Text(stage.to_string())),
+            SqlValue::Text(state(run)),
             whole(run.total_records),
             whole(run.total_differences),
-            run.superseded_by.map_or(SqlValue::Null, |id| SqlValue::Text(id.to_string())),
+            SqlValue::Text(clip(&run.job, job).into_owned()),
         ])?;
     }
     Ok(())
+}
+
+/// The columns of the narrowest terminal that a list of runs is made for.
+const TERMINAL: usize = 80;
+
+/// Where a run stands, in a few words.
+pub fn state(run: &RunRow) -> String {
+    let word = match (run.status, run.stage) {
+        (RunStatus::Running, _) => "running",
+        (RunStatus::Failed, None) => "failed",
+        (_, Some(Stage::Attributed)) if run.superseded_by.is_some() => "superseded",
+        (_, Some(Stage::Attributed)) => "current",
+        (_, Some(Stage::Compared)) => "compared",
+        (_, Some(Stage::Ingested)) => "ingested",
+        (_, None) => "empty",
+    };
+    match run.status {
+        RunStatus::CompletedWithErrors => format!("{word} + errors"),
+        RunStatus::Failed if run.stage.is_some() => format!("{word}, then failed"),
+        _ => word.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -447,11 +466,10 @@ NULL     1.5  NULL
     fn runs_are_rows() {
         let mut out = Vec::new();
         let mut sink = answer(AnswerFormat::Csv, &mut out, PLAIN);
-        runs(&[sample::run()], sink.as_mut()).unwrap();
+        runs(&[sample::run()], &["019a7f3e-0000".to_owned()], sink.as_mut()).unwrap();
         sink.finish().unwrap();
         let shown = String::from_utf8(out).unwrap();
         let line = shown.lines().nth(1).unwrap();
-        assert!(line.contains(",fx_trades_eod,2026-01-15,2026-01-15T08:00:00Z,"), "{line}");
-        assert!(line.ends_with(",COMPLETED_WITH_ERRORS,ATTRIBUTED,993,240,"), "{line}");
+        assert_eq!(line, "019a7f3e-0000,2026-01-15,current + errors,993,240,fx_trades_eod");
     }
 }

@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::attribute::fixture::{self, CaseResult, FixtureSpec};
+use crate::attribute::fixture::{self, FixtureSpec};
 use crate::config;
-use crate::diagnostic::{Place, Problem, Problems};
+use crate::diagnostic::{PathStep, Problem, Problems};
 use crate::script::ScriptSource;
 
 use super::args::Test;
 use super::context::Context;
+use super::exit;
 
-/// Runs every fixture and shows those that fail. Failing fixtures are an error of the rules: exit 2.
+/// Runs every fixture and shows those that fail. Failing fixtures are a finding: exit 1.
 pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
     let loaded = context.load()?;
     let files = if arguments.files.is_empty() {
@@ -27,7 +28,7 @@ pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
     }
     let mut results = Vec::new();
     for file in &files {
-        let (spec, _) = config::read_file::<FixtureSpec>(file)?;
+        let spec = fixtures(file, &loaded)?;
         // `risk.tests.yaml` is about `risk.rhai` first.
         let about = |script: &ScriptSource| file_prefix(script.path()) == file_prefix(file);
         let (first, others): (Vec<_>, Vec<_>) =
@@ -37,24 +38,50 @@ pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
         results.extend(cases.into_iter().map(|case| (file, case)));
     }
     let failed: Vec<_> = results.iter().filter(|(_, result)| !result.passed).collect();
+    let passed = results.len() - failed.len();
     if context.global.json {
-        // A program that is told of an error finds nothing on stdout.
-        if !failed.is_empty() {
-            return Err(Problems(
-                failed.into_iter().map(|(file, case)| problem(file, case)).collect(),
-            ));
-        }
-        context.json(&json!({ "passed": results.len(), "failed": [] }))?;
+        let failed: Vec<_> = failed
+            .iter()
+            .map(|(file, case)| {
+                json!({
+                    "file": file.display().to_string(), "line": case.line, "name": case.name,
+                    "expected": case.expected, "got": case.got,
+                })
+            })
+            .collect();
+        context.json(&json!({ "passed": passed, "failed": failed }))?;
     } else {
         let mut text = String::new();
-        for (_, case) in &failed {
-            text +=
-                &format!("FAILED {}: expected {}, got {}\n", case.name, case.expected, case.got);
+        for (file, case) in &failed {
+            let line = case.line.map_or_else(String::new, |line| format!(":{line}"));
+            text += &format!(
+                "FAILED {}{line} {}: expected {}, got {}\n",
+                file.display(),
+                case.name,
+                case.expected,
+                case.got
+            );
         }
-        text += &format!("{} passed, {} failed\n", results.len() - failed.len(), failed.len());
+        text += &format!("{passed} passed, {} failed\n", failed.len());
         context.console.say(&text)?;
     }
-    Ok(if failed.is_empty() { 0 } else { 2 })
+    Ok(if failed.is_empty() { exit::DONE } else { exit::FOUND })
+}
+
+/// The cases of a file with their lines; a field has the type that it has in recon.yaml unless the case
+/// gives another.
+fn fixtures(file: &Path, loaded: &config::Loaded) -> Result<FixtureSpec, Problems> {
+    let (mut spec, document) = config::read_file::<FixtureSpec>(file)?;
+    let line =
+        |list: &str, at: usize| Some(document.place(&[list.into(), PathStep::Index(at)]).line);
+    for (at, case) in spec.normalize.iter_mut().enumerate() {
+        case.line = line("normalize", at);
+    }
+    for (at, case) in spec.attribute.iter_mut().enumerate() {
+        case.line = line("attribute", at);
+    }
+    spec.take_types(&loaded.resolved.layout);
+    Ok(spec)
 }
 
 /// The fixture files beside these scripts: `rules/x.tests.yaml` for any file in `rules/`.
@@ -80,13 +107,4 @@ fn beside<'a>(scripts: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf> {
 fn file_prefix(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_string_lossy();
     name.split('.').next().map(str::to_owned)
-}
-
-fn problem(file: &Path, case: &CaseResult) -> Problem {
-    let CaseResult { name, expected, got, .. } = case;
-    Problem::usage("fixture-failed", format!("{name}: expected {expected}, got {got}")).at(Place {
-        file: file.to_owned(),
-        line: case.line.unwrap_or_default(),
-        ..Place::default()
-    })
 }

@@ -13,6 +13,7 @@ use crate::store::RunRow;
 use super::args::{Include, Train};
 use super::context::{Context, Stored};
 use super::measures::{rows, write_figures, write_reasons};
+use super::run_reference::RunReference;
 
 /// Trains a model, or prints the table of features.
 pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
@@ -24,7 +25,7 @@ pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
     let store = context.store(Some(&prepared.loaded))?;
     let session = context.session(&*store, 0);
     let source = source(arguments.labels.as_deref(), &arguments.include);
-    let run = run_of_labels(context, &prepared, &*store, &source, arguments.which.run)?;
+    let run = run_of_labels(context, &prepared, &*store, &source, arguments.which.run.as_ref())?;
     let person = context.person();
     let trained = learn::train(
         session,
@@ -63,7 +64,7 @@ pub fn run_of_labels(
     prepared: &Stored,
     store: &dyn crate::store::Store,
     source: &Source<'_>,
-    run: Option<crate::domain::RunId>,
+    run: Option<&RunReference>,
 ) -> Result<Option<RunRow>, Problems> {
     match (source, run) {
         (Source::Decided(_), None) => Ok(None),

@@ -8,13 +8,12 @@ use serde_json::json;
 use crate::diagnostic::{Problem, Problems};
 use crate::domain::review::Roles;
 use crate::review::people::invitation;
-use crate::review::people::{
-    Hashing, NewPerson, Person, command_line_actor, directory, system_random,
-};
+use crate::review::people::{Hashing, NewPerson, Person, directory, system_random};
 use crate::review::{Actor, Refusal};
 use crate::store::{self, Opening, SqlValue, Store};
 use zeroize::Zeroizing;
 
+use super::account::Account;
 use super::args::{User, UserAdd, UserField};
 use super::context::{Context, now};
 use super::table::{AnswerFormat, Look, answer};
@@ -67,9 +66,7 @@ pub fn run(context: &Context, arguments: &User) -> Result<u8, Problems> {
 
 /// Whoever runs this program, as the audit trail names them.
 pub fn actor() -> Actor {
-    let name = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned());
-    command_line_actor(&name.chars().filter(|c| !c.is_control()).take(64).collect::<String>())
+    Account::of_process().actor()
 }
 
 fn add(context: &Context, by: &Actor, arguments: &UserAdd) -> Result<u8, Problems> {

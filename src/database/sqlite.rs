@@ -76,7 +76,11 @@ pub fn attached(path: &Path, access: Access) -> Result<Connection, rusqlite::Err
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(":memory:", flags)?;
-    let mode = if access == Access::Read { "ro" } else { "rw" };
+    let mode = match access {
+        _ if is_fixed(path) => "ro&immutable=1",
+        Access::Read => "ro",
+        Access::Write => "rw",
+    };
     connection.execute("ATTACH ?1 AS recon", [format!("{}?mode={mode}", file_uri(path))])?;
     connection.execute_batch(
         "PRAGMA recon.synchronous = NORMAL; PRAGMA foreign_keys = ON; \
@@ -86,6 +90,19 @@ pub fn attached(path: &Path, access: Access) -> Result<Connection, rusqlite::Err
     // Reading something proves that it is a database.
     connection.query_row("SELECT count(*) FROM recon.sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)
+}
+
+/// Whether nobody can change the file, such as a closed store on a read-only medium: SQLite then has
+/// nowhere to put the files that its readers agree by, and is told that it needs none. A log with
+/// something in it belongs to a store that was not closed.
+fn is_fixed(path: &Path) -> bool {
+    use rustix::fs::{Access as Permission, access};
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let may_write = |path: &Path| access(path, Permission::WRITE_OK).is_ok();
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let is_closed = std::fs::metadata(&log).map_or(true, |log| log.len() == 0);
+    path.exists() && !may_write(folder.unwrap_or(Path::new("."))) && is_closed
 }
 
 /// A connection with the file as main, for migrations and writers. `create` makes a missing file,

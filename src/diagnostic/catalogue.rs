@@ -309,9 +309,6 @@ sections! {
         "confidence-range" [Exit(Class::Usage)]
             "A rule claims a confidence outside 0 to 1."
             => "Write it between 0 and 1: `0.9`, not `90`.";
-        "fixture-failed" [Exit(Class::Usage)]
-            "A fixture of the rules expects another result."
-            => "Mend the rule or the fixture.";
         "no-fixtures" [Exit(Class::Usage)]
             "There are no fixtures beside the rules."
             => "Write `rules/NAME.tests.yaml` beside `rules/NAME.rhai`.";
@@ -412,6 +409,21 @@ sections! {
         "no-run" [Exit(Class::Usage)]
             "The store has no such run, or none yet."
             => "`recon runs list` shows the runs; `recon run` makes one.";
+        "run-ambiguous" [Exit(Class::Usage)]
+            "Several runs have ids that begin so."
+            => "Give more of the id, as the help shows.";
+        "fail-on-stage" [Exit(Class::Usage)]
+            "`--fail-on` asks what a run that gets only this far cannot say."
+            => "Give it to `recon run`, or to the command that gets far enough.";
+        "no-job" [Exit(Class::Usage)]
+            "A command needs a job, and no configuration names one."
+            => "Name one with `--job`, or use `--all-jobs`.";
+        "configuration-broken" [Exit(Class::Warning)]
+            "The present configuration has mistakes; the one stored with the run is used."
+            => "`recon check` shows them.";
+        "configuration-gone" [Exit(Class::Warning)]
+            "The configuration that a run was made with can no longer be read; the present one is used."
+            => "Put back the scripts and lookup files that it names.";
         "no-such-record" [Exit(Class::Usage)]
             "The run has no record of this reference."
             => "References are the key parts joined by a bar; `recon report` shows some.";
@@ -488,10 +500,22 @@ sections! {
             => "Check the limits of the process.";
         "sql" [Exit(Class::Usage)]
             "The statement is wrong."
-            => "Mend it as the message says; docs/configuration.md and `recon sql` list the tables.";
+            => "Mend it as the message says; docs/tables.md and `recon sql --tables` list the tables.";
         "sql-refused" [Exit(Class::Usage)]
             "The statement is not one that only reads."
             => "Use SELECT, WITH, VALUES or EXPLAIN.";
+        "sql-function-refused" [Exit(Class::Usage)]
+            "A statement calls a function that may do more than read."
+            => "Use functions that compute from their arguments; docs/tables.md says which.";
+        "sql-secret" [Exit(Class::Usage)]
+            "A statement reads a digest of a password or token, or a catalogue that shows such."
+            => "Name the columns that you need; `recon sql --tables` lists them.";
+        "sql-timeout" [Exit(Class::Usage)]
+            "A statement ran for longer than `--timeout`."
+            => "Narrow it down, or give it more time.";
+        "sql-too-many-rows" [Exit(Class::Usage)]
+            "An answer has more rows than `--limit`."
+            => "Add a LIMIT, or raise `--limit`.";
         "unknown-format" [Exit(Class::Usage)]
             "There is no report format of this name."
             => "Use text, md, json, csv, html or xlsx.";

@@ -12,6 +12,8 @@ pub const COUNTS: &str = "counts";
 pub const SOURCES: &str = "sources";
 /// The key of the [`Seconds`].
 pub const SECONDS: &str = "seconds";
+/// The key of how often a rule failed.
+pub const RULE_ERRORS: &str = "rule_errors";
 /// The key of the list of [`Warning`]s.
 pub const WARNINGS: &str = "warnings";
 
@@ -33,8 +35,8 @@ pub struct Source {
     pub unused_columns: Vec<String>,
 }
 
-/// How long the stages took, in seconds of wall-clock time. Stages overlap, so they need not add
-/// up to the total.
+/// How long the stages took, in seconds. Several threads work at a stage and stages overlap, so what
+/// the stages spent is kept as their share of the time that passed: together never more than that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Seconds {
@@ -51,6 +53,20 @@ pub struct Seconds {
 }
 
 impl Seconds {
+    /// What the stages spent, within this time that passed.
+    #[must_use]
+    pub fn of_total(self, total: f64) -> Self {
+        let spent = self.read + self.align + self.compare + self.store;
+        let share = if spent > total { total / spent } else { 1.0 };
+        Self {
+            total,
+            read: self.read * share,
+            align: self.align * share,
+            compare: self.compare * share,
+            store: self.store * share,
+        }
+    }
+
     /// The time of several commands on one run, one after the other.
     #[must_use]
     pub fn and(self, later: Self) -> Self {
@@ -108,6 +124,14 @@ pub fn books_from_json(json: &serde_json::Value) -> Result<Books, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stages_never_take_longer_than_the_whole() {
+        let spent = Seconds { total: 0.0, read: 1.0, align: 3.0, compare: 3.0, store: 1.0 };
+        let within = spent.of_total(4.0);
+        assert_eq!((within.total, within.read, within.align, within.store), (4.0, 0.5, 1.5, 0.5));
+        assert_eq!(spent.of_total(10.0), Seconds { total: 10.0, ..spent });
+    }
 
     #[test]
     fn pieces_are_read_leniently_but_books_strictly() {

@@ -17,14 +17,15 @@ use super::{Finished, Outcome, Plan, Session, conclude, stored_outcome};
 const BATCH_TEXT: usize = 1 << 20;
 
 /// Compares a stored run's records with the present configuration, which must be the one it was
-/// ingested with. A run that is compared already stays as it is.
+/// ingested with. A run that is compared already stays as it is; a configuration that would compare
+/// it in another way is refused all the same.
 pub fn diff(session: Session<'_>, plan: &Plan, run: &RunRow) -> Result<Finished, Problem> {
     let begun = Instant::now();
+    check_comparable(plan, run)?;
     if run.stage >= Some(Stage::Compared) {
         let outcome = stored_outcome(session.store, run)?;
         return Ok(Finished { run: run.clone(), outcome, counts: None });
     }
-    check_comparable(plan, run)?;
     session.store.repair()?;
     let _lock =
         session.store.lock(&run.job, run.batch_date, session.lock_timeout, session.progress)?;

@@ -108,9 +108,11 @@ pub fn explain(
 ) -> Result<Vec<Explanation>, Problem> {
     let records = store.records_by_reference(run.id, reference)?;
     if records.is_empty() {
-        let mut help = "references are the key parts joined by `|`, as in \
-                        `recon sql \"SELECT source_a_ref_id, source_b_ref_id FROM recon.recon_records\"`"
-            .to_owned();
+        let mut help = format!(
+            "references are the key parts joined by `|`, as in `recon sql \"SELECT source_a_ref_id, \
+             source_b_ref_id FROM recon.recon_records WHERE run_id = '{}' LIMIT 20\"`",
+            run.id
+        );
         if !run.keep_all && run.stage >= Some(Stage::Compared) {
             help = format!("this run keeps only records with differences (`keep: breaks`); {help}");
         }

@@ -147,7 +147,10 @@ fn conclude(
             return Err(Problem::interrupted());
         }
         let finishing = std::time::Instant::now();
-        outcome.seconds.total = begun.elapsed().as_secs_f64();
+        // Of a run that earlier commands have worked on, with their time.
+        let before = outcome.seconds.total;
+        let spent = outcome.seconds;
+        outcome.seconds = spent.of_total(before + begun.elapsed().as_secs_f64());
         closing_metadata(&mut metadata, &outcome);
         // Nobody sees a run's blind checks before they see the run.
         if let Some((machine, sample)) =
@@ -168,8 +171,9 @@ fn conclude(
             outcome.attributions = store.attribution_counts(id)?;
             outcome.gate = store.gate_counts(id)?;
         }
-        outcome.seconds.store += finishing.elapsed().as_secs_f64();
-        outcome.seconds.total = begun.elapsed().as_secs_f64();
+        let store = spent.store + finishing.elapsed().as_secs_f64();
+        let total = before + begun.elapsed().as_secs_f64();
+        outcome.seconds = Seconds { store, ..spent }.of_total(total);
         Ok((outcome, counts))
     })();
     session.progress.finish();
@@ -221,7 +225,7 @@ fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {
         map.insert(metadata::WARNINGS.to_owned(), json!(warnings));
         map.insert(DATA_WARNINGS.to_owned(), json!(outcome.data_warnings));
         map.insert(metadata::SECONDS.to_owned(), json!(outcome.seconds));
-        map.insert(RULE_ERRORS.to_owned(), json!(outcome.rule_errors));
+        map.insert(metadata::RULE_ERRORS.to_owned(), json!(outcome.rule_errors));
         if let Some(machine) = &outcome.machine {
             map.insert(machine::MODEL.to_owned(), json!(machine.model));
             map.insert(ACCEPTANCE.to_owned(), machine.acceptance.clone());
@@ -229,8 +233,6 @@ fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {
     }
 }
 
-/// The key of how often a rule failed.
-const RULE_ERRORS: &str = "rule_errors";
 /// The key of the warnings of reading and comparing, which attributing again does not take back.
 const DATA_WARNINGS: &str = "data_warnings";
 
@@ -244,7 +246,13 @@ pub fn newest_run(
     // The newest is at work only while somebody works, so one look nearly always suffices.
     for limit in [Some(1), None] {
         let job = job.map(str::to_owned);
-        let runs = store.runs(&RunFilter { job, batch_date, not_failed: true, limit })?;
+        let runs = store.runs(&RunFilter {
+            job,
+            batch_date,
+            not_failed: true,
+            limit,
+            ..RunFilter::default()
+        })?;
         if let Some(run) = runs.into_iter().find(|run| run.stage.is_some()) {
             return Ok(run);
         }
@@ -269,7 +277,7 @@ pub fn stored_outcome(store: &dyn Store, run: &RunRow) -> Result<Outcome, Proble
         books,
         attributions: if attributed { store.attribution_counts(run.id)? } else { Vec::new() },
         gate: if attributed { store.gate_counts(run.id)? } else { (0, 0) },
-        rule_errors: metadata::piece(&run.metadata, RULE_ERRORS).unwrap_or_default(),
+        rule_errors: metadata::piece(&run.metadata, metadata::RULE_ERRORS).unwrap_or_default(),
         machine: None,
         warnings: Vec::new(),
         data_warnings: metadata::piece(&run.metadata, DATA_WARNINGS).unwrap_or_default(),

@@ -192,6 +192,8 @@ pub(super) fn time(summary: &Summary) -> String {
     ];
     let stages = stages
         .into_iter()
+        // Cut to what is shown, not rounded: else small parts would come to more than their total.
+        .map(|(name, time)| (name, (time * 100.0 + 1e-6).floor() / 100.0))
         .filter(|(_, time)| *time > 0.0)
         .map(|(name, time)| format!("{name} {}", duration(time)))
         .collect::<Vec<_>>();
@@ -291,8 +293,12 @@ pub(super) fn next_steps(summary: &Summary, example: Option<&Example>) -> Vec<(S
         format!("recon report{run} --format csv -o breaks.csv"),
         "every difference, one per row".to_owned(),
     ));
+    let table = match (summary.stage, &summary.superseded_by) {
+        (Some("ATTRIBUTED"), None) => "recon.current_differences".to_owned(),
+        _ => format!("recon.data_differences WHERE run_id = '{}'", summary.run_id),
+    };
     steps.push((
-        "recon sql \"SELECT * FROM recon.data_differences LIMIT 20\"".to_owned(),
+        format!("recon sql \"SELECT * FROM {table} LIMIT 20\""),
         "the tables behind this page".to_owned(),
     ));
     steps

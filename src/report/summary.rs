@@ -47,6 +47,9 @@ pub struct Summary {
     pub rejected: Vec<RejectedSample>,
     /// What whoever reads this should know.
     pub warnings: Vec<Warning>,
+    /// How often a rule failed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rule_errors: u64,
     /// The rules that decided most.
     pub top_rules: Vec<RuleCount>,
     /// The version of the model that was asked.
@@ -229,14 +232,15 @@ impl Summary {
             gate: gate.map(|(passed, blocked)| GateCounts { passed, blocked }),
             seconds: Seconds {
                 total: thousandth(seconds.total),
-                read: thousandth(seconds.read),
-                align: thousandth(seconds.align),
-                compare: thousandth(seconds.compare),
-                store: thousandth(seconds.store),
+                read: whole_thousandths(seconds.read),
+                align: whole_thousandths(seconds.align),
+                compare: whole_thousandths(seconds.compare),
+                store: whole_thousandths(seconds.store),
             },
             sources: PerSide { a: source("a", &run.system_a), b: source("b", &run.system_b) },
             rejected: Vec::new(),
             warnings: metadata::piece(&run.metadata, metadata::WARNINGS).unwrap_or_default(),
+            rule_errors: metadata::piece(&run.metadata, metadata::RULE_ERRORS).unwrap_or_default(),
             top_rules: top_rules(attributions),
             model: metadata::piece(&run.metadata, "model"),
             acceptance: run.metadata.get("acceptance").cloned(),
@@ -438,6 +442,12 @@ fn top_rules(counts: &[AttributionCount]) -> Vec<RuleCount> {
 
 fn millionth(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
+}
+
+/// Without what is behind the third digit: parts are cut where their total is rounded, so that they
+/// never come to more.
+fn whole_thousandths(seconds: f64) -> f64 {
+    (seconds * 1_000.0 + 1e-6).floor() / 1_000.0
 }
 
 fn thousandth(value: f64) -> f64 {

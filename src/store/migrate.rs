@@ -58,6 +58,7 @@ pub const SQLITE: &[Migration] = migrations! { "sqlite":
     9 "0009" "audit_chain",
     10 "0010" "valid_json",
     11 "0011" "own_passwords",
+    12 "0012" "current_views",
 };
 
 /// The migrations of PostgreSQL.
@@ -73,6 +74,7 @@ pub const POSTGRES: &[Migration] = migrations! { "postgres":
     9 "0009" "audit_chain",
     10 "0010" "valid_json",
     11 "0011" "own_passwords",
+    12 "0012" "current_views",
 };
 
 /// A migration that a store says it has.

@@ -17,7 +17,9 @@ pub mod export;
 mod machine_results;
 pub mod migrate;
 pub mod postgres;
+mod prune;
 mod publication;
+pub mod query;
 pub mod registry;
 mod replay;
 pub mod rows;
@@ -33,12 +35,14 @@ use std::time::Duration;
 
 use crate::database::StoreUrl;
 use crate::diagnostic::Problem;
-use crate::domain::{Date, Instant, Progress, ReasonCode, RunId};
+use crate::domain::{Date, Progress, ReasonCode, RunId};
 
 pub use batch::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
     RejectedRow, Text, difference_number, record_of,
 };
+pub use prune::{PruneOrder, PruneOutcome, Pruned};
+pub use query::{QueryLimits, TableColumn};
 pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
 pub(crate) use stored::{read_layout, read_time, time_text};
 
@@ -206,22 +210,27 @@ pub trait Store: Registry + transact::Transact {
     /// Records of a run that passed and that are blocked, as of now: `(passed, blocked)`.
     fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem>;
 
-    /// Forgets the runs that began before this moment, but for the differences that people decided,
-    /// hold or are named in the audit trail, with their records. Runs under way are left alone. In a
-    /// dry run nothing is changed.
-    fn prune(&self, before: Instant, dry_run: bool) -> Result<Vec<Pruned>, Problem>;
+    /// Deletes old runs except the differences that people decided, hold or that the audit trail
+    /// names, with their records. Runs under way are left alone. Each run has its row in the audit
+    /// trail.
+    fn prune(&self, order: &PruneOrder) -> Result<PruneOutcome, Problem>;
 
-    /// Runs one read-only statement. Anything that could write is refused by the store itself.
-    fn query(&self, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem>;
-}
+    /// Runs one read-only statement within these limits. Anything that could write, and columns that
+    /// hold secrets, are refused by the store itself.
+    fn query_within(
+        &self,
+        sql: &str,
+        limits: QueryLimits,
+        sink: &mut dyn RowSink,
+    ) -> Result<(), Problem>;
 
-/// A run that was forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pruned {
-    /// The run.
-    pub run: RunId,
-    /// Its differences that stay; a run without any is gone altogether.
-    pub kept: u64,
+    /// Runs one read-only statement within the usual limits; see [`Self::query_within`].
+    fn query(&self, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem> {
+        self.query_within(sql, QueryLimits::default(), sink)
+    }
+
+    /// The columns of every table and view, in their order, without secrets.
+    fn tables(&self) -> Result<Vec<TableColumn>, Problem>;
 }
 
 /// A stored record with its differences, owned.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::audit::{self, By};
 use super::carry::Carry;
 use super::machine_results::{self, MachineResults};
+use super::prune::{self, Pruned};
 use super::rows::parameters;
 use super::run::{AttributionCount, Counts};
 use super::transact::{Dialect, Transaction};
@@ -277,22 +278,17 @@ pub(super) fn append_failure(
     audit::append(tx, now, &By::system(), &[entry]).map(drop)
 }
 
-/// Appends to the audit trail that a run was pruned, and what is left of it.
+/// Appends to the audit trail that somebody pruned a run, and what is left of it.
 pub(super) fn append_pruned(
     tx: &mut dyn Transaction,
-    (run_id, run_no): (&str, i64),
-    kept: u64,
+    pruned: &Pruned,
+    run_no: i64,
+    by: &By,
     now: Instant,
 ) -> Result<(), Problem> {
-    let entry = audit::Entry {
-        entity_type: "run".to_owned(),
-        entity_id: run_id.to_owned(),
-        stage: "SYSTEM".to_owned(),
-        action_type: "PRUNE".to_owned(),
-        new_value: Some(machine_results::pruned(tx, run_no, kept)?.to_string()),
-        ..audit::Entry::default()
-    };
-    audit::append(tx, now, &By::system(), &[entry]).map(drop)
+    let left = machine_results::pruned(tx, run_no, pruned.kept)?;
+    let entry = audit::Entry { new_value: Some(left.to_string()), ..prune::entry(pruned) };
+    audit::append(tx, now, by, &[entry]).map(drop)
 }
 
 /// Writes the counts of a run in place of those that it had.

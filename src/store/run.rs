@@ -85,6 +85,8 @@ pub struct RunRow {
 /// Which runs to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
+    /// Only runs whose id, written without hyphens, begins so.
+    pub id_prefix: Option<String>,
     /// Only this job's.
     pub job: Option<String>,
     /// Only this business date's.

@@ -288,14 +288,22 @@ fn a_source_that_no_row_can_be_read_from_says_why() {
 }
 
 #[test]
-fn fixtures_that_fail_leave_no_json_on_stdout() {
+fn fixtures_that_fail_are_listed() {
     let project = with_rule("fn attribute_a(d) { reason(\"KNOWN\", 0.95) }\n");
     let case =
         "attribute:\n  - { name: wrong, difference: { field: v, a: x, b: y }, reason: none }\n";
     project.write("rules.tests.yaml", case);
     let said = project.recon(&["test", "--json"]);
-    assert_eq!((said.code, said.out.as_str()), (2, ""));
-    assert!(said.err.contains("wrong") && said.err.contains("rules.tests.yaml"), "{}", said.err);
+    assert_eq!(said.code, 1);
+    let said: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let failed = json!({
+        "file": "rules.tests.yaml", "line": 2, "name": "wrong",
+        "expected": "none", "got": "KNOWN 0.95 by attribute_a",
+    });
+    assert_eq!(said, json!({"passed": 0, "failed": [failed]}));
+    let said = project.recon(&["test"]);
+    assert_eq!(said.code, 1);
+    assert!(said.out.starts_with("FAILED rules.tests.yaml:2 wrong: expected none"), "{}", said.out);
     project.replace("rules.tests.yaml", "reason: none", "reason: KNOWN");
     assert_eq!(project.json(&["test", "--json"]), json!({"passed": 1, "failed": []}));
 }

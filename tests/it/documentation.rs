@@ -312,6 +312,79 @@ fn the_reference_of_the_commands_is_true() {
     assert_produced("docs/commands.md", "commands", &text);
 }
 
+/// What the migrations say about tables, views and columns: the comment above each.
+fn comments() -> std::collections::BTreeMap<String, String> {
+    let folder = root().join("migrations/sqlite");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let (mut found, mut comment, mut table) =
+        (std::collections::BTreeMap::new(), String::new(), String::new());
+    for file in files {
+        for line in std::fs::read_to_string(file).unwrap().lines() {
+            let text = line.trim();
+            let name = text.split([' ', '(', ',']).next().unwrap_or_default();
+            if let Some(words) = text.strip_prefix("--") {
+                comment += if words.is_empty() { "\n\n" } else { words };
+                continue;
+            }
+            let created = ["CREATE TABLE ", "CREATE VIEW current_"].into_iter().find_map(|start| {
+                let rest = text.strip_prefix(start)?;
+                let name = rest.split([' ', '(']).next().unwrap_or_default();
+                Some(format!("{}{name}", start.rsplit(' ').next().unwrap_or_default()))
+            });
+            if let Some(created) = created {
+                table =
+                    if text.starts_with("CREATE TABLE") { created.clone() } else { String::new() };
+                found.insert(created, comment.trim().to_owned());
+            } else if text.starts_with(')') {
+                table.clear();
+            } else if !table.is_empty() && line.starts_with("    ") && !comment.is_empty() {
+                found.insert(format!("{table}.{name}"), comment.trim().to_owned());
+            }
+            comment.clear();
+        }
+    }
+    found
+}
+
+#[test]
+fn the_tables_are_all_documented() {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    let said = project.recon(&["sql", "--tables", "--json"]);
+    let columns: Vec<Json> = serde_json::from_str(&said.out).unwrap();
+    let comments = comments();
+    let (mut text, mut last, mut meanings) = (String::new(), String::new(), String::new());
+    let mut names: Vec<String> = Vec::new();
+    let finish = |names: &mut Vec<String>, meanings: &mut String, text: &mut String| {
+        if !names.is_empty() {
+            write!(text, "{}\n{meanings}", names.join(", ")).unwrap();
+        }
+        names.clear();
+        meanings.clear();
+    };
+    for one in &columns {
+        let (table, column) = (one["table"].as_str().unwrap(), one["column"].as_str().unwrap());
+        if table != last {
+            finish(&mut names, &mut meanings, &mut text);
+            write!(text, "\n### {table}\n\n").unwrap();
+            if let Some(comment) = comments.get(table).filter(|comment| !comment.is_empty()) {
+                write!(text, "{comment}\n\n").unwrap();
+            }
+            last = table.to_owned();
+        }
+        names.push(format!("`{column}`"));
+        if let Some(comment) = comments.get(&format!("{table}.{column}")) {
+            let comment = comment.replace("\n\n", " ");
+            let start = if meanings.is_empty() { "\n" } else { "" };
+            writeln!(meanings, "{start}* `{column}`: {comment}").unwrap();
+        }
+    }
+    finish(&mut names, &mut meanings, &mut text);
+    assert_produced("docs/tables.md", "tables", &text);
+}
+
 #[test]
 fn the_commands_of_the_readme_run() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();

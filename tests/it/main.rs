@@ -14,6 +14,7 @@ mod audit;
 mod availability;
 mod awkward;
 mod browser;
+mod commands;
 mod config_errors;
 mod contract;
 mod documentation;

@@ -5,6 +5,7 @@
 //! unfinished command shows, and nothing of it remains if its process dies.
 
 mod copy;
+mod examine;
 mod lock;
 mod prune;
 mod query;
@@ -23,11 +24,14 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::seen::Seen;
-use super::{Opening, OwnedRecord, Pruned, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
+use super::{
+    Opening, OwnedRecord, PruneOrder, PruneOutcome, QueryLimits, RejectedRow, RowSink, RunLock,
+    Store, TableColumn, Writer, migrate,
+};
 use crate::database::postgres::{Connector, POOL_TIMEOUT, PostgresPool};
 use crate::database::{PostgresUrl, patience};
 use crate::diagnostic::Problem;
-use crate::domain::{Date, Instant, Progress, ReasonCode, RunId};
+use crate::domain::{Date, Progress, ReasonCode, RunId};
 
 type Pooled = r2d2::PooledConnection<PostgresConnectionManager<MakeRustlsConnect>>;
 
@@ -285,11 +289,20 @@ impl Store for PostgresStore {
         self.count_gates(run)
     }
 
-    fn prune(&self, before: Instant, dry_run: bool) -> Result<Vec<Pruned>, Problem> {
-        self.prune_runs(before, dry_run)
+    fn prune(&self, order: &PruneOrder) -> Result<PruneOutcome, Problem> {
+        self.prune_runs(order)
     }
 
-    fn query(&self, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem> {
-        query::run(&self.connector, sql, sink)
+    fn query_within(
+        &self,
+        sql: &str,
+        limits: QueryLimits,
+        sink: &mut dyn RowSink,
+    ) -> Result<(), Problem> {
+        query::run(&self.connector, sql, limits, sink)
+    }
+
+    fn tables(&self) -> Result<Vec<TableColumn>, Problem> {
+        query::tables(&self.connector)
     }
 }

@@ -1,32 +1,45 @@
 //! One read-only statement of a person.
 //!
-//! The statement must begin like one that reads, is prepared (so there can be only one), and runs in
-//! a read-only transaction of a session whose every transaction is read-only. What PostgreSQL lets a
-//! reading statement do beyond the database (`pg_read_file`, `dblink`, …) is a matter of the role's
-//! rights: a store's role should be no superuser.
+//! The statement must begin like one that reads, is prepared (so there can be only one), is examined
+//! for functions that act and for secrets ([`super::examine`]), and runs in a read-only transaction
+//! with a time limit. Its answer comes through a cursor in portions of bounded size.
 
 use ::postgres::types::Type;
 use ::postgres::{Client, SimpleQueryMessage};
 
+use super::examine::examine;
 use crate::database::postgres::Connector;
 use crate::diagnostic::Problem;
+use crate::store::query::{QueryLimits, TableColumn, is_secret};
 use crate::store::{RowSink, SqlValue};
 
+/// The rows and, as far as rows are alike, the bytes of a portion of an answer.
+const PORTION: (usize, usize) = (1_000, 4 << 20);
+
 /// Runs `sql`.
-pub(super) fn run(connector: &Connector, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem> {
+pub(super) fn run(
+    connector: &Connector,
+    sql: &str,
+    limits: QueryLimits,
+    sink: &mut dyn RowSink,
+) -> Result<(), Problem> {
     let keyword = first_word(sql).to_ascii_lowercase();
-    match keyword.as_str() {
-        "select" | "with" | "values" | "table" | "explain" => {}
+    let (explained, statement_text) = match keyword.as_str() {
+        "select" | "with" | "values" | "table" => (false, sql),
+        "explain" => (true, explained(sql).ok_or_else(refused)?),
         "" => return Err(Problem::usage("sql", "there is no statement")),
         _ => return Err(refused()),
-    }
-    let failed = |error: ::postgres::Error| problem(connector, &error);
+    };
+    let failed = |error: ::postgres::Error| problem(connector, &error, limits);
     let mut client = connector.connect()?;
+    let timeout = limits.timeout.map_or(0, |time| time.as_millis());
+    // Compiling expressions takes longer than the statements of people do: the planner can't know how
+    // many records a row of the store holds, and expects far more.
     client
-        .batch_execute(
-            "SET default_transaction_read_only = on; SET cursor_tuple_fraction = 1; \
-             BEGIN READ ONLY",
-        )
+        .batch_execute(&format!(
+            "SET statement_timeout = {timeout}; SET lock_timeout = {timeout}; SET jit = off; \
+             SET cursor_tuple_fraction = 1; SET work_mem = '32MB'"
+        ))
         .map_err(failed)?;
     let statement = client.prepare(sql).map_err(failed)?;
     if !statement.params().is_empty() {
@@ -36,44 +49,93 @@ pub(super) fn run(connector: &Connector, sql: &str, sink: &mut dyn RowSink) -> R
     let columns = statement.columns();
     let names: Vec<String> = columns.iter().map(|column| column.name().to_owned()).collect();
     let types: Vec<Type> = columns.iter().map(|column| column.type_().clone()).collect();
+    if names.is_empty() {
+        return Err(Problem::usage("sql", "the statement selects no columns"));
+    }
+    let width = if explained {
+        client.prepare(statement_text).map_err(failed)?.columns().len()
+    } else {
+        names.len()
+    };
+    examine(&mut client, statement_text, width, &failed)?;
+    client
+        .batch_execute("SET default_transaction_read_only = on; BEGIN READ ONLY")
+        .map_err(failed)?;
     sink.columns(&names)?;
-    let answer = Answer { types, failed: &failed };
-    if keyword == "explain" {
+    let mut answer = Answer { types, failed: &failed, limits, rows: 0 };
+    if explained {
         return answer.pass_on(&mut client, sql, sink).map(drop);
     }
     // Through a cursor a long answer comes in portions, and as the server's own text: exact for
     // every type there is.
     client.batch_execute(&format!("DECLARE answer NO SCROLL CURSOR FOR {sql}")).map_err(failed)?;
-    while answer.pass_on(&mut client, "FETCH 1000 FROM answer", sink)? {}
-    Ok(())
+    let (most, bytes) = PORTION;
+    let mut portion = 10;
+    loop {
+        let (rows, size) =
+            answer.pass_on(&mut client, &format!("FETCH {portion} FROM answer"), sink)?;
+        if rows < portion {
+            return Ok(());
+        }
+        portion = (bytes / (size / rows).max(1)).clamp(1, most);
+    }
+}
+
+/// The columns of every table and view, without secrets. Partitions are parts of their tables.
+pub(super) fn tables(connector: &Connector) -> Result<Vec<TableColumn>, Problem> {
+    let rows = connector
+        .connect()?
+        .query(
+            "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod) \
+             FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
+             WHERE n.nspname = 'recon' AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition \
+               AND a.attnum > 0 AND NOT a.attisdropped \
+             ORDER BY c.relname COLLATE \"C\", a.attnum",
+            &[],
+        )
+        .map_err(|error| connector.problem(&error))?;
+    let mut columns = Vec::with_capacity(rows.len());
+    for row in rows {
+        let read = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        let (table, column, kind) = read().map_err(|error| connector.problem(&error))?;
+        columns.push(TableColumn { table, column, kind });
+    }
+    columns.retain(|one| !is_secret(&one.table, &one.column));
+    Ok(columns)
 }
 
 struct Answer<'a> {
     types: Vec<Type>,
     failed: &'a dyn Fn(::postgres::Error) -> Problem,
+    limits: QueryLimits,
+    rows: u64,
 }
 
 impl Answer<'_> {
-    /// Passes the rows of a statement on; false if there were none.
+    /// Passes the rows of a statement on; gives how many there were, and their bytes.
     fn pass_on(
-        &self,
+        &mut self,
         client: &mut Client,
         sql: &str,
         sink: &mut dyn RowSink,
-    ) -> Result<bool, Problem> {
-        let mut any = false;
+    ) -> Result<(usize, usize), Problem> {
+        let (mut rows, mut bytes) = (0, 0);
         let mut values = Vec::with_capacity(self.types.len());
         for message in client.simple_query(sql).map_err(self.failed)? {
             let SimpleQueryMessage::Row(row) = message else { continue };
+            self.limits.count(&mut self.rows)?;
             values.clear();
             for (at, kind) in self.types.iter().enumerate() {
                 let text = row.try_get(at).map_err(self.failed)?;
+                bytes += text.map_or(0, str::len);
                 values.push(text.map_or(SqlValue::Null, |text| value(kind, text)));
             }
             sink.row(&values)?;
-            any = true;
+            rows += 1;
         }
-        Ok(any)
+        Ok((rows, bytes))
     }
 }
 
@@ -114,19 +176,44 @@ fn read_hexadecimal(digits: &str) -> Option<Vec<u8>> {
 
 /// The first word of a statement, behind comments, white space and opening parentheses.
 fn first_word(sql: &str) -> &str {
+    let rest = behind_space(sql, &['(']);
+    let end = rest.find(|character: char| !character.is_alphanumeric());
+    rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
+}
+
+/// What follows white space, comments and these characters.
+fn behind_space<'s>(sql: &'s str, and: &[char]) -> &'s str {
     let mut rest = sql;
     loop {
-        rest = rest
-            .trim_start_matches(|character: char| character.is_whitespace() || character == '(');
+        rest = rest.trim_start_matches(|character: char| {
+            character.is_whitespace() || and.contains(&character)
+        });
         if let Some(comment) = rest.strip_prefix("--") {
             rest = comment.split_once('\n').map_or("", |(_, rest)| rest);
         } else if rest.starts_with("/*") {
             rest = behind_comment(rest);
         } else {
-            let end = rest.find(|character: char| !character.is_alphanumeric());
-            return rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+            return rest;
         }
     }
+}
+
+/// The statement that an EXPLAIN is about, if it is one that reads.
+fn explained(sql: &str) -> Option<&str> {
+    let mut rest = behind_space(sql, &[]).get("explain".len()..)?;
+    rest = behind_space(rest, &[]);
+    if let Some(options) = rest.strip_prefix('(') {
+        rest = options.split_once(')')?.1;
+    } else {
+        while ["analyze", "analyse", "verbose"]
+            .contains(&first_word(rest).to_ascii_lowercase().as_str())
+        {
+            rest = behind_space(rest, &[]);
+            rest = rest.get(first_word(rest).len()..)?;
+        }
+    }
+    let reads = ["select", "with", "values", "table"];
+    reads.contains(&first_word(rest).to_ascii_lowercase().as_str()).then_some(rest)
 }
 
 /// What follows the comment at the start of `text`; comments nest.
@@ -151,16 +238,18 @@ fn behind_comment(text: &str) -> &str {
     rest
 }
 
-fn refused() -> Problem {
+pub(super) fn refused() -> Problem {
     Problem::usage("sql-refused", "only statements that read are allowed here")
         .help("SELECT, WITH, VALUES, TABLE and EXPLAIN read")
 }
 
 /// A mistake in the statement is its author's, anything else the store's.
-fn problem(connector: &Connector, error: &::postgres::Error) -> Problem {
+fn problem(connector: &Connector, error: &::postgres::Error, limits: QueryLimits) -> Problem {
     let Some(said) = error.as_db_error() else { return connector.problem(error) };
     match said.code().code() {
         "25006" => refused(),
+        // Cancelled by a time limit of the statement or of a lock.
+        "57014" | "55P03" => limits.timed_out(),
         "42501" => connector.problem(error),
         // Data exceptions, features that are not supported, syntax and names.
         code if ["22", "0A", "42"].iter().any(|class| code.starts_with(class)) => {
@@ -189,6 +278,20 @@ mod tests {
             ("explain(analyze) select 1", "explain"),
         ] {
             assert_eq!(first_word(sql), word, "{sql}");
+        }
+    }
+
+    #[test]
+    fn the_explained_statement_is_found() {
+        for (sql, inner) in [
+            ("EXPLAIN SELECT 1", Some(" SELECT 1")),
+            ("explain /* x */ analyze verbose select 2", Some(" select 2")),
+            ("EXPLAIN (ANALYZE, COSTS off) (SELECT 3)", Some(" (SELECT 3)")),
+            ("EXPLAIN DELETE FROM x", None),
+            ("EXPLAIN (ANALYZE", None),
+            ("EXPLAIN", None),
+        ] {
+            assert_eq!(explained(sql), inner, "{sql}");
         }
     }
 

@@ -267,6 +267,7 @@ impl PostgresStore {
                     "SELECT {RUN_COLUMNS} FROM recon_runs WHERE ($1::text IS NULL OR job = $1) \
                      AND ($2::text IS NULL OR batch_date = $2::text::date) \
                      AND (NOT $3 OR status <> 'FAILED') \
+                     AND ($5::text IS NULL OR starts_with(replace(run_id::text, '-', ''), $5)) \
                      ORDER BY recon_runs.start_time DESC, run_no DESC LIMIT $4"
                 ),
                 &[
@@ -274,6 +275,7 @@ impl PostgresStore {
                     &filter.batch_date.map(|date| date.to_string()),
                     &filter.not_failed,
                     &filter.limit.and_then(|limit| i64::try_from(limit).ok()),
+                    &filter.id_prefix,
                 ],
             )
             .map_err(|error| self.problem(&error))?;

@@ -27,11 +27,14 @@ use self::pen::Pens;
 use super::batch::FIELD_BITS;
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::seen::Seen;
-use super::{Opening, OwnedRecord, Pruned, RejectedRow, RowSink, RunLock, Store, Writer, migrate};
+use super::{
+    Opening, OwnedRecord, PruneOrder, PruneOutcome, QueryLimits, RejectedRow, RowSink, RunLock,
+    Store, TableColumn, Writer, migrate,
+};
 use crate::database::patience;
 use crate::database::sqlite::{self as database, Access, SqlitePool};
 use crate::diagnostic::Problem;
-use crate::domain::{Date, Instant, Progress, ReasonCode, RunId};
+use crate::domain::{Date, Progress, ReasonCode, RunId};
 
 type Pooled = r2d2::PooledConnection<database::SqliteManager>;
 
@@ -301,11 +304,20 @@ impl Store for SqliteStore {
         self.count_gates(run)
     }
 
-    fn prune(&self, before: Instant, dry_run: bool) -> Result<Vec<Pruned>, Problem> {
-        self.prune_runs(before, dry_run)
+    fn prune(&self, order: &PruneOrder) -> Result<PruneOutcome, Problem> {
+        self.prune_runs(order)
     }
 
-    fn query(&self, sql: &str, sink: &mut dyn RowSink) -> Result<(), Problem> {
-        query::run(&self.path, sql, sink)
+    fn query_within(
+        &self,
+        sql: &str,
+        limits: QueryLimits,
+        sink: &mut dyn RowSink,
+    ) -> Result<(), Problem> {
+        query::run(&self.path, sql, limits, sink)
+    }
+
+    fn tables(&self) -> Result<Vec<TableColumn>, Problem> {
+        query::tables(&self.path)
     }
 }

@@ -1,7 +1,7 @@
-//! Forgetting old runs in SQLite, in slices, so that nobody waits. Every slice leaves the store whole,
-//! and what a crash leaves undone is done by pruning again.
+//! Deleting old runs from SQLite, in slices, so that nobody waits. A run is marked first; if the
+//! process is killed, the next command finds the mark and finishes.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
 
 use super::lock::{self, Attempt};
 use super::runs::rewrite_chunks;
@@ -10,8 +10,10 @@ use super::{SqliteStore, id_range};
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::run::IdClass;
-use crate::domain::{Date, Instant, RunId};
-use crate::store::{Pruned, publication, stored, transact};
+use crate::domain::{Instant, RunId};
+use crate::store::audit::By;
+use crate::store::rows::parameters;
+use crate::store::{PruneOrder, PruneOutcome, Pruned, prune, publication, stored, transact};
 
 /// What people have decided or hold, of difference_rows d. ?3 is the prefix of the run's attributions.
 pub(super) const TOUCHED: &str = "(d.is_locked = 1 OR d.status IN (2, 4) \
@@ -21,77 +23,201 @@ pub(super) const TOUCHED: &str = "(d.is_locked = 1 OR d.status IN (2, 4) \
      OR EXISTS (SELECT 1 FROM audit_trail t \
          WHERE t.attribution_id = ?3 || printf('%012x', d.id & 1099511627775)))";
 
+/// The value of `trim_pending` of a run that is being pruned.
+pub(super) const PRUNING: i64 = 2;
+
 impl SqliteStore {
-    pub(super) fn prune_runs(
-        &self,
-        before: Instant,
-        dry_run: bool,
-    ) -> Result<Vec<Pruned>, Problem> {
+    pub(super) fn prune_runs(&self, order: &PruneOrder) -> Result<PruneOutcome, Problem> {
         let problem = |error: rusqlite::Error| self.problem(&error);
         let connection = database::direct(&self.path, false).map_err(problem)?;
-        type Candidate = (i64, String, String, String);
-        let candidates: Vec<Candidate> = connection
-            .prepare(
-                "SELECT run_no, run_id, job, batch_date FROM recon_runs \
-                 WHERE start_time < ?1 AND metadata ->> '$.pruned_at' IS NULL ORDER BY run_no",
-            )
-            .and_then(|mut statement| {
-                statement.query_map([stored::time_text(before)], |row| row.try_into())?.collect()
-            })
-            .map_err(problem)?;
-        let mut pruned = Vec::new();
-        for (run_no, id, job, date) in candidates {
-            let run: RunId = id.parse().map_err(|_| stored::damaged("run_id", &id))?;
-            let date: Date = date.parse().map_err(|_| stored::damaged("batch_date", &date))?;
-            let _lock = match lock::try_take(&self.path, &job, date)? {
+        let candidates = candidates(
+            &connection,
+            "start_time < ?1 AND metadata ->> '$.pruned_at' IS NULL AND (?2 IS NULL OR job = ?2) \
+             AND (?3 OR NOT is_current)",
+            params![stored::time_text(order.before), order.job, order.current],
+        )
+        .map_err(problem)?;
+        let mut runs = Vec::new();
+        for candidate in candidates {
+            let (run_no, mut pruned) = candidate.read()?;
+            let _lock = match lock::try_take(&self.path, &pruned.job, pruned.batch_date)? {
                 Attempt::Taken(lock) => lock,
                 Attempt::HeldBy(_) => continue,
             };
-            let prefix = run.prefix(IdClass::Attribution);
-            let kept = prune(&connection, run_no, &prefix, dry_run).map_err(problem)?;
-            if !dry_run {
-                let now = self.now()?;
-                transact::write(self, |tx| {
-                    publication::append_pruned(tx, (&id, run_no), kept, now)
-                })?;
+            pruned.kept = count_kept(&connection, run_no, &pruned).map_err(problem)?;
+            if !order.dry_run {
+                begin(&connection, run_no, &pruned, order).map_err(problem)?;
+                self.finish_pruning(&connection, run_no, &pruned, &order.by, order.now)?;
             }
-            pruned.push(Pruned { run, kept });
+            runs.push(pruned);
         }
-        Ok(pruned)
+        if order.vacuum && !order.dry_run {
+            // The log is emptied too: what was deleted stands in it once more.
+            connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").map_err(problem)?;
+        }
+        let free: i64 = connection
+            .query_row(
+                "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size",
+                [],
+                |row| row.get(0),
+            )
+            .map_err(problem)?;
+        Ok(PruneOutcome { runs, reusable: Some(free.cast_unsigned()) })
+    }
+
+    /// Ends what a killed command has left of a run that it was pruning. The caller holds the lock of
+    /// the run's job and date.
+    pub(super) fn resume_pruning(&self, run: RunId, now: Instant) -> Result<(), Problem> {
+        let problem = |error: rusqlite::Error| self.problem(&error);
+        let connection = database::direct(&self.path, false).map_err(problem)?;
+        let found =
+            candidates(&connection, "run_id = ?1", params![run.to_string()]).map_err(problem)?;
+        for candidate in found {
+            let metadata = serde_json::from_str(&candidate.metadata).unwrap_or_default();
+            let (run_no, mut pruned) = candidate.read()?;
+            pruned.kept = count_kept(&connection, run_no, &pruned).map_err(problem)?;
+            let by = prune::beginner(&metadata);
+            self.finish_pruning(&connection, run_no, &pruned, &by, now)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what goes of a run, in turns, then ends with one transaction that also writes the row of
+    /// the audit trail.
+    fn finish_pruning(
+        &self,
+        connection: &Connection,
+        run_no: i64,
+        pruned: &Pruned,
+        by: &By,
+        now: Instant,
+    ) -> Result<(), Problem> {
+        let problem = |error: rusqlite::Error| self.problem(&error);
+        delete_rows(connection, run_no, pruned).map_err(problem)?;
+        let end = if pruned.kept == 0 {
+            "DELETE FROM recon.recon_runs WHERE run_no = $1"
+        } else {
+            "UPDATE recon.recon_runs SET trim_pending = 0, \
+             metadata = json_set(json_remove(metadata, '$.pruning'), '$.pruned_at', $2) \
+             WHERE run_no = $1"
+        };
+        transact::write(self, |tx| {
+            let at = stored::time_text(now);
+            let both = parameters![run_no, at];
+            tx.execute(end, if pruned.kept == 0 { &both[..1] } else { &both[..] })?;
+            publication::append_pruned(tx, pruned, run_no, by, now)
+        })
     }
 }
 
-/// Prunes one run and says how many differences stay.
-fn prune(
+/// A run as it is found.
+struct Candidate {
+    run_no: i64,
+    id: String,
+    job: String,
+    date: String,
+    is_current: bool,
+    records: i64,
+    differences: i64,
+    metadata: String,
+}
+
+impl Candidate {
+    fn read(self) -> Result<(i64, Pruned), Problem> {
+        let run = self.id.parse().map_err(|_| stored::damaged("run_id", &self.id))?;
+        let batch_date =
+            self.date.parse().map_err(|_| stored::damaged("batch_date", &self.date))?;
+        let pruned = Pruned {
+            run,
+            job: self.job,
+            batch_date,
+            is_current: self.is_current,
+            records: self.records.cast_unsigned(),
+            differences: self.differences.cast_unsigned(),
+            kept: 0,
+        };
+        Ok((self.run_no, pruned))
+    }
+}
+
+/// The runs of this condition, oldest first.
+fn candidates(
+    connection: &Connection,
+    condition: &str,
+    parameters: &[&dyn ToSql],
+) -> Result<Vec<Candidate>, rusqlite::Error> {
+    connection
+        .prepare(&format!(
+            "SELECT run_no, run_id, job, batch_date, \
+             coalesce(stage = 'ATTRIBUTED' AND superseded_by IS NULL, 0) AS is_current, \
+             total_records, total_differences, metadata FROM recon_runs WHERE {condition} \
+             ORDER BY run_no"
+        ))?
+        .query_map(parameters, |row| {
+            Ok(Candidate {
+                run_no: row.get(0)?,
+                id: row.get(1)?,
+                job: row.get(2)?,
+                date: row.get(3)?,
+                is_current: row.get(4)?,
+                records: row.get(5)?,
+                differences: row.get(6)?,
+                metadata: row.get(7)?,
+            })
+        })?
+        .collect()
+}
+
+/// How many differences of a run stay.
+fn count_kept(
     connection: &Connection,
     run_no: i64,
-    prefix: &str,
-    dry_run: bool,
+    pruned: &Pruned,
 ) -> Result<u64, rusqlite::Error> {
     let (first, last) = id_range(run_no);
     let kept: i64 = connection.query_row(
         &format!(
             "SELECT count(*) FROM difference_rows d WHERE d.id BETWEEN ?1 AND ?2 AND {TOUCHED}"
         ),
-        params![first, last, prefix],
+        params![first, last, pruned.run.prefix(IdClass::Attribution)],
         |row| row.get(0),
     )?;
-    if dry_run {
-        return Ok(kept.cast_unsigned());
-    }
-    if kept == 0 {
-        // First nothing of it shows any more.
-        connection.execute(
-            "UPDATE recon_runs SET stage = NULL, status = 'FAILED' WHERE run_no = ?1",
-            [run_no],
-        )?;
+    Ok(kept.cast_unsigned())
+}
+
+/// Marks a run, so that the next command ends what this one may not; of a run that goes altogether
+/// nothing shows from now on.
+fn begin(
+    connection: &Connection,
+    run_no: i64,
+    pruned: &Pruned,
+    order: &PruneOrder,
+) -> Result<(), rusqlite::Error> {
+    let hide = if pruned.kept == 0 { ", stage = NULL, status = 'FAILED'" } else { "" };
+    connection.execute(
+        &format!(
+            "UPDATE recon_runs SET trim_pending = {PRUNING}, \
+             metadata = json_set(metadata, '$.pruning', json(?2)){hide} WHERE run_no = ?1"
+        ),
+        params![run_no, prune::begun(&order.by).to_string()],
+    )?;
+    Ok(())
+}
+
+/// Deletes the rows of a run that go. It does no harm if it is repeated.
+fn delete_rows(
+    connection: &Connection,
+    run_no: i64,
+    pruned: &Pruned,
+) -> Result<(), rusqlite::Error> {
+    let (first, last) = id_range(run_no);
+    if pruned.kept == 0 {
         for table in ["record_rows", "difference_rows", "reject_rows"] {
             delete_in_turns(connection, table, (first, last), "1")?;
         }
-        forget(connection, run_no)?;
-        connection.execute("DELETE FROM recon_runs WHERE run_no = ?1", [run_no])?;
-        return Ok(0);
+        return forget(connection, run_no);
     }
+    let prefix = pruned.run.prefix(IdClass::Attribution);
     let delete =
         format!("DELETE FROM difference_rows AS d WHERE d.id BETWEEN ?1 AND ?2 AND NOT {TOUCHED}");
     let mut turns = Turns::default();
@@ -100,13 +226,7 @@ fn prune(
         connection.prepare_cached(&delete)?.execute(params![low, high, prefix]).map(drop)
     })?;
     delete_in_turns(connection, "reject_rows", (first, last), "1")?;
-    forget(connection, run_no)?;
-    connection.execute(
-        "UPDATE recon_runs SET trim_pending = 0, metadata = json_set(metadata, '$.pruned_at', \
-         strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')) WHERE run_no = ?1",
-        [run_no],
-    )?;
-    Ok(kept.cast_unsigned())
+    forget(connection, run_no)
 }
 
 /// Brings in line with the differences that are left what the review keeps beside them: counts, blind

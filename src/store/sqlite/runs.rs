@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::lock::{self, Attempt};
+use super::prune::PRUNING;
 use super::transact::SqliteTransaction;
 use super::turns::{Turns, delete_in_turns};
 use super::{MAX_RUN_NO, SqliteStore, id_range};
@@ -258,13 +259,13 @@ impl SqliteStore {
     pub(super) fn repair_runs(&self, ours: Option<(&str, Date)>) -> Result<Vec<RunId>, Problem> {
         let problem = |error: rusqlite::Error| self.problem(&error);
         let (job, date) = ours.map(|(job, date)| (job, date.to_string())).unzip();
-        type Candidate = (String, String, String, bool);
+        type Candidate = (String, String, String, bool, i64);
         let candidates: Vec<Candidate> = {
             let connection = self.connection()?;
             let mut statement = connection
                 .prepare(
-                    "SELECT run_id, job, batch_date, status = 'RUNNING' FROM recon_runs \
-                     WHERE (status = 'RUNNING' OR trim_pending = 1) \
+                    "SELECT run_id, job, batch_date, status = 'RUNNING', trim_pending FROM recon_runs \
+                     WHERE (status = 'RUNNING' OR trim_pending <> 0) \
                      AND (?1 IS NULL OR job = ?1) AND (?2 IS NULL OR batch_date = ?2) \
                      ORDER BY run_no",
                 )
@@ -275,7 +276,7 @@ impl SqliteStore {
                 .map_err(problem)?
         };
         let mut repaired = Vec::new();
-        for (id, job, date, running) in candidates {
+        for (id, job, date, running, pending) in candidates {
             let run: RunId = id.parse().map_err(|_| stored::damaged("run_id", &id))?;
             let date: Date = date.parse().map_err(|_| stored::damaged("batch_date", &date))?;
             let _lock = match ours {
@@ -288,6 +289,8 @@ impl SqliteStore {
             if running {
                 self.give_up(run, "its process ended without finishing")?;
                 repaired.push(run);
+            } else if pending == PRUNING {
+                self.resume_pruning(run, self.now()?)?;
             } else {
                 let connection = self.direct()?;
                 trim(&connection, find_key(&connection, run)?.run_no).map_err(problem)?;
@@ -316,6 +319,7 @@ impl SqliteStore {
                 .prepare_cached(&format!(
                     "SELECT {RUN_COLUMNS} FROM recon_runs WHERE (?1 IS NULL OR job = ?1) \
                      AND (?2 IS NULL OR batch_date = ?2) AND (NOT ?3 OR status <> 'FAILED') \
+                     AND (?5 IS NULL OR replace(run_id, '-', '') LIKE ?5 || '%') \
                      ORDER BY start_time DESC, run_no DESC LIMIT ?4"
                 ))?
                 .query_map(
@@ -323,7 +327,8 @@ impl SqliteStore {
                         filter.job,
                         filter.batch_date.map(|date| date.to_string()),
                         filter.not_failed,
-                        limit
+                        limit,
+                        filter.id_prefix
                     ],
                     read_run,
                 )?

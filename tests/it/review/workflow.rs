@@ -14,7 +14,7 @@ use recon::store::{audit, chain, transact};
 use super::fixture::{
     CLUELESS, GUESS, Given, SETTLED, agree, approve, code, item_id, office, override_, stock,
 };
-use crate::store::fixture::column;
+use crate::store::fixture::{all_before, column};
 use crate::store::{Place, told_to_both};
 
 told_to_both! {
@@ -524,7 +524,8 @@ fn what_people_did_outlives_its_run(place: &Place) {
     desk.claim(&ann, &id(3)).unwrap();
     desk.sample(&ann, &id(4), Some("ROUNDING"), Some("a cent, it seems")).unwrap();
     let before = recon::domain::Instant::new(1_768_600_000, 0);
-    let kept: Vec<u64> = store.prune(before, false).unwrap().iter().map(|run| run.kept).collect();
+    let kept: Vec<u64> =
+        store.prune(&all_before(before, false)).unwrap().runs.iter().map(|run| run.kept).collect();
     assert_eq!(kept, [0, 3]);
     assert!(store.run(left_alone).unwrap().is_none());
     let there = "SELECT difference_number / 1024 FROM recon.attributions ORDER BY 1";

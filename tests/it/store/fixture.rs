@@ -9,8 +9,8 @@ use recon::domain::{
     ReasonCode, Row, RunId, RunStatus, Severity, Side, Stage, Status,
 };
 use recon::store::{
-    AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, NewRun, RecordKind, RecordRow,
-    RejectedRow, RowSink, SqlValue, Store, difference_number,
+    AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, NewRun, PruneOrder, RecordKind,
+    RecordRow, RejectedRow, RowSink, SqlValue, Store, difference_number,
 };
 use serde_json::{Value as Json, json};
 
@@ -366,4 +366,17 @@ pub fn visible(store: &dyn Store) -> Vec<String> {
         .iter()
         .flat_map(|view| column(store, &format!("SELECT count(*) FROM recon.{view}")))
         .collect()
+}
+
+/// An order to prune every run that began before this moment, current ones included.
+pub fn all_before(before: Instant, dry_run: bool) -> PruneOrder {
+    PruneOrder {
+        before,
+        job: None,
+        current: true,
+        dry_run,
+        vacuum: false,
+        by: recon::store::audit::By::system(),
+        now: before,
+    }
 }

@@ -8,8 +8,8 @@ use recon::store::{Batch, DifferenceRow, NewRun, RecordKind, RunFilter, Store, d
 use serde_json::{Value as Json, json};
 
 use super::fixture::{
-    Content, attribute, batches, codes, column, date, diff, differences, ingest, layout, new_run,
-    outcome, records, rejected, row, rows, run_in_one_pass, visible, write,
+    Content, all_before, attribute, batches, codes, column, date, diff, differences, ingest,
+    layout, new_run, outcome, records, rejected, row, rows, run_in_one_pass, visible, write,
 };
 use super::{Place, told_to_both};
 
@@ -624,27 +624,34 @@ fn old_runs_are_forgotten_but_not_what_people_decided(place: &Place) {
          WHERE number_is = {} AND {of_run} = {}",
         numbers[0], run_no[0]
     ));
+    let hash = if store.url().starts_with("sqlite") {
+        "zeroblob(32)"
+    } else {
+        "decode(repeat('00', 32), 'hex')"
+    };
     let named = decided.id.derived(IdClass::Attribution, numbers[1]);
     place.execute(&format!(
         "INSERT INTO audit_trail (seq, audit_id, attribution_id, entity_type, entity_id, actor_id, \
          stage, action_type, performed_at, prev_hash, hash, hash_version) VALUES ( \
          (SELECT max(seq) + 1 FROM audit_trail), '{named}', '{named}', 'ATTRIBUTION', 'x', 'ann', 'MAKER', 'APPROVE', \
-         '2026-01-15T00:00:00.000000Z', (SELECT hash FROM audit_trail ORDER BY seq DESC LIMIT 1), '1', 1)"
+         '2026-01-15T00:00:00.000000Z', (SELECT hash FROM audit_trail ORDER BY seq DESC LIMIT 1), {hash}, 1)"
     ));
     let before = recon::domain::Instant::new(young.started.seconds() - 1, 0);
     let expected = [(left_alone.id, 0), (decided.id, 2)];
     for dry_run in [true, false] {
-        let pruned = store.prune(before, dry_run).unwrap();
+        let pruned = store.prune(&all_before(before, dry_run)).unwrap().runs;
         assert_eq!(pruned.iter().map(|run| (run.run, run.kept)).collect::<Vec<_>>(), expected);
         assert_eq!(store.run(left_alone.id).unwrap().is_some(), dry_run);
     }
-    assert_eq!(store.prune(before, false).unwrap(), []);
+    assert_eq!(store.prune(&all_before(before, false)).unwrap().runs, []);
     let left = everything(&*store, &decided);
     assert_eq!(left["records"].as_array().map(Vec::len), Some(1));
     assert_eq!(left["records"][0][12], 7);
     assert_eq!(left["differences"].as_array().map(Vec::len), Some(2));
     assert_eq!(everything(&*store, &young), untouched);
-    // The row about the item, and those of the three runs.
-    assert_eq!(column(&*store, "SELECT count(*) FROM recon.audit_trail"), ["4"]);
+    // The row about the item, those of the three runs, and those about the two that were pruned.
+    assert_eq!(column(&*store, "SELECT count(*) FROM recon.audit_trail"), ["6"]);
+    let told = "SELECT entity_id FROM recon.audit_trail WHERE action_type = 'PRUNE' ORDER BY seq";
+    assert_eq!(column(&*store, told), [left_alone.id.to_string(), decided.id.to_string()]);
     assert_eq!(kept(&*store), 8);
 }

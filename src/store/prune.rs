@@ -1,0 +1,94 @@
+//! Deleting old runs: what goes, what stays, and the row of the audit trail that says so.
+
+use serde_json::{Value as Json, json};
+
+use super::audit::{By, Entry};
+use crate::domain::{Date, Instant, RunId};
+
+/// Which runs are to go.
+#[derive(Clone, Debug)]
+pub struct PruneOrder {
+    /// Those that began before this moment.
+    pub before: Instant,
+    /// Of this job only; `None` for every job.
+    pub job: Option<String>,
+    /// Current runs, too: those that queue and reports show.
+    pub current: bool,
+    /// Nothing is changed.
+    pub dry_run: bool,
+    /// Disk space is given back to the operating system, which may take a while.
+    pub vacuum: bool,
+    /// Who wants it.
+    pub by: By,
+    /// The time.
+    pub now: Instant,
+}
+
+/// A run that was deleted, or would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: String,
+    /// Its business date.
+    pub batch_date: Date,
+    /// Whether it was current.
+    pub is_current: bool,
+    /// Its records.
+    pub records: u64,
+    /// Its differences.
+    pub differences: u64,
+    /// Its differences that stay; a run without any is gone altogether.
+    pub kept: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PruneOutcome {
+    /// The runs, oldest first.
+    pub runs: Vec<Pruned>,
+    /// Bytes of the store's file that are free for later runs and not given back to the operating
+    /// system; `None` where the store has no file of its own.
+    pub reusable: Option<u64>,
+}
+
+/// Who began to prune a run, as its metadata keeps it until that is done: so that the next command can
+/// finish what was killed, in their name.
+pub(super) fn begun(by: &By) -> Json {
+    json!({ "actor_id": by.actor_id, "actor_roles": by.actor_roles, "auth_method": by.auth_method })
+}
+
+/// Who began, from what [`begun`] wrote.
+pub(super) fn beginner(metadata: &Json) -> By {
+    let text = |key: &str| {
+        metadata.pointer(&format!("/pruning/{key}")).and_then(Json::as_str).map(str::to_owned)
+    };
+    By {
+        actor_id: text("actor_id").unwrap_or_else(|| By::system().actor_id),
+        actor_roles: text("actor_roles"),
+        auth_method: text("auth_method"),
+        ..By::default()
+    }
+}
+
+/// The row of the audit trail about a run that was pruned, but for what is left of it.
+pub(super) fn entry(pruned: &Pruned) -> Entry {
+    Entry {
+        entity_type: "run".to_owned(),
+        entity_id: pruned.run.to_string(),
+        stage: "ADMIN".to_owned(),
+        action_type: "PRUNE".to_owned(),
+        previous_value: Some(
+            json!({
+                "job": pruned.job,
+                "batch_date": pruned.batch_date.to_string(),
+                "current": pruned.is_current,
+                "records": pruned.records,
+                "differences": pruned.differences,
+            })
+            .to_string(),
+        ),
+        ..Entry::default()
+    }
+}

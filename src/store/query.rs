@@ -1,0 +1,72 @@
+//! What a statement of a person may see and how much of it: the same on every backend.
+
+use std::time::Duration;
+
+use crate::diagnostic::Problem;
+
+/// How long a statement may run, and how many rows its answer may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueryLimits {
+    /// The time; `None` for as long as it takes.
+    pub timeout: Option<Duration>,
+    /// The rows; `None` for as many as there are.
+    pub rows: Option<u64>,
+}
+
+impl Default for QueryLimits {
+    fn default() -> Self {
+        Self { timeout: Some(Duration::from_secs(300)), rows: Some(1_000_000) }
+    }
+}
+
+impl QueryLimits {
+    /// Counts a row of the answer.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(super) fn count(self, rows: &mut u64) -> Result<(), Problem> {
+        *rows += 1;
+        match self.rows {
+            Some(limit) if *rows > limit => Err(Problem::usage(
+                "sql-too-many-rows",
+                format!("the answer has more than {limit} rows; it ends here"),
+            )
+            .help("add a LIMIT to the statement, or allow more rows with --limit")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The statement took too long.
+    pub(super) fn timed_out(self) -> Problem {
+        let seconds = self.timeout.unwrap_or_default().as_secs();
+        Problem::usage("sql-timeout", format!("the statement ran for more than {seconds} s"))
+            .help("narrow it down, or give it more time with --timeout")
+    }
+}
+
+/// A column of a table or view, for people who write statements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableColumn {
+    /// The table or view, in the schema `recon`.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// Its type as the store names it; empty where SQLite has none, as in views.
+    pub kind: String,
+}
+
+/// Whether a column holds what proves who somebody is. Passwords and tokens are stored as digests, and
+/// even those are for nobody to read.
+pub(super) fn is_secret(table: &str, column: &str) -> bool {
+    column == "password"
+        || column == "token"
+        || column.contains("secret")
+        || (table == "login_attempts" && column == "subject")
+        || (table == "idempotency" && column == "response")
+}
+
+/// A statement that reads a secret.
+pub(super) fn secret(table: &str, column: &str) -> Problem {
+    Problem::usage("sql-secret", format!("{table}.{column} is a secret and is never shown"))
+        .help("name the columns that you need instead of `*`; `recon sql --tables` lists them")
+}

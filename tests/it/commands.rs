@@ -1,0 +1,419 @@
+//! Commands that do what they say: how runs are named, what is explained, listed, pruned and asked in
+//! SQL. On both stores where the store matters.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value as Json, json};
+
+use crate::postgres::new_database;
+use crate::program::{Project, Said};
+
+/// A project, and the arguments that name its store: SQLite's and PostgreSQL's.
+fn on_both(test: impl Fn(&Project, &str)) {
+    let sqlite = Project::of(".");
+    test(&sqlite, "sqlite:recon.db");
+    let postgres = Project::of(".");
+    test(&postgres, &new_database());
+}
+
+fn on(project: &Project, store: &str, arguments: &[&str]) -> Said {
+    project.recon(&[arguments, &["--store", store]].concat())
+}
+
+fn json_on(project: &Project, store: &str, arguments: &[&str]) -> Json {
+    project.json(&[arguments, &["--json", "--store", store]].concat())
+}
+
+#[test]
+fn a_run_is_named_by_the_beginning_of_its_id_or_as_latest() {
+    on_both(|project, store| {
+        let run = |date| json_on(project, store, &["run", "--batch-date", date]);
+        let (first, second) = (run("2026-01-15"), run("2026-01-16"));
+        let id = first["run_id"].as_str().unwrap();
+        let other = second["run_id"].as_str().unwrap();
+        let shared = id.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+        for name in [id, &id[..=shared], &id.to_uppercase(), &id.replace('-', "")] {
+            let shown = json_on(project, store, &["runs", "show", name]);
+            assert_eq!(shown["run_id"], first["run_id"], "{name}");
+        }
+        let report = json_on(project, store, &["report", "--run", &id[..=shared]]);
+        assert_eq!(report["run_id"], first["run_id"]);
+        let latest = json_on(project, store, &["report", "--run", "latest"]);
+        assert_eq!(latest["run_id"], second["run_id"]);
+        let several = on(project, store, &["runs", "show", &id[..shared]]);
+        assert_eq!(several.code, 2);
+        assert!(several.err.contains(id) && several.err.contains(other), "{}", several.err);
+        assert_eq!(on(project, store, &["runs", "show", "ffffffff"]).code, 2);
+        assert_eq!(on(project, store, &["runs", "show", "newest"]).code, 2);
+        // What the list shows is enough to name a run by.
+        let list = on(project, store, &["runs", "list"]).out;
+        assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+        let shown = list.lines().last().unwrap().split(' ').next().unwrap();
+        let found = json_on(project, store, &["runs", "show", shown]);
+        assert_eq!(found["run_id"], first["run_id"], "{list}");
+        let page = on(project, store, &["runs", "show", id]).out;
+        assert!(page.contains("state") && page.contains("SHA-256"), "{page}");
+        assert!(!page.contains('{'), "{page}");
+    });
+}
+
+#[test]
+fn a_record_is_explained_with_the_configuration_of_its_run() {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    let difference = project.sql(
+        "SELECT r.source_a_ref_id AS ref FROM recon.current_records r \
+         JOIN recon.current_differences d ON d.record_id = r.record_id \
+         WHERE d.field_name = 'amount' LIMIT 1",
+    );
+    let reference = difference[0]["ref"].as_str().unwrap().to_owned();
+    let explain = || project.json(&["explain", &reference, "--json"]);
+    let before = explain();
+    assert_eq!(before["configuration_changed"], json!([]));
+    let wide = "tolerance: { absolute: 1000000";
+    project.replace("recon.yaml", "tolerance: { absolute: 0.005", wide);
+    let after = explain();
+    assert_eq!(after["records"], before["records"]);
+    assert_eq!(
+        after["configuration_changed"],
+        json!([
+            { "path": "fields.amount.tolerance.absolute", "then": "0.005", "now": "1000000" },
+            { "path": "fields.accrued_interest.tolerance.absolute", "then": "0.005", "now": "1000000" },
+        ])
+    );
+    let said = project.recon(&["explain", &reference]).out;
+    assert!(said.contains("fields.amount.tolerance.absolute: 0.005 then, 1000000 now"), "{said}");
+    // A configuration that is being edited keeps nobody from looking.
+    project.replace("recon.yaml", "tolerance:", "tolerence:");
+    assert_eq!(explain()["records"], before["records"]);
+}
+
+#[test]
+fn a_compared_run_is_not_compared_with_another_configuration() {
+    let project = Project::of(".");
+    for commands in [&["ingest"][..], &["diff"], &["attribute"]] {
+        project.json(&[commands, &["--json"]].concat());
+        project.replace("recon.yaml", "absolute: 0.005", "absolute: 0.006");
+        let said = project.recon(&["diff"]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{commands:?}");
+        assert!(said.err.contains("configuration-changed"), "{}", said.err);
+        project.replace("recon.yaml", "absolute: 0.006", "absolute: 0.005");
+    }
+    assert_eq!(project.recon(&["diff"]).code, 0);
+}
+
+#[test]
+fn fail_on_is_refused_where_it_could_find_nothing() {
+    let project = Project::of(".");
+    let code = |arguments: &[&str]| project.recon(arguments).code;
+    assert_eq!(code(&["ingest", "--fail-on", "breaks"]), 2);
+    assert_eq!(project.recon(&["runs", "list"]).code, 4, "a run was made all the same");
+    assert_eq!(code(&["ingest", "--fail-on", "rejected"]), 1);
+    assert_eq!(code(&["report", "--fail-on", "breaks"]), 2);
+    assert_eq!(code(&["diff", "--fail-on", "unknown"]), 2);
+    assert_eq!(code(&["diff", "--fail-on", "breaks"]), 1);
+    assert_eq!(code(&["report", "--fail-on", "blocked"]), 2);
+    assert_eq!(code(&["attribute", "--fail-on", "rule_errors"]), 0);
+    let rules = std::fs::read_to_string(project.path("rules/attribution.rhai")).unwrap();
+    let failing = "fn attribute_all(d) { d.nothing.there }\n";
+    project.write("rules/attribution.rhai", format!("{failing}{rules}"));
+    assert_eq!(code(&["run", "--fail-on", "rule_errors"]), 1);
+    assert_eq!(code(&["report", "--fail-on", "rule_errors"]), 1);
+}
+
+#[test]
+fn stages_take_no_longer_than_the_whole() {
+    let project = Project::of(".");
+    for command in ["run", "ingest", "diff", "attribute"] {
+        let seconds = project.json(&[command, "--json"])["seconds"].clone();
+        let part = |name: &str| seconds[name].as_f64().unwrap();
+        let parts = part("read") + part("align") + part("compare") + part("store");
+        assert!(parts <= part("total") + 1e-9, "{command}: {seconds}");
+    }
+}
+
+#[test]
+fn fixtures_have_the_types_of_the_configuration() {
+    let project = Project::of(".");
+    project.write(
+        "rules/own.tests.yaml",
+        "attribute:\n  - name: cents\n    difference: { field: amount, a: \"10.00\", b: \"10.00\" }\n    \
+         reason: none\n  - name: days\n    difference: { field: trade_date, a: 2026-01-15, b: x }\n    \
+         reason: none\n",
+    );
+    project.write(
+        "rules/attribution.rhai",
+        "fn attribute_amount(d) {\n    if d.field == \"amount\" && d.delta != 0.00 { reason(\"UNKNOWN\", 0.1) }\n    \
+         if d.diff_type == \"STRING_MISMATCH\" { reason(\"UNKNOWN\", 0.2) }\n}\n",
+    );
+    let said = project.recon(&["test", "rules/own.tests.yaml"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "2 passed, 0 failed\n"), "{}", said.err);
+}
+
+#[test]
+fn old_runs_of_this_job_go_and_current_ones_stay() {
+    on_both(|project, store| {
+        let run = || json_on(project, store, &["run", "--batch-date", "2026-01-15"]);
+        let (first, second) = (run(), run());
+        project.write(
+            "other.yaml",
+            std::fs::read_to_string(project.path("recon.yaml"))
+                .unwrap()
+                .replace("job: fx_trades_eod", "job: another"),
+        );
+        for _ in 0..2 {
+            let other = ["run", "-c", "other.yaml", "--batch-date", "2026-01-15"];
+            json_on(project, store, &other);
+        }
+        let prune = |more: &[&str]| {
+            let arguments = [&["runs", "prune", "--keep", "0d"][..], more].concat();
+            json_on(project, store, &arguments)["pruned"].clone()
+        };
+        let dry = prune(&["--dry-run"]);
+        assert_eq!(dry.as_array().unwrap().len(), 1, "{dry}");
+        assert_eq!(dry[0]["run_id"], first["run_id"]);
+        assert_eq!((&dry[0]["job"], &dry[0]["current"]), (&json!("fx_trades_eod"), &json!(false)));
+        assert_eq!(prune(&[]), dry);
+        let told = json_on(
+            project,
+            store,
+            &[
+                "sql",
+                "SELECT actor_id, entity_id, previous_value, new_value FROM recon.audit_trail \
+               WHERE action_type = 'PRUNE'",
+            ],
+        );
+        assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
+        assert_eq!(told[0]["entity_id"], first["run_id"]);
+        assert!(told[0]["actor_id"].as_str().unwrap().starts_with("cli:"), "{told}");
+        assert!(told[0]["previous_value"].to_string().contains("fx_trades_eod"), "{told}");
+        assert_eq!(on(project, store, &["audit", "verify", "--replay"]).code, 0);
+        assert_eq!(prune(&["--all-jobs"]).as_array().unwrap().len(), 1);
+        let shown = prune(&["--current", "--vacuum"]);
+        assert_eq!(shown[0]["run_id"], second["run_id"]);
+        assert_eq!(shown[0]["current"], true);
+        let left = json_on(project, store, &["runs", "list"]);
+        assert_eq!(left["runs"].as_array().unwrap().len(), 1, "{left}");
+    });
+}
+
+#[test]
+fn a_prune_that_was_killed_is_finished_by_the_next_command() {
+    let project = Project::of(".");
+    let first = project.json(&["run", "--json"]);
+    project.json(&["run", "--json"]);
+    // What `prune` writes before it deletes, and half of the deleting.
+    let store = rusqlite::Connection::open(project.path("recon.db")).unwrap();
+    store
+        .execute_batch(
+            "UPDATE recon_runs SET trim_pending = 2, stage = NULL, status = 'FAILED', metadata = \
+             json_set(metadata, '$.pruning', json('{\"actor_id\": \"cli:7:ann\"}')) \
+             WHERE superseded_by IS NOT NULL; \
+             DELETE FROM difference_rows WHERE id >> 40 = 1;",
+        )
+        .unwrap();
+    drop(store);
+    let runs = project.json(&["runs", "list", "--json"]);
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "{runs}");
+    let told = project
+        .sql("SELECT actor_id, entity_id FROM recon.audit_trail WHERE action_type = 'PRUNE'");
+    assert_eq!(told, json!([{ "actor_id": "cli:7:ann", "entity_id": first["run_id"] }]));
+    let rows = project.sql("SELECT count(*) AS n FROM recon.record_rows WHERE id >> 40 = 1");
+    assert_eq!(rows[0]["n"], 0);
+}
+
+#[test]
+fn views_of_current_runs_leave_out_what_was_repeated() {
+    on_both(|project, store| {
+        let run = || json_on(project, store, &["run", "--batch-date", "2026-01-15"]);
+        run();
+        let summary = run();
+        let one = |statement: &str| {
+            json_on(project, store, &["sql", statement])[0]["n"].as_u64().unwrap()
+        };
+        let total = summary["differences"]["total"].as_u64().unwrap();
+        let gate = &summary["gate"];
+        let records = gate["passed"].as_u64().unwrap() + gate["blocked"].as_u64().unwrap();
+        assert_eq!(one("SELECT count(*) AS n FROM recon.current_runs"), 1);
+        assert_eq!(one("SELECT count(*) AS n FROM recon.current_records"), records);
+        assert_eq!(one("SELECT count(*) AS n FROM recon.current_differences"), total);
+        assert_eq!(one("SELECT count(*) AS n FROM recon.current_attributions"), total);
+        assert_eq!(one("SELECT count(*) AS n FROM recon.data_differences"), 2 * total);
+        // Joined on ids alone.
+        let joined = "SELECT count(*) AS n FROM recon.current_records r \
+                      JOIN recon.current_differences d ON d.record_id = r.record_id \
+                      JOIN recon.current_attributions a ON a.diff_id = d.diff_id \
+                      JOIN recon.reason_codes c ON c.reason_id = a.reason_id";
+        assert_eq!(one(joined), total);
+        assert_eq!(one(&joined.replace("current_records", "recon_records")), total);
+        let blocked =
+            "SELECT count(*) AS n FROM recon.current_records WHERE gate_status = 'BLOCKED'";
+        assert_eq!(one(blocked), gate["blocked"].as_u64().unwrap());
+    });
+}
+
+#[test]
+fn a_statement_comes_from_standard_input_and_tables_are_listed() {
+    on_both(|project, store| {
+        json_on(project, store, &["run"]);
+        let mut child = project
+            .command(&["sql", "--json", "--store", store])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(b"SELECT count(*) AS n\nFROM recon.current_runs\n")
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(serde_json::from_slice::<Json>(&output.stdout).unwrap(), json!([{ "n": 1 }]));
+        let tables = json_on(project, store, &["sql", "--tables"]);
+        let has = |table: &str, column: &str| {
+            let all = tables.as_array().unwrap();
+            all.iter().any(|one| one["table"] == table && one["column"] == column)
+        };
+        assert!(has("current_records", "gate_status") && has("logins", "login"), "{tables}");
+        assert!(!has("logins", "password") && !has("tokens", "secret_hash"), "{tables}");
+    });
+}
+
+#[test]
+fn a_statement_sees_no_secrets_and_has_limits() {
+    on_both(|project, store| {
+        json_on(project, store, &["run"]);
+        let refused = |code: &str, arguments: &[&str]| {
+            let said = on(project, store, &[&["sql"], arguments].concat());
+            assert_eq!(said.code, 2, "{arguments:?}: {}", said.out);
+            assert!(said.err.contains(code), "{arguments:?}: {}", said.err);
+        };
+        for statement in [
+            "SELECT password FROM recon.logins",
+            "SELECT * FROM recon.logins",
+            "SELECT count(*) FROM recon.tokens WHERE secret_hash IS NOT NULL",
+            "SELECT login FROM recon.logins ORDER BY password",
+            "WITH x AS (SELECT secret_hash AS y FROM recon.sessions) SELECT y FROM x",
+            "SELECT subject FROM recon.login_attempts",
+        ] {
+            refused("sql-secret", &[statement]);
+        }
+        assert_eq!(
+            on(project, store, &["sql", "SELECT login, person_id FROM recon.logins"]).code,
+            0
+        );
+        refused("sql", &["SELECT"]);
+        let many =
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+        refused("sql-too-many-rows", &[many, "--limit", "1000", "--format", "csv"]);
+        let endless = format!("SELECT count(*) FROM ({many}) x");
+        refused("sql-timeout", &[&endless, "--timeout", "1"]);
+    });
+}
+
+#[test]
+fn a_statement_on_postgres_calls_nothing_that_acts() {
+    let project = Project::of(".");
+    let store = new_database();
+    json_on(&project, &store, &["run"]);
+    for statement in [
+        "SELECT pg_terminate_backend(pg_backend_pid())",
+        "SELECT pg_catalog . \"pg_terminate_backend\" (1)",
+        "SELECT * FROM pg_terminate_backend(1) t",
+        "SELECT 1 WHERE pg_sleep(0) IS NOT NULL",
+        "WITH x AS (SELECT set_config('role', 'none', false)) SELECT * FROM x",
+        "SELECT query_to_xml('SELECT 1', true, true, '')",
+        "SELECT pg_read_file('PG_VERSION')",
+        "EXPLAIN ANALYZE SELECT pg_advisory_lock(1)",
+        "SELECT nextval('recon.recon_runs_run_no_seq')",
+    ] {
+        let said = on(&project, &store, &["sql", statement]);
+        assert_eq!(said.code, 2, "{statement}: {}", said.out);
+        assert!(said.err.contains("sql-function-refused"), "{statement}: {}", said.err);
+    }
+    for statement in [
+        "SELECT l FROM recon.logins l",
+        "SELECT to_json(l) FROM recon.logins l",
+        "SELECT * FROM pg_catalog.pg_stats",
+        "SELECT rolpassword FROM pg_authid",
+        "TABLE recon.sessions",
+        "EXPLAIN ANALYZE SELECT password FROM recon.logins",
+    ] {
+        let said = on(&project, &store, &["sql", statement]);
+        assert_eq!(said.code, 2, "{statement}: {}", said.out);
+        assert!(said.err.contains("sql-secret"), "{statement}: {}", said.err);
+    }
+    for statement in [
+        "SELECT now(), upper('a'), random(), jsonb_build_object('a', 1), pg_size_pretty(1::bigint)",
+        "SELECT relname FROM pg_catalog.pg_class LIMIT 1",
+        "SELECT table_name FROM information_schema.tables LIMIT 1",
+        "EXPLAIN SELECT * FROM recon.current_records",
+        "SELECT normalized_data_a ->> 'amount' FROM recon.current_records LIMIT 1;",
+    ] {
+        let said = on(&project, &store, &["sql", statement]);
+        assert_eq!(said.code, 0, "{statement}: {}", said.err);
+    }
+}
+
+#[test]
+fn a_closed_store_on_a_read_only_place_is_listed_and_verified() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    std::fs::create_dir(project.path("copy")).unwrap();
+    std::fs::copy(project.path("recon.db"), project.path("copy/recon.db")).unwrap();
+    let mode = |name: &str, mode: u32| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(project.path(name), permissions).unwrap();
+    };
+    mode("", 0o755);
+    mode("copy/recon.db", 0o444);
+    mode("copy", 0o555);
+    let id = std::process::Command::new("id").arg("-u").output().unwrap().stdout;
+    let is_root = String::from_utf8(id).unwrap().trim() == "0";
+    for arguments in [
+        &["runs", "list"][..],
+        &["audit", "verify", "--replay"],
+        &["report"],
+        &["sql", "SELECT count(*) FROM recon.current_records"],
+    ] {
+        let all = [arguments, &["--store", "sqlite:copy/recon.db"]].concat();
+        let command = project.command(&all);
+        // Permissions say nothing to root.
+        let mut command = if is_root {
+            let mut other = std::process::Command::new("setpriv");
+            other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+            other.arg(command.get_program()).args(command.get_args());
+            other.current_dir(project.path(""));
+            other
+        } else {
+            command
+        };
+        let said: Said = command.output().unwrap().into();
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
+        assert!(!said.err.contains("warning"), "{arguments:?}: {}", said.err);
+    }
+    let files = std::fs::read_dir(project.path("copy")).unwrap().count();
+    assert_eq!(files, 1);
+    mode("copy", 0o755);
+}
+
+/// The one line that docs/tables.md gives for SQLite's own shell.
+#[test]
+fn sqlites_shell_understands_the_same_statements() {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tables.md")).unwrap();
+    let line = page.lines().find(|line| line.starts_with("ATTACH")).unwrap();
+    let store = rusqlite::Connection::open(project.path("recon.db")).unwrap();
+    let path = project.path("recon.db").display().to_string();
+    store.execute_batch(&line.replace("recon.db", &path)).unwrap();
+    let statement = "SELECT count(*) FROM recon.current_records r \
+                     JOIN recon.current_differences d ON d.record_id = r.record_id";
+    let count: u64 = store.query_row(statement, [], |row| row.get(0)).unwrap();
+    let shown = project.sql(&statement.replace("count(*)", "count(*) AS n"));
+    assert_eq!(shown[0]["n"], count);
+}
