@@ -323,8 +323,8 @@ mod tests {
         assert_eq!(
             canonical,
             "POST /a?b=%20c HTTP/1.1\r\nhost: localhost:8765\r\naccept: */*\r\n\
-             x-recon-guard-peer: 9.9.9.9\r\nx-recon-guard-id: id\r\ncontent-length: 5\r\n\
-             connection: close\r\n\r\n"
+             x-recon-guard-peer: 9.9.9.9\r\nx-recon-guard-id: id\r\nx-recon-guard-lane: 3\r\n\
+             x-recon-guard-waited: 0\r\ncontent-length: 5\r\nconnection: close\r\n\r\n"
         );
     }
 

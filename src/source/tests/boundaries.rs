@@ -139,7 +139,7 @@ fn check(bytes: &[u8], dialect: Dialect) -> Vec<Found> {
         let cells: Vec<_> = whole.iter().map(|each| each.cells.clone()).collect();
         let mut expected = by_the_crate(bytes, dialect);
         // It also gives an empty record for a comment that ends with the file.
-        let last_line = bytes.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+        let last_line = bytes[mark..].rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
         if expected.len() == cells.len() + 1
             && dialect.comment.is_some()
             && last_line.first() == dialect.comment.as_ref()

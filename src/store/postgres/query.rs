@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn the_explained_statement_is_found() {
         for (sql, inner) in [
-            ("EXPLAIN SELECT 1", Some(" SELECT 1")),
+            ("EXPLAIN SELECT 1", Some("SELECT 1")),
             ("explain /* x */ analyze verbose select 2", Some(" select 2")),
             ("EXPLAIN (ANALYZE, COSTS off) (SELECT 3)", Some(" (SELECT 3)")),
             ("EXPLAIN DELETE FROM x", None),
