@@ -50,11 +50,11 @@ fn attribute_all(d) {
 "#;
 
 const A: &str = "id,currency,amount,account,name\n\
-    KEYSECRET1,USD,7312.567,same,left\n\
+    KEYSECRET1,USD,7312.567891,same,left\n\
     KEYSECRET2,USD,1,ACCSECRET9,same\n\
     KEYSECRET3,USD,73120.11,same,same\n\
     KEYSECRET4,USD,91735.5,same,same\n\
-    KEYSECRET5,USD,7312.887,same,same\n\
+    KEYSECRET5,USD,7312.887891,same,same\n\
     KEYSECRET6,USD,5,ACCSECRET5,left\n";
 const B: &str = "id,currency,amount,account,name\n\
     KEYSECRET1,USD,7312.56,same,right\n\
@@ -64,7 +64,7 @@ const B: &str = "id,currency,amount,account,name\n\
     KEYSECRET6,USD,5,ACCSECRET5,right\n";
 
 /// Texts and figures of which each is a masked value, or is made of masked values.
-const OF_VALUES: &[&str] = &["7312", "ACCSECRE", "73120", "91735", "91734", "0.007"];
+const OF_VALUES: &[&str] = &["7312", "ACCSECRE", "73120", "91735", "91734", "0.007891"];
 const OF_KEYS: &[&str] = &["KEYSECRET"];
 
 fn house(masked: &str) -> House {
@@ -154,12 +154,12 @@ impl Walk<'_> {
         self.tried += 1;
         assert_ne!(answer.status, 500, "{what}: {}", answer.text());
         // What somebody asks for may be said back to them.
-        let text = String::from_utf8_lossy(&answer.body).replace(asked, "");
+        let text = without_ids(&String::from_utf8_lossy(&answer.body).replace(asked, ""));
         for secret in self.secrets {
             assert!(!text.contains(secret), "{what} tells {secret}: {text}");
         }
         for (name, value) in &answer.headers {
-            let value = value.replace(asked, "");
+            let value = without_ids(&value.replace(asked, ""));
             assert!(!self.secrets.iter().any(|secret| value.contains(secret)), "{what}: {name}");
         }
     }
@@ -183,6 +183,23 @@ impl Walk<'_> {
         });
         assert_eq!(found[0], found[1], "{path}: {name} tells {values:?} apart");
     }
+}
+
+/// The text without ids and digests, in which any four digits may stand by chance.
+fn without_ids(text: &str) -> String {
+    let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_part) {
+        let run = &rest[start..];
+        let length = run.find(|c| !is_part(c)).unwrap_or(run.len());
+        kept.push_str(&rest[..start]);
+        if length < 8 {
+            kept.push_str(&run[..length]);
+        }
+        rest = &run[length..];
+    }
+    kept + rest
 }
 
 /// A text of the same form that no record has.
