@@ -145,10 +145,14 @@ pub fn create(path: &Path) -> Result<Connection, rusqlite::Error> {
     direct(path, true)
 }
 
-/// A warning if others on this machine may read or change the file or what lies beside it.
+/// A warning if others on this machine may read or change the file or what lies beside it. A closed
+/// store on a read-only place is a copy that somebody handed on: there is nothing to mend there.
 #[cfg(unix)]
 pub fn exposed(path: &Path) -> Option<Problem> {
     use std::os::unix::fs::PermissionsExt as _;
+    if is_fixed(path) {
+        return None;
+    }
     let beside = |ending: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(ending);

@@ -507,6 +507,9 @@ sections! {
         "sql-function-refused" [Exit(Class::Usage)]
             "A statement calls a function that may do more than read."
             => "Use functions that compute from their arguments; docs/tables.md says which.";
+        "sql-unexamined" [Exit(Class::Inconsistent)]
+            "A statement could not be examined before it runs."
+            => "Report it: this is a mistake in recon.";
         "sql-secret" [Exit(Class::Usage)]
             "A statement reads a digest of a password or token, or a catalogue that shows such."
             => "Name the columns that you need; `recon sql --tables` lists them.";

@@ -171,7 +171,8 @@ fn sources() -> Vec<(String, String)> {
             } else if path.extension().is_some_and(|end| end == "rs")
                 && !path.ends_with("tests.rs")
                 && !path.ends_with("catalogue.rs")
-                && !path.ends_with("sample.rs")
+                && !path.ends_with("report/sample.rs")
+                && !path.ends_with("page/sample.rs")
             {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let text = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();

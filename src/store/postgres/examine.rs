@@ -84,7 +84,7 @@ pub(super) fn examine(
         .and_then(|row| row.try_get(0))
         .map_err(failed)?;
     let (Some(functions), Some(tables)) = (&*FUNCTIONS, &*TABLES) else {
-        return Err(Problem::inconsistent("sql-refused", "the statement can't be examined"));
+        return Err(Problem::inconsistent("sql-unexamined", "the statement can't be examined"));
     };
     let called: Vec<u32> = functions
         .captures_iter(&tree)
@@ -168,6 +168,11 @@ fn unparsed(error: Error, failed: &dyn Fn(Error) -> Problem) -> Problem {
         "42501" => failed(error).help(
             "recon parses a statement as a temporary view before it runs it: grant this role \
              TEMPORARY on the database",
+        ),
+        // A function without a value can only be called for what it does.
+        "42P16" if said.message().ends_with("pseudo-type void") => Problem::usage(
+            "sql-function-refused",
+            "a function that returns nothing may do more than read",
         ),
         "42P16" => Problem::usage("sql", said.message().to_owned())
             .help("a column of the answer needs a type of its own: name its parts or cast it"),
