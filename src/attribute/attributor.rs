@@ -17,6 +17,8 @@ pub struct Attributor<'m> {
     guesser: Option<Guesser<'m>>,
     failures: Vec<Problem>,
     failed: u64,
+    /// A rule that ran out of its limits. No further rule is asked, because the run ends.
+    ran_out: Option<Problem>,
 }
 
 /// The model, ready to be asked.
@@ -42,7 +44,7 @@ impl<'m> Attributor<'m> {
             extractor: Extractor::new(champion.model.encoder(), &machine.run, layout),
             row: [0.0; COUNT],
         });
-        Ok(Self { plan, machine, rules, guesser, failures: Vec::new(), failed: 0 })
+        Ok(Self { plan, machine, rules, guesser, failures: Vec::new(), failed: 0, ran_out: None })
     }
 
     /// The machine's decision about a difference; `together` has all differences of its record.
@@ -94,6 +96,9 @@ impl<'m> Attributor<'m> {
 
     fn ask_rules(&mut self, difference: &DifferenceContext<'_>) -> Asked {
         let Some(rules) = &mut self.rules else { return Asked::Passed(Vec::new()) };
+        if self.ran_out.is_some() {
+            return Asked::Passed(Vec::new());
+        }
         match rules.decide(difference) {
             heuristic::Decision::Claimed { code, confidence, rule, notes, .. } => {
                 let code = self.plan.rules.as_ref().and_then(|plan| plan.codes.get(code));
@@ -109,8 +114,12 @@ impl<'m> Attributor<'m> {
                 if let Some(error) = error {
                     notes.push(format!("{} failed: {}", error.function, error.message));
                     self.failed += 1;
+                    let ran_out = error.ran_out;
+                    let problem = Problem::from(error);
+                    if ran_out {
+                        self.ran_out = Some(problem.clone());
+                    }
                     if self.failures.len() < SHOWN_FAILURES {
-                        let problem = Problem::from(error);
                         self.failures.push(Problem { class: Class::Warning, ..problem });
                     }
                 }
@@ -150,9 +159,13 @@ impl<'m> Attributor<'m> {
         Attribution { reason, confidence, status, assigned_by: by, notes, model }
     }
 
-    /// The first failure of a rule as an error, for jobs that stop on it.
-    pub fn stop_on_failure(&self) -> Result<(), Problem> {
-        match self.failures.first() {
+    /// The failure of a rule that ends the run, as an error: a rule that ran out of its limits always
+    /// does; with `of_any`, for jobs that stop on them, every failure does.
+    pub fn stop_on_failure(&self, of_any: bool) -> Result<(), Problem> {
+        if let Some(problem) = &self.ran_out {
+            return Err(problem.clone());
+        }
+        match self.failures.first().filter(|_| of_any) {
             None => Ok(()),
             Some(failure) => Err(Problem { class: Class::Usage, ..failure.clone() }
                 .help("mend the rule, or let runs go on with `options.on_rule_error: continue`")),

@@ -324,6 +324,9 @@ sections! {
         "script-error" [Exit(Class::Usage)]
             "A script failed while it ran."
             => "Mend it at the place shown; `recon explain` shows the record.";
+        "script-limit" [Exit(Class::Usage)]
+            "A call of a script used up its operations, work or processor time; the run has ended."
+            => "End the loop at the place shown, or let the function do less.";
         "no-script" [Exit(Class::Usage)]
             "A file named as a script declares no function."
             => "Name the script, or write one.";

@@ -53,6 +53,7 @@ fn missing(function: &str) -> ScriptError {
         place: Place::default(),
         message: "there is no normalize script".to_owned(),
         subject: None,
+        ran_out: false,
     }
 }
 
@@ -71,5 +72,63 @@ impl Functions for NoFunctions {
 
     fn filter(&mut self, function: &str, _: &[(&str, Option<&str>)]) -> Result<bool, ScriptError> {
         Err(missing(function))
+    }
+}
+
+/// How much of a value an error shows.
+const SHOWN_CHARACTERS: usize = 80;
+
+/// Functions, and the first call that ran out of its limits, whatever became of its error.
+pub(super) struct Watched {
+    functions: Box<dyn Functions>,
+    /// The error of that call; a function of a value was asked about that value.
+    pub(super) ran_out: Option<ScriptError>,
+}
+
+impl Watched {
+    pub(super) const fn new(functions: Box<dyn Functions>) -> Self {
+        Self { functions, ran_out: None }
+    }
+
+    fn watch<T>(&mut self, result: &Result<T, ScriptError>, value: Option<&str>) {
+        if let Err(error) = result
+            && error.ran_out
+            && self.ran_out.is_none()
+        {
+            let subject = value.map(|value| {
+                let shown: String = value.chars().take(SHOWN_CHARACTERS).collect();
+                let dots = if shown.len() < value.len() { "…" } else { "" };
+                format!("`{shown}{dots}`").into()
+            });
+            self.ran_out = Some(ScriptError { subject, ..error.clone() });
+        }
+    }
+}
+
+impl Functions for Watched {
+    fn value(&mut self, function: &str, text: &str) -> Result<Option<String>, ScriptError> {
+        let result = self.functions.value(function, text);
+        self.watch(&result, Some(text));
+        result
+    }
+
+    fn row(
+        &mut self,
+        raw: &[(&str, Option<&str>)],
+        fields: &mut Vec<(String, Option<String>)>,
+    ) -> Result<(), ScriptError> {
+        let result = self.functions.row(raw, fields);
+        self.watch(&result, None);
+        result
+    }
+
+    fn filter(
+        &mut self,
+        function: &str,
+        raw: &[(&str, Option<&str>)],
+    ) -> Result<bool, ScriptError> {
+        let result = self.functions.filter(function, raw);
+        self.watch(&result, None);
+        result
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::boolean;
-use super::function::{Functions, NoFunctions};
+use super::function::{Functions, NoFunctions, Watched};
 use super::memo::Memo;
 use super::number::NumberFormat;
 use super::plan::{FieldPlan, SidePlan};
@@ -101,7 +101,7 @@ pub struct Normalizer {
 
 /// What is reused from cell to cell.
 pub(super) struct Tools {
-    pub(super) functions: Box<dyn Functions>,
+    pub(super) functions: Watched,
     pub(super) buffers: Buffers,
     pub(super) scratch: Vec<u8>,
 }
@@ -226,7 +226,7 @@ impl FieldState {
         let written = text_of(text);
         let Tools { functions, buffers, scratch } = tools;
         let mut doubt = Doubt::NONE;
-        match run(&self.steps, &written, buffers, functions.as_mut(), |_, _| ())? {
+        match run(&self.steps, &written, buffers, functions, |_, _| ())? {
             Chained::Text(text) if self.typing.kind == Kind::Text => {
                 push_cell(out, Cell::Text(text));
             }
@@ -380,7 +380,11 @@ impl Normalizer {
                 .iter()
                 .map(|field| FieldState::new(field, zone, remembers))
                 .collect(),
-            tools: Tools { functions, buffers: Buffers::default(), scratch: Vec::new() },
+            tools: Tools {
+                functions: Watched::new(functions),
+                buffers: Buffers::default(),
+                scratch: Vec::new(),
+            },
             plan,
         }
     }
@@ -425,6 +429,12 @@ impl Normalizer {
             }
         }
         Outcome::Row
+    }
+
+    /// A call that ran out of its limits since this was last asked, if one did: the run can't go on.
+    /// Every call counts, also one that only looked for the key of a row that is rejected anyway.
+    pub const fn ran_out(&mut self) -> Option<ScriptError> {
+        self.tools.functions.ran_out.take()
     }
 
     /// How many values of each field were read with each kind of doubt; what did not occur is left
@@ -512,7 +522,7 @@ impl Normalizer {
         }
         let place = self.plan.scripts.first().map(|script| script.place(0, 0));
         let place = place.unwrap_or_default();
-        ScriptError { function: "row".into(), place, message, subject: None }
+        ScriptError { function: "row".into(), place, message, subject: None, ran_out: false }
     }
 
     /// Appends the cell of one field.

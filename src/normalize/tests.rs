@@ -186,6 +186,7 @@ impl Functions for Counted {
                 place: Place::default(),
                 message: "no such side".into(),
                 subject: None,
+                ran_out: false,
             }),
             _ => Ok(Some(text.to_uppercase())),
         }

@@ -86,7 +86,7 @@ impl Normalizer {
             &state.steps,
             &written,
             &mut tools.buffers,
-            tools.functions.as_mut(),
+            &mut tools.functions,
             |step, result| {
                 let step = step.label().to_owned();
                 steps.push(StepTrace { step, result: result.map(str::to_owned) });

@@ -153,9 +153,7 @@ impl Work<'_> {
                 _ => {
                     let context = record.context(difference);
                     let decided = self.attributor.decide(&context, record.together);
-                    if self.plan.options.stop_on_rule_error {
-                        self.attributor.stop_on_failure()?;
-                    }
+                    self.attributor.stop_on_failure(self.plan.options.stop_on_rule_error)?;
                     let mut attribution = push_attribution(&mut self.batch, &decided);
                     let signed = self.signer.sign(&mut self.batch, &context, &decided.reason);
                     attribution.signature = Some(signed);

@@ -73,9 +73,15 @@ impl Turnstile {
         }
     }
 
-    /// The items before `count` are done. `usize::MAX / 2` lets everybody through.
+    /// The items before `count` are done.
     pub fn advance(&self, count: usize) {
-        *lock(&self.done) = count;
+        let mut done = lock(&self.done);
+        *done = count.max(*done);
         self.moved.notify_all();
+    }
+
+    /// Lets everybody through from now on, because the work ends.
+    pub fn open(&self) {
+        self.advance(usize::MAX / 2);
     }
 }

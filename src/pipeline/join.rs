@@ -122,13 +122,19 @@ pub(super) fn join_partitions(
         let threads: Vec<_> = (0..threads)
             .filter_map(|_| {
                 let (sender, spare) = (sender.clone(), spare.clone());
-                halt.guard(threads::start(scope, move || floor_ref.work(&sender, &spare)))
+                halt.guard(threads::start(scope, move || {
+                    floor_ref.work(&sender, &spare).inspect_err(|problem| {
+                        // Others may wait for the partition that this thread has given up.
+                        halt.stop(problem.clone());
+                        floor_ref.turnstile.open();
+                    })
+                }))
             })
             .collect();
         drop(sender);
         halt.guard(write_in_order(&receiver, &used, writer, sampler, floor_ref, &mut joined.store));
         // If the writer gave up, nobody may wait for it.
-        floor_ref.turnstile.advance(usize::MAX / 2);
+        floor_ref.turnstile.open();
         drop(receiver);
         threads.into_iter().filter_map(|thread| halt.guard(join(thread))).collect::<Vec<_>>()
     });
@@ -207,6 +213,7 @@ impl Floor<'_> {
             }
             self.turnstile.enter(index);
             if self.halt.check(self.progress) {
+                self.turnstile.open();
                 break;
             }
             let mut loading = Instant::now();
@@ -222,9 +229,7 @@ impl Floor<'_> {
                     recorder.place(row);
                 });
                 greedy_keys += notes.greedy_keys;
-                if self.plan.options.stop_on_rule_error {
-                    recorder.stop_on_failure()?;
-                }
+                recorder.stop_on_failure(self.plan.options.stop_on_rule_error)?;
                 match begun {
                     Some(begun) => self.compare.add(begun),
                     None => self.align.add(loading),

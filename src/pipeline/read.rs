@@ -13,6 +13,7 @@ use crate::diagnostic::Problem;
 use crate::domain::progress::Unit;
 use crate::domain::{Cells, PerSide, Progress, RawCells, Rejection, RowRef, Side, key};
 use crate::normalize::{DoubtfulValues, Normalizer, Outcome, Reject};
+use crate::script::ScriptError;
 use crate::source::{
     Block, BlockParser, Blocks, Carried, Fill, Filled, Opened, RawRow, SourceDigest, Unusable,
 };
@@ -123,7 +124,9 @@ pub(super) fn read(
                 let started = threads::start(scope, move || {
                     let preferred = if number % 2 == 0 { Side::A } else { Side::B };
                     let worker = Worker::new(plan, feeds, Gathered::new(how, room), rejected)?;
-                    worker.run(preferred, halt, progress)
+                    // The others stop now, not when this thread is joined.
+                    let stop = |problem: &Problem| halt.stop(problem.clone());
+                    worker.run(preferred, halt, progress).inspect_err(stop)
                 });
                 halt.guard(started)
             })
@@ -229,6 +232,7 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
             read: 0,
             filtered: 0,
             rejected: Vec::new(),
+            ran_out: None,
         };
         let parser = &mut self.parsers[side];
         match carried {
@@ -249,7 +253,15 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
                 }
             }),
         }
-        let Taker { read, filtered, rejected, .. } = taker;
+        let Taker { read, filtered, rejected, ran_out, .. } = taker;
+        if let Some((line, error)) = ran_out {
+            let row = format!("line {line} of {}", self.plan.sources[side].path().display());
+            let subject = match &error.subject {
+                Some(value) => format!("{value} on {row}"),
+                None => row,
+            };
+            return Err(ScriptError { subject: Some(subject.into()), ..error }.into());
+        }
         let books = &mut self.harvest.tally.books;
         books.read[side] += read;
         books.filtered[side] += filtered;
@@ -275,11 +287,16 @@ struct Taker<'w> {
     read: u64,
     filtered: u64,
     rejected: Vec<RejectedRow>,
+    /// A call of a script that ran out of its limits, and the line of its row; no further row is taken.
+    ran_out: Option<(u64, ScriptError)>,
 }
 
 impl Taker<'_> {
     /// Takes a row whose cells are `raw`; its place and text are those of `row`.
     fn take<R: RawCells>(&mut self, row: &RawRow<'_>, raw: &R) {
+        if self.ran_out.is_some() {
+            return;
+        }
         self.read += 1;
         self.cells.clear();
         match self.normalizer.row(raw, self.cells) {
@@ -298,11 +315,21 @@ impl Taker<'_> {
                 self.rejected.push(reject(self.side, rejection));
             }
         }
+        self.ran_out = self.normalizer.ran_out().map(|error| (row.line, error));
     }
 
     /// Takes a row that can't be read, of which `raw` are the cells that are certain. One whose width
     /// alone is wrong may still be no data.
     fn refuse<R: RawCells>(&mut self, unusable: &Unusable<'_>, raw: Option<&R>) {
+        if self.ran_out.is_some() {
+            return;
+        }
+        self.book(unusable, raw);
+        self.ran_out = self.normalizer.ran_out().map(|error| (unusable.rejection.line, error));
+    }
+
+    /// Counts such a row as left out or as rejected.
+    fn book<R: RawCells>(&mut self, unusable: &Unusable<'_>, raw: Option<&R>) {
         self.read += 1;
         if unusable.is_ragged() && raw.is_some_and(|raw| self.normalizer.leaves_out(raw)) {
             self.filtered += 1;

@@ -73,9 +73,9 @@ impl<'p> Recorder<'p> {
         std::mem::replace(&mut self.batch, next)
     }
 
-    /// The first failure of a rule as an error.
-    pub fn stop_on_failure(&self) -> Result<(), Problem> {
-        self.attributor.as_ref().map_or(Ok(()), Attributor::stop_on_failure)
+    /// The failure of a rule that ends the run, as an error; with `of_any`, any failure does.
+    pub fn stop_on_failure(&self, of_any: bool) -> Result<(), Problem> {
+        self.attributor.as_ref().map_or(Ok(()), |attributor| attributor.stop_on_failure(of_any))
     }
 
     /// The counts, and what the rules complained about.

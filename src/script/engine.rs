@@ -338,6 +338,10 @@ impl Program {
             position = self.locate(function, arguments).unwrap_or(position);
         }
         let (line, column) = line_and_column(position);
+        let ran_out = matches!(
+            error,
+            EvalAltResult::ErrorTooManyOperations(_) | EvalAltResult::ErrorTerminated(..)
+        );
         let mut message = explain(error);
         if let Some(inner) = inner.filter(|inner| inner != function) {
             message = format!("{message} (in `{inner}`, which it calls)");
@@ -346,13 +350,15 @@ impl Program {
             0 => self.declaration(function),
             _ => self.source.place(line, column),
         };
-        ScriptError { function: function.into(), place, message, subject: None }
+        ScriptError { function: function.into(), place, message, subject: None, ran_out }
     }
 
     /// Where a call hits a limit. Rhai replaces that place by the place of the call, and ours has
     /// none; so the function's body runs once more as if it stood outside of a function.
     fn locate<const N: usize>(&self, function: &str, arguments: [Dynamic; N]) -> Option<Position> {
         let library = self.global.lib.first()?;
+        // What the first call used up would end this one at its first variable.
+        work::begin();
         let ast = AST::new_from_module(library.clone());
         let definition = ast
             .iter_fn_def()
@@ -395,6 +401,7 @@ impl Program {
             place: self.declaration(function),
             message: format!("it returned {}, expected {expected}", name_of(result)),
             subject: None,
+            ran_out: false,
         }
     }
 }

@@ -37,6 +37,9 @@ pub struct ScriptError {
     pub message: String,
     /// What it was asked about, such as the field of a record, where the caller knows.
     pub subject: Option<Box<str>>,
+    /// The call used up its operations, work or processor time. The next call would do so again, so
+    /// this ends a run.
+    pub ran_out: bool,
 }
 
 impl ScriptError {
@@ -60,7 +63,16 @@ impl std::error::Error for ScriptError {}
 
 impl From<ScriptError> for Problem {
     fn from(error: ScriptError) -> Self {
-        Self::usage("script-error", error.sentence()).at(error.place)
+        let sentence = error.sentence();
+        let problem = if error.ran_out {
+            Self::usage("script-limit", sentence).help(
+                "end the loop, or let the function do less; such a call ends the run at once, \
+                 because the next one would take as long",
+            )
+        } else {
+            Self::usage("script-error", sentence)
+        };
+        problem.at(error.place)
     }
 }
 

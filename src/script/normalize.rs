@@ -36,6 +36,7 @@ impl NormalizeScript {
             place: Place::default(),
             message: "there is no normalize script".to_owned(),
             subject: None,
+            ran_out: false,
         })
     }
 

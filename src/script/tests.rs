@@ -23,6 +23,7 @@ fn an_endless_loop_ends_with_function_and_line() {
     let error = script(text).call_value("g", "x").unwrap_err();
     assert!(error.message.contains("more than 200000 operations"), "{error}");
     assert_eq!(&*error.function, "g");
+    assert!(error.ran_out);
     assert!((3..=4).contains(&error.place.line), "{error}");
     let error = script(text).call_value("f", "x").unwrap_err();
     assert_eq!(&*error.function, "f");
@@ -42,6 +43,7 @@ fn deep_recursion_ends_before_the_stack_does() {
         .join()
         .unwrap();
     assert!(error.message.contains("32 levels deep"), "{error}");
+    assert!(!error.ran_out);
 }
 
 #[test]

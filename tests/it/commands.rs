@@ -417,3 +417,134 @@ fn sqlites_shell_understands_the_same_statements() {
     let shown = project.sql(&statement.replace("count(*)", "count(*) AS n"));
     assert_eq!(shown[0]["n"], count);
 }
+
+/// A job of 3,000 rows, of which all amounts but one in ten differ.
+fn many_rows(rules: &str, settings: &str) -> Project {
+    let project = Project::new();
+    let rows = |side: u32| {
+        let row = |at| format!("{at},{}\n", if at % 10 == 0 { 5 } else { at + side });
+        format!("id,amount\n{}", (1..=3_000).map(row).collect::<String>())
+    };
+    project.write("a.csv", rows(0)).write("b.csv", rows(1)).write("rules.rhai", rules);
+    let source = |side: &str| {
+        format!(
+            "  {side}: {{ system: S{side}, read: {{ csv: {{ path: {side}.csv }} }}, map: {{ id: id, \
+             amount: amount }} }}\n"
+        )
+    };
+    let job = format!(
+        "version: 1\njob: loops\nstore: sqlite:recon.db\nsources:\n{}{}key: [id]\nfields:\n  id: {{ type: \
+         text }}\n  amount: {{ type: decimal }}\n",
+        source("a"),
+        source("b")
+    );
+    project.write("recon.yaml", format!("{job}{settings}"));
+    project
+}
+
+/// The run is FAILED, and nothing of it is in the store.
+fn nothing_is_stored(project: &Project) {
+    let count = |table: &str| {
+        project.sql(&format!("SELECT count(*) AS n FROM recon.{table}"))[0]["n"].clone()
+    };
+    for table in ["recon_records", "data_differences", "attributions", "rejected_rows"] {
+        assert_eq!(count(table), 0, "{table}");
+    }
+    let runs = project.sql("SELECT status FROM recon.recon_runs");
+    assert_eq!(runs, json!([{ "status": "FAILED" }]));
+}
+
+#[test]
+fn an_endless_loop_in_a_normalize_function_ends_the_run_at_once() {
+    let normalize = "rules: { normalize: rules.rhai }\noptions: { threads: 1 }\n";
+    let loops = "fn clean(v) {\n    let n = 0;\n    while n < 10 { if v == \"5\" { n = 0; } else { n += 1; } }\n    v\n}\n";
+    // Once for each value, this would be reported hundreds of times; a row that is left out is no way around.
+    let all = "fn clean(v) {\n    v\n}\nfn is_live(raw) {\n    loop { }\n}\n";
+    let row = "fn clean(v) {\n    v\n}\nfn row(raw, r) {\n    loop { }\n}\n";
+    for (script, function, line, filter, subject) in [
+        (loops, "clean", 3, "", "`5` on line 6 of "),
+        (all, "is_live", 5, "filter: is_live, ", "line "),
+        (row, "row", 5, "", "line "),
+    ] {
+        let project = many_rows(script, normalize);
+        project.replace("recon.yaml", "{ type: decimal }", "{ type: decimal, normalize: [clean] }");
+        for side in ["a", "b"] {
+            project.replace(
+                "recon.yaml",
+                &format!("{{ system: S{side}"),
+                &format!("{{ {filter}system: S{side}"),
+            );
+        }
+        for command in ["run", "ingest"] {
+            let _ = std::fs::remove_file(project.path("recon.db"));
+            let said = project.recon(&[command]);
+            assert_eq!((said.code, said.out.as_str()), (2, ""), "{}", said.err);
+            for part in [
+                "script-limit",
+                &format!("rules.rhai:{line}:"),
+                &format!("in `{function}`, asked about {subject}"),
+                "200000 operations",
+                "end the loop",
+            ] {
+                assert!(said.err.contains(part), "{part}: {}", said.err);
+            }
+            assert_eq!(said.err.matches("200000 operations").count(), 1, "{}", said.err);
+            nothing_is_stored(&project);
+        }
+    }
+}
+
+#[test]
+fn an_endless_loop_in_a_rule_ends_the_run_at_once() {
+    let rule =
+        "fn attribute_odd(d) {\n    if d.field == \"amount\" && d.a == 7 { loop { } }\n    ()\n}\n";
+    let attribute = "rules: { attribute: [rules.rhai] }\noptions: { on_rule_error: continue }\n";
+    let project = many_rows(rule, attribute);
+    let ends = |command: &str| {
+        let said = project.recon(&[command]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{}", said.err);
+        for part in [
+            "script-limit",
+            "rules.rhai:2:",
+            "in `attribute_odd`, asked about `amount` of record `7`",
+            "200000 operations",
+            "end the loop",
+        ] {
+            assert!(said.err.contains(part), "{part}: {}", said.err);
+        }
+    };
+    ends("run");
+    nothing_is_stored(&project);
+    std::fs::remove_file(project.path("recon.db")).unwrap();
+    assert_eq!(project.recon(&["ingest"]).code, 0);
+    assert_eq!(project.recon(&["diff"]).code, 0);
+    ends("attribute");
+    let attributions = project.sql("SELECT count(*) AS n FROM recon.attributions");
+    assert_eq!(attributions[0]["n"], 0);
+    // Once the loop is gone, the run that was compared is attributed.
+    project.replace("rules.rhai", "loop { }", "return ();");
+    let run = project.sql("SELECT run_id, status FROM recon.recon_runs");
+    assert_eq!(run[0]["status"], "FAILED");
+    assert_eq!(project.recon(&["attribute", "--run", run[0]["run_id"].as_str().unwrap()]).code, 0);
+    // The fixtures say the same.
+    project.replace("rules.rhai", "return ();", "loop { }");
+    let case = "attribute:\n  - name: seven\n    difference: { field: amount, a: 7, b: 8 }\n    reason: UNKNOWN\n";
+    project.write("rules.tests.yaml", case);
+    let said = project.recon(&["test"]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(format!("{}{}", said.out, said.err).contains("200000 operations"), "{}", said.out);
+}
+
+#[test]
+fn an_endless_loop_for_one_of_many_records_ends_all_threads() {
+    let rule = "fn attribute_odd(d) {\n    if d.a == 777 { loop { } }\n    ()\n}\n";
+    let project = many_rows(rule, "rules: { attribute: [rules.rhai] }\noptions: { threads: 4 }\n");
+    for (side, more) in [("a", 0), ("b", 1)] {
+        let rows: String = (1..=200_000).map(|at| format!("{at},{}\n", at + more)).collect();
+        project.write(&format!("{side}.csv"), format!("id,amount\n{rows}"));
+    }
+    let said = project.recon(&["run"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("`amount` of record `777`"), "{}", said.err);
+    nothing_is_stored(&project);
+}

@@ -280,6 +280,7 @@ impl<'p> Cases<'p> {
             for difference in record.differences {
                 let context = record.context(difference);
                 let said = rules.decide(&context, record.together);
+                rules.stop_on_failure(false)?;
                 let claim = match &said.assigned_by {
                     AssignedBy::Rule(name) => {
                         match self.fired.get_mut(name) {
