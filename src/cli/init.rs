@@ -186,6 +186,24 @@ fn summary(inference: &Inference) -> String {
                 }
             },
         );
+        if form.skip_footer.value > 0 {
+            text += &format!(
+                "   last {} skipped (skip_footer): {}\n",
+                figures::counted(form.skip_footer.value, "row", "rows"),
+                figures::visible(&form.skip_footer.why)
+            );
+        }
+        if let Some(header) = &form.repeated_header {
+            text += &format!("   {}: left out (where)\n", figures::visible(&header.why()));
+        }
+        for (option, why) in [
+            ("ignore_empty_extras", &form.ignore_empty_extras),
+            ("pad_short_rows", &form.pad_short_rows),
+        ] {
+            if let Some(why) = why {
+                text += &format!("   {option}: {}\n", figures::visible(why));
+            }
+        }
     }
     match inference.key_candidates.first() {
         Some(key) => {

@@ -50,9 +50,26 @@ impl Extract {
         let mut form = FileForm::of(path, profiler)?;
         let plan = form.plan(path)?;
         let names = plan.open()?.columns().to_vec();
-        let mut rows = FileRows { plan, joint: None };
+        if let Some(header) = &mut form.repeated_header
+            && let Some(name) = names.get(header.at)
+        {
+            header.column.clone_from(name);
+        }
+        let mut rows =
+            FileRows { plan, joint: None, repeated_header: form.repeated_header.clone() };
         let mut sample = Reservoir::default();
-        let reach = rows.each(|row| sample.offer(row))?;
+        let mut reach = rows.each(|row| sample.offer(row))?;
+        if let Some(header) = rows.repeated_header.take_if(|_| reach.like_header > 0) {
+            form.repeated_header = None;
+            form.notes.push(format!(
+                "{}, and is read as data: `{}` in `{}` is in other rows, too",
+                header.why(),
+                header.text,
+                header.column
+            ));
+            sample = Reservoir::default();
+            reach = rows.each(|row| sample.offer(row))?;
+        }
         let mut profiles: Vec<Profile> = (0..names.len())
             .map(|at| {
                 let cells = sample.rows.iter().filter_map(|row| row.get(at)).map(String::as_str);

@@ -1,11 +1,12 @@
 //! How a file is read: encoding, delimiter, quote, comments, what stands before the header, and
 //! whether there is one. Every guess is tried by reading the file that way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::footer::{self, Doubt, Footer};
 use super::foreign;
 use super::joint::Joint;
 use super::names;
@@ -61,8 +62,59 @@ pub struct FileForm {
     pub columns: Option<Vec<String>>,
     /// Why `columns` has the names of a header, and does not leave it to that.
     pub columns_why: String,
+    /// Rows after the data: totals and trailers.
+    pub skip_footer: Guess<u64>,
+    /// Whether rows may have more fields than there are columns, all empty, and why.
+    pub ignore_empty_extras: Option<String>,
+    /// Whether rows may lack fields at their end, and why.
+    pub pad_short_rows: Option<String>,
+    /// The header, if it comes again between the rows.
+    pub repeated_header: Option<RepeatedHeader>,
     /// The cells that mean null.
     pub null_values: Vec<String>,
+    /// What may be no data, but is read as it is.
+    #[serde(skip)]
+    pub notes: Vec<String>,
+}
+
+/// A header that comes again between the rows, as on each page of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RepeatedHeader {
+    /// The name of the column that tells such a row from data.
+    pub column: String,
+    /// What the header has in that column.
+    pub text: String,
+    /// The first line where it comes again.
+    pub line: u64,
+    /// How often it comes again in what was looked at.
+    pub times: usize,
+    /// The place of the column, from 0.
+    #[serde(skip)]
+    pub at: usize,
+    /// The header's cells.
+    #[serde(skip)]
+    cells: Vec<String>,
+}
+
+impl RepeatedHeader {
+    /// Whether `where` leaves the row out.
+    fn leaves_out(&self, row: &RawRow<'_>) -> bool {
+        self.at < row.len() && row.cell(self.at) == self.text.as_bytes()
+    }
+
+    /// Whether a row is the header.
+    fn is(&self, row: &RawRow<'_>) -> bool {
+        row.len() == self.cells.len()
+            && self.cells.iter().enumerate().all(|(at, cell)| row.cell(at) == cell.as_bytes())
+    }
+
+    /// What was recognised, in a sentence.
+    pub fn why(&self) -> String {
+        match self.times {
+            1 => format!("line {} has the header again", self.line),
+            times => format!("the header comes again {times} times, first on line {}", self.line),
+        }
+    }
 }
 
 impl FileForm {
@@ -81,6 +133,9 @@ impl FileForm {
             header: Some(Written(self.header.value)),
             columns: self.columns.clone(),
             skip_rows: Some(Written(self.skip_rows.value)),
+            skip_footer: (self.skip_footer.value > 0).then(|| Written(self.skip_footer.value)),
+            ignore_empty_extras: self.ignore_empty_extras.as_ref().map(|_| Written(true)),
+            pad_short_rows: self.pad_short_rows.as_ref().map(|_| Written(true)),
             comment: self.comment.as_ref().map(|comment| comment.value.to_string()),
             null_values: Some(self.null_values.clone()),
             ..CsvSpec::default()
@@ -110,6 +165,8 @@ struct Records {
     /// Whether the header is of another width than the rows: the fields that one has and the other
     /// lacks are empty.
     header_differs: bool,
+    /// The lines of rows that can't be read for another reason than their width.
+    broken: Vec<u64>,
 }
 
 impl FileForm {
@@ -141,6 +198,11 @@ impl FileForm {
                         header: Guess::new(false, 0.0, ""),
                         columns: None,
                         columns_why: String::new(),
+                        skip_footer: Guess::new(0, 0.99, ""),
+                        ignore_empty_extras: None,
+                        pad_short_rows: None,
+                        repeated_header: None,
+                        notes: Vec::new(),
                         null_values: vec![String::new()],
                     };
                     let Some(records) = form.records(path)? else { continue };
@@ -153,12 +215,15 @@ impl FileForm {
                 }
             }
         }
-        let Some((_, mut form, records)) = best else {
+        let Some((_, mut form, mut records)) = best else {
             let message = "there are no rows in it, so nothing can be guessed";
             return Err(Problem::source("no-header", message).in_file(path));
         };
+        let doubt = form.guess_footer(path, &mut records)?;
         form.explain(&records, said.is_some());
         form.guess_header(&records, profiler);
+        form.find_repeated_header(&records);
+        form.guess_widths(&records, doubt);
         form.name_columns(&records);
         Ok(form)
     }
@@ -166,7 +231,7 @@ impl FileForm {
     /// The records of the beginning as this form reads them; none if there are none.
     fn records(&self, path: &Path) -> Result<Option<Records>, Problem> {
         let limits = Limits { block: LOOKED_AT, ..Limits::default() };
-        let mut rows = Vec::new();
+        let (mut rows, mut broken) = (Vec::new(), Vec::new());
         let opened = match self.plan(path)?.open_with(limits) {
             Ok(opened) => opened,
             // This form makes nothing of the file, another may.
@@ -175,21 +240,160 @@ impl FileForm {
         };
         let (mut blocks, mut parser) = opened.blocks();
         let Ok(Some(block)) = blocks.next_block() else { return Ok(None) };
-        let cells = |row: &RawRow<'_>| -> Vec<String> {
-            (0..row.len()).map(|at| String::from_utf8_lossy(row.cell(at)).into_owned()).collect()
-        };
         parser.parse(&block, &mut |row| {
             if rows.len() < RECORDS {
                 match row {
                     Ok(row) => rows.push((row.line, cells(&row))),
-                    Err(unusable) => match &unusable.row {
-                        Some(row) => rows.push((row.line, cells(row))),
-                        None => rows.push((unusable.rejection.line, Vec::new())),
-                    },
+                    Err(unusable) => {
+                        if !unusable.is_ragged() {
+                            broken.push(unusable.rejection.line);
+                        }
+                        match &unusable.row {
+                            Some(row) => rows.push((row.line, cells(row))),
+                            None => rows.push((unusable.rejection.line, Vec::new())),
+                        }
+                    }
                 }
             }
         });
-        Ok(Records::of(rows))
+        Ok(Records::of(rows).map(|records| Records { broken, ..records }))
+    }
+
+    /// The last rows of the file; none if it is too long to be read to its end.
+    fn tail(&self, path: &Path) -> Result<Vec<footer::Line>, Problem> {
+        let limits = Limits { block: LOOKED_AT, ..Limits::default() };
+        let (mut blocks, mut parser) = self.plan(path)?.open_with(limits)?.blocks();
+        // The last block may be short, so the one before is kept too.
+        let (mut before, mut last, mut bytes) = (None, None, 0);
+        while let Some(block) = blocks.next_block()? {
+            bytes += block.bytes().len() as u64;
+            if bytes > READ_AT_MOST {
+                return Ok(Vec::new());
+            }
+            before = last.replace(block);
+        }
+        let mut rows = VecDeque::new();
+        for block in [before, last].into_iter().flatten() {
+            parser.parse(&block, &mut |row| {
+                if rows.len() > footer::LONGEST {
+                    rows.pop_front();
+                }
+                rows.push_back(match row {
+                    Ok(row) => (row.line, cells(&row)),
+                    Err(unusable) => match &unusable.row {
+                        Some(row) if unusable.is_ragged() => (row.line, cells(row)),
+                        // It is neither data nor a footer.
+                        _ => (unusable.rejection.line, Vec::new()),
+                    },
+                });
+            });
+        }
+        Ok(rows.into())
+    }
+
+    /// Rows at the end that are no data. They are no longer of the records after that.
+    fn guess_footer(
+        &mut self,
+        path: &Path,
+        records: &mut Records,
+    ) -> Result<Option<Doubt>, Problem> {
+        let Some(head) = records.rows.get(records.start) else { return Ok(None) };
+        let tail = self.tail(path)?;
+        let footer = Footer::of(&tail, &records.rows, head, records.width);
+        if footer.rows > 0 {
+            self.skip_footer = Guess::new(footer.rows, 0.95, footer.why);
+            records.rows.retain(|(line, _)| *line < footer.first_line);
+            records.measure();
+        }
+        Ok(footer.doubt)
+    }
+
+    /// Whether the header comes again between the rows, and a column tells it from data.
+    fn find_repeated_header(&mut self, records: &Records) {
+        let Some((_, head)) = records.rows.get(records.start).filter(|_| self.header.value) else {
+            return;
+        };
+        let rest = records.rows.get(records.start + 1..).unwrap_or_default();
+        let mut again = rest.iter().filter(|(_, row)| row == head).map(|(line, _)| *line);
+        let Some(line) = again.next() else { return };
+        let times = 1 + again.count();
+        let has = |at: usize, name: &String| {
+            rest.iter().filter(|(_, row)| row.get(at) == Some(name)).count()
+        };
+        let column = head.iter().enumerate().take(records.width);
+        let mut column =
+            column.filter(|(at, name)| !name.trim().is_empty() && has(*at, name) == times);
+        match column.next() {
+            Some((at, text)) => {
+                self.repeated_header = Some(RepeatedHeader {
+                    column: text.clone(),
+                    text: text.clone(),
+                    line,
+                    times,
+                    at,
+                    cells: head.clone(),
+                });
+            }
+            None => self.notes.push(format!(
+                "line {line} has the header again and is read as data: no column tells it from the \
+                 rows for certain"
+            )),
+        }
+    }
+
+    /// Whether rows have fields too many that are empty, or lack some at their end.
+    fn guess_widths(&mut self, records: &Records, doubt: Option<Doubt>) {
+        let is_short = doubt.as_ref().is_some_and(|doubt| doubt.is_short);
+        self.find_widths(records, is_short);
+        // Rows that are filled up may end where they like.
+        let doubt = doubt.filter(|doubt| !doubt.is_short || self.pad_short_rows.is_none());
+        self.notes.extend(doubt.map(|doubt| doubt.note));
+    }
+
+    fn find_widths(&mut self, records: &Records, is_last_said: bool) {
+        let Some((_, head)) = records.rows.get(records.start) else { return };
+        let width = records.width;
+        let rows = records.rows.get(records.start + 1..).unwrap_or_default();
+        let rows: Vec<&footer::Line> = rows
+            .iter()
+            .filter(|(line, row)| row != head && !row.is_empty() && !records.broken.contains(line))
+            .collect();
+        let lines = |is: &dyn Fn(&[String]) -> bool| -> Vec<u64> {
+            rows.iter().filter(|(_, row)| is(row)).map(|(line, _)| *line).collect()
+        };
+        let longer = lines(&|row| {
+            row.get(width..).is_some_and(|extras| {
+                !extras.is_empty() && extras.iter().all(|cell| cell.is_empty())
+            })
+        });
+        if let Some(first) = longer.first() {
+            let count = longer.len();
+            self.ignore_empty_extras =
+                Some(format!("{count} of the rows end in extra empty fields, first line {first}"));
+        }
+        let shorter = lines(&|row| row.len() < width);
+        let Some(first) = shorter.first() else { return };
+        // A program that writes no empty fields at the end of a row does so in all rows. A section
+        // line, or a row that is cut off, looks different.
+        let ends_in_value = |row: &[String]| row.last().is_some_and(|cell| !cell.trim().is_empty());
+        let fits = |row: &[String]| {
+            row.len() > width
+                || (ends_in_value(row)
+                    && row.len() * 2 >= width
+                    && row.first().is_some_and(|cell| !cell.trim().is_empty()))
+        };
+        let count = shorter.len();
+        if count > 1 && longer.is_empty() && rows.iter().all(|(_, row)| fits(row)) {
+            self.pad_short_rows = Some(format!(
+                "{count} of the rows lack fields at their end, first line {first}; no row ends in an empty field"
+            ));
+        } else if count > usize::from(is_last_said) {
+            self.notes.push(format!(
+                "{} fewer fields than the {width} columns, first line {first}, and can't take part; \
+                 `pad_short_rows: true` would read the fields as empty",
+                if count == 1 { "1 row has".to_owned() } else { format!("{count} rows have") },
+            ));
+        }
     }
 
     fn explain(&mut self, records: &Records, is_said: bool) {
@@ -332,6 +536,10 @@ fn said_delimiter(text: &str) -> Option<char> {
     DELIMITERS.contains(&delimiter).then_some(delimiter)
 }
 
+fn cells(row: &RawRow<'_>) -> Vec<String> {
+    (0..row.len()).map(|at| String::from_utf8_lossy(row.cell(at)).into_owned()).collect()
+}
+
 fn filled(row: &[String]) -> usize {
     row.iter().filter(|cell| !cell.trim().is_empty()).count()
 }
@@ -359,17 +567,33 @@ impl Records {
         // A line of a preamble may have as many fields, but most are empty, or no other follows.
         let is_full =
             |at: usize| rows.get(at).is_some_and(|(_, row)| filled(row) * 2 >= usual.min(width));
+        // The row that follows may end early, or in empty fields.
+        let is_like_table = |at: usize| {
+            rows.get(at).is_some_and(|(_, row)| match row.get(width..) {
+                Some(extras) => filled(extras) == 0,
+                None => row.len() * 2 > width && filled(row) == row.len(),
+            })
+        };
         let first = (0..rows.len())
             .find(|at| {
-                is_of_table(*at) && is_full(*at) && (*at + 1 == rows.len() || is_of_table(at + 1))
+                is_of_table(*at) && is_full(*at) && (*at + 1 == rows.len() || is_like_table(at + 1))
             })
             .or_else(|| (0..rows.len()).find(|at| is_of_table(*at)))
             .unwrap_or(0);
         let header_differs = first > 0 && Self::is_header_of_another_width(&rows, first - 1, width);
         let start = first - usize::from(header_differs);
-        let fitting = (first..rows.len()).filter(|at| is_of_table(*at)).count();
-        let consistency = ratio(fitting as u64, (rows.len() - first) as u64);
-        Some(Self { rows, width, consistency, start, header_differs })
+        let mut records =
+            Self { rows, width, consistency: 0.0, start, header_differs, broken: Vec::new() };
+        records.measure();
+        Some(records)
+    }
+
+    /// Counts the rows that have as many fields as most.
+    fn measure(&mut self) {
+        let first = self.start + usize::from(self.header_differs);
+        let rows = self.rows.get(first..).unwrap_or_default();
+        let fitting = rows.iter().filter(|(_, row)| row.len() == self.width).count();
+        self.consistency = ratio(fitting as u64, rows.len() as u64);
     }
 
     /// Whether the record before the rows is their header although its width is another: it ends in
@@ -481,6 +705,8 @@ pub struct FileRows {
     pub plan: SourcePlan,
     /// What is made of two of its columns; it comes after them.
     pub joint: Option<Joint>,
+    /// The header, where it comes again: such rows are left out.
+    pub repeated_header: Option<RepeatedHeader>,
 }
 
 /// A row of a file, and what is made of two of its columns.
@@ -512,6 +738,8 @@ pub struct Reach {
     pub rows: u64,
     /// Rows that can't take part.
     pub unusable: u64,
+    /// Rows that are no header, but have its text in the column by which it is told.
+    pub like_header: u64,
     /// Whether that is all.
     pub whole: bool,
 }
@@ -524,6 +752,7 @@ impl FileRows {
     pub fn each(&self, mut each: impl FnMut(&SeenRow<'_>)) -> Result<Reach, Problem> {
         let (mut blocks, mut parser) = self.plan.open()?.blocks();
         let (mut reach, mut bytes) = (Reach { whole: true, ..Reach::default() }, 0);
+        let repeated = self.repeated_header.as_ref();
         while let Some(block) = blocks.next_block()? {
             if bytes > READ_AT_MOST {
                 reach.whole = false;
@@ -531,12 +760,18 @@ impl FileRows {
             }
             bytes += block.bytes().len() as u64;
             parser.parse(&block, &mut |row| match row {
+                Ok(row) if repeated.is_some_and(|header| header.is(&row)) => {}
                 Ok(row) => {
                     reach.rows += 1;
+                    reach.like_header +=
+                        u64::from(repeated.is_some_and(|header| header.leaves_out(&row)));
                     let joint = self.joint.as_ref().map(|joint| joint.text(&row));
                     each(&SeenRow { raw: &row, joint: joint.as_deref() });
                 }
-                Err(_) => reach.unusable += 1,
+                Err(unusable) => {
+                    let is_header = |row: &RawRow<'_>| repeated.is_some_and(|it| it.is(row));
+                    reach.unusable += u64::from(!unusable.row.as_ref().is_some_and(is_header));
+                }
             });
         }
         Ok(reach)

@@ -8,6 +8,7 @@
 mod extract;
 mod field;
 mod file;
+mod footer;
 mod foreign;
 mod joined;
 mod joint;
@@ -155,6 +156,9 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
         ));
     }
     let mut notes = mapping::notes(&extracts, &pairs);
+    for side in Side::BOTH {
+        notes.extend(extracts[side].form.notes.iter().map(|note| format!("in {side}, {note}")));
+    }
     if pairs.len() > MAX_FIELDS {
         notes.push(format!(
             "{} columns are the same on both sides; the first {MAX_FIELDS} are mapped, as many as a \

@@ -97,6 +97,13 @@ impl Inference {
         lines.line("      csv:");
         lines.line(&format!("        path: {}", scalar(&source.path)));
         source.form_lines(lines);
+        if let Some(header) = &source.form.repeated_header {
+            let (column, text) = (quoted(&header.column), quoted(&header.text));
+            lines.commented(
+                &format!("    where: [{{ column: {column}, not_equals: [{text}] }}]"),
+                &sure(0.95, &header.why()),
+            );
+        }
         lines.commented("    map:", "canonical field: source column");
         for field in &self.fields {
             if let Some(row) = source.row.as_ref().filter(|row| row.field == field.name) {
@@ -262,6 +269,18 @@ impl SourceGuess {
         if form.skip_rows.value > 0 {
             let skip = &form.skip_rows;
             option(format!("skip_rows: {}", skip.value), skip.confidence, &skip.why);
+        }
+        if form.skip_footer.value > 0 {
+            let skip = &form.skip_footer;
+            option(format!("skip_footer: {}", skip.value), skip.confidence, &skip.why);
+        }
+        for (name, why) in [
+            ("ignore_empty_extras", &form.ignore_empty_extras),
+            ("pad_short_rows", &form.pad_short_rows),
+        ] {
+            if let Some(why) = why {
+                option(format!("{name}: true"), 0.9, why);
+            }
         }
         if let Some(comment) = &form.comment {
             option(format!("comment: \"{}\"", comment.value), comment.confidence, &comment.why);

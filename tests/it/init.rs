@@ -642,3 +642,150 @@ fn a_bank_export_with_a_preamble_is_read() {
         configuration(&project)
     );
 }
+
+/// How many rows each side has, how many match, and how many are rejected or left out in A.
+fn figures(project: &Project) -> [u64; 5] {
+    let records = &run(project)["records"];
+    ["a", "b", "matched", "rejected_a", "filtered_a"]
+        .map(|name| records[name].as_u64().unwrap_or_default())
+}
+
+/// A file of `count` rows and the same with `between` and `after` its rows.
+fn with_lines(count: u32, between: &str, after: &str) -> [String; 2] {
+    let [mut a, b] = rows(["ref,day,text,amount"; 2], count, |n| {
+        let row = format!("R-{n:03},2026-01-{:02},Payment {n},{n}.50", n % 28 + 1);
+        [if n % 2 == 0 { format!("{row}{between}") } else { row.clone() }, row]
+    });
+    a += after;
+    [a, b]
+}
+
+#[test]
+fn totals_and_trailers_after_the_rows_are_skipped_and_said() {
+    // 2,000 rows are more than are looked at for the form of a file.
+    for count in [3u32, 30, 2_000] {
+        let line = count + 2;
+        for (after, skipped, why) in [
+            (
+                "TOTAL,,,600.00\n",
+                1,
+                format!(
+                    "last 1 row skipped (skip_footer): line {line} begins with `TOTAL` and lacks 2"
+                ),
+            ),
+            (
+                "Grand total,,,600.00\nPrinted by the ledger on Monday\n",
+                2,
+                format!("line {} is text (`Printed by the ledger on Monday`)", line + 1),
+            ),
+            ("\n(30 rows)\n", 1, format!("line {} is text (`(30 rows)`)", line + 1)),
+        ] {
+            let project = Project::new();
+            let [a, b] = with_lines(count, "", after);
+            let said = init(&project, a, b);
+            assert!(said.contains(&why), "{why}\n{said}");
+            let yaml = configuration(&project);
+            assert!(yaml.contains(&format!("skip_footer: {skipped} ")), "{yaml}");
+            let count = u64::from(count);
+            assert_eq!(figures(&project), [count, count, count, 0, 0], "{after}{yaml}");
+        }
+    }
+}
+
+#[test]
+fn a_last_row_that_may_be_data_is_kept_and_said() {
+    for count in [3u32, 30] {
+        // The company may be called Total; the payment may be cut off.
+        for (last, note, rejected) in [
+            ("Total,2026-01-31,Payment,600.00\n", "has `Total` and is read as data", 0),
+            ("Cd,2026-0", "has 2 fields and not 4, so it is rejected", 1),
+        ] {
+            let project = Project::new();
+            let [mut a, b] = rows(["company,day,text,amount"; 2], count, |n| {
+                let name = ["A", "B", "C", "D", "E", "F"][n as usize % 6].repeat(n as usize);
+                let row = format!("{name},2026-01-{:02},Payment {n},{n}.50", n % 28 + 1);
+                [row.clone(), row]
+            });
+            a += last;
+            let said = init(&project, a, b);
+            assert!(said.contains(note) && said.contains("`skip_footer: 1`"), "{said}");
+            let yaml = configuration(&project);
+            assert!(!yaml.contains("        skip_footer"), "{yaml}");
+            let count = u64::from(count);
+            assert_eq!(figures(&project), [count + 1, count, count, rejected, 0]);
+        }
+    }
+}
+
+#[test]
+fn a_header_that_comes_again_is_left_out_and_said() {
+    for count in [3u32, 30] {
+        let project = Project::new();
+        let [a, b] = with_lines(count, "\nref,day,text,amount", "");
+        let said = init(&project, a, b);
+        let why = match count / 2 {
+            1 => "line 4 has the header again: left out (where)".to_owned(),
+            times => {
+                format!("the header comes again {times} times, first on line 4: left out (where)")
+            }
+        };
+        assert!(said.contains(&why), "{said}");
+        let yaml = configuration(&project);
+        assert!(yaml.contains(r#"where: [{ column: "ref", not_equals: ["ref"] }]"#), "{yaml}");
+        let rows = u64::from(count);
+        assert_eq!(figures(&project), [rows + rows / 2, rows, rows, 0, rows / 2], "{yaml}");
+    }
+}
+
+#[test]
+fn empty_fields_at_the_end_of_rows_are_no_fault() {
+    for count in [3u32, 30] {
+        let ordinary = with_lines(count, "", "");
+        for (header, some, every) in [
+            // Every line ends in a delimiter, so a column has no name.
+            (";", ";", ";"),
+            (";", "", ""),
+            ("", ";", ";"),
+            // Only some rows do.
+            ("", ";", ""),
+        ] {
+            let project = Project::new();
+            let a: String = ordinary[0]
+                .replace(',', ";")
+                .lines()
+                .enumerate()
+                .map(|(at, line)| match at {
+                    0 => format!("{line}{header}\n"),
+                    2 => format!("{line}{some}\n"),
+                    _ => format!("{line}{every}\n"),
+                })
+                .collect();
+            let said = init(&project, a, &ordinary[1]);
+            let yaml = configuration(&project);
+            assert_eq!(yaml.contains("ignore_empty_extras: true"), some != every, "{yaml}");
+            assert_eq!(said.contains("ignore_empty_extras"), some != every, "{said}");
+            let rows = u64::from(count);
+            assert_eq!(figures(&project), [rows, rows, rows, 0, 0], "{said}{yaml}");
+        }
+    }
+}
+
+#[test]
+fn rows_that_end_at_their_last_value_are_filled_up() {
+    for count in [3u32, 30] {
+        let project = Project::new();
+        let [a, b] = rows(["ref,day,amount,note"; 2], count, |n| {
+            let row = format!("R-{n:03},2026-01-{:02},{n}.50", n % 28 + 1);
+            match n % 3 {
+                0 => [format!("{row},seen {n}"), format!("{row},seen {n}")],
+                _ if n < 3 => [row.clone(), format!("{row},")],
+                _ => [format!("{row},new {n}"), format!("{row},new {n}")],
+            }
+        });
+        let said = init(&project, a, b);
+        let rows = u64::from(count);
+        let yaml = configuration(&project);
+        assert!(said.contains("pad_short_rows: 2 of the rows"), "{said}");
+        assert_eq!(figures(&project), [rows, rows, rows, 0, 0], "{said}{yaml}");
+    }
+}

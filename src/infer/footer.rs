@@ -1,0 +1,309 @@
+//! What stands at the end of a file and is no data: totals, trailers, and lines of text.
+//!
+//! A row of data must never be taken for a footer, so a row needs two signs: it says that it is a
+//! total or a text, and it differs from every row of data. Where only one is there, the row is kept
+//! and a note says so.
+
+/// A row of the file and the line where it begins.
+pub type Line = (u64, Vec<String>);
+
+/// The rows after the data.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Footer {
+    /// How many there are.
+    pub rows: u64,
+    /// The line of the first.
+    pub first_line: u64,
+    /// Why they are no data.
+    pub why: String,
+    /// The row before them, if it may be one of them.
+    pub doubt: Option<Doubt>,
+}
+
+/// A row that may be a footer, and is kept.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// Whether the only sign is that it lacks fields.
+    pub is_short: bool,
+    /// What to tell the user.
+    pub note: String,
+}
+
+/// How many rows at the end are looked at.
+pub const LONGEST: usize = 10;
+
+/// Words that begin a total or a trailer.
+const WORDS: [&str; 42] = [
+    "total",
+    "totals",
+    "grand",
+    "subtotal",
+    "subtotals",
+    "sub",
+    "sum",
+    "sums",
+    "overall",
+    "count",
+    "summe",
+    "summen",
+    "gesamt",
+    "gesamtsumme",
+    "gesamtbetrag",
+    "saldo",
+    "endsaldo",
+    "totaal",
+    "totale",
+    "totali",
+    "totais",
+    "totales",
+    "totaux",
+    "suma",
+    "soma",
+    "somme",
+    "razem",
+    "ogółem",
+    "toplam",
+    "yhteensä",
+    "итого",
+    "всего",
+    "合計",
+    "合计",
+    "总计",
+    "総計",
+    "eof",
+    "trailer",
+    "trl",
+    "tlr",
+    "end",
+    "ende",
+];
+
+/// What the rows of data have in common.
+struct Body<'r> {
+    rows: Vec<&'r [String]>,
+    width: usize,
+    /// The columns that have a value in every row.
+    always: Vec<usize>,
+    /// How many cells of a row usually have a value.
+    usual: usize,
+}
+
+impl Footer {
+    /// The footer of a table. `tail` are its last rows, `rows` all that were looked at; `head` is its
+    /// header, or its first row.
+    pub fn of(tail: &[Line], rows: &[Line], head: &Line, width: usize) -> Self {
+        let is_row = |(line, row): &&Line| *line > head.0 && *row != head.1;
+        let usual = usual(rows.iter().filter(is_row).map(|(_, row)| row), width);
+        let tail: Vec<&Line> = tail.iter().filter(|(line, _)| *line > head.0).collect();
+        let is_weak = |row: &Vec<String>| {
+            *row != head.1
+                && (row.len() != width
+                    || filled(row) * 2 <= usual
+                    || row.iter().any(|cell| begins(cell)))
+        };
+        let weak = tail.iter().rev().take_while(|(_, row)| is_weak(row)).take(LONGEST).count();
+        let (before, last) = tail.split_at(tail.len() - weak);
+        let Some((first_weak, _)) = last.first() else { return Self::default() };
+        let body: Vec<&[String]> = rows
+            .iter()
+            .chain(before.iter().copied())
+            .filter(is_row)
+            .filter(|(line, row)| line < first_weak && row.len() == width)
+            .map(|(_, row)| row.as_slice())
+            .collect();
+        if body.is_empty() {
+            return Self::default();
+        }
+        let body = Body::of(body, width, usual);
+        let mut whys = Vec::new();
+        let mut footer = Self::default();
+        for (line, row) in last.iter().rev() {
+            let Some(why) = body.is_footer(row) else {
+                footer.doubt = body.doubt(*line, row, footer.rows + 1);
+                break;
+            };
+            footer.rows += 1;
+            footer.first_line = *line;
+            whys.push(format!("line {line} {why}"));
+        }
+        whys.reverse();
+        footer.why = whys.join("; ");
+        footer
+    }
+}
+
+impl<'r> Body<'r> {
+    fn of(rows: Vec<&'r [String]>, width: usize, usual: usize) -> Self {
+        let is_filled = |row: &&[String], at: usize| !cell(row, at).is_empty();
+        let always = (0..width).filter(|at| rows.iter().all(|row| is_filled(row, *at))).collect();
+        Self { rows, width, always, usual }
+    }
+
+    /// Why a row is no data, if that is certain.
+    fn is_footer(&self, row: &[String]) -> Option<String> {
+        // A row that spans lines can't be skipped.
+        if row.iter().any(|cell| cell.contains(['\n', '\r'])) {
+            return None;
+        }
+        let at = row.iter().position(|cell| !cell.trim().is_empty())?;
+        let first = cell(row, at);
+        let empty = self.always.iter().filter(|at| cell(row, **at).is_empty()).count();
+        let others = || self.rows.iter().map(|row| cell(row, at)).filter(|cell| !cell.is_empty());
+        let is_unlike = at == 0 && others().next().is_some() && {
+            let has_digit = |text: &str| text.contains(|c: char| c.is_numeric());
+            let has_space = |text: &str| text.contains(char::is_whitespace);
+            (!has_digit(first) && others().all(has_digit))
+                || (has_space(first) && !others().any(has_space))
+        };
+        let shown = shown(first);
+        if begins(first) {
+            let is_certain = !others().any(begins)
+                && match (is_bare(first), empty) {
+                    (true, 0) => is_unlike && self.rows.len() > 1,
+                    (true, _) => true,
+                    (false, 0) => false,
+                    (false, _) => is_unlike,
+                };
+            return is_certain.then(|| match empty {
+                0 => format!("begins with `{shown}`, where every other row has digits"),
+                _ => format!(
+                    "begins with `{shown}` and lacks {}",
+                    counted(
+                        empty,
+                        "value that every other row has",
+                        "values that every other row has"
+                    )
+                ),
+            });
+        }
+        let is_text = first.contains(char::is_whitespace)
+            && is_unlike
+            && empty > 0
+            && filled(row) * 2 <= self.usual;
+        is_text.then(|| format!("is text (`{shown}`)"))
+    }
+
+    /// What to tell about a row that may be a footer, and is not certain to be one.
+    fn doubt(&self, line: u64, row: &[String], rows: u64) -> Option<Doubt> {
+        let advice = format!("if it is no data, write `skip_footer: {rows}`");
+        let at = row.iter().position(|cell| !cell.trim().is_empty());
+        let is_total = |column: usize| {
+            let text = cell(row, column);
+            begins(text)
+                && (Some(column) == at || is_bare(text))
+                && !self.rows.iter().any(|row| begins(cell(row, column)))
+        };
+        if let Some(column) = (0..row.len()).find(|column| is_total(*column)) {
+            let total = shown(cell(row, column));
+            let note = format!("line {line} has `{total}` and is read as data; {advice}");
+            return Some(Doubt { is_short: false, note });
+        }
+        let extras = row.get(self.width..).unwrap_or_default();
+        if row.is_empty() || row.len() == self.width || (!extras.is_empty() && filled(extras) == 0)
+        {
+            return None;
+        }
+        let note = format!(
+            "line {line}, at the end of the file, has {} and not {}, so it is rejected; {advice}, \
+             else see whether the file is complete",
+            counted(row.len(), "field", "fields"),
+            self.width
+        );
+        Some(Doubt { is_short: row.len() < self.width, note })
+    }
+}
+
+/// How many cells a row of the table usually fills.
+fn usual<'r>(rows: impl Iterator<Item = &'r Vec<String>>, width: usize) -> usize {
+    let mut counts: Vec<usize> =
+        rows.filter(|row| row.len() == width).map(|row| filled(row)).collect();
+    counts.sort_unstable();
+    counts.get(counts.len() / 2).copied().unwrap_or(0)
+}
+
+fn cell(row: &[String], at: usize) -> &str {
+    row.get(at).map_or("", |cell| cell.trim())
+}
+
+fn filled(row: &[String]) -> usize {
+    row.iter().filter(|cell| !cell.trim().is_empty()).count()
+}
+
+fn words(cell: &str) -> impl Iterator<Item = String> {
+    cell.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+}
+
+/// Whether the first word of a cell is one of totals or trailers.
+fn begins(cell: &str) -> bool {
+    words(cell).next().is_some_and(|word| WORDS.contains(&word.as_str()))
+}
+
+/// Whether a cell says nothing else.
+fn is_bare(cell: &str) -> bool {
+    words(cell).all(|word| WORDS.contains(&word.as_str()))
+}
+
+/// The beginning of a cell, in one line.
+fn shown(cell: &str) -> String {
+    const LENGTH: usize = 40;
+    let text = cell.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown: String = text.chars().take(LENGTH).collect();
+    if shown.len() < text.len() { format!("{shown}…") } else { shown }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn footer(text: &str) -> Footer {
+        let lines: Vec<Line> = text
+            .lines()
+            .zip(1..)
+            .map(|(line, number)| (number, line.split(',').map(str::to_owned).collect()))
+            .collect();
+        let width = lines[0].1.len();
+        Footer::of(&lines, &lines, &lines[0], width)
+    }
+
+    #[test]
+    fn totals_and_texts_after_the_data_are_footers() {
+        for (text, rows) in [
+            ("id,day,amount\nR1,x,1\nR2,y,2\nTOTAL,,3\n", 1),
+            ("id,amount\nR1,1\nR2,2\nGrand total:,3\n", 1),
+            ("id,day,amount\nR1,x,1\nR2,y,2\nTotal EUR,,3\nMade by me on Monday\n", 2),
+            ("id,day,text,amount\nR1,x,a,1\nR2,y,b,2\n,,Summe,3\n", 1),
+            ("id,day,amount\nR1,x,1\nR2,y,2\n(2 rows)\n", 1),
+            ("id,day,amount\nR1,x,1\nR2,y,2\nTRL,2\n", 1),
+            ("id,day,amount\nR1,x,1\nTOTAL,,3\nEOF\n", 2),
+        ] {
+            let found = footer(text);
+            assert_eq!((found.rows, &found.doubt), (rows, &None), "{text}");
+        }
+    }
+
+    #[test]
+    fn rows_that_may_be_data_are_kept() {
+        for (text, is_said) in [
+            // A company may be called Total.
+            ("name,day,amount\nShell plc,x,1\nBP plc,y,2\nTotal Energies,,3\n", true),
+            ("name,amount\nShell,1\nBP,2\nTotal,3\n", true),
+            ("id,name,amount\nR1,Total SA,1\nR2,BP,2\nR3,Total SA,3\n", false),
+            // A file that is cut off.
+            ("id,day,amount\nR1,x,1\nR2,y,2\nR3,z\n", true),
+            ("id,day,amount\nR1,x,1\nR2,y,2\nR\n", true),
+            // A row that continues the one before.
+            ("id,day,text\nR1,x,a\nR2,y,b\n,,two words\n", false),
+            ("id,day,text\nR1,x,a\nR2,y,b\nR3,,\n", false),
+            ("id,day,amount\nR1,x,1\nR2,y,2,\n", false),
+        ] {
+            let found = footer(text);
+            assert_eq!((found.rows, found.doubt.is_some()), (0, is_said), "{text}{found:?}");
+        }
+    }
+}
