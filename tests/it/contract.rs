@@ -139,15 +139,19 @@ fn what_a_killed_run_left_is_cleared_by_whatever_comes_next() {
     let project = Project::new();
     project.json(&["generate", "--rows", "60000", "-o", ".", "--json"]);
     let mut child = project.command(&["run"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let running =
+        ["sql", "--format", "json", "SELECT status FROM recon.recon_runs WHERE status = 'RUNNING'"];
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(30) && !project.path("recon.db").exists() {
+    let mut seen = false;
+    while !seen && begun.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(5));
+        seen = project.path("recon.db").exists() && project.recon(&running).out.contains("RUNNING");
     }
-    std::thread::sleep(Duration::from_millis(150));
+    assert!(seen, "the run was never seen at work");
     child.kill().unwrap();
-    child.wait().unwrap();
-    let statuses = project.sql("SELECT status FROM recon.recon_runs WHERE status = 'RUNNING'");
-    assert_eq!(statuses, json!([]));
+    assert!(child.wait().unwrap().code().is_none(), "the run ended before it was killed");
+    let statuses = project.sql("SELECT status FROM recon.recon_runs");
+    assert_eq!(statuses, json!([{ "status": "FAILED" }]));
 }
 
 #[test]
