@@ -133,12 +133,11 @@ impl FileForm {
             header: Some(Written(self.header.value)),
             columns: self.columns.clone(),
             skip_rows: Some(Written(self.skip_rows.value)),
-            skip_footer: (self.skip_footer.value > 0).then(|| Written(self.skip_footer.value)),
+            skip_footer: (self.skip_footer.value > 0).then_some(Written(self.skip_footer.value)),
             ignore_empty_extras: self.ignore_empty_extras.as_ref().map(|_| Written(true)),
             pad_short_rows: self.pad_short_rows.as_ref().map(|_| Written(true)),
             comment: self.comment.as_ref().map(|comment| comment.value.to_string()),
             null_values: Some(self.null_values.clone()),
-            ..CsvSpec::default()
         };
         ReadSpec::Csv(spec)
             .resolve(Path::new(""))

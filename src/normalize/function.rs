@@ -51,7 +51,7 @@ fn missing(function: &str) -> ScriptError {
     ScriptError {
         function: function.into(),
         place: Place::default(),
-        message: "there is no normalize script".to_owned(),
+        message: "there is no normalize script".into(),
         subject: None,
         ran_out: false,
     }

@@ -522,7 +522,13 @@ impl Normalizer {
         }
         let place = self.plan.scripts.first().map(|script| script.place(0, 0));
         let place = place.unwrap_or_default();
-        ScriptError { function: "row".into(), place, message, subject: None, ran_out: false }
+        ScriptError {
+            function: "row".into(),
+            place,
+            message: message.into(),
+            subject: None,
+            ran_out: false,
+        }
     }
 
     /// Appends the cell of one field.

@@ -186,7 +186,7 @@ mod tests {
         let source = ScriptSource::from_text("x.rhai", format!("fn f(v) {{ {body} }}"));
         let source = source.for_date(Date::from_civil(2026, 1, 16).unwrap());
         let mut script = NormalizeScript::compile(&source).unwrap();
-        script.call_value("f", "2026-01-16").map_err(|error| error.message)
+        script.call_value("f", "2026-01-16").map_err(|error| error.message.into_string())
     }
 
     #[test]

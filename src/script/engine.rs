@@ -350,7 +350,13 @@ impl Program {
             0 => self.declaration(function),
             _ => self.source.place(line, column),
         };
-        ScriptError { function: function.into(), place, message, subject: None, ran_out }
+        ScriptError {
+            function: function.into(),
+            place,
+            message: message.into(),
+            subject: None,
+            ran_out,
+        }
     }
 
     /// Where a call hits a limit. Rhai replaces that place by the place of the call, and ours has
@@ -399,7 +405,7 @@ impl Program {
         ScriptError {
             function: function.into(),
             place: self.declaration(function),
-            message: format!("it returned {}, expected {expected}", name_of(result)),
+            message: format!("it returned {}, expected {expected}", name_of(result)).into(),
             subject: None,
             ran_out: false,
         }

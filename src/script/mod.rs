@@ -34,7 +34,7 @@ pub struct ScriptError {
     /// Where in the script, with the line as written.
     pub place: Place,
     /// What is wrong, in one sentence, without the place.
-    pub message: String,
+    pub message: Box<str>,
     /// What it was asked about, such as the field of a record, where the caller knows.
     pub subject: Option<Box<str>>,
     /// The call used up its operations, work or processor time. The next call would do so again, so

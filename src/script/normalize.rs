@@ -34,7 +34,7 @@ impl NormalizeScript {
         self.programs.get_mut(at).ok_or_else(|| ScriptError {
             function: function.into(),
             place: Place::default(),
-            message: "there is no normalize script".to_owned(),
+            message: "there is no normalize script".into(),
             subject: None,
             ran_out: false,
         })

@@ -183,9 +183,9 @@ fn errors_carry_file_line_column_text_and_function() {
     assert_eq!(error.place.to_string(), "rules/normalize.rhai:3:15");
     assert_eq!(error.place.text, "    let x = v.nothing_like_it();");
     assert_eq!(&*error.function, "f");
-    assert_eq!(error.message, "there is no function nothing_like_it (text)");
+    assert_eq!(&*error.message, "there is no function nothing_like_it (text)");
     let thrown = value(r#"throw "not a side: " + v"#).unwrap_err();
-    assert_eq!(thrown.message, "not a side: x");
+    assert_eq!(&*thrown.message, "not a side: x");
 
     let problem = ScriptSource::from_text("a.rhai", "fn f(v) {\n  let = 1;\n}")
         .check()
@@ -287,7 +287,7 @@ fn a_value_becomes_text_or_null() {
     assert_eq!(value("v == \"x\""), Ok(Some("true".into())));
     assert_eq!(value("v.len() == 1"), Ok(Some("true".into())));
     let error = value("#{}").unwrap_err();
-    assert_eq!(error.message, "it returned a map, expected a text, a number, true, false or ()");
+    assert_eq!(&*error.message, "it returned a map, expected a text, a number, true, false or ()");
     assert_eq!((error.place.line, error.place.column), (1, 4));
     assert!(script("fn f(v) { v }").call_value("g", "x").is_err());
 }
@@ -322,7 +322,7 @@ fn a_filter_says_true_or_false() {
     assert_eq!(script.call_filter("is_live", &[("status", Some("NEW"))]), Ok(true));
     assert_eq!(script.call_filter("is_live", &[("status", Some("CANCELLED"))]), Ok(false));
     let error = script.call_filter("vague", &[("status", Some("NEW"))]).unwrap_err();
-    assert_eq!(error.message, "it returned a text, expected true or false");
+    assert_eq!(&*error.message, "it returned a text, expected true or false");
 }
 
 #[test]

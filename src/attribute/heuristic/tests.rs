@@ -132,7 +132,7 @@ fn after_an_error_no_rule_is_asked() {
     let mut rules = Rules::new(&plan(RULES)).unwrap();
     let decision = Owned::numeric(100, 1_000).with(&layout, |d| rules.decide(d));
     let Decision::Passed { error: Some(error), .. } = decision else { panic!("{decision:?}") };
-    assert_eq!(error.message, "too far apart");
+    assert_eq!(&*error.message, "too far apart");
     assert_eq!(&*error.function, "attribute_failing");
     assert_eq!(error.place.to_string(), "rules/a.rhai:6:62");
     assert_eq!(rules.calls(), 2);
