@@ -83,18 +83,6 @@ pub struct SentBack {
     pub at: String,
 }
 
-/// Whether an item of the queue is undecided, or a blind sample of what the machine settled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub enum ItemKind {
-    /// An item to decide.
-    #[default]
-    #[serde(rename = "ITEM")]
-    Item,
-    /// A sample of what the machine settled; its reason is hidden until somebody chose.
-    #[serde(rename = "AUDIT_SAMPLE")]
-    AuditSample,
-}
-
 /// One item of the queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReviewItem {
@@ -115,7 +103,7 @@ pub struct ReviewItem {
     /// The item's version: its `ETag`.
     pub version: i64,
     /// `ITEM` or `AUDIT_SAMPLE`.
-    pub kind: ItemKind,
+    pub kind: super::filter::ItemKind,
     /// Its run.
     pub run_id: String,
     /// The job of the run.
@@ -143,7 +131,7 @@ pub struct ReviewItem {
     /// When it is to be decided.
     pub due_at: String,
     /// `ok`, `due` or `overdue`.
-    pub sla: super::ask::Sla,
+    pub sla: super::filter::Sla,
     /// The eyes that an override would need.
     pub eyes_if_override: Eyes,
     /// The eyes that taking the machine's reason would need.

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::review::{Action, ContentHash, ProposalKind, ProposalState};
 
+use super::filter::{QueueFilter, QueueSort};
+
 /// `POST /workflow/resolve`: the maker's decision about one item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolve {
@@ -152,88 +154,6 @@ pub struct ProposeReason {
     pub examples: Vec<String>,
     /// Why.
     pub comments: Option<String>,
-}
-
-/// How the queue is ordered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum QueueSort {
-    /// The least sure first.
-    #[default]
-    #[serde(rename = "confidence")]
-    Confidence,
-    /// The surest first.
-    #[serde(rename = "-confidence")]
-    ConfidenceDescending,
-    /// The oldest first.
-    #[serde(rename = "age")]
-    Age,
-    /// The largest amount first.
-    #[serde(rename = "amount")]
-    Amount,
-    /// The gravest first.
-    #[serde(rename = "severity")]
-    Severity,
-}
-
-/// Where an item stands with regard to its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Sla {
-    /// In time.
-    Ok,
-    /// Within the last quarter of its time.
-    Due,
-    /// Too late.
-    Overdue,
-}
-
-/// Which items. Everything absent means: whatever.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct QueueFilter {
-    /// `UNKNOWN` (the default), `PENDING`, `ACCEPTED`, `REJECTED`, or `ALL`.
-    pub status: Option<String>,
-    /// Default: the current runs of all jobs.
-    pub run_id: Option<String>,
-    /// The job.
-    pub job: Option<String>,
-    /// Look-alike items, by the signature of `groups`.
-    pub signature: Option<String>,
-    /// The field.
-    pub field_name: Option<String>,
-    /// The type.
-    pub diff_type: Option<String>,
-    /// The severity.
-    pub severity: Option<String>,
-    /// The reason that the machine found likeliest.
-    pub reason_code: Option<String>,
-    /// The least confidence.
-    pub min_confidence: Option<f64>,
-    /// The most confidence.
-    pub max_confidence: Option<f64>,
-    /// The least amount.
-    pub min_amount: Option<f64>,
-    /// The largest amount.
-    pub max_amount: Option<f64>,
-    /// Whose item; `me`, `none` or a person's id.
-    pub assignee: Option<String>,
-    /// In time, nearly due, or overdue.
-    pub sla: Option<Sla>,
-    /// A text that a reference, a value or a field contains.
-    pub q: Option<String>,
-    /// Only what was sent back.
-    pub sent_back: Option<bool>,
-    /// The reason that it has now, whether the machine's or people's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub present_reason: Option<String>,
-    /// Only what has a functional reason, or only what has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub functional: Option<bool>,
-    /// Only what people decided, or only what the machine did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub by_people: Option<bool>,
-    /// Only blind samples of what the machine settled; without it, no list shows which they are.
-    pub kind: Option<super::answer::ItemKind>,
 }
 
 /// Which page.

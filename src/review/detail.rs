@@ -10,10 +10,11 @@ use crate::store::transact::{Answer, Dialect};
 
 use super::actor::Actor;
 use super::answer::{
-    CommentView, DifferenceView, FieldValue, HistoryEntry, ItemDetail, ItemKind, Page, RecordSide,
+    CommentView, DifferenceView, FieldValue, HistoryEntry, ItemDetail, Page, RecordSide,
     ReviewItem, Sibling, SimilarDecision,
 };
 use super::ask::PageAsk;
+use super::filter::ItemKind;
 use super::items::{FROM, Item, Key, Record, columns, item};
 use super::views::notes;
 use super::work::Work;

@@ -15,7 +15,8 @@ use crate::store::transact::Dialect;
 
 use super::actor::Actor;
 use super::answer::{Group, Page, Share};
-use super::ask::{GroupBy, PageAsk, QueueFilter};
+use super::ask::{GroupBy, PageAsk};
+use super::filter::QueueFilter;
 use super::items::{Item, Key, Run, Signature};
 use super::queue::{Wanted, list_name};
 use super::views::is_blind;

@@ -10,6 +10,7 @@ pub mod ask;
 mod bulk;
 mod decide;
 mod detail;
+mod filter;
 mod groups;
 mod items;
 mod page;
@@ -37,6 +38,7 @@ pub use crate::store::audit;
 pub use actor::{Actor, Directory, Idempotency};
 pub use answer::*;
 pub use ask::*;
+pub use filter::*;
 pub use refusal::{Detail, Refusal, RefusalKind};
 
 /// What all desks of a process share: the clock, who the people are, whether one decides alone.

@@ -16,8 +16,9 @@ use crate::store::rows;
 use crate::store::transact::{Answer, Dialect};
 
 use super::actor::Actor;
-use super::answer::{ItemKind, Page, ReviewItem};
-use super::ask::{PageAsk, QueueFilter, QueueSort, Sla};
+use super::answer::{Page, ReviewItem};
+use super::ask::PageAsk;
+use super::filter::{ItemKind, QueueFilter, QueueSort, Sla};
 use super::items::{Item, Key, NUMBER_BITS, Run, Signature};
 use super::refusal::Refusal;
 use super::sight::Sight;

@@ -12,8 +12,8 @@ use crate::domain::{Instant, Status};
 use crate::store::{read_time, time_text};
 
 use super::actor::Actor;
-use super::answer::{DifferenceView, ItemKind, Prediction, ReasonView, ReviewItem, SentBack};
-use super::ask::Sla;
+use super::answer::{DifferenceView, Prediction, ReasonView, ReviewItem, SentBack};
+use super::filter::{ItemKind, Sla};
 use super::items::{Item, Key, Run, keys_in, keys_parameter};
 use super::proposal::Weighed;
 use super::work::Work;

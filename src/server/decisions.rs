@@ -199,78 +199,12 @@ struct NewPreview {
     #[schema(max_items = 10000)]
     ids: Option<Vec<String>>,
     /// Which items, as in the queue.
-    filter: Option<ItemFilter>,
+    filter: Option<QueueFilter>,
     /// The decision.
     action: ActionName,
     /// For OVERRIDE: the code of the reason.
     #[schema(max_length = 50, example = "ROUNDING_DIFF")]
     new_reason_code: Option<String>,
-}
-
-/// Which items, as in the queue.
-#[derive(Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ItemFilter {
-    /// The run; all current ones unless given.
-    #[schema(pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-    run_id: Option<String>,
-    /// The job.
-    #[schema(max_length = 200)]
-    job: Option<String>,
-    /// A group of look-alikes.
-    #[schema(max_length = 200)]
-    signature: Option<String>,
-    /// The field.
-    #[schema(max_length = 200)]
-    field_name: Option<String>,
-    /// The type of difference.
-    #[schema(max_length = 50)]
-    diff_type: Option<String>,
-    /// The severity.
-    #[schema(max_length = 20)]
-    severity: Option<String>,
-    /// The likeliest reason.
-    #[schema(max_length = 50)]
-    reason_code: Option<String>,
-    /// The least confidence.
-    #[schema(minimum = 0, maximum = 1)]
-    min_confidence: Option<f64>,
-    /// The most confidence.
-    #[schema(minimum = 0, maximum = 1)]
-    max_confidence: Option<f64>,
-    /// The least amount.
-    #[schema(minimum = 0)]
-    min_amount: Option<f64>,
-    /// The largest amount.
-    #[schema(minimum = 0)]
-    max_amount: Option<f64>,
-    /// Whose item: `me`, `none`, or a person.
-    #[schema(max_length = 100)]
-    assignee: Option<String>,
-    /// A text in reference, value or field.
-    #[schema(max_length = 200)]
-    q: Option<String>,
-}
-
-impl From<ItemFilter> for QueueFilter {
-    fn from(filter: ItemFilter) -> Self {
-        Self {
-            run_id: filter.run_id,
-            job: filter.job,
-            signature: filter.signature,
-            field_name: filter.field_name,
-            diff_type: filter.diff_type,
-            severity: filter.severity,
-            reason_code: filter.reason_code,
-            min_confidence: filter.min_confidence,
-            max_confidence: filter.max_confidence,
-            min_amount: filter.min_amount,
-            max_amount: filter.max_amount,
-            assignee: filter.assignee,
-            q: filter.q,
-            ..Self::default()
-        }
-    }
 }
 
 fn preview(call: &Call<'_>) -> Result<Response, Denied> {
@@ -280,7 +214,7 @@ fn preview(call: &Call<'_>) -> Result<Response, Denied> {
     }
     let ask = BulkPreviewAsk {
         ids: body.ids.unwrap_or_default(),
-        filter: body.filter.map(Into::into),
+        filter: body.filter,
         action: Some(body.action.into()),
         new_reason_code: body.new_reason_code,
     };

@@ -7,8 +7,8 @@ use crate::domain::Severity;
 use crate::domain::difference::DiffType;
 use crate::domain::review::Permission;
 use crate::review::{
-    Assigned, Claimed, CommentView, Group, GroupBy, HistoryEntry, ItemDetail, ItemKind,
-    QueueFilter, ReviewItem, Share, SimilarDecision, Sla, Summary,
+    Assigned, Claimed, CommentView, Group, GroupBy, HistoryEntry, ItemDetail, QueueFilter,
+    ReviewItem, Share, SimilarDecision, Summary,
 };
 
 use super::call::Call;
@@ -159,39 +159,13 @@ pub fn filters() -> Vec<Parameter> {
     ]
 }
 
-/// The filter that a request asks for.
+/// The filter that a request asks for. Its parameters were checked before.
 pub fn filter(call: &Call<'_>) -> QueueFilter {
-    let text = |name: &str| call.text(name).map(str::to_owned);
-    QueueFilter {
-        status: text("status"),
-        run_id: text("run_id"),
-        job: text("job"),
-        signature: text("signature"),
-        field_name: text("field_name"),
-        diff_type: text("diff_type"),
-        severity: text("severity"),
-        reason_code: text("reason_code"),
-        min_confidence: call.number("min_confidence"),
-        max_confidence: call.number("max_confidence"),
-        min_amount: call.number("min_amount"),
-        max_amount: call.number("max_amount"),
-        assignee: text("assignee"),
-        sla: call.text("sla").and_then(|sla| match sla {
-            "ok" => Some(Sla::Ok),
-            "due" => Some(Sla::Due),
-            "overdue" => Some(Sla::Overdue),
-            _ => None,
-        }),
-        q: text("q"),
-        sent_back: call.text("sent_back").map(|text| text == "true"),
-        kind: call.text("kind").map(|text| match text {
-            "AUDIT_SAMPLE" => ItemKind::AuditSample,
-            _ => ItemKind::Item,
-        }),
-        present_reason: None,
-        functional: None,
-        by_people: None,
+    let mut filter = QueueFilter::default();
+    for parameter in filters() {
+        filter.set(parameter.name, call.text(parameter.name).unwrap_or_default());
     }
+    filter
 }
 
 fn queue(call: &Call<'_>) -> Result<Response, Denied> {

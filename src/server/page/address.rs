@@ -1,7 +1,7 @@
 //! Addresses: which list a page is about, written into the query and read back from it, so that a link,
 //! a reload and the way back show the same list.
 
-use crate::review::{ItemKind, QueueFilter, QueueSort, Sla};
+use crate::review::{ItemKind, QueueFilter, QueueSort};
 
 /// A text as it may stand in a query or in a segment of a path.
 pub fn escaped(text: &str) -> String {
@@ -53,14 +53,26 @@ const SORTS: [(&str, QueueSort); 5] = [
     ("severity", QueueSort::Severity),
 ];
 
-const SLAS: [(&str, Sla); 3] = [("ok", Sla::Ok), ("due", Sla::Due), ("overdue", Sla::Overdue)];
+/// Conditions of the filter: their names in an address of the page, and in [`QueueFilter`].
+const NAMES: [(&str, &str); 14] = [
+    ("status", "status"),
+    ("run", "run_id"),
+    ("job", "job"),
+    ("signature", "signature"),
+    ("field", "field_name"),
+    ("type", "diff_type"),
+    ("severity", "severity"),
+    ("reason", "reason_code"),
+    ("as", "present_reason"),
+    ("assignee", "assignee"),
+    ("q", "q"),
+    ("least", "min_amount"),
+    ("most", "max_amount"),
+    ("sla", "sla"),
+];
 
 /// Pages that the way back remembers.
 const REMEMBERED: usize = 20;
-
-fn number(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite())
-}
 
 impl Listing {
     /// Reads the query of an address. What is unknown or makes no sense is left out.
@@ -68,28 +80,16 @@ impl Listing {
         let mut listing = Self::default();
         let filter = &mut listing.filter;
         for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
-            let text = || Some(value.chars().take(500).collect::<String>());
+            if let Some((_, own)) = NAMES.iter().find(|(known, _)| known == name) {
+                filter.set(own, &value.chars().take(500).collect::<String>());
+                continue;
+            }
             match name.as_str() {
-                "status" => filter.status = text(),
-                "run" => filter.run_id = text(),
-                "job" => filter.job = text(),
-                "signature" => filter.signature = text(),
-                "field" => filter.field_name = text(),
-                "type" => filter.diff_type = text(),
-                "severity" => filter.severity = text(),
-                "reason" => filter.reason_code = text(),
-                "as" => filter.present_reason = text(),
                 "band" => {
                     let (least, most) = value.split_once('-').unwrap_or((value, ""));
-                    (filter.min_confidence, filter.max_confidence) = (number(least), number(most));
+                    filter.set("min_confidence", least);
+                    filter.set("max_confidence", most);
                 }
-                "least" => filter.min_amount = number(value),
-                "most" => filter.max_amount = number(value),
-                "assignee" => filter.assignee = text(),
-                "sla" => {
-                    filter.sla = SLAS.iter().find(|(word, _)| word == value).map(|(_, sla)| *sla);
-                }
-                "q" => filter.q = text(),
                 "back" => filter.sent_back = Some(true),
                 "functional" => filter.functional = Some(value == "yes"),
                 "by" => filter.by_people = Some(value == "people"),
@@ -117,35 +117,14 @@ impl Listing {
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let mut pairs = Vec::new();
         let filter = &self.filter;
-        let texts = [
-            ("status", &filter.status),
-            ("run", &filter.run_id),
-            ("job", &filter.job),
-            ("signature", &filter.signature),
-            ("field", &filter.field_name),
-            ("type", &filter.diff_type),
-            ("severity", &filter.severity),
-            ("reason", &filter.reason_code),
-            ("as", &filter.present_reason),
-            ("assignee", &filter.assignee),
-            ("q", &filter.q),
-        ];
-        for (name, value) in texts {
-            if let Some(value) = value {
-                pairs.push((name, value.clone()));
+        let texts = filter.texts();
+        for (name, own) in NAMES {
+            if let Some((_, text)) = texts.iter().find(|(known, _)| known == own) {
+                pairs.push((name, text.clone()));
             }
         }
         if let Some(band) = self.band() {
             pairs.push(("band", band));
-        }
-        for (name, value) in [("least", filter.min_amount), ("most", filter.max_amount)] {
-            if let Some(value) = value {
-                pairs.push((name, value.to_string()));
-            }
-        }
-        if let Some(sla) = filter.sla {
-            let word = SLAS.iter().find(|(_, own)| *own == sla).map_or("ok", |(word, _)| word);
-            pairs.push(("sla", word.to_owned()));
         }
         if filter.sent_back == Some(true) {
             pairs.push(("back", "yes".to_owned()));
@@ -168,6 +147,21 @@ impl Listing {
             pairs.push(("view", "items".to_owned()));
         }
         pairs
+    }
+
+    /// Removes the condition of this name in an address.
+    pub fn remove(&mut self, name: &str) {
+        let filter = &mut self.filter;
+        match name {
+            "band" => (filter.min_confidence, filter.max_confidence) = (None, None),
+            "functional" => filter.functional = None,
+            "by" => filter.by_people = None,
+            _ => {
+                if let Some((_, own)) = NAMES.iter().find(|(known, _)| *known == name) {
+                    filter.set(own, "");
+                }
+            }
+        }
     }
 
     /// The order, as a word.
@@ -243,6 +237,7 @@ fn unjoined(part: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::review::Sla;
 
     #[test]
     fn an_address_reads_back() {

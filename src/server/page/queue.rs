@@ -536,26 +536,8 @@ fn chips(answers: &Answers<'_>) -> Vec<Chip> {
                 _ => return None,
             };
             let without = listing.changed(|listing| {
-                let filter = &mut listing.filter;
-                match name {
-                    "q" => filter.q = None,
-                    "field" => filter.field_name = None,
-                    "type" => filter.diff_type = None,
-                    "severity" => filter.severity = None,
-                    "band" => (filter.min_confidence, filter.max_confidence) = (None, None),
-                    "reason" => filter.reason_code = None,
-                    "as" => filter.present_reason = None,
-                    "job" => filter.job = None,
-                    "run" => filter.run_id = None,
-                    "signature" => {
-                        filter.signature = None;
-                        listing.items = false;
-                    }
-                    "functional" => filter.functional = None,
-                    "by" => filter.by_people = None,
-                    "least" => filter.min_amount = None,
-                    _ => filter.max_amount = None,
-                }
+                listing.remove(name);
+                listing.items &= name != "signature";
             });
             Some(Chip { label, without: without.address("/review/queue") })
         })
