@@ -3,10 +3,12 @@
 //! A problem is raised beside its cause. `cli/exit.rs` alone turns its class into an exit code,
 //! and nothing here prints.
 
-pub mod catalogue;
+mod catalogue;
 
 use std::fmt;
 use std::path::PathBuf;
+
+pub use catalogue::{Code, Shows};
 
 /// What kind of trouble a problem is: which exit code it becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,8 +58,8 @@ impl fmt::Display for Place {
 pub struct Problem {
     /// What kind of trouble.
     pub class: Class,
-    /// A stable code of the error catalogue, such as `unknown-key`.
-    pub code: &'static str,
+    /// Its row of the error catalogue.
+    pub code: Code,
     /// A sentence that says what is wrong.
     pub message: String,
     /// Where.
@@ -67,39 +69,14 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this class, without place or help yet.
-    pub fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), place: None, help: None }
+    /// A problem without place or help yet; its code decides on its class.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { class: code.class(), code, message: message.into(), place: None, help: None }
     }
 
-    /// Something to look at; the work goes on.
-    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Class::Warning, code, message)
-    }
-
-    /// Wrong usage or configuration.
-    pub fn usage(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Class::Usage, code, message)
-    }
-
-    /// A source that could not be read.
-    pub fn source(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Class::Source, code, message)
-    }
-
-    /// A store that failed.
-    pub fn store(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Class::Store, code, message)
-    }
-
-    /// A result of our own that can't be true.
-    pub fn inconsistent(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Class::Inconsistent, code, message)
-    }
-
-    /// Somebody asked to stop.
+    /// The user asked to stop.
     pub fn interrupted() -> Self {
-        Self::new(Class::Interrupted, "interrupted", "interrupted; the run is marked FAILED")
+        Self::new(Code::Interrupted, "interrupted; the run is marked FAILED")
     }
 
     /// The same problem with its place.

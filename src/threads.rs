@@ -4,7 +4,7 @@ use std::io;
 use std::sync::mpsc;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// The most worker threads of a run.
 pub const MOST: usize = 512;
@@ -74,7 +74,7 @@ pub fn room_for(count: usize) -> Result<(), Problem> {
 }
 
 fn no_memory() -> Problem {
-    Problem::store("no-memory", "there is too little memory for the threads")
+    Problem::new(Code::NoMemory, "there is too little memory for the threads")
         .help("set `options.threads` lower, or raise the limit of memory (ulimit -v)")
 }
 
@@ -88,7 +88,7 @@ pub fn probe() -> Result<(), Problem> {
 
 /// The problem of a thread that could not be started.
 pub fn not_started(error: &io::Error) -> Problem {
-    Problem::store("no-thread", format!("a thread can't be started ({error})")).help(
+    Problem::new(Code::NoThread, format!("a thread can't be started ({error})")).help(
         "there is too little memory, or a limit on processes: lower `options.threads`, or raise the \
          limit (ulimit -u, ulimit -v)",
     )

@@ -9,7 +9,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _}
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Side;
 
 use super::partition::Piece;
@@ -114,11 +114,11 @@ fn failed(path: &Path, error: &io::Error) -> Problem {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
     );
     let (code, message) = if full {
-        ("temp-disk-full", "there is no room left for temporary files")
+        (Code::TempDiskFull, "there is no room left for temporary files")
     } else {
-        ("temp-files", "temporary files can't be written or read")
+        (Code::TempFiles, "temporary files can't be written or read")
     };
-    Problem::store(code, format!("{message} ({error})")).in_file(path).help(
+    Problem::new(code, format!("{message} ({error})")).in_file(path).help(
         "make room, name another folder as `options.temp_dir`, or raise `options.memory_limit` so \
          that rows stay in memory",
     )
@@ -263,6 +263,6 @@ mod tests {
         let path = Arc::new(PathBuf::from("/dev/full"));
         let mut file = SpillFile { path, out: BufWriter::with_capacity(16, file), offset: 0 };
         let problem = file.write(&pieces()).and_then(|_| file.flush()).unwrap_err();
-        assert_eq!(problem.code, "temp-disk-full");
+        assert_eq!(problem.code, Code::TempDiskFull);
     }
 }

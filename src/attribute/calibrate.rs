@@ -15,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// Folds of the cross-validation.
 const FOLDS: usize = 5;
@@ -128,8 +128,8 @@ pub fn choose(
     seed: u64,
 ) -> Result<Chosen, Problem> {
     if rows.len() < FOLDS * 2 {
-        return Err(Problem::usage(
-            "calibration-too-few",
+        return Err(Problem::new(
+            Code::CalibrationTooFew,
             format!(
                 "{} labelled differences are too few to calibrate on: {} are needed",
                 rows.len(),
@@ -517,7 +517,7 @@ mod tests {
         assert!(chosen.compared.iter().all(|(_, loss)| loss.is_finite()));
         assert_eq!(
             choose(&shares, &labels, 3, &rows[..9], 0).unwrap_err().code,
-            "calibration-too-few"
+            Code::CalibrationTooFew
         );
     }
 }

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use statrs::function::beta::beta_reg;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// The laxest threshold that is tried.
 const LAXEST: f64 = 0.05;
@@ -60,8 +60,8 @@ impl Budget {
         if open(max_false) && open(assurance) {
             return Ok(Self { max_false, assurance });
         }
-        Err(Problem::usage(
-            "risk-budget",
+        Err(Problem::new(
+            Code::RiskBudget,
             "max_false and assurance must be more than 0 % and less than 100 %",
         )
         .help("for example max_false: 0.5%, assurance: 95%"))

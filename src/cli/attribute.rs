@@ -1,6 +1,6 @@
 //! `recon diff` and `recon attribute`: the later stages on a stored run.
 
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::Stage;
 use crate::pipeline;
 
@@ -25,8 +25,8 @@ pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problem
     let OnRun { store, run, plan } = context.on_run(arguments.which.run.as_ref())?;
     if !arguments.again && pipeline::rules_changed(&plan, &run) {
         context.console.problem(
-            &Problem::warning(
-                "rules-changed",
+            &Problem::new(
+                Code::RulesChanged,
                 format!("the rules have changed since run {} was attributed", run.id),
             )
             .help("decide again what no person has touched: `recon attribute --again`"),
@@ -35,8 +35,8 @@ pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problem
     let session = context.session(&*store, arguments.finish.lock_timeout);
     if !arguments.again && pipeline::model_changed(session, &plan, &run)? {
         context.console.problem(
-            &Problem::warning(
-                "model-changed",
+            &Problem::new(
+                Code::ModelChanged,
                 format!("run {} was attributed with another model than the champion", run.id),
             )
             .help("ask the champion what no person has touched: `recon attribute --again`"),

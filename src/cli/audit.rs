@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::files;
 use crate::store::audit::{self, Checkpoint, Verdict};
 use crate::store::chain::{self, Examination};
@@ -31,12 +31,12 @@ fn read(path: &Path) -> Result<Vec<u8>, Problem> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::usage("unreadable", format!("can't read {}: {error}", path.display()))
+    Problem::new(Code::Unreadable, format!("can't read {}: {error}", path.display()))
 }
 
 fn text(path: &Path) -> Result<String, Problem> {
     String::from_utf8(read(path)?)
-        .map_err(|_| Problem::usage("unreadable", "the file is no text").in_file(path))
+        .map_err(|_| Problem::new(Code::Unreadable, "the file is no text").in_file(path))
 }
 
 fn verify(context: &Context, arguments: &AuditVerify) -> Result<u8, Problems> {
@@ -49,7 +49,7 @@ fn verify(context: &Context, arguments: &AuditVerify) -> Result<u8, Problems> {
             let found = checkpoint::read(&text(path)?, key.as_ref())
                 .map_err(|problem| problem.in_file(path))?;
             if found.is_empty() {
-                return Err(Problem::usage("no-checkpoint", "the file holds no checkpoint")
+                return Err(Problem::new(Code::NoCheckpoint, "the file holds no checkpoint")
                     .in_file(path)
                     .help("`recon audit checkpoint --out FILE` adds one")
                     .into());
@@ -162,8 +162,8 @@ fn note_down(context: &Context, arguments: &AuditCheckpoint) -> Result<u8, Probl
         return Ok(code_of_verdict(&verdict));
     };
     if end.n == 0 {
-        return Err(Problem::usage(
-            "empty-trail",
+        return Err(Problem::new(
+            Code::EmptyTrail,
             "the audit trail is empty: there is nothing to note down",
         )
         .help("take a checkpoint when there has been a run")

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::{self, Loaded, Surroundings};
 use crate::database::StoreUrl;
-use crate::diagnostic::{Class, Problem, Problems};
+use crate::diagnostic::{Class, Code, Problem, Problems};
 use crate::domain::{Date, Instant, PerSide, Side};
 use crate::pipeline::{Plan, Session};
 use crate::source::Opened;
@@ -269,7 +269,7 @@ impl Context {
             Some(Err(problems)) if plan.is_err() => return Err(problems),
             Some(Err(_)) => {
                 let message = format!("{} has mistakes: `recon check` shows them", file.display());
-                self.console.problem(&Problem::warning("configuration-broken", message));
+                self.console.problem(&Problem::new(Code::ConfigurationBroken, message));
                 None
             }
             None => None,
@@ -284,7 +284,7 @@ impl Context {
                      the present one is used",
                     run.id
                 );
-                self.console.problem(&Problem::warning("configuration-gone", message));
+                self.console.problem(&Problem::new(Code::ConfigurationGone, message));
                 present.plan_of_stored()?
             }
         };
@@ -307,7 +307,7 @@ impl Context {
         if self.global.config.exists() {
             return config::store_url(&self.global.config, self.surroundings());
         }
-        Err(Problem::usage("no-store", format!("there is no {}", self.global.config.display()))
+        Err(Problem::new(Code::NoStore, format!("there is no {}", self.global.config.display()))
             .help("name a store with --store or RECON_STORE, or a configuration with --config")
             .into())
     }
@@ -342,7 +342,7 @@ impl Context {
         // Who may only read, or finds the disk full, is to see what there is nevertheless.
         if let Err(problem) = store.repair() {
             let message = format!("a run that died could not be cleared away: {}", problem.message);
-            self.console.problem(&Problem::warning("not-repaired", message));
+            self.console.problem(&Problem::new(Code::NotRepaired, message));
         }
         Ok(store)
     }
@@ -386,7 +386,7 @@ fn variable(name: &str) -> Option<String> {
 
 /// A file that could not be written.
 pub fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::usage("unwritable", format!("can't write {}: {error}", path.display()))
+    Problem::new(Code::Unwritable, format!("can't write {}: {error}", path.display()))
 }
 
 /// Refuses to work with a clock that can't be right: ids begin with the time since 1970.
@@ -394,7 +394,7 @@ pub fn clock() -> Result<(), Problem> {
     if now().seconds() >= 0 {
         return Ok(());
     }
-    Err(Problem::usage("clock", format!("this machine's clock says {}, which can't be", now()))
+    Err(Problem::new(Code::Clock, format!("this machine's clock says {}, which can't be", now()))
         .help("set the clock, and run this again"))
 }
 

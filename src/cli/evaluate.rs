@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::attribute::drift::DriftReport;
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::pipeline::learn::{self, EvaluateRequest, Evaluated};
 use crate::report::{Paint, figures};
 
@@ -68,7 +68,7 @@ pub fn run(context: &Context, arguments: &Evaluate) -> Result<u8, Problems> {
 }
 
 fn is_empty(problems: &Problems) -> bool {
-    problems.0.iter().all(|problem: &Problem| problem.code == "evaluate-empty")
+    problems.0.iter().all(|problem: &Problem| problem.code == Code::EvaluateEmpty)
 }
 
 fn write_evaluated(evaluated: &Evaluated, paint: Paint, out: &mut String) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 
-use crate::diagnostic::{Class, Problem, Problems};
+use crate::diagnostic::{Class, Code, Problem, Problems};
 use crate::domain::Stage;
 use crate::report::Summary;
 use crate::store::audit::Verdict;
@@ -101,8 +101,8 @@ pub fn check_fail_on(fail_on: &[FailOn], reached: Option<Stage>) -> Result<(), P
         Stage::Compared => ("compared", "recon diff"),
         Stage::Ingested => ("ingested", "recon ingest"),
     };
-    Err(Problem::usage(
-        "fail-on-stage",
+    Err(Problem::new(
+        Code::FailOnStage,
         format!("`--fail-on {what}` needs a run that is {missing}, and this one is not"),
     )
     .help(format!("give it to `recon run`, or to `{command}`")))
@@ -145,9 +145,9 @@ mod tests {
         assert_eq!(codes, [0, 2, 3, 4, 5, 130]);
         assert_eq!(code_of(&Problems::default()), 0);
         let problems = Problems(vec![
-            Problem::source("x", "x"),
-            Problem::warning("x", "x"),
-            Problem::usage("x", "x"),
+            Problem::new(Code::SourceUnreadable, "x"),
+            Problem::new(Code::AmbiguousFormat, "x"),
+            Problem::new(Code::UnknownKey, "x"),
         ]);
         assert_eq!(code_of(&problems), 3);
     }

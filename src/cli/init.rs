@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::json;
 
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::{PerSide, Side};
 use crate::infer::{self, ATTRIBUTION_RULES, Inference, percent};
 use crate::report::figures;
@@ -91,7 +91,7 @@ fn write(files: &[(PathBuf, String)], force: bool) -> Result<(), Problems> {
         if !force && path.exists() && !is_same() {
             let message = format!("{} exists", path.display());
             problems.push(
-                Problem::usage("file-exists", message)
+                Problem::new(Code::FileExists, message)
                     .help("name another file with --config, or overwrite it with --force"),
             );
         }

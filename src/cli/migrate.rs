@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::database::StoreUrl;
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::store::{self, Opening, append_only};
 
 use super::args::Migrate;
@@ -50,7 +50,7 @@ pub fn run(context: &Context, arguments: &Migrate) -> Result<u8, Problems> {
 /// The owner's URL, and the role that is to serve.
 fn owner(url: &StoreUrl, text: &str) -> Result<(StoreUrl, String), Problem> {
     let wrong = |why: &str| {
-        Problem::usage("owner-url", why).help(
+        Problem::new(Code::OwnerUrl, why).help(
             "--store postgres://recon_server@host/db --owner-url postgres://recon_owner@host/db",
         )
     };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value as Json, json};
 
 use crate::attribute::metrics::Evaluation;
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::pipeline::learn::Measured;
 use crate::report::figures;
 use crate::store::{ModelRow, Promotion, Store};
@@ -35,7 +35,7 @@ fn job(context: &Context, named: Option<&str>) -> Result<Option<String>, Problem
 
 fn needed(job: Option<String>) -> Result<String, Problems> {
     job.ok_or_else(|| {
-        Problem::usage("no-job", "no job is named, and there is no configuration")
+        Problem::new(Code::NoJob, "no job is named, and there is no configuration")
             .help("name one with --job, or a configuration with --config")
             .into()
     })
@@ -90,7 +90,7 @@ fn held_out(model: &ModelRow) -> Option<Measured> {
 }
 
 fn no_champion(job: &str) -> Problem {
-    Problem::usage("no-model", format!("job `{job}` has no champion"))
+    Problem::new(Code::NoModel, format!("job `{job}` has no champion"))
         .help("train a model: recon train; `recon model list` shows those there are")
 }
 
@@ -106,7 +106,7 @@ fn which(context: &Context, store: &dyn Store, arguments: &ModelOf) -> Result<Mo
 }
 
 fn no_such_model(version: u64) -> Problem {
-    Problem::usage("no-such-model", format!("there is no model {version} in the store"))
+    Problem::new(Code::NoSuchModel, format!("there is no model {version} in the store"))
         .help("`recon model list` shows the models")
 }
 
@@ -185,7 +185,7 @@ fn rollback(context: &Context, arguments: &ModelOf) -> Result<u8, Problems> {
             .and_then(|change| change.replaced)
             .ok_or_else(|| {
                 let message = format!("before model {} there was no champion", champion.version);
-                Problem::usage("no-earlier-champion", message).help(
+                Problem::new(Code::NoEarlierChampion, message).help(
                     "to attribute by rules alone: `attribution: { model: { enabled: false } }`",
                 )
             })?,
@@ -193,7 +193,7 @@ fn rollback(context: &Context, arguments: &ModelOf) -> Result<u8, Problems> {
     let model = store.model(version)?.ok_or_else(|| no_such_model(version))?;
     if model.job != job {
         let message = format!("model {version} is of job `{}`, not `{job}`", model.job);
-        return Err(Problem::usage("other-job", message).into());
+        return Err(Problem::new(Code::OtherJob, message).into());
     }
     let why = format!("back from model {}", champion.version);
     change(context, &*store, &model, true, &why)

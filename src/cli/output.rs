@@ -239,6 +239,7 @@ impl<W: Write> Write for Leaving<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Code;
 
     struct Failing(io::ErrorKind);
 
@@ -266,7 +267,7 @@ mod tests {
         let short = |out: &mut dyn Write| out.write_all(b"x").map_err(|error| unwritable(&error));
         assert_eq!(through(Failing(io::ErrorKind::BrokenPipe), short), Ok(()));
         let problem = through(Failing(io::ErrorKind::StorageFull), short).unwrap_err();
-        assert_eq!(problem.code, "output-failed");
+        assert_eq!(problem.code, Code::OutputFailed);
     }
 
     #[test]
@@ -274,9 +275,9 @@ mod tests {
         let mut out = Vec::new();
         let result = through(&mut out, |out| {
             out.write_all(b"part").map_err(|error| unwritable(&error))?;
-            Err(Problem::store("gone", "gone"))
+            Err(Problem::new(Code::RunGone, "gone"))
         });
-        assert_eq!(result.unwrap_err().code, "gone");
+        assert_eq!(result.unwrap_err().code, Code::RunGone);
     }
 
     #[test]

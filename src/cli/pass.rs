@@ -1,6 +1,6 @@
 //! `recon run` and `recon ingest`: one pass over the sources.
 
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::Stage;
 use crate::pipeline::{self, Depth, Finished};
 use crate::report::{self, ReportData};
@@ -66,7 +66,7 @@ fn grouped(warnings: &[Problem]) -> Vec<Problem> {
     for warning in warnings {
         let is_same = |group: &&mut (Problem, usize)| {
             let (first, _) = group;
-            warning.code == "script-error"
+            warning.code == Code::ScriptError
                 && first.code == warning.code
                 && first.place == warning.place
         };

@@ -73,7 +73,7 @@ pub fn json(problem: &Problem) -> String {
     let number = |number: u64| (number > 0).then_some(number);
     let entry = Entry {
         level: level(problem),
-        code: Some(problem.code),
+        code: Some(problem.code.name()),
         message: &problem.message,
         file: place.map(|place| place.file.display().to_string()),
         line: place.and_then(|place| number(place.line)),
@@ -215,6 +215,7 @@ fn last_columns(text: &str, columns: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Code;
     use std::io::Write as _;
 
     fn place(line: u64, column: u64, text: &str) -> Place {
@@ -227,7 +228,7 @@ mod tests {
 
     #[test]
     fn shows_the_line_and_underlines_what_is_wrong() {
-        let problem = Problem::usage("unknown-key", "unknown key `tolerence`")
+        let problem = Problem::new(Code::UnknownKey, "unknown key `tolerence`")
             .at(place(12, 13, "tolerence"))
             .help("did you mean `tolerance`?");
         assert_eq!(
@@ -245,11 +246,11 @@ error[unknown-key]: unknown key `tolerence`
 
     #[test]
     fn columns_are_characters_but_carets_stand_under_what_is_seen() {
-        let problem = Problem::warning("odd-name", "odd").at(place(3, 5, "é漢"));
+        let problem = Problem::new(Code::AmbiguousFormat, "odd").at(place(3, 5, "é漢"));
         assert_eq!(
             shown(&problem, "\t漢: é漢!"),
             "\
-warning[odd-name]: odd
+warning[ambiguous-format]: odd
  --> recon.yaml:3:5
   |
 3 |     漢: é漢!
@@ -260,7 +261,7 @@ warning[odd-name]: odd
 
     #[test]
     fn without_a_line_the_offending_text_is_shown() {
-        let problem = Problem::source("RAGGED_ROW", "5 fields where the header has 6").at(Place {
+        let problem = Problem::new(Code::RaggedRow, "5 fields where the header has 6").at(Place {
             file: "/no/such/a.csv".into(),
             line: 17,
             column: 0,
@@ -279,7 +280,7 @@ error[RAGGED_ROW]: 5 fields where the header has 6
     #[test]
     fn a_long_line_is_shown_around_the_place() {
         let line = format!("{}bad{}", "x".repeat(500), "y".repeat(500));
-        let problem = Problem::usage("x", "x").at(place(1, 501, "bad"));
+        let problem = Problem::new(Code::UnknownKey, "x").at(place(1, 501, "bad"));
         let shown = shown(&problem, &line);
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[3], format!("1 | …{}bad{}…", "x".repeat(30), "y".repeat(61)));
@@ -288,10 +289,10 @@ error[RAGGED_ROW]: 5 fields where the header has 6
 
     #[test]
     fn data_can_not_forge_a_message_of_its_own() {
-        let problem = Problem::usage("x", "a\nerror[fake]: b\u{7}").help("c\nd");
+        let problem = Problem::new(Code::UnknownKey, "a\nerror[fake]: b\u{7}").help("c\nd");
         assert_eq!(
             text(&problem, Paint::Plain),
-            "error[x]: a\n  error[fake]: b\\u{7}\n  = help: c\n          d\n"
+            "error[unknown-key]: a\n  error[fake]: b\\u{7}\n  = help: c\n          d\n"
         );
     }
 
@@ -308,7 +309,7 @@ error[RAGGED_ROW]: 5 fields where the header has 6
 
     #[test]
     fn programs_get_one_object_per_line() {
-        let problem = Problem::usage("unknown-key", "a\nb").at(place(12, 5, "x")).help("h");
+        let problem = Problem::new(Code::UnknownKey, "a\nb").at(place(12, 5, "x")).help("h");
         assert_eq!(
             json(&problem),
             "{\"level\":\"error\",\"code\":\"unknown-key\",\"message\":\"a\\nb\",\

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Progress;
 use crate::domain::progress::Unit;
 
@@ -82,7 +82,7 @@ impl Bars {
             }
         })
         .map_err(|error| {
-            Problem::usage("signals-unavailable", format!("can't listen to signals: {error}"))
+            Problem::new(Code::SignalsUnavailable, format!("can't listen to signals: {error}"))
         })
     }
 

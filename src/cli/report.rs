@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::report::{self, Format, Paint, ReportData};
 use crate::store::{RunRow, Store};
 
@@ -18,7 +18,7 @@ pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
     exit::check_fail_on(&arguments.fail_on, run.stage)?;
     let format = if context.global.json { Format::Json } else { arguments.format };
     if arguments.bom && format != Format::Csv {
-        let problem = Problem::usage("not-csv", format!("--bom is for CSV, not for {format}"));
+        let problem = Problem::new(Code::NotCsv, format!("--bom is for CSV, not for {format}"));
         return Err(problem.help("add --format csv, or leave --bom out").into());
     }
     // CSV has every difference, so nothing is added up for it.
@@ -28,7 +28,7 @@ pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
     };
     if format == Format::Xlsx && arguments.output.is_none() && context.console.result_is_terminal()
     {
-        let problem = Problem::usage("no-output-file", "a terminal can't show a workbook");
+        let problem = Problem::new(Code::NoOutputFile, "a terminal can't show a workbook");
         return Err(problem.help("name a file with --output").into());
     }
     let paint = if arguments.output.is_some() { Paint::Plain } else { context.console.paint() };

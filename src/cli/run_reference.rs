@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Date;
 use crate::pipeline::newest_run;
 use crate::store::{RunFilter, RunRow, Store};
@@ -57,12 +57,12 @@ pub fn find(
                 .map(|run| format!("{} ({}, {})", run.id, run.job, run.batch_date))
                 .collect();
             let message = format!("several runs begin with `{prefix}`");
-            Err(Problem::usage("run-ambiguous", message)
+            Err(Problem::new(Code::RunAmbiguous, message)
                 .help(format!("give more of the id: {}", some.join(", "))))
         }
         (None, _) => {
             let message = format!("the store has no run `{prefix}`");
-            Err(Problem::usage("no-run", message)
+            Err(Problem::new(Code::NoRun, message)
                 .help("`recon runs list` shows the runs there are"))
         }
     }

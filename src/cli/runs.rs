@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::{Instant, metadata};
 use crate::report::Paint;
 use crate::report::figures::{self, visible};
@@ -137,7 +137,7 @@ fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
         (Some(job), _) => Some(job.clone()),
         (None, true) => None,
         (None, false) => Some(context.job_name()?.ok_or_else(|| {
-            Problem::usage("no-job", "there is no configuration that names a job")
+            Problem::new(Code::NoJob, "there is no configuration that names a job")
                 .help("name one with --job, or prune every job's runs with --all-jobs")
         })?),
     };

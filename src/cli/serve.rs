@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::review::{Policy, Role, Roles};
 use crate::review::people::directory::StoredDirectory;
 use crate::review::people::{AuthMethod, Principal, invitation, staffing, system_random};
@@ -41,7 +41,7 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     settings.solo = arguments.solo;
     if let Some(url) = &arguments.public_url {
         settings.public_url = Some(origin(url).ok_or_else(|| {
-            Problem::usage("origin", format!("`{url}` is not a scheme and a host"))
+            Problem::new(Code::Origin, format!("`{url}` is not a scheme and a host"))
                 .help("such as `https://recon.example.com`, without a path")
         })?);
     }
@@ -94,7 +94,7 @@ fn adopt(context: &Context, app: &App, configured: Option<&Policy>) -> Result<()
     if !app.settings.solo
         && let Some(warning) = staffing::warning(&*app.store, 6)?
     {
-        context.console.problem(&Problem::warning("too-few-people", warning));
+        context.console.problem(&Problem::new(Code::TooFewPeople, warning));
     }
     Ok(())
 }
@@ -125,7 +125,7 @@ fn check_exposure(bind: SocketAddr, settings: &Settings) -> Result<(), Problem> 
         return Ok(());
     }
     let exposed = |what: &str| {
-        Problem::usage("server-exposed", format!("{bind} can be reached from elsewhere, {what}"))
+        Problem::new(Code::ServerExposed, format!("{bind} can be reached from elsewhere, {what}"))
             .help(
                 "let a proxy with TLS speak to 127.0.0.1:8765 (docs/serving.md has Caddy and nginx), \
                  or declare it in `server.trusted_proxy` together with `server.public_url`",
@@ -143,7 +143,7 @@ fn check_exposure(bind: SocketAddr, settings: &Settings) -> Result<(), Problem> 
 
 fn listen(bind: SocketAddr) -> Result<TcpListener, Problem> {
     TcpListener::bind(bind).map_err(|error| {
-        Problem::usage("bind-failed", format!("can't listen at {bind}: {error}"))
+        Problem::new(Code::BindFailed, format!("can't listen at {bind}: {error}"))
             .help("another program may be there; `--bind 127.0.0.1:0` takes any free port")
     })
 }
@@ -202,15 +202,15 @@ mod tests {
         assert!(check_exposure(DEFAULT_BIND, &settings).is_ok());
         assert!(check_exposure("[::1]:1".parse().unwrap(), &settings).is_ok());
         let code = |settings: &Settings| check_exposure(open, settings).unwrap_err().code;
-        assert_eq!(code(&settings), "server-exposed");
+        assert_eq!(code(&settings), Code::ServerExposed);
         settings.public_url = Some("https://a.example".into());
-        assert_eq!(code(&settings), "server-exposed");
+        assert_eq!(code(&settings), Code::ServerExposed);
         settings.proxies = TrustedProxies::new(&["10.0.0.7".into()], "X-User").ok();
         assert!(check_exposure(open, &settings).is_ok());
         settings.public_url = Some("http://a.example".into());
-        assert_eq!(code(&settings), "server-exposed");
+        assert_eq!(code(&settings), Code::ServerExposed);
         settings.public_url = Some("https://a.example".into());
         settings.solo = true;
-        assert_eq!(code(&settings), "server-exposed");
+        assert_eq!(code(&settings), Code::ServerExposed);
     }
 }

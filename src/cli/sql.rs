@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Read as _};
 use std::time::Duration;
 
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::store::{QueryLimits, SqlValue};
 
 use super::args::Sql;
@@ -52,15 +52,15 @@ fn statement(arguments: &Sql) -> Result<String, Problem> {
     }
     let input = std::io::stdin();
     if given.is_none() && input.is_terminal() {
-        return Err(Problem::usage("sql", "there is no statement")
+        return Err(Problem::new(Code::Sql, "there is no statement")
             .help("write one behind `recon sql`, or list the tables with `recon sql --tables`"));
     }
     let mut text = String::new();
     input.take(LONGEST_STATEMENT + 1).read_to_string(&mut text).map_err(|error| {
-        Problem::usage("sql", format!("standard input can't be read as UTF-8 text: {error}"))
+        Problem::new(Code::Sql, format!("standard input can't be read as UTF-8 text: {error}"))
     })?;
     if text.len() as u64 > LONGEST_STATEMENT {
-        return Err(Problem::usage("sql", "the statement is longer than 1 MiB"));
+        return Err(Problem::new(Code::Sql, "the statement is longer than 1 MiB"));
     }
     Ok(text)
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::attribute::fixture::{self, FixtureSpec};
 use crate::config;
-use crate::diagnostic::{PathStep, Problem, Problems};
+use crate::diagnostic::{Code, PathStep, Problem, Problems};
 use crate::script::ScriptSource;
 
 use super::args::Test;
@@ -22,7 +22,7 @@ pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
         arguments.files.clone()
     };
     if files.is_empty() {
-        return Err(Problem::usage("no-fixtures", "there are no fixtures beside the rules")
+        return Err(Problem::new(Code::NoFixtures, "there are no fixtures beside the rules")
             .help("write rules/NAME.tests.yaml beside rules/NAME.rhai")
             .into());
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::review::Roles;
 use crate::review::people::invitation;
 use crate::review::people::{Hashing, NewPerson, Person, directory, system_random};
@@ -192,7 +192,7 @@ const MAX_PASSWORD_LINE: u64 = 64 << 10;
 
 /// The password from a file's first line, or from the terminal, asked for twice.
 fn password(file: Option<&Path>, login: &str) -> Result<Zeroizing<String>, Problem> {
-    let refuse = |message: String| Problem::usage("no-password", message);
+    let refuse = |message: String| Problem::new(Code::NoPassword, message);
     if let Some(path) = file {
         let read = |source: Box<dyn std::io::BufRead>| {
             // Room for every password: growing would leave copies behind.

@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::diagnostic::{PathStep, Problem, SpecProblem};
+use crate::diagnostic::{Code, PathStep, Problem, SpecProblem};
 use crate::domain::{Date, Decimal, Kind, Severity, Value, Written};
 
 use super::number::NumberTolerance;
@@ -161,8 +161,8 @@ impl ToleranceSpec {
         match (self.absolute, self.percent, self.combine) {
             (Some(_), Some(_), None) => problems.push(SpecProblem::new(
                 ["percent"],
-                Problem::usage(
-                    "tolerance-combine",
+                Problem::new(
+                    Code::ToleranceCombine,
                     "with both `absolute` and `percent`, say how they join",
                 )
                 .help("add `combine: either` (one suffices) or `combine: both`"),
@@ -243,7 +243,7 @@ impl ToleranceSpec {
             .filter(|(_, given, kinds)| *given && !kinds.contains(&kind))
             .map(|(key, ..)| {
                 let message = format!("a {kind} field has no tolerance `{key}`");
-                let problem = Problem::usage("tolerance-type", message).help(help.clone());
+                let problem = Problem::new(Code::ToleranceType, message).help(help.clone());
                 SpecProblem::new([*key], problem)
             })
             .collect()
@@ -259,7 +259,7 @@ impl CalendarSpec {
                 Ok(day) => holidays.push(day),
                 Err(reason) => {
                     let path = [PathStep::from("holidays"), PathStep::from(at)];
-                    let problem = Problem::usage("calendar", format!("`{text}` is {reason}"));
+                    let problem = Problem::new(Code::Calendar, format!("`{text}` is {reason}"));
                     problems.push(SpecProblem::new(path, problem));
                 }
             }
@@ -289,7 +289,7 @@ impl CalendarSpec {
 
 fn read_holidays(path: &Path) -> Result<Vec<Date>, Box<Problem>> {
     let text = crate::files::read_text(path, crate::files::SMALL).map_err(|error| {
-        Problem::usage("calendar", format!("can't read {}: {error}", path.display()))
+        Problem::new(Code::Calendar, format!("can't read {}: {error}", path.display()))
     })?;
     let mut days = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -303,14 +303,14 @@ fn read_holidays(path: &Path) -> Result<Vec<Date>, Box<Problem>> {
                 && day.chars().all(|letter| letter.is_ascii_digit() || "-./".contains(letter));
             let shown = if looks_like_one { format!("`{day}`") } else { "the text".to_owned() };
             let message = format!("line {} of {}: {shown} is {reason}", at + 1, path.display());
-            Problem::usage("calendar", message)
+            Problem::new(Code::Calendar, message)
         })?);
     }
     Ok(days)
 }
 
 fn wrong(key: &str, message: String) -> SpecProblem {
-    SpecProblem::new([key], Problem::usage("tolerance", message))
+    SpecProblem::new([key], Problem::new(Code::Tolerance, message))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub use tree::Document;
 
 use self::tree::Content;
 use crate::database::StoreUrl;
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::Date;
 
 /// The store of a configuration that names none.
@@ -121,7 +121,9 @@ pub fn store_url(file: &Path, surroundings: Surroundings<'_>) -> Result<StoreUrl
     let written = match document.find(&at).map(|node| &node.content) {
         Some(Content::Scalar(scalar)) if !scalar.is_null() => &scalar.value,
         Some(Content::Map(_) | Content::List(_)) => {
-            return Err(Problem::usage("wrong-type", "the store's URL is a text").at(place).into());
+            return Err(Problem::new(Code::WrongType, "the store's URL is a text")
+                .at(place)
+                .into());
         }
         _ => DEFAULT_STORE,
     };
@@ -138,7 +140,7 @@ pub fn job_name(file: &Path, surroundings: Surroundings<'_>) -> Result<String, P
     let Some(document) = document else { return Err(sorted(problems)) };
     match document.find(&tree::path(["job"])).map(|node| &node.content) {
         Some(Content::Scalar(scalar)) if !scalar.is_null() => Ok(scalar.value.clone()),
-        _ => Err(Problem::usage("missing-key", "the key `job` is missing").in_file(file).into()),
+        _ => Err(Problem::new(Code::MissingKey, "the key `job` is missing").in_file(file).into()),
     }
 }
 
@@ -179,7 +181,7 @@ fn document(
 fn read_text(file: &Path) -> Result<String, Problem> {
     let bytes = crate::files::read(file, crate::files::SMALL).map_err(|error| {
         let message = format!("can't read {}: {error}", file.display());
-        let problem = Problem::usage("config-unreadable", message);
+        let problem = Problem::new(Code::ConfigUnreadable, message);
         if error.kind() == std::io::ErrorKind::NotFound {
             problem.help("`recon init` writes one; `--config` names another")
         } else {
@@ -190,7 +192,7 @@ fn read_text(file: &Path) -> Result<String, Problem> {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
         let message = format!("{} is not UTF-8 text from line {line} on", file.display());
-        Problem::usage("config-unreadable", message).help("save it with the encoding UTF-8")
+        Problem::new(Code::ConfigUnreadable, message).help("save it with the encoding UTF-8")
     })
 }
 

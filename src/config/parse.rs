@@ -10,7 +10,7 @@ use std::path::Path;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::tree::{Content, Entry, Node, Scalar, Spot};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// How deep lists and maps may nest: deeper than any setting, shallow enough to walk recursively.
 const MAX_DEPTH: usize = 64;
@@ -47,7 +47,7 @@ pub fn parse(text: &str, file: &Path) -> (Option<Node>, Vec<Problem>) {
     if builder.root.is_none() || builder.root.as_ref().is_some_and(Node::is_null) {
         let help = "`recon init` writes a commented one";
         builder.problems.push(
-            Problem::usage("empty-file", "the configuration is empty").help(help).in_file(file),
+            Problem::new(Code::EmptyFile, "the configuration is empty").help(help).in_file(file),
         );
         return (None, builder.problems);
     }
@@ -126,12 +126,12 @@ impl<'a> Builder<'a> {
                     return Ok(());
                 }
                 let message = "a second document begins here; the configuration is one document";
-                Err(self.problem("yaml-syntax", message, span).help("remove this `---`"))
+                Err(self.problem(Code::YamlSyntax, message, span).help("remove this `---`"))
             }
             Event::Alias(id) => {
                 let Some(measured) = self.anchors.get(&id) else {
                     let message = "this alias stands inside the part that it names";
-                    return Err(self.problem("yaml-syntax", message, span));
+                    return Err(self.problem(Code::YamlSyntax, message, span));
                 };
                 self.nodes += measured.nodes;
                 self.bytes += measured.bytes;
@@ -182,7 +182,7 @@ impl<'a> Builder<'a> {
 
     fn open(&mut self, open: Open, anchor: usize, span: Span) -> Result<(), Problem> {
         if self.stack.len() >= MAX_DEPTH {
-            return Err(self.problem("yaml-syntax", "this is nested too deeply", span));
+            return Err(self.problem(Code::YamlSyntax, "this is nested too deeply", span));
         }
         self.nodes += 1;
         self.stack.push(Frame { start: span.start, anchor, nodes: 1, bytes: 0, height: 1, open });
@@ -193,7 +193,7 @@ impl<'a> Builder<'a> {
     fn finish(&mut self, part: Measured, anchor: usize, span: Span) -> Result<(), Problem> {
         self.bounded(span)?;
         if self.stack.len() + part.height > MAX_DEPTH + 1 {
-            return Err(self.problem("yaml-syntax", TOO_LARGE, span));
+            return Err(self.problem(Code::YamlSyntax, TOO_LARGE, span));
         }
         if anchor > 0 {
             self.anchors.insert(anchor, part.clone());
@@ -216,7 +216,7 @@ impl<'a> Builder<'a> {
                     entries.push(Entry { key, key_spot, value: node });
                     if entries.len() > MAX_KEYS {
                         let message = format!("one map has more than {MAX_KEYS} keys");
-                        return Err(self.problem("yaml-syntax", message, span));
+                        return Err(self.problem(Code::YamlSyntax, message, span));
                     }
                 }
                 Some(None) => {}
@@ -235,7 +235,7 @@ impl<'a> Builder<'a> {
     /// Refuses what is too large before it takes much time and memory.
     fn bounded(&self, span: Span) -> Result<(), Problem> {
         if self.nodes > MAX_NODES || self.bytes > MAX_BYTES || self.counted.get() > MAX_COUNTED {
-            return Err(self.problem("yaml-syntax", TOO_LARGE, span));
+            return Err(self.problem(Code::YamlSyntax, TOO_LARGE, span));
         }
         Ok(())
     }
@@ -254,13 +254,13 @@ impl<'a> Builder<'a> {
         };
         let message = format!("the tag `{shown}` has no meaning here");
         let help = "put the value in quotes if it begins with `!`";
-        let problem = self.problem("yaml-syntax", message, span).help(help);
+        let problem = self.problem(Code::YamlSyntax, message, span).help(help);
         self.problems.push(problem);
         false
     }
 
-    fn problem(&self, code: &'static str, message: impl Into<String>, span: Span) -> Problem {
-        Problem::usage(code, message).at(self.spot(span.start, span.end).place(self.file))
+    fn problem(&self, code: Code, message: impl Into<String>, span: Span) -> Problem {
+        Problem::new(code, message).at(self.spot(span.start, span.end).place(self.file))
     }
 
     fn spot(&self, start: Marker, end: Marker) -> Spot {
@@ -357,9 +357,9 @@ impl<'a> Builder<'a> {
                 "add `{closing}` or the comma before line {}; put the text in quotes if `{bracket}` is part of it",
                 marker.line()
             );
-            return Problem::usage("yaml-syntax", message).at(opened.place(self.file)).help(help);
+            return Problem::new(Code::YamlSyntax, message).at(opened.place(self.file)).help(help);
         }
-        let problem = Problem::usage("yaml-syntax", message).at(spot.place(self.file));
+        let problem = Problem::new(Code::YamlSyntax, message).at(spot.place(self.file));
         match help {
             Some(help) => problem.help(help),
             None => problem,
@@ -383,18 +383,18 @@ fn as_key(node: &Node, entries: &[Entry]) -> (Option<(String, Spot)>, Option<Pro
     let Content::Scalar(scalar) = &node.content else {
         let message = "a list or a map can't be a key";
         let help = "put the key in quotes if it begins with `[` or `{`";
-        return (None, Some(Problem::usage("yaml-syntax", message).help(help)));
+        return (None, Some(Problem::new(Code::YamlSyntax, message).help(help)));
     };
     if scalar.plain && scalar.written == "<<" {
         let message = "merge keys (`<<`) are not supported";
         let help = "repeat the keys, or use an alias for the whole value";
-        return (None, Some(Problem::usage("yaml-syntax", message).help(help)));
+        return (None, Some(Problem::new(Code::YamlSyntax, message).help(help)));
     }
     if let Some(first) = entries.iter().find(|entry| entry.key == scalar.written) {
         let key = &scalar.written;
         let message =
             format!("the key `{key}` is given twice; the first is in line {}", first.key_spot.line);
-        return (None, Some(Problem::usage("duplicate-key", message)));
+        return (None, Some(Problem::new(Code::DuplicateKey, message)));
     }
     (Some((scalar.written.clone(), node.spot.clone())), None)
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::tree::{Content, Node};
-use crate::diagnostic::{Problem, nearest};
+use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::Date;
 
 /// The variable that is always the business date.
@@ -53,7 +53,7 @@ fn replace(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String
             rest = tail;
         } else if let Some(inner) = after.strip_prefix('{') {
             let Some((variable, tail)) = split_at_end(inner) else {
-                let problem = Problem::usage("bad-variable", "a `${` is not closed");
+                let problem = Problem::new(Code::BadVariable, "a `${` is not closed");
                 return Err(problem.help("write `$${` for the two characters"));
             };
             replaced.push_str(&value_of(variable, lookup)?);
@@ -96,7 +96,7 @@ fn value_of(variable: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<S
     if !begins_well || !characters.all(|next| next.is_ascii_alphanumeric() || next == '_') {
         let message = format!("`${{{variable}}}` names no variable");
         let help = "write `${NAME}` or `${NAME:-default}`; `$$` is a dollar";
-        return Err(Problem::usage("bad-variable", message).help(help));
+        return Err(Problem::new(Code::BadVariable, message).help(help));
     }
     match (lookup(name), default) {
         // As in a shell, an empty variable is as good as none.
@@ -109,7 +109,7 @@ fn value_of(variable: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<S
                 Some(meant) => format!("did you mean `${{{meant}}}`?"),
                 None => format!("set it, or give a default: `${{{name}:-default}}`"),
             };
-            Err(Problem::usage("undefined-variable", message).help(help))
+            Err(Problem::new(Code::UndefinedVariable, message).help(help))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::config::resolved::Accept;
 use crate::database::StoreUrl;
+use crate::diagnostic::Code;
 use crate::domain::{Confidence, PerSide};
 
 const MINIMAL: &str = "\
@@ -151,10 +152,10 @@ fn the_store_is_known_while_the_rest_is_being_edited() {
     assert!(store("store: sqlite:x.db\njob: ${NONE}\nfeilds: 1\n").unwrap() == beside("x.db"));
     assert!(store("job: demo\n").unwrap() == beside("recon.db"));
     for (text, code) in [
-        ("store: ${NONE}\n", "undefined-variable"),
-        ("store: x.db\n", "store-url"),
-        ("store: [x]\n", "wrong-type"),
-        ("store: [x\n", "yaml-syntax"),
+        ("store: ${NONE}\n", Code::UndefinedVariable),
+        ("store: x.db\n", Code::StoreUrl),
+        ("store: [x]\n", Code::WrongType),
+        ("store: [x\n", Code::YamlSyntax),
     ] {
         let Err(problems) = store(text) else { panic!("{text}") };
         assert_eq!(problems.0[0].code, code);
@@ -167,7 +168,7 @@ fn a_file_that_is_no_text_is_a_complaint_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("recon.yaml");
     let surroundings = Surroundings { batch_date: Date::from_days(0), environment: &|_| None };
-    assert_eq!(load(&file, surroundings).unwrap_err().0[0].code, "config-unreadable");
+    assert_eq!(load(&file, surroundings).unwrap_err().0[0].code, Code::ConfigUnreadable);
     std::fs::write(&file, b"version: 1\njob: caf\xe9\n").unwrap();
     let problems = load(&file, surroundings).unwrap_err();
     assert!(problems.to_string().contains("line 2"), "{problems}");

@@ -18,7 +18,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::tree::{Content, Document, Entry, Node};
-use crate::diagnostic::{PathStep, Problem, nearest};
+use crate::diagnostic::{Code, PathStep, Problem, nearest};
 
 type Path = Vec<PathStep>;
 
@@ -98,7 +98,7 @@ impl std::error::Error for Halt {}
 
 impl de::Error for Halt {
     fn custom<T: Display>(message: T) -> Self {
-        Self::Said(Problem::usage("bad-value", message.to_string()))
+        Self::Said(Problem::new(Code::BadValue, message.to_string()))
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -107,7 +107,7 @@ impl de::Error for Halt {
             Unexpected::Str(text) => format!("`{text}` is not {expected}"),
             other => format!("expected {expected}, found {}", finding(&other)),
         };
-        let problem = Problem::usage("wrong-type", message);
+        let problem = Problem::new(Code::WrongType, message);
         Self::Said(match found {
             Unexpected::Unit if expected == "text" => {
                 problem.help("if the word itself or the empty text is meant, put it in quotes")
@@ -157,8 +157,8 @@ fn finding(found: &Unexpected<'_>) -> String {
 
 /// An unknown name, with the known one that was probably meant, else all that are known.
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Problem {
-    let code = if what == "key" { "unknown-key" } else { "unknown-value" };
-    let problem = Problem::usage(code, format!("unknown {what} `{name}`"));
+    let code = if what == "key" { Code::UnknownKey } else { Code::UnknownValue };
+    let problem = Problem::new(code, format!("unknown {what} `{name}`"));
     match nearest(name, known.iter().copied()) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
         None => match known {
@@ -260,7 +260,7 @@ impl<'r> Part<'r> {
                 };
                 let message = format!("expected a map of settings, found {found}");
                 let help = format!("its keys are {}", listed(known));
-                return Err(Halt::Said(Problem::usage("wrong-type", message).help(help)));
+                return Err(Halt::Said(Problem::new(Code::WrongType, message).help(help)));
             }
         };
         let (expected, others): (Vec<&Entry>, Vec<&Entry>) =
@@ -300,7 +300,7 @@ impl<'r> Part<'r> {
         } else {
             (format!("the key `{key}` is missing"), document.key_place(&self.path))
         };
-        self.reader.complain(Problem::usage("missing-key", message).at(place));
+        self.reader.complain(Problem::new(Code::MissingKey, message).at(place));
     }
 
     fn read_enum<'de, V: Visitor<'de>>(
@@ -311,7 +311,7 @@ impl<'r> Part<'r> {
         match &self.node.content {
             Content::Scalar(_) if self.is_null() => {
                 let message = format!("expected one of {}, found nothing", listed(known));
-                Err(Halt::Said(Problem::usage("wrong-type", message)))
+                Err(Halt::Said(Problem::new(Code::WrongType, message)))
             }
             Content::Scalar(scalar) => {
                 if !known.contains(&scalar.value.as_str()) {
@@ -322,7 +322,7 @@ impl<'r> Part<'r> {
             Content::Map(entries) => {
                 let [entry] = entries.as_slice() else {
                     let message = format!("expected exactly one of {}", listed(known));
-                    return Err(Halt::Said(Problem::usage("wrong-type", message)));
+                    return Err(Halt::Said(Problem::new(Code::WrongType, message)));
                 };
                 let settings = self.value(entry);
                 if self.reader.is_broken(&settings.path) {
@@ -337,7 +337,7 @@ impl<'r> Part<'r> {
             }
             Content::List(_) => {
                 let message = format!("expected one of {}, found a list", listed(known));
-                Err(Halt::Said(Problem::usage("wrong-type", message)))
+                Err(Halt::Said(Problem::new(Code::WrongType, message)))
             }
         }
     }
@@ -347,7 +347,7 @@ impl<'r> Part<'r> {
         let Content::Scalar(scalar) = &self.node.content else { return };
         let Some(PathStep::Key(key)) = self.path.last() else { return };
         if scalar.written.is_empty() {
-            let problem = Problem::warning("empty-value", format!("`{key}` has no value"));
+            let problem = Problem::new(Code::EmptyValue, format!("`{key}` has no value"));
             let help = "write the value, in quotes if it begins with `#`, or remove the key";
             let place = self.reader.document.key_place(&self.path);
             self.reader.complain(problem.help(help).at(place));
@@ -502,7 +502,7 @@ impl<'r> Settings<'r> {
     fn needed(self) -> Result<Part<'r>, Halt> {
         self.settings.ok_or_else(|| {
             let name = self.name;
-            let problem = Problem::usage("wrong-type", format!("`{name}` needs settings"));
+            let problem = Problem::new(Code::WrongType, format!("`{name}` needs settings"));
             Halt::Said(problem.help(format!("write `{name}: {{ … }}`")))
         })
     }
@@ -515,7 +515,7 @@ impl<'de> VariantAccess<'de> for Settings<'_> {
         match self.settings {
             Some(part) if !part.is_null() => {
                 let message = format!("`{}` takes no settings", self.name);
-                part.place(Err(Halt::Said(Problem::usage("wrong-type", message))))
+                part.place(Err(Halt::Said(Problem::new(Code::WrongType, message))))
             }
             _ => Ok(()),
         }

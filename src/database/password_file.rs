@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// What a password is looked up by.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +40,8 @@ pub fn password(path: &Path, login: Login<'_>) -> Result<Option<String>, Problem
         use std::os::unix::fs::PermissionsExt;
         let mode = metadata.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
-            return Err(Problem::usage(
-                "password-file",
+            return Err(Problem::new(
+                Code::PasswordFile,
                 format!("the password file has mode {mode:04o}: others could read it"),
             )
             .in_file(path)
@@ -51,7 +51,7 @@ pub fn password(path: &Path, login: Login<'_>) -> Result<Option<String>, Problem
     #[cfg(not(unix))]
     drop(metadata);
     let text = crate::files::read_text(path, crate::files::SMALL).map_err(|error| {
-        Problem::usage("password-file", format!("the password file can't be read: {error}"))
+        Problem::new(Code::PasswordFile, format!("the password file can't be read: {error}"))
             .in_file(path)
     })?;
     Ok(text.lines().find_map(|line| match_line(line, login)))

@@ -12,7 +12,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::password_file::{self, Login};
 use super::url::SslMode;
 use super::{PostgresUrl, host_name, tls};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// A pool of connections whose search path is the schema `recon`.
 pub type PostgresPool = r2d2::Pool<PostgresConnectionManager<MakeRustlsConnect>>;
@@ -147,43 +147,46 @@ fn problem(shown: &str, error: &Error) -> Problem {
         // The crate's own text is terse ("error connecting to server"); its cause says why.
         let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         let (code, help) = if cause.contains("password missing") {
-            ("store-login", LOGIN_HELP)
+            (Code::StoreLogin, LOGIN_HELP)
         } else if cause.contains("certificate") {
-            ("store-tls", "check sslmode and sslrootcert in the store's URL, and the host's name")
+            (
+                Code::StoreTls,
+                "check sslmode and sslrootcert in the store's URL, and the host's name",
+            )
         } else {
-            ("store-unreachable", "check host, port and sslmode, and that the server is up")
+            (Code::StoreUnreachable, "check host, port and sslmode, and that the server is up")
         };
-        return Problem::store(code, format!("{shown} can't be reached: {cause}")).help(help);
+        return Problem::new(code, format!("{shown} can't be reached: {cause}")).help(help);
     };
     let said = database_error.message();
     let state = database_error.code();
     let (code, help) = if *state == SqlState::INVALID_PASSWORD
         || *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
     {
-        ("store-login", LOGIN_HELP)
+        (Code::StoreLogin, LOGIN_HELP)
     } else if *state == SqlState::INVALID_CATALOG_NAME {
-        ("store-missing", "create the database first (createdb); recon creates only its schema")
+        (Code::StoreMissing, "create the database first (createdb); recon creates only its schema")
     } else if *state == SqlState::DISK_FULL {
-        ("disk-full", "the server needs room; earlier runs are unharmed")
+        (Code::DiskFull, "the server needs room; earlier runs are unharmed")
     } else if *state == SqlState::INSUFFICIENT_PRIVILEGE {
         (
-            "store-permission",
+            Code::StorePermission,
             "grant this role what it lacks, or use another user in the store's URL",
         )
     } else if *state == SqlState::READ_ONLY_SQL_TRANSACTION {
-        ("store-read-only", "this server is a read-only replica: name the primary")
+        (Code::StoreReadOnly, "this server is a read-only replica: name the primary")
     } else if *state == SqlState::TOO_MANY_CONNECTIONS {
-        ("store-busy", "the server has no connection left; try again later")
+        (Code::StoreBusy, "the server has no connection left; try again later")
     } else if *state == SqlState::LOCK_NOT_AVAILABLE {
-        ("store-busy", "another session holds a lock; try again later")
+        (Code::StoreBusy, "another session holds a lock; try again later")
     } else if *state == SqlState::ADMIN_SHUTDOWN
         || *state == SqlState::CRASH_SHUTDOWN
         || *state == SqlState::CANNOT_CONNECT_NOW
     {
-        ("store-unreachable", "the server is going down or starting; try again later")
+        (Code::StoreUnreachable, "the server is going down or starting; try again later")
     } else {
-        ("store-failed", "")
+        (Code::StoreFailed, "")
     };
-    let problem = Problem::store(code, format!("{shown}: {said} (SQLSTATE {})", state.code()));
+    let problem = Problem::new(code, format!("{shown}: {said} (SQLSTATE {})", state.code()));
     if help.is_empty() { problem } else { problem.help(help) }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::patience;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// A pool of working connections.
 pub type SqlitePool = r2d2::Pool<SqliteManager>;
@@ -172,7 +172,7 @@ pub fn exposed(path: &Path) -> Option<Problem> {
     let message =
         "others on this machine may open the store: its files are not for their owner only";
     Some(
-        Problem::warning("store-exposed", message).in_file(path).help(format!(
+        Problem::new(Code::StoreExposed, message).in_file(path).help(format!(
             "chmod go= {} (run by their owner), unless that is meant",
             wide.join(" ")
         )),
@@ -212,43 +212,43 @@ pub fn problem(path: &Path, error: &rusqlite::Error) -> Problem {
     let said = |message: &str| format!("{message} ({error})");
     let (code, message, help) = match error.sqlite_error_code() {
         Some(ErrorCode::CannotOpen) => (
-            "store-missing",
+            Code::StoreMissing,
             said("the store can't be opened"),
             "check that the folder exists and may be written to, or name another with --store",
         ),
         Some(ErrorCode::NotADatabase) => (
-            "store-corrupt",
+            Code::StoreCorrupt,
             said("the file is not a store"),
             "name another file with --store; this one is left as it is",
         ),
         Some(ErrorCode::DatabaseCorrupt) => (
-            "store-corrupt",
+            Code::StoreCorrupt,
             said("the store's file is damaged"),
             "restore it from a backup, or save what can be read with the `.recover` command of \
              the sqlite3 shell",
         ),
         Some(ErrorCode::DiskFull) => (
-            "disk-full",
+            Code::DiskFull,
             said("the disk is full"),
             "make room, or put the store elsewhere with --store; earlier runs are unharmed",
         ),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
-            "store-read-only",
+            Code::StoreReadOnly,
             said("the store may not be written to"),
             "check the permissions of the file and of its folder",
         ),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-            "store-busy",
+            Code::StoreBusy,
             said("another program keeps the store locked"),
             "wait for it, or end the program that has the file open",
         ),
         Some(ErrorCode::SystemIoFailure) => (
-            "store-failed",
+            Code::StoreFailed,
             said("the store's file could not be read or written"),
             "check the disk and that it isn't full; a network share is no place for a store",
         ),
-        _ => ("store-failed", said("the store failed"), ""),
+        _ => (Code::StoreFailed, said("the store failed"), ""),
     };
-    let problem = Problem::store(code, message).in_file(path);
+    let problem = Problem::new(code, message).in_file(path);
     if help.is_empty() { problem } else { problem.help(help) }
 }

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 
 use super::PostgresUrl;
 use super::url::SslMode;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// The TLS settings for `url`.
 ///
@@ -25,7 +25,7 @@ pub fn client_config(url: &PostgresUrl) -> Result<ClientConfig, Problem> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Problem::store("tls", format!("TLS can't be set up: {error}")))?;
+        .map_err(|error| Problem::new(Code::Tls, format!("TLS can't be set up: {error}")))?;
     let roots = match (url.ssl_mode, &url.ssl_root_cert) {
         (SslMode::VerifyFull | SslMode::Require, Some(path)) => roots_from_file(path)?,
         (SslMode::VerifyFull, None) => system_roots()?,
@@ -41,7 +41,7 @@ pub fn client_config(url: &PostgresUrl) -> Result<ClientConfig, Problem> {
 
 fn roots_from_file(path: &Path) -> Result<RootCertStore, Problem> {
     let wrong = |message: String| {
-        Problem::usage("sslrootcert", message)
+        Problem::new(Code::Sslrootcert, message)
             .in_file(path)
             .help("sslrootcert names a PEM file of the certificates to trust")
     };
@@ -65,7 +65,7 @@ fn system_roots() -> Result<RootCertStore, Problem> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        return Err(Problem::store("tls", "the system has no root certificates")
+        return Err(Problem::new(Code::Tls, "the system has no root certificates")
             .help("install them (ca-certificates), or give sslrootcert=FILE in the store's URL"));
     }
     Ok(roots)

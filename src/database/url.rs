@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Problem, nearest};
+use crate::diagnostic::{Code, Problem, nearest};
 
 /// Where a store is.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub struct PostgresUrl {
 const PARAMETERS: [&str; 4] = ["sslmode", "sslrootcert", "connect_timeout", "host"];
 
 fn wrong(message: impl Into<String>) -> Problem {
-    Problem::usage("store-url", message)
+    Problem::new(Code::StoreUrl, message)
         .help("write sqlite:PATH or postgres://user@host:5432/database?sslmode=verify-full")
 }
 

@@ -1,6 +1,11 @@
-//! The catalogue of errors: every code that a problem, a refusal of the review or a rejected row can
-//! have, with what it means and what to do. docs/errors.md is produced from it, and a test holds it
-//! to the codes in the source.
+//! Every code that a problem, a refusal of the review or a rejected row can have. docs/errors.md is
+//! produced from this table.
+//!
+//! To add a code, add one row: the variant, the code's name (the same words), how it shows, what it
+//! means, what to do. Then raise it: `Problem::new(Code::UnknownKey, "…")`. Exit code and HTTP status
+//! follow from the row; a code that has no row does not compile. Names never change their meaning.
+
+use std::fmt;
 
 use super::Class;
 
@@ -17,1088 +22,1172 @@ pub enum Shows {
     SecurityLog,
 }
 
-/// A code of the catalogue.
-#[derive(Clone, Copy, Debug)]
-pub struct Code {
-    /// The code, which never changes its meaning.
-    pub code: &'static str,
-    /// How it shows; several where it is used in several ways.
-    pub shows: &'static [Shows],
-    /// What it means.
-    pub meaning: &'static str,
-    /// What to do.
-    pub remedy: &'static str,
+struct Entry {
+    name: &'static str,
+    shows: &'static [Shows],
+    meaning: &'static str,
+    remedy: &'static str,
 }
 
-/// The codes of one part of recon.
-#[derive(Clone, Copy, Debug)]
-pub struct Section {
-    /// The part.
-    pub title: &'static str,
-    /// Its codes.
-    pub codes: &'static [Code],
-}
+macro_rules! codes {
+    ($($title:literal { $(
+        $code:ident $name:literal [$($shows:expr),+] $meaning:literal => $remedy:literal;
+    )+ })+) => {
+        /// What went wrong, by a name that never changes its meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[doc = $meaning] $code,)+)+
+        }
 
-/// The code with this name.
-pub fn find(code: &str) -> Option<&'static Code> {
-    SECTIONS.iter().flat_map(|section| section.codes).find(|known| known.code == code)
-}
+        impl Code {
+            /// All codes by the part of recon they belong to.
+            pub const SECTIONS: &[(&str, &[Self])] = &[$(($title, &[$(Self::$code),+])),+];
 
-macro_rules! sections {
-    ($($title:literal { $($code:literal [$($shows:expr),+] $meaning:literal => $remedy:literal;)+ })+) => {
-        /// All codes.
-        pub const SECTIONS: &[Section] = {
-            use Shows::{Exit, Http, Row, SecurityLog};
-            &[$(Section {
-                title: $title,
-                codes: &[$(Code {
-                    code: $code,
-                    shows: &[$($shows),+],
-                    meaning: $meaning,
-                    remedy: $remedy,
-                }),+],
-            }),+]
-        };
+            const fn entry(self) -> &'static Entry {
+                use Shows::{Exit, Http, Row, SecurityLog};
+                match self {
+                    $($(Self::$code => &Entry {
+                        name: $name,
+                        shows: &[$($shows),+],
+                        meaning: $meaning,
+                        remedy: $remedy,
+                    },)+)+
+                }
+            }
+        }
     };
 }
 
-sections! {
+impl Code {
+    /// The code as users see it, such as `unknown-key`.
+    pub const fn name(self) -> &'static str {
+        self.entry().name
+    }
+
+    /// How it shows: at most one class and one HTTP status.
+    pub const fn shows(self) -> &'static [Shows] {
+        self.entry().shows
+    }
+
+    /// What it means.
+    pub const fn meaning(self) -> &'static str {
+        self.entry().meaning
+    }
+
+    /// What to do.
+    pub const fn remedy(self) -> &'static str {
+        self.entry().remedy
+    }
+
+    /// The class of a problem with this code. What only the review refuses is wrong usage on the
+    /// command line.
+    pub fn class(self) -> Class {
+        let class = |shows: &Shows| match shows {
+            Shows::Exit(class) => Some(*class),
+            Shows::Row => Some(Class::Source),
+            Shows::Http(_) | Shows::SecurityLog => None,
+        };
+        self.shows().iter().find_map(class).unwrap_or(Class::Usage)
+    }
+
+    /// The HTTP status; a problem that the review does not expect is a failure of the server.
+    pub fn status(self) -> u16 {
+        let status = |shows: &Shows| match shows {
+            Shows::Http(status) => Some(*status),
+            _ => None,
+        };
+        self.shows().iter().find_map(status).unwrap_or(500)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+codes! {
     "Configuration" {
-        "proxy-header" [Exit(Class::Usage)]
+        ProxyHeader "proxy-header" [Exit(Class::Usage)]
             "The header of `server.trusted_proxy` may not name people."
             => "Use a header of its own, such as `X-Forwarded-User`.";
-        "threads" [Exit(Class::Usage)]
+        Threads "threads" [Exit(Class::Usage)]
             "`options.threads` is more than a run may have."
             => "Write a smaller number, or `auto`.";
-        "accept-twice" [Exit(Class::Usage)]
+        AcceptTwice "accept-twice" [Exit(Class::Usage)]
             "`attribution` gives both `accept_at` and `accept_risk`."
             => "Keep one of them.";
-        "ambiguous-column" [Exit(Class::Usage)]
+        AmbiguousColumn "ambiguous-column" [Exit(Class::Usage)]
             "A mapped column stands more than once in the source's header."
             => "Rename one of the columns, or drop one with `columns`.";
-        "ambiguous-format" [Exit(Class::Warning)]
+        AmbiguousFormat "ambiguous-format" [Exit(Class::Warning)]
             "Two formats of one field read the same text as different dates."
             => "Keep only the format that the source really uses.";
-        "at-least-one" [Exit(Class::Usage)]
+        AtLeastOne "at-least-one" [Exit(Class::Usage)]
             "A number of `review` is below 1."
             => "Write a whole number from 1 on.";
-        "bad-name" [Exit(Class::Usage)]
+        BadName "bad-name" [Exit(Class::Usage)]
             "A name is empty, too long, reserved, or has spaces around it or control characters in it."
             => "Choose another name.";
-        "bad-reason-code" [Exit(Class::Usage)]
+        BadReasonCode "bad-reason-code" [Exit(Class::Usage)]
             "A reason code is malformed, or `UNKNOWN` is declared functional."
             => "Write capital letters, digits and `_`, a letter first; leave `UNKNOWN` non-functional.";
-        "bad-value" [Exit(Class::Usage)]
+        BadValue "bad-value" [Exit(Class::Usage)]
             "A setting is not of the form that its key needs."
             => "Write it as the message says; docs/configuration.md lists every key.";
-        "bad-variable" [Exit(Class::Usage)]
+        BadVariable "bad-variable" [Exit(Class::Usage)]
             "A `${…}` is not closed, or its name is not one."
             => "Close it, write a name of letters, digits and `_`, or `$$` for a dollar.";
-        "bind" [Exit(Class::Usage)]
+        ConfigUnreadable "config-unreadable" [Exit(Class::Usage)]
+            "The configuration file cannot be read, or is not UTF-8 text."
+            => "Check path and permissions; save it with the encoding UTF-8.";
+        Bind "bind" [Exit(Class::Usage)]
             "`server.bind` is not an address and a port."
             => "Write it like `127.0.0.1:8765`.";
-        "calendar" [Exit(Class::Usage)]
+        Calendar "calendar" [Exit(Class::Usage)]
             "A day of a business calendar is not a date, or its file cannot be read."
             => "Write days as `YYYY-MM-DD`, one a line in the file.";
-        "columns-with-header" [Exit(Class::Usage)]
+        ColumnsWithHeader "columns-with-header" [Exit(Class::Usage)]
             "`columns` is given for a source that has a header row."
             => "Add `header: false`, or remove `columns`.";
-        "condition-pattern" [Exit(Class::Usage)]
+        ConditionPattern "condition-pattern" [Exit(Class::Usage)]
             "A pattern of `where` is not a regular expression."
             => "Mend it at the place shown.";
-        "empty-condition" [Exit(Class::Usage)]
+        EmptyCondition "empty-condition" [Exit(Class::Usage)]
             "A condition of `where` says nothing about its column."
             => "Write one of the tests that the help names.";
-        "footer-too-long" [Exit(Class::Usage)]
+        FooterTooLong "footer-too-long" [Exit(Class::Usage)]
             "`skip_footer` leaves out more lines than a footer may have."
             => "Write the number of lines at the end of the file, or use `where`.";
-        "local-time-never" [Exit(Class::Warning)]
+        LocalTimeNever "local-time-never" [Exit(Class::Warning)]
             "A local time falls into the hour that is skipped when clocks go forward."
             => "Check `timezone`; the time was read as if clocks had not changed.";
-        "local-time-twice" [Exit(Class::Warning)]
+        LocalTimeTwice "local-time-twice" [Exit(Class::Warning)]
             "A local time falls into the hour that is repeated when clocks go back."
             => "Deliver times with their offset; the earlier one was taken.";
-        "lookup-header" [Exit(Class::Warning)]
+        LookupHeader "lookup-header" [Exit(Class::Warning)]
             "The first line of a lookup file may be data that is taken for a header."
             => "Say what it is, as the help shows.";
-        "unused-timezone" [Exit(Class::Warning)]
+        UnusedTimezone "unused-timezone" [Exit(Class::Warning)]
             "A time zone has no effect on the source's fields."
             => "Remove it, or make the field a datetime.";
-        "configuration-changed" [Exit(Class::Usage)]
+        ConfigurationChanged "configuration-changed" [Exit(Class::Usage)]
             "`key`, `map`, `fields` or `normalize` differ from what the stored run was ingested with."
             => "Ingest again: `recon ingest`, or `recon run`.";
-        "duplicate-column" [Exit(Class::Usage), Exit(Class::Source)]
+        DuplicateColumn "duplicate-column" [Exit(Class::Usage)]
             "A column has the same name as another one."
             => "Rename one of them, or name all with `header: false` and `columns`.";
-        "duplicate-key" [Exit(Class::Usage)]
+        DuplicateKey "duplicate-key" [Exit(Class::Usage)]
             "A key stands twice in one place of `recon.yaml`."
             => "Keep one of the two.";
-        "duplicate-key-field" [Exit(Class::Usage)]
+        DuplicateKeyField "duplicate-key-field" [Exit(Class::Usage)]
             "A field stands twice in `key`."
             => "Remove one of the two.";
-        "duplicate-script" [Exit(Class::Usage)]
+        DuplicateScript "duplicate-script" [Exit(Class::Usage)]
             "A script stands twice in `rules.attribute`."
             => "Remove one of the two.";
-        "empty-column" [Exit(Class::Usage)]
+        EmptyColumn "empty-column" [Exit(Class::Usage)]
             "`map` names a column without a name."
             => "Write the column's name from the header.";
-        "empty-file" [Exit(Class::Usage)]
+        EmptyFile "empty-file" [Exit(Class::Usage)]
             "The configuration file is empty."
             => "Write a configuration: `recon init` makes one.";
-        "empty-path" [Exit(Class::Usage)]
+        EmptyPath "empty-path" [Exit(Class::Usage)]
             "`path` is empty."
             => "Name the file.";
-        "empty-value" [Exit(Class::Warning)]
+        EmptyValue "empty-value" [Exit(Class::Warning)]
             "A key has no value."
             => "Write the value, in quotes if it begins with `#`, or remove the key.";
-        "filter-column" [Exit(Class::Usage)]
+        FilterColumn "filter-column" [Exit(Class::Usage)]
             "A filter uses no column of its source, or one that the source lacks."
             => "Write `raw.NAME` or `raw[\"NAME\"]` with a name from the header.";
-        "key-not-compared" [Exit(Class::Usage)]
+        KeyNotCompared "key-not-compared" [Exit(Class::Usage)]
             "A field of the key has `compare: false`."
             => "Remove it, or take the field out of the key.";
-        "key-null" [Exit(Class::Usage)]
+        KeyNull "key-null" [Exit(Class::Usage)]
             "A field of the key has `null_equals`; a row whose key is null is rejected."
             => "Remove `null_equals`; to accept empty key values, set them in `fn row(raw, r)` (docs/rules.md) or read them as empty text with `null_values: []`.";
-        "key-severity" [Exit(Class::Warning)]
+        KeySeverity "key-severity" [Exit(Class::Warning)]
             "A field of the key has a severity, but the key never differs."
             => "Remove `severity`.";
-        "key-tolerance" [Exit(Class::Usage)]
+        KeyTolerance "key-tolerance" [Exit(Class::Usage)]
             "A field of the key has a tolerance; keys are compared exactly."
             => "Remove the tolerance, or take the field out of the key.";
-        "lookup-file" [Exit(Class::Usage)]
+        LookupFile "lookup-file" [Exit(Class::Usage)]
             "A lookup file cannot be read, lacks a column, or says two things of one text."
             => "Mend the file, or name the right columns with `from` and `to`.";
-        "memory-limit" [Exit(Class::Usage)]
+        MemoryLimit "memory-limit" [Exit(Class::Usage)]
             "`options.memory_limit` is below 1 MiB or is no size."
             => "Write a size such as `4GiB`.";
-        "missing-column" [Exit(Class::Usage)]
+        MissingColumn "missing-column" [Exit(Class::Usage)]
             "A mapped column is not in the source's header."
             => "Use a name from the header; if no column is found, check `delimiter`.";
-        "missing-key" [Exit(Class::Usage)]
+        MissingKey "missing-key" [Exit(Class::Usage)]
             "A required key is missing."
             => "Add it; docs/configuration.md marks required keys with `*`.";
-        "no-columns" [Exit(Class::Usage)]
+        NoColumns "no-columns" [Exit(Class::Usage)]
             "`columns` is empty."
             => "Name the columns, or remove the key.";
-        "no-description" [Exit(Class::Warning)]
+        NoDescription "no-description" [Exit(Class::Warning)]
             "A reason code has no description."
             => "Say in a sentence what it means.";
-        "no-fields" [Exit(Class::Usage)]
+        NoFields "no-fields" [Exit(Class::Usage)]
             "`fields` is empty."
             => "Declare the canonical fields with their types.";
-        "no-formats" [Exit(Class::Usage)]
+        NoFormats "no-formats" [Exit(Class::Usage)]
             "A list of formats is empty."
             => "Write at least one format, or remove the key for ISO 8601.";
-        "no-key" [Exit(Class::Usage)]
+        NoKey "no-key" [Exit(Class::Usage)]
             "`key` is empty."
             => "Name the fields by which a row of A and a row of B belong together.";
-        "no-rules" [Exit(Class::Warning)]
+        NoRules "no-rules" [Exit(Class::Warning)]
             "A script of `rules.attribute` has no rule."
             => "Name a function `attribute…(d)` in it.";
-        "noise-sum" [Exit(Class::Usage)]
+        NoiseSum "noise-sum" [Exit(Class::Usage)]
             "The rates of `recon generate --noise` sum to more than all trades."
             => "Lower some rates, or set others to `0%`.";
-        "not-a-share" [Exit(Class::Usage)]
+        NotAShare "not-a-share" [Exit(Class::Usage)]
             "A share or a confidence is outside 0 to 1."
             => "Write it like `0.90` or `90%`.";
-        "not-compared-setting" [Exit(Class::Warning)]
+        NotComparedSetting "not-compared-setting" [Exit(Class::Warning)]
             "A tolerance, severity or `null_equals` of a field with `compare: false` has no effect."
             => "Remove the setting, or `compare: false`.";
-        "not-one-character" [Exit(Class::Usage)]
+        NotOneCharacter "not-one-character" [Exit(Class::Usage)]
             "A delimiter, quote or comment is not one ASCII character."
             => "Write one such as `\";\"`.";
-        "nothing-monetary" [Exit(Class::Usage)]
+        NothingMonetary "nothing-monetary" [Exit(Class::Usage)]
             "`review.thresholds` is given, but no field is an amount."
             => "Mark the amount's field: `monetary: true`.";
-        "number-format" [Exit(Class::Usage)]
+        NumberFormat "number-format" [Exit(Class::Usage)]
             "A separator could be a part of a number, or two separators are the same."
             => "Give `decimal` and `thousands` different characters.";
-        "origin" [Exit(Class::Usage)]
+        Origin "origin" [Exit(Class::Usage)]
             "A URL of `server` is not a scheme and a host."
             => "Write it like `https://recon.example.com`.";
-        "rate-negative" [Exit(Class::Usage)]
+        RateNegative "rate-negative" [Exit(Class::Usage)]
             "`server.requests_per_second` is negative."
             => "Write 0 for no limit, or a positive number.";
-        "review-currency" [Exit(Class::Usage)]
+        ReviewCurrency "review-currency" [Exit(Class::Usage)]
             "`review.thresholds` is given without `currency_field`."
             => "Name the field that holds the currency.";
-        "risk-budget" [Exit(Class::Usage)]
+        RiskBudget "risk-budget" [Exit(Class::Usage)]
             "`max_false` or `assurance` is 0 %, 100 % or outside."
             => "Write for example `max_false: 0.5%`, `assurance: 95%`.";
-        "same-character" [Exit(Class::Usage)]
+        SameCharacter "same-character" [Exit(Class::Usage)]
             "Delimiter, quote and comment are not all different."
             => "Give each its own character.";
-        "step-argument" [Exit(Class::Usage)]
+        StepArgument "step-argument" [Exit(Class::Usage)]
             "A built-in step has a wrong argument."
             => "Write it as in the table of steps in docs/configuration.md.";
-        "store-url" [Exit(Class::Usage)]
+        StoreUrl "store-url" [Exit(Class::Usage)]
             "The store's URL is not one."
             => "Write `sqlite:PATH` or `postgres://user@host/database`.";
-        "threshold" [Exit(Class::Usage)]
+        Threshold "threshold" [Exit(Class::Usage)]
             "A threshold of `review` is negative."
             => "Write the amount from which six eyes are needed.";
-        "time-format" [Exit(Class::Usage)]
+        TimeFormat "time-format" [Exit(Class::Usage)]
             "A format of dates is malformed, or reads less or more than its type needs."
             => "Write it in strftime notation, such as `%d/%m/%Y`.";
-        "tolerance" [Exit(Class::Usage)]
+        Tolerance "tolerance" [Exit(Class::Usage)]
             "A bound of a tolerance is negative, or does not go with another."
             => "Write it as the message says.";
-        "tolerance-combine" [Exit(Class::Usage)]
+        ToleranceCombine "tolerance-combine" [Exit(Class::Usage)]
             "A tolerance has `absolute` and `percent`, but not how they join."
             => "Add `combine: either` or `combine: both`.";
-        "tolerance-type" [Exit(Class::Usage)]
+        ToleranceType "tolerance-type" [Exit(Class::Usage)]
             "A field's type does not have this tolerance."
             => "Use one that the help names.";
-        "too-many-fields" [Exit(Class::Usage)]
+        TooManyFields "too-many-fields" [Exit(Class::Usage)]
             "There are more fields than a run may have."
             => "Map the fields that matter.";
-        "trusted-proxy" [Exit(Class::Usage)]
+        TrustedProxy "trusted-proxy" [Exit(Class::Usage)]
             "`server.trusted_proxy` names no network, or a header that is none."
             => "Give addresses or networks, and the name of a header.";
-        "undeclared-reason" [Exit(Class::Usage)]
+        UndeclaredReason "undeclared-reason" [Exit(Class::Usage)]
             "A rule or a label uses a reason code that `reason_codes` lacks."
             => "Declare it, or use a declared one.";
-        "undefined-variable" [Exit(Class::Usage)]
+        UndefinedVariable "undefined-variable" [Exit(Class::Usage)]
             "An environment variable of `recon.yaml` is not set."
             => "Set it, or give a default: `${NAME:-default}`.";
-        "unknown-diff-type" [Exit(Class::Usage)]
+        UnknownDiffType "unknown-diff-type" [Exit(Class::Usage)]
             "`review.regulatory.diff_types` names no type of differences."
             => "Use one of those in the message.";
-        "unknown-encoding" [Exit(Class::Usage)]
+        UnknownEncoding "unknown-encoding" [Exit(Class::Usage)]
             "`encoding` is not a known label."
             => "Use a WHATWG label such as `windows-1252`.";
-        "unknown-field" [Exit(Class::Usage)]
+        UnknownField "unknown-field" [Exit(Class::Usage)]
             "A name is not in `fields`."
             => "Correct it, or add the field.";
-        "unknown-function" [Exit(Class::Usage)]
+        UnknownFunction "unknown-function" [Exit(Class::Usage)]
             "A filter, step or call names a function that no script has."
             => "Correct the name, or add the function.";
-        "unknown-key" [Exit(Class::Usage)]
+        UnknownKey "unknown-key" [Exit(Class::Usage)]
             "`recon.yaml` has a key that does not exist."
             => "Correct it; docs/configuration.md lists every key.";
-        "unknown-property" [Exit(Class::Usage)]
+        UnknownProperty "unknown-property" [Exit(Class::Usage)]
             "A rule reads a property that a difference does not have."
             => "Use one of those in docs/rules.md.";
-        "unknown-step" [Exit(Class::Usage)]
+        UnknownStep "unknown-step" [Exit(Class::Usage)]
             "A step is neither built in nor a function of the script."
             => "Correct the name, or add `fn NAME(v)` to the script.";
-        "unknown-timezone" [Exit(Class::Usage)]
+        UnknownTimezone "unknown-timezone" [Exit(Class::Usage)]
             "There is no time zone of this name."
             => "Use an IANA name such as `Europe/London`.";
-        "unknown-value" [Exit(Class::Usage)]
+        UnknownValue "unknown-value" [Exit(Class::Usage)]
             "A setting has a value that is not one of its choices."
             => "Use one of those that the help names.";
-        "unknown-version" [Exit(Class::Usage)]
+        UnknownVersion "unknown-version" [Exit(Class::Usage)]
             "`version` is not 1."
             => "Write `version: 1`.";
-        "unmapped-field" [Exit(Class::Usage)]
+        UnmappedField "unmapped-field" [Exit(Class::Usage)]
             "A field has no column in a source."
             => "Map it, set it in `fn row`, or give it `compare: false` if only one source has it.";
-        "wrong-field-type" [Exit(Class::Usage)]
+        WrongFieldType "wrong-field-type" [Exit(Class::Usage)]
             "A setting does not fit the field's type."
             => "Change the type or remove the setting.";
-        "wrong-type" [Exit(Class::Usage)]
+        WrongType "wrong-type" [Exit(Class::Usage)]
             "A setting is a list, a map or a text where another is needed."
             => "Write it in the form that the help shows.";
-        "yaml-syntax" [Exit(Class::Usage)]
+        YamlSyntax "yaml-syntax" [Exit(Class::Usage)]
             "`recon.yaml` is not valid YAML."
             => "Mend it at the place shown; texts with `:`, `#`, `%` or `{` go in quotes.";
     }
     "Scripts" {
-        "confidence-range" [Exit(Class::Usage)]
+        ConfidenceRange "confidence-range" [Exit(Class::Usage)]
             "A rule claims a confidence outside 0 to 1."
             => "Write it between 0 and 1: `0.9`, not `90`.";
-        "no-fixtures" [Exit(Class::Usage)]
+        NoFixtures "no-fixtures" [Exit(Class::Usage)]
             "There are no fixtures beside the rules."
             => "Write `rules/NAME.tests.yaml` beside `rules/NAME.rhai`.";
-        "rule-arity" [Exit(Class::Usage)]
+        RuleArity "rule-arity" [Exit(Class::Usage)]
             "A function named `attribute…` does not take one argument."
             => "Let it take the difference, or make it `private fn`.";
-        "rule-name-twice" [Exit(Class::Warning)]
+        RuleNameTwice "rule-name-twice" [Exit(Class::Warning)]
             "Two rules have one name."
             => "Rename one, so that reports tell them apart.";
-        "rules-empty" [Exit(Class::Warning)]
+        RulesEmpty "rules-empty" [Exit(Class::Warning)]
             "A script of rules has no rule."
             => "Name a function `attribute…(d)` in it.";
-        "script-error" [Exit(Class::Usage)]
+        ScriptError "script-error" [Exit(Class::Usage)]
             "A script failed while it ran."
             => "Mend it at the place shown; `recon explain` shows the record.";
-        "script-limit" [Exit(Class::Usage)]
+        ScriptLimit "script-limit" [Exit(Class::Usage)]
             "A call of a script used up its operations, work or processor time; the run has ended."
             => "End the loop at the place shown, or let the function do less.";
-        "no-script" [Exit(Class::Usage)]
+        NoScript "no-script" [Exit(Class::Usage)]
             "A file named as a script declares no function."
             => "Name the script, or write one.";
-        "script-statement" [Exit(Class::Usage)]
+        ScriptStatement "script-statement" [Exit(Class::Usage)]
             "A statement stands outside of a function."
             => "Put it into a function; a constant is a function that returns it.";
-        "script-syntax" [Exit(Class::Usage)]
+        ScriptSyntax "script-syntax" [Exit(Class::Usage)]
             "A script cannot be parsed."
             => "Mend it at the place shown.";
-        "script-too-long" [Exit(Class::Usage)]
+        ScriptTooLong "script-too-long" [Exit(Class::Usage)]
             "A script is longer than scripts may be."
             => "Split it, or move tables into a lookup file.";
-        "script-unreadable" [Exit(Class::Usage)]
+        ScriptUnreadable "script-unreadable" [Exit(Class::Usage)]
             "A script cannot be read."
             => "Check the path, which is relative to `recon.yaml`.";
     }
     "Sources" {
-        "all-rows-rejected" [Exit(Class::Source)]
+        AllRowsRejected "all-rows-rejected" [Exit(Class::Source)]
             "Every row of a source was rejected."
             => "The help names the cause; `recon check` and the first rejected rows show more.";
-        "bad-header" [Exit(Class::Source)]
+        BadHeader "bad-header" [Exit(Class::Source)]
             "The header row cannot be read."
             => "Check `quote`, `delimiter`, `encoding` and `skip_rows`.";
-        "no-header" [Exit(Class::Source)]
+        NoHeader "no-header" [Exit(Class::Source)]
             "The file has no header row, or no rows at all."
             => "Set `header: false` with `columns`, or name the right file.";
-        "record-too-long" [Exit(Class::Source)]
+        RecordTooLong "record-too-long" [Exit(Class::Source)]
             "One record goes on for longer than records may be."
             => "A quote is probably opened and never closed; check `quote` and `delimiter`.";
-        "source-not-delimited" [Exit(Class::Source)]
+        SourceNotDelimited "source-not-delimited" [Exit(Class::Source)]
             "`recon init` was given a file that is not delimited text."
             => "Export it as CSV, or name the right file.";
-        "source-changed" [Exit(Class::Source)]
+        SourceChanged "source-changed" [Exit(Class::Source)]
             "A file changed while it was read."
             => "Run again when it is complete; writers should write beside it and rename.";
-        "source-not-text" [Exit(Class::Source)]
+        SourceNotText "source-not-text" [Exit(Class::Source)]
             "A file is not text: a workbook, an archive, an image."
             => "Name the right file, or export it as CSV.";
-        "source-unreadable" [Exit(Class::Source)]
+        SourceUnreadable "source-unreadable" [Exit(Class::Source)]
             "A file cannot be opened or read."
             => "Check the path and its permissions.";
-        "too-many-rejected" [Exit(Class::Source)]
+        TooManyRejected "too-many-rejected" [Exit(Class::Source)]
             "More rows were rejected than `options.max_rejected` allows."
             => "Mend the source, or raise the limit.";
-        "wrong-delimiter" [Exit(Class::Usage)]
+        WrongDelimiter "wrong-delimiter" [Exit(Class::Usage)]
             "The header holds no column of the map and seems to use another delimiter."
             => "Set the delimiter that the help names.";
-        "wrong-encoding" [Exit(Class::Source)]
+        WrongEncoding "wrong-encoding" [Exit(Class::Source)]
             "A file is not in the encoding that it is read with."
             => "Set the `encoding` that the help names.";
     }
     "Runs" {
-        "books-do-not-close" [Exit(Class::Inconsistent)]
+        BooksDoNotClose "books-do-not-close" [Exit(Class::Inconsistent)]
             "The counts of a run contradict each other: a row was lost or counted twice."
             => "Do not use the result; report it with the configuration.";
-        "books-unreadable" [Exit(Class::Inconsistent)]
+        BooksUnreadable "books-unreadable" [Exit(Class::Inconsistent)]
             "The counts of a stored run cannot be read."
             => "Run again; something else has changed the store.";
-        "evidence" [Exit(Class::Inconsistent)]
+        Evidence "evidence" [Exit(Class::Inconsistent)]
             "A stored record cannot be read."
             => "Ingest again; something else has changed the store.";
-        "evidence-unreadable" [Exit(Class::Inconsistent)]
+        EvidenceUnreadable "evidence-unreadable" [Exit(Class::Inconsistent)]
             "A stored record cannot be read."
             => "Run again; something else has changed the store.";
-        "greedy-pairing" [Exit(Class::Warning)]
+        GreedyPairing "greedy-pairing" [Exit(Class::Warning)]
             "A key repeats so often that its rows were paired in order of cost instead of optimally."
             => "Add a field to the key that tells the rows apart.";
-        "interrupted" [Exit(Class::Interrupted)]
+        Interrupted "interrupted" [Exit(Class::Interrupted)]
             "The command was interrupted; nothing of it shows."
             => "Run it again.";
-        "no-pairs" [Exit(Class::Warning)]
+        NoPairs "no-pairs" [Exit(Class::Warning)]
             "No row of A has a partner in B."
             => "Check `key` and `map`, and the steps of the key.";
-        "no-rows" [Exit(Class::Warning)]
+        NoRows "no-rows" [Exit(Class::Warning)]
             "A source has no rows."
             => "Check that the file is the right one and complete.";
-        "nothing-compared" [Exit(Class::Warning)]
+        NothingCompared "nothing-compared" [Exit(Class::Warning)]
             "Only the key is compared."
             => "Add the fields to compare, if there are any.";
-        "same-difference" [Exit(Class::Warning)]
+        SameDifference "same-difference" [Exit(Class::Warning)]
             "All or nearly all records of a field differ in the same way: a setting is wrong, not the data."
             => "Add the line that the help shows.";
-        "no-run" [Exit(Class::Usage)]
+        NoRun "no-run" [Exit(Class::Usage)]
             "The store has no such run, or none yet."
             => "`recon runs list` shows the runs; `recon run` makes one.";
-        "run-ambiguous" [Exit(Class::Usage)]
+        RunAmbiguous "run-ambiguous" [Exit(Class::Usage)]
             "Several runs have ids that begin so."
             => "Give more of the id, as the help shows.";
-        "fail-on-stage" [Exit(Class::Usage)]
+        FailOnStage "fail-on-stage" [Exit(Class::Usage)]
             "`--fail-on` asks what a run that gets only this far cannot say."
             => "Give it to `recon run`, or to the command that gets far enough.";
-        "no-job" [Exit(Class::Usage)]
+        NoJob "no-job" [Exit(Class::Usage)]
             "A command needs a job, and no configuration names one."
             => "Name one with `--job`, or use `--all-jobs`.";
-        "configuration-broken" [Exit(Class::Warning)]
+        ConfigurationBroken "configuration-broken" [Exit(Class::Warning)]
             "The present configuration has mistakes; the one stored with the run is used."
             => "`recon check` shows them.";
-        "configuration-gone" [Exit(Class::Warning)]
+        ConfigurationGone "configuration-gone" [Exit(Class::Warning)]
             "The configuration that a run was made with can no longer be read; the present one is used."
             => "Put back the scripts and lookup files that it names.";
-        "no-such-record" [Exit(Class::Usage)]
+        NoSuchRecord "no-such-record" [Exit(Class::Usage)]
             "The run has no record of this reference."
             => "References are the key parts joined by a bar; `recon report` shows some.";
-        "no-such-run" [Exit(Class::Store), Http(404)]
+        NoSuchRun "no-such-run" [Exit(Class::Store), Http(404)]
             "There is no run of this id."
             => "`recon runs list` shows the runs.";
-        "not-attributed" [Exit(Class::Usage)]
+        NotAttributed "not-attributed" [Exit(Class::Usage)]
             "The run has not been attributed yet."
             => "Attribute it: `recon attribute`.";
-        "not-compared" [Exit(Class::Usage)]
+        NotCompared "not-compared" [Exit(Class::Usage)]
             "The run has not been compared yet."
             => "Compare it: `recon diff`.";
-        "not-ingested" [Exit(Class::Usage)]
+        NotIngested "not-ingested" [Exit(Class::Usage)]
             "The run was not ingested to its end."
             => "Ingest again: `recon ingest`.";
-        "not-repaired" [Exit(Class::Warning)]
+        NotRepaired "not-repaired" [Exit(Class::Warning)]
             "What a run that died has left could not be removed."
             => "Run any command again when the store can be written.";
-        "other-job" [Exit(Class::Usage)]
+        OtherJob "other-job" [Exit(Class::Usage)]
             "A model belongs to another job."
             => "Name a model of this job: `recon model list`.";
-        "rules-changed" [Exit(Class::Warning)]
+        RulesChanged "rules-changed" [Exit(Class::Warning)]
             "The rules have changed since the run was attributed."
             => "Decide again what no person has touched: `recon attribute --again`.";
-        "run-gone" [Exit(Class::Store), Exit(Class::Inconsistent)]
+        RunGone "run-gone" [Exit(Class::Store)]
             "A run vanished while it was worked on."
             => "Run again; another process deleted it.";
-        "run-left-out" [Exit(Class::Warning)]
+        RunLeftOut "run-left-out" [Exit(Class::Warning)]
             "A run was left out of training because its fields differ."
             => "Nothing, or run it again with the present configuration.";
-        "run-lost" [Exit(Class::Store)]
+        RunLost "run-lost" [Exit(Class::Store)]
             "Another process took the run while it was written."
             => "Run again.";
-        "run-without-result" [Exit(Class::Usage)]
+        RunWithoutResult "run-without-result" [Exit(Class::Usage)]
             "The run has no result: it failed or is still running."
             => "`recon runs list` shows the runs that have one.";
-        "temp-disk-full" [Exit(Class::Store)]
+        TempDiskFull "temp-disk-full" [Exit(Class::Store)]
             "There is no room left for temporary files."
             => "Free some, or set `options.temp_dir` to another folder.";
-        "temp-files" [Exit(Class::Store)]
+        TempFiles "temp-files" [Exit(Class::Store)]
             "Temporary files cannot be written or read."
             => "Check `options.temp_dir`.";
     }
     "Output and queries" {
-        "clock" [Exit(Class::Usage)]
+        Clock "clock" [Exit(Class::Usage)]
             "The machine's clock says what cannot be."
             => "Set the clock.";
-        "cannot-write" [Exit(Class::Usage)]
+        CannotWrite "cannot-write" [Exit(Class::Usage)]
             "A file cannot be written."
             => "Check the path, its permissions and the free space.";
-        "file-exists" [Exit(Class::Usage)]
+        FileExists "file-exists" [Exit(Class::Usage)]
             "A file that would be written exists."
             => "Choose another name, or overwrite it with `--force`.";
-        "guess" [Exit(Class::Inconsistent)]
+        Guess "guess" [Exit(Class::Inconsistent)]
             "`recon init` made a configuration that recon itself does not accept."
             => "Report it with the two files' headers.";
-        "no-output-file" [Exit(Class::Usage)]
+        NoOutputFile "no-output-file" [Exit(Class::Usage)]
             "A terminal cannot show a workbook."
             => "Name a file with `--output`.";
-        "not-csv" [Exit(Class::Usage)]
+        NotCsv "not-csv" [Exit(Class::Usage)]
             "`--bom` was given for a format that is not CSV."
             => "Use it with `--format csv`.";
-        "nothing-in-common" [Exit(Class::Usage)]
+        NothingInCommon "nothing-in-common" [Exit(Class::Usage)]
             "`recon init` found no columns in which the two files agree."
             => "Check that the files belong together; `recon init` alone writes a configuration to fill in.";
-        "output-failed" [Exit(Class::Usage)]
+        OutputFailed "output-failed" [Exit(Class::Usage)]
             "The result could not be written."
             => "Check the file and the free space.";
-        "page-not-made" [Exit(Class::Inconsistent)]
+        PageNotMade "page-not-made" [Exit(Class::Inconsistent)]
             "A page could not be made."
             => "Report it: this is a mistake in recon.";
-        "signals-unavailable" [Exit(Class::Usage)]
+        SignalsUnavailable "signals-unavailable" [Exit(Class::Usage)]
             "The program cannot listen to signals."
             => "Check the limits of the process.";
-        "sql" [Exit(Class::Usage)]
+        Sql "sql" [Exit(Class::Usage)]
             "The statement is wrong."
             => "Mend it as the message says; docs/tables.md and `recon sql --tables` list the tables.";
-        "sql-refused" [Exit(Class::Usage)]
+        SqlRefused "sql-refused" [Exit(Class::Usage)]
             "The statement is not one that only reads."
             => "Use SELECT, WITH, VALUES or EXPLAIN.";
-        "sql-function-refused" [Exit(Class::Usage)]
+        SqlFunctionRefused "sql-function-refused" [Exit(Class::Usage)]
             "A statement calls a function that may do more than read."
             => "Use functions that compute from their arguments; docs/tables.md says which.";
-        "sql-unexamined" [Exit(Class::Inconsistent)]
+        SqlUnexamined "sql-unexamined" [Exit(Class::Inconsistent)]
             "A statement could not be examined before it runs."
             => "Report it: this is a mistake in recon.";
-        "sql-secret" [Exit(Class::Usage)]
+        SqlSecret "sql-secret" [Exit(Class::Usage)]
             "A statement reads a digest of a password or token, or a catalogue that shows such."
             => "Name the columns that you need; `recon sql --tables` lists them.";
-        "sql-timeout" [Exit(Class::Usage)]
+        SqlTimeout "sql-timeout" [Exit(Class::Usage)]
             "A statement ran for longer than `--timeout`."
             => "Narrow it down, or give it more time.";
-        "sql-too-many-rows" [Exit(Class::Usage)]
+        SqlTooManyRows "sql-too-many-rows" [Exit(Class::Usage)]
             "An answer has more rows than `--limit`."
             => "Add a LIMIT, or raise `--limit`.";
-        "unknown-format" [Exit(Class::Usage)]
+        UnknownFormat "unknown-format" [Exit(Class::Usage)]
             "There is no report format of this name."
             => "Use text, md, json, csv, html or xlsx.";
-        "unreadable" [Exit(Class::Usage)]
+        Unreadable "unreadable" [Exit(Class::Usage)]
             "A file given on the command line cannot be read."
             => "Check the path and its permissions.";
-        "unwritable" [Exit(Class::Usage)]
+        Unwritable "unwritable" [Exit(Class::Usage)]
             "A file cannot be written."
             => "Check the path and its permissions.";
     }
     "Stores" {
-        "no-memory" [Exit(Class::Store)]
+        NoMemory "no-memory" [Exit(Class::Store)]
             "There is too little memory for the threads."
             => "Lower `options.threads` or `options.memory_limit`.";
-        "no-thread" [Exit(Class::Store)]
+        NoThread "no-thread" [Exit(Class::Store)]
             "A thread cannot be started."
             => "Raise the limits of the process, or lower `options.threads`.";
-        "disk-full" [Exit(Class::Store)]
+        DiskFull "disk-full" [Exit(Class::Store)]
             "The disk of the store is full; earlier runs are unharmed."
             => "Free some room and run again.";
-        "lock-failed" [Exit(Class::Store)]
+        LockFailed "lock-failed" [Exit(Class::Store)]
             "The lock of a run cannot be taken."
             => "Check the folder's permissions, and that it is on a local disk.";
-        "locked" [Exit(Class::Store)]
+        Locked "locked" [Exit(Class::Store)]
             "Another process works on the same job and date."
             => "Wait for it, or wait longer with `--lock-timeout`.";
-        "no-randomness" [Exit(Class::Store)]
+        NoRandomness "no-randomness" [Exit(Class::Store)]
             "The system gives no random numbers."
             => "Check the system's random device.";
-        "no-store" [Exit(Class::Usage)]
+        NoStore "no-store" [Exit(Class::Usage)]
             "There is neither a configuration nor a store."
             => "Name a store with `--store` or `RECON_STORE`, or a configuration with `--config`.";
-        "not-a-store" [Exit(Class::Store)]
+        NotAStore "not-a-store" [Exit(Class::Store)]
             "The database belongs to another program."
             => "Name another file with `--store`.";
-        "owner-url" [Exit(Class::Usage)]
+        OwnerUrl "owner-url" [Exit(Class::Usage)]
             "`--owner-url` does not go with the store."
             => "Give two PostgreSQL URLs of one database.";
-        "password-file" [Exit(Class::Usage)]
+        PasswordFile "password-file" [Exit(Class::Usage)]
             "The password file can be read by others, or cannot be read."
             => "`chmod 600` it.";
-        "rolled-back" [Exit(Class::Store)]
+        RolledBack "rolled-back" [Exit(Class::Store)]
             "A transaction was given up."
             => "Try again.";
-        "sslrootcert" [Exit(Class::Usage)]
+        Sslrootcert "sslrootcert" [Exit(Class::Usage)]
             "The file of `sslrootcert` is not one of certificates."
             => "Name a PEM file of the certificates to trust.";
-        "store-busy" [Exit(Class::Store)]
+        StoreBusy "store-busy" [Exit(Class::Store)]
             "The store had no connection in time."
             => "Try again; fewer programs should use it at once.";
-        "store-constraint" [Exit(Class::Store)]
+        StoreConstraint "store-constraint" [Exit(Class::Store)]
             "The store refused a value that contradicts what it holds."
             => "Try again; else report it.";
-        "store-corrupt" [Exit(Class::Store)]
+        StoreCorrupt "store-corrupt" [Exit(Class::Store)]
             "The store's file is damaged."
             => "Restore it from a backup; nothing was written.";
-        "store-damaged" [Exit(Class::Store)]
+        StoreDamaged "store-damaged" [Exit(Class::Store)]
             "The store holds something that recon never writes."
             => "Something else has changed it; restore it from a backup.";
-        "store-exposed" [Exit(Class::Warning)]
+        StoreExposed "store-exposed" [Exit(Class::Warning)]
             "Others can read or write the store."
             => "`chmod 600` it.";
-        "store-replaced" [Exit(Class::Store)]
+        StoreReplaced "store-replaced" [Exit(Class::Store)]
             "The store was deleted or replaced while it was in use; nothing more is written to it."
             => "Restore it and start again.";
-        "store-failed" [Exit(Class::Store)]
+        StoreFailed "store-failed" [Exit(Class::Store)]
             "The store failed."
             => "The message says what it said; try again.";
-        "store-full" [Exit(Class::Store)]
+        StoreFull "store-full" [Exit(Class::Store)]
             "The store has no number left for another row of this kind."
             => "Prune old runs: `recon runs prune`.";
-        "store-login" [Exit(Class::Store)]
+        StoreLogin "store-login" [Exit(Class::Store)]
             "The database refused the login."
             => "Check user and password: `PGPASSWORD`, `.pgpass`, or the URL.";
-        "store-migrations-differ" [Exit(Class::Store)]
+        StoreMigrationsDiffer "store-migrations-differ" [Exit(Class::Store)]
             "The store's migrations are not this program's."
             => "Use the build of recon that made the store.";
-        "store-missing" [Exit(Class::Store)]
+        StoreMissing "store-missing" [Exit(Class::Store)]
             "There is no store yet."
             => "`recon run` makes it; or name another with `--store`.";
-        "store-newer" [Exit(Class::Store)]
+        StoreNewer "store-newer" [Exit(Class::Store)]
             "The store was made by a newer recon."
             => "Update recon.";
-        "store-outdated" [Exit(Class::Store)]
+        StoreOutdated "store-outdated" [Exit(Class::Store)]
             "The store lacks migrations of this recon."
             => "Run `recon migrate`.";
-        "store-permission" [Exit(Class::Store)]
+        StorePermission "store-permission" [Exit(Class::Store)]
             "The database role may not do this."
             => "Grant it the right, or use another role (docs/serving.md).";
-        "store-read-only" [Exit(Class::Store)]
+        StoreReadOnly "store-read-only" [Exit(Class::Store)]
             "The store cannot be written: a read-only file, folder or replica."
             => "Make it writable, or name another store.";
-        "store-tls" [Exit(Class::Store)]
+        StoreTls "store-tls" [Exit(Class::Store)]
             "The database's certificate was not accepted."
             => "Check `sslmode` and `sslrootcert` in the store's URL, and the host's name.";
-        "store-unreachable" [Exit(Class::Store)]
+        StoreUnreachable "store-unreachable" [Exit(Class::Store)]
             "The database cannot be reached."
             => "Check that the server is up and has connections left.";
-        "tls" [Exit(Class::Store)]
+        Tls "tls" [Exit(Class::Store)]
             "TLS cannot be set up."
             => "Install root certificates, or give `sslrootcert=FILE` in the store's URL.";
     }
     "Learning" {
-        "calibration-too-few" [Exit(Class::Usage)]
+        CalibrationTooFew "calibration-too-few" [Exit(Class::Usage)]
             "There are too few labelled differences to calibrate on."
             => "Decide more differences, or give `--labels`.";
-        "evaluate-empty" [Exit(Class::Usage)]
+        EvaluateEmpty "evaluate-empty" [Exit(Class::Usage)]
             "There is nothing to evaluate on."
             => "Decide differences, or give `--labels`.";
-        "evaluate-trained-on" [Exit(Class::Warning)]
+        EvaluateTrainedOn "evaluate-trained-on" [Exit(Class::Warning)]
             "The model was trained on all of these differences."
             => "Evaluate on a run that it has not seen.";
-        "labels-columns" [Exit(Class::Usage)]
+        LabelsColumns "labels-columns" [Exit(Class::Usage)]
             "The labels lack a column."
             => "Give the key's fields, `field` and `reason`.";
-        "labels-unreadable" [Exit(Class::Usage)]
+        LabelsUnreadable "labels-unreadable" [Exit(Class::Usage)]
             "The labels cannot be read."
             => "Give a CSV as `recon generate` writes it.";
-        "model-changed" [Exit(Class::Warning)]
+        ModelChanged "model-changed" [Exit(Class::Warning)]
             "The run was attributed with another model than the champion."
             => "Ask the champion: `recon attribute --again`.";
-        "model-damaged" [Exit(Class::Usage)]
+        ModelDamaged "model-damaged" [Exit(Class::Usage)]
             "A stored model cannot be used."
             => "Retrain: `recon train`.";
-        "model-format" [Exit(Class::Usage)]
+        ModelFormat "model-format" [Exit(Class::Usage)]
             "A stored model is not one, or of another version."
             => "Retrain: `recon train`.";
-        "model-left-aside" [Exit(Class::Warning)]
+        ModelLeftAside "model-left-aside" [Exit(Class::Warning)]
             "The champion could not be used; rules decide alone."
             => "The message says why; usually `recon train`.";
-        "model-not-written" [Exit(Class::Inconsistent)]
+        ModelNotWritten "model-not-written" [Exit(Class::Inconsistent)]
             "A model could not be written."
             => "Report it: this is a mistake in recon.";
-        "model-shape" [Exit(Class::Usage)]
+        ModelShape "model-shape" [Exit(Class::Usage)]
             "A model was trained for other fields."
             => "Retrain: `recon train`.";
-        "no-earlier-champion" [Exit(Class::Usage)]
+        NoEarlierChampion "no-earlier-champion" [Exit(Class::Usage)]
             "There is no earlier champion to go back to."
             => "Promote a model: `recon model promote`.";
-        "no-job" [Exit(Class::Usage)]
-            "No job is named, and there is no configuration."
-            => "Name one with `--job`, or a configuration with `--config`.";
-        "no-model" [Exit(Class::Usage)]
+        NoModel "no-model" [Exit(Class::Usage)]
             "The job has no champion."
             => "Train one: `recon train`.";
-        "no-such-model" [Exit(Class::Usage)]
+        NoSuchModel "no-such-model" [Exit(Class::Usage)]
             "There is no model of this version."
             => "`recon model list` shows the models.";
-        "nothing-accepted" [Exit(Class::Warning), Exit(Class::Usage)]
+        NothingAccepted "nothing-accepted" [Exit(Class::Warning)]
             "The machine accepts nothing: its risk is not measured, or blind checks broke the budget."
             => "Measure it with `recon evaluate`, or mend rules and model.";
-        "training-constant" [Exit(Class::Usage)]
+        TrainingConstant "training-constant" [Exit(Class::Usage)]
             "Nothing tells the labelled differences apart."
             => "Label differences of several kinds.";
-        "training-empty" [Exit(Class::Usage)]
+        TrainingEmpty "training-empty" [Exit(Class::Usage)]
             "There are no labelled differences to train on."
             => "Decide differences, or give `--labels`.";
-        "training-failed" [Exit(Class::Inconsistent)]
+        TrainingFailed "training-failed" [Exit(Class::Inconsistent)]
             "The forest could not be grown."
             => "Report it: this is a mistake in recon.";
-        "training-few-labels" [Exit(Class::Warning)]
+        TrainingFewLabels "training-few-labels" [Exit(Class::Warning)]
             "A reason has too few labelled differences and is left out."
             => "Decide more of its kind.";
-        "training-not-a-number" [Exit(Class::Usage)]
+        TrainingNotANumber "training-not-a-number" [Exit(Class::Usage)]
             "A feature of a labelled difference is not a finite number."
             => "Report it: this is a mistake in recon.";
-        "training-one-class" [Exit(Class::Usage)]
+        TrainingOneClass "training-one-class" [Exit(Class::Usage)]
             "All labelled differences have one reason."
             => "Label differences of at least two reasons.";
-        "training-parameters" [Exit(Class::Usage)]
+        TrainingParameters "training-parameters" [Exit(Class::Usage)]
             "A parameter of training is 0."
             => "Give it a positive value.";
-        "training-too-few" [Exit(Class::Usage)]
+        TrainingTooFew "training-too-few" [Exit(Class::Usage)]
             "Fewer than two reasons have enough labelled differences."
             => "Decide more differences, or give `--labels`.";
     }
     "Audit trail" {
-        "audit-one-role" [Exit(Class::Warning)]
+        AuditOneRole "audit-one-role" [Exit(Class::Warning)]
             "The role that serves may change the audit trail."
             => "Let another role own the tables: `recon migrate --owner-url` (docs/audit.md).";
-        "empty-trail" [Exit(Class::Usage)]
+        EmptyTrail "empty-trail" [Exit(Class::Usage)]
             "The audit trail has no rows, so there is nothing to check against."
             => "Take a checkpoint once something was decided.";
-        "checkpoint-damaged" [Exit(Class::Usage)]
+        CheckpointDamaged "checkpoint-damaged" [Exit(Class::Usage)]
             "A checkpoint file was changed."
             => "Compare it with another copy.";
-        "export-unreadable" [Exit(Class::Usage)]
+        ExportUnreadable "export-unreadable" [Exit(Class::Usage)]
             "An export of the audit trail cannot be read."
             => "Export it again: `recon audit export`.";
-        "key-unreadable" [Exit(Class::Usage)]
+        KeyUnreadable "key-unreadable" [Exit(Class::Usage)]
             "A file is no Ed25519 key in PEM."
             => "`openssl genpkey -algorithm ed25519 -out audit.key` makes one.";
-        "no-checkpoint" [Exit(Class::Usage)]
+        NoCheckpoint "no-checkpoint" [Exit(Class::Usage)]
             "The file holds no checkpoint."
             => "`recon audit checkpoint --out FILE` adds one.";
-        "no-export" [Exit(Class::Usage)]
+        NoExport "no-export" [Exit(Class::Usage)]
             "The file is no export of an audit trail."
             => "`recon audit export` makes one.";
-        "no-roles" [Exit(Class::Usage)]
+        NoRoles "no-roles" [Exit(Class::Usage)]
             "SQLite has no roles."
             => "Use PostgreSQL, or protect the file (docs/audit.md).";
     }
     "Serving" {
-        "bind-failed" [Exit(Class::Usage)]
+        BindFailed "bind-failed" [Exit(Class::Usage)]
             "The server cannot listen at its address."
             => "Another program may be there; `--bind 127.0.0.1:0` takes any free port.";
-        "no-password" [Exit(Class::Usage)]
+        NoPassword "no-password" [Exit(Class::Usage)]
             "No password was given."
             => "Give it with `--password-file`, or at the terminal.";
-        "requests-cut" [Exit(Class::Warning)]
+        RequestsCut "requests-cut" [Exit(Class::Warning)]
             "Some requests were still being answered when the server stopped."
             => "Nothing; clients try again.";
-        "too-few-files" [Exit(Class::Usage)]
+        TooFewFiles "too-few-files" [Exit(Class::Usage)]
             "The process may open too few files to serve."
             => "Raise the limit: `ulimit -n`.";
-        "server-exposed" [Exit(Class::Usage)]
+        ServerExposed "server-exposed" [Exit(Class::Usage)]
             "The server can be reached from elsewhere without protection."
             => "Let a proxy with TLS speak to it (docs/serving.md).";
-        "server-failed" [Exit(Class::Usage)]
+        ServerFailed "server-failed" [Exit(Class::Usage)]
             "The server cannot start."
             => "Set `TMPDIR` to a folder that can be written; the message says more.";
-        "server-stuck" [Exit(Class::Inconsistent)]
+        ServerStuck "server-stuck" [Exit(Class::Inconsistent)]
             "The server stopped answering and gave up."
             => "Start it again; its supervisor should.";
-        "too-few-people" [Exit(Class::Warning)]
+        TooFewPeople "too-few-people" [Exit(Class::Warning)]
             "Not enough active people to decide anything."
             => "Add people: `recon user add`.";
     }
     "Mistakes in recon" {
-        "answer-unwritable" [Exit(Class::Inconsistent)]
+        AnswerUnwritable "answer-unwritable" [Exit(Class::Inconsistent)]
             "An answer could not be written as JSON."
             => "Report it: this is a mistake in recon.";
-        "block-lost" [Exit(Class::Inconsistent)]
+        BlockLost "block-lost" [Exit(Class::Inconsistent)]
             "A part of a generated pair was lost."
             => "Report it: this is a mistake in recon.";
-        "item-lost" [Exit(Class::Inconsistent)]
+        ItemLost "item-lost" [Exit(Class::Inconsistent)]
             "An item vanished while it was decided."
             => "Look again; report it if it repeats.";
-        "items-changed" [Exit(Class::Inconsistent)]
+        ItemsChanged "items-changed" [Exit(Class::Inconsistent)]
             "Items changed while they were decided; nothing was decided."
             => "Look again; report it if it repeats.";
-        "no-assigner" [Exit(Class::Inconsistent)]
+        NoAssigner "no-assigner" [Exit(Class::Inconsistent)]
             "The store lacks who gave an attribution."
             => "Report it: this is a mistake in recon.";
-        "nothing-done" [Exit(Class::Inconsistent)]
+        NothingDone "nothing-done" [Exit(Class::Inconsistent)]
             "A transaction ended without a result."
             => "Report it: this is a mistake in recon.";
-        "password-hash" [Exit(Class::Inconsistent)]
+        PasswordHash "password-hash" [Exit(Class::Inconsistent)]
             "A password could not be hashed."
             => "Report it: this is a mistake in recon.";
-        "policy-unwritable" [Exit(Class::Inconsistent)]
+        PolicyUnwritable "policy-unwritable" [Exit(Class::Inconsistent)]
             "A policy could not be written as JSON."
             => "Report it: this is a mistake in recon.";
-        "proposal-lost" [Exit(Class::Inconsistent)]
+        ProposalLost "proposal-lost" [Exit(Class::Inconsistent)]
             "A proposal was closed while it was decided."
             => "Look again.";
-        "unknown-reason" [Exit(Class::Inconsistent)]
+        UnknownReason "unknown-reason" [Exit(Class::Inconsistent)]
             "A reason is not in the store's catalogue."
             => "Run again with it in `reason_codes`.";
     }
     "Review and API" {
-        "action-required" [Http(422)]
+        ActionRequired "action-required" [Http(422)]
             "A decision names no action."
             => "Send APPROVE, OVERRIDE or REJECT.";
-        "actor-mismatch" [Http(403)]
+        ActorMismatch "actor-mismatch" [Http(403)]
             "A request names another person than the one logged in."
             => "Leave the person out.";
-        "already-pending" [Http(409)]
+        AlreadyPending "already-pending" [Http(409)]
             "The item is held by an open proposal."
             => "Decide about that proposal first.";
-        "already-verifying" [Http(503)]
+        AlreadyVerifying "already-verifying" [Http(503)]
             "The audit trail is being verified."
             => "Try again in some seconds.";
-        "ambiguous-identity" [Http(400)]
+        AmbiguousIdentity "ambiguous-identity" [Http(400)]
             "The proxy's header stands twice."
             => "Mend the proxy.";
-        "approve-takes-no-code" [Http(422)]
+        ApproveTakesNoCode "approve-takes-no-code" [Http(422)]
             "An approval names a reason code."
             => "Use OVERRIDE to give another reason.";
-        "awaits-consent" [Http(409)]
+        AwaitsConsent "awaits-consent" [Http(409)]
             "A second login waits for the person's consent."
             => "Let the person agree first.";
-        "bad-expiry" [Http(422)]
+        BadExpiry "bad-expiry" [Http(422)]
             "A token's lifetime is out of range."
             => "Give a number of days as the message says.";
-        "bad-field-name" [Http(422)]
+        BadFieldName "bad-field-name" [Http(422)]
             "A field of a grant is not named properly."
             => "Name a canonical field.";
-        "bad-login" [Http(422)]
+        BadLogin "bad-login" [Http(422)]
             "A login has characters that logins may not have, or is too long."
             => "Use letters, digits and `.`, `_`, `-`, `@`, `+` between them.";
-        "bad-person-name" [Http(422)]
+        BadPersonName "bad-person-name" [Http(422)]
             "A person's name is empty or too long."
             => "Give 1 to 100 visible characters.";
-        "bad-scope" [Http(422)]
+        BadScope "bad-scope" [Http(422)]
             "A token's scope does not exist, or it has none."
             => "Name permissions that the person has.";
-        "bad-token-name" [Http(422)]
+        BadTokenName "bad-token-name" [Http(422)]
             "A token's name is empty or too long."
             => "Give it a short name.";
-        "closed" [Http(409)]
+        Closed "closed" [Http(409)]
             "The proposal is closed."
             => "Look at what became of it.";
-        "comment-required" [Http(422)]
+        CommentRequired "comment-required" [Http(422)]
             "The decision needs a comment."
             => "Say why.";
-        "comment-too-long" [Http(422)]
+        CommentTooLong "comment-too-long" [Http(422)]
             "A comment is too long."
             => "Shorten it.";
-        "content-differs" [Http(409)]
+        ContentDiffers "content-differs" [Http(409)]
             "The proposal is not the one that was looked at."
             => "Look again and decide anew.";
-        "content-hash-required" [Http(422)]
+        ContentHashRequired "content-hash-required" [Http(422)]
             "An approval does not name what it approves."
             => "Send the proposal's `content_hash`.";
-        "cross-origin" [Http(403)]
+        CrossOrigin "cross-origin" [Http(403)]
             "The request comes from another site's page."
             => "Allow the origin in `server.cors_origins`, and use a token.";
-        "deciding-token" [Http(403)]
+        DecidingToken "deciding-token" [Http(403)]
             "The token may not decide."
             => "Log in, or use a token that `review.deciding_tokens` names.";
-        "exists" [Http(409)]
+        Exists "exists" [Http(409)]
             "A reason of this code exists or is proposed."
             => "Use it, or choose another code.";
-        "idempotency-key-reused" [Http(422)]
+        IdempotencyKeyReused "idempotency-key-reused" [Http(422)]
             "An Idempotency-Key was used for another request."
             => "Use a new key for a new request.";
-        "if-match-required" [Http(428)]
+        IfMatchRequired "if-match-required" [Http(428)]
             "A decision does not say which version it is about."
             => "Send `If-Match` with the version that was seen.";
-        "internal" [Http(500)]
+        Internal "internal" [Http(500)]
             "Something went wrong in the server."
             => "The server's log says what.";
-        "invalid" [Http(422)]
+        Invalid "invalid" [Http(422)]
             "A part of the request makes no sense."
             => "The details name it.";
-        "invalid-code" [Http(422)]
+        InvalidCode "invalid-code" [Http(422)]
             "A proposed reason code is malformed."
             => "2 to 50 of A to Z, 0 to 9 and `_`, a letter first.";
-        "invalid-comment" [Http(422)]
+        InvalidComment "invalid-comment" [Http(422)]
             "A comment is empty or too long."
             => "Write 1 to 2,000 characters.";
-        "invalid-cursor" [Http(400)]
+        InvalidCursor "invalid-cursor" [Http(400)]
             "A cursor is not one of this list."
             => "Begin at the first page.";
-        "invalid-description" [Http(422)]
+        InvalidDescription "invalid-description" [Http(422)]
             "A description is too short or too long."
             => "Write 5 to 500 characters.";
-        "invalid-filter" [Http(422)]
+        InvalidFilter "invalid-filter" [Http(422)]
             "A filter makes no sense."
             => "The details name it.";
-        "invalid-idempotency-key" [Http(400)]
+        InvalidIdempotencyKey "invalid-idempotency-key" [Http(400)]
             "An Idempotency-Key is empty or too long."
             => "Send 1 to 200 characters.";
-        "invalid-limit" [Http(422)]
+        InvalidLimit "invalid-limit" [Http(422)]
             "`limit` is out of range."
             => "Send 1 to 200.";
-        "invalid-reason-code" [Http(422)]
+        InvalidReasonCode "invalid-reason-code" [Http(422)]
             "There is no active reason of this code."
             => "`GET /reason-codes` lists them.";
-        "invalid-transition" [Http(409)]
+        InvalidTransition "invalid-transition" [Http(409)]
             "The item's state does not allow the decision."
             => "The message says what is possible.";
-        "invitation-gone" [Http(410)]
+        InvitationGone "invitation-gone" [Http(410)]
             "A link was used or is too old."
             => "Ask for another one.";
-        "last-admin" [Http(409)]
+        LastAdmin "last-admin" [Http(409)]
             "The change would leave nobody to manage people."
             => "Give somebody else the role first.";
-        "login-taken" [Http(409)]
+        LoginTaken "login-taken" [Http(409)]
             "The login is taken, or looks like one that is."
             => "Choose another.";
-        "malformed-form" [Http(400)]
+        MalformedForm "malformed-form" [Http(400)]
             "A form cannot be read."
             => "Send it as the page does.";
-        "malformed-json" [Http(400)]
+        MalformedJson "malformed-json" [Http(400)]
             "The body is not JSON that this API reads."
             => "The message says where.";
-        "masked-fields" [Http(403)]
+        MaskedFields "masked-fields" [Http(403)]
             "The export holds values that the person may not see."
             => "Ask for the grants of the masked fields.";
-        "masked-field" [Http(403)]
+        MaskedField "masked-field" [Http(403)]
             "A filter or an order uses a field that the person may not see."
             => "Ask for the grant of the field.";
-        "membership-changed" [Http(409)]
+        MembershipChanged "membership-changed" [Http(409)]
             "Items of a bulk changed since its preview."
             => "Preview again.";
-        "method-not-allowed" [Http(405)]
+        MethodNotAllowed "method-not-allowed" [Http(405)]
             "The path has other methods."
             => "The `Allow` header names them.";
-        "misdirected" [Http(421)]
+        Misdirected "misdirected" [Http(421)]
             "The request names a host that is not the server's."
             => "Set `server.public_url`.";
-        "missing-permission" [Http(403)]
+        MissingPermission "missing-permission" [Http(403)]
             "The person lacks a permission."
             => "Ask an administrator for the role.";
-        "no-reason-to-approve" [Http(422)]
+        NoReasonToApprove "no-reason-to-approve" [Http(422)]
             "The machine has no reason that could be approved."
             => "Use OVERRIDE or REJECT.";
-        "no-such-item" [Http(404)]
+        NoSuchItem "no-such-item" [Http(404)]
             "There is no such item."
             => "Look it up in the queue.";
-        "no-such-login" [Http(404)]
+        NoSuchLogin "no-such-login" [Http(404)]
             "There is no such login."
             => "`recon user list` shows them.";
-        "no-such-proposal" [Http(404)]
+        NoSuchProposal "no-such-proposal" [Http(404)]
             "There is no such proposal."
             => "Look it up in the list.";
-        "no-such-token" [Http(404)]
+        NoSuchToken "no-such-token" [Http(404)]
             "There is no such token."
             => "`recon token list` shows them.";
-        "not-a-sample" [Http(409)]
+        NotASample "not-a-sample" [Http(409)]
             "The item is not waiting for a blind check."
             => "Take the next one of the list.";
-        "not-acceptable" [Http(406)]
+        Malformed "malformed" [Http(400)]
+            "The request is not valid HTTP."
+            => "Mend the client.";
+        NotAcceptable "not-acceptable" [Http(406)]
             "The client accepts none of the forms that the route gives."
             => "Accept the one in the message.";
-        "not-contributor" [Http(403)]
+        NotContributor "not-contributor" [Http(403)]
             "Only somebody who made or amended a proposal takes it back."
             => "Send it back instead.";
-        "not-found" [Http(404)]
+        NotFound "not-found" [Http(404)]
             "There is nothing at this path."
             => "`/docs` lists the API.";
-        "not-your-password" [Http(409)]
+        NotYourPassword "not-your-password" [Http(409)]
             "Only its owner changes this password."
             => "Send an invitation.";
-        "nothing-left" [Http(409)]
+        NothingLeft "nothing-left" [Http(409)]
             "Nothing of the bulk can be decided."
             => "Filter again.";
-        "nothing-to-undo" [Http(409)]
+        NothingToUndo "nothing-to-undo" [Http(409)]
             "None of the person's decisions is still open."
             => "Nothing.";
-        "one-administrator" [Http(403)]
+        OneAdministrator "one-administrator" [Http(403)]
             "One administrator made or reset the logins of both deciders."
             => "Let somebody else decide.";
-        "own-roles" [Http(409)]
+        OwnRoles "own-roles" [Http(409)]
             "People do not change their own roles or grants."
             => "Ask another administrator.";
-        "password-common" [Http(422)]
+        PasswordCommon "password-common" [Http(422)]
             "The password is among the first that somebody would try."
             => "Use four unrelated words.";
-        "password-long" [Http(422)]
+        PasswordLong "password-long" [Http(422)]
             "The password is too long."
             => "Shorten it.";
-        "password-same" [Http(422)]
+        PasswordSame "password-same" [Http(422)]
             "The new password is the old one."
             => "Choose another.";
-        "password-short" [Http(422)]
+        PasswordShort "password-short" [Http(422)]
             "The password is too short."
             => "Use four words.";
-        "password-wrong" [Http(403)]
+        PasswordChangeRequired "password-change-required" [Http(403)]
+            "Somebody else set this password."
+            => "Change it first.";
+        PasswordWrong "password-wrong" [Http(403)]
             "The present password is wrong."
             => "Try again.";
-        "policy-unreadable" [Http(409)]
+        PolicyUnreadable "policy-unreadable" [Http(409)]
             "A stored policy cannot be read."
             => "Propose it anew.";
-        "preview-expired" [Http(410)]
+        PreviewExpired "preview-expired" [Http(410)]
             "A preview is too old or was used."
             => "Preview again.";
-        "reason-code-required" [Http(422)]
+        ReasonCodeRequired "reason-code-required" [Http(422)]
             "An override names no reason."
             => "Send `new_reason_code`.";
-        "reason-inactive" [Http(409)]
+        ReasonInactive "reason-inactive" [Http(409)]
             "The reason is no longer active."
             => "Choose another.";
-        "refused-attempt" [SecurityLog]
+        RefusedAttempt "refused-attempt" [SecurityLog]
             "An attempt was refused; a row of the security log."
             => "Nothing.";
-        "reject-takes-no-code" [Http(422)]
+        RejectTakesNoCode "reject-takes-no-code" [Http(422)]
             "A rejection names a reason code."
             => "Use OVERRIDE to give a reason.";
-        "role-conflict" [SecurityLog]
+        RoleConflict "role-conflict" [SecurityLog]
             "Roles that exclude each other; a row of the security log."
             => "Nothing.";
-        "same-approver" [Http(403)]
+        SameApprover "same-approver" [Http(403)]
             "Checker and authorizer are one person."
             => "Let somebody else authorize.";
-        "same-policy" [Http(409)]
+        SamePolicy "same-policy" [Http(409)]
             "The proposed policy is the one in force."
             => "Nothing.";
-        "same-reason-code" [Http(422)]
+        SameReasonCode "same-reason-code" [Http(422)]
             "An override names the machine's own reason."
             => "Use APPROVE.";
-        "self-approval" [Http(403)]
+        SelfApproval "self-approval" [Http(403)]
             "Nobody approves a proposal that they made or amended."
             => "Let somebody else check.";
-        "separation-of-duties" [Http(409)]
+        SeparationOfDuties "separation-of-duties" [Http(409)]
             "The roles exclude each other."
             => "Give one of them to somebody else.";
-        "service-roles" [Http(409)]
+        ServiceRoles "service-roles" [Http(409)]
             "A service account may not have the role, or a password."
             => "Use a person's account.";
-        "session-required" [Http(403)]
+        SessionRequired "session-required" [Http(403)]
             "This needs a session; a token does not suffice."
             => "Log in.";
-        "solo" [Http(409)]
+        Solo "solo" [Http(409)]
             "Somebody who decides alone touches no decision of several people."
             => "Serve without `--solo`.";
-        "signature" [Http(422)]
+        Signature "signature" [Http(422)]
             "A page asks for a group without naming it."
             => "Follow a link of the queue.";
-        "stale" [Http(412)]
+        Stale "stale" [Http(412)]
             "The item or proposal changed since it was looked at."
             => "Look again and decide anew.";
-        "suggestion-hidden" [Http(409)]
+        SuggestionHidden "suggestion-hidden" [Http(409)]
             "The machine's reason is hidden until a choice is made."
             => "Use OVERRIDE or REJECT.";
-        "suggestions-hidden" [Http(403)]
+        SuggestionsHidden "suggestions-hidden" [Http(403)]
             "A filter would tell a suggestion that is hidden."
             => "Leave the filter out.";
-        "token-by-token" [Http(403)]
+        TokenByToken "token-by-token" [Http(403)]
             "Tokens neither make nor revoke tokens."
             => "Log in.";
-        "superseded" [Http(409)]
+        Superseded "superseded" [Http(409)]
             "A newer run has taken the place of the item's run."
             => "Decide about the newer run's item.";
-        "too-large" [Http(413)]
+        Timeout "timeout" [Http(408)]
+            "The request did not arrive in time."
+            => "Send it again, faster.";
+        TooLarge "too-large" [Http(413)]
             "The body is too large."
             => "Send less.";
-        "too-many-attempts" [Http(429)]
+        TooManyAttempts "too-many-attempts" [Http(429)]
             "Too many failed logins."
             => "Wait a little.";
-        "too-many-examples" [Http(422)]
+        TooManyExamples "too-many-examples" [Http(422)]
             "A proposed reason has too many examples."
             => "Send at most 20.";
-        "too-many-exports" [Http(503)]
+        TooManyExports "too-many-exports" [Http(503)]
             "Too many exports at once."
             => "Try again in some seconds.";
-        "too-many-items" [Http(422)]
+        TooManyItems "too-many-items" [Http(422)]
             "A bulk has too many items."
             => "Narrow the filter.";
-        "too-many-logins" [Http(503), Http(429)]
-            "Too many people log in at this moment, or too many attempts."
+        TooManyLogins "too-many-logins" [Http(503)]
+            "Too many people are logging in at this moment."
             => "Try again.";
-        "too-many-requests" [Http(429)]
+        TooManyRequests "too-many-requests" [Http(429)]
             "A client sends too many requests."
             => "Slow down; `Retry-After` says how long.";
-        "unauthorized" [Http(401)]
+        Unauthorized "unauthorized" [Http(401)]
             "Nobody is logged in, or the token is not valid."
             => "Log in, or send a valid token.";
-        "unavailable" [Http(503)]
+        Unavailable "unavailable" [Http(503)]
             "The server or the store is busy."
             => "Try again; `Retry-After` says when.";
-        "unknown-person" [Http(409)]
+        UnknownPerson "unknown-person" [Http(409)]
             "There is no such active person."
             => "Choose somebody else.";
-        "unsupported-media-type" [Http(415)]
+        UnsupportedMediaType "unsupported-media-type" [Http(415)]
             "The body is not of a type that the route takes."
             => "The `Accept` header names it.";
-        "wrong-credentials" [Http(401)]
+        WrongCredentials "wrong-credentials" [Http(401)]
             "Login or password is wrong."
             => "Try again.";
     }
     "Rejected rows" {
-        "RAGGED_ROW" [Row]
+        RaggedRow "RAGGED_ROW" [Row]
             "The row has more or fewer fields than the header."
             => "Check `delimiter` and `quote`; leave footers out.";
-        "BAD_ENCODING" [Row]
+        BadEncoding "BAD_ENCODING" [Row]
             "A cell is not text in the source's encoding."
             => "Set `encoding`.";
-        "NUL_BYTE" [Row]
+        NulByte "NUL_BYTE" [Row]
             "A cell contains U+0000, which no store keeps as text."
             => "Mend the source, or set `encoding: utf-16le`.";
-        "STRAY_QUOTE" [Row]
+        StrayQuote "STRAY_QUOTE" [Row]
             "Text stands after a closing quote, or a quote makes a cell span lines of another width."
             => "Mend the source, or set another `quote`.";
-        "UNCLOSED_QUOTE" [Row]
+        UnclosedQuote "UNCLOSED_QUOTE" [Row]
             "A quote is opened in this row and never closed."
             => "Mend the source, or set another `quote`.";
-        "NULL_KEY" [Row]
+        NullKey "NULL_KEY" [Row]
             "A part of the key is null."
             => "Mend the source, or give the key a value in `fn row`.";
-        "UNPARSABLE_KEY" [Row]
+        UnparsableKey "UNPARSABLE_KEY" [Row]
             "A part of the key is not of its type."
             => "Set `formats`, `numbers` or a step for the field.";
-        "SCRIPT_ERROR" [Row]
+        RowScriptError "SCRIPT_ERROR" [Row]
             "A function of the normalize script failed."
             => "Mend the script at the place that the message names.";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = Code> {
+        Code::SECTIONS.iter().flat_map(|(_, codes)| *codes).copied()
+    }
+
+    #[test]
+    fn variants_are_called_like_their_codes() {
+        for code in all().filter(|code| *code != Code::RowScriptError) {
+            let variant: String =
+                code.name().split(['-', '_']).collect::<String>().to_ascii_lowercase();
+            assert_eq!(format!("{code:?}").to_ascii_lowercase(), variant);
+        }
+    }
+
+    #[test]
+    fn a_name_stands_once_and_has_one_class_and_one_status() {
+        let mut names = std::collections::HashSet::new();
+        for code in all() {
+            assert!(names.insert(code.name()), "`{code}` stands twice");
+            for is in [
+                |shows: &&Shows| matches!(shows, Shows::Exit(_) | Shows::Row),
+                |shows: &&Shows| matches!(shows, Shows::Http(_)),
+            ] {
+                assert!(
+                    code.shows().iter().filter(is).count() <= 1,
+                    "`{code}`: {:?}",
+                    code.shows()
+                );
+            }
+        }
     }
 }

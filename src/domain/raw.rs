@@ -1,5 +1,7 @@
 //! Rows as read: cells of bytes, before any meaning; and rows that could not take part.
 
+use crate::diagnostic::Code;
+
 /// One row as read from a source: its cells as bytes, verified to be UTF-8.
 pub trait RawCells {
     /// The number of cells.
@@ -28,7 +30,7 @@ impl RawCells for [&str] {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// What kind of mistake, a code of the error catalogue such as `RAGGED_ROW`.
-    pub code: &'static str,
+    pub code: Code,
     /// The line on which the row begins, from 1.
     pub line: u64,
     /// What is wrong, with column and value, in one sentence.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::block::Block;
 use super::{GenerateOptions, write};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// The configuration that reconciles a pair.
 const RECONCILIATION: &str = include_str!("pair/recon.yaml");
@@ -30,7 +30,7 @@ impl NewFile {
     fn create(folder: &Path, name: &'static str, force: bool) -> Result<Self, Problem> {
         let target = folder.join(name);
         if !force && target.exists() {
-            return Err(Problem::usage("file-exists", format!("{} exists", target.display()))
+            return Err(Problem::new(Code::FileExists, format!("{} exists", target.display()))
                 .help("choose another folder, or overwrite it with --force"));
         }
         let unfinished = folder.join(format!("{name}.unfinished"));
@@ -134,5 +134,5 @@ fn configuration(options: &GenerateOptions) -> String {
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::usage("cannot-write", format!("cannot write {}: {error}", path.display()))
+    Problem::new(Code::CannotWrite, format!("cannot write {}: {error}", path.display()))
 }

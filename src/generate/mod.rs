@@ -25,7 +25,7 @@ use self::block::{Block, TRADES_PER_BLOCK};
 pub use self::cause::Cause;
 use self::folder::PairFolder;
 pub use self::noise::{Noise, NoiseSpec, Rate};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::progress::{Progress, Unit};
 
 /// What to generate.
@@ -129,9 +129,9 @@ fn for_each_block(
             })
             .collect::<Result<_, Problem>>()?;
         for (_, receiver) in (0..blocks).zip(receivers.iter().cycle()) {
-            let block = receiver.recv().map_err(|_| {
-                Problem::inconsistent("block-lost", "a block of trades was not made")
-            })?;
+            let block = receiver
+                .recv()
+                .map_err(|_| Problem::new(Code::BlockLost, "a block of trades was not made"))?;
             take(block)?;
         }
         Ok(())

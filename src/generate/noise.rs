@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::cause::Cause;
-use crate::diagnostic::{Problem, SpecProblem};
+use crate::diagnostic::{Code, Problem, SpecProblem};
 use crate::domain::Written;
 use crate::domain::written::Setting;
 
@@ -184,8 +184,8 @@ impl NoiseSpec {
                 .map(|cause| self.written(cause))
                 .filter_map(|(key, written, _)| Some((written?.0, key)))
                 .max_by_key(|(rate, _)| *rate);
-            let problem = Problem::usage(
-                "noise-sum",
+            let problem = Problem::new(
+                Code::NoiseSum,
                 format!("the causes sum to more than all trades: {}", SumOfRates(sum)),
             )
             .help("a trade has one first cause; lower some rates, or set others to 0%");

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::diagnostic::Code;
 use crate::domain::{Date, Decimal, Quiet};
 
 fn bytes_of(options: &GenerateOptions, threads: usize) -> [Vec<u8>; 3] {
@@ -250,7 +251,7 @@ fn a_file_of_somebody_is_not_overwritten() {
     std::fs::write(folder.path().join("recon.yaml"), "mine").unwrap();
     let mut options = options(10, 1, Noise::default());
     let problem = generate(&options, folder.path(), &Quiet).unwrap_err();
-    assert_eq!(problem.code, "file-exists");
+    assert_eq!(problem.code, Code::FileExists);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     options.force = true;
     generate(&options, folder.path(), &Quiet).unwrap();
@@ -271,7 +272,7 @@ fn what_was_interrupted_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let problem =
         generate(&options(10_000, 1, Noise::default()), folder.path(), &Stop).unwrap_err();
-    assert_eq!(problem.code, "interrupted");
+    assert_eq!(problem.code, Code::Interrupted);
     let left: Vec<_> = std::fs::read_dir(folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -13,7 +13,7 @@ use super::names;
 use super::profile::Profiler;
 use super::reading::{Trial, first};
 use super::sketch::ratio;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{Kind, RawCells, Written};
 use crate::source::csv::CsvSpec;
 use crate::source::sample::{Sample, is_plausible, read_sample};
@@ -216,7 +216,7 @@ impl FileForm {
         }
         let Some((_, mut form, mut records)) = best else {
             let message = "there are no rows in it, so nothing can be guessed";
-            return Err(Problem::source("no-header", message).in_file(path));
+            return Err(Problem::new(Code::NoHeader, message).in_file(path));
         };
         let doubt = form.guess_footer(path, &mut records)?;
         form.explain(&records, said.is_some());
@@ -234,7 +234,9 @@ impl FileForm {
         let opened = match self.plan(path)?.open_with(limits) {
             Ok(opened) => opened,
             // This form makes nothing of the file, another may.
-            Err(problem) if matches!(problem.code, "no-header" | "bad-header") => return Ok(None),
+            Err(problem) if matches!(problem.code, Code::NoHeader | Code::BadHeader) => {
+                return Ok(None);
+            }
             Err(problem) => return Err(problem),
         };
         let (mut blocks, mut parser) = opened.blocks();
@@ -895,6 +897,6 @@ mod tests {
         let path = folder.path().join("x.csv");
         std::fs::write(&path, "").unwrap();
         let problem = FileForm::of(&path, &mut Profiler::new()).unwrap_err();
-        assert_eq!(problem.code, "no-header");
+        assert_eq!(problem.code, Code::NoHeader);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// How far into a file its kind is looked for.
 const LOOKED_AT: usize = 4_096;
@@ -92,7 +92,7 @@ pub fn check(path: &Path, text: &str) -> Result<(), Problem> {
     match kind_of(text) {
         None => Ok(()),
         Some((what, help)) => {
-            Err(Problem::source("source-not-delimited", format!("this is {what}, not CSV"))
+            Err(Problem::new(Code::SourceNotDelimited, format!("this is {what}, not CSV"))
                 .in_file(path)
                 .help(help))
         }

@@ -27,7 +27,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{PerSide, Side};
 
 use extract::Extract;
@@ -151,7 +151,7 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
     let mut pairs = order(mapping::by_rows(&extracts, &joined), &key);
     if pairs.is_empty() {
         let message = "no column of the first file seems to be one of the second";
-        return Err(Problem::usage("nothing-in-common", message).help(
+        return Err(Problem::new(Code::NothingInCommon, message).help(
             "are these the right files? `recon init` alone writes a configuration to fill in",
         ));
     }

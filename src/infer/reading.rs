@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::row::TextBuffer;
 use crate::domain::{Cell, Cells, Kind, RawCells, Side};
 use crate::normalize::{
@@ -309,7 +309,7 @@ pub fn resolve(steps: &[StepSpec]) -> Vec<Step> {
 
 /// The first of these problems.
 pub fn first(problems: impl IntoIterator<Item = Problem>) -> Problem {
-    let unknown = || Problem::inconsistent("guess", "a guess can't be read back");
+    let unknown = || Problem::new(Code::Guess, "a guess can't be read back");
     problems.into_iter().next().unwrap_or_else(unknown)
 }
 

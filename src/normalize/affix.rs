@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::characters::is_mark;
 use super::step::{Arguments, Flow, Transform};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 pub(super) fn strip_leading_zeros<'a>(text: &'a str, _: &mut String) -> Flow<'a> {
     let rest = text.trim_start_matches('0');
@@ -99,13 +99,13 @@ pub(super) fn pad_left(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Transfor
     let width = arguments.count(Some("width"), arguments.key("width")?);
     if width.is_some_and(|width| width > WIDEST) {
         let message = format!("a width of more than {WIDEST} characters");
-        arguments.problem(Some("width"), Problem::usage("step-argument", message));
+        arguments.problem(Some("width"), Problem::new(Code::StepArgument, message));
     }
     let with = arguments.key("with").unwrap_or("0");
     let mut characters = with.chars();
     let (Some(with), None) = (characters.next(), characters.next()) else {
         let message = format!("`{with}` is not one character");
-        arguments.problem(Some("with"), Problem::usage("step-argument", message));
+        arguments.problem(Some("with"), Problem::new(Code::StepArgument, message));
         return None;
     };
     Some(Arc::new(PadLeft { width: width?, with }))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::step::{Arguments, Flow, Transform};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Decimal;
 
 /// A step on the number that a field's type has read. It comes after all steps on the text.
@@ -38,7 +38,7 @@ pub(super) fn scale(arguments: &mut Arguments<'_>) -> Option<NumberStep> {
         _ => {
             let message = format!("`{text}` is not a number other than 0");
             let help = "such as `{scale: 0.01}` for amounts in cents";
-            arguments.problem(None, Problem::usage("step-argument", message).help(help));
+            arguments.problem(None, Problem::new(Code::StepArgument, message).help(help));
             None
         }
     }
@@ -68,12 +68,12 @@ pub(super) fn debit_credit_marks(arguments: &mut Arguments<'_>) -> Option<Arc<dy
     for (key, mark) in ["debit", "credit"].into_iter().zip(marks) {
         if mark.trim().is_empty() || mark.contains(|c: char| c.is_ascii_digit()) {
             let message = format!("`{mark}` is not a mark of {key}");
-            arguments.problem(Some(key), Problem::usage("step-argument", message));
+            arguments.problem(Some(key), Problem::new(Code::StepArgument, message));
         }
     }
     if marks[0].to_uppercase() == marks[1].to_uppercase() {
         let message = format!("`{}` can't be the mark of both", marks[0]);
-        arguments.problem(Some("credit"), Problem::usage("step-argument", message));
+        arguments.problem(Some("credit"), Problem::new(Code::StepArgument, message));
     }
     let [debit, credit] = marks.map(|mark| [mark.trim().to_owned()]);
     Some(Arc::new(Marks { debit, credit }))

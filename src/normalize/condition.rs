@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::normalizer::text_of;
-use crate::diagnostic::{Problem, SpecProblem};
+use crate::diagnostic::{Code, Problem, SpecProblem};
 
 /// A condition that a row must meet to take part. Given several tests, it must pass them all.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -41,7 +41,7 @@ impl ConditionSpec {
         let mut problems = Vec::new();
         if self.equals.is_none() && self.not_equals.is_none() && self.matches.is_none() {
             let message = format!("nothing is asked of the column `{}`", self.column);
-            let problem = Problem::usage("empty-condition", message)
+            let problem = Problem::new(Code::EmptyCondition, message)
                 .help("add `equals: [TEXT]`, `not_equals: [TEXT]` or `matches: PATTERN`");
             problems.push(SpecProblem::new(["column"], problem));
         }
@@ -53,7 +53,7 @@ impl ConditionSpec {
                 let reason = error.lines().last().unwrap_or_default();
                 let reason = reason.trim_start_matches("error: ");
                 let message = format!("this is no regular expression: {reason}");
-                let problem = Problem::usage("condition-pattern", message);
+                let problem = Problem::new(Code::ConditionPattern, message);
                 problems.push(SpecProblem::new(["matches"], problem));
                 None
             }
@@ -104,9 +104,10 @@ mod tests {
 
     #[test]
     fn a_condition_asks_something_that_can_be_asked() {
-        for (yaml, code) in
-            [("{column: x}", "empty-condition"), ("{column: x, matches: '('}", "condition-pattern")]
-        {
+        for (yaml, code) in [
+            ("{column: x}", Code::EmptyCondition),
+            ("{column: x, matches: '('}", Code::ConditionPattern),
+        ] {
             let spec: ConditionSpec = serde_yaml::from_str(yaml).unwrap();
             assert_eq!(spec.resolve().unwrap_err()[0].problem.code, code);
         }

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
 use super::step::{Arguments, FileNote, Flow, Transform};
-use crate::diagnostic::{Problem, nearest};
+use crate::diagnostic::{Code, Problem, nearest};
 use crate::files;
 
 struct Lookup {
@@ -64,7 +64,7 @@ type Texts = HashMap<Box<str>, Box<str>, FixedState>;
 fn load(arguments: &mut Arguments<'_>) -> Option<(Texts, String, FileNote)> {
     let file = arguments.key("file")?;
     let unreadable = |error: &dyn Display| {
-        Problem::usage("lookup-file", format!("cannot read lookup file {file}: {error}"))
+        Problem::new(Code::LookupFile, format!("cannot read lookup file {file}: {error}"))
     };
     let text = match files::read_text(&arguments.base().join(file), files::LOOKUP) {
         Ok(text) => text,
@@ -110,7 +110,7 @@ fn load(arguments: &mut Arguments<'_>) -> Option<(Texts, String, FileNote)> {
                 "{file}:{line}: `{}` becomes `{value}` here but `{before}` further up",
                 record.get(from).unwrap_or_default()
             );
-            arguments.problem(Some("file"), Problem::usage("lookup-file", message));
+            arguments.problem(Some("file"), Problem::new(Code::LookupFile, message));
         }
     }
     let is_said = ["header", "from", "to"].iter().any(|key| arguments.key(key).is_some());
@@ -132,7 +132,7 @@ fn note(file: &str, has_header: bool, first: &csv::StringRecord, is_doubtful: bo
     let says = format!("lookup file {file}: the first line, `{line}`, is {taken}");
     let warning = is_doubtful.then(|| {
         let message = format!("the first line of {file}, `{line}`, is taken for its header");
-        Problem::warning("lookup-header", message).help(
+        Problem::new(Code::LookupHeader, message).help(
             "if it is data, write `header: false` beside `file`; else `header: true`, and this is not \
              said any more",
         )
@@ -153,12 +153,12 @@ fn column(
             return Some(default);
         }
         let message = format!("lookup file {file} needs two columns");
-        arguments.problem(Some("file"), Problem::usage("lookup-file", message));
+        arguments.problem(Some("file"), Problem::new(Code::LookupFile, message));
         return None;
     };
     let position = header.iter().position(|column| column == name);
     if position.is_none() {
-        let problem = Problem::usage("lookup-file", format!("{file} has no column `{name}`"));
+        let problem = Problem::new(Code::LookupFile, format!("{file} has no column `{name}`"));
         let help = match nearest(name, header) {
             Some(column) => format!("did you mean `{column}`?"),
             None => format!("it has {}", header.iter().collect::<Vec<_>>().join(", ")),

@@ -13,7 +13,7 @@ use super::number::NumberFormat;
 use super::plan::{FieldPlan, SidePlan};
 use super::recent::Recent;
 use super::step::{Buffers, Chained, Step, run};
-use crate::diagnostic::{Problem, nearest};
+use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::row::push_cell;
 use crate::domain::time_format::{Doubt, Reading, TimeFormat, ambiguous_formats};
 use crate::domain::value::Kind;
@@ -34,22 +34,12 @@ pub enum Outcome {
 /// Why a row takes no part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// [`NULL_KEY`](Reject::NULL_KEY), [`UNPARSABLE_KEY`](Reject::UNPARSABLE_KEY) or
-    /// [`SCRIPT_ERROR`](Reject::SCRIPT_ERROR).
-    pub code: &'static str,
+    /// `NullKey`, `UnparsableKey` or `RowScriptError`.
+    pub code: Code,
     /// What is wrong, with field, column and value, in one sentence.
     pub message: String,
     /// The encoded cells of the key, if it could be read nevertheless.
     pub key_cells: Option<Vec<u8>>,
-}
-
-impl Reject {
-    /// A part of the key is null.
-    pub const NULL_KEY: &'static str = "NULL_KEY";
-    /// A part of the key is not of its type.
-    pub const UNPARSABLE_KEY: &'static str = "UNPARSABLE_KEY";
-    /// A function of the script failed.
-    pub const SCRIPT_ERROR: &'static str = "SCRIPT_ERROR";
 }
 
 /// How many values of a field were read with a doubt.
@@ -397,7 +387,7 @@ impl Normalizer {
             Err(error) => {
                 let texts = self.row_texts(raw).ok().flatten();
                 let key_cells = self.key_cells(raw, texts.as_ref(), out);
-                return rejected(Reject::SCRIPT_ERROR, error.to_string(), key_cells);
+                return rejected(Code::RowScriptError, error.to_string(), key_cells);
             }
         }
         let texts = match self.row_texts(raw) {
@@ -405,7 +395,7 @@ impl Normalizer {
             Err(error) => {
                 // The key as read is the best guess there is, and the partner should be told.
                 let key_cells = self.key_cells(raw, None, out);
-                return rejected(Reject::SCRIPT_ERROR, error.to_string(), key_cells);
+                return rejected(Code::RowScriptError, error.to_string(), key_cells);
             }
         };
         let start = out.len();
@@ -416,7 +406,7 @@ impl Normalizer {
                 let message = format!("{}: {error}", self.describe(at, raw));
                 let key_cells = key_end.and_then(|end| out.get(start..end)).map(<[u8]>::to_vec);
                 out.truncate(start);
-                return rejected(Reject::SCRIPT_ERROR, message, key_cells);
+                return rejected(Code::RowScriptError, message, key_cells);
             }
             if at < self.plan.key_len {
                 let cell = Cells::new(out.get(cell_start..).unwrap_or_default()).next();
@@ -586,13 +576,13 @@ impl Normalizer {
     fn bad_key<R: RawCells + ?Sized>(&mut self, at: usize, raw: &R, is_null: bool) -> Outcome {
         let place = self.describe(at, raw);
         if is_null {
-            return rejected(Reject::NULL_KEY, format!("{place}: a key can't be null"), None);
+            return rejected(Code::NullKey, format!("{place}: a key can't be null"), None);
         }
         let trace = self.trace(raw).into_iter().nth(at);
         let kind = self.plan.fields.get(at).map_or(Kind::Text, |field| field.kind);
         let reason = trace.and_then(|trace| trace.unparsed).unwrap_or_default();
         let message = format!("{place}: a key must be of its type, {kind}: {reason}");
-        rejected(Reject::UNPARSABLE_KEY, message, None)
+        rejected(Code::UnparsableKey, message, None)
     }
 
     /// A field, its column and its value, for a message.
@@ -610,7 +600,7 @@ impl Normalizer {
 /// How much of a value a message shows.
 const SHOWN_CHARACTERS: usize = 80;
 
-fn rejected(code: &'static str, message: String, key_cells: Option<Vec<u8>>) -> Outcome {
+fn rejected(code: Code, message: String, key_cells: Option<Vec<u8>>) -> Outcome {
     Outcome::Rejected(Box::new(Reject { code, message, key_cells }))
 }
 

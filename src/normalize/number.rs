@@ -5,7 +5,7 @@ use std::sync::Arc;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::spec::{GroupingSpec, NegativeSpec, NumberSpec, PercentSpec, Texts};
-use crate::diagnostic::{PathStep, Problem, SpecProblem};
+use crate::diagnostic::{Code, PathStep, Problem, SpecProblem};
 use crate::domain::Decimal;
 use crate::domain::decimal::DecimalError;
 
@@ -61,7 +61,7 @@ impl NumberSpec {
     pub fn resolve(&self) -> Result<NumberFormat, Vec<SpecProblem>> {
         let mut problems = Vec::new();
         let mut complain = |path: Vec<PathStep>, message: String, help: Option<&str>| {
-            let mut problem = Problem::usage("number-format", message);
+            let mut problem = Problem::new(Code::NumberFormat, message);
             problem.help = help.map(str::to_owned);
             problems.push(SpecProblem { path, problem });
         };

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::condition::Condition;
 use super::number::NumberFormat;
 use super::step::Step;
-use crate::diagnostic::{Problem, nearest};
+use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::Side;
 use crate::domain::time_format::TimeFormat;
 use crate::domain::value::Kind;
@@ -60,7 +60,8 @@ pub struct SidePlan {
 /// The IANA time zone of this name.
 pub fn resolve_timezone(name: &str) -> Result<TimeZone, Problem> {
     TimeZone::get(name).map_err(|_| {
-        let problem = Problem::usage("unknown-timezone", format!("there is no time zone `{name}`"));
+        let problem =
+            Problem::new(Code::UnknownTimezone, format!("there is no time zone `{name}`"));
         let known: Vec<_> = jiff::tz::db().available().collect();
         match nearest(name, known.iter().map(|zone| zone.as_str())) {
             Some(zone) => problem.help(format!("did you mean `{zone}`?")),

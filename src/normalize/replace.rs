@@ -5,7 +5,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::step::{Arguments, Flow, Transform};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// How much longer than it was a value may become, in bytes. Each step could make it many times as long.
 const MOST_ADDED: usize = 1 << 20;
@@ -40,7 +40,8 @@ impl Transform for Replace {
 pub(super) fn replace(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Transform>> {
     let (from, to) = (arguments.key("from")?.to_owned(), arguments.key("to")?.to_owned());
     if from.is_empty() {
-        let problem = Problem::usage("step-argument", "`from` is empty: it would match everywhere");
+        let problem =
+            Problem::new(Code::StepArgument, "`from` is empty: it would match everywhere");
         arguments.problem(Some("from"), problem);
         return None;
     }
@@ -76,7 +77,7 @@ pub(super) fn regex_replace(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Tra
         Ok(pattern) => Some(Arc::new(RegexReplace { pattern, with })),
         Err(error) => {
             let message = format!("not a regular expression: {error}");
-            arguments.problem(Some("pattern"), Problem::usage("step-argument", message));
+            arguments.problem(Some("pattern"), Problem::new(Code::StepArgument, message));
             None
         }
     }

@@ -9,7 +9,7 @@ use super::amount::NumberStep;
 use super::catalogue::{Argument, Build, StepDoc, catalogue};
 use super::function::Functions;
 use super::spec::{ArgumentSpec, StepSpec};
-use crate::diagnostic::{Problem, SpecProblem, nearest};
+use crate::diagnostic::{Code, Problem, SpecProblem, nearest};
 use crate::script::ScriptError;
 
 /// What a step makes of a text.
@@ -178,11 +178,11 @@ fn resolve(
             Ok(Step { label, action: Action::Number(step), costly: false })
         }
         (Build::Plain(_) | Build::Number(_), StepSpec::With(..)) => here(
-            Problem::usage("step-argument", format!("step `{name}` takes no argument"))
+            Problem::new(Code::StepArgument, format!("step `{name}` takes no argument"))
                 .help(format!("write `{name}`")),
         ),
         (Build::With(_) | Build::Costly(_) | Build::NumberWith(_), StepSpec::Function(_)) => here(
-            Problem::usage("step-argument", format!("step `{name}` needs an argument"))
+            Problem::new(Code::StepArgument, format!("step `{name}` needs an argument"))
                 .help(format!("for example `{{{name}: {}}}`", doc.example[0])),
         ),
         (build, StepSpec::With(_, argument)) => {
@@ -219,7 +219,7 @@ fn unknown(spec: &StepSpec) -> Problem {
         }
         StepSpec::With(..) => format!("`{name}` is not a built-in step"),
     };
-    let problem = Problem::usage("unknown-step", message);
+    let problem = Problem::new(Code::UnknownStep, message);
     match nearest(name, catalogue().iter().map(|step| step.name)) {
         Some(candidate) => problem.help(format!("did you mean `{candidate}`?")),
         None => problem,
@@ -277,7 +277,7 @@ impl<'a> Arguments<'a> {
         let count = text.parse::<u32>().ok().filter(|count| *count > 0);
         if count.is_none() {
             let message = format!("`{text}` is not a whole number from 1");
-            self.problem(key, Problem::usage("step-argument", message));
+            self.problem(key, Problem::new(Code::StepArgument, message));
         }
         usize::try_from(count?).ok()
     }
@@ -296,7 +296,7 @@ impl<'a> Arguments<'a> {
         };
         let message = format!("step `{}` needs {expected}", self.doc.name);
         let help = format!("for example `{{{}: {}}}`", self.doc.name, self.doc.example[0]);
-        self.problem(None, Problem::usage("step-argument", message).help(help));
+        self.problem(None, Problem::new(Code::StepArgument, message).help(help));
     }
 
     fn check_keys(&mut self, entries: &[(String, String)]) {
@@ -309,19 +309,19 @@ impl<'a> Arguments<'a> {
                     Some(candidate) => format!("did you mean `{candidate}`?"),
                     None => format!("it has {}", names.collect::<Vec<_>>().join(", ")),
                 };
-                let problem = Problem::usage("unknown-key", message).help(help);
+                let problem = Problem::new(Code::UnknownKey, message).help(help);
                 self.problem(Some(name), problem);
                 continue;
             };
             if !key.choices.is_empty() && !key.choices.contains(&value.as_str()) {
                 let message = format!("`{value}` is not one of {}", key.choices.join(", "));
-                self.problem(Some(name), Problem::usage("step-argument", message));
+                self.problem(Some(name), Problem::new(Code::StepArgument, message));
             }
         }
         for key in keys {
             if key.required && !entries.iter().any(|(name, _)| name == key.name) {
                 let message = format!("step `{}` needs `{}`", self.doc.name, key.name);
-                self.problem(None, Problem::usage("step-argument", message).help(key.description));
+                self.problem(None, Problem::new(Code::StepArgument, message).help(key.description));
             }
         }
     }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::step::{path_text, steps};
 use super::*;
-use crate::diagnostic::Place;
+use crate::diagnostic::{Code, Place};
 use crate::domain::value::Kind;
 use crate::domain::{Cells, Side};
 use crate::script::{ScriptError, ScriptSource};
@@ -159,17 +159,17 @@ fn a_row_without_a_readable_key_is_rejected_with_field_column_and_value() {
     plan.key_len = 2;
     let mut normalizer = Normalizer::new(Arc::new(plan)).unwrap();
     let reject = rejected(&mut normalizer, &["", "x", "n"]);
-    assert_eq!((reject.code, reject.key_cells), (Reject::NULL_KEY, None));
+    assert_eq!((reject.code, reject.key_cells), (Code::NullKey, None));
     assert!(
         reject.message.contains("field `id`, column `column 0`, value ``"),
         "{}",
         reject.message
     );
     let reject = rejected(&mut normalizer, &["4x", "x", "n"]);
-    assert_eq!((reject.code, reject.key_cells), (Reject::UNPARSABLE_KEY, None));
+    assert_eq!((reject.code, reject.key_cells), (Code::UnparsableKey, None));
     assert!(reject.message.contains("value `4x`"), "{}", reject.message);
     assert!(reject.message.contains("not a number"), "{}", reject.message);
-    assert_eq!(rejected(&mut normalizer, &["4", "", "n"]).code, Reject::NULL_KEY);
+    assert_eq!(rejected(&mut normalizer, &["4", "", "n"]).code, Code::NullKey);
     assert_eq!(read(&mut normalizer, &["4", "x", ""]), ["4", "x", "null"]);
 }
 
@@ -220,7 +220,7 @@ fn a_function_is_called_once_for_each_distinct_value_and_its_error_rejects_the_r
     }
     assert_eq!(calls.get(), 2);
     let reject = rejected(&mut normalizer, &["k", "bad"]);
-    assert_eq!(reject.code, Reject::SCRIPT_ERROR);
+    assert_eq!(reject.code, Code::RowScriptError);
     assert!(reject.message.contains("no such side"), "{}", reject.message);
     assert_eq!(show(&reject.key_cells.unwrap()), ["k"]);
 }
@@ -264,7 +264,7 @@ fn the_script_filters_rows_changes_them_and_may_set_fields_without_a_column() {
     );
     for (kind, part) in [("TYPO", "did you mean `amount`?"), ("BOOM", "boom"), ("CRASH", "crash")] {
         let reject = rejected(&mut normalizer, &["k", "5", kind, "B"]);
-        assert_eq!(reject.code, Reject::SCRIPT_ERROR);
+        assert_eq!(reject.code, Code::RowScriptError);
         assert!(reject.message.contains(part), "{}", reject.message);
         assert!(reject.message.contains("normalize.rhai"), "{}", reject.message);
         assert_eq!(show(&reject.key_cells.unwrap()), ["k"], "{kind}");

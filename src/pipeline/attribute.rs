@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::attribute::Attributor;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::gate;
 use crate::domain::progress::Unit;
 use crate::domain::{AssignedBy, Attribution, Confidence, PerSide, RunStatus, Stage, metadata};
@@ -30,7 +30,7 @@ pub fn attribute(
     let begun = Instant::now();
     if run.stage < Some(Stage::Compared) {
         let message = format!("run {} has not been compared yet", run.id);
-        return Err(Problem::usage("not-compared", message).help("compare it: `recon diff`"));
+        return Err(Problem::new(Code::NotCompared, message).help("compare it: `recon diff`"));
     }
     if run.stage == Some(Stage::Attributed) && !again {
         let outcome = stored_outcome(session.store, run)?;
@@ -38,7 +38,7 @@ pub fn attribute(
     }
     if run.layout != *plan.layout {
         let message = format!("`fields` or `key` have changed since run {} was ingested", run.id);
-        return Err(Problem::usage("configuration-changed", message)
+        return Err(Problem::new(Code::ConfigurationChanged, message)
             .help("ingest again: `recon ingest`, or `recon run`"));
     }
     session.store.repair()?;

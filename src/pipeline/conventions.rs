@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use crate::align::{Partitions, Placed, align, part_of};
 use crate::attribute::HeldBack;
 use crate::compare::pattern::{self, Found, Pattern, ValuePair};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::metadata::Warning;
 use crate::domain::{
     Books, Cells, Decimal, Kind, Layout, PerSide, RawCell, RowRef, Side, key, metadata,
@@ -65,7 +65,7 @@ impl Conventions {
     /// A warning for each, with what to change.
     pub fn warnings(&self) -> Vec<Problem> {
         let warning = |found: &Convention| {
-            Problem::warning("same-difference", found.message.clone()).help(found.help.clone())
+            Problem::new(Code::SameDifference, found.message.clone()).help(found.help.clone())
         };
         self.fields.iter().map(warning).collect()
     }
@@ -193,7 +193,7 @@ pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
         if books.read[side] == 0 {
             let message = format!("source {side} ({}) has no rows", plan.systems[side]);
             warnings.push(
-                Problem::warning("no-rows", message)
+                Problem::new(Code::NoRows, message)
                     .help("check that the file is the right one and whole")
                     .in_file(plan.sources[side].path()),
             );
@@ -205,7 +205,7 @@ pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
         let keys = plan.layout.names().take(plan.layout.key_len()).collect::<Vec<_>>().join(", ");
         let message =
             format!("no row of source A has a partner in source B with the same `{keys}`");
-        warnings.push(Problem::warning("no-pairs", message).help(
+        warnings.push(Problem::new(Code::NoPairs, message).help(
             "check `key`, and whether both systems write it alike: \
              `recon sql \"SELECT source_a_ref_id, source_b_ref_id FROM recon.recon_records LIMIT 20\"`",
         ));
@@ -213,7 +213,7 @@ pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
     if !plan.comparison.compares_anything() {
         let message = "no field is compared besides the key: rows match if the other side has them";
         warnings.push(
-            Problem::warning("nothing-compared", message)
+            Problem::new(Code::NothingCompared, message)
                 .help("to compare more, add fields to `map` and `fields`"),
         );
     }
@@ -223,7 +223,7 @@ pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
 /// A problem as the metadata keep it.
 pub(super) fn as_warning(problem: &Problem) -> Warning {
     Warning {
-        code: problem.code.to_owned(),
+        code: problem.code.name().to_owned(),
         message: problem.message.clone(),
         place: problem.place.as_ref().map(ToString::to_string),
         help: problem.help.clone(),

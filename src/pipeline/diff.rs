@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::progress::Unit;
 use crate::domain::{Books, Cells, DifferenceContext, Layout, Side, Stage, evidence};
 use crate::store::{Batch, DifferenceRow, RunRow, StoredRecord, Writer};
@@ -39,7 +39,7 @@ pub fn diff(session: Session<'_>, plan: &Plan, run: &RunRow) -> Result<Finished,
 fn check_comparable(plan: &Plan, run: &RunRow) -> Result<(), Problem> {
     if run.stage.is_none() {
         let message = format!("run {} was not ingested to its end ({})", run.id, run.status);
-        return Err(Problem::usage("not-ingested", message).help("ingest again: `recon ingest`"));
+        return Err(Problem::new(Code::NotIngested, message).help("ingest again: `recon ingest`"));
     }
     let stored = run.metadata.get("identity");
     if run.layout != *plan.layout || stored != Some(&plan.record.identity) {
@@ -48,7 +48,7 @@ fn check_comparable(plan: &Plan, run: &RunRow) -> Result<(), Problem> {
              since run {} was ingested",
             run.id
         );
-        return Err(Problem::usage("configuration-changed", message)
+        return Err(Problem::new(Code::ConfigurationChanged, message)
             .help("ingest again: `recon ingest`, or `recon run`"));
     }
     Ok(())
@@ -115,7 +115,7 @@ fn compare_stored(
         ..ingested.books
     };
     if let Some(sentence) = books.discrepancy() {
-        return Err(Problem::inconsistent("books-do-not-close", sentence));
+        return Err(Problem::new(Code::BooksDoNotClose, sentence));
     }
     let mut seconds = ingested.seconds;
     seconds.compare = begun.elapsed().as_secs_f64();
@@ -138,7 +138,7 @@ pub(super) fn decode<'b>(
         let Some(text) = text else { return Ok::<_, Problem>(None) };
         evidence::read(layout, text, buffer).map_err(|reason| {
             let message = format!("record {} of the store can't be read: {reason}", record.number);
-            Problem::inconsistent("evidence", message)
+            Problem::new(Code::Evidence, message)
                 .help("somebody or something else has changed the store; ingest again")
         })?;
         Ok(Some(Cells::new(&*buffer)))

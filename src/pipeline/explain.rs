@@ -1,6 +1,6 @@
 //! `recon explain`: the way of one record, from raw cells to the reason of each difference.
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::gate::Gate;
 use crate::domain::run::IdClass;
 use crate::domain::{
@@ -117,7 +117,7 @@ pub fn explain(
             help = format!("this run keeps only records with differences (`keep: breaks`); {help}");
         }
         let message = format!("run {} has no record `{reference}`", run.id);
-        return Err(Problem::usage("no-such-record", message).help(help));
+        return Err(Problem::new(Code::NoSuchRecord, message).help(help));
     }
     records.iter().map(|record| explain_record(plan, run, record)).collect()
 }
@@ -201,7 +201,7 @@ fn cells_of(run: &RunRow, text: Option<&str>) -> Result<Option<Vec<u8>>, Problem
     let Some(text) = text else { return Ok(None) };
     let mut cells = Vec::new();
     evidence::read(&run.layout, text, &mut cells).map_err(|reason| {
-        Problem::inconsistent("evidence", format!("a record of the store can't be read: {reason}"))
+        Problem::new(Code::Evidence, format!("a record of the store can't be read: {reason}"))
     })?;
     Ok(Some(cells))
 }

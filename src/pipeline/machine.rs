@@ -10,7 +10,7 @@ use crate::attribute::features::RunContext;
 use crate::attribute::model::Model;
 use crate::attribute::risk::{AuditCheck, Bound, Budget, Policy, Shortage, is_audited, needed};
 use crate::attribute::{Champion, HeldBack, Machine, Sure};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{Books, Date, DiffType, FieldRef, Layout, PerSide, Status};
 use crate::store::{self, AttributionRow, ModelRow, Store};
 
@@ -76,7 +76,7 @@ pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
                         "model {} is left aside, only rules decide: {}",
                         row.version, problem.message
                     );
-                    let warning = Problem::warning("model-left-aside", message);
+                    let warning = Problem::new(Code::ModelLeftAside, message);
                     warnings.push(match problem.help {
                         Some(help) => warning.help(help),
                         None => warning,
@@ -107,7 +107,7 @@ pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
         Sure::Within(budget) => {
             let thresholds = thresholds(store, plan, budget, &basis, kept)?;
             if let Some(stopped) = &thresholds.stopped {
-                let warning = Problem::warning("nothing-accepted", stopped.message.clone());
+                let warning = Problem::new(Code::NothingAccepted, stopped.message.clone());
                 warnings.push(warning.help(stopped.help.clone().unwrap_or_default()));
             }
             let record = thresholds.record(budget, &basis);
@@ -133,7 +133,7 @@ pub(super) fn read_model(
     let bytes = store.model_bytes(row.version)?.unwrap_or_default();
     if sha256(&bytes) != row.sha256 {
         let message = format!("the bytes of model {} are not those that were stored", row.version);
-        return Err(Problem::usage("model-damaged", message).help("retrain: recon train"));
+        return Err(Problem::new(Code::ModelDamaged, message).help("retrain: recon train"));
     }
     Model::from_bytes(&bytes, layout)
 }
@@ -203,8 +203,8 @@ fn thresholds(
     let mut policy = None;
     let stopped = match kept {
         None => Some(
-            Problem::usage(
-                "nothing-accepted",
+            Problem::new(
+                Code::NothingAccepted,
                 format!(
                     "nothing is accepted: the risk has not been measured; at least {least} decisions \
                      without a mistake are needed"
@@ -213,8 +213,8 @@ fn thresholds(
             .help(measure),
         ),
         Some(kept) if kept.basis != basis => Some(
-            Problem::usage(
-                "nothing-accepted",
+            Problem::new(
+                Code::NothingAccepted,
                 format!(
                     "nothing is accepted: rules or model have changed since the risk was measured \
                      ({})",
@@ -224,8 +224,8 @@ fn thresholds(
             .help(measure),
         ),
         Some(_) if audit.broken => Some(
-            Problem::usage(
-                "nothing-accepted",
+            Problem::new(
+                Code::NothingAccepted,
                 format!(
                     "nothing is accepted: blind checks found {wrong} of {checked} accepted causes \
                      wrong, which breaks the budget of {}",
@@ -248,7 +248,7 @@ fn thresholds(
                     percent(budget.max_false)
                 );
                 let help = policy.as_ref().map_or_else(String::new, |policy| missing(policy, least));
-                Problem::usage("nothing-accepted", message).help(help)
+                Problem::new(Code::NothingAccepted, message).help(help)
             })
         }
     };

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::metadata::{self, Seconds, Source, Warning};
 use crate::domain::{Books, Date, Instant, PerSide, Progress, RunId, RunStatus, Stage};
 use crate::source::Opened;
@@ -191,7 +191,7 @@ fn conclude(
 }
 
 fn gone(id: RunId) -> Problem {
-    Problem::store("run-gone", format!("run {id} is not in the store any more"))
+    Problem::new(Code::RunGone, format!("run {id} is not in the store any more"))
 }
 
 /// A new run's id: its time and the randomness of a UUIDv7.
@@ -259,7 +259,7 @@ pub fn newest_run(
     }
     let whose = job.map_or_else(String::new, |job| format!(" of job `{job}`"));
     let when = batch_date.map_or_else(String::new, |date| format!(" for {date}"));
-    Err(Problem::usage("no-run", format!("the store has no finished run{whose}{when}"))
+    Err(Problem::new(Code::NoRun, format!("the store has no finished run{whose}{when}"))
         .help("make one with `recon run`; `recon runs list` shows those there are"))
 }
 
@@ -269,7 +269,7 @@ pub fn stored_outcome(store: &dyn Store, run: &RunRow) -> Result<Outcome, Proble
     let counts = run.metadata.get(metadata::COUNTS).unwrap_or(&Json::Null);
     let books = metadata::books_from_json(counts).map_err(|error| {
         let message = format!("the counts of run {} can't be read: {error}", run.id);
-        Problem::inconsistent("books-unreadable", message)
+        Problem::new(Code::BooksUnreadable, message)
     })?;
     let sources = run.metadata.get(metadata::SOURCES).unwrap_or(&Json::Null);
     Ok(Outcome {

@@ -354,7 +354,7 @@ fn reject(side: Side, rejection: Rejection) -> RejectedRow {
     RejectedRow {
         side,
         line: rejection.line,
-        code: rejection.code.to_owned(),
+        code: rejection.code.name().to_owned(),
         message: rejection.message,
         text: rejection.text,
         key: rejection.key,

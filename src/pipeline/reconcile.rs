@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::bounded;
 
 use crate::align::{Partitioning, SpillRoom};
-use crate::diagnostic::{Place, Problem};
+use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::metadata::{Seconds, Source};
 use crate::domain::time_format::Doubt;
 use crate::domain::{PerSide, Progress, RunStatus, Side};
-use crate::normalize::Reject;
 use crate::source::{Opened, SourceDigest};
 use crate::store::{Batch, RejectedRow, Writer};
 use crate::threads;
@@ -86,12 +85,12 @@ pub(super) fn reconcile(
     tally.add(&joined.tally);
     let books = tally.books(&plan.layout);
     if let Some(sentence) = books.discrepancy() {
-        return Err(Problem::inconsistent("books-do-not-close", sentence)
+        return Err(Problem::new(Code::BooksDoNotClose, sentence)
             .help("this is a bug in recon; please report it with the configuration"));
     }
     if joined.greedy_keys > 0 {
-        warnings.push(Problem::warning(
-            "greedy-pairing",
+        warnings.push(Problem::new(
+            Code::GreedyPairing,
             format!(
                 "keys that are repeated more than {} times, so that their rows were paired greedily: {}",
                 crate::align::OPTIMAL_LIMIT,
@@ -178,14 +177,14 @@ fn doubtful_values(read: &Read) -> Vec<Problem> {
                     "{count} {is} read differently by two of its formats; the first format that fits \
                      was taken"
                 );
-                Problem::warning("ambiguous-format", message)
+                Problem::new(Code::AmbiguousFormat, message)
                     .help("keep only the format that the source really uses")
             } else if doubt.has(Doubt::TWICE) {
                 let message = format!(
                     "{count} {is} a local time that exists twice, because clocks were put back; the \
                      earlier instant was taken"
                 );
-                Problem::warning("local-time-twice", message).help(
+                Problem::new(Code::LocalTimeTwice, message).help(
                     "if the source can write the offset from UTC, read it with `%z`; else expect these \
                      to be an hour off",
                 )
@@ -194,7 +193,7 @@ fn doubtful_values(read: &Read) -> Vec<Problem> {
                     "{count} {is} a local time that does not exist, because clocks were put forward; it \
                      was read as if they had not been"
                 );
-                Problem::warning("local-time-never", message).help(
+                Problem::new(Code::LocalTimeNever, message).help(
                     "check `timezone` of this source: its times may be of another zone, or of UTC",
                 )
             };
@@ -230,14 +229,14 @@ fn check_rejected(
             };
             let code = first[side].as_ref().map_or("", |row| row.code.as_ref());
             let help = all_rejected_help(code, side);
-            return Err(Problem::source("all-rows-rejected", message).at(place).help(help));
+            return Err(Problem::new(Code::AllRowsRejected, message).at(place).help(help));
         }
         if plan.options.max_rejected.is_some_and(|limit| limit.exceeded(rejected, rows)) {
             let message = format!(
                 "{rejected} of {rows} rows of source {side} ({system}) were rejected, more than \
                  `options.max_rejected` allows{why}"
             );
-            return Err(Problem::source("too-many-rejected", message).at(place));
+            return Err(Problem::new(Code::TooManyRejected, message).at(place));
         }
     }
     Ok(())
@@ -261,15 +260,15 @@ fn all_rejected_help(code: &str, side: Side) -> String {
             "the quote character is plain text in this file: set `quote` of `{at}.read` to one that \
              does not occur, or mend the row"
         ),
-        Reject::NULL_KEY => format!(
+        "NULL_KEY" => format!(
             "the key is empty in every row: map it to another column in `{at}.map`, or set it in \
              `fn row(raw, r)` of the script"
         ),
-        Reject::UNPARSABLE_KEY => format!(
+        "UNPARSABLE_KEY" => format!(
             "the key is written in another way than its type expects: set `formats` or `numbers` for \
              it in `{at}`, add a step in `{at}.normalize`, or make the field `text`"
         ),
-        Reject::SCRIPT_ERROR => "mend the script at the place that the message names".to_owned(),
+        "SCRIPT_ERROR" => "mend the script at the place that the message names".to_owned(),
         _ => format!("check `read` and `map` of `{at}`"),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{Cells, Layout, evidence, key};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
@@ -178,8 +178,8 @@ impl References {
         self.cells.clear();
         let Some(json) = side else { return Ok(String::new()) };
         evidence::read(layout, json, &mut self.cells).map_err(|error| {
-            Problem::inconsistent(
-                "evidence-unreadable",
+            Problem::new(
+                Code::EvidenceUnreadable,
                 format!("the evidence of record {} can't be read: {error}", record.number),
             )
         })?;

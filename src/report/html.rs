@@ -7,7 +7,7 @@ use std::io::Write;
 
 use askama::Template;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Status;
 use crate::store::{RunRow, Store};
 
@@ -166,7 +166,7 @@ pub fn write_html(
     let awaiting = awaiting(store, run, &data.summary)?;
     let page = page(data, awaiting);
     let text = page.render().map_err(|error| {
-        Problem::inconsistent("page-not-made", format!("the page could not be made: {error}"))
+        Problem::new(Code::PageNotMade, format!("the page could not be made: {error}"))
     })?;
     out.write_all(text.as_bytes()).map_err(|error| unwritable(&error))
 }

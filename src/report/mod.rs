@@ -24,7 +24,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
-use crate::diagnostic::{Problem, nearest};
+use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::metadata::{self, Seconds};
 use crate::domain::{FieldRef, Layout, Stage, Status};
 use crate::store::{Counts, RunRow, Store, StoredDifference, StoredRecord};
@@ -91,7 +91,7 @@ impl FromStr for Format {
         let names = Self::ALL.map(Self::name);
         Self::ALL.into_iter().find(|format| format.name() == text).ok_or_else(|| {
             let problem =
-                Problem::usage("unknown-format", format!("there is no report format `{text}`"));
+                Problem::new(Code::UnknownFormat, format!("there is no report format `{text}`"));
             match nearest(text, names) {
                 Some(name) => problem.help(format!("did you mean `{name}`?")),
                 None => problem.help(format!("one of {}", names.join(", "))),
@@ -159,15 +159,15 @@ pub fn summary(
     known: Option<&Counts>,
 ) -> Result<Summary, Problem> {
     let counts = run.metadata.get(metadata::COUNTS).ok_or_else(|| {
-        Problem::usage(
-            "run-without-result",
+        Problem::new(
+            Code::RunWithoutResult,
             format!("run {} has no result: it is {}", run.id, run.status),
         )
         .help("`recon runs list` shows the runs that have one")
     })?;
     let books = books_from_json(counts).map_err(|error| {
-        Problem::inconsistent(
-            "books-unreadable",
+        Problem::new(
+            Code::BooksUnreadable,
             format!("the counts of run {} can't be read: {error}", run.id),
         )
     })?;
@@ -273,7 +273,7 @@ pub fn write_json_with_details(data: &ReportData, out: &mut dyn Write) -> io::Re
 
 /// The problem of a result that could not be written.
 pub fn unwritable(error: &io::Error) -> Problem {
-    Problem::usage("output-failed", format!("the result could not be written: {error}"))
+    Problem::new(Code::OutputFailed, format!("the result could not be written: {error}"))
 }
 
 #[cfg(test)]

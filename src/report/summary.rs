@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::metadata::{self, Seconds, Source, Warning};
 use crate::domain::{AssignedBy, Books, PerSide, Stage, Status};
@@ -345,11 +345,12 @@ impl Summary {
     pub fn proved(self) -> Result<Self, Problem> {
         match self.discrepancy() {
             None => Ok(self),
-            Some(discrepancy) => Err(Problem::inconsistent("books-do-not-close", discrepancy)
-                .help(format!(
+            Some(discrepancy) => {
+                Err(Problem::new(Code::BooksDoNotClose, discrepancy).help(format!(
                     "this is a mistake in recon, not in the data; run {} must not be used",
                     self.run_id
-                ))),
+                )))
+            }
         }
     }
 

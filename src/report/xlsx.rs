@@ -10,7 +10,7 @@ use std::io::Write;
 
 use rust_xlsxwriter::{Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{Date, FieldRef, Instant, Kind, Layout};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
@@ -90,7 +90,7 @@ fn failed(error: &Wrong) -> Problem {
     match error {
         Wrong::Ours(problem) => problem.clone(),
         Wrong::Sheet(error) => {
-            Problem::usage("output-failed", format!("the workbook could not be written: {error}"))
+            Problem::new(Code::OutputFailed, format!("the workbook could not be written: {error}"))
         }
     }
 }

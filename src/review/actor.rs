@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Permissions, Roles};
 use crate::store::audit::By;
@@ -72,8 +72,8 @@ impl Actor {
         if self.may(permission) {
             Ok(())
         } else {
-            Err(Refusal::forbidden(
-                "missing-permission",
+            Err(Refusal::new(
+                Code::MissingPermission,
                 format!("this needs the permission `{permission}`"),
             ))
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest, Sha256};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::review::trigger::{self, Decided};
 use crate::domain::review::{Action, Eyes, Permission, ProposalKind};
 use crate::domain::{Instant, Status};
@@ -60,8 +60,8 @@ impl Work<'_> {
     ) -> Result<BulkPreview, Refusal> {
         let keys = match &ask.filter {
             _ if ask.ids.len() > MOST => {
-                return Err(Refusal::invalid(
-                    "too-many-items",
+                return Err(Refusal::new(
+                    Code::TooManyItems,
                     format!("a bulk has at most {MOST} items"),
                 ));
             }
@@ -77,10 +77,10 @@ impl Work<'_> {
             None => None,
         };
         match action {
-            Action::Override if code.is_none() => return Err(refused("reason-code-required")),
-            Action::Override if reason.is_none() => return Err(refused("invalid-reason-code")),
+            Action::Override if code.is_none() => return Err(refused(Code::ReasonCodeRequired)),
+            Action::Override if reason.is_none() => return Err(refused(Code::InvalidReasonCode)),
             Action::Approve | Action::Reject if code.is_some() => {
-                return Err(refused("reject-takes-no-code"));
+                return Err(refused(Code::RejectTakesNoCode));
             }
             _ => {}
         }
@@ -208,7 +208,10 @@ impl Work<'_> {
     fn commit(&mut self, actor: &Actor, ask: &BulkCommit) -> Result<BulkCommitted, Refusal> {
         actor.must(Permission::Propose)?;
         let gone = || {
-            Refusal::gone("preview-expired", "the preview is too old, or was used: look once more")
+            Refusal::new(
+                Code::PreviewExpired,
+                "the preview is too old, or was used: look once more",
+            )
         };
         let rows = self.shelf.tx.query(
             "SELECT person_id, action, reason_code, items, hash, expires_at \
@@ -224,11 +227,11 @@ impl Work<'_> {
         let members = row.required(3)?;
         if row.blob(4)?.as_deref() != Some(Sha256::digest(members.as_bytes()).as_slice()) {
             return Err(
-                Problem::store("store-damaged", "a preview was changed by another hand").into()
+                Problem::new(Code::StoreDamaged, "a preview was changed by another hand").into()
             );
         }
         let members: Vec<(i64, i64, i64)> = serde_json::from_str(&members)
-            .map_err(|error| Problem::store("store-damaged", format!("a preview: {error}")))?;
+            .map_err(|error| Problem::new(Code::StoreDamaged, format!("a preview: {error}")))?;
         let comments = checked_comment(ask.comments.as_deref(), action.needs_comment())?;
         let keys: Vec<Key> = members
             .iter()
@@ -256,8 +259,8 @@ impl Work<'_> {
             }
         }
         if !changed.is_empty() && ask.on_conflict == OnConflict::Abort {
-            let mut refusal = Refusal::conflict(
-                "membership-changed",
+            let mut refusal = Refusal::new(
+                Code::MembershipChanged,
                 format!("{} of the items have changed since the preview", changed.len()),
             );
             for one in changed.into_iter().take(100) {
@@ -266,7 +269,7 @@ impl Work<'_> {
             return Err(refusal);
         }
         if items.is_empty() {
-            return Err(Refusal::conflict("nothing-left", "none of the items can be decided now"));
+            return Err(Refusal::new(Code::NothingLeft, "none of the items can be decided now"));
         }
         let reason = match code.as_deref() {
             Some(code) => self.shelf.reason_by_code(code)?,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::review::trigger::Decided;
 use crate::domain::review::{
     Action, Control, Eyes, Move, Permission, ProposalKind, ProposalState, Stage, state,
@@ -63,7 +63,7 @@ impl Desk<'_> {
                 &parameters![&actor.person_id],
             )?;
             let last = rows.first().ok_or_else(|| {
-                Refusal::conflict("nothing-to-undo", "none of your decisions is still open")
+                Refusal::new(Code::NothingToUndo, "none of your decisions is still open")
             })?;
             let mut proposal = work.proposal(&last.required(0)?, true)?;
             let tag = proposal.tag();
@@ -121,15 +121,15 @@ impl Work<'_> {
         expected(&proposal, ask.if_match.as_ref())?;
         match ask.content_hash {
             None => {
-                return Err(Refusal::invalid(
-                    "content-hash-required",
+                return Err(Refusal::new(
+                    Code::ContentHashRequired,
                     "an approval names the hash of what it approves",
                 )
                 .with("content_hash", "is missing"));
             }
             Some(hash) if hash != proposal.hash => {
-                return Err(Refusal::conflict(
-                    "content-differs",
+                return Err(Refusal::new(
+                    Code::ContentDiffers,
                     "the proposal says something else than what you saw",
                 ));
             }
@@ -141,8 +141,8 @@ impl Work<'_> {
         let keys: Vec<Key> = members.iter().map(|member| member.key).collect();
         let items = self.shelf.items(&keys, true)?;
         if items.len() != members.len() || items.iter().any(|item| item.status != Status::Pending) {
-            return Err(Problem::inconsistent(
-                "items-changed",
+            return Err(Problem::new(
+                Code::ItemsChanged,
                 format!("items of the proposal {} are not pending", proposal.proposal_id),
             )
             .into());
@@ -215,8 +215,8 @@ impl Work<'_> {
     /// One person alone touches no proposal that was made for more eyes.
     pub fn refuse_solo(&self, proposal: &Proposal) -> Result<(), Refusal> {
         if self.solo && proposal.control != Control::None {
-            return Err(Refusal::conflict(
-                "solo",
+            return Err(Refusal::new(
+                Code::Solo,
                 "this proposal waits for other people: one person alone (`--solo`) can't move it",
             ));
         }
@@ -238,8 +238,8 @@ impl Work<'_> {
         proposal: &Proposal,
     ) -> Result<Option<Refusal>, Problem> {
         if self.contributors(&proposal.proposal_id)?.contains(&actor.person_id) {
-            return Ok(Some(Refusal::forbidden(
-                "self-approval",
+            return Ok(Some(Refusal::new(
+                Code::SelfApproval,
                 "nobody approves a proposal they made or amended",
             )));
         }
@@ -248,7 +248,7 @@ impl Work<'_> {
             return Ok(Some(if may {
                 closed(proposal)
             } else {
-                Refusal::forbidden("missing-permission", "this needs the permission `check`")
+                Refusal::new(Code::MissingPermission, "this needs the permission `check`")
             }));
         };
         if let Err(refusal) = actor.must(permission_of(stage)) {
@@ -261,8 +261,8 @@ impl Work<'_> {
         )?;
         for row in rows {
             if row.required(0)? == actor.person_id {
-                return Ok(Some(Refusal::forbidden(
-                    "same-approver",
+                return Ok(Some(Refusal::new(
+                    Code::SameApprover,
                     "checker and authorizer are two persons",
                 )));
             }
@@ -314,8 +314,8 @@ impl Work<'_> {
                 if let Some(other) = other {
                     let (first, second) = (other.person_id.clone(), one.person_id.clone());
                     let by = self.name(&one.by)?;
-                    return Err(Refusal::forbidden(
-                        "one-administrator",
+                    return Err(Refusal::new(
+                        Code::OneAdministrator,
                         format!(
                             "{by} made or reset the logins of {} and {} within the last {hours} \
                              hours: six eyes need people who can't be one person; wait, or ask others",
@@ -361,8 +361,8 @@ impl Work<'_> {
         if let Some(reason_id) = proposal.reason_id {
             let reason = self.shelf.reason(reason_id)?;
             if !reason.is_some_and(|reason| reason.active) {
-                return Err(Refusal::conflict(
-                    "reason-inactive",
+                return Err(Refusal::new(
+                    Code::ReasonInactive,
                     "the reason code is no longer active: send the proposal back or amend it",
                 ));
             }
@@ -374,8 +374,8 @@ impl Work<'_> {
         )?;
         for row in rows {
             if !self.shelf.stays_current(row.count(0)?)? {
-                return Err(Refusal::conflict(
-                    "superseded",
+                return Err(Refusal::new(
+                    Code::Superseded,
                     "a newer run has taken the place of the one that these items are of",
                 ));
             }
@@ -387,8 +387,8 @@ impl Work<'_> {
     fn reasons_active(&mut self, items: &[Weighed]) -> Result<(), Refusal> {
         for one in items {
             if !self.shelf.reason(one.item.reason_id)?.is_some_and(|reason| reason.active) {
-                return Err(Refusal::conflict(
-                    "reason-inactive",
+                return Err(Refusal::new(
+                    Code::ReasonInactive,
                     format!("the reason code {} is no longer active", one.predicted_code),
                 ));
             }
@@ -542,8 +542,8 @@ impl Work<'_> {
         }
         self.refuse_solo(proposal)?;
         if !self.contributors(&proposal.proposal_id)?.contains(&actor.person_id) {
-            return Err(Refusal::forbidden(
-                "not-contributor",
+            return Err(Refusal::new(
+                Code::NotContributor,
                 "only who made or amended a proposal takes it back",
             ));
         }
@@ -657,25 +657,25 @@ impl Work<'_> {
         match proposal.kind {
             ProposalKind::ReasonCode => self.create_reason(proposal, &payload),
             ProposalKind::Policy => self.enact_policy(proposal, &payload),
-            _ => Err(Refusal::conflict("invalid-transition", "such a proposal has no effect")),
+            _ => Err(Refusal::new(Code::InvalidTransition, "such a proposal has no effect")),
         }
     }
 }
 
 /// A proposal that is closed.
 pub(super) fn closed(proposal: &Proposal) -> Refusal {
-    Refusal::conflict("closed", format!("the proposal is {}", proposal.state))
+    Refusal::new(Code::Closed, format!("the proposal is {}", proposal.state))
 }
 
 /// Refuses whoever saw another version.
 pub(super) fn expected(proposal: &Proposal, seen: Option<&ProposalTag>) -> Result<(), Refusal> {
     match seen {
-        None => Err(Refusal::precondition_required(
-            "if-match-required",
+        None => Err(Refusal::new(
+            Code::IfMatchRequired,
             "say which version of the proposal you saw (If-Match)",
         )),
-        Some(tag) if *tag != proposal.tag() => Err(Refusal::stale(
-            "stale",
+        Some(tag) if *tag != proposal.tag() => Err(Refusal::new(
+            Code::Stale,
             format!("the proposal has changed: it is at {} now", proposal.tag()),
         )),
         Some(_) => Ok(()),

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Status;
 use crate::domain::review::{Action, Eyes, Permission};
 use crate::store::rows::parameters;
@@ -119,7 +119,7 @@ impl Work<'_> {
         let mut view = self
             .views(actor, vec![item.clone()])?
             .pop()
-            .ok_or_else(|| Problem::inconsistent("item-lost", "an item has vanished"))?;
+            .ok_or_else(|| Problem::new(Code::ItemLost, "an item has vanished"))?;
         let hidden = self.is_hidden(&item)?;
         let sight = self.sight(actor);
         // Which group it is of tells the machine's reason.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{Decimal, DiffType, FieldRef, Layout, Severity, Status};
 use crate::store::SqlValue;
 use crate::store::rows::parameters;
@@ -207,7 +207,7 @@ pub(super) const FROM: &str = "recon.difference_rows d \
 
 /// An item of a row of [`columns`].
 pub(super) fn item(row: &Answer) -> Result<Item, Problem> {
-    let damaged = |what: &str| Problem::store("store-damaged", format!("an item without {what}"));
+    let damaged = |what: &str| Problem::new(Code::StoreDamaged, format!("an item without {what}"));
     let code = |column: usize| -> Result<u8, Problem> {
         Ok(u8::try_from(row.integer(column)?.unwrap_or_default()).unwrap_or_default())
     };
@@ -316,7 +316,7 @@ impl<'t> Shelf<'t> {
     /// The reason that stands for not knowing.
     pub fn unknown_reason(&mut self) -> Result<Reason, Problem> {
         self.reason_by_code(crate::domain::attribution::UNKNOWN)?.ok_or_else(|| {
-            Problem::inconsistent("unknown-reason", "the catalogue lacks the reason UNKNOWN")
+            Problem::new(Code::UnknownReason, "the catalogue lacks the reason UNKNOWN")
         })
     }
 
@@ -327,7 +327,7 @@ impl<'t> Shelf<'t> {
         let sql = format!("SELECT {RUN} FROM recon.recon_runs WHERE run_no = $1");
         let rows = self.tx.query(&sql, &parameters![run_no])?;
         let row = rows.first().ok_or_else(|| {
-            Problem::store("store-damaged", format!("there is no run with the number {run_no}"))
+            Problem::new(Code::StoreDamaged, format!("there is no run with the number {run_no}"))
         })?;
         let run = Rc::new(read_run(row)?);
         self.runs.insert(run_no, Rc::clone(&run));
@@ -418,7 +418,7 @@ impl<'t> Shelf<'t> {
         &mut self,
         ids: impl IntoIterator<Item = &'i str>,
     ) -> Result<Vec<Key>, Refusal> {
-        let missing = || Refusal::not_found("no-such-item", "Attribution record not found");
+        let missing = || Refusal::new(Code::NoSuchItem, "Attribution record not found");
         let mut prefixes: HashMap<String, i64> = HashMap::new();
         let mut keys = Vec::new();
         for id in ids {
@@ -473,7 +473,7 @@ impl<'t> Shelf<'t> {
         let keys = self.keys([attribution_id])?;
         self.items(&keys, lock)?
             .pop()
-            .ok_or_else(|| Refusal::not_found("no-such-item", "Attribution record not found"))
+            .ok_or_else(|| Refusal::new(Code::NoSuchItem, "Attribution record not found"))
     }
 
     /// Counts an item that goes from one status to another.
@@ -562,8 +562,8 @@ impl<'t> Shelf<'t> {
             let sql = format!("UPDATE recon.difference_rows SET {set} WHERE {condition}");
             let changed = self.tx.execute(&sql, &[places, values.to_vec()].concat())?;
             if changed != numbers.len() as u64 {
-                return Err(Problem::inconsistent(
-                    "items-changed",
+                return Err(Problem::new(
+                    Code::ItemsChanged,
                     format!("{changed} of {} items were changed", numbers.len()),
                 ));
             }
@@ -608,7 +608,7 @@ impl<'t> Shelf<'t> {
             &parameters![person_id],
         )?;
         rows.first().map_or_else(
-            || Err(Problem::inconsistent("no-assigner", "an assigner has vanished")),
+            || Err(Problem::new(Code::NoAssigner, "an assigner has vanished")),
             |row| row.count(0),
         )
     }
@@ -727,7 +727,7 @@ impl Record {
         mut each: impl FnMut(i64, Self),
     ) -> Result<(), Problem> {
         let damaged = |error: serde_json::Error| {
-            Problem::store("store-damaged", format!("a row of records can't be read: {error}"))
+            Problem::new(Code::StoreDamaged, format!("a row of records can't be read: {error}"))
         };
         let entries: Vec<Option<Entry<'_>>> = serde_json::from_str(text).map_err(damaged)?;
         for record in records {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::diagnostic::Code;
 use crate::store::audit::hexadecimal;
 
 use super::actor::Actor;
@@ -15,7 +16,7 @@ pub(super) fn limit(page: &PageAsk) -> Result<usize, Refusal> {
         None => Ok(50),
         Some(limit @ 1..=200) => Ok(limit as usize),
         Some(_) => {
-            Err(Refusal::invalid("invalid-limit", "limit is 1 to 200").with("limit", "is 1 to 200"))
+            Err(Refusal::new(Code::InvalidLimit, "limit is 1 to 200").with("limit", "is 1 to 200"))
         }
     }
 }
@@ -42,7 +43,7 @@ pub(super) fn position<T: for<'de> Deserialize<'de>>(
     actor: &Actor,
 ) -> Result<Option<T>, Refusal> {
     let Some(text) = &page.cursor else { return Ok(None) };
-    let wrong = || Refusal::malformed("invalid-cursor", "the cursor is not one of this list");
+    let wrong = || Refusal::new(Code::InvalidCursor, "the cursor is not one of this list");
     let (sealed, payload) = text.split_at_checked(16).ok_or_else(wrong)?;
     if text.len() > 2_000 || payload.len() % 2 != 0 || !payload.is_ascii() {
         return Err(wrong());

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::review::{Control, Move, Permission, Policy, ProposalKind, Stage};
 use crate::store::audit::{By, Entry};
 use crate::store::rows::parameters;
@@ -84,7 +84,7 @@ impl Desk<'_> {
             let comments = checked_comment(comments, true)?;
             let text = json_of(policy)?;
             if text == json_of(&work.policy)? {
-                return Err(Refusal::conflict("same-policy", "that is the policy in force"));
+                return Err(Refusal::new(Code::SamePolicy, "that is the policy in force"));
             }
             let proposal = work.propose_policy(actor, text, comments.as_deref())?;
             Ok(work.moved(actor, &proposal)?)
@@ -103,7 +103,7 @@ impl Desk<'_> {
 
 fn json_of(policy: &Policy) -> Result<String, Problem> {
     serde_json::to_string(policy).map_err(|error| {
-        Problem::inconsistent("policy-unwritable", format!("a policy is no JSON: {error}"))
+        Problem::new(Code::PolicyUnwritable, format!("a policy is no JSON: {error}"))
     })
 }
 
@@ -136,7 +136,7 @@ impl Work<'_> {
         payload: &Json,
     ) -> Result<Vec<Entry>, Refusal> {
         let policy: Policy = serde_json::from_value(payload.clone()).map_err(|error| {
-            Refusal::conflict("policy-unreadable", format!("the policy can't be read: {error}"))
+            Refusal::new(Code::PolicyUnreadable, format!("the policy can't be read: {error}"))
         })?;
         Ok(self.enact(&json_of(&policy)?, Some(&proposal.proposal_id), proposal.control)?)
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::review::content::Content;
 use crate::domain::review::trigger::{self, Decided, ItemFacts, Recent};
 use crate::domain::review::{
@@ -53,7 +53,7 @@ pub(super) const PROPOSAL: &str = "p.proposal_id, p.kind, p.state, p.eyes, p.con
 
 pub(super) fn read(row: &Answer) -> Result<Proposal, Problem> {
     let damaged =
-        |what: &str| Problem::store("store-damaged", format!("a proposal's {what} can't be read"));
+        |what: &str| Problem::new(Code::StoreDamaged, format!("a proposal's {what} can't be read"));
     let json = |column: usize| -> Result<Json, Problem> {
         let text = row.text(column)?.unwrap_or_else(|| "null".to_owned());
         serde_json::from_str(&text).map_err(|_| damaged("document"))
@@ -206,7 +206,7 @@ impl Work<'_> {
         let rows = self.shelf.tx.query(&sql, &parameters![proposal_id])?;
         let row = rows
             .first()
-            .ok_or_else(|| Refusal::not_found("no-such-proposal", "there is no such proposal"))?;
+            .ok_or_else(|| Refusal::new(Code::NoSuchProposal, "there is no such proposal"))?;
         Ok(read(row)?)
     }
 
@@ -629,7 +629,7 @@ impl Work<'_> {
             ],
         )?;
         if changed != 1 {
-            return Err(Problem::inconsistent("proposal-lost", "a proposal was closed meanwhile"));
+            return Err(Problem::new(Code::ProposalLost, "a proposal was closed meanwhile"));
         }
         if !proposal.state.is_open() {
             self.shelf.tx.execute(

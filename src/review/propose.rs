@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Status;
 use crate::domain::review::content::Content;
 use crate::domain::review::{Action, Permission, ProposalKind, ProposalState, Stage, state};
@@ -52,8 +52,8 @@ impl Desk<'_> {
             let action = required_action(ask.action)?;
             let comments = checked_comment(ask.comments.as_deref(), true)?;
             let Some(version) = ask.version else {
-                return Err(Refusal::precondition_required(
-                    "if-match-required",
+                return Err(Refusal::new(
+                    Code::IfMatchRequired,
                     "say which version of the item you saw (If-Match)",
                 ));
             };
@@ -65,8 +65,8 @@ impl Desk<'_> {
                 Status::Accepted | Status::Rejected => {}
                 Status::Pending => return Err(work.already_pending(&item)?),
                 Status::Unknown => {
-                    return Err(Refusal::conflict(
-                        "invalid-transition",
+                    return Err(Refusal::new(
+                        Code::InvalidTransition,
                         "nobody has decided this item yet: there is nothing to reopen",
                     ));
                 }
@@ -74,7 +74,7 @@ impl Desk<'_> {
             work.is_current(&item)?;
             work.refuse_solo_reopen(&item)?;
             let reason = if action == Action::Reject && item.status == Status::Rejected {
-                return Err(Refusal::conflict("invalid-transition", "it is rejected already"));
+                return Err(Refusal::new(Code::InvalidTransition, "it is rejected already"));
             } else {
                 work.choice(action, &item, ask.new_reason_code.as_deref())?
             };
@@ -94,32 +94,35 @@ impl Desk<'_> {
 /// The decision that the maker asked for.
 pub(super) fn required_action(action: Option<Action>) -> Result<Action, Refusal> {
     action.ok_or_else(|| {
-        Refusal::invalid("action-required", "say APPROVE, OVERRIDE or REJECT")
+        Refusal::new(Code::ActionRequired, "say APPROVE, OVERRIDE or REJECT")
             .with("action", "is missing")
     })
 }
 
 /// Somebody has changed the item since the person looked.
 pub(super) fn stale(item: &Item) -> Refusal {
-    Refusal::stale("stale", format!("the item has changed: it is at version {} now", item.version))
+    Refusal::new(
+        Code::Stale,
+        format!("the item has changed: it is at version {} now", item.version),
+    )
 }
 
 /// The sentence of a refused decision. The first two are what clients of the predecessor know.
-pub(super) fn refused(code: &'static str) -> Refusal {
+pub(super) fn refused(code: Code) -> Refusal {
     match code {
-        "reason-code-required" => Refusal::malformed(code, "New reason code required for OVERRIDE"),
-        "invalid-reason-code" => Refusal::malformed(code, "Invalid Reason Code provided"),
-        "no-reason-to-approve" => Refusal::conflict(
+        Code::ReasonCodeRequired => Refusal::new(code, "New reason code required for OVERRIDE"),
+        Code::InvalidReasonCode => Refusal::new(code, "Invalid Reason Code provided"),
+        Code::NoReasonToApprove => Refusal::new(
             code,
             "the machine found no reason that could be approved: choose one with OVERRIDE, or REJECT",
         ),
-        "same-reason-code" => {
-            Refusal::invalid(code, "that is the machine's own reason: APPROVE takes it")
+        Code::SameReasonCode => {
+            Refusal::new(code, "that is the machine's own reason: APPROVE takes it")
         }
-        "approve-takes-no-code" => {
-            Refusal::invalid(code, "APPROVE takes the machine's reason: OVERRIDE gives another")
+        Code::ApproveTakesNoCode => {
+            Refusal::new(code, "APPROVE takes the machine's reason: OVERRIDE gives another")
         }
-        _ => Refusal::invalid(code, "REJECT takes no reason code"),
+        _ => Refusal::new(code, "REJECT takes no reason code"),
     }
 }
 
@@ -129,8 +132,8 @@ impl Work<'_> {
         match item.status {
             Status::Unknown => self.is_current(item),
             Status::Pending => Err(self.already_pending(item)?),
-            Status::Accepted | Status::Rejected => Err(Refusal::conflict(
-                "invalid-transition",
+            Status::Accepted | Status::Rejected => Err(Refusal::new(
+                Code::InvalidTransition,
                 format!("the item is {}: reopen it to decide it anew", item.status),
             )),
         }
@@ -141,8 +144,8 @@ impl Work<'_> {
         if self.shelf.stays_current(item.key.run_no)? {
             Ok(())
         } else {
-            Err(Refusal::conflict(
-                "superseded",
+            Err(Refusal::new(
+                Code::Superseded,
                 "a newer run has taken the place of the one that this item is of",
             ))
         }
@@ -164,8 +167,8 @@ impl Work<'_> {
         if rows.first().map(|row| row.required(0)).transpose()?.as_deref() == Some("NONE") {
             return Ok(());
         }
-        Err(Refusal::conflict(
-            "solo",
+        Err(Refusal::new(
+            Code::Solo,
             "more eyes than one decided this: one person alone (`--solo`) can't decide it anew",
         ))
     }
@@ -173,7 +176,7 @@ impl Work<'_> {
     /// The refusal that names the open proposal.
     pub fn already_pending(&mut self, item: &Item) -> Result<Refusal, Problem> {
         let refusal =
-            Refusal::conflict("already-pending", "somebody has decided; it waits for approval");
+            Refusal::new(Code::AlreadyPending, "somebody has decided; it waits for approval");
         Ok(match self.open_proposal_of(item.key)? {
             Some(proposal_id) => refusal.blocked_by(proposal_id),
             None => refusal,
@@ -207,8 +210,8 @@ impl Work<'_> {
             Action::Override if same && code.is_some_and(state::is_cause) => {
                 Ok((Action::Approve, None))
             }
-            Action::Approve if item.status == Status::Unknown => Err(Refusal::conflict(
-                "suggestion-hidden",
+            Action::Approve if item.status == Status::Unknown => Err(Refusal::new(
+                Code::SuggestionHidden,
                 "the machine's reason is not shown here until you have chosen: OVERRIDE or REJECT",
             )),
             _ => Ok((action, code)),
@@ -230,8 +233,8 @@ impl Work<'_> {
         };
         let asked = code.map(|code| (code, new.as_ref().is_some_and(|reason| reason.active)));
         if action == Action::Approve && current.as_ref().is_some_and(|reason| !reason.active) {
-            return Err(Refusal::conflict(
-                "reason-inactive",
+            return Err(Refusal::new(
+                Code::ReasonInactive,
                 "the machine's reason is no longer active: choose another with OVERRIDE",
             ));
         }
@@ -267,7 +270,7 @@ impl Work<'_> {
         let run = self.shelf.run(key.run_no)?;
         let moved = self.moved(actor, &proposal)?;
         let now = self.shelf.items(&[key], false)?.pop().ok_or_else(|| {
-            Problem::inconsistent("item-lost", "an item has vanished while it was decided")
+            Problem::new(Code::ItemLost, "an item has vanished while it was decided")
         })?;
         Ok(Resolved {
             message: "Resolution processed successfully".to_owned(),
@@ -290,8 +293,8 @@ impl Work<'_> {
             return Err(closed(&proposal));
         }
         if !proposal.kind.has_items() {
-            return Err(Refusal::conflict(
-                "invalid-transition",
+            return Err(Refusal::new(
+                Code::InvalidTransition,
                 "such a proposal is withdrawn and made anew, not amended",
             ));
         }

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::review::Permission;
 use crate::domain::{Severity, Status};
 use crate::store::SqlValue;
@@ -191,8 +191,8 @@ fn may_sort(wanted: &Wanted, filter: &QueueFilter, sort: QueueSort) -> Result<()
     let by_confidence = sort == QueueSort::ConfidenceDescending;
     let by_amount = sort == QueueSort::Amount && wanted.telling;
     if wanted.blind > 0.0 && undecided && (by_confidence || by_amount) {
-        return Err(Refusal::forbidden(
-            "suggestions-hidden",
+        return Err(Refusal::new(
+            Code::SuggestionsHidden,
             "some suggestions are hidden until the maker has chosen: this order would tell them",
         )
         .with("sort", "would tell hidden suggestions"));
@@ -207,8 +207,8 @@ fn refuse_amounts(wanted: &Wanted, filter: &QueueFilter, name: &str) -> Result<(
         _ => wanted.sight.hides_amounts(&run.layout),
     });
     if hidden {
-        return Err(Refusal::forbidden(
-            "masked-field",
+        return Err(Refusal::new(
+            Code::MaskedField,
             "the amounts are those of a masked field, which needs a grant",
         )
         .with(name, "asks for what you may not see"));
@@ -217,7 +217,7 @@ fn refuse_amounts(wanted: &Wanted, filter: &QueueFilter, name: &str) -> Result<(
 }
 
 fn invalid(field: &str, detail: &str) -> Refusal {
-    Refusal::invalid("invalid-filter", format!("{field}: {detail}")).with(field, detail)
+    Refusal::new(Code::InvalidFilter, format!("{field}: {detail}")).with(field, detail)
 }
 
 impl Work<'_> {
@@ -237,7 +237,7 @@ impl Work<'_> {
             Some(run_id) => {
                 some_runs = true;
                 let run = self.shelf.run_by_id(run_id)?;
-                vec![run.ok_or_else(|| Refusal::not_found("no-such-run", "there is no such run"))?]
+                vec![run.ok_or_else(|| Refusal::new(Code::NoSuchRun, "there is no such run"))?]
             }
         };
         if let Some(job) = &filter.job {
@@ -1062,8 +1062,8 @@ impl Work<'_> {
             let (found, next) = self.page_of(wanted, QueueSort::Confidence, at, 2_000)?;
             keys.extend(found.into_iter().map(|(key, _)| key));
             if keys.len() > most {
-                return Err(Refusal::invalid(
-                    "too-many-items",
+                return Err(Refusal::new(
+                    Code::TooManyItems,
                     format!("a bulk has at most {most} items: narrow the filter"),
                 ));
             }

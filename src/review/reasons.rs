@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::diagnostic::Code;
 use crate::domain::review::{Permission, ProposalKind, Stage};
 use crate::store::audit::Entry;
 use crate::store::rows::{self, parameters};
@@ -86,19 +87,19 @@ impl Desk<'_> {
             let comments = checked_comment(ask.comments.as_deref(), false)?;
             let description = ask.description.trim();
             if !is_code(&ask.code) {
-                return Err(Refusal::invalid("invalid-code", "that is no reason code")
+                return Err(Refusal::new(Code::InvalidCode, "that is no reason code")
                     .with("code", "2 to 50 of A to Z, 0 to 9 and _, a letter first"));
             }
             if description.chars().count() < 5 || description.chars().count() > 500 {
-                return Err(Refusal::invalid("invalid-description", "describe the reason")
+                return Err(Refusal::new(Code::InvalidDescription, "describe the reason")
                     .with("description", "5 to 500 characters"));
             }
             if ask.examples.len() > 20 {
-                return Err(Refusal::invalid("too-many-examples", "20 examples are enough")
+                return Err(Refusal::new(Code::TooManyExamples, "20 examples are enough")
                     .with("examples", "at most 20"));
             }
             if work.shelf.reason_by_code(&ask.code)?.is_some() {
-                return Err(Refusal::conflict("exists", "there is a reason of this code already"));
+                return Err(Refusal::new(Code::Exists, "there is a reason of this code already"));
             }
             let pending = work.shelf.tx.query(
                 "SELECT proposal_id FROM recon.proposals WHERE kind = 'REASON_CODE' \
@@ -106,7 +107,7 @@ impl Desk<'_> {
                 &parameters![format!("{}: {description}", ask.code)],
             )?;
             if let Some(row) = pending.first() {
-                return Err(Refusal::conflict("exists", "this reason is proposed already")
+                return Err(Refusal::new(Code::Exists, "this reason is proposed already")
                     .blocked_by(row.required(0)?));
             }
             let simulation = work.simulate(&ask.examples)?;
@@ -204,7 +205,7 @@ impl Work<'_> {
         let functional = payload.get("is_functional").and_then(Json::as_bool).unwrap_or_default();
         let code = text("code").to_owned();
         if self.shelf.reason_by_code(&code)?.is_some() {
-            return Err(Refusal::conflict("exists", "there is a reason of this code by now"));
+            return Err(Refusal::new(Code::Exists, "there is a reason of this code by now"));
         }
         self.shelf.tx.execute(
             "INSERT INTO recon.reason_codes (code, description, is_functional, is_active, origin) \

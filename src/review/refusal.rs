@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::diagnostic::{Class, Problem};
+use crate::diagnostic::{Code, Problem};
 
 /// What kind of refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -36,6 +36,22 @@ pub enum RefusalKind {
 }
 
 impl RefusalKind {
+    fn of(code: Code) -> Self {
+        match code.status() {
+            400 => Self::Malformed,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            409 => Self::Conflict,
+            410 => Self::Gone,
+            412 => Self::Stale,
+            422 => Self::Invalid,
+            428 => Self::PreconditionRequired,
+            429 => Self::TooMany,
+            503 => Self::Unavailable,
+            _ => Self::Failed,
+        }
+    }
+
     /// The HTTP status.
     pub const fn status(self) -> u16 {
         match self {
@@ -67,7 +83,7 @@ pub struct Detail {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// A stable name, such as `self-approval`.
-    pub code: &'static str,
+    pub code: Code,
     /// What kind.
     pub kind: RefusalKind,
     /// A sentence for people.
@@ -80,49 +96,17 @@ pub struct Refusal {
     pub cause: Option<Box<Problem>>,
 }
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident => $kind:ident,)+) => {
-        $($(#[$doc])*
-        pub fn $name(code: &'static str, message: impl Into<String>) -> Self {
-            Self::new(RefusalKind::$kind, code, message)
-        })+
-    };
-}
-
 impl Refusal {
-    /// A refusal.
-    pub fn new(kind: RefusalKind, code: &'static str, message: impl Into<String>) -> Self {
+    /// A refusal; its code decides on its kind.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
-            kind,
+            kind: RefusalKind::of(code),
             message: message.into(),
             errors: Vec::new(),
             blocking: None,
             cause: None,
         }
-    }
-
-    kinds! {
-        /// The request can't be read as it is meant.
-        malformed => Malformed,
-        /// The person may not do this.
-        forbidden => Forbidden,
-        /// There is no such thing.
-        not_found => NotFound,
-        /// The state does not allow it.
-        conflict => Conflict,
-        /// It was there, and its time is over.
-        gone => Gone,
-        /// It has changed since the person looked.
-        stale => Stale,
-        /// It can be read, but makes no sense.
-        invalid => Invalid,
-        /// It must say which version it is about.
-        precondition_required => PreconditionRequired,
-        /// Too much of it.
-        too_many => TooMany,
-        /// Not now.
-        unavailable => Unavailable,
     }
 
     /// The same refusal with one more detail.
@@ -143,7 +127,7 @@ impl Refusal {
     pub fn into_problem(self) -> Problem {
         match self.cause {
             Some(cause) => *cause,
-            None => Problem::new(Class::Usage, self.code, self.message),
+            None => Problem::new(self.code, self.message),
         }
     }
 }
@@ -152,19 +136,19 @@ impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         let busy = matches!(
             problem.code,
-            "store-busy"
-                | "store-unreachable"
-                | "store-replaced"
-                | "store-missing"
-                | "disk-full"
-                | "store-read-only"
+            Code::StoreBusy
+                | Code::StoreUnreachable
+                | Code::StoreReplaced
+                | Code::StoreMissing
+                | Code::DiskFull
+                | Code::StoreReadOnly
         );
         let (kind, message) = if busy {
             (RefusalKind::Unavailable, "the store can't be written or reached now")
         } else {
             (RefusalKind::Failed, "the store failed")
         };
-        Self { cause: Some(Box::new(problem.clone())), ..Self::new(kind, problem.code, message) }
+        Self { kind, cause: Some(Box::new(problem.clone())), ..Self::new(problem.code, message) }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Status;
 use crate::domain::review::{Action, Permission, ProposalKind, Stage, state};
 use crate::store::audit::Entry;
@@ -38,8 +38,8 @@ impl Desk<'_> {
             let comments = checked_comment(comments, true)?;
             let item = work.shelf.one(attribution_id, true)?;
             if !item.is_sample() {
-                return Err(Refusal::conflict(
-                    "not-a-sample",
+                return Err(Refusal::new(
+                    Code::NotASample,
                     "nobody asks for a blind look at this item, or it has had one",
                 ));
             }
@@ -49,7 +49,7 @@ impl Desk<'_> {
                 Some(code) => {
                     let reason = work.shelf.reason_by_code(code)?;
                     let fits = reason.filter(|reason| reason.active && state::is_cause(code));
-                    Some(fits.ok_or_else(|| refused("invalid-reason-code"))?)
+                    Some(fits.ok_or_else(|| refused(Code::InvalidReasonCode))?)
                 }
             };
             let agrees = reason.as_ref().is_some_and(|reason| reason.reason_id == item.reason_id);

@@ -1,5 +1,6 @@
 //! The security log: attempts that were refused, kept apart from the audit trail.
 
+use crate::diagnostic::Code;
 use crate::domain::Instant;
 use crate::store::rows::parameters;
 use crate::store::{time_text, transact};
@@ -14,7 +15,7 @@ impl Desk<'_> {
     /// Remembers an attempt that was refused (a forged actor, a role that is missing) in the security
     /// log, which is kept apart from the audit trail and takes only so much of one person. The desk
     /// does so itself for what it refuses; this is for callers who refuse before they ask it.
-    pub fn note_refused(&self, actor: &Actor, code: &str, entity: Option<&str>, what: &str) {
+    pub fn note_refused(&self, actor: &Actor, code: Code, entity: Option<&str>, what: &str) {
         let now = self.now();
         let since = time_text(Instant::new(now.seconds() - 60, now.nanoseconds()));
         let clip =
@@ -34,7 +35,7 @@ impl Desk<'_> {
                 &parameters![
                     time_text(now),
                     clip(&actor.person_id),
-                    clip(code),
+                    code.name(),
                     entity.map(clip),
                     clip(what),
                     clip(&actor.auth_method),

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::diagnostic::Code;
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Stage, comment};
 use crate::store::audit::Entry;
@@ -30,7 +31,7 @@ impl Desk<'_> {
             if comment::visible(&text) == 0 || length > comment::MOST {
                 let message = format!("a comment has 1 to {} characters", comment::MOST);
                 return Err(
-                    Refusal::invalid("invalid-comment", message.clone()).with("text", message)
+                    Refusal::new(Code::InvalidComment, message.clone()).with("text", message)
                 );
             }
             let item = work.shelf.one(attribution_id, false)?;
@@ -81,7 +82,7 @@ impl Desk<'_> {
                 Some(login) => {
                     let found = work.directory.find(work.shelf.tx, login)?;
                     Some(found.ok_or_else(|| {
-                        Refusal::conflict("unknown-person", "there is no such active person")
+                        Refusal::new(Code::UnknownPerson, "there is no such active person")
                     })?)
                 }
             };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value as Json;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::Permission;
 use crate::store::audit::{self, AuditRow, Checkpoint, Verdict};
@@ -110,8 +110,8 @@ impl Desk<'_> {
         actor.must(Permission::AuditAll)?;
         self.look(|work| {
             if !work.sight(actor).is_whole() {
-                return Err(Refusal::forbidden(
-                    "masked-fields",
+                return Err(Refusal::new(
+                    Code::MaskedFields,
                     "the trail holds values that you may not see: an export needs their grants",
                 ));
             }
@@ -195,7 +195,7 @@ fn split_search(condition: &str) -> (String, String) {
 /// A moment as the store compares it: RFC 3339, or a date.
 fn moment(name: &'static str, text: &str) -> Result<String, Refusal> {
     let wrong = || {
-        Refusal::invalid("invalid-filter", format!("{name} is a date or a time in RFC 3339"))
+        Refusal::new(Code::InvalidFilter, format!("{name} is a date or a time in RFC 3339"))
             .with(name, "is a date or a time in RFC 3339, UTC")
     };
     let full = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };

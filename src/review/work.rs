@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::{ContentHash, Control, Eyes, Fired, Policy, Stage, comment};
 use crate::store::audit::{self, By, Entry};
@@ -68,7 +68,7 @@ impl Desk<'_> {
             Ok(())
         })?;
         value.unwrap_or_else(|| {
-            Err(Problem::inconsistent("nothing-done", "a query ended without a result").into())
+            Err(Problem::new(Code::NothingDone, "a query ended without a result").into())
         })
     }
 
@@ -91,7 +91,7 @@ impl Desk<'_> {
     /// Remembers refusals that an honest page rarely causes.
     fn note(&self, actor: &Actor, refusal: &Refusal) {
         if matches!(refusal.kind, RefusalKind::Forbidden | RefusalKind::Stale)
-            || refusal.code == "content-differs"
+            || refusal.code == Code::ContentDiffers
         {
             self.note_refused(actor, refusal.code, None, &refusal.message);
         }
@@ -106,7 +106,7 @@ pub(super) fn policy_in_force(tx: &mut dyn Transaction) -> Result<(i64, Policy),
     )?;
     let Some(row) = rows.first() else { return Ok((0, Policy::default())) };
     let policy = serde_json::from_str(&row.required(1)?).map_err(|error| {
-        Problem::store("store-damaged", format!("the policy in force can't be read: {error}"))
+        Problem::new(Code::StoreDamaged, format!("the policy in force can't be read: {error}"))
     })?;
     Ok((row.count(0)?, policy))
 }
@@ -117,7 +117,7 @@ fn answered<T: DeserializeOwned>(
 ) -> Result<Option<T>, Refusal> {
     let Some(asked) = &actor.idempotency else { return Ok(None) };
     if asked.key.is_empty() || asked.key.len() > 200 {
-        return Err(Refusal::malformed("invalid-idempotency-key", "1 to 200 characters are a key"));
+        return Err(Refusal::new(Code::InvalidIdempotencyKey, "1 to 200 characters are a key"));
     }
     if tx.dialect() == Dialect::Postgres {
         // Requests with the same key wait for one another here; on SQLite every writer does.
@@ -134,13 +134,13 @@ fn answered<T: DeserializeOwned>(
     )?;
     let Some(row) = rows.first() else { return Ok(None) };
     if row.required(0)? != asked.body_hash {
-        return Err(Refusal::invalid(
-            "idempotency-key-reused",
+        return Err(Refusal::new(
+            Code::IdempotencyKeyReused,
             "this Idempotency-Key was used for another request",
         ));
     }
     let answer = serde_json::from_str(&row.required(1)?).map_err(|error| {
-        Problem::store("store-damaged", format!("a kept answer can't be read: {error}"))
+        Problem::new(Code::StoreDamaged, format!("a kept answer can't be read: {error}"))
     })?;
     Ok(Some(answer))
 }
@@ -153,7 +153,7 @@ fn remember<T: Serialize>(
 ) -> Result<(), Problem> {
     let Some(asked) = &actor.idempotency else { return Ok(()) };
     let answer = serde_json::to_string(value).map_err(|error| {
-        Problem::inconsistent("answer-unwritable", format!("an answer is no JSON: {error}"))
+        Problem::new(Code::AnswerUnwritable, format!("an answer is no JSON: {error}"))
     })?;
     // A day is long enough for a client to learn what became of its request.
     let old = time_text(Instant::new(now.seconds() - 86_400, 0));
@@ -182,11 +182,11 @@ pub(super) fn checked_comment(
     let comments = comments.map(|text| text.replace('\0', "\u{fffd}"));
     if needed && !comments.as_deref().is_some_and(comment::says_something) {
         let message = format!("say why, in at least {} visible characters", comment::LEAST);
-        return Err(Refusal::invalid("comment-required", message.clone()).with("comments", message));
+        return Err(Refusal::new(Code::CommentRequired, message.clone()).with("comments", message));
     }
     if comments.as_deref().is_some_and(|text| text.chars().count() > comment::MOST) {
         let message = format!("a comment has at most {} characters", comment::MOST);
-        return Err(Refusal::invalid("comment-too-long", message.clone()).with("comments", message));
+        return Err(Refusal::new(Code::CommentTooLong, message.clone()).with("comments", message));
     }
     Ok(comments)
 }
@@ -342,8 +342,8 @@ impl Work<'_> {
     /// One person alone changes no rules that others would find in force afterwards.
     pub fn refuse_lasting(&self) -> Result<(), Refusal> {
         if self.solo {
-            return Err(Refusal::conflict(
-                "solo",
+            return Err(Refusal::new(
+                Code::Solo,
                 "one person alone (`--solo`) makes nothing that outlives it: reasons, policies, people \
                  and tokens are made by a server with people",
             ));

@@ -14,7 +14,7 @@ use rhai::{
 
 use super::source::{FunctionInfo, ScriptOutline};
 use super::{ScriptError, ScriptSource, dates, exact, functions, lint, work};
-use crate::diagnostic::{Place, Problem};
+use crate::diagnostic::{Code, Place, Problem};
 
 /// How many operations one call of a function may take: a few hundredths of a second.
 pub(super) const MAX_OPERATIONS: u64 = 200_000;
@@ -139,7 +139,7 @@ fn unclosed(source: &ScriptSource, error: &rhai::ParseError, open: &Open) -> Opt
         _ => ("{", "}"),
     };
     let place = source.place(line, column);
-    let problem = Problem::usage("script-syntax", format!("this `{bracket}` is not closed"));
+    let problem = Problem::new(Code::ScriptSyntax, format!("this `{bracket}` is not closed"));
     let help = match error.1.line() {
         Some(_) => format!("add the missing `{closing}` before line {noticed}"),
         None => format!("add the missing `{closing}`"),
@@ -149,7 +149,7 @@ fn unclosed(source: &ScriptSource, error: &rhai::ParseError, open: &Open) -> Opt
 
 fn syntax_problem(source: &ScriptSource, error: &rhai::ParseError) -> Problem {
     let (line, column) = line_and_column(error.1);
-    let problem = Problem::usage("script-syntax", error.0.to_string());
+    let problem = Problem::new(Code::ScriptSyntax, error.0.to_string());
     let problem = match &*error.0 {
         ParseErrorType::Reserved(word)
         | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => match word.as_str() {
@@ -174,7 +174,7 @@ fn looks_like_a_script(text: &str) -> bool {
 }
 
 fn no_script(source: &ScriptSource) -> Problem {
-    Problem::usage("no-script", "this file is no script: it declares no function")
+    Problem::new(Code::NoScript, "this file is no script: it declares no function")
         .help("a script is a file of functions, `fn attribute_rounding(d) { … }`")
         .in_file(source.path())
 }
@@ -218,7 +218,7 @@ pub(super) fn outline(source: &ScriptSource) -> Result<ScriptOutline, Vec<Proble
         }
         let (line, column) = line_and_column(statement.position());
         return Err(vec![
-            Problem::usage("script-statement", "this statement stands outside of a function")
+            Problem::new(Code::ScriptStatement, "this statement stands outside of a function")
                 .help("only functions are called; give a table as a function that returns it")
                 .at(source.place(line, column)),
         ]);

@@ -12,7 +12,7 @@ use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 use super::difference::ScriptDifference;
 use super::engine::line_and_column;
 use super::{ColumnRead, ScriptSource, difference, engine};
-use crate::diagnostic::{Place, Problem, nearest};
+use crate::diagnostic::{Code, Place, Problem, nearest};
 use crate::domain::Decimal;
 
 /// What Rhai does by itself, whatever is registered, with any number of arguments.
@@ -149,7 +149,7 @@ fn confidence(call: &FnCallExpr) -> Option<(Problem, Position)> {
         return None;
     }
     let problem =
-        Problem::usage("confidence-range", format!("a confidence is between 0 and 1, not {text}"))
+        Problem::new(Code::ConfidenceRange, format!("a confidence is between 0 and 1, not {text}"))
             .help("90 % is written `0.9`");
     Some((problem, confidence.position()))
 }
@@ -231,9 +231,9 @@ impl Known {
         if !arities.is_empty() {
             let takes = arities.join(" or ");
             let message = format!("`{name}` takes {takes} arguments, here it is given {all}");
-            return Some(Problem::usage("unknown-function", message));
+            return Some(Problem::new(Code::UnknownFunction, message));
         }
-        let problem = Problem::usage("unknown-function", format!("there is no function `{name}`"));
+        let problem = Problem::new(Code::UnknownFunction, format!("there is no function `{name}`"));
         let names = self.functions.iter().map(|(name, _)| name.as_str());
         let words = names.filter(|name| name.starts_with(|first: char| first.is_alphabetic()));
         Some(match nearest(name, words) {
@@ -247,7 +247,7 @@ impl Known {
             return None;
         }
         let message = format!("a difference has no property `{name}`");
-        let problem = Problem::usage("unknown-property", message);
+        let problem = Problem::new(Code::UnknownProperty, message);
         Some(match nearest(name, self.properties.iter().map(String::as_str)) {
             Some(meant) => problem.help(format!("did you mean `{meant}`?")),
             None => {

@@ -24,7 +24,7 @@ pub use source::{ColumnRead, FunctionInfo, ScriptOutline, ScriptSource};
 
 use std::fmt;
 
-use crate::diagnostic::{Place, Problem};
+use crate::diagnostic::{Code, Place, Problem};
 
 /// What went wrong when a function of a script was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,12 +65,12 @@ impl From<ScriptError> for Problem {
     fn from(error: ScriptError) -> Self {
         let sentence = error.sentence();
         let problem = if error.ran_out {
-            Self::usage("script-limit", sentence).help(
+            Self::new(Code::ScriptLimit, sentence).help(
                 "end the loop, or let the function do less; such a call ends the run at once, \
                  because the next one would take as long",
             )
         } else {
-            Self::usage("script-error", sentence)
+            Self::new(Code::ScriptError, sentence)
         };
         problem.at(error.place)
     }

@@ -10,7 +10,7 @@ use super::difference::{self, Reads, ScriptDifference, Subject};
 use super::engine::{self, Outcome, Program, line_and_column};
 use super::exact::failure;
 use super::{ScriptError, ScriptSource};
-use crate::diagnostic::{Problem, nearest};
+use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::{Confidence, DifferenceContext};
 
 /// What the names of rules begin with.
@@ -103,8 +103,8 @@ impl RuleScript {
                 continue;
             }
             if info.arity != 1 {
-                return Err(Problem::usage(
-                    "rule-arity",
+                return Err(Problem::new(
+                    Code::RuleArity,
                     format!("the rule `{}` must take one argument, the difference", info.name),
                 )
                 .help("declare helpers `private fn` or name them differently")

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::engine;
-use crate::diagnostic::{Place, Problem};
+use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::Date;
 use crate::files;
 
@@ -82,8 +82,8 @@ impl ScriptSource {
         let path = path.into();
         match files::read_text(&path, files::SMALL) {
             Ok(text) => Ok(Self::from_text(path, text)),
-            Err(error) => Err(Problem::usage(
-                "script-unreadable",
+            Err(error) => Err(Problem::new(
+                Code::ScriptUnreadable,
                 format!("can't read the script {}: {error}", path.display()),
             )
             .in_file(path)),
@@ -134,7 +134,7 @@ impl ScriptSource {
     pub fn check(&self) -> Result<ScriptOutline, Vec<Problem>> {
         if self.text().lines().count() > MAX_LINES {
             let message = format!("the script has more than {MAX_LINES} lines");
-            return Err(vec![Problem::usage("script-too-long", message).in_file(self.path())]);
+            return Err(vec![Problem::new(Code::ScriptTooLong, message).in_file(self.path())]);
         }
         engine::outline(self)
     }

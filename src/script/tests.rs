@@ -1,4 +1,5 @@
 use super::*;
+use crate::diagnostic::Code;
 use crate::domain::row::push_cell;
 use crate::domain::{
     Cell, Cells, Confidence, Date, DiffType, DifferenceContext, Field, FieldRef, Instant, Kind,
@@ -140,7 +141,7 @@ fn replaced_functions_do_what_those_of_rhai_do() {
 fn a_file_that_is_no_script_is_not_quoted() {
     for text in ["root:$6$secret$:19000:0\n", "secret", "user = \"secret\";", "'secret"] {
         let problem = ScriptSource::from_text("shadow", text).check().unwrap_err().remove(0);
-        assert_eq!(problem.code, "no-script");
+        assert_eq!(problem.code, Code::NoScript);
         assert!(!format!("{problem:?}").contains("secret"), "{problem:?}");
     }
     let empty = ScriptSource::from_text("r", "// nothing yet\n").check();
@@ -191,7 +192,7 @@ fn errors_carry_file_line_column_text_and_function() {
         .check()
         .unwrap_err()
         .remove(0);
-    assert_eq!(problem.code, "script-syntax");
+    assert_eq!(problem.code, Code::ScriptSyntax);
     let place = problem.place.unwrap();
     assert_eq!((place.to_string().as_str(), place.text.as_str()), ("a.rhai:2:7", "  let = 1;"));
 }
@@ -206,7 +207,7 @@ fn variables_and_properties_that_do_not_exist_are_errors() {
 #[test]
 fn statements_outside_of_functions_are_refused() {
     let problem = ScriptSource::from_text("r", "fn f(v) { v }\nlet x = 1;").check().unwrap_err();
-    assert_eq!(problem[0].code, "script-statement");
+    assert_eq!(problem[0].code, Code::ScriptStatement);
     assert_eq!(problem[0].place.as_ref().unwrap().line, 2);
 }
 
@@ -592,7 +593,7 @@ fn reads_are_recorded_in_order_and_once() {
 fn a_rule_takes_the_difference_and_nothing_else() {
     let source = ScriptSource::from_text("a.rhai", "\nfn attribute_it(d, x) {}");
     let problem = RuleScript::compile(&source, &[]).err().unwrap();
-    assert_eq!((problem.code, problem.place.unwrap().line), ("rule-arity", 2));
+    assert_eq!((problem.code, problem.place.unwrap().line), (Code::RuleArity, 2));
     let source = ScriptSource::from_text("a.rhai", "private fn attribute_it(d, x) {}");
     assert!(RuleScript::compile(&source, &[]).unwrap().functions().is_empty());
 }

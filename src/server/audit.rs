@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::diagnostic::Code;
 use crate::domain::review::Permission;
 use crate::review::{AuditFilter, Checkpoint, Refusal, Verdict};
 use crate::store::export::{self, Format};
@@ -100,7 +101,7 @@ fn checkpoint(call: &Call<'_>) -> Result<Response, Denied> {
 fn verify(call: &Call<'_>) -> Result<Response, Denied> {
     let actor = call.actor()?;
     if call.app.verifying.swap(true, Ordering::SeqCst) {
-        return Err(Denied::new(503, "already-verifying", "the chain is being verified already")
+        return Err(Denied::new(Code::AlreadyVerifying, "the chain is being verified already")
             .header("retry-after", "5"));
     }
     let verdict = call.desk().verify(&actor, call.number("from"), call.number("to"));

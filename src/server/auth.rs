@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use crate::diagnostic::Code;
 use crate::domain::review::{Permission, Role};
 use crate::review::Refusal;
 use crate::review::people::login::{Attempt, Outcome, login as log_in};
@@ -110,11 +111,11 @@ fn login(call: &Call<'_>) -> Result<Response, Denied> {
         }
         Outcome::Wrong => {
             let detail = "this name and password do not go together";
-            Err(Denied::new(401, "wrong-credentials", detail)
+            Err(Denied::new(Code::WrongCredentials, detail)
                 .header("www-authenticate", "Bearer realm=\"recon\""))
         }
         Outcome::Throttled(seconds) => {
-            Err(Denied::new(429, "too-many-attempts", "too many attempts; wait a little")
+            Err(Denied::new(Code::TooManyAttempts, "too many attempts; wait a little")
                 .header("retry-after", seconds.max(1).to_string()))
         }
     }
@@ -148,7 +149,7 @@ pub fn renew(call: &Call<'_>, present: &str, new: &str) -> Result<String, Refusa
     let session = |person: &&Principal| matches!(person.method, AuthMethod::Session(_));
     let Some(person) = call.principal.as_ref().filter(session) else {
         let message = "only whoever logged in with a password changes it";
-        return Err(Refusal::forbidden("session-required", message));
+        return Err(Refusal::new(Code::SessionRequired, message));
     };
     let (app, now) = (call.app, (call.app.clock)());
     directory::change_password(

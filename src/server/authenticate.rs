@@ -1,6 +1,7 @@
 //! Who sent a request: a bearer token, a session's cookie, or a proxy's word, in this order. The
 //! services know the people; here their answers become a principal or a 401.
 
+use crate::diagnostic::Code;
 use crate::domain::review::{Permission, Permissions};
 use crate::review::people::{AuthMethod, Principal, proxy, session, token};
 use crate::review::{Actor, Refusal};
@@ -46,9 +47,9 @@ pub fn authenticate(app: &App, request: &Request) -> Result<Option<Principal>, D
         && app.settings.proxy_names_people
     {
         let values: Vec<&str> = request.headers.all(proxies.header()).collect();
-        let login = proxies.identity(request.peer, &values).map_err(|_| {
-            Denied::new(400, "ambiguous-identity", "the proxy's header stands twice")
-        })?;
+        let login = proxies
+            .identity(request.peer, &values)
+            .map_err(|_| Denied::new(Code::AmbiguousIdentity, "the proxy's header stands twice"))?;
         if let Some(login) = login {
             let found = proxy::authenticate(store, login).map_err(Refusal::from)?;
             return match found {

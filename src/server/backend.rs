@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::database::patience;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::threads::{not_started, probe, room_for};
 
 use super::App;
@@ -49,7 +49,7 @@ impl Backend {
     /// No folder, socket or thread is to be had.
     pub fn start(app: &Arc<App>, threads: usize) -> Result<Self, Problem> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
-            Problem::usage("server-failed", format!("the server can't make {what}: {error}"))
+            Problem::new(Code::ServerFailed, format!("the server can't make {what}: {error}"))
                 .help("set TMPDIR to a folder that can be written")
         };
         let (stopping, died) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -190,7 +190,7 @@ impl Dispatcher {
         // The guard lets no more through than there are threads, unless some wait for a store that
         // does not answer at all.
         let id = header(&asked, REQUEST_ID).unwrap_or_default();
-        let denied = Denied::new(503, "unavailable", "too much to do; try again in a moment")
+        let denied = Denied::new(Code::Unavailable, "too much to do; try again in a moment")
             .header("retry-after", "1");
         let _ = denied.into_response(&id).write(&mut *asked.into_writer(), false);
     }
@@ -244,7 +244,7 @@ impl Worker {
             return;
         }
         let Some(place) = place else {
-            let denied = Denied::new(503, "too-many-exports", "too many exports at once")
+            let denied = Denied::new(Code::TooManyExports, "too many exports at once")
                 .header("retry-after", "10");
             let _ = denied.into_response(&request.id).write(&mut *asked.into_writer(), head_only);
             return;

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::diagnostic::Code;
 use crate::review::people::Principal;
 use crate::review::{Actor, Desk, Done, Idempotency, Page, PageAsk, QueueSort, Refusal};
 
@@ -156,7 +157,7 @@ impl Call<'_> {
         let version = text.trim().trim_start_matches("W/").trim_matches('"').parse();
         version
             .map(Some)
-            .map_err(|_| Denied::new(412, "stale", "`If-Match` names no version of this"))
+            .map_err(|_| Denied::new(Code::Stale, "`If-Match` names no version of this"))
     }
 
     /// The answer with its version; without a body if the client has that version.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::diagnostic::Code;
 use crate::domain::review::{Action, Permission};
 use crate::review::{
     BulkCommit, BulkCommitted, BulkPreview, BulkPreviewAsk, OnConflict, QueueFilter, Reopen,
@@ -122,9 +123,9 @@ fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
         let person = call.person()?;
         if *claimed != person.person_id && *claimed != person.login {
             let (entity, what) = (Some(body.attribution_id.as_str()), "another name in the body");
-            call.desk().note_refused(&actor, "actor-mismatch", entity, what);
+            call.desk().note_refused(&actor, Code::ActorMismatch, entity, what);
             let detail = "`actor_id` is not who is logged in; leave it out";
-            return Err(Denied::new(403, "actor-mismatch", detail));
+            return Err(Denied::new(Code::ActorMismatch, detail));
         }
     }
     let ask = Resolve {

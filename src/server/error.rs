@@ -4,12 +4,13 @@
 use serde::Serialize;
 use serde_json::json;
 
+use crate::diagnostic::Code;
 use crate::review::{Refusal, RefusalKind};
 
 use super::http::{Response, phrase};
 
 /// Whoever came in by a password that somebody else chose changes it before anything else.
-pub const PASSWORD_CHANGE: &str = "password-change-required";
+pub const PASSWORD_CHANGE: Code = Code::PasswordChangeRequired;
 
 /// One detail of a denial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,7 +27,7 @@ pub struct Denied {
     /// The HTTP status.
     pub status: u16,
     /// A stable name, such as `not-found`.
-    pub code: &'static str,
+    pub code: Code,
     /// A sentence for the client.
     pub detail: String,
     /// Several things to say.
@@ -41,9 +42,9 @@ pub struct Denied {
 
 impl Denied {
     /// A denial.
-    pub fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
-            status,
+            status: code.status(),
             code,
             detail: detail.into(),
             errors: Box::default(),
@@ -55,12 +56,12 @@ impl Denied {
 
     /// There is no such thing.
     pub fn not_found() -> Self {
-        Self::new(404, "not-found", "there is nothing here")
+        Self::new(Code::NotFound, "there is nothing here")
     }
 
     /// Nobody is logged in.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(401, "unauthorized", detail).header("www-authenticate", "Bearer realm=\"recon\"")
+        Self::new(Code::Unauthorized, detail).header("www-authenticate", "Bearer realm=\"recon\"")
     }
 
     /// A value that makes no sense.
@@ -68,7 +69,7 @@ impl Denied {
         let detail = detail.into();
         let pointer = pointer.into();
         let text = if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") };
-        let mut denied = Self::new(422, "invalid", text);
+        let mut denied = Self::new(Code::Invalid, text);
         denied.errors = Box::new([Detail { pointer, detail }]);
         denied
     }
@@ -77,7 +78,7 @@ impl Denied {
     pub fn internal(cause: impl Into<String>) -> Self {
         Self {
             cause: Some(cause.into().into()),
-            ..Self::new(500, "internal", "something went wrong here; the log says what")
+            ..Self::new(Code::Internal, "something went wrong here; the log says what")
         }
     }
 
@@ -95,7 +96,7 @@ impl Denied {
             "title": phrase(self.status),
             "status": self.status,
             "detail": self.detail,
-            "code": self.code,
+            "code": self.code.name(),
             "instance": id,
         });
         if let Some(members) = body.as_object_mut() {
@@ -117,7 +118,8 @@ impl Denied {
 /// What the services refuse; what they say of the store is for the log only.
 impl From<Refusal> for Denied {
     fn from(refusal: Refusal) -> Self {
-        let mut denied = Self::new(refusal.kind.status(), refusal.code, refusal.message);
+        let mut denied = Self::new(refusal.code, refusal.message);
+        denied.status = refusal.kind.status();
         denied.errors = refusal
             .errors
             .into_iter()
@@ -152,12 +154,13 @@ pub const ALWAYS: &[(&str, &str)] = &[
 /// A whole answer, down to its bytes, to a request that nobody else sees: the guard's refusals.
 pub fn plain(status: u16, detail: &str, id: &str) -> Vec<u8> {
     let code = match status {
-        408 => "timeout",
-        413 => "too-large",
-        503 => "unavailable",
-        _ => "malformed",
+        408 => Code::Timeout,
+        413 => Code::TooLarge,
+        503 => Code::Unavailable,
+        _ => Code::Malformed,
     };
-    let mut response = Denied::new(status, code, detail).into_response(id);
+    let denied = Denied { status, ..Denied::new(code, detail) };
+    let mut response = denied.into_response(id);
     for (name, value) in ALWAYS {
         response.set(name, value);
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use zeroize::Zeroize as _;
 
+use crate::diagnostic::Code;
 use crate::review::people::Principal;
 
 use super::authenticate::authenticate;
@@ -41,7 +42,7 @@ pub fn handle(app: &Arc<App>, request: &Request) -> Response {
                 Some(Surface::Page) => (app.problem_page)(app, request, denied),
                 _ => denied.into_response(&request.id),
             };
-            (response, Some(code), cause)
+            (response, Some(code.name()), cause)
         }
     };
     finish(app, request, &mut response);
@@ -91,7 +92,7 @@ fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Respon
                 return Ok(preflight);
             }
             let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
-            Err(Denied::new(405, "method-not-allowed", "this path has other methods")
+            Err(Denied::new(Code::MethodNotAllowed, "this path has other methods")
                 .header("allow", names.join(", ")))
         }
         Found::Nothing => Err(Denied::not_found()),
@@ -123,7 +124,7 @@ fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Respon
     own_password(route, principal.as_ref())?;
     if route.lasting && app.settings.solo {
         let detail = "one person alone (`--solo`) makes no people, logins or tokens";
-        return Err(Denied::new(409, "solo", detail));
+        return Err(Denied::new(Code::Solo, detail));
     }
     acceptable(route, request)?;
     values.extend(parameters(route, request, &values)?);
@@ -153,7 +154,7 @@ fn own_password(route: &Route, principal: Option<&Principal>) -> Result<(), Deni
         return Ok(());
     }
     let detail = "somebody else chose your password: change it first, at /auth/password";
-    Err(Denied::new(403, PASSWORD_CHANGE, detail))
+    Err(Denied::new(PASSWORD_CHANGE, detail))
 }
 
 /// Unsafe requests come from our own pages, or from no page at all.
@@ -181,7 +182,7 @@ fn same_origin(request: &Request) -> Result<(), Denied> {
     if own {
         Ok(())
     } else {
-        Err(Denied::new(403, "cross-origin", "this request comes from another site's page"))
+        Err(Denied::new(Code::CrossOrigin, "this request comes from another site's page"))
     }
 }
 
@@ -201,7 +202,7 @@ fn limit(
     };
     app.limiter.take(&name, Instant::now()).map_err(|wait| {
         let seconds = wait.as_secs_f64().ceil().max(1.0);
-        Denied::new(429, "too-many-requests", "too many requests; slow down")
+        Denied::new(Code::TooManyRequests, "too many requests; slow down")
             .header("retry-after", format!("{seconds}"))
     })
 }
@@ -227,7 +228,7 @@ fn permit(
             }
             let names: Vec<&str> = permissions.iter().map(|one| one.name()).collect();
             let detail = format!("this needs the permission {}", names.join(" or "));
-            Err(Denied::new(403, "missing-permission", detail))
+            Err(Denied::new(Code::MissingPermission, detail))
         }
     }
 }
@@ -267,7 +268,7 @@ fn acceptable(route: &Route, request: &Request) -> Result<(), Denied> {
     if gives.is_empty() || gives.contains(&"*/*") || gives.iter().any(|media| takes(media)) {
         Ok(())
     } else {
-        Err(Denied::new(406, "not-acceptable", format!("this is {}", gives.join(" or "))))
+        Err(Denied::new(Code::NotAcceptable, format!("this is {}", gives.join(" or "))))
     }
 }
 
@@ -336,7 +337,7 @@ fn body(
         .one("content-type")
         .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     let wrong = |expected: &str| {
-        Err(Denied::new(415, "unsupported-media-type", format!("a body is {expected} here"))
+        Err(Denied::new(Code::UnsupportedMediaType, format!("a body is {expected} here"))
             .header("accept", expected))
     };
     if route.surface == Surface::Page {
@@ -344,7 +345,7 @@ fn body(
         if !request.body.is_empty() && media.as_deref() != Some(FORM) {
             return wrong(FORM);
         }
-        let malformed = |detail: &str| Denied::new(400, "malformed-form", detail);
+        let malformed = |detail: &str| Denied::new(Code::MalformedForm, detail);
         let text = std::str::from_utf8(&request.body).map_err(|_| malformed("not UTF-8"))?;
         let form = pairs(text).map_err(malformed)?;
         if form.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::diagnostic::Code;
+
 use super::error::Denied;
 use super::http::Request;
 use super::settings::Settings;
@@ -54,7 +56,7 @@ impl Hosts {
         if known {
             Ok(())
         } else {
-            Err(Denied::new(421, "misdirected", "this host is not one of this server's names"))
+            Err(Denied::new(Code::Misdirected, "this host is not one of this server's names"))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! JSON from a client, read without mercy: no name twice, no depth without end, no NUL.
 
+use crate::diagnostic::Code;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -15,7 +16,7 @@ pub const DEPTH: usize = 32;
 /// # Errors
 /// 400 with what is wrong and where.
 pub fn parse(bytes: &[u8]) -> Result<Value, Denied> {
-    let malformed = |detail: String| Denied::new(400, "malformed-json", detail);
+    let malformed = |detail: String| Denied::new(Code::MalformedJson, detail);
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("the body is not UTF-8".into()))?;
     if too_deep(text) {
         return Err(malformed(format!("the body is deeper than {DEPTH} levels")));

@@ -48,7 +48,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::database::patience;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain;
 use crate::review::people::proxy::client;
 use crate::review::people::{Hashing, Principal};
@@ -282,7 +282,7 @@ pub fn serve(
     keep: &dyn Fn(&Checkpoint),
 ) -> Result<(), Problem> {
     let failed = |error: std::io::Error| {
-        Problem::usage("server-failed", format!("the server can't start: {error}"))
+        Problem::new(Code::ServerFailed, format!("the server can't start: {error}"))
     };
     let caps = Caps::of_process()?;
     app.store.is_same()?;
@@ -316,8 +316,8 @@ pub fn serve(
     kept.look(&app, true);
     watched?;
     if !drained {
-        return Err(Problem::warning(
-            "requests-cut",
+        return Err(Problem::new(
+            Code::RequestsCut,
             "some requests were still at work when the server stopped",
         ));
     }
@@ -386,7 +386,7 @@ impl Kept<'_> {
 }
 
 fn dead(why: &str) -> Problem {
-    Problem::inconsistent("server-stuck", format!("the server gives up: {why}"))
+    Problem::new(Code::ServerStuck, format!("the server gives up: {why}"))
         .help("start it again; its supervisor should")
 }
 

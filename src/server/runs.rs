@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::diagnostic::Class;
+use crate::diagnostic::{Class, Code};
 use crate::domain::RunId;
 use crate::domain::review::Permission;
 use crate::report::ReportData;
@@ -140,7 +140,7 @@ fn list(call: &Call<'_>) -> Result<Response, Denied> {
     let after = match call.text("cursor") {
         None => None,
         Some(text) => Some(text.parse::<RunId>().map_err(|_| {
-            Denied::new(400, "invalid-cursor", "this cursor is not one of this list")
+            Denied::new(Code::InvalidCursor, "this cursor is not one of this list")
         })?),
     };
     let filter = RunFilter { job: call.text("job").map(str::to_owned), ..RunFilter::default() };
@@ -151,7 +151,7 @@ fn list(call: &Call<'_>) -> Result<Response, Denied> {
             Some(at) => at + 1,
             None => {
                 let detail = "this cursor is not one of this list";
-                return Err(Denied::new(400, "invalid-cursor", detail));
+                return Err(Denied::new(Code::InvalidCursor, detail));
             }
         },
     };

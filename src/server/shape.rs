@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use regex::Regex;
 use serde_json::Value;
 
+use crate::diagnostic::Code;
+
 use super::error::{Denied, Detail};
 use super::routes::{Route, Schemas, Shape};
 
@@ -50,7 +52,7 @@ impl Judge {
         } else {
             format!("{}: {}", first.pointer, first.detail)
         };
-        let mut denied = Denied::new(422, "invalid", text);
+        let mut denied = Denied::new(Code::Invalid, text);
         denied.errors = errors.into();
         Err(denied)
     }

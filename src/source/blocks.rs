@@ -9,7 +9,7 @@ use super::csv::CsvPlan;
 use super::dialect::{Dialect, Piece, PieceKind, count_lines};
 use super::file::{SourceDigest, SourceFile};
 use super::text::Text;
-use crate::diagnostic::{Place, Problem};
+use crate::diagnostic::{Code, Place, Problem};
 
 /// How much is read at once and what is too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,8 +161,8 @@ impl Window {
     }
 
     fn too_long(&self) -> Problem {
-        let problem = Problem::source(
-            "record-too-long",
+        let problem = Problem::new(
+            Code::RecordTooLong,
             format!(
                 "the record that begins here goes on for more than {} bytes",
                 self.limits.record

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::dialect::Dialect;
-use crate::diagnostic::{PathStep, Problem, SpecProblem, nearest};
+use crate::diagnostic::{Code, PathStep, Problem, SpecProblem, nearest};
 use crate::domain::Written;
 
 /// The options of `read: { csv: … }`.
@@ -97,7 +97,7 @@ impl CsvSpec {
             problems.push(SpecProblem::new([key], problem));
         };
         if self.path.is_empty() {
-            complain("path", Problem::usage("empty-path", "`path` is empty"));
+            complain("path", Problem::new(Code::EmptyPath, "`path` is empty"));
         }
         let mut dialect = Dialect::default();
         for (key, written, byte) in [
@@ -117,7 +117,7 @@ impl CsvSpec {
         }
         let mut clash = |key: &str, other: &str, byte: u8| {
             let message = format!("`{key}` and `{other}` are both `{}`", byte.escape_ascii());
-            complain(key, Problem::usage("same-character", message).help("they must differ"));
+            complain(key, Problem::new(Code::SameCharacter, message).help("they must differ"));
         };
         if dialect.quote == dialect.delimiter {
             let key = if self.quote.is_some() { "quote" } else { "delimiter" };
@@ -138,7 +138,7 @@ impl CsvSpec {
         };
         if self.skip_footer.is_some_and(|rows| *rows > LONGEST_FOOTER) {
             let message = format!("`skip_footer` skips more than {LONGEST_FOOTER} rows");
-            let problem = Problem::usage("footer-too-long", message)
+            let problem = Problem::new(Code::FooterTooLong, message)
                 .help("leave rows out with `where` or `filter`");
             complain("skip_footer", problem);
         }
@@ -149,19 +149,19 @@ impl CsvSpec {
             Some(names) => {
                 if has_header {
                     let message = "`columns` names the columns of a file without a header row";
-                    let problem = Problem::usage("columns-with-header", message)
+                    let problem = Problem::new(Code::ColumnsWithHeader, message)
                         .help("add `header: false`, or remove `columns`");
                     complain("columns", problem);
                 }
                 if names.is_empty() {
-                    complain("columns", Problem::usage("no-columns", "`columns` is empty"));
+                    complain("columns", Problem::new(Code::NoColumns, "`columns` is empty"));
                 }
                 for (at, name) in names.iter().enumerate() {
                     if let Some(first) = names[..at].iter().position(|other| other == name) {
                         let message =
                             format!("columns {} and {} are both named `{name}`", first + 1, at + 1);
                         let path = [PathStep::from("columns"), PathStep::from(at)];
-                        let problem = Problem::usage("duplicate-column", message);
+                        let problem = Problem::new(Code::DuplicateColumn, message);
                         problems.push(SpecProblem::new(path, problem));
                     }
                 }
@@ -195,7 +195,7 @@ fn one_byte(key: &str, text: &str) -> Result<u8, Problem> {
         [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | 0) => Ok(*byte),
         _ => {
             let message = format!("`{key}` is `{}`, not one ASCII character", text.escape_debug());
-            Err(Problem::usage("not-one-character", message).help(match key {
+            Err(Problem::new(Code::NotOneCharacter, message).help(match key {
                 "delimiter" => r#"such as `","`, `";"`, `"|"` or `tab`"#,
                 "quote" => r#"such as `"'"`"#,
                 _ => r##"such as `"#"`"##,
@@ -238,7 +238,7 @@ const LABELS: [&str; 26] = [
 fn encoding(label: &str) -> Result<&'static Encoding, Problem> {
     Encoding::for_label_no_replacement(label.as_bytes()).ok_or_else(|| {
         let problem =
-            Problem::usage("unknown-encoding", format!("`{label}` is not a known encoding"));
+            Problem::new(Code::UnknownEncoding, format!("`{label}` is not a known encoding"));
         problem.help(match nearest(label, LABELS) {
             Some(label) => format!("did you mean `{label}`?"),
             None => "a WHATWG label such as `windows-1252` or `utf-16le`".into(),
@@ -259,7 +259,7 @@ mod tests {
     }
 
     /// The codes of the problems, with the key and index they are at.
-    fn complaints(spec: &CsvSpec) -> Vec<(Vec<PathStep>, &'static str)> {
+    fn complaints(spec: &CsvSpec) -> Vec<(Vec<PathStep>, Code)> {
         let problems = spec.resolve(Path::new("")).unwrap_err();
         problems.into_iter().map(|each| (each.path, each.problem.code)).collect()
     }
@@ -299,23 +299,23 @@ mod tests {
         assert_eq!(
             complaints(&wrong),
             [
-                (vec!["path".into()], "empty-path"),
-                (vec!["delimiter".into()], "not-one-character"),
-                (vec!["quote".into()], "not-one-character"),
-                (vec!["comment".into()], "not-one-character"),
-                (vec!["encoding".into()], "unknown-encoding"),
-                (vec!["columns".into()], "columns-with-header"),
-                (vec!["columns".into(), 2.into()], "duplicate-column"),
+                (vec!["path".into()], Code::EmptyPath),
+                (vec!["delimiter".into()], Code::NotOneCharacter),
+                (vec!["quote".into()], Code::NotOneCharacter),
+                (vec!["comment".into()], Code::NotOneCharacter),
+                (vec!["encoding".into()], Code::UnknownEncoding),
+                (vec!["columns".into()], Code::ColumnsWithHeader),
+                (vec!["columns".into(), 2.into()], Code::DuplicateColumn),
             ]
         );
         let empty = CsvSpec { columns: Some(Vec::new()), header: Some(Written(false)), ..spec() };
-        assert_eq!(complaints(&empty), [(vec!["columns".into()], "no-columns")]);
+        assert_eq!(complaints(&empty), [(vec!["columns".into()], Code::NoColumns)]);
     }
 
     #[test]
     fn characters_with_a_meaning_differ() {
         let at = |spec: CsvSpec| complaints(&spec).remove(0);
-        let same = "same-character";
+        let same = Code::SameCharacter;
         let quote = CsvSpec { delimiter: some(";"), quote: some(";"), ..spec() };
         assert_eq!(at(quote), (vec!["quote".into()], same));
         let delimiter = CsvSpec { delimiter: some("\""), ..spec() };

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use crate::diagnostic::{Problem, nearest};
+use crate::diagnostic::{Code, Problem, nearest};
 
 /// What was read, so that an auditor can show that it is still the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ impl SourceFile {
         let file = File::open(path).map_err(|error| not_opened(path, &error))?;
         let metadata = file.metadata().map_err(|error| not_opened(path, &error))?;
         if metadata.is_dir() {
-            return Err(Problem::source("source-unreadable", "this is a folder, not a file")
+            return Err(Problem::new(Code::SourceUnreadable, "this is a folder, not a file")
                 .in_file(path)
                 .help("`path` names one file"));
         }
@@ -132,7 +132,7 @@ impl SourceFile {
         let failed = |error: io::Error, at: u64| unreadable(path, at, &error);
         let head = raw.peek(16).map_err(|error| failed(error, 0))?;
         if let Some((what, help)) = not_text(head) {
-            return Err(Problem::source("source-not-text", format!("this is {what}, not text"))
+            return Err(Problem::new(Code::SourceNotText, format!("this is {what}, not text"))
                 .in_file(path)
                 .help(help));
         }
@@ -238,19 +238,19 @@ fn changed(path: &Path, before: Option<Stamp>, now: Option<Stamp>) -> Problem {
     } else {
         format!("it had {before} bytes and has {now} now")
     };
-    Problem::source("source-changed", format!("the file changed while it was read: {how}"))
+    Problem::new(Code::SourceChanged, format!("the file changed while it was read: {how}"))
         .in_file(path)
         .help("run again when whoever writes it is done; writers should write beside it and rename")
 }
 
 fn unreadable(path: &Path, at: u64, error: &io::Error) -> Problem {
-    Problem::source("source-unreadable", format!("reading failed after byte {at}: {error}"))
+    Problem::new(Code::SourceUnreadable, format!("reading failed after byte {at}: {error}"))
         .in_file(path)
 }
 
 /// The problem of a file that can't be opened, with a file of nearly this name if there is one.
 fn not_opened(path: &Path, error: &io::Error) -> Problem {
-    let problem = Problem::source("source-unreadable", format!("cannot open the file: {error}"))
+    let problem = Problem::new(Code::SourceUnreadable, format!("cannot open the file: {error}"))
         .in_file(path);
     match error.kind() {
         io::ErrorKind::NotFound => problem.help(match neighbor(path) {

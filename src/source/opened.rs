@@ -8,7 +8,7 @@ use super::csv::{CsvPlan, Header};
 use super::dialect::{Fields, PieceKind};
 use super::fill::{Fill, Filled};
 use super::parse::BlockParser;
-use crate::diagnostic::{Place, Problem};
+use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::RawCells;
 
 /// An open source.
@@ -135,17 +135,17 @@ pub(super) fn read_record(
 
 fn no_header(plan: &CsvPlan) -> Problem {
     let problem = if plan.header == Header::FirstRow {
-        Problem::source("no-header", "the file has no header row")
+        Problem::new(Code::NoHeader, "the file has no header row")
             .help("if it has none by design, set `header: false`")
     } else {
-        Problem::source("no-header", "the file has no rows, so its columns cannot be counted")
+        Problem::new(Code::NoHeader, "the file has no rows, so its columns cannot be counted")
             .help("name them with `columns: […]`")
     };
     problem.in_file(&plan.path)
 }
 
 fn bad_header(plan: &CsvPlan, place: Place, message: impl Into<String>) -> Problem {
-    Problem::source("bad-header", message)
+    Problem::new(Code::BadHeader, message)
         .at(Place { file: plan.path.clone(), ..place })
         .help("check `quote` and `delimiter`")
 }

@@ -12,6 +12,7 @@ use super::blocks::Block;
 use super::csv::CsvPlan;
 use super::dialect::{Dialect, Fields, PieceKind, Span, count_lines};
 use super::fill::{Carried, Fill};
+use crate::diagnostic::Code;
 use crate::domain::{RawCells, Rejection};
 
 /// A row as read. Its cells are UTF-8 without NUL. A cell that it lacks at its end is empty.
@@ -51,11 +52,11 @@ impl RawCells for RawRow<'_> {
 }
 
 /// The code of a row with more or fewer fields than there are columns.
-const RAGGED: &str = "RAGGED_ROW";
+const RAGGED: Code = Code::RaggedRow;
 /// The code of a row with a quote that is never closed.
-const UNCLOSED: &str = "UNCLOSED_QUOTE";
+const UNCLOSED: Code = Code::UnclosedQuote;
 /// The code of a row with a quote that neither opens nor closes a field.
-const STRAY: &str = "STRAY_QUOTE";
+const STRAY: Code = Code::StrayQuote;
 
 /// A row that can't take part.
 #[derive(Clone, Debug)]
@@ -86,7 +87,7 @@ pub(super) struct Record {
 
 /// What is wrong with a row.
 struct Fault {
-    code: &'static str,
+    code: Code,
     message: String,
     /// How many of its cells are certain.
     known: usize,
@@ -378,14 +379,14 @@ impl BlockParser {
                         self.encoding.name()
                     )
                 };
-                ("BAD_ENCODING", message)
+                (Code::BadEncoding, message)
             } else {
                 let at = memchr(0, cell)?;
                 let message = format!(
                     "column `{column}`: byte {} is NUL, which a text cannot hold; check `encoding:`",
                     at + 1
                 );
-                ("NUL_BYTE", message)
+                (Code::NulByte, message)
             };
             Some(Fault { code, message, known: row.spans.len() })
         })

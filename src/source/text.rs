@@ -3,7 +3,7 @@
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
 use super::file::{SourceDigest, SourceFile};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// What stands for a sequence that the encoding does not know. It is never a part of UTF-8, so the
 /// row that has it is rejected like any row with bytes that are not UTF-8.
@@ -27,8 +27,8 @@ impl Text {
             && actual != encoding
         {
             let label = actual.name().to_lowercase();
-            return Err(Problem::source(
-                "wrong-encoding",
+            return Err(Problem::new(
+                Code::WrongEncoding,
                 format!(
                     "the file begins with the byte order mark of {}, but is read as {}",
                     actual.name(),

@@ -6,7 +6,7 @@
 
 use super::transact::{self, Dialect, Transaction};
 use super::{SqlValue, Store};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// What the serving role may not do to which table, although it may to others.
 const KEPT: [(&str, &str); 5] = [
@@ -39,8 +39,8 @@ pub fn warning(tx: &mut dyn Transaction) -> Result<Option<Problem>, Problem> {
     }
     let role = row.required(0)?;
     Ok(Some(
-        Problem::warning(
-            "audit-one-role",
+        Problem::new(
+            Code::AuditOneRole,
             format!(
                 "the role `{role}` may change the audit trail, so the database can't keep it \
                  append-only: only checkpoints tell"
@@ -59,8 +59,8 @@ pub fn let_serve(owner: &dyn Store, role: &str) -> Result<(), Problem> {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
     transact::write(owner, |tx| {
         if tx.dialect() == Dialect::Sqlite {
-            return Err(Problem::usage(
-                "no-roles",
+            return Err(Problem::new(
+                Code::NoRoles,
                 "SQLite has no roles: whoever may write to the file owns it",
             ));
         }

@@ -12,7 +12,7 @@ pub(crate) use super::migrate::hexadecimal;
 use super::rows::parameters;
 use super::stored::{read_time, time_text};
 use super::transact::{Answer, Dialect, Transaction};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 
 /// The way in which hashes are taken.
@@ -311,7 +311,7 @@ pub fn head(tx: &mut dyn Transaction, locked: bool) -> Result<Head, Problem> {
 
 fn digest(bytes: Vec<u8>) -> Result<[u8; 32], Problem> {
     bytes.try_into().map_err(|_| {
-        Problem::store("store-damaged", "a hash of the audit trail is not 32 bytes long")
+        Problem::new(Code::StoreDamaged, "a hash of the audit trail is not 32 bytes long")
     })
 }
 
@@ -494,7 +494,7 @@ pub fn row(answer: &Answer) -> Result<AuditRow, Problem> {
             .text(column)?
             .map(|text| {
                 RawValue::from_string(text).map_err(|error| {
-                    Problem::store("store-damaged", format!("a value of the audit trail: {error}"))
+                    Problem::new(Code::StoreDamaged, format!("a value of the audit trail: {error}"))
                 })
             })
             .transpose()

@@ -17,7 +17,7 @@ use super::publication::{ItemCounts, of_run};
 use super::rows::{self, parameters};
 use super::transact::{Answer, Dialect, Transaction};
 use super::{SqlValue, record_of};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{Decimal, DiffType, FieldRef, Kind, Layout, Status};
 
 /// Rows of records that are read at once.
@@ -554,8 +554,8 @@ fn write(tx: &mut dyn Transaction, run_no: i64, values: Vec<Json>) -> Result<(),
     if changed == wanted {
         Ok(())
     } else {
-        Err(Problem::inconsistent(
-            "items-changed",
+        Err(Problem::new(
+            Code::ItemsChanged,
             format!("{changed} of {wanted} decisions were carried to the new run"),
         ))
     }
@@ -597,7 +597,7 @@ fn names(
         tx.query_each(&sql, &[rows::numbers(places)], &mut |row| {
             let (chunk, text) = (row.count(0)?, row.required(1)?);
             let damaged = |error: serde_json::Error| {
-                Problem::store("store-damaged", format!("a row of records can't be read: {error}"))
+                Problem::new(Code::StoreDamaged, format!("a row of records can't be read: {error}"))
             };
             let entries: Vec<Option<Sides<'_>>> = serde_json::from_str(&text).map_err(damaged)?;
             for number in chunks.get(&chunk).map(Vec::as_slice).unwrap_or_default() {

@@ -10,7 +10,7 @@ use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use sha2::{Digest, Sha256};
 
 use super::audit::{Checkpoint, hexadecimal};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// What a public key of Ed25519 begins with in DER, before its 32 bytes.
 const ED25519_SPKI: [u8; 12] =
@@ -26,7 +26,7 @@ impl SigningKey {
     /// Anything else.
     pub fn read(pem: &[u8]) -> Result<Self, Problem> {
         let wrong = || {
-            Problem::usage("key-unreadable", "this is no private key of Ed25519 in PEM")
+            Problem::new(Code::KeyUnreadable, "this is no private key of Ed25519 in PEM")
                 .help("`openssl genpkey -algorithm ed25519 -out audit.key` makes one")
         };
         let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| wrong())?;
@@ -46,7 +46,7 @@ impl PublicKey {
     /// Anything else.
     pub fn read(pem: &[u8]) -> Result<Self, Problem> {
         let wrong = || {
-            Problem::usage("key-unreadable", "this is no public key of Ed25519 in PEM")
+            Problem::new(Code::KeyUnreadable, "this is no public key of Ed25519 in PEM")
                 .help("`openssl pkey -in audit.key -pubout -out audit.pub` writes it")
         };
         let key = SubjectPublicKeyInfoDer::from_pem_slice(pem).map_err(|_| wrong())?;
@@ -115,7 +115,7 @@ pub fn read(text: &str, key: Option<&PublicKey>) -> Result<Vec<Checkpoint>, Prob
     for (at, text) in lines {
         let text = text.trim();
         let changed = |what: &str| {
-            Problem::usage("checkpoint-damaged", format!("line {}: {what}", at + 1))
+            Problem::new(Code::CheckpointDamaged, format!("line {}: {what}", at + 1))
                 .help("compare with another copy: who changes a checkpoint has something to hide")
         };
         let checkpoint: Checkpoint = serde_json::from_str(text)
@@ -182,7 +182,7 @@ mod tests {
             (format!("{text}garbage"), "line 5"),
         ] {
             let problem = read(&spoiled, None).unwrap_err();
-            assert_eq!(problem.code, "checkpoint-damaged");
+            assert_eq!(problem.code, Code::CheckpointDamaged);
             assert!(problem.message.starts_with(line), "{}", problem.message);
         }
         // What was noted down by hand names no line before it.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::audit::{AuditRow, COLUMNS, Checkpoint, GENESIS, Verdict};
 use super::chain::{Link, Links, cut_off, forked};
 use super::checkpoint::unhex;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// What an export is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +115,11 @@ pub fn verify(file: &mut dyn BufRead, checkpoints: &[Checkpoint]) -> Result<Verd
 }
 
 fn unreadable(error: &std::io::Error) -> Problem {
-    Problem::usage("export-unreadable", format!("the export can't be read: {error}"))
+    Problem::new(Code::ExportUnreadable, format!("the export can't be read: {error}"))
 }
 
 fn no_export(why: &str) -> Problem {
-    Problem::usage("no-export", format!("the file is no export of an audit trail: {why}"))
+    Problem::new(Code::NoExport, format!("the file is no export of an audit trail: {why}"))
         .help("`recon audit export --out FILE` writes one")
 }
 
@@ -331,9 +331,9 @@ mod tests {
     fn what_is_no_export_is_told_from_one_that_is_broken() {
         let verify = |text: &str| verify(&mut text.as_bytes(), &[]);
         assert!(verify("").unwrap().ok);
-        assert_eq!(verify("a,b\n").unwrap_err().code, "no-export");
+        assert_eq!(verify("a,b\n").unwrap_err().code, Code::NoExport);
         let header = columns().collect::<Vec<_>>().join(",");
-        assert_eq!(verify(&format!("{header},_escaped\n")).unwrap_err().code, "no-export");
+        assert_eq!(verify(&format!("{header},_escaped\n")).unwrap_err().code, Code::NoExport);
         assert!(verify(&format!("{header}\n")).unwrap().ok);
         for broken in ["{\n", "{}\n", &format!("{header}\n1,2\n"), &format!("{header}\n\"\n")] {
             let verdict = verify(broken).unwrap();

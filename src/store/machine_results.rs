@@ -26,7 +26,7 @@ use super::digest::{RowDigest, canonical};
 use super::rows::parameters;
 use super::transact::{Answer, Dialect, Transaction};
 use super::{Batch, chunk, difference_number, publication, stored};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{AssignedBy, Stage, Status};
 
 /// The present version of digests.
@@ -303,9 +303,9 @@ impl MachineResults {
              FROM recon.recon_runs WHERE run_no = $1",
             &parameters![run_no],
         )?;
-        let run = rows.first().ok_or_else(|| {
-            Problem::inconsistent("run-gone", "a run vanished while it was published")
-        })?;
+        let run = rows
+            .first()
+            .ok_or_else(|| Problem::new(Code::RunGone, "a run vanished while it was published"))?;
         let run_id = run.required(0)?;
         let stage = run.text(5)?.and_then(|name| Stage::from_name(&name));
         let mut told = json!({

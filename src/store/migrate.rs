@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// One step of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +99,8 @@ pub fn pending<'a>(
     for (at, done) in applied.iter().enumerate() {
         match known.get(at) {
             None => {
-                return Err(Problem::store(
-                    "store-newer",
+                return Err(Problem::new(
+                    Code::StoreNewer,
                     format!(
                         "the store was made by a newer recon: it has migration {:04}_{}, this one \
                          knows {:04} and earlier",
@@ -112,8 +112,8 @@ pub fn pending<'a>(
                 .help("use that version of recon, or another store"));
             }
             Some(ours) if ours.version != done.version || ours.checksum() != done.checksum => {
-                return Err(Problem::store(
-                    "store-migrations-differ",
+                return Err(Problem::new(
+                    Code::StoreMigrationsDiffer,
                     format!(
                         "the store's migration {:04}_{} is not the one that this recon knows as {}",
                         done.version,
@@ -131,8 +131,8 @@ pub fn pending<'a>(
 
 /// A store whose schema lacks `missing` migrations, for commands that do not change it.
 pub(super) fn outdated(missing: &[Migration]) -> Problem {
-    Problem::store(
-        "store-outdated",
+    Problem::new(
+        Code::StoreOutdated,
         format!("the store lacks {} of this recon's migrations", missing.len()),
     )
     .help("run `recon migrate`")
@@ -172,9 +172,9 @@ mod tests {
     #[test]
     fn a_newer_or_foreign_schema_is_refused() {
         let problem = pending(&SQLITE[..2], &applied(SQLITE)).unwrap_err();
-        assert_eq!(problem.code, "store-newer");
+        assert_eq!(problem.code, Code::StoreNewer);
         let mut foreign = applied(SQLITE);
         foreign[1].checksum = "0".repeat(64);
-        assert_eq!(pending(SQLITE, &foreign).unwrap_err().code, "store-migrations-differ");
+        assert_eq!(pending(SQLITE, &foreign).unwrap_err().code, Code::StoreMigrationsDiffer);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// How long a statement may run, and how many rows its answer may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ impl QueryLimits {
     pub(super) fn count(self, rows: &mut u64) -> Result<(), Problem> {
         *rows += 1;
         match self.rows {
-            Some(limit) if *rows > limit => Err(Problem::usage(
-                "sql-too-many-rows",
+            Some(limit) if *rows > limit => Err(Problem::new(
+                Code::SqlTooManyRows,
                 format!("the answer has more than {limit} rows; it ends here"),
             )
             .help("add a LIMIT to the statement, or allow more rows with --limit")),
@@ -39,7 +39,7 @@ impl QueryLimits {
     /// The statement took too long.
     pub(super) fn timed_out(self) -> Problem {
         let seconds = self.timeout.unwrap_or_default().as_secs();
-        Problem::usage("sql-timeout", format!("the statement ran for more than {seconds} s"))
+        Problem::new(Code::SqlTimeout, format!("the statement ran for more than {seconds} s"))
             .help("narrow it down, or give it more time with --timeout")
     }
 }
@@ -67,6 +67,6 @@ pub(super) fn is_secret(table: &str, column: &str) -> bool {
 
 /// A statement that reads a secret.
 pub(super) fn secret(table: &str, column: &str) -> Problem {
-    Problem::usage("sql-secret", format!("{table}.{column} is a secret and is never shown"))
+    Problem::new(Code::SqlSecret, format!("{table}.{column} is a secret and is never shown"))
         .help("name the columns that you need instead of `*`; `recon sql --tables` lists them")
 }

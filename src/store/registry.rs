@@ -4,7 +4,7 @@
 //! A model is stored once and never changed; what changes is which one is the champion of its job,
 //! and every such change is kept.
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{Instant, RunId};
 
 use super::stored::{damaged, read_time};
@@ -233,6 +233,6 @@ pub(super) fn read_evidence(
 
 /// A model that is not there.
 pub(super) fn no_such_model(version: u64) -> Problem {
-    Problem::usage("no-such-model", format!("there is no model {version} in the store"))
+    Problem::new(Code::NoSuchModel, format!("there is no model {version} in the store"))
         .help("`recon model list` shows the models")
 }

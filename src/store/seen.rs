@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 use super::audit;
 use super::transact::Transaction;
@@ -69,6 +69,6 @@ impl Seen {
 
 /// The store is not the one that was opened.
 pub(super) fn replaced(what: &str) -> Problem {
-    Problem::store("store-replaced", format!("{what}; nothing more is written to it"))
+    Problem::new(Code::StoreReplaced, format!("{what}; nothing more is written to it"))
         .help("put the store back, or start recon again if this is the store to go on with")
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::evidence::write_json_string;
 use crate::domain::{Date, Field, Instant, Kind, Layout, RunId, RunStatus, Stage, Status};
 
@@ -147,7 +147,7 @@ pub(super) fn clean_json(value: &serde_json::Value) -> Cow<'_, serde_json::Value
 
 /// A column that holds what recon never writes.
 pub(super) fn damaged(column: &str, found: &str) -> Problem {
-    Problem::store("store-damaged", format!("the store holds a {column} that is none: {found}"))
+    Problem::new(Code::StoreDamaged, format!("the store holds a {column} that is none: {found}"))
         .help("it was changed by another hand, or it is damaged")
 }
 
@@ -158,31 +158,31 @@ pub(super) fn check_fields(layout: &Layout) -> Result<(), Problem> {
     }
     let message =
         format!("{} fields are more than the {MAX_FIELDS} that a run may have", layout.len());
-    Err(Problem::usage("too-many-fields", message).help("map the fields that matter"))
+    Err(Problem::new(Code::TooManyFields, message).help("map the fields that matter"))
 }
 
 /// A number that the store has no room for.
 pub(super) fn too_many(what: &str) -> Problem {
-    Problem::store("store-full", format!("the store has no number left for another {what}"))
+    Problem::new(Code::StoreFull, format!("the store has no number left for another {what}"))
         .help("use another store for this job: --store")
 }
 
 /// A run that is not there.
 pub(super) fn no_such_run(run: RunId) -> Problem {
-    Problem::store("no-such-run", format!("there is no run {run} in the store"))
+    Problem::new(Code::NoSuchRun, format!("there is no run {run} in the store"))
         .help("`recon runs list` shows the runs")
 }
 
 /// A run that another process took from under a writer.
 pub(super) fn lost_run(run: RunId) -> Problem {
-    Problem::store("run-lost", format!("the run {run} is no longer this command's"))
+    Problem::new(Code::RunLost, format!("the run {run} is no longer this command's"))
         .help("another process marked it FAILED while this one seemed to be gone; run it again")
 }
 
 /// A reason that the catalogue lacks.
 pub(super) fn unknown_reason(code: &str) -> Problem {
-    Problem::inconsistent(
-        "unknown-reason",
+    Problem::new(
+        Code::UnknownReason,
         format!("the reason `{code}` is not in the store's catalogue"),
     )
 }
@@ -207,8 +207,8 @@ pub(super) fn lock_name(job: &str, batch_date: Date) -> [u8; 32] {
 
 /// The lock on a job's date was not to be had.
 pub(super) fn locked(job: &str, batch_date: Date, holder: &str, seconds: u64) -> Problem {
-    Problem::store(
-        "locked",
+    Problem::new(
+        Code::Locked,
         format!("job {job}, {batch_date}, is locked: held by {holder}, waited {seconds} s"),
     )
     .help("wait for it to end, or wait longer with --lock-timeout")
@@ -263,7 +263,7 @@ mod tests {
         let layout = Layout::new(fields, 2);
         assert_eq!(read_layout(&layout_json(&layout).to_string(), 2), Ok(layout));
         for (text, key_length) in [("[]", 1), ("{}", 1), (r#"[{"name":"x","kind":"text"}]"#, 2)] {
-            assert_eq!(read_layout(text, key_length).unwrap_err().code, "store-damaged");
+            assert_eq!(read_layout(text, key_length).unwrap_err().code, Code::StoreDamaged);
         }
     }
 

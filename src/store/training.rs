@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::transact::Transaction;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::review::label::{Labels, Told};
 
 /// The labels that the trail tells.
@@ -20,7 +20,7 @@ pub fn labels(tx: &mut dyn Transaction) -> Result<Labels, Problem> {
         &mut |row| {
             let json = |text: Option<String>| -> Result<Option<Json>, Problem> {
                 text.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| {
-                    Problem::store("store-damaged", format!("a value of the audit trail: {error}"))
+                    Problem::new(Code::StoreDamaged, format!("a value of the audit trail: {error}"))
                 })
             };
             let stage = row.required(3)?;

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::database::patience;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 use super::SqlValue;
 
@@ -121,8 +121,8 @@ impl Answer {
 }
 
 fn unexpected(column: usize, wanted: &str, found: &SqlValue) -> Problem {
-    Problem::store(
-        "store-damaged",
+    Problem::new(
+        Code::StoreDamaged,
         format!("column {column} of an answer of the store should be {wanted}, it is {found:?}"),
     )
     .help("the store was changed by another hand, or it is damaged")
@@ -138,7 +138,7 @@ pub trait Transaction {
     ///
     /// # Errors
     /// What the store says. A constraint or trigger that refuses has the code
-    /// [`CONSTRAINT`].
+    /// [`Code::StoreConstraint`].
     fn execute(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<u64, Problem>;
 
     /// Runs a statement that gives rows.
@@ -158,9 +158,6 @@ pub trait Transaction {
         each: &mut dyn FnMut(Answer) -> Result<(), Problem>,
     ) -> Result<(), Problem>;
 }
-
-/// The code of the problem of a constraint or trigger that refused.
-pub const CONSTRAINT: &str = "store-constraint";
 
 /// How long a note waits for the store.
 const NOTE_TIME: Duration = Duration::from_millis(100);
@@ -217,7 +214,7 @@ pub fn write<T, E: From<Problem>, S: Transact + ?Sized>(
         }
         Err(error) => {
             value = Some(Err(error));
-            Err(Problem::store("rolled-back", "the transaction was given up"))
+            Err(Problem::new(Code::RolledBack, "the transaction was given up"))
         }
     });
     match (done, value) {
@@ -238,7 +235,9 @@ pub fn write_if_free<S: Transact + ?Sized>(
     work: impl FnMut(&mut dyn Transaction) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     match patience::within(NOTE_TIME, || write(store, work)) {
-        Err(problem) if matches!(problem.code, "store-busy" | "store-read-only" | "disk-full") => {
+        Err(problem)
+            if matches!(problem.code, Code::StoreBusy | Code::StoreReadOnly | Code::DiskFull) =>
+        {
             Ok(())
         }
         done => done,
@@ -246,7 +245,7 @@ pub fn write_if_free<S: Transact + ?Sized>(
 }
 
 fn nothing_done() -> Problem {
-    Problem::inconsistent("nothing-done", "a transaction ended without a result")
+    Problem::new(Code::NothingDone, "a transaction ended without a result")
 }
 
 macro_rules! values_from {

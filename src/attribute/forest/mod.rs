@@ -13,7 +13,7 @@ pub mod train;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// How many rows walk down a tree together: enough to hide the latency of one memory access
 /// behind the others'. Measured: 8 are a third slower, 32 no faster.
@@ -250,7 +250,7 @@ impl StoredForest {
             .collect::<Option<Vec<_>>>()
             .filter(|trees| !trees.is_empty() && self.features > 0 && classes > 1)
             .ok_or_else(|| {
-                Problem::usage("model-damaged", "the model's trees can't be walked")
+                Problem::new(Code::ModelDamaged, "the model's trees can't be walked")
                     .help("retrain: recon train")
             })?;
         Ok(Forest { trees, features: usize::from(self.features), classes, lines })
@@ -366,7 +366,7 @@ mod tests {
         for (at, damage) in damage.iter().enumerate() {
             let mut forest = stump();
             damage(&mut forest.trees[0]);
-            assert_eq!(forest.compile().unwrap_err().code, "model-damaged", "damage {at}");
+            assert_eq!(forest.compile().unwrap_err().code, Code::ModelDamaged, "damage {at}");
         }
     }
 }

@@ -26,7 +26,7 @@ use smartcore::ensemble::random_forest_classifier::{
 use smartcore::linalg::basic::matrix::DenseMatrix;
 
 use super::{Forest, LINE, Line, Node, StoredForest, StoredTree, Tree};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Progress;
 use crate::domain::progress::Unit;
 
@@ -139,7 +139,7 @@ struct LibraryNode {
 type Library = RandomForestClassifier<f32, u32, DenseMatrix<f32>, Vec<u32>>;
 
 fn failed(what: impl std::fmt::Display) -> Problem {
-    Problem::inconsistent("training-failed", format!("the forest could not be grown: {what}"))
+    Problem::new(Code::TrainingFailed, format!("the forest could not be grown: {what}"))
 }
 
 /// Checks that there is something to learn.
@@ -149,8 +149,8 @@ pub(in crate::attribute) fn check(
 ) -> Result<(), Problem> {
     let count = data.labels.len();
     if count == 0 || data.features == 0 {
-        return Err(Problem::usage(
-            "training-empty",
+        return Err(Problem::new(
+            Code::TrainingEmpty,
             "there are no labelled differences to learn from",
         )
         .help("decide some differences, or give --labels"));
@@ -160,15 +160,15 @@ pub(in crate::attribute) fn check(
     }
     if let Some(at) = data.rows.iter().position(|value| !value.is_finite()) {
         let (row, feature) = (at / data.features, at % data.features);
-        return Err(Problem::usage(
-            "training-not-a-number",
+        return Err(Problem::new(
+            Code::TrainingNotANumber,
             format!("feature {feature} of labelled difference {row} is not a finite number"),
         ));
     }
     let first = data.labels[0];
     if data.labels.iter().all(|label| *label == first) {
-        return Err(Problem::usage(
-            "training-one-class",
+        return Err(Problem::new(
+            Code::TrainingOneClass,
             "all labelled differences have the same reason: there is nothing to tell apart",
         )
         .help("a model needs at least two reasons; a single one is a rule"));
@@ -179,14 +179,14 @@ pub(in crate::attribute) fn check(
     let constant = (0..data.features)
         .all(|feature| (1..count).all(|at| data.row(at)[feature] == data.rows[feature]));
     if constant {
-        return Err(Problem::usage(
-            "training-constant",
+        return Err(Problem::new(
+            Code::TrainingConstant,
             "every feature is the same for all labelled differences: nothing tells the reasons apart",
         ));
     }
     if parameters.trees == 0 || parameters.max_depth == 0 || parameters.rows_per_tree == 0 {
-        return Err(Problem::usage(
-            "training-parameters",
+        return Err(Problem::new(
+            Code::TrainingParameters,
             "trees, depth and rows must be at least 1",
         ));
     }
@@ -609,9 +609,9 @@ pub(crate) mod tests {
             let data = Labelled { rows, features: 1, labels, classes: 2, weights: &[] };
             grow(&data, &small(), 1, &Quiet).unwrap_err().code
         };
-        assert_eq!(one(&[], &[]), "training-empty");
-        assert_eq!(one(&[1.0, 2.0], &[1, 1]), "training-one-class");
-        assert_eq!(one(&[1.0, 1.0], &[0, 1]), "training-constant");
-        assert_eq!(one(&[1.0, f32::NAN], &[0, 1]), "training-not-a-number");
+        assert_eq!(one(&[], &[]), Code::TrainingEmpty);
+        assert_eq!(one(&[1.0, 2.0], &[1, 1]), Code::TrainingOneClass);
+        assert_eq!(one(&[1.0, 1.0], &[0, 1]), Code::TrainingConstant);
+        assert_eq!(one(&[1.0, f32::NAN], &[0, 1]), Code::TrainingNotANumber);
     }
 }

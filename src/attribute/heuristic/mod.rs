@@ -9,7 +9,7 @@ mod memo;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::diagnostic::{Place, Problem, nearest};
+use crate::diagnostic::{Code, Place, Problem, nearest};
 use crate::domain::{Confidence, DifferenceContext, key};
 use crate::script::{Reads, RuleScript, ScriptError, ScriptSource, Verdict};
 use memo::{Known, Memo};
@@ -45,7 +45,7 @@ impl RulesPlan {
             }
             match RuleScript::compile(source, &self.codes) {
                 Ok(script) if script.functions().is_empty() => problems.push(
-                    Problem::warning("rules-empty", "no function of this script is a rule")
+                    Problem::new(Code::RulesEmpty, "no function of this script is a rule")
                         .help("rules are the functions whose names begin with `attribute`")
                         .in_file(source.path()),
                 ),
@@ -62,7 +62,7 @@ impl RulesPlan {
                             other.display()
                         );
                         problems.push(
-                            Problem::warning("rule-name-twice", message)
+                            Problem::new(Code::RuleNameTwice, message)
                                 .at(source.place(function.line, function.column)),
                         );
                     }
@@ -75,8 +75,8 @@ impl RulesPlan {
 }
 
 fn undeclared(code: &str, codes: &[String]) -> Problem {
-    let problem = Problem::usage(
-        "undeclared-reason",
+    let problem = Problem::new(
+        Code::UndeclaredReason,
         format!("the reason code {code} is not declared in `reason_codes`"),
     );
     match nearest(code, codes.iter().map(String::as_str)) {

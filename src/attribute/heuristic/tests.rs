@@ -1,4 +1,5 @@
 use super::*;
+use crate::diagnostic::Code;
 use crate::domain::row::push_cell;
 use crate::domain::{Cell, Cells, Date, DiffType, Field, FieldRef, Kind, Layout, Severity};
 use proptest::prelude::*;
@@ -173,11 +174,11 @@ fn a_plan_is_checked_without_running_it() {
         .collect();
     use crate::diagnostic::Class::{Usage, Warning};
     let expected = [
-        ("undeclared-reason", "rules/a.rhai:2:10", Usage),
-        ("rules-empty", "empty.rhai", Warning),
-        ("rule-name-twice", "twice.rhai:1:4", Warning),
-        ("rule-arity", "arity.rhai:1:4", Usage),
-        ("script-syntax", "syntax.rhai:1:17", Usage),
+        (Code::UndeclaredReason, "rules/a.rhai:2:10", Usage),
+        (Code::RulesEmpty, "empty.rhai", Warning),
+        (Code::RuleNameTwice, "twice.rhai:1:4", Warning),
+        (Code::RuleArity, "arity.rhai:1:4", Usage),
+        (Code::ScriptSyntax, "syntax.rhai:1:17", Usage),
     ]
     .map(|(code, place, class)| (code, place.to_owned(), class));
     assert_eq!(found, expected);

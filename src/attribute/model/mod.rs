@@ -24,7 +24,7 @@ use super::features::{ABSENT, COUNT, Encoder, blur, catalogue};
 use super::forest::train::{Labelled, Parameters, check, grow};
 use super::forest::{Forest, StoredForest};
 use super::metrics::{Evaluation, Evaluator, winner};
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::{Layout, Progress};
 
 /// What every model begins with.
@@ -187,8 +187,8 @@ impl Model {
     ) -> Result<(Self, Vec<Problem>), Problems> {
         if let Some(at) = set.rows.iter().position(|value| !value.is_finite()) {
             let feature = catalogue().get(at % COUNT).map_or("?", |feature| feature.name);
-            return Err(Problem::usage(
-                "training-not-a-number",
+            return Err(Problem::new(
+                Code::TrainingNotANumber,
                 format!(
                     "feature `{feature}` of labelled difference {} is not a finite number",
                     at / COUNT + 1
@@ -265,10 +265,7 @@ impl Model {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
         postcard::to_extend(&self.stored, bytes).map_err(|error| {
-            Problem::inconsistent(
-                "model-not-written",
-                format!("the model could not be written: {error}"),
-            )
+            Problem::new(Code::ModelNotWritten, format!("the model could not be written: {error}"))
         })
     }
 
@@ -282,7 +279,7 @@ impl Model {
         match model.stored.shape.mismatch(&Shape::of(layout)) {
             None => Ok(model),
             Some(what) => {
-                Err(Problem::usage("model-shape", format!("the model does not fit: {what}"))
+                Err(Problem::new(Code::ModelShape, format!("the model does not fit: {what}"))
                     .help("retrain: recon train"))
             }
         }
@@ -290,23 +287,23 @@ impl Model {
 
     fn read(bytes: &[u8]) -> Result<Self, Problem> {
         let retrain =
-            |code, message: &str| Problem::usage(code, message).help("retrain: recon train");
+            |code, message: &str| Problem::new(code, message).help("retrain: recon train");
         let body = bytes
             .strip_prefix(MAGIC)
-            .ok_or_else(|| retrain("model-format", "this is not a model of recon"))?;
+            .ok_or_else(|| retrain(Code::ModelFormat, "this is not a model of recon"))?;
         let (format, body) = body
             .split_first_chunk()
-            .ok_or_else(|| retrain("model-format", "the model ends early"))?;
+            .ok_or_else(|| retrain(Code::ModelFormat, "the model ends early"))?;
         let format = u16::from_le_bytes(*format);
         if format != FORMAT {
             return Err(retrain(
-                "model-format",
+                Code::ModelFormat,
                 &format!(
                     "the model has format {format}; this version of recon reads format {FORMAT}"
                 ),
             ));
         }
-        let damaged = || retrain("model-damaged", "the model is damaged");
+        let damaged = || retrain(Code::ModelDamaged, "the model is damaged");
         let stored: StoredModel = postcard::from_bytes(body).map_err(|_| damaged())?;
         let forest = stored.forest.compile()?;
         let fits = forest.feature_count() == stored.shape.features.len()
@@ -506,7 +503,7 @@ mod tests {
         fields.push(Field::new("desk", Kind::Text));
         let problem = Model::from_bytes(&bytes, &Layout::new(fields, 1)).unwrap_err();
         assert!(
-            problem.code == "model-shape" && problem.to_string().contains("`desk: text` is new")
+            problem.code == Code::ModelShape && problem.to_string().contains("`desk: text` is new")
         );
         assert!(problem.to_string().contains("retrain"));
         let mut other = trained(2);
@@ -518,7 +515,7 @@ mod tests {
     #[test]
     fn damaged_bytes_are_refused_and_never_a_panic() {
         let bytes = trained(2).to_bytes().unwrap();
-        assert_eq!(Model::from_bytes(b"PK", &layout()).unwrap_err().code, "model-format");
+        assert_eq!(Model::from_bytes(b"PK", &layout()).unwrap_err().code, Code::ModelFormat);
         let mut newer = bytes.clone();
         newer[8] = 99;
         assert!(Model::from_bytes(&newer, &layout()).unwrap_err().message.contains("format 99"));
@@ -572,18 +569,18 @@ mod tests {
             Model::train(set, encoder, &layout(), &settings(), 1, &Quiet).unwrap_err()
         };
         let code = |problems: &Problems| problems.0.last().unwrap().code;
-        assert_eq!(code(&train(&TrainingSet::default())), "training-empty");
+        assert_eq!(code(&train(&TrainingSet::default())), Code::TrainingEmpty);
         let mut few = TrainingSet::default();
         for at in 0..30 {
             few.push(&[at as f32; COUNT], if at < 7 { "RARE" } else { "COMMON" });
         }
         let problems = train(&few);
-        assert_eq!(code(&problems), "training-too-few");
+        assert_eq!(code(&problems), Code::TrainingTooFew);
         assert!(problems.to_string().contains("RARE has 7 labelled differences; 20 are needed"));
         assert!(problems.to_string().contains("decide 13 more"));
         let mut one = TrainingSet::default();
         (0..30).for_each(|at| one.push(&[at as f32; COUNT], "ONLY"));
-        assert_eq!(code(&train(&one)), "training-one-class");
+        assert_eq!(code(&train(&one)), Code::TrainingOneClass);
         let mut broken = set(100, 1);
         broken.rows[COUNT + 2] = f32::NAN;
         let problems = train(&broken);
@@ -593,7 +590,7 @@ mod tests {
         );
         let mut constant = TrainingSet::default();
         (0..60).for_each(|at| constant.push(&[1.0; COUNT], if at % 2 == 0 { "A" } else { "B" }));
-        assert_eq!(code(&train(&constant)), "training-constant");
+        assert_eq!(code(&train(&constant)), Code::TrainingConstant);
         // Rare reasons are left out with a warning where two others suffice.
         let mut mixed = set(400, 1);
         mixed.push(&[0.5; COUNT], "RARE");

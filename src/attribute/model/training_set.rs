@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::attribute::features::COUNT;
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 
 /// Differences with their features and the reasons that people gave them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -101,8 +101,8 @@ impl TrainingSet {
             .iter()
             .filter(|(_, count)| **count < least)
             .map(|(reason, count)| {
-                Problem::warning(
-                    "training-few-labels",
+                Problem::new(
+                    Code::TrainingFewLabels,
                     format!("{reason} has {count} labelled differences; {least} are needed: the model leaves it out"),
                 )
                 .help(format!("decide {} more", least - count))
@@ -116,8 +116,8 @@ impl TrainingSet {
         if reasons.len() < 2 && counts.len() >= 2 {
             let mut problems = Problems(missing);
             problems.push(
-                Problem::usage(
-                    "training-too-few",
+                Problem::new(
+                    Code::TrainingTooFew,
                     format!(
                         "{} of {} reasons have the {least} labelled differences that are needed; a model needs two such reasons",
                         reasons.len(), counts.len(),

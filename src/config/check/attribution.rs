@@ -4,7 +4,7 @@ use super::{Checker, below};
 use crate::config::resolved::{Accept, ResolvedAttribution};
 use crate::config::spec::AttributionSpec;
 use crate::config::tree::path;
-use crate::diagnostic::{PathStep, Problem};
+use crate::diagnostic::{Code, PathStep, Problem};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::{Confidence, Decimal, ReasonCode, Written};
 
@@ -21,16 +21,16 @@ impl Checker<'_> {
                 let message = format!("`{code}` is not a reason code");
                 let help = "a code has 2 to 50 characters: capital letters, digits and `_`, and \
                             begins with a letter";
-                self.complain_of_key(&at, Problem::usage("bad-reason-code", message).help(help));
+                self.complain_of_key(&at, Problem::new(Code::BadReasonCode, message).help(help));
             }
             if code == UNKNOWN && *spec.functional {
                 let message = "`UNKNOWN` can't be functional: nothing explains it";
-                let problem = Problem::usage("bad-reason-code", message);
+                let problem = Problem::new(Code::BadReasonCode, message);
                 self.complain(&below(&at, "functional"), problem);
             }
             if spec.description.trim().is_empty() {
                 let message = format!("the reason `{code}` has no description");
-                let problem = Problem::warning("no-description", message);
+                let problem = Problem::new(Code::NoDescription, message);
                 self.complain_of_key(&below(&at, "description"), problem);
             }
             codes.push(ReasonCode {
@@ -73,7 +73,7 @@ impl Checker<'_> {
             let here = below(at, "accept_risk");
             if spec.accept_at.is_some() {
                 let message = "`accept_at` and `accept_risk` exclude each other";
-                let problem = Problem::usage("accept-twice", message);
+                let problem = Problem::new(Code::AcceptTwice, message);
                 self.complain_of_key(&here, problem.help("keep one of them"));
             }
             for (key, value) in [("max_false", risk.max_false), ("assurance", risk.assurance)] {
@@ -81,7 +81,7 @@ impl Checker<'_> {
                 let one = Decimal::new(1, 0).unwrap_or(Decimal::ZERO);
                 if value.0 <= Decimal::ZERO || value.0 >= one {
                     let message = format!("`{key}` is above 0 and below 1, not {}", value.0);
-                    self.complain(&below(&here, key), Problem::usage("not-a-share", message));
+                    self.complain(&below(&here, key), Problem::new(Code::NotAShare, message));
                 }
             }
             return Accept::Risk { max_false: risk.max_false.0.0, assurance: risk.assurance.0.0 };
@@ -100,7 +100,7 @@ impl Checker<'_> {
         let share = Confidence::new(value.0.to_f64());
         if share.is_none() {
             let message = format!("{} is not between 0 and 1", value.0);
-            let problem = Problem::usage("not-a-share", message);
+            let problem = Problem::new(Code::NotAShare, message);
             self.complain(at, problem.help("90 % is written `0.90`"));
         }
         share

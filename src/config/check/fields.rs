@@ -5,7 +5,7 @@ use crate::compare::{CompareSpec, FieldCompare};
 use crate::config::resolved::ResolvedField;
 use crate::config::spec::{FieldSpec, Spec};
 use crate::config::tree::path;
-use crate::diagnostic::{PathStep, Problem};
+use crate::diagnostic::{Code, PathStep, Problem};
 use crate::domain::layout::Field;
 use crate::domain::{Date, Decimal, FieldRef, Instant, Kind, Layout, Severity, Side, Value};
 
@@ -15,11 +15,11 @@ impl<'a> Checker<'a> {
         let key = self.key();
         let fields = self.spec.fields.as_ref()?;
         if self.document.keys(&path(["fields"])).next().is_none() {
-            let problem = Problem::usage("no-fields", "`fields` is empty");
+            let problem = Problem::new(Code::NoFields, "`fields` is empty");
             self.complain_of_key(&path(["fields"]), problem);
         }
         if fields.0.len() > usize::from(u16::MAX) {
-            let problem = Problem::usage("too-many-fields", "there are too many fields");
+            let problem = Problem::new(Code::TooManyFields, "there are too many fields");
             self.complain_of_key(&path(["fields"]), problem);
         }
         let mut resolved: Vec<(Field, ResolvedField)> = Vec::new();
@@ -44,7 +44,7 @@ impl<'a> Checker<'a> {
         let Some(written) = &spec.key else { return Vec::new() };
         let at = path(["key"]);
         if written.is_empty() {
-            let problem = Problem::usage("no-key", "the key is empty");
+            let problem = Problem::new(Code::NoKey, "the key is empty");
             let help = "name the fields by which a row of A and a row of B belong together";
             self.complain_of_key(&at, problem.help(help));
         }
@@ -53,7 +53,7 @@ impl<'a> Checker<'a> {
             let here = below(&at, index);
             if parts.contains(&part.as_str()) {
                 let message = format!("`{part}` is twice in the key");
-                self.complain(&here, Problem::usage("duplicate-key-field", message));
+                self.complain(&here, Problem::new(Code::DuplicateKeyField, message));
                 continue;
             }
             if !self.has_field(part) {
@@ -83,7 +83,7 @@ impl<'a> Checker<'a> {
         if monetary && spec.kind != Kind::Decimal {
             let message =
                 format!("`monetary` is for decimal fields; `{name}` is {}", of(spec.kind));
-            self.complain(&below(&at, "monetary"), Problem::usage("wrong-field-type", message));
+            self.complain(&below(&at, "monetary"), Problem::new(Code::WrongFieldType, message));
         }
         ResolvedField {
             compare: self.comparison(&at, spec, is_key),
@@ -102,7 +102,7 @@ impl<'a> Checker<'a> {
         } else {
             return;
         };
-        self.complain_of_key(at, Problem::usage("bad-name", problem));
+        self.complain_of_key(at, Problem::new(Code::BadName, problem));
     }
 
     /// Warns about settings that only matter when the field is compared.
@@ -116,7 +116,7 @@ impl<'a> Checker<'a> {
             let message =
                 format!("`{key}` has no effect: `{name}` is not compared (`compare: false`)");
             let help = format!("remove `{key}`, or `compare: false`");
-            let problem = Problem::warning("not-compared-setting", message).help(help);
+            let problem = Problem::new(Code::NotComparedSetting, message).help(help);
             self.complain_of_key(&below(at, key), problem);
         }
         let at_map = |side: &str| path(["sources", side, "map", name]);
@@ -125,7 +125,7 @@ impl<'a> Checker<'a> {
             let message = format!("no source maps `{name}`");
             let help =
                 format!("add `{name}: COLUMN` to the `map` of a source, or remove the field");
-            let problem = Problem::usage("unmapped-field", message).help(help);
+            let problem = Problem::new(Code::UnmappedField, message).help(help);
             self.complain_of_key(at, problem);
         }
     }
@@ -135,13 +135,13 @@ impl<'a> Checker<'a> {
         if !is_compared(spec) {
             let message = format!("`{name}` is in the key, which is always compared");
             let help = "remove `compare: false`, or take the field out of the key";
-            let problem = Problem::usage("key-not-compared", message).help(help);
+            let problem = Problem::new(Code::KeyNotCompared, message).help(help);
             self.complain_of_key(&below(at, "compare"), problem);
         }
         if spec.tolerance.is_some() {
             let message = format!("`{name}` is in the key; keys are compared without tolerance");
             let help = "remove the tolerance, or take the field out of the key";
-            let problem = Problem::usage("key-tolerance", message).help(help);
+            let problem = Problem::new(Code::KeyTolerance, message).help(help);
             self.complain_of_key(&below(at, "tolerance"), problem);
         }
         if spec.null_equals.is_some() {
@@ -151,12 +151,12 @@ impl<'a> Checker<'a> {
                 "remove `null_equals`; to keep rows with an empty key, let the script fill it: \
                  `fn row(raw, r) {{ if r.{name} == () {{ r.{name} = \"-\"; }} r }}`"
             );
-            let problem = Problem::usage("key-null", message).help(help);
+            let problem = Problem::new(Code::KeyNull, message).help(help);
             self.complain_of_key(&below(at, "null_equals"), problem);
         }
         if spec.severity.is_some() {
             let message = format!("`{name}` is in the key; no difference of it is ever reported");
-            let problem = Problem::warning("key-severity", message);
+            let problem = Problem::new(Code::KeySeverity, message);
             self.complain_of_key(&below(at, "severity"), problem);
         }
     }
@@ -172,7 +172,7 @@ impl<'a> Checker<'a> {
             let value = read_value(spec.kind, text);
             if value.is_none() {
                 let message = format!("`{text}` is not a value of type {}", spec.kind);
-                let problem = Problem::usage("wrong-field-type", message);
+                let problem = Problem::new(Code::WrongFieldType, message);
                 self.complain(
                     &below(at, "null_equals"),
                     match example(spec.kind) {
@@ -199,9 +199,9 @@ impl<'a> Checker<'a> {
     pub(super) fn formats(&mut self, at: &[PathStep], name: &str, kind: Kind, formats: &[String]) {
         if !matches!(kind, Kind::Date | Kind::Datetime) {
             let message = format!("formats are for dates and datetimes; `{name}` is {}", of(kind));
-            self.complain_of_key(at, Problem::usage("wrong-field-type", message));
+            self.complain_of_key(at, Problem::new(Code::WrongFieldType, message));
         } else if formats.is_empty() {
-            self.complain_of_key(at, Problem::usage("no-formats", "the list of formats is empty"));
+            self.complain_of_key(at, Problem::new(Code::NoFormats, "the list of formats is empty"));
         }
     }
 
@@ -210,7 +210,7 @@ impl<'a> Checker<'a> {
         if !matches!(kind, Kind::Decimal | Kind::Integer) {
             let message =
                 format!("number formats are for decimals and integers; `{name}` is {}", of(kind));
-            self.complain_of_key(at, Problem::usage("wrong-field-type", message));
+            self.complain_of_key(at, Problem::new(Code::WrongFieldType, message));
         }
     }
 }

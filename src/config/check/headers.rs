@@ -3,7 +3,7 @@
 use crate::config::Loaded;
 use crate::config::tree::path;
 use crate::config::typed::listed;
-use crate::diagnostic::{PathStep, Problem, Problems, nearest};
+use crate::diagnostic::{Code, PathStep, Problem, Problems, nearest};
 use crate::domain::{PerSide, Side};
 use crate::script::ScriptOutline;
 use crate::source::columns::{Found, find, several, unique_names};
@@ -103,7 +103,7 @@ impl<'l> RowScripts<'l> {
         if !header.iter().any(|column| self.mention(column)) {
             let message = format!("the filter `{name}` names no column of source {side}");
             let help = format!("its columns are {}", listed(header));
-            return vec![Problem::usage("filter-column", message).help(help)];
+            return vec![Problem::new(Code::FilterColumn, message).help(help)];
         }
         let reads = outline.columns.iter().filter(|read| read.function == name);
         let missing = reads.filter(|read| !header.contains(&read.column));
@@ -112,7 +112,7 @@ impl<'l> RowScripts<'l> {
                 let column = &read.column;
                 let message =
                     format!("the filter `{name}` reads `{column}`, which source {side} lacks");
-                let problem = Problem::usage("filter-column", message).at(read.place.clone());
+                let problem = Problem::new(Code::FilterColumn, message).at(read.place.clone());
                 problem.help(match nearest(column, header.iter().map(String::as_str)) {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!("its columns are {}", listed(header)),
@@ -151,7 +151,7 @@ fn wrong_delimiter(loaded: &Loaded, side: Side, header: &[String]) -> Option<Pro
         mapped.len()
     );
     let at = path(["sources", side.letter(), "read"]);
-    let problem = Problem::usage("wrong-delimiter", message).at(loaded.document.key_place(&at));
+    let problem = Problem::new(Code::WrongDelimiter, message).at(loaded.document.key_place(&at));
     Some(problem.help(format!("set `delimiter: \"{written}\"`")))
 }
 
@@ -160,11 +160,11 @@ fn column_index(header: &[String], side: Side, column: &str) -> Result<usize, Pr
         Found::At(index) => Ok(index),
         Found::Several(columns) => {
             let message = format!("source {side} has more than one column `{column}`");
-            Err(several(Problem::usage("ambiguous-column", message), column, &columns))
+            Err(several(Problem::new(Code::AmbiguousColumn, message), column, &columns))
         }
         Found::Nowhere => {
             let message = format!("source {side} has no column `{column}`");
-            let problem = Problem::usage("missing-column", message);
+            let problem = Problem::new(Code::MissingColumn, message);
             Err(match nearest(column, header.iter().map(String::as_str)) {
                 Some(meant) => problem.help(format!("did you mean `{meant}`?")),
                 None => problem.help(format!("its columns are {}", listed(header))),

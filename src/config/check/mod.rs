@@ -24,7 +24,7 @@ use super::resolved::Resolved;
 use super::spec::Spec;
 use super::tree::{Document, path};
 use crate::database::StoreUrl;
-use crate::diagnostic::{PathStep, Problem, SpecProblem, nearest};
+use crate::diagnostic::{Code, PathStep, Problem, SpecProblem, nearest};
 use crate::domain::{Date, FieldRef};
 
 /// What checking found.
@@ -131,7 +131,7 @@ impl<'a> Checker<'a> {
 
     /// A complaint about a name that `fields` does not have.
     fn unknown_field(&self, name: &str) -> Problem {
-        let problem = Problem::usage("unknown-field", format!("`{name}` is not in `fields`"));
+        let problem = Problem::new(Code::UnknownField, format!("`{name}` is not in `fields`"));
         if name == FieldRef::ENTIRE_RECORD {
             return problem.help("only fields can be named here; missing records have no field");
         }
@@ -158,7 +158,7 @@ impl<'a> Checker<'a> {
         let Some(version) = self.spec.version else { return };
         if *version != 1 {
             let message = format!("version {} of the configuration is not known", *version);
-            let problem = Problem::usage("unknown-version", message).help("write `version: 1`");
+            let problem = Problem::new(Code::UnknownVersion, message).help("write `version: 1`");
             self.complain(&path(["version"]), problem);
         }
     }
@@ -183,7 +183,7 @@ impl<'a> Checker<'a> {
         } else {
             return;
         };
-        self.complain(path, Problem::usage("bad-name", message));
+        self.complain(path, Problem::new(Code::BadName, message));
     }
 }
 

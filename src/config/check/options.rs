@@ -5,7 +5,7 @@ use crate::config::resolved::ResolvedOptions;
 use crate::config::settings::Threads;
 use crate::config::spec::{KeepSpec, OnRuleErrorSpec};
 use crate::config::tree::path;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::threads;
 
 /// The memory for records unless the file says otherwise: 4 GiB.
@@ -21,7 +21,7 @@ impl Checker<'_> {
         let memory_limit = spec.memory_limit.map_or(DEFAULT_MEMORY_LIMIT, |limit| limit.0.0);
         if memory_limit < LEAST_MEMORY_LIMIT {
             let message = format!("a memory limit of {memory_limit} bytes is too small");
-            let problem = Problem::usage("memory-limit", message);
+            let problem = Problem::new(Code::MemoryLimit, message);
             let help = "1MiB is the least; a number without a unit is in bytes";
             self.complain(&path(["options", "memory_limit"]), problem.help(help));
         }
@@ -30,7 +30,7 @@ impl Checker<'_> {
         {
             let message =
                 format!("{count} threads are more than the {} that a run may have", threads::MOST);
-            let problem = Problem::usage("threads", message);
+            let problem = Problem::new(Code::Threads, message);
             let help = "`auto` is one for each core; more than that rarely helps";
             self.complain(&path(["options", "threads"]), problem.help(help));
         }

@@ -6,7 +6,7 @@ use super::{Checker, below};
 use crate::config::resolved::Reading;
 use crate::config::spec::{FieldSpec, SourceSpec};
 use crate::config::tree::path;
-use crate::diagnostic::{PathStep, Problem, SpecProblem};
+use crate::diagnostic::{Code, PathStep, Problem, SpecProblem};
 use crate::domain::{Kind, Layout, Side};
 use crate::normalize::{
     NumberFormat, NumberSpec, Step, StepSpec, TimeFormat, ambiguous_formats, resolve_steps,
@@ -96,7 +96,7 @@ impl Checker<'_> {
                     step.label(),
                     field.kind
                 );
-                self.complain(&below(at, index), Problem::usage("wrong-field-type", message));
+                self.complain(&below(at, index), Problem::new(Code::WrongFieldType, message));
             }
         }
         resolved.unwrap_or_else(|mut problems| {
@@ -155,7 +155,7 @@ impl Checker<'_> {
             }
         }
         if let Some(ambiguous) = ambiguous_formats(&formats, kind, zone) {
-            let problem = Problem::warning("ambiguous-format", ambiguous.to_string());
+            let problem = Problem::new(Code::AmbiguousFormat, ambiguous.to_string());
             self.complain_once(at, problem);
         }
         formats
@@ -181,7 +181,7 @@ impl Checker<'_> {
         if !needs_it {
             let message = "the time zone changes nothing: no field of this source is a datetime, or a \
                            date that is read from a time with an offset";
-            let problem = Problem::warning("unused-timezone", message)
+            let problem = Problem::new(Code::UnusedTimezone, message)
                 .help("remove it; a date without a time is the same day everywhere");
             self.complain(&below(at, "timezone"), problem);
         }

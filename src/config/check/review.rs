@@ -3,7 +3,7 @@
 use super::{Checker, below};
 use crate::config::spec::ReviewSpec;
 use crate::config::tree::path;
-use crate::diagnostic::{PathStep, Problem, nearest};
+use crate::diagnostic::{Code, PathStep, Problem, nearest};
 use crate::domain::review::Policy;
 use crate::domain::review::policy::{Amount, Regulatory, SlaHours};
 use crate::domain::{Decimal, DiffType, FieldRef, Written};
@@ -89,7 +89,7 @@ impl Checker<'_> {
         let Some(written) = &spec.thresholds else { return Default::default() };
         if spec.currency_field.is_none() && !written.0.is_empty() {
             let message = "`thresholds` need `currency_field`: else no amount's currency is known";
-            let problem = Problem::usage("review-currency", message);
+            let problem = Problem::new(Code::ReviewCurrency, message);
             let help = "name the field that holds the currency: `currency_field: …`";
             self.complain_of_key(at, problem.help(help));
         }
@@ -98,7 +98,7 @@ impl Checker<'_> {
         });
         if !monetary && !written.0.is_empty() {
             let message = "no field is an amount of money, so the thresholds apply to none";
-            let problem = Problem::usage("nothing-monetary", message);
+            let problem = Problem::new(Code::NothingMonetary, message);
             self.complain_of_key(at, problem.help("mark the amount's field: `monetary: true`"));
         }
         let mut thresholds = std::collections::BTreeMap::new();
@@ -107,7 +107,7 @@ impl Checker<'_> {
             self.name(&here, "the currency", currency);
             if amount.0 <= Decimal::ZERO {
                 let message = format!("a threshold is more than 0, not {}", amount.0);
-                self.complain(&here, Problem::usage("threshold", message));
+                self.complain(&here, Problem::new(Code::Threshold, message));
             }
             thresholds.insert(currency.to_owned(), Amount(amount.0));
         }
@@ -123,7 +123,7 @@ impl Checker<'_> {
     ) -> T {
         let Some(Written(number)) = written else { return default };
         if number == T::from(0) {
-            let problem = Problem::usage("at-least-one", "it is a whole number from 1 on");
+            let problem = Problem::new(Code::AtLeastOne, "it is a whole number from 1 on");
             self.complain(at, problem);
         }
         number
@@ -164,7 +164,7 @@ impl Checker<'_> {
                 continue;
             }
             let problem =
-                Problem::usage("unknown-diff-type", format!("`{name}` is no type of differences"));
+                Problem::new(Code::UnknownDiffType, format!("`{name}` is no type of differences"));
             let names = || DiffType::ALL.iter().map(|one| one.name());
             let problem = match nearest(name, names()) {
                 Some(meant) => problem.help(format!("did you mean `{meant}`?")),

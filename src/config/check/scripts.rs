@@ -3,7 +3,7 @@
 use super::{Checker, below};
 use crate::config::spec::Spec;
 use crate::config::tree::path;
-use crate::diagnostic::{PathStep, Place, Problem, nearest};
+use crate::diagnostic::{Code, PathStep, Place, Problem, nearest};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::{PerSide, Side};
 use crate::script::{ScriptOutline, ScriptSource};
@@ -103,7 +103,7 @@ impl Checker<'_> {
         for (index, file) in rules.attribute.iter().flat_map(|files| &files.0).enumerate() {
             let here = below(&at, index);
             if files.contains(&file.as_str()) {
-                let problem = Problem::usage("duplicate-script", "this script is given twice");
+                let problem = Problem::new(Code::DuplicateScript, "this script is given twice");
                 self.complain(&here, problem);
                 continue;
             }
@@ -177,13 +177,13 @@ impl Checker<'_> {
                 "write `fn {0}(d)`, or `private fn {0}` if it is a helper of other rules",
                 function.name
             );
-            complaints.push(Problem::usage("rule-arity", message).at(place).help(help));
+            complaints.push(Problem::new(Code::RuleArity, message).at(place).help(help));
         }
         let has_wrong = !complaints.is_empty();
         self.problems.extend(complaints);
         if !has_wrong && !outline.functions.iter().any(|function| is_rule(&function)) {
             let message = format!("{file} has no function `attribute…(d)`, so it has no rules");
-            self.complain(at, Problem::warning("no-rules", message));
+            self.complain(at, Problem::new(Code::NoRules, message));
         }
     }
 
@@ -196,7 +196,7 @@ impl Checker<'_> {
                 continue;
             }
             let message = format!("the reason code `{code}` is not in `reason_codes`");
-            let problem = Problem::usage("undeclared-reason", message).at(place.clone());
+            let problem = Problem::new(Code::UndeclaredReason, message).at(place.clone());
             let help = match nearest(code, declared.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("add `{code}: {{ functional: …, description: … }}`"),
@@ -213,7 +213,7 @@ impl Checker<'_> {
         let problem = match self.scripts.outlines(side).next() {
             None => {
                 let message = format!("the filter `{name}` is a function, but there is no script");
-                Problem::usage("unknown-function", message)
+                Problem::new(Code::UnknownFunction, message)
                     .help("name the script: `rules: { normalize: rules/normalize.rhai }`")
             }
             Some(_) if self.scripts.arity(side, name).is_some() => {
@@ -221,11 +221,11 @@ impl Checker<'_> {
                 let message = format!(
                     "the filter `{name}` takes {arity} values; a filter takes one, the row"
                 );
-                Problem::usage("unknown-function", message).help(format!("write `fn {name}(raw)`"))
+                Problem::new(Code::UnknownFunction, message).help(format!("write `fn {name}(raw)`"))
             }
             Some(_) => {
                 let message = format!("the script has no function `{name}(raw)`");
-                let problem = Problem::usage("unknown-function", message);
+                let problem = Problem::new(Code::UnknownFunction, message);
                 match self.scripts.nearest(side, name, 1) {
                     Some(meant) => problem.help(format!("did you mean `{meant}`?")),
                     None => problem.help(format!("add `fn {name}(raw) {{ … }}` to it")),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::Checker;
 use crate::config::resolved::ResolvedServer;
 use crate::config::tree::path;
-use crate::diagnostic::{PathStep, Problem};
+use crate::diagnostic::{Code, PathStep, Problem};
 use crate::review::people::proxy::TrustedProxies;
 use crate::server::settings::{DEFAULT_BIND, Settings, origin};
 
@@ -25,7 +25,7 @@ impl Checker<'_> {
         if self.spec.server.as_ref().is_some_and(|server| server.trusted_proxy.is_some()) {
             match TrustedProxies::new(&proxy_spec.networks.unwrap_or_default(), header) {
                 Ok(trusted) => proxies = Some(trusted),
-                Err(problem) if problem.code == "proxy-header" => {
+                Err(problem) if problem.code == Code::ProxyHeader => {
                     self.complain(&path(["server", "trusted_proxy", "user_header"]), problem);
                 }
                 Err(problem) => self.complain(&path(["server", "trusted_proxy"]), problem),
@@ -39,7 +39,7 @@ impl Checker<'_> {
         }
         let rate = spec.requests_per_second.map(|rate| rate.0.to_f64());
         if rate.is_some_and(|rate| rate < 0.0) {
-            let problem = Problem::usage("rate-negative", "a rate is not negative");
+            let problem = Problem::new(Code::RateNegative, "a rate is not negative");
             self.complain(&path(["server", "requests_per_second"]), problem);
         }
         ResolvedServer {
@@ -59,8 +59,9 @@ impl Checker<'_> {
     fn bind(&mut self, text: &str) -> Option<SocketAddr> {
         let address = text.parse();
         if address.is_err() {
-            let problem = Problem::usage("bind", format!("`{text}` is not an address and a port"))
-                .help("such as `127.0.0.1:8765`, or `[::1]:8765`");
+            let problem =
+                Problem::new(Code::Bind, format!("`{text}` is not an address and a port"))
+                    .help("such as `127.0.0.1:8765`, or `[::1]:8765`");
             self.complain(&path(["server", "bind"]), problem);
         }
         address.ok()
@@ -69,8 +70,9 @@ impl Checker<'_> {
     fn origin(&mut self, at: &[PathStep], text: &str) -> Option<String> {
         let found = origin(text);
         if found.is_none() {
-            let problem = Problem::usage("origin", format!("`{text}` is not a scheme and a host"))
-                .help("such as `https://recon.example.com`, without a path");
+            let problem =
+                Problem::new(Code::Origin, format!("`{text}` is not a scheme and a host"))
+                    .help("such as `https://recon.example.com`, without a path");
             self.complain(at, problem);
         }
         found

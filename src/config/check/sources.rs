@@ -5,7 +5,7 @@ use super::{Checker, below};
 use crate::config::resolved::{ResolvedField, ResolvedSource};
 use crate::config::spec::SourceSpec;
 use crate::config::tree::path;
-use crate::diagnostic::{PathStep, Problem};
+use crate::diagnostic::{Code, PathStep, Problem};
 use crate::domain::{Kind, Layout, PerSide, Side};
 use crate::normalize::Condition;
 use crate::source::SourcePlan;
@@ -87,7 +87,7 @@ impl Checker<'_> {
                 self.complain_of_key(&below(at, field), problem);
             }
             if column.is_empty() {
-                let problem = Problem::usage("empty-column", "the column has no name");
+                let problem = Problem::new(Code::EmptyColumn, "the column has no name");
                 self.complain(&below(at, field), problem);
             }
         }
@@ -103,7 +103,7 @@ impl Checker<'_> {
                 let help = format!(
                     "add `{field}: COLUMN`, or `compare: false` to the field if only one source has it"
                 );
-                let problem = Problem::usage("unmapped-field", message).help(help);
+                let problem = Problem::new(Code::UnmappedField, message).help(help);
                 self.complain_of_key(at, problem);
             }
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostic::Code;
 use crate::domain::Status;
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::difference::names;
@@ -231,20 +232,20 @@ pub fn refuse_decision(
     action: Action,
     current: Option<&str>,
     new: Option<(&str, bool)>,
-) -> Option<&'static str> {
+) -> Option<Code> {
     match action {
         Action::Approve => match (current.filter(|code| is_cause(code)), new) {
-            (None, _) => Some("no-reason-to-approve"),
-            (Some(current), Some((code, _))) if current != code => Some("approve-takes-no-code"),
+            (None, _) => Some(Code::NoReasonToApprove),
+            (Some(current), Some((code, _))) if current != code => Some(Code::ApproveTakesNoCode),
             (Some(_), _) => None,
         },
         Action::Override => match new {
-            None => Some("reason-code-required"),
-            Some((code, active)) if !active || !is_cause(code) => Some("invalid-reason-code"),
-            Some((code, _)) if current == Some(code) => Some("same-reason-code"),
+            None => Some(Code::ReasonCodeRequired),
+            Some((code, active)) if !active || !is_cause(code) => Some(Code::InvalidReasonCode),
+            Some((code, _)) if current == Some(code) => Some(Code::SameReasonCode),
             Some(_) => None,
         },
-        Action::Reject => new.is_some().then_some("reject-takes-no-code"),
+        Action::Reject => new.is_some().then_some(Code::RejectTakesNoCode),
     }
 }
 
@@ -292,23 +293,23 @@ mod tests {
     fn nobody_accepts_not_knowing() {
         for current in [None, Some("UNKNOWN"), Some("PENDING_INVESTIGATION")] {
             let refused = refuse_decision(Action::Approve, current, None);
-            assert_eq!(refused, Some("no-reason-to-approve"));
+            assert_eq!(refused, Some(Code::NoReasonToApprove));
         }
         assert_eq!(refuse_decision(Action::Approve, Some("FX"), None), None);
         assert_eq!(
             refuse_decision(Action::Override, Some("FX"), Some(("UNKNOWN", true))),
-            Some("invalid-reason-code")
+            Some(Code::InvalidReasonCode)
         );
         assert_eq!(
             refuse_decision(Action::Override, Some("FX"), Some(("FX", true))),
-            Some("same-reason-code")
+            Some(Code::SameReasonCode)
         );
         assert_eq!(
             refuse_decision(Action::Override, Some("FX"), Some(("OLD", false))),
-            Some("invalid-reason-code")
+            Some(Code::InvalidReasonCode)
         );
         assert_eq!(refuse_decision(Action::Override, Some("FX"), Some(("TIMING", true))), None);
-        assert_eq!(refuse_decision(Action::Override, None, None), Some("reason-code-required"));
+        assert_eq!(refuse_decision(Action::Override, None, None), Some(Code::ReasonCodeRequired));
         assert_eq!(refuse_decision(Action::Reject, Some("UNKNOWN"), None), None);
     }
 }

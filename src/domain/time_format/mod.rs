@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 
 use self::names::{Language, List};
 use self::serial::System;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::value::Kind;
 use crate::domain::{Cell, Date, Instant};
 
@@ -247,7 +247,7 @@ impl TimeFormat {
     pub fn parse(text: &str, kind: Kind) -> Result<Self, Problem> {
         if !matches!(kind, Kind::Date | Kind::Datetime) {
             let message = format!("a field of type {kind} has no format `{text}`");
-            return Err(Problem::usage("time-format", message));
+            return Err(Problem::new(Code::TimeFormat, message));
         }
         if let Some(system) = System::of(text) {
             return Ok(Self { text: text.to_owned(), matcher: Matcher::Serial(system) });
@@ -259,12 +259,12 @@ impl TimeFormat {
                 let known: Vec<_> = names::codes().collect();
                 let message = format!("the names of the language `{code}` are not known");
                 let help = format!("known are {}", known.join(", "));
-                return Err(Problem::usage("time-format", message).help(help));
+                return Err(Problem::new(Code::TimeFormat, message).help(help));
             }
         };
         if let Some((complaint, help)) = parts::complaint(strftime) {
             let message = format!("`{text}`: {complaint}");
-            return Err(Problem::usage("time-format", message).help(help));
+            return Err(Problem::new(Code::TimeFormat, message).help(help));
         }
         let matcher = match (compile(strftime, language), language) {
             (Some(items), _) => Matcher::Own(items),
@@ -272,7 +272,7 @@ impl TimeFormat {
             (None, Some(_)) => {
                 let message = format!("`{text}` has directives that can't be read with a language");
                 let help = "usual ones are `%d`, `%B`, `%b`, `%m`, `%y`, `%Y`, `%H`, `%M` and `%S`";
-                return Err(Problem::usage("time-format", message).help(help));
+                return Err(Problem::new(Code::TimeFormat, message).help(help));
             }
         };
         let format = Self { text: text.to_owned(), matcher };
@@ -340,7 +340,7 @@ impl TimeFormat {
     fn check(&self) -> Result<(), Problem> {
         let text = &self.text;
         let wrong = |error: &dyn fmt::Display| {
-            Problem::usage("time-format", format!("`{text}` is not a format of times: {error}"))
+            Problem::new(Code::TimeFormat, format!("`{text}` is not a format of times: {error}"))
                 .help("formats are those of strftime, such as `%d/%m/%Y %H:%M:%S`")
         };
         // 23 November 2026: nothing but the whole date gives this back.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::attribute::features::{Encoder, Extractor, Learner, RunContext, Together};
 use crate::attribute::model::TrainingSet;
 use crate::attribute::{AttributionPlan, Attributor, Machine};
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::progress::Unit;
 use crate::domain::review::label::Labels as DecidedLabels;
@@ -200,8 +200,8 @@ impl<'p> Cases<'p> {
                 cases.unused_labels = labels.unused();
             }
             (Source::File(_), None) => {
-                return Err(Problem::usage(
-                    "no-run",
+                return Err(Problem::new(
+                    Code::NoRun,
                     "labels are joined to the differences of a run",
                 )
                 .help("make one with `recon run`")
@@ -229,7 +229,7 @@ impl<'p> Cases<'p> {
                     }
                     if let Err(problem) = check(&run, plan) {
                         let message = format!("run {} is left out: {}", run.id, problem.message);
-                        cases.warnings.push(Problem::warning("run-left-out", message));
+                        cases.warnings.push(Problem::new(Code::RunLeftOut, message));
                         continue;
                     }
                     cases.add_decided(session, plan, &run, &mut decided)?;
@@ -398,11 +398,11 @@ impl<'p> Cases<'p> {
 pub(super) fn check(run: &RunRow, plan: &Plan) -> Result<(), Problem> {
     if run.stage < Some(Stage::Compared) {
         let message = format!("run {} has not been compared yet", run.id);
-        return Err(Problem::usage("not-compared", message).help("compare it: `recon diff`"));
+        return Err(Problem::new(Code::NotCompared, message).help("compare it: `recon diff`"));
     }
     if run.layout != *plan.layout {
         let message = format!("`fields` or `key` have changed since run {} was ingested", run.id);
-        return Err(Problem::usage("configuration-changed", message)
+        return Err(Problem::new(Code::ConfigurationChanged, message)
             .help("ingest again: `recon ingest`, or `recon run`"));
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! `recon discover`: what the unknown differences of a run have in common.
 
 use crate::attribute::discover::{Group, Miner};
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::Stage;
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::progress::Unit;
@@ -39,7 +39,7 @@ pub fn discover(
     check(run, plan)?;
     if run.stage != Some(Stage::Attributed) {
         let message = format!("run {} has not been attributed yet", run.id);
-        let problem = Problem::usage("not-attributed", message);
+        let problem = Problem::new(Code::NotAttributed, message);
         return Err(problem.help("attribute it: `recon attribute`").into());
     }
     let interrupted = || {

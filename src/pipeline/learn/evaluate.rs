@@ -6,7 +6,7 @@ use crate::attribute::drift::{Agreement, DriftReport};
 use crate::attribute::features::{COUNT, Extractor};
 use crate::attribute::model::Model;
 use crate::attribute::risk::Policy;
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::progress::Unit;
 use crate::domain::{PerSide, RunId};
 use crate::pipeline::machine::{basis, known_claims, read_model, run_context, sentences};
@@ -80,7 +80,7 @@ pub fn evaluate(
                 "give --labels FILE, or decide differences in the review",
             ),
         };
-        return Err(Problem::usage("evaluate-empty", message).help(help).into());
+        return Err(Problem::new(Code::EvaluateEmpty, message).help(help).into());
     }
     let fresh = |case: &Case| !model.as_ref().is_some_and(|model| model.has_seen(case.identity));
     let trained_on = cases.cases.iter().filter(|case| !fresh(case)).count() as u64;
@@ -90,8 +90,8 @@ pub fn evaluate(
         measure(&cases, &fresh, model.as_ref(), &known, unmatched);
     let mut warnings = cases.warnings.clone();
     if measured.combined.n == 0 {
-        warnings.push(Problem::warning(
-            "evaluate-trained-on",
+        warnings.push(Problem::new(
+            Code::EvaluateTrainedOn,
             "the model was trained on all of these differences: nothing is left to score",
         ));
     }
@@ -135,7 +135,7 @@ fn which_model(
 ) -> Result<Option<ModelRow>, Problem> {
     match version {
         Some(version) => session.store.model(version)?.map(Some).ok_or_else(|| {
-            Problem::usage("no-such-model", format!("there is no model {version} in the store"))
+            Problem::new(Code::NoSuchModel, format!("there is no model {version} in the store"))
                 .help("`recon model list` shows the models")
         }),
         None if plan.attribution.model_enabled => session.store.champion(&plan.job),
@@ -153,7 +153,7 @@ pub fn drift(
 ) -> Result<(u64, DriftReport), Problems> {
     check(run, plan)?;
     let row = which_model(session, plan, version)?.ok_or_else(|| {
-        Problem::usage("no-model", "there is no model to compare with")
+        Problem::new(Code::NoModel, "there is no model to compare with")
             .help("train one: recon train")
     })?;
     let model = read_model(session.store, &row, &plan.layout)?;

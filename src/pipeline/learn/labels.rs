@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use crate::diagnostic::{Place, Problem, Problems, nearest};
+use crate::diagnostic::{Code, Place, Problem, Problems, nearest};
 use crate::domain::attribution::NO_REASON;
 use crate::domain::{Cell, Cells, Date, Decimal, Instant, Kind, Layout, ReasonCode, Row, key};
 use crate::files;
@@ -35,7 +35,7 @@ impl Labels {
         reasons: &BTreeMap<String, ReasonCode>,
     ) -> Result<Self, Problems> {
         let unreadable = |error: csv::Error| {
-            Problem::usage("labels-unreadable", format!("the labels can't be read: {error}"))
+            Problem::new(Code::LabelsUnreadable, format!("the labels can't be read: {error}"))
                 .in_file(path)
         };
         let bytes =
@@ -91,7 +91,7 @@ impl Labels {
 
 fn undeclared(reason: &str, reasons: &BTreeMap<String, ReasonCode>) -> Problem {
     let message = format!("the reason `{reason}` is not declared in `reason_codes`");
-    let problem = Problem::usage("undeclared-reason", message);
+    let problem = Problem::new(Code::UndeclaredReason, message);
     match nearest(reason, reasons.keys().map(String::as_str)) {
         Some(meant) => problem.help(format!("did you mean {meant}?")),
         None => problem.help(format!("declare it, or use {NO_REASON} where no reason explains it")),
@@ -119,7 +119,7 @@ impl Columns {
             .collect();
         if !missing.is_empty() {
             let message = format!("the labels have no column {}", missing.join(", "));
-            return Err(Problem::usage("labels-columns", message).help(format!(
+            return Err(Problem::new(Code::LabelsColumns, message).help(format!(
                 "a label has the key's fields ({}), `field` and `reason`; found: {}",
                 keys.join(", "),
                 names.join(", ")

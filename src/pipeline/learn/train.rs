@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::attribute::features::catalogue;
 use crate::attribute::model::{Model, Settings};
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::pipeline::machine::{basis, hexadecimal, read_model, sha256};
 use crate::pipeline::{Plan, Session};
 use crate::store::{Evidence, NewModel, Promotion, RunRow};
@@ -206,7 +206,7 @@ fn nothing(cases: &Cases<'_>, source: Source<'_>) -> Problem {
              --include rules",
         ),
     };
-    Problem::usage("training-empty", message).help(help)
+    Problem::new(Code::TrainingEmpty, message).help(help)
 }
 
 struct Verdict {

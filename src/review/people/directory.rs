@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Role, Roles};
 use crate::review::actor::Given;
@@ -85,7 +85,7 @@ pub struct NewPerson<'a> {
 
 /// Whoever asks may not.
 pub(super) fn not_permitted(what: &str) -> Refusal {
-    Refusal::forbidden("missing-permission", format!("you may not {what}"))
+    Refusal::new(Code::MissingPermission, format!("you may not {what}"))
 }
 
 fn must_administer(by: &Actor, what: &str) -> Result<(), Refusal> {
@@ -107,7 +107,7 @@ pub(super) fn known(tx: &mut dyn Transaction, login: &str) -> Result<Known, Refu
     let mut rows = tx.query(&sql, &[SEPARATOR.into(), (&key).into()])?;
     let missing = || {
         let message = format!("nobody has the login `{}`", login.escape_debug());
-        Refusal::not_found("no-such-login", message)
+        Refusal::new(Code::NoSuchLogin, message)
     };
     let mut row = rows.pop().ok_or_else(missing)?;
     // Whether the person is disabled, or has agreed, is nothing that this needs to know.
@@ -125,10 +125,10 @@ pub(super) fn known(tx: &mut dyn Transaction, login: &str) -> Result<Known, Refu
 /// Refuses roles that must not meet in one person, and those that a program can't have.
 fn check_roles(roles: Roles, is_service: bool) -> Result<(), Refusal> {
     if let Some(conflict) = roles.conflict() {
-        return Err(Refusal::conflict("separation-of-duties", conflict));
+        return Err(Refusal::new(Code::SeparationOfDuties, conflict));
     }
     if is_service && (roles.contains(Role::Admin)) {
-        return Err(Refusal::conflict("service-roles", "a program is no admin"));
+        return Err(Refusal::new(Code::ServiceRoles, "a program is no admin"));
     }
     Ok(())
 }
@@ -142,7 +142,7 @@ fn check_name(text: &str) -> Result<String, Refusal> {
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
     if text.is_empty() || text.chars().count() > 100 || text.chars().any(hidden) {
-        return Err(Refusal::invalid("bad-person-name", "a name has 1 to 100 visible characters"));
+        return Err(Refusal::new(Code::BadPersonName, "a name has 1 to 100 visible characters"));
     }
     Ok(text.to_owned())
 }
@@ -182,7 +182,7 @@ pub(super) fn add_with(
         if new.same_person_as.is_some() {
             let message =
                 "the person chooses the password of a second login, when they agree to it";
-            return Err(Refusal::conflict("not-your-password", message));
+            return Err(Refusal::new(Code::NotYourPassword, message));
         }
         password::check(password, &[new.login, &shown])?;
     }
@@ -193,7 +193,7 @@ pub(super) fn add_with(
             let other = row.required(0)?;
             if name::fold(&other) == key {
                 let message = format!("the login `{}` is taken", new.login);
-                return Err(Refusal::conflict("login-taken", message));
+                return Err(Refusal::new(Code::LoginTaken, message));
             }
             if !name::looks(&other).is_disjoint(&looks) {
                 let message = format!(
@@ -201,7 +201,7 @@ pub(super) fn add_with(
                     new.login,
                     other.escape_debug()
                 );
-                return Err(Refusal::conflict("login-taken", message));
+                return Err(Refusal::new(Code::LoginTaken, message));
             }
         }
         Ok(())
@@ -313,7 +313,7 @@ pub fn set_roles(
 fn not_oneself(by: &Actor, person_id: &str) -> Result<(), Refusal> {
     if by.person_id == person_id {
         let message = "nobody changes their own roles; another admin does";
-        return Err(Refusal::conflict("own-roles", message));
+        return Err(Refusal::new(Code::OwnRoles, message));
     }
     Ok(())
 }
@@ -354,7 +354,7 @@ fn lock_admins(tx: &mut dyn Transaction) -> Result<(), Problem> {
 fn keep_an_admin(tx: &mut dyn Transaction, changed: Roles) -> Result<(), Refusal> {
     if changed.contains(Role::Admin) && !has_admin(tx)? {
         let message = "this is the last admin; make another one first";
-        return Err(Refusal::conflict("last-admin", message));
+        return Err(Refusal::new(Code::LastAdmin, message));
     }
     Ok(())
 }
@@ -423,7 +423,7 @@ pub fn set_password(
     })?;
     if found.principal.is_service {
         let message = "a program has tokens, no password";
-        return Err(Refusal::conflict("service-roles", message));
+        return Err(Refusal::new(Code::ServiceRoles, message));
     }
     password::check(new, &[login, &found.principal.name])?;
     let hash = hashing.hash(new, random)?;
@@ -440,7 +440,7 @@ pub(super) fn refuse_waiting(tx: &mut dyn Transaction, found: &Known) -> Result<
             "`{}` waits for its person's consent: they agree to it in their profile",
             found.principal.login
         );
-        return Err(Refusal::conflict("awaits-consent", message));
+        return Err(Refusal::new(Code::AwaitsConsent, message));
     }
     Ok(())
 }
@@ -470,17 +470,17 @@ pub fn change_password(
         Proved::Right(()) => {}
         Proved::Wrong => {
             let message = "that is not your present password";
-            return Err(Refusal::forbidden("password-wrong", message));
+            return Err(Refusal::new(Code::PasswordWrong, message));
         }
         Proved::Throttled(seconds) => {
             let message = format!("too many attempts; try again in {seconds} seconds");
-            return Err(Refusal::too_many("too-many-logins", message));
+            return Err(Refusal::new(Code::TooManyAttempts, message));
         }
     }
     password::check(new, &[&of.login, &of.name])?;
     if new == present {
         let message = "that is the password you have: choose another one";
-        return Err(Refusal::invalid("password-same", message));
+        return Err(Refusal::new(Code::PasswordSame, message));
     }
     let hash = hashing.hash(new, random)?;
     transact::write(store, |tx| {
@@ -533,11 +533,11 @@ pub fn agree(
 ) -> Result<Person, Refusal> {
     if !matches!(of.method, AuthMethod::Session(_) | AuthMethod::Proxy) {
         let message = "only the person themselves agrees to a login, not a token or a command";
-        return Err(Refusal::forbidden("session-required", message));
+        return Err(Refusal::new(Code::SessionRequired, message));
     }
     let missing = || {
         let message = format!("none of your logins waits as `{}`", login.escape_debug());
-        Refusal::not_found("no-such-login", message)
+        Refusal::new(Code::NoSuchLogin, message)
     };
     let waiting = |tx: &mut dyn Transaction| {
         let found = known(tx, login).map_err(|_| missing())?;
@@ -597,14 +597,14 @@ pub fn set_grant(
 ) -> Result<Person, Refusal> {
     must_administer(by, "grant fields")?;
     if field.is_empty() || field.len() > 200 || field.chars().any(char::is_control) {
-        return Err(Refusal::invalid("bad-field-name", "that is no name of a field"));
+        return Err(Refusal::new(Code::BadFieldName, "that is no name of a field"));
     }
     transact::write(store, |tx| {
         let Known { key, principal } = known(tx, login)?;
         let person_id = &principal.person_id;
         if granted && by.person_id == *person_id {
             let message = "nobody grants a field to themselves; another admin does";
-            return Err(Refusal::conflict("own-roles", message));
+            return Err(Refusal::new(Code::OwnRoles, message));
         }
         let changed = if granted {
             tx.execute(
@@ -654,7 +654,7 @@ pub fn show(store: &dyn Transact, login: &str) -> Result<Person, Refusal> {
     })?;
     found.ok_or_else(|| {
         let message = format!("nobody has the login `{}`", login.escape_debug());
-        Refusal::not_found("no-such-login", message)
+        Refusal::new(Code::NoSuchLogin, message)
     })
 }
 
@@ -668,7 +668,7 @@ fn people_sql(end: &str) -> String {
 fn person(tx: &mut dyn Transaction, key: &str) -> Result<Person, Problem> {
     let sql = people_sql("WHERE l.login_key = $2");
     let rows = tx.query(&sql, &[SEPARATOR.into(), key.into()])?;
-    let gone = || Problem::inconsistent("nothing-done", "a person is not where they were written");
+    let gone = || Problem::new(Code::NothingDone, "a person is not where they were written");
     read_person(rows.first().ok_or_else(gone)?)
 }
 

@@ -1,7 +1,7 @@
 //! Links that work once: the first admin makes their login by one, and people choose their own
 //! password by one. There is no default password anywhere.
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Role, Roles};
 use crate::review::{Actor, Refusal};
@@ -65,7 +65,7 @@ pub fn invite(
         let Known { key, principal } = directory::known(tx, login)?;
         if principal.is_service {
             let message = "a program has tokens, no password";
-            return Err(Refusal::conflict("service-roles", message));
+            return Err(Refusal::new(Code::ServiceRoles, message));
         }
         directory::refuse_waiting(tx, &Known { key: key.clone(), principal: principal.clone() })?;
         tx.execute("DELETE FROM recon.invitations WHERE login_key = $1", &[(&key).into()])?;
@@ -100,7 +100,7 @@ fn make(
 }
 
 fn gone() -> Refusal {
-    Refusal::gone("invitation-gone", "this link was used or is too old; ask for another one")
+    Refusal::new(Code::InvitationGone, "this link was used or is too old; ask for another one")
 }
 
 /// What a link is for, without using it.

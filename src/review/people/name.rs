@@ -6,6 +6,7 @@ use caseless::Caseless as _;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::confusable_detection::skeleton;
 
+use crate::diagnostic::Code;
 use crate::review::Refusal;
 
 /// The longest name, in characters.
@@ -32,8 +33,8 @@ pub fn checked(name: &str) -> Result<String, Refusal> {
     let key = fold(name);
     let wrong = |why: &str| {
         let shown = name.escape_debug();
-        Err(Refusal::invalid(
-            "bad-login",
+        Err(Refusal::new(
+            Code::BadLogin,
             format!(
                 "the login `{shown}` {why}; use letters, digits, and `.`, `_`, `-`, `@`, `+` \
                  between them"
@@ -114,7 +115,7 @@ mod tests {
             "ann/../bob",
             &"a".repeat(65),
         ] {
-            assert_eq!(checked(name).unwrap_err().code, "bad-login", "{name:?}");
+            assert_eq!(checked(name).unwrap_err().code, Code::BadLogin, "{name:?}");
         }
         for name in ["ann", "ann.smith@example.com", "o-neill_2", "rené", "анна", "7"] {
             assert!(checked(name).is_ok(), "{name}");

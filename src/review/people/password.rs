@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use super::secret::Random;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::review::Refusal;
 
 /// The shortest password, in characters.
@@ -109,12 +109,12 @@ fn argon2() -> Result<Argon2<'static>, Problem> {
 }
 
 fn unusable(error: &dyn std::fmt::Display) -> Problem {
-    Problem::inconsistent("password-hash", format!("a password could not be hashed: {error}"))
+    Problem::new(Code::PasswordHash, format!("a password could not be hashed: {error}"))
 }
 
 /// Too many log-ins at once.
 pub(super) fn busy() -> Refusal {
-    Refusal::unavailable("too-many-logins", "too many people log in at this moment; try again")
+    Refusal::new(Code::TooManyLogins, "too many people log in at this moment; try again")
 }
 
 /// One password typed on two keyboards is one password.
@@ -134,20 +134,20 @@ fn normal(password: &str) -> Zeroizing<String> {
 pub fn check(password: &str, names: &[&str]) -> Result<(), Refusal> {
     let password = normal(password);
     if password.chars().count() < SHORTEST {
-        return Err(Refusal::invalid(
-            "password-short",
+        return Err(Refusal::new(
+            Code::PasswordShort,
             format!("a password has {SHORTEST} characters or more; four words make a good one"),
         ));
     }
     if password.len() > LONGEST {
-        return Err(Refusal::invalid(
-            "password-long",
+        return Err(Refusal::new(
+            Code::PasswordLong,
             format!("a password has at most {LONGEST} bytes"),
         ));
     }
     if is_common(&password, names) {
-        return Err(Refusal::invalid(
-            "password-common",
+        return Err(Refusal::new(
+            Code::PasswordCommon,
             "this password is among the first that somebody would try; four words that have \
              nothing to do with each other make a good one",
         ));
@@ -261,9 +261,9 @@ mod tests {
     #[test]
     fn what_everybody_tries_is_refused() {
         let code = |password: &str| check(password, &["ann.smith"]).map_err(|refusal| refusal.code);
-        assert_eq!(code("short"), Err("password-short"));
-        assert_eq!(code("ééééééééééé"), Err("password-short"));
-        assert_eq!(code(&"long words ".repeat(100)), Err("password-long"));
+        assert_eq!(code("short"), Err(Code::PasswordShort));
+        assert_eq!(code("ééééééééééé"), Err(Code::PasswordShort));
+        assert_eq!(code(&"long words ".repeat(100)), Err(Code::PasswordLong));
         for common in [
             "password1234",
             "P@ssw0rd2026!!",
@@ -282,7 +282,7 @@ mod tests {
             "changeme1234",
             "Summer2026!!",
         ] {
-            assert_eq!(code(common), Err("password-common"), "{common}");
+            assert_eq!(code(common), Err(Code::PasswordCommon), "{common}");
         }
         for good in
             ["correct horse battery", "Vq7#kd02,msPx", "дом река солнце", "ledger-tulip-9-fog"]

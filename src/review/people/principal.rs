@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::review::{Permission, Permissions, Roles};
 use crate::review::Actor;
 use crate::store::transact::{Answer, Dialect, Transaction};
@@ -144,7 +144,7 @@ pub(super) fn fields(names: Option<&str>) -> BTreeSet<String> {
 /// Roles as the store aggregates them.
 pub(super) fn roles(names: Option<&str>) -> Result<Roles, Problem> {
     Roles::parse(names.unwrap_or_default()).ok_or_else(|| {
-        Problem::store("store-damaged", format!("{names:?} are not roles that this recon knows"))
+        Problem::new(Code::StoreDamaged, format!("{names:?} are not roles that this recon knows"))
     })
 }
 

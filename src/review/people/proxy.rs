@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::store::transact::{self, Transact};
 
 use super::{AuthMethod, Principal, principal};
@@ -26,15 +26,15 @@ impl TrustedProxies {
     /// # Errors
     /// A network that means everybody, none at all, or what is no network or header.
     pub fn new(networks: &[String], header: &str) -> Result<Self, Problem> {
-        let refuse = |message: String| Problem::usage("trusted-proxy", message);
+        let refuse = |message: String| Problem::new(Code::TrustedProxy, message);
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         if header.is_empty() || !header.bytes().all(is_token) {
             let message = format!("`{}` is no name of a header", header.escape_debug());
-            return Err(Problem::usage("proxy-header", message));
+            return Err(Problem::new(Code::ProxyHeader, message));
         }
         if means_something_else(&header.to_ascii_lowercase().replace('_', "-")) {
             let message = format!("{header} has another meaning and can't name a person");
-            return Err(Problem::usage("proxy-header", message).help(
+            return Err(Problem::new(Code::ProxyHeader, message).help(
                 "use a header that only the proxy sets, such as X-Forwarded-User or Remote-User",
             ));
         }
@@ -212,7 +212,7 @@ mod tests {
             &[""],
         ];
         for networks in everybody {
-            assert_eq!(proxies(networks).unwrap_err().code, "trusted-proxy", "{networks:?}");
+            assert_eq!(proxies(networks).unwrap_err().code, Code::TrustedProxy, "{networks:?}");
         }
         let network = ["10.0.0.1".to_owned()];
         let meaning = [

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::Stage;
 use crate::review::Actor;
@@ -19,7 +19,7 @@ pub(super) fn moment(instant: Instant) -> String {
 /// The moment behind [`moment`].
 pub(super) fn read_moment(text: &str) -> Result<Instant, Problem> {
     Instant::parse_rfc3339_utc(text).ok_or_else(|| {
-        Problem::store("store-damaged", format!("`{text}` is not a time as the store keeps it"))
+        Problem::new(Code::StoreDamaged, format!("`{text}` is not a time as the store keeps it"))
     })
 }
 

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// Fills a buffer with random bytes that nobody can guess.
 pub type Random<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), Problem>;
@@ -14,7 +14,7 @@ pub type Random<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), Problem>;
 /// A system that has none to give.
 pub fn system_random(bytes: &mut [u8]) -> Result<(), Problem> {
     getrandom::fill(bytes)
-        .map_err(|error| Problem::store("no-randomness", format!("no random numbers: {error}")))
+        .map_err(|error| Problem::new(Code::NoRandomness, format!("no random numbers: {error}")))
 }
 
 /// SHA-256 of a secret, as it is kept. A secret here has 128 random bits or more, so that a slow

@@ -3,7 +3,7 @@
 //! The checksum lets a scanner of source code know a leaked one from a text that looks like it, and
 //! us refuse a mistyped one without asking the store.
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Permissions};
 use crate::review::work::policy_in_force;
@@ -73,11 +73,11 @@ pub fn create(
     let name = new.name.trim();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
         let message = "a token has a name of 1 to 100 characters";
-        return Err(Refusal::invalid("bad-token-name", message));
+        return Err(Refusal::new(Code::BadTokenName, message));
     }
     if !(1..=LONGEST_DAYS).contains(&new.days) {
         let message = format!("a token is good for 1 to {LONGEST_DAYS} days");
-        return Err(Refusal::invalid("bad-expiry", message));
+        return Err(Refusal::new(Code::BadExpiry, message));
     }
     let (id, secret) = {
         let mut bytes = [0; 40];
@@ -91,7 +91,7 @@ pub fn create(
         let (_, policy) = policy_in_force(tx)?;
         if policy.deciding_tokens.contains(name) && !by.may(Permission::Administer) {
             let message = "a token of this name may check: only an administrator makes it";
-            return Err(Refusal::forbidden("deciding-token", message));
+            return Err(Refusal::new(Code::DecidingToken, message));
         }
         // An admin with a checker's token would be the checker. Programs have no other way in.
         let own = by.person_id == principal.person_id;
@@ -107,10 +107,10 @@ pub fn create(
         let lacking = new.scopes.iter().find(|scope| !most.contains(*scope));
         if let Some(scope) = lacking {
             let message = format!("`{}` may not {scope}, nor may a token of theirs", new.login);
-            return Err(Refusal::invalid("bad-scope", message));
+            return Err(Refusal::new(Code::BadScope, message));
         }
         if new.scopes == Permissions::NONE {
-            return Err(Refusal::invalid("bad-scope", "a token without scopes opens nothing"));
+            return Err(Refusal::new(Code::BadScope, "a token without scopes opens nothing"));
         }
         let token = Token {
             id: id.clone(),
@@ -157,7 +157,7 @@ pub fn create(
 fn refuse_token(by: &Actor) -> Result<(), Refusal> {
     if by.auth_method.starts_with("token:") {
         let message = "a token neither makes nor revokes tokens: log in for that";
-        return Err(Refusal::forbidden("token-by-token", message));
+        return Err(Refusal::new(Code::TokenByToken, message));
     }
     Ok(())
 }
@@ -185,7 +185,7 @@ pub fn parse_scopes<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Perm
         let scope = Permission::from_name(name).ok_or_else(|| {
             let all = Permission::ALL.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
             let message = format!("`{}` is no scope; there are {all}", name.escape_debug());
-            Refusal::invalid("bad-scope", message)
+            Refusal::new(Code::BadScope, message)
         })?;
         scopes = scopes.union(Permissions::of(&[scope]));
     }
@@ -325,7 +325,7 @@ pub fn revoke(store: &dyn Transact, by: &Actor, id: &str, now: Instant) -> Resul
         let rows = tx.query(sql, &[id.into()])?;
         let missing = || {
             let message = format!("there is no token `{}`", id.escape_debug());
-            Refusal::not_found("no-such-token", message)
+            Refusal::new(Code::NoSuchToken, message)
         };
         let row = rows.first().ok_or_else(missing)?;
         let person_id = row.required(0)?;
@@ -368,6 +368,6 @@ mod tests {
     fn scopes_read_back() {
         let scopes = Permissions::of(&[Permission::View, Permission::Propose]);
         assert_eq!(parse_scopes(scope_names(scopes).split(',')), Ok(scopes));
-        assert_eq!(parse_scopes(["view", "rule"]).unwrap_err().code, "bad-scope");
+        assert_eq!(parse_scopes(["view", "rule"]).unwrap_err().code, Code::BadScope);
     }
 }

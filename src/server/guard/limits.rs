@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// Bytes of a request's head: the request line and all headers.
 pub const HEAD_BYTES: usize = 16 * 1024;
@@ -69,7 +69,7 @@ impl Caps {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         if let Some(few) = limit.filter(|limit| *limit < FEWEST_FILES) {
             let message = format!("the server may open only {few} files at once");
-            return Err(Problem::usage("too-few-files", message).help(format!(
+            return Err(Problem::new(Code::TooFewFiles, message).help(format!(
                 "raise the limit (ulimit -n) to {FEWEST_FILES} or more; 1024 serve all connections"
             )));
         }

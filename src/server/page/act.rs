@@ -1,5 +1,6 @@
 //! The forms of the pages: each becomes one request to the services, and leads on to a page.
 
+use crate::diagnostic::Code;
 use crate::domain::review::{Action, Permission};
 use crate::review::{
     Amend, Approve, BulkCommit, Close, OnConflict, ProposeReason, Refusal, RefusalKind, Reopen,
@@ -97,7 +98,7 @@ pub fn sample(call: &Call<'_>) -> Result<Response, Denied> {
     let comments = here.field("comment");
     if choice.action.is_none() {
         let message = "choose a reason, or that it is a confirmed break";
-        return refused_item(&here, id, Refusal::invalid("action-required", message));
+        return refused_item(&here, id, Refusal::new(Code::ActionRequired, message));
     }
     let outcome = here.desk.sample(&here.actor, id, choice.code.as_deref(), comments.as_deref());
     match outcome {
@@ -162,7 +163,9 @@ pub fn assign(call: &Call<'_>) -> Result<Response, Denied> {
     };
     match here.desk.assign(&here.actor, id, person) {
         Ok(_) => Ok(on(&same_item(&here, id), said)),
-        Err(refusal) if refusal.code == "unknown-person" => Ok(on(&same_item(&here, id), "nobody")),
+        Err(refusal) if refusal.code == Code::UnknownPerson => {
+            Ok(on(&same_item(&here, id), "nobody"))
+        }
         Err(refusal) => Err(refusal.into()),
     }
 }
@@ -320,9 +323,7 @@ pub fn propose_reason(call: &Call<'_>) -> Result<Response, Denied> {
         comments: here.field("comment"),
     };
     if !here.may(Permission::ProposeReason) {
-        return Err(
-            Refusal::forbidden("missing-permission", "your roles propose no reasons").into()
-        );
+        return Err(Refusal::new(Code::MissingPermission, "your roles propose no reasons").into());
     }
     match here.desk.propose_reason(&here.actor, &ask) {
         Ok(done) => {

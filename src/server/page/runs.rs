@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::attribution::AssignedBy;
 use crate::domain::metadata::{self, Seconds};
 use crate::domain::{Instant, RunId, Stage, Status};
@@ -113,7 +113,7 @@ fn known(
 
 fn counted(store: &dyn Store, run: &RunRow) -> Result<RunFigures, Problem> {
     let unreadable = |what: &str| {
-        Problem::inconsistent("books-unreadable", format!("the counts of run {}: {what}", run.id))
+        Problem::new(Code::BooksUnreadable, format!("the counts of run {}: {what}", run.id))
     };
     let counts = run.metadata.get(metadata::COUNTS).ok_or_else(|| unreadable("there are none"))?;
     let books = books_from_json(counts).map_err(|error| unreadable(&error.to_string()))?;

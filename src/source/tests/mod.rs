@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::csv::{CsvPlan, CsvSpec};
 use super::sample::{decode_sample, read_sample};
 use super::*;
-use crate::diagnostic::{Class, Problem};
+use crate::diagnostic::{Class, Code, Problem};
 use crate::domain::{RawCells as _, Rejection, Written};
 
 struct Folder(TempDir);
@@ -70,7 +70,7 @@ fn good(line: u64, cells: &[&str]) -> Result<(u64, Vec<String>), Rejection> {
     Ok((line, cells.iter().map(|&cell| cell.to_owned()).collect()))
 }
 
-fn rejected(row: &Result<(u64, Vec<String>), Rejection>) -> (&str, u64, &str) {
+fn rejected(row: &Result<(u64, Vec<String>), Rejection>) -> (Code, u64, &str) {
     let rejection = row.as_ref().unwrap_err();
     (rejection.code, rejection.line, &rejection.message)
 }
@@ -109,7 +109,7 @@ fn a_record_without_end_is_refused_with_the_line_of_its_beginning() {
                 Err(problem) => break problem,
             }
         };
-        assert_eq!(problem.code, "record-too-long");
+        assert_eq!(problem.code, Code::RecordTooLong);
         assert_eq!(problem.place.unwrap().line, 4);
         assert!(problem.help.unwrap().contains("quote"));
     }
@@ -141,7 +141,7 @@ fn without_a_header_columns_are_counted_or_named() {
     assert_eq!(rows(&named), both);
 
     folder.file("");
-    assert_eq!(refused(&counted).code, "no-header");
+    assert_eq!(refused(&counted).code, Code::NoHeader);
     assert_eq!(rows(&named), []);
 }
 
@@ -158,7 +158,7 @@ fn lines_before_the_header_are_skipped_whatever_they_hold() {
     }
     assert_eq!(rows(&plan), [good(6, &["1", "2"])]);
     let plan = CsvPlan { skip_rows: 100, ..plan };
-    assert_eq!(refused(&plan).code, "no-header");
+    assert_eq!(refused(&plan).code, Code::NoHeader);
 }
 
 #[test]
@@ -169,9 +169,9 @@ fn a_file_needs_a_header_but_no_rows() {
     }
     for text in ["", "\n\n", "\u{feff}", "\r"] {
         let problem = refused(&plan(&folder.file(text)));
-        assert_eq!(problem.code, "no-header");
+        assert_eq!(problem.code, Code::NoHeader);
     }
-    assert_eq!(refused(&plan(&folder.file("x,\"y\n1,2\n"))).code, "bad-header");
+    assert_eq!(refused(&plan(&folder.file("x,\"y\n1,2\n"))).code, Code::BadHeader);
 }
 
 #[test]
@@ -181,19 +181,19 @@ fn rows_that_cannot_take_part_are_given_with_their_place_and_text() {
     bytes.extend_from_slice(b"5,\"6\n7,8\n9,10");
     let rows = rows(&plan(&folder.file(&bytes)));
     assert_eq!(rows[0], good(2, &["1", "2"]));
-    assert_eq!(rejected(&rows[1]), ("RAGGED_ROW", 3, "1 field where the header has 2"));
-    assert_eq!(rejected(&rows[2]), ("RAGGED_ROW", 4, "3 fields where the header has 2"));
+    assert_eq!(rejected(&rows[1]), (Code::RaggedRow, 3, "1 field where the header has 2"));
+    assert_eq!(rejected(&rows[2]), (Code::RaggedRow, 4, "3 fields where the header has 2"));
     assert_eq!(rows[2].as_ref().unwrap_err().text, "1,2,3");
     let (code, line, message) = rejected(&rows[3]);
-    assert_eq!((code, line), ("BAD_ENCODING", 5));
+    assert_eq!((code, line), (Code::BadEncoding, 5));
     assert!(message.starts_with("column `y`: byte 4 (0xE9) is not UTF-8; set `encoding:`"));
     assert_eq!(rows[3].as_ref().unwrap_err().text, "\"1\n\",caf\u{fffd}");
     let (code, line, message) = rejected(&rows[4]);
-    assert_eq!((code, line), ("NUL_BYTE", 7));
+    assert_eq!((code, line), (Code::NulByte, 7));
     assert!(message.starts_with("column `y`: byte 3 is NUL"));
     assert_eq!(rows[5], good(8, &["3", "4"]));
     let (code, line, message) = rejected(&rows[6]);
-    assert_eq!((code, line), ("UNCLOSED_QUOTE", 9));
+    assert_eq!((code, line), (Code::UnclosedQuote, 9));
     assert!(
         message.ends_with(
             "never closed; the 2 lines after it are not part of it: each is read as a row"
@@ -211,10 +211,10 @@ fn a_stray_quote_joins_no_rows() {
     let text = "id,what,n\nK1,\"pipe 12\"\",1\nK2,item,2\n\nK3,\"cable 3\"\",3\nK4,item,4\n";
     let rows = rows(&plan(&folder.file(text)));
     let (code, line, message) = rejected(&rows[0]);
-    assert_eq!((code, line), ("STRAY_QUOTE", 2));
+    assert_eq!((code, line), (Code::StrayQuote, 2));
     assert!(message.contains("the 3 lines after it"), "{message}");
     assert_eq!(rows[1], good(3, &["K2", "item", "2"]));
-    assert_eq!((rejected(&rows[2]).0, rejected(&rows[2]).1), ("UNCLOSED_QUOTE", 5));
+    assert_eq!((rejected(&rows[2]).0, rejected(&rows[2]).1), (Code::UnclosedQuote, 5));
     assert_eq!(rows[3..], [good(6, &["K4", "item", "4"])]);
 
     // Closed by accident where the number of fields is right again.
@@ -227,8 +227,8 @@ fn a_stray_quote_joins_no_rows() {
     assert_eq!(rows[3], good(5, &["K4", "item", "4"]));
     let text = "id,what,n\nK1,\"pipe,1\nK2,item 3\",3\nK4,item,4\n";
     let rows = self::rows(&plan(&folder.file(text)));
-    assert_eq!(rejected(&rows[0]).0, "STRAY_QUOTE");
-    assert_eq!(rejected(&rows[1]).0, "STRAY_QUOTE");
+    assert_eq!(rejected(&rows[0]).0, Code::StrayQuote);
+    assert_eq!(rejected(&rows[1]).0, Code::StrayQuote);
     assert_eq!(rows[2], good(4, &["K4", "item", "4"]));
 
     // One line only.
@@ -236,7 +236,7 @@ fn a_stray_quote_joins_no_rows() {
     assert_eq!(
         rejected(&rows[0]),
         (
-            "STRAY_QUOTE",
+            Code::StrayQuote,
             2,
             "text follows the closing \" of field 1; a \" within a quoted field is written twice"
         )
@@ -252,7 +252,7 @@ fn a_text_of_several_lines_is_one_cell() {
     assert_eq!(rows(&plan(&folder.file(text))), expected);
     let rows = rows(&plan(&folder.file("id,note,n\n1,\"Dear,\nSir\"\n")));
     let message = "2 fields where the header has 3; a quoted field makes it go on over 2 lines";
-    assert_eq!(rejected(&rows[0]), ("RAGGED_ROW", 2, message));
+    assert_eq!(rejected(&rows[0]), (Code::RaggedRow, 2, message));
 }
 
 #[test]
@@ -303,10 +303,10 @@ fn a_footer_is_not_read() {
     // What spans lines is never skipped: it may have swallowed rows.
     let swallowed = footer("x,y\n1,2\n3,\"4\n5,6\n7,8\n", 1);
     assert_eq!(swallowed[0], both[0]);
-    assert_eq!(rejected(&swallowed[1]).0, "UNCLOSED_QUOTE");
+    assert_eq!(rejected(&swallowed[1]).0, Code::UnclosedQuote);
     assert_eq!(swallowed.len(), 4);
     let spec = CsvSpec { skip_footer: Some(Written(1_001)), ..spec(Path::new("x")) };
-    assert_eq!(spec.resolve(Path::new("")).unwrap_err()[0].problem.code, "footer-too-long");
+    assert_eq!(spec.resolve(Path::new("")).unwrap_err()[0].problem.code, Code::FooterTooLong);
 }
 
 #[test]
@@ -362,11 +362,11 @@ fn what_an_encoding_does_not_know_rejects_the_row() {
     let path = folder.file(b"x,y\n\x82\xa0,1\n\x82,2\na\xff,3\nb,4\n\x82");
     let rows = rows(&in_encoding(&path, "shift_jis"));
     assert_eq!(rows[0], good(2, &["あ", "1"]));
-    assert_eq!(rejected(&rows[1]).0, "BAD_ENCODING");
+    assert_eq!(rejected(&rows[1]).0, Code::BadEncoding);
     assert!(rejected(&rows[1]).2.contains("is not Shift_JIS"));
-    assert_eq!(rejected(&rows[2]).0, "BAD_ENCODING");
+    assert_eq!(rejected(&rows[2]).0, Code::BadEncoding);
     assert_eq!(rows[3], good(5, &["b", "4"]));
-    assert_eq!(rejected(&rows[4]).0, "RAGGED_ROW");
+    assert_eq!(rejected(&rows[4]).0, Code::RaggedRow);
     assert_eq!(rows.len(), 5);
     // Half a unit at the end is not forgotten either.
     let mut bytes = utf16("x\n1\n", u16::to_le_bytes);
@@ -374,7 +374,7 @@ fn what_an_encoding_does_not_know_rejects_the_row() {
     folder.file(bytes);
     let rows = self::rows(&in_encoding(&path, "utf-16le"));
     assert_eq!(rows[0], good(2, &["1"]));
-    assert_eq!(rejected(&rows[1]).0, "BAD_ENCODING");
+    assert_eq!(rejected(&rows[1]).0, Code::BadEncoding);
 }
 
 #[test]
@@ -382,9 +382,9 @@ fn a_byte_order_mark_of_another_encoding_is_a_clear_error() {
     let folder = Folder::new();
     let path = folder.file(utf16("\u{feff}x,y\n", u16::to_le_bytes));
     let problem = refused(&plan(&path));
-    assert_eq!(problem.code, "wrong-encoding");
+    assert_eq!(problem.code, Code::WrongEncoding);
     assert_eq!(problem.help.unwrap(), "set `encoding: utf-16le`");
-    assert_eq!(refused(&in_encoding(&path, "utf-16be")).code, "wrong-encoding");
+    assert_eq!(refused(&in_encoding(&path, "utf-16be")).code, Code::WrongEncoding);
     folder.file("\u{feff}x,y\n");
     assert_eq!(refused(&in_encoding(&path, "latin1")).help.unwrap(), "set `encoding: utf-8`");
     folder.file(utf16("x,y\n", u16::to_le_bytes));
@@ -444,7 +444,7 @@ fn compressed_files_are_read_as_they_are() {
                 }
             }
         };
-        assert_eq!((problem.class, problem.code), (Class::Source, "source-unreadable"));
+        assert_eq!((problem.class, problem.code), (Class::Source, Code::SourceUnreadable));
         assert!(problem.help.unwrap().contains("incomplete"));
     }
 }
@@ -475,7 +475,7 @@ fn what_cannot_be_opened_says_what_it_is() {
     let folder = Folder::new();
     folder.file("");
     let missing = refused(&plan(&folder.0.path().join("extrakt.csv")));
-    assert_eq!(missing.code, "source-unreadable");
+    assert_eq!(missing.code, Code::SourceUnreadable);
     assert_eq!(missing.help.unwrap(), "did you mean `extract.csv`?");
     let missing = refused(&plan(&folder.0.path().join("no/such/folder")));
     assert!(missing.message.starts_with("cannot open the file"));
@@ -483,7 +483,7 @@ fn what_cannot_be_opened_says_what_it_is() {
     assert_eq!(problem.message, "this is a folder, not a file");
     assert_eq!(problem.place.unwrap().file, folder.0.path());
     let path = folder.file(b"PK\x03\x04....");
-    assert_eq!(refused(&plan(&path)).code, "source-not-text");
+    assert_eq!(refused(&plan(&path)).code, Code::SourceNotText);
 }
 
 #[test]
@@ -519,7 +519,7 @@ fn a_file_that_changes_while_it_is_read_is_no_source() {
             std::fs::File::options().write(true).open(path).unwrap().set_len(size).unwrap();
         });
         let problem = problem.unwrap_err();
-        assert_eq!(problem.code, "source-changed", "{size}");
+        assert_eq!(problem.code, Code::SourceChanged, "{size}");
         assert!(problem.message.contains(&format!("4004 bytes and has {size}")), "{problem}");
     }
     // Another file of this name, or none, changes nothing for who reads this one.

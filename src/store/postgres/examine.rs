@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use ::postgres::{Client, Error};
 use regex::Regex;
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::store::query::{is_secret, secret};
 
 /// Functions of PostgreSQL that are marked volatile and still only read.
@@ -84,7 +84,7 @@ pub(super) fn examine(
         .and_then(|row| row.try_get(0))
         .map_err(failed)?;
     let (Some(functions), Some(tables)) = (&*FUNCTIONS, &*TABLES) else {
-        return Err(Problem::inconsistent("sql-unexamined", "the statement can't be examined"));
+        return Err(Problem::new(Code::SqlUnexamined, "the statement can't be examined"));
     };
     let called: Vec<u32> = functions
         .captures_iter(&tree)
@@ -105,8 +105,8 @@ pub(super) fn examine(
         .map_err(failed)?;
     if let Some(row) = acts {
         let name: String = row.try_get(0).map_err(failed)?;
-        return Err(Problem::usage(
-            "sql-function-refused",
+        return Err(Problem::new(
+            Code::SqlFunctionRefused,
             format!("the function {name} may do more than read"),
         )
         .help(
@@ -149,7 +149,7 @@ fn refuse_secrets(
         let (number, column): (i32, String) = (row.try_get(2)?, row.try_get(3)?);
         if schema != "recon" && !CATALOGUES.contains(&table.as_str()) {
             let message = format!("{schema}.{table} is not for reading here");
-            return Ok(Err(Problem::usage("sql-secret", message)
+            return Ok(Err(Problem::new(Code::SqlSecret, message)
                 .help("`recon sql --tables` lists the tables of the store")));
         }
         let is_read = columns.contains(&number) || columns.contains(&0);
@@ -170,11 +170,11 @@ fn unparsed(error: Error, failed: &dyn Fn(Error) -> Problem) -> Problem {
              TEMPORARY on the database",
         ),
         // A function without a value can only be called for what it does.
-        "42P16" if said.message().ends_with("pseudo-type void") => Problem::usage(
-            "sql-function-refused",
+        "42P16" if said.message().ends_with("pseudo-type void") => Problem::new(
+            Code::SqlFunctionRefused,
             "a function that returns nothing may do more than read",
         ),
-        "42P16" => Problem::usage("sql", said.message().to_owned())
+        "42P16" => Problem::new(Code::Sql, said.message().to_owned())
             .help("a column of the answer needs a type of its own: name its parts or cast it"),
         _ => failed(error),
     }

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::database::postgres::{Connector, POOL_TIMEOUT, PostgresPool};
 use crate::database::{PostgresUrl, patience};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{Date, Progress, ReasonCode, RunId};
 
 type Pooled = r2d2::PooledConnection<PostgresConnectionManager<MakeRustlsConnect>>;
@@ -80,8 +80,8 @@ impl PostgresStore {
         let missing = store.missing_migrations(&mut client)?;
         match opening {
             Opening::Existing if missing.len() == migrate::POSTGRES.len() => {
-                return Err(Problem::store(
-                    "store-missing",
+                return Err(Problem::new(
+                    Code::StoreMissing,
                     format!("{} holds no store yet", store.shown),
                 )
                 .help("`recon run` makes it; or name another with --store"));
@@ -103,8 +103,11 @@ impl PostgresStore {
         let got = self.pool.get_timeout(time);
         *failed() = got.is_err().then(Moment::now);
         got.map_err(|error| {
-            Problem::store("store-unreachable", format!("no connection to {}: {error}", self.shown))
-                .help("check that the server is up and has connections left")
+            Problem::new(
+                Code::StoreUnreachable,
+                format!("no connection to {}: {error}", self.shown),
+            )
+            .help("check that the server is up and has connections left")
         })
     }
 

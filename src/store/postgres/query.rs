@@ -9,7 +9,7 @@ use ::postgres::{Client, SimpleQueryMessage};
 
 use super::examine::examine;
 use crate::database::postgres::Connector;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::store::query::{QueryLimits, TableColumn, is_secret};
 use crate::store::{RowSink, SqlValue};
 
@@ -27,7 +27,7 @@ pub(super) fn run(
     let (explained, statement_text) = match keyword.as_str() {
         "select" | "with" | "values" | "table" => (false, sql),
         "explain" => (true, explained(sql).ok_or_else(refused)?),
-        "" => return Err(Problem::usage("sql", "there is no statement")),
+        "" => return Err(Problem::new(Code::Sql, "there is no statement")),
         _ => return Err(refused()),
     };
     let failed = |error: ::postgres::Error| problem(connector, &error, limits);
@@ -43,14 +43,14 @@ pub(super) fn run(
         .map_err(failed)?;
     let statement = client.prepare(sql).map_err(failed)?;
     if !statement.params().is_empty() {
-        return Err(Problem::usage("sql", "the statement has parameters, which nothing fills")
+        return Err(Problem::new(Code::Sql, "the statement has parameters, which nothing fills")
             .help("write the values into the statement"));
     }
     let columns = statement.columns();
     let names: Vec<String> = columns.iter().map(|column| column.name().to_owned()).collect();
     let types: Vec<Type> = columns.iter().map(|column| column.type_().clone()).collect();
     if names.is_empty() {
-        return Err(Problem::usage("sql", "the statement selects no columns"));
+        return Err(Problem::new(Code::Sql, "the statement selects no columns"));
     }
     let width = if explained {
         client.prepare(statement_text).map_err(failed)?.columns().len()
@@ -239,7 +239,7 @@ fn behind_comment(text: &str) -> &str {
 }
 
 pub(super) fn refused() -> Problem {
-    Problem::usage("sql-refused", "only statements that read are allowed here")
+    Problem::new(Code::SqlRefused, "only statements that read are allowed here")
         .help("SELECT, WITH, VALUES, TABLE and EXPLAIN read")
 }
 
@@ -253,7 +253,7 @@ fn problem(connector: &Connector, error: &::postgres::Error, limits: QueryLimits
         "42501" => connector.problem(error),
         // Data exceptions, features that are not supported, syntax and names.
         code if ["22", "0A", "42"].iter().any(|class| code.starts_with(class)) => {
-            let problem = Problem::usage("sql", said.message());
+            let problem = Problem::new(Code::Sql, said.message());
             match said.hint() {
                 Some(hint) => problem.help(hint),
                 None => problem,

@@ -14,9 +14,9 @@ use bytes::BytesMut;
 
 use super::PostgresStore;
 use crate::database::patience;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::store::SqlValue;
-use crate::store::transact::{Answer, CONSTRAINT, Dialect, Transact, Transaction, Work};
+use crate::store::transact::{Answer, Dialect, Transact, Transaction, Work};
 
 /// How often the end of the audit trail is compared with what was seen: each time is a round trip.
 const COMPARE_EVERY: Duration = Duration::from_secs(1);
@@ -96,9 +96,10 @@ impl<C: GenericClient> PostgresTransaction<'_, C> {
             state.code().starts_with("23") || *state == SqlState::RAISE_EXCEPTION
         };
         match error.as_db_error() {
-            Some(said) if refused(said.code()) => {
-                Problem::store(CONSTRAINT, format!("the store refused: {}", said.message()))
-            }
+            Some(said) if refused(said.code()) => Problem::new(
+                Code::StoreConstraint,
+                format!("the store refused: {}", said.message()),
+            ),
             _ => (self.problem)(error),
         }
     }

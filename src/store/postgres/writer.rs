@@ -12,7 +12,7 @@ use super::copy::{Copy, CopyFailure};
 use super::runs::{RunKey, find_key, trim};
 use super::transact::PostgresTransaction;
 use crate::database::postgres::{Connector, PostgresPool};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::chunk::Chunks;
 use crate::store::machine_results::MachineResults;
@@ -225,7 +225,7 @@ impl PostgresWriter {
         let keys: Vec<String> = unknown.keys().map(clean).collect();
         let labels: Vec<String> = unknown.values().map(clean).collect();
         let mut connection = self.pool.get().map_err(|error| {
-            Problem::store("store-unreachable", format!("no connection to the store: {error}"))
+            Problem::new(Code::StoreUnreachable, format!("no connection to the store: {error}"))
         })?;
         let rows = connection
             .execute(
@@ -259,7 +259,7 @@ impl PostgresWriter {
     fn assigner_id(&self, name: &str) -> Result<i32, Problem> {
         let person = matches!(AssignedBy::parse(name), AssignedBy::Person(_));
         let mut connection = self.pool.get().map_err(|error| {
-            Problem::store("store-unreachable", format!("no connection to the store: {error}"))
+            Problem::new(Code::StoreUnreachable, format!("no connection to the store: {error}"))
         })?;
         connection
             .execute(
@@ -350,8 +350,8 @@ impl PostgresWriter {
         match failure {
             CopyFailure::Postgres(error) => self.connector.problem(error),
             CopyFailure::Problem(problem) => problem.clone(),
-            CopyFailure::Connection(error) => Problem::store(
-                "store-unreachable",
+            CopyFailure::Connection(error) => Problem::new(
+                Code::StoreUnreachable,
                 format!("the connection to the store broke: {error}"),
             )
             .help("nothing of this command is stored; run it again when the server is up"),

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::store::seen::replaced;
 
 /// A file as the system knows it: device and inode.
@@ -64,7 +64,7 @@ fn gone(path: &Path, error: &std::io::Error) -> Problem {
     if error.kind() == ErrorKind::NotFound {
         return replaced("the store's file was deleted or moved").in_file(path);
     }
-    Problem::store("store-failed", format!("the store's file can't be looked at: {error}"))
+    Problem::new(Code::StoreFailed, format!("the store's file can't be looked at: {error}"))
         .in_file(path)
         .help("check the permissions of its folder, and its disk")
 }
@@ -102,15 +102,15 @@ mod tests {
         std::fs::write(&path, "two").unwrap();
         identity.check().unwrap();
         std::fs::rename(&path, &aside).unwrap();
-        assert_eq!(identity.check().unwrap_err().code, "store-replaced");
+        assert_eq!(identity.check().unwrap_err().code, Code::StoreReplaced);
         std::fs::copy(&aside, &path).unwrap();
-        assert_eq!(identity.check().unwrap_err().code, "store-replaced");
+        assert_eq!(identity.check().unwrap_err().code, Code::StoreReplaced);
         std::fs::rename(&aside, &path).unwrap();
         identity.check().unwrap();
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "one").unwrap();
-        assert_eq!(identity.check().unwrap_err().code, "store-replaced");
-        assert_eq!(Identity::of(&aside).unwrap_err().code, "store-replaced");
+        assert_eq!(identity.check().unwrap_err().code, Code::StoreReplaced);
+        assert_eq!(Identity::of(&aside).unwrap_err().code, Code::StoreReplaced);
     }
 
     #[test]
@@ -123,6 +123,6 @@ mod tests {
         known.check(&store).unwrap();
         known.check(&store).unwrap();
         std::fs::rename(&log, folder.path().join("aside")).unwrap();
-        assert_eq!(known.check(&store).unwrap_err().code, "store-replaced");
+        assert_eq!(known.check(&store).unwrap_err().code, Code::StoreReplaced);
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::database::host_name;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{Date, Progress};
 use crate::store::migrate::hexadecimal;
 use crate::store::{RunLock, stored};
@@ -57,7 +57,7 @@ pub(super) enum Attempt {
 pub(super) fn try_take(store: &Path, job: &str, batch_date: Date) -> Result<Attempt, Problem> {
     let path = path(store, job, batch_date);
     let failed = |error: std::io::Error| {
-        Problem::store("lock-failed", format!("the lock of the run can't be taken: {error}"))
+        Problem::new(Code::LockFailed, format!("the lock of the run can't be taken: {error}"))
             .in_file(&path)
             .help("check the permissions of the folder, and that it is on a local disk")
     };

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::database::patience;
 use crate::database::sqlite::{self as database, Access, SqlitePool};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{Date, Progress, ReasonCode, RunId};
 
 type Pooled = r2d2::PooledConnection<database::SqliteManager>;
@@ -77,7 +77,7 @@ impl SqliteStore {
     pub fn open(path: &Path, opening: Opening) -> Result<Self, Problem> {
         let exists = path.exists();
         if !exists && opening == Opening::Existing {
-            return Err(Problem::store("store-missing", "there is no store yet")
+            return Err(Problem::new(Code::StoreMissing, "there is no store yet")
                 .in_file(path)
                 .help("`recon run` makes it; or name another with --store"));
         }
@@ -113,7 +113,7 @@ impl SqliteStore {
     }
 
     fn busy(&self, error: &r2d2::Error) -> Problem {
-        Problem::store("store-busy", format!("no connection to the store: {error}"))
+        Problem::new(Code::StoreBusy, format!("no connection to the store: {error}"))
             .in_file(&self.path)
     }
 
@@ -155,7 +155,7 @@ impl SqliteStore {
         match applied().map_err(|error| self.problem(&error))? {
             Some(applied) => migrate::pending(migrate::SQLITE, &applied)
                 .map_err(|problem| problem.in_file(&self.path)),
-            None => Err(Problem::store("not-a-store", "the database belongs to another program")
+            None => Err(Problem::new(Code::NotAStore, "the database belongs to another program")
                 .in_file(&self.path)
                 .help("name another file with --store; this one is left as it is")),
         }

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use super::identity::Log;
 use crate::database::patience;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 /// How long a turn is waited for where no deadline says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ impl Pens {
         };
         state.waiting -= 1;
         if !taken {
-            return Err(Problem::store("store-busy", "too many wait to write to the store")
+            return Err(Problem::new(Code::StoreBusy, "too many wait to write to the store")
                 .in_file(store)
                 .help("try again in a moment; another program may keep the store locked"));
         }

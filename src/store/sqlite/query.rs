@@ -14,7 +14,7 @@ use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 
 use crate::database::sqlite::{Access, attached, problem};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::store::query::{self, QueryLimits, TableColumn};
 use crate::store::{RowSink, SqlValue};
 
@@ -59,12 +59,12 @@ pub(super) fn run(
             | rusqlite::ErrorCode::TypeMismatch
             | rusqlite::ErrorCode::TooBig,
         )
-        | None => Problem::usage("sql", message(&error)),
+        | None => Problem::new(Code::Sql, message(&error)),
         Some(_) => problem(path, &error),
     };
     let mut statements = rusqlite::Batch::new(&connection, sql);
     let Some(mut statement) = statements.next().map_err(&failed)? else {
-        return Err(Problem::usage("sql", "there is no statement"));
+        return Err(Problem::new(Code::Sql, "there is no statement"));
     };
     if !statement.readonly() {
         return Err(refused());
@@ -73,11 +73,11 @@ pub(super) fn run(
     match statements.next() {
         Ok(None) => {}
         Ok(Some(_)) | Err(_) => {
-            return Err(Problem::usage("sql", "one statement at a time: there is more than one"));
+            return Err(Problem::new(Code::Sql, "one statement at a time: there is more than one"));
         }
     }
     if statement.parameter_count() > 0 {
-        return Err(Problem::usage("sql", "the statement has parameters, which nothing fills")
+        return Err(Problem::new(Code::Sql, "the statement has parameters, which nothing fills")
             .help("write the values into the statement"));
     }
     let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
@@ -144,7 +144,7 @@ fn allow_reading(context: AuthContext<'_>, asked: &Asked) -> Authorization {
 }
 
 fn refused() -> Problem {
-    Problem::usage("sql-refused", "only statements that read are allowed here")
+    Problem::new(Code::SqlRefused, "only statements that read are allowed here")
         .help("SELECT, WITH, VALUES and EXPLAIN read; PRAGMA and ATTACH are refused too")
 }
 

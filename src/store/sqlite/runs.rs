@@ -8,7 +8,7 @@ use super::transact::SqliteTransaction;
 use super::turns::{Turns, delete_in_turns};
 use super::{MAX_RUN_NO, SqliteStore, id_range};
 use crate::database::sqlite as database;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::run::IdClass;
 use crate::domain::{Date, Instant, ReasonCode, RunId, RunStatus, Stage};
@@ -35,7 +35,7 @@ pub(super) fn find_key(connection: &Connection, run: RunId) -> Result<RunKey, Pr
             |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?)),
         )
         .optional()
-        .map_err(|error| Problem::store("store-failed", format!("the store failed ({error})")))?;
+        .map_err(|error| Problem::new(Code::StoreFailed, format!("the store failed ({error})")))?;
     let (run_no, stage, keep_all) = found.ok_or_else(|| stored::no_such_run(run))?;
     Ok(RunKey { run_no, stage: stored::read_stage(stage.as_deref())?, keep_all })
 }

@@ -9,10 +9,10 @@ use super::SqliteStore;
 use super::identity::Log;
 use super::pen::Pen;
 use crate::database::sqlite as database;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::store::SqlValue;
 use crate::store::seen::Seen;
-use crate::store::transact::{Answer, CONSTRAINT, Dialect, Transact, Transaction, Work};
+use crate::store::transact::{Answer, Dialect, Transact, Transaction, Work};
 
 impl Transact for SqliteStore {
     fn read(&self, work: &mut Work<'_>) -> Result<(), Problem> {
@@ -32,7 +32,7 @@ impl Transact for SqliteStore {
         };
         let pen = turn.pen.insert(pen);
         let done = self.write_with(pen, work);
-        if done.as_ref().is_err_and(|problem| problem.code == "store-replaced") {
+        if done.as_ref().is_err_and(|problem| problem.code == Code::StoreReplaced) {
             // It has the file open that was replaced.
             turn.pen = None;
         }
@@ -114,7 +114,7 @@ impl SqliteTransaction<'_> {
     fn problem(&self, error: &rusqlite::Error) -> Problem {
         match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation) => {
-                Problem::store(CONSTRAINT, format!("the store refused: {error}"))
+                Problem::new(Code::StoreConstraint, format!("the store refused: {error}"))
             }
             _ => database::problem(self.path, error),
         }

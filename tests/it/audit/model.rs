@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use recon::diagnostic::Code;
 use recon::domain::review::{
     Action, Permission, Policy, ProposalKind, ProposalState as State, Role, Roles,
 };
@@ -530,7 +531,7 @@ impl<'a> World<'a> {
                 let actor = self.actor(who);
                 let done = desk.resolve(&actor, &ask).map(|done| done.value);
                 let outcome = done.as_ref().map(|value| format!("{value:?}"));
-                self.last = Some((actor, ask, outcome.map_err(|refusal| refusal.code)));
+                self.last = Some((actor, ask, outcome.map_err(|refusal| refusal.code.name())));
                 if let Some(done) = agreed(op, allowed, done)? {
                     let tag = done.proposal_tag.unwrap();
                     let moved = self.look(done.proposal_id.unwrap(), tag);
@@ -783,7 +784,7 @@ impl<'a> World<'a> {
                 }
                 let again = desk.resolve(&actor, &ask);
                 if other_body {
-                    prop_assert_eq!(again.unwrap_err().code, "idempotency-key-reused");
+                    prop_assert_eq!(again.unwrap_err().code, Code::IdempotencyKeyReused);
                 } else {
                     let again = again.map_err(failed)?;
                     prop_assert!(again.replayed);

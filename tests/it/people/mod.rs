@@ -138,5 +138,5 @@ impl House {
 }
 
 fn code<T: std::fmt::Debug>(result: Result<T, Refusal>) -> &'static str {
-    result.expect_err("this should have been refused").code
+    result.expect_err("this should have been refused").code.name()
 }

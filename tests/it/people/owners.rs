@@ -1,5 +1,6 @@
 //! A login is its person's: nobody else chooses its password for long, takes its name, or makes a second one.
 
+use recon::diagnostic::Code;
 use recon::domain::review::Role;
 use recon::review::actor::Directory as _;
 use recon::review::people::login::Outcome;
@@ -133,7 +134,7 @@ fn names_that_look_alike_are_one(place: &Place) {
         ("\u{455}\u{441}\u{43e}\u{440}\u{435}", "looks like `scope`"),
     ] {
         let refusal = house.add(&house.cli, alike, &[Role::Supervisor]).unwrap_err();
-        assert_eq!(refusal.code, "login-taken", "{alike}");
+        assert_eq!(refusal.code, Code::LoginTaken, "{alike}");
         assert!(refusal.message.contains(of), "{alike}: {}", refusal.message);
     }
     for name in ["STRASSE", "STRAẞE", "straße"] {

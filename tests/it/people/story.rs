@@ -168,7 +168,7 @@ fn the_first_admin_comes_by_a_link(place: &super::Place) {
     let root = accept(&second, "Root", PASSWORD, at(3)).unwrap();
     assert!(root.roles.contains(Role::Admin) && root.has_password);
     let again = accept(&second, "other", PASSWORD, at(4)).unwrap_err();
-    assert_eq!((again.code, again.kind), ("invitation-gone", RefusalKind::Gone));
+    assert_eq!((again.code.name(), again.kind), ("invitation-gone", RefusalKind::Gone));
     assert_eq!(link(at(5)), None, "there is an admin now");
     assert!(matches!(house.log_in("root", PASSWORD, at(6)), Outcome::In { .. }));
     assert_eq!(code(house.set_roles(&house.cli, "root", &[])), "last-admin");

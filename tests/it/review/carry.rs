@@ -3,6 +3,7 @@
 
 use std::sync::Barrier;
 
+use recon::diagnostic::Code;
 use recon::domain::review::Action;
 use recon::domain::{RunId, Status};
 use recon::review::{Actor, PageAsk, Reopen, Resolve};
@@ -230,7 +231,9 @@ fn nothing_is_lost_while_people_decide(place: &Place) {
                                 assert_eq!(status.as_deref(), Some("ACCEPTED"));
                                 done.push(at);
                             }
-                            Err(refusal) => assert_eq!(refusal.code, "superseded", "{refusal:?}"),
+                            Err(refusal) => {
+                                assert_eq!(refusal.code, Code::Superseded, "{refusal:?}")
+                            }
                         }
                     }
                     done

@@ -258,6 +258,6 @@ pub fn back(resolved: &Resolved, why: &str) -> Close {
 pub fn code<T: std::fmt::Debug>(result: Result<T, Refusal>) -> &'static str {
     match result {
         Ok(done) => panic!("was not refused: {done:?}"),
-        Err(refusal) => refusal.code,
+        Err(refusal) => refusal.code.name(),
     }
 }

@@ -185,7 +185,7 @@ fn blind_samples_are_a_list_of_their_own(place: &Place) {
     ];
     for filter in telling {
         let refused = desk.queue(&ann, &filter, &PageAsk::default()).unwrap_err();
-        assert_eq!((refused.code, refused.kind), ("invalid-filter", RefusalKind::Invalid));
+        assert_eq!((refused.code.name(), refused.kind), ("invalid-filter", RefusalKind::Invalid));
     }
     let other = QueueFilter { job: Some("other".to_owned()), ..samples() };
     assert!(desk.queue(&ann, &other, &PageAsk::default()).unwrap().items.is_empty());

@@ -44,7 +44,7 @@ fn four_eyes_decide(place: &Place) {
     // Nobody decides it once more, and ann can't approve it.
     let again = desk.resolve(&stage.actor("bob"), &approve(&id)).unwrap_err();
     assert_eq!(
-        (again.code, again.blocking.clone()),
+        (again.code.name(), again.blocking.clone()),
         ("already-pending", resolved.proposal_id.clone())
     );
     let yes = agree(&resolved, desk, &sue);
@@ -235,7 +235,7 @@ fn nobody_accepts_not_knowing(place: &Place) {
     assert_eq!(code(desk.resolve(&ann, &approve(&clueless))), "no-reason-to-approve");
     for code_ in ["UNKNOWN", "NOWHERE", "rounding"] {
         let refused = desk.resolve(&ann, &override_(&clueless, code_)).unwrap_err();
-        assert_eq!((refused.code, refused.kind.status()), ("invalid-reason-code", 400));
+        assert_eq!((refused.code.name(), refused.kind.status()), ("invalid-reason-code", 400));
         assert_eq!(refused.message, "Invalid Reason Code provided");
     }
     let mut silent = override_(&guess, "TIMING");

@@ -82,7 +82,7 @@ fn a_bulk_is_what_its_preview_showed(place: &Place) {
     let decided = desk.resolve(&bob, &approve(&item_id(run, 2))).unwrap().value;
     assert_eq!(code(desk.bulk_commit(&bob, &commit(&preview.token))), "preview-expired");
     let refused = desk.bulk_commit(&ann, &commit(&preview.token)).unwrap_err();
-    assert_eq!((refused.code, refused.kind), ("membership-changed", RefusalKind::Conflict));
+    assert_eq!((refused.code.name(), refused.kind), ("membership-changed", RefusalKind::Conflict));
     assert_eq!(refused.errors[0].pointer, item_id(run, 2));
     let waiting = "SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'";
     assert_eq!(column(&*store, waiting), ["1"]);

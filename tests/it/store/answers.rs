@@ -1,6 +1,6 @@
 //! What the store is around its runs: its schema, its catalogue of reasons, its answers to SQL.
 
-use recon::diagnostic::{Class, Problem};
+use recon::diagnostic::{Class, Code, Problem};
 use recon::domain::ReasonCode;
 use recon::store::SqlValue::{Integer, Null, Real, Text};
 use recon::store::{Opening, RowSink, SqlValue, open};
@@ -128,12 +128,12 @@ fn answers_keep_their_types(place: &Place) {
         }
     }
     let problem = store.query("SELECT 1 UNION ALL SELECT 2", &mut Enough).unwrap_err();
-    assert_eq!(problem.code, "interrupted");
+    assert_eq!(problem.code, Code::Interrupted);
 }
 
 fn an_existing_store_is_not_made(place: &Place) {
     let problem = open(&place.url, Opening::Existing).err().unwrap();
-    assert!(["store-missing", "store-outdated"].contains(&problem.code), "{problem}");
+    assert!(["store-missing", "store-outdated"].contains(&problem.code.name()), "{problem}");
     assert!(problem.help.is_some());
     drop(place.open());
     let store = open(&place.url, Opening::Existing).unwrap();
@@ -144,13 +144,13 @@ fn an_existing_store_is_not_made(place: &Place) {
     drop(store);
     for opening in [Opening::Create, Opening::Existing, Opening::Unmigrated] {
         let problem = open(&place.url, opening).err().unwrap();
-        assert_eq!(problem.code, "store-newer");
+        assert_eq!(problem.code, Code::StoreNewer);
         assert!(problem.message.contains("0099_tomorrow"), "{problem}");
     }
     place.execute("DELETE FROM schema_migrations WHERE version = 99");
     place.execute("UPDATE schema_migrations SET checksum = 'x' WHERE version = 2");
     let problem = open(&place.url, Opening::Create).err().unwrap();
-    assert_eq!(problem.code, "store-migrations-differ");
+    assert_eq!(problem.code, Code::StoreMigrationsDiffer);
 }
 
 fn the_audit_trail_only_grows(place: &Place) {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use recon::database::StoreUrl;
+use recon::diagnostic::Code;
 use recon::domain::progress::Unit;
 use recon::domain::{Date, Progress, Quiet, RunStatus};
 use recon::store::{Opening, open};
@@ -25,7 +26,7 @@ fn a_second_command_waits_or_is_told_who_has_the_lock(place: &Place) {
     let (first, second) = (place.open(), place.open());
     let lock = first.lock("job", date(), NOW, &Quiet).unwrap();
     let problem = second.lock("job", date(), NOW, &Quiet).err().unwrap();
-    assert_eq!(problem.code, "locked");
+    assert_eq!(problem.code, Code::Locked);
     let holder = format!("process {} on ", std::process::id());
     assert!(problem.message.contains(&holder), "{problem}");
     assert!(problem.help.is_some());
@@ -101,5 +102,5 @@ fn waiting_can_be_interrupted(place: &Place) {
     let _lock = store.lock("job", date(), NOW, &Quiet).unwrap();
     let impatient = Impatient(AtomicBool::new(false));
     let problem = store.lock("job", date(), Duration::from_secs(600), &impatient).err().unwrap();
-    assert_eq!(problem.code, "interrupted");
+    assert_eq!(problem.code, Code::Interrupted);
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use recon::database::StoreUrl;
 use recon::database::postgres::Connector;
+use recon::diagnostic::Code;
 use recon::store::{Opening, open};
 
 use super::Place;
@@ -59,20 +60,20 @@ fn programs_that_start_together_migrate_once() {
 fn a_server_that_is_away_is_told_from_one_that_refuses() {
     let away = open(&parse("postgres://127.0.0.1:1/x?connect_timeout=2"), Opening::Create);
     let problem = away.err().unwrap();
-    assert_eq!(problem.code, "store-unreachable");
+    assert_eq!(problem.code, Code::StoreUnreachable);
     let place = Place::postgres();
     let StoreUrl::Postgres(url) = &place.url else { unreachable!() };
     let missing = format!("postgres://postgres:secret@{}:{}/no_such", url.host, url.port);
     let problem = open(&parse(&missing), Opening::Create).err().unwrap();
-    assert_eq!(problem.code, "store-missing");
+    assert_eq!(problem.code, Code::StoreMissing);
     assert!(problem.message.contains("no_such"), "{problem}");
     assert!(!problem.to_string().contains("secret"), "{problem}");
     let unknown = format!("postgres://nobody_here@{}:{}/postgres", url.host, url.port);
-    assert_eq!(open(&parse(&unknown), Opening::Create).err().unwrap().code, "store-login");
+    assert_eq!(open(&parse(&unknown), Opening::Create).err().unwrap().code, Code::StoreLogin);
     // Nobody but its maker knows who signed the throw-away server's certificate.
     if std::env::var_os("RECON_TEST_DATABASE_URL").is_none() {
         let url = format!("{}?sslmode=verify-full", place.url);
-        assert_eq!(open(&parse(&url), Opening::Create).err().unwrap().code, "store-tls");
+        assert_eq!(open(&parse(&url), Opening::Create).err().unwrap().code, Code::StoreTls);
     }
 }
 
@@ -91,7 +92,7 @@ fn a_role_without_rights_is_told_so() {
     let store = open(&parse(&reader), Opening::Existing).unwrap();
     assert_eq!(column(&*store, "SELECT count(*) FROM recon.recon_runs"), ["0"]);
     let problem = store.create_run(&new_run("job", 0, true)).unwrap_err();
-    assert_eq!(problem.code, "store-permission");
+    assert_eq!(problem.code, Code::StorePermission);
     assert!(problem.help.is_some());
     drop(store);
     let StoreUrl::Postgres(admin) = parse(&place.url.to_string()) else { unreachable!() };

@@ -1,5 +1,6 @@
 //! The registry: models, champions, evidence and blind checks.
 
+use recon::diagnostic::Code;
 use recon::domain::Instant;
 use recon::store::{Evidence, NewModel, Promotion, Store};
 use serde_json::json;
@@ -92,7 +93,7 @@ fn a_job_has_one_champion_and_every_change_is_kept(place: &Place) {
         [(first, Some(second), true), (second, Some(first), false), (first, None, false)]
     );
     let nobody = Promotion { version: 99, ..store.promotions("job").unwrap()[0].clone() };
-    assert_eq!(store.promote(&nobody).unwrap_err().code, "no-such-model");
+    assert_eq!(store.promote(&nobody).unwrap_err().code, Code::NoSuchModel);
     assert_eq!(store.champion("job").unwrap().unwrap().version, first);
     // Two champions of a job are more than the tables allow.
     let truth = if store.url().starts_with("sqlite") { "1" } else { "true" };

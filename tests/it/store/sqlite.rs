@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use recon::database::StoreUrl;
+use recon::diagnostic::Code;
 use recon::domain::{Cell, Cells, Row};
 use recon::store::{Batch, Opening, RecordKind, RecordRow, open};
 
@@ -113,13 +114,13 @@ fn a_file_that_is_no_store_is_left_alone() {
     let file = folder.path().join("x.db");
     let text = "not a database, but long enough to look like a header of one. ".repeat(20);
     std::fs::write(&file, &text).unwrap();
-    assert_eq!(open(&url, Opening::Create).err().unwrap().code, "store-corrupt");
+    assert_eq!(open(&url, Opening::Create).err().unwrap().code, Code::StoreCorrupt);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
     std::fs::remove_file(&file).unwrap();
     let foreign = rusqlite::Connection::open(&file).unwrap();
     foreign.execute_batch("CREATE TABLE theirs (x)").unwrap();
     let problem = open(&url, Opening::Create).err().unwrap();
-    assert_eq!(problem.code, "not-a-store");
+    assert_eq!(problem.code, Code::NotAStore);
     assert_eq!(problem.place.unwrap().file, file);
 }
 
@@ -128,7 +129,7 @@ fn a_missing_folder_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::parse("sqlite:no/such/folder/x.db", folder.path()).unwrap();
     let problem = open(&url, Opening::Create).err().unwrap();
-    assert_eq!(problem.code, "store-missing");
+    assert_eq!(problem.code, Code::StoreMissing);
     assert!(!folder.path().join("no").exists());
 }
 
@@ -148,6 +149,6 @@ fn a_damaged_file_is_told_from_a_missing_one() {
         .and_then(|store| store.gate_counts(run.id))
         .err()
         .unwrap();
-    assert_eq!(problem.code, "store-corrupt");
+    assert_eq!(problem.code, Code::StoreCorrupt);
     assert!(problem.help.is_some());
 }

@@ -1,5 +1,6 @@
 //! Runs from their first row to their successor.
 
+use recon::diagnostic::Code;
 use recon::domain::gate::Gate;
 use recon::domain::row::push_cell;
 use recon::domain::run::IdClass;
@@ -375,7 +376,7 @@ fn a_failed_command_leaves_the_stage_before(place: &Place) {
     store.resume_run(run.id).unwrap();
     let writer = store.writer(run.id).unwrap();
     store.fail_run(run.id, "somebody else").unwrap();
-    assert_eq!(writer.finish(&outcome(Stage::Attributed)).unwrap_err().code, "run-lost");
+    assert_eq!(writer.finish(&outcome(Stage::Attributed)).unwrap_err().code, Code::RunLost);
 }
 
 /// How many records a store keeps, whatever it shows.
@@ -530,8 +531,8 @@ fn runs_are_listed_newest_first(place: &Place) {
     assert_eq!(list(RunFilter { batch_date: Some(other_day), ..job }), []);
     let nobody = super::fixture::new_id();
     assert_eq!(store.run(nobody).unwrap(), None);
-    assert_eq!(store.resume_run(nobody).unwrap_err().code, "no-such-run");
-    assert_eq!(store.writer(nobody).err().unwrap().code, "no-such-run");
+    assert_eq!(store.resume_run(nobody).unwrap_err().code, Code::NoSuchRun);
+    assert_eq!(store.writer(nobody).err().unwrap().code, Code::NoSuchRun);
 }
 
 fn a_reason_that_nobody_declared_is_refused(place: &Place) {
@@ -540,7 +541,7 @@ fn a_reason_that_nobody_declared_is_refused(place: &Place) {
     store.create_run(&run).unwrap();
     let content = Content { records: true, compared: true, attributed: true };
     let problem = write(&*store, run.id, content, Stage::Attributed).unwrap_err();
-    assert_eq!(problem.code, "unknown-reason");
+    assert_eq!(problem.code, Code::UnknownReason);
     store.fail_run(run.id, &problem.message).unwrap();
     assert_eq!(visible(&*store), ["0", "0", "0", "0"]);
 }

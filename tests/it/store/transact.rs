@@ -1,8 +1,8 @@
 //! The transactions in which people's decisions are made.
 
-use recon::diagnostic::Problem;
+use recon::diagnostic::{Code, Problem};
 use recon::store::SqlValue;
-use recon::store::transact::{self, CONSTRAINT, Dialect, Transaction};
+use recon::store::transact::{self, Dialect, Transaction};
 
 use super::{Place, told_to_both};
 
@@ -90,7 +90,7 @@ fn a_failed_transaction_leaves_nothing(place: &Place) {
         insert(transaction, 1)?;
         insert(transaction, 1)
     });
-    assert_eq!(refused.unwrap_err().code, CONSTRAINT);
+    assert_eq!(refused.unwrap_err().code, Code::StoreConstraint);
     assert_eq!(count(&*store), 0);
     // An error of the work's own comes back as it is.
     #[derive(Debug, PartialEq)]
