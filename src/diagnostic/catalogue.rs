@@ -1070,9 +1070,6 @@ codes! {
         Solo "solo" [Http(409)]
             "Somebody who decides alone touches no decision of several people."
             => "Serve without `--solo`.";
-        Signature "signature" [Http(422)]
-            "A page asks for a group without naming it."
-            => "Follow a link of the queue.";
         Stale "stale" [Http(412)]
             "The item or proposal changed since it was looked at."
             => "Look again and decide anew.";

@@ -467,7 +467,7 @@ impl Work<'_> {
                     names.push(self.name(person)?);
                 }
                 findings.push(SodFinding {
-                    kind: "one-administrator".to_owned(),
+                    kind: Code::OneAdministrator.name().to_owned(),
                     person_id: administrator.to_owned(),
                     entity: proposal_id.clone(),
                     what: format!(
@@ -497,7 +497,7 @@ impl Work<'_> {
             let code = row.required(0)?;
             let kind = match code.as_str() {
                 "self-approval" | "same-approver" => code,
-                _ => "refused-attempt".to_owned(),
+                _ => Code::RefusedAttempt.name().to_owned(),
             };
             findings.push(SodFinding {
                 kind,
@@ -554,7 +554,7 @@ impl Work<'_> {
             let roles = self.directory.roles(self.shelf.tx, &person_id)?;
             if let Some(why) = roles.conflict() {
                 findings.push(SodFinding {
-                    kind: "role-conflict".to_owned(),
+                    kind: Code::RoleConflict.name().to_owned(),
                     entity: person_id.clone(),
                     person_id,
                     what: why.to_owned(),
