@@ -923,7 +923,7 @@ codes! {
         InvalidLimit "invalid-limit" [Http(422)]
             "`limit` is out of range."
             => "Send 1 to 200.";
-        InvalidReasonCode "invalid-reason-code" [Http(422)]
+        InvalidReasonCode "invalid-reason-code" [Http(400)]
             "There is no active reason of this code."
             => "`GET /reason-codes` lists them.";
         InvalidTransition "invalid-transition" [Http(409)]
@@ -962,7 +962,7 @@ codes! {
         MissingPermission "missing-permission" [Http(403)]
             "The person lacks a permission."
             => "Ask an administrator for the role.";
-        NoReasonToApprove "no-reason-to-approve" [Http(422)]
+        NoReasonToApprove "no-reason-to-approve" [Http(409)]
             "The machine has no reason that could be approved."
             => "Use OVERRIDE or REJECT.";
         NoSuchItem "no-such-item" [Http(404)]
@@ -1031,7 +1031,7 @@ codes! {
         PreviewExpired "preview-expired" [Http(410)]
             "A preview is too old or was used."
             => "Preview again.";
-        ReasonCodeRequired "reason-code-required" [Http(422)]
+        ReasonCodeRequired "reason-code-required" [Http(400)]
             "An override names no reason."
             => "Send `new_reason_code`.";
         ReasonInactive "reason-inactive" [Http(409)]

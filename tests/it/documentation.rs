@@ -135,7 +135,7 @@ fn sources() -> Vec<(String, String)> {
                 && !path.ends_with("page/sample.rs")
             {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let text = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+                let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
                 let name = path.strip_prefix(root().join("src")).unwrap();
                 found.push((name.display().to_string(), text));
             }
