@@ -16,6 +16,7 @@ mod fill;
 mod opened;
 mod parse;
 pub mod sample;
+pub mod statement;
 mod text;
 
 #[cfg(test)]

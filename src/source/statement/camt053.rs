@@ -1,0 +1,807 @@
+//! ISO 20022 statements: camt.053 (end of day), camt.052 (during the day), camt.054 (notifications),
+//! of any version.
+//!
+//! Elements are found by their names, not by a schema, so a version that is not known yet reads if
+//! it is built like the others. One entry is in memory at a time, and of its transactions only what
+//! becomes a row. A document type is refused: entities are never expanded, and nothing is fetched.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use encoding_rs::Encoding;
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::input::{Counted, LONGEST, undecodable, unread};
+use super::{Balances, Proof, Row, Rows, Waiting, add, given, malformed, signed};
+use crate::diagnostic::{Code, Place, Problem};
+use crate::domain::Decimal;
+
+/// What becomes a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// An entry, which may stand for many transactions.
+    Entry,
+    /// A transaction of an entry; an entry that does not give its transactions is one.
+    #[default]
+    Transaction,
+}
+
+/// The encoding that an XML file declares, if it is another than UTF-8. `head` is how it begins.
+pub fn declared_encoding(head: &[u8]) -> Option<&'static Encoding> {
+    match head {
+        [b'<', 0, ..] => return Some(encoding_rs::UTF_16LE),
+        [0, b'<', ..] => return Some(encoding_rs::UTF_16BE),
+        _ => {}
+    }
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let declaration = head.strip_prefix(b"<?xml")?;
+    let end = memchr::memmem::find(declaration, b"?>")?;
+    let declaration = std::str::from_utf8(&declaration[..end]).ok()?;
+    let (_, label) = declaration.split_once("encoding")?;
+    let label = label.trim_start().strip_prefix('=')?.trim_start();
+    let quote = label.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let label = label[1..].split(quote).next()?;
+    Encoding::for_label(label.as_bytes())
+}
+
+/// The messages, by how their element's name begins, and the element of a statement in them.
+const MESSAGES: [(&str, &str); 3] =
+    [("BkToCstmrStmt", "Stmt"), ("BkToCstmrAcctRpt", "Rpt"), ("BkToCstmrDbtCdtNtfctn", "Ntfctn")];
+
+/// How deep elements may lie in each other, and how many an element that is kept whole may hold.
+const DEEPEST: usize = 64;
+const MOST_ELEMENTS: usize = 20_000;
+const MOST_TRANSACTIONS: usize = 2_000_000;
+
+/// An element with all that is in it.
+#[derive(Debug, Default)]
+struct Element {
+    name: String,
+    currency: String,
+    text: String,
+    children: Vec<Element>,
+}
+
+impl Element {
+    fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    fn at(&self, path: &[&str]) -> Option<&Self> {
+        path.iter().try_fold(self, |element, name| element.child(name))
+    }
+
+    fn all<'e>(&'e self, name: &'e str) -> impl Iterator<Item = &'e Self> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+
+    /// The first text that is given at one of these paths.
+    fn text(&self, paths: &[&[&str]]) -> Option<String> {
+        paths.iter().find_map(|path| given(&self.at(path)?.text))
+    }
+
+    /// The date at `name`, which may be a date or a time of a day.
+    fn date(&self, name: &str) -> Option<String> {
+        let text = self.text(&[&[name, "Dt"], &[name, "DtTm"], &[name]])?;
+        Some(text.get(..10).unwrap_or(&text).to_owned())
+    }
+}
+
+/// What a transaction of an entry gives; also what an entry gives for all of them.
+#[derive(Clone, Debug, Default)]
+struct Details {
+    line: u64,
+    /// Amounts by currency, the likeliest first.
+    amounts: Vec<(String, Decimal)>,
+    is_credit: Option<bool>,
+    bank_reference: Option<String>,
+    end_to_end_id: Option<String>,
+    customer_reference: Option<String>,
+    debtor: Party,
+    creditor: Party,
+    remittance: Option<String>,
+    transaction_code: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Party {
+    name: Option<String>,
+    account: Option<String>,
+}
+
+impl Party {
+    fn of(parties: &Element, role: &str) -> Self {
+        let account = format!("{role}Acct");
+        let name = parties.text(&[
+            &[role, "Nm"],
+            &[role, "Pty", "Nm"],
+            &[role, "Agt", "FinInstnId", "Nm"],
+        ]);
+        Self { name, account: parties.child(&account).and_then(account_number) }
+    }
+}
+
+fn account_number(account: &Element) -> Option<String> {
+    account.text(&[
+        &["Id", "IBAN"],
+        &["Id", "Othr", "Id"],
+        &["Id", "BBAN"],
+        &["Id", "PrtryAcct", "Id"],
+        &["Id", "UPIC"],
+    ])
+}
+
+/// `PMNT-RCDT-ESCT`, else the bank's own code.
+fn transaction_code(parent: &Element) -> Option<String> {
+    let code = parent.child("BkTxCd")?;
+    let Some(domain) = code.child("Domn") else { return code.text(&[&["Prtry", "Cd"]]) };
+    let parts: [&[&str]; 3] = [&["Cd"], &["Fmly", "Cd"], &["Fmly", "SubFmlyCd"]];
+    let parts: Vec<String> = parts.iter().filter_map(|path| domain.text(&[path])).collect();
+    (!parts.is_empty()).then(|| parts.join("-"))
+}
+
+fn remittance(parent: &Element) -> Option<String> {
+    let information = parent.child("RmtInf")?;
+    let joined = |texts: Vec<String>| (!texts.is_empty()).then(|| texts.join(" "));
+    let lines = information.all("Ustrd").filter_map(|line| given(&line.text)).collect();
+    joined(lines).or_else(|| {
+        let references = information.all("Strd").filter_map(|structured| {
+            structured.text(&[&["CdtrRefInf", "Ref"], &["CdtrRefInf", "CdtrRef"]])
+        });
+        joined(references.collect())
+    })
+}
+
+fn is_credit(parent: &Element, line: u64) -> Result<Option<bool>, Problem> {
+    match parent.child("CdtDbtInd").map(|mark| mark.text.trim()) {
+        None => Ok(None),
+        Some("CRDT") => Ok(Some(true)),
+        Some("DBIT") => Ok(Some(false)),
+        Some(other) => Err(malformed(line, format!("`{other}` is neither CRDT nor DBIT"))),
+    }
+}
+
+fn amount(element: &Element, line: u64) -> Result<(String, Decimal), Problem> {
+    let text = element.text.trim();
+    let amount = Decimal::parse(text.as_bytes())
+        .map_err(|error| malformed(line, format!("the amount `{text}`: {error}")))?;
+    Ok((element.currency.clone(), amount))
+}
+
+impl Details {
+    fn of(transaction: &Element, line: u64) -> Result<Self, Problem> {
+        let amounts: [&[&str]; 4] = [
+            &["Amt"],
+            &["AmtDtls", "TxAmt", "Amt"],
+            &["AmtDtls", "InstdAmt", "Amt"],
+            &["AmtDtls", "CntrValAmt", "Amt"],
+        ];
+        let amounts = amounts
+            .iter()
+            .filter_map(|path| transaction.at(path))
+            .map(|element| amount(element, line))
+            .collect::<Result<_, _>>()?;
+        let empty = Element::default();
+        let references = transaction.child("Refs").unwrap_or(&empty);
+        let parties = transaction.child("RltdPties").unwrap_or(&empty);
+        Ok(Self {
+            line,
+            amounts,
+            is_credit: is_credit(transaction, line)?,
+            bank_reference: references.text(&[&["AcctSvcrRef"]]),
+            end_to_end_id: references.text(&[&["EndToEndId"]]),
+            customer_reference: references.text(&[&["InstrId"], &["PmtInfId"]]),
+            debtor: Party::of(parties, "Dbtr"),
+            creditor: Party::of(parties, "Cdtr"),
+            remittance: remittance(transaction),
+            transaction_code: transaction_code(transaction),
+        })
+    }
+
+    fn amount_in(&self, currency: &str) -> Option<Decimal> {
+        self.amounts.iter().find(|(code, _)| code == currency).map(|(_, amount)| *amount)
+    }
+}
+
+/// An entry, without its transactions.
+#[derive(Debug)]
+struct Entry {
+    line: u64,
+    currency: String,
+    /// Signed.
+    amount: Decimal,
+    is_credit: bool,
+    is_reversal: bool,
+    status: Option<String>,
+    booking_date: Option<String>,
+    value_date: Option<String>,
+    bank_reference: Option<String>,
+    batch_reference: Option<String>,
+    transaction_code: Option<String>,
+}
+
+impl Entry {
+    fn of(entry: &Element, line: u64) -> Result<Self, Problem> {
+        let lacks = |what| malformed(line, format!("this entry has no `{what}`"));
+        let (currency, unsigned) = amount(entry.child("Amt").ok_or_else(|| lacks("Amt"))?, line)?;
+        let is_credit = is_credit(entry, line)?.ok_or_else(|| lacks("CdtDbtInd"))?;
+        let reversal = entry.text(&[&["RvslInd"]]);
+        Ok(Self {
+            line,
+            currency,
+            amount: signed(unsigned, is_credit),
+            is_credit,
+            is_reversal: matches!(reversal.as_deref(), Some("true" | "1")),
+            status: entry.text(&[&["Sts", "Cd"], &["Sts", "Prtry"], &["Sts"]]),
+            booking_date: entry.date("BookgDt"),
+            value_date: entry.date("ValDt"),
+            bank_reference: entry.text(&[&["AcctSvcrRef"]]),
+            batch_reference: None,
+            transaction_code: transaction_code(entry),
+        })
+    }
+
+    /// Without a status, as some banks notify, it is booked.
+    fn is_booked(&self) -> bool {
+        self.status.as_deref().is_none_or(|status| status == "BOOK")
+    }
+
+    fn fill(&self, row: &mut Row, details: &Details, amount: Decimal) {
+        row.booking_date.clone_from(&self.booking_date);
+        row.value_date.clone_from(&self.value_date);
+        row.amount = Some(amount);
+        row.currency = given(&self.currency);
+        row.status.clone_from(&self.status);
+        row.bank_reference = details.bank_reference.clone().or_else(|| self.bank_reference.clone());
+        row.end_to_end_id.clone_from(&details.end_to_end_id);
+        row.customer_reference =
+            details.customer_reference.clone().or_else(|| self.batch_reference.clone());
+        row.remittance.clone_from(&details.remittance);
+        row.transaction_code =
+            details.transaction_code.clone().or_else(|| self.transaction_code.clone());
+        row.reversal = Some(self.is_reversal);
+        // Who pays and who is paid stays as it was when a payment is taken back.
+        let is_incoming = details.is_credit.unwrap_or(self.is_credit) != self.is_reversal;
+        let (other, own) = match is_incoming {
+            true => (&details.debtor, &details.creditor),
+            false => (&details.creditor, &details.debtor),
+        };
+        let nameless = other.name.is_none() && other.account.is_none();
+        let is_ours = own.account.is_some() && own.account == row.account;
+        let other = if nameless && !is_ours { own } else { other };
+        row.counterparty.clone_from(&other.name);
+        row.counterparty_account.clone_from(&other.account);
+    }
+}
+
+/// A statement at hand.
+#[derive(Debug, Default)]
+struct Statement {
+    part: usize,
+    balances: Balances,
+    /// By currency: the balance at the end of the period before.
+    previous: BTreeMap<String, Decimal>,
+    /// By currency: the first and the last balance in between, and whether they are two.
+    between: BTreeMap<String, (Decimal, Decimal, bool)>,
+    page: Option<Page>,
+}
+
+impl Statement {
+    fn balance(&mut self, balance: &Element, line: u64) -> Result<(), Problem> {
+        let kind = balance.text(&[&["Tp", "CdOrPrtry", "Cd"], &["Tp", "Cd"]]).unwrap_or_default();
+        if !matches!(kind.as_str(), "OPBD" | "PRCD" | "ITBD" | "CLBD") {
+            return Ok(());
+        }
+        let lacks = |what| malformed(line, format!("this balance has no `{what}`"));
+        let (currency, unsigned) = amount(balance.child("Amt").ok_or_else(|| lacks("Amt"))?, line)?;
+        let is_credit = is_credit(balance, line)?.ok_or_else(|| lacks("CdtDbtInd"))?;
+        let value = signed(unsigned, is_credit);
+        match kind.as_str() {
+            // A statement of several days may have those of each day.
+            "OPBD" if self.balances.has_opening(&currency) => {}
+            "OPBD" => self.balances.open(&currency, value),
+            "CLBD" => self.balances.close(&currency, value),
+            "PRCD" => {
+                self.previous.entry(currency).or_insert(value);
+            }
+            _ => {
+                self.between
+                    .entry(currency)
+                    .and_modify(|(_, last, are_two)| (*last, *are_two) = (value, true))
+                    .or_insert((value, value, false));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets other balances stand for an opening or closing one that is missing.
+    fn settle(&mut self, is_statement: bool) {
+        for (currency, value) in std::mem::take(&mut self.previous) {
+            if !self.balances.has_opening(&currency) {
+                self.balances.open(&currency, value);
+            }
+        }
+        // A report of the day shows how things stand, which no movements of its own need explain.
+        for (currency, (first, last, are_two)) in std::mem::take(&mut self.between) {
+            let has_opening = self.balances.has_opening(&currency);
+            let has_closing = self.balances.has_closing(&currency);
+            if !is_statement || (!has_opening && !has_closing && !are_two) {
+                continue;
+            }
+            if !has_opening {
+                self.balances.open(&currency, first);
+            }
+            if !has_closing {
+                self.balances.close(&currency, last);
+            }
+        }
+    }
+}
+
+/// Which page of a statement it is.
+#[derive(Clone, Copy, Debug)]
+struct Page {
+    is_first: bool,
+    is_last: bool,
+}
+
+impl Page {
+    fn of(pagination: &Element) -> Self {
+        let text = |name| pagination.text(&[&[name]]);
+        Self {
+            is_first: text("PgNb").is_none_or(|number| number.trim_start_matches('0') == "1"),
+            is_last: matches!(text("LastPgInd").as_deref(), Some("true" | "1")),
+        }
+    }
+
+    fn is_whole(self) -> bool {
+        self.is_first && self.is_last
+    }
+}
+
+/// Pages of one statement: some banks repeat the balances on every page.
+#[derive(Debug)]
+struct Pages {
+    merged: Balances,
+    each_proven: bool,
+}
+
+/// A message at hand: the element of its statements, how deep it lies, and its page.
+#[derive(Clone, Copy, Debug)]
+struct Message {
+    name: &'static str,
+    statement: &'static str,
+    depth: usize,
+    statements: u64,
+    page: Option<Page>,
+}
+
+/// A piece of XML.
+enum Tag {
+    Open { name: String, currency: String },
+    Text(String),
+    Close,
+    End,
+}
+
+/// Reads camt messages.
+pub(super) struct Camt<'r> {
+    xml: Reader<Counted<'r>>,
+    buffer: Vec<u8>,
+    /// How many elements are open.
+    depth: usize,
+    /// The first element, and its namespace, for a complaint.
+    root: Option<(String, String)>,
+    message: Option<Message>,
+    has_message: bool,
+    statement: Option<Box<Statement>>,
+    is_done: bool,
+    level: Level,
+    proof: Proof,
+    parts: Vec<String>,
+    pages: Vec<Pages>,
+    waiting: Waiting,
+}
+
+impl<'r> Camt<'r> {
+    pub fn new(text: impl Read + Send + 'r, level: Level, proof: Proof) -> Self {
+        let mut xml = Reader::from_reader(Counted::new(text));
+        xml.config_mut().expand_empty_elements = true;
+        Self {
+            xml,
+            buffer: Vec::new(),
+            depth: 0,
+            root: None,
+            message: None,
+            has_message: false,
+            statement: None,
+            is_done: false,
+            level,
+            proof,
+            parts: Vec::new(),
+            pages: Vec::new(),
+            waiting: Waiting::new(),
+        }
+    }
+
+    fn line(&self) -> u64 {
+        self.xml.get_ref().line()
+    }
+
+    fn tag(&mut self) -> Result<Tag, Problem> {
+        loop {
+            self.buffer.clear();
+            self.xml.get_mut().refill();
+            let line = self.xml.get_ref().line();
+            let event = self.xml.read_event_into(&mut self.buffer);
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => return Err(not_well_formed(&error, self.line())),
+            };
+            match event {
+                Event::Start(start) => {
+                    self.depth += 1;
+                    if self.depth > DEEPEST {
+                        let message = format!("elements lie more than {DEEPEST} deep");
+                        return Err(malformed(line, message));
+                    }
+                    let name = start.local_name().as_ref().to_owned();
+                    if self.root.is_none() {
+                        let namespace = attribute(&start, "xmlns");
+                        self.root = Some((name.clone(), namespace));
+                    }
+                    return Ok(Tag::Open { name, currency: attribute(&start, "Ccy") });
+                }
+                Event::End(_) => {
+                    self.depth = self.depth.saturating_sub(1);
+                    return Ok(Tag::Close);
+                }
+                Event::Text(text) => {
+                    if self.depth > 0 {
+                        return Ok(Tag::Text(text.xml10_content().into_owned()));
+                    }
+                    if !text.trim().is_empty() {
+                        return Err(malformed(
+                            line,
+                            "this is not XML: text stands outside of every element",
+                        ));
+                    }
+                }
+                Event::CData(text) => return Ok(Tag::Text(text.xml10_content().into_owned())),
+                Event::GeneralRef(reference) => {
+                    return match resolved(&reference) {
+                        Some(character) => Ok(Tag::Text(character.to_string())),
+                        None => Err(malformed(
+                            line,
+                            format!("`&{};` is no character of XML's own", &*reference),
+                        )
+                        .help(
+                            "entities are never expanded; the bank should write the text itself",
+                        )),
+                    };
+                }
+                Event::DocType(_) => {
+                    return Err(Problem::new(
+                        Code::XmlDoctype,
+                        "this XML declares a document type, which statements never do",
+                    )
+                    .at(Place { line, ..Place::default() })
+                    .help("entities are never expanded and nothing is fetched; take the declaration out if the file is to be trusted"));
+                }
+                Event::Eof => return Ok(Tag::End),
+                Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+            }
+        }
+    }
+
+    fn cut_short(&self) -> Problem {
+        malformed(self.line(), "the file ends in the middle of an element")
+            .help("fetch the whole file again")
+    }
+
+    /// The element that has just been opened, with all that is in it.
+    fn element(&mut self, name: String, currency: String) -> Result<Element, Problem> {
+        let line = self.line();
+        let mut path = vec![Element { name, currency, ..Element::default() }];
+        let mut count = 0;
+        loop {
+            match self.tag()? {
+                Tag::Open { name, currency } => {
+                    count += 1;
+                    if count > MOST_ELEMENTS {
+                        let message = format!("more than {MOST_ELEMENTS} elements in one");
+                        return Err(malformed(line, message));
+                    }
+                    path.push(Element { name, currency, ..Element::default() });
+                }
+                Tag::Text(text) => {
+                    if let Some(element) = path.last_mut() {
+                        if element.text.len() + text.len() > LONGEST {
+                            return Err(malformed(line, "more than 1 MiB of text in one element"));
+                        }
+                        element.text.push_str(&text);
+                    }
+                }
+                Tag::Close => {
+                    let Some(element) = path.pop() else { return Err(self.cut_short()) };
+                    match path.last_mut() {
+                        Some(parent) => parent.children.push(element),
+                        None => return Ok(element),
+                    }
+                }
+                Tag::End => return Err(self.cut_short()),
+            }
+        }
+    }
+
+    /// Reads on by one piece of the file.
+    fn step(&mut self) -> Result<(), Problem> {
+        let line = self.line();
+        let tag = self.tag()?;
+        match (tag, self.message) {
+            (Tag::End, _) => self.end_file(),
+            (Tag::Text(_), _) => Ok(()),
+            (Tag::Open { name, currency }, Some(message)) => match &self.statement {
+                Some(_) if self.depth == message.depth + 2 => self.piece(name, currency, line),
+                None if self.depth == message.depth + 1 && name == message.statement => {
+                    self.begin_statement(line);
+                    Ok(())
+                }
+                None if self.depth == message.depth + 1 && name == "GrpHdr" => {
+                    let header = self.element(name, currency)?;
+                    if let Some(message) = &mut self.message {
+                        message.page = header.child("MsgPgntn").map(Page::of);
+                    }
+                    Ok(())
+                }
+                _ => Ok(()),
+            },
+            (Tag::Open { name, .. }, None) => {
+                let known = MESSAGES.iter().find(|(message, _)| name.starts_with(message));
+                if let Some(&(name, statement)) = known {
+                    self.has_message = true;
+                    let depth = self.depth;
+                    self.message =
+                        Some(Message { name, statement, depth, statements: 0, page: None });
+                }
+                Ok(())
+            }
+            (Tag::Close, Some(message)) if self.depth == message.depth => {
+                self.end_statement(message)
+            }
+            (Tag::Close, Some(message)) if self.depth < message.depth => {
+                self.message = None;
+                if message.statements == 0 {
+                    let (name, statement) = (message.name, message.statement);
+                    return Err(malformed(line, format!("`{name}` has no `{statement}` in it")));
+                }
+                Ok(())
+            }
+            (Tag::Close, _) => Ok(()),
+        }
+    }
+
+    fn begin_statement(&mut self, line: u64) {
+        let page = self.message.as_mut().and_then(|message| {
+            message.statements += 1;
+            message.page
+        });
+        let part = self.parts.len();
+        self.parts.push(String::new());
+        let balances = Balances { line, ..Balances::default() };
+        self.statement = Some(Box::new(Statement { part, balances, page, ..Statement::default() }));
+    }
+
+    /// Takes what has just been opened in a statement.
+    fn piece(&mut self, name: String, currency: String, line: u64) -> Result<(), Problem> {
+        if name == "Ntry" {
+            return self.entry(line);
+        }
+        let is_known = matches!(name.as_str(), "Id" | "Acct" | "Bal") || name.ends_with("Pgntn");
+        if !is_known {
+            return Ok(());
+        }
+        let element = self.element(name, currency)?;
+        let Some(statement) = &mut self.statement else { return Ok(()) };
+        match element.name.as_str() {
+            "Id" => statement.balances.statement = given(&element.text),
+            "Acct" => statement.balances.account = account_number(&element),
+            "Bal" => statement.balance(&element, line)?,
+            _ => statement.page = Some(Page::of(&element)),
+        }
+        if let Some(name) = self.parts.last_mut() {
+            *name = statement.balances.part_name();
+        }
+        Ok(())
+    }
+
+    /// Reads an entry and makes rows of it.
+    fn entry(&mut self, line: u64) -> Result<(), Problem> {
+        let mut fields = Element::default();
+        let mut transactions = Vec::new();
+        let mut batch = None;
+        let depth = self.depth;
+        loop {
+            let line = self.line();
+            match self.tag()? {
+                Tag::Open { name, currency } => match name.as_str() {
+                    // What lies in it is looked at one by one.
+                    "NtryDtls" => {}
+                    "TxDtls" => {
+                        if transactions.len() >= MOST_TRANSACTIONS {
+                            let message =
+                                format!("more than {MOST_TRANSACTIONS} transactions in one entry");
+                            return Err(malformed(line, message));
+                        }
+                        let element = self.element(name, currency)?;
+                        transactions.push(Details::of(&element, line)?);
+                    }
+                    "Btch" => {
+                        let element = self.element(name, currency)?;
+                        batch = element.text(&[&["PmtInfId"], &["MsgId"]]).or(batch);
+                    }
+                    _ => {
+                        if fields.children.len() >= MOST_ELEMENTS {
+                            let message = format!("more than {MOST_ELEMENTS} elements in one");
+                            return Err(malformed(line, message));
+                        }
+                        let element = self.element(name, currency)?;
+                        fields.children.push(element);
+                    }
+                },
+                Tag::Close if self.depth < depth => break,
+                Tag::Close | Tag::Text(_) => {}
+                Tag::End => return Err(self.cut_short()),
+            }
+        }
+        let entry = Entry { batch_reference: batch, ..Entry::of(&fields, line)? };
+        self.rows_of(&entry, &transactions)
+    }
+
+    fn rows_of(&mut self, entry: &Entry, transactions: &[Details]) -> Result<(), Problem> {
+        let Some(statement) = &mut self.statement else { return Ok(()) };
+        let balances = &mut statement.balances;
+        if entry.is_booked() {
+            balances.book(&entry.currency, entry.amount, entry.line)?;
+        }
+        if self.level == Level::Transaction
+            && let Some(amounts) = amounts_of(entry, transactions)?
+        {
+            for (details, amount) in transactions.iter().zip(amounts) {
+                let mut row = balances.row(statement.part, details.line);
+                entry.fill(&mut row, details, amount);
+                self.waiting.push_back(row);
+            }
+            return Ok(());
+        }
+        let mut row = balances.row(statement.part, entry.line);
+        let details = match transactions {
+            [one] => Details { is_credit: None, ..one.clone() },
+            _ => Details::default(),
+        };
+        entry.fill(&mut row, &details, entry.amount);
+        self.waiting.push_back(row);
+        Ok(())
+    }
+
+    fn end_statement(&mut self, message: Message) -> Result<(), Problem> {
+        let Some(mut statement) = self.statement.take() else { return Ok(()) };
+        statement.settle(message.name == MESSAGES[0].0);
+        let balances = statement.balances;
+        let Some(page) = statement.page.filter(|page| !page.is_whole()) else {
+            return self.proof.check(&balances);
+        };
+        let (wrong, unknown) = balances.verdict()?;
+        let is_proven = wrong.is_empty() && !unknown;
+        let at = self.pages.iter().position(|pages| pages.merged.is_same_statement(&balances));
+        let pages = match at {
+            Some(at) => {
+                let mut pages = self.pages.swap_remove(at);
+                pages.merged.go_on_with(balances)?;
+                pages.each_proven &= is_proven;
+                pages
+            }
+            None => Pages { merged: balances, each_proven: is_proven },
+        };
+        if !page.is_last {
+            self.pages.push(pages);
+        } else if !pages.each_proven {
+            self.proof.check(&pages.merged)?;
+        }
+        Ok(())
+    }
+
+    fn end_file(&mut self) -> Result<(), Problem> {
+        self.is_done = true;
+        if self.depth > 0 {
+            return Err(self.cut_short());
+        }
+        for pages in std::mem::take(&mut self.pages) {
+            if !pages.each_proven {
+                self.proof.lacks(&pages.merged);
+            }
+        }
+        if self.has_message {
+            return Ok(());
+        }
+        let message = match &self.root {
+            None => "this is no XML: it has no elements".to_owned(),
+            Some((name, namespace)) if namespace.is_empty() => {
+                format!("no camt.052, camt.053 or camt.054 message in this `{name}`")
+            }
+            Some((name, namespace)) => {
+                format!(
+                    "no camt.052, camt.053 or camt.054 message in this `{name}` of `{namespace}`"
+                )
+            }
+        };
+        Err(malformed(1, message).help("`camt053` reads the XML statements of banks"))
+    }
+}
+
+/// The amounts of the transactions, if they are given in the entry's currency and add up to it.
+fn amounts_of(entry: &Entry, transactions: &[Details]) -> Result<Option<Vec<Decimal>>, Problem> {
+    if transactions.is_empty() {
+        return Ok(None);
+    }
+    let mut total = Decimal::ZERO;
+    let mut amounts = Vec::with_capacity(transactions.len());
+    for details in transactions {
+        let Some(unsigned) = details.amount_in(&entry.currency) else { return Ok(None) };
+        let amount = signed(unsigned, details.is_credit.unwrap_or(entry.is_credit));
+        total = add(total, amount, details.line)?;
+        amounts.push(amount);
+    }
+    Ok((total == entry.amount).then_some(amounts))
+}
+
+fn attribute(start: &BytesStart<'_>, name: &str) -> String {
+    let found = start.attributes().flatten().find(|found| found.key.as_ref() == name);
+    found.map(|found| found.value.trim().to_owned()).unwrap_or_default()
+}
+
+/// The character that a reference stands for, if XML itself knows it.
+fn resolved(reference: &BytesRef<'_>) -> Option<char> {
+    match &**reference {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "apos" => Some('\''),
+        "quot" => Some('"'),
+        _ => reference.resolve_char_ref().ok().flatten(),
+    }
+}
+
+fn not_well_formed(error: &quick_xml::Error, line: u64) -> Problem {
+    match error {
+        quick_xml::Error::Io(error) => unread(error, line),
+        quick_xml::Error::Encoding(_) => undecodable(line),
+        error => malformed(line, format!("this is not well-formed XML: {error}")),
+    }
+}
+
+impl Rows for Camt<'_> {
+    fn next_row(&mut self) -> Result<Option<Row>, Problem> {
+        loop {
+            if let Some(row) = self.waiting.pop_front() {
+                return Ok(Some(row));
+            }
+            if self.is_done {
+                return Ok(None);
+            }
+            self.step()?;
+        }
+    }
+
+    fn parts(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.parts)
+    }
+
+    fn warnings(&mut self) -> Vec<Problem> {
+        self.proof.take_warnings()
+    }
+}
