@@ -111,11 +111,8 @@ fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
             None => {
                 let _ = writeln!(out, "\n  {} no row", paint.strong(side));
                 if let Some(partner) = &explanation.rejected_partner {
-                    let _ = writeln!(
-                        out,
-                        "    a row of this key was rejected: {}:{}",
-                        partner.file, partner.line
-                    );
+                    let _ =
+                        writeln!(out, "    a row of this key was rejected: {}", partner.place);
                 }
             }
         }
@@ -134,14 +131,7 @@ fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
 }
 
 fn write_side(side: Side, origin: &SideExplanation, paint: Paint, out: &mut String) {
-    let _ = writeln!(
-        out,
-        "\n  {} {}  {}:{}",
-        paint.strong(side),
-        origin.system,
-        origin.file,
-        origin.line
-    );
+    let _ = writeln!(out, "\n  {} {}  {}", paint.strong(side), origin.system, origin.place);
     if let Some(why) = &origin.unreadable {
         let _ = writeln!(out, "    {}", paint.caution(why));
     }
@@ -293,6 +283,7 @@ fn as_json(explanation: &Explanation) -> Json {
             .collect();
         json!({
             "system": origin.system, "file": origin.file, "line": origin.line,
+            "place": origin.place,
             "fields": traces, "unreadable": origin.unreadable,
         })
     };

@@ -30,7 +30,8 @@ impl Loaded {
     pub fn open_sources(&self) -> Result<PerSide<Opened>, Problems> {
         let mut problems = Problems::default();
         let opened = PerSide::of(|side| {
-            self.resolved.sources[side].read.open().map_err(|problem| problems.push(problem)).ok()
+            let source = &self.resolved.sources[side];
+            source.read.open(&source.wanted()).map_err(|problem| problems.push(problem)).ok()
         });
         match (opened.a, opened.b) {
             (Some(a), Some(b)) => Ok(PerSide { a, b }),
@@ -55,18 +56,12 @@ impl Loaded {
     pub fn plan_of_stored(&self) -> Result<Plan, Problems> {
         self.plan_of_headers(&PerSide::of(|side| {
             let source = &self.resolved.sources[side];
-            let mut mapped: Vec<String> = Vec::new();
-            let conditions = source.conditions.iter().map(|condition| &condition.column);
-            let named = source.columns.iter().flatten().chain(conditions).chain(&source.fill);
-            for column in named {
-                if !mapped.contains(column) {
-                    mapped.push(column.clone());
-                }
-            }
+            let mapped = source.wanted();
             let is_whole = |header: &[String]| {
                 mapped.iter().all(|column| matches!(find(header, column), Found::At(_)))
             };
-            let there = source.read.open().ok().map(|opened| opened.columns().to_vec());
+            let there = source.read.has_header_at_hand().then(|| source.read.open(&mapped).ok());
+            let there = there.flatten().map(|opened| opened.columns().to_vec());
             there.filter(|header| is_whole(header)).unwrap_or(mapped)
         }))
     }

@@ -91,6 +91,20 @@ pub struct ResolvedSource {
     pub timezone: Option<jiff::tz::TimeZone>,
 }
 
+impl ResolvedSource {
+    /// The columns that the configuration names, each once.
+    pub fn wanted(&self) -> Vec<String> {
+        let conditions = self.conditions.iter().map(|condition| &condition.column);
+        let mut wanted: Vec<String> = Vec::new();
+        for column in self.columns.iter().flatten().chain(conditions).chain(&self.fill) {
+            if !wanted.contains(column) {
+                wanted.push(column.clone());
+            }
+        }
+        wanted
+    }
+}
+
 /// How the cells of a field are read from one source.
 #[derive(Clone, Debug)]
 pub struct Reading {

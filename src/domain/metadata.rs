@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Books;
+use super::place::{self, SourceFile, Unit};
 
 /// The key of the [`Books`].
 pub const COUNTS: &str = "counts";
@@ -23,16 +24,49 @@ pub const WARNINGS: &str = "warnings";
 pub struct Source {
     /// The system behind it.
     pub system: String,
-    /// The file, as the configuration names it.
+    /// The file; of several, as the configuration names them.
     pub path: String,
-    /// Its size, as it lies on the disk.
+    /// The size, as it lies on the disk.
     pub bytes: u64,
-    /// The SHA-256 of those bytes, in hexadecimal.
+    /// The SHA-256 of those bytes, in hexadecimal; of several files, that of their list as `sha256sum`
+    /// writes it.
     pub sha256: String,
     /// Data rows read.
     pub rows: u64,
     /// Columns that the map does not use, in the order of the header.
     pub unused_columns: Vec<String>,
+    /// What the line of a row counts.
+    #[serde(skip_serializing_if = "Unit::is_line")]
+    pub unit: Unit,
+    /// Each file, where there are several or their parts have names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<SourceFile>,
+}
+
+impl Source {
+    /// The file that a row at this offset is of.
+    pub fn file(&self, offset: u64) -> &str {
+        self.files.get(place::input_of(offset)).map_or(&self.path, |file| &file.path)
+    }
+
+    /// Where a row stands: `trades.csv:5`, `trades.xlsx, sheet Trades, row 17`.
+    pub fn place(&self, line: u64, offset: u64) -> String {
+        let file = self.file(offset);
+        match self.words(line, offset) {
+            Some(words) => format!("{file}, {words}"),
+            None => format!("{file}:{line}"),
+        }
+    }
+
+    /// The same without the file, if it is more than the number of a line.
+    pub fn words(&self, line: u64, offset: u64) -> Option<String> {
+        let file = self.files.get(place::input_of(offset));
+        let has_parts = file.is_some_and(|file| !file.parts.is_empty());
+        (has_parts || !self.unit.is_line()).then(|| match file {
+            Some(file) => file.words(self.unit, line, offset),
+            None => place::line_words(self.unit, line),
+        })
+    }
 }
 
 /// How long the stages took, in seconds. Several threads work at a stage and stages overlap, so what

@@ -16,6 +16,7 @@ pub mod key;
 pub mod layout;
 pub mod metadata;
 pub mod pairing;
+pub mod place;
 pub mod progress;
 pub mod raw;
 pub mod review;

@@ -10,6 +10,13 @@ pub trait RawCells {
     /// The cell of column `index`; empty when there is none.
     fn cell(&self, index: usize) -> &[u8];
 
+    /// Whether the source says that the cell of column `index` is null; its text is then empty. Cells
+    /// whose text means null are another matter.
+    fn is_null(&self, index: usize) -> bool {
+        let _ = index;
+        false
+    }
+
     /// Whether the row has no cells.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -33,6 +40,8 @@ pub struct Rejection {
     pub code: Code,
     /// The line on which the row begins, from 1.
     pub line: u64,
+    /// Where it is besides its line, as [`super::place`] packs it.
+    pub offset: u64,
     /// What is wrong, with column and value, in one sentence.
     pub message: String,
     /// The row as written, at most [`Rejection::MAX_TEXT`] bytes of it.

@@ -49,7 +49,7 @@ impl Extract {
     pub fn of(path: &Path, profiler: &mut Profiler) -> Result<Self, Problem> {
         let mut form = FileForm::of(path, profiler)?;
         let plan = form.plan(path)?;
-        let names = plan.open()?.columns().to_vec();
+        let names = plan.open(&[])?.columns().to_vec();
         if let Some(header) = &mut form.repeated_header
             && let Some(name) = names.get(header.at)
         {

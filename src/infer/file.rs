@@ -126,7 +126,7 @@ impl FileForm {
     /// As the configuration says it.
     pub fn plan(&self, path: &Path) -> Result<SourcePlan, Problem> {
         let spec = CsvSpec {
-            path: path.to_string_lossy().into_owned(),
+            path: path.to_string_lossy().into_owned().into(),
             delimiter: Some(self.delimiter.value.to_string()),
             quote: Some(self.quote.to_string()),
             encoding: Some(self.encoding.value.clone()),
@@ -231,7 +231,7 @@ impl FileForm {
     fn records(&self, path: &Path) -> Result<Option<Records>, Problem> {
         let limits = Limits { block: LOOKED_AT, ..Limits::default() };
         let (mut rows, mut broken) = (Vec::new(), Vec::new());
-        let opened = match self.plan(path)?.open_with(limits) {
+        let opened = match self.plan(path)?.open_with(limits, &[]) {
             Ok(opened) => opened,
             // This form makes nothing of the file, another may.
             Err(problem) if matches!(problem.code, Code::NoHeader | Code::BadHeader) => {
@@ -263,11 +263,11 @@ impl FileForm {
     /// The last rows of the file; none if it is too long to be read to its end.
     fn tail(&self, path: &Path) -> Result<Vec<footer::Line>, Problem> {
         let limits = Limits { block: LOOKED_AT, ..Limits::default() };
-        let (mut blocks, mut parser) = self.plan(path)?.open_with(limits)?.blocks();
+        let (mut blocks, mut parser) = self.plan(path)?.open_with(limits, &[])?.blocks();
         // The last block may be short, so the one before is kept too.
         let (mut before, mut last, mut bytes) = (None, None, 0);
         while let Some(block) = blocks.next_block()? {
-            bytes += block.bytes().len() as u64;
+            bytes += block.len() as u64;
             if bytes > READ_AT_MOST {
                 return Ok(Vec::new());
             }
@@ -751,7 +751,7 @@ impl FileRows {
     /// # Errors
     /// The file can't be read.
     pub fn each(&self, mut each: impl FnMut(&SeenRow<'_>)) -> Result<Reach, Problem> {
-        let (mut blocks, mut parser) = self.plan.open()?.blocks();
+        let (mut blocks, mut parser) = self.plan.open(&[])?.blocks();
         let (mut reach, mut bytes) = (Reach { whole: true, ..Reach::default() }, 0);
         let repeated = self.repeated_header.as_ref();
         while let Some(block) = blocks.next_block()? {
@@ -759,7 +759,7 @@ impl FileRows {
                 reach.whole = false;
                 break;
             }
-            bytes += block.bytes().len() as u64;
+            bytes += block.len() as u64;
             parser.parse(&block, &mut |row| match row {
                 Ok(row) if repeated.is_some_and(|header| header.is(&row)) => {}
                 Ok(row) => {

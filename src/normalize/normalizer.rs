@@ -114,6 +114,13 @@ impl Nulls {
     pub(super) fn contains(&self, raw: &[u8]) -> bool {
         if raw.is_empty() { self.empty } else { self.others.iter().any(|null| **null == *raw) }
     }
+
+    /// Whether the cell of this column is null: by its text, or because the source says so.
+    #[inline]
+    pub(super) fn is_null<R: RawCells + ?Sized>(&self, raw: &R, column: usize) -> bool {
+        let cell = raw.cell(column);
+        self.contains(cell) || (cell.is_empty() && raw.is_null(column))
+    }
 }
 
 /// A field of one side, as its worker holds it.
@@ -456,7 +463,7 @@ impl Normalizer {
         }
         let Some(filter) = &self.plan.filter else { return false };
         let texts = column_texts(&self.plan, raw);
-        let mut columns = columns(&self.plan, &self.nulls, &texts);
+        let mut columns = columns(&self.plan, &self.nulls, raw, &texts);
         columns.truncate(there);
         // A filter that asks for a cell which is not there can't tell.
         matches!(self.tools.functions.filter(filter, &columns), Ok(false))
@@ -470,7 +477,7 @@ impl Normalizer {
         }
         let Some(filter) = &self.plan.filter else { return Ok(true) };
         let texts = column_texts(&self.plan, raw);
-        let columns = columns(&self.plan, &self.nulls, &texts);
+        let columns = columns(&self.plan, &self.nulls, raw, &texts);
         self.tools.functions.filter(filter, &columns)
     }
 
@@ -483,12 +490,12 @@ impl Normalizer {
             return Ok(None);
         }
         let texts = column_texts(&self.plan, raw);
-        let columns = columns(&self.plan, &self.nulls, &texts);
+        let columns = columns(&self.plan, &self.nulls, raw, &texts);
         let mapped = self.plan.fields.iter().filter_map(|field| Some((field, field.column?)));
         let mut fields: Vec<(String, Option<String>)> = mapped
             .map(|(field, column)| {
-                let cell = raw.cell(column);
-                let text = (!self.nulls.contains(cell)).then(|| text_of(cell).into_owned());
+                let text = (!self.nulls.is_null(raw, column))
+                    .then(|| text_of(raw.cell(column)).into_owned());
                 (field.name.clone(), text)
             })
             .collect();
@@ -534,9 +541,10 @@ impl Normalizer {
         };
         let text = match texts {
             Some(texts) => texts.get(at).and_then(Option::as_ref).map(String::as_bytes),
-            None => {
-                plan.column.map(|column| raw.cell(column)).filter(|text| !self.nulls.contains(text))
-            }
+            None => plan
+                .column
+                .filter(|column| !self.nulls.is_null(raw, *column))
+                .map(|column| raw.cell(column)),
         };
         match text {
             Some(text) => state.push(text, &mut self.tools, out),
@@ -610,16 +618,16 @@ fn column_texts<'r, R: RawCells + ?Sized>(plan: &SidePlan, raw: &'r R) -> Vec<Co
 }
 
 /// A row's columns by their own names, null as `None`: what scripts call `raw`.
-fn columns<'t>(
+fn columns<'t, R: RawCells + ?Sized>(
     plan: &'t SidePlan,
     nulls: &Nulls,
+    raw: &R,
     texts: &'t [Cow<'_, str>],
 ) -> Vec<(&'t str, Option<&'t str>)> {
-    let cells = plan.columns.iter().zip(texts);
+    let cells = plan.columns.iter().zip(texts).enumerate();
     cells
-        .map(|(name, text)| {
-            let text = text.as_ref();
-            (name.as_str(), (!nulls.contains(text.as_bytes())).then_some(text))
+        .map(|(at, (name, text))| {
+            (name.as_str(), (!nulls.is_null(raw, at)).then_some(text.as_ref()))
         })
         .collect()
 }

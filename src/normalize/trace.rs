@@ -64,7 +64,7 @@ impl Normalizer {
         let plan = self.plan.fields.get(at);
         let column = plan.and_then(|plan| plan.column);
         let cell = column.map(|column| raw.cell(column));
-        let is_null_value = cell.is_some_and(|cell| self.nulls.contains(cell));
+        let is_null_value = column.is_some_and(|column| self.nulls.is_null(raw, column));
         let read = cell.map(|cell| text_of(cell).into_owned());
         let after = texts.map(|texts| texts.get(at).cloned().flatten());
         let mut trace = FieldTrace {

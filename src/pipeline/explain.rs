@@ -41,6 +41,8 @@ pub struct RejectedPartner {
     pub file: String,
     /// The line on which it begins.
     pub line: u64,
+    /// Where it is, in words.
+    pub place: String,
 }
 
 /// Where one side of a record comes from.
@@ -52,6 +54,8 @@ pub struct SideExplanation {
     pub file: String,
     /// The line on which the row begins.
     pub line: u64,
+    /// Where it is, in words.
+    pub place: String,
     /// Each field from cell to value; empty, with the reason in `unreadable`, when the row can't be
     /// read again.
     pub traces: Vec<FieldTrace>,
@@ -188,11 +192,11 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
         sides: PerSide::of(side),
         fields,
         entire: differences(FieldRef::EntireRecord),
-        rejected_partner: missing_place.map(|(line, _)| {
+        rejected_partner: missing_place.map(|(line, offset)| {
             let is_of_a = matches!(record.kind, RecordKind::OnlyA | RecordKind::SurplusA);
-            let side = if is_of_a { Side::B } else { Side::A };
-            let file = plan.sources[side].path().display().to_string();
-            RejectedPartner { file, line }
+            let source = stored_source(plan, run, if is_of_a { Side::B } else { Side::A });
+            let (file, place) = (source.file(offset).to_owned(), source.place(line, offset));
+            RejectedPartner { file, line, place }
         }),
     })
 }
@@ -223,6 +227,18 @@ fn clearing(
     compare.clearing(a.decode(&mut [0; 36]), b.decode(&mut [0; 36]))
 }
 
+/// What the run's metadata says of the source.
+fn stored_source(plan: &Plan, run: &RunRow, side: Side) -> metadata::Source {
+    let sources = run.metadata.get(metadata::SOURCES);
+    let mut source: metadata::Source =
+        sources.and_then(|sources| metadata::piece(sources, side.letter())).unwrap_or_default();
+    // Relative to where this command runs.
+    if source.files.is_empty() {
+        source.path = plan.sources[side].path().display().to_string();
+    }
+    source
+}
+
 /// Reads the row again at its source and follows each cell.
 fn explain_side(
     plan: &Plan,
@@ -231,23 +247,23 @@ fn explain_side(
     place: Option<(u64, u64)>,
     stored: Option<&[u8]>,
 ) -> Option<SideExplanation> {
-    let (line, _) = place.filter(|_| stored.is_some())?;
-    let source: metadata::Source = run
-        .metadata
-        .get(metadata::SOURCES)
-        .and_then(|sources| metadata::piece(sources, side.letter()))
-        .unwrap_or_default();
+    let (line, offset) = place.filter(|_| stored.is_some())?;
+    let source = stored_source(plan, run, side);
     let mut explained = SideExplanation {
+        file: source.file(offset).to_owned(),
+        place: source.place(line, offset),
         system: source.system,
-        file: plan.sources[side].path().display().to_string(),
         line,
         traces: Vec::new(),
         unreadable: None,
     };
-    let cells = match read_record(&plan.sources[side], line, &plan.fill[side]) {
-        Ok(Some(record)) => record.cells,
+    let columns = &plan.normalize[side].columns;
+    let file = &explained.file;
+    let record = read_record(&plan.sources[side], file, (line, offset), columns, &plan.fill[side]);
+    let record = match record {
+        Ok(Some(record)) => record,
         Ok(None) => {
-            explained.unreadable = Some("no row begins on this line any more".to_owned());
+            explained.unreadable = Some("no row is at this place any more".to_owned());
             return Some(explained);
         }
         Err(problem) => {
@@ -255,16 +271,15 @@ fn explain_side(
             return Some(explained);
         }
     };
-    let texts: Vec<&str> = cells.iter().map(String::as_str).collect();
     match Normalizer::new(plan.normalize[side].clone()) {
         Ok(mut normalizer) => {
             let mut now = Vec::new();
-            let _ = normalizer.row(texts.as_slice(), &mut now);
+            let _ = normalizer.row(&record, &mut now);
             if Some(now.as_slice()) != stored {
                 explained.unreadable =
                     Some("the row, its steps or its types have changed since the run".to_owned());
             }
-            explained.traces = normalizer.trace(texts.as_slice());
+            explained.traces = normalizer.trace(&record);
         }
         Err(problem) => explained.unreadable = Some(problem.message),
     }

@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 
 use crate::align::{BlockRows, Gathered, Partitioning, Partitions, SpillRoom};
 use crate::diagnostic::Problem;
+use crate::domain::place;
 use crate::domain::progress::Unit;
 use crate::domain::{Cells, PerSide, Progress, RawCells, Rejection, RowRef, Side, key};
 use crate::normalize::{DoubtfulValues, Normalizer, Outcome, Reject};
@@ -92,6 +93,9 @@ impl<'p> Feed<'p> {
             return Ok(None);
         };
         let carried = sequence.fill.as_mut().map(|filling| {
+            if block.is_first_of_input() {
+                filling.carried = filling.fill.begin();
+            }
             let before = filling.carried.clone();
             filling.parser.note(&block, filling.fill, &mut filling.carried);
             (filling.fill, before)
@@ -255,7 +259,9 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
         }
         let Taker { read, filtered, rejected, ran_out, .. } = taker;
         if let Some((line, error)) = ran_out {
-            let row = format!("line {line} of {}", self.plan.sources[side].path().display());
+            let source = &self.plan.sources[side];
+            let line = place::line_words(source.unit(), line);
+            let row = format!("{line} of {}", block.input().display());
             let subject = match &error.subject {
                 Some(value) => format!("{value} on {row}"),
                 None => row,
@@ -310,8 +316,9 @@ impl Taker<'_> {
                 let key = key_cells.map(|key_cells| {
                     push_rejected(self.rows, row.line, row.offset, &key_cells, self.key_len)
                 });
-                let text = Rejection::clip(row.written());
-                let rejection = Rejection { code, line: row.line, message, text, key };
+                let text = Rejection::clip(&row.written());
+                let (line, offset) = (row.line, row.offset);
+                let rejection = Rejection { code, line, offset, message, text, key };
                 self.rejected.push(reject(self.side, rejection));
             }
         }
@@ -354,6 +361,7 @@ fn reject(side: Side, rejection: Rejection) -> RejectedRow {
     RejectedRow {
         side,
         line: rejection.line,
+        offset: rejection.offset,
         code: rejection.code.name().to_owned(),
         message: rejection.message,
         text: rejection.text,

@@ -7,6 +7,7 @@ use crossbeam_channel::bounded;
 use crate::align::{Partitioning, SpillRoom};
 use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::metadata::{Seconds, Source};
+use crate::domain::place;
 use crate::domain::time_format::Doubt;
 use crate::domain::{PerSide, Progress, RunStatus, Side};
 use crate::source::{Opened, SourceDigest};
@@ -53,6 +54,9 @@ pub(super) fn reconcile(
     check_rejected(plan, &read, &first)?;
     let read_for = begun.elapsed();
     let mut warnings = doubtful_values(&read);
+    for side in Side::BOTH {
+        warnings.extend(read.digests[side].warnings.iter().cloned());
+    }
     let conventions = match depth {
         // They are found when the run is compared.
         Depth::Ingest => Conventions::default(),
@@ -146,7 +150,8 @@ fn read_and_write_rejected(
         for rejected in receiver {
             for row in &rejected {
                 let known = &mut first[row.side];
-                if known.as_ref().is_none_or(|known| row.line < known.line) {
+                let place = |row: &RejectedRow| (place::input_of(row.offset), row.line);
+                if known.as_ref().is_none_or(|known| place(row) < place(known)) {
                     *known = Some(row.clone());
                 }
             }
@@ -213,12 +218,17 @@ fn check_rejected(
     for side in Side::BOTH {
         let (rejected, rows) = (books.rejected[side], books.read[side]);
         let system = &plan.systems[side];
-        let file = plan.sources[side].path();
+        let (digest, unit) = (&read.digests[side], plan.sources[side].unit());
+        let file = first[side].as_ref().and_then(|row| digest.files.get(place::input_of(row.offset)));
         let why = first[side].as_ref().map_or_else(String::new, |row| {
-            format!("; the first in line {}, {}: {}", row.line, row.code, row.message)
+            let words = file.map_or_else(
+                || place::line_words(unit, row.line),
+                |file| file.words(unit, row.line, row.offset),
+            );
+            format!("; the first in {words}, {}: {}", row.code, row.message)
         });
         let place = Place {
-            file: file.to_owned(),
+            file: file.map_or_else(|| digest.path.clone(), |file| file.path.clone().into()),
             line: first[side].as_ref().map_or(0, |row| row.line),
             ..Place::default()
         };
@@ -285,5 +295,11 @@ fn describe_sources(
         sha256: digests[side].sha256.clone(),
         rows: rows[side],
         unused_columns: plan.unused_columns[side].clone(),
+        unit: plan.sources[side].unit(),
+        files: {
+            let files = &digests[side].files;
+            let is_plain = files.len() < 2 && files.iter().all(|file| file.parts.is_empty());
+            if is_plain { Vec::new() } else { files.clone() }
+        },
     })
 }

@@ -6,7 +6,7 @@ use crate::domain::{DiffType, FieldRef};
 use super::characters;
 use super::details::{FieldDetails, Row};
 use super::figures::{bytes, clip, count, counted, duration, share, shell_word, visible};
-use super::{Example, ReasonCount, Summary};
+use super::{Example, ReasonCount, RejectedSample, Summary};
 
 /// How many fields the table of differences names.
 pub(super) const FIELDS_SHOWN: usize = 15;
@@ -171,13 +171,12 @@ pub(super) fn model_named(summary: &Summary) -> String {
 }
 
 /// Where a rejected row begins.
-pub(super) fn place(summary: &Summary, side: &str, line: u64) -> String {
-    let (name, source) =
-        if side == "a" { ("A", &summary.sources.a) } else { ("B", &summary.sources.b) };
-    if source.path.is_empty() {
-        format!("{name}, line {line}")
-    } else {
-        format!("{name} {}:{line}", visible(&source.path))
+pub(super) fn place(row: &RejectedSample) -> String {
+    let (name, file, line) = (row.side.to_uppercase(), visible(&row.file), row.line);
+    match &row.words {
+        Some(words) => format!("{name} {file}, {}", visible(words)),
+        None if file.is_empty() => format!("{name}, line {line}"),
+        None => format!("{name} {file}:{line}"),
     }
 }
 

@@ -222,7 +222,7 @@ fn page(data: &ReportData, awaiting: Vec<Item>) -> Page {
         warnings.collect()
     };
     let samples = summary.rejected.iter().map(|sample| Rejected {
-        place: place(summary, sample.side, sample.line),
+        place: place(sample),
         code: shown(&sample.code),
         message: shown(&sample.message),
     });

@@ -226,7 +226,7 @@ fn remarks(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     if rejected > 0 {
         writeln!(out, "\n## Rejected rows: {}\n", count(rejected))?;
         for sample in &summary.rejected {
-            let place = place(summary, sample.side, sample.line);
+            let place = place(sample);
             let (code, message) = (safe(&sample.code), safe(&sample.message));
             writeln!(out, "- {}: {code}, {message}", safe(&place))?;
         }

@@ -104,6 +104,7 @@ pub fn rejected() -> Vec<RejectedRow> {
     let row = |line, code: &str, message: &str| RejectedRow {
         side: Side::A,
         line,
+        offset: 0,
         code: code.into(),
         message: message.into(),
         text: "…".into(),

@@ -183,8 +183,13 @@ pub struct GateCounts {
 pub struct RejectedSample {
     /// `a` or `b`.
     pub side: &'static str,
+    /// Its file.
+    pub file: String,
     /// The line on which it begins.
     pub line: u64,
+    /// Where it is in words, where that is more than a line: `sheet Trades, row 17`.
+    #[serde(rename = "place", skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
     /// What kind of mistake.
     pub code: String,
     /// What is wrong, in a sentence.
@@ -256,7 +261,9 @@ impl Summary {
             .take(REJECTED_SHOWN)
             .map(|row| RejectedSample {
                 side: row.side.letter(),
+                file: self.sources[row.side].file(row.offset).to_owned(),
                 line: row.line,
+                words: self.sources[row.side].words(row.line, row.offset),
                 code: row.code.clone(),
                 message: row.message.clone(),
             })
@@ -493,7 +500,7 @@ mod tests {
             r#""sha256":"9f86d081","rows":950,"unused_columns":["trader","book|desk"]},"#,
             r#""b":{"system":"RISK","path":"risk.csv","bytes":59392,"sha256":"60303ae2","#,
             r#""rows":948,"unused_columns":[]}},"#,
-            r#""rejected":[{"side":"a","line":17,"code":"RAGGED_ROW","#,
+            r#""rejected":[{"side":"a","file":"front_office.csv","line":17,"code":"RAGGED_ROW","#,
             r#""message":"5 fields where the header has 6"},{"side":"a","line":40,"#,
             r#""code":"NULL_KEY","message":"transaction_id is null"}],"#,
             r#""warnings":[{"code":"ambiguous-dates","#,
@@ -545,6 +552,7 @@ mod tests {
         let row = RejectedRow {
             side: Side::B,
             line: 2,
+            offset: 0,
             code: "X".into(),
             message: "m".into(),
             text: "t".into(),

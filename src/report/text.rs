@@ -276,7 +276,7 @@ impl Page<'_> {
         let rows: Vec<(String, &str, &str)> = summary
             .rejected
             .iter()
-            .map(|row| (place(summary, row.side, row.line), &*row.code, &*row.message))
+            .map(|row| (place(row), &*row.code, &*row.message))
             .collect();
         let places = rows.iter().map(|(place, ..)| width(place)).max().unwrap_or(0).min(40);
         let codes = rows.iter().map(|(_, code, _)| width(code)).max().unwrap_or(0);

@@ -11,7 +11,8 @@ use std::io::Write;
 use rust_xlsxwriter::{Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
 use crate::diagnostic::{Code, Problem};
-use crate::domain::{Date, FieldRef, Instant, Kind, Layout};
+use crate::domain::metadata::Source;
+use crate::domain::{Date, FieldRef, Instant, Kind, Layout, PerSide};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
 use super::deciders::Deciders;
@@ -66,7 +67,7 @@ pub fn write_xlsx(
     let rejected = store.rejected(run.id, MOST_ROWS as usize)?;
     let bytes = book
         .end_record()
-        .and_then(|()| book.rejected(&rejected))
+        .and_then(|()| book.rejected(&rejected, &data.summary.sources))
         .and_then(|()| book.summary(&data.summary))
         .and_then(|()| book.fields(&data.details))
         .and_then(|()| book.filters())
@@ -329,7 +330,11 @@ impl<'r> Book<'r> {
         Ok(())
     }
 
-    fn rejected(&mut self, rows: &[crate::store::RejectedRow]) -> Result<(), Wrong> {
+    fn rejected(
+        &mut self,
+        rows: &[crate::store::RejectedRow],
+        sources: &PerSide<Source>,
+    ) -> Result<(), Wrong> {
         for (at, rejected) in (1u32..).zip(rows) {
             self.rejected_rows = at;
             #[expect(clippy::cast_precision_loss, reason = "a line's number is below 2^53")]
@@ -340,6 +345,7 @@ impl<'r> Book<'r> {
             self.cell(REJECTED, at, 3, &rejected.message, None)?;
             self.cell(REJECTED, at, 4, rejected.key.as_deref().unwrap_or_default(), None)?;
             self.cell(REJECTED, at, 5, &rejected.text, None)?;
+            self.cell(REJECTED, at, 6, sources[rejected.side].file(rejected.offset), None)?;
         }
         Ok(())
     }
@@ -507,13 +513,14 @@ const DIFFERENCE_COLUMNS: [(&str, f64); 20] = [
     ("comment", 40.0),
 ];
 
-const REJECTED_COLUMNS: [(&str, f64); 6] = [
+const REJECTED_COLUMNS: [(&str, f64); 7] = [
     ("side", 6.0),
     ("line", 10.0),
     ("code", 18.0),
     ("what is wrong", 50.0),
     ("key", 24.0),
     ("row", 80.0),
+    ("file", 30.0),
 ];
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

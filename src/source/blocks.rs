@@ -3,11 +3,15 @@
 //! One thread runs it for each source, so it does no more than find where the last record of a
 //! block ends. It never looks at what a record says.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::csv::CsvPlan;
-use super::dialect::{Dialect, Piece, PieceKind, count_lines};
-use super::file::{SourceDigest, SourceFile};
+use encoding_rs::Encoding;
+
+use super::dialect::{self, Dialect, PieceKind, count_lines};
+use super::file::SourceFile;
+use super::input::Input;
+use super::kind::{InputRead, Piece, Pieces};
 use super::text::Text;
 use crate::diagnostic::{Code, Place, Problem};
 
@@ -32,23 +36,16 @@ type Pool = Arc<Mutex<Vec<Vec<u8>>>>;
 /// Some whole records, one after the other, as UTF-8 unless the file breaks its promise. Its buffer
 /// is used again once it has been dropped.
 #[derive(Debug)]
-pub struct Block {
-    sequence: u64,
+pub(super) struct TextBlock {
     first_line: u64,
     lines: u64,
     offset: u64,
-    disk_bytes: u64,
     buffer: Vec<u8>,
     end: usize,
     pool: Pool,
 }
 
-impl Block {
-    /// Its place among the blocks of its source, from 0.
-    pub fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
+impl TextBlock {
     /// The line of the file on which it begins, from 1.
     pub fn first_line(&self) -> u64 {
         self.first_line
@@ -64,28 +61,66 @@ impl Block {
         self.offset
     }
 
-    /// How many bytes have been read from the disk since the block before: for progress.
-    pub fn disk_bytes(&self) -> u64 {
-        self.disk_bytes
-    }
-
     /// The text.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[..self.end]
     }
 }
 
-impl Drop for Block {
+impl TextBlock {
+    /// A block of its own.
+    pub fn of(bytes: Vec<u8>, first_line: u64, offset: u64) -> Self {
+        let (lines, end) = (count_lines(&bytes), bytes.len());
+        Self { first_line, lines, offset, buffer: bytes, end, pool: Pool::default() }
+    }
+}
+
+impl Drop for TextBlock {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.buffer);
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
     }
 }
 
+/// Where records of text end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Records {
+    /// Where the dialect says.
+    Delimited(Dialect),
+    /// With each line.
+    Lines,
+}
+
+impl Records {
+    /// The length of the whole records at the beginning of `bytes`; all of them if nothing follows.
+    fn last_boundary(self, bytes: &[u8], nothing_follows: bool) -> usize {
+        match self {
+            Self::Delimited(dialect) => dialect.last_boundary(bytes, nothing_follows),
+            Self::Lines if nothing_follows => bytes.len(),
+            Self::Lines => {
+                // A `\r` at the very end may be the first half of a `\r\n`.
+                let whole = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+                memchr::memrchr2(b'\n', b'\r', whole).map_or(0, |end| end + 1)
+            }
+        }
+    }
+
+    /// What makes a record that does not end.
+    fn endless(self) -> &'static str {
+        match self {
+            Self::Delimited(_) => {
+                "a quote is probably opened and never closed; if quotes are just text in this file, \
+                 set `quote` to a character that it does not use"
+            }
+            Self::Lines => "check that this is the right file: each line is a record",
+        }
+    }
+}
+
 /// What has been read and not yet given on.
 pub(super) struct Window {
     text: Text,
-    plan: Arc<CsvPlan>,
+    records: Records,
     limits: Limits,
     /// The text is what lies between `start` and `filled`; what follows is there to be read into.
     buffer: Vec<u8>,
@@ -102,15 +137,20 @@ impl Window {
     /// A decoder needs room for a few characters.
     const LEAST: usize = 64;
 
-    pub fn open(plan: &Arc<CsvPlan>, limits: Limits) -> Result<Self, Problem> {
-        let text = Text::new(SourceFile::open(&plan.path)?, plan.encoding)?;
+    pub fn open(
+        input: &Input,
+        encoding: &'static Encoding,
+        records: Records,
+        limits: Limits,
+    ) -> Result<Self, Problem> {
+        let text = Text::new(SourceFile::open_text(input)?, encoding)?;
         let offset = text.first_offset();
         // A block never holds a record that is too long: whether one is does not depend on blocks.
         let record = limits.record.clamp(1, 1 << 30);
         let limits = Limits { block: limits.block.clamp(1, record), record };
         Ok(Self {
             text,
-            plan: Arc::clone(plan),
+            records,
             limits,
             buffer: Vec::new(),
             start: 0,
@@ -121,12 +161,37 @@ impl Window {
         })
     }
 
+    /// The file, as places name it.
+    pub fn path(&mut self) -> &Path {
+        self.text.file().path()
+    }
+
     pub fn text(&self) -> &[u8] {
         &self.buffer[self.start..self.filled]
     }
 
     pub fn line(&self) -> u64 {
         self.line
+    }
+
+    /// Where the text begins in the file.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether there is no more than what has been read.
+    pub fn is_whole(&self) -> bool {
+        self.at_end
+    }
+
+    /// How many bytes have been read from the disk.
+    pub fn bytes_read(&mut self) -> u64 {
+        self.text.file().bytes_read()
+    }
+
+    /// Reads on to the end of the file and tells what it was.
+    pub fn finish(self) -> Result<InputRead, Problem> {
+        self.text.finish()
     }
 
     pub fn size(&mut self) -> u64 {
@@ -151,7 +216,7 @@ impl Window {
     }
 
     /// Reads more, because what there is does not suffice.
-    fn grow(&mut self) -> Result<(), Problem> {
+    pub fn grow(&mut self) -> Result<(), Problem> {
         let length = self.text().len();
         if length > self.limits.record {
             return Err(self.too_long());
@@ -160,7 +225,7 @@ impl Window {
         self.fill(first.max(length * 2).min(self.limits.record + 1))
     }
 
-    fn too_long(&self) -> Problem {
+    fn too_long(&mut self) -> Problem {
         let problem = Problem::new(
             Code::RecordTooLong,
             format!(
@@ -169,20 +234,18 @@ impl Window {
             ),
         );
         let line = self.line;
-        problem.at(Place { file: self.plan.path.clone(), line, ..Place::default() }).help(
-            "a quote is probably opened and never closed; if quotes are just text in this file, \
-             set `quote` to a character that it does not use",
-        )
+        let help = self.records.endless();
+        problem.at(Place { file: self.path().to_owned(), line, ..Place::default() }).help(help)
     }
 
     /// What is at the beginning, if anything is; it is not consumed.
-    pub fn piece(&mut self) -> Result<Option<Piece>, Problem> {
-        self.whole(|dialect, text| dialect.piece(text))
+    pub fn piece(&mut self, dialect: Dialect) -> Result<Option<dialect::Piece>, Problem> {
+        self.whole(|text| dialect.piece(text))
     }
 
     /// Consumes a line, whatever is in it; says whether there was one.
     pub fn skip_line(&mut self) -> Result<bool, Problem> {
-        let line = self.whole(|_, text| {
+        let line = self.whole(|text| {
             let end = memchr::memchr2(b'\n', b'\r', text).unwrap_or(text.len());
             let two = text[end..].starts_with(b"\r\n");
             (text.len()).min(end + 1 + usize::from(two))
@@ -194,10 +257,10 @@ impl Window {
     }
 
     /// What `of` finds at the beginning of the text, once it is sure that it ends there.
-    fn whole<T: Extent>(&mut self, of: impl Fn(Dialect, &[u8]) -> T) -> Result<Option<T>, Problem> {
+    pub fn whole<T: Extent>(&mut self, of: impl Fn(&[u8]) -> T) -> Result<Option<T>, Problem> {
         loop {
             if !self.text().is_empty() {
-                let found = of(self.plan.dialect, self.text());
+                let found = of(self.text());
                 if self.at_end || found.next() < self.text().len() {
                     return Ok(Some(found));
                 }
@@ -208,6 +271,12 @@ impl Window {
         }
     }
 
+    /// Reads until there is as much as fits into a first look, or all, and says whether it is all.
+    pub fn look(&mut self) -> Result<bool, Problem> {
+        self.fill(self.limits.block)?;
+        Ok(self.at_end)
+    }
+
     pub fn consume(&mut self, length: usize) {
         self.line += count_lines(&self.text()[..length]);
         self.offset += length as u64;
@@ -216,7 +285,7 @@ impl Window {
 }
 
 /// How far what was found reaches.
-trait Extent {
+pub(super) trait Extent {
     fn next(&self) -> usize;
 }
 
@@ -226,43 +295,43 @@ impl Extent for usize {
     }
 }
 
-impl Extent for Piece {
+impl Extent for dialect::Piece {
     fn next(&self) -> usize {
         self.next
     }
 }
 
-/// The blocks of a source, in order.
-pub struct Blocks {
+/// The blocks of a text, in order.
+pub(super) struct TextBlocks {
     window: Window,
-    sequence: u64,
-    disk_bytes: u64,
     pool: Pool,
+    /// Records at the end that are no data.
+    footer: u64,
     /// What is left of the file is its footer.
     in_footer: bool,
 }
 
-impl Blocks {
-    pub(super) fn new(window: Window) -> Self {
-        Self { window, sequence: 0, disk_bytes: 0, pool: Pool::default(), in_footer: false }
+impl TextBlocks {
+    pub fn new(window: Window, footer: u64) -> Self {
+        Self { window, pool: Pool::default(), footer, in_footer: false }
     }
 
     /// The next block; none at the end of the source.
     ///
     /// # Errors
     /// The file can't be read any further, or a record is so long that it can't be one.
-    pub fn next_block(&mut self) -> Result<Option<Block>, Problem> {
+    pub fn next_block(&mut self) -> Result<Option<TextBlock>, Problem> {
         let window = &mut self.window;
         if self.in_footer {
             return Ok(None);
         }
         window.fill(window.limits.block)?;
-        let footer = window.plan.skip_footer;
+        let footer = self.footer;
         let end = loop {
             let (text, at_end) = (window.text(), window.at_end);
-            let mut end = window.plan.dialect.last_boundary(text, at_end);
-            if footer > 0 {
-                end = before_footer(window.plan.dialect, text.get(..end).unwrap_or(text), footer);
+            let mut end = window.records.last_boundary(text, at_end);
+            if let (1.., Records::Delimited(dialect)) = (footer, window.records) {
+                end = before_footer(dialect, text.get(..end).unwrap_or(text), footer);
                 self.in_footer = at_end;
             }
             match end {
@@ -282,29 +351,30 @@ impl Blocks {
         rest[..left].copy_from_slice(&window.buffer[end..window.filled]);
         let buffer = std::mem::replace(&mut window.buffer, rest);
         window.filled = left;
-        let disk_bytes = window.text.file().bytes_read();
-        let block = Block {
-            sequence: self.sequence,
+        let block = TextBlock {
             first_line: window.line,
             lines: count_lines(&buffer[..end]),
             offset: window.offset,
-            disk_bytes: disk_bytes - self.disk_bytes,
             buffer,
             end,
             pool: Arc::clone(&self.pool),
         };
         window.line += block.lines;
         window.offset += end as u64;
-        self.sequence += 1;
-        self.disk_bytes = disk_bytes;
         Ok(Some(block))
     }
+}
 
-    /// What has been read. If blocks are left, the file is read to its end without looking at them.
-    ///
-    /// # Errors
-    /// The file can't be read to its end.
-    pub fn finish(self) -> Result<SourceDigest, Problem> {
+impl Pieces for TextBlocks {
+    fn next(&mut self) -> Result<Option<Piece>, Problem> {
+        Ok(self.next_block()?.map(Piece::Text))
+    }
+
+    fn disk_bytes(&mut self) -> u64 {
+        self.window.text.file().bytes_read()
+    }
+
+    fn finish(self: Box<Self>) -> Result<InputRead, Problem> {
         self.window.text.finish()
     }
 }

@@ -1,21 +1,28 @@
 //! Delimited text files: any delimiter, quote and encoding, plain or compressed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use encoding_rs::{Encoding, UTF_8};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::dialect::Dialect;
-use crate::diagnostic::{Code, PathStep, Problem, SpecProblem, nearest};
+use super::blocks::{Records, TextBlocks, Window};
+use super::dialect::{Dialect, Fields, PieceKind};
+use super::input::{Input, Inputs, Paths};
+use super::kind::{Ask, Kind, Opening};
+use super::parse::CsvParser;
+use super::{KindSpec, SourcePlan};
+use crate::diagnostic::{Code, PathStep, Place, Problem, SpecProblem, nearest};
 use crate::domain::Written;
 
 /// The options of `read: { csv: … }`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CsvSpec {
-    /// The file, relative to `recon.yaml`; `.gz` and `.zst` are read as they are.
-    pub path: String,
+    /// The file, relative to `recon.yaml`, or a list of files; each may be a glob such as
+    /// `in/trades_*.csv`. `.gz`, `.zst` and `.zip` are read as they are; `-` is standard input.
+    pub path: Paths,
     /// The character between fields, one ASCII character or `\t`. Default `,`.
     pub delimiter: Option<String>,
     /// The character around fields that contain the delimiter. Default `"`.
@@ -67,8 +74,7 @@ impl Header {
 /// How a delimited text file is read, with everything decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvPlan {
-    /// The file.
-    pub path: PathBuf,
+    pub(super) inputs: Inputs,
     /// The encoding of the text.
     pub encoding: &'static Encoding,
     /// Where the names of the columns come from.
@@ -81,8 +87,7 @@ pub struct CsvPlan {
     pub ignore_empty_extras: bool,
     /// Whether fields that a row lacks at its end are empty.
     pub pad_short_rows: bool,
-    /// The cells that mean null.
-    pub null_values: Vec<String>,
+    pub(super) null_values: Option<Vec<String>>,
     pub(super) dialect: Dialect,
 }
 
@@ -93,12 +98,11 @@ impl CsvSpec {
     /// Every problem of the piece.
     pub fn resolve(&self, base: &Path) -> Result<CsvPlan, Vec<SpecProblem>> {
         let mut problems = Vec::new();
+        let mut wrong_path = None;
         let mut complain = |key: &str, problem: Problem| {
             problems.push(SpecProblem::new([key], problem));
         };
-        if self.path.is_empty() {
-            complain("path", Problem::new(Code::EmptyPath, "`path` is empty"));
-        }
+        let inputs = Inputs::resolve(&self.path, base).map_err(|problem| wrong_path = Some(problem));
         let mut dialect = Dialect::default();
         for (key, written, byte) in [
             ("delimiter", &self.delimiter, &mut dialect.delimiter),
@@ -128,14 +132,11 @@ impl CsvSpec {
         } else if dialect.comment == Some(dialect.quote) {
             clash("comment", "quote", dialect.quote);
         }
-        let encoding = match self.encoding.as_deref().map(encoding) {
-            None => UTF_8,
-            Some(Ok(encoding)) => encoding,
-            Some(Err(problem)) => {
-                complain("encoding", problem);
-                UTF_8
-            }
-        };
+        let mut wrong_encoding = Vec::new();
+        let encoding = encoding_of(self.encoding.as_deref(), &mut wrong_encoding);
+        for each in wrong_encoding {
+            complain("encoding", each.problem);
+        }
         if self.skip_footer.is_some_and(|rows| *rows > LONGEST_FOOTER) {
             let message = format!("`skip_footer` skips more than {LONGEST_FOOTER} rows");
             let problem = Problem::new(Code::FooterTooLong, message)
@@ -168,21 +169,115 @@ impl CsvSpec {
                 Header::Named(names.clone())
             }
         };
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        problems.splice(0..0, wrong_path);
+        let (Ok(inputs), true) = (inputs, problems.is_empty()) else { return Err(problems) };
         Ok(CsvPlan {
-            path: base.join(&self.path),
+            inputs,
             encoding,
             header,
             skip_rows: self.skip_rows.map_or(0, |rows| *rows),
             skip_footer: self.skip_footer.map_or(0, |rows| *rows),
             ignore_empty_extras: self.ignore_empty_extras.is_some_and(|ignore| *ignore),
             pad_short_rows: self.pad_short_rows.is_some_and(|pad| *pad),
-            null_values: self.null_values.clone().unwrap_or_else(|| vec![String::new()]),
+            null_values: self.null_values.clone(),
             dialect,
         })
     }
+}
+
+impl KindSpec for CsvSpec {
+    fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {
+        self.resolve(base).map(SourcePlan::from)
+    }
+}
+
+impl From<CsvPlan> for SourcePlan {
+    fn from(plan: CsvPlan) -> Self {
+        Self::new(plan.inputs.clone(), plan.null_values.clone().as_ref(), plan)
+    }
+}
+
+impl Kind for CsvPlan {
+    fn open(&self, input: &Input, ask: &Ask<'_>) -> Result<Opening, Problem> {
+        let records = Records::Delimited(self.dialect);
+        let mut window = Window::open(input, self.encoding, records, ask.limits)?;
+        for _ in 0..self.skip_rows {
+            if !window.skip_line()? {
+                break;
+            }
+        }
+        let first = loop {
+            match window.piece(self.dialect)? {
+                Some(piece) if matches!(piece.kind, PieceKind::Blank | PieceKind::Comment) => {
+                    window.consume(piece.next);
+                }
+                first => break first,
+            }
+        };
+        let header_line = window.line();
+        let place = Place { file: input.name.clone(), line: header_line, ..Place::default() };
+        let columns: Vec<String> = match (&self.header, first) {
+            (Header::Named(names), _) => names.clone(),
+            (_, None) => return Err(self.no_header(input)),
+            (header, Some(piece)) => {
+                let wrong = match piece.kind {
+                    PieceKind::Unclosed => "a quote is opened in the first row and never closed",
+                    PieceKind::Stray if self.header == Header::FirstRow => {
+                        "text follows a closing quote in the header"
+                    }
+                    _ => "",
+                };
+                if !wrong.is_empty() {
+                    return Err(bad_header(place, wrong));
+                }
+                let mut fields = Fields::default();
+                self.dialect.piece_with_fields(window.text(), &mut fields);
+                if *header == Header::Numbered {
+                    (1..=fields.spans.len()).map(|number| format!("#{number}")).collect()
+                } else {
+                    let mut names = Vec::with_capacity(fields.spans.len());
+                    for (at, span) in fields.spans.iter().enumerate() {
+                        match std::str::from_utf8(span.of(window.text(), &fields.scratch)) {
+                            Ok(name) if !name.contains('\0') => names.push(name.to_owned()),
+                            _ => return Err(self.undecodable(place, at + 1)),
+                        }
+                    }
+                    window.consume(piece.next);
+                    names
+                }
+            }
+        };
+        Ok(Opening {
+            header_line,
+            size: window.size(),
+            parser: Arc::new(CsvParser::new(self, &columns)),
+            pieces: Box::new(TextBlocks::new(window, self.skip_footer)),
+            columns,
+        })
+    }
+}
+
+impl CsvPlan {
+    fn no_header(&self, input: &Input) -> Problem {
+        let problem = if self.header == Header::FirstRow {
+            Problem::new(Code::NoHeader, "the file has no header row")
+                .help("if it has none by design, set `header: false`")
+        } else {
+            Problem::new(Code::NoHeader, "the file has no rows, so its columns cannot be counted")
+                .help("name them with `columns: […]`")
+        };
+        problem.in_file(&input.name)
+    }
+
+    fn undecodable(&self, place: Place, column: usize) -> Problem {
+        let encoding = self.encoding.name();
+        bad_header(place, format!("the name of column {column} is not text in {encoding}"))
+            .help("set `encoding:` to that of the file, such as windows-1252 or utf-16le")
+    }
+}
+
+fn bad_header(place: Place, message: impl Into<String>) -> Problem {
+    Problem::new(Code::BadHeader, message).at(place).help("check `quote` and `delimiter`")
 }
 
 /// A longer footer is a mistake; its rows are held in memory.
@@ -235,6 +330,21 @@ const LABELS: [&str; 26] = [
     "big5",
 ];
 
+/// The encoding that `encoding` means; complains about a label that is none.
+pub(super) fn encoding_of(
+    label: Option<&str>,
+    problems: &mut Vec<SpecProblem>,
+) -> &'static Encoding {
+    match label.map(encoding) {
+        None => UTF_8,
+        Some(Ok(encoding)) => encoding,
+        Some(Err(problem)) => {
+            problems.push(SpecProblem::new(["encoding"], problem));
+            UTF_8
+        }
+    }
+}
+
 fn encoding(label: &str) -> Result<&'static Encoding, Problem> {
     Encoding::for_label_no_replacement(label.as_bytes()).ok_or_else(|| {
         let problem =
@@ -267,13 +377,14 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_csv() {
         let plan = spec().resolve(Path::new("/data")).unwrap();
-        assert_eq!(plan.path, Path::new("/data/a.csv"));
+        assert_eq!(plan.inputs.name(), Path::new("/data/a.csv"));
         assert_eq!(plan.dialect, Dialect { delimiter: b',', quote: b'"', comment: None });
         assert_eq!(plan.encoding, UTF_8);
-        assert_eq!((plan.header, plan.skip_rows), (Header::FirstRow, 0));
-        assert_eq!(plan.null_values, [""]);
+        assert_eq!((&plan.header, plan.skip_rows), (&Header::FirstRow, 0));
+        assert_eq!(SourcePlan::from(plan).null_values(), [""]);
         let absolute = CsvSpec { path: "/b.csv".into(), ..spec() };
-        assert_eq!(absolute.resolve(Path::new("/data")).unwrap().path, Path::new("/b.csv"));
+        let plan = absolute.resolve(Path::new("/data")).unwrap();
+        assert_eq!(plan.inputs.name(), Path::new("/b.csv"));
     }
 
     #[test]
@@ -287,7 +398,7 @@ mod tests {
     #[test]
     fn every_mistake_is_told() {
         let wrong = CsvSpec {
-            path: String::new(),
+            path: Paths::from(""),
             delimiter: some("||"),
             quote: some("\u{201c}"),
             encoding: some("utf8-le"),

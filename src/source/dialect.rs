@@ -72,11 +72,22 @@ impl Span {
     /// it.
     const SCRATCH: u32 = 1 << 31;
 
-    fn new(start: usize, end: usize) -> Self {
+    /// A cell that is null, whatever the configuration says of empty cells.
+    pub const NULL: Self = Self { start: u32::MAX, end: 0 };
+
+    /// Whether it is that.
+    #[inline]
+    pub fn is_null(self) -> bool {
+        self == Self::NULL
+    }
+
+    /// The text from `start` to `end` of the record.
+    pub fn new(start: usize, end: usize) -> Self {
         Self { start: start as u32, end: end as u32 }
     }
 
-    fn scratch(start: usize, end: usize) -> Self {
+    /// The text from `start` to `end` of the scratch buffer.
+    pub fn scratch(start: usize, end: usize) -> Self {
         Self { start: start as u32 | Self::SCRATCH, end: end as u32 }
     }
 

@@ -8,18 +8,9 @@ use std::time::SystemTime;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
+use super::input::Input;
+use super::kind::InputRead;
 use crate::diagnostic::{Code, Problem, nearest};
-
-/// What was read, so that an auditor can show that it is still the same file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceDigest {
-    /// The file.
-    pub path: PathBuf,
-    /// Its size on disk, in bytes.
-    pub bytes: u64,
-    /// The SHA-256 of these bytes, in lower-case hexadecimal digits.
-    pub sha256: String,
-}
 
 /// A reader that can look at what comes before it is read.
 struct Peekable<R> {
@@ -54,7 +45,7 @@ impl<R: Read> Read for Peekable<R> {
 
 /// The bytes on disk, digested as they pass.
 struct Digesting {
-    file: File,
+    reader: Box<dyn Read + Send>,
     digest: Sha256,
     read: u64,
 }
@@ -67,7 +58,7 @@ impl Digesting {
 impl Read for Digesting {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let length = out.len().min(Self::PIECE);
-        let length = self.file.read(&mut out[..length])?;
+        let length = self.reader.read(&mut out[..length])?;
         self.digest.update(&out[..length]);
         self.read += length as u64;
         Ok(length)
@@ -94,13 +85,14 @@ impl Read for Content {
 
 /// What tells that a file is being written to: one of these changes with every write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     size: u64,
     modified: Option<SystemTime>,
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Option<Self> {
+    /// Of a plain file.
+    pub fn of(metadata: &Metadata) -> Option<Self> {
         let stamp = Self { size: metadata.len(), modified: metadata.modified().ok() };
         metadata.is_file().then_some(stamp)
     }
@@ -110,43 +102,57 @@ impl Stamp {
 pub(super) struct SourceFile {
     path: PathBuf,
     size: u64,
-    /// What the file was like when it was opened; none for what is not a plain file.
-    opened: Option<Stamp>,
+    /// The file, and what it was like when it was opened; none for what is not a plain file.
+    watched: Option<(File, Option<Stamp>)>,
     content: Peekable<Content>,
 }
 
 impl SourceFile {
-    /// Opens the file at `path`.
+    /// Opens an input that is text.
     ///
     /// # Errors
-    /// The file can't be opened, is a folder, or holds something that is not text.
-    pub fn open(path: &Path) -> Result<Self, Problem> {
-        let file = File::open(path).map_err(|error| not_opened(path, &error))?;
-        let metadata = file.metadata().map_err(|error| not_opened(path, &error))?;
-        if metadata.is_dir() {
-            return Err(Problem::new(Code::SourceUnreadable, "this is a folder, not a file")
-                .in_file(path)
-                .help("`path` names one file"));
-        }
-        let mut raw = Peekable::new(Digesting { file, digest: Sha256::new(), read: 0 });
-        let failed = |error: io::Error, at: u64| unreadable(path, at, &error);
-        let head = raw.peek(16).map_err(|error| failed(error, 0))?;
-        if let Some((what, help)) = not_text(head) {
-            return Err(Problem::new(Code::SourceNotText, format!("this is {what}, not text"))
-                .in_file(path)
-                .help(help));
-        }
+    /// It can't be opened, is a folder, or holds something that is not text.
+    pub fn open_text(input: &Input) -> Result<Self, Problem> {
+        Self::open_if(input, |head| match not_text(head) {
+            None => Ok(()),
+            Some((what, help)) => {
+                let problem = Problem::new(Code::SourceNotText, format!("this is {what}, not text"));
+                Err(problem.in_file(&input.name).help(help))
+            }
+        })
+    }
+
+    /// Opens an input of any kind.
+    ///
+    /// # Errors
+    /// It can't be opened, or is a folder.
+    pub fn open(input: &Input) -> Result<Self, Problem> {
+        Self::open_if(input, |_| Ok(()))
+    }
+
+    fn open_if(
+        input: &Input,
+        check: impl FnOnce(&[u8]) -> Result<(), Problem>,
+    ) -> Result<Self, Problem> {
+        let opened = input.open()?;
+        let reader = Digesting { reader: opened.reader, digest: Sha256::new(), read: 0 };
+        let mut raw = Peekable::new(reader);
+        let failed = |error: io::Error| unreadable(&input.name, 0, &error);
+        let head = raw.peek(16).map_err(failed)?;
+        check(head)?;
         let content = match head {
             [0x1f, 0x8b, ..] => Content::Gzip(Box::new(MultiGzDecoder::new(raw))),
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                let decoder = zstd::Decoder::new(raw).map_err(|error| failed(error, 0))?;
-                Content::Zstd(decoder)
+                Content::Zstd(zstd::Decoder::new(raw).map_err(failed)?)
             }
             _ => Content::Plain(raw),
         };
-        let opened = Stamp::of(&metadata);
-        let (path, size) = (path.to_owned(), metadata.len());
-        Ok(Self { path, size, opened, content: Peekable::new(content) })
+        Ok(Self {
+            path: input.name.clone(),
+            size: opened.size,
+            watched: opened.file,
+            content: Peekable::new(content),
+        })
     }
 
     /// The file, as the person would name it.
@@ -188,21 +194,35 @@ impl SourceFile {
     /// # Errors
     /// The file can't be read to its end, or it was written to in the meantime: then nobody knows
     /// which rows of which state have been read.
-    pub fn finish(mut self) -> Result<SourceDigest, Problem> {
+    pub fn finish(mut self) -> Result<InputRead, Problem> {
         if let Err(error) = io::copy(&mut self.raw().reader, &mut io::sink()) {
             return Err(self.failed(&error));
         }
-        let before = self.opened;
-        let raw = &mut self.raw().reader;
-        let now = raw.file.metadata().ok().as_ref().and_then(Stamp::of);
-        if before != now {
-            return Err(changed(&self.path, before, now));
+        if let Some((file, before)) = &self.watched {
+            let now = file.metadata().ok().as_ref().and_then(Stamp::of);
+            if *before != now {
+                return Err(changed(&self.path, *before, now));
+            }
         }
         let raw = &mut self.raw().reader;
         let sum = std::mem::take(&mut raw.digest).finalize();
         let bytes = raw.read;
-        let sha256 = sum.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(SourceDigest { path: self.path, bytes, sha256 })
+        Ok(InputRead { bytes, sha256: hexadecimal(&sum), ..InputRead::default() })
+    }
+
+    /// All of the content, which may not be larger than `limit`.
+    ///
+    /// # Errors
+    /// It can't be read to its end, or is larger.
+    pub fn read_all(&mut self, limit: u64) -> Result<Vec<u8>, Problem> {
+        let mut bytes = Vec::new();
+        let read = (&mut self.content).take(limit.saturating_add(1)).read_to_end(&mut bytes);
+        read.map_err(|error| self.failed(&error))?;
+        if bytes.len() as u64 > limit {
+            let message = format!("the file has more than {} MiB", limit >> 20);
+            return Err(Problem::new(Code::SourceTooLarge, message).in_file(&self.path));
+        }
+        Ok(bytes)
     }
 
     fn raw(&mut self) -> &mut Raw {
@@ -243,13 +263,18 @@ fn changed(path: &Path, before: Option<Stamp>, now: Option<Stamp>) -> Problem {
         .help("run again when whoever writes it is done; writers should write beside it and rename")
 }
 
-fn unreadable(path: &Path, at: u64, error: &io::Error) -> Problem {
+/// Bytes in lower-case hexadecimal digits.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(super) fn unreadable(path: &Path, at: u64, error: &io::Error) -> Problem {
     Problem::new(Code::SourceUnreadable, format!("reading failed after byte {at}: {error}"))
         .in_file(path)
 }
 
 /// The problem of a file that can't be opened, with a file of nearly this name if there is one.
-fn not_opened(path: &Path, error: &io::Error) -> Problem {
+pub(super) fn not_opened(path: &Path, error: &io::Error) -> Problem {
     let problem = Problem::new(Code::SourceUnreadable, format!("cannot open the file: {error}"))
         .in_file(path);
     match error.kind() {
@@ -273,21 +298,21 @@ fn neighbor(path: &Path) -> Option<String> {
     nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
+/// How a workbook is read.
+const EXCEL: &str = "read it as such: `read: { excel: { path: … } }`";
+
 /// What a file is that begins with `head`, if it is something that people mistake for a CSV file.
 fn not_text(head: &[u8]) -> Option<(&'static str, &'static str)> {
     match head {
-        [b'P', b'K', 3, 4, ..] => {
-            Some(("a ZIP archive or an Excel workbook", "unpack it, or save the sheet as CSV"))
-        }
-        [0xd0, 0xcf, 0x11, 0xe0, ..] => Some(("an Excel workbook", "save the sheet as CSV")),
+        [b'P', b'K', 3, 4, ..] => Some(("an Excel or OpenDocument workbook", EXCEL)),
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => Some(("an Excel workbook", EXCEL)),
         [b'%', b'P', b'D', b'F', ..] => Some((
             "a PDF document",
             "ask for the same list as CSV, or copy the table into a spreadsheet and save it as CSV",
         )),
-        [b'P', b'A', b'R', b'1', ..] => Some((
-            "a Parquet file",
-            "write it as CSV first, for example: duckdb -csv -c \"FROM 'x.parquet'\" > x.csv",
-        )),
+        [b'P', b'A', b'R', b'1', ..] => {
+            Some(("a Parquet file", "read it as such: `read: { parquet: { path: … } }`"))
+        }
         [b'O', b'R', b'C', ..] => Some(("an ORC file", "write it as CSV first")),
         [b'O', b'b', b'j', 1, ..] => Some(("an Avro file", "write it as CSV first")),
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => {
@@ -295,7 +320,7 @@ fn not_text(head: &[u8]) -> Option<(&'static str, &'static str)> {
         }
         b"SQLite format 3\0" => Some((
             "an SQLite database",
-            "export the table as CSV: sqlite3 -header -csv x.db \"SELECT * FROM t\" > x.csv",
+            "ask it: `read: { sql: { url: \"sqlite:x.db\", query: \"SELECT * FROM t\" } }`",
         )),
         [b'{', b'\\', b'r', b't', b'f', ..] => {
             Some(("an RTF document", "save the table in it as CSV"))

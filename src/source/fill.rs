@@ -41,7 +41,7 @@ impl Fill {
                 *carried = None;
                 continue;
             };
-            if self.is_null(cell) {
+            if self.is_null(cell) || row.is_some_and(|row| row.is_null(*column)) {
                 continue;
             }
             *carried = std::str::from_utf8(cell).is_ok().then(|| cell.to_vec());
@@ -68,6 +68,13 @@ impl<'a, R: RawCells + ?Sized> Filled<'a, R> {
     }
 }
 
+impl<'a, R: ?Sized> Filled<'a, R> {
+    fn carried_to(&self, index: usize) -> Option<&'a [u8]> {
+        let at = self.fill.columns.iter().position(|column| *column == index)?;
+        self.carried.0.get(at)?.as_deref()
+    }
+}
+
 impl<R: RawCells + ?Sized> RawCells for Filled<'_, R> {
     fn len(&self) -> usize {
         self.row.len()
@@ -75,11 +82,14 @@ impl<R: RawCells + ?Sized> RawCells for Filled<'_, R> {
 
     fn cell(&self, index: usize) -> &[u8] {
         let cell = self.row.cell(index);
-        if !self.fill.is_null(cell) {
+        if !self.fill.is_null(cell) && !self.row.is_null(index) {
             return cell;
         }
-        let at = self.fill.columns.iter().position(|column| *column == index);
-        at.and_then(|at| self.carried.0.get(at)?.as_deref()).unwrap_or(cell)
+        self.carried_to(index).unwrap_or(cell)
+    }
+
+    fn is_null(&self, index: usize) -> bool {
+        self.row.is_null(index) && self.carried_to(index).is_none()
     }
 }
 

@@ -1,18 +1,25 @@
-//! Sources: an extract as a stream of blocks of whole records, which any thread can parse.
+//! Sources: an extract as a stream of blocks of whole rows, which any thread can parse.
 //!
-//! One file per kind. A source knows bytes, encodings and layout of the file; it does not know what
+//! One file per kind. A source knows bytes, encodings and layout of its files; it does not know what
 //! a cell means. It never drops a row in silence.
 //!
 //! One thread calls [`Blocks::next_block`], which is cheap; others turn the blocks into rows, each
 //! with its own clone of the [`BlockParser`]. What they find does not depend on where the blocks
-//! were cut.
+//! were cut. A kind implements `kind::Kind` for what its options mean, and has a line in `kinds!`
+//! below; lists and globs, archives, places and filling down are the same for all.
 
+mod batch;
 mod blocks;
 pub mod columns;
 pub mod csv;
 mod dialect;
 mod file;
 mod fill;
+pub mod fixed;
+mod input;
+pub mod json;
+mod kind;
+mod lines;
 mod opened;
 mod parse;
 pub mod sample;
@@ -22,25 +29,59 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use blocks::{Block, Blocks, Limits};
-pub use file::SourceDigest;
+pub use blocks::Limits;
 pub use fill::{Carried, Fill, Filled};
-pub use opened::Opened;
-pub use parse::{BlockParser, RawRow, Unusable};
+pub use input::Paths;
+pub use kind::{RawRow, Unusable};
+pub use opened::{Block, BlockParser, Blocks, Opened, SourceDigest};
 
-use crate::diagnostic::{Problem, SpecProblem};
+use input::Inputs;
+use kind::Kind;
 
-/// How a source is read. The kind is a key, so that every complaint keeps its exact line.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum ReadSpec {
-    /// A delimited text file.
+use crate::diagnostic::{Code, Problem, SpecProblem};
+use crate::domain::RawCells;
+use crate::domain::place::Unit;
+
+/// The kinds: the key under `read`, and the options of it.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident($spec:ty),)+) => {
+        /// How a source is read. The kind is a key, so that every complaint keeps its exact line.
+        #[derive(Clone, Debug, Deserialize, JsonSchema)]
+        #[serde(rename_all = "lowercase", deny_unknown_fields)]
+        pub enum ReadSpec {
+            $($(#[doc = $doc])+ $name($spec),)+
+        }
+
+        impl ReadSpec {
+            /// The kind, and its options.
+            fn kind(&self) -> (String, &dyn KindSpec) {
+                match self {
+                    $(Self::$name(spec) => (stringify!($name).to_lowercase(), spec),)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Delimited text files.
     Csv(csv::CsvSpec),
+    /// JSON: an object on each line, or an array of objects.
+    Json(json::JsonSpec),
+    /// Text in columns of fixed width.
+    Fixed(fixed::FixedSpec),
+}
+
+/// The options of a kind, as written.
+trait KindSpec {
+    /// What is meant; relative paths are relative to the folder `base`.
+    fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>>;
 }
 
 impl ReadSpec {
@@ -49,53 +90,75 @@ impl ReadSpec {
     /// # Errors
     /// Every problem of the piece.
     pub fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {
-        match self {
-            Self::Csv(spec) => spec
-                .resolve(base)
-                .map(SourcePlan::Csv)
-                .map_err(|problems| problems.into_iter().map(|each| each.under("csv")).collect()),
-        }
+        let (name, spec) = self.kind();
+        spec.resolve(base).map_err(|problems| {
+            problems.into_iter().map(|each| each.under(name.as_str())).collect()
+        })
     }
 }
 
 /// How a source is read, with everything decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SourcePlan {
-    /// A delimited text file.
-    Csv(csv::CsvPlan),
+#[derive(Clone, Debug)]
+pub struct SourcePlan {
+    name: PathBuf,
+    inputs: Inputs,
+    null_values: Vec<String>,
+    kind: Arc<dyn Kind>,
 }
 
 impl SourcePlan {
-    /// The file.
+    /// The cells `null_values` mean null; by default the empty cell does.
+    fn new(inputs: Inputs, null_values: Option<&Vec<String>>, kind: impl Kind + 'static) -> Self {
+        let null_values = null_values.cloned().unwrap_or_else(|| vec![String::new()]);
+        Self { name: inputs.name(), inputs, null_values, kind: Arc::new(kind) }
+    }
+
+    /// The file; of several, and of what is no file, a name for messages.
     pub fn path(&self) -> &Path {
-        match self {
-            Self::Csv(plan) => &plan.path,
-        }
+        &self.name
     }
 
     /// The cells that mean null.
     pub fn null_values(&self) -> &[String] {
-        match self {
-            Self::Csv(plan) => &plan.null_values,
-        }
+        &self.null_values
     }
 
-    /// Opens the source and reads its header.
+    /// What the line of a row counts.
+    pub fn unit(&self) -> Unit {
+        self.kind.unit()
+    }
+
+    /// Whether it is standard input, which can be read once.
+    pub fn is_stdin(&self) -> bool {
+        self.inputs == Inputs::Stdin
+    }
+
+    /// Whether a look at its columns costs little and changes nothing: not so of standard input, and of
+    /// a query.
+    pub fn has_header_at_hand(&self) -> bool {
+        matches!(self.inputs, Inputs::Files(_))
+    }
+
+    /// Opens the source and reads its header. `wanted` are the columns that the configuration names:
+    /// kinds without a header look for those.
     ///
     /// # Errors
     /// It can't be read, or has no header.
-    pub fn open(&self) -> Result<Opened, Problem> {
-        self.open_with(Limits::default())
+    pub fn open(&self, wanted: &[String]) -> Result<Opened, Problem> {
+        self.open_with(Limits::default(), wanted)
     }
 
     /// Opens the source with other limits than the usual ones. They never change what is read.
     ///
     /// # Errors
     /// It can't be read, or has no header.
-    pub fn open_with(&self, limits: Limits) -> Result<Opened, Problem> {
-        match self {
-            Self::Csv(plan) => Opened::open(plan, limits),
-        }
+    pub fn open_with(&self, limits: Limits, wanted: &[String]) -> Result<Opened, Problem> {
+        Opened::open(self, wanted, limits)
+    }
+
+    /// The source as if it had the columns that are wanted, without a look at it.
+    pub fn unread(&self, wanted: &[String]) -> Opened {
+        Opened::unread(self, wanted)
     }
 }
 
@@ -104,21 +167,41 @@ impl SourcePlan {
 pub struct RawRecord {
     /// The names of the columns.
     pub columns: Vec<String>,
-    /// The cells as they are: not as many as there are columns if the row is a ragged one.
-    pub cells: Vec<String>,
+    /// The cells as they are, `None` where the source says that one is null: not as many as there are
+    /// columns if the row is a ragged one.
+    pub cells: Vec<Option<String>>,
 }
 
-/// The row that begins on line `line` of the file, also one that is rejected, with its empty cells
-/// filled. None if no row begins there.
+impl RawCells for RawRecord {
+    fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    fn cell(&self, index: usize) -> &[u8] {
+        self.cells.get(index).and_then(Option::as_deref).map_or(&[], str::as_bytes)
+    }
+
+    fn is_null(&self, index: usize) -> bool {
+        self.cells.get(index).is_some_and(Option::is_none)
+    }
+}
+
+/// The row at a place of the source, its line and its offset, also one that is rejected, with its empty
+/// cells filled: of these columns, which are named as [`columns::unique_names`] does. `file` is the
+/// input that it is of. None if no row is there.
 ///
 /// # Errors
-/// The file can't be read.
+/// The source can't be read, or has no such input any more.
 pub fn read_record(
     plan: &SourcePlan,
-    line: u64,
+    file: &str,
+    place: (u64, u64),
+    columns: &[String],
     fill: &Fill,
 ) -> Result<Option<RawRecord>, Problem> {
-    match plan {
-        SourcePlan::Csv(plan) => opened::read_record(plan, line, fill),
+    if plan.is_stdin() {
+        let message = "the row was read from standard input, which is gone";
+        return Err(Problem::new(Code::FileGone, message));
     }
+    opened::read_record(plan, file, place, columns, fill)
 }

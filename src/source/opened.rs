@@ -1,77 +1,103 @@
 //! A source whose header has been read: its columns are known, its rows are still to come.
+//!
+//! Several inputs are one source. They are opened one after the other, never at once; each maps the
+//! source's columns by its own header.
 
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::RawRecord;
-use super::blocks::{Blocks, Limits, Window};
-use super::csv::{CsvPlan, Header};
-use super::dialect::{Fields, PieceKind};
-use super::fill::{Fill, Filled};
-use super::parse::BlockParser;
-use crate::diagnostic::{Code, Place, Problem};
-use crate::domain::RawCells;
+use sha2::{Digest as _, Sha256};
+
+use super::blocks::Limits;
+use super::columns::{Found, find, unique_names};
+use super::dialect::{Fields, Span};
+use super::file::hexadecimal;
+use super::fill::{Carried, Fill, Filled};
+use super::input::Input;
+use super::kind::{Ask, Fault, Opening, Piece, Pieces, RawRow, RowParser, Unusable};
+use super::{RawRecord, SourcePlan};
+use crate::diagnostic::{Code, Problem, nearest};
+use crate::domain::place::{self, SourceFile};
+use crate::domain::{RawCells as _, Rejection};
+
+/// What was read of a source, so that an auditor can show that it is still the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceDigest {
+    /// The file; of several, as the configuration names them.
+    pub path: PathBuf,
+    /// The size on disk, in bytes.
+    pub bytes: u64,
+    /// The SHA-256 of these bytes, in lower-case hexadecimal digits. Of several inputs, that of their
+    /// list as `sha256sum` writes it: digest, two spaces, name, line break.
+    pub sha256: String,
+    /// Each input.
+    pub files: Vec<SourceFile>,
+    /// What a person should know about them.
+    pub warnings: Vec<Problem>,
+}
 
 /// An open source.
 pub struct Opened {
-    plan: Arc<CsvPlan>,
+    plan: SourcePlan,
+    wanted: Vec<String>,
+    limits: Limits,
     columns: Arc<[String]>,
     header_line: u64,
     size: u64,
-    window: Window,
+    /// The first input, open; none if nothing is to be read.
+    first: Option<(Input, Opening)>,
+    rest: VecDeque<Input>,
 }
 
 impl Opened {
-    pub(super) fn open(plan: &CsvPlan, limits: Limits) -> Result<Self, Problem> {
-        let plan = Arc::new(plan.clone());
-        let mut window = Window::open(&plan, limits)?;
-        for _ in 0..plan.skip_rows {
-            if !window.skip_line()? {
-                break;
+    /// Opens the first input, and looks at the headers of the others.
+    pub(super) fn open(
+        plan: &SourcePlan,
+        wanted: &[String],
+        limits: Limits,
+    ) -> Result<Self, Problem> {
+        let mut inputs: VecDeque<Input> = plan.inputs.list()?.into();
+        let Some(first) = inputs.pop_front() else {
+            return Err(Problem::new(Code::NoFiles, "there is no file").in_file(plan.path()));
+        };
+        let ask = Ask { limits, wanted, alone: inputs.is_empty(), columns: None };
+        let opening = plan.kind.open(&first, &ask)?;
+        let mut opened = Self {
+            columns: opening.columns.clone().into(),
+            header_line: opening.header_line,
+            size: opening.size,
+            plan: plan.clone(),
+            wanted: wanted.to_vec(),
+            limits,
+            first: None,
+            rest: inputs,
+        };
+        for input in &opened.rest {
+            if opened.plan.kind.has_header() {
+                let other = opened.open_next(input)?;
+                opened.size += other.0.size;
+            } else {
+                opened.size += input.open()?.size;
             }
         }
-        let first = loop {
-            match window.piece()? {
-                Some(piece) if matches!(piece.kind, PieceKind::Blank | PieceKind::Comment) => {
-                    window.consume(piece.next);
-                }
-                first => break first,
-            }
-        };
-        let header_line = window.line();
-        let columns = match (&plan.header, first) {
-            (Header::Named(names), _) => names.clone(),
-            (_, None) => return Err(no_header(&plan)),
-            (header, Some(piece)) => {
-                let place = Place { line: header_line, ..Place::default() };
-                let wrong = match piece.kind {
-                    PieceKind::Unclosed => "a quote is opened in the first row and never closed",
-                    PieceKind::Stray if plan.header == Header::FirstRow => {
-                        "text follows a closing quote in the header"
-                    }
-                    _ => "",
-                };
-                if !wrong.is_empty() {
-                    return Err(bad_header(&plan, place, wrong));
-                }
-                let mut fields = Fields::default();
-                plan.dialect.piece_with_fields(window.text(), &mut fields);
-                if *header == Header::Numbered {
-                    (1..=fields.spans.len()).map(|number| format!("#{number}")).collect()
-                } else {
-                    let mut names = Vec::with_capacity(fields.spans.len());
-                    for (at, span) in fields.spans.iter().enumerate() {
-                        match std::str::from_utf8(span.of(window.text(), &fields.scratch)) {
-                            Ok(name) if !name.contains('\0') => names.push(name.to_owned()),
-                            _ => return Err(undecodable(&plan, place, at + 1)),
-                        }
-                    }
-                    window.consume(piece.next);
-                    names
-                }
-            }
-        };
-        let size = window.size();
-        Ok(Self { plan, columns: columns.into(), header_line, size, window })
+        opened.first = Some((first, opening));
+        Ok(opened)
+    }
+
+    /// The source without a look at it: its columns are those that are wanted.
+    pub(super) fn unread(plan: &SourcePlan, wanted: &[String]) -> Self {
+        Self {
+            plan: plan.clone(),
+            wanted: wanted.to_vec(),
+            limits: Limits::default(),
+            columns: wanted.into(),
+            header_line: 0,
+            size: 0,
+            first: None,
+            rest: VecDeque::new(),
+        }
     }
 
     /// The names of the columns as the file has them; with `header: false` the names that were
@@ -85,73 +111,407 @@ impl Opened {
         self.header_line
     }
 
-    /// The bytes that the file has on disk; 0 if that is not known.
+    /// The bytes that the source has on disk; 0 if that is not known.
     pub fn size(&self) -> u64 {
         self.size
     }
 
+    /// Opens another input, and says where it has the source's columns.
+    fn open_next(&self, input: &Input) -> Result<(Opening, Option<Remap>), Problem> {
+        let ask = Ask {
+            limits: self.limits,
+            wanted: &self.wanted,
+            alone: false,
+            columns: Some(&self.columns),
+        };
+        let opening = self.plan.kind.open(input, &ask)?;
+        if opening.columns == *self.columns {
+            return Ok((opening, None));
+        }
+        let own = unique_names(&opening.columns);
+        let remap: Remap = unique_names(&self.columns)
+            .iter()
+            .map(|name| own.iter().position(|own| own == name))
+            .collect();
+        for wanted in &self.wanted {
+            if let Found::At(at) = find(&self.columns, wanted)
+                && remap.get(at).copied().flatten().is_none()
+            {
+                let message = format!("this file has no column `{wanted}`");
+                let problem = Problem::new(Code::MissingColumn, message).in_file(&input.name);
+                let names = own.iter().map(String::as_str);
+                return Err(problem.help(match nearest(wanted, names) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("its columns are {}", own.join(", ")),
+                }));
+            }
+        }
+        Ok((opening, Some(remap)))
+    }
+
     /// The rows: a sequential producer of blocks, and what each worker parses them with.
-    pub fn blocks(self) -> (Blocks, BlockParser) {
-        (Blocks::new(self.window), BlockParser::new(&self.plan, self.columns))
+    pub fn blocks(mut self) -> (Blocks, BlockParser) {
+        let first = self.first.take();
+        let mut blocks = Blocks {
+            opened: self,
+            current: None,
+            inputs: 0,
+            sequence: 0,
+            disk_bytes: 0,
+            read: Vec::new(),
+            states: Vec::new(),
+            warnings: Vec::new(),
+        };
+        if let Some((input, opening)) = first {
+            blocks.begin(input, opening, None);
+        }
+        (blocks, BlockParser::default())
     }
 }
 
-/// The record that begins on line `line` of the file, see [`super::read_record`].
+/// For each column of the source, which one it is of an input.
+type Remap = Vec<Option<usize>>;
+
+/// What all pieces of an input have in common.
+struct InputState {
+    number: u64,
+    name: PathBuf,
+    parser: Arc<dyn RowParser>,
+    remap: Option<Remap>,
+    rows: AtomicU64,
+}
+
+/// An input that is being read.
+struct Current {
+    name: PathBuf,
+    pieces: Box<dyn Pieces>,
+    state: Arc<InputState>,
+    disk_bytes: u64,
+    has_begun: bool,
+}
+
+/// Some whole rows of a source, one after the other.
+pub struct Block {
+    sequence: u64,
+    is_first: bool,
+    disk_bytes: u64,
+    piece: Piece,
+    state: Arc<InputState>,
+}
+
+impl Block {
+    /// Its place among the blocks of its source, from 0.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Whether it is the first block of its input.
+    pub fn is_first_of_input(&self) -> bool {
+        self.is_first
+    }
+
+    /// The input that its rows are of.
+    pub fn input(&self) -> &Path {
+        &self.state.name
+    }
+
+    /// How many bytes have been read from the disk since the block before: for progress.
+    pub fn disk_bytes(&self) -> u64 {
+        self.disk_bytes
+    }
+
+    /// Its text, in kinds that have one.
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &super::blocks::TextBlock {
+        match &self.piece {
+            Piece::Text(text) => text,
+            Piece::Rows(_) => panic!("rows have no text"),
+        }
+    }
+
+    /// Its size in bytes, about.
+    pub fn len(&self) -> usize {
+        self.piece.len()
+    }
+
+    /// Whether it is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The blocks of a source, in order.
+pub struct Blocks {
+    opened: Opened,
+    current: Option<Current>,
+    /// How many inputs have been begun.
+    inputs: u64,
+    sequence: u64,
+    /// How many bytes have been told of by blocks.
+    disk_bytes: u64,
+    read: Vec<SourceFile>,
+    states: Vec<Arc<InputState>>,
+    warnings: Vec<Problem>,
+}
+
+impl Blocks {
+    fn begin(&mut self, input: Input, opening: Opening, remap: Option<Remap>) {
+        let state = Arc::new(InputState {
+            number: self.inputs,
+            name: input.name.clone(),
+            parser: opening.parser,
+            remap,
+            rows: AtomicU64::new(0),
+        });
+        self.inputs += 1;
+        self.states.push(Arc::clone(&state));
+        self.current =
+            Some(Current {
+                name: input.name,
+                pieces: opening.pieces,
+                state,
+                disk_bytes: 0,
+                has_begun: false,
+            });
+    }
+
+    /// Ends the input that is open, and opens the next; says whether there is one.
+    fn advance(&mut self) -> Result<bool, Problem> {
+        if let Some(current) = self.current.take() {
+            let read = current.pieces.finish()?;
+            self.warnings.extend(read.warnings);
+            self.read.push(SourceFile {
+                path: current.name.display().to_string(),
+                bytes: read.bytes,
+                sha256: read.sha256,
+                rows: 0,
+                parts: read.parts,
+            });
+        }
+        let Some(input) = self.opened.rest.pop_front() else { return Ok(false) };
+        let (opening, remap) = self.opened.open_next(&input)?;
+        self.begin(input, opening, remap);
+        Ok(true)
+    }
+
+    /// The next block; none at the end of the source.
+    ///
+    /// # Errors
+    /// An input can't be read any further, or a record is so long that it can't be one.
+    pub fn next_block(&mut self) -> Result<Option<Block>, Problem> {
+        loop {
+            let Some(current) = &mut self.current else { return Ok(None) };
+            let piece = current.pieces.next()?;
+            let read = current.pieces.disk_bytes();
+            self.disk_bytes += read - current.disk_bytes;
+            current.disk_bytes = read;
+            if let Some(piece) = piece {
+                let state = Arc::clone(&current.state);
+                let disk_bytes = std::mem::take(&mut self.disk_bytes);
+                let is_first = !std::mem::replace(&mut current.has_begun, true);
+                let block =
+                    Block { sequence: self.sequence, is_first, disk_bytes, piece, state };
+                self.sequence += 1;
+                return Ok(Some(block));
+            }
+            // What is left of the last input, a footer perhaps, is for `finish`.
+            if self.opened.rest.is_empty() || !self.advance()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// What has been read, once all blocks have been parsed. If some are left, the inputs are read to
+    /// their end without looking at them.
+    ///
+    /// # Errors
+    /// An input can't be read to its end, or was changed while it was read.
+    pub fn finish(mut self) -> Result<SourceDigest, Problem> {
+        while self.advance()? {}
+        self.conclude()?;
+        let mut files = self.read;
+        for (file, state) in files.iter_mut().zip(&self.states) {
+            file.rows = state.rows.load(Ordering::Relaxed);
+        }
+        let sha256 = match files.as_slice() {
+            [one] => one.sha256.clone(),
+            all => {
+                let mut list = Sha256::new();
+                for file in all {
+                    list.update(format!("{}  {}\n", file.sha256, file.path));
+                }
+                hexadecimal(&list.finalize())
+            }
+        };
+        let path = match files.as_slice() {
+            [one] => one.path.clone().into(),
+            _ => self.opened.plan.path().to_owned(),
+        };
+        let bytes = files.iter().map(|file| file.bytes).sum();
+        Ok(SourceDigest { path, bytes, sha256, files, warnings: self.warnings })
+    }
+}
+
+impl Blocks {
+    /// Asks every input whether it can be trusted, and refuses columns that no row of any had.
+    fn conclude(&self) -> Result<(), Problem> {
+        let mut missing: Option<Vec<String>> = None;
+        for state in &self.states {
+            let of_input = state.parser.conclude()?;
+            match &mut missing {
+                Some(missing) => missing.retain(|column| of_input.contains(column)),
+                None => missing = Some(of_input),
+            }
+        }
+        let missing = missing.unwrap_or_default();
+        let has_rows = self.states.iter().any(|state| state.rows.load(Ordering::Relaxed) > 0);
+        let Some(column) = missing.first().filter(|_| has_rows) else { return Ok(()) };
+        let there: Vec<&str> = self.opened.columns.iter().map(String::as_str).collect();
+        let there: Vec<&str> =
+            there.into_iter().filter(|name| !missing.iter().any(|one| one == name)).collect();
+        let message = format!("no row has `{column}`");
+        let problem = Problem::new(Code::MissingColumn, message).in_file(self.opened.plan.path());
+        Err(problem.help(match nearest(column, there.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("its columns are {}", there.join(", ")),
+        }))
+    }
+}
+
+/// Turns blocks into rows. Each worker has its own.
+#[derive(Clone, Debug, Default)]
+pub struct BlockParser {
+    fields: Fields,
+    remapped: Vec<Span>,
+}
+
+impl BlockParser {
+    /// Gives each row of the block, or why it is rejected, to `each`, in the order of the source.
+    pub fn parse(
+        &mut self,
+        block: &Block,
+        each: &mut dyn FnMut(Result<RawRow<'_>, Unusable<'_>>),
+    ) {
+        let mut rows = 0;
+        self.rows(block, &mut |row, fault| {
+            rows += 1;
+            each(match fault {
+                None => Ok(row),
+                Some(Fault { code, message, known }) => Err(Unusable {
+                    rejection: Rejection {
+                        code,
+                        line: row.line,
+                        offset: row.offset,
+                        message,
+                        text: Rejection::clip(&row.written()),
+                        key: None,
+                    },
+                    row: (known > 0).then(|| row.first(known)),
+                }),
+            });
+        });
+        block.state.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Gives each row of the block, also one that is rejected: as it is, and as far as its cells are
+    /// certain.
+    pub(super) fn every_row(
+        &mut self,
+        block: &Block,
+        mut each: impl FnMut(RawRow<'_>, RawRow<'_>),
+    ) {
+        self.rows(block, &mut |row, fault| {
+            let known = fault.map_or(row.len(), |fault| fault.known);
+            each(row, row.first(known));
+        });
+    }
+
+    /// Takes note of the rows of the block for filling down.
+    pub fn note(&mut self, block: &Block, fill: &Fill, carried: &mut Carried) {
+        self.every_row(block, |_, known| fill.note(Some(&known), carried));
+    }
+
+    fn rows(&mut self, block: &Block, each: &mut dyn FnMut(RawRow<'_>, Option<Fault>)) {
+        let Self { fields, remapped } = self;
+        let state = &*block.state;
+        state.parser.rows(&block.piece, fields, &mut |mut row, mut fault| {
+            row.offset = place::in_input(state.number, row.offset);
+            let Some(remap) = &state.remap else { return each(row, fault) };
+            let known = fault.as_ref().map_or(usize::MAX, |fault| fault.known);
+            let span = |at: &Option<usize>| at.and_then(|at| row.spans.get(at)).copied();
+            remapped.clear();
+            remapped.extend(remap.iter().map(|at| span(at).unwrap_or(Span::NULL)));
+            if let Some(fault) = &mut fault {
+                let is_certain = |at: &Option<usize>| at.is_none_or(|at| at < known);
+                fault.known = remap.iter().take_while(|at| is_certain(at)).count();
+            }
+            each(RawRow { spans: remapped, ..row }, fault);
+        });
+    }
+}
+
+/// The row at a place of the source, see [`super::read_record`].
 pub(super) fn read_record(
-    plan: &CsvPlan,
-    line: u64,
+    plan: &SourcePlan,
+    file: &str,
+    (line, offset): (u64, u64),
+    columns: &[String],
     fill: &Fill,
 ) -> Result<Option<RawRecord>, Problem> {
-    let opened = Opened::open(plan, Limits::default())?;
-    let columns = opened.columns().to_vec();
+    let inputs = plan.inputs.list()?;
+    let only = inputs.len() == 1;
+    let named = |input: &&Input| only || Path::new(file) == input.name;
+    let Some(input) = inputs.iter().find(named) else {
+        let message = format!("{file} is not one of the source's files any more");
+        return Err(Problem::new(Code::FileGone, message));
+    };
+    let columns: Arc<[String]> = columns.into();
+    let opened = Opened {
+        plan: plan.clone(),
+        wanted: Vec::new(),
+        limits: Limits::default(),
+        columns: Arc::clone(&columns),
+        header_line: 0,
+        size: 0,
+        first: None,
+        rest: VecDeque::new(),
+    };
+    let (opening, remap) = opened.open_next(input)?;
     let (mut blocks, mut parser) = opened.blocks();
+    blocks.begin(input.clone(), opening, remap);
+    let within = place::within(offset);
+    let mut is_exact = false;
+    let mut found = None;
     let mut carried = fill.begin();
     while let Some(block) = blocks.next_block()? {
-        if block.first_line() > line {
-            break;
+        if let Piece::Text(text) = &block.piece {
+            if text.first_line() > line {
+                break;
+            }
+            // What is filled down may come from any row before.
+            if line > text.first_line() + text.lines() && fill.is_empty() {
+                continue;
+            }
         }
-        // What is filled down may come from any row before.
-        if line > block.first_line() + block.lines() && fill.is_empty() {
-            continue;
-        }
-        let mut cells = None;
         parser.every_row(&block, |row, known| {
-            if row.line > line {
+            if is_exact {
                 return;
             }
             fill.note(Some(&known), &mut carried);
-            if row.line == line {
+            // Several rows may stand on one line; where a file was written anew, its lines may be the same.
+            is_exact = row.line == line && place::within(row.offset) == within;
+            if is_exact || row.line == line && found.is_none() {
                 let filled = Filled::new(&row, fill, &carried);
-                let text = |at| String::from_utf8_lossy(filled.cell(at)).into_owned();
-                cells = Some((0..row.len()).map(text).collect());
+                let text = |at| {
+                    let text = String::from_utf8_lossy(filled.cell(at)).into_owned();
+                    (!filled.is_null(at)).then_some(text)
+                };
+                found = Some((0..row.len()).map(text).collect());
             }
         });
-        if let Some(cells) = cells {
-            return Ok(Some(RawRecord { columns, cells }));
+        if is_exact {
+            break;
         }
     }
-    Ok(None)
-}
-
-fn no_header(plan: &CsvPlan) -> Problem {
-    let problem = if plan.header == Header::FirstRow {
-        Problem::new(Code::NoHeader, "the file has no header row")
-            .help("if it has none by design, set `header: false`")
-    } else {
-        Problem::new(Code::NoHeader, "the file has no rows, so its columns cannot be counted")
-            .help("name them with `columns: […]`")
-    };
-    problem.in_file(&plan.path)
-}
-
-fn bad_header(plan: &CsvPlan, place: Place, message: impl Into<String>) -> Problem {
-    Problem::new(Code::BadHeader, message)
-        .at(Place { file: plan.path.clone(), ..place })
-        .help("check `quote` and `delimiter`")
-}
-
-fn undecodable(plan: &CsvPlan, place: Place, column: usize) -> Problem {
-    let encoding = plan.encoding.name();
-    bad_header(plan, place, format!("the name of column {column} is not text in {encoding}"))
-        .help("set `encoding:` to that of the file, such as windows-1252 or utf-16le")
+    Ok(found.map(|cells| RawRecord { columns: columns.to_vec(), cells }))
 }

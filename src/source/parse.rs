@@ -3,76 +3,20 @@
 //! A row that can't take part is given as a rejection, with its place and its text; there is no
 //! row that is given as nothing.
 
-use std::sync::Arc;
-
 use encoding_rs::{Encoding, UTF_8};
 use memchr::{memchr, memchr2};
 
-use super::blocks::Block;
+use super::blocks::TextBlock;
 use super::csv::CsvPlan;
-use super::dialect::{Dialect, Fields, PieceKind, Span, count_lines};
-use super::fill::{Carried, Fill};
+use super::dialect::{Dialect, Fields, PieceKind, count_lines};
+use super::kind::{Fault, Piece, RAGGED, RawRow, RowParser, Sink};
 use crate::diagnostic::Code;
-use crate::domain::{RawCells, Rejection};
+use crate::domain::RawCells;
 
-/// A row as read. Its cells are UTF-8 without NUL. A cell that it lacks at its end is empty.
-#[derive(Clone, Copy, Debug)]
-pub struct RawRow<'a> {
-    /// The line on which it begins, from 1.
-    pub line: u64,
-    /// Where it begins in the file, or in what the file is decompressed and decoded to, in bytes.
-    pub offset: u64,
-    written: &'a [u8],
-    scratch: &'a [u8],
-    spans: &'a [Span],
-}
-
-impl<'a> RawRow<'a> {
-    /// The row as written, quotes and all, without its line break.
-    pub fn written(&self) -> &'a [u8] {
-        self.written
-    }
-
-    /// The row with its first cells only.
-    fn first(mut self, count: usize) -> Self {
-        self.spans = self.spans.get(..count).unwrap_or(self.spans);
-        self
-    }
-}
-
-impl RawCells for RawRow<'_> {
-    fn len(&self) -> usize {
-        self.spans.len()
-    }
-
-    #[inline]
-    fn cell(&self, index: usize) -> &[u8] {
-        self.spans.get(index).map_or(&[], |span| span.of(self.written, self.scratch))
-    }
-}
-
-/// The code of a row with more or fewer fields than there are columns.
-const RAGGED: Code = Code::RaggedRow;
 /// The code of a row with a quote that is never closed.
 const UNCLOSED: Code = Code::UnclosedQuote;
 /// The code of a row with a quote that neither opens nor closes a field.
 const STRAY: Code = Code::StrayQuote;
-
-/// A row that can't take part.
-#[derive(Clone, Debug)]
-pub struct Unusable<'a> {
-    /// Why, where, and what is written there.
-    pub rejection: Rejection,
-    /// Its cells, as far as they can be told apart: its key may be among them.
-    pub row: Option<RawRow<'a>>,
-}
-
-impl Unusable<'_> {
-    /// Whether only the number of its fields is wrong.
-    pub fn is_ragged(&self) -> bool {
-        self.rejection.code == RAGGED
-    }
-}
 
 /// A record as the dialect sees it.
 #[derive(Clone, Copy, Debug)]
@@ -85,96 +29,56 @@ pub(super) struct Record {
     spans_lines: bool,
 }
 
-/// What is wrong with a row.
-struct Fault {
-    code: Code,
-    message: String,
-    /// How many of its cells are certain.
-    known: usize,
-}
-
-/// Turns blocks into rows. Each worker has its own.
+/// Turns blocks of delimited text into rows.
 #[derive(Clone, Debug)]
-pub struct BlockParser {
+pub(super) struct CsvParser {
     dialect: Dialect,
     encoding: &'static Encoding,
-    columns: Arc<[String]>,
+    columns: Vec<String>,
     columns_from: &'static str,
     ignore_empty_extras: bool,
     pad_short_rows: bool,
-    fields: Fields,
 }
 
-impl BlockParser {
-    pub(super) fn new(plan: &CsvPlan, columns: Arc<[String]>) -> Self {
+impl RowParser for CsvParser {
+    fn rows(&self, piece: &Piece, fields: &mut Fields, each: &mut Sink<'_>) {
+        let Piece::Text(block) = piece else { return };
+        self.block(block, fields, &mut |row, fault| each(row, fault));
+    }
+}
+
+impl CsvParser {
+    pub fn new(plan: &CsvPlan, columns: &[String]) -> Self {
         Self {
             dialect: plan.dialect,
             encoding: plan.encoding,
-            columns,
+            columns: columns.to_vec(),
             columns_from: plan.header.says(),
             ignore_empty_extras: plan.ignore_empty_extras,
             pad_short_rows: plan.pad_short_rows,
-            fields: Fields::default(),
         }
     }
 
-    /// Gives each row of the block, or why it is rejected, to `each`, in the order of the file.
-    /// Blank lines and comments are not rows.
-    pub fn parse(
-        &mut self,
-        block: &Block,
-        each: &mut impl FnMut(Result<RawRow<'_>, Unusable<'_>>),
-    ) {
-        self.rows(block, &mut |row, fault| {
-            each(match fault {
-                None => Ok(row),
-                Some(Fault { code, message, known }) => Err(Unusable {
-                    rejection: Rejection {
-                        code,
-                        line: row.line,
-                        message,
-                        text: Rejection::clip(row.written),
-                        key: None,
-                    },
-                    row: (known > 0).then(|| row.first(known)),
-                }),
-            });
-        });
-    }
-
-    /// Gives each row of the block, also one that is rejected: as it is, and as far as its cells are
-    /// certain.
-    pub(super) fn every_row(
-        &mut self,
-        block: &Block,
-        mut each: impl FnMut(RawRow<'_>, RawRow<'_>),
-    ) {
-        self.rows(block, &mut |row, fault| {
-            let known = fault.map_or(row.len(), |fault| fault.known);
-            each(row, row.first(known));
-        });
-    }
-
-    /// Takes note of the rows of the block for filling down.
-    pub fn note(&mut self, block: &Block, fill: &Fill, carried: &mut Carried) {
-        self.every_row(block, |_, known| fill.note(Some(&known), carried));
-    }
-
     /// Gives each row of the block, with what is wrong with it.
-    fn rows(&mut self, block: &Block, each: &mut impl FnMut(RawRow<'_>, Option<Fault>)) {
+    fn block(
+        &self,
+        block: &TextBlock,
+        fields: &mut Fields,
+        each: &mut impl FnMut(RawRow<'_>, Option<Fault>),
+    ) {
         // Whole blocks are checked much faster than cells; only a block that fails is looked into.
         let bytes = block.bytes();
         let suspicious = std::str::from_utf8(bytes).is_err() || memchr(0, bytes).is_some();
-        self.records(block, |parser, record, row| {
+        self.records(block, fields, |record, row| {
             let Record { kind, broken, spans_lines } = record;
-            if spans_lines && parser.is_several(kind, &row) {
-                return parser.line_by_line(kind, &row, suspicious, each);
+            if spans_lines && self.is_several(kind, &row) {
+                return self.line_by_line(kind, &row, suspicious, each);
             }
             let (row, fault) = match kind {
                 PieceKind::Stray | PieceKind::Unclosed => {
-                    (row, Some(parser.wrong_quote(kind, broken)))
+                    (row, Some(self.wrong_quote(kind, broken)))
                 }
-                _ => parser.judge(row, suspicious),
+                _ => self.judge(row, suspicious),
             };
             each(row, fault);
         });
@@ -317,25 +221,25 @@ impl BlockParser {
     }
 
     /// Gives each record of the block, whatever its cells are.
-    pub(super) fn records(
-        &mut self,
-        block: &Block,
-        mut each: impl FnMut(&Self, Record, RawRow<'_>),
+    pub fn records(
+        &self,
+        block: &TextBlock,
+        fields: &mut Fields,
+        mut each: impl FnMut(Record, RawRow<'_>),
     ) {
         let mut bytes = block.bytes();
         let mut line = block.first_line();
         let mut offset = block.offset();
-        let mut fields = std::mem::take(&mut self.fields);
         while !bytes.is_empty() {
-            let piece = self.dialect.piece_with_fields(bytes, &mut fields);
+            let piece = self.dialect.piece_with_fields(bytes, fields);
             let (this, rest) = bytes.split_at(piece.next);
             let written = &this[..piece.end];
             if !matches!(piece.kind, PieceKind::Blank | PieceKind::Comment) {
                 let spans_lines =
                     piece.kind != PieceKind::Plain && memchr2(b'\n', b'\r', written).is_some();
-                let Fields { spans, scratch, broken, .. } = &fields;
+                let Fields { spans, scratch, broken, .. } = &*fields;
                 let record = Record { kind: piece.kind, broken: *broken, spans_lines };
-                each(self, record, RawRow { line, offset, written, scratch, spans });
+                each(record, RawRow { line, offset, written, scratch, spans });
                 if spans_lines {
                     line += count_lines(written);
                 }
@@ -344,7 +248,6 @@ impl BlockParser {
             offset += piece.next as u64;
             bytes = rest;
         }
-        self.fields = fields;
     }
 
     fn ragged(&self, row: &RawRow<'_>) -> String {

@@ -9,6 +9,7 @@ use encoding_rs::{
 };
 
 use super::file::SourceFile;
+use super::input::Input;
 use crate::diagnostic::Problem;
 
 /// The beginning of a file.
@@ -42,7 +43,7 @@ pub struct Rival {
 /// # Errors
 /// The file can't be read.
 pub fn read_sample(path: &Path, limit: usize) -> Result<Sample, Problem> {
-    let mut file = SourceFile::open(path)?;
+    let mut file = SourceFile::open_text(&Input::file(path))?;
     let bytes = file.peek(limit.saturating_add(1))?;
     let whole = bytes.len() <= limit;
     let bytes = &bytes[..bytes.len().min(limit)];

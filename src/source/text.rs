@@ -2,7 +2,8 @@
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
-use super::file::{SourceDigest, SourceFile};
+use super::file::SourceFile;
+use super::kind::InputRead;
 use crate::diagnostic::{Code, Problem};
 
 /// What stands for a sequence that the encoding does not know. It is never a part of UTF-8, so the
@@ -70,7 +71,7 @@ impl Text {
     }
 
     /// Reads on to the end of the file and tells what it was.
-    pub fn finish(self) -> Result<SourceDigest, Problem> {
+    pub fn finish(self) -> Result<InputRead, Problem> {
         self.file.finish()
     }
 }

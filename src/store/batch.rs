@@ -138,6 +138,8 @@ pub struct RejectedRow {
     pub side: Side,
     /// The line on which it begins.
     pub line: u64,
+    /// Where it is besides its line, as [`crate::domain::place`] packs it.
+    pub offset: u64,
     /// What kind of mistake.
     pub code: String,
     /// What is wrong, in a sentence.

@@ -136,7 +136,7 @@ impl MachineResults {
             self.rejected_rows += 1;
             let clean = |text: &str| stored::clean(text).into_owned();
             self.rejected.number(self.rejected_rows);
-            self.rejected.text(Some(row.side.name()));
+            self.rejected.text(Some(&placed_side(row.side.name(), row.offset)));
             self.rejected.number(row.line);
             for text in [&row.code, &row.message, &row.text] {
                 self.rejected.text(Some(&clean(text)));
@@ -529,10 +529,15 @@ pub(super) fn records_digest(tx: &mut dyn Transaction, run_no: i64) -> Result<St
     Ok(results.records.finish())
 }
 
+/// The side of a rejected row and its place. Rows of earlier versions have no place: their digests stay.
+fn placed_side(side: &str, place: u64) -> String {
+    if place == 0 { side.to_owned() } else { format!("{side} {place}") }
+}
+
 /// The digest `rejected` of a run as it is.
 pub(super) fn rejected_digest(tx: &mut dyn Transaction, run_no: i64) -> Result<String, Problem> {
     let sql = format!(
-        "SELECT {}, d.side, d.line, d.code, d.message, d.text, d.key FROM recon.reject_rows d \
+        "SELECT {}, CASE WHEN d.place = 0 THEN d.side ELSE d.side || ' ' || d.place END, d.line, d.code, d.message, d.text, d.key FROM recon.reject_rows d \
          WHERE {} ORDER BY 1",
         number(tx.dialect()),
         publication::of_run(tx.dialect(), run_no)

@@ -59,6 +59,7 @@ pub const SQLITE: &[Migration] = migrations! { "sqlite":
     10 "0010" "valid_json",
     11 "0011" "own_passwords",
     12 "0012" "current_views",
+    13 "0013" "files",
 };
 
 /// The migrations of PostgreSQL.
@@ -75,6 +76,7 @@ pub const POSTGRES: &[Migration] = migrations! { "postgres":
     10 "0010" "valid_json",
     11 "0011" "own_passwords",
     12 "0012" "current_views",
+    13 "0013" "files",
 };
 
 /// A migration that a store says it has.

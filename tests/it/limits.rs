@@ -119,7 +119,7 @@ fn pass_result(project: &Project, keep_all: bool, way: Way) -> Json {
     plan.options.threads = way.threads;
     plan.options.memory_limit = way.memory;
     let limits = Limits { block: way.block, ..Limits::default() };
-    let opened = PerSide::of(|side| plan.sources[side].open_with(limits).unwrap());
+    let opened = PerSide::of(|side| plan.sources[side].open_with(limits, &[]).unwrap());
     let url = StoreUrl::parse("sqlite:recon.db", &project.path("")).unwrap();
     let store = open(&url, Opening::Create).unwrap();
     let now = || Instant::new(1_768_435_200, 0);

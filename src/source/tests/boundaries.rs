@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 
 use super::super::csv::{CsvPlan, Header};
-use super::super::dialect::{Dialect, PieceKind};
+use super::super::dialect::{Dialect, Fields, PieceKind};
+use super::super::parse::CsvParser;
 use super::*;
 
 /// A record as it was found, whatever is in it.
@@ -18,14 +19,16 @@ struct Found {
 }
 
 fn records(plan: &CsvPlan, limits: Limits) -> Vec<Found> {
-    let (mut blocks, mut parser) =
-        SourcePlan::Csv(plan.clone()).open_with(limits).unwrap().blocks();
+    let opened = SourcePlan::from(plan.clone()).open_with(limits, &[]).unwrap();
+    let parser = CsvParser::new(plan, opened.columns());
+    let (mut blocks, _) = opened.blocks();
+    let mut fields = Fields::default();
     let mut found = Vec::new();
     let mut sequence = 0;
     while let Some(block) = blocks.next_block().unwrap() {
         assert_eq!(block.sequence(), sequence);
         sequence += 1;
-        parser.records(&block, |_, record, row| {
+        parser.records(block.text(), &mut fields, |record, row| {
             found.push(Found {
                 line: row.line,
                 offset: row.offset,

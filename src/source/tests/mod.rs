@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::csv::{CsvPlan, CsvSpec};
 use super::sample::{decode_sample, read_sample};
 use super::*;
-use crate::diagnostic::{Class, Code, Problem};
+use crate::diagnostic::{Code, Class, Problem};
 use crate::domain::{RawCells as _, Rejection, Written};
 
 struct Folder(TempDir);
@@ -29,7 +29,7 @@ impl Folder {
 }
 
 fn spec(path: &Path) -> CsvSpec {
-    CsvSpec { path: path.to_str().unwrap().to_owned(), ..CsvSpec::default() }
+    CsvSpec { path: path.to_str().unwrap().into(), ..CsvSpec::default() }
 }
 
 fn plan(path: &Path) -> CsvPlan {
@@ -44,7 +44,7 @@ type Rows = Vec<Result<(u64, Vec<String>), Rejection>>;
 
 fn rows_with(plan: &CsvPlan, limits: Limits) -> Rows {
     let (mut blocks, mut parser) =
-        SourcePlan::Csv(plan.clone()).open_with(limits).unwrap().blocks();
+        SourcePlan::from(plan.clone()).open_with(limits, &[]).unwrap().blocks();
     let mut rows = Rows::new();
     while let Some(block) = blocks.next_block().unwrap() {
         parser.parse(&block, &mut |row| {
@@ -76,7 +76,7 @@ fn rejected(row: &Result<(u64, Vec<String>), Rejection>) -> (Code, u64, &str) {
 }
 
 fn refused(plan: &CsvPlan) -> Problem {
-    let problem = SourcePlan::Csv(plan.clone()).open().err().unwrap();
+    let problem = SourcePlan::from(plan.clone()).open(&[]).err().unwrap();
     assert_eq!(problem.class, Class::Source);
     assert!(problem.help.is_some(), "{problem}");
     problem
@@ -99,9 +99,9 @@ fn a_record_may_be_much_larger_than_a_block() {
 fn a_record_without_end_is_refused_with_the_line_of_its_beginning() {
     let folder = Folder::new();
     let path = folder.file(format!("x,y\n1,2\n\n\"3,4\n{}", "5,6\n".repeat(1000)));
-    let plan = SourcePlan::Csv(plan(&path));
+    let plan = SourcePlan::from(plan(&path));
     for block in [1, 10, 10_000] {
-        let opened = plan.open_with(Limits { block, record: 300 }).unwrap();
+        let opened = plan.open_with(Limits { block, record: 300 }, &[]).unwrap();
         let (mut blocks, _) = opened.blocks();
         let problem = loop {
             match blocks.next_block() {
@@ -119,7 +119,7 @@ fn a_record_without_end_is_refused_with_the_line_of_its_beginning() {
 fn the_header_names_the_columns() {
     let folder = Folder::new();
     let path = folder.file("\n\"a\nb\",c,c,\n1,2,3,4\n");
-    let opened = SourcePlan::Csv(plan(&path)).open().unwrap();
+    let opened = SourcePlan::from(plan(&path)).open(&[]).unwrap();
     assert_eq!(opened.columns(), ["a\nb", "c", "c", ""]);
     assert_eq!(opened.header_line(), 2);
     assert_eq!(opened.size(), 20);
@@ -134,10 +134,10 @@ fn without_a_header_columns_are_counted_or_named() {
     let counted = CsvSpec { header: Some(Written(false)), ..spec(&path) };
     let named = CsvSpec { columns: Some(vec!["x".into(), "y".into()]), ..counted.clone() };
     let counted = counted.resolve(Path::new("")).unwrap();
-    assert_eq!(SourcePlan::Csv(counted.clone()).open().unwrap().columns(), ["#1", "#2"]);
+    assert_eq!(SourcePlan::from(counted.clone()).open(&[]).unwrap().columns(), ["#1", "#2"]);
     assert_eq!(rows(&counted), both);
     let named = named.resolve(Path::new("")).unwrap();
-    assert_eq!(SourcePlan::Csv(named.clone()).open().unwrap().columns(), ["x", "y"]);
+    assert_eq!(SourcePlan::from(named.clone()).open(&[]).unwrap().columns(), ["x", "y"]);
     assert_eq!(rows(&named), both);
 
     folder.file("");
@@ -152,7 +152,7 @@ fn lines_before_the_header_are_skipped_whatever_they_hold() {
     let plan = CsvSpec { skip_rows: Some(Written(3)), comment: Some("#".into()), ..spec(&path) };
     let plan = plan.resolve(Path::new("")).unwrap();
     for block in [1, 5, 1000] {
-        let opened = SourcePlan::Csv(plan.clone()).open_with(limits(block)).unwrap();
+        let opened = SourcePlan::from(plan.clone()).open_with(limits(block), &[]).unwrap();
         assert_eq!(opened.columns(), ["x", "y"]);
         assert_eq!(opened.header_line(), 5);
     }
@@ -420,7 +420,7 @@ fn compressed_files_are_read_as_they_are() {
     ] {
         let plan = plan(&folder.file(&bytes));
         assert_eq!(rows_with(&plan, limits(100)), expected);
-        let (mut blocks, _) = SourcePlan::Csv(plan.clone()).open().unwrap().blocks();
+        let (mut blocks, _) = SourcePlan::from(plan.clone()).open(&[]).unwrap().blocks();
         let mut disk_bytes = 0;
         while let Some(block) = blocks.next_block().unwrap() {
             disk_bytes += block.disk_bytes();
@@ -432,7 +432,7 @@ fn compressed_files_are_read_as_they_are() {
 
         // Half of it is an error, not half of the rows.
         folder.file(&bytes[..bytes.len() / 2]);
-        let problem = match SourcePlan::Csv(plan).open() {
+        let problem = match SourcePlan::from(plan).open(&[]) {
             Err(problem) => problem,
             Ok(opened) => {
                 let (mut blocks, _) = opened.blocks();
@@ -456,16 +456,17 @@ fn the_digest_is_of_the_file_as_it_is_on_disk() {
     let path = folder.file(&text);
     for blocks_read in [0, 1, usize::MAX] {
         let (mut blocks, _) =
-            SourcePlan::Csv(plan(&path)).open_with(limits(1000)).unwrap().blocks();
+            SourcePlan::from(plan(&path)).open_with(limits(1000), &[]).unwrap().blocks();
         for _ in 0..blocks_read {
             if blocks.next_block().unwrap().is_none() {
                 break;
             }
         }
         let digest = blocks.finish().unwrap();
+        assert_eq!(digest.files.len(), 1);
         assert_eq!(
-            digest,
-            SourceDigest { path: path.clone(), bytes: 400_007, sha256: sum(text.as_bytes()) }
+            (digest.path, digest.bytes, digest.sha256),
+            (path.clone(), 400_007, sum(text.as_bytes()))
         );
     }
 }
@@ -483,6 +484,8 @@ fn what_cannot_be_opened_says_what_it_is() {
     assert_eq!(problem.message, "this is a folder, not a file");
     assert_eq!(problem.place.unwrap().file, folder.0.path());
     let path = folder.file(b"PK\x03\x04....");
+    assert_eq!(refused(&plan(&path)).code, "bad-archive");
+    let path = folder.file(b"\xd0\xcf\x11\xe0....");
     assert_eq!(refused(&plan(&path)).code, Code::SourceNotText);
 }
 
@@ -490,16 +493,20 @@ fn what_cannot_be_opened_says_what_it_is() {
 fn a_record_is_found_by_its_line() {
     let folder = Folder::new();
     let path = folder.file("x,y\n1,\"2\n3\"\n\n4\n5,6");
-    let plan = SourcePlan::Csv(plan(&path));
-    let cells =
-        |line| read_record(&plan, line, &Fill::default()).unwrap().map(|record| record.cells);
+    let plan = SourcePlan::from(plan(&path));
+    let columns = ["x".to_owned(), "y".to_owned()];
+    let record =
+        |line| read_record(&plan, "", (line, 0), &columns, &Fill::default()).unwrap();
+    let cells = |line| -> Option<Vec<String>> {
+        record(line).map(|record| record.cells.into_iter().map(Option::unwrap).collect())
+    };
     assert_eq!(cells(2).unwrap(), ["1", "2\n3"]);
     assert_eq!(cells(5).unwrap(), ["4"]);
     assert_eq!(cells(6).unwrap(), ["5", "6"]);
     for line in [0, 1, 3, 4, 7, 1000] {
         assert_eq!(cells(line), None, "{line}");
     }
-    assert_eq!(read_record(&plan, 6, &Fill::default()).unwrap().unwrap().columns, ["x", "y"]);
+    assert_eq!(record(6).unwrap().columns, ["x", "y"]);
 }
 
 #[test]
@@ -508,7 +515,7 @@ fn a_file_that_changes_while_it_is_read_is_no_source() {
     let text = format!("x,y\n{}", "1,2\n".repeat(1000));
     let ending = |change: &dyn Fn(&std::path::Path)| {
         let path = folder.file(&text);
-        let (mut blocks, _) = SourcePlan::Csv(plan(&path)).open_with(limits(100)).unwrap().blocks();
+        let (mut blocks, _) = SourcePlan::from(plan(&path)).open_with(limits(100), &[]).unwrap().blocks();
         blocks.next_block().unwrap();
         change(&path);
         while blocks.next_block().unwrap().is_some() {}
@@ -544,10 +551,10 @@ fn work_can_be_spread_over_threads() {
 fn buffers_are_used_again() {
     let folder = Folder::new();
     let path = folder.file(format!("x,y\n{}", "1,2\n".repeat(1000)));
-    let (mut blocks, _) = SourcePlan::Csv(plan(&path)).open_with(limits(100)).unwrap().blocks();
+    let (mut blocks, _) = SourcePlan::from(plan(&path)).open_with(limits(100), &[]).unwrap().blocks();
     let mut buffers = std::collections::HashSet::new();
     while let Some(block) = blocks.next_block().unwrap() {
-        buffers.insert(block.bytes().as_ptr());
+        buffers.insert(block.text().bytes().as_ptr());
     }
     assert!(buffers.len() <= 3, "{}", buffers.len());
 }

@@ -252,8 +252,8 @@ impl PostgresStore {
     ) -> Result<Vec<RejectedRow>, Problem> {
         self.read(run, |transaction, key| {
             let rows = transaction.query(
-                "SELECT side, line, code, message, text, key FROM reject_rows \
-                 WHERE run_no = $1 ORDER BY side, line, number LIMIT $2",
+                "SELECT side, line, code, message, text, key, place FROM reject_rows \
+                 WHERE run_no = $1 ORDER BY side, place >> 40, line, number LIMIT $2",
                 &[&key.run_no, &i64::try_from(limit).unwrap_or(i64::MAX)],
             )?;
             rows.iter()
@@ -266,6 +266,7 @@ impl PostgresStore {
                         message: row.try_get(3)?,
                         text: row.try_get(4)?,
                         key: row.try_get(5)?,
+                        offset: row.try_get::<_, i64>(6)?.cast_unsigned(),
                     })
                 })
                 .collect()

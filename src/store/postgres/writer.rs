@@ -152,7 +152,7 @@ impl PostgresWriter {
             ),
             rejected: Copy::new(
                 "reject_rows",
-                &["run_no", "number", "side", "line", "code", "message", "text", "key"],
+                &["run_no", "number", "side", "line", "place", "code", "message", "text", "key"],
                 false,
             ),
             decisions: Copy::new(
@@ -322,6 +322,7 @@ impl PostgresWriter {
             copy.int8(Some(self.rejected_count));
             copy.text(Some(row.side.name()));
             copy.int8(Some(row.line.cast_signed()));
+            copy.int8(Some(row.offset.cast_signed()));
             copy.text(Some(&row.code));
             copy.text(Some(&row.message));
             copy.text(Some(&row.text));

@@ -226,8 +226,8 @@ impl SqliteStore {
                 return Ok(Vec::new());
             }
             let mut statement = connection.prepare_cached(
-                "SELECT side, line, code, message, text, key FROM reject_rows \
-                 WHERE id BETWEEN ?1 AND ?2 ORDER BY side, line, id LIMIT ?3",
+                "SELECT side, line, code, message, text, key, place FROM reject_rows \
+                 WHERE id BETWEEN ?1 AND ?2 ORDER BY side, place >> 40, line, id LIMIT ?3",
             )?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let rows = statement.query_map((first, last, limit), |row| {
@@ -238,6 +238,7 @@ impl SqliteStore {
                     message: row.get(3)?,
                     text: row.get(4)?,
                     key: row.get(5)?,
+                    offset: row.get::<_, i64>(6)?.cast_unsigned(),
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)

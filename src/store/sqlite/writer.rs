@@ -193,8 +193,8 @@ impl SqliteWriter {
         insert_differences(connection, turns, base, named, &mut self.written)?;
         decide(connection, turns, base, named)?;
         let mut rejected = connection.prepare_cached(
-            "INSERT INTO reject_rows (id, side, line, code, message, text, key) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO reject_rows (id, side, line, place, code, message, text, key) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         let count = &mut self.rejected;
         turns.each(connection, &batch.rejected, |row| {
@@ -204,6 +204,7 @@ impl SqliteWriter {
                     base | *count,
                     row.side.name(),
                     row.line.cast_signed(),
+                    row.offset.cast_signed(),
                     stored::clean(&row.code),
                     stored::clean(&row.message),
                     stored::clean(&row.text),

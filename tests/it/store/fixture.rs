@@ -149,6 +149,7 @@ pub fn rejected() -> Vec<RejectedRow> {
     let row = |side, line, key: Option<&str>| RejectedRow {
         side,
         line,
+        offset: 0,
         code: "FIELD_COUNT".to_owned(),
         message: "5 fields, 7 in the header".to_owned(),
         text: "T4,\"x\",1".to_owned(),

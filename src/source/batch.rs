@@ -1,0 +1,134 @@
+//! Rows of a source that is no lines of text: a producer puts cell after cell into a batch.
+
+use super::dialect::{Fields, Span};
+use super::kind::{Fault, Piece, RawRow, RowParser, Sink};
+use crate::diagnostic::Code;
+
+/// Some rows, one after the other. All their text lies in one buffer.
+#[derive(Debug, Default)]
+pub(super) struct RowBatch {
+    text: Vec<u8>,
+    spans: Vec<Span>,
+    rows: Vec<BatchRow>,
+}
+
+#[derive(Debug)]
+struct BatchRow {
+    line: u64,
+    offset: u64,
+    written: Span,
+    end: usize,
+    fault: Option<Box<Fault>>,
+}
+
+impl RowBatch {
+    /// A batch is handed on when it has about this many bytes.
+    const FULL: usize = 512 * 1024;
+
+    /// Whether it is time to hand it on.
+    pub fn is_full(&self) -> bool {
+        self.len() >= Self::FULL
+    }
+
+    /// Its size in bytes, about.
+    pub fn len(&self) -> usize {
+        self.text.len() + self.spans.len() * 8 + self.rows.len() * 16
+    }
+
+    /// Whether it has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Adds a cell to the row at hand.
+    pub fn cell(&mut self, text: impl AsRef<[u8]>) {
+        self.cell_of(|out| out.extend_from_slice(text.as_ref()));
+    }
+
+    /// Adds the cell that `write` appends.
+    pub fn cell_of(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.text.len();
+        write(&mut self.text);
+        self.spans.push(Span::scratch(start, self.text.len()));
+    }
+
+    /// Adds a cell that is null, whatever `null_values` says.
+    pub fn null(&mut self) {
+        self.spans.push(Span::NULL);
+    }
+
+    /// Ends the row at hand. `place` is its line, and its place within the input besides
+    /// ([`crate::domain::place::in_part`]).
+    pub fn end_row(&mut self, place: (u64, u64)) {
+        self.end(place, &[], None);
+    }
+
+    /// Ends the row at hand, which was `written` like this and can't take part.
+    pub fn reject_row(
+        &mut self,
+        place: (u64, u64),
+        written: &[u8],
+        code: Code,
+        message: impl Into<String>,
+    ) {
+        let start = self.rows.last().map_or(0, |row| row.end);
+        let known = self.spans.len() - start;
+        let fault = Fault { code, message: message.into(), known };
+        self.end(place, written, Some(Box::new(fault)));
+    }
+
+    fn end(&mut self, (line, offset): (u64, u64), written: &[u8], fault: Option<Box<Fault>>) {
+        let start = self.text.len();
+        self.text.extend_from_slice(written);
+        let written = Span::scratch(start, self.text.len());
+        self.rows.push(BatchRow { line, offset, written, end: self.spans.len(), fault });
+    }
+}
+
+/// Gives the rows of batches.
+pub(super) struct BatchParser {
+    columns: Vec<String>,
+}
+
+impl BatchParser {
+    /// For rows of these columns.
+    pub fn new(columns: &[String]) -> Self {
+        Self { columns: columns.to_vec() }
+    }
+}
+
+impl RowParser for BatchParser {
+    fn rows(&self, piece: &Piece, _: &mut Fields, each: &mut Sink<'_>) {
+        let Piece::Rows(batch) = piece else { return };
+        let has_nul = memchr::memchr(0, &batch.text).is_some();
+        let mut start = 0;
+        for row in &batch.rows {
+            let raw = RawRow {
+                line: row.line,
+                offset: row.offset,
+                written: row.written.of(&[], &batch.text),
+                scratch: &batch.text,
+                spans: batch.spans.get(start..row.end).unwrap_or_default(),
+            };
+            start = row.end;
+            let fault = row.fault.as_deref().cloned();
+            let fault = fault.or_else(|| has_nul.then(|| self.nul(&raw)).flatten());
+            each(raw, fault);
+        }
+    }
+}
+
+impl BatchParser {
+    fn nul(&self, row: &RawRow<'_>) -> Option<Fault> {
+        let cells = row.spans.iter().map(|span| span.of(row.written, row.scratch));
+        let (at, byte) = cells
+            .enumerate()
+            .find_map(|(at, cell)| Some((at, memchr::memchr(0, cell)?)))?;
+        let column = self.columns.get(at).map_or("", String::as_str);
+        let message = format!(
+            "column `{column}`: byte {} is NUL, which a text cannot hold; remove it at the source",
+            byte + 1
+        );
+        Some(Fault { code: Code::NulByte, message, known: row.spans.len() })
+    }
+}

@@ -1,0 +1,257 @@
+//! Text in columns of fixed width: each line is a row, each cell some characters of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use encoding_rs::Encoding;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::blocks::{Records, TextBlocks, Window};
+use super::csv;
+use super::dialect::{Fields, Span};
+use super::input::{Input, Inputs, Paths};
+use super::kind::{Ask, Fault, Kind, Opening, Piece, RawRow, RowParser, Sink};
+use super::lines::{lines, text_of};
+use super::{KindSpec, SourcePlan};
+use crate::diagnostic::{Code, PathStep, Problem, SpecProblem};
+use crate::domain::Written;
+
+/// The options of `read: { fixed: … }`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixedSpec {
+    /// The file, relative to `recon.yaml`, or a list of files; each may be a glob. `.gz`, `.zst` and
+    /// `.zip` are read as they are; `-` is standard input.
+    pub path: Paths,
+    /// The columns. Spaces around a cell are padding.
+    pub columns: Vec<FixedColumn>,
+    /// Which lines are data. Default: all that are not empty.
+    #[serde(rename = "where")]
+    pub condition: Option<FixedCondition>,
+    /// A WHATWG encoding label such as `windows-1252`. Default UTF-8, with or without BOM.
+    pub encoding: Option<String>,
+    /// Cells that mean null. Default the empty cell; replaces the default.
+    pub null_values: Option<Vec<String>>,
+}
+
+/// A column of a fixed-width file.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixedColumn {
+    /// Its name, for `map`.
+    pub name: String,
+    /// Its first character, from 1.
+    pub start: Written<u64>,
+    /// Its width in characters. The last column may leave it out: it goes on to the end of the line.
+    pub width: Option<Written<u64>>,
+}
+
+/// Which lines are data: those that have a text at a place.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixedCondition {
+    /// The first character that is looked at, from 1.
+    pub start: Written<u64>,
+    /// How many characters are looked at.
+    pub width: Written<u64>,
+    /// What they are.
+    pub equals: String,
+}
+
+/// Some characters of a line: from, to; counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Extent {
+    start: usize,
+    end: Option<usize>,
+}
+
+/// How a fixed-width file is read, with everything decided.
+#[derive(Clone, Debug)]
+struct FixedPlan {
+    encoding: &'static Encoding,
+    columns: Vec<String>,
+    cells: Vec<Extent>,
+    condition: Option<(Extent, String)>,
+}
+
+/// No line is longer than this.
+const LONGEST_LINE: u64 = 1 << 20;
+
+impl KindSpec for FixedSpec {
+    fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {
+        let mut problems = Vec::new();
+        let inputs = Inputs::resolve(&self.path, base).map_err(|problem| problems.push(problem));
+        let encoding = csv::encoding_of(self.encoding.as_deref(), &mut problems);
+        if self.columns.is_empty() {
+            let problem = Problem::new(Code::NoColumns, "`columns` is empty");
+            problems.push(SpecProblem::new(["columns"], problem));
+        }
+        let mut cells = Vec::new();
+        for (at, column) in self.columns.iter().enumerate() {
+            let mut complain = |key: &str, problem: Problem| {
+                let path = [PathStep::from("columns"), at.into(), key.into()];
+                problems.push(SpecProblem::new(path, problem));
+            };
+            if let Some(first) = self.columns[..at].iter().position(|one| one.name == column.name) {
+                let name = &column.name;
+                let message =
+                    format!("columns {} and {} are both named `{name}`", first + 1, at + 1);
+                complain("name", Problem::new(Code::DuplicateColumn, message));
+            }
+            if column.width.is_none() && at + 1 < self.columns.len() {
+                let message = "only the last column may leave out its `width`";
+                complain("name", Problem::new(Code::NoWidth, message));
+            }
+            match extent(*column.start, column.width.map(|width| *width)) {
+                Ok(extent) => cells.push(extent),
+                Err((key, problem)) => complain(key, problem),
+            }
+        }
+        let mut condition = None;
+        if let Some(spec) = &self.condition {
+            match extent(*spec.start, Some(*spec.width)) {
+                Ok(extent) => condition = Some((extent, spec.equals.clone())),
+                Err((key, problem)) => problems.push(SpecProblem::new(["where", key], problem)),
+            }
+            if spec.equals.chars().count() as u64 > *spec.width {
+                let message = format!("`equals` has more than {} characters", *spec.width);
+                let problem = Problem::new(Code::NeverMet, message)
+                    .help("no line can be data: give `width` as many characters as `equals` has");
+                problems.push(SpecProblem::new(["where", "equals"], problem));
+            }
+        }
+        let (Ok(inputs), true) = (inputs, problems.is_empty()) else { return Err(problems) };
+        let columns = self.columns.iter().map(|column| column.name.clone()).collect();
+        let plan = FixedPlan { encoding, columns, cells, condition };
+        Ok(SourcePlan::new(inputs, self.null_values.as_ref(), plan))
+    }
+}
+
+/// The characters that a column or a condition means; the wrong key, if one is wrong.
+fn extent(start: u64, width: Option<u64>) -> Result<Extent, (&'static str, Problem)> {
+    let wrong = |key: &'static str, message: String| {
+        Err((key, Problem::new(Code::BadExtent, message).help("characters are counted from 1")))
+    };
+    if !(1..=LONGEST_LINE).contains(&start) {
+        return wrong("start", format!("`start` is {start}, not 1 to {LONGEST_LINE}"));
+    }
+    if let Some(width) = width.filter(|width| !(1..=LONGEST_LINE).contains(width)) {
+        return wrong("width", format!("`width` is {width}, not 1 to {LONGEST_LINE}"));
+    }
+    let position = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    Ok(Extent {
+        start: position(start - 1),
+        end: width.map(|width| position(start - 1 + width)),
+    })
+}
+
+impl Kind for FixedPlan {
+    fn open(&self, input: &Input, ask: &Ask<'_>) -> Result<Opening, Problem> {
+        let mut window = Window::open(input, self.encoding, Records::Lines, ask.limits)?;
+        Ok(Opening {
+            columns: self.columns.clone(),
+            header_line: 1,
+            size: window.size(),
+            parser: Arc::new(self.clone()),
+            pieces: Box::new(TextBlocks::new(window, 0)),
+        })
+    }
+}
+
+/// Where characters of a line begin and end, in bytes.
+struct Measured<'l> {
+    line: &'l str,
+    /// Where each character begins, and the end of the line; empty where each is one byte.
+    starts: Vec<usize>,
+}
+
+impl<'l> Measured<'l> {
+    fn new(line: &'l str) -> Self {
+        let starts = if line.is_ascii() {
+            Vec::new()
+        } else {
+            line.char_indices().map(|(at, _)| at).chain([line.len()]).collect()
+        };
+        Self { line, starts }
+    }
+
+    /// The number of characters.
+    fn len(&self) -> usize {
+        if self.starts.is_empty() { self.line.len() } else { self.starts.len() - 1 }
+    }
+
+    /// Where the character begins.
+    fn at(&self, character: usize) -> usize {
+        if self.starts.is_empty() {
+            character.min(self.line.len())
+        } else {
+            self.starts.get(character).copied().unwrap_or(self.line.len())
+        }
+    }
+
+    /// The bytes of the extent, as far as the line goes.
+    fn bytes(&self, extent: Extent) -> (usize, usize) {
+        let end = extent.end.map_or(self.line.len(), |end| self.at(end));
+        (self.at(extent.start), end)
+    }
+}
+
+impl RowParser for FixedPlan {
+    fn rows(&self, piece: &Piece, fields: &mut Fields, each: &mut Sink<'_>) {
+        let Piece::Text(block) = piece else { return };
+        for line in lines(block) {
+            fields.spans.clear();
+            let fault = match text_of(&line, self.encoding) {
+                Err(wrong) => Some(wrong),
+                Ok(text) => {
+                    let measured = Measured::new(text);
+                    if !self.is_data(&measured) {
+                        continue;
+                    }
+                    self.cells(&measured, &mut fields.spans)
+                }
+            };
+            let row = RawRow {
+                line: line.number,
+                offset: line.offset,
+                written: line.bytes,
+                scratch: &[],
+                spans: &fields.spans,
+            };
+            each(row, fault);
+        }
+    }
+}
+
+impl FixedPlan {
+    fn is_data(&self, line: &Measured<'_>) -> bool {
+        self.condition.as_ref().is_none_or(|(extent, equals)| {
+            let (start, end) = line.bytes(*extent);
+            line.line.get(start..end) == Some(equals.as_str())
+        })
+    }
+
+    /// Takes the cells of a line; gives what is wrong with it.
+    fn cells(&self, line: &Measured<'_>, spans: &mut Vec<Span>) -> Option<Fault> {
+        let length = line.len();
+        for (cell, name) in self.cells.iter().zip(&self.columns) {
+            if length <= cell.start {
+                spans.push(Span::NULL);
+                continue;
+            }
+            if let Some(end) = cell.end.filter(|end| length < *end) {
+                let message = format!(
+                    "the line ends after {length} characters, within column `{name}`, which goes to {end}"
+                );
+                return Some(Fault { code: Code::ShortLine, message, known: spans.len() });
+            }
+            let (start, end) = line.bytes(*cell);
+            let text = line.line.get(start..end).unwrap_or_default();
+            let left = text.len() - text.trim_start_matches(' ').len();
+            let trimmed = text.trim_matches(' ');
+            spans.push(Span::new(start + left, start + left + trimmed.len()));
+        }
+        None
+    }
+}
