@@ -123,24 +123,15 @@ codes! {
         BadPointer "bad-pointer" [Exit(Class::Usage)]
             "`records` is no JSON pointer."
             => "Begin it with `/`, as in `/data/orders`.";
-        EncodingUnused "encoding-unused" [Exit(Class::Usage)]
-            "`encoding` is given for a kind that has none."
-            => "Remove it.";
         NeverMet "never-met" [Exit(Class::Usage)]
             "A condition of a fixed-width file can be met by no line."
             => "Give `width` as many characters as `equals` has.";
-        NotOneSelect "not-one-select" [Exit(Class::Usage)]
-            "The query of a source is not one SELECT."
-            => "Write one SELECT, or WITH … SELECT.";
         NoWidth "no-width" [Exit(Class::Usage)]
             "A column other than the last has no `width`."
             => "Give its width in characters.";
         StdinInList "stdin-in-list" [Exit(Class::Usage)]
             "Standard input stands in a list of paths."
             => "Make it the only path of the source.";
-        StdinTwice "stdin-twice" [Exit(Class::Usage)]
-            "Both sources are standard input."
-            => "Write one of them to a file.";
         AmbiguousColumn "ambiguous-column" [Exit(Class::Usage)]
             "A mapped column stands more than once in the source's header."
             => "Rename one of the columns, or drop one with `columns`.";
@@ -427,39 +418,18 @@ codes! {
         BadJson "bad-json" [Exit(Class::Source)]
             "JSON is cut off or damaged, or an array has an element that is no object."
             => "Ask for the file again, or for an object on each line: then only bad lines are rejected.";
-        BadParquet "bad-parquet" [Exit(Class::Source)]
-            "A Parquet file is cut off, damaged or uses what recon does not read."
-            => "Fetch it again, or write it with the codec that the help names.";
-        BadQuery "bad-query" [Exit(Class::Source)]
-            "The database refused the query or failed while it was read."
-            => "Mend the query or the database as the message says, then run again.";
-        BadWorkbook "bad-workbook" [Exit(Class::Source)]
-            "A workbook cannot be opened: it is cut off, damaged or has a password."
-            => "Save it anew without a password.";
         FileGone "file-gone" [Exit(Class::Source)]
             "A file that a row was read from is not there any more."
             => "Put it back to see the row as it was read.";
         NoFiles "no-files" [Exit(Class::Source)]
             "A glob in `path` matches no file."
             => "Check the folder and the pattern.";
-        SourceTooLarge "source-too-large" [Exit(Class::Source)]
-            "A file is larger than its kind can be read at once."
-            => "Ask for it in parts, or as CSV or Parquet.";
         TooManyFiles "too-many-files" [Exit(Class::Source)]
             "A source has more files than recon numbers."
             => "Name fewer files.";
-        TrailerMissing "trailer-missing" [Exit(Class::Source)]
-            "A file has no trailer, several, or lines after it."
-            => "The file is incomplete or not the expected one; fetch it again, or mend `trailer`.";
-        TrailerMismatch "trailer-mismatch" [Exit(Class::Source)]
-            "The count or a sum in the trailer is not that of the file."
-            => "The file is incomplete or damaged; fetch it again.";
         NoRecords "no-records" [Exit(Class::Usage)]
             "`records` does not lead to an array in the JSON."
             => "Name one of the pointers that the help lists.";
-        NoSheet "no-sheet" [Exit(Class::Usage)]
-            "The workbook has no sheet of this name or number."
-            => "Name one of the sheets that the help lists.";
         BadHeader "bad-header" [Exit(Class::Source)]
             "The header row cannot be read."
             => "Check `quote`, `delimiter`, `encoding` and `skip_rows`.";
@@ -1211,9 +1181,6 @@ codes! {
         BadJsonRow "BAD_JSON" [Row]
             "A line is no JSON object, or has a name twice."
             => "Mend the source.";
-        NoResult "NO_RESULT" [Row]
-            "A formula in a cell has no stored result."
-            => "Open the workbook, let it calculate, and save it.";
         ShortLine "SHORT_LINE" [Row]
             "A line ends within a column of fixed width."
             => "Check `columns`; ask the source to pad its lines.";

@@ -101,7 +101,7 @@ impl Inputs {
     /// An empty path, an empty list, or standard input beside files.
     pub fn resolve(paths: &Paths, base: &Path) -> Result<Self, SpecProblem> {
         let wrong = |code, message: &str, help: Option<&str>| {
-            let problem = Problem::usage(code, message);
+            let problem = Problem::new(code, message);
             let problem = match help {
                 Some(help) => problem.help(help),
                 None => problem,
@@ -115,7 +115,7 @@ impl Inputs {
                 Err(wrong(Code::EmptyPath, "`path` is empty", None))
             }
             all if all.iter().any(|path| path == STDIN) => Err(wrong(
-                "stdin-in-list",
+                Code::StdinInList,
                 "standard input, `-`, is one of several paths",
                 Some("standard input is a source of its own: write `path: \"-\"`"),
             )),

@@ -196,7 +196,7 @@ impl RawCells for RawRow<'_> {
 }
 
 /// The code of a row with more or fewer fields than there are columns.
-pub(super) const RAGGED: &str = Code::RaggedRow;
+pub(super) const RAGGED: Code = Code::RaggedRow;
 
 /// A row that can't take part.
 #[derive(Clone, Debug)]

@@ -484,7 +484,7 @@ fn what_cannot_be_opened_says_what_it_is() {
     assert_eq!(problem.message, "this is a folder, not a file");
     assert_eq!(problem.place.unwrap().file, folder.0.path());
     let path = folder.file(b"PK\x03\x04....");
-    assert_eq!(refused(&plan(&path)).code, "bad-archive");
+    assert_eq!(refused(&plan(&path)).code, Code::BadArchive);
     let path = folder.file(b"\xd0\xcf\x11\xe0....");
     assert_eq!(refused(&plan(&path)).code, Code::SourceNotText);
 }
