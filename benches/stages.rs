@@ -37,7 +37,7 @@ fn plan(folder: &Path) -> Plan {
 
 /// Calls `each` with the rows of each block of a source, typed.
 fn read(plan: &Plan, side: Side, mut each: impl FnMut(u64, &BlockRows)) {
-    let (mut blocks, mut parser) = plan.sources[side].open().expect("a source").blocks();
+    let (mut blocks, mut parser) = plan.sources[side].open(&[]).expect("a source").blocks();
     let mut normalizer = Normalizer::new(plan.normalize[side].clone()).expect("a normalizer");
     let (mut rows, mut cells) = (BlockRows::default(), Vec::new());
     while let Some(block) = blocks.next_block().expect("a block") {
@@ -71,7 +71,7 @@ fn reading(criterion: &mut Criterion, plan: &Plan) {
     group.throughput(Throughput::Elements(rows));
     group.bench_function("parse", |bencher| {
         bencher.iter(|| {
-            let (mut blocks, mut parser) = plan.sources.a.open().expect("a source").blocks();
+            let (mut blocks, mut parser) = plan.sources.a.open(&[]).expect("a source").blocks();
             let mut bytes = 0;
             while let Some(block) = blocks.next_block().expect("a block") {
                 parser.parse(&block, &mut |raw| bytes += raw.map_or(0, |raw| raw.written().len()));

@@ -111,8 +111,7 @@ fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
             None => {
                 let _ = writeln!(out, "\n  {} no row", paint.strong(side));
                 if let Some(partner) = &explanation.rejected_partner {
-                    let _ =
-                        writeln!(out, "    a row of this key was rejected: {}", partner.place);
+                    let _ = writeln!(out, "    a row of this key was rejected: {}", partner.place);
                 }
             }
         }

@@ -421,6 +421,9 @@ codes! {
         FileGone "file-gone" [Exit(Class::Source)]
             "A file that a row was read from is not there any more."
             => "Put it back to see the row as it was read.";
+        SourceTooLarge "source-too-large" [Exit(Class::Source)]
+            "A file is larger than its kind can be read at once."
+            => "Ask for it in parts, or as CSV or Parquet.";
         NoFiles "no-files" [Exit(Class::Source)]
             "A glob in `path` matches no file."
             => "Check the folder and the pattern.";

@@ -219,7 +219,8 @@ fn check_rejected(
         let (rejected, rows) = (books.rejected[side], books.read[side]);
         let system = &plan.systems[side];
         let (digest, unit) = (&read.digests[side], plan.sources[side].unit());
-        let file = first[side].as_ref().and_then(|row| digest.files.get(place::input_of(row.offset)));
+        let file =
+            first[side].as_ref().and_then(|row| digest.files.get(place::input_of(row.offset)));
         let why = first[side].as_ref().map_or_else(String::new, |row| {
             let words = file.map_or_else(
                 || place::line_words(unit, row.line),

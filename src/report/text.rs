@@ -273,11 +273,8 @@ impl Page<'_> {
             return Ok(());
         }
         self.heading("Rejected rows", Some(total))?;
-        let rows: Vec<(String, &str, &str)> = summary
-            .rejected
-            .iter()
-            .map(|row| (place(row), &*row.code, &*row.message))
-            .collect();
+        let rows: Vec<(String, &str, &str)> =
+            summary.rejected.iter().map(|row| (place(row), &*row.code, &*row.message)).collect();
         let places = rows.iter().map(|(place, ..)| width(place)).max().unwrap_or(0).min(40);
         let codes = rows.iter().map(|(_, code, _)| width(code)).max().unwrap_or(0);
         for (place, code, message) in &rows {

@@ -121,9 +121,8 @@ impl RowParser for BatchParser {
 impl BatchParser {
     fn nul(&self, row: &RawRow<'_>) -> Option<Fault> {
         let cells = row.spans.iter().map(|span| span.of(row.written, row.scratch));
-        let (at, byte) = cells
-            .enumerate()
-            .find_map(|(at, cell)| Some((at, memchr::memchr(0, cell)?)))?;
+        let (at, byte) =
+            cells.enumerate().find_map(|(at, cell)| Some((at, memchr::memchr(0, cell)?)))?;
         let column = self.columns.get(at).map_or("", String::as_str);
         let message = format!(
             "column `{column}`: byte {} is NUL, which a text cannot hold; remove it at the source",

@@ -102,7 +102,8 @@ impl CsvSpec {
         let mut complain = |key: &str, problem: Problem| {
             problems.push(SpecProblem::new([key], problem));
         };
-        let inputs = Inputs::resolve(&self.path, base).map_err(|problem| wrong_path = Some(problem));
+        let inputs =
+            Inputs::resolve(&self.path, base).map_err(|problem| wrong_path = Some(problem));
         let mut dialect = Dialect::default();
         for (key, written, byte) in [
             ("delimiter", &self.delimiter, &mut dialect.delimiter),

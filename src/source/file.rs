@@ -116,7 +116,8 @@ impl SourceFile {
         Self::open_if(input, |head| match not_text(head) {
             None => Ok(()),
             Some((what, help)) => {
-                let problem = Problem::new(Code::SourceNotText, format!("this is {what}, not text"));
+                let problem =
+                    Problem::new(Code::SourceNotText, format!("this is {what}, not text"));
                 Err(problem.in_file(&input.name).help(help))
             }
         })

@@ -140,10 +140,7 @@ fn extent(start: u64, width: Option<u64>) -> Result<Extent, (&'static str, Probl
         return wrong("width", format!("`width` is {width}, not 1 to {LONGEST_LINE}"));
     }
     let position = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-    Ok(Extent {
-        start: position(start - 1),
-        end: width.map(|width| position(start - 1 + width)),
-    })
+    Ok(Extent { start: position(start - 1), end: width.map(|width| position(start - 1 + width)) })
 }
 
 impl Kind for FixedPlan {

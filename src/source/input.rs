@@ -193,13 +193,18 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     };
     let matches = glob::glob_with(&text, options).map_err(|error| {
         let message = format!("the glob is wrong after {} characters: {}", error.pos, error.msg);
-        Problem::new(Code::BadGlob, message).in_file(path).help("`*`, `?`, `[a-z]` and `**` are known")
+        Problem::new(Code::BadGlob, message)
+            .in_file(path)
+            .help("`*`, `?`, `[a-z]` and `**` are known")
     })?;
     let mut files = Vec::new();
     for found in matches {
         let found = found.map_err(|error| {
-            Problem::new(Code::SourceUnreadable, format!("cannot look into the folder: {}", error.error()))
-                .in_file(error.path())
+            Problem::new(
+                Code::SourceUnreadable,
+                format!("cannot look into the folder: {}", error.error()),
+            )
+            .in_file(error.path())
         })?;
         // Folders that match are no files; a link to a file is.
         if !found.is_dir() {
@@ -207,9 +212,9 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, Problem> {
         }
     }
     if files.is_empty() {
-        return Err(Problem::new(Code::NoFiles, "no file matches this glob")
-            .in_file(path)
-            .help("relative paths are relative to the file that names them; `*` never matches `/`"));
+        return Err(Problem::new(Code::NoFiles, "no file matches this glob").in_file(path).help(
+            "relative paths are relative to the file that names them; `*` never matches `/`",
+        ));
     }
     Ok(files)
 }
@@ -417,7 +422,10 @@ impl Archive {
         }
         if members.is_empty() {
             let message = "this zip archive has no files".to_owned();
-            return Err(wrong(message, "folders, `__MACOSX` and names with a leading dot do not count"));
+            return Err(wrong(
+                message,
+                "folders, `__MACOSX` and names with a leading dot do not count",
+            ));
         }
         members.sort_by(|a, b| {
             a.name.as_os_str().as_encoded_bytes().cmp(b.name.as_os_str().as_encoded_bytes())

@@ -94,7 +94,8 @@ impl Kind for JsonPlan {
                 found.columns(ask, whole && ask.alone)
             }
         };
-        let parser = Arc::new(JsonParser::new(self.encoding, &columns, ask.wanted, is_lines, input));
+        let parser =
+            Arc::new(JsonParser::new(self.encoding, &columns, ask.wanted, is_lines, input));
         let pieces: Box<dyn Pieces> = if is_lines {
             Box::new(TextBlocks::new(window, 0))
         } else {
@@ -228,7 +229,9 @@ fn enter(window: &mut Window, pointer: &[String]) -> Result<(), Problem> {
         let mut names: Vec<String> = Vec::new();
         loop {
             match next_byte(window)? {
-                Some(b'}' | b']') => return Err(not_there(window, &shown(depth + 1), part, &names)),
+                Some(b'}' | b']') => {
+                    return Err(not_there(window, &shown(depth + 1), part, &names));
+                }
                 Some(b',') if !names.is_empty() => {
                     window.consume(1);
                     continue;
@@ -265,11 +268,18 @@ fn enter(window: &mut Window, pointer: &[String]) -> Result<(), Problem> {
         None => Err(broken(window, "the JSON ends before the records")),
         Some(b'{') => {
             let place = Place { file: window.path().to_owned(), ..Place::default() };
-            let what = if pointer.is_empty() { "the file".into() } else { format!("`{}`", shown(pointer.len())) };
+            let what = if pointer.is_empty() {
+                "the file".into()
+            } else {
+                format!("`{}`", shown(pointer.len()))
+            };
             let names = names_of(window);
-            Err(Problem::new(Code::NoRecords, format!("{what} is an object, not an array of records"))
-                .at(place)
-                .help(format!("name the array with `records`; the object has {names}")))
+            Err(Problem::new(
+                Code::NoRecords,
+                format!("{what} is an object, not an array of records"),
+            )
+            .at(place)
+            .help(format!("name the array with `records`; the object has {names}")))
         }
         Some(_) => {
             let problem = broken(window, "there is no array of records");
@@ -305,8 +315,8 @@ fn names_of(window: &Window) -> String {
 
 fn not_there(window: &mut Window, pointer: &str, part: &str, names: &[String]) -> Problem {
     let file = window.path().to_owned();
-    let problem = Problem::new(Code::NoRecords, format!("the file has nothing at `{pointer}`"))
-        .in_file(file);
+    let problem =
+        Problem::new(Code::NoRecords, format!("the file has nothing at `{pointer}`")).in_file(file);
     let all = || names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match nearest(part, names.iter().map(String::as_str)) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
@@ -599,13 +609,7 @@ impl JsonParser {
         }
     }
 
-    fn row(
-        &self,
-        line: &Line<'_>,
-        fields: &mut Fields,
-        seen: &mut Seen,
-        each: &mut Sink<'_>,
-    ) {
+    fn row(&self, line: &Line<'_>, fields: &mut Fields, seen: &mut Seen, each: &mut Sink<'_>) {
         let found = text_of(line, self.encoding);
         let fault = found.and_then(|text| self.object(text, fields, seen)).err();
         if fault.is_some() {
@@ -758,7 +762,9 @@ impl Walk<'_> {
             [b'"', ..] => {
                 let text: Cow<'_, str> = serde_json::from_str(raw)?;
                 if text.contains('\0') {
-                    return Err(serde_json::Error::custom("a text has a NUL, which no cell can hold"));
+                    return Err(serde_json::Error::custom(
+                        "a text has a NUL, which no cell can hold",
+                    ));
                 }
                 self.push(text.as_bytes())
             }

@@ -22,8 +22,7 @@ pub(super) fn lines(block: &TextBlock) -> impl Iterator<Item = Line<'_>> {
     std::iter::from_fn(move || {
         let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
         let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        let line =
-            Line { number, offset: block.offset() + at as u64, bytes: rest.get(..end)? };
+        let line = Line { number, offset: block.offset() + at as u64, bytes: rest.get(..end)? };
         let two = rest.get(end..).is_some_and(|rest| rest.starts_with(b"\r\n"));
         at += end + 1 + usize::from(two);
         number += 1;
@@ -33,10 +32,7 @@ pub(super) fn lines(block: &TextBlock) -> impl Iterator<Item = Line<'_>> {
 }
 
 /// The text of a line, or what is wrong with its bytes.
-pub(super) fn text_of<'b>(
-    line: &Line<'b>,
-    encoding: &'static Encoding,
-) -> Result<&'b str, Fault> {
+pub(super) fn text_of<'b>(line: &Line<'b>, encoding: &'static Encoding) -> Result<&'b str, Fault> {
     match std::str::from_utf8(line.bytes) {
         Ok(text) if memchr::memchr(0, line.bytes).is_none() => Ok(text),
         Ok(_) => {

@@ -265,14 +265,13 @@ impl Blocks {
         });
         self.inputs += 1;
         self.states.push(Arc::clone(&state));
-        self.current =
-            Some(Current {
-                name: input.name,
-                pieces: opening.pieces,
-                state,
-                disk_bytes: 0,
-                has_begun: false,
-            });
+        self.current = Some(Current {
+            name: input.name,
+            pieces: opening.pieces,
+            state,
+            disk_bytes: 0,
+            has_begun: false,
+        });
     }
 
     /// Ends the input that is open, and opens the next; says whether there is one.
@@ -309,8 +308,7 @@ impl Blocks {
                 let state = Arc::clone(&current.state);
                 let disk_bytes = std::mem::take(&mut self.disk_bytes);
                 let is_first = !std::mem::replace(&mut current.has_begun, true);
-                let block =
-                    Block { sequence: self.sequence, is_first, disk_bytes, piece, state };
+                let block = Block { sequence: self.sequence, is_first, disk_bytes, piece, state };
                 self.sequence += 1;
                 return Ok(Some(block));
             }
@@ -387,11 +385,7 @@ pub struct BlockParser {
 
 impl BlockParser {
     /// Gives each row of the block, or why it is rejected, to `each`, in the order of the source.
-    pub fn parse(
-        &mut self,
-        block: &Block,
-        each: &mut dyn FnMut(Result<RawRow<'_>, Unusable<'_>>),
-    ) {
+    pub fn parse(&mut self, block: &Block, each: &mut dyn FnMut(Result<RawRow<'_>, Unusable<'_>>)) {
         let mut rows = 0;
         self.rows(block, &mut |row, fault| {
             rows += 1;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::csv::{CsvPlan, CsvSpec};
 use super::sample::{decode_sample, read_sample};
 use super::*;
-use crate::diagnostic::{Code, Class, Problem};
+use crate::diagnostic::{Class, Code, Problem};
 use crate::domain::{RawCells as _, Rejection, Written};
 
 struct Folder(TempDir);
@@ -495,8 +495,7 @@ fn a_record_is_found_by_its_line() {
     let path = folder.file("x,y\n1,\"2\n3\"\n\n4\n5,6");
     let plan = SourcePlan::from(plan(&path));
     let columns = ["x".to_owned(), "y".to_owned()];
-    let record =
-        |line| read_record(&plan, "", (line, 0), &columns, &Fill::default()).unwrap();
+    let record = |line| read_record(&plan, "", (line, 0), &columns, &Fill::default()).unwrap();
     let cells = |line| -> Option<Vec<String>> {
         record(line).map(|record| record.cells.into_iter().map(Option::unwrap).collect())
     };
@@ -515,7 +514,8 @@ fn a_file_that_changes_while_it_is_read_is_no_source() {
     let text = format!("x,y\n{}", "1,2\n".repeat(1000));
     let ending = |change: &dyn Fn(&std::path::Path)| {
         let path = folder.file(&text);
-        let (mut blocks, _) = SourcePlan::from(plan(&path)).open_with(limits(100), &[]).unwrap().blocks();
+        let (mut blocks, _) =
+            SourcePlan::from(plan(&path)).open_with(limits(100), &[]).unwrap().blocks();
         blocks.next_block().unwrap();
         change(&path);
         while blocks.next_block().unwrap().is_some() {}
@@ -551,7 +551,8 @@ fn work_can_be_spread_over_threads() {
 fn buffers_are_used_again() {
     let folder = Folder::new();
     let path = folder.file(format!("x,y\n{}", "1,2\n".repeat(1000)));
-    let (mut blocks, _) = SourcePlan::from(plan(&path)).open_with(limits(100), &[]).unwrap().blocks();
+    let (mut blocks, _) =
+        SourcePlan::from(plan(&path)).open_with(limits(100), &[]).unwrap().blocks();
     let mut buffers = std::collections::HashSet::new();
     while let Some(block) = blocks.next_block().unwrap() {
         buffers.insert(block.text().bytes().as_ptr());
