@@ -2,22 +2,33 @@
 //!
 //! Comparing is a pure function of two rows and the configuration. Money is compared exactly, and
 //! swapping the sides mirrors the result (unless a percentage's base names a side).
+//!
+//! A new kind of tolerance is one new file and its name in the list below. Of a type's kinds, the
+//! first is the one that is suggested for a field without tolerance.
 
-mod boolean;
-mod date;
-mod number;
 pub mod pattern;
-mod spec;
-mod text;
+mod tolerance;
 
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::SpecProblem;
 use crate::domain::pairing::{Cost, PairCost};
 use crate::domain::{
-    Cell, Cells, DiffType, Difference, Field, FieldRef, Kind, Layout, RawCell, RowRef,
+    Cell, Cells, DiffType, Difference, Field, FieldRef, Kind, Layout, RawCell, RowRef, Severity,
+    Value,
 };
-use crate::domain::{Severity, Value};
 
-pub use crate::domain::calendar::Calendar;
-pub use spec::{BaseSpec, CalendarSpec, CombineSpec, CompareSpec, ToleranceSpec, WeekdaySpec};
+use tolerance::{Exact, Tolerance, tolerances};
+
+tolerances! {
+    number,
+    days,
+    business_days,
+    seconds,
+    similarity,
+    token_set,
+}
 
 /// How two values of a field stand to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,45 +41,48 @@ pub enum Outcome {
     Different(DiffType),
 }
 
-/// How far two values may be apart; bounds are inclusive.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) enum Tolerance {
-    /// Not at all.
-    #[default]
-    Exact,
-    /// Two numbers.
-    Number(number::NumberTolerance),
-    /// Two dates: calendar days.
-    Days(u32),
-    /// Two dates: business days of a calendar.
-    BusinessDays(u32, Calendar),
-    /// Two instants: nanoseconds.
-    Nanoseconds(i128),
-    /// Two texts: the least Jaro–Winkler similarity.
-    Similarity(f64),
-}
-
 /// How one field is compared.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct FieldCompare {
     kind: Kind,
-    /// Whether the two sides are compared at all; see [`FieldCompare::informational`].
     compared: bool,
-    tolerance: Tolerance,
+    tolerance: Arc<dyn Tolerance>,
     null_equals: Option<Value>,
     severity: Option<Severity>,
 }
 
 impl FieldCompare {
     /// A field that must be equal.
-    pub const fn exact(kind: Kind) -> Self {
-        Self {
-            kind,
-            compared: true,
-            tolerance: Tolerance::Exact,
-            null_equals: None,
-            severity: None,
-        }
+    pub fn exact(kind: Kind) -> Self {
+        let tolerance = Arc::new(Exact(kind));
+        Self { kind, compared: true, tolerance, null_equals: None, severity: None }
+    }
+
+    /// Gives the field this tolerance; `base` is the folder that relative paths start from.
+    ///
+    /// # Errors
+    /// What is wrong with the tolerance, with the path from the field's map.
+    pub fn set_tolerance(
+        &mut self,
+        spec: &ToleranceSpec,
+        base: &Path,
+    ) -> Result<(), Vec<SpecProblem>> {
+        self.tolerance = spec.resolve(self.kind, base).map_err(|problems| {
+            problems.into_iter().map(|problem| problem.under("tolerance")).collect::<Vec<_>>()
+        })?;
+        Ok(())
+    }
+
+    /// The same field, in which a null stands for this value.
+    #[must_use]
+    pub fn with_null_equals(self, null_equals: Option<Value>) -> Self {
+        Self { null_equals, ..self }
+    }
+
+    /// The same field, whose differences have this severity.
+    #[must_use]
+    pub fn with_severity(self, severity: Option<Severity>) -> Self {
+        Self { severity, ..self }
     }
 
     /// A field that is shown and never compared, unparsable values included.
@@ -109,7 +123,9 @@ impl FieldCompare {
                     Outcome::Different(DiffType::NullMismatch)
                 }
             }
-            (a, b) => self.compare_values(a, b),
+            (a, b) if a == b => Outcome::Equal,
+            (a, b) if self.tolerance.holds(a, b) => Outcome::Within,
+            _ => Outcome::Different(mismatch(self.kind)),
         }
     }
 
@@ -118,49 +134,29 @@ impl FieldCompare {
         matches!(self.compare(a, b), Outcome::Different(_))
     }
 
-    fn compare_values(&self, a: Cell<'_>, b: Cell<'_>) -> Outcome {
-        match (a, b) {
-            (Cell::Text(a), Cell::Text(b)) => text::compare(a, b, &self.tolerance),
-            (Cell::Date(a), Cell::Date(b)) => date::compare(a, b, &self.tolerance),
-            (Cell::Instant(a), Cell::Instant(b)) => date::compare_instants(a, b, &self.tolerance),
-            (Cell::Boolean(a), Cell::Boolean(b)) => boolean::compare(a, b),
-            (a, b) => match (a.number(), b.number()) {
-                (Some(a), Some(b)) => number::compare(a, b, &self.tolerance),
-                // The normalize stage gives both sides of a field the same type.
-                _ => Outcome::Different(DiffType::TypeMismatch),
-            },
-        }
-    }
-
-    /// The tolerance in words, for people: `±0.005`, `2 business days`, `exact`.
+    /// The tolerance in words: `±0.005`, `±2 business days`, `exact`.
     pub fn describe(&self) -> String {
-        if !self.compared {
-            return "not compared".to_owned();
-        }
-        match &self.tolerance {
-            Tolerance::Exact => "exact".to_owned(),
-            Tolerance::Number(tolerance) => tolerance.describe(),
-            Tolerance::Days(days) => format!("±{days} days"),
-            Tolerance::BusinessDays(days, _) => format!("±{days} business days"),
-            Tolerance::Nanoseconds(bound) => format!("±{} seconds", date::seconds_text(*bound)),
-            Tolerance::Similarity(least) => format!("similarity of at least {least}"),
-        }
+        if self.compared { self.tolerance.describe() } else { "not compared".to_owned() }
     }
 
     /// The least tolerance that would have let these values pass, in the words of `recon.yaml`;
     /// `None` where no tolerance would (null against a value, true against false, unparsable text).
     pub fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
-        match (a, b) {
-            (Cell::Text(a), Cell::Text(b)) => Some(text::clearing(a, b)),
-            (Cell::Date(a), Cell::Date(b)) => Some(date::clearing(a, b, &self.tolerance)),
-            (Cell::Instant(a), Cell::Instant(b)) => Some(date::clearing_instants(a, b)),
-            (a, b) => number::clearing(a.number()?, b.number()?),
-        }
+        self.tolerance.clearing(a, b)
+    }
+}
+
+const fn mismatch(kind: Kind) -> DiffType {
+    match kind {
+        Kind::Text => DiffType::StringMismatch,
+        Kind::Decimal | Kind::Integer => DiffType::NumericMismatch,
+        Kind::Date | Kind::Datetime => DiffType::DateMismatch,
+        Kind::Boolean => DiffType::BooleanMismatch,
     }
 }
 
 /// How the records of a job are compared: one entry per field of the layout.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Comparison {
     fields: Vec<FieldCompare>,
     key_len: usize,
@@ -180,11 +176,6 @@ impl Comparison {
     /// fields are equal by the time two rows meet here, so they are not looked at.
     pub const fn new(fields: Vec<FieldCompare>, key_len: usize) -> Self {
         Self { fields, key_len }
-    }
-
-    /// Whether any field besides the key is compared.
-    pub fn compares_anything(&self) -> bool {
-        self.fields.iter().skip(self.key_len).any(FieldCompare::is_compared)
     }
 
     /// The comparison of the field at this position of the layout.
@@ -265,29 +256,16 @@ impl PairCost for Comparison {
 
 #[cfg(test)]
 mod tests {
+    use super::tolerance::tests::{compare, field};
     use super::*;
-    use crate::domain::{Decimal, Row};
-    use proptest::prelude::*;
-
-    fn raw(row: &Row) -> RawCell<'_> {
-        Cells::new(&row.cells).next().unwrap()
-    }
-
-    fn compare(field: &FieldCompare, a: Cell<'_>, b: Cell<'_>) -> Outcome {
-        field.compare(raw(&Row::of([a])), raw(&Row::of([b])))
-    }
 
     fn decimal(text: &str) -> Cell<'static> {
         Cell::Decimal(text.parse().unwrap())
     }
 
-    fn field(kind: Kind, yaml: &str) -> FieldCompare {
-        spec::tests::field(kind, yaml)
-    }
-
     #[test]
-    fn what_can_not_be_parsed_is_a_type_mismatch_even_against_itself_or_null() {
-        let field = field(Kind::Decimal, "tolerance: { absolute: '1000' }");
+    fn unparsable_text_is_a_type_mismatch_even_against_itself_or_null() {
+        let field = field(Kind::Decimal, "{ absolute: '1000' }");
         let mismatch = Outcome::Different(DiffType::TypeMismatch);
         assert_eq!(compare(&field, Cell::Unparsed("x"), Cell::Unparsed("x")), mismatch);
         assert_eq!(compare(&field, Cell::Unparsed("x"), Cell::Null), mismatch);
@@ -296,7 +274,8 @@ mod tests {
 
     #[test]
     fn null_is_decided_before_tolerance() {
-        let lenient = field(Kind::Decimal, "tolerance: { absolute: '5' }\nnull_equals: '0'");
+        let zero = Value::Decimal("0".parse().unwrap());
+        let lenient = field(Kind::Decimal, "{ absolute: '5' }").with_null_equals(Some(zero));
         assert_eq!(compare(&lenient, Cell::Null, Cell::Null), Outcome::Equal);
         assert_eq!(compare(&lenient, Cell::Null, decimal("0.00")), Outcome::Equal);
         assert_eq!(
@@ -306,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_informational_field_never_differs_and_costs_nothing() {
+    fn an_informational_field_never_differs() {
         let informational = FieldCompare::informational(Kind::Decimal);
         for (a, b) in [
             (decimal("1"), decimal("2")),
@@ -324,44 +303,7 @@ mod tests {
     fn the_written_scale_of_a_decimal_is_no_difference() {
         let field = FieldCompare::exact(Kind::Decimal);
         assert_eq!(compare(&field, decimal("1.0"), decimal("1.000")), Outcome::Equal);
-    }
-
-    #[test]
-    fn tells_what_tolerance_would_have_cleared_a_difference() {
-        let field = field(Kind::Decimal, "tolerance: { absolute: '0.005' }");
-        assert_eq!(field.describe(), "±0.005");
-        assert_eq!(
-            field.clearing(decimal("100"), decimal("100.25")).unwrap(),
-            "absolute: 0.25, or percent: 0.2494 of the larger"
-        );
-        assert_eq!(field.clearing(Cell::Null, decimal("1")), None);
-    }
-
-    proptest! {
-        #[test]
-        fn a_wider_tolerance_never_adds_a_difference(a: i32, b: i32, narrow in 0u32..1000, more in 0u32..1000) {
-            let (a, b) = (Cell::Integer(a.into()), Cell::Integer(b.into()));
-            for unit in ["absolute", "percent"] {
-                let at = |bound: u32| field(Kind::Integer, &format!("tolerance: {{ {unit}: '{bound}' }}"));
-                let tight = compare(&at(narrow), a, b);
-                let wide = compare(&at(narrow + more), a, b);
-                prop_assert!(matches!(tight, Outcome::Different(_)) || !matches!(wide, Outcome::Different(_)));
-            }
-        }
-
-        #[test]
-        fn swapping_the_sides_mirrors_the_result(a: i64, b: i64, scale in 0u8..6, bound in 0u32..100_000) {
-            let cell = |value: i64| Cell::Decimal(Decimal::new(value.into(), scale).unwrap());
-            for tolerance in [
-                format!("{{ absolute: '{bound}' }}"),
-                format!("{{ percent: '{bound}' }}"),
-                format!("{{ percent: '{bound}', base: smaller }}"),
-                format!("{{ percent: '1', absolute: '{bound}', combine: either }}"),
-                format!("{{ percent: '1', absolute: '{bound}', combine: both }}"),
-            ] {
-                let field = field(Kind::Decimal, &format!("tolerance: {tolerance}"));
-                prop_assert_eq!(compare(&field, cell(a), cell(b)), compare(&field, cell(b), cell(a)));
-            }
-        }
+        assert_eq!(field.describe(), "exact");
+        assert_eq!(FieldCompare::exact(Kind::Boolean).clearing(decimal("1"), decimal("2")), None);
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::Calendar;
+use crate::domain::calendar::Calendar;
 use crate::domain::{Date, Decimal, PerSide, Side, Value};
 
 /// A field's values on both sides of a record.

@@ -18,7 +18,7 @@ use super::{Date, Decimal, Instant};
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Unicode text, compared exactly unless a similarity is tolerated.
+    /// Unicode text.
     Text,
     /// An exact decimal number.
     Decimal,

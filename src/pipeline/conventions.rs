@@ -210,7 +210,7 @@ pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
              `recon sql \"SELECT source_a_ref_id, source_b_ref_id FROM recon.recon_records LIMIT 20\"`",
         ));
     }
-    if !plan.comparison.compares_anything() {
+    if !plan.comparison.compares_fields() {
         let message = "no field is compared besides the key: rows match if the other side has them";
         warnings.push(
             Problem::new(Code::NothingCompared, message)

@@ -74,29 +74,190 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Lines of code with their numbers: without comments, and without the tests at a file's end.
-fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines()
-        .enumerate()
-        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
-        .map(|(at, line)| (at + 1, line.split("//").next().unwrap_or_default()))
+/// The code of a file, of the same length: comments, texts and what is only compiled for tests are
+/// blank, so that line numbers stay.
+fn code(text: &str) -> String {
+    let mut code: Vec<char> = text.chars().collect();
+    let mut at = 0;
+    while at < code.len() {
+        let rest = &code[at..];
+        let end = match rest {
+            ['/', '/', ..] => rest.iter().position(|c| *c == '\n').unwrap_or(rest.len()),
+            ['"', ..] => end_of_text(rest),
+            ['r', '"' | '#', ..] if at == 0 || !is_name(code[at - 1]) => end_of_raw_text(rest),
+            ['\'', '\\', _, ..] => rest[3..].iter().position(|c| *c == '\'').map_or(4, |at| at + 4),
+            ['\'', _, '\'', ..] => 3,
+            _ => 0,
+        };
+        blank(&mut code[at..at + end]);
+        at += end.max(1);
+    }
+    let attribute: Vec<char> = "#[cfg(test)]".chars().collect();
+    while let Some(from) = code.windows(attribute.len()).position(|part| part == attribute) {
+        let end = end_of_item(&code[from..]);
+        blank(&mut code[from..from + end]);
+    }
+    code.into_iter().collect()
 }
 
-/// The modules of ours that a line names: `crate::store`, `use crate::{store, domain}`.
-fn named(line: &str) -> Vec<&str> {
-    let mut modules = Vec::new();
-    let mut rest = line;
-    while let Some(at) = rest.find("crate::") {
-        rest = &rest[at + "crate::".len()..];
-        if let Some(group) = rest.strip_prefix('{') {
-            modules
-                .extend(group.split(',').map(|name| name.trim().split("::").next().unwrap_or("")));
-        } else {
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            modules.push(&rest[..end]);
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn blank(part: &mut [char]) {
+    part.iter_mut().filter(|c| **c != '\n').for_each(|c| *c = ' ');
+}
+
+fn end_of_text(rest: &[char]) -> usize {
+    let mut at = 1;
+    while at < rest.len() && rest[at] != '"' {
+        at += if rest[at] == '\\' { 2 } else { 1 };
+    }
+    (at + 1).min(rest.len())
+}
+
+/// Where `r"…"` or `r#"…"#` ends; 0 for `r#name`.
+fn end_of_raw_text(rest: &[char]) -> usize {
+    let signs = rest[1..].iter().take_while(|c| **c == '#').count();
+    if rest.get(1 + signs) != Some(&'"') {
+        return 0;
+    }
+    let mut close = vec!['"'];
+    close.resize(1 + signs, '#');
+    let inside = &rest[2 + signs..];
+    let length = inside.windows(close.len()).position(|part| part == close);
+    length.map_or(rest.len(), |length| 2 + signs + length + close.len())
+}
+
+/// Where the item ends that an attribute at the beginning belongs to.
+fn end_of_item(rest: &[char]) -> usize {
+    let mut depth = 0_i32;
+    for (at, c) in rest.iter().enumerate() {
+        match c {
+            '{' | '(' | '[' => depth += 1,
+            '}' | ')' | ']' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && (*c == ';' || *c == '}') {
+            return at + 1;
         }
     }
-    modules
+    rest.len()
+}
+
+/// The modules of ours that the code of a file names, each with its line: `crate::store`,
+/// `use crate::{store, domain}` over several lines, and `super::` as often as it leads to the root.
+fn named(code: &str, depth: usize) -> Vec<(usize, &str)> {
+    let supers = "super::".repeat(depth);
+    let mut found = Vec::new();
+    for root in ["crate::", supers.as_str()] {
+        for (at, _) in code.match_indices(root) {
+            if code[..at].ends_with(|c: char| is_name(c) || c == ':') {
+                continue;
+            }
+            let rest = &code[at + root.len()..];
+            let line = code[..at].matches('\n').count() + 1;
+            let names = match rest.strip_prefix('{') {
+                Some(group) => heads(group),
+                None => vec![rest],
+            };
+            found.extend(names.into_iter().map(|name| {
+                let end = name.find(|c: char| !is_name(c)).unwrap_or(name.len());
+                (line, &name[..end])
+            }));
+        }
+    }
+    found
+}
+
+/// The beginnings of the parts of `a::{b, c}, d}`: `a…` and `d…`.
+fn heads(group: &str) -> Vec<&str> {
+    let (mut heads, mut depth) = (vec![group.trim_start()], 0_i32);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => heads.push(group[at + 1..].trim_start()),
+            _ => {}
+        }
+    }
+    heads
+}
+
+/// What is wrong with a file of this path below `src`, without `.rs`.
+fn wrong_imports(inside: &str, text: &str) -> Vec<String> {
+    let module = inside.split('/').next().unwrap_or_default();
+    let Some(own) = floor(module) else {
+        return vec![format!("src/{inside}.rs: module `{module}` has no floor")];
+    };
+    let code = code(text);
+    let depth = inside.trim_end_matches("/mod").split('/').count();
+    let mut wrong = Vec::new();
+    for (line, used) in named(&code, depth) {
+        let Some(other) = floor(used) else { continue };
+        let allowed = used == module
+            || (other < own && (module != "server" || SERVER_MAY_USE.contains(&used)))
+            || (own == 0 && other == 0);
+        if !allowed {
+            let message = format!("{module} (floor {own}) uses {used} (floor {other})");
+            wrong.push(format!("src/{inside}.rs:{line}: {message}"));
+        }
+    }
+    for (package, homes) in
+        HOMES.iter().filter(|(_, homes)| !homes.iter().any(|home| inside.starts_with(home)))
+    {
+        for (at, _) in code.match_indices(package) {
+            let (before, after) = (&code[..at], &code[at + package.len()..]);
+            let is_package = !before.ends_with(|c: char| is_name(c) || c == ':')
+                && (after.starts_with("::")
+                    || (before.ends_with("use ") && after.starts_with([';', ' '])));
+            if is_package {
+                let line = before.matches('\n').count() + 1;
+                wrong.push(format!("src/{inside}.rs:{line}: {package} belongs into {homes:?}"));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn a_planted_import_is_found_wherever_it_stands() {
+    let found = |inside: &str, text: &str| wrong_imports(inside, text);
+    let upward = "use crate::domain::Kind;\n\n#[cfg(test)]\nmod tests {\n    use crate::store::Store;\n}\n\n\
+                  use crate::{\n    domain::{Cell, Row},\n    store::Store,\n};\n";
+    assert_eq!(
+        found("domain/x", upward),
+        ["src/domain/x.rs:8: domain (floor 0) uses store (floor 2)"]
+    );
+    let after_a_module_of_tests = "#[cfg(test)]\nmod tests;\n\nfn f() { crate::cli::run(); }\n";
+    assert_eq!(
+        found("config/mod", after_a_module_of_tests),
+        ["src/config/mod.rs:4: config (floor 5) uses cli (floor 6)"]
+    );
+    assert_eq!(found("compare/mod", "use super::align;").len(), 1);
+    assert_eq!(found("compare/number", "use super::super::align;").len(), 1);
+    assert_eq!(found("compare/number", "use super::align;"), [""; 0]);
+    assert_eq!(found("store/x", "use rhai::Engine;\n").len(), 1);
+    let harmless = "// crate::cli\nconst A: &str = \"crate::cli\";\nconst B: &str = r#\"\"crate::cli\"#;\n\
+                    const C: char = '\"'; /* no */ const D: &str = \"\\\"crate::cli\";\n";
+    assert_eq!(found("domain/x", harmless), [""; 0]);
+    assert_eq!(found("newcomer/x", ""), ["src/newcomer/x.rs: module `newcomer` has no floor"]);
+}
+
+#[test]
+fn the_map_lists_every_module_on_its_floor() {
+    let map =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
+    for (module, floor) in FLOORS {
+        let row = map.lines().find(|line| line.starts_with(&format!("| {floor} |"))).unwrap();
+        let listed = row.split('|').nth(2).unwrap();
+        assert!(listed.contains(&format!("[`{module}`]")), "floor {floor} lacks `{module}`");
+        let times = map.lines().filter(|line| line.starts_with("| ")).filter(|line| {
+            line.split('|').nth(2).is_some_and(|cell| cell.contains(&format!("[`{module}`]")))
+        });
+        assert_eq!(times.count(), 1, "`{module}` is on one floor");
+    }
 }
 
 #[test]
@@ -109,38 +270,8 @@ fn imports_point_down_and_packages_stay_at_home() {
     for file in files {
         let inside = file.strip_prefix(&root).unwrap().with_extension("");
         let inside = inside.to_string_lossy().into_owned();
-        let module = inside.split('/').next().unwrap_or_default();
-        if matches!(module, "lib" | "main") || inside.contains("/tests") {
-            continue;
-        }
-        let Some(own) = floor(module) else {
-            wrong.push(format!("src/{inside}.rs: module `{module}` has no floor"));
-            continue;
-        };
-        let text = fs::read_to_string(&file).unwrap();
-        for (line, code) in code(&text) {
-            for used in named(code) {
-                let Some(other) = floor(used) else { continue };
-                let allowed = used == module
-                    || (other < own && (module != "server" || SERVER_MAY_USE.contains(&used)))
-                    || (own == 0 && other == 0);
-                if !allowed {
-                    wrong.push(format!(
-                        "src/{inside}.rs:{line}: {module} (floor {own}) uses {used} (floor {other})"
-                    ));
-                }
-            }
-            for (package, homes) in HOMES {
-                let names = [format!("{package}::"), format!("use {package};")];
-                let uses = names.iter().any(|name| {
-                    code.match_indices(name.as_str()).any(|(at, _)| {
-                        !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
-                    })
-                });
-                if uses && !homes.iter().any(|home| inside.starts_with(home)) {
-                    wrong.push(format!("src/{inside}.rs:{line}: {package} belongs into {homes:?}"));
-                }
-            }
+        if !matches!(inside.as_str(), "lib" | "main") && !inside.contains("/tests") {
+            wrong.extend(wrong_imports(&inside, &fs::read_to_string(&file).unwrap()));
         }
     }
     assert!(wrong.is_empty(), "imports that don't point down:\n{}", wrong.join("\n"));

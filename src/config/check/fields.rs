@@ -1,7 +1,7 @@
 //! The canonical fields and the key: which there are, and what fits their types.
 
 use super::{Checker, below};
-use crate::compare::{CompareSpec, FieldCompare};
+use crate::compare::FieldCompare;
 use crate::config::resolved::ResolvedField;
 use crate::config::spec::{FieldSpec, Spec};
 use crate::config::tree::path;
@@ -183,16 +183,16 @@ impl<'a> Checker<'a> {
             }
             value
         });
-        let compare = CompareSpec {
-            kind: spec.kind,
-            tolerance: spec.tolerance.as_ref(),
-            severity: spec.severity.map(Severity::from),
-            null_equals,
-        };
-        compare.resolve(&self.base).unwrap_or_else(|problems| {
-            self.adopt(at, problems);
-            FieldCompare::exact(spec.kind)
-        })
+        let mut compare = FieldCompare::exact(spec.kind)
+            .with_severity(spec.severity.map(Severity::from))
+            .with_null_equals(null_equals);
+        if let Some(tolerance) = &spec.tolerance {
+            let base = self.base.clone();
+            if let Err(problems) = compare.set_tolerance(tolerance, &base) {
+                self.adopt(at, problems);
+            }
+        }
+        compare
     }
 
     /// Complains about formats at `at` that the field's type doesn't have.

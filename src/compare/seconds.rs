@@ -1,0 +1,79 @@
+//! Datetimes: `seconds`, compared to the nanosecond.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::SpecProblem;
+use crate::domain::{Cell, Decimal, Kind, Written};
+
+use super::tolerance::{self, Tolerance, keys, not_negative};
+
+keys! {
+    /// Datetimes: the largest distance in seconds.
+    seconds: Written<Decimal>,
+}
+
+impl tolerance::Bounds for Bounds {
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Datetime]
+    }
+
+    fn resolve(&self, _: &Path, problems: &mut Vec<SpecProblem>) -> Option<Arc<dyn Tolerance>> {
+        not_negative("seconds", self.seconds, problems);
+        let scaled = self.seconds?.0.rounded(9);
+        let unit = 10i128.pow(9 - u32::from(scaled.scale()));
+        Some(Arc::new(Nanoseconds(scaled.coefficient().saturating_mul(unit))))
+    }
+
+    fn tightest(&self) -> Box<dyn Tolerance> {
+        Box::new(Nanoseconds(0))
+    }
+}
+
+#[derive(Debug)]
+struct Nanoseconds(i128);
+
+impl Nanoseconds {
+    fn between(a: Cell<'_>, b: Cell<'_>) -> Option<Self> {
+        let (Cell::Instant(a), Cell::Instant(b)) = (a, b) else { return None };
+        Some(Self(a.nanoseconds_since(b).abs()))
+    }
+
+    /// As seconds, without trailing zeros.
+    fn text(&self) -> String {
+        Decimal::new(self.0, 9)
+            .map_or_else(|| self.0.to_string(), |seconds| seconds.normalized().to_string())
+    }
+}
+
+impl Tolerance for Nanoseconds {
+    fn holds(&self, a: Cell<'_>, b: Cell<'_>) -> bool {
+        Self::between(a, b).is_some_and(|apart| apart.0 <= self.0)
+    }
+
+    fn describe(&self) -> String {
+        format!("±{} seconds", self.text())
+    }
+
+    fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
+        Self::between(a, b).map(|apart| format!("seconds: {}", apart.text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Outcome;
+    use super::super::tolerance::tests::{compare, field};
+    use super::*;
+    use crate::domain::{DiffType, Instant};
+
+    #[test]
+    fn instants_are_compared_to_the_nanosecond() {
+        let half = field(Kind::Datetime, "{ seconds: '0.5' }");
+        let at = |nanoseconds| Cell::Instant(Instant::new(0, nanoseconds));
+        assert_eq!(compare(&half, at(0), at(500_000_000)), Outcome::Within);
+        let mismatch = Outcome::Different(DiffType::DateMismatch);
+        assert_eq!(compare(&half, at(0), at(500_000_001)), mismatch);
+        assert_eq!(half.clearing(at(0), at(500_000_000)).unwrap(), "seconds: 0.5");
+    }
+}

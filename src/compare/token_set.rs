@@ -1,0 +1,82 @@
+//! Texts: `token_set`, the Jaro–Winkler similarity of the words of two texts in alphabetical order,
+//! each once: `Smith, John` and `John Smith` are the same.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::SpecProblem;
+use crate::domain::{Cell, Decimal, Kind, Written};
+
+use super::tolerance::{self, Tolerance, keys, likeness, rounded_down};
+
+keys! {
+    /// Text: the smallest similarity of the words, whatever their order, punctuation and repetition,
+    /// 0 to 1.
+    token_set: Written<Decimal>,
+}
+
+impl tolerance::Bounds for Bounds {
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Text]
+    }
+
+    fn resolve(&self, _: &Path, problems: &mut Vec<SpecProblem>) -> Option<Arc<dyn Tolerance>> {
+        Some(Arc::new(TokenSet(likeness("token_set", self.token_set?, problems)?)))
+    }
+
+    fn tightest(&self) -> Box<dyn Tolerance> {
+        Box::new(TokenSet(1.0))
+    }
+}
+
+/// The least similarity, 0 to 1.
+#[derive(Debug)]
+struct TokenSet(f64);
+
+fn similarity(a: Cell<'_>, b: Cell<'_>) -> Option<f64> {
+    let (Cell::Text(a), Cell::Text(b)) = (a, b) else { return None };
+    Some(strsim::jaro_winkler(&words(a), &words(b)))
+}
+
+fn words(text: &str) -> String {
+    let words: BTreeSet<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    words.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+impl Tolerance for TokenSet {
+    fn holds(&self, a: Cell<'_>, b: Cell<'_>) -> bool {
+        similarity(a, b).is_some_and(|found| found >= self.0)
+    }
+
+    fn describe(&self) -> String {
+        format!("token_set of at least {}", self.0)
+    }
+
+    fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
+        similarity(a, b).map(|found| format!("token_set: {}", rounded_down(found)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Outcome;
+    use super::super::tolerance::tests::{compare, field};
+    use super::*;
+    use crate::domain::DiffType;
+
+    #[test]
+    fn order_punctuation_and_repetition_of_words_do_not_count() {
+        let one = field(Kind::Text, "{ token_set: 1 }");
+        let text = Cell::Text;
+        assert_eq!(compare(&one, text("Smith, John"), text("John Smith")), Outcome::Within);
+        assert_eq!(compare(&one, text("A.B. Ltd"), text("Ltd A B A")), Outcome::Within);
+        let mismatch = Outcome::Different(DiffType::StringMismatch);
+        assert_eq!(compare(&one, text("John Smith"), text("John Smyth")), mismatch);
+        let (a, b) = (text("Smyth, John"), text("John Smith"));
+        let least = one.clearing(a, b).unwrap();
+        assert_eq!(least, "token_set: 0.9466");
+        assert_eq!(compare(&field(Kind::Text, &format!("{{ {least} }}")), a, b), Outcome::Within);
+    }
+}
