@@ -76,6 +76,12 @@ kinds! {
     Json(json::JsonSpec),
     /// Text in columns of fixed width.
     Fixed(fixed::FixedSpec),
+    /// Bank statements: camt.052, camt.053 and camt.054, of any version.
+    Camt053(statement::Camt053Spec),
+    /// Bank statements: SWIFT MT940, and MT942.
+    Mt940(statement::Mt940Spec),
+    /// Bank statements: BAI2.
+    Bai2(statement::Bai2Spec),
 }
 
 /// The options of a kind, as written.

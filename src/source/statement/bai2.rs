@@ -5,11 +5,28 @@
 //! records, which are proven as the balances are.
 
 use std::io::Read;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::input::Lines;
-use super::{Balances, Proof, Row, Rows, Waiting, add, given, malformed, signed};
-use crate::diagnostic::Problem;
+use super::source::StatementSpec;
+use super::{Balances, Format, Proof, Row, Rows, Waiting, add, given, malformed, signed};
+use crate::diagnostic::{Problem, SpecProblem};
 use crate::domain::Decimal;
+use crate::source::{KindSpec, SourcePlan};
+
+/// The options of `read: { bai2: … }`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Bai2Spec(StatementSpec);
+
+impl KindSpec for Bai2Spec {
+    fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {
+        self.0.plan(Format::Bai2, base)
+    }
+}
 
 /// A record may go on over many lines, but not for ever.
 const LONGEST_RECORD: usize = 256 * 1024;

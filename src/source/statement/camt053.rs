@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
 
 use encoding_rs::Encoding;
 use quick_xml::Reader;
@@ -15,9 +16,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::input::{Counted, LONGEST, undecodable, unread};
-use super::{Balances, Proof, Row, Rows, Waiting, add, given, malformed, signed};
-use crate::diagnostic::{Code, Place, Problem};
+use super::source::Common;
+use super::{Balances, Format, Proof, Prove, Row, Rows, Waiting, add, given, malformed, signed};
+use crate::diagnostic::{Code, Place, Problem, SpecProblem};
 use crate::domain::Decimal;
+use crate::source::{KindSpec, Paths, SourcePlan};
 
 /// What becomes a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -28,6 +31,38 @@ pub enum Level {
     /// A transaction of an entry; an entry that does not give its transactions is one.
     #[default]
     Transaction,
+}
+
+/// The options of `read: { camt053: … }`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Camt053Spec {
+    /// The file, relative to `recon.yaml`, or a list of files; each may be a glob. `.gz`, `.zst` and
+    /// `.zip` are read as they are; `-` is standard input.
+    pub path: Paths,
+    /// What becomes a row: a transaction (the default), or the entry that the bank booked, which may
+    /// stand for many.
+    pub level: Option<Level>,
+    /// What happens to a statement whose balances and movements do not add up: it cannot be read
+    /// (`on`, the default), is read with a warning (`warn`), or nobody looks (`off`).
+    pub prove: Option<Prove>,
+    /// A WHATWG encoding label. Default what the XML declares, else UTF-8.
+    pub encoding: Option<String>,
+    /// Texts that mean null, besides what is missing, `NOTPROVIDED` and `NONREF`. Default the empty
+    /// text; replaces the default.
+    pub null_values: Option<Vec<String>>,
+}
+
+impl KindSpec for Camt053Spec {
+    fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {
+        let common = Common {
+            path: &self.path,
+            encoding: self.encoding.as_deref(),
+            null_values: self.null_values.as_ref(),
+            prove: self.prove,
+        };
+        common.plan(Format::Camt053(self.level.unwrap_or_default()), base)
+    }
 }
 
 /// The encoding that an XML file declares, if it is another than UTF-8. `head` is how it begins.

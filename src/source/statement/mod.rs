@@ -9,6 +9,7 @@ mod camt053;
 mod input;
 mod mt940;
 mod narrative;
+mod source;
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,9 @@ use std::io::Read;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use camt053::Level;
+pub use bai2::Bai2Spec;
+pub use camt053::{Camt053Spec, Level};
+pub use mt940::Mt940Spec;
 
 use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::Decimal;

@@ -6,14 +6,30 @@
 
 use std::io::Read;
 use std::ops::Range;
+use std::path::Path;
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::input::Lines;
 use super::narrative::Narrative;
-use super::{Balances, Proof, Row, Rows, Waiting, given, malformed, signed};
-use crate::diagnostic::Problem;
+use super::source::StatementSpec;
+use super::{Balances, Format, Proof, Row, Rows, Waiting, given, malformed, signed};
+use crate::diagnostic::{Problem, SpecProblem};
 use crate::domain::Decimal;
+use crate::source::{KindSpec, SourcePlan};
+
+/// The options of `read: { mt940: … }`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Mt940Spec(StatementSpec);
+
+impl KindSpec for Mt940Spec {
+    fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {
+        self.0.plan(Format::Mt940, base)
+    }
+}
 
 /// A field may go on over many lines, but not for ever.
 const LONGEST_FIELD: usize = 64 * 1024;
