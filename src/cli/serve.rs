@@ -9,12 +9,12 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::diagnostic::{Code, Problem, Problems};
+use crate::domain::review::server::{DEFAULT_BIND, ServerSettings, origin};
 use crate::domain::review::{Policy, Role, Roles};
 use crate::review::people::directory::StoredDirectory;
 use crate::review::people::{AuthMethod, Principal, invitation, staffing, system_random};
 use crate::review::{Office, PolicyAdopted, Refusal};
 use crate::server::log::AccessLog;
-use crate::server::settings::{DEFAULT_BIND, Settings, origin};
 use crate::server::{self, App, Parts};
 use crate::store::{Store, append_only, transact};
 
@@ -35,7 +35,7 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
             let server = &loaded.resolved.server;
             (server.bind, server.settings.clone())
         }
-        None => (DEFAULT_BIND, Settings::default()),
+        None => (DEFAULT_BIND, ServerSettings::default()),
     };
     let bind = arguments.bind.unwrap_or(bind);
     settings.solo = arguments.solo;
@@ -120,7 +120,7 @@ fn alone() -> Principal {
 
 /// Whoever can reach the server must be stopped by something: by the machine's own door, or by an
 /// encrypted connection to people who log in.
-fn check_exposure(bind: SocketAddr, settings: &Settings) -> Result<(), Problem> {
+fn check_exposure(bind: SocketAddr, settings: &ServerSettings) -> Result<(), Problem> {
     if bind.ip().is_loopback() {
         return Ok(());
     }
@@ -193,15 +193,15 @@ fn announce(context: &Context, app: &App, address: SocketAddr) -> Result<(), Pro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::review::people::proxy::TrustedProxies;
+    use crate::domain::review::proxy::TrustedProxies;
 
     #[test]
     fn who_can_be_reached_from_elsewhere_needs_tls_and_people() {
         let open: SocketAddr = "0.0.0.0:8765".parse().unwrap();
-        let mut settings = Settings::default();
+        let mut settings = ServerSettings::default();
         assert!(check_exposure(DEFAULT_BIND, &settings).is_ok());
         assert!(check_exposure("[::1]:1".parse().unwrap(), &settings).is_ok());
-        let code = |settings: &Settings| check_exposure(open, settings).unwrap_err().code;
+        let code = |settings: &ServerSettings| check_exposure(open, settings).unwrap_err().code;
         assert_eq!(code(&settings), Code::ServerExposed);
         settings.public_url = Some("https://a.example".into());
         assert_eq!(code(&settings), Code::ServerExposed);

@@ -11,10 +11,10 @@ use super::spec::AcceptSpec;
 use crate::compare::FieldCompare;
 use crate::database::StoreUrl;
 use crate::domain::review::Policy;
+use crate::domain::review::server::ServerSettings;
 use crate::domain::{Confidence, Date, Decimal, Layout, PerSide, ReasonCode};
 use crate::normalize::{Condition, NumberFormat, Step, TimeFormat};
 use crate::script::ScriptSource;
-use crate::server::settings::Settings;
 use crate::source::SourcePlan;
 
 /// A job, every setting decided.
@@ -153,7 +153,7 @@ pub struct ResolvedServer {
     /// Where it listens.
     pub bind: SocketAddr,
     /// Everything else.
-    pub settings: Settings,
+    pub settings: ServerSettings,
 }
 
 /// How a run is done.

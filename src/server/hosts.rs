@@ -7,7 +7,7 @@ use crate::diagnostic::Code;
 
 use super::error::Denied;
 use super::http::Request;
-use super::settings::Settings;
+use crate::domain::review::server::ServerSettings;
 
 /// Names with the ports they go with.
 pub struct Hosts {
@@ -17,7 +17,7 @@ pub struct Hosts {
 
 impl Hosts {
     /// The names of a server that listens at `bound`.
-    pub fn new(bound: SocketAddr, settings: &Settings) -> Self {
+    pub fn new(bound: SocketAddr, settings: &ServerSettings) -> Self {
         let port = Some(bound.port());
         let mut names = vec![
             ("localhost".to_owned(), port),
@@ -78,9 +78,9 @@ mod tests {
 
     #[test]
     fn only_its_own_names_are_served() {
-        let settings = Settings {
+        let settings = ServerSettings {
             public_url: Some("https://recon.example.com".into()),
-            ..Settings::default()
+            ..ServerSettings::default()
         };
         let admits = |bound: &str, host: &str| {
             let request = Request::new(Method::Get, "/").unwrap().with("Host", host);

@@ -35,7 +35,6 @@ mod reports;
 pub mod routes;
 mod runs;
 mod schema;
-pub mod settings;
 pub mod shape;
 mod system;
 pub mod target;
@@ -50,7 +49,8 @@ use std::time::{Duration, Instant};
 use crate::database::patience;
 use crate::diagnostic::{Code, Problem};
 use crate::domain;
-use crate::review::people::proxy::client;
+use crate::domain::review::proxy::client;
+use crate::domain::review::server::ServerSettings;
 use crate::review::people::{Hashing, Principal};
 use crate::review::{Desk, Office};
 use crate::store::audit::Checkpoint;
@@ -66,7 +66,6 @@ use self::limiter::Limiter;
 use self::log::{AccessLog, Line};
 use self::metrics::Metrics;
 use self::routes::{Found, Route, Surface};
-use self::settings::Settings;
 use self::shape::Judge;
 use self::target::Target;
 
@@ -94,7 +93,7 @@ pub struct App {
     /// The store.
     pub store: Arc<dyn Store>,
     /// What was configured.
-    pub settings: Settings,
+    pub settings: ServerSettings,
     /// The table of routes.
     pub routes: Vec<Route>,
     /// Holds documents to their schemas.
@@ -130,7 +129,7 @@ pub struct Parts {
     /// The store.
     pub store: Arc<dyn Store>,
     /// What was configured.
-    pub settings: Settings,
+    pub settings: ServerSettings,
     /// What all desks share.
     pub office: Office,
     /// Whoever decides alone; everybody else logs in.

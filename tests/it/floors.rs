@@ -27,17 +27,13 @@ const FLOORS: &[(&str, u32)] = &[
     ("threads", 0),
 ];
 
-/// What the server may use, although more lies below it.
-const SERVER_MAY_USE: &[&str] = &[
-    "review",
-    "report",
-    "store",
-    "script",
-    "database",
-    "domain",
-    "diagnostic",
-    "files",
-    "threads",
+/// Modules that may not use everything on the floors below them, and what they may not use.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    (
+        "server",
+        &["pipeline", "infer", "generate", "source", "normalize", "align", "compare", "attribute"],
+    ),
+    ("config", &["server", "review", "report", "infer", "generate"]),
 ];
 
 /// A package and the only modules that may name it.
@@ -196,9 +192,9 @@ fn wrong_imports(inside: &str, text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     for (line, used) in named(&code, depth) {
         let Some(other) = floor(used) else { continue };
-        let allowed = used == module
-            || (other < own && (module != "server" || SERVER_MAY_USE.contains(&used)))
-            || (own == 0 && other == 0);
+        let forbidden =
+            FORBIDDEN.iter().any(|(name, others)| *name == module && others.contains(&used));
+        let allowed = used == module || (other < own && !forbidden) || (own == 0 && other == 0);
         if !allowed {
             let message = format!("{module} (floor {own}) uses {used} (floor {other})");
             wrong.push(format!("src/{inside}.rs:{line}: {message}"));

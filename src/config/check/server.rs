@@ -6,14 +6,13 @@ use super::Checker;
 use crate::config::resolved::ResolvedServer;
 use crate::config::tree::path;
 use crate::diagnostic::{Code, PathStep, Problem};
-use crate::review::people::proxy::TrustedProxies;
-use crate::server::settings::{DEFAULT_BIND, Settings, origin};
+use crate::domain::review::proxy::TrustedProxies;
+use crate::domain::review::server::{DEFAULT_BIND, ServerSettings, origin};
 
 impl Checker<'_> {
-    /// The server.
     pub(super) fn server(&mut self) -> ResolvedServer {
         let spec = self.spec.server.clone().unwrap_or_default();
-        let defaults = Settings::default();
+        let defaults = ServerSettings::default();
         let bind = spec.bind.as_deref().and_then(|text| self.bind(text)).unwrap_or(DEFAULT_BIND);
         let public_url = spec.public_url.and_then(|text| {
             let at = path(["server", "public_url"]);
@@ -44,7 +43,7 @@ impl Checker<'_> {
         }
         ResolvedServer {
             bind,
-            settings: Settings {
+            settings: ServerSettings {
                 public_url,
                 proxies,
                 proxy_names_people: proxy_spec.user_header.is_some(),

@@ -8,7 +8,9 @@ pub mod comment;
 pub mod content;
 pub mod label;
 pub mod policy;
+pub mod proxy;
 pub mod role;
+pub mod server;
 pub mod state;
 pub mod trigger;
 

@@ -1,32 +1,32 @@
-//! What is configured about the server, decided; `config` reads it, `cli` adds its options.
+//! Settings of the review server: `config` reads them, `cli` adds its options, `server` follows them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use crate::review::people::proxy::TrustedProxies;
+use super::proxy::TrustedProxies;
 
-/// Where the server listens unless told otherwise.
+/// The default address and port.
 pub const DEFAULT_BIND: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8765));
 
-/// Settings of the server.
+/// Settings of the review server.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Where people reach it, such as `https://recon.example.com`, without a path.
+pub struct ServerSettings {
+    /// The address in users' browsers, such as `https://recon.example.com`, without a path.
     pub public_url: Option<String>,
-    /// Addresses whose connections are a proxy's.
+    /// Trusted proxies; only their `X-Forwarded-…` headers count.
     pub proxies: Option<TrustedProxies>,
-    /// Whether the proxy's header names who is logged in.
+    /// Whether the proxy logs users in, by its header.
     pub proxy_names_people: bool,
-    /// Origins whose pages may call the API.
+    /// Origins whose pages may call the API (CORS).
     pub origins: Vec<String>,
-    /// Whether the document and its page are only for who is logged in.
+    /// Whether `/openapi.json` and `/docs/` need a log-in.
     pub docs_need_login: bool,
-    /// Requests a second for each person; 0 for no limit.
+    /// Requests per second and user; 0 for no limit.
     pub requests_per_second: f64,
-    /// One person may decide alone.
+    /// One user decides alone, without log-in.
     pub solo: bool,
 }
 
-impl Default for Settings {
+impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             public_url: None,
@@ -40,8 +40,8 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// Whether a connection from there is a trusted proxy's.
+impl ServerSettings {
+    /// Whether this address is a trusted proxy's.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.proxies.as_ref().is_some_and(|proxies| proxies.trusts(address))
     }
