@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use crate::domain::review::{Permission, Policy, Role, Roles};
+use crate::domain::review::{Policy, Role, Roles};
 use crate::review::people::directory::{self, NewPerson, Person};
 use crate::review::people::{invitation, system_random};
 use crate::review::{ProposalMoved, Refusal};
@@ -14,56 +14,47 @@ use super::decisions::located;
 use super::error::Denied;
 use super::http::Response;
 use super::parameter::{Kind, Parameter};
-use super::routes::Route;
+use super::route::Route;
 use super::schema::Anything;
 
-/// The routes.
-pub fn routes() -> Vec<Route> {
-    let admin = &[Permission::Administer];
-    let policy = &[Permission::ProposePolicy, Permission::Administer];
-    vec![
-        Route::get("/admin/users", "users", users)
-            .about("admin", "People with their logins and roles")
-            .needs(admin)
-            .list::<PersonView>(200, "People"),
-        Route::post("/admin/users", "user_create", create)
-            .about("admin", "Makes a person, or one more login of a person")
+/// Adds what the OpenAPI document says about a route of this file.
+pub fn describe(route: Route) -> Route {
+    let login = || Parameter::path("login", "The login", Kind::Text(100)).example("ann");
+    match route.operation {
+        "users" => route
+            .about("List users with their logins and roles")
+            .list::<PersonView>(200, "Users"),
+        "user_create" => route
+            .about("Create a user, or another login of a user")
             .description(
-                "A password given here must be changed by its owner at the first log-in. A second login \
-                 takes none: it opens nothing until its person agrees to it and chooses one.",
+                "A user must change the password given here at the first log-in. A second login takes no \
+                 password: it does not work until its user agrees to it and chooses one.",
             )
-            .needs(admin)
-            .lasting()
             .body::<PersonWanted>()
-            .json::<PersonView>(201, "The person")
-            .denies(409, "The login is taken, or the roles must not meet in one person"),
-        Route::patch("/admin/users/{login}", "user_change", change)
-            .about("admin", "Changes a person's roles, or lets them out or in")
-            .needs(admin)
-            .lasting()
-            .takes([Parameter::path("login", "The login", Kind::Text(100)).example("ann")])
+            .json::<PersonView>(201, "The user")
+            .denies(409, "The login is taken, or the roles exclude each other"),
+        "user_change" => route
+            .about("Change a user's roles, or disable or enable a user")
+            .takes([login()])
             .body::<PersonChange>()
-            .json::<PersonView>(200, "The person")
-            .denies(409, "The roles must not meet in one person, or it is the last admin"),
-        Route::post("/admin/users/{login}/invitation", "user_invite", invite)
-            .about("admin", "Makes a link by which a person chooses a password, good once for 7 days")
-            .needs(admin)
-            .lasting()
-            .takes([Parameter::path("login", "The login", Kind::Text(100)).example("ann")])
+            .json::<PersonView>(200, "The user")
+            .denies(409, "The roles exclude each other, or this is the last administrator"),
+        "user_invite" => route
+            .about("Create a link where a user chooses a password; works once, for 7 days")
+            .takes([login()])
             .json::<Invitation>(201, "The link")
-            .denies(409, "A program has no password; a second login waits for its person's consent"),
-        Route::get("/admin/policy", "policy", show_policy)
-            .about("admin", "The policy in force")
-            .needs(policy)
+            .denies(409, "A service account has no password; a second login awaits its user's consent"),
+        "policy" => route
+            .about("Show the policy in force")
             .json::<PolicyView>(200, "The policy and its version"),
-        Route::post("/admin/policy/proposals", "policy_propose", propose_policy)
-            .about("admin", "Proposes a policy; it needs six eyes")
-            .needs(&[Permission::ProposePolicy])
+        "policy_propose" => route
+            .about("Propose a policy; needs six eyes")
             .takes([Parameter::idempotency_key()])
             .body::<PolicyWanted>()
             .json::<ProposalMoved>(201, "The proposal")
-            .denies(409, "A policy is proposed already, or this one is in force"),
-    ]
+            .denies(409, "Another policy is proposed, or this one is in force"),
+        _ => route,
+    }
 }
 
 /// A person with one of their logins.
@@ -123,7 +114,7 @@ fn roles(names: &[RoleName]) -> Roles {
     }))
 }
 
-fn users(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn users(call: &Call<'_>) -> Result<Response, Denied> {
     let people = directory::list(&*call.app.store).map_err(Refusal::from)?;
     Ok(Response::json(200, &people.iter().map(Person::json).collect::<Vec<_>>()))
 }
@@ -152,7 +143,7 @@ struct PersonWanted {
     is_service: Option<bool>,
 }
 
-fn create(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn create(call: &Call<'_>) -> Result<Response, Denied> {
     let body: PersonWanted = call.body()?;
     let new = NewPerson {
         login: &body.login,
@@ -179,7 +170,7 @@ struct Invitation {
     path: String,
 }
 
-fn invite(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn invite(call: &Call<'_>) -> Result<Response, Denied> {
     let (store, actor, now) = (&*call.app.store, call.actor()?, (call.app.clock)());
     let login = call.path("login");
     let link = invitation::invite(store, &actor, login, now, &system_random)?;
@@ -198,7 +189,7 @@ struct PersonChange {
     disabled: Option<bool>,
 }
 
-fn change(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn change(call: &Call<'_>) -> Result<Response, Denied> {
     let body: PersonChange = call.body()?;
     let (store, actor, now) = (&*call.app.store, call.actor()?, (call.app.clock)());
     let login = call.path("login");
@@ -222,7 +213,7 @@ struct PolicyView {
     policy: Policy,
 }
 
-fn show_policy(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn show_policy(call: &Call<'_>) -> Result<Response, Denied> {
     let (version, policy) = call.desk().policy(&call.actor()?)?;
     Ok(Response::json(200, &PolicyView { version, policy }))
 }
@@ -239,7 +230,7 @@ struct PolicyWanted {
     comments: Option<String>,
 }
 
-fn propose_policy(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn propose_policy(call: &Call<'_>) -> Result<Response, Denied> {
     let body: PolicyWanted = call.body()?;
     let policy: Policy = serde_json::from_value(body.policy)
         .map_err(|error| Denied::invalid("policy", error.to_string()))?;

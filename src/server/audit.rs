@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::diagnostic::Code;
-use crate::domain::review::Permission;
 use crate::review::{AuditFilter, Checkpoint, Refusal, Verdict};
 use crate::store::export::{self, Format};
 
@@ -13,57 +12,48 @@ use super::call::Call;
 use super::csv::Table;
 use super::error::Denied;
 use super::http::Response;
-use super::lane::Lane;
 use super::parameter::{Kind, Parameter};
 use super::reports::period_parameters;
-use super::routes::{Content, Route};
-use super::runs::attachment;
+use super::route::{Content, Route};
+use super::runs::{attachment, file_parameters};
 use super::schema::Anything;
 
-/// The routes.
-pub fn routes() -> Vec<Route> {
-    let whole = &[Permission::AuditAll];
+/// Adds what the OpenAPI document says about a route of this file.
+pub fn describe(route: Route) -> Route {
     let numbers = || {
         let row = Kind::Integer(1, 1 << 53);
         [
-            Parameter::query("from", "From this row on", row.clone()),
-            Parameter::query("to", "Up to this row", row),
+            Parameter::query("from", "First row", row.clone()),
+            Parameter::query("to", "Last row", row),
         ]
     };
-    vec![
-        Route::get("/audit", "audit", search)
-            .about("audit", "Rows of the audit trail, the newest first")
-            .description("Who may see only their own rows sees only those.")
-            .needs(&[Permission::AuditOwn, Permission::AuditAll])
+    match route.operation {
+        "audit" => route
+            .about("Search the audit trail, newest rows first")
+            .description("Users with only the permission `audit_own` see their own rows.")
             .takes(filters())
             .takes(period_parameters())
             .takes([Parameter::limit(), Parameter::cursor()])
             .page_of::<Anything>("Rows"),
-        Route::get("/audit/checkpoint", "audit_checkpoint", checkpoint)
-            .about("audit", "The end of the chain, to note down elsewhere")
-            .needs(whole)
+        "audit_checkpoint" => route
+            .about("Show the end of the hash chain, to keep elsewhere")
             .json::<Checkpoint>(200, "The checkpoint"),
-        Route::get("/audit/verify", "audit_verify", verify)
-            .about("audit", "Whether the chain is whole")
-            .needs(whole)
+        "audit_verify" => route
+            .about("Verify the hash chain")
             .takes(numbers())
-            .json::<Verdict>(200, "What was found"),
-        Route::get("/audit/export", "audit_export", download)
-            .about("audit", "The audit trail as a file, hashes included")
+            .json::<Verdict>(200, "The result"),
+        "audit_export" => route
+            .about("Download the audit trail with its hashes")
             .description(
-                "JSON lines, and CSV with raw cells, verify offline: `recon audit verify --export`. A \
-                 part of the trail does not.",
+                "JSON lines and CSV with raw cells can be verified offline with `recon audit verify \
+                 --export`, unless they hold only part of the trail.",
             )
-            .needs(whole)
             .takes(filters())
             .takes(period_parameters())
-            .takes([
-                Parameter::query("format", "The format", Kind::One(vec!["csv", "jsonl"])),
-                Parameter::query("cells", "How cells are written", Kind::One(vec!["safe", "raw"])),
-            ])
-            .lane(Lane::Export)
+            .takes(file_parameters())
             .answers(200, "The file", Content::Media("*/*")),
-    ]
+        _ => route,
+    }
 }
 
 fn filters() -> [Parameter; 5] {
@@ -90,15 +80,15 @@ fn filter(call: &Call<'_>) -> AuditFilter {
     }
 }
 
-fn search(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn search(call: &Call<'_>) -> Result<Response, Denied> {
     call.page(call.desk().audit_search(&call.actor()?, &filter(call), &call.page_ask()))
 }
 
-fn checkpoint(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn checkpoint(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &call.desk().checkpoint(&call.actor()?)?))
 }
 
-fn verify(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn verify(call: &Call<'_>) -> Result<Response, Denied> {
     let actor = call.actor()?;
     if call.app.verifying.swap(true, Ordering::SeqCst) {
         return Err(Denied::new(Code::AlreadyVerifying, "the chain is being verified already")
@@ -109,7 +99,7 @@ fn verify(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &verdict?))
 }
 
-fn download(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn download(call: &Call<'_>) -> Result<Response, Denied> {
     let (app, actor, filter) = (Arc::clone(call.app), call.actor()?, filter(call));
     let lines = call.text("format") != Some("csv");
     let safe = call.text("cells") != Some("raw");

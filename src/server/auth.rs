@@ -16,65 +16,55 @@ use super::call::Call;
 use super::error::Denied;
 use super::http::Response;
 use super::parameter::{Kind, Parameter};
-use super::routes::{Access, Content, Route};
+use super::route::{Content, Route};
 
-/// The routes.
-pub fn routes() -> Vec<Route> {
-    vec![
-        Route::post("/auth/login", "login", login)
-            .about("auth", "Comes in with a password; the answer sets the session's cookie")
-            .access(Access::Open)
+/// Adds what the OpenAPI document says about a route of this file.
+pub fn describe(route: Route) -> Route {
+    match route.operation {
+        "login" => route
+            .about("Log in with a password; sets the session cookie")
             .body::<Credentials>()
-            .answers(204, "In", Content::None),
-        Route::post("/auth/logout", "logout", logout)
-            .about("auth", "Ends the session")
-            .access(Access::Open)
-            .answers(204, "Out", Content::None),
-        Route::post("/auth/password", "password_change", change_password)
-            .about("auth", "Changes one's own password; the answer sets a new session's cookie")
+            .answers(204, "Logged in", Content::None),
+        "logout" => route
+            .about("Log out: ends the session")
+            .answers(204, "Logged out", Content::None),
+        "password_change" => route
+            .about("Change your password; sets a new session cookie")
             .description(
-                "Whoever logs in with a password that an administrator chose can do nothing else \
-                 before: every other route answers 403 `password-change-required`. All other sessions \
-                 of the person end.",
+                "After a log-in with a password that an administrator chose, every other route answers 403 \
+                 `password-change-required`. Ends all your other sessions.",
             )
-            .before_change()
-            .lasting()
             .body::<PasswordChange>()
             .answers(204, "Changed", Content::None)
-            .denies(403, "The present password is wrong, or this is a token"),
-        Route::get("/auth/logins", "logins", logins)
-            .about("auth", "One's own logins, and which of them wait for one's consent")
+            .denies(403, "The present password is wrong, or a token was used"),
+        "logins" => route
+            .about("List your logins, and which of them await your consent")
             .list::<LoginView>(200, "Logins"),
-        Route::post("/auth/logins/{login}/agree", "login_agree", agree)
-            .about("auth", "Agrees to a second login that an administrator made")
+        "login_agree" => route
+            .about("Agree to a second login that an administrator created")
             .description(
-                "Until its person agrees, a second login opens nothing. Only a session agrees, no token. \
-                 The password is the person's choice; without one only a proxy lets them in by it.",
+                "A second login does not work until its user agrees. Needs a session, not a token. Choose its \
+                 password here; without one, only a trusted proxy can use it.",
             )
-            .lasting()
             .takes([Parameter::path("login", "The login", Kind::Text(100)).example("ann.mobile")])
             .body::<Agreement>()
             .json::<LoginView>(200, "The login"),
-        Route::get("/auth/me", "me", me)
-            .before_change()
-            .about("auth", "Who asks, and what they may do")
-            .json::<Me>(200, "Who asks"),
-        Route::get("/auth/tokens", "tokens", list)
-            .about("auth", "One's own tokens, without their secrets")
+        "me" => route.about("Show who you are and what you may do").json::<Me>(200, "You"),
+        "tokens" => route
+            .about("List your tokens, without their secrets")
             .list::<TokenView>(200, "Tokens"),
-        Route::post("/auth/tokens", "token_create", create)
-            .about("auth", "Makes a token; it is shown this once")
-            .description("Only a session makes or revokes tokens, no token does.")
-            .lasting()
+        "token_create" => route
+            .about("Create a token; its secret is shown only once")
+            .description("Needs a session, not a token.")
             .body::<TokenWanted>()
             .json::<TokenMade>(201, "The token"),
-        Route::delete("/auth/tokens/{id}", "token_revoke", revoke)
-            .about("auth", "Revokes a token")
-            .description("Only a session makes or revokes tokens, no token does.")
-            .lasting()
+        "token_revoke" => route
+            .about("Revoke a token")
+            .description("Needs a session, not a token.")
             .takes([Parameter::path("id", "The token", Kind::Pattern("^[A-Za-z0-9_-]{1,64}$"))])
-            .answers(204, "It opens nothing any more", Content::None),
-    ]
+            .answers(204, "Revoked", Content::None),
+        _ => route,
+    }
 }
 
 /// A name and a password.
@@ -94,7 +84,7 @@ struct Credentials {
     password: Zeroizing<String>,
 }
 
-fn login(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn login(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Credentials = call.body()?;
     let attempt = Attempt {
         name: &body.username,
@@ -138,7 +128,7 @@ struct PasswordChange {
     new: Zeroizing<String>,
 }
 
-fn change_password(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn change_password(call: &Call<'_>) -> Result<Response, Denied> {
     let body: PasswordChange = call.body()?;
     let cookie = renew(call, &body.present, &body.new)?;
     Ok(Response::new(204).header("set-cookie", set_cookie(call.app, call.request, &cookie)))
@@ -194,7 +184,7 @@ fn login_view(person: &Person) -> LoginView {
     }
 }
 
-fn logins(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn logins(call: &Call<'_>) -> Result<Response, Denied> {
     let person = call.person()?;
     let own = directory::logins_of(&*call.app.store, &person.person_id).map_err(Refusal::from)?;
     Ok(Response::json(200, &own.iter().map(login_view).collect::<Vec<_>>()))
@@ -209,7 +199,7 @@ struct Agreement {
     password: Option<Zeroizing<String>>,
 }
 
-fn agree(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn agree(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Agreement = call.body()?;
     let app = call.app;
     let agreed = directory::agree(
@@ -224,7 +214,7 @@ fn agree(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &login_view(&agreed)))
 }
 
-fn logout(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn logout(call: &Call<'_>) -> Result<Response, Denied> {
     if let Some(cookie) = cookie(call.app, call.request) {
         session::close(&*call.app.store, cookie).map_err(Refusal::from)?;
     }
@@ -256,7 +246,7 @@ struct Me {
     csrf: &'static str,
 }
 
-fn me(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn me(call: &Call<'_>) -> Result<Response, Denied> {
     let person = call.person()?;
     Ok(Response::json(
         200,
@@ -308,7 +298,7 @@ fn view(token: &Token) -> TokenView {
     }
 }
 
-fn list(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
     let login = &call.person()?.login;
     let tokens = token::list(&*call.app.store, &call.actor()?, Some(login))?;
     Ok(Response::json(200, &tokens.iter().map(view).collect::<Vec<_>>()))
@@ -367,7 +357,7 @@ struct TokenMade {
     token: String,
 }
 
-fn create(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn create(call: &Call<'_>) -> Result<Response, Denied> {
     let body: TokenWanted = call.body()?;
     let names: Vec<String> = body
         .scopes
@@ -384,7 +374,7 @@ fn create(call: &Call<'_>) -> Result<Response, Denied> {
         .header("location", location))
 }
 
-fn revoke(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn revoke(call: &Call<'_>) -> Result<Response, Denied> {
     let now = (call.app.clock)();
     token::revoke(&*call.app.store, &call.actor()?, call.path("id"), now)?;
     Ok(Response::new(204))

@@ -13,7 +13,7 @@ use crate::review::{Actor, Desk, Done, Idempotency, Page, PageAsk, QueueSort, Re
 use super::App;
 use super::error::Denied;
 use super::http::{Request, Response};
-use super::routes::Route;
+use super::route::Route;
 use super::target::{escaped, escaped_path};
 
 /// What a handler gets.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::diagnostic::Code;
-use crate::domain::review::{Action, Permission};
+use crate::domain::review::Action;
 use crate::review::{
     BulkCommit, BulkCommitted, BulkPreview, BulkPreviewAsk, OnConflict, QueueFilter, Reopen,
     Resolve, Resolved, Sampled,
@@ -14,61 +14,55 @@ use super::call::Call;
 use super::error::Denied;
 use super::http::Response;
 use super::parameter::Parameter;
-use super::routes::Route;
+use super::route::Route;
 use super::workflow::item_id;
 
-const MAKER: &[Permission] = &[Permission::Propose];
-
-/// The routes.
-pub fn routes() -> Vec<Route> {
-    vec![
-        Route::post("/workflow/resolve", "resolve", resolve)
-            .about("workflow", "Decides an item: the maker's step, always")
+/// Adds what the OpenAPI document says about a route of this file.
+pub fn describe(route: Route) -> Route {
+    match route.operation {
+        "resolve" => route
+            .about("Decide an item, as its maker")
             .description(
-                "APPROVE takes the machine's reason, OVERRIDE another one, REJECT confirms a break. \
-                 Without `version` the item must still be undecided.",
+                "APPROVE accepts the predicted reason, OVERRIDE gives another one, REJECT confirms a break. \
+                 Without `version`, the item must still be undecided.",
             )
-            .needs(MAKER)
             .takes([Parameter::idempotency_key()])
             .body::<NewDecision>()
-            .json::<Resolved>(200, "The decision, or the proposal that waits for others")
-            .denies(409, "A proposal holds the item already, or its state does not allow it")
+            .json::<Resolved>(200, "The decision, or the proposal that awaits approval")
+            .denies(409, "An open proposal holds the item, or its status does not allow this")
             .denies(412, "The item has changed"),
-        Route::post("/workflow/items/{id}/reopen", "reopen", reopen)
-            .about("workflow", "Decides a decided item anew")
-            .needs(MAKER)
+        "reopen" => route
+            .about("Decide an item again")
             .takes([item_id(), Parameter::if_match(), Parameter::idempotency_key()])
             .body::<NewReopening>()
             .json::<Resolved>(201, "The proposal")
             .denies(409, "The item is not decided")
             .denies(412, "The item has changed")
             .denies(428, "`If-Match` is missing"),
-        Route::post("/workflow/items/{id}/sample", "sample", sample)
-            .about("workflow", "Says blindly what one thinks of a sample")
+        "sample" => route
+            .about("Judge a blind sample")
             .description(
-                "For items of the queue's kind AUDIT_SAMPLE, whose reason the machine settled and nobody \
-                 is shown. Who agrees locks the item; who does not proposes to decide it anew.",
+                "For items of kind AUDIT_SAMPLE: recon accepted a reason and shows it to nobody. Agreeing \
+                 locks the item; disagreeing proposes a new decision.",
             )
-            .needs(MAKER)
             .takes([item_id(), Parameter::idempotency_key()])
             .body::<NewSample>()
-            .json::<Sampled>(200, "Whether the machine thought the same")
-            .denies(409, "The item is no sample, or somebody has looked at it already"),
-        Route::post("/workflow/bulk/preview", "bulk_preview", preview)
-            .about("workflow", "What one decision about many items would do")
-            .description("Freezes which items, for ten minutes.")
-            .needs(MAKER)
+            .json::<Sampled>(200, "Whether recon gave the same reason")
+            .denies(409, "The item is not a sample, or has already been judged"),
+        "bulk_preview" => route
+            .about("Preview one decision about many items")
+            .description("Fixes the list of items for ten minutes.")
             .body::<NewPreview>()
-            .json::<BulkPreview>(200, "The preview, with the token for the commit"),
-        Route::post("/workflow/bulk", "bulk_commit", commit)
-            .about("workflow", "Proposes what a preview showed")
-            .needs(MAKER)
+            .json::<BulkPreview>(200, "The preview, with the token to commit it"),
+        "bulk_commit" => route
+            .about("Propose what a preview showed")
             .takes([Parameter::idempotency_key()])
             .body::<NewBulk>()
             .json::<BulkCommitted>(201, "The proposal")
-            .denies(409, "Items have changed since")
-            .denies(410, "The token's time is over"),
-    ]
+            .denies(409, "Items have changed since the preview")
+            .denies(410, "The token has expired"),
+        _ => route,
+    }
 }
 
 /// A decision about an item.
@@ -116,7 +110,7 @@ impl From<ActionName> for Action {
     }
 }
 
-fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
     let body: NewDecision = call.body()?;
     let actor = call.actor()?;
     if let Some(claimed) = &body.actor_id {
@@ -150,7 +144,7 @@ struct NewSample {
     comments: String,
 }
 
-fn sample(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn sample(call: &Call<'_>) -> Result<Response, Denied> {
     let body: NewSample = call.body()?;
     let (id, code) = (call.path("id"), body.reason_code.as_deref());
     call.done(200, call.desk().sample(&call.actor()?, id, code, Some(&body.comments)))
@@ -170,7 +164,7 @@ struct NewReopening {
     comments: String,
 }
 
-fn reopen(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn reopen(call: &Call<'_>) -> Result<Response, Denied> {
     let body: NewReopening = call.body()?;
     let ask = Reopen {
         attribution_id: call.path("id").to_owned(),
@@ -208,7 +202,7 @@ struct NewPreview {
     new_reason_code: Option<String>,
 }
 
-fn preview(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn preview(call: &Call<'_>) -> Result<Response, Denied> {
     let body: NewPreview = call.body()?;
     if body.ids.is_some() == body.filter.is_some() {
         return Err(Denied::invalid("ids", "name the items, or a filter: one of the two"));
@@ -246,7 +240,7 @@ enum OnConflictName {
     Skip,
 }
 
-fn commit(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn commit(call: &Call<'_>) -> Result<Response, Denied> {
     let body: NewBulk = call.body()?;
     let ask = BulkCommit {
         token: body.token,

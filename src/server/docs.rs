@@ -9,60 +9,59 @@ use super::call::Call;
 use super::error::Denied;
 use super::http::Response;
 use super::parameter::{Kind, Parameter};
-use super::routes::{Access, Content, Route};
+use super::route::{Content, Route};
 
 /// Swagger UI styles its parts inline and draws with `data:` images; its scripts are files.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
     form-action 'none'";
 
-/// The routes.
-pub fn routes() -> Vec<Route> {
-    vec![
-        Route::get("/openapi.json", "openapi", document)
-            .about("docs", "This document")
-            .access(Access::Open)
-            .answers(200, "An OpenAPI 3.1 document", Content::Media("application/json")),
-        Route::get("/docs", "docs", to_docs)
-            .about("docs", "Leads to the document for people")
-            .access(Access::Open)
-            .answers(308, "To `/docs/`", Content::None),
-        Route::get("/docs/", "docs_index", index)
-            .about("docs", "The document for people")
-            .access(Access::Open)
-            .answers(200, "A page", Content::Media("text/html")),
-        Route::get("/docs/{file}", "docs_file", file)
-            .about("docs", "A file of the document for people")
-            .access(Access::Open)
+/// Adds what the OpenAPI document says about a route of this file.
+pub fn describe(route: Route) -> Route {
+    match route.operation {
+        "openapi" => route.about("This document").answers(
+            200,
+            "An OpenAPI 3.1 document",
+            Content::Media("application/json"),
+        ),
+        "docs" => route.about("Redirect to Swagger UI").answers(308, "To `/docs/`", Content::None),
+        "docs_index" => route.about("Swagger UI: this document as a page").answers(
+            200,
+            "A page",
+            Content::Media("text/html"),
+        ),
+        "docs_file" => route
+            .about("A file of Swagger UI")
             .takes([Parameter::path(
                 "file",
-                "Its name",
+                "The file's name",
                 Kind::Pattern("^[a-z0-9-]{1,40}\\.[a-z]{2,4}$"),
             )
             .example("index.html")])
             .answers(200, "The file", Content::Media("*/*")),
-    ]
+        _ => route,
+    }
 }
 
 fn may_read(call: &Call<'_>) -> Result<(), Denied> {
     if call.app.settings.docs_need_login { call.person().map(|_| ()) } else { Ok(()) }
 }
 
-fn document(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn document(call: &Call<'_>) -> Result<Response, Denied> {
     may_read(call)?;
     Ok(Response::with_body(200, "application/json", call.app.document().to_vec()))
 }
 
-fn to_docs(_: &Call<'_>) -> Result<Response, Denied> {
+pub fn redirect(_: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::new(308).header("location", "/docs/"))
 }
 
-fn index(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn index(call: &Call<'_>) -> Result<Response, Denied> {
     may_read(call)?;
     served(call, "index.html")
 }
 
-fn file(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn file(call: &Call<'_>) -> Result<Response, Denied> {
     may_read(call)?;
     served(call, call.path("file"))
 }

@@ -18,7 +18,7 @@ use super::http::{Body, Method, Request, Response};
 use super::lane::Lane;
 use super::log::Line;
 use super::parameter::Place;
-use super::routes::{self, Access, Content, Found, Route, Surface};
+use super::route::{self, Access, Content, Found, Route, Surface};
 use super::target::pairs;
 use super::{App, json};
 
@@ -85,7 +85,7 @@ struct Trace {
 fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Response, Denied> {
     app.hosts.admit(request)?;
     let path = request.path();
-    let route = match routes::find(&app.routes, request.method, path) {
+    let route = match route::find(&app.routes, request.method, path) {
         Found::Route(route, values) => Ok((route, values)),
         Found::OtherMethods(methods) => {
             if let Some(preflight) = app.preflight(request, &methods) {
@@ -193,7 +193,7 @@ fn limit(
     request: &Request,
     principal: Option<&Principal>,
 ) -> Result<(), Denied> {
-    if app.settings.solo || matches!(route.access, Access::Open | Access::LocalOrPerson) {
+    if app.settings.solo || matches!(route.access, Access::Open | Access::LocalOrLoggedIn) {
         return Ok(());
     }
     let name = match principal {
@@ -216,11 +216,11 @@ fn permit(
     let log_in = || Denied::unauthorized("log in, or send a token");
     match &route.access {
         Access::Open => Ok(()),
-        Access::LocalOrPerson => {
+        Access::LocalOrLoggedIn => {
             let local = app.is_local(request);
             if local || principal.is_some() { Ok(()) } else { Err(log_in()) }
         }
-        Access::Person => principal.map(|_| ()).ok_or_else(log_in),
+        Access::LoggedIn => principal.map(|_| ()).ok_or_else(log_in),
         Access::OneOf(permissions) => {
             let own = principal.ok_or_else(log_in)?.permissions;
             if permissions.iter().any(|one| own.contains(*one)) {

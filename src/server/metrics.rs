@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::guard::Counts;
 use super::http::Method;
-use super::routes::Route;
+use super::route::Route;
 
 /// Upper bounds of the histogram's buckets, in seconds.
 const BOUNDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0];

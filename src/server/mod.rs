@@ -10,34 +10,35 @@
 mod admin;
 mod audit;
 mod auth;
-pub mod authenticate;
+mod authenticate;
 mod backend;
-pub mod call;
+mod call;
 mod csv;
 mod decisions;
 mod docs;
-pub mod error;
-pub mod guard;
-pub mod handle;
-pub mod hosts;
-pub mod http;
-pub mod json;
-pub mod lane;
-pub mod limiter;
+mod error;
+mod guard;
+mod handle;
+mod hosts;
+mod http;
+mod json;
+mod lane;
+mod limiter;
 pub mod log;
-pub mod metrics;
-pub mod openapi;
-pub mod page;
-pub mod parameter;
+mod metrics;
+mod openapi;
+mod page;
+mod parameter;
 mod proposals;
 mod reasons;
 mod reports;
-pub mod routes;
+mod route;
+mod routes;
 mod runs;
 mod schema;
-pub mod shape;
+mod shape;
 mod system;
-pub mod target;
+mod target;
 mod workflow;
 
 use std::collections::BTreeSet;
@@ -65,7 +66,7 @@ use self::lane::Lane;
 use self::limiter::Limiter;
 use self::log::{AccessLog, Line};
 use self::metrics::Metrics;
-use self::routes::{Found, Route, Surface};
+use self::route::{Found, Route, Surface};
 use self::shape::Judge;
 use self::target::Target;
 
@@ -209,7 +210,7 @@ impl App {
     pub fn lane_of(&self, method: Method, target: &str) -> Lane {
         let target = Target::parse(target);
         target.map_or(Lane::default(), |target| {
-            match routes::find(&self.routes, method, &target.path) {
+            match route::find(&self.routes, method, &target.path) {
                 Found::Route(route, _) => route.lane,
                 Found::OtherMethods(_) | Found::Nothing => Lane::default(),
             }

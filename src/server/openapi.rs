@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::http::{Method, phrase};
 use super::parameter::Place;
-use super::routes::{Access, Content, Route, Schemas, Shape, Surface};
+use super::route::{Access, Content, Route, Schemas, Shape, Surface};
 
 /// A problem as every error is reported (RFC 9457).
 #[derive(ToSchema)]
@@ -317,8 +317,8 @@ fn parameter(parameter: &super::parameter::Parameter) -> Value {
 fn security(access: &Access) -> Value {
     match access {
         Access::Open => json!([]),
-        Access::LocalOrPerson => json!([{}, { "token": [] }, { "session": [] }]),
-        Access::Person | Access::OneOf(_) => json!([{ "token": [] }, { "session": [] }]),
+        Access::LocalOrLoggedIn => json!([{}, { "token": [] }, { "session": [] }]),
+        Access::LoggedIn | Access::OneOf(_) => json!([{ "token": [] }, { "session": [] }]),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::review::{Permission, ProposalKind, ProposalState};
+use crate::domain::review::{ProposalKind, ProposalState};
 use crate::review::{
     Amend, Approve, Close, ProposalDetail, ProposalFilter, ProposalMoved, ProposalView,
     ProposalsFor,
@@ -14,85 +14,71 @@ use super::decisions::ActionName;
 use super::error::Denied;
 use super::http::Response;
 use super::parameter::{Kind, Parameter};
-use super::routes::{Content, Route};
+use super::route::{Content, Route};
 
-/// The routes.
-pub fn routes() -> Vec<Route> {
+/// Adds what the OpenAPI document says about a route of this file.
+pub fn describe(route: Route) -> Route {
     let moves = |route: Route| {
         route
             .takes([id(), Parameter::if_match(), Parameter::idempotency_key()])
-            .json::<ProposalMoved>(200, "The proposal as it is now")
-            .denies(409, "The proposal is closed, or needs more eyes than it did")
+            .json::<ProposalMoved>(200, "The proposal after the change")
+            .denies(409, "The proposal is closed, or needs more approvals than before")
             .denies(412, "The proposal has changed")
             .denies(428, "`If-Match` is missing")
             .tagged()
     };
-    let view = &[Permission::View];
-    let decide = &[Permission::Check, Permission::Authorize];
-    vec![
-        Route::get("/workflow/proposals", "proposals", list)
-            .about("proposals", "Proposals, the oldest first while they are open")
-            .needs(view)
+    match route.operation {
+        "proposals" => route
+            .about("List proposals, oldest first while open")
             .takes([
                 Parameter::query(
                     "state",
-                    "Where they stand",
+                    "The state",
                     Kind::One(ProposalState::ALL.iter().map(|one| one.name()).collect()),
                 ),
                 Parameter::query(
                     "stage",
-                    "For whom: one's own, to check, to authorize",
+                    "Your own, those you may check, or those you may authorize",
                     Kind::One(vec!["mine", "to_check", "to_authorize"]),
                 ),
                 Parameter::query(
                     "kind",
-                    "What they are about",
+                    "The kind",
                     Kind::One(ProposalKind::ALL.iter().map(|one| one.name()).collect()),
                 ),
-                Parameter::query("maker", "Who made them", Kind::Text(100)),
+                Parameter::query("maker", "The maker", Kind::Text(100)),
                 Parameter::limit(),
                 Parameter::cursor(),
             ])
             .page_of::<ProposalView>("Proposals"),
-        Route::get("/workflow/proposals/{id}", "proposal", show)
-            .about("proposals", "One proposal with a page of its items")
-            .needs(view)
+        "proposal" => route
+            .about("Show a proposal with one page of its items")
             .takes([id(), Parameter::limit(), Parameter::cursor(), Parameter::if_none_match()])
             .json::<ProposalDetail>(200, "The proposal")
-            .answers(304, "Nothing has changed", Content::None)
+            .answers(304, "Not modified", Content::None)
             .tagged()
             .paged(),
-        moves(
-            Route::put("/workflow/proposals/{id}", "proposal_amend", amend)
-                .about("proposals", "Changes an open proposal; approvals so far are void")
-                .needs(&[Permission::Propose])
-                .body::<Amendment>(),
-        ),
-        moves(
-            Route::post("/workflow/proposals/{id}/approve", "proposal_approve", approve)
-                .about("proposals", "Approves, as checker or authorizer by the proposal's state")
-                .needs(decide)
+        "proposal_amend" => {
+            moves(route.about("Change an open proposal; drops its approvals").body::<Amendment>())
+        }
+        "proposal_approve" => moves(
+            route
+                .about("Approve a proposal, as checker or authorizer depending on its state")
                 .body::<Approval>(),
         ),
-        moves(
-            Route::post("/workflow/proposals/{id}/return", "proposal_return", send_back)
-                .about("proposals", "Sends back; items are as they were")
-                .needs(decide)
-                .body::<Why>(),
-        ),
-        moves(
-            Route::post("/workflow/proposals/{id}/withdraw", "proposal_withdraw", withdraw)
-                .about("proposals", "Takes an own proposal back; items are as they were")
-                .needs(&[Permission::Propose, Permission::ProposePolicy]),
-        ),
-    ]
+        "proposal_return" => {
+            moves(route.about("Send a proposal back; restores its items").body::<Why>())
+        }
+        "proposal_withdraw" => moves(route.about("Withdraw your proposal; restores its items")),
+        _ => route,
+    }
 }
 
 fn id() -> Parameter {
     Parameter::id("id", "The proposal").example("0190b5a0-0000-7000-8000-00000000000b")
 }
 
-fn list(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
     let filter = ProposalFilter {
         state: call.text("state").and_then(ProposalState::from_name),
         stage: match call.text("stage") {
@@ -107,7 +93,7 @@ fn list(call: &Call<'_>) -> Result<Response, Denied> {
     call.page(call.desk().proposals(&call.actor()?, &filter, &call.page_ask()))
 }
 
-fn show(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let found = call.desk().proposal(&call.actor()?, call.path("id"), &call.page_ask())?;
     let response = call.linked(Response::json(200, &found), found.next.as_deref());
     // What one may do about it depends on who asks and on who is there, not on the version alone.
@@ -128,7 +114,7 @@ struct Amendment {
     comments: Option<String>,
 }
 
-fn amend(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn amend(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Amendment = call.body()?;
     let ask = Amend {
         proposal_id: call.path("id").to_owned(),
@@ -152,7 +138,7 @@ struct Approval {
     comments: Option<String>,
 }
 
-fn approve(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn approve(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Approval = call.body()?;
     let ask = Approve {
         proposal_id: call.path("id").to_owned(),
@@ -172,13 +158,13 @@ struct Why {
     comments: String,
 }
 
-fn send_back(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn send_back(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Why = call.body()?;
     let ask = close(call, Some(body.comments))?;
     moved(call, call.desk().send_back(&call.actor()?, &ask))
 }
 
-fn withdraw(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn withdraw(call: &Call<'_>) -> Result<Response, Denied> {
     let ask = close(call, None)?;
     moved(call, call.desk().withdraw(&call.actor()?, &ask))
 }

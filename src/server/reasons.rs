@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::review::Permission;
 use crate::review::{ProposeReason, ReasonEntry, ReasonProposed};
 
 use super::call::Call;
@@ -11,34 +10,33 @@ use super::decisions::located;
 use super::error::Denied;
 use super::http::Response;
 use super::parameter::{Kind, Parameter};
-use super::routes::Route;
+use super::route::Route;
 
-/// The routes.
-pub fn routes() -> Vec<Route> {
-    vec![
-        Route::get("/reasons", "reasons", list)
-            .about("reasons", "The catalogue of causes")
-            .needs(&[Permission::View])
+/// Adds what the OpenAPI document says about a route of this file.
+pub fn describe(route: Route) -> Route {
+    match route.operation {
+        "reasons" => route
+            .about("List reason codes")
             .takes([
                 Parameter::query(
                     "active",
-                    "Only those that may be given, or only the others",
+                    "`true`: only codes in use; `false`: only retired ones",
                     Kind::One(vec!["true", "false"]),
                 ),
-                Parameter::query("q", "A text in code or description", Kind::Text(200)),
+                Parameter::query("q", "Text in code or description", Kind::Text(200)),
             ])
-            .list::<ReasonEntry>(200, "Reasons"),
-        Route::post("/reasons/proposals", "reason_propose", propose)
-            .about("reasons", "Proposes a reason code, with a simulation; it needs six eyes")
-            .needs(&[Permission::ProposeReason])
+            .list::<ReasonEntry>(200, "Reason codes"),
+        "reason_propose" => route
+            .about("Propose a reason code and simulate it; needs six eyes")
             .takes([Parameter::idempotency_key()])
             .body::<NewReason>()
-            .json::<ReasonProposed>(201, "The proposal and what the code would have matched")
-            .denies(409, "There is such a code"),
-    ]
+            .json::<ReasonProposed>(201, "The proposal, and what the code would have matched")
+            .denies(409, "The code exists"),
+        _ => route,
+    }
 }
 
-fn list(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
     let active = call.text("active").map(|text| text == "true");
     Ok(Response::json(200, &call.desk().reasons(&call.actor()?, active, call.text("q"))?))
 }
@@ -63,7 +61,7 @@ struct NewReason {
     comments: Option<String>,
 }
 
-fn propose(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn propose(call: &Call<'_>) -> Result<Response, Denied> {
     let body: NewReason = call.body()?;
     let ask = ProposeReason {
         code: body.code,

@@ -1,32 +1,32 @@
 //! Lists for auditors: decisions against the machine, access, separation of duties.
 
-use crate::domain::review::Permission;
 use crate::review::{AccessRow, OverrideRow, Period, SodFinding};
 
 use super::call::Call;
 use super::error::Denied;
 use super::http::Response;
 use super::parameter::{Kind, Parameter};
-use super::routes::Route;
+use super::route::Route;
 
 /// The form of moments in queries.
 pub const MOMENT: &str =
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z)?$";
 
-/// The routes.
-pub fn routes() -> Vec<Route> {
-    let report = |route: Route| route.needs(&[Permission::Reports]).takes(period_parameters());
-    vec![
-        report(Route::get("/reports/overrides", "report_overrides", overrides))
-            .about("reports", "Decisions against the machine, and those without a second person")
+/// Adds what the OpenAPI document says about a route of this file.
+pub fn describe(route: Route) -> Route {
+    let route = route.takes(period_parameters());
+    match route.operation {
+        "report_overrides" => route
+            .about("List decisions against the prediction, and those without a second person")
             .list::<OverrideRow>(200, "Decisions"),
-        report(Route::get("/reports/access", "report_access", access))
-            .about("reports", "Who could do what, and what of it they did")
-            .list::<AccessRow>(200, "People"),
-        report(Route::get("/reports/sod", "report_sod", sod))
-            .about("reports", "Where duties were not separate, or somebody tried")
+        "report_access" => route
+            .about("List what each user was allowed to do and did")
+            .list::<AccessRow>(200, "Users"),
+        "report_sod" => route
+            .about("List violations of the separation of duties, and attempts")
             .list::<SodFinding>(200, "Findings"),
-    ]
+        _ => route,
+    }
 }
 
 /// From when to when.
@@ -44,14 +44,14 @@ fn period(call: &Call<'_>) -> Period {
     Period { from: text("from"), to: text("to") }
 }
 
-fn overrides(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn overrides(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &call.desk().report_overrides(&call.actor()?, &period(call))?))
 }
 
-fn access(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn access(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &call.desk().report_access(&call.actor()?, &period(call))?))
 }
 
-fn sod(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn sod(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &call.desk().report_sod(&call.actor()?, &period(call))?))
 }

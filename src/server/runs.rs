@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 
 use crate::diagnostic::{Class, Code};
 use crate::domain::RunId;
-use crate::domain::review::Permission;
 use crate::report::ReportData;
 use crate::review::{Actor, PageAsk, QueueFilter, ReviewItem};
 use crate::store::{RunFilter, RunRow};
@@ -18,55 +17,45 @@ use super::call::Call;
 use super::csv::Table;
 use super::error::Denied;
 use super::http::Response;
-use super::lane::Lane;
 use super::parameter::{Kind, Parameter};
-use super::routes::{Content, Route};
+use super::route::{Content, Route};
 use super::schema::Anything;
 use super::workflow::{filter, filters};
 
-const VIEW: &[Permission] = &[Permission::View];
-
-/// The routes.
-pub fn routes() -> Vec<Route> {
+/// Adds what the OpenAPI document says about a route of this file.
+pub fn describe(route: Route) -> Route {
     let id = || Parameter::id("id", "The run").example("0190b5a0-0000-7000-8000-00000000000c");
-    vec![
-        Route::get("/runs", "runs", list)
-            .about("runs", "Runs, the newest first")
-            .needs(VIEW)
+    match route.operation {
+        "runs" => route
+            .about("List runs, newest first")
             .takes([
                 Parameter::query("job", "The job", Kind::Text(200)),
                 Parameter::limit(),
                 Parameter::cursor(),
             ])
             .page_of::<RunView>("Runs"),
-        Route::get("/runs/{id}", "run", show)
-            .about("runs", "One run with its figures, as `recon report --json` gives them")
-            .needs(VIEW)
+        "run" => route
+            .about("Show a run with its figures, as in `recon report --json`")
             .takes([id()])
             .json::<RunDetail>(200, "The run"),
-        Route::get("/runs/{id}/differences", "run_differences", differences)
-            .about("runs", "The differences of a run, in the order of their ids")
-            .needs(VIEW)
+        "run_differences" => route
+            .about("List a run's differences by id")
             .takes([id()])
             .takes(filters().into_iter().filter(|own| own.name != "run_id"))
             .takes([Parameter::limit(), Parameter::cursor()])
             .page_of::<ReviewItem>("Differences with their attributions"),
-        Route::get("/runs/{id}/export", "run_export", export)
-            .about("runs", "The differences of a run as a file")
+        "run_export" => route
+            .about("Download a run's differences")
             .description(
-                "In safe cells what a spreadsheet would run gets an apostrophe in front, and its \
-                 column is named in `_escaped`; JSON lines and raw cells are as they are.",
+                "Safe cells put an apostrophe before what a spreadsheet would execute and name such columns \
+                 in `_escaped`; raw cells and JSON lines stay as they are.",
             )
-            .needs(VIEW)
             .takes([id()])
             .takes(filters().into_iter().filter(|own| own.name != "run_id"))
-            .takes([
-                Parameter::query("format", "The format", Kind::One(vec!["csv", "jsonl"])),
-                Parameter::query("cells", "How cells are written", Kind::One(vec!["safe", "raw"])),
-            ])
-            .lane(Lane::Export)
+            .takes(file_parameters())
             .answers(200, "The file", Content::Media("*/*")),
-    ]
+        _ => route,
+    }
 }
 
 /// A run.
@@ -134,7 +123,7 @@ struct Runs {
     next: Option<String>,
 }
 
-fn list(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
     let limit: usize = call.number("limit").unwrap_or(50);
     // Runs are few; the cursor is the id of the last one shown.
     let after = match call.text("cursor") {
@@ -168,7 +157,7 @@ fn run(call: &Call<'_>) -> Result<RunRow, Denied> {
     found.ok_or_else(Denied::not_found)
 }
 
-fn show(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let run = run(call)?;
     // A run that failed has no figures.
     let summary = match ReportData::load(&*call.app.store, &run) {
@@ -184,7 +173,7 @@ fn show(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &RunDetail { run: view(&run), summary }))
 }
 
-fn differences(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn differences(call: &Call<'_>) -> Result<Response, Denied> {
     let run = run(call)?;
     let found = call.desk().run_differences(
         &call.actor()?,
@@ -200,6 +189,18 @@ fn of_any_status(call: &Call<'_>) -> QueueFilter {
     let mut filter = filter(call);
     filter.status.get_or_insert_with(|| "ALL".to_owned());
     filter
+}
+
+/// Format and escaping of a download.
+pub fn file_parameters() -> [Parameter; 2] {
+    [
+        Parameter::query("format", "File format", Kind::One(vec!["csv", "jsonl"])),
+        Parameter::query(
+            "cells",
+            "`safe`: escape what a spreadsheet would execute",
+            Kind::One(vec!["safe", "raw"]),
+        ),
+    ]
 }
 
 /// The columns of an export.
@@ -253,7 +254,7 @@ fn cells(item: &ReviewItem) -> Vec<String> {
     ]
 }
 
-fn export(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn export(call: &Call<'_>) -> Result<Response, Denied> {
     let run = run(call)?;
     let (app, actor, filter) = (Arc::clone(call.app), call.actor()?, of_any_status(call));
     let id = run.id.to_string();

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::diagnostic::Code;
 
 use super::error::{Denied, Detail};
-use super::routes::{Route, Schemas, Shape};
+use super::route::{Route, Schemas, Shape};
 
 /// The schemas of all bodies, and those they refer to.
 pub struct Judge {
@@ -198,7 +198,8 @@ fn collect(schema: &Value, patterns: &mut HashMap<String, Regex>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::http::Response;
+    use crate::server::http::{Method, Response};
+    use crate::server::route::Access;
     use serde_json::json;
     use utoipa::ToSchema;
 
@@ -233,7 +234,9 @@ mod tests {
 
     #[test]
     fn a_document_is_held_to_its_schema() {
-        let route = Route::post("/x", "decide", |_| Ok(Response::new(200))).body::<Decision>();
+        let route =
+            Route::new(Method::Post, "/x", "decide", |_| Ok(Response::new(200)), Access::Open)
+                .body::<Decision>();
         let judge = Judge::new(&[route]);
         let pointers = |document: Value| {
             judge.judge("decide", &document).map_or_else(

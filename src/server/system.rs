@@ -10,35 +10,31 @@ use super::App;
 use super::call::Call;
 use super::error::Denied;
 use super::http::Response;
-use super::lane::Lane;
-use super::routes::{Access, Content, Route};
+use super::route::{Content, Route};
 
 /// How many of the last rows of the audit trail are verified: few enough to ask every second.
 const ROWS_CHECKED: i64 = 100;
 /// A disk with less room than this takes no more work, in bytes.
 const ROOM: u64 = 64 << 20;
 
-/// The routes.
-pub fn routes() -> Vec<Route> {
-    vec![
-        Route::get("/health", "health", health)
-            .about("system", "Whether the process lives")
-            .access(Access::Open)
-            .lane(Lane::Health)
-            .json::<Health>(200, "It lives"),
-        Route::get("/ready", "ready", ready)
-            .about("system", "Whether requests would be answered")
-            .description("Who is logged in sees the checks one by one.")
-            .access(Access::Open)
-            .lane(Lane::Watch)
-            .json::<Readiness>(200, "They would")
-            .json::<Readiness>(503, "They would not"),
-        Route::get("/metrics", "metrics", metrics)
-            .about("system", "What happened so far, for Prometheus")
-            .access(Access::LocalOrPerson)
-            .lane(Lane::Watch)
-            .answers(200, "Text format 0.0.4", Content::Media("text/plain")),
-    ]
+/// Adds what the OpenAPI document says about a route of this file.
+pub fn describe(route: Route) -> Route {
+    match route.operation {
+        "health" => {
+            route.about("Check that the process is alive").json::<Health>(200, "It is alive")
+        }
+        "ready" => route
+            .about("Check that the server can handle requests")
+            .description("Users who are logged in see each check.")
+            .json::<Readiness>(200, "Ready")
+            .json::<Readiness>(503, "Not ready"),
+        "metrics" => route.about("Metrics for Prometheus").answers(
+            200,
+            "Text format 0.0.4",
+            Content::Media("text/plain"),
+        ),
+        _ => route,
+    }
 }
 
 /// Whether the process lives.
@@ -49,7 +45,7 @@ struct Health {
     status: &'static str,
 }
 
-fn health(_: &Call<'_>) -> Result<Response, Denied> {
+pub fn health(_: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &Health { status: "ok" }))
 }
 
@@ -102,14 +98,14 @@ impl Checks {
     }
 }
 
-fn ready(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn ready(call: &Call<'_>) -> Result<Response, Denied> {
     let checks = Checks::of(call.app);
     let (status, word) = if checks.all() { (200, "ready") } else { (503, "unavailable") };
     let checks = call.principal.is_some().then_some(checks);
     Ok(Response::json(status, &Readiness { status: word, checks }))
 }
 
-fn metrics(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn metrics(call: &Call<'_>) -> Result<Response, Denied> {
     let text = call.app.metrics.text();
     Ok(Response::with_body(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes()))
 }

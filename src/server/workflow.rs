@@ -5,7 +5,6 @@ use utoipa::ToSchema;
 
 use crate::domain::Severity;
 use crate::domain::difference::DiffType;
-use crate::domain::review::Permission;
 use crate::review::{
     Assigned, Claimed, CommentView, Group, GroupBy, HistoryEntry, ItemDetail, QueueFilter,
     ReviewItem, Share, SimilarDecision, Summary,
@@ -15,80 +14,69 @@ use super::call::Call;
 use super::error::Denied;
 use super::http::Response;
 use super::parameter::{Kind, Parameter, UUID};
-use super::routes::Route;
+use super::route::{Content, Route};
 
-const VIEW: &[Permission] = &[Permission::View];
-
-/// The routes.
-pub fn routes() -> Vec<Route> {
-    vec![
-        Route::get("/workflow/queue", "queue", queue)
-            .about("workflow", "Items that wait for a decision, the least sure first")
-            .needs(VIEW)
+/// Adds what the OpenAPI document says about a route of this file.
+pub fn describe(route: Route) -> Route {
+    match route.operation {
+        "queue" => route
+            .about("List items that await a decision, lowest confidence first")
             .takes(filters())
             .takes(paging())
             .takes([sort()])
-            .list::<ReviewItem>(200, "Items; a bare list. `Link` names the next page")
+            .list::<ReviewItem>(200, "Items, as a bare list. `Link` names the next page")
             .paged(),
-        Route::get("/workflow/groups", "groups", groups)
-            .about("workflow", "The queue in groups of look-alikes, the largest first")
-            .needs(VIEW)
+        "groups" => route
+            .about("List the queue in groups of similar items, largest first")
             .takes(filters())
             .takes(paging())
             .takes([Parameter::query(
                 "by",
-                "By what items are grouped",
+                "What to group by",
                 Kind::One(vec!["signature", "field", "reason"]),
             )])
             .page_of::<Group>("Groups"),
-        Route::get("/workflow/facets", "facets", facets)
-            .about("workflow", "How many items of the queue have which values")
-            .needs(VIEW)
+        "facets" => route
+            .about("Count the queue's items by value of each property")
             .takes(filters())
             .list::<Share>(200, "Values and counts"),
-        Route::get("/workflow/summary", "summary", summary)
-            .about("workflow", "Counts, polled by the page")
-            .needs(VIEW)
+        "summary" => route
+            .about("Show the counters that the page polls")
             .takes([Parameter::if_none_match()])
-            .json::<Summary>(200, "Counts")
-            .answers(304, "Nothing has changed", super::routes::Content::None)
+            .json::<Summary>(200, "Counters")
+            .answers(304, "Not modified", Content::None)
             .tagged(),
-        Route::get("/workflow/items/{id}", "item", item)
-            .about("workflow", "One item with both records, history and look-alikes")
-            .needs(VIEW)
+        "item" => route
+            .about("Show an item with both records, its history and similar items")
             .takes([item_id(), Parameter::if_none_match()])
             .json::<ItemDetail>(200, "The item")
-            .answers(304, "Nothing has changed", super::routes::Content::None)
+            .answers(304, "Not modified", Content::None)
             .tagged(),
-        Route::get("/workflow/items/{id}/history", "item_history", history)
-            .about("workflow", "What happened to an item, newest first")
-            .needs(VIEW)
+        "item_history" => route
+            .about("List what happened to an item, newest first")
             .takes([item_id(), Parameter::limit(), Parameter::cursor()])
             .page_of::<HistoryEntry>("Audit rows"),
-        Route::get("/workflow/items/{id}/similar", "item_similar", similar)
-            .about("workflow", "How look-alikes were decided, newest first")
-            .needs(VIEW)
+        "item_similar" => route
+            .about("List decisions about similar items, newest first")
             .takes([item_id(), Parameter::limit(), Parameter::cursor()])
             .page_of::<SimilarDecision>("Decisions"),
-        Route::post("/workflow/items/{id}/comments", "item_comment", comment)
-            .about("workflow", "Says something about an item")
-            .needs(&[Permission::Comment])
+        "item_comment" => route
+            .about("Comment on an item")
             .takes([item_id(), Parameter::idempotency_key()])
             .body::<NewComment>()
             .json::<CommentView>(201, "The comment"),
-        Route::put("/workflow/items/{id}/assignee", "item_assign", assign)
-            .about("workflow", "Gives an item to a person, or to nobody")
-            .needs(&[Permission::Propose, Permission::Check])
+        "item_assign" => route
+            .about("Assign an item to a user, or to nobody")
             .takes([item_id(), Parameter::idempotency_key()])
             .body::<Assignment>()
             .json::<Assigned>(200, "The assignment")
-            .denies(409, "Nobody has that name"),
-        Route::post("/workflow/items/{id}/claim", "item_claim", claim)
-            .about("workflow", "Tells others for five minutes that one looks at an item")
-            .needs(VIEW)
+            .denies(409, "There is no such user"),
+        "item_claim" => route
+            .about("Tell others for five minutes that you are looking at an item")
             .takes([item_id(), Parameter::idempotency_key()])
-            .json::<Claimed>(200, "The claim; a hint, never a lock"),
-    ]
+            .json::<Claimed>(200, "The claim: a hint, not a lock"),
+        _ => route,
+    }
 }
 
 /// The id of an item.
@@ -168,7 +156,7 @@ pub fn filter(call: &Call<'_>) -> QueueFilter {
     filter
 }
 
-fn queue(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn queue(call: &Call<'_>) -> Result<Response, Denied> {
     let page = call.desk().queue(&call.actor()?, &filter(call), &call.page_ask())?;
     let mut response = Response::json(200, &page.items);
     if let Some(total) = page.total {
@@ -177,7 +165,7 @@ fn queue(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(call.linked(response, page.next.as_deref()))
 }
 
-fn groups(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn groups(call: &Call<'_>) -> Result<Response, Denied> {
     let by = match call.text("by") {
         Some("field") => GroupBy::Field,
         Some("reason") => GroupBy::Reason,
@@ -186,16 +174,16 @@ fn groups(call: &Call<'_>) -> Result<Response, Denied> {
     call.page(call.desk().groups(&call.actor()?, &filter(call), by, &call.page_ask()))
 }
 
-fn facets(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn facets(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &call.desk().facets(&call.actor()?, &filter(call))?))
 }
 
-fn summary(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn summary(call: &Call<'_>) -> Result<Response, Denied> {
     let summary = call.desk().summary(&call.actor()?)?;
     Ok(call.tagged(Response::json(200, &summary), &summary.data_version))
 }
 
-fn item(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn item(call: &Call<'_>) -> Result<Response, Denied> {
     let item = call.desk().item(&call.actor()?, call.path("id"))?;
     // The version changes with decisions only; comments and claims do not touch it, so that a
     // client that asks with it sees the newest of them, too.
@@ -203,11 +191,11 @@ fn item(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &item).header("etag", format!("\"{tag}\"")))
 }
 
-fn history(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn history(call: &Call<'_>) -> Result<Response, Denied> {
     call.page(call.desk().history(&call.actor()?, call.path("id"), &call.page_ask()))
 }
 
-fn similar(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn similar(call: &Call<'_>) -> Result<Response, Denied> {
     call.page(call.desk().similar(&call.actor()?, call.path("id"), &call.page_ask()))
 }
 
@@ -220,7 +208,7 @@ struct NewComment {
     text: String,
 }
 
-fn comment(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn comment(call: &Call<'_>) -> Result<Response, Denied> {
     let body: NewComment = call.body()?;
     call.done(201, call.desk().comment(&call.actor()?, call.path("id"), &body.text))
 }
@@ -234,12 +222,12 @@ struct Assignment {
     assignee: Option<String>,
 }
 
-fn assign(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn assign(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Assignment = call.body()?;
     let assignee = body.assignee.as_deref();
     call.done(200, call.desk().assign(&call.actor()?, call.path("id"), assignee))
 }
 
-fn claim(call: &Call<'_>) -> Result<Response, Denied> {
+pub fn claim(call: &Call<'_>) -> Result<Response, Denied> {
     call.done(200, call.desk().claim(&call.actor()?, call.path("id")))
 }

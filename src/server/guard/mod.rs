@@ -158,11 +158,6 @@ impl Guard {
         Ok(Self { address, shared, acceptor })
     }
 
-    /// Where it listens.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Whether it still accepts.
     pub fn is_alive(&self) -> bool {
         !self.acceptor.is_finished()

@@ -8,8 +8,8 @@ use crate::review::{AuditFilter, AuditView, Checkpoint, Page, Verdict};
 use super::address::with_query;
 use super::frame::Frame;
 use super::item::Event;
+use super::labels;
 use super::queue::{Chip, Facet, FacetOption};
-use super::words;
 
 /// The trail.
 #[derive(Template)]
@@ -146,7 +146,7 @@ fn facet(
     let any = FacetOption { value: String::new(), label: "any".into(), chosen: chosen.is_empty() };
     let others = values.iter().map(|value| FacetOption {
         value: (*value).to_owned(),
-        label: words::sentence(value),
+        label: labels::sentence(value),
         chosen: *value == chosen,
     });
     Facet { name, label, options: std::iter::once(any).chain(others).collect() }
@@ -177,7 +177,7 @@ fn chips(filter: &AuditFilter) -> Vec<Chip> {
         .map(|(name, value)| {
             let label = match *name {
                 "q" => format!("“{value}”"),
-                "action" | "stage" => words::sentence(value),
+                "action" | "stage" => labels::sentence(value),
                 "actor" => format!("by {value}"),
                 "entity" => "one entity".to_owned(),
                 "from" => format!("from {value}"),
@@ -192,7 +192,7 @@ fn chips(filter: &AuditFilter) -> Vec<Chip> {
 fn chain(checkpoint: &Checkpoint, verdict: Option<&Verdict>) -> Chain {
     // As a line of a file of checkpoints.
     let note = crate::store::checkpoint::line(checkpoint);
-    let rows = words::count(&u64::try_from(checkpoint.n).unwrap_or_default());
+    let rows = labels::count(&u64::try_from(checkpoint.n).unwrap_or_default());
     let (class, text) = match verdict {
         None => ("note", format!("{rows} rows, each sealed with the hash of the one before.")),
         Some(verdict) if verdict.ok => {
@@ -259,7 +259,7 @@ fn about(new: Option<&str>) -> Option<String> {
     let item = value.get("item").unwrap_or(&value);
     let text = |name: &str| item.get(name).and_then(|value| value.as_str());
     let reference = text("source_a_ref_id").or_else(|| text("source_b_ref_id"))?;
-    let field = text("field_name").map(words::field)?;
+    let field = text("field_name").map(labels::field)?;
     Some(format!("{}, {field}", clipped(reference)))
 }
 
@@ -312,20 +312,20 @@ fn row(view: &AuditView) -> Row {
     Row {
         seq: u64::try_from(row.seq).unwrap_or_default(),
         at: row.performed_at.clone(),
-        when: words::short_moment(&row.performed_at),
+        when: labels::short_moment(&row.performed_at),
         actor: view.actor_name.clone(),
         roles: row.actor_roles.clone().unwrap_or_default(),
         stage: row.stage.to_lowercase(),
-        action: capital(&words::did(&row.action_type, &row.stage)),
+        action: capital(&labels::did(&row.action_type, &row.stage)),
         entity: (
             about(row.new_value.as_ref().map(|value| value.get())).unwrap_or_else(|| {
-                format!("{} {short}", words::sentence(&row.entity_type).to_lowercase())
+                format!("{} {short}", labels::sentence(&row.entity_type).to_lowercase())
             }),
             href,
         ),
         changes: shown,
         comment: row.comments.clone().unwrap_or_default(),
-        control: row.control.as_deref().map(words::sentence).unwrap_or_default(),
+        control: row.control.as_deref().map(labels::sentence).unwrap_or_default(),
         hash: row.hash.clone(),
         details,
     }
@@ -336,9 +336,9 @@ pub fn event(view: &AuditView, now: Instant) -> Event {
     let row = &view.row;
     Event {
         who: view.actor_name.clone(),
-        what: words::did(&row.action_type, &row.stage),
+        what: labels::did(&row.action_type, &row.stage),
         comment: row.comments.clone().unwrap_or_default(),
-        when: words::ago(now, &row.performed_at),
+        when: labels::ago(now, &row.performed_at),
         at: row.performed_at.clone(),
     }
 }

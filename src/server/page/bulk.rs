@@ -7,11 +7,11 @@ use crate::review::{AmountSum, BulkPreview, ReasonEntry, ReviewItem, Share};
 use crate::server::target::pairs;
 
 use super::address::Listing;
-use super::desk::Here;
+use super::context::Here;
+use super::fragment::{Bar, Value};
 use super::frame::Frame;
-use super::part::{Bar, Value};
 use super::queue::{Code, codes};
-use super::{difference, words};
+use super::{difference, labels};
 
 /// The confirmation of a bulk decision.
 #[derive(Template)]
@@ -171,7 +171,7 @@ impl Bulk {
             frame,
             token: preview.token.clone(),
             key: answers.key.clone(),
-            title: words::decision(
+            title: labels::decision(
                 preview.action,
                 preview.new_reason_code.as_deref().or_else(|| common(preview)),
             ),
@@ -181,7 +181,7 @@ impl Bulk {
             triggers: preview
                 .triggers
                 .iter()
-                .map(|fired| words::trigger(fired.trigger, &fired.value))
+                .map(|fired| labels::trigger(fired.trigger, &fired.value))
                 .collect(),
             breakdown: preview
                 .breakdown
@@ -189,7 +189,7 @@ impl Bulk {
                 .filter(|share| share.count < preview.count)
                 .map(|share| {
                     let part = share.count as f64 / preview.count.max(1) as f64;
-                    (shared(share), words::count(&share.count), Bar::share(part))
+                    (shared(share), labels::count(&share.count), Bar::share(part))
                 })
                 .collect(),
             common: preview
@@ -223,8 +223,8 @@ impl Bulk {
 /// What some members share, in words.
 fn shared(share: &Share) -> String {
     match share.by.as_str() {
-        "field" | "field_name" => words::field(&share.value).to_owned(),
-        "diff_type" | "type" => words::kind(&share.value),
+        "field" | "field_name" => labels::field(&share.value).to_owned(),
+        "diff_type" | "type" => labels::kind(&share.value),
         "severity" => format!("{} severity", share.value.to_lowercase()),
         _ => share.value.clone(),
     }
@@ -248,7 +248,7 @@ pub fn sums(sums: &[AmountSum]) -> Option<String> {
         .iter()
         .map(|one| {
             let currency = one.currency.as_deref().unwrap_or_default();
-            format!("{} {currency}", words::amount(&one.sum)).trim_end().to_owned()
+            format!("{} {currency}", labels::amount(&one.sum)).trim_end().to_owned()
         })
         .collect();
     (!text.is_empty()).then(|| text.join(", "))
@@ -260,10 +260,10 @@ pub fn sample(item: &ReviewItem) -> Sample {
         .predictions
         .first()
         .filter(|guess| is_cause(&guess.code))
-        .map(|guess| format!("{} {}", guess.code, words::percent(guess.confidence)));
+        .map(|guess| format!("{} {}", guess.code, labels::percent(guess.confidence)));
     Sample {
         reference: difference::reference(item),
-        field: words::field(&item.difference.field_name).to_owned(),
+        field: labels::field(&item.difference.field_name).to_owned(),
         href: format!("/review/items/{}", item.attribution_id),
         sides: difference::brief(&item.difference),
         guess: guess.unwrap_or_else(|| "no idea".to_owned()),

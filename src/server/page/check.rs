@@ -7,10 +7,10 @@ use crate::domain::review::{Permission, ProposalKind};
 use crate::review::{Actor, Page, ProposalView, Summary};
 
 use super::address::with_query;
-use super::desk::sentence;
+use super::context::sentence;
 use super::frame::Frame;
+use super::labels;
 use super::queue::Tab;
-use super::words;
 
 /// The list of proposals.
 #[derive(Template)]
@@ -133,7 +133,7 @@ pub fn title(proposal: &ProposalView) -> String {
             let code = proposal.reason.as_ref().map(|reason| reason.code.as_str());
             proposal
                 .action
-                .map_or_else(|| "Decision".to_owned(), |action| words::decision(action, code))
+                .map_or_else(|| "Decision".to_owned(), |action| labels::decision(action, code))
         }
     }
 }
@@ -146,14 +146,14 @@ fn row(proposal: &ProposalView, now: Instant) -> Row {
         about: proposal.label.clone(),
         count: proposal.count,
         maker: proposal.maker_name.clone(),
-        age: words::age(words::seconds_since(now, &proposal.created_at)),
+        age: labels::age(labels::seconds_since(now, &proposal.created_at)),
         eyes: (proposal.eyes_required.code(), proposal.eyes_done),
         trigger: proposal
             .triggers
             .first()
-            .map(|fired| words::trigger(fired.trigger, ""))
+            .map(|fired| labels::trigger(fired.trigger, ""))
             .unwrap_or_default(),
-        state: words::proposal(proposal.state),
+        state: labels::proposal(proposal.state),
         why_not: proposal
             .may_not_approve
             .as_deref()

@@ -3,19 +3,19 @@
 use crate::domain::{Date, Decimal, DiffType, Instant};
 use crate::review::{DifferenceView, Prediction, ReviewItem};
 
-use super::marks::{self, Shown, Signs};
-use super::part::{Bar, Value};
+use super::diff::{self, Shown, Signs};
+use super::fragment::{Bar, Value};
+use super::labels;
 use super::queue::{Due, Guess};
-use super::words;
 
 /// Both sides with marks.
 pub fn sides(difference: &DifferenceView, signs: Signs) -> (Value, Value) {
-    shown(difference, signs, &marks::pair)
+    shown(difference, signs, &diff::pair)
 }
 
 /// As [`sides`], for a list.
 pub fn brief(difference: &DifferenceView) -> (Value, Value) {
-    shown(difference, Signs::Deceiving, &marks::brief)
+    shown(difference, Signs::Deceiving, &diff::brief)
 }
 
 type Comparison = dyn Fn(Option<&str>, Option<&str>, Signs) -> (Shown, Shown);
@@ -96,7 +96,7 @@ pub fn delta(difference: &DifferenceView) -> String {
 }
 
 fn signed(number: &str) -> String {
-    let shown = words::amount(number);
+    let shown = labels::amount(number);
     if shown.starts_with(['−', '0']) && !shown.starts_with("0.") {
         shown
     } else {
@@ -115,7 +115,7 @@ fn span(seconds: i64) -> String {
     let size = seconds.unsigned_abs();
     match size {
         0..120 => format!("{sign}{size} s"),
-        _ => format!("{sign}{}", words::age(size)),
+        _ => format!("{sign}{}", labels::age(size)),
     }
 }
 
@@ -141,7 +141,7 @@ pub fn measures(difference: &DifferenceView) -> Vec<(String, String)> {
         Some(Typed::Texts) => {
             let length = |value: &Option<String>| {
                 let length = value.as_ref().map_or(0, |text| text.chars().count());
-                words::count(&(length as u64))
+                labels::count(&(length as u64))
             };
             add("Characters in A", length(&difference.value_a));
             add("Characters in B", length(&difference.value_b));
@@ -172,7 +172,7 @@ pub fn predictions(predictions: &[Prediction], functional: &dyn Fn(&str) -> bool
 
 /// When the item is due.
 pub fn due(item: &ReviewItem, now: Instant) -> Due {
-    let (text, class) = words::due(now, &item.due_at);
+    let (text, class) = labels::due(now, &item.due_at);
     let class = match item.sla {
         crate::review::Sla::Ok => class,
         crate::review::Sla::Due => "due",

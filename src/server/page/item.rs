@@ -10,11 +10,11 @@ use crate::review::{
 };
 
 use super::address::{Listing, with_query};
+use super::diff::{self, Shown, Signs};
+use super::fragment::{Bar, Value};
 use super::frame::{Frame, Tone};
-use super::marks::{self, Shown, Signs};
-use super::part::{Bar, Value};
 use super::queue::{Code, Due, codes};
-use super::{difference, words};
+use super::{difference, labels};
 
 /// The page of one difference.
 #[derive(Template)]
@@ -279,7 +279,7 @@ impl Item {
         let base = format!("/review/items/{}", item.attribution_id);
         let (a, b) = (difference.value_a.as_deref(), difference.value_b.as_deref());
         let sides = match answers.mode {
-            "bytes" => (marks::bytes(a).into(), marks::bytes(b).into()),
+            "bytes" => (diff::bytes(a).into(), diff::bytes(b).into()),
             _ => difference::sides(difference, signs),
         };
         let (fields, agreeing) = fields(detail, listing);
@@ -288,10 +288,10 @@ impl Item {
             frame,
             id: item.attribution_id.clone(),
             reference: difference::reference(item),
-            field: words::field(&difference.field_name).to_owned(),
-            kind: words::kind(&difference.diff_type),
-            severity: words::severity(&item.severity),
-            status: words::status(&item.status),
+            field: labels::field(&difference.field_name).to_owned(),
+            kind: labels::kind(&difference.diff_type),
+            severity: labels::severity(&item.severity),
+            status: labels::status(&item.status),
             run: (
                 format!("{} {}", item.job, item.batch_date),
                 with_query("/review", [("run", item.run_id.as_str())]),
@@ -307,7 +307,7 @@ impl Item {
             previous,
             next,
             systems: (system(&detail.record_a, "A"), system(&detail.record_b, "B")),
-            inline: (answers.mode == "inline").then(|| marks::inline(a, b, signs).into()),
+            inline: (answers.mode == "inline").then(|| diff::inline(a, b, signs).into()),
             sides,
             padding: difference::padding(difference).filter(|_| answers.mode.is_empty()),
             modes: modes(answers, &base),
@@ -392,7 +392,7 @@ fn notice(answers: &Answers<'_>) -> Option<Notice> {
         let who = last.map_or_else(
             || "Somebody else was quicker.".to_owned(),
             |entry| {
-                let did = words::did(&entry.action_type, &entry.stage);
+                let did = labels::did(&entry.action_type, &entry.stage);
                 format!("{} was quicker and {did}.", entry.actor_name)
             },
         );
@@ -409,7 +409,7 @@ fn notice(answers: &Answers<'_>) -> Option<Notice> {
     if let Some(back) = &item.sent_back {
         return Some(Notice {
             tone: Tone::Bad,
-            title: format!("Sent back by {}, {}.", back.by, words::ago(answers.now, &back.at)),
+            title: format!("Sent back by {}, {}.", back.by, labels::ago(answers.now, &back.at)),
             text: back.comment.clone(),
         });
     }
@@ -467,14 +467,14 @@ fn fields(detail: &ItemDetail, listing: &Listing) -> (Vec<Field>, usize) {
             }
             let sides = match (&a, &b) {
                 (Some(a), Some(b)) if differs => {
-                    let (a, b) = marks::pair(a.as_deref(), b.as_deref(), Signs::Deceiving);
+                    let (a, b) = diff::pair(a.as_deref(), b.as_deref(), Signs::Deceiving);
                     (a.into(), b.into())
                 }
                 _ => {
                     let shown = |side: &Option<Option<String>>| -> Value {
                         side.as_ref()
                             .map_or(Shown::NoRecord, |value| {
-                                marks::plain(value.as_deref(), Signs::Deceiving)
+                                diff::plain(value.as_deref(), Signs::Deceiving)
                             })
                             .into()
                     };
@@ -588,7 +588,7 @@ fn before(one: &SimilarDecision, now: Instant, functional: &dyn Fn(&str) -> bool
         what: one.reason_code.clone().unwrap_or_else(|| "Confirmed break".to_owned()),
         functional: one.reason_code.as_deref().is_none_or(functional),
         who: one.decided_by.clone(),
-        when: words::ago(now, &one.decided_at),
+        when: labels::ago(now, &one.decided_at),
         href: format!("/review/items/{}", one.attribution_id),
     }
 }
@@ -608,9 +608,9 @@ fn history(detail: &ItemDetail, now: Instant) -> Vec<Event> {
 pub fn event(entry: &HistoryEntry, now: Instant) -> Event {
     Event {
         who: entry.actor_name.clone(),
-        what: words::did(&entry.action_type, &entry.stage),
+        what: labels::did(&entry.action_type, &entry.stage),
         comment: entry.comments.clone().unwrap_or_default(),
-        when: words::ago(now, &entry.performed_at),
+        when: labels::ago(now, &entry.performed_at),
         at: entry.performed_at.clone(),
     }
 }

@@ -8,9 +8,9 @@ use crate::report::{self, Summary};
 use crate::review;
 
 use super::address::with_query;
+use super::fragment::{Bar, Spark, Stack};
 use super::frame::Frame;
-use super::part::{Bar, Spark, Stack};
-use super::words;
+use super::labels;
 
 /// The start page.
 #[derive(Template)]
@@ -260,7 +260,7 @@ impl Run {
         let summary = &run.summary;
         let records = &summary.records;
         let age = u64::try_from(answers.now.seconds() - run.started.seconds()).unwrap_or_default();
-        let ran = match words::age(age).as_str() {
+        let ran = match labels::age(age).as_str() {
             "now" => "just now".to_owned(),
             age => format!("{age} ago"),
         };
@@ -282,7 +282,7 @@ impl Run {
                 all.clone(),
                 Better::Lower,
                 &|one| one.summary.differences.total as f64,
-                &|value| words::count(&(value as u64)),
+                &|value| labels::count(&(value as u64)),
             ),
             figure(
                 &course,
@@ -294,7 +294,7 @@ impl Run {
                 ),
                 Better::Higher,
                 &|one| one.summary.attributions.stp_rate,
-                &words::percent,
+                &labels::percent,
             ),
             figure(
                 &course,
@@ -303,7 +303,7 @@ impl Run {
                 differences(summary, &[("status", "ALL"), ("as", UNKNOWN)]),
                 Better::Lower,
                 &|one| one.summary.attributions.unknown_rate,
-                &words::percent,
+                &labels::percent,
             ),
             figure(
                 &course,
@@ -312,7 +312,7 @@ impl Run {
                 unknown.clone(),
                 Better::Lower,
                 &|one| one.standing.unknown as f64,
-                &|value| words::count(&(value as u64)),
+                &|value| labels::count(&(value as u64)),
             ),
         ];
         Self {
@@ -340,7 +340,7 @@ fn run_status(summary: &Summary) -> (String, &'static str) {
         "COMPLETED" => ("Completed".to_owned(), "settled"),
         "COMPLETED_WITH_ERRORS" => ("Completed with rejected rows".to_owned(), "open"),
         "FAILED" => ("Failed".to_owned(), "failed"),
-        other => (words::sentence(other), "pending"),
+        other => (labels::sentence(other), "pending"),
     }
 }
 
@@ -348,17 +348,17 @@ fn gist(run: &RunFigures) -> String {
     let (summary, standing) = (&run.summary, &run.standing);
     let total = summary.records.total();
     if summary.records.breaks == 0 {
-        return format!("All {} records agree.", words::count(&total));
+        return format!("All {} records agree.", labels::count(&total));
     }
     let breaks = format!(
         "{} of {} records disagree.",
-        words::count(&summary.records.breaks),
-        words::count(&total)
+        labels::count(&summary.records.breaks),
+        labels::count(&total)
     );
     let waiting = match standing.unknown + standing.pending {
         0 => "Every difference is settled.".to_owned(),
         1 => "One difference is not settled yet.".to_owned(),
-        many => format!("{} differences are not settled yet.", words::count(&many)),
+        many => format!("{} differences are not settled yet.", labels::count(&many)),
     };
     format!("{breaks} {waiting}")
 }
@@ -480,7 +480,7 @@ fn whole_causes(summary: &Summary) -> Whole {
 }
 
 fn books(records: &report::Records) -> Vec<(String, String, String)> {
-    let line = |name: &str, a: u64, b: u64| (name.to_owned(), words::count(&a), words::count(&b));
+    let line = |name: &str, a: u64, b: u64| (name.to_owned(), labels::count(&a), labels::count(&b));
     let mut lines = vec![
         line("Paired", records.aligned, records.aligned),
         line("Without a partner", records.missing_in_b, records.missing_in_a),

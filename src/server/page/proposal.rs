@@ -9,12 +9,12 @@ use crate::review::{Actor, ProposalDetail, ProposalView, ReasonEntry};
 
 use super::address::with_query;
 use super::bulk::{self, Sample};
-use super::desk::sentence;
+use super::context::sentence;
+use super::fragment::Bar;
 use super::frame::Frame;
 use super::item::{Event, Notice};
-use super::part::Bar;
 use super::queue::{Code, codes};
-use super::{check, words};
+use super::{check, labels};
 
 /// The page of a proposal.
 #[derive(Template)]
@@ -22,8 +22,6 @@ use super::{check, words};
 pub struct Proposal {
     /// The frame.
     pub frame: Frame,
-    /// Its id.
-    pub id: String,
     /// What it would do.
     pub title: String,
     /// How many differences.
@@ -159,7 +157,7 @@ impl Proposal {
         } else if open {
             Some(view.may_not_approve.as_deref().map_or_else(|| waits_for(view), sentence))
         } else {
-            Some(format!("{}.", words::proposal(view.state).0))
+            Some(format!("{}.", labels::proposal(view.state).0))
         };
         let (typed, wrong) = answers.refused.clone().unzip();
         let base = format!("/review/proposals/{}", view.proposal_id);
@@ -168,11 +166,11 @@ impl Proposal {
             title: check::title(view),
             count: view.count,
             about: view.label.clone(),
-            state: words::proposal(view.state),
+            state: labels::proposal(view.state),
             steps: steps(view),
             comment: view.comments.clone().unwrap_or_default(),
             maker: view.maker_name.clone(),
-            when: words::ago(answers.now, &view.created_at),
+            when: labels::ago(answers.now, &view.created_at),
             contributors: view
                 .contributors
                 .iter()
@@ -182,7 +180,7 @@ impl Proposal {
             triggers: view
                 .triggers
                 .iter()
-                .map(|fired| words::trigger(fired.trigger, &fired.value))
+                .map(|fired| labels::trigger(fired.trigger, &fired.value))
                 .collect(),
             overridden: overridden(view),
             changed: view
@@ -219,19 +217,18 @@ impl Proposal {
             typed: typed.unwrap_or_default(),
             wrong,
             next: answers.next.clone(),
-            id: view.proposal_id.clone(),
             base,
         }
     }
 }
 
 fn waits_for(view: &ProposalView) -> String {
-    format!("{}.", words::proposal(view.state).0)
+    format!("{}.", labels::proposal(view.state).0)
 }
 
 /// What approving leads to.
 fn outcome(view: &ProposalView) -> String {
-    let items = words::items(&view.count);
+    let items = labels::items(&view.count);
     match (view.state, view.eyes_required) {
         (ProposalState::Open, Eyes::Six) => {
             "After you, an authorizer decides: a third person.".to_owned()
@@ -280,7 +277,7 @@ fn overridden(view: &ProposalView) -> Option<String> {
         return None;
     }
     let guess = view.predicted.iter().find(|guess| is_cause(&guess.code))?;
-    let sure = words::percent(guess.confidence);
+    let sure = labels::percent(guess.confidence);
     Some(format!("The machine took it for {}, {sure} sure.", guess.code))
 }
 
@@ -305,7 +302,7 @@ fn payload(view: &ProposalView) -> Vec<(String, String)> {
     payload
         .iter()
         .filter(|(name, _)| !["simulation", "examples"].contains(&name.as_str()))
-        .filter_map(|(name, value)| Some((words::sentence(name), text(value)?)))
+        .filter_map(|(name, value)| Some((labels::sentence(name), text(value)?)))
         .collect()
 }
 
@@ -338,7 +335,7 @@ fn simulation(view: &ProposalView) -> Option<Simulation> {
                 let code = one.get("value")?.as_str()?.to_owned();
                 let count = number(one, "count");
                 let share = count as f64 / all.max(1) as f64;
-                Some((code, words::count(&count), Bar::share(share)))
+                Some((code, labels::count(&count), Bar::share(share)))
             })
             .collect(),
     })
@@ -374,9 +371,9 @@ fn approvals(view: &ProposalView, now: Instant) -> Vec<Event> {
             let void = if one.counts { "" } else { " (void)" };
             Event {
                 who: one.person_name.clone(),
-                what: format!("{}{void}", words::did(action, &one.stage)),
+                what: format!("{}{void}", labels::did(action, &one.stage)),
                 comment: one.comments.clone().unwrap_or_default(),
-                when: words::ago(now, &one.at),
+                when: labels::ago(now, &one.at),
                 at: one.at.clone(),
             }
         })
@@ -385,7 +382,7 @@ fn approvals(view: &ProposalView, now: Instant) -> Vec<Event> {
         who: view.maker_name.clone(),
         what: "proposed it".to_owned(),
         comment: String::new(),
-        when: words::ago(now, &view.created_at),
+        when: labels::ago(now, &view.created_at),
         at: view.created_at.clone(),
     });
     events

@@ -6,10 +6,10 @@ use crate::domain::Instant;
 use crate::review::{self, Page, QueueFilter, ReasonEntry, ReviewItem, Share, Summary};
 
 use super::address::{self, Listing};
+use super::diff;
+use super::fragment::{Bar, Value};
 use super::frame::Frame;
-use super::marks;
-use super::part::{Bar, Value};
-use super::{difference, words};
+use super::{difference, labels};
 
 /// The queue.
 #[derive(Template)]
@@ -169,7 +169,7 @@ pub struct Group {
 impl Group {
     /// The count with separators.
     pub fn counted(&self) -> String {
-        words::count(&self.count)
+        labels::count(&self.count)
     }
 
     /// The page on which the whole group is decided.
@@ -222,16 +222,12 @@ pub struct Item {
     pub field: String,
     /// Its kind.
     pub kind: String,
-    /// Its severity.
-    pub severity: String,
     /// Its sides.
     pub sides: (Value, Value),
     /// B − A.
     pub delta: String,
     /// The best guesses.
     pub guesses: Vec<Guess>,
-    /// The version a decision would be for.
-    pub version: u64,
     /// How old.
     pub age: String,
     /// When it is due.
@@ -340,7 +336,7 @@ fn about(summary: &Summary) -> String {
         return "Nothing waits for a decision.".to_owned();
     }
     let verb = if unknown == 1 { "difference waits" } else { "differences wait" };
-    format!("{} {verb} for a decision. Look-alikes are decided together.", words::count(&unknown))
+    format!("{} {verb} for a decision. Look-alikes are decided together.", labels::count(&unknown))
 }
 
 fn waiting(summary: &Summary) -> u64 {
@@ -458,12 +454,12 @@ fn facets(answers: &Answers<'_>) -> Vec<Facet> {
             let mut options = vec![any(name)];
             for share in answers.facets.iter().filter(|share| share.by == by) {
                 let value = match name {
-                    "field" => words::field(&share.value).to_owned(),
-                    "type" => words::kind(&share.value),
+                    "field" => labels::field(&share.value).to_owned(),
+                    "type" => labels::kind(&share.value),
                     "severity" => share.value.to_lowercase(),
                     _ => share.value.clone(),
                 };
-                let label = format!("{value} ({})", words::count(&share.count));
+                let label = format!("{value} ({})", labels::count(&share.count));
                 options.push(option(&share.value, label, share.value == chosen));
             }
             if !chosen.is_empty() && !options.iter().any(|option| option.chosen) {
@@ -516,8 +512,8 @@ fn chips(answers: &Answers<'_>) -> Vec<Chip> {
         .filter_map(|(name, value)| {
             let label = match name {
                 "q" => format!("“{value}”"),
-                "field" => words::field(&value).to_owned(),
-                "type" => words::kind(&value),
+                "field" => labels::field(&value).to_owned(),
+                "type" => labels::kind(&value),
                 "severity" => format!("{} severity", value.to_lowercase()),
                 "band" => format!("confidence {value}"),
                 "reason" => value,
@@ -596,7 +592,7 @@ fn one_or_many(number: u64) -> String {
     if number == 1 {
         "one proposal waits".to_owned()
     } else {
-        format!("{} proposals wait", words::count(&number))
+        format!("{} proposals wait", labels::count(&number))
     }
 }
 
@@ -607,11 +603,11 @@ fn group(answers: &Answers<'_>, group: &review::Group, functional: &dyn Fn(&str)
         listing.items = true;
     });
     let first = group.sample.first();
-    let empty = || Value::from(marks::Shown::Null);
+    let empty = || Value::from(diff::Shown::Null);
     let sample =
         first.map_or_else(|| (empty(), empty()), |item| difference::brief(&item.difference));
     let overdue = if group.overdue > 0 {
-        Due { text: format!("{} overdue", words::count(&group.overdue)), class: "overdue" }
+        Due { text: format!("{} overdue", labels::count(&group.overdue)), class: "overdue" }
     } else {
         Due::default()
     };
@@ -621,14 +617,14 @@ fn group(answers: &Answers<'_>, group: &review::Group, functional: &dyn Fn(&str)
             .job
             .clone()
             .filter(|_| answers.facets.iter().filter(|share| share.by == "job").nth(1).is_some()),
-        field: words::field(group.field_name.as_deref().unwrap_or_default()).to_owned(),
-        kind: words::kind(group.diff_type.as_deref().unwrap_or_default()),
-        severity: words::severity(&group.severity),
+        field: labels::field(group.field_name.as_deref().unwrap_or_default()).to_owned(),
+        kind: labels::kind(group.diff_type.as_deref().unwrap_or_default()),
+        severity: labels::severity(&group.severity),
         sample,
         count: group.count,
-        amount: group.amount_sum.map(|sum| words::amount(&format!("{sum:.2}"))),
+        amount: group.amount_sum.map(|sum| labels::amount(&format!("{sum:.2}"))),
         guesses: difference::predictions(&group.predictions, functional),
-        oldest: words::age(words::seconds_since(answers.now, &group.oldest)),
+        oldest: labels::age(labels::seconds_since(answers.now, &group.oldest)),
         due: overdue,
         href: members.address("/review/queue"),
         bulk: members.address("/review/bulk"),
@@ -651,9 +647,8 @@ fn item(answers: &Answers<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> b
         id: item.attribution_id.clone(),
         href: answers.listing.here(&format!("/review/items/{}", item.attribution_id)),
         reference: difference::reference(item),
-        field: words::field(&item.difference.field_name).to_owned(),
-        kind: words::kind(&item.difference.diff_type),
-        severity: words::severity(&item.severity),
+        field: labels::field(&item.difference.field_name).to_owned(),
+        kind: labels::kind(&item.difference.diff_type),
         sides: difference::brief(&item.difference),
         delta: difference::delta(&item.difference),
         guesses: if status == "UNKNOWN" {
@@ -661,12 +656,11 @@ fn item(answers: &Answers<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> b
         } else {
             settled(item)
         },
-        version: u64::try_from(item.version).unwrap_or_default(),
-        age: words::age(u64::try_from(item.age_seconds).unwrap_or_default()),
+        age: labels::age(u64::try_from(item.age_seconds).unwrap_or_default()),
         due: difference::due(item, answers.now),
         sent_back: item.sent_back.as_ref().map(|back| format!("sent back by {}", back.by)),
         assignee: item.assignee_name.clone(),
-        status: (status != item.status || status == "ALL").then(|| words::status(&item.status)),
+        status: (status != item.status || status == "ALL").then(|| labels::status(&item.status)),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::domain::Instant;
 use crate::review::{ProposalView, ReasonEntry, ReviewItem};
 
 use super::frame::Frame;
-use super::{difference, words};
+use super::{difference, labels};
 
 /// The catalogue.
 #[derive(Template)]
@@ -126,20 +126,20 @@ impl Reasons {
         let proposed = proposed
             .map(|one| Proposed {
                 title: one.label.clone(),
-                by: format!("{}, {}", one.maker_name, words::ago(answers.now, &one.created_at)),
+                by: format!("{}, {}", one.maker_name, labels::ago(answers.now, &one.created_at)),
                 href: format!("/review/proposals/{}", one.proposal_id),
-                state: words::proposal(one.state),
+                state: labels::proposal(one.state),
             })
             .collect();
         let like = answers.like.map(|item| {
             let label = item.signature_label.clone().unwrap_or_default();
-            let many = item.group_size.filter(|size| *size > 1).map(|size| words::items(&size));
+            let many = item.group_size.filter(|size| *size > 1).map(|size| labels::items(&size));
             Like {
                 id: item.attribution_id.clone(),
                 name: format!(
                     "{}, {}",
                     difference::reference(item),
-                    words::field(&item.difference.field_name)
+                    labels::field(&item.difference.field_name)
                 ),
                 href: format!("/review/items/{}", item.attribution_id),
                 label: many.map_or_else(|| label.clone(), |many| format!("{label} ({many} wait)")),

@@ -6,7 +6,7 @@ use crate::review::{AccessRow, OverrideRow, Period, SodFinding};
 
 use super::address::with_query;
 use super::frame::Frame;
-use super::words;
+use super::labels;
 
 /// Rows of a report that a page shows; the document has all of them.
 const SHOWN: usize = 500;
@@ -58,11 +58,11 @@ impl Cell {
     }
 
     fn number(number: u64) -> Self {
-        Self { text: words::count(&number), number: true, ..Self::default() }
+        Self { text: labels::count(&number), number: true, ..Self::default() }
     }
 
     fn at(moment: &str) -> Self {
-        Self { text: words::short_moment(moment), number: true, ..Self::default() }
+        Self { text: labels::short_moment(moment), number: true, ..Self::default() }
     }
 
     fn none(text: &str) -> Self {
@@ -175,7 +175,7 @@ fn override_row(row: &OverrideRow) -> Vec<Cell> {
         "REJECT" => "Confirm as break".to_owned(),
         _ => format!("Settle as {}", code.unwrap_or("the machine said")),
     };
-    let sure = row.confidence.map(|sure| format!("{} sure", words::percent(sure)));
+    let sure = row.confidence.map(|sure| format!("{} sure", labels::percent(sure)));
     vec![
         Cell::text(decision)
             .sub(row.comments.clone().unwrap_or_default())
@@ -183,13 +183,13 @@ fn override_row(row: &OverrideRow) -> Vec<Cell> {
         Cell::number(row.items),
         Cell::text(row.predicted.clone().unwrap_or_else(|| "nothing".to_owned()))
             .sub(sure.unwrap_or_default()),
-        Cell::text(row.maker.clone()).sub(words::short_moment(&row.proposed_at)),
+        Cell::text(row.maker.clone()).sub(labels::short_moment(&row.proposed_at)),
         Cell::text(if row.approvers.is_empty() {
             "nobody".to_owned()
         } else {
             row.approvers.join(", ")
         }),
-        Cell::text(words::sentence(&row.control)),
+        Cell::text(labels::sentence(&row.control)),
         row.applied_at.as_deref().map_or_else(|| Cell::none("not yet"), Cell::at),
     ]
 }
@@ -213,7 +213,7 @@ fn access_row(row: &AccessRow) -> Vec<Cell> {
 
 fn duty_row(row: &SodFinding) -> Vec<Cell> {
     vec![
-        Cell::text(words::sentence(&row.kind.replace('-', "_"))).sub(row.what.clone()),
+        Cell::text(labels::sentence(&row.kind.replace('-', "_"))).sub(row.what.clone()),
         Cell::text(row.person_id.clone()),
         Cell::text(row.entity.clone()),
         Cell::at(&row.at),

@@ -15,7 +15,7 @@ use crate::server::error::Denied;
 use crate::server::http::Response;
 use crate::store::{AttributionCount, RunFilter, RunRow, Store};
 
-use super::desk::{Here, html};
+use super::context::{Here, html};
 use super::frame::Place;
 use super::overview::{Answers, Overview, RunFigures, Standing};
 

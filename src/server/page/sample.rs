@@ -16,8 +16,8 @@ use crate::review::{self, *};
 use super::address::Listing;
 use super::frame::{Frame, Person, Place, Said, Theme, Tone, Undo};
 use super::{
-    assets, audit, bulk, check, enter, item, overview, problem, profile, proposal, queue, reasons,
-    reports, work,
+    assets, audit, bulk, check, item, login_form, overview, problem, profile, proposal, queue,
+    reasons, reports, work,
 };
 
 const HOSTILE: &str = "\"><img src=x onerror=alert(1)>{{7*7}}</textarea><script>alert(2)</script>";
@@ -807,7 +807,7 @@ fn others(pages: &mut Pages<'_>) {
     let door = || Frame { shortcuts: true, ..Frame::default() };
     pages.add(
         "login",
-        &enter::Login {
+        &login_form::Login {
             frame: door(),
             username: String::new(),
             wrong: None,
@@ -816,7 +816,7 @@ fn others(pages: &mut Pages<'_>) {
     );
     pages.add(
         "login-wrong",
-        &enter::Login {
+        &login_form::Login {
             frame: door(),
             username: "ann".into(),
             wrong: Some("Name or password is wrong.".into()),
@@ -825,7 +825,7 @@ fn others(pages: &mut Pages<'_>) {
     );
     pages.add(
         "password",
-        &enter::Password {
+        &login_form::Password {
             frame: door(),
             username: "ann".into(),
             forced: true,
@@ -835,7 +835,7 @@ fn others(pages: &mut Pages<'_>) {
     );
     pages.add(
         "first",
-        &enter::FirstAdmin {
+        &login_form::FirstAdmin {
             frame: door(),
             token: "t".into(),
             invited: false,

@@ -7,7 +7,7 @@ use crate::review::{Page, ProposalView, Summary};
 
 use super::address::with_query;
 use super::frame::{Frame, Undo};
-use super::{check, words};
+use super::{check, labels};
 
 /// My work.
 #[derive(Template)]
@@ -60,7 +60,7 @@ impl Work {
             figures: vec![
                 figure(
                     "Today",
-                    words::count(&summary.decided_today),
+                    labels::count(&summary.decided_today),
                     "decisions since midnight UTC",
                 ),
                 figure(
@@ -70,10 +70,10 @@ impl Work {
                 ),
                 figure(
                     "Sent back",
-                    words::percent(summary.sent_back_rate),
+                    labels::percent(summary.sent_back_rate),
                     "of my proposals of the last 30 days",
                 ),
-                figure("Open", words::count(&summary.mine), "proposals of mine wait for others"),
+                figure("Open", labels::count(&summary.mine), "proposals of mine wait for others"),
             ],
             rows: page.items.iter().map(|proposal| row(proposal, now, key)).collect(),
             next: page
@@ -94,9 +94,9 @@ fn row(proposal: &ProposalView, now: Instant, key: &str) -> Row {
         title: check::title(proposal),
         about: proposal.label.clone(),
         count: proposal.count,
-        state: words::proposal(proposal.state),
+        state: labels::proposal(proposal.state),
         answer: answer.unwrap_or_default(),
-        when: words::ago(now, &proposal.created_at),
+        when: labels::ago(now, &proposal.created_at),
         undo: (proposal.state.is_open() && proposal.may_withdraw).then(|| Undo {
             action: format!("{href}/withdraw"),
             version: proposal.tag.clone(),

@@ -4,7 +4,7 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use super::marks::{Mark, Piece, Shown};
+use super::diff::{Mark, Piece, Shown};
 
 /// A share as a bar with its number.
 #[derive(Clone, Debug, Template)]
@@ -20,7 +20,7 @@ impl Bar {
     /// The bar of a share between 0 and 1.
     pub fn share(share: f64) -> Self {
         let share = share.clamp(0.0, 1.0);
-        Self { percent: (share * 1_000.0).round() / 10.0, text: super::words::percent(share) }
+        Self { percent: (share * 1_000.0).round() / 10.0, text: super::labels::percent(share) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Numbers, shares and ages as people read them.
 
-use crate::domain::review::{Action, Eyes, ProposalState, Trigger};
+use crate::domain::review::{Action, ProposalState, Trigger};
 use crate::domain::{DiffType, Instant, Status};
 
 /// `1,234,567`.
@@ -176,15 +176,6 @@ pub fn trigger(trigger: Trigger, value: &str) -> String {
         Trigger::Splitting => "One maker's proposals about it are large together",
     };
     if value.is_empty() { words.to_owned() } else { format!("{words}: {value}") }
-}
-
-/// `four eyes`.
-pub const fn eyes(eyes: Eyes) -> &'static str {
-    match eyes {
-        Eyes::Two => "two eyes",
-        Eyes::Four => "four eyes",
-        Eyes::Six => "six eyes",
-    }
 }
 
 /// What an audit row's action did, as a verb of a sentence.

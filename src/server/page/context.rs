@@ -14,11 +14,11 @@ use crate::server::error::{Denied, PASSWORD_CHANGE};
 use crate::server::http::{Request, Response, phrase};
 
 use super::address::with_query;
+use super::diff::revealed;
 use super::frame::{Frame, Person, Place, Said, Tone, Undo};
-use super::marks::revealed;
+use super::labels;
 use super::prefs::Prefs;
 use super::problem::Problem;
-use super::words;
 
 /// What only one person alone is told, on every page.
 const SOLO: &str = "One person decides alone here. Nobody checks, and every audit row says so.";
@@ -148,14 +148,14 @@ impl<'a> Here<'a> {
         let proposal = &detail.proposal;
         let what = match detail.items.first() {
             Some(item) if proposal.count == 1 => super::difference::reference(item),
-            Some(_) => words::items(&proposal.count),
+            Some(_) => labels::items(&proposal.count),
             None => super::check::title(proposal),
         };
         let text = match (word, proposal.state) {
             (_, Applied) => format!("Settled: {what}."),
             ("approved", Checked) => format!("Checked: {what}. An authorizer decides."),
             (_, Open) => format!("Proposed: {what}. A checker decides."),
-            (_, state) => format!("{what}: {}.", words::proposal(state).0.to_lowercase()),
+            (_, state) => format!("{what}: {}.", labels::proposal(state).0.to_lowercase()),
         };
         let href = format!("/review/proposals/{}", proposal.proposal_id);
         let undo =

@@ -11,7 +11,7 @@ use crate::server::error::Denied;
 use crate::server::http::Response;
 
 use super::address::Listing;
-use super::desk::{Here, html, sentence};
+use super::context::{Here, html, sentence};
 use super::frame::Place;
 use super::profile::{Help, MOVABLE, Profile};
 use super::{audit, bulk, check, item, proposal, queue, reasons, reports, work};

@@ -17,10 +17,10 @@ use crate::server::error::Denied;
 use crate::server::http::Response;
 
 use super::assets::{self, Asset};
-use super::desk::{DOOR, Here, bare, html, on, sentence};
-use super::enter::{FirstAdmin, Login, Password};
-use super::look::profile_page;
+use super::context::{DOOR, Here, bare, html, on, sentence};
+use super::login_form::{FirstAdmin, Login, Password};
 use super::prefs::Prefs;
+use super::screens::profile_page;
 
 /// A path of ours that a log-in may lead to; anything else leads to the overview.
 fn safe(then: &str) -> &str {

@@ -11,10 +11,10 @@ use crate::server::error::Denied;
 use crate::server::http::Response;
 
 use super::address::{Listing, with_query};
-use super::desk::{Here, on, sentence};
-use super::look::{bulk_page, item_page, profile_page, proposal_page, reasons_page};
+use super::context::{Here, on, sentence};
 use super::prefs::Prefs;
-use super::{bulk, item, look, reasons};
+use super::screens::{bulk_page, item_page, profile_page, proposal_page, reasons_page};
+use super::{bulk, item, reasons, screens};
 
 /// What the maker chose.
 struct Choice {
@@ -109,7 +109,7 @@ pub fn sample(call: &Call<'_>) -> Result<Response, Denied> {
 
 /// The item after this one in its list.
 fn following(here: &Here<'_>, listing: &Listing, id: &str) -> Result<Option<String>, Denied> {
-    let around = here.desk.queue(&here.actor, &listing.filter, &look::around(here, listing))?;
+    let around = here.desk.queue(&here.actor, &listing.filter, &screens::around(here, listing))?;
     let at = around.items.iter().position(|item| item.attribution_id == id);
     let next = match at {
         Some(at) => around.items.get(at + 1).or_else(|| around.items.first()),
