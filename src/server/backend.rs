@@ -1,9 +1,9 @@
-//! The home of tiny_http. It listens on a Unix socket in a folder that only we can enter, and hears
-//! nothing but what the guard lets through. One thread hands each request to the threads of its
-//! [`Lane`], which answer with [`handle`](super::handle).
+//! The home of tiny_http. It listens on a Unix socket in a folder that only this user can enter, and
+//! receives the numbers of requests from the guard. One thread takes each request from the
+//! [`Handover`] and gives it to the threads of its [`Lane`], which answer with
+//! [`handle`](super::handle).
 
 use std::io::{Read, Write};
-use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -19,22 +19,20 @@ use crate::threads::{not_started, probe, room_for};
 
 use super::App;
 use super::error::Denied;
-use super::guard::head::{INTERNAL, LANE, PEER, REQUEST_ID, WAITED};
-use super::guard::limits::BODY_BYTES;
 use super::guard::relay::WHOLE;
 use super::handle::handle;
-use super::http::{Body, Headers, Method, Request, Response};
+use super::handover::{Handed, Handover};
+use super::http::{Body, Method, Response};
 use super::lane::{Lane, PATIENCE, STREAMS};
-use super::target::Target;
 
-/// The longest path that every system takes for a socket.
+/// The longest socket path that every system accepts.
 const LONGEST: usize = 100;
-/// How long a request to ourselves may take.
+/// Timeout of a request to ourselves.
 const OWN_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The library at work.
 pub struct Backend {
     server: Arc<tiny_http::Server>,
+    handover: Arc<Handover>,
     folder: PathBuf,
     socket: PathBuf,
     threads: Vec<JoinHandle<()>>,
@@ -43,14 +41,11 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Makes the socket and starts the threads: `threads` for work, and a few for the other lanes.
-    ///
-    /// # Errors
-    /// No folder, socket or thread is to be had.
+    /// Creates the socket and starts the threads: `threads` for work, and a few for the other lanes.
     pub fn start(app: &Arc<App>, threads: usize) -> Result<Self, Problem> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
-            Problem::new(Code::ServerFailed, format!("the server can't make {what}: {error}"))
-                .help("set TMPDIR to a folder that can be written")
+            Problem::new(Code::ServerFailed, format!("the server can't create {what}: {error}"))
+                .help("set TMPDIR to a writable folder")
         };
         let (stopping, died) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let streams = Arc::new(AtomicUsize::new(0));
@@ -72,8 +67,7 @@ impl Backend {
             }
             lanes.push(sender);
         }
-        // The library panics where it gets no thread, so it is started once ours are there, and
-        // with some to spare.
+        // tiny_http panics if it gets no thread, so it is started after ours, with some to spare.
         probe()?;
         let folder = private_folder().map_err(|error| failed("a folder for its socket", &error))?;
         let socket = folder.join("recon.sock");
@@ -82,28 +76,33 @@ impl Backend {
             failed("its socket", &error)
         })?;
         let server = Arc::new(server);
+        let handover = Arc::new(Handover::default());
         let dispatcher = Dispatcher {
             server: Arc::clone(&server),
+            handover: Arc::clone(&handover),
             lanes,
             stopping: Arc::clone(&stopping),
             died: Arc::clone(&died),
         };
         started.push(spawn("dispatch".to_owned(), move || dispatcher.work())?);
-        Ok(Self { server, folder, socket, threads: started, stopping, died })
+        Ok(Self { server, handover, folder, socket, threads: started, stopping, died })
     }
 
-    /// The private socket.
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// Whether the library still accepts and all threads are there, at work or not.
+    pub fn handover(&self) -> Arc<Handover> {
+        Arc::clone(&self.handover)
+    }
+
+    /// Whether tiny_http still accepts and no thread has ended.
     pub fn is_alive(&self) -> bool {
         !self.died.load(Ordering::SeqCst) && self.threads.iter().all(|one| !one.is_finished())
     }
 
-    /// Asks for a sign of life, all the way through the library and a thread of the lane that never
-    /// waits for the store: whoever is only busy with a slow store is not dead.
+    /// Whether a request still gets through tiny_http and a thread of the health lane, which never
+    /// waits for the store: a server that waits for a slow store is not dead.
     pub fn answers(&self) -> bool {
         self.ask().unwrap_or(false)
     }
@@ -119,7 +118,7 @@ impl Backend {
         Ok(&first == b"HTTP/1.1 ")
     }
 
-    /// Lets the threads come to their end. One that waits for a store which never answers is left.
+    /// Waits two seconds for the threads to end; a thread whose store never answers is abandoned.
     pub fn stop(mut self) {
         self.stopping.store(true, Ordering::SeqCst);
         let deadline = std::time::Instant::now() + Duration::from_secs(2);
@@ -140,7 +139,7 @@ impl Drop for Backend {
     }
 }
 
-/// A new folder that nobody else can enter.
+/// A new folder that no other user can enter.
 fn private_folder() -> std::io::Result<PathBuf> {
     let name = format!("recon-{}", uuid::Uuid::now_v7().simple());
     let mut folder = std::env::temp_dir().join(&name);
@@ -156,10 +155,14 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandl
     thread.map_err(|error| not_started(&error))
 }
 
-/// Hands each request to the threads of its lane, and never waits for them.
+/// A request through tiny_http, and what the guard handed over for it; `None` for [`Backend::answers`].
+type Job = (tiny_http::Request, Option<Handed>);
+
+/// Gives each request to the threads of its lane, without waiting for them.
 struct Dispatcher {
     server: Arc<tiny_http::Server>,
-    lanes: Vec<SyncSender<tiny_http::Request>>,
+    handover: Arc<Handover>,
+    lanes: Vec<SyncSender<Job>>,
     stopping: Arc<AtomicBool>,
     died: Arc<AtomicBool>,
 }
@@ -170,7 +173,7 @@ impl Dispatcher {
             match self.server.recv() {
                 Ok(asked) => self.hand_on(asked),
                 Err(_) if self.stopping.load(Ordering::SeqCst) => return,
-                // The library's accepting thread has ended, which it tells once.
+                // tiny_http's accepting thread has ended; it reports that once.
                 Err(_) => {
                     self.died.store(true, Ordering::SeqCst);
                     return;
@@ -180,66 +183,56 @@ impl Dispatcher {
     }
 
     fn hand_on(&self, asked: tiny_http::Request) {
-        // Requests that are not the guard's are those of the watch.
-        let lane = header(&asked, LANE).and_then(|number| Lane::at(number.parse().ok()?));
-        let Some(sender) = self.lanes.get(lane.unwrap_or(Lane::Health).index()) else { return };
-        let asked = match sender.try_send(asked) {
+        let number = asked.url().strip_prefix('/').and_then(|text| text.parse().ok());
+        let handed = number.and_then(|number| self.handover.take(number));
+        let lane = handed.as_ref().map_or(Lane::Health, |handed| handed.lane);
+        let Some(sender) = self.lanes.get(lane.index()) else { return };
+        let (asked, handed) = match sender.try_send((asked, handed)) {
             Ok(()) => return,
-            Err(TrySendError::Full(asked) | TrySendError::Disconnected(asked)) => asked,
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => job,
         };
-        // The guard lets no more through than there are threads, unless some wait for a store that
-        // does not answer at all.
-        let id = header(&asked, REQUEST_ID).unwrap_or_default();
-        let denied = Denied::new(Code::Unavailable, "too much to do; try again in a moment")
+        // The guard passes on no more than there are threads, unless some wait for a store that does
+        // not answer at all.
+        let id = handed.map(|handed| handed.request.id).unwrap_or_default();
+        let denied = Denied::new(Code::Unavailable, "the server is busy; try again in a moment")
             .header("retry-after", "1");
         let _ = denied.into_response(&id).write(&mut *asked.into_writer(), false);
     }
 }
 
-/// The value of a header.
-fn header(asked: &tiny_http::Request, name: &str) -> Option<String> {
-    let found = asked
-        .headers()
-        .iter()
-        .find(|header| header.field.as_str().as_str().eq_ignore_ascii_case(name));
-    found.map(|header| header.value.as_str().to_owned())
-}
-
 struct Worker {
     app: Arc<App>,
-    requests: Arc<Mutex<Receiver<tiny_http::Request>>>,
+    requests: Arc<Mutex<Receiver<Job>>>,
     streams: Arc<AtomicUsize>,
 }
 
 impl Worker {
     fn work(&self) {
         loop {
-            // Only one waits at a time; the others wait for the lock.
+            // One thread waits for the channel, the others for the lock.
             let next = self.requests.lock().unwrap_or_else(PoisonError::into_inner).recv();
             match next {
-                Ok(asked) => self.answer(asked),
+                Ok((asked, Some(handed))) => self.answer(asked, &handed),
+                Ok((asked, None)) => {
+                    let _ = Response::new(204).write(&mut *asked.into_writer(), false);
+                }
                 Err(_) => return,
             }
         }
     }
 
-    fn answer(&self, mut asked: tiny_http::Request) {
-        let Some(request) = read(&mut asked) else {
-            // Only the guard and the watch come here; the watch wants no more than an answer.
-            let _ = Response::new(204).write(&mut *asked.into_writer(), false);
-            return;
-        };
+    fn answer(&self, asked: tiny_http::Request, handed: &Handed) {
+        let request = &handed.request;
         let head_only = request.method == Method::Head;
-        let waited = header(&asked, WAITED).and_then(|text| text.parse().ok());
-        let left = PATIENCE.saturating_sub(Duration::from_millis(waited.unwrap_or_default()));
-        let response = patience::within(left, || handle(&self.app, &request));
+        let left = PATIENCE.saturating_sub(handed.came.elapsed());
+        let response = patience::within(left, || handle(&self.app, request));
+        handed.known.store(response.known, Ordering::SeqCst);
         let is_stream = matches!(response.body, Body::Stream(_));
-        // What the guard does not take whole lasts as long as its reader does: it must not hold
-        // one of these threads.
+        // The guard reads long answers as fast as its client does: they must not hold a lane's thread.
         let is_long = is_stream || response.bytes().len() as u64 > WHOLE;
         let place = if is_long { Place::take(&self.streams) } else { None };
         if !is_long || place.is_none() && !is_stream {
-            // Whoever does not wait for the answer has gone.
+            // Write errors mean that the guard no longer waits.
             let _ = response.write(&mut *asked.into_writer(), head_only);
             return;
         }
@@ -254,7 +247,7 @@ impl Worker {
             let _place = place;
             let _ = response.write(&mut *out, head_only);
         });
-        // Without a thread the writer is gone, and the client sees an answer that ends too early.
+        // Without a thread the writer is dropped, and the client sees a truncated answer.
         drop(spawned);
     }
 }
@@ -275,33 +268,4 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-/// The request as the handlers know it; `None` for one that did not come through the guard.
-fn read(asked: &mut tiny_http::Request) -> Option<Request> {
-    let headers: Vec<(String, String)> = asked
-        .headers()
-        .iter()
-        .map(|header| {
-            let name = header.field.as_str().as_str().to_ascii_lowercase();
-            (name, header.value.as_str().to_owned())
-        })
-        .collect();
-    let internal =
-        |name: &str| headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
-    let peer: IpAddr = internal(PEER)?.parse().ok()?;
-    let id = internal(REQUEST_ID)?;
-    let method = Method::from_name(asked.method().as_str())?;
-    let url = asked.url().to_owned();
-    let target = Target::parse(&url).ok()?;
-    let mut body = zeroize::Zeroizing::new(Vec::new());
-    let limit = u64::try_from(BODY_BYTES).unwrap_or(u64::MAX);
-    asked.as_reader().take(limit).read_to_end(&mut body).ok()?;
-    let headers = headers
-        .into_iter()
-        .filter(|(name, _)| {
-            !name.starts_with(INTERNAL) && name != "connection" && name != "content-length"
-        })
-        .collect();
-    Some(Request { method, url, target, headers: Headers(headers), body, peer, id })
 }

@@ -161,9 +161,6 @@ pub enum Body {
     Stream(Stream),
 }
 
-/// The line of a head that tells the guard of a client who is logged in; no client sees it.
-pub const KNOWN: &str = "x-recon-guard-known: 1\r\n";
-
 /// An answer.
 pub struct Response {
     /// The status.
@@ -250,9 +247,6 @@ impl Response {
     /// Whoever reads it has gone.
     pub fn write(self, out: &mut dyn Write, head_only: bool) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, phrase(self.status));
-        if self.known {
-            head.push_str(KNOWN);
-        }
         for (name, value) in &self.headers {
             head.extend([name, ": ", value, "\r\n"]);
         }

@@ -48,11 +48,6 @@ impl Lane {
         self as usize
     }
 
-    /// The lane at this place.
-    pub fn at(index: usize) -> Option<Self> {
-        Self::ALL.get(index).copied()
-    }
-
     /// Its limits, where `threads` can be had for work.
     pub fn limits(self, threads: usize) -> Limits {
         let small = |threads| Limits {
@@ -91,13 +86,12 @@ mod tests {
     #[test]
     fn lanes_are_found_by_their_number_and_leave_strangers_a_place() {
         for lane in Lane::ALL {
-            assert_eq!(Lane::at(lane.index()), Some(lane));
+            assert_eq!(Lane::ALL[lane.index()], lane);
             let limits = lane.limits(4);
             assert!(limits.threads > 0 && limits.reserved < limits.places, "{lane:?}");
             // A place without a thread would be a request that waits where nobody sees it.
             let streams = if lane == Lane::Export { STREAMS } else { 0 };
             assert_eq!(limits.places, limits.threads + streams, "{lane:?}");
         }
-        assert_eq!(Lane::at(4), None);
     }
 }

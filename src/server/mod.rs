@@ -19,6 +19,7 @@ mod docs;
 mod error;
 mod guard;
 mod handle;
+mod handover;
 mod hosts;
 mod http;
 mod json;
@@ -68,7 +69,6 @@ use self::log::{AccessLog, Line};
 use self::metrics::Metrics;
 use self::route::{Found, Route, Surface};
 use self::shape::Judge;
-use self::target::Target;
 
 /// Headers by which proxies tell that they pass something on.
 const FORWARDED: &[&str] =
@@ -206,15 +206,12 @@ impl App {
         request.peer.is_loopback() && !(self.settings.trusts(request.peer) && passed_on())
     }
 
-    /// By whose threads a request is answered.
-    pub fn lane_of(&self, method: Method, target: &str) -> Lane {
-        let target = Target::parse(target);
-        target.map_or(Lane::default(), |target| {
-            match route::find(&self.routes, method, &target.path) {
-                Found::Route(route, _) => route.lane,
-                Found::OtherMethods(_) | Found::Nothing => Lane::default(),
-            }
-        })
+    /// Which threads answer a request.
+    pub fn lane_of(&self, request: &Request) -> Lane {
+        match route::find(&self.routes, request.method, request.path()) {
+            Found::Route(route, _) => route.lane,
+            Found::OtherMethods(_) | Found::Nothing => Lane::default(),
+        }
     }
 
     /// Whether the client came by https, as far as anybody can tell.
@@ -291,7 +288,8 @@ pub fn serve(
     let setup = Setup {
         caps,
         backend: backend.socket().to_owned(),
-        lane_of: Box::new(move |method, target| lanes.lane_of(method, target)),
+        handover: backend.handover(),
+        lane_of: Box::new(move |request| lanes.lane_of(request)),
         speaks_for_many: Box::new(move |address| many.settings.trusts(address)),
         on_refused: Box::new(move |client, id, refused| {
             seen.log.write(&Line {

@@ -1,11 +1,14 @@
 //! One connection: request after request, one at a time.
 
 use std::net::{IpAddr, TcpStream};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
+use crate::server::handover::Handed;
 use crate::server::http::Method;
 
 use super::Shared;
@@ -16,18 +19,15 @@ use super::relay::{self, Framing};
 use super::slots::Phase;
 use super::wire::{self, Came, Sending};
 
-/// How a request ended for its connection.
+/// What becomes of a connection after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
-    /// The next one may come.
     Keep,
-    /// The answer was the last.
     Close,
-    /// There is nobody left to talk to.
+    /// The client has gone.
     Gone,
 }
 
-/// Serves a client until it goes or has to go.
 pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
     if stream.set_nodelay(true).is_err() {
         return;
@@ -37,8 +37,8 @@ pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
     for number in 1..=REQUESTS {
         shared.turn(place, Phase::Receiving);
         let id = Uuid::now_v7().to_string();
-        let request = match receive(stream, &mut pending) {
-            Ok(Some(request)) => request,
+        let head = match receive(stream, &mut pending, peer, &id) {
+            Ok(Some(head)) => head,
             Ok(None) => return,
             Err(refused) => {
                 shared.setup.counts.refused.fetch_add(1, Ordering::Relaxed);
@@ -48,8 +48,7 @@ pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
         };
         shared.turn(place, Phase::Working);
         let last = number == REQUESTS || shared.is_stopping();
-        let asked = Asked { place, stream, peer, id: &id, known, last };
-        match answer(shared, &asked, &request, &mut known) {
+        match answer(shared, Asked { place, stream, head, last }, &mut known) {
             Ok(After::Keep) => {}
             Ok(After::Close) => {
                 shared.turn(place, Phase::Receiving);
@@ -64,20 +63,19 @@ pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
     }
 }
 
-/// A request as it came.
-struct Request {
-    head: Head,
-    body: Vec<u8>,
-}
-
-/// Reads the next request; `None` if the client has gone or stayed silent. What came beyond it
-/// stays in `pending`.
-fn receive(stream: &TcpStream, pending: &mut Vec<u8>) -> Result<Option<Request>, Refused> {
+/// Reads the next request; `None` if the client has gone or stayed silent. Bytes beyond the request
+/// stay in `pending`.
+fn receive(
+    stream: &TcpStream,
+    pending: &mut Vec<u8>,
+    peer: IpAddr,
+    id: &str,
+) -> Result<Option<Head>, Refused> {
     let mut buffer = [0; 8 * 1024];
     let mut scan = Scan::default();
     let mut deadline = Instant::now() + if pending.is_empty() { IDLE_TIME } else { HEAD_TIME };
     let length = loop {
-        if let Some(length) = scan.look(pending)? {
+        if let Some(length) = scan.advance(pending)? {
             break length;
         }
         if pending.len() >= HEAD_BYTES {
@@ -97,17 +95,19 @@ fn receive(stream: &TcpStream, pending: &mut Vec<u8>) -> Result<Option<Request>,
             Came::End | Came::Late => return Ok(None),
         }
     };
-    let head = head::parse(pending.get(..length).unwrap_or_default())?;
+    let mut head = head::parse(pending.get(..length).unwrap_or_default(), peer, id)?;
     pending.drain(..length);
-    let body = body(stream, &head, pending)?;
-    Ok(body.map(|body| Request { head, body }))
+    Ok(body(stream, &head, pending)?.map(|body| {
+        head.request.body = body;
+        head
+    }))
 }
 
 fn body(
     stream: &TcpStream,
     head: &Head,
     pending: &mut Vec<u8>,
-) -> Result<Option<Vec<u8>>, Refused> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, Refused> {
     let missing = head.length.saturating_sub(pending.len());
     if head.waits && missing > 0 {
         let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -115,8 +115,9 @@ fn body(
             return Ok(None);
         }
     }
-    // Grown as bytes come: a length that is only announced costs nothing.
-    let mut body: Vec<u8> = pending.drain(..head.length.min(pending.len())).collect();
+    // Not allocated up front: announcing a length costs the client nothing, so it must cost us nothing.
+    let mut body: Zeroizing<Vec<u8>> =
+        Zeroizing::new(pending.drain(..head.length.min(pending.len())).collect());
     let deadline = Instant::now() + BODY_TIME;
     let mut buffer = [0; 16 * 1024];
     while body.len() < head.length {
@@ -130,56 +131,47 @@ fn body(
     Ok(Some(body))
 }
 
-/// A request and where it came from.
 struct Asked<'a> {
     place: u64,
     stream: &'a TcpStream,
-    peer: IpAddr,
-    id: &'a str,
-    /// The client was logged in when it last asked.
-    known: bool,
+    head: Head,
     /// No other request can follow on this connection.
     last: bool,
 }
 
-/// Passes the request on and copies the answer back.
-fn answer(
-    shared: &Shared,
-    asked: &Asked<'_>,
-    request: &Request,
-    known: &mut bool,
-) -> Result<After, Refused> {
-    let Asked { place, stream, .. } = *asked;
-    let began = Instant::now();
-    let lane = (shared.setup.lane_of)(request.head.method, &request.head.target);
+/// Hands the request over and copies the answer back. `known`: the client is logged in.
+fn answer(shared: &Shared, asked: Asked<'_>, known: &mut bool) -> Result<After, Refused> {
+    let Asked { place, stream, head, last } = asked;
+    let came = Instant::now();
+    let lane = (shared.setup.lane_of)(&head.request);
     let Some(places) = shared.places.get(lane.index()) else { return Ok(After::Gone) };
-    // Work for a client that has gone is work that others wait for.
+    // Working for a client that has gone would keep others waiting.
     if wire::is_gone(stream) {
         return Ok(After::Gone);
     }
-    let at_work = match places.take(asked.known, || wire::is_gone(stream)) {
+    let at_work = match places.take(*known, || wire::is_gone(stream)) {
         Ok(at_work) => at_work,
         Err(NoPlace::Gone) => return Ok(After::Gone),
         Err(NoPlace::Full) => {
-            return Err(Refused::new(503, "too much to do; try again in a moment"));
+            return Err(Refused::new(503, "the server is busy; try again in a moment"));
         }
     };
     shared.setup.counts.passed.fetch_add(1, Ordering::Relaxed);
-    let peer = asked.peer.to_string();
-    let canonical = request.head.canonical(&peer, asked.id, lane, began.elapsed());
-    let bodyless = request.head.method == Method::Head;
-    let backend = &shared.setup.backend;
-    let time = places.limits().answer_time.saturating_sub(began.elapsed());
-    let mut answer = relay::ask(backend, at_work, &canonical, &request.body, bodyless, time)
+    let bodyless = head.request.method == Method::Head;
+    let logged_in = Arc::new(AtomicBool::new(false));
+    let handed = Handed { request: head.request, lane, came, known: Arc::clone(&logged_in) };
+    let time = places.limits().answer_time.saturating_sub(came.elapsed());
+    let ticket = shared.setup.handover.put(handed);
+    let mut answer = relay::ask(&shared.setup.backend, at_work, ticket, bodyless, time)
         .map_err(|_| Refused::new(503, "no answer could be made"))?;
-    if answer.known && !asked.known {
+    if logged_in.load(Ordering::SeqCst) && !*known {
         *known = true;
         shared.slots(|slots| slots.know(place, Instant::now()));
     }
-    if request.head.old && answer.framing == Framing::Chunks {
-        return Err(Refused::new(505, "this answer is a stream, which takes HTTP/1.1"));
+    if head.old && answer.framing == Framing::Chunks {
+        return Err(Refused::new(505, "this answer is a stream and needs HTTP/1.1"));
     }
-    let keep = request.head.keep_alive && !asked.last && answer.framing != Framing::Chunks;
+    let keep = head.keep_alive && !last && answer.framing != Framing::Chunks;
     let first = answer.beginning(if keep { "connection: keep-alive" } else { "connection: close" });
     shared.turn(place, Phase::Sending);
     let mut sending = Sending::new();

@@ -1,32 +1,21 @@
-//! The head of a request: read byte by byte against every rule, then taken apart.
+//! The head of a request: checked byte by byte as it arrives, then parsed, once.
 //!
-//! What is here decides what the handlers can ever see: one request whose end nobody can argue
-//! about. Whatever is malformed, ambiguous or rare enough to be an attack is refused; nothing is
-//! repaired.
+//! Unambiguous framing, so that no request can be smuggled inside another: what is malformed,
+//! ambiguous or rare enough to be an attack is refused, never repaired.
 
-use std::time::Duration;
+use std::net::IpAddr;
 
-use crate::server::http::Method;
-use crate::server::lane::Lane;
+use zeroize::Zeroizing;
+
+use crate::server::http::{Headers, Method, Request};
 use crate::server::target::Target;
 
 use super::limits::{BODY_BYTES, HEADERS, TARGET_BYTES};
 
-/// Names of headers that begin so come from the guard alone.
-pub const INTERNAL: &str = "x-recon-guard-";
-/// The client's address.
-pub const PEER: &str = "x-recon-guard-peer";
-/// The id that the guard gave the request.
-pub const REQUEST_ID: &str = "x-recon-guard-id";
-/// The number of the request's lane.
-pub const LANE: &str = "x-recon-guard-lane";
-/// For how many milliseconds the request has waited already.
-pub const WAITED: &str = "x-recon-guard-waited";
-
-/// Headers that say how the connection is used: they end here.
+/// Headers about the connection, which handlers don't see.
 const HOP_BY_HOP: &[&str] =
     &["connection", "keep-alive", "proxy-connection", "te", "trailer", "expect", "content-length"];
-/// Headers that mean something only once.
+/// Headers that must not be repeated.
 const ONCE: &[&str] = &[
     "host",
     "content-length",
@@ -42,17 +31,14 @@ const ONCE: &[&str] = &[
     "user-agent",
 ];
 
-/// Why a request is not passed on.
+/// A request that the guard answers itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// The status of the answer.
     pub status: u16,
-    /// A sentence for the client.
     pub detail: &'static str,
 }
 
 impl Refused {
-    /// A refusal with this status.
     pub const fn new(status: u16, detail: &'static str) -> Self {
         Self { status, detail }
     }
@@ -62,26 +48,21 @@ impl Refused {
     }
 }
 
-/// A head without a doubt in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A request whose head has come, and what the guard needs to know about its connection.
+#[derive(Debug)]
 pub struct Head {
-    /// The method.
-    pub method: Method,
-    /// The target as written: a path with perhaps a query.
-    pub target: String,
-    /// The headers that are passed on, their names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// Bytes of the body.
+    /// Still without its body.
+    pub request: Request,
+    /// Length of the body in bytes.
     pub length: usize,
-    /// Whether the client wants the connection kept.
     pub keep_alive: bool,
-    /// Whether the client speaks HTTP/1.0.
+    /// The client speaks HTTP/1.0.
     pub old: bool,
-    /// Whether the client waits to be told to send the body.
+    /// The client waits for `100 Continue` before it sends the body.
     pub waits: bool,
 }
 
-/// Watches the bytes of a head as they come.
+/// Checks the bytes of a head as they arrive.
 #[derive(Debug, Default)]
 pub struct Scan {
     at: usize,
@@ -90,8 +71,8 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Looks at the bytes that are new in `bytes`; gives the head's length once it is whole.
-    pub fn look(&mut self, bytes: &[u8]) -> Result<Option<usize>, Refused> {
+    /// Checks the bytes added to `bytes` since the last call; the head's length once it is whole.
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>, Refused> {
         while let Some(&byte) = bytes.get(self.at) {
             let before = self.at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
             if before == Some(b'\r') && byte != b'\n' {
@@ -139,8 +120,8 @@ impl Scan {
     }
 }
 
-/// Takes a whole head apart.
-pub fn parse(bytes: &[u8]) -> Result<Head, Refused> {
+/// Parses a whole head that [`Scan`] has passed.
+pub fn parse(bytes: &[u8], peer: IpAddr, id: &str) -> Result<Head, Refused> {
     let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let line = std::str::from_utf8(line)
         .map_err(|_| Refused::malformed("a byte in the head that is not printable ASCII"))?;
@@ -166,7 +147,7 @@ pub fn parse(bytes: &[u8]) -> Result<Head, Refused> {
     if target.len() > TARGET_BYTES {
         return Err(Refused::new(414, "the target is too long"));
     }
-    Target::parse(target).map_err(Refused::malformed)?;
+    let decoded = Target::parse(target).map_err(Refused::malformed)?;
 
     let mut places = [httparse::EMPTY_HEADER; HEADERS];
     let mut parsed = httparse::Request::new(&mut places);
@@ -184,66 +165,56 @@ pub fn parse(bytes: &[u8]) -> Result<Head, Refused> {
         headers
             .push((header.name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()));
     }
-    Fields(headers).judge(method, (*target).to_owned(), old)
+    let mut headers = Headers(headers);
+    if ONCE.iter().any(|name| headers.all(name).nth(1).is_some()) {
+        return Err(Refused::malformed("a header that must not be repeated is repeated"));
+    }
+    match headers.one("host") {
+        None => return Err(Refused::malformed("the Host header is missing")),
+        Some(host) if !is_host(host) => return Err(Refused::malformed("a malformed host")),
+        Some(_) => {}
+    }
+    if headers.has("transfer-encoding") {
+        return Err(Refused::malformed("send a Content-Length; chunked bodies are not accepted"));
+    }
+    let length = match headers.one("content-length") {
+        None => 0,
+        Some(text) if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            return Err(Refused::malformed("Content-Length must be digits"));
+        }
+        // A number that overflows is too long, too.
+        Some(text) => match text.parse::<usize>() {
+            Ok(length) if length <= BODY_BYTES => length,
+            _ => return Err(Refused::new(413, "the body is longer than 1 MiB")),
+        },
+    };
+    let connection = |word: &str| {
+        let mut items = headers.all("connection").flat_map(|value| value.split(','));
+        items.any(|item| item.trim().eq_ignore_ascii_case(word))
+    };
+    if headers.has("upgrade") || connection("upgrade") {
+        return Err(Refused::malformed("connections can't be upgraded"));
+    }
+    let waits = match headers.all("expect").next() {
+        None => false,
+        Some(value) if value.eq_ignore_ascii_case("100-continue") => true,
+        Some(_) => return Err(Refused::new(417, "only `Expect: 100-continue` is supported")),
+    };
+    let keep_alive = !connection("close") && (!old || connection("keep-alive"));
+    headers.0.retain(|(name, _)| !HOP_BY_HOP.contains(&name.as_str()));
+    let request = Request {
+        method,
+        url: (*target).to_owned(),
+        target: decoded,
+        headers,
+        body: Zeroizing::default(),
+        peer,
+        id: id.to_owned(),
+    };
+    Ok(Head { request, length, keep_alive, old, waits })
 }
 
-struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
-    }
-
-    fn lists(&self, name: &str, word: &str) -> bool {
-        self.all(name)
-            .flat_map(|value| value.split(','))
-            .any(|item| item.trim().eq_ignore_ascii_case(word))
-    }
-
-    fn judge(mut self, method: Method, target: String, old: bool) -> Result<Head, Refused> {
-        for name in ONCE {
-            if self.all(name).nth(1).is_some() {
-                return Err(Refused::malformed("a header that may stand only once stands twice"));
-            }
-        }
-        let Some(host) = self.all("host").next() else {
-            return Err(Refused::malformed("a request names its host"));
-        };
-        if !is_host(host) {
-            return Err(Refused::malformed("a malformed host"));
-        }
-        if self.all("transfer-encoding").next().is_some() {
-            return Err(Refused::malformed("a body comes with its length here, not in chunks"));
-        }
-        let length = match self.all("content-length").next() {
-            None => 0,
-            Some(text) if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                return Err(Refused::malformed("a length is digits"));
-            }
-            // More digits than a number holds are more bytes than are taken.
-            Some(text) => match text.parse::<usize>() {
-                Ok(length) if length <= BODY_BYTES => length,
-                _ => return Err(Refused::new(413, "the body is too long: 1 MiB is taken")),
-            },
-        };
-        if self.all("upgrade").next().is_some() || self.lists("connection", "upgrade") {
-            return Err(Refused::malformed("connections are not upgraded here"));
-        }
-        let waits = match self.all("expect").next() {
-            None => false,
-            Some(value) if value.eq_ignore_ascii_case("100-continue") => true,
-            Some(_) => return Err(Refused::new(417, "only 100-continue can be expected")),
-        };
-        let closes = self.lists("connection", "close");
-        let keep_alive = !closes && (!old || self.lists("connection", "keep-alive"));
-        self.0.retain(|(name, _)| {
-            !HOP_BY_HOP.contains(&name.as_str()) && !name.starts_with(INTERNAL)
-        });
-        Ok(Head { method, target, headers: self.0, length, keep_alive, old, waits })
-    }
-}
-
-/// Whether this is a name or address with perhaps a port, and nothing else.
+/// A name or address, and optionally a port.
 fn is_host(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
@@ -263,39 +234,14 @@ fn is_host(host: &str) -> bool {
     port && !name.is_empty() && name.len() <= 253 && name.bytes().all(plain)
 }
 
-impl Head {
-    /// The request as the handlers get it: canonical, with what the guard knows, and nothing that the
-    /// client could have put in its place.
-    pub fn canonical(&self, peer: &str, id: &str, lane: Lane, waited: Duration) -> Vec<u8> {
-        let mut text = format!("{} {} HTTP/1.1\r\n", self.method.name(), self.target);
-        for (name, value) in &self.headers {
-            text.extend([name, ": ", value, "\r\n"]);
-        }
-        let length = self.length.to_string();
-        let (lane, waited) = (lane.index().to_string(), waited.as_millis().to_string());
-        for (name, value) in [
-            (PEER, peer),
-            (REQUEST_ID, id),
-            (LANE, &lane),
-            (WAITED, &waited),
-            ("content-length", &length),
-            ("connection", "close"),
-        ] {
-            text.extend([name, ": ", value, "\r\n"]);
-        }
-        text.push_str("\r\n");
-        text.into_bytes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn read(text: &[u8]) -> Result<Head, Refused> {
-        match Scan::default().look(text)? {
-            Some(length) => parse(&text[..length]),
+        match Scan::default().advance(text)? {
+            Some(length) => parse(&text[..length], IpAddr::from([9, 9, 9, 9]), "id"),
             None => Err(Refused::new(0, "more")),
         }
     }
@@ -305,31 +251,24 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_request_is_understood() {
+    fn a_plain_request_is_parsed() {
         let head = read(
             b"POST /a?b=%20c HTTP/1.1\r\nHost: localhost:8765\r\nContent-Length: 5\r\n\
-              X-Recon-Guard-Peer: 1.2.3.4\r\nAccept:  */* \r\nTE: trailers\r\n\r\nhello",
+              Accept:  */* \r\nTE: trailers\r\n\r\nhello",
         )
         .unwrap();
-        assert_eq!(
-            (head.method, head.target.as_str(), head.length),
-            (Method::Post, "/a?b=%20c", 5)
-        );
         assert!(head.keep_alive && !head.old && !head.waits);
-        let names: Vec<_> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(head.length, 5);
+        let request = head.request;
+        assert_eq!((request.method, request.url.as_str()), (Method::Post, "/a?b=%20c"));
+        assert_eq!((request.path(), &request.target.query[0].1[..]), ("/a", " c"));
+        assert_eq!((request.peer.to_string().as_str(), request.id.as_str()), ("9.9.9.9", "id"));
+        let names: Vec<_> = request.headers.0.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["host", "accept"]);
-        let canonical =
-            String::from_utf8(head.canonical("9.9.9.9", "id", Lane::Work, Duration::ZERO)).unwrap();
-        assert_eq!(
-            canonical,
-            "POST /a?b=%20c HTTP/1.1\r\nhost: localhost:8765\r\naccept: */*\r\n\
-             x-recon-guard-peer: 9.9.9.9\r\nx-recon-guard-id: id\r\nx-recon-guard-lane: 3\r\n\
-             x-recon-guard-waited: 0\r\ncontent-length: 5\r\nconnection: close\r\n\r\n"
-        );
     }
 
     #[test]
-    fn whatever_can_be_read_in_two_ways_is_refused() {
+    fn malformed_and_ambiguous_heads_are_refused() {
         let with = |lines: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
         for (lines, expected) in [
             ("Content-Length: +5\r\n", 400),
@@ -391,7 +330,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>, cut in 0usize..64) {
+        fn no_input_panics(bytes: Vec<u8>, cut in 0usize..64) {
             let mut text = b"GET /a HTTP/1.1\r\nHost: a\r\n".to_vec();
             text.truncate(cut);
             text.extend(&bytes);
@@ -400,12 +339,12 @@ mod tests {
         }
 
         #[test]
-        fn cutting_the_bytes_anywhere_changes_nothing(at in 0usize..60) {
+        fn a_head_may_arrive_in_two_pieces(at in 0usize..60) {
             let text = b"GET /a HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\nGET";
             let at = at.min(text.len());
             let mut scan = Scan::default();
-            let first = scan.look(&text[..at]).unwrap();
-            let end = match first { Some(end) => end, None => scan.look(text).unwrap().unwrap() };
+            let first = scan.advance(&text[..at]).unwrap();
+            let end = match first { Some(end) => end, None => scan.advance(text).unwrap().unwrap() };
             prop_assert_eq!(end, text.len() - 3);
         }
     }

@@ -27,7 +27,8 @@ use self::head::Refused;
 use self::limits::{Caps, DOOR_TIME, DRAIN_TIME};
 use self::places::Places;
 use self::slots::{Admitted, Phase, Slots};
-use super::http::Method;
+use super::handover::Handover;
+use super::http::Request;
 use super::lane::Lane;
 
 /// A stack for a thread that parses and copies.
@@ -54,8 +55,7 @@ pub struct Counts {
     pub accept_errors: AtomicU64,
 }
 
-/// Says by whose threads a request is answered: its method and its target.
-pub type LaneOf = Box<dyn Fn(Method, &str) -> Lane + Send + Sync>;
+pub type LaneOf = Box<dyn Fn(&Request) -> Lane + Send + Sync>;
 /// Says whether an address speaks for many clients.
 pub type SpeaksForMany = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
 /// Hears of a request that was not passed on: client, request id, why.
@@ -65,9 +65,9 @@ pub type OnRefused = Box<dyn Fn(IpAddr, &str, &Refused) + Send + Sync>;
 pub struct Setup {
     /// How many at once.
     pub caps: Caps,
-    /// The private socket of the HTTP library.
+    /// The private socket of tiny_http.
     pub backend: PathBuf,
-    /// Says by whose threads a request is answered.
+    pub handover: Arc<Handover>,
     pub lane_of: LaneOf,
     /// Says whether an address speaks for many clients: a proxy.
     pub speaks_for_many: SpeaksForMany,

@@ -1,4 +1,5 @@
-//! One request to the HTTP library over its private socket, and the answer back.
+//! One request through tiny_http over its private socket, and the answer back. tiny_http is given the
+//! number of the request; the request itself is in the [`handover`](crate::server::handover).
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -6,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::server::http::KNOWN;
+use crate::server::handover::Ticket;
 
 use super::places::Place;
 
@@ -37,26 +38,24 @@ pub struct Answer<'a> {
     pub framing: Framing,
     /// The part of the body that is here.
     pub body: Vec<u8>,
-    /// Whether the client is logged in.
-    pub known: bool,
     begun: u64,
     answer_time: Duration,
     /// Where the rest comes from, and the place that is held until then.
     rest: Option<(UnixStream, Option<Place<'a>>)>,
 }
 
-/// Asks the library. The private socket carries one request; its end is the end of our writing.
+/// Asks for the answer to the request with this ticket. Each connection carries one request.
 pub fn ask<'a>(
     backend: &Path,
     place: Place<'a>,
-    head: &[u8],
-    body: &[u8],
+    ticket: Ticket<'_>,
     bodyless: bool,
     answer_time: Duration,
 ) -> io::Result<Answer<'a>> {
     let mut socket = UnixStream::connect(backend)?;
     socket.set_write_timeout(Some(answer_time))?;
-    socket.write_all(&[head, body].concat())?;
+    let number = ticket.number;
+    socket.write_all(format!("GET /{number} HTTP/1.1\r\nconnection: close\r\n\r\n").as_bytes())?;
     socket.shutdown(Shutdown::Write)?;
     let deadline = Instant::now() + answer_time;
     let mut bytes = Vec::with_capacity(4 * 1024);
@@ -86,9 +85,8 @@ pub fn ask<'a>(
     let body = bytes.get(end + 4..).unwrap_or_default().to_vec();
     let framing = framing(bytes.get(..end + 4).unwrap_or_default(), bodyless)?;
     bytes.truncate(end + 2);
-    let known = take_line(&mut bytes, KNOWN.as_bytes());
     let rest = Some((socket, Some(place)));
-    let mut answer = Answer { head: bytes, framing, body, known, begun: 0, answer_time, rest };
+    let mut answer = Answer { head: bytes, framing, body, begun: 0, answer_time, rest };
     match framing {
         Framing::Empty => answer.rest = None,
         Framing::Length(length) if length <= WHOLE => answer.take_whole(length, deadline)?,
@@ -97,15 +95,6 @@ pub fn ask<'a>(
         Framing::Chunks => {}
     }
     Ok(answer)
-}
-
-/// Takes a line that is not for the client out of a head, and says whether it was there.
-fn take_line(head: &mut Vec<u8>, line: &[u8]) -> bool {
-    let found = head.windows(line.len()).position(|window| window == line);
-    if let Some(at) = found {
-        head.drain(at..at + line.len());
-    }
-    found.is_some()
 }
 
 fn framing(head: &[u8], bodyless: bool) -> io::Result<Framing> {
