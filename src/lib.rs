@@ -3,6 +3,7 @@
 pub mod align;
 pub mod attribute;
 pub mod cli;
+mod coding;
 pub mod compare;
 pub mod config;
 pub mod database;

@@ -78,15 +78,13 @@ fn text(value: &SqlValue) -> Option<Cow<'_, str>> {
         SqlValue::Boolean(truth) => truth.to_string().into(),
         SqlValue::Text(text) => text.into(),
         SqlValue::Json(json) => json.into(),
-        SqlValue::Blob(bytes) => hexadecimal(bytes).into(),
+        SqlValue::Blob(bytes) => blob(bytes).into(),
     })
 }
 
-/// Bytes as PostgreSQL writes them: `\x` and two digits for each.
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
-    "\\x".chars().chain(digits).collect()
+/// As PostgreSQL writes bytes.
+fn blob(bytes: &[u8]) -> String {
+    format!("\\x{}", crate::coding::hex(bytes))
 }
 
 struct Table<'w> {
@@ -274,7 +272,7 @@ fn json(value: &SqlValue) -> Cow<'_, str> {
         SqlValue::Real(number) => (*number).into(),
         SqlValue::Boolean(truth) => (*truth).into(),
         SqlValue::Text(text) => text.as_str().into(),
-        SqlValue::Blob(bytes) => hexadecimal(bytes).into(),
+        SqlValue::Blob(bytes) => blob(bytes).into(),
     };
     value.to_string().into()
 }

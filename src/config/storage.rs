@@ -61,9 +61,9 @@ fn lookups(sources: &PerSide<ResolvedSource>) -> Value {
     json!(digests)
 }
 
-/// The SHA-256 of a text in hexadecimal digits.
+/// SHA-256 in hexadecimal.
 pub(super) fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::coding::hex(Sha256::digest(text))
 }
 
 fn stored(node: &Node, at: &[PathStep]) -> Value {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::patience;
+use crate::coding::escape_path;
 use crate::diagnostic::{Code, Problem};
 
 /// A pool of working connections.
@@ -196,15 +197,7 @@ fn wait_for_locks(connection: &Connection) -> Result<(), rusqlite::Error> {
 }
 
 fn file_uri(path: &Path) -> String {
-    let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_encoded_bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(byte) {
-            uri.push(char::from(*byte));
-        } else {
-            uri.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    uri
+    format!("file:{}", escape_path(path.as_os_str().as_encoded_bytes()))
 }
 
 /// What SQLite says, as a problem of the store with advice.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::coding::{escape, unescape};
 use crate::diagnostic::{Code, Problem, nearest};
 
 /// Where a store is.
@@ -215,45 +216,14 @@ fn some_text(text: String) -> Option<String> {
 
 /// Decodes `%XX`. The problem does not show the text: it may be a password.
 fn decode(text: &str, what: &str) -> Result<String, Problem> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let decoded = tail
-            .get(..2)
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            .ok_or_else(|| {
-                wrong(format!("the {what} in the store's URL has a `%` without two hex digits"))
-                    .help("a percent sign itself is written %25")
-            })?;
-        bytes.push(decoded);
-        rest = tail.get(2..).unwrap_or_default();
-    }
-    String::from_utf8(bytes)
+    let bytes = unescape(text).ok_or_else(|| {
+        wrong(format!("the {what} in the store's URL has a `%` without two hex digits"))
+            .help("write a percent sign as %25")
+    })?;
+    String::from_utf8(bytes.into_owned())
         .ok()
         .filter(|text| !text.contains('\0'))
         .ok_or_else(|| wrong(format!("the {what} in the store's URL is not UTF-8 text")))
-}
-
-/// Encodes what has a meaning of its own in a URL.
-struct Encoded<'a>(&'a str);
-
-impl fmt::Display for Encoded<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                write!(f, "{}", char::from(byte))?;
-            } else {
-                write!(f, "%{byte:02X}")?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The URL without its password.
@@ -277,16 +247,16 @@ impl fmt::Display for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("postgres://")?;
         if let Some(user) = &self.user {
-            write!(f, "{}@", Encoded(user))?;
+            write!(f, "{}@", escape(user))?;
         }
         if self.host.contains(':') {
             write!(f, "[{}]", self.host)?;
         } else {
-            write!(f, "{}", Encoded(&self.host))?;
+            write!(f, "{}", escape(&self.host))?;
         }
         write!(f, ":{}", self.port)?;
         if let Some(database) = &self.database {
-            write!(f, "/{}", Encoded(database))?;
+            write!(f, "/{}", escape(database))?;
         }
         if self.ssl_mode != SslMode::default() {
             write!(f, "?sslmode={}", self.ssl_mode.name())?;

@@ -73,7 +73,7 @@ fn load(arguments: &mut Arguments<'_>) -> Option<(Texts, String, FileNote)> {
             return None;
         }
     };
-    let digest = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = crate::coding::hex(Sha256::digest(&text));
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let has_header = arguments.key("header") != Some("false");
     let mut reader = csv::ReaderBuilder::new().has_headers(has_header).from_reader(text.as_bytes());

@@ -10,6 +10,7 @@ use crate::attribute::features::RunContext;
 use crate::attribute::model::Model;
 use crate::attribute::risk::{AuditCheck, Bound, Budget, Policy, Shortage, is_audited, needed};
 use crate::attribute::{Champion, HeldBack, Machine, Sure};
+use crate::coding::hex;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Books, Date, DiffType, FieldRef, Layout, PerSide, Status};
 use crate::store::{self, AttributionRow, ModelRow, Store};
@@ -140,12 +141,7 @@ pub(super) fn read_model(
 
 /// SHA-256 in hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 /// What accepts, by its contents: measured evidence and blind checks speak about one basis only.
@@ -155,7 +151,7 @@ pub(super) fn basis(plan: &Plan, model: Option<&str>) -> String {
         hash.update(script.text());
         hash.update([0]);
     }
-    let rules = hexadecimal(&hash.finalize()[..6]);
+    let rules = hex(&hash.finalize()[..6]);
     format!("rules:{rules} model:{}", model.unwrap_or("none"))
 }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::coding::{hex, unhex};
 use crate::diagnostic::Code;
-use crate::store::audit::hexadecimal;
 
 use super::actor::Actor;
 use super::ask::PageAsk;
@@ -27,13 +27,13 @@ fn seal(payload: &[u8], list: &str, actor: &Actor) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hexadecimal(hash.finalize().get(..8).unwrap_or_default())
+    hex(hash.finalize().get(..8).unwrap_or_default())
 }
 
 /// A cursor that says where a page of `list` ended.
 pub(super) fn cursor<T: Serialize>(at: &T, list: &str, actor: &Actor) -> String {
     let payload = serde_json::to_vec(at).unwrap_or_default();
-    format!("{}{}", seal(&payload, list, actor), hexadecimal(&payload))
+    format!("{}{}", seal(&payload, list, actor), hex(&payload))
 }
 
 /// Where the page before ended.
@@ -45,12 +45,10 @@ pub(super) fn position<T: for<'de> Deserialize<'de>>(
     let Some(text) = &page.cursor else { return Ok(None) };
     let wrong = || Refusal::new(Code::InvalidCursor, "the cursor is not one of this list");
     let (sealed, payload) = text.split_at_checked(16).ok_or_else(wrong)?;
-    if text.len() > 2_000 || payload.len() % 2 != 0 || !payload.is_ascii() {
+    if text.len() > 2_000 {
         return Err(wrong());
     }
-    let byte = |at: usize| u8::from_str_radix(payload.get(at..at + 2)?, 16).ok();
-    let bytes: Option<Vec<u8>> = (0..payload.len()).step_by(2).map(byte).collect();
-    let bytes = bytes.ok_or_else(wrong)?;
+    let bytes = unhex(payload).ok_or_else(wrong)?;
     if seal(&bytes, list, actor) != sealed {
         return Err(wrong());
     }

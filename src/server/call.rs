@@ -14,7 +14,7 @@ use super::App;
 use super::error::Denied;
 use super::http::{Request, Response};
 use super::route::Route;
-use super::target::{escaped, escaped_path};
+use crate::coding::{escape, escape_path, hex};
 
 /// What a handler gets.
 pub struct Call<'a> {
@@ -121,14 +121,14 @@ impl Call<'_> {
     /// The answer with the link to the next page.
     pub fn linked(&self, response: Response, next: Option<&str>) -> Response {
         let Some(next) = next else { return response };
-        let mut link = escaped_path(self.request.path());
+        let mut link = escape_path(self.request.path());
         link.push('?');
         for (name, value) in &self.request.target.query {
             if name != "cursor" {
-                link.extend([&escaped(name), "=", &escaped(value), "&"]);
+                link.extend([&escape(name), "=", &escape(value), "&"]);
             }
         }
-        response.header("link", format!("<{link}cursor={}>; rel=\"next\"", escaped(next)))
+        response.header("link", format!("<{link}cursor={}>; rel=\"next\"", escape(next)))
     }
 
     /// Which page of a list is asked for.
@@ -179,11 +179,10 @@ impl Call<'_> {
         hash.update(request.headers.one("if-match").unwrap_or_default());
         hash.update([0]);
         hash.update(&request.body);
-        let body_hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Some(Idempotency {
             key: key.to_owned(),
             route: format!("{} {}", request.method.name(), request.path()),
-            body_hash,
+            body_hash: hex(hash.finalize()),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The target of a request: decoded once, and refused where decoding leaves a doubt.
 
-use std::borrow::Cow;
+use crate::coding::unescape;
 
 /// A path and a query, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,54 +54,21 @@ impl Target {
 pub fn pairs(text: &str) -> Result<Vec<(String, String)>, &'static str> {
     let pair = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        Ok((decode(name, true)?.into_owned(), decode(value, true)?.into_owned()))
+        Ok((decode(name, true)?, decode(value, true)?))
     };
     text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
-fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, &'static str> {
-    let plain = |c: char| c != '%' && !(plus_is_space && c == '+');
-    if text.chars().all(plain) {
-        return Ok(Cow::Borrowed(text));
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let mut digit =
-                    || rest.next().and_then(|b| char::from(b).to_digit(16)).ok_or("a bad escape");
-                let (high, low) = (digit()?, digit()?);
-                u8::try_from(high * 16 + low).unwrap_or_default()
-            }
-            b'+' if plus_is_space => b' ',
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| "an escape that is not UTF-8")
-}
-
-/// A text as it may stand in a path segment or a query value of a link.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
-/// A decoded path as it stands in a link.
-pub fn escaped_path(path: &str) -> String {
-    path.split('/').map(escaped).collect::<Vec<_>>().join("/")
+fn decode(text: &str, plus_is_space: bool) -> Result<String, &'static str> {
+    let text = if plus_is_space { text.replace('+', " ") } else { text.to_owned() };
+    let bytes = unescape(&text).ok_or("a malformed percent escape")?;
+    String::from_utf8(bytes.into_owned()).map_err(|_| "a percent escape that is not UTF-8")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coding::escape;
     use proptest::prelude::*;
 
     #[test]
@@ -144,7 +111,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_escaped_reads_back(text: String) {
-            let query = format!("/?q={}", escaped(&text));
+            let query = format!("/?q={}", escape(&text));
             prop_assert_eq!(&Target::parse(&query).unwrap().query[0].1, &text);
         }
     }

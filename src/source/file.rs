@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::input::Input;
 use super::kind::InputRead;
+use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, nearest};
 
 /// A reader that can look at what comes before it is read.
@@ -208,7 +209,7 @@ impl SourceFile {
         let raw = &mut self.raw().reader;
         let sum = std::mem::take(&mut raw.digest).finalize();
         let bytes = raw.read;
-        Ok(InputRead { bytes, sha256: hexadecimal(&sum), ..InputRead::default() })
+        Ok(InputRead { bytes, sha256: hex(sum), ..InputRead::default() })
     }
 
     /// All of the content, which may not be larger than `limit`.
@@ -262,11 +263,6 @@ fn changed(path: &Path, before: Option<Stamp>, now: Option<Stamp>) -> Problem {
     Problem::new(Code::SourceChanged, format!("the file changed while it was read: {how}"))
         .in_file(path)
         .help("run again when whoever writes it is done; writers should write beside it and rename")
-}
-
-/// Bytes in lower-case hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn unreadable(path: &Path, at: u64, error: &io::Error) -> Problem {

@@ -13,11 +13,11 @@ use sha2::{Digest as _, Sha256};
 use super::blocks::Limits;
 use super::columns::{Found, find, unique_names};
 use super::dialect::{Fields, Span};
-use super::file::hexadecimal;
 use super::fill::{Carried, Fill, Filled};
 use super::input::Input;
 use super::kind::{Ask, Fault, Opening, Piece, Pieces, RawRow, RowParser, Unusable};
 use super::{RawRecord, SourcePlan};
+use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::place::{self, SourceFile};
 use crate::domain::{RawCells as _, Rejection};
@@ -338,7 +338,7 @@ impl Blocks {
                 for file in all {
                     list.update(format!("{}  {}\n", file.sha256, file.path));
                 }
-                hexadecimal(&list.finalize())
+                hex(list.finalize())
             }
         };
         let path = match files.as_slice() {

@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-pub(crate) use super::migrate::hexadecimal;
 use super::rows::parameters;
 use super::stored::{read_time, time_text};
 use super::transact::{Answer, Dialect, Transaction};
+use crate::coding::hex;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 
@@ -196,7 +196,7 @@ pub struct Checkpoint {
     pub head_hash: String,
     /// When the checkpoint was taken.
     pub time: String,
-    /// The SHA-256 of the checkpoint before, in hexadecimal, if it is kept in the same file.
+    /// The SHA-256 of the checkpoint before, in if it is kept in the same file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
     /// The signature (Ed25519), in hexadecimal.
@@ -370,7 +370,7 @@ pub fn append(
             optional(&by.user_agent),
             entry.proposal_id.clone(),
             entry.proposal_version.map(|version| version.to_string()),
-            entry.proposal_hash.map(|hash| hexadecimal(&hash)),
+            entry.proposal_hash.map(|hash| hex(&hash)),
             entry.policy_version.map(|version| version.to_string()),
             optional(&entry.model_version),
             optional(&entry.rule_version),
@@ -500,7 +500,7 @@ pub fn row(answer: &Answer) -> Result<AuditRow, Problem> {
             .transpose()
     };
     let bytes = |column: usize| -> Result<Option<String>, Problem> {
-        Ok(answer.blob(column)?.map(|bytes| hexadecimal(&bytes)))
+        Ok(answer.blob(column)?.map(|bytes| hex(&bytes)))
     };
     Ok(AuditRow {
         seq: answer.count(0)?,

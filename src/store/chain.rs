@@ -1,10 +1,11 @@
 //! The audit trail verified: the chain itself, and against a checkpoint.
 
-use super::audit::{Checkpoint, GENESIS, Verdict, hash, head, hexadecimal};
+use super::audit::{Checkpoint, GENESIS, Verdict, hash, head};
 use super::replay;
 use super::rows::parameters;
 use super::time_text;
 use super::transact::{Answer, Transaction};
+use crate::coding::hex;
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
 
@@ -16,7 +17,7 @@ pub fn checkpoint(tx: &mut dyn Transaction, now: Instant) -> Result<Checkpoint, 
     let end = head(tx, false)?;
     Ok(Checkpoint {
         n: end.seq,
-        head_hash: hexadecimal(&end.hash),
+        head_hash: hex(&end.hash),
         time: time_text(now),
         ..Checkpoint::default()
     })
@@ -41,7 +42,7 @@ fn link(answer: &Answer) -> Link {
             V::Boolean(value) => value.to_string().into_bytes(),
             V::Text(text) => text.clone().into_bytes(),
             V::Json(json) => json.to_string().into_bytes(),
-            V::Blob(bytes) => hexadecimal(bytes).into_bytes(),
+            V::Blob(bytes) => hex(bytes).into_bytes(),
         })
     };
     let blob = |at: usize| answer.blob(at).ok().flatten();
@@ -140,7 +141,7 @@ impl Links {
 
     /// The hash of the last row, in hexadecimal.
     pub fn head_hash(&self) -> String {
-        hexadecimal(&self.previous)
+        hex(&self.previous)
     }
 
     /// What was found.
@@ -254,7 +255,7 @@ pub fn against(
         let end = head(tx, false)?;
         return Ok(Some(cut_off(checkpoint, end.seq)));
     };
-    let found = hexadecimal(&row.blob(0)?.unwrap_or_default());
+    let found = hex(&row.blob(0)?.unwrap_or_default());
     Ok((found != checkpoint.head_hash).then(|| forked(checkpoint)))
 }
 

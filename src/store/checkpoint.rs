@@ -9,7 +9,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use sha2::{Digest, Sha256};
 
-use super::audit::{Checkpoint, hexadecimal};
+use super::audit::Checkpoint;
+use crate::coding::{hex, unhex};
 use crate::diagnostic::{Code, Problem};
 
 /// What a public key of Ed25519 begins with in DER, before its 32 bytes.
@@ -69,8 +70,8 @@ pub fn signed_text(checkpoint: &Checkpoint) -> String {
 /// Signs a checkpoint.
 pub fn sign(checkpoint: &mut Checkpoint, key: &SigningKey) {
     let signature = key.0.sign(signed_text(checkpoint).as_bytes());
-    checkpoint.signature = Some(hexadecimal(signature.as_ref()));
-    checkpoint.signed_by = Some(hexadecimal(key.0.public_key().as_ref()));
+    checkpoint.signature = Some(hex(signature.as_ref()));
+    checkpoint.signed_by = Some(hex(key.0.public_key().as_ref()));
 }
 
 fn is_signed(checkpoint: &Checkpoint, key: &[u8]) -> bool {
@@ -81,16 +82,6 @@ fn is_signed(checkpoint: &Checkpoint, key: &[u8]) -> bool {
     })
 }
 
-/// The bytes behind [`hexadecimal`].
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len() / 2)
-        .map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok())
-        .collect()
-}
-
 /// The line of a checkpoint in its file.
 pub fn line(checkpoint: &Checkpoint) -> String {
     serde_json::to_string(checkpoint).unwrap_or_default()
@@ -99,7 +90,7 @@ pub fn line(checkpoint: &Checkpoint) -> String {
 /// What the next checkpoint of a file names as the one before; `None` for an empty file.
 pub fn link(text: &str) -> Option<String> {
     let last = text.lines().rfind(|line| !line.trim().is_empty())?;
-    Some(hexadecimal(&Sha256::digest(last.trim().as_bytes())))
+    Some(hex(&Sha256::digest(last.trim().as_bytes())))
 }
 
 /// Reads the checkpoints of a file, which must hold together; with `key`, each must be signed by it.
@@ -144,7 +135,7 @@ pub fn read(text: &str, key: Option<&PublicKey>) -> Result<Vec<Checkpoint>, Prob
         {
             return Err(changed("the checkpoint is not signed with this key"));
         }
-        before = Some(hexadecimal(&Sha256::digest(text.as_bytes())));
+        before = Some(hex(&Sha256::digest(text.as_bytes())));
         checkpoints.push(checkpoint);
     }
     Ok(checkpoints)
@@ -196,13 +187,5 @@ mod tests {
     fn what_is_no_key_is_refused() {
         assert!(SigningKey::read(b"-----BEGIN PRIVATE KEY-----\n").is_err());
         assert!(PublicKey::read(b"ssh-ed25519 AAAA").is_err());
-    }
-
-    #[test]
-    fn hexadecimal_reads_back() {
-        assert_eq!(unhex("00ff1a"), Some(vec![0, 255, 26]));
-        for wrong in ["0", "0g", "é", "+1"] {
-            assert_eq!(unhex(wrong), None, "{wrong}");
-        }
     }
 }

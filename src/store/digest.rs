@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
 use super::SqlValue;
-use super::migrate::hexadecimal;
 use super::transact::Answer;
+use crate::coding::hex;
 
 /// SHA-256 over rows.
 #[derive(Clone, Default)]
@@ -84,7 +84,7 @@ impl RowDigest {
                     Some(canonical(text))
                 }
                 SqlValue::Text(text) | SqlValue::Json(text) => Some(text.clone()),
-                SqlValue::Blob(bytes) => Some(hexadecimal(bytes)),
+                SqlValue::Blob(bytes) => Some(hex(bytes)),
             };
             self.text(text.as_deref());
         }
@@ -93,7 +93,7 @@ impl RowDigest {
     /// The digest, in hexadecimal.
     pub fn finish(mut self) -> String {
         self.hash.update(&self.waiting);
-        hexadecimal(&self.hash.finalize())
+        hex(&self.hash.finalize())
     }
 }
 

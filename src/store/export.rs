@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::audit::{AuditRow, COLUMNS, Checkpoint, GENESIS, Verdict};
 use super::chain::{Link, Links, cut_off, forked};
-use super::checkpoint::unhex;
+use crate::coding::unhex;
 use crate::diagnostic::{Code, Problem};
 
 /// What an export is written as.

@@ -3,6 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::coding::hex;
 use crate::diagnostic::{Code, Problem};
 
 /// One step of the schema.
@@ -19,18 +20,13 @@ pub struct Migration {
 impl Migration {
     /// SHA-256 of the statements, in hexadecimal.
     pub fn checksum(&self) -> String {
-        hexadecimal(&Sha256::digest(self.sql.as_bytes()))
+        hex(&Sha256::digest(self.sql.as_bytes()))
     }
 
     /// `0001_runs`.
     pub fn full_name(&self) -> String {
         format!("{:04}_{}", self.version, self.name)
     }
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 macro_rules! migrations {

@@ -1,8 +1,8 @@
 //! Many rows at once, in one statement on PostgreSQL and by a prepared statement on SQLite.
 
 use super::SqlValue;
-use super::migrate::hexadecimal;
 use super::transact::{Dialect, Transaction};
+use crate::coding::hex;
 use crate::diagnostic::Problem;
 
 /// A table that takes many rows.
@@ -81,7 +81,7 @@ fn as_json(value: &SqlValue) -> serde_json::Value {
         SqlValue::Boolean(value) => (*value).into(),
         SqlValue::Text(text) => text.as_str().into(),
         SqlValue::Json(json) => json.to_string().into(),
-        SqlValue::Blob(bytes) => format!("\\x{}", hexadecimal(bytes)).into(),
+        SqlValue::Blob(bytes) => format!("\\x{}", hex(bytes)).into(),
     }
 }
 

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("database", 1),
     ("domain", 0),
     ("diagnostic", 0),
+    ("coding", 0),
     ("files", 0),
     ("threads", 0),
 ];
@@ -50,6 +51,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rpassword", &["cli"]),
     ("tiny_http", &["server/backend"]),
     ("httparse", &["server/guard"]),
+    ("percent_encoding", &["coding"]),
     ("utoipa_swagger_ui", &["server/docs"]),
     ("rusqlite", &["database", "store"]),
     ("postgres", &["database", "store"]),

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::coding::{hex, unhex};
+
 use super::state::{Action, ProposalKind};
 
 /// SHA-256 of what a version of a proposal says.
@@ -66,7 +68,7 @@ impl ContentHash {
 
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(self.0))
     }
 }
 
@@ -80,17 +82,8 @@ impl std::str::FromStr for ContentHash {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = "not 64 hexadecimal digits";
-        let bytes = text.as_bytes();
-        if bytes.len() != 64 {
-            return Err(wrong);
-        }
-        let mut hash = [0; 32];
-        for (byte, pair) in hash.iter_mut().zip(bytes.chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| wrong)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong)?;
-        }
-        Ok(Self(hash))
+        let hash = unhex(text).and_then(|bytes| bytes.try_into().ok());
+        hash.map(Self).ok_or("not 64 hexadecimal digits")
     }
 }
 

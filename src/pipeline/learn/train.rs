@@ -6,8 +6,9 @@ use serde_json::json;
 
 use crate::attribute::features::catalogue;
 use crate::attribute::model::{Model, Settings};
+use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, Problems};
-use crate::pipeline::machine::{basis, hexadecimal, read_model, sha256};
+use crate::pipeline::machine::{basis, read_model, sha256};
 use crate::pipeline::{Plan, Session};
 use crate::store::{Evidence, NewModel, Promotion, RunRow};
 
@@ -134,7 +135,7 @@ pub fn train(
     let Outcome { measured, evidence, .. } = candidate;
     let bytes = model.to_bytes()?;
     let training = model.training();
-    let (training_hash, hash) = (hexadecimal(&training.hash), sha256(&bytes));
+    let (training_hash, hash) = (hex(&training.hash), sha256(&bytes));
     let now = (session.now)();
     let size = bytes.len() as u64;
     let version = store.add_model(&NewModel {

@@ -1,7 +1,7 @@
 //! Log-in through a trusted proxy; [`domain::review::proxy`](crate::domain::review::proxy) decides
 //! which proxies are trusted.
 
-use crate::diagnostic::{Code, Problem};
+use crate::diagnostic::Problem;
 use crate::store::transact::{self, Transact};
 
 use super::{AuthMethod, Principal, principal};

@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use crate::coding::hex;
 use crate::diagnostic::{Code, Problem};
 
 /// Fills a buffer with random bytes that nobody can guess.
@@ -26,11 +27,6 @@ pub fn digest(secret: &str) -> Vec<u8> {
 /// Whether a secret is the one of this digest, in a time that does not depend on the answer.
 pub fn is_secret(secret: &str, kept: &[u8]) -> bool {
     digest(secret).ct_eq(kept).into()
-}
-
-/// Bytes in hexadecimal.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -72,7 +68,7 @@ impl Pair {
         let mut bytes = [0; 32];
         random(&mut bytes)?;
         let (id, secret) = bytes.split_at(16);
-        Ok(Self { id: hexadecimal(id), secret: hexadecimal(secret) })
+        Ok(Self { id: hex(id), secret: hex(secret) })
     }
 
     /// Reads what [`Pair::text`] writes; anything else is `None`.

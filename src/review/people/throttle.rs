@@ -6,13 +6,14 @@
 
 use std::net::IpAddr;
 
+use crate::coding::hex;
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
 use crate::store::rows::parameters;
 use crate::store::transact::Transaction;
 
 use super::record::{moment, read_moment};
-use super::secret::{digest, hexadecimal};
+use super::secret::digest;
 
 /// Attempts on one account within a window.
 const PER_ACCOUNT: i64 = 5;
@@ -50,7 +51,7 @@ pub(super) fn address(address: IpAddr) -> Subject {
 }
 
 fn subject(kind: &str, name: &str) -> String {
-    hexadecimal(&digest(&format!("{kind}\0{name}")))
+    hex(&digest(&format!("{kind}\0{name}")))
 }
 
 struct Count {

@@ -1,20 +1,8 @@
 //! Addresses: which list a page is about, written into the query and read back from it, so that a link,
 //! a reload and the way back show the same list.
 
+use crate::coding::escape;
 use crate::review::{ItemKind, QueueFilter, QueueSort};
-
-/// A text as it may stand in a query or in a segment of a path.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
 
 /// `path?name=value&…`, without what is empty.
 pub fn with_query<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
@@ -24,7 +12,7 @@ pub fn with_query<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a 
         address.push(separator);
         address.push_str(name);
         address.push('=');
-        address.push_str(&escaped(value));
+        address.push_str(&escape(value));
         separator = '&';
     }
     address
@@ -237,6 +225,7 @@ fn unjoined(part: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coding::unescape;
     use crate::review::Sla;
 
     #[test]
@@ -258,26 +247,13 @@ mod tests {
             .1
             .split('&')
             .map(|pair| pair.split_once('=').unwrap())
-            .map(|(name, value)| (name.to_owned(), unescaped(value)))
+            .map(|(name, value)| {
+                (name.to_owned(), String::from_utf8(unescape(value).unwrap().into_owned()).unwrap())
+            })
             .collect();
         assert_eq!(Listing::parse(&pairs), listing);
         let first = listing.preceding().unwrap().preceding().unwrap();
         assert_eq!(first.cursor, None);
         assert_eq!(first.preceding(), None);
-    }
-
-    fn unescaped(text: &str) -> String {
-        let mut bytes = Vec::new();
-        let mut rest = text.bytes();
-        while let Some(byte) = rest.next() {
-            if byte == b'%' {
-                let digits = [rest.next().unwrap(), rest.next().unwrap()];
-                let digits = std::str::from_utf8(&digits).unwrap().to_owned();
-                bytes.push(u8::from_str_radix(&digits, 16).unwrap());
-            } else {
-                bytes.push(byte);
-            }
-        }
-        String::from_utf8(bytes).unwrap()
     }
 }

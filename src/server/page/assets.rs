@@ -45,7 +45,7 @@ impl Asset {
     pub fn hash(&self) -> &str {
         self.hash.get_or_init(|| {
             let digest = Sha256::digest(self.bytes);
-            digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+            crate::coding::hex(digest.get(..8).unwrap_or_default())
         })
     }
 

@@ -3,9 +3,10 @@
 use askama::Template;
 use sha2::{Digest, Sha256};
 
+use crate::coding::hex;
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Role};
-use crate::review::people::{Principal, secret};
+use crate::review::people::Principal;
 use crate::review::{Actor, Desk, Idempotency, PageAsk, ProposalDetail, Summary};
 use crate::server::App;
 use crate::server::authenticate::authenticate;
@@ -52,7 +53,7 @@ impl<'a> Here<'a> {
             actor.idempotency = Some(Idempotency {
                 key: key.to_owned(),
                 route: format!("{} {}", call.request.method.name(), call.request.path()),
-                body_hash: secret::hexadecimal(&Sha256::digest(&call.request.body)),
+                body_hash: hex(&Sha256::digest(&call.request.body)),
             });
         }
         Ok(Self {
@@ -175,7 +176,7 @@ impl<'a> Here<'a> {
         let mut bytes = [0; 16];
         crate::review::people::system_random(&mut bytes)
             .map_err(|problem| Denied::internal(problem.to_string()))?;
-        Ok(secret::hexadecimal(&bytes))
+        Ok(hex(&bytes))
     }
 }
 

@@ -209,9 +209,7 @@ pub fn bytes(value: Option<&str>) -> Shown {
         if !hex.is_empty() {
             hex.push(' ');
         }
-        for byte in character.encode_utf8(&mut buffer).bytes() {
-            hex.push_str(&format!("{byte:02x}"));
-        }
+        hex.push_str(&crate::coding::hex(character.encode_utf8(&mut buffer)));
     }
     let spans = vec![Span { mark: Mark::Same, pieces: vec![Piece::Text(hex)] }];
     Shown::Text { before: 0, spans, more }

@@ -3,9 +3,9 @@
 use crate::server::http::Request;
 use crate::server::target::pairs;
 
-use super::address::escaped;
 use super::frame::Theme;
 use super::profile::MOVABLE;
+use crate::coding::escape;
 
 /// The cookie's name.
 const COOKIE: &str = "recon_page";
@@ -92,11 +92,11 @@ impl Prefs {
             self.theme.word(),
             self.size,
             if self.shortcuts { "on" } else { "off" },
-            escaped(&moved)
+            escape(&moved)
         );
         format!(
             "{COOKIE}={}; Path=/review; Max-Age={SECONDS}; HttpOnly; SameSite=Strict",
-            escaped(&text)
+            escape(&text)
         )
     }
 

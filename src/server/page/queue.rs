@@ -2,10 +2,11 @@
 
 use askama::Template;
 
+use crate::coding::escape;
 use crate::domain::Instant;
 use crate::review::{self, Page, QueueFilter, ReasonEntry, ReviewItem, Share, Summary};
 
-use super::address::{self, Listing};
+use super::address::Listing;
 use super::diff;
 use super::fragment::{Bar, Value};
 use super::frame::Frame;
@@ -174,7 +175,7 @@ impl Group {
 
     /// The page on which the whole group is decided.
     fn bulk(&self, choice: &str) -> String {
-        format!("{}&choice={}", self.bulk, address::escaped(choice))
+        format!("{}&choice={}", self.bulk, escape(choice))
     }
 }
 

@@ -153,7 +153,7 @@ fn value(kind: &Type, text: &str) -> SqlValue {
         Type::NUMERIC => text
             .ends_with(|last: char| last.is_ascii_digit())
             .then(|| SqlValue::Json(text.to_owned())),
-        Type::BYTEA => text.strip_prefix("\\x").and_then(read_hexadecimal).map(SqlValue::Blob),
+        Type::BYTEA => text.strip_prefix("\\x").and_then(crate::coding::unhex).map(SqlValue::Blob),
         // 2026-01-15 00:00:00.25+00; infinite and ancient times keep PostgreSQL's form.
         Type::TIMESTAMPTZ => text.strip_suffix("+00").and_then(|time| {
             let (date, clock) = time.split_once(' ')?;
@@ -163,15 +163,6 @@ fn value(kind: &Type, text: &str) -> SqlValue {
         _ => None,
     };
     value.unwrap_or_else(|| SqlValue::Text(text.to_owned()))
-}
-
-fn read_hexadecimal(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks(2);
-    pairs
-        .map(|pair| {
-            std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
-        })
-        .collect()
 }
 
 /// The first word of a statement, behind comments, white space and opening parentheses.

@@ -13,6 +13,7 @@ use ::postgres::{Client, GenericClient, Row};
 use bytes::BytesMut;
 
 use super::PostgresStore;
+use crate::coding::hex;
 use crate::database::patience;
 use crate::diagnostic::{Code, Problem};
 use crate::store::SqlValue;
@@ -213,7 +214,7 @@ impl ToSql for SqlValue {
             Self::Json(json) => out.extend_from_slice(json.to_string().as_bytes()),
             Self::Blob(bytes) => {
                 out.extend_from_slice(b"\\x");
-                out.extend_from_slice(crate::store::migrate::hexadecimal(bytes).as_bytes());
+                out.extend_from_slice(hex(bytes).as_bytes());
             }
         }
         Ok(IsNull::No)

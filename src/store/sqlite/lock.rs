@@ -6,10 +6,10 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::coding::hex;
 use crate::database::host_name;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Date, Progress};
-use crate::store::migrate::hexadecimal;
 use crate::store::{RunLock, stored};
 
 /// Holds the lock until it is dropped.
@@ -96,7 +96,7 @@ pub(super) fn try_take(store: &Path, job: &str, batch_date: Date) -> Result<Atte
 fn path(store: &Path, job: &str, batch_date: Date) -> PathBuf {
     let mut folder = store.as_os_str().to_owned();
     folder.push("-locks");
-    let name = hexadecimal(&stored::lock_name(job, batch_date)[..16]);
+    let name = hex(&stored::lock_name(job, batch_date)[..16]);
     Path::new(&folder).join(format!("{name}.lock"))
 }
 
