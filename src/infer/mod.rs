@@ -19,6 +19,7 @@ mod names;
 mod profile;
 mod reading;
 mod sketch;
+mod statement;
 mod words;
 mod write;
 
@@ -40,6 +41,7 @@ pub use key::KeyCandidate;
 use mapping::Pair;
 use profile::Profiler;
 pub use reading::NumberStyle;
+pub use statement::StatementKind;
 use words::Shipped;
 pub use words::WordFunction;
 pub use write::starter;

@@ -488,7 +488,6 @@ fn files_that_are_no_tables_are_named() {
     for (name, text, what) in [
         ("d.json", &b"[{\"id\":1,\"amount\":2.00}]"[..], "JSON"),
         ("d.ofx", b"OFXHEADER:100\nDATA:OFXSGML\n<OFX><STMTTRN>", "OFX"),
-        ("d.sta", b":20:START\n:25:1/2\n:28C:1/1\n:60F:C240101EUR1,00\n", "MT940"),
         ("d.xml", b"<?xml version=\"1.0\"?><a><b>1</b></a>", "XML"),
         ("d.xls", b"<html><body><table><tr><td>1</td></tr></table>", "HTML"),
         ("d.pdf", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", "PDF"),

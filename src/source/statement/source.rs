@@ -43,7 +43,7 @@ impl Common<'_> {
 /// The options of statement kinds that have no others.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StatementSpec {
+pub struct StatementSpec {
     /// The file, relative to `recon.yaml`, or a list of files; each may be a glob. `.gz`, `.zst` and
     /// `.zip` are read as they are; `-` is standard input.
     pub path: Paths,
@@ -58,7 +58,7 @@ pub(super) struct StatementSpec {
 }
 
 impl StatementSpec {
-    pub fn plan(&self, format: Format, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {
+    pub(super) fn plan(&self, format: Format, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {
         let common = Common {
             path: &self.path,
             encoding: self.encoding.as_deref(),
