@@ -8,13 +8,12 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::review::trigger::{self, Decided};
 use crate::domain::review::{Action, Eyes, Permission, ProposalKind};
 use crate::domain::{Instant, Status};
-use crate::store::rows::parameters;
+use crate::store::review::{BulkPreviewRow, Item, ItemKey};
 use crate::store::{time_text, transact};
 
 use super::actor::Actor;
 use super::answer::{BulkCommitted, BulkPreview, Excluded, Share};
 use super::ask::{BulkCommit, BulkPreviewAsk, OnConflict};
-use super::items::{Item, Key};
 use super::proposal::{Draft, Weighed, sums};
 use super::propose::{refused, required_action};
 use super::refusal::Refusal;
@@ -69,11 +68,11 @@ impl Work<'_> {
                 let wanted = self.wanted(actor, filter)?;
                 self.all_of(&wanted, MOST)?
             }
-            _ => self.shelf.keys(ask.ids.iter().map(String::as_str))?,
+            _ => self.keys(ask.ids.iter().map(String::as_str))?,
         };
         let code = ask.new_reason_code.as_deref().filter(|code| !code.is_empty());
         let reason = match code {
-            Some(code) => self.shelf.reason_by_code(code)?.filter(|reason| reason.active),
+            Some(code) => self.tables.reason_by_code(code)?.filter(|reason| reason.active),
             None => None,
         };
         match action {
@@ -84,7 +83,7 @@ impl Work<'_> {
             }
             _ => {}
         }
-        let mut found = self.shelf.items(&keys, false)?;
+        let mut found = self.tables.items(&keys, false)?;
         found.sort_by_key(|item| item.key);
         found.dedup_by_key(|item| item.key);
         let mut excluded = Vec::new();
@@ -93,8 +92,8 @@ impl Work<'_> {
             match self.fits(&item, action, code)? {
                 None => items.push(item),
                 Some(why) => {
-                    let run = self.shelf.run(item.key.run_no)?;
-                    excluded.push(Excluded { id: run.attribution_id(item.key.number), why });
+                    let run = self.tables.run(item.key.run_no)?;
+                    excluded.push(Excluded { id: run.attribution_id(item.key), why });
                 }
             }
         }
@@ -139,7 +138,7 @@ impl Work<'_> {
     /// Whether the amount of some item is hidden from the person.
     fn hides_amounts(&mut self, sight: &Sight, items: &[Weighed]) -> Result<bool, Problem> {
         for one in items {
-            let run = self.shelf.run(one.item.key.run_no)?;
+            let run = self.tables.run(one.item.key.run_no)?;
             if sight.hides_amount(&run, one.item.key.field()) {
                 return Ok(true);
             }
@@ -176,32 +175,16 @@ impl Work<'_> {
         action: Action,
         code: Option<&str>,
     ) -> Result<String, Problem> {
-        let members: Vec<String> = items
-            .iter()
-            .map(|one| {
-                format!("[{},{},{}]", one.item.key.run_no, one.item.key.number, one.item.version)
-            })
-            .collect();
-        let members = format!("[{}]", members.join(","));
         let token = self.new_id();
-        let at = self.at();
-        self.shelf
-            .tx
-            .execute("DELETE FROM recon.bulk_previews WHERE expires_at < $1", &parameters![&at])?;
-        self.shelf.tx.execute(
-            "INSERT INTO recon.bulk_previews (token, person_id, action, reason_code, items, hash, \
-             created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            &parameters![
-                &token,
-                &actor.person_id,
-                action.name(),
-                code,
-                &members,
-                Sha256::digest(members.as_bytes()).to_vec(),
-                &at,
-                time_text(Instant::new(self.now.seconds() + LIFE, self.now.nanoseconds())),
-            ],
-        )?;
+        let preview = BulkPreviewRow {
+            person_id: actor.person_id.clone(),
+            action,
+            reason_code: code.map(str::to_owned),
+            items: items.iter().map(|one| (one.item.key, one.item.version)).collect(),
+            expires_at: time_text(Instant::new(self.now.seconds() + LIFE, self.now.nanoseconds())),
+        };
+        let now = self.at();
+        self.tables.add_preview(&token, &preview, &now)?;
         Ok(token)
     }
 
@@ -213,33 +196,15 @@ impl Work<'_> {
                 "the preview is too old, or was used: look once more",
             )
         };
-        let rows = self.shelf.tx.query(
-            "SELECT person_id, action, reason_code, items, hash, expires_at \
-             FROM recon.bulk_previews WHERE token = $1",
-            &parameters![&ask.token],
-        )?;
-        let row = rows.first().ok_or_else(gone)?;
-        if row.required(0)? != actor.person_id || row.required(5)? <= self.at() {
+        let preview = self.tables.preview(&ask.token)?.ok_or_else(gone)?;
+        if preview.person_id != actor.person_id || preview.expires_at <= self.at() {
             return Err(gone());
         }
-        let action = Action::from_name(&row.required(1)?).ok_or_else(gone)?;
-        let code = row.text(2)?;
-        let members = row.required(3)?;
-        if row.blob(4)?.as_deref() != Some(Sha256::digest(members.as_bytes()).as_slice()) {
-            return Err(
-                Problem::new(Code::StoreDamaged, "a preview was changed by another hand").into()
-            );
-        }
-        let members: Vec<(i64, i64, i64)> = serde_json::from_str(&members)
-            .map_err(|error| Problem::new(Code::StoreDamaged, format!("a preview: {error}")))?;
+        let (action, code) = (preview.action, preview.reason_code);
         let comments = checked_comment(ask.comments.as_deref(), action.needs_comment())?;
-        let keys: Vec<Key> = members
-            .iter()
-            .map(|(run_no, number, _)| Key { run_no: *run_no, number: *number })
-            .collect();
-        let versions: HashMap<Key, i64> =
-            keys.iter().copied().zip(members.iter().map(|(_, _, version)| *version)).collect();
-        let found = self.shelf.items(&keys, true)?;
+        let keys: Vec<ItemKey> = preview.items.iter().map(|(key, _)| *key).collect();
+        let versions: HashMap<ItemKey, i64> = preview.items.into_iter().collect();
+        let found = self.tables.items(&keys, true)?;
         let mut changed = Vec::new();
         let mut items = Vec::with_capacity(found.len());
         for item in found {
@@ -253,8 +218,8 @@ impl Work<'_> {
             match why {
                 None => items.push(item),
                 Some(why) => {
-                    let run = self.shelf.run(item.key.run_no)?;
-                    changed.push(Excluded { id: run.attribution_id(item.key.number), why });
+                    let run = self.tables.run(item.key.run_no)?;
+                    changed.push(Excluded { id: run.attribution_id(item.key), why });
                 }
             }
         }
@@ -272,13 +237,10 @@ impl Work<'_> {
             return Err(Refusal::new(Code::NothingLeft, "none of the items can be decided now"));
         }
         let reason = match code.as_deref() {
-            Some(code) => self.shelf.reason_by_code(code)?,
+            Some(code) => self.tables.reason_by_code(code)?,
             None => None,
         };
-        self.shelf.tx.execute(
-            "DELETE FROM recon.bulk_previews WHERE token = $1",
-            &parameters![&ask.token],
-        )?;
+        self.tables.delete_preview(&ask.token)?;
         let (proposal, _) = self.open(
             actor,
             Draft {
@@ -340,7 +302,8 @@ fn shown(items: &[Weighed], token: &str, by_amount: bool) -> (Vec<Item>, Vec<Ite
     let mut drawn: Vec<(Vec<u8>, &Weighed)> = items
         .iter()
         .map(|one| {
-            let lot = Sha256::digest(format!("{token}{}", one.item.key.row_id()).as_bytes());
+            let ItemKey { run_no, number } = one.item.key;
+            let lot = Sha256::digest(format!("{token} {run_no} {number}").as_bytes());
             (lot.to_vec(), one)
         })
         .collect();

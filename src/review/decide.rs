@@ -10,13 +10,12 @@ use crate::domain::review::{
 use crate::domain::{Instant, Status};
 use crate::store::audit::Entry;
 use crate::store::read_time;
-use crate::store::rows::parameters;
+use crate::store::review::{Approval, Item, ItemKey, Proposal, ProposalItem, Settled};
 
 use super::actor::{Actor, Given};
 use super::answer::ProposalMoved;
 use super::ask::{Approve, Close, ProposalTag};
-use super::items::{Item, Key, Settled};
-use super::proposal::{Proposal, ProposalItem, Weighed, permission_of};
+use super::proposal::{Weighed, permission_of};
 use super::refusal::Refusal;
 use super::work::{State, Work, checked_comment};
 use super::{Desk, Found, Outcome};
@@ -55,17 +54,10 @@ impl Desk<'_> {
     /// A [`Refusal`]; nothing has changed.
     pub fn undo(&self, actor: &Actor) -> Outcome<ProposalMoved> {
         self.command(actor, |work| {
-            let rows = work.shelf.tx.query(
-                "SELECT p.proposal_id FROM recon.proposals p \
-                 JOIN recon.contributors c ON c.proposal_id = p.proposal_id \
-                 WHERE c.person_id = $1 AND p.state IN ('OPEN', 'CHECKED') \
-                 ORDER BY p.updated_at DESC, p.proposal_id DESC LIMIT 1",
-                &parameters![&actor.person_id],
-            )?;
-            let last = rows.first().ok_or_else(|| {
+            let last = work.tables.last_own_open(&actor.person_id)?.ok_or_else(|| {
                 Refusal::new(Code::NothingToUndo, "none of your decisions is still open")
             })?;
-            let mut proposal = work.proposal(&last.required(0)?, true)?;
+            let mut proposal = work.proposal(&last, true)?;
             let tag = proposal.tag();
             work.withdraw(actor, &mut proposal, Some(&tag), Some("undone"))
         })
@@ -80,20 +72,9 @@ impl Desk<'_> {
         let system = Actor { person_id: "SYSTEM".to_owned(), ..Actor::default() };
         let done = self.command(&system, |work| {
             let mut closed = 0u64;
-            let rows = work.shelf.tx.query(
-                "SELECT p.proposal_id FROM recon.proposals p \
-                 WHERE p.state IN ('OPEN', 'CHECKED') AND (p.expires_at <= $1 \
-                   OR EXISTS (SELECT 1 FROM recon.reason_codes c \
-                              WHERE c.reason_id = p.reason_id AND c.is_active = $2) \
-                   OR EXISTS (SELECT 1 FROM recon.proposal_items i \
-                              JOIN recon.recon_runs r ON r.run_no = i.run_no \
-                              WHERE i.proposal_id = p.proposal_id AND i.open = $3 \
-                                AND r.superseded_by IS NOT NULL)) \
-                 ORDER BY p.proposal_id LIMIT 100",
-                &parameters![work.at(), false, true],
-            )?;
-            for row in rows {
-                let mut proposal = work.proposal(&row.required(0)?, true)?;
+            let now = work.at();
+            for proposal_id in work.tables.outdated_proposals(&now)? {
+                let mut proposal = work.proposal(&proposal_id, true)?;
                 if work.refuse_solo(&proposal).is_err() {
                     continue;
                 }
@@ -137,9 +118,9 @@ impl Work<'_> {
         }
         let comments = checked_comment(ask.comments.as_deref(), false)?;
         self.still_sound(&proposal)?;
-        let members = self.proposal_items(&proposal.proposal_id)?;
-        let keys: Vec<Key> = members.iter().map(|member| member.key).collect();
-        let items = self.shelf.items(&keys, true)?;
+        let members = self.tables.proposal_items(&proposal.proposal_id)?;
+        let keys: Vec<ItemKey> = members.iter().map(|member| member.key).collect();
+        let items = self.tables.items(&keys, true)?;
         if items.len() != members.len() || items.iter().any(|item| item.status != Status::Pending) {
             return Err(Problem::new(
                 Code::ItemsChanged,
@@ -158,11 +139,7 @@ impl Work<'_> {
         self.ratchet(&mut proposal, fired);
         if stage == Stage::Authorizer && !self.checker_stands(&proposal)? {
             // The checker may no longer check: that approval is void, and this one takes its place.
-            self.shelf.tx.execute(
-                "UPDATE recon.approvals SET void = $3 \
-                 WHERE proposal_id = $1 AND proposal_version = $2 AND void = $4",
-                &parameters![&proposal.proposal_id, proposal.version, true, false],
-            )?;
+            self.tables.void_approvals(&proposal)?;
             proposal.state = ProposalState::Open;
             stage = Stage::Checker;
             actor.must(Permission::Check)?;
@@ -237,7 +214,7 @@ impl Work<'_> {
         actor: &Actor,
         proposal: &Proposal,
     ) -> Result<Option<Refusal>, Problem> {
-        if self.contributors(&proposal.proposal_id)?.contains(&actor.person_id) {
+        if self.tables.contributors(&proposal.proposal_id)?.contains(&actor.person_id) {
             return Ok(Some(Refusal::new(
                 Code::SelfApproval,
                 "nobody approves a proposal they made or amended",
@@ -254,34 +231,26 @@ impl Work<'_> {
         if let Err(refusal) = actor.must(permission_of(stage)) {
             return Ok(Some(refusal));
         }
-        let rows = self.shelf.tx.query(
-            "SELECT person_id FROM recon.approvals \
-             WHERE proposal_id = $1 AND proposal_version = $2 AND void = $3",
-            &parameters![&proposal.proposal_id, proposal.version, false],
-        )?;
-        for row in rows {
-            if row.required(0)? == actor.person_id {
-                return Ok(Some(Refusal::new(
-                    Code::SameApprover,
-                    "checker and authorizer are two persons",
-                )));
-            }
+        let approvals = self.tables.approvals(&proposal.proposal_id)?;
+        if approvals.iter().any(|one| one.stands(proposal) && one.person_id == actor.person_id) {
+            return Ok(Some(Refusal::new(
+                Code::SameApprover,
+                "checker and authorizer are two persons",
+            )));
         }
         Ok(None)
     }
 
     /// Whether who checked the proposal has had the right to check ever since.
     fn checker_stands(&mut self, proposal: &Proposal) -> Result<bool, Problem> {
-        let rows = self.shelf.tx.query(
-            "SELECT person_id, at FROM recon.approvals WHERE proposal_id = $1 \
-             AND proposal_version = $2 AND stage = 'CHECKER' AND decision = 'APPROVE' \
-             AND void = $3",
-            &parameters![&proposal.proposal_id, proposal.version, false],
-        )?;
-        let Some(row) = rows.first() else { return Ok(false) };
-        let (person, at) = (row.required(0)?, read_time(&row.required(1)?)?);
+        let approvals = self.tables.approvals(&proposal.proposal_id)?;
+        let checked = approvals.into_iter().find(|one| {
+            one.stands(proposal) && one.approves() && one.stage == Stage::Checker.name()
+        });
+        let Some(Approval { person_id: person, at, .. }) = checked else { return Ok(false) };
+        let at = read_time(&at)?;
         // Whoever lost the right in between does not count, even if they have it again.
-        let roles = self.directory.roles_since(self.shelf.tx, &person, at)?;
+        let roles = self.directory.roles_since(self.tables.tx, &person, at)?;
         Ok(roles.permissions().contains(Permission::Check))
     }
 
@@ -293,19 +262,14 @@ impl Work<'_> {
     ) -> Result<(), Refusal> {
         let hours = i64::from(self.policy.new_login_hours);
         let since = Instant::new(self.now.seconds() - hours * 3_600, self.now.nanoseconds());
-        let mut people = self.contributors(&proposal.proposal_id)?;
-        let rows = self.shelf.tx.query(
-            "SELECT person_id FROM recon.approvals \
-             WHERE proposal_id = $1 AND proposal_version = $2 AND void = $3",
-            &parameters![&proposal.proposal_id, proposal.version, false],
-        )?;
-        for row in rows {
-            people.push(row.required(0)?);
-        }
+        let mut people = self.tables.contributors(&proposal.proposal_id)?;
+        let approvals = self.tables.approvals(&proposal.proposal_id)?;
+        let approvals = approvals.into_iter().filter(|one| one.stands(proposal));
+        people.extend(approvals.map(|one| one.person_id));
         people.push(actor.person_id.clone());
         let mut given: Vec<Given> = Vec::new();
         for person in people {
-            let lately = self.directory.given(self.shelf.tx, &person)?;
+            let lately = self.directory.given(self.tables.tx, &person)?;
             let lately = lately.into_iter().filter(|one| hours > 0 && one.at > since);
             for one in lately {
                 let other = given
@@ -338,28 +302,16 @@ impl Work<'_> {
         decision: &str,
         comments: Option<&str>,
     ) -> Result<(), Problem> {
-        self.shelf.tx.execute(
-            "INSERT INTO recon.approvals (proposal_id, proposal_version, content_hash, stage, \
-             person_id, decision, comments, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            &parameters![
-                &proposal.proposal_id,
-                proposal.version,
-                proposal.hash.0.to_vec(),
-                stage.name(),
-                &actor.person_id,
-                decision,
-                comments,
-                self.at(),
-            ],
-        )?;
-        Ok(())
+        let at = self.at();
+        let by = &actor.person_id;
+        self.tables.add_approval(proposal, stage, by, decision, comments, &at)
     }
 
     /// Refuses to decide what can't be decided any more: the reason is inactive by now, or a newer run
     /// took the place of the items' run.
     fn still_sound(&mut self, proposal: &Proposal) -> Result<(), Refusal> {
         if let Some(reason_id) = proposal.reason_id {
-            let reason = self.shelf.reason(reason_id)?;
+            let reason = self.tables.reason(reason_id)?;
             if !reason.is_some_and(|reason| reason.active) {
                 return Err(Refusal::new(
                     Code::ReasonInactive,
@@ -367,13 +319,8 @@ impl Work<'_> {
                 ));
             }
         }
-        let rows = self.shelf.tx.query(
-            "SELECT DISTINCT i.run_no FROM recon.proposal_items i WHERE i.proposal_id = $1 \
-             ORDER BY i.run_no",
-            &parameters![&proposal.proposal_id],
-        )?;
-        for row in rows {
-            if !self.shelf.stays_current(row.count(0)?)? {
+        for run_no in self.tables.runs_of_proposal(&proposal.proposal_id)? {
+            if !self.tables.stays_current(run_no)? {
                 return Err(Refusal::new(
                     Code::Superseded,
                     "a newer run has taken the place of the one that these items are of",
@@ -386,7 +333,7 @@ impl Work<'_> {
     /// Refuses to accept reasons that nobody may give any more.
     fn reasons_active(&mut self, items: &[Weighed]) -> Result<(), Refusal> {
         for one in items {
-            if !self.shelf.reason(one.item.reason_id)?.is_some_and(|reason| reason.active) {
+            if !self.tables.reason(one.item.reason_id)?.is_some_and(|reason| reason.active) {
                 return Err(Refusal::new(
                     Code::ReasonInactive,
                     format!("the reason code {} is no longer active", one.predicted_code),
@@ -399,7 +346,7 @@ impl Work<'_> {
     /// What a proposal decides, as triggers see it.
     pub fn decided(&mut self, proposal: &Proposal) -> Result<Decided, Problem> {
         let reason = match proposal.reason_id {
-            Some(id) => self.shelf.reason(id)?,
+            Some(id) => self.tables.reason(id)?,
             None => None,
         };
         Ok(Decided {
@@ -415,9 +362,9 @@ impl Work<'_> {
         stage: Stage,
         proposal: &mut Proposal,
     ) -> Result<(usize, Vec<Entry>), Refusal> {
-        let members = self.proposal_items(&proposal.proposal_id)?;
-        let keys: Vec<Key> = members.iter().map(|member| member.key).collect();
-        let items = self.shelf.items(&keys, true)?;
+        let members = self.tables.proposal_items(&proposal.proposal_id)?;
+        let keys: Vec<ItemKey> = members.iter().map(|member| member.key).collect();
+        let items = self.tables.items(&keys, true)?;
         let weighed = self.weigh(items)?;
         self.applied_to(stage, proposal, members, &weighed, None)
     }
@@ -439,8 +386,8 @@ impl Work<'_> {
             return Ok((0, entries));
         };
         let at = self.at();
-        let assigner_id = self.shelf.assigner(&proposal.maker_id)?;
-        let unknown = self.shelf.unknown_reason()?;
+        let assigner_id = self.tables.assigner(&proposal.maker_id)?;
+        let unknown = self.tables.unknown_reason()?;
         // Items of an APPROVE keep the reason that each has; those of a reason are settled together.
         let mut groups: std::collections::BTreeMap<i64, Vec<&Item>> =
             std::collections::BTreeMap::new();
@@ -456,9 +403,9 @@ impl Work<'_> {
         let mut codes = std::collections::HashMap::new();
         let mut functional = std::collections::HashMap::new();
         for (reason_id, items) in &groups {
-            let reason = self.shelf.reason(*reason_id)?.unwrap_or_else(|| unknown.clone());
+            let reason = self.tables.reason(*reason_id)?.unwrap_or_else(|| unknown.clone());
             let explains = reason.functional && action != Action::Reject;
-            self.shelf.settle(
+            self.tables.settle(
                 items,
                 &Settled {
                     status: action.outcome(),
@@ -475,7 +422,7 @@ impl Work<'_> {
                 functional.insert(item.key, explains);
             }
         }
-        self.forget_sent_back(&proposal.proposal_id)?;
+        self.tables.forget_sent_back(&proposal.proposal_id)?;
         let mut entries = Vec::with_capacity(members.len());
         for (member, one) in members.iter().zip(weighed) {
             let before = self.state(&one.item)?;
@@ -541,7 +488,7 @@ impl Work<'_> {
             actor.must(Permission::Propose)?;
         }
         self.refuse_solo(proposal)?;
-        if !self.contributors(&proposal.proposal_id)?.contains(&actor.person_id) {
+        if !self.tables.contributors(&proposal.proposal_id)?.contains(&actor.person_id) {
             return Err(Refusal::new(
                 Code::NotContributor,
                 "only who made or amended a proposal takes it back",
@@ -593,14 +540,16 @@ impl Work<'_> {
     ) -> Result<Vec<Entry>, Refusal> {
         let next =
             state::next(proposal.state, proposal.eyes, happens).ok_or_else(|| closed(proposal))?;
-        let members = self.proposal_items(&proposal.proposal_id)?;
-        let keys: Vec<Key> = members.iter().map(|member| member.key).collect();
-        let before = self.shelf.items(&keys, true)?;
+        let members = self.tables.proposal_items(&proposal.proposal_id)?;
+        let keys: Vec<ItemKey> = members.iter().map(|member| member.key).collect();
+        let before = self.tables.items(&keys, true)?;
         proposal.state = next;
         self.update_proposal(proposal)?;
-        let after = self.shelf.restore(&proposal.proposal_id, &before)?;
+        let after = self.tables.restore(&proposal.proposal_id, &before)?;
         if next != ProposalState::Withdrawn {
-            self.remember_sent_back(proposal, by, comments.unwrap_or_default())?;
+            let (state, at) = (proposal.state.name(), self.at());
+            let comments = comments.unwrap_or_default();
+            self.tables.remember_sent_back(&proposal.proposal_id, state, by, comments, &at)?;
         }
         let mut entries = Vec::with_capacity(members.len());
         for ((member, before), after) in members.iter().zip(&before).zip(&after) {
@@ -620,31 +569,6 @@ impl Work<'_> {
             entries.push(self.proposal_entry(stage, action_type, proposal, None, comments));
         }
         Ok(entries)
-    }
-
-    fn remember_sent_back(
-        &mut self,
-        proposal: &Proposal,
-        by: &str,
-        comments: &str,
-    ) -> Result<(), Problem> {
-        self.forget_sent_back(&proposal.proposal_id)?;
-        self.shelf.tx.execute(
-            "INSERT INTO recon.sent_back (run_no, number, proposal_id, state, by_id, comments, at) \
-             SELECT i.run_no, i.number, i.proposal_id, $2, $3, $4, $5 \
-             FROM recon.proposal_items i WHERE i.proposal_id = $1",
-            &parameters![&proposal.proposal_id, proposal.state.name(), by, comments, self.at()],
-        )?;
-        Ok(())
-    }
-
-    fn forget_sent_back(&mut self, proposal_id: &str) -> Result<(), Problem> {
-        self.shelf.tx.execute(
-            "DELETE FROM recon.sent_back WHERE (run_no, number) IN \
-             (SELECT i.run_no, i.number FROM recon.proposal_items i WHERE i.proposal_id = $1)",
-            &parameters![proposal_id],
-        )?;
-        Ok(())
     }
 
     /// Lets take effect what a proposal without items is about.

@@ -5,8 +5,7 @@ use serde_json::Value as Json;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Status;
 use crate::domain::review::{Action, Eyes, Permission};
-use crate::store::rows::parameters;
-use crate::store::transact::{Answer, Dialect};
+use crate::store::review::{Item, ItemKey, Record, Run};
 
 use super::actor::Actor;
 use super::answer::{
@@ -15,7 +14,6 @@ use super::answer::{
 };
 use super::ask::PageAsk;
 use super::filter::ItemKind;
-use super::items::{FROM, Item, Key, Record, columns, item};
 use super::views::notes;
 use super::work::Work;
 use super::{Desk, Found, page};
@@ -38,7 +36,7 @@ impl Desk<'_> {
         actor.must(Permission::View)?;
         self.look(|work| {
             let sight = work.sight(actor);
-            Ok(match work.shelf.run_by_id(run_id)? {
+            Ok(match work.tables.run_by_id(run_id)? {
                 Some(run) => sight.figures(&run.layout, summary.clone()),
                 // A run that was not attributed: which fields its records have is not looked up.
                 None if !sight.is_whole() => Json::Null,
@@ -60,9 +58,9 @@ impl Desk<'_> {
         actor.must(Permission::View)?;
         self.look(|work| {
             let limit = page::limit(ask)?;
-            let item = work.shelf.one(attribution_id, false)?;
-            let run = work.shelf.run(item.key.run_no)?;
-            let id = run.attribution_id(item.key.number);
+            let item = work.item(attribution_id, false)?;
+            let run = work.tables.run(item.key.run_no)?;
+            let id = run.attribution_id(item.key);
             let list = format!("history:{id}");
             let before: Option<i64> = page::position(ask, &list, actor)?;
             let mut entries = work.history(actor, &item, before, limit + 1)?;
@@ -87,7 +85,7 @@ impl Desk<'_> {
         actor.must(Permission::View)?;
         self.look(|work| {
             let limit = page::limit(ask)?;
-            let item = work.shelf.one(attribution_id, false)?;
+            let item = work.item(attribution_id, false)?;
             let list = format!("similar:{attribution_id}");
             let offset: Option<usize> = page::position(ask, &list, actor)?;
             let offset = offset.unwrap_or_default();
@@ -106,9 +104,9 @@ impl Work<'_> {
         actor: &Actor,
         attribution_id: &str,
     ) -> Result<ItemDetail, super::Refusal> {
-        let item = self.shelf.one(attribution_id, false)?;
-        let run = self.shelf.run(item.key.run_no)?;
-        let records = self.shelf.records(&[item.key])?;
+        let item = self.item(attribution_id, false)?;
+        let run = self.tables.run(item.key.run_no)?;
+        let records = self.tables.records(&[item.key])?;
         let nothing = Record::default();
         let record = records.get(&(item.key.run_no, item.key.record())).unwrap_or(&nothing);
         let explanation: Json = item
@@ -150,24 +148,10 @@ impl Work<'_> {
     /// How many undecided items look like this one.
     fn group_size(&mut self, item: &Item) -> Result<Option<u64>, Problem> {
         let Some(signature_id) = item.signature_id else { return Ok(None) };
-        let rows = self.shelf.tx.query(
-            "SELECT CAST(sum(n.items) AS double precision) FROM recon.item_counts n \
-             JOIN recon.recon_runs r ON r.run_no = n.run_no \
-             WHERE n.signature_id = $1 AND n.status = 1 AND r.superseded_by IS NULL",
-            &parameters![signature_id],
-        )?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-        let size = rows.first().map_or(Ok(None), |row| row.real(0))?.map(|sum| sum as u64);
-        Ok(size)
+        self.tables.group_size(signature_id)
     }
 
-    fn side(
-        &self,
-        actor: &Actor,
-        run: &super::items::Run,
-        record: &Record,
-        side: usize,
-    ) -> Option<RecordSide> {
+    fn side(&self, actor: &Actor, run: &Run, record: &Record, side: usize) -> Option<RecordSide> {
         let values = record.sides.get(side)?.as_ref()?;
         let sight = self.sight(actor);
         let fields: Vec<FieldValue> = run
@@ -193,43 +177,25 @@ impl Work<'_> {
     }
 
     fn siblings(&mut self, actor: &Actor, of: &Item) -> Result<Vec<Sibling>, Problem> {
-        let dialect = self.shelf.dialect();
-        let (low, high) = (of.key.record() << 10, of.key.record() << 10 | 1023);
-        let condition = match dialect {
-            Dialect::Sqlite => format!(
-                "d.id BETWEEN {} AND {} ORDER BY d.id",
-                Key { number: low, ..of.key }.row_id(),
-                Key { number: high, ..of.key }.row_id()
-            ),
-            Dialect::Postgres => format!(
-                "d.run_no = {} AND d.number BETWEEN {low} AND {high} ORDER BY d.number",
-                of.key.run_no
-            ),
-        };
-        let rows = self
-            .shelf
-            .tx
-            .query(&format!("SELECT {} FROM {FROM} WHERE {condition}", columns(dialect)), &[])?;
-        let run = self.shelf.run(of.key.run_no)?;
+        let run = self.tables.run(of.key.run_no)?;
         let sight = self.sight(actor);
         let mut siblings = Vec::new();
-        for row in &rows {
-            let other = item(row)?;
+        for other in self.tables.items_of_record(of.key)? {
             if other.key == of.key {
                 continue;
             }
             let field = other.key.field();
             let hidden = self.is_hidden(&other)?;
             siblings.push(Sibling {
-                attribution_id: run.attribution_id(other.key.number),
+                attribution_id: run.attribution_id(other.key),
                 status: other.status.name().to_owned(),
                 reason_code: self
-                    .shelf
+                    .tables
                     .reason(other.reason_id)?
                     .filter(|_| !hidden)
                     .map(|reason| reason.code),
                 difference: DifferenceView {
-                    diff_id: run.difference_id(other.key.number),
+                    diff_id: run.difference_id(other.key),
                     field_name: run.field_name(field).to_owned(),
                     value_a: sight.value(&run, field, other.value_a),
                     value_b: sight.value(&run, field, other.value_b),
@@ -247,36 +213,21 @@ impl Work<'_> {
         before: Option<i64>,
         most: usize,
     ) -> Result<Vec<HistoryEntry>, Problem> {
-        let run = self.shelf.run(item.key.run_no)?;
         let hidden = self.is_hidden(item)?;
-        let rows = self.shelf.tx.query(
-            &format!(
-                "SELECT seq, performed_at, actor_id, stage, action_type, previous_value, \
-                 new_value, comments, proposal_id, control FROM recon.audit_trail \
-                 WHERE attribution_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT {most}"
-            ),
-            &parameters![run.attribution_id(item.key.number), before.unwrap_or(i64::MAX)],
-        )?;
-        let mut entries = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut json = |column: usize| -> Result<Option<Json>, Problem> {
-                let value = row.text(column)?.and_then(|text| serde_json::from_str(&text).ok());
-                Ok(value.map(|value| self.told(actor, value, hidden)))
-            };
-            let (before, after) = (json(5)?, json(6)?);
-            let actor_id = row.required(2)?;
+        let mut entries = Vec::new();
+        for row in self.tables.history(item.key, before, most)? {
             entries.push(HistoryEntry {
-                seq: row.count(0)?,
-                performed_at: row.required(1)?,
-                actor_name: self.name(&actor_id)?,
-                actor_id,
-                stage: row.required(3)?,
-                action_type: row.required(4)?,
-                previous_value: before,
-                new_value: after,
-                comments: row.text(7)?,
-                proposal_id: row.text(8)?,
-                control: row.text(9)?,
+                seq: row.seq,
+                performed_at: row.performed_at,
+                actor_name: self.name(&row.actor_id)?,
+                actor_id: row.actor_id,
+                stage: row.stage,
+                action_type: row.action_type,
+                previous_value: row.previous_value.map(|value| self.told(actor, value, hidden)),
+                new_value: row.new_value.map(|value| self.told(actor, value, hidden)),
+                comments: row.comments,
+                proposal_id: row.proposal_id,
+                control: row.control,
             });
         }
         Ok(entries)
@@ -294,39 +245,23 @@ impl Work<'_> {
         let Some(signature_id) = item.signature_id.filter(|_| !hidden) else {
             return Ok(Vec::new());
         };
-        // The newest proposals first; of each, its first items.
-        let rows = self.shelf.tx.query(
-            &format!(
-                "SELECT i.attribution_id, i.facts, p.action, coalesce(c.code, k.code), \
-                 p.maker_id, p.closed_at, p.comments FROM recon.proposal_items i \
-                 JOIN recon.proposals p ON p.proposal_id = i.proposal_id \
-                 LEFT JOIN recon.reason_codes c ON c.reason_id = p.reason_id \
-                 LEFT JOIN recon.reason_codes k \
-                   ON k.reason_id = i.prior_reason_id AND p.action = 'APPROVE' \
-                 WHERE i.signature_id = $1 AND p.state = 'APPLIED' \
-                 ORDER BY i.proposal_id DESC, i.run_no, i.number LIMIT {most} OFFSET {offset}"
-            ),
-            &parameters![signature_id],
-        )?;
-        let mut decisions = Vec::with_capacity(rows.len());
-        for row in rows {
-            let facts: Json = serde_json::from_str(&row.required(1)?).unwrap_or(Json::Null);
-            let facts = self.told(actor, facts, false);
+        let mut decisions = Vec::new();
+        for past in self.tables.past_decisions(signature_id, offset, most)? {
+            let facts = self.told(actor, past.facts, false);
             let text = |name: &str| facts.get(name).and_then(Json::as_str).map(str::to_owned);
-            let maker = row.required(4)?;
             decisions.push(SimilarDecision {
-                attribution_id: row.required(0)?,
+                attribution_id: past.attribution_id,
                 ref_id: text("source_a_ref_id").or_else(|| text("source_b_ref_id")),
                 value_a: text("value_a"),
                 value_b: text("value_b"),
-                action: row
-                    .text(2)?
+                action: past
+                    .action
                     .and_then(|name| Action::from_name(&name))
                     .unwrap_or(Action::Approve),
-                reason_code: row.text(3)?,
-                decided_by: self.name(&maker)?,
-                decided_at: row.text(5)?.unwrap_or_default(),
-                comments: row.text(6)?,
+                reason_code: past.reason_code,
+                decided_by: self.name(&past.maker_id)?,
+                decided_at: past.closed_at.unwrap_or_default(),
+                comments: past.comments,
             });
         }
         Ok(decisions)
@@ -336,8 +271,8 @@ impl Work<'_> {
     /// `hidden`.
     pub fn told(&mut self, actor: &Actor, value: Json, hidden: bool) -> Json {
         let sight = self.sight(actor);
-        let shelf = &mut self.shelf;
-        let mut shown = sight.told(value, &mut |run_id| shelf.run_by_id(run_id).ok().flatten());
+        let tables = &mut self.tables;
+        let mut shown = sight.told(value, &mut |run_id| tables.run_by_id(run_id).ok().flatten());
         if hidden && let Some(members) = shown.as_object_mut() {
             for name in ["reason_code", "confidence", "assigned_by"] {
                 if let Some(value) = members.get_mut(name) {
@@ -349,23 +284,13 @@ impl Work<'_> {
     }
 
     /// What people said about an item, oldest first.
-    pub fn comments(&mut self, key: Key) -> Result<Vec<CommentView>, Problem> {
-        let rows = self.shelf.tx.query(
-            "SELECT comment_id, person_id, text, at FROM recon.item_comments \
-             WHERE run_no = $1 AND number = $2 ORDER BY at, comment_id",
-            &parameters![key.run_no, key.number],
-        )?;
-        let read = |row: &Answer| -> Result<CommentView, Problem> {
-            let by = row.required(1)?;
-            Ok(CommentView {
-                comment_id: row.required(0)?,
-                by_name: self.name(&by)?,
-                by,
-                text: row.required(2)?,
-                at: row.required(3)?,
-            })
-        };
-        rows.iter().map(read).collect()
+    pub fn comments(&mut self, key: ItemKey) -> Result<Vec<CommentView>, Problem> {
+        let mut comments = Vec::new();
+        for (comment_id, by, text, at) in self.tables.comments(key)? {
+            let by_name = self.name(&by)?;
+            comments.push(CommentView { comment_id, by, by_name, text, at });
+        }
+        Ok(comments)
     }
 
     /// A sentence that tells what a decision would need.

@@ -1,29 +1,25 @@
 //! The queue in groups of look-alikes, and counts for the filter bar: read from the counts that are
 //! kept, not from the items, wherever the filter allows that.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Problem;
-use crate::domain::review::Permission;
+use crate::domain::review::{Permission, is_blind};
 use crate::domain::{DiffType, Severity, Status};
-use crate::store::SqlValue;
-use crate::store::rows;
-use crate::store::transact::Dialect;
+use crate::store::review::{Item, ItemKey, Run, Signature};
 
 use super::actor::Actor;
 use super::answer::{Group, Page, Share};
 use super::ask::{GroupBy, PageAsk};
 use super::filter::QueueFilter;
-use super::items::{Item, Key, Run, Signature};
 use super::queue::{Wanted, list_name};
-use super::views::is_blind;
 use super::work::Work;
 use super::{Desk, Found, page};
 
-/// What stands for a reason that nobody is told now.
+/// Shown instead of a hidden reason.
 const HIDDEN: &str = "suggestion hidden";
 
 /// What is counted together.
@@ -31,12 +27,11 @@ const HIDDEN: &str = "suggestion hidden";
 enum Alike {
     /// Items of one signature (0: of none).
     Signature(i64),
-    /// Items whose machine's reason is hidden now, by the slot of the field, type and severity: their
-    /// signature would tell the reason.
-    Hidden(i64, u8, u8),
+    /// Items whose suggestion is hidden, by field, type and severity: their signature would reveal it.
+    Hidden(ItemKey, Option<&'static str>, Option<&'static str>),
 }
 
-/// What is counted of one run.
+/// Items of one run that are counted together.
 #[derive(Clone, Debug)]
 struct Counted {
     run_no: i64,
@@ -143,132 +138,58 @@ impl Desk<'_> {
 impl Work<'_> {
     /// Items of the filter by run and signature.
     fn counted(&mut self, wanted: &Wanted) -> Result<Vec<Counted>, Problem> {
-        if wanted.samples {
-            // What they have in common would tell what the machine thought.
+        if wanted.query.samples {
+            // What they have in common would reveal the machine's reason.
             return Ok(Vec::new());
         }
-        let undecided = wanted.status.is_none_or(|status| status == Status::Unknown);
-        let settled = wanted.status.is_none_or(|status| status == Status::Accepted);
-        if (undecided && wanted.blind > 0.0) || (settled && self.has_samples()?) {
+        let accepted = wanted.query.status.is_none_or(|status| status == Status::Accepted);
+        if (wanted.has_undecided() && wanted.blind > 0.0)
+            || (accepted && self.tables.has_samples()?)
+        {
             return self.counted_one_by_one(wanted);
         }
-        let mut values: Vec<SqlValue> = Vec::new();
-        let mut condition = String::new();
-        let kept = wanted.residual.is_empty() && wanted.q.is_none();
-        let (from, run, columns) = if kept {
-            if let Some(status) = wanted.status {
-                condition.push_str(&format!(" AND d.status = {}", status.code()));
-            }
-            (
-                "recon.item_counts d",
-                "d.run_no",
-                "CAST(sum(d.items) AS double precision), sum(d.amount_sum)",
-            )
-        } else {
-            match wanted.status {
-                Some(status) => condition.push_str(&format!(" AND d.status = {}", status.code())),
-                None => condition.push_str(" AND d.status IS NOT NULL"),
-            }
-            wanted.conditions(&mut condition, &mut values);
-            ("recon.difference_rows d", self.run_column(), "count(*), sum(d.amount_abs)")
-        };
-        if let Some(ids) = &wanted.signatures {
-            values.push(rows::numbers(ids.iter().copied()));
-            let within = rows::numbers_in(self.shelf.dialect(), &format!("${}", values.len()));
-            condition.push_str(&format!(" AND d.signature_id IN {within}"));
-        }
-        condition.push_str(&wanted.runs_condition(run));
-        let rows = self.shelf.tx.query(
-            &format!(
-                "SELECT {run}, coalesce(d.signature_id, 0), {columns} FROM {from} \
-                 WHERE 1 = 1{condition} GROUP BY 1, 2"
-            ),
-            &values,
-        )?;
-        let mut counted = Vec::with_capacity(rows.len());
-        for row in rows {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a count, which PostgreSQL sums as numeric"
-            )]
-            let items = row.real(2)?.unwrap_or_default() as u64;
-            if items > 0 {
-                counted.push(Counted {
-                    run_no: row.count(0)?,
-                    alike: Alike::Signature(row.count(1)?),
-                    items,
-                    amount: row.real(3)?.unwrap_or_default(),
-                });
-            }
-        }
-        Ok(counted)
+        let counts = self.tables.counts(&wanted.query)?;
+        let counted = counts.into_iter().map(|one| Counted {
+            run_no: one.run_no,
+            alike: Alike::Signature(one.signature_id),
+            items: one.items,
+            amount: one.amount,
+        });
+        Ok(counted.collect())
     }
 
-    /// Whether blind samples wait for somebody.
-    fn has_samples(&mut self) -> Result<bool, Problem> {
-        let sql = "SELECT 1 FROM recon.audit_samples WHERE outcome IS NULL LIMIT 1";
-        Ok(!self.shelf.tx.query(sql, &[])?.is_empty())
-    }
-
-    /// The same where the machine's reason is hidden of some: no kept count tells them apart.
+    /// The same where some suggestions are hidden: the kept counts don't tell which.
     fn counted_one_by_one(&mut self, wanted: &Wanted) -> Result<Vec<Counted>, Problem> {
-        let mut samples: HashSet<Key> = HashSet::new();
-        let sql = "SELECT run_no, number FROM recon.audit_samples WHERE outcome IS NULL";
-        for row in self.shelf.tx.query(sql, &[])? {
-            samples.insert(Key { run_no: row.count(0)?, number: row.count(1)? });
-        }
-        let (key, run) = match self.shelf.dialect() {
-            Dialect::Sqlite => ("d.id >> 40, d.id & 1099511627775", "(d.id >> 40)"),
-            Dialect::Postgres => ("d.run_no, d.number", "d.run_no"),
-        };
-        let mut values: Vec<SqlValue> = Vec::new();
-        let mut condition = match wanted.status {
-            Some(status) => format!("d.status = {}", status.code()),
-            None => "d.status IS NOT NULL".to_owned(),
-        };
-        wanted.conditions(&mut condition, &mut values);
-        if let Some(ids) = &wanted.signatures {
-            values.push(rows::numbers(ids.iter().copied()));
-            let within = rows::numbers_in(self.shelf.dialect(), &format!("${}", values.len()));
-            condition.push_str(&format!(" AND d.signature_id IN {within}"));
-        }
-        condition.push_str(&wanted.runs_condition(run));
-        let prefixes: HashMap<i64, Rc<Run>> =
+        let samples = self.tables.open_samples()?;
+        let runs: HashMap<i64, Rc<Run>> =
             wanted.runs.iter().map(|run| (run.run_no, Rc::clone(run))).collect();
         let mut counts: BTreeMap<(i64, Alike), (u64, f64)> = BTreeMap::new();
-        let code = |value: i64| u8::try_from(value).unwrap_or_default();
-        self.shelf.tx.query_each(
-            &format!(
-                "SELECT {key}, d.status, d.is_locked, coalesce(d.signature_id, 0), d.diff_type, \
-                 d.severity, coalesce(d.amount_abs, 0) FROM recon.difference_rows d \
-                 WHERE {condition}"
-            ),
-            &values,
-            &mut |row| {
-                let key = Key { run_no: row.count(0)?, number: row.count(1)? };
-                let hidden = match Status::from_code(code(row.count(2)?)) {
-                    Some(Status::Unknown) => prefixes
-                        .get(&key.run_no)
-                        .is_some_and(|run| is_blind(&run.attribution_id(key.number), wanted.blind)),
-                    Some(Status::Accepted) => !row.boolean(3)? && samples.contains(&key),
-                    _ => false,
-                };
-                if hidden && wanted.telling {
-                    return Ok(());
-                }
-                let alike = if hidden {
-                    let (diff_type, severity) = (code(row.count(5)?), code(row.count(6)?));
-                    Alike::Hidden(key.number & 1023, diff_type, severity)
-                } else {
-                    Alike::Signature(row.count(4)?)
-                };
-                let (items, amount) = counts.entry((key.run_no, alike)).or_default();
-                *items += 1;
-                *amount += row.real(7)?.unwrap_or_default();
-                Ok(())
-            },
-        )?;
+        self.tables.each_count(&wanted.query, &mut |row| {
+            let hidden = match row.status {
+                Some(Status::Unknown) => runs
+                    .get(&row.key.run_no)
+                    .is_some_and(|run| is_blind(&run.attribution_id(row.key), wanted.blind)),
+                Some(Status::Accepted) => !row.locked && samples.contains(&row.key),
+                _ => false,
+            };
+            if hidden && wanted.by_suggestion {
+                return Ok(());
+            }
+            let alike = if hidden {
+                let (diff_type, severity) = (row.diff_type, row.severity);
+                Alike::Hidden(
+                    row.of_field(),
+                    diff_type.map(DiffType::name),
+                    severity.map(Severity::name),
+                )
+            } else {
+                Alike::Signature(row.signature_id)
+            };
+            let (items, amount) = counts.entry((row.key.run_no, alike)).or_default();
+            *items += 1;
+            *amount += row.amount;
+            Ok(())
+        })?;
         let counted = counts.into_iter().map(|((run_no, alike), (items, amount))| Counted {
             run_no,
             alike,
@@ -281,15 +202,14 @@ impl Work<'_> {
     /// What counted items have in common; `None` for items without a signature.
     fn said_of(&mut self, one: &Counted) -> Result<Option<Signature>, Problem> {
         Ok(match one.alike {
-            Alike::Signature(id) => self.shelf.signature(id)?.map(|found| (*found).clone()),
-            Alike::Hidden(slot, diff_type, severity) => {
-                let run = self.shelf.run(one.run_no)?;
-                let field = Key { run_no: one.run_no, number: slot }.field();
+            Alike::Signature(id) => self.tables.signature(id)?.map(|found| (*found).clone()),
+            Alike::Hidden(key, diff_type, severity) => {
+                let run = self.tables.run(one.run_no)?;
                 Some(Signature {
                     job: run.job.clone(),
-                    field: run.field_name(field).to_owned(),
-                    diff_type: DiffType::from_code(diff_type).map_or("", DiffType::name).to_owned(),
-                    severity: Severity::from_code(severity).map_or("", Severity::name).to_owned(),
+                    field: run.field_name(key.field()).to_owned(),
+                    diff_type: diff_type.unwrap_or_default().to_owned(),
+                    severity: severity.unwrap_or_default().to_owned(),
                     ..Signature::default()
                 })
             }
@@ -304,7 +224,7 @@ impl Work<'_> {
         by: GroupBy,
     ) -> Result<BTreeMap<String, Together>, Problem> {
         let mut groups: BTreeMap<String, Together> = BTreeMap::new();
-        let open = wanted.status.is_none_or(|status| status == Status::Unknown);
+        let open = wanted.has_undecided();
         for one in counted {
             let said = self.said_of(&one)?;
             let field = said.as_ref().map_or_else(String::new, |said| said.field.clone());
@@ -318,7 +238,7 @@ impl Work<'_> {
                 (GroupBy::Reason, Alike::Hidden(..)) => HIDDEN.to_owned(),
             };
             let severity = said.as_ref().and_then(|said| Severity::from_name(&said.severity));
-            let run = self.shelf.run(one.run_no)?;
+            let run = self.tables.run(one.run_no)?;
             let group = groups.entry(name).or_default();
             group.count += one.items;
             group.amount += one.amount;
@@ -353,22 +273,23 @@ impl Work<'_> {
         groups: Vec<(String, Together)>,
         by: GroupBy,
     ) -> Result<Vec<Group>, super::Refusal> {
-        let mut keys: Vec<Vec<Key>> = Vec::with_capacity(groups.len());
+        let mut keys: Vec<Vec<ItemKey>> = Vec::with_capacity(groups.len());
         for (_, group) in &groups {
             keys.push(match group.largest.1 {
-                Some(signature) => self.first_of(&wanted.of_signature(signature), 3)?,
+                Some(signature) => self.first_of(wanted, signature, 3)?,
                 None => Vec::new(),
             });
         }
-        let all: Vec<Key> = keys.iter().flatten().copied().collect();
-        let items: Vec<Item> = self.shelf.items(&all, false)?;
-        let places: Vec<Key> = items.iter().map(|item| item.key).collect();
-        let views: BTreeMap<Key, _> = places.into_iter().zip(self.views(actor, items)?).collect();
+        let all: Vec<ItemKey> = keys.iter().flatten().copied().collect();
+        let items: Vec<Item> = self.tables.items(&all, false)?;
+        let places: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
+        let views: BTreeMap<ItemKey, _> =
+            places.into_iter().zip(self.views(actor, items)?).collect();
         let mut described = Vec::with_capacity(groups.len());
         for ((name, group), keys) in groups.into_iter().zip(keys) {
             let sample: Vec<_> = keys.iter().filter_map(|key| views.get(key).cloned()).collect();
             let signature = match group.largest.1 {
-                Some(id) => self.shelf.signature(id)?,
+                Some(id) => self.tables.signature(id)?,
                 None => None,
             };
             let one = by == GroupBy::Signature;
@@ -381,7 +302,7 @@ impl Work<'_> {
                 _ if one => "other".to_owned(),
                 _ => name.clone(),
             };
-            let part = |text: fn(&super::items::Signature) -> &String, shown: bool| {
+            let part = |text: fn(&Signature) -> &String, shown: bool| {
                 signature.as_ref().filter(|_| shown).map(|found| text(found).clone())
             };
             let severity = Severity::from_code(group.severity).unwrap_or(Severity::Medium);

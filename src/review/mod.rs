@@ -12,7 +12,6 @@ mod decide;
 mod detail;
 mod filter;
 mod groups;
-mod items;
 mod page;
 pub mod people;
 mod policy;

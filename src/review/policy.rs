@@ -5,11 +5,11 @@ use serde_json::Value as Json;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::review::{Control, Move, Permission, Policy, ProposalKind, Stage};
 use crate::store::audit::{By, Entry};
-use crate::store::rows::parameters;
+use crate::store::review::Proposal;
 
 use super::actor::Actor;
 use super::answer::ProposalMoved;
-use super::proposal::{Draft, Proposal};
+use super::proposal::Draft;
 use super::refusal::Refusal;
 use super::work::{Work, checked_comment};
 use super::{Desk, Found, Outcome, PolicyAdopted};
@@ -38,19 +38,13 @@ impl Desk<'_> {
                 return Ok((work.policy_version, None));
             }
             let in_force = json_of(&work.policy)? == text;
-            let rows = work.shelf.tx.query(
-                "SELECT proposal_id, payload, maker_id FROM recon.proposals \
-                 WHERE kind = 'POLICY' AND state IN ('OPEN', 'CHECKED') ORDER BY proposal_id",
-                &[],
-            )?;
             let mut waiting = None;
-            for row in rows {
-                let proposal_id = row.required(0)?;
-                if row.required(1)? == text && !in_force {
-                    waiting = Some(proposal_id);
-                } else if row.required(2)? == CONFIGURATION {
+            for proposal in work.tables.open_proposals(ProposalKind::Policy)? {
+                if proposal.payload.as_deref() == Some(&*text) && !in_force {
+                    waiting = Some(proposal.proposal_id);
+                } else if proposal.maker_id == CONFIGURATION {
                     // What the file said before is not to be approved by mistake.
-                    let mut proposal = work.proposal(&proposal_id, true)?;
+                    let mut proposal = work.proposal(&proposal.proposal_id, true)?;
                     let why = "recon.yaml has changed again";
                     work.close_by_system(&mut proposal, Move::Invalidate, why)?;
                 }
@@ -148,11 +142,8 @@ impl Work<'_> {
         control: Control,
     ) -> Result<Vec<Entry>, Problem> {
         let version = self.policy_version + 1;
-        self.shelf.tx.execute(
-            "INSERT INTO recon.policies (policy_version, policy, adopted_at, proposal_id) \
-             VALUES ($1, $2, $3, $4)",
-            &parameters![version, text, self.at(), proposal_id],
-        )?;
+        let at = self.at();
+        self.tables.add_policy(version, text, &at, proposal_id)?;
         let before = (self.policy_version > 0).then(|| json_of(&self.policy)).transpose()?;
         self.policy_version = version;
         Ok(vec![Entry {

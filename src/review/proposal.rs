@@ -2,97 +2,29 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::{Code, Problem};
+use crate::diagnostic::Problem;
 use crate::domain::review::content::Content;
 use crate::domain::review::trigger::{self, Decided, ItemFacts, Recent};
 use crate::domain::review::{
-    Action, ContentHash, Control, Eyes, Fired, Permission, ProposalKind, ProposalState, Stage,
-    state,
+    Action, Control, Eyes, Fired, Permission, ProposalKind, ProposalState, Stage, state,
 };
 use crate::domain::{Decimal, Instant, Status};
-use crate::store::rows::{self, parameters};
-use crate::store::transact::Answer;
-use crate::store::{SqlValue, time_text};
+use crate::store::review::{Item, ItemKey, NewProposalItem, Proposal, Reason, Record};
+use crate::store::time_text;
 
 use super::actor::Actor;
 use super::answer::ProposalMoved;
 use super::ask::ProposalTag;
-use super::items::{Item, Key, Reason};
 use super::refusal::Refusal;
 use super::sight::Sight;
-use super::work::{Moment, Work, triggers_json};
-
-/// A proposal.
-#[derive(Clone, Debug)]
-pub(super) struct Proposal {
-    pub proposal_id: String,
-    pub kind: ProposalKind,
-    pub state: ProposalState,
-    pub eyes: Eyes,
-    pub control: Control,
-    pub triggers: Vec<Fired>,
-    pub maker_id: String,
-    pub version: i64,
-    pub hash: ContentHash,
-    pub action: Option<Action>,
-    pub reason_id: Option<i64>,
-    pub payload: Option<String>,
-    pub comments: Option<String>,
-    pub item_count: i64,
-    pub label: String,
-    pub figures: Json,
-    pub created_at: String,
-    pub updated_at: String,
-    pub expires_at: String,
-    pub closed_at: Option<String>,
-}
-
-pub(super) const PROPOSAL: &str = "p.proposal_id, p.kind, p.state, p.eyes, p.control, p.triggers, \
-     p.maker_id, p.version, p.content_hash, p.action, p.reason_id, p.payload, p.comments, \
-     p.item_count, p.label, p.figures, p.created_at, p.updated_at, p.expires_at, p.closed_at";
-
-pub(super) fn read(row: &Answer) -> Result<Proposal, Problem> {
-    let damaged =
-        |what: &str| Problem::new(Code::StoreDamaged, format!("a proposal's {what} can't be read"));
-    let json = |column: usize| -> Result<Json, Problem> {
-        let text = row.text(column)?.unwrap_or_else(|| "null".to_owned());
-        serde_json::from_str(&text).map_err(|_| damaged("document"))
-    };
-    let hash: [u8; 32] =
-        row.blob(8)?.unwrap_or_default().try_into().map_err(|_| damaged("hash"))?;
-    Ok(Proposal {
-        proposal_id: row.required(0)?,
-        kind: ProposalKind::from_name(&row.required(1)?).ok_or_else(|| damaged("kind"))?,
-        state: ProposalState::from_name(&row.required(2)?).ok_or_else(|| damaged("state"))?,
-        eyes: u8::try_from(row.count(3)?)
-            .ok()
-            .and_then(Eyes::from_code)
-            .ok_or_else(|| damaged("eyes"))?,
-        control: Control::from_name(&row.required(4)?).ok_or_else(|| damaged("control"))?,
-        triggers: serde_json::from_value(json(5)?).map_err(|_| damaged("triggers"))?,
-        maker_id: row.required(6)?,
-        version: row.count(7)?,
-        hash: ContentHash(hash),
-        action: row.text(9)?.and_then(|name| Action::from_name(&name)),
-        reason_id: row.integer(10)?,
-        payload: row.text(11)?,
-        comments: row.text(12)?,
-        item_count: row.count(13)?,
-        label: row.required(14)?,
-        figures: json(15)?,
-        created_at: row.required(16)?,
-        updated_at: row.required(17)?,
-        expires_at: row.required(18)?,
-        closed_at: row.text(19)?,
-    })
-}
+use super::work::{Moment, Work};
 
 impl Proposal {
-    pub fn tag(&self) -> ProposalTag {
+    pub(super) fn tag(&self) -> ProposalTag {
         ProposalTag { version: self.version, hash8: self.hash.short() }
     }
 
-    pub fn moment(&self) -> Moment<'_> {
+    pub(super) fn moment(&self) -> Moment<'_> {
         Moment {
             proposal_id: &self.proposal_id,
             version: self.version,
@@ -102,7 +34,7 @@ impl Proposal {
     }
 
     /// The eyes that have seen it.
-    pub const fn eyes_done(&self) -> u8 {
+    pub(super) const fn eyes_done(&self) -> u8 {
         match self.state {
             ProposalState::Checked => 4,
             ProposalState::Applied => self.eyes.code(),
@@ -130,15 +62,6 @@ impl Proposal {
             count: self.item_count.cast_unsigned(),
         }
     }
-}
-
-/// An item of a proposal, with what it had before.
-#[derive(Clone, Debug)]
-pub(super) struct ProposalItem {
-    pub key: Key,
-    pub attribution_id: String,
-    pub base_version: i64,
-    pub facts: Json,
 }
 
 /// What is decided, and about which items.
@@ -183,14 +106,8 @@ impl Work<'_> {
         if sight.is_whole() || !proposal.kind.has_items() {
             return Ok(false);
         }
-        let rows = self.shelf.tx.query(
-            "SELECT DISTINCT run_no, number & 1023 FROM recon.proposal_items \
-             WHERE proposal_id = $1",
-            &parameters![&proposal.proposal_id],
-        )?;
-        for row in rows {
-            let key = Key { run_no: row.count(0)?, number: row.count(1)? };
-            let run = self.shelf.run(key.run_no)?;
+        for key in self.tables.fields_of_proposal(&proposal.proposal_id)? {
+            let run = self.tables.run(key.run_no)?;
             if sight.hides_amount(&run, key.field()) {
                 return Ok(true);
             }
@@ -198,62 +115,23 @@ impl Work<'_> {
         Ok(false)
     }
 
-    /// The proposal of this id, locked if it is to be changed.
-    pub fn proposal(&mut self, proposal_id: &str, lock: bool) -> Result<Proposal, Refusal> {
-        let lock = if lock { self.shelf.dialect().for_update() } else { "" };
-        let sql =
-            format!("SELECT {PROPOSAL} FROM recon.proposals p WHERE p.proposal_id = $1{lock}");
-        let rows = self.shelf.tx.query(&sql, &parameters![proposal_id])?;
-        let row = rows
-            .first()
-            .ok_or_else(|| Refusal::new(Code::NoSuchProposal, "there is no such proposal"))?;
-        Ok(read(row)?)
-    }
-
-    /// The items of a proposal, in the order of their ids.
-    pub fn proposal_items(&mut self, proposal_id: &str) -> Result<Vec<ProposalItem>, Problem> {
-        let rows = self.shelf.tx.query(
-            "SELECT run_no, number, attribution_id, base_version, facts \
-             FROM recon.proposal_items WHERE proposal_id = $1 ORDER BY run_no, number",
-            &parameters![proposal_id],
-        )?;
-        let item = |row: &Answer| {
-            Ok(ProposalItem {
-                key: Key { run_no: row.count(0)?, number: row.count(1)? },
-                attribution_id: row.required(2)?,
-                base_version: row.count(3)?,
-                facts: serde_json::from_str(&row.required(4)?).unwrap_or(Json::Null),
-            })
-        };
-        rows.iter().map(item).collect()
-    }
-
-    /// Who made and amended a proposal.
-    pub fn contributors(&mut self, proposal_id: &str) -> Result<Vec<String>, Problem> {
-        let rows = self.shelf.tx.query(
-            "SELECT person_id FROM recon.contributors WHERE proposal_id = $1 ORDER BY person_id",
-            &parameters![proposal_id],
-        )?;
-        rows.iter().map(|row| row.required(0)).collect()
-    }
-
     /// Items with what triggers and audit rows need besides.
     pub fn weigh(&mut self, items: Vec<Item>) -> Result<Vec<Weighed>, Problem> {
-        let keys: Vec<Key> = items.iter().map(|item| item.key).collect();
-        let records = self.shelf.records(&keys)?;
-        let nothing = super::items::Record::default();
+        let keys: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
+        let records = self.tables.records(&keys)?;
+        let nothing = Record::default();
         let currency_field = self.policy.currency_field.clone();
         let mut weighed = Vec::with_capacity(items.len());
         for item in items {
-            let run = self.shelf.run(item.key.run_no)?;
+            let run = self.tables.run(item.key.run_no)?;
             let record = records.get(&(item.key.run_no, item.key.record())).unwrap_or(&nothing);
             let signature = match item.signature_id {
-                Some(id) => self.shelf.signature(id)?,
+                Some(id) => self.tables.signature(id)?,
                 None => None,
             };
             let monetary =
                 item.amount_abs.is_some() || signature.is_some_and(|signature| signature.monetary);
-            let reason = self.shelf.reason(item.reason_id)?;
+            let reason = self.tables.reason(item.reason_id)?;
             let code = reason.as_ref().map_or("", |reason| reason.code.as_str()).to_owned();
             weighed.push(Weighed {
                 field: run.field_name(item.key.field()).to_owned(),
@@ -286,12 +164,15 @@ impl Work<'_> {
         signatures.sort_unstable();
         signatures.dedup();
         let known = if self.policy.first_of_signature {
-            self.known_signatures(&signatures)?
+            self.tables.known_signatures(&signatures)?
         } else {
             Vec::new()
         };
         let recent = if self.policy.anti_splitting {
-            self.recent(&signatures, maker_id, except)?
+            {
+                let since = time_text(Instant::new(self.now.seconds() - 86_400, 0));
+                self.tables.recent(&signatures, maker_id, &since, except)?
+            }
         } else {
             Recent::default()
         };
@@ -310,52 +191,6 @@ impl Work<'_> {
             })
             .collect();
         Ok(trigger::evaluate(&self.policy, decided, &facts, &recent))
-    }
-
-    pub fn known_signatures(&mut self, signatures: &[i64]) -> Result<Vec<i64>, Problem> {
-        let within = rows::numbers_in(self.shelf.dialect(), "$1");
-        let rows = self.shelf.tx.query(
-            &format!(
-                "SELECT DISTINCT i.signature_id FROM recon.proposal_items i \
-                 JOIN recon.proposals p ON p.proposal_id = i.proposal_id \
-                 WHERE p.state = 'APPLIED' AND i.signature_id IN {within}"
-            ),
-            &[rows::numbers(signatures.iter().copied())],
-        )?;
-        rows.iter().map(|row| row.count(0)).collect()
-    }
-
-    fn recent(
-        &mut self,
-        signatures: &[i64],
-        maker_id: &str,
-        except: Option<&str>,
-    ) -> Result<Recent, Problem> {
-        let since = time_text(Instant::new(self.now.seconds() - 86_400, 0));
-        let within = rows::numbers_in(self.shelf.dialect(), "$4");
-        let rows = self.shelf.tx.query(
-            &format!(
-                "SELECT i.currency, count(*), sum(i.amount_abs) FROM recon.proposals p \
-                 JOIN recon.proposal_items i ON i.proposal_id = p.proposal_id \
-                 WHERE p.maker_id = $1 AND p.created_at >= $2 AND p.proposal_id <> $3 \
-                   AND p.state IN ('OPEN', 'CHECKED', 'APPLIED') AND i.signature_id IN {within} \
-                 GROUP BY i.currency"
-            ),
-            &[
-                maker_id.into(),
-                since.into(),
-                except.unwrap_or_default().into(),
-                rows::numbers(signatures.iter().copied()),
-            ],
-        )?;
-        let mut recent = Recent::default();
-        for row in rows {
-            recent.items += row.count(1)?.cast_unsigned();
-            if let (Some(currency), Some(sum)) = (row.text(0)?, row.real(2)?) {
-                recent.sums.push((currency, sum));
-            }
-        }
-        Ok(recent)
     }
 
     /// Opens a proposal: its items are taken, its triggers evaluated, its audit rows written. Where one
@@ -377,8 +212,8 @@ impl Work<'_> {
         let control = self.control(eyes);
         let mut ids = Vec::with_capacity(items.len());
         for weighed in &items {
-            let run = self.shelf.run(weighed.item.key.run_no)?;
-            ids.push((run.attribution_id(weighed.item.key.number), weighed.item.version));
+            let run = self.tables.run(weighed.item.key.run_no)?;
+            ids.push((run.attribution_id(weighed.item.key), weighed.item.version));
         }
         ids.sort_unstable();
         let hash = Content {
@@ -420,11 +255,10 @@ impl Work<'_> {
             expires_at,
             closed_at: None,
         };
-        self.insert(&proposal)?;
-        self.contribute(&proposal.proposal_id, &actor.person_id)?;
-        self.insert_items(&proposal, &items)?;
+        self.tables.add_proposal(&proposal, self.policy_version)?;
+        self.add_items(&proposal, &items)?;
         let taken: Vec<&Item> = items.iter().map(|weighed| &weighed.item).collect();
-        self.shelf.take(&taken)?;
+        self.tables.take(&taken)?;
         let mut entries = Vec::with_capacity(items.len());
         let action_type = match (proposal.kind, proposal.action) {
             (ProposalKind::Reopen, _) => "REOPEN",
@@ -433,7 +267,7 @@ impl Work<'_> {
             (_, None) => "PROPOSE",
         };
         for weighed in &items {
-            let run = self.shelf.run(weighed.item.key.run_no)?;
+            let run = self.tables.run(weighed.item.key.run_no)?;
             let before = self.state(&weighed.item)?;
             let mut after = before.clone();
             after.status = Status::Pending.name();
@@ -446,7 +280,7 @@ impl Work<'_> {
             entries.push(self.entry(
                 Stage::Maker,
                 action_type,
-                &run.attribution_id(weighed.item.key.number),
+                &run.attribution_id(weighed.item.key),
                 &proposal.moment(),
                 &before,
                 &after,
@@ -517,7 +351,7 @@ impl Work<'_> {
         ids.dedup();
         Ok(match ids.as_slice() {
             [Some(id)] => {
-                self.shelf.signature(*id)?.map_or_else(String::new, |found| found.label.clone())
+                self.tables.signature(*id)?.map_or_else(String::new, |found| found.label.clone())
             }
             [] | [None] => items.first().map_or_else(String::new, |weighed| {
                 format!("{}: {}", weighed.field, weighed.item.diff_type)
@@ -526,118 +360,24 @@ impl Work<'_> {
         })
     }
 
-    fn insert(&mut self, proposal: &Proposal) -> Result<(), Problem> {
-        self.shelf.tx.execute(
-            "INSERT INTO recon.proposals (proposal_id, kind, state, eyes, control, triggers, \
-             maker_id, version, content_hash, action, reason_id, payload, comments, item_count, \
-             label, figures, created_at, updated_at, expires_at, policy_version) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             $18, $19, $20)",
-            &parameters![
-                &proposal.proposal_id,
-                proposal.kind.name(),
-                proposal.state.name(),
-                proposal.eyes.code(),
-                proposal.control.name(),
-                triggers_json(&proposal.triggers),
-                &proposal.maker_id,
-                proposal.version,
-                proposal.hash.0.to_vec(),
-                proposal.action.map(Action::name),
-                proposal.reason_id,
-                proposal.payload.clone(),
-                proposal.comments.clone(),
-                proposal.item_count,
-                &proposal.label,
-                proposal.figures.to_string(),
-                &proposal.created_at,
-                &proposal.updated_at,
-                &proposal.expires_at,
-                self.policy_version,
-            ],
-        )?;
-        Ok(())
-    }
-
-    /// Remembers that a person took part in making a proposal.
-    pub fn contribute(&mut self, proposal_id: &str, person_id: &str) -> Result<(), Problem> {
-        self.shelf.tx.execute(
-            "INSERT INTO recon.contributors (proposal_id, person_id) VALUES ($1, $2) \
-             ON CONFLICT DO NOTHING",
-            &parameters![proposal_id, person_id],
-        )?;
-        Ok(())
-    }
-
-    fn insert_items(&mut self, proposal: &Proposal, items: &[Weighed]) -> Result<(), Problem> {
-        let mut rows: Vec<Vec<SqlValue>> = Vec::with_capacity(items.len());
+    fn add_items(&mut self, proposal: &Proposal, items: &[Weighed]) -> Result<(), Problem> {
+        let mut new = Vec::with_capacity(items.len());
         for weighed in items {
-            let item = &weighed.item;
-            let run = self.shelf.run(item.key.run_no)?;
-            let facts = self.facts(&run, item, weighed.references.clone());
-            rows.push(
-                parameters![
-                    &proposal.proposal_id,
-                    item.key.run_no,
-                    item.key.number,
-                    run.attribution_id(item.key.number),
-                    true,
-                    item.version,
-                    item.status.code(),
-                    item.reason_id,
-                    item.functional,
-                    item.locked,
-                    item.confidence,
-                    item.assigner_id,
-                    item.assigned_at.clone(),
-                    item.signature_id,
-                    weighed.amount.map(Decimal::to_f64),
-                    weighed.currency.clone(),
-                    super::work::clean(&facts.to_string()),
-                ]
-                .to_vec(),
-            );
+            let run = self.tables.run(weighed.item.key.run_no)?;
+            new.push(NewProposalItem {
+                item: &weighed.item,
+                amount: weighed.amount.map(Decimal::to_f64),
+                currency: weighed.currency.as_deref(),
+                facts: self.facts(&run, &weighed.item, weighed.references.clone()),
+            });
         }
-        rows::insert(self.shelf.tx, &ITEMS, &rows)
+        self.tables.add_proposal_items(proposal, &new)
     }
 
-    /// Writes what moved: state, version, eyes, content.
+    /// Writes what changed of an open proposal.
     pub fn update_proposal(&mut self, proposal: &mut Proposal) -> Result<(), Problem> {
-        proposal.updated_at = self.at();
-        if !proposal.state.is_open() {
-            proposal.closed_at = Some(proposal.updated_at.clone());
-        }
-        let changed = self.shelf.tx.execute(
-            "UPDATE recon.proposals SET state = $2, eyes = $3, control = $4, triggers = $5, \
-             version = $6, content_hash = $7, action = $8, reason_id = $9, comments = $10, \
-             updated_at = $11, closed_at = $12, policy_version = $13 \
-             WHERE proposal_id = $1 AND closed_at IS NULL",
-            &parameters![
-                &proposal.proposal_id,
-                proposal.state.name(),
-                proposal.eyes.code(),
-                proposal.control.name(),
-                triggers_json(&proposal.triggers),
-                proposal.version,
-                proposal.hash.0.to_vec(),
-                proposal.action.map(Action::name),
-                proposal.reason_id,
-                proposal.comments.clone(),
-                &proposal.updated_at,
-                proposal.closed_at.clone(),
-                self.policy_version,
-            ],
-        )?;
-        if changed != 1 {
-            return Err(Problem::new(Code::ProposalLost, "a proposal was closed meanwhile"));
-        }
-        if !proposal.state.is_open() {
-            self.shelf.tx.execute(
-                "UPDATE recon.proposal_items SET open = $2 WHERE proposal_id = $1",
-                &parameters![&proposal.proposal_id, false],
-            )?;
-        }
-        Ok(())
+        let at = self.at();
+        self.tables.update_proposal(proposal, self.policy_version, &at)
     }
 
     /// Raises the eyes and triggers of a proposal to what fires now; they never fall.
@@ -700,26 +440,3 @@ pub(super) const fn permission_of(stage: Stage) -> Permission {
         _ => Permission::Check,
     }
 }
-
-const ITEMS: rows::Table = rows::Table {
-    name: "proposal_items",
-    columns: &[
-        ("proposal_id", "text"),
-        ("run_no", "integer"),
-        ("number", "bigint"),
-        ("attribution_id", "uuid"),
-        ("open", "boolean"),
-        ("base_version", "integer"),
-        ("prior_status", "integer"),
-        ("prior_reason_id", "integer"),
-        ("prior_functional", "boolean"),
-        ("prior_locked", "boolean"),
-        ("prior_confidence", "double precision"),
-        ("prior_assigner_id", "integer"),
-        ("prior_assigned_at", "timestamptz"),
-        ("signature_id", "integer"),
-        ("amount_abs", "double precision"),
-        ("currency", "text"),
-        ("facts", "json"),
-    ],
-};

@@ -5,15 +5,16 @@ use serde_json::json;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Status;
 use crate::domain::review::content::Content;
-use crate::domain::review::{Action, Permission, ProposalKind, ProposalState, Stage, state};
-use crate::store::rows::parameters;
+use crate::domain::review::{
+    Action, Control, Permission, ProposalKind, ProposalState, Stage, state,
+};
+use crate::store::review::{Item, ItemKey, Proposal, Reason};
 
 use super::actor::Actor;
 use super::answer::{ProposalMoved, Resolved};
 use super::ask::{Amend, Reopen, Resolve};
 use super::decide::{closed, expected};
-use super::items::{Item, Key, Reason};
-use super::proposal::{Draft, Proposal};
+use super::proposal::Draft;
 use super::refusal::Refusal;
 use super::work::{Work, checked_comment};
 use super::{Desk, Outcome};
@@ -28,7 +29,7 @@ impl Desk<'_> {
             actor.must(Permission::Propose)?;
             let action = required_action(ask.action)?;
             let comments = checked_comment(ask.comments.as_deref(), action.needs_comment())?;
-            let item = work.shelf.one(&ask.attribution_id, true)?;
+            let item = work.item(&ask.attribution_id, true)?;
             if let Some(version) = ask.version
                 && version != item.version
             {
@@ -57,7 +58,7 @@ impl Desk<'_> {
                     "say which version of the item you saw (If-Match)",
                 ));
             };
-            let item = work.shelf.one(&ask.attribution_id, true)?;
+            let item = work.item(&ask.attribution_id, true)?;
             if version != item.version {
                 return Err(stale(&item));
             }
@@ -141,7 +142,7 @@ impl Work<'_> {
 
     /// Refuses items of a run that a newer one has superseded.
     pub fn is_current(&mut self, item: &Item) -> Result<(), Refusal> {
-        if self.shelf.stays_current(item.key.run_no)? {
+        if self.tables.stays_current(item.key.run_no)? {
             Ok(())
         } else {
             Err(Refusal::new(
@@ -157,14 +158,7 @@ impl Work<'_> {
         if !self.solo || !(item.locked || item.by_person) {
             return Ok(());
         }
-        let rows = self.shelf.tx.query(
-            "SELECT p.control FROM recon.proposal_items i \
-             JOIN recon.proposals p ON p.proposal_id = i.proposal_id \
-             WHERE i.run_no = $1 AND i.number = $2 AND p.state = 'APPLIED' \
-             ORDER BY p.closed_at DESC, p.proposal_id DESC LIMIT 1",
-            &parameters![item.key.run_no, item.key.number],
-        )?;
-        if rows.first().map(|row| row.required(0)).transpose()?.as_deref() == Some("NONE") {
+        if self.tables.last_control_of(item.key)?.as_deref() == Some(Control::None.name()) {
             return Ok(());
         }
         Err(Refusal::new(
@@ -177,20 +171,10 @@ impl Work<'_> {
     pub fn already_pending(&mut self, item: &Item) -> Result<Refusal, Problem> {
         let refusal =
             Refusal::new(Code::AlreadyPending, "somebody has decided; it waits for approval");
-        Ok(match self.open_proposal_of(item.key)? {
+        Ok(match self.tables.open_proposal_of(item.key)? {
             Some(proposal_id) => refusal.blocked_by(proposal_id),
             None => refusal,
         })
-    }
-
-    /// The open proposal that holds an item.
-    pub fn open_proposal_of(&mut self, key: Key) -> Result<Option<String>, Problem> {
-        let rows = self.shelf.tx.query(
-            "SELECT proposal_id FROM recon.proposal_items \
-             WHERE run_no = $1 AND number = $2 AND open = $3",
-            &parameters![key.run_no, key.number, true],
-        )?;
-        rows.first().map(|row| row.required(0)).transpose()
     }
 
     /// What a maker means who does not see the machine's reason: choosing the same one is an APPROVE, and
@@ -204,7 +188,7 @@ impl Work<'_> {
         if !self.is_blind(item)? {
             return Ok((action, code));
         }
-        let machine = self.shelf.reason(item.reason_id)?;
+        let machine = self.tables.reason(item.reason_id)?;
         let same = code.is_some() && machine.as_ref().map(|one| one.code.as_str()) == code;
         match action {
             Action::Override if same && code.is_some_and(state::is_cause) => {
@@ -226,9 +210,9 @@ impl Work<'_> {
         code: Option<&str>,
     ) -> Result<Option<Reason>, Refusal> {
         let code = code.filter(|code| !code.is_empty());
-        let current = self.shelf.reason(item.reason_id)?;
+        let current = self.tables.reason(item.reason_id)?;
         let new = match code {
-            Some(code) => self.shelf.reason_by_code(code)?,
+            Some(code) => self.tables.reason_by_code(code)?,
             None => None,
         };
         let asked = code.map(|code| (code, new.as_ref().is_some_and(|reason| reason.active)));
@@ -267,14 +251,14 @@ impl Work<'_> {
                 label: None,
             },
         )?;
-        let run = self.shelf.run(key.run_no)?;
+        let run = self.tables.run(key.run_no)?;
         let moved = self.moved(actor, &proposal)?;
-        let now = self.shelf.items(&[key], false)?.pop().ok_or_else(|| {
+        let now = self.tables.items(&[key], false)?.pop().ok_or_else(|| {
             Problem::new(Code::ItemLost, "an item has vanished while it was decided")
         })?;
         Ok(Resolved {
             message: "Resolution processed successfully".to_owned(),
-            attribution_id: run.attribution_id(key.number),
+            attribution_id: run.attribution_id(key),
             status: now.status.name().to_owned(),
             version: now.version,
             proposal_id: Some(moved.proposal_id),
@@ -302,9 +286,9 @@ impl Work<'_> {
         let action = required_action(ask.action)?;
         let needed = action.needs_comment() || proposal.kind == ProposalKind::Reopen;
         let comments = checked_comment(ask.comments.as_deref(), needed)?;
-        let members = self.proposal_items(&proposal.proposal_id)?;
-        let keys: Vec<Key> = members.iter().map(|member| member.key).collect();
-        let items = self.shelf.items(&keys, true)?;
+        let members = self.tables.proposal_items(&proposal.proposal_id)?;
+        let keys: Vec<ItemKey> = members.iter().map(|member| member.key).collect();
+        let items = self.tables.items(&keys, true)?;
         let mut reason = None;
         let (mut action, mut code) = (action, ask.new_reason_code.as_deref());
         if let [item] = items.as_slice()
@@ -341,7 +325,7 @@ impl Work<'_> {
         let maker = proposal.maker_id.clone();
         let fired = self.triggers(decided, &weighed, &maker, Some(&proposal.proposal_id))?;
         self.ratchet(&mut proposal, fired);
-        self.contribute(&proposal.proposal_id, &actor.person_id)?;
+        self.tables.contribute(&proposal.proposal_id, &actor.person_id)?;
         self.update_proposal(&mut proposal)?;
         let after = amended(&mut *self, &proposal)?;
         let mut entries = Vec::with_capacity(members.len());
@@ -371,7 +355,7 @@ impl Work<'_> {
 /// What an amendment may change, for the audit trail and the checker.
 fn amended(work: &mut Work<'_>, proposal: &Proposal) -> Result<serde_json::Value, Problem> {
     let reason = match proposal.reason_id {
-        Some(id) => work.shelf.reason(id)?.map(|reason| reason.code),
+        Some(id) => work.tables.reason(id)?.map(|reason| reason.code),
         None => None,
     };
     Ok(json!({

@@ -5,13 +5,12 @@ use serde_json::{Value as Json, json};
 use crate::diagnostic::Code;
 use crate::domain::review::{Permission, ProposalKind, Stage};
 use crate::store::audit::Entry;
-use crate::store::rows::{self, parameters};
+use crate::store::review::{Proposal, Reason};
 
 use super::actor::Actor;
 use super::answer::{ReasonEntry, ReasonProposed, ReasonView, Share, Simulation};
 use super::ask::ProposeReason;
-use super::items::Reason;
-use super::proposal::{Draft, Proposal};
+use super::proposal::Draft;
 use super::refusal::Refusal;
 use super::work::{Work, checked_comment};
 use super::{Desk, Found, Outcome};
@@ -41,15 +40,8 @@ impl Desk<'_> {
         actor.must(Permission::View)?;
         let q = q.map(str::to_lowercase);
         self.look(|work| {
-            let mut used = std::collections::HashMap::new();
-            let rows = work.shelf.tx.query(
-                "SELECT p.reason_id, sum(p.item_count) FROM recon.proposals p \
-                 WHERE p.state = 'APPLIED' AND p.reason_id IS NOT NULL GROUP BY p.reason_id",
-                &[],
-            )?;
-            for row in rows {
-                used.insert(row.count(0)?, row.real(1)?.unwrap_or_default());
-            }
+            let used: std::collections::HashMap<i64, u64> =
+                work.tables.uses_of_reasons()?.into_iter().collect();
             let wanted = |reason: &&Reason| {
                 active.is_none_or(|active| reason.active == active)
                     && q.as_deref().is_none_or(|q| {
@@ -57,7 +49,7 @@ impl Desk<'_> {
                             || reason.description.to_lowercase().contains(q)
                     })
             };
-            let reasons = work.shelf.reasons()?;
+            let reasons = work.tables.reasons()?;
             Ok(reasons
                 .iter()
                 .filter(wanted)
@@ -65,12 +57,7 @@ impl Desk<'_> {
                     reason: reason.into(),
                     is_active: reason.active,
                     origin: reason.origin.clone(),
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "a sum of counts"
-                    )]
-                    used: used.get(&reason.reason_id).copied().unwrap_or_default() as u64,
+                    used: used.get(&reason.reason_id).copied().unwrap_or_default(),
                 })
                 .collect())
         })
@@ -98,17 +85,14 @@ impl Desk<'_> {
                 return Err(Refusal::new(Code::TooManyExamples, "20 examples are enough")
                     .with("examples", "at most 20"));
             }
-            if work.shelf.reason_by_code(&ask.code)?.is_some() {
+            if work.tables.reason_by_code(&ask.code)?.is_some() {
                 return Err(Refusal::new(Code::Exists, "there is a reason of this code already"));
             }
-            let pending = work.shelf.tx.query(
-                "SELECT proposal_id FROM recon.proposals WHERE kind = 'REASON_CODE' \
-                 AND state IN ('OPEN', 'CHECKED') AND label = $1",
-                &parameters![format!("{}: {description}", ask.code)],
-            )?;
-            if let Some(row) = pending.first() {
+            let label = format!("{}: {description}", ask.code);
+            let open = work.tables.open_proposals(ProposalKind::ReasonCode)?;
+            if let Some(same) = open.into_iter().find(|proposal| proposal.label == label) {
                 return Err(Refusal::new(Code::Exists, "this reason is proposed already")
-                    .blocked_by(row.required(0)?));
+                    .blocked_by(same.proposal_id));
             }
             let simulation = work.simulate(&ask.examples)?;
             let payload = json!({
@@ -127,7 +111,7 @@ impl Desk<'_> {
                     payload: Some(payload.to_string()),
                     comments,
                     items: Vec::new(),
-                    label: Some(format!("{}: {description}", ask.code)),
+                    label: Some(label),
                 },
             )?;
             Ok(ReasonProposed { proposal: work.moved(actor, &proposal)?, simulation })
@@ -148,9 +132,9 @@ fn is_code(code: &str) -> bool {
 impl Work<'_> {
     /// What a code shown by these examples would have matched: items that look like them.
     fn simulate(&mut self, examples: &[String]) -> Result<Simulation, Refusal> {
-        let keys = self.shelf.keys(examples.iter().map(String::as_str))?;
+        let keys = self.keys(examples.iter().map(String::as_str))?;
         let mut signatures: Vec<i64> = Vec::new();
-        for item in self.shelf.items(&keys, false)? {
+        for item in self.tables.items(&keys, false)? {
             // What look-alikes have in common tells the machine's reason.
             if !self.is_hidden(&item)? {
                 signatures.extend(item.signature_id);
@@ -161,35 +145,14 @@ impl Work<'_> {
         if signatures.is_empty() {
             return Ok(Simulation { would_match: 0, est_precision: None, overlaps: Vec::new() });
         }
-        let within = rows::numbers_in(self.shelf.dialect(), "$1");
-        let matched = self.shelf.tx.query(
-            &format!(
-                "SELECT count(*) FROM recon.difference_rows d \
-                 WHERE d.status = 1 AND d.signature_id IN {within}"
-            ),
-            &[rows::numbers(signatures.iter().copied())],
-        )?;
-        let would_match = matched.first().map_or(Ok(0), |row| row.count(0))?.cast_unsigned();
-        let decided = self.shelf.tx.query(
-            &format!(
-                "SELECT coalesce(c.code, p.action), count(*) FROM recon.proposal_items i \
-                 JOIN recon.proposals p ON p.proposal_id = i.proposal_id \
-                 LEFT JOIN recon.reason_codes c \
-                   ON c.reason_id = coalesce(p.reason_id, CASE p.action WHEN 'APPROVE' \
-                      THEN i.prior_reason_id END) \
-                 WHERE p.state = 'APPLIED' AND i.signature_id IN {within} \
-                 GROUP BY 1 ORDER BY 2 DESC, 1"
-            ),
-            &[rows::numbers(signatures.iter().copied())],
-        )?;
-        let mut overlaps = Vec::new();
-        let (mut all, mut most) = (0u64, 0u64);
-        for row in decided {
-            let count = row.count(1)?.cast_unsigned();
-            all += count;
-            most = most.max(count);
-            overlaps.push(Share { by: "reason_code".to_owned(), value: row.required(0)?, count });
-        }
+        let would_match = self.tables.count_undecided(&signatures)?;
+        let decided = self.tables.decided_with(&signatures)?;
+        let all: u64 = decided.iter().map(|(_, count)| count).sum();
+        let most = decided.iter().map(|(_, count)| *count).max().unwrap_or_default();
+        let overlaps = decided
+            .into_iter()
+            .map(|(value, count)| Share { by: "reason_code".to_owned(), value, count })
+            .collect();
         #[expect(clippy::cast_precision_loss, reason = "a share of counts")]
         let est_precision = (all > 0).then(|| most as f64 / all as f64);
         Ok(Simulation { would_match, est_precision, overlaps })
@@ -204,14 +167,10 @@ impl Work<'_> {
         let text = |name: &str| payload.get(name).and_then(Json::as_str).unwrap_or_default();
         let functional = payload.get("is_functional").and_then(Json::as_bool).unwrap_or_default();
         let code = text("code").to_owned();
-        if self.shelf.reason_by_code(&code)?.is_some() {
+        if self.tables.reason_by_code(&code)?.is_some() {
             return Err(Refusal::new(Code::Exists, "there is a reason of this code by now"));
         }
-        self.shelf.tx.execute(
-            "INSERT INTO recon.reason_codes (code, description, is_functional, is_active, origin) \
-             VALUES ($1, $2, $3, $4, 'people')",
-            &parameters![&code, text("description"), functional, true],
-        )?;
+        self.tables.add_reason(&code, text("description"), functional)?;
         Ok(vec![Entry {
             entity_type: "reason_code".to_owned(),
             entity_id: code.clone(),

@@ -8,12 +8,11 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::Status;
 use crate::domain::review::{Action, Permission, ProposalKind, Stage, state};
 use crate::store::audit::Entry;
-use crate::store::rows::parameters;
+use crate::store::review::{Item, Proposal};
 
 use super::actor::Actor;
 use super::answer::Sampled;
-use super::items::Item;
-use super::proposal::{Draft, Proposal};
+use super::proposal::Draft;
 use super::propose::refused;
 use super::refusal::Refusal;
 use super::work::{Work, checked_comment};
@@ -36,7 +35,7 @@ impl Desk<'_> {
         self.command(actor, |work| {
             actor.must(Permission::Propose)?;
             let comments = checked_comment(comments, true)?;
-            let item = work.shelf.one(attribution_id, true)?;
+            let item = work.item(attribution_id, true)?;
             if !item.is_sample() {
                 return Err(Refusal::new(
                     Code::NotASample,
@@ -47,7 +46,7 @@ impl Desk<'_> {
             let reason = match code.filter(|code| !code.is_empty()) {
                 None => None,
                 Some(code) => {
-                    let reason = work.shelf.reason_by_code(code)?;
+                    let reason = work.tables.reason_by_code(code)?;
                     let fits = reason.filter(|reason| reason.active && state::is_cause(code));
                     Some(fits.ok_or_else(|| refused(Code::InvalidReasonCode))?)
                 }
@@ -91,17 +90,14 @@ impl Work<'_> {
         chosen: Option<&str>,
         comments: Option<&str>,
     ) -> Result<(), Refusal> {
-        let records = self.shelf.records(&[item.key])?;
+        let records = self.tables.records(&[item.key])?;
         let record =
             records.get(&(item.key.run_no, item.key.record())).cloned().unwrap_or_default();
-        let run = self.shelf.run(item.key.run_no)?;
+        let run = self.tables.run(item.key.run_no)?;
         let references = [record.reference(0, &run.layout), record.reference(1, &run.layout)];
-        self.shelf.hold(&[item])?;
-        self.shelf.tx.execute(
-            "UPDATE recon.audit_samples SET outcome = 'AGREED', checked_by = $3, checked_at = $4 \
-             WHERE run_no = $1 AND number = $2 AND outcome IS NULL",
-            &parameters![item.key.run_no, item.key.number, &actor.person_id, self.at()],
-        )?;
+        self.tables.hold(&[item])?;
+        let at = self.at();
+        self.tables.close_sample(item.key, true, &actor.person_id, &at)?;
         let before = self.state(item)?;
         let mut after = before.clone();
         after.locked = true;
@@ -110,7 +106,7 @@ impl Work<'_> {
             "sample": { "agrees": true, "chosen": chosen },
             "item": self.facts(&run, item, references),
         });
-        let id = run.attribution_id(item.key.number);
+        let id = run.attribution_id(item.key);
         let mut entry = self.sampled(&id, comments);
         entry.previous_value = Some(before.json().to_string());
         entry.new_value = Some(after.with(more).to_string());
@@ -146,24 +142,10 @@ impl Work<'_> {
             if !item.audit_sample {
                 continue;
             }
-            let rows = self.shelf.tx.query(
-                "SELECT prior_reason_id FROM recon.proposal_items \
-                 WHERE proposal_id = $1 AND run_no = $2 AND number = $3",
-                &parameters![&proposal.proposal_id, item.key.run_no, item.key.number],
-            )?;
-            let machine = rows.first().map(|row| row.count(0)).transpose()?;
+            let machine = self.tables.prior_reason(&proposal.proposal_id, item.key)?;
             let agrees = status == Status::Accepted && machine == Some(reason_id);
-            self.shelf.tx.execute(
-                "UPDATE recon.audit_samples SET outcome = $3, checked_by = $4, checked_at = $5 \
-                 WHERE run_no = $1 AND number = $2 AND outcome IS NULL",
-                &parameters![
-                    item.key.run_no,
-                    item.key.number,
-                    if agrees { "AGREED" } else { "DISAGREED" },
-                    &proposal.maker_id,
-                    self.at(),
-                ],
-            )?;
+            let at = self.at();
+            self.tables.close_sample(item.key, agrees, &proposal.maker_id, &at)?;
         }
         Ok(())
     }

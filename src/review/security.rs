@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Code;
 use crate::domain::Instant;
-use crate::store::rows::parameters;
+use crate::store::review::Refused;
 use crate::store::{time_text, transact};
 
 use super::actor::Actor;
@@ -22,28 +22,26 @@ impl Desk<'_> {
             |text: &str| text.replace('\0', "\u{fffd}").chars().take(500).collect::<String>();
         // A log that can't be written is no reason to answer anything else than the refusal.
         let _ = transact::write(self.store, |tx| -> Result<(), Refusal> {
-            let rows = tx.query(
-                "SELECT count(*) FROM recon.security_log WHERE person_id = $1 AND at > $2",
-                &parameters![clip(&actor.person_id), &since],
-            )?;
-            if rows.first().map_or(Ok(0), |row| row.count(0))? >= PER_MINUTE {
+            if Refused::count_of_person(tx, &clip(&actor.person_id), &since)? >= PER_MINUTE {
                 return Ok(());
             }
-            tx.execute(
-                "INSERT INTO recon.security_log (at, person_id, code, entity, what, auth_method, \
-                 request_id, ip, user_agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                &parameters![
-                    time_text(now),
-                    clip(&actor.person_id),
-                    code.name(),
-                    entity.map(clip),
-                    clip(what),
-                    clip(&actor.auth_method),
-                    actor.request_id.as_deref().map(clip),
-                    actor.ip.as_deref().map(clip),
-                    actor.user_agent.as_deref().map(clip),
-                ],
-            )?;
+            let clipped = |text: Option<&str>| text.map(clip);
+            let (request_id, ip, user_agent) = (
+                clipped(actor.request_id.as_deref()),
+                clipped(actor.ip.as_deref()),
+                clipped(actor.user_agent.as_deref()),
+            );
+            Refused {
+                person_id: &clip(&actor.person_id),
+                code: code.name(),
+                entity: clipped(entity).as_deref(),
+                what: &clip(what),
+                auth_method: Some(&clip(&actor.auth_method)),
+                request_id: request_id.as_deref(),
+                ip: ip.as_deref(),
+                user_agent: user_agent.as_deref(),
+            }
+            .log(tx, &time_text(now))?;
             Ok(())
         });
     }

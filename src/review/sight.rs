@@ -15,7 +15,7 @@ use crate::domain::{FieldRef, Kind, Layout};
 
 use super::actor::Actor;
 use super::answer::{AmountSum, MASKED};
-use super::items::Run;
+use crate::store::review::Run;
 
 /// What one person does not see.
 #[derive(Clone, Debug, Default)]

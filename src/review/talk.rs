@@ -6,12 +6,11 @@ use crate::diagnostic::Code;
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Stage, comment};
 use crate::store::audit::Entry;
-use crate::store::rows::parameters;
+use crate::store::review::Item;
 use crate::store::time_text;
 
 use super::actor::Actor;
 use super::answer::{Assigned, Claimed, CommentView};
-use super::items::Item;
 use super::work::Work;
 use super::{Desk, Outcome, Refusal};
 
@@ -34,7 +33,7 @@ impl Desk<'_> {
                     Refusal::new(Code::InvalidComment, message.clone()).with("text", message)
                 );
             }
-            let item = work.shelf.one(attribution_id, false)?;
+            let item = work.item(attribution_id, false)?;
             let view = CommentView {
                 comment_id: work.new_id(),
                 by: actor.person_id.clone(),
@@ -42,18 +41,8 @@ impl Desk<'_> {
                 text,
                 at: work.at(),
             };
-            work.shelf.tx.execute(
-                "INSERT INTO recon.item_comments (comment_id, run_no, number, person_id, text, at) \
-                 VALUES ($1, $2, $3, $4, $5, $6)",
-                &parameters![
-                    &view.comment_id,
-                    item.key.run_no,
-                    item.key.number,
-                    &view.by,
-                    &view.text,
-                    &view.at,
-                ],
-            )?;
+            let comment = (&*view.comment_id, &*view.by, &*view.text, &*view.at);
+            work.tables.add_comment(item.key, comment)?;
             let new = json!({ "comment_id": view.comment_id });
             let entry = work.said(actor, &item, "COMMENT", None, Some(new), Some(&view.text))?;
             work.audit(&actor.by(), &[entry])?;
@@ -75,39 +64,20 @@ impl Desk<'_> {
             if !actor.may(Permission::Propose) {
                 actor.must(Permission::Check)?;
             }
-            let item = work.shelf.one(attribution_id, false)?;
+            let item = work.item(attribution_id, false)?;
             let person = match assignee {
                 None => None,
                 Some("me") => Some(actor.person_id.clone()),
                 Some(login) => {
-                    let found = work.directory.find(work.shelf.tx, login)?;
+                    let found = work.directory.find(work.tables.tx, login)?;
                     Some(found.ok_or_else(|| {
                         Refusal::new(Code::UnknownPerson, "there is no such active person")
                     })?)
                 }
             };
-            let key = parameters![item.key.run_no, item.key.number];
-            let before = work.shelf.tx.query(
-                "SELECT assignee FROM recon.assignments WHERE run_no = $1 AND number = $2",
-                &key,
-            )?;
-            let before = before.first().map(|row| row.required(0)).transpose()?;
-            work.shelf
-                .tx
-                .execute("DELETE FROM recon.assignments WHERE run_no = $1 AND number = $2", &key)?;
-            if let Some(person) = &person {
-                work.shelf.tx.execute(
-                    "INSERT INTO recon.assignments (run_no, number, assignee, assigned_by, at) \
-                     VALUES ($1, $2, $3, $4, $5)",
-                    &parameters![
-                        item.key.run_no,
-                        item.key.number,
-                        person,
-                        &actor.person_id,
-                        work.at(),
-                    ],
-                )?;
-            }
+            let now = work.at();
+            let by = &actor.person_id;
+            let before = work.tables.assign(item.key, person.as_deref(), by, &now)?;
             if before != person {
                 let entry = work.said(
                     actor,
@@ -119,8 +89,8 @@ impl Desk<'_> {
                 )?;
                 work.audit(&actor.by(), &[entry])?;
             }
-            let run = work.shelf.run(item.key.run_no)?;
-            Ok(Assigned { attribution_id: run.attribution_id(item.key.number), assignee: person })
+            let run = work.tables.run(item.key.run_no)?;
+            Ok(Assigned { attribution_id: run.attribution_id(item.key), assignee: person })
         })
     }
 
@@ -133,20 +103,13 @@ impl Desk<'_> {
             if !actor.may(Permission::Propose) {
                 actor.must(Permission::Check)?;
             }
-            let item = work.shelf.one(attribution_id, false)?;
+            let item = work.item(attribution_id, false)?;
             let until = time_text(Instant::new(work.now.seconds() + CLAIM, work.now.nanoseconds()));
-            work.shelf.tx.execute(
-                "DELETE FROM recon.claims WHERE until <= $1 OR (run_no = $2 AND number = $3)",
-                &parameters![work.at(), item.key.run_no, item.key.number],
-            )?;
-            work.shelf.tx.execute(
-                "INSERT INTO recon.claims (run_no, number, person_id, until) \
-                 VALUES ($1, $2, $3, $4)",
-                &parameters![item.key.run_no, item.key.number, &actor.person_id, &until],
-            )?;
-            let run = work.shelf.run(item.key.run_no)?;
+            let now = work.at();
+            work.tables.claim(item.key, &actor.person_id, &now, &until)?;
+            let run = work.tables.run(item.key.run_no)?;
             Ok(Claimed {
-                attribution_id: run.attribution_id(item.key.number),
+                attribution_id: run.attribution_id(item.key),
                 claimed_by: actor.name.clone(),
                 until,
             })
@@ -165,8 +128,8 @@ impl Work<'_> {
         after: Option<serde_json::Value>,
         comments: Option<&str>,
     ) -> Result<Entry, Refusal> {
-        let run = self.shelf.run(item.key.run_no)?;
-        let id = run.attribution_id(item.key.number);
+        let run = self.tables.run(item.key.run_no)?;
+        let id = run.attribution_id(item.key);
         let stage = if actor.may(Permission::Propose) { Stage::Maker } else { Stage::Checker };
         Ok(Entry {
             attribution_id: Some(id.clone()),

@@ -7,24 +7,24 @@ use serde_json::Value as Json;
 use crate::diagnostic::Problem;
 use crate::domain::review::state::is_cause;
 use crate::domain::review::trigger::{self, Decided, ItemFacts, Recent};
-use crate::domain::review::{Action, Eyes, ProposalKind};
+use crate::domain::review::{Action, Eyes, ProposalKind, is_blind};
 use crate::domain::{Instant, Status};
+use crate::store::review::{Item, ItemKey, Run};
 use crate::store::{read_time, time_text};
 
 use super::actor::Actor;
 use super::answer::{DifferenceView, Prediction, ReasonView, ReviewItem, SentBack};
 use super::filter::{ItemKind, Sla};
-use super::items::{Item, Key, Run, keys_in, keys_parameter};
 use super::proposal::Weighed;
 use super::work::Work;
 
 /// What is kept about items beside their rows.
 #[derive(Default)]
 struct Beside {
-    sent_back: HashMap<Key, SentBack>,
-    assignees: HashMap<Key, String>,
-    claims: HashMap<Key, String>,
-    proposals: HashMap<Key, String>,
+    sent_back: HashMap<ItemKey, SentBack>,
+    assignees: HashMap<ItemKey, String>,
+    claims: HashMap<ItemKey, String>,
+    proposals: HashMap<ItemKey, String>,
 }
 
 impl Work<'_> {
@@ -50,62 +50,24 @@ impl Work<'_> {
         let mut ids: Vec<i64> = items.iter().filter_map(|one| one.item.signature_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        self.known_signatures(&ids)
+        self.tables.known_signatures(&ids)
     }
 
     fn beside(&mut self, items: &[Item]) -> Result<Beside, Problem> {
-        let keys: Vec<Key> = items.iter().map(|item| item.key).collect();
-        let places = keys_parameter(&keys);
-        let within = keys_in(self.shelf.dialect());
-        let mut beside = Beside::default();
-        let rows = self.shelf.tx.query(
-            &format!(
-                "SELECT run_no, number, by_id, comments, at FROM recon.sent_back \
-                 WHERE (run_no, number) IN {within}"
-            ),
-            std::slice::from_ref(&places),
-        )?;
-        for row in rows {
-            let key = Key { run_no: row.count(0)?, number: row.count(1)? };
-            let by = self.name(&row.required(2)?)?;
-            let sent = SentBack { by, comment: row.required(3)?, at: row.required(4)? };
+        let keys: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
+        let mut beside = Beside { assignees: self.tables.assignees(&keys)?, ..Beside::default() };
+        for (key, row) in self.tables.sent_back(&keys)? {
+            let by = self.name(&row.by_id)?;
+            let sent = SentBack { by, comment: row.comments, at: row.at };
             beside.sent_back.insert(key, sent);
         }
-        let rows = self.shelf.tx.query(
-            &format!(
-                "SELECT run_no, number, assignee FROM recon.assignments \
-                 WHERE (run_no, number) IN {within}"
-            ),
-            std::slice::from_ref(&places),
-        )?;
-        for row in rows {
-            let key = Key { run_no: row.count(0)?, number: row.count(1)? };
-            beside.assignees.insert(key, row.required(2)?);
-        }
-        let rows = self.shelf.tx.query(
-            &format!(
-                "SELECT run_no, number, person_id FROM recon.claims \
-                 WHERE (run_no, number) IN {within} AND until > $2"
-            ),
-            &[places.clone(), self.at().into()],
-        )?;
-        for row in rows {
-            let key = Key { run_no: row.count(0)?, number: row.count(1)? };
-            let name = self.name(&row.required(2)?)?;
+        let now = self.at();
+        for (key, person_id) in self.tables.claims(&keys, &now)? {
+            let name = self.name(&person_id)?;
             beside.claims.insert(key, name);
         }
         if items.iter().any(|item| item.status == Status::Pending) {
-            let rows = self.shelf.tx.query(
-                &format!(
-                    "SELECT run_no, number, proposal_id FROM recon.proposal_items \
-                     WHERE open = $2 AND (run_no, number) IN {within}"
-                ),
-                &[places, true.into()],
-            )?;
-            for row in rows {
-                let key = Key { run_no: row.count(0)?, number: row.count(1)? };
-                beside.proposals.insert(key, row.required(2)?);
-            }
+            beside.proposals = self.tables.open_proposals_of(&keys)?;
         }
         Ok(beside)
     }
@@ -115,7 +77,7 @@ impl Work<'_> {
         if person_id.starts_with("SYSTEM") {
             return Ok(person_id.to_owned());
         }
-        self.directory.name(self.shelf.tx, person_id)
+        self.directory.name(self.tables.tx, person_id)
     }
 
     fn view(
@@ -126,10 +88,10 @@ impl Work<'_> {
         known: &[i64],
     ) -> Result<ReviewItem, Problem> {
         let item = &one.item;
-        let run = self.shelf.run(item.key.run_no)?;
-        let reason = self.shelf.reason(item.reason_id)?;
+        let run = self.tables.run(item.key.run_no)?;
+        let reason = self.tables.reason(item.reason_id)?;
         let signature = match item.signature_id {
-            Some(id) => self.shelf.signature(id)?,
+            Some(id) => self.tables.signature(id)?,
             None => None,
         };
         let is_sample = item.is_sample();
@@ -146,11 +108,11 @@ impl Work<'_> {
         let assignee = beside.assignees.get(&item.key).cloned();
         let assignee_name = assignee.as_deref().map(|id| self.name(id)).transpose()?;
         Ok(ReviewItem {
-            attribution_id: run.attribution_id(item.key.number),
+            attribution_id: run.attribution_id(item.key),
             confidence_score: if hidden { 0.0 } else { item.confidence },
             status: item.status.name().to_owned(),
             difference: DifferenceView {
-                diff_id: run.difference_id(item.key.number),
+                diff_id: run.difference_id(item.key),
                 field_name: one.field.clone(),
                 value_a: sight.value(&run, field, item.value_a.clone()),
                 value_b: sight.value(&run, field, item.value_b.clone()),
@@ -174,7 +136,7 @@ impl Work<'_> {
             run_id: run.run_id.clone(),
             job: run.job.clone(),
             batch_date: run.batch_date.clone(),
-            record_id: run.record_id(item.key.record()),
+            record_id: run.record_id(item.key),
             severity: item.severity.name().to_owned(),
             signature: item.signature_id.filter(|_| !hidden).map(|id| id.to_string()),
             signature_label: signature
@@ -251,20 +213,9 @@ impl Work<'_> {
     /// Whether the machine's suggestion for an undecided item is hidden until the maker has chosen.
     pub fn is_blind(&mut self, item: &Item) -> Result<bool, Problem> {
         let share = self.policy.blind_suggestions;
-        let run = self.shelf.run(item.key.run_no)?;
-        Ok(is_blind(&run.attribution_id(item.key.number), share))
+        let run = self.tables.run(item.key.run_no)?;
+        Ok(is_blind(&run.attribution_id(item.key), share))
     }
-}
-
-/// Whether an item is among this share: always the same items.
-pub(super) fn is_blind(attribution_id: &str, share: f64) -> bool {
-    use sha2::{Digest, Sha256};
-    if share <= 0.0 {
-        return false;
-    }
-    let hash = Sha256::digest(attribution_id.as_bytes());
-    let number = hash.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
-    f64::from(number) / 4_294_967_296.0 < share
 }
 
 /// What the machine thinks, likeliest first.

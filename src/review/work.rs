@@ -7,23 +7,24 @@ use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
-use crate::domain::review::{ContentHash, Control, Eyes, Fired, Policy, Stage, comment};
+use crate::domain::review::{ContentHash, Control, Eyes, Policy, Stage, comment};
 use crate::store::audit::{self, By, Entry};
-use crate::store::rows::parameters;
+use crate::store::review::{
+    Item, ItemKey, KeptAnswer, Proposal, ReviewTables, Run, policy_in_force,
+};
 use crate::store::seal;
 use crate::store::time_text;
-use crate::store::transact::{self, Dialect, Transaction};
+use crate::store::transact::{self, Transaction};
 
-use super::actor::{Actor, Directory};
+use super::actor::{Actor, Directory, Idempotency};
 use super::answer::Done;
-use super::items::{Item, Run, Shelf};
 use super::refusal::{Refusal, RefusalKind};
 use super::sight::Sight;
 use super::{Desk, Outcome};
 
 /// A transaction of a command or query.
 pub(super) struct Work<'t> {
-    pub shelf: Shelf<'t>,
+    pub tables: ReviewTables<'t>,
     pub now: Instant,
     pub policy: Policy,
     pub policy_version: i64,
@@ -79,7 +80,7 @@ impl Desk<'_> {
     ) -> Result<T, Refusal> {
         let (policy_version, policy) = policy_in_force(tx)?;
         work(&mut Work {
-            shelf: Shelf::new(tx),
+            tables: ReviewTables::new(tx),
             now: self.now(),
             policy,
             policy_version,
@@ -98,19 +99,6 @@ impl Desk<'_> {
     }
 }
 
-/// The policy in force: the built-in one, as version 0, until one has been adopted.
-pub(super) fn policy_in_force(tx: &mut dyn Transaction) -> Result<(i64, Policy), Problem> {
-    let rows = tx.query(
-        "SELECT policy_version, policy FROM recon.policies ORDER BY policy_version DESC LIMIT 1",
-        &[],
-    )?;
-    let Some(row) = rows.first() else { return Ok((0, Policy::default())) };
-    let policy = serde_json::from_str(&row.required(1)?).map_err(|error| {
-        Problem::new(Code::StoreDamaged, format!("the policy in force can't be read: {error}"))
-    })?;
-    Ok((row.count(0)?, policy))
-}
-
 fn answered<T: DeserializeOwned>(
     tx: &mut dyn Transaction,
     actor: &Actor,
@@ -119,27 +107,14 @@ fn answered<T: DeserializeOwned>(
     if asked.key.is_empty() || asked.key.len() > 200 {
         return Err(Refusal::new(Code::InvalidIdempotencyKey, "1 to 200 characters are a key"));
     }
-    if tx.dialect() == Dialect::Postgres {
-        // Requests with the same key wait for one another here; on SQLite every writer does.
-        let name = format!("{}\n{}\n{}", actor.person_id, asked.route, asked.key);
-        tx.query(
-            "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))::text",
-            &parameters![name],
-        )?;
-    }
-    let rows = tx.query(
-        "SELECT body_hash, response FROM recon.idempotency \
-         WHERE actor_id = $1 AND route = $2 AND key = $3",
-        &parameters![&actor.person_id, &asked.route, &asked.key],
-    )?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    if row.required(0)? != asked.body_hash {
+    let Some((body_hash, answer)) = kept(actor, asked).find(tx)? else { return Ok(None) };
+    if body_hash != asked.body_hash {
         return Err(Refusal::new(
             Code::IdempotencyKeyReused,
             "this Idempotency-Key was used for another request",
         ));
     }
-    let answer = serde_json::from_str(&row.required(1)?).map_err(|error| {
+    let answer = serde_json::from_str(&answer).map_err(|error| {
         Problem::new(Code::StoreDamaged, format!("a kept answer can't be read: {error}"))
     })?;
     Ok(Some(answer))
@@ -156,21 +131,17 @@ fn remember<T: Serialize>(
         Problem::new(Code::AnswerUnwritable, format!("an answer is no JSON: {error}"))
     })?;
     // A day is long enough for a client to learn what became of its request.
-    let old = time_text(Instant::new(now.seconds() - 86_400, 0));
-    tx.execute("DELETE FROM recon.idempotency WHERE at < $1", &parameters![old])?;
-    tx.execute(
-        "INSERT INTO recon.idempotency (actor_id, route, key, body_hash, response, at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-        &parameters![
-            &actor.person_id,
-            &asked.route,
-            &asked.key,
-            &asked.body_hash,
-            answer,
-            time_text(now),
-        ],
-    )?;
-    Ok(())
+    let oldest = time_text(Instant::new(now.seconds() - 86_400, 0));
+    kept(actor, asked).store(tx, &answer, &time_text(now), &oldest)
+}
+
+fn kept<'a>(actor: &'a Actor, asked: &'a Idempotency) -> KeptAnswer<'a> {
+    KeptAnswer {
+        person_id: &actor.person_id,
+        route: &asked.route,
+        key: &asked.key,
+        body_hash: &asked.body_hash,
+    }
 }
 
 /// A comment as it is kept, or why it is refused.
@@ -258,11 +229,31 @@ impl Work<'_> {
         .to_string()
     }
 
+    /// The item of this attribution id.
+    pub fn item(&mut self, attribution_id: &str, lock: bool) -> Result<Item, Refusal> {
+        self.tables.item(attribution_id, lock)?.ok_or_else(no_such_item)
+    }
+
+    /// Where the items of these attribution ids are.
+    pub fn keys<'i>(
+        &mut self,
+        ids: impl IntoIterator<Item = &'i str>,
+    ) -> Result<Vec<ItemKey>, Refusal> {
+        self.tables.keys(ids)?.ok_or_else(no_such_item)
+    }
+
+    /// The proposal of this id, locked if it is to be changed.
+    pub fn proposal(&mut self, proposal_id: &str, lock: bool) -> Result<Proposal, Refusal> {
+        self.tables
+            .proposal(proposal_id, lock)?
+            .ok_or_else(|| Refusal::new(Code::NoSuchProposal, "there is no such proposal"))
+    }
+
     /// The state of an item as it is.
     pub fn state(&mut self, item: &Item) -> Result<State, Problem> {
         Ok(State {
             status: item.status.name(),
-            reason_code: self.shelf.reason(item.reason_id)?.map_or_else(String::new, |r| r.code),
+            reason_code: self.tables.reason(item.reason_id)?.map_or_else(String::new, |r| r.code),
             confidence: item.confidence,
             locked: item.locked,
             version: item.version,
@@ -327,16 +318,16 @@ impl Work<'_> {
     /// comes last: whoever waits for the end of the chain waits for nobody else. Where one person decides
     /// alone, every row says so.
     pub fn audit(&mut self, by: &By, entries: &[Entry]) -> Result<(), Problem> {
-        audit::head(self.shelf.tx, true)?;
-        self.shelf.write_counts()?;
+        audit::head(self.tables.tx, true)?;
+        self.tables.write_counts()?;
         let mut entries = entries.to_vec();
         if self.solo {
             for entry in &mut entries {
                 entry.control = Some(Control::None.name().to_owned());
             }
         }
-        seal::seal(self.shelf.tx, &mut entries)?;
-        audit::append(self.shelf.tx, self.now, by, &entries).map(drop)
+        seal::seal(self.tables.tx, &mut entries)?;
+        audit::append(self.tables.tx, self.now, by, &entries).map(drop)
     }
 
     /// One person alone changes no rules that others would find in force afterwards.
@@ -364,12 +355,7 @@ impl Work<'_> {
     }
 }
 
-/// Triggers as their column keeps them.
-pub(super) fn triggers_json(fired: &[Fired]) -> String {
-    serde_json::to_string(fired).unwrap_or_else(|_| "[]".to_owned())
-}
-
-/// A JSON text without an escape of U+0000, which PostgreSQL can't take apart.
-pub(super) fn clean(json: &str) -> String {
-    json.replace("\\u0000", "\\ufffd")
+// The words are those of the predecessor's API, which its clients know.
+fn no_such_item() -> Refusal {
+    Refusal::new(Code::NoSuchItem, "Attribution record not found")
 }

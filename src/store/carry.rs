@@ -13,42 +13,21 @@ use serde_json::{Value as Json, json};
 
 use super::audit::Entry;
 use super::chunk::{RECORDS, chunk_of, first_of};
-use super::publication::{ItemCounts, of_run};
+use super::layout::{ItemKey, row_id};
+use super::publication::ItemCounts;
+use super::review::Run;
 use super::rows::{self, parameters};
 use super::transact::{Answer, Dialect, Transaction};
 use super::{SqlValue, record_of};
 use crate::diagnostic::{Code, Problem};
-use crate::domain::{Decimal, DiffType, FieldRef, Kind, Layout, Status};
+use crate::domain::{Decimal, DiffType, Kind, Layout, Status};
 
 /// Rows of records that are read at once.
 const CHUNKS: usize = 512;
 /// Items that are changed by one statement.
 const ITEMS: usize = 1_000;
-/// Bits of a difference's number that say which field it is about.
-const FIELD_MASK: i64 = 1023;
-
-/// What is known of a run whose decisions are carried, or of the one that gets them.
-struct Run {
-    run_no: i64,
-    run_id: String,
-    job: String,
-    batch_date: String,
-    layout: Layout,
-    attribution_prefix: String,
-    attributed_at: Option<String>,
-}
-
-impl Run {
-    fn field_name(&self, number: i64) -> &str {
-        match usize::try_from(number & FIELD_MASK).unwrap_or_default() {
-            0 => FieldRef::ENTIRE_RECORD,
-            slot => self.layout.fields().get(slot - 1).map_or("", |field| field.name.as_str()),
-        }
-    }
-
-    fn attribution_id(&self, number: i64) -> String {
-        format!("{}{number:012x}", self.attribution_prefix)
-    }
+const fn key_in(run: &Run, number: i64) -> ItemKey {
+    ItemKey { run_no: run.run_no, number }
 }
 
 /// What two differences have in common that are the same.
@@ -83,29 +62,6 @@ pub(super) struct Carry {
     taken: BTreeSet<i64>,
 }
 
-const RUN: &str = "r.run_no, r.run_id, r.job, r.batch_date, r.layout, r.key_length, \
-     r.attribution_prefix, r.attributed_at";
-
-fn read_run(row: &Answer) -> Result<Run, Problem> {
-    Ok(Run {
-        run_no: row.count(0)?,
-        run_id: row.required(1)?,
-        job: row.required(2)?,
-        batch_date: row.required(3)?,
-        layout: super::read_layout(&row.required(4)?, row.count(5)?)?,
-        attribution_prefix: row.required(6)?,
-        attributed_at: row.text(7)?,
-    })
-}
-
-/// The number of an item within its run.
-const fn number(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Sqlite => "d.id & 1099511627775",
-        Dialect::Postgres => "d.number",
-    }
-}
-
 /// The condition that a row is one of the numbers at `$1`.
 fn at_numbers(dialect: Dialect, run_no: i64) -> String {
     match dialect {
@@ -119,7 +75,7 @@ fn at_numbers(dialect: Dialect, run_no: i64) -> String {
 
 fn place(dialect: Dialect, run_no: i64, number: i64) -> i64 {
     match dialect {
-        Dialect::Sqlite => run_no << 40 | number,
+        Dialect::Sqlite => row_id(run_no, number),
         Dialect::Postgres => number,
     }
 }
@@ -128,19 +84,17 @@ impl Carry {
     /// What may be carried to a run that is about to be published: none if it takes no other's place, or
     /// if that one's records had another key.
     pub fn prepare(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<Self>, Problem> {
-        let sql = format!("SELECT {RUN} FROM recon.recon_runs r WHERE r.run_no = $1");
-        let rows = tx.query(&sql, &parameters![run_no])?;
-        let Some(new) = rows.first().map(read_run).transpose()? else { return Ok(None) };
-        let sql = format!(
-            "SELECT {RUN} FROM recon.recon_runs r JOIN recon.recon_runs n ON n.run_no = $1 \
-             WHERE r.job = n.job AND r.batch_date = n.batch_date AND r.run_no <> n.run_no \
-               AND r.stage = 'ATTRIBUTED' \
-               AND (r.superseded_by IS NULL OR r.superseded_by = n.run_id) \
-               AND (r.start_time, r.run_no) < (n.start_time, n.run_no) \
-             ORDER BY r.start_time DESC, r.run_no DESC LIMIT 1"
-        );
-        let rows = tx.query(&sql, &parameters![run_no])?;
-        let Some(old) = rows.first().map(read_run).transpose()? else { return Ok(None) };
+        let sql = "SELECT r.run_no FROM recon.recon_runs r \
+                   JOIN recon.recon_runs n ON n.run_no = $1 \
+                   WHERE r.job = n.job AND r.batch_date = n.batch_date AND r.run_no <> n.run_no \
+                     AND r.stage = 'ATTRIBUTED' \
+                     AND (r.superseded_by IS NULL OR r.superseded_by = n.run_id) \
+                     AND (r.start_time, r.run_no) < (n.start_time, n.run_no) \
+                   ORDER BY r.start_time DESC, r.run_no DESC LIMIT 1";
+        let old = tx.find(sql, &parameters![run_no], |row| row.count(0))?;
+        let Some(old) = old else { return Ok(None) };
+        let old = Run::find(tx, old)?;
+        let new = Run::find(tx, run_no)?;
         let key = |run: &Run| -> Vec<_> {
             let fields = run.layout.fields().iter().take(run.layout.key_len());
             fields.map(|field| (field.name.clone(), field.kind)).collect()
@@ -151,8 +105,8 @@ impl Carry {
         let mut carry = Self { old, new, twins: BTreeMap::new(), taken: BTreeSet::new() };
         let sql = format!(
             "SELECT {} FROM recon.difference_rows d WHERE {} AND d.is_locked = $1 ORDER BY 1",
-            number(tx.dialect()),
-            of_run(tx.dialect(), carry.old.run_no)
+            tx.dialect().number("d"),
+            tx.dialect().of_run("d", carry.old.run_no)
         );
         let held = tx.query(&sql, &parameters![true])?;
         let held: Vec<i64> = held.iter().map(|row| row.count(0)).collect::<Result<_, _>>()?;
@@ -201,7 +155,7 @@ impl Carry {
         }
         let dialect = tx.dialect();
         let mut wanted: HashMap<Same, Vec<i64>> = HashMap::new();
-        let columns = format!("{}, d.diff_type, d.value_a, d.value_b", number(dialect));
+        let columns = format!("{}, d.diff_type, d.value_a, d.value_b", dialect.number("d"));
         for some in numbers.chunks(ITEMS) {
             let sql = format!(
                 "SELECT {columns} FROM recon.difference_rows d WHERE {}",
@@ -224,7 +178,7 @@ impl Carry {
         let sql = format!(
             "SELECT {columns} FROM recon.difference_rows d \
              WHERE {} AND d.diff_type IN ({types}) ORDER BY 1",
-            of_run(dialect, self.new.run_no)
+            dialect.of_run("d", self.new.run_no)
         );
         let mut candidates: Vec<(i64, Same)> = Vec::new();
         tx.query_each(&sql, &[], &mut |row| {
@@ -294,7 +248,7 @@ impl Carry {
              FROM recon.difference_rows d \
              LEFT JOIN recon.reason_codes c ON c.reason_id = d.reason_id \
              LEFT JOIN recon.assigners w ON w.assigner_id = d.assigner_id WHERE {} ORDER BY 1",
-            number(dialect),
+            dialect.number("d"),
             at_numbers(dialect, self.new.run_no)
         );
         let mut values: Vec<Json> = Vec::with_capacity(twins.len());
@@ -343,7 +297,7 @@ impl Carry {
             if let Json::Object(map) = &mut after {
                 let from = json!({
                     "run_id": self.old.run_id,
-                    "attribution_id": self.old.attribution_id(*old),
+                    "attribution_id": self.old.attribution_id(key_in(&self.old, *old)),
                     "proposal_id": origin.proposal_id,
                     "decided_at": held.assigned_at,
                 });
@@ -355,14 +309,14 @@ impl Carry {
                     "batch_date": self.new.batch_date,
                     "source_a_ref_id": a,
                     "source_b_ref_id": b,
-                    "field_name": self.new.field_name(number),
+                    "field_name": self.new.field_name(key_in(&self.new, number).field()),
                     "diff_type": diff_type.map_or("", DiffType::name),
                     "value_a": row.text(8)?,
                     "value_b": row.text(9)?,
                 });
                 map.insert("item".to_owned(), item);
             }
-            let attribution_id = self.new.attribution_id(number);
+            let attribution_id = self.new.attribution_id(key_in(&self.new, number));
             let machine = |prefix: &str| by.clone().filter(|by| by.starts_with(prefix));
             entries.push(Entry {
                 attribution_id: Some(attribution_id.clone()),
@@ -436,7 +390,7 @@ impl Carry {
                      ON i.run_no = {old} AND i.number = {number} AND i.open = $2 WHERE {at}) x \
              LEFT JOIN recon.reason_codes c ON c.reason_id = x.reason_id \
              LEFT JOIN recon.assigners w ON w.assigner_id = x.assigner_id",
-            number = number(dialect),
+            number = dialect.number("d"),
             old = self.old.run_no,
             at = at_numbers(dialect, self.old.run_no),
         );
@@ -455,7 +409,7 @@ impl Carry {
                 functional: row.integer(3)?.map(|value| value != 0),
                 confidence: row.real(4)?.unwrap_or_default(),
                 assigner_id: row.integer(5)?,
-                assigned_at: row.text(6)?.or_else(|| self.old.attributed_at.clone()),
+                assigned_at: row.text(6)?.or_else(|| Some(self.old.attributed_at.clone())),
                 reason_code: row.required(8)?,
                 assigned_by: row.text(9)?,
             };
@@ -471,8 +425,9 @@ impl Carry {
         tx: &mut dyn Transaction,
         numbers: impl Iterator<Item = i64>,
     ) -> Result<HashMap<i64, Origin>, Problem> {
-        let by_id: HashMap<String, i64> =
-            numbers.map(|number| (self.old.attribution_id(number), number)).collect();
+        let by_id: HashMap<String, i64> = numbers
+            .map(|number| (self.old.attribution_id(key_in(&self.old, number)), number))
+            .collect();
         let ids = rows::texts(by_id.keys().map(String::as_str));
         let within = match tx.dialect() {
             Dialect::Sqlite => "(SELECT value FROM json_each($1))",
@@ -521,7 +476,7 @@ struct Origin {
 fn same(run: &Run, row: &Answer) -> Result<(i64, Same), Problem> {
     let number = row.count(0)?;
     let same = Same {
-        field: run.field_name(number).to_owned(),
+        field: run.field_name(key_in(run, number).field()).to_owned(),
         diff_type: row.count(1)?,
         value_a: row.text(2)?,
         value_b: row.text(3)?,
@@ -589,7 +544,7 @@ fn names(
     let all: Vec<i64> = chunks.keys().copied().collect();
     let sql = format!(
         "SELECT {}, d.records FROM recon.record_rows d WHERE {} ORDER BY 1",
-        number(dialect),
+        dialect.number("d"),
         at_numbers(dialect, run.run_no)
     );
     for some in all.chunks(CHUNKS) {

@@ -24,7 +24,7 @@ use serde_json::{Value as Json, json};
 use super::audit::Entry;
 use super::digest::{RowDigest, canonical};
 use super::rows::parameters;
-use super::transact::{Answer, Dialect, Transaction};
+use super::transact::{Answer, Transaction};
 use super::{Batch, chunk, difference_number, publication, stored};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{AssignedBy, Stage, Status};
@@ -215,9 +215,9 @@ impl MachineResults {
     pub fn read(tx: &mut dyn Transaction, table: &str, run_no: i64) -> Result<Self, Problem> {
         let sql = format!(
             "SELECT {COLUMNS} FROM recon.{table} d {JOINS} WHERE {} ORDER BY 1",
-            publication::of_run(tx.dialect(), run_no)
+            tx.dialect().of_run("d", run_no)
         )
-        .replace("NUMBER", number(tx.dialect()));
+        .replace("NUMBER", &tx.dialect().number("d"));
         let mut results = Self::default();
         tx.query_each(&sql, &[], &mut |row| {
             let row = ItemRow::read(&row)?;
@@ -262,8 +262,8 @@ impl MachineResults {
         run_no: i64,
     ) -> Result<(), Problem> {
         self.records = RowDigest::default();
-        let of_run = publication::of_run(tx.dialect(), run_no);
-        let number = number(tx.dialect());
+        let of_run = tx.dialect().of_run("d", run_no);
+        let number = tx.dialect().number("d");
         let mut broken = std::collections::HashSet::new();
         tx.query_each(
             &format!(
@@ -367,15 +367,7 @@ const fn action_of(stage: Option<Stage>) -> &'static str {
     }
 }
 
-/// The number of a row of a run within it, where `d` is the table.
-pub(super) const fn number(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Sqlite => "d.id & 1099511627775",
-        Dialect::Postgres => "d.number",
-    }
-}
-
-/// The columns of [`ItemRow`], where `d` is the table of items; NUMBER stands for [`number`].
+/// The columns of [`ItemRow`], where `d` is the table of items; NUMBER stands for its number within the run.
 pub(super) const COLUMNS: &str = "NUMBER, d.diff_type, d.severity, d.value_a, d.value_b, \
      d.amount_abs, d.audit_sample, d.explanation, s.signature, d.status, c.code, d.confidence, \
      d.is_locked, d.version, w.name, d.functional, d.assigned_at, d.signature_id";
@@ -518,8 +510,8 @@ pub(super) fn run_digest(tx: &mut dyn Transaction, run_no: i64) -> Result<String
 pub(super) fn records_digest(tx: &mut dyn Transaction, run_no: i64) -> Result<String, Problem> {
     let sql = format!(
         "SELECT {}, d.records FROM recon.record_rows d WHERE {} ORDER BY 1",
-        number(tx.dialect()),
-        publication::of_run(tx.dialect(), run_no)
+        tx.dialect().number("d"),
+        tx.dialect().of_run("d", run_no)
     );
     let mut results = MachineResults::default();
     tx.query_each(&sql, &[], &mut |row| {
@@ -539,8 +531,8 @@ pub(super) fn rejected_digest(tx: &mut dyn Transaction, run_no: i64) -> Result<S
     let sql = format!(
         "SELECT {}, CASE WHEN d.place = 0 THEN d.side ELSE d.side || ' ' || d.place END, d.line, d.code, d.message, d.text, d.key FROM recon.reject_rows d \
          WHERE {} ORDER BY 1",
-        number(tx.dialect()),
-        publication::of_run(tx.dialect(), run_no)
+        tx.dialect().number("d"),
+        tx.dialect().of_run("d", run_no)
     );
     let mut digest = RowDigest::default();
     tx.query_each(&sql, &[], &mut |row| {

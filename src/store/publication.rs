@@ -9,7 +9,7 @@ use super::machine_results::{self, MachineResults};
 use super::prune::{self, Pruned};
 use super::rows::parameters;
 use super::run::{AttributionCount, Counts};
-use super::transact::{Dialect, Transaction};
+use super::transact::Transaction;
 use crate::diagnostic::Problem;
 use crate::domain::{Instant, Stage, Status};
 
@@ -125,16 +125,6 @@ impl Items {
 /// Where the items are.
 pub(super) const ITEMS: &str = "difference_rows";
 
-/// The condition that a difference is of a run.
-pub(super) fn of_run(dialect: Dialect, run_no: i64) -> String {
-    match dialect {
-        Dialect::Sqlite => {
-            format!("d.id BETWEEN {} AND {}", run_no << 40, (run_no << 40) + 1_099_511_627_775)
-        }
-        Dialect::Postgres => format!("d.run_no = {run_no}"),
-    }
-}
-
 /// What goes into the transaction that publishes an attributed run, besides the run itself.
 pub(super) struct Publication {
     counts: ItemCounts,
@@ -237,7 +227,7 @@ fn count_items(tx: &mut dyn Transaction, table: &str, run_no: i64) -> Result<Ite
         "SELECT coalesce(d.signature_id, 0), d.status, count(*), \
          coalesce(sum(d.amount_abs), 0.0) FROM recon.{table} d \
          WHERE {} AND d.status IS NOT NULL GROUP BY 1, 2",
-        of_run(tx.dialect(), run_no)
+        tx.dialect().of_run("d", run_no)
     );
     let mut counts = BTreeMap::new();
     for row in tx.query(&sql, &[])? {

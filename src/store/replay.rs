@@ -13,12 +13,12 @@ use serde_json::Value as Json;
 
 use super::digest::{RowDigest, canonical};
 use super::machine_results::{
-    self, COLUMNS, Decision, ItemRow, JOINS, ReadItems, is_machines, number, records_digest,
+    self, COLUMNS, Decision, ItemRow, JOINS, ReadItems, is_machines, records_digest,
     rejected_digest, run_digest,
 };
 use super::rows::parameters;
 use super::seal;
-use super::transact::{Answer, Dialect, Transaction};
+use super::transact::{Answer, Transaction};
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, Status};
 
@@ -624,20 +624,15 @@ fn compare_items(
     told: &mut HashMap<String, Told>,
     found: &mut Replay,
 ) -> Result<Counted, Problem> {
-    let (from, order) = match tx.dialect() {
-        Dialect::Sqlite => {
-            ("recon.difference_rows d JOIN recon.recon_runs r ON r.run_no = d.id >> 40", "d.id")
-        }
-        Dialect::Postgres => (
-            "recon.difference_rows d JOIN recon.recon_runs r ON r.run_no = d.run_no",
-            "d.run_no, d.number",
-        ),
-    };
+    let dialect = tx.dialect();
     let sql = format!(
-        "SELECT {COLUMNS}, r.attribution_prefix FROM {from} {JOINS} \
-         WHERE r.stage IN ('COMPARED', 'ATTRIBUTED') ORDER BY {order}"
+        "SELECT {COLUMNS}, r.attribution_prefix FROM recon.difference_rows d \
+         JOIN recon.recon_runs r ON r.run_no = {} {JOINS} \
+         WHERE r.stage IN ('COMPARED', 'ATTRIBUTED') ORDER BY {}",
+        dialect.run_no("d"),
+        dialect.order("d", "")
     )
-    .replace("NUMBER", number(tx.dialect()));
+    .replace("NUMBER", &tx.dialect().number("d"));
     let mut counted = Counted::new();
     // Runs without any difference have digests as well, which are those of nothing.
     let mut unread: BTreeSet<&str> = runs

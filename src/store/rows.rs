@@ -115,6 +115,11 @@ pub fn texts_in(dialect: Dialect, parameter: &str) -> String {
     }
 }
 
+/// A text that stands for itself within a pattern of `LIKE … ESCAPE '\\'`.
+pub(super) fn literal(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
 /// Values for the parameters of a statement, from what Rust has.
 macro_rules! parameters {
     ($($value:expr),* $(,)?) => { [$($crate::store::SqlValue::from($value)),*] };

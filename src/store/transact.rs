@@ -159,6 +159,51 @@ pub trait Transaction {
     ) -> Result<(), Problem>;
 }
 
+/// Shorter ways to read small answers.
+impl dyn Transaction + '_ {
+    /// Reads every row of an answer.
+    ///
+    /// # Errors
+    /// As [`Transaction::query`], and what `read` says.
+    pub(crate) fn list<T>(
+        &mut self,
+        sql: &str,
+        parameters: &[SqlValue],
+        read: impl Fn(&Answer) -> Result<T, Problem>,
+    ) -> Result<Vec<T>, Problem> {
+        self.query(sql, parameters)?.iter().map(read).collect()
+    }
+
+    /// Reads the first row of an answer, if there is one.
+    ///
+    /// # Errors
+    /// As [`Transaction::query`], and what `read` says.
+    pub(crate) fn find<T>(
+        &mut self,
+        sql: &str,
+        parameters: &[SqlValue],
+        read: impl Fn(&Answer) -> Result<T, Problem>,
+    ) -> Result<Option<T>, Problem> {
+        self.query(sql, parameters)?.first().map(read).transpose()
+    }
+
+    /// The number in the first column of the first row; 0 where there is none.
+    ///
+    /// # Errors
+    /// As [`Transaction::query`].
+    pub(crate) fn count(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<i64, Problem> {
+        Ok(self.find(sql, parameters, |row| row.integer(0))?.flatten().unwrap_or_default())
+    }
+
+    /// Whether an answer has a row.
+    ///
+    /// # Errors
+    /// As [`Transaction::query`].
+    pub(crate) fn exists(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<bool, Problem> {
+        Ok(!self.query(sql, parameters)?.is_empty())
+    }
+}
+
 /// How long a note waits for the store.
 const NOTE_TIME: Duration = Duration::from_millis(100);
 

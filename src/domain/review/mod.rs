@@ -4,6 +4,7 @@
 //! Everything here is a pure function of its arguments. The services in `review` ask these rules
 //! inside their transactions; they never decide on their own.
 
+mod blind;
 pub mod comment;
 pub mod content;
 pub mod label;
@@ -14,6 +15,7 @@ pub mod server;
 pub mod state;
 pub mod trigger;
 
+pub use blind::is_blind;
 pub use content::ContentHash;
 pub use policy::Policy;
 pub use role::{Permission, Permissions, Role, Roles};

@@ -1,8 +1,6 @@
 //! Who there is: making people, changing their roles, disabling them. Nobody is ever deleted, since
 //! the audit trail names them for good.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Problem};
@@ -10,41 +8,17 @@ use crate::domain::Instant;
 use crate::domain::review::{Permission, Role, Roles};
 use crate::review::actor::Given;
 use crate::review::{Actor, Refusal};
-use crate::store::rows::parameters;
-use crate::store::transact::{self, Answer, Dialect, Transact, Transaction};
+use crate::store::people;
+use crate::store::time_text;
+use crate::store::transact::{self, Transact, Transaction};
 
 use super::login::{Attempt, Proved};
-use super::principal::{SEPARATOR, SHUT, TABLES, fields, key_of, roles};
-use super::record::{Change, audit, moment, read_moment};
+use super::principal::key_of;
+use super::record::{Change, audit};
 use super::secret::Random;
-use super::{AuthMethod, Hashing, Principal, login, name, password, principal, session};
+use super::{AuthMethod, Hashing, Principal, login, name, password};
 
-/// A person with one of their logins, as lists show them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
-    /// What four eyes compare.
-    pub person_id: String,
-    /// The name by which they come in.
-    pub login: String,
-    /// Their name, for people.
-    pub name: String,
-    /// Their roles.
-    pub roles: Roles,
-    /// The masked fields that they may see.
-    pub grants: BTreeSet<String>,
-    /// Whether it is a program.
-    pub is_service: bool,
-    /// Whether they can't come in.
-    pub is_disabled: bool,
-    /// Whether this login has a password.
-    pub has_password: bool,
-    /// Whether somebody else chose that password: its owner chooses another before anything else.
-    pub must_change: bool,
-    /// Whether this second login waits for its person's consent, and opens nothing until then.
-    pub awaits_consent: bool,
-    /// When the login was made.
-    pub created: Instant,
-}
+pub use crate::store::people::Person;
 
 impl Person {
     /// As `--json` and the API show it.
@@ -60,7 +34,7 @@ impl Person {
             "has_password": self.has_password,
             "must_change_password": self.must_change,
             "awaits_consent": self.awaits_consent,
-            "created_at": moment(self.created),
+            "created_at": time_text(self.created),
         })
     }
 }
@@ -103,23 +77,14 @@ pub(super) struct Known {
 /// The person of a login, disabled or not.
 pub(super) fn known(tx: &mut dyn Transaction, login: &str) -> Result<Known, Refusal> {
     let key = key_of(tx, login)?;
-    let sql = format!("SELECT {} FROM {TABLES} WHERE l.login_key = $2", principal::COLUMNS);
-    let mut rows = tx.query(&sql, &[SEPARATOR.into(), (&key).into()])?;
-    let missing = || {
-        let message = format!("nobody has the login `{}`", login.escape_debug());
-        Refusal::new(Code::NoSuchLogin, message)
-    };
-    let mut row = rows.pop().ok_or_else(missing)?;
-    // Whether the person is disabled, or has agreed, is nothing that this needs to know.
-    for column in SHUT {
-        if let Some(shut) = row.0.get_mut(column) {
-            *shut = false.into();
-        }
-    }
-    match principal::principal(&row, AuthMethod::Cli)? {
-        Some(principal) => Ok(Known { key, principal }),
-        None => Err(missing()),
-    }
+    let person = people::person(tx, &key)?.ok_or_else(|| no_such_login(login))?;
+    // Whether the person is disabled, or has agreed, does not matter here.
+    Ok(Known { key, principal: Principal::of(person, AuthMethod::Cli) })
+}
+
+fn no_such_login(login: &str) -> Refusal {
+    let message = format!("nobody has the login `{}`", login.escape_debug());
+    Refusal::new(Code::NoSuchLogin, message)
 }
 
 /// Refuses roles that must not meet in one person, and those that a program can't have.
@@ -189,8 +154,7 @@ pub(super) fn add_with(
     // A taken name is told before anybody pays for a hash.
     let looks = name::looks(new.login);
     let refuse_taken = |tx: &mut dyn Transaction| {
-        for row in tx.query("SELECT login FROM recon.logins ORDER BY login_key", &[])? {
-            let other = row.required(0)?;
+        for other in people::login_names(tx)? {
             if name::fold(&other) == key {
                 let message = format!("the login `{}` is taken", new.login);
                 return Err(Refusal::new(Code::LoginTaken, message));
@@ -216,34 +180,26 @@ pub(super) fn add_with(
     };
     transact::write(store, |tx| {
         first(tx)?;
-        one_at_a_time(tx)?;
+        // Two logins that look alike are not made at the same moment.
+        people::lock_logins(tx)?;
         refuse_taken(tx)?;
         let person_id = match new.same_person_as {
             Some(other) => known(tx, other)?.principal.person_id,
             None => {
-                tx.execute(
-                    "INSERT INTO recon.people (person_id, display_name, is_service, created_at, \
-                     created_by) VALUES ($1, $2, $3, $4, $5)",
-                    &parameters![&new_id, &shown, new.is_service, moment(now), &by.person_id],
-                )?;
+                people::add_person(tx, &new_id, &shown, new.is_service, &by.person_id, now)?;
                 new_id.clone()
             }
         };
-        tx.execute(
-            "INSERT INTO recon.logins (login_key, login, person_id, password, password_at, \
-             created_at, must_change, agreed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            &parameters![
-                &key,
-                new.login,
-                &person_id,
-                hash.as_deref(),
-                hash.as_ref().map(|_| moment(now)),
-                moment(now),
-                hash.is_some() && !own_password,
-                // A second login waits for its person.
-                new.same_person_as.is_none().then(|| moment(now)),
-            ],
-        )?;
+        let login = people::NewLogin {
+            key: &key,
+            login: new.login,
+            person_id: &person_id,
+            password: hash.as_deref(),
+            must_change: hash.is_some() && !own_password,
+            // A second login waits for its person.
+            agreed: new.same_person_as.is_none(),
+        };
+        login.add(tx, now)?;
         let before =
             if new.same_person_as.is_some() { person(tx, &key)?.roles } else { Roles::NONE };
         let all = new.roles.iter().fold(before, Roles::with);
@@ -264,17 +220,6 @@ pub(super) fn add_with(
     })
 }
 
-/// Two logins that look alike are not made at the same moment.
-fn one_at_a_time(tx: &mut dyn Transaction) -> Result<(), Problem> {
-    match tx.dialect() {
-        Dialect::Sqlite => Ok(()),
-        Dialect::Postgres => {
-            let sql = "SELECT pg_advisory_xact_lock(hashtextextended('recon.logins', 11))::text";
-            tx.query(sql, &[]).map(drop)
-        }
-    }
-}
-
 /// Gives a person these roles and no others. Their sessions end.
 ///
 /// # Errors
@@ -288,13 +233,13 @@ pub fn set_roles(
 ) -> Result<Person, Refusal> {
     must_administer(by, "change roles")?;
     transact::write(store, |tx| {
-        lock_admins(tx)?;
+        people::lock_admins(tx)?;
         let Known { key, principal } = known(tx, login)?;
         check_roles(roles, principal.is_service)?;
         if roles != principal.roles {
             not_oneself(by, &principal.person_id)?;
             replace_roles(tx, by, &principal.person_id, principal.roles, roles, now)?;
-            session::close_all(tx, &principal.person_id)?;
+            people::end_sessions_of(tx, &principal.person_id)?;
             keep_an_admin(tx, principal.roles)?;
             let change = Change {
                 action: "SET_ROLES",
@@ -328,42 +273,21 @@ fn replace_roles(
 ) -> Result<(), Refusal> {
     check_roles(after, false)?;
     for role in before.iter().filter(|role| !after.contains(*role)) {
-        let sql = "DELETE FROM recon.person_roles WHERE person_id = $1 AND role = $2";
-        tx.execute(sql, &parameters![person_id, role.name()])?;
+        people::remove_role(tx, person_id, role)?;
     }
     for role in after.iter().filter(|role| !before.contains(*role)) {
-        tx.execute(
-            "INSERT INTO recon.person_roles (person_id, role, granted_at, granted_by) \
-             VALUES ($1, $2, $3, $4)",
-            &parameters![person_id, role.name(), moment(now), &by.person_id],
-        )?;
+        people::add_role(tx, person_id, role, &by.person_id, now)?;
     }
     Ok(())
-}
-
-/// Two that would each remove the other admin take turns.
-fn lock_admins(tx: &mut dyn Transaction) -> Result<(), Problem> {
-    let lock = tx.dialect().for_update();
-    let sql = format!(
-        "SELECT person_id FROM recon.person_roles WHERE role = 'admin' ORDER BY person_id{lock}"
-    );
-    tx.query(&sql, &[]).map(drop)
 }
 
 /// Refuses a change after which nobody could manage people any more.
 fn keep_an_admin(tx: &mut dyn Transaction, changed: Roles) -> Result<(), Refusal> {
-    if changed.contains(Role::Admin) && !has_admin(tx)? {
+    if changed.contains(Role::Admin) && !people::has_admin(tx)? {
         let message = "this is the last admin; make another one first";
         return Err(Refusal::new(Code::LastAdmin, message));
     }
     Ok(())
-}
-
-/// Whether anybody can manage people.
-pub(super) fn has_admin(tx: &mut dyn Transaction) -> Result<bool, Problem> {
-    let sql = "SELECT 1 FROM recon.person_roles r JOIN recon.people p \
-               ON p.person_id = r.person_id AND NOT p.is_disabled WHERE r.role = 'admin' LIMIT 1";
-    Ok(!tx.query(sql, &[])?.is_empty())
 }
 
 /// Shuts a person out, with every login, session and token; or lets them in again (their sessions
@@ -380,13 +304,12 @@ pub fn set_disabled(
 ) -> Result<Person, Refusal> {
     must_administer(by, "disable people")?;
     transact::write(store, |tx| {
-        lock_admins(tx)?;
+        people::lock_admins(tx)?;
         let Known { key, principal } = known(tx, login)?;
         let before = person(tx, &key)?.is_disabled;
         if before != disabled {
-            let sql = "UPDATE recon.people SET is_disabled = $2 WHERE person_id = $1";
-            tx.execute(sql, &parameters![&principal.person_id, disabled])?;
-            session::close_all(tx, &principal.person_id)?;
+            people::set_disabled(tx, &principal.person_id, disabled)?;
+            people::end_sessions_of(tx, &principal.person_id)?;
             keep_an_admin(tx, principal.roles)?;
             let change = Change {
                 action: if disabled { "DISABLE_PERSON" } else { "ENABLE_PERSON" },
@@ -474,7 +397,7 @@ pub fn change_password(
         }
         Proved::Throttled(seconds) => {
             let message = format!("too many attempts; try again in {seconds} seconds");
-            return Err(Refusal::new(Code::TooManyAttempts, message));
+            return Err(Refusal::new(Code::TooManyLogins, message));
         }
     }
     password::check(new, &[&of.login, &of.name])?;
@@ -499,13 +422,10 @@ pub(super) fn store_password(
     now: Instant,
 ) -> Result<Person, Refusal> {
     let own = by.person_id == of.principal.person_id;
-    let sql = "UPDATE recon.logins SET password = $2, password_at = $3, must_change = $4 \
-               WHERE login_key = $1";
-    tx.execute(sql, &parameters![&of.key, hash, moment(now), !own])?;
-    session::close_all(tx, &of.principal.person_id)?;
+    people::set_password(tx, &of.key, hash, !own, now)?;
+    people::end_sessions_of(tx, &of.principal.person_id)?;
     // A link that was still waiting to be opened is one password too many.
-    let sql = "DELETE FROM recon.invitations WHERE login_key = $1";
-    tx.execute(sql, &[(&of.key).into()])?;
+    people::Invitation::delete(tx, Some(&of.key))?;
     let change = Change {
         action: "SET_PASSWORD",
         entity: "person",
@@ -554,10 +474,7 @@ pub fn agree(
     };
     transact::write(store, |tx| {
         let found = waiting(tx)?;
-        let sql = "UPDATE recon.logins SET agreed_at = $2, password = $3, password_at = $4, \
-                   must_change = $5 WHERE login_key = $1";
-        let at = hash.as_ref().map(|_| moment(now));
-        tx.execute(sql, &parameters![&found.key, moment(now), hash.as_deref(), at, false])?;
+        people::agree(tx, &found.key, hash.as_deref(), now)?;
         let change = Change {
             action: "AGREE_LOGIN",
             entity: "person",
@@ -607,16 +524,11 @@ pub fn set_grant(
             return Err(Refusal::new(Code::OwnRoles, message));
         }
         let changed = if granted {
-            tx.execute(
-                "INSERT INTO recon.field_grants (person_id, field_name, granted_at, granted_by) \
-                 VALUES ($1, $2, $3, $4) ON CONFLICT (person_id, field_name) DO NOTHING",
-                &parameters![person_id, field, moment(now), &by.person_id],
-            )?
+            people::add_grant(tx, person_id, field, &by.person_id, now)?
         } else {
-            let sql = "DELETE FROM recon.field_grants WHERE person_id = $1 AND field_name = $2";
-            tx.execute(sql, &parameters![person_id, field])?
+            people::remove_grant(tx, person_id, field)?
         };
-        if changed > 0 {
+        if changed {
             let change = Change {
                 action: if granted { "GRANT_FIELD" } else { "REVOKE_FIELD" },
                 entity: "person",
@@ -635,10 +547,7 @@ pub fn set_grant(
 /// # Errors
 /// What the store says.
 pub fn list(store: &dyn Transact) -> Result<Vec<Person>, Problem> {
-    transact::read(store, |tx| {
-        let rows = tx.query(&people_sql("ORDER BY l.login_key"), &[SEPARATOR.into()])?;
-        rows.iter().map(read_person).collect()
-    })
+    transact::read(store, |tx| people::everybody(tx))
 }
 
 /// One login.
@@ -648,70 +557,20 @@ pub fn list(store: &dyn Transact) -> Result<Vec<Person>, Problem> {
 pub fn show(store: &dyn Transact, login: &str) -> Result<Person, Refusal> {
     let found = transact::read(store, |tx| {
         let key = key_of(tx, login)?;
-        let rows =
-            tx.query(&people_sql("WHERE l.login_key = $2"), &[SEPARATOR.into(), (&key).into()])?;
-        rows.first().map(read_person).transpose()
+        people::person(tx, &key)
     })?;
-    found.ok_or_else(|| {
-        let message = format!("nobody has the login `{}`", login.escape_debug());
-        Refusal::new(Code::NoSuchLogin, message)
-    })
-}
-
-fn people_sql(end: &str) -> String {
-    format!(
-        "SELECT {}, l.password IS NOT NULL, l.created_at FROM {TABLES} {end}",
-        principal::COLUMNS
-    )
+    found.ok_or_else(|| no_such_login(login))
 }
 
 fn person(tx: &mut dyn Transaction, key: &str) -> Result<Person, Problem> {
-    let sql = people_sql("WHERE l.login_key = $2");
-    let rows = tx.query(&sql, &[SEPARATOR.into(), key.into()])?;
     let gone = || Problem::new(Code::NothingDone, "a person is not where they were written");
-    read_person(rows.first().ok_or_else(gone)?)
-}
-
-fn read_person(row: &Answer) -> Result<Person, Problem> {
-    Ok(Person {
-        login: row.required(0)?,
-        person_id: row.required(1)?,
-        name: row.required(2)?,
-        is_service: row.boolean(3)?,
-        is_disabled: row.boolean(4)?,
-        roles: roles(row.text(5)?.as_deref())?,
-        grants: fields(row.text(6)?.as_deref()),
-        must_change: row.boolean(7)?,
-        awaits_consent: row.boolean(8)?,
-        has_password: row.boolean(principal::WIDTH)?,
-        created: read_moment(&row.required(principal::WIDTH + 1)?)?,
-    })
+    people::person(tx, key)?.ok_or_else(gone)
 }
 
 /// When somebody else chose or could choose a person's password, as the audit trail tells it.
 fn given(tx: &mut dyn Transaction, person_id: Option<&str>) -> Result<Vec<Given>, Problem> {
-    let of_whom = if person_id.is_some() { " AND entity_id = $1" } else { "" };
-    let sql = format!(
-        "SELECT entity_id, actor_id, performed_at, action_type, new_value FROM recon.audit_trail \
-         WHERE entity_type = 'person' AND actor_id <> entity_id{of_whom} \
-           AND action_type IN ('ADD_PERSON', 'SET_PASSWORD', 'INVITE') ORDER BY seq"
-    );
-    let mut all = Vec::new();
-    for row in tx.query(&sql, &person_id.map(Into::into).into_iter().collect::<Vec<_>>())? {
-        let value: Json =
-            serde_json::from_str(&row.text(4)?.unwrap_or_default()).unwrap_or_default();
-        let without = value.get("has_password") == Some(&Json::Bool(false));
-        // Whoever comes by a proxy has no password that anybody else could know.
-        if row.required(3)? == "ADD_PERSON" && without {
-            continue;
-        }
-        all.push(Given {
-            person_id: row.required(0)?,
-            by: row.required(1)?,
-            at: read_moment(&row.required(2)?)?,
-        });
-    }
-    Ok(all)
+    let given = people::credentials_given(tx, person_id)?;
+    Ok(given.into_iter().map(|(person_id, by, at)| Given { person_id, by, at }).collect())
 }
 
 /// The directory as the workflow asks it.
@@ -720,12 +579,8 @@ pub struct StoredDirectory;
 
 impl crate::review::actor::Directory for StoredDirectory {
     fn roles(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<Roles, Problem> {
-        // Compared as text: whatever comes as an id is then simply nobody's.
-        let sql = "SELECT string_agg(r.role, ',') FROM recon.person_roles r \
-                   JOIN recon.people p ON p.person_id = r.person_id AND NOT p.is_disabled \
-                   WHERE CAST(p.person_id AS text) = $1";
-        let rows = tx.query(sql, &[person_id.into()])?;
-        roles(rows.first().map(|row| row.text(0)).transpose()?.flatten().as_deref())
+        let roles = people::roles_of(tx, person_id)?;
+        Ok(roles.into_iter().fold(Roles::NONE, |all, (role, _)| all.with(role)))
     }
 
     fn roles_since(
@@ -734,20 +589,12 @@ impl crate::review::actor::Directory for StoredDirectory {
         person_id: &str,
         since: Instant,
     ) -> Result<Roles, Problem> {
-        let sql = "SELECT r.role, r.granted_at FROM recon.person_roles r \
-                   JOIN recon.people p ON p.person_id = r.person_id AND NOT p.is_disabled \
-                   WHERE CAST(p.person_id AS text) = $1";
-        let mut held = Roles::NONE;
-        for row in tx.query(sql, &[person_id.into()])? {
-            if read_moment(&row.required(1)?)? <= since {
-                held = roles(Some(&row.required(0)?))?.iter().fold(held, Roles::with);
-            }
+        // Whoever was disabled in between had no roles for that time.
+        if people::was_disabled_since(tx, person_id, since)? {
+            return Ok(Roles::NONE);
         }
-        // Whoever was disabled in between had none for that time.
-        let sql = "SELECT 1 FROM recon.audit_trail WHERE entity_id = $1 \
-                   AND action_type = 'DISABLE_PERSON' AND performed_at > $2 LIMIT 1";
-        let disabled = !tx.query(sql, &parameters![person_id, moment(since)])?.is_empty();
-        Ok(if disabled { Roles::NONE } else { held })
+        let roles = people::roles_of(tx, person_id)?.into_iter().filter(|(_, at)| *at <= since);
+        Ok(roles.fold(Roles::NONE, |all, (role, _)| all.with(role)))
     }
 
     fn given(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<Vec<Given>, Problem> {
@@ -759,18 +606,11 @@ impl crate::review::actor::Directory for StoredDirectory {
     }
 
     fn name(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<String, Problem> {
-        let sql = "SELECT display_name FROM recon.people WHERE CAST(person_id AS text) = $1";
-        let rows = tx.query(sql, &[person_id.into()])?;
-        rows.first().map_or_else(|| Ok(person_id.to_owned()), |row| row.required(0))
+        people::name(tx, person_id)
     }
 
     fn find(&self, tx: &mut dyn Transaction, login: &str) -> Result<Option<String>, Problem> {
-        let sql = "SELECT CAST(p.person_id AS text) FROM recon.people p WHERE NOT p.is_disabled \
-                   AND (CAST(p.person_id AS text) = $1 OR p.person_id = \
-                   (SELECT l.person_id FROM recon.logins l \
-                    WHERE l.login_key = $2 AND l.agreed_at IS NOT NULL))";
         let key = key_of(tx, login)?;
-        let rows = tx.query(sql, &parameters![login, key])?;
-        rows.first().map(|row| row.required(0)).transpose()
+        people::find(tx, login, &key)
     }
 }

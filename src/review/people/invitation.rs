@@ -5,11 +5,11 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Role, Roles};
 use crate::review::{Actor, Refusal};
-use crate::store::rows::parameters;
+use crate::store::people;
 use crate::store::transact::{self, Transact, Transaction};
 
 use super::directory::{self, Known, NewPerson, Person};
-use super::record::{Change, audit, moment, read_moment};
+use super::record::{Change, audit};
 use super::secret::{Pair, Random, digest, is_secret};
 use super::{Hashing, password};
 
@@ -38,10 +38,10 @@ pub fn first_admin_link(
     random: Random<'_>,
 ) -> Result<Option<String>, Problem> {
     transact::write(store, |tx| {
-        if directory::has_admin(tx)? {
+        if people::has_admin(tx)? {
             return Ok(None);
         }
-        tx.execute("DELETE FROM recon.invitations WHERE login_key IS NULL", &[])?;
+        people::Invitation::delete(tx, None)?;
         make(tx, None, now, FIRST_ADMIN, random).map(Some)
     })
 }
@@ -68,7 +68,7 @@ pub fn invite(
             return Err(Refusal::new(Code::ServiceRoles, message));
         }
         directory::refuse_waiting(tx, &Known { key: key.clone(), principal: principal.clone() })?;
-        tx.execute("DELETE FROM recon.invitations WHERE login_key = $1", &[(&key).into()])?;
+        people::Invitation::delete(tx, Some(&key))?;
         let text = make(tx, Some(&key), now, INVITED, random)?;
         let change = Change {
             action: "INVITE",
@@ -91,11 +91,9 @@ fn make(
 ) -> Result<String, Problem> {
     let pair = Pair::new(random)?;
     let expires = Instant::new(now.seconds() + seconds, now.nanoseconds());
-    tx.execute(
-        "INSERT INTO recon.invitations (invitation_id, secret_hash, login_key, created_at, \
-         expires_at) VALUES ($1, $2, $3, $4, $5)",
-        &parameters![&pair.id, digest(&pair.secret), key, moment(now), moment(expires)],
-    )?;
+    let secret_hash = digest(&pair.secret);
+    people::Invitation { secret_hash, key: key.map(str::to_owned), expires }
+        .add(tx, &pair.id, now)?;
     Ok(pair.text())
 }
 
@@ -113,24 +111,14 @@ pub fn look(store: &dyn Transact, link: &str, now: Instant) -> Result<Purpose, R
 }
 
 fn find(tx: &mut dyn Transaction, pair: &Pair, now: Instant) -> Result<Purpose, Refusal> {
-    let lock = tx.dialect().for_update();
-    let rows = tx.query(
-        &format!(
-            "SELECT secret_hash, login_key, expires_at FROM recon.invitations \
-             WHERE invitation_id = $1{lock}"
-        ),
-        &[(&pair.id).into()],
-    )?;
-    let row = rows.first().ok_or_else(gone)?;
-    let good = is_secret(&pair.secret, &row.blob(0)?.unwrap_or_default())
-        && now < read_moment(&row.required(2)?)?;
-    if !good {
+    let found = people::Invitation::find(tx, &pair.id)?.ok_or_else(gone)?;
+    if !is_secret(&pair.secret, &found.secret_hash) || now >= found.expires {
         return Err(gone());
     }
-    match row.text(1)? {
+    match found.key {
         Some(key) => Ok(Purpose::ChoosePassword(key)),
         // Somebody was quicker, by the command line.
-        None if directory::has_admin(tx)? => Err(gone()),
+        None if people::has_admin(tx)? => Err(gone()),
         None => Ok(Purpose::FirstAdmin),
     }
 }
@@ -177,9 +165,7 @@ pub fn accept(
             };
             directory::add_with(store, hashing, &maker, &admin, now, random, true, &mut |tx| {
                 find(tx, &pair, now)?;
-                let sql = "DELETE FROM recon.invitations WHERE login_key IS NULL";
-                tx.execute(sql, &[])?;
-                Ok(())
+                Ok(people::Invitation::delete(tx, None)?)
             })
         }
     }

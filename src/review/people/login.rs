@@ -7,12 +7,12 @@ use std::net::IpAddr;
 
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
-use crate::store::rows::parameters;
+use crate::store::review::Refused;
 use crate::store::transact::{self, Transact, Transaction};
+use crate::store::{people, time_text};
 
 use super::password::{Busy, Hashing};
 use super::principal::key_of;
-use super::record::moment;
 use super::secret::{Pair, Random};
 use super::{AuthMethod, Principal, principal, session, throttle};
 
@@ -112,7 +112,7 @@ pub(super) fn prove<T>(
     let subjects: Vec<_> = std::iter::once(account.clone()).chain(address.clone()).collect();
     let (wait, hash) = transact::write(store, |tx| {
         let wait = throttle::attempt(tx, &subjects, now)?;
-        Ok::<_, Problem>((wait, kept(tx, key)?))
+        Ok::<_, Problem>((wait, people::password(tx, key)?))
     })?;
     if let Some(seconds) = wait {
         return Ok(Proved::Throttled(seconds));
@@ -127,7 +127,7 @@ pub(super) fn prove<T>(
     }
     transact::write(store, |tx| {
         // It may have been changed while the hash was computed.
-        if kept(tx, key)? != hash {
+        if people::password(tx, key)? != hash {
             return Ok(Proved::Wrong);
         }
         throttle::succeeded(tx, &account, address.as_ref())?;
@@ -135,11 +135,8 @@ pub(super) fn prove<T>(
     })
 }
 
-/// The hash of a login's password.
-fn kept(tx: &mut dyn Transaction, key: &str) -> Result<Option<String>, Problem> {
-    let rows = tx.query("SELECT password FROM recon.logins WHERE login_key = $1", &[key.into()])?;
-    Ok(rows.first().map(|row| row.text(0)).transpose()?.flatten())
-}
+/// The code of a wrong password in the security log.
+const WRONG_PASSWORD: &str = "wrong-password";
 
 /// How many wrong passwords are remembered of one minute: who guesses must not fill the disk.
 const REMEMBERED: i64 = 100;
@@ -152,26 +149,22 @@ fn note_wrong(
     attempt: &Attempt<'_>,
     now: Instant,
 ) -> Result<(), Problem> {
-    let lately = moment(Instant::new(now.seconds() - 60, 0));
-    let sql = "SELECT count(*) FROM recon.security_log WHERE at > $1 AND code = 'wrong-password'";
-    let remembered = tx.query(sql, &[lately.into()])?;
-    if remembered.first().map_or(Ok(0), |row| row.count(0))? >= REMEMBERED {
+    let lately = time_text(Instant::new(now.seconds() - 60, 0));
+    if Refused::count_of_code(tx, WRONG_PASSWORD, &lately)? >= REMEMBERED {
         return Ok(());
     }
     let person = principal::by_key(tx, key, AuthMethod::Cli)?;
     let what = if person.is_some() { "a log-in failed" } else { "a log-in of nobody failed" };
     let person_id = person.map_or_else(|| "nobody".to_owned(), |person| person.person_id);
     let user_agent = attempt.user_agent.map(|text| text.chars().take(200).collect::<String>());
-    tx.execute(
-        "INSERT INTO recon.security_log (at, person_id, code, what, ip, user_agent) \
-         VALUES ($1, $2, 'wrong-password', $3, $4, $5)",
-        &parameters![
-            moment(now),
-            person_id,
-            what,
-            attempt.address.map(|address| address.to_string()),
-            user_agent,
-        ],
-    )
-    .map(drop)
+    let address = attempt.address.map(|address| address.to_string());
+    let refused = Refused {
+        person_id: &person_id,
+        code: WRONG_PASSWORD,
+        what,
+        ip: address.as_deref(),
+        user_agent: user_agent.as_deref(),
+        ..Refused::default()
+    };
+    refused.log(tx, &time_text(now))
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::diagnostic::{Code, Problem};
+use crate::diagnostic::Problem;
 use crate::domain::review::{Permission, Permissions, Roles};
 use crate::review::Actor;
-use crate::store::transact::{Answer, Dialect, Transaction};
+use crate::store::people::{self, Person};
+use crate::store::transact::Transaction;
 
 use super::name::fold;
 
@@ -61,6 +62,22 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// The person of a login, whether or not it is valid.
+    pub(super) fn of(person: Person, method: AuthMethod) -> Self {
+        Self {
+            person_id: person.person_id,
+            login: person.login,
+            name: person.name,
+            roles: person.roles,
+            permissions: person.roles.permissions(),
+            grants: person.grants,
+            is_service: person.is_service,
+            // A token or a proxy does not use the password.
+            must_change: matches!(method, AuthMethod::Session(_)) && person.must_change,
+            method,
+        }
+    }
+
     /// The actor of a request; the caller adds the request's id, address and client.
     pub fn actor(&self) -> Actor {
         Actor {
@@ -93,80 +110,23 @@ pub fn command_line_actor(system_name: &str) -> Actor {
     }
 }
 
-/// What [`principal`] reads, from [`TABLES`]; `$1` is [`SEPARATOR`].
-pub(super) const COLUMNS: &str = "l.login, l.person_id, p.display_name, p.is_service, \
-     p.is_disabled, \
-     (SELECT string_agg(r.role, ',') FROM recon.person_roles r WHERE r.person_id = p.person_id), \
-     (SELECT string_agg(g.field_name, $1) FROM recon.field_grants g \
-      WHERE g.person_id = p.person_id), \
-     l.must_change, l.agreed_at IS NULL";
-
-/// How many columns these are.
-pub(super) const WIDTH: usize = 9;
-
-/// Of these columns, whether the person is disabled, and whether the login waits for its person's consent.
-pub(super) const SHUT: [usize; 2] = [4, 8];
-
-/// The tables of [`COLUMNS`].
-pub(super) const TABLES: &str = "recon.logins l JOIN recon.people p ON p.person_id = l.person_id";
-
-/// Between the names of fields, which have none of these.
-pub(super) const SEPARATOR: &str = "\u{1f}";
-
-/// The person of a row of [`COLUMNS`]; `None` if that person is disabled, or has not agreed to this login.
-pub(super) fn principal(row: &Answer, method: AuthMethod) -> Result<Option<Principal>, Problem> {
-    for column in SHUT {
-        if row.boolean(column)? {
-            return Ok(None);
-        }
-    }
-    let roles = roles(row.text(5)?.as_deref())?;
-    Ok(Some(Principal {
-        person_id: row.required(1)?,
-        login: row.required(0)?,
-        name: row.required(2)?,
-        roles,
-        permissions: roles.permissions(),
-        grants: fields(row.text(6)?.as_deref()),
-        is_service: row.boolean(3)?,
-        // What came by a token or a proxy did not come by the password.
-        must_change: matches!(method, AuthMethod::Session(_)) && row.boolean(7)?,
-        method,
-    }))
-}
-
-/// Names of fields as the store aggregates them.
-pub(super) fn fields(names: Option<&str>) -> BTreeSet<String> {
-    let names = names.unwrap_or_default().split(SEPARATOR);
-    names.filter(|field| !field.is_empty()).map(str::to_owned).collect()
-}
-
-/// Roles as the store aggregates them.
-pub(super) fn roles(names: Option<&str>) -> Result<Roles, Problem> {
-    Roles::parse(names.unwrap_or_default()).ok_or_else(|| {
-        Problem::new(Code::StoreDamaged, format!("{names:?} are not roles that this recon knows"))
-    })
+/// The person of a login; `None` if that person is disabled, or has not agreed to this login.
+pub(super) fn principal(person: Person, method: AuthMethod) -> Option<Principal> {
+    let valid = !person.is_disabled && !person.awaits_consent;
+    valid.then(|| Principal::of(person, method))
 }
 
 /// The key of the login that a name means: the folded name, or that of an older login which was folded
 /// otherwise.
 pub(super) fn key_of(tx: &mut dyn Transaction, name: &str) -> Result<String, Problem> {
     let key = fold(name);
-    let known = "SELECT 1 FROM recon.logins WHERE login_key = $1";
-    if !tx.query(known, &[(&key).into()])?.is_empty() {
+    if people::has_login(tx, &key)? {
         return Ok(key);
     }
     // Before full case folding some names kept letters such as `ß`; only those that are not ASCII did.
-    let older = match tx.dialect() {
-        Dialect::Sqlite => "login_key GLOB '*[^ -~]*'",
-        Dialect::Postgres => "login_key ~ '[^ -~]'",
-    };
-    for row in tx.query(&format!("SELECT login_key, login FROM recon.logins WHERE {older}"), &[])? {
-        if fold(&row.required(1)?) == key {
-            return row.required(0);
-        }
-    }
-    Ok(key)
+    let others = people::other_logins(tx)?;
+    let older = others.into_iter().find(|(_, login)| fold(login) == key);
+    Ok(older.map_or(key, |(older, _)| older))
 }
 
 /// The person behind a login, by its key; `None` if there is none, it is disabled, or waits for consent.
@@ -175,9 +135,5 @@ pub(super) fn by_key(
     key: &str,
     method: AuthMethod,
 ) -> Result<Option<Principal>, Problem> {
-    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE l.login_key = $2");
-    match tx.query(&sql, &[SEPARATOR.into(), key.into()])?.first() {
-        None => Ok(None),
-        Some(row) => principal(row, method),
-    }
+    Ok(people::person(tx, key)?.and_then(|person| principal(person, method)))
 }

@@ -2,26 +2,12 @@
 
 use serde_json::Value as Json;
 
-use crate::diagnostic::{Code, Problem};
+use crate::diagnostic::Problem;
 use crate::domain::Instant;
 use crate::domain::review::Stage;
 use crate::review::Actor;
 use crate::store::audit::{Entry, append};
 use crate::store::transact::Transaction;
-
-/// A moment as the tables keep it: UTC to the microsecond, all of one length, so that later ones
-/// sort after earlier ones as texts, too.
-pub(super) fn moment(instant: Instant) -> String {
-    let whole = Instant::new(instant.seconds(), 0).to_string();
-    format!("{}.{:06}Z", whole.trim_end_matches('Z'), instant.nanoseconds() / 1_000)
-}
-
-/// The moment behind [`moment`].
-pub(super) fn read_moment(text: &str) -> Result<Instant, Problem> {
-    Instant::parse_rfc3339_utc(text).ok_or_else(|| {
-        Problem::new(Code::StoreDamaged, format!("`{text}` is not a time as the store keeps it"))
-    })
-}
 
 /// A change of a person, for the audit trail.
 pub(super) struct Change<'a> {

@@ -5,11 +5,10 @@
 
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
-use crate::store::rows::parameters;
+use crate::store::people;
 use crate::store::transact::{self, Transact, Transaction};
 
-use super::principal::{COLUMNS, SEPARATOR, TABLES, WIDTH, principal};
-use super::record::{moment, read_moment};
+use super::principal::principal;
 use super::secret::{Pair, Random, digest, is_secret};
 use super::{AuthMethod, Principal};
 
@@ -52,23 +51,18 @@ pub(super) fn open(
     now: Instant,
     random: Random<'_>,
 ) -> Result<Pair, Problem> {
-    let over = moment(Instant::new(now.seconds() - LONGEST, 0));
-    tx.execute("DELETE FROM recon.sessions WHERE created_at < $1", &[over.into()])?;
+    people::end_sessions_before(tx, Instant::new(now.seconds() - LONGEST, 0))?;
     let pair = Pair::new(random)?;
     let user_agent = from.user_agent.map(|text| text.chars().take(200).collect::<String>());
-    tx.execute(
-        "INSERT INTO recon.sessions (session_id, secret_hash, login_key, person_id, created_at, \
-         used_at, address, user_agent) VALUES ($1, $2, $3, $4, $5, $5, $6, $7)",
-        &parameters![
-            &pair.id,
-            digest(&pair.secret),
-            login_key,
-            person_id,
-            moment(now),
-            from.address,
-            user_agent,
-        ],
-    )?;
+    let session = people::NewSession {
+        id: &pair.id,
+        secret_hash: &digest(&pair.secret),
+        key: login_key,
+        person_id,
+        address: from.address,
+        user_agent: user_agent.as_deref(),
+    };
+    session.add(tx, now)?;
     Ok(pair)
 }
 
@@ -83,19 +77,12 @@ pub fn authenticate(
 ) -> Result<Option<Session>, Problem> {
     let Some(pair) = Pair::parse(cookie) else { return Ok(None) };
     let found = transact::read(store, |tx| {
-        let sql = format!(
-            "SELECT {COLUMNS}, s.secret_hash, s.created_at, s.used_at FROM {TABLES} \
-             JOIN recon.sessions s ON s.login_key = l.login_key WHERE s.session_id = $2"
-        );
-        let rows = tx.query(&sql, &[SEPARATOR.into(), (&pair.id).into()])?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        if !is_secret(&pair.secret, &row.blob(WIDTH)?.unwrap_or_default()) {
+        let Some(row) = people::session(tx, &pair.id)? else { return Ok(None) };
+        if !is_secret(&pair.secret, &row.secret_hash) {
             return Ok(None);
         }
-        let created = read_moment(&row.required(WIDTH + 1)?)?;
-        let used = read_moment(&row.required(WIDTH + 2)?)?;
-        let principal = principal(row, AuthMethod::Session(pair.id.clone()))?;
-        Ok(principal.map(|principal| (principal, created, used)))
+        let principal = principal(row.person, AuthMethod::Session(pair.id.clone()));
+        Ok(principal.map(|principal| (principal, row.created, row.used)))
     })?;
     let Some((principal, created, used)) = found else { return Ok(None) };
     let after = |instant: Instant, seconds| {
@@ -107,12 +94,7 @@ pub fn authenticate(
         return Ok(None);
     }
     if now >= after(used, GRAIN) {
-        transact::write_if_free(store, |tx| {
-            // Of two requests at once, the later one counts.
-            let sql = "UPDATE recon.sessions SET used_at = $2 \
-                       WHERE session_id = $1 AND used_at < $2";
-            tx.execute(sql, &parameters![&pair.id, moment(now)]).map(drop)
-        })?;
+        transact::write_if_free(store, |tx| people::touch_session(tx, &pair.id, now))?;
     }
     Ok(Some(Session { principal, idle_until: after(now.max(used), IDLE).min(until), until }))
 }
@@ -130,12 +112,5 @@ pub fn close(store: &dyn Transact, cookie: &str) -> Result<(), Problem> {
 
 /// Ends the session of a cookie within a transaction. Who knows only its public half can't.
 pub(super) fn close_in(tx: &mut dyn Transaction, pair: &Pair) -> Result<(), Problem> {
-    let sql = "DELETE FROM recon.sessions WHERE session_id = $1 AND secret_hash = $2";
-    tx.execute(sql, &parameters![&pair.id, digest(&pair.secret)]).map(drop)
-}
-
-/// Ends every session of a person: what they may do has changed.
-pub(super) fn close_all(tx: &mut dyn Transaction, person_id: &str) -> Result<(), Problem> {
-    let sql = "DELETE FROM recon.sessions WHERE person_id = $1";
-    tx.execute(sql, &[person_id.into()]).map(drop)
+    people::end_session(tx, &pair.id, &digest(&pair.secret))
 }

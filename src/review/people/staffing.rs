@@ -1,10 +1,9 @@
 //! Whether there are people enough: an item that needs three of them never ends where there are two.
 
 use crate::diagnostic::Problem;
-use crate::domain::review::{Permission, Permissions};
+use crate::domain::review::{Permission, Permissions, Roles};
+use crate::store::people;
 use crate::store::transact::{self, Transact};
-
-use super::principal::roles;
 
 /// How many different people the chain of decisions can be staffed with: each stage by somebody of
 /// their own.
@@ -41,16 +40,8 @@ pub fn warning(store: &dyn Transact, eyes: u8) -> Result<Option<String>, Problem
             "maker/checker/authorizer",
         ),
     };
-    let people = transact::read(store, |tx| {
-        let rows = tx.query(
-            "SELECT string_agg(r.role, ',') FROM recon.person_roles r JOIN recon.people p \
-             ON p.person_id = r.person_id AND NOT p.is_disabled AND NOT p.is_service \
-             GROUP BY r.person_id",
-            &[],
-        )?;
-        rows.iter().map(|row| Ok(roles(row.text(0)?.as_deref())?.permissions())).collect()
-    });
-    let people: Vec<Permissions> = people?;
+    let roles = transact::read(store, |tx| people::all_roles(tx))?;
+    let people: Vec<Permissions> = roles.into_iter().map(Roles::permissions).collect();
     let found = distinct(stages, &people);
     Ok((found < stages.len()).then(|| {
         format!(

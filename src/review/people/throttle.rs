@@ -9,10 +9,9 @@ use std::net::IpAddr;
 use crate::coding::hex;
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
-use crate::store::rows::parameters;
+use crate::store::people::LoginAttempts;
 use crate::store::transact::Transaction;
 
-use super::record::{moment, read_moment};
 use super::secret::digest;
 
 /// Attempts on one account within a window.
@@ -54,16 +53,9 @@ fn subject(kind: &str, name: &str) -> String {
     hex(&digest(&format!("{kind}\0{name}")))
 }
 
-struct Count {
-    since: Instant,
-    attempts: i64,
-    strikes: i64,
-}
-
-impl Count {
-    fn until(&self) -> Instant {
-        Instant::new(self.since.seconds() + (WINDOW << self.strikes), self.since.nanoseconds())
-    }
+fn until(count: &LoginAttempts) -> Instant {
+    let window = WINDOW << count.strikes.clamp(0, MOST_STRIKES);
+    Instant::new(count.since.seconds() + window, count.since.nanoseconds())
 }
 
 /// Counts one attempt against every subject; or, if one of them has to wait, against none, and
@@ -76,50 +68,27 @@ pub(super) fn attempt(
     subjects: &[Subject],
     now: Instant,
 ) -> Result<Option<u64>, Problem> {
-    let forgotten = moment(Instant::new(now.seconds() - FORGOTTEN, 0));
-    tx.execute("DELETE FROM recon.login_attempts WHERE since < $1", &[forgotten.into()])?;
+    LoginAttempts::forget_before(tx, Instant::new(now.seconds() - FORGOTTEN, 0))?;
     let mut counts = Vec::with_capacity(subjects.len());
     // In one order, so that two that come together never wait for each other.
     let mut subjects: Vec<&Subject> = subjects.iter().collect();
     subjects.sort_by(|left, right| left.key.cmp(&right.key));
     for subject in subjects {
-        // The row is there before it is read, so that the first attempts of many at once line up.
-        tx.execute(
-            "INSERT INTO recon.login_attempts (subject, since, attempts, strikes) \
-             VALUES ($1, $2, 0, 0) ON CONFLICT (subject) DO NOTHING",
-            &parameters![&subject.key, moment(now)],
-        )?;
-        let lock = tx.dialect().for_update();
-        let sql = format!(
-            "SELECT since, attempts, strikes FROM recon.login_attempts WHERE subject = $1{lock}"
-        );
-        let rows = tx.query(&sql, &[(&subject.key).into()])?;
-        let mut count = Count { since: now, attempts: 0, strikes: 0 };
-        if let Some(row) = rows.first() {
-            count = Count {
-                since: read_moment(&row.required(0)?)?,
-                attempts: row.count(1)?,
-                strikes: row.count(2)?.clamp(0, MOST_STRIKES),
-            };
-        }
-        if now < count.until() && count.attempts >= subject.limit {
-            let left = count.until().seconds() - now.seconds();
+        let mut count = LoginAttempts::of(tx, &subject.key, now)?;
+        if now < until(&count) && count.attempts >= subject.limit {
+            let left = until(&count).seconds() - now.seconds();
             return Ok(Some(u64::try_from(left).unwrap_or_default().max(1)));
         }
-        if now >= count.until() || now < count.since {
+        if now >= until(&count) || now < count.since {
             // A window that was not used up forgives the ones before.
             let used_up = count.attempts >= subject.limit;
             let strikes = if used_up { (count.strikes + 1).min(MOST_STRIKES) } else { 0 };
-            count = Count { since: now, attempts: 0, strikes };
+            count = LoginAttempts { since: now, attempts: 0, strikes };
         }
         counts.push((subject, count));
     }
     for (subject, count) in counts {
-        tx.execute(
-            "UPDATE recon.login_attempts SET since = $2, attempts = $3, strikes = $4 \
-             WHERE subject = $1",
-            &parameters![&subject.key, moment(count.since), count.attempts + 1, count.strikes],
-        )?;
+        LoginAttempts { attempts: count.attempts + 1, ..count }.store(tx, &subject.key)?;
     }
     Ok(None)
 }
@@ -134,12 +103,9 @@ pub(super) fn succeeded(
     account: &Subject,
     address: Option<&Subject>,
 ) -> Result<(), Problem> {
-    let delete = "DELETE FROM recon.login_attempts WHERE subject = $1";
-    tx.execute(delete, &[(&account.key).into()])?;
+    LoginAttempts::forget(tx, &account.key)?;
     if let Some(address) = address {
-        let less = "UPDATE recon.login_attempts SET attempts = attempts - 1 \
-                    WHERE subject = $1 AND attempts > 0";
-        tx.execute(less, &[(&address.key).into()])?;
+        LoginAttempts::take_back(tx, &address.key)?;
     }
     Ok(())
 }

@@ -6,44 +6,23 @@
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Permissions};
-use crate::review::work::policy_in_force;
 use crate::review::{Actor, Refusal};
-use crate::store::rows::parameters;
+use crate::store::review::policy_in_force;
 use crate::store::transact::{self, Transact};
+use crate::store::{people, time_text};
 
 use super::directory::{self, Known};
-use super::principal::{COLUMNS, SEPARATOR, TABLES, WIDTH, principal};
-use super::record::{Change, audit, moment, read_moment};
+use super::principal::principal;
+use super::record::{Change, audit};
 use super::secret::{Random, base62, digest, is_secret};
 use super::{AuthMethod, Principal};
+
+pub use crate::store::people::Token;
 
 /// The most days that a token is good for.
 pub const LONGEST_DAYS: i64 = 90;
 /// How exactly its last use is known, in seconds: not every request writes.
 const GRAIN: i64 = 60;
-
-/// A token without its secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
-    /// Its id.
-    pub id: String,
-    /// What it is for.
-    pub name: String,
-    /// The login of whose rights it has a part.
-    pub login: String,
-    /// That person.
-    pub person_id: String,
-    /// Which part.
-    pub scopes: Permissions,
-    /// When it was made.
-    pub created: Instant,
-    /// Until when it is good.
-    pub expires: Instant,
-    /// When it was last used, to the minute.
-    pub used: Option<Instant>,
-    /// When it was revoked.
-    pub revoked: Option<Instant>,
-}
 
 /// A token to be made.
 #[derive(Clone, Copy, Debug)]
@@ -123,20 +102,7 @@ pub fn create(
             used: None,
             revoked: None,
         };
-        tx.execute(
-            "INSERT INTO recon.tokens (token_id, name, secret_hash, login_key, person_id, scopes, \
-             created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            &parameters![
-                &token.id,
-                name,
-                digest(&secret),
-                key,
-                &token.person_id,
-                scope_names(token.scopes),
-                moment(now),
-                moment(token.expires),
-            ],
-        )?;
+        people::add_token(tx, &token, &key, &digest(&secret), &scope_names(token.scopes))?;
         let change = Change {
             action: "CREATE_TOKEN",
             entity: "token",
@@ -144,7 +110,7 @@ pub fn create(
             before: serde_json::Value::Null,
             after: serde_json::json!({
                 "name": token.name, "person_id": token.person_id, "scopes": token.scopes,
-                "expires_at": moment(token.expires),
+                "expires_at": time_text(token.expires),
             }),
         };
         audit(tx, by, now, &change)?;
@@ -222,43 +188,25 @@ pub fn authenticate(
 ) -> Result<Option<Principal>, Problem> {
     let Some((id, secret)) = parse(bearer) else { return Ok(None) };
     let found = transact::read(store, |tx| {
-        let sql = format!(
-            "SELECT {COLUMNS}, t.secret_hash, t.name, t.scopes, t.expires_at, t.used_at, \
-             t.revoked_at FROM {TABLES} JOIN recon.tokens t ON t.login_key = l.login_key \
-             WHERE t.token_id = $2"
-        );
-        let rows = tx.query(&sql, &[SEPARATOR.into(), id.into()])?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let good = is_secret(secret, &row.blob(WIDTH)?.unwrap_or_default())
-            && row.text(WIDTH + 5)?.is_none()
-            && now < read_moment(&row.required(WIDTH + 3)?)?;
-        if !good {
+        let Some(row) = people::token(tx, id)? else { return Ok(None) };
+        if !is_secret(secret, &row.secret_hash) || row.revoked || now >= row.expires {
             return Ok(None);
         }
-        let Some(mut principal) = principal(row, AuthMethod::Token(id.to_owned()))? else {
+        let Some(mut principal) = principal(row.person, AuthMethod::Token(id.to_owned())) else {
             return Ok(None);
         };
-        let scopes = row.required(WIDTH + 2)?;
-        // A scope that a newer recon knows gives nothing here.
-        let scopes = scopes.split(',').filter_map(Permission::from_name);
-        let scopes = scopes.fold(Permissions::NONE, |all, one| all.union(Permissions::of(&[one])));
         // The person may have lost a role since; the token never has more than they have now.
-        principal.permissions = principal.permissions.intersection(scopes);
-        let name = row.required(WIDTH + 1)?;
-        if !deciding(&name) && !deciding(id) {
+        principal.permissions = principal.permissions.intersection(row.scopes);
+        if !deciding(&row.name) && !deciding(id) {
             // Whoever checks looks themselves: a token is nobody's second or third pair of eyes.
             principal.permissions =
                 principal.permissions.without(Permission::Check).without(Permission::Authorize);
         }
-        let used = row.text(WIDTH + 4)?.map(|text| read_moment(&text)).transpose()?;
-        Ok(Some((principal, used)))
+        Ok(Some((principal, row.used)))
     })?;
     let Some((principal, used)) = found else { return Ok(None) };
     if used.is_none_or(|used| now.seconds() >= used.seconds() + GRAIN) {
-        transact::write_if_free(store, |tx| {
-            let sql = "UPDATE recon.tokens SET used_at = $2 WHERE token_id = $1";
-            tx.execute(sql, &parameters![id, moment(now)]).map(drop)
-        })?;
+        transact::write_if_free(store, |tx| people::touch_token(tx, id, now))?;
     }
     Ok(Some(principal))
 }
@@ -282,34 +230,7 @@ pub fn list(store: &dyn Transact, by: &Actor, login: Option<&str>) -> Result<Vec
         {
             return Ok(Err(refusal));
         }
-        let condition = only.as_ref().map_or("", |_| "WHERE t.person_id = $1 ");
-        let rows = tx.query(
-            &format!(
-                "SELECT t.token_id, t.name, l.login, t.person_id, t.scopes, t.created_at, \
-                 t.expires_at, t.used_at, t.revoked_at FROM recon.tokens t \
-                 JOIN recon.logins l ON l.login_key = t.login_key {condition}\
-                 ORDER BY t.created_at DESC, t.token_id"
-            ),
-            &only.iter().map(Into::into).collect::<Vec<_>>(),
-        )?;
-        let time = |text: Option<String>| text.map(|text| read_moment(&text)).transpose();
-        let token = |row: &crate::store::transact::Answer| -> Result<Token, Problem> {
-            let scopes = row.required(4)?;
-            let scopes = scopes.split(',').filter_map(Permission::from_name);
-            Ok(Token {
-                id: row.required(0)?,
-                name: row.required(1)?,
-                login: row.required(2)?,
-                person_id: row.required(3)?,
-                scopes: scopes
-                    .fold(Permissions::NONE, |all, one| all.union(Permissions::of(&[one]))),
-                created: read_moment(&row.required(5)?)?,
-                expires: read_moment(&row.required(6)?)?,
-                used: time(row.text(7)?)?,
-                revoked: time(row.text(8)?)?,
-            })
-        };
-        rows.iter().map(token).collect::<Result<Vec<_>, _>>().map(Ok)
+        people::tokens(tx, only.as_deref()).map(Ok)
     })?;
     tokens
 }
@@ -321,25 +242,20 @@ pub fn list(store: &dyn Transact, by: &Actor, login: Option<&str>) -> Result<Vec
 pub fn revoke(store: &dyn Transact, by: &Actor, id: &str, now: Instant) -> Result<(), Refusal> {
     refuse_token(by)?;
     transact::write(store, |tx| {
-        let sql = "SELECT person_id, name FROM recon.tokens WHERE token_id = $1";
-        let rows = tx.query(sql, &[id.into()])?;
         let missing = || {
             let message = format!("there is no token `{}`", id.escape_debug());
             Refusal::new(Code::NoSuchToken, message)
         };
-        let row = rows.first().ok_or_else(missing)?;
-        let person_id = row.required(0)?;
+        let (person_id, name) = people::owner_of_token(tx, id)?.ok_or_else(missing)?;
         own_or_admin(by, &person_id, "").map_err(|_| missing())?;
-        let sql =
-            "UPDATE recon.tokens SET revoked_at = $2 WHERE token_id = $1 AND revoked_at IS NULL";
-        if tx.execute(sql, &parameters![id, moment(now)])? == 0 {
+        if !people::revoke_token(tx, id, now)? {
             return Ok(());
         }
         let change = Change {
             action: "REVOKE_TOKEN",
             entity: "token",
             id,
-            before: serde_json::json!({ "name": row.required(1)?, "person_id": person_id }),
+            before: serde_json::json!({ "name": name, "person_id": person_id }),
             after: serde_json::Value::Null,
         };
         Ok(audit(tx, by, now, &change)?)

@@ -24,7 +24,6 @@ use rusqlite::Connection;
 
 use self::identity::Identity;
 use self::pen::Pens;
-use super::batch::FIELD_BITS;
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::seen::Seen;
 use super::{
@@ -38,23 +37,8 @@ use crate::domain::{Date, Progress, ReasonCode, RunId};
 
 type Pooled = r2d2::PooledConnection<database::SqliteManager>;
 
-/// Bits of a rowid that are a row's number within its run.
-const NUMBER_BITS: u32 = 40;
-/// The largest number.
-const NUMBER_MASK: i64 = (1 << NUMBER_BITS) - 1;
-
-/// The largest number of a run that leaves a rowid positive.
-const MAX_RUN_NO: i64 = i64::MAX >> NUMBER_BITS;
-/// The most records of a run: their differences are numbered by record and field.
-const MAX_RECORDS: u64 = 1 << (NUMBER_BITS - FIELD_BITS);
-
 /// How long a connection of a pool is waited for where no deadline says otherwise.
 const POOL_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The rowids of a run's rows: from, to.
-const fn id_range(run_no: i64) -> (i64, i64) {
-    (run_no << NUMBER_BITS, run_no << NUMBER_BITS | NUMBER_MASK)
-}
 
 /// A store in a file.
 pub struct SqliteStore {

@@ -3,15 +3,16 @@
 
 use rusqlite::{Connection, ToSql, params};
 
+use super::SqliteStore;
 use super::lock::{self, Attempt};
 use super::runs::rewrite_chunks;
 use super::turns::{Turns, delete_in_turns};
-use super::{SqliteStore, id_range};
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::run::IdClass;
 use crate::domain::{Instant, RunId};
 use crate::store::audit::By;
+use crate::store::layout::id_range;
 use crate::store::rows::parameters;
 use crate::store::{PruneOrder, PruneOutcome, Pruned, prune, publication, stored, transact};
 

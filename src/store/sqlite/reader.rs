@@ -3,12 +3,13 @@
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::{Connection, Row, params};
 
+use super::SqliteStore;
 use super::runs::{RunKey, find_key};
-use super::{NUMBER_MASK, SqliteStore, id_range};
 use crate::diagnostic::Problem;
 use crate::domain::gate::Gate;
 use crate::domain::{DiffType, RunId, Severity, Side, Stage, Status};
 use crate::store::batch::{difference_range, field_of, record_of};
+use crate::store::layout::{MAX_NUMBER, id_range};
 use crate::store::run::{AttributionCount, StoredAttribution, StoredDifference, StoredRecord};
 use crate::store::{OwnedRecord, RejectedRow, chunk, stored};
 
@@ -45,12 +46,12 @@ fn optional_text<'a>(row: &'a Row<'_>, at: usize) -> Result<Option<&'a str>, Fai
 
 /// A row of records: its number and its text.
 fn chunk<'a>(row: &'a Row<'_>) -> Result<(u64, &'a str), Failure> {
-    let number = (row.get::<_, i64>(0)? & NUMBER_MASK).cast_unsigned();
+    let number = (row.get::<_, i64>(0)? & MAX_NUMBER).cast_unsigned();
     Ok((number, optional_text(row, 1)?.unwrap_or_default()))
 }
 
 fn difference<'a>(row: &'a Row<'_>, stage: Option<Stage>) -> Result<StoredDifference<'a>, Failure> {
-    let number = (row.get::<_, i64>(0)? & NUMBER_MASK).cast_unsigned();
+    let number = (row.get::<_, i64>(0)? & MAX_NUMBER).cast_unsigned();
     // Before its stage is reached, an attribution is what an interrupted command left.
     let reason = if stage == Some(Stage::Attributed) { optional_text(row, 5)? } else { None };
     let attribution = match reason {
@@ -95,7 +96,7 @@ fn broken(connection: &Connection, run: RunKey, chunk: u64) -> Result<Option<Vec
     let mut statement =
         connection.prepare_cached("SELECT id FROM difference_rows WHERE id BETWEEN ?1 AND ?2")?;
     let records = statement.query_map(difference_ids(run, chunk), |row| {
-        Ok(record_of((row.get::<_, i64>(0)? & NUMBER_MASK).cast_unsigned()))
+        Ok(record_of((row.get::<_, i64>(0)? & MAX_NUMBER).cast_unsigned()))
     })?;
     Ok(Some(records.collect::<Result<_, _>>()?))
 }

@@ -2,17 +2,18 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::SqliteStore;
 use super::lock::{self, Attempt};
 use super::prune::PRUNING;
 use super::transact::SqliteTransaction;
 use super::turns::{Turns, delete_in_turns};
-use super::{MAX_RUN_NO, SqliteStore, id_range};
 use crate::database::sqlite as database;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::run::IdClass;
 use crate::domain::{Date, Instant, ReasonCode, RunId, RunStatus, Stage};
 use crate::store::batch::difference_range;
+use crate::store::layout::{MAX_RUN_NO, id_range};
 use crate::store::{NewRun, RunFilter, RunRow, chunk, publication, stored};
 
 /// What the store itself needs to know of a run.

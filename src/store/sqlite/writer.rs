@@ -15,11 +15,11 @@ use super::identity::Identity;
 use super::runs::{RunKey, find_key, trim};
 use super::transact::SqliteTransaction;
 use super::turns::Turns;
-use super::{MAX_RECORDS, id_range};
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::chunk::Chunks;
+use crate::store::layout::{MAX_RECORDS, id_range};
 use crate::store::machine_results::MachineResults;
 use crate::store::publication::{self, Gathered, Given, Publication};
 use crate::store::{

@@ -1,0 +1,14 @@
+//! Which items are decided without seeing the machine's suggestion.
+
+use sha2::{Digest, Sha256};
+
+/// Whether an item is among this share of all items. It depends on nothing but the id, so that it is the same
+/// for everybody and at any time.
+pub fn is_blind(attribution_id: &str, share: f64) -> bool {
+    if share <= 0.0 {
+        return false;
+    }
+    let hash = Sha256::digest(attribution_id.as_bytes());
+    let number = hash.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+    f64::from(number) / 4_294_967_296.0 < share
+}

@@ -1,0 +1,206 @@
+//! How many items there are of each kind, and how many wait for somebody.
+
+use std::collections::HashSet;
+
+use crate::diagnostic::Problem;
+use crate::domain::{DiffType, Severity, Status};
+use crate::store::layout::ItemKey;
+use crate::store::rows::parameters;
+
+use super::{ItemQuery, ReviewTables, read_key};
+
+/// Items of one run and signature.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignatureCount {
+    pub run_no: i64,
+    /// 0 for items without a signature.
+    pub signature_id: i64,
+    pub status: Option<Status>,
+    pub items: u64,
+    pub amount: f64,
+}
+
+/// What one row adds to counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowCount {
+    pub key: ItemKey,
+    pub status: Option<Status>,
+    pub locked: bool,
+    pub signature_id: i64,
+    pub diff_type: Option<DiffType>,
+    pub severity: Option<Severity>,
+    pub amount: f64,
+}
+
+impl RowCount {
+    /// The key of all items of this run and field.
+    pub const fn of_field(&self) -> ItemKey {
+        ItemKey { run_no: self.key.run_no, number: self.key.slot() }
+    }
+}
+
+/// Whose items are counted for the page's head.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Look<'a> {
+    /// Undecided items that a checker sent back.
+    SentBack,
+    /// Undecided items that are assigned to this person.
+    AssignedTo(&'a str),
+    /// Blind samples that nobody has checked yet.
+    Samples,
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count, which PostgreSQL sums as numeric"
+)]
+pub(super) const fn whole(count: f64) -> u64 {
+    count as u64
+}
+
+impl ReviewTables<'_> {
+    /// Items of a query by run and signature: from the counts that are kept where the query allows that.
+    pub fn counts(&mut self, query: &ItemQuery) -> Result<Vec<SignatureCount>, Problem> {
+        let dialect = self.dialect();
+        let query = &ItemQuery { some_runs: true, ..query.clone() };
+        let kept = query.conditions.is_empty();
+        let (from, run, columns) = if kept {
+            (
+                "recon.item_counts d",
+                "d.run_no".to_owned(),
+                "CAST(sum(d.items) AS double precision), sum(d.amount_sum)",
+            )
+        } else {
+            ("recon.difference_rows d", dialect.run_no("d"), "count(*), sum(d.amount_abs)")
+        };
+        let condition = self.condition(query, &run);
+        let sql = format!(
+            "SELECT {run}, coalesce(d.signature_id, 0), {columns} FROM {from} \
+             WHERE {} GROUP BY 1, 2",
+            condition.sql
+        );
+        let mut counts = self.tx.list(&sql, &condition.values, |row| {
+            Ok(SignatureCount {
+                run_no: row.count(0)?,
+                signature_id: row.count(1)?,
+                status: query.status,
+                items: whole(row.real(2)?.unwrap_or_default()),
+                amount: row.real(3)?.unwrap_or_default(),
+            })
+        })?;
+        counts.retain(|count| count.items > 0);
+        Ok(counts)
+    }
+
+    /// Calls `each` for every item of a query, where no kept count tells them apart.
+    pub fn each_count(
+        &mut self,
+        query: &ItemQuery,
+        each: &mut dyn FnMut(RowCount) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let dialect = self.dialect();
+        let query = &ItemQuery { some_runs: true, ..query.clone() };
+        let condition = self.condition(query, &dialect.run_no("d"));
+        let sql = format!(
+            "SELECT {}, d.status, d.is_locked, coalesce(d.signature_id, 0), d.diff_type, \
+             d.severity, coalesce(d.amount_abs, 0) FROM recon.difference_rows d WHERE {}",
+            dialect.key("d"),
+            condition.sql
+        );
+        let code = |value: i64| u8::try_from(value).unwrap_or_default();
+        self.tx.query_each(&sql, &condition.values, &mut |row| {
+            each(RowCount {
+                key: read_key(&row)?,
+                status: Status::from_code(code(row.count(2)?)),
+                locked: row.boolean(3)?,
+                signature_id: row.count(4)?,
+                diff_type: DiffType::from_code(code(row.count(5)?)),
+                severity: Severity::from_code(code(row.count(6)?)),
+                amount: row.real(7)?.unwrap_or_default(),
+            })
+        })
+    }
+
+    /// The kept counts of the current runs.
+    pub fn current_counts(&mut self) -> Result<Vec<SignatureCount>, Problem> {
+        let sql = "SELECT n.run_no, n.signature_id, n.status, n.items FROM recon.item_counts n \
+                   JOIN recon.recon_runs r ON r.run_no = n.run_no \
+                   WHERE r.stage = 'ATTRIBUTED' AND r.superseded_by IS NULL";
+        self.tx.list(sql, &[], |row| {
+            Ok(SignatureCount {
+                run_no: row.count(0)?,
+                signature_id: row.count(1)?,
+                status: u8::try_from(row.count(2)?).ok().and_then(Status::from_code),
+                items: row.count(3)?.cast_unsigned(),
+                amount: 0.0,
+            })
+        })
+    }
+
+    /// How many undecided items of current runs have this signature.
+    pub fn group_size(&mut self, signature_id: i64) -> Result<Option<u64>, Problem> {
+        let sql = "SELECT CAST(sum(n.items) AS double precision) FROM recon.item_counts n \
+                   JOIN recon.recon_runs r ON r.run_no = n.run_no \
+                   WHERE n.signature_id = $1 AND n.status = 1 AND r.superseded_by IS NULL";
+        let size = self.tx.find(sql, &parameters![signature_id], |row| row.real(0))?;
+        Ok(size.flatten().map(whole))
+    }
+
+    /// How many items of current runs wait like this.
+    pub fn count_waiting(&mut self, look: Look<'_>) -> Result<u64, Problem> {
+        let (table, condition, values) = match look {
+            Look::SentBack => ("sent_back", "d.status = 1", Vec::new()),
+            Look::AssignedTo(person) => {
+                ("assignments", "d.status = 1 AND a.assignee = $1", vec![person.into()])
+            }
+            Look::Samples => ("audit_samples", "d.status = 3 AND a.outcome IS NULL", Vec::new()),
+        };
+        let sql = format!(
+            "SELECT count(*) FROM recon.{table} a JOIN recon.recon_runs r ON r.run_no = a.run_no \
+             JOIN recon.difference_rows d ON {} WHERE r.superseded_by IS NULL AND {condition}",
+            self.dialect().located("d", "a")
+        );
+        Ok(self.tx.count(&sql, &values)?.cast_unsigned())
+    }
+
+    /// Whether blind samples wait to be checked.
+    pub fn has_samples(&mut self) -> Result<bool, Problem> {
+        self.tx.exists("SELECT 1 FROM recon.audit_samples WHERE outcome IS NULL LIMIT 1", &[])
+    }
+
+    /// The blind samples that nobody has checked yet, of all runs.
+    pub fn open_samples(&mut self) -> Result<HashSet<ItemKey>, Problem> {
+        let sql = "SELECT run_no, number FROM recon.audit_samples WHERE outcome IS NULL";
+        Ok(self.tx.list(sql, &[], read_key)?.into_iter().collect())
+    }
+
+    /// Stores what a blind check of a sample found.
+    pub fn close_sample(
+        &mut self,
+        key: ItemKey,
+        agrees: bool,
+        person_id: &str,
+        at: &str,
+    ) -> Result<(), Problem> {
+        let outcome = if agrees { "AGREED" } else { "DISAGREED" };
+        self.tx
+            .execute(
+                "UPDATE recon.audit_samples SET outcome = $3, checked_by = $4, checked_at = $5 \
+                 WHERE run_no = $1 AND number = $2 AND outcome IS NULL",
+                &parameters![key.run_no, key.number, outcome, person_id, at],
+            )
+            .map(drop)
+    }
+
+    /// A text that changes whenever the queue may have changed, at the cost of one small look.
+    pub fn data_version(&mut self) -> Result<String, Problem> {
+        let seq = self.tx.count("SELECT coalesce(max(seq), 0) FROM recon.audit_trail", &[])?;
+        let sql = "SELECT count(*), max(attributed_at), max(end_time) FROM recon.recon_runs";
+        let time = |text: Option<String>| text.unwrap_or_default().replace([':', '-'], "");
+        let runs = self.tx.find(sql, &[], |row| {
+            Ok(format!("{}-{}-{}", row.count(0)?, time(row.text(1)?), time(row.text(2)?)))
+        })?;
+        Ok(format!("{seq}-{}", runs.unwrap_or_default()))
+    }
+}

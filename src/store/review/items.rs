@@ -1,0 +1,443 @@
+//! Items: differences with their attributions, and the records that they are about.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::diagnostic::{Code, Problem};
+use crate::domain::{Decimal, DiffType, Layout, Severity, Status};
+use crate::store::batch::difference_range;
+use crate::store::layout::{ItemKey, row_id};
+use crate::store::rows::{self, parameters};
+use crate::store::transact::{Answer, Dialect};
+use crate::store::{SqlValue, StoredRecord, chunk};
+
+use super::{ReviewTables, read_key};
+
+/// An item.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub key: ItemKey,
+    pub diff_type: DiffType,
+    pub severity: Severity,
+    pub value_a: Option<String>,
+    pub value_b: Option<String>,
+    pub reason_id: i64,
+    pub functional: Option<bool>,
+    pub confidence: f64,
+    pub status: Status,
+    pub assigner_id: Option<i64>,
+    pub assigned_by: Option<String>,
+    pub by_person: bool,
+    pub explanation: Option<String>,
+    pub signature_id: Option<i64>,
+    pub amount_abs: Option<f64>,
+    pub assigned_at: Option<String>,
+    pub locked: bool,
+    pub version: i64,
+    /// Drawn for a blind check that nobody has made yet.
+    pub audit_sample: bool,
+}
+
+impl Item {
+    /// Whether it waits for a blind check: the present reason is hidden.
+    pub fn is_sample(&self) -> bool {
+        self.audit_sample && !self.locked && self.status == Status::Accepted
+    }
+
+    /// The exact size of the difference of two decimals.
+    pub fn amount(&self) -> Option<Decimal> {
+        let read = |text: &Option<String>| Decimal::parse(text.as_deref()?.as_bytes()).ok();
+        Some(read(&self.value_a)?.checked_sub(read(&self.value_b)?)?.abs())
+    }
+}
+
+/// An item's columns and tables, as [`item`] reads them.
+fn select(dialect: Dialect) -> String {
+    let key = dialect.key("d");
+    format!(
+        "SELECT {key}, d.diff_type, d.severity, d.value_a, d.value_b, d.reason_id, d.functional, \
+         d.confidence, d.status, d.assigner_id, w.name, w.is_person, d.explanation, \
+         d.signature_id, d.amount_abs, d.assigned_at, d.is_locked, d.version, \
+         EXISTS (SELECT 1 FROM recon.audit_samples s \
+                 WHERE (s.run_no, s.number) = ({key}) AND s.outcome IS NULL) \
+         FROM recon.difference_rows d \
+         LEFT JOIN recon.assigners w ON w.assigner_id = d.assigner_id"
+    )
+}
+
+fn item(row: &Answer) -> Result<Item, Problem> {
+    let damaged = |what: &str| Problem::new(Code::StoreDamaged, format!("an item without {what}"));
+    let code = |column: usize| -> Result<u8, Problem> {
+        Ok(u8::try_from(row.integer(column)?.unwrap_or_default()).unwrap_or_default())
+    };
+    Ok(Item {
+        key: read_key(row)?,
+        diff_type: DiffType::from_code(code(2)?).ok_or_else(|| damaged("type"))?,
+        severity: Severity::from_code(code(3)?).ok_or_else(|| damaged("severity"))?,
+        value_a: row.text(4)?,
+        value_b: row.text(5)?,
+        reason_id: row.count(6)?,
+        functional: row.integer(7)?.map(|value| value != 0),
+        confidence: row.real(8)?.unwrap_or_default(),
+        status: Status::from_code(code(9)?).ok_or_else(|| damaged("status"))?,
+        assigner_id: row.integer(10)?,
+        assigned_by: row.text(11)?,
+        by_person: row.boolean(12)?,
+        explanation: row.text(13)?,
+        signature_id: row.integer(14)?,
+        amount_abs: row.real(15)?,
+        assigned_at: row.text(16)?,
+        locked: row.boolean(17)?,
+        version: row.count(18)?,
+        audit_sample: row.boolean(19)?,
+    })
+}
+
+impl ReviewTables<'_> {
+    /// Where the items of these attribution ids are; `None` if one of them does not exist.
+    pub fn keys<'i>(
+        &mut self,
+        ids: impl IntoIterator<Item = &'i str>,
+    ) -> Result<Option<Vec<ItemKey>>, Problem> {
+        let mut prefixes: HashMap<String, Option<i64>> = HashMap::new();
+        let mut keys = Vec::new();
+        for id in ids {
+            let Ok(uuid) = id.parse::<uuid::Uuid>() else { return Ok(None) };
+            let text = uuid.to_string();
+            let (prefix, number) = text.split_at(24);
+            let run_no = match prefixes.get(prefix) {
+                Some(run_no) => *run_no,
+                None => {
+                    let run_no = self.tx.find(
+                        "SELECT run_no FROM recon.recon_runs \
+                         WHERE attribution_prefix = $1 AND stage = 'ATTRIBUTED'",
+                        &parameters![prefix],
+                        |row| row.count(0),
+                    )?;
+                    prefixes.insert(prefix.to_owned(), run_no);
+                    run_no
+                }
+            };
+            match (run_no, i64::from_str_radix(number, 16)) {
+                (Some(run_no), Ok(number)) => keys.push(ItemKey { run_no, number }),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(keys))
+    }
+
+    /// The items at these places, in the order of runs and numbers, without those that are not
+    /// there. With `lock` nobody else changes them until the transaction ends.
+    pub fn items(&mut self, keys: &[ItemKey], lock: bool) -> Result<Vec<Item>, Problem> {
+        let mut items = Vec::with_capacity(keys.len());
+        for (run_no, numbers) in by_run(keys) {
+            let dialect = self.dialect();
+            let lock = match dialect {
+                Dialect::Postgres if lock => " FOR UPDATE OF d",
+                _ => "",
+            };
+            let sql = format!(
+                "{} WHERE {} ORDER BY {}{lock}",
+                select(dialect),
+                at_numbers(dialect),
+                dialect.order("d", "")
+            );
+            let places = place_parameters(self.dialect(), run_no, &numbers);
+            self.tx.query_each(&sql, &places, &mut |row| {
+                items.push(item(&row)?);
+                Ok(())
+            })?;
+        }
+        Ok(items)
+    }
+
+    /// The item of this attribution id.
+    pub fn item(&mut self, attribution_id: &str, lock: bool) -> Result<Option<Item>, Problem> {
+        match self.keys([attribution_id])? {
+            Some(keys) => Ok(self.items(&keys, lock)?.pop()),
+            None => Ok(None),
+        }
+    }
+
+    /// All items of the record that an item is about.
+    pub fn items_of_record(&mut self, key: ItemKey) -> Result<Vec<Item>, Problem> {
+        let (from, to) = difference_range(key.record().cast_unsigned());
+        let dialect = self.dialect();
+        let sql = format!(
+            "{} WHERE {} ORDER BY {}",
+            select(dialect),
+            dialect.between("d", key.run_no, from.cast_signed(), to.cast_signed()),
+            dialect.order("d", "")
+        );
+        self.tx.list(&sql, &[], item)
+    }
+
+    /// How many undecided items have one of these signatures.
+    pub fn count_undecided(&mut self, signatures: &[i64]) -> Result<u64, Problem> {
+        let within = rows::numbers_in(self.dialect(), "$1");
+        let sql = format!(
+            "SELECT count(*) FROM recon.difference_rows d \
+             WHERE d.status = 1 AND d.signature_id IN {within}"
+        );
+        let found = self.tx.count(&sql, &[rows::numbers(signatures.iter().copied())])?;
+        Ok(found.cast_unsigned())
+    }
+
+    /// Counts an item that goes from one status to another.
+    fn moves(&mut self, item: &Item, to: Status) {
+        let amount = item.amount_abs.unwrap_or_default();
+        for (status, sign) in [(item.status, -1), (to, 1)] {
+            let at = (item.key.run_no, item.signature_id.unwrap_or_default(), status.code());
+            let (items, sum) = self.moved.entry(at).or_default();
+            *items += sign;
+            *sum += if sign < 0 { -amount } else { amount };
+        }
+    }
+
+    /// Brings the counts of items up to date. The end of the audit trail is locked before, so that
+    /// nobody else changes them meanwhile.
+    pub fn write_counts(&mut self) -> Result<(), Problem> {
+        let moved = std::mem::take(&mut self.moved);
+        for ((run_no, signature_id, status), (items, sum)) in moved {
+            if items == 0 && sum == 0.0 {
+                continue;
+            }
+            self.tx.execute(
+                "INSERT INTO recon.item_counts (run_no, signature_id, status, items, amount_sum) \
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_no, signature_id, status) \
+                 DO UPDATE SET items = item_counts.items + excluded.items, \
+                 amount_sum = item_counts.amount_sum + excluded.amount_sum",
+                &parameters![run_no, signature_id, status, items, sum],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Takes items into a proposal: locked and PENDING.
+    pub fn take(&mut self, items: &[&Item]) -> Result<(), Problem> {
+        let keys: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
+        for item in items {
+            self.moves(item, Status::Pending);
+        }
+        let keys = keys.as_slice();
+        self.update("status = 2, is_locked = $2, version = version + 1", keys, &[true.into()])
+    }
+
+    /// Locks items as they are: people have confirmed what the machine settled.
+    pub fn hold(&mut self, items: &[&Item]) -> Result<(), Problem> {
+        let keys: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
+        self.update("is_locked = $2, version = version + 1", &keys, &[true.into()])
+    }
+
+    /// Gives items what people decided.
+    pub fn settle(&mut self, items: &[&Item], settled: &Settled<'_>) -> Result<(), Problem> {
+        let keys: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
+        for item in items {
+            self.moves(item, settled.status);
+        }
+        self.update(
+            "status = $2, reason_id = $3, functional = $4, confidence = $5, assigner_id = $6, \
+             assigned_at = $7, is_locked = $8, version = version + 1",
+            &keys,
+            &parameters![
+                settled.status.code(),
+                settled.reason_id,
+                settled.functional,
+                settled.confidence,
+                settled.assigner_id,
+                settled.at,
+                true,
+            ],
+        )
+    }
+
+    fn update(&mut self, set: &str, keys: &[ItemKey], values: &[SqlValue]) -> Result<(), Problem> {
+        for (run_no, numbers) in by_run(keys) {
+            let dialect = self.dialect();
+            // The places come first, so that the statement's own values keep their numbers.
+            let (condition, places) = match dialect {
+                Dialect::Sqlite => (
+                    "id IN (SELECT value FROM json_each($1))".to_owned(),
+                    place_parameters(dialect, run_no, &numbers),
+                ),
+                Dialect::Postgres => {
+                    let mut places = place_parameters(dialect, run_no, &numbers);
+                    let numbers = places.pop().unwrap_or(SqlValue::Null);
+                    (format!("run_no = {run_no} AND number = ANY($1::bigint[])"), vec![numbers])
+                }
+            };
+            let sql = format!("UPDATE recon.difference_rows SET {set} WHERE {condition}");
+            let changed = self.tx.execute(&sql, &[places, values.to_vec()].concat())?;
+            if changed != numbers.len() as u64 {
+                return Err(Problem::new(
+                    Code::ItemsChanged,
+                    format!("{changed} of {} items were changed", numbers.len()),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the items of a proposal back what they had, and gives them as they are then.
+    pub fn restore(&mut self, proposal_id: &str, before: &[Item]) -> Result<Vec<Item>, Problem> {
+        let place = self.dialect().located("d", "p");
+        self.tx.execute(
+            &format!(
+                "UPDATE recon.difference_rows AS d SET status = p.prior_status, \
+                 reason_id = p.prior_reason_id, functional = p.prior_functional, \
+                 confidence = p.prior_confidence, assigner_id = p.prior_assigner_id, \
+                 assigned_at = p.prior_assigned_at, is_locked = p.prior_locked, \
+                 version = d.version + 1 \
+                 FROM recon.proposal_items p WHERE p.proposal_id = $1 AND {place}"
+            ),
+            &parameters![proposal_id],
+        )?;
+        let keys: Vec<ItemKey> = before.iter().map(|item| item.key).collect();
+        let after = self.items(&keys, false)?;
+        for (before, after) in before.iter().zip(&after) {
+            self.moves(before, after.status);
+        }
+        Ok(after)
+    }
+
+    /// The records of these items, by run and number.
+    pub fn records(&mut self, keys: &[ItemKey]) -> Result<HashMap<(i64, i64), Record>, Problem> {
+        let mut found = HashMap::new();
+        let wanted: std::collections::HashSet<(i64, i64)> =
+            keys.iter().map(|key| (key.run_no, key.record())).collect();
+        let rows: Vec<ItemKey> = wanted
+            .iter()
+            .map(|(run_no, record)| ItemKey {
+                run_no: *run_no,
+                number: chunk::chunk_of(record.cast_unsigned()).cast_signed(),
+            })
+            .collect();
+        let dialect = self.dialect();
+        for (run_no, numbers) in by_run(&rows) {
+            let sql = format!(
+                "SELECT {}, d.records FROM recon.record_rows d WHERE {}",
+                dialect.number("d"),
+                at_numbers(dialect)
+            );
+            let places = place_parameters(dialect, run_no, &numbers);
+            self.tx.query_each(&sql, &places, &mut |row| {
+                chunk::read(row.count(0)?.cast_unsigned(), &row.required(1)?, |record| {
+                    let at = (run_no, record.number.cast_signed());
+                    if wanted.contains(&at) {
+                        found.insert(at, Record::of(record)?);
+                    }
+                    Ok::<_, Problem>(())
+                })
+            })?;
+        }
+        Ok(found)
+    }
+}
+
+/// What people decided, as the row of an item keeps it.
+#[derive(Clone, Debug)]
+pub(crate) struct Settled<'a> {
+    pub status: Status,
+    pub reason_id: i64,
+    pub functional: bool,
+    pub confidence: f64,
+    pub assigner_id: i64,
+    pub at: &'a str,
+}
+
+/// Numbers by run, ascending, each once: locks are taken in this order.
+fn by_run(keys: &[ItemKey]) -> BTreeMap<i64, Vec<i64>> {
+    let mut runs: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for key in keys {
+        runs.entry(key.run_no).or_default().push(key.number);
+    }
+    for numbers in runs.values_mut() {
+        numbers.sort_unstable();
+        numbers.dedup();
+    }
+    runs
+}
+
+fn at_numbers(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))",
+        Dialect::Postgres => "d.run_no = $1 AND d.number = ANY($2::bigint[])",
+    }
+}
+
+fn place_parameters(dialect: Dialect, run_no: i64, numbers: &[i64]) -> Vec<SqlValue> {
+    let joined = |values: Vec<String>| values.join(",");
+    match dialect {
+        Dialect::Sqlite => {
+            let ids = numbers.iter().map(|number| row_id(run_no, *number));
+            vec![format!("[{}]", joined(ids.map(|id| id.to_string()).collect())).into()]
+        }
+        Dialect::Postgres => vec![
+            run_no.into(),
+            format!("{{{}}}", joined(numbers.iter().map(ToString::to_string).collect())).into(),
+        ],
+    }
+}
+
+/// A record's evidence.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    /// JSON arrays of values, in the order of the layout.
+    pub sides: [Option<Vec<serde_json::Value>>; 2],
+    /// Lines in the sources.
+    pub lines: [Option<u64>; 2],
+}
+
+impl Record {
+    fn of(record: &StoredRecord<'_>) -> Result<Self, Problem> {
+        let side = |side: Option<&str>| {
+            side.map(serde_json::from_str).transpose().map_err(|error| {
+                Problem::new(Code::StoreDamaged, format!("a record can't be read: {error}"))
+            })
+        };
+        let line = |place: Option<(u64, u64)>| place.map(|(line, _)| line);
+        Ok(Self {
+            sides: [side(record.a)?, side(record.b)?],
+            lines: [line(record.place_a), line(record.place_b)],
+        })
+    }
+
+    /// The reference of a side: its key parts joined by `|`.
+    pub fn reference(&self, side: usize, layout: &Layout) -> Option<String> {
+        let values = self.sides.get(side)?.as_ref()?;
+        let parts = values.iter().take(layout.key_len()).map(|value| {
+            let text = match value {
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            text.replace('\\', "\\\\").replace('|', "\\|")
+        });
+        Some(parts.collect::<Vec<_>>().join("|"))
+    }
+
+    /// A field's text on the first side that has it.
+    pub fn text(&self, layout: &Layout, field: &str) -> Option<String> {
+        let at = layout.position(field)?;
+        self.sides.iter().flatten().find_map(|values| match values.get(at)? {
+            serde_json::Value::String(text) => Some(text.clone()),
+            serde_json::Value::Null => None,
+            other => Some(other.to_string()),
+        })
+    }
+}
+
+/// Places as one parameter, for [`keys_in`].
+pub(super) fn keys_parameter(keys: &[ItemKey]) -> SqlValue {
+    let pairs = keys.iter().map(|key| format!("[{},{}]", key.run_no, key.number));
+    SqlValue::Text(format!("[{}]", pairs.collect::<Vec<_>>().join(",")))
+}
+
+/// The places of [`keys_parameter`], for `(run_no, number) IN`.
+pub(super) const fn keys_in(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "(SELECT value ->> 0, value ->> 1 FROM json_each($1))",
+        Dialect::Postgres => {
+            "(SELECT (value ->> 0)::integer, (value ->> 1)::bigint \
+             FROM json_array_elements($1::json))"
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The tables of the review: items, proposals, the queue, notes about items, and the audit trail as people
+//! search it.
+//!
+//! [`ReviewTables`] is one transaction with what was read within it. It answers with plain types and decides
+//! nothing: who may do what, and what is shown to whom, is `review`'s.
+
+mod condition;
+mod counts;
+mod history;
+mod items;
+mod notes;
+mod proposals;
+mod queue;
+mod reports;
+mod requests;
+mod trail;
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use crate::diagnostic::{Code, Problem};
+use crate::domain::{FieldRef, Layout};
+
+use super::rows::parameters;
+use super::transact::{Answer, Dialect, Transaction};
+
+pub(crate) use super::layout::ItemKey;
+pub(crate) use counts::Look;
+pub(crate) use items::{Item, Record, Settled};
+pub(crate) use proposals::{Approval, NewProposalItem, Proposal, ProposalItem, ProposalQuery};
+pub(crate) use queue::{Condition, ItemOrder, ItemQuery, Position, Searched, TextSearch};
+pub(crate) use reports::{Between, Finding};
+pub(crate) use requests::{BulkPreviewRow, KeptAnswer, Refused, policy_in_force};
+pub(crate) use trail::AuditQuery;
+
+/// What is known of an attributed run.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub run_no: i64,
+    pub run_id: String,
+    pub job: String,
+    pub batch_date: String,
+    pub systems: [String; 2],
+    pub layout: Layout,
+    record_prefix: String,
+    difference_prefix: String,
+    attribution_prefix: String,
+    pub attributed_at: String,
+}
+
+impl Run {
+    /// A run of records with these fields.
+    #[cfg(test)]
+    pub(crate) fn for_tests(layout: Layout) -> Self {
+        let text = String::new;
+        Self {
+            run_no: 1,
+            run_id: text(),
+            job: text(),
+            batch_date: text(),
+            systems: [text(), text()],
+            layout,
+            record_prefix: text(),
+            difference_prefix: text(),
+            attribution_prefix: text(),
+            attributed_at: text(),
+        }
+    }
+
+    /// The run of this number.
+    pub(super) fn find(tx: &mut dyn Transaction, run_no: i64) -> Result<Self, Problem> {
+        let sql = format!("{RUN} WHERE run_no = $1");
+        tx.find(&sql, &parameters![run_no], read_run)?.ok_or_else(|| {
+            Problem::new(Code::StoreDamaged, format!("there is no run with the number {run_no}"))
+        })
+    }
+
+    pub fn attribution_id(&self, key: ItemKey) -> String {
+        format!("{}{:012x}", self.attribution_prefix, key.number)
+    }
+
+    pub fn difference_id(&self, key: ItemKey) -> String {
+        format!("{}{:012x}", self.difference_prefix, key.number)
+    }
+
+    pub fn record_id(&self, key: ItemKey) -> String {
+        format!("{}{:012x}", self.record_prefix, key.record())
+    }
+
+    pub fn field_name(&self, field: FieldRef) -> &str {
+        match field {
+            FieldRef::EntireRecord => FieldRef::ENTIRE_RECORD,
+            FieldRef::Field(at) => {
+                self.layout.fields().get(usize::from(at)).map_or("", |field| field.name.as_str())
+            }
+        }
+    }
+}
+
+/// A reason of the catalogue.
+#[derive(Clone, Debug)]
+pub(crate) struct Reason {
+    pub reason_id: i64,
+    pub code: String,
+    pub description: String,
+    pub functional: bool,
+    pub active: bool,
+    pub origin: String,
+}
+
+/// What similar items have in common. Stored as a JSON array of job, field, type, reason, pattern, severity and
+/// whether the field is an amount of money.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Signature {
+    pub signature_id: i64,
+    pub label: String,
+    pub job: String,
+    pub field: String,
+    pub diff_type: String,
+    pub reason: String,
+    pub severity: String,
+    pub monetary: bool,
+}
+
+impl Signature {
+    fn read(row: &Answer) -> Result<Self, Problem> {
+        let parts: Vec<String> = serde_json::from_str(&row.required(1)?).unwrap_or_default();
+        let mut parts = parts.into_iter();
+        let mut part = || parts.next().unwrap_or_default();
+        let (job, field, diff_type, reason) = (part(), part(), part(), part());
+        Ok(Self {
+            signature_id: row.count(0)?,
+            label: row.required(2)?,
+            job,
+            field,
+            diff_type,
+            reason,
+            severity: parts.nth(1).unwrap_or_default(),
+            monetary: parts.next().is_some_and(|part| part == "monetary"),
+        })
+    }
+}
+
+/// A transaction, and what has been read within it.
+pub(crate) struct ReviewTables<'t> {
+    /// For what is not about items: people and the audit trail.
+    pub tx: &'t mut dyn Transaction,
+    reasons: Option<Rc<Vec<Reason>>>,
+    runs: HashMap<i64, Rc<Run>>,
+    /// Runs that are locked, and whether each is current.
+    current: HashMap<i64, bool>,
+    signatures: HashMap<i64, Rc<Signature>>,
+    /// Items and amounts that came and went, by run, signature and status.
+    moved: BTreeMap<(i64, i64, u8), (i64, f64)>,
+}
+
+const RUN: &str = "SELECT run_no, run_id, job, batch_date, source_system_a, source_system_b, layout, \
+     key_length, record_prefix, difference_prefix, attribution_prefix, attributed_at \
+     FROM recon.recon_runs";
+
+fn read_run(row: &Answer) -> Result<Run, Problem> {
+    Ok(Run {
+        run_no: row.count(0)?,
+        run_id: row.required(1)?,
+        job: row.required(2)?,
+        batch_date: row.required(3)?,
+        systems: [row.required(4)?, row.required(5)?],
+        layout: super::read_layout(&row.required(6)?, row.count(7)?)?,
+        record_prefix: row.required(8)?,
+        difference_prefix: row.required(9)?,
+        attribution_prefix: row.required(10)?,
+        attributed_at: row.text(11)?.unwrap_or_default(),
+    })
+}
+
+fn read_key(row: &Answer) -> Result<ItemKey, Problem> {
+    Ok(ItemKey { run_no: row.count(0)?, number: row.count(1)? })
+}
+
+impl<'t> ReviewTables<'t> {
+    pub fn new(tx: &'t mut dyn Transaction) -> Self {
+        Self {
+            tx,
+            reasons: None,
+            runs: HashMap::new(),
+            current: HashMap::new(),
+            signatures: HashMap::new(),
+            moved: BTreeMap::new(),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.tx.dialect()
+    }
+
+    /// The catalogue of reasons.
+    pub fn reasons(&mut self) -> Result<Rc<Vec<Reason>>, Problem> {
+        if let Some(reasons) = &self.reasons {
+            return Ok(Rc::clone(reasons));
+        }
+        let reasons = Rc::new(self.tx.list(
+            "SELECT reason_id, code, description, is_functional, is_active, origin \
+             FROM recon.reason_codes ORDER BY code",
+            &[],
+            |row| {
+                Ok(Reason {
+                    reason_id: row.count(0)?,
+                    code: row.required(1)?,
+                    description: row.required(2)?,
+                    functional: row.boolean(3)?,
+                    active: row.boolean(4)?,
+                    origin: row.required(5)?,
+                })
+            },
+        )?);
+        self.reasons = Some(Rc::clone(&reasons));
+        Ok(reasons)
+    }
+
+    pub fn reason(&mut self, reason_id: i64) -> Result<Option<Reason>, Problem> {
+        Ok(self.reasons()?.iter().find(|reason| reason.reason_id == reason_id).cloned())
+    }
+
+    pub fn reason_by_code(&mut self, code: &str) -> Result<Option<Reason>, Problem> {
+        Ok(self.reasons()?.iter().find(|reason| reason.code == code).cloned())
+    }
+
+    /// The reason UNKNOWN, which always exists.
+    pub fn unknown_reason(&mut self) -> Result<Reason, Problem> {
+        self.reason_by_code(crate::domain::attribution::UNKNOWN)?.ok_or_else(|| {
+            Problem::new(Code::UnknownReason, "the catalogue lacks the reason UNKNOWN")
+        })
+    }
+
+    /// Adds a reason that people approved.
+    pub fn add_reason(
+        &mut self,
+        code: &str,
+        description: &str,
+        functional: bool,
+    ) -> Result<(), Problem> {
+        self.tx.execute(
+            "INSERT INTO recon.reason_codes (code, description, is_functional, is_active, origin) \
+             VALUES ($1, $2, $3, $4, 'people')",
+            &parameters![code, description, functional, true],
+        )?;
+        self.reasons = None;
+        Ok(())
+    }
+
+    pub fn run(&mut self, run_no: i64) -> Result<Rc<Run>, Problem> {
+        if let Some(run) = self.runs.get(&run_no) {
+            return Ok(Rc::clone(run));
+        }
+        let run = Rc::new(Run::find(self.tx, run_no)?);
+        self.runs.insert(run_no, Rc::clone(&run));
+        Ok(run)
+    }
+
+    /// The attributed run of this id.
+    pub fn run_by_id(&mut self, run_id: &str) -> Result<Option<Rc<Run>>, Problem> {
+        let Ok(run_id) = run_id.parse::<uuid::Uuid>() else { return Ok(None) };
+        let sql = format!("{RUN} WHERE run_id = $1 AND stage = 'ATTRIBUTED'");
+        let run = self.tx.find(&sql, &parameters![run_id.to_string()], read_run)?.map(Rc::new);
+        self.runs.extend(run.iter().map(|run| (run.run_no, Rc::clone(run))));
+        Ok(run)
+    }
+
+    /// The attributed runs that no newer one has superseded, newest first.
+    pub fn current_runs(&mut self) -> Result<Vec<Rc<Run>>, Problem> {
+        let sql = format!(
+            "{RUN} WHERE stage = 'ATTRIBUTED' AND superseded_by IS NULL ORDER BY run_no DESC"
+        );
+        let runs = self.tx.list(&sql, &[], |row| read_run(row).map(Rc::new))?;
+        self.runs.extend(runs.iter().map(|run| (run.run_no, Rc::clone(run))));
+        Ok(runs)
+    }
+
+    /// How many attributed runs there are, superseded ones too.
+    pub fn count_attributed_runs(&mut self) -> Result<i64, Problem> {
+        self.tx.count("SELECT count(*) FROM recon.recon_runs WHERE stage = 'ATTRIBUTED'", &[])
+    }
+
+    /// Whether a run is current, and stays so until the transaction ends. A run that would supersede it waits,
+    /// and then carries what was decided.
+    pub fn stays_current(&mut self, run_no: i64) -> Result<bool, Problem> {
+        if let Some(current) = self.current.get(&run_no) {
+            return Ok(*current);
+        }
+        let lock = match self.dialect() {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR SHARE",
+        };
+        let sql = format!("SELECT superseded_by FROM recon.recon_runs WHERE run_no = $1{lock}");
+        let superseded = self.tx.find(&sql, &parameters![run_no], |row| row.text(0))?;
+        let current = superseded.is_some_and(|by| by.is_none());
+        self.current.insert(run_no, current);
+        Ok(current)
+    }
+
+    pub fn signature(&mut self, signature_id: i64) -> Result<Option<Rc<Signature>>, Problem> {
+        if let Some(signature) = self.signatures.get(&signature_id) {
+            return Ok(Some(Rc::clone(signature)));
+        }
+        let sql = "SELECT signature_id, signature, label FROM recon.signatures \
+                   WHERE signature_id = $1";
+        let found = self.tx.find(sql, &parameters![signature_id], Signature::read)?.map(Rc::new);
+        self.signatures.extend(found.iter().map(|found| (signature_id, Rc::clone(found))));
+        Ok(found)
+    }
+
+    /// All signatures. There are as many as kinds of differences, not as many as differences.
+    pub fn signatures(&mut self) -> Result<Vec<Rc<Signature>>, Problem> {
+        let sql =
+            "SELECT signature_id, signature, label FROM recon.signatures ORDER BY signature_id";
+        let all = self.tx.list(sql, &[], |row| Signature::read(row).map(Rc::new))?;
+        self.signatures.extend(all.iter().map(|one| (one.signature_id, Rc::clone(one))));
+        Ok(all)
+    }
+
+    /// The number of a person as the giver of reasons.
+    pub fn assigner(&mut self, person_id: &str) -> Result<i64, Problem> {
+        self.tx.execute(
+            "INSERT INTO recon.assigners (name, is_person) VALUES ($1, $2) \
+             ON CONFLICT (name) DO NOTHING",
+            &parameters![person_id, true],
+        )?;
+        let sql = "SELECT assigner_id FROM recon.assigners WHERE name = $1";
+        let found = self.tx.find(sql, &parameters![person_id], |row| row.count(0))?;
+        found.ok_or_else(|| Problem::new(Code::NoAssigner, "an assigner has vanished"))
+    }
+}

@@ -1,0 +1,757 @@
+//! The queue: pages of items, at the same cost wherever the page is.
+//!
+//! Undecided items are found through small indexes: in the order of confidence or amount, and within each
+//! signature in the order of confidence. Conditions on what a signature holds (job, field, type, reason)
+//! choose signatures, whose items are merged. Conditions that no index knows (a text, an amount, a time) are
+//! checked on at most [`BUDGET`] rows: then the page ends early, with the position from which the next goes on.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::Problem;
+use crate::domain::review::is_blind;
+use crate::domain::{Severity, Status};
+use crate::store::SqlValue;
+use crate::store::layout::{ItemKey, MAX_NUMBER, chunk_of_item, items_of_chunks, row_id};
+use crate::store::rows;
+use crate::store::transact::Dialect;
+
+use super::condition::{Where, joined};
+use super::{ReviewTables, read_key};
+
+/// Rows that are looked at for one page where no index knows which ones match.
+const BUDGET: usize = 20_000;
+/// Signatures whose items are merged; where more match, the queue is read in its own order.
+const STREAMS: usize = 48;
+/// Rows that are looked at in one statement where items come in the order of their numbers.
+const STEP: usize = 4_000;
+/// Rows of records that a text is looked for in, for one page and in one statement.
+const SEARCHED: (i64, i64) = (1_500, 300);
+
+/// Which items: those for which every condition holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ItemQuery {
+    /// `None`: any.
+    pub status: Option<Status>,
+    /// The numbers of the runs.
+    pub runs: Vec<i64>,
+    /// Whether other runs have items of this status, so that the run has to be compared.
+    pub some_runs: bool,
+    /// `None`: any.
+    pub signatures: Option<Vec<i64>>,
+    /// Conditions that no index knows.
+    pub conditions: Vec<Condition>,
+    /// Only blind samples that nobody has checked yet.
+    pub samples: bool,
+    /// Leaves out undecided items that are among this share whose suggestions are hidden.
+    pub without_blind: Option<f64>,
+}
+
+/// A condition on one item.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Condition {
+    Severity(Severity),
+    MinConfidence(f64),
+    MaxConfidence(f64),
+    MinAmount(f64),
+    MaxAmount(f64),
+    /// Has the reason of this code.
+    Reason(String),
+    /// Has a functional reason, or one that is not.
+    Functional(bool),
+    /// Decided by people, or not.
+    Locked(bool),
+    /// Assigned to this person.
+    AssignedTo(String),
+    Unassigned,
+    /// Sent back by a checker, or not.
+    SentBack(bool),
+    /// Is no blind sample that nobody has checked yet.
+    NoSample,
+    NoSignature,
+    /// Of one of these severities and of a run that goes with it.
+    OfRuns(Vec<(Severity, Vec<i64>)>),
+}
+
+/// In which order items come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ItemOrder {
+    /// By run and number: for items of any status.
+    Number,
+    /// Lowest confidence first; undecided items only, as the rest.
+    Confidence,
+    /// Highest confidence first.
+    HighestConfidence,
+    /// Largest amount first.
+    Amount,
+    /// Highest severity first, then as [`Self::Confidence`].
+    Severity,
+    /// Highest severity first, then as [`Self::Number`].
+    SeverityAndNumber,
+}
+
+/// Where a page ended.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// The severity, where that comes first.
+    level: u8,
+    /// The bits of the confidence or amount.
+    bits: u64,
+    run_no: i64,
+    number: i64,
+}
+
+impl Position {
+    fn of((key, value): (ItemKey, f64)) -> Self {
+        Self { level: 0, bits: value.to_bits(), run_no: key.run_no, number: key.number }
+    }
+
+    pub fn after(key: ItemKey) -> Self {
+        Self::of((key, 0.0))
+    }
+
+    const fn key(self) -> ItemKey {
+        ItemKey { run_no: self.run_no, number: self.number }
+    }
+}
+
+/// An item with the value that it is ordered by.
+type Ordered = (ItemKey, f64);
+/// A page's items, and where the next begins.
+type Page = (Vec<Ordered>, Option<Position>);
+
+/// A column by which undecided items are ordered.
+#[derive(Clone, Copy)]
+struct Column {
+    name: &'static str,
+    descending: bool,
+    /// Whether the index of signatures has this order.
+    by_signature: bool,
+}
+
+const LOWEST_CONFIDENCE: Column =
+    Column { name: "confidence", descending: false, by_signature: true };
+const HIGHEST_CONFIDENCE: Column =
+    Column { name: "confidence", descending: true, by_signature: true };
+const LARGEST_AMOUNT: Column = Column { name: "amount_abs", descending: true, by_signature: false };
+
+impl Column {
+    fn order(self, dialect: Dialect) -> String {
+        let down = if self.descending { " DESC" } else { "" };
+        format!("d.{}{down}, {}", self.name, dialect.order("d", down))
+    }
+
+    fn compare(self, left: &Ordered, right: &Ordered) -> std::cmp::Ordering {
+        let order = left.1.total_cmp(&right.1).then(left.0.cmp(&right.0));
+        if self.descending { order.reverse() } else { order }
+    }
+}
+
+impl Where {
+    fn status(&mut self, query: &ItemQuery) {
+        if let Some(status) = query.status {
+            self.and(&format!("d.status = {}", status.code()));
+        }
+    }
+
+    /// Adds the signatures, the column of which is that of `table`, and the conditions that no index knows.
+    fn narrow(&mut self, query: &ItemQuery, table: &str) {
+        if let Some(ids) = &query.signatures {
+            self.one_of(&format!("{table}.signature_id"), ids);
+        }
+        for condition in &query.conditions {
+            let sql = self.sql_of(condition);
+            self.and(&sql);
+        }
+    }
+
+    fn sql_of(&mut self, condition: &Condition) -> String {
+        let dialect = self.dialect;
+        let about = |table: &str| {
+            format!("EXISTS (SELECT 1 FROM recon.{table} a WHERE {}", dialect.about("a", "d"))
+        };
+        let not = |yes: bool| if yes { "" } else { "NOT " };
+        let mut reason = |column: &str, value: SqlValue| {
+            let place = self.bind(value);
+            format!(
+                "d.reason_id IN (SELECT r.reason_id FROM recon.reason_codes r \
+                 WHERE r.{column} = {place})"
+            )
+        };
+        match condition {
+            Condition::Severity(severity) => format!("d.severity = {}", severity.code()),
+            Condition::Reason(code) => reason("code", code.into()),
+            Condition::Functional(functional) => reason("is_functional", (*functional).into()),
+            Condition::MinConfidence(bound) => format!("d.confidence >= {}", self.bind(*bound)),
+            Condition::MaxConfidence(bound) => format!("d.confidence <= {}", self.bind(*bound)),
+            Condition::MinAmount(bound) => format!("d.amount_abs >= {}", self.bind(*bound)),
+            Condition::MaxAmount(bound) => format!("d.amount_abs <= {}", self.bind(*bound)),
+            Condition::Locked(locked) => format!("d.is_locked = {}", self.bind(*locked)),
+            Condition::Unassigned => format!("NOT {})", about("assignments")),
+            Condition::AssignedTo(person) => {
+                format!("{} AND a.assignee = {})", about("assignments"), self.bind(person))
+            }
+            Condition::SentBack(yes) => format!("{}{})", not(*yes), about("sent_back")),
+            Condition::NoSample => format!("NOT {}", self.is_sample()),
+            Condition::NoSignature => "d.signature_id IS NULL".to_owned(),
+            Condition::OfRuns(arms) => {
+                let run = dialect.run_no("d");
+                let arm = |(severity, runs): &(Severity, Vec<i64>)| {
+                    format!("(d.severity = {} AND {run} IN ({}))", severity.code(), joined(runs))
+                };
+                let arms: Vec<String> =
+                    arms.iter().filter(|(_, runs)| !runs.is_empty()).map(arm).collect();
+                if arms.is_empty() {
+                    "1 = 0".to_owned()
+                } else {
+                    format!("({})", arms.join(" OR "))
+                }
+            }
+        }
+    }
+
+    /// The condition that an item is a blind sample that nobody has checked yet.
+    fn is_sample(&mut self) -> String {
+        let unlocked = self.bind(false);
+        format!(
+            "(d.status = {} AND EXISTS (SELECT 1 FROM recon.audit_samples s \
+             WHERE {} AND s.outcome IS NULL) AND d.is_locked = {unlocked})",
+            Status::Accepted.code(),
+            self.dialect.about("s", "d")
+        )
+    }
+
+    /// Adds the condition that a row comes behind this position.
+    fn behind(&mut self, column: Column, at: Position) {
+        let sign = if column.descending { "<" } else { ">" };
+        let value = self.bind(f64::from_bits(at.bits));
+        self.and(&match self.dialect {
+            Dialect::Sqlite => format!(
+                "(d.{}, d.id) {sign} ({value}, {})",
+                column.name,
+                row_id(at.run_no, at.number)
+            ),
+            Dialect::Postgres => format!(
+                "(d.{}, d.run_no, d.number) {sign} ({value}, {}, {})",
+                column.name, at.run_no, at.number
+            ),
+        });
+    }
+}
+
+impl ItemQuery {
+    /// The same query for the items of one signature (0: of none).
+    #[must_use]
+    pub fn of_signature(&self, signature_id: i64) -> Self {
+        let mut narrowed = self.clone();
+        narrowed.keep_samples_out();
+        if signature_id == 0 {
+            narrowed.conditions.push(Condition::NoSignature);
+        } else {
+            narrowed.signatures = Some(vec![signature_id]);
+        }
+        narrowed
+    }
+
+    /// Leaves blind samples out, where items are chosen by the machine's reason.
+    pub fn keep_samples_out(&mut self) {
+        let accepted = self.status.is_none_or(|status| status == Status::Accepted);
+        if accepted && !self.samples && !self.conditions.contains(&Condition::NoSample) {
+            self.conditions.push(Condition::NoSample);
+        }
+    }
+
+    fn sorted_runs(&self) -> Vec<i64> {
+        let mut runs = self.runs.clone();
+        runs.sort_unstable();
+        runs
+    }
+}
+
+/// What a step of a [`TextSearch`] found.
+pub(crate) enum Searched {
+    /// Items that match the query, of records that contain the text somewhere.
+    Items(Vec<ItemKey>),
+    /// Enough was looked at for one page: the next goes on from here.
+    Spent(Position),
+    /// There are no more.
+    Done,
+}
+
+/// Looks through records for a text, some rows at a time, in the order of runs and numbers.
+pub(crate) struct TextSearch {
+    /// A pattern of `LIKE`.
+    pattern: String,
+    runs: VecDeque<i64>,
+    /// The last item of the first run that is done.
+    from: i64,
+    /// Rows of records that contain the text, whose items are still to be looked at.
+    found: VecDeque<i64>,
+    /// The last row of records that was looked at, once there is one.
+    last: Option<i64>,
+    budget: i64,
+}
+
+impl TextSearch {
+    /// Looks for `text` behind `at`.
+    pub fn new(query: &ItemQuery, text: &str, at: Option<Position>) -> Self {
+        // As the text stands within the JSON of a row of records.
+        let json = serde_json::to_string(text).unwrap_or_default();
+        let mut runs: VecDeque<i64> = query.sorted_runs().into();
+        let at = at.map_or(ItemKey::default(), Position::key);
+        runs.retain(|run_no| *run_no >= at.run_no);
+        Self {
+            pattern: format!("%{}%", rows::literal(json.trim_matches('"'))),
+            from: if runs.front() == Some(&at.run_no) { at.number } else { 0 },
+            runs,
+            found: VecDeque::new(),
+            last: None,
+            budget: SEARCHED.0,
+        }
+    }
+
+    /// The next items to look at, or how the search ended.
+    pub fn next(
+        &mut self,
+        tables: &mut ReviewTables<'_>,
+        query: &ItemQuery,
+    ) -> Result<Searched, Problem> {
+        let dialect = tables.dialect();
+        while let Some(&run_no) = self.runs.front() {
+            if let Some(chunk) = self.found.pop_front() {
+                return tables.items_of_chunk(query, run_no, chunk, self.from).map(Searched::Items);
+            }
+            if let Some(last) = self.last.take() {
+                self.from = items_of_chunks(last, last).1;
+                let behind = dialect.between("x", run_no, last + 1, MAX_NUMBER);
+                let sql = format!("SELECT 1 FROM recon.record_rows x WHERE {behind} LIMIT 1");
+                if !tables.tx.exists(&sql, &[])? {
+                    self.runs.pop_front();
+                    self.from = 0;
+                    continue;
+                }
+            }
+            if self.budget <= 0 {
+                return Ok(Searched::Spent(Position::after(ItemKey { run_no, number: self.from })));
+            }
+            let step = self.budget.min(SEARCHED.1);
+            let first = chunk_of_item(self.from + 1);
+            let last = first + step - 1;
+            let sql = format!(
+                "SELECT {} FROM recon.record_rows x WHERE {} AND x.records LIKE $1 ESCAPE '\\' \
+                 ORDER BY {}",
+                dialect.number("x"),
+                dialect.between("x", run_no, first, last),
+                dialect.order("x", "")
+            );
+            let pattern = self.pattern.as_str();
+            self.found = tables.tx.list(&sql, &[pattern.into()], |row| row.count(0))?.into();
+            self.last = Some(last);
+            self.budget -= step;
+        }
+        Ok(Searched::Done)
+    }
+}
+
+impl ReviewTables<'_> {
+    /// A page of items in this order, from behind `at`.
+    pub fn page(
+        &mut self,
+        query: &ItemQuery,
+        order: ItemOrder,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<(Vec<ItemKey>, Option<Position>), Problem> {
+        if query.runs.is_empty() || query.signatures.as_ref().is_some_and(Vec::is_empty) {
+            return Ok((Vec::new(), None));
+        }
+        let (found, next) = match order {
+            _ if query.samples => self.samples(query, at, limit)?,
+            _ if query.status == Some(Status::Pending) => self.pending(query, at, limit)?,
+            _ if query.status != Some(Status::Unknown) => self.by_number(query, at, limit)?,
+            ItemOrder::Number => self.by_number(query, at, limit)?,
+            ItemOrder::Confidence => self.ordered(query, LOWEST_CONFIDENCE, at, limit)?,
+            ItemOrder::HighestConfidence => self.ordered(query, HIGHEST_CONFIDENCE, at, limit)?,
+            ItemOrder::Amount => self.ordered(query, LARGEST_AMOUNT, at, limit)?,
+            ItemOrder::Severity => self.by_severity(query, false, at, limit)?,
+            ItemOrder::SeverityAndNumber => self.by_severity(query, true, at, limit)?,
+        };
+        Ok((found.into_iter().map(|(key, _)| key).collect(), next))
+    }
+
+    /// How many items match.
+    pub fn count(&mut self, query: &ItemQuery) -> Result<u64, Problem> {
+        let condition = self.condition(query, &self.dialect().run_no("d"));
+        let sql = format!("SELECT count(*) FROM recon.difference_rows d WHERE {}", condition.sql);
+        Ok(self.tx.count(&sql, &condition.values)?.cast_unsigned())
+    }
+
+    /// All of a query as one condition on items `d`, whose run is in this column.
+    pub(super) fn condition(&self, query: &ItemQuery, run: &str) -> Where {
+        let dialect = self.dialect();
+        let mut condition = Where::new(
+            dialect,
+            match query.status {
+                Some(status) => format!("d.status = {}", status.code()),
+                None => "d.status IS NOT NULL".to_owned(),
+            },
+        );
+        if query.some_runs || query.status != Some(Status::Unknown) {
+            condition.of_runs(run, &query.runs);
+        }
+        condition.narrow(query, "d");
+        if query.samples {
+            let is_sample = condition.is_sample();
+            condition.and(&is_sample);
+        }
+        condition
+    }
+
+    /// Blind samples that nobody has checked yet, in the order of their numbers.
+    fn samples(
+        &mut self,
+        query: &ItemQuery,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, Problem> {
+        let mut condition = Where::new(self.dialect(), "x.outcome IS NULL AND d.status = 3");
+        let unlocked = condition.bind(false);
+        condition.and(&format!("d.is_locked = {unlocked}"));
+        condition.narrow(query, "d");
+        self.kept_in("audit_samples", condition, query, at, limit)
+    }
+
+    /// Items of open proposals, in the order of their numbers.
+    fn pending(
+        &mut self,
+        query: &ItemQuery,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, Problem> {
+        let mut condition = Where::new(self.dialect(), "x.open = $1");
+        condition.bind(true);
+        condition.narrow(query, "x");
+        self.kept_in("proposal_items", condition, query, at, limit)
+    }
+
+    /// Items that another table `x` keeps something about, in the order of their numbers.
+    fn kept_in(
+        &mut self,
+        table: &str,
+        mut condition: Where,
+        query: &ItemQuery,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, Problem> {
+        let at = at.map_or(ItemKey::default(), Position::key);
+        condition.of_runs("x.run_no", &query.runs);
+        let sql = format!(
+            "SELECT x.run_no, x.number, 0 FROM recon.{table} x \
+             JOIN recon.difference_rows d ON {} \
+             WHERE {} AND (x.run_no, x.number) > ({}, {}) ORDER BY x.run_no, x.number LIMIT {}",
+            self.dialect().located("d", "x"),
+            condition.sql,
+            at.run_no,
+            at.number,
+            limit + 1
+        );
+        let found = self.ordered_keys(&sql, &condition.values)?;
+        Ok(cut(found, limit).unwrap_or_else(|found| (found, None)))
+    }
+
+    /// The highest severity first, and within one by number or by confidence.
+    fn by_severity(
+        &mut self,
+        query: &ItemQuery,
+        by_number: bool,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, Problem> {
+        let mut found = Vec::new();
+        let mut level = at.map_or(4, |at| at.level);
+        let mut at = at.filter(|at| at.run_no != 0);
+        while let Some(severity) = Severity::from_code(level) {
+            let mut narrowed = query.clone();
+            narrowed.conditions.push(Condition::Severity(severity));
+            narrowed.signatures = self.signatures_of_severity(query, severity)?;
+            if !narrowed.signatures.as_ref().is_some_and(Vec::is_empty) {
+                let room = limit - found.len();
+                let (more, next) = if by_number {
+                    self.by_number(&narrowed, at, room)?
+                } else {
+                    self.ordered(&narrowed, LOWEST_CONFIDENCE, at, room)?
+                };
+                found.extend(more);
+                if let Some(next) = next {
+                    return Ok((found, Some(Position { level, ..next })));
+                }
+            }
+            level -= 1;
+            at = None;
+            if found.len() == limit && level > 0 {
+                return Ok((found, Some(Position { level, bits: 0, run_no: 0, number: 0 })));
+            }
+        }
+        Ok((found, None))
+    }
+
+    fn signatures_of_severity(
+        &mut self,
+        query: &ItemQuery,
+        severity: Severity,
+    ) -> Result<Option<Vec<i64>>, Problem> {
+        let all = self.signatures()?;
+        // Where some signature does not hold its severity, the condition on the row decides.
+        if all.iter().any(|signature| signature.severity.is_empty()) {
+            return Ok(query.signatures.clone());
+        }
+        let chosen = |id: i64| query.signatures.as_ref().is_none_or(|ids| ids.contains(&id));
+        Ok(Some(
+            all.iter()
+                .filter(|signature| {
+                    signature.severity == severity.name() && chosen(signature.signature_id)
+                })
+                .map(|signature| signature.signature_id)
+                .collect(),
+        ))
+    }
+
+    /// Undecided items in the order of a column: from the column's index or, where few signatures are
+    /// chosen, merged from the items of each.
+    fn ordered(
+        &mut self,
+        query: &ItemQuery,
+        column: Column,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, Problem> {
+        let dialect = self.dialect();
+        let streams: Vec<Option<i64>> = match &query.signatures {
+            Some(ids) if ids.len() <= STREAMS && column.by_signature => {
+                ids.iter().copied().map(Some).collect()
+            }
+            _ => vec![None],
+        };
+        let budget = (BUDGET / streams.len()).max(limit + 1);
+        let mut found: Vec<Ordered> = Vec::new();
+        // Where a stream was not read to its end, nothing behind that place may be shown yet.
+        let mut horizon: Option<Ordered> = None;
+        for stream in streams {
+            let mut rows = Where::new(dialect, "d.status = 1");
+            if let Some(id) = stream {
+                rows.and(&format!("d.signature_id = {id}"));
+            }
+            if column.name == LARGEST_AMOUNT.name {
+                rows.and("d.amount_abs IS NOT NULL");
+            }
+            if let Some(at) = at {
+                rows.behind(column, at);
+            }
+            // On PostgreSQL this chooses partitions; on SQLite it would keep the index from being used.
+            if dialect == Dialect::Postgres {
+                rows.of_runs("d.run_no", &query.runs);
+            }
+            let narrow = |condition: &mut Where| {
+                if dialect == Dialect::Sqlite && query.some_runs {
+                    condition.of_runs(&dialect.run_no("d"), &query.runs);
+                }
+                if stream.is_none() {
+                    condition.narrow(query, "d");
+                } else {
+                    condition.narrow(&ItemQuery { signatures: None, ..query.clone() }, "d");
+                }
+            };
+            let window = Window {
+                rows: &rows,
+                value: &format!("d.{}", column.name),
+                order: &column.order(dialect),
+                budget,
+            };
+            let (stream, last) = self.window(&window, narrow, limit, false)?;
+            if let Some(last) = last
+                && horizon.is_none_or(|known| column.compare(&last, &known).is_lt())
+            {
+                horizon = Some(last);
+            }
+            found.extend(stream);
+        }
+        found.sort_by(|left, right| column.compare(left, right));
+        if let Some(horizon) = horizon {
+            found.retain(|one| column.compare(one, &horizon).is_le());
+        }
+        Ok(cut(found, limit).unwrap_or_else(|found| (found, horizon.map(Position::of))))
+    }
+
+    /// Items of any status, in the order of their numbers.
+    fn by_number(
+        &mut self,
+        query: &ItemQuery,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, Problem> {
+        let dialect = self.dialect();
+        let mut found: Vec<Ordered> = Vec::new();
+        let mut budget = BUDGET;
+        for run_no in query.sorted_runs() {
+            let mut from = match at {
+                Some(at) if at.run_no > run_no => continue,
+                Some(at) if at.run_no == run_no => at.number,
+                _ => 0,
+            };
+            loop {
+                let rows = Where::new(dialect, dialect.between("d", run_no, from + 1, MAX_NUMBER));
+                let step = budget.min(STEP);
+                let window = Window {
+                    rows: &rows,
+                    value: "0",
+                    order: &dialect.order("d", ""),
+                    budget: step,
+                };
+                let narrow = |condition: &mut Where| {
+                    condition.status(query);
+                    condition.narrow(query, "d");
+                };
+                // Which of them are blind is not known before they are read.
+                let drops = query.without_blind.is_some();
+                let most = if drops { step } else { limit - found.len() };
+                let (more, last) = self.window(&window, narrow, most, drops)?;
+                found.extend(self.without_blind(query, more)?);
+                found = match cut(found, limit) {
+                    Ok(page) => return Ok(page),
+                    Err(found) => found,
+                };
+                let Some((last, _)) = last else { break };
+                from = last.number;
+                budget = budget.saturating_sub(step);
+                if budget == 0 {
+                    return Ok((found, Some(Position::after(last))));
+                }
+            }
+        }
+        Ok((found, None))
+    }
+
+    /// Reads rows in an order, and of these the ones that `narrow` leaves: one more than `limit`. Where it
+    /// leaves out some (or `always`), no more rows are looked at than the budget; then the last of these is
+    /// the second answer.
+    fn window(
+        &mut self,
+        window: &Window<'_>,
+        narrow: impl Fn(&mut Where),
+        limit: usize,
+        always: bool,
+    ) -> Result<(Vec<Ordered>, Option<Ordered>), Problem> {
+        let dialect = self.dialect();
+        let Window { rows, value, order, budget } = *window;
+        let columns = format!("{}, {value}", dialect.key("d"));
+        let from = "FROM recon.difference_rows d";
+        let mut narrowed = Where { sql: String::new(), ..rows.clone() };
+        narrow(&mut narrowed);
+        let wanted = limit + 1;
+        if narrowed.sql.is_empty() && !always {
+            let sql = format!(
+                "SELECT {columns} {from} WHERE {} ORDER BY {order} LIMIT {wanted}",
+                rows.sql
+            );
+            return Ok((self.ordered_keys(&sql, &rows.values)?, None));
+        }
+        let found = self.ordered_keys(
+            &format!(
+                "SELECT {columns} FROM (SELECT d.* {from} WHERE {} ORDER BY {order} LIMIT {budget}) d \
+                 WHERE 1 = 1{} ORDER BY {order} LIMIT {wanted}",
+                rows.sql, narrowed.sql
+            ),
+            &narrowed.values,
+        )?;
+        if found.len() > limit {
+            return Ok((found, None));
+        }
+        let last = self.ordered_keys(
+            &format!(
+                "SELECT {columns} {from} WHERE {} ORDER BY {order} LIMIT 1 OFFSET {}",
+                rows.sql,
+                budget - 1
+            ),
+            &rows.values,
+        )?;
+        Ok((found, last.first().copied()))
+    }
+
+    /// The items of a row of records that match, behind `from`.
+    fn items_of_chunk(
+        &mut self,
+        query: &ItemQuery,
+        run_no: i64,
+        chunk: i64,
+        from: i64,
+    ) -> Result<Vec<ItemKey>, Problem> {
+        let dialect = self.dialect();
+        let (first, last) = items_of_chunks(chunk, chunk);
+        let place = dialect.between("d", run_no, first.max(from + 1), last);
+        let mut condition = Where::new(dialect, place);
+        condition.status(query);
+        condition.narrow(query, "d");
+        let sql = format!(
+            "SELECT {}, 0 FROM recon.difference_rows d WHERE {} ORDER BY {}",
+            dialect.key("d"),
+            condition.sql,
+            dialect.order("d", "")
+        );
+        let items = self.ordered_keys(&sql, &condition.values)?;
+        let items = self.without_blind(query, items)?;
+        Ok(items.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Of these items, those whose machine's reason may be told.
+    fn without_blind(
+        &mut self,
+        query: &ItemQuery,
+        keys: Vec<Ordered>,
+    ) -> Result<Vec<Ordered>, Problem> {
+        let Some(share) = query.without_blind else { return Ok(keys) };
+        let places: Vec<ItemKey> = keys.iter().map(|(key, _)| *key).collect();
+        let undecided: std::collections::HashSet<ItemKey> = match query.status {
+            Some(Status::Unknown) => places.into_iter().collect(),
+            Some(_) => return Ok(keys),
+            None => {
+                let items = self.items(&places, false)?;
+                let unknown = items.iter().filter(|item| item.status == Status::Unknown);
+                unknown.map(|item| item.key).collect()
+            }
+        };
+        let mut shown = Vec::with_capacity(keys.len());
+        for (key, value) in keys {
+            let run = self.run(key.run_no)?;
+            if !(undecided.contains(&key) && is_blind(&run.attribution_id(key), share)) {
+                shown.push((key, value));
+            }
+        }
+        Ok(shown)
+    }
+
+    fn ordered_keys(&mut self, sql: &str, values: &[SqlValue]) -> Result<Vec<Ordered>, Problem> {
+        self.tx.list(sql, values, |row| Ok((read_key(row)?, row.real(2)?.unwrap_or_default())))
+    }
+}
+
+/// Rows that are read in an order.
+#[derive(Clone, Copy)]
+struct Window<'a> {
+    rows: &'a Where,
+    /// What they are ordered by, besides their numbers.
+    value: &'a str,
+    order: &'a str,
+    /// How many are looked at where some are left out.
+    budget: usize,
+}
+
+/// A page and where the next begins, if more than a page was found; else what was found.
+fn cut(mut found: Vec<Ordered>, limit: usize) -> Result<Page, Vec<Ordered>> {
+    if found.len() <= limit {
+        return Err(found);
+    }
+    found.truncate(limit);
+    let next = found.last().map(|last| Position::of(*last));
+    Ok((found, next))
+}

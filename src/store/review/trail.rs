@@ -1,0 +1,134 @@
+//! The audit trail as people search it.
+
+use crate::diagnostic::Problem;
+use crate::store::audit::{self, AuditRow};
+use crate::store::rows;
+
+use super::ReviewTables;
+use super::condition::Where;
+
+/// Rows that a text is looked for in, for one page.
+const SEARCHED: usize = 5_000;
+
+/// Which rows of the audit trail: those for which every condition holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AuditQuery {
+    /// Done by all of these persons: two different ones have no row in common.
+    pub actors: Vec<String>,
+    pub action: Option<String>,
+    pub stage: Option<String>,
+    /// About this entity.
+    pub entity: Option<String>,
+    /// About this entity, or part of the proposal of this id.
+    pub entity_or_proposal: Option<String>,
+    pub from: Option<String>,
+    /// Before this time.
+    pub to: Option<String>,
+    pub from_seq: Option<i64>,
+    pub to_seq: Option<i64>,
+    /// A text in comments and entity ids.
+    pub text: Option<String>,
+    /// Whether the text is also looked for in the new values.
+    pub in_values: bool,
+}
+
+impl AuditQuery {
+    /// The condition without the text.
+    fn condition(&self, tables: &ReviewTables<'_>) -> Where {
+        let mut condition = Where::new(tables.dialect(), "1 = 1");
+        let texts = self.actors.iter().map(|actor| ("actor_id = $?", Some(actor)));
+        let texts = texts.chain([
+            ("action_type = $?", self.action.as_ref()),
+            ("stage = $?", self.stage.as_ref()),
+            ("entity_id = $?", self.entity.as_ref()),
+            ("(entity_id = $? OR proposal_id = $?)", self.entity_or_proposal.as_ref()),
+            ("performed_at >= $?", self.from.as_ref()),
+            ("performed_at < $?", self.to.as_ref()),
+        ]);
+        for (sql, value) in texts {
+            if let Some(value) = value {
+                let place = condition.bind(value);
+                condition.and(&sql.replace("$?", &place));
+            }
+        }
+        for (sql, value) in [("seq >= $?", self.from_seq), ("seq <= $?", self.to_seq)] {
+            if let Some(value) = value {
+                let place = condition.bind(value);
+                condition.and(&sql.replace("$?", &place));
+            }
+        }
+        condition
+    }
+
+    /// Adds the condition on the text.
+    fn search(&self, condition: &mut Where) {
+        let Some(text) = &self.text else { return };
+        let at = condition.bind(format!("%{}%", rows::literal(text)));
+        let like = format!("LIKE {at} ESCAPE '\\'");
+        let values = if self.in_values {
+            format!(" OR CAST(new_value AS text) {like}")
+        } else {
+            String::new()
+        };
+        condition.and(&format!("(comments {like}{values} OR entity_id {like})"));
+    }
+}
+
+impl ReviewTables<'_> {
+    /// A page of rows before this one, newest first, and before which the next begins. A text is looked for in
+    /// so many rows, not more; then the page ends early.
+    pub fn audit_rows(
+        &mut self,
+        query: &AuditQuery,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<(Vec<AuditRow>, Option<i64>), Problem> {
+        let mut inner = query.condition(self);
+        if let Some(before) = before {
+            let place = inner.bind(before);
+            inner.and(&format!("seq < {place}"));
+        }
+        let wanted = limit + 1;
+        let mut outer = Where { sql: String::new(), ..inner.clone() };
+        query.search(&mut outer);
+        let columns = audit::SELECT;
+        let from = format!("FROM recon.audit_trail WHERE {} ORDER BY seq DESC", inner.sql);
+        let sql = if query.text.is_none() {
+            format!("SELECT {columns} {from} LIMIT {wanted}")
+        } else {
+            format!(
+                "SELECT {columns} FROM (SELECT * {from} LIMIT {SEARCHED}) t WHERE 1 = 1{} \
+                 ORDER BY seq DESC LIMIT {wanted}",
+                outer.sql
+            )
+        };
+        let mut rows = self.tx.list(&sql, &outer.values, audit::row)?;
+        if rows.len() > limit {
+            rows.truncate(limit);
+            let next = rows.last().map(|row| row.seq);
+            return Ok((rows, next));
+        }
+        if query.text.is_none() {
+            return Ok((rows, None));
+        }
+        let sql = format!("SELECT seq {from} LIMIT 1 OFFSET {}", SEARCHED - 1);
+        let last = self.tx.find(&sql, &inner.values, |row| row.count(0))?;
+        Ok((rows, last))
+    }
+
+    /// Calls `each` for every row of a query in the order of their numbers.
+    pub fn each_audit_row(
+        &mut self,
+        query: &AuditQuery,
+        each: &mut dyn FnMut(&AuditRow) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let mut condition = query.condition(self);
+        query.search(&mut condition);
+        let sql = format!(
+            "SELECT {} FROM recon.audit_trail WHERE {} ORDER BY seq",
+            audit::SELECT,
+            condition.sql
+        );
+        self.tx.query_each(&sql, &condition.values, &mut |row| each(&audit::row(&row)?))
+    }
+}
