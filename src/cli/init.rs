@@ -167,11 +167,6 @@ fn summary(inference: &Inference) -> String {
             text +=
                 &format!("   columns named one by one: {}\n", figures::visible(&form.columns_why));
         }
-        if let Some(kind) = &form.statement {
-            text +=
-                &format!("   {} ({}): {}\n", kind.value.key(), percent(kind.confidence), kind.why);
-            continue;
-        }
         text += &format!(
             "   delimiter {:?} ({}), {} ({}){}{}\n",
             form.delimiter.value,

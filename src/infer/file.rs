@@ -13,7 +13,6 @@ use super::names;
 use super::profile::Profiler;
 use super::reading::{Trial, first};
 use super::sketch::ratio;
-use super::statement::StatementKind;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Kind, RawCells, Written};
 use crate::source::csv::CsvSpec;
@@ -47,9 +46,6 @@ impl<T> Guess<T> {
 /// How a file is read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FileForm {
-    /// The kind of bank statements, if it is one; then it has no delimiter, header and so on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub statement: Option<Guess<StatementKind>>,
     /// The label of its encoding.
     pub encoding: Guess<String>,
     /// Between fields.
@@ -129,10 +125,6 @@ impl FileForm {
 
     /// As the configuration says it.
     pub fn plan(&self, path: &Path) -> Result<SourcePlan, Problem> {
-        if let Some(kind) = &self.statement {
-            let spec = kind.value.spec(path, &self.encoding.value, &self.null_values);
-            return resolved(&spec);
-        }
         let spec = CsvSpec {
             path: path.to_string_lossy().into_owned().into(),
             delimiter: Some(self.delimiter.value.to_string()),
@@ -147,44 +139,10 @@ impl FileForm {
             comment: self.comment.as_ref().map(|comment| comment.value.to_string()),
             null_values: Some(self.null_values.clone()),
         };
-        resolved(&ReadSpec::Csv(spec))
+        ReadSpec::Csv(spec)
+            .resolve(Path::new(""))
+            .map_err(|problems| first(problems.into_iter().map(|each| each.problem)))
     }
-
-    /// Whether the encoding is told by the configuration.
-    pub fn needs_encoding(&self) -> bool {
-        self.statement.as_ref().is_none_or(|kind| !kind.value.declares_encoding())
-    }
-
-    fn new(encoding: Guess<String>) -> Self {
-        Self {
-            statement: None,
-            encoding,
-            delimiter: Guess::new(',', 0.0, ""),
-            quote: '"',
-            comment: None,
-            skip_rows: Guess::new(0, 0.0, ""),
-            header: Guess::new(false, 0.0, ""),
-            columns: None,
-            columns_why: String::new(),
-            skip_footer: Guess::new(0, 0.99, ""),
-            ignore_empty_extras: None,
-            pad_short_rows: None,
-            repeated_header: None,
-            notes: Vec::new(),
-            null_values: vec![String::new()],
-        }
-    }
-
-    /// The form of a file that is no delimited text but has names for its columns.
-    fn of_statement(kind: Guess<StatementKind>, encoding: Guess<String>) -> Self {
-        let header = Guess::new(true, 0.99, "its columns are those of all statements");
-        Self { statement: Some(kind), header, ..Self::new(encoding) }
-    }
-}
-
-fn resolved(spec: &ReadSpec) -> Result<SourcePlan, Problem> {
-    spec.resolve(Path::new(""))
-        .map_err(|problems| first(problems.into_iter().map(|each| each.problem)))
 }
 
 /// The characters between fields worth trying.
@@ -218,9 +176,6 @@ impl FileForm {
     pub fn of(path: &Path, profiler: &mut Profiler) -> Result<Self, Problem> {
         let sample = read_sample(path, LOOKED_AT)?;
         let (encoding, text) = encoding_of(&sample);
-        if let Some(kind) = StatementKind::of(&text) {
-            return Ok(Self::of_statement(kind, encoding));
-        }
         foreign::check(path, &text)?;
         let comments = COMMENTS
             .into_iter()
@@ -234,10 +189,20 @@ impl FileForm {
             for quote in quotes {
                 for comment in &comments {
                     let form = Self {
+                        encoding: encoding.clone(),
                         delimiter: Guess::new(delimiter, 0.0, ""),
                         quote: *quote,
                         comment: comment.map(|mark| Guess::new(mark, 0.0, "")),
-                        ..Self::new(encoding.clone())
+                        skip_rows: Guess::new(0, 0.0, ""),
+                        header: Guess::new(false, 0.0, ""),
+                        columns: None,
+                        columns_why: String::new(),
+                        skip_footer: Guess::new(0, 0.99, ""),
+                        ignore_empty_extras: None,
+                        pad_short_rows: None,
+                        repeated_header: None,
+                        notes: Vec::new(),
+                        null_values: vec![String::new()],
                     };
                     let Some(records) = form.records(path)? else { continue };
                     // What is unusual must explain something.

@@ -22,6 +22,14 @@ pub fn kind_of(text: &str) -> Option<(&'static str, &'static str)> {
     if head.starts_with("!Type:") || head.starts_with("!Account") {
         return Some(("a QIF file", "export CSV instead of QIF"));
     }
+    let is_swift = (head.starts_with(":20:") || head.starts_with("{1:") || has_line(":20:"))
+        && (has_line(":60F:") || has_line(":60M:") || has_line(":61:") || has_line(":25:"));
+    if is_swift {
+        return Some(("an MT940 statement", STATEMENT));
+    }
+    if head.starts_with("01,") && has_line("02,") && head.lines().any(|line| line.ends_with('/')) {
+        return Some(("a BAI2 statement", STATEMENT));
+    }
     if head.starts_with("UNA:+") || head.starts_with("UNB+") {
         return Some(("an EDIFACT message", "ask for CSV, or convert it"));
     }
@@ -44,7 +52,9 @@ pub fn kind_of(text: &str) -> Option<(&'static str, &'static str)> {
             && head.chars().nth(1).is_some_and(|c| c.is_alphabetic() || c == '!')
             && head.contains('>'));
     if is_xml {
-        return Some(if lower.contains("office:spreadsheet") {
+        return Some(if lower.contains("bktocstmr") || lower.contains("camt.05") {
+            ("a bank statement in XML (camt)", STATEMENT)
+        } else if lower.contains("office:spreadsheet") {
             ("an Excel workbook in XML", "save the sheet as CSV")
         } else {
             ("XML", "write the records in it as CSV first")
@@ -100,10 +110,14 @@ mod tests {
             ("\u{feff}\n {\"id\": 1}\n{\"id\": 2}", "JSON"),
             ("OFXHEADER:100\nDATA:OFXSGML", "OFX"),
             ("<?xml version=\"1.0\"?><OFX><A>", "OFX"),
+            (":20:STARTUMS\n:25:1/2\n:60F:C240101EUR1,00", "MT940"),
+            ("{1:F01BANK}{2:I940}{4:\n:20:X\n:25:1\n", "MT940"),
             ("<!DOCTYPE html><html>", "HTML"),
             ("<table><tr><td>1", "HTML"),
+            ("<?xml version=\"1.0\"?><Document><BkToCstmrStmt>", "camt"),
             ("<Records><Record id=\"1\"/></Records>", "XML"),
             ("!Type:Bank\nD1/1/26\n", "QIF"),
+            ("01,A,B,260101,1,1,,,2/\n02,C,D,1,260101,,,2/\n", "BAI2"),
         ] {
             assert!(kind_of(text).is_some_and(|(kind, _)| kind.contains(what)), "{text}");
         }

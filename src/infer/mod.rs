@@ -19,7 +19,6 @@ mod names;
 mod profile;
 mod reading;
 mod sketch;
-mod statement;
 mod words;
 mod write;
 
@@ -41,7 +40,6 @@ pub use key::KeyCandidate;
 use mapping::Pair;
 use profile::Profiler;
 pub use reading::NumberStyle;
-pub use statement::StatementKind;
 use words::Shipped;
 pub use words::WordFunction;
 pub use write::starter;

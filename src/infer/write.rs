@@ -36,11 +36,6 @@ impl Lines {
         // Writing into a String can't fail.
         let _ = writeln!(self.0, "{text}{}# {}", " ".repeat(room), one_line(comment));
     }
-
-    /// An option of how a source is read.
-    fn option(&mut self, text: &str, confidence: f64, why: &str) {
-        self.commented(&format!("        {text}"), &sure(confidence, why));
-    }
 }
 
 /// Text of a file must not end a comment.
@@ -99,10 +94,7 @@ impl Inference {
         lines.line(&format!("  {}:", side.letter()));
         lines.line(&format!("    system: {}", scalar(&source.system)));
         lines.line("    read:");
-        lines.line(&format!(
-            "      {}:",
-            source.form.statement.as_ref().map_or("csv", |kind| kind.value.key())
-        ));
+        lines.line("      csv:");
         lines.line(&format!("        path: {}", scalar(&source.path)));
         source.form_lines(lines);
         if let Some(header) = &source.form.repeated_header {
@@ -254,24 +246,14 @@ fn clipped(text: &str) -> String {
 impl SourceGuess {
     fn form_lines(&self, lines: &mut Lines) {
         let form = &self.form;
-        if form.needs_encoding() {
-            let encoding = &form.encoding;
-            let text = format!("encoding: {}", scalar(&encoding.value));
-            lines.option(&text, encoding.confidence, &encoding.why);
-        }
-        if form.statement.is_none() {
-            self.csv_lines(lines);
-        }
-        if form.null_values.len() > 1 {
-            let why = "seen where the other values have a type";
-            lines.option(&format!("null_values: {}", list(&form.null_values)), 0.95, why);
-        }
-    }
-
-    fn csv_lines(&self, lines: &mut Lines) {
-        let form = &self.form;
-        let mut option =
-            |text: String, confidence: f64, why: &str| lines.option(&text, confidence, why);
+        let mut option = |text: String, confidence: f64, why: &str| {
+            lines.commented(&format!("        {text}"), &sure(confidence, why));
+        };
+        option(
+            format!("encoding: {}", scalar(&form.encoding.value)),
+            form.encoding.confidence,
+            &form.encoding.why,
+        );
         let delimiter = match form.delimiter.value {
             '\t' => "\\t".to_owned(),
             plain => plain.to_string(),
@@ -314,6 +296,10 @@ impl SourceGuess {
                 why => (0.95, why),
             };
             option(format!("columns: {}", list(columns)), sure, why);
+        }
+        if form.null_values.len() > 1 {
+            let why = "seen where the other values have a type";
+            option(format!("null_values: {}", list(&form.null_values)), 0.95, why);
         }
     }
 }
