@@ -1,13 +1,13 @@
-//! Acceptance: whether the machine may settle a cause on its own.
+//! Automatic acceptance of a cause.
 
 use super::risk::Budget;
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::{Confidence, Status};
 
-/// The code of differences that people are looking into; the machine never settles it.
+/// The code of differences under investigation; never accepted automatically.
 const PENDING_INVESTIGATION: &str = "PENDING_INVESTIGATION";
 
-/// How it is told what is sure enough.
+/// The acceptance threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sure {
     /// A claimed confidence of at least this.
@@ -16,18 +16,17 @@ pub enum Sure {
     Within(Budget),
 }
 
-/// What the machine may settle.
+/// What may be accepted automatically.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Acceptance {
-    /// What is sure enough.
     pub sure: Sure,
-    /// Only reasons that business explains (`accept: functional`).
+    /// Accept only functional reasons (`accept: functional`).
     pub functional_only: bool,
 }
 
 impl Acceptance {
-    /// The status of a difference that got this reason, and why it was not accepted although it is
-    /// `sure` enough. `held_back` says why the machine must not accept it.
+    /// The status of a difference with this reason, and why it was not accepted although it is
+    /// `sure` enough. `held_back` gives a reason to withhold acceptance.
     pub fn status(
         &self,
         reason: &str,
@@ -54,13 +53,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepts_what_is_sure_enough_and_allowed() {
+    fn accepts_only_sufficient_confidence_and_allowed_reasons() {
         let all = Acceptance { sure: Sure::From(Confidence::ONE), functional_only: false };
         let functional = Acceptance { functional_only: true, ..all };
         assert_eq!(all.status("X", false, true, None).0, Status::Accepted);
         assert_eq!(all.status("X", true, false, None).0, Status::Unknown);
-        let held_back = all.status("X", true, true, Some("all differ so"));
-        let why = "not accepted: all differ so".to_owned();
+        let held_back = all.status("X", true, true, Some("all differ this way"));
+        let why = "not accepted: all differ this way".to_owned();
         assert_eq!(held_back, (Status::Unknown, Some(why)));
         assert_eq!(all.status(UNKNOWN, true, true, None).0, Status::Unknown);
         assert_eq!(functional.status("X", false, true, None).0, Status::Unknown);

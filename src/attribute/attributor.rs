@@ -1,4 +1,4 @@
-//! Deciding about differences, on one thread: rules first, the model after them.
+//! Decides differences on one thread: rules first, then the model.
 
 use super::claims::Worth;
 use super::evidence::group;
@@ -9,7 +9,7 @@ use crate::diagnostic::{Class, Problem};
 use crate::domain::attribution::{NO_REASON, UNKNOWN};
 use crate::domain::{AssignedBy, Attribution, Confidence, DifferenceContext, Layout, Status};
 
-/// Decides about differences on one thread.
+/// Decides differences on one thread.
 pub struct Attributor<'m> {
     plan: &'m AttributionPlan,
     machine: &'m Machine,
@@ -17,18 +17,18 @@ pub struct Attributor<'m> {
     guesser: Option<Guesser<'m>>,
     failures: Vec<Problem>,
     failed: u64,
-    /// A rule that ran out of its limits. No further rule is asked, because the run ends.
+    /// Set when a rule exceeds its limits, which ends the run; no further rules are called.
     ran_out: Option<Problem>,
 }
 
-/// The model, ready to be asked.
+/// The model, ready for use.
 struct Guesser<'m> {
     champion: &'m Champion,
     extractor: Extractor<'m>,
     row: [f32; COUNT],
 }
 
-/// How many failures of rules are kept to be shown; all are counted.
+/// How many rule failures are kept for display; all are counted.
 const SHOWN_FAILURES: usize = 20;
 
 impl<'m> Attributor<'m> {
@@ -47,7 +47,7 @@ impl<'m> Attributor<'m> {
         Ok(Self { plan, machine, rules, guesser, failures: Vec::new(), failed: 0, ran_out: None })
     }
 
-    /// The machine's decision about a difference; `together` has all differences of its record.
+    /// The automatic decision about a difference; `together` has all differences of its record.
     pub fn decide(
         &mut self,
         difference: &DifferenceContext<'_>,
@@ -72,9 +72,9 @@ impl<'m> Attributor<'m> {
         let refused = if novel {
             Some("unlike anything the model was trained on".to_owned())
         } else if reason == NO_REASON {
-            Some("people reject most such differences: no reason explains them".to_owned())
+            Some("users reject most such differences: no reason explains them".to_owned())
         } else if !self.plan.reasons.contains_key(&reason) {
-            Some(format!("the model says {reason}, which is not declared any more"))
+            Some(format!("the model says {reason}, which is no longer declared"))
         } else {
             None
         };
@@ -143,8 +143,8 @@ impl<'m> Attributor<'m> {
         notes.extend(known.map(Worth::note));
         let functional = self.plan.is_functional(&reason);
         let sure = match (self.plan.acceptance.sure, &self.machine.policy) {
-            // What was measured may take an acceptance back. It gives none to a claim whose author
-            // wants people to look: `accept_risk` does.
+            // A measured confidence can withdraw acceptance, but can't grant it to a claim that its
+            // author wanted reviewed; only `accept_risk` can.
             (Sure::From(at), _) => claimed >= at && confidence >= at,
             (Sure::Within(_), None) => false,
             (Sure::Within(_), Some(policy)) => policy.accepts(&group(&by, &reason), claimed.get()),
@@ -159,8 +159,8 @@ impl<'m> Attributor<'m> {
         Attribution { reason, confidence, status, assigned_by: by, notes, model }
     }
 
-    /// The failure of a rule that ends the run, as an error: a rule that ran out of its limits always
-    /// does; with `of_any`, for jobs that stop on them, every failure does.
+    /// A rule failure that ends the run, as an error. A rule that exceeds its limits always ends
+    /// it; with `of_any` (jobs that stop on rule errors), every failure does.
     pub fn stop_on_failure(&self, of_any: bool) -> Result<(), Problem> {
         if let Some(problem) = &self.ran_out {
             return Err(problem.clone());
@@ -168,24 +168,24 @@ impl<'m> Attributor<'m> {
         match self.failures.first().filter(|_| of_any) {
             None => Ok(()),
             Some(failure) => Err(Problem { class: Class::Usage, ..failure.clone() }
-                .help("mend the rule, or let runs go on with `options.on_rule_error: continue`")),
+                .help("fix the rule, or let runs continue with `options.on_rule_error: continue`")),
         }
     }
 
-    /// How many rules failed, and the first of the failures.
+    /// The number of rule failures, and the first of them.
     pub fn failures(self) -> (u64, Vec<Problem>) {
         (self.failed, self.failures)
     }
 }
 
-/// What the rules say.
+/// The rules' result.
 enum Asked {
     Claimed(Claim),
-    /// Nothing but these sentences.
+    /// No claim, only notes.
     Passed(Vec<String>),
 }
 
-/// A reason, and who gives it.
+/// A reason and its source.
 struct Claim {
     reason: String,
     confidence: Confidence,
@@ -205,7 +205,7 @@ impl Default for Claim {
 }
 
 impl Claim {
-    /// What nothing claims.
+    /// The attribution of an unclaimed difference.
     fn unknown(self, model: Option<String>) -> Attribution {
         Attribution {
             reason: self.reason,

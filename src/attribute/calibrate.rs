@@ -1,8 +1,8 @@
-//! Calibration: from what the trees say to how often they are right.
+//! Calibration: maps the trees' votes to probabilities.
 //!
-//! A forest's shares are scores, not probabilities. Three ways of mapping them are fitted to
-//! out-of-bag shares, which come from trees that did not see the row, and compared by
-//! cross-validated log loss; the best is kept:
+//! A forest's shares are scores, not probabilities. Three mappings are fitted to out-of-bag shares,
+//! which come from trees that did not see the row, and compared by cross-validated log loss; the
+//! best is kept:
 //!
 //! * temperature scaling, one number (Guo et al., "On calibration of modern neural networks",
 //!   ICML 2017), on the logarithms of the shares;
@@ -19,7 +19,7 @@ use crate::diagnostic::{Code, Problem};
 
 /// Folds of the cross-validation.
 const FOLDS: usize = 5;
-/// The most rows that the comparison looks at; the winner is fitted to all.
+/// Maximum rows for the comparison; the winner is fitted to all.
 const MAX_COMPARED: usize = 30_000;
 /// Added to shares before taking logarithms: a tenth of one vote of a hundred trees.
 const SMOOTHING: f64 = 1e-3;
@@ -29,7 +29,7 @@ const SMOOTHING: f64 = 1e-3;
 pub enum Calibration {
     /// Shares to the power of `1 / temperature`, normalized.
     Temperature {
-        /// Above 1 makes less sure, below 1 surer.
+        /// Above 1 lowers confidence, below 1 raises it.
         temperature: f64,
     },
     /// For each reason, `1 / (1 + exp(-(slope × logit + offset)))`.
@@ -44,7 +44,7 @@ pub enum Calibration {
     },
 }
 
-/// A calibration and how the candidates compared.
+/// The chosen calibration and the comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
     /// The one with the lowest log loss, fitted to all rows.
@@ -162,9 +162,8 @@ pub fn choose(
     })
 }
 
-/// The probabilities of each of `rows`, by a calibration of the same method that was fitted
-/// without the row's fold: what acceptance and evaluation may look at, because no row has a say
-/// in its own confidence.
+/// The probabilities of `rows`, each from a calibration of the same method fitted without the row's
+/// fold, so that no row influences its own confidence. Acceptance and evaluation use these.
 pub fn out_of_fold(
     calibration: &Calibration,
     shares: &[f32],
@@ -194,7 +193,7 @@ impl Calibration {
         Method::of(self).name()
     }
 
-    /// Whether it has a finite curve for each of so many reasons.
+    /// Whether there is a finite curve for each of `classes` reasons.
     pub fn fits(&self, classes: usize) -> bool {
         match self {
             Self::Temperature { temperature } => temperature.is_finite() && *temperature > 0.0,
@@ -333,9 +332,9 @@ fn platt(data: &Shares<'_>, rows: &[usize], class: usize) -> (f64, f64) {
     if slope > 0.0 {
         return (slope, offset);
     }
-    // Where nothing tells the reasons apart, a row's own label is missing from the trees that judge
-    // it, so that the less often they name a reason the more often it is right. A fresh row knows
-    // nothing of that: more votes never make a reason less likely.
+    // If nothing distinguishes the reasons, a row's own label is missing from the trees that judge
+    // it, so out-of-bag votes are anticorrelated with the truth. Fresh rows have no such bias, so
+    // more votes must never lower the probability.
     let share = (positive + 1.0) / (positive + negative + 2.0);
     (0.0, (share / (1.0 - share)).ln())
 }
@@ -372,8 +371,8 @@ fn isotonic(data: &Shares<'_>, rows: &[usize], class: usize) -> Vec<(f32, f32)> 
             blocks.push(merged);
         }
     }
-    // A block that was always or never right has seen too little to say "always": half a row
-    // of the other kind is added to it.
+    // A block that was always or never right has too little data for certainty: half a row of the
+    // other kind is added to it.
     let mut highest = 0.0f32;
     let mut curve = Vec::with_capacity(blocks.len() * 2);
     for block in blocks {
@@ -393,7 +392,7 @@ mod tests {
     use super::*;
     use crate::attribute::metrics::Evaluator;
 
-    /// Shares whose truth is known: drawn from them after they were bent by `bend`.
+    /// Shares with labels drawn from them after bending by `bend`.
     fn bent(count: usize, bend: fn(f64) -> f64, seed: u64) -> (Vec<f32>, Vec<u16>) {
         let mut random = fastrand::Rng::with_seed(seed);
         let (mut shares, mut labels) = (Vec::new(), Vec::new());
@@ -429,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn bent_confidence_is_straightened_out_of_sample() {
+    fn miscalibrated_confidence_is_corrected_out_of_sample() {
         let bends: [fn(f64) -> f64; 3] = [|p| p.powi(2), f64::sqrt, |p| p + 0.2];
         for (at, bend) in bends.into_iter().enumerate() {
             let (shares, labels) = bent(6_000, bend, 1);
@@ -446,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn each_method_is_fitted_sanely() {
+    fn every_method_fits_a_known_distortion() {
         let (shares, labels) = bent(4_000, |p| p.powi(2), 3);
         let rows: Vec<usize> = (0..labels.len()).collect();
         let data = Shares { shares: &shares, labels: &labels, classes: 3 };
@@ -463,7 +462,7 @@ mod tests {
 
     #[test]
     fn more_votes_never_make_a_reason_less_likely() {
-        // As out-of-bag votes are where labels are a coin's: a little against the row's own.
+        // Like out-of-bag votes for random labels: slightly against the row's own label.
         let mut random = fastrand::Rng::with_seed(8);
         let labels: Vec<u16> = (0..60).map(|at| at % 2).collect();
         let shares: Vec<f32> = labels
@@ -489,8 +488,8 @@ mod tests {
     }
 
     #[test]
-    fn no_row_has_a_say_in_its_own_confidence() {
-        // Labels that nothing tells: a fit that saw them looks better than it is.
+    fn no_row_influences_its_own_confidence() {
+        // Unpredictable labels: a fit that saw them looks better than it is.
         let (shares, _) = bent(400, |p| p, 5);
         let mut random = fastrand::Rng::with_seed(6);
         let labels: Vec<u16> = (0..400).map(|_| random.u16(..3)).collect();

@@ -1,41 +1,40 @@
-//! What the claims of rules are worth: how often each was right, where people have decided.
+//! The measured precision of rules' claims, from human decisions.
 //!
-//! The confidence that a rule claims is what its author wrote, and nobody measured it. Once there are
-//! decisions, the confidence of a rule's claim is the share of such claims that were right, and the
-//! claim is only where that estimate begins: it counts as much as `PRIOR` decisions, so that a few
-//! of them move it little and many of them settle it. Claims are told apart by rule and claimed
-//! confidence, because a rule that claims 0.95 here and 0.70 there has told two cases apart.
+//! A rule's claimed confidence is its author's estimate. With decisions at hand, the confidence
+//! becomes the share of such claims that were right, with the claim as a prior worth [`PRIOR`]
+//! decisions: a few decisions move it little, many determine it. Claims are separated by rule and
+//! claimed confidence, because a rule that claims 0.95 in one case and 0.70 in another
+//! distinguishes two cases.
 
 use std::collections::BTreeMap;
 
 use crate::domain::Confidence;
 
-/// How many decisions a claim counts for.
+/// The weight of a claim, in decisions.
 const PRIOR: f64 = 10.0;
-/// Confidences are kept in this part of 1.
+/// Resolution of stored confidences.
 const PARTS: f64 = 10_000.0;
 
-/// The claims of a rule with one confidence.
+/// A rule's claims at one confidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worth {
-    /// What it claims.
     pub claimed: f64,
-    /// How many such claims people decided on.
+    /// Claims that users decided.
     pub decided: u64,
-    /// How many of them were right.
+    /// Correct ones among them.
     pub right: u64,
 }
 
 impl Worth {
-    /// How sure such a claim is.
+    /// The estimated precision of such a claim.
     pub fn confidence(&self) -> Confidence {
         let share = (self.right as f64 + PRIOR * self.claimed) / (self.decided as f64 + PRIOR);
-        // Both are between 0 and 1, and so is what lies between them.
+        // Both are between 0 and 1, and so is their weighted mean.
         let rounded = ((share * PARTS).round() / PARTS).clamp(0.0, 1.0);
         Confidence::new(rounded).unwrap_or(Confidence::ZERO)
     }
 
-    /// What is said beside the confidence.
+    /// The note that explains the confidence.
     pub fn note(&self) -> String {
         format!(
             "the rule claims {}; of {} such claims {} were right",
@@ -44,14 +43,13 @@ impl Worth {
     }
 }
 
-/// The claims of a job's rules on which people decided.
+/// The decided claims of a job's rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claims {
     rules: BTreeMap<String, Vec<Worth>>,
 }
 
 impl Claims {
-    /// Counts claims of a rule on which people decided.
     pub fn add(&mut self, rule: &str, claimed: f64, decided: u64, right: u64) {
         let known = self.rules.entry(rule.to_owned()).or_default();
         match known.iter_mut().find(|worth| is_same(worth.claimed, claimed)) {
@@ -63,28 +61,27 @@ impl Claims {
         }
     }
 
-    /// What is known of a rule's claims of this confidence; nothing where nobody decided on one.
+    /// The decided claims of a rule at this confidence, if any.
     pub fn known(&self, rule: &str, claimed: Confidence) -> Option<&Worth> {
         self.rules.get(rule)?.iter().find(|worth| is_same(worth.claimed, claimed.get()))
     }
 
-    /// How sure a rule's claim is: as measured, or else as claimed.
+    /// The confidence of a rule's claim: measured, else as claimed.
     pub fn confidence(&self, rule: &str, claimed: Confidence) -> Confidence {
         self.known(rule, claimed).map_or(claimed, Worth::confidence)
     }
 
-    /// Whether nobody has decided on any claim.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// How many claims were decided on.
+    /// The number of decided claims.
     pub fn decided(&self) -> u64 {
         self.rules.values().flatten().map(|worth| worth.decided).sum()
     }
 }
 
-/// Whether two claims are the same as far as evidence tells them apart.
+/// Whether two confidences are equal at the stored resolution.
 fn is_same(left: f64, right: f64) -> bool {
     (left - right).abs() < 1.0 / PARTS
 }
@@ -98,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn decisions_move_a_claim_from_what_is_written_to_what_is_measured() {
+    fn decisions_move_a_claimed_confidence_to_the_measured_one() {
         let mut claims = Claims::default();
         assert_eq!(claims.confidence("attribute_fx", sure(0.9)), sure(0.9));
         let mut after = Vec::new();

@@ -1,14 +1,14 @@
-//! Watching: whether recent differences still look like those that were learned from.
+//! Drift: whether recent differences still resemble the training data.
 //!
 //! * The population stability index of every feature (Siddiqi, "Credit risk scorecards", 2006:
 //!   below 0.1 stable, above 0.25 a shift), over bins fixed by the training set.
 //! * Kolmogorov–Smirnov for numbers, chi-square for flags and categories. With many rows every
-//!   little change is significant, so a feature counts as drifted only when the index says that
-//!   it matters and the test, corrected for the number of features, that it is no chance.
-//! * Novelty: the surprise of a row, −ln of the training share of each feature's bin, added up
-//!   (Goldstein and Dengel, "Histogram-based outlier score", 2012). More surprising than all but
-//!   one in a thousand training rows, or of a field and kind never trained on: UNKNOWN, whatever
-//!   the forest says.
+//!   little change is significant, so a feature counts as drifted only if the index is large
+//!   enough to matter and the test, corrected for the number of features, rules out chance.
+//! * Novelty: the surprise of a row, −ln of the training share of each feature's bin, summed
+//!   (Goldstein and Dengel, "Histogram-based outlier score", 2012). A row more surprising than
+//!   all but one in a thousand training rows, or of an unseen field and kind, is UNKNOWN,
+//!   whatever the forest says.
 
 use serde::{Deserialize, Serialize};
 use statrs::function::gamma::gamma_ur;
@@ -18,79 +18,77 @@ use super::risk::{lower_bound, upper_bound};
 
 /// Bins of a number's inner range.
 const BINS: usize = 10;
-/// How many quantiles of a number are kept for the Kolmogorov–Smirnov test.
+/// Quantiles of a number kept for the Kolmogorov–Smirnov test.
 const QUANTILES: usize = 512;
-/// The most values of a category that are told apart.
+/// Maximum number of distinguished values of a category.
 const MAX_CATEGORIES: usize = 64;
 /// The share of training rows that may be as surprising as a novel one.
 const NOVEL_SHARE: f64 = 0.001;
-/// An index from which a shift matters.
+/// Index above which a shift matters.
 const PSI_MATTERS: f64 = 0.1;
-/// An index from which a shift alone is a reason to retrain.
+/// Index above which a shift alone is a reason to retrain.
 const PSI_SHIFTED: f64 = 0.25;
-/// The probability of calling one of all features drifted by chance.
+/// Probability that any feature is called drifted by chance.
 const SIGNIFICANCE: f64 = 0.01;
-/// The share of novel differences that is a reason to retrain.
+/// Share of novel differences that is a reason to retrain.
 const NOVEL_TOO_MANY: f64 = 0.05;
 
-/// What a feature looked like in the training set.
+/// The training distribution of a feature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Reference {
     /// Upper ends of the bins, ascending; the last is the largest value seen.
     Number { least: f32, ends: Vec<f32>, counts: Vec<u64>, quantiles: Vec<f32> },
-    /// Values, ascending, and how often each was seen; what else was seen is `rest`.
+    /// Values in ascending order with their counts; `rest` counts all others.
     Category { values: Vec<(f32, u64)>, rest: u64 },
 }
 
-/// What the training set looked like.
+/// The distribution of the training set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
     rows: u64,
     features: Vec<Reference>,
-    /// For each feature and bin, −ln of its share: what a row's novelty adds up.
+    /// −ln of the share of each feature and bin, the terms of a row's novelty.
     surprises: Vec<Vec<f32>>,
     /// Rows more surprising than this are novel.
     novel_above: f64,
 }
 
-/// One feature then and now.
+/// The change of one feature.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FeatureDrift {
-    /// The feature.
     pub name: &'static str,
     /// Population stability index.
     pub psi: f64,
     /// `kolmogorov_smirnov` or `chi_square`.
     pub test: &'static str,
-    /// The test's statistic.
     pub statistic: f64,
     /// The probability of such a statistic by chance.
     pub p_value: f64,
-    /// It matters and is no chance.
+    /// The shift matters and is significant.
     pub drifted: bool,
 }
 
-/// How far later human decisions agree with the model's guesses.
+/// How often later human decisions agree with the model's guesses.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
-    /// Guesses on which people decided.
+    /// Guesses on differences that users decided.
     pub decided: u64,
-    /// How many of them they shared.
+    /// Guesses they agreed with.
     pub agreed: u64,
-    /// The share.
+    /// `agreed` ÷ `decided`.
     pub rate: f64,
-    /// 95 % bounds of the share (Clopper–Pearson).
+    /// 95 % bounds of the rate (Clopper–Pearson).
     pub lower: f64,
     /// The upper one.
     pub upper: f64,
-    /// The accuracy that the model was promoted with.
+    /// The accuracy the model was promoted with.
     pub expected: f64,
-    /// The share is below what was expected, and not by chance.
+    /// Whether the rate is significantly below the expected one.
     pub worse: bool,
 }
 
 impl Agreement {
-    /// Compares so many agreements with the accuracy that was measured when training.
+    /// Compares agreements with the accuracy measured in training.
     pub fn of(decided: u64, agreed: u64, expected: f64) -> Self {
         let agreed = agreed.min(decided);
         let wrong = decided - agreed;
@@ -101,10 +99,10 @@ impl Agreement {
     }
 }
 
-/// What is to be seen, and whether to retrain.
+/// Drift, and whether to retrain.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DriftReport {
-    /// Recent differences looked at.
+    /// Recent differences inspected.
     pub recent: u64,
     /// Differences in the training set.
     pub trained_on: u64,
@@ -112,13 +110,12 @@ pub struct DriftReport {
     pub features: Vec<FeatureDrift>,
     /// Recent differences unlike anything trained on.
     pub novel: u64,
-    /// Their share.
+    /// `novel` ÷ `recent`.
     pub novel_rate: f64,
-    /// Agreement with people, when there were decisions.
+    /// Agreement with users, if there were decisions.
     pub agreement: Option<Agreement>,
-    /// Whether to retrain.
     pub retrain: bool,
-    /// Why, in sentences.
+    /// The reasons in sentences.
     pub why: Vec<String>,
 }
 
@@ -138,7 +135,7 @@ impl Reference {
         }
         let at = |part: usize, parts: usize| values[(values.len() - 1) * part / parts.max(1)];
         let mut ends: Vec<f32> = (1..=BINS).map(|bin| at(bin, BINS)).collect();
-        // What does not apply is a bin of its own, not the low end of a wide one.
+        // Inapplicable values get their own bin, instead of the low end of a wide one.
         if values[0] == super::features::ABSENT {
             ends.insert(0, super::features::ABSENT);
         }
@@ -159,7 +156,7 @@ impl Reference {
         }
     }
 
-    /// The bin of a value; the last one is for values outside of everything seen.
+    /// The bin of a value; the last one is for values outside the training range.
     fn bin(&self, value: f32) -> usize {
         match self {
             Self::Number { least, ends, .. } => {
@@ -184,7 +181,7 @@ impl Reference {
 }
 
 impl Statistics {
-    /// Learns from the rows of a training set, of which there is at least one.
+    /// Learns from the rows of a training set, which must not be empty.
     pub fn learn(rows: &[f32]) -> Self {
         let column = |at: usize| rows.iter().skip(at).step_by(COUNT).copied().collect();
         let features = if rows.is_empty() {
@@ -197,7 +194,7 @@ impl Statistics {
                 .collect()
         };
         let count = (rows.len() / COUNT) as u64;
-        // Half a row for what was never seen, so that it is surprising but not impossible.
+        // Unseen values count half a row, so that they are surprising but not impossible.
         let share = |seen: u64| (seen as f64).max(0.5) / (count as f64 + 1.0);
         let surprises = features
             .iter()
@@ -206,7 +203,7 @@ impl Statistics {
             })
             .collect();
         let mut statistics = Self { rows: count, features, surprises, novel_above: f64::INFINITY };
-        // How surprising each row is to the others: what it adds to its own bins does not count.
+        // Each row's surprise to the others: it does not count in its own bins.
         let of_others: Vec<Vec<f64>> = statistics
             .features
             .iter()
@@ -225,25 +222,20 @@ impl Statistics {
         statistics
     }
 
-    /// Whether it tells about every feature of this version.
+    /// Whether it covers every feature of this version.
     pub fn is_complete(&self) -> bool {
         self.features.len() == COUNT
             && self.surprises.len() == COUNT
             && self.features.iter().zip(&self.surprises).all(|(a, b)| a.bins() == b.len())
     }
 
-    /// How many rows it was learned from.
-    pub const fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// How little a row looks like the training set: the sum of −ln of its bins' shares.
+    /// How unlike the training set a row is: the sum of −ln of its bins' shares.
     pub fn surprise(&self, row: &[f32]) -> f64 {
         self.total(row, &self.surprises)
     }
 
-    /// Adds up what the bins of a row weigh. What is told of a run as a whole does not count: a run
-    /// with more of one kind is no new kind of difference.
+    /// Sums the weights of a row's bins. Run-level features are left out: a run with more
+    /// differences of one kind does not make them a new kind.
     fn total<T: Copy + Into<f64>>(&self, row: &[f32], weights: &[Vec<T>]) -> f64 {
         self.features
             .iter()
@@ -256,7 +248,7 @@ impl Statistics {
             .sum()
     }
 
-    /// Whether a row is too far from anything trained on.
+    /// Whether a row is too far from the training data.
     pub fn is_novel(&self, row: &[f32]) -> bool {
         let never_seen =
             PAIR_SHARE.is_some_and(|at| row.get(at).is_some_and(|share| *share <= 0.0));
@@ -305,8 +297,9 @@ impl Statistics {
         }
         if let Some(agreement) = agreement.filter(|agreement| agreement.worse) {
             why.push(format!(
-                "people agree with {:.1} % of the guesses; {:.1} % were right when the model was trained",
-                agreement.rate * 100.0, agreement.expected * 100.0,
+                "users agree with {:.1} % of the guesses; {:.1} % were right in training",
+                agreement.rate * 100.0,
+                agreement.expected * 100.0,
             ));
         }
         DriftReport {
@@ -344,14 +337,14 @@ impl Statistics {
                 ("chi_square", statistic, p_value)
             }
         };
-        // A run has one value of these for all its differences: a sample of one proves nothing.
+        // Run-level features have one value per run: a sample of one proves nothing.
         let drifted =
             !is_of_the_run(name) && psi >= PSI_MATTERS && p_value < SIGNIFICANCE / COUNT as f64;
         FeatureDrift { name, psi, test, statistic, p_value, drifted }
     }
 }
 
-/// Where the share of the field and kind stands in a row.
+/// The position of the share of field and kind in a row.
 static PAIR_SHARE: Option<usize> = {
     let mut found = None;
     let mut at = 0;
@@ -379,7 +372,7 @@ const fn same(left: &str, right: &str) -> bool {
     true
 }
 
-/// Both populations get half a row in every bin, so that an empty one is no infinity.
+/// Both populations get half a row in every bin, so that an empty one does not give infinity.
 fn psi(reference: &Reference, counts: &[u64], then: f64, now: f64) -> f64 {
     let bins = counts.len() as f64;
     counts
@@ -393,8 +386,8 @@ fn psi(reference: &Reference, counts: &[u64], then: f64, now: f64) -> f64 {
         .sum()
 }
 
-/// The two-sample test with the training set's quantiles; both ascending. The quantiles know the
-/// distribution to one part in their number only, which is taken off the distance.
+/// The two-sample test against the training set's quantiles; both ascending. Quantiles determine
+/// the distribution only up to one part in their number, which is subtracted from the distance.
 fn kolmogorov_smirnov(quantiles: &[f32], values: &[f32], then: f64) -> (f64, f64) {
     if quantiles.is_empty() || values.is_empty() {
         return (0.0, 1.0);
@@ -414,7 +407,7 @@ fn kolmogorov_smirnov(quantiles: &[f32], values: &[f32], then: f64) -> (f64, f64
     // Stephens 1970, as in Press et al., "Numerical recipes", section 14.3.
     let lambda = (root + 0.12 + 0.11 / root) * distance;
     if lambda < 0.2 {
-        // The series needs ever more terms towards 0, where its sum is 1.
+        // Towards 0 the series needs ever more terms; its sum there is 1.
         return (distance, 1.0);
     }
     let sum: f64 = (1..=100)
@@ -447,7 +440,7 @@ fn chi_square(reference: &Reference, counts: &[u64], then: f64, now: f64) -> (f6
 mod tests {
     use super::*;
 
-    /// Rows of noise in the shape of features: numbers normal, flags and categories few.
+    /// Random rows in the shape of features: normal numbers, few flags and categories.
     fn rows(count: usize, shift: f32, seed: u64) -> Vec<f32> {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut rows = Vec::new();
@@ -467,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_population_does_not_drift_and_a_shifted_feature_does() {
+    fn only_a_shifted_feature_drifts() {
         let statistics = Statistics::learn(&rows(4_000, 0.0, 1));
         let calm = statistics.compare(&rows(2_000, 0.0, 2), None);
         assert!(!calm.retrain && calm.features.iter().all(|feature| !feature.drifted));
@@ -480,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn p_values_are_uniform_where_nothing_changed() {
+    fn p_values_are_uniform_without_change() {
         let (mut small, mut all) = (0, 0);
         for seed in 0..8 {
             let statistics = Statistics::learn(&rows(500, 0.0, seed));
@@ -493,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unseen_is_novel() {
+    fn unseen_values_are_novel() {
         let known = rows(2_000, 0.0, 1);
         let statistics = Statistics::learn(&known);
         let mut row = known[..COUNT].to_vec();
@@ -508,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn agreement_is_worse_only_when_chance_does_not_explain_it() {
+    fn agreement_is_worse_only_if_significantly_lower() {
         assert!(!Agreement::of(20, 18, 0.95).worse);
         assert!(Agreement::of(2_000, 1_800, 0.95).worse);
         assert!(!Agreement::of(0, 0, 0.95).worse);

@@ -1,8 +1,8 @@
-//! Evidence: how often the machine's guesses were right, group by group and confidence by confidence.
+//! Evidence: how often automatic guesses were right, by group and confidence.
 //!
-//! It is counted once, where people's decisions are at hand, and kept; thresholds are chosen from it
-//! when a run begins. So another budget needs no new measurement, and what a run accepted can be
-//! traced to counts that anybody can add up.
+//! It is counted once, when human decisions are available, and stored; thresholds are chosen from
+//! it at the start of a run. So a different budget needs no new measurement, and what a run
+//! accepted can be traced to counts that anyone can check.
 
 use std::collections::BTreeMap;
 
@@ -12,27 +12,27 @@ use super::claims::Claims;
 use super::risk::{Budget, Decided, Policy};
 use crate::domain::AssignedBy;
 
-/// Confidences are told apart to this part of 1. Rounding is down, so nothing looks surer than it
-/// was, and the grid of thresholds is made of multiples of it.
+/// Resolution of confidences. They are rounded down, so that nothing looks more certain than it
+/// was, and the thresholds are multiples of it.
 const PARTS: f64 = 10_000.0;
 
-/// The guesses of one group with one confidence.
+/// The guesses of one group at one confidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Count {
-    /// The group, as [`group`] names it.
+    /// The group's name; see [`group`].
     pub group: String,
-    /// The confidence.
+    /// Rounded down.
     pub confidence: f64,
-    /// How many people decided on.
+    /// Guesses that users decided.
     pub decided: u64,
-    /// How many of them were wrong.
+    /// Wrong ones among them.
     pub wrong: u64,
 }
 
-/// What became of a budget over many resamples.
+/// The behavior of a budget over many resamples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Resampled {
-    /// In how many of them the accepted share of wrong guesses was within the budget.
+    /// Resamples in which the accepted share of wrong guesses was within the budget.
     pub kept: usize,
     /// The mean share of guesses that were accepted.
     pub accepted: f64,
@@ -40,19 +40,19 @@ pub struct Resampled {
     pub worst: f64,
 }
 
-/// What was measured.
+/// Decided guesses, counted by group and confidence.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
     counts: BTreeMap<String, BTreeMap<u32, (u64, u64)>>,
 }
 
-/// The group of a rule's guesses.
+/// Prefix of the groups of rules.
 const RULE: &str = "RULE:";
-/// Before the name of a rule: claims that no run would have stored, because the model overrules them
-/// or was trained on them. They tell what the rule is worth, and nothing about acceptance.
+/// Prefix for a rule's claims that no run would have stored, because the model overrules them or
+/// was trained on them. They count towards the rule's precision, but not towards acceptance.
 const HINT: &str = "HINT:";
 
-/// What shares a threshold: a rule, or the model's guesses of one reason.
+/// The group that shares a threshold: a rule, or the model's guesses of one reason.
 pub fn group(assigned_by: &AssignedBy, reason: &str) -> String {
     match assigned_by {
         AssignedBy::Rule(_) => assigned_by.to_string(),
@@ -61,9 +61,9 @@ pub fn group(assigned_by: &AssignedBy, reason: &str) -> String {
 }
 
 impl Evidence {
-    /// Counts a guess on which people decided.
+    /// Counts a decided guess.
     pub fn add(&mut self, group: &str, confidence: f64, right: bool) {
-        // Just above a multiple, so that 0.9 is not 0.8999.
+        // Slightly above a multiple, so that 0.9 is not 0.8999.
         let part = ((confidence.clamp(0.0, 1.0) + 1e-9) * PARTS) as u32;
         let counts = match self.counts.get_mut(group) {
             Some(counts) => counts,
@@ -74,12 +74,12 @@ impl Evidence {
         count.1 += u64::from(!right);
     }
 
-    /// Counts a rule's claim that says nothing about acceptance.
+    /// Counts a rule's claim that is no evidence for acceptance.
     pub fn add_hint(&mut self, rule: &str, claimed: f64, right: bool) {
         self.add(&format!("{HINT}{rule}"), claimed, right);
     }
 
-    /// The guesses that acceptance rests on.
+    /// The guesses that are evidence for acceptance.
     fn guesses(&self) -> impl Iterator<Item = (&String, &BTreeMap<u32, (u64, u64)>)> {
         self.counts.iter().filter(|(group, _)| !group.starts_with(HINT))
     }
@@ -89,7 +89,7 @@ impl Evidence {
         self.guesses().flat_map(|(_, counts)| counts.values()).map(|(decided, _)| decided).sum()
     }
 
-    /// What the claims of rules are worth.
+    /// The measured precision of rules' claims.
     pub fn claims(&self) -> Claims {
         let mut claims = Claims::default();
         for (group, counts) in &self.counts {
@@ -117,8 +117,8 @@ impl Evidence {
         Policy::choose(&decided, budget)
     }
 
-    /// Draws so many decided guesses from these, with replacement, chooses thresholds from the draw, and
-    /// looks at what they accept of these; so many times over.
+    /// Repeatedly draws `decided` guesses with replacement, chooses thresholds from the draw, and
+    /// applies them to the whole evidence.
     pub fn resample(&self, budget: Budget, decided: u64, times: usize, seed: u64) -> Resampled {
         let population: Vec<(&str, u32, bool)> = self
             .guesses()
@@ -155,7 +155,7 @@ impl Evidence {
         resampled
     }
 
-    /// As it is stored.
+    /// The stored form.
     pub fn to_json(&self) -> serde_json::Value {
         let counts: Vec<Count> = self
             .counts
@@ -172,7 +172,7 @@ impl Evidence {
         serde_json::json!(counts)
     }
 
-    /// The evidence behind [`to_json`](Self::to_json); nothing if it is none.
+    /// Reads [`to_json`](Self::to_json); `None` if malformed.
     pub fn from_json(json: &serde_json::Value) -> Option<Self> {
         let counts: Vec<Count> = serde_json::from_value(json.clone()).ok()?;
         let mut evidence = Self::default();
@@ -193,7 +193,7 @@ mod tests {
     use crate::domain::Confidence;
 
     #[test]
-    fn thresholds_chosen_from_counts_are_those_chosen_from_the_guesses() {
+    fn counts_give_the_same_thresholds_as_single_guesses() {
         let mut random = fastrand::Rng::with_seed(3);
         let budget = Budget::new(0.02, 0.95).unwrap();
         let guesses: Vec<(&str, f64, bool)> = (0..8_000)
@@ -222,7 +222,7 @@ mod tests {
         assert!(resampled.kept >= 54 && resampled.accepted > 0.05, "{resampled:?}");
         let read = Evidence::from_json(&evidence.to_json()).unwrap();
         assert_eq!((read.decided(), read.choose(budget)), (8_000, policy));
-        // Hints tell what a rule is worth, and prove nothing.
+        // Hints count towards a rule's precision, but not as evidence.
         let before = evidence.claims().decided();
         evidence.add_hint("attribute_rounding", 0.999, false);
         assert_eq!((evidence.decided(), evidence.choose(budget)), (8_000, read.choose(budget)));

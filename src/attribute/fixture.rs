@@ -1,7 +1,7 @@
-//! Fixtures: small cases beside the rules that say what a rule must answer (`recon test`).
+//! Fixtures for `recon test`: small cases beside the rules, with the expected result.
 //!
 //! A case is one value, one row or one difference, never a whole run; nothing is read from a source
-//! and nothing is stored. Reading the YAML is `config`'s; this module is given what was written.
+//! or stored. `config` reads the YAML; this module receives the parsed cases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use crate::script::{NormalizeScript, ScriptError, ScriptSource};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FixtureSpec {
-    /// Functions of `rules.normalize`.
+    /// Calls of functions of `rules.normalize`.
     #[serde(default)]
     pub normalize: Vec<NormalizeCase>,
     /// Differences, and the reason that `rules.attribute` must give.
@@ -28,18 +28,18 @@ pub struct FixtureSpec {
     pub attribute: Vec<AttributeCase>,
 }
 
-/// A call of a function that normalizes: of a value (`input`, `output`), of a row (`raw`, `row`,
+/// A call of a normalizing function: of a value (`input`, `output`), of a row (`raw`, `row`,
 /// `fields`), or of a filter (`raw`, `output`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NormalizeCase {
-    /// What the case is about. Default: the call.
+    /// What the case tests. Default: the call.
     pub name: Option<String>,
     /// The function.
     pub function: String,
     /// The value it is called with.
     pub input: Option<String>,
-    /// The result; left out or null if it is null.
+    /// The result; omitted or null for null.
     pub output: Option<String>,
     /// The row as read, column by column, for `row` and for filters.
     pub raw: Option<BTreeMap<String, Option<String>>>,
@@ -47,9 +47,9 @@ pub struct NormalizeCase {
     pub row: Option<BTreeMap<String, Option<String>>>,
     /// The canonical fields that `row` must return.
     pub fields: Option<BTreeMap<String, Option<String>>>,
-    /// A part of the error's message, if the call must fail.
+    /// A part of the error message, if the call must fail.
     pub error: Option<String>,
-    /// The line of the case in its file, set by whoever read it.
+    /// The line of the case in its file, set by the reader of the file.
     #[serde(skip)]
     pub line: Option<u64>,
 }
@@ -58,42 +58,41 @@ pub struct NormalizeCase {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttributeCase {
-    /// What the case is about.
+    /// What the case tests.
     pub name: String,
     /// The difference.
     pub difference: DifferenceCase,
     /// The reason code, or `none` if no rule may claim the difference.
     pub reason: String,
-    /// The confidence, exactly.
+    /// The exact confidence.
     pub confidence: Option<Written<Decimal>>,
     /// The function that must claim it.
     pub by: Option<String>,
     /// A part of one of the notes.
     pub note: Option<String>,
-    /// The line of the case in its file, set by whoever read it.
+    /// The line of the case in its file, set by the reader of the file.
     #[serde(skip)]
     pub line: Option<u64>,
 }
 
-/// A difference as a case writes it.
+/// A difference as written in a case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DifferenceCase {
     /// The field. Default: the whole record.
     pub field: Option<String>,
-    /// The field's type. Default: what recon.yaml says, else `text`.
+    /// The field's type. Default: its type in recon.yaml, else `text`.
     #[serde(rename = "type")]
     pub kind: Option<Kind>,
-    /// Side A's value; left out or null if it is null. What the type can't parse is a value, too.
+    /// Side A's value; omitted or null for null. It need not be valid for the type.
     pub a: Option<String>,
     /// Side B's value.
     pub b: Option<String>,
-    /// The diff type. Default: what the values and the type make of it; for the whole record it
-    /// must be given.
+    /// The diff type. Default: the result of comparing the values; required for a whole record.
     pub diff_type: Option<String>,
-    /// The severity. Default: the diff type's.
+    /// The severity. Default: that of the diff type.
     pub severity: Option<String>,
-    /// A row of the missing side was rejected. Default false.
+    /// Whether a row of the missing side was rejected. Default false.
     pub partner_rejected: Option<Written<bool>>,
     /// Other fields of A's record.
     #[serde(default)]
@@ -101,13 +100,13 @@ pub struct DifferenceCase {
     /// Other fields of B's record.
     #[serde(default)]
     pub record_b: BTreeMap<String, Option<String>>,
-    /// The types of those other fields. Default: what recon.yaml says, else `text`.
+    /// The types of those other fields. Default: their type in recon.yaml, else `text`.
     #[serde(default)]
     pub types: BTreeMap<String, Kind>,
 }
 
 impl FixtureSpec {
-    /// Gives fields without a type of their own the type that they have in the job's configuration.
+    /// Gives fields without an explicit type their configured one.
     pub fn take_types(&mut self, layout: &Layout) {
         let kind_of = |name: &str| {
             layout.fields().iter().find(|field| field.name == name).map(|field| field.kind)
@@ -125,24 +124,21 @@ impl FixtureSpec {
     }
 }
 
-/// How a case went.
+/// The result of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseResult {
-    /// The case.
     pub name: String,
-    /// Whether it went as expected.
     pub passed: bool,
-    /// What the case asks for.
+    /// The expected result.
     pub expected: String,
-    /// What happened.
+    /// The actual result.
     pub got: String,
     /// The line of the case in its file, if known.
     pub line: Option<u64>,
 }
 
-/// Runs every case, in the order of the file; a function is looked for in the scripts of `normalize`
-/// in their order. A script that is missing or does not compile fails
-/// the cases that need it.
+/// Runs every case, in file order; functions are looked up in the scripts of `normalize` in their
+/// order. A missing or invalid script fails the cases that need it.
 pub fn run(
     spec: &FixtureSpec,
     normalize: &[ScriptSource],
@@ -155,9 +151,8 @@ pub fn run(
         results.extend(spec.normalize.iter().map(|case| case.run(script.as_mut())));
     }
     if !spec.attribute.is_empty() {
-        let mut compiled = rules
-            .ok_or_else(|| "there is no script in `rules.attribute`".to_owned())
-            .and_then(|plan| {
+        let mut compiled =
+            rules.ok_or_else(|| "`rules.attribute` names no script".to_owned()).and_then(|plan| {
                 let rules = Rules::new(plan).map_err(|problem| problem.to_string())?;
                 Ok((rules, plan))
             });
@@ -169,7 +164,7 @@ pub fn run(
     results
 }
 
-/// Null or text, so that `()` and `"()"` look different.
+/// Quotes text, so that null and `"null"` differ.
 fn shown(value: Option<&str>) -> String {
     value.map_or_else(|| "null".to_owned(), |text| format!("{text:?}"))
 }
@@ -224,7 +219,7 @@ impl NormalizeCase {
         }
         let mut fields: Vec<_> = self.row.clone().unwrap_or_default().into_iter().collect();
         script.call_row(&raw, &mut fields).map_err(|error| error.to_string())?;
-        // Shown by name, as the expected ones are.
+        // Sorted by name, like the expected ones.
         let fields: BTreeMap<_, _> = fields.into_iter().collect();
         Ok(shown_fields(&fields))
     }
@@ -235,7 +230,7 @@ impl AttributeCase {
         let decided = self.difference.with_context(|d| rules.decide(d));
         let got = match decided {
             Err(wrong) => Err(wrong),
-            // The case says what the rule was asked about.
+            // The case already names the difference.
             Ok(Decision::Passed { error: Some(error), .. }) => {
                 Err(ScriptError { subject: None, ..error }.to_string())
             }
@@ -282,7 +277,7 @@ impl AttributeCase {
     }
 }
 
-/// What the rules said, as far as a case can ask.
+/// The part of the rules' result that a case can test.
 struct Answer {
     reason: String,
     confidence: Option<Decimal>,
@@ -312,7 +307,7 @@ impl std::fmt::Display for Answer {
     }
 }
 
-/// The value that a text writes, or the text if its type can't parse it.
+/// The parsed value, or the unparsed text.
 fn parse(kind: Kind, text: Option<&str>) -> Cell<'_> {
     let Some(text) = text else { return Cell::Null };
     let parsed = match kind {
@@ -327,18 +322,18 @@ fn parse(kind: Kind, text: Option<&str>) -> Cell<'_> {
 }
 
 impl DifferenceCase {
-    /// Builds the difference and shows it to `look`; the error says what is wrong with the case.
+    /// Builds the difference and passes it to `look`; an error describes the mistake in the case.
     fn with_context<T>(&self, look: impl FnOnce(&DifferenceContext<'_>) -> T) -> Result<T, String> {
         let field = self.field.as_deref().filter(|name| *name != FieldRef::ENTIRE_RECORD);
         let diff_type = match &self.diff_type {
             Some(name) => DiffType::from_name(name)
-                .ok_or_else(|| format!("the case is wrong: there is no diff type {name}"))?,
+                .ok_or_else(|| format!("invalid case: unknown diff type {name}"))?,
             None if field.is_some() => self.infer(),
-            None => return Err("the case is wrong: it has neither `field` nor `diff_type`".into()),
+            None => return Err("invalid case: neither `field` nor `diff_type` is given".into()),
         };
         let severity = match &self.severity {
             Some(name) => Severity::from_name(name)
-                .ok_or_else(|| format!("the case is wrong: there is no severity {name}"))?,
+                .ok_or_else(|| format!("invalid case: unknown severity {name}"))?,
             None => diff_type.default_severity(),
         };
 
@@ -383,7 +378,7 @@ impl DifferenceCase {
         }))
     }
 
-    /// The diff type that comparing the two values would give.
+    /// The diff type that comparing the two values gives.
     fn infer(&self) -> DiffType {
         let kind = self.kind.unwrap_or(Kind::Text);
         let (a, b) = (parse(kind, self.a.as_deref()), parse(kind, self.b.as_deref()));

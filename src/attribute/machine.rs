@@ -1,7 +1,7 @@
-//! The machine of one run: besides the rules, the model that is asked and the measured thresholds.
+//! Automatic attribution in one run: besides the rules, the model and the measured thresholds.
 //!
-//! Everything in here is fixed before the first difference of a run is decided, so that a decision
-//! depends on the difference, its record and the run as a whole, and never on the order of the work.
+//! Everything here is fixed before the first decision of a run, so that a decision depends on the
+//! difference, its record and the run as a whole, and never on the order of the work.
 
 use std::collections::BTreeMap;
 
@@ -11,36 +11,35 @@ use super::model::Model;
 use super::risk::Policy;
 use crate::domain::{DiffType, DifferenceContext, FieldRef, PerSide, Side};
 
-/// The model that a run asks.
+/// The model that a run uses.
 #[derive(Debug)]
 pub struct Champion {
     /// Its version in the registry.
     pub version: String,
-    /// The model.
     pub model: Model,
 }
 
 /// What decides besides the rules.
 #[derive(Debug, Default)]
 pub struct Machine {
-    /// The model; without one what no rule claims stays UNKNOWN.
-    pub champion: Option<Champion>,
-    /// What the claims of the rules are worth, where that was measured.
-    pub claims: Claims,
-    /// The run: how common each kind of difference is in it.
-    pub run: RunContext,
-    /// What is not accepted in this run, whatever rules and model say.
-    pub held_back: HeldBack,
-    /// The thresholds under `accept_risk`; without them nothing is accepted there.
-    pub policy: Option<Policy>,
+    /// Without a model, unclaimed differences stay UNKNOWN.
+    pub(crate) champion: Option<Champion>,
+    /// The measured precision of the rules' claims, if any.
+    pub(crate) claims: Claims,
+    /// How common each kind of difference is in the run.
+    pub(crate) run: RunContext,
+    /// Differences that are not accepted in this run, whatever rules and model say.
+    pub(crate) held_back: HeldBack,
+    /// The thresholds under `accept_risk`; without them nothing is accepted then.
+    pub(crate) policy: Option<Policy>,
 }
 
-/// Differences of which the machine accepts none in this run, each kind with the reason in a sentence.
+/// Differences excluded from acceptance in this run, with the reason in a sentence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeldBack {
-    /// Fields in which nearly all records differ in the same way, by their position in the layout.
+    /// Fields in which nearly all records differ in the same way, by position in the layout.
     pub fields: BTreeMap<u16, String>,
-    /// Records that are missing on this side, or are on the other side once too often.
+    /// Records missing on this side, and surplus ones on the other.
     pub missing_in: PerSide<Option<String>>,
 }
 

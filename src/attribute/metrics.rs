@@ -1,23 +1,23 @@
-//! How good attributions are: what `recon evaluate` says of rules, of the model and of both.
+//! Quality figures of attributions, for `recon evaluate`.
 //!
-//! The prediction that is scored is the best guess, whatever its status. All figures are over
-//! labelled differences; without any, they are 0.
+//! The scored prediction is the best guess, whatever its status. All figures cover labelled
+//! differences; without any, they are 0.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The bins of the reliability table and of the expected calibration error.
+/// Bins of the reliability table and of the expected calibration error.
 const BINS: usize = 15;
-/// The precisions at which coverage is told.
+/// Precisions for which coverage is reported.
 const PRECISIONS: [f64; 2] = [0.99, 0.995];
-/// Log loss sees no probability below this: a single certain mistake must not be infinite.
+/// Log loss clamps probabilities to this: one confident mistake must not make it infinite.
 const LEAST_PROBABILITY: f64 = 1e-12;
 
-/// Everything measured on one set of labelled differences.
+/// The figures of one set of labelled differences.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// How many labelled differences were scored.
+    /// Labelled differences scored.
     pub n: u64,
     /// The share of right guesses.
     pub accuracy: f64,
@@ -29,26 +29,25 @@ pub struct Evaluation {
     pub log_loss: f64,
     /// Mean squared distance of the probabilities from the label's, summed over the reasons.
     pub brier: f64,
-    /// For each precision, the largest share that can be accepted at it, surest first.
+    /// For each precision, the largest share that can be accepted at it, most confident first.
     pub coverage_at: BTreeMap<String, f64>,
     /// Every reason that occurs as label or guess.
     pub per_reason: BTreeMap<String, ReasonMetrics>,
-    /// Who is taken for whom.
     pub confusion: Confusion,
     /// Claimed against measured confidence.
     pub reliability: Vec<ReliabilityBin>,
-    /// Labels that joined no difference, and differences without a label.
+    /// Labels that matched no difference, and differences without a label.
     pub unmatched: u64,
 }
 
-/// One reason's figures.
+/// The figures of one reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReasonMetrics {
     /// Right guesses of this reason ÷ its guesses; 0 without any.
     pub precision: f64,
     /// Right guesses ÷ differences of this reason; 0 without any.
     pub recall: f64,
-    /// Their harmonic mean.
+    /// Harmonic mean of precision and recall.
     pub f1: f64,
     /// How many differences have this reason.
     pub support: u64,
@@ -59,28 +58,25 @@ pub struct ReasonMetrics {
 /// `counts[label][guess]`, both in the order of `reasons`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Confusion {
-    /// The reasons that occur.
     pub reasons: Vec<String>,
-    /// One row for each label.
+    /// One row per label.
     pub counts: Vec<Vec<u64>>,
 }
 
-/// The guesses whose confidence falls into one bin.
+/// The guesses in one confidence bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
-    /// The least confidence of the bin.
+    /// The lowest confidence of the bin.
     pub from: f64,
-    /// The largest; it belongs to the next bin, but for 1.
+    /// The highest, exclusive except for 1.
     pub to: f64,
-    /// How many guesses.
     pub n: u64,
-    /// Their mean confidence.
+    /// The mean confidence.
     pub confidence: f64,
-    /// The share of them that is right.
+    /// The share of right guesses.
     pub accuracy: f64,
 }
 
-/// Collects guesses and scores them.
 #[derive(Clone, Debug)]
 pub struct Evaluator {
     reasons: Vec<String>,
@@ -91,14 +87,14 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    /// An evaluator for labels and guesses among `reasons`, UNKNOWN included if it can be guessed.
+    /// For labels and guesses among `reasons`, including UNKNOWN if it can be guessed.
     pub fn new(reasons: &[String]) -> Self {
         let counts = vec![vec![0; reasons.len()]; reasons.len()];
         Self { reasons: reasons.to_vec(), counts, guesses: Vec::new(), log_loss: 0.0, brier: 0.0 }
     }
 
-    /// Scores one difference by a probability for each reason; the first of the largest is the
-    /// guess. Without that many probabilities nothing is counted.
+    /// Scores one difference by a probability for each reason; the guess is the first maximum.
+    /// Ignored if the number of probabilities is wrong.
     pub fn add(&mut self, label: usize, probabilities: &[f32]) {
         let guess = winner(probabilities);
         if label >= self.reasons.len() || probabilities.len() != self.reasons.len() {
@@ -113,8 +109,8 @@ impl Evaluator {
             .sum::<f64>();
     }
 
-    /// Scores one difference by a guess and its confidence alone, as rules give them; what the
-    /// confidence leaves is spread evenly over the other reasons.
+    /// Scores one difference by a guess and its confidence, as rules give them; the remaining
+    /// probability is spread evenly over the other reasons.
     pub fn add_guess(&mut self, label: usize, guess: usize, confidence: f64) {
         let reasons = self.reasons.len();
         if label >= reasons || guess >= reasons {
@@ -139,7 +135,7 @@ impl Evaluator {
         self.guesses.push((confidence, label == guess));
     }
 
-    /// The figures. `unmatched` counts labels and differences that found no partner.
+    /// The figures. `unmatched` counts labels without a difference and differences without a label.
     pub fn finish(self, unmatched: u64) -> Evaluation {
         let n = self.guesses.len() as u64;
         let whole = n.max(1) as f64;
@@ -195,7 +191,7 @@ impl Evaluator {
     }
 }
 
-/// The first of the largest.
+/// The index of the first maximum.
 pub fn winner(probabilities: &[f32]) -> usize {
     let mut best = 0;
     for (at, probability) in probabilities.iter().enumerate() {
@@ -225,8 +221,8 @@ fn reliability(guesses: &[(f64, bool)]) -> Vec<ReliabilityBin> {
     sums.into_iter().enumerate().map(bin).collect()
 }
 
-/// The largest share of guesses, surest first and equal confidences together, of which at least
-/// `precision` are right.
+/// The largest share of guesses, most confident first and equal confidences together, of which at
+/// least `precision` are right.
 pub fn coverage_at(guesses: &[(f64, bool)], precision: f64) -> f64 {
     let mut ranked = guesses.to_vec();
     ranked.sort_by(|left, right| right.0.total_cmp(&left.0));
@@ -251,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_those_of_a_table_worked_out_by_hand() {
+    fn figures_match_a_hand_computed_table() {
         let mut evaluator = Evaluator::new(&names(3));
         evaluator.add(0, &[0.8, 0.2, 0.0]);
         evaluator.add(0, &[0.4, 0.6, 0.0]);

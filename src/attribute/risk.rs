@@ -33,28 +33,27 @@ use crate::diagnostic::{Code, Problem};
 const LAXEST: f64 = 0.05;
 /// The distance of neighboring thresholds below 0.99; above it a fifth of that.
 const STEP: f64 = 0.005;
-/// A group gets a threshold of its own when it has so many times the decisions that would prove
-/// the budget if none were wrong: with fewer, sharing the error costs more than it brings.
+/// A group gets its own threshold if it has this many times the decisions that would prove the
+/// budget without any mistake: with fewer, sharing the error costs more than it gains.
 const PLENTY: u64 = 16;
-/// The first test of a walk asks for at most so many times that number.
+/// The first test of a walk needs at most this many times that number.
 const FIRST_TEST: u64 = 4;
-/// The most decisions that are ever asked for; beyond it the budget is out of reach.
+/// Maximum number of required decisions; beyond it the budget is out of reach.
 const MAX_NEEDED: u64 = 100_000_000;
 
-/// How much may be wrong, and how surely no more.
+/// A bound on wrong acceptances, and its assurance.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
     /// The share of acceptances that may be wrong, above 0 and below 1.
     pub max_false: f64,
-    /// The probability with which it is not more, above 0 and below 1.
+    /// The probability that the bound holds, above 0 and below 1.
     pub assurance: f64,
 }
 
 impl Budget {
     /// A budget of these shares (0.005 is 0.5 %).
     ///
-    /// # Errors
-    /// `risk-budget` when one of them is not between 0 and 1.
+    /// # Errors `risk-budget` if one of them is not between 0 and 1.
     pub fn new(max_false: f64, assurance: f64) -> Result<Self, Problem> {
         let open = |value: f64| value > 0.0 && value < 1.0;
         if open(max_false) && open(assurance) {
@@ -68,14 +67,15 @@ impl Budget {
     }
 }
 
-/// A guess on which people have decided.
+/// A decided guess.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decided<'a> {
-    /// What shares a threshold: the model's guess (`FX_VARIANCE`), or a rule (`RULE:rounding`).
+    /// The group that shares a threshold: the model's guess (`FX_VARIANCE`), or a rule
+    /// (`RULE:rounding`).
     pub group: &'a str,
-    /// How sure the machine was.
+    /// The confidence of the guess.
     pub confidence: f64,
-    /// Whether people gave the same reason.
+    /// Whether users gave the same reason.
     pub right: bool,
 }
 
@@ -83,36 +83,36 @@ pub struct Decided<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shortage {
-    /// So many more decisions are needed, if none of them is wrong.
+    /// The number of additional decisions needed, if none of them is wrong.
     Decisions(u64),
     /// More decisions would not help: too many are wrong at every threshold.
     TooManyWrong,
 }
 
-/// What is accepted of one group, and on which evidence.
+/// The acceptance threshold of one group, with its evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bound {
-    /// Accepted from this confidence on; nothing when there is none.
+    /// Accepted at this confidence or more; `None` accepts nothing.
     pub threshold: Option<f64>,
-    /// Decisions at or above the threshold; when there is none, those above the strictest
-    /// threshold that was tried, or all.
+    /// Decisions at or above the threshold; without one, those above the strictest threshold tried,
+    /// or all.
     pub decided: u64,
-    /// How many of them were wrong.
+    /// Wrong ones among them.
     pub wrong: u64,
     /// The largest false-acceptance rate that this evidence allows at the group's level.
     pub upper: f64,
-    /// The probability of error that the group's test was given.
+    /// The error probability assigned to the group's test.
     pub level: f64,
     /// Why there is no threshold.
     pub shortage: Option<Shortage>,
 }
 
-/// What the machine may accept.
+/// What may be accepted automatically.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
-    /// The promise.
+    /// The budget that every threshold keeps.
     pub budget: Budget,
-    /// Groups with enough decisions for a threshold of their own.
+    /// Groups with enough decisions for their own threshold.
     pub groups: BTreeMap<String, Bound>,
     /// The groups that are judged together.
     pub together: Vec<String>,
@@ -129,7 +129,7 @@ impl Policy {
         }
         let mut ranked: Vec<_> = by_group.into_iter().collect();
         ranked.sort_by_key(|(group, items)| (std::cmp::Reverse(items.len()), *group));
-        // As many groups of their own as have plenty of decisions, plus one for the rest.
+        // One share for each group with its own threshold, and one for the rest.
         let error = 1.0 - budget.assurance;
         let level = |own: usize| error / (own + usize::from(own < ranked.len())).max(1) as f64;
         let has_plenty = |own: usize| {
@@ -151,14 +151,14 @@ impl Policy {
         }
     }
 
-    /// The bound that decides about a group. A group nobody ever decided on has none.
+    /// The bound for a group; `None` without any decision in the group.
     pub fn bound_of(&self, group: &str) -> Option<&Bound> {
         self.groups
             .get(group)
             .or_else(|| self.together.iter().any(|name| name == group).then_some(&self.others))
     }
 
-    /// Whether the machine may accept this guess.
+    /// Whether this guess may be accepted.
     pub fn accepts(&self, group: &str, confidence: f64) -> bool {
         self.bound_of(group)
             .and_then(|bound| bound.threshold)
@@ -186,8 +186,8 @@ fn bound(items: &[(f64, bool)], max_false: f64, level: f64) -> Bound {
         let count = ranked.partition_point(|(confidence, _)| *confidence >= threshold);
         (count as u64, wrong_before.get(count).copied().unwrap_or_default())
     };
-    // The first test sees at least what proves the budget when nothing is wrong, and where there
-    // is more data, more of it: a single wrong decision should not end the walk.
+    // The first test needs at least enough decisions to prove the budget without a mistake, and
+    // with more data proportionally more: a single wrong decision should not end the walk.
     let least = needed(0, max_false, level);
     let first = (items.len() as u64 / 16).clamp(least, FIRST_TEST * least);
     let start = thresholds().find(|threshold| at(*threshold).0 >= first);
@@ -202,7 +202,7 @@ fn bound(items: &[(f64, bool)], max_false: f64, level: f64) -> Bound {
     });
     let (decided, wrong) = at(lowest.or(start).unwrap_or(f64::NEG_INFINITY));
     let shortage = lowest.is_none().then(|| {
-        // At the rate seen so far, the budget must be within reach at all.
+        // At the observed rate the budget must be reachable at all.
         if wrong == 0 || (wrong as f64) < max_false * decided as f64 {
             let missing = needed(wrong, max_false, level).saturating_sub(decided);
             Shortage::Decisions(missing.max(1))
@@ -222,7 +222,7 @@ fn tail(wrong: u64, count: u64, rate: f64) -> f64 {
     beta_reg((count - wrong) as f64, wrong as f64 + 1.0, 1.0 - rate)
 }
 
-/// The fewest decisions of which `wrong` may be wrong to prove `max_false` at this level.
+/// The fewest decisions, `wrong` of them wrong, that prove `max_false` at this level.
 pub fn needed(wrong: u64, max_false: f64, level: f64) -> u64 {
     let (mut low, mut high) = (wrong, wrong + 1);
     while tail(wrong, high, max_false) > level {
@@ -238,8 +238,7 @@ pub fn needed(wrong: u64, max_false: f64, level: f64) -> u64 {
     high
 }
 
-/// Clopper and Pearson's upper bound: the rate at which so few wrong ones have probability
-/// `level`.
+/// Clopper and Pearson's upper bound: the rate at which so few wrong ones have probability `level`.
 pub fn upper_bound(wrong: u64, count: u64, level: f64) -> f64 {
     bisect(|rate| tail(wrong, count, rate) > level)
 }
@@ -260,8 +259,8 @@ fn bisect(below: impl Fn(f64) -> bool) -> f64 {
     high
 }
 
-/// Whether an accepted difference goes to review as a blind check: a fixed share of them, told by
-/// their number alone, so that repeating a run asks for the same ones and nobody can choose.
+/// Whether an accepted difference is chosen for a blind check: a fixed share, determined by its
+/// number alone, so that repeating a run chooses the same ones and nobody can influence the choice.
 pub fn is_audited(counter: u64, seed: u64, share: f64) -> bool {
     fastrand::Rng::with_seed(seed ^ counter.wrapping_mul(0x9e37_79b9_7f4a_7c15)).f64() < share
 }
@@ -269,21 +268,21 @@ pub fn is_audited(counter: u64, seed: u64, share: f64) -> bool {
 /// Blind checks of accepted differences, and whether they break the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditCheck {
-    /// How many were checked.
+    /// Number of checks.
     pub checked: u64,
-    /// How many of them were wrong.
+    /// Wrong ones among them.
     pub wrong: u64,
     /// The evidence against the budget: how much likelier the checks are if it is broken.
     pub evidence: f64,
-    /// At least this share is wrong, with the budget's assurance, seen at this one moment.
+    /// Lower bound of the wrong share with the budget's assurance, for a single look.
     pub lower: f64,
     /// The budget is broken: automatic acceptance must stop.
     pub broken: bool,
 }
 
 impl AuditCheck {
-    /// Judges so many checks. It may be asked after every check: if the budget is kept, the
-    /// probability of *ever* being called broken is at most 1 − assurance.
+    /// Judges the checks so far. May be called after every check: if the budget is kept, the
+    /// probability of *ever* reporting it broken is at most 1 − assurance.
     ///
     /// The evidence is the likelihood of the checks under an even mixture of larger rates, over
     /// their likelihood at `max_false`. While the rate is at most that, it is a supermartingale,
@@ -317,7 +316,7 @@ mod tests {
         Budget::new(0.02, 0.95).unwrap()
     }
 
-    /// How risky a guess of a group and confidence is, in a world that we make.
+    /// The true risk of a guess by group and confidence, in a simulated world.
     type World = fn(group: usize, confidence: f64) -> f64;
 
     fn draw(random: &mut fastrand::Rng, world: World) -> (usize, f64, bool) {
@@ -328,8 +327,8 @@ mod tests {
 
     const GROUPS: [&str; 3] = ["FX", "TIMING", "RARE"];
 
-    /// How many of 200 resamples break the promise, judged by the worlds' true rates, and how
-    /// much the policies accept.
+    /// How many of 200 resamples break the promise, judged by the worlds' true rates, and how much
+    /// the policies accept.
     fn broken_promises(world: World, decided: usize) -> (u32, f64) {
         let mut random = fastrand::Rng::with_seed(7);
         let population: Vec<_> = (0..5_000).map(|_| draw(&mut random, world)).collect();
@@ -357,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn the_promise_is_kept_in_worlds_kind_and_unkind() {
+    fn the_budget_is_kept_in_favorable_and_adverse_worlds() {
         let worlds: [(&str, World); 6] = [
             ("calibrated", |_, confidence| 1.0 - confidence),
             ("overconfident", |_, confidence| (3.0 * (1.0 - confidence)).min(1.0)),
@@ -366,13 +365,13 @@ mod tests {
                 |group, confidence| if group == 1 { 0.3 } else { (1.0 - confidence) / 4.0 },
             ),
             (
-                "the surest are the worst",
+                "the most confident are the worst",
                 |_, confidence| if confidence > 0.97 { 0.03 } else { 0.005 },
             ),
-            // Here every acceptance breaks the promise, and there is least to tell it by.
+            // Here every acceptance breaks the promise, and it is hardest to detect.
             ("just over the budget", |_, _| 0.0205),
             (
-                "the surest are just over",
+                "the most confident are just over",
                 |_, confidence| if confidence > 0.97 { 0.0205 } else { 0.02 },
             ),
         ];
@@ -420,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn audits_notice_a_broken_budget_and_rarely_cry_wolf() {
+    fn blind_checks_detect_a_broken_budget_with_few_false_alarms() {
         let mut random = fastrand::Rng::with_seed(3);
         let mut ever_broken = |rate: f64, checks: u64| {
             let mut wrong = 0;

@@ -1,22 +1,18 @@
-//! Whoever runs this program, as the operating system knows them.
+//! The operating-system account that runs this process, for the audit trail.
 //!
-//! Environment variables say nothing here: anybody can set them, and what this says ends up in the
-//! audit trail.
+//! Environment variables such as USER are ignored: anyone can set them.
 
 use crate::review::Actor;
 use crate::review::people::command_line_actor;
 
-/// The account of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// The user id.
     pub uid: u32,
-    /// Its name; `None` if the system has none for it.
+    /// `None` if the system has no name for the id.
     pub name: Option<String>,
 }
 
 impl Account {
-    /// The account that this process runs under.
     pub fn of_process() -> Self {
         let uid = uzers::get_current_uid();
         let name = uzers::get_user_by_uid(uid).map(|user| {
@@ -26,7 +22,7 @@ impl Account {
         Self { uid, name: name.filter(|name| !name.is_empty()) }
     }
 
-    /// `1000:ann`, or `1000` where the id has no name.
+    /// `1000:ann`, or `1000` if the id has no name.
     pub fn id(&self) -> String {
         match &self.name {
             Some(name) => format!("{}:{name}", self.uid),
@@ -34,7 +30,6 @@ impl Account {
         }
     }
 
-    /// The person of the audit trail.
     pub fn actor(&self) -> Actor {
         command_line_actor(&self.id())
     }

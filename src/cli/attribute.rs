@@ -9,7 +9,6 @@ use super::context::{Context, OnRun};
 use super::exit;
 use super::pass::conclude;
 
-/// Compares a stored run.
 pub fn diff(context: &Context, arguments: &Stored) -> Result<u8, Problems> {
     context.listen()?;
     let OnRun { store, run, plan } = context.on_run(arguments.which.run.as_ref())?;
@@ -19,7 +18,6 @@ pub fn diff(context: &Context, arguments: &Stored) -> Result<u8, Problems> {
     conclude(context, &*store, &finished, &arguments.finish)
 }
 
-/// Gives the differences of a stored run their reasons.
 pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problems> {
     context.listen()?;
     let OnRun { store, run, plan } = context.on_run(arguments.which.run.as_ref())?;
@@ -29,7 +27,7 @@ pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problem
                 Code::RulesChanged,
                 format!("the rules have changed since run {} was attributed", run.id),
             )
-            .help("decide again what no person has touched: `recon attribute --again`"),
+            .help("to re-decide what no user has touched: `recon attribute --again`"),
         );
     }
     let session = context.session(&*store, arguments.finish.lock_timeout);
@@ -37,9 +35,12 @@ pub fn attribute(context: &Context, arguments: &Attribute) -> Result<u8, Problem
         context.console.problem(
             &Problem::new(
                 Code::ModelChanged,
-                format!("run {} was attributed with another model than the champion", run.id),
+                format!(
+                    "run {} was attributed with a model that is no longer the champion",
+                    run.id
+                ),
             )
-            .help("ask the champion what no person has touched: `recon attribute --again`"),
+            .help("to re-decide what no user has touched: `recon attribute --again`"),
         );
     }
     let finished = pipeline::attribute(session, &plan, &run, arguments.again)?;

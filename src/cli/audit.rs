@@ -1,4 +1,4 @@
-//! `recon audit`: whether the trail is whole, its end to note down, and the trail as a file.
+//! `recon audit`: verifies the trail, writes checkpoints, exports.
 
 use std::fs::OpenOptions;
 use std::io::{BufReader, Write};
@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::files;
+use crate::report::figures;
 use crate::store::audit::{self, Checkpoint, Verdict};
 use crate::store::chain::{self, Examination};
 use crate::store::checkpoint::{self, PublicKey, SigningKey};
@@ -17,7 +18,6 @@ use super::args::{Audit, AuditCheckpoint, AuditExport, AuditVerify, TrailFormat}
 use super::context::{Context, now, unwritable};
 use super::exit::{DONE, code_of_verdict};
 
-/// Verifies, notes down, exports.
 pub fn run(context: &Context, arguments: &Audit) -> Result<u8, Problems> {
     Ok(match arguments {
         Audit::Verify(arguments) => verify(context, arguments)?,
@@ -36,7 +36,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
 
 fn text(path: &Path) -> Result<String, Problem> {
     String::from_utf8(read(path)?)
-        .map_err(|_| Problem::new(Code::Unreadable, "the file is no text").in_file(path))
+        .map_err(|_| Problem::new(Code::Unreadable, "the file is not UTF-8 text").in_file(path))
 }
 
 fn verify(context: &Context, arguments: &AuditVerify) -> Result<u8, Problems> {
@@ -49,9 +49,9 @@ fn verify(context: &Context, arguments: &AuditVerify) -> Result<u8, Problems> {
             let found = checkpoint::read(&text(path)?, key.as_ref())
                 .map_err(|problem| problem.in_file(path))?;
             if found.is_empty() {
-                return Err(Problem::new(Code::NoCheckpoint, "the file holds no checkpoint")
+                return Err(Problem::new(Code::NoCheckpoint, "the file contains no checkpoint")
                     .in_file(path)
-                    .help("`recon audit checkpoint --out FILE` adds one")
+                    .help("`recon audit checkpoint --out FILE` writes one")
                     .into());
             }
             found
@@ -84,17 +84,19 @@ fn verify(context: &Context, arguments: &AuditVerify) -> Result<u8, Problems> {
     Ok(code_of_verdict(&verdict))
 }
 
-/// What was found, for people.
 fn sentences(verdict: &Verdict, checkpoints: &[Checkpoint], replay: bool) -> String {
     let mut said = match (verdict.first_bad, &verdict.what) {
         (Some(seq), what) => {
-            let what = what.as_deref().unwrap_or("it is wrong");
-            format!("broken at row {seq}: {what}\n{} rows before it are whole\n", verdict.checked)
+            let what = what.as_deref().unwrap_or("it is invalid");
+            format!(
+                "broken at row {seq}: {what}\nthe {} rows before it are intact\n",
+                verdict.checked
+            )
         }
         (None, _) if verdict.checked == 0 => "the trail is empty\n".to_owned(),
         (None, _) => {
             format!(
-                "whole: {} rows, the last with the hash {}\n",
+                "intact: {} rows; hash of the last row: {}\n",
                 verdict.checked, verdict.head_hash
             )
         }
@@ -102,27 +104,27 @@ fn sentences(verdict: &Verdict, checkpoints: &[Checkpoint], replay: bool) -> Str
     match (&verdict.against_checkpoint, checkpoints.last()) {
         (Some(differs), _) => said.push_str(&format!("{differs}\n")),
         (None, Some(last)) if verdict.first_bad.is_none() => said.push_str(&format!(
-            "as {} checkpoints know it, the last of {} with {} rows\n",
-            checkpoints.len(),
+            "matches {}, the last taken at {} with {} rows\n",
+            figures::counted(checkpoints.len() as u64, "checkpoint", "checkpoints"),
             last.time,
             last.n
         )),
         _ => {}
     }
     if replay && verdict.first_bad.is_some() {
-        said.push_str("not replayed: what a broken trail tells is worth nothing\n");
+        said.push_str("not replayed: a broken trail proves nothing about the tables\n");
     } else if replay && verdict.replay_differs.is_empty() {
-        said.push_str("the tables are what the trail tells\n");
+        said.push_str("the tables match the trail\n");
     } else if replay {
-        said.push_str("the tables are not what the trail tells:\n");
+        said.push_str("the tables disagree with the trail:\n");
         for item in &verdict.replay_differs {
             said.push_str(&format!("  {item}\n"));
         }
     }
     if let Some(runs @ 1..) = verdict.pruned_runs {
         said.push_str(&format!(
-            "{runs} runs were pruned: what people decided in them was compared, what the machine \
-             decided can't be\n"
+            "{runs} runs were pruned: their human decisions were compared; automatic decisions can't \
+             be\n"
         ));
     }
     said
@@ -148,7 +150,7 @@ fn note_down(context: &Context, arguments: &AuditCheckpoint) -> Result<u8, Probl
     let ask = Examination { checkpoints: &checkpoints, replay: false };
     let (verdict, mut end) = transact::read(&*store, |tx| {
         let verdict = chain::examine(tx, ask)?;
-        // The end of a broken chain is no point to start from.
+        // A broken chain must not become the start of a new checkpoint.
         let end = if verdict.ok { Some(chain::checkpoint(tx, now())?) } else { None };
         Ok((verdict, end))
     })?;
@@ -157,16 +159,16 @@ fn note_down(context: &Context, arguments: &AuditCheckpoint) -> Result<u8, Probl
         if context.global.json {
             context.json(&json!(verdict))?;
         } else {
-            context.console.say(&format!("{said}no checkpoint was taken\n"))?;
+            context.console.say(&format!("{said}no checkpoint was written\n"))?;
         }
         return Ok(code_of_verdict(&verdict));
     };
     if end.n == 0 {
         return Err(Problem::new(
             Code::EmptyTrail,
-            "the audit trail is empty: there is nothing to note down",
+            "the audit trail is empty: no checkpoint to write",
         )
-        .help("take a checkpoint when there has been a run")
+        .help("write a checkpoint after the first run")
         .into());
     }
     end.previous = checkpoint::link(&kept);
@@ -178,7 +180,7 @@ fn note_down(context: &Context, arguments: &AuditCheckpoint) -> Result<u8, Probl
         context.console.say(&format!("{line}\n"))?;
         return Ok(DONE);
     };
-    // Somebody may have pasted a line without its end.
+    // A line pasted into the file by hand may lack its line break.
     let gap = if kept.is_empty() || kept.ends_with('\n') { "" } else { "\n" };
     let written = OpenOptions::new().create(true).append(true).open(path).and_then(|mut file| {
         file.write_all(format!("{gap}{line}\n").as_bytes())?;

@@ -1,4 +1,4 @@
-//! `recon check`: configuration, scripts and headers, without touching data.
+//! `recon check`: validates configuration, scripts and headers without reading data rows.
 
 use serde_json::json;
 
@@ -10,7 +10,6 @@ use crate::pipeline::Plan;
 use super::args::Check;
 use super::context::Context;
 
-/// Checks everything that can be checked without data; every problem at once.
 pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
     if arguments.schema {
         let text = serde_json::to_string_pretty(&config::schema()).unwrap_or_default();
@@ -32,7 +31,7 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
     }
     let file = context.global.config.display();
     context.console.say(&format!(
-        "{file} is in order: job `{}`, {} fields, key {}\n",
+        "{file} is valid: job `{}`, {} fields, key {}\n",
         plan.job,
         plan.layout.len(),
         plan.layout.names().take(plan.layout.key_len()).collect::<Vec<_>>().join(" + "),
@@ -51,7 +50,7 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// What the lookup files were taken for, each once.
+/// Which file each lookup resolved to, without repetition.
 fn lookups(plan: &Plan) -> Vec<&str> {
     let mut said: Vec<&str> = Vec::new();
     for side in crate::domain::Side::BOTH {

@@ -1,5 +1,5 @@
-//! What every command starts from: the global options, the console, and from there the store, the
-//! configuration and the plan.
+//! The start of every command: global options, console, and from these the store, the configuration
+//! and the plan.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,71 +20,56 @@ use super::output::{Console, Talk};
 use super::progress::Bars;
 use super::run_reference::{self, RunReference};
 
-/// The options and the console of one invocation.
 pub struct Context {
-    /// The options of every command.
     pub global: Global,
-    /// Where results and messages go.
     pub console: Console,
 }
 
-/// A job ready to run, and the warnings on the way there.
+/// A job ready to run.
 pub struct Prepared {
-    /// The configuration with its places.
     pub loaded: Loaded,
-    /// What the stages follow.
     pub plan: Plan,
-    /// The sources, opened, their headers read.
+    /// The sources, opened and with their headers read.
     pub opened: PerSide<Opened>,
 }
 
-/// A job for commands on what is stored: its sources need not be there.
+/// A job for commands on stored data, whose sources may be missing.
 pub struct Stored {
-    /// The configuration with its places.
     pub loaded: Loaded,
-    /// What the stages follow.
     pub plan: Plan,
 }
 
-/// A stored run, and the job as it is for the run's business date.
+/// A stored run, and the current job resolved for the run's business date.
 pub struct OnRun {
-    /// The store that holds it.
     pub store: Box<dyn Store>,
-    /// The run.
     pub run: RunRow,
-    /// What the stages follow.
     pub plan: Plan,
 }
 
-/// A stored run with the configuration that it was made with.
+/// A stored run with the configuration it was made with.
 pub struct AsStored {
-    /// The store that holds it.
     pub store: Box<dyn Store>,
-    /// The run.
     pub run: RunRow,
-    /// What the stages followed.
     pub plan: Plan,
-    /// Where the present configuration is another.
+    /// Where the current configuration differs.
     pub changed: Vec<Change>,
 }
 
-/// A part of the configuration that was another when a run was made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Its keys, joined by points, or a file.
+    /// A key path joined by dots, or a file.
     pub path: String,
-    /// What it was; null if it was not there.
+    /// Null if absent then.
     pub then: Json,
-    /// What it is.
+    /// Null if absent now.
     pub now: Json,
 }
 
-/// Where the present plan is another than the one a run was made with.
 fn changes(run: &RunRow, present: &Plan) -> Vec<Change> {
     let mut found = Vec::new();
     let then = run.metadata.get("configuration").unwrap_or(&Json::Null);
     compare("", then, &present.record.configuration, &mut found);
-    // Where runs are kept and who may review them explains no record.
+    // These sections can't change a record.
     let is_elsewhere = |path: &str| ["store", "server", "review"].contains(&path);
     found.retain(|change| !is_elsewhere(change.path.split('.').next().unwrap_or_default()));
     let digests = |rules: &Json| -> BTreeMap<String, Json> {
@@ -125,9 +110,8 @@ fn compare(path: &str, then: &Json, now: &Json, found: &mut Vec<Change>) {
 }
 
 impl Context {
-    /// Sets the console up.
     pub fn new(mut global: Global) -> Self {
-        // An empty RECON_STORE is as good as none.
+        // An empty RECON_STORE counts as unset.
         global.store.take_if(|store| store.is_empty());
         let console = Console::new(Talk {
             quiet: global.quiet,
@@ -138,13 +122,13 @@ impl Context {
         Self { global, console }
     }
 
-    /// Begins to listen for Ctrl-C, for commands that end cleanly when asked to.
+    /// Handles Ctrl-C, for commands that stop cleanly.
     pub fn listen(&self) -> Result<&Bars, Problem> {
         self.console.progress().listen(self.global.quiet)?;
         Ok(self.console.progress())
     }
 
-    /// The business date: the option's, or today's by the local clock.
+    /// The business date: the option's, or today by the local clock.
     pub fn batch_date(&self) -> Date {
         self.global.batch_date.unwrap_or_else(|| {
             let today = jiff::Zoned::now().date();
@@ -158,35 +142,31 @@ impl Context {
         surroundings(self.batch_date())
     }
 
-    /// Reads and checks `recon.yaml`; warnings go to the console.
+    /// Reads and checks `recon.yaml`; prints warnings.
     pub fn load(&self) -> Result<Loaded, Problems> {
         let loaded = config::load(&self.global.config, self.surroundings())?;
         self.warn_of(&loaded);
         Ok(loaded)
     }
 
-    /// Shows what a person should look at in a configuration. What is wrong in a script keeps no
-    /// command but `recon check` from its work.
+    /// Prints warnings. Script errors are fatal only to `recon check`.
     fn warn_of(&self, loaded: &Loaded) {
         self.warn(&loaded.warnings);
         self.warn_as_warnings(&loaded.findings);
     }
 
-    /// Shows findings, which are errors only for `recon check`.
     fn warn_as_warnings(&self, findings: &[Problem]) {
         for finding in findings {
             self.console.problem(&Problem { class: Class::Warning, ..finding.clone() });
         }
     }
 
-    /// Shows what a person should look at.
     pub fn warn(&self, warnings: &[Problem]) {
         for warning in warnings {
             self.console.problem(warning);
         }
     }
 
-    /// Writes one JSON object to stdout.
     pub fn json(&self, json: &Json) -> Result<(), Problem> {
         self.console.say(&format!("{json}\n"))
     }
@@ -198,7 +178,7 @@ impl Context {
         Ok(prepared)
     }
 
-    /// The same, and whatever is wrong in the scripts is an error.
+    /// Like [`Self::prepare`], but script problems are errors.
     pub fn prepare_strictly(&self) -> Result<Prepared, Problems> {
         let loaded = config::load(&self.global.config, self.surroundings())?;
         if !loaded.findings.is_empty() {
@@ -229,15 +209,15 @@ impl Context {
         Ok(Prepared { loaded, plan, opened })
     }
 
-    /// Resolves the plan for commands on what is stored.
+    /// Resolves the plan for commands on stored data.
     pub fn prepare_stored(&self) -> Result<Stored, Problems> {
         let loaded = self.load()?;
         let plan = loaded.plan_of_stored()?;
         Ok(Stored { loaded, plan })
     }
 
-    /// Finds the stored run that a command means, and reads the configuration as it is for that
-    /// run's business date. The sources are not needed: they may be gone since.
+    /// Finds the run that a command names and resolves the configuration for its business date. The
+    /// sources are not opened; they may no longer exist.
     pub fn on_run(&self, run: Option<&RunReference>) -> Result<OnRun, Problems> {
         let loaded = config::load(&self.global.config, self.surroundings())?;
         let store = self.store(Some(&loaded))?;
@@ -252,9 +232,9 @@ impl Context {
         Ok(OnRun { store, run, plan })
     }
 
-    /// Finds a stored run and the configuration that it was made with, which the store keeps, and where
-    /// the present one differs. If what it was made with can't be read any more, because a script or
-    /// a lookup file is gone, the present one is used, and that is said.
+    /// Finds a stored run, resolves the configuration stored with it, and lists where the current
+    /// one differs. If the stored one can no longer be resolved because a script or lookup file is
+    /// gone, warns and uses the current one.
     pub fn on_stored_run(&self, run: Option<&RunReference>) -> Result<AsStored, Problems> {
         let job = self.job_name().ok().flatten();
         let store = self.store(None)?;
@@ -280,8 +260,8 @@ impl Context {
             (Err(Problems(problems)), Some(present)) => {
                 let why = problems.first().map_or("", |problem| problem.message.as_str());
                 let message = format!(
-                    "the configuration that run {} was made with can't be read any more ({why}): \
-                     the present one is used",
+                    "the configuration of run {} can no longer be read ({why}); \
+                     using the current one",
                     run.id
                 );
                 self.console.problem(&Problem::new(Code::ConfigurationGone, message));
@@ -295,8 +275,8 @@ impl Context {
         Ok(AsStored { store, run, plan, changed })
     }
 
-    /// The store's URL: the option's or the variable's, relative to the working directory, else the
-    /// file's, relative to the file.
+    /// The store's URL: from the option or the variable, relative to the working directory; else
+    /// from the file, relative to the file.
     pub fn store_url(&self, loaded: Option<&Loaded>) -> Result<StoreUrl, Problems> {
         if let Some(text) = &self.global.store {
             return Ok(StoreUrl::parse(text, Path::new(""))?);
@@ -307,12 +287,12 @@ impl Context {
         if self.global.config.exists() {
             return config::store_url(&self.global.config, self.surroundings());
         }
-        Err(Problem::new(Code::NoStore, format!("there is no {}", self.global.config.display()))
+        Err(Problem::new(Code::NoStore, format!("{} does not exist", self.global.config.display()))
             .help("name a store with --store or RECON_STORE, or a configuration with --config")
             .into())
     }
 
-    /// The job of the configuration, if there is one; what else is wrong in it does not matter.
+    /// The configured job, if any. Other mistakes in the configuration don't matter here.
     pub fn job_name(&self) -> Result<Option<String>, Problems> {
         if self.global.store.is_some() && !self.global.config.exists() {
             return Ok(None);
@@ -320,14 +300,13 @@ impl Context {
         config::job_name(&self.global.config, self.surroundings()).map(Some)
     }
 
-    /// Opens the store and brings its tables up to date; makes it if there is none.
+    /// Opens the store, creating it or migrating its tables if necessary.
     pub fn make_store(&self, loaded: &Loaded) -> Result<Box<dyn Store>, Problems> {
         let store = store::open(&self.store_url(Some(loaded))?, Opening::Create)?;
         self.opened(&*store);
         Ok(store)
     }
 
-    /// Says what there is to say of a store.
     fn opened(&self, store: &dyn Store) {
         self.console.detail(&format!("the store is {}", store.url()));
         if let Some(warning) = store.exposed() {
@@ -335,20 +314,19 @@ impl Context {
         }
     }
 
-    /// Opens a store that must be there, and clears away what a command that died has left.
+    /// Opens an existing store and cleans up after commands that died.
     pub fn store(&self, loaded: Option<&Loaded>) -> Result<Box<dyn Store>, Problems> {
         let store = store::open(&self.store_url(loaded)?, Opening::Existing)?;
         self.opened(&*store);
-        // Who may only read, or finds the disk full, is to see what there is nevertheless.
+        // A read-only role or a full disk must still allow reading.
         if let Err(problem) = store.repair() {
-            let message = format!("a run that died could not be cleared away: {}", problem.message);
+            let message = format!("could not clean up after a run that died: {}", problem.message);
             self.console.problem(&Problem::new(Code::NotRepaired, message));
         }
         Ok(store)
     }
 
-    /// The run that is named; else the newest of the job that is not FAILED, and of the business date
-    /// if one was asked for.
+    /// The named run; else the job's newest that is not FAILED, on the given business date if any.
     pub fn which_run(
         &self,
         store: &dyn Store,
@@ -358,13 +336,12 @@ impl Context {
         run_reference::find(store, run, job, self.global.batch_date)
     }
 
-    /// Who works at the command line, for the record.
+    /// The current user, for the record.
     #[expect(clippy::unused_self, reason = "the person belongs to the invocation")]
     pub fn person(&self) -> String {
         Account::of_process().actor().person_id
     }
 
-    /// What a command on a run works with.
     pub fn session<'a>(&'a self, store: &'a dyn Store, lock_timeout: u64) -> Session<'a> {
         Session {
             store,
@@ -379,26 +356,27 @@ fn surroundings(batch_date: Date) -> Surroundings<'static> {
     Surroundings { batch_date, environment: &variable }
 }
 
-/// A variable of the environment.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// A file that could not be written.
 pub fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
     Problem::new(Code::Unwritable, format!("can't write {}: {error}", path.display()))
 }
 
-/// Refuses to work with a clock that can't be right: ids begin with the time since 1970.
+/// Refuses an impossible clock: ids begin with the time since 1970.
 pub fn clock() -> Result<(), Problem> {
     if now().seconds() >= 0 {
         return Ok(());
     }
-    Err(Problem::new(Code::Clock, format!("this machine's clock says {}, which can't be", now()))
-        .help("set the clock, and run this again"))
+    Err(Problem::new(
+        Code::Clock,
+        format!("this machine's clock says {}, which is impossible", now()),
+    )
+    .help("set the clock and try again"))
 }
 
-/// The time, UTC.
+/// The current time, UTC.
 pub fn now() -> Instant {
     let now = jiff::Timestamp::now();
     Instant::new(now.as_second(), now.subsec_nanosecond().unsigned_abs())

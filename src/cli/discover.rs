@@ -1,4 +1,4 @@
-//! `recon discover`: candidate rules for what nothing explains.
+//! `recon discover`: candidate rules for unexplained differences.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,6 @@ use crate::report::figures;
 use super::args::Discover;
 use super::context::{Context, unwritable};
 
-/// Groups the unknown and writes a candidate rule for each group.
 pub fn run(context: &Context, arguments: &Discover) -> Result<u8, Problems> {
     context.listen()?;
     let prepared = context.prepare_stored()?;
@@ -51,16 +50,15 @@ pub fn run(context: &Context, arguments: &Discover) -> Result<u8, Problems> {
 
 fn script(run: &str, found: &Discovered) -> String {
     let mut text = format!(
-        "// Candidates for rules, from the {} differences of run {run} whose reason is UNKNOWN.\n\
-         // Each group is told in words, with examples and with what its rule would claim. A candidate\n\
-         // becomes a rule when a person puts a reason in, checks it, and moves it into the job's rules.\n",
+        "// Candidate rules from the {} differences of run {run} whose reason is UNKNOWN.\n\
+         // Each group has a description, examples and the number of differences its rule would claim.\n\
+         // To use one, fill in the reason, check it, and move it into the job's rules.\n",
         figures::count(found.unknown)
     );
     if found.rest > 0 {
-        // Writing into a String can't fail.
         let _ = writeln!(
             text,
-            "// {} differences belong to no group that is large enough (--least).",
+            "// {} differences belong to no group of the minimum size (--least).",
             figures::count(found.rest)
         );
     }
@@ -72,7 +70,7 @@ fn script(run: &str, found: &Discovered) -> String {
 
 fn summary(found: &Discovered, path: &str) -> String {
     let mut text = format!(
-        "{path}: {} for {} unknown differences; {} belong to none\n",
+        "{path}: {} for {} unknown differences; {} are in no group\n",
         figures::counted(found.groups.len() as u64, "candidate", "candidates"),
         figures::count(found.unknown),
         figures::count(found.rest)

@@ -1,4 +1,4 @@
-//! `recon evaluate`: how good rules and model are, and whether differences have changed.
+//! `recon evaluate`: measures rules and model, and detects drift.
 
 use std::fmt::Write as _;
 
@@ -14,10 +14,9 @@ use super::context::Context;
 use super::measures::{rows, write_figures, write_reasons, write_reliability, write_rules};
 use super::train::{run_of_labels, source};
 
-/// How many drifted features are shown.
+/// Maximum number of drifted features shown.
 const FEATURES_SHOWN: usize = 10;
 
-/// Measures against labels or decisions; with `--drift`, looks at recent differences too.
 pub fn run(context: &Context, arguments: &Evaluate) -> Result<u8, Problems> {
     context.listen()?;
     let prepared = context.prepare_stored()?;
@@ -30,7 +29,7 @@ pub fn run(context: &Context, arguments: &Evaluate) -> Result<u8, Problems> {
         EvaluateRequest { source, run: run.as_ref(), model: arguments.model, keep: arguments.keep };
     let evaluated = match learn::evaluate(session, plan, &request) {
         Ok(evaluated) => Some(evaluated),
-        // Drift can be seen without any label.
+        // Drift needs no labels.
         Err(problems) if arguments.drift && is_empty(&problems) => None,
         Err(problems) => return Err(problems),
     };
@@ -76,7 +75,6 @@ fn write_evaluated(evaluated: &Evaluated, paint: Paint, out: &mut String) {
         Some(version) => format!("model {version}"),
         None => "no model".to_owned(),
     };
-    // Writing into a String can't fail.
     let _ = writeln!(
         out,
         "{} labelled differences of {} ({model}); unmatched: {} labels, {} differences",
@@ -88,7 +86,7 @@ fn write_evaluated(evaluated: &Evaluated, paint: Paint, out: &mut String) {
     if evaluated.trained_on > 0 {
         let _ = writeln!(
             out,
-            "{} more are not scored: the model was trained on them",
+            "{} more are not scored because the model was trained on them",
             figures::count(evaluated.trained_on)
         );
     }
@@ -104,18 +102,16 @@ fn write_evaluated(evaluated: &Evaluated, paint: Paint, out: &mut String) {
             let _ = writeln!(out, "  {sentence}");
         }
         if !evaluated.kept {
-            let next =
-                "next: recon evaluate --keep, so that `accept_risk` rests on these decisions";
+            let next = "next: recon evaluate --keep, to base `accept_risk` on these decisions";
             let _ = writeln!(out, "{next}");
         }
     }
     if evaluated.kept {
-        let accepts =
-            if evaluated.policy.is_some() { ", and `accept_risk` rests on it" } else { "" };
+        let accepts = if evaluated.policy.is_some() { " and for `accept_risk`" } else { "" };
         let _ = writeln!(
             out,
-            "\nkept: from now on rules are as sure as was measured here{accepts}\n\
-             next: recon attribute --again, so that the differences of a run are"
+            "\nsaved: later runs use this as rule confidence{accepts}\n\
+             next: recon attribute --again, to re-decide the differences of a run"
         );
     }
 }
@@ -139,7 +135,7 @@ fn write_drift(version: u64, report: &DriftReport, paint: Paint, out: &mut Strin
     if let Some(agreement) = &report.agreement {
         let _ = writeln!(
             out,
-            "  people agree with {} of {} guesses, {:.1} % ({:.1} – {:.1} %); {:.1} % were expected",
+            "  users agree with {} of {} guesses, {:.1} % ({:.1} – {:.1} %); expected: {:.1} %",
             figures::count(agreement.agreed),
             figures::count(agreement.decided),
             agreement.rate * 100.0,

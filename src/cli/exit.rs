@@ -9,22 +9,18 @@ use crate::domain::Stage;
 use crate::report::Summary;
 use crate::store::audit::Verdict;
 
-/// Done.
-pub const DONE: u8 = 0;
-/// Done, and `--fail-on` found what it was asked to look for.
-pub const FOUND: u8 = 1;
-/// A result could not be written.
-pub const UNWRITABLE: u8 = code(Class::Usage);
+pub(super) const DONE: u8 = 0;
+pub(super) const FOUND: u8 = 1;
+pub(super) const UNWRITABLE: u8 = code(Class::Usage);
 
 /// The audit trail is broken.
-pub const BROKEN: u8 = 10;
-/// The audit trail has fewer or other rows than a checkpoint knows.
-pub const CUT: u8 = 11;
-/// The tables are not what the audit trail tells.
-pub const DIFFERS: u8 = 12;
+pub(super) const BROKEN: u8 = 10;
+/// The audit trail has been cut off or forked, as a checkpoint shows.
+pub(super) const CUT: u8 = 11;
+/// The tables disagree with the audit trail.
+pub(super) const DIFFERS: u8 = 12;
 
-/// The exit code of a problem's class.
-pub const fn code(class: Class) -> u8 {
+pub(super) const fn code(class: Class) -> u8 {
     match class {
         Class::Warning => DONE,
         Class::Usage => 2,
@@ -35,30 +31,28 @@ pub const fn code(class: Class) -> u8 {
     }
 }
 
-/// The exit code of several problems: that of the gravest.
-pub fn code_of(problems: &Problems) -> u8 {
+/// The exit code of the gravest problem.
+pub(super) fn code_of(problems: &Problems) -> u8 {
     problems.0.iter().map(|problem: &Problem| problem.class).max().map_or(DONE, code)
 }
 
-/// What `--fail-on` looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
+pub(super) enum FailOn {
     /// Records with a difference
     Breaks,
     /// Differences whose status is UNKNOWN
     Unknown,
     /// Records that the data quality gate blocks
     Blocked,
-    /// Rows that could not take part
+    /// Rejected rows
     Rejected,
-    /// Differences about which a rule failed
+    /// Differences on which a rule failed
     #[value(name = "rule_errors")]
     RuleErrors,
 }
 
 impl FailOn {
-    /// How many of them the run has.
-    pub fn found(self, summary: &Summary) -> u64 {
+    pub(super) fn found(self, summary: &Summary) -> u64 {
         match self {
             Self::Breaks => summary.records.breaks,
             Self::Unknown => summary.awaiting(),
@@ -68,7 +62,7 @@ impl FailOn {
         }
     }
 
-    /// How far a run must have come before this can be counted.
+    /// The stage a run must have reached before this can be counted.
     const fn needs(self) -> Stage {
         match self {
             Self::Rejected => Stage::Ingested,
@@ -90,9 +84,8 @@ impl fmt::Display for FailOn {
     }
 }
 
-/// Refuses a `--fail-on` about what a run that gets this far can't have: the answer would always be
-/// that there is none.
-pub fn check_fail_on(fail_on: &[FailOn], reached: Option<Stage>) -> Result<(), Problem> {
+/// Refuses a `--fail-on` that an earlier stage can't produce: the count would always be 0.
+pub(super) fn check_fail_on(fail_on: &[FailOn], reached: Option<Stage>) -> Result<(), Problem> {
     let Some(what) = fail_on.iter().find(|what| reached < Some(what.needs())) else {
         return Ok(());
     };
@@ -108,12 +101,11 @@ pub fn check_fail_on(fail_on: &[FailOn], reached: Option<Stage>) -> Result<(), P
     .help(format!("give it to `recon run`, or to `{command}`")))
 }
 
-/// The exit code of a run that came to its end.
-pub fn code_of_run(summary: &Summary, fail_on: &[FailOn]) -> u8 {
+pub(super) fn code_of_run(summary: &Summary, fail_on: &[FailOn]) -> u8 {
     if fail_on.iter().any(|what| what.found(summary) > 0) { FOUND } else { DONE }
 }
 
-/// The exit code of an examination of the audit trail: the gravest thing that it found.
+/// The exit code for the gravest finding of `recon audit verify`.
 pub const fn code_of_verdict(verdict: &Verdict) -> u8 {
     if verdict.first_bad.is_some() {
         BROKEN
@@ -132,7 +124,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn every_class_has_its_code_and_the_gravest_wins() {
+    fn every_class_has_its_code_and_the_gravest_decides() {
         let codes = [
             Class::Warning,
             Class::Usage,
@@ -153,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn fail_on_looks_for_what_it_is_told() {
+    fn fail_on_counts_the_requested_kind() {
         let mut summary = sample::summary();
         summary.rule_errors = 3;
         let all = [

@@ -1,4 +1,4 @@
-//! `recon explain`: one record's way, for people and as JSON.
+//! `recon explain`: the trace of one record, as text and as JSON.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,6 @@ use crate::report::{Paint, characters, figures};
 use super::args::Explain;
 use super::context::{AsStored, Change, Context};
 
-/// Explains the records of a reference.
 pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
     let AsStored { store, run, plan, changed } =
         context.on_stored_run(arguments.which.run.as_ref())?;
@@ -44,7 +43,7 @@ pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// Puts names in the place of people's ids.
+/// Replaces user ids with names.
 fn name_people(explanation: &mut Explanation, deciders: &Deciders) {
     let of_fields = explanation.fields.iter_mut().filter_map(|field| field.difference.as_mut());
     for difference in of_fields.chain(&mut explanation.entire) {
@@ -59,13 +58,12 @@ fn name_people(explanation: &mut Explanation, deciders: &Deciders) {
     }
 }
 
-/// Where the present configuration differs from the one that the run was made with, which is the one
-/// that everything above follows.
+/// Where the current configuration differs from the one the run was made with. Everything above
+/// follows the latter.
 fn write_changes(changed: &[Change], paint: Paint, out: &mut String) {
     if changed.is_empty() {
         return;
     }
-    // Writing into a String can't fail.
     let _ = writeln!(out, "  {}", paint.caution("Changed since this run, and not used above"));
     for change in changed {
         let [then, now] = [&change.then, &change.now].map(|value| match value {
@@ -78,7 +76,7 @@ fn write_changes(changed: &[Change], paint: Paint, out: &mut String) {
     out.push('\n');
 }
 
-/// A value as a person sees it: null is a word, and what can't be seen is made visible.
+/// A value for display: null is a word, invisible characters are escaped.
 fn shown(value: Option<&str>) -> String {
     match value {
         None => "null".to_owned(),
@@ -87,7 +85,7 @@ fn shown(value: Option<&str>) -> String {
     }
 }
 
-/// Two values side by side; what makes different ones look alike is made visible.
+/// Two values side by side; shows what distinguishes values that look alike.
 fn both(a: Option<&str>, b: Option<&str>) -> String {
     match (a, b) {
         (a, b) if a == b => shown(a),
@@ -100,7 +98,6 @@ fn both(a: Option<&str>, b: Option<&str>) -> String {
 }
 
 fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
-    // Writing into a String can't fail.
     let gate = explanation.gate.map_or("not attributed yet", |gate| gate.name());
     let _ =
         writeln!(out, "{}  {}", paint.strong(shown(Some(&explanation.reference))), paint.dim(gate));
@@ -161,7 +158,7 @@ fn write_trace(trace: &FieldTrace, width: usize, paint: Paint, out: &mut String)
         last.clone_from(set);
     }
     for step in &trace.steps {
-        // A step without effect is not worth a word.
+        // A step without effect is not shown.
         if step.result != last {
             let arrow = format!("{} →", step.step);
             let _ = write!(out, " {} {}", paint.dim(arrow), shown(step.result.as_deref()));
@@ -234,7 +231,7 @@ fn write_difference(difference: &DifferenceExplanation, paint: Paint, out: &mut 
     }
 }
 
-/// What the model said for itself, as it is stored.
+/// The model's stored explanation.
 fn model(explanation: Option<&str>) -> Option<Json> {
     serde_json::from_str::<Json>(explanation?).ok()?.get("model").cloned()
 }

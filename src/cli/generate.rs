@@ -11,7 +11,6 @@ use super::context::Context;
 /// The shipped rules, so that the generated folder is complete.
 const ATTRIBUTION_RULES: &str = include_str!("../../rules/attribution.rhai");
 
-/// Writes the folder and says what is in it.
 pub fn run(context: &Context, arguments: &Generate) -> Result<u8, Problems> {
     let noise = match &arguments.noise {
         None => Noise::default(),

@@ -1,4 +1,4 @@
-//! `recon init`: a commented `recon.yaml` and rules, guessed from two files if they are given.
+//! `recon init`: writes a commented `recon.yaml` and rules, inferred from two files if given.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -17,7 +17,6 @@ use super::context::{Context, unwritable};
 const NORMALIZE_TESTS: &str = include_str!("../../rules/normalize.tests.yaml");
 const ATTRIBUTION_TESTS: &str = include_str!("../../rules/attribution.tests.yaml");
 
-/// Writes the files and says what was guessed.
 pub fn run(context: &Context, arguments: &Init) -> Result<u8, Problems> {
     let config = &context.global.config;
     let folder = match config.parent() {
@@ -73,17 +72,17 @@ pub fn run(context: &Context, arguments: &Init) -> Result<u8, Problems> {
         Some(inference) if inference.key_candidates.is_empty() => {
             format!("next: write the key into it, then recon check{option} and recon run{option}\n")
         }
-        Some(_) => format!("next: look at it, then recon check{option} and recon run{option}\n"),
+        Some(_) => format!("next: review it, then recon check{option} and recon run{option}\n"),
         None => format!(
-            "next: put your files and columns into it, then recon check{option}; \
-             or let recon init A.csv B.csv guess\n"
+            "next: fill in your files and columns, then recon check{option}; \
+             or run recon init A.csv B.csv to infer them\n"
         ),
     };
     context.console.say(&text)?;
     Ok(0)
 }
 
-/// Writes all of the files, or none if one is there with other content and may not be replaced.
+/// Writes all of the files, or none if one exists with other content and `force` is off.
 fn write(files: &[(PathBuf, String)], force: bool) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for (path, text) in files {
@@ -108,8 +107,8 @@ fn write(files: &[(PathBuf, String)], force: bool) -> Result<(), Problems> {
     Ok(())
 }
 
-/// A source's path as `recon.yaml` in `folder` names it: relative to the folder, unless it was given
-/// as an absolute one and lies elsewhere.
+/// A source's path as written into `recon.yaml` in `folder`: relative to the folder, unless it was
+/// given as absolute and lies elsewhere.
 fn shown_from(folder: &Path, path: &Path) -> String {
     let text = |path: &Path| path.to_string_lossy().replace('\\', "/");
     let base = std::path::absolute(Path::new(".").join(folder));
@@ -127,7 +126,7 @@ fn shown_from(folder: &Path, path: &Path) -> String {
     steps.chain(down).collect::<Vec<_>>().join("/")
 }
 
-/// The steps of an absolute path, `.` and `..` followed.
+/// The components of an absolute path with `.` and `..` resolved.
 fn without_dots(path: &Path) -> Vec<std::ffi::OsString> {
     let mut steps = Vec::new();
     for component in path.components() {
@@ -142,7 +141,7 @@ fn without_dots(path: &Path) -> Vec<std::ffi::OsString> {
     steps
 }
 
-/// What was guessed, in a few lines.
+/// The inference in a few lines.
 fn summary(inference: &Inference) -> String {
     let mut text = String::new();
     for side in Side::BOTH {
@@ -152,7 +151,7 @@ fn summary(inference: &Inference) -> String {
             "{side}  {}: {}{}, {}{}\n",
             figures::visible(&source.path),
             figures::counted(source.rows, "row", "rows"),
-            if source.whole { "" } else { " looked at" },
+            if source.whole { "" } else { " sampled" },
             form.encoding.value,
             if form.encoding.confidence < 0.9 {
                 format!(" ({})", percent(form.encoding.confidence))
@@ -165,7 +164,7 @@ fn summary(inference: &Inference) -> String {
         }
         if !form.columns_why.is_empty() {
             text +=
-                &format!("   columns named one by one: {}\n", figures::visible(&form.columns_why));
+                &format!("   columns named by position: {}\n", figures::visible(&form.columns_why));
         }
         text += &format!(
             "   delimiter {:?} ({}), {} ({}){}{}\n",
@@ -182,7 +181,7 @@ fn summary(inference: &Inference) -> String {
             match source.unusable_rows {
                 0 => String::new(),
                 rows => {
-                    format!(", {} can't take part", figures::counted(rows, "row", "rows"))
+                    format!(", {} would be rejected", figures::counted(rows, "row", "rows"))
                 }
             },
         );
@@ -194,7 +193,7 @@ fn summary(inference: &Inference) -> String {
             );
         }
         if let Some(header) = &form.repeated_header {
-            text += &format!("   {}: left out (where)\n", figures::visible(&header.why()));
+            text += &format!("   {}: excluded (where)\n", figures::visible(&header.why()));
         }
         for (option, why) in [
             ("ignore_empty_extras", &form.ignore_empty_extras),
@@ -221,8 +220,8 @@ fn summary(inference: &Inference) -> String {
             );
         }
         None => {
-            text += "key  NOT FOUND: no column, nor two or three together, tells rows apart and has \
-                     values in both;\n     write the fields that do into `key: []`\n";
+            text += "key  NOT FOUND: no one, two or three columns identify rows and share values \
+                     between the files;\n     write the key fields into `key: []`\n";
         }
     }
     let rows: Vec<[String; 6]> = inference
@@ -239,7 +238,7 @@ fn summary(inference: &Inference) -> String {
             ]
         })
         .collect();
-    let head = ["field", "A", "B", "sure", "type", "why"].map(str::to_owned);
+    let head = ["field", "A", "B", "confidence", "type", "why"].map(str::to_owned);
     let widths: Vec<usize> = (0..head.len())
         .map(|at| {
             rows.iter()
@@ -272,11 +271,8 @@ fn summary(inference: &Inference) -> String {
             .filter(move |(_, uniting)| uniting.written == written)
     };
     for (title, written) in [
-        (
-            "steps that make values agree which are written differently (remove those that hide errors):",
-            true,
-        ),
-        ("steps that are not written, but would make more values agree:", false),
+        ("steps that make differently written values agree (remove any that hide errors):", true),
+        ("steps not written that would make more values agree:", false),
     ] {
         if of(written).next().is_some() {
             text += &format!("{title}\n");
@@ -293,18 +289,18 @@ fn summary(inference: &Inference) -> String {
         }
     }
     for note in &inference.notes {
-        text += &format!("look: {}\n", figures::visible(note));
+        text += &format!("check: {}\n", figures::visible(note));
     }
     for side in Side::BOTH {
         let unmapped = &inference.sources[side].unmapped;
         if !unmapped.is_empty() {
             let columns: Vec<_> = unmapped.iter().map(|name| figures::visible(name)).collect();
-            text += &format!("not mapped in {side}: {}\n", columns.join(", "));
+            text += &format!("unmapped columns of {side}: {}\n", columns.join(", "));
         }
     }
     for field in &inference.fields {
         for note in &field.notes {
-            text += &format!("look at {}: {note}\n", field.name);
+            text += &format!("check {}: {note}\n", field.name);
         }
     }
     text

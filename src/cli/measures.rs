@@ -1,4 +1,4 @@
-//! Figures of models and rules as tables for people.
+//! Figures of models and rules as tables.
 
 use std::fmt::Write as _;
 
@@ -6,14 +6,11 @@ use crate::attribute::metrics::Evaluation;
 use crate::pipeline::learn::Measured;
 use crate::report::{Paint, figures};
 
-/// A share with one digit behind the point.
 fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// A table of the figures of each of these.
 pub fn write_figures(rows: &[(&str, &Evaluation)], paint: Paint, out: &mut String) {
-    // Writing into a String can't fail.
     let heading = format!(
         "  {:<14}{:>9}{:>10}{:>10}{:>8}{:>10}{:>8}{:>12}{:>12}",
         "", "n", "accuracy", "macro F1", "ECE", "log loss", "Brier", "at 99 %", "at 99.5 %"
@@ -46,7 +43,6 @@ pub fn rows(measured: &Measured) -> Vec<(&'static str, &Evaluation)> {
     rows
 }
 
-/// A table of the reasons.
 pub fn write_reasons(evaluation: &Evaluation, paint: Paint, out: &mut String) {
     if evaluation.per_reason.is_empty() {
         return;
@@ -79,7 +75,6 @@ pub fn write_reasons(evaluation: &Evaluation, paint: Paint, out: &mut String) {
     }
 }
 
-/// A table of the rules.
 pub fn write_rules(measured: &Measured, paint: Paint, out: &mut String) {
     if measured.rules.per_rule.is_empty() {
         return;
@@ -110,7 +105,7 @@ pub fn write_rules(measured: &Measured, paint: Paint, out: &mut String) {
     }
 }
 
-/// A table of claimed against measured confidence.
+/// Claimed against measured confidence.
 pub fn write_reliability(evaluation: &Evaluation, paint: Paint, out: &mut String) {
     let heading = format!("  {:<16}{:>9}{:>12}{:>10}", "confidence", "n", "claimed", "right");
     let _ = writeln!(out, "\n{}", paint.dim(heading));

@@ -12,7 +12,6 @@ use super::args::Migrate;
 use super::context::Context;
 use super::serve::one_role;
 
-/// Applies the missing migrations and says which.
 pub fn run(context: &Context, arguments: &Migrate) -> Result<u8, Problems> {
     let url = context.store_url(None)?;
     let owner = arguments.owner_url.as_deref().map(|text| owner(&url, text)).transpose()?;
@@ -25,7 +24,7 @@ pub fn run(context: &Context, arguments: &Migrate) -> Result<u8, Problems> {
     match role {
         Some(role) => {
             append_only::let_serve(&*store, role)?;
-            // The role must find there what the owner made.
+            // Checks that the serving role can use what the owner created.
             let store = store::open(&url, Opening::Existing)?;
             one_role(context, &*store)?;
         }
@@ -42,12 +41,12 @@ pub fn run(context: &Context, arguments: &Migrate) -> Result<u8, Problems> {
         context.console.say(&format!("applied {name}\n"))?;
     }
     if let Some(role) = role {
-        context.console.say(&format!("the role {role} may serve\n"))?;
+        context.console.say(&format!("the role {role} can serve\n"))?;
     }
     Ok(0)
 }
 
-/// The owner's URL, and the role that is to serve.
+/// The owner's URL and the serving role.
 fn owner(url: &StoreUrl, text: &str) -> Result<(StoreUrl, String), Problem> {
     let wrong = |why: &str| {
         Problem::new(Code::OwnerUrl, why).help(
@@ -57,12 +56,12 @@ fn owner(url: &StoreUrl, text: &str) -> Result<(StoreUrl, String), Problem> {
     let (StoreUrl::Postgres(serving), StoreUrl::Postgres(owning)) =
         (url, StoreUrl::parse(text, Path::new(""))?)
     else {
-        return Err(wrong("--owner-url is for PostgreSQL, as --owner-url and as --store"));
+        return Err(wrong("--owner-url and --store must both be PostgreSQL URLs"));
     };
     let role =
-        serving.user.clone().ok_or_else(|| wrong("--store names no role that could serve"))?;
+        serving.user.clone().ok_or_else(|| wrong("--store must name the role that serves"))?;
     if owning.user.as_ref() == Some(&role) {
-        return Err(wrong("the role that owns the tables and the one that serves are to be two"));
+        return Err(wrong("the owning role and the serving role must differ"));
     }
     Ok((StoreUrl::Postgres(owning), role))
 }

@@ -1,10 +1,9 @@
 //! The command line: arguments, one file per command, output, progress and exit codes.
 //!
-//! Data goes to stdout, talk to stderr, and every way out of the program is an exit code of
-//! `exit.rs`.
+//! Results go to stdout, everything else to stderr; every exit code comes from `exit.rs`.
 
 mod account;
-pub mod args;
+mod args;
 mod attribute;
 mod audit;
 mod check;
@@ -18,16 +17,16 @@ mod init;
 mod measures;
 mod migrate;
 mod model;
-pub mod output;
+mod output;
 mod pass;
-pub mod problem;
-pub mod progress;
+mod problem;
+mod progress;
 mod report;
-pub mod run_reference;
+mod run_reference;
 mod runs;
 mod serve;
 mod sql;
-pub mod table;
+mod table;
 mod test;
 mod token;
 mod train;
@@ -49,7 +48,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // clap knows where help and errors go; a closed pipe is nobody's problem.
+            // clap chooses between stdout and stderr; a closed pipe is not an error.
             let printed = error.print().and_then(|()| std::io::stdout().flush());
             let code = match printed {
                 Err(failed) if failed.kind() != std::io::ErrorKind::BrokenPipe => exit::UNWRITABLE,
@@ -58,8 +57,8 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    // Else a file that grows beyond its limit would end the process without a word. Handled, it is an
-    // error of the write.
+    // By default, exceeding the file size limit kills the process silently. Handled, it becomes a
+    // write error.
     #[cfg(unix)]
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
     let context = Context::new(cli.global);

@@ -1,4 +1,4 @@
-//! `recon model`: the registry of models.
+//! `recon model`: the model registry.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,6 @@ use super::args::{Model, ModelOf, ModelPromote};
 use super::context::{Context, now};
 use super::measures::{rows, write_figures, write_reasons};
 
-/// Lists, shows, promotes, rolls back.
 pub fn run(context: &Context, arguments: &Model) -> Result<u8, Problems> {
     match arguments {
         Model::List(arguments) => list(context, arguments.job.as_deref()),
@@ -24,7 +23,7 @@ pub fn run(context: &Context, arguments: &Model) -> Result<u8, Problems> {
     }
 }
 
-/// The job that is meant: the option's, or the configuration's if there is one.
+/// The option's job, or the configured one if any.
 fn job(context: &Context, named: Option<&str>) -> Result<Option<String>, Problems> {
     match named {
         Some(job) => Ok(Some(job.to_owned())),
@@ -35,8 +34,8 @@ fn job(context: &Context, named: Option<&str>) -> Result<Option<String>, Problem
 
 fn needed(job: Option<String>) -> Result<String, Problems> {
     job.ok_or_else(|| {
-        Problem::new(Code::NoJob, "no job is named, and there is no configuration")
-            .help("name one with --job, or a configuration with --config")
+        Problem::new(Code::NoJob, "no job given, and there is no configuration")
+            .help("pass --job, or a configuration with --config")
             .into()
     })
 }
@@ -50,7 +49,7 @@ fn list(context: &Context, named: Option<&str>) -> Result<u8, Problems> {
         return Ok(0);
     }
     if models.is_empty() {
-        context.console.say("there is no model yet; train one: recon train\n")?;
+        context.console.say("no models yet; to train one: recon train\n")?;
         return Ok(0);
     }
     let mut text = format!(
@@ -62,7 +61,6 @@ fn list(context: &Context, named: Option<&str>) -> Result<u8, Problems> {
         let figure = |value: fn(&Evaluation) -> f64| {
             figures.as_ref().map_or_else(String::new, |figures| format!("{:.4}", value(figures)))
         };
-        // Writing into a String can't fail.
         let _ = writeln!(
             text,
             "{:>7}  {:<9}  {:<20}  {:<20}  {:>9}  {:>9}  {:<12}  {}",
@@ -80,7 +78,7 @@ fn list(context: &Context, named: Option<&str>) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// A moment to the second.
+/// A timestamp cut to the second.
 fn short_time(time: &str) -> String {
     time.split_once('.').map_or_else(|| time.to_owned(), |(whole, _)| format!("{whole}Z"))
 }
@@ -91,10 +89,10 @@ fn held_out(model: &ModelRow) -> Option<Measured> {
 
 fn no_champion(job: &str) -> Problem {
     Problem::new(Code::NoModel, format!("job `{job}` has no champion"))
-        .help("train a model: recon train; `recon model list` shows those there are")
+        .help("`recon train` trains a model; `recon model list` lists existing ones")
 }
 
-/// The model of a version, or the champion.
+/// The given version, or the champion.
 fn which(context: &Context, store: &dyn Store, arguments: &ModelOf) -> Result<ModelRow, Problems> {
     match arguments.version {
         Some(version) => Ok(store.model(version)?.ok_or_else(|| no_such_model(version))?),
@@ -106,8 +104,8 @@ fn which(context: &Context, store: &dyn Store, arguments: &ModelOf) -> Result<Mo
 }
 
 fn no_such_model(version: u64) -> Problem {
-    Problem::new(Code::NoSuchModel, format!("there is no model {version} in the store"))
-        .help("`recon model list` shows the models")
+    Problem::new(Code::NoSuchModel, format!("the store has no model {version}"))
+        .help("`recon model list` lists the models")
 }
 
 fn show(context: &Context, arguments: &ModelOf) -> Result<u8, Problems> {
@@ -130,7 +128,6 @@ fn show(context: &Context, arguments: &ModelOf) -> Result<u8, Problems> {
     let paint = context.console.paint();
     let mut text = String::new();
     let champion = if model.champion { "  champion" } else { "" };
-    // Writing into a String can't fail.
     let _ = writeln!(
         text,
         "{} of job {}{}",
@@ -152,7 +149,7 @@ fn show(context: &Context, arguments: &ModelOf) -> Result<u8, Problems> {
     let features = model.features.as_array().map_or(0, Vec::len);
     let _ = writeln!(text, "  features      {features} (recon train --features)");
     if let Some(measured) = held_out(&model) {
-        let _ = writeln!(text, "\nOn what was held out when it was trained:");
+        let _ = writeln!(text, "\nOn the differences held out of its training:");
         write_figures(&rows(&measured), paint, &mut text);
         if let Some(model) = &measured.model {
             write_reasons(model, paint, &mut text);
@@ -166,7 +163,7 @@ fn promote(context: &Context, arguments: &ModelPromote) -> Result<u8, Problems> 
     let store = context.store(None)?;
     let model = store.model(arguments.version)?.ok_or_else(|| no_such_model(arguments.version))?;
     if model.champion {
-        context.console.say(&format!("model {} is the champion already\n", model.version))?;
+        context.console.say(&format!("model {} is already the champion\n", model.version))?;
         return Ok(0);
     }
     change(context, &*store, &model, false, &arguments.why)
@@ -184,18 +181,17 @@ fn rollback(context: &Context, arguments: &ModelOf) -> Result<u8, Problems> {
             .find(|change| change.version == champion.version && !change.rollback)
             .and_then(|change| change.replaced)
             .ok_or_else(|| {
-                let message = format!("before model {} there was no champion", champion.version);
-                Problem::new(Code::NoEarlierChampion, message).help(
-                    "to attribute by rules alone: `attribution: { model: { enabled: false } }`",
-                )
+                let message = format!("model {} had no predecessor", champion.version);
+                Problem::new(Code::NoEarlierChampion, message)
+                    .help("to use rules only: `attribution: { model: { enabled: false } }`")
             })?,
     };
     let model = store.model(version)?.ok_or_else(|| no_such_model(version))?;
     if model.job != job {
-        let message = format!("model {version} is of job `{}`, not `{job}`", model.job);
+        let message = format!("model {version} belongs to job `{}`, not `{job}`", model.job);
         return Err(Problem::new(Code::OtherJob, message).into());
     }
-    let why = format!("back from model {}", champion.version);
+    let why = format!("rolled back from model {}", champion.version);
     change(context, &*store, &model, true, &why)
 }
 
@@ -223,8 +219,8 @@ fn change(
         let instead = before.map_or_else(String::new, |version| format!(" instead of {version}"));
         context.console.say(&format!(
             "model {} is the champion of {}{instead}\n\
-             next: recon attribute --again, for runs that are attributed already; under accept_risk \
-             measure first: recon evaluate --keep\n",
+             next: recon attribute --again, for runs already attributed; with accept_risk, first \
+             recon evaluate --keep\n",
             model.version, model.job
         ))?;
     }

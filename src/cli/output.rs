@@ -1,4 +1,4 @@
-//! What the program says and where: results on stdout, everything else on stderr.
+//! Results go to stdout, everything else to stderr.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -13,10 +13,9 @@ use crate::report::{Paint, unwritable};
 use super::problem;
 use super::progress::Bars;
 
-/// When to color.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
-    /// On a terminal, unless NO_COLOR is set; CLICOLOR_FORCE colors everywhere
+    /// On a terminal, unless NO_COLOR is set; CLICOLOR_FORCE forces color
     #[default]
     Auto,
     /// Always
@@ -35,30 +34,25 @@ impl ColorWhen {
     }
 }
 
-/// How messages on stderr are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people
+    /// Text for people
     #[default]
     Text,
     /// One JSON object per line
     Json,
 }
 
-/// What the user asked for about talking.
+/// The options for output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Talk {
-    /// Nothing on stderr.
     pub quiet: bool,
-    /// How much detail: 0, or how often `-v` was given.
+    /// How often `-v` was given.
     pub verbose: u8,
-    /// How messages are written.
     pub log_format: LogFormat,
-    /// When to color.
     pub color: ColorWhen,
 }
 
-/// The way out for everything the program says.
 pub struct Console {
     talk: Talk,
     result_paint: Paint,
@@ -67,7 +61,6 @@ pub struct Console {
 }
 
 impl Console {
-    /// A console that talks as asked.
     pub fn new(talk: Talk) -> Self {
         Self {
             talk,
@@ -77,39 +70,27 @@ impl Console {
         }
     }
 
-    /// What the user asked for.
-    pub const fn talk(&self) -> Talk {
-        self.talk
-    }
-
-    /// Whether results on stdout are colored.
     pub const fn paint(&self) -> Paint {
         self.result_paint
     }
 
-    /// Whether results go to a terminal.
     pub fn result_is_terminal(&self) -> bool {
         io::stdout().is_terminal()
     }
 
-    /// Listens to Ctrl-C and SIGTERM from now on; see [`Bars::listen`].
-    pub fn listen(&self) -> Result<(), Problem> {
-        self.bars.listen(self.talk.quiet || self.talk.log_format == LogFormat::Json)
-    }
-
-    /// The progress of the work at hand, and whether somebody asked to stop.
+    /// The progress of the current work, and whether a stop was requested.
     pub const fn progress(&self) -> &Bars {
         &self.bars
     }
 
-    /// Writes a result to stdout. If the reader has gone (`recon sql … | head`), that is no problem:
-    /// the writing ends early and all is well.
+    /// Writes a result to stdout. A reader that closes the connection early (`recon sql … | head`)
+    /// ends the writing without an error.
     pub fn result(
         &self,
         write: impl FnOnce(&mut dyn Write) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
-        // Windows consoles must be told that escape sequences follow; elsewhere this passes through.
-        // Uncolored results are written as they are: data may hold escapes that are not ours.
+        // Windows consoles must be told that escape sequences follow; elsewhere this passes
+        // through. Uncolored results are written unchanged: data may hold escapes of its own.
         match self.result_paint {
             Paint::Colored => through(AutoStream::always_ansi(io::stdout()), write),
             Paint::Plain => through(io::stdout(), write),
@@ -124,7 +105,8 @@ impl Console {
     ) -> Result<(), Problem> {
         let Some(path) = file else { return self.result(write) };
         let failed = |error: io::Error| unwritable(&error).in_file(path);
-        // A pipe or a terminal is written to; a file appears whole, or stays what it was.
+        // Pipes and terminals are written directly; a regular file is replaced as a whole or stays
+        // unchanged.
         if path.exists() && !path.is_file() {
             return through(File::create(path).map_err(failed)?, write);
         }
@@ -137,18 +119,16 @@ impl Console {
             .map_err(|problem| problem.in_file(path))
             .and_then(|()| std::fs::rename(&part, path).map_err(failed));
         if written.is_err() {
-            // The problem at hand matters more than one of cleaning up.
+            // The first error matters more than a failed cleanup.
             let _ = std::fs::remove_file(&part);
         }
         written
     }
 
-    /// Writes a text, such as an answer of one line, to stdout.
     pub fn say(&self, text: &str) -> Result<(), Problem> {
         self.result(|out| out.write_all(text.as_bytes()).map_err(|error| unwritable(&error)))
     }
 
-    /// Shows a problem.
     pub fn problem(&self, problem: &Problem) {
         self.message(match self.talk.log_format {
             LogFormat::Text => problem::text(problem, self.message_paint),
@@ -156,14 +136,12 @@ impl Console {
         });
     }
 
-    /// Shows every problem.
     pub fn problems(&self, problems: &Problems) {
         for problem in &problems.0 {
             self.problem(problem);
         }
     }
 
-    /// Tells what is good to know.
     pub fn note(&self, text: &str) {
         self.message(match self.talk.log_format {
             LogFormat::Text => problem::lines(text, "  ") + "\n",
@@ -171,7 +149,7 @@ impl Console {
         });
     }
 
-    /// Tells what only `-v` asks for.
+    /// Shown only with `-v`.
     pub fn detail(&self, text: &str) {
         if self.talk.verbose == 0 {
             return;
@@ -189,7 +167,7 @@ impl Console {
         if self.talk.quiet {
             return;
         }
-        // If stderr is gone, there is nobody to tell.
+        // stderr is gone; ignore the error.
         self.bars.aside(|| {
             let _ = match self.message_paint {
                 Paint::Colored => AutoStream::always_ansi(io::stderr()).write_all(text.as_bytes()),
@@ -199,19 +177,19 @@ impl Console {
     }
 }
 
-/// Lets `write` write through a buffer. A reader that has gone ends it without a problem.
+/// Writes through a buffer. A closed pipe ends the writing without an error.
 fn through<W: Write>(
     out: W,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     let mut out = BufWriter::with_capacity(64 * 1024, Leaving { out, gone: false });
     let written = write(&mut out).and_then(|()| out.flush().map_err(|error| unwritable(&error)));
-    // The buffer must not try again when it is dropped.
+    // Dropping the buffer must not write again.
     let (leaving, _) = out.into_parts();
     if leaving.gone { Ok(()) } else { written }
 }
 
-/// A writer that remembers that its reader has gone.
+/// A writer that remembers that the pipe was closed.
 struct Leaving<W> {
     out: W,
     gone: bool,
@@ -253,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_is_no_problem_and_a_full_disk_is() {
+    fn a_closed_pipe_is_not_an_error_but_a_full_disk_is() {
         let mut rows = 0;
         let mut long = |out: &mut dyn Write| {
             for _ in 0..1_000_000 {
@@ -263,7 +241,7 @@ mod tests {
             Ok(())
         };
         assert_eq!(through(Failing(io::ErrorKind::BrokenPipe), &mut long), Ok(()));
-        assert!(rows < 1_000_000, "writing goes on for nobody");
+        assert!(rows < 1_000_000, "writing goes on after the pipe was closed");
         let short = |out: &mut dyn Write| out.write_all(b"x").map_err(|error| unwritable(&error));
         assert_eq!(through(Failing(io::ErrorKind::BrokenPipe), short), Ok(()));
         let problem = through(Failing(io::ErrorKind::StorageFull), short).unwrap_err();
@@ -271,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_of_the_writer_is_handed_on() {
+    fn an_error_of_the_writer_is_returned() {
         let mut out = Vec::new();
         let result = through(&mut out, |out| {
             out.write_all(b"part").map_err(|error| unwritable(&error))?;
@@ -281,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_goes_to_the_file_that_was_asked_for() {
+    fn a_result_is_written_to_the_named_file() {
         let console = Console::new(Talk { color: ColorWhen::Never, ..Talk::default() });
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.txt");

@@ -10,12 +10,10 @@ use super::args::{Finish, Pass};
 use super::context::Context;
 use super::exit;
 
-/// Ingests, compares and attributes.
 pub fn run(context: &Context, arguments: &Pass) -> Result<u8, Problems> {
     pass(context, &arguments.finish, Depth::Attribute)
 }
 
-/// Stores both sources' records as evidence.
 pub fn ingest(context: &Context, arguments: &Pass) -> Result<u8, Problems> {
     pass(context, &arguments.finish, Depth::Ingest)
 }
@@ -36,7 +34,7 @@ fn pass(context: &Context, arguments: &Finish, depth: Depth) -> Result<u8, Probl
     conclude(context, &*store, &finished, arguments)
 }
 
-/// Shows the summary of a command on a run, and decides on its exit code.
+/// Prints the summary of a run and chooses the exit code.
 pub fn conclude(
     context: &Context,
     store: &dyn Store,
@@ -60,7 +58,7 @@ pub fn conclude(
     Ok(code)
 }
 
-/// A rule that fails at one place for many rows is one thing to mend: the first says so for all.
+/// Groups warnings from the same place in a rule.
 fn grouped(warnings: &[Problem]) -> Vec<Problem> {
     let mut groups: Vec<(Problem, usize)> = Vec::new();
     for warning in warnings {

@@ -1,5 +1,4 @@
-//! How problems are shown: like a good compiler does it, with the line and what is wrong in it; or as
-//! one JSON object per line, for programs.
+//! Problems as text, with the offending line and carets below it, or as one JSON object per line.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
@@ -13,20 +12,19 @@ use crate::diagnostic::{Place, Problem};
 use crate::report::Paint;
 use crate::report::figures::{clip, is_unseen, visible, width};
 
-/// Files are searched for a line only up to here: beyond, showing it is not worth the wait.
+/// Only this much of a file is searched for the line to show; more would take too long.
 const SEARCHED: u64 = 16 * 1024 * 1024;
-/// How many columns of a line are shown.
+/// Maximum columns shown of a line.
 const SHOWN: usize = 96;
-/// How many columns before the offending text are shown of a line that is too long.
+/// Columns shown before the offending text if a line is cut.
 const BEFORE: usize = 30;
 
-/// The problem for people, with its line if the file can be read; ends with a line break.
+/// The problem as text, with its line if the file can be read; ends with a line break.
 pub fn text(problem: &Problem, paint: Paint) -> String {
     let line = problem.place.as_ref().and_then(|place| line_of(&place.file, place.line));
     text_with(problem, line.as_deref(), paint)
 }
 
-/// The problem for people, with this line of its file.
 fn text_with(problem: &Problem, line: Option<&str>, paint: Paint) -> String {
     let mut shown = String::new();
     let level = level(problem);
@@ -36,7 +34,6 @@ fn text_with(problem: &Problem, line: Option<&str>, paint: Paint) -> String {
     } else {
         paint.bad(title).to_string()
     };
-    // Writing into a String can't fail.
     let _ = writeln!(shown, "{title}: {}", paint.strong(lines(&problem.message, "  ")));
     let mut margin = 1;
     if let Some(place) = &problem.place {
@@ -67,7 +64,7 @@ fn text_with(problem: &Problem, line: Option<&str>, paint: Paint) -> String {
     shown
 }
 
-/// The problem for programs: one JSON object and a line break.
+/// The problem as one JSON object and a line break.
 pub fn json(problem: &Problem) -> String {
     let place = problem.place.as_deref();
     let number = |number: u64| (number > 0).then_some(number);
@@ -83,12 +80,11 @@ pub fn json(problem: &Problem) -> String {
     entry.json()
 }
 
-/// Any other message for programs: one JSON object and a line break.
+/// Any other message as one JSON object and a line break.
 pub fn json_message(level: &str, message: &str) -> String {
     Entry { level, code: None, message, file: None, line: None, column: None, help: None }.json()
 }
 
-/// A line of the JSON log.
 #[derive(Serialize)]
 struct Entry<'a> {
     level: &'a str,
@@ -102,7 +98,7 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     fn json(&self) -> String {
-        // Texts and numbers always serialize.
+        // Strings and numbers always serialize.
         let mut line = serde_json::to_string(self).unwrap_or_default();
         line.push('\n');
         line
@@ -113,7 +109,7 @@ fn level(problem: &Problem) -> &'static str {
     if problem.is_warning() { "warning" } else { "error" }
 }
 
-/// Foreign text of several lines: the lines stay, indented, and all other controls are escaped.
+/// Escapes control characters in external text and indents its continuation lines.
 pub fn lines(text: &str, indent: &str) -> String {
     let mut shown = String::new();
     for (at, line) in text.trim_end().lines().enumerate() {
@@ -126,7 +122,7 @@ pub fn lines(text: &str, indent: &str) -> String {
     shown
 }
 
-/// One line of a file, without its line break; `None` if it can't be had cheaply.
+/// One line of a file, without its line break; `None` if it can't be read cheaply.
 fn line_of(file: &Path, number: u64) -> Option<String> {
     let wanted = usize::try_from(number.checked_sub(1)?).ok()?;
     let mut reader = BufReader::new(crate::files::open(file).ok()?.take(SEARCHED));
@@ -143,12 +139,12 @@ fn line_of(file: &Path, number: u64) -> Option<String> {
     Some(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
 }
 
-/// What is shown of a line, and where the carets stand.
+/// The visible part of a line, with the position of the carets.
 struct Excerpt {
     text: String,
-    /// Columns of the terminal before the carets.
+    /// Terminal columns before the carets.
     indent: usize,
-    /// How many carets; 0 if the whole line is meant.
+    /// 0 if the whole line is meant.
     carets: usize,
 }
 
@@ -162,7 +158,7 @@ impl Excerpt {
                 carets: 0,
             };
         };
-        // A column just behind the end is a place too: something is missing there.
+        // The column just after the end is valid: something is missing there.
         let start = start.min(characters.len());
         let rest = characters.get(start..).unwrap_or_default();
         let offending = masked(place.text.lines().next().unwrap_or_default());
@@ -185,7 +181,7 @@ impl Excerpt {
     }
 }
 
-/// Characters as they are shown: tabs as four spaces, other controls escaped.
+/// Characters as displayed: tabs as four spaces, other controls escaped.
 fn spread(characters: &[char]) -> String {
     let mut shown = String::new();
     for character in characters {
@@ -200,7 +196,7 @@ fn spread(characters: &[char]) -> String {
     shown
 }
 
-/// The end of `text`, at most so many columns of it.
+/// The end of `text`, at most `columns` wide.
 fn last_columns(text: &str, columns: usize) -> &str {
     let mut used = 0;
     for (at, character) in text.char_indices().rev() {
@@ -245,7 +241,7 @@ error[unknown-key]: unknown key `tolerence`
     }
 
     #[test]
-    fn columns_are_characters_but_carets_stand_under_what_is_seen() {
+    fn columns_count_characters_but_carets_align_with_the_display() {
         let problem = Problem::new(Code::AmbiguousFormat, "odd").at(place(3, 5, "é漢"));
         assert_eq!(
             shown(&problem, "\t漢: é漢!"),
@@ -278,7 +274,7 @@ error[RAGGED_ROW]: 5 fields where the header has 6
     }
 
     #[test]
-    fn a_long_line_is_shown_around_the_place() {
+    fn a_long_line_is_cut_around_the_place() {
         let line = format!("{}bad{}", "x".repeat(500), "y".repeat(500));
         let problem = Problem::new(Code::UnknownKey, "x").at(place(1, 501, "bad"));
         let shown = shown(&problem, &line);
@@ -288,7 +284,7 @@ error[RAGGED_ROW]: 5 fields where the header has 6
     }
 
     #[test]
-    fn data_can_not_forge_a_message_of_its_own() {
+    fn data_cannot_forge_a_message() {
         let problem = Problem::new(Code::UnknownKey, "a\nerror[fake]: b\u{7}").help("c\nd");
         assert_eq!(
             text(&problem, Paint::Plain),
@@ -308,7 +304,7 @@ error[RAGGED_ROW]: 5 fields where the header has 6
     }
 
     #[test]
-    fn programs_get_one_object_per_line() {
+    fn json_output_is_one_object_per_line() {
         let problem = Problem::new(Code::UnknownKey, "a\nb").at(place(12, 5, "x")).help("h");
         assert_eq!(
             json(&problem),

@@ -1,7 +1,7 @@
-//! Progress bars, and the signals that ask to stop.
+//! Progress bars and signal handling.
 //!
-//! A bar shows only on a terminal and only for a phase that lasts: what is over in a second needs no
-//! bar. Workers only add to a counter; one thread of its own paints.
+//! A bar shows only on a terminal, and only for a phase longer than a second. Workers just
+//! increment a counter; a separate thread draws.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,12 +18,11 @@ use crate::domain::progress::Unit;
 use super::exit;
 use crate::diagnostic::Class;
 
-/// How long a phase lasts before its bar shows.
+/// Time before a phase shows its bar.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often bars are painted.
 const PAINT_EVERY: Duration = Duration::from_millis(100);
 
-/// Bars on stderr, and whether somebody asked to stop.
+/// Progress bars on stderr, and whether a stop was requested.
 pub struct Bars {
     shown: bool,
     shared: Arc<Shared>,
@@ -52,7 +51,7 @@ struct Phase {
 }
 
 impl Bars {
-    /// Bars that show on a terminal, unless `quiet`.
+    /// Bars for a terminal, unless `quiet`.
     pub fn new(quiet: bool) -> Self {
         let able =
             io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
@@ -68,8 +67,8 @@ impl Bars {
         }
     }
 
-    /// Listens to Ctrl-C and SIGTERM from now on: the first asks the work to stop, the second ends
-    /// the program at once. Only one listener can be there.
+    /// Handles Ctrl-C and SIGTERM: the first requests a stop, the second exits immediately. A
+    /// process can have only one handler.
     pub fn listen(&self, quiet: bool) -> Result<(), Problem> {
         let interrupted = Arc::clone(&self.interrupted);
         ctrlc::set_handler(move || {
@@ -77,21 +76,22 @@ impl Bars {
                 std::process::exit(i32::from(exit::code(Class::Interrupted)));
             }
             if !quiet && io::stderr().is_terminal() {
-                // Nobody to tell that telling failed.
-                let _ = writeln!(io::stderr(), "\nstopping; once more stops at once");
+                // stderr is gone; ignore the error.
+                let _ =
+                    writeln!(io::stderr(), "\nstopping; press Ctrl-C again to stop immediately");
             }
         })
         .map_err(|error| {
-            Problem::new(Code::SignalsUnavailable, format!("can't listen to signals: {error}"))
+            Problem::new(Code::SignalsUnavailable, format!("can't handle signals: {error}"))
         })
     }
 
-    /// What tells workers without a listener's methods to stop, such as a server's loop.
+    /// The stop flag for loops without a progress listener, such as the server's.
     pub fn interrupt_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.interrupted)
     }
 
-    /// Does something on stderr while no bar is in its way.
+    /// Writes to stderr while the bar is hidden.
     pub fn aside<T>(&self, act: impl FnOnce() -> T) -> T {
         let state = locked(&self.shared.state);
         match state.phase.as_ref().and_then(|phase| phase.bar.as_ref()) {
@@ -105,7 +105,7 @@ impl Bars {
         if painter.is_none() {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new().name("progress".into());
-            // Without the thread there are no bars, and the work does not care.
+            // Without the thread there are no bars; the work is unaffected.
             *painter = thread.spawn(move || paint(&shared)).ok();
         }
     }
@@ -146,7 +146,7 @@ impl Drop for Bars {
         drop(state);
         self.shared.wake.notify_all();
         if let Some(painter) = locked(&self.painter).take() {
-            // A painter that panicked has nothing left to paint.
+            // A painter that panicked leaves nothing to clean up.
             let _ = painter.join();
         }
     }
@@ -162,7 +162,7 @@ fn clear(state: &mut State) {
     }
 }
 
-/// Paints until the bars are closed.
+/// Draws until the bars are closed.
 fn paint(shared: &Shared) {
     let mut state = locked(&shared.state);
     while !state.closed {
@@ -176,7 +176,7 @@ fn paint(shared: &Shared) {
 }
 
 impl Phase {
-    /// Brings the bar up to date; it appears once the phase has lasted.
+    /// Updates the bar; creates it once the phase has lasted [`PATIENCE`].
     fn show(&mut self, done: u64, now: Instant, target: impl FnOnce() -> ProgressDrawTarget) {
         let elapsed = now.saturating_duration_since(self.began);
         if self.bar.is_none() && elapsed >= PATIENCE {
@@ -194,7 +194,7 @@ impl Phase {
     }
 }
 
-/// What a bar looks like. It has no color, so `--color` needs no saying here.
+/// Bars have no color, so `--color` does not affect them.
 fn style(unit: Unit, total_known: bool) -> ProgressStyle {
     let template = match (unit, total_known) {
         (Unit::Bytes, true) => {
@@ -206,7 +206,7 @@ fn style(unit: Unit, total_known: bool) -> ProgressStyle {
         }
         (Unit::Items, false) => "{prefix:12} {spinner} {human_pos}  {per_sec}",
     };
-    // The templates are ours, and a test has tried them all; a plain bar would do as well.
+    // A test covers all templates; the plain bar is only a fallback.
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("█▉▊▋▌▍▎▏ ")
@@ -217,11 +217,11 @@ mod tests {
     use super::*;
     use indicatif::TermLike;
 
-    /// A terminal that remembers all that was written.
+    /// A terminal that records its output.
     #[derive(Clone, Debug, Default)]
-    struct Paper(Arc<Mutex<String>>);
+    struct Recorder(Arc<Mutex<String>>);
 
-    impl TermLike for Paper {
+    impl TermLike for Recorder {
         fn width(&self) -> u16 {
             100
         }
@@ -260,7 +260,7 @@ mod tests {
             (Unit::Bytes, 0, "1.00 KiB"),
             (Unit::Items, 0, "1,024"),
         ] {
-            let paper = Paper::default();
+            let paper = Recorder::default();
             let target = || ProgressDrawTarget::term_like(Box::new(paper.clone()));
             let began = Instant::now();
             let mut phase = Phase { name: "reading", total, unit, began, bar: None };
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn quiet_bars_count_nothing_on_paper_and_end_cleanly() {
+    fn quiet_bars_print_nothing_and_close_cleanly() {
         let bars = Bars::new(true);
         bars.start("reading", 10, Unit::Items);
         bars.advance(3);

@@ -10,7 +10,6 @@ use super::args::Report;
 use super::context::Context;
 use super::exit;
 
-/// Writes the report to stdout or to a file.
 pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
     let job = context.job_name()?;
     let store = context.store(None)?;
@@ -18,18 +17,19 @@ pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
     exit::check_fail_on(&arguments.fail_on, run.stage)?;
     let format = if context.global.json { Format::Json } else { arguments.format };
     if arguments.bom && format != Format::Csv {
-        let problem = Problem::new(Code::NotCsv, format!("--bom is for CSV, not for {format}"));
-        return Err(problem.help("add --format csv, or leave --bom out").into());
+        let problem =
+            Problem::new(Code::NotCsv, format!("--bom works only with CSV, not with {format}"));
+        return Err(problem.help("add --format csv, or drop --bom").into());
     }
-    // CSV has every difference, so nothing is added up for it.
+    // CSV lists every difference, so it needs no aggregates.
     let data = match format {
         Format::Csv => ReportData::load(&*store, &run)?,
         _ => ReportData::load_with_details(&*store, &run)?,
     };
     if format == Format::Xlsx && arguments.output.is_none() && context.console.result_is_terminal()
     {
-        let problem = Problem::new(Code::NoOutputFile, "a terminal can't show a workbook");
-        return Err(problem.help("name a file with --output").into());
+        let problem = Problem::new(Code::NoOutputFile, "a workbook can't be printed to a terminal");
+        return Err(problem.help("pass --output FILE").into());
     }
     let paint = if arguments.output.is_some() { Paint::Plain } else { context.console.paint() };
     context.console.result_to(arguments.output.as_deref(), |out| {

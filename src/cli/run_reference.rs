@@ -1,4 +1,4 @@
-//! How people name a run: by its id, by the beginning of its id, or as `latest`.
+//! References to a run: its id, a unique prefix of it, or `latest`.
 
 use std::str::FromStr;
 
@@ -7,12 +7,10 @@ use crate::domain::Date;
 use crate::pipeline::newest_run;
 use crate::store::{RunFilter, RunRow, Store};
 
-/// A run as it is named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunReference {
-    /// The newest that is not FAILED.
     Latest,
-    /// The one whose id begins so: lower-case hexadecimal digits, without hyphens.
+    /// Lower-case hexadecimal digits, without hyphens.
     Prefix(String),
 }
 
@@ -29,13 +27,13 @@ impl FromStr for RunReference {
         if is_id {
             Ok(Self::Prefix(digits))
         } else {
-            Err("write the id of a run, the beginning of one, or `latest`")
+            Err("give a run id, a unique prefix of one, or `latest`")
         }
     }
 }
 
-/// The run that is meant: without a name the newest one of the job that is not FAILED, and of the
-/// business date if one is given.
+/// The referenced run; without a reference the job's newest that is not FAILED, on the given
+/// business date if any.
 pub fn find(
     store: &dyn Store,
     reference: Option<&RunReference>,
@@ -58,17 +56,16 @@ pub fn find(
                 .collect();
             let message = format!("several runs begin with `{prefix}`");
             Err(Problem::new(Code::RunAmbiguous, message)
-                .help(format!("give more of the id: {}", some.join(", "))))
+                .help(format!("give a longer prefix: {}", some.join(", "))))
         }
         (None, _) => {
             let message = format!("the store has no run `{prefix}`");
-            Err(Problem::new(Code::NoRun, message)
-                .help("`recon runs list` shows the runs there are"))
+            Err(Problem::new(Code::NoRun, message).help("`recon runs list` lists the runs"))
         }
     }
 }
 
-/// The beginnings of ids that tell these runs apart, at least 13 characters (a UUID's time).
+/// Prefixes that tell these runs apart, at least 13 characters (a UUID's time).
 pub fn short(runs: &[RunRow]) -> Vec<String> {
     let ids: Vec<String> = runs.iter().map(|run| run.id.to_string()).collect();
     ids.iter()
@@ -77,7 +74,7 @@ pub fn short(runs: &[RunRow]) -> Vec<String> {
                 ids.iter().filter(|other| other.get(..length) == id.get(..length)).count() > 1
             };
             let length = (13..id.len()).find(|length| !alike(*length)).unwrap_or(id.len());
-            // A hyphen at the end is nothing to type.
+            // A prefix should not end with a hyphen.
             let length =
                 if id.as_bytes().get(length - 1) == Some(&b'-') { length + 1 } else { length };
             id.get(..length).unwrap_or(id).to_owned()
@@ -90,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_named_in_three_ways() {
+    fn a_run_is_named_by_id_prefix_or_latest() {
         let prefix = |digits: &str| Ok(RunReference::Prefix(digits.to_owned()));
         assert_eq!("Latest".parse(), Ok(RunReference::Latest));
         assert_eq!("019A-7F".parse(), prefix("019a7f"));

@@ -1,4 +1,4 @@
-//! `recon runs list`, `show` and `prune`: what the store holds.
+//! `recon runs list`, `show` and `prune`.
 
 use serde_json::{Value as Json, json};
 
@@ -14,7 +14,6 @@ use super::context::{Context, now};
 use super::run_reference;
 use super::table::{self, AnswerFormat, Look, answer};
 
-/// Lists or shows runs.
 pub fn run(context: &Context, arguments: &Runs) -> Result<u8, Problems> {
     match arguments {
         Runs::List(arguments) => list(context, arguments),
@@ -57,7 +56,7 @@ fn show(context: &Context, arguments: &RunsShow) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// One run for people: what it is, what it read, how it decided and what came of it.
+/// One run as text: its sources, configuration and results.
 fn page(run: &RunRow, paint: Paint) -> String {
     let mut lines: Vec<(&str, String)> = vec![
         ("run", run.id.to_string()),
@@ -76,7 +75,7 @@ fn page(run: &RunRow, paint: Paint) -> String {
         lines.push(("failure", visible(failure).into_owned()));
     }
     if let Some(pruned) = piece("pruned_at").and_then(Json::as_str) {
-        lines.push(("pruned", format!("{pruned}; only what people decided is left")));
+        lines.push(("pruned", format!("{pruned}; only human decisions are left")));
     }
     lines.push(("records", figures::count(run.total_records)));
     lines.push(("differences", figures::count(run.total_differences)));
@@ -117,7 +116,7 @@ fn page(run: &RunRow, paint: Paint) -> String {
         lines.push(("warning", visible(&warning.message).into_owned()));
     }
     if let Some(version) = piece("program").and_then(|program| text(program, "version")) {
-        lines.push(("made by", format!("recon {version}")));
+        lines.push(("version", format!("recon {version}")));
     }
     let widest = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut page = String::new();
@@ -125,7 +124,7 @@ fn page(run: &RunRow, paint: Paint) -> String {
         let spaces = widest - name.len() + 2;
         page += &format!("{}{:spaces$}{value}\n", paint.strong(name), "");
     }
-    page + "\nThe configuration that it was made with: `recon runs show --json`\n"
+    page + "\n`recon runs show --json` has the configuration.\n"
 }
 
 fn whole_seconds(instant: Instant) -> String {
@@ -137,8 +136,8 @@ fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
         (Some(job), _) => Some(job.clone()),
         (None, true) => None,
         (None, false) => Some(context.job_name()?.ok_or_else(|| {
-            Problem::new(Code::NoJob, "there is no configuration that names a job")
-                .help("name one with --job, or prune every job's runs with --all-jobs")
+            Problem::new(Code::NoJob, "no job given, and there is no configuration")
+                .help("pass --job, or --all-jobs for the runs of every job")
         })?),
     };
     let store = context.store(None)?;
@@ -178,7 +177,7 @@ fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
         let current = if run.is_current { ", current" } else { "" };
         let kept = match run.kept {
             0 => String::new(),
-            kept => format!("; kept {kept} that people decided, with their records"),
+            kept => format!("; kept {kept} with human decisions, and their records"),
         };
         text += &format!(
             "{verb} run {} ({}, {}{current}): {} records, {} differences{kept}\n",
@@ -190,17 +189,17 @@ fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
         );
     }
     if outcome.runs.is_empty() {
-        text += "no run is that old\n";
+        text += "no runs are that old\n";
         if !arguments.current {
-            text += "current runs were left out; --current includes them\n";
+            text += "current runs were kept; --current includes them\n";
         }
     }
     match outcome.reusable.filter(|free| *free >= WORTH_TELLING && !arguments.dry_run) {
         None => {}
         Some(free) => {
             text += &format!(
-                "{} of the store's file are free and will be used by later runs; to give them back \
-                 now: recon runs prune --keep … --vacuum\n",
+                "{} of the store's file are free for later runs; to return them to the operating \
+                 system: recon runs prune --keep … --vacuum\n",
                 figures::bytes(free)
             );
         }
@@ -209,7 +208,7 @@ fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// Free bytes in the store's file that a person may want back.
+/// Free space worth mentioning.
 const WORTH_TELLING: u64 = 1 << 20;
 
 fn as_json(run: &RunRow) -> Json {

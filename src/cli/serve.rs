@@ -1,4 +1,4 @@
-//! `recon serve`: the review server, until somebody asks it to stop.
+//! `recon serve`: runs the review server until interrupted.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -23,7 +23,6 @@ use super::args::Serve;
 use super::context::{Context, now};
 use super::output::Console;
 
-/// Serves until Ctrl-C or SIGTERM.
 pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     let loaded = if context.global.store.is_none() || context.global.config.exists() {
         Some(context.load()?)
@@ -41,12 +40,12 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     settings.solo = arguments.solo;
     if let Some(url) = &arguments.public_url {
         settings.public_url = Some(origin(url).ok_or_else(|| {
-            Problem::new(Code::Origin, format!("`{url}` is not a scheme and a host"))
-                .help("such as `https://recon.example.com`, without a path")
+            Problem::new(Code::Origin, format!("`{url}` is not an origin (scheme and host)"))
+                .help("write `https://recon.example.com`, without a path")
         })?);
     }
     check_exposure(bind, &settings)?;
-    // An older schema is refused: migrating is a step of its own, perhaps by another role.
+    // An older schema is refused: migrating is a separate step, perhaps by another role.
     let store: Arc<dyn Store> = Arc::from(context.store(loaded.as_ref())?);
     one_role(context, &*store)?;
     let log = access_log(arguments.access_log.as_deref())?;
@@ -60,7 +59,7 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
         Arc::new(App::new(Parts { store, settings, office, alone, log, clock: now }, address));
     adopt(context, &app, loaded.as_ref().map(|loaded| &loaded.resolved.review))?;
     announce(context, &app, address)?;
-    // The program's log is outside the store: a trail that is cut off later has fewer rows than it tells.
+    // Recording the trail's length in the log, outside the store, exposes a later truncation.
     server::serve(listener, app, &stop, &|end| {
         context.console.note(&format!(
             "the audit trail has {} rows at {}, hash {}",
@@ -71,7 +70,7 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// Warns where the database lets this role change what the audit trail says.
+/// Warns if the database lets this role change the audit trail.
 pub(super) fn one_role(context: &Context, store: &dyn Store) -> Result<(), Problem> {
     if let Some(warning) = transact::read(store, |tx| append_only::warning(tx))? {
         context.console.problem(&warning);
@@ -79,15 +78,15 @@ pub(super) fn one_role(context: &Context, store: &dyn Store) -> Result<(), Probl
     Ok(())
 }
 
-/// Puts the configured policy in force, or proposes it if another is. Without a configuration what is
-/// in force stays so.
+/// Puts the configured policy in force, or proposes it if it differs from the one in force. Without
+/// a configuration, the policy in force stays.
 fn adopt(context: &Context, app: &App, configured: Option<&Policy>) -> Result<(), Problem> {
     if let Some(policy) = configured {
         match app.desk().adopt_policy(policy).map_err(Refusal::into_problem)? {
             PolicyAdopted::InForce(_) => {}
             PolicyAdopted::Proposed(proposal) => context.console.note(&format!(
-                "`review` of the configuration differs from the policy in force; it waits for a \
-                 checker and an authorizer as proposal {proposal}"
+                "the configured `review` differs from the policy in force; proposal {proposal} \
+                 to change it awaits a checker and an authorizer"
             )),
         }
     }
@@ -99,8 +98,8 @@ fn adopt(context: &Context, app: &App, configured: Option<&Policy>) -> Result<()
     Ok(())
 }
 
-/// The one person who decides alone: whoever runs the program. They are not written among the people, so
-/// that nobody comes in by that name when others check.
+/// The single user of `--solo`: the account that runs the program. It is not stored as a user, so
+/// nobody can log in with it later.
 fn alone() -> Principal {
     let account = Account::of_process();
     let name = account.name.unwrap_or_else(|| account.uid.to_string());
@@ -118,33 +117,35 @@ fn alone() -> Principal {
     }
 }
 
-/// Whoever can reach the server must be stopped by something: by the machine's own door, or by an
-/// encrypted connection to people who log in.
+/// A server reachable from other machines must have TLS and logins.
 fn check_exposure(bind: SocketAddr, settings: &ServerSettings) -> Result<(), Problem> {
     if bind.ip().is_loopback() {
         return Ok(());
     }
     let exposed = |what: &str| {
-        Problem::new(Code::ServerExposed, format!("{bind} can be reached from elsewhere, {what}"))
-            .help(
-                "let a proxy with TLS speak to 127.0.0.1:8765 (docs/serving.md has Caddy and nginx), \
-                 or declare it in `server.trusted_proxy` together with `server.public_url`",
-            )
+        Problem::new(
+            Code::ServerExposed,
+            format!("{bind} is reachable from other machines, {what}"),
+        )
+        .help(
+            "put a TLS proxy in front of 127.0.0.1:8765 (docs/serving.md shows Caddy and nginx), \
+                 or declare it in `server.trusted_proxy` and `server.public_url`",
+        )
     };
     if settings.solo {
-        return Err(exposed("and --solo asks nobody for a name"));
+        return Err(exposed("and --solo needs no login"));
     }
     let encrypted = settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
     if settings.proxies.is_none() || !encrypted {
-        return Err(exposed("and no proxy with TLS is declared"));
+        return Err(exposed("and no TLS proxy is declared"));
     }
     Ok(())
 }
 
 fn listen(bind: SocketAddr) -> Result<TcpListener, Problem> {
     TcpListener::bind(bind).map_err(|error| {
-        Problem::new(Code::BindFailed, format!("can't listen at {bind}: {error}"))
-            .help("another program may be there; `--bind 127.0.0.1:0` takes any free port")
+        Problem::new(Code::BindFailed, format!("can't listen on {bind}: {error}"))
+            .help("another program may use the port; `--bind 127.0.0.1:0` picks a free one")
     })
 }
 
@@ -164,15 +165,15 @@ fn announce(context: &Context, app: &App, address: SocketAddr) -> Result<(), Pro
     let url = format!("http://{address}");
     let console: &Console = &context.console;
     if context.global.json {
-        // On a line of its own and at once: somebody waits for it.
+        // On a line of its own and flushed: scripts wait for it.
         console.say(&format!("{}\n", json!({ "url": url, "store": app.store.url() })))?;
     } else {
         console.say(&format!("recon serves {} at {url}\n", app.store.url()))?;
     }
     if let Some(public) = &app.settings.public_url {
-        console.note(&format!("people reach it at {public}"));
+        console.note(&format!("public URL: {public}"));
     }
-    // One person alone makes nothing that outlives it, no link either.
+    // Solo mode creates nothing that outlives the process, so no link either.
     let link = match app.settings.solo {
         true => None,
         false => invitation::first_admin_link(&*app.store, now(), &system_random)?,
@@ -180,12 +181,12 @@ fn announce(context: &Context, app: &App, address: SocketAddr) -> Result<(), Pro
     if let Some(link) = link {
         let base = app.settings.public_url.as_deref().unwrap_or(&url);
         console.note(&format!(
-            "nobody manages people yet; whoever opens this link first does, within 24 hours:\n\
+            "no administrator yet; the first to open this link within 24 hours becomes one:\n\
              {base}/review/first?token={link}"
         ));
     }
     if app.settings.solo {
-        console.note("solo: one person decides alone, and every audit row says so");
+        console.note("solo: one user decides alone, and every audit row says so");
     }
     Ok(())
 }
@@ -196,7 +197,7 @@ mod tests {
     use crate::domain::review::proxy::TrustedProxies;
 
     #[test]
-    fn who_can_be_reached_from_elsewhere_needs_tls_and_people() {
+    fn a_server_reachable_from_outside_needs_tls_and_logins() {
         let open: SocketAddr = "0.0.0.0:8765".parse().unwrap();
         let mut settings = ServerSettings::default();
         assert!(check_exposure(DEFAULT_BIND, &settings).is_ok());

@@ -1,4 +1,4 @@
-//! `recon sql`: one read-only statement on the store, or the tables that there are.
+//! `recon sql`: one read-only statement on the store, or a list of its tables.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::time::Duration;
@@ -10,10 +10,9 @@ use super::args::Sql;
 use super::context::Context;
 use super::table::{AnswerFormat, Look, answer};
 
-/// The longest statement that is read from standard input.
+/// Maximum length of a statement on standard input.
 const LONGEST_STATEMENT: u64 = 1 << 20;
 
-/// Runs the statement and writes its answer as it comes.
 pub fn run(context: &Context, arguments: &Sql) -> Result<u8, Problems> {
     let statement = if arguments.tables { None } else { Some(statement(arguments)?) };
     let store = context.store(None)?;
@@ -44,7 +43,7 @@ pub fn run(context: &Context, arguments: &Sql) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// The statement of the command line, or of standard input.
+/// The statement from the command line or standard input.
 fn statement(arguments: &Sql) -> Result<String, Problem> {
     let given = arguments.statement.as_deref();
     if let Some(statement) = given.filter(|statement| *statement != "-") {
@@ -52,8 +51,8 @@ fn statement(arguments: &Sql) -> Result<String, Problem> {
     }
     let input = std::io::stdin();
     if given.is_none() && input.is_terminal() {
-        return Err(Problem::new(Code::Sql, "there is no statement")
-            .help("write one behind `recon sql`, or list the tables with `recon sql --tables`"));
+        return Err(Problem::new(Code::Sql, "no statement given")
+            .help("pass one to `recon sql`, or list the tables with `recon sql --tables`"));
     }
     let mut text = String::new();
     input.take(LONGEST_STATEMENT + 1).read_to_string(&mut text).map_err(|error| {

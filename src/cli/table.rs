@@ -1,7 +1,7 @@
-//! Answers of queries as a table for people, as CSV or as JSON; row by row, in bounded memory.
+//! Query results as a table, CSV or JSON, row by row, in bounded memory.
 //!
-//! CSV and JSON hold the values as they are: they are for programs, and quoting formulas is
-//! `recon report --format csv`'s business. Only the table escapes what could steer a terminal.
+//! CSV and JSON are for programs and keep values unchanged (`recon report --format csv` escapes
+//! formulas). The table escapes control characters, which could steer a terminal.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -14,39 +14,35 @@ use crate::report::figures::{clip, pad, visible, width};
 use crate::report::{Paint, unwritable};
 use crate::store::{RowSink, RunRow, SqlValue};
 
-/// How many rows decide how wide a table's columns are.
+/// Rows that decide the column widths of a table.
 const MEASURED: usize = 1000;
-/// How wide a cell may be on a terminal.
+/// Maximum cell width on a terminal.
 const CELL: usize = 60;
 
-/// How an answer is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum AnswerFormat {
-    /// Columns for people
+    /// Aligned columns for people
     #[default]
     Table,
     /// CSV with a header
     Csv,
-    /// An array of objects
+    /// JSON array of objects
     Json,
 }
 
-/// What a table looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// Whether to color.
     pub paint: Paint,
-    /// Whether long cells are cut, because a terminal would wrap them.
+    /// Whether to cut long cells, which a terminal would wrap.
     pub clip: bool,
 }
 
-/// A sink that must be told the end.
+/// A sink that must be finished explicitly.
 pub trait Answer: RowSink {
-    /// Writes what is left and gives the number of rows.
+    /// Writes what is buffered and returns the number of rows.
     fn finish(self: Box<Self>) -> Result<u64, Problem>;
 }
 
-/// A sink that writes an answer in this format.
 pub fn answer<'w>(
     format: AnswerFormat,
     out: &'w mut dyn Write,
@@ -91,13 +87,13 @@ struct Table<'w> {
     out: &'w mut dyn Write,
     look: Look,
     names: Vec<String>,
-    /// The first rows, until the columns are measured.
+    /// Buffered until the column widths are known.
     first: Vec<Vec<Shown>>,
     columns: Option<Vec<Column>>,
     rows: u64,
 }
 
-/// A cell as it will be seen; null has no text.
+/// A cell as displayed; null has no text.
 struct Shown {
     text: Option<String>,
     number: bool,
@@ -119,7 +115,6 @@ impl Table<'_> {
         Shown { text, number }
     }
 
-    /// Measures the rows kept so far and writes them.
     fn begin(&mut self) -> io::Result<()> {
         let rows = std::mem::take(&mut self.first);
         let column = |(at, name): (usize, &String)| {
@@ -164,7 +159,7 @@ impl Table<'_> {
                 Some(_) => write!(self.out, "{text}")?,
                 None => write!(self.out, "{}", self.look.paint.dim(text))?,
             }
-            // No spaces at the end of a line.
+            // No trailing spaces.
             if !column.right && at < last {
                 write!(self.out, "{:spaces$}", "")?;
             }
@@ -239,19 +234,19 @@ impl Answer for Csv<'_> {
 
 struct Json<'w> {
     out: &'w mut dyn Write,
-    /// The names as JSON strings, no two alike.
+    /// The names as unique JSON strings.
     names: Vec<String>,
     line: String,
     rows: u64,
 }
 
-/// Names that differ: the second `n` becomes `n_2`, because an object holds a name once.
+/// Makes names unique: the second `n` becomes `n_2`, because a JSON object can't repeat a name.
 fn distinct(names: &[String]) -> Vec<String> {
     let mut distinct: Vec<String> = Vec::with_capacity(names.len());
     for name in names {
         let mut candidate = name.clone();
         let mut number = 2;
-        // A later column may have the very name that a number makes.
+        // A later column may already have the generated name.
         while distinct.contains(&candidate) || (number > 2 && names.contains(&candidate)) {
             candidate = format!("{name}_{number}");
             number += 1;
@@ -261,7 +256,7 @@ fn distinct(names: &[String]) -> Vec<String> {
     distinct
 }
 
-/// The value as JSON; a document of the store is passed on as it is, with all its digits.
+/// The value as JSON; a JSON document from the store is passed on unchanged, with all its digits.
 fn json(value: &SqlValue) -> Cow<'_, str> {
     let value: serde_json::Value = match value {
         SqlValue::Json(json) => return json.into(),
@@ -291,7 +286,6 @@ impl RowSink for Json<'_> {
         self.line.push_str(if self.rows == 0 { "[\n{" } else { ",\n{" });
         for (at, (name, value)) in self.names.iter().zip(values).enumerate() {
             let comma = if at == 0 { "" } else { "," };
-            // Writing into a String can't fail.
             let _ = write!(self.line, "{comma}{name}:{}", json(value));
         }
         self.line.push('}');
@@ -308,13 +302,13 @@ impl Answer for Json<'_> {
     }
 }
 
-/// Sends runs into a sink, one row each, narrow enough for a terminal of 80 columns: `recon runs list`.
-/// `short` are the beginnings of ids by which the runs are known.
+/// Writes runs into a sink, one row each, to fit a terminal of 80 columns (`recon runs list`).
+/// `short` has the run ids' unique prefixes.
 pub fn runs(runs: &[RunRow], short: &[String], sink: &mut dyn RowSink) -> Result<(), Problem> {
     let names = ["run", "date", "state", "records", "differences", "job"];
     sink.columns(&names.map(str::to_owned))?;
     let whole = |count: u64| SqlValue::Integer(i64::try_from(count).unwrap_or(i64::MAX));
-    // What the other columns leave of a terminal.
+    // The space that the other columns leave.
     let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or_default();
     let others = widest(&mut short.iter().map(String::len))
         + "2026-01-15".len()
@@ -338,10 +332,9 @@ pub fn runs(runs: &[RunRow], short: &[String], sink: &mut dyn RowSink) -> Result
     Ok(())
 }
 
-/// The columns of the narrowest terminal that a list of runs is made for.
 const TERMINAL: usize = 80;
 
-/// Where a run stands, in a few words.
+/// The state of a run in a few words.
 pub fn state(run: &RunRow) -> String {
     let word = match (run.status, run.stage) {
         (RunStatus::Running, _) => "running",
@@ -382,7 +375,7 @@ mod tests {
     const PLAIN: Look = Look { paint: Paint::Plain, clip: false };
 
     #[test]
-    fn a_table_is_aligned_and_says_null() {
+    fn a_table_is_aligned_and_shows_null() {
         let rows: &[&[SqlValue]] = &[
             &[text("amount"), SqlValue::Integer(90), text("a\n漢")],
             &[text("é"), SqlValue::Null, SqlValue::Boolean(true)],
@@ -414,14 +407,14 @@ NULL     1.5  NULL
     }
 
     #[test]
-    fn a_table_goes_on_behind_the_measured_rows() {
+    fn rows_after_the_measured_ones_are_written() {
         let row: &[SqlValue] = &[SqlValue::Integer(1), text("x")];
         let mut rows = vec![row; MEASURED + 1];
         let wide: &[SqlValue] = &[SqlValue::Integer(7_654_321), text("y")];
         rows.push(wide);
         let shown = written(AnswerFormat::Table, PLAIN, &["n", "c"], &rows);
         assert_eq!(shown.lines().count(), MEASURED + 4);
-        assert!(shown.ends_with("1  x\n1  x\n7654321  y\n"), "the last rows are lost");
+        assert!(shown.ends_with("1  x\n1  x\n7654321  y\n"), "the last rows are missing");
     }
 
     #[test]
@@ -448,14 +441,14 @@ NULL     1.5  NULL
     }
 
     #[test]
-    fn an_empty_answer_is_an_answer() {
+    fn an_empty_result_is_valid_in_every_format() {
         assert_eq!(written(AnswerFormat::Json, PLAIN, &["n"], &[]), "[]\n");
         assert_eq!(written(AnswerFormat::Csv, PLAIN, &["n"], &[]), "n\n");
         assert_eq!(written(AnswerFormat::Table, PLAIN, &["name"], &[]), "name\n────\n");
     }
 
     #[test]
-    fn names_of_an_object_differ() {
+    fn repeated_column_names_become_unique() {
         let names = ["n", "n", "n_2", "n"].map(str::to_owned);
         assert_eq!(distinct(&names), ["n", "n_3", "n_2", "n_4"]);
     }

@@ -1,4 +1,4 @@
-//! `recon test`: the fixtures that sit beside the rules.
+//! `recon test`: the fixtures beside the rules.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::args::Test;
 use super::context::Context;
 use super::exit;
 
-/// Runs every fixture and shows those that fail. Failing fixtures are a finding: exit 1.
+/// Runs every fixture and prints the failures; any failure is exit 1.
 pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
     let loaded = context.load()?;
     let files = if arguments.files.is_empty() {
@@ -22,14 +22,14 @@ pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
         arguments.files.clone()
     };
     if files.is_empty() {
-        return Err(Problem::new(Code::NoFixtures, "there are no fixtures beside the rules")
+        return Err(Problem::new(Code::NoFixtures, "no fixtures beside the rules")
             .help("write rules/NAME.tests.yaml beside rules/NAME.rhai")
             .into());
     }
     let mut results = Vec::new();
     for file in &files {
         let spec = fixtures(file, &loaded)?;
-        // `risk.tests.yaml` is about `risk.rhai` first.
+        // `risk.tests.yaml` tests `risk.rhai` first.
         let about = |script: &ScriptSource| file_prefix(script.path()) == file_prefix(file);
         let (first, others): (Vec<_>, Vec<_>) =
             loaded.normalize_scripts().cloned().partition(about);
@@ -68,8 +68,8 @@ pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
     Ok(if failed.is_empty() { exit::DONE } else { exit::FOUND })
 }
 
-/// The cases of a file with their lines; a field has the type that it has in recon.yaml unless the case
-/// gives another.
+/// The cases of a file with their lines. A field has its type from recon.yaml unless the case gives
+/// another.
 fn fixtures(file: &Path, loaded: &config::Loaded) -> Result<FixtureSpec, Problems> {
     let (mut spec, document) = config::read_file::<FixtureSpec>(file)?;
     let line =
@@ -92,7 +92,7 @@ fn beside<'a>(scripts: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = folders
         .into_iter()
         .flat_map(|folder| {
-            // A script beside recon.yaml is in a folder without a name.
+            // The parent of `x.rhai` is an empty path.
             let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
             entries.map(|entry| folder.join(entry.file_name())).collect::<Vec<_>>()
@@ -103,7 +103,7 @@ fn beside<'a>(scripts: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf> {
     files
 }
 
-/// `risk` of `rules/risk.rhai` and of `rules/risk.tests.yaml`.
+/// `risk` for `rules/risk.rhai` and for `rules/risk.tests.yaml`.
 fn file_prefix(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_string_lossy();
     name.split('.').next().map(str::to_owned)

@@ -1,4 +1,4 @@
-//! `recon token`: tokens by which programs use the server.
+//! `recon token`: API tokens.
 
 use serde_json::{Value as Json, json};
 
@@ -13,7 +13,6 @@ use super::context::{Context, now};
 use super::table::{AnswerFormat, Look, answer};
 use super::user::actor;
 
-/// Makes, lists and revokes tokens.
 pub fn run(context: &Context, arguments: &Token) -> Result<u8, Problems> {
     match arguments {
         Token::Create(arguments) => create(context, arguments),
@@ -25,7 +24,7 @@ pub fn run(context: &Context, arguments: &Token) -> Result<u8, Problems> {
             if context.global.json {
                 context.json(&json!({ "token_id": arguments.id, "revoked": true }))?;
             } else {
-                context.console.say(&format!("{} opens nothing any more\n", arguments.id))?;
+                context.console.say(&format!("Revoked token {}\n", arguments.id))?;
             }
             Ok(0)
         }
@@ -49,7 +48,7 @@ fn create(context: &Context, arguments: &TokenCreate) -> Result<u8, Problems> {
     } else {
         context.console.say(&format!("{text}\n"))?;
         context.console.note(&format!(
-            "This is the only time that the token is shown. It is good until {}.",
+            "Save the token now; it is not shown again. It expires at {}.",
             token.expires
         ));
     }

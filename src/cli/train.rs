@@ -1,4 +1,4 @@
-//! `recon train`: a model from decided differences or from labels.
+//! `recon train`: trains a model on decided differences or on labels.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,6 @@ use super::context::{Context, Stored};
 use super::measures::{rows, write_figures, write_reasons};
 use super::run_reference::RunReference;
 
-/// Trains a model, or prints the table of features.
 pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
     if arguments.features {
         return features(context);
@@ -47,7 +46,6 @@ pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// Where labels come from.
 pub fn source<'p>(labels: Option<&'p std::path::Path>, include: &[Include]) -> Source<'p> {
     match labels {
         Some(path) => Source::File(path),
@@ -58,7 +56,7 @@ pub fn source<'p>(labels: Option<&'p std::path::Path>, include: &[Include]) -> S
     }
 }
 
-/// The run that labels belong to: the one named, or for a file the job's newest.
+/// The run that labels belong to: the named one, or for a file the job's newest.
 pub fn run_of_labels(
     context: &Context,
     prepared: &Stored,
@@ -83,7 +81,6 @@ fn features(context: &Context) -> Result<u8, Problems> {
     let (names, units) = (width(|feature| feature.name), width(|feature| feature.unit));
     let mut text = String::new();
     for feature in catalogue() {
-        // Writing into a String can't fail.
         let _ = writeln!(
             text,
             "{}  {}  {}",
@@ -99,7 +96,6 @@ fn features(context: &Context) -> Result<u8, Problems> {
 fn as_text(job: &str, trained: &Trained, paint: Paint) -> String {
     let mut text = String::new();
     let became = if trained.promoted { "the champion now" } else { "not promoted" };
-    // Writing into a String can't fail.
     let _ = writeln!(
         text,
         "{} of job {job}: {became} ({})",
@@ -116,7 +112,7 @@ fn as_text(job: &str, trained: &Trained, paint: Paint) -> String {
         figures::count(trained.unmatched),
         trained.calibration,
     );
-    let _ = writeln!(text, "\nOn what was held out:");
+    let _ = writeln!(text, "\nOn the held-out differences:");
     let mut table = rows(&trained.measured);
     let champion = trained.champion.map(|version| format!("champion {version}"));
     let before = trained.champion_measured.as_ref().and_then(|measured| measured.model.as_ref());

@@ -1,4 +1,4 @@
-//! `recon user`: the people who review.
+//! `recon user`: users of the review server.
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
@@ -18,7 +18,6 @@ use super::args::{User, UserAdd, UserField};
 use super::context::{Context, now};
 use super::table::{AnswerFormat, Look, answer};
 
-/// Makes, lists and changes people.
 pub fn run(context: &Context, arguments: &User) -> Result<u8, Problems> {
     let by = actor();
     match arguments {
@@ -28,21 +27,21 @@ pub fn run(context: &Context, arguments: &User) -> Result<u8, Problems> {
             let store = context.store(None)?;
             let roles = Roles::of(arguments.role.iter().copied());
             let person = directory::set_roles(&*store, &by, &arguments.name, roles, now());
-            told(context, person, &format!("has the roles {}", listed(roles)))
+            told(context, person, "User", &format!(" has the roles {}", listed(roles)))
         }
         User::Disable(arguments) => {
             let store = context.store(None)?;
             let person = directory::set_disabled(&*store, &by, &arguments.name, true, now());
-            told(context, person, "is shut out")
+            told(context, person, "Disabled user", "")
         }
         User::Enable(arguments) => {
             let store = context.store(None)?;
             let person = directory::set_disabled(&*store, &by, &arguments.name, false, now());
-            told(context, person, "may come in again")
+            told(context, person, "Enabled user", "")
         }
         User::Password(arguments) => {
             let store = context.store(None)?;
-            // Nobody should think of a password for a login that there isn't.
+            // Check that the login exists before prompting for a password.
             directory::show(&*store, &arguments.name).map_err(Refusal::into_problem)?;
             let password = password(arguments.password_file.as_deref(), &arguments.name)?;
             let hashing = Hashing::default();
@@ -56,7 +55,7 @@ pub fn run(context: &Context, arguments: &User) -> Result<u8, Problems> {
                 now(),
                 &system_random,
             );
-            told(context, person, "has another password, to be changed at the next log-in")
+            told(context, person, "Reset the password of", "; it must be changed at the next login")
         }
         User::Invite(arguments) => invite(context, &by, &arguments.name),
         User::Grant(arguments) => grant(context, &by, arguments, true),
@@ -64,15 +63,15 @@ pub fn run(context: &Context, arguments: &User) -> Result<u8, Problems> {
     }
 }
 
-/// Whoever runs this program, as the audit trail names them.
+/// The current account, as the audit trail records it.
 pub fn actor() -> Actor {
     Account::of_process().actor()
 }
 
 fn add(context: &Context, by: &Actor, arguments: &UserAdd) -> Result<u8, Problems> {
-    // The first person may be there before the first run.
+    // A user may be added before the first run.
     let store = store::open(&context.store_url(None)?, Opening::Create)?;
-    // The password of a second login is its person's to choose.
+    // The owner of a second login chooses its password.
     let second = arguments.same_as.is_some() && arguments.password_file.is_none();
     let password = if arguments.no_password || arguments.service || second {
         None
@@ -92,18 +91,14 @@ fn add(context: &Context, by: &Actor, arguments: &UserAdd) -> Result<u8, Problem
     let person = directory::add(&*store, &hashing, by, &new, now(), &system_random);
     let roles = person.as_ref().map_or(roles, |person| person.roles);
     let next = match &person {
-        Ok(Person { awaits_consent: true, .. }) => {
-            "; it opens nothing until its person agrees to it"
-        }
-        Ok(Person { must_change: true, .. }) => {
-            "; the password is to be changed at the first log-in"
-        }
+        Ok(Person { awaits_consent: true, .. }) => "; the login works once its owner agrees to it",
+        Ok(Person { must_change: true, .. }) => "; the password must be changed at the first login",
         _ => "",
     };
-    told(context, person, &format!("is there, with the roles {}{next}", listed(roles)))
+    told(context, person, "Created user", &format!(" ({}){next}", listed(roles)))
 }
 
-/// A link by which the person chooses a password.
+/// Prints a link with which the user chooses a password.
 fn invite(context: &Context, by: &Actor, name: &str) -> Result<u8, Problems> {
     let store = context.store(None)?;
     let link = invitation::invite(&*store, by, name, now(), &system_random)
@@ -114,7 +109,7 @@ fn invite(context: &Context, by: &Actor, name: &str) -> Result<u8, Problems> {
     } else {
         context.console.say(&format!("{path}\n"))?;
         context.console.note(
-            "Put the server's address in front of it. It works once, within 7 days; whoever opens it \
+            "Prefix the server's address. The link works once, within 7 days; the person who opens it \
              chooses the password.",
         );
     }
@@ -130,21 +125,26 @@ fn grant(
     let store = context.store(None)?;
     let UserField { name, field } = arguments;
     let person = directory::set_grant(&*store, by, name, field, granted, now());
-    let sees = if granted { "sees" } else { "does not see" };
-    told(context, person, &format!("{sees} the values of `{field}`"))
+    let may = if granted { "may" } else { "may not" };
+    told(context, person, "User", &format!(" {may} see the values of `{field}`"))
 }
 
 fn listed(roles: Roles) -> String {
-    if roles.is_empty() { "(none)".to_owned() } else { roles.names().replace(',', ", ") }
+    if roles.is_empty() { "no roles".to_owned() } else { roles.names().replace(',', ", ") }
 }
 
-/// Says what became of a person, as JSON or in words.
-fn told(context: &Context, person: Result<Person, Refusal>, what: &str) -> Result<u8, Problems> {
+/// Prints the changed user as JSON, or as the sentence `BEFORE login AFTER`.
+fn told(
+    context: &Context,
+    person: Result<Person, Refusal>,
+    before: &str,
+    after: &str,
+) -> Result<u8, Problems> {
     let person = person.map_err(Refusal::into_problem)?;
     if context.global.json {
         context.json(&person.json())?;
     } else {
-        context.console.say(&format!("{} {what}\n", person.login))?;
+        context.console.say(&format!("{before} {}{after}\n", person.login))?;
     }
     Ok(0)
 }
@@ -160,13 +160,13 @@ fn list(context: &Context) -> Result<u8, Problems> {
     let look = Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
     context.console.result(|out| {
         let mut sink = answer(AnswerFormat::Table, out, look);
-        let columns = ["login", "name", "roles", "comes in by", "sees fields"];
+        let columns = ["login", "name", "roles", "logs in with", "sees fields"];
         sink.columns(&columns.map(str::to_owned))?;
         for person in &people {
             let by = match person {
-                Person { is_disabled: true, .. } => "nothing (disabled)",
-                Person { is_service: true, .. } => "token (program)",
-                Person { awaits_consent: true, .. } => "nothing (awaits consent)",
+                Person { is_disabled: true, .. } => "disabled",
+                Person { is_service: true, .. } => "token (service)",
+                Person { awaits_consent: true, .. } => "not yet (awaits consent)",
                 Person { must_change: true, .. } => "password (to be changed)",
                 Person { has_password: true, .. } => "password",
                 _ => "proxy",
@@ -187,15 +187,15 @@ fn list(context: &Context) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// The longest line that is read as a password.
+/// Maximum length of a password line.
 const MAX_PASSWORD_LINE: u64 = 64 << 10;
 
-/// The password from a file's first line, or from the terminal, asked for twice.
+/// The password from a file's first line, or prompted for twice.
 fn password(file: Option<&Path>, login: &str) -> Result<Zeroizing<String>, Problem> {
     let refuse = |message: String| Problem::new(Code::NoPassword, message);
     if let Some(path) = file {
         let read = |source: Box<dyn std::io::BufRead>| {
-            // Room for every password: growing would leave copies behind.
+            // Allocate enough at once: growing would leave copies of the password in memory.
             let mut line = Zeroizing::new(String::with_capacity(4_096));
             // Standard input may be a device that never ends a line.
             std::io::Read::take(source, MAX_PASSWORD_LINE).read_line(&mut line)?;
@@ -207,25 +207,20 @@ fn password(file: Option<&Path>, login: &str) -> Result<Zeroizing<String>, Probl
             crate::files::read(path, crate::files::SMALL)
                 .and_then(|bytes| read(Box::new(std::io::Cursor::new(bytes))))
         };
-        let line = line.map_err(|error| {
-            refuse(format!("the password can't be read: {error}")).in_file(path)
-        })?;
+        let line = line
+            .map_err(|error| refuse(format!("can't read the password: {error}")).in_file(path))?;
         return Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()));
     }
     if !std::io::stdin().is_terminal() {
-        return Err(refuse("there is no terminal to ask for the password".to_owned())
-            .help("give a file with --password-file, or `-` for standard input"));
+        return Err(refuse("no terminal to prompt for the password".to_owned())
+            .help("pass --password-file FILE, or `-` to read standard input"));
     }
     let ask = |prompt: String| {
         rpassword::prompt_password(prompt)
             .map(Zeroizing::new)
-            .map_err(|error| refuse(format!("the password can't be read: {error}")))
+            .map_err(|error| refuse(format!("can't read the password: {error}")))
     };
     let first = ask(format!("Password for {login}: "))?;
-    let again = ask("Once more: ".to_owned())?;
-    if first == again {
-        Ok(first)
-    } else {
-        Err(refuse("the two passwords are not the same".to_owned()))
-    }
+    let again = ask("Repeat the password: ".to_owned())?;
+    if first == again { Ok(first) } else { Err(refuse("the two passwords differ".to_owned())) }
 }

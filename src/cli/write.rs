@@ -1,4 +1,4 @@
-//! `recon completions` and `recon man`: what shells and manuals need.
+//! `recon completions` and `recon man`.
 
 use std::io::Write as _;
 
@@ -10,7 +10,6 @@ use crate::report::unwritable;
 use super::args::{Cli, Completions, Man};
 use super::context::{Context, unwritable as unwritable_file};
 
-/// Completions for a shell.
 pub fn completions(context: &Context, arguments: &Completions) -> Result<u8, Problems> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "recon", &mut script);
@@ -18,7 +17,7 @@ pub fn completions(context: &Context, arguments: &Completions) -> Result<u8, Pro
     Ok(0)
 }
 
-/// The man page of recon, or one page for each command.
+/// The man page of recon, or one page per command.
 pub fn man(context: &Context, arguments: &Man) -> Result<u8, Problems> {
     let mut page = Vec::new();
     match &arguments.output {

@@ -1,5 +1,5 @@
-//! Blocks of trades: each a pure function of the seed, its number and the noise, so that any
-//! number of threads makes the same files.
+//! Blocks of trades: each a pure function of the seed, its number and the noise, so that any number
+//! of threads writes the same files.
 
 use super::cause::{Booking, Cause, strike};
 use super::noise::{Noise, Rate};
@@ -9,26 +9,19 @@ use super::write;
 use crate::domain::FieldRef;
 use crate::domain::PerSide;
 
-/// How many trades are in a block, but for the last.
+/// Trades per block, except for the last.
 pub const TRADES_PER_BLOCK: u64 = 1_024;
 
-/// The rows and labels of a block.
 #[derive(Default)]
 pub struct Block {
-    /// The rows of each side, as bytes.
     pub bytes: PerSide<Vec<u8>>,
-    /// The rows of each side, counted.
     pub rows: PerSide<u64>,
-    /// The labels, as bytes.
     pub labels: Vec<u8>,
-    /// The labels by cause, counted.
     pub by_cause: [u64; Cause::ALL.len()],
-    /// The true trades.
     pub trades: u64,
 }
 
 impl Block {
-    /// Makes the block of this number with so many trades.
     pub fn make(seed: u64, number: u64, trades: u64, noise: &Noise) -> Self {
         let mut draw = Draw::of_block(seed, number);
         let mut block = Self { trades, ..Self::default() };
@@ -81,7 +74,7 @@ impl Block {
         }
     }
 
-    /// Lets B's booking differ by `cause` and perhaps by a second one.
+    /// Makes B's booking differ by `cause` and perhaps by a second one.
     fn disagree(
         &mut self,
         cause: Cause,
@@ -108,7 +101,7 @@ impl Block {
     }
 }
 
-/// Rows that are put in another order at the end: two systems rarely agree on one.
+/// Rows that are shuffled at the end: two systems rarely agree on an order.
 #[derive(Default)]
 struct RowsInAnyOrder {
     bytes: Vec<u8>,

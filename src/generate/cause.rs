@@ -1,7 +1,7 @@
-//! Causes: why the two systems differ, and what each cause does to a true trade.
+//! Causes of differences, and their effect on a true trade.
 //!
 //! A cause that strikes makes exactly one field of B differ beyond the tolerance of the written
-//! `recon.yaml`, or adds or takes a whole row. That is what makes `labels.csv` exact.
+//! `recon.yaml`, or adds or removes a whole row. That makes `labels.csv` exact.
 
 use super::noise::Noise;
 use super::random::Draw;
@@ -11,10 +11,9 @@ use super::trade::{
 use super::write;
 use crate::domain::Date;
 
-/// A true cause. Every reason code that recon ships has one, but for those that say that nobody
-/// knows.
+/// A true cause: one for each shipped reason code except UNKNOWN and PENDING_INVESTIGATION. The names
+/// are those of the codes; [`NoiseSpec`](super::NoiseSpec) explains them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names are the reason codes'; NoiseSpec says what they mean")]
 pub enum Cause {
     FxVariance,
     TimingLag,
@@ -31,7 +30,6 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// All, in the order of their numbers.
     pub const ALL: [Self; 12] = [
         Self::FxVariance,
         Self::TimingLag,
@@ -60,7 +58,6 @@ impl Cause {
         Self::TruncationErr,
     ];
 
-    /// The reason code.
     pub const fn code(self) -> &'static str {
         match self {
             Self::FxVariance => "FX_VARIANCE",
@@ -78,13 +75,13 @@ impl Cause {
         }
     }
 
-    /// Whether it adds or takes a whole row.
+    /// Whether it adds or removes a whole row.
     pub const fn is_of_the_record(self) -> bool {
         matches!(self, Self::MissingSourceA | Self::MissingSourceB | Self::DuplicateEntry)
     }
 
-    /// Makes the true trade one that this cause can strike: only an amount in a foreign currency
-    /// is converted, only a long name is cut.
+    /// Makes the trade suitable for this cause: only an amount in a foreign currency is converted,
+    /// only a long name is cut.
     pub fn prepare(self, trade: &mut Trade, draw: &mut Draw) {
         match self {
             Self::FxVariance => trade.currency = draw.between(1, CURRENCIES.len() as u32 - 1),
@@ -107,24 +104,21 @@ impl Cause {
     }
 }
 
-/// What one system holds of a trade.
+/// A trade as one system holds it.
 #[derive(Clone, Debug)]
 pub struct Booking {
-    /// The values.
     pub trade: Trade,
     /// Accrued interest in cents.
     pub accrued: i64,
-    /// Columns that hold this text and not the value.
+    /// Columns whose text replaces the value.
     pub texts: Vec<(Column, String)>,
 }
 
 impl Booking {
-    /// The true booking.
     pub fn of(trade: &Trade) -> Self {
         Self { trade: *trade, accrued: trade.accrued(trade.interest_days), texts: Vec::new() }
     }
 
-    /// The text that stands in for the column's value.
     pub fn text(&self, column: Column) -> Option<&str> {
         self.texts.iter().find(|(at, _)| *at == column).map(|(_, text)| text.as_str())
     }
@@ -135,9 +129,8 @@ impl Booking {
     }
 }
 
-/// Lets `cause` strike B's booking in a field other than `taken`; the field, or `None` where
-/// this trade gives it nothing to strike. A cause always strikes a trade that was prepared for it
-/// and has nothing taken.
+/// Applies `cause` to B's booking in a field other than `taken`; returns the field, or `None` if
+/// the trade has nothing to change. A prepared trade with nothing taken is always changed.
 pub fn strike(
     cause: Cause,
     booking: &mut Booking,
@@ -160,7 +153,7 @@ pub fn strike(
     }
 }
 
-/// One cause about to strike one booking.
+/// One cause about to change one booking.
 struct Stroke<'a> {
     booking: &'a mut Booking,
     taken: Option<Column>,
@@ -180,7 +173,7 @@ impl Stroke<'_> {
         self.free(chosen)
     }
 
-    /// Moves a number column by `delta`, but at least by `least` units either way.
+    /// Changes a number column by `delta`, but at least by `least` units.
     fn move_number(&mut self, column: Column, delta: i64, least: i64) -> Option<Column> {
         let delta = match delta {
             far if far.abs() >= least => far,
@@ -205,7 +198,7 @@ impl Stroke<'_> {
         }
     }
 
-    /// The least move of a column that its tolerance does not let pass.
+    /// The smallest change of a column that exceeds its tolerance.
     const fn least_move(column: Column) -> i64 {
         if matches!(column, Column::Price) { 2 } else { 1 }
     }
@@ -250,7 +243,7 @@ impl Stroke<'_> {
         };
         let number = self.number(column);
         let delta = (number + step / 2) / step * step - number;
-        // What is round already, or has been cut to cents on the other way, is a cent off.
+        // A value that is already round, or was already cut to cents, changes by a cent.
         let delta = if delta == 0 { self.draw.sign() } else { delta };
         self.move_number(column, delta, 1)
     }
@@ -302,7 +295,7 @@ impl Stroke<'_> {
             Column::Price => self.draw.one_of(&["#REF!", "N.A.", "MKT"], "N.A.").to_owned(),
             Column::AccruedInterest => "#VALUE!".to_owned(),
             _ => {
-                // The letter O for a zero, as only people type it.
+                // The letter O for a zero, a typical typing mistake.
                 let written = write::amount_of_b(self.booking.trade.amount);
                 match written.rfind('0') {
                     Some(at) => format!("{}O{}", &written[..at], &written[at + 1..]),
@@ -324,7 +317,7 @@ impl Stroke<'_> {
         Some(self.booking.set_text(column, name.get(..length as usize)?))
     }
 
-    /// One of the mistakes that people make, whichever this booking allows first.
+    /// One of several typing mistakes, whichever this booking allows first.
     fn mistype(&mut self) -> Option<Column> {
         const KINDS: u32 = 7;
         let first = self.draw.below(KINDS);
@@ -376,7 +369,7 @@ impl Stroke<'_> {
         Some(column)
     }
 
-    /// `digits` with two neighbors swapped that differ, the first digit left as it is.
+    /// `digits` with two different neighbors swapped, except the first digit.
     fn swap_digits(&mut self, digits: &str) -> Option<String> {
         let mut digits = digits.as_bytes().to_vec();
         let at = 1 + self.draw.below(u32::try_from(digits.len()).ok()?.checked_sub(2)?) as usize;
@@ -403,7 +396,7 @@ impl Stroke<'_> {
     fn mistype_date(&mut self) -> Option<Column> {
         let column = if self.hard { Column::TradeDate } else { Column::SettlementDate };
         let column = self.free(column)?;
-        // A wrong digit: of the tens, or where causes overlap of the ones.
+        // A wrong tens digit or, if causes overlap, a wrong ones digit.
         let days = if self.hard { self.draw.between(1, 9) } else { 10 * self.draw.between(1, 2) };
         let days = days as i32 * if self.draw.sign() < 0 { -1 } else { 1 };
         self.move_date(column, |date| Date::from_days(date.days() + days))
@@ -429,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_leaves_the_taken_field_alone() {
+    fn a_cause_does_not_change_the_taken_field() {
         let mut draw = Draw::of_block(4, 0);
         let mut seen = 0;
         for _ in 0..2_000 {
@@ -447,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kinds_of_causes_are_all_causes() {
+    fn every_cause_is_of_a_field_or_of_a_record() {
         for cause in Cause::ALL {
             assert_ne!(Cause::OF_A_FIELD.contains(&cause), cause.is_of_the_record(), "{cause:?}");
         }

@@ -1,4 +1,5 @@
-//! The folder of a generated pair: its files appear under their names all at once, at the end.
+//! The folder of a generated pair: its files appear under their final names all at once, at the
+//! end.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -18,7 +19,7 @@ const SOURCE_A: &str = "source_a.csv";
 const SOURCE_B: &str = "source_b.csv";
 const LABELS: &str = "labels.csv";
 
-/// A file that gets its name when it is whole; dropped before, it is removed.
+/// A file that gets its name when complete; dropped earlier, it is removed.
 struct NewFile {
     name: &'static str,
     unfinished: PathBuf,
@@ -63,23 +64,22 @@ impl NewFile {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if self.writer.take().is_some() {
-            // What can't be removed stays under a name that says what it is.
+            // A file that can't be removed keeps a name that marks it as unfinished.
             let _ = fs::remove_file(&self.unfinished);
         }
     }
 }
 
-/// The files of a pair in the making.
+/// The files of an unfinished pair.
 pub struct PairFolder {
     source_a: NewFile,
     source_b: NewFile,
     labels: NewFile,
-    /// Whole from the beginning.
+    /// Complete from the start.
     others: Vec<NewFile>,
 }
 
 impl PairFolder {
-    /// Begins the files.
     pub fn create(folder: &Path, options: &GenerateOptions) -> Result<Self, Problem> {
         let file = |name, text: &str| {
             let mut file = NewFile::create(folder, name, options.force)?;
@@ -102,14 +102,13 @@ impl PairFolder {
         })
     }
 
-    /// Appends the next block.
     pub fn append(&mut self, block: &Block) -> Result<(), Problem> {
         self.source_a.append(&block.bytes.a)?;
         self.source_b.append(&block.bytes.b)?;
         self.labels.append(&block.labels)
     }
 
-    /// Gives the files their names, which are returned.
+    /// Gives the files their final names and returns these.
     pub fn keep(self) -> Result<Vec<&'static str>, Problem> {
         let mut files = vec![self.source_a, self.source_b, self.labels];
         files.extend(self.others);

@@ -1,9 +1,9 @@
-//! Synthetic sources with known causes: a pair of extracts, the `recon.yaml` that reconciles
-//! them, and `labels.csv` with the true cause of every difference.
+//! Synthetic sources with known causes: a pair of extracts, the `recon.yaml` that reconciles them,
+//! and `labels.csv` with the true cause of every difference.
 //!
-//! The same seed and noise give the same bytes on every machine and thread count. It reads no
-//! clock and uses no float; it knows the formats it writes and nothing of how recon reads them,
-//! so that the pair is an independent test of all the stages.
+//! The same seed and noise give the same bytes on every machine and at any thread count, without
+//! clock or floats. The module knows the formats it writes and nothing of how recon reads them, so
+//! that the pair is an independent test of all stages.
 
 mod block;
 mod cause;
@@ -24,36 +24,33 @@ use serde::Serialize;
 use self::block::{Block, TRADES_PER_BLOCK};
 pub use self::cause::Cause;
 use self::folder::PairFolder;
-pub use self::noise::{Noise, NoiseSpec, Rate};
+pub use self::noise::{Noise, NoiseSpec};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::progress::{Progress, Unit};
 
-/// What to generate.
 #[derive(Clone, Debug, Default)]
 pub struct GenerateOptions {
     /// The number of true trades; each side has nearly as many rows.
     pub rows: u64,
     /// The same seed gives the same files.
     pub seed: u64,
-    /// How often each cause strikes.
     pub noise: Noise,
-    /// Rules to lay beside the pair as `rules/attribution.rhai`; without them the written
-    /// `recon.yaml` names none and every cause is left to the model.
+    /// Rules to write as `rules/attribution.rhai`; without them the written `recon.yaml` names none
+    /// and leaves every cause to the model.
     pub attribution_rules: Option<String>,
-    /// Whether files of the folder may be overwritten.
+    /// Whether existing files may be overwritten.
     pub force: bool,
 }
 
-/// What was generated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Generated {
     /// Data rows of `source_a.csv`.
     pub rows_a: u64,
     /// Data rows of `source_b.csv`.
     pub rows_b: u64,
-    /// Rows of `labels.csv`: every difference that the pair has.
+    /// Rows of `labels.csv`: every difference of the pair.
     pub differences: u64,
-    /// The labels by reason code; codes that don't occur are left out.
+    /// The labels by reason code; codes that don't occur are omitted.
     pub by_reason: BTreeMap<&'static str, u64>,
     /// The files written, in the folder.
     pub files: Vec<&'static str>,
@@ -73,9 +70,9 @@ impl Generated {
 }
 
 /// Writes `source_a.csv`, `source_b.csv`, `labels.csv`, `recon.yaml` and `rules/` into `folder`,
-/// which is made if need be. Nothing appears under its name before all is written.
+/// creating it if necessary. No file appears under its name before all are complete.
 ///
-/// Errors: a file that exists already (without `force`), one that can't be written, interruption.
+/// Errors: an existing file (without `force`), one that can't be written, interruption.
 pub fn generate(
     options: &GenerateOptions,
     folder: &Path,
@@ -100,8 +97,8 @@ pub fn generate(
     Ok(generated)
 }
 
-/// Makes the blocks on so many threads and gives them to `take` in their order. At most a few
-/// blocks a thread wait to be taken.
+/// Makes the blocks on several threads and passes them to `take` in order. Only a few blocks per
+/// thread are buffered.
 fn for_each_block(
     options: &GenerateOptions,
     threads: usize,
@@ -113,8 +110,8 @@ fn for_each_block(
         Block::make(options.seed, number, trades, &options.noise)
     };
     thread::scope(|scope| {
-        // Thread t makes the blocks t, t + threads, …, so taking turns gives them in order. The
-        // receivers die with this closure, which ends the threads if `take` fails.
+        // Thread t makes the blocks t, t + threads, …, so round-robin gives them in order. The
+        // receivers are dropped with this closure, which ends the threads if `take` fails.
         let receivers: Vec<_> = (0..threads)
             .map(|first| {
                 let (sender, receiver) = bounded(4);
@@ -131,7 +128,7 @@ fn for_each_block(
         for (_, receiver) in (0..blocks).zip(receivers.iter().cycle()) {
             let block = receiver
                 .recv()
-                .map_err(|_| Problem::new(Code::BlockLost, "a block of trades was not made"))?;
+                .map_err(|_| Problem::new(Code::BlockLost, "a block of trades is missing"))?;
             take(block)?;
         }
         Ok(())

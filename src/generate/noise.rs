@@ -1,4 +1,4 @@
-//! How often each cause strikes: the noise file as written, and what it means.
+//! The noise file: how often each cause strikes.
 
 use std::fmt;
 
@@ -18,17 +18,16 @@ impl Rate {
     /// All trades, in millionths.
     pub const WHOLE: u32 = 1_000_000;
 
-    /// The rate of so many millionths; more than all is all.
+    /// Clamped to 1.
     pub const fn of_millionths(millionths: u32) -> Self {
         Self(if millionths > Self::WHOLE { Self::WHOLE } else { millionths })
     }
 
-    /// The rate of so many hundredths of a percent.
+    /// From hundredths of a percent.
     const fn basis_points(basis_points: u32) -> Self {
         Self::of_millionths(basis_points * 100)
     }
 
-    /// The share in millionths.
     pub const fn millionths(self) -> u32 {
         self.0
     }
@@ -66,7 +65,7 @@ impl Setting for Rate {
     }
 }
 
-/// A noise file: how often each cause strikes. What is left out keeps its default.
+/// A noise file: how often each cause strikes. Omitted keys keep their defaults.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoiseSpec {
@@ -82,8 +81,7 @@ pub struct NoiseSpec {
     pub accrual: Option<Written<Rate>>,
     /// `SYSTEM_CONVERSION`: a text is in the other system's format. Default `1.5%`.
     pub system_conversion: Option<Written<Rate>>,
-    /// `MANUAL_ENTRY_ERR`: a typo, swapped digits, the wrong side, a field left empty.
-    /// Default `1.5%`.
+    /// `MANUAL_ENTRY_ERR`: a typo, swapped digits, the wrong side, an empty field. Default `1.5%`.
     pub manual_entry: Option<Written<Rate>>,
     /// `DATA_TYPE_MISMATCH`: a text where a number or date belongs. Default `0.5%`.
     pub data_type: Option<Written<Rate>>,
@@ -95,23 +93,23 @@ pub struct NoiseSpec {
     pub duplicate: Option<Written<Rate>>,
     /// `TRUNCATION_ERR`: the counterparty was cut off. Default `1%`.
     pub truncation: Option<Written<Rate>>,
-    /// Prices that differ within tolerance, which is no difference. Default `2%`.
+    /// Prices that differ within tolerance, which are not differences. Default `2%`.
     pub within_tolerance: Option<Written<Rate>>,
     /// The share of differing pairs that have a second difference of another cause in another
     /// field. Default `5%`, with `hard` `25%`.
     pub second_difference: Option<Written<Rate>>,
-    /// Whether causes overlap: smaller variances, larger roundings, causes that strike fields
-    /// that are typical of another. For measuring models. Default `false`.
+    /// Whether causes overlap: smaller variances, larger roundings, causes in fields typical of
+    /// another cause. For measuring models. Default `false`.
     pub hard: Option<Written<bool>>,
 }
 
-/// How often each cause strikes.
+/// The resolved noise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noise {
     rates: [Rate; Cause::ALL.len()],
     /// Unlabeled differences within tolerance.
     pub(super) within_tolerance: Rate,
-    /// Of the differing pairs: those with a second difference.
+    /// The share of differing pairs with a second difference.
     pub(super) second_difference: Rate,
     /// Whether causes overlap.
     pub(super) hard: bool,
@@ -130,13 +128,11 @@ impl Default for Noise {
 }
 
 impl Noise {
-    /// How often this cause strikes.
     pub fn rate(&self, cause: Cause) -> Rate {
         self.rates.get(cause as usize).copied().unwrap_or_default()
     }
 
-    /// The cause that strikes at `lot`, a number below [`Rate::WHOLE`]; the rates of the causes
-    /// lie end to end.
+    /// The cause for `lot`, a number below [`Rate::WHOLE`]; the causes' rates are laid end to end.
     pub(super) fn cause_at(&self, lot: u32) -> Option<Cause> {
         let mut end = 0;
         Cause::ALL.into_iter().find(|cause| {
@@ -147,8 +143,7 @@ impl Noise {
 }
 
 impl NoiseSpec {
-    /// The key of a cause's rate, what was written there, and its default in hundredths of a
-    /// percent.
+    /// The key of a cause's rate, its written value, and its default in hundredths of a percent.
     fn written(&self, cause: Cause) -> (&'static str, Option<Written<Rate>>, u32) {
         match cause {
             Cause::FxVariance => ("fx_variance", self.fx_variance, 200),
@@ -171,14 +166,14 @@ impl NoiseSpec {
         written.map_or(Rate::basis_points(default), |rate| rate.0)
     }
 
-    /// What the file means. A trade has one first cause, so the causes' rates may not sum to more
+    /// Resolves the file. A trade has one first cause, so the causes' rates may not sum to more
     /// than 100 %.
     pub fn resolve(&self) -> Result<Noise, Vec<SpecProblem>> {
         let mut noise =
             Noise { rates: Cause::ALL.map(|cause| self.rate(cause)), ..Noise::default() };
         let sum: u32 = noise.rates.iter().map(|rate| rate.millionths()).sum();
         if sum > Rate::WHOLE {
-            // The largest rate that somebody wrote is the one to look at.
+            // Point at the largest written rate.
             let largest = Cause::ALL
                 .into_iter()
                 .map(|cause| self.written(cause))
@@ -238,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_keeps_its_default() {
+    fn omitted_rates_keep_their_defaults() {
         let noise = spec(serde_json::json!({ "rounding": "7%", "hard": "true" }))
             .unwrap()
             .resolve()
@@ -250,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_that_is_no_percentage_is_refused_in_words() {
+    fn an_invalid_percentage_is_refused() {
         let error = spec(serde_json::json!({ "rounding": "lots" })).unwrap_err();
         assert!(error.contains("`lots` is not a percentage"), "{error}");
         let error = spec(serde_json::json!({ "roundings": "1%" })).unwrap_err();

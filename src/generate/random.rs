@@ -1,19 +1,18 @@
-//! Random draws whose stream is the same on every machine, today and tomorrow.
+//! Random draws with the same stream on every machine and in every version.
 //!
-//! ChaCha is specified to the byte, and every number here is made of its words by integer
-//! arithmetic only: no float, no distribution of a library that may be improved some day.
+//! ChaCha is fully specified, and every number here is made from its words by integer arithmetic
+//! only: no floats, and no library distribution that may change.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::noise::Rate;
 
-/// A stream of draws.
 pub struct Draw(ChaCha8Rng);
 
 impl Draw {
-    /// The stream of block number `block` under `seed`. Each block has a stream of its own, so
-    /// that it does not matter which thread makes which.
+    /// The stream of a block under `seed`. Each block has its own, so that it does not matter which
+    /// thread makes which.
     pub fn of_block(seed: u64, block: u64) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -22,7 +21,7 @@ impl Draw {
         Self(generator)
     }
 
-    /// A number in `0..limit`; 0 if `limit` is 0. The bias of at most limit / 2^32 is no matter
+    /// A number in `0..limit`; 0 if `limit` is 0. The bias of at most limit / 2^32 is negligible
     /// for noise.
     pub fn below(&mut self, limit: u32) -> u32 {
         ((u64::from(self.0.next_u32()) * u64::from(limit)) >> 32) as u32
@@ -38,7 +37,6 @@ impl Draw {
         self.below(100) < percent
     }
 
-    /// True at this rate.
     pub fn at(&mut self, rate: Rate) -> bool {
         self.below(Rate::WHOLE) < rate.millionths()
     }
@@ -48,20 +46,18 @@ impl Draw {
         if self.below(2) == 0 { 1 } else { -1 }
     }
 
-    /// One of these; `fallback` only if there are none.
+    /// One of `choices`; `fallback` only if there are none.
     pub fn one_of<'a, T: ?Sized>(&mut self, choices: &[&'a T], fallback: &'a T) -> &'a T {
         let at = self.below(u32::try_from(choices.len()).unwrap_or(u32::MAX)) as usize;
         choices.get(at).copied().unwrap_or(fallback)
     }
 
-    /// Sixteen random bytes.
     pub fn bytes(&mut self) -> [u8; 16] {
         let mut bytes = [0; 16];
         self.0.fill_bytes(&mut bytes);
         bytes
     }
 
-    /// Puts `items` into a random order.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.below(u32::try_from(last + 1).unwrap_or(u32::MAX)) as usize;

@@ -1,4 +1,4 @@
-//! The laws of the generated pair, checked by a naive reader and differ of its own.
+//! Properties of the generated pair, checked by an independent, naive reader and differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,7 +58,7 @@ const NAMES_IN_B: [(&str, &str); 11] = [
     ("trader_id", "trader"),
 ];
 
-/// Whether the written recon.yaml lets two cells pass, told independently.
+/// Whether the written recon.yaml tolerates the difference of two cells, decided independently.
 fn agree(field: &str, a: &str, b: &str) -> bool {
     if a.is_empty() || b.is_empty() {
         return a == b;
@@ -98,7 +98,7 @@ fn differences(a: &Rows, b: &Rows) -> Vec<(String, String)> {
         }
         let (Some(of_a), Some(of_b)) = (of_a, of_b) else { continue };
         for (field, cell) in &of_a[0] {
-            // Surplus copies are the same, so any pair will do.
+            // Surplus copies are identical, so any pair will do.
             assert!(of_a.iter().all(|row| row[field] == *cell));
             let verdicts: BTreeSet<bool> =
                 of_b.iter().map(|row| agree(field, cell, &row[field])).collect();
@@ -217,10 +217,10 @@ fn the_bytes_depend_on_the_seed_and_not_on_the_threads() {
     assert_ne!(one, bytes_of(&options(2_500, 43, Noise::default()), 1));
 }
 
-/// Labels that somebody keeps must go on fitting the pair that the seed makes. If this fails
-/// because the noise was changed on purpose, say so in the changelog.
+/// Saved labels must keep matching the pair of their seed. If this fails because the noise was
+/// changed on purpose, mention it in the changelog.
 #[test]
-fn a_seed_gives_what_it_always_gave() {
+fn the_files_of_a_seed_never_change() {
     let mut digest = Sha256::new();
     for noise in [Noise::default(), loud(true)] {
         for bytes in bytes_of(&options(1_500, 1, noise), 1) {
@@ -232,7 +232,7 @@ fn a_seed_gives_what_it_always_gave() {
 }
 
 #[test]
-fn causes_overlap_only_where_that_was_asked_for() {
+fn causes_overlap_only_if_requested() {
     let fields_of = |hard: bool, reason: &str| -> BTreeSet<String> {
         let [_, _, written] = bytes_of(&options(5_000, 5, loud(hard)), 1);
         labels(&written)
@@ -246,7 +246,7 @@ fn causes_overlap_only_where_that_was_asked_for() {
 }
 
 #[test]
-fn a_file_of_somebody_is_not_overwritten() {
+fn an_existing_file_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("recon.yaml"), "mine").unwrap();
     let mut options = options(10, 1, Noise::default());
@@ -259,7 +259,7 @@ fn a_file_of_somebody_is_not_overwritten() {
 }
 
 #[test]
-fn what_was_interrupted_leaves_no_file() {
+fn an_interruption_leaves_no_file() {
     struct Stop;
     impl Progress for Stop {
         fn start(&self, _: &'static str, _: u64, _: Unit) {}

@@ -1,4 +1,4 @@
-//! True trades: what both systems would say if nothing ever went wrong.
+//! True trades: what both systems would hold without any mistakes.
 
 use uuid::{Builder, Uuid};
 
@@ -22,7 +22,6 @@ pub enum Column {
 }
 
 impl Column {
-    /// The name of the canonical field.
     pub const fn field(self) -> &'static str {
         match self {
             Self::TransactionId => "transaction_id",
@@ -54,7 +53,7 @@ pub const COUNTERPARTIES: [&str; 24] = [
     "Julius Baer & Co",
     "Erste Group Bank AG",
     "KBC Bank NV",
-    // From here on longer than a field of 20 characters holds.
+    // From here on longer than a field of 20 characters.
     "Deutsche Bank Aktiengesellschaft",
     "Commerzbank Aktiengesellschaft Frankfurt",
     "Goldman Sachs International",
@@ -72,26 +71,24 @@ pub const COUNTERPARTIES: [&str; 24] = [
 /// The index of the first counterparty with more than 20 characters.
 pub const FIRST_LONG_COUNTERPARTY: u32 = 12;
 
-/// The currency of the books, which needs no conversion, and the others.
+/// The base currency, which needs no conversion, and the others.
 pub const CURRENCIES: [&str; 8] = ["USD", "EUR", "GBP", "JPY", "CHF", "SEK", "NOK", "AUD"];
 
-/// Days in the year by which interest accrues.
+/// Days per year for interest.
 const ACCRUAL_YEAR: i64 = 360;
 
 /// One trade. Numbers are whole units of their column's last decimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trade {
-    /// The key.
     pub id: Uuid,
     /// A business day.
     pub trade_date: Date,
     /// Two business days later.
     pub settlement_date: Date,
-    /// An index of [`COUNTERPARTIES`].
+    /// An index into [`COUNTERPARTIES`].
     pub counterparty: u32,
-    /// Bought, not sold.
     pub bought: bool,
-    /// An index of [`CURRENCIES`].
+    /// An index into [`CURRENCIES`].
     pub currency: u32,
     /// In cents.
     pub amount: i64,
@@ -99,19 +96,17 @@ pub struct Trade {
     pub price: i64,
     /// The yearly rate in hundredths of a percent, at least 100.
     pub interest_rate: i64,
-    /// For how many days interest has accrued, at least 1.
+    /// Days of accrued interest, at least 1.
     pub interest_days: i64,
-    /// The number of the account, at most eight digits (written with ten).
+    /// The account number, at most eight digits (written with ten).
     pub account: u32,
-    /// The trader's number, if one is known.
     pub trader: Option<u32>,
 }
 
 impl Trade {
-    /// The next trade of the stream.
     pub fn draw(draw: &mut Draw) -> Self {
         let id = Builder::from_random_bytes(draw.bytes()).into_uuid();
-        // A year of trade dates that does not move with the clock.
+        // A year of trade dates that does not depend on the clock.
         let new_year = Date::from_civil(2025, 1, 1).map_or(0, Date::days);
         let day = Date::from_days(new_year + draw.below(365) as i32);
         let trade_date = add_business_days(day, 1);

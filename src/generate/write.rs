@@ -1,16 +1,14 @@
-//! The two systems' ways to write a booking: A in plain CSV, B with other columns, order,
-//! delimiter, dates and decimal commas.
+//! The two systems' formats: A in plain CSV; B with other columns, order, delimiter, dates and
+//! decimal commas.
 
 use super::cause::Booking;
 use super::random::Draw;
 use super::trade::{COUNTERPARTIES, CURRENCIES, Column, Trade};
 use crate::domain::Date;
 
-/// A's header.
 pub const HEADER_A: &str = "transaction_id,trade_date,settlement_date,counterparty,buy_sell,\
                             currency,amount,price,accrued_interest,account,trader_id\n";
 
-/// B's header.
 pub const HEADER_B: &str =
     "txn_ref;cpty;B/S;ccy;notional;px;accrued;trade_dt;settle_dt;acct;trader\n";
 
@@ -29,10 +27,8 @@ const COLUMNS_OF_B: [Column; 11] = [
     Column::TraderId,
 ];
 
-/// The labels' header.
 pub const HEADER_OF_LABELS: &str = "transaction_id,field,reason\n";
 
-/// The counterparty's true name.
 pub fn counterparty(trade: &Trade) -> &'static str {
     COUNTERPARTIES.get(trade.counterparty as usize).copied().unwrap_or_default()
 }
@@ -41,7 +37,6 @@ fn currency(trade: &Trade) -> &'static str {
     CURRENCIES.get(trade.currency as usize).copied().unwrap_or_default()
 }
 
-/// Appends a row of A.
 pub fn row_of_a(out: &mut Vec<u8>, trade: &Trade, accrued: i64) {
     push_id(out, trade, false);
     out.push(b',');
@@ -72,7 +67,7 @@ pub fn row_of_a(out: &mut Vec<u8>, trade: &Trade, accrued: i64) {
     out.push(b'\n');
 }
 
-/// Appends a row of B. Names are written in B's careless way, which normalizing makes good.
+/// Appends a row of B. Names are written in B's sloppy style, which normalization corrects.
 pub fn row_of_b(out: &mut Vec<u8>, booking: &Booking, draw: &mut Draw) {
     let trade = &booking.trade;
     let careless = draw.below(4);
@@ -112,7 +107,7 @@ pub fn row_of_b(out: &mut Vec<u8>, booking: &Booking, draw: &mut Draw) {
     out.push(b'\n');
 }
 
-/// Appends a label. The key is written as recon's normalized key: in upper case.
+/// Appends a label. The key is written like recon's normalized key, in upper case.
 pub fn label(out: &mut Vec<u8>, trade: &Trade, field: &str, reason: &str) {
     push_id(out, trade, true);
     for text in [",", field, ",", reason, "\n"] {
@@ -120,7 +115,6 @@ pub fn label(out: &mut Vec<u8>, trade: &Trade, field: &str, reason: &str) {
     }
 }
 
-/// An amount in cents as B writes it.
 pub fn amount_of_b(cents: i64) -> String {
     let mut out = Vec::new();
     push_number(&mut out, cents, 2, b',', Some(b'.'));

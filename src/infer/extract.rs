@@ -1,5 +1,5 @@
-//! One side's extract as far as it can be understood on its own: its form, its columns with their
-//! types, and a sample of each column's values.
+//! One side's file, analyzed on its own: its form, its columns with their types, and a sample of
+//! each column's values.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,39 +13,30 @@ use super::sketch::{Sketch, hash_of};
 use crate::diagnostic::Problem;
 use crate::domain::{Cell, Kind, RawCells};
 
-/// A column.
 pub struct Column {
     /// Its name in the file.
     pub name: String,
-    /// What it holds.
     pub profile: Profile,
-    /// A sample of its values.
     pub sketch: Sketch,
-    /// Whether another column of the file has the same name, so that none can be mapped.
+    /// Whether the file has several columns of this name; they can't be mapped.
     pub is_ambiguous: bool,
 }
 
-/// One side's extract.
+/// One side's file.
 pub struct Extract {
-    /// How the file is read.
     pub form: FileForm,
-    /// Its rows.
     pub rows: FileRows,
-    /// Its columns.
     pub columns: Vec<Column>,
-    /// How much of it was read.
+    /// How much of the file was read.
     pub reach: Reach,
 }
 
-/// Rows from which types are told: the first, and others from all of the file.
+/// Sample size for type detection: the first rows, and as many from the rest of the file.
 const FIRST_ROWS: usize = 1_000;
 const OTHER_ROWS: u64 = 4_000;
 
 impl Extract {
-    /// Looks at the file at `path`.
-    ///
-    /// # Errors
-    /// It can't be read.
+    /// Analyzes the file at `path`.
     pub fn of(path: &Path, profiler: &mut Profiler) -> Result<Self, Problem> {
         let mut form = FileForm::of(path, profiler)?;
         let plan = form.plan(path)?;
@@ -62,7 +53,7 @@ impl Extract {
         if let Some(header) = rows.repeated_header.take_if(|_| reach.like_header > 0) {
             form.repeated_header = None;
             form.notes.push(format!(
-                "{}, and is read as data: `{}` in `{}` is in other rows, too",
+                "{}, and is read as data: other rows also have `{}` in `{}`",
                 header.why(),
                 header.text,
                 header.column
@@ -99,10 +90,7 @@ impl Extract {
         Ok(extract)
     }
 
-    /// Adds a column that is made of two others.
-    ///
-    /// # Errors
-    /// The file can't be read.
+    /// Adds a column computed from two others.
     pub fn join(&mut self, joint: Joint, profiler: &mut Profiler) -> Result<(), Problem> {
         let mut sample = Reservoir::default();
         self.rows.each(|row| sample.offer(&[joint.text(row).as_str()][..]))?;
@@ -116,7 +104,7 @@ impl Extract {
         self.sketch_columns()
     }
 
-    /// The place of the column that is made of two others, if there is one.
+    /// The position of the computed column, if any.
     pub fn joint(&self) -> Option<(usize, &Joint)> {
         Some((self.columns.len().checked_sub(1)?, self.rows.joint.as_ref()?))
     }
@@ -137,7 +125,7 @@ impl Extract {
         Ok(())
     }
 
-    /// Reads rows as the columns' types say.
+    /// Reads rows according to the columns' types.
     pub fn reader(&self) -> Trial {
         let trim = resolve(&plain_steps(&["trim"]));
         let fields = self
@@ -150,7 +138,7 @@ impl Extract {
     }
 }
 
-/// Some rows of all, evenly: the same ones of the same file.
+/// An evenly distributed sample of all rows; deterministic for a file.
 #[derive(Default)]
 struct Reservoir {
     rows: Vec<Vec<String>>,
@@ -163,7 +151,7 @@ impl Reservoir {
         let slot = if self.seen <= FIRST_ROWS as u64 + OTHER_ROWS {
             None
         } else {
-            // As likely as any other row so far to be among those kept.
+            // Reservoir sampling: each row so far has the same chance to be kept.
             let place = hash_of(self.seen) % (self.seen - FIRST_ROWS as u64);
             if place >= OTHER_ROWS {
                 return;
@@ -183,8 +171,8 @@ impl Reservoir {
     }
 }
 
-/// A value without what systems write differently without meaning it: case, punctuation, spaces,
-/// leading zeros, the time of a day. None for null.
+/// A value without insignificant variations: case, punctuation, spaces, leading zeros, the time of
+/// a day. `None` for null.
 pub fn loose(cell: Cell<'_>) -> Option<String> {
     match cell {
         Cell::Null => None,
@@ -207,7 +195,7 @@ pub fn loose(cell: Cell<'_>) -> Option<String> {
     }
 }
 
-/// Whether values of these types can be the same fact.
+/// Whether values of these types can be compared.
 pub fn are_comparable(a: Kind, b: Kind) -> bool {
     use Kind::{Boolean, Date, Datetime, Decimal, Integer, Text};
     matches!(
@@ -223,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_otherwise_is_the_same_loosely() {
+    fn insignificant_variations_are_ignored() {
         for (a, b) in [
             ("pay_00042", "PAY-00042"),
             ("0000410001", "410001"),
@@ -239,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reservoir_keeps_rows_from_all_of_the_file() {
+    fn a_reservoir_samples_the_whole_file() {
         let mut reservoir = Reservoir::default();
         for row in 0..20_000 {
             reservoir.offer(&[row.to_string().as_str()][..]);

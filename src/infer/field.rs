@@ -1,5 +1,4 @@
-//! What a canonical field becomes: its type, its steps, how each source writes it, and how far its
-//! sides may be apart.
+//! Infers a canonical field: its type, steps, source formats and tolerance.
 
 use std::collections::BTreeSet;
 
@@ -19,73 +18,62 @@ use crate::diagnostic::Problem;
 use crate::domain::{Cell, Decimal, Kind, PerSide, Side};
 use crate::normalize::{ArgumentSpec, FieldPlan, PercentSpec, StepSpec, TimeFormat};
 
-/// A step that makes values agree which differ as they are written.
+/// A step that makes differently written values agree.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Uniting {
-    /// The source that has it; none for both.
+    /// The source it applies to; `None` for both.
     #[serde(serialize_with = "side_as_letter")]
     pub side: Option<Side>,
-    /// The step, or the setting, as `recon.yaml` has it.
+    /// The step or setting as written in `recon.yaml`.
     pub step: String,
-    /// The rows that agree only with it.
+    /// Rows that agree only with it.
     pub rows: u64,
-    /// The joined rows in which both sides have a value.
+    /// Joined rows in which both sides have a value.
     pub of: u64,
-    /// Some of the values that it unites, as they are written.
+    /// Some of the values that it makes agree.
     pub examples: Vec<[String; 2]>,
-    /// Whether it is in the configuration; if not, it is a proposal for a person to decide.
+    /// Whether it is written to the configuration, or only proposed.
     pub written: bool,
 }
 
-/// How many joined rows agree as the run compares them.
+/// Agreement of joined rows under the inferred configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Measured {
-    /// Equal.
     pub equal: u64,
-    /// Not equal, but within the tolerance that is written.
+    /// Unequal, but within the written tolerance.
     pub within_tolerance: u64,
-    /// Rows in which one side at least has a value.
+    /// Rows in which at least one side has a value.
     pub of: u64,
 }
 
-/// A canonical field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FieldGuess {
-    /// Its name.
     pub name: String,
-    /// Whether it is a part of the key.
     pub key: bool,
-    /// The columns' names.
     pub columns: PerSide<String>,
-    /// How sure it is that the columns are the same field.
+    /// Confidence that the columns are the same field.
     pub confidence: f64,
-    /// Why.
     pub why: String,
-    /// Its type.
     #[serde(rename = "type")]
     pub kind: Kind,
-    /// How sure the type and its format are.
+    /// Confidence in the type and its format.
     pub type_confidence: f64,
-    /// Its steps.
     #[serde(serialize_with = "steps_as_texts")]
     pub normalize: Vec<StepSpec>,
     /// The steps of one source.
     #[serde(serialize_with = "steps_of_sides")]
     pub source_normalize: PerSide<Vec<StepSpec>>,
-    /// The steps that make values agree, with the rows that need them.
+    /// Steps that make values agree, with the rows that need them.
     pub uniting: Vec<Uniting>,
-    /// How many joined rows agree as the run compares them.
     pub measured: Measured,
-    /// The formats of days and times where they are not ISO 8601.
+    /// Date and time formats other than ISO 8601.
     pub formats: PerSide<Vec<String>>,
-    /// How numbers are written, where it is not plainly.
+    /// Number formats other than the default.
     #[serde(serialize_with = "numbers_as_text")]
     pub numbers: PerSide<Option<NumberStyle>>,
-    /// How far numbers may be apart.
     pub tolerance: Option<String>,
-    /// What a null stands for.
+    /// The value that null stands for.
     pub null_equals: Option<String>,
-    /// What a person should know.
     pub notes: Vec<String>,
     /// How each side is read.
     #[serde(skip)]
@@ -116,18 +104,18 @@ fn steps_of_sides<S: Serializer>(
     PerSide { a: texts(&steps.a), b: texts(&steps.b) }.serialize(serializer)
 }
 
-/// What fields are made of.
+/// The input of field inference.
 pub struct Evidence<'e> {
-    /// Both sides.
     pub extracts: &'e PerSide<Extract>,
-    /// The rows of both.
+    /// The joined rows of both sides.
     pub joined: &'e Joined,
-    /// The functions that `rules/normalize.rhai` has already.
+    /// The functions already in `rules/normalize.rhai`.
     pub shipped: &'e mut Shipped,
 }
 
 impl Evidence<'_> {
-    /// The field that a pair of columns becomes; a function is added to `functions` if it needs one.
+    /// Infers the field of a pair of columns. Adds a function to `functions` if the field needs
+    /// one.
     pub fn field(
         &mut self,
         name: String,
@@ -180,7 +168,7 @@ impl Evidence<'_> {
                 let agreement = self.joined.agreement(pair.columns);
                 if agreement.near && agreement.rows >= TELLING_ROWS {
                     field.notes.push(
-                        "the sides are often nearly, not quite the same: think of \
+                        "the values are often close but unequal: consider \
                          `tolerance: { percent: … }`"
                             .to_owned(),
                     );
@@ -194,7 +182,7 @@ impl Evidence<'_> {
         Ok(Some(field))
     }
 
-    /// Decides between several ways to read a column by the other side's values in the same rows.
+    /// Chooses between ambiguous readings of a column by the other side's values in the same rows.
     fn settle(
         &self,
         columns: PerSide<usize>,
@@ -239,9 +227,9 @@ impl Evidence<'_> {
         Ok(())
     }
 
-    /// The steps that make texts agree. One that most rows need is written, one that some rows need
-    /// is proposed: what few rows need is rather an error in them than a habit of a system. Returns
-    /// the words that a function translates, if there is one.
+    /// Finds the steps that make texts agree. A step that most rows need is written; one that few
+    /// rows need is only proposed, because it may hide errors. Returns the words that a function
+    /// translates, if any.
     fn text(
         &mut self,
         field: &mut FieldGuess,
@@ -262,7 +250,7 @@ impl Evidence<'_> {
             let steps = if is_habit {
                 translate(field, &words, self.shipped, functions)
             } else {
-                vec![(None, "other words for the same".to_owned())]
+                vec![(None, "different words for the same values".to_owned())]
             };
             for (side, step) in steps {
                 let differing = words.pairs.iter().filter(|(a, b)| a != b).take(EXAMPLES);
@@ -341,7 +329,7 @@ impl Evidence<'_> {
         None
     }
 
-    /// Whether one side has the other sign, or another unit, in nearly all rows.
+    /// Detects an opposite sign or a different unit in nearly all rows.
     fn signs_and_units(
         &self,
         field: &mut FieldGuess,
@@ -375,7 +363,7 @@ impl Evidence<'_> {
         let times = |number: Decimal, factor: i128| {
             Decimal::new(factor, 0).and_then(|factor| number.abs().checked_mul(factor))
         };
-        // Only the digits count here; the sign is looked at by itself.
+        // Compares digits only; the sign is checked separately.
         let factors = FACTORS.map(|(of_a, of_b)| {
             let agrees = |(a, b, _): &&(Decimal, Decimal, [&str; 2])| {
                 times(*a, of_a).is_some_and(|a| Some(a) == times(*b, of_b))
@@ -421,7 +409,7 @@ impl Evidence<'_> {
         unite(Side::B, StepSpec::Function("negate".into()), turned);
     }
 
-    /// Counts the joined rows that agree as the run compares them.
+    /// Counts the joined rows that agree under the inferred configuration.
     fn measure(
         &self,
         field: &mut FieldGuess,
@@ -464,7 +452,7 @@ impl Evidence<'_> {
             let agree = match measured.within_tolerance {
                 0 => format!("{} of {} joined rows agree", measured.equal, measured.of),
                 within => format!(
-                    "{} of {} joined rows agree, {within} of them within the tolerance",
+                    "{} of {} joined rows agree, {within} of these within the tolerance",
                     measured.equal + within,
                     measured.of
                 ),
@@ -500,7 +488,7 @@ impl Evidence<'_> {
 }
 
 impl FieldGuess {
-    /// How the run reads it from this column, but for the functions of scripts.
+    /// How the run reads the field from this column, without script functions.
     pub fn plan(&self, side: Side, column: usize) -> FieldPlan {
         let formats = self.formats[side].iter();
         FieldPlan {
@@ -512,7 +500,7 @@ impl FieldGuess {
         }
     }
 
-    /// How each side writes it, where it is not the usual way.
+    /// Records formats and number styles other than the defaults.
     fn set_readings(&mut self, profiles: &PerSide<Profile>) {
         for side in Side::BOTH {
             let profile = &profiles[side];
@@ -548,8 +536,8 @@ impl FieldGuess {
                     let currencies = &numbers.around.currency;
                     if currencies.len() > 1 {
                         self.notes.push(format!(
-                            "the amounts of {side} are in several currencies ({}), which are taken \
-                             off: compare them in a field of its own",
+                            "the amounts of {side} are in several currencies ({}), which are removed: \
+                             compare them in a separate field",
                             currencies.join(", ")
                         ));
                     }
@@ -562,20 +550,20 @@ impl FieldGuess {
                     None => format!("`{}`", other.numbers),
                 };
                 self.notes.push(format!(
-                    "every value of {side} looked at could be {other} too: please decide"
+                    "every sampled value of {side} could also be {other}: please choose"
                 ));
             }
             if profile.fit < 1.0 {
                 self.notes.push(format!(
-                    "{} of the values of {side} are of the type, the others will be TYPE_MISMATCH",
+                    "{} of the values of {side} have this type; the others become TYPE_MISMATCH",
                     percent(profile.fit)
                 ));
             }
         }
     }
 
-    /// Half a unit of the last decimal that amounts have; a whole unit for rates and prices, whose
-    /// last digit one side may have cut off.
+    /// Half a unit of the last decimal for amounts; a whole unit for rates and prices, whose last
+    /// digit one side may have truncated.
     fn set_tolerance(&mut self, profiles: &PerSide<Profile>) {
         if self.kind != Kind::Decimal || self.key {
             return;
@@ -592,10 +580,10 @@ impl FieldGuess {
     }
 }
 
-/// How many values a note shows.
+/// Examples per note.
 const EXAMPLES: usize = 3;
 
-/// The chains of steps for texts, and for each the simpler ones that it must be better than.
+/// The step chains tried for texts, and for each the simpler ones it must beat.
 const LADDER: [(&[&str], &[usize]); 9] = [
     (&["trim"], &[]),
     (&["trim", "upper"], &[0]),
@@ -608,7 +596,7 @@ const LADDER: [(&[&str], &[usize]); 9] = [
     (&["reference", "strip_leading_zeros"], &[5, 6, 7]),
 ];
 
-/// How much larger the numbers of one side may be: of A, of B.
+/// The unit factors tried: of A, of B.
 const FACTORS: [(i128, i128); 10] = [
     (1, 100),
     (100, 1),
@@ -635,7 +623,7 @@ enum Written {
     Text(String),
 }
 
-/// The value of a text; none where it is unparsable, which agrees with nothing.
+/// `None` if unparsable, which agrees with nothing.
 fn value(trial: &mut Trial, text: &str) -> Option<Written> {
     let mut value = None;
     trial.text(text, |_, cell| {
@@ -668,14 +656,14 @@ fn type_confidence(field: &FieldGuess, profiles: &PerSide<Profile>) -> f64 {
     of(&profiles.a).min(of(&profiles.b))
 }
 
-/// The share of numbers from which a column is one of numbers if the other side's is.
+/// Minimum share of numbers for a numeric column, if the other side's is numeric.
 const MOSTLY: f64 = 0.5;
 
-/// The type that both columns' values have.
+/// The type shared by both columns.
 fn kind_of(a: &Column, b: &Column, is_key: bool) -> Kind {
     use Kind::{Boolean, Date, Datetime, Decimal, Integer, Text};
     let (kind_a, kind_b) = match (a.sketch.filled, b.sketch.filled) {
-        // An empty column is of any type.
+        // An empty column may have any type.
         (0, _) => (b.profile.reading.kind, b.profile.reading.kind),
         (_, 0) => (a.profile.reading.kind, a.profile.reading.kind),
         _ => (a.profile.reading.kind, b.profile.reading.kind),
@@ -693,7 +681,7 @@ fn kind_of(a: &Column, b: &Column, is_key: bool) -> Kind {
         (Datetime, Datetime) => Datetime,
         (Date | Datetime, Date | Datetime) => Date,
         (Boolean, Boolean) => Boolean,
-        // Most of a column of numbers with some texts between them.
+        // Mostly numbers, with some texts in between.
         (Decimal, Text) if b.profile.numeric >= MOSTLY && !b.profile.leading_zeros => Decimal,
         (Text, Decimal) if a.profile.numeric >= MOSTLY && !a.profile.leading_zeros => Decimal,
         (Boolean, Integer) if is_bit(b) => Boolean,

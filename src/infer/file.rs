@@ -1,5 +1,5 @@
-//! How a file is read: encoding, delimiter, quote, comments, what stands before the header, and
-//! whether there is one. Every guess is tried by reading the file that way.
+//! Infers how a file is read: encoding, delimiter, quote, comments, lines before the header, and
+//! whether there is a header. Every guess is tried by reading the file.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -19,25 +19,21 @@ use crate::source::csv::CsvSpec;
 use crate::source::sample::{Sample, is_plausible, read_sample};
 use crate::source::{Limits, RawRow, ReadSpec, SourcePlan};
 
-/// How much of a file is looked at for its form.
+/// How much of a file is sampled to infer its form.
 const LOOKED_AT: usize = 256 * 1024;
 
-/// How many records are looked at for the header.
+/// How many records are sampled to find the header.
 const RECORDS: usize = 1_000;
 
-/// What something seems to be, how sure that is, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Guess<T> {
-    /// What it seems to be.
     pub value: T,
-    /// How sure that is, from 0 to 1.
+    /// From 0 to 1.
     pub confidence: f64,
-    /// Why, in a few words.
     pub why: String,
 }
 
 impl<T> Guess<T> {
-    /// A guess.
     pub fn new(value: T, confidence: f64, why: impl Into<String>) -> Self {
         Self { value, confidence, why: why.into() }
     }
@@ -46,84 +42,78 @@ impl<T> Guess<T> {
 /// How a file is read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FileForm {
-    /// The label of its encoding.
+    /// Encoding label.
     pub encoding: Guess<String>,
-    /// Between fields.
     pub delimiter: Guess<char>,
-    /// Around fields.
     pub quote: char,
-    /// The first character of lines that are no data.
+    /// The first character of comment lines.
     pub comment: Option<Guess<char>>,
     /// Lines before the header.
     pub skip_rows: Guess<u64>,
-    /// Whether the first row names the columns.
+    /// Whether the first row is a header.
     pub header: Guess<bool>,
-    /// The names of the columns where no row has them, or where the header can't be used as it is.
+    /// Column names, if the file has no usable header.
     pub columns: Option<Vec<String>>,
-    /// Why `columns` has the names of a header, and does not leave it to that.
+    /// Why `columns` replaces an existing header.
     pub columns_why: String,
     /// Rows after the data: totals and trailers.
     pub skip_footer: Guess<u64>,
-    /// Whether rows may have more fields than there are columns, all empty, and why.
+    /// Why rows may have extra empty fields, if they may.
     pub ignore_empty_extras: Option<String>,
-    /// Whether rows may lack fields at their end, and why.
+    /// Why rows may lack fields at their end, if they may.
     pub pad_short_rows: Option<String>,
-    /// The header, if it comes again between the rows.
+    /// A header repeated between rows.
     pub repeated_header: Option<RepeatedHeader>,
-    /// The cells that mean null.
+    /// Cells that mean null.
     pub null_values: Vec<String>,
-    /// What may be no data, but is read as it is.
+    /// Possible non-data rows that are read as data.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
 
-/// A header that comes again between the rows, as on each page of a report.
+/// A header repeated between rows, as on each page of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RepeatedHeader {
-    /// The name of the column that tells such a row from data.
+    /// The column that distinguishes such a row from data.
     pub column: String,
-    /// What the header has in that column.
+    /// The header's text in that column.
     pub text: String,
-    /// The first line where it comes again.
+    /// The first line where it is repeated.
     pub line: u64,
-    /// How often it comes again in what was looked at.
+    /// Number of repetitions in the sample.
     pub times: usize,
-    /// The place of the column, from 0.
+    /// The position of the column, from 0.
     #[serde(skip)]
     pub at: usize,
-    /// The header's cells.
     #[serde(skip)]
     cells: Vec<String>,
 }
 
 impl RepeatedHeader {
-    /// Whether `where` leaves the row out.
+    /// Whether `where` excludes the row.
     fn leaves_out(&self, row: &RawRow<'_>) -> bool {
         self.at < row.len() && row.cell(self.at) == self.text.as_bytes()
     }
 
-    /// Whether a row is the header.
     fn is(&self, row: &RawRow<'_>) -> bool {
         row.len() == self.cells.len()
             && self.cells.iter().enumerate().all(|(at, cell)| row.cell(at) == cell.as_bytes())
     }
 
-    /// What was recognised, in a sentence.
     pub fn why(&self) -> String {
         match self.times {
-            1 => format!("line {} has the header again", self.line),
-            times => format!("the header comes again {times} times, first on line {}", self.line),
+            1 => format!("line {} repeats the header", self.line),
+            times => format!("the header is repeated {times} times, first on line {}", self.line),
         }
     }
 }
 
 impl FileForm {
-    /// Whether the file says what its columns are called.
+    /// Whether the file names its columns.
     pub fn has_names(&self) -> bool {
         self.header.value || !self.columns_why.is_empty()
     }
 
-    /// As the configuration says it.
     pub fn plan(&self, path: &Path) -> Result<SourcePlan, Problem> {
         let spec = CsvSpec {
             path: path.to_string_lossy().into_owned().into(),
@@ -145,34 +135,30 @@ impl FileForm {
     }
 }
 
-/// The characters between fields worth trying.
+/// The delimiters tried.
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
 
-/// The characters that begin lines of no data worth trying.
+/// The comment characters tried.
 const COMMENTS: [char; 4] = ['#', '*', '%', '!'];
 
-/// The records of a file's beginning, as one form reads them.
+/// The first records of a file as one form reads them.
 struct Records {
-    /// The line of each, and its cells.
+    /// Line number and cells of each record.
     rows: Vec<(u64, Vec<String>)>,
-    /// How many fields most records have.
+    /// The most common number of fields.
     width: usize,
-    /// The share of records from the header on that have so many.
+    /// The share of records, from the header on, with that many fields.
     consistency: f64,
-    /// Where the table begins: its header, or its first row.
+    /// Where the table starts: at its header, or its first row.
     start: usize,
-    /// Whether the header is of another width than the rows: the fields that one has and the other
-    /// lacks are empty.
+    /// Whether header and rows differ in width by empty fields only.
     header_differs: bool,
-    /// The lines of rows that can't be read for another reason than their width.
+    /// Lines of rows that are unreadable for another reason than width.
     broken: Vec<u64>,
 }
 
 impl FileForm {
-    /// The form of the file at `path`.
-    ///
-    /// # Errors
-    /// It can't be read, is no delimited text, or there is no table in it.
+    /// Infers the form of the file at `path`.
     pub fn of(path: &Path, profiler: &mut Profiler) -> Result<Self, Problem> {
         let sample = read_sample(path, LOOKED_AT)?;
         let (encoding, text) = encoding_of(&sample);
@@ -205,7 +191,7 @@ impl FileForm {
                         null_values: vec![String::new()],
                     };
                     let Some(records) = form.records(path)? else { continue };
-                    // What is unusual must explain something.
+                    // An unusual form must explain something.
                     let unusual = f64::from(u8::from(*quote != '"') + u8::from(comment.is_some()));
                     let score = records.score() - unusual * 0.002;
                     if best.as_ref().is_none_or(|(known, ..)| score > *known) {
@@ -215,7 +201,7 @@ impl FileForm {
             }
         }
         let Some((_, mut form, mut records)) = best else {
-            let message = "there are no rows in it, so nothing can be guessed";
+            let message = "the file has no rows, so nothing can be inferred";
             return Err(Problem::new(Code::NoHeader, message).in_file(path));
         };
         let doubt = form.guess_footer(path, &mut records)?;
@@ -227,13 +213,13 @@ impl FileForm {
         Ok(form)
     }
 
-    /// The records of the beginning as this form reads them; none if there are none.
+    /// The first records as this form reads them.
     fn records(&self, path: &Path) -> Result<Option<Records>, Problem> {
         let limits = Limits { block: LOOKED_AT, ..Limits::default() };
         let (mut rows, mut broken) = (Vec::new(), Vec::new());
         let opened = match self.plan(path)?.open_with(limits, &[]) {
             Ok(opened) => opened,
-            // This form makes nothing of the file, another may.
+            // Another form may be able to read the file.
             Err(problem) if matches!(problem.code, Code::NoHeader | Code::BadHeader) => {
                 return Ok(None);
             }
@@ -260,11 +246,11 @@ impl FileForm {
         Ok(Records::of(rows).map(|records| Records { broken, ..records }))
     }
 
-    /// The last rows of the file; none if it is too long to be read to its end.
+    /// The last rows of the file; empty if the file is too long to read to its end.
     fn tail(&self, path: &Path) -> Result<Vec<footer::Line>, Problem> {
         let limits = Limits { block: LOOKED_AT, ..Limits::default() };
         let (mut blocks, mut parser) = self.plan(path)?.open_with(limits, &[])?.blocks();
-        // The last block may be short, so the one before is kept too.
+        // The last block may be short, so the previous one is kept too.
         let (mut before, mut last, mut bytes) = (None, None, 0);
         while let Some(block) = blocks.next_block()? {
             bytes += block.len() as u64;
@@ -283,7 +269,7 @@ impl FileForm {
                     Ok(row) => (row.line, cells(&row)),
                     Err(unusable) => match &unusable.row {
                         Some(row) if unusable.is_ragged() => (row.line, cells(row)),
-                        // It is neither data nor a footer.
+                        // Neither data nor a footer.
                         _ => (unusable.rejection.line, Vec::new()),
                     },
                 });
@@ -292,7 +278,7 @@ impl FileForm {
         Ok(rows.into())
     }
 
-    /// Rows at the end that are no data. They are no longer of the records after that.
+    /// Finds a footer and removes it from the records.
     fn guess_footer(
         &mut self,
         path: &Path,
@@ -309,7 +295,7 @@ impl FileForm {
         Ok(footer.doubt)
     }
 
-    /// Whether the header comes again between the rows, and a column tells it from data.
+    /// Finds a header repeated between rows, and a column that distinguishes it from data.
     fn find_repeated_header(&mut self, records: &Records) {
         let Some((_, head)) = records.rows.get(records.start).filter(|_| self.header.value) else {
             return;
@@ -336,17 +322,17 @@ impl FileForm {
                 });
             }
             None => self.notes.push(format!(
-                "line {line} has the header again and is read as data: no column tells it from the \
-                 rows for certain"
+                "line {line} repeats the header and is read as data: no column reliably distinguishes \
+                 it from the rows"
             )),
         }
     }
 
-    /// Whether rows have fields too many that are empty, or lack some at their end.
+    /// Detects extra empty fields, and fields missing at the end of rows.
     fn guess_widths(&mut self, records: &Records, doubt: Option<Doubt>) {
         let is_short = doubt.as_ref().is_some_and(|doubt| doubt.is_short);
         self.find_widths(records, is_short);
-        // Rows that are filled up may end where they like.
+        // Padded rows may end early.
         let doubt = doubt.filter(|doubt| !doubt.is_short || self.pad_short_rows.is_none());
         self.notes.extend(doubt.map(|doubt| doubt.note));
     }
@@ -370,12 +356,12 @@ impl FileForm {
         if let Some(first) = longer.first() {
             let count = longer.len();
             self.ignore_empty_extras =
-                Some(format!("{count} of the rows end in extra empty fields, first line {first}"));
+                Some(format!("{count} rows end in extra empty fields, the first on line {first}"));
         }
         let shorter = lines(&|row| row.len() < width);
         let Some(first) = shorter.first() else { return };
-        // A program that writes no empty fields at the end of a row does so in all rows. A section
-        // line, or a row that is cut off, looks different.
+        // A program that drops trailing empty fields does so in all rows. A section line or a
+        // truncated row looks different.
         let ends_in_value = |row: &[String]| row.last().is_some_and(|cell| !cell.trim().is_empty());
         let fits = |row: &[String]| {
             row.len() > width
@@ -386,11 +372,11 @@ impl FileForm {
         let count = shorter.len();
         if count > 1 && longer.is_empty() && rows.iter().all(|(_, row)| fits(row)) {
             self.pad_short_rows = Some(format!(
-                "{count} of the rows lack fields at their end, first line {first}; no row ends in an empty field"
+                "{count} rows lack fields at their end, the first on line {first}; no row ends in an empty field"
             ));
         } else if count > usize::from(is_last_said) {
             self.notes.push(format!(
-                "{} fewer fields than the {width} columns, first line {first}, and can't take part; \
+                "{} fewer fields than the {width} columns, the first on line {first}, and would be rejected; \
                  `pad_short_rows: true` would read the fields as empty",
                 if count == 1 { "1 row has".to_owned() } else { format!("{count} rows have") },
             ));
@@ -401,7 +387,7 @@ impl FileForm {
         let share = percent(records.consistency);
         let delimiter = self.delimiter.value;
         self.delimiter = if is_said {
-            Guess::new(delimiter, 0.99, "the first line says so")
+            Guess::new(delimiter, 0.99, "stated in the first line")
         } else if records.width > 1 {
             let why = format!("{share} of the rows have {} fields", records.width);
             Guess::new(delimiter, records.consistency.min(0.99), why)
@@ -410,31 +396,31 @@ impl FileForm {
         };
         let first_line = records.rows.get(records.start).map_or(1, |(line, _)| *line);
         self.skip_rows = if first_line > 1 && (records.start > 0 || self.comment.is_none()) {
-            let why = "the lines before are not of the table";
+            let why = "the lines before it are not part of the table";
             Guess::new(first_line - 1, records.consistency.min(0.95), why)
         } else {
-            Guess::new(0, 0.99, "the table begins at once")
+            Guess::new(0, 0.99, "the table starts on the first line")
         };
         if let Some(comment) = &mut self.comment {
-            let why = "lines that begin with it are not of the table";
+            let why = "lines starting with it are not part of the table";
             *comment = Guess::new(comment.value, 0.9, why);
         }
     }
 
-    /// Whether the first record differs from the others as names do from values.
+    /// Whether the first record differs from the others as names differ from values.
     fn guess_header(&mut self, records: &Records, profiler: &mut Profiler) {
         if records.header_differs {
-            let why = "the line before the rows has texts that do not come again";
+            let why = "the line before the rows has texts that are not repeated";
             self.header = Guess::new(true, 0.95, why);
             return;
         }
         let table = records.rows.get(records.start..).unwrap_or_default();
         let mut table = table.iter().map(|(_, row)| row).filter(|row| row.len() == records.width);
         let Some(head) = table.next() else { return };
-        // A header that comes again, on each page, is not one of the rows.
+        // A header repeated on each page is not a row.
         let body: Vec<&Vec<String>> = table.filter(|row| *row != head).collect();
         let (mut named, mut valued, mut repeated, mut nameless) = (0u32, 0u32, 0u32, 0u32);
-        // As many columns as it takes to tell; a file may have thousands.
+        // Enough columns to decide; a file may have thousands.
         for (at, name) in head.iter().enumerate().take(100) {
             let name = name.trim();
             let cells = body.iter().filter_map(|row| row.get(at)).map(String::as_str);
@@ -460,23 +446,23 @@ impl FileForm {
         let usual = head.iter().filter(|name| names::is_usual(name)).count();
         self.header = if named > valued {
             let sure = 0.99 - 0.2 * f64::from(valued.min(2)) - 0.1 * f64::from(repeated.min(2));
-            Guess::new(true, sure, "the first row is of other types than the rest")
+            Guess::new(true, sure, "the first row has different types than the rest")
         } else if valued > named {
             let sure = if named == 0 { 0.97 } else { 0.7 };
-            Guess::new(false, sure, "the first row has values like those below it")
+            Guess::new(false, sure, "the first row looks like the rows below it")
         } else if usual > 0 && repeated == 0 {
-            Guess::new(true, 0.9, "the first row has words that columns are called by")
+            Guess::new(true, 0.9, "the first row has typical column names")
         } else if body.is_empty() {
             Guess::new(true, 0.6, "there is only one row")
         } else if repeated > 0 || nameless > 0 {
-            Guess::new(false, 0.6, "the first row's texts come again below it")
+            Guess::new(false, 0.6, "the first row's texts are repeated below it")
         } else {
-            Guess::new(true, 0.7, "the first row's texts do not come again, as names do not")
+            Guess::new(true, 0.7, "the first row's texts are not repeated below it")
         };
     }
 
-    /// Names the columns one by one where the header can't: it is of another width than the rows, or
-    /// has a name twice.
+    /// Names the columns explicitly if the header can't: its width differs from the rows', or a
+    /// name is repeated.
     fn name_columns(&mut self, records: &Records) {
         let Some((_, head)) = records.rows.get(records.start).filter(|_| self.header.value) else {
             return;
@@ -513,23 +499,23 @@ impl FileForm {
         }
         self.columns_why = if records.header_differs {
             format!(
-                "the header has {} fields, the rows have {}; what is more is empty",
+                "the header has {} fields and the rows have {}; the extra ones are empty",
                 head.len(),
                 records.width
             )
         } else {
             let twice: Vec<String> = twice.iter().map(|name| format!("`{name}`")).collect();
-            format!("the header has {} more than once or without a name", twice.join(", "))
+            format!("the header has {} repeated or empty", twice.join(", "))
         };
         let first = data.first().map_or(0, |(line, _)| *line);
         self.skip_rows =
-            Guess::new(first.saturating_sub(1), 0.95, "the header and what is before it");
+            Guess::new(first.saturating_sub(1), 0.95, "the header and the lines before it");
         self.header.value = false;
         self.columns = Some(names);
     }
 }
 
-/// The delimiter that the first line names, as Excel writes and reads it: `sep=;`.
+/// The delimiter named on the first line, as Excel writes and reads it: `sep=;`.
 fn said_delimiter(text: &str) -> Option<char> {
     let line = text.lines().next()?.trim_matches(['"', '\u{feff}', '\r']);
     let said = line.get(..4).filter(|start| start.eq_ignore_ascii_case("sep="))?;
@@ -553,8 +539,8 @@ impl Records {
         if is_said {
             rows.remove(0);
         }
-        // The table is where most cells are: five lines of two cells before three of twelve are
-        // none.
+        // The table is where most cells are: five lines of two cells are not a table before three
+        // of twelve.
         let mut widths: HashMap<usize, usize> = HashMap::new();
         for (_, row) in rows.iter().filter(|(_, row)| !row.is_empty()) {
             *widths.entry(row.len()).or_default() += 1;
@@ -565,10 +551,11 @@ impl Records {
             rows.iter().filter(|(_, row)| row.len() == width).map(|(_, row)| filled(row)).collect();
         counts.sort_unstable();
         let usual = counts.get(counts.len() / 2).copied().unwrap_or(0);
-        // A line of a preamble may have as many fields, but most are empty, or no other follows.
+        // A preamble line may have as many fields, but mostly empty ones, or no similar line
+        // follows.
         let is_full =
             |at: usize| rows.get(at).is_some_and(|(_, row)| filled(row) * 2 >= usual.min(width));
-        // The row that follows may end early, or in empty fields.
+        // The next row may end early or in empty fields.
         let is_like_table = |at: usize| {
             rows.get(at).is_some_and(|(_, row)| match row.get(width..) {
                 Some(extras) => filled(extras) == 0,
@@ -589,7 +576,7 @@ impl Records {
         Some(records)
     }
 
-    /// Counts the rows that have as many fields as most.
+    /// Finds the most common width.
     fn measure(&mut self) {
         let first = self.start + usize::from(self.header_differs);
         let rows = self.rows.get(first..).unwrap_or_default();
@@ -597,8 +584,8 @@ impl Records {
         self.consistency = ratio(fitting as u64, rows.len() as u64);
     }
 
-    /// Whether the record before the rows is their header although its width is another: it ends in
-    /// empty fields that the rows lack, or they end in empty fields that it lacks.
+    /// Whether the record before the rows is their header despite its different width: either ends
+    /// in empty fields that the other lacks.
     fn is_header_of_another_width(rows: &[(u64, Vec<String>)], at: usize, width: usize) -> bool {
         let Some((_, head)) = rows.get(at) else { return false };
         let is_blank = |cells: &[String]| cells.iter().all(|cell| cell.trim().is_empty());
@@ -614,24 +601,25 @@ impl Records {
                 && filled(head) == head.len()
                 && of_table.all(|row| row.get(head.len()..).is_some_and(is_blank))
         };
-        // Names have few digits; a row of values that is cut off has some.
+        // Names contain few digits; a truncated row of values contains some.
         let is_value = |cell: &&String| {
             cell.contains(|c: char| c.is_ascii_digit()) && !cell.contains(char::is_alphabetic)
         };
         fits && !head.iter().any(|cell| is_value(&cell))
     }
 
-    /// How much a table it is.
+    /// How table-like the records are.
     fn score(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a row has few fields")]
         let width = self.width as f64;
         let fitting = self.consistency * (1.0 - 1.0 / width) + 0.01 * self.consistency;
-        // A decimal comma or the commas of 12,34,567.00 part rows evenly too.
+        // A decimal comma, or the commas of 12,34,567.00, also splits rows evenly.
         let doubt = if self.has_another_delimiter() { 0.5 } else { 1.0 };
         doubt * fitting - 0.02 * ratio(self.start as u64, self.rows.len() as u64)
     }
 
-    /// Whether every record, the header too, has another delimiter within its cells, always as often.
+    /// Whether every record, header included, contains another delimiter within its cells, equally
+    /// often.
     fn has_another_delimiter(&self) -> bool {
         let rows = self.rows.get(self.start.saturating_sub(1)..).unwrap_or_default();
         let count = |row: &[String], mark: char| {
@@ -647,7 +635,7 @@ impl Records {
     }
 }
 
-/// The encoding, and the text, for looking at the beginnings of its lines.
+/// The encoding, and the decoded text for inspecting line starts.
 fn encoding_of(sample: &Sample) -> (Guess<String>, String) {
     let nulls = |parity: usize| {
         let bytes = sample.text.chars().enumerate();
@@ -661,9 +649,7 @@ fn encoding_of(sample: &Sample) -> (Guess<String>, String) {
     }
     let label = sample.encoding.as_str();
     let (confidence, why) = match label {
-        "utf-8" if sample.text.is_ascii() => {
-            (0.95, "all of what was looked at is ASCII".to_owned())
-        }
+        "utf-8" if sample.text.is_ascii() => (0.95, "the sample is pure ASCII".to_owned()),
         "utf-8" => (0.99, "the bytes are valid UTF-8".to_owned()),
         "utf-16le" | "utf-16be" => (0.99, "it has a byte order mark".to_owned()),
         _ if !sample.rivals.is_empty() => {
@@ -675,24 +661,23 @@ fn encoding_of(sample: &Sample) -> (Guess<String>, String) {
                     format!("`{}` would be `{}` in {}", rival.chosen, rival.other, rival.encoding)
                 })
                 .collect();
-            (0.6, format!("cannot tell for sure: the bytes are not UTF-8; {}", others.join(", ")))
+            (0.6, format!("uncertain: the bytes are not UTF-8; {}", others.join(", ")))
         }
         "windows-1252" if !is_plausible(&sample.text) => {
             let odd =
                 sample.text.split(['\n', ',', ';', '\t', '"']).find(|text| !is_plausible(text));
             let odd: String = odd.unwrap_or_default().trim().chars().take(24).collect();
             let why = format!(
-                "cannot tell: the bytes are not UTF-8 and make no words in a known encoding, such \
-                 as `{odd}`; please look"
+                "unknown: the bytes are not UTF-8 and form no words in a known encoding, such \
+                 as `{odd}`; please check"
             );
             (0.2, why)
         }
-        _ => (0.85, "the bytes are not UTF-8, and make words in this encoding alone".to_owned()),
+        _ => (0.85, "the bytes are not UTF-8 and form words only in this encoding".to_owned()),
     };
     (Guess::new(label.to_owned(), confidence, why), sample.text.clone())
 }
 
-/// A share in percent, for a sentence.
 pub fn percent(share: f64) -> String {
     if (0.995..1.0).contains(&share) {
         return format!("{:.1} %", (share * 1_000.0).floor() / 10.0);
@@ -700,17 +685,15 @@ pub fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-/// The rows of a file.
 pub struct FileRows {
-    /// How it is read.
     pub plan: SourcePlan,
-    /// What is made of two of its columns; it comes after them.
+    /// A computed column; it follows the file's columns.
     pub joint: Option<Joint>,
-    /// The header, where it comes again: such rows are left out.
+    /// A repeated header; such rows are excluded.
     pub repeated_header: Option<RepeatedHeader>,
 }
 
-/// A row of a file, and what is made of two of its columns.
+/// A row, with the computed column.
 pub struct SeenRow<'r> {
     raw: &'r RawRow<'r>,
     joint: Option<&'r str>,
@@ -729,27 +712,23 @@ impl RawCells for SeenRow<'_> {
     }
 }
 
-/// How much of a file is read to know its values.
+/// How much of a file is read to inspect its values.
 const READ_AT_MOST: u64 = 512 * 1024 * 1024;
 
-/// What was read of a file.
+/// How much of a file was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Rows.
     pub rows: u64,
-    /// Rows that can't take part.
+    /// Rows that would be rejected.
     pub unusable: u64,
-    /// Rows that are no header, but have its text in the column by which it is told.
+    /// Rows other than the header with its text in the distinguishing column.
     pub like_header: u64,
-    /// Whether that is all.
+    /// Whether the whole file was read.
     pub whole: bool,
 }
 
 impl FileRows {
-    /// Gives every row to `each`, from the beginning, in a file that is not huge.
-    ///
-    /// # Errors
-    /// The file can't be read.
+    /// Passes every row to `each`, up to [`READ_AT_MOST`] bytes.
     pub fn each(&self, mut each: impl FnMut(&SeenRow<'_>)) -> Result<Reach, Problem> {
         let (mut blocks, mut parser) = self.plan.open(&[])?.blocks();
         let (mut reach, mut bytes) = (Reach { whole: true, ..Reach::default() }, 0);
@@ -791,7 +770,7 @@ mod tests {
     }
 
     #[test]
-    fn delimiters_are_told_by_even_rows() {
+    fn the_delimiter_that_splits_rows_evenly_wins() {
         for (text, expected) in [
             ("id,name\n1,x\n2,\"y;z\"\n", ','),
             ("id;amount\n1;1,50\n2;2,50\n3;3,1\n", ';'),
@@ -807,7 +786,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preamble_and_comments_are_no_table() {
+    fn a_preamble_and_comments_are_skipped() {
         let form =
             form(b"Statement\nMade: today; by me\n\nid;day;x\n1;2;3\n# page 2\n4;5;6\n7;8;9\n");
         assert_eq!((form.delimiter.value, form.skip_rows.value), (';', 3));
@@ -816,7 +795,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_may_be_wider_or_narrower_than_the_rows_by_empty_fields() {
+    fn a_header_may_differ_from_the_rows_by_empty_fields() {
         for (text, names) in [
             ("Day,Text,Amount,\nPending,ROMA,5.10\n14-Nov-2020,HOME,1.85\n", "Day,Text,Amount"),
             (
@@ -833,7 +812,7 @@ mod tests {
     }
 
     #[test]
-    fn two_columns_of_one_name_are_named_by_their_place() {
+    fn repeated_column_names_are_numbered() {
         let form = form(b"id,amount,ccy,base,ccy\n1,2.00,EUR,2.20,USD\n2,3.00,EUR,3.30,USD\n");
         assert_eq!(form.columns.unwrap(), ["id", "amount", "ccy", "base", "ccy (2)"]);
         assert_eq!(form.skip_rows.value, 1);
@@ -849,7 +828,7 @@ mod tests {
     }
 
     #[test]
-    fn three_rows_behind_a_preamble_are_a_table() {
+    fn three_rows_after_a_preamble_are_a_table() {
         let bank = "\"Kontonummer:\";\"DE12 / Girokonto\";\n\n\"Von:\";\"01.01.2026\";\n\
             \"Bis:\";\"31.01.2026\";\n\"Kontostand vom 31.01.2026:\";\"1.234,56 EUR\";\n\n\
             \"Buchungstag\";\"Wertstellung\";\"Buchungstext\";\"Betrag (EUR)\";\"Referenz\";\n\
@@ -868,20 +847,20 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_comes_again_is_a_header() {
+    fn a_repeated_header_is_a_header() {
         let form = form(b"name,city\nx,Rome\nname,city\ny,Oslo\nname,city\nz,Bonn\n");
         assert!(form.header.value, "{:?}", form.header);
     }
 
     #[test]
-    fn a_file_may_begin_with_values() {
+    fn a_file_may_have_no_header() {
         let form = form(b"R-1,2026-01-10,5.20\nR-2,2026-01-11,7.20\nR-3,2026-01-12,8\n");
         assert!(!form.header.value);
         assert!(form.header.confidence > 0.9);
     }
 
     #[test]
-    fn encodings_are_told_by_their_bytes() {
+    fn encodings_are_detected() {
         assert_eq!(form("id,name\n1,Zürich\n".as_bytes()).encoding.value, "utf-8");
         assert_eq!(form(b"id,name\n1,Z\xfcrich\n").encoding.value, "windows-1252");
         let wide: Vec<u8> = "id,name\n1,Z\n2,Y\n".bytes().flat_map(|byte| [byte, 0]).collect();
@@ -892,7 +871,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_guessed_from_nothing() {
+    fn an_empty_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.csv");
         std::fs::write(&path, "").unwrap();

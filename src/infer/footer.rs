@@ -1,38 +1,34 @@
-//! What stands at the end of a file and is no data: totals, trailers, and lines of text.
+//! Finds totals, trailers and lines of text at the end of a file.
 //!
-//! A row of data must never be taken for a footer, so a row needs two signs: it says that it is a
-//! total or a text, and it differs from every row of data. Where only one is there, the row is kept
-//! and a note says so.
+//! A data row must never be taken for a footer, so a footer needs two signs: it reads as a total or
+//! text, and it differs from every data row. With only one sign, the row is kept and a note says
+//! so.
 
-/// A row of the file and the line where it begins.
+/// A row and the line where it starts.
 pub type Line = (u64, Vec<String>);
 
 /// The rows after the data.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Footer {
-    /// How many there are.
     pub rows: u64,
-    /// The line of the first.
     pub first_line: u64,
-    /// Why they are no data.
     pub why: String,
-    /// The row before them, if it may be one of them.
+    /// The preceding row, if it may belong to the footer.
     pub doubt: Option<Doubt>,
 }
 
-/// A row that may be a footer, and is kept.
+/// A row that may be a footer but is kept.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Doubt {
-    /// Whether the only sign is that it lacks fields.
+    /// Whether its only sign is that it lacks fields.
     pub is_short: bool,
-    /// What to tell the user.
     pub note: String,
 }
 
-/// How many rows at the end are looked at.
+/// How many rows at the end are checked.
 pub const LONGEST: usize = 10;
 
-/// Words that begin a total or a trailer.
+/// Words that start a total or a trailer.
 const WORDS: [&str; 42] = [
     "total",
     "totals",
@@ -78,18 +74,18 @@ const WORDS: [&str; 42] = [
     "ende",
 ];
 
-/// What the rows of data have in common.
+/// What the data rows have in common.
 struct Body<'r> {
     rows: Vec<&'r [String]>,
     width: usize,
-    /// The columns that have a value in every row.
+    /// Columns with a value in every row.
     always: Vec<usize>,
     /// How many cells of a row usually have a value.
     usual: usize,
 }
 
 impl Footer {
-    /// The footer of a table. `tail` are its last rows, `rows` all that were looked at; `head` is its
+    /// The footer of a table. `tail` has its last rows, `rows` the whole sample; `head` is its
     /// header, or its first row.
     pub fn of(tail: &[Line], rows: &[Line], head: &Line, width: usize) -> Self {
         let is_row = |(line, row): &&Line| *line > head.0 && *row != head.1;
@@ -139,7 +135,7 @@ impl<'r> Body<'r> {
         Self { rows, width, always, usual }
     }
 
-    /// Why a row is no data, if that is certain.
+    /// Why a row is certainly not data.
     fn is_footer(&self, row: &[String]) -> Option<String> {
         // A row that spans lines can't be skipped.
         if row.iter().any(|cell| cell.contains(['\n', '\r'])) {
@@ -183,9 +179,9 @@ impl<'r> Body<'r> {
         is_text.then(|| format!("is text (`{shown}`)"))
     }
 
-    /// What to tell about a row that may be a footer, and is not certain to be one.
+    /// The note on a row that may be a footer.
     fn doubt(&self, line: u64, row: &[String], rows: u64) -> Option<Doubt> {
-        let advice = format!("if it is no data, write `skip_footer: {rows}`");
+        let advice = format!("if it is not data, set `skip_footer: {rows}`");
         let at = row.iter().position(|cell| !cell.trim().is_empty());
         let is_total = |column: usize| {
             let text = cell(row, column);
@@ -204,8 +200,8 @@ impl<'r> Body<'r> {
             return None;
         }
         let note = format!(
-            "line {line}, at the end of the file, has {} and not {}, so it is rejected; {advice}, \
-             else see whether the file is complete",
+            "line {line}, at the end of the file, has {} instead of {}, so it is rejected; {advice}, \
+             otherwise check whether the file is complete",
             counted(row.len(), "field", "fields"),
             self.width
         );
@@ -213,7 +209,7 @@ impl<'r> Body<'r> {
     }
 }
 
-/// How many cells a row of the table usually fills.
+/// How many cells of a row usually have a value.
 fn usual<'r>(rows: impl Iterator<Item = &'r Vec<String>>, width: usize) -> usize {
     let mut counts: Vec<usize> =
         rows.filter(|row| row.len() == width).map(|row| filled(row)).collect();
@@ -235,17 +231,17 @@ fn words(cell: &str) -> impl Iterator<Item = String> {
         .map(str::to_lowercase)
 }
 
-/// Whether the first word of a cell is one of totals or trailers.
+/// Whether the cell starts with a word for totals or trailers.
 fn begins(cell: &str) -> bool {
     words(cell).next().is_some_and(|word| WORDS.contains(&word.as_str()))
 }
 
-/// Whether a cell says nothing else.
+/// Whether the cell is only such a word.
 fn is_bare(cell: &str) -> bool {
     words(cell).all(|word| WORDS.contains(&word.as_str()))
 }
 
-/// The beginning of a cell, in one line.
+/// The start of a cell, on one line.
 fn shown(cell: &str) -> String {
     const LENGTH: usize = 40;
     let text = cell.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -288,16 +284,16 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_may_be_data_are_kept() {
+    fn possible_data_rows_are_kept() {
         for (text, is_said) in [
             // A company may be called Total.
             ("name,day,amount\nShell plc,x,1\nBP plc,y,2\nTotal Energies,,3\n", true),
             ("name,amount\nShell,1\nBP,2\nTotal,3\n", true),
             ("id,name,amount\nR1,Total SA,1\nR2,BP,2\nR3,Total SA,3\n", false),
-            // A file that is cut off.
+            // A truncated file.
             ("id,day,amount\nR1,x,1\nR2,y,2\nR3,z\n", true),
             ("id,day,amount\nR1,x,1\nR2,y,2\nR\n", true),
-            // A row that continues the one before.
+            // A continuation of the previous row.
             ("id,day,text\nR1,x,a\nR2,y,b\n,,two words\n", false),
             ("id,day,text\nR1,x,a\nR2,y,b\nR3,,\n", false),
             ("id,day,amount\nR1,x,1\nR2,y,2,\n", false),

@@ -1,17 +1,17 @@
-//! Files that people point at although they are no delimited text: what they are, and how to get a
-//! CSV of them. What can be told by a few bytes is told where files are opened.
+//! Recognizes files that are not delimited text, and says how to get a CSV from them. Files
+//! recognizable by a few bytes are handled where files are opened.
 
 use std::path::Path;
 
 use crate::diagnostic::{Code, Problem};
 
-/// How far into a file its kind is looked for.
+/// How much of a file is inspected.
 const LOOKED_AT: usize = 4_096;
 
-/// What the text of a file is if it is not delimited text, with what to do about it.
+/// The kind of a text that is not delimited, and what to do about it.
 pub fn kind_of(text: &str) -> Option<(&'static str, &'static str)> {
     const STATEMENT: &str =
-        "ask the bank for the statement as CSV, or convert it with the bank's program";
+        "ask the bank for a CSV statement, or convert it with the bank's software";
     let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     let head: String = text.chars().take(LOOKED_AT).collect();
     let lower = head.to_lowercase();
@@ -43,8 +43,8 @@ pub fn kind_of(text: &str) -> Option<(&'static str, &'static str)> {
         || (lower.starts_with('<') && lower.contains("<html"))
     {
         return Some((
-            "a web page (HTML), whatever its name says",
-            "open it in a spreadsheet program and save the sheet as CSV",
+            "a web page (HTML), despite its name",
+            "open it in a spreadsheet and save the sheet as CSV",
         ));
     }
     let is_xml = lower.starts_with("<?xml")
@@ -57,16 +57,16 @@ pub fn kind_of(text: &str) -> Option<(&'static str, &'static str)> {
         } else if lower.contains("office:spreadsheet") {
             ("an Excel workbook in XML", "save the sheet as CSV")
         } else {
-            ("XML", "write the records in it as CSV first")
+            ("XML", "convert its records to CSV first")
         });
     }
     is_json(&head).then_some((
         "JSON",
-        "write it as CSV first, for example: duckdb -csv -c \"FROM 'x.json'\" > x.csv",
+        "convert it to CSV first, for example: duckdb -csv -c \"FROM 'x.json'\" > x.csv",
     ))
 }
 
-/// Whether it begins as JSON does; `[id],[amount]` is a header of SQL Server.
+/// Whether it starts like JSON; `[id],[amount]` is a SQL Server header.
 fn is_json(head: &str) -> bool {
     let after = |text: &str| text.trim_start().chars().next();
     match head.chars().next() {
@@ -84,10 +84,7 @@ fn is_json(head: &str) -> bool {
     }
 }
 
-/// Complains about a file that is no delimited text.
-///
-/// # Errors
-/// It is something else that is known.
+/// Rejects a file that is known not to be delimited text.
 pub fn check(path: &Path, text: &str) -> Result<(), Problem> {
     match kind_of(text) {
         None => Ok(()),
@@ -104,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_that_are_no_tables_are_named() {
+    fn other_file_kinds_are_recognized() {
         for (text, what) in [
             ("[{\"id\":1}]", "JSON"),
             ("\u{feff}\n {\"id\": 1}\n{\"id\": 2}", "JSON"),

@@ -1,4 +1,4 @@
-//! Rows of both sides that have the same key: what two columns make of the same fact.
+//! Rows of both sides with the same key, used to compare their columns.
 
 use std::collections::HashMap;
 
@@ -7,55 +7,52 @@ use super::sketch::{hash_of, ratio};
 use crate::diagnostic::Problem;
 use crate::domain::{Cell, PerSide, RawCells};
 
-/// How many keys are sampled of each side; by their hash, so the same ones of both.
+/// How many keys are sampled per side; chosen by hash, so both sides sample the same ones.
 const KEYS: u64 = 5_000;
 
-/// Columns of at most so many different values may be words for the same few things.
+/// Columns with at most this many distinct values may be code words.
 pub const FEW_WORDS: usize = 12;
 
 /// A value of a joined row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fact {
-    /// As written.
     pub written: String,
-    /// Without what means nothing; none for null.
+    /// Without insignificant variations; `None` for null.
     pub loose: Option<String>,
-    /// As a number, if it is one.
     number: Option<f64>,
 }
 
-/// Rows that have the same key.
+/// Rows with the same key.
 pub struct Joined {
     /// The facts of each column, row by row.
     pub facts: PerSide<Vec<Vec<Fact>>>,
-    /// How many rows were joined.
     pub rows: usize,
 }
 
-/// How two columns agree in the joined rows.
+/// How well two columns agree in the joined rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Agreement {
-    /// Rows in which one of the two has a value.
+    /// Rows in which at least one of the two has a value.
     pub rows: usize,
     /// The share of them that agrees.
     pub share: f64,
-    /// The share that would agree if the rows were shuffled.
+    /// The share expected if the rows were shuffled.
     pub chance: f64,
-    /// Whether numbers that are nearly the same count.
+    /// Whether nearly equal numbers count as agreement.
     pub near: bool,
-    /// Whether values agree by standing for each other.
+    /// Whether values agree by a one-to-one translation.
     pub by_words: bool,
-    /// Whether numbers agree but for their sign or their unit.
+    /// Whether numbers agree except for sign or unit.
     pub by_digits: bool,
 }
 
 impl Agreement {
-    /// How much more the columns agree than by chance: 1 if always, 0 if no more.
+    /// Agreement corrected for chance: 1 is perfect, 0 is no better than chance.
     pub fn beyond_chance(&self) -> f64 {
         if self.chance >= 1.0 { 0.0 } else { (self.share - self.chance) / (1.0 - self.chance) }
     }
 
-    /// Whether agreement could be told from chance.
+    /// Whether agreement and chance can be distinguished.
     pub fn says_something(&self) -> bool {
         self.rows > 0 && self.chance < 0.97
     }
@@ -63,9 +60,6 @@ impl Agreement {
 
 impl Joined {
     /// Joins the rows of both sides on these pairs of columns.
-    ///
-    /// # Errors
-    /// A file can't be read.
     pub fn on(extracts: &PerSide<Extract>, key: &[PerSide<usize>]) -> Result<Self, Problem> {
         let rows = extracts.a.reach.rows.max(extracts.b.reach.rows);
         let limit = match rows / KEYS {
@@ -83,7 +77,7 @@ impl Joined {
         let mut facts = PerSide { a: empty(&extracts.a), b: empty(&extracts.b) };
         let mut joined = 0;
         for key in keys {
-            // A key that comes twice says nothing about which rows belong together.
+            // A repeated key does not say which rows belong together.
             let (Some(Some(row_a)), Some(Some(row_b))) = (rows_a.remove(&key), rows_b.remove(&key))
             else {
                 continue;
@@ -98,7 +92,6 @@ impl Joined {
         Ok(Self { facts, rows: joined })
     }
 
-    /// Nothing is joined.
     pub fn nothing(extracts: &PerSide<Extract>) -> Self {
         let empty = |extract: &Extract| vec![Vec::new(); extract.columns.len()];
         Self { facts: PerSide { a: empty(&extracts.a), b: empty(&extracts.b) }, rows: 0 }
@@ -115,7 +108,6 @@ impl Joined {
         })
     }
 
-    /// How two columns agree.
     pub fn agreement(&self, columns: PerSide<usize>) -> Agreement {
         let pairs: Vec<(&Fact, &Fact)> =
             self.pairs(columns).filter(|(a, b)| a.loose.is_some() || b.loose.is_some()).collect();
@@ -137,7 +129,7 @@ impl Joined {
             ..Agreement::default()
         };
         let exact = of(same);
-        // Nothing can agree better.
+        // Perfect agreement needs no further attempts.
         if exact.beyond_chance() >= 0.95 {
             return exact;
         }
@@ -153,7 +145,7 @@ impl Joined {
         }
     }
 
-    /// What the few values of one column are in the other, if they stand for each other one to one.
+    /// The one-to-one translation between the few values of two columns, if there is one.
     pub fn words(&self, columns: PerSide<usize>) -> Option<Words> {
         let mut counts: HashMap<(&str, &str), u64> = HashMap::new();
         let (mut of_a, mut of_b): (HashMap<&str, u64>, HashMap<&str, u64>) = Default::default();
@@ -161,7 +153,7 @@ impl Joined {
         for (a, b) in self.pairs(columns) {
             either += u64::from(a.loose.is_some() || b.loose.is_some());
             let (Some(_), Some(_)) = (&a.loose, &b.loose) else { continue };
-            // Numbers that happen to differ are no words for each other.
+            // Numbers that differ are not translations of each other.
             if a.number.is_some() && b.number.is_some() {
                 return None;
             }
@@ -184,7 +176,7 @@ impl Joined {
                 agreeing += count;
             }
         }
-        // Words come again and again; values that come once each stand for each other by chance.
+        // Code words repeat; values that occur once correspond by chance.
         let comes_again = all >= 4 * pairs.len() as u64 && ratio(all, either) > 0.5;
         if pairs.len() < 2 || pairs.len() < of_a.len().min(of_b.len()) || !comes_again {
             return None;
@@ -204,18 +196,18 @@ impl Joined {
     }
 }
 
-/// Words of A and the words of B that they stand for.
+/// A translation from words of A to words of B.
 pub struct Words {
     /// One to one.
     pub pairs: Vec<(String, String)>,
-    /// How well that describes the rows.
+    /// The agreement under this translation.
     pub agreement: Agreement,
 }
 
 fn same(a: &Fact, b: &Fact) -> bool {
     match (&a.loose, &b.loose) {
         (Some(a), Some(b)) => a == b,
-        // A column may be left empty where the other has 0.
+        // One column may be empty where the other has 0.
         (None, Some(_)) => b.number == Some(0.0),
         (Some(_), None) => a.number == Some(0.0),
         (None, None) => true,
@@ -229,7 +221,7 @@ fn nearly_same(a: &Fact, b: &Fact) -> bool {
     }
 }
 
-/// Whether numbers are the same but for the sign and the place of the point.
+/// Whether numbers agree except for the sign and the position of the decimal point.
 fn same_digits(a: &Fact, b: &Fact) -> bool {
     match (a.number, b.number) {
         (Some(a), Some(b)) if a != 0.0 && b != 0.0 => {
@@ -283,7 +275,7 @@ mod tests {
     const FIRST: PerSide<usize> = PerSide { a: 0, b: 0 };
 
     #[test]
-    fn words_that_stand_for_each_other_are_found() {
+    fn translations_between_words_are_found() {
         let joined = joined(
             &["BUY", "SELL", "BUY", "SELL", "SELL", "BUY", "BUY", "SELL"],
             &["B", "S", "B", "S", "S", "B", "B", "S"],
@@ -295,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_come_once_are_no_words() {
+    fn values_that_occur_once_are_not_translated() {
         let once = joined(&["a", "b", "c", "d"], &["w", "x", "y", "z"]);
         assert!(once.words(FIRST).is_none());
         let numbers = joined(
@@ -306,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn agreement_by_chance_is_worth_nothing() {
+    fn agreement_by_chance_does_not_count() {
         let joined = joined(&["x", "y", "x", "y"], &["x", "x", "x", "x"]);
         let agreement = joined.agreement(FIRST);
         assert!(agreement.beyond_chance() < 0.01, "{agreement:?}");
@@ -323,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_zero_agree_for_now() {
+    fn null_and_zero_agree_provisionally() {
         let joined = joined(&["", "", "5", "8"], &["0", "0", "5", "8"]);
         assert!((joined.agreement(FIRST).share - 1.0).abs() < f64::EPSILON);
     }

@@ -1,6 +1,6 @@
-//! Amounts that stand in two columns: one for debits and one for credits, or one with a mark beside it
-//! (`S` and `H`, `D` and `C`). The other side has one signed amount; a `row` function of the
-//! source's own script makes it.
+//! Amounts spread over two columns: one for debits and one for credits, or one with a debit/credit
+//! mark beside it (`S` and `H`, `D` and `C`). The other side has one signed amount; a `row`
+//! function in the source's own script computes it.
 
 use std::fmt::Write as _;
 
@@ -12,12 +12,11 @@ use super::money;
 use super::names;
 use super::words::quoted;
 
-/// How one signed amount is made from two columns.
+/// How one signed amount is computed from two columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joint {
-    /// What the amount is called.
+    /// The name of the amount.
     pub name: String,
-    /// The names of the two columns.
     pub columns: [String; 2],
     places: [usize; 2],
     how: How,
@@ -25,20 +24,17 @@ pub struct Joint {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum How {
-    /// Debit, credit. Debits get a minus unless they have one.
+    /// A debit and a credit column. Debits get a minus unless they have one.
     Sides { debits_have_minus: bool },
-    /// Amount, mark: this one of debit, this one of credit.
+    /// An amount and a mark column, with the marks of debits and credits.
     Marks { debit: String, credit: String },
 }
 
-/// The share of rows that may be otherwise.
+/// One row in this many may deviate.
 const OTHERWISE: u64 = 50;
 
 impl Joint {
-    /// The two columns of an extract that are one amount, if there are some.
-    ///
-    /// # Errors
-    /// The file can't be read.
+    /// The two columns of a file that form one amount, if any.
     pub fn detect(extract: &Extract) -> Result<Option<Self>, Problem> {
         match Self::sides(extract)? {
             Some(joint) => Ok(Some(joint)),
@@ -81,7 +77,7 @@ impl Joint {
                 column.profile.values.iter().map(|(text, _)| text.as_str()).collect();
             let is_text = matches!(column.profile.reading.kind, Kind::Text);
             let (debit, credit) = money::marks(&values).filter(|_| is_text)?;
-            // One letter alone may be anything; both are marks.
+            // A single letter may mean anything; both marks must occur.
             (values.len() == 2).then_some((at, debit, credit))
         });
         let Some((mark, debit, credit)) = marked else { return Ok(None) };
@@ -110,7 +106,7 @@ impl Joint {
         Self { name: own.to_owned(), columns: places.map(name), places, how }
     }
 
-    /// The signed amount of a row, as the function in the script makes it.
+    /// The signed amount of a row, as the script function computes it.
     pub fn text<R: RawCells + ?Sized>(&self, row: &R) -> String {
         let [first, second] = self.places.map(|at| text(row, at));
         match &self.how {
@@ -130,7 +126,6 @@ impl Joint {
         }
     }
 
-    /// How it is made, for people.
     pub fn sentence(&self) -> String {
         let [first, second] = &self.columns;
         match &self.how {
@@ -145,7 +140,7 @@ impl Joint {
     pub fn script(&self, field: &str) -> String {
         let [first, second] = self.columns.each_ref().map(|name| quoted(name));
         let mut text = format!(
-            "// The amounts of this source stand in two columns: `row` makes one signed amount of them, \
+            "// This source has amounts in two columns; `row` combines them into one signed amount \
              before\n// the steps and the number format of the field are applied.\n\n\
              fn row(raw, r) {{\n    r[{}] = signed(raw[{first}], raw[{second}]);\n    r\n}}\n",
             quoted(field)
@@ -153,12 +148,11 @@ impl Joint {
         match &self.how {
             How::Sides { debits_have_minus } => {
                 let debit = if *debits_have_minus { "debit" } else { "\"-\" + debit" };
-                // Writing into a String can't fail.
                 let _ = write!(
                     text,
                     r#"
-/// The credit as it is, or the debit with a minus. A row that has both can't be read as a number, so
-/// that somebody looks at it.
+/// The credit, or the debit with a minus. A row with both becomes unparsable so that someone checks
+/// it.
 private fn signed(debit, credit) {{
     if is_nothing(debit) {{
         return if credit == () {{ debit }} else {{ credit }};
@@ -170,7 +164,7 @@ private fn signed(debit, credit) {{
     "debit " + debit + ", credit " + credit
 }}
 
-/// Empty, or zeros alone.
+/// Empty, or only zeros.
 private fn is_nothing(v) {{
     if v == () {{
         return true;
@@ -191,8 +185,8 @@ private fn is_nothing(v) {{
                 let _ = write!(
                     text,
                     r#"
-/// The amount, with a minus for debits. With another mark it can't be read as a number, so that
-/// somebody looks at it.
+/// The amount, with a minus for debits. Any other mark makes it unparsable so that someone checks
+/// it.
 private fn signed(amount, mark) {{
     if amount == () {{
         return ();
@@ -218,7 +212,7 @@ fn text<R: RawCells + ?Sized>(row: &R, at: usize) -> String {
     String::from_utf8_lossy(row.cell(at)).trim().to_owned()
 }
 
-/// Empty, or zeros alone.
+/// Empty, or only zeros.
 fn is_nothing(text: &str) -> bool {
     !text.contains(|c| matches!(c, '1'..='9'))
 }

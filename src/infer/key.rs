@@ -1,5 +1,4 @@
-//! What tells records apart and brings them together: columns that are unique on each side and have
-//! values in common.
+//! Finds the key: columns that are unique on each side and share values between the sides.
 
 use serde::Serialize;
 
@@ -13,35 +12,30 @@ use super::sketch::{Sketch, hash_of};
 use crate::diagnostic::Problem;
 use crate::domain::{Kind, PerSide, Side};
 
-/// Columns that may be the key.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KeyCandidate {
-    /// The columns' positions, from 0.
+    /// Column positions, from 0.
     #[serde(skip)]
     pub columns: Vec<PerSide<usize>>,
-    /// The columns' names.
     pub names: PerSide<Vec<String>>,
-    /// The share of values that are not repeated, on each side.
+    /// The share of values that are not repeated, per side.
     pub uniqueness: PerSide<f64>,
-    /// The share of the smaller side's values that are in both.
+    /// The share of the smaller side's values that occur on both.
     pub overlap: f64,
-    /// How sure it is that this is the key, from 0 to 1.
+    /// From 0 to 1.
     pub confidence: f64,
 }
 
-/// A share of repeated keys that an extract may have by mistake.
+/// Minimum uniqueness; a file may repeat some keys by mistake.
 const UNIQUE: f64 = 0.97;
 
-/// How many of the values must be in both.
+/// Minimum overlap.
 const OVERLAPPING: f64 = 0.2;
 
-/// How many columns may be parts of a key of several.
+/// How many columns may be combined into a key.
 const PARTS: usize = 8;
 
-/// The candidates, best first. Those after the first are worth telling a person.
-///
-/// # Errors
-/// A file can't be read.
+/// The candidates, best first; the others are shown as alternatives.
 pub fn candidates(
     extracts: &PerSide<Extract>,
     mapping: &[Pair],
@@ -55,7 +49,7 @@ pub fn candidates(
     Ok(found)
 }
 
-/// Whether a column can be a part of a key: amounts are often unique, but by chance.
+/// Whether a column can be part of a key: amounts are often unique, but by chance.
 fn can_be_key(extract: &Extract, at: usize) -> bool {
     extract.columns.get(at).is_some_and(|column| {
         let profile = &column.profile;
@@ -75,7 +69,7 @@ fn can_be_key(extract: &Extract, at: usize) -> bool {
 }
 
 fn single(extracts: &PerSide<Extract>) -> Vec<KeyCandidate> {
-    // What does not tell the rows of either side apart is no key; so most pairs need no look.
+    // A column that is unique on neither side is not a key, which excludes most pairs early.
     let tells_apart = PerSide::of(|side| {
         let extract = &extracts[side];
         let columns = 0..extract.columns.len();
@@ -103,7 +97,7 @@ fn single(extracts: &PerSide<Extract>) -> Vec<KeyCandidate> {
     found
 }
 
-/// The columns as a key, if they can be one.
+/// The columns as a key candidate, if they qualify.
 fn candidate(
     extracts: &PerSide<Extract>,
     columns: Vec<PerSide<usize>>,
@@ -114,7 +108,7 @@ fn candidate(
     let (least, most) = (uniqueness.a.min(uniqueness.b), uniqueness.a.max(uniqueness.b));
     let smaller = sketches.a.distinct().min(sketches.b.distinct());
     let is_little = common < 2 && !(common == 1 && smaller <= 2);
-    // One side may repeat its keys: payments of one invoice, a file that was delivered twice.
+    // One side may repeat its keys: payments of one invoice, a file delivered twice.
     if most < UNIQUE || overlap < OVERLAPPING || is_little {
         return None;
     }
@@ -127,10 +121,10 @@ fn candidate(
         b: columns.iter().map(|pair| name(&extracts.b, pair.b)).collect::<Vec<_>>(),
     };
     let is_named = |names: &[String]| names.iter().any(|name| names::names_an_identifier(name));
-    // Rows without a value in the key would be rejected.
+    // Rows without a key value would be rejected.
     let rows = extracts.a.reach.rows.min(extracts.b.reach.rows);
     let filled = super::sketch::ratio(sketches.a.filled.min(sketches.b.filled), rows).min(1.0);
-    // An account may be unique on a quiet day; a reference is every day.
+    // An account may be unique on a quiet day; a reference always is.
     let is_reference = |names: &[String]| {
         names.iter().any(|name| names::words(name).iter().any(|word| word == "id"))
     };
@@ -157,7 +151,7 @@ fn candidate(
     })
 }
 
-/// Pairs and triples of mapped columns: the fewest that are unique.
+/// Pairs and triples of mapped columns: the fewest columns that are unique.
 fn composite(extracts: &PerSide<Extract>, mapping: &[Pair]) -> Result<Vec<KeyCandidate>, Problem> {
     let is_part = |pair: &&Pair| {
         let is_day = |extract: &Extract, at: usize| {
@@ -170,7 +164,7 @@ fn composite(extracts: &PerSide<Extract>, mapping: &[Pair]) -> Result<Vec<KeyCan
     };
     let mut parts: Vec<PerSide<usize>> =
         mapping.iter().filter(is_part).map(|pair| pair.columns).take(PARTS).collect();
-    // In the order of A's columns, as a person would write them.
+    // In the order of A's columns, as one would write them.
     parts.sort_by_key(|pair| pair.a);
     let mut combinations: Vec<Vec<PerSide<usize>>> = Vec::new();
     for (first, one) in parts.iter().enumerate() {
@@ -197,7 +191,7 @@ fn composite(extracts: &PerSide<Extract>, mapping: &[Pair]) -> Result<Vec<KeyCan
     Ok(found)
 }
 
-/// A sketch of the values of several columns together, for each combination of them.
+/// A sketch of the combined values, for each combination of columns.
 fn sketches(extract: &Extract, combinations: &[Vec<usize>]) -> Result<Vec<Sketch>, Problem> {
     let mut reader = extract.reader();
     let mut sketches = vec![Sketch::default(); combinations.len()];
@@ -216,11 +210,7 @@ fn sketches(extract: &Extract, combinations: &[Vec<usize>]) -> Result<Vec<Sketch
     Ok(sketches)
 }
 
-/// Counts again how much the best candidate's values are unique and in both, now as the run reads
-/// and pairs them.
-///
-/// # Errors
-/// A file can't be read.
+/// Measures the best candidate again, now with the values as the run reads and pairs them.
 pub fn measure(
     extracts: &PerSide<Extract>,
     candidate: &mut KeyCandidate,
@@ -253,15 +243,14 @@ pub fn measure(
 }
 
 impl KeyCandidate {
-    /// Whether it tells the rows of both sides apart.
+    /// Whether it is unique on both sides.
     fn is_unique(&self) -> bool {
         self.uniqueness.a.min(self.uniqueness.b) >= UNIQUE
     }
 
-    /// Its figures, in words.
     pub fn why(&self) -> String {
         format!(
-            "{} unique in A, {} in B; {} of the smaller side's values are in both",
+            "{} unique in A, {} in B; {} of the smaller side's values occur in both",
             percent(self.uniqueness.a),
             percent(self.uniqueness.b),
             percent(self.overlap),

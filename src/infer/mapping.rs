@@ -1,5 +1,5 @@
-//! Which column of A is which of B: by their names, by their values, and, once the rows are joined,
-//! by whether the values stand in the same rows.
+//! Matches columns of A and B by name, by values and, once rows are joined, by agreement within
+//! rows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,34 +11,33 @@ use super::joined::{Agreement, Joined};
 use super::names;
 use crate::domain::{Kind, PerSide, Side};
 
-/// That a column of A is a column of B.
+/// A column of A matched with one of B.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Pair {
-    /// The columns' positions, from 0.
+    /// Column positions, from 0.
     pub columns: PerSide<usize>,
-    /// How sure that is, from 0 to 1.
+    /// From 0 to 1.
     pub confidence: f64,
-    /// Why, in a few words.
     pub why: String,
 }
 
-/// From here on a pair is worth writing.
+/// Minimum confidence for mapping a pair.
 const WORTH: f64 = 0.4;
 
-/// How many joined rows can tell whether two columns agree.
+/// Minimum number of joined rows to judge agreement.
 pub const TELLING_ROWS: usize = 10;
 
-/// The pairs, best first, by names and values alone.
+/// The pairs by names and values alone, best first.
 pub fn by_names_and_values(extracts: &PerSide<Extract>) -> Vec<Pair> {
     assign(extracts, |_, a, b| from_names_and_values(a, b))
 }
 
-/// The pairs, best first, now that rows are joined.
+/// The pairs after joining rows, best first.
 pub fn by_rows(extracts: &PerSide<Extract>, joined: &Joined) -> Vec<Pair> {
     assign(extracts, |columns, a, b| {
         let (alone, why) = from_names_and_values(a, b);
         let agreement = joined.agreement(columns);
-        // An amount that was made of two columns is one only if it is found on the other side.
+        // A computed amount counts only if it is found on the other side.
         let is_made = Side::BOTH
             .into_iter()
             .any(|side| extracts[side].joint().is_some_and(|(at, _)| at == columns[side]));
@@ -52,11 +51,11 @@ pub fn by_rows(extracts: &PerSide<Extract>, joined: &Joined) -> Vec<Pair> {
     })
 }
 
-/// How many pairs of columns are looked at one by one. Of wider files only columns of the same name
-/// are compared, and of the others as many as that allows.
+/// Maximum number of column pairs compared. In wider files columns of the same name come first,
+/// then others up to this limit.
 const PAIRS: usize = 10_000;
 
-/// The pairs of columns that are worth comparing. Every pair, unless there are too many of them.
+/// The column pairs to compare: all, unless there are too many.
 pub fn worth_comparing(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
     let all = |side: Side| (0..extracts[side].columns.len()).collect::<Vec<_>>();
     let every = |of_a: &[usize], of_b: &[usize]| -> Vec<PerSide<usize>> {
@@ -78,7 +77,7 @@ pub fn worth_comparing(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
     pairs
 }
 
-/// The columns that have the same name on both sides, in the order of A.
+/// Columns with the same name on both sides, in the order of A.
 pub fn same_names(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
     let plain = |column: &Column| names::plain(&column.name);
     let usable = |side: Side| {
@@ -94,7 +93,7 @@ pub fn same_names(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
     }
     let mut pairs = Vec::new();
     for (a, column) in usable(Side::A) {
-        // Of several that differ only in how the name is written, the one written alike.
+        // Of several names that differ only in spelling, prefers the identical one.
         let Some(candidates) = of_b.get(&plain(column)) else { continue };
         let exact = |at: &&usize| {
             extracts.b.columns.get(**at).is_some_and(|other| other.name == column.name)
@@ -106,7 +105,7 @@ pub fn same_names(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
     pairs
 }
 
-/// The best assignment, greedily: the surest pair first, then the surest of the others.
+/// A greedy assignment, most confident pair first.
 fn assign(
     extracts: &PerSide<Extract>,
     mut score: impl FnMut(PerSide<usize>, &Column, &Column) -> (f64, String),
@@ -144,12 +143,12 @@ fn assign(
             chosen.push(pair);
         }
     }
-    // Columns of one name belong together unless others do more: a person would look for them.
+    // Columns of the same name belong together unless others agree better: users expect them.
     for columns in same_names(extracts) {
         if is_free(&taken_a, &taken_b, columns) {
             taken_a.insert(columns.a);
             taken_b.insert(columns.b);
-            let why = "the same name, though the values differ".to_owned();
+            let why = "the same name, but different values".to_owned();
             chosen.push(Pair { columns, confidence: WORTH, why });
         }
     }
@@ -173,10 +172,10 @@ pub fn notes(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
         }
         let mut others = Vec::new();
         if let Some(pair) = of_a {
-            others.push(format!("A's agrees more with `{}` of B", name(Side::B, pair.columns.b)));
+            others.push(format!("A's agrees better with `{}` of B", name(Side::B, pair.columns.b)));
         }
         if let Some(pair) = of_b {
-            others.push(format!("B's agrees more with `{}` of A", name(Side::A, pair.columns.a)));
+            others.push(format!("B's agrees better with `{}` of A", name(Side::A, pair.columns.a)));
         }
         notes.push(format!(
             "both sides have a column `{}`, but they are not mapped to each other: {}",
@@ -190,17 +189,17 @@ pub fn notes(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
         let mut names: Vec<&str> = names.into_iter().collect();
         names.sort_unstable();
         for name in names {
-            notes.push(format!("{side} has several columns `{name}`, which are not mapped"));
+            notes.push(format!("{side} has several columns named `{name}`; they are not mapped"));
         }
     }
     notes
 }
 
-/// How alike names are, in words.
+/// Describes name similarity.
 fn name_reason(likeness: f64) -> Option<&'static str> {
     match likeness {
         alike if alike >= 0.99 => Some("the same name"),
-        alike if alike >= 0.85 => Some("names that mean the same"),
+        alike if alike >= 0.85 => Some("synonymous names"),
         alike if alike >= 0.5 => Some("similar names"),
         _ => None,
     }
@@ -214,8 +213,8 @@ fn from_names_and_values(a: &Column, b: &Column) -> (f64, String) {
         return (0.0, String::new());
     }
     let (common, share) = a.sketch.overlap(&b.sketch);
-    // A few values in common say little: many columns have a 1, many have a EUR.
-    // Days are few and every column has some of them; the same column has the same ones.
+    // A few common values prove little: many columns contain 1 or EUR. Dates are few and occur in
+    // every column; the same column has the same ones.
     let (share, enough) = match (kind_a, kind_b) {
         (Kind::Text, Kind::Text) => (share, 2.0),
         (Kind::Date | Kind::Datetime, _) => (a.sketch.likeness(&b.sketch), 1.0),
@@ -224,8 +223,8 @@ fn from_names_and_values(a: &Column, b: &Column) -> (f64, String) {
     #[expect(clippy::cast_precision_loss, reason = "a sketch keeps a few thousand values")]
     let telling = common as f64 / (common as f64 + enough);
     let by_values = share * telling * 0.95;
-    // Texts of which none is in both are another field, whatever their names are, unless they are
-    // words of a few for the same thing.
+    // Texts without common values are different fields, whatever their names, unless they may be
+    // code words for the same things.
     let few = a.sketch.distinct().max(b.sketch.distinct()) <= 12;
     let by_name = if !is_empty && common == 0 && !few && kind_a == Kind::Text {
         alike * 0.3
@@ -235,7 +234,7 @@ fn from_names_and_values(a: &Column, b: &Column) -> (f64, String) {
     let confidence = 1.0 - (1.0 - by_name) * (1.0 - by_values);
     let mut reasons: Vec<String> = name_reason(alike).map(str::to_owned).into_iter().collect();
     if by_values > 0.2 {
-        reasons.push(format!("{} of the values are in both", percent(share)));
+        reasons.push(format!("{} of the values occur in both", percent(share)));
     }
     (confidence, reasons.join(", "))
 }
@@ -251,25 +250,25 @@ fn from_rows(
     let beyond_chance = agreement.beyond_chance();
     let mut reasons: Vec<String> = name_reason(alike).map(str::to_owned).into_iter().collect();
     if agreement.says_something() {
-        // How many rows agree is measured when it is known how the run compares them.
+        // Row agreement is measured later, once it is known how the run compares them.
         let what = match agreement.by_words {
-            true => Some("other words for the same"),
+            true => Some("different words for the same values"),
             false if agreement.by_digits => Some("the same digits"),
             false if agreement.near => Some("nearly the same values"),
-            false if reasons.is_empty() => Some("the values in the same rows"),
+            false if reasons.is_empty() => Some("equal values in the same rows"),
             false => None,
         };
         reasons.extend(what.map(str::to_owned));
-        // Names may mean the same while the systems seldom agree. Of texts that never do, only the
-        // same name makes a pair.
+        // Names may match although the systems rarely agree. Texts that never agree are paired only
+        // under the same name.
         let is_text = a.profile.reading.kind == Kind::Text;
         let by_name = alike * if is_text && alike < 0.99 { 0.35 } else { 0.5 };
-        // Another column may agree with its sign and unit.
+        // Another column may agree including sign and unit.
         let beyond_chance = beyond_chance * if agreement.by_digits { 0.8 } else { 1.0 };
         let likely = 1.0 - (1.0 - by_name) * (1.0 - beyond_chance.max(0.0));
         return (likely, reasons.join(", "));
     }
-    // Nearly all rows have one value. If it is the same one, that is something.
+    // Nearly all rows have one value; if it is the same on both sides, that counts.
     if agreement.share >= 0.95 && a.profile.reading.kind == Kind::Text {
         reasons.push("nearly all rows of both have the same value".to_owned());
         return (alone.max(0.6), reasons.join(", "));

@@ -1,9 +1,8 @@
-//! What `recon init` guesses from two files: how each is read, what its columns hold, which columns
-//! are the same field, what the key is, and how sure all of that is.
+//! What `recon init` infers from two files: how each is read, what its columns hold, which columns
+//! correspond, and the key, each with a confidence.
 //!
-//! Files are read by `source` and cells by `normalize`, so that what is guessed is what a run reads.
-//! Nothing is decided in silence: every guess has a confidence and a reason, and goes into
-//! `recon.yaml` as a comment, for a person to look at.
+//! Files are read by `source` and cells by `normalize`, exactly as in a run. Nothing is decided
+//! silently: every guess goes into `recon.yaml` with its confidence and reason as a comment.
 
 mod extract;
 mod field;
@@ -32,48 +31,45 @@ use crate::domain::{PerSide, Side};
 
 use extract::Extract;
 use field::Evidence;
-pub use field::{FieldGuess, Measured, Uniting};
-pub use file::{FileForm, Guess, percent};
+pub use field::{FieldGuess, Uniting};
+pub use file::{FileForm, percent};
 use joined::Joined;
 use joint::Joint;
 pub use key::KeyCandidate;
 use mapping::Pair;
 use profile::Profiler;
-pub use reading::NumberStyle;
 use words::Shipped;
 pub use words::WordFunction;
 pub use write::starter;
 
-/// The functions that name the causes of differences, as they come with recon.
+/// The shipped attribution rules.
 pub const ATTRIBUTION_RULES: &str = include_str!("../../rules/attribution.rhai");
 
-/// How many fields a configuration gets.
+/// Maximum number of fields in a configuration.
 const MAX_FIELDS: usize = crate::store::MAX_FIELDS;
 
-/// One source as guessed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SourceGuess {
-    /// The file as `recon.yaml` names it.
+    /// The path as written in `recon.yaml`.
     pub path: String,
     /// The system's name.
     pub system: String,
-    /// How the file is read.
     #[serde(flatten)]
     pub form: FileForm,
     /// Rows that were read.
     pub rows: u64,
-    /// Rows that could not be.
+    /// Rows that would be rejected.
     pub unusable_rows: u64,
-    /// Whether that is all of the file.
+    /// Whether the whole file was read.
     pub whole: bool,
-    /// Columns that no field is mapped to.
+    /// Unmapped columns.
     pub unmapped: Vec<String>,
-    /// The function that makes a field of two columns.
+    /// A function that computes a field from two columns.
     #[serde(skip)]
     pub row: Option<RowFunction>,
 }
 
-/// A function that makes a field of two columns.
+/// A function that computes a field from two columns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowFunction {
     /// The field.
@@ -82,47 +78,39 @@ pub struct RowFunction {
 }
 
 impl RowFunction {
-    /// What it does, for people.
     pub fn sentence(&self) -> String {
         self.joint.sentence()
     }
 
-    /// The script that has it.
     pub fn script(&self) -> String {
         self.joint.script(&self.field)
     }
 }
 
 impl SourceGuess {
-    /// The file of the source's own script, relative to the configuration.
+    /// The source's own script, relative to the configuration.
     pub fn script_file(&self, side: Side) -> Option<String> {
         self.row.as_ref().map(|_| format!("rules/source_{}.rhai", side.letter()))
     }
 }
 
-/// Everything that was guessed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inference {
     /// The job's name.
     pub job: String,
-    /// The two sources.
     pub sources: PerSide<SourceGuess>,
-    /// The rows that were found to have the same key, of those sampled.
+    /// Sampled rows that have the same key on both sides.
     pub joined_rows: usize,
-    /// The keys that are possible, the best first.
+    /// Possible keys, best first.
     pub key_candidates: Vec<KeyCandidate>,
-    /// The fields, those of the key first.
+    /// Fields, those of the key first.
     pub fields: Vec<FieldGuess>,
-    /// The functions that the fields need.
+    /// Functions that the fields need.
     pub functions: Vec<WordFunction>,
-    /// What a person should know beside what the fields say.
     pub notes: Vec<String>,
 }
 
-/// Guesses from two files; `shown` are their paths as `recon.yaml` shall name them.
-///
-/// # Errors
-/// A file can't be read, or no column of A is one of B.
+/// Infers a configuration from two files; `shown` are their paths as written in `recon.yaml`.
 pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference, Problem> {
     let mut profiler = Profiler::new();
     let mut extracts = PerSide::try_of(|side| Extract::of(paths[side], &mut profiler))?;
@@ -131,7 +119,7 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
         // The script would have to name columns that have no names.
         false => Ok(None),
     })?;
-    // Where both sides have debits and credits apart, they are compared apart.
+    // If both sides separate debits and credits, they are compared separately.
     let joints = match joints {
         PerSide { a: Some(_), b: Some(_) } => PerSide { a: None, b: None },
         others => others,
@@ -150,9 +138,9 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
     let key = key_candidates.first().map(|key| key.columns.clone()).unwrap_or_default();
     let mut pairs = order(mapping::by_rows(&extracts, &joined), &key);
     if pairs.is_empty() {
-        let message = "no column of the first file seems to be one of the second";
+        let message = "no column of the first file matches one of the second";
         return Err(Problem::new(Code::NothingInCommon, message).help(
-            "are these the right files? `recon init` alone writes a configuration to fill in",
+            "check the files, or run `recon init` without files for a configuration to fill in",
         ));
     }
     let mut notes = mapping::notes(&extracts, &pairs);
@@ -161,8 +149,8 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
     }
     if pairs.len() > MAX_FIELDS {
         notes.push(format!(
-            "{} columns are the same on both sides; the first {MAX_FIELDS} are mapped, as many as a \
-             run can compare: write a second configuration for the others",
+            "{} columns match; only the first {MAX_FIELDS} are mapped, the maximum for a run: \
+             use a second configuration for the others",
             pairs.len()
         ));
         pairs.truncate(MAX_FIELDS);
@@ -212,9 +200,9 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
     Ok(Inference { job, sources, joined_rows, key_candidates, fields, functions, notes })
 }
 
-/// The key's pairs first, as the key has them, then the others in the order of A's columns.
+/// The key's pairs in key order, then the others in the order of A's columns.
 fn order(mut pairs: Vec<Pair>, key: &[PerSide<usize>]) -> Vec<Pair> {
-    // A column of the key belongs to the key and to nothing else.
+    // A key column is mapped only within the key.
     let is_apart =
         |pair: &Pair| key.iter().all(|part| part.a != pair.columns.a && part.b != pair.columns.b);
     let mut ordered = Vec::new();
@@ -223,7 +211,7 @@ fn order(mut pairs: Vec<Pair>, key: &[PerSide<usize>]) -> Vec<Pair> {
         ordered.push(known.unwrap_or_else(|| Pair {
             columns: *part,
             confidence: 0.9,
-            why: "the values bring the rows together".to_owned(),
+            why: "their values identify the rows".to_owned(),
         }));
     }
     pairs.retain(is_apart);
@@ -232,7 +220,7 @@ fn order(mut pairs: Vec<Pair>, key: &[PerSide<usize>]) -> Vec<Pair> {
     ordered
 }
 
-/// A's names where it has some, else B's.
+/// A's names if it has any, else B's.
 fn canonical_names(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
     let side = if extracts.a.form.has_names() { Side::A } else { Side::B };
     let mut names: Vec<String> = Vec::new();
@@ -251,7 +239,7 @@ fn canonical_names(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
     names
 }
 
-/// Columns that have no names get those of their fields.
+/// Names unnamed columns after their fields.
 fn name_columns(extracts: &mut PerSide<Extract>, pairs: &[Pair], names: &[String]) {
     for side in Side::BOTH {
         let extract = &mut extracts[side];
@@ -270,7 +258,7 @@ fn name_columns(extracts: &mut PerSide<Extract>, pairs: &[Pair], names: &[String
     }
 }
 
-/// The systems' names: those of the files.
+/// Named after the files.
 fn system_names(paths: PerSide<&Path>) -> PerSide<String> {
     let names = paths.map(|side, path| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());

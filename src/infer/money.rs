@@ -1,12 +1,11 @@
-//! What stands around the digits of a column's amounts: signs and codes of currencies, several kinds
-//! of minus, percent signs, marks of debit and credit. Only what is seen is written, so that anything
-//! else that comes later is noticed.
+//! Finds what surrounds the digits of amounts: currency signs and codes, minus signs, percent
+//! signs, debit and credit marks. Only observed forms are configured, so that new ones are noticed.
 
 use crate::normalize::PercentSpec;
 
 use super::reading::Around;
 
-/// ISO 4217 codes that amounts are written with.
+/// ISO 4217 codes that occur with amounts.
 const CODES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL \
     BSD BTN BWP BYN BZD CAD CDF CHF CLF CLP CNH CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR \
     FJD FKP GBP GBX GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY \
@@ -15,13 +14,13 @@ const CODES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD
     SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD \
     UYU UZS VES VND VUV WST XAF XAG XAU XCD XOF XPD XPF XPT YER ZAR ZMW ZWL BTC ETH USDT";
 
-/// What people write instead of a code.
+/// Common spellings besides the codes.
 const NAMES: [&str; 17] = [
     "rs", "rs.", "kr", "kr.", "zł", "kč", "ft", "fr", "fr.", "sfr", "sfr.", "lei", "lv", "din",
     "р", "руб", "руб.",
 ];
 
-/// Marks of debits and credits that belong together.
+/// Pairs of debit and credit marks.
 const MARKS: [(&str, &str); 7] = [
     ("DR", "CR"),
     ("DR.", "CR."),
@@ -32,22 +31,22 @@ const MARKS: [(&str, &str); 7] = [
     ("SOLL", "HABEN"),
 ];
 
-/// How many different currencies a column of amounts may have.
+/// Maximum number of currencies in a column of amounts.
 const CURRENCIES: usize = 12;
 
-/// What is seen around the digits of a column's values.
+/// What surrounds the digits of a column's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// For the number format.
+    /// The number format.
     pub around: Around,
-    /// The marks of debit and credit.
+    /// The debit and credit marks.
     pub debit_credit: Option<(String, String)>,
 }
 
 /// The parts of one value.
 #[derive(Default)]
 struct Parts<'t> {
-    /// The texts beside the digits that are no signs.
+    /// Texts beside the digits that are not signs.
     words: Vec<&'t str>,
     parentheses: bool,
     trailing_minus: bool,
@@ -55,7 +54,7 @@ struct Parts<'t> {
     percent: bool,
 }
 
-/// Looks at a column's values, which have no spaces around them.
+/// Inspects a column's trimmed values.
 pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Seen {
     let mut seen = Seen::default();
     let mut marks: Vec<String> = Vec::new();
@@ -93,7 +92,7 @@ pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Seen {
     seen
 }
 
-/// The marks of debit and of credit that these texts all are.
+/// The debit and credit marks, if all texts are such marks.
 pub fn marks(texts: &[&str]) -> Option<(String, String)> {
     let is_one = |text: &str, mark: &str| text.to_uppercase() == mark;
     let (debit, credit) = MARKS.iter().find(|(debit, credit)| {
@@ -106,7 +105,7 @@ pub fn marks(texts: &[&str]) -> Option<(String, String)> {
     Some((written(debit), written(credit)))
 }
 
-/// What stands around the digits of a value; none if it is not a number with something around it.
+/// Splits a value into digits and their surroundings; `None` if there are no digits of a number.
 fn parts(value: &str) -> Option<Parts<'_>> {
     let mut parts = Parts::default();
     let mut rest = value;
@@ -137,7 +136,7 @@ fn parts(value: &str) -> Option<Parts<'_>> {
             parts.trailing_minus = true;
             parts.unicode_minus |= is_minus(last);
             rest = rest.get(..rest.len() - last.len_utf8())?;
-            // `5.-` is five and no cents.
+            // `5.-` is 5.00.
             if rest.ends_with(['.', ',']) {
                 return None;
             }
@@ -181,7 +180,7 @@ fn is_mark(word: &str) -> bool {
     MARKS.iter().any(|(debit, credit)| word == *debit || word == *credit)
 }
 
-/// Whether a text is the sign, the code or a usual name of a currency.
+/// Whether a text is a currency's sign, code or common name.
 fn is_currency(word: &str) -> bool {
     let is_sign = |c: char| "$€£¥¢₤₦₨₩₪₫₭₮₱₲₴₵₸₹₺₽₾₿฿៛元円￥￡＄".contains(c);
     let signs = word.chars().filter(|c| is_sign(*c)).count();
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_around_digits_is_seen() {
+    fn surroundings_of_digits_are_recognized() {
         let money = seen(&["€ 1.234,50", "-€5,00", "7,00 USD", "US$ 3", "Rs. 12,00,000.00"]);
         assert_eq!(money.around.currency, ["Rs.", "US$", "USD", "€"]);
         assert_eq!(money.debit_credit, None);
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_no_amounts() {
+    fn references_are_not_amounts() {
         let nothing = Seen::default();
         for values in [
             &["TRX 5", "TRX 6"][..],

@@ -1,6 +1,6 @@
-//! How alike two columns' names are: words, their abbreviations, and initials.
+//! Similarity of column names: words, abbreviations and initials.
 
-/// Words of the trade that stand for the same thing; the first is the one they are compared as.
+/// Synonyms; the first of each group is the canonical word.
 const SAME: &[&[&str]] = &[
     &["transaction", "txn", "trx", "tx", "trans", "trade", "deal", "trd"],
     &["id", "ref", "reference", "identifier", "no", "nr", "number", "num", "key", "code"],
@@ -92,7 +92,7 @@ const SAME: &[&[&str]] = &[
     &["book", "desk"],
 ];
 
-/// The words of a name, in lower case: parted by what is no letter or digit, and by humps.
+/// The lower-case words of a name, split at non-alphanumeric characters and case changes.
 fn written_words(name: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -113,7 +113,7 @@ fn written_words(name: &str) -> Vec<String> {
     words
 }
 
-/// The words of a name, each as the one that it stands for.
+/// The canonical words of a name.
 pub fn words(name: &str) -> Vec<String> {
     let written = written_words(name);
     if written == ["as", "of"] {
@@ -127,7 +127,7 @@ fn meaning(word: &str) -> &str {
     same.and_then(|same| same.first()).copied().unwrap_or(word)
 }
 
-/// How alike two names are, from 0 to 1.
+/// Similarity of two names, from 0 to 1.
 pub fn likeness(a: &str, b: &str) -> f64 {
     let (written_a, written_b) = (written_words(a), written_words(b));
     if written_a.is_empty() || written_b.is_empty() {
@@ -157,9 +157,9 @@ pub fn likeness(a: &str, b: &str) -> f64 {
     (dice * 0.9).max(spelled_alike)
 }
 
-/// Whether a text is one that columns are usually called by.
+/// Whether a text is a typical column name.
 pub fn is_usual(text: &str) -> bool {
-    // Words that stand in data as often as in headers.
+    // Words that are as common in data as in headers.
     const ALSO_VALUES: [&str; 12] = [
         "net", "total", "sum", "trade", "client", "fee", "charge", "payment", "interest", "bill",
         "blocked", "end",
@@ -173,27 +173,27 @@ pub fn is_usual(text: &str) -> bool {
         })
 }
 
-/// Whether a name says that its column tells things apart.
+/// Whether a name suggests an identifier.
 pub fn names_an_identifier(name: &str) -> bool {
     let identifiers = ["id", "account", "security", "invoice", "uuid", "guid", "iban", "lei"];
     words(name).iter().any(|word| identifiers.contains(&word.as_str()))
 }
 
-/// Whether a name says that its column measures something.
+/// Whether a name suggests a measure.
 pub fn names_a_measure(name: &str) -> bool {
     let measures =
         ["amount", "price", "quantity", "fee", "value", "balance", "interest", "accrued"];
     words(name).iter().any(|word| measures.contains(&word.as_str()))
 }
 
-/// A name without what systems write differently: case, spaces, punctuation.
+/// A name without case, spaces and punctuation.
 pub fn plain(name: &str) -> String {
     let plain = written_words(name).concat();
-    // A name of signs alone is what it is.
+    // A name of punctuation only stays as it is.
     if plain.is_empty() { name.trim().to_owned() } else { plain }
 }
 
-/// The name of the canonical field of a column of this name.
+/// The canonical field name for a column.
 pub fn canonical(name: &str) -> String {
     let words = written_words(name);
     let name = words.join("_");

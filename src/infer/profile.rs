@@ -1,4 +1,4 @@
-//! What a column holds: its type and format, its markers for null, and how sure that is.
+//! Infers a column's type, format and null markers, with a confidence.
 
 use std::collections::HashMap;
 
@@ -7,59 +7,57 @@ use super::reading::{NumberStyle, Reading, Trial, time_readings};
 use super::sketch::ratio;
 use crate::domain::{Cell, Kind};
 
-/// What a column holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
-    /// How it is read.
     pub reading: Reading,
-    /// Other ways that read as much, but some values differently.
+    /// Equally good readings that give different values.
     pub alternatives: Vec<Reading>,
-    /// Number styles that read every value as `reading` does.
+    /// Number styles that give the same values as `reading`.
     pub same_numbers: Vec<NumberStyle>,
-    /// The share of its values that are of the type.
+    /// The share of values that have the type.
     pub fit: f64,
-    /// The share of its values that are numbers, whatever it is.
+    /// The share of values that are numbers.
     pub numeric: f64,
-    /// How those are read.
+    /// How these are read.
     number_reading: Option<Reading>,
-    /// The texts in it that seem to mean null.
+    /// Texts that seem to mean null.
     pub null_markers: Vec<String>,
-    /// Whether values have spaces around them, or are nothing else.
+    /// Whether values have surrounding spaces, or are blank.
     pub padded: bool,
-    /// The number of decimals that most values have.
+    /// The most common number of decimals.
     pub scale: u8,
-    /// Whether it may be an identifier although it is made of digits.
+    /// Whether it may be an identifier despite being all digits.
     pub leading_zeros: bool,
-    /// Different values, with how often each came, the most frequent first.
+    /// Distinct values with their counts, most frequent first.
     pub values: Vec<(String, u64)>,
 }
 
-/// The texts that people and programs write for nothing.
+/// Common texts for null.
 const NULL_MARKERS: [&str; 15] = [
     "n/a", "na", "#n/a", "null", "(null)", "<null>", "none", "nil", "nan", "\\n", "-", "--", "?",
     "missing", "n.a.",
 ];
 
-/// Pairs of words that are true and false.
+/// Pairs of words for true and false.
 const BOOLEANS: [[&str; 2]; 4] = [["true", "false"], ["yes", "no"], ["y", "n"], ["t", "f"]];
 
-/// The share of values that must be of a type for the column to be.
+/// The minimum share of values of a type.
 const FITS: f64 = 0.9;
 
-/// The same for days and moments, which look like nothing else: bookings may be `Pending`.
+/// The same for dates and times, which are unmistakable: a column may also contain `Pending`.
 const TIMES_FIT: f64 = 0.65;
 
-/// How many values every way of reading is tried on; only those that fit are tried on all.
+/// How many values each reading is tried on first; only those that fit are tried on all.
 const FIRST_LOOK: usize = 200;
 
-/// Tells what columns hold. It is made once: there are many ways to read a cell.
+/// Infers columns. Reused, because it prepares many ways to read a cell.
 pub struct Profiler {
-    /// Numbers without anything around them.
+    /// Numbers without surroundings.
     numbers: Ways,
     times: Ways,
 }
 
-/// Ways of reading, and what tries them.
+/// Candidate readings, and the normalizer that tries them.
 struct Ways {
     readings: Vec<Reading>,
     trial: Trial,
@@ -70,7 +68,7 @@ impl Ways {
         Self { trial: Trial::of_one(&readings), readings }
     }
 
-    /// Those that read enough of the first values.
+    /// The readings that fit enough of the first values.
     fn fitting(&mut self, look: &[(String, u64)]) -> Vec<Reading> {
         let mut read = vec![0u64; self.readings.len()];
         for (text, count) in look {
@@ -87,23 +85,22 @@ impl Ways {
     }
 }
 
-/// What one way makes of the values.
+/// The result of one reading.
 #[derive(Clone, Debug, Default)]
 struct Score {
     read: u64,
-    /// What it makes of the values, to tell whether two ways differ.
+    /// The parsed values, to detect readings that differ.
     results: Vec<Option<String>>,
     scales: HashMap<u8, u64>,
 }
 
 impl Profiler {
-    /// Ready for every way of reading.
     pub fn new() -> Self {
         let numbers = NumberStyle::all().into_iter().map(Reading::number).collect();
         Self { numbers: Ways::new(numbers), times: Ways::new(time_readings()) }
     }
 
-    /// What a column with these cells holds.
+    /// Infers a column from its cells.
     pub fn profile<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) -> Profile {
         let mut counts: HashMap<&str, u64> = HashMap::new();
         let mut padded = false;
@@ -166,7 +163,7 @@ impl Profiler {
             reading.kind == Kind::Decimal && score.read == most_numbers
         };
         profile.number_reading = scores.iter().find(is_best).map(|(reading, _)| reading.clone());
-        // 20260115 is a number too, but seldom meant as one.
+        // 20260115 is also a number, but seldom meant as one.
         let is_time = most_times >= most_numbers;
         let fits = if is_time { TIMES_FIT } else { FITS };
         if ratio(most_times.max(most_numbers), all) < fits {
@@ -187,7 +184,7 @@ impl Profiler {
         profile.reading = first.0.clone();
         let (same, different): (Vec<_>, Vec<_>) =
             rest.iter().copied().partition(|(_, score)| score.results == first.1.results);
-        // Of ways that read all values alike, one is enough.
+        // Of readings that give the same values, one suffices.
         let mut known: Vec<&[Option<String>]> = Vec::new();
         for (reading, score) in different {
             if !known.contains(&score.results.as_slice()) {
@@ -207,19 +204,19 @@ impl Profiler {
         profile.scale =
             scales.iter().max_by_key(|(scale, count)| (**count, **scale)).map_or(0, |most| *most.0);
         let is_whole = scales.keys().all(|scale| *scale == 0);
-        // Whole amounts of money are amounts nevertheless.
+        // Whole amounts with a currency are still amounts.
         if is_whole && profile.reading.numbers.around.currency.is_empty() {
             profile.reading.kind = Kind::Integer;
         }
         profile
     }
 
-    /// What the ways that fit the first values make of all values, in the order of preference.
+    /// The results on all values of the readings that fit the first ones, in order of preference.
     fn scores(&mut self, values: &[(String, u64)]) -> Vec<(Reading, Score)> {
         let look = values.get(..FIRST_LOOK).unwrap_or(values);
         let seen = look_around(values);
         let mut fitting = if are_bare(values) {
-            // Digits alone are the same number in every style.
+            // Bare digits are the same number in every style.
             vec![Reading::number(NumberStyle::plain())]
         } else if seen == Seen::default() {
             self.numbers.fitting(look)
@@ -253,7 +250,7 @@ impl Profiler {
     }
 }
 
-/// Whether the values are whole numbers without anything around or within them.
+/// Whether the values are whole numbers without separators or surroundings.
 fn are_bare(values: &[(String, u64)]) -> bool {
     values.iter().all(|(text, _)| {
         let digits = text.strip_prefix('-').unwrap_or(text);
@@ -265,7 +262,7 @@ fn look_around(values: &[(String, u64)]) -> Seen {
     look(values.iter().map(|(text, _)| text.as_str()))
 }
 
-/// Whether a text can be a day or a moment at all; most columns can't, and there are many formats.
+/// Whether a text can be a date or time; a cheap test, because there are many formats.
 fn may_be_time(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let others = text.len() - digits;
@@ -273,17 +270,16 @@ fn may_be_time(text: &str) -> bool {
 }
 
 impl Profile {
-    /// Whether another way reads as much, but some values differently.
+    /// Whether another reading is as good but gives different values.
     pub fn is_ambiguous(&self) -> bool {
         !self.alternatives.is_empty()
     }
 
-    /// Whether the column is made of numbers.
     pub fn is_number(&self) -> bool {
         matches!(self.reading.kind, Kind::Decimal | Kind::Integer)
     }
 
-    /// Reads it in one of the other ways instead.
+    /// Switches to one of the alternatives.
     pub fn prefer(&mut self, at: usize) {
         if let Some(other) = self.alternatives.get_mut(at) {
             if self.reading.kind == Kind::Integer {
@@ -294,7 +290,7 @@ impl Profile {
         }
     }
 
-    /// Reads it as numbers, although not all of it is some.
+    /// Reads the column as numbers although some values are not.
     pub fn read_as_number(&mut self) {
         if let Some(reading) = self.number_reading.clone().filter(|_| !self.is_number()) {
             self.reading = reading;
@@ -304,7 +300,7 @@ impl Profile {
         }
     }
 
-    /// Writes no separators that none of its values has.
+    /// Drops separators that no value uses.
     pub fn narrow(&mut self) {
         let values = self.values.iter().map(|(text, _)| text.as_str());
         let alternatives = self.alternatives.iter_mut().map(|reading| &mut reading.numbers);
@@ -314,8 +310,7 @@ impl Profile {
     }
 }
 
-/// Columns whose numbers or days can be read in several ways are read as the file's other columns
-/// are, which can be read in one way only; so are those that can be read in either way alike.
+/// Resolves ambiguous number and date readings by the file's unambiguous columns.
 pub fn follow_the_others(profiles: &mut [Profile]) {
     let mut styles: Vec<(NumberStyle, usize)> = Vec::new();
     let mut formats: Vec<(String, usize)> = Vec::new();
@@ -362,7 +357,7 @@ pub fn follow_the_others(profiles: &mut [Profile]) {
     }
 }
 
-/// Whether a value was read, and as something that can be meant.
+/// Whether a value was read, and plausibly.
 fn is_read(cell: Cell<'_>) -> bool {
     let days = match cell {
         Cell::Null | Cell::Unparsed(_) => return false,
@@ -401,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn types_are_told_by_all_values() {
+    fn all_values_decide_the_type() {
         assert_eq!(profile(&["1", "2", "30"]).reading.kind, Kind::Integer);
         assert_eq!(profile(&["1.5", "2", "30"]).reading.kind, Kind::Decimal);
         assert_eq!(profile(&["007", "008"]).reading, Reading::text());
@@ -413,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn separators_are_told_and_checked() {
+    fn separators_are_detected_and_checked() {
         let numbers = |cells: &[&str]| {
             let mut profile = profile(cells);
             profile.narrow();
@@ -449,14 +444,14 @@ mod tests {
         assert_eq!(marked.reading.debit_credit, Some(("DR".into(), "CR".into())));
         let dollars = profile(&["$5", "$7"]);
         assert_eq!(dollars.reading.kind, Kind::Decimal);
-        // Three digits behind the only separator: either of two numbers.
+        // Three digits after the only separator: two possible numbers.
         assert!(profile(&["10,713", "9,939"]).is_ambiguous());
         assert!(!profile(&["10,713", "11,206.33"]).is_ambiguous());
         assert_eq!(profile(&["1,7079", "0,5"]).reading.numbers.decimal, ',');
     }
 
     #[test]
-    fn days_and_months_are_told_apart_by_all_values() {
+    fn all_values_decide_between_day_and_month() {
         let format = |cells: &[&str]| profile(cells).reading.format.unwrap_or_default();
         assert_eq!(format(&["01/02/2026", "13/02/2026"]), "%d/%m/%Y");
         assert_eq!(format(&["01/02/2026", "02/13/2026"]), "%m/%d/%Y");
@@ -472,16 +467,16 @@ mod tests {
     }
 
     #[test]
-    fn markers_mean_null_only_where_the_rest_has_a_type() {
+    fn markers_mean_null_only_if_the_rest_has_a_type() {
         let price = profile(&["1.5", "N/A", "2.5", "3.5"]);
         assert_eq!((price.reading.kind, price.fit), (Kind::Decimal, 1.0));
         assert_eq!(price.null_markers, ["N/A"]);
         assert!(profile(&["x", "N/A", "y"]).null_markers.is_empty());
-        // One typo in twenty does not make a text.
+        // One typo in twenty does not make a column text.
         let mut cells = vec!["1.25"; 19];
         cells.push("1O0,00");
         assert_eq!(profile(&cells).reading.kind, Kind::Decimal);
-        // Nor does a day that does not exist, where all others are of two days.
+        // Nor does an impossible date in a column with two dates.
         let mut cells = [["14-Jan-2026", "15-Jan-2026"]; 20].concat();
         cells.push("31-Feb-2026");
         assert_eq!(profile(&cells).reading.kind, Kind::Date);

@@ -1,5 +1,4 @@
-//! How the cells of a column may be read: every type and format worth trying, tried by the very
-//! normalizer that a run uses, so that what is guessed here is what is read later.
+//! The ways to read a column: types and formats, tried with the same normalizer as a run.
 
 use std::fmt;
 use std::path::Path;
@@ -13,38 +12,35 @@ use crate::normalize::{
     PercentSpec, SidePlan, Step, StepSpec, Texts, TimeFormat, resolve_steps,
 };
 
-/// How numbers are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberStyle {
-    /// Between the whole and the decimals.
     pub decimal: char,
     /// Between groups of digits; each number uses one of them.
     pub thousands: Vec<char>,
-    /// How they part the digits.
     pub grouping: GroupingSpec,
-    /// What stands around the digits.
+    /// What surrounds the digits.
     pub around: Around,
 }
 
-/// What stands around the digits of numbers.
+/// What surrounds the digits of numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Around {
-    /// Whether `(1.00)` is a negative number.
+    /// Whether `(1.00)` is negative.
     pub parentheses: bool,
-    /// Whether `1.00-` is a negative number.
+    /// Whether `1.00-` is negative.
     pub trailing_minus: bool,
-    /// Whether a minus may be another sign than the hyphen.
+    /// Whether a Unicode minus is accepted.
     pub unicode_minus: bool,
-    /// The currency signs and codes.
+    /// Currency signs and codes.
     pub currency: Vec<String>,
-    /// What a percent sign means, if there are some.
+    /// The meaning of a percent sign, if values have one.
     pub percent: Option<PercentSpec>,
 }
 
-/// The apostrophes that part groups of digits.
+/// Apostrophes used as thousands separators.
 const APOSTROPHES: [char; 2] = ['\'', '\u{2019}'];
 
-/// The spaces that do.
+/// Spaces used as thousands separators.
 const SPACES: [char; 4] = [' ', '\u{a0}', '\u{202f}', '\u{2009}'];
 
 impl NumberStyle {
@@ -62,7 +58,7 @@ impl NumberStyle {
         }
     }
 
-    /// The separators worth trying, the likelier ones first.
+    /// The separators to try, most likely first.
     pub fn all() -> Vec<Self> {
         let with = |separator: char, others: &[char]| [&[separator], others].concat();
         vec![
@@ -79,23 +75,21 @@ impl NumberStyle {
         ]
     }
 
-    /// The same separators with these around.
     pub fn with(self, around: &Around) -> Self {
         Self { around: around.clone(), ..self }
     }
 
-    /// Whether separators are the same.
     pub fn separates_like(&self, other: &Self) -> bool {
         (self.decimal, &self.thousands, self.grouping)
             == (other.decimal, &other.thousands, other.grouping)
     }
 
-    /// Whether a number is written as by default.
+    /// Whether this is the default style.
     pub fn is_plain(&self) -> bool {
         *self == Self::plain()
     }
 
-    /// Without separators that no value has.
+    /// Drops separators that no value uses.
     pub fn narrow<'v>(&mut self, values: impl Iterator<Item = &'v str> + Clone) {
         if self.thousands.len() > 1 {
             self.thousands.retain(|separator| {
@@ -112,7 +106,7 @@ impl NumberStyle {
     }
 
     fn format(&self) -> NumberFormat {
-        // What is written above is all accepted; a test resolves each.
+        // Every generated style is valid; a test resolves each.
         self.spec().resolve().unwrap_or_default()
     }
 
@@ -137,9 +131,9 @@ impl NumberStyle {
 }
 
 impl fmt::Display for NumberStyle {
-    /// As `recon.yaml` has it.
+    /// As written in `recon.yaml`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Spaces that look like any other are told by their code.
+        // Unusual spaces are written as escapes.
         let character = |character: &char| match character {
             '"' | '\\' => format!("\"\\{character}\""),
             '$' => "\"$$\"".to_owned(),
@@ -195,33 +189,29 @@ impl fmt::Display for NumberStyle {
 /// How a column is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// The type.
     pub kind: Kind,
-    /// The format of a date or datetime; none is the default, ISO 8601.
+    /// The date or datetime format; `None` is ISO 8601.
     pub format: Option<String>,
-    /// How numbers are written.
     pub numbers: NumberStyle,
-    /// The marks of debit and credit that stand beside numbers.
+    /// Debit and credit marks beside numbers.
     pub debit_credit: Option<(String, String)>,
 }
 
 impl Reading {
-    /// A text as it is written.
+    /// Unchanged text.
     pub fn text() -> Self {
         Self::plain(Kind::Text)
     }
 
-    /// A type in its usual form.
+    /// A type in its default format.
     pub fn plain(kind: Kind) -> Self {
         Self { kind, format: None, numbers: NumberStyle::plain(), debit_credit: None }
     }
 
-    /// A number in this style.
     pub fn number(numbers: NumberStyle) -> Self {
         Self { numbers, ..Self::plain(Kind::Decimal) }
     }
 
-    /// A day or moment in this format.
     pub fn time(kind: Kind, format: impl Into<String>) -> Self {
         Self { format: Some(format.into()), ..Self::plain(kind) }
     }
@@ -233,7 +223,6 @@ impl Reading {
         resolve(&[StepSpec::With("debit_credit".to_owned(), ArgumentSpec::Map(marks))])
     }
 
-    /// How the normalizer is told.
     pub fn plan(&self, column: usize, steps: &[Step]) -> FieldPlan {
         let format = self.format.as_deref();
         FieldPlan {
@@ -251,7 +240,7 @@ impl Reading {
     }
 }
 
-/// The formats of days worth trying. Where several fit, the first is preferred.
+/// The date formats to try. If several fit, the first is preferred.
 pub const DATE_FORMATS: [&str; 21] = [
     "%Y-%m-%d",
     "%d/%m/%Y",
@@ -276,7 +265,7 @@ pub const DATE_FORMATS: [&str; 21] = [
     "%d-%m-%y",
 ];
 
-/// The formats of times of day that follow a day.
+/// The time formats that may follow a date.
 const TIME_FORMATS: [&str; 9] = [
     " %H:%M:%S%.f",
     "T%H:%M:%S%.f",
@@ -289,7 +278,7 @@ const TIME_FORMATS: [&str; 9] = [
     "T%H:%M:%S%.fZ",
 ];
 
-/// Every way to read a day or a moment that is worth trying.
+/// Every date and datetime reading to try.
 pub fn time_readings() -> Vec<Reading> {
     let days = DATE_FORMATS.iter().map(|format| Reading::time(Kind::Date, *format));
     let moments = DATE_FORMATS.iter().filter(|format| !format.ends_with("%b%Y")).flat_map(|day| {
@@ -299,7 +288,7 @@ pub fn time_readings() -> Vec<Reading> {
     days.chain(default).chain(moments).collect()
 }
 
-/// Built-in steps, ready to run; functions of scripts are left out.
+/// Built-in steps, resolved; script functions are omitted.
 pub fn resolve(steps: &[StepSpec]) -> Vec<Step> {
     let resolved = steps.iter().filter_map(|step| {
         resolve_steps(std::slice::from_ref(step), Path::new(""), &|_| false).ok()
@@ -307,20 +296,18 @@ pub fn resolve(steps: &[StepSpec]) -> Vec<Step> {
     resolved.flatten().collect()
 }
 
-/// The first of these problems.
 pub fn first(problems: impl IntoIterator<Item = Problem>) -> Problem {
-    let unknown = || Problem::new(Code::Guess, "a guess can't be read back");
+    let unknown = || Problem::new(Code::Guess, "an inferred setting is invalid");
     problems.into_iter().next().unwrap_or_else(unknown)
 }
 
-/// A row of cells read in certain ways.
+/// Reads a row of cells in several ways.
 pub struct Trial {
     normalizer: Normalizer,
     cells: Vec<u8>,
 }
 
 impl Trial {
-    /// Reads rows of `columns` columns as these fields.
     pub fn new(fields: Vec<FieldPlan>, columns: usize, null_values: Vec<String>) -> Self {
         let plan = SidePlan {
             side: Side::A,
@@ -343,10 +330,10 @@ impl Trial {
         Self::new(fields, 1, vec![String::new()])
     }
 
-    /// Gives each field's value of a row to `each`.
+    /// Passes each field's value of a row to `each`.
     pub fn row<R: RawCells + ?Sized>(&mut self, raw: &R, mut each: impl FnMut(usize, Cell<'_>)) {
         self.cells.clear();
-        // Without a key and a filter every row is one.
+        // Without a key and a filter, no row is rejected.
         self.normalizer.row(raw, &mut self.cells);
         let mut buffer: TextBuffer = [0; 36];
         for (at, cell) in Cells::new(&self.cells).enumerate() {
@@ -354,7 +341,7 @@ impl Trial {
         }
     }
 
-    /// Gives what each way makes of a text to `each`.
+    /// Passes the result of each way of reading a text to `each`.
     pub fn text(&mut self, text: &str, each: impl FnMut(usize, Cell<'_>)) {
         self.row(&[text][..], each);
     }
@@ -365,7 +352,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_format_and_style_is_one_that_recon_accepts() {
+    fn every_format_and_style_is_valid() {
         for reading in time_readings() {
             if let Some(format) = &reading.format {
                 assert!(TimeFormat::parse(format, reading.kind).is_ok(), "{format}");
@@ -381,7 +368,7 @@ mod tests {
         for style in NumberStyle::all() {
             let style = style.with(&around);
             assert!(style.spec().resolve().is_ok(), "{style:?}");
-            // What is written into recon.yaml means the same; `$$` is `$` there.
+            // The text written into recon.yaml has the same meaning; `$$` is `$` there.
             let written = style.to_string().replace("$$", "$");
             let read: NumberSpec = serde_yaml::from_str(&written).unwrap();
             assert_eq!(read.resolve().unwrap(), style.format(), "{written}");

@@ -1,31 +1,30 @@
-//! A sample of a column's values by their hash, so that both sides sample the same values, however
-//! large they are and in whatever order they come.
+//! A sample of a column's values, chosen by hash: both sides sample the same values, whatever their
+//! size and order.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// How many values a sketch keeps.
+/// Maximum number of values in a sketch.
 const KEPT: usize = 4_096;
 
-/// The values with the smallest hashes, and how often each came.
+/// The values with the smallest hashes, with their counts.
 #[derive(Clone, Debug, Default)]
 pub struct Sketch {
     values: BTreeMap<u64, u64>,
-    /// Values that are not null.
+    /// Non-null values.
     pub filled: u64,
     overflowed: bool,
 }
 
 /// The same number for the same value, in every run.
 pub fn hash_of(value: impl Hash) -> u64 {
-    // SipHash with its fixed keys: which values are sampled must not change from run to run.
+    // SipHash with its fixed keys: sampling must not change between runs.
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
 impl Sketch {
-    /// Counts a value.
     pub fn add(&mut self, hash: u64) {
         self.filled += 1;
         if let Some(count) = self.values.get_mut(&hash) {
@@ -43,18 +42,18 @@ impl Sketch {
         }
     }
 
-    /// The share of values that are the first of their kind: 1 if no value is repeated.
+    /// The share of distinct values: 1 if no value is repeated.
     pub fn uniqueness(&self) -> f64 {
         let all: u64 = self.values.values().sum();
         ratio(self.values.len() as u64, all)
     }
 
-    /// How many different values were kept.
+    /// How many distinct values are in the sketch.
     pub fn distinct(&self) -> usize {
         self.values.len()
     }
 
-    /// The number of values that both have, and that share of the smaller side's values.
+    /// The number of common values, and their share of the smaller side's values.
     pub fn overlap(&self, other: &Self) -> (u64, f64) {
         let limit = self.limit().min(other.limit());
         let within = |sketch: &Self| sketch.values.range(..=limit).count() as u64;
@@ -64,7 +63,7 @@ impl Sketch {
         (common, ratio(common, within(self).min(within(other))))
     }
 
-    /// The share of all values of either side that are in both.
+    /// The share of all values that occur on both sides.
     pub fn likeness(&self, other: &Self) -> f64 {
         let limit = self.limit().min(other.limit());
         let within = |sketch: &Self| sketch.values.range(..=limit).count() as u64;
@@ -72,7 +71,7 @@ impl Sketch {
         ratio(common, within(self) + within(other) - common)
     }
 
-    /// Up to which hash every value is here.
+    /// All values up to this hash are included.
     fn limit(&self) -> u64 {
         match self.values.last_key_value() {
             Some((largest, _)) if self.overflowed => *largest,
@@ -81,7 +80,7 @@ impl Sketch {
     }
 }
 
-/// `part` ÷ `whole`, 0 when there is nothing to divide by.
+/// `part` ÷ `whole`; 0 if `whole` is 0.
 #[expect(clippy::cast_precision_loss, reason = "guesses need no exact shares")]
 pub fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
@@ -92,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_columns_overlap_as_they_are_whatever_their_order() {
+    fn overlap_of_large_columns_does_not_depend_on_order() {
         let (mut a, mut b) = (Sketch::default(), Sketch::default());
         for value in 0..50_000u32 {
             a.add(hash_of(value));

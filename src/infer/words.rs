@@ -1,5 +1,5 @@
-//! Words of one system and what the other calls them: functions of `rules/normalize.rhai`, those
-//! that are there already or new ones.
+//! Translations between the code words of both systems: functions of `rules/normalize.rhai`,
+//! existing or new.
 
 use std::fmt::Write as _;
 
@@ -9,28 +9,25 @@ use crate::diagnostic::Problem;
 use crate::domain::Side;
 use crate::script::{NormalizeScript, ScriptSource};
 
-/// The functions that come with recon.
+/// The shipped functions.
 pub const NORMALIZE_RULES: &str = include_str!("../../rules/normalize.rhai");
 
-/// Those of them that are for words.
+/// Those that translate code words.
 const FOR_WORDS: [&str; 3] = ["side", "yes_no", "currency_code"];
 
-/// The functions that come with recon, ready to be tried.
+/// The shipped functions, compiled.
 pub struct Shipped(NormalizeScript);
 
-/// A function from the words of one system to those of the other.
+/// A function that translates one system's words.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct WordFunction {
-    /// Its name.
     pub name: String,
-    /// What it is for.
     pub about: String,
-    /// Words, and what they become.
+    /// Words and their translations.
     pub words: Vec<(String, String)>,
 }
 
 impl Shipped {
-    /// Compiles them.
     pub fn compile() -> Result<Self, Problem> {
         let source = ScriptSource::from_text("rules/normalize.rhai", NORMALIZE_RULES);
         NormalizeScript::compile(&source).map(Self)
@@ -41,8 +38,8 @@ impl Shipped {
     }
 }
 
-/// Brings the words of both sides of a field to one spelling. Returns the steps for that, with the
-/// source that has each.
+/// Translates the words of a field to one spelling. Returns the steps, with the source that needs
+/// each.
 pub fn translate(
     field: &mut FieldGuess,
     words: &Words,
@@ -82,12 +79,12 @@ pub fn translate(
         }
         return steps;
     }
-    // The longer words say more.
+    // The longer words are more descriptive.
     let length = |of: fn(&(String, String)) -> &String| -> usize {
         words.pairs.iter().map(|pair| of(pair).len()).sum()
     };
     let side = if length(|pair| &pair.1) > length(|pair| &pair.0) { Side::A } else { Side::B };
-    // Rhai's names are ASCII.
+    // Rhai names are ASCII.
     let plain: String =
         field.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let name = format!("{}_of_{}", plain.trim_start_matches('_'), side.letter());
@@ -96,7 +93,7 @@ pub fn translate(
     functions.push(WordFunction {
         name,
         about: format!(
-            "The words of source {side} for `{}`, as the other source has them.",
+            "Translates the words of source {side} for `{}` to those of the other source.",
             field.name
         ),
         words: words
@@ -123,7 +120,6 @@ impl WordFunction {
             self.about, self.name
         );
         for (from, to) in &self.words {
-            // Writing into a String can't fail.
             let _ = writeln!(code, "        {} => {},", quoted(from), quoted(to));
         }
         code.push_str("        _ => v\n    }\n}\n");
@@ -131,7 +127,7 @@ impl WordFunction {
     }
 }
 
-/// A text as Rhai writes it.
+/// A Rhai string literal.
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
@@ -146,10 +142,8 @@ pub fn quoted(text: &str) -> String {
     quoted + "\""
 }
 
-/// `rules/normalize.rhai` with these functions.
-///
-/// # Errors
-/// One of them can't be compiled, which would be a mistake of ours.
+/// `rules/normalize.rhai` with these functions. Fails only if a generated function does not
+/// compile, which would be a bug.
 pub fn script(functions: &[WordFunction]) -> Result<String, Problem> {
     let mut script = NORMALIZE_RULES.to_owned();
     for function in functions {
@@ -164,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_function_compiles_and_translates() {
+    fn a_generated_function_compiles_and_translates() {
         let function = WordFunction {
             name: "status_of_b".into(),
             about: "Words.".into(),

@@ -1,4 +1,4 @@
-//! `recon.yaml` as a person would write it, with every guess's confidence beside it.
+//! Writes `recon.yaml` with each guess's confidence and reason as a comment.
 
 use std::fmt::Write as _;
 
@@ -11,15 +11,15 @@ use crate::normalize::{ArgumentSpec, StepSpec};
 /// A configuration to fill in.
 const STARTER: &str = include_str!("starter.yaml");
 
-/// What is the same for every job: the scripts, the catalogue of reasons, what the machine may do.
+/// The part that is the same for every job: scripts, reason codes, acceptance.
 const TAIL: &str = include_str!("tail.yaml");
 
-/// The configuration for someone who has no files yet.
+/// The configuration for a job without files yet.
 pub fn starter() -> String {
     format!("{STARTER}{TAIL}")
 }
 
-/// Where comments begin, if there is room.
+/// The column of comments, if there is room.
 const COMMENT_COLUMN: usize = 46;
 
 /// Lines, each with a comment.
@@ -33,36 +33,31 @@ impl Lines {
 
     fn commented(&mut self, text: &str, comment: &str) {
         let room = COMMENT_COLUMN.saturating_sub(text.chars().count()).max(1);
-        // Writing into a String can't fail.
         let _ = writeln!(self.0, "{text}{}# {}", " ".repeat(room), one_line(comment));
     }
 }
 
-/// Text of a file must not end a comment.
+/// Text from a file must not end a comment.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 impl Inference {
-    /// `rules/normalize.rhai`: what comes with recon, and the functions that the fields need.
-    ///
-    /// # Errors
-    /// A function can't be compiled, which would be a mistake of ours.
+    /// `rules/normalize.rhai` with the functions that the fields need.
     pub fn normalize_rules(&self) -> Result<String, Problem> {
         script(&self.functions)
     }
 
-    /// `recon.yaml`.
     pub fn configuration(&self) -> String {
         let mut lines = Lines(String::new());
-        lines.line("# Guessed by `recon init` from two files. How sure a guess is stands beside it; please look");
-        lines.line("# at all that is not nearly 100 %, then:");
+        lines.line("# Inferred by `recon init` from two files, with a confidence for each guess. Review anything well");
+        lines.line("# below 100 %, then:");
         lines.line("#");
-        lines.line("#   recon check                    is everything here right?");
+        lines.line("#   recon check                    validate this file");
         lines.line("#   recon run                      reconcile");
-        lines.line("#   recon report                   what was found");
+        lines.line("#   recon report                   show the result");
         lines.line("#");
-        lines.line("# The JSON Schema of this file, for your editor: recon check --schema");
+        lines.line("# The JSON Schema of this file, for editors: recon check --schema");
         lines.line("version: 1");
         lines.line(&format!("job: {}", scalar(&self.job)));
         lines.commented(
@@ -124,10 +119,10 @@ impl Inference {
         }
         if !source.unmapped.is_empty() {
             let columns = one_line(&source.unmapped.join(", "));
-            lines.line(&format!("      # Not mapped, so not compared: {columns}"));
+            lines.line(&format!("      # Not mapped and therefore not compared: {columns}"));
         }
         if let Some(file) = source.script_file(side) {
-            lines.commented(&format!("    script: {file}"), "functions for this source alone");
+            lines.commented(&format!("    script: {file}"), "functions for this source only");
         }
         let section =
             |lines: &mut Lines, name: &str, value: &dyn Fn(&FieldGuess) -> Option<String>| {
@@ -158,12 +153,12 @@ impl Inference {
 
     fn key(&self, lines: &mut Lines) {
         lines.line("");
-        lines.line("# Rows that agree on the key are one record.");
+        lines.line("# Rows with equal keys form one record.");
         let key: Vec<String> =
             self.fields.iter().filter(|field| field.key).map(|field| scalar(&field.name)).collect();
         if key.is_empty() {
-            lines.line("# NOT FOUND: no column, nor two or three together, tells the rows of a side apart and has");
-            lines.line("# values in both. Write the fields that do, such as `key: [invoice, position]`; without a");
+            lines.line("# NOT FOUND: no one, two or three columns identify the rows of each side and share values");
+            lines.line("# between the files. Write the key fields, such as `key: [invoice, position]`; without a");
             lines.line("# key, `recon check` and `recon run` stop here.");
             lines.line("key: []");
             return;
@@ -204,7 +199,10 @@ impl Inference {
             (Kind::Text, _) => format!("text: {}", percent(field.type_confidence)),
             (kind, None) => format!("{kind}: {}", percent(field.type_confidence)),
             (kind, Some(_)) => {
-                format!("{kind}: {}; rounding of the last decimal", percent(field.type_confidence))
+                format!(
+                    "{kind}: {}; tolerance: rounding of the last decimal",
+                    percent(field.type_confidence)
+                )
             }
         };
         lines.commented(&line, &what);
@@ -212,7 +210,6 @@ impl Inference {
 }
 
 impl Uniting {
-    /// What the step does to the rows, in a sentence.
     pub fn sentence(&self) -> String {
         let examples: Vec<String> = self
             .examples
@@ -223,17 +220,17 @@ impl Uniting {
             if examples.is_empty() { String::new() } else { format!(": {}", examples.join(", ")) };
         let side = self.side.map_or_else(String::new, |side| format!(" in {side}"));
         if self.written {
-            format!("`{}`{side} unites {} of {} rows{examples}", self.step, self.rows, self.of)
+            format!("`{}`{side} makes {} of {} rows agree{examples}", self.step, self.rows, self.of)
         } else {
             format!(
-                "not written: `{}`{side} would unite {} more of {} rows{examples}",
+                "not written: `{}`{side} would make {} more of {} rows agree{examples}",
                 self.step, self.rows, self.of
             )
         }
     }
 }
 
-/// The beginning of a value, in one line.
+/// The start of a value, on one line.
 fn clipped(text: &str) -> String {
     const SHOWN: usize = 40;
     if text.is_empty() {
@@ -264,7 +261,7 @@ impl SourceGuess {
             &form.delimiter.why,
         );
         if form.quote != '"' {
-            option(format!("quote: \"{}\"", form.quote), 0.8, "rows are even with it");
+            option(format!("quote: \"{}\"", form.quote), 0.8, "rows split evenly with it");
         }
         if form.skip_rows.value > 0 {
             let skip = &form.skip_rows;
@@ -304,12 +301,11 @@ impl SourceGuess {
     }
 }
 
-/// Steps as a list.
 fn steps_text(steps: &[StepSpec]) -> String {
     format!("[{}]", steps.iter().map(step_text).collect::<Vec<_>>().join(", "))
 }
 
-/// A step as `recon.yaml` has it.
+/// A step as written in `recon.yaml`.
 pub fn step_text(step: &StepSpec) -> String {
     match step {
         StepSpec::Function(name) => name.clone(),
@@ -334,17 +330,17 @@ fn list(texts: &[String]) -> String {
     format!("[{}]", texts.join(", "))
 }
 
-/// A key, which is not a place for variables.
+/// A YAML key, in which variables are not replaced.
 fn scalar_key(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { quoted_as(text, false) }
 }
 
-/// A value; plain where YAML understands it as it is.
+/// A YAML value, quoted only if necessary.
 fn scalar(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { quoted(text) }
 }
 
-/// A text in double quotes, as a value.
+/// A YAML value in double quotes.
 pub fn quoted(text: &str) -> String {
     quoted_as(text, true)
 }
@@ -354,7 +350,7 @@ fn quoted_as(text: &str, is_value: bool) -> String {
     for character in text.chars() {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
-            // One `$` might begin a variable.
+            // A single `$` could start a variable.
             '$' if is_value => quoted.push_str("$$"),
             '\t' => quoted.push_str("\\t"),
             '\n' => quoted.push_str("\\n"),
@@ -381,7 +377,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_files_stay_what_they_are_in_yaml() {
+    fn text_from_files_survives_in_yaml() {
         for (text, expected) in [
             ("trade_date", "trade_date"),
             ("B/S", "B/S"),
@@ -403,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn the_catalogue_is_that_of_the_shipped_example() {
+    fn reason_codes_match_the_shipped_example() {
         let shipped = include_str!("../../recon.yaml");
         let codes = |text: &str| -> Vec<String> {
             let lines = text.lines().skip_while(|line| *line != "reason_codes:");

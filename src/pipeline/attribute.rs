@@ -1,4 +1,4 @@
-//! `recon attribute`: gives the differences of a stored run their reasons, with the present rules.
+//! `recon attribute`: gives a stored run's differences their reasons, using the current rules.
 
 use std::time::Instant;
 
@@ -16,11 +16,11 @@ use super::tally::Tally;
 use super::walk::{Record, walk};
 use super::{Finished, Outcome, Plan, Session, conclude, stored_outcome};
 
-/// The text of a batch beyond which it is written.
+/// A batch is written once its text reaches this size.
 const BATCH_TEXT: usize = 1 << 20;
 
-/// Attributes a compared run. With `again`, re-decides all that the machine gave and no person has
-/// touched or holds; without it, an attributed run stays as it is.
+/// Attributes a compared run. With `again`, re-decides automatic attributions that no user has
+/// decided or holds in a proposal; without it, an attributed run stays unchanged.
 pub fn attribute(
     session: Session<'_>,
     plan: &Plan,
@@ -30,7 +30,7 @@ pub fn attribute(
     let begun = Instant::now();
     if run.stage < Some(Stage::Compared) {
         let message = format!("run {} has not been compared yet", run.id);
-        return Err(Problem::new(Code::NotCompared, message).help("compare it: `recon diff`"));
+        return Err(Problem::new(Code::NotCompared, message).help("compare it first: `recon diff`"));
     }
     if run.stage == Some(Stage::Attributed) && !again {
         let outcome = stored_outcome(session.store, run)?;
@@ -56,12 +56,11 @@ pub fn attribute(
     })
 }
 
-/// Whether the rules have changed since the run was attributed.
 pub fn rules_changed(plan: &Plan, run: &RunRow) -> bool {
     run.stage == Some(Stage::Attributed) && run.metadata.get("rules") != Some(&plan.record.rules)
 }
 
-/// Whether the champion is another than the one that the run was attributed with.
+/// Whether the champion has changed since the run was attributed.
 pub fn model_changed(session: Session<'_>, plan: &Plan, run: &RunRow) -> Result<bool, Problem> {
     if run.stage != Some(Stage::Attributed) || !plan.attribution.model_enabled {
         return Ok(false);
@@ -136,7 +135,7 @@ struct Work<'p> {
 }
 
 impl Work<'_> {
-    /// Decides about the differences of a record, and gives the verdict on it.
+    /// Decides the differences of a record and its gate status.
     fn decide(&mut self, record: &Record<'_>) -> Result<(), Problem> {
         let mut verdicts = Vec::with_capacity(record.differences.len());
         for difference in record.differences {

@@ -1,10 +1,10 @@
-//! Conventions that the configuration does not know yet: fields in which nearly all records differ in
+//! Detects conventions that the configuration lacks: fields in which nearly all records differ in
 //! the same way.
 //!
-//! They are looked for before the first difference of a run is decided, in a sample of its records:
-//! those whose keys have the lowest hashes. A hash depends on nothing but the key, so the sample is
-//! the same in one pass and in three commands, at any thread count and memory limit. It is all
-//! records of a small run, and so few of a large one that it costs next to nothing.
+//! The search precedes the first decision of a run and uses a sample: the records whose keys have
+//! the lowest hashes. The hash depends only on the key, so the sample is the same in one pass and
+//! in three commands, at any thread count and memory limit. It covers all records of a small run,
+//! and so few of a large one that it costs next to nothing.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -21,48 +21,47 @@ use crate::normalize::Step;
 
 use super::Plan;
 
-/// The key of the metadata that holds the [`Conventions`].
+/// The metadata key for [`Conventions`].
 const CONVENTIONS: &str = "conventions";
-/// About how many pairs are looked at.
+/// Approximate sample size in pairs.
 const PAIRS: u64 = 5_000;
-/// About how many values of them, so that very wide records do not fill the memory.
+/// Approximate sample size in values, to bound memory for very wide records.
 const VALUES: u64 = 2_000_000;
-/// The rows of one side that make it worth telling that nothing pairs.
+/// Fewer rows per side than this do not justify a warning that nothing pairs.
 const LEAST_ROWS: u64 = 5;
 
-/// What was found in the sample of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Conventions {
     /// Fields with a pattern.
     fields: Vec<Convention>,
-    /// There are records, but no pair among them.
+    /// There are records, but none is paired.
     unpaired: bool,
 }
 
-/// What nearly all records of a field have in common.
+/// A difference that nearly all records of a field share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Convention {
     field: String,
-    /// How they differ, in a sentence.
+    /// Describes the difference.
     message: String,
     /// What to change in `recon.yaml`.
     help: String,
 }
 
 impl Conventions {
-    /// Those that the metadata of a run tell of.
+    /// Reads them from the metadata of a run.
     pub fn of(metadata: &Json) -> Self {
         metadata::piece(metadata, CONVENTIONS).unwrap_or_default()
     }
 
-    /// Puts them into the metadata of the run.
+    /// Writes them into the metadata of the run.
     pub fn keep(&self, metadata: &mut Json) {
         if let (Json::Object(map), Ok(json)) = (metadata, serde_json::to_value(self)) {
             map.insert(CONVENTIONS.to_owned(), json);
         }
     }
 
-    /// A warning for each, with what to change.
+    /// One warning per convention, with what to change.
     pub fn warnings(&self) -> Vec<Problem> {
         let warning = |found: &Convention| {
             Problem::new(Code::SameDifference, found.message.clone()).help(found.help.clone())
@@ -70,22 +69,20 @@ impl Conventions {
         self.fields.iter().map(warning).collect()
     }
 
-    /// What the machine may not accept: differences of these fields, and absences that rejected rows may
-    /// explain, or that have no pair beside them.
+    /// Differences excluded from automatic acceptance: those of fields with a convention, and
+    /// missing records that rejected or unpaired rows could explain.
     pub fn held_back(&self, layout: &Layout, books: &Books) -> HeldBack {
         let field = |found: &Convention| {
             let at = u16::try_from(layout.position(&found.field)?).ok()?;
-            let why = "nearly all records differ in this way; change the configuration instead";
+            let why = "nearly all records differ this way; change the configuration instead";
             Some((at, why.to_owned()))
         };
         let missing_in = PerSide::of(|side| {
             let rejected = books.rejected_without_key[side];
             if self.unpaired {
-                Some("no record has a partner; check key and files".to_owned())
+                Some("no records are paired; check `key` and the files".to_owned())
             } else if rejected > 0 {
-                Some(format!(
-                    "source {side} has rejected rows whose keys are not known ({rejected})"
-                ))
+                Some(format!("source {side} has rejected rows with unknown keys ({rejected})"))
             } else {
                 None
             }
@@ -94,9 +91,9 @@ impl Conventions {
     }
 }
 
-/// The records of a run in which conventions are looked for.
+/// The sample of records searched for conventions.
 pub(super) struct Sample {
-    /// The highest hash of a key that takes part.
+    /// The highest key hash in the sample.
     highest: u64,
     is_all: bool,
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
@@ -105,11 +102,11 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// An empty sample of a run that has read so many rows.
+    /// An empty sample for a run with this many rows.
     pub fn new(layout: &Layout, rows: PerSide<u64>) -> Self {
         let wanted = PAIRS.min(VALUES / layout.len().max(1) as u64).max(1);
-        // There are as many pairs as the smaller side has rows, at most. A side that is very much larger
-        // may not make the sample large.
+        // There are at most as many pairs as the smaller side has rows. A much larger other side
+        // must not enlarge the sample.
         let (less, more) = (rows.a.min(rows.b), rows.a.max(rows.b));
         let base = less.max(more / 16);
         let is_all = base <= wanted;
@@ -126,7 +123,7 @@ impl Sample {
         self.pairs.push((a.bytes().to_vec(), b.bytes().to_vec()));
     }
 
-    /// Takes those rows of the partitions that belong to the sample.
+    /// Adds the rows of the partitions that belong to the sample.
     pub fn gather(&mut self, plan: &Plan, partitions: &Partitions) -> Result<(), Problem> {
         let key_len = plan.layout.key_len();
         let last = part_of(self.highest, 0, partitions.len().ilog2());
@@ -147,7 +144,7 @@ impl Sample {
         Ok(())
     }
 
-    /// Takes a stored record, if it belongs to the sample.
+    /// Adds a stored record if it belongs to the sample.
     pub fn offer(&mut self, key_len: usize, a: Option<Cells<'_>>, b: Option<Cells<'_>>) {
         let Some(cells) = a.or(b) else { return };
         if !self.takes(key::hash(cells, key_len)) {
@@ -159,7 +156,6 @@ impl Sample {
         }
     }
 
-    /// What nearly all records of the sample have in common.
     pub fn conventions(&self, plan: &Plan) -> Conventions {
         let fields = plan.layout.fields().iter().enumerate().skip(plan.layout.key_len());
         let fields = fields.filter_map(|(at, field)| {
@@ -186,7 +182,7 @@ impl Sample {
     }
 }
 
-/// What is to be said first of a run's books, whatever its differences are.
+/// Warnings that come before all others, whatever the differences are.
 pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
     let mut warnings = Vec::new();
     for side in Side::BOTH {
@@ -194,7 +190,7 @@ pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
             let message = format!("source {side} ({}) has no rows", plan.systems[side]);
             warnings.push(
                 Problem::new(Code::NoRows, message)
-                    .help("check that the file is the right one and whole")
+                    .help("check that the file is the right one and complete")
                     .in_file(plan.sources[side].path()),
             );
         }
@@ -203,15 +199,15 @@ pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
         PerSide::of(|side| books.read[side] - books.rejected[side] - books.filtered[side]);
     if books.aligned == 0 && taking_part.a > 0 && taking_part.b > 0 {
         let keys = plan.layout.names().take(plan.layout.key_len()).collect::<Vec<_>>().join(", ");
-        let message =
-            format!("no row of source A has a partner in source B with the same `{keys}`");
+        let message = format!("no row of source A has the same `{keys}` as a row of source B");
         warnings.push(Problem::new(Code::NoPairs, message).help(
-            "check `key`, and whether both systems write it alike: \
+            "check `key`, and whether both systems write it the same way: \
              `recon sql \"SELECT source_a_ref_id, source_b_ref_id FROM recon.recon_records LIMIT 20\"`",
         ));
     }
     if !plan.comparison.compares_fields() {
-        let message = "no field is compared besides the key: rows match if the other side has them";
+        let message =
+            "no field is compared besides the key: rows match if they exist on both sides";
         warnings.push(
             Problem::new(Code::NothingCompared, message)
                 .help("to compare more, add fields to `map` and `fields`"),
@@ -220,7 +216,6 @@ pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
     warnings
 }
 
-/// A problem as the metadata keep it.
 pub(super) fn as_warning(problem: &Problem) -> Warning {
     Warning {
         code: problem.code.name().to_owned(),
@@ -230,7 +225,7 @@ pub(super) fn as_warning(problem: &Problem) -> Warning {
     }
 }
 
-/// Says what was found in a field, and what to write into `recon.yaml`.
+/// Describes the convention of a field and the change to `recon.yaml`.
 struct Words<'p> {
     plan: &'p Plan,
     at: usize,
@@ -248,12 +243,12 @@ impl Words<'_> {
         Convention { field: self.field.to_owned(), message, help }
     }
 
-    /// A line under the source of this side.
+    /// A setting for the field under one source.
     fn of_source(&self, side: Side, setting: &str, value: &str) -> String {
         format!("add to `sources.{}`: `{setting}: {{ {}: {value} }}`", side.letter(), self.field)
     }
 
-    /// The steps of this side for the field, with these behind them.
+    /// This side's steps for the field, followed by `steps`.
     fn normalize(&self, side: Side, steps: &str) -> String {
         let present = self.plan.normalize[side].fields.get(self.at);
         let present = present.map(|field| field.source_steps.as_slice()).unwrap_or_default();
@@ -264,20 +259,20 @@ impl Words<'_> {
         format!("add to `fields.{}`: `{setting}`", self.field)
     }
 
-    /// The field's own steps with these behind them.
+    /// The field's own steps, followed by `steps`.
     fn with_own_steps(&self, steps: &str) -> String {
         let present = self.plan.normalize.a.fields.get(self.at);
         list(present.map(|field| field.steps.as_slice()).unwrap_or_default(), steps)
     }
 
-    /// How the values differ, and what to change.
+    /// The description, and what to change.
     fn say(&self, pattern: &Pattern) -> (String, String) {
         match pattern {
             Pattern::Unparsed(sides) => self.unparsed(*sides),
             Pattern::Absent(side) => (
                 format!("{side} has no value where {} has one", side.other()),
                 format!(
-                    "check `sources.{}.map.{}`: another column may hold the values; if {side} has none, \
+                    "check `sources.{}.map.{}`: another column may hold the values; if it has none, \
                      {}",
                     side.letter(),
                     self.field,
@@ -287,15 +282,15 @@ impl Words<'_> {
             Pattern::Sign => (
                 "B has the opposite sign of A".to_owned(),
                 format!(
-                    "{}; or to `sources.a`, if A is the one to turn",
+                    "{}; or to `sources.a`, if A has the wrong sign",
                     self.normalize(Side::B, "negate")
                 ),
             ),
             Pattern::Unsigned(side) => (
                 format!("{side} has no minus where {} has one", side.other()),
                 format!(
-                    "look in source {side} for a column that tells debits from credits, and set the sign \
-                     in `fn row(raw, r)`; a mark beside the amount is read by `{}`",
+                    "find the column in source {side} that distinguishes debits from credits, and set the sign \
+                     in `fn row(raw, r)`; a debit or credit mark beside the amount is read by `{}`",
                     format_args!("normalize: {{ {}: [debit_credit] }}", self.field)
                 ),
             ),
@@ -303,13 +298,13 @@ impl Words<'_> {
             Pattern::Offset(by) => (
                 format!("B is A {}", signed(*by)),
                 format!(
-                    "check that `map` takes the same amount of both systems (before or after fees, say); \
+                    "check that `map` uses the same amount in both systems (for example before or after fees); \
                      to accept a constant difference, {}",
                     self.of_field(&format!("tolerance: {{ absolute: {} }}", by.abs()))
                 ),
             ),
             Pattern::DayAndMonth => {
-                ("day and month are exchanged".to_owned(), self.exchanged_format())
+                ("day and month are swapped".to_owned(), self.exchanged_format())
             }
             Pattern::Years(years) => (
                 format!("B is {}", later(i64::from(*years), "year", "years")),
@@ -338,7 +333,7 @@ impl Words<'_> {
             }
             Pattern::Zone(minutes) => self.zone(*minutes, true),
             Pattern::Midnight(side) => (
-                format!("{side} has the day without the time"),
+                format!("{side} has the date without the time"),
                 format!("to compare days, change `fields.{}` to `type: date`", self.field),
             ),
             Pattern::Opposite => (
@@ -350,19 +345,19 @@ impl Words<'_> {
                 ),
             ),
             Pattern::Steps(steps) => (
-                format!("the texts agree after {}", steps.join(", ")),
+                format!("the values agree after {}", steps.join(", ")),
                 self.of_field(&format!("normalize: {}", self.with_own_steps(&steps.join(", ")))),
             ),
             Pattern::Prefix(side, text) => (
-                format!("{side} has {text:?} in front"),
+                format!("{side} starts with {text:?}"),
                 self.normalize(*side, &format!("{{ strip_prefix: {} }}", quoted(text))),
             ),
             Pattern::Suffix(side, text) => (
-                format!("{side} has {text:?} at the end"),
+                format!("{side} ends with {text:?}"),
                 self.normalize(*side, &format!("{{ strip_suffix: {} }}", quoted(text))),
             ),
             Pattern::Cut(side, length) => (
-                format!("{side} has the first {length} characters only"),
+                format!("{side} has only the first {length} characters"),
                 self.normalize(side.other(), &format!("{{ truncate: {length} }}")),
             ),
             Pattern::Words(words) => self.words(words),
@@ -396,14 +391,14 @@ impl Words<'_> {
             self.normalize(larger, &format!("{{ scale: {by} }}"))
         } else {
             format!(
-                "check that `map` takes the same amount of both systems (net or gross, say); if it does, {}",
+                "check that `map` uses the same amount in both systems (for example net or gross); if so, {}",
                 self.normalize(larger.other(), &format!("{{ scale: {factor} }}"))
             )
         };
         (how, help)
     }
 
-    /// The first format of a side that has day and month in numbers, with both exchanged.
+    /// The first numeric date format of a side, with day and month swapped.
     fn exchanged_format(&self) -> String {
         let exchanged = |side: Side| {
             let formats = &self.plan.normalize[side].fields.get(self.at)?.formats;
@@ -415,7 +410,7 @@ impl Words<'_> {
             Some(self.of_source(side, "formats", &format!("[{}]", quoted(&text))))
         };
         match (exchanged(Side::A), exchanged(Side::B)) {
-            (Some(a), Some(b)) => format!("{b}; or, if A is the one that is wrong, {a}"),
+            (Some(a), Some(b)) => format!("{b}; or, if A is wrong, {a}"),
             (Some(one), None) | (None, Some(one)) => one,
             (None, None) => {
                 self.of_source(Side::B, "formats", "[\"%Y-%d-%m\"]") + ", or to `sources.a`"
@@ -425,7 +420,7 @@ impl Words<'_> {
 
     fn other_date(&self, tolerance: &str) -> String {
         format!(
-            "check that `map` takes the same date of both systems (trade or settlement, say); to accept a \
+            "check that `map` uses the same date in both systems (for example trade or settlement); to accept a \
              constant difference, {}",
             self.of_field(&format!("tolerance: {{ {tolerance} }}"))
         )
@@ -441,7 +436,7 @@ impl Words<'_> {
         } else {
             format!("B is {} hours from A", clock(minutes))
         };
-        // B's clock is ahead where its zone is east; without a zone it was read as UTC.
+        // If B's clock is ahead, its zone is east; without a zone it was read as UTC.
         let (side, minutes) =
             if minutes < 0 && !summer { (Side::A, -minutes) } else { (Side::B, minutes) };
         let zone = match (summer, minutes % 60 == 0 && minutes.abs() <= 14 * 60) {
@@ -449,8 +444,8 @@ impl Words<'_> {
                 "the time zone of that system, such as `timezone: Europe/Berlin`".to_owned()
             }
             (false, true) => {
-                // The names of these zones have the opposite sign.
-                format!("`timezone: Etc/GMT-{}`, or the zone by its place", minutes / 60)
+                // Etc/GMT names have the opposite sign.
+                format!("`timezone: Etc/GMT-{}`, or a named zone", minutes / 60)
             }
             (false, false) => {
                 "the time zone of that system, such as `timezone: Asia/Kolkata`".to_owned()
@@ -479,7 +474,7 @@ impl Words<'_> {
                 self.normalize(Side::B, &lookup)
             )
         };
-        (format!("the same words stand against each other ({shown})"), help)
+        (format!("each word of A always meets the same word of B ({shown})"), help)
     }
 }
 
@@ -501,7 +496,7 @@ fn later(count: i64, one: &str, many: &str) -> String {
     format!("{} {unit} {direction} A", count.abs())
 }
 
-/// A text as YAML takes it, whatever is in it.
+/// Any text as a quoted YAML scalar.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -1,4 +1,4 @@
-//! `recon diff`: compares the records of a stored run. It streams; it does not load the run.
+//! `recon diff`: compares a stored run's records as a stream, without loading the run.
 
 use std::time::Instant;
 
@@ -13,12 +13,12 @@ use super::signer::Signer;
 use super::tally::Tally;
 use super::{Finished, Outcome, Plan, Session, conclude, stored_outcome};
 
-/// The text of a batch beyond which it is written.
+/// A batch is written once its text reaches this size.
 const BATCH_TEXT: usize = 1 << 20;
 
-/// Compares a stored run's records with the present configuration, which must be the one it was
-/// ingested with. A run that is compared already stays as it is; a configuration that would compare
-/// it in another way is refused all the same.
+/// Compares a stored run with the current configuration, which must be the one it was ingested
+/// with; another one is refused even if the run is already compared. A compared run stays
+/// unchanged.
 pub fn diff(session: Session<'_>, plan: &Plan, run: &RunRow) -> Result<Finished, Problem> {
     let begun = Instant::now();
     check_comparable(plan, run)?;
@@ -38,7 +38,7 @@ pub fn diff(session: Session<'_>, plan: &Plan, run: &RunRow) -> Result<Finished,
 
 fn check_comparable(plan: &Plan, run: &RunRow) -> Result<(), Problem> {
     if run.stage.is_none() {
-        let message = format!("run {} was not ingested to its end ({})", run.id, run.status);
+        let message = format!("run {} was not ingested completely ({})", run.id, run.status);
         return Err(Problem::new(Code::NotIngested, message).help("ingest again: `recon ingest`"));
     }
     let stored = run.metadata.get("identity");
@@ -126,7 +126,7 @@ fn compare_stored(
     Ok(Outcome { books, seconds, warnings, data_warnings, conventions, ..ingested })
 }
 
-/// The cells of a stored record's sides, in these buffers.
+/// Decodes the sides of a stored record into these buffers.
 pub(super) fn decode<'b>(
     layout: &Layout,
     record: &StoredRecord<'_>,
@@ -139,11 +139,11 @@ pub(super) fn decode<'b>(
         evidence::read(layout, text, buffer).map_err(|reason| {
             let message = format!("record {} of the store can't be read: {reason}", record.number);
             Problem::new(Code::Evidence, message)
-                .help("somebody or something else has changed the store; ingest again")
+                .help("the store was changed from outside; ingest again")
         })?;
         Ok(Some(Cells::new(&*buffer)))
     };
-    // A pair whose sides are the same has one text: it is read once.
+    // A pair with identical sides has one text, decoded once.
     if let (Some(text_a), Some(text_b)) = (record.a, record.b)
         && std::ptr::eq(text_a, text_b)
     {

@@ -1,4 +1,4 @@
-//! `recon explain`: the way of one record, from raw cells to the reason of each difference.
+//! `recon explain`: traces one record from raw cells to the reason of each difference.
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::gate::Gate;
@@ -13,93 +13,77 @@ use crate::store::{OwnedRecord, RecordKind, RunRow, Store};
 
 use super::Plan;
 
-/// A record of a run, explained.
 #[derive(Clone, Debug)]
 pub struct Explanation {
-    /// Its id.
     pub record_id: uuid::Uuid,
-    /// Its reference: the key parts joined by `|`.
+    /// The key parts joined by `|`.
     pub reference: String,
-    /// Which sides it has.
     pub kind: RecordKind,
-    /// The verdict; `None` before attributing.
+    /// `None` before attribution.
     pub gate: Option<Gate>,
-    /// Where its sides come from.
     pub sides: PerSide<Option<SideExplanation>>,
-    /// Its fields in layout order.
+    /// In layout order.
     pub fields: Vec<FieldExplanation>,
-    /// The difference of the whole record, if it is missing or a duplicate.
+    /// The difference of a missing or duplicate record.
     pub entire: Option<DifferenceExplanation>,
-    /// A row of the missing side with this key was rejected, on this line.
+    /// The rejected row with this key on the missing side, if any.
     pub rejected_partner: Option<RejectedPartner>,
 }
 
-/// A rejected row that would have been the missing side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedPartner {
-    /// Its file.
     pub file: String,
-    /// The line on which it begins.
+    /// The first line of the row.
     pub line: u64,
     /// Where it is, in words.
     pub place: String,
 }
 
-/// Where one side of a record comes from.
+/// The origin of one side of a record.
 #[derive(Clone, Debug)]
 pub struct SideExplanation {
-    /// The system.
     pub system: String,
-    /// The file.
     pub file: String,
-    /// The line on which the row begins.
+    /// The first line of the row.
     pub line: u64,
     /// Where it is, in words.
     pub place: String,
-    /// Each field from cell to value; empty, with the reason in `unreadable`, when the row can't be
-    /// read again.
+    /// Each field from cell to value; empty if the row can't be read again.
     pub traces: Vec<FieldTrace>,
-    /// Why the row can't be read again, or that it is not what was stored.
+    /// Why the row can't be read again, or that it has changed since.
     pub unreadable: Option<String>,
 }
 
-/// One field of a record.
 #[derive(Clone, Debug)]
 pub struct FieldExplanation {
     /// The canonical name.
     pub name: String,
-    /// The stored canonical text of each side; null as `None`.
+    /// The stored canonical text of each side; null is `None`.
     pub values: PerSide<Option<String>>,
-    /// How it was compared: the tolerance in words, or that it is the key.
+    /// The tolerance in words, or that the field is part of the key.
     pub comparison: String,
-    /// Whether its sides are compared; informational fields are not.
+    /// False for informational fields.
     pub compared: bool,
-    /// The difference, if the sides disagree.
     pub difference: Option<DifferenceExplanation>,
 }
 
-/// A difference and its reason.
 #[derive(Clone, Debug)]
 pub struct DifferenceExplanation {
-    /// Its id.
     pub diff_id: uuid::Uuid,
     /// Its number in the run.
     pub number: u64,
-    /// Who checked a decision of people, by name; empty where nobody did, as the two that follow.
+    /// The checker's name; empty, like the next two, without a human decision.
     pub checker: String,
-    /// Who authorized it.
     pub authorizer: String,
-    /// What they said.
+    /// Comments of maker, checker and authorizer.
     pub comment: String,
-    /// What kind it is.
     pub diff_type: DiffType,
-    /// How much it matters.
     pub severity: Severity,
-    /// The least tolerance that would have let it pass, if any would.
+    /// The smallest tolerance that would have cleared it, if any.
     pub clearing: Option<String>,
-    /// What was decided, once attributed.
+    /// `None` before attribution.
     pub attribution: Option<OwnedAttribution>,
-    /// File and line of the rule that decided, if it is still there.
+    /// File and line of the rule that decided, if it still exists.
     pub rule_place: Option<String>,
 }
 
@@ -118,7 +102,8 @@ pub fn explain(
             run.id
         );
         if !run.keep_all && run.stage >= Some(Stage::Compared) {
-            help = format!("this run keeps only records with differences (`keep: breaks`); {help}");
+            help =
+                format!("this run stored only records with differences (`keep: breaks`); {help}");
         }
         let message = format!("run {} has no record `{reference}`", run.id);
         return Err(Problem::new(Code::NoSuchRecord, message).help(help));
@@ -227,7 +212,7 @@ fn clearing(
     compare.clearing(a.decode(&mut [0; 36]), b.decode(&mut [0; 36]))
 }
 
-/// What the run's metadata says of the source.
+/// The source as recorded in the run's metadata.
 fn stored_source(plan: &Plan, run: &RunRow, side: Side) -> metadata::Source {
     let sources = run.metadata.get(metadata::SOURCES);
     let mut source: metadata::Source =
@@ -239,7 +224,7 @@ fn stored_source(plan: &Plan, run: &RunRow, side: Side) -> metadata::Source {
     source
 }
 
-/// Reads the row again at its source and follows each cell.
+/// Reads the row from its source again and traces each cell.
 fn explain_side(
     plan: &Plan,
     run: &RunRow,
@@ -286,7 +271,7 @@ fn explain_side(
     Some(explained)
 }
 
-/// Where the rule `RULE:function` stood when the run was attributed.
+/// Where the rule `RULE:function` was when the run was attributed.
 fn rule_place(run: &RunRow, assigned_by: &str) -> Option<String> {
     let function = assigned_by.strip_prefix("RULE:")?;
     let files = run.metadata.get("rules")?.as_array()?;

@@ -1,4 +1,4 @@
-//! How threads that work together stop together: the first problem ends all of them.
+//! Stopping a group of threads together: the first problem ends all of them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::diagnostic::Problem;
 use crate::domain::Progress;
 
-/// The lock even if a thread panicked while it held it: a panic ends the process with its own
+/// Locks even if another thread panicked while holding it: a panic ends the process with its own
 /// message, and the data behind these locks is valid at every step.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -20,13 +20,13 @@ pub(super) struct Halt {
 }
 
 impl Halt {
-    /// Ends the work because of a problem; only the first one is kept.
+    /// Stops the group; only the first problem is kept.
     pub fn stop(&self, problem: Problem) {
         lock(&self.problem).get_or_insert(problem);
         self.stopped.store(true, Ordering::Release);
     }
 
-    /// Whether the work is to end, because of a problem or because somebody asked for it.
+    /// Whether to stop, because of a problem or an interruption.
     pub fn check(&self, progress: &dyn Progress) -> bool {
         if !self.stopped.load(Ordering::Acquire) && progress.interrupted() {
             self.stop(Problem::interrupted());
@@ -34,7 +34,7 @@ impl Halt {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// The result of `work`, which stops the others if it failed.
+    /// The result of `work`; a failure stops the others.
     pub fn guard<T>(&self, work: Result<T, Problem>) -> Option<T> {
         match work {
             Ok(value) => Some(value),
@@ -45,13 +45,12 @@ impl Halt {
         }
     }
 
-    /// All is well, or the first problem.
     pub fn outcome(&self) -> Result<(), Problem> {
         lock(&self.problem).take().map_or(Ok(()), Err)
     }
 }
 
-/// Lets workers run ahead of the writer by so many partitions, and no further.
+/// Bounds how many partitions workers may be ahead of the writer.
 #[derive(Debug)]
 pub(super) struct Turnstile {
     done: Mutex<usize>,
@@ -60,12 +59,12 @@ pub(super) struct Turnstile {
 }
 
 impl Turnstile {
-    /// At most `lead` items may be under way.
+    /// At most `lead` items may be in progress.
     pub fn new(lead: usize) -> Self {
         Self { done: Mutex::new(0), moved: Condvar::new(), lead }
     }
 
-    /// Waits until item `index` may begin.
+    /// Waits until item `index` may start.
     pub fn enter(&self, index: usize) {
         let mut done = lock(&self.done);
         while index >= *done + self.lead {
@@ -73,14 +72,14 @@ impl Turnstile {
         }
     }
 
-    /// The items before `count` are done.
+    /// Marks the items before `count` as done.
     pub fn advance(&self, count: usize) {
         let mut done = lock(&self.done);
         *done = count.max(*done);
         self.moved.notify_all();
     }
 
-    /// Lets everybody through from now on, because the work ends.
+    /// Releases all waiting threads, because the work ends.
     pub fn open(&self) {
         self.advance(usize::MAX / 2);
     }

@@ -1,5 +1,5 @@
-//! The second phase of a pass: partition by partition, in parallel, rows become records with
-//! differences and reasons; one thread writes them in the order of the partitions.
+//! The second phase of a pass: workers turn partitions into records with differences and reasons,
+//! in parallel; one thread writes them in partition order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -25,21 +25,20 @@ use super::tally::Tally;
 /// How many partitions workers may be ahead of the writer.
 const LEAD: usize = 16;
 
-/// What the second phase found.
 pub(super) struct Joined {
     pub tally: Tally,
     /// Keys repeated so often that their rows were paired greedily.
     pub greedy_keys: u64,
-    /// Rules that failed, and the first of the failures.
+    /// The number of rule failures, and the first of them.
     pub rule_failures: (u64, Vec<Problem>),
-    /// Time of all workers in aligning, and in comparing and attributing.
+    /// Worker time for aligning, and for comparing and attributing.
     pub align: Duration,
     pub compare: Duration,
-    /// Time of the writer.
+    /// Writer time.
     pub store: Duration,
 }
 
-/// Time that several threads spent, in nanoseconds.
+/// Time of several threads, in nanoseconds.
 #[derive(Default)]
 struct Stopwatch(AtomicU64);
 
@@ -54,15 +53,15 @@ impl Stopwatch {
     }
 }
 
-/// What a worker made of a partition.
+/// Worker output for a partition.
 enum Made {
-    /// Some of it; what was made before comes before.
+    /// A batch; more follow.
     Part(Batch),
-    /// That was all.
+    /// The partition is finished.
     All,
 }
 
-/// What the workers of this phase share.
+/// Shared by the workers of this phase.
 struct Floor<'p> {
     plan: &'p Plan,
     machine: &'p Machine,
@@ -76,10 +75,10 @@ struct Floor<'p> {
     progress: &'p dyn Progress,
 }
 
-/// Joins all partitions and writes what comes of it.
+/// Joins all partitions and writes the results.
 #[expect(
     clippy::too_many_arguments,
-    reason = "what a phase of a run works with; each is one thing"
+    reason = "the inputs of one phase; a struct would only rename them"
 )]
 pub(super) fn join_partitions(
     plan: &Plan,
@@ -107,7 +106,7 @@ pub(super) fn join_partitions(
         progress,
     };
     let (sender, receiver) = bounded(LEAD);
-    // Batches that have been written, to be filled again.
+    // Written batches, for reuse.
     let (used, spare) = bounded(LEAD);
     let mut joined = Joined {
         tally: Tally::default(),
@@ -124,7 +123,7 @@ pub(super) fn join_partitions(
                 let (sender, spare) = (sender.clone(), spare.clone());
                 halt.guard(threads::start(scope, move || {
                     floor_ref.work(&sender, &spare).inspect_err(|problem| {
-                        // Others may wait for the partition that this thread has given up.
+                        // Others may be waiting for the partition that this thread abandoned.
                         halt.stop(problem.clone());
                         floor_ref.turnstile.open();
                     })
@@ -133,7 +132,7 @@ pub(super) fn join_partitions(
             .collect();
         drop(sender);
         halt.guard(write_in_order(&receiver, &used, writer, sampler, floor_ref, &mut joined.store));
-        // If the writer gave up, nobody may wait for it.
+        // If the writer failed, no worker may wait for it.
         floor_ref.turnstile.open();
         drop(receiver);
         threads.into_iter().filter_map(|thread| halt.guard(join(thread))).collect::<Vec<_>>()
@@ -150,8 +149,8 @@ pub(super) fn join_partitions(
     Ok(joined)
 }
 
-/// Counts what the partitions hold, before anything is decided about any of it: a model is told how
-/// common a difference is in the whole run. It costs as much as aligning and comparing.
+/// Counts differences before the first decision, because a model uses how common each kind is in
+/// the whole run. Costs as much as aligning and comparing.
 pub(super) fn count_differences(
     plan: &Plan,
     partitions: &Partitions,
@@ -218,8 +217,8 @@ impl Floor<'_> {
             }
             let mut loading = Instant::now();
             self.partitions.take(index, key_len, |rows| {
-                // Rows are loaded and sorted before the first is placed; from then on records are made one
-                // by one, while their rows are still in the processor's cache.
+                // Rows are loaded and sorted before the first is placed; then records are made one
+                // by one while their rows are still in the processor's cache.
                 let mut begun = None;
                 let notes = align(rows, key_len, &*self.plan.comparison, |row| {
                     begun.get_or_insert_with(|| {
@@ -235,7 +234,7 @@ impl Floor<'_> {
                     None => self.align.add(loading),
                 }
                 loading = Instant::now();
-                // If nobody listens any more, the run has been given up.
+                // A closed channel means that the run was abandoned.
                 let _ = sender
                     .send((index, Made::Part(recorder.take(spare.try_recv().unwrap_or_default()))));
                 Ok(())
@@ -249,7 +248,7 @@ impl Floor<'_> {
     }
 }
 
-/// Writes batches in the order of their partitions, numbering records through.
+/// Writes batches in partition order, numbering records consecutively.
 fn write_in_order(
     receiver: &Receiver<(usize, Made)>,
     used: &Sender<Batch>,
@@ -279,7 +278,7 @@ fn write_in_order(
                     writer.write(&batch)?;
                     *spent += begun.elapsed();
                     batch.clear();
-                    // One too many is dropped.
+                    // A surplus batch is dropped.
                     let _ = used.try_send(batch);
                 }
                 Made::All => {

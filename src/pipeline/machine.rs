@@ -1,5 +1,5 @@
-//! Getting the machine of a run ready: the champion of the job, the thresholds that measured evidence
-//! allows, and what is to be said about both.
+//! Prepares automatic attribution for a run: the job's champion, the thresholds that measured
+//! evidence allows, and the warnings about both.
 
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -17,18 +17,18 @@ use crate::store::{self, AttributionRow, ModelRow, Store};
 
 use super::Plan;
 
-/// The key of the metadata that names the model of a run.
+/// The metadata key that names the model of a run.
 pub(super) const MODEL: &str = "model";
-/// The key of the metadata that tells what was accepted, and on what evidence.
+/// The metadata key for what was accepted, and on what evidence.
 pub const ACCEPTANCE: &str = "acceptance";
 
-/// The machine of a run and what is recorded about it.
+/// The machine of a run with its metadata.
 #[derive(Default)]
 pub(super) struct Ready {
     pub machine: Machine,
-    /// What accepts: rules and model, by their contents.
+    /// Identifies rules and model by their contents.
     pub basis: String,
-    /// What the run's metadata say of acceptance.
+    /// The acceptance part of the run's metadata.
     pub acceptance: Json,
     pub warnings: Vec<Problem>,
 }
@@ -36,19 +36,18 @@ pub(super) struct Ready {
 /// What a run records about its machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MachineRecord {
-    /// The version of the model that was asked.
+    /// The version of the model used.
     pub model: Option<String>,
-    /// What accepts: rules and model, by their contents.
+    /// Identifies rules and model by their contents.
     pub basis: String,
     /// What was accepted, and on what evidence.
     pub acceptance: Json,
-    /// The accepted differences that people check blind, by number; none are chosen where nobody
-    /// asked for them.
+    /// Numbers of the accepted differences chosen for blind checks; `None` if not configured.
     pub sample: Option<Vec<u64>>,
 }
 
 impl Ready {
-    /// What the run records when all is decided.
+    /// The record, once everything is decided.
     pub fn record(&self, sampler: Sampler) -> MachineRecord {
         let mut acceptance = self.acceptance.clone();
         let sample = sampler.is_on().then_some(sampler.chosen);
@@ -73,10 +72,8 @@ pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
             Some(row) => match read_model(store, &row, &plan.layout) {
                 Ok(model) => Some(Champion { version: row.version.to_string(), model }),
                 Err(problem) => {
-                    let message = format!(
-                        "model {} is left aside, only rules decide: {}",
-                        row.version, problem.message
-                    );
+                    let message =
+                        format!("not using model {}; rules only: {}", row.version, problem.message);
                     let warning = Problem::new(Code::ModelLeftAside, message);
                     warnings.push(match problem.help {
                         Some(help) => warning.help(help),
@@ -98,7 +95,7 @@ pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
                 vec![format!("auto-accepted at claimed confidence {at} or more (accept_at)")];
             if let (Some(kept), false) = (&kept, claims.is_empty()) {
                 says.push(format!(
-                    "where rules were measured ({}, {} decisions), at measured precision {at} or more, too",
+                    "where rules were measured ({}, {} decisions), also at measured precision {at} or more",
                     kept.measured,
                     claims.decided()
                 ));
@@ -125,7 +122,7 @@ pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
     Ok(Ready { machine, basis, acceptance, warnings })
 }
 
-/// A model of the registry, whole and for this layout.
+/// A registered model, verified and compatible with this layout.
 pub(super) fn read_model(
     store: &dyn Store,
     row: &ModelRow,
@@ -133,18 +130,19 @@ pub(super) fn read_model(
 ) -> Result<Model, Problem> {
     let bytes = store.model_bytes(row.version)?.unwrap_or_default();
     if sha256(&bytes) != row.sha256 {
-        let message = format!("the bytes of model {} are not those that were stored", row.version);
+        let message =
+            format!("the bytes of model {} have changed since it was stored", row.version);
         return Err(Problem::new(Code::ModelDamaged, message).help("retrain: recon train"));
     }
     Model::from_bytes(&bytes, layout)
 }
 
-/// SHA-256 in hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// What accepts, by its contents: measured evidence and blind checks speak about one basis only.
+/// Identifies rules and model by their contents; measured evidence and blind checks apply to one
+/// basis only.
 pub(super) fn basis(plan: &Plan, model: Option<&str>) -> String {
     let mut hash = Sha256::new();
     for script in plan.attribution.rules.iter().flat_map(|rules| &rules.scripts) {
@@ -155,13 +153,13 @@ pub(super) fn basis(plan: &Plan, model: Option<&str>) -> String {
     format!("rules:{rules} model:{}", model.unwrap_or("none"))
 }
 
-/// What the job's rules are worth, if it was measured with the present ones.
+/// The measured precision of the job's rules, if the current ones were measured.
 pub(super) fn known_claims(store: &dyn Store, plan: &Plan) -> Result<Claims, Problem> {
     let kept = store.evidence(&plan.job)?;
     Ok(kept.map_or_else(Claims::default, |kept| claims_of(&kept, &basis(plan, None))))
 }
 
-/// What rules are worth does not depend on the model, so another model takes nothing from it.
+/// Rule precision does not depend on the model, so changing the model keeps it.
 fn claims_of(kept: &store::Evidence, basis: &str) -> Claims {
     let rules = |basis: &str| basis.split(' ').next().map(str::to_owned);
     if rules(&kept.basis) == rules(basis) {
@@ -174,7 +172,7 @@ fn claims_of(kept: &store::Evidence, basis: &str) -> Claims {
 /// The thresholds of a run under `accept_risk`.
 struct Thresholds {
     policy: Option<Policy>,
-    /// Why nothing is accepted at all.
+    /// Why nothing is accepted.
     stopped: Option<Problem>,
     audit: AuditCheck,
     says: Vec<String>,
@@ -190,20 +188,20 @@ fn thresholds(
     let (checked, wrong) = store.audit_outcomes(&plan.job, basis)?;
     let audit = AuditCheck::of(checked, wrong, budget);
     let mut says = vec![format!(
-        "accepted where at most {} may be wrong, with {} assurance (accept_risk)",
+        "accepted where at most {} are wrong, with {} assurance (accept_risk)",
         percent(budget.max_false),
         percent(budget.assurance)
     )];
     let least = needed(0, budget.max_false, 1.0 - budget.assurance);
-    let measure = "measure: recon evaluate --keep, or recon train";
+    let measure = "measure it: recon evaluate --keep, or recon train";
     let mut policy = None;
     let stopped = match kept {
         None => Some(
             Problem::new(
                 Code::NothingAccepted,
                 format!(
-                    "nothing is accepted: the risk has not been measured; at least {least} decisions \
-                     without a mistake are needed"
+                    "nothing is accepted: the risk has not been measured; at least {least} correct \
+                     decisions without a mistake are needed"
                 ),
             )
             .help(measure),
@@ -224,11 +222,11 @@ fn thresholds(
                 Code::NothingAccepted,
                 format!(
                     "nothing is accepted: blind checks found {wrong} of {checked} accepted causes \
-                     wrong, which breaks the budget of {}",
+                     wrong, exceeding the budget of {}",
                     percent(budget.max_false)
                 ),
             )
-            .help("mend the rules, or retrain; what was accepted so far deserves another look"),
+            .help("fix the rules or retrain; review what was accepted so far"),
         ),
         Some(kept) => {
             let evidence = Evidence::from_json(&kept.evidence).unwrap_or_default();
@@ -243,7 +241,8 @@ fn thresholds(
                     evidence.decided(),
                     percent(budget.max_false)
                 );
-                let help = policy.as_ref().map_or_else(String::new, |policy| missing(policy, least));
+                let help =
+                    policy.as_ref().map_or_else(String::new, |policy| missing(policy, least));
                 Problem::new(Code::NothingAccepted, message).help(help)
             })
         }
@@ -270,7 +269,7 @@ impl Thresholds {
     }
 }
 
-/// A sentence for each threshold.
+/// One sentence per threshold.
 pub(super) fn sentences(policy: &Policy) -> Vec<String> {
     let mut says: Vec<String> =
         policy.groups.iter().map(|(group, bound)| sentence(group, bound)).collect();
@@ -284,22 +283,22 @@ pub(super) fn sentences(policy: &Policy) -> Vec<String> {
 fn sentence(group: &str, bound: &Bound) -> String {
     match (bound.threshold, bound.shortage) {
         (Some(threshold), _) => format!(
-            "{group}: from {threshold:.3} on, {} wrong of {} decided, at most {} wrong",
+            "{group}: from {threshold:.3}; {} wrong of {} decided, at most {} wrong",
             bound.wrong,
             bound.decided,
             percent(bound.upper)
         ),
         (None, Some(Shortage::Decisions(more))) => format!(
-            "{group}: nothing, {} wrong of {} decided; {more} more decisions are needed",
+            "{group}: nothing; {} wrong of {} decided, {more} more decisions needed",
             bound.wrong, bound.decided
         ),
         (None, _) => {
-            format!("{group}: nothing, {} wrong of {} decided", bound.wrong, bound.decided)
+            format!("{group}: nothing; {} wrong of {} decided", bound.wrong, bound.decided)
         }
     }
 }
 
-/// What to do where no group has a threshold.
+/// What to do if no group has a threshold.
 fn missing(policy: &Policy, least: u64) -> String {
     let bounds = policy.groups.values().chain([&policy.others]);
     let more = bounds
@@ -310,15 +309,15 @@ fn missing(policy: &Policy, least: u64) -> String {
         .min();
     match more {
         Some(more) => format!(
-            "{more} more decisions without a mistake are needed; then measure: recon evaluate --keep"
+            "{more} more decisions without a mistake are needed; then recon evaluate --keep"
         ),
         None => format!(
-            "too many are wrong at every confidence; mend the rules or retrain (at least {least} decisions are needed)"
+            "too many are wrong at every confidence; fix the rules or retrain (at least {least} decisions are needed)"
         ),
     }
 }
 
-/// A share in percent with at most three digits behind the point.
+/// A share in percent with at most three decimals.
 pub(super) fn percent(share: f64) -> String {
     let text = format!("{:.3}", share * 100.0);
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
@@ -347,7 +346,7 @@ pub(super) fn run_context(
     context
 }
 
-/// Chooses which accepted differences of a run people check blind.
+/// Chooses accepted differences for blind checks.
 #[derive(Debug)]
 pub(super) struct Sampler {
     share: f64,
@@ -357,7 +356,7 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// The same differences of a job and date are chosen however the run is made.
+    /// Seeded by job and date, so that the same differences are chosen however the run is made.
     pub fn new(plan: &Plan, batch_date: Date) -> Self {
         let digest = Sha256::digest(format!("{}\0{batch_date}", plan.job));
         let mut seed = [0; 8];
@@ -369,12 +368,11 @@ impl Sampler {
         }
     }
 
-    /// Whether there is anything to choose.
     pub fn is_on(&self) -> bool {
         self.share > 0.0
     }
 
-    /// Looks at a difference that the machine decided.
+    /// Offers a difference that the machine decided.
     pub fn look(&mut self, number: u64, decided: &AttributionRow) {
         if decided.status == Status::Accepted && is_audited(number, self.seed, self.share) {
             self.chosen.push(number);

@@ -1,7 +1,7 @@
-//! The conductors: the order of the stages, and the plan they follow.
+//! The order of the stages, and the plan they follow.
 //!
-//! `run` is one pass over the sources; `ingest`, `diff` and `attribute` are the same stages one at a
-//! time, with the store between them. Both ways store the same.
+//! `run` is one pass over the sources; `ingest`, `diff` and `attribute` are the same stages one at
+//! a time, with the store between them. Both store the same result.
 
 mod attribute;
 mod conventions;
@@ -9,7 +9,7 @@ mod diff;
 mod explain;
 mod halt;
 mod join;
-pub mod learn;
+pub(crate) mod learn;
 mod machine;
 mod plan;
 mod read;
@@ -33,48 +33,48 @@ use crate::store::{
 
 use conventions::{Conventions, as_warning};
 
-pub use attribute::{attribute, model_changed, rules_changed};
-pub use diff::diff;
-pub use explain::{
-    DifferenceExplanation, Explanation, FieldExplanation, RejectedPartner, SideExplanation, explain,
+pub(crate) use attribute::{attribute, model_changed, rules_changed};
+pub(crate) use diff::diff;
+pub(crate) use explain::{
+    DifferenceExplanation, Explanation, FieldExplanation, SideExplanation, explain,
 };
-pub use machine::{ACCEPTANCE, MachineRecord};
+pub(crate) use machine::ACCEPTANCE;
+pub use machine::MachineRecord;
 pub use plan::{ConfigurationRecord, MaxRejected, Options, Plan};
 pub use recorder::Depth;
 
-/// What a command on a run works with.
+/// The surroundings of a command on a run.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
-    /// Where runs are kept.
+    /// The store of the runs.
     pub store: &'a dyn Store,
-    /// Who listens and may interrupt.
+    /// Progress reporting and cancellation.
     pub progress: &'a dyn Progress,
     /// How long to wait for another run of the same job and date.
     pub lock_timeout: Duration,
-    /// The time, in UTC.
+    /// The clock, in UTC.
     pub now: &'a dyn Fn() -> Instant,
 }
 
-/// What a command on a run found.
+/// The result of a command on a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Completed, with or without errors.
     pub status: RunStatus,
     /// The counts.
     pub books: Books,
-    /// Reasons, statuses and who gave them; empty before attributing.
+    /// Reasons, statuses and their sources; empty before attribution.
     pub attributions: Vec<AttributionCount>,
-    /// Records that passed and that are blocked.
+    /// Records that passed and records that are blocked.
     pub gate: (u64, u64),
-    /// How often a rule failed.
+    /// The number of rule failures.
     pub rule_errors: u64,
-    /// Which model was asked and what was accepted on what evidence, if this command attributed.
+    /// The model used and the acceptance, if this command attributed.
     pub machine: Option<MachineRecord>,
-    /// What this command found that a person should look at.
+    /// Warnings of this command.
     pub warnings: Vec<Problem>,
-    /// What was found while reading and comparing, by this command or by an earlier one on the run.
+    /// Warnings from reading and comparing, by this command or an earlier one on the run.
     data_warnings: Vec<Warning>,
-    /// Fields in which nearly all records differ in the same way.
     conventions: Conventions,
     /// The sources with size, SHA-256 and rows.
     pub sources: PerSide<Source>,
@@ -82,18 +82,18 @@ pub struct Outcome {
     pub seconds: Seconds,
 }
 
-/// A command that reached its end.
+/// A completed command.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// The run as it is stored now.
+    /// The run as stored.
     pub run: RunRow,
-    /// What was found.
+    /// Its result.
     pub outcome: Outcome,
-    /// How the differences stand in the store, where the command wrote all of them.
+    /// Counts of the stored differences, if this command wrote them all.
     pub counts: Option<Counts>,
 }
 
-/// Reads both sources and stores a new run: as evidence only, or compared and attributed.
+/// Reads both sources and stores a new run: only ingested, or also compared and attributed.
 pub fn pass(
     session: Session<'_>,
     plan: &Plan,
@@ -132,7 +132,7 @@ pub fn pass(
     })
 }
 
-/// Runs `work` with a writer, then finishes the run, or marks it FAILED.
+/// Runs `work` with a writer, then finishes the run or marks it FAILED.
 fn conclude(
     session: Session<'_>,
     id: RunId,
@@ -147,12 +147,12 @@ fn conclude(
             return Err(Problem::interrupted());
         }
         let finishing = std::time::Instant::now();
-        // Of a run that earlier commands have worked on, with their time.
+        // The run may already contain the time of earlier commands.
         let before = outcome.seconds.total;
         let spent = outcome.seconds;
         outcome.seconds = spent.of_total(before + begun.elapsed().as_secs_f64());
         closing_metadata(&mut metadata, &outcome);
-        // Nobody sees a run's blind checks before they see the run.
+        // Blind checks must be stored before the run becomes visible.
         if let Some((machine, sample)) =
             outcome.machine.as_ref().and_then(|machine| Some((machine, machine.sample.as_ref()?)))
         {
@@ -167,7 +167,7 @@ fn conclude(
             metadata,
         })?;
         if carried > 0 {
-            // What people had decided stands in place of what the machine said.
+            // Carried-over human decisions replace the machine's.
             outcome.attributions = store.attribution_counts(id)?;
             outcome.gate = store.gate_counts(id)?;
         }
@@ -183,7 +183,7 @@ fn conclude(
             Ok(Finished { run, outcome, counts })
         }
         Err(problem) => {
-            // The problem at hand matters more than one of cleaning up; the next command repairs.
+            // The first error matters more than a failed cleanup; the next command repairs.
             let _ = store.fail_run(id, &problem.message);
             Err(problem)
         }
@@ -191,10 +191,10 @@ fn conclude(
 }
 
 fn gone(id: RunId) -> Problem {
-    Problem::new(Code::RunGone, format!("run {id} is not in the store any more"))
+    Problem::new(Code::RunGone, format!("run {id} is no longer in the store"))
 }
 
-/// A new run's id: its time and the randomness of a UUIDv7.
+/// Time and randomness of a UUIDv7.
 fn new_run_id(started: Instant) -> RunId {
     let millis = started.seconds() * 1000 + i64::from(started.nanoseconds() / 1_000_000);
     let mut random = [0; 10];
@@ -233,17 +233,17 @@ fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {
     }
 }
 
-/// The key of the warnings of reading and comparing, which attributing again does not take back.
+/// The metadata key for warnings of reading and comparing, which re-attribution keeps.
 const DATA_WARNINGS: &str = "data_warnings";
 
-/// The run that a command without `--run` means: the job's newest that is not FAILED, of this
-/// business date if one is given. One that another command is still making does not show yet.
+/// The default run of a command without `--run`: the job's newest that is not FAILED, on the given
+/// business date if any. A run that another command is still making is invisible.
 pub fn newest_run(
     store: &dyn Store,
     job: Option<&str>,
     batch_date: Option<Date>,
 ) -> Result<RunRow, Problem> {
-    // The newest is at work only while somebody works, so one look nearly always suffices.
+    // The newest run may be one in progress; that is rare, so try one row first.
     for limit in [Some(1), None] {
         let job = job.map(str::to_owned);
         let runs = store.runs(&RunFilter {
@@ -260,15 +260,15 @@ pub fn newest_run(
     let whose = job.map_or_else(String::new, |job| format!(" of job `{job}`"));
     let when = batch_date.map_or_else(String::new, |date| format!(" for {date}"));
     Err(Problem::new(Code::NoRun, format!("the store has no finished run{whose}{when}"))
-        .help("make one with `recon run`; `recon runs list` shows those there are"))
+        .help("create one with `recon run`; `recon runs list` lists the runs"))
 }
 
-/// What is known of a run that is stored already: its books, and its attributions as of now.
+/// The books of a stored run, and its current attributions.
 pub fn stored_outcome(store: &dyn Store, run: &RunRow) -> Result<Outcome, Problem> {
     let attributed = run.stage == Some(Stage::Attributed);
     let counts = run.metadata.get(metadata::COUNTS).unwrap_or(&Json::Null);
     let books = metadata::books_from_json(counts).map_err(|error| {
-        let message = format!("the counts of run {} can't be read: {error}", run.id);
+        let message = format!("can't read the counts of run {}: {error}", run.id);
         Problem::new(Code::BooksUnreadable, message)
     })?;
     let sources = run.metadata.get(metadata::SOURCES).unwrap_or(&Json::Null);

@@ -17,11 +17,11 @@ pub struct Plan {
     pub job: String,
     /// The business date.
     pub batch_date: Date,
-    /// The systems behind the sources.
+    /// The source systems.
     pub systems: PerSide<String>,
     /// How the sources are read.
     pub sources: PerSide<SourcePlan>,
-    /// Which of their columns are filled down.
+    /// Columns to fill down.
     pub fill: PerSide<Fill>,
     /// The canonical fields.
     pub layout: Arc<Layout>,
@@ -29,50 +29,50 @@ pub struct Plan {
     pub normalize: PerSide<Arc<SidePlan>>,
     /// How records are compared.
     pub comparison: Arc<Comparison>,
-    /// Which of the fields are amounts of money.
+    /// Which fields are amounts of money.
     pub monetary: Vec<bool>,
     /// How differences get reasons.
     pub attribution: Arc<AttributionPlan>,
-    /// The reason codes of the file.
+    /// The configured reason codes.
     pub reason_codes: Vec<ReasonCode>,
-    /// Columns that one side has and the map does not use.
+    /// Columns that the map does not use.
     pub unused_columns: PerSide<Vec<String>>,
-    /// What should be looked at in the sources' headers and filters.
+    /// Warnings about headers and filters.
     pub findings: Vec<Problem>,
-    /// Settings of the machinery.
+    /// Execution settings.
     pub options: Options,
     /// What is stored with the run.
     pub record: ConfigurationRecord,
 }
 
-/// Settings that change how a run works, not what it finds.
+/// Settings that affect how a run executes, not its result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Keep matched records, too.
+    /// Also store matched records.
     pub keep_all: bool,
     /// Worker threads.
     pub threads: usize,
-    /// Bytes that rows may take up in memory.
+    /// Bytes that rows may use in memory.
     pub memory_limit: u64,
-    /// Where rows go beyond that.
+    /// Where rows spill beyond that.
     pub temp_dir: PathBuf,
-    /// How many rejected rows are too many.
+    /// The limit for rejected rows.
     pub max_rejected: Option<MaxRejected>,
     /// A failing rule ends the run.
     pub stop_on_rule_error: bool,
 }
 
-/// How many rejected rows of a source are too many.
+/// The limit for rejected rows of a source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MaxRejected {
-    /// More than so many.
+    /// A number of rows.
     Count(u64),
-    /// More than this percentage of the rows read.
+    /// A percentage of the rows read.
     Percent(Decimal),
 }
 
 impl MaxRejected {
-    /// Whether this is too many.
+    /// Whether the limit is exceeded.
     pub fn exceeded(self, rejected: u64, read: u64) -> bool {
         match self {
             Self::Count(limit) => rejected > limit,
@@ -85,13 +85,13 @@ impl MaxRejected {
     }
 }
 
-/// The configuration as it is stored with a run: before replacement, without passwords.
+/// The configuration as stored with a run: before replacement of variables, without passwords.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConfigurationRecord {
     /// The whole file.
     pub configuration: serde_json::Value,
-    /// The parts that decide what records and differences are: `key`, `map`, `fields`,
-    /// `normalize`. A later command on the run must find them unchanged.
+    /// The parts that determine records and differences: `key`, `map`, `fields`, `normalize`. Later
+    /// commands on the run require them unchanged.
     pub identity: serde_json::Value,
     /// The rule files with path, size, SHA-256 and the lines of their functions.
     pub rules: serde_json::Value,

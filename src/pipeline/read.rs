@@ -1,7 +1,7 @@
 //! The first phase of a pass: all cores read, normalize and partition both sources.
 //!
-//! Whoever is free takes the next block of either source, parses it, and keeps its rows grouped by
-//! partition. Taking a block is cheap and sequential; parsing is where the time goes.
+//! A free worker takes the next block of either source, parses it, and groups its rows by
+//! partition. Taking a block is cheap and sequential; parsing takes the time.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -25,19 +25,18 @@ use super::Plan;
 use super::halt::{Halt, lock};
 use super::tally::Tally;
 
-/// Both sources, read.
 pub(super) struct Read {
     /// The rows by partition.
     pub partitions: Partitions,
-    /// What was read, filtered and rejected.
+    /// Counts of rows read, filtered and rejected.
     pub tally: Tally,
-    /// What the sources were.
     pub digests: PerSide<SourceDigest>,
-    /// How many values of a field were read with a doubt, by field and kind of doubt, with one of them.
+    /// Values that could be read in two ways: their number by field and kind of doubt, with an
+    /// example.
     pub doubtful: PerSide<DoubtfulFields>,
 }
 
-/// Fields and kinds of doubt, each with the number of values and one of them.
+/// By field and kind of doubt, the number of values and an example.
 pub(super) type DoubtfulFields = BTreeMap<(String, u8), (u64, String)>;
 
 fn add_doubtful(all: &mut DoubtfulFields, key: (String, u8), values: u64, example: String) {
@@ -54,21 +53,21 @@ struct Feed<'p> {
     parser: BlockParser,
 }
 
-/// What only one thread at a time may do.
+/// State that only one thread at a time may use.
 struct Sequence<'p> {
     blocks: Blocks,
     is_done: bool,
     fill: Option<FillingDown<'p>>,
 }
 
-/// Filling down needs what the blocks before have said, so they are looked through in their order.
+/// Filling down needs the values of earlier blocks, so blocks are scanned in order.
 struct FillingDown<'p> {
     fill: &'p Fill,
     parser: BlockParser,
     carried: Carried,
 }
 
-/// What is filled down into a block: which columns, and what the blocks before have said in them.
+/// The columns to fill down in a block, and the values that earlier blocks left in them.
 type FilledDown<'p> = Option<(&'p Fill, Carried)>;
 
 impl<'p> Feed<'p> {
@@ -82,7 +81,7 @@ impl<'p> Feed<'p> {
         Self { sequence: Mutex::new(Sequence { blocks, is_done: false, fill }), parser }
     }
 
-    /// The next block, with what is filled down into it, if anything is.
+    /// The next block, with the values to fill down into it, if any.
     fn next(&self) -> Result<Option<(Block, FilledDown<'p>)>, Problem> {
         let mut sequence = lock(&self.sequence);
         if sequence.is_done {
@@ -128,7 +127,7 @@ pub(super) fn read(
                 let started = threads::start(scope, move || {
                     let preferred = if number % 2 == 0 { Side::A } else { Side::B };
                     let worker = Worker::new(plan, feeds, Gathered::new(how, room), rejected)?;
-                    // The others stop now, not when this thread is joined.
+                    // Stop the other threads now, not when this one is joined.
                     let stop = |problem: &Problem| halt.stop(problem.clone());
                     worker.run(preferred, halt, progress).inspect_err(stop)
                 });
@@ -154,14 +153,14 @@ pub(super) fn read(
     Ok(Read { partitions: Partitions::new(how, gathered), tally, digests, doubtful })
 }
 
-/// What a thread brought back; its panic goes on here.
+/// A thread's result; its panic continues here.
 pub(super) fn join<T>(
     thread: std::thread::ScopedJoinHandle<'_, Result<T, Problem>>,
 ) -> Result<T, Problem> {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// What a worker brings back.
+/// A worker's result.
 struct Harvest<'r> {
     gathered: Gathered<'r>,
     tally: Tally,
@@ -175,8 +174,7 @@ struct Worker<'p, 'f, 'r> {
     normalizers: PerSide<Normalizer>,
     rejected: Sender<Vec<RejectedRow>>,
     harvest: Harvest<'r>,
-    /// The rows of the block at hand, and the cells of its row: reused, because fresh memory for each
-    /// block costs more than parsing it.
+    /// Reused, because fresh memory for each block costs more than parsing it.
     rows: BlockRows,
     cells: Vec<u8>,
 }
@@ -200,7 +198,7 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
         })
     }
 
-    /// Takes blocks of the preferred source until there are none, then of the other.
+    /// Takes blocks of the preferred source until it is exhausted, then of the other.
     fn run(
         mut self,
         preferred: Side,
@@ -276,14 +274,13 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
         books.rejected_without_key[side] += hiding as u64;
         self.harvest.gathered.add(side, block.sequence(), &self.rows)?;
         if !rejected.is_empty() {
-            // The receiver is gone only when the run has been given up.
+            // The receiver is gone only if the run was abandoned.
             let _ = self.rejected.send(rejected);
         }
         Ok(())
     }
 }
 
-/// Takes the rows of a block.
 struct Taker<'w> {
     side: Side,
     key_len: usize,
@@ -293,12 +290,12 @@ struct Taker<'w> {
     read: u64,
     filtered: u64,
     rejected: Vec<RejectedRow>,
-    /// A call of a script that ran out of its limits, and the line of its row; no further row is taken.
+    /// A script call that hit its limits, and the line of its row; no further rows are taken.
     ran_out: Option<(u64, ScriptError)>,
 }
 
 impl Taker<'_> {
-    /// Takes a row whose cells are `raw`; its place and text are those of `row`.
+    /// Takes a row with the cells `raw`; its position and text are those of `row`.
     fn take<R: RawCells>(&mut self, row: &RawRow<'_>, raw: &R) {
         if self.ran_out.is_some() {
             return;
@@ -325,8 +322,8 @@ impl Taker<'_> {
         self.ran_out = self.normalizer.ran_out().map(|error| (row.line, error));
     }
 
-    /// Takes a row that can't be read, of which `raw` are the cells that are certain. One whose width
-    /// alone is wrong may still be no data.
+    /// Takes an unreadable row, of which `raw` has the cells that are certain. A row that is
+    /// unreadable only because of its width may still be no data.
     fn refuse<R: RawCells>(&mut self, unusable: &Unusable<'_>, raw: Option<&R>) {
         if self.ran_out.is_some() {
             return;
@@ -335,7 +332,7 @@ impl Taker<'_> {
         self.ran_out = self.normalizer.ran_out().map(|error| (unusable.rejection.line, error));
     }
 
-    /// Counts such a row as left out or as rejected.
+    /// Counts such a row as filtered or rejected.
     fn book<R: RawCells>(&mut self, unusable: &Unusable<'_>, raw: Option<&R>) {
         self.read += 1;
         if unusable.is_ragged() && raw.is_some_and(|raw| self.normalizer.leaves_out(raw)) {
@@ -351,8 +348,8 @@ impl Taker<'_> {
     }
 }
 
-/// Whether a rejected row may be the partner of any row of the other side: its key is not known, or it goes
-/// over several lines, which may be rows that a quote has swallowed.
+/// Whether a rejected row could be the partner of any row of the other side: its key is unknown, or
+/// it spans several lines that may be rows swallowed by an unclosed quote.
 fn hides_rows(row: &RejectedRow) -> bool {
     row.key.is_none() || row.text.trim_end_matches(['\n', '\r']).contains(['\n', '\r'])
 }
@@ -369,7 +366,8 @@ fn reject(side: Side, rejection: Rejection) -> RejectedRow {
     }
 }
 
-/// Adds the key of a rejected row to the rows, so that its partner is told, and gives it in words.
+/// Adds the key of a rejected row to the rows, so that its partner is marked, and returns it as
+/// text.
 fn push_rejected(
     rows: &mut BlockRows,
     line: u64,

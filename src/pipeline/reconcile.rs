@@ -1,4 +1,4 @@
-//! One pass over both sources: read, align, compare, attribute, and store, without reading back.
+//! One pass over both sources: read, align, compare, attribute and store, without reading back.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use super::recorder::Depth;
 use super::tally::Tally;
 use super::{Outcome, Plan};
 
-/// Reads both sources and stores what comes of it. Nothing shows before the writer is finished.
+/// Reads both sources and stores the result, which becomes visible when the writer finishes.
 pub(super) fn reconcile(
     plan: &Plan,
     mut ready: Ready,
@@ -37,7 +37,7 @@ pub(super) fn reconcile(
     let size = opened.a.size() + opened.b.size();
     let options = &plan.options;
     let how = Partitioning::new(size, options.threads, options.memory_limit);
-    // Its temporary files are removed when it is dropped, however the run ends.
+    // Dropping it removes its temporary files, however the run ends.
     let room = SpillRoom::new(&options.temp_dir);
     let mut store = Duration::ZERO;
     let mut first = PerSide::default();
@@ -58,7 +58,7 @@ pub(super) fn reconcile(
         warnings.extend(read.digests[side].warnings.iter().cloned());
     }
     let conventions = match depth {
-        // They are found when the run is compared.
+        // Conventions are detected when the run is compared.
         Depth::Ingest => Conventions::default(),
         Depth::Attribute => {
             let mut sample = Sample::new(&plan.layout, read.tally.books.read);
@@ -96,7 +96,7 @@ pub(super) fn reconcile(
         warnings.push(Problem::new(
             Code::GreedyPairing,
             format!(
-                "keys that are repeated more than {} times, so that their rows were paired greedily: {}",
+                "keys repeated more than {} times, whose rows were paired greedily: {}",
                 crate::align::OPTIMAL_LIMIT,
                 joined.greedy_keys
             ),
@@ -132,7 +132,7 @@ pub(super) fn reconcile(
 }
 
 /// Reads, and writes the rejected rows as they come; the first of each side is kept in `first`.
-#[expect(clippy::too_many_arguments, reason = "one step of one function, taken out to be read")]
+#[expect(clippy::too_many_arguments, reason = "one step of `reconcile`, extracted for readability")]
 fn read_and_write_rejected(
     plan: &Plan,
     opened: PerSide<Opened>,
@@ -165,7 +165,7 @@ fn read_and_write_rejected(
     read
 }
 
-/// A warning for each field of which values were read with a doubt.
+/// A warning for each field with ambiguous values.
 fn doubtful_values(read: &Read) -> Vec<Problem> {
     let mut warnings = Vec::new();
     for side in Side::BOTH {
@@ -179,27 +179,27 @@ fn doubtful_values(read: &Read) -> Vec<Problem> {
             let is = if *values == 1 { "is" } else { "are" };
             let warning = if doubt.has(Doubt::FORMATS) {
                 let message = format!(
-                    "{count} {is} read differently by two of its formats; the first format that fits \
+                    "{count} {is} read differently by two of its formats; the first that fits \
                      was taken"
                 );
                 Problem::new(Code::AmbiguousFormat, message)
-                    .help("keep only the format that the source really uses")
+                    .help("keep only the format that the source uses")
             } else if doubt.has(Doubt::TWICE) {
                 let message = format!(
                     "{count} {is} a local time that exists twice, because clocks were put back; the \
-                     earlier instant was taken"
+                     earlier one was used"
                 );
                 Problem::new(Code::LocalTimeTwice, message).help(
-                    "if the source can write the offset from UTC, read it with `%z`; else expect these \
+                    "if the source can write the UTC offset, read it with `%z`; otherwise expect these \
                      to be an hour off",
                 )
             } else {
                 let message = format!(
                     "{count} {is} a local time that does not exist, because clocks were put forward; it \
-                     was read as if they had not been"
+                     was read as if they had not"
                 );
                 Problem::new(Code::LocalTimeNever, message).help(
-                    "check `timezone` of this source: its times may be of another zone, or of UTC",
+                    "check `timezone` of this source: its times may be in another zone, or in UTC",
                 )
             };
             warnings.push(warning);
@@ -208,7 +208,7 @@ fn doubtful_values(read: &Read) -> Vec<Problem> {
     warnings
 }
 
-/// Too many rejected rows, or nothing but rejected rows, is a source that could not be read.
+/// Too many rejected rows, or only rejected rows, make a source unreadable.
 fn check_rejected(
     plan: &Plan,
     read: &Read,
@@ -253,33 +253,33 @@ fn check_rejected(
     Ok(())
 }
 
-/// What helps when every row of a source is rejected, by why the first one was.
+/// Advice when every row of a source is rejected, by the first row's problem.
 fn all_rejected_help(code: &str, side: Side) -> String {
     let at = format!("sources.{}", side.letter());
     match code {
         "RAGGED_ROW" => format!(
-            "the header has another width than the rows: check `delimiter` and `quote` of `{at}.read`; \
-             if lines stand above the header, skip them with `skip_rows`"
+            "the header and the rows differ in width: check `delimiter` and `quote` of `{at}.read`; \
+             if there are lines above the header, skip them with `skip_rows`"
         ),
         "BAD_ENCODING" => format!(
-            "the file is in another encoding: set `encoding` of `{at}.read`, such as `windows-1252`"
+            "the file has another encoding: set `encoding` of `{at}.read`, such as `windows-1252`"
         ),
         "NUL_BYTE" => format!(
             "the file is probably UTF-16: set `encoding: utf-16le` (or `utf-16be`) of `{at}.read`"
         ),
         "UNCLOSED_QUOTE" | "STRAY_QUOTE" => format!(
             "the quote character is plain text in this file: set `quote` of `{at}.read` to one that \
-             does not occur, or mend the row"
+             does not occur, or fix the row"
         ),
         "NULL_KEY" => format!(
-            "the key is empty in every row: map it to another column in `{at}.map`, or set it in \
+            "the key is empty in every row: map another column in `{at}.map`, or set it in \
              `fn row(raw, r)` of the script"
         ),
         "UNPARSABLE_KEY" => format!(
-            "the key is written in another way than its type expects: set `formats` or `numbers` for \
+            "the key does not have the format its type expects: set `formats` or `numbers` for \
              it in `{at}`, add a step in `{at}.normalize`, or make the field `text`"
         ),
-        "SCRIPT_ERROR" => "mend the script at the place that the message names".to_owned(),
+        "SCRIPT_ERROR" => "fix the script at the place named in the message".to_owned(),
         _ => format!("check `read` and `map` of `{at}`"),
     }
 }

@@ -1,4 +1,4 @@
-//! From a placed row to what is stored of it: evidence, differences, reasons and the verdict.
+//! Turns a placed row into what is stored: evidence, differences, reasons and gate status.
 
 use crate::align::Placed;
 use crate::attribute::Attributor;
@@ -14,7 +14,7 @@ use super::Plan;
 use super::signer::Signer;
 use super::tally::Tally;
 
-/// How far one pass over the sources goes.
+/// How far a pass over the sources goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// Store every record as evidence (`recon ingest`).
@@ -23,7 +23,7 @@ pub enum Depth {
     Attribute,
 }
 
-/// One side of a record: its cells and where they stand in the source.
+/// One side of a record with its position in the source.
 #[derive(Clone, Copy, Debug)]
 struct Present<'a> {
     cells: Cells<'a>,
@@ -36,7 +36,7 @@ impl<'a> From<RowRef<'a>> for Present<'a> {
     }
 }
 
-/// A difference found, before it is attributed.
+/// A difference before attribution.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found<'a> {
     pub field: FieldRef,
@@ -51,9 +51,8 @@ pub(super) struct Recorder<'p> {
     plan: &'p Plan,
     depth: Depth,
     attributor: Option<Attributor<'p>>,
-    /// Field and kind of all differences of the record at hand.
+    /// Field and kind of all differences of the current record.
     together: Vec<(FieldRef, DiffType)>,
-    /// What has been counted so far.
     pub tally: Tally,
     batch: Batch,
     signer: Signer<'p>,
@@ -66,25 +65,23 @@ impl<'p> Recorder<'p> {
         Self { plan, depth, attributor, together: Vec::new(), tally, batch, signer }
     }
 
-    /// What was recorded since the last call, numbered from 1. What comes next goes into `next`, which
-    /// is empty.
+    /// Takes the batch recorded so far, numbered from 1, and continues in `next`, which is empty.
     pub fn take(&mut self, next: Batch) -> Batch {
         self.signer.next_batch();
         std::mem::replace(&mut self.batch, next)
     }
 
-    /// The failure of a rule that ends the run, as an error; with `of_any`, any failure does.
+    /// A rule failure that ends the run, as an error; with `of_any`, any failure does.
     pub fn stop_on_failure(&self, of_any: bool) -> Result<(), Problem> {
         self.attributor.as_ref().map_or(Ok(()), |attributor| attributor.stop_on_failure(of_any))
     }
 
-    /// The counts, and what the rules complained about.
+    /// The counts, the number of rule failures, and the first of them.
     pub fn finish(self) -> (Tally, u64, Vec<Problem>) {
         let (failed, failures) = self.attributor.map_or((0, Vec::new()), Attributor::failures);
         (self.tally, failed, failures)
     }
 
-    /// Records one record.
     pub fn place(&mut self, placed: Placed<'_>) {
         let books = &mut self.tally.books;
         match placed {
@@ -138,7 +135,7 @@ impl<'p> Recorder<'p> {
         });
     }
 
-    /// Stores the differences of a record with their reasons, and counts the verdict on it.
+    /// Stores the differences of a record with their reasons, and counts its gate status.
     fn judge(
         &mut self,
         record: u64,
@@ -184,7 +181,7 @@ impl<'p> Recorder<'p> {
     }
 }
 
-/// Counts a record and its differences, and stores nothing: what a run is like as a whole.
+/// Counts a record and its differences without storing them.
 pub(super) fn survey(plan: &Plan, placed: &Placed<'_>, tally: &mut Tally) {
     let (kind, a, b) = match placed {
         Placed::Pair(a, b) => {
@@ -246,8 +243,8 @@ pub(super) fn find<'a>(
     found
 }
 
-/// Adds a side's canonical text of a difference to the batch: nothing for null, `EXISTS` on the side
-/// that has the whole record.
+/// Adds one side's canonical text to the batch: `None` for null, `EXISTS` on the side that has the
+/// whole record.
 pub(super) fn push_value(batch: &mut Batch, found: &Found<'_>, side: Side) -> Option<Text> {
     let raw = match side {
         Side::A => found.a,
@@ -264,14 +261,12 @@ pub(super) fn push_value(batch: &mut Batch, found: &Found<'_>, side: Side) -> Op
         FieldRef::Field(_) => raw.filter(|raw| !raw.is_null()).map(|raw| {
             batch.build(|text| {
                 use std::fmt::Write as _;
-                // Writing into a String can't fail.
                 let _ = write!(text, "{}", raw.decode(&mut [0; 36]));
             })
         }),
     }
 }
 
-/// Adds an attribution to the batch.
 pub(super) fn push_attribution(batch: &mut Batch, attribution: &Attribution) -> AttributionRow {
     let assigned_by = match &attribution.assigned_by {
         AssignedBy::Rule(function) => batch.build(|text| {
@@ -290,7 +285,7 @@ pub(super) fn push_attribution(batch: &mut Batch, attribution: &Attribution) -> 
     }
 }
 
-/// Adds notes and what the model says for itself, as a JSON object; nothing where there is neither.
+/// Adds the notes and the model's explanation as a JSON object; `None` if there is neither.
 fn explanation(batch: &mut Batch, attribution: &Attribution) -> Option<Text> {
     let Attribution { notes, model, .. } = attribution;
     (!notes.is_empty() || model.is_some()).then(|| {

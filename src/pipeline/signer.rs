@@ -1,4 +1,4 @@
-//! Gives differences their signatures and amounts: each label is written once for a batch.
+//! Gives differences their grouping keys and amounts; writes each label once per batch.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use crate::store::{Batch, Text};
 
 use super::Plan;
 
-/// What look-alike differences share: field, kind, severity, pattern, and the reason's number.
+/// What similar differences share: field, kind, severity, pattern, and the reason's number.
 type Shape = (FieldRef, u8, u8, Pattern, usize);
 
-/// Remembers the labels of the batch at hand.
+/// Caches the labels of the current batch.
 pub(super) struct Signer<'p> {
     plan: &'p Plan,
     reasons: Vec<String>,
@@ -23,12 +23,11 @@ impl<'p> Signer<'p> {
         Self { plan, reasons: Vec::new(), known: HashMap::new() }
     }
 
-    /// Forgets the texts of a batch that is finished.
+    /// Forgets the texts of a finished batch.
     pub fn next_batch(&mut self) {
         self.known.clear();
     }
 
-    /// Whether a field is an amount of money.
     fn is_monetary(&self, field: FieldRef) -> bool {
         match field {
             FieldRef::EntireRecord => false,
@@ -38,7 +37,7 @@ impl<'p> Signer<'p> {
         }
     }
 
-    /// What is at stake: the size of the difference of an amount of money.
+    /// The amount at stake: the size of a difference in a monetary field.
     pub fn amount(&self, context: &DifferenceContext<'_>) -> Option<f64> {
         if !self.is_monetary(context.field) {
             return None;
@@ -49,7 +48,7 @@ impl<'p> Signer<'p> {
         Some(b.checked_sub(a)?.abs().to_f64())
     }
 
-    /// The signature's key and label, in the batch.
+    /// The key and label of the group, in the batch.
     pub fn sign(
         &mut self,
         batch: &mut Batch,

@@ -1,17 +1,16 @@
-//! What a worker counts while it works; the parts add up to the books of the run.
+//! The counts of one worker; their sum is the books of the run.
 
 use crate::domain::gate::Gate;
 use crate::domain::{Attribution, Books, DiffType, FieldRef, Layout};
 use crate::store::AttributionCount;
 
-/// The counts of one worker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     /// Rows and records.
     pub books: Books,
-    /// Differences by field (entire records first, then the layout's) and code of their type.
+    /// Differences by field (whole records first, then the layout's fields) and type code.
     differences: Vec<[u64; 16]>,
-    /// Reasons, statuses and who gave them.
+    /// Reasons, statuses and their sources.
     pub attributions: Vec<AttributionCount>,
     /// Records that passed the gate.
     pub passed: u64,
@@ -20,7 +19,6 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts a difference.
     pub fn difference(&mut self, field: FieldRef, diff_type: DiffType) {
         let at = match field {
             FieldRef::EntireRecord => 0,
@@ -51,7 +49,6 @@ impl Tally {
         }
     }
 
-    /// Counts a verdict.
     pub fn gate(&mut self, gate: Gate) {
         match gate {
             Gate::Passed => self.passed += 1,
@@ -59,7 +56,6 @@ impl Tally {
         }
     }
 
-    /// Adds another worker's counts.
     pub fn add(&mut self, other: &Self) {
         self.books.add(&other.books);
         if self.differences.len() < other.differences.len() {
@@ -85,7 +81,7 @@ impl Tally {
         self.blocked += other.blocked;
     }
 
-    /// The books, with the names of types and fields.
+    /// The books, with names of types and fields.
     pub fn books(&self, layout: &Layout) -> Books {
         let mut books = self.books.clone();
         let names = std::iter::once(FieldRef::ENTIRE_RECORD).chain(layout.names());

@@ -1,5 +1,5 @@
-//! Walking through a stored run record by record, with all differences of a record at once: what a
-//! feature may look at beside its own difference.
+//! Walks a stored run record by record, with all differences of a record at once, because features
+//! may use the other differences of the record.
 
 use crate::diagnostic::Problem;
 use crate::domain::{Cells, DiffType, DifferenceContext, FieldRef, Layout, RunId, Severity};
@@ -8,7 +8,6 @@ use crate::store::{Store, StoredDifference, StoredRecord};
 
 use super::diff::decode;
 
-/// A difference of the record at hand.
 #[derive(Clone, Debug)]
 pub(super) struct Met {
     pub number: u64,
@@ -18,7 +17,7 @@ pub(super) struct Met {
     pub attribution: Option<Given>,
 }
 
-/// The attribution that a difference has.
+/// The stored attribution of a difference.
 #[derive(Clone, Debug)]
 pub(super) struct Given {
     pub attribution: OwnedAttribution,
@@ -37,7 +36,7 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// A difference of the record in its surroundings.
+    /// A difference with its record.
     pub fn context(&self, difference: &Met) -> DifferenceContext<'a> {
         DifferenceContext {
             layout: self.layout,
@@ -50,13 +49,13 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The cells of the side that is there, A's first.
+    /// The cells of the present side, A first.
     pub fn cells(&self) -> Option<Cells<'a>> {
         self.a.or(self.b)
     }
 }
 
-/// What has been gathered of the record at hand. Buffers are used again.
+/// The current record. Buffers are reused.
 #[derive(Default)]
 struct Gathered {
     number: u64,
@@ -111,7 +110,7 @@ impl Gathered {
     }
 }
 
-/// Calls `each` for every record of a run that has differences, in their order.
+/// Calls `each` for every record of a run that has differences, in order.
 pub(super) fn walk(
     store: &dyn Store,
     run: RunId,

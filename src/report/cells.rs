@@ -1,8 +1,8 @@
-//! Cells of delimited text that people open in a spreadsheet.
+//! CSV cells that are safe to open in a spreadsheet.
 //!
-//! A spreadsheet takes a cell such as `=HYPERLINK(…)` for a formula. In [`CellStyle::Safe`] such
-//! cells begin with `'`, and the last column, [`ESCAPED`], names them, so that a program can take
-//! the mark away again. Plain numbers are never touched.
+//! A spreadsheet runs a cell such as `=HYPERLINK(…)` as a formula. Such cells are prefixed with `'`,
+//! and the last column, [`ESCAPED`], names them so that a program can undo the escaping. Plain
+//! numbers are never escaped.
 
 use std::io::Write;
 
@@ -10,64 +10,32 @@ use crate::diagnostic::Problem;
 
 use super::unwritable;
 
-/// The column that names the marked cells of its row, separated by spaces.
+/// The column that names the escaped cells of its row, separated by spaces.
 pub const ESCAPED: &str = "_escaped";
 
-/// How cells are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CellStyle {
-    /// What a spreadsheet would run is marked.
-    #[default]
-    Safe,
-    /// Byte for byte, for programs.
-    Raw,
-}
-
-impl CellStyle {
-    /// The style of this name: `safe` or `raw`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "safe" => Some(Self::Safe),
-            "raw" => Some(Self::Raw),
-            _ => None,
-        }
-    }
-}
-
-/// Rows of delimited text.
 pub struct CellWriter<W: Write> {
     writer: csv::Writer<W>,
-    style: CellStyle,
     columns: Vec<String>,
     escaped: String,
 }
 
 impl<W: Write> CellWriter<W> {
-    /// Writes the names of the columns; in the safe style [`ESCAPED`] comes last.
-    ///
-    /// # Errors
-    /// What the output says.
-    pub fn new(out: W, style: CellStyle, columns: &[&str]) -> Result<Self, Problem> {
+    /// Writes the header: `columns`, then [`ESCAPED`].
+    pub fn new(out: W, columns: &[&str]) -> Result<Self, Problem> {
         let mut writer = csv::Writer::from_writer(out);
         for column in columns {
             writer.write_field(column).map_err(failed)?;
         }
-        if style == CellStyle::Safe {
-            writer.write_field(ESCAPED).map_err(failed)?;
-        }
+        writer.write_field(ESCAPED).map_err(failed)?;
         writer.write_record(None::<&[u8]>).map_err(failed)?;
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
-        Ok(Self { writer, style, columns, escaped: String::new() })
+        Ok(Self { writer, columns, escaped: String::new() })
     }
 
-    /// Writes a row with one cell for each column.
-    ///
-    /// # Errors
-    /// What the output says.
     pub fn row(&mut self, cells: &[&str]) -> Result<(), Problem> {
         self.escaped.clear();
         for (cell, column) in cells.iter().zip(&self.columns) {
-            if self.style == CellStyle::Safe && is_formula(cell) {
+            if is_formula(cell) {
                 self.writer.write_field(format!("'{cell}")).map_err(failed)?;
                 if !self.escaped.is_empty() {
                     self.escaped.push(' ');
@@ -77,24 +45,18 @@ impl<W: Write> CellWriter<W> {
                 self.writer.write_field(cell).map_err(failed)?;
             }
         }
-        if self.style == CellStyle::Safe {
-            self.writer.write_field(&self.escaped).map_err(failed)?;
-        }
+        self.writer.write_field(&self.escaped).map_err(failed)?;
         self.writer.write_record(None::<&[u8]>).map_err(failed)
     }
 
-    /// Writes what is buffered.
-    ///
-    /// # Errors
-    /// What the output says.
     pub fn flush(&mut self) -> Result<(), Problem> {
         self.writer.flush().map_err(|error| unwritable(&error))
     }
 }
 
-/// Whether a spreadsheet might take this text for a formula: it begins with `=`, `+`, `-`, `@` (or
-/// their full-width forms), also behind what a spreadsheet strips, or with a tab or a carriage
-/// return; and it is no plain number.
+/// Whether a spreadsheet might run this text as a formula: it starts with a tab or a carriage return, or
+/// with `=`, `+`, `-` or `@` (full-width forms included) after characters that a spreadsheet strips,
+/// and is not a plain number.
 pub fn is_formula(text: &str) -> bool {
     if text.starts_with(['\t', '\r']) {
         return true;
@@ -103,8 +65,8 @@ pub fn is_formula(text: &str) -> bool {
     stripped.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) && !is_number(text)
 }
 
-/// Whether this shows as nothing, or as part of what precedes it: spaces, controls, formatting
-/// characters, marks (variation selectors among them), and the few letters that are blank by design.
+/// Spaces, controls, format characters, combining marks (variation selectors included), and the few
+/// letters that are blank by design.
 fn is_invisible(character: char) -> bool {
     use unicode_properties::{GeneralCategory as Category, UnicodeGeneralCategory as _};
     character.is_whitespace()
@@ -120,11 +82,11 @@ fn is_invisible(character: char) -> bool {
                 | Category::Unassigned
                 | Category::PrivateUse
         )
-        // The fillers of Hangul, and the blank of Braille.
+        // Hangul fillers and the Braille blank.
         || matches!(character, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}')
 }
 
-/// Whether the text is a number and nothing else: `-1`, `+100.50`, `1e5`.
+/// Whether the whole text is a number: `-1`, `+100.50`, `1e5`.
 fn is_number(text: &str) -> bool {
     fn digits(text: &str) -> &str {
         text.trim_start_matches(|character: char| character.is_ascii_digit())
@@ -156,27 +118,21 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn safe_cells_are_marked_and_named_and_raw_ones_are_bytes() {
-        let written = |style| {
+    fn formulas_are_escaped_and_named() {
+        let written = || {
             let mut out = Vec::new();
-            let mut cells = CellWriter::new(&mut out, style, &["a", "b", "c"]).unwrap();
+            let mut cells = CellWriter::new(&mut out, &["a", "b", "c"]).unwrap();
             cells.row(&["=1+1", "-1.50", "@x"]).unwrap();
             cells.row(&["plain", "", "two\nlines"]).unwrap();
             cells.flush().unwrap();
             drop(cells);
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(
-            written(CellStyle::Safe),
-            "a,b,c,_escaped\n'=1+1,-1.50,'@x,a c\nplain,,\"two\nlines\",\n"
-        );
-        assert_eq!(written(CellStyle::Raw), "a,b,c\n=1+1,-1.50,@x\nplain,,\"two\nlines\"\n");
-        assert_eq!(CellStyle::from_name("raw"), Some(CellStyle::Raw));
-        assert_eq!(CellStyle::from_name("RAW"), None);
+        assert_eq!(written(), "a,b,c,_escaped\n'=1+1,-1.50,'@x,a c\nplain,,\"two\nlines\",\n");
     }
 
     #[test]
-    fn what_a_spreadsheet_would_run_is_a_formula() {
+    fn text_that_a_spreadsheet_would_run_is_a_formula() {
         for text in [
             "=cmd|' /C calc'!A0",
             "+1-800",
@@ -215,23 +171,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_are_never_touched(text in "[+-]?([0-9]{1,40}(\\.[0-9]{0,40})?|\\.[0-9]{1,9})([eE][+-]?[0-9]{1,3})?") {
+        fn numbers_are_never_escaped(text in "[+-]?([0-9]{1,40}(\\.[0-9]{0,40})?|\\.[0-9]{1,9})([eE][+-]?[0-9]{1,3})?") {
             prop_assert!(!is_formula(&text));
         }
 
         #[test]
-        fn every_number_of_ours_is_a_number(coefficient: i64, scale in 0u8..=28) {
+        fn decimals_are_never_escaped(coefficient: i64, scale in 0u8..=28) {
             let text = crate::domain::Decimal::new(coefficient.into(), scale).unwrap().to_string();
             prop_assert!(!is_formula(&text));
         }
 
         #[test]
-        fn a_formula_is_one_behind_anything_invisible(text in "[\\p{Cf}\\p{Mn}\\p{Z}\\p{Cc}]{0,5}[=@]x") {
+        fn invisible_characters_do_not_hide_a_formula(text in "[\\p{Cf}\\p{Mn}\\p{Z}\\p{Cc}]{0,5}[=@]x") {
             prop_assert!(is_formula(&text));
         }
 
         #[test]
-        fn a_marked_cell_is_safe(text in "[ \t\r\n=+@-]{1,3}.*") {
+        fn an_escaped_cell_is_safe(text in "[ \t\r\n=+@-]{1,3}.*") {
             let marked = format!("'{text}");
             prop_assert!(!is_formula(&marked));
         }

@@ -1,26 +1,27 @@
-//! Characters that a reader would not see, or would take for others, written so that they are seen.
+//! Makes invisible and confusable characters visible.
 //!
-//! Only what people read goes through here. CSV, JSON and the store keep every byte.
+//! For text shown to users only. CSV, JSON and the store keep every byte.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// Foreign text on one line: whatever is not seen for what it is (controls, marks of direction, zero
-/// width, spaces that are not the plain one) is shown as an escape such as `\u{200b}`. So no data
-/// can move the cursor, forge a line or hide a part of one.
+/// External text on one line: controls, direction marks, zero-width characters and unusual spaces
+/// become escapes such as `\u{200b}`, so that data can't move the cursor, forge a line or hide part
+/// of one.
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, |_, character| is_unseen(character))
 }
 
-/// A value by itself. As [`visible`]; spaces at either end and a second space in a row are shown too.
+/// A single value. Like [`visible`], and also escapes leading, trailing and repeated spaces.
 pub fn value(text: &str) -> Cow<'_, str> {
     escaped(text, |at, character| is_unseen(character) || is_odd_space(text, at, character))
 }
 
-/// Two values that differ, side by side. As [`value`]; what makes them look alike is shown too:
-/// combining accents, full-width forms and letters of another alphabet than the rest of the value.
+/// Two differing values side by side. Like [`value`], and also escapes what makes them look alike:
+/// combining accents, full-width forms, and letters of a different alphabet than the rest of the
+/// value.
 pub fn pair<'t>(a: &'t str, b: &'t str) -> (Cow<'t, str>, Cow<'t, str>) {
     (distinct(a), distinct(b))
 }
@@ -38,7 +39,7 @@ fn distinct(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Whether a reader would not see the character, or take it for a plain space.
+/// Whether the character is invisible or looks like a plain space.
 pub fn is_unseen(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();
@@ -75,7 +76,6 @@ fn escaped(text: &str, is_odd: impl Fn(usize, char) -> bool) -> Cow<'_, str> {
             '\r' => shown.push_str("\\r"),
             '\t' => shown.push_str("\\t"),
             odd => {
-                // Writing into a String can't fail.
                 let _ = write!(shown, "\\u{{{:x}}}", u32::from(odd));
             }
         }
@@ -83,7 +83,8 @@ fn escaped(text: &str, is_odd: impl Fn(usize, char) -> bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The alphabets of a value. A Cyrillic letter among Latin ones deceives, a Cyrillic word does not.
+/// The alphabets of a value. A Cyrillic letter among Latin ones is deceptive; a Cyrillic word is
+/// not.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scripts {
     latin: usize,
@@ -106,7 +107,7 @@ impl Scripts {
         scripts
     }
 
-    /// The alphabet of a letter, if it is not the one that most letters of the value have.
+    /// The letter's alphabet, if it is not the value's main one.
     pub fn foreign(self, character: char) -> Option<&'static str> {
         let own = script(character)?;
         let most = self.latin.max(self.cyrillic).max(self.greek);
@@ -137,13 +138,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_text_can_not_steer_the_terminal() {
+    fn external_text_cannot_control_the_terminal() {
         assert_eq!(visible("a\u{1b}[2J\n\u{202e}é"), r"a\u{1b}[2J\n\u{202e}é");
         assert!(matches!(visible("plain é 漢"), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn what_is_not_seen_is_shown() {
+    fn invisible_characters_are_shown() {
         for (text, shown) in [
             ("ACME\u{200b} Ltd", r"ACME\u{200b} Ltd"),
             ("ACME\u{a0}Ltd", r"ACME\u{a0}Ltd"),
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_look_alike_are_told_apart() {
+    fn values_that_look_alike_become_distinguishable() {
         for (a, b, shown_a, shown_b) in [
             ("Cafe\u{301}", "Café", r"Cafe\u{301}", "Café"),
             ("\u{410}CME", "ACME", r"\u{410}CME", "ACME"),

@@ -1,22 +1,21 @@
-//! Who decided: the names of people, with the checker, the authorizer and what was said.
+//! Names of the users behind a run's decisions, with checker, authorizer and comments.
 
 use std::collections::HashMap;
 
 use crate::diagnostic::Problem;
 use crate::store::{RowSink, RunRow, SqlValue, Store};
 
-/// A decision of people about one difference.
+/// A human decision about one difference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
-    /// Who checked it; empty where one person decided.
+    /// Empty if one user decided alone.
     pub checker: String,
-    /// Who authorized it; empty where six eyes were not needed.
+    /// Empty unless six eyes were required.
     pub authorizer: String,
-    /// What maker, checker and authorizer said.
+    /// Comments of maker, checker and authorizer.
     pub comment: String,
 }
 
-/// The people behind the decisions of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Deciders {
     names: HashMap<String, String>,
@@ -24,10 +23,7 @@ pub struct Deciders {
 }
 
 impl Deciders {
-    /// Reads the names of all people and the applied decisions of the run.
-    ///
-    /// # Errors
-    /// What the store says.
+    /// Reads the names of all users and the applied decisions of the run.
     pub fn read(store: &dyn Store, run: &RunRow) -> Result<Self, Problem> {
         let mut deciders = Self::default();
         for row in rows(store, "SELECT person_id, display_name FROM recon.people")? {
@@ -38,7 +34,7 @@ impl Deciders {
         if deciders.names.is_empty() {
             return Ok(deciders);
         }
-        // A run's id holds nothing that would need quoting.
+        // A run id contains nothing that needs quoting.
         let sql = format!(
             "SELECT i.number, p.comments, a.stage, a.person_id, a.comments \
              FROM recon.proposal_items i \
@@ -78,18 +74,18 @@ impl Deciders {
         Ok(deciders)
     }
 
-    /// The name of a person; rules, models and people who are gone keep what they are called.
+    /// The user's name; rules, models and deleted users keep their id.
     pub fn name<'n>(&'n self, assigned_by: &'n str) -> &'n str {
         self.names.get(assigned_by).map_or(assigned_by, String::as_str)
     }
 
-    /// What people decided about the difference with this number, if they did.
+    /// The human decision about a difference, if any.
     pub fn decision(&self, number: u64) -> Option<&Decision> {
         self.decisions.get(&number)
     }
 }
 
-/// All rows of an answer, as texts.
+/// All rows of a query, as text.
 fn rows(store: &dyn Store, sql: &str) -> Result<Vec<Vec<Option<String>>>, Problem> {
     struct Rows(Vec<Vec<Option<String>>>);
     impl RowSink for Rows {

@@ -1,5 +1,5 @@
-//! The money behind the figures: sums and largest differences of each field, what missing and duplicate
-//! records amount to, and some rows of each to look at.
+//! Amounts behind the figures: sums and largest differences of each field, amounts of missing and
+//! duplicate records, and example rows.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::store::{RunRow, Store, StoredDifference};
 use super::differences::References;
 use super::field_name;
 
-/// Rows shown of each field: the largest differences, and the first ones.
+/// Rows shown per field: the largest differences, and the first ones.
 const SHOWN: usize = 3;
 
-/// Which fields of a record say what it is worth.
+/// The fields that give a record's amount, currency and date.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Worth {
     amount: Option<usize>,
@@ -25,8 +25,8 @@ pub struct Worth {
 }
 
 impl Worth {
-    /// The run's monetary field (else its first decimal one), its currency (`review.currency_field`,
-    /// else a field with such a name), and its first date.
+    /// The run's monetary field (else its first decimal), its currency (`review.currency_field`,
+    /// else a field named like one), and its first date.
     pub fn of(run: &RunRow) -> Self {
         let fields = run.layout.fields();
         let configuration = run.metadata.get("configuration").unwrap_or(&Json::Null);
@@ -54,7 +54,7 @@ impl Worth {
         }
     }
 
-    /// Amount, currency and date of a row; empty where it has none.
+    /// Amount, currency and date of a row; empty if missing.
     pub(super) fn read(&self, cells: &[u8]) -> [String; 3] {
         [self.amount, self.currency, self.date].map(|at| {
             at.and_then(|at| Cells::new(cells).nth(at))
@@ -64,7 +64,7 @@ impl Worth {
     }
 }
 
-/// B − A of a difference of numbers, exactly.
+/// B − A of a numeric difference, exactly.
 pub(super) fn delta(layout: &Layout, difference: &StoredDifference<'_>) -> Option<Decimal> {
     let FieldRef::Field(at) = difference.field else { return None };
     let kind = layout.fields().get(usize::from(at))?.kind;
@@ -75,48 +75,43 @@ pub(super) fn delta(layout: &Layout, difference: &StoredDifference<'_>) -> Optio
     number(difference.value_b)?.checked_sub(number(difference.value_a)?)
 }
 
-/// A difference to look at.
+/// An example difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// The record.
     pub reference: String,
-    /// The value of side A; of missing and duplicate records the amount.
+    /// The value of side A; for missing and duplicate records, the amount.
     pub a: Option<String>,
-    /// The value of side B.
     pub b: Option<String>,
     /// B − A.
     pub delta: Option<String>,
-    /// The record's currency.
     pub currency: String,
-    /// The record's date.
     pub date: String,
 }
 
-/// What one currency adds up to.
+/// The totals of one currency.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sums {
-    /// How many differences are in the sums.
+    /// How many differences the sums include.
     pub count: u64,
-    /// The sum of B − A; of missing and duplicate records the sum of their amounts.
+    /// The sum of B − A; for missing and duplicate records, the sum of their amounts.
     pub sum: Option<String>,
-    /// The sum of the sizes.
+    /// The sum of absolute differences.
     pub size: Option<String>,
 }
 
-/// A field, or a kind of missing or duplicate record.
+/// A field, or a type of missing or duplicate record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FieldDetails {
-    /// The field's name, or the type of the difference of a whole record.
+    /// The field's name, or the difference type of a whole record.
     pub name: String,
     /// Whether it is about whole records.
     pub entire: bool,
-    /// How many differences it has.
     pub count: u64,
-    /// Sums by currency; one without a name where no currency is known.
+    /// By currency; the empty name if no currency is known.
     pub sums: BTreeMap<String, Sums>,
-    /// The largest differences of numbers.
+    /// The largest numeric differences.
     pub largest: Vec<Row>,
-    /// The first differences, in the order of records.
+    /// The first differences, in record order.
     pub sample: Vec<Row>,
 }
 
@@ -127,15 +122,12 @@ struct Gathered {
     largest: Vec<(Decimal, Row)>,
 }
 
-/// Adds; `None` once a sum has more digits than a decimal can hold.
+/// `None` if a sum has more digits than a decimal can hold.
 fn plus(sum: Option<Decimal>, more: Decimal) -> Option<Decimal> {
     sum?.checked_sub(Decimal::ZERO.checked_sub(more)?)
 }
 
 /// Reads the details of every field of a compared run.
-///
-/// # Errors
-/// What the store says.
 pub fn read(store: &dyn Store, run: &RunRow) -> Result<Vec<FieldDetails>, Problem> {
     let mut all: BTreeMap<(bool, String), Gathered> = BTreeMap::new();
     let mut references = References::of_run(run);

@@ -1,4 +1,4 @@
-//! Every difference as a row of CSV, streamed from the store.
+//! Every difference as a CSV row, streamed from the store.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -7,13 +7,13 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::{Cells, Layout, evidence, key};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
-use super::cells::{CellStyle, CellWriter};
+use super::cells::CellWriter;
 use super::deciders::{Deciders, Decision};
 use super::details::{Worth, delta};
 use super::reasoning::Reasoning;
 use super::{field_name, unwritable};
 
-/// The columns, named like those of the tables. After them comes [`super::cells::ESCAPED`].
+/// Named like the columns of the tables; [`super::cells::ESCAPED`] follows.
 pub const COLUMNS: [&str; 21] = [
     "run_id",
     "source_a_ref_id",
@@ -38,9 +38,8 @@ pub const COLUMNS: [&str; 21] = [
     "comment",
 ];
 
-/// Writes every difference of the run, one row each, in the order of records.
-/// With `bom` the text begins with a byte order mark, without which Excel takes it for the system's
-/// encoding.
+/// Writes one row per difference, in record order. `bom` adds a byte order mark, without which
+/// Excel assumes the system's encoding.
 pub fn write_csv(
     store: &dyn Store,
     run: &RunRow,
@@ -61,7 +60,6 @@ pub fn write_csv(
     rows.writer.flush()
 }
 
-/// Writes rows; the buffers live as long as the file.
 struct Rows<'a> {
     writer: CellWriter<&'a mut dyn Write>,
     run: String,
@@ -79,7 +77,7 @@ impl<'a> Rows<'a> {
         out: &'a mut dyn Write,
     ) -> Result<Self, Problem> {
         Ok(Self {
-            writer: CellWriter::new(out, CellStyle::Safe, &COLUMNS)?,
+            writer: CellWriter::new(out, &COLUMNS)?,
             run: run.id.to_string(),
             layout: &run.layout,
             functional,
@@ -136,12 +134,11 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The references of one record's sides and what it is worth; differences of one record come one after
-/// the other.
+/// A record's references and worth, shared by its consecutive differences.
 #[derive(Default)]
 pub(super) struct References {
     from: Worth,
-    /// Amount, currency and date of side A, or of B where there is no A.
+    /// Amount, currency and date of side A, else of B.
     pub(super) worth: [String; 3],
     record: Option<u64>,
     pub(super) a: String,
@@ -150,7 +147,6 @@ pub(super) struct References {
 }
 
 impl References {
-    /// For the records of this run.
     pub(super) fn of_run(run: &RunRow) -> Self {
         Self { from: Worth::of(run), ..Self::default() }
     }
@@ -180,7 +176,7 @@ impl References {
         evidence::read(layout, json, &mut self.cells).map_err(|error| {
             Problem::new(
                 Code::EvidenceUnreadable,
-                format!("the evidence of record {} can't be read: {error}", record.number),
+                format!("can't read the evidence of record {}: {error}", record.number),
             )
         })?;
         Ok(key::reference(Cells::new(&self.cells), layout.key_len()))
@@ -196,7 +192,7 @@ mod tests {
     use crate::store::run::StoredAttribution;
 
     #[test]
-    fn a_difference_is_a_row_and_formulas_are_marked() {
+    fn a_difference_is_a_row_and_formulas_are_escaped() {
         let run = sample::run();
         let functional = [("ROUNDING_DIFF".to_owned(), true)].into();
         let record = StoredRecord {
@@ -255,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_evidence_is_an_inconsistency() {
+    fn undecodable_evidence_is_an_inconsistency() {
         let run = sample::run();
         let record = StoredRecord {
             number: 7,

@@ -1,4 +1,4 @@
-//! How figures and foreign text are written for people.
+//! Formatting of figures and external text.
 
 use std::borrow::Cow;
 
@@ -19,13 +19,13 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// `part` of `whole` in percent: `33.8 %`. Only nothing is `0.0 %` and only all is `100.0 %`, so that
-/// nobody overlooks the one row in a million.
+/// `part` of `whole` in percent: `33.8 %`. Only 0 is shown as `0.0 %` and only the whole as `100.0
+/// %`, so that one row in a million stays visible.
 pub fn share(part: u64, whole: u64) -> String {
     percent(ratio(part, whole))
 }
 
-/// A rate from 0 to 1 in percent, in the way of [`share`].
+/// A rate from 0 to 1 in percent, formatted like [`share`].
 pub fn percent(rate: f64) -> String {
     let value = rate * 100.0;
     if rate > 0.0 && value < 0.05 {
@@ -37,12 +37,12 @@ pub fn percent(rate: f64) -> String {
     }
 }
 
-/// `part` ÷ `whole`, 0 when there is nothing to divide by.
+/// `part` ÷ `whole`; 0 if `whole` is 0.
 pub fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// A bar that is `width` characters long when `part` is `whole`; anything above nothing shows.
+/// A bar of up to `width` characters; any nonzero part is visible.
 pub fn bar(part: u64, whole: u64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = (ratio(part, whole).min(1.0) * width as f64 * 8.0).round() as usize;
@@ -58,7 +58,7 @@ pub fn bytes(size: u64) -> String {
     let mut value = size as f64;
     let mut unit = "B";
     for next in ["KiB", "MiB", "GiB", "TiB"] {
-        // 1023.96 would be written 1024.0.
+        // 1023.96 would round to 1024.0.
         if value < 1023.95 {
             break;
         }
@@ -89,12 +89,12 @@ pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// The columns that `text` takes on a terminal.
+/// The display width of `text` on a terminal.
 pub fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
-/// `text`, cut to `columns` with `…` at its end if it is wider.
+/// `text`, cut to `columns` with a final `…` if it is wider.
 pub fn clip(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return Cow::Borrowed(text);
@@ -112,13 +112,13 @@ pub fn clip(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(clipped)
 }
 
-/// `text` with spaces up to `columns`: behind it, or before it if `right`.
+/// `text` padded to `columns` with spaces on the right, or on the left if `right`.
 pub fn pad(text: &str, columns: usize, right: bool) -> String {
     let spaces = " ".repeat(columns.saturating_sub(width(text)));
     if right { spaces + text } else { text.to_owned() + spaces.as_str() }
 }
 
-/// A word for a shell: in quotes unless it is plain.
+/// Quotes a shell word if necessary.
 pub fn shell_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&byte);
     if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_for_a_shell_is_quoted_where_it_must_be() {
+    fn a_shell_word_is_quoted_only_if_necessary() {
         assert_eq!(shell_word("A|B's"), r"'A|B'\''s'");
         assert_eq!(shell_word("TX-1"), "TX-1");
         assert_eq!(shell_word("-1"), "'-1'");

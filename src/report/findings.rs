@@ -1,4 +1,5 @@
-//! What the pages say, in whatever markup: the verdict, the tables' rows, the words and the commands.
+//! Content shared by the text, Markdown and HTML reports: verdict, table rows, wording and
+//! commands.
 
 use crate::domain::metadata::Warning;
 use crate::domain::{DiffType, FieldRef};
@@ -8,14 +9,14 @@ use super::details::{FieldDetails, Row};
 use super::figures::{bytes, clip, count, counted, duration, share, shell_word, visible};
 use super::{Example, ReasonCount, RejectedSample, Summary};
 
-/// How many fields the table of differences names.
+/// How many fields the table of differences lists.
 pub(super) const FIELDS_SHOWN: usize = 15;
-/// How many rules are named.
+/// How many rules are listed.
 const RULES_SHOWN: usize = 3;
-/// How much of a value is shown.
+/// How many characters of a value are shown.
 const VALUE: usize = 24;
 
-/// The types of differences of a field, with their headings.
+/// Difference types of a field, with their headings.
 pub(super) const FIELD_TYPES: [(DiffType, &str); 6] = [
     (DiffType::NumericMismatch, "NUMERIC"),
     (DiffType::DateMismatch, "DATE"),
@@ -25,7 +26,7 @@ pub(super) const FIELD_TYPES: [(DiffType, &str); 6] = [
     (DiffType::TypeMismatch, "TYPE"),
 ];
 
-/// The types of differences of a whole record, in words.
+/// Difference types of a whole record, in words.
 pub(super) const RECORD_TYPES: [(DiffType, &str); 4] = [
     (DiffType::MissingInSourceA, "records missing in A"),
     (DiffType::MissingInSourceB, "records missing in B"),
@@ -33,7 +34,7 @@ pub(super) const RECORD_TYPES: [(DiffType, &str); 4] = [
     (DiffType::DuplicateInSourceB, "duplicate rows in B"),
 ];
 
-/// The result in a sentence.
+/// The result in one sentence.
 pub(super) fn verdict(summary: &Summary) -> String {
     let records = &summary.records;
     let total = records.total();
@@ -65,27 +66,24 @@ pub(super) fn verdict(summary: &Summary) -> String {
         sentence += &format!("; {} blocked", count(gate.blocked));
         let awaiting = summary.awaiting();
         if awaiting > 0 {
-            sentence += &format!(
-                ", {} for people to decide",
-                counted(awaiting, "difference", "differences")
-            );
+            sentence += &format!(", {} to review", counted(awaiting, "difference", "differences"));
         }
     }
     sentence + "."
 }
 
-/// A warning in a sentence, with its place and its code.
+/// A warning as a sentence, with its place and code.
 pub(super) fn warning(warning: &Warning) -> String {
     let place = warning.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
     format!("{place}{} [{}]", warning.message, warning.code)
 }
 
-/// The warnings that stand before everything else, or all others.
+/// The warnings that come before the figures, or all others.
 pub(super) fn warnings(summary: &Summary, first: bool) -> Vec<&Warning> {
     summary.warnings.iter().filter(|warning| warning.stands_first() == first).collect()
 }
 
-/// Fields by their number of differences, without whole records.
+/// Fields by number of differences, without whole records.
 pub(super) fn fields_by_count(summary: &Summary) -> Vec<(&str, u64)> {
     let mut fields: Vec<(&str, u64)> = summary
         .differences
@@ -98,35 +96,34 @@ pub(super) fn fields_by_count(summary: &Summary) -> Vec<(&str, u64)> {
     fields
 }
 
-/// The types of field differences that occur, with their headings.
+/// The field difference types that occur, with their headings.
 pub(super) fn occurring_types(summary: &Summary) -> Vec<(DiffType, &'static str)> {
     let by_type = &summary.differences.by_type;
     FIELD_TYPES.into_iter().filter(|(kind, _)| by_type.contains_key(kind.name())).collect()
 }
 
-/// How many differences of this type a field has.
 pub(super) fn cell(summary: &Summary, field: &str, diff_type: DiffType) -> u64 {
     let types = summary.differences.by_field_and_type.get(field);
     types.and_then(|types| types.get(diff_type.name())).copied().unwrap_or_default()
 }
 
-/// The reasons of one nature, the most frequent first.
+/// The functional or non-functional reasons, most frequent first.
 pub(super) fn reasons_of(summary: &Summary, functional: bool) -> Vec<&ReasonCount> {
     let reasons = summary.attributions.reasons.iter();
     reasons.filter(|reason| reason.functional == functional).collect()
 }
 
-/// The three rates and what they mean.
+/// The three rates and their meanings.
 pub(super) fn rates(summary: &Summary) -> [(&'static str, f64, &'static str); 3] {
     let attributions = &summary.attributions;
     [
         (
             "STP rate",
             attributions.stp_rate,
-            "of the differences: settled by the machine, functional",
+            "of the differences: accepted automatically, functional",
         ),
         ("unknown rate", attributions.unknown_rate, "of the differences: no cause found"),
-        ("awaiting rate", attributions.awaiting_rate, "of the differences: not settled yet"),
+        ("awaiting rate", attributions.awaiting_rate, "of the differences: not accepted yet"),
     ]
 }
 
@@ -145,7 +142,7 @@ pub(super) fn rules_named(summary: &Summary) -> String {
     text
 }
 
-/// What was accepted and what was not, and by which bound.
+/// Accepted and unaccepted differences, and the thresholds.
 pub(super) fn acceptance(summary: &Summary) -> Vec<String> {
     let says = summary.acceptance_says();
     if says.is_empty() || !summary.is_attributed() {
@@ -160,17 +157,17 @@ pub(super) fn acceptance(summary: &Summary) -> Vec<String> {
     lines.extend(says.iter().map(|sentence| visible(sentence).into_owned()));
     let checks = summary.acceptance.as_ref().and_then(|kept| kept.get("blind_checks")?.as_u64());
     if let Some(checks) = checks {
-        lines.push(format!("{} go to people as blind checks", count(checks)));
+        lines.push(format!("{} were chosen for blind checks", count(checks)));
     }
     lines
 }
 
-/// The model's name, if one was asked.
+/// The model's version, if one was used.
 pub(super) fn model_named(summary: &Summary) -> String {
     summary.model.as_ref().map_or_else(String::new, |version| format!("version {version}"))
 }
 
-/// Where a rejected row begins.
+/// Where a rejected row starts.
 pub(super) fn place(row: &RejectedSample) -> String {
     let (name, file, line) = (row.side.to_uppercase(), visible(&row.file), row.line);
     match &row.words {
@@ -180,7 +177,7 @@ pub(super) fn place(row: &RejectedSample) -> String {
     }
 }
 
-/// How long it took, and how fast that was.
+/// Duration and throughput.
 pub(super) fn time(summary: &Summary) -> String {
     let seconds = &summary.seconds;
     let stages = [
@@ -191,7 +188,7 @@ pub(super) fn time(summary: &Summary) -> String {
     ];
     let stages = stages
         .into_iter()
-        // Cut to what is shown, not rounded: else small parts would come to more than their total.
+        // Truncate instead of rounding, so that the parts never exceed their total.
         .map(|(name, time)| (name, (time * 100.0 + 1e-6).floor() / 100.0))
         .filter(|(_, time)| *time > 0.0)
         .map(|(name, time)| format!("{name} {}", duration(time)))
@@ -212,9 +209,9 @@ pub(super) fn time(summary: &Summary) -> String {
     text
 }
 
-/// What the differences of a field add up to, a sentence for each currency.
+/// A field's totals, one sentence per currency.
 pub(super) fn sums(field: &FieldDetails) -> Vec<String> {
-    let too_long = || "too long to add".to_owned();
+    let too_long = || "too large to add".to_owned();
     field
         .sums
         .iter()
@@ -226,7 +223,7 @@ pub(super) fn sums(field: &FieldDetails) -> Vec<String> {
                 format!("{sum}{currency} in {}", counted(sums.count, "record", "records"))
             } else {
                 format!(
-                    "B − A is {sum}{currency} in {}; sizes add up to {size}{currency}",
+                    "B − A is {sum}{currency} in {}; absolute total {size}{currency}",
                     counted(sums.count, "difference", "differences")
                 )
             }
@@ -234,7 +231,7 @@ pub(super) fn sums(field: &FieldDetails) -> Vec<String> {
         .collect()
 }
 
-/// One difference in a line.
+/// One difference on a line.
 pub(super) fn row_line(row: &Row) -> String {
     let mut line = visible(&row.reference).into_owned();
     let value = |text: &Option<String>| {
@@ -262,13 +259,13 @@ pub(super) fn row_line(row: &Row) -> String {
     line
 }
 
-/// Commands that show more, and what they show.
+/// Commands to run next, and what they show.
 pub(super) fn next_steps(summary: &Summary, example: Option<&Example>) -> Vec<(String, String)> {
     let mut steps = Vec::new();
     if summary.differences.total == 0 {
         return steps;
     }
-    // Commands mean the newest run unless told otherwise.
+    // Commands default to the newest run.
     let run = match summary.superseded_by {
         Some(_) => format!(" --run {}", summary.run_id),
         None => String::new(),
@@ -298,7 +295,7 @@ pub(super) fn next_steps(summary: &Summary, example: Option<&Example>) -> Vec<(S
     };
     steps.push((
         format!("recon sql \"SELECT * FROM {table} LIMIT 20\""),
-        "the tables behind this page".to_owned(),
+        "the tables behind this report".to_owned(),
     ));
     steps
 }

@@ -1,7 +1,7 @@
-//! The result as one page that needs nothing else: to be mailed, printed, or kept beside the books.
+//! The result as one self-contained page, to be mailed, printed or archived.
 //!
-//! Everything foreign goes through the template's escaping; unseen characters are made visible
-//! before. The page loads nothing and runs nothing, and says so in its own policy.
+//! External text is escaped by the template, after invisible characters are made visible. The page
+//! loads and runs nothing; its content security policy enforces that.
 
 use std::io::Write;
 
@@ -19,12 +19,12 @@ use super::findings::{
 };
 use super::{ReportData, Summary, field_name, unwritable};
 
-/// How many differences that wait for people are shown.
+/// How many differences awaiting review are shown.
 const AWAITING_SHOWN: usize = 100;
 /// How many characters of a value are shown.
 const VALUE: usize = 120;
 
-/// The page, as the template takes it.
+/// The template's input.
 #[derive(Template)]
 #[template(path = "run_report.html")]
 struct Page {
@@ -60,7 +60,7 @@ struct Page {
     steps: Vec<(String, String)>,
 }
 
-/// A warning, and what to do about it.
+/// A warning with its remedy.
 struct Advice {
     warning: String,
     help: String,
@@ -153,10 +153,6 @@ struct SourceFacts {
     sha256: String,
 }
 
-/// Writes the page.
-///
-/// # Errors
-/// What the store or the output says.
 pub fn write_html(
     store: &dyn Store,
     run: &RunRow,
@@ -171,7 +167,7 @@ pub fn write_html(
     out.write_all(text.as_bytes()).map_err(|error| unwritable(&error))
 }
 
-/// The first differences that wait for people.
+/// The first differences that await review.
 fn awaiting(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Vec<Item>, Problem> {
     let wanted = usize::try_from(summary.awaiting()).unwrap_or(usize::MAX).min(AWAITING_SHOWN);
     let mut items = Vec::with_capacity(wanted);
@@ -311,9 +307,9 @@ fn tiles(summary: &Summary) -> Vec<Tile> {
         tiles.push(Tile {
             tone: if summary.awaiting() > 0 { "broken" } else { "good" },
             figure: count(summary.awaiting()),
-            what: "for people to decide",
+            what: "to review",
             of: format!(
-                "{} of the differences are settled",
+                "{} of the differences are accepted",
                 share(settled, summary.differences.total)
             ),
         });
@@ -321,7 +317,7 @@ fn tiles(summary: &Summary) -> Vec<Tile> {
     tiles
 }
 
-/// A length of a chart.
+/// The length of a chart segment.
 fn length(part: u64, whole: u64, full: f64) -> String {
     format!("{:.2}", ratio(part, whole) * full)
 }
@@ -361,7 +357,7 @@ fn rows(summary: &Summary) -> Vec<SourceRow> {
     [
         ("read", records.a, records.b),
         ("paired", records.aligned, records.aligned),
-        ("without partner", records.missing_in_b, records.missing_in_a),
+        ("unmatched", records.missing_in_b, records.missing_in_a),
         ("duplicates", records.duplicates_a, records.duplicates_b),
         ("rejected", records.rejected_a, records.rejected_b),
         ("filtered", records.filtered_a, records.filtered_b),
@@ -387,30 +383,33 @@ fn gate(summary: &Summary) -> Option<Gate> {
 fn reasons(summary: &Summary) -> Vec<ReasonGroup> {
     let total = summary.differences.total;
     let most = summary.attributions.reasons.iter().map(|reason| reason.count).max().unwrap_or(0);
-    [(true, "Explained by business", "functional"), (false, "Errors to be mended", "error")]
-        .into_iter()
-        .filter_map(|(functional, name, tone)| {
-            let reasons = reasons_of(summary, functional);
-            let sum: u64 = reasons.iter().map(|reason| reason.count).sum();
-            let settled = reasons.iter().map(|reason| reason.accepted).sum();
-            let bars = reasons.iter().map(|reason| Bar {
-                name: visible(&reason.code).into_owned(),
-                count: count(reason.count),
-                share: share(reason.count, total),
-                settled: count(reason.accepted),
-                width: length(reason.count, most, 100.0),
-                inner: length(reason.accepted, most, 100.0),
-            });
-            (sum > 0).then(|| ReasonGroup {
-                name,
-                tone,
-                count: count(sum),
-                share: share(sum, total),
-                settled: count(settled),
-                bars: bars.collect(),
-            })
+    [
+        (true, "Functional: explained by the business", "functional"),
+        (false, "Non-functional: errors to fix", "error"),
+    ]
+    .into_iter()
+    .filter_map(|(functional, name, tone)| {
+        let reasons = reasons_of(summary, functional);
+        let sum: u64 = reasons.iter().map(|reason| reason.count).sum();
+        let settled = reasons.iter().map(|reason| reason.accepted).sum();
+        let bars = reasons.iter().map(|reason| Bar {
+            name: visible(&reason.code).into_owned(),
+            count: count(reason.count),
+            share: share(reason.count, total),
+            settled: count(reason.accepted),
+            width: length(reason.count, most, 100.0),
+            inner: length(reason.accepted, most, 100.0),
+        });
+        (sum > 0).then(|| ReasonGroup {
+            name,
+            tone,
+            count: count(sum),
+            share: share(sum, total),
+            settled: count(settled),
+            bars: bars.collect(),
         })
-        .collect()
+    })
+    .collect()
 }
 
 fn deciders(summary: &Summary) -> String {
@@ -421,8 +420,8 @@ fn deciders(summary: &Summary) -> String {
     let parts: Vec<String> = [
         (sources.rule, format!("by rules{rules}")),
         (sources.model, "by the model".to_owned()),
-        (sources.person, "by people".to_owned()),
-        (sources.none, "by nobody".to_owned()),
+        (sources.person, "by users".to_owned()),
+        (sources.none, "undecided".to_owned()),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)
@@ -480,7 +479,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_becomes_no_markup_and_the_page_loads_nothing() {
+    fn data_cannot_become_markup_and_the_page_loads_nothing() {
         let mut data = sample::data();
         data.summary.job = "<script>alert(1)</script>".into();
         data.summary.sources.a.system = "\"><img src=x onerror=alert(1)>".into();

@@ -1,4 +1,4 @@
-//! The same page in Markdown, with tables as GitHub reads them.
+//! The report in GitHub-flavored Markdown.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,6 @@ use super::findings::{
 };
 use super::{Example, ReportData, Summary};
 
-/// Writes the page.
 pub fn write_markdown(data: &ReportData, out: &mut dyn Write) -> io::Result<()> {
     let summary = &data.summary;
     head(summary, out)?;
@@ -47,7 +46,7 @@ fn details(details: &[FieldDetails], out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Foreign text that neither ends its cell nor becomes markup.
+/// Escapes external text so that it neither ends its cell nor becomes markup.
 fn safe(text: &str) -> String {
     let text = visible(text);
     let mut safe = String::with_capacity(text.len());
@@ -56,7 +55,7 @@ fn safe(text: &str) -> String {
     while let Some(character) = characters.next() {
         let in_word = |other: Option<&char>| other.is_some_and(|other| other.is_alphanumeric());
         match character {
-            // Within a word it is no markup, and codes stay readable.
+            // An underscore within a word is not markup; codes stay readable.
             '_' if in_word(before.as_ref()) && in_word(characters.peek()) => safe.push('_'),
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
@@ -65,7 +64,7 @@ fn safe(text: &str) -> String {
                 safe.push('\\');
                 safe.push(character);
             }
-            // Without this GitHub links names and addresses that happen to be in the data.
+            // Otherwise GitHub links names and addresses that occur in the data.
             '@' => safe.push_str("&#64;"),
             plain => safe.push(plain),
         }
@@ -74,21 +73,21 @@ fn safe(text: &str) -> String {
     safe
 }
 
-/// A command as code. A `|` would end a table's cell, so commands stand in lists, not in tables.
+/// A command as inline code. A `|` would end a table cell, so commands are listed outside tables.
 fn code(command: &str) -> String {
     let fence = if command.contains('`') { "``" } else { "`" };
     let space = if command.contains('`') { " " } else { "" };
     format!("{fence}{space}{command}{space}{fence}")
 }
 
-/// A sentence whose parts between backticks stay code, to be copied as they are.
+/// A sentence in which backticked parts stay code, for copying.
 fn with_code(sentence: &str) -> String {
     let sentence = visible(sentence);
     let parts = sentence.split('`').enumerate();
     parts.map(|(at, part)| if at % 2 == 0 { safe(part) } else { code(part) }).collect()
 }
 
-/// The head of a table: the first column on the left, the others on the right.
+/// A table head: first column left-aligned, the others right-aligned.
 fn table(out: &mut dyn Write, columns: &[&str]) -> io::Result<()> {
     writeln!(out, "\n| {} |", columns.join(" | "))?;
     writeln!(out, "| --- |{}", " ---: |".repeat(columns.len().saturating_sub(1)))
@@ -117,7 +116,7 @@ fn rows(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     for (name, a, b) in [
         ("**read**", records.a, records.b),
         ("= paired", records.aligned, records.aligned),
-        ("+ without partner", records.missing_in_b, records.missing_in_a),
+        ("+ unmatched", records.missing_in_b, records.missing_in_a),
         ("+ duplicates", records.duplicates_a, records.duplicates_b),
         ("+ rejected", records.rejected_a, records.rejected_b),
         ("+ filtered", records.filtered_a, records.filtered_b),
@@ -134,7 +133,7 @@ fn records(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     if summary.is_compared() {
         for (name, number) in [
             ("matched", records.matched),
-            ("of them within tolerance", records.within_tolerance),
+            ("of which within tolerance", records.within_tolerance),
             ("breaks", records.breaks),
         ] {
             row(out, name, &[count(number), share(number, total)])?;
@@ -172,7 +171,7 @@ fn differences(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
 
 fn reasons(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let total = summary.differences.total;
-    table(out, &["Reasons", "count", "share", "settled"])?;
+    table(out, &["Reasons", "count", "share", "accepted"])?;
     for (functional, name) in [(true, "**functional**"), (false, "**non-functional**")] {
         let reasons = reasons_of(summary, functional);
         let sum = reasons.iter().map(|reason| reason.count).sum();
@@ -192,8 +191,8 @@ fn reasons(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     for (name, number) in [
         (format!("rules{rules}"), sources.rule),
         (format!("model{model}"), sources.model),
-        ("people".to_owned(), sources.person),
-        ("nobody".to_owned(), sources.none),
+        ("users".to_owned(), sources.person),
+        ("undecided".to_owned(), sources.none),
     ] {
         if number > 0 {
             row(out, &name, &[count(number), share(number, total)])?;
@@ -252,7 +251,7 @@ fn warnings(summary: &Summary, first: bool, out: &mut dyn Write) -> io::Result<(
     if warnings.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n## {}\n", if first { "Look at this first" } else { "Warnings" })?;
+    writeln!(out, "\n## {}\n", if first { "Check this first" } else { "Warnings" })?;
     for warning in warnings {
         writeln!(out, "- {}", safe(&findings::warning(warning)))?;
         if let Some(help) = &warning.help {
@@ -267,7 +266,7 @@ fn next(summary: &Summary, example: Option<&Example>, out: &mut dyn Write) -> io
     if steps.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n## Where to look next\n")?;
+    writeln!(out, "\n## Next steps\n")?;
     for (command, purpose) in steps {
         writeln!(out, "- {}: {}", code(&command), safe(&purpose))?;
     }
@@ -280,27 +279,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_the_same_page_in_tables() {
+    fn matches_the_sample() {
         let mut out = Vec::new();
         write_markdown(&sample::data(), &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), include_str!("sample.md"));
     }
 
     #[test]
-    fn a_warning_that_questions_the_result_stands_before_the_figures() {
+    fn a_warning_that_questions_the_result_precedes_the_figures() {
         let mut data = sample::data();
         data.summary.warnings.push(sample::first_warning());
         let mut out = Vec::new();
         write_markdown(&data, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        let first = text.find("Look at this first").unwrap();
+        let first = text.find("Check this first").unwrap();
         assert!(first < text.find("| Rows |").unwrap(), "{text}");
         assert!(text.contains("`normalize: { amount: [negate] }`"), "{text}");
         assert!(text.find("## Warnings").unwrap() > first, "{text}");
     }
 
     #[test]
-    fn data_becomes_no_markup() {
+    fn data_cannot_become_markup() {
         assert_eq!(
             safe("A_B _a_|b <img> `x` *y* @me \u{1b}[2J"),
             r"A_B \_a\_\|b &lt;img&gt; \`x\` \*y\* &#64;me \\u{1b}\[2J"

@@ -1,7 +1,7 @@
-//! The result of a run, for people and for programs.
+//! The result of a run, for users and programs.
 //!
-//! A report only reads: figures come from the run's metadata and the store, and a report whose
-//! figures contradict each other is an error, never a page.
+//! A report only reads. Its figures come from the run's metadata and the store; contradictory
+//! figures are an error and are never shown.
 
 pub mod cells;
 pub mod characters;
@@ -31,30 +31,26 @@ use crate::store::{Counts, RunRow, Store, StoredDifference, StoredRecord};
 
 use differences::References;
 
-pub use crate::domain::metadata::{books_from_json, books_to_json};
+pub use crate::domain::metadata::books_from_json;
 pub use differences::write_csv;
 pub use html::write_html;
 pub use markdown::write_markdown;
-pub use paint::{Paint, Painted};
-pub use summary::{
-    Attributions, BySource, Differences, GateCounts, REJECTED_SHOWN, ReasonCount, Records,
-    RejectedSample, RuleCount, Summary,
-};
+pub use paint::Paint;
+pub use summary::{REJECTED_SHOWN, ReasonCount, Records, RejectedSample, Summary};
 pub use text::write_text;
 pub use xlsx::write_xlsx;
 
-/// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For a terminal.
+    /// Text for a terminal.
     Text,
-    /// Markdown with tables, as GitHub reads it.
+    /// GitHub-flavored Markdown.
     Md,
     /// The summary as one JSON object.
     Json,
-    /// One row for each difference.
+    /// One row per difference.
     Csv,
-    /// One page that needs nothing else.
+    /// One self-contained page.
     Html,
     /// A workbook: figures, breaks, differences, rejected rows.
     Xlsx,
@@ -65,7 +61,7 @@ impl Format {
     pub const ALL: [Self; 6] =
         [Self::Text, Self::Md, Self::Json, Self::Csv, Self::Html, Self::Xlsx];
 
-    /// The name after `--format`.
+    /// The name for `--format`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -100,41 +96,32 @@ impl FromStr for Format {
     }
 }
 
-/// What the pages for people show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportData {
-    /// The figures.
     pub summary: Summary,
-    /// A difference to begin with.
+    /// A difference to start with.
     pub example: Option<Example>,
-    /// The money of each field; empty where it was not asked for.
+    /// Amounts per field; empty unless requested.
     pub details: Vec<details::FieldDetails>,
 }
 
-/// One difference of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
     /// The record's reference on a side that has it.
     pub reference: String,
-    /// The field.
     pub field: String,
-    /// The canonical text of side A.
     pub value_a: Option<String>,
-    /// The canonical text of side B.
     pub value_b: Option<String>,
 }
 
 impl ReportData {
-    /// Reads what a report on `run` shows. A run that did not get to its end has no report, and
-    /// figures that contradict each other are an inconsistency.
+    /// Reads the report on `run`. An unfinished run has no report, and contradictory figures are an
+    /// inconsistency.
     pub fn load(store: &dyn Store, run: &RunRow) -> Result<Self, Problem> {
         Self::of(store, run, summary(store, run, None)?)
     }
 
-    /// The same with the money of each field, which reads every difference of the run.
-    ///
-    /// # Errors
-    /// What the store says.
+    /// Also reads the amounts per field, which visits every difference of the run.
     pub fn load_with_details(store: &dyn Store, run: &RunRow) -> Result<Self, Problem> {
         let mut data = Self::load(store, run)?;
         if data.summary.differences.total > 0 {
@@ -143,16 +130,15 @@ impl ReportData {
         Ok(data)
     }
 
-    /// The same with a summary that is there already.
+    /// Like [`Self::load`], for an existing summary.
     pub fn of(store: &dyn Store, run: &RunRow, summary: Summary) -> Result<Self, Problem> {
         let example = example(store, run, &summary)?;
         Ok(Self { summary, example, details: Vec::new() })
     }
 }
 
-/// The summary of a run. `known` tells how its differences stand in the store, if somebody knows; else
-/// they are counted. A run that did not get to its end has none, and figures that contradict each other
-/// are an inconsistency.
+/// The summary of a run. `known` has the counts of its stored differences; without it they are
+/// counted. An unfinished run has no summary, and contradictory figures are an inconsistency.
 pub fn summary(
     store: &dyn Store,
     run: &RunRow,
@@ -163,12 +149,12 @@ pub fn summary(
             Code::RunWithoutResult,
             format!("run {} has no result: it is {}", run.id, run.status),
         )
-        .help("`recon runs list` shows the runs that have one")
+        .help("`recon runs list` lists the runs with a result")
     })?;
     let books = books_from_json(counts).map_err(|error| {
         Problem::new(
             Code::BooksUnreadable,
-            format!("the counts of run {} can't be read: {error}", run.id),
+            format!("can't read the counts of run {}: {error}", run.id),
         )
     })?;
     let attributed = run.stage == Some(Stage::Attributed);
@@ -188,11 +174,10 @@ pub fn summary(
     summary.proved()
 }
 
-/// How many differences are looked through for one that waits for people.
+/// How many differences are searched for one that awaits review.
 const LOOKED_THROUGH: u64 = 10_000;
 
-/// A difference that is worth a look: one that waits for people, if there is one among the first,
-/// else the first.
+/// An example: one of the first differences that awaits review, else the first.
 fn example(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Option<Example>, Problem> {
     if summary.differences.total == 0 {
         return Ok(None);
@@ -209,7 +194,6 @@ fn example(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Option<
     Ok(choice.example)
 }
 
-/// Chooses an example.
 struct Choice {
     want_awaiting: bool,
     looked: u64,
@@ -247,7 +231,6 @@ impl Choice {
     }
 }
 
-/// The name of the field that a difference is about.
 fn field_name(layout: &Layout, field: FieldRef) -> &str {
     match field {
         FieldRef::EntireRecord => FieldRef::ENTIRE_RECORD,
@@ -271,9 +254,8 @@ pub fn write_json_with_details(data: &ReportData, out: &mut dyn Write) -> io::Re
     out.write_all(b"\n")
 }
 
-/// The problem of a result that could not be written.
 pub fn unwritable(error: &io::Error) -> Problem {
-    Problem::new(Code::OutputFailed, format!("the result could not be written: {error}"))
+    Problem::new(Code::OutputFailed, format!("can't write the result: {error}"))
 }
 
 #[cfg(test)]
@@ -302,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_is_a_difference_that_waits_else_the_first() {
+    fn the_example_awaits_review_if_possible() {
         let run = sample::run();
         let record = StoredRecord {
             number: 1,

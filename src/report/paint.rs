@@ -1,14 +1,12 @@
-//! Color, where it was asked for. It never carries meaning alone: every painted word says the same
-//! in black and white.
+//! Terminal colors. Color never carries meaning alone; the text says the same.
 
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 
-/// Whether to color.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Paint {
-    /// Text only.
+    /// Plain text.
     #[default]
     Plain,
     /// With ANSI escape sequences.
@@ -16,37 +14,36 @@ pub enum Paint {
 }
 
 impl Paint {
-    /// Colors, or not.
     pub const fn when(colored: bool) -> Self {
         if colored { Self::Colored } else { Self::Plain }
     }
 
-    /// Headings and what matters most.
+    /// Headings and key facts.
     pub fn strong<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.with(Style::new().bold(), text)
     }
 
-    /// What may be passed over.
+    /// Secondary text.
     pub fn dim<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.with(Style::new().dimmed(), text)
     }
 
-    /// What is well.
+    /// Success.
     pub fn good<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.with(AnsiColor::Green.on_default(), text)
     }
 
-    /// What needs somebody.
+    /// Warnings.
     pub fn caution<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.with(AnsiColor::Yellow.on_default(), text)
     }
 
-    /// What is wrong.
+    /// Errors.
     pub fn bad<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.with(AnsiColor::Red.on_default().bold(), text)
     }
 
-    /// What can be typed, and places.
+    /// Commands and places.
     pub fn accent<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.with(AnsiColor::Cyan.on_default(), text)
     }
@@ -56,7 +53,7 @@ impl Paint {
     }
 }
 
-/// A text with its color; widths and alignments of the format apply to the text.
+/// Colored text; the format's width and alignment apply to the text alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Painted<T> {
     style: Option<Style>,
@@ -77,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colors_only_when_asked_and_pads_the_text() {
+    fn color_is_optional_and_padding_applies_to_the_text() {
         assert_eq!(format!("{:>4}", Paint::Plain.bad("ab")), "  ab");
         assert_eq!(format!("{:>4}", Paint::Colored.dim("ab")), "\u{1b}[2m  ab\u{1b}[0m");
     }

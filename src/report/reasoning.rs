@@ -1,66 +1,61 @@
-//! What stands behind an attribution, in words: the notes of rules, and what a model said for itself.
+//! The explanation of an attribution in words: rules' notes and the model's probabilities.
 
 use serde::Deserialize;
 
 use super::figures;
 
-/// The explanation that is stored with an attribution.
+/// The explanation stored with an attribution.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Reasoning {
-    /// Sentences.
+    /// Sentences from rules.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// The model, where it was asked.
+    /// The model's explanation, if it was used.
     #[serde(default)]
     pub model: Option<ModelSays>,
 }
 
-/// What a model said for itself.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ModelSays {
     /// The model's version.
     pub version: String,
-    /// The likeliest reasons.
+    /// The most likely reasons.
     pub reasons: Vec<Guess>,
-    /// What it says of the likeliest before it looks.
+    /// The probability of the most likely reason before any feature.
     pub base: f64,
-    /// The features that moved the likeliest most.
+    /// The features that changed this probability most.
     pub features: Vec<Moved>,
-    /// What all other features did.
+    /// The change by all other features.
     pub other: f64,
-    /// What calibration did.
+    /// The change by calibration.
     pub calibration: f64,
-    /// Unlike anything that it was trained on.
+    /// Whether the difference is unlike the training data.
     pub novel: bool,
 }
 
-/// A reason and its probability.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Guess {
-    /// The reason.
     pub code: String,
-    /// The probability.
     pub probability: f64,
 }
 
-/// What a feature did to the probability of the likeliest reason.
+/// A feature's contribution to the probability of the most likely reason.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Moved {
-    /// The feature.
     pub name: String,
-    /// Its value; nothing where it does not apply.
+    /// `None` if the feature does not apply.
     pub value: Option<f64>,
-    /// What it added or took.
+    /// Added probability; may be negative.
     pub moved: f64,
 }
 
 impl Reasoning {
-    /// Reads a stored explanation; what can't be read has nothing to say.
+    /// Reads a stored explanation; an unreadable one is empty.
     pub fn read(explanation: Option<&str>) -> Self {
         explanation.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
-    /// All of it in one line.
+    /// Everything on one line.
     pub fn line(&self) -> String {
         let mut sentences = self.notes.clone();
         sentences.extend(self.model.as_ref().map(ModelSays::line));
@@ -69,7 +64,7 @@ impl Reasoning {
 }
 
 impl ModelSays {
-    /// The likeliest reasons with their probabilities.
+    /// The most likely reasons with their probabilities.
     pub fn reasons(&self) -> String {
         let reasons: Vec<String> = self
             .reasons
@@ -79,9 +74,9 @@ impl ModelSays {
         format!("model {}: {}", self.version, reasons.join(", "))
     }
 
-    /// How the probability of the likeliest comes about, term by term.
+    /// The terms that add up to the probability of the most likely reason.
     pub fn terms(&self) -> Vec<String> {
-        let mut terms = vec![format!("{:+.3}  before looking", self.base)];
+        let mut terms = vec![format!("{:+.3}  base rate", self.base)];
         terms.extend(self.features.iter().map(|feature| match feature.value {
             Some(value) => format!("{:+.3}  {} = {}", feature.moved, feature.name, short(value)),
             None => format!("{:+.3}  {} does not apply", feature.moved, feature.name),
@@ -104,7 +99,7 @@ impl ModelSays {
     }
 }
 
-/// A number with at most four digits behind the point.
+/// A number with at most four decimals.
 fn short(value: f64) -> String {
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -116,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_model_said_is_told_term_by_term() {
+    fn a_model_explanation_lists_its_terms() {
         let stored = r#"{"notes":["a note."],"model":{"version":"3","reasons":[
             {"code":"FX_VARIANCE","probability":0.93},{"code":"OTHER","probability":0.07}],
             "base":0.08,"features":[{"name":"ratio","value":1.0030,"moved":0.61},
@@ -127,7 +122,7 @@ mod tests {
         assert_eq!(
             model.terms(),
             [
-                "+0.080  before looking",
+                "+0.080  base rate",
                 "+0.610  ratio = 1.003",
                 "-0.050  days does not apply",
                 "+0.300  all other features",

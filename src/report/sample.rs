@@ -135,7 +135,7 @@ pub fn data() -> ReportData {
     }
 }
 
-/// A warning that puts the result into question.
+/// A warning that questions the result.
 pub fn first_warning() -> Warning {
     Warning {
         code: "same-difference".to_owned(),

@@ -1,5 +1,5 @@
-//! The JSON summary of a run: a contract with programs. Its names, their order and their meaning
-//! stay; more may come.
+//! The JSON summary of a run: a contract with programs. Names, order and meaning are fixed; keys
+//! may be added.
 
 use std::collections::BTreeMap;
 
@@ -13,57 +13,48 @@ use crate::store::{AttributionCount, RejectedRow, RunRow};
 
 use super::figures::ratio;
 
-/// How many rejected rows the summary shows.
+/// How many rejected rows the summary lists.
 pub const REJECTED_SHOWN: usize = 5;
-/// How many rules the summary names.
+/// How many rules the summary lists.
 const RULES_SHOWN: usize = 10;
 
-/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// The run.
     pub run_id: String,
-    /// The job's name.
     pub job: String,
-    /// The business date.
     pub batch_date: String,
-    /// How the last command on it ended.
+    /// How the last command on the run ended.
     pub status: &'static str,
-    /// How far it got.
+    /// How far the run got.
     pub stage: Option<&'static str>,
-    /// Rows and records.
+    /// Counts of rows and records.
     pub records: Records,
-    /// Differences.
     pub differences: Differences,
-    /// Their reasons.
     pub attributions: Attributions,
-    /// The data quality gate; null before attributing.
+    /// Null before attribution.
     pub gate: Option<GateCounts>,
-    /// How long it took.
     pub seconds: Seconds,
-    /// What was read.
     pub sources: PerSide<Source>,
     /// The first rejected rows.
     pub rejected: Vec<RejectedSample>,
-    /// What whoever reads this should know.
     pub warnings: Vec<Warning>,
-    /// How often a rule failed.
+    /// The number of rule failures.
     #[serde(skip_serializing_if = "is_zero")]
     pub rule_errors: u64,
     /// The rules that decided most.
     pub top_rules: Vec<RuleCount>,
-    /// The version of the model that was asked.
+    /// The version of the model used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What the machine accepted, and on what evidence.
+    /// What was accepted automatically, and on what evidence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<serde_json::Value>,
-    /// The newer run that took its place.
+    /// The newer run that replaced it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
 }
 
-/// Rows of each side and the records they make.
+/// Rows of each side and the records they form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Records {
     /// Data rows read from A.
@@ -74,7 +65,7 @@ pub struct Records {
     pub aligned: u64,
     /// Pairs without differences.
     pub matched: u64,
-    /// Those of them that needed a tolerance.
+    /// Matched pairs that needed a tolerance.
     pub within_tolerance: u64,
     /// Records with any difference, missing and duplicates included.
     pub breaks: u64,
@@ -86,13 +77,13 @@ pub struct Records {
     pub duplicates_a: u64,
     /// Surplus rows of B.
     pub duplicates_b: u64,
-    /// Rows of A that could not take part.
+    /// Rejected rows of A.
     pub rejected_a: u64,
-    /// Rows of B that could not take part.
+    /// Rejected rows of B.
     pub rejected_b: u64,
-    /// Rows of A that a filter left out.
+    /// Filtered rows of A.
     pub filtered_a: u64,
-    /// Rows of B that a filter left out.
+    /// Filtered rows of B.
     pub filtered_b: u64,
 }
 
@@ -103,51 +94,41 @@ impl Records {
     }
 }
 
-/// Differences, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Differences {
-    /// All.
     pub total: u64,
-    /// By type.
     pub by_type: BTreeMap<&'static str, u64>,
     /// By field, `ENTIRE_RECORD` included.
     pub by_field: BTreeMap<String, u64>,
-    /// By field, and within each by type.
     pub by_field_and_type: BTreeMap<String, BTreeMap<&'static str, u64>>,
 }
 
-/// Attributions, counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Attributions {
-    /// By the reason's code.
     pub by_reason: BTreeMap<String, u64>,
-    /// By status.
     pub by_status: BTreeMap<&'static str, u64>,
-    /// By who gave the reason.
     pub by_source: BySource,
-    /// Differences that the machine alone accepted with a functional reason ÷ all.
+    /// Differences accepted automatically with a functional reason ÷ all.
     pub stp_rate: f64,
     /// Differences whose reason is UNKNOWN ÷ all.
     pub unknown_rate: f64,
     /// Differences whose status is UNKNOWN ÷ all.
     pub awaiting_rate: f64,
-    /// The reasons with their nature, the most frequent first.
+    /// The reasons, most frequent first.
     pub reasons: Vec<ReasonCount>,
 }
 
-/// Attributions by who gave the reason; only what occurs is written.
+/// Attributions by source; zero counts are omitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BySource {
-    /// A rule.
     #[serde(skip_serializing_if = "is_zero")]
     pub rule: u64,
-    /// The model.
     #[serde(skip_serializing_if = "is_zero")]
     pub model: u64,
-    /// Nothing claimed them.
+    /// Unclaimed.
     #[serde(skip_serializing_if = "is_zero")]
     pub none: u64,
-    /// A person.
+    /// A user.
     #[serde(skip_serializing_if = "is_zero")]
     pub person: u64,
 }
@@ -156,58 +137,47 @@ const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// How often a reason was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReasonCount {
-    /// The code.
     pub code: String,
-    /// Whether business explains it.
     pub functional: bool,
-    /// Differences with it.
     pub count: u64,
-    /// Those of them that are settled.
+    /// Accepted differences with this reason.
     pub accepted: u64,
 }
 
-/// The verdicts on the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct GateCounts {
-    /// Records that matched or whose differences are all explained by business.
+    /// Records that matched or whose differences all have accepted functional reasons.
     pub passed: u64,
-    /// The others.
     pub blocked: u64,
 }
 
-/// A rejected row as the summary shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RejectedSample {
     /// `a` or `b`.
     pub side: &'static str,
-    /// Its file.
     pub file: String,
-    /// The line on which it begins.
+    /// The first line of the row.
     pub line: u64,
-    /// Where it is in words, where that is more than a line: `sheet Trades, row 17`.
+    /// The place in words, if it is more than a line: `sheet Trades, row 17`.
     #[serde(rename = "place", skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
-    /// What kind of mistake.
     pub code: String,
-    /// What is wrong, in a sentence.
     pub message: String,
 }
 
-/// How many differences a rule decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleCount {
     /// The rule's function.
     pub rule: String,
-    /// Differences.
+    /// Differences it decided.
     pub count: u64,
 }
 
 impl Summary {
-    /// The summary of `run` whose rows are counted in `books`; `gate` is `(passed, blocked)`, once
-    /// there are verdicts. Sources and warnings are taken from the run's metadata.
+    /// The summary of `run` with the counts in `books`; `gate` is `(passed, blocked)`, once
+    /// attributed. Sources and warnings come from the run's metadata.
     pub fn new(
         run: &RunRow,
         books: &Books,
@@ -253,7 +223,7 @@ impl Summary {
         }
     }
 
-    /// The same summary with the first of these rejected rows.
+    /// Adds the first of these rejected rows.
     #[must_use]
     pub fn with_rejected(mut self, rows: &[RejectedRow]) -> Self {
         self.rejected = rows
@@ -271,23 +241,21 @@ impl Summary {
         self
     }
 
-    /// Whether the run's differences are known.
     pub fn is_compared(&self) -> bool {
         [Stage::Compared, Stage::Attributed].iter().any(|stage| self.stage == Some(stage.name()))
     }
 
-    /// Whether its differences have reasons.
     pub fn is_attributed(&self) -> bool {
         self.stage == Some(Stage::Attributed.name())
     }
 
-    /// How acceptance was decided, in sentences.
+    /// The acceptance decision in sentences.
     pub fn acceptance_says(&self) -> Vec<String> {
         let says = self.acceptance.as_ref().and_then(|acceptance| acceptance.get("says"));
         says.and_then(|says| serde_json::from_value(says.clone()).ok()).unwrap_or_default()
     }
 
-    /// The first figure that contradicts another one, in words; `None` if all is well.
+    /// The first figure that contradicts another one, in words.
     pub fn discrepancy(&self) -> Option<String> {
         let records = &self.records;
         let sides = [
@@ -348,20 +316,17 @@ impl Summary {
         })
     }
 
-    /// The summary, unless its figures contradict each other.
+    /// The summary, or an error if its figures contradict each other.
     pub fn proved(self) -> Result<Self, Problem> {
         match self.discrepancy() {
             None => Ok(self),
-            Some(discrepancy) => {
-                Err(Problem::new(Code::BooksDoNotClose, discrepancy).help(format!(
-                    "this is a mistake in recon, not in the data; run {} must not be used",
-                    self.run_id
-                )))
-            }
+            Some(discrepancy) => Err(Problem::new(Code::BooksDoNotClose, discrepancy).help(
+                format!("this is a bug in recon, not in the data; do not use run {}", self.run_id),
+            )),
         }
     }
 
-    /// Differences that wait for people: status UNKNOWN.
+    /// Differences that await review: status UNKNOWN.
     pub fn awaiting(&self) -> u64 {
         self.attributions.by_status.get(Status::Unknown.name()).copied().unwrap_or_default()
     }
@@ -429,7 +394,7 @@ fn counted(counts: &[AttributionCount]) -> Attributions {
     result.unknown_rate = millionth(ratio(unknown, all));
     result.awaiting_rate = millionth(ratio(awaiting, all));
     result.reasons = reasons.into_values().collect();
-    // The sort is stable: equal counts stay in the order of their codes.
+    // The sort is stable: equal counts stay ordered by code.
     result.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
     result
 }
@@ -452,8 +417,7 @@ fn millionth(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
-/// Without what is behind the third digit: parts are cut where their total is rounded, so that they
-/// never come to more.
+/// Truncated to milliseconds: the total is rounded, so truncated parts never exceed it.
 fn whole_thousandths(seconds: f64) -> f64 {
     (seconds * 1_000.0 + 1e-6).floor() / 1_000.0
 }
@@ -469,7 +433,7 @@ mod tests {
     use crate::domain::Side;
 
     #[test]
-    fn is_the_json_of_the_contract_in_its_order() {
+    fn is_the_documented_json_in_its_order() {
         let json = serde_json::to_string(&sample::summary()).unwrap();
         let expected = concat!(
             r#"{"run_id":"019421bc-fc08-7aaa-8aaa-aaaaaaaaaaaa","job":"fx_trades_eod","#,
@@ -514,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_differences_has_rates_of_zero() {
+    fn a_run_without_differences_has_zero_rates() {
         let summary =
             Summary::new(&sample::run(), &Books::default(), &[], Some((0, 0)), &Seconds::default());
         assert_eq!(summary.attributions.stp_rate, 0.0);
@@ -526,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn every_figure_that_lies_is_noticed() {
+    fn every_contradictory_figure_is_detected() {
         let summary = sample::summary();
         assert_eq!(summary.discrepancy(), None);
         type Lie = fn(&mut Summary);

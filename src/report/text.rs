@@ -1,5 +1,4 @@
-//! The page for a terminal: what came in, what agrees, what does not and why, and where to look
-//! next. At most 100 columns, unless a name or a value is longer than that.
+//! The report for a terminal, at most 100 columns wide unless a name or value is longer.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -12,20 +11,19 @@ use super::findings::{
 };
 use super::{Example, Paint, ReportData, Summary};
 
-/// The columns of a page.
+/// Width of the page.
 const PAGE: usize = 100;
-/// The columns of names on the left, the indentation included.
+/// Width of labels, indentation included.
 const LABEL: usize = 32;
-/// The columns of counts.
+/// Width of counts.
 const NUMBER: usize = 12;
-/// The columns of shares.
+/// Width of shares.
 const SHARE: usize = 10;
-/// The columns of bars.
+/// Width of bars.
 const BAR: usize = 20;
-/// How wide the column of commands may be.
+/// Maximum width of commands.
 const COMMAND: usize = 60;
 
-/// Writes the page.
 pub fn write_text(data: &ReportData, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     let summary = &data.summary;
     let mut page = Page { out, paint };
@@ -60,7 +58,7 @@ impl Page<'_> {
         writeln!(self.out, "{text}")
     }
 
-    /// A heading with a figure behind it.
+    /// A heading with an optional figure.
     fn heading(&mut self, title: &str, number: Option<u64>) -> io::Result<()> {
         let title = match number {
             Some(number) => format!("{title:<LABEL$}{:>NUMBER$}", count(number)),
@@ -69,7 +67,7 @@ impl Page<'_> {
         writeln!(self.out, "\n{}", self.paint.strong(title))
     }
 
-    /// A name, a figure, its share of the whole, a bar and a remark.
+    /// A label, a figure, its share of the whole, a bar and a remark.
     fn figure(
         &mut self,
         label: &str,
@@ -123,7 +121,7 @@ impl Page<'_> {
         for (label, a, b) in [
             ("  read", records.a, records.b),
             ("    = paired", records.aligned, records.aligned),
-            ("    + without partner", records.missing_in_b, records.missing_in_a),
+            ("    + unmatched", records.missing_in_b, records.missing_in_a),
             ("    + duplicates", records.duplicates_a, records.duplicates_b),
             ("    + rejected", records.rejected_a, records.rejected_b),
             ("    + filtered", records.filtered_a, records.filtered_b),
@@ -191,9 +189,9 @@ impl Page<'_> {
                 let remark = if open == 0 {
                     String::new()
                 } else if reason.accepted == 0 {
-                    "not settled".to_owned()
+                    "not accepted".to_owned()
                 } else {
-                    format!("{} not settled", count(open))
+                    format!("{} not accepted", count(open))
                 };
                 let label = format!("    {}", visible(&reason.code));
                 self.figure(&label, reason.count, total, true, &remark)?;
@@ -210,8 +208,8 @@ impl Page<'_> {
         for (label, number, remark) in [
             ("  rules", sources.rule, rules.as_str()),
             ("  model", sources.model, model.as_str()),
-            ("  people", sources.person, ""),
-            ("  nobody", sources.none, ""),
+            ("  users", sources.person, ""),
+            ("  undecided", sources.none, ""),
         ] {
             if number > 0 {
                 self.figure(label, number, total, false, remark)?;
@@ -239,7 +237,7 @@ impl Page<'_> {
                 self.wrapped(&visible(&sentence), 4)?;
             }
             for (title, rows) in [("largest", &field.largest), ("first", &field.sample)] {
-                // What is both among the largest and the first is shown once.
+                // A row among both the largest and the first is shown once.
                 let rows =
                     rows.iter().filter(|row| title == "largest" || !field.largest.contains(row));
                 for row in rows {
@@ -315,7 +313,7 @@ impl Page<'_> {
         if warnings.is_empty() {
             return Ok(());
         }
-        self.heading(if first { "Look at this first" } else { "Warnings" }, None)?;
+        self.heading(if first { "Check this first" } else { "Warnings" }, None)?;
         for warning in warnings {
             self.wrapped(&visible(&findings::warning(warning)), 2)?;
             if let Some(help) = &warning.help {
@@ -335,7 +333,7 @@ impl Page<'_> {
         if commands.is_empty() {
             return Ok(());
         }
-        self.heading("Where to look next", None)?;
+        self.heading("Next steps", None)?;
         let widest = commands.iter().map(|(command, _)| width(command)).max().unwrap_or(0);
         for (command, purpose) in commands {
             let command = pad(&command, widest.min(COMMAND), false);
@@ -345,8 +343,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// A text in lines of the page's width, all indented.
-    /// A sentence in lines of the page's width. What stands between backticks is not broken: it is to
+    /// Wraps a text to the page width, indented. Backticked parts are not broken, so that they can
     /// be copied.
     fn wrapped(&mut self, text: &str, indent: usize) -> io::Result<()> {
         let mut line = String::new();
@@ -369,7 +366,7 @@ impl Page<'_> {
     }
 }
 
-/// A name on the left and a figure at the right of its column.
+/// A label on the left and a figure right-aligned in its column.
 fn labelled(label: &str, figure: &str) -> String {
     let label = clip(label, LABEL - 1);
     format!("{}{figure:>NUMBER$}", pad(&label, LABEL, false))
@@ -390,18 +387,18 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_that_questions_the_result_stands_first_and_its_line_is_whole() {
+    fn a_warning_that_questions_the_result_comes_first_and_keeps_its_code_whole() {
         let mut data = sample::data();
         data.summary.warnings.push(sample::first_warning());
         let text = page(&data, Paint::Plain);
-        let first = text.find("Look at this first").unwrap();
+        let first = text.find("Check this first").unwrap();
         assert!(first < text.find("Rows").unwrap(), "{text}");
         assert!(text.contains("`normalize: { amount: [negate] }`"), "{text}");
         assert!(text.find("\nWarnings").unwrap() > first, "{text}");
     }
 
     #[test]
-    fn matching_is_only_told_of_what_was_compared() {
+    fn records_match_only_if_fields_were_compared() {
         let mut data = sample::data();
         data.summary.records =
             Records { a: 30, b: 30, aligned: 30, matched: 30, ..Records::default() };
@@ -412,14 +409,14 @@ mod tests {
     }
 
     #[test]
-    fn is_a_page_that_adds_up() {
+    fn matches_the_sample() {
         let expected = include_str!("sample.txt");
         assert_eq!(page(&sample::data(), Paint::Plain), expected);
         assert!(expected.lines().all(|line| width(line) <= PAGE && line == line.trim_end()));
     }
 
     #[test]
-    fn color_changes_no_word() {
+    fn color_does_not_change_the_text() {
         let colored = page(&sample::data(), Paint::Colored);
         assert_ne!(colored, page(&sample::data(), Paint::Plain));
         let stripped = anstream::adapter::strip_str(&colored).to_string();
@@ -427,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_only_ingested_says_what_comes_next() {
+    fn an_ingested_run_names_the_next_command() {
         let mut run = sample::run();
         run.stage = Some(Stage::Ingested);
         let books = Books { read: PerSide { a: 2, b: 2 }, aligned: 2, ..Books::default() };
@@ -439,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_breaks_is_short_and_says_so() {
+    fn a_run_without_breaks_has_a_short_report() {
         let mut run = sample::run();
         run.metadata = serde_json::Value::Null;
         let books =
@@ -447,13 +444,13 @@ mod tests {
         let summary = Summary::new(&run, &books, &[], Some((2, 0)), &Seconds::default());
         let text = page(&ReportData { summary, example: None, details: Vec::new() }, Paint::Plain);
         assert!(text.contains("\nAll 2 records match.\n"), "{text}");
-        for absent in ["Differences", "Rejected", "Warnings", "rate", "Where to look"] {
+        for absent in ["Differences", "Rejected", "Warnings", "rate", "Next steps"] {
             assert!(!text.contains(absent), "{absent}: {text}");
         }
     }
 
     #[test]
-    fn long_and_foreign_text_stays_in_its_place() {
+    fn long_and_external_text_keeps_the_layout() {
         let mut data = sample::data();
         data.summary.rejected[0].message = "a long tale ".repeat(20);
         data.summary.rejected[1].message = "\u{1b}[2J".into();
@@ -483,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn many_fields_become_a_remainder() {
+    fn surplus_fields_are_summed_up() {
         let mut books = sample::books();
         for at in 0..20 {
             books.count_differences(&format!("field_{at:02}"), DiffType::TypeMismatch, 1);

@@ -1,9 +1,8 @@
-//! The result as a workbook: the figures, the breaks, every difference with its reason, the rejected
-//! rows.
+//! The result as a workbook: figures, breaks, differences with their reasons, rejected rows.
 //!
-//! What is text stays text, whatever it looks like, and is never a formula. A number is written as a
-//! number where a spreadsheet can hold it exactly, else as text: a spreadsheet computes with 15
-//! digits and forgets the others in silence.
+//! Text stays text and never becomes a formula. A number is written as a number only if a
+//! spreadsheet can hold it exactly, else as text: spreadsheets keep 15 digits and silently drop the
+//! rest.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -22,9 +21,9 @@ use super::findings::{rates, verdict};
 use super::reasoning::Reasoning;
 use super::{ReportData, Summary, field_name, unwritable};
 
-/// Rows of a sheet, less its head: 2^20 is the most that spreadsheets open.
+/// Spreadsheets open at most 2^20 rows, header included.
 const MOST_ROWS: u32 = (1 << 20) - 1;
-/// Characters of a cell.
+/// Maximum characters in a cell.
 const LONGEST: usize = 32_767;
 /// Digits that a spreadsheet keeps.
 const EXACT_DIGITS: usize = 15;
@@ -35,10 +34,6 @@ const DIFFERENCES: usize = 2;
 const REJECTED: usize = 3;
 const FIELDS: usize = 4;
 
-/// Writes the workbook.
-///
-/// # Errors
-/// What the store or the output says.
 pub fn write_xlsx(
     store: &dyn Store,
     run: &RunRow,
@@ -91,12 +86,12 @@ fn failed(error: &Wrong) -> Problem {
     match error {
         Wrong::Ours(problem) => problem.clone(),
         Wrong::Sheet(error) => {
-            Problem::new(Code::OutputFailed, format!("the workbook could not be written: {error}"))
+            Problem::new(Code::OutputFailed, format!("can't write the workbook: {error}"))
         }
     }
 }
 
-/// How a typed cell is shown.
+/// How a typed cell is displayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
     Decimals(usize),
@@ -156,7 +151,7 @@ impl<'r> Book<'r> {
         Ok(book)
     }
 
-    /// A sheet that keeps no row in memory, with its head.
+    /// Starts a sheet that keeps no rows in memory, and writes its header.
     fn begin(&mut self, name: &str, columns: &[(&str, f64)]) -> Result<(), Wrong> {
         let sheet = self.workbook.add_worksheet_with_constant_memory()?;
         sheet.set_name(name)?;
@@ -270,7 +265,7 @@ impl<'r> Book<'r> {
         self.cell(BREAKS, row, 0, &present.a, None)?;
         self.cell(BREAKS, row, 1, &present.b, None)?;
         for (at, figure) in (2u16..).zip(figures) {
-            // Differences of one record are no more than its fields.
+            // A record has no more differences than fields.
             #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
             self.cell(BREAKS, row, at, "", Some((figure as f64, Shape::Decimals(0))))?;
         }
@@ -315,7 +310,7 @@ impl<'r> Book<'r> {
         Ok(())
     }
 
-    /// A filter on the head of every list.
+    /// Adds a filter to the header of every list.
     fn filters(&mut self) -> Result<(), Wrong> {
         let lists = [
             (BREAKS, self.breaks, BREAK_COLUMNS.len()),
@@ -377,9 +372,9 @@ impl<'r> Book<'r> {
         }
         if left_out > 0 {
             let note = format!(
-                "{left_out} differences more than a sheet can hold; --format csv has all of them"
+                "{left_out} differences did not fit into the sheet; --format csv has all of them"
             );
-            sheet.write_string_with_format(row, 0, "Left out", &head)?;
+            sheet.write_string_with_format(row, 0, "Omitted", &head)?;
             sheet.write_string(row, 1, note)?;
             row += 1;
         }
@@ -391,7 +386,7 @@ impl<'r> Book<'r> {
         for (name, a, b) in [
             ("read", records.a, records.b),
             ("paired", records.aligned, records.aligned),
-            ("without partner", records.missing_in_b, records.missing_in_a),
+            ("unmatched", records.missing_in_b, records.missing_in_a),
             ("duplicates", records.duplicates_a, records.duplicates_b),
             ("rejected", records.rejected_a, records.rejected_b),
             ("filtered", records.filtered_a, records.filtered_b),
@@ -404,7 +399,7 @@ impl<'r> Book<'r> {
         let mut figures = vec![("Records", records.total())];
         if summary.is_compared() {
             figures.push(("matched", records.matched));
-            figures.push(("of them within tolerance", records.within_tolerance));
+            figures.push(("of which within tolerance", records.within_tolerance));
             figures.push(("breaks", records.breaks));
             figures.push(("Differences", summary.differences.total));
         }
@@ -425,7 +420,7 @@ impl<'r> Book<'r> {
                 sheet.write_number_with_format(row, 1, rate, &percent)?;
             }
             row += 2;
-            for (at, name) in (0u16..).zip(["Reason", "differences", "settled", "nature"]) {
+            for (at, name) in (0u16..).zip(["Reason", "differences", "accepted", "nature"]) {
                 sheet.write_string_with_format(row, at, name, &head)?;
             }
             for reason in &summary.attributions.reasons {
@@ -440,7 +435,7 @@ impl<'r> Book<'r> {
         Ok(())
     }
 
-    /// A cell: the figure with its decimals if there is one, else the text.
+    /// Writes the figure with its decimals if there is one, else the text.
     fn cell(
         &mut self,
         sheet: usize,
@@ -455,7 +450,7 @@ impl<'r> Book<'r> {
                     Shape::Decimals(0) => "0".to_owned(),
                     Shape::Decimals(decimals) => format!("0.{}", "0".repeat(decimals)),
                     Shape::Date => "yyyy-mm-dd".to_owned(),
-                    // Instants are UTC; a spreadsheet knows no zones.
+                    // Instants are UTC; spreadsheets have no time zones.
                     Shape::Moment => "yyyy-mm-dd hh:mm:ss\"Z\"".to_owned(),
                 })
             });
@@ -472,7 +467,7 @@ const BREAK_COLUMNS: [(&str, f64); 6] = [
     ("reference A", 24.0),
     ("reference B", 24.0),
     ("differences", 11.0),
-    ("for people", 11.0),
+    ("to review", 11.0),
     ("fields", 40.0),
     ("reasons", 40.0),
 ];
@@ -517,7 +512,7 @@ const REJECTED_COLUMNS: [(&str, f64); 7] = [
     ("side", 6.0),
     ("line", 10.0),
     ("code", 18.0),
-    ("what is wrong", 50.0),
+    ("problem", 50.0),
     ("key", 24.0),
     ("row", 80.0),
     ("file", 30.0),
@@ -528,7 +523,7 @@ const fn counted(number: u64) -> f64 {
     number as f64
 }
 
-/// A text that a cell can hold.
+/// A text that fits into a cell.
 fn fitting(text: &str) -> String {
     if text.chars().count() <= LONGEST {
         return text.to_owned();
@@ -537,7 +532,7 @@ fn fitting(text: &str) -> String {
     format!("{kept}…")
 }
 
-/// A value as a spreadsheet's number or date, where its field is one and that is exact.
+/// A value as a number or date, if its field has such a type and the conversion is exact.
 fn typed(layout: &Layout, field: FieldRef, text: &str) -> Option<(f64, Shape)> {
     let FieldRef::Field(at) = field else { return None };
     match layout.fields().get(usize::from(at))?.kind {
@@ -547,8 +542,8 @@ fn typed(layout: &Layout, field: FieldRef, text: &str) -> Option<(f64, Shape)> {
     }
 }
 
-/// A date, or an instant in whole seconds, as the days since the spreadsheet's first one. Before March
-/// 1900 spreadsheets disagree about the calendar, so older dates stay text.
+/// A date or an instant in whole seconds, as days since the spreadsheet epoch. Spreadsheets
+/// disagree about the calendar before March 1900, so older dates stay text.
 fn moment(text: &str) -> Option<(f64, Shape)> {
     /// 1970-01-01, counted from 1899-12-30.
     const EPOCH: i64 = 25_569;
@@ -593,7 +588,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_one_only_where_it_is_exact() {
+    fn only_exact_numbers_become_numbers() {
         assert_eq!(exact("100.00"), Some((100.0, Shape::Decimals(2))));
         assert_eq!(exact("-0.5"), Some((-0.5, Shape::Decimals(1))));
         assert_eq!(exact("0.000000000000001"), Some((0.000_000_000_000_001, Shape::Decimals(15))));
@@ -625,7 +620,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_holds_only_so_much() {
+    fn long_text_is_cut_to_the_size_of_a_cell() {
         assert_eq!(fitting("x"), "x");
         let long = fitting(&"ä".repeat(40_000));
         assert_eq!(long.chars().count(), LONGEST);

@@ -58,7 +58,7 @@ fn every_cause_of_rejecting_all_rows_has_its_own_help() {
     follow(
         &project,
         REJECTED,
-        "map it to another column",
+        "map another column",
         "map: { id: id, v: v }\n  b",
         "map: { id: nr, v: v }\n  b",
     );
@@ -74,7 +74,7 @@ fn every_cause_of_rejecting_all_rows_has_its_own_help() {
 }
 
 #[test]
-fn a_wrong_delimiter_is_said_once() {
+fn a_wrong_delimiter_is_reported_once() {
     let project = job("id;v\n1;x\n2;y\n");
     let said = project.recon(&["check"]);
     assert_eq!(said.err.matches("error[").count(), 1, "{}", said.err);
@@ -100,7 +100,7 @@ fn a_wrong_delimiter_is_said_once() {
 }
 
 #[test]
-fn a_key_that_may_be_empty_is_filled_as_the_help_says() {
+fn following_the_help_fills_an_empty_key() {
     let project = job("id,v\n,x\n2,y\n");
     project.write("b.csv", "id,v\n,x\n2,y\n").replace(
         "recon.yaml",
@@ -121,7 +121,7 @@ fn a_key_that_may_be_empty_is_filled_as_the_help_says() {
 }
 
 #[test]
-fn columns_that_scripts_read_are_not_called_unmapped() {
+fn columns_read_by_scripts_are_not_reported_as_unmapped() {
     let project = job("id,v,net,status,note\n1,x,5,live,a\n2,y,6,dead,b\n");
     project
         .replace("recon.yaml", "system: LEFT\n", "system: LEFT\n    filter: is_live\n    script: a.rhai\n")

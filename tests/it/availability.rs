@@ -67,7 +67,7 @@ fn first_item(house: &House) -> Json {
 }
 
 #[test]
-fn a_locked_store_stops_neither_the_server_nor_its_readers() {
+fn a_locked_store_does_not_stop_the_server_or_readers() {
     let house = House::new();
     let item = first_item(&house);
     let (body, token) = (resolve(&item), house.person("ann").token);
@@ -119,7 +119,7 @@ fn a_locked_store_stops_neither_the_server_nor_its_readers() {
 }
 
 #[test]
-fn a_server_whose_store_is_locked_ends_in_time() {
+fn a_server_with_a_locked_store_stops_in_time() {
     let mut house = House::new();
     let (body, token) = (resolve(&first_item(&house)), house.person("ann").token);
     let _locked = Locked::store(&house.project().path("recon.db"));
@@ -144,7 +144,7 @@ fn a_server_whose_store_is_locked_ends_in_time() {
 }
 
 #[test]
-fn a_database_that_goes_and_comes_back_is_503_meanwhile() {
+fn an_unavailable_database_gives_503_until_it_is_back() {
     let cluster = Cluster::new("stopped");
     cluster.start();
     let store = format!("{}/postgres", cluster.url());
@@ -192,7 +192,7 @@ fn a_database_that_goes_and_comes_back_is_503_meanwhile() {
 }
 
 #[test]
-fn a_locked_table_of_a_database_is_503_in_time() {
+fn a_locked_table_gives_503_in_time() {
     let cluster = Cluster::new("locked");
     cluster.start();
     let store = format!("{}/postgres", cluster.url());
@@ -270,7 +270,7 @@ fn empty_connects(server: &Server, time: Duration) {
 }
 
 #[test]
-fn a_stream_of_newcomers_drops_nobody_who_is_logged_in() {
+fn new_connections_do_not_displace_logged_in_users() {
     let house = House::new();
     for keeps in [true, false] {
         never_dropped(&house, keeps, || {
@@ -283,7 +283,7 @@ fn a_stream_of_newcomers_drops_nobody_who_is_logged_in() {
 }
 
 #[test]
-fn busy_strangers_and_newcomers_together_drop_nobody_who_is_logged_in() {
+fn busy_anonymous_clients_do_not_displace_logged_in_users() {
     let house = House::new();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -320,7 +320,7 @@ fn busy_strangers_and_newcomers_together_drop_nobody_who_is_logged_in() {
 }
 
 #[test]
-fn exports_for_clients_who_have_gone_keep_nobody_waiting() {
+fn exports_to_closed_connections_block_no_one() {
     let house = House::new();
     let run = house.project().sql("SELECT run_id FROM recon.recon_runs")[0]["run_id"].clone();
     let path = format!("/runs/{}/export", run.as_str().unwrap());
@@ -344,7 +344,7 @@ fn exports_for_clients_who_have_gone_keep_nobody_waiting() {
 }
 
 #[test]
-fn a_store_that_was_deleted_or_replaced_takes_no_decision() {
+fn a_deleted_or_replaced_store_accepts_no_decisions() {
     let house = House::new();
     let items = house.queue("ann", "limit=10");
     let token = house.person("ann").token;
@@ -381,7 +381,7 @@ fn a_store_that_was_deleted_or_replaced_takes_no_decision() {
 }
 
 #[test]
-fn an_older_copy_in_the_same_file_is_known_by_its_audit_trail() {
+fn the_audit_trail_exposes_an_older_copy_in_the_same_file() {
     let house = House::new();
     let items = house.queue("ann", "limit=10");
     let token = house.person("ann").token;
@@ -410,7 +410,7 @@ fn an_older_copy_in_the_same_file_is_known_by_its_audit_trail() {
 }
 
 #[test]
-fn a_run_whose_store_is_deleted_meanwhile_says_so() {
+fn a_run_reports_that_its_store_was_deleted() {
     let project = Project::new();
     let made = project.recon(&["generate", "--rows", "40000"]);
     assert_eq!(made.code, 0, "{}", made.err);
@@ -448,7 +448,7 @@ fn limited(project: &Project, limits: &str, arguments: &[&str]) -> Said {
 }
 
 #[test]
-fn a_server_with_too_few_files_says_so() {
+fn a_server_with_too_few_file_descriptors_reports_it() {
     let project = Project::new();
     assert_eq!(project.recon(&["migrate", "--store", "sqlite:recon.db"]).code, 0);
     let serve = ["serve", "--store", "sqlite:recon.db", "--bind", "127.0.0.1:0"];
@@ -462,7 +462,7 @@ fn a_server_with_too_few_files_says_so() {
 }
 
 #[test]
-fn too_many_threads_are_a_mistake_and_too_little_memory_for_them_too() {
+fn too_many_threads_or_too_little_memory_for_them_are_errors() {
     let project = Project::of(".");
     project.json(&["run", "--json"]);
     project.replace("recon.yaml", "\noptions:", "\noptions:\n  threads: 1000000");
@@ -478,7 +478,7 @@ fn too_many_threads_are_a_mistake_and_too_little_memory_for_them_too() {
 }
 
 #[test]
-fn what_a_proxy_passes_on_is_never_local() {
+fn proxied_requests_are_never_local() {
     let project = Project::of(".");
     project.json(&["run", "--json"]);
     let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();

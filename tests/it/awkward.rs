@@ -50,7 +50,7 @@ fn malformed_rows_are_counted_named_and_kept() {
 }
 
 #[test]
-fn the_partner_of_a_rejected_row_is_never_accepted_by_the_machine() {
+fn the_partner_of_a_rejected_row_is_never_accepted_automatically() {
     let project = job(
         "id,day,amount,name\n1,2026-01-02,1\n2,2026-01-02,1,x\n",
         "id,day,amount,name\n1,2026-01-02,1,x\n3,2026-01-02,1,x\n",
@@ -86,7 +86,7 @@ fn unparsable_values_are_differences_and_nothing_is_coerced() {
 }
 
 #[test]
-fn sources_that_can_not_be_read_are_exit_3() {
+fn unreadable_sources_are_exit_3() {
     let header = "id,day,amount,name\n";
     let cases: [(&str, &[u8], &str); 3] = [
         ("empty file", b"", "no-header"),
@@ -106,7 +106,7 @@ fn sources_that_can_not_be_read_are_exit_3() {
 }
 
 #[test]
-fn headers_without_rows_are_sources_of_no_rows() {
+fn a_header_without_rows_is_an_empty_source() {
     let header = "id,day,amount,name\n";
     let summary = job(header, header).json(&["run", "--json"]);
     assert_eq!(summary["records"]["a"], 0);
@@ -114,7 +114,7 @@ fn headers_without_rows_are_sources_of_no_rows() {
 }
 
 #[test]
-fn a_mapped_column_that_the_header_lacks_is_exit_2_with_its_place() {
+fn a_mapped_column_missing_from_the_header_is_exit_2_with_its_place() {
     let project = job("id,day,amnt,name\n", "id,day,amount,name\n");
     let said = project.recon(&["check"]);
     assert_eq!(said.code, 2);
@@ -132,7 +132,7 @@ fn too_many_rejected_rows_are_exit_3() {
 }
 
 #[test]
-fn a_rule_that_fails_is_reported_and_the_run_goes_on() {
+fn a_failing_rule_is_reported_and_the_run_continues() {
     for (body, word) in [("d.nothing.more", "nothing"), ("attribute_bad(d)", "levels deep")] {
         let rows = |amount: &str| format!("id,day,amount,name\n1,2026-01-02,{amount},x\n");
         let project = job(rows("1"), rows("2"));

@@ -26,7 +26,7 @@ fn json_on(project: &Project, store: &str, arguments: &[&str]) -> Json {
 }
 
 #[test]
-fn a_run_is_named_by_the_beginning_of_its_id_or_as_latest() {
+fn a_run_is_named_by_an_id_prefix_or_as_latest() {
     on_both(|project, store| {
         let run = |date| json_on(project, store, &["run", "--batch-date", date]);
         let (first, second) = (run("2026-01-15"), run("2026-01-16"));
@@ -104,7 +104,7 @@ fn a_compared_run_is_not_compared_with_another_configuration() {
 }
 
 #[test]
-fn fail_on_is_refused_where_it_could_find_nothing() {
+fn fail_on_is_refused_for_stages_that_cannot_count_it() {
     let project = Project::of(".");
     let code = |arguments: &[&str]| project.recon(arguments).code;
     assert_eq!(code(&["ingest", "--fail-on", "breaks"]), 2);
@@ -123,7 +123,7 @@ fn fail_on_is_refused_where_it_could_find_nothing() {
 }
 
 #[test]
-fn stages_take_no_longer_than_the_whole() {
+fn stage_times_do_not_exceed_the_total() {
     let project = Project::of(".");
     for command in ["run", "ingest", "diff", "attribute"] {
         let seconds = project.json(&[command, "--json"])["seconds"].clone();
@@ -152,7 +152,7 @@ fn fixtures_have_the_types_of_the_configuration() {
 }
 
 #[test]
-fn old_runs_of_this_job_go_and_current_ones_stay() {
+fn pruning_deletes_old_runs_and_keeps_current_ones() {
     on_both(|project, store| {
         let run = || json_on(project, store, &["run", "--batch-date", "2026-01-15"]);
         let (first, second) = (run(), run());
@@ -199,7 +199,7 @@ fn old_runs_of_this_job_go_and_current_ones_stay() {
 }
 
 #[test]
-fn a_prune_that_was_killed_is_finished_by_the_next_command() {
+fn the_next_command_finishes_a_killed_prune() {
     let project = Project::of(".");
     let first = project.json(&["run", "--json"]);
     project.json(&["run", "--json"]);
@@ -224,7 +224,7 @@ fn a_prune_that_was_killed_is_finished_by_the_next_command() {
 }
 
 #[test]
-fn views_of_current_runs_leave_out_what_was_repeated() {
+fn views_of_current_runs_exclude_superseded_runs() {
     on_both(|project, store| {
         let run = || json_on(project, store, &["run", "--batch-date", "2026-01-15"]);
         run();
@@ -314,7 +314,7 @@ fn a_statement_sees_no_secrets_and_has_limits() {
 }
 
 #[test]
-fn a_statement_on_postgres_calls_nothing_that_acts() {
+fn a_statement_on_postgres_cannot_call_functions_with_side_effects() {
     let project = Project::of(".");
     let store = new_database();
     json_on(&project, &store, &["run"]);
@@ -358,7 +358,7 @@ fn a_statement_on_postgres_calls_nothing_that_acts() {
 }
 
 #[test]
-fn a_closed_store_on_a_read_only_place_is_listed_and_verified() {
+fn a_store_on_a_read_only_medium_can_be_listed_and_verified() {
     use std::os::unix::fs::PermissionsExt as _;
     let project = Project::of(".");
     project.json(&["run", "--json"]);
@@ -402,7 +402,7 @@ fn a_closed_store_on_a_read_only_place_is_listed_and_verified() {
 
 /// The one line that docs/tables.md gives for SQLite's own shell.
 #[test]
-fn sqlites_shell_understands_the_same_statements() {
+fn the_sqlite_shell_runs_the_same_statements() {
     let project = Project::of(".");
     project.json(&["run", "--json"]);
     let page =

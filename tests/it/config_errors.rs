@@ -60,7 +60,7 @@ fn every_mistake_is_named_with_its_place() {
 }
 
 #[test]
-fn following_the_help_of_a_mistake_mends_it() {
+fn following_the_help_fixes_the_mistake() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors/config");
     let mut wrong = Vec::new();
     let mut followed = 0;

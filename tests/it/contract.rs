@@ -102,7 +102,7 @@ fn an_informational_field_is_shown_and_used_by_rules_but_never_a_difference() {
 }
 
 #[test]
-fn a_stored_run_is_read_with_its_own_business_date() {
+fn a_stored_run_keeps_its_business_date() {
     let project = small("");
     project.replace("recon.yaml", "path: a.csv", "path: \"a-${BATCH_DATE}.csv\"");
     project.write("a-2026-01-15.csv", "id,v,w\n1,10,x\n");
@@ -127,7 +127,7 @@ fn a_business_date_chooses_among_stored_runs() {
 }
 
 #[test]
-fn a_report_needs_no_more_of_the_file_than_the_job() {
+fn a_report_needs_only_the_job_of_the_configuration() {
     let project = small("");
     let run = project.json(&["run", "--json"]);
     project.replace("recon.yaml", "type: decimal", "type: dezimal");
@@ -135,7 +135,7 @@ fn a_report_needs_no_more_of_the_file_than_the_job() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_cleared_by_whatever_comes_next() {
+fn any_later_command_cleans_up_after_a_killed_run() {
     let project = Project::new();
     project.json(&["generate", "--rows", "60000", "-o", ".", "--json"]);
     let mut child = project.command(&["run"]).stdout(std::process::Stdio::null()).spawn().unwrap();
@@ -155,7 +155,7 @@ fn what_a_killed_run_left_is_cleared_by_whatever_comes_next() {
 }
 
 #[test]
-fn lookup_files_are_part_of_what_a_run_was_made_with() {
+fn lookup_files_are_part_of_a_runs_configuration() {
     let project = small("");
     project
         .replace(
@@ -174,7 +174,7 @@ fn lookup_files_are_part_of_what_a_run_was_made_with() {
 }
 
 #[test]
-fn a_source_has_a_script_of_its_own() {
+fn a_source_can_have_its_own_script() {
     let project = small("rules: { normalize: job.rhai }\n");
     project
         .replace(
@@ -208,7 +208,7 @@ fn a_source_has_a_script_of_its_own() {
 }
 
 #[test]
-fn check_sees_calls_of_functions_that_do_not_exist() {
+fn check_reports_calls_of_unknown_functions() {
     let project = with_rule(
         "fn helper(a, b) { a == b }\n\
          fn attribute_a(d) {\n  \
@@ -242,7 +242,7 @@ fn check_sees_calls_of_functions_that_do_not_exist() {
 }
 
 #[test]
-fn shipped_rules_have_nothing_that_check_finds() {
+fn check_finds_nothing_in_the_shipped_rules() {
     for example in [".", "examples/payments_ledger", "examples/custody_positions"] {
         let said = Project::of(example).recon(&["check"]);
         assert_eq!((said.code, said.err.as_str()), (0, ""), "{example}");
@@ -250,7 +250,7 @@ fn shipped_rules_have_nothing_that_check_finds() {
 }
 
 #[test]
-fn an_undeclared_reason_is_an_error_of_the_script_at_run_time() {
+fn an_undeclared_reason_is_a_script_error_at_run_time() {
     let project = with_rule("fn attribute_a(d) { reason(\"NOBODY\", 0.95) }\n");
     let said = project.recon(&["check"]);
     assert!(said.code == 2 && said.err.contains("undeclared-reason"), "{}", said.err);
@@ -266,7 +266,7 @@ fn an_undeclared_reason_is_an_error_of_the_script_at_run_time() {
 }
 
 #[test]
-fn a_password_in_the_file_is_not_shown_with_a_complaint() {
+fn error_messages_do_not_show_passwords_from_the_file() {
     let project = small("store: 'postgres://me:hunter2@db/recon?pasword=hunter2'\n");
     let said = project.recon(&["check"]);
     assert_eq!(said.code, 2);
@@ -274,7 +274,7 @@ fn a_password_in_the_file_is_not_shown_with_a_complaint() {
 }
 
 #[test]
-fn an_empty_store_variable_is_as_good_as_none() {
+fn an_empty_store_variable_counts_as_unset() {
     let project = small("");
     let output = project.command(&["run", "--json"]).env("RECON_STORE", "").output().unwrap();
     let said = Said::from(output);
@@ -283,7 +283,7 @@ fn an_empty_store_variable_is_as_good_as_none() {
 }
 
 #[test]
-fn a_source_that_no_row_can_be_read_from_says_why() {
+fn a_source_with_only_rejected_rows_says_why() {
     let project = small("");
     project.write("a.csv", "id,v,w\n1,2\n");
     let said = project.recon(&["run", "--json"]);
@@ -292,7 +292,7 @@ fn a_source_that_no_row_can_be_read_from_says_why() {
 }
 
 #[test]
-fn fixtures_that_fail_are_listed() {
+fn failing_fixtures_are_listed() {
     let project = with_rule("fn attribute_a(d) { reason(\"KNOWN\", 0.95) }\n");
     let case =
         "attribute:\n  - { name: wrong, difference: { field: v, a: x, b: y }, reason: none }\n";
@@ -313,7 +313,7 @@ fn fixtures_that_fail_are_listed() {
 }
 
 #[test]
-fn numbers_of_the_store_keep_their_digits_in_json() {
+fn numbers_keep_their_digits_in_json() {
     let big = "9".repeat(38);
     let project = small("");
     project
@@ -335,7 +335,7 @@ fn numbers_of_the_store_keep_their_digits_in_json() {
 }
 
 #[test]
-fn tls_is_used_and_verified_as_the_url_asks() {
+fn tls_follows_the_sslmode_of_the_url() {
     let Some(authority) = crate::postgres::authority() else {
         println!("RECON_TEST_DATABASE_URL names a server whose authority is not known");
         return;

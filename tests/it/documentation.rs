@@ -86,7 +86,7 @@ fn keys(schema: &Json, root: &Json, path: &str, out: &mut String) {
 }
 
 #[test]
-fn the_reference_of_the_configuration_is_true() {
+fn the_configuration_reference_is_up_to_date() {
     let said = Project::new().recon(&["check", "--schema"]);
     let schema: Json = serde_json::from_str(&said.out).unwrap();
     let mut table = "Keys marked * are required. NAME is a name of yours.\n\n| key | type | meaning |\n| --- | --- | --- |\n".to_owned();
@@ -95,7 +95,7 @@ fn the_reference_of_the_configuration_is_true() {
 }
 
 #[test]
-fn the_catalogue_of_steps_is_true() {
+fn the_list_of_steps_is_up_to_date() {
     let mut table = "| step | does | example |\n| --- | --- | --- |\n".to_owned();
     for step in recon::normalize::catalogue() {
         let [argument, text, result] = step.example;
@@ -112,7 +112,7 @@ fn the_catalogue_of_steps_is_true() {
 }
 
 #[test]
-fn the_functions_of_scripts_are_all_documented() {
+fn the_list_of_script_functions_is_up_to_date() {
     let mut table = "| function | does | example |\n| --- | --- | --- |\n".to_owned();
     for function in recon::script::functions() {
         let (signature, meaning) = (cell(function.signature), cell(function.meaning));
@@ -160,7 +160,7 @@ fn every_code_of_the_catalogue_is_raised() {
 }
 
 #[test]
-fn the_page_of_errors_is_true() {
+fn the_error_page_is_up_to_date() {
     use recon::diagnostic::{Class, Code, Shows};
     let mut page = String::new();
     for (title, codes) in Code::SECTIONS {
@@ -193,7 +193,7 @@ fn the_page_of_errors_is_true() {
 }
 
 #[test]
-fn the_reference_of_the_commands_is_true() {
+fn the_command_reference_is_up_to_date() {
     let project = Project::new();
     let help = |arguments: &[&str]| {
         let arguments: Vec<_> = arguments.iter().copied().chain(["--help"]).collect();
@@ -262,7 +262,7 @@ fn comments() -> std::collections::BTreeMap<String, String> {
 }
 
 #[test]
-fn the_tables_are_all_documented() {
+fn the_table_reference_is_up_to_date() {
     let project = Project::of(".");
     project.json(&["run", "--json"]);
     let said = project.recon(&["sql", "--tables", "--json"]);

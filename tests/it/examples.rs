@@ -34,7 +34,7 @@ fn assert_contains(whole: &Json, part: &Json, path: &str) {
 }
 
 #[test]
-fn every_example_gives_its_expected_figures() {
+fn every_example_has_its_expected_figures() {
     for example in EXAMPLES {
         let project = Project::of(example);
         let summary = project.json(&["run", "--json"]);
@@ -43,7 +43,7 @@ fn every_example_gives_its_expected_figures() {
 }
 
 #[test]
-fn every_example_gives_the_same_on_postgresql() {
+fn every_example_gives_the_same_result_on_postgresql() {
     for example in EXAMPLES {
         let project = Project::of(example);
         let url = postgres::new_database();
@@ -57,7 +57,7 @@ fn every_example_gives_the_same_on_postgresql() {
 }
 
 #[test]
-fn the_fixtures_beside_the_shipped_rules_hold() {
+fn the_shipped_fixtures_pass() {
     let said = Project::of(".").recon(&["test"]);
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     assert!(said.out.contains(" 0 failed"), "{}", said.out);

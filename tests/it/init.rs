@@ -56,7 +56,7 @@ fn mapped(guesses: &Json) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn fx_trades_reconcile_as_by_hand_with_the_proposed_steps() {
+fn inferred_fx_trades_match_the_shipped_example_with_the_proposed_steps() {
     let files = ["front_office.csv", "risk.csv"];
     let (project, expected) = inputs("fx_trades", files);
     let (guesses, summary) = reconcile_with_proposals(&project, files);
@@ -86,7 +86,7 @@ fn fx_trades_reconcile_as_by_hand_with_the_proposed_steps() {
 }
 
 #[test]
-fn awkward_files_are_read_as_by_hand() {
+fn inferred_awkward_files_match_the_shipped_example() {
     let files = ["bank.csv", "erp.tsv.gz"];
     let (project, expected) = inputs("awkward_files", files);
     let (guesses, summary) = reconcile(&project, files);
@@ -104,7 +104,7 @@ fn awkward_files_are_read_as_by_hand() {
 
 /// Tolerances are the business's to give: what is within them by hand is a difference here.
 #[test]
-fn custody_positions_get_their_composite_key_and_agree_but_for_tolerances() {
+fn custody_positions_get_their_composite_key_and_agree_except_for_tolerances() {
     let files = ["custodian.csv", "books.csv"];
     let (project, expected) = inputs("custody_positions", files);
     let (guesses, summary) = reconcile_with_proposals(&project, files);
@@ -123,7 +123,7 @@ fn custody_positions_get_their_composite_key_and_agree_but_for_tolerances() {
 
 /// Which payments are settled, and that an amount is gross less fee, is in no column.
 #[test]
-fn payments_are_aligned_as_by_hand() {
+fn inferred_payments_are_aligned_as_in_the_shipped_example() {
     let files = ["processor.csv", "ledger.csv"];
     let (project, expected) = inputs("payments_ledger", files);
     let (guesses, summary) = reconcile(&project, files);
@@ -156,7 +156,7 @@ fn nameless(rows: u32) -> (String, String) {
 }
 
 #[test]
-fn columns_are_found_by_their_values_alone() {
+fn columns_are_matched_by_values_alone() {
     let project = Project::new();
     let (a, b) = nameless(200);
     project.write("in/a.csv", a).write("in/b.csv", b);
@@ -202,7 +202,7 @@ fn sources_are_named_from_the_configuration() {
 }
 
 #[test]
-fn without_files_there_is_a_start() {
+fn without_files_a_template_is_written() {
     let project = Project::new();
     let said = project.recon(&["init"]);
     assert_eq!(said.code, 0, "{}", said.err);
@@ -216,7 +216,7 @@ fn without_files_there_is_a_start() {
 }
 
 #[test]
-fn one_file_is_not_enough_and_two_must_have_something_in_common() {
+fn two_files_with_something_in_common_are_required() {
     let project = Project::new();
     project.write("a.csv", "id,name\n1,x\n2,y\n").write("b.csv", "2026-01-01\n2026-01-02\n");
     assert_eq!(project.recon(&["init", "a.csv"]).code, 2);
@@ -291,7 +291,7 @@ fn a_step_that_few_rows_need_is_proposed_and_not_written() {
         [a, b]
     });
     let said = init(&project, a, b);
-    assert!(said.contains("note: `upper` would unite 1 more of 40 rows"), "{said}");
+    assert!(said.contains("note: `upper` would make 1 more of 40 rows agree"), "{said}");
     assert!(said.contains("`Paid 9` = `PAID 9`"), "{said}");
     assert!(said.contains("39 of 40 joined rows agree"), "{said}");
     run(&project);
@@ -299,21 +299,24 @@ fn a_step_that_few_rows_need_is_proposed_and_not_written() {
 }
 
 #[test]
-fn a_step_that_most_rows_need_is_written_and_said() {
+fn a_step_that_most_rows_need_is_written_and_printed() {
     let project = Project::new();
     let [a, b] = rows(["id,name", "id,name"], 20, |n| {
         let b = if n == 5 { "OTHER".to_owned() } else { format!("CLIENT {}", n % 7) };
         [format!("R-{n:03},Client {}", n % 7), format!("R-{n:03},{b}")]
     });
     let said = init(&project, a, b);
-    assert!(said.contains("name: `upper` unites 19 of 20 rows: `Client 0` = `CLIENT 0`"), "{said}");
+    assert!(
+        said.contains("name: `upper` makes 19 of 20 rows agree: `Client 0` = `CLIENT 0`"),
+        "{said}"
+    );
     assert!(configuration(&project).contains("normalize: [trim, upper]"));
     run(&project);
     assert_eq!(differences(&project), ["R-005 name"]);
 }
 
 #[test]
-fn amounts_are_read_as_each_side_writes_them() {
+fn amounts_are_read_in_each_sides_format() {
     let plain = |n: u32| format!("{}.{:02}", n * 123_457, n % 100);
     let group = |n: u32, separator: &str, point: &str| {
         let whole = (n * 123_457).to_string();
@@ -370,7 +373,7 @@ fn amounts_are_read_as_each_side_writes_them() {
 }
 
 #[test]
-fn negative_amounts_are_read_as_each_side_writes_them() {
+fn negative_amounts_are_read_in_each_sides_format() {
     type Way<'w> = (&'w str, &'w dyn Fn(u32) -> String, &'w str);
     let ways: [Way<'_>; 7] = [
         ("minus sign", &|n| format!("\u{2212}{n}.50"), "unicode_minus"),
@@ -405,14 +408,14 @@ fn negative_amounts_are_read_as_each_side_writes_them() {
 }
 
 #[test]
-fn turned_signs_and_other_units_are_steps_that_are_said() {
+fn opposite_signs_and_different_units_become_printed_steps() {
     for (name, step, b) in [
         (
             "signs",
-            "`negate` in B unites 19 of 19 rows",
+            "`negate` in B makes 19 of 19 rows agree",
             &(|n: u32| format!("-{n}.25")) as &dyn Fn(u32) -> String,
         ),
-        ("cents", "`{ scale: 0.01 }` in B unites 19 of 19 rows", &|n| format!("{n}25")),
+        ("cents", "`{ scale: 0.01 }` in B makes 19 of 19 rows agree", &|n| format!("{n}25")),
         ("fractions", "percent", &|n| format!("{}", f64::from(n * 100 + 25) / 10_000.0)),
     ] {
         let project = Project::new();
@@ -482,7 +485,7 @@ fn a_header_wider_than_its_rows_is_still_the_header() {
 }
 
 #[test]
-fn files_that_are_no_tables_are_named() {
+fn other_file_kinds_are_recognized() {
     let project = Project::new();
     project.write("ok.csv", "id,amount\n1,2.00\n");
     for (name, text, what) in [
@@ -505,7 +508,7 @@ fn files_that_are_no_tables_are_named() {
 }
 
 #[test]
-fn wide_files_are_guessed_and_run() {
+fn wide_files_are_inferred_and_run() {
     let project = Project::new();
     let columns = 1_200u32;
     let head: String = (0..columns).map(|at| format!(",c{at}")).collect();
@@ -522,13 +525,13 @@ fn wide_files_are_guessed_and_run() {
             .collect()
     };
     let said = init(&project, format!("id{head}\n{}", rows(0)), format!("id{head}\n{}", rows(1)));
-    assert!(said.contains("1201 columns are the same on both sides"), "{said}");
+    assert!(said.contains("1201 columns match"), "{said}");
     run(&project);
     assert_eq!(differences(&project), ["W7 c3"]);
 }
 
 #[test]
-fn columns_of_one_name_are_mapped_or_the_reason_is_said() {
+fn columns_of_the_same_name_are_mapped_or_explained() {
     let project = Project::new();
     // `status` has nothing in common, `amount` has texts on one side.
     let [a, b] = rows(["id,status,amount", "id,status,amount"], 12, |n| {
@@ -561,7 +564,7 @@ fn repeated_rows_on_one_side_do_not_hide_the_key() {
 }
 
 #[test]
-fn without_a_key_none_is_written_and_check_says_what_to_do() {
+fn without_a_key_check_says_what_to_do() {
     let project = Project::new();
     let [a, b] = rows(["amount,city", "amount,city"], 12, |n| {
         [format!("{}.00,Rome", n % 3), format!("{}.00,Rome", n % 4)]
@@ -574,27 +577,27 @@ fn without_a_key_none_is_written_and_check_says_what_to_do() {
 }
 
 #[test]
-fn the_overlap_of_a_key_is_counted_as_the_run_pairs() {
+fn key_overlap_is_counted_as_the_run_pairs_rows() {
     let project = Project::new();
     let [a, b] = rows(["id,amount", "id,amount"], 20, |n| {
         let other = if n <= 3 { format!("k{n:02}") } else { format!("K{n:02}") };
         [format!("K{n:02},{n}.50"), format!("{other},{n}.50")]
     });
     let said = init(&project, a, b);
-    assert!(said.contains("85 % of the smaller side's values are in both"), "{said}");
-    assert!(said.contains("id: `upper` would unite 3 more of 20 rows"), "{said}");
+    assert!(said.contains("85 % of the smaller side's values occur in both"), "{said}");
+    assert!(said.contains("id: `upper` would make 3 more of 20 rows agree"), "{said}");
     assert_eq!(run(&project)["records"]["aligned"], 17);
 }
 
 #[test]
-fn two_columns_of_one_name_are_both_mapped() {
+fn repeated_column_names_are_both_mapped() {
     let project = Project::new();
     let said = init(
         &project,
         "ref,amount,ccy,base,ccy\nx1,-47.00,USD,-41.20,EUR\nx2,1350.40,USD,1120.05,EUR\nx3,5.10,USD,4.00,EUR\n",
         "ref,amount,ccy,base,base_ccy\nx1,-47.00,USD,-41.20,EUR\nx2,1350.40,USD,1120.05,CHF\nx3,5.10,USD,4.00,EUR\n",
     );
-    assert!(said.contains("`ccy` more than once"), "{said}");
+    assert!(said.contains("`ccy` repeated"), "{said}");
     run(&project);
     let found = differences(&project);
     assert_eq!(found.len(), 1, "{said}");
@@ -660,7 +663,7 @@ fn with_lines(count: u32, between: &str, after: &str) -> [String; 2] {
 }
 
 #[test]
-fn totals_and_trailers_after_the_rows_are_skipped_and_said() {
+fn totals_and_trailers_are_skipped_and_printed() {
     // 2,000 rows are more than are looked at for the form of a file.
     for count in [3u32, 30, 2_000] {
         let line = count + 2;
@@ -692,12 +695,12 @@ fn totals_and_trailers_after_the_rows_are_skipped_and_said() {
 }
 
 #[test]
-fn a_last_row_that_may_be_data_is_kept_and_said() {
+fn a_possible_data_row_at_the_end_is_kept_with_a_note() {
     for count in [3u32, 30] {
         // The company may be called Total; the payment may be cut off.
         for (last, note, rejected) in [
             ("Total,2026-01-31,Payment,600.00\n", "has `Total` and is read as data", 0),
-            ("Cd,2026-0", "has 2 fields and not 4, so it is rejected", 1),
+            ("Cd,2026-0", "has 2 fields instead of 4, so it is rejected", 1),
         ] {
             let project = Project::new();
             let [mut a, b] = rows(["company,day,text,amount"; 2], count, |n| {
@@ -717,15 +720,15 @@ fn a_last_row_that_may_be_data_is_kept_and_said() {
 }
 
 #[test]
-fn a_header_that_comes_again_is_left_out_and_said() {
+fn a_repeated_header_is_excluded_and_printed() {
     for count in [3u32, 30] {
         let project = Project::new();
         let [a, b] = with_lines(count, "\nref,day,text,amount", "");
         let said = init(&project, a, b);
         let why = match count / 2 {
-            1 => "line 4 has the header again: left out (where)".to_owned(),
+            1 => "line 4 repeats the header: excluded (where)".to_owned(),
             times => {
-                format!("the header comes again {times} times, first on line 4: left out (where)")
+                format!("the header is repeated {times} times, first on line 4: excluded (where)")
             }
         };
         assert!(said.contains(&why), "{said}");
@@ -737,7 +740,7 @@ fn a_header_that_comes_again_is_left_out_and_said() {
 }
 
 #[test]
-fn empty_fields_at_the_end_of_rows_are_no_fault() {
+fn extra_empty_fields_are_allowed() {
     for count in [3u32, 30] {
         let ordinary = with_lines(count, "", "");
         for (header, some, every) in [
@@ -770,7 +773,7 @@ fn empty_fields_at_the_end_of_rows_are_no_fault() {
 }
 
 #[test]
-fn rows_that_end_at_their_last_value_are_filled_up() {
+fn short_rows_are_padded() {
     for count in [3u32, 30] {
         let project = Project::new();
         let [a, b] = rows(["ref,day,amount,note"; 2], count, |n| {
@@ -784,7 +787,7 @@ fn rows_that_end_at_their_last_value_are_filled_up() {
         let said = init(&project, a, b);
         let rows = u64::from(count);
         let yaml = configuration(&project);
-        assert!(said.contains("pad_short_rows: 2 of the rows"), "{said}");
+        assert!(said.contains("pad_short_rows: 2 rows"), "{said}");
         assert_eq!(figures(&project), [rows, rows, rows, 0, 0], "{said}{yaml}");
     }
 }

@@ -82,12 +82,12 @@ fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
 }
 
 #[test]
-fn a_rule_is_as_sure_as_it_was_right_on_sqlite() {
+fn a_rules_confidence_is_its_measured_precision_on_sqlite() {
     a_rule_is_as_sure_as_it_was_right(&Pair::new(None));
 }
 
 #[test]
-fn a_rule_is_as_sure_as_it_was_right_on_postgres() {
+fn a_rules_confidence_is_its_measured_precision_on_postgres() {
     a_rule_is_as_sure_as_it_was_right(&Pair::on_postgres());
 }
 
@@ -168,7 +168,7 @@ fn an_old_run_is_explained_by_its_own_model() {
 }
 
 #[test]
-fn a_model_of_another_shape_is_left_aside_and_says_retrain() {
+fn a_model_of_another_shape_is_not_used() {
     let pair = Pair::new(None);
     pair.generate("s1", 3_000, 1, false).without_rules("s1").json("s1", &["run"]);
     let labels = Pair::labels("s1");
@@ -203,7 +203,7 @@ fn a_model_of_another_shape_is_left_aside_and_says_retrain() {
 }
 
 #[test]
-fn labels_that_join_nothing_are_counted() {
+fn unmatched_labels_are_counted() {
     let pair = Pair::new(None);
     pair.generate("s1", 3_000, 1, false).json("s1", &["run"]);
     let labels = std::fs::read_to_string(pair.project.path("s1/labels.csv")).unwrap();
@@ -257,18 +257,18 @@ fn small(amount: impl Fn(usize) -> String) -> Project {
 }
 
 #[test]
-fn what_looks_all_the_same_can_not_be_told_apart() {
+fn constant_features_cannot_be_learned_from() {
     let project = small(|_| "12.00".to_owned());
     let said = project.recon(&["train", "--labels", "labels.csv", "--json"]);
     assert_eq!((said.code, said.out.as_str()), (2, ""), "{}", said.err);
     assert!(said.err.contains("training-constant"), "{}", said.err);
-    assert!(said.err.contains("nothing tells the reasons apart"), "{}", said.err);
+    assert!(said.err.contains("nothing distinguishes the reasons"), "{}", said.err);
     // Neither a model nor evidence is left behind.
     assert_eq!(project.json(&["model", "list", "--json"])["models"], Json::Array(Vec::new()));
 }
 
 #[test]
-fn rows_that_are_no_numbers_do_no_harm() {
+fn non_numeric_rows_do_no_harm() {
     let odd = ["NaN", "inf", "-1e-9", "9999999999999999999999999999", "1e27", "0", "ten", "10.01"];
     let project = small(|at| odd[at / 2 % odd.len()].to_owned());
     let trained = project.json(&["train", "--labels", "labels.csv", "--json"]);

@@ -178,7 +178,7 @@ fn the_model_decides_the_same_in_one_pass_and_in_three_on_postgres() {
 }
 
 #[test]
-fn the_registry_promotes_what_is_better_and_goes_back() {
+fn the_registry_promotes_better_models_and_rolls_back() {
     let pair = Pair::new(None);
     pair.generate("s1", 3_000, 1, false).json("s1", &["run"]);
     let labels = Pair::labels("s1");
@@ -255,7 +255,7 @@ fn under_accept_risk_nothing_is_accepted_before_it_is_measured() {
         .unwrap();
     drop(connection);
     let said = pair.project.recon(&pair.arguments("s1/recon.yaml", &["run"]));
-    assert!(said.err.contains("breaks the budget"), "{}", said.err);
+    assert!(said.err.contains("exceeding the budget"), "{}", said.err);
     let stopped: Json = serde_json::from_str(&said.out).unwrap();
     assert!(stopped["attributions"]["by_status"].get("ACCEPTED").is_none());
 }
@@ -267,7 +267,7 @@ impl Pair {
 }
 
 #[test]
-fn what_can_not_be_learned_from_is_said_plainly() {
+fn unlearnable_data_gives_a_clear_error() {
     let pair = Pair::new(None);
     pair.generate("s1", 600, 1, false).json("s1", &["run"]);
     let train = |rest: &[&str]| {
@@ -366,7 +366,7 @@ pub fn decide(pair: &Pair, ids: &[String], solo: bool) {
 }
 
 #[test]
-fn decisions_of_people_are_what_a_model_learns_from_without_labels() {
+fn without_labels_a_model_learns_from_decisions() {
     let pair = Pair::new(None);
     pair.generate("s1", 6_000, 1, false);
     // People decide about everything.
@@ -400,7 +400,7 @@ fn decisions_of_people_are_what_a_model_learns_from_without_labels() {
 }
 
 #[test]
-fn discover_writes_rules_that_a_person_can_complete() {
+fn discover_writes_candidate_rules_to_complete() {
     let pair = Pair::new(None);
     pair.generate("s1", 2_000, 1, false).without_rules("s1");
     let run = pair.json("s1", &["run"]);
@@ -447,7 +447,7 @@ fn discover_writes_rules_that_a_person_can_complete() {
 }
 
 #[test]
-fn a_surer_model_overrules_a_weak_rule_where_that_is_asked_for() {
+fn overrule_below_lets_the_model_overrule_weak_rules() {
     let pair = Pair::new(None);
     pair.generate("s1", 6_000, 1, true).json("s1", &["run"]);
     let labels = Pair::labels("s1");
@@ -468,7 +468,7 @@ fn a_surer_model_overrules_a_weak_rule_where_that_is_asked_for() {
 }
 
 #[test]
-fn the_table_of_features_is_told() {
+fn the_table_of_features_is_printed() {
     let project = Project::new();
     let told = project.json(&["train", "--features", "--json"]);
     let features = told["features"].as_array().unwrap();

@@ -171,7 +171,7 @@ const STEPS: &[&[&str]] = &[&["ingest", "--json"], &["diff", "--json"], &["attri
 proptest! {
     #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 0, ..ProptestConfig::default() })]
     #[test]
-    fn threads_memory_and_blocks_change_nothing(
+    fn threads_memory_and_block_size_do_not_change_the_result(
         seed: u64,
         count in 0usize..1_500,
         keep_all: bool,
@@ -186,7 +186,7 @@ proptest! {
 }
 
 #[test]
-fn the_commands_find_what_the_pass_finds_within_any_memory() {
+fn three_commands_match_one_pass_at_any_memory_limit() {
     let project = project(3, 5_000);
     for keep in ["all", "breaks"] {
         let in_memory = result(&project, &[("KEEP", keep)], PASS);
@@ -225,7 +225,7 @@ fn surrounded(project: &Project, shell: &[&str], script: &str) -> Option<std::pr
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_may_not_grow_fails_the_run_and_says_why() {
+fn a_file_size_limit_fails_the_run_with_a_reason() {
     let project = project(7, 5_000);
     // The files of the process may not grow beyond 1 MiB, which fails like a full disk.
     let recon = env!("CARGO_BIN_EXE_recon");
@@ -237,7 +237,7 @@ fn a_file_that_may_not_grow_fails_the_run_and_says_why() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_temporary_disk_fails_the_run_and_says_why() {
+fn a_full_temporary_disk_fails_the_run_with_a_reason() {
     let project = project(7, 5_000);
     std::fs::create_dir(project.path("temp")).unwrap();
     // A disk of 1 MiB that only this process sees; exit code 77 where the machine mounts none.
@@ -253,7 +253,7 @@ fn a_full_temporary_disk_fails_the_run_and_says_why() {
 
 #[cfg(unix)]
 #[test]
-fn what_a_killed_run_left_in_the_temporary_folder_is_removed_by_the_next() {
+fn the_next_run_removes_temporary_files_of_a_killed_run() {
     let project = project(11, 5_000);
     let spilled = || std::fs::read_dir(project.path("temp")).map_or(0, Iterator::count);
     // A run that ends before it is met with its files on the disk is no crash: try again.
@@ -284,7 +284,7 @@ fn what_a_killed_run_left_in_the_temporary_folder_is_removed_by_the_next() {
 /// process made and had not locked goes as well, and with any run.
 #[cfg(unix)]
 #[test]
-fn an_empty_folder_of_a_killed_run_is_removed_by_a_run_that_needs_none() {
+fn a_run_without_spilling_removes_an_empty_folder_of_a_killed_run() {
     let project = project(7, 50);
     std::fs::create_dir_all(project.path("temp/recon-spill-1-0000")).unwrap();
     let said = project.recon(&["run", "--json"]);
@@ -303,7 +303,7 @@ fn too_many_threads_are_refused() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn threads_that_can_not_be_started_are_a_problem_not_a_panic() {
+fn threads_that_cannot_start_are_an_error_not_a_panic() {
     let project = project(7, 50);
     let recon = env!("CARGO_BIN_EXE_recon");
     let script = format!("ulimit -v 400000; THREADS=512 exec {recon} run --json");
@@ -320,7 +320,7 @@ fn threads_that_can_not_be_started_are_a_problem_not_a_panic() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn help_that_can_not_be_written_is_no_success() {
+fn unwritable_help_is_an_error() {
     let project = Project::new();
     for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -332,7 +332,7 @@ fn help_that_can_not_be_written_is_no_success() {
 /// What names a file takes no pipe, device or folder, and says so at once.
 #[cfg(unix)]
 #[test]
-fn files_that_settings_and_options_name_are_regular_ones() {
+fn files_named_in_settings_and_options_must_be_regular() {
     let project = project(7, 50);
     assert_eq!(project.recon(&["run"]).code, 0);
     let made = std::process::Command::new("mkfifo").arg(project.path("pipe")).status().unwrap();
@@ -374,7 +374,7 @@ fn files_that_settings_and_options_name_are_regular_ones() {
 
 /// Each of these took seconds or gigabytes.
 #[test]
-fn a_configuration_has_a_budget() {
+fn the_size_of_a_configuration_is_limited() {
     let project = project(7, 5);
     let unknown: String = (0..40_000).map(|at| format!("key{at}: 1\n")).collect();
     let flow: String = (0..40_000).map(|at| format!("k{at}: 1, ")).collect();
@@ -395,7 +395,7 @@ fn a_configuration_has_a_budget() {
 
 #[cfg(unix)]
 #[test]
-fn the_store_is_for_its_owner_and_a_wider_one_is_warned_of() {
+fn the_store_is_private_and_wider_permissions_are_warned_about() {
     use std::os::unix::fs::PermissionsExt as _;
     let project = project(7, 50);
     let said = project.recon(&["run"]);
@@ -422,7 +422,7 @@ fn the_store_is_for_its_owner_and_a_wider_one_is_warned_of() {
 
 /// Older versions of SQLite than ours are what people have at hand.
 #[test]
-fn the_integrity_check_of_the_sqlite3_at_hand_is_clean() {
+fn the_installed_sqlite3_finds_the_store_intact() {
     let project = project(7, 50);
     assert_eq!(project.recon(&["run"]).code, 0);
     let store = project.path("recon.db");

@@ -26,7 +26,7 @@ fn blocks(page: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_commands_and_queries_of_the_page_run_in_order() {
+fn the_commands_and_queries_of_docs_moving_run_in_order() {
     let project = Project::of(".");
     let (mut commands, mut queries) = (0, 0);
     for (language, text) in blocks(&page()) {
@@ -54,7 +54,7 @@ fn the_commands_and_queries_of_the_page_run_in_order() {
 }
 
 #[test]
-fn the_example_is_rejected_in_three_rows_as_the_page_says() {
+fn the_example_has_the_three_rejected_rows_of_docs_moving() {
     let summary = Project::of(".").json(&["run", "--json"]);
     assert_eq!(summary["status"], "COMPLETED_WITH_ERRORS");
     let codes: Vec<_> =
@@ -63,7 +63,7 @@ fn the_example_is_rejected_in_three_rows_as_the_page_says() {
 }
 
 #[test]
-fn the_figures_against_datacompy_are_those_of_the_run() {
+fn the_figures_of_docs_moving_match_the_run() {
     let summary = Project::of("examples/from_datacompy").json(&["run", "--json"]);
     let records = &summary["records"];
     let page = page();

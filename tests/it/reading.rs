@@ -44,7 +44,7 @@ fn rejected(project: &Project) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn a_quote_in_the_middle_of_a_file_swallows_no_rows() {
+fn a_stray_quote_swallows_no_rows() {
     let rows = |from: u32, to: u32| -> String {
         (from..=to).map(|id| format!("{id},text {id},{id}.00\n")).collect()
     };
@@ -82,7 +82,7 @@ fn a_quote_in_the_middle_of_a_file_swallows_no_rows() {
 }
 
 #[test]
-fn a_mark_before_a_later_row_is_no_part_of_its_key() {
+fn a_byte_order_mark_before_a_later_row_is_not_part_of_its_key() {
     let project = job(
         "",
         AMOUNTS,
@@ -93,7 +93,7 @@ fn a_mark_before_a_later_row_is_no_part_of_its_key() {
 }
 
 #[test]
-fn footers_sections_and_empty_extras_can_be_left_out() {
+fn footers_sections_and_extra_empty_fields_can_be_excluded() {
     let a = "id,amount\n1,1\nSection two\n2,2,\n3,3\nTotal,,6\nmade by me\n";
     let b = "id,amount\n1,1\n2,2\n3,3\n";
     let (summary, _) = run(&job("", AMOUNTS, a, b));
@@ -119,7 +119,7 @@ fn footers_sections_and_empty_extras_can_be_left_out() {
 }
 
 #[test]
-fn a_filter_sees_rows_of_another_width_as_far_as_their_cells_go() {
+fn a_filter_applies_to_rows_of_another_width_as_far_as_their_cells_go() {
     let a = "id,amount,state\n1,1,ok\nTotal,1\n2,2\n3,3,gone\n";
     let b = "id,amount,state\n1,1,ok\n2,2,ok\n";
     let fields = "  id: { type: text }\n  amount: { type: decimal }\n  state: { type: text }";
@@ -132,7 +132,7 @@ fn a_filter_sees_rows_of_another_width_as_far_as_their_cells_go() {
 }
 
 #[test]
-fn a_column_is_filled_down_over_blocks_and_explained() {
+fn filling_down_crosses_blocks_and_is_explained() {
     let mut a = "account,id,amount\n".to_owned();
     let mut b = a.clone();
     // Several blocks, so that several threads read them.
@@ -169,7 +169,7 @@ fn a_column_is_filled_down_over_blocks_and_explained() {
 }
 
 #[test]
-fn columns_of_one_name_are_mapped_by_their_place() {
+fn repeated_column_names_are_mapped_by_position() {
     let a = "id,amount,currency,base,currency\n1,1,EUR,2,USD\n";
     let b = "id,first,second\n1,EUR,USD\n";
     let fields = "  id: { type: text }\n  first: { type: text }\n  second: { type: text }";
@@ -235,7 +235,7 @@ fn local_times_that_exist_twice_or_never_are_reported_with_an_example() {
 }
 
 #[test]
-fn a_date_read_from_an_instant_is_the_day_in_the_zone() {
+fn an_instant_read_as_a_date_is_the_day_in_the_timezone() {
     let fields = "  id: { type: text }\n  day: { type: date }";
     let options = "    formats: { day: [\"%FT%T%z\"] }\n    timezone: America/New_York";
     let project =
@@ -259,7 +259,7 @@ fn canonically_equal_names_stay_equal_through_the_steps() {
 }
 
 #[test]
-fn a_script_knows_the_business_date() {
+fn scripts_can_read_the_business_date() {
     let fields = "  id: { type: text }\n  day: { type: date }";
     let project = job(
         "    script: a.rhai\n    normalize: { day: [settles] }",
@@ -275,7 +275,7 @@ fn a_script_knows_the_business_date() {
 }
 
 #[test]
-fn check_says_what_the_first_line_of_a_lookup_file_is() {
+fn check_reports_how_a_lookup_files_first_line_is_read() {
     let fields = "  id: { type: text, normalize: [{ lookup: { file: l.csv } }] }\n  amount: { type: decimal }";
     let project = job("", fields, "id,amount\nJPM,1\n", "id,amount\nJPM,1\n");
     project.write("l.csv", "JPM,JP MORGAN\nJPMC,JP MORGAN\n");

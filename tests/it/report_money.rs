@@ -62,7 +62,7 @@ fn rows(text: &[u8]) -> Vec<std::collections::BTreeMap<String, String>> {
 }
 
 #[test]
-fn csv_says_what_every_difference_is_worth() {
+fn csv_has_the_amount_of_every_difference() {
     let project = project();
     let said = project.recon(&["report", "--format", "csv"]);
     let rows = rows(said.out.as_bytes());
@@ -84,7 +84,7 @@ fn csv_says_what_every_difference_is_worth() {
 }
 
 #[test]
-fn excel_gets_a_byte_order_mark_where_asked() {
+fn bom_adds_a_byte_order_mark() {
     let project = project();
     let said = project.recon(&["report", "--format", "csv", "--bom", "-o", "out.csv"]);
     assert_eq!(said.code, 0, "{}", said.err);

@@ -77,7 +77,7 @@ fn the_number_of_threads_changes_nothing() {
 }
 
 #[test]
-fn a_repeated_run_supersedes_the_one_before() {
+fn a_repeated_run_supersedes_the_previous_one() {
     let project = Project::of(".");
     let first = project.json(&["run", "--json", "--batch-date", "2026-01-15"]);
     let second = project.json(&["run", "--json", "--batch-date", "2026-01-15"]);
@@ -92,7 +92,7 @@ fn a_repeated_run_supersedes_the_one_before() {
 }
 
 #[test]
-fn changed_rules_are_hinted_at_and_again_applies_them() {
+fn changed_rules_print_a_hint_and_again_applies_them() {
     let project = Project::of(".");
     let before = project.json(&["run", "--json"]);
     let rules = std::fs::read_to_string(project.path("rules/attribution.rhai")).unwrap();
@@ -124,7 +124,7 @@ fn a_stored_run_must_be_compared_as_it_was_ingested() {
 }
 
 #[test]
-fn fail_on_makes_findings_an_exit_code() {
+fn fail_on_turns_findings_into_an_exit_code() {
     let project = Project::of(".");
     for what in ["breaks", "unknown", "blocked", "rejected"] {
         let said = project.recon(&["run", "--json", "--fail-on", what]);
@@ -136,7 +136,7 @@ fn fail_on_makes_findings_an_exit_code() {
 }
 
 #[test]
-fn a_killed_run_leaves_a_store_that_the_next_command_repairs() {
+fn the_next_command_repairs_the_store_after_a_killed_run() {
     let project = Project::of(".");
     let first = project.json(&["run", "--json"]);
     // A larger job of the same kind, so that there is something to kill.
@@ -169,7 +169,7 @@ fn a_killed_run_leaves_a_store_that_the_next_command_repairs() {
 }
 
 #[test]
-fn an_interrupted_run_ends_cleanly_with_130_and_is_failed() {
+fn an_interrupted_run_exits_130_and_is_failed() {
     let project = Project::new();
     project.json(&["generate", "--rows", "200000", "-o", ".", "--json"]);
     let mut child = project

@@ -89,18 +89,18 @@ fn turned() -> Project {
 }
 
 #[test]
-fn a_convention_of_the_whole_column_is_said_and_none_of_it_is_settled() {
+fn a_convention_is_reported_and_none_of_its_differences_accepted() {
     let project = turned();
     let said = project.recon(&["run"]);
     let line = "`amount`: B has the opposite sign of A, in all 30 records";
-    let first = said.out.find("Look at this first").unwrap_or_else(|| panic!("{}", said.out));
+    let first = said.out.find("Check this first").unwrap_or_else(|| panic!("{}", said.out));
     assert!(first < said.out.find("Rows ").unwrap(), "{}", said.out);
     assert!(said.out.contains(line) && said.err.contains(line), "{}{}", said.out, said.err);
     assert!(said.out.contains("`normalize: { amount: [negate] }`"), "{}", said.out);
     let store = "sqlite:recon.db";
     assert_eq!(accepted(&project, store), serde_json::json!([{ "field": "name", "n": 1 }]));
     let explained = project.recon(&["explain", "K00003"]);
-    assert!(explained.out.contains("nearly all records differ in this way"), "{}", explained.out);
+    assert!(explained.out.contains("nearly all records differ this way"), "{}", explained.out);
 
     project.json(&["attribute", "--again", "--json"]);
     assert_eq!(accepted(&project, store), serde_json::json!([{ "field": "name", "n": 1 }]));
@@ -164,7 +164,7 @@ fn threads_and_memory_do_not_change_what_is_found_in_a_large_run() {
 type Advice = (fn(u32, &mut Row), &'static str, &'static str);
 
 #[test]
-fn the_line_that_the_run_gives_makes_the_records_match() {
+fn following_the_advice_makes_the_records_match() {
     let cases: [Advice; 6] = [
         (|_, row| negated(row), "normalize: { amount: [negate] }", "b"),
         (
@@ -209,7 +209,7 @@ fn the_line_that_the_run_gives_makes_the_records_match() {
 }
 
 #[test]
-fn amounts_in_one_currency_are_settled_by_no_rule_that_init_writes() {
+fn no_shipped_rule_accepts_amount_differences_in_one_currency() {
     let project = Project::new();
     let (mut a, mut b) = (
         "id,currency,amount,value_date\n".to_owned(),
@@ -258,7 +258,7 @@ fn rows_with_unknown_keys_keep_missing_records_of_the_other_side_open() {
         serde_json::json!([{ "field": "ENTIRE_RECORD", "n": 1 }])
     );
     let explained = project.recon(&["explain", "K00002"]);
-    assert!(explained.out.contains("rejected rows whose keys are not known"), "{}", explained.out);
+    assert!(explained.out.contains("rejected rows with unknown keys"), "{}", explained.out);
     for command in ["ingest", "diff", "attribute"] {
         project.json(&[command, "--json"]);
     }
@@ -269,7 +269,7 @@ fn rows_with_unknown_keys_keep_missing_records_of_the_other_side_open() {
 }
 
 #[test]
-fn a_row_too_many_is_open_where_the_other_side_has_a_rejected_row_of_its_key() {
+fn a_surplus_row_is_not_accepted_if_its_key_was_rejected_on_the_other_side() {
     let project = job(12, |_, _| {});
     let read = |name: &str| std::fs::read_to_string(project.path(name)).unwrap();
     let third = row(3).join(",");
@@ -284,7 +284,7 @@ fn a_row_too_many_is_open_where_the_other_side_has_a_rejected_row_of_its_key() {
 }
 
 #[test]
-fn what_questions_the_whole_result_stands_first() {
+fn warnings_about_the_whole_result_come_first() {
     // No pairs.
     let project = job(8, |at, row| row[0] = format!("{at}"));
     let said = project.recon(&["run"]);
@@ -325,7 +325,7 @@ fn what_questions_the_whole_result_stands_first() {
     for format in ["md", "html"] {
         let said = project.recon(&["report", "--format", format]);
         assert!(said.out.contains("no field is compared"), "{format}: {}", said.out);
-        let first = said.out.find("Look at this first").unwrap();
+        let first = said.out.find("Check this first").unwrap();
         assert!(first < said.out.find("paired").unwrap(), "{format}");
     }
 }

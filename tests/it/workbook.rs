@@ -68,7 +68,7 @@ fn column(sheet: &Range<Data>, name: &str) -> u32 {
 }
 
 #[test]
-fn a_workbook_holds_every_text_as_text_and_every_number_exactly() {
+fn a_workbook_keeps_texts_as_text_and_numbers_exact() {
     let project = project();
     let mut book: Xlsx<_> = open_workbook(project.path("report.xlsx")).unwrap();
     let names = book.sheet_names();
@@ -112,7 +112,7 @@ fn a_workbook_holds_every_text_as_text_and_every_number_exactly() {
 }
 
 #[test]
-fn the_figures_of_a_workbook_are_those_of_the_run() {
+fn the_figures_of_a_workbook_match_the_run() {
     let project = project();
     let figures = project.json(&["report", "--format", "json"]);
     let mut book: Xlsx<_> = open_workbook(project.path("report.xlsx")).unwrap();

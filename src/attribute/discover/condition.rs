@@ -1,5 +1,5 @@
-//! What differences have in common: conditions that a rule can ask exactly, in words, as Rhai and
-//! as a predicate; and remarks that only words can make.
+//! Common properties of differences: conditions that a rule can test exactly, in words, as Rhai and
+//! as a predicate; and remarks in words only.
 
 use crate::attribute::features::{
     accents_only, case_only, characters_transposed, digits_transposed, power_of_ten,
@@ -7,11 +7,11 @@ use crate::attribute::features::{
 };
 use crate::domain::{Cell, Decimal, DiffType, DifferenceContext};
 
-/// What the values of a group's differences have in common. Each is a condition that a rule can
-/// ask exactly; what rules can't ask is told in words only ([`Observed::remarks`]).
+/// A common property of a group's values that a rule can test exactly. Other properties are
+/// described in words only ([`Observed::remarks`]).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Condition {
-    /// Nothing more than field and kind.
+    /// Only field and kind.
     Any,
     PartnerRejected(bool),
     NullA(bool),
@@ -25,16 +25,16 @@ pub(super) enum Condition {
         power: i32,
     },
     Days(i64),
-    /// More than a month apart; whether B is later.
+    /// More than 31 days apart; whether B is later.
     FarDays(bool),
     CaseOnly,
-    /// Side B's text begins side A's (true), or the reverse.
+    /// Whether side B's text is a prefix of side A's, or the reverse.
     CutOff(bool),
     /// Similarity from this tenth to below the next.
     Similarity(u8),
 }
 
-/// One difference as conditions see it.
+/// A difference as seen by conditions.
 pub(super) struct Observed<'a> {
     diff_type: DiffType,
     pub(super) a: Cell<'a>,
@@ -67,7 +67,7 @@ impl Observed<'_> {
         digits.cast_signed() - i32::from(delta.scale())
     }
 
-    /// The most telling condition that holds.
+    /// The most specific condition that holds.
     pub(super) fn condition(&self) -> Condition {
         if self.diff_type.is_entire_record() {
             return Condition::PartnerRejected(self.partner_rejected);
@@ -110,7 +110,7 @@ impl Observed<'_> {
         }
     }
 
-    /// What is to be said of it that a rule can't ask.
+    /// Properties that a rule can't test.
     pub(super) fn remarks(&self) -> Vec<&'static str> {
         let mut remarks = Vec::new();
         let mut say = |holds: bool, remark| {
@@ -119,7 +119,7 @@ impl Observed<'_> {
             }
         };
         if let (Some(a), Some(b)) = (self.a.number(), self.b.number()) {
-            say(digits_transposed(a, b), "two neighboring digits changed places");
+            say(digits_transposed(a, b), "two neighboring digits are swapped");
             let coarse = a.scale().min(b.scale());
             say(
                 a.scale() != b.scale() && a.rounded(coarse) == b.rounded(coarse),
@@ -128,16 +128,16 @@ impl Observed<'_> {
             say(a.is_zero() != b.is_zero(), "one side is zero");
         }
         if let (Cell::Date(a), Cell::Date(b)) = (self.a, self.b) {
-            say(swapped(a, b), "day and month changed places");
-            say(a.is_month_end() || b.is_month_end(), "a side is a month end");
-            say(a.weekday() >= 5 || b.weekday() >= 5, "a side is a weekend");
+            say(swapped(a, b), "day and month are swapped");
+            say(a.is_month_end() || b.is_month_end(), "one side is a month end");
+            say(a.weekday() >= 5 || b.weekday() >= 5, "one side is on a weekend");
         }
         if let Some((a, b)) = self.texts() {
             say(punctuation_only(a, b), "only punctuation differs");
             say(spaces_only(a, b), "only white space differs");
             say(accents_only(a, b), "only accents differ");
             say(case_only(a, b), "only case differs");
-            say(characters_transposed(a, b), "two neighboring characters changed places");
+            say(characters_transposed(a, b), "two neighboring characters are swapped");
         }
         remarks
     }
@@ -194,7 +194,7 @@ impl Condition {
             Self::PartnerRejected(true) => "the partner was rejected".into(),
             Self::PartnerRejected(false) => "the partner was not rejected".into(),
             Self::NullA(null) => format!("side {} is null", side(*null)),
-            Self::SignFlip => "B is A with the other sign".into(),
+            Self::SignFlip => "B is A with the opposite sign".into(),
             Self::PowerOfTen(power) => format!("B is A × 10^{power}"),
             Self::Delta(delta) => format!("B − A is always {delta}"),
             Self::Band { positive, power } => format!(
@@ -211,10 +211,10 @@ impl Condition {
             }
             Self::CaseOnly => "only upper and lower case differ".into(),
             Self::CutOff(b_shorter) => {
-                format!("side {} is the beginning of the other side's text", side(!b_shorter))
+                format!("side {} is a prefix of the other side's text", side(!b_shorter))
             }
             Self::Similarity(at) => {
-                format!("the texts are {} % to {} % alike", at * 10, at * 10 + 10)
+                format!("the texts are {} % to {} % similar", at * 10, at * 10 + 10)
             }
         }
     }
@@ -270,12 +270,11 @@ fn power_text(power: i32) -> String {
     }
 }
 
-/// A number with a point: scripts read it as an exact decimal.
+/// A number with a decimal point: scripts read it as an exact decimal.
 fn pointed(number: &str) -> String {
     if number.contains('.') { number.to_owned() } else { format!("{number}.0") }
 }
 
-/// The two values of a difference.
 pub(super) fn observed<'b>(
     difference: &DifferenceContext<'b>,
     buffer_a: &'b mut crate::domain::row::TextBuffer,

@@ -1,12 +1,12 @@
-//! Mining the unknown: differences that nothing explains, grouped by what they look like.
+//! Groups unexplained differences into candidate rules.
 //!
-//! A group's pattern is a deterministic key: field, kind and one condition on the values, taken
-//! from the most telling one that holds. Each group is told in words and numbers, with examples,
-//! and as a candidate Rhai rule. What a rule would do is not estimated but counted: a second pass
-//! over all differences, decided ones too, asks every candidate's condition.
+//! A group's key is deterministic: field, kind and the most specific condition that holds for the
+//! values. Each group is described in words and numbers, with examples, and as a candidate Rhai
+//! rule. The effect of a rule is counted, not estimated: a second pass over all differences,
+//! decided ones included, tests every candidate's condition.
 //!
-//! A candidate names no reason, only a placeholder that `recon check` does not accept: to turn a
-//! group into a rule is a person's decision.
+//! A candidate contains a placeholder instead of a reason, which `recon check` rejects: only a
+//! person can turn a group into a rule.
 
 mod condition;
 
@@ -18,16 +18,15 @@ use serde::Serialize;
 use crate::domain::{DiffType, DifferenceContext};
 use condition::{Condition, observed};
 
-/// The reason that a candidate gives: a person must replace it.
+/// The placeholder reason of a candidate, for the user to replace.
 pub const PLACEHOLDER: &str = "CHOOSE_A_REASON";
-/// How many examples a group shows.
+/// Examples per group.
 const EXAMPLES: usize = 5;
-/// How many distinct deltas of a group are counted.
+/// Maximum number of distinct deltas counted per group.
 const MAX_DELTAS: usize = 256;
-/// The share of a group that one exact delta must have to become its condition.
+/// Minimum share of a group for one exact delta to become its condition.
 const ONE_DELTA: f64 = 0.8;
 
-/// One example of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Example {
     /// The record's key.
@@ -46,7 +45,7 @@ struct Gathered {
     deltas: BTreeMap<String, u64>,
 }
 
-/// Gathers the unknown: the first pass.
+/// The first pass: groups the unknown differences.
 #[derive(Clone, Debug, Default)]
 pub struct Miner {
     groups: BTreeMap<(String, DiffType, Condition), Gathered>,
@@ -56,19 +55,17 @@ pub struct Miner {
 /// A group of unknown differences with its candidate rule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
-    /// The field.
     pub field: String,
-    /// The kind of difference.
     pub diff_type: &'static str,
-    /// What they have in common, in a sentence.
+    /// The common property in a sentence.
     pub words: String,
-    /// How many unknown differences it has.
+    /// Unknown differences in the group.
     pub count: u64,
-    /// Their share of the unknown.
+    /// Their share of all unknown differences.
     pub share: f64,
-    /// What else holds for how many of them.
+    /// Remarks, with the number of differences they hold for.
     pub remarks: BTreeMap<&'static str, u64>,
-    /// Some of them, in the order of their keys.
+    /// In the order of their keys.
     pub examples: Vec<Example>,
     /// The name of the candidate's function.
     pub function: String,
@@ -78,19 +75,19 @@ pub struct Group {
     key: (DiffType, Condition),
 }
 
-/// What a candidate rule claims among all differences.
+/// The differences that a candidate rule would claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Support {
     /// Differences that meet its condition.
     pub fires: u64,
-    /// Those of them without a reason.
+    /// Those without a reason.
     pub unknown: u64,
-    /// Those of them with a reason, by reason.
+    /// Those with a reason, by reason.
     pub decided: BTreeMap<String, u64>,
 }
 
 impl Miner {
-    /// Takes an unknown difference in. The order in which they come does not matter.
+    /// Adds an unknown difference. The order of calls does not matter.
     pub fn observe(&mut self, difference: &DifferenceContext<'_>) {
         let (mut buffer_a, mut buffer_b) = ([0; 36], [0; 36]);
         let seen = observed(difference, &mut buffer_a, &mut buffer_b);
@@ -169,14 +166,13 @@ fn function_name(field: &str, diff_type: &str, number: usize) -> String {
     {
         name.push(if character.is_ascii_alphanumeric() { character } else { '_' });
     }
-    // Writing to a string does not fail.
     let _ = write!(name, "_{number}");
     name
 }
 
 impl Group {
-    /// Asks the candidate's condition of one difference of the second pass, over *all*
-    /// differences. `reason` is what was decided, `None` for the unknown.
+    /// Tests the candidate's condition on a difference of the second pass, over *all* differences.
+    /// `reason` is the decided one, `None` for unknown.
     pub fn measure(&mut self, difference: &DifferenceContext<'_>, reason: Option<&str>) {
         if difference.diff_type != self.key.0 || difference.field_name() != self.field {
             return;
@@ -191,7 +187,7 @@ impl Group {
         }
     }
 
-    /// The candidate rule as Rhai: comments that tell the group, and one function.
+    /// The candidate rule as Rhai: a description in comments, and one function.
     pub fn rhai(&self) -> String {
         let mut text = format!(
             "// {} unknown differences of {} ({}): {}.\n",
@@ -215,12 +211,11 @@ impl Group {
             );
         }
         let Support { fires, unknown, decided } = &self.support;
-        let _ =
-            write!(text, "// Measured: it claims {fires} differences, {unknown} of them unknown");
+        let _ = write!(text, "// Measured: claims {fires} differences, {unknown} of them unknown");
         for (reason, count) in decided {
             let _ = write!(text, ", {count} {reason}");
         }
-        text.push_str(".\n// Replace the reason, and the confidence by what you have checked.\n");
+        text.push_str(".\n// Fill in the reason, and a confidence that you have verified.\n");
         let _ = write!(
             text,
             "fn {}(d) {{\n    if d.field == {} && d.diff_type == \"{}\"",
@@ -236,7 +231,7 @@ impl Group {
     }
 }
 
-/// A text that can't leave its comment or the page.
+/// A text that can't end its comment or span lines.
 fn one_line(text: &str) -> String {
     let mut line: String =
         text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -309,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_told_in_words_and_asked_by_rules() {
+    fn patterns_become_words_and_rules() {
         let text = |text: &str| Value::Text(text.to_owned());
         let date = |text: &str| Value::Date(text.parse().unwrap());
         for (kind, diff_type, a, b, words, rule) in [
@@ -318,7 +313,7 @@ mod tests {
                 DiffType::NumericMismatch,
                 decimal("5"),
                 decimal("-5.0"),
-                "the other sign",
+                "the opposite sign",
                 "d.b == -d.a",
             ),
             (
@@ -366,7 +361,7 @@ mod tests {
                 DiffType::StringMismatch,
                 text("Acme Lt"),
                 text("Acme Ltd"),
-                "side A is the beginning",
+                "side A is a prefix",
                 "d.text_b.starts_with(d.text_a)",
             ),
             (
@@ -408,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_data_leaves_its_comment() {
+    fn data_cannot_escape_its_comment() {
         let text = |text: &str| Value::Text(text.to_owned());
         let group = only(
             Kind::Text,
@@ -424,7 +419,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn groups_do_not_depend_on_order_and_a_condition_holds_for_what_it_came_from(
+        fn groups_do_not_depend_on_order_and_their_condition_holds_for_all_members(
             pairs in proptest::collection::vec((-3_000i64..3_000, -3_000i64..3_000, 0u8..4, 0u8..4), 1..30)
         ) {
             let pairs: Vec<(Value, Value)> = pairs

@@ -1,9 +1,9 @@
-//! What two days or instants have to do with each other.
+//! Facts about two dates or instants.
 
 use super::{ABSENT, flag};
 use crate::domain::{Cell, Date};
 
-/// Facts about two dates; flags are 0 and the rest [`ABSENT`] where a side has none.
+/// Facts about two dates; if a side has none, flags are 0 and the rest [`ABSENT`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DateFacts {
     pub days: f32,
@@ -87,7 +87,7 @@ fn age(date: Option<Date>, batch_date: Option<Date>) -> f32 {
     }
 }
 
-/// Monday to Friday from `a` (counted) to `b` (not counted), negative when `b` is earlier.
+/// Monday to Friday from `a` (inclusive) to `b` (exclusive), negative if `b` is earlier.
 fn business_days(a: Date, b: Date) -> i64 {
     // The business days before a day, counted from a Monday.
     let before = |date: Date| {
@@ -97,7 +97,7 @@ fn business_days(a: Date, b: Date) -> i64 {
     before(b) - before(a)
 }
 
-/// Whether the day of the one is the month of the other and the reverse, in the same year.
+/// Whether day and month are swapped, in the same year.
 pub(in crate::attribute) fn swapped(a: Date, b: Date) -> bool {
     let ((year_a, month_a, day_a), (year_b, month_b, day_b)) = (a.civil(), b.civil());
     year_a == year_b && month_a == day_b && day_a == month_b && month_a != month_b

@@ -1,8 +1,8 @@
-//! Turning names and categorical values into numbers without looking at the reason.
+//! Encodes names and categorical values as numbers, without using the reason.
 //!
-//! A category becomes two numbers: how frequent it is in the training set, and a hashed id. Both
-//! are free of the target, so nothing of a label leaks into a feature. What was learned belongs
-//! to the model and travels with it; at prediction time nothing is learned.
+//! A category becomes two numbers: its frequency in the training set, and a hashed id. Neither
+//! depends on the target, so no label leaks into a feature. The encoding belongs to the model;
+//! nothing is learned at prediction time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,30 +11,25 @@ use serde::{Deserialize, Serialize};
 use super::ABSENT;
 use crate::domain::{Cell, DiffType, DifferenceContext, FieldRef, Kind, Layout, PerSide, Side};
 
-/// The most values of a category that are remembered; the rarer ones count as new.
+/// Maximum number of remembered values of a category; rarer ones count as new.
 const MAX_VALUES: usize = 4_096;
 
-/// A categorical thing about a difference.
+/// A categorical property of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Category {
-    /// The field that differs.
     Field,
-    /// The field together with the kind of difference.
+    /// Field and kind of difference.
     FieldAndType,
-    /// Source A's system.
     SystemA,
-    /// Source B's system.
     SystemB,
-    /// The record's currency.
     Currency,
-    /// Buy or sell, debit or credit.
+    /// Such as buy or sell, debit or credit.
     Direction,
-    /// The other party.
     Counterparty,
 }
 
 impl Category {
-    /// All, in the order of their numbers.
+    /// All, in order of their numbers.
     pub const ALL: [Self; 7] = [
         Self::Field,
         Self::FieldAndType,
@@ -44,10 +39,10 @@ impl Category {
         Self::Direction,
         Self::Counterparty,
     ];
-    /// Those that are read from a field of the record.
+    /// Those read from a field of the record.
     const READ: [Self; 3] = [Self::Currency, Self::Direction, Self::Counterparty];
 
-    /// The words in a field's name that tell that it holds this.
+    /// Words in a field's name that identify this category.
     const fn words(self) -> &'static [&'static str] {
         match self {
             Self::Currency => &["currency", "ccy", "curr", "cur"],
@@ -75,7 +70,7 @@ impl Category {
     }
 }
 
-/// FNV-1a, 64 bits: written down here because a model outlives the version of a hashing crate.
+/// FNV-1a, 64 bits. Implemented here because models outlive versions of hashing crates.
 fn hash(parts: &[&[u8]]) -> u64 {
     let mut state = 0xcbf2_9ce4_8422_2325u64;
     for part in parts {
@@ -116,7 +111,7 @@ impl Values {
     }
 }
 
-/// What was learned about names and values.
+/// The encoding learned from the training set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Encoder {
     values: Vec<Values>,
@@ -145,11 +140,6 @@ impl Encoder {
     fn encoded(&self, category: Category, hash: u64) -> Encoded {
         let share = self.values.get(category as usize).map_or(0.0, |values| values.share(hash));
         Encoded { share, id: f32::from((hash >> 48) as u16) }
-    }
-
-    /// Whether this kind of difference of this field was in the training set.
-    pub(super) fn knows(&self, field: &str, diff_type: DiffType) -> bool {
-        self.encoded(Category::FieldAndType, pair_hash(field, diff_type)).share > 0.0
     }
 
     pub(super) fn longest(&self, field: &str) -> usize {
@@ -187,7 +177,7 @@ impl Encoder {
         encoded
     }
 
-    /// Where the record's categories stand in this layout.
+    /// The positions of the record's categories in this layout.
     pub(super) fn positions(&self, layout: &Layout) -> [Option<usize>; 3] {
         std::array::from_fn(|at| layout.position(self.read_from.get(at)?.as_deref()?))
     }
@@ -197,7 +187,7 @@ fn pair_hash(field: &str, diff_type: DiffType) -> u64 {
     hash(&[field.as_bytes(), diff_type.name().as_bytes()])
 }
 
-/// The text of a field of the record: side A's, or B's where A has none.
+/// A field's text: side A's, else B's.
 fn value_hash(difference: &DifferenceContext<'_>, at: usize) -> Option<u64> {
     [difference.a, difference.b].into_iter().flatten().find_map(|mut cells| {
         match cells.nth(at)?.decode(&mut [0; 36]) {
@@ -208,7 +198,7 @@ fn value_hash(difference: &DifferenceContext<'_>, at: usize) -> Option<u64> {
     })
 }
 
-/// The field that holds a category, by its name: the first text field that has one of its words.
+/// The field that holds a category: the first text field with one of its words in the name.
 fn field_of(layout: &Layout, category: Category) -> Option<String> {
     let candidates = layout.fields().iter().skip(layout.key_len());
     category.words().iter().find_map(|word| {
@@ -235,8 +225,7 @@ pub struct Learner {
 }
 
 impl Learner {
-    /// Learns about a job of this layout. Which fields hold the currency, the direction and the
-    /// counterparty is told by their names.
+    /// The fields for currency, direction and counterparty are identified by name.
     pub fn new(layout: &Layout) -> Self {
         let read_from: Vec<_> =
             Category::READ.iter().map(|category| field_of(layout, *category)).collect();
@@ -251,7 +240,7 @@ impl Learner {
         }
     }
 
-    /// Takes one difference of the training set into account.
+    /// Adds a difference of the training set.
     pub fn observe(&mut self, difference: &DifferenceContext<'_>, systems: &PerSide<String>) {
         let name = difference.field_name();
         self.count(Category::Field, hash(&[name.as_bytes()]));
@@ -277,7 +266,7 @@ impl Learner {
         }
         if let Some(cells) = difference.a.or(difference.b) {
             let key = crate::domain::key::hash(cells, difference.layout.key_len());
-            // A record with many differences has one key.
+            // A record with many differences counts its key once.
             if self.seen_keys.insert(key) {
                 let text = crate::domain::key::reference(cells, difference.layout.key_len());
                 self.key_lengths.0 += text.chars().count() as u64;
@@ -290,7 +279,6 @@ impl Learner {
         *self.counts[category as usize].entry(value).or_default() += 1;
     }
 
-    /// What was learned.
     pub fn finish(self) -> Encoder {
         let (length, keys) = self.key_lengths;
         Encoder {
@@ -302,21 +290,18 @@ impl Learner {
     }
 }
 
-/// The kinds of difference that the run has, field by field: how common this one is.
+/// Run-level features: how common each kind of difference is in each field.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunContext {
-    /// The names of the two systems.
     pub systems: PerSide<String>,
-    /// The run's business date.
     pub batch_date: Option<crate::domain::Date>,
-    /// How many records the run has.
     pub records: u64,
     counts: Vec<[u64; 11]>,
     differences: u64,
 }
 
 impl RunContext {
-    /// The surroundings of a run of so many records, before its differences are counted.
+    /// For a run with this many records, before its differences are counted.
     pub fn new(
         systems: PerSide<String>,
         batch_date: Option<crate::domain::Date>,
@@ -325,8 +310,8 @@ impl RunContext {
         Self { systems, batch_date, records, ..Self::default() }
     }
 
-    /// Counts so many differences of a field and kind. All of a run's must be counted before
-    /// the first feature is read, else features would depend on the order of the records.
+    /// Counts differences of a field and kind. All of a run's must be counted before the first
+    /// feature is read, or features would depend on the order of records.
     pub fn count(&mut self, field: FieldRef, diff_type: DiffType, differences: u64) {
         let at = slot(field);
         if self.counts.len() <= at {
@@ -336,8 +321,8 @@ impl RunContext {
         self.differences += differences;
     }
 
-    /// Share of the records with this field's difference, share of this kind among the run's
-    /// differences, and share of this field and kind together; each 0 when nothing was counted.
+    /// The share of records with a difference in this field, of this kind among the run's
+    /// differences, and of this field and kind together; 0 if nothing was counted.
     pub(super) fn shares(&self, field: FieldRef, diff_type: DiffType) -> [f32; 3] {
         let type_at = usize::from(diff_type.code());
         let of_field = self.counts.get(slot(field));
@@ -359,7 +344,7 @@ fn slot(field: FieldRef) -> usize {
     }
 }
 
-/// The sides of a difference that are there, A first.
+/// The present sides of a difference, A first.
 pub(super) fn sides<'a>(
     difference: &DifferenceContext<'a>,
 ) -> impl Iterator<Item = (Side, crate::domain::Cells<'a>)> {

@@ -1,4 +1,4 @@
-//! Everything the table's extractors read, gathered once for each difference.
+//! Everything that the feature table's extractors read, gathered once per difference.
 
 use super::date::DateFacts;
 use super::encode::{Encoded, Encoder, RunContext, sides};
@@ -7,10 +7,10 @@ use super::text::TextFacts;
 use super::{COUNT, TABLE, flag};
 use crate::domain::{Cell, Decimal, DiffType, DifferenceContext, FieldRef, Kind, Layout};
 
-/// The other differences of the record, and this one: field and kind of each.
+/// Field and kind of every difference of the record.
 pub type Together<'a> = &'a [(FieldRef, DiffType)];
 
-/// What is known about one difference.
+/// Facts about one difference.
 pub(super) struct Facts {
     pub diff_type: f32,
     pub kind: f32,
@@ -54,7 +54,7 @@ pub(super) struct KeyFacts {
     pub punctuation: f32,
 }
 
-/// Reads features; one for each thread. Apart from the edit distance of texts nothing allocates.
+/// Reads features; one per thread. Only the edit distance of texts allocates.
 #[derive(Clone, Debug)]
 pub struct Extractor<'a> {
     encoder: &'a Encoder,
@@ -64,14 +64,13 @@ pub struct Extractor<'a> {
 }
 
 impl<'a> Extractor<'a> {
-    /// An extractor for the differences of a run.
     pub fn new(encoder: &'a Encoder, run: &'a RunContext, layout: &Layout) -> Self {
         let positions = encoder.positions(layout);
         Self { encoder, run, positions, texts: [String::new(), String::new()] }
     }
 
-    /// Writes the features of `difference` into the first [`COUNT`] numbers of `out`, in the
-    /// order of the [`catalogue`](super::catalogue). `together` has all differences of its record.
+    /// Writes the features of `difference` into the first [`COUNT`] numbers of `out`, in the order
+    /// of the [`catalogue`](super::catalogue). `together` has all differences of its record.
     pub fn extract(
         &mut self,
         difference: &DifferenceContext<'_>,
@@ -81,7 +80,7 @@ impl<'a> Extractor<'a> {
         let facts = self.gather(difference, together);
         for (feature, out) in TABLE.iter().zip(out) {
             let value = (feature.extract)(&facts);
-            // The largest floats would overflow where the library averages two of them.
+            // The largest floats would overflow when the library averages two of them.
             *out = if value.is_nan() {
                 super::ABSENT
             } else {
@@ -95,11 +94,6 @@ impl<'a> Extractor<'a> {
         let mut row = vec![0.0; COUNT];
         self.extract(difference, together, &mut row);
         row
-    }
-
-    /// Whether the training set had any difference of this field and kind.
-    pub fn knows(&self, difference: &DifferenceContext<'_>) -> bool {
-        self.encoder.knows(difference.field_name(), difference.diff_type)
     }
 
     fn gather(&mut self, difference: &DifferenceContext<'_>, together: Together<'_>) -> Facts {
@@ -150,7 +144,6 @@ impl<'a> Extractor<'a> {
         let [text_a, text_b] = &mut self.texts;
         for (text, cell) in [(&mut *text_a, a), (&mut *text_b, b)] {
             text.clear();
-            // Writing to a string does not fail.
             let _ = write!(text, "{cell}");
         }
         TextFacts::of(text_a, text_b, longest)
@@ -230,7 +223,7 @@ fn record(difference: &DifferenceContext<'_>) -> (f32, f32) {
     (nulls as f32, flag(all_zero))
 }
 
-/// Whether two texts, of which one is not of its type, are one number with other separators.
+/// Whether two texts, one of which is unparsed, are the same number with different separators.
 pub(in crate::attribute) fn same_number(a: Cell<'_>, b: Cell<'_>) -> bool {
     if !(a.is_unparsed() || b.is_unparsed()) {
         return false;
@@ -241,8 +234,8 @@ pub(in crate::attribute) fn same_number(a: Cell<'_>, b: Cell<'_>) -> bool {
     }
 }
 
-/// The number that a text most likely means: the last separator before one, two or more than
-/// three digits is the point, the others group; currency signs and spaces do not count.
+/// The number that a text most likely means: the last separator before one, two or more than three
+/// digits is the decimal point, the others group digits; currency signs and spaces are ignored.
 fn any_number(cell: Cell<'_>) -> Option<Decimal> {
     let text = match cell {
         Cell::Text(text) | Cell::Unparsed(text) => text,
@@ -306,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_becomes_the_row_that_the_table_promises() {
+    fn features_match_the_table() {
         let layout = layout();
         let date = Value::Date("2026-01-30".parse().unwrap());
         let amount = |text: &str| Value::Decimal(text.parse().unwrap());
@@ -352,12 +345,10 @@ mod tests {
         ] {
             assert_eq!(named(&row, name), expected, "{name}");
         }
-        assert!(extractor.knows(&difference));
-        assert!(!extractor.knows(&DifferenceContext { field: FieldRef::Field(1), ..difference }));
     }
 
     #[test]
-    fn an_unparsed_number_is_seen_through() {
+    fn unparsed_numbers_are_compared() {
         let number = Cell::Decimal("1234.5".parse().unwrap());
         for text in ["1,234.50", "1.234,50", "USD 1234.5", "1 234,5"] {
             assert!(same_number(Cell::Unparsed(text), number), "{text}");
@@ -386,7 +377,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_cells_hold_every_feature_is_a_finite_number(
+        fn every_feature_is_finite_for_any_cells(
             a in proptest::option::of(proptest::collection::vec(values(), 4)),
             b in proptest::option::of(proptest::collection::vec(values(), 4)),
             field in 0u16..6,

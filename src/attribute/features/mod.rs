@@ -1,10 +1,10 @@
-//! Features: what the model may know about a difference, as numbers.
+//! Features: the numbers from which the model judges a difference.
 //!
-//! [`catalogue`] is the one table: name, meaning, unit and extractor of every feature, in the
-//! order in which they stand in a row. A new feature is one line in it. Models carry the names
-//! and refuse rows of another shape. Money is looked at as exact decimals; only what is a
-//! magnitude becomes a float. Every feature is a finite number: what does not apply is
-//! [`ABSENT`], far below every value, so that a tree can split it off.
+//! [`catalogue`] is the one table: name, meaning, unit and extractor of every feature, in row
+//! order. A new feature is one line in it. Models store the names and refuse rows of a different
+//! shape. Money is compared as exact decimals; only magnitudes become floats. Every feature is
+//! finite: an inapplicable one is [`ABSENT`], far below every value, so that a tree can split it
+//! off.
 
 mod date;
 mod encode;
@@ -13,7 +13,7 @@ mod number;
 mod text;
 
 pub(in crate::attribute) use date::swapped;
-pub use encode::{Category, Encoder, Learner, RunContext};
+pub use encode::{Encoder, Learner, RunContext};
 pub use facts::{Extractor, Together};
 pub(in crate::attribute) use number::{power_of_ten, transposed as digits_transposed};
 pub(in crate::attribute) use text::{
@@ -22,18 +22,18 @@ pub(in crate::attribute) use text::{
 
 use facts::Facts;
 
-/// The value of a feature that does not apply.
+/// The value of an inapplicable feature.
 pub const ABSENT: f32 = -1.0e9;
 
 const fn flag(value: bool) -> f32 {
     if value { 1.0 } else { 0.0 }
 }
 
-/// How a feature's numbers are to be compared.
+/// How a feature's values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scale {
-    /// Larger means more.
+    /// Ordered.
     Number,
     /// 0 or 1.
     Flag,
@@ -41,16 +41,12 @@ pub enum Scale {
     Category,
 }
 
-/// One feature.
 #[derive(Clone, Copy, serde::Serialize)]
 pub struct Feature {
-    /// Its name, by which models know it.
+    /// The name, by which models identify it.
     pub name: &'static str,
-    /// What it says.
     pub meaning: &'static str,
-    /// What it is counted in.
     pub unit: &'static str,
-    /// How its numbers compare.
     pub scale: Scale,
     #[serde(skip)]
     extract: fn(&Facts) -> f32,
@@ -83,13 +79,13 @@ const fn category(
     Feature { name, meaning, unit: "id", scale: Scale::Category, extract }
 }
 
-/// All features, in their order.
+/// All features, in row order.
 pub const fn catalogue() -> &'static [Feature] {
     TABLE
 }
 
-/// Whether a feature tells about the run and not about one of its differences: all of one field and
-/// kind have the same value.
+/// Whether a feature describes the run rather than the difference: all differences of one field and
+/// kind share its value.
 pub(in crate::attribute) fn is_of_the_run(name: &str) -> bool {
     name.starts_with("run_")
 }
@@ -97,12 +93,13 @@ pub(in crate::attribute) fn is_of_the_run(name: &str) -> bool {
 /// The width of [`blur`], in powers of ten: a share may be three times as large or as small.
 const BLUR: f32 = 1.0;
 
-/// Moves what tells about the run, row by row, a little up or down.
+/// Adds noise to run-level features, row by row.
 ///
-/// A model sees few runs, in each of which all differences of a field have one share. Trees take such
-/// a number for the field's name, and split close to it; the next run's share is a little other, falls
-/// on the wrong side, and the field's differences are guessed as those of another. Blurred, it still
-/// tells rare from common, but no name. Rows to be guessed stay as they are.
+/// A model sees few runs, and in each of them all differences of a field have the same share. Trees
+/// learn to identify the field by this number and split close to it; in the next run the share
+/// differs slightly, falls on the wrong side, and the differences are attributed like those of
+/// another field. Blurred, the feature still separates rare from common but no longer identifies a
+/// field. Rows to predict are not blurred.
 pub(in crate::attribute) fn blur(rows: &mut [f32], seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let of_the_run: Vec<usize> = (0..COUNT).filter(|at| is_of_the_run(TABLE[*at].name)).collect();
@@ -116,7 +113,7 @@ pub(in crate::attribute) fn blur(rows: &mut [f32], seed: u64) {
     }
 }
 
-/// How many numbers a row has.
+/// The length of a row.
 pub const COUNT: usize = TABLE.len();
 
 static TABLE: &[Feature] = &[
@@ -170,10 +167,10 @@ static TABLE: &[Feature] = &[
     yes("rounds_to_other", "the finer side rounded is the coarser side", |f| {
         f.number.rounds_to_other
     }),
-    yes("truncates_to_other", "the finer side cut off, not rounded, is the coarser side", |f| {
+    yes("truncates_to_other", "the finer side truncated is the coarser side", |f| {
         f.number.truncates_to_other
     }),
-    yes("digits_transposed", "two neighboring digits changed places", |f| f.number.transposed),
+    yes("digits_transposed", "two neighboring digits are swapped", |f| f.number.transposed),
     number("digits_changed", "digits", "edit distance of the digits", |f| f.number.digits_changed),
     number("same_leading_digits", "digits", "how many leading digits are the same", |f| {
         f.number.same_leading
@@ -189,7 +186,7 @@ static TABLE: &[Feature] = &[
     yes("ratio_near_1", "B ÷ A is within 1 % of 1", |f| f.number.ratio_near_1),
     yes("zero_side", "one side is zero, the other is not", |f| f.number.zero_side),
     number("magnitude", "log10", "size of the larger number", |f| f.number.magnitude),
-    number("magnitude_gap", "log10", "how far the sizes are apart", |f| f.number.magnitude_gap),
+    number("magnitude_gap", "log10", "distance of the magnitudes", |f| f.number.magnitude_gap),
     number("decimals_a", "digits", "decimals as side A wrote them", |f| f.number.scale_a),
     number("decimals_b", "digits", "decimals as side B wrote them", |f| f.number.scale_b),
     yes("whole_numbers", "no side has a fraction", |f| f.number.whole),
@@ -197,11 +194,11 @@ static TABLE: &[Feature] = &[
     number("days", "days", "B − A", |f| f.date.days),
     number("days_apart", "days", "distance", |f| f.date.days_apart),
     number("business_days", "days", "B − A, Monday to Friday", |f| f.date.business_days),
-    yes("month_end", "a side is the last day of its month", |f| f.date.month_end),
-    yes("weekend", "a side is a Saturday or Sunday", |f| f.date.weekend),
+    yes("month_end", "one side is the last day of its month", |f| f.date.month_end),
+    yes("weekend", "one side is a Saturday or Sunday", |f| f.date.weekend),
     yes("month_crossed", "the sides are in different months", |f| f.date.month_crossed),
     yes("year_crossed", "the sides are in different years", |f| f.date.year_crossed),
-    yes("day_month_swapped", "day and month changed places", |f| f.date.day_month_swapped),
+    yes("day_month_swapped", "day and month are swapped", |f| f.date.day_month_swapped),
     yes("same_day_of_month", "the same day of another month", |f| f.date.same_day_of_month),
     number("seconds", "seconds", "B − A of instants", |f| f.date.seconds),
     yes("whole_hours", "the instants are whole hours apart", |f| f.date.whole_hours),
@@ -223,12 +220,12 @@ static TABLE: &[Feature] = &[
     yes("accents_only", "only accents differ", |f| f.text.accents_only),
     yes("spaces_only", "only white space differs", |f| f.text.spaces_only),
     yes("same_digits", "both have the same digits in the same order", |f| f.text.same_digits),
-    yes("characters_transposed", "two neighboring characters changed places", |f| {
-        f.text.transposed
-    }),
-    yes("at_length_limit", "the shorter begins the longer and ends at a usual limit", |f| {
-        f.text.at_limit
-    }),
+    yes("characters_transposed", "two neighboring characters are swapped", |f| f.text.transposed),
+    yes(
+        "at_length_limit",
+        "the shorter is a prefix of the longer and ends at a common limit",
+        |f| f.text.at_limit,
+    ),
     number("shorter_length", "characters", "length of the shorter text", |f| f.text.shorter_length),
     number("length_gap", "characters", "length of B − length of A", |f| f.text.length_gap),
     yes("empty_side", "a text is empty", |f| f.text.empty_side),
@@ -236,7 +233,7 @@ static TABLE: &[Feature] = &[
     number("common_prefix", "characters", "how many first characters are the same", |f| {
         f.text.common_prefix
     }),
-    // What else differs in the same record.
+    // Other differences of the record.
     number("together", "differences", "how many fields of this record differ", |f| {
         f.together.count
     }),
@@ -276,7 +273,7 @@ static TABLE: &[Feature] = &[
     ),
     // The key.
     number("key_length", "characters", "length of the key's text", |f| f.key.length),
-    number("key_length_gap", "characters", "length of the key's text − the usual", |f| {
+    number("key_length_gap", "characters", "length of the key's text − the mean", |f| {
         f.key.length_gap
     }),
     number("key_digit_share", "share", "digits in the key's text", |f| f.key.digit_share),
@@ -285,7 +282,7 @@ static TABLE: &[Feature] = &[
     yes("key_punctuation", "the key has a character that is neither letter nor digit", |f| {
         f.key.punctuation
     }),
-    // Categories: how frequent in the training set, and a hashed id.
+    // Categories: frequency in the training set, and a hashed id.
     number("field_share", "share", "training differences of this field", |f| f.categories[0].share),
     category("field_id", "the field", |f| f.categories[0].id),
     number("field_and_type_share", "share", "training differences of this field and kind", |f| {
@@ -318,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_tells_about_the_run_is_blurred() {
+    fn only_run_level_features_are_blurred() {
         let mut rows = vec![2.0; COUNT * 200];
         rows[COUNT..2 * COUNT].fill(ABSENT);
         blur(&mut rows, 7);
@@ -336,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique_and_everything_is_said() {
+    fn names_are_unique_and_every_feature_is_described() {
         let mut names: Vec<_> = catalogue().iter().map(|feature| feature.name).collect();
         names.sort_unstable();
         let count = names.len();

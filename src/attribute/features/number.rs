@@ -1,12 +1,12 @@
-//! What two numbers have to do with each other, exactly.
+//! Facts about two numbers.
 //!
-//! Every question that has a yes or no (the same after rounding, digits transposed, a factor of
-//! ten) is asked of the exact decimals; only magnitudes become floats.
+//! Yes-or-no questions (equal after rounding, digits transposed, a factor of ten) are answered on
+//! exact decimals; only magnitudes become floats.
 
 use super::{ABSENT, flag};
 use crate::domain::Decimal;
 
-/// Facts about two numbers; the flags are 0 and the rest [`ABSENT`] where a side has no number.
+/// Facts about two numbers; if a side has none, flags are 0 and the rest [`ABSENT`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NumberFacts {
     pub delta: f32,
@@ -63,7 +63,7 @@ impl NumberFacts {
         whole: 0.0,
     };
 
-    /// The facts of a number that stands alone.
+    /// The facts of a single number.
     pub(super) fn alone(value: Decimal) -> Self {
         Self {
             magnitude: size(value.to_f64()),
@@ -73,7 +73,6 @@ impl NumberFacts {
         }
     }
 
-    /// The facts of A's and B's number.
     pub(super) fn of(a: Decimal, b: Decimal) -> Self {
         let (float_a, float_b) = (a.to_f64(), b.to_f64());
         let exact = b.checked_sub(a);
@@ -125,7 +124,7 @@ impl NumberFacts {
     }
 }
 
-/// The power of ten, zero for nothing: -30.
+/// The power of ten; -30 for zero.
 fn size(value: f64) -> f32 {
     if value == 0.0 { -30.0 } else { value.abs().log10() as f32 }
 }
@@ -135,7 +134,7 @@ fn truncated(value: Decimal, scale: u8) -> Decimal {
     Decimal::new(value.coefficient() / unit, scale.min(value.scale())).unwrap_or(value)
 }
 
-/// The digits that matter and the power of ten they are multiplied with.
+/// The significant digits and their power of ten.
 pub(in crate::attribute) fn mantissa(value: Decimal) -> (i128, i32) {
     let (mut coefficient, mut exponent) = (value.coefficient(), -i32::from(value.scale()));
     while coefficient != 0 && coefficient % 10 == 0 {
@@ -156,7 +155,7 @@ pub(in crate::attribute) fn power_of_ten(a: Decimal, b: Decimal) -> Option<i32> 
         .then_some(exponent_b - exponent_a)
 }
 
-/// Whether two neighboring digits changed places.
+/// Whether two neighboring digits are swapped.
 pub(in crate::attribute) fn transposed(a: Decimal, b: Decimal) -> bool {
     let scale = a.scale().max(b.scale());
     Digits::of(a, scale).transposed(&Digits::of(b, scale))
@@ -244,7 +243,7 @@ mod tests {
         let cut = facts("10.126", "10.12");
         assert_eq!((cut.rounds_to_other, cut.truncates_to_other), (0.0, 1.0));
         assert_eq!(rounded.equal_rounded, [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
-        // No float could tell these apart.
+        // Floats could not distinguish these.
         let close = facts("100000000000000000000.01", "100000000000000000000.02");
         assert_eq!((close.last_decimals, close.sign), (1.0, 1.0));
         assert_eq!(facts("0", "5").zero_side, 1.0);

@@ -1,18 +1,18 @@
-//! What two texts have to do with each other.
+//! Facts about two texts.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::{ABSENT, flag};
 
-/// Texts are compared by their first so many characters: edit distance costs their product.
+/// Only this many characters are compared: edit distance costs the product of the lengths.
 const LONGEST: usize = 256;
-/// Where systems like to cut texts off.
+/// Field lengths at which systems commonly truncate.
 const LIMITS: &[usize] = &[
     8, 10, 12, 15, 16, 20, 24, 25, 30, 32, 34, 35, 40, 50, 60, 64, 70, 80, 100, 128, 140, 255, 256,
 ];
 
-/// Facts about two texts; flags are 0 and the rest [`ABSENT`] where a side has none.
+/// Facts about two texts; if a side has none, flags are 0 and the rest [`ABSENT`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TextFacts {
     pub similarity: f32,
@@ -61,8 +61,8 @@ impl TextFacts {
         common_prefix: ABSENT,
     };
 
-    /// The facts of two texts. `longest` is the longest text of this field in the training set, in
-    /// characters: a shorter side of that length may have been cut off.
+    /// `longest` is the longest text of this field in the training set, in characters: a shorter
+    /// side of that length may have been truncated.
     pub(super) fn of(a: &str, b: &str, longest: usize) -> Self {
         let (a, b) = (clipped(a), clipped(b));
         let (length_a, length_b) = (a.chars().count(), b.chars().count());
@@ -110,30 +110,27 @@ fn is_word(character: char) -> bool {
     character.is_alphanumeric() || is_combining_mark(character)
 }
 
-/// Whether only upper and lower case differ.
 pub(in crate::attribute) fn case_only(a: &str, b: &str) -> bool {
     a != b && a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase))
 }
 
-/// Whether only characters differ that are neither letters nor digits nor spaces.
+/// Whether only characters other than letters, digits and spaces differ.
 pub(in crate::attribute) fn punctuation_only(a: &str, b: &str) -> bool {
     let kept = |character: &char| is_word(*character) || character.is_whitespace();
     a != b && !spaces_only(a, b) && a.chars().filter(kept).eq(b.chars().filter(kept))
 }
 
-/// Whether only white space differs.
 pub(in crate::attribute) fn spaces_only(a: &str, b: &str) -> bool {
     let kept = |character: &char| !character.is_whitespace();
     a != b && a.chars().filter(kept).eq(b.chars().filter(kept))
 }
 
-/// Whether only accents differ.
 pub(in crate::attribute) fn accents_only(a: &str, b: &str) -> bool {
     let bare = |character: &char| !is_combining_mark(*character);
     !(a.is_ascii() && b.is_ascii()) && a != b && a.nfd().filter(bare).eq(b.nfd().filter(bare))
 }
 
-/// Whether two neighboring characters changed places.
+/// Whether two neighboring characters are swapped.
 pub(in crate::attribute) fn transposed(a: &str, b: &str) -> bool {
     let start = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     let (Some(a), Some(b)) = (a.get(start..), b.get(start..)) else { return false };
@@ -143,7 +140,7 @@ pub(in crate::attribute) fn transposed(a: &str, b: &str) -> bool {
     pair_a.1.is_some() && pair_a == (pair_b.1, pair_b.0) && rest_a.as_str() == rest_b.as_str()
 }
 
-/// The share of words (in any order and case) that both have, of the words of either.
+/// The words (in any order and case) that both have, as a share of the words of either.
 fn overlap(a: &str, b: &str) -> f32 {
     fn words(text: &str) -> impl Iterator<Item = &str> + Clone {
         text.split(|character: char| !is_word(character)).filter(|word| !word.is_empty()).take(32)
@@ -164,7 +161,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_differs_is_recognized() {
+    fn kinds_of_text_differences_are_recognized() {
         assert!(case_only("Acme AG", "ACME ag"));
         assert!(punctuation_only("Acme, Inc.", "Acme Inc"));
         assert!(accents_only("Zürich", "Zurich"));

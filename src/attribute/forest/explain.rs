@@ -1,32 +1,32 @@
-//! Why the forest says what it says: each feature's share of a probability.
+//! Explains the forest's output: each feature's contribution to a probability.
 //!
 //! On the way from a tree's root to a leaf, the share of a class changes at every node, and the
-//! change belongs to the feature that the node splits on. Root plus changes is the leaf, exactly;
+//! change belongs to the feature that the node splits on. Root plus changes is exactly the leaf;
 //! averaged over the trees, base rate plus contributions is the forest's probability. (Saabas,
 //! "Interpreting random forests", 2014; Palczewska et al., "Interpreting random forest
 //! classification models using a feature contribution method", arXiv:1312.1121.)
 
 use super::{Forest, LINE};
 
-/// What moved one class's probability.
+/// Contributions to one class's probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contributions {
-    /// What the forest says before it looks: the mean share of the class at the roots.
+    /// The base rate: the mean share of the class at the roots.
     pub base: f64,
-    /// What each feature added or took, in the order of the features.
+    /// Each feature's contribution, in row order.
     pub features: Vec<f64>,
 }
 
 impl Contributions {
-    /// Base and contributions together: the forest's probability.
+    /// Base plus contributions: the forest's probability.
     pub fn sum(&self) -> f64 {
         self.base + self.features.iter().sum::<f64>()
     }
 }
 
 impl Forest {
-    /// What each feature of `row` did to the probability of `class`. The sum is what
-    /// [`predict`](Self::predict) gives, but for the rounding of its 32-bit sums.
+    /// The contribution of each feature of `row` to the probability of `class`. The sum equals
+    /// [`predict`](Self::predict), except for the rounding of its 32-bit sums.
     pub fn contributions(&self, row: &[f32], class: usize) -> Contributions {
         let mut base = 0.0;
         let mut features = vec![0.0; self.features];
@@ -57,7 +57,7 @@ mod tests {
     use super::super::train::{Labelled, Parameters, grow};
 
     #[test]
-    fn contributions_add_up_to_the_probability_and_blame_only_what_was_asked() {
+    fn contributions_sum_to_the_probability_and_ignore_unused_features() {
         let (rows, labels) = overlapping(500, 8);
         let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 3, weights: &[] };
         let parameters =

@@ -1,10 +1,10 @@
-//! The forest as flat arrays: what attributes a million differences in a second.
+//! The compiled forest: flat arrays that attribute a million differences per second.
 //!
 //! [`train`] grows the trees with smartcore and compiles them into this form. A node is eight
-//! bytes, siblings stand side by side, and a leaf points at itself, so that several rows walk
-//! down one tree in step without a branch to mispredict. Every node carries the class
-//! distribution of the training rows that reached it: at the leaves they are the prediction, and
-//! on the way there they are its explanation ([`explain`]).
+//! bytes, siblings are adjacent, and a leaf points at itself, so that several rows walk down one
+//! tree in step without a branch to mispredict. Every node has the class distribution of the
+//! training rows that reached it: at the leaves these are the prediction, and along the way its
+//! explanation ([`explain`]).
 //!
 //! This module knows nothing of differences: rows of numbers in, class distributions out.
 
@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, Problem};
 
-/// How many rows walk down a tree together: enough to hide the latency of one memory access
-/// behind the others'. Measured: 8 are a third slower, 32 no faster.
+/// How many rows walk down a tree together: enough to hide memory latency. Measured: 8 are a third
+/// slower, 32 no faster.
 const LANES: usize = 16;
-/// How many rows meet one tree before the next tree is fetched: tree and rows fit the L2 cache.
+/// How many rows visit one tree before the next tree is fetched: tree and rows fit the L2 cache.
 const BLOCK: usize = 256;
 
 /// How many trees a single row walks down together.
 const TOGETHER: usize = 8;
 
-/// One step down: right when the feature is greater than the threshold, else left.
-/// A leaf's threshold is infinite and its left child is itself.
+/// One step: right if the feature is greater than the threshold, else left. A leaf's threshold is
+/// infinite and its left child is itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Node {
     threshold: f32,
@@ -51,13 +51,12 @@ impl Line {
     const ZERO: Self = Self([0.0; LINE]);
 }
 
-/// One tree.
 #[derive(Clone, Debug, PartialEq)]
 struct Tree {
     nodes: Vec<Node>,
-    /// The class that the library's own tree would name at each node.
+    /// The class that the library's own tree names at each node.
     votes: Vec<u16>,
-    /// The same number of lines for each node, the distribution of the rows that reached it.
+    /// Each node's distribution of the rows that reached it, in the same number of lines per node.
     values: Vec<Line>,
 }
 
@@ -80,7 +79,7 @@ impl Tree {
         let mut at = [0u32; LANES];
         loop {
             let mut before = at;
-            // Two steps for one look whether all have arrived.
+            // Two steps per check whether all have arrived.
             for _ in 0..2 {
                 before = at;
                 for (lane, at) in at.iter_mut().enumerate() {
@@ -102,40 +101,40 @@ pub struct Forest {
     trees: Vec<Tree>,
     features: usize,
     classes: usize,
-    /// How many lines hold a distribution.
+    /// Lines per distribution.
     lines: usize,
 }
 
 impl Forest {
-    /// How many features a row has.
+    /// The number of features of a row.
     pub const fn feature_count(&self) -> usize {
         self.features
     }
 
-    /// How many classes there are.
+    /// The number of classes.
     pub const fn class_count(&self) -> usize {
         self.classes
     }
 
-    /// How many trees there are.
+    /// The number of trees.
     pub fn tree_count(&self) -> usize {
         self.trees.len()
     }
 
-    /// How many nodes all trees have together.
+    /// The number of nodes in all trees.
     pub fn node_count(&self) -> usize {
         self.trees.iter().map(|tree| tree.nodes.len()).sum()
     }
 
-    /// The mean class distribution of the leaves that each row reaches. `rows` holds whole rows,
-    /// one after the other; `out` receives [`class_count`](Self::class_count) probabilities for
-    /// each (what it held is dropped).
+    /// The mean class distribution of the leaves that each row reaches. `rows` has whole rows,
+    /// concatenated; `out` is overwritten with [`class_count`](Self::class_count) probabilities per
+    /// row.
     pub fn predict(&self, rows: &[f32], out: &mut Vec<f32>) {
         let count = rows.len() / self.features.max(1);
         out.clear();
         out.resize(count * self.classes, 0.0);
         let scale = 1.0 / self.trees.len().max(1) as f32;
-        // A block's rows, `LANES` of them side by side, so that lanes at one node share a line.
+        // A block's rows, interleaved by `LANES` so that lanes at one node share a cache line.
         let mut columns = vec![[0.0f32; LANES]; BLOCK / LANES * self.features];
         let mut sums = vec![Line::ZERO; BLOCK * self.lines];
         for (block, out) in
@@ -166,7 +165,7 @@ impl Forest {
         }
     }
 
-    /// As [`predict`](Self::predict) for a single row, which walks down several trees in step.
+    /// Like [`predict`](Self::predict) for a single row, which walks down several trees in step.
     pub fn predict_one(&self, row: &[f32], out: &mut Vec<f32>) {
         let mut sums = vec![Line::ZERO; self.lines];
         for trees in self.trees.chunks(TOGETHER) {
@@ -192,8 +191,8 @@ impl Forest {
         out.extend(values.map(|sum| sum * scale));
     }
 
-    /// How many trees vote for each class by the majority at their leaf: the library's own way
-    /// of predicting, kept to prove that compiling changed nothing.
+    /// The number of trees that vote for each class by the majority at their leaf. This is the
+    /// library's prediction; tests use it to prove that compiling changes nothing.
     pub fn votes(&self, row: &[f32]) -> Vec<u16> {
         let mut votes = vec![0; self.classes];
         for tree in &self.trees {
@@ -217,7 +216,7 @@ fn add(sum: &mut [Line], value: &[Line]) {
     }
 }
 
-/// The forest as it is stored: nodes, and class weights at the leaves only.
+/// The stored form: nodes, and class weights at the leaves only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredForest {
     features: u16,
@@ -230,16 +229,15 @@ struct StoredTree {
     /// Feature, threshold and left child of each node; a leaf is its own left child.
     nodes: Vec<(u16, f32, u16)>,
     votes: Vec<u16>,
-    /// For each leaf, in the order of the nodes, its classes and their weights.
+    /// The classes and weights of each leaf, in node order.
     leaves: Vec<Vec<(u16, f32)>>,
 }
 
 impl StoredForest {
-    /// The forest ready to predict. Whatever the bytes were that this was read from, the result
-    /// can be walked: every index is checked, and children stand behind their parents.
+    /// Compiles the forest. Bytes from anywhere are safe: every index is checked, and children come
+    /// after their parents.
     ///
-    /// # Errors
-    /// `model-damaged` when it is no forest.
+    /// # Errors `model-damaged` if invalid.
     pub fn compile(&self) -> Result<Forest, Problem> {
         let classes = usize::from(self.classes);
         let lines = classes.div_ceil(LINE);
@@ -250,7 +248,7 @@ impl StoredForest {
             .collect::<Option<Vec<_>>>()
             .filter(|trees| !trees.is_empty() && self.features > 0 && classes > 1)
             .ok_or_else(|| {
-                Problem::new(Code::ModelDamaged, "the model's trees can't be walked")
+                Problem::new(Code::ModelDamaged, "the model's trees are invalid")
                     .help("retrain: recon train")
             })?;
         Ok(Forest { trees, features: usize::from(self.features), classes, lines })
@@ -288,7 +286,7 @@ impl StoredTree {
         if leaves.next().is_some() || self.votes.iter().any(|vote| usize::from(*vote) >= classes) {
             return None;
         }
-        // Children stand behind their parents, so one pass from the end sums every subtree.
+        // Children come after their parents, so one backward pass sums every subtree.
         for at in (0..count).rev() {
             if !nodes[at].is_leaf(at) {
                 let left = usize::from(nodes[at].left) * stride;
@@ -303,7 +301,7 @@ impl StoredTree {
         for (at, weights) in weights.chunks_exact(stride).enumerate() {
             let sum: f64 = weights.iter().sum();
             if sum <= 0.0 && at > 0 {
-                // What no counted row reached says what its tree says of everything.
+                // A node that no counted row reached gets the tree's overall distribution.
                 values.extend_from_within(..lines);
                 continue;
             }
@@ -354,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_walked_is_refused() {
+    fn invalid_trees_are_refused() {
         let damage: [fn(&mut StoredTree); 6] = [
             |tree| tree.nodes[0].2 = 2,
             |tree| tree.nodes[0].0 = 2,

@@ -1,20 +1,19 @@
-//! Growing the forest with smartcore; the only place that knows the library.
+//! Grows the forest with smartcore; the only module that uses the library.
 //!
 //! Each tree is a smartcore random forest of one tree, with its own seed and its own rows. That
-//! makes trees independent: threads take them from a counter, and the forest is the same whatever
-//! the thread count. smartcore scans all its rows at every node, so a tree's time grows with rows
-//! × nodes; a tree therefore sees at most [`Parameters::rows_per_tree`] rows, drawn without
+//! makes trees independent: threads take them from a counter, and the forest is the same at any
+//! thread count. smartcore scans all its rows at every node, so a tree's time grows with rows ×
+//! nodes; a tree therefore sees at most [`Parameters::rows_per_tree`] rows, drawn without
 //! replacement and stratified by class, of which smartcore then draws its bootstrap. (Subsampling
-//! instead of full bootstraps: Bühlmann and Yu, "Analyzing bagging", Annals of Statistics 30,
-//! 2002; Breiman, "Pasting small votes", Machine Learning 36, 1999.) Rare classes keep a minimum
-//! share of each tree's rows, and leaves weigh them back to their share of the training data.
+//! instead of full bootstraps: Bühlmann and Yu, "Analyzing bagging", Annals of Statistics 30, 2002;
+//! Breiman, "Pasting small votes", Machine Learning 36, 1999.) Rare classes keep a minimum share of
+//! each tree's rows, and leaves weigh them back to their share of the training data.
 //!
-//! Which rows a tree saw is known exactly, so the out-of-bag distributions are exact: a row's are
-//! the mean over the trees that never saw it. Where data are few, a tree sees most of them, and a
-//! row's out-of-bag distribution would come from a third of the forest: noisier than what the whole
-//! forest says of a fresh row, so that a calibration fitted to it makes everything too unsure. So
-//! more trees are grown than are kept, until about as many judge a row out of bag as will judge
-//! a fresh one.
+//! The rows each tree saw are known, so out-of-bag distributions are exact: the mean over the trees
+//! that never saw the row. With little data, a tree sees most rows, and a row's out-of-bag
+//! distribution would come from a third of the forest: noisier than the whole forest's prediction
+//! for a fresh row, so that a calibration fitted to it lowers all confidences too much. So more
+//! trees are grown than kept, until about as many judge a row out of bag as will judge a fresh one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -33,25 +32,25 @@ use crate::domain::progress::Unit;
 /// How trees are grown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameters {
-    /// The number of trees that are kept.
+    /// The number of trees kept.
     pub trees: u16,
-    /// The deepest a tree may be, in nodes from root to leaf.
+    /// Maximum depth, in nodes from root to leaf.
     pub max_depth: u16,
-    /// The fewest rows at a leaf.
+    /// Minimum rows per leaf.
     pub min_samples_leaf: usize,
-    /// How many features are tried at a node; the square root of their number when not given.
+    /// Features tried per node; the square root of their number if `None`.
     pub features_per_split: Option<usize>,
-    /// The most rows a tree sees, at most [`MAX_ROWS_PER_TREE`].
+    /// Maximum rows per tree, up to [`MAX_ROWS_PER_TREE`].
     pub rows_per_tree: usize,
-    /// Where all randomness comes from.
+    /// The random seed.
     pub seed: u64,
 }
 
-/// Node numbers are 16 bits wide, and a tree of so many rows can't need more.
+/// Node numbers are 16 bits wide; a tree of this many rows can't need more.
 pub const MAX_ROWS_PER_TREE: usize = 32_000;
-/// The rows of a class that every tree gets, as far as the class has them.
+/// Minimum rows of a class in every tree, if the class has them.
 const MIN_ROWS_PER_CLASS: usize = 64;
-/// The mark of a row that a tree has seen.
+/// Marks a row that a tree has seen.
 const IN_BAG: u16 = u16::MAX;
 
 impl Default for Parameters {
@@ -68,12 +67,12 @@ impl Default for Parameters {
 }
 
 impl Parameters {
-    /// How many trees are grown of so many rows: those that are kept, and others that only judge the
-    /// rows they have not seen.
+    /// How many trees are grown for this many rows: those kept, plus others that only judge rows
+    /// they have not seen.
     pub fn grown(&self, rows: usize) -> usize {
         let trees = usize::from(self.trees);
         let seen = self.rows_per_tree.min(MAX_ROWS_PER_TREE) as f64 / rows.max(1) as f64;
-        // A bootstrap has 1 − 1/e of the rows it is drawn from.
+        // A bootstrap contains 1 − 1/e of the rows it is drawn from.
         let unseen = 1.0 - seen.min(1.0) * (1.0 - (-1.0f64).exp());
         (trees as f64 / unseen).round() as usize
     }
@@ -82,7 +81,7 @@ impl Parameters {
 /// Rows of features with their classes.
 #[derive(Clone, Copy, Debug)]
 pub struct Labelled<'a> {
-    /// Whole rows, one after the other.
+    /// Whole rows, concatenated.
     pub rows: &'a [f32],
     /// The number of features of a row.
     pub features: usize,
@@ -90,7 +89,7 @@ pub struct Labelled<'a> {
     pub labels: &'a [u16],
     /// The number of classes.
     pub classes: usize,
-    /// What each row counts, above 0 and at most 1; empty where all count the same.
+    /// The weight of each row, above 0 and at most 1; empty if all are equal.
     pub weights: &'a [f32],
 }
 
@@ -105,16 +104,16 @@ impl<'a> Labelled<'a> {
     }
 }
 
-/// What the trees that never saw a row say about it.
+/// Predictions by the trees that never saw a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutOfBag {
-    /// The mean distribution for each row, `classes` numbers each.
+    /// The mean distribution of each row, `classes` numbers each.
     pub probabilities: Vec<f32>,
-    /// How many trees never saw the row; where it is 0 the probabilities are 0 too.
+    /// How many trees never saw the row; if 0, its probabilities are 0 too.
     pub trees: Vec<u16>,
 }
 
-/// A forest of the library as its serialization shows it; its own fields are private.
+/// A library forest in its serialized form; its own fields are private.
 #[derive(Deserialize)]
 struct LibraryForest {
     trees: Vec<LibraryTree>,
@@ -139,21 +138,18 @@ struct LibraryNode {
 type Library = RandomForestClassifier<f32, u32, DenseMatrix<f32>, Vec<u32>>;
 
 fn failed(what: impl std::fmt::Display) -> Problem {
-    Problem::new(Code::TrainingFailed, format!("the forest could not be grown: {what}"))
+    Problem::new(Code::TrainingFailed, format!("growing the forest failed: {what}"))
 }
 
-/// Checks that there is something to learn.
+/// Checks that the data can be learned from.
 pub(in crate::attribute) fn check(
     data: &Labelled<'_>,
     parameters: &Parameters,
 ) -> Result<(), Problem> {
     let count = data.labels.len();
     if count == 0 || data.features == 0 {
-        return Err(Problem::new(
-            Code::TrainingEmpty,
-            "there are no labelled differences to learn from",
-        )
-        .help("decide some differences, or give --labels"));
+        return Err(Problem::new(Code::TrainingEmpty, "no labelled differences to learn from")
+            .help("decide some differences, or give --labels"));
     }
     if data.rows.len() != count * data.features {
         return Err(failed("rows and labels do not match"));
@@ -169,7 +165,7 @@ pub(in crate::attribute) fn check(
     if data.labels.iter().all(|label| *label == first) {
         return Err(Problem::new(
             Code::TrainingOneClass,
-            "all labelled differences have the same reason: there is nothing to tell apart",
+            "all labelled differences have the same reason, so there is nothing to learn",
         )
         .help("a model needs at least two reasons; a single one is a rule"));
     }
@@ -181,7 +177,7 @@ pub(in crate::attribute) fn check(
     if constant {
         return Err(Problem::new(
             Code::TrainingConstant,
-            "every feature is the same for all labelled differences: nothing tells the reasons apart",
+            "every feature is the same for all labelled differences, so nothing distinguishes the reasons",
         ));
     }
     if parameters.trees == 0 || parameters.max_depth == 0 || parameters.rows_per_tree == 0 {
@@ -195,9 +191,8 @@ pub(in crate::attribute) fn check(
 
 /// Grows and compiles a forest on `threads` threads.
 ///
-/// # Errors
-/// When there is nothing to learn from: no rows, one class, constant features, a number that is
-/// none; and when somebody interrupts.
+/// # Errors If there is nothing to learn from (no rows, one class, constant features, a non-finite
+/// number), and on interruption.
 pub fn grow(
     data: &Labelled<'_>,
     parameters: &Parameters,
@@ -242,7 +237,7 @@ pub fn grow(
     }
     let grown: Vec<Grown> = grown.into_iter().flatten().collect();
     let kept = usize::from(parameters.trees);
-    // Summed tree by tree, in their order, because floats remember the order they were added in.
+    // Summed in tree order, because float addition is not associative.
     let lines = data.classes.div_ceil(LINE);
     let mut sums = vec![Line::ZERO; count * lines];
     let mut seen_by = vec![0u16; count];
@@ -268,7 +263,7 @@ pub fn grow(
     Ok((forest, OutOfBag { probabilities, trees: seen_by }))
 }
 
-/// One tree, and the leaf that each row unseen by it reaches.
+/// One tree, and the leaf reached by each row it has not seen.
 struct Grown {
     stored: StoredTree,
     tree: Tree,
@@ -281,7 +276,7 @@ fn grow_tree(
     parameters: &Parameters,
     at: u64,
 ) -> Result<Grown, Problem> {
-    // Any odd constant keeps the trees' seeds apart; this one spreads them (the golden ratio).
+    // Any odd constant separates the trees' seeds; the golden ratio spreads them.
     let seed = parameters.seed ^ (at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let thinned = thin(data, by_class, seed);
     let chosen = match &thinned {
@@ -303,7 +298,7 @@ fn grow_tree(
         .ok_or_else(|| failed("no samples"))?;
     let library_tree = shown.trees.first().ok_or_else(|| failed("no tree"))?;
 
-    // A class that was drawn more than its share counts less at the leaves.
+    // A class drawn more often than its share counts less at the leaves.
     let mut drawn = vec![0.0f64; data.classes];
     for (label, _) in labels.iter().zip(in_bag).filter(|(_, seen)| **seen) {
         drawn[usize::from(*label)] += 1.0;
@@ -344,8 +339,8 @@ fn grow_tree(
     Ok(Grown { stored, tree, leaves })
 }
 
-/// Where rows count differently, those that this tree may see: each with the chance that it counts, but
-/// of every class at least [`MIN_ROWS_PER_CLASS`], as far as it has them; and their number.
+/// If rows are weighted, those that this tree may see: each with its weight as probability, but at
+/// least [`MIN_ROWS_PER_CLASS`] of every class if it has them; and their number.
 fn thin(
     data: &Labelled<'_>,
     by_class: &[Vec<usize>],
@@ -354,7 +349,7 @@ fn thin(
     if data.weights.is_empty() {
         return None;
     }
-    // Another stream than the one that draws.
+    // A different stream than the one used for drawing.
     let mut random = fastrand::Rng::with_seed(seed.rotate_left(32) ^ 0x7468_696e);
     let thinned: Vec<Vec<usize>> = by_class
         .iter()
@@ -372,7 +367,7 @@ fn thin(
 }
 
 /// The rows of one tree, in order: every class's share of `limit`, but at least
-/// [`MIN_ROWS_PER_CLASS`] as far as it has them.
+/// [`MIN_ROWS_PER_CLASS`] if it has them.
 fn choose(by_class: &[Vec<usize>], count: usize, limit: usize, seed: u64) -> Vec<usize> {
     let limit = limit.min(MAX_ROWS_PER_TREE);
     if count <= limit {
@@ -416,7 +411,7 @@ fn grow_library(
 }
 
 fn show(library: &Library) -> Result<LibraryForest, Problem> {
-    // By value and not by text: a float must not lose its last bit on the way.
+    // By value and not by text: a float must not lose its last bit.
     let value = serde_json::to_value(library).map_err(failed)?;
     serde_json::from_value(value).map_err(failed)
 }
@@ -448,23 +443,21 @@ fn walkable(tree: &StoredTree) -> Tree {
     Tree { nodes: nodes.collect(), votes: Vec::new(), values: Vec::new() }
 }
 
-/// A forest that the library grew in one piece, to compare its own predictions with ours.
+/// A forest grown by the library in one piece, to compare predictions.
 pub struct Reference(Library);
 
 impl Reference {
     /// Grows one on all rows.
     ///
-    /// # Errors
-    /// As [`grow`].
+    /// # Errors As [`grow`].
     pub fn grow(data: &Labelled<'_>, parameters: &Parameters) -> Result<Self, Problem> {
         check(data, parameters)?;
         grow_library(data, parameters, parameters.trees, parameters.seed).map(Self)
     }
 
-    /// The same forest, compiled; its leaves hold their vote alone.
+    /// The same forest, compiled; its leaves hold only their vote.
     ///
-    /// # Errors
-    /// When the library's trees are not what this version of recon expects.
+    /// # Errors If the library's trees have an unexpected form.
     pub fn compile(&self, features: usize, classes: usize) -> Result<Forest, Problem> {
         let mut trees = Vec::new();
         for tree in &show(&self.0)?.trees {
@@ -481,10 +474,9 @@ impl Reference {
         StoredForest { features, classes, trees }.compile()
     }
 
-    /// What the library predicts for each row.
+    /// The library's prediction for each row.
     ///
-    /// # Errors
-    /// When the rows have another shape.
+    /// # Errors If the rows have the wrong shape.
     pub fn predict(&self, rows: &[f32], features: usize) -> Result<Vec<u32>, Problem> {
         let matrix = DenseMatrix::new(rows.len() / features, features, rows.to_vec(), false)
             .map_err(failed)?;
@@ -497,7 +489,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::domain::Quiet;
 
-    /// Three classes that overlap a little: rows of five features, of which two tell them apart.
+    /// Three slightly overlapping classes: rows of five features, two of which distinguish them.
     pub(crate) fn overlapping(count: usize, seed: u64) -> (Vec<f32>, Vec<u16>) {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut rows = Vec::new();
@@ -543,7 +535,7 @@ pub(crate) mod tests {
         for ((row, expected), shares) in fresh.chunks(5).zip(expected).zip(shares.chunks(3)) {
             let votes = compiled.votes(row);
             let most = votes.iter().max().unwrap();
-            // Also where votes are tied: both take the first.
+            // Ties too: both take the first.
             assert_eq!(votes.iter().position(|votes| votes == most), Some(expected as usize));
             for (share, votes) in shares.iter().zip(&votes) {
                 assert!((share - f32::from(*votes) / 12.0).abs() < 1e-6);
@@ -563,7 +555,7 @@ pub(crate) mod tests {
                 .zip(&bag.trees)
                 .all(|(row, trees)| *trees == 0 || (row.iter().sum::<f32>() - 1.0).abs() < 1e-4)
         );
-        // Labels that nothing predicts can be learned by heart, but not out of bag.
+        // Unpredictable labels can be memorized, but not out of bag.
         let mut random = fastrand::Rng::with_seed(5);
         labels.iter_mut().for_each(|label| *label = random.u16(..2));
         let data = Labelled { rows: &rows, features: 5, labels: &labels, classes: 2, weights: &[] };
@@ -577,15 +569,15 @@ pub(crate) mod tests {
         let share = right.count() as f64 / 600.0;
         assert!((0.4..0.6).contains(&share), "{share}");
         assert_eq!(forest.compile().unwrap().tree_count(), 12);
-        // As many judge a row that they have not seen as will judge a fresh one.
+        // As many trees judge an unseen row as will judge a fresh one.
         let judges = bag.trees.iter().map(|trees| f64::from(*trees)).sum::<f64>() / 600.0;
         assert!((11.0..13.0).contains(&judges), "{judges}");
         assert_eq!(Parameters::default().grown(10_000_000), 64);
     }
 
     #[test]
-    fn look_alikes_decided_at_once_do_not_drown_the_rest() {
-        // Nothing tells the classes apart: what is left is how often each occurs.
+    fn bulk_decided_look_alikes_do_not_dominate() {
+        // Nothing distinguishes the classes, so only their frequencies remain.
         let mut random = fastrand::Rng::with_seed(6);
         let rows: Vec<f32> = (0..460).map(|_| random.f32()).collect();
         let labels: Vec<u16> = (0..460).map(|at| u16::from(at >= 400)).collect();
@@ -604,7 +596,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn nothing_to_learn_from_is_said() {
+    fn unlearnable_data_is_an_error() {
         let one = |rows: &[f32], labels: &[u16]| {
             let data = Labelled { rows, features: 1, labels, classes: 2, weights: &[] };
             grow(&data, &small(), 1, &Quiet).unwrap_err().code

@@ -1,10 +1,10 @@
-//! What a rule is known to answer: a tree whose inner nodes say which property the rule reads next,
-//! whose branches are the values it may read there, and whose leaves are answers.
+//! Memoizes a rule's answers as a tree: inner nodes name the property that the rule reads next,
+//! branches are the values it may have, and leaves are answers.
 //!
-//! It holds because a script can reach nothing but the difference it is given: after the same
-//! values, the same property is read next, or the same answer given. Values that hardly repeat (the
-//! amounts themselves) would fill the tree without ever being met again, so a node that has grown
-//! too many branches gives up: from there on the rule runs each time.
+//! This is valid because a script can reach nothing but the difference it is given: after the same
+//! values, it reads the same property next or gives the same answer. Values that rarely repeat
+//! (amounts) would fill the tree without ever being reused, so a node with too many branches gives
+//! up: from there on the rule always runs.
 
 use std::rc::Rc;
 
@@ -13,11 +13,11 @@ use foldhash::HashMap;
 use crate::domain::DifferenceContext;
 use crate::script::{Property, Reads};
 
-/// The most branches of a node, if the values come from the data.
+/// Maximum branches of a node for values from the data.
 const MAX_BRANCHES: usize = 64;
-/// The same, for names of fields: a wide job has hundreds.
+/// Maximum branches for field names: a wide job has hundreds.
 const MAX_FIELD_BRANCHES: usize = 1_024;
-/// The most nodes of a tree.
+/// Maximum nodes of a tree.
 const MAX_NODES: usize = 4_096;
 
 /// The answers of one rule.
@@ -26,13 +26,12 @@ pub(super) struct Memo<T> {
     nodes: usize,
 }
 
-/// What is known about a difference.
 pub(super) enum Known<'a, T> {
     /// The rule's answer.
     Answer(&'a T),
-    /// Nothing; run the rule, record what it reads, and [`learn`](Memo::learn) the answer.
+    /// Unknown; run the rule, record its reads, and [`learn`](Memo::learn) the answer.
     NotYet,
-    /// Nothing, and learning it is not worth it.
+    /// Unknown and not worth learning.
     NotToBeLearned,
 }
 
@@ -45,12 +44,11 @@ enum Node<T> {
 }
 
 impl<T> Memo<T> {
-    /// Nothing is known.
     pub(super) const fn new() -> Self {
         Self { root: Node::Unknown, nodes: 0 }
     }
 
-    /// What is known about `d`. `scratch` is room for the values.
+    /// Looks up the answer for `d`. `scratch` is a buffer for the values.
     pub(super) fn look_up(&self, d: &DifferenceContext<'_>, scratch: &mut Vec<u8>) -> Known<'_, T> {
         let mut node = &self.root;
         loop {
@@ -71,7 +69,7 @@ impl<T> Memo<T> {
         }
     }
 
-    /// Remembers what the rule answered after it had read `reads`, and gives it back.
+    /// Stores the rule's answer after it read `reads`, and returns it.
     pub(super) fn learn(&mut self, reads: &Reads, answer: T) -> Rc<T> {
         let answer = Rc::new(answer);
         let mut node = &mut self.root;
@@ -84,7 +82,7 @@ impl<T> Memo<T> {
                 _ => MAX_BRANCHES,
             };
             let give_up = match node {
-                // Another property than last time: not a pure function after all.
+                // A different property than last time: not a pure function after all.
                 Node::Read(known, _) if known != property => true,
                 Node::Read(_, branches) => branches.len() >= limit && !branches.contains_key(value),
                 _ => return answer,
@@ -114,7 +112,7 @@ impl<T> Memo<T> {
 }
 
 impl<T> Node<T> {
-    /// This node and those under it.
+    /// This node and its descendants.
     fn size(&self) -> usize {
         match self {
             Self::Read(_, branches) => 1 + branches.values().map(Self::size).sum::<usize>(),

@@ -1,8 +1,8 @@
 //! Rules: Rhai functions that name the cause of a difference.
 //!
-//! The functions `attribute…(d)` of all scripts run in the order in which they stand in the files,
-//! until one gives a reason. This module never looks into a difference by itself and knows no
-//! reason code: what a rule may see is in `script`, what it says is in the scripts.
+//! The functions `attribute…(d)` of all scripts run in file order until one gives a reason. This
+//! module never inspects a difference itself and knows no reason code: `script` defines what a rule
+//! may read, and the scripts define what it says.
 
 mod memo;
 
@@ -14,7 +14,7 @@ use crate::domain::{Confidence, DifferenceContext, key};
 use crate::script::{Reads, RuleScript, ScriptError, ScriptSource, Verdict};
 use memo::{Known, Memo};
 
-/// The scripts with rules and what they may say, shared by the threads.
+/// The scripts with rules and the declared codes, shared by threads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RulesPlan {
     /// The scripts, in the order of `rules.attribute`.
@@ -24,9 +24,9 @@ pub struct RulesPlan {
 }
 
 impl RulesPlan {
-    /// Everything that is wrong with the scripts, without running any: syntax, rules that take
-    /// the wrong number of arguments, and string literals of `reason` that are not declared. Scripts
-    /// without a rule, and rules of one name, are worth a warning.
+    /// All problems in the scripts, without running them: syntax errors, wrong numbers of
+    /// arguments, and undeclared string literals of `reason`. Scripts without rules, and rules of
+    /// the same name, are warnings.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut names: BTreeMap<String, PathBuf> = BTreeMap::new();
@@ -45,8 +45,8 @@ impl RulesPlan {
             }
             match RuleScript::compile(source, &self.codes) {
                 Ok(script) if script.functions().is_empty() => problems.push(
-                    Problem::new(Code::RulesEmpty, "no function of this script is a rule")
-                        .help("rules are the functions whose names begin with `attribute`")
+                    Problem::new(Code::RulesEmpty, "this script contains no rule")
+                        .help("rules are functions whose names start with `attribute`")
                         .in_file(source.path()),
                 ),
                 Ok(script) => {
@@ -56,7 +56,7 @@ impl RulesPlan {
                             continue;
                         };
                         let message = format!(
-                            "`{}` is also the name of a rule in {}; results could not tell which \
+                            "`{}` is also the name of a rule in {}; results could not show which \
                              one decided",
                             function.name,
                             other.display()
@@ -85,34 +85,33 @@ fn undeclared(code: &str, codes: &[String]) -> Problem {
     }
 }
 
-/// What the rules say about a difference.
+/// The rules' decision about a difference.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// A rule claims it.
     Claimed {
         /// The reason code, as its index in [`RulesPlan::codes`].
         code: usize,
-        /// How sure the rule is.
+        /// The claimed confidence.
         confidence: Confidence,
         /// The rule, as its index in [`Rules::rules`].
         rule: usize,
-        /// The line of the `reason(…)` that claimed it, in the rule's file.
+        /// The line of the deciding `reason(…)` in the rule's file.
         line: u64,
         /// Its column.
         column: u64,
-        /// The sentences that it and the rules before it noted.
+        /// The notes of this rule and the ones before it.
         notes: Vec<String>,
     },
-    /// No rule claims it: it goes on to the model.
+    /// No rule claims it, so the model decides.
     Passed {
-        /// The sentences that the rules noted.
+        /// The notes of the rules.
         notes: Vec<String>,
-        /// The rule that failed, if one did; the rules behind it were not asked.
+        /// The rule that failed, if any; later rules were not called.
         error: Option<ScriptError>,
     },
 }
 
-/// A rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleInfo {
     /// The name of the function.
@@ -123,8 +122,8 @@ pub struct RuleInfo {
 
 /// The compiled rules, for one thread.
 ///
-/// Rules are pure functions of the properties they read, so each one's answers are remembered by
-/// what it read: a rule that only looks at the diff type runs once for each diff type.
+/// Rules are pure functions of the properties they read, so answers are memoized by what was read:
+/// a rule that only reads the diff type runs once per diff type.
 pub struct Rules {
     scripts: Vec<RuleScript>,
     rules: Vec<Rule>,
@@ -141,7 +140,6 @@ struct Rule {
     memo: Memo<Answer>,
 }
 
-/// What a rule said, or how it failed.
 type Answer = Result<Verdict, ScriptError>;
 
 impl Rules {
@@ -172,24 +170,25 @@ impl Rules {
         })
     }
 
-    /// The same rules, but every one runs for every difference.
-    #[must_use]
+    /// The same rules without memoization.
+    #[cfg(test)]
     pub fn without_memory(mut self) -> Self {
         self.remembers = false;
         self
     }
 
-    /// The rules in the order in which they are asked.
+    /// The rules in calling order.
     pub fn rules(&self) -> &[RuleInfo] {
         &self.infos
     }
 
-    /// How many times a function of a script has run; what was remembered does not count.
+    /// How many times a script function has run; memoized answers do not count.
+    #[cfg(test)]
     pub const fn calls(&self) -> u64 {
         self.calls
     }
 
-    /// Asks the rules one by one, until one claims the difference or fails.
+    /// Calls the rules in order until one claims the difference or fails.
     pub fn decide(&mut self, d: &DifferenceContext<'_>) -> Decision {
         let Self { scripts, rules, remembers, calls, reads, scratch, .. } = self;
         let mut notes = Vec::new();
@@ -236,7 +235,7 @@ impl Rules {
     }
 }
 
-/// The difference as a person finds it again.
+/// Names the difference so that a user can find it.
 fn subject(d: &DifferenceContext<'_>) -> String {
     let reference = d.a.or(d.b).map(|cells| key::reference(cells, d.layout.key_len()));
     format!("`{}` of record `{}`", d.field_name(), reference.unwrap_or_default())

@@ -11,7 +11,7 @@ fn plan(text: &str) -> RulesPlan {
     }
 }
 
-/// A difference that owns what it borrows.
+/// A difference that owns its data.
 #[derive(Clone, Debug)]
 struct Owned {
     field: FieldRef,
@@ -107,7 +107,7 @@ fn a_rule_that_reads_only_the_diff_type_runs_once() {
 }
 
 #[test]
-fn what_hardly_repeats_is_not_remembered() {
+fn rarely_repeated_values_are_not_memoized() {
     let layout = layout();
     let text = "fn attribute_it(d) { if d.diff_type != \"NUMERIC_MISMATCH\" { return; } \
                 if d.a < 5 { return reason(\"ONE\", 1); } }";
@@ -128,7 +128,7 @@ fn what_hardly_repeats_is_not_remembered() {
 }
 
 #[test]
-fn after_an_error_no_rule_is_asked() {
+fn no_rule_runs_after_an_error() {
     let layout = layout();
     let mut rules = Rules::new(&plan(RULES)).unwrap();
     let decision = Owned::numeric(100, 1_000).with(&layout, |d| rules.decide(d));
@@ -207,7 +207,7 @@ fn difference() -> impl Strategy<Value = Owned> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn remembering_changes_nothing_but_the_number_of_calls(differences in prop::collection::vec(difference(), 1..300)) {
+    fn memoizing_changes_only_the_number_of_calls(differences in prop::collection::vec(difference(), 1..300)) {
         let layout = layout();
         let plan = plan(RULES);
         let mut remembering = Rules::new(&plan).unwrap();

@@ -1,11 +1,10 @@
 //! The trained model: everything needed to attribute, as bytes.
 //!
-//! A model carries the names and order of its features, the job's fields, what was learned about
-//! categories, the reasons, the forest, the calibration, the look of its training set and how good
-//! it was out of bag. [`Model::from_bytes`] takes no model of
-//! another shape: a feature or a field more or less means "retrain". The same training set and
-//! seed give the same bytes, whatever the thread count. Time and version are the registry's: they
-//! are not in here.
+//! A model contains the names and order of its features, the job's fields, the encoding of
+//! categories, the reasons, the forest, the calibration, the distribution of its training set and
+//! its out-of-bag quality. [`Model::from_bytes`] refuses a model of another shape: one feature or
+//! field more or less means "retrain". The same training set and seed give the same bytes at any
+//! thread count. Time and version belong to the registry.
 
 mod shape;
 mod training_set;
@@ -27,16 +26,16 @@ use super::metrics::{Evaluation, Evaluator, winner};
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::{Layout, Progress};
 
-/// What every model begins with.
+/// The first bytes of every model.
 const MAGIC: &[u8; 8] = b"reconRF\n";
-/// The version of the format; other versions are refused.
+/// The format version; others are refused.
 const FORMAT: u16 = 1;
-/// The features that an explanation names.
+/// Features named by an explanation.
 const SHOWN_FEATURES: usize = 5;
-/// The reasons that an explanation names.
+/// Reasons named by an explanation.
 const SHOWN_REASONS: usize = 3;
 
-/// The fewest labelled differences of a reason that a model learns, unless told otherwise.
+/// Default minimum of labelled differences for a reason to be learned.
 const LABELS_PER_REASON: u64 = 10;
 
 /// How a model is trained.
@@ -44,7 +43,7 @@ const LABELS_PER_REASON: u64 = 10;
 pub struct Settings {
     /// How trees are grown; its seed is the seed of everything.
     pub forest: Parameters,
-    /// The fewest labelled differences of a reason that the model learns.
+    /// Minimum labelled differences of a reason to be learned.
     pub labels_per_reason: u64,
 }
 
@@ -54,7 +53,7 @@ impl Default for Settings {
     }
 }
 
-/// Where a model comes from.
+/// The origin of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Training {
     /// SHA-256 of the training set.
@@ -63,13 +62,13 @@ pub struct Training {
     pub by_reason: BTreeMap<String, u64>,
     /// How the trees were grown.
     pub parameters: Parameters,
-    /// The calibrations that were compared, with their cross-validated log loss.
+    /// The compared calibrations, with their cross-validated log loss.
     pub calibrations: Vec<(String, f64)>,
     /// Every row judged by the trees that did not see it and a calibration fitted without it.
     pub out_of_bag: Evaluation,
 }
 
-/// A model as it is stored, after magic and version.
+/// A model as stored, after magic and version.
 #[derive(Serialize, Deserialize)]
 struct StoredModel {
     shape: Shape,
@@ -77,13 +76,12 @@ struct StoredModel {
     encoder: Encoder,
     calibration: Calibration,
     training: Training,
-    /// What was trained on, ascending.
+    /// Identities of the training set, ascending.
     seen: Vec<u32>,
     statistics: Statistics,
     forest: StoredForest,
 }
 
-/// A trained model.
 pub struct Model {
     stored: StoredModel,
     forest: Forest,
@@ -98,46 +96,45 @@ impl std::fmt::Debug for Model {
 /// A guess about one difference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guess {
-    /// The place of the reason in [`Model::reasons`].
+    /// The index of the reason in [`Model::reasons`].
     pub reason: usize,
     /// Its calibrated probability.
     pub confidence: f64,
-    /// Unlike anything trained on: to be UNKNOWN whatever the guess.
+    /// Unlike anything trained on, and therefore UNKNOWN whatever the guess.
     pub novel: bool,
 }
 
-/// Why a model guesses what it guesses.
+/// The explanation of a guess.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// The likeliest reasons with their probabilities, largest first.
+    /// The most likely reasons with their probabilities, largest first.
     pub reasons: Vec<(String, f64)>,
-    /// What the forest says of the winner before it looks.
+    /// The forest's base rate of the winner.
     pub base: f64,
-    /// The features that moved the winner most.
+    /// The features with the largest contributions.
     pub features: Vec<Contribution>,
-    /// What all other features did.
+    /// The contribution of all other features.
     pub other_features: f64,
-    /// What calibration did to the forest's share. Base, contributions, other features and
-    /// calibration add up to the winner's probability.
+    /// The change by calibration. Base, contributions, other features and calibration sum to the
+    /// winner's probability.
     pub calibration: f64,
     /// Unlike anything trained on.
     pub novel: bool,
 }
 
-/// What one feature did to the winner's probability.
+/// A feature's contribution to the winner's probability.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contribution {
-    /// The feature's name.
     pub feature: String,
     /// Its value for this difference.
     pub value: f32,
-    /// How much probability it added, or took.
+    /// Added probability; may be negative.
     pub contribution: f64,
 }
 
 impl Explanation {
-    /// As the JSON object that is stored with an attribution: short names, six digits. What rounding
-    /// takes or adds is in `other`, so that the parts still add up.
+    /// The JSON object stored with an attribution: short names, six digits. `other` absorbs
+    /// rounding, so that the parts still sum up.
     pub fn to_json(&self, version: &str) -> serde_json::Value {
         let six = |value: f64| (value * 1e6).round() / 1e6;
         let probability = six(self.reasons.first().map_or(0.0, |(_, probability)| *probability));
@@ -172,11 +169,10 @@ impl Explanation {
 }
 
 impl Model {
-    /// Trains a model on `threads` threads; with it come warnings about what it leaves out.
-    /// `encoder` is the one that the rows of `set` were made with.
+    /// Trains a model on `threads` threads and returns warnings about omitted data. `encoder` is
+    /// the one that the rows of `set` were made with.
     ///
-    /// # Errors
-    /// When there is too little to learn from: see [`grow`], and `training-too-few`.
+    /// # Errors If there is too little to learn from: see [`grow`], and `training-too-few`.
     pub fn train(
         set: &TrainingSet,
         encoder: Encoder,
@@ -259,8 +255,7 @@ impl Model {
 
     /// The model as bytes.
     ///
-    /// # Errors
-    /// None that could happen to a model that was trained or read.
+    /// # Errors None for a model that was trained or read.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Problem> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
@@ -271,9 +266,8 @@ impl Model {
 
     /// Reads a model for a job of this layout.
     ///
-    /// # Errors
-    /// `model-format` for what is no model or one of another version, `model-shape` for one of
-    /// other features or fields, `model-damaged` for one that can't be used.
+    /// # Errors `model-format` for other data or another version, `model-shape` for other features
+    /// or fields, `model-damaged` for an unusable one.
     pub fn from_bytes(bytes: &[u8], layout: &Layout) -> Result<Self, Problem> {
         let model = Self::read(bytes)?;
         match model.stored.shape.mismatch(&Shape::of(layout)) {
@@ -293,7 +287,7 @@ impl Model {
             .ok_or_else(|| retrain(Code::ModelFormat, "this is not a model of recon"))?;
         let (format, body) = body
             .split_first_chunk()
-            .ok_or_else(|| retrain(Code::ModelFormat, "the model ends early"))?;
+            .ok_or_else(|| retrain(Code::ModelFormat, "the model is truncated"))?;
         let format = u16::from_le_bytes(*format);
         if format != FORMAT {
             return Err(retrain(
@@ -313,40 +307,35 @@ impl Model {
         if fits { Ok(Self { stored, forest }) } else { Err(damaged()) }
     }
 
-    /// The reasons that it can tell, in the order of its probabilities.
+    /// The reasons it knows, in the order of its probabilities.
     pub fn reasons(&self) -> &[String] {
         &self.stored.reasons
     }
 
-    /// What it learned about names and values: rows for it must be extracted with this.
+    /// The encoder that rows for this model must be extracted with.
     pub const fn encoder(&self) -> &Encoder {
         &self.stored.encoder
     }
 
-    /// Where it comes from and how good it was out of bag.
+    /// Its origin and out-of-bag quality.
     pub const fn training(&self) -> &Training {
         &self.stored.training
     }
 
-    /// Whether a difference of this identity was in its training set: what it says of that one is no
-    /// measure of how good it is.
+    /// Whether a difference of this identity was in its training set, which disqualifies it for
+    /// evaluation.
     pub fn has_seen(&self, identity: u32) -> bool {
         self.stored.seen.binary_search(&identity).is_ok()
     }
 
-    /// What its training set looked like.
+    /// The distribution of its training set.
     pub const fn statistics(&self) -> &Statistics {
         &self.stored.statistics
     }
 
-    /// The name of the calibration that was kept.
+    /// The name of the chosen calibration.
     pub const fn calibration(&self) -> &'static str {
         self.stored.calibration.name()
-    }
-
-    /// The compiled forest.
-    pub const fn forest(&self) -> &Forest {
-        &self.forest
     }
 
     /// Calibrated probabilities of whole rows, one for each of [`reasons`](Self::reasons).
@@ -376,7 +365,7 @@ impl Model {
             .collect()
     }
 
-    /// Why it guesses what it guesses about one row.
+    /// Explains the guess about one row.
     pub fn explain(&self, row: &[f32]) -> Explanation {
         let mut shares = Vec::new();
         self.forest.predict_one(row, &mut shares);
@@ -412,8 +401,9 @@ impl Model {
         }
     }
 
-    /// Scores the model on labelled differences that it was not trained on. Reasons that it does
-    /// not know count as missed.
+    /// Scores the model on labelled differences outside its training set. Reasons it does not know
+    /// count as missed.
+    #[cfg(test)]
     pub fn evaluate(&self, set: &TrainingSet, unmatched: u64) -> Evaluation {
         let mut reasons = self.stored.reasons.clone();
         reasons.extend(
@@ -445,7 +435,7 @@ mod tests {
         Layout::new(vec![field("id", Kind::Text), field("amount", Kind::Decimal)], 1)
     }
 
-    /// Reasons that a few features tell, with one label in twenty wrong.
+    /// Reasons that depend on a few features, with one label in twenty wrong.
     fn set(count: usize, seed: u64) -> TrainingSet {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut set = TrainingSet::default();
@@ -563,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn degenerate_sets_are_refused_in_plain_words() {
+    fn degenerate_sets_are_refused() {
         let train = |set: &TrainingSet| {
             let encoder = Learner::new(&layout()).finish();
             Model::train(set, encoder, &layout(), &settings(), 1, &Quiet).unwrap_err()
@@ -591,7 +581,7 @@ mod tests {
         let mut constant = TrainingSet::default();
         (0..60).for_each(|at| constant.push(&[1.0; COUNT], if at % 2 == 0 { "A" } else { "B" }));
         assert_eq!(code(&train(&constant)), Code::TrainingConstant);
-        // Rare reasons are left out with a warning where two others suffice.
+        // Rare reasons are omitted with a warning if two others suffice.
         let mut mixed = set(400, 1);
         mixed.push(&[0.5; COUNT], "RARE");
         let encoder = Learner::new(&layout()).finish();
@@ -601,7 +591,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_uncertain_reason_costs_is_counted_when_it_was_never_learned() {
+    fn an_unlearned_reason_counts_as_missed() {
         let mut fresh = set(20, 5);
         fresh.push(&[0.5; COUNT], "NEW_REASON");
         let result = trained(1).evaluate(&fresh, 3);

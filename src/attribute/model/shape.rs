@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::attribute::features::catalogue;
 use crate::domain::{Kind, Layout};
 
-/// What a model was trained for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Shape {
     pub(super) features: Vec<String>,
@@ -22,7 +21,7 @@ impl Shape {
         }
     }
 
-    /// What is different, in words.
+    /// The mismatch in words.
     pub(super) fn mismatch(&self, now: &Self) -> Option<String> {
         let first = |then: &[String], now: &[String]| {
             let gone = then.iter().find(|name| !now.contains(name));

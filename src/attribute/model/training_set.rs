@@ -1,4 +1,4 @@
-//! What a model is trained on: rows of features and the reasons that people gave them.
+//! The training set of a model: rows of features and the decided reasons.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use sha2::{Digest, Sha256};
 use crate::attribute::features::COUNT;
 use crate::diagnostic::{Code, Problem, Problems};
 
-/// Differences with their features and the reasons that people gave them.
+/// Differences with their features and decided reasons.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainingSet {
     pub(super) rows: Vec<f32>,
     pub(super) reasons: Vec<String>,
     pub(super) labels: Vec<u16>,
-    /// What each difference is known by; empty where nobody asks.
+    /// See [`Model::has_seen`](super::Model::has_seen); empty if not needed.
     pub(super) identities: Vec<u32>,
-    /// What each difference counts, at most 1; empty where all count the same.
+    /// Weights, at most 1; empty if all are equal.
     pub(super) weights: Vec<f32>,
 }
 
@@ -28,12 +28,12 @@ impl TrainingSet {
             self.reasons.len() - 1
         });
         self.rows.extend_from_slice(row);
-        // More reasons than this are refused when training.
+        // Training refuses more reasons than this.
         self.labels.push(u16::try_from(at).unwrap_or(u16::MAX));
     }
 
-    /// Adds a difference that the model shall know again ([`Model::has_seen`](super::Model::has_seen)).
-    /// `weight` is what it counts, at most 1.
+    /// Adds a difference that the model must recognize later
+    /// ([`Model::has_seen`](super::Model::has_seen)), with a weight of at most 1.
     pub fn push_known(&mut self, row: &[f32], reason: &str, identity: u32, weight: f32) {
         if weight < 1.0 && self.weights.is_empty() {
             self.weights = vec![1.0; self.len()];
@@ -45,14 +45,9 @@ impl TrainingSet {
         self.identities.push(identity);
     }
 
-    /// How many differences.
+    /// The number of differences.
     pub fn len(&self) -> usize {
         self.labels.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
     }
 
     /// The features of all differences, row after row.
@@ -60,7 +55,7 @@ impl TrainingSet {
         &self.rows
     }
 
-    /// The reason of the difference at this place.
+    /// The reason of a difference.
     pub fn reason(&self, at: usize) -> Option<&str> {
         self.reasons.get(usize::from(*self.labels.get(at)?)).map(String::as_str)
     }
@@ -76,7 +71,7 @@ impl TrainingSet {
         counts
     }
 
-    /// The SHA-256 of rows, reasons and, where they differ, weights, in their order.
+    /// The SHA-256 of rows, reasons and any weights, in order.
     pub fn hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         for row in self.rows.chunks(4_096) {
@@ -93,8 +88,8 @@ impl TrainingSet {
         hash.finalize().into()
     }
 
-    /// Only reasons with at least `least` differences, in alphabetical order, so that the model
-    /// does not depend on which came first; a warning for each that is left out.
+    /// Keeps reasons with at least `least` differences, in alphabetical order so that the model
+    /// does not depend on input order; warns about each one omitted.
     pub(super) fn usable(&self, least: u64) -> Result<(Self, Vec<Problem>), Problems> {
         let counts = self.by_reason();
         let missing: Vec<Problem> = counts
@@ -103,7 +98,7 @@ impl TrainingSet {
             .map(|(reason, count)| {
                 Problem::new(
                     Code::TrainingFewLabels,
-                    format!("{reason} has {count} labelled differences; {least} are needed: the model leaves it out"),
+                    format!("{reason} has {count} labelled differences; {least} are needed, so the model omits it"),
                 )
                 .help(format!("decide {} more", least - count))
             })
@@ -119,7 +114,7 @@ impl TrainingSet {
                 Problem::new(
                     Code::TrainingTooFew,
                     format!(
-                        "{} of {} reasons have the {least} labelled differences that are needed; a model needs two such reasons",
+                        "{} of {} reasons have the required {least} labelled differences; a model needs two such reasons",
                         reasons.len(), counts.len(),
                     ),
                 )

@@ -1,4 +1,4 @@
-//! Labelled differences of stored runs, with all that features and rules may look at.
+//! Labelled differences of stored runs, with everything that features and rules may use.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -22,28 +22,27 @@ use crate::store::{AttributionCount, RunFilter, RunRow, training, transact};
 
 use super::labels::Labels;
 
-/// One record in so many is never trained on: 1 in 5.
+/// One record in 5 is held out of training.
 const HELD_OUT: u64 = 5;
 
-/// Where the labels come from.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
     /// A file, joined to the differences of one run.
     File(&'a Path),
-    /// What people decided in the store, as the audit trail tells it, and what was asked for besides.
+    /// Users' decisions in the store, from the audit trail, and the additional ones requested.
     Decided(Also),
 }
 
-/// What else counts as a label.
+/// Additional decisions that count as labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Also {
-    /// What rules settled.
+    /// Reasons accepted from rules.
     pub rules: bool,
-    /// What one person decided alone.
+    /// Decisions made alone (`recon serve --solo`).
     pub solo: bool,
 }
 
-/// Gives a difference its label, and what that counts.
+/// Returns a difference's label and its weight.
 type Labelling<'l> = dyn FnMut(&Record<'_>, &Met) -> Option<(String, f32)> + 'l;
 
 /// A run that cases come from.
@@ -53,7 +52,7 @@ pub(super) struct RunOfCases {
     pub systems: PerSide<String>,
 }
 
-/// A record that has labelled differences.
+/// A record with labelled differences.
 struct CaseRecord {
     run: usize,
     a: Option<Box<[u8]>>,
@@ -63,23 +62,21 @@ struct CaseRecord {
     together: Vec<(FieldRef, DiffType)>,
 }
 
-/// A labelled difference.
 pub(super) struct Case {
     record: usize,
     field: FieldRef,
     diff_type: DiffType,
     severity: Severity,
-    /// The reason that people gave it, in [`Cases::reasons`].
+    /// An index into [`Cases::reasons`].
     pub label: usize,
-    /// What it counts in training.
+    /// Its weight in training.
     weight: f32,
-    /// What it is known by.
+    /// See [`identity`].
     pub identity: u32,
-    /// What the rules say.
+    /// The rules' attribution.
     pub claim: Option<Attribution>,
 }
 
-/// Labelled differences.
 pub(super) struct Cases<'p> {
     pub plan: &'p AttributionPlan,
     layout: &'p Layout,
@@ -88,20 +85,20 @@ pub(super) struct Cases<'p> {
     pub cases: Vec<Case>,
     /// The reasons that occur as labels.
     pub reasons: Vec<String>,
-    /// Labels that joined no difference.
+    /// Labels that matched no difference.
     pub unused_labels: u64,
-    /// Differences of the runs without a label.
+    /// Differences without a label.
     pub unlabelled: u64,
     /// How many differences each rule claims, labelled or not.
     pub fired: BTreeMap<String, u64>,
     pub warnings: Vec<Problem>,
 }
 
-/// Decisions that count, and what of the trail they are taken from.
+/// Labels from decisions, with the audit rows they come from.
 struct Decided {
     labels: DecidedLabels,
     also: Also,
-    /// Differences that were met already: a break that stays for days is one example.
+    /// Identities already seen: a break that lasts for days is one example.
     seen: HashSet<u32>,
 }
 
@@ -111,14 +108,14 @@ impl Decided {
         Ok(Self { labels, also, seen: HashSet::new() })
     }
 
-    /// Whether there may be a label in a run.
+    /// Whether a run may contain labels.
     fn is_in(&self, run: &RunRow, counts: &[AttributionCount]) -> bool {
         let prefix = run.id.prefix(IdClass::Attribution);
         self.labels.live().any(|label| label.attribution_id.starts_with(&prefix))
             || (self.also.rules && counts.iter().any(|one| one.assigned_by.starts_with("RULE:")))
     }
 
-    /// The label of a difference and what it counts.
+    /// A difference's label and its weight.
     fn of(&self, run: RunId, number: u64, given: &Given) -> Option<(String, f32)> {
         let id = run.derived(IdClass::Attribution, number).to_string();
         match self.labels.of(&id) {
@@ -132,20 +129,20 @@ impl Decided {
     }
 }
 
-/// What a rule settled.
+/// The reason accepted from a rule.
 fn rule_decision(given: &Given) -> Option<&str> {
     let by_rule = given.attribution.assigned_by.starts_with("RULE:");
     (by_rule && given.attribution.status == Status::Accepted).then_some(&given.attribution.reason)
 }
 
-/// Whether a record is kept out of every training, told by its reference
-/// alone: so candidates and champions alike have never seen these records.
+/// Whether a record is held out of every training. The choice depends only on the reference, so
+/// neither candidates nor champions have ever seen these records.
 pub(super) fn is_held_out(cells: Cells<'_>, key_len: usize) -> bool {
-    // The low bits of FNV are its worst.
+    // The low bits of FNV are the weakest.
     (fnv(&[&key::reference(cells, key_len)]) >> 32).is_multiple_of(HELD_OUT)
 }
 
-/// FNV-1a, 64 bits: written down here because registered models rest on it.
+/// FNV-1a, 64 bits. Fixed here because registered models depend on it.
 fn fnv(parts: &[&str]) -> u64 {
     let mut state = 0xcbf2_9ce4_8422_2325u64;
     for part in parts {
@@ -156,8 +153,8 @@ fn fnv(parts: &[&str]) -> u64 {
     state
 }
 
-/// What a difference is known by, whichever run it is found in: key, field, kind and both values. A
-/// break that stays for days is one example, not one a day.
+/// Identifies a difference across runs by key, field, kind and both values: a break that lasts for
+/// days is one example, not one a day.
 fn identity(context: &DifferenceContext<'_>) -> u32 {
     let key = context.a.or(context.b).map(|cells| key::reference(cells, context.layout.key_len()));
     let [a, b] = [context.a, context.b].map(|side| {
@@ -169,7 +166,8 @@ fn identity(context: &DifferenceContext<'_>) -> u32 {
 }
 
 impl<'p> Cases<'p> {
-    /// Gathers the labelled differences of `run`, or, of decisions without one, of all the job's runs.
+    /// Gathers the labelled differences of `run`, or of all the job's runs if decisions are used
+    /// and no run is given.
     pub fn gather(
         session: Session<'_>,
         plan: &'p Plan,
@@ -202,9 +200,9 @@ impl<'p> Cases<'p> {
             (Source::File(_), None) => {
                 return Err(Problem::new(
                     Code::NoRun,
-                    "labels are joined to the differences of a run",
+                    "labels need a run whose differences they describe",
                 )
-                .help("make one with `recon run`")
+                .help("create one with `recon run`")
                 .into());
             }
             (Source::Decided(also), Some(run)) => {
@@ -228,7 +226,7 @@ impl<'p> Cases<'p> {
                         continue;
                     }
                     if let Err(problem) = check(&run, plan) {
-                        let message = format!("run {} is left out: {}", run.id, problem.message);
+                        let message = format!("skipped run {}: {}", run.id, problem.message);
                         cases.warnings.push(Problem::new(Code::RunLeftOut, message));
                         continue;
                     }
@@ -240,7 +238,7 @@ impl<'p> Cases<'p> {
         Ok(cases)
     }
 
-    /// Adds what was decided in a run.
+    /// Adds the decisions of a run.
     fn add_decided(
         &mut self,
         session: Session<'_>,
@@ -336,17 +334,15 @@ impl<'p> Cases<'p> {
         self.records.len() - 1
     }
 
-    /// The reason that people gave a case.
     pub fn label(&self, case: &Case) -> &str {
         self.reasons.get(case.label).map_or(UNKNOWN, String::as_str)
     }
 
-    /// Whether no training sees a case.
+    /// Whether a case is held out of training.
     pub fn is_held_out(&self, case: &Case) -> bool {
         self.records[case.record].held_out
     }
 
-    /// The run of a case.
     pub fn run(&self, case: &Case) -> &RunOfCases {
         &self.runs[self.records[case.record].run]
     }
@@ -377,7 +373,6 @@ impl<'p> Cases<'p> {
         learner.finish()
     }
 
-    /// The features and labels of these cases.
     pub fn training_set(&self, cases: &[&Case], encoder: &Encoder) -> TrainingSet {
         let mut extractors: Vec<Extractor<'_>> = self
             .runs
@@ -394,11 +389,11 @@ impl<'p> Cases<'p> {
     }
 }
 
-/// Whether a run's differences can be looked at with the present configuration.
+/// Whether the current configuration fits a run's differences.
 pub(super) fn check(run: &RunRow, plan: &Plan) -> Result<(), Problem> {
     if run.stage < Some(Stage::Compared) {
         let message = format!("run {} has not been compared yet", run.id);
-        return Err(Problem::new(Code::NotCompared, message).help("compare it: `recon diff`"));
+        return Err(Problem::new(Code::NotCompared, message).help("compare it first: `recon diff`"));
     }
     if run.layout != *plan.layout {
         let message = format!("`fields` or `key` have changed since run {} was ingested", run.id);

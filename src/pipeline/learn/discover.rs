@@ -1,4 +1,4 @@
-//! `recon discover`: what the unknown differences of a run have in common.
+//! `recon discover`: groups the unknown differences of a run by what they have in common.
 
 use crate::attribute::discover::{Group, Miner};
 use crate::diagnostic::{Code, Problem, Problems};
@@ -11,25 +11,23 @@ use crate::store::RunRow;
 
 use super::cases::check;
 
-/// What was found.
 #[derive(Clone, Debug)]
 pub struct Discovered {
-    /// How many differences have no reason.
+    /// Differences without a reason.
     pub unknown: u64,
-    /// Those of them that belong to no group.
+    /// Those in no group.
     pub rest: u64,
-    /// The groups, largest first.
+    /// Largest first.
     pub groups: Vec<Group>,
 }
 
-/// The reason that a difference has; none for the unknown.
+/// A difference's reason; `None` if unknown.
 fn reason(difference: &Met) -> Option<&str> {
     let given = difference.attribution.as_ref()?;
     Some(given.attribution.reason.as_str()).filter(|reason| *reason != UNKNOWN)
 }
 
-/// Groups the differences of a run whose reason is UNKNOWN, and counts what the candidates would
-/// claim.
+/// Groups the UNKNOWN differences of a run and counts what each candidate rule would claim.
 pub fn discover(
     session: Session<'_>,
     plan: &Plan,
@@ -40,7 +38,7 @@ pub fn discover(
     if run.stage != Some(Stage::Attributed) {
         let message = format!("run {} has not been attributed yet", run.id);
         let problem = Problem::new(Code::NotAttributed, message);
-        return Err(problem.help("attribute it: `recon attribute`").into());
+        return Err(problem.help("attribute it first: `recon attribute`").into());
     }
     let interrupted = || {
         if session.progress.interrupted() { Err(Problem::interrupted()) } else { Ok(()) }

@@ -1,5 +1,5 @@
-//! `recon evaluate`: rules, model and both, measured on labelled differences; and whether recent
-//! differences still look like those that the model learned from.
+//! `recon evaluate`: measures rules, model and both on labelled differences, and compares recent
+//! differences with the training data.
 
 use crate::attribute::Sure;
 use crate::attribute::drift::{Agreement, DriftReport};
@@ -17,42 +17,38 @@ use crate::store::{Evidence, ModelRow, RunRow};
 use super::cases::{Also, Case, Cases, Source, check};
 use super::measure::{Measured, Outcome, measure};
 
-/// The most recent differences whose features are compared with the training set's.
+/// Maximum number of recent differences compared with the training set.
 const MOST_RECENT: u64 = 200_000;
 
-/// What to evaluate.
 #[derive(Clone, Copy, Debug)]
 pub struct EvaluateRequest<'a> {
     /// Where labels come from.
     pub source: Source<'a>,
-    /// The run that they belong to; of decisions without one, all runs.
+    /// The labelled run; for decisions `None` means all runs.
     pub run: Option<&'a RunRow>,
-    /// The model; without one the champion, if there is one.
+    /// `None` means the champion, if any.
     pub model: Option<u64>,
-    /// Keep what was measured as the evidence of `accept_risk`.
+    /// Save the result as the evidence of `accept_risk`.
     pub keep: bool,
 }
 
-/// What was measured.
 #[derive(Clone, Debug)]
 pub struct Evaluated {
     /// The model's version.
     pub version: Option<u64>,
-    /// The runs that labels were found in.
+    /// Runs with labels.
     pub runs: Vec<RunId>,
-    /// The figures.
     pub measured: Measured,
-    /// Labels that joined no difference.
+    /// Labels that matched no difference.
     pub unused_labels: u64,
     /// Differences without a label.
     pub unlabelled: u64,
-    /// Labelled differences that are not scored, because the model was trained on them.
+    /// Labelled differences not scored because the model was trained on them.
     pub trained_on: u64,
-    /// The thresholds that this evidence allows under the job's `accept_risk`, and in words.
+    /// The thresholds that this evidence allows under the job's `accept_risk`, and a description.
     pub policy: Option<(Policy, Vec<String>)>,
-    /// Whether it is the evidence of `accept_risk` from now on.
+    /// Whether the result was saved as the evidence of `accept_risk`.
     pub kept: bool,
-    /// What a person should look at.
     pub warnings: Vec<Problem>,
 }
 
@@ -69,8 +65,8 @@ pub fn evaluate(
         let (message, help) = match request.source {
             Source::File(_) => (
                 format!(
-                    "no label joins a difference of the run: {} labels and {} differences are left \
-                     over",
+                    "no label matches a difference of the run: {} labels and {} differences are \
+                     unmatched",
                     cases.unused_labels, cases.unlabelled
                 ),
                 "labels name records by their canonical keys; is this the right --run?",
@@ -92,7 +88,7 @@ pub fn evaluate(
     if measured.combined.n == 0 {
         warnings.push(Problem::new(
             Code::EvaluateTrainedOn,
-            "the model was trained on all of these differences: nothing is left to score",
+            "the model was trained on all of these differences, so none can be scored",
         ));
     }
     let policy = match plan.attribution.acceptance.sure {
@@ -127,7 +123,7 @@ pub fn evaluate(
     })
 }
 
-/// The model of this version, or the champion where the job asks it.
+/// The given version, or the champion if the job uses models.
 fn which_model(
     session: Session<'_>,
     plan: &Plan,
@@ -135,16 +131,16 @@ fn which_model(
 ) -> Result<Option<ModelRow>, Problem> {
     match version {
         Some(version) => session.store.model(version)?.map(Some).ok_or_else(|| {
-            Problem::new(Code::NoSuchModel, format!("there is no model {version} in the store"))
-                .help("`recon model list` shows the models")
+            Problem::new(Code::NoSuchModel, format!("the store has no model {version}"))
+                .help("`recon model list` lists the models")
         }),
         None if plan.attribution.model_enabled => session.store.champion(&plan.job),
         None => Ok(None),
     }
 }
 
-/// Compares the differences of a run with those that the model was trained on, and the model's guesses
-/// with what people decided on differences it had not seen.
+/// Compares a run's differences with the model's training data, and the model's guesses with users'
+/// decisions on differences it had not seen.
 pub fn drift(
     session: Session<'_>,
     plan: &Plan,
@@ -153,8 +149,7 @@ pub fn drift(
 ) -> Result<(u64, DriftReport), Problems> {
     check(run, plan)?;
     let row = which_model(session, plan, version)?.ok_or_else(|| {
-        Problem::new(Code::NoModel, "there is no model to compare with")
-            .help("train one: recon train")
+        Problem::new(Code::NoModel, "no model to compare with").help("train one with `recon train`")
     })?;
     let model = read_model(session.store, &row, &plan.layout)?;
     let recent = recent_rows(session, plan, run, &model)?;
@@ -162,7 +157,7 @@ pub fn drift(
     Ok((row.version, model.statistics().compare(&recent, agreement)))
 }
 
-/// The features of a run's differences; of every so many where there are very many.
+/// Features of a run's differences, evenly sampled if there are too many.
 fn recent_rows(
     session: Session<'_>,
     plan: &Plan,
@@ -196,7 +191,7 @@ fn recent_rows(
     Ok(rows)
 }
 
-/// How far people agreed with the model's guesses on differences that it was not trained on.
+/// How often users agreed with the model's guesses on differences outside its training set.
 fn agreement(
     session: Session<'_>,
     plan: &Plan,

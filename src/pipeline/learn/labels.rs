@@ -1,7 +1,7 @@
-//! `labels.csv`: the true cause of differences, written by a person or by `recon generate`.
+//! `labels.csv`: the true causes of differences, written by hand or by `recon generate`.
 //!
-//! A row names a record by its key's canonical fields, a field and a reason. Keys are compared as
-//! typed values, as everywhere.
+//! A row names a record by the canonical fields of its key, a field and a reason. Keys are compared
+//! as typed values, as everywhere.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -28,14 +28,13 @@ struct Label {
 }
 
 impl Labels {
-    /// Reads a file.
     pub fn read(
         path: &Path,
         layout: &Layout,
         reasons: &BTreeMap<String, ReasonCode>,
     ) -> Result<Self, Problems> {
         let unreadable = |error: csv::Error| {
-            Problem::new(Code::LabelsUnreadable, format!("the labels can't be read: {error}"))
+            Problem::new(Code::LabelsUnreadable, format!("can't read the labels: {error}"))
                 .in_file(path)
         };
         let bytes =
@@ -70,8 +69,8 @@ impl Labels {
         if problems.0.is_empty() { Ok(labels) } else { Err(problems) }
     }
 
-    /// The reason of a difference. Several labels of one record and field (duplicates) are used up
-    /// one after the other; the last one holds for all that follow.
+    /// The label of a difference. Several labels for one record and field (duplicates) are used in
+    /// turn; the last one applies to the rest.
     pub fn take(&mut self, cells: Cells<'_>, key_len: usize, field: &str) -> Option<String> {
         let labels = self.by_key.get_mut(&key::hash(cells, key_len))?;
         let mut at = labels.iter().position(|label| !label.used && label.field == field);
@@ -83,7 +82,6 @@ impl Labels {
         Some(label.reason.clone())
     }
 
-    /// How many labels joined no difference.
     pub fn unused(&self) -> u64 {
         self.by_key.values().flatten().filter(|label| !label.used).count() as u64
     }
@@ -94,11 +92,11 @@ fn undeclared(reason: &str, reasons: &BTreeMap<String, ReasonCode>) -> Problem {
     let problem = Problem::new(Code::UndeclaredReason, message);
     match nearest(reason, reasons.keys().map(String::as_str)) {
         Some(meant) => problem.help(format!("did you mean {meant}?")),
-        None => problem.help(format!("declare it, or use {NO_REASON} where no reason explains it")),
+        None => problem.help(format!("declare it, or use {NO_REASON} where no reason fits")),
     }
 }
 
-/// Where the columns stand.
+/// Column positions.
 struct Columns {
     key: Vec<usize>,
     field: usize,
@@ -118,9 +116,9 @@ impl Columns {
             .filter(|name| position(name).is_none())
             .collect();
         if !missing.is_empty() {
-            let message = format!("the labels have no column {}", missing.join(", "));
+            let message = format!("the labels lack the column {}", missing.join(", "));
             return Err(Problem::new(Code::LabelsColumns, message).help(format!(
-                "a label has the key's fields ({}), `field` and `reason`; found: {}",
+                "labels need the key fields ({}), `field` and `reason`; found: {}",
                 keys.join(", "),
                 names.join(", ")
             )));
@@ -133,7 +131,7 @@ impl Columns {
         })
     }
 
-    /// The hash of the key that a row names.
+    /// The hash of a row's key.
     fn key(&self, record: &csv::StringRecord, layout: &Layout) -> u64 {
         let parts = self.key.iter().zip(layout.fields());
         let row = Row::of(
@@ -143,7 +141,7 @@ impl Columns {
     }
 }
 
-/// A canonical text as the cell that it stands for; what is none joins nothing.
+/// A canonical text as a typed cell; an unparsable one matches nothing.
 fn typed(text: &str, kind: Kind) -> Cell<'_> {
     let cell = match kind {
         Kind::Text => Some(Cell::Text(text)),

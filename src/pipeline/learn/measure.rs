@@ -1,4 +1,4 @@
-//! How good rules, model and both together are on labelled differences.
+//! Measures rules, model and both on labelled differences.
 
 use std::collections::BTreeMap;
 
@@ -15,61 +15,56 @@ use crate::domain::{AssignedBy, Attribution, Confidence};
 
 use super::cases::{Case, Cases};
 
-/// The figures of rules, model and both.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Rules alone: what none claims counts as UNKNOWN.
+    /// Rules alone: an unclaimed difference counts as UNKNOWN.
     pub rules: RulesMeasured,
     /// The model alone.
     pub model: Option<Evaluation>,
-    /// As a run attributes: rules first, the model after them.
+    /// Rules first, then the model, as in a run.
     pub combined: Evaluation,
 }
 
-/// The rules' figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RulesMeasured {
     /// All rules together.
     #[serde(flatten)]
     pub all: Evaluation,
-    /// Each rule that claimed anything.
+    /// Rules that claimed at least one difference.
     pub per_rule: BTreeMap<String, RuleMeasured>,
 }
 
-/// One rule's figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RuleMeasured {
-    /// How many differences it claimed, labelled or not.
+    /// Differences it claimed, labelled or not.
     pub fired: u64,
-    /// How many of them are labelled.
+    /// Labelled ones among them.
     pub decided: u64,
-    /// How many of these it named right.
+    /// Correct ones among these.
     pub right: u64,
-    /// Their share; 0 when none is labelled.
+    /// `right` ÷ `decided`; 0 without labels.
     pub precision: f64,
     /// 95 % bounds of the precision (Clopper–Pearson).
     pub lower: f64,
-    /// The upper one.
     pub upper: f64,
-    /// The mean confidence that it claimed.
+    /// The mean confidence it claimed.
     pub claimed: f64,
-    /// The mean confidence that runs give its claims: as measured before, or as claimed.
+    /// The mean confidence that a run gives its claims: as measured before, else as claimed.
     #[serde(default)]
     pub confidence: f64,
 }
 
-/// Log loss sees no probability below this.
+/// Log loss clamps probabilities to at least this.
 const LEAST_PROBABILITY: f64 = 1e-12;
 
-/// What measuring gave.
 pub(super) struct Outcome {
     pub measured: Measured,
     pub evidence: Evidence,
-    /// The model's log loss of each case that was scored, in their order.
+    /// The model's log loss for each scored case, in order.
     pub losses: Vec<f64>,
 }
 
-/// What the rules' claims about these cases are worth.
+/// The measured precision of the rules' claims about these cases.
 pub(super) fn claims<'c>(cases: &Cases<'_>, of: impl Iterator<Item = &'c Case>) -> Claims {
     let mut claims = Claims::default();
     for case in of {
@@ -92,9 +87,9 @@ fn given(claims: &Claims, claim: &Attribution) -> Confidence {
     }
 }
 
-/// Measures cases, where the rules' claims are worth what `known` says. Evidence is counted of every
-/// case for rules, which are not trained (unless the model may overrule them), and for the model of
-/// those of `fresh` only: what it has not been trained on.
+/// Measures cases, weighing rules' claims by `known`. Evidence for rules counts every case, since
+/// rules are not trained (unless the model may overrule them); evidence for the model counts only
+/// `fresh` cases, which it was not trained on.
 pub(super) fn measure(
     cases: &Cases<'_>,
     fresh: &dyn Fn(&Case) -> bool,
@@ -217,7 +212,7 @@ fn count_hint(evidence: &mut Evidence, claim: &Attribution, right: bool) {
     }
 }
 
-/// Every reason that may be guessed or is a label, the model's first.
+/// All reasons that may be guessed or are labels, the model's first.
 fn all_reasons(cases: &Cases<'_>, model: Option<&Model>) -> Vec<String> {
     let mut reasons: Vec<String> = model.map_or_else(Vec::new, |model| model.reasons().to_vec());
     let claims = cases.cases.iter().filter_map(|case| case.claim.as_ref());

@@ -1,7 +1,7 @@
-//! The conductors of learning: training, measuring, watching, and mining the unknown.
+//! Learning: training, evaluation, drift detection, and mining of unexplained differences.
 //!
-//! They read what runs and people left in the store and write nothing but the registry: no
-//! attribution changes because something was learned.
+//! These functions read what runs and users left in the store and write only to the registry:
+//! learning never changes an attribution.
 
 mod cases;
 mod discover;
@@ -13,5 +13,5 @@ mod train;
 pub use cases::{Also, Source};
 pub use discover::{Discovered, discover};
 pub use evaluate::{EvaluateRequest, Evaluated, drift, evaluate};
-pub use measure::{Measured, RuleMeasured, RulesMeasured};
+pub use measure::Measured;
 pub use train::{Promote, TrainRequest, Trained, train};

@@ -1,4 +1,5 @@
-//! `recon train`: from labelled differences to a model in the registry, and perhaps to a new champion.
+//! `recon train`: trains a model on labelled differences, registers it, and may make it the
+//! champion.
 
 use std::collections::BTreeMap;
 
@@ -18,68 +19,63 @@ use super::measure::{Measured, Outcome, claims, measure};
 /// When a candidate becomes the champion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Promote {
-    /// When it is better on the same held-out differences, or there is no champion yet.
+    /// If it is better on the same held-out differences, or there is no champion yet.
     #[default]
     Auto,
-    /// In any case.
+    /// Always.
     Always,
-    /// In no case.
+    /// Never.
     Never,
 }
 
-/// What to train on, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct TrainRequest<'a> {
     /// Where labels come from.
     pub source: Source<'a>,
-    /// The run that they belong to; of decisions without one, all runs.
+    /// The labelled run; for decisions `None` means all runs.
     pub run: Option<&'a RunRow>,
-    /// The seed of everything.
+    /// The random seed.
     pub seed: u64,
-    /// When the candidate becomes the champion.
     pub promote: Promote,
-    /// Who trains.
+    /// The user who trains.
     pub person: &'a str,
 }
 
-/// A trained model and what became of it.
 #[derive(Clone, Debug)]
 pub struct Trained {
-    /// Its version.
     pub version: u64,
-    /// Whether it is the champion now.
+    /// Whether it is now the champion.
     pub promoted: bool,
-    /// Why, or why not.
+    /// Why it was promoted or not.
     pub why: String,
-    /// The champion before.
+    /// The previous champion.
     pub champion: Option<u64>,
-    /// Labelled differences that it was trained on, by reason.
+    /// Differences it was trained on, by reason.
     pub by_reason: BTreeMap<String, u64>,
-    /// Labelled differences in all.
+    /// All labelled differences.
     pub labelled: u64,
-    /// Those of them that were held out.
+    /// Held-out differences.
     pub held_out: u64,
-    /// Labels without a difference and differences without a label.
+    /// Labels without a difference plus differences without a label.
     pub unmatched: u64,
-    /// How good it is on what was held out.
+    /// Measured on the held-out differences.
     pub measured: Measured,
-    /// How good the champion before is on the same differences.
+    /// The previous champion on the same differences.
     pub champion_measured: Option<Measured>,
-    /// The calibration that was kept.
+    /// The chosen calibration.
     pub calibration: &'static str,
     /// SHA-256 of the training set.
     pub training_hash: String,
     /// SHA-256 of the model.
     pub sha256: String,
-    /// How many bytes it has.
+    /// Size of the model.
     pub bytes: u64,
-    /// How many seconds growing the forest took.
+    /// Seconds to grow the forest.
     pub seconds: f64,
-    /// What a person should look at.
     pub warnings: Vec<Problem>,
 }
 
-/// Trains a model, keeps it, and makes it the champion where that is asked for or deserved.
+/// Trains and registers a model, and promotes it if `request.promote` says so.
 pub fn train(
     session: Session<'_>,
     plan: &Plan,
@@ -111,7 +107,7 @@ pub fn train(
     warnings.extend(cases.warnings.iter().cloned());
     let fresh = |case: &Case| cases.is_held_out(case);
     let held_out = cases.cases.len() - known.len();
-    // What rules are worth is learned from what the model is trained on, and measured on the rest.
+    // Rule precision is learned on the training set and measured on the rest.
     let claims = claims(&cases, known.iter().copied());
     let candidate = measure(&cases, &fresh, Some(&model), &claims, unmatched);
 
@@ -195,7 +191,7 @@ fn nothing(cases: &Cases<'_>, source: Source<'_>) -> Problem {
     let (message, help) = match source {
         Source::File(_) => (
             format!(
-                "no label joins a difference of the run: {} labels and {} differences are left over",
+                "no label matches a difference of the run: {} labels and {} differences are unmatched",
                 cases.unused_labels, cases.unlabelled
             ),
             "labels name records by their canonical keys, and fields by their canonical names; is \
@@ -203,7 +199,7 @@ fn nothing(cases: &Cases<'_>, source: Source<'_>) -> Problem {
         ),
         Source::Decided(_) => (
             "there are no decisions to learn from".to_owned(),
-            "decide differences in the review, give --labels FILE, or learn from what rules settled: \
+            "decide differences in the review, give --labels FILE, or learn from reasons that rules gave: \
              --include rules",
         ),
     };
@@ -215,9 +211,9 @@ struct Verdict {
     why: String,
 }
 
-/// A candidate is better when its log loss is lower by more than twice the standard error of the
-/// difference. Of all figures log loss is the one that counts both what is guessed and how sure; and
-/// a champion does not change because of chance.
+/// A candidate is better if its log loss is lower by more than twice the standard error of the
+/// difference. Log loss is the one figure that counts both the guess and its confidence, and the
+/// margin keeps chance from changing the champion.
 fn judge(
     promote: Promote,
     champion: Option<u64>,
@@ -232,7 +228,7 @@ fn judge(
         };
     };
     let Some(before) = before else {
-        let why = format!("champion {version} can't be used any more");
+        let why = format!("champion {version} can no longer be used");
         return verdict(promote != Promote::Never, why);
     };
     let (Some(new), Some(old)) = (&candidate.measured.model, &before.measured.model) else {
@@ -253,7 +249,7 @@ fn judge(
     verdict(promote == Promote::Always || (promote == Promote::Auto && better), compared)
 }
 
-/// The mean by which losses became less, and its standard error.
+/// The mean improvement of the losses, and its standard error.
 fn gain(before: &[f64], after: &[f64]) -> (f64, f64) {
     let count = before.len().max(1) as f64;
     let gains = || before.iter().zip(after).map(|(before, after)| before - after);
@@ -267,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gain_is_told_with_its_error() {
+    fn a_gain_comes_with_its_standard_error() {
         let (mean, error) = gain(&[1.0, 2.0, 3.0, 4.0], &[0.5, 1.5, 2.5, 3.5]);
         assert_eq!((mean, error), (0.5, 0.0));
         let (mean, error) = gain(&[1.0, 0.0], &[0.0, 1.0]);

@@ -6,7 +6,7 @@ use super::{House, json, scopes, token, verdict};
 use crate::wire::Client;
 
 #[test]
-fn whoever_lost_a_right_has_lost_it() {
+fn a_revoked_right_takes_effect_immediately() {
     let house = House::new();
     let project = house.project();
     let bob = house.person("bob");
@@ -38,7 +38,7 @@ fn whoever_lost_a_right_has_lost_it() {
 }
 
 #[test]
-fn an_admin_makes_no_second_person_of_themselves() {
+fn an_admin_cannot_act_as_a_second_user() {
     let house = House::new();
     let adm = house.person("adm");
     let change =
@@ -62,7 +62,7 @@ fn an_admin_makes_no_second_person_of_themselves() {
 }
 
 #[test]
-fn no_value_becomes_a_header_and_nothing_inside_is_told() {
+fn values_cannot_become_headers_and_errors_reveal_no_internals() {
     let house = House::new();
     let evil = "%0d%0aSet-Cookie:%20evil=1";
     let ann = house.person("ann");
@@ -108,7 +108,7 @@ fn no_value_becomes_a_header_and_nothing_inside_is_told() {
 }
 
 #[test]
-fn one_person_alone_is_one_person_alone() {
+fn solo_mode_has_exactly_one_user() {
     let project = crate::program::Project::of(".");
     project.json(&["run", "--json"]);
     let house = House::of(project, &["--solo"]);

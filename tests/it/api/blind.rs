@@ -35,7 +35,7 @@ fn everything(house: &House) -> Vec<Json> {
 }
 
 #[test]
-fn a_hidden_suggestion_is_told_by_no_filter_order_or_group() {
+fn filters_sorting_and_groups_do_not_reveal_hidden_suggestions() {
     let house = house("review: { blind_suggestions: 0.5, deciding_tokens: [test] }\n");
     let ann = house.person("ann");
     let all = everything(&house);
@@ -112,7 +112,7 @@ fn ids_of_similar(house: &House, id: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_blind_sample_is_told_by_no_filter_and_no_group() {
+fn filters_and_groups_do_not_reveal_blind_samples() {
     let project = Project::of(".");
     let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
     assert!(yaml.contains("\nattribution:"));

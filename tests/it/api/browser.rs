@@ -46,7 +46,7 @@ pub fn cookie(answer: &Answer) -> String {
 }
 
 #[test]
-fn a_session_is_new_ends_and_never_comes_back() {
+fn sessions_are_fresh_and_end_for_good() {
     let house = house();
     let server = &house.server;
     let preset = "recon=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -79,7 +79,7 @@ fn a_session_is_new_ends_and_never_comes_back() {
 }
 
 #[test]
-fn pages_of_other_sites_can_do_nothing() {
+fn cross_site_requests_are_refused() {
     let house = house();
     let server = &house.server;
     let cookie = cookie(&log_in(server, &[], "yan", PASSWORD));
@@ -119,7 +119,7 @@ fn pages_of_other_sites_can_do_nothing() {
 }
 
 #[test]
-fn a_proxy_is_believed_and_nobody_else() {
+fn only_the_declared_proxy_is_trusted() {
     let start = |networks: &str| {
         let project = Project::of(".");
         project.json(&["run", "--json"]);

@@ -143,7 +143,7 @@ fn nobody_approves_their_own_proposal() {
 }
 
 #[test]
-fn whatever_is_said_wrongly_is_refused_and_changes_nothing() {
+fn malformed_decisions_are_refused_and_change_nothing() {
     let house = House::new();
     let item = house.queue("ann", "limit=1").remove(0);
     let before = house.state();
@@ -206,7 +206,7 @@ fn whatever_is_said_wrongly_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn a_request_repeated_has_one_effect() {
+fn a_repeated_request_has_one_effect() {
     let house = House::new();
     let item = house.queue("ann", "limit=1").remove(0);
     let body = override_of(&item).to_string();
@@ -237,7 +237,7 @@ fn a_request_repeated_has_one_effect() {
 }
 
 #[test]
-fn of_many_who_decide_one_item_one_wins() {
+fn exactly_one_of_concurrent_decisions_wins() {
     let house = House::new();
     let item = house.queue("ann", "limit=1").remove(0);
     let barrier = Barrier::new(32);
@@ -263,7 +263,7 @@ fn of_many_who_decide_one_item_one_wins() {
 }
 
 #[test]
-fn many_items_are_decided_at_once_and_only_those_that_were_seen() {
+fn a_bulk_decision_covers_exactly_the_items_shown() {
     let house = House::new();
     let groups = document(&house.person("ann").get("/workflow/groups?limit=5"));
     let group = &groups["items"][0];

@@ -19,7 +19,7 @@ fn validator(document: &Json, schema: &Json) -> jsonschema::Validator {
 }
 
 #[test]
-fn answers_are_what_the_document_says() {
+fn responses_match_the_openapi_document() {
     let house = House::new();
     let document = body(&Client::to(&house.server).get("/openapi.json"));
     let item = house.queue("ann", "limit=1").remove(0);

@@ -15,7 +15,7 @@ fn next(link: Option<&str>) -> Option<String> {
 }
 
 #[test]
-fn pages_visit_each_item_once() {
+fn paging_visits_each_item_once() {
     let house = House::new();
     let ann = house.person("ann");
     let whole = json(&ann.get("/workflow/queue?limit=200&status=ALL&count=exact"));
@@ -65,7 +65,7 @@ fn pages_visit_each_item_once() {
 }
 
 #[test]
-fn words_are_taken_literally() {
+fn search_terms_are_literal() {
     let house = House::new();
     let ann = house.person("ann");
     for word in
@@ -108,7 +108,7 @@ fn words_are_taken_literally() {
 }
 
 #[test]
-fn exports_are_safe_for_spreadsheets_and_whole() {
+fn exports_are_complete_and_safe_for_spreadsheets() {
     let project = Project::of(".");
     // Cells that a spreadsheet would run, on side A alone.
     let file = "examples/fx_trades/front_office.csv";

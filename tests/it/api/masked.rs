@@ -41,7 +41,7 @@ server: { requests_per_second: 0 }
 /// Rules that quote all that they see, about a difference of whatever field.
 const RULES: &str = r#"
 fn attribute_all(d) {
-    note(`${d.text_a} was cut off to ${d.text_b}`);
+    note(`${d.text_a} was truncated to ${d.text_b}`);
     if d.field == "ENTIRE_RECORD" { return reason("UNKNOWN", 0.2); }
     note(`key ${d.record_a.id}, amount ${d.record_a.amount}, account ${d.record_a.account}`);
     if d.field == "amount" { return reason("ROUNDING_DIFF", 0.8); }
@@ -573,17 +573,17 @@ fn walk(masked: &str, secrets: &[&str]) {
 }
 
 #[test]
-fn masked_values_leave_by_no_route() {
+fn no_route_reveals_masked_values() {
     walk("amount, account", OF_VALUES);
 }
 
 #[test]
-fn masked_keys_leave_by_no_route() {
+fn no_route_reveals_masked_keys() {
     walk("id", OF_KEYS);
 }
 
 #[test]
-fn amounts_of_masked_fields_are_no_order_and_no_filter() {
+fn amounts_of_masked_fields_cannot_be_sorted_or_filtered() {
     let house = house("amount, account");
     for query in ["sort=amount", "min_amount=1", "max_amount=1", "field_name=amount&min_amount=1"] {
         let answer = house.person("cat").get(&format!("/workflow/queue?{query}"));

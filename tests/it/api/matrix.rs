@@ -7,7 +7,7 @@ use super::{House, PEOPLE, json};
 use crate::wire::{Answer, Client};
 
 #[test]
-fn every_route_by_every_role_is_what_the_table_says() {
+fn every_route_admits_exactly_the_roles_of_the_table() {
     let house = House::new();
     let document = json(&Client::to(&house.server).get("/openapi.json"));
     let names = ["ann", "sue", "bob", "cat", "aud", "adm"];

@@ -37,7 +37,7 @@ fn added(house: &House, name: &str, role: &str) -> String {
 }
 
 #[test]
-fn nothing_opens_before_a_given_password_is_changed() {
+fn an_initial_password_must_be_changed_first() {
     let house = House::of(project(), &[]);
     let add = ["user", "add", "zoe", "--role", "manager", "--password-file", "password"];
     assert_eq!(house.project().recon(&add).code, 0);
@@ -78,7 +78,7 @@ fn nothing_opens_before_a_given_password_is_changed() {
 }
 
 #[test]
-fn pages_lead_to_the_password_and_on() {
+fn pages_redirect_to_the_password_change_and_back() {
     let house = House::of(project(), &[]);
     let add = ["user", "add", "zoe", "--role", "analyst", "--password-file", "password"];
     assert_eq!(house.project().recon(&add).code, 0);
@@ -122,7 +122,7 @@ fn pages_lead_to_the_password_and_on() {
 }
 
 #[test]
-fn six_eyes_are_not_those_of_one_administrator() {
+fn two_new_logins_of_one_administrator_are_not_six_eyes() {
     let house = House::of(project(), &[]);
     let (maker, checker, authorizer) = (
         added(&house, "m", "analyst"),
@@ -178,7 +178,7 @@ fn six_eyes_are_not_those_of_one_administrator() {
 }
 
 #[test]
-fn tokens_make_extend_and_revoke_no_tokens() {
+fn tokens_cannot_create_extend_or_revoke_tokens() {
     let house = House::of(project(), &[]);
     let sue = house.person("sue");
     let wanted = json!({ "name": "again", "scopes": ["view"], "expires_in": 90 });
@@ -216,7 +216,7 @@ fn tokens_make_extend_and_revoke_no_tokens() {
 }
 
 #[test]
-fn one_person_alone_touches_nothing_of_others_and_leaves_nothing() {
+fn a_solo_user_cannot_touch_shared_work_or_leave_anything_behind() {
     let house = House::of(project(), &[]);
     let item = house.queue("ann", "limit=1").remove(0);
     let made = house.person("ann").post(

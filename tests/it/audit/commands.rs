@@ -52,12 +52,12 @@ fn tamper(project: &Project, sql: &str) {
 }
 
 #[test]
-fn a_whole_trail_is_said_to_be_whole() {
+fn an_intact_trail_is_reported_as_intact() {
     let project = decided();
     let said = audit(&project, &["verify", "--replay"]);
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.out.starts_with("whole: 12 rows, the last with the hash "), "{}", said.out);
-    assert!(said.out.ends_with("the tables are what the trail tells\n"), "{}", said.out);
+    assert!(said.out.starts_with("intact: 12 rows; hash of the last row: "), "{}", said.out);
+    assert!(said.out.ends_with("the tables match the trail\n"), "{}", said.out);
     let verdict = json(&audit(&project, &["verify", "--replay", "--json"]));
     assert_eq!((&verdict["ok"], &verdict["checked"]), (&true.into(), &ROWS.into()));
     assert_eq!((&verdict["replayed"], &verdict["checkpoints"]), (&true.into(), &0.into()));
@@ -67,7 +67,7 @@ fn a_whole_trail_is_said_to_be_whole() {
 }
 
 #[test]
-fn each_finding_has_its_exit_code_and_its_sentence() {
+fn each_finding_has_its_exit_code_and_message() {
     let cases = [
         (
             "UPDATE audit_trail SET comments = 'x' WHERE seq = 10",
@@ -80,11 +80,11 @@ fn each_finding_has_its_exit_code_and_its_sentence() {
             11,
             "knows 12 rows, the trail has 6: its end was cut off",
         ),
-        ("UPDATE difference_rows SET confidence = 0.1 WHERE status = 4", 0, "whole"),
+        ("UPDATE difference_rows SET confidence = 0.1 WHERE status = 4", 0, "intact"),
         (
             "UPDATE difference_rows SET confidence = 0.1 WHERE status = 3",
             12,
-            "the tables are not what the trail tells:\n  ",
+            "the tables disagree with the trail:\n  ",
         ),
         // An item that nobody ever looked at.
         (
@@ -120,7 +120,7 @@ fn each_finding_has_its_exit_code_and_its_sentence() {
 }
 
 #[test]
-fn an_older_file_is_known_by_its_checkpoint() {
+fn a_checkpoint_exposes_an_older_copy_of_the_store() {
     let project = decided();
     assert_eq!(audit(&project, &["checkpoint", "--out", "kept"]).code, 0);
     std::fs::copy(project.path("recon.db"), project.path("older.db")).unwrap();
@@ -129,7 +129,7 @@ fn an_older_file_is_known_by_its_checkpoint() {
     assert!(said.out.starts_with("checkpoint 2 in kept: 24 rows, hash "), "{}", said.out);
     let said = audit(&project, &["verify", "--checkpoint", "kept"]);
     assert_eq!(said.code, 0);
-    assert!(said.out.contains("as 2 checkpoints know it, the last of "), "{}", said.out);
+    assert!(said.out.contains("matches 2 checkpoints, the last taken at "), "{}", said.out);
     std::fs::copy(project.path("older.db"), project.path("recon.db")).unwrap();
     let said = audit(&project, &["verify", "--checkpoint", "kept"]);
     assert_eq!(said.code, 11, "{}", said.out);
@@ -143,7 +143,7 @@ fn an_older_file_is_known_by_its_checkpoint() {
 }
 
 #[test]
-fn checkpoints_are_signed_and_the_signature_is_checked() {
+fn checkpoint_signatures_are_verified() {
     let project = decided();
     let openssl = |arguments: &str| {
         let mut command = Command::new("openssl");
@@ -263,7 +263,7 @@ fn an_export_verifies_without_a_store() {
 }
 
 #[test]
-fn what_is_no_store_and_no_checkpoint_is_told() {
+fn invalid_stores_and_checkpoints_are_reported() {
     let project = Project::new();
     assert_eq!(audit(&project, &["verify"]).code, 4);
     assert_eq!(project.recon(&["audit", "verify"]).code, 2, "no configuration and no store");
@@ -275,7 +275,7 @@ fn what_is_no_store_and_no_checkpoint_is_told() {
     assert_eq!(verify("missing").code, 2);
     project.write("empty", "\n").write("garbage", "{}\n");
     let said = verify("empty");
-    assert!(said.code == 2 && said.err.contains("holds no checkpoint"), "{}", said.err);
+    assert!(said.code == 2 && said.err.contains("contains no checkpoint"), "{}", said.err);
     let said = verify("garbage");
     assert!(said.code == 2 && said.err.contains("line 1: this is no checkpoint"), "{}", said.err);
 }

@@ -174,7 +174,7 @@ fn rounds(usual: u32) -> u32 {
 }
 
 #[test]
-fn a_killed_process_leaves_one_state_or_the_other_on_sqlite() {
+fn a_killed_process_leaves_the_old_or_the_new_state_on_sqlite() {
     let place = Place::sqlite();
     let StoreUrl::Sqlite(path) = &place.url else { panic!() };
     let url = format!("sqlite:{}", path.display());
@@ -182,7 +182,7 @@ fn a_killed_process_leaves_one_state_or_the_other_on_sqlite() {
 }
 
 #[test]
-fn a_killed_process_leaves_one_state_or_the_other_on_postgres() {
+fn a_killed_process_leaves_the_old_or_the_new_state_on_postgres() {
     let url = crate::postgres::new_database();
     let place = Place::at(&url);
     killed_again_and_again(&place, &url, rounds(6));

@@ -1007,12 +1007,12 @@ fn sequences(cases: u32, steps: usize, place: fn() -> Place) {
 }
 
 #[test]
-fn the_desk_does_what_the_model_does_on_sqlite() {
+fn the_review_matches_its_model_on_sqlite() {
     let cases = std::env::var("RECON_MODEL_CASES").ok().and_then(|cases| cases.parse().ok());
     sequences(cases.unwrap_or(24), 80, Place::quick);
 }
 
 #[test]
-fn the_desk_does_what_the_model_does_on_postgres() {
+fn the_review_matches_its_model_on_postgres() {
     sequences(4, 60, Place::postgres);
 }

@@ -36,7 +36,7 @@ fn run(
 }
 
 #[test]
-fn an_auditor_needs_no_recon() {
+fn the_trail_can_be_verified_without_recon() {
     for url in [None, Some(crate::postgres::new_database())] {
         let project = Project::new();
         let place = url.as_ref().map(|url| Place::at(url));

@@ -8,7 +8,7 @@ use crate::review::fixture::office;
 use crate::store::Place;
 
 #[test]
-fn the_role_that_serves_adds_to_the_trail_and_does_nothing_else_to_it() {
+fn the_serving_role_can_only_append_to_the_trail() {
     let url = crate::postgres::new_database();
     let admin = Place::at(&url);
     let name = url.rsplit('/').next().unwrap();
@@ -23,12 +23,12 @@ fn the_role_that_serves_adds_to_the_trail_and_does_nothing_else_to_it() {
     let migrate = |arguments: &[&str]| project.recon(&[&["migrate"], arguments].concat());
 
     let said = migrate(&["--store", &owner_url, "--owner-url", &owner_url]);
-    assert!(said.code == 2 && said.err.contains("are to be two"), "{}", said.err);
+    assert!(said.code == 2 && said.err.contains("must differ"), "{}", said.err);
     let said = migrate(&["--store", "sqlite:x.db", "--owner-url", &owner_url]);
-    assert!(said.code == 2 && said.err.contains("is for PostgreSQL"), "{}", said.err);
+    assert!(said.code == 2 && said.err.contains("must both be PostgreSQL URLs"), "{}", said.err);
     let said = migrate(&["--store", &server_url, "--owner-url", &owner_url]);
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.out.ends_with(&format!("the role {server} may serve\n")), "{}", said.out);
+    assert!(said.out.ends_with(&format!("the role {server} can serve\n")), "{}", said.out);
     assert!(!said.err.contains("append-only"), "{}", said.err);
     // A second time there is nothing to do.
     let again = migrate(&["--store", &server_url, "--owner-url", &owner_url]);

@@ -50,7 +50,7 @@ fn fields() -> [Option<&'static [u8]>; 24] {
 
 /// These hashes were computed by another program. If they change, no trail that exists verifies.
 #[test]
-fn a_row_has_the_hash_that_it_always_had() {
+fn the_hash_of_a_row_never_changes() {
     let hex = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let mut fields = fields();
     assert_eq!(
@@ -367,7 +367,7 @@ fn runs_and_proposals_that_are_gone_are_missed(place: &Place) {
 
 /// Any bit of any cell: the row that has it is named.
 #[test]
-fn every_flipped_bit_of_a_row_is_found() {
+fn every_flipped_bit_is_detected() {
     let place = Place::sqlite();
     let store = place.open();
     decide(&*store, &office(false));

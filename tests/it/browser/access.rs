@@ -159,7 +159,7 @@ fn axe() -> String {
 }
 
 #[test]
-fn axe_finds_nothing_on_any_screen_in_either_theme() {
+fn axe_finds_no_accessibility_problem_in_either_theme() {
     let axe = axe();
     let town = Town::new(30, 3);
     let empty = Town::new(0, 0);

@@ -5,7 +5,7 @@ use super::driver::Browser;
 use super::town::Town;
 
 #[test]
-fn an_item_is_taken_given_and_given_back() {
+fn items_can_be_taken_reassigned_and_released() {
     let town = Town::new(0, 2);
     let browser = Browser::start();
     town.enter(&browser, "ann");
@@ -100,7 +100,7 @@ fn a_new_reason_is_simulated_and_can_be_given_after_six_eyes() {
 }
 
 #[test]
-fn what_somebody_may_not_see_is_hidden_and_says_so() {
+fn hidden_values_are_marked_as_hidden() {
     let town = Town::with(0, 2, "review: { masked_fields: [note] }\n");
     let browser = Browser::start();
     town.enter(&browser, "ann");
@@ -125,7 +125,7 @@ fn what_somebody_may_not_see_is_hidden_and_says_so() {
 }
 
 #[test]
-fn every_number_of_the_overview_leads_to_what_it_counts() {
+fn every_overview_number_links_to_what_it_counts() {
     let town = Town::new(9, 4);
     let browser = Browser::start();
     town.enter(&browser, "ann");

@@ -47,7 +47,7 @@ fn answer(mut stream: TcpStream, page: &str) {
 }
 
 #[test]
-fn nobody_frames_our_pages() {
+fn pages_cannot_be_framed() {
     let town = Town::new(1, 0);
     let browser = Browser::start();
     town.enter(&browser, "ann");
@@ -64,7 +64,7 @@ fn nobody_frames_our_pages() {
 }
 
 #[test]
-fn a_page_from_elsewhere_can_do_nothing_in_our_name() {
+fn cross_site_pages_cannot_act_for_the_user() {
     let town = Town::new(0, 2);
     let browser = Browser::start();
     town.enter(&browser, "ann");

@@ -155,7 +155,7 @@ fn a_decision_from_maker_to_authorizer_with_the_keyboard() {
 }
 
 #[test]
-fn a_thousand_look_alikes_with_the_keyboard_alone() {
+fn a_thousand_similar_items_with_the_keyboard_alone() {
     let town = Town::new(1_000, 0);
     let browser = Browser::start();
     town.enter(&browser, "ann");
@@ -199,7 +199,7 @@ fn a_thousand_look_alikes_with_the_keyboard_alone() {
 }
 
 #[test]
-fn of_two_people_at_one_item_the_second_one_is_told_and_loses_no_word() {
+fn a_concurrent_decision_is_reported_and_the_comment_kept() {
     let town = Town::new(0, 3);
     let (first, second) = Browser::pair();
     town.enter(&first, "ann");
@@ -230,7 +230,7 @@ fn of_two_people_at_one_item_the_second_one_is_told_and_loses_no_word() {
 }
 
 #[test]
-fn the_way_back_leads_to_the_same_row_of_the_same_list() {
+fn back_returns_to_the_same_row_of_the_list() {
     let town = Town::new(0, 40);
     let browser = Browser::start();
     town.enter(&browser, "ann");

@@ -20,7 +20,7 @@ const WATCH: &str = "
     return true;";
 
 #[test]
-fn the_next_item_is_there_at_once() {
+fn the_next_item_appears_immediately() {
     let town = Town::new(40, 0);
     let browser = Browser::start();
     town.enter(&browser, "ann");
@@ -64,7 +64,7 @@ fn the_next_item_is_there_at_once() {
 }
 
 #[test]
-fn a_late_answer_does_not_take_the_present_item_away() {
+fn a_late_response_does_not_replace_the_current_item() {
     let town = Town::new(6, 0);
     let browser = Browser::start();
     town.enter(&browser, "ann");

@@ -275,7 +275,7 @@ fn two_admins_cannot_remove_each_other(place: &Place) {
 
 /// Not told to both: the hash is the same, and it is what takes the time.
 #[test]
-fn s32_an_unknown_name_takes_as_long_as_a_wrong_password() {
+fn an_unknown_name_takes_as_long_as_a_wrong_password() {
     let place = Place::sqlite();
     let house = House::new(&place);
     house.add_with_password("ann", &[Role::Analyst]);

@@ -104,18 +104,18 @@ fn decisions_stay_through_all_commands(store: String) {
 }
 
 #[test]
-fn decisions_stay_through_all_commands_on_sqlite() {
+fn decisions_survive_all_commands_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     decisions_stay_through_all_commands(format!("sqlite:{}/r.db", folder.path().display()));
 }
 
 #[test]
-fn decisions_stay_through_all_commands_on_postgres() {
+fn decisions_survive_all_commands_on_postgres() {
     decisions_stay_through_all_commands(crate::postgres::new_database());
 }
 
 #[test]
-fn the_server_puts_the_rules_of_the_configuration_in_force_once() {
+fn the_server_adopts_the_configured_policy_once() {
     let project = Project::of(".");
     project.json(&["run", "--json"]);
     let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();

@@ -15,7 +15,7 @@ fn parse(url: &str) -> StoreUrl {
 }
 
 #[test]
-fn a_condition_on_the_run_reads_its_partitions_only() {
+fn a_condition_on_the_run_reads_only_its_partitions() {
     let place = Place::postgres();
     let store = place.open();
     let runs = [new_run("one", 0, true), new_run("two", 0, true), new_run("three", 0, true)];
@@ -44,7 +44,7 @@ fn a_condition_on_the_run_reads_its_partitions_only() {
 }
 
 #[test]
-fn programs_that_start_together_migrate_once() {
+fn programs_starting_together_migrate_once() {
     let place = Place::postgres();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -57,7 +57,7 @@ fn programs_that_start_together_migrate_once() {
 }
 
 #[test]
-fn a_server_that_is_away_is_told_from_one_that_refuses() {
+fn an_unreachable_server_is_distinguished_from_a_refusal() {
     let away = open(&parse("postgres://127.0.0.1:1/x?connect_timeout=2"), Opening::Create);
     let problem = away.err().unwrap();
     assert_eq!(problem.code, Code::StoreUnreachable);
@@ -78,7 +78,7 @@ fn a_server_that_is_away_is_told_from_one_that_refuses() {
 }
 
 #[test]
-fn a_role_without_rights_is_told_so() {
+fn a_role_without_privileges_gets_a_clear_error() {
     let place = Place::postgres();
     drop(place.open());
     let StoreUrl::Postgres(url) = &place.url else { unreachable!() };

@@ -27,7 +27,7 @@ fn plan(place: &Place, sql: &str) -> String {
 }
 
 #[test]
-fn a_condition_on_the_run_reads_that_run_only() {
+fn a_condition_on_the_run_reads_only_that_run() {
     let place = Place::sqlite();
     drop(place.open());
     for view in ["recon_records", "data_differences", "attributions", "rejected_rows"] {
@@ -108,7 +108,7 @@ fn others_write_while_a_run_is_written() {
 }
 
 #[test]
-fn a_file_that_is_no_store_is_left_alone() {
+fn a_file_that_is_not_a_store_is_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::parse("sqlite:x.db", folder.path()).unwrap();
     let file = folder.path().join("x.db");
@@ -125,7 +125,7 @@ fn a_file_that_is_no_store_is_left_alone() {
 }
 
 #[test]
-fn a_missing_folder_is_not_made() {
+fn a_missing_folder_is_not_created() {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::parse("sqlite:no/such/folder/x.db", folder.path()).unwrap();
     let problem = open(&url, Opening::Create).err().unwrap();
@@ -134,7 +134,7 @@ fn a_missing_folder_is_not_made() {
 }
 
 #[test]
-fn a_damaged_file_is_told_from_a_missing_one() {
+fn a_damaged_file_is_distinguished_from_a_missing_one() {
     let place = Place::sqlite();
     let run = new_run("job", 0, true);
     run_in_one_pass(&*place.open(), &run);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Client, Normal, Server};
 
 #[test]
-fn a_thousand_idle_connections_disturb_nobody() {
+fn a_thousand_idle_connections_do_not_affect_others() {
     let server = Server::start(&[]);
     let normal = Normal::at(&server);
     let mut idle = Vec::new();
@@ -21,7 +21,7 @@ fn a_thousand_idle_connections_disturb_nobody() {
 }
 
 #[test]
-fn five_thousand_connections_with_few_files_leave_the_server_well() {
+fn five_thousand_connections_with_few_file_descriptors_do_no_harm() {
     let server = Server::with_open_files(Some(256), &[]);
     for _ in 0..10 {
         let mut flood = Vec::new();
@@ -46,7 +46,7 @@ fn five_thousand_connections_with_few_files_leave_the_server_well() {
 }
 
 #[test]
-fn connections_that_begin_at_once_are_all_served() {
+fn simultaneous_connections_are_all_served() {
     let server = Server::start(&[]);
     for count in [6, 32] {
         for round in 0..20 {
@@ -72,7 +72,7 @@ fn connections_that_begin_at_once_are_all_served() {
 }
 
 #[test]
-fn resets_are_nothing_to_panic_about() {
+fn connection_resets_do_not_panic() {
     let server = Server::start(&[]);
     let normal = Normal::at(&server);
     for number in 0..3_000 {
@@ -96,7 +96,7 @@ fn resets_are_nothing_to_panic_about() {
 }
 
 #[test]
-fn requests_whose_answers_nobody_reads_wait_with_their_sender() {
+fn unread_responses_block_only_their_client() {
     let server = Server::start(&[]);
     let normal = Normal::at(&server);
     let mut client = Client::to(&server);
@@ -139,7 +139,7 @@ fn a_kept_connection_never_stalls() {
 }
 
 #[test]
-fn the_server_ends_when_asked_and_lets_nobody_down() {
+fn the_server_stops_on_request_and_finishes_in_flight_requests() {
     let mut server = Server::start(&[]);
     let idle = Client::to(&server);
     let mut busy = Client::to(&server);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Client, Server};
 
 #[test]
-fn nothing_ambiguous_is_ever_answered_twice() {
+fn ambiguous_requests_never_get_two_responses() {
     let server = Server::start(&[]);
     let second = "GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let post =
@@ -61,7 +61,7 @@ fn nothing_ambiguous_is_ever_answered_twice() {
 }
 
 #[test]
-fn lengths_that_nobody_sends_cost_nothing() {
+fn announced_but_unsent_bodies_cost_nothing() {
     let server = Server::start(&[]);
     for length in [
         "9223372036854775807",
@@ -101,7 +101,7 @@ fn lengths_that_nobody_sends_cost_nothing() {
 }
 
 #[test]
-fn endless_heads_are_cut() {
+fn endless_request_heads_are_cut_off() {
     let server = Server::start(&[]);
     let mut client = Client::to(&server);
     client.send("GET / HTTP/1.1\r\nHost: x\r\nA: ").unwrap();
@@ -132,7 +132,7 @@ fn endless_heads_are_cut() {
 }
 
 #[test]
-fn requests_in_a_row_are_answered_in_their_order() {
+fn pipelined_requests_are_answered_in_order() {
     let server = Server::start(&[]);
     let mut client = Client::to(&server);
     let host = format!("Host: {}\r\n", server.address);
@@ -164,7 +164,7 @@ fn requests_in_a_row_are_answered_in_their_order() {
 }
 
 #[test]
-fn a_connection_has_an_end() {
+fn a_connection_serves_a_limited_number_of_requests() {
     let server = Server::start(&[]);
     let mut client = Client::to(&server);
     for number in 1..=1_000 {

@@ -4,7 +4,7 @@ use super::{Client, Server};
 use crate::program::Project;
 
 #[test]
-fn only_its_own_names_are_served_and_none_is_reflected() {
+fn only_configured_host_names_are_served_and_none_is_reflected() {
     let server = Server::start(&["--public-url", "https://recon.example.com"]);
     let port = server.address.port();
     for (host, expected) in [
@@ -28,7 +28,7 @@ fn only_its_own_names_are_served_and_none_is_reflected() {
 }
 
 #[test]
-fn paths_lead_nowhere_else() {
+fn paths_cannot_escape_their_routes() {
     let server = Server::start(&[]);
     for path in [
         "/assets/../Cargo.toml",
@@ -70,7 +70,7 @@ fn paths_lead_nowhere_else() {
 }
 
 #[test]
-fn methods_are_taken_by_their_word() {
+fn methods_are_matched_exactly() {
     let server = Server::start(&[]);
     let mut client = Client::to(&server);
     for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"] {
@@ -104,7 +104,7 @@ fn methods_are_taken_by_their_word() {
 }
 
 #[test]
-fn a_server_that_should_not_be_reached_does_not_start() {
+fn a_server_exposed_without_protection_does_not_start() {
     let project = Project::new();
     let serve = |arguments: &[&str]| {
         let mut all = vec!["serve", "--store", "sqlite:recon.db"];

@@ -57,7 +57,7 @@ impl Snails {
 }
 
 #[test]
-fn three_hundred_slow_clients_disturb_nobody_and_are_sent_away() {
+fn three_hundred_slow_clients_are_dropped_without_affecting_others() {
     let server = Server::start(&[]);
     let normal = Normal::at(&server);
     let mut heads = Snails::new(&server, 100, "GET /health HTTP/1.1\r\nHost: x\r\n");
@@ -90,7 +90,7 @@ fn three_hundred_slow_clients_disturb_nobody_and_are_sent_away() {
 }
 
 #[test]
-fn who_is_late_is_told_so() {
+fn late_clients_get_a_timeout_response() {
     let server = Server::start(&[]);
     let timed = |text: &str| {
         let mut client = Client::to(&server);
@@ -111,7 +111,7 @@ fn who_is_late_is_told_so() {
 }
 
 #[test]
-fn a_reader_that_stands_still_is_cut_off() {
+fn a_client_that_stops_reading_is_disconnected() {
     let server = Server::start(&[]);
     let mut client = Client::to(&server);
     let page =
