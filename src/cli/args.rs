@@ -15,7 +15,7 @@ use crate::report::Format;
 use super::exit::FailOn;
 use super::output::{ColorWhen, LogFormat};
 use super::run_reference::RunReference;
-use super::table::AnswerFormat;
+use super::table::ResultFormat;
 
 /// Clap prints headings in order of first use, so this one comes after a command's own options.
 const ALL: &str = "Options of every command";
@@ -395,7 +395,7 @@ pub struct Sql {
     pub timeout: u64,
     /// Output format [default: table; json with --json]
     #[arg(long, value_enum)]
-    pub format: Option<AnswerFormat>,
+    pub format: Option<ResultFormat>,
 }
 
 #[derive(Clone, Debug, Args)]

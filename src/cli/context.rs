@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 use super::account::Account;
 use super::args::Global;
-use super::output::{Console, Talk};
+use super::output::{Console, OutputOptions};
 use super::progress::Bars;
 use super::run_reference::{self, RunReference};
 
@@ -113,7 +113,7 @@ impl Context {
     pub fn new(mut global: Global) -> Self {
         // An empty RECON_STORE counts as unset.
         global.store.take_if(|store| store.is_empty());
-        let console = Console::new(Talk {
+        let console = Console::new(OutputOptions {
             quiet: global.quiet,
             verbose: global.verbose,
             log_format: global.log_format,

@@ -85,7 +85,7 @@ fn shown(value: Option<&str>) -> String {
     }
 }
 
-/// Two values side by side; shows what distinguishes values that look alike.
+/// Two values side by side; shows what distinguishes values that style alike.
 fn both(a: Option<&str>, b: Option<&str>) -> String {
     match (a, b) {
         (a, b) if a == b => shown(a),

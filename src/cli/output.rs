@@ -45,7 +45,7 @@ pub enum LogFormat {
 
 /// The options for output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Talk {
+pub struct OutputOptions {
     pub quiet: bool,
     /// How often `-v` was given.
     pub verbose: u8,
@@ -54,19 +54,19 @@ pub struct Talk {
 }
 
 pub struct Console {
-    talk: Talk,
+    options: OutputOptions,
     result_paint: Paint,
     message_paint: Paint,
     bars: Bars,
 }
 
 impl Console {
-    pub fn new(talk: Talk) -> Self {
+    pub fn new(options: OutputOptions) -> Self {
         Self {
-            talk,
-            result_paint: talk.color.on(&io::stdout()),
-            message_paint: talk.color.on(&io::stderr()),
-            bars: Bars::new(talk.quiet || talk.log_format == LogFormat::Json),
+            options,
+            result_paint: options.color.on(&io::stdout()),
+            message_paint: options.color.on(&io::stderr()),
+            bars: Bars::new(options.quiet || options.log_format == LogFormat::Json),
         }
     }
 
@@ -130,7 +130,7 @@ impl Console {
     }
 
     pub fn problem(&self, problem: &Problem) {
-        self.message(match self.talk.log_format {
+        self.message(match self.options.log_format {
             LogFormat::Text => problem::text(problem, self.message_paint),
             LogFormat::Json => problem::json(problem),
         });
@@ -143,7 +143,7 @@ impl Console {
     }
 
     pub fn note(&self, text: &str) {
-        self.message(match self.talk.log_format {
+        self.message(match self.options.log_format {
             LogFormat::Text => problem::lines(text, "  ") + "\n",
             LogFormat::Json => problem::json_message("info", text),
         });
@@ -151,10 +151,10 @@ impl Console {
 
     /// Shown only with `-v`.
     pub fn detail(&self, text: &str) {
-        if self.talk.verbose == 0 {
+        if self.options.verbose == 0 {
             return;
         }
-        self.message(match self.talk.log_format {
+        self.message(match self.options.log_format {
             LogFormat::Text => {
                 let lines = problem::lines(text, "  ");
                 format!("{}\n", self.message_paint.dim(lines))
@@ -164,7 +164,7 @@ impl Console {
     }
 
     fn message(&self, text: String) {
-        if self.talk.quiet {
+        if self.options.quiet {
             return;
         }
         // stderr is gone; ignore the error.
@@ -260,7 +260,8 @@ mod tests {
 
     #[test]
     fn a_result_is_written_to_the_named_file() {
-        let console = Console::new(Talk { color: ColorWhen::Never, ..Talk::default() });
+        let console =
+            Console::new(OutputOptions { color: ColorWhen::Never, ..OutputOptions::default() });
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.txt");
         let write = |out: &mut dyn Write| out.write_all(b"x\n").map_err(|error| unwritable(&error));

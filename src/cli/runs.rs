@@ -12,7 +12,7 @@ use super::account::Account;
 use super::args::{Runs, RunsList, RunsPrune, RunsShow};
 use super::context::{Context, now};
 use super::run_reference;
-use super::table::{self, AnswerFormat, Look, answer};
+use super::table::{self, ResultFormat, TableStyle, answer};
 
 pub fn run(context: &Context, arguments: &Runs) -> Result<u8, Problems> {
     match arguments {
@@ -35,9 +35,10 @@ fn list(context: &Context, arguments: &RunsList) -> Result<u8, Problems> {
         context.json(&json!({ "runs": runs }))?;
         return Ok(0);
     }
-    let look = Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
+    let style =
+        TableStyle { paint: context.console.paint(), clip: context.console.result_is_terminal() };
     context.console.result(|out| {
-        let mut sink = answer(AnswerFormat::Table, out, look);
+        let mut sink = answer(ResultFormat::Table, out, style);
         table::runs(&runs, &run_reference::short(&runs), &mut *sink)?;
         sink.finish()?;
         Ok(())

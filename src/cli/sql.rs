@@ -8,7 +8,7 @@ use crate::store::{QueryLimits, SqlValue};
 
 use super::args::Sql;
 use super::context::Context;
-use super::table::{AnswerFormat, Look, answer};
+use super::table::{ResultFormat, TableStyle, answer};
 
 /// Maximum length of a statement on standard input.
 const LONGEST_STATEMENT: u64 = 1 << 20;
@@ -17,17 +17,18 @@ pub fn run(context: &Context, arguments: &Sql) -> Result<u8, Problems> {
     let statement = if arguments.tables { None } else { Some(statement(arguments)?) };
     let store = context.store(None)?;
     let format = arguments.format.unwrap_or(if context.global.json {
-        AnswerFormat::Json
+        ResultFormat::Json
     } else {
-        AnswerFormat::Table
+        ResultFormat::Table
     });
-    let look = Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
+    let style =
+        TableStyle { paint: context.console.paint(), clip: context.console.result_is_terminal() };
     let limits = QueryLimits {
         timeout: (arguments.timeout > 0).then(|| Duration::from_secs(arguments.timeout)),
         rows: (arguments.limit > 0).then_some(arguments.limit),
     };
     context.console.result(|out| {
-        let mut sink = answer(format, out, look);
+        let mut sink = answer(format, out, style);
         match &statement {
             Some(statement) => store.query_within(statement, limits, &mut *sink)?,
             None => {

@@ -20,7 +20,7 @@ const MEASURED: usize = 1000;
 const CELL: usize = 60;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum AnswerFormat {
+pub enum ResultFormat {
     /// Aligned columns for people
     #[default]
     Table,
@@ -31,7 +31,7 @@ pub enum AnswerFormat {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct TableStyle {
     pub paint: Paint,
     /// Whether to cut long cells, which a terminal would wrap.
     pub clip: bool,
@@ -44,21 +44,21 @@ pub trait Answer: RowSink {
 }
 
 pub fn answer<'w>(
-    format: AnswerFormat,
+    format: ResultFormat,
     out: &'w mut dyn Write,
-    look: Look,
+    style: TableStyle,
 ) -> Box<dyn Answer + 'w> {
     match format {
-        AnswerFormat::Table => Box::new(Table {
+        ResultFormat::Table => Box::new(Table {
             out,
-            look,
+            style,
             names: Vec::new(),
             first: Vec::new(),
             columns: None,
             rows: 0,
         }),
-        AnswerFormat::Csv => Box::new(Csv { writer: csv::Writer::from_writer(out), rows: 0 }),
-        AnswerFormat::Json => {
+        ResultFormat::Csv => Box::new(Csv { writer: csv::Writer::from_writer(out), rows: 0 }),
+        ResultFormat::Json => {
             Box::new(Json { out, names: Vec::new(), line: String::new(), rows: 0 })
         }
     }
@@ -85,7 +85,7 @@ fn blob(bytes: &[u8]) -> String {
 
 struct Table<'w> {
     out: &'w mut dyn Write,
-    look: Look,
+    style: TableStyle,
     names: Vec<String>,
     /// Buffered until the column widths are known.
     first: Vec<Vec<Shown>>,
@@ -110,7 +110,7 @@ impl Table<'_> {
         let number = matches!(value, SqlValue::Integer(_) | SqlValue::Real(_));
         let text = text(value).map(|text| {
             let text = visible(&text);
-            if self.look.clip { clip(&text, CELL).into_owned() } else { text.into_owned() }
+            if self.style.clip { clip(&text, CELL).into_owned() } else { text.into_owned() }
         });
         Shown { text, number }
     }
@@ -134,9 +134,9 @@ impl Table<'_> {
             .map(|(name, column)| pad(name, column.width, column.right))
             .collect();
         let heading = heading.join("  ");
-        writeln!(self.out, "{}", self.look.paint.strong(heading.trim_end()))?;
+        writeln!(self.out, "{}", self.style.paint.strong(heading.trim_end()))?;
         let rule: Vec<String> = columns.iter().map(|column| "─".repeat(column.width)).collect();
-        writeln!(self.out, "{}", self.look.paint.dim(rule.join("  ")))?;
+        writeln!(self.out, "{}", self.style.paint.dim(rule.join("  ")))?;
         for row in &rows {
             self.line(row, &columns)?;
         }
@@ -157,7 +157,7 @@ impl Table<'_> {
             }
             match cell.text {
                 Some(_) => write!(self.out, "{text}")?,
-                None => write!(self.out, "{}", self.look.paint.dim(text))?,
+                None => write!(self.out, "{}", self.style.paint.dim(text))?,
             }
             // No trailing spaces.
             if !column.right && at < last {
@@ -357,9 +357,14 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
-    fn written(format: AnswerFormat, look: Look, names: &[&str], rows: &[&[SqlValue]]) -> String {
+    fn written(
+        format: ResultFormat,
+        style: TableStyle,
+        names: &[&str],
+        rows: &[&[SqlValue]],
+    ) -> String {
         let mut out = Vec::new();
-        let mut sink = answer(format, &mut out, look);
+        let mut sink = answer(format, &mut out, style);
         sink.columns(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         for row in rows {
             sink.row(row).unwrap();
@@ -372,7 +377,7 @@ mod tests {
         SqlValue::Text(text.into())
     }
 
-    const PLAIN: Look = Look { paint: Paint::Plain, clip: false };
+    const PLAIN: TableStyle = TableStyle { paint: Paint::Plain, clip: false };
 
     #[test]
     fn a_table_is_aligned_and_shows_null() {
@@ -382,7 +387,7 @@ mod tests {
             &[SqlValue::Null, SqlValue::Real(1.5), SqlValue::Null],
         ];
         assert_eq!(
-            written(AnswerFormat::Table, PLAIN, &["field", "n", "x"], rows),
+            written(ResultFormat::Table, PLAIN, &["field", "n", "x"], rows),
             "\
 field      n  x
 ──────  ────  ─────
@@ -391,8 +396,8 @@ amount    90  a\\n漢
 NULL     1.5  NULL
 "
         );
-        let colored = Look { paint: Paint::Colored, clip: false };
-        let shown = written(AnswerFormat::Table, colored, &["n"], &[&[SqlValue::Null]]);
+        let colored = TableStyle { paint: Paint::Colored, clip: false };
+        let shown = written(ResultFormat::Table, colored, &["n"], &[&[SqlValue::Null]]);
         assert!(shown.contains("\u{1b}[2mNULL\u{1b}[0m"), "{shown:?}");
     }
 
@@ -400,9 +405,9 @@ NULL     1.5  NULL
     fn long_cells_are_cut_only_on_a_terminal() {
         let long = text(&"x".repeat(200));
         let rows: &[&[SqlValue]] = &[&[long]];
-        let cut = written(AnswerFormat::Table, Look { clip: true, ..PLAIN }, &["c"], rows);
+        let cut = written(ResultFormat::Table, TableStyle { clip: true, ..PLAIN }, &["c"], rows);
         assert_eq!(cut.lines().last().unwrap(), format!("{}…", "x".repeat(CELL - 1)));
-        let whole = written(AnswerFormat::Table, PLAIN, &["c"], rows);
+        let whole = written(ResultFormat::Table, PLAIN, &["c"], rows);
         assert_eq!(whole.lines().last().unwrap(), "x".repeat(200));
     }
 
@@ -412,7 +417,7 @@ NULL     1.5  NULL
         let mut rows = vec![row; MEASURED + 1];
         let wide: &[SqlValue] = &[SqlValue::Integer(7_654_321), text("y")];
         rows.push(wide);
-        let shown = written(AnswerFormat::Table, PLAIN, &["n", "c"], &rows);
+        let shown = written(ResultFormat::Table, PLAIN, &["n", "c"], &rows);
         assert_eq!(shown.lines().count(), MEASURED + 4);
         assert!(shown.ends_with("1  x\n1  x\n7654321  y\n"), "the last rows are missing");
     }
@@ -429,11 +434,11 @@ NULL     1.5  NULL
         ];
         let names = ["t", "n", "n", "j", "b", "r"];
         assert_eq!(
-            written(AnswerFormat::Csv, PLAIN, &names, &[values]),
+            written(ResultFormat::Csv, PLAIN, &names, &[values]),
             "t,n,n,j,b,r\n\"=a,\"\"b\"\"\u{1b}\",,0.5,\"{\"\"k\"\":[99999999999999999999999999999999999999]}\",\\x00ff,inf\n"
         );
         assert_eq!(
-            written(AnswerFormat::Json, PLAIN, &names, &[values, values]),
+            written(ResultFormat::Json, PLAIN, &names, &[values, values]),
             "[\n{\"t\":\"=a,\\\"b\\\"\\u001b\",\"n\":null,\"n_2\":0.5,\"j\":{\"k\":[99999999999999999999999999999999999999]},\
              \"b\":\"\\\\x00ff\",\"r\":\"inf\"},\n{\"t\":\"=a,\\\"b\\\"\\u001b\",\"n\":null,\
              \"n_2\":0.5,\"j\":{\"k\":[99999999999999999999999999999999999999]},\"b\":\"\\\\x00ff\",\"r\":\"inf\"}\n]\n"
@@ -442,9 +447,9 @@ NULL     1.5  NULL
 
     #[test]
     fn an_empty_result_is_valid_in_every_format() {
-        assert_eq!(written(AnswerFormat::Json, PLAIN, &["n"], &[]), "[]\n");
-        assert_eq!(written(AnswerFormat::Csv, PLAIN, &["n"], &[]), "n\n");
-        assert_eq!(written(AnswerFormat::Table, PLAIN, &["name"], &[]), "name\n────\n");
+        assert_eq!(written(ResultFormat::Json, PLAIN, &["n"], &[]), "[]\n");
+        assert_eq!(written(ResultFormat::Csv, PLAIN, &["n"], &[]), "n\n");
+        assert_eq!(written(ResultFormat::Table, PLAIN, &["name"], &[]), "name\n────\n");
     }
 
     #[test]
@@ -456,7 +461,7 @@ NULL     1.5  NULL
     #[test]
     fn runs_are_rows() {
         let mut out = Vec::new();
-        let mut sink = answer(AnswerFormat::Csv, &mut out, PLAIN);
+        let mut sink = answer(ResultFormat::Csv, &mut out, PLAIN);
         runs(&[sample::run()], &["019a7f3e-0000".to_owned()], sink.as_mut()).unwrap();
         sink.finish().unwrap();
         let shown = String::from_utf8(out).unwrap();

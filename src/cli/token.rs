@@ -10,7 +10,7 @@ use crate::store::SqlValue;
 
 use super::args::{Token, TokenCreate};
 use super::context::{Context, now};
-use super::table::{AnswerFormat, Look, answer};
+use super::table::{ResultFormat, TableStyle, answer};
 use super::user::actor;
 
 pub fn run(context: &Context, arguments: &Token) -> Result<u8, Problems> {
@@ -63,9 +63,10 @@ fn list(context: &Context, login: Option<&str>) -> Result<u8, Problems> {
         context.json(&json!({ "tokens": tokens }))?;
         return Ok(0);
     }
-    let look = Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
+    let style =
+        TableStyle { paint: context.console.paint(), clip: context.console.result_is_terminal() };
     context.console.result(|out| {
-        let mut sink = answer(AnswerFormat::Table, out, look);
+        let mut sink = answer(ResultFormat::Table, out, style);
         let columns = ["id", "name", "login", "scopes", "expires", "last used", "revoked"];
         sink.columns(&columns.map(str::to_owned))?;
         for token in &tokens {

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::account::Account;
 use super::args::{User, UserAdd, UserField};
 use super::context::{Context, now};
-use super::table::{AnswerFormat, Look, answer};
+use super::table::{ResultFormat, TableStyle, answer};
 
 pub fn run(context: &Context, arguments: &User) -> Result<u8, Problems> {
     let by = actor();
@@ -157,9 +157,10 @@ fn list(context: &Context) -> Result<u8, Problems> {
         context.json(&json!({ "people": people }))?;
         return Ok(0);
     }
-    let look = Look { paint: context.console.paint(), clip: context.console.result_is_terminal() };
+    let style =
+        TableStyle { paint: context.console.paint(), clip: context.console.result_is_terminal() };
     context.console.result(|out| {
-        let mut sink = answer(AnswerFormat::Table, out, look);
+        let mut sink = answer(ResultFormat::Table, out, style);
         let columns = ["login", "name", "roles", "logs in with", "sees fields"];
         sink.columns(&columns.map(str::to_owned))?;
         for person in &people {

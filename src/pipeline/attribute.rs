@@ -9,7 +9,7 @@ use crate::domain::progress::Unit;
 use crate::domain::{AssignedBy, Attribution, Confidence, PerSide, RunStatus, Stage, metadata};
 use crate::store::{Batch, DecisionRow, RunRow, Writer};
 
-use super::machine::{MODEL, Sampler, ready, run_context};
+use super::machine::{MODEL, Sampler, prepare, run_context};
 use super::recorder::push_attribution;
 use super::signer::Signer;
 use super::tally::Tally;
@@ -78,7 +78,7 @@ fn attribute_stored(
 ) -> Result<Outcome, Problem> {
     let begun = Instant::now();
     let compared = stored_outcome(session.store, run)?;
-    let mut ready = ready(session.store, plan)?;
+    let mut ready = prepare(session.store, plan)?;
     let systems = PerSide { a: run.system_a.clone(), b: run.system_b.clone() };
     ready.machine.run = run_context(systems, run.batch_date, &run.layout, &compared.books);
     ready.machine.held_back = compared.conventions.held_back(&run.layout, &compared.books);

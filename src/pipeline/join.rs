@@ -54,15 +54,15 @@ impl Stopwatch {
 }
 
 /// Worker output for a partition.
-enum Made {
+enum Output {
     /// A batch; more follow.
-    Part(Batch),
+    Batch(Batch),
     /// The partition is finished.
-    All,
+    Done,
 }
 
 /// Shared by the workers of this phase.
-struct Floor<'p> {
+struct Shared<'p> {
     plan: &'p Plan,
     machine: &'p Machine,
     depth: Depth,
@@ -93,7 +93,7 @@ pub(super) fn join_partitions(
     let threads = plan.options.threads.min(partitions.len());
     crate::threads::room_for(threads)?;
     progress.start("comparing", partitions.len() as u64, Unit::Items);
-    let floor = Floor {
+    let shared = Shared {
         plan,
         machine,
         depth,
@@ -116,24 +116,31 @@ pub(super) fn join_partitions(
         compare: Duration::ZERO,
         store: Duration::ZERO,
     };
-    let floor_ref = &floor;
+    let shared_ref = &shared;
     let workers = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
             .filter_map(|_| {
                 let (sender, spare) = (sender.clone(), spare.clone());
                 halt.guard(threads::start(scope, move || {
-                    floor_ref.work(&sender, &spare).inspect_err(|problem| {
+                    shared_ref.work(&sender, &spare).inspect_err(|problem| {
                         // Others may be waiting for the partition that this thread abandoned.
                         halt.stop(problem.clone());
-                        floor_ref.turnstile.open();
+                        shared_ref.turnstile.open();
                     })
                 }))
             })
             .collect();
         drop(sender);
-        halt.guard(write_in_order(&receiver, &used, writer, sampler, floor_ref, &mut joined.store));
+        halt.guard(write_in_order(
+            &receiver,
+            &used,
+            writer,
+            sampler,
+            shared_ref,
+            &mut joined.store,
+        ));
         // If the writer failed, no worker may wait for it.
-        floor_ref.turnstile.open();
+        shared_ref.turnstile.open();
         drop(receiver);
         threads.into_iter().filter_map(|thread| halt.guard(join(thread))).collect::<Vec<_>>()
     });
@@ -144,8 +151,8 @@ pub(super) fn join_partitions(
         joined.rule_failures.0 += failed;
         joined.rule_failures.1.extend(failures);
     }
-    joined.align = floor.align.per_thread(threads);
-    joined.compare = floor.compare.per_thread(threads);
+    joined.align = shared.align.per_thread(threads);
+    joined.compare = shared.compare.per_thread(threads);
     Ok(joined)
 }
 
@@ -189,10 +196,10 @@ pub(super) fn count_differences(
     Ok(sum)
 }
 
-impl Floor<'_> {
+impl Shared<'_> {
     fn work(
         &self,
-        sender: &Sender<(usize, Made)>,
+        sender: &Sender<(usize, Output)>,
         spare: &Receiver<Batch>,
     ) -> Result<(Tally, u64, u64, Vec<Problem>), Problem> {
         let attributor = match self.depth {
@@ -235,11 +242,13 @@ impl Floor<'_> {
                 }
                 loading = Instant::now();
                 // A closed channel means that the run was abandoned.
-                let _ = sender
-                    .send((index, Made::Part(recorder.take(spare.try_recv().unwrap_or_default()))));
+                let _ = sender.send((
+                    index,
+                    Output::Batch(recorder.take(spare.try_recv().unwrap_or_default())),
+                ));
                 Ok(())
             })?;
-            if sender.send((index, Made::All)).is_err() {
+            if sender.send((index, Output::Done)).is_err() {
                 break;
             }
         }
@@ -250,20 +259,20 @@ impl Floor<'_> {
 
 /// Writes batches in partition order, numbering records consecutively.
 fn write_in_order(
-    receiver: &Receiver<(usize, Made)>,
+    receiver: &Receiver<(usize, Output)>,
     used: &Sender<Batch>,
     writer: &mut dyn Writer,
     sampler: &mut Sampler,
-    floor: &Floor<'_>,
+    shared: &Shared<'_>,
     spent: &mut Duration,
 ) -> Result<(), Problem> {
-    let mut waiting: BTreeMap<usize, VecDeque<Made>> = BTreeMap::new();
+    let mut waiting: BTreeMap<usize, VecDeque<Output>> = BTreeMap::new();
     let (mut next, mut records) = (0, 0);
     for (index, made) in receiver {
         waiting.entry(index).or_default().push_back(made);
         while let Some(made) = waiting.get_mut(&next).and_then(VecDeque::pop_front) {
             match made {
-                Made::Part(mut batch) => {
+                Output::Batch(mut batch) => {
                     batch.renumber(records);
                     records += batch.record_count();
                     if sampler.is_on() {
@@ -281,11 +290,11 @@ fn write_in_order(
                     // A surplus batch is dropped.
                     let _ = used.try_send(batch);
                 }
-                Made::All => {
+                Output::Done => {
                     waiting.remove(&next);
                     next += 1;
-                    floor.turnstile.advance(next);
-                    floor.progress.advance(1);
+                    shared.turnstile.advance(next);
+                    shared.progress.advance(1);
                 }
             }
         }

@@ -24,7 +24,7 @@ pub const ACCEPTANCE: &str = "acceptance";
 
 /// The machine of a run with its metadata.
 #[derive(Default)]
-pub(super) struct Ready {
+pub(super) struct RunMachine {
     pub machine: Machine,
     /// Identifies rules and model by their contents.
     pub basis: String,
@@ -46,7 +46,7 @@ pub struct MachineRecord {
     pub sample: Option<Vec<u64>>,
 }
 
-impl Ready {
+impl RunMachine {
     /// The record, once everything is decided.
     pub fn record(&self, sampler: Sampler) -> MachineRecord {
         let mut acceptance = self.acceptance.clone();
@@ -64,7 +64,7 @@ impl Ready {
 }
 
 /// Reads the champion and the evidence of the plan's job.
-pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
+pub(super) fn prepare(store: &dyn Store, plan: &Plan) -> Result<RunMachine, Problem> {
     let mut warnings = Vec::new();
     let champion = if plan.attribution.model_enabled {
         match store.champion(&plan.job)? {
@@ -119,7 +119,7 @@ pub(super) fn ready(store: &dyn Store, plan: &Plan) -> Result<Ready, Problem> {
         held_back: HeldBack::default(),
         policy,
     };
-    Ok(Ready { machine, basis, acceptance, warnings })
+    Ok(RunMachine { machine, basis, acceptance, warnings })
 }
 
 /// A registered model, verified and compatible with this layout.

@@ -124,8 +124,8 @@ pub fn pass(
     };
     conclude(session, id, begun, |writer| {
         let ready = match depth {
-            Depth::Ingest => machine::Ready::default(),
-            Depth::Attribute => machine::ready(store, plan)?,
+            Depth::Ingest => machine::RunMachine::default(),
+            Depth::Attribute => machine::prepare(store, plan)?,
         };
         let outcome = reconcile::reconcile(plan, ready, opened, depth, writer, session.progress)?;
         Ok((outcome, stage, opening_metadata(plan)))

@@ -161,7 +161,7 @@ pub(super) fn join<T>(
 }
 
 /// A worker's result.
-struct Harvest<'r> {
+struct WorkerResult<'r> {
     gathered: Gathered<'r>,
     tally: Tally,
     doubtful: PerSide<DoubtfulFields>,
@@ -173,7 +173,7 @@ struct Worker<'p, 'f, 'r> {
     parsers: PerSide<BlockParser>,
     normalizers: PerSide<Normalizer>,
     rejected: Sender<Vec<RejectedRow>>,
-    harvest: Harvest<'r>,
+    result: WorkerResult<'r>,
     /// Reused, because fresh memory for each block costs more than parsing it.
     rows: BlockRows,
     cells: Vec<u8>,
@@ -192,7 +192,11 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
             parsers: PerSide::of(|side| feeds[side].parser.clone()),
             normalizers: PerSide::try_of(|side| Normalizer::new(plan.normalize[side].clone()))?,
             rejected,
-            harvest: Harvest { gathered, tally: Tally::default(), doubtful: PerSide::default() },
+            result: WorkerResult {
+                gathered,
+                tally: Tally::default(),
+                doubtful: PerSide::default(),
+            },
             rows: BlockRows::default(),
             cells: Vec::new(),
         })
@@ -204,7 +208,7 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
         preferred: Side,
         halt: &Halt,
         progress: &dyn Progress,
-    ) -> Result<Harvest<'r>, Problem> {
+    ) -> Result<WorkerResult<'r>, Problem> {
         for side in [preferred, preferred.other()] {
             while !halt.check(progress) {
                 let Some((block, carried)) = self.feeds[side].next()? else { break };
@@ -215,11 +219,11 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
         for side in Side::BOTH {
             for found in self.normalizers[side].doubtful_values() {
                 let DoubtfulValues { field, doubt, values, example } = found;
-                let all = &mut self.harvest.doubtful[side];
+                let all = &mut self.result.doubtful[side];
                 add_doubtful(all, (field, doubt.bits()), values, example);
             }
         }
-        Ok(self.harvest)
+        Ok(self.result)
     }
 
     fn block(&mut self, side: Side, block: &Block, carried: FilledDown<'_>) -> Result<(), Problem> {
@@ -266,13 +270,13 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
             };
             return Err(ScriptError { subject: Some(subject.into()), ..error }.into());
         }
-        let books = &mut self.harvest.tally.books;
+        let books = &mut self.result.tally.books;
         books.read[side] += read;
         books.filtered[side] += filtered;
         books.rejected[side] += rejected.len() as u64;
         let hiding = rejected.iter().filter(|row| hides_rows(row)).count();
         books.rejected_without_key[side] += hiding as u64;
-        self.harvest.gathered.add(side, block.sequence(), &self.rows)?;
+        self.result.gathered.add(side, block.sequence(), &self.rows)?;
         if !rejected.is_empty() {
             // The receiver is gone only if the run was abandoned.
             let _ = self.rejected.send(rejected);

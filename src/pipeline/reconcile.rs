@@ -17,7 +17,7 @@ use crate::threads;
 use super::conventions::{Conventions, Sample, as_warning, first_warnings};
 use super::halt::Halt;
 use super::join::{count_differences, join_partitions};
-use super::machine::{Ready, Sampler, run_context};
+use super::machine::{RunMachine, Sampler, run_context};
 use super::read::{Read, read};
 use super::recorder::Depth;
 use super::tally::Tally;
@@ -26,7 +26,7 @@ use super::{Outcome, Plan};
 /// Reads both sources and stores the result, which becomes visible when the writer finishes.
 pub(super) fn reconcile(
     plan: &Plan,
-    mut ready: Ready,
+    mut ready: RunMachine,
     opened: PerSide<Opened>,
     depth: Depth,
     writer: &mut dyn Writer,

@@ -9,17 +9,17 @@ use crate::store::{Store, StoredDifference, StoredRecord};
 use super::diff::decode;
 
 #[derive(Clone, Debug)]
-pub(super) struct Met {
+pub(super) struct RecordDifference {
     pub number: u64,
     pub field: FieldRef,
     pub diff_type: DiffType,
     pub severity: Severity,
-    pub attribution: Option<Given>,
+    pub attribution: Option<CurrentAttribution>,
 }
 
 /// The stored attribution of a difference.
 #[derive(Clone, Debug)]
-pub(super) struct Given {
+pub(super) struct CurrentAttribution {
     pub attribution: OwnedAttribution,
     pub held_by_people: bool,
 }
@@ -29,7 +29,7 @@ pub(super) struct Record<'a> {
     pub a: Option<Cells<'a>>,
     pub b: Option<Cells<'a>>,
     pub partner_rejected: bool,
-    pub differences: &'a [Met],
+    pub differences: &'a [RecordDifference],
     /// Field and kind of each difference.
     pub together: &'a [(FieldRef, DiffType)],
     layout: &'a Layout,
@@ -37,7 +37,7 @@ pub(super) struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// A difference with its record.
-    pub fn context(&self, difference: &Met) -> DifferenceContext<'a> {
+    pub fn context(&self, difference: &RecordDifference) -> DifferenceContext<'a> {
         DifferenceContext {
             layout: self.layout,
             field: difference.field,
@@ -63,7 +63,7 @@ struct Gathered {
     b: Vec<u8>,
     has: (bool, bool),
     partner_rejected: bool,
-    differences: Vec<Met>,
+    differences: Vec<RecordDifference>,
     together: Vec<(FieldRef, DiffType)>,
 }
 
@@ -80,12 +80,12 @@ impl Gathered {
 
     fn add(&mut self, difference: &StoredDifference<'_>) {
         self.together.push((difference.field, difference.diff_type));
-        self.differences.push(Met {
+        self.differences.push(RecordDifference {
             number: difference.number,
             field: difference.field,
             diff_type: difference.diff_type,
             severity: difference.severity,
-            attribution: difference.attribution.map(|given| Given {
+            attribution: difference.attribution.map(|given| CurrentAttribution {
                 held_by_people: given.held_by_people,
                 attribution: OwnedAttribution {
                     reason: given.reason.to_owned(),

@@ -4,6 +4,7 @@
 //! loads and runs nothing; its content security policy enforces that.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use askama::Template;
 
@@ -17,7 +18,7 @@ use super::findings::{
     self, FIELDS_SHOWN, RECORD_TYPES, cell, fields_by_count, next_steps, occurring_types, place,
     rates, reasons_of, row_line, rules_named, sums, time, verdict,
 };
-use super::{ReportData, Summary, field_name, unwritable};
+use super::{ReportData, Summary, differences_until, field_name, unwritable};
 
 /// How many differences awaiting review are shown.
 const AWAITING_SHOWN: usize = 100;
@@ -175,9 +176,9 @@ fn awaiting(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Vec<It
         return Ok(items);
     }
     let mut references = References::default();
-    let looked = store.each_difference(run.id, &mut |difference, record| {
+    differences_until(store, run, &mut |difference, record| {
         let Some(decided) = difference.attribution.filter(|it| it.status == Status::Unknown) else {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         };
         references.of(record, &run.layout)?;
         let reference = if references.a.is_empty() { &references.b } else { &references.a };
@@ -191,12 +192,9 @@ fn awaiting(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Vec<It
             reason: visible(decided.reason).into_owned(),
             confidence: decided.confidence.to_string(),
         });
-        // The store knows no other way to be told that this was enough.
-        if items.len() == wanted { Err(Problem::interrupted()) } else { Ok(()) }
-    });
-    if items.len() < wanted {
-        looked?;
-    }
+        let is_enough = items.len() == wanted;
+        Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
     Ok(items)
 }
 

@@ -22,6 +22,7 @@ mod xlsx;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use crate::diagnostic::{Code, Problem, nearest};
@@ -175,7 +176,7 @@ pub fn summary(
 }
 
 /// How many differences are searched for one that awaits review.
-const LOOKED_THROUGH: u64 = 10_000;
+const MOST_CONSIDERED: u64 = 10_000;
 
 /// An example: one of the first differences that awaits review, else the first.
 fn example(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Option<Example>, Problem> {
@@ -183,36 +184,49 @@ fn example(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Option<
         return Ok(None);
     }
     let mut choice = Choice::new(summary.awaiting() > 0);
-    let looked = store.each_difference(run.id, &mut |difference, record| {
-        choice.look(&run.layout, difference, record)?;
-        // The store knows no other way to be told that this was enough.
-        if choice.settled { Err(Problem::interrupted()) } else { Ok(()) }
-    });
-    if !choice.settled {
-        looked?;
-    }
+    differences_until(store, run, &mut |difference, record| {
+        choice.consider(&run.layout, difference, record)
+    })?;
     Ok(choice.example)
+}
+
+/// Visits the differences of a run until `each` breaks. The store's own walk only stops at an error, so
+/// this is the one place that turns a break into one.
+fn differences_until(
+    store: &dyn Store,
+    run: &RunRow,
+    each: &mut dyn FnMut(
+        &StoredDifference<'_>,
+        &StoredRecord<'_>,
+    ) -> Result<ControlFlow<()>, Problem>,
+) -> Result<(), Problem> {
+    let mut stopped = false;
+    let walked = store.each_difference(run.id, &mut |difference, record| {
+        stopped = each(difference, record)?.is_break();
+        if stopped { Err(Problem::interrupted()) } else { Ok(()) }
+    });
+    if stopped { Ok(()) } else { walked }
 }
 
 struct Choice {
     want_awaiting: bool,
-    looked: u64,
-    settled: bool,
+    considered: u64,
     example: Option<Example>,
 }
 
 impl Choice {
     const fn new(want_awaiting: bool) -> Self {
-        Self { want_awaiting, looked: 0, settled: false, example: None }
+        Self { want_awaiting, considered: 0, example: None }
     }
 
-    fn look(
+    /// Breaks once a better example is unlikely.
+    fn consider(
         &mut self,
         layout: &Layout,
         difference: &StoredDifference<'_>,
         record: &StoredRecord<'_>,
-    ) -> Result<(), Problem> {
-        self.looked += 1;
+    ) -> Result<ControlFlow<()>, Problem> {
+        self.considered += 1;
         let awaiting =
             difference.attribution.is_some_and(|decided| decided.status == Status::Unknown);
         if self.example.is_none() || awaiting {
@@ -226,8 +240,8 @@ impl Choice {
                 value_b: difference.value_b.map(str::to_owned),
             });
         }
-        self.settled = !self.want_awaiting || awaiting || self.looked >= LOOKED_THROUGH;
-        Ok(())
+        let is_settled = !self.want_awaiting || awaiting || self.considered >= MOST_CONSIDERED;
+        Ok(if is_settled { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 }
 
@@ -318,15 +332,13 @@ mod tests {
             ..accepted
         };
         let mut any = Choice::new(false);
-        any.look(&run.layout, &accepted, &record).unwrap();
-        assert!(any.settled);
+        assert!(any.consider(&run.layout, &accepted, &record).unwrap().is_break());
         assert_eq!(any.example.unwrap().field, "ENTIRE_RECORD");
 
         let mut waiting = Choice::new(true);
-        waiting.look(&run.layout, &accepted, &record).unwrap();
-        assert!(!waiting.settled && waiting.example.is_some());
-        waiting.look(&run.layout, &awaiting, &record).unwrap();
-        assert!(waiting.settled);
+        assert!(waiting.consider(&run.layout, &accepted, &record).unwrap().is_continue());
+        assert!(waiting.example.is_some());
+        assert!(waiting.consider(&run.layout, &awaiting, &record).unwrap().is_break());
         let example = waiting.example.unwrap();
         assert_eq!((example.field.as_str(), example.reference.as_str()), ("amount", "TX-1"));
     }

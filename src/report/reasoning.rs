@@ -12,11 +12,11 @@ pub struct Reasoning {
     pub notes: Vec<String>,
     /// The model's explanation, if it was used.
     #[serde(default)]
-    pub model: Option<ModelSays>,
+    pub model: Option<ModelExplanation>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct ModelSays {
+pub struct ModelExplanation {
     /// The model's version.
     pub version: String,
     /// The most likely reasons.
@@ -58,12 +58,12 @@ impl Reasoning {
     /// Everything on one line.
     pub fn line(&self) -> String {
         let mut sentences = self.notes.clone();
-        sentences.extend(self.model.as_ref().map(ModelSays::line));
+        sentences.extend(self.model.as_ref().map(ModelExplanation::line));
         sentences.join(" ")
     }
 }
 
-impl ModelSays {
+impl ModelExplanation {
     /// The most likely reasons with their probabilities.
     pub fn reasons(&self) -> String {
         let reasons: Vec<String> = self

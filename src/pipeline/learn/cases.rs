@@ -16,7 +16,7 @@ use crate::domain::{
     Severity, Stage, Status, key,
 };
 use crate::pipeline::machine::run_context;
-use crate::pipeline::walk::{Given, Met, Record, walk};
+use crate::pipeline::walk::{CurrentAttribution, Record, RecordDifference, walk};
 use crate::pipeline::{Plan, Session, stored_outcome};
 use crate::store::{AttributionCount, RunFilter, RunRow, training, transact};
 
@@ -43,7 +43,7 @@ pub struct Also {
 }
 
 /// Returns a difference's label and its weight.
-type Labelling<'l> = dyn FnMut(&Record<'_>, &Met) -> Option<(String, f32)> + 'l;
+type Labelling<'l> = dyn FnMut(&Record<'_>, &RecordDifference) -> Option<(String, f32)> + 'l;
 
 /// A run that cases come from.
 pub(super) struct RunOfCases {
@@ -116,7 +116,7 @@ impl Decided {
     }
 
     /// A difference's label and its weight.
-    fn of(&self, run: RunId, number: u64, given: &Given) -> Option<(String, f32)> {
+    fn of(&self, run: RunId, number: u64, given: &CurrentAttribution) -> Option<(String, f32)> {
         let id = run.derived(IdClass::Attribution, number).to_string();
         match self.labels.of(&id) {
             Some(label) if self.also.solo || !label.solo => {
@@ -130,7 +130,7 @@ impl Decided {
 }
 
 /// The reason accepted from a rule.
-fn rule_decision(given: &Given) -> Option<&str> {
+fn rule_decision(given: &CurrentAttribution) -> Option<&str> {
     let by_rule = given.attribution.assigned_by.starts_with("RULE:");
     (by_rule && given.attribution.status == Status::Accepted).then_some(&given.attribution.reason)
 }

@@ -5,7 +5,7 @@ use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::Stage;
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::progress::Unit;
-use crate::pipeline::walk::{Met, walk};
+use crate::pipeline::walk::{RecordDifference, walk};
 use crate::pipeline::{Plan, Session};
 use crate::store::RunRow;
 
@@ -22,7 +22,7 @@ pub struct Discovered {
 }
 
 /// A difference's reason; `None` if unknown.
-fn reason(difference: &Met) -> Option<&str> {
+fn reason(difference: &RecordDifference) -> Option<&str> {
     let given = difference.attribution.as_ref()?;
     Some(given.attribution.reason.as_str()).filter(|reason| *reason != UNKNOWN)
 }
