@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::store::run_reference::RunReference;
 use crate::domain::Date;
 use crate::domain::review::{Permission, Role};
 use crate::pipeline::learn::Promote;
@@ -14,7 +15,6 @@ use crate::report::Format;
 
 use super::exit::FailOn;
 use super::output::{ColorWhen, LogFormat};
-use super::run_reference::RunReference;
 use super::table::ResultFormat;
 
 /// Clap prints headings in order of first use, so this one comes after a command's own options.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::store::run_reference::{self, RunReference};
 use crate::config::{self, Loaded, Surroundings};
 use crate::database::StoreUrl;
 use crate::diagnostic::{Class, Code, Problem, Problems};
@@ -18,7 +19,6 @@ use super::account::Account;
 use super::args::Global;
 use super::output::{Console, OutputOptions};
 use super::progress::Bars;
-use super::run_reference::{self, RunReference};
 
 pub struct Context {
     pub global: Global,
@@ -221,7 +221,8 @@ impl Context {
     pub fn on_run(&self, run: Option<&RunReference>) -> Result<OnRun, Problems> {
         let loaded = config::load(&self.global.config, self.surroundings())?;
         let store = self.store(Some(&loaded))?;
-        let run = self.which_run(&*store, run, Some(&loaded.resolved.job))?;
+        let (job, date) = (Some(loaded.resolved.job.as_str()), self.global.batch_date);
+        let run = run_reference::find_to_go_on(&*store, run, job, date)?;
         let loaded = if run.batch_date == loaded.resolved.batch_date {
             loaded
         } else {

@@ -22,7 +22,6 @@ mod pass;
 mod problem;
 mod progress;
 mod report;
-mod run_reference;
 mod runs;
 mod serve;
 mod sql;

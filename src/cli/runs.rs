@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::store::run_reference;
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::{Instant, metadata};
 use crate::report::Paint;
@@ -11,7 +12,6 @@ use crate::store::{PruneOrder, RunFilter, RunRow};
 use super::account::Account;
 use super::args::{Runs, RunsList, RunsPrune, RunsShow};
 use super::context::{Context, now};
-use super::run_reference;
 use super::table::{self, ResultFormat, TableStyle, answer};
 
 pub fn run(context: &Context, arguments: &Runs) -> Result<u8, Problems> {

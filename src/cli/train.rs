@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use crate::store::run_reference::RunReference;
 use crate::attribute::features::catalogue;
 use crate::diagnostic::Problems;
 use crate::pipeline::learn::{self, Also, Source, TrainRequest, Trained};
@@ -13,7 +14,6 @@ use crate::store::RunRow;
 use super::args::{Include, Train};
 use super::context::{Context, Stored};
 use super::measures::{rows, write_figures, write_reasons};
-use super::run_reference::RunReference;
 
 pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
     if arguments.features {

@@ -511,10 +511,10 @@ codes! {
         SameDifference "same-difference" [Exit(Class::Warning)]
             "All or nearly all records of a field differ in the same way: a setting is wrong, not the data."
             => "Add the line that the help shows.";
-        NoRun "no-run" [Exit(Class::Usage)]
+        NoRun "no-run" [Exit(Class::Usage), Http(404)]
             "The store has no such run, or none yet."
             => "`recon runs list` shows the runs; `recon run` makes one.";
-        RunAmbiguous "run-ambiguous" [Exit(Class::Usage)]
+        RunAmbiguous "run-ambiguous" [Exit(Class::Usage), Http(409)]
             "Several runs have ids that begin so."
             => "Give more of the id, as the help shows.";
         FailOnStage "fail-on-stage" [Exit(Class::Usage)]
@@ -621,6 +621,9 @@ codes! {
         SqlTimeout "sql-timeout" [Exit(Class::Usage)]
             "A statement ran for longer than `--timeout`."
             => "Narrow it down, or give it more time.";
+        SqlTooLong "sql-too-long" [Exit(Class::Usage)]
+            "A row of an answer of PostgreSQL is longer than 4 MiB."
+            => "Select a part of long values, as in `left(column, 1000)`.";
         SqlTooManyRows "sql-too-many-rows" [Exit(Class::Usage)]
             "An answer has more rows than `--limit`."
             => "Add a LIMIT, or raise `--limit`.";

@@ -25,10 +25,10 @@ use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::metadata::{self, Seconds, Source, Warning};
-use crate::domain::{Books, Date, Instant, PerSide, Progress, RunId, RunStatus, Stage};
+use crate::domain::{Books, Instant, PerSide, Progress, RunId, RunStatus, Stage};
 use crate::source::Opened;
 use crate::store::{
-    AttributionCount, Counts, FinishRun, NewRun, Published, RunFilter, RunRow, Store, Writer,
+    AttributionCount, Counts, FinishRun, NewRun, Published, RunRow, Store, Writer,
 };
 
 use conventions::{Conventions, as_warning};
@@ -235,33 +235,6 @@ fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {
 
 /// The metadata key for warnings of reading and comparing, which re-attribution keeps.
 const DATA_WARNINGS: &str = "data_warnings";
-
-/// The default run of a command without `--run`: the job's newest that is not FAILED, on the given
-/// business date if any. A run that another command is still making is invisible.
-pub fn newest_run(
-    store: &dyn Store,
-    job: Option<&str>,
-    batch_date: Option<Date>,
-) -> Result<RunRow, Problem> {
-    // The newest run may be one in progress; that is rare, so try one row first.
-    for limit in [Some(1), None] {
-        let job = job.map(str::to_owned);
-        let runs = store.runs(&RunFilter {
-            job,
-            batch_date,
-            not_failed: true,
-            limit,
-            ..RunFilter::default()
-        })?;
-        if let Some(run) = runs.into_iter().find(|run| run.stage.is_some()) {
-            return Ok(run);
-        }
-    }
-    let whose = job.map_or_else(String::new, |job| format!(" of job `{job}`"));
-    let when = batch_date.map_or_else(String::new, |date| format!(" for {date}"));
-    Err(Problem::new(Code::NoRun, format!("the store has no finished run{whose}{when}"))
-        .help("create one with `recon run`; `recon runs list` lists the runs"))
-}
 
 /// The books of a stored run, and its current attributions.
 pub fn stored_outcome(store: &dyn Store, run: &RunRow) -> Result<Outcome, Problem> {

@@ -9,7 +9,10 @@ use serde_json::Value;
 use zeroize::Zeroize as _;
 
 use crate::diagnostic::Code;
+use crate::domain::RunId;
+use crate::review::Refusal;
 use crate::review::people::Principal;
+use crate::store::run_reference::{self, RunReference};
 
 use super::authenticate::authenticate;
 use super::call::Call;
@@ -17,7 +20,8 @@ use super::error::{ALWAYS, Denied, PASSWORD_CHANGE};
 use super::http::{Body, Method, Request, Response};
 use super::lane::Lane;
 use super::log::Line;
-use super::parameter::Place;
+use super::page::address::with_query;
+use super::parameter::{Kind, Place};
 use super::route::{self, Access, Content, Found, Route, Surface};
 use super::target::pairs;
 use super::{App, json};
@@ -128,6 +132,10 @@ fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Respon
     }
     acceptable(route, request)?;
     values.extend(parameters(route, request, &values)?);
+    name_runs(app, route, &mut values)?;
+    if let Some(address) = name_run_of_page(app, route, request)? {
+        return Ok(Response::see_other(&address));
+    }
     let (document, form) = body(app, route, request)?;
     let mut call = Call { app, request, route, values, document, form, principal };
     let answer = (route.handler)(&call);
@@ -135,6 +143,60 @@ fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Respon
     wipe(&mut call.document);
     call.form.iter_mut().for_each(|(_, value)| value.zeroize());
     answer
+}
+
+/// Puts ids in the place of runs that are named by a part of their id, or as `latest`.
+fn name_runs(
+    app: &App,
+    route: &Route,
+    values: &mut [(&'static str, String)],
+) -> Result<(), Denied> {
+    let job = values.iter().find(|(name, _)| *name == "job").map(|(_, job)| job.clone());
+    for (name, value) in values {
+        if route.parameters.iter().any(|own| own.name == *name && own.kind == Kind::Run) {
+            *value = run_named(app, value, job.as_deref())?;
+        }
+    }
+    Ok(())
+}
+
+/// The id of a run that is named so. An id is not looked up: its handler does that.
+fn run_named(app: &App, text: &str, job: Option<&str>) -> Result<String, Denied> {
+    if let Ok(id) = text.parse::<RunId>() {
+        return Ok(id.to_string());
+    }
+    let reference = text.parse().map_err(|_| Denied::not_found())?;
+    match run_reference::find(&*app.store, Some(&reference), job, None) {
+        Ok(run) => Ok(run.id.to_string()),
+        Err(problem) if matches!(problem.code, Code::NoRun | Code::RunAmbiguous) => {
+            Err(Denied::new(problem.code, problem.to_string()))
+        }
+        Err(problem) => Err(Refusal::from(problem).into()),
+    }
+}
+
+/// Where a page goes on whose address names a run by a part of its id, or as `latest`.
+fn name_run_of_page(
+    app: &App,
+    route: &Route,
+    request: &Request,
+) -> Result<Option<String>, Denied> {
+    if route.surface != Surface::Page || !request.method.is_safe() {
+        return Ok(None);
+    }
+    let query = &request.target.query;
+    let value = |name: &str| {
+        let found = query.iter().find(|(own, value)| own == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    };
+    let Some(run) = value("run").filter(|run| run.parse::<RunReference>().is_ok()) else {
+        return Ok(None);
+    };
+    let id = run_named(app, run, value("job"))?;
+    let pairs = query.iter().map(|(name, value)| {
+        (name.as_str(), if name == "run" { id.as_str() } else { value.as_str() })
+    });
+    Ok((id != run).then(|| with_query(request.path(), pairs)))
 }
 
 /// Overwrites the texts of a document.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::http::{Method, phrase};
-use super::parameter::Place;
+use super::parameter::{Kind, Place};
 use super::route::{Access, Content, Route, Schemas, Shape, Surface};
 
 /// A problem as every error is reported (RFC 9457).
@@ -262,6 +262,16 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
             }
         }
         responses.insert(answer.status.to_string(), response);
+    }
+    if !page && route.parameters.iter().any(|parameter| parameter.kind == Kind::Run) {
+        let (description, schema) = ("Several runs begin so", "#/components/schemas/Problem");
+        let problem = json!({ "schema": { "$ref": schema }, "example": example(409, description) });
+        let response = json!({
+            "description": description,
+            "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
+            "content": { "application/problem+json": problem },
+        });
+        responses.entry("409").or_insert(response);
     }
     responses.sort_keys();
     let parameters: Vec<Value> = route.parameters.iter().map(parameter).collect();

@@ -4,6 +4,8 @@
 use regex::Regex;
 use serde_json::{Value, json};
 
+use crate::store::run_reference::RunReference;
+
 use super::error::Denied;
 
 /// Where a parameter stands.
@@ -24,6 +26,8 @@ pub enum Kind {
     Text(usize),
     /// A text of this pattern; the pattern is anchored and bounded.
     Pattern(&'static str),
+    /// A run: its id, the beginning of its id, or `latest`. Handlers get the id.
+    Run,
     /// A whole number between these.
     Integer(i64, i64),
     /// A number between these.
@@ -52,6 +56,9 @@ pub struct Parameter {
 /// The form of ids.
 pub const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
+/// The forms of runs.
+const RUN: &str = "^([Ll][Aa][Tt][Ee][Ss][Tt]|[0-9A-Fa-f-]{1,36})$";
+
 impl Parameter {
     fn new(place: Place, name: &'static str, description: &'static str, kind: Kind) -> Self {
         let required = place == Place::Path;
@@ -66,6 +73,12 @@ impl Parameter {
     /// An id in the path.
     pub fn id(name: &'static str, description: &'static str) -> Self {
         Self::path(name, description, Kind::Pattern(UUID))
+    }
+
+    /// A run in the path.
+    pub fn run(name: &'static str) -> Self {
+        let description = "The run: its id, the beginning of its id, or `latest`";
+        Self::path(name, description, Kind::Run)
     }
 
     /// A name in the query.
@@ -134,6 +147,7 @@ impl Parameter {
                 json!({ "type": "string", "minLength": least, "maxLength": most })
             }
             Kind::Pattern(pattern) => json!({ "type": "string", "pattern": pattern }),
+            Kind::Run => json!({ "type": "string", "pattern": RUN }),
             Kind::Integer(least, most) => {
                 json!({ "type": "integer", "minimum": least, "maximum": most })
             }
@@ -158,6 +172,10 @@ impl Parameter {
                 let fits = Regex::new(pattern).is_ok_and(|regex| regex.is_match(value));
                 (!fits).then(|| format!("a text like {pattern}"))
             }
+            Kind::Run => value
+                .parse::<RunReference>()
+                .is_err()
+                .then(|| "the id of a run, the beginning of one, or `latest`".to_owned()),
             Kind::Integer(least, most) => {
                 let plain = value.strip_prefix('-').unwrap_or(value);
                 let digits = !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit());
@@ -203,6 +221,11 @@ mod tests {
                 Kind::Pattern(UUID),
                 vec!["0190b5a0-0000-7000-8000-00000000000a"],
                 vec!["", "0190b5a0", "0190B5A0-0000-7000-8000-00000000000A"],
+            ),
+            (
+                Kind::Run,
+                vec!["latest", "0190b5a0-0000-7000-8000-00000000000a", "0190B5", "0190b5a0-"],
+                vec!["", "newest", "0190g", "-", "0190b5a0-0000-7000-8000-00000000000a0"],
             ),
         ] {
             for value in good {

@@ -24,7 +24,7 @@ use super::workflow::{filter, filters};
 
 /// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
-    let id = || Parameter::id("id", "The run").example("0190b5a0-0000-7000-8000-00000000000c");
+    let id = || Parameter::run("id").example("0190b5a0-0000-7000-8000-00000000000c");
     match route.operation {
         "runs" => route
             .about("List runs, newest first")

@@ -13,7 +13,7 @@ use crate::review::{
 use super::call::Call;
 use super::error::Denied;
 use super::http::Response;
-use super::parameter::{Kind, Parameter, UUID};
+use super::parameter::{Kind, Parameter};
 use super::route::{Content, Route};
 
 /// Adds what the OpenAPI document says about a route of this file.
@@ -112,7 +112,11 @@ pub fn filters() -> Vec<Parameter> {
             "The status; UNKNOWN unless given",
             Kind::One(vec!["UNKNOWN", "PENDING", "ACCEPTED", "REJECTED", "ALL"]),
         ),
-        query("run_id", "The run; all current ones unless given", Kind::Pattern(UUID)),
+        query(
+            "run_id",
+            "The run: its id, the beginning of its id, or `latest`; all current ones unless given",
+            Kind::Run,
+        ),
         query("job", "The job", Kind::Text(200)),
         query("signature", "A group of look-alikes", Kind::Text(200)),
         query("field_name", "The field", Kind::Text(200)),

@@ -27,6 +27,7 @@ mod replay;
 pub(crate) mod review;
 pub mod rows;
 pub mod run;
+pub mod run_reference;
 pub(crate) mod seal;
 mod seen;
 pub mod sqlite;

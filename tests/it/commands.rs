@@ -548,3 +548,23 @@ fn an_endless_loop_for_one_of_many_records_ends_all_threads() {
     assert!(said.err.contains("`amount` of record `777`"), "{}", said.err);
     nothing_is_stored(&project);
 }
+
+#[test]
+fn attributing_goes_on_with_the_run_on_which_it_failed() {
+    let project = Project::of(".");
+    project.json(&["run", "--batch-date", "2026-01-14", "--json"]);
+    let ingested = project.json(&["ingest", "--batch-date", "2026-01-15", "--json"]);
+    assert_eq!(project.recon(&["diff"]).code, 0);
+    let rules = std::fs::read_to_string(project.path("rules/attribution.rhai")).unwrap();
+    project.write("rules/attribution.rhai", format!("fn attribute_never(d) {{ loop {{ }} }}\n{rules}"));
+    let said = project.recon(&["attribute"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("script-limit"), "{}", said.err);
+    project.write("rules/attribution.rhai", rules);
+    // Reports keep to the run before, whose commands have all succeeded.
+    let report = project.json(&["report", "--format", "json"]);
+    assert_eq!(report["batch_date"], "2026-01-14");
+    let attributed = project.json(&["attribute", "--json"]);
+    assert_eq!(attributed["run_id"], ingested["run_id"]);
+    assert_eq!(attributed["stage"], "ATTRIBUTED");
+}

@@ -5,7 +5,7 @@
 //! own. A screen never decides anything and never speaks SQL: it shows what the services say, and
 //! posts forms to them.
 
-mod address;
+pub(super) mod address;
 mod assets;
 mod audit;
 mod bulk;

@@ -1,16 +1,19 @@
-//! References to a run: its id, a unique prefix of it, or `latest`.
+//! References to a run: its id, a unique prefix of it, or `latest`. Command line and server resolve them
+//! here.
 
 use std::str::FromStr;
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Date;
-use crate::pipeline::newest_run;
-use crate::store::{RunFilter, RunRow, Store};
 
+use super::{RunFilter, RunRow, Store};
+
+/// What a user wrote to name a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunReference {
+    /// `latest`.
     Latest,
-    /// Lower-case hexadecimal digits, without hyphens.
+    /// The start of an id: lower-case hexadecimal digits, without hyphens.
     Prefix(String),
 }
 
@@ -41,9 +44,30 @@ pub fn find(
     batch_date: Option<Date>,
 ) -> Result<RunRow, Problem> {
     let Some(RunReference::Prefix(prefix)) = reference else {
-        return newest_run(store, job, batch_date);
+        return newest(store, job, batch_date, true);
     };
-    let filter = RunFilter { id_prefix: Some(prefix.clone()), ..RunFilter::default() };
+    of_prefix(store, prefix)
+}
+
+/// The run that a later command goes on with: as [`find`], and also one of which such a command failed.
+/// What the commands before it stored is whole.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_to_go_on(
+    store: &dyn Store,
+    reference: Option<&RunReference>,
+    job: Option<&str>,
+    batch_date: Option<Date>,
+) -> Result<RunRow, Problem> {
+    match reference {
+        Some(RunReference::Prefix(prefix)) => of_prefix(store, prefix),
+        _ => newest(store, job, batch_date, false),
+    }
+}
+
+fn of_prefix(store: &dyn Store, prefix: &str) -> Result<RunRow, Problem> {
+    let filter = RunFilter { id_prefix: Some(prefix.to_owned()), ..RunFilter::default() };
     let mut runs = store.runs(&RunFilter { limit: Some(4), ..filter })?;
     match (runs.pop(), runs.is_empty()) {
         (Some(run), true) => Ok(run),
@@ -63,6 +87,34 @@ pub fn find(
             Err(Problem::new(Code::NoRun, message).help("`recon runs list` lists the runs"))
         }
     }
+}
+
+/// The job's newest run with a result, on the given business date if any. A run that another command is
+/// still making is invisible.
+fn newest(
+    store: &dyn Store,
+    job: Option<&str>,
+    batch_date: Option<Date>,
+    not_failed: bool,
+) -> Result<RunRow, Problem> {
+    // The newest run may be one in progress; that is rare, so try one row first.
+    for limit in [Some(1), None] {
+        let job = job.map(str::to_owned);
+        let runs = store.runs(&RunFilter {
+            job,
+            batch_date,
+            not_failed,
+            limit,
+            ..RunFilter::default()
+        })?;
+        if let Some(run) = runs.into_iter().find(|run| run.stage.is_some()) {
+            return Ok(run);
+        }
+    }
+    let whose = job.map_or_else(String::new, |job| format!(" of job `{job}`"));
+    let when = batch_date.map_or_else(String::new, |date| format!(" for {date}"));
+    Err(Problem::new(Code::NoRun, format!("the store has no finished run{whose}{when}"))
+        .help("create one with `recon run`; `recon runs list` lists the runs"))
 }
 
 /// Prefixes that tell these runs apart, at least 13 characters (a UUID's time).
