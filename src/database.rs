@@ -7,6 +7,7 @@ pub mod postgres;
 pub mod sqlite;
 pub mod tls;
 pub mod url;
+pub mod wire;
 
 pub use url::{PostgresUrl, StoreUrl};
 

@@ -73,6 +73,26 @@ pub fn room_for(count: usize) -> Result<(), Problem> {
     outcome
 }
 
+/// The least address space with which every command can say what it lacks. Below that an allocation
+/// may fail anywhere, and that aborts the program.
+const LEAST_SPACE: u64 = 192 << 20;
+
+/// Makes sure that the limits of this process leave room to work.
+///
+/// # Errors
+/// The address space is limited to less than that.
+pub fn enough_memory() -> Result<(), Problem> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    match limit {
+        Some(limit) if limit < LEAST_SPACE => Err(Problem::new(
+            Code::NoMemory,
+            format!("{} MiB of memory are too little for recon", limit >> 20),
+        )
+        .help(format!("raise the limit (ulimit -v) to {} MiB or more", LEAST_SPACE >> 20))),
+        _ => Ok(()),
+    }
+}
+
 fn no_memory() -> Problem {
     Problem::new(Code::NoMemory, "there is too little memory for the threads")
         .help("set `options.threads` lower, or raise the limit of memory (ulimit -v)")

@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
     #[cfg(unix)]
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
     let context = Context::new(cli.global);
-    let result = match context::clock() {
+    let result = match context::clock().and_then(|()| crate::threads::enough_memory()) {
         Ok(()) => dispatch(&context, cli.command),
         Err(problem) => Err(problem.into()),
     };

@@ -37,6 +37,11 @@ pub fn is_limited() -> bool {
     UNTIL.get().is_some()
 }
 
+/// The deadline of this thread.
+pub fn until() -> Option<Instant> {
+    UNTIL.get()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

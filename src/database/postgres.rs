@@ -3,19 +3,20 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use ::postgres::config::SslMode as WireSslMode;
+use ::postgres::config::{SslMode as WireSslMode, SslNegotiation};
 use ::postgres::error::SqlState;
 use ::postgres::{Client, Config, Error};
-use r2d2_postgres::PostgresConnectionManager;
+use r2d2::ManageConnection;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::password_file::{self, Login};
 use super::url::SslMode;
-use super::{PostgresUrl, host_name, tls};
+use super::wire::Wiring;
+use super::{PostgresUrl, host_name, patience, tls};
 use crate::diagnostic::{Code, Problem};
 
 /// A pool of connections whose search path is the schema `recon`.
-pub type PostgresPool = r2d2::Pool<PostgresConnectionManager<MakeRustlsConnect>>;
+pub type PostgresPool = r2d2::Pool<Connector>;
 
 /// What every connection is told: the schema, and that times are UTC.
 const SETTINGS: &str = "SET search_path = recon; SET TIME ZONE 'UTC'; \
@@ -35,7 +36,8 @@ const LOGIN_HELP: &str =
 #[derive(Clone)]
 pub struct Connector {
     config: Config,
-    tls: MakeRustlsConnect,
+    wiring: Wiring,
+    time: Duration,
     shown: String,
 }
 
@@ -75,17 +77,24 @@ impl Connector {
             .keepalives_idle(Duration::from_secs(60))
             .keepalives_interval(Duration::from_secs(5))
             .keepalives_retries(3)
-            .tcp_user_timeout(SILENCE)
-            .ssl_mode(match url.ssl_mode {
+            .tcp_user_timeout(SILENCE);
+        if url.host.starts_with('/') {
+            config.ssl_mode(match url.ssl_mode {
                 SslMode::Disable => WireSslMode::Disable,
                 SslMode::Prefer => WireSslMode::Prefer,
                 SslMode::Require | SslMode::VerifyFull => WireSslMode::Require,
             });
+        } else {
+            // So the library hands every socket to `Wiring`, which does what the URL says.
+            config.ssl_mode(WireSslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+        }
         if let Some(password) = password {
             config.password(password);
         }
         let tls = MakeRustlsConnect::new(tls::client_config(url)?);
-        Ok(Self { config, tls, shown: url.to_string() })
+        let wiring = Wiring::new(tls, url.ssl_mode, &url.host, url.port);
+        let time = Duration::from_secs(url.connect_timeout_seconds);
+        Ok(Self { config, wiring, time, shown: url.to_string() })
     }
 
     /// A connection of its own, outside the pool.
@@ -93,10 +102,7 @@ impl Connector {
     /// # Errors
     /// A server that is away or refuses.
     pub fn connect(&self) -> Result<Client, Problem> {
-        let mut client =
-            self.config.connect(self.tls.clone()).map_err(|error| self.problem(&error))?;
-        client.batch_execute(SETTINGS).map_err(|error| self.problem(&error))?;
-        Ok(client)
+        ManageConnection::connect(self).map_err(|error| self.problem(&error))
     }
 
     /// A pool; its connections are made when they are needed.
@@ -105,13 +111,11 @@ impl Connector {
     /// The system gives no thread for it.
     pub fn pool(&self) -> Result<PostgresPool, Problem> {
         crate::threads::probe()?;
-        let manager = PostgresConnectionManager::new(self.config.clone(), self.tls.clone());
         Ok(r2d2::Pool::builder()
             .max_size(24)
             .min_idle(Some(0))
             .connection_timeout(POOL_TIMEOUT)
-            .connection_customizer(Box::new(Customizer))
-            .build_unchecked(manager))
+            .build_unchecked(self.clone()))
     }
 
     /// What PostgreSQL says, as a problem of the store with advice.
@@ -120,12 +124,25 @@ impl Connector {
     }
 }
 
-#[derive(Debug)]
-struct Customizer;
+impl ManageConnection for Connector {
+    type Connection = Client;
+    type Error = Error;
 
-impl r2d2::CustomizeConnection<Client, Error> for Customizer {
-    fn on_acquire(&self, client: &mut Client) -> Result<(), Error> {
-        client.batch_execute(SETTINGS)
+    fn connect(&self) -> Result<Client, Error> {
+        // The library bounds only the first step, and a frozen server still accepts connections.
+        patience::within(self.time, || {
+            let mut client = self.config.connect(self.wiring.clone())?;
+            client.batch_execute(SETTINGS)?;
+            Ok(client)
+        })
+    }
+
+    fn is_valid(&self, client: &mut Client) -> Result<(), Error> {
+        client.simple_query("").map(drop)
+    }
+
+    fn has_broken(&self, client: &mut Client) -> bool {
+        client.is_closed()
     }
 }
 

@@ -192,6 +192,51 @@ fn an_unavailable_database_gives_503_until_it_is_back() {
 }
 
 #[test]
+fn a_frozen_database_is_503_in_time_and_comes_back() {
+    let cluster = Cluster::new("frozen");
+    cluster.start();
+    // With TLS and without; the connections differ.
+    for mode in ["prefer", "disable"] {
+        let store = format!("{}/postgres?sslmode={mode}", cluster.url());
+        let project = Project::of(".");
+        project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
+        project.json(&["run", "--json"]);
+        let house = House::of_store(&store, project, &[]);
+        let token = house.person("ann").token;
+        let ask = |path: &str, status: u16| {
+            let began = Instant::now();
+            let answer = ask(&house.server, &token, "GET", path, "");
+            assert_eq!(answer.status, status, "{mode} {path}: {}", answer.text());
+            // About three seconds; the rest is for a busy machine.
+            assert!(began.elapsed() < Duration::from_secs(5), "{path}: {:?}", began.elapsed());
+        };
+        // Several connections that are open, and asleep in the pool.
+        let many = |status: u16| {
+            std::thread::scope(|scope| {
+                for _ in 0..20 {
+                    scope.spawn(|| ask("/workflow/queue", status));
+                }
+            });
+        };
+        many(200);
+        cluster.freeze();
+        many(503);
+        for _ in 0..2 {
+            ask("/health", 200);
+            ask("/ready", 503);
+            ask("/workflow/queue", 503);
+            ask("/review", 503);
+        }
+        cluster.thaw();
+        becomes(200, || Client::to(&house.server).get("/ready"));
+        many(200);
+        house.server.assert_well();
+        let mut other = postgres_client(&format!("{}/postgres", cluster.url()));
+        other.batch_execute("DROP SCHEMA recon CASCADE").unwrap();
+    }
+}
+
+#[test]
 fn a_locked_table_gives_503_in_time() {
     let cluster = Cluster::new("locked");
     cluster.start();
@@ -474,6 +519,43 @@ fn too_many_threads_or_too_little_memory_for_them_are_errors() {
         let said = limited(&project, &format!("ulimit -v {}", megabytes * 1_024), &["run"]);
         assert_eq!(said.code, 4, "{megabytes}: {}", said.err);
         assert!(said.err.contains("options.threads"), "{megabytes}: {}", said.err);
+    }
+}
+
+#[test]
+fn too_little_memory_is_a_problem_and_never_an_abort() {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    let said = limited(&project, "ulimit -v 100000", &["run"]);
+    assert_eq!(said.code, 4, "{}", said.err);
+    assert!(said.err.contains("no-memory") && said.err.contains("ulimit -v"), "{}", said.err);
+    for megabytes in [60, 130, 190, 200, 210, 220, 240, 300] {
+        for command in [&["run"][..], &["check"], &["report"], &["audit", "verify"], &["train"]] {
+            let limits = format!("ulimit -v {}", megabytes * 1_024);
+            let said = limited(&project, &limits, command);
+            // A signal would be -1; 2 is a model that lacks decisions to learn from.
+            assert!(matches!(said.code, 0 | 2 | 4), "{megabytes} {command:?}: {} {}", said.code, said.err);
+            assert!(!said.err.contains("panicked"), "{megabytes} {command:?}: {}", said.err);
+        }
+    }
+}
+
+/// By libfaketime, where it is installed (`./scripts/test` does that).
+#[test]
+fn a_clock_before_1970_is_a_problem_and_never_a_panic() {
+    let library = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
+        .map(|machine| Path::new("/usr/lib").join(machine).join("faketime/libfaketime.so.1"));
+    let Some(library) = library.iter().find(|path| path.exists()) else { return };
+    let project = Project::of(".");
+    for command in [&["run"][..], &["check"], &["runs", "list"], &["serve"]] {
+        let output = project
+            .command(command)
+            .env("LD_PRELOAD", library)
+            .env("FAKETIME", "1960-01-01 00:00:00")
+            .output();
+        let said = Said::from(output.unwrap());
+        assert_eq!(said.code, 2, "{command:?}: {}", said.err);
+        assert!(said.err.contains("error[clock]"), "{command:?}: {}", said.err);
     }
 }
 

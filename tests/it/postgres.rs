@@ -139,6 +139,35 @@ impl Cluster {
             .args(["-o", &options]));
     }
 
+    /// Sends a signal to the server and to all processes that it has started.
+    fn signal(&self, signal: rustix::process::Signal) {
+        let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let server = file.lines().next().unwrap().trim().to_owned();
+        let parent = |pid: &str| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            status.lines().find_map(|line| Some(line.strip_prefix("PPid:")?.trim().to_owned()))
+        };
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let children = processes
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| parent(name).as_deref() == Some(&server));
+        for pid in std::iter::once(server.clone()).chain(children) {
+            let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+            // A child may have ended meanwhile.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+
+    /// Stops all its processes where they are: connections stay open, and nothing answers.
+    pub fn freeze(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
     /// Stops it; open connections are cut.
     pub fn stop(&self) {
         run(self

@@ -19,8 +19,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant as Moment};
 
 use ::postgres::Client;
-use r2d2_postgres::PostgresConnectionManager;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::seen::Seen;
@@ -33,7 +31,7 @@ use crate::database::{PostgresUrl, patience};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Date, Progress, ReasonCode, RunId};
 
-type Pooled = r2d2::PooledConnection<PostgresConnectionManager<MakeRustlsConnect>>;
+type Pooled = r2d2::PooledConnection<Connector>;
 
 /// A moment as text of the form that [`super::stored::time_text`] writes. Sessions are in UTC.
 macro_rules! time_text {
