@@ -2,8 +2,9 @@
 //!
 //! The statement must begin like one that reads, is prepared (so there can be only one), is examined
 //! for functions that act and for secrets ([`super::examine`]), and runs in a read-only transaction
-//! with a time limit. Its answer comes through a cursor in portions of bounded size.
+//! with a time limit. Its answer comes through a cursor, in portions of rows of bounded size.
 
+use ::postgres::error::SqlState;
 use ::postgres::types::Type;
 use ::postgres::{Client, SimpleQueryMessage};
 
@@ -13,8 +14,11 @@ use crate::diagnostic::{Code, Problem};
 use crate::store::query::{QueryLimits, TableColumn, is_secret};
 use crate::store::{RowSink, SqlValue};
 
-/// The rows and, as far as rows are alike, the bytes of a portion of an answer.
-const PORTION: (usize, usize) = (1_000, 4 << 20);
+/// The longest row, in bytes of its texts.
+const LONGEST_ROW: usize = 4 << 20;
+/// The rows of a portion of an answer. A portion is in memory as a whole, and any row may be as long as
+/// rows can be.
+const PORTION: usize = 64;
 
 /// Runs `sql`.
 pub(super) fn run(
@@ -68,17 +72,40 @@ pub(super) fn run(
     }
     // Through a cursor a long answer comes in portions, and as the server's own text: exact for
     // every type there is.
-    client.batch_execute(&format!("DECLARE answer NO SCROLL CURSOR FOR {sql}")).map_err(failed)?;
-    let (most, bytes) = PORTION;
-    let mut portion = 10;
-    loop {
-        let (rows, size) =
-            answer.pass_on(&mut client, &format!("FETCH {portion} FROM answer"), sink)?;
-        if rows < portion {
-            return Ok(());
+    let declared = format!("DECLARE answer NO SCROLL CURSOR FOR {}", bounded(sql, names.len()));
+    client.batch_execute(&declared).map_err(|error| match error.code() {
+        // It was prepared as it is, so it has a comment or the like behind its last semicolon.
+        Some(&SqlState::SYNTAX_ERROR) => {
+            Problem::new(Code::Sql, "something follows the statement's semicolon")
+                .help("end the statement without a semicolon and a comment behind it")
         }
-        portion = (bytes / (size / rows).max(1)).clamp(1, most);
-    }
+        _ => failed(error),
+    })?;
+    while answer.pass_on(&mut client, &format!("FETCH {PORTION} FROM answer"), sink)? == PORTION {}
+    Ok(())
+}
+
+/// The statement with a last column that says whether the row is short enough; all others are null where
+/// it is not. Their types stay as they are.
+fn bounded(sql: &str, columns: usize) -> String {
+    let each = |write: &dyn Fn(usize) -> String, between: &str| -> String {
+        (1..=columns).map(write).collect::<Vec<_>>().join(between)
+    };
+    let shown = each(&|at| format!("CASE WHEN size.fits THEN c{at} END"), ", ");
+    let size = each(&|at| format!("coalesce(octet_length(c{at}::text), 0)::bigint"), " + ");
+    let names = each(&|at| format!("c{at}"), ", ");
+    let sql = sql.trim_end_matches(|last: char| last.is_whitespace() || last == ';');
+    // The line break ends a comment. Without OFFSET the size would be measured for each column again.
+    format!(
+        "SELECT {shown}, size.fits FROM (\n{sql}\n) AS answer ({names}), \
+         LATERAL (SELECT {size} <= {LONGEST_ROW} AS fits OFFSET 0) AS size"
+    )
+}
+
+fn too_long() -> Problem {
+    let most = LONGEST_ROW >> 20;
+    Problem::new(Code::SqlTooLong, format!("a row of the answer is longer than {most} MiB"))
+        .help("select a part of long values, as in left(column, 1000)")
 }
 
 /// The columns of every table and view, without secrets. Partitions are parts of their tables.
@@ -114,28 +141,33 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// Passes the rows of a statement on; gives how many there were, and their bytes.
+    /// Passes the rows of a statement on; gives how many there were.
     fn pass_on(
         &mut self,
         client: &mut Client,
         sql: &str,
         sink: &mut dyn RowSink,
-    ) -> Result<(usize, usize), Problem> {
-        let (mut rows, mut bytes) = (0, 0);
+    ) -> Result<usize, Problem> {
+        let mut rows = 0;
         let mut values = Vec::with_capacity(self.types.len());
         for message in client.simple_query(sql).map_err(self.failed)? {
             let SimpleQueryMessage::Row(row) = message else { continue };
             self.limits.count(&mut self.rows)?;
+            // An answer to EXPLAIN lacks that column.
+            if row.len() > self.types.len()
+                && row.try_get(self.types.len()).map_err(self.failed)? != Some("t")
+            {
+                return Err(too_long());
+            }
             values.clear();
             for (at, kind) in self.types.iter().enumerate() {
                 let text = row.try_get(at).map_err(self.failed)?;
-                bytes += text.map_or(0, str::len);
                 values.push(text.map_or(SqlValue::Null, |text| value(kind, text)));
             }
             sink.row(&values)?;
             rows += 1;
         }
-        Ok((rows, bytes))
+        Ok(rows)
     }
 }
 

@@ -12,6 +12,7 @@ told_to_both![
     reason_codes_follow_the_file,
     only_reading_statements_are_answered,
     answers_keep_their_types,
+    long_values_are_refused,
     an_existing_store_is_not_made,
     the_audit_trail_only_grows,
     a_new_store_is_migrated_once,
@@ -129,6 +130,51 @@ fn answers_keep_their_types(place: &Place) {
     }
     let problem = store.query("SELECT 1 UNION ALL SELECT 2", &mut Enough).unwrap_err();
     assert_eq!(problem.code, Code::Interrupted);
+}
+
+/// One row of any length, and long rows behind short ones.
+fn long_values_are_refused(place: &Place) {
+    let store = place.open();
+    let long = |length: u64| {
+        if place.is_sqlite() {
+            format!("SELECT 'x' AS name, hex(zeroblob({length} / 2)) AS long")
+        } else {
+            format!("SELECT 'x' AS name, repeat('x', {length}) AS long")
+        }
+    };
+    let table = query(&*store, &format!("{} -- the end", long(3_000_000)));
+    assert_eq!(table.columns, ["name", "long"]);
+    let mut sink = Table::default();
+    let problem = store.query(&long(100_000_000), &mut sink).unwrap_err();
+    assert_eq!(problem.class, Class::Usage, "{problem}");
+    assert!(sink.rows.is_empty());
+    if !place.is_sqlite() {
+        let later = "SELECT CASE WHEN i < 500 THEN 'x' ELSE repeat('x', 5000000) END \
+                     FROM generate_series(1, 1000) AS s(i) ORDER BY i;";
+        let mut sink = Table::default();
+        let problem = store.query(later, &mut sink).unwrap_err();
+        assert_eq!(problem.code, Code::SqlTooLong, "{problem}");
+        assert!(problem.to_string().contains("4 MiB"), "{problem}");
+        // In the order that was asked for, as far as they were short.
+        assert_eq!(sink.rows.len(), 499);
+        // Types of their own stay, also where a cast would change them.
+        let odd = "SELECT 'a '::char(3), true, NULL::json, ARRAY[1, 2], 1.50, 'x'::\"char\"";
+        let table = query(&*store, odd);
+        let text = |text: &str| Text(text.to_owned());
+        assert_eq!(
+            table.rows,
+            [[
+                text("a  "),
+                SqlValue::Boolean(true),
+                Null,
+                text("{1,2}"),
+                SqlValue::Json("1.50".to_owned()),
+                text("x")
+            ]]
+        );
+        let problem = store.query("SELECT 1; -- done", &mut Table::default()).unwrap_err();
+        assert!(problem.to_string().contains("semicolon"), "{problem}");
+    }
 }
 
 fn an_existing_store_is_not_made(place: &Place) {
