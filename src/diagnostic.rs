@@ -68,10 +68,25 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
+/// The longest sentence, in bytes. Some quote what is wrong, and that may be megabytes.
+const LONGEST: usize = 4_000;
+
+/// The sentence, its middle left out where it is too long.
+fn bounded(sentence: String) -> String {
+    if sentence.len() <= LONGEST {
+        return sentence;
+    }
+    let whole = |at: &usize| sentence.is_char_boundary(*at);
+    let start = (0..=LONGEST / 2).rev().find(whole).unwrap_or_default();
+    let end = (sentence.len() - LONGEST / 4..sentence.len()).find(whole).unwrap_or(sentence.len());
+    format!("{} … {}", sentence.get(..start).unwrap_or_default(), sentence.get(end..).unwrap_or_default())
+}
+
 impl Problem {
     /// A problem without place or help yet; its code decides on its class.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { class: code.class(), code, message: message.into(), place: None, help: None }
+        let message = bounded(message.into());
+        Self { class: code.class(), code, message, place: None, help: None }
     }
 
     /// The user asked to stop.
@@ -95,7 +110,7 @@ impl Problem {
     /// The same problem with advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(bounded(help.into()));
         self
     }
 
@@ -219,5 +234,20 @@ impl SpecProblem {
     pub fn under(mut self, step: impl Into<PathStep>) -> Self {
         self.path.insert(0, step.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_that_quotes_too_much_loses_its_middle() {
+        let quote = "é".repeat(1_000_000);
+        let problem = Problem::new(Code::WrongType, format!("found `{quote}`, not a map"));
+        assert!(problem.message.len() < LONGEST, "{}", problem.message.len());
+        assert!(problem.message.starts_with("found `éé") && problem.message.ends_with("é`, not a map"));
+        let whole = "x".repeat(LONGEST);
+        assert_eq!(Problem::new(Code::WrongType, whole.clone()).message, whole);
     }
 }

@@ -59,10 +59,12 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// Reads a regular file of at most `limit` bytes as text in UTF-8.
 ///
 /// # Errors
-/// As [`read`], and anything else than UTF-8.
+/// As [`read`], and anything else than UTF-8, or the character NUL.
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     String::from_utf8(read(path, limit)?)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))
+        .ok()
+        .filter(|text| !text.contains('\0'))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))
 }
 
 #[cfg(test)]
@@ -76,8 +78,10 @@ mod tests {
         std::fs::write(&path, "12345").unwrap();
         assert_eq!(read_text(&path, 5).unwrap(), "12345");
         assert!(read(&path, 4).unwrap_err().to_string().contains("larger"));
-        std::fs::write(&path, [0xff]).unwrap();
-        assert!(read_text(&path, 5).unwrap_err().to_string().contains("UTF-8"));
+        for no_text in [0xff, 0] {
+            std::fs::write(&path, [no_text]).unwrap();
+            assert!(read_text(&path, 5).unwrap_err().to_string().contains("UTF-8"));
+        }
         assert!(read(folder.path(), 5).unwrap_err().to_string().contains("a folder"));
         assert_eq!(
             read(&folder.path().join("none"), 5).unwrap_err().kind(),

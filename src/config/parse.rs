@@ -142,6 +142,11 @@ impl<'a> Builder<'a> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let text_wanted = self.allow_tag(tag.as_deref(), span);
+                if text.contains('\0') {
+                    let message = "the character NUL stands in this text, which no store can keep";
+                    let problem = self.problem(Code::YamlSyntax, message, span);
+                    self.problems.push(problem.help("remove `\\0`"));
+                }
                 let scalar = Scalar {
                     written: text.clone().into_owned(),
                     value: text.into_owned(),

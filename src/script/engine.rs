@@ -353,7 +353,8 @@ impl Program {
         ScriptError {
             function: function.into(),
             place,
-            message: message.into(),
+            // What a script throws may have anything in it; no text in PostgreSQL has a NUL.
+            message: message.replace('\0', "\u{fffd}").into(),
             subject: None,
             ran_out,
         }

@@ -1,6 +1,6 @@
 //! Scripts that normalize: a value to a value, a row to a row, a row to whether it takes part.
 
-use rhai::{Dynamic, Map};
+use rhai::{Dynamic, ImmutableString, Map};
 
 use super::engine::{self, Program};
 use super::{ScriptError, ScriptSource};
@@ -52,7 +52,8 @@ impl NormalizeScript {
         match text_of(result) {
             Ok(text) => Ok(text),
             Err(result) => {
-                Err(program.wrong_result(function, &result, "a text, a number, true, false or ()"))
+                let expected = "a text without NUL, a number, true, false or ()";
+                Err(program.wrong_result(function, &result, expected))
             }
         }
     }
@@ -88,7 +89,7 @@ impl NormalizeScript {
                 Ok(())
             }
             Err(value) => {
-                let expected = format!("a text, a number, true, false or () in `r.{name}`");
+                let expected = format!("a text without NUL, a number, true, false or () in `r.{name}`");
                 Err(program.wrong_result(ROW, &value, &expected))
             }
         };
@@ -123,10 +124,16 @@ fn map(cells: &[(&str, Option<&str>)]) -> Dynamic {
     Dynamic::from_map(map)
 }
 
-/// The text of a scalar, `None` for null; the value itself if it is none.
+/// The text of a scalar, `None` for null; the value itself if it is none, or has a NUL, which no text
+/// in PostgreSQL may have.
 fn text_of(value: Dynamic) -> Result<Option<String>, Dynamic> {
     if value.is_unit() {
         return Ok(None);
+    }
+    if value.is_char() && value.as_char() == Ok('\0')
+        || value.read_lock::<ImmutableString>().is_some_and(|text| text.contains('\0'))
+    {
+        return Err(value);
     }
     if value.is_string() {
         return value.into_string().map(Some).map_err(Dynamic::from);

@@ -92,6 +92,9 @@ impl RuleScript {
             if sentence.len() > MAX_NOTE_BYTES {
                 return failure(format!("a note has at most {MAX_NOTE_BYTES} bytes"));
             }
+            if sentence.contains('\0') {
+                return failure("a note with the character NUL".to_owned());
+            }
             notes.push(sentence.to_owned());
             Ok(())
         });

@@ -372,7 +372,26 @@ fn files_named_in_settings_and_options_must_be_regular() {
     }
 }
 
+/// Runs the program within 300 MB of memory and 5 seconds. An allocation beyond that aborts it, which is
+/// no exit code. The time is that of the processor, so that a busy machine does not count, and a program that
+/// was not optimized has more of it.
+#[cfg(target_os = "linux")]
+fn bounded(project: &Project, arguments: &[&str]) -> crate::program::Said {
+    let seconds = if cfg!(debug_assertions) { 60 } else { 5 };
+    let script = format!("ulimit -d 307200; ulimit -t {seconds}; exec \"$0\" \"$@\"");
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script, env!("CARGO_BIN_EXE_recon")])
+        .args(arguments)
+        .current_dir(project.path(""))
+        .env_remove("RECON_STORE")
+        .env("NO_COLOR", "1")
+        .stdin(std::process::Stdio::null())
+        .output();
+    crate::program::Said::from(output.unwrap())
+}
+
 /// Each of these took seconds or gigabytes.
+#[cfg(target_os = "linux")]
 #[test]
 fn the_size_of_a_configuration_is_limited() {
     let project = project(7, 5);
@@ -380,16 +399,117 @@ fn the_size_of_a_configuration_is_limited() {
     let flow: String = (0..40_000).map(|at| format!("k{at}: 1, ")).collect();
     let aliases =
         format!("version: 1\njob: &x \"{}\"\nz: [{}]\n", "x".repeat(1 << 20), "*x, ".repeat(5_000));
+    let bombs: String = (1..40)
+        .map(|at| format!("a{at}: &a{at} [{}]\n", format!("*a{}, ", at - 1).repeat(10)))
+        .collect();
     for text in [
         format!("version: 1\n{unknown}"),
         format!("{{version: 1, {flow}}}"),
         aliases,
+        format!("version: 1\na0: &a0 [x]\n{bombs}"),
         format!("version: 1\njob: {}\n", "x".repeat(5 << 20)),
+        format!("version: 1\njob: {}\n", "x".repeat(4_000_000)),
         format!("{{version: 1, é: [{}]}}", "{a: 1}, ".repeat(60_000)),
+        format!("version: 1\nz: {}{}\n", "[".repeat(1_000_000), "]".repeat(1_000_000)),
+        format!("version: 1\nz: {}\n", "{a: ".repeat(900_000)),
+        format!("version: 1\njob: ${{{}}}\n", "A:-${".repeat(500_000)),
     ] {
         project.write("recon.yaml", &text);
-        let said = project.recon(&["check"]);
-        assert_eq!(said.code, 2, "{}", said.err.chars().take(500).collect::<String>());
+        let said = bounded(&project, &["check"]);
+        let start: String = text.chars().take(60).collect();
+        let err: String = said.err.chars().take(500).collect();
+        assert_eq!(said.code, 2, "{start}: {err}");
+        // What is said is as bounded as what is read.
+        assert!(said.err.len() < 200_000, "{start}: {} bytes of errors", said.err.len());
+    }
+}
+
+/// Files that settings and options name: as large as they may be, one byte more, and of the worst content.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_have_a_budget() {
+    let project = project(7, 50);
+    assert_eq!(project.recon(&["run"]).code, 0);
+    let mega = 1_000_000;
+    let lines = |line: &str, size: usize| line.repeat(size / line.len());
+    let settings: &[(&str, &str, &[&str])] = &[
+        ("attribute: [rules.rhai]", "attribute: [FILE]", &["check"]),
+        (
+            "id: { type: text, normalize: [trim] }",
+            "id: { type: text, normalize: [{lookup: {file: FILE}}] }",
+            &["check"],
+        ),
+        (
+            "day: { type: date }",
+            "day: { type: date, tolerance: {business_days: 1, calendar: {file: FILE}} }",
+            &["check"],
+        ),
+        ("", "", &["check", "-c", "FILE"]),
+        ("", "", &["evaluate", "--labels", "FILE"]),
+        ("", "", &["audit", "verify", "--checkpoint", "FILE"]),
+        ("", "", &["audit", "verify", "--export", "FILE"]),
+        ("", "", &["audit", "verify", "--checkpoint", "rules.rhai", "--signed-by", "FILE"]),
+        ("", "", &["user", "add", "ann", "--password-file", "FILE"]),
+    ];
+    let contents = [
+        ("one long line", "x".repeat(3 * mega)),
+        ("too large for everything", "x,y\n".repeat(20 * mega)),
+        ("brackets", "(".repeat(3 * mega)),
+        ("braces", format!("fn a(d) {{ {}", "{ ".repeat(mega))),
+        ("operators", format!("fn a(d) {{ 1{} }}", "+1".repeat(mega))),
+        ("functions", (0..60_000).map(|at| format!("fn f{at}(d) {{ }}\n")).collect()),
+        ("quotes", "\"".repeat(3 * mega)),
+        ("cells", "a,".repeat(mega)),
+        ("lines", lines("2026-01-15\n", 3 * mega)),
+        ("objects", lines("{\"n\":1}\n", 3 * mega)),
+        ("arrays", "[".repeat(3 * mega)),
+    ];
+    for (what, content) in &contents {
+        project.write("file", content);
+        for (from, to, arguments) in settings {
+            let place = |text: &str| text.replace("FILE", "file");
+            project.write("recon.yaml", CONFIGURATION.replace(from, &place(to)));
+            let arguments: Vec<String> = arguments.iter().map(|text| place(text)).collect();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let said = bounded(&project, &arguments);
+            let err: String = said.err.chars().take(300).collect();
+            // Some of it is a good lookup or password.
+            assert!(matches!(said.code, 0 | 1 | 2 | 10..=12), "{what} {arguments:?} {to}: {} {err}", said.code);
+            assert!(said.err.len() < 200_000, "{what} {arguments:?} {to}");
+            if from.is_empty() {
+                project.write("recon.yaml", CONFIGURATION);
+            }
+            let _ = std::fs::remove_file(project.path("file.db"));
+        }
+        let _ = project.recon(&["user", "disable", "ann"]);
+    }
+}
+
+/// Values that steps and rules make longer and longer.
+#[cfg(target_os = "linux")]
+#[test]
+fn values_have_a_budget() {
+    let project = project(7, 50);
+    let doubling = "{replace: {from: x, to: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}}, ".repeat(20);
+    let steps = format!("note: {{ type: text, normalize: [{doubling}trim] }}");
+    let growing = CONFIGURATION.replace("note: { type: text, normalize: [trim, upper] }", &steps);
+    project.write("recon.yaml", growing);
+    let said = bounded(&project, &["run"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    project.write("recon.yaml", CONFIGURATION);
+    for body in [
+        "let s = \"x\"; loop { s += s; }",
+        "let a = [1]; loop { a += a; }",
+        "let m = #{}; let i = 0; loop { i += 1; m[\"k\" + i] = d.value_a + i; }",
+        "let a = []; loop { a = [a]; }",
+        "let s = \"x\"; let a = []; loop { a.push(s + a.len); }",
+    ] {
+        project.write("rules.rhai", format!("fn attribute(d) {{ {body} }}"));
+        let said = bounded(&project, &["run"]);
+        // Where a value grows too large the rule fails for its difference, where it takes too much work the
+        // run ends; both say so.
+        assert!(matches!(said.code, 0 | 2), "{body}: {}", said.err);
+        assert!(said.err.contains("[script-"), "{body}: {}", said.err);
     }
 }
 
@@ -431,5 +551,89 @@ fn the_installed_sqlite3_finds_the_store_intact() {
     // Not every machine has one.
     if let Ok(said) = said {
         assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), "ok");
+    }
+}
+
+/// A NUL can't stand in a text of PostgreSQL, and can in one of SQLite. Wherever settings and scripts
+/// bring one, both stores give the same answer.
+#[test]
+fn nul_gives_the_same_on_both_stores() {
+    let answer = |store: &str, from: &str, to: &str, rules: &str| {
+        let project = project(7, 40);
+        assert!(CONFIGURATION.contains(from), "{from}");
+        project.write("recon.yaml", CONFIGURATION.replace(from, to));
+        project.write("rules.rhai", rules);
+        let said = project.recon(&["run", "--store", store]);
+        let first = said.err.lines().next().unwrap_or_default().to_owned();
+        if said.code != 0 {
+            return json!([said.code, first]);
+        }
+        let ask = |statement: &str| {
+            project.json(&["sql", statement, "--format", "json", "--store", store])
+        };
+        let records = ask(
+            "SELECT source_a_ref_id, source_b_ref_id, normalized_data_a, normalized_data_b \
+             FROM recon.recon_records ORDER BY record_number",
+        );
+        let differences = ask(
+            "SELECT field_name, diff_type, value_a, value_b, a.status, assigned_by, a.explanation \
+             FROM recon.data_differences d JOIN recon.attributions a USING (diff_id) \
+             ORDER BY diff_id",
+        );
+        let rejected = ask("SELECT side, line, code, text FROM recon.rejected_rows ORDER BY 1, 2");
+        // SQLite gives documents as texts, PostgreSQL sorts their members.
+        let mut shown = json!([records, differences, rejected]);
+        for record in shown[0].as_array_mut().unwrap() {
+            for side in ["normalized_data_a", "normalized_data_b"] {
+                if let Some(text) = record[side].as_str() {
+                    record[side] = serde_json::from_str(text).unwrap();
+                }
+                let members = record[side].as_object().cloned().unwrap_or_default();
+                record[side] = json!(members.into_iter().collect::<std::collections::BTreeMap<_, _>>());
+            }
+        }
+        for difference in shown[1].as_array_mut().unwrap() {
+            if let Some(text) = difference["explanation"].as_str() {
+                difference["explanation"] = serde_json::from_str(text).unwrap();
+            }
+        }
+        json!([0, shown.to_string()])
+    };
+    let note = "note: { type: text, normalize: [trim, upper] }";
+    let with_note = |steps: &str| note.replace("[trim, upper]", steps);
+    let cases: Vec<(String, String, &str)> = vec![
+        (note.into(), with_note("[{replace: {from: x, to: \"\\0\"}}]"), RULES),
+        (note.into(), with_note("[{default: \"a\\0b\"}]"), RULES),
+        (note.into(), with_note("[{null_if: [\"\\0\"]}]"), RULES),
+        ("job: limits".into(), "job: \"li\\0mits\"".into(), RULES),
+        ("system: LEFT".into(), "system: \"LE\\0FT\"".into(), RULES),
+        ("Hardly anything".into(), "Hardly \\0 anything".into(), RULES),
+        ("SMALL: {".into(), "\"SM\\0LL\": {".into(), RULES),
+        (
+            "job: limits".into(),
+            "job: limits".into(),
+            "fn attribute(d) { reason(\"SMALL\", 0.95, \"a\\x00b\") }",
+        ),
+        ("job: limits".into(), "job: limits".into(), "fn attribute(d) { reason(\"SM\\x00LL\", 0.95) }"),
+        (
+            "rules: { attribute: [rules.rhai] }".into(),
+            "rules: { normalize: rules.rhai }".into(),
+            "fn row(raw, r) { r.note = \"a\\x00b\"; r }",
+        ),
+        (
+            "rules: { attribute: [rules.rhai] }".into(),
+            "rules: { normalize: rules.rhai }".into(),
+            "fn row(raw, r) { r.id = r.id + \"\\x00\"; r }",
+        ),
+        (
+            "rules: { attribute: [rules.rhai] }".into(),
+            "rules: { normalize: rules.rhai }".into(),
+            "fn row(raw, r) { throw \"a\\x00b\" }",
+        ),
+    ];
+    for (from, to, rules) in cases {
+        let sqlite = answer("sqlite:recon.db", &from, &to, rules);
+        let postgres = answer(&crate::postgres::new_database(), &from, &to, rules);
+        assert_eq!(sqlite, postgres, "{to} {rules}");
     }
 }
