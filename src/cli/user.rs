@@ -206,6 +206,7 @@ fn password(file: Option<&Path>, login: &str) -> Result<Zeroizing<String>, Probl
             read(Box::new(std::io::stdin().lock()))
         } else {
             crate::files::read(path, crate::files::SMALL)
+                .map(Zeroizing::new)
                 .and_then(|bytes| read(Box::new(std::io::Cursor::new(bytes))))
         };
         let line = line

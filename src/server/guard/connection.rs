@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use uuid::Uuid;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::server::handover::Handed;
 use crate::server::http::Method;
@@ -32,7 +32,7 @@ pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let mut pending = Vec::new();
+    let mut pending = Zeroizing::new(Vec::with_capacity(HEAD_BYTES));
     let mut known = false;
     for number in 1..=REQUESTS {
         shared.turn(place, Phase::Receiving);
@@ -71,7 +71,7 @@ fn receive(
     peer: IpAddr,
     id: &str,
 ) -> Result<Option<Head>, Refused> {
-    let mut buffer = [0; 8 * 1024];
+    let mut buffer = Zeroizing::new([0; 8 * 1024]);
     let mut scan = Scan::default();
     let mut deadline = Instant::now() + if pending.is_empty() { IDLE_TIME } else { HEAD_TIME };
     let length = loop {
@@ -96,7 +96,7 @@ fn receive(
         }
     };
     let mut head = head::parse(pending.get(..length).unwrap_or_default(), peer, id)?;
-    pending.drain(..length);
+    cut(pending, length);
     Ok(body(stream, &head, pending)?.map(|body| {
         head.request.body = body;
         head
@@ -116,19 +116,39 @@ fn body(
         }
     }
     // Not allocated up front: announcing a length costs the client nothing, so it must cost us nothing.
-    let mut body: Zeroizing<Vec<u8>> =
-        Zeroizing::new(pending.drain(..head.length.min(pending.len())).collect());
+    let here = head.length.min(pending.len());
+    let mut body = Zeroizing::new(pending.get(..here).unwrap_or_default().to_vec());
+    cut(pending, here);
     let deadline = Instant::now() + BODY_TIME;
-    let mut buffer = [0; 16 * 1024];
+    let mut buffer = Zeroizing::new([0; 16 * 1024]);
     while body.len() < head.length {
         let room = (head.length - body.len()).min(buffer.len());
         match wire::read(stream, buffer.get_mut(..room).unwrap_or_default(), deadline) {
-            Came::Bytes(read) => body.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+            Came::Bytes(read) => extend(&mut body, buffer.get(..read).unwrap_or_default()),
             Came::Late => return Err(Refused::new(408, "the body of the request took too long")),
             Came::End => return Ok(None),
         }
     }
     Ok(Some(body))
+}
+
+/// Removes the first `length` bytes, and wipes the place at the end that is free then.
+fn cut(bytes: &mut Vec<u8>, length: usize) {
+    let left = bytes.len().saturating_sub(length);
+    let length = bytes.len() - left;
+    bytes.copy_within(length.., 0);
+    bytes.get_mut(left..).unwrap_or_default().zeroize();
+    bytes.truncate(left);
+}
+
+/// Appends bytes; where the vector has to grow, the place that it leaves is wiped.
+fn extend(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
+    if bytes.capacity() - bytes.len() < more.len() {
+        let mut larger = Vec::with_capacity((bytes.len() + more.len()) * 2);
+        larger.extend_from_slice(bytes);
+        *bytes = Zeroizing::new(larger);
+    }
+    bytes.extend_from_slice(more);
 }
 
 struct Asked<'a> {
@@ -185,4 +205,26 @@ fn answer(shared: &Shared, asked: Asked<'_>, known: &mut bool) -> Result<After, 
         Ok(true) => After::Close,
         Ok(false) | Err(_) => After::Gone,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_were_used_are_wiped() {
+        let mut bytes = b"head|body|next".to_vec();
+        cut(&mut bytes, 10);
+        assert_eq!(bytes, b"next");
+        bytes.resize(14, b'x');
+        assert_eq!(bytes, b"nextxxxxxxxxxx");
+        cut(&mut bytes, 99);
+        assert!(bytes.is_empty());
+        let mut grown = Zeroizing::new(Vec::new());
+        for part in [&b"a"[..], b"", b"secret", &[b'z'; 100]] {
+            extend(&mut grown, part);
+        }
+        assert_eq!(grown.len(), 107);
+        assert!(grown.starts_with(b"asecretz"));
+    }
 }

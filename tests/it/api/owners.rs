@@ -178,6 +178,59 @@ fn two_new_logins_of_one_administrator_are_not_six_eyes() {
 }
 
 #[test]
+fn a_check_by_somebody_who_lost_the_role_since_does_not_count() {
+    let house = House::new();
+    let roles = |name: &str, role: &str| {
+        let said = house.project().recon(&["user", "roles", name, "--role", role]);
+        assert_eq!(said.code, 0, "{}", said.err);
+    };
+    let approve = |name: &str, id: &str| {
+        let path = format!("/workflow/proposals/{id}");
+        let seen = document(&house.person(name).get(&path));
+        let body = json!({ "content_hash": seen["content_hash"] });
+        let tag = seen["tag"].as_str().unwrap();
+        document(&house.person(name).post_if(tag, &format!("{path}/approve"), &body))
+    };
+    let six: Vec<String> = house
+        .queue("ann", "limit=200")
+        .iter()
+        .filter_map(|item| {
+            let ask = json!({
+                "attribution_id": item["attribution_id"], "action": "OVERRIDE",
+                "new_reason_code": "TIMING_LAG", "comments": "booked a day late",
+            });
+            let made = document(&house.person("ann").post("/workflow/resolve", &ask));
+            let id = made["proposal_id"].as_str()?.to_owned();
+            (made["eyes_required"] == 6).then_some(id)
+        })
+        .take(2)
+        .collect();
+    let [lost, kept] = six.as_slice() else { panic!("two of six eyes: {six:?}") };
+    for id in &six {
+        assert_eq!(approve("bob", id)["state"], "CHECKED");
+    }
+    // Who keeps the role counts.
+    assert_eq!(approve("cat", kept)["state"], "APPLIED");
+    roles("bob", "analyst");
+    roles("bob", "supervisor");
+    // The check of before is gone: the second approval is a check, and a third person authorizes.
+    let moved = approve("cat", lost);
+    assert_eq!(moved["state"], "CHECKED", "{moved}");
+    assert_eq!(approve("mia", lost)["state"], "APPLIED");
+    let seen = document(&house.person("aud").get(&format!("/workflow/proposals/{lost}")));
+    let counts: Vec<_> = seen["approvals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["person"].clone(), one["counts"].clone()))
+        .collect();
+    assert!(counts.iter().any(|(_, counts)| counts == false), "{counts:?}");
+    let verdict = document(&house.person("aud").get("/audit/verify"));
+    assert_eq!(verdict["ok"], true, "{verdict}");
+    house.server.assert_well();
+}
+
+#[test]
 fn tokens_cannot_create_extend_or_revoke_tokens() {
     let house = House::of(project(), &[]);
     let sue = house.person("sue");
