@@ -139,11 +139,10 @@ impl Sight {
         members.retain(|name, _| FIGURES.contains(&name.as_str()));
         for name in ["rejected", "warnings"] {
             for one in members.get_mut(name).and_then(Json::as_array_mut).into_iter().flatten() {
-                if let Some(message) = one.get_mut("message") {
-                    *message = MASKED.into();
-                }
-                if let Some(text) = one.get_mut("text") {
-                    *text = MASKED.into();
+                for name in ["message", "text", "help"] {
+                    if let Some(sentence) = one.get_mut(name) {
+                        *sentence = MASKED.into();
+                    }
                 }
             }
         }

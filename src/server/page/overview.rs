@@ -24,6 +24,8 @@ pub struct Overview {
     pub run: Option<Run>,
     /// What waits for this person: number, what, address.
     pub inbox: Vec<(u64, String, String)>,
+    /// What to read before any figure: sentences and what to do.
+    pub first: Vec<(String, String)>,
 }
 
 /// A run in figures.
@@ -152,6 +154,8 @@ pub struct Answers<'a> {
     pub inbox: &'a review::Summary,
     /// Unknown differences of the run by time left: in time, nearly due, overdue.
     pub ages: [u64; 3],
+    /// What to read before any figure of the run: sentences and what to do.
+    pub first: &'a [(String, String)],
     /// The time.
     pub now: Instant,
 }
@@ -239,6 +243,7 @@ impl Overview {
                 .collect(),
             run: shown.map(|run| Run::new(run, answers)),
             inbox,
+            first: answers.first.to_vec(),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::attribution::AssignedBy;
 use crate::domain::metadata::{self, Seconds};
 use crate::domain::{Instant, RunId, Stage, Status};
 use crate::report::{Summary, books_from_json};
+use crate::review::answer::MASKED;
 use crate::review::{PageAsk, QueueFilter, Refusal, Sla};
 use crate::server::call::Call;
 use crate::server::error::Denied;
@@ -25,6 +26,9 @@ const DRAWN: usize = 30;
 const LOOKED_AT: usize = 200;
 /// Seconds for which the figures of other runs than the one shown are kept: only people change them.
 const OLD: i64 = 600;
+/// What is shown of a warning that quotes what somebody may not see.
+const MASKED_WARNING: &str = "Something puts the figures of this run into question. It is about fields that are \
+     masked for you: ask somebody who may see them.";
 /// Figures kept at most.
 const KEPT: usize = 500;
 
@@ -71,9 +75,43 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
         ages = by_age(&here, shown)?;
     }
     let shown = shown.map(|run| run.id.to_string()).unwrap_or_default();
-    let answers =
-        Answers { runs: &figures, shown: &shown, jobs: &jobs, inbox: &inbox, ages, now: here.now };
+    let present = figures.iter().find(|run| run.summary.run_id == shown);
+    let first = match present {
+        Some(run) => first_warnings(&here, &run.summary)?,
+        None => Vec::new(),
+    };
+    let answers = Answers {
+        runs: &figures,
+        shown: &shown,
+        jobs: &jobs,
+        inbox: &inbox,
+        ages,
+        first: &first,
+        now: here.now,
+    };
     html(200, &Overview::new(frame, &answers))
+}
+
+/// The warnings that put the whole result into question, and what to do; what the person may not see
+/// in them is masked.
+fn first_warnings(here: &Here<'_>, summary: &Summary) -> Result<Vec<(String, String)>, Denied> {
+    if !summary.warnings.iter().any(|warning| warning.stands_first()) {
+        return Ok(Vec::new());
+    }
+    let whole = serde_json::to_value(summary).unwrap_or_default();
+    let seen = here.desk.figures(&here.actor, &summary.run_id, whole)?;
+    let mut first = Vec::new();
+    for (at, warning) in summary.warnings.iter().enumerate() {
+        if warning.stands_first() {
+            let text = |name: &str| seen["warnings"][at][name].as_str().unwrap_or_default().to_owned();
+            let message = match text("message") {
+                text if text.is_empty() || text == MASKED => MASKED_WARNING.to_owned(),
+                text => text,
+            };
+            first.push((message, Some(text("help")).filter(|help| help != MASKED).unwrap_or_default()));
+        }
+    }
+    Ok(first)
 }
 
 fn attributed(store: &dyn Store, job: Option<String>, limit: usize) -> Result<Vec<RunRow>, Denied> {

@@ -798,11 +798,15 @@ fn others(pages: &mut Pages<'_>) {
         jobs: &["fx_trades_eod".into(), "payments_intraday".into()],
         inbox: &full,
         ages: [1_210, 118, 340],
+        first: &[(
+            "nearly all of 45 records differ in `amount` by their sign".into(),
+            "add `normalize: { amount: [negate] }` to source B".into(),
+        )],
         now: now(),
     };
     pages.add("overview", &overview::Overview::new(frame(Place::Overview), &answers));
     let answers =
-        overview::Answers { runs: &[], jobs: &[], inbox: &empty, ages: [0; 3], ..answers };
+        overview::Answers { runs: &[], jobs: &[], inbox: &empty, ages: [0; 3], first: &[], ..answers };
     pages.add("overview-empty", &overview::Overview::new(frame(Place::Overview), &answers));
     let door = || Frame { shortcuts: true, ..Frame::default() };
     pages.add(

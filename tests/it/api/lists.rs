@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::{House, json};
+use super::{House, json, verdict};
 use crate::program::Project;
 
 fn next(link: Option<&str>) -> Option<String> {
@@ -182,5 +182,92 @@ fn unchunked(mut body: &[u8]) -> String {
         }
         text.extend_from_slice(&body[end + 2..end + 2 + length]);
         body = &body[end + 4 + length..];
+    }
+}
+
+#[test]
+fn runs_are_named_by_their_beginning_or_as_the_latest() {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    project.json(&["run", "--json", "--batch-date", "2026-01-14"]);
+    let house = House::of(project, &[]);
+    let runs = house.project().sql("SELECT run_id FROM recon.recon_runs ORDER BY run_id");
+    let ids: Vec<&str> =
+        runs.as_array().unwrap().iter().map(|run| run["run_id"].as_str().unwrap()).collect();
+    let [first, last] = ids[..] else { panic!("{ids:?}") };
+    let alike = first.bytes().zip(last.bytes()).take_while(|(one, other)| one == other).count();
+    let ann = house.person("ann");
+    for (name, id) in [
+        ("latest", last),
+        ("LATEST", last),
+        (last, last),
+        (&last.to_uppercase(), last),
+        (&first[..alike + 1], first),
+        (&last[..alike + 2], last),
+    ] {
+        let shown = json(&ann.get(&format!("/runs/{name}")));
+        assert_eq!(shown["run_id"], id, "{name}: {shown}");
+        let listed = json(&ann.get(&format!("/runs/{name}/differences?limit=1")));
+        assert_eq!(listed["items"][0]["run_id"], id, "{name}");
+        let export = ann.get(&format!("/runs/{name}/export"));
+        assert!(export.text().contains(id), "{name}");
+        let queue = json(&ann.get(&format!("/workflow/queue?run_id={name}&limit=1&status=ALL")));
+        assert_eq!(queue[0]["run_id"], id, "{name}");
+        if name != id {
+            let page = ann.get(&format!("/review/queue?status=ALL&run={name}"));
+            assert_eq!(page.status, 303, "{name}");
+            let place = format!("/review/queue?status=ALL&run={id}");
+            assert_eq!(page.header("location"), Some(place.as_str()));
+        }
+    }
+    let many = ann.get(&format!("/runs/{}", &first[..alike]));
+    assert_eq!(verdict(&many), (409, "run-ambiguous".into()));
+    assert!(many.text().contains(first) && many.text().contains(last), "{}", many.text());
+    let many = ann.get(&format!("/workflow/queue?run_id={}", &first[..alike]));
+    assert_eq!(verdict(&many), (409, "run-ambiguous".into()));
+    for none in ["ffff", "0190b5a0-0000-7000-8000-00000000000c"] {
+        assert_eq!(ann.get(&format!("/runs/{none}")).status, 404, "{none}");
+    }
+    assert_eq!(ann.get("/runs/newest").status, 404);
+    assert_eq!(ann.get("/workflow/queue?run_id=ffff").status, 404);
+    assert_eq!(ann.get("/workflow/queue?run_id=newest").status, 422);
+    house.server.assert_well();
+}
+
+#[test]
+fn the_overview_says_first_what_puts_the_figures_into_question() {
+    for masked in ["", "review: { masked_fields: [amount], deciding_tokens: [test] }\n"] {
+        let project = Project::new();
+        let mut rows = [String::from("id,amount\n"), String::from("id,amount\n")];
+        for number in 1..60 {
+            rows[0] += &format!("T{number},{number}.25\n");
+            rows[1] += &format!("T{number},-{number}.25\n");
+        }
+        project.write("a.csv", &rows[0]);
+        project.write("b.csv", &rows[1]);
+        let source = |name: &str| {
+            format!(
+                "{{ system: {name}, read: {{ csv: {{ path: {name}.csv }} }}, \
+                 map: {{ id: id, amount: amount }} }}"
+            )
+        };
+        project.write(
+            "recon.yaml",
+            format!(
+                "version: 1\njob: signs\nsources:\n  a: {}\n  b: {}\nkey: [id]\nfields:\n  \
+                 id: {{ type: text }}\n  amount: {{ type: decimal }}\n{masked}",
+                source("a"),
+                source("b")
+            ),
+        );
+        let summary = project.json(&["run", "--json"]);
+        assert_eq!(summary["warnings"][0]["code"], "same-difference", "{summary}");
+        let house = House::of(project, &[]);
+        let page = house.person("ann").get("/review");
+        assert_eq!(page.status, 200);
+        assert!(page.text().contains("Check this first"));
+        assert_eq!(page.text().contains("negate"), masked.is_empty(), "{masked}");
+        assert_eq!(page.text().contains("masked for you"), !masked.is_empty(), "{masked}");
+        house.server.assert_well();
     }
 }
