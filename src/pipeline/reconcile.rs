@@ -104,7 +104,8 @@ pub(super) fn reconcile(
     }
     warnings.splice(0..0, conventions.warnings());
     warnings.splice(0..0, first_warnings(plan, &books));
-    let data_warnings = warnings.iter().map(as_warning).collect();
+    // What the configuration makes doubtful was said before the run, and is kept with it.
+    let data_warnings = warnings.iter().chain(&doubtful_lookups(plan)).map(as_warning).collect();
     let (rule_errors, failures) = joined.rule_failures;
     let clean = books.rejected == PerSide::default() && rule_errors == 0;
     warnings.extend(failures);
@@ -129,6 +130,20 @@ pub(super) fn reconcile(
             store: (store + joined.store).as_secs_f64(),
         },
     })
+}
+
+/// Lookup files whose first line may be data that was taken for a header.
+fn doubtful_lookups(plan: &Plan) -> Vec<Problem> {
+    let mut found: Vec<Problem> = Vec::new();
+    for side in Side::BOTH {
+        for field in &plan.normalize[side].fields {
+            for step in field.source_steps.iter().chain(&field.steps) {
+                let warning = step.file_note().and_then(|note| note.warning.as_ref());
+                found.extend(warning.filter(|one| !found.contains(one)).cloned());
+            }
+        }
+    }
+    found
 }
 
 /// Reads, and writes the rejected rows as they come; the first of each side is kept in `first`.

@@ -290,6 +290,12 @@ fn check_reports_how_a_lookup_files_first_line_is_read() {
         "{}",
         said.err
     );
+    let summary = project.json(&["run", "--json"]);
+    assert_eq!(summary["warnings"][0]["code"], "lookup-header", "{summary}");
+    let said = project.recon(&["run"]);
+    let page = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains("is taken for its header"), "{page}");
+    assert_eq!(said.err.matches("lookup-header").count(), 1, "{}", said.err);
     project.replace("recon.yaml", "file: l.csv", "file: l.csv, header: false");
     let said = project.recon(&["check"]);
     assert!(said.out.contains("is data") && said.err.is_empty(), "{} {}", said.out, said.err);
