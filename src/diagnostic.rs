@@ -79,7 +79,11 @@ fn bounded(sentence: String) -> String {
     let whole = |at: &usize| sentence.is_char_boundary(*at);
     let start = (0..=LONGEST / 2).rev().find(whole).unwrap_or_default();
     let end = (sentence.len() - LONGEST / 4..sentence.len()).find(whole).unwrap_or(sentence.len());
-    format!("{} … {}", sentence.get(..start).unwrap_or_default(), sentence.get(end..).unwrap_or_default())
+    format!(
+        "{} … {}",
+        sentence.get(..start).unwrap_or_default(),
+        sentence.get(end..).unwrap_or_default()
+    )
 }
 
 impl Problem {
@@ -246,7 +250,9 @@ mod tests {
         let quote = "é".repeat(1_000_000);
         let problem = Problem::new(Code::WrongType, format!("found `{quote}`, not a map"));
         assert!(problem.message.len() < LONGEST, "{}", problem.message.len());
-        assert!(problem.message.starts_with("found `éé") && problem.message.ends_with("é`, not a map"));
+        assert!(
+            problem.message.starts_with("found `éé") && problem.message.ends_with("é`, not a map")
+        );
         let whole = "x".repeat(LONGEST);
         assert_eq!(Problem::new(Code::WrongType, whole.clone()).message, whole);
     }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::store::run_reference::RunReference;
 use crate::domain::Date;
 use crate::domain::review::{Permission, Role};
 use crate::pipeline::learn::Promote;
 use crate::report::Format;
+use crate::store::run_reference::RunReference;
 
 use super::exit::FailOn;
 use super::output::{ColorWhen, LogFormat};

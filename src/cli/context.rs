@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::store::run_reference::{self, RunReference};
 use crate::config::{self, Loaded, Surroundings};
 use crate::database::StoreUrl;
 use crate::diagnostic::{Class, Code, Problem, Problems};
 use crate::domain::{Date, Instant, PerSide, Side};
 use crate::pipeline::{Plan, Session};
 use crate::source::Opened;
+use crate::store::run_reference::{self, RunReference};
 use crate::store::{self, Opening, RunRow, Store};
 use serde_json::Value as Json;
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::store::run_reference;
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::{Instant, metadata};
 use crate::report::Paint;
 use crate::report::figures::{self, visible};
+use crate::store::run_reference;
 use crate::store::{PruneOrder, RunFilter, RunRow};
 
 use super::account::Account;

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::store::run_reference::RunReference;
 use crate::attribute::features::catalogue;
 use crate::diagnostic::Problems;
 use crate::pipeline::learn::{self, Also, Source, TrainRequest, Trained};
 use crate::report::{Paint, figures};
 use crate::store::RunRow;
+use crate::store::run_reference::RunReference;
 
 use super::args::{Include, Train};
 use super::context::{Context, Stored};

@@ -27,9 +27,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::metadata::{self, Seconds, Source, Warning};
 use crate::domain::{Books, Instant, PerSide, Progress, RunId, RunStatus, Stage};
 use crate::source::Opened;
-use crate::store::{
-    AttributionCount, Counts, FinishRun, NewRun, Published, RunRow, Store, Writer,
-};
+use crate::store::{AttributionCount, Counts, FinishRun, NewRun, Published, RunRow, Store, Writer};
 
 use conventions::{Conventions, as_warning};
 

@@ -89,7 +89,8 @@ impl NormalizeScript {
                 Ok(())
             }
             Err(value) => {
-                let expected = format!("a text without NUL, a number, true, false or () in `r.{name}`");
+                let expected =
+                    format!("a text without NUL, a number, true, false or () in `r.{name}`");
                 Err(program.wrong_result(ROW, &value, &expected))
             }
         };

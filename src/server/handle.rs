@@ -176,11 +176,7 @@ fn run_named(app: &App, text: &str, job: Option<&str>) -> Result<String, Denied>
 }
 
 /// Where a page goes on whose address names a run by a part of its id, or as `latest`.
-fn name_run_of_page(
-    app: &App,
-    route: &Route,
-    request: &Request,
-) -> Result<Option<String>, Denied> {
+fn name_run_of_page(app: &App, route: &Route, request: &Request) -> Result<Option<String>, Denied> {
     if route.surface != Surface::Page || !request.method.is_safe() {
         return Ok(None);
     }

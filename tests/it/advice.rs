@@ -146,3 +146,159 @@ fn columns_read_by_scripts_are_not_reported_as_unmapped() {
     let said = project.recon(&["check"]);
     assert!(said.err.contains("names no column of source A"), "{}", said.err);
 }
+
+/// Help of commands that names what to do is followed, step by step; then the command that failed succeeds.
+#[test]
+fn following_the_help_of_a_command_gets_further() {
+    type Step = &'static [&'static str];
+    struct Case {
+        before: &'static [Step],
+        failing: Step,
+        code: &'static str,
+        help: &'static str,
+        remedy: &'static [Step],
+        then: Step,
+    }
+    const RUN: Step = &["run"];
+    const MADE: Step = &["generate", "--rows", "300", "--output", "made"];
+    let cases = [
+        Case {
+            before: &[],
+            failing: &["report"],
+            code: "store-missing",
+            help: "recon run",
+            remedy: &[RUN],
+            then: &["report"],
+        },
+        Case {
+            before: &[&["migrate"]],
+            failing: &["report"],
+            code: "no-run",
+            help: "recon run",
+            remedy: &[RUN],
+            then: &["report"],
+        },
+        Case {
+            before: &[RUN, &["run", "--batch-date", "2026-01-02"]],
+            failing: &["report", "--run", "0"],
+            code: "run-ambiguous",
+            help: "give a longer prefix",
+            remedy: &[],
+            then: &["report", "--run", "latest"],
+        },
+        Case {
+            before: &[&["ingest"]],
+            failing: &["ingest", "--fail-on", "breaks"],
+            code: "fail-on-stage",
+            help: "give it to `recon run`",
+            remedy: &[],
+            then: &["run", "--fail-on", "rejected"],
+        },
+        Case {
+            before: &[],
+            failing: &["init", "a.csv", "b.csv"],
+            code: "file-exists",
+            help: "--force",
+            remedy: &[],
+            then: &["init", "a.csv", "b.csv", "--force"],
+        },
+        Case {
+            before: &[MADE],
+            failing: MADE,
+            code: "file-exists",
+            help: "--force",
+            remedy: &[],
+            then: &["generate", "--rows", "300", "--output", "made", "--force"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["report", "--format", "text", "--bom"],
+            code: "not-csv",
+            help: "--format csv",
+            remedy: &[],
+            then: &["report", "--format", "csv", "--bom"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["sql", "SELECT * FROM recon.tokens"],
+            code: "sql-secret",
+            help: "recon sql --tables",
+            remedy: &[&["sql", "--tables"]],
+            then: &["sql", "SELECT token_id FROM recon.tokens"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["sql", "SELECT 1 UNION ALL SELECT 2", "--limit", "1"],
+            code: "sql-too-many-rows",
+            help: "add a LIMIT",
+            remedy: &[],
+            then: &["sql", "SELECT 1 UNION ALL SELECT 2 LIMIT 1", "--limit", "1"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["sql", "DELETE FROM recon.recon_runs"],
+            code: "sql-refused",
+            help: "SELECT",
+            remedy: &[],
+            then: &["sql", "SELECT count(*) FROM recon.recon_runs"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["user", "add", "ann", "--role", "analyst"],
+            code: "no-password",
+            help: "--password-file",
+            remedy: &[],
+            then: &["user", "add", "ann", "--role", "analyst", "--password-file", "password"],
+        },
+    ];
+    for Case { before, failing, code, help, remedy, then } in cases {
+        let project = job("id,v\n1,x\n2,y\n");
+        project.write("password", "four words of hers\n");
+        let done = |step: Step| {
+            let said = project.recon(step);
+            assert_eq!(said.code, 0, "{code}: {step:?}: {}", said.err);
+        };
+        before.iter().for_each(|step| done(step));
+        let said = project.recon(failing);
+        assert!(said.code > 0, "{failing:?} is no mistake");
+        let error = said.err.replace('\n', " ");
+        assert!(error.contains(&format!("error[{code}]")), "{failing:?}: {error}");
+        assert!(error.contains(help), "{failing:?}: {error}");
+        remedy.iter().for_each(|step| done(step));
+        done(then);
+    }
+}
+
+/// Rules that changed are only hinted at, and a store that others can read is only warned of.
+#[cfg(unix)]
+#[test]
+fn following_a_warning_ends_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let project = job("id,v\n1,x\n2,z\n");
+    project.write("rules.rhai", "fn attribute(d) { }\n").replace(
+        "recon.yaml",
+        "key: [id]",
+        "rules: { attribute: [rules.rhai] }\nkey: [id]",
+    );
+    assert_eq!(project.recon(&["run"]).code, 0);
+    project.write("rules.rhai", "fn attribute(d) { note(\"seen\"); }\n");
+    let said = project.recon(&["attribute"]);
+    assert!(said.err.contains("rules-changed"), "{}", said.err);
+    assert!(said.err.contains("recon attribute --again"), "{}", said.err);
+    assert_eq!(project.recon(&["attribute", "--again"]).code, 0);
+    assert!(!project.recon(&["attribute"]).err.contains("rules-changed"));
+
+    let store = project.path("recon.db");
+    std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let said = project.recon(&["runs", "list"]);
+    assert!(said.err.contains("store-exposed"), "{}", said.err);
+    let said = said.err.replace('\n', " ");
+    let help = said.split("help: chmod").nth(1).unwrap().split(" (run by").next().unwrap();
+    let script = format!("chmod{help}");
+    let mended = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(project.path(""))
+        .status();
+    assert!(mended.unwrap().success(), "{script}");
+    assert!(!project.recon(&["runs", "list"]).err.contains("store-exposed"), "{script}");
+}

@@ -534,7 +534,12 @@ fn too_little_memory_is_a_problem_and_never_an_abort() {
             let limits = format!("ulimit -v {}", megabytes * 1_024);
             let said = limited(&project, &limits, command);
             // A signal would be -1; 2 is a model that lacks decisions to learn from.
-            assert!(matches!(said.code, 0 | 2 | 4), "{megabytes} {command:?}: {} {}", said.code, said.err);
+            assert!(
+                matches!(said.code, 0 | 2 | 4),
+                "{megabytes} {command:?}: {} {}",
+                said.code,
+                said.err
+            );
             assert!(!said.err.contains("panicked"), "{megabytes} {command:?}: {}", said.err);
         }
     }

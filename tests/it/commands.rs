@@ -556,7 +556,10 @@ fn attributing_goes_on_with_the_run_on_which_it_failed() {
     let ingested = project.json(&["ingest", "--batch-date", "2026-01-15", "--json"]);
     assert_eq!(project.recon(&["diff"]).code, 0);
     let rules = std::fs::read_to_string(project.path("rules/attribution.rhai")).unwrap();
-    project.write("rules/attribution.rhai", format!("fn attribute_never(d) {{ loop {{ }} }}\n{rules}"));
+    project.write(
+        "rules/attribution.rhai",
+        format!("fn attribute_never(d) {{ loop {{ }} }}\n{rules}"),
+    );
     let said = project.recon(&["attribute"]);
     assert_eq!(said.code, 2, "{}", said.err);
     assert!(said.err.contains("script-limit"), "{}", said.err);

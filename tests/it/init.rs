@@ -530,6 +530,41 @@ fn wide_files_are_inferred_and_run() {
     assert_eq!(differences(&project), ["W7 c3"]);
 }
 
+/// Three times as many columns may take about three times as long, and not nine times. The time is that of the
+/// processor, which a shell tells of its children.
+#[cfg(unix)]
+#[test]
+fn guessing_is_linear_in_the_number_of_columns() {
+    let seconds = |columns: u32| -> f64 {
+        let project = Project::new();
+        let head: String = (0..columns).map(|at| format!(",c{at}")).collect();
+        let rows: String = (0..20)
+            .map(|row| {
+                let cells: String =
+                    (0..columns).map(|at| format!(",{}", row * at % 9_973)).collect();
+                format!("W{row}{cells}\n")
+            })
+            .collect();
+        project
+            .write("a.csv", format!("id{head}\n{rows}"))
+            .write("b.csv", format!("id{head}\n{rows}"));
+        let output = std::process::Command::new("sh")
+            .args(["-c", "\"$0\" init a.csv b.csv >/dev/null 2>&1 || exit 1; times"])
+            .arg(env!("CARGO_BIN_EXE_recon"))
+            .current_dir(project.path(""))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{columns}");
+        // Two lines: the shell's own times, and those of its children, user and system.
+        let times = String::from_utf8(output.stdout).unwrap();
+        let child = times.lines().nth(1).unwrap().split_whitespace().next().unwrap();
+        let (minutes, seconds) = child.trim_end_matches('s').split_once('m').unwrap();
+        minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+    };
+    let (some, many) = (seconds(400), seconds(1_200));
+    assert!(many < some * 5.0 + 0.2, "{some} s for 400 columns, {many} s for 1200");
+}
+
 #[test]
 fn columns_of_the_same_name_are_mapped_or_explained() {
     let project = Project::new();

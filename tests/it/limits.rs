@@ -474,7 +474,11 @@ fn files_have_a_budget() {
             let said = bounded(&project, &arguments);
             let err: String = said.err.chars().take(300).collect();
             // Some of it is a good lookup or password.
-            assert!(matches!(said.code, 0 | 1 | 2 | 10..=12), "{what} {arguments:?} {to}: {} {err}", said.code);
+            assert!(
+                matches!(said.code, 0 | 1 | 2 | 10..=12),
+                "{what} {arguments:?} {to}: {} {err}",
+                said.code
+            );
             assert!(said.err.len() < 200_000, "{what} {arguments:?} {to}");
             if from.is_empty() {
                 project.write("recon.yaml", CONFIGURATION);
@@ -571,10 +575,9 @@ fn nul_gives_the_same_on_both_stores() {
         let ask = |statement: &str| {
             project.json(&["sql", statement, "--format", "json", "--store", store])
         };
-        let records = ask(
-            "SELECT source_a_ref_id, source_b_ref_id, normalized_data_a, normalized_data_b \
-             FROM recon.recon_records ORDER BY record_number",
-        );
+        let records =
+            ask("SELECT source_a_ref_id, source_b_ref_id, normalized_data_a, normalized_data_b \
+             FROM recon.recon_records ORDER BY record_number");
         let differences = ask(
             "SELECT field_name, diff_type, value_a, value_b, a.status, assigned_by, a.explanation \
              FROM recon.data_differences d JOIN recon.attributions a USING (diff_id) \
@@ -589,7 +592,8 @@ fn nul_gives_the_same_on_both_stores() {
                     record[side] = serde_json::from_str(text).unwrap();
                 }
                 let members = record[side].as_object().cloned().unwrap_or_default();
-                record[side] = json!(members.into_iter().collect::<std::collections::BTreeMap<_, _>>());
+                record[side] =
+                    json!(members.into_iter().collect::<std::collections::BTreeMap<_, _>>());
             }
         }
         for difference in shown[1].as_array_mut().unwrap() {
@@ -614,7 +618,11 @@ fn nul_gives_the_same_on_both_stores() {
             "job: limits".into(),
             "fn attribute(d) { reason(\"SMALL\", 0.95, \"a\\x00b\") }",
         ),
-        ("job: limits".into(), "job: limits".into(), "fn attribute(d) { reason(\"SM\\x00LL\", 0.95) }"),
+        (
+            "job: limits".into(),
+            "job: limits".into(),
+            "fn attribute(d) { reason(\"SM\\x00LL\", 0.95) }",
+        ),
         (
             "rules: { attribute: [rules.rhai] }".into(),
             "rules: { normalize: rules.rhai }".into(),

@@ -103,12 +103,16 @@ fn first_warnings(here: &Here<'_>, summary: &Summary) -> Result<Vec<(String, Str
     let mut first = Vec::new();
     for (at, warning) in summary.warnings.iter().enumerate() {
         if warning.stands_first() {
-            let text = |name: &str| seen["warnings"][at][name].as_str().unwrap_or_default().to_owned();
+            let text =
+                |name: &str| seen["warnings"][at][name].as_str().unwrap_or_default().to_owned();
             let message = match text("message") {
                 text if text.is_empty() || text == MASKED => MASKED_WARNING.to_owned(),
                 text => text,
             };
-            first.push((message, Some(text("help")).filter(|help| help != MASKED).unwrap_or_default()));
+            first.push((
+                message,
+                Some(text("help")).filter(|help| help != MASKED).unwrap_or_default(),
+            ));
         }
     }
     Ok(first)

@@ -805,8 +805,14 @@ fn others(pages: &mut Pages<'_>) {
         now: now(),
     };
     pages.add("overview", &overview::Overview::new(frame(Place::Overview), &answers));
-    let answers =
-        overview::Answers { runs: &[], jobs: &[], inbox: &empty, ages: [0; 3], first: &[], ..answers };
+    let answers = overview::Answers {
+        runs: &[],
+        jobs: &[],
+        inbox: &empty,
+        ages: [0; 3],
+        first: &[],
+        ..answers
+    };
     pages.add("overview-empty", &overview::Overview::new(frame(Place::Overview), &answers));
     let door = || Frame { shortcuts: true, ..Frame::default() };
     pages.add(
