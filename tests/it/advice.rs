@@ -1,4 +1,4 @@
-//! Help that a run gives is followed, and the run gets further.
+//! Following the help of a failed run gets the run further.
 
 use crate::program::Project;
 
@@ -30,7 +30,7 @@ fields:
     project
 }
 
-/// Runs a job that fails with this code and this help, follows the help, and runs it again.
+/// Runs a job that fails with this code and help, applies the help, and runs it again.
 #[track_caller]
 fn follow(project: &Project, code: &str, help: &str, from: &str, to: &str) {
     let said = project.recon(&["run"]);
@@ -93,7 +93,7 @@ fn a_wrong_delimiter_is_reported_once() {
         READ,
         "path: a.csv, delimiter: \"\\t\" }",
     );
-    // A name that is missing for another reason keeps its own help.
+    // A name missing for another reason keeps its own help.
     let project = job("id,w\n1,x\n");
     let said = project.recon(&["check"]);
     assert!(said.err.contains("error[missing-column]"), "{}", said.err);

@@ -1,5 +1,5 @@
-//! The server under a slow store, a lost store, and clients who only cost: whoever is logged in is
-//! answered, and nothing that was lost is called done.
+//! The server with a slow or lost store and hostile clients: logged-in users are served, and lost
+//! work is never reported as done.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::postgres::Cluster;
 use crate::program::{Project, Said};
 use crate::wire::{Answer, Client, Server};
 
-/// Keeps the store locked for writing until it is dropped, as another program might.
+/// Keeps the store locked for writing until dropped, like another program.
 struct Locked(rusqlite::Connection);
 
 impl Locked {
@@ -32,7 +32,7 @@ impl Drop for Locked {
     }
 }
 
-/// A request of somebody with a token, on a connection of its own.
+/// A request with a token, on its own connection.
 fn ask(server: &Server, token: &str, method: &str, path: &str, body: &str) -> Answer {
     let bearer = format!("Bearer {token}");
     let mut headers = vec![("Authorization", bearer.as_str())];
@@ -42,7 +42,7 @@ fn ask(server: &Server, token: &str, method: &str, path: &str, body: &str) -> An
     Client::to(server).ask(method, path, &headers, body).unwrap()
 }
 
-/// Asks until the answer has this status.
+/// Repeats the request until the response has this status.
 fn becomes(status: u16, mut ask: impl FnMut() -> Answer) -> Answer {
     let began = Instant::now();
     loop {
@@ -97,7 +97,7 @@ fn a_locked_store_does_not_stop_the_server_or_readers() {
         }
         assert!(looks > 3);
     });
-    // Those who only look are served while others wait to write.
+    // Readers are served while writers wait.
     std::thread::scope(|scope| {
         for _ in 0..12 {
             scope.spawn(|| ask(&house.server, &token, "POST", "/workflow/resolve", &body));
@@ -177,7 +177,7 @@ fn an_unavailable_database_gives_503_until_it_is_back() {
                 assert!(answer.header("retry-after").is_some(), "{path}");
             }
         }
-        // Many at once wait no longer than one.
+        // Concurrent requests wait no longer than a single one.
         std::thread::scope(|scope| {
             for _ in 0..60 {
                 scope.spawn(|| assert_eq!(ask("GET", "/workflow/queue", "").status, 503));
@@ -261,7 +261,7 @@ fn postgres_client(url: &str) -> postgres::Client {
     postgres::Client::connect(url, postgres::NoTls).unwrap()
 }
 
-/// A client who is logged in, working while others do harm: every request is answered.
+/// A logged-in client at work during an attack: every request is answered.
 fn never_dropped(house: &House, keeps: bool, harm: impl FnOnce()) {
     let stop = AtomicBool::new(false);
     let token = house.person("ann").token;
@@ -290,7 +290,7 @@ fn never_dropped(house: &House, keeps: bool, harm: impl FnOnce()) {
     });
 }
 
-/// Connections that have each been served once and then stand idle.
+/// Connections that have been served once and stay idle.
 fn served_and_idle(server: &Server, count: usize) -> Vec<Client> {
     let mut idle = Vec::new();
     for _ in 0..count {
@@ -302,7 +302,7 @@ fn served_and_idle(server: &Server, count: usize) -> Vec<Client> {
     idle
 }
 
-/// Connects without a word, again and again, keeping the last few hundred open.
+/// Connects silently again and again, keeping the last few hundred connections open.
 fn empty_connects(server: &Server, time: Duration) {
     let began = Instant::now();
     let mut open = std::collections::VecDeque::new();
@@ -332,7 +332,7 @@ fn busy_anonymous_clients_do_not_displace_logged_in_users() {
     let house = House::new();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // Strangers who keep their connections in use, and others who send half a request.
+        // Anonymous clients with busy connections, and others that send half a request.
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut clients = served_and_idle(&house.server, 40);
@@ -398,7 +398,7 @@ fn a_deleted_or_replaced_store_accepts_no_decisions() {
         ask(&house.server, &token, "POST", "/workflow/resolve", &resolve(item)).status
     };
     let ready = || Client::to(&house.server).get("/ready").status;
-    // A copy from before the first decision, whole and closed.
+    // A complete copy from before the first decision.
     let copy = rusqlite::Connection::open(path("recon.db")).unwrap();
     copy.execute("VACUUM INTO ?1", [path("older.db").to_str().unwrap()]).unwrap();
     drop(copy);
@@ -434,7 +434,7 @@ fn the_audit_trail_exposes_an_older_copy_in_the_same_file() {
         ask(&house.server, &token, "POST", "/workflow/resolve", &resolve(item)).status
     };
     assert_eq!(decide(&items[0]), 200);
-    // What was decided is undone within the file, as by restoring a copy into it.
+    // A decision is undone within the file, as by restoring a copy.
     let other = rusqlite::Connection::open(house.project().path("recon.db")).unwrap();
     let triggers: Vec<String> = other
         .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name LIKE 'audit%'")
@@ -468,7 +468,7 @@ fn a_run_reports_that_its_store_was_deleted() {
     let store = project.path("generated/recon.db");
     let log = project.path("generated/recon.db-wal");
     let began = Instant::now();
-    // When rows have come, the run has begun to write.
+    // Once there are rows, the run has started to write.
     while std::fs::metadata(&log).map_or(0, |log| log.len()) < 400_000 {
         assert!(began.elapsed() < Duration::from_secs(60), "nothing is written");
         std::thread::sleep(Duration::from_millis(1));
@@ -480,7 +480,7 @@ fn a_run_reports_that_its_store_was_deleted() {
     assert!(!store.exists());
 }
 
-/// Runs recon under limits of the shell.
+/// Runs recon under shell limits.
 fn limited(project: &Project, limits: &str, arguments: &[&str]) -> Said {
     let output = Command::new("sh")
         .args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")])

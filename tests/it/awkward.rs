@@ -1,4 +1,4 @@
-//! Bad input is normal input: it is named with its place, nothing is lost, and no panic shows.
+//! Bad input is normal input: it is reported with its place, nothing is lost, and nothing panics.
 
 use crate::program::Project;
 

@@ -1,5 +1,4 @@
-//! Commands that do what they say: how runs are named, what is explained, listed, pruned and asked in
-//! SQL. On both stores where the store matters.
+//! Naming, explaining, listing, pruning and querying runs, on both stores if the store matters.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -9,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::postgres::new_database;
 use crate::program::{Project, Said};
 
-/// A project, and the arguments that name its store: SQLite's and PostgreSQL's.
+/// A project, and the arguments for its SQLite and PostgreSQL stores.
 fn on_both(test: impl Fn(&Project, &str)) {
     let sqlite = Project::of(".");
     test(&sqlite, "sqlite:recon.db");
@@ -46,7 +45,7 @@ fn a_run_is_named_by_an_id_prefix_or_as_latest() {
         assert!(several.err.contains(id) && several.err.contains(other), "{}", several.err);
         assert_eq!(on(project, store, &["runs", "show", "ffffffff"]).code, 2);
         assert_eq!(on(project, store, &["runs", "show", "newest"]).code, 2);
-        // What the list shows is enough to name a run by.
+        // The prefix shown in the list identifies the run.
         let list = on(project, store, &["runs", "list"]).out;
         assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
         let shown = list.lines().last().unwrap().split(' ').next().unwrap();
@@ -84,7 +83,7 @@ fn a_record_is_explained_with_the_configuration_of_its_run() {
     );
     let said = project.recon(&["explain", &reference]).out;
     assert!(said.contains("fields.amount.tolerance.absolute: 0.005 then, 1000000 now"), "{said}");
-    // A configuration that is being edited keeps nobody from looking.
+    // A broken configuration does not prevent reading.
     project.replace("recon.yaml", "tolerance:", "tolerence:");
     assert_eq!(explain()["records"], before["records"]);
 }
@@ -203,7 +202,7 @@ fn the_next_command_finishes_a_killed_prune() {
     let project = Project::of(".");
     let first = project.json(&["run", "--json"]);
     project.json(&["run", "--json"]);
-    // What `prune` writes before it deletes, and half of the deleting.
+    // The state of `prune` killed halfway through deleting.
     let store = rusqlite::Connection::open(project.path("recon.db")).unwrap();
     store
         .execute_batch(
@@ -381,7 +380,7 @@ fn a_store_on_a_read_only_medium_can_be_listed_and_verified() {
     ] {
         let all = [arguments, &["--store", "sqlite:copy/recon.db"]].concat();
         let command = project.command(&all);
-        // Permissions say nothing to root.
+        // root ignores permissions.
         let mut command = if is_root {
             let mut other = std::process::Command::new("setpriv");
             other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
@@ -400,7 +399,7 @@ fn a_store_on_a_read_only_medium_can_be_listed_and_verified() {
     mode("copy", 0o755);
 }
 
-/// The one line that docs/tables.md gives for SQLite's own shell.
+/// The line that docs/tables.md gives for SQLite's shell.
 #[test]
 fn the_sqlite_shell_runs_the_same_statements() {
     let project = Project::of(".");
@@ -418,7 +417,7 @@ fn the_sqlite_shell_runs_the_same_statements() {
     assert_eq!(shown[0]["n"], count);
 }
 
-/// A job of 3,000 rows, of which all amounts but one in ten differ.
+/// A job of 3,000 rows in which nine of ten amounts differ.
 fn many_rows(rules: &str, settings: &str) -> Project {
     let project = Project::new();
     let rows = |side: u32| {
@@ -442,7 +441,7 @@ fn many_rows(rules: &str, settings: &str) -> Project {
     project
 }
 
-/// The run is FAILED, and nothing of it is in the store.
+/// The run is FAILED, and nothing of it is stored.
 fn nothing_is_stored(project: &Project) {
     let count = |table: &str| {
         project.sql(&format!("SELECT count(*) AS n FROM recon.{table}"))[0]["n"].clone()
@@ -458,7 +457,7 @@ fn nothing_is_stored(project: &Project) {
 fn an_endless_loop_in_a_normalize_function_ends_the_run_at_once() {
     let normalize = "rules: { normalize: rules.rhai }\noptions: { threads: 1 }\n";
     let loops = "fn clean(v) {\n    let n = 0;\n    while n < 10 { if v == \"5\" { n = 0; } else { n += 1; } }\n    v\n}\n";
-    // Once for each value, this would be reported hundreds of times; a row that is left out is no way around.
+    // Reported once, not once per value; excluded rows don't avoid it.
     let all = "fn clean(v) {\n    v\n}\nfn is_live(raw) {\n    loop { }\n}\n";
     let row = "fn clean(v) {\n    v\n}\nfn row(raw, r) {\n    loop { }\n}\n";
     for (script, function, line, filter, subject) in [
@@ -521,12 +520,12 @@ fn an_endless_loop_in_a_rule_ends_the_run_at_once() {
     ends("attribute");
     let attributions = project.sql("SELECT count(*) AS n FROM recon.attributions");
     assert_eq!(attributions[0]["n"], 0);
-    // Once the loop is gone, the run that was compared is attributed.
+    // Without the loop, the compared run is attributed.
     project.replace("rules.rhai", "loop { }", "return ();");
     let run = project.sql("SELECT run_id, status FROM recon.recon_runs");
     assert_eq!(run[0]["status"], "FAILED");
     assert_eq!(project.recon(&["attribute", "--run", run[0]["run_id"].as_str().unwrap()]).code, 0);
-    // The fixtures say the same.
+    // The fixtures report the same.
     project.replace("rules.rhai", "return ();", "loop { }");
     let case = "attribute:\n  - name: seven\n    difference: { field: amount, a: 7, b: 8 }\n    reason: UNKNOWN\n";
     project.write("rules.tests.yaml", case);

@@ -1,9 +1,9 @@
-//! One folder for each mistake that a configuration can have: `tests/errors/config/MISTAKE` holds
-//! the `recon.yaml` and, in `expected.txt`, everything that is said about it. `mended.yaml` is the same
-//! file after following the help; nothing is said about it any more.
+//! One folder per mistake in a configuration: `tests/errors/config/MISTAKE` has the `recon.yaml`
+//! and, in `expected.txt`, all messages about it. `mended.yaml` is the same file after following
+//! the help; it gives no messages.
 //!
-//! `UPDATE_EXPECTED=1 cargo test config_errors` writes what is said now; read the change before
-//! committing it.
+//! `UPDATE_EXPECTED=1 cargo test config_errors` writes the current messages; review the change
+//! before committing it.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::path::Path;
 use recon::config::{Surroundings, load};
 use recon::domain::Date;
 
-/// What is said about the configuration in this folder; places name the file without its folder.
+/// The messages about the configuration in this folder; places name the file without its folder.
 fn complaints(folder: &Path, file: &str) -> String {
     let batch_date = Date::from_civil(2026, 1, 15).unwrap();
     let environment = |_: &str| None;

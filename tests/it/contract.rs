@@ -1,4 +1,4 @@
-//! What users' scripts rely on, each test named after what was once otherwise.
+//! Contracts that users' scripts rely on; each test is named after a past regression.
 
 use std::time::{Duration, Instant};
 
@@ -196,7 +196,7 @@ fn a_source_can_have_its_own_script() {
         "SELECT value_a, value_b FROM recon.data_differences WHERE field_name = 'w' ORDER BY value_a",
     );
     assert_eq!(values[0], json!({"value_a": "x-job!", "value_b": "x-right!"}));
-    // The rules that decided are stored with the run, and the script is part of its identity.
+    // The rules are stored with the run, and the script is part of its identity.
     let shown = project.json(&["runs", "show", "--json"]);
     assert_eq!(shown["metadata"]["rules"][1]["path"], "right.rhai");
     project.json(&["ingest", "--json"]);
@@ -232,8 +232,8 @@ fn check_reports_calls_of_unknown_functions() {
         assert!(said.err.contains(part), "{part}: {}", said.err);
     }
     assert_eq!(said.err.matches("error[").count(), 4, "{}", said.err);
-    // A run goes on without the rule, and names the record that first came by the mistake (they
-    // come in the order of their keys' hashes).
+    // A run continues without the rule, and names the first record affected (in the order of their
+    // keys' hashes).
     let said = project.recon(&["run", "--json"]);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.out.contains("COMPLETED_WITH_ERRORS"), "{}", said.out);

@@ -1,5 +1,5 @@
-//! Prose that can be checked is checked: references are produced from the program, and the commands
-//! of the README run. `RECON_UPDATE_DOCS=1` writes the references anew.
+//! Checks documentation: references are generated from the program, and the commands of the README
+//! run. `RECON_UPDATE_DOCS=1` rewrites the references.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Holds the part of a page between its markers to what the program says.
+/// Compares the part of a page between its markers with the generated text.
 fn assert_produced(page: &str, part: &str, produced: &str) {
     let path = root().join(page);
     let text = std::fs::read_to_string(&path).unwrap();
@@ -49,7 +49,7 @@ fn kind_of(schema: &Json) -> String {
         Json::Array(names) => names.iter().filter_map(Json::as_str).collect(),
         _ => Vec::new(),
     };
-    // Values are taken as their text, so text may be written as any scalar.
+    // Values are read as text, so text may be any scalar.
     if types.contains(&"string") && types.contains(&"boolean") {
         return "text".to_owned();
     }
@@ -121,7 +121,7 @@ fn the_list_of_script_functions_is_up_to_date() {
     assert_produced("docs/rules.md", "functions", &table);
 }
 
-/// The part of every source file that is not a test, with its path below `src`.
+/// The non-test part of every source file, with its path below `src`.
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -204,7 +204,7 @@ fn the_command_reference_is_up_to_date() {
     fn subcommands(help: &str) -> Vec<String> {
         let listed = help.split("Commands:\n").nth(1).unwrap_or_default();
         let lines = listed.split("\n\n").next().unwrap_or_default().lines();
-        // What goes on in another line is further in.
+        // Continuation lines are indented further.
         let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
         names.filter(|name| !matches!(*name, "help" | "")).map(str::to_owned).collect()
     }
@@ -214,7 +214,7 @@ fn the_command_reference_is_up_to_date() {
         subcommands(&top).into_iter().rev().map(|name| vec![name]).collect();
     while let Some(command) = path.pop() {
         let said = help(&command.iter().map(String::as_str).collect::<Vec<_>>());
-        // What every command has is told once, at the top.
+        // Options of every command are listed once, at the top.
         let own = said.split("Options of every command:").next().unwrap();
         let title = command.join(" ");
         write!(text, "\n## recon {title}\n\n```text\n{}\n```\n", own.trim()).unwrap();
@@ -225,7 +225,7 @@ fn the_command_reference_is_up_to_date() {
     assert_produced("docs/commands.md", "commands", &text);
 }
 
-/// What the migrations say about tables, views and columns: the comment above each.
+/// The migrations' comments on tables, views and columns.
 fn comments() -> std::collections::BTreeMap<String, String> {
     let folder = root().join("migrations/sqlite");
     let mut files: Vec<_> =

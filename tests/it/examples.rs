@@ -1,4 +1,4 @@
-//! Every example gives what it says it gives, on both stores.
+//! Every example has its documented result, on both stores.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ fn expected(example: &str) -> Json {
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
-/// Everything that `part` says is in `whole`, too.
+/// Asserts that `whole` contains everything in `part`.
 fn assert_contains(whole: &Json, part: &Json, path: &str) {
     match part {
         Json::Object(entries) => {

@@ -1,5 +1,5 @@
-//! `recon init`: what is guessed from two files passes the check, and reconciles as a hand-written
-//! configuration does.
+//! `recon init`: the inferred configuration passes the check and reconciles like a hand-written
+//! one.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::program::Project;
 
-/// The two files of an example, alone in a folder, and what the example expects.
+/// The two files of an example in an empty folder, and the example's expected result.
 fn inputs(example: &str, files: [&str; 2]) -> (Project, Json) {
     let project = Project::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
@@ -18,7 +18,7 @@ fn inputs(example: &str, files: [&str; 2]) -> (Project, Json) {
     (project, serde_json::from_str(&expected).unwrap())
 }
 
-/// Guesses, checks and runs.
+/// Infers, checks and runs.
 fn reconcile(project: &Project, files: [&str; 2]) -> (Json, Json) {
     let guessed = project.json(&["init", files[0], files[1], "--json"]);
     let check = project.recon(&["check"]);
@@ -26,13 +26,13 @@ fn reconcile(project: &Project, files: [&str; 2]) -> (Json, Json) {
     (guessed["guesses"].clone(), project.json(&["run", "--json"]))
 }
 
-/// Guesses, adopts the steps that `init` proposes and does not write, and runs.
+/// Infers, adopts the proposed steps, and runs.
 fn reconcile_with_proposals(project: &Project, files: [&str; 2]) -> (Json, Json) {
     let guessed = project.json(&["init", files[0], files[1], "--json"]);
     let mut text = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
     for field in guessed["guesses"]["fields"].as_array().unwrap() {
         for uniting in field["uniting"].as_array().unwrap() {
-            // A zero that was lost is an error by hand, too.
+            // A lost zero is an error in the hand-written job too.
             if uniting["written"] == false && uniting["step"] != "strip_leading_zeros" {
                 let begin =
                     format!("  {}: {{ type: text, normalize: [", field["name"].as_str().unwrap());
@@ -102,7 +102,7 @@ fn inferred_awkward_files_match_the_shipped_example() {
     assert_eq!(erp["header"]["value"], false);
 }
 
-/// Tolerances are the business's to give: what is within them by hand is a difference here.
+/// Tolerances are a business decision: values within them by hand are differences here.
 #[test]
 fn custody_positions_get_their_composite_key_and_agree_except_for_tolerances() {
     let files = ["custodian.csv", "books.csv"];
@@ -121,7 +121,7 @@ fn custody_positions_get_their_composite_key_and_agree_except_for_tolerances() {
     }
 }
 
-/// Which payments are settled, and that an amount is gross less fee, is in no column.
+/// No column says which payments are settled, and that an amount is gross less fee.
 #[test]
 fn inferred_payments_are_aligned_as_in_the_shipped_example() {
     let files = ["processor.csv", "ledger.csv"];
@@ -142,7 +142,7 @@ fn inferred_payments_are_aligned_as_in_the_shipped_example() {
     assert_eq!(summary["differences"]["by_field"]["currency"], 1);
 }
 
-/// A pair of files of which no names are alike.
+/// Two files without similar names.
 fn nameless(rows: u32) -> (String, String) {
     let (mut a, mut b) = (String::from("u,v,w,x\n"), String::from("k;l;m;n\n"));
     let states = [("OPEN", "1"), ("SETTLED", "9"), ("CANCELLED", "4")];
@@ -162,7 +162,7 @@ fn columns_are_matched_by_values_alone() {
     project.write("in/a.csv", a).write("in/b.csv", b);
     let (guesses, summary) = reconcile(&project, ["in/a.csv", "in/b.csv"]);
     assert_eq!(mapped(&guesses), [("v", "m"), ("u", "n"), ("w", "l"), ("x", "k")]);
-    // No day is above the twelfth: the rows tell what the column alone does not.
+    // No day is above the twelfth: only the rows decide.
     let fields = guesses["fields"].as_array().unwrap();
     let day = fields.iter().find(|field| field["name"] == "w").unwrap();
     assert_eq!(day["formats"]["b"], serde_json::json!(["%d/%m/%Y"]));
@@ -185,7 +185,7 @@ fn nothing_is_overwritten_without_force() {
     assert!(!project.path("rules").exists());
     let forced = project.recon(&["init", "a.csv", "b.csv", "--force"]);
     assert_eq!(forced.code, 0, "{}", forced.err);
-    // The same again changes nothing, so it needs no force.
+    // Writing the same again changes nothing and needs no force.
     assert_eq!(project.recon(&["init", "a.csv", "b.csv"]).code, 0);
 }
 
@@ -206,7 +206,7 @@ fn without_files_a_template_is_written() {
     let project = Project::new();
     let said = project.recon(&["init"]);
     assert_eq!(said.code, 0, "{}", said.err);
-    // The configuration is in order; the files it names are still to come.
+    // The configuration is valid; its files don't exist yet.
     assert_eq!(project.recon(&["check"]).code, 3);
     project.write("a.csv", "id,date,amount\n1,2026-01-15,5.00\n");
     project.write("b.csv", "reference;booked_on;value\n1;15/01/2026;5,00\n");
@@ -227,7 +227,7 @@ fn two_files_with_something_in_common_are_required() {
     assert!(!project.path("recon.yaml").exists());
 }
 
-/// Writes two files, guesses, and returns what was said.
+/// Writes two files, infers, and returns the output.
 fn init(project: &Project, a: impl AsRef<[u8]>, b: impl AsRef<[u8]>) -> String {
     project.write("a.csv", a.as_ref()).write("b.csv", b.as_ref());
     let said = project.recon(&["init", "a.csv", "b.csv"]);
@@ -239,7 +239,7 @@ fn configuration(project: &Project) -> String {
     std::fs::read_to_string(project.path("recon.yaml")).unwrap()
 }
 
-/// Checks and runs what was guessed.
+/// Checks and runs the inferred configuration.
 fn run(project: &Project) -> Json {
     let check = project.recon(&["check"]);
     assert_eq!(check.code, 0, "{}{}\n{}", check.out, check.err, configuration(project));
@@ -266,7 +266,7 @@ fn differences(project: &Project) -> Vec<String> {
     found
 }
 
-/// Rows of two files, each made of its number.
+/// Rows of two files, generated by number.
 fn rows(header: [&str; 2], count: u32, row: impl Fn(u32) -> [String; 2]) -> [String; 2] {
     let mut files = header.map(|header| format!("{header}\n"));
     for number in 1..=count {
@@ -428,7 +428,7 @@ fn opposite_signs_and_different_units_become_printed_steps() {
         assert!(said.contains(step) || text.contains("percent: as_fraction"), "{name}: {said}");
         assert_eq!(run(&project)["records"]["matched"], 19, "{name}: {text}");
     }
-    // One row of twenty is an error, not a convention.
+    // One row in twenty is an error, not a convention.
     let project = Project::new();
     let [a, b] = rows(["id,amount", "id,amount"], 20, |n| {
         [format!("K{n:02},{n}.25"), format!("K{n:02},{}{n}.25", if n == 4 { "-" } else { "" })]
@@ -568,7 +568,7 @@ fn guessing_is_linear_in_the_number_of_columns() {
 #[test]
 fn columns_of_the_same_name_are_mapped_or_explained() {
     let project = Project::new();
-    // `status` has nothing in common, `amount` has texts on one side.
+    // `status` has no common values, `amount` has texts on one side.
     let [a, b] = rows(["id,status,amount", "id,status,amount"], 12, |n| {
         let text = if n % 3 == 0 { "see note".to_owned() } else { format!("{n}.50") };
         [format!("K{n:02},left {n},{n}.50"), format!("K{n:02},right {n},{text}")]
@@ -680,7 +680,7 @@ fn a_bank_export_with_a_preamble_is_read() {
     );
 }
 
-/// How many rows each side has, how many match, and how many are rejected or left out in A.
+/// Rows per side, matches, and rejected or filtered rows of A.
 fn figures(project: &Project) -> [u64; 5] {
     let records = &run(project)["records"];
     ["a", "b", "matched", "rejected_a", "filtered_a"]
@@ -699,7 +699,7 @@ fn with_lines(count: u32, between: &str, after: &str) -> [String; 2] {
 
 #[test]
 fn totals_and_trailers_are_skipped_and_printed() {
-    // 2,000 rows are more than are looked at for the form of a file.
+    // 2,000 rows exceed the sample from which a file's form is inferred.
     for count in [3u32, 30, 2_000] {
         let line = count + 2;
         for (after, skipped, why) in [
@@ -732,7 +732,7 @@ fn totals_and_trailers_are_skipped_and_printed() {
 #[test]
 fn a_possible_data_row_at_the_end_is_kept_with_a_note() {
     for count in [3u32, 30] {
-        // The company may be called Total; the payment may be cut off.
+        // A company may be called Total; a payment may be truncated.
         for (last, note, rejected) in [
             ("Total,2026-01-31,Payment,600.00\n", "has `Total` and is read as data", 0),
             ("Cd,2026-0", "has 2 fields instead of 4, so it is rejected", 1),

@@ -1,5 +1,4 @@
-//! What was measured counts: how sure rules are, what may be learned from at all, and that the same data
-//! give the same model, through the real program.
+//! Measured confidence of rules, learnable data, and reproducible models, through the real program.
 
 use serde_json::Value as Json;
 
@@ -16,7 +15,7 @@ fn claims_of(pair: &Pair, run: &Json, rule: &str) -> Vec<Json> {
     found.as_array().unwrap().clone()
 }
 
-/// A rule that is surer of a cause than it is right.
+/// A rule that claims more than its precision.
 const HASTY: &str = r#"
 fn attribute_hasty(d) {
     if d.diff_type == "NUMERIC_MISMATCH" && d.percent <= 3 {
@@ -25,7 +24,7 @@ fn attribute_hasty(d) {
 }
 "#;
 
-/// Once people's decisions are at hand, a rule is as sure as it was right.
+/// With decisions at hand, a rule's confidence is its measured precision.
 fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
     pair.generate("s1", 8_000, 1, true).generate("s2", 8_000, 2, true);
     for folder in ["s1", "s2"] {
@@ -37,7 +36,7 @@ fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
     pair.setting("s1", "{ model: { enabled: false } }");
     pair.setting("s2", "{ accept_at: 0.7, model: { enabled: false } }");
     pair.json("s1", &["run"]);
-    // As claimed: a rule that says 0.9 is believed.
+    // As claimed: a rule's 0.9 counts.
     let claimed = pair.json("s2", &["run"]);
     let believed = claims_of(pair, &claimed, "attribute_hasty");
     assert!(believed.len() > 50);
@@ -48,7 +47,7 @@ fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
     assert_eq!(rule["confidence"], rule["claimed"]);
     assert!(number(rule, "/claimed") > 0.7 && number(rule, "/precision") < 0.6, "{rule}");
 
-    // Measured on the first pair, it holds for the second.
+    // Measured on the first pair, it applies to the second.
     let id = claimed["run_id"].as_str().unwrap();
     let newest = pair.sql("SELECT run_id FROM recon.recon_runs ORDER BY start_time LIMIT 1");
     let of_first = newest[0]["run_id"].as_str().unwrap();
@@ -67,13 +66,13 @@ fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
         assert_eq!(claim["status"], "UNKNOWN");
         assert!(claim["explanation"].as_str().unwrap().contains("the rule claims 0."), "{claim}");
     }
-    // Nothing is accepted that its author wants people to look at, however often it was right.
+    // A claim below accept_at is never accepted, however precise.
     let modest: Vec<Json> = claims_of(pair, &measured, "attribute_null");
     assert!(modest.iter().all(|claim| number(claim, "/confidence_score") > 0.7), "{modest:?}");
     assert!(!modest.is_empty());
     assert!(modest.iter().all(|claim| claim["status"] == "UNKNOWN"));
 
-    // Other rules are believed again until they are measured.
+    // Changed rules count as claimed until measured.
     let rules = pair.project.path("s2/rules/attribution.rhai");
     let text = std::fs::read_to_string(&rules).unwrap();
     std::fs::write(&rules, format!("{text}\n// another\n")).unwrap();
@@ -94,7 +93,7 @@ fn a_rules_confidence_is_its_measured_precision_on_postgres() {
 #[test]
 fn the_same_data_and_seed_give_the_same_bytes_at_any_thread_count_and_after_pruning() {
     let pair = Pair::new(None);
-    // People decide about everything.
+    // Everything is decided.
     pair.generate("s1", 4_000, 1, true).setting("s1", "{ accept_at: 1 }");
     let labels = Pair::labels("s1");
     let first = pair.json("s1", &["run"]);
@@ -111,11 +110,11 @@ fn the_same_data_and_seed_give_the_same_bytes_at_any_thread_count_and_after_prun
     let alone = hash(1, &labelled);
     assert_eq!(hash(2, &labelled), alone);
     assert_eq!(hash(3, &labelled), alone);
-    // Another run of the same data is the same data.
+    // A repeated run of the same data is the same data.
     let second = pair.json("s1", &["run"]);
     assert_ne!(first["run_id"], second["run_id"]);
     assert_eq!(hash(2, &labelled), alone);
-    // What people decided in the newer run teaches the same when the older one is forgotten.
+    // Pruning the older run does not change what is learned from the newer one.
     let ids = undecided(&pair);
     decide(&pair, &ids[ids.len() / 2..], false);
     let connection = rusqlite::Connection::open(pair.project.path("recon.db")).unwrap();
@@ -160,7 +159,7 @@ fn an_old_run_is_explained_by_its_own_model() {
         assert_eq!(told.code, 0, "{}", told.err);
         assert!(told.out.contains(version) && told.out.contains("calibration"), "{}", told.out);
     }
-    // Back to the first: the next run is the first model's again.
+    // Back to the first: the next run uses the first model again.
     pair.json("s1", &["model", "rollback"]);
     assert_eq!(pair.json("s1", &["run"])["model"], "1");
     let again = pair.project.recon(&pair.arguments("s1/recon.yaml", &["model", "rollback"]));
@@ -188,10 +187,10 @@ fn a_model_of_another_shape_is_not_used() {
         pair.project.recon(&pair.arguments("s1/recon.yaml", &["evaluate", "--labels", &labels]));
     assert_eq!((said.code, said.out.as_str()), (2, ""), "{}", said.err);
     assert!(said.err.contains("model-shape") && said.err.contains("retrain"), "{}", said.err);
-    // Training replaces it, although it can't be compared with.
+    // Training replaces it without a comparison.
     let trained = pair.json("s1", &["train", "--labels", &labels]);
     assert_eq!(trained["promoted"], true, "{trained}");
-    // Bytes that are not those that were stored are no model.
+    // Altered bytes are not a model.
     std::fs::write(&config, &text).unwrap();
     pair.json("s1", &["model", "promote", "1"]);
     let connection = rusqlite::Connection::open(pair.project.path("recon.db")).unwrap();
@@ -237,7 +236,7 @@ reason_codes:
   TWO: { functional: true, description: "two" }
 "#;
 
-/// Sixty records that differ, with these amounts on side B, and labels that take turns.
+/// Sixty differing records with these amounts on side B, and alternating labels.
 fn small(amount: impl Fn(usize) -> String) -> Project {
     let project = Project::new();
     let mut files =
@@ -263,7 +262,7 @@ fn constant_features_cannot_be_learned_from() {
     assert_eq!((said.code, said.out.as_str()), (2, ""), "{}", said.err);
     assert!(said.err.contains("training-constant"), "{}", said.err);
     assert!(said.err.contains("nothing distinguishes the reasons"), "{}", said.err);
-    // Neither a model nor evidence is left behind.
+    // Neither a model nor evidence is stored.
     assert_eq!(project.json(&["model", "list", "--json"])["models"], Json::Array(Vec::new()));
 }
 
@@ -279,7 +278,7 @@ fn non_numeric_rows_do_no_harm() {
     let run = project.json(&["run", "--json"]);
     assert_eq!(run["status"], "COMPLETED");
     assert_eq!(run["model"], "1");
-    // A coin decided here, and the model knows that it does not know.
+    // Random labels: the model's confidence is low.
     let sure = project.sql("SELECT max(confidence_score) AS sure FROM recon.attributions");
     assert!(number(&sure[0], "/sure") < 0.9, "{sure}");
 }

@@ -54,7 +54,7 @@ impl Pair {
         self.project.json(&["--store", &self.store, "sql", statement, "--format", "json"])
     }
 
-    /// No rules: everything is left to the model.
+    /// No rules: the model decides everything.
     pub fn without_rules(&self, folder: &str) -> &Self {
         let file = format!("{folder}/recon.yaml");
         self.project.replace(&file, "  attribute: [rules/attribution.rhai]\n", "");
@@ -90,12 +90,12 @@ fn trained_on_one_seed_and_measured_on_another(pair: &Pair) {
         let n = evaluated[part]["n"].as_u64().unwrap();
         assert_eq!((n, &evaluated[part]["unmatched"]), (total, &0.into()), "{part}");
     }
-    // Causes that overlap can't be told apart by anybody; see docs/learning.md.
+    // Overlapping causes can't be separated; see docs/learning.md.
     assert!(number(&evaluated, "/model/accuracy") > 0.85, "{}", evaluated["model"]["accuracy"]);
-    // Of three thousand guesses chance alone makes about 0.01.
+    // With three thousand guesses chance alone gives about 0.01.
     assert!(number(&evaluated, "/combined/ece") < 0.02, "{}", evaluated["combined"]["ece"]);
     assert!(number(&evaluated, "/combined/coverage_at/0.99") > 0.3);
-    // What was trained on is never scored.
+    // Training data are never scored.
     let id = first["run_id"].as_str().unwrap();
     let again = pair.json("s1", &["evaluate", "--labels", &Pair::labels("s1"), "--run", id]);
     let trained_on: u64 =
@@ -146,7 +146,7 @@ fn the_model_decides_the_same_in_one_pass_and_in_three(pair: &Pair) {
     let accepted = number(&pass, "/attributions/by_status/ACCEPTED");
     let sampled = samples.as_array().unwrap().len() as f64;
     assert!((0.05..0.15).contains(&(sampled / accepted)), "{sampled} of {accepted}");
-    // Every guess explains itself, and the parts add up to the probability.
+    // Every guess is explained, and the parts add up to the probability.
     let guess = attributions
         .as_array()
         .unwrap()
@@ -235,14 +235,14 @@ fn under_accept_risk_nothing_is_accepted_before_it_is_measured() {
     let says = run["acceptance"]["says"].to_string();
     assert!(says.contains("wrong of") && says.contains("2 %"), "{says}");
     assert!(evaluated["acceptance"]["policy"]["groups"].is_object());
-    // Other rules than were measured accept nothing.
+    // Rules other than the measured ones accept nothing.
     let rules = pair.project.path("s1/rules/attribution.rhai");
     let text = std::fs::read_to_string(&rules).unwrap();
     std::fs::write(&rules, format!("{text}\n// another\n")).unwrap();
     let said = pair.project.recon(&pair.arguments("s1/recon.yaml", &["run"]));
     assert!(said.err.contains("have changed since the risk was measured"), "{}", said.err);
     std::fs::write(&rules, &text).unwrap();
-    // Blind checks that break the budget stop it.
+    // Blind checks that exceed the budget stop acceptance.
     pair.setting_replaced("s1", "accept_risk:", "audit_sample: 20%, accept_risk:");
     let sampled = pair.json("s1", &["run"]);
     assert!(number(&sampled, "/acceptance/blind_checks") > 20.0);
@@ -314,7 +314,7 @@ fn unlearnable_data_gives_a_clear_error() {
     assert!(said.err.contains("recon train"), "{}", said.err);
 }
 
-/// The items of the pair's store that have a reason and wait for a decision.
+/// The items of the pair's store that have a reason and are undecided.
 pub fn undecided(pair: &Pair) -> Vec<String> {
     let found = pair.sql(
         "SELECT a.attribution_id FROM recon.attributions a \
@@ -325,7 +325,7 @@ pub fn undecided(pair: &Pair) -> Vec<String> {
     ids.map(|row| row["attribution_id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// People confirm what the machine thinks of these, and reject every tenth.
+/// Confirms the automatic reason of these, and rejects every tenth.
 pub fn decide(pair: &Pair, ids: &[String], solo: bool) {
     use recon::domain::review::Action;
     use recon::review::{Approve, BulkCommit, BulkPreviewAsk};
@@ -369,9 +369,9 @@ pub fn decide(pair: &Pair, ids: &[String], solo: bool) {
 fn without_labels_a_model_learns_from_decisions() {
     let pair = Pair::new(None);
     pair.generate("s1", 6_000, 1, false);
-    // People decide about everything.
+    // Everything is decided.
     pair.setting("s1", "{ accept_at: 1 }").json("s1", &["run"]);
-    // One person alone teaches nothing unless that is asked for.
+    // Solo decisions count only if requested.
     let ids = undecided(&pair);
     assert!(ids.len() > 300, "{}", ids.len());
     decide(&pair, &ids[..200], true);
@@ -391,7 +391,7 @@ fn without_labels_a_model_learns_from_decisions() {
     assert_eq!(drift["drift"]["retrain"], false, "{}", drift["drift"]["why"]);
     let agreement = &drift["drift"]["agreement"];
     assert_eq!(agreement["decided"], trained["held_out"]);
-    // Another population is noticed.
+    // A different population is detected.
     pair.project.write("hard.yaml", "hard: true\nprice_fluctuation: 30%\nfx_variance: 0%\n");
     pair.generate("s2", 3_000, 9, true).json("s2", &["run"]);
     let drift = pair.json("s2", &["evaluate", "--drift"]);
@@ -410,7 +410,7 @@ fn discover_writes_candidate_rules_to_complete() {
     assert!(groups.len() > 5);
     assert!(groups.iter().all(|group| group["support"]["unknown"] == group["support"]["fires"]));
     let script = std::fs::read_to_string(pair.project.path("candidates.rhai")).unwrap();
-    // A candidate is no rule before a person names a reason; then it claims what it says.
+    // A candidate is invalid until a reason is filled in; then it claims what it promised.
     pair.project.write("s1/rules/candidates.rhai", &script);
     pair.setting("s1", "{ accept_at: 0.9 }");
     pair.project.replace(
@@ -428,7 +428,7 @@ fn discover_writes_candidate_rules_to_complete() {
     let by_reason = &again["attributions"]["by_reason"];
     assert!(by_reason["SYSTEM_CONVERSION"].as_u64().unwrap() >= claimed, "{by_reason}");
     assert_eq!(again["status"], "COMPLETED");
-    // The first candidate claims all that it said it would, the others what is left to them.
+    // The first candidate claims all it promised, the others what is left.
     let claimed_by = pair.sql(
         "SELECT assigned_by, count(*) AS n FROM recon.attributions \
          WHERE run_id = (SELECT run_id FROM recon.recon_runs ORDER BY start_time DESC LIMIT 1) \

@@ -1,4 +1,4 @@
-//! Threads, memory and the way through the commands change how long a run takes, never what it finds.
+//! Threads, memory and the choice of commands change how long a run takes, never its result.
 
 use std::fmt::Write as _;
 
@@ -43,8 +43,8 @@ const RULES: &str = "fn attribute(d) {
 }
 ";
 
-/// Two extracts of so many rows with all that makes trouble: keys repeated, some of them over and over,
-/// nulls, quotes and line breaks inside of them, values that are none, rows that are none.
+/// Two extracts of this many rows with every difficulty: repeated keys, nulls, quotes and line
+/// breaks, unreadable values and rows.
 fn project(seed: u64, count: usize) -> Project {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut rows: Vec<(String, u8, i32, String)> = (0..count)
@@ -89,7 +89,7 @@ fn project(seed: u64, count: usize) -> Project {
     project
 }
 
-/// How a pass is done.
+/// The settings of a pass.
 #[derive(Clone, Copy, Debug)]
 struct Way {
     threads: usize,
@@ -107,7 +107,7 @@ fn way() -> impl Strategy<Value = Way> {
     })
 }
 
-/// What one pass found and stored, done this way.
+/// The output and stored result of a pass with these settings.
 fn pass_result(project: &Project, keep_all: bool, way: Way) -> Json {
     let _ = std::fs::remove_file(project.path("recon.db"));
     let environment = |_: &str| None;
@@ -130,7 +130,7 @@ fn pass_result(project: &Project, keep_all: bool, way: Way) -> Json {
     json!([found, stored(project)])
 }
 
-/// What is stored, but for ids and times.
+/// The stored result without ids and times.
 fn stored(project: &Project) -> Json {
     let records = project.sql(
         "SELECT kind, source_a_ref_id, source_b_ref_id, line_a, offset_a, line_b, offset_b, \
@@ -143,13 +143,13 @@ fn stored(project: &Project) -> Json {
     );
     let rejected =
         project.sql("SELECT side, line, code, key FROM recon.rejected_rows ORDER BY 1, 2");
-    // Nothing may be left of temporary files.
+    // No temporary files may be left.
     let left = std::fs::read_dir(project.path("temp")).map_or(0, Iterator::count);
     assert_eq!(left, 0);
     json!([records, differences, rejected])
 }
 
-/// What the program found and stored by these commands.
+/// The output and stored result of these commands.
 fn result(project: &Project, settings: &[(&str, &str)], steps: &[&[&str]]) -> Json {
     let _ = std::fs::remove_file(project.path("recon.db"));
     let mut summary = Json::Null;
@@ -197,7 +197,7 @@ fn three_commands_match_one_pass_at_any_memory_limit() {
     }
 }
 
-/// What a run without room for temporary files says and leaves behind.
+/// The output and remains of a run without space for temporary files.
 #[cfg(unix)]
 fn assert_no_room(project: &Project, said: &std::process::Output) {
     let error = String::from_utf8_lossy(&said.stderr);
@@ -209,7 +209,7 @@ fn assert_no_room(project: &Project, said: &std::process::Output) {
     assert_eq!(std::fs::read_dir(project.path("temp")).map_or(0, Iterator::count), 0);
 }
 
-/// The program under a shell that prepares its surroundings.
+/// The program started by a shell that sets limits.
 #[cfg(unix)]
 fn surrounded(project: &Project, shell: &[&str], script: &str) -> Option<std::process::Output> {
     let (program, arguments) = shell.split_first()?;
@@ -227,7 +227,7 @@ fn surrounded(project: &Project, shell: &[&str], script: &str) -> Option<std::pr
 #[test]
 fn a_file_size_limit_fails_the_run_with_a_reason() {
     let project = project(7, 5_000);
-    // The files of the process may not grow beyond 1 MiB, which fails like a full disk.
+    // A file size limit of 1 MiB fails like a full disk.
     let recon = env!("CARGO_BIN_EXE_recon");
     let script = format!("ulimit -f 2048; exec {recon} run --json");
     // Other shells count in other units.
@@ -240,7 +240,7 @@ fn a_file_size_limit_fails_the_run_with_a_reason() {
 fn a_full_temporary_disk_fails_the_run_with_a_reason() {
     let project = project(7, 5_000);
     std::fs::create_dir(project.path("temp")).unwrap();
-    // A disk of 1 MiB that only this process sees; exit code 77 where the machine mounts none.
+    // A private disk of 1 MiB; exit code 77 if the machine can't mount it.
     let recon = env!("CARGO_BIN_EXE_recon");
     let script = format!("mount -t tmpfs -o size=1m none temp || exit 77; exec {recon} run --json");
     let shell = ["unshare", "--map-root-user", "--mount", "sh"];
@@ -256,7 +256,7 @@ fn a_full_temporary_disk_fails_the_run_with_a_reason() {
 fn the_next_run_removes_temporary_files_of_a_killed_run() {
     let project = project(11, 5_000);
     let spilled = || std::fs::read_dir(project.path("temp")).map_or(0, Iterator::count);
-    // A run that ends before it is met with its files on the disk is no crash: try again.
+    // If the run ended before its files were seen, try again.
     let crashed = (0..20).any(|_| {
         let mut child = project
             .command(&["run", "--json"])
@@ -280,8 +280,7 @@ fn the_next_run_removes_temporary_files_of_a_killed_run() {
     assert_eq!(runs["runs"][1]["status"], "FAILED");
 }
 
-/// A folder for which the next spilling process would have to wait is no obstacle: one that a killed
-/// process made and had not locked goes as well, and with any run.
+/// An unlocked folder of a killed process is removed too, by any run.
 #[cfg(unix)]
 #[test]
 fn a_run_without_spilling_removes_an_empty_folder_of_a_killed_run() {
@@ -309,7 +308,7 @@ fn threads_that_cannot_start_are_an_error_not_a_panic() {
     let script = format!("ulimit -v 400000; THREADS=512 exec {recon} run --json");
     let Some(said) = surrounded(&project, &["/bin/sh"], &script) else { return };
     let error = String::from_utf8_lossy(&said.stderr);
-    // Some machines start them all in that little.
+    // Some machines start them all even so.
     let code = said.status.code();
     assert!(
         code == Some(0) || (code == Some(4) && error.contains("no-thread")),
@@ -329,7 +328,7 @@ fn unwritable_help_is_an_error() {
     }
 }
 
-/// What names a file takes no pipe, device or folder, and says so at once.
+/// File names may not be pipes, devices or folders; the error is immediate.
 #[cfg(unix)]
 #[test]
 fn files_named_in_settings_and_options_must_be_regular() {
@@ -530,7 +529,7 @@ fn the_store_is_private_and_wider_permissions_are_warned_about() {
     assert_eq!((mode("recon.db"), mode("recon.db-locks")), (0o600, 0o700));
     let locks = std::fs::read_dir(project.path("recon.db-locks")).unwrap();
     assert!(locks.flatten().all(|lock| lock.metadata().unwrap().permissions().mode() & 0o77 == 0));
-    // Beside a store that somebody uses.
+    // Beside a store in use.
     let connection = rusqlite::Connection::open(project.path("recon.db")).unwrap();
     connection.execute_batch("UPDATE recon_runs SET status = status").unwrap();
     for name in ["recon.db-wal", "recon.db-shm"] {
@@ -544,7 +543,7 @@ fn the_store_is_private_and_wider_permissions_are_warned_about() {
     assert!(said.err.contains("store-exposed") && said.err.contains("chmod go= "), "{}", said.err);
 }
 
-/// Older versions of SQLite than ours are what people have at hand.
+/// Users may have older versions of SQLite than the bundled one.
 #[test]
 fn the_installed_sqlite3_finds_the_store_intact() {
     let project = project(7, 50);

@@ -1,4 +1,4 @@
-//! The program's behavior, told in one binary.
+//! Tests of the program's behavior, in one binary.
 
 #![expect(
     clippy::unwrap_used,

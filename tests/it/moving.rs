@@ -1,4 +1,4 @@
-//! docs/moving.md: its commands and queries run, and its figures are those of the example.
+//! docs/moving.md: its commands and queries run, and its figures match the example.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,8 +1,8 @@
-//! A throw-away PostgreSQL server for the tests: started once per test process, wiped at its end.
+//! A throw-away PostgreSQL server for the tests: started once per test process, deleted at its end.
 //!
-//! `RECON_TEST_DATABASE_URL` names a server to use instead (as `postgres://user@host:port`; the user
-//! may create databases). Without PostgreSQL on this machine the tests fail and say what to install;
-//! they are never skipped.
+//! `RECON_TEST_DATABASE_URL` names a server to use instead (as `postgres://user@host:port`; the
+//! user may create databases). Without PostgreSQL the tests fail and say what to install; they are
+//! never skipped.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,10 +15,10 @@ use recon::database::{PostgresUrl, StoreUrl};
 /// A server for the tests.
 struct Server {
     url: String,
-    /// The certificate of the authority that the server's own certificate is signed by; it names
-    /// `localhost`. Not known of a server that somebody else has started.
+    /// The CA certificate of the server's own certificate, which names `localhost`. Unknown for an
+    /// external server.
     authority: Option<PathBuf>,
-    /// What will stop it.
+    /// Stops it when dropped.
     _watcher: Option<Child>,
 }
 
@@ -33,7 +33,7 @@ fn server() -> &'static Server {
     })
 }
 
-/// The file of the authority that signed the server's certificate for `localhost`.
+/// The CA file for the server's `localhost` certificate.
 pub fn authority() -> Option<PathBuf> {
     server().authority.clone()
 }
@@ -68,13 +68,13 @@ fn start() -> Server {
     }
 }
 
-/// A server of its own, for a test that stops and starts it.
+/// A dedicated server, for a test that stops and starts it.
 pub struct Cluster {
     folder: PathBuf,
     port: u16,
     binaries: PathBuf,
     root: bool,
-    /// What stops it in the end.
+    /// Stops it at the end.
     watcher: Child,
 }
 
@@ -177,7 +177,7 @@ impl Cluster {
     }
 }
 
-/// An authority of our own, and a certificate for `localhost` signed by it.
+/// A new CA, and a certificate for `localhost` signed by it.
 fn certify(folder: &Path) {
     let openssl = |arguments: &str| {
         run(Command::new("openssl").current_dir(folder).args(arguments.split_whitespace()));
@@ -198,7 +198,7 @@ fn certify(folder: &Path) {
 }
 
 /// Rust runs nothing when a test process ends, and it may be killed: a shell waits for the end of
-/// its standard input, which the returned handle holds open, and stops the server then.
+/// its standard input, which the returned handle holds open, and then stops the server.
 fn stop_with_this_process(binaries: &Path, data: &Path, folder: &Path, root: bool) -> Child {
     let user = if root { "runuser -u postgres -- " } else { "" };
     let script = format!(
@@ -245,8 +245,8 @@ fn output(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Runs a command to its end. Its output goes to a file that nobody keeps open: the server that
-/// `pg_ctl` leaves behind inherits it.
+/// Runs a command to its end. Its output goes to a file that is not kept open: the server left
+/// behind by `pg_ctl` inherits it.
 fn run(command: &mut Command) {
     let log = tempfile::NamedTempFile::new().unwrap();
     let stream = || Stdio::from(log.reopen().unwrap());

@@ -1,16 +1,16 @@
-//! The real program in a folder of its own.
+//! The real program in its own folder.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value as Json;
 
-/// A folder in which recon runs, removed at the end.
+/// A temporary folder in which recon runs.
 pub struct Project {
     folder: tempfile::TempDir,
 }
 
-/// What the program said, and how it ended.
+/// The output and exit code of the program.
 pub struct Said {
     /// The exit code; -1 after a signal.
     pub code: i32,
@@ -26,7 +26,7 @@ impl Project {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A copy of a folder of the repository, `examples/…`, or of the job at its top.
+    /// A copy of a folder of the repository, `examples/…`, or of the top-level job.
     pub fn of(example: &str) -> Self {
         let project = Self::new();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -53,7 +53,7 @@ impl Project {
         self
     }
 
-    /// Replaces a text in a file; it must be there.
+    /// Replaces a text in a file; it must exist.
     pub fn replace(&self, name: &str, from: &str, to: &str) -> &Self {
         let text = std::fs::read_to_string(self.path(name)).unwrap();
         assert!(text.contains(from), "{from:?} is not in {name}");
@@ -84,7 +84,7 @@ impl Project {
         serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.out))
     }
 
-    /// The answer of `recon sql`.
+    /// The result of `recon sql`.
     pub fn sql(&self, statement: &str) -> Json {
         self.json(&["sql", statement, "--format", "json"])
     }
@@ -105,7 +105,7 @@ fn copy(from: &Path, to: &Path) {
         std::fs::create_dir_all(to).unwrap();
         for entry in std::fs::read_dir(from).unwrap() {
             let entry = entry.unwrap();
-            // A store that somebody made while trying an example is not part of it.
+            // A store left from trying an example is not part of it.
             if !entry.file_name().to_string_lossy().contains(".db") {
                 copy(&entry.path(), &to.join(entry.file_name()));
             }

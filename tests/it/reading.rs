@@ -1,5 +1,5 @@
-//! Reading other people's files: nothing is misread in silence, and what a source does its own way
-//! can be said in its configuration.
+//! Reading other people's files: nothing is silently misread, and a source's peculiarities can be
+//! configured.
 
 use serde_json::Value as Json;
 
@@ -51,7 +51,7 @@ fn a_stray_quote_swallows_no_rows() {
     let fields = "  id: { type: text }\n  what: { type: text }\n  amount: { type: decimal }";
     let head = "id,what,amount\n";
     let b = format!("{head}{}", rows(1, 200));
-    // Never closed; closed by a quote further down; closed where the width fits again.
+    // Never closed; closed by a later quote; closed where the width fits again.
     for (name, line, more) in [
         ("unclosed", "50,\"text 50,50.00\n", ""),
         ("closed by another", "50,\"text 50,50.00\n", "151,\"text 151\",151.00\n"),
@@ -75,7 +75,7 @@ fn a_stray_quote_swallows_no_rows() {
         assert_eq!(summary["records"]["breaks"], found.len(), "{name}");
         let said = project.sql("SELECT message FROM recon.rejected_rows ORDER BY line LIMIT 1");
         assert!(said[0]["message"].as_str().unwrap().contains("lines after it"), "{name}: {said}");
-        // The key stands before the quote: the partner is told.
+        // The key precedes the quote: the partner is marked.
         let explained = project.json(&["explain", "50", "--json"]);
         assert_eq!(explained["records"][0]["rejected_partner_line"], 51, "{name}");
     }
@@ -127,7 +127,7 @@ fn a_filter_applies_to_rows_of_another_width_as_far_as_their_cells_go() {
     project.write("a.rhai", "fn live(raw) { raw.id != \"Total\" && raw.state == \"ok\" }");
     let (summary, _) = run(&project);
     assert_eq!(summary["records"]["filtered_a"], 2);
-    // Whether row 2 is live can't be told without its state: it is no less broken than before.
+    // Row 2 can't be filtered without its state: it stays rejected.
     assert_eq!(rejected(&project), [(4, "RAGGED_ROW".to_owned())]);
 }
 
@@ -156,7 +156,7 @@ fn filling_down_crosses_blocks_and_is_explained() {
         explained.out
     );
 
-    // What a row that can't be read would have said is not invented.
+    // Values of an unreadable row are not invented.
     let a = "account,id,amount\nA,1,1\n\"B\"x,2,2\n,3,3\nC,4,4\n,5,5\n";
     let b = "account,id,amount\nA,1,1\nB,2,2\nB,3,3\nC,4,4\nC,5,5\n";
     let project = job("    fill: [account]", fields, a, b);
@@ -183,7 +183,7 @@ fn repeated_column_names_are_mapped_by_position() {
     for part in ["columns 3 and 5", "`\"currency#1\"`", "`\"#3\"`", "no column `currency#3`"] {
         assert!(said.err.contains(part), "{part}: {}", said.err);
     }
-    // A script names them so, too; the plain name would be one of two.
+    // Scripts use these names too; the plain name would be ambiguous.
     let map = "    map: { id: id }\n    script: a.rhai";
     let project = job(map, fields, a, b);
     let script =
@@ -210,7 +210,7 @@ fn times_of_many_kinds_are_read_exactly() {
         let (summary, err) = run(&project);
         assert_eq!(summary["records"]["matched"], 1, "{format}: {err}");
     }
-    // Instants a millisecond apart are two.
+    // Instants a millisecond apart are different.
     let options = "    formats: { at: [\"%s%.f\"] }";
     let project =
         job(options, fields, "id,at\n1,1648771200.124\n", "id,at\n1,2022-04-01T00:00:00.123Z\n");

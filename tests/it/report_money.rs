@@ -1,4 +1,4 @@
-//! What reports say about money, and how spreadsheets read it.
+//! Amounts in reports, as spreadsheets read them.
 
 use calamine::{Data, DataType, Reader, Xlsx, open_workbook};
 use serde_json::json;

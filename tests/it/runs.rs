@@ -1,5 +1,5 @@
-//! Runs from the outside: one pass against three commands, any number of threads, repeated runs,
-//! killed runs, and what `--fail-on` makes of them.
+//! Runs from the outside: one pass against three commands, any number of threads, repeated and
+//! killed runs, and `--fail-on`.
 
 use std::time::{Duration, Instant};
 
@@ -139,7 +139,7 @@ fn fail_on_turns_findings_into_an_exit_code() {
 fn the_next_command_repairs_the_store_after_a_killed_run() {
     let project = Project::of(".");
     let first = project.json(&["run", "--json"]);
-    // A larger job of the same kind, so that there is something to kill.
+    // A larger job of the same kind, so that there is time to kill it.
     project.json(&["generate", "--rows", "60000", "-o", "big", "--json"]);
     let store = format!("sqlite:{}", project.path("recon.db").display());
     let runs = ["-c", "big/recon.yaml", "--store", &store, "run", "--json"];
@@ -178,7 +178,7 @@ fn an_interrupted_run_exits_130_and_is_failed() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    // Wait until the run is there, so that the signal meets it at work.
+    // Wait until the run exists, so that the signal hits it at work.
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(30) && !project.path("recon.db").exists() {
         std::thread::sleep(Duration::from_millis(5));

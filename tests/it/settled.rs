@@ -1,12 +1,12 @@
-//! What the machine may settle alone: nothing that the values do not prove, nothing that a whole column
-//! shows to be a convention, and nothing that rejected rows may explain.
+//! Automatic acceptance: nothing unproven, nothing that a whole column shows to be a convention,
+//! and nothing that rejected rows may explain.
 
 use serde_json::Value as Json;
 
 use crate::postgres;
 use crate::program::Project;
 
-/// A job whose only rule is sure of everything.
+/// A job whose only rule claims everything with full confidence.
 const JOB: &str = r#"version: 1
 job: settled
 store: sqlite:recon.db
@@ -48,7 +48,7 @@ fn row(at: u32) -> Row {
     ]
 }
 
-/// A project of so many rows, of which B has each as `change` makes it.
+/// A project of this many rows; `change` makes the rows of B.
 fn job(rows: u32, change: impl Fn(u32, &mut Row)) -> Project {
     let project = Project::new();
     let (mut a, mut b) = (HEADER.to_owned(), HEADER.to_owned());
@@ -78,7 +78,7 @@ fn codes(summary: &Json) -> Vec<&str> {
     summary["warnings"].as_array().unwrap().iter().map(|w| w["code"].as_str().unwrap()).collect()
 }
 
-/// One name differs by itself, and all amounts have the other sign.
+/// One name differs on its own, and all amounts have the opposite sign.
 fn turned() -> Project {
     job(30, |at, row| {
         negated(row);
@@ -160,7 +160,7 @@ fn threads_and_memory_do_not_change_what_is_found_in_a_large_run() {
     assert_eq!(steps.json(&["report", "--format", "json"])["warnings"], found[0].0);
 }
 
-/// What is done to a row of B, the line that the run gives, and where it belongs.
+/// The change to rows of B, the advice of the run, and where it belongs.
 type Advice = (fn(u32, &mut Row), &'static str, &'static str);
 
 #[test]
@@ -218,7 +218,7 @@ fn no_shipped_rule_accepts_amount_differences_in_one_currency() {
     for at in 1..=40 {
         let amount = 1_000 + at * 37;
         a += &format!("T{at},EUR,{amount}.00,2026-01-{:02}\n", at % 28 + 1);
-        // Three percent apart now and then, and a day late now and then.
+        // Occasionally three percent or a day apart.
         let other = if at % 5 == 0 {
             f64::from(amount) * (0.97 + f64::from(at) / 10_000.0)
         } else {
@@ -241,7 +241,7 @@ fn no_shipped_rule_accepts_amount_differences_in_one_currency() {
 fn rows_with_unknown_keys_keep_missing_records_of_the_other_side_open() {
     let project = job(12, |_, _| {});
     let bytes = |name: &str| std::fs::read(project.path(name)).unwrap();
-    // The key of A's second row is no text: it may be any of those that A seems to lack.
+    // A's second row has an unreadable key: it may be any of those that A seems to lack.
     let mut a: Vec<u8> = bytes("a.csv");
     let at = a.windows(6).position(|part| part == b"K00002").unwrap();
     a[at] = 0xff;
@@ -252,7 +252,7 @@ fn rows_with_unknown_keys_keep_missing_records_of_the_other_side_open() {
     assert_eq!(summary["records"]["rejected_a"], 1);
     assert_eq!(summary["records"]["missing_in_a"], 2);
     assert_eq!(summary["records"]["missing_in_b"], 1);
-    // What B lacks is as sure as ever.
+    // Records missing in B are as certain as before.
     assert_eq!(
         accepted(&project, "sqlite:recon.db"),
         serde_json::json!([{ "field": "ENTIRE_RECORD", "n": 1 }])
@@ -303,7 +303,7 @@ fn warnings_about_the_whole_result_come_first() {
     assert_eq!(codes(&summary), ["same-difference"]);
     let message = summary["warnings"][0]["message"].as_str().unwrap();
     assert!(message.contains("`amount`: the values of B can't be read as decimal"), "{message}");
-    // Nothing but the key.
+    // Only the key.
     let project = job(8, |_, _| {});
     let map = "map: { id: id, day: day, at: at, amount: amount, name: name }";
     project.replace("recon.yaml", map, "map: { id: id }");

@@ -1,4 +1,4 @@
-//! `recon report --format xlsx`, read back as a spreadsheet reads it.
+//! `recon report --format xlsx`, read back like a spreadsheet does.
 
 use calamine::{Data, DataType, Range, Reader, Xlsx, open_workbook};
 
@@ -17,7 +17,7 @@ fields:
   text: { type: text }
 "#;
 
-/// Texts that a spreadsheet would take for something else, if it were let.
+/// Texts that a spreadsheet would misinterpret if allowed.
 const TEXTS: [&str; 10] = [
     "=HYPERLINK(\"https://evil.example\",\"click\")",
     "+1+2",

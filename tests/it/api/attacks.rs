@@ -1,4 +1,4 @@
-//! People who lost their rights, forged values in headers, and what must not be told.
+//! Revoked rights, forged header values, and information that must not leak.
 
 use recon::domain::review::Role;
 
@@ -16,7 +16,7 @@ fn a_revoked_right_takes_effect_immediately() {
     assert_eq!(verdict(&refused), (403, "missing-permission".into()));
     assert_eq!(project.recon(&["user", "disable", "bob"]).code, 0);
     assert_eq!(bob.get("/workflow/queue?limit=1").status, 401);
-    // A token has a part of what its person may do, and is gone once revoked.
+    // A token has a subset of its user's permissions, and stops working once revoked.
     let narrow = token(project, "cat", &["view"]);
     let narrow = house.bearer(&narrow);
     assert_eq!(narrow.get("/workflow/queue?limit=1").status, 200);
@@ -93,7 +93,7 @@ fn values_cannot_become_headers_and_errors_reveal_no_internals() {
     for check in ["db", "migrations", "audit_chain", "disk", "self_request"] {
         assert_eq!(checks[check], true, "{check}");
     }
-    // The log has a line for each, and what strangers wrote is text in it.
+    // The log has a line per request, and client input is escaped in it.
     let agent = "x\u{7f}\u{9b}";
     let mut client = Client::to(&house.server);
     let refused = client.ask("GET", "/health", &[("User-Agent", agent)], "").unwrap();

@@ -1,4 +1,4 @@
-//! What the machine thinks of blind suggestions and blind samples is told by no filter, order or group.
+//! Filters, sorting and groups do not reveal blind suggestions and blind samples.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ fn filters_sorting_and_groups_do_not_reveal_hidden_suggestions() {
         .map(|item| item["attribution_id"].as_str().unwrap().to_owned())
         .collect();
     assert!(hidden.len() > 3 && hidden.len() < all.len(), "{} of {}", hidden.len(), all.len());
-    // The order tells nothing of them: it is that of the ids.
+    // They are sorted by id, which reveals nothing.
     let order: Vec<&str> =
         all.iter().map(|item| item["attribution_id"].as_str().unwrap()).collect();
     assert!(order.is_sorted(), "{order:?}");
@@ -138,7 +138,7 @@ fn filters_and_groups_do_not_reveal_blind_samples() {
             }
         }
     }
-    // Without a filter that tells they stand among the others.
+    // Without a revealing filter they appear among the others.
     let all = ids(&Json::Array(house.queue("ann", "limit=200&status=ACCEPTED")));
     assert!(!all.is_disjoint(&samples));
     house.server.assert_well();

@@ -1,10 +1,10 @@
-//! What browsers send along on their own: cookies, origins, sites.
+//! What browsers send by themselves: cookies, origins, sites.
 
 use super::{House, Project, json, verdict};
 use crate::wire::{Answer, Client, Server};
 
 pub const PASSWORD: &str = "four words of hers";
-/// What an administrator chooses for others.
+/// The password set by an administrator.
 pub const GIVEN: &str = "chosen by somebody else";
 
 fn house() -> House {
@@ -23,7 +23,7 @@ fn house() -> House {
     house
 }
 
-/// Somebody changes the password that was chosen for them.
+/// The user changes the initial password.
 pub fn own_password(server: &Server, name: &str, password: &str) {
     let cookie = cookie(&log_in(server, &[], name, GIVEN));
     let body = serde_json::json!({ "present": GIVEN, "new": password }).to_string();
@@ -59,7 +59,7 @@ fn sessions_are_fresh_and_end_for_good() {
     };
     assert_eq!(json(&me(&cookie))["login"], "zoe");
     assert_eq!(me(preset).status, 401);
-    // Other roles end it.
+    // A change of roles ends it.
     assert_eq!(house.project().recon(&["user", "roles", "zoe", "--role", "senior"]).code, 0);
     assert_eq!(me(&cookie).status, 401);
     let second = self::cookie(&log_in(server, &[], "ZOE", PASSWORD));
@@ -67,7 +67,7 @@ fn sessions_are_fresh_and_end_for_good() {
     let out = Client::to(server).ask("POST", "/auth/logout", &[("Cookie", &second)], "").unwrap();
     assert_eq!(out.status, 204);
     assert_eq!(me(&second).status, 401);
-    // Names and passwords that don't go together are one answer.
+    // A wrong name and a wrong password get the same response.
     let wrong = log_in(server, &[], "zoe", "not her password");
     let nobody = log_in(server, &[], "nobody", "not her password");
     assert_eq!((wrong.status, nobody.status), (401, 401));
@@ -100,7 +100,7 @@ fn cross_site_requests_are_refused() {
         vec![typed, with, ("Origin", "https://evil.example")],
         vec![typed, with, ("Origin", "null")],
         vec![typed, with, ("Origin", "http://localhost:1")],
-        // A browser that holds both is still a browser.
+        // A browser that sends both still counts as a browser.
         vec![typed, with, ("Authorization", &token), ("Sec-Fetch-Site", "cross-site")],
     ] {
         let mut client = Client::to(server);
@@ -149,7 +149,7 @@ fn only_the_declared_proxy_is_trusted() {
     assert_eq!(me(&house, &[]).status, 401);
     let twice = [("X-Forwarded-User", "ann"), ("X-Forwarded-User", "bob")];
     assert_eq!(me(&house, &twice).status, 400);
-    // Pages of the listed origin may call, those of others may not.
+    // Pages of the listed origin may call; others may not.
     let cors = |origin: &str| {
         let answer = me(&house, &[("Origin", origin)]);
         assert_eq!(answer.header("vary"), Some("Origin"));

@@ -1,4 +1,4 @@
-//! Decisions by two and three people, by one who may not, twice, late, and all at once.
+//! Decisions by two and three users, unauthorized, repeated, late, and concurrent.
 
 use std::sync::Barrier;
 
@@ -29,7 +29,7 @@ fn a_decision_takes_a_maker_and_a_checker() {
     let resolved = document(&answer);
     assert_eq!(resolved["message"], "Resolution processed successfully");
     assert_eq!((&resolved["status"], &resolved["eyes_done"]), (&"PENDING".into(), &2.into()));
-    // Again, by anybody, it is held already; the answer says by what.
+    // A second proposal is refused; the response names the first.
     let again = house.person("sue").post("/workflow/resolve", &override_of(item));
     assert_eq!(verdict(&again), (409, "already-pending".into()));
     assert_eq!(document(&again)["proposal"], resolved["proposal_id"]);
@@ -69,7 +69,7 @@ fn a_decision_takes_a_maker_and_a_checker() {
     assert_eq!((&state["state"], &state["status"]), (&"APPLIED".into(), &"ACCEPTED".into()));
     let audit = document(&house.person("aud").get("/audit?limit=5"));
     assert_eq!(audit["items"][0]["action_type"], "APPROVE");
-    // Reports and `explain` name the people and say what they said.
+    // Reports and `explain` name the users and their comments.
     let project = house.project();
     let csv = project.recon(&["report", "--format", "csv"]).out;
     let named = csv.lines().find(|line| line.contains("booked a day late")).unwrap();
@@ -96,7 +96,7 @@ fn nobody_approves_their_own_proposal() {
     let tag = proposal["tag"].as_str().unwrap();
     let good = json!({ "content_hash": proposal["content_hash"] });
     let before = house.state();
-    // The same person by another login and by another token.
+    // The same person with another login and another token.
     let project = house.project();
     assert_eq!(
         project.recon(&["user", "add", "bob2", "--same-as", "bob", "--no-password"]).code,
@@ -105,7 +105,7 @@ fn nobody_approves_their_own_proposal() {
     let second = super::token(project, "bob2", &["view", "check"]);
     let other = super::token(project, "bob", &["view", "check"]);
     let after = house.state();
-    // A login that bob has not agreed to opens nothing.
+    // A login without ben's consent does not work.
     let answer = house.bearer(&second).post_if(tag, &format!("{path}/approve"), &good);
     assert_eq!(answer.status, 401, "{}", answer.text());
     for person in [house.person("bob"), house.bearer(&other)] {
@@ -114,7 +114,7 @@ fn nobody_approves_their_own_proposal() {
     }
     assert_eq!(house.state()[..3], before[..3]);
     assert_eq!(house.state(), after);
-    // Whoever amends becomes a contributor, and earlier tags are stale.
+    // An amender becomes a contributor, and earlier ETags are stale.
     let amendment =
         json!({ "action": "REJECT", "comments": "no reason explains this one" }).to_string();
     let if_match = format!("\"{tag}\"");
@@ -128,7 +128,7 @@ fn nobody_approves_their_own_proposal() {
     let good = json!({ "content_hash": amended["content_hash"] });
     let own = cat.post_if(tag, &format!("{path}/approve"), &good);
     assert_eq!(verdict(&own), (403, "self-approval".into()));
-    // Sent back with a word, the item is as it was.
+    // Sent back with a comment, the item is restored.
     let back = format!("{path}/return");
     let blank = json!({ "comments": "\u{a0}\u{200b}\u{200b} \u{a0}\u{301}" });
     assert_eq!(house.person("mia").post_if(tag, &back, &blank).status, 422);
@@ -198,7 +198,7 @@ fn malformed_decisions_are_refused_and_change_nothing() {
     assert_eq!(ann.ask("POST", "/workflow/resolve", &[], &deep).status, 400);
     let typed = [("Content-Type", "text/plain")];
     assert_eq!(ann.ask("POST", "/workflow/resolve", &typed, &good.to_string()).status, 415);
-    // The name of who asks is no forgery.
+    // The requester's name can't be forged.
     assert_eq!(house.state(), before);
     let own = ann.post("/workflow/resolve", &with("actor_id", "ann".into()));
     assert_eq!(own.status, 200, "{}", own.text());

@@ -1,4 +1,4 @@
-//! The OpenAPI document: what the server answers is what it says, and a fuzzer finds nothing else.
+//! Responses match the OpenAPI document, and a fuzzer finds no deviation.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -75,7 +75,7 @@ fn responses_match_the_openapi_document() {
     house.server.assert_well();
 }
 
-/// The fuzzer that `scripts/test` installs.
+/// The fuzzer installed by `scripts/test`.
 fn schemathesis() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/schemathesis/bin/st");
     let program = std::env::var_os("RECON_SCHEMATHESIS").map_or(own, PathBuf::from);
@@ -86,7 +86,7 @@ fn schemathesis() -> PathBuf {
 #[test]
 fn a_fuzzer_finds_nothing() {
     let house = House::new();
-    // Ids of things that are there, so that it comes past "there is no such thing".
+    // Existing ids, so that the fuzzer gets past 404.
     let items = house.queue("cat", "limit=3");
     let id = |at: usize| items[at]["attribution_id"].as_str().unwrap();
     let decision =

@@ -1,5 +1,4 @@
-//! Lists and files: pages that visit everything once, filters that take words literally, exports
-//! that no spreadsheet runs.
+//! Lists and files: paging, literal search, and exports without formulas.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +42,7 @@ fn paging_visits_each_item_once() {
     assert_eq!(order[..ids.len().min(order.len())], ids[..ids.len().min(order.len())]);
     let total = house.project().sql("SELECT count(*) AS n FROM recon.attributions");
     assert_eq!(order.len() as u64, total[0]["n"].as_u64().unwrap());
-    // A cursor is good for its own list only, and not for tampering.
+    // A cursor is valid only for its list and can't be tampered with.
     let answer = ann.get("/workflow/queue?limit=7");
     let link = next(answer.header("link")).unwrap();
     let cursor = link.split("cursor=").nth(1).unwrap();
@@ -110,7 +109,7 @@ fn search_terms_are_literal() {
 #[test]
 fn exports_are_complete_and_safe_for_spreadsheets() {
     let project = Project::of(".");
-    // Cells that a spreadsheet would run, on side A alone.
+    // Cells that a spreadsheet would run, on side A only.
     let file = "examples/fx_trades/front_office.csv";
     let text = std::fs::read_to_string(project.path(file)).unwrap();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -149,7 +148,7 @@ fn exports_are_complete_and_safe_for_spreadsheets() {
     assert!(raw.filter(|item| item["difference"]["value_a"] == "=1+1").count() > 1);
     let audit = unchunked(&house.person("aud").get("/audit/export?format=jsonl").body);
     assert!(audit.lines().all(|line| line.contains("prev_hash")), "{audit}");
-    // Both formats verify offline, to the same end as the server tells.
+    // Both formats verify offline and give the server's last hash.
     let end: Json =
         serde_json::from_slice(&house.person("aud").get("/audit/checkpoint").body).unwrap();
     let whole = house.person("aud").get("/audit/export?format=csv&cells=raw").body;
@@ -170,7 +169,7 @@ fn exports_are_complete_and_safe_for_spreadsheets() {
     house.server.assert_well();
 }
 
-/// The text of a body that came in chunks.
+/// The text of a chunked body.
 fn unchunked(mut body: &[u8]) -> String {
     let mut text = Vec::new();
     loop {

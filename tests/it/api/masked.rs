@@ -1,5 +1,5 @@
-//! What a masked field holds leaves the server by no route, page, filter, order or file. The routes are the
-//! server's own list, so that a new one is walked too, or fails here until somebody says how.
+//! Masked values leave the server by no route, page, filter, sorting or file. The routes come from
+//! the server's own list, so that a new one is tested too, or fails here until it is classified.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ reason_codes:
 server: { requests_per_second: 0 }
 "#;
 
-/// Rules that quote all that they see, about a difference of whatever field.
+/// Rules that quote everything they see, about any difference.
 const RULES: &str = r#"
 fn attribute_all(d) {
     note(`${d.text_a} was truncated to ${d.text_b}`);
@@ -63,7 +63,7 @@ const B: &str = "id,currency,amount,account,name\n\
     KEYSECRET5,USD,7312.88,same,same\n\
     KEYSECRET6,USD,5,ACCSECRET5,right\n";
 
-/// Texts and figures of which each is a masked value, or is made of masked values.
+/// Masked values, and texts and figures derived from them.
 const OF_VALUES: &[&str] = &["7312", "ACCSECRE", "73120", "91735", "91734", "0.007891"];
 const OF_KEYS: &[&str] = &["KEYSECRET"];
 
@@ -83,7 +83,7 @@ fn house(masked: &str) -> House {
     house
 }
 
-/// Non-GET operations that answer nothing about records, whatever they are sent.
+/// Non-GET operations whose responses never contain record data.
 const TELL_NOTHING: &[&str] = &[
     "login",
     "logout",
@@ -103,7 +103,7 @@ const TELL_NOTHING: &[&str] = &[
     "page_set_profile",
 ];
 
-/// What pages read from their addresses; the document does not list it.
+/// Query parameters of pages, which the document does not list.
 const OF_PAGES: &[&str] = &[
     "run",
     "job",
@@ -141,7 +141,7 @@ const OF_PAGES: &[&str] = &[
     "choice",
 ];
 
-/// One who looks, and what they must not find.
+/// A user, and what their responses must not contain.
 struct Walk<'a> {
     house: &'a House,
     secrets: &'a [&'a str],
@@ -153,7 +153,7 @@ impl Walk<'_> {
     fn clean(&mut self, what: &str, answer: &Answer, asked: &str) {
         self.tried += 1;
         assert_ne!(answer.status, 500, "{what}: {}", answer.text());
-        // What somebody asks for may be said back to them.
+        // A request's own input may be echoed.
         let text = without_ids(&String::from_utf8_lossy(&answer.body).replace(asked, ""));
         for secret in self.secrets {
             assert!(!text.contains(secret), "{what} tells {secret}: {text}");
@@ -174,7 +174,7 @@ impl Walk<'_> {
         answer
     }
 
-    /// Two values of a filter, one of which is a secret: the answers must not tell which.
+    /// Two values of a filter, one of them secret: the responses must not differ.
     fn same(&mut self, path: &str, name: &str, values: [&str; 2]) {
         let separator = if path.contains('?') { '&' } else { '?' };
         let found = values.map(|value| {
@@ -185,7 +185,7 @@ impl Walk<'_> {
     }
 }
 
-/// The text without ids and digests, in which any four digits may stand by chance.
+/// The text without ids and digests, which may contain any four digits by chance.
 fn without_ids(text: &str) -> String {
     let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
     let mut kept = String::with_capacity(text.len());
@@ -202,7 +202,7 @@ fn without_ids(text: &str) -> String {
     kept + rest
 }
 
-/// A text of the same form that no record has.
+/// A text of the same form that occurs in no record.
 fn decoy(secret: &str) -> String {
     let other = |c: char| {
         if c.is_ascii_digit() {
@@ -216,13 +216,13 @@ fn decoy(secret: &str) -> String {
     secret.chars().map(other).collect()
 }
 
-/// The ids that an answer names, in its order.
+/// The ids in a response, in order.
 fn ids(answer: &Answer) -> Vec<String> {
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     let is_id = |part: &&str| part.len() == 36 && part.split('-').count() == 5;
     text.split(|c: char| !(c.is_ascii_hexdigit() || c == '-'))
         .filter(is_id)
-        // The id of the request is a new one each time.
+        // Request ids are always new.
         .filter(|id| {
             text.contains(&format!("attribution_id\":\"{id}"))
                 || text.contains(&format!("/items/{id}"))
@@ -238,7 +238,7 @@ fn column(house: &House, sql: &str) -> Vec<String> {
     rows.as_array().unwrap().iter().map(cell).collect()
 }
 
-/// Every path of every route that looks, with real ids in it.
+/// Every path of every reading route, with real ids.
 fn paths(house: &House, path: &str) -> Vec<String> {
     let named = |name: &str| path.contains(&format!("{{{name}}}"));
     let with = |name: &str, values: Vec<String>| -> Vec<String> {
@@ -264,7 +264,7 @@ fn paths(house: &House, path: &str) -> Vec<String> {
     }
 }
 
-/// Every route that looks, by people without the grant, with every filter, order and format.
+/// Every reading route, by users without the grant, with every filter, sorting and format.
 fn look_everywhere(walk: &mut Walk<'_>, routes: &Json) {
     for (path, item) in routes["paths"].as_object().unwrap() {
         let Some(operation) = item.get("get") else { continue };
@@ -287,7 +287,7 @@ fn look_everywhere(walk: &mut Walk<'_>, routes: &Json) {
                         }
                     }
                     (None, Some("number" | "integer")) => {
-                        // Confidence and numbers of rows are no secret; amounts are.
+                        // Confidence and row numbers are not secret; amounts are.
                         if name.contains("amount") && walk.amounts {
                             walk.same(&at, name, ["0.001", "50000"]);
                             walk.same(&at, name, ["7312.5", "99999"]);
@@ -318,7 +318,7 @@ fn look_everywhere(walk: &mut Walk<'_>, routes: &Json) {
     }
 }
 
-/// Every route that does something, by people without the grant. Gives the operations tried.
+/// Every writing route, by users without the grant. Returns the operations tried.
 fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
     let house = walk.house;
     let mut tried = BTreeSet::new();
@@ -436,7 +436,7 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
             &json!({ "choice": "reject" }),
         );
     }
-    // The one with a large amount: the trigger measures it.
+    // The item with a large amount: the trigger shows it.
     let large = &column(
         house,
         "SELECT a.attribution_id FROM recon.attributions a JOIN recon.data_differences d \
@@ -548,7 +548,7 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
 fn walk(masked: &str, secrets: &[&str]) {
     let house = house(masked);
     let routes = document(&house.person("cat").get("/openapi.json"));
-    // It can fail: with the grant all of it is to be seen.
+    // Control: with the grant everything is visible.
     let seen = house.person("mia").get("/workflow/queue?limit=200");
     let text = String::from_utf8_lossy(&seen.body).into_owned();
     assert!(

@@ -1,5 +1,5 @@
-//! Who may call what: every route by every role, from the server's own document, against a file
-//! that people read.
+//! Access rights: every route by every role, from the server's own document, against a reviewed
+//! file.
 
 use std::fmt::Write as _;
 

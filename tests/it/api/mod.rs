@@ -1,4 +1,4 @@
-//! The API of the real server: decisions through other eyes, what every role may do, attacks.
+//! The API of the real server: decisions, access rights of every role, attacks.
 
 mod attacks;
 mod blind;
@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 use crate::program::Project;
 use crate::wire::{Answer, Client, Server};
 
-/// People of the tests: a name for each role, and two that share one.
+/// Test users: one for each role, and two that share one.
 const PEOPLE: &[(&str, Role)] = &[
     ("ann", Role::Analyst),
     ("sue", Role::Senior),
@@ -29,7 +29,7 @@ const PEOPLE: &[(&str, Role)] = &[
     ("adm", Role::Admin),
 ];
 
-/// A server with a run to review and people who may.
+/// A server with a run to review, and users.
 pub struct House {
     /// The server.
     pub server: Server,
@@ -44,12 +44,12 @@ impl House {
         Self::of(project, &[])
     }
 
-    /// This project, which has been run, served with these arguments.
+    /// Serves this project, which has been run, with these arguments.
     pub fn of(project: Project, arguments: &[&str]) -> Self {
         Self::of_store("sqlite:recon.db", project, arguments)
     }
 
-    /// This project, which has been run into the store at this URL, served with these arguments.
+    /// Serves this project, which has been run into the store at this URL, with these arguments.
     pub fn of_store(store: &str, project: Project, arguments: &[&str]) -> Self {
         let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
         let fast = "server: { requests_per_second: 0 }\n";
@@ -58,7 +58,7 @@ impl House {
             more.push_str(fast);
         }
         if !yaml.contains("\nreview:") {
-            // People of the tests come in by tokens, and some of them check.
+            // Test users authenticate with tokens, some of which may check.
             more.push_str("review: { deciding_tokens: [test] }\n");
         }
         project.write("recon.yaml", format!("{yaml}{more}"));
@@ -72,17 +72,17 @@ impl House {
         Self { server: Server::of_store(store, project, None, arguments), tokens }
     }
 
-    /// Somebody who talks to the server.
+    /// A client of the server.
     pub fn person(&self, name: &str) -> Person<'_> {
         Person { house: self, token: self.tokens[name].clone() }
     }
 
-    /// Whoever has this token.
+    /// The client with this token.
     pub fn bearer(&self, token: &str) -> Person<'_> {
         Person { house: self, token: token.to_owned() }
     }
 
-    /// The project that is served.
+    /// The served project.
     pub fn project(&self) -> &Project {
         &self.server.project
     }
@@ -100,7 +100,7 @@ impl House {
         .to_vec()
     }
 
-    /// Items that wait for a decision, as somebody sees them.
+    /// Undecided items, as seen by a user.
     pub fn queue(&self, name: &str, query: &str) -> Vec<Json> {
         let answer = self.person(name).get(&format!("/workflow/queue?{query}"));
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -108,7 +108,7 @@ impl House {
     }
 }
 
-/// What a role permits, as scopes.
+/// A role's permissions, as scopes.
 pub fn scopes(role: Role) -> Vec<&'static str> {
     role.permissions().iter().map(Permission::name).collect()
 }
@@ -122,12 +122,12 @@ pub fn token(project: &Project, login: &str, scopes: &[&str]) -> String {
     project.json(&arguments)["token"].as_str().unwrap().to_owned()
 }
 
-/// The document of an answer.
+/// The JSON of a response.
 pub fn json(answer: &Answer) -> Json {
     serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{}", answer.text()))
 }
 
-/// Somebody with a token.
+/// A client with a token.
 pub struct Person<'a> {
     house: &'a House,
     /// The token.
@@ -146,24 +146,24 @@ impl Person<'_> {
         Client::to(&self.house.server).ask(method, path, &all, body).unwrap()
     }
 
-    /// Looks.
+    /// A GET request.
     pub fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[], "")
     }
 
-    /// Does something.
+    /// A POST request.
     pub fn post(&self, path: &str, body: &Json) -> Answer {
         self.ask("POST", path, &[], &body.to_string())
     }
 
-    /// Does something to the version that was seen.
+    /// A POST request with `If-Match`.
     pub fn post_if(&self, tag: &str, path: &str, body: &Json) -> Answer {
         let tag = format!("\"{tag}\"");
         self.ask("POST", path, &[("If-Match", &tag)], &body.to_string())
     }
 }
 
-/// An answer's status and the code of its problem.
+/// A response's status and the code of its problem.
 pub fn verdict(answer: &Answer) -> (u16, String) {
     let code = serde_json::from_slice::<Json>(&answer.body).unwrap_or_default();
     (answer.status, code["code"].as_str().unwrap_or_default().to_owned())

@@ -1,4 +1,4 @@
-//! Nobody becomes anybody: passwords that others chose, logins of one administrator, tokens, one person alone.
+//! Impersonation is impossible: initial passwords, logins of one administrator, tokens, solo mode.
 
 use serde_json::{Value as Json, json};
 
@@ -20,7 +20,7 @@ fn project() -> Project {
     project
 }
 
-/// Somebody made by the command line, with a password that they then change.
+/// A user created on the command line who then changes the password.
 fn added(house: &House, name: &str, role: &str) -> String {
     let said = house.project().recon(&[
         "user",
@@ -109,7 +109,7 @@ fn pages_redirect_to_the_password_change_and_back() {
     let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let queue = Client::to(&house.server).ask("GET", "/review/queue", &headers, "").unwrap();
     assert_eq!(queue.status, 200);
-    // A second login is agreed to in the profile.
+    // A second login is confirmed in the profile.
     assert_eq!(house.project().recon(&["user", "add", "zoe.2", "--same-as", "zoe"]).code, 0);
     let cookie = headers[0].1;
     let profile = Client::to(&house.server).ask("GET", "/review/profile", &headers, "").unwrap();
@@ -142,7 +142,8 @@ fn two_new_logins_of_one_administrator_are_not_six_eyes() {
             [("Content-Type", "application/json"), ("Cookie", who), ("If-Match", tag.as_str())];
         Client::to(&house.server).ask("POST", &format!("{path}/approve"), &headers, &body).unwrap()
     };
-    // Six eyes: a confident prediction is overridden, or another kind of reason is given.
+    // Six eyes: a confident prediction is overridden, or a functional reason becomes
+    // non-functional.
     let (mut six, mut four) = (None, None);
     for item in house.queue("ann", "limit=200") {
         if six.is_some() && four.is_some() {
@@ -162,13 +163,13 @@ fn two_new_logins_of_one_administrator_are_not_six_eyes() {
     assert_eq!(verdict(&refused), (403, "one-administrator".into()), "{}", refused.text());
     let refused = approve(&authorizer, &six);
     assert_eq!(verdict(&refused), (403, "one-administrator".into()), "{}", refused.text());
-    // People whose passwords nobody gave may.
+    // Users whose passwords were never set by someone else are allowed.
     let tag = document(&house.person("bob").get(&format!("/workflow/proposals/{six}")));
     let body = json!({ "content_hash": tag["content_hash"] });
     let path = format!("/workflow/proposals/{six}/approve");
     let checked = house.person("bob").post_if(tag["tag"].as_str().unwrap(), &path, &body);
     assert_eq!(checked.status, 200, "{}", checked.text());
-    // Four eyes are reported.
+    // Four-eye decisions are reported.
     assert_eq!(approve(&checker, &four).status, 200);
     let report = document(&house.person("aud").get("/reports/sod"));
     let found = report.as_array().unwrap().iter().find(|one| one["kind"] == "one-administrator");
@@ -241,7 +242,7 @@ fn tokens_cannot_create_extend_or_revoke_tokens() {
     let revoked = sue.ask("DELETE", &format!("/auth/tokens/{id}"), &[], "");
     assert_eq!(verdict(&revoked), (403, "token-by-token".into()));
     assert_eq!(house.bearer(&other).get("/auth/me").status, 200);
-    // A session does.
+    // A session may.
     let mine = added(&house, "zoe", "supervisor");
     let made = with_cookie(
         &house,
@@ -255,7 +256,7 @@ fn tokens_cannot_create_extend_or_revoke_tokens() {
     let text = document(&made)["token"].as_str().unwrap().to_owned();
     let me = document(&house.bearer(&text).get("/auth/me"));
     assert_eq!(me["permissions"], json!(["view"]), "a token is nobody's second pair of eyes");
-    // Nobody gives their own token the name of one that may check.
+    // Users can't give their own token the name of a deciding token.
     let named = with_cookie(
         &house,
         &mine,
@@ -327,13 +328,13 @@ fn a_solo_user_cannot_touch_shared_work_or_leave_anything_behind() {
         let answer = ask(method, &path, body);
         assert_eq!(verdict(&answer), (409, "solo".into()), "{method} {path}: {}", answer.text());
     }
-    // Nor does an administrator make anybody here.
+    // Nor can an administrator create anyone here.
     let bearer = format!("Bearer {adm}");
     let headers = [("Content-Type", "application/json"), ("Authorization", bearer.as_str())];
     let body = json!({ "login": "eve", "roles": ["manager"] }).to_string();
     let answer = Client::to(&server).ask("POST", "/admin/users", &headers, &body).unwrap();
     assert_eq!(verdict(&answer), (409, "solo".into()));
-    // What one person decides alone says so in every row.
+    // Every row of a solo decision says so.
     let rows = server.project.sql("SELECT max(seq) AS n FROM recon.audit_trail");
     let queue = document(&Client::to(&server).get("/workflow/queue?limit=1"));
     let id = queue[0]["attribution_id"].as_str().unwrap();

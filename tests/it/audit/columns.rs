@@ -1,4 +1,4 @@
-//! Every column of every table: changed by another hand, it is found, or docs/audit.md says why not.
+//! Every column of every table: a change is detected, or docs/audit.md says why not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ told_to_both! {
     what_the_three_commands_wrote_is_known_like_what_one_pass_wrote,
 }
 
-/// A table: its columns, and those by which a row is found.
+/// A table: its columns, and those that identify a row.
 #[derive(Debug, Default)]
 struct Table {
     columns: Vec<String>,
@@ -23,7 +23,7 @@ struct Table {
 }
 
 impl Place {
-    /// One answer of the database, as texts.
+    /// One query result, as text.
     fn answer(&self, sql: &str) -> Vec<Vec<String>> {
         match &self.url {
             StoreUrl::Sqlite(path) => {
@@ -51,7 +51,7 @@ impl Place {
         }
     }
 
-    /// What the catalogue of the database knows.
+    /// The database's catalogue.
     fn tables(&self) -> BTreeMap<String, Table> {
         let sql = if self.is_sqlite() {
             "SELECT m.name, p.name, p.pk > 0 FROM sqlite_schema m JOIN pragma_table_info(m.name) p \
@@ -74,7 +74,7 @@ impl Place {
         tables
     }
 
-    /// Takes away whatever keeps the owner of the tables from changing them.
+    /// Removes everything that keeps the owner from changing the tables.
     fn unguard(&self, tables: &BTreeMap<String, Table>) {
         if self.is_sqlite() {
             for row in self.answer("SELECT name FROM sqlite_schema WHERE type = 'trigger'") {
@@ -150,7 +150,7 @@ impl Place {
     }
 }
 
-/// What docs/audit.md says is not compared: tables, and columns as `table.column`.
+/// The exceptions listed in docs/audit.md: tables, and columns as `table.column`.
 fn documented() -> BTreeSet<String> {
     let text = include_str!("../../../docs/audit.md");
     let section = text.split("### What `--replay` does not compare").nth(1).unwrap();
@@ -166,7 +166,7 @@ fn is_found(store: &dyn Store, end: &recon::store::audit::Checkpoint) -> bool {
         let checkpoints = std::slice::from_ref(end);
         chain::examine(tx, Examination { checkpoints, replay: true })
     });
-    // What can't be read any more is found as well.
+    // Unreadable rows are detected too.
     verdict.map_or(true, |verdict| !verdict.ok)
 }
 
@@ -187,7 +187,7 @@ fn whatever_is_changed_or_deleted_is_found_or_named_in_the_documentation(place: 
     assert!(verdict.ok, "{verdict:?}");
 
     let tables = place.tables();
-    // Counts of nothing say nothing.
+    // Changes without rows prove nothing.
     place.execute("DELETE FROM item_counts WHERE items = 0");
     place.unguard(&tables);
     let documented = documented();
@@ -227,7 +227,7 @@ fn whatever_is_changed_or_deleted_is_found_or_named_in_the_documentation(place: 
                 let name = format!("{table}.{column}");
                 let value = place.other_value(table, column);
                 let sql = format!("UPDATE {table} SET {column} = {value} {at}");
-                // What the database itself refuses needs nobody to find it.
+                // Changes refused by the database need no detection.
                 let found = place.try_change(&sql).is_err() || is_found(&*store, &end);
                 match (found, documented.contains(&name)) {
                     (false, false) => missed.push(format!("{name} ({direction})")),

@@ -20,7 +20,7 @@ fn store_of(project: &Project) -> Box<dyn Store> {
     open(&url, Opening::Create).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
-/// A store in which people have decided.
+/// A store with decisions.
 fn decided() -> Project {
     let project = Project::new();
     decide(&*store_of(&project), &office(false));
@@ -35,7 +35,7 @@ fn json(said: &Said) -> Json {
     serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.out))
 }
 
-/// As somebody who may change the file.
+/// Tampers with full access to the file.
 fn tamper(project: &Project, sql: &str) {
     let connection = rusqlite::Connection::open(project.path("recon.db")).unwrap();
     let guards: Vec<String> = connection
@@ -86,7 +86,7 @@ fn each_finding_has_its_exit_code_and_message() {
             12,
             "the tables disagree with the trail:\n  ",
         ),
-        // An item that nobody ever looked at.
+        // An item without decisions.
         (
             "UPDATE difference_rows SET confidence = 0.1 WHERE id & 1099511627775 = (7 << 10) + 3",
             12,
@@ -111,7 +111,7 @@ fn each_finding_has_its_exit_code_and_message() {
         let quiet = audit(&project, &[&verify[..], &["--json", "-q"]].concat());
         assert_eq!(quiet.code, code);
         assert_eq!(json(&quiet)["ok"], code == 0, "{}", quiet.out);
-        // Nobody starts anew from a trail that is not whole.
+        // A broken trail can't be the start of new checkpoints.
         let again = audit(&project, &["checkpoint", "--out", "kept"]);
         assert_eq!(again.code, if code == 12 { 0 } else { code }, "{}", again.out);
         let lines = std::fs::read_to_string(project.path("kept")).unwrap().lines().count();
@@ -135,7 +135,7 @@ fn a_checkpoint_exposes_an_older_copy_of_the_store() {
     assert_eq!(said.code, 11, "{}", said.out);
     assert!(said.out.contains("knows 24 rows, the trail has 12"), "{}", said.out);
     assert_eq!(audit(&project, &["verify"]).code, 0, "without a checkpoint nobody can tell");
-    // Then somebody goes on: the trail is as long as it was, and another.
+    // Continue: the trail is as long as before, but different.
     decide(&*store_of(&project), &office(false));
     let said = audit(&project, &["verify", "--checkpoint", "kept"]);
     assert_eq!(said.code, 11, "{}", said.out);
@@ -175,7 +175,7 @@ fn checkpoint_signatures_are_verified() {
     assert_eq!(verify("rsa.pub").code, 2);
     assert_eq!(audit(&project, &["checkpoint", "--sign", "rsa.key"]).code, 2);
     assert_eq!(audit(&project, &["checkpoint", "--sign", "missing.key"]).code, 2);
-    // An unsigned line among signed ones, and a line that was changed.
+    // An unsigned line among signed ones, and a changed line.
     let kept = std::fs::read_to_string(project.path("kept")).unwrap();
     assert_eq!(audit(&project, &["checkpoint", "--out", "kept"]).code, 0);
     let said = verify("audit.pub");
@@ -221,7 +221,7 @@ fn an_export_verifies_without_a_store() {
         found("broken at row 10: its content was changed", 10);
         spoil("max", "mia");
         found("broken at row 5: its content was changed", 10);
-        // Rows begin where their number is; a comment of the last one has two lines.
+        // Rows start at their number; the last comment has two lines.
         let begin = if format == "csv" { "\n" } else { "\n{\"seq\":" };
         let row = |seq: i64| to_stdout.out.find(&format!("{begin}{seq},")).unwrap() + 1;
         let without = |from: usize, to: usize| {
@@ -244,7 +244,7 @@ fn an_export_verifies_without_a_store() {
         let first = if format == "csv" { text.find('\n').unwrap() + 1 } else { 0 };
         without(first, row(5));
         found("broken at row 1: the row is missing: an export of a part", 10);
-        // NULL and an empty text are two things.
+        // NULL and the empty text are distinct.
         if format == "jsonl" {
             spoil("\"comments\":null", "\"comments\":\"\"");
         } else {
@@ -313,7 +313,7 @@ fn the_server_keeps_checkpoints_in_its_log() {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let first = log.by_ref().find(|line| line.contains("the audit trail has")).unwrap();
-    // A thousand rows more, while it runs.
+    // A thousand more rows while it runs.
     let store = store_of(&project);
     let entry = Entry {
         entity_type: "person".to_owned(),

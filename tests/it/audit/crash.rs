@@ -1,6 +1,6 @@
-//! A process that is killed while somebody decides leaves the state before or the state after.
+//! A process killed during a decision leaves the state before or after it.
 //!
-//! `RECON_CRASH_ROUNDS=200 cargo test --test it audit::crash` kills as often.
+//! `RECON_CRASH_ROUNDS=200 cargo test --test it audit::crash` kills that many times.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -29,7 +29,7 @@ fn keyed(actor: &Actor, key: &str) -> Actor {
     Actor { idempotency: Some(asked), ..actor.clone() }
 }
 
-/// What is undecided of a round.
+/// The undecided items of a round.
 fn undecided(round: &str) -> QueueFilter {
     QueueFilter { job: Some(format!("job {round}")), ..QueueFilter::default() }
 }
@@ -40,10 +40,10 @@ fn next_item(store: &dyn Store, stage: &Stage1, round: &str) -> Option<String> {
     page.unwrap().items.pop().map(|item| item.attribution_id)
 }
 
-/// What the child does until it is killed: it says what it is about to ask, then asks.
+/// The child announces each request before sending it, until it is killed.
 fn decide_for_ever(store: &dyn Store, round: &str) {
     let stage = office(false);
-    // Later rounds come later.
+    // Later rounds start later.
     let minutes: i64 = round.parse().unwrap();
     stage.clock.fetch_add(minutes * 60_000_000, std::sync::atomic::Ordering::Relaxed);
     let desk = stage.desk(store);
@@ -84,7 +84,7 @@ fn decide_for_ever(store: &dyn Store, round: &str) {
     }
 }
 
-/// Not a test of its own: the process that the other one kills.
+/// Not a test by itself: the process that the other test kills.
 #[test]
 fn child() {
     let Ok(url) = std::env::var(CHILD) else { return };
@@ -116,7 +116,7 @@ fn killed_again_and_again(place: &Place, url: &str, rounds: u32) {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
-        // Some requests, however slow the machine is, and then a moment at random.
+        // A few requests, however slow the machine, and then a random moment.
         let requests = 1 + seed % 5;
         let seen = asked.by_ref().take(usize::try_from(requests).unwrap()).last();
         std::thread::sleep(Duration::from_micros((seed >> 32) % 20_000));
@@ -130,7 +130,7 @@ fn killed_again_and_again(place: &Place, url: &str, rounds: u32) {
 
         let store = place.open();
         if !place.is_sqlite() {
-            // What the child had sent before it was killed, the server still does.
+            // The server still executes requests sent before the kill.
             let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                         AND pid <> pg_backend_pid() AND state <> 'idle'";
             while column(&*store, busy) != ["0"] {
@@ -141,7 +141,7 @@ fn killed_again_and_again(place: &Place, url: &str, rounds: u32) {
         let since = examined(&*store, std::slice::from_ref(&last), false);
         assert!(since.ok, "a row of before is gone: {since:?}");
         decided += verdict.checked - last.n;
-        // Whoever was not told asks once more, and it happens once.
+        // Repeating an unanswered request has one effect.
         let stage = office(false);
         let minutes = i64::from(round) * 60_000_000 + 30_000_000;
         stage.clock.fetch_add(minutes, std::sync::atomic::Ordering::Relaxed);
@@ -160,7 +160,7 @@ fn killed_again_and_again(place: &Place, url: &str, rounds: u32) {
         assert_eq!(kept, ["1"]);
         let verdict = assert_sound(&*store);
         assert_eq!(checkpoint(&*store).n, verdict.checked);
-        // What is left over belongs to nobody any more.
+        // No locks are left behind.
         let desk = stage.desk(&*store);
         while desk.undo(&stage.actor("ann")).is_ok() {}
     }

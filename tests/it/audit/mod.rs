@@ -1,4 +1,4 @@
-//! The audit trail: whole, or found out.
+//! The audit trail: intact, or the damage is detected.
 
 mod columns;
 mod commands;
@@ -16,11 +16,11 @@ use recon::store::{Store, transact};
 
 use crate::review::fixture::{GUESS, Stage1, agree, approve, back, item_id, override_, stock};
 
-/// People decide about the items of a new run, and leave these rows:
+/// Makes decisions about the items of a new run, with these audit rows:
 ///
-/// 1: the machine's results; 2, 3: item 1 is accepted; 4 to 6: item 2 with six eyes; 7, 8: item 3 is
-/// withdrawn; 9, 10: item 4 is sent back; 11: item 5 waits; 12: somebody says something about item 6.
-/// Item 7 is left alone. Each run is of a job of its own, so that nothing is carried.
+/// 1: the automatic results; 2, 3: item 1 is accepted; 4 to 6: item 2 with six eyes; 7, 8: item 3
+/// is withdrawn; 9, 10: item 4 is sent back; 11: item 5 is pending; 12: a comment on item 6. Item 7
+/// is untouched. Each run has its own job, so that nothing is carried.
 pub fn decide(store: &dyn Store, stage: &Stage1) -> RunId {
     let desk = stage.desk(store);
     let [ann, bob, sue, max, mia] =
@@ -62,12 +62,12 @@ pub fn rows(store: &dyn Store) -> Vec<AuditRow> {
     .unwrap()
 }
 
-/// Rows about what people did.
+/// Rows about human actions.
 pub fn rows_of_people(store: &dyn Store) -> u64 {
     rows(store).iter().filter(|row| row.stage != "SYSTEM").count() as u64
 }
 
-/// Asserts what must be true of a store in which people decide, whatever they did.
+/// Asserts the invariants of a store with decisions.
 pub fn assert_sound(store: &dyn Store) -> Verdict {
     use crate::store::fixture::column;
     let verdict = examined(store, &[], true);
@@ -82,7 +82,7 @@ pub fn assert_sound(store: &dyn Store) -> Verdict {
     assert_eq!(pending, held);
     let all = of("SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'");
     assert_eq!(all, [pending.len().to_string()]);
-    // What is applied was approved by as many others as it needs, in this version.
+    // Applied proposals have enough approvals by others, in this version.
     let missing = of("SELECT p.proposal_id FROM recon.proposals p WHERE p.state = 'APPLIED' \
          AND p.control NOT IN ('NONE', 'TWO_EYE') AND p.eyes / 2 - 1 <> (SELECT count(DISTINCT a.person_id) FROM recon.approvals a \
            WHERE a.proposal_id = p.proposal_id AND a.proposal_version = p.version \
@@ -90,7 +90,7 @@ pub fn assert_sound(store: &dyn Store) -> Verdict {
              AND a.person_id NOT IN (SELECT c.person_id FROM recon.contributors c \
                                      WHERE c.proposal_id = p.proposal_id))");
     assert_eq!(missing, Vec::<String>::new());
-    // The counts that lists show add up.
+    // The counts in lists add up.
     let counted = of("SELECT status || ' ' || sum(items) FROM recon.item_counts \
                       GROUP BY status HAVING sum(items) <> 0 ORDER BY 1");
     let there = of("SELECT status || ' ' || count(*) FROM recon.difference_rows \

@@ -1,5 +1,5 @@
-//! Random sequences of what people do, on the desk and on a small model of the workflow: after every
-//! step both agree about every item and proposal, and the trail tells it.
+//! Random sequences of user actions, on the review and on a small model of it: after every step
+//! both agree about every item and proposal, and the trail records it.
 //!
 //! `RECON_MODEL_CASES` sets the number of sequences on SQLite.
 
@@ -45,10 +45,10 @@ const ACTIONS: [Action; 3] = [Action::Approve, Action::Override, Action::Reject]
 const MINUTE: i64 = 60_000_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-/// What somebody tries. Numbers are taken modulo what there is.
+/// An attempted action. Numbers are taken modulo what exists.
 #[derive(Clone, Copy, Debug)]
 enum Op {
-    /// Item; how wrong the version is that the maker saw (0: right, 3: none given).
+    /// Item; how wrong the version seen by the maker is (0: right, 3: none given).
     Resolve {
         who: usize,
         item: usize,
@@ -87,7 +87,7 @@ enum Op {
     Undo {
         who: usize,
     },
-    /// Items by bits; which one somebody decides between preview and commit, if one.
+    /// Items by bits; the one decided between preview and commit, if any.
     Bulk {
         who: usize,
         items: u16,
@@ -108,11 +108,11 @@ enum Op {
         who: usize,
         item: usize,
     },
-    /// Shuts a person out, or lets them in again.
+    /// Disables or enables a user.
     Disable {
         who: usize,
     },
-    /// Switches a reason code off or on.
+    /// Deactivates or activates a reason code.
     Switch {
         code: usize,
     },
@@ -121,7 +121,7 @@ enum Op {
         minutes: i64,
     },
     Tidy,
-    /// The last accepted request once more, with its key; the second with another body.
+    /// Repeats the last accepted request with its key; the second with another body.
     Repeat {
         other_body: bool,
     },
@@ -134,7 +134,7 @@ struct What {
     comment: usize,
 }
 
-/// Mostly what could be allowed.
+/// Mostly allowed actions.
 fn what() -> impl Strategy<Value = What> {
     let comment = prop_oneof![8 => Just(0usize), 1 => 1..3usize];
     let sensible = prop_oneof![
@@ -148,7 +148,7 @@ fn what() -> impl Strategy<Value = What> {
     (chosen, comment).prop_map(|((action, code), comment)| What { action, code, comment })
 }
 
-/// Rarely.
+/// Rare actions.
 fn seldom() -> impl Strategy<Value = bool> {
     prop_oneof![12 => Just(false), 1 => Just(true)]
 }
@@ -213,7 +213,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// An item as the model has it.
+/// An item in the model.
 #[derive(Clone, Debug, PartialEq)]
 struct Item {
     status: Status,
@@ -230,7 +230,7 @@ impl Item {
     }
 }
 
-/// A proposal as the model has it.
+/// A proposal in the model.
 #[derive(Clone, Debug)]
 struct Proposal {
     id: String,
@@ -245,19 +245,19 @@ struct Proposal {
     maker: usize,
     contributors: BTreeSet<usize>,
     checker: Option<usize>,
-    /// With what each item had before.
+    /// With the previous state of each item.
     items: Vec<(usize, Item)>,
     expires: i64,
 }
 
-/// Under which rules people decide.
+/// The mode in which decisions are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rules {
     /// Four eyes, and six.
     Usual,
-    /// One person may confirm what no trigger fires on.
+    /// One user may confirm if no trigger fires.
     TwoEye,
-    /// One person decides alone.
+    /// One user decides alone.
     Solo,
 }
 
@@ -271,7 +271,7 @@ struct World<'a> {
     proposals: Vec<Proposal>,
     roles: BTreeMap<usize, Roles>,
     inactive: BTreeSet<&'static str>,
-    /// Changes of a status: the trail has a row for each.
+    /// Status changes: the trail has a row for each.
     changes: usize,
     /// Requests so far, for their keys.
     requests: usize,
@@ -355,7 +355,7 @@ impl<'a> World<'a> {
         self.stage.clock.load(Ordering::Relaxed)
     }
 
-    /// Whether a decision is allowed about an item in this state, whatever its status: T1's conditions.
+    /// Whether a decision about an item in this state is allowed, apart from its status.
     fn choice(&self, item: &Item, what: What) -> bool {
         let code = CODES[what.code];
         match ACTIONS[what.action] {
@@ -378,7 +378,7 @@ impl<'a> World<'a> {
         !(always || ACTIONS[what.action].needs_comment()) || what.comment == 0
     }
 
-    /// Six where a trigger of the default policy fires.
+    /// Six if a trigger of the default policy fires.
     fn eyes(&self, action: Action, code: Option<&str>, items: &[&Item]) -> u8 {
         let fires = |item: &&Item| {
             let predicted = is_cause(item.reason);
@@ -444,7 +444,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Its items are as they were.
+    /// Restores its items.
     fn give_back(&mut self, at: usize, state: State) {
         self.proposals[at].state = state;
         for (item, before) in self.proposals[at].items.clone() {
@@ -480,7 +480,7 @@ impl<'a> World<'a> {
         Some(tag)
     }
 
-    /// A proposal: mostly one that is open.
+    /// A proposal, mostly an open one.
     fn pick(&self, proposal: usize) -> Option<usize> {
         let open: Vec<usize> =
             (0..self.proposals.len()).filter(|at| self.proposals[*at].state.is_open()).collect();
@@ -492,7 +492,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// An item: mostly one of this kind.
+    /// An item, mostly of this kind.
     fn pick_item(&self, item: usize, wanted: impl Fn(&Item) -> bool) -> usize {
         let fitting: Vec<usize> =
             (0..self.items.len()).filter(|at| wanted(&self.items[*at])).collect();
@@ -504,8 +504,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Tries the operation on the desk; `Some` says what the model thinks of it, and changes the model
-    /// where it is allowed.
+    /// Tries the operation on the review; `Some` is the model's expectation. Updates the model if
+    /// allowed.
     fn step(&mut self, op: Op) -> Result<(), TestCaseError> {
         let stage = self.stage;
         let desk = stage.desk(self.store);
@@ -613,7 +613,7 @@ impl<'a> World<'a> {
                 let stands = known.checker.is_some_and(|who| self.may(who, Permission::Check));
                 let asked = match known.state {
                     State::Open => self.may(who, Permission::Check),
-                    // A checker who may no longer check does not count: then one is asked for anew.
+                    // A checker who may no longer check does not count; another is needed.
                     State::Checked => {
                         self.may(who, Permission::Authorize)
                             && (stands || self.may(who, Permission::Check))
@@ -746,7 +746,7 @@ impl<'a> World<'a> {
             }
             Op::Clock { days, minutes } => {
                 if days > 0 {
-                    // Answers are kept for a day.
+                    // Responses are kept for a day.
                     self.last = None;
                 }
                 stage.clock.fetch_add(days * DAY + minutes * MINUTE, Ordering::Relaxed);
@@ -774,7 +774,7 @@ impl<'a> World<'a> {
             Op::Repeat { other_body } => {
                 let Some((mut actor, ask, outcome)) = self.last.clone() else { return Ok(()) };
                 if outcome.is_err() {
-                    // What was refused is not remembered: it may be allowed by now.
+                    // Refusals are not remembered: the request may be allowed by now.
                     return Ok(());
                 }
                 if let Some(asked) = &mut actor.idempotency
@@ -845,7 +845,7 @@ impl<'a> World<'a> {
         let Some(preview) = agreed(op, allowed, preview)? else { return Ok(()) };
         prop_assert_eq!(preview.count, fits.len() as u64);
         prop_assert_eq!(preview.excluded.len(), asked.len() - fits.len());
-        // Somebody may decide about one of them before the commit.
+        // One of them may be decided before the commit.
         if let Some(item) = meanwhile {
             let what = What { action: 2, code: 5, comment: 0 };
             self.step(Op::Resolve { who: 1, item, what, stale: 0 })?;
@@ -876,7 +876,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// The rest of what a new proposal is, read where the answer does not say it.
+    /// The remaining properties of a new proposal, read if the response lacks them.
     fn look(&self, id: String, tag: String) -> Moved {
         let auditor = Actor::new("aud", "aud", Roles::of([Role::Auditor]));
         let desk = self.stage.desk(self.store);
@@ -884,7 +884,7 @@ impl<'a> World<'a> {
         Moved { id, tag, hash: seen.proposal.content_hash }
     }
 
-    /// Holds the store to the model.
+    /// Compares the store with the model.
     fn compare(&mut self) -> Result<(), TestCaseError> {
         let of = |sql: &str| column(self.store, sql);
         let items = of("SELECT a.status || ' ' || c.code || ' ' || a.confidence_score || ' ' || \
@@ -893,7 +893,7 @@ impl<'a> World<'a> {
                         JOIN recon.reason_codes c ON c.reason_id = a.reason_id \
                         ORDER BY a.attribution_id");
         let number = |value: f64| {
-            // As each backend writes whole numbers.
+            // As each backend writes integers.
             if value.fract() != 0.0 {
                 value.to_string()
             } else if self.place.is_sqlite() {
@@ -933,11 +933,11 @@ impl<'a> World<'a> {
             .collect();
         expected.sort();
         prop_assert_eq!(proposals, expected);
-        // A row of the trail for each change of a status, and none else.
+        // One row of the trail per status change, and no others.
         let changes = of("SELECT count(*) FROM recon.audit_trail \
              WHERE previous_value ->> 'status' <> new_value ->> 'status'");
         prop_assert_eq!(changes, [self.changes.to_string()]);
-        // The rows of before are the rows of now.
+        // Earlier rows are unchanged.
         let verdict = examined(self.store, std::slice::from_ref(&self.end), false);
         prop_assert!(verdict.ok, "{verdict:?}");
         assert_sound(self.store);
@@ -956,7 +956,7 @@ fn failed(refusal: Refusal) -> TestCaseError {
     TestCaseError::fail(format!("{}: {}", refusal.code, refusal.message))
 }
 
-/// Holds what the desk did to what the model allows. A refusal is never a failure of the store.
+/// Compares the review's result with the model's expectation. A refusal is never a store failure.
 fn agreed<T: std::fmt::Debug>(
     op: Op,
     allowed: bool,

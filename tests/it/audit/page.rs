@@ -1,4 +1,4 @@
-//! docs/audit.md holds: what it says an auditor can do without recon, works.
+//! docs/audit.md is right: an auditor can do without recon what it says.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! Many at once: one wins, the others are told, and the trail has one row.
+//! Concurrent actions: one wins, the others get a conflict, and the trail has one row.
 
 use std::sync::Barrier;
 
@@ -26,7 +26,7 @@ told_to_both! {
     nobody_is_shown_twice_while_others_decide,
 }
 
-/// Runs `work` on so many threads, which begin together.
+/// Runs `work` on this many threads, started together.
 fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(threads);
     std::thread::scope(|scope| {
@@ -43,7 +43,7 @@ fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T>
     })
 }
 
-/// Asserts that one succeeded, and that the others met a conflict, never a failure.
+/// Asserts that one succeeded and the others got a conflict, never a failure.
 fn one_winner<T: std::fmt::Debug>(done: Vec<Result<T, Refusal>>) -> T {
     let mut won = None;
     for one in done {
@@ -198,7 +198,7 @@ fn a_proposal_ends_in_one_way(place: &Place) {
         let won = one_winner(done).value;
         let amended = won.state == ProposalState::Open;
         assert_eq!(won.version, if amended { 2 } else { 1 });
-        // One row of the maker, one of whoever came first.
+        // One row of the maker, one of the first checker.
         assert_eq!(rows_of_people(&*store), 2 * round);
     }
     assert_sound(&*store);
@@ -211,7 +211,7 @@ fn bulks_that_overlap_are_all_or_nothing(place: &Place) {
     const ITEMS: u64 = 24;
     for round in 0..4 {
         let run = stock(&*store, &format!("job {round}"), &[GUESS; ITEMS as usize]);
-        // Each takes the items from its own place on: every two overlap.
+        // Each takes the items from its own position on: every two overlap.
         let previews: Vec<_> = (0..6)
             .map(|at| {
                 let ids: Vec<String> =
@@ -258,7 +258,7 @@ fn nobody_is_shown_twice_while_others_decide(place: &Place) {
         .collect();
     let run = stock(&*store, "fx", &given);
     let [ann, bob] = ["ann", "bob"].map(|name| stage.actor(name));
-    // Every fourth item is decided while the other leafs through the queue, in an order of its own.
+    // Every fourth item is decided while the other pages through the queue, in its own order.
     let decided: Vec<String> = (1..=ITEMS / 4).map(|at| item_id(run, at * 4)).collect();
     let shown = together(2, |at| {
         let desk = stage.desk(&*store);

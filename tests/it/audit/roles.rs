@@ -30,10 +30,10 @@ fn the_serving_role_can_only_append_to_the_trail() {
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.out.ends_with(&format!("the role {server} can serve\n")), "{}", said.out);
     assert!(!said.err.contains("append-only"), "{}", said.err);
-    // A second time there is nothing to do.
+    // Repeating it has no effect.
     let again = migrate(&["--store", &server_url, "--owner-url", &owner_url]);
     assert!(again.code == 0 && again.out.contains("is up to date"), "{}{}", again.out, again.err);
-    // The owner alone is warned.
+    // Serving as the owner gives a warning.
     let said = migrate(&["--store", &owner_url]);
     assert!(said.code == 0 && said.err.contains("may change the audit trail"), "{}", said.err);
 
@@ -41,7 +41,7 @@ fn the_serving_role_can_only_append_to_the_trail() {
     let store = servers.open();
     let warning = transact::read(&*store, |tx| append_only::warning(tx)).unwrap();
     assert_eq!(warning, None);
-    // Runs are the owner's work; what people decide is the server's.
+    // The owner makes runs; the server stores decisions.
     let stage = office(false);
     crate::review::fixture::stock(&*owners.open(), "fx", &[crate::review::fixture::GUESS]);
     let desk = stage.desk(&*store);
@@ -58,7 +58,7 @@ fn the_serving_role_can_only_append_to_the_trail() {
     desk.approve(&sue, &crate::review::fixture::agree(&resolved, desk, &sue)).unwrap();
     desk.tidy().unwrap();
     assert_eq!(assert_sound(&*store).checked, 3);
-    // The program works as that role: it manages people, looks, verifies and serves.
+    // As that role the program manages users, reads, verifies and serves.
     for arguments in [
         &["user", "add", "ann", "--role", "analyst", "--no-password"][..],
         &["token", "create", "etl", "--user", "ann", "--scope", "view"],

@@ -1,4 +1,4 @@
-//! Whoever changes the trail is refused by the database, or found out.
+//! Changes of the trail are refused by the database, or detected.
 
 use recon::cli::exit::code_of_verdict;
 use recon::store::Store;
@@ -16,7 +16,7 @@ told_to_both! {
     edited_tables_are_not_what_the_trail_tells,
 }
 
-/// The fields of a row that exercises every case of the hash: absent, empty, not ASCII.
+/// Fields that exercise every case of the hash: absent, empty, non-ASCII.
 fn fields() -> [Option<&'static [u8]>; 24] {
     const PROPOSAL: &str = "abababababababababababababababababababababababababababababababab";
     [
@@ -48,7 +48,7 @@ fn fields() -> [Option<&'static [u8]>; 24] {
     .map(|field| field.map(str::as_bytes))
 }
 
-/// These hashes were computed by another program. If they change, no trail that exists verifies.
+/// Computed by another program. If they change, no existing trail verifies.
 #[test]
 fn the_hash_of_a_row_never_changes() {
     let hex = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -64,7 +64,7 @@ fn the_hash_of_a_row_never_changes() {
     );
 }
 
-/// Columns of the trail but `seq`, `audit_id` and `hash`.
+/// Columns of the trail except `seq`, `audit_id` and `hash`.
 const REST: &str = "attribution_id, entity_type, entity_id, actor_id, actor_roles, auth_method, \
      stage, action_type, previous_value, new_value, comments, performed_at, request_id, ip, \
      user_agent, proposal_id, proposal_version, proposal_hash, policy_version, model_version, \
@@ -106,7 +106,7 @@ fn the_database_refuses_what_is_no_next_row(place: &Place) {
             copy("REPLACE", "3", new_id, new_hash, 3),
             copy("INSERT OR REPLACE", "3", "audit_id", "hash", 3),
             copy("INSERT OR IGNORE", "100", new_id, new_hash, 3),
-            // Would delete row 3, whose id or hash it repeats, in favor of itself.
+            // Would replace row 3, whose id or hash it repeats.
             copy("INSERT OR REPLACE", &next, "audit_id", new_hash, 3),
             copy("INSERT OR REPLACE", &next, new_id, "hash", 3),
             format!(
@@ -141,13 +141,13 @@ fn the_database_refuses_what_is_no_next_row(place: &Place) {
         assert!(!refused.contains("syntax"), "{refused}: {sql}");
     }
     assert!(rows(&*store) == before);
-    // What has no trigger of its own takes no row of the trail with it.
+    // Tables without triggers can't remove rows of the trail.
     let cascades = "DELETE FROM item_comments; DELETE FROM proposal_items; DELETE FROM sent_back";
     place.execute(cascades);
     assert!(rows(&*store) == before);
 }
 
-/// Takes away what the owner of the tables can take away.
+/// Removes every protection that the owner of the tables can remove.
 fn unguard(place: &Place) {
     place.execute(if place.is_sqlite() {
         "DROP TRIGGER audit_trail_keeps_rows; DROP TRIGGER audit_trail_keeps_values; \
@@ -197,7 +197,7 @@ fn what_the_database_could_not_refuse_is_found(place: &Place) {
             Some(4),
             "follow",
         ),
-        // A row put in between: those behind it were moved.
+        // An inserted row: later ones were renumbered.
         ("UPDATE audit_trail SET seq = 13 WHERE seq = 12", 10, Some(12), "missing"),
         ("DELETE FROM audit_trail WHERE seq > 9", 11, None, "9: its end was cut off"),
         ("DELETE FROM audit_trail", 11, None, "0: its end was cut off"),
@@ -211,7 +211,7 @@ fn what_the_database_could_not_refuse_is_found(place: &Place) {
         if let Some(seq) = first_bad {
             assert_eq!(verdict.checked, (seq - 1).max(0), "{sql}");
         } else {
-            // Without a checkpoint nobody could tell.
+            // Not detectable without a checkpoint.
             assert!(examined(&*store, &[], false).ok);
         }
         place.execute("DELETE FROM audit_trail; INSERT INTO audit_trail SELECT * FROM kept");
@@ -228,7 +228,7 @@ fn a_trail_that_was_rewritten_is_known_by_its_checkpoint(place: &Place) {
     let late = checkpoint(&*store);
     assert!(examined(&*store, &[early.clone(), late.clone()], true).ok);
     unguard(place);
-    // Row 8 says something else, and everything after it was hashed anew, as the forger's own recon would.
+    // Row 8 was changed, and everything after it rehashed, as a forger's own recon would.
     let mut previous = GENESIS;
     for row in rows(&*store) {
         let mut texts = row.texts();
@@ -278,7 +278,7 @@ fn edited_tables_are_not_what_the_trail_tells(place: &Place) {
     });
     let one = if place.is_sqlite() { "1" } else { "true" };
     for (record, set) in [
-        // Decided by people.
+        // Decided by users.
         (1, "status = 4".to_owned()),
         (1, format!("reason_id = {typo}")),
         (2, "confidence = 0.5".to_owned()),
@@ -286,14 +286,13 @@ fn edited_tables_are_not_what_the_trail_tells(place: &Place) {
         (1, "version = version + 1".to_owned()),
         (1, format!("assigner_id = {bob}")),
         (1, "status = 1, is_locked = false".to_owned()),
-        // Waits for approval.
+        // Awaits approval.
         (5, "status = 3".to_owned()),
-        // Given back.
+        // Sent back.
         (3, "status = 4, is_locked = true".to_owned()),
         (3, "status = 3".to_owned()),
         (4, "version = 9".to_owned()),
-        // Nobody ever touched these: then it is the run that is named, and the item if people seem to
-        // have decided it.
+        // Never touched: the message names the run, and the item if it claims to be decided.
         (7, "confidence = 0.9".to_owned()),
         (6, "status = 3".to_owned()),
         (7, format!("reason_id = {typo}")),
@@ -365,7 +364,7 @@ fn runs_and_proposals_that_are_gone_are_missed(place: &Place) {
     assert!(said.starts_with(&format!("run {run}: ")) && said.contains("no such run"), "{said}");
 }
 
-/// Any bit of any cell: the row that has it is named.
+/// Any bit of any cell: the message names the row.
 #[test]
 fn every_flipped_bit_is_detected() {
     let place = Place::sqlite();
@@ -374,7 +373,7 @@ fn every_flipped_bit_is_detected() {
     drop(store);
     let recon::database::StoreUrl::Sqlite(path) = &place.url else { panic!() };
     let whole = std::fs::read(path).unwrap();
-    // Where the rows of the trail are, told by the hashes that they hold.
+    // Finds the rows of the trail by their hashes.
     let store = place.open();
     let hashes: Vec<(i64, Vec<u8>)> = rows(&*store)
         .iter()
@@ -401,7 +400,7 @@ fn every_flipped_bit_is_detected() {
                 found.push(examined(&*store, &[], false).first_bad);
             }
         }
-        // In its own row, in the row after it, and in an index that verifying does not believe.
+        // In its own row, in the next row, and in an index that verification ignores.
         found.sort();
         found.dedup();
         let after = (*seq < ROWS).then_some(seq + 1);
@@ -409,7 +408,7 @@ fn every_flipped_bit_is_detected() {
         expected.extend(after.map(Some));
         assert_eq!(found, expected, "row {seq}");
     }
-    // Anywhere at all: an answer, or a problem of the store, never a panic.
+    // Anywhere: a result or a store problem, never a panic.
     let mut seed = 7u64;
     for _ in 0..150 {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -1,14 +1,14 @@
-//! For everybody: hostile data stays text, nothing comes from elsewhere, and axe finds nothing.
+//! Hostile data stays text, nothing is loaded from elsewhere, and axe finds no problem.
 
 use serde_json::{Value as Json, json};
 
 use super::driver::Browser;
 use super::town::{HOSTILE, Town};
 
-/// Every screen of somebody who sees all, after some decisions.
+/// Every screen of a user with all permissions, after some decisions.
 fn screens(town: &Town, browser: &Browser) -> Vec<String> {
     town.enter(browser, "ann");
-    // Something to look at: a comment, a proposal of one, a bulk, a reason.
+    // Content: a comment, a proposal, a bulk decision, a reason.
     browser.open(&town.at("/review/queue?field=name&view=items&sort=-confidence"));
     browser.click(".list.items a.main");
     browser.has("form[data-decide]");
@@ -65,7 +65,7 @@ fn screens(town: &Town, browser: &Browser) -> Vec<String> {
     paths
 }
 
-/// What a browser complained about, and the addresses that it asked.
+/// The browser's error messages, and the addresses requested.
 fn complaints(browser: &Browser) -> (Vec<String>, Vec<String>) {
     let said = browser
         .log("browser")
@@ -145,7 +145,7 @@ fn a_page_needs_three_requests() {
     }
 }
 
-/// axe-core, fetched by `scripts/test`, which pins it; it is no part of the program.
+/// axe-core, fetched and pinned by `scripts/test`; not part of the program.
 fn axe() -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe");
     let versions = std::fs::read_dir(folder).map(|entries| {

@@ -1,5 +1,5 @@
-//! The desk beyond plain decisions: whose item it is, changed proposals, new reasons, hidden values,
-//! and numbers that lead to what they count.
+//! The review beyond plain decisions: assigned items, amended proposals, new reasons, hidden
+//! values, and numbers that link to what they count.
 
 use super::driver::Browser;
 use super::town::Town;
@@ -129,7 +129,7 @@ fn every_overview_number_links_to_what_it_counts() {
     let town = Town::new(9, 4);
     let browser = Browser::start();
     town.enter(&browser, "ann");
-    // Something that people settled, something that waits, something sent back.
+    // A decided item, a pending one, and one sent back.
     browser.open(&town.at("/review/queue?field=amount"));
     browser.press(&["j", "1"]);
     browser.has("form[data-commit]");

@@ -1,4 +1,4 @@
-//! A browser under remote control: chromedriver speaks HTTP and JSON, and that is all it takes.
+//! A browser under remote control: chromedriver speaks plain HTTP and JSON.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-/// How long something may take to appear.
+/// How long to wait for something to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long the browser may take for one command.
+/// Time limit for one command.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// Browsers that may run at once: more of them than processors only wait for each other.
+/// Browsers that may run at once: more than processors would only wait for each other.
 const AT_ONCE: usize = 2;
 static FREE: (Mutex<usize>, Condvar) = (Mutex::new(AT_ONCE), Condvar::new());
 
-/// The right to run one browser.
+/// The permission to run one browser.
 struct Slot;
 
 impl Slot {
-    /// So many, all at once: whoever held one and waited for another could wait for ever.
+    /// All at once: holding one while waiting for another could deadlock.
     fn take<const N: usize>() -> [Self; N] {
         let free = FREE.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = FREE.1.wait_while(free, |free| *free < N);
@@ -43,7 +43,7 @@ pub struct Browser {
     port: u16,
     session: String,
     driver: Child,
-    // In this order: the folder and the slot are free once the processes are gone.
+    // In this order: folder and slot are free once the processes are gone.
     _profile: tempfile::TempDir,
     _slot: Slot,
 }
@@ -55,7 +55,7 @@ impl Browser {
         Self::launch(slot)
     }
 
-    /// Starts two, for two people.
+    /// Starts two, for two users.
     pub fn pair() -> (Self, Self) {
         let [first, second] = Slot::take();
         (Self::launch(first), Self::launch(second))
@@ -66,8 +66,8 @@ impl Browser {
         let profile = tempfile::tempdir().unwrap();
         let chromedriver = Command::new("chromedriver").arg("--version").output();
         chromedriver.expect("chromedriver is missing: ./scripts/test installs chromium-driver");
-        // The shell ends its whole group, browser included, as soon as its input closes: then the
-        // test is over, however it ended.
+        // The shell ends its whole process group, browser included, when its input closes, however
+        // the test ended.
         let driver = Command::new("sh")
             .args(["-c", "chromedriver \"$@\" & read -r over; kill -9 0", "sh"])
             .args([&format!("--port={port}"), "--silent"])
@@ -109,14 +109,14 @@ impl Browser {
         );
         let made = made.unwrap_or_else(|error| panic!("no browser: {error}"));
         browser.session = made["sessionId"].as_str().unwrap().to_owned();
-        // The browser's own first page is none of ours.
+        // Ignore the browser's own first page.
         browser.open("about:blank");
         browser.log("browser");
         browser.log("performance");
         browser
     }
 
-    /// Sends a command. What goes wrong is told, because the browser must be ended even then.
+    /// Sends a command. Errors are returned, because the browser must be closed even then.
     fn ask(&self, method: &str, path: &str, body: &Json) -> Result<Json, String> {
         let answer = self
             .exchange(method, path, body)
@@ -132,8 +132,8 @@ impl Browser {
         }
     }
 
-    /// The body of the answer to a request. Its end is where its length says: chromedriver leaves
-    /// connections open that it said it would close.
+    /// The response body, read by its length: chromedriver keeps connections open that it announced
+    /// to close.
     fn exchange(&self, method: &str, path: &str, body: &Json) -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(ANSWER))?;
@@ -162,7 +162,7 @@ impl Browser {
         Ok(body)
     }
 
-    /// Fails, with the screen and its picture.
+    /// Fails, with the page text and a screenshot.
     fn fail(&self, what: &str) -> ! {
         let run = |script: &str| {
             let path = format!("/session/{}/execute/sync", self.session);
@@ -174,7 +174,7 @@ impl Browser {
         panic!("{what}\n  at {url}\n  picture: {picture}\n{text}");
     }
 
-    /// Keeps a picture of the window and says where.
+    /// Saves a screenshot and returns its path.
     fn picture(&self) -> String {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/browser");
         let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
@@ -221,7 +221,7 @@ impl Browser {
         self.post("/refresh", &json!({}));
     }
 
-    /// Runs a script and gives what it returns.
+    /// Runs a script and returns its result.
     pub fn run(&self, script: &str) -> Json {
         self.run_with(script, &json!([]))
     }
@@ -236,12 +236,12 @@ impl Browser {
         self.post("/execute/async", &json!({"script": script, "args": []}))
     }
 
-    /// Waits until a script returns something true.
+    /// Waits until a script returns true.
     pub fn wait(&self, what: &str, script: &str) {
         let until = Instant::now() + PATIENCE;
         let path = format!("/session/{}/execute/sync", self.session);
         loop {
-            // A page that is being left has no answer.
+            // A page being left gives no result.
             let said = self.ask("POST", &path, &json!({"script": script, "args": []}));
             if said.is_ok_and(|said| said == json!(true)) {
                 return;
@@ -271,7 +271,7 @@ impl Browser {
         found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
     }
 
-    /// Goes on inside a frame of the page.
+    /// Switches into a frame of the page.
     pub fn enter_frame(&self, selector: &str) {
         self.has(selector);
         let frame = self.post("/element", &json!({"using": "css selector", "value": selector}));
@@ -303,7 +303,7 @@ impl Browser {
         }
     }
 
-    /// Types into whatever has the focus.
+    /// Types into the focused element.
     pub fn type_text(&self, text: &str) {
         let actions: Vec<Json> = text
             .chars()
@@ -313,8 +313,7 @@ impl Browser {
         self.post("/actions", &json!({"actions": [key]}));
     }
 
-    /// What the browser noted since the last time: `browser` for its console, `performance` for the
-    /// network.
+    /// New log entries: `browser` for the console, `performance` for the network.
     pub fn log(&self, kind: &str) -> Vec<Json> {
         self.post("/se/log", &json!({"type": kind})).as_array().unwrap().clone()
     }
@@ -325,13 +324,13 @@ impl Browser {
         self.ask("GET", &path, &Json::Null).is_ok()
     }
 
-    /// Prefers a light or a dark page from now on.
+    /// Prefers light or dark from now on.
     pub fn prefer(&self, theme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": theme}]);
         self.tell("Emulation.setEmulatedMedia", &json!({"features": features}));
     }
 
-    /// Makes the window so wide.
+    /// Sets the width of the window.
     pub fn widen(&self, width: u32) {
         self.tell(
             "Emulation.setDeviceMetricsOverride",
@@ -339,7 +338,7 @@ impl Browser {
         );
     }
 
-    /// Pages' own scripts no longer run.
+    /// Disables the pages' own scripts.
     pub fn without_scripts(&self) {
         self.tell("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
     }
@@ -359,7 +358,7 @@ fn code(key: &str) -> String {
     code.to_string()
 }
 
-/// The bytes of a text in base64.
+/// Decodes base64.
 fn decode(text: &str) -> Option<Vec<u8>> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);

@@ -1,4 +1,4 @@
-//! A page of somebody else, opened in the browser of a person who is logged in here.
+//! A foreign page opened in the browser of a logged-in user.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::driver::Browser;
 use super::town::Town;
 
-/// A server that gives everybody the same page.
+/// A server that always returns the same page.
 struct Foreign {
     address: SocketAddr,
 }
@@ -17,8 +17,8 @@ impl Foreign {
     fn serving(page: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // It ends with the tests; a browser that is gone is none of its business. A browser also
-        // opens connections on which it says nothing yet: each has a thread of its own.
+        // It ends with the tests. Browsers also open silent connections, so each gets its own
+        // thread.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let page = page.clone();
@@ -28,7 +28,7 @@ impl Foreign {
         Self { address }
     }
 
-    /// The page under both names of this machine: one is of our site, the other of another.
+    /// The page under both names of this machine: one is same-site, the other cross-site.
     fn addresses(&self) -> [String; 2] {
         ["127.0.0.1", "localhost"].map(|host| format!("http://{host}:{}/", self.address.port()))
     }

@@ -1,11 +1,11 @@
-//! From a maker's decision to a settled difference.
+//! From a maker's decision to an applied one.
 
 use super::driver::Browser;
 use super::town::{PASSWORD, Town};
 
 const ITEMS: &str = "/review/queue?field=note&view=items";
 
-/// The first difference of the list: opened, decided by hand.
+/// Opens the first difference of the list and decides it with the mouse.
 fn propose_with_the_mouse(town: &Town, browser: &Browser) -> String {
     browser.open(&town.at(ITEMS));
     browser.click(".list.items a.main");
@@ -14,7 +14,7 @@ fn propose_with_the_mouse(town: &Town, browser: &Browser) -> String {
     browser.click("#other");
     browser.click("select[name=code] option[value=TIMING_LAG]");
     browser.write("textarea[name=comment]", "Seen in the other system, too.");
-    // A decision within the first moments is taken for one about the item before.
+    // A decision in the first moments would count for the previous item.
     std::thread::sleep(std::time::Duration::from_millis(300));
     browser.click("form[data-decide] button.primary");
     browser.shows("Proposed:");
@@ -47,7 +47,7 @@ fn maker_to_authorizer(scripts: bool) {
     browser.shows("Withdrawn.");
     assert_eq!(status(&town, &item), "UNKNOWN", "undone");
     let item = propose_with_the_mouse(&town, &browser);
-    // Her own proposal gives her no button to approve it.
+    // The maker sees no approve button.
     browser.open(&town.at("/review/check?list=mine"));
     browser.click(".list.proposals a.main");
     browser.has(".decision");
@@ -56,7 +56,7 @@ fn maker_to_authorizer(scripts: bool) {
     assert_eq!(status(&town, &item), "PENDING", "the first decision of its kind needs six eyes");
     approve_with_the_mouse(&town, &browser, "carl");
     assert_eq!(status(&town, &item), "ACCEPTED");
-    // Selected ones together.
+    // Several selected items.
     town.change(&browser, "ann");
     browser.open(&town.at(ITEMS));
     browser.click("tbody tr:nth-child(1) .box");
@@ -80,7 +80,7 @@ fn a_decision_from_maker_to_authorizer_without_scripts() {
     maker_to_authorizer(false);
 }
 
-/// Somebody logs in, without a mouse.
+/// Logs in without a mouse.
 fn type_in(town: &Town, browser: &Browser, name: &str) {
     browser.open(&town.at("/review/login"));
     browser.has("input[name=username]:focus");
@@ -91,7 +91,7 @@ fn type_in(town: &Town, browser: &Browser, name: &str) {
     browser.has("header.top");
 }
 
-/// Moves on until an element has the focus.
+/// Tabs until an element has the focus.
 fn tab_to(browser: &Browser, selector: &str) {
     let there = format!("return document.activeElement.matches({})", serde_json::json!(selector));
     for _ in 0..80 {
@@ -147,7 +147,7 @@ fn a_decision_from_maker_to_authorizer_with_the_keyboard() {
         browser.shows(after);
     }
     assert_eq!(status(&town, item), "ACCEPTED");
-    // The map of the keys lies over the page, and goes.
+    // The key map opens over the page and closes.
     browser.press(&["?"]);
     browser.has("dialog[open] kbd");
     browser.press(&["Escape"]);

@@ -1,10 +1,10 @@
-//! Against the clock. The limits here leave room for a busy machine; the figures are printed.
+//! Speed. The limits leave room for a busy machine; the figures are printed.
 
 use super::driver::Browser;
 use super::percentile;
 use super::town::Town;
 
-/// Remembers when a key was pressed and when the next item was painted.
+/// Records when a key was pressed and when the next item was painted.
 const WATCH: &str = "
     window.pressed = 0; window.painted = [];
     document.addEventListener('keydown', event => {
@@ -33,7 +33,7 @@ fn the_next_item_appears_immediately() {
     let began = std::time::Instant::now();
     for _ in 0..decided {
         let item = browser.run("return document.getElementById('main').dataset.item");
-        // A person looks; the program needs a moment before a key counts.
+        // The program ignores keys for a moment after an item appears.
         let pause = std::time::Duration::from_millis(300);
         std::thread::sleep(pause);
         waited += pause;
@@ -78,8 +78,8 @@ fn a_late_response_does_not_replace_the_current_item() {
     );
     let item = || browser.run("return document.getElementById('main').dataset.item");
     std::thread::sleep(std::time::Duration::from_secs(3));
-    // An answer takes two ways, the item ahead one: the second decision comes before the first
-    // one's answer.
+    // A response takes a round trip, the preloaded item none: the second decision comes before the
+    // first one's response.
     let mut seen = vec![item()];
     for _ in 0..2 {
         browser.press(&["1", "Enter"]);

@@ -1,4 +1,4 @@
-//! A server with people and differences, and the ways that people go there.
+//! A server with users and differences, and browsers for them.
 
 use serde_json::Value as Json;
 
@@ -8,10 +8,10 @@ use crate::wire::Server;
 
 use super::driver::Browser;
 
-/// Everybody's password.
+/// Every test user's password.
 pub const PASSWORD: &str = "four words of hers";
 
-/// Values that no page may take for anything but text.
+/// Values that pages must treat as text.
 pub const HOSTILE: [&str; 9] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(2)>",
@@ -52,24 +52,24 @@ reason_codes:
 "#;
 
 const RULES: &str = r#"
-// Never sure enough: everything waits for people.
+// Never confident enough: everything is reviewed.
 fn attribute_amount(d) { if d.field == "amount" { return reason("ROUNDING_DIFF", 0.8); } }
 fn attribute_name(d) { if d.b == "harmless" { return reason("MANUAL_ENTRY_ERR", 0.4); } }
 fn attribute_note(d) { if d.field == "note" { return reason("MANUAL_ENTRY_ERR", 0.3); } }
 "#;
 
-/// A town.
+/// The server and its project.
 pub struct Town {
     pub server: Server,
 }
 
 impl Town {
-    /// One with so many look-alike amounts, so many differing notes, and the hostile names.
+    /// With this many similar amounts, this many different notes, and hostile names.
     pub fn new(amounts: usize, notes: usize) -> Self {
         Self::with(amounts, notes, "")
     }
 
-    /// As [`Town::new`], with more in its configuration.
+    /// Like [`Town::new`], with additional configuration.
     pub fn with(amounts: usize, notes: usize, more: &str) -> Self {
         let project = Project::new();
         let (mut a, mut b) =
@@ -82,7 +82,7 @@ impl Town {
             a.push_str(&format!("N{at:05},1,same,left {at}\n"));
             b.push_str(&format!("N{at:05},1,same,right {at}\n"));
         }
-        // One that no rule explains, and one that is far too long to be shown.
+        // One unexplained difference, and one too long to display.
         let long = "x".repeat(1 << 20);
         for (id, name) in [("U", "plain"), ("L", long.as_str())] {
             a.push_str(&format!("{id},1,{name},same\n"));
@@ -93,7 +93,7 @@ impl Town {
             a.push_str(&format!("\"H{at} {cell}\",1,\"{cell}\",same\n"));
             b.push_str(&format!("\"H{at} {cell}\",1,harmless,same\n"));
         }
-        // One administrator makes everybody here, and six eyes are needed all the same.
+        // One administrator creates all users here, but six eyes are needed.
         let review = match more.contains("review:") {
             true => "",
             false => "review: { new_login_hours: 0 }\n",
@@ -138,7 +138,7 @@ impl Town {
         format!("http://{}{path}", self.server.address)
     }
 
-    /// A browser in which somebody has logged in.
+    /// A browser with a logged-in user.
     pub fn enter(&self, browser: &Browser, name: &str) {
         browser.open(&self.at("/review/login"));
         browser.write("input[name=username]", name);
@@ -147,7 +147,7 @@ impl Town {
         browser.has("header.top");
     }
 
-    /// Somebody logs out, and somebody else in.
+    /// Logs out, and another user in.
     pub fn change(&self, browser: &Browser, name: &str) {
         browser.open(&self.at("/review/profile"));
         browser.click(".leave button");

@@ -1,4 +1,4 @@
-//! What attackers try on people: the attacks of the threat list that need no HTTP.
+//! Attacks on users that need no HTTP.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant as Clock};
@@ -85,7 +85,7 @@ fn s12_an_admin_makes_no_second_self(place: &Place) {
         refused(house.set_roles(&root, "spare", &[Role::Admin, role]), "separation-of-duties");
     }
     refused(house.add(&root, "x", &[Role::Auditor, Role::Analyst]), "separation-of-duties");
-    // A second login of their own with a maker's role.
+    // A second login with a maker's role for themselves.
     let second = NewPerson {
         login: "root2",
         same_person_as: Some("root"),
@@ -94,7 +94,7 @@ fn s12_an_admin_makes_no_second_self(place: &Place) {
     };
     let refusal = house.add_new(&root, &second).unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::Conflict);
-    // Somebody else's token, by which they would be that person.
+    // Someone else's token, with which they could impersonate that user.
     house.add(&house.cli, "sue", &[Role::Supervisor]).unwrap();
     let refusal = house.token(&root, "sue", &[P::Check], 1).unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::Forbidden);
@@ -103,7 +103,7 @@ fn s12_an_admin_makes_no_second_self(place: &Place) {
     let after: Vec<_> = house.dump().into_iter().filter(|row| !row.contains("sue")).collect();
     let new: Vec<_> = after.iter().filter(|row| !before.contains(row)).collect();
     assert!(new.iter().all(|row| row.contains("supervisor")), "nothing changed but sue: {new:?}");
-    // Whoever is no admin makes nobody.
+    // Only admins can create users.
     house.add_with_password("max", &[Role::Manager]);
     let max = house.who(&house.cookie("max", at(0)), at(0)).unwrap().actor();
     let before = house.dump();
@@ -134,7 +134,7 @@ fn s31_guessing_is_slow_and_never_locks_out_for_good(place: &Place) {
     let right = |now| house.log_in_from("ann", PASSWORD, address(200), now);
     assert!(matches!(right(at(11)), Outcome::Throttled(59)), "the right one must wait as well");
     assert!(matches!(right(at(70)), Outcome::In { .. }), "and then it opens");
-    // Guessing on: the pauses grow, to an end.
+    // Continued guessing: the delays grow, up to a limit.
     let mut now = 1_000;
     let mut pauses = Vec::new();
     for _ in 0..6 {
@@ -151,7 +151,8 @@ fn s31_guessing_is_slow_and_never_locks_out_for_good(place: &Place) {
     }
     assert_eq!(pauses, [60, 120, 240, 480, 480, 480]);
     assert!(matches!(house.log_in("ann", PASSWORD, at(now)), Outcome::In { .. }));
-    // Many accounts from one address, known and unknown alike; the network of IPv6 is one address.
+    // Many accounts from one address, known and unknown alike; an IPv6 network counts as one
+    // address.
     for (network, base) in [("2001:db8::", 10_000), ("2001:db8:1::", 20_000)] {
         let mut wrong = 0;
         for attempt in 0..20 {
@@ -164,7 +165,7 @@ fn s31_guessing_is_slow_and_never_locks_out_for_good(place: &Place) {
         }
         assert_eq!(wrong, 10);
     }
-    // All at once: no more get through than one after the other.
+    // Concurrent attempts don't get more tries.
     house.add_with_password("bob", &[Role::Analyst]);
     let tried = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..16)
@@ -173,7 +174,7 @@ fn s31_guessing_is_slow_and_never_locks_out_for_good(place: &Place) {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
     assert_eq!(tried.iter().filter(|outcome| **outcome == Outcome::Wrong).count(), 5);
-    // What was counted long ago is forgotten, and names that were typed are not kept.
+    // Old counts are forgotten, and typed names are not stored.
     house.log_in("somebody", "not the password", at(30_000 + 86_401));
     let kept = house.column("SELECT subject FROM recon.login_attempts");
     assert_eq!(kept.len(), 1);
@@ -273,7 +274,7 @@ fn two_admins_cannot_remove_each_other(place: &Place) {
     }
 }
 
-/// Not told to both: the hash is the same, and it is what takes the time.
+/// Both compute a hash, which dominates the time.
 #[test]
 fn an_unknown_name_takes_as_long_as_a_wrong_password() {
     let place = Place::sqlite();
@@ -284,7 +285,7 @@ fn an_unknown_name_takes_as_long_as_a_wrong_password() {
     directory::set_disabled(&*house.store, &house.cli, "gone", true, at(0)).unwrap();
     let names = ["ann", "nobody", "without", "gone"];
     let mut times = vec![Vec::new(); names.len()];
-    // In turns, so that what else the machine does meets all alike; each in a minute of its own.
+    // Alternating, so that other load affects all alike; each in its own minute.
     for round in 0..40 {
         for (at_name, name) in names.iter().enumerate() {
             let password = if *name == "gone" { PASSWORD } else { "not the password" };
@@ -295,7 +296,7 @@ fn an_unknown_name_takes_as_long_as_a_wrong_password() {
             assert_eq!(outcome, Outcome::Wrong, "{name}");
         }
     }
-    // The quickest half tells what the work is; the rest tells how busy the machine was.
+    // The faster half shows the work; the rest shows how busy the machine was.
     let quickest = |times: &mut Vec<Duration>| {
         times.sort();
         times[..20].iter().sum::<Duration>() / 20

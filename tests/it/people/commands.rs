@@ -4,7 +4,7 @@ use crate::program::Project;
 
 const STORE: [&str; 2] = ["--store", "sqlite:people.db"];
 
-/// Runs the program on the store of the test, with a `USER` that is none of its business.
+/// Runs the program on the store of the test, with a meaningless `USER`.
 fn recon(project: &Project, arguments: &[&str]) -> crate::program::Said {
     let all: Vec<&str> = arguments.iter().chain(&STORE).copied().collect();
     project.command(&all).env("USER", "ops").output().unwrap().into()
@@ -105,7 +105,7 @@ fn people_and_tokens_need_no_configuration() {
     let account = format!("cli:{}:{} cli", id("-u"), id("-un"));
     assert_eq!(actors.as_array().unwrap().len(), 1, "{actors}");
     assert_eq!(actors[0]["who"], account.as_str());
-    // Nowhere in the store's files is a password or a token as it was typed.
+    // The store's files contain no password or token in plain text.
     for name in ["people.db", "people.db-wal"] {
         let bytes = std::fs::read(project.path(name)).unwrap_or_default();
         for secret in ["four words of hers", text] {
@@ -129,7 +129,7 @@ fn a_password_can_be_read_from_standard_input() {
     assert!(child.wait_with_output().unwrap().status.success());
     let said = project.recon(&[&["user", "list"], &STORE[..]].concat());
     assert!(said.out.contains("password"), "{}", said.out);
-    // Commands that look need a store that is there.
+    // Reading commands need an existing store.
     let said = project.recon(&["user", "list", "--store", "sqlite:other.db"]);
     assert_eq!(said.code, 4, "{}", said.err);
     assert_eq!(project.recon(&["user", "list"]).code, 2, "no configuration and no store");

@@ -1,4 +1,4 @@
-//! People: logins, roles, sessions, tokens and links on both stores, and the commands.
+//! Users: logins, roles, sessions, tokens and links on both stores, and the commands.
 
 mod attacks;
 mod commands;
@@ -20,14 +20,14 @@ use recon::review::{Actor, Refusal};
 use recon::store::Store;
 use recon::store::transact;
 
-/// Ten o'clock on the day of the story, and some seconds.
+/// Ten o'clock on the day of the story, plus some seconds.
 fn at(seconds: i64) -> Instant {
     Instant::new(1_768_471_200 + seconds, 0)
 }
 
 const PASSWORD: &str = "four words of hers";
 
-/// A store with people, and what tests do with it.
+/// A store with users.
 struct House {
     store: Box<dyn Store>,
     hashing: Hashing,
@@ -45,7 +45,7 @@ impl House {
         self.add_new(by, &NewPerson { login, roles, ..NewPerson::default() })
     }
 
-    /// With the password of the tests, which they chose themselves.
+    /// With the test password, chosen by the user.
     fn add_with_password(&self, login: &str, roles: &[Role]) -> Person {
         let roles = Roles::of(roles.iter().copied());
         let person =
@@ -57,7 +57,7 @@ impl House {
         person
     }
 
-    /// With a password that an administrator chose.
+    /// With a password set by an administrator.
     fn add_with_given_password(&self, by: &Actor, login: &str, roles: &[Role]) -> Person {
         let roles = Roles::of(roles.iter().copied());
         let new = NewPerson { login, roles, password: Some(PASSWORD), ..NewPerson::default() };
@@ -87,7 +87,7 @@ impl House {
         login::login(&*self.store, &self.hashing, &attempt, now, &system_random).unwrap()
     }
 
-    /// The cookie of a log-in that must succeed.
+    /// The cookie of a successful login.
     fn cookie(&self, name: &str, now: Instant) -> String {
         match self.log_in(name, PASSWORD, now) {
             Outcome::In { cookie, .. } => cookie,
@@ -123,7 +123,7 @@ impl House {
         rows.unwrap()
     }
 
-    /// Everything that the tables of people hold.
+    /// The full contents of the tables about users.
     fn dump(&self) -> Vec<String> {
         ["people", "logins", "person_roles", "field_grants", "tokens", "invitations", "audit_trail"]
             .iter()

@@ -1,4 +1,5 @@
-//! A login is its person's: nobody else chooses its password for long, takes its name, or makes a second one.
+//! A login belongs to its owner: no one else can keep its password, take its name, or make a second
+//! one.
 
 use recon::diagnostic::Code;
 use recon::domain::review::Role;
@@ -40,7 +41,7 @@ fn a_password_that_somebody_else_chose_must_be_changed(place: &Place) {
         other => panic!("{other:?}"),
     };
     assert!(!enter(at(3)).must_change);
-    // A reset is of the same kind, and is told in the trail.
+    // A reset counts as such a password, and is recorded in the trail.
     let (store, hashing) = (&*house.store, &house.hashing);
     let reset = "of the admin's choice";
     directory::set_password(store, hashing, &house.cli, "ann", reset, at(4), &system_random)
@@ -61,7 +62,7 @@ fn a_password_that_somebody_else_chose_must_be_changed(place: &Place) {
             r#"cli:root{"login":"ann","must_change_password":true}"#.to_owned(),
         ]
     );
-    // A link lets its person choose.
+    // With a link the user chooses.
     let link = invitation::invite(store, &house.cli, "ann", at(6), &system_random).unwrap();
     let by_link =
         invitation::accept(store, hashing, &link, "", "chosen by a link", at(7), &system_random);
@@ -81,7 +82,7 @@ fn a_second_login_waits_for_its_person(place: &Place) {
     assert_eq!(code(house.add_new(&house.cli, &second(Some(PASSWORD)))), "not-your-password");
     let made = house.add_new(&house.cli, &second(None)).unwrap();
     assert!(made.awaits_consent && made.person_id == cat.person_id);
-    // Whoever made it can neither give it a password nor come in by it.
+    // Its creator can neither set its password nor log in.
     let (store, hashing) = (&*house.store, &house.hashing);
     let set = directory::set_password(
         store,
@@ -147,7 +148,7 @@ fn a_login_made_before_full_case_folding_still_opens(place: &Place) {
     let house = House::new(place);
     house.add_with_password("STRAẞE", &[Role::Analyst]);
     let schema = if place.is_sqlite() { "" } else { "recon." };
-    // As it was kept before: folded letter by letter.
+    // As stored before: folded letter by letter.
     place.execute(&format!("DELETE FROM {schema}invitations"));
     place.execute(&format!("DELETE FROM {schema}sessions"));
     place.execute(&format!(

@@ -1,4 +1,4 @@
-//! What people do with their logins on an ordinary day.
+//! Logins on an ordinary day.
 
 use recon::domain::review::{Permission as P, Role};
 use recon::review::RefusalKind;
@@ -40,7 +40,7 @@ fn a_person_logs_in_and_out(place: &super::Place) {
     assert_eq!(principal.actor().auth_method, "session");
     session::close(&*house.store, &cookie).unwrap();
     assert_eq!(house.who(&cookie, at(3)), None);
-    // What is kept opens nothing.
+    // The stored hashes can't be used to log in.
     let cookie = house.cookie("ann", at(4));
     let (id, secret) = cookie.split_once('.').unwrap();
     assert_eq!(house.column("SELECT session_id FROM recon.sessions"), [id]);
@@ -111,7 +111,7 @@ fn tokens_have_a_part_of_their_persons_rights(place: &super::Place) {
     let sue = house.who(&house.cookie("sue", at(0)), at(0)).unwrap().actor();
     let (token, text) = house.token(&sue, "sue", &[P::View, P::Check], 30).unwrap();
     let principal = house.bearer(&text, at(1)).unwrap();
-    // A token is nobody's second pair of eyes, whoever owns it.
+    // A token can't approve, whoever owns it.
     assert_eq!(principal.permissions.iter().collect::<Vec<_>>(), [P::View]);
     let named = token::authenticate(&*house.store, &text, &|name| name == "etl", at(1)).unwrap();
     assert!(named.unwrap().permissions.contains(P::Check));
@@ -121,7 +121,7 @@ fn tokens_have_a_part_of_their_persons_rights(place: &super::Place) {
     assert_eq!(code(house.token(&sue, "sue", &[P::View], 91)), "bad-expiry");
     assert_eq!(code(house.token(&sue, "sue", &[P::View], 0)), "bad-expiry");
     assert_eq!(code(house.token(&sue, "sue", &[], 1)), "bad-scope");
-    // A token makes none, and revokes none.
+    // A token can't create or revoke tokens.
     let by_token = principal.actor();
     assert_eq!(code(house.token(&by_token, "sue", &[P::View], 1)), "token-by-token");
     let revoked = token::revoke(&*house.store, &by_token, &token.id, at(1));
@@ -132,7 +132,7 @@ fn tokens_have_a_part_of_their_persons_rights(place: &super::Place) {
     assert_eq!(list(at(1)), Ok(true), "not every request writes");
     assert!(house.bearer(&text, at(70)).is_some());
     assert_eq!(list(at(70)), Ok(true));
-    // A role that the person loses, the token loses.
+    // A revoked role is also gone from the token.
     house.set_roles(&house.cli, "sue", &[Role::Analyst]).unwrap();
     assert!(!house.bearer(&text, at(71)).unwrap().permissions.contains(P::Check));
     assert!(house.bearer(&text, at(30 * 86_400 - 1)).is_some());
@@ -141,7 +141,7 @@ fn tokens_have_a_part_of_their_persons_rights(place: &super::Place) {
     token::revoke(&*house.store, &sue, &token.id, at(3)).unwrap();
     assert_eq!(house.bearer(&text, at(80)), None);
     assert!(token::list(&*house.store, &sue, None).unwrap()[0].revoked == Some(at(2)));
-    // A program is nobody's second pair of eyes unless the policy names its token.
+    // A service account can't approve unless the policy names its token.
     let new = NewPerson { login: "etl", is_service: true, ..NewPerson::default() };
     house.add_new(&house.cli, &new).unwrap();
     house.set_roles(&house.cli, "etl", &[Role::Supervisor]).unwrap();
@@ -277,7 +277,7 @@ fn two_people_are_too_few_for_six_eyes(place: &super::Place) {
         warning(6).unwrap(),
         "the policy needs 3 distinct people with the roles maker/checker/authorizer; found 2"
     );
-    // A second login of the same person makes no third one; nor does a program.
+    // A second login can't create a third; nor can a service account.
     let second = NewPerson { login: "sue", same_person_as: Some("ann"), ..NewPerson::default() };
     house.add_new(&house.cli, &second).unwrap();
     let robot = NewPerson { login: "etl", is_service: true, ..NewPerson::default() };

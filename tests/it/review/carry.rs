@@ -1,5 +1,4 @@
-//! What people decided goes over to the run that takes another's place; and what the machine decided
-//! is told in one row.
+//! Human decisions are carried to the superseding run, and one row records the automatic decisions.
 
 use std::sync::Barrier;
 
@@ -30,7 +29,7 @@ fn of(amount: i128) -> Given {
     Given { amount, ..GUESS }
 }
 
-/// Decides an item with as many eyes as it takes.
+/// Decides an item with as many eyes as required.
 fn decide(stage: &Stage1, store: &dyn Store, ask: &Resolve) {
     let desk = stage.desk(store);
     let resolved = desk.resolve(&stage.actor("ann"), ask).unwrap().value;
@@ -51,7 +50,7 @@ fn reject(id: &str) -> Resolve {
     }
 }
 
-/// Status, reason, lock, version and who, of each item of a run.
+/// Status, reason, lock, version and user of each item of a run.
 fn items(store: &dyn Store, run: RunId) -> Vec<String> {
     column(
         store,
@@ -65,7 +64,7 @@ fn items(store: &dyn Store, run: RunId) -> Vec<String> {
     )
 }
 
-/// The chain is whole, the tables are what it tells, and what is counted is there.
+/// The chain is intact, the tables match it, and the counts are right.
 fn assert_sound(store: &dyn Store) {
     let verdict = transact::read(store, |tx| chain::verify(tx, None, None)).unwrap();
     assert!(verdict.ok, "{verdict:?}");
@@ -93,7 +92,7 @@ fn decisions_go_over_where_the_difference_is_the_same(place: &Place) {
         "SELECT assigned_at FROM recon.attributions WHERE is_locked = true ORDER BY 1",
     );
 
-    // The same but for one amount, one key, and the order; another job's run takes nothing over.
+    // The same except for one amount, one key, and the order; another job's run carries nothing.
     let keyed = |key: &str, given| (key.to_owned(), given);
     let again = [
         keyed("T9", of(5)),
@@ -132,7 +131,7 @@ fn decisions_go_over_where_the_difference_is_the_same(place: &Place) {
     let of_item = "SELECT proposal_id FROM recon.audit_trail WHERE action_type = 'APPROVE' \
                    AND stage = 'MAKER' ORDER BY seq LIMIT 1";
     assert_eq!(column(&*store, of_item)[0], proposal);
-    // People see it in the item's history, and nobody decides it once more by accident.
+    // The item's history shows it, and it can't be decided again by accident.
     let desk = stage.desk(&*store);
     let ann = stage.actor("ann");
     let id = item_id(second, 4);
@@ -141,7 +140,7 @@ fn decisions_go_over_where_the_difference_is_the_same(place: &Place) {
     assert_eq!(code(desk.resolve(&ann, &approve(&item_id(first, 4)))), "superseded");
     assert_sound(&*store);
 
-    // And once more, from the run that had it carried; when it was decided stays.
+    // Again, from the run that carried it; the time of the decision stays.
     let third = stock_keyed(&*store, "fx", &again[2..]);
     assert_eq!(items(&*store, third), &expected[2..]);
     let told = rows(&*store, carried);
@@ -193,7 +192,7 @@ fn what_waits_is_carried_as_it_was_before(place: &Place) {
         items(&*store, second),
         ["ACCEPTED ROUNDING locked 2 ann", "UNKNOWN ROUNDING open 1 RULE:near"]
     );
-    // What waited on the old run waits no longer.
+    // Proposals on the old run are closed.
     assert_eq!(desk.tidy().unwrap(), 2);
     let open = desk.proposals(&ann, &Default::default(), &PageAsk::default()).unwrap().items;
     assert!(open.iter().all(|one| !one.state.is_open()), "{open:?}");
@@ -270,7 +269,7 @@ fn the_machine_results_of_a_run_are_one_row(place: &Place) {
         assert_eq!(found.len(), 1);
         serde_json::from_str::<Json>(&found[0]).unwrap()
     };
-    // Taken anew from what people's own SQL shows.
+    // Recomputed from the tables that users query.
     let lines = |run: RunId| {
         let sql = format!(
             "SELECT a.difference_number, a.status, c.code, a.confidence_score, a.assigned_by, \
@@ -298,7 +297,7 @@ fn the_machine_results_of_a_run_are_one_row(place: &Place) {
                 hash.update((field.len() as u64).to_be_bytes());
                 hash.update(field);
             }
-            // Given when the run was attributed: no time of its own.
+            // Decided when the run was attributed: no separate time.
             hash.update(u64::MAX.to_be_bytes());
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
@@ -309,7 +308,7 @@ fn the_machine_results_of_a_run_are_one_row(place: &Place) {
     assert_eq!(row["by_source"], serde_json::json!({ "rule": 3, "none": 1 }));
     assert_eq!(row["sha256"], digest(&lines(first)));
 
-    // A run that takes decisions over tells what its machine had said before that.
+    // A run with carried decisions records the automatic result before them.
     let machine = lines(first);
     decide(&stage, &*store, &reject(&item_id(first, 1)));
     let second =

@@ -1,5 +1,4 @@
-//! What people decided, through the commands that make runs; and the rules that `recon serve` puts in
-//! force.
+//! Human decisions across the commands that make runs, and the policy adopted by `recon serve`.
 
 use serde_json::Value as Json;
 
@@ -7,7 +6,7 @@ use super::fixture::{approve, office};
 use crate::api::House;
 use crate::program::Project;
 
-/// A copy of the shipped example that works on a store.
+/// A copy of the shipped example that uses a store.
 struct Job {
     project: Project,
     store: String,
@@ -27,7 +26,7 @@ impl Job {
         said.as_array().unwrap().clone()
     }
 
-    /// The references of what people hold in a run, with who decided.
+    /// The references of items that users hold or decided in a run, with the decider.
     fn held(&self, run: &Json) -> Vec<String> {
         let run = run["run_id"].as_str().unwrap();
         self.sql(&format!(
@@ -62,7 +61,7 @@ fn decisions_stay_through_all_commands(store: String) {
     let [kept, changed] = [&waiting[0], &waiting[1]].map(|row| text(row, "source_a_ref_id"));
     let both = [format!("{kept} ACCEPTED ann"), format!("{changed} ACCEPTED ann")];
     assert_eq!(job.held(&first), both);
-    // Deciding again leaves alone what people decided.
+    // Re-attributing does not touch human decisions.
     let again = job.json(&["attribute", "--again"]);
     assert_eq!(again["attributions"]["by_source"]["person"], 2);
     assert_eq!(job.held(&first), both);
@@ -71,8 +70,7 @@ fn decisions_stay_through_all_commands(store: String) {
     let told: Vec<String> = job.sql(told).iter().map(|row| row["held"].to_string()).collect();
     assert_eq!(told.join(" ").replace('"', ""), "0 2");
 
-    // Another extract: one of the two says something else, and rows come and go, so that nothing has the
-    // number that it had.
+    // Another extract: one of the two differs, and rows come and go, so that all numbers change.
     let file = job.project.path("examples/fx_trades/front_office.csv");
     let lines = std::fs::read_to_string(&file).unwrap();
     let mut lines: Vec<String> = lines.lines().map(str::to_owned).collect();
@@ -87,12 +85,12 @@ fn decisions_stay_through_all_commands(store: String) {
     job.json(&["diff"]);
     let second = job.json(&["attribute"]);
     assert_eq!(job.held(&second), both[..1]);
-    // The summary of the run tells of it, as the report does later.
+    // The run's summary shows it, like the later report.
     assert_eq!(second["attributions"]["by_source"]["person"], 1);
     let report = job.json(&["report", "--format", "json"]);
     assert_eq!(report["attributions"], second["attributions"]);
     assert_eq!(report["gate"], second["gate"]);
-    // In one pass it is the same, and deciding again keeps it.
+    // One pass gives the same, and re-attributing keeps it.
     let third = job.json(&["run"]);
     assert_eq!(job.held(&third), both[..1]);
     assert_eq!(third["attributions"], second["attributions"]);
@@ -128,7 +126,7 @@ fn the_server_adopts_the_configured_policy_once() {
         there.contains("first_of_signature") && there.contains("\\\"critical\\\":4"),
         "{there}"
     );
-    // The first decision about a kind of differences needs a third person now.
+    // The first decision about such a difference now needs six eyes.
     let item = house.queue("ann", "limit=1").remove(0);
     let ask = serde_json::json!({
         "attribution_id": item["attribution_id"], "action": "REJECT", "comments": "to be mended",

@@ -1,4 +1,4 @@
-//! A store with undecided differences, and people to decide them.
+//! A store with undecided differences, and users.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -18,7 +18,7 @@ use recon::store::{
     AttributionRow, Batch, DifferenceRow, FinishRun, NewRun, RecordKind, RecordRow, Store,
 };
 
-/// The persons of the tests; roles may change meanwhile.
+/// The test users; their roles may change.
 #[derive(Default)]
 pub struct People(pub Mutex<BTreeMap<String, Roles>>);
 
@@ -42,14 +42,14 @@ impl Directory for &'static People {
     }
 }
 
-/// An office whose clock the test moves, and its people.
+/// A review with an adjustable clock, and its users.
 pub struct Stage1 {
     pub office: Office,
     pub people: &'static People,
     pub clock: &'static AtomicI64,
 }
 
-/// Microseconds at which the tests begin.
+/// The tests' start time in microseconds.
 pub const BEGIN: i64 = 1_768_500_000_000_000;
 
 pub fn office(solo: bool) -> Stage1 {
@@ -69,7 +69,7 @@ pub fn office(solo: bool) -> Stage1 {
         people.0.lock().unwrap().insert(name.to_owned(), Roles::of([role]));
     }
     let now = || {
-        // A millisecond passes with every look at the clock.
+        // Each reading of the clock takes a millisecond.
         let micros = clock.fetch_add(1_000, Ordering::Relaxed);
         Instant::new(micros.div_euclid(1_000_000), (micros.rem_euclid(1_000_000) * 1_000) as u32)
     };
@@ -108,7 +108,7 @@ pub fn codes() -> Vec<ReasonCode> {
     vec![code("ROUNDING", true), code("TIMING", true), code("TYPO", false), code("UNKNOWN", false)]
 }
 
-/// How a difference comes out of the machine.
+/// The automatic result of a difference.
 #[derive(Clone, Copy)]
 pub struct Given {
     pub reason: &'static str,
@@ -124,7 +124,7 @@ pub const CLUELESS: Given =
 pub const SETTLED: Given =
     Given { reason: "ROUNDING", confidence: 0.97, status: Status::Accepted, amount: 5 };
 
-/// Stores a run of `job` with one difference of the amount for each of these.
+/// Stores a run of `job` with one amount difference for each of these.
 pub fn stock(store: &dyn Store, job: &str, given: &[Given]) -> RunId {
     let keyed: Vec<(String, Given)> =
         given.iter().enumerate().map(|(at, given)| (format!("T{}", at + 1), *given)).collect();
@@ -229,7 +229,7 @@ pub fn override_(id: &str, code: &str) -> Resolve {
     }
 }
 
-/// The approval of what a resolution made.
+/// The approval of a resolution's proposal.
 pub fn agree(resolved: &Resolved, desk: Desk<'_>, as_seen_by: &Actor) -> Approve {
     let proposal_id = resolved.proposal_id.clone().unwrap();
     let page = recon::review::PageAsk::default();

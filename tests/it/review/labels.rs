@@ -1,4 +1,4 @@
-//! What a model may learn is a function of the audit trail, and it is what the tables hold.
+//! Labels are a function of the audit trail, and they match the tables.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ told_to_both! {
     one_person_alone_teaches_only_if_asked,
 }
 
-/// Numbers that look random and are the same every time.
+/// Pseudorandom numbers, the same every time.
 struct Dice(u64);
 
 impl Dice {
@@ -29,8 +29,7 @@ impl Dice {
     }
 }
 
-/// What people decided about items of the current run, as the tables have it; items that wait are left
-/// out.
+/// Decisions about items of the current run according to the tables; pending items are omitted.
 fn stored(store: &dyn Store) -> BTreeMap<String, Option<String>> {
     let sql = "SELECT a.attribution_id, a.status, a.is_locked, c.code, a.assigned_by \
                FROM recon.attributions a JOIN recon.recon_runs r ON r.run_id = a.run_id \
@@ -57,7 +56,7 @@ fn assert_derived(store: &dyn Store) {
     for (id, expected) in stored(store) {
         assert_eq!(labels.of(&id).map(|label| label.reason.clone()), expected, "{id}");
     }
-    // Derived twice, it is the same.
+    // Deriving again gives the same.
     let again = transact::read(store, |tx| training::labels(tx)).unwrap();
     assert_eq!(again.events, labels.events);
     let mut ids: Vec<_> = labels.live().map(|label| &label.attribution_id).collect();
@@ -177,7 +176,7 @@ fn labels_are_what_the_tables_hold(place: &Place) {
         }
         assert_derived(&*store);
         desk.tidy().unwrap();
-        // Next time some are other differences.
+        // Next time other differences occur.
         let changed = dice.roll(12) as usize;
         given[changed].amount += 100;
     }

@@ -1,4 +1,4 @@
-//! People deciding, on both stores.
+//! The review on both stores.
 
 mod carry;
 mod commands;

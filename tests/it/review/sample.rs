@@ -1,4 +1,4 @@
-//! What people say who don't see what the machine thinks: blind samples, and hidden suggestions.
+//! Decisions without seeing the automatic reason: blind samples, and hidden suggestions.
 
 use recon::domain::review::{Policy, ProposalState};
 use recon::domain::{RunId, Status};
@@ -44,7 +44,7 @@ fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
     let id = |record| item_id(run, record);
     let why = Some("it looks like that");
 
-    // Nobody sees what the machine thought, and the question does not tell it.
+    // The automatic reason is hidden, and the question does not reveal it.
     let seen = desk.item(&ann, &id(1)).unwrap();
     assert_eq!(seen.item.kind, ItemKind::AuditSample);
     assert!(seen.item.current_reason.is_none() && seen.item.predictions.is_empty());
@@ -60,7 +60,7 @@ fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
     );
     assert_eq!(code(desk.sample(&ann, &id(4), Some("TIMING"), why)), "not-a-sample");
 
-    // Who agrees: the item is people's, too.
+    // Agreement locks the item.
     let agreed = desk.sample(&ann, &id(1), Some("ROUNDING"), why).unwrap().value;
     assert!(agreed.agrees && agreed.proposal.is_none());
     let item = desk.item(&ann, &id(1)).unwrap().item;
@@ -68,7 +68,7 @@ fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
     assert_eq!(item.assigned_by.as_deref(), Some("RULE:near"));
     assert_eq!(code(desk.sample(&ann, &id(1), Some("ROUNDING"), why)), "not-a-sample");
 
-    // Who does not: it is decided anew, by others. What is sent back is a sample again.
+    // Disagreement proposes a new decision by others. What is sent back is a sample again.
     let told = desk.sample(&ann, &id(2), Some("TIMING"), why).unwrap().value;
     assert!(!told.agrees);
     let proposal = told.proposal.unwrap();
@@ -103,7 +103,7 @@ fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
     assert_eq!(store.audit_outcomes("fx", "basis").unwrap(), (2, 1));
     assert_eq!(desk.summary(&ann).unwrap().samples, 1);
 
-    // Somebody who reopens one they were not to see tells something about the machine as well.
+    // Reopening a hidden one would reveal something too.
     let reopen = Reopen {
         attribution_id: id(3),
         version: Some(1),
@@ -126,7 +126,7 @@ fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
     assert_eq!(trail, ["SAMPLE", "REOPEN", "SAMPLE", "REOPEN", "SAMPLE", "REOPEN"]);
     assert_eq!(transact::read(&*store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
 
-    // A new run takes over what people confirmed, and asks for no blind look at it.
+    // A new run carries the confirmation and does not ask again.
     let again = stock(&*store, "fx", &[SETTLED, SETTLED, SETTLED, GUESS]);
     let item = desk.item(&ann, &item_id(again, 1)).unwrap().item;
     assert_eq!((item.status.as_str(), item.is_locked), ("ACCEPTED", true));
@@ -147,7 +147,7 @@ fn blind_samples_are_a_list_of_their_own(place: &Place) {
         assert_eq!(page.total, Some(25));
         assert!(page.items.iter().all(|item| item.kind == ItemKind::AuditSample));
         found.extend(page.items.into_iter().map(|item| item.attribution_id));
-        // Somebody looks at one meanwhile.
+        // Another user looks at one meanwhile.
         if found.len() == 10 {
             ask.count = false;
             desk.sample(&ann, &item_id(run, 5), Some("ROUNDING"), Some("it is so")).unwrap();
@@ -172,7 +172,7 @@ fn blind_samples_are_a_list_of_their_own(place: &Place) {
     }
     let expected: Vec<String> = (1..=25).map(|record| item_id(run, record)).collect();
     assert_eq!(found, expected);
-    // No list of what is undecided shows them, and nothing narrows them by what the machine thought.
+    // Lists of undecided items omit them, and no filter depends on the automatic reason.
     assert!(
         desk.queue(&ann, &QueueFilter::default(), &PageAsk::default()).unwrap().items.is_empty()
     );
@@ -205,7 +205,7 @@ fn a_hidden_suggestion_is_chosen_unseen(place: &Place) {
     assert!(item.current_reason.is_none() && item.predictions.is_empty());
     assert_eq!(code(desk.resolve(&ann, &approve(&id(1)))), "suggestion-hidden");
 
-    // Choosing the machine's own reason is agreeing with it: it needs no more eyes than that.
+    // Choosing the automatic reason counts as agreement and needs no more eyes.
     let resolved = desk.resolve(&ann, &override_(&id(1), "ROUNDING")).unwrap().value;
     assert_eq!(resolved.eyes_required.code(), 4);
     let seen = desk.proposal(&sue, resolved.proposal_id.as_deref().unwrap(), &PageAsk::default());
@@ -215,11 +215,11 @@ fn a_hidden_suggestion_is_chosen_unseen(place: &Place) {
     assert_eq!(item.status, Status::Accepted.name());
     assert_eq!(item.current_reason.unwrap().code, "ROUNDING");
 
-    // Another one is an override, and what the machine had said shows from then on.
+    // Another reason is an override, and the automatic one shows from then on.
     desk.resolve(&ann, &override_(&id(2), "TIMING")).unwrap();
     assert_eq!(desk.item(&ann, &id(2)).unwrap().item.current_reason.unwrap().code, "ROUNDING");
     assert_eq!(code(desk.resolve(&ann, &override_(&id(3), "UNKNOWN"))), "invalid-reason-code");
-    // The trail tells how it was decided.
+    // The trail records how it was decided.
     let told = column(
         &*store,
         "SELECT action_type || ' ' || (new_value ->> 'blind') FROM recon.audit_trail \
@@ -227,7 +227,7 @@ fn a_hidden_suggestion_is_chosen_unseen(place: &Place) {
     );
     let yes = if place.is_sqlite() { "1" } else { "true" };
     assert_eq!(told, [format!("APPROVE {yes}"), format!("OVERRIDE {yes}")]);
-    // Each is decided on its own.
+    // Each is decided separately.
     let ask = BulkPreviewAsk {
         ids: vec![id(4)],
         action: Some(recon::domain::review::Action::Approve),

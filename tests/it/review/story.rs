@@ -1,4 +1,4 @@
-//! What makers, checkers and authorizers do, step by step.
+//! Makers, checkers and authorizers, step by step.
 
 use recon::domain::review::{Action, ProposalState};
 use recon::review::{
@@ -41,7 +41,7 @@ fn four_eyes_decide(place: &Place) {
     assert_eq!(resolved.message, "Resolution processed successfully");
     assert_eq!((resolved.status.as_str(), resolved.version), ("PENDING", 2));
     assert_eq!((resolved.eyes_required.code(), resolved.eyes_done), (4, 2));
-    // Nobody decides it once more, and ann can't approve it.
+    // It can't be decided again, and ann can't approve it.
     let again = desk.resolve(&stage.actor("bob"), &approve(&id)).unwrap_err();
     assert_eq!(
         (again.code.name(), again.blocking.clone()),
@@ -60,7 +60,7 @@ fn four_eyes_decide(place: &Place) {
     assert_eq!(item.item.source_a_ref_id.as_deref(), Some("T1"));
     assert_eq!(item.item.amount_abs.as_deref(), Some("0.05"));
     assert_eq!(item.history.len(), 2);
-    // People's own SQL sees it, and why.
+    // The tables that users query show it, and the reason.
     assert_eq!(
         columns(&*store, "SELECT status FROM recon.attributions WHERE is_locked = true"),
         ["ACCEPTED"]
@@ -111,7 +111,7 @@ fn what_is_sent_back_is_as_it_was(place: &Place) {
         assert_eq!(columns(&*store, rows), before);
         assert_eq!(code(desk.undo(&ann)), "nothing-to-undo");
     }
-    // Time passes; nobody decides.
+    // Time passes without a decision.
     desk.resolve(&ann, &approve(&item_id(run, 1))).unwrap();
     assert_eq!(desk.tidy().unwrap(), 0);
     stage.clock.fetch_add(31 * 86_400_000_000, std::sync::atomic::Ordering::Relaxed);
@@ -140,7 +140,7 @@ fn amending_voids_and_excludes(place: &Place) {
     );
     let moved = desk.amend(&sue, &amend).unwrap().value;
     assert_eq!((moved.version, moved.state), (2, ProposalState::Open));
-    // What sid saw is no more; sue took part.
+    // Sid's version is gone; sue is a contributor.
     assert_eq!(code(desk.approve(&sid, &seen)), "stale");
     let now = agree(&resolved, desk, &sid);
     assert_eq!(code(desk.approve(&sue, &now)), "self-approval");
@@ -151,7 +151,7 @@ fn amending_voids_and_excludes(place: &Place) {
     desk.approve(&sid, &now).unwrap();
     let item = desk.item(&sid, &item_id(run, 1)).unwrap().item;
     assert_eq!((item.status.as_str(), item.is_locked), ("REJECTED", true));
-    // Whoever refused was noted, apart from the audit trail.
+    // The refused attempt is logged, outside the audit trail.
     let noted = columns(&*store, "SELECT DISTINCT code FROM recon.security_log ORDER BY code");
     assert_eq!(noted, ["content-differs", "self-approval", "stale"]);
 }
@@ -205,7 +205,7 @@ fn a_decided_item_is_reopened_with_six_eyes(place: &Place) {
     assert_eq!(code(desk.reopen(&ann, &reopen(None))), "if-match-required");
     assert_eq!(code(desk.reopen(&ann, &reopen(Some(7)))), "stale");
     let resolved = desk.reopen(&ann, &reopen(Some(1))).unwrap().value;
-    // The machine was 0.97 sure.
+    // The automatic confidence was 0.97.
     assert_eq!(resolved.eyes_required.code(), 6);
     let yes = agree(&resolved, desk, &max);
     desk.approve(&max, &yes).unwrap();
@@ -248,7 +248,7 @@ fn nobody_accepts_not_knowing(place: &Place) {
     assert_eq!(desk.resolve(&ann, &nowhere).unwrap_err().message, "Attribution record not found");
     let stale = recon::review::Resolve { version: Some(9), ..approve(&guess) };
     assert_eq!(code(desk.resolve(&ann, &stale)), "stale");
-    // Only the run's own row is there.
+    // Only the run's own row exists.
     assert_eq!(columns(&*store, "SELECT action_type FROM recon.audit_trail"), ["ATTRIBUTE"]);
 }
 
@@ -339,7 +339,7 @@ fn the_queue_shows_each_item_once(place: &Place) {
             );
         }
     }
-    // A cursor is good for its list and person only.
+    // A cursor is valid only for its list and user.
     let ask = PageAsk { limit: Some(3), ..PageAsk::default() };
     let next = desk.queue(&ann, &QueueFilter::default(), &ask).unwrap().next;
     let ask = PageAsk { cursor: next.clone(), ..ask };
@@ -354,7 +354,7 @@ fn the_queue_shows_each_item_once(place: &Place) {
     assert_eq!(code(desk.queue(&ann, &QueueFilter::default(), &ask)), "invalid-cursor");
     let ask = PageAsk { limit: Some(0), ..PageAsk::default() };
     assert_eq!(code(desk.queue(&ann, &QueueFilter::default(), &ask)), "invalid-limit");
-    // People decide meanwhile.
+    // Decisions are made meanwhile.
     let first = desk
         .queue(&ann, &QueueFilter::default(), &PageAsk::default())
         .unwrap()

@@ -1,5 +1,5 @@
-//! What reviewers do besides deciding one item: many at once, talking, reports, new reasons; and what
-//! keeps them from deciding too much alone.
+//! Reviewing beyond single decisions: bulk decisions, comments, reports, new reasons, and limits
+//! for a single user.
 
 use std::sync::atomic::Ordering;
 
@@ -73,11 +73,11 @@ fn a_bulk_is_what_its_preview_showed(place: &Place) {
         "missing-permission"
     );
     let preview = desk.bulk_preview(&ann, &all_of(Action::Approve)).unwrap();
-    // Nobody approves what the machine does not know.
+    // Differences without an automatic reason can't be approved.
     assert_eq!((preview.count, preview.excluded.len()), (3, 1));
     assert_eq!(preview.excluded[0].id, item_id(run, 4));
     assert_eq!((preview.sample.len(), preview.eyes.code()), (3, 4));
-    // S14: what comes into the queue afterwards is not in it; what was decided meanwhile stops it.
+    // Items added later are not included; an item decided meanwhile stops the bulk.
     stock(&*store, "other", &[of(8)]);
     let decided = desk.resolve(&bob, &approve(&item_id(run, 2))).unwrap().value;
     assert_eq!(code(desk.bulk_commit(&bob, &commit(&preview.token))), "preview-expired");
@@ -89,7 +89,7 @@ fn a_bulk_is_what_its_preview_showed(place: &Place) {
     let skip = BulkCommit { on_conflict: OnConflict::Skip, ..commit(&preview.token) };
     let done = desk.bulk_commit(&ann, &skip).unwrap().value;
     assert_eq!((done.proposal.count, done.skipped.len()), (2, 1));
-    // A preview is good once, and for ten minutes.
+    // A preview is valid once, and for ten minutes.
     assert_eq!(code(desk.bulk_commit(&ann, &skip)), "preview-expired");
     desk.withdraw(&bob, &super::fixture::back(&decided, "")).unwrap();
     let late = desk.bulk_preview(&ann, &all_of(Action::Reject)).unwrap();
@@ -129,7 +129,7 @@ fn a_repeated_request_gets_the_first_answer(place: &Place) {
     }
     assert_eq!(code(desk.resolve(&with_key("k", "c"), &ask)), "idempotency-key-reused");
     assert_eq!(code(desk.resolve(&with_key("", "b"), &ask)), "invalid-idempotency-key");
-    // All at once, one wins and the others get its answer.
+    // Concurrently, one wins and the others get its response.
     let ask = approve(&item_id(run, 2));
     let answers: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
@@ -141,7 +141,7 @@ fn a_repeated_request_gets_the_first_answer(place: &Place) {
     assert!(answers.iter().all(|answer| answer.value == answers[0].value));
     let made = "SELECT count(*) FROM recon.audit_trail WHERE stage = 'MAKER'";
     assert_eq!(column(&*store, made), ["2"]);
-    // After a day nobody asks any more.
+    // After a day the key is forgotten.
     stage.clock.fetch_add(90_000_000_000, Ordering::Relaxed);
     let later = desk.resolve(&with_key("k", "c"), &approve(&item_id(run, 1)));
     assert_eq!(code(later), "idempotency-key-reused");
@@ -172,7 +172,7 @@ fn people_talk_and_share_the_work(place: &Place) {
     assert_eq!((seen.comments.len(), seen.comments[0].by.as_str()), (1, "adm"));
     assert_eq!(seen.item.assignee.as_deref(), Some("ann"));
     assert_eq!(seen.item.claimed_by.as_deref(), Some("sue"));
-    // Nothing of it changes the version, so nobody's page is stale; and a claim is no lock.
+    // The version does not change, so open pages stay valid; and a claim is not a lock.
     assert_eq!(seen.item.version, 1);
     let mine = QueueFilter { assignee: Some("me".to_owned()), ..QueueFilter::default() };
     assert_eq!(desk.queue(&ann, &mine, &PageAsk::default()).unwrap().items.len(), 1);
@@ -191,7 +191,7 @@ fn people_talk_and_share_the_work(place: &Place) {
     assert_eq!(desk.summary(&ann).unwrap().assigned_to_me, 1);
     desk.assign(&ann, &item_id(run, 2), None).unwrap();
     assert_eq!(desk.summary(&ann).unwrap().assigned_to_me, 0);
-    // Everything that was late is told to be.
+    // Everything overdue is marked.
     stage.clock.fetch_add(400 * 3_600_000_000, Ordering::Relaxed);
     assert_eq!(desk.summary(&ann).unwrap().overdue, 1);
 }
@@ -224,7 +224,7 @@ fn the_trail_is_searched_and_exported(place: &Place) {
     };
     let any = AuditFilter::default();
     assert_eq!(found(&aud, &any), [7, 6, 5, 4, 3, 2, 1]);
-    // Who makes decisions sees their own.
+    // Makers see their own rows.
     assert_eq!(found(&ann, &any), [6, 4, 2]);
     let filters = [
         (AuditFilter { actor: Some("sue".to_owned()), ..any.clone() }, vec![7, 5, 3]),
@@ -266,7 +266,7 @@ fn the_trail_is_searched_and_exported(place: &Place) {
     assert!(desk.verify(&aud, Some(3), None).unwrap().ok);
     let nothing = &mut |_: &audit::AuditRow| Ok(());
     assert_eq!(code(desk.audit_export(&ann, &any, nothing)), "missing-permission");
-    // Values that somebody may not see don't leave.
+    // Values hidden from the user are not exported.
     let masked = ["amount".to_owned()].into();
     desk.adopt_policy(&Policy { masked_fields: masked, ..Policy::default() }).unwrap();
     assert_eq!(code(desk.audit_export(&aud, &any, nothing)), "masked-fields");
@@ -361,7 +361,7 @@ fn a_new_reason_code_needs_six_eyes(place: &Place) {
         made.simulation.overlaps.iter().map(|one| (one.value.as_str(), one.count)).collect();
     assert_eq!(overlaps, [("ROUNDING", 1), ("TIMING", 1)]);
     assert_eq!(code(desk.propose_reason(&stage.actor("max"), &ask)), "exists");
-    // Until two others agree, nobody gives it.
+    // It can't be used until two others agree.
     let id = item_id(run, 4);
     assert_eq!(code(desk.resolve(&ann, &override_(&id, "FX_CUTOFF"))), "invalid-reason-code");
     let proposal_id = made.proposal.proposal_id;
@@ -370,7 +370,7 @@ fn a_new_reason_code_needs_six_eyes(place: &Place) {
     desk.resolve(&ann, &override_(&id, "FX_CUTOFF")).unwrap();
     let entry = desk.reasons(&ann, Some(true), Some("cutoff")).unwrap();
     assert_eq!((entry.len(), entry[0].origin.as_str()), (1, "people"));
-    // The file does not take back what people approved.
+    // The file does not revert what users approved.
     stock(&*store, "other", &[of(5)]);
     assert_eq!(desk.reasons(&ann, Some(true), Some("cutoff")).unwrap().len(), 1);
     let created = "SELECT entity_id FROM recon.audit_trail WHERE action_type = 'CREATE_REASON'";
@@ -392,7 +392,7 @@ fn split_decisions_count_together(place: &Place) {
     let stage = office(false);
     let desk = stage.desk(&*store);
     desk.adopt_policy(&strict()).unwrap();
-    // S13: fifteen times 100 instead of once 1,500.
+    // Fifteen times 100 instead of once 1,500.
     let given = vec![of(10_000); 30];
     let run = stock(&*store, "fx", &given);
     let (ann, bob) = (stage.actor("ann"), stage.actor("bob"));
@@ -405,7 +405,7 @@ fn split_decisions_count_together(place: &Place) {
         }
     }
     assert_eq!(six_from, Some(10));
-    // Somebody else's are their own, and after a day it begins anew.
+    // Other users' decisions count separately, and the window is one day.
     let other = desk.resolve(&bob, &approve(&item_id(run, 20))).unwrap().value;
     assert_eq!(other.eyes_required.code(), 4);
     stage.clock.fetch_add(86_401_000_000, Ordering::Relaxed);
@@ -430,7 +430,7 @@ fn a_policy_change_takes_no_eyes_away(place: &Place) {
     let large = desk.resolve(&ann, &approve(&item_id(run, 1))).unwrap().value;
     let small = desk.resolve(&ann, &approve(&item_id(run, 2))).unwrap().value;
     assert_eq!((large.eyes_required.code(), small.eyes_required.code()), (6, 4));
-    // S15: the new policy needs six eyes itself, and open proposals keep theirs.
+    // The new policy needs six eyes itself, and open proposals keep theirs.
     let PolicyAdopted::Proposed(proposal_id) = desk.adopt_policy(&Policy::default()).unwrap()
     else {
         panic!("a policy came into force without anybody");
@@ -441,7 +441,7 @@ fn a_policy_change_takes_no_eyes_away(place: &Place) {
     let large_id = large.proposal_id.unwrap();
     assert_eq!(yes(desk, &sue, &large_id).state, ProposalState::Checked);
     assert_eq!(yes(desk, &mia, &large_id).state, ProposalState::Applied);
-    // And a stricter one raises them, at the latest when somebody approves.
+    // A stricter policy raises the requirement, at the latest on approval.
     let stricter = Policy {
         regulatory: recon::domain::review::policy::Regulatory {
             fields: ["amount".to_owned()].into(),
@@ -450,7 +450,7 @@ fn a_policy_change_takes_no_eyes_away(place: &Place) {
         ..Policy::default()
     };
     assert!(matches!(desk.adopt_policy(&stricter).unwrap(), PolicyAdopted::Proposed(_)));
-    // A file that changes again leaves no earlier wish behind that somebody might approve.
+    // Another change of the file withdraws the earlier proposal.
     let loose = Policy { two_eye_low_risk: true, ..Policy::default() };
     let PolicyAdopted::Proposed(other) = desk.adopt_policy(&loose).unwrap() else {
         panic!("a policy came into force without anybody");
@@ -476,7 +476,7 @@ fn a_policy_change_takes_no_eyes_away(place: &Place) {
     assert_eq!(column(&*store, versions), ["1", "2", "3"]);
 }
 
-/// I15: the reason is active when it is proposed and when it is applied.
+/// The reason must be active when proposed and when applied.
 fn an_inactive_reason_is_not_applied(place: &Place) {
     let store = place.open();
     let stage = office(false);
@@ -494,14 +494,14 @@ fn an_inactive_reason_is_not_applied(place: &Place) {
         code(desk.resolve(&ann, &override_(&item_id(run, 3), "TIMING"))),
         "invalid-reason-code"
     );
-    // What can't be applied any more goes back to its maker.
+    // A proposal that can no longer be applied returns to its maker.
     assert_eq!(desk.tidy().unwrap(), 1);
     let item = desk.item(&ann, &item_id(run, 1)).unwrap().item;
     assert_eq!((item.status.as_str(), item.is_locked), ("UNKNOWN", false));
     assert!(item.sent_back.is_some());
     let stale = "SELECT count(*) FROM recon.audit_trail WHERE action_type = 'STALE'";
     assert_eq!(column(&*store, stale), ["1"]);
-    // Two months on, what nobody decided has expired; each once.
+    // After two months undecided proposals have expired, each once.
     stage.clock.fetch_add(60 * 86_400_000_000, Ordering::Relaxed);
     assert_eq!(desk.tidy().unwrap(), 1);
     assert_eq!(desk.tidy().unwrap(), 0);
@@ -530,7 +530,7 @@ fn what_people_did_outlives_its_run(place: &Place) {
     assert!(store.run(left_alone).unwrap().is_none());
     let there = "SELECT difference_number / 1024 FROM recon.attributions ORDER BY 1";
     assert_eq!(column(&*store, there), ["1", "2", "4"]);
-    // Of samples those stay that somebody has looked at, which is what they are for.
+    // Samples that were answered are kept; that is their purpose.
     let samples = "SELECT number / 1024 FROM recon.audit_samples ORDER BY 1";
     assert_eq!(column(&*store, samples), ["4"]);
     assert_eq!(column(&*store, "SELECT count(*) FROM recon.claims"), ["0"]);
@@ -542,7 +542,7 @@ fn what_people_did_outlives_its_run(place: &Place) {
     let verdict = transact::read(&*store, |tx| chain::verify(tx, None, None)).unwrap();
     assert!(verdict.ok, "{verdict:?}");
     assert_eq!(transact::read(&*store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
-    // The next run of the job takes over what is left.
+    // The job's next run carries the rest.
     let next = stock(&*store, "fx", &[of(5), of(6)]);
     assert!(desk.item(&ann, &item_id(next, 1)).unwrap().item.is_locked);
     assert!(!desk.item(&ann, &item_id(next, 2)).unwrap().item.is_locked);

@@ -1,4 +1,4 @@
-//! What the store is around its runs: its schema, its catalogue of reasons, its answers to SQL.
+//! The store besides runs: its schema, its reason codes, and SQL.
 
 use recon::diagnostic::{Class, Code, Problem};
 use recon::domain::ReasonCode;
@@ -39,7 +39,7 @@ fn reason_codes_follow_the_file(place: &Place) {
     place.execute("UPDATE reason_codes SET origin = 'people' WHERE code = 'FX'");
     store.sync_reason_codes("trades", &[code("FX", "other"), code("TIMING", "three")]).unwrap();
     assert_eq!(shown(), ["FX one", "TIMING three", unknown]);
-    // Another job's file neither takes them away nor keeps them.
+    // Another job's file neither deactivates nor activates them.
     store.sync_reason_codes("payments", &[code("FEE", "four")]).unwrap();
     assert_eq!(shown(), ["FEE four", "FX one", "TIMING three", unknown]);
     store.sync_reason_codes("payments", &[]).unwrap();
@@ -118,7 +118,7 @@ fn answers_keep_their_types(place: &Place) {
     run_in_one_pass(&*store, &new_run("job", 0, true));
     let run = query(&*store, "SELECT run_id, batch_date, start_time FROM recon.recon_runs");
     assert_eq!(run.rows[0][1..], [text("2026-01-15"), text("2026-01-15T00:00:00.250000Z")]);
-    // A sink that has enough ends the query.
+    // A sink that stops ends the query.
     struct Enough;
     impl RowSink for Enough {
         fn columns(&mut self, _: &[String]) -> Result<(), Problem> {
@@ -183,7 +183,7 @@ fn an_existing_store_is_not_made(place: &Place) {
     assert!(problem.help.is_some());
     drop(place.open());
     let store = open(&place.url, Opening::Existing).unwrap();
-    // A recon of tomorrow has been here.
+    // A newer recon has used it.
     place.execute(
         "INSERT INTO schema_migrations VALUES (99, 'tomorrow', 'x', '2030-01-01T00:00:00Z', '9')",
     );
@@ -213,7 +213,7 @@ fn the_audit_trail_only_grows(place: &Place) {
     };
     insert("INSERT", 1).unwrap();
     insert("INSERT", 2).unwrap();
-    // Of the next number, but of the same id, or after another row.
+    // With the next number, but the same id, or after another row.
     let how = if place.is_sqlite() { "INSERT OR REPLACE" } else { "INSERT" };
     for (id, prev) in [(1, 2), (3, 1), (3, 0)] {
         let refused = place.try_execute(&format!(

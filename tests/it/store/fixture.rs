@@ -1,4 +1,4 @@
-//! A small run in which every kind of record and difference occurs, and ways to look at it.
+//! A small run with every kind of record and difference, and ways to inspect it.
 
 use std::str::FromStr as _;
 
@@ -75,7 +75,7 @@ pub fn records() -> Vec<Told> {
     };
     vec![
         pair(row("T1", amount(100), note), row("T1", amount(100), note), None),
-        // Odd texts: the separator and the escape in a key, quotes, control characters, NUL.
+        // Odd texts: separator and escape in a key, quotes, control characters, NUL.
         pair(
             row("a|b\\c", amount(100), Cell::Text("\"q\"\u{1}\n ü \\u0000 \0")),
             row("a|b\\c", Cell::Decimal(Decimal::new(1_000, 3).unwrap()), Cell::Null),
@@ -179,7 +179,7 @@ pub fn date() -> Date {
     Date::from_str("2026-01-15").unwrap()
 }
 
-/// A run of `job` that begins `minute` minutes after the story does.
+/// A run of `job` that starts `minute` minutes after the story.
 pub fn new_run(job: &str, minute: i64, keep_all: bool) -> NewRun {
     NewRun {
         id: new_id(),
@@ -226,7 +226,7 @@ pub struct Content {
     pub attributed: bool,
 }
 
-/// The story's rows, one record or difference to a batch, as a pipeline's threads might cut them.
+/// The story's rows, one record or difference per batch, as a pipeline's threads might split them.
 pub fn batches(content: Content) -> Vec<Batch> {
     let mut batches = Vec::new();
     for (at, told) in records().iter().enumerate().filter(|_| content.records) {
@@ -337,7 +337,7 @@ pub fn query(store: &dyn Store, sql: &str) -> Table {
     table
 }
 
-/// The answer as JSON rows that are the same for both backends: flags are numbers, JSON is JSON.
+/// The result as JSON rows that are the same on both backends: flags are numbers, JSON is JSON.
 pub fn rows(store: &dyn Store, sql: &str) -> Vec<Vec<Json>> {
     let plain = |value: &SqlValue| match value {
         SqlValue::Null => Json::Null,
@@ -369,7 +369,7 @@ pub fn visible(store: &dyn Store) -> Vec<String> {
         .collect()
 }
 
-/// An order to prune every run that began before this moment, current ones included.
+/// A request to prune every run that started before this moment, current ones included.
 pub fn all_before(before: Instant, dry_run: bool) -> PruneOrder {
     PruneOrder {
         before,

@@ -42,13 +42,13 @@ fn a_second_command_waits_or_is_told_who_has_the_lock(place: &Place) {
         drop(lock);
         waiting.join().unwrap().unwrap();
     });
-    // Whoever gets the lock ends what its last holder left.
+    // The next holder of the lock cleans up after the last one.
     assert_eq!(first.run(run.id).unwrap().unwrap().status, RunStatus::Failed);
 }
 
 const HOLDER_URL: &str = "RECON_TEST_LOCK_URL";
 
-/// The other process: takes the lock, says so, and waits to be killed.
+/// The other process: takes the lock, reports it, and waits to be killed.
 #[test]
 #[ignore = "started by other tests as a process of its own"]
 fn holder() {
@@ -92,7 +92,7 @@ impl Progress for Impatient {
     fn advance(&self, _: u64) {}
     fn finish(&self) {}
     fn interrupted(&self) -> bool {
-        // Asked for the second time, it wants to stop.
+        // The second time it asks, stop.
         self.0.swap(true, Ordering::Relaxed)
     }
 }

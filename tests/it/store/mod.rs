@@ -24,12 +24,12 @@ pub struct Place {
 impl Place {
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // A name that needs care in a URI.
+        // A name that needs escaping in a URI.
         let url = StoreUrl::parse("sqlite:re con%20#?.db", folder.path()).unwrap();
         Self { url, _folder: folder }
     }
 
-    /// An SQLite store that no disk keeps waiting, where there is such a place.
+    /// A SQLite store in memory-backed storage, if there is any.
     pub fn quick() -> Self {
         let memory = Path::new("/dev/shm");
         let folder =
@@ -59,8 +59,8 @@ impl Place {
 }
 
 impl Place {
-    /// Runs statements as somebody with all rights would; unqualified names are the store's.
-    /// `number_is` and boolean literals stand for what the backend calls them.
+    /// Runs statements with full rights; unqualified names are the store's. `number_is` and boolean
+    /// literals are translated for the backend.
     pub fn try_execute(&self, sql: &str) -> Result<(), String> {
         match &self.url {
             StoreUrl::Sqlite(path) => {

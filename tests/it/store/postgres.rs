@@ -1,4 +1,4 @@
-//! What only a server can do, or suffer.
+//! Cases specific to PostgreSQL.
 
 use std::path::Path;
 
@@ -70,7 +70,7 @@ fn an_unreachable_server_is_distinguished_from_a_refusal() {
     assert!(!problem.to_string().contains("secret"), "{problem}");
     let unknown = format!("postgres://nobody_here@{}:{}/postgres", url.host, url.port);
     assert_eq!(open(&parse(&unknown), Opening::Create).err().unwrap().code, Code::StoreLogin);
-    // Nobody but its maker knows who signed the throw-away server's certificate.
+    // Only its creator knows the throw-away server's CA.
     if std::env::var_os("RECON_TEST_DATABASE_URL").is_none() {
         let url = format!("{}?sslmode=verify-full", place.url);
         assert_eq!(open(&parse(&url), Opening::Create).err().unwrap().code, Code::StoreTls);

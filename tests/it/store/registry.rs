@@ -95,7 +95,7 @@ fn a_job_has_one_champion_and_every_change_is_kept(place: &Place) {
     let nobody = Promotion { version: 99, ..store.promotions("job").unwrap()[0].clone() };
     assert_eq!(store.promote(&nobody).unwrap_err().code, Code::NoSuchModel);
     assert_eq!(store.champion("job").unwrap().unwrap().version, first);
-    // Two champions of a job are more than the tables allow.
+    // The tables forbid two champions of a job.
     let truth = if store.url().starts_with("sqlite") { "1" } else { "true" };
     let schema = if store.url().starts_with("sqlite") { "" } else { "recon." };
     let both = format!("UPDATE {schema}models SET is_champion = {truth}");
@@ -132,7 +132,7 @@ fn blind_checks_are_counted_by_what_accepted(place: &Place) {
     assert_eq!(store.audit_outcomes("job", "basis").unwrap(), (2, 1));
     assert_eq!(store.audit_outcomes("job", "another").unwrap(), (0, 0));
     assert_eq!(store.audit_outcomes("other", "basis").unwrap(), (0, 0));
-    // Attributed again: what people checked stays, the rest is chosen anew.
+    // Attributed again: checked samples stay, the rest is drawn anew.
     store.sample_for_audit(run.id, "new", &[2, 4]).unwrap();
     let left =
         rows(&*store, "SELECT number, basis, outcome FROM recon.audit_samples ORDER BY number");

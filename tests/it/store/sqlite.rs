@@ -1,4 +1,4 @@
-//! What only a file can do, or suffer.
+//! Cases specific to SQLite.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ fn path(place: &Place) -> PathBuf {
     }
 }
 
-/// The steps of a statement's plan, by a plain connection without anything of ours.
+/// The steps of a statement's plan, on a plain connection without our extensions.
 fn plan(place: &Place, sql: &str) -> String {
     let connection = rusqlite::Connection::open(path(place)).unwrap();
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -141,7 +141,7 @@ fn a_damaged_file_is_distinguished_from_a_missing_one() {
     let file = path(&place);
     let length = std::fs::metadata(&file).unwrap().len();
     let mut bytes = std::fs::read(&file).unwrap();
-    // Everything behind the first page, which holds the header.
+    // Everything after the first page, which has the header.
     bytes[8_192..].fill(0xa5);
     assert!(length > 8_192);
     std::fs::write(&file, bytes).unwrap();

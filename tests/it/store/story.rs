@@ -32,7 +32,7 @@ told_to_both![
     old_runs_are_forgotten_but_not_what_people_decided,
 ];
 
-/// All that people see of a run, without what differs from run to run.
+/// Everything visible of a run, without what differs between runs.
 fn everything(store: &dyn Store, run: &NewRun) -> Json {
     let id = run.id;
     let records = rows(
@@ -109,7 +109,7 @@ fn views_show_what_was_written(place: &Place) {
         };
         let ((ref_a, mut data_a), (ref_b, data_b)) = (side(&told.a), side(&told.b));
         if let (true, Some(note)) = (store.url().starts_with("postgres"), data_a.get_mut("note")) {
-            // JSONB has no character NUL.
+            // JSONB can't hold NUL characters.
             *note = json!(note.as_str().unwrap().replace('\0', "\u{fffd}"));
         }
         let gate = told.gate.unwrap_or(Gate::Passed).name();
@@ -173,7 +173,7 @@ fn every_code_shows_under_its_name(place: &Place) {
             attribution: Some(recon::store::AttributionRow {
                 reason,
                 confidence: recon::domain::Confidence::ZERO,
-                // PENDING asks for a lock, which only people set.
+                // PENDING requires a lock, which only users set.
                 status: [Status::Unknown, Status::Accepted, Status::Rejected, Status::Unknown][at],
                 assigned_by,
                 explanation: None,
@@ -372,7 +372,7 @@ fn a_failed_command_leaves_the_stage_before(place: &Place) {
     diff(&*store, &run);
     attribute(&*store, &run);
     assert_eq!(store.gate_counts(run.id).unwrap(), (3, 4));
-    // What took a run away is noticed by its writer.
+    // The writer notices that its run was deleted.
     store.resume_run(run.id).unwrap();
     let writer = store.writer(run.id).unwrap();
     store.fail_run(run.id, "somebody else").unwrap();
@@ -407,7 +407,7 @@ fn only_breaks_are_kept_where_that_is_asked(place: &Place) {
         .unwrap();
     assert_eq!(numbers, [3, 4, 5, 6, 7]);
     attribute(&*store, &run);
-    // The matched ones still count.
+    // Matched ones still count.
     assert_eq!(store.gate_counts(run.id).unwrap(), (3, 4));
     assert_eq!(store.run(run.id).unwrap().unwrap().total_records, 7);
 }
@@ -416,7 +416,7 @@ fn matched_records_that_a_dead_command_left_are_deleted(place: &Place) {
     let store = place.open();
     let run = new_run("job", 0, true);
     run_in_one_pass(&*store, &run);
-    // As if `keep: breaks` had been asked and the command killed before it deleted anything.
+    // As if `keep: breaks` had been set and the command killed before it deleted anything.
     place.execute("UPDATE recon_runs SET keep_all = false, trim_pending = true");
     assert_eq!(visible(&*store), ["5", "6", "6", "3"]);
     assert_eq!(kept(&*store), 7);
@@ -436,8 +436,7 @@ fn the_newest_attributed_run_is_current(place: &Place) {
     assert_eq!(superseded(&first), None);
     run_in_one_pass(&*store, &second);
     assert_eq!((superseded(&first), superseded(&second)), (Some(second.id), None));
-    // A run that is not attributed takes nobody's place; an older one that is attributed again
-    // does not either.
+    // An unattributed run supersedes nothing, nor does an older one that is attributed again.
     ingest(&*store, &third);
     attribute(&*store, &first);
     assert_eq!((superseded(&first), superseded(&second)), (Some(second.id), None));
@@ -454,8 +453,8 @@ fn attributing_again_spares_people(place: &Place) {
     let before = everything(&*store, &run);
     attribute(&*store, &run);
     assert_eq!(everything(&*store, &run), before, "the same decisions change nothing");
-    // People reject difference 3, hold 4 in a proposal and have accepted 5; the rules now say
-    // ROUNDING to all.
+    // Users reject difference 3, hold 4 in a proposal and have accepted 5; the rules now say
+    // ROUNDING for all.
     place.execute("INSERT INTO assigners (name, is_person) VALUES ('ann', true)");
     let numbers: Vec<u64> =
         differences().iter().map(|told| difference_number(told.0, told.1)).collect();
@@ -506,7 +505,7 @@ fn attributing_again_spares_people(place: &Place) {
     let times = column(&*store, "SELECT assigned_at FROM recon.attributions ORDER BY diff_id");
     assert_eq!(times[0], "2026-01-15T01:03:20.123456Z");
     assert_eq!(times[1], "2026-01-15T01:20:00.000000Z");
-    // Only record 4 is mended: what people hold still blocks.
+    // Only record 4 is fixed: human decisions still block.
     assert_eq!(store.gate_counts(run.id).unwrap(), (4, 3));
 }
 
@@ -607,7 +606,7 @@ fn old_runs_are_forgotten_but_not_what_people_decided(place: &Place) {
         run_in_one_pass(&*store, run);
     }
     let untouched = everything(&*store, &young);
-    // A person accepted the first difference of record 7, and the trail names the second of them.
+    // A user accepted the first difference of record 7, and the trail names the second.
     place.execute("INSERT INTO assigners (name, is_person) VALUES ('ann', true)");
     let run_no = column(
         &*store,
@@ -650,7 +649,7 @@ fn old_runs_are_forgotten_but_not_what_people_decided(place: &Place) {
     assert_eq!(left["records"][0][12], 7);
     assert_eq!(left["differences"].as_array().map(Vec::len), Some(2));
     assert_eq!(everything(&*store, &young), untouched);
-    // The row about the item, those of the three runs, and those about the two that were pruned.
+    // The row about the item, those of the three runs, and those about the two pruned ones.
     assert_eq!(column(&*store, "SELECT count(*) FROM recon.audit_trail"), ["6"]);
     let told = "SELECT entity_id FROM recon.audit_trail WHERE action_type = 'PRUNE' ORDER BY seq";
     assert_eq!(column(&*store, told), [left_alone.id.to_string(), decided.id.to_string()]);

@@ -1,4 +1,4 @@
-//! The transactions in which people's decisions are made.
+//! The transactions for human decisions.
 
 use recon::diagnostic::{Code, Problem};
 use recon::store::SqlValue;
@@ -13,7 +13,7 @@ told_to_both! {
     one_writer_after_the_other,
 }
 
-/// A table of every type that reviewers' tables use.
+/// A table of every type that the review's tables use.
 fn make_table(place: &Place, dialect: Dialect) {
     place.execute(match dialect {
         Dialect::Sqlite => {
@@ -92,7 +92,7 @@ fn a_failed_transaction_leaves_nothing(place: &Place) {
     });
     assert_eq!(refused.unwrap_err().code, Code::StoreConstraint);
     assert_eq!(count(&*store), 0);
-    // An error of the work's own comes back as it is.
+    // An error of the work itself is returned unchanged.
     #[derive(Debug, PartialEq)]
     struct Refusal(&'static str);
     impl From<Problem> for Refusal {

@@ -1,4 +1,4 @@
-//! A client that says exactly what it is told, and one that behaves.
+//! A raw client, and a well-behaved one.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -113,10 +113,10 @@ impl Client {
         Ok(answer)
     }
 
-    /// Everything that comes until the end.
+    /// Everything until the end.
     pub fn rest(&mut self) -> String {
         let mut all = Vec::new();
-        // A connection that is reset has also come to its end.
+        // A reset connection has ended too.
         let _ = self.stream.read_to_end(&mut all);
         String::from_utf8_lossy(&all).into_owned()
     }
@@ -128,7 +128,7 @@ impl Client {
     }
 }
 
-/// Somebody who just works meanwhile, asking for this and that, and takes the time.
+/// A well-behaved client that works meanwhile and measures times.
 pub struct Normal {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<(Vec<Duration>, usize)>,
@@ -144,7 +144,7 @@ impl Normal {
             let mut client = Client::at(address);
             while !told.load(Ordering::SeqCst) {
                 let began = Instant::now();
-                // As browsers do, a connection that has gone is replaced and the request repeated.
+                // Like browsers, it replaces a closed connection and repeats the request.
                 let answer = client.ask("GET", "/health", &[], "").or_else(|_| {
                     client = Client::at(address);
                     client.ask("GET", "/health", &[], "")
@@ -163,7 +163,7 @@ impl Normal {
         Self { stop, thread }
     }
 
-    /// Asserts that the work went on as if nobody else were there.
+    /// Asserts that the work was unaffected.
     pub fn assert_undisturbed(self) {
         self.stop.store(true, Ordering::SeqCst);
         let (mut times, failures) = self.thread.join().unwrap();

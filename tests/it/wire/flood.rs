@@ -1,4 +1,4 @@
-//! Many at once: idle, reset, hurried, and more than there are files for.
+//! Many clients at once: idle, reset, hurried, and more than there are file descriptors.
 
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
@@ -83,7 +83,7 @@ fn connection_resets_do_not_panic() {
             let _ = stream
                 .write_all(b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx");
         }
-        // Closing says RST at once.
+        // Closing sends RST immediately.
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     }
     normal.assert_undisturbed();

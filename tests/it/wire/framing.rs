@@ -1,4 +1,4 @@
-//! Requests whose end could be argued about: one refusal each, and never a second answer.
+//! Ambiguous requests: one refusal each, and never a second response.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ fn ambiguous_requests_never_get_two_responses() {
     for (expected, request) in requests {
         let mut client = Client::to(&server);
         let began = Instant::now();
-        // It may refuse before it has all.
+        // It may refuse before it has everything.
         let _ = client.send(format!("{request}{second}"));
         let text = client.rest();
         assert!(text.starts_with(&format!("HTTP/1.1 {expected} ")), "{request:?}: {text:?}");
@@ -87,7 +87,7 @@ fn announced_but_unsent_bodies_cost_nothing() {
             assert!(began.elapsed() < Duration::from_secs(2), "{method} {path} {length}");
         }
     }
-    // A whole megabyte is taken, and a body that is given up half-way is nobody's.
+    // A whole megabyte is accepted, and an abandoned body affects no one.
     let mut client = Client::to(&server);
     let body = "x".repeat(1024 * 1024);
     let answer = client.ask("POST", "/health", &[], &body).unwrap();
@@ -147,7 +147,7 @@ fn pipelined_requests_are_answered_in_order() {
         .unwrap();
     let statuses: Vec<u16> = (0..4).map(|_| client.answer(false).unwrap().status).collect();
     assert_eq!(statuses, [200, 404, 405, 200]);
-    // Who waits to be told to send a body is told.
+    // Clients that wait for 100 Continue get it.
     client
         .send(format!(
             "POST /health HTTP/1.1\r\n{host}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"
@@ -156,7 +156,7 @@ fn pipelined_requests_are_answered_in_order() {
     assert_eq!(client.answer(false).unwrap().status, 100);
     client.send("abc").unwrap();
     assert_eq!(client.answer(false).unwrap().status, 405);
-    // An old client gets one answer and the end.
+    // An HTTP/1.0 client gets one response and the end.
     client.send(format!("GET /health HTTP/1.0\r\n{host}\r\n")).unwrap();
     let text = client.rest();
     assert!(text.contains("connection: close") && text.ends_with("{\"status\":\"ok\"}"), "{text}");

@@ -1,5 +1,5 @@
-//! Raw sockets against the real server: what is malformed, endless, slow or many must cost its
-//! sender, and nobody else.
+//! Raw sockets against the real server: malformed, endless, slow or numerous requests must cost
+//! only their sender.
 
 mod client;
 mod flood;

@@ -1,4 +1,4 @@
-//! Hosts, paths, methods and headers: what is asked for by a wrong name is not there.
+//! Hosts, paths, methods and headers: wrong names are not found.
 
 use super::{Client, Server};
 use crate::program::Project;
@@ -49,7 +49,7 @@ fn paths_cannot_escape_their_routes() {
     ] {
         let answer = Client::to(&server).get(path);
         assert!(matches!(answer.status, 400 | 404), "{path}: {}", answer.status);
-        // Where pages are, the problem is a page.
+        // For pages, the problem is a page.
         if answer.header("content-type") == Some("application/problem+json") {
             let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
             assert_eq!(body["status"], answer.status, "{path}");

@@ -1,4 +1,4 @@
-//! The real program, serving at a port of its own.
+//! The real program, serving on its own port.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ impl Server {
         Self::with_open_files(None, arguments)
     }
 
-    /// Starts one that may have only so many files open.
+    /// Starts one with a limit of open files.
     pub fn with_open_files(limit: Option<u32>, arguments: &[&str]) -> Self {
         let project = Project::new();
         assert_eq!(project.recon(&["migrate", "--store", "sqlite:recon.db"]).code, 0);
@@ -95,7 +95,7 @@ impl Server {
         -2
     }
 
-    /// Asserts that nothing of all that has hurt it: it still answers, and ends as it should.
+    /// Asserts that it is unharmed: it still responds, and stops properly.
     pub fn assert_well(mut self) {
         let answer = super::Client::to(&self).get("/health");
         assert_eq!(answer.status, 200);

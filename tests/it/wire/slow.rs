@@ -1,4 +1,4 @@
-//! Clients that take their time: each has a deadline, and nobody waits for them.
+//! Slow clients: each has a deadline, and none delays others.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Client, Normal, Server};
 
-/// Connections that give, or take, a byte a second.
+/// Connections that send, or read, a byte per second.
 struct Snails(Vec<Option<(TcpStream, usize)>>);
 
 impl Snails {
@@ -20,7 +20,7 @@ impl Snails {
         Self((0..count).map(snail).collect())
     }
 
-    /// Each gives one byte and looks whether it was sent away.
+    /// Each sends one byte and checks whether it was disconnected.
     fn give(&mut self, text: &str) {
         for slot in &mut self.0 {
             let Some((stream, at)) = slot else { continue };
@@ -39,7 +39,7 @@ impl Snails {
         }
     }
 
-    /// Each takes one byte.
+    /// Each reads one byte.
     fn take(&mut self) {
         for slot in &mut self.0 {
             let Some((stream, _)) = slot else { continue };
@@ -120,7 +120,7 @@ fn a_client_that_stops_reading_is_disconnected() {
     let (began, mut byte) = (Instant::now(), [0]);
     std::thread::sleep(Duration::from_secs(2));
     let before = server.open_files();
-    // Bytes that are under way can still be read; that the server has let go shows in its files.
+    // Bytes in flight can still be read; the server's open files show that it has let go.
     while server.open_files() >= before && began.elapsed() < Duration::from_secs(50) {
         let _ = client.stream.read(&mut byte);
         std::thread::sleep(Duration::from_millis(500));
