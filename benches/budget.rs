@@ -1,9 +1,9 @@
-//! Whether accept_risk keeps its promise on measured guesses: 200 resamples.
+//! Checks that accept_risk keeps its budget on measured guesses, with 200 resamples.
 //!
-//! `recon sql "SELECT evidence …" | cargo bench --bench budget -- 0.02 0.95 2000 200`. The evidence of a run
-//! is taken for the population. Each resample draws so many decided guesses from it (by default as
-//! many as there are), with replacement, chooses thresholds, and looks at what these accept of the population: what share of that is wrong
-//! is then known, not estimated.
+//! `recon sql "SELECT evidence …" | cargo bench --bench budget -- 0.02 0.95 2000 200`. The evidence
+//! of a run serves as the population. Each resample draws decided guesses from it with replacement
+//! (by default as many as there are), chooses thresholds, and applies them to the population, where
+//! the share of wrong acceptances is known, not estimated.
 
 #![expect(
     clippy::expect_used,

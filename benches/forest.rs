@@ -1,6 +1,6 @@
-//! Attributing with the compiled forest and with the library's own predict.
+//! Prediction by the compiled forest and by the library's own predict.
 //!
-//! `cargo bench --bench forest`. Before it measures, it proves that both choose the same class.
+//! `cargo bench --bench forest`. Before measuring it verifies that both choose the same class.
 
 #![expect(
     clippy::expect_used,
@@ -14,7 +14,7 @@ use recon::attribute::forest::train::{Labelled, Parameters, Reference, grow};
 const FEATURES: usize = 100;
 const CLASSES: usize = 14;
 
-/// Rows as differences give them: flags, small counts and magnitudes, with 5 % wrong labels.
+/// Rows like those of differences: flags, small counts and magnitudes, with 5 % wrong labels.
 fn rows(count: usize, seed: u64) -> (Vec<f32>, Vec<u16>) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut rows = Vec::with_capacity(count * FEATURES);

@@ -1,9 +1,10 @@
-//! Measures the review on a queue of a million items: publishing, pages, decisions, bulks, carrying.
+//! Measures the review on a queue of a million items: publishing, pages, decisions, bulk decisions,
+//! carrying.
 //!
 //!     cargo bench --bench review -- ITEMS STORE…
 //!
-//! makes a run of ITEMS undecided differences (default 1000000) in each STORE, which must be new, and
-//! prints a table in Markdown. `benches/review` makes the stores, too.
+//! makes a run of ITEMS undecided differences (default 1000000) in each STORE, which must be new,
+//! and prints a table in Markdown. `benches/review` creates the stores too.
 
 #![expect(
     clippy::unwrap_used,
@@ -34,7 +35,7 @@ use recon::store::{
 const BATCH: u64 = 20_000;
 const SIGNATURES: u64 = 60;
 
-/// Everybody is who they say.
+/// Every name is accepted.
 struct Anybody;
 
 impl Directory for Anybody {
@@ -64,7 +65,7 @@ fn now() -> Instant {
     Instant::new(since.as_secs().cast_signed(), since.subsec_nanos())
 }
 
-/// Stores a run; gives its id and the seconds of writing and of publishing.
+/// Stores a run; returns its id and the seconds of writing and of publishing.
 fn stock(store: &dyn Store, items: u64) -> (RunId, f64, f64) {
     let started = now();
     let millis =
@@ -301,7 +302,7 @@ fn bulks(desk: Desk<'_>, ann: &Actor, max: &Actor, mia: &Actor) {
     let mut previews = Vec::new();
     let mut after = None;
     Times::of(5, |_| {
-        // A thousand items that nobody has proposed yet.
+        // A thousand items without a proposal.
         let mut ids = Vec::new();
         let mut ask = PageAsk { limit: Some(200), cursor: after.clone(), ..PageAsk::default() };
         while ids.len() < 1_000 {
@@ -332,7 +333,7 @@ fn bulks(desk: Desk<'_>, ann: &Actor, max: &Actor, mia: &Actor) {
 }
 
 fn main() {
-    // Cargo adds an argument of its own.
+    // Cargo adds its own argument.
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let items = arguments.iter().find_map(|one| one.parse().ok()).unwrap_or(1_000_000);

@@ -1,7 +1,7 @@
-//! What each stage of a run costs on one thread: `cargo bench --bench stages [NAME]`.
+//! The cost of each stage on one thread: `cargo bench --bench stages [NAME]`.
 //!
-//! All stages work on the same 100,000 trades (benches/trades), each on what the stage before it makes.
-//! Rows, pairs, differences and records per second are those of one core.
+//! All stages work on the same 100,000 trades (benches/trades), each on the previous stage's
+//! output. Rows, pairs, differences and records per second are those of one core.
 
 #![expect(clippy::expect_used, reason = "a benchmark may stop where it can't go on")]
 
@@ -26,7 +26,7 @@ use recon::store::{Batch, FinishRun, NewRun, Opening, RecordKind, RecordRow, ope
 
 const TRADES: usize = 100_000;
 
-/// The job, with every setting as the benchmarks of whole runs have it.
+/// The job, with the settings of the whole-run benchmarks.
 fn plan(folder: &Path) -> Plan {
     let environment = |_: &str| None;
     let batch_date = Date::from_civil(2026, 1, 15).expect("a day");

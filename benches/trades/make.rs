@@ -1,9 +1,9 @@
-//! Two extracts of trades with known breaks, a job that reconciles them, and the exact answer.
+//! Two extracts of trades with known breaks, a job that reconciles them, and the exact result.
 //!
-//! Each side keeps 95 % of the true trades, independently. On side B 10 % of the amounts are multiplied
-//! by a factor in 0.9999..1.0001, 2 % of the counterparties and 5 % of the trade dates are off, `B`/`S`
-//! stands for `BUY`/`SELL`, and the rows come in another order. The answer is counted while the noise is
-//! made, never by a join.
+//! Each side keeps 95 % of the true trades, independently. On side B 10 % of the amounts are
+//! multiplied by a factor in 0.9999..1.0001, 2 % of the counterparties and 5 % of the trade dates
+//! are off, `B`/`S` replaces `BUY`/`SELL`, and the rows are reordered. The result is counted while
+//! the noise is generated, never by a join.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use fastrand::Rng;
 
-/// A fixed day, so that a seed is a data set: 2026-01-15.
+/// A fixed day, so that a seed determines the data set: 2026-01-15.
 const BASE_DAY: i32 = 20_468;
 const SURNAMES: [&str; 40] = [
     "Adler", "Baker", "Castle", "Dunbar", "Ebert", "Farrow", "Granger", "Hadley", "Ingram",
@@ -47,7 +47,7 @@ pub struct Expected {
     breaks: u64,
 }
 
-/// Makes so many true trades from this seed, in this folder, and gives the answer.
+/// Generates this many true trades from this seed into this folder, and returns the result.
 pub fn make(rows: usize, seed: u64, folder: &Path) -> std::io::Result<Expected> {
     fs::create_dir_all(folder)?;
     let mut rng = Rng::with_seed(seed);
@@ -117,7 +117,7 @@ pub fn make(rows: usize, seed: u64, folder: &Path) -> std::io::Result<Expected> 
     Ok(expected)
 }
 
-/// 5,000 names, and behind each of them the same name as somebody else would have typed it.
+/// 5,000 names, each followed by the same name as someone else would type it.
 fn counterparties(rng: &mut Rng) -> Vec<String> {
     let mut names = Vec::with_capacity(10_000);
     let mut seen = std::collections::HashSet::new();

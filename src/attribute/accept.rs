@@ -16,7 +16,7 @@ pub enum Sure {
     Within(Budget),
 }
 
-/// What may be accepted automatically.
+/// The configured acceptance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Acceptance {
     pub sure: Sure,

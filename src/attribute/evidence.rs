@@ -74,7 +74,7 @@ impl Evidence {
         count.1 += u64::from(!right);
     }
 
-    /// Counts a rule's claim that is no evidence for acceptance.
+    /// Counts a rule's claim that is not evidence for acceptance.
     pub fn add_hint(&mut self, rule: &str, claimed: f64, right: bool) {
         self.add(&format!("{HINT}{rule}"), claimed, right);
     }

@@ -33,7 +33,7 @@ pub struct FixtureSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NormalizeCase {
-    /// What the case tests. Default: the call.
+    /// Describes the case. Default: the call.
     pub name: Option<String>,
     /// The function.
     pub function: String,
@@ -58,7 +58,7 @@ pub struct NormalizeCase {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttributeCase {
-    /// What the case tests.
+    /// Describes the case.
     pub name: String,
     /// The difference.
     pub difference: DifferenceCase,

@@ -19,7 +19,7 @@ pub struct Champion {
     pub model: Model,
 }
 
-/// What decides besides the rules.
+/// Everything that decides besides the rules.
 #[derive(Debug, Default)]
 pub struct Machine {
     /// Without a model, unclaimed differences stay UNKNOWN.

@@ -1,26 +1,25 @@
 //! Acceptance that keeps a risk budget.
 //!
-//! The promise: with probability `assurance`, at most `max_false` of what the machine accepts is
-//! wrong. From decided data (guess, confidence, right or wrong) it looks for the lowest confidence
-//! whose acceptances keep the budget, by testing hypotheses "at this threshold the budget is
-//! broken" with the exact binomial tail (Clopper and Pearson, Biometrika 26, 1934).
+//! The guarantee: with probability `assurance`, at most `max_false` of all automatic acceptances are
+//! wrong. From decided data (guess, confidence, right or wrong) it finds the lowest confidence whose
+//! acceptances keep the budget, by testing the hypotheses "at this threshold the budget is exceeded"
+//! with the exact binomial tail (Clopper and Pearson, Biometrika 26, 1934).
 //!
-//! Trying many thresholds must not use the assurance up. A fixed grid is walked from strict to
-//! lax at the full level and ends at the first threshold that is not proven (fixed-sequence
-//! testing: Angelopoulos, Bates, Candès, Jordan and Lei, "Learn then test", arXiv:2110.01052,
-//! section 2). The walk begins at the strictest threshold above which there are decisions enough
-//! to prove anything: a rule about counts of guesses, never about which of them are right. Given
-//! such a start, wrong guesses are at least as many as the binomial expects wherever risk does not
-//! fall with confidence, so the level holds; where it does fall, the start could shift them by a
-//! fraction of one decision, which no proof here covers and the tests look for. Several fixed
-//! starts that share the error need no such argument and were tried: four of them ask for half as
-//! many decisions again before they prove anything, and accepted next to nothing of calibrated
-//! guesses. (They are better in one world: where the surest guesses are the worst, one walk ends
-//! at once.) Reasons with plenty of decisions get thresholds of their own, the others are judged
-//! together, and all of them share the error (Bonferroni), so the whole promise holds at once.
+//! Trying many thresholds must not consume the assurance. A fixed grid is walked from strict to lax at
+//! the full level, ending at the first unproven threshold (fixed-sequence testing: Angelopoulos, Bates,
+//! Candès, Jordan and Lei, "Learn then test", arXiv:2110.01052, section 2). The walk starts at the
+//! strictest threshold with enough decisions to prove anything, which depends on counts of guesses and
+//! never on which of them are right. With such a start, wrong guesses are at least as many as the
+//! binomial expects wherever risk does not fall with confidence, so the level holds; where risk does
+//! fall, the start could shift them by a fraction of one decision, which no proof here covers and the
+//! tests check. Several fixed starts that share the error need no such argument and were tried: four
+//! of them need half as many decisions again before they prove anything, and accepted next to nothing
+//! of calibrated guesses. (They are better in one case: if the most confident guesses are the worst,
+//! a single walk ends at once.) Reasons with many decisions get their own thresholds, the others are
+//! judged together, and all share the error (Bonferroni), so the whole guarantee holds at once.
 //!
-//! What is accepted later is sampled ([`is_audited`]) and checked blind. [`AuditCheck`] watches
-//! these checks with an e-process, whose verdict stays valid however often one looks.
+//! Later acceptances are sampled ([`is_audited`]) and checked blind. [`AuditCheck`] evaluates these
+//! checks with an e-process, whose verdict stays valid however often it is evaluated.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +28,7 @@ use statrs::function::beta::beta_reg;
 
 use crate::diagnostic::{Code, Problem};
 
-/// The laxest threshold that is tried.
+/// The lowest threshold tried.
 const LAXEST: f64 = 0.05;
 /// The distance of neighboring thresholds below 0.99; above it a fifth of that.
 const STEP: f64 = 0.005;
@@ -107,7 +106,7 @@ pub struct Bound {
     pub shortage: Option<Shortage>,
 }
 
-/// What may be accepted automatically.
+/// The acceptance thresholds of all groups.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// The budget that every threshold keeps.

@@ -99,7 +99,7 @@ fn adopt(context: &Context, app: &App, configured: Option<&Policy>) -> Result<()
 }
 
 /// The single user of `--solo`: the account that runs the program. It is not stored as a user, so
-/// nobody can log in with it later.
+/// no one can log in with it later.
 fn alone() -> Principal {
     let account = Account::of_process();
     let name = account.name.unwrap_or_else(|| account.uid.to_string());

@@ -74,7 +74,7 @@ const WORDS: [&str; 42] = [
     "ende",
 ];
 
-/// What the data rows have in common.
+/// Common properties of the data rows.
 struct Body<'r> {
     rows: Vec<&'r [String]>,
     width: usize,

@@ -1,4 +1,4 @@
-//! What `recon init` infers from two files: how each is read, what its columns hold, which columns
+//! Inference for `recon init` from two files: how each is read, what its columns hold, which columns
 //! correspond, and the key, each with a confidence.
 //!
 //! Files are read by `source` and cells by `normalize`, exactly as in a run. Nothing is decided

@@ -34,7 +34,7 @@ const MARKS: [(&str, &str); 7] = [
 /// Maximum number of currencies in a column of amounts.
 const CURRENCIES: usize = 12;
 
-/// What surrounds the digits of a column's values.
+/// Signs, codes and marks around the digits of a column's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// The number format.

@@ -18,11 +18,11 @@ pub struct NumberStyle {
     /// Between groups of digits; each number uses one of them.
     pub thousands: Vec<char>,
     pub grouping: GroupingSpec,
-    /// What surrounds the digits.
+    /// Signs and codes around the digits.
     pub around: Around,
 }
 
-/// What surrounds the digits of numbers.
+/// Signs and codes around the digits of numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Around {
     /// Whether `(1.00)` is negative.

@@ -44,7 +44,7 @@ struct Convention {
     field: String,
     /// Describes the difference.
     message: String,
-    /// What to change in `recon.yaml`.
+    /// The change to make in `recon.yaml`.
     help: String,
 }
 

@@ -33,14 +33,14 @@ pub(super) struct RunMachine {
     pub warnings: Vec<Problem>,
 }
 
-/// What a run records about its machine.
+/// The record of automatic attribution in a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MachineRecord {
     /// The version of the model used.
     pub model: Option<String>,
     /// Identifies rules and model by their contents.
     pub basis: String,
-    /// What was accepted, and on what evidence.
+    /// The acceptance and its evidence.
     pub acceptance: Json,
     /// Numbers of the accepted differences chosen for blind checks; `None` if not configured.
     pub sample: Option<Vec<u64>>,
@@ -298,7 +298,7 @@ fn sentence(group: &str, bound: &Bound) -> String {
     }
 }
 
-/// What to do if no group has a threshold.
+/// Advice if no group has a threshold.
 fn missing(policy: &Policy, least: u64) -> String {
     let bounds = policy.groups.values().chain([&policy.others]);
     let more = bounds

@@ -41,7 +41,7 @@ pub struct Plan {
     pub findings: Vec<Problem>,
     /// Execution settings.
     pub options: Options,
-    /// What is stored with the run.
+    /// Stored with the run.
     pub record: ConfigurationRecord,
 }
 

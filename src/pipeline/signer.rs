@@ -8,7 +8,7 @@ use crate::store::{Batch, Text};
 
 use super::Plan;
 
-/// What similar differences share: field, kind, severity, pattern, and the reason's number.
+/// The grouping key of similar differences: field, kind, severity, pattern, and the reason's number.
 type Shape = (FieldRef, u8, u8, Pattern, usize);
 
 /// Caches the labels of the current batch.

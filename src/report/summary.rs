@@ -46,7 +46,7 @@ pub struct Summary {
     /// The version of the model used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What was accepted automatically, and on what evidence.
+    /// Automatic acceptance and its evidence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<serde_json::Value>,
     /// The newer run that replaced it.

@@ -69,7 +69,7 @@ pub struct Group {
     pub examples: Vec<Example>,
     /// The name of the candidate's function.
     pub function: String,
-    /// What the candidate would claim, once measured.
+    /// The differences the candidate would claim, once measured.
     pub support: Support,
     #[serde(skip)]
     key: (DiffType, Condition),

@@ -1,4 +1,4 @@
-//! What a model expects: features by name and order, and the job's fields.
+//! The input a model expects: features by name and order, and the job's fields.
 
 use serde::{Deserialize, Serialize};
 
