@@ -438,7 +438,8 @@ pub(super) struct Camt<'r> {
     level: Level,
     proof: Proof,
     parts: Vec<String>,
-    pages: Vec<Pages>,
+    /// By account and statement: pages of which the last has not come yet.
+    pages: BTreeMap<(Option<String>, Option<String>), Pages>,
     waiting: Waiting,
 }
 
@@ -458,7 +459,7 @@ impl<'r> Camt<'r> {
             level,
             proof,
             parts: Vec::new(),
-            pages: Vec::new(),
+            pages: BTreeMap::new(),
             waiting: Waiting::new(),
         }
     }
@@ -732,10 +733,9 @@ impl<'r> Camt<'r> {
         };
         let (wrong, unknown) = balances.verdict()?;
         let is_proven = wrong.is_empty() && !unknown;
-        let at = self.pages.iter().position(|pages| pages.merged.is_same_statement(&balances));
-        let pages = match at {
-            Some(at) => {
-                let mut pages = self.pages.swap_remove(at);
+        let name = (balances.account.clone(), balances.statement.clone());
+        let pages = match self.pages.remove(&name) {
+            Some(mut pages) => {
                 pages.merged.go_on_with(balances)?;
                 pages.each_proven &= is_proven;
                 pages
@@ -743,7 +743,7 @@ impl<'r> Camt<'r> {
             None => Pages { merged: balances, each_proven: is_proven },
         };
         if !page.is_last {
-            self.pages.push(pages);
+            self.pages.insert(name, pages);
         } else if !pages.each_proven {
             self.proof.check(&pages.merged)?;
         }
@@ -755,7 +755,7 @@ impl<'r> Camt<'r> {
         if self.depth > 0 {
             return Err(self.cut_short());
         }
-        for pages in std::mem::take(&mut self.pages) {
+        for pages in std::mem::take(&mut self.pages).into_values() {
             if !pages.each_proven {
                 self.proof.lacks(&pages.merged);
             }

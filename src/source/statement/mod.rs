@@ -241,10 +241,6 @@ impl Balances {
         self.currencies.get(currency).is_some_and(|sums| sums.closing.is_some())
     }
 
-    fn is_same_statement(&self, other: &Self) -> bool {
-        (&self.account, &self.statement) == (&other.account, &other.statement)
-    }
-
     /// Goes on with the next page of the same statement.
     fn go_on_with(&mut self, next: Self) -> Result<(), Problem> {
         for (currency, sums) in next.currencies {

@@ -190,16 +190,15 @@ fn sepa(parts: &[&str]) -> (String, Vec<(String, String)>) {
     (free, texts.collect())
 }
 
+/// The first of SEPA's words with its `+`, and where it is.
 fn next_sepa(text: &str) -> Option<(usize, &'static str)> {
-    SEPA.into_iter()
-        .filter_map(|word| {
-            let found = text.match_indices(word).find(|(at, _)| {
-                let begins = *at == 0 || text.as_bytes()[at - 1] == b' ';
-                begins && text.as_bytes().get(at + word.len()) == Some(&b'+')
-            });
-            found.map(|(at, _)| (at, word))
-        })
-        .min()
+    let starts = text.match_indices(' ').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(starts).find_map(|at| {
+        let rest = &text[at..];
+        let is_here =
+            |word: &&str| rest.strip_prefix(word).is_some_and(|rest| rest.starts_with('+'));
+        SEPA.into_iter().find(is_here).map(|word| (at, word))
+    })
 }
 
 /// The words of `/EREF/…/REMI/…` with their texts; none if the text does not begin with one.
