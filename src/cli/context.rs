@@ -173,7 +173,9 @@ impl Context {
 
     /// Opens the sources, checks their headers against the map and resolves the plan.
     pub fn prepare(&self) -> Result<Prepared, Problems> {
-        let prepared = self.prepared(self.load()?)?;
+        let loaded = self.load()?;
+        let opened = loaded.open_sources()?;
+        let prepared = self.prepared(loaded, opened)?;
         self.warn_as_warnings(&prepared.plan.findings);
         Ok(prepared)
     }
@@ -186,7 +188,8 @@ impl Context {
             return Err(Problems(found.collect()));
         }
         self.warn(&loaded.warnings);
-        let prepared = self.prepared(loaded)?;
+        let opened = loaded.look_at_sources()?;
+        let prepared = self.prepared(loaded, opened)?;
         if prepared.plan.findings.is_empty() {
             Ok(prepared)
         } else {
@@ -194,8 +197,7 @@ impl Context {
         }
     }
 
-    fn prepared(&self, loaded: Loaded) -> Result<Prepared, Problems> {
-        let opened = loaded.open_sources()?;
+    fn prepared(&self, loaded: Loaded, opened: PerSide<Opened>) -> Result<Prepared, Problems> {
         let plan = loaded.plan(&opened)?;
         for side in Side::BOTH {
             let (system, opened) = (&plan.systems[side], &opened[side]);

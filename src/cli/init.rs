@@ -147,6 +147,17 @@ fn summary(inference: &Inference) -> String {
     for side in Side::BOTH {
         let source = &inference.sources[side];
         let form = &source.form;
+        if let Some(kind) = &form.kind {
+            let options = kind.options.iter().map(|(option, value, _)| format!(", {option} {value}"));
+            text += &format!(
+                "{side}  {}: {}, {}{}\n",
+                figures::visible(&source.path),
+                figures::counted(source.rows, "row", "rows"),
+                kind.name,
+                options.collect::<String>()
+            );
+            continue;
+        }
         text += &format!(
             "{side}  {}: {}{}, {}{}\n",
             figures::visible(&source.path),

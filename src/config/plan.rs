@@ -19,7 +19,7 @@ use crate::normalize::{FieldPlan, SidePlan};
 use crate::pipeline::{ConfigurationRecord, MaxRejected, Options, Plan};
 use crate::script::ScriptSource;
 use crate::source::columns::{Found, find, unique_names};
-use crate::source::{Fill, Opened};
+use crate::source::{Fill, Opened, SourcePlan};
 
 impl Loaded {
     /// Opens both sources and reads their headers; both are tried, so that one look shows what is
@@ -28,9 +28,27 @@ impl Loaded {
     /// # Errors
     /// Every source that can't be opened.
     pub fn open_sources(&self) -> Result<PerSide<Opened>, Problems> {
+        self.open_sources_if(|_| true)
+    }
+
+    /// The same, but for standard input: a look at it would take what a run is to read.
+    ///
+    /// # Errors
+    /// Every source that can't be opened.
+    pub fn look_at_sources(&self) -> Result<PerSide<Opened>, Problems> {
+        self.open_sources_if(|source| !source.is_stdin())
+    }
+
+    fn open_sources_if(
+        &self,
+        opens: impl Fn(&SourcePlan) -> bool,
+    ) -> Result<PerSide<Opened>, Problems> {
         let mut problems = Problems::default();
         let opened = PerSide::of(|side| {
             let source = &self.resolved.sources[side];
+            if !opens(&source.read) {
+                return Some(source.read.unread(&source.wanted()));
+            }
             source.read.open(&source.wanted()).map_err(|problem| problems.push(problem)).ok()
         });
         match (opened.a, opened.b) {

@@ -96,7 +96,9 @@ impl ResolvedSource {
     pub fn wanted(&self) -> Vec<String> {
         let conditions = self.conditions.iter().map(|condition| &condition.column);
         let mut wanted: Vec<String> = Vec::new();
-        for column in self.columns.iter().flatten().chain(conditions).chain(&self.fill) {
+        let summed = self.read.summed_columns();
+        let mapped = self.columns.iter().flatten();
+        for column in mapped.chain(conditions).chain(&self.fill).chain(&summed) {
             if !wanted.contains(column) {
                 wanted.push(column.clone());
             }

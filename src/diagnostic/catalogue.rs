@@ -117,6 +117,18 @@ codes! {
         AcceptTwice "accept-twice" [Exit(Class::Usage)]
             "`attribution` gives both `accept_at` and `accept_risk`."
             => "Keep one of them.";
+        EmptyPrefix "empty-prefix" [Exit(Class::Usage)]
+            "`starts_with` of a trailer is empty."
+            => "Write what the trailer begins with.";
+        EncodingUnused "encoding-unused" [Exit(Class::Usage)]
+            "`encoding` is given for a kind that has none."
+            => "Remove it.";
+        NotOneSelect "not-one-select" [Exit(Class::Usage)]
+            "The query of a source is not one SELECT."
+            => "Write one SELECT, or WITH … SELECT.";
+        StdinTwice "stdin-twice" [Exit(Class::Usage)]
+            "Both sources are standard input."
+            => "Write one of them to a file.";
         BadExtent "bad-extent" [Exit(Class::Usage)]
             "`start` or `width` of a fixed-width column is not a number of characters."
             => "Count characters from 1.";
@@ -424,12 +436,30 @@ codes! {
         SourceTooLarge "source-too-large" [Exit(Class::Source)]
             "A file is larger than its kind can be read at once."
             => "Ask for it in parts, or as CSV or Parquet.";
+        BadParquet "bad-parquet" [Exit(Class::Source)]
+            "A Parquet file is cut off, damaged or uses what recon does not read."
+            => "Fetch it again, or write it with the codec that the help names.";
+        BadQuery "bad-query" [Exit(Class::Source)]
+            "The database refused the query or failed while it was read."
+            => "Mend the query or the database as the message says, then run again.";
+        BadWorkbook "bad-workbook" [Exit(Class::Source)]
+            "A workbook cannot be opened: it is cut off, damaged or has a password."
+            => "Save it anew without a password.";
+        NoSheet "no-sheet" [Exit(Class::Usage)]
+            "The workbook has no sheet of this name or number."
+            => "Name one of the sheets that the help lists.";
         NoFiles "no-files" [Exit(Class::Source)]
             "A glob in `path` matches no file."
             => "Check the folder and the pattern.";
         TooManyFiles "too-many-files" [Exit(Class::Source)]
             "A source has more files than recon numbers."
             => "Name fewer files.";
+        TrailerMissing "trailer-missing" [Exit(Class::Source)]
+            "A file has no trailer, several, or lines after it."
+            => "The file is incomplete or not the expected one; fetch it again, or mend `trailer`.";
+        TrailerMismatch "trailer-mismatch" [Exit(Class::Source)]
+            "The count or a sum in the trailer is not that of the file."
+            => "The file is incomplete or damaged; fetch it again.";
         NoRecords "no-records" [Exit(Class::Usage)]
             "`records` does not lead to an array in the JSON."
             => "Name one of the pointers that the help lists.";
@@ -1187,6 +1217,9 @@ codes! {
         BadJsonRow "BAD_JSON" [Row]
             "A line is no JSON object, or has a name twice."
             => "Mend the source.";
+        NoResult "NO_RESULT" [Row]
+            "A formula in a cell has no stored result."
+            => "Open the workbook, let it calculate, and save it.";
         ShortLine "SHORT_LINE" [Row]
             "A line ends within a column of fixed width."
             => "Check `columns`; ask the source to pad its lines.";

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::footer::{self, Doubt, Footer};
 use super::foreign;
 use super::joint::Joint;
+use super::kinds::KindGuess;
 use super::names;
 use super::profile::Profiler;
 use super::reading::{Trial, first};
@@ -42,6 +43,9 @@ impl<T> Guess<T> {
 /// How a file is read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FileForm {
+    /// Its kind, if it is no delimited text: then what follows says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<KindGuess>,
     /// Encoding label.
     pub encoding: Guess<String>,
     pub delimiter: Guess<char>,
@@ -115,6 +119,9 @@ impl FileForm {
     }
 
     pub fn plan(&self, path: &Path) -> Result<SourcePlan, Problem> {
+        if let Some(kind) = &self.kind {
+            return kind.plan(path, &self.null_values);
+        }
         let spec = CsvSpec {
             path: path.to_string_lossy().into_owned().into(),
             delimiter: Some(self.delimiter.value.to_string()),
@@ -128,6 +135,7 @@ impl FileForm {
             pad_short_rows: self.pad_short_rows.as_ref().map(|_| Written(true)),
             comment: self.comment.as_ref().map(|comment| comment.value.to_string()),
             null_values: Some(self.null_values.clone()),
+            trailer: None,
         };
         ReadSpec::Csv(spec)
             .resolve(Path::new(""))
@@ -160,6 +168,9 @@ struct Records {
 impl FileForm {
     /// Infers the form of the file at `path`.
     pub fn of(path: &Path, profiler: &mut Profiler) -> Result<Self, Problem> {
+        if let Some(kind) = KindGuess::of(path)? {
+            return Ok(Self::of_kind(kind));
+        }
         let sample = read_sample(path, LOOKED_AT)?;
         let (encoding, text) = encoding_of(&sample);
         foreign::check(path, &text)?;
@@ -175,6 +186,7 @@ impl FileForm {
             for quote in quotes {
                 for comment in &comments {
                     let form = Self {
+                        kind: None,
                         encoding: encoding.clone(),
                         delimiter: Guess::new(delimiter, 0.0, ""),
                         quote: *quote,
@@ -211,6 +223,30 @@ impl FileForm {
         form.guess_widths(&records, doubt);
         form.name_columns(&records);
         Ok(form)
+    }
+
+    /// The form of a file that says itself what its columns are.
+    fn of_kind(kind: KindGuess) -> Self {
+        let is_named = kind.options.iter().all(|(option, value, _)| {
+            *option != "header_row" || value != "0"
+        });
+        Self {
+            encoding: Guess::new("utf-8".to_owned(), 1.0, kind.why),
+            delimiter: Guess::new(',', 1.0, kind.why),
+            quote: '"',
+            comment: None,
+            skip_rows: Guess::new(0, 1.0, kind.why),
+            header: Guess::new(is_named, 1.0, kind.why),
+            columns: None,
+            columns_why: String::new(),
+            skip_footer: Guess::new(0, 1.0, kind.why),
+            ignore_empty_extras: None,
+            pad_short_rows: None,
+            repeated_header: None,
+            null_values: vec![String::new()],
+            notes: Vec::new(),
+            kind: Some(kind),
+        }
     }
 
     /// The first records as this form reads them.

@@ -5,6 +5,15 @@ use std::path::Path;
 
 use crate::diagnostic::{Code, Problem};
 
+/// What [`kind_of`] says of kinds that are read.
+pub const JSON: &str = "JSON";
+/// The same of camt.
+pub const CAMT: &str = "a bank statement in XML (camt)";
+/// The same of MT940.
+pub const MT940: &str = "an MT940 statement";
+/// The same of BAI2.
+pub const BAI2: &str = "a BAI2 statement";
+
 /// How much of a file is inspected.
 const LOOKED_AT: usize = 4_096;
 
@@ -25,10 +34,10 @@ pub fn kind_of(text: &str) -> Option<(&'static str, &'static str)> {
     let is_swift = (head.starts_with(":20:") || head.starts_with("{1:") || has_line(":20:"))
         && (has_line(":60F:") || has_line(":60M:") || has_line(":61:") || has_line(":25:"));
     if is_swift {
-        return Some(("an MT940 statement", STATEMENT));
+        return Some((MT940, STATEMENT));
     }
     if head.starts_with("01,") && has_line("02,") && head.lines().any(|line| line.ends_with('/')) {
-        return Some(("a BAI2 statement", STATEMENT));
+        return Some((BAI2, STATEMENT));
     }
     if head.starts_with("UNA:+") || head.starts_with("UNB+") {
         return Some(("an EDIFACT message", "ask for CSV, or convert it"));
@@ -53,7 +62,7 @@ pub fn kind_of(text: &str) -> Option<(&'static str, &'static str)> {
             && head.contains('>'));
     if is_xml {
         return Some(if lower.contains("bktocstmr") || lower.contains("camt.05") {
-            ("a bank statement in XML (camt)", STATEMENT)
+            (CAMT, STATEMENT)
         } else if lower.contains("office:spreadsheet") {
             ("an Excel workbook in XML", "save the sheet as CSV")
         } else {
@@ -61,7 +70,7 @@ pub fn kind_of(text: &str) -> Option<(&'static str, &'static str)> {
         });
     }
     is_json(&head).then_some((
-        "JSON",
+        JSON,
         "convert it to CSV first, for example: duckdb -csv -c \"FROM 'x.json'\" > x.csv",
     ))
 }

@@ -89,7 +89,11 @@ impl Inference {
         lines.line(&format!("  {}:", side.letter()));
         lines.line(&format!("    system: {}", scalar(&source.system)));
         lines.line("    read:");
-        lines.line("      csv:");
+        let kind = source.form.kind.as_ref();
+        match kind {
+            Some(kind) => lines.commented(&format!("      {}:", kind.name), &one_line(kind.why)),
+            None => lines.line("      csv:"),
+        }
         lines.line(&format!("        path: {}", scalar(&source.path)));
         source.form_lines(lines);
         if let Some(header) = &source.form.repeated_header {
@@ -243,6 +247,19 @@ fn clipped(text: &str) -> String {
 impl SourceGuess {
     fn form_lines(&self, lines: &mut Lines) {
         let form = &self.form;
+        if let Some(kind) = &form.kind {
+            for (option, value, why) in &kind.options {
+                lines.commented(&format!("        {option}: {}", scalar(value)), &one_line(why));
+            }
+            if let Some(columns) = &form.columns {
+                lines.commented(&format!("        columns: {}", list(columns)), "no row names them");
+            }
+            if form.null_values.len() > 1 {
+                let why = "seen where the other values have a type";
+                lines.commented(&format!("        null_values: {}", list(&form.null_values)), why);
+            }
+            return;
+        }
         let mut option = |text: String, confidence: f64, why: &str| {
             lines.commented(&format!("        {text}"), &sure(confidence, why));
         };

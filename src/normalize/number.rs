@@ -164,7 +164,7 @@ struct Around {
 
 impl NumberFormat {
     /// Reads a decimal. `scratch` is room to write in. The error says why it is none.
-    pub(super) fn decimal(
+    pub fn decimal(
         &self,
         text: &[u8],
         scratch: &mut Vec<u8>,

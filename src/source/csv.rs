@@ -1,5 +1,6 @@
 //! Delimited text files: any delimiter, quote and encoding, plain or compressed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::dialect::{Dialect, Fields, PieceKind};
 use super::input::{Input, Inputs, Paths};
 use super::kind::{Ask, Kind, Opening};
 use super::parse::CsvParser;
+use super::trailer::{Figure, Trailer};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, PathStep, Place, Problem, SpecProblem, nearest};
 use crate::domain::Written;
@@ -45,8 +47,51 @@ pub struct CsvSpec {
     pub pad_short_rows: Option<Written<bool>>,
     /// Lines that begin with this character are not data.
     pub comment: Option<String>,
+    /// The last line, if it is no data but says how many rows there are and what they sum up to.
+    pub trailer: Option<TrailerSpec>,
     /// Cells that mean null. Default the empty cell; replaces the default.
     pub null_values: Option<Vec<String>>,
+}
+
+/// The trailer of a delimited file.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrailerSpec {
+    /// What the line begins with.
+    pub starts_with: String,
+    /// Its field with the number of rows, from 1.
+    pub rows: Option<Written<u64>>,
+    /// Columns, and the trailer's field with their sum, from 1.
+    pub sums: Option<BTreeMap<String, Written<u64>>>,
+}
+
+impl TrailerSpec {
+    fn resolve(&self, problems: &mut Vec<SpecProblem>) -> Option<Trailer> {
+        let mut figure = |path: &[&str], number: Written<u64>| {
+            let at = usize::try_from(*number).ok().and_then(|at| at.checked_sub(1));
+            if at.is_none() {
+                let problem = Problem::new(Code::BadExtent, "fields of the trailer count from 1");
+                problems.push(SpecProblem::new(path.iter().copied(), problem));
+            }
+            at.map(Figure::Field)
+        };
+        let rows = self.rows.and_then(|number| figure(&["trailer", "rows"], number));
+        let sums = self.sums.iter().flatten().filter_map(|(column, number)| {
+            Some((column.clone(), figure(&["trailer", "sums", column], *number)?))
+        });
+        let sums = sums.collect();
+        if self.starts_with.is_empty() {
+            problems.push(no_prefix());
+        }
+        let starts_with = self.starts_with.clone();
+        Some(Trailer { starts_with, rows, sums, numbers: Vec::new() })
+    }
+}
+
+/// Complains about a trailer that every line would be.
+pub(super) fn no_prefix() -> SpecProblem {
+    let problem = Problem::new(Code::EmptyPrefix, "`starts_with` is empty: every line would be the trailer");
+    SpecProblem::new(["trailer", "starts_with"], problem)
 }
 
 /// Where the names of the columns come from.
@@ -72,7 +117,7 @@ impl Header {
 }
 
 /// How a delimited text file is read, with everything decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct CsvPlan {
     pub(super) inputs: Inputs,
     /// The encoding of the text.
@@ -88,6 +133,7 @@ pub struct CsvPlan {
     /// Whether fields that a row lacks at its end are empty.
     pub pad_short_rows: bool,
     pub(super) null_values: Option<Vec<String>>,
+    pub(super) trailer: Option<Trailer>,
     pub(super) dialect: Dialect,
 }
 
@@ -170,6 +216,7 @@ impl CsvSpec {
                 Header::Named(names.clone())
             }
         };
+        let trailer = self.trailer.as_ref().and_then(|trailer| trailer.resolve(&mut problems));
         problems.splice(0..0, wrong_path);
         let (Ok(inputs), true) = (inputs, problems.is_empty()) else { return Err(problems) };
         Ok(CsvPlan {
@@ -181,6 +228,7 @@ impl CsvSpec {
             ignore_empty_extras: self.ignore_empty_extras.is_some_and(|ignore| *ignore),
             pad_short_rows: self.pad_short_rows.is_some_and(|pad| *pad),
             null_values: self.null_values.clone(),
+            trailer,
             dialect,
         })
     }
@@ -194,7 +242,8 @@ impl KindSpec for CsvSpec {
 
 impl From<CsvPlan> for SourcePlan {
     fn from(plan: CsvPlan) -> Self {
-        Self::new(plan.inputs.clone(), plan.null_values.clone().as_ref(), plan)
+        let (inputs, trailer) = (plan.inputs.clone(), plan.trailer.clone());
+        Self::new(inputs, plan.null_values.clone().as_ref(), plan).with_trailer(trailer)
     }
 }
 

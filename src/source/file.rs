@@ -167,6 +167,11 @@ impl SourceFile {
         self.size
     }
 
+    /// Whether its content is what lies on the disk.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.content.reader, Content::Plain(_))
+    }
+
     /// How many bytes have been read from the disk.
     pub fn bytes_read(&mut self) -> u64 {
         self.raw().reader.read
@@ -252,7 +257,7 @@ impl SourceFile {
     }
 }
 
-fn changed(path: &Path, before: Option<Stamp>, now: Option<Stamp>) -> Problem {
+pub(super) fn changed(path: &Path, before: Option<Stamp>, now: Option<Stamp>) -> Problem {
     let size = |stamp: Option<Stamp>| stamp.map_or(0, |stamp| stamp.size);
     let (before, now) = (size(before), size(now));
     let how = if before == now {

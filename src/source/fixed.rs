@@ -1,5 +1,6 @@
 //! Text in columns of fixed width: each line is a row, each cell some characters of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::dialect::{Fields, Span};
 use super::input::{Input, Inputs, Paths};
 use super::kind::{Ask, Fault, Kind, Opening, Piece, RawRow, RowParser, Sink};
 use super::lines::{lines, text_of};
+use super::trailer::{Figure, Trailer};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, PathStep, Problem, SpecProblem};
 use crate::domain::Written;
@@ -29,6 +31,8 @@ pub struct FixedSpec {
     /// Which lines are data. Default: all that are not empty.
     #[serde(rename = "where")]
     pub condition: Option<FixedCondition>,
+    /// The last line, if it is no data but says how many rows there are and what they sum up to.
+    pub trailer: Option<FixedTrailer>,
     /// A WHATWG encoding label such as `windows-1252`. Default UTF-8, with or without BOM.
     pub encoding: Option<String>,
     /// Cells that mean null. Default the empty cell; replaces the default.
@@ -59,6 +63,56 @@ pub struct FixedCondition {
     pub equals: String,
 }
 
+/// The trailer of a fixed-width file.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixedTrailer {
+    /// What the line begins with.
+    pub starts_with: String,
+    /// Where the number of rows stands.
+    pub rows: Option<FixedFigure>,
+    /// Columns, and where their sum stands.
+    pub sums: Option<BTreeMap<String, FixedFigure>>,
+}
+
+/// Some characters of a line.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixedFigure {
+    /// The first, from 1.
+    pub start: Written<u64>,
+    /// How many.
+    pub width: Written<u64>,
+}
+
+impl FixedTrailer {
+    fn resolve(&self, problems: &mut Vec<SpecProblem>) -> Option<Trailer> {
+        let mut figure = |path: &[&str], figure: FixedFigure| match extent(
+            *figure.start,
+            Some(*figure.width),
+        ) {
+            Ok(extent) => {
+                Some(Figure::Characters(extent.start, extent.end.unwrap_or(extent.start)))
+            }
+            Err((key, problem)) => {
+                let path = path.iter().copied().chain([key]);
+                problems.push(SpecProblem::new(path, problem));
+                None
+            }
+        };
+        let rows = self.rows.and_then(|rows| figure(&["trailer", "rows"], rows));
+        let sums = self.sums.iter().flatten().filter_map(|(column, at)| {
+            Some((column.clone(), figure(&["trailer", "sums", column], *at)?))
+        });
+        let sums = sums.collect();
+        if self.starts_with.is_empty() {
+            problems.push(csv::no_prefix());
+        }
+        let starts_with = self.starts_with.clone();
+        Some(Trailer { starts_with, rows, sums, numbers: Vec::new() })
+    }
+}
+
 /// Some characters of a line: from, to; counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Extent {
@@ -73,6 +127,8 @@ struct FixedPlan {
     columns: Vec<String>,
     cells: Vec<Extent>,
     condition: Option<(Extent, String)>,
+    /// What the trailer begins with: it comes through, whatever it looks like.
+    trailer: Option<String>,
 }
 
 /// No line is longer than this.
@@ -121,10 +177,12 @@ impl KindSpec for FixedSpec {
                 problems.push(SpecProblem::new(["where", "equals"], problem));
             }
         }
+        let trailer = self.trailer.as_ref().and_then(|trailer| trailer.resolve(&mut problems));
         let (Ok(inputs), true) = (inputs, problems.is_empty()) else { return Err(problems) };
         let columns = self.columns.iter().map(|column| column.name.clone()).collect();
-        let plan = FixedPlan { encoding, columns, cells, condition };
-        Ok(SourcePlan::new(inputs, self.null_values.as_ref(), plan))
+        let prefix = trailer.as_ref().map(|trailer| trailer.starts_with.clone());
+        let plan = FixedPlan { encoding, columns, cells, condition, trailer: prefix };
+        Ok(SourcePlan::new(inputs, self.null_values.as_ref(), plan).with_trailer(trailer))
     }
 }
 
@@ -203,7 +261,9 @@ impl RowParser for FixedPlan {
                 Err(wrong) => Some(wrong),
                 Ok(text) => {
                     let measured = Measured::new(text);
-                    if !self.is_data(&measured) {
+                    let prefix = self.trailer.as_deref();
+                    let is_trailer = prefix.is_some_and(|prefix| text.starts_with(prefix));
+                    if !is_trailer && !self.is_data(&measured) {
                         continue;
                     }
                     self.cells(&measured, &mut fields.spans)

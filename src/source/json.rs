@@ -507,7 +507,7 @@ impl Node {
 }
 
 /// The names of a path; `\.` is a point within a name.
-fn parts(path: &str) -> Vec<String> {
+pub(super) fn parts(path: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut characters = path.chars().peekable();
     while let Some(character) = characters.next() {

@@ -13,6 +13,7 @@ mod blocks;
 pub mod columns;
 pub mod csv;
 mod dialect;
+pub mod excel;
 mod file;
 mod fill;
 pub mod fixed;
@@ -21,10 +22,13 @@ pub mod json;
 mod kind;
 mod lines;
 mod opened;
+pub mod parquet;
 mod parse;
 pub mod sample;
+pub mod sql;
 pub mod statement;
 mod text;
+mod trailer;
 
 #[cfg(test)]
 mod tests;
@@ -39,10 +43,12 @@ pub use blocks::Limits;
 pub use fill::{Carried, Fill, Filled};
 pub use input::Paths;
 pub use kind::{RawRow, Unusable};
+pub use trailer::ReadNumber;
 pub use opened::{Block, BlockParser, Blocks, Opened, SourceDigest};
 
 use input::Inputs;
 use kind::Kind;
+use trailer::Trailer;
 
 use crate::diagnostic::{Code, Problem, SpecProblem};
 use crate::domain::RawCells;
@@ -74,6 +80,10 @@ kinds! {
     Csv(csv::CsvSpec),
     /// JSON: an object on each line, or an array of objects.
     Json(json::JsonSpec),
+    /// Workbooks: xlsx, xlsm, xls, xlsb and ods.
+    Excel(excel::ExcelSpec),
+    /// Parquet files.
+    Parquet(parquet::ParquetSpec),
     /// Text in columns of fixed width.
     Fixed(fixed::FixedSpec),
     /// Bank statements: camt.052, camt.053 and camt.054, of any version.
@@ -82,6 +92,8 @@ kinds! {
     Mt940(statement::Mt940Spec),
     /// Bank statements: BAI2.
     Bai2(statement::Bai2Spec),
+    /// The result of a SELECT on PostgreSQL or SQLite.
+    Sql(sql::SqlSpec),
 }
 
 /// The options of a kind, as written.
@@ -110,13 +122,34 @@ pub struct SourcePlan {
     inputs: Inputs,
     null_values: Vec<String>,
     kind: Arc<dyn Kind>,
+    trailer: Option<Arc<Trailer>>,
 }
 
 impl SourcePlan {
     /// The cells `null_values` mean null; by default the empty cell does.
     fn new(inputs: Inputs, null_values: Option<&Vec<String>>, kind: impl Kind + 'static) -> Self {
         let null_values = null_values.cloned().unwrap_or_else(|| vec![String::new()]);
-        Self { name: inputs.name(), inputs, null_values, kind: Arc::new(kind) }
+        let kind = Arc::new(kind);
+        Self { name: inputs.name(), inputs, null_values, kind, trailer: None }
+    }
+
+    /// The same source, whose files end in a trailer.
+    fn with_trailer(mut self, trailer: Option<Trailer>) -> Self {
+        self.trailer = trailer.map(Arc::new);
+        self
+    }
+
+    /// The columns that the trailer has sums of.
+    pub fn summed_columns(&self) -> Vec<String> {
+        let sums = self.trailer.iter().flat_map(|trailer| &trailer.sums);
+        sums.map(|(column, _)| column.clone()).collect()
+    }
+
+    /// Says how the numbers of the summed columns are written, in their order.
+    pub fn read_sums_with(&mut self, numbers: Vec<ReadNumber>) {
+        if let Some(trailer) = &mut self.trailer {
+            Arc::make_mut(trailer).numbers = numbers;
+        }
     }
 
     /// The file; of several, and of what is no file, a name for messages.

@@ -16,6 +16,7 @@ use super::dialect::{Fields, Span};
 use super::fill::{Carried, Fill, Filled};
 use super::input::Input;
 use super::kind::{Ask, Fault, Opening, Piece, Pieces, RawRow, RowParser, Unusable};
+use super::trailer::{Seen, Tally};
 use super::{RawRecord, SourcePlan};
 use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, nearest};
@@ -179,6 +180,7 @@ struct InputState {
     parser: Arc<dyn RowParser>,
     remap: Option<Remap>,
     rows: AtomicU64,
+    trailer: Option<Seen>,
 }
 
 /// An input that is being read.
@@ -262,6 +264,10 @@ impl Blocks {
             parser: opening.parser,
             remap,
             rows: AtomicU64::new(0),
+            trailer: {
+                let trailer = self.opened.plan.trailer.as_ref();
+                trailer.map(|trailer| Seen::new(trailer, &opening.columns))
+            },
         });
         self.inputs += 1;
         self.states.push(Arc::clone(&state));
@@ -356,6 +362,9 @@ impl Blocks {
         let mut missing: Option<Vec<String>> = None;
         for state in &self.states {
             let of_input = state.parser.conclude()?;
+            if let Some(trailer) = &state.trailer {
+                trailer.prove(&state.name)?;
+            }
             match &mut missing {
                 Some(missing) => missing.retain(|column| of_input.contains(column)),
                 None => missing = Some(of_input),
@@ -387,7 +396,8 @@ impl BlockParser {
     /// Gives each row of the block, or why it is rejected, to `each`, in the order of the source.
     pub fn parse(&mut self, block: &Block, each: &mut dyn FnMut(Result<RawRow<'_>, Unusable<'_>>)) {
         let mut rows = 0;
-        self.rows(block, &mut |row, fault| {
+        let mut tally = Tally::default();
+        self.rows_with(block, Some(&mut tally), &mut |row, fault| {
             rows += 1;
             each(match fault {
                 None => Ok(row),
@@ -405,6 +415,9 @@ impl BlockParser {
             });
         });
         block.state.rows.fetch_add(rows, Ordering::Relaxed);
+        if let Some(trailer) = &block.state.trailer {
+            trailer.add(tally);
+        }
     }
 
     /// Gives each row of the block, also one that is rejected: as it is, and as far as its cells are
@@ -426,10 +439,28 @@ impl BlockParser {
     }
 
     fn rows(&mut self, block: &Block, each: &mut dyn FnMut(RawRow<'_>, Option<Fault>)) {
+        self.rows_with(block, None, each);
+    }
+
+    /// Gives each row that is data, and counts rows and trailers.
+    fn rows_with(
+        &mut self,
+        block: &Block,
+        mut tally: Option<&mut Tally>,
+        each: &mut dyn FnMut(RawRow<'_>, Option<Fault>),
+    ) {
         let Self { fields, remapped } = self;
         let state = &*block.state;
         state.parser.rows(&block.piece, fields, &mut |mut row, mut fault| {
             row.offset = place::in_input(state.number, row.offset);
+            if let Some(trailer) = &state.trailer {
+                if let Some(tally) = &mut tally {
+                    trailer.note(&row, tally);
+                }
+                if trailer.is_trailer(&row) {
+                    return;
+                }
+            }
             let Some(remap) = &state.remap else { return each(row, fault) };
             let known = fault.as_ref().map_or(usize::MAX, |fault| fault.known);
             let span = |at: &Option<usize>| at.and_then(|at| row.spans.get(at)).copied();

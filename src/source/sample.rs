@@ -9,7 +9,7 @@ use encoding_rs::{
 };
 
 use super::file::SourceFile;
-use super::input::Input;
+use super::input::{Input, Inputs};
 use crate::diagnostic::Problem;
 
 /// The beginning of a file.
@@ -38,12 +38,43 @@ pub struct Rival {
     pub other: String,
 }
 
+/// What a file is by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Parquet.
+    Parquet,
+    /// A workbook of Excel or OpenDocument.
+    Workbook,
+    /// Text, or an archive of files, or nothing that is known.
+    Other,
+}
+
+/// What the file at `path` is by its first bytes.
+///
+/// # Errors
+/// The file can't be read.
+pub fn head_of(path: &Path) -> Result<Head, Problem> {
+    let mut file = SourceFile::open(&first_input(path)?)?;
+    Ok(match file.peek(4)? {
+        [b'P', b'A', b'R', b'1', ..] => Head::Parquet,
+        // An archive that is no workbook has been taken apart.
+        [b'P', b'K', 3, 4, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => Head::Workbook,
+        _ => Head::Other,
+    })
+}
+
+/// The file, or the first member of an archive.
+fn first_input(path: &Path) -> Result<Input, Problem> {
+    let inputs = Inputs::Files(vec![path.to_owned()]).list()?;
+    Ok(inputs.into_iter().next().unwrap_or_else(|| Input::file(path)))
+}
+
 /// Reads at most `limit` bytes of the content of the file at `path`, decompressed.
 ///
 /// # Errors
 /// The file can't be read.
 pub fn read_sample(path: &Path, limit: usize) -> Result<Sample, Problem> {
-    let mut file = SourceFile::open_text(&Input::file(path))?;
+    let mut file = SourceFile::open_text(&first_input(path)?)?;
     let bytes = file.peek(limit.saturating_add(1))?;
     let whole = bytes.len() <= limit;
     let bytes = &bytes[..bytes.len().min(limit)];

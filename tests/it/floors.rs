@@ -53,8 +53,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("httparse", &["server/guard"]),
     ("percent_encoding", &["coding"]),
     ("utoipa_swagger_ui", &["server/docs"]),
-    ("rusqlite", &["database", "store"]),
-    ("postgres", &["database", "store"]),
+    ("rusqlite", &["database", "store", "source/sql"]),
+    ("postgres", &["database", "store", "source/sql"]),
+    ("calamine", &["source/excel"]),
+    ("parquet", &["source/parquet"]),
+    ("zip", &["source/input"]),
+    ("glob", &["source/input"]),
 ];
 
 fn floor(module: &str) -> Option<u32> {

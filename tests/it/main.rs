@@ -33,6 +33,7 @@ mod report_money;
 mod review;
 mod runs;
 mod settled;
+mod sources;
 mod statements;
 mod store;
 mod wire;

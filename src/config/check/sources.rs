@@ -1,5 +1,7 @@
 //! The sources: what they are mapped to, and how each one's own ways fit the fields.
 
+use std::sync::Arc;
+
 use super::fields::is_compared;
 use super::{Checker, below};
 use crate::config::resolved::{ResolvedField, ResolvedSource};
@@ -8,7 +10,7 @@ use crate::config::tree::path;
 use crate::diagnostic::{Code, PathStep, Problem};
 use crate::domain::{Kind, Layout, PerSide, Side};
 use crate::normalize::Condition;
-use crate::source::SourcePlan;
+use crate::source::{ReadNumber, SourcePlan};
 
 impl Checker<'_> {
     /// Both sources; none if that can't be told.
@@ -21,7 +23,13 @@ impl Checker<'_> {
             spec.as_ref().and_then(|spec| self.source(side, spec, fields.map(|(layout, _)| layout)))
         };
         let (a, b) = (source(&sources.a, Side::A), source(&sources.b, Side::B));
-        Some(PerSide { a: a?, b: b? })
+        let sources = PerSide { a: a?, b: b? };
+        if sources.a.read.is_stdin() && sources.b.read.is_stdin() {
+            let problem = Problem::new(Code::StdinTwice, "both sources are standard input");
+            let problem = problem.help("it can be read once: write one of them to a file");
+            self.complain(&path(["sources", "b", "read"]), problem);
+        }
+        Some(sources)
     }
 
     fn source(
@@ -47,16 +55,29 @@ impl Checker<'_> {
             self.unused_timezone(&at, spec, layout, fields);
         }
         let map = spec.map.as_ref()?;
+        let (mut read, fields) = (read?, fields?);
+        let columns: Vec<Option<String>> =
+            layout?.names().map(|name| map.get(name).cloned()).collect();
+        let numbers = read.summed_columns().into_iter().map(|column| {
+            let at = columns.iter().position(|mapped| mapped.as_ref() == Some(&column));
+            let format = at.and_then(|at| fields.get(at)).map(|field| field.numbers.clone());
+            let format = format.unwrap_or_default();
+            let read: ReadNumber =
+                Arc::new(move |text| format.decimal(text, &mut Vec::new()).ok());
+            read
+        });
+        let numbers = numbers.collect();
+        read.read_sums_with(numbers);
         Some(ResolvedSource {
             system: spec.system.clone()?,
-            columns: layout?.names().map(|name| map.get(name).cloned()).collect(),
+            columns,
             filter: spec.filter.clone(),
             conditions,
             fill: spec.fill.clone().unwrap_or_default(),
             script: self.scripts.source(side).cloned(),
             row_function: self.scripts.sets_fields(side),
-            read: read?,
-            fields: fields?,
+            read,
+            fields,
             timezone,
         })
     }

@@ -1,0 +1,678 @@
+//! Workbooks: one sheet is a source. Numbers are what Excel shows at 15 digits, dates are ISO.
+//!
+//! A workbook is read as a whole; its rows are given on in pieces like those of any source.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use calamine::{Data, DataRef, ExcelDateTime, Ods, OdsError, Reader, Xls, XlsError, Xlsb, Xlsx, XlsxError};
+use schemars::JsonSchema;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::batch::{BatchParser, RowBatch};
+use super::file::SourceFile;
+use super::input::{Input, Inputs, Paths};
+use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces};
+use super::{KindSpec, SourcePlan};
+use crate::diagnostic::{Code, PathStep, Place, Problem, SpecProblem, nearest};
+use crate::domain::Written;
+use crate::domain::place::{Unit, in_part};
+
+/// The options of `read: { excel: … }`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExcelSpec {
+    /// The workbook (xlsx, xlsm, xls, xlsb, ods), relative to `recon.yaml`, or a list of workbooks; each
+    /// may be a glob.
+    pub path: Paths,
+    /// The sheet: its name, or its number from 1. Default the first.
+    pub sheet: Option<Sheet>,
+    /// The row of the sheet that names the columns, from 1; 0 if none does. Default 1.
+    pub header_row: Option<Written<u64>>,
+    /// The names of the columns where no row has them.
+    pub columns: Option<Vec<String>>,
+    /// Cells that mean null, besides empty ones. Default the empty text; replaces the default.
+    pub null_values: Option<Vec<String>>,
+    /// Workbooks have no encoding to choose.
+    #[schemars(skip)]
+    pub encoding: Option<String>,
+}
+
+/// Which sheet of a workbook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sheet {
+    /// By its name.
+    Name(String),
+    /// By its place, from 1.
+    Number(u64),
+}
+
+impl<'de> Deserialize<'de> for Sheet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrNumber;
+
+        impl Visitor<'_> for NameOrNumber {
+            type Value = Sheet;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the name of a sheet or its number from 1")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Sheet, E> {
+                // Every value of the file comes as a text; a sheet named like a number is found by it too.
+                Ok(match text.parse() {
+                    Ok(number) => Sheet::Number(number),
+                    Err(_) => Sheet::Name(text.to_owned()),
+                })
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Sheet, E> {
+                Ok(Sheet::Number(number))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Sheet, E> {
+                u64::try_from(number).map(Sheet::Number).map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_any(NameOrNumber)
+    }
+}
+
+impl JsonSchema for Sheet {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Sheet".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "integer"], "minimum": 1 })
+    }
+}
+
+/// How a workbook is read, with everything decided.
+#[derive(Clone, Debug)]
+struct ExcelPlan {
+    sheet: Option<Sheet>,
+    header_row: u64,
+    columns: Option<Vec<String>>,
+}
+
+/// Complains about an `encoding` of a kind that has none.
+pub(super) fn no_encoding(encoding: Option<&String>, kind: &str, problems: &mut Vec<SpecProblem>) {
+    if encoding.is_some() {
+        let message = format!("`encoding` means nothing for {kind}: it says itself how texts are kept");
+        let problem = Problem::new(Code::EncodingUnused, message).help("remove it");
+        problems.push(SpecProblem::new(["encoding"], problem));
+    }
+}
+
+impl KindSpec for ExcelSpec {
+    fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {
+        let mut problems = Vec::new();
+        let inputs = Inputs::resolve(&self.path, base).map_err(|problem| problems.push(problem));
+        no_encoding(self.encoding.as_ref(), "a workbook", &mut problems);
+        let header_row = self.header_row.map_or(1, |row| *row);
+        if self.sheet == Some(Sheet::Number(0)) {
+            let problem = Problem::new(Code::NoSheet, "`sheet` is 0; sheets are counted from 1");
+            problems.push(SpecProblem::new(["sheet"], problem));
+        }
+        if let Some(names) = &self.columns {
+            if header_row > 0 {
+                let message = "`columns` names the columns of a sheet without a header row";
+                let problem = Problem::new(Code::ColumnsWithHeader, message)
+                    .help("add `header_row: 0`, or remove `columns`");
+                problems.push(SpecProblem::new(["columns"], problem));
+            }
+            if names.is_empty() {
+                let problem = Problem::new(Code::NoColumns, "`columns` is empty");
+                problems.push(SpecProblem::new(["columns"], problem));
+            }
+            for (at, name) in names.iter().enumerate() {
+                if let Some(first) = names[..at].iter().position(|other| other == name) {
+                    let message =
+                        format!("columns {} and {} are both named `{name}`", first + 1, at + 1);
+                    let path = [PathStep::from("columns"), PathStep::from(at)];
+                    let problem = Problem::new(Code::DuplicateColumn, message);
+                    problems.push(SpecProblem::new(path, problem));
+                }
+            }
+        }
+        let (Ok(inputs), true) = (inputs, problems.is_empty()) else { return Err(problems) };
+        let plan =
+            ExcelPlan { sheet: self.sheet.clone(), header_row, columns: self.columns.clone() };
+        Ok(SourcePlan::new(inputs, self.null_values.as_ref(), plan))
+    }
+}
+
+/// A workbook is held in memory; a larger one is none that people work with.
+const LARGEST: u64 = 1 << 30;
+
+impl Kind for ExcelPlan {
+    fn open(&self, input: &Input, _: &Ask<'_>) -> Result<Opening, Problem> {
+        let mut file = SourceFile::open(input)?;
+        let size = file.size();
+        let bytes = Bytes::from(file.read_all(LARGEST)?);
+        let read = file.finish()?;
+        let (name, grid) = Grid::read(&bytes, self.sheet.as_ref(), input)?;
+        let table = grid.table(self, &name, input)?;
+        let parts = vec![format!("sheet {name}")];
+        Ok(Opening {
+            parser: Arc::new(BatchParser::new(&table.columns)),
+            columns: table.columns,
+            header_line: self.header_row.max(1),
+            size,
+            pieces: Box::new(Sheets {
+                batches: table.batches,
+                read: InputRead { parts, ..read },
+                size: size.max(1),
+            }),
+        })
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Row
+    }
+}
+
+/// The rows of a sheet, which have all been read.
+struct Sheets {
+    batches: VecDeque<RowBatch>,
+    read: InputRead,
+    size: u64,
+}
+
+impl Pieces for Sheets {
+    fn next(&mut self) -> Result<Option<Piece>, Problem> {
+        Ok(self.batches.pop_front().map(Piece::Rows))
+    }
+
+    fn disk_bytes(&mut self) -> u64 {
+        self.size
+    }
+
+    fn finish(self: Box<Self>) -> Result<InputRead, Problem> {
+        Ok(self.read)
+    }
+}
+
+/// A cell that has something in it.
+enum Value {
+    Text(String),
+    /// A formula that was never calculated.
+    NoResult,
+}
+
+/// The cells of a sheet that are not empty, by row and column, from 0.
+#[derive(Default)]
+struct Grid(BTreeMap<u32, Vec<(u32, Value)>>);
+
+/// A sheet as columns and rows.
+struct Table {
+    columns: Vec<String>,
+    batches: VecDeque<RowBatch>,
+}
+
+type Content = Cursor<Bytes>;
+
+impl Grid {
+    fn read(
+        bytes: &Bytes,
+        sheet: Option<&Sheet>,
+        input: &Input,
+    ) -> Result<(String, Self), Problem> {
+        let content = || Cursor::new(bytes.clone());
+        let has = |name: &[u8]| memchr::memmem::find(bytes, name).is_some();
+        let is_zip = bytes.starts_with(b"PK");
+        if bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
+            // A workbook of the newer kind with a password looks like one of the older.
+            match Xlsx::new(content()) {
+                Err(XlsxError::Password) => return Err(password(input)),
+                Ok(_) | Err(_) => {}
+            }
+            return match Xls::new(content()) {
+                Ok(book) => Self::of_range(book, sheet, input),
+                Err(XlsError::Password) => Err(password(input)),
+                Err(error) => Err(broken(input, &error.to_string())),
+            };
+        }
+        if !is_zip {
+            let message = "this is no workbook";
+            return Err(Problem::new(Code::BadWorkbook, message)
+                .in_file(&input.name)
+                .help("xlsx, xlsm, xls, xlsb and ods are read; text is read by `csv`"));
+        }
+        if has(b"xl/workbook.bin") {
+            return match Xlsb::new(content()) {
+                Ok(book) => Self::of_range(book, sheet, input),
+                Err(calamine::XlsbError::Password) => Err(password(input)),
+                Err(error) => Err(broken(input, &error.to_string())),
+            };
+        }
+        if has(b"content.xml") && !has(b"xl/workbook.xml") {
+            return match Ods::new(content()) {
+                Ok(book) => Self::of_range(book, sheet, input),
+                Err(OdsError::Password) => Err(password(input)),
+                Err(error) => Err(broken(input, &error.to_string())),
+            };
+        }
+        match Xlsx::new(content()) {
+            Ok(book) => Self::of_xlsx(book, sheet, input),
+            Err(XlsxError::Password) => Err(password(input)),
+            Err(error) => Err(broken(input, &error.to_string())),
+        }
+    }
+
+    /// An xlsx has the format of each cell, and its formulas.
+    fn of_xlsx(
+        mut book: Xlsx<Content>,
+        sheet: Option<&Sheet>,
+        input: &Input,
+    ) -> Result<(String, Self), Problem> {
+        let wrong = |error: XlsxError| broken(input, &error.to_string());
+        let name = choose(&book.sheet_names(), sheet, input)?;
+        let mut no_result = HashSet::new();
+        let mut cells = book.worksheet_cells_reader(&name).map_err(wrong)?;
+        while let Some(cell) = cells.next_cell_with_formula_metadata().map_err(wrong)? {
+            if cell.formula.is_some() && cell.value == DataRef::Empty {
+                no_result.insert(cell.pos);
+            }
+        }
+        drop(cells);
+        let mut grid = Self::default();
+        let mut cells = book.worksheet_cells_reader(&name).map_err(wrong)?;
+        let formats: Vec<Option<Times>> = cells
+            .styles()
+            .iter()
+            .map(|style| style.number_format.as_ref().map(|format| Times::of(&format.format_code)))
+            .collect();
+        while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(wrong)? {
+            let times = formats.get(style).copied().flatten();
+            let value = match cell.get_value() {
+                DataRef::Empty if no_result.contains(&cell.get_position()) => Value::NoResult,
+                DataRef::Empty => continue,
+                DataRef::SharedString(text) => Value::Text((*text).to_owned()),
+                DataRef::DateTime(time) => Value::Text(time_text(time, times)),
+                other => match text_of(&Data::from(other.clone())) {
+                    Some(text) => Value::Text(text),
+                    None => continue,
+                },
+            };
+            let (row, column) = cell.get_position();
+            grid.0.entry(row).or_default().push((column, value));
+        }
+        Ok((name, grid))
+    }
+
+    /// Other workbooks say only whether a number is a time: a column in which none has a time of the day
+    /// has dates.
+    fn of_range<R: Reader<Content>>(
+        mut book: R,
+        sheet: Option<&Sheet>,
+        input: &Input,
+    ) -> Result<(String, Self), Problem>
+    where
+        R::Error: std::fmt::Display,
+    {
+        let name = choose(&book.sheet_names(), sheet, input)?;
+        let range =
+            book.worksheet_range(&name).map_err(|error| broken(input, &error.to_string()))?;
+        let (first_row, first_column) = range.start().unwrap_or_default();
+        let position = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let mut with_time = HashSet::new();
+        for (_, column, value) in range.used_cells() {
+            if let Data::DateTime(time) = value
+                && time.as_f64().fract() != 0.0
+            {
+                with_time.insert(column);
+            }
+        }
+        let mut grid = Self::default();
+        for (row, column, value) in range.used_cells() {
+            let text = match value {
+                Data::DateTime(time) => {
+                    let is_time = with_time.contains(&column);
+                    let times = Times { date: true, time: is_time, fraction: false };
+                    Some(time_text(time, Some(times)))
+                }
+                other => text_of(other),
+            };
+            if let Some(text) = text {
+                let cells = grid.0.entry(first_row + position(row)).or_default();
+                cells.push((first_column + position(column), Value::Text(text)));
+            }
+        }
+        Ok((name, grid))
+    }
+
+    fn table(mut self, plan: &ExcelPlan, name: &str, input: &Input) -> Result<Table, Problem> {
+        let header = match plan.header_row.checked_sub(1) {
+            None => Vec::new(),
+            Some(at) => {
+                let row = u32::try_from(at).unwrap_or(u32::MAX);
+                let cells = self.0.remove(&row).unwrap_or_default();
+                if cells.is_empty() {
+                    let message = format!("row {} of sheet {name} is empty, so it names no columns", at + 1);
+                    let place = Place { file: input.name.clone(), line: at + 1, ..Place::default() };
+                    return Err(Problem::new(Code::NoHeader, message)
+                        .at(place)
+                        .help("set `header_row` to the row that has the names, or to 0"));
+                }
+                self.0 = self.0.split_off(&row);
+                cells
+            }
+        };
+        let width = self.0.values().flatten().map(|(column, _)| *column as usize + 1).max();
+        let width = width.unwrap_or(0);
+        let columns: Vec<String> = if let Some(columns) = &plan.columns {
+            columns.clone()
+        } else if plan.header_row == 0 {
+            (1..=width).map(|number| format!("#{number}")).collect()
+        } else {
+            let last = header.iter().map(|(column, _)| *column as usize + 1).max().unwrap_or(0);
+            let mut names = vec![String::new(); last.max(width)];
+            for (column, value) in header {
+                if let (Some(name), Value::Text(text)) = (names.get_mut(column as usize), value) {
+                    *name = text;
+                }
+            }
+            names
+        };
+        if columns.is_empty() {
+            let message = format!("sheet {name} has no rows, so its columns cannot be counted");
+            return Err(Problem::new(Code::NoHeader, message)
+                .in_file(&input.name)
+                .help("name them with `columns: […]`"));
+        }
+        let mut batches = VecDeque::new();
+        let mut batch = RowBatch::default();
+        for (row, cells) in self.0 {
+            add_row(&mut batch, row, cells, &columns);
+            if batch.is_full() {
+                batches.push_back(std::mem::take(&mut batch));
+            }
+        }
+        if !batch.is_empty() {
+            batches.push_back(batch);
+        }
+        Ok(Table { columns, batches })
+    }
+}
+
+fn add_row(batch: &mut RowBatch, row: u32, mut cells: Vec<(u32, Value)>, columns: &[String]) {
+    let place = (u64::from(row) + 1, in_part(0, 0));
+    cells.sort_by_key(|(column, _)| *column);
+    let mut next = 0;
+    for (column, value) in &cells {
+        let column = *column as usize;
+        if column >= columns.len() {
+            let message =
+                format!("column {} has a value, but `columns` has {}", column + 1, columns.len());
+            batch.reject_row(place, &[], Code::RaggedRow, message);
+            return;
+        }
+        for _ in next..column {
+            batch.null();
+        }
+        next = column + 1;
+        match value {
+            Value::Text(text) => batch.cell(text),
+            Value::NoResult => {
+                let name = columns.get(column).map_or("", String::as_str);
+                let message = format!(
+                    "column `{name}` has a formula without a stored result; open the workbook, let it \
+                     calculate, and save it"
+                );
+                batch.reject_row(place, &[], Code::NoResult, message);
+                return;
+            }
+        }
+    }
+    for _ in next..columns.len() {
+        batch.null();
+    }
+    batch.end_row(place);
+}
+
+fn password(input: &Input) -> Problem {
+    Problem::new(Code::BadWorkbook, "the workbook has a password")
+        .in_file(&input.name)
+        .help("save a copy without a password: recon asks for none")
+}
+
+fn broken(input: &Input, said: &str) -> Problem {
+    Problem::new(Code::BadWorkbook, format!("the workbook can't be read: {said}"))
+        .in_file(&input.name)
+        .help("it is cut off or damaged; open it in a spreadsheet and save it anew")
+}
+
+/// The sheet that is meant.
+fn choose(names: &[String], sheet: Option<&Sheet>, input: &Input) -> Result<String, Problem> {
+    let found = match sheet {
+        None => names.first(),
+        Some(Sheet::Name(name)) => names.iter().find(|one| *one == name),
+        Some(Sheet::Number(number)) => {
+            let named = names.iter().find(|one| **one == number.to_string());
+            let at = usize::try_from(*number).ok().and_then(|at| at.checked_sub(1));
+            named.or_else(|| names.get(at?))
+        }
+    };
+    if let Some(name) = found {
+        return Ok(name.clone());
+    }
+    let message = match sheet {
+        None => "the workbook has no sheets".to_owned(),
+        Some(Sheet::Name(name)) => format!("the workbook has no sheet `{name}`"),
+        Some(Sheet::Number(number)) => {
+            format!("the workbook has no sheet {number}: there are {}", names.len())
+        }
+    };
+    let problem = Problem::new(Code::NoSheet, message).in_file(&input.name);
+    let meant = match sheet {
+        Some(Sheet::Name(name)) => nearest(name, names.iter().map(String::as_str)),
+        _ => None,
+    };
+    Err(match meant {
+        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+        None => problem.help(format!("its sheets are {}", names.join(", "))),
+    })
+}
+
+/// The text of a value; none if it is empty.
+fn text_of(value: &Data) -> Option<String> {
+    Some(match value {
+        Data::Empty => return None,
+        Data::Int(number) => number.to_string(),
+        Data::Float(number) => number_text(*number),
+        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
+        Data::Bool(value) => value.to_string(),
+        Data::DateTime(time) => time_text(time, None),
+        Data::Error(error) => error.to_string(),
+    })
+}
+
+/// A number at the 15 digits that Excel shows, without zeros at the end.
+fn number_text(number: f64) -> String {
+    let written = format!("{number:.14e}");
+    let Some((mantissa, exponent)) = written.split_once('e') else { return written };
+    let Ok(exponent) = exponent.parse::<i32>() else { return written };
+    let (sign, mantissa) = match mantissa.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", mantissa),
+    };
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let digits = digits.trim_end_matches('0');
+    if digits.is_empty() {
+        return "0".to_owned();
+    }
+    let length = i32::try_from(digits.len()).unwrap_or(i32::MAX);
+    let point = exponent + 1;
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
+    if !(-20..=30).contains(&exponent) {
+        let (first, rest) = digits.split_at(1);
+        let dot = if rest.is_empty() { "" } else { "." };
+        return format!("{sign}{first}{dot}{rest}e{exponent}");
+    }
+    if point <= 0 {
+        return format!("{sign}0.{}{digits}", zeros(-point));
+    }
+    if point >= length {
+        return format!("{sign}{digits}{}", zeros(point - length));
+    }
+    let (whole, rest) = digits.split_at(usize::try_from(point).unwrap_or(0));
+    format!("{sign}{whole}.{rest}")
+}
+
+/// What of a time a format shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Times {
+    date: bool,
+    time: bool,
+    /// Fractions of a second.
+    fraction: bool,
+}
+
+impl Times {
+    /// What a number format such as `yyyy-mm-dd hh:mm` shows.
+    fn of(format: &str) -> Self {
+        let mut found = Self { date: false, time: false, fraction: false };
+        let mut characters = format.chars();
+        let mut last = ' ';
+        while let Some(character) = characters.next() {
+            match character {
+                '"' => {
+                    characters.by_ref().find(|end| *end == '"');
+                }
+                '\\' | '_' | '*' => {
+                    characters.next();
+                }
+                // Colors and languages; elapsed time is told by the reader.
+                '[' => {
+                    characters.by_ref().find(|end| *end == ']');
+                }
+                ';' => break,
+                'y' | 'Y' | 'd' | 'D' | 'e' | 'E' | 'g' | 'G' => found.date = true,
+                'h' | 'H' | 's' | 'S' => found.time = true,
+                '0' if matches!(last, '.' | ',') => found.fraction = true,
+                // Months, or minutes, which never stand alone.
+                _ => {}
+            }
+            if !character.is_whitespace() {
+                last = character;
+            }
+        }
+        if !found.time && !found.date {
+            found.date = true;
+        }
+        found
+    }
+}
+
+/// A time as ISO: what its format shows; without a format, its time if it has one.
+fn time_text(time: &ExcelDateTime, times: Option<Times>) -> String {
+    let number = time.as_f64();
+    if time.is_duration() {
+        let seconds = (number * 86_400.0).round();
+        let (sign, seconds) = if seconds < 0.0 { ("-", -seconds) } else { ("", seconds) };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is not negative")]
+        let seconds = seconds as u64;
+        let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+        return format!("{sign}{hours:02}:{minutes:02}:{:02}", seconds % 60);
+    }
+    let has_time = number.fract() != 0.0;
+    let times = times.unwrap_or(Times { date: true, time: has_time, fraction: false });
+    let (year, month, day, hour, minute, second, milli) = time.to_ymd_hms_milli();
+    // Excel's day that never was, and days beyond its calendar, are no dates.
+    let is_outside = !(0.0..2_958_466.0).contains(&number);
+    if is_outside {
+        return number_text(number);
+    }
+    let civil = |year: u16, month: u8, day: u8| {
+        let small = |number: u8| i8::try_from(number).unwrap_or(0);
+        let year = i16::try_from(year).unwrap_or(0);
+        let date = jiff::civil::Date::new(year, small(month), small(day)).ok()?;
+        let clock = jiff::civil::Time::new(small(hour), small(minute), small(second), 0).ok()?;
+        Some(date.to_datetime(clock))
+    };
+    let Some(mut moment) = civil(year, month, day) else {
+        return format!("{year:04}-{month:02}-{day:02}");
+    };
+    let fraction = if times.fraction && milli > 0 { format!(".{milli:03}") } else { String::new() };
+    if !times.fraction && milli >= 500 {
+        moment = moment.saturating_add(jiff::Span::new().seconds(1));
+    }
+    match (times.date, times.time) {
+        (false, true) => format!("{}{fraction}", moment.time().strftime("%H:%M:%S")),
+        (_, true) => format!("{}{fraction}", moment.strftime("%Y-%m-%dT%H:%M:%S")),
+        (_, false) => moment.strftime("%Y-%m-%d").to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use calamine::ExcelDateTimeType;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_what_excel_shows() {
+        for (number, text) in [
+            (0.1 + 0.2, "0.3"),
+            (1234.5, "1234.5"),
+            (-0.000_012_5, "-0.0000125"),
+            (1e15, "1000000000000000"),
+            (123_456_789_012_345_680.0, "123456789012346000"),
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1e-30, "1e-30"),
+            (2.5e40, "2.5e40"),
+            (19.99 * 3.0, "59.97"),
+            (100.0, "100"),
+        ] {
+            assert_eq!(number_text(number), text);
+        }
+    }
+
+    #[test]
+    fn a_format_says_whether_a_time_is_shown() {
+        let of = |format| {
+            let Times { date, time, fraction } = Times::of(format);
+            (date, time, fraction)
+        };
+        assert_eq!(of("yyyy-mm-dd"), (true, false, false));
+        assert_eq!(of("mm-dd-yy"), (true, false, false));
+        assert_eq!(of("[$-409]d\\-mmm\\-yyyy;@"), (true, false, false));
+        assert_eq!(of("m/d/yy h:mm"), (true, true, false));
+        assert_eq!(of("h:mm AM/PM"), (false, true, false));
+        assert_eq!(of("yyyy\"h\""), (true, false, false));
+        assert_eq!(of("yyyy-mm-dd hh:mm:ss.000"), (true, true, true));
+        assert_eq!(of("mmm"), (true, false, false));
+    }
+
+    #[test]
+    fn times_are_iso_in_both_epochs() {
+        let text = |number, is_1904, format: Option<&str>| {
+            let time = ExcelDateTime::new(number, ExcelDateTimeType::DateTime, is_1904);
+            time_text(&time, format.map(Times::of))
+        };
+        assert_eq!(text(46_037.0, false, Some("yyyy-mm-dd")), "2026-01-15");
+        assert_eq!(text(44_575.0, true, Some("yyyy-mm-dd")), "2026-01-15");
+        assert_eq!(text(46_037.0, false, Some("yyyy-mm-dd hh:mm")), "2026-01-15T00:00:00");
+        assert_eq!(text(46_037.75, false, Some("dd/mm/yyyy")), "2026-01-15");
+        assert_eq!(text(46_037.75, false, None), "2026-01-15T18:00:00");
+        assert_eq!(text(46_037.0 + 43_199.9999 / 86_400.0, false, None), "2026-01-15T12:00:00");
+        assert_eq!(text(0.5, false, Some("h:mm")), "12:00:00");
+        assert_eq!(text(1.0, false, Some("d.m.y")), "1900-01-01");
+        assert_eq!(text(60.0, false, Some("d.m.y")), "1900-02-29");
+        assert_eq!(text(-1.0, false, Some("d.m.y")), "-1");
+        let long = ExcelDateTime::new(1.5, ExcelDateTimeType::TimeDelta, false);
+        assert_eq!(time_text(&long, None), "36:00:00");
+    }
+}

@@ -1,0 +1,545 @@
+//! Every kind of source, with files made by other software (see data/sources/make.py).
+
+use std::path::{Path, PathBuf};
+
+use recon::database::StoreUrl;
+use recon::database::postgres::Connector;
+use serde_json::{Value as Json, json};
+
+use crate::postgres::new_database;
+use crate::program::{Project, Said};
+
+/// A database of PostgreSQL that is read.
+struct Database(String);
+
+impl Database {
+    fn new() -> Self {
+        Self(new_database())
+    }
+
+    fn url(&self) -> String {
+        self.0.clone()
+    }
+
+    fn client(&self) -> ::postgres::Client {
+        let Ok(StoreUrl::Postgres(url)) = StoreUrl::parse(&self.0, Path::new("")) else { panic!() };
+        let mut client = Connector::new(&url).unwrap().connect().unwrap();
+        client.batch_execute("RESET search_path").unwrap();
+        client
+    }
+
+    fn execute(&self, statements: &str) {
+        self.client().batch_execute(statements).unwrap();
+    }
+
+    fn scalar(&self, query: &str) -> i64 {
+        self.client().query_one(query, &[]).unwrap().get(0)
+    }
+}
+
+/// Runs a command whose standard input is this.
+fn with_input(project: &Project, arguments: &[&str], input: &str) -> Said {
+    project.write("input", input);
+    let stdin = std::fs::File::open(project.path("input")).unwrap();
+    Said::from(project.command(arguments).stdin(stdin).output().unwrap())
+}
+
+fn data(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/it/data/sources", name].iter().collect()
+}
+
+fn copied(project: &Project, names: &[&str]) {
+    for name in names {
+        project.write(name, std::fs::read(data(name)).unwrap());
+    }
+}
+
+const FIELDS: &str = "  id: { type: text }\n  amount: { type: decimal }\n  quantity: { type: integer }\n  \
+    trade_date: { type: date }\n  booked_at: { type: datetime }\n  is_open: { type: boolean }\n  note: { type: text }";
+const MAP: &str = "{ id: id, amount: amount, quantity: quantity, trade_date: trade_date, \
+    booked_at: booked_at, is_open: is_open, note: note }";
+
+/// The job of the trades: A is read like this, B is the CSV file.
+fn trades(read: &str) -> Project {
+    let project = Project::new();
+    project.write(
+        "recon.yaml",
+        format!(
+            "version: 1\njob: trades\nsources:\n  a:\n    system: LEFT\n    read: {read}\n    map: {MAP}\n  b:\n    \
+             system: RIGHT\n    read: {{ csv: {{ path: trades.csv }} }}\n    map: {MAP}\nkey: [id]\nfields:\n{FIELDS}\n"
+        ),
+    );
+    copied(&project, &["trades.csv"]);
+    project
+}
+
+/// A job of one field besides its key: A is read like this, B is `b.csv`.
+fn small(read: &str, a_map: &str, b: &str) -> Project {
+    let project = Project::new();
+    project.write(
+        "recon.yaml",
+        format!(
+            "version: 1\njob: small\nsources:\n  a:\n    system: LEFT\n    read: {read}\n    map: {a_map}\n  b:\n    \
+             system: RIGHT\n    read: {{ csv: {{ path: b.csv }} }}\n    map: {{ id: id, value: value }}\nkey: [id]\nfields:\n  \
+             id: {{ type: text }}\n  value: {{ type: text }}\n"
+        ),
+    );
+    project.write("b.csv", b);
+    project
+}
+
+const SAME: &str = "{ id: id, value: value }";
+
+fn run(project: &Project) -> Json {
+    let said = project.recon(&["run", "--json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    serde_json::from_str(&said.out).unwrap()
+}
+
+/// The exit code, and what stderr says.
+fn refused(project: &Project) -> (i32, String) {
+    let said = project.recon(&["run", "--json"]);
+    assert_eq!(said.out, "");
+    (said.code, said.err)
+}
+
+/// The values of A as they are stored, by the key.
+fn evidence(project: &Project) -> Json {
+    project.sql("SELECT normalized_data_a FROM recon.recon_records ORDER BY source_a_ref_id")
+}
+
+#[test]
+fn the_same_rows_of_every_kind_give_the_same_run() {
+    let postgres = Database::new();
+    postgres.execute(
+        "CREATE TABLE trades (id text, amount numeric, quantity bigint, trade_date date, \
+         booked_at timestamp, is_open boolean, note text)",
+    );
+    let columns = [("id", 2, 6), ("amount", 8, 10), ("quantity", 18, 6), ("trade_date", 24, 10)];
+    let columns: Vec<String> = columns
+        .iter()
+        .chain(&[("booked_at", 34, 19), ("is_open", 53, 5)])
+        .map(|(name, start, width)| format!("{{ name: {name}, start: {start}, width: {width} }}"))
+        .chain(["{ name: note, start: 58 }".to_owned()])
+        .collect();
+    let fixed = format!(
+        "{{ fixed: {{ path: trades.txt, columns: [{}], where: {{ start: 1, width: 1, equals: D }} }} }}",
+        columns.join(", ")
+    );
+    let url = postgres.url();
+    let sql = format!("{{ sql: {{ url: \"{url}\", query: \"SELECT * FROM trades ORDER BY id\" }} }}");
+    let csv = trades("{ csv: { path: trades.csv } }");
+    let summary = run(&csv);
+    assert_eq!(summary["records"]["matched"], 40);
+    let expected = evidence(&csv);
+    let insert: Vec<String> = expected
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let row = &row["normalized_data_a"];
+            let text = |name: &str| match &row[name] {
+                Json::Null => "NULL".to_owned(),
+                Json::String(text) => format!("'{}'", text.replace('\'', "''")),
+                other => other.to_string(),
+            };
+            let names = ["id", "amount", "quantity", "trade_date", "booked_at", "is_open", "note"];
+            format!("({})", names.map(text).join(", "))
+        })
+        .collect();
+    postgres.execute(&format!("INSERT INTO trades VALUES {}", insert.join(", ")));
+    for (file, read) in [
+        ("trades.jsonl", "{ json: { path: trades.jsonl } }"),
+        ("trades.json", "{ json: { path: trades.json, records: /data/trades } }"),
+        ("trades.xlsx", "{ excel: { path: trades.xlsx } }"),
+        ("trades_1904.xlsx", "{ excel: { path: trades_1904.xlsx, sheet: Trades } }"),
+        ("trades.xls", "{ excel: { path: trades.xls, sheet: 1 } }"),
+        ("trades.ods", "{ excel: { path: trades.ods } }"),
+        ("trades_snappy.parquet", "{ parquet: { path: trades_snappy.parquet } }"),
+        ("trades_zstd.parquet", "{ parquet: { path: trades_zstd.parquet } }"),
+        ("trades_gzip.parquet", "{ parquet: { path: trades_gzip.parquet } }"),
+        ("trades_duckdb.parquet", "{ parquet: { path: trades_duckdb.parquet } }"),
+        ("trades.txt", &fixed),
+        ("trades.db", "{ sql: { url: \"sqlite:trades.db\", query: \"SELECT * FROM trades\" } }"),
+        ("trades.csv", &sql),
+    ] {
+        let project = trades(read);
+        copied(&project, &[file]);
+        let summary = run(&project);
+        assert_eq!(summary["records"]["matched"], 40, "{read}: {summary}");
+        assert_eq!(summary["records"]["rejected_a"], 0, "{read}");
+        assert_eq!(evidence(&project), expected, "{read}");
+        // What was read can be shown again, from the same place.
+        let said = project.recon(&["explain", "T-017", "--json"]);
+        assert_eq!(said.code, 0, "{read}: {}", said.err);
+        let explained: Json = serde_json::from_str(&said.out).unwrap();
+        let side = &explained[0]["a"];
+        assert_eq!(side["unreadable"], Json::Null, "{read}: {side}");
+        assert_eq!(side["fields"][0]["raw"], "T-017", "{read}");
+    }
+}
+
+#[test]
+fn places_are_in_the_words_of_the_kind() {
+    for (file, read, place) in [
+        ("trades.xlsx", "{ excel: { path: trades.xlsx } }", "trades.xlsx, sheet Trades, row 18"),
+        ("trades_zstd.parquet", "{ parquet: { path: trades_zstd.parquet } }", "trades_zstd.parquet, row 17"),
+        (
+            "trades.db",
+            "{ sql: { url: \"sqlite:trades.db\", query: \"SELECT * FROM trades\" } }",
+            "trades.db, query row 17",
+        ),
+        ("trades.jsonl", "{ json: { path: trades.jsonl } }", "trades.jsonl:17"),
+    ] {
+        let project = trades(read);
+        copied(&project, &[file]);
+        run(&project);
+        let said = project.recon(&["explain", "T-017"]);
+        assert!(said.out.contains(place), "{place}: {}", said.out);
+    }
+}
+
+#[test]
+fn several_files_are_one_source_and_each_row_names_its_file() {
+    let project = small("{ csv: { path: [in/b*.csv, in/a.csv, in/a.csv] } }", SAME, "id,value\n1,x\n2,y\n3,z\n4,w\n");
+    project
+        .write("in/a.csv", "id,value\n1,x\n")
+        .write("in/b1.csv", "value,more,id\nDIFFERENT,m,2\n,,\n")
+        .write("in/b2.csv", "\nid,value\n3,z\n4,w,ragged\n");
+    let summary = run(&project);
+    assert_eq!(summary["records"]["a"], 5);
+    assert_eq!(summary["sources"]["a"]["files"].as_array().unwrap().len(), 3);
+    assert_eq!(summary["sources"]["a"]["files"][1]["rows"], 2);
+    let ends = |value: &Json, file: &str| value.as_str().unwrap().ends_with(file);
+    let rejected = summary["rejected"].as_array().unwrap();
+    assert!(ends(&rejected[0]["file"], "in/b1.csv"), "{rejected:?}");
+    assert_eq!((&rejected[0]["line"], &rejected[0]["code"]), (&json!(3), &json!("NULL_KEY")));
+    assert!(ends(&rejected[1]["file"], "in/b2.csv"));
+    assert_eq!(rejected[1]["line"], 4);
+    let stored = project.sql("SELECT line, file FROM recon.rejected_rows ORDER BY file");
+    assert!(ends(&stored[0]["file"], "in/b1.csv") && ends(&stored[1]["file"], "in/b2.csv"));
+    let stored = project.sql(
+        "SELECT source_a_ref_id AS id, file_a, line_a, file_b FROM recon.recon_records \
+         WHERE kind = 'PAIR' ORDER BY 1",
+    );
+    assert!(ends(&stored[0]["file_a"], "in/a.csv") && ends(&stored[1]["file_a"], "in/b1.csv"));
+    assert!(ends(&stored[2]["file_a"], "in/b2.csv") && ends(&stored[2]["file_b"], "b.csv"));
+    assert_eq!(stored[2]["line_a"], 3);
+    let said = project.recon(&["explain", "2"]);
+    assert!(said.out.contains("in/b1.csv:2") && said.out.contains("DIFFERENT"), "{}", said.out);
+    // The list of digests is what sha256sum writes.
+    let files = summary["sources"]["a"]["files"].as_array().unwrap();
+    assert!(files.iter().all(|file| file["sha256"].as_str().unwrap().len() == 64));
+}
+
+#[test]
+fn a_path_that_is_a_file_is_no_glob() {
+    let project = small("{ csv: { path: \"in[1].csv\" } }", SAME, "id,value\n1,x\n");
+    project.write("in[1].csv", "id,value\n1,x\n").write("in1.csv", "id,value\n2,y\n");
+    assert_eq!(run(&project)["records"]["matched"], 1);
+}
+
+#[test]
+fn a_file_without_the_columns_is_named() {
+    let project = small("{ csv: { path: in/*.csv } }", SAME, "id,value\n1,x\n");
+    let (code, said) = refused(&project);
+    assert_eq!(code, 3);
+    assert!(said.contains("no file matches this glob"), "{said}");
+    project.write("in/a.csv", "id,value\n1,x\n").write("in/b.csv", "id,valeu\n2,x\n");
+    let (code, said) = refused(&project);
+    assert_eq!(code, 2);
+    assert!(said.contains("in/b.csv") && said.contains("did you mean `valeu`"), "{said}");
+    project.write("in/b.csv", "");
+    let (code, said) = refused(&project);
+    assert_eq!(code, 3);
+    assert!(said.contains("in/b.csv") && said.contains("no header row"), "{said}");
+    assert_eq!(project.recon(&["check"]).code, 3);
+}
+
+#[test]
+fn standard_input_is_a_source() {
+    let project = small("{ csv: { path: \"-\" } }", SAME, "id,value\n1,x\n2,y\n");
+    let said = with_input(&project, &["run", "--json"], "id,value\n1,x\n2,z\n");
+    assert_eq!(said.code, 0, "{}", said.err);
+    let summary: Json = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(summary["sources"]["a"]["path"], "standard input");
+    assert_eq!(summary["records"]["breaks"], 1);
+    // A look at the job takes nothing from it, and explaining says why the row is gone.
+    assert_eq!(with_input(&project, &["check"], "").code, 0);
+    let said = project.recon(&["explain", "2"]);
+    assert!(said.out.contains("standard input, which is gone"), "{}", said.out);
+    project.write(
+        "recon.yaml",
+        std::fs::read_to_string(project.path("recon.yaml")).unwrap().replace("b.csv", "\"-\""),
+    );
+    let (code, said) = refused(&project);
+    assert_eq!(code, 2);
+    assert!(said.contains("both sources are standard input"), "{said}");
+}
+
+#[test]
+fn json_is_exact_and_bad_lines_are_rejected_with_their_place() {
+    let b = "id,value\n1,12345678901234567890.1230\n2,\n4,\"{\"\"k\"\":[1,2]}\"\n";
+    let project = small("{ json: { path: a.jsonl } }", "{ id: \"a\\\\.b.id\", value: value }", b);
+    project.write(
+        "a.jsonl",
+        "{\"a.b\":{\"id\":1},\"value\":12345678901234567890.1230}\n\
+         {\"a.b\":{\"id\":2},\"value\":null}\n\
+         {\"a.b\":{\"id\":3},\"value\":}\n\
+         {\"a.b\":{\"id\":4},\"value\":{ \"k\" : [1, 2] }}\n\
+         [1]\n\
+         {\"value\":1,\"value\":2,\"a.b\":{\"id\":6}}\n\
+         {\"a.b\":{\"id\":\"\\ud800\"}}\n",
+    );
+    let summary = run(&project);
+    assert_eq!((&summary["records"]["matched"], &summary["records"]["rejected_a"]), (&json!(3), &json!(4)));
+    let rows = project.sql("SELECT line, code, message FROM recon.rejected_rows ORDER BY line");
+    let lines: Vec<u64> = rows.as_array().unwrap().iter().map(|row| row["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [3, 5, 6, 7]);
+    assert!(rows[2]["message"].as_str().unwrap().contains("`value` is there twice"), "{rows}");
+}
+
+#[test]
+fn json_arrays_are_whole_or_refused() {
+    let b = "id,value\n1,x\n2,y\n";
+    let project = small("{ json: { path: a.json, records: /data } }", "{ id: id, value: items.1.sku }", b);
+    let whole = "{\"n\":2,\n\"data\":[\n{\"id\":1,\"items\":[{},{\"sku\":\"x\"}]},\n{\"id\":2,\"items\":[{},{\"sku\":\"y\"}]}],\"end\":{}}";
+    project.write("a.json", whole);
+    assert_eq!(run(&project)["records"]["matched"], 2);
+    for (text, code, says) in [
+        (&whole[..whole.len() - 12], 3, "a.json"),
+        (&whole.replace("{\"id\":2", "{\"id\":2,"), 3, "a.json:4"),
+        (&whole.replace("}]},\n", "}]}\n"), 3, "comma"),
+        (&format!("{whole}x"), 3, "something follows"),
+        (&whole.replace("\"data\"", "\"date\""), 2, "did you mean `date`"),
+        (&whole.replace("sku", "skew"), 2, "did you mean `items.1.skew`"),
+        (&"{\"data\":{\"a\":[]}}".to_owned(), 2, "`/a`"),
+    ] as [(&str, i32, &str); 7]
+    {
+        project.write("a.json", text);
+        let (exit, said) = refused(&project);
+        assert_eq!(exit, code, "{text}: {said}");
+        assert!(said.contains(says), "{text}: {said}");
+    }
+}
+
+#[test]
+fn fixed_width_counts_characters_and_rejects_lines_that_end_within_a_cell() {
+    let read = "{ fixed: { path: a.txt, columns: [{ name: id, start: 1, width: 3 }, { name: value, start: 4, width: 4 }] } }";
+    let project = small(read, SAME, "id,value\n1,äöü\n2,\n3,\n");
+    project.write("a.txt", "1  äöü \r\n2  \r\n3      \r\n4  xy\r\n");
+    let summary = run(&project);
+    assert_eq!((&summary["records"]["matched"], &summary["records"]["rejected_a"]), (&json!(3), &json!(1)));
+    let rows = project.sql("SELECT line, code FROM recon.rejected_rows");
+    assert_eq!(rows, json!([{ "line": 4, "code": "SHORT_LINE" }]));
+}
+
+#[test]
+fn a_workbook_says_what_is_wrong_with_it() {
+    let b = "id,value\nsum,0.3\nlong,1234567890.12346\nerror,#N/A\nempty,\n";
+    let read = "{ excel: { path: odd.xlsx, sheet: Odd, header_row: 2 } }";
+    let project = small(read, SAME, b);
+    copied(&project, &["odd.xlsx", "password.xlsx"]);
+    let summary = run(&project);
+    assert_eq!((&summary["records"]["matched"], &summary["records"]["rejected_a"]), (&json!(4), &json!(1)), "{summary}");
+    let rows = project.sql("SELECT line, code FROM recon.rejected_rows");
+    assert_eq!(rows, json!([{ "line": 6, "code": "NO_RESULT" }]));
+    let configuration = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
+    for (from, to, code, says) in [
+        ("sheet: Odd", "sheet: Old", 2, "did you mean `Odd`"),
+        ("sheet: Odd", "sheet: 3", 2, "its sheets are Notes, Odd"),
+        ("header_row: 2", "header_row: 4", 3, "row 4 of sheet Odd is empty"),
+        ("odd.xlsx", "password.xlsx", 3, "has a password"),
+        ("odd.xlsx", "b.csv", 3, "no workbook"),
+        ("odd.xlsx", "cut.xlsx", 3, "cut off or damaged"),
+        ("sheet: Odd", "sheet: Odd, encoding: utf-8", 2, "`encoding` means nothing for a workbook"),
+    ] {
+        let workbook = std::fs::read(data("odd.xlsx")).unwrap();
+        project.write("cut.xlsx", &workbook[..workbook.len() / 2]);
+        project.write("recon.yaml", configuration.replace(from, to));
+        let (exit, said) = refused(&project);
+        assert_eq!(exit, code, "{to}: {said}");
+        assert!(said.contains(says), "{to}: {said}");
+    }
+}
+
+#[test]
+fn times_of_a_workbook_follow_the_format_of_their_cells() {
+    let read = "{ excel: { path: odd.xlsx, sheet: Odd, header_row: 2 } }";
+    let b = "id,value\nsum,2026-01-15T00:00:00\nlong,2026-01-15T18:30:00\nerror,\nempty,\nformula,\n";
+    let project = small(read, "{ id: id, value: day }", b);
+    copied(&project, &["odd.xlsx"]);
+    assert_eq!(run(&project)["records"]["matched"], 4);
+}
+
+#[test]
+fn parquet_is_exact_and_its_nested_fields_are_paths() {
+    for (column, a, b, c) in [
+        ("big", "9223372036854775807", "", "-9223372036854775808"),
+        ("wide", "12345678901234567890123456789.0123456789", "-0.0000000001", ""),
+        ("unsigned", "18446744073709551615", "0", "1"),
+        ("instant", "2026-01-15T08:00:00.000001Z", "", "1969-12-31T22:59:59Z"),
+        ("naive", "2026-01-15T10:00:00.123456789", "", "1970-01-01T00:00:00"),
+        ("float", "0.1", "1e300", ""),
+        ("customer.name", "Ann", "", ""),
+        ("customer.address.city", "Bern", "", ""),
+        ("items.1.sku", "y", "", ""),
+        ("items.0.n", "1", "", ""),
+        ("tags.2", "q", "", ""),
+        ("tags.0", "p", "r", ""),
+    ] {
+        let map = format!("{{ id: id, value: {column} }}");
+        let rows = format!("id,value\na,{a}\nb,{b}\nc,{c}\n");
+        let project = small("{ parquet: { path: odd.parquet } }", &map, &rows);
+        copied(&project, &["odd.parquet"]);
+        let summary = run(&project);
+        let found = project.sql("SELECT value_a, value_b FROM recon.data_differences");
+        assert_eq!(summary["records"]["matched"], 3, "{column}: {found}");
+    }
+}
+
+#[test]
+fn a_damaged_parquet_file_is_refused() {
+    let project = trades("{ parquet: { path: x.parquet } }");
+    let whole = std::fs::read(data("trades_snappy.parquet")).unwrap();
+    let lz4 = std::fs::read(data("trades_lz4.parquet")).unwrap();
+    let mut broken = whole.clone();
+    broken[100..400].fill(0xff);
+    for (bytes, says) in [
+        (whole[..whole.len() / 2].to_vec(), "can't be read"),
+        (broken, "can't be read"),
+        (lz4, "Snappy, gzip or Zstandard"),
+        (b"id,value\n".to_vec(), "does not begin with `PAR1`"),
+    ] {
+        project.write("x.parquet", bytes);
+        let (code, said) = refused(&project);
+        assert_eq!(code, 3, "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn all_files_of_an_archive_are_read() {
+    let zip = |entries: &[(&str, &str)]| {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, text) in entries {
+            let options = zip::write::SimpleFileOptions::default()
+                .compression_method(zip::CompressionMethod::Deflated);
+            writer.start_file(*name, options).unwrap();
+            std::io::Write::write_all(&mut writer, text.as_bytes()).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    };
+    let b = "id,value\n1,x\n2,y\n";
+    let project = small("{ csv: { path: a.zip } }", SAME, b);
+    let archive = zip(&[
+        ("sub/b.csv", "id,value\n2,y\n3\n"),
+        ("a.csv", "id,value\n1,x\n"),
+        (".hidden", "?"),
+        ("__MACOSX/a.csv", "?"),
+    ]);
+    project.write("a.zip", &archive);
+    let summary = run(&project);
+    assert_eq!((&summary["records"]["matched"], &summary["records"]["rejected_a"]), (&json!(2), &json!(1)));
+    assert!(summary["rejected"][0]["file"].as_str().unwrap().ends_with("a.zip/sub/b.csv"));
+    let mut wrong = archive.clone();
+    wrong[45] ^= 0xff;
+    for bytes in [&archive[..archive.len() - 10], &wrong[..], &zip(&[(".x", "")])[..]] {
+        project.write("a.zip", bytes);
+        let (code, said) = refused(&project);
+        assert_eq!(code, 3, "{said}");
+    }
+}
+
+#[test]
+fn a_query_that_writes_or_fails_is_refused_and_changes_nothing() {
+    let postgres = Database::new();
+    postgres.execute(
+        "CREATE TABLE t (id text, value text); INSERT INTO t VALUES ('1', 'x'); CREATE SEQUENCE s; \
+         CREATE FUNCTION writes() RETURNS text LANGUAGE sql AS $$ DELETE FROM t RETURNING value $$",
+    );
+    let url = postgres.url();
+    let sqlite = "sqlite:trades.db";
+    for (url, query, code, says) in [
+        (url.as_str(), "DELETE FROM t RETURNING *", 2, "not one SELECT"),
+        (&url, "SELECT id, writes() AS value FROM t", 3, "read-only"),
+        (&url, "SELECT nextval('s')::text AS id, '' AS value", 3, "read-only"),
+        (&url, "WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d", 3, "read-only"),
+        (&url, "SELECT 1) TO PROGRAM 'true' --", 3, "syntax error"),
+        (&url, "SELECT 1 AS id; DELETE FROM t", 3, "multiple commands"),
+        (&url, "SELECT id, value FROM nothing", 3, "nothing"),
+        (&url, "SELECT id FROM t", 2, "no column `value`"),
+        (&url, "SELECT id, (1 / (length(id) - 1))::text AS value FROM t", 3, "division by zero"),
+        (sqlite, "DELETE FROM trades", 2, "not one SELECT"),
+        (sqlite, "SELECT id, note AS value FROM trades; DELETE FROM trades", 2, "more than one"),
+        (sqlite, "WITH x AS (SELECT 1) DELETE FROM trades", 3, "more than read"),
+        (sqlite, "SELECT id FROM nothing", 3, "nothing"),
+        ("sqlite:gone.db", "SELECT 1 AS id", 3, "can't be opened"),
+        ("postgres://localhost:1/x", "SELECT 1 AS id", 3, "can't be reached"),
+    ] {
+        let read = format!("{{ sql: {{ url: \"{url}\", query: \"{query}\" }} }}");
+        let project = small(&read, SAME, "id,value\n1,x\n");
+        copied(&project, &["trades.db"]);
+        let (exit, said) = refused(&project);
+        assert_eq!(exit, code, "{query}: {said}");
+        assert!(said.contains(says), "{query}: {said}");
+        assert!(!project.path("gone.db").exists());
+        let whole = std::fs::read(data("trades.db")).unwrap();
+        assert_eq!(std::fs::read(project.path("trades.db")).unwrap(), whole);
+    }
+    assert_eq!(postgres.scalar("SELECT count(*) FROM t"), 1);
+}
+
+#[test]
+fn the_password_of_a_query_is_not_stored() {
+    let postgres = Database::new();
+    let url = postgres.url().replacen("://", "://postgres:hidden-secret@", 1);
+    let read = format!("{{ sql: {{ url: \"{url}\", query: \"SELECT '1' AS id, 'x' AS value\" }} }}");
+    let project = small(&read, SAME, "id,value\n1,x\n");
+    let said = project.recon(&["run", "--json", "-v"]);
+    assert!(!said.out.contains("hidden-secret") && !said.err.contains("hidden-secret"));
+    if said.code == 0 {
+        let stored = project.sql("SELECT metadata FROM recon.recon_runs").to_string();
+        assert!(!stored.contains("hidden-secret"));
+    }
+}
+
+#[test]
+fn a_trailer_proves_its_file() {
+    let read = "{ csv: { path: a.csv, delimiter: \";\", trailer: { starts_with: TRL, rows: 2, sums: { value: 3 } } } }";
+    let project = small(read, SAME, "id,value\n1,\"1.234,50\"\n2,\"-0,25\"\n");
+    project.replace("recon.yaml", "value: { type: text }", "value: { type: decimal, numbers: { decimal: \",\", thousands: \".\" } }");
+    let rows = "id;value\n1;1.234,50\n2;-0,25\n3;9,00;ragged\n";
+    for (file, code, says) in [
+        (format!("{rows}TRL;0003;1.243,25\n"), 0, ""),
+        (format!("{rows}TRL;2;1.243,25\n"), 3, "counts `2` rows, the file has 3"),
+        (format!("{rows}TRL;3;1.243,24\n"), 3, "`value` sums up to `1.243,24`, its rows sum up to 1243.25"),
+        (rows.to_owned(), 3, "the trailer is missing"),
+        (format!("{rows}TRL;3;1.243,25\n4;0,00\n"), 3, "rows follow the trailer"),
+        (format!("{rows}TRL;3;1.243,25\nTRL;3;1.243,25\n"), 3, "2 lines begin with `TRL`"),
+    ] {
+        project.write("a.csv", &file);
+        let said = project.recon(&["run", "--json"]);
+        assert_eq!(said.code, code, "{file}: {}", said.err);
+        assert!(said.err.contains(says), "{file}: {}", said.err);
+    }
+    project.write("a.csv", format!("{rows}TRL;0003;1.243,25\n"));
+    let summary = run(&project);
+    assert_eq!((&summary["records"]["a"], &summary["records"]["rejected_a"]), (&json!(3), &json!(1)));
+    assert_eq!(summary["records"]["matched"], 2);
+}
+
+#[test]
+fn a_fixed_trailer_stands_at_characters() {
+    let read = "{ fixed: { path: a.txt, columns: [{ name: id, start: 2, width: 2 }, { name: value, start: 4, width: 6 }], \
+        where: { start: 1, width: 1, equals: D }, \
+        trailer: { starts_with: T, rows: { start: 2, width: 2 }, sums: { value: { start: 4, width: 6 } } } } }";
+    let project = small(read, SAME, "id,value\n1,1.50\n2,2.25\n");
+    project.replace("recon.yaml", "value: { type: text }", "value: { type: decimal }");
+    project.write("a.txt", "HEAD\nD1   1.50\nD2   2.25\nT 2  3.75\n");
+    assert_eq!(run(&project)["records"]["matched"], 2);
+    project.write("a.txt", "HEAD\nD1   1.50\nT 2  3.75\n");
+    let (code, said) = refused(&project);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("counts `2` rows, the file has 1"), "{said}");
+}
