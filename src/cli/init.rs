@@ -148,7 +148,8 @@ fn summary(inference: &Inference) -> String {
         let source = &inference.sources[side];
         let form = &source.form;
         if let Some(kind) = &form.kind {
-            let options = kind.options.iter().map(|(option, value, _)| format!(", {option} {value}"));
+            let options =
+                kind.options.iter().map(|(option, value, _)| format!(", {option} {value}"));
             text += &format!(
                 "{side}  {}: {}, {}{}\n",
                 figures::visible(&source.path),

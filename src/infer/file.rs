@@ -227,9 +227,8 @@ impl FileForm {
 
     /// The form of a file that says itself what its columns are.
     fn of_kind(kind: KindGuess) -> Self {
-        let is_named = kind.options.iter().all(|(option, value, _)| {
-            *option != "header_row" || value != "0"
-        });
+        let is_named =
+            kind.options.iter().all(|(option, value, _)| *option != "header_row" || value != "0");
         Self {
             encoding: Guess::new("utf-8".to_owned(), 1.0, kind.why),
             delimiter: Guess::new(',', 1.0, kind.why),

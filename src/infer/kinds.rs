@@ -100,12 +100,15 @@ impl KindGuess {
             }
             let width = rows.iter().take(HEADER_WITHIN * 2).map(|(_, full, _)| *full).max();
             let width = width.unwrap_or(0);
-            let header = rows.iter().take(HEADER_WITHIN).find(|(_, full, names)| {
-                *full * 5 >= width * 4 && full == names && *full > 0
-            });
+            let header = rows
+                .iter()
+                .take(HEADER_WITHIN)
+                .find(|(_, full, names)| *full * 5 >= width * 4 && full == names && *full > 0);
             let why = match header {
                 Some((1, ..)) => "the first row has names".to_owned(),
-                Some((line, ..)) => format!("row {line} is the first that names nearly all columns"),
+                Some((line, ..)) => {
+                    format!("row {line} is the first that names nearly all columns")
+                }
                 None => "no row looks like names".to_owned(),
             };
             let line = header.map_or(0, |(line, ..)| *line);

@@ -252,7 +252,8 @@ impl SourceGuess {
                 lines.commented(&format!("        {option}: {}", scalar(value)), &one_line(why));
             }
             if let Some(columns) = &form.columns {
-                lines.commented(&format!("        columns: {}", list(columns)), "no row names them");
+                lines
+                    .commented(&format!("        columns: {}", list(columns)), "no row names them");
             }
             if form.null_values.len() > 1 {
                 let why = "seen where the other values have a type";

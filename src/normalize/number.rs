@@ -164,11 +164,7 @@ struct Around {
 
 impl NumberFormat {
     /// Reads a decimal. `scratch` is room to write in. The error says why it is none.
-    pub fn decimal(
-        &self,
-        text: &[u8],
-        scratch: &mut Vec<u8>,
-    ) -> Result<Decimal, &'static str> {
+    pub fn decimal(&self, text: &[u8], scratch: &mut Vec<u8>) -> Result<Decimal, &'static str> {
         if self.is_plain {
             return match short_decimal(text) {
                 Some(value) => Ok(value),

@@ -101,8 +101,8 @@ impl RowParser for BatchParser {
     fn rows(&self, piece: &Piece, _: &mut Fields, each: &mut Sink<'_>) {
         let Piece::Rows(batch) = piece else { return };
         // All at once is checked much faster than cell by cell.
-        let is_suspicious = std::str::from_utf8(&batch.text).is_err()
-            || memchr::memchr(0, &batch.text).is_some();
+        let is_suspicious =
+            std::str::from_utf8(&batch.text).is_err() || memchr::memchr(0, &batch.text).is_some();
         let mut start = 0;
         for row in &batch.rows {
             let raw = RawRow {

@@ -90,7 +90,8 @@ impl TrailerSpec {
 
 /// Complains about a trailer that every line would be.
 pub(super) fn no_prefix() -> SpecProblem {
-    let problem = Problem::new(Code::EmptyPrefix, "`starts_with` is empty: every line would be the trailer");
+    let problem =
+        Problem::new(Code::EmptyPrefix, "`starts_with` is empty: every line would be the trailer");
     SpecProblem::new(["trailer", "starts_with"], problem)
 }
 

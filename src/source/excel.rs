@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use calamine::{Data, DataRef, ExcelDateTime, Ods, OdsError, Reader, Xls, XlsError, Xlsb, Xlsx, XlsxError};
+use calamine::{
+    Data, DataRef, ExcelDateTime, Ods, OdsError, Reader, Xls, XlsError, Xlsb, Xlsx, XlsxError,
+};
 use schemars::JsonSchema;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -108,7 +110,8 @@ struct ExcelPlan {
 /// Complains about an `encoding` of a kind that has none.
 pub(super) fn no_encoding(encoding: Option<&String>, kind: &str, problems: &mut Vec<SpecProblem>) {
     if encoding.is_some() {
-        let message = format!("`encoding` means nothing for {kind}: it says itself how texts are kept");
+        let message =
+            format!("`encoding` means nothing for {kind}: it says itself how texts are kept");
         let problem = Problem::new(Code::EncodingUnused, message).help("remove it");
         problems.push(SpecProblem::new(["encoding"], problem));
     }
@@ -359,8 +362,10 @@ impl Grid {
                 let row = u32::try_from(at).unwrap_or(u32::MAX);
                 let cells = self.0.remove(&row).unwrap_or_default();
                 if cells.is_empty() {
-                    let message = format!("row {} of sheet {name} is empty, so it names no columns", at + 1);
-                    let place = Place { file: input.name.clone(), line: at + 1, ..Place::default() };
+                    let message =
+                        format!("row {} of sheet {name} is empty, so it names no columns", at + 1);
+                    let place =
+                        Place { file: input.name.clone(), line: at + 1, ..Place::default() };
                     return Err(Problem::new(Code::NoHeader, message)
                         .at(place)
                         .help("set `header_row` to the row that has the names, or to 0"));
@@ -581,7 +586,11 @@ fn time_text(time: &ExcelDateTime, times: Option<Times>) -> String {
     if time.is_duration() {
         let seconds = (number * 86_400.0).round();
         let (sign, seconds) = if seconds < 0.0 { ("-", -seconds) } else { ("", seconds) };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is not negative")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is not negative"
+        )]
         let seconds = seconds as u64;
         let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
         return format!("{sign}{hours:02}:{minutes:02}:{:02}", seconds % 60);

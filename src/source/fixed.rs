@@ -87,19 +87,17 @@ pub struct FixedFigure {
 
 impl FixedTrailer {
     fn resolve(&self, problems: &mut Vec<SpecProblem>) -> Option<Trailer> {
-        let mut figure = |path: &[&str], figure: FixedFigure| match extent(
-            *figure.start,
-            Some(*figure.width),
-        ) {
-            Ok(extent) => {
-                Some(Figure::Characters(extent.start, extent.end.unwrap_or(extent.start)))
-            }
-            Err((key, problem)) => {
-                let path = path.iter().copied().chain([key]);
-                problems.push(SpecProblem::new(path, problem));
-                None
-            }
-        };
+        let mut figure =
+            |path: &[&str], figure: FixedFigure| match extent(*figure.start, Some(*figure.width)) {
+                Ok(extent) => {
+                    Some(Figure::Characters(extent.start, extent.end.unwrap_or(extent.start)))
+                }
+                Err((key, problem)) => {
+                    let path = path.iter().copied().chain([key]);
+                    problems.push(SpecProblem::new(path, problem));
+                    None
+                }
+            };
         let rows = self.rows.and_then(|rows| figure(&["trailer", "rows"], rows));
         let sums = self.sums.iter().flatten().filter_map(|(column, at)| {
             Some((column.clone(), figure(&["trailer", "sums", column], *at)?))

@@ -43,8 +43,8 @@ pub use blocks::Limits;
 pub use fill::{Carried, Fill, Filled};
 pub use input::Paths;
 pub use kind::{RawRow, Unusable};
-pub use trailer::ReadNumber;
 pub use opened::{Block, BlockParser, Blocks, Opened, SourceDigest};
+pub use trailer::ReadNumber;
 
 use input::Inputs;
 use kind::Kind;

@@ -22,11 +22,12 @@ use serde::Deserialize;
 
 use super::batch::{BatchParser, RowBatch};
 use super::excel::no_encoding;
-use super::file::{SourceFile, Stamp, changed, hexadecimal};
+use super::file::{SourceFile, Stamp, changed};
 use super::input::{Input, Inputs, Paths};
 use super::json::parts;
 use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces};
 use super::{KindSpec, SourcePlan};
+use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, SpecProblem};
 use crate::domain::place::Unit;
 use crate::domain::{Date, Instant};
@@ -77,8 +78,8 @@ impl Kind for ParquetPlan {
         }
         let (reader, read): (Box<dyn FileReader>, Option<InputRead>) = match plain {
             Some(path) => {
-                let file = File::open(path)
-                    .map_err(|error| super::file::not_opened(path, &error))?;
+                let file =
+                    File::open(path).map_err(|error| super::file::not_opened(path, &error))?;
                 (Box::new(SerializedFileReader::new(file).map_err(|error| wrong(&error))?), None)
             }
             None => {
@@ -157,11 +158,12 @@ fn walk(node: &Type, path: &mut Vec<Part>, in_list: bool, leaves: &mut Vec<Vec<P
         if field.is_primitive() {
             leaves.push(path.clone());
         } else {
-            let is_list = matches!(info.logical_type_ref(), Some(LogicalType::List | LogicalType::Map))
-                || matches!(
-                    info.converted_type(),
-                    ConvertedType::LIST | ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE
-                );
+            let is_list =
+                matches!(info.logical_type_ref(), Some(LogicalType::List | LogicalType::Map))
+                    || matches!(
+                        info.converted_type(),
+                        ConvertedType::LIST | ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE
+                    );
             let only = match field.get_fields() {
                 [only] if is_wrapper => Some(only),
                 _ => None,
@@ -317,8 +319,8 @@ impl Writing {
                 write_decimal(&digits, is_negative, scale, out);
             }
             Self::Uuid if bytes.len() == 16 => {
-                let hex = hexadecimal(bytes);
-                let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+                let text = hex(bytes);
+                let parts = [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]];
                 out.extend_from_slice(parts.join("-").as_bytes());
             }
             Self::Half => {
@@ -328,7 +330,7 @@ impl Writing {
             Self::Text => out.extend_from_slice(bytes),
             // Many writers say nothing about texts.
             _ if std::str::from_utf8(bytes).is_ok() => out.extend_from_slice(bytes),
-            _ => out.extend_from_slice(hexadecimal(bytes).as_bytes()),
+            _ => out.extend_from_slice(hex(bytes).as_bytes()),
         }
     }
 }
@@ -357,9 +359,9 @@ fn digits_of(bytes: &[u8]) -> (String, bool) {
             carry = overflow;
         }
     }
-    if let Some(wide) = (magnitude.len() <= 16).then(|| {
-        magnitude.iter().fold(0u128, |number, byte| number << 8 | u128::from(*byte))
-    }) {
+    if let Some(wide) = (magnitude.len() <= 16)
+        .then(|| magnitude.iter().fold(0u128, |number, byte| number << 8 | u128::from(*byte)))
+    {
         return (wide.to_string(), is_negative);
     }
     // Schoolbook division by ten, for numbers that no type here holds anyway.
@@ -582,7 +584,8 @@ impl Leaf {
         loop {
             cursor.value += usize::from(self.is_value(cursor.level));
             cursor.level += 1;
-            if self.most_repeated == 0 || self.repeated.get(cursor.level).is_none_or(|at| *at == 0) {
+            if self.most_repeated == 0 || self.repeated.get(cursor.level).is_none_or(|at| *at == 0)
+            {
                 return;
             }
         }

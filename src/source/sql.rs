@@ -19,10 +19,10 @@ use sha2::{Digest as _, Sha256};
 use super::blocks::TextBlock;
 use super::dialect::{Fields, Span};
 use super::excel::no_encoding;
-use super::file::hexadecimal;
 use super::input::{Input, Inputs};
 use super::kind::{Ask, Fault, InputRead, Kind, Opening, Piece, Pieces, RawRow, RowParser, Sink};
 use super::{KindSpec, SourcePlan};
+use crate::coding::hex;
 use crate::database::postgres::Connector;
 use crate::database::{PostgresUrl, StoreUrl};
 use crate::diagnostic::{Code, Problem, SpecProblem};
@@ -178,8 +178,11 @@ impl SqlPlan {
         // Preparing it shows that it is one statement, which may then stand within another.
         let statement = client.prepare(&self.query).map_err(|error| failed(&error))?;
         if !statement.params().is_empty() {
-            return Err(Problem::new(Code::BadQuery, "the query has parameters, which nothing fills")
-                .help("write the values into the query"));
+            return Err(Problem::new(
+                Code::BadQuery,
+                "the query has parameters, which nothing fills",
+            )
+            .help("write the values into the query"));
         }
         let columns = statement.columns();
         let writings = columns
@@ -202,9 +205,9 @@ impl SqlPlan {
                 let length = {
                     let buffer = out.room();
                     reader.read(buffer).map_err(|error| {
-                        let error = error.into_inner().and_then(|inner| {
-                            inner.downcast::<postgres::Error>().ok()
-                        });
+                        let error = error
+                            .into_inner()
+                            .and_then(|inner| inner.downcast::<postgres::Error>().ok());
                         match error {
                             Some(error) => failed(&error),
                             None => Problem::new(Code::BadQuery, "the connection broke off"),
@@ -344,7 +347,7 @@ impl<'s> Lines<'s> {
                 }
                 Ok(())
             }
-            ValueRef::Blob(bytes) => write!(self.text, "\\\\x{}", hexadecimal(bytes)),
+            ValueRef::Blob(bytes) => write!(self.text, "\\\\x{}", hex(bytes)),
         };
     }
 
@@ -378,7 +381,7 @@ impl<'s> Lines<'s> {
 
     fn finish(mut self) -> InputRead {
         self.send(true);
-        let sha256 = hexadecimal(&std::mem::take(&mut self.digest).finalize());
+        let sha256 = hex(std::mem::take(&mut self.digest).finalize());
         InputRead { bytes: self.bytes, sha256, ..InputRead::default() }
     }
 }
@@ -456,13 +459,8 @@ impl RowParser for CopyParser {
             }
             // A query without columns has rows without cells.
             fields.spans.truncate(self.columns.len());
-            let row = RawRow {
-                line,
-                offset: 0,
-                written,
-                scratch: &fields.scratch,
-                spans: &fields.spans,
-            };
+            let row =
+                RawRow { line, offset: 0, written, scratch: &fields.scratch, spans: &fields.spans };
             let fault = self.unreadable(&row);
             each(row, fault);
             line += 1;
@@ -474,8 +472,8 @@ impl RowParser for CopyParser {
 impl CopyParser {
     /// SQLite keeps any bytes as a text.
     fn unreadable(&self, row: &RawRow<'_>) -> Option<Fault> {
-        let is_fine = std::str::from_utf8(row.written).is_ok()
-            && memchr::memchr(0, row.written).is_none();
+        let is_fine =
+            std::str::from_utf8(row.written).is_ok() && memchr::memchr(0, row.written).is_none();
         if is_fine {
             return None;
         }
@@ -575,10 +573,14 @@ mod tests {
             };
             spec.resolve(Path::new("")).err().map(|problems| problems[0].problem.code)
         };
-        for query in ["SELECT 1", " -- why\nselect 1;", "/* x */ WITH a AS (SELECT 1) TABLE a", "(SELECT 1)"] {
+        for query in
+            ["SELECT 1", " -- why\nselect 1;", "/* x */ WITH a AS (SELECT 1) TABLE a", "(SELECT 1)"]
+        {
             assert_eq!(wrong(query), None, "{query}");
         }
-        for query in ["", "DELETE FROM t", "-- SELECT", "COPY t TO STDOUT", "SET x = 1", "EXPLAIN SELECT 1"] {
+        for query in
+            ["", "DELETE FROM t", "-- SELECT", "COPY t TO STDOUT", "SET x = 1", "EXPLAIN SELECT 1"]
+        {
             assert_eq!(wrong(query), Some(Code::NotOneSelect), "{query}");
         }
     }

@@ -94,7 +94,8 @@ impl Seen {
     /// Takes note of a row of data, or of the trailer.
     pub fn note(&self, row: &RawRow<'_>, tally: &mut Tally) {
         if self.is_trailer(row) {
-            let figures = self.trailer.rows.iter().chain(self.trailer.sums.iter().map(|(_, at)| at));
+            let figures =
+                self.trailer.rows.iter().chain(self.trailer.sums.iter().map(|(_, at)| at));
             let texts = figures.map(|at| figure(row, *at)).collect();
             tally.trailers.push((row.line, texts));
             return;
@@ -140,7 +141,13 @@ impl Seen {
                 [] => missing(0, format!("no line begins with `{prefix}`: the trailer is missing")),
                 several => {
                     let line = several.iter().map(|(line, _)| *line).max().unwrap_or(0);
-                    missing(line, format!("{} lines begin with `{prefix}`, one is the trailer", several.len()))
+                    missing(
+                        line,
+                        format!(
+                            "{} lines begin with `{prefix}`, one is the trailer",
+                            several.len()
+                        ),
+                    )
                 }
             };
         };
@@ -170,9 +177,7 @@ impl Seen {
                 return mismatch(format!("the sum of `{column}` has too many digits to be proven"));
             };
             let claimed = self.trailer.read(index, said.trim().as_bytes());
-            let is_same = |claimed: Decimal| {
-                claimed.checked_sub(sum).is_some_and(Decimal::is_zero)
-            };
+            let is_same = |claimed: Decimal| claimed.checked_sub(sum).is_some_and(Decimal::is_zero);
             if !claimed.is_some_and(is_same) {
                 return mismatch(format!(
                     "the trailer says that `{column}` sums up to `{}`, its rows sum up to {sum}",

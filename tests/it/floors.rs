@@ -56,7 +56,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rusqlite", &["database", "store", "source/sql"]),
     ("postgres", &["database", "store", "source/sql"]),
     ("calamine", &["source/excel"]),
-    ("parquet", &["source/parquet"]),
+    // Its kind has the same name.
+    ("parquet", &["source/parquet", "source/mod"]),
     ("zip", &["source/input"]),
     ("glob", &["source/input"]),
 ];

@@ -62,8 +62,7 @@ impl Checker<'_> {
             let at = columns.iter().position(|mapped| mapped.as_ref() == Some(&column));
             let format = at.and_then(|at| fields.get(at)).map(|field| field.numbers.clone());
             let format = format.unwrap_or_default();
-            let read: ReadNumber =
-                Arc::new(move |text| format.decimal(text, &mut Vec::new()).ok());
+            let read: ReadNumber = Arc::new(move |text| format.decimal(text, &mut Vec::new()).ok());
             read
         });
         let numbers = numbers.collect();
