@@ -491,15 +491,15 @@ codes! {
             "The header holds no column of the map and seems to use another delimiter."
             => "Set the delimiter that the help names.";
         StatementGap "statement-gap" [Exit(Class::Warning)]
-            "The figures of a bank statement do not agree; `prove: warn` read it all the same."
+            "The figures of a bank statement do not agree; `prove: warn` read it anyway."
             => "Ask the bank for the whole file, or drop `prove: warn`, so that such a file stops the run.";
         StatementMalformed "statement-malformed" [Exit(Class::Source)]
-            "A file with bank statements is not built as its format demands, or is cut off."
+            "A bank statement file does not follow its format, or is cut off."
             => "Look at the line that the message names; fetch the file again, or name its kind under `read`.";
         StatementUnproven "statement-unproven" [Exit(Class::Source)]
             "A bank statement does not prove itself: opening balance and booked movements do not give the \
              closing balance, or totals and counts of a BAI2 file are wrong."
-            => "Ask the bank for the whole file; `prove: warn` reads it all the same, `prove: off` does not look.";
+            => "Ask the bank for the whole file; `prove: warn` reads it anyway, `prove: off` checks nothing.";
         StatementWithoutBalances "statement-without-balances" [Exit(Class::Warning)]
             "Bank statements lack an opening or closing balance, or pages, so nothing proves that they are whole."
             => "Nothing, if the bank sends none, as in notifications; `prove: off` silences the warning.";

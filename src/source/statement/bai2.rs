@@ -28,7 +28,7 @@ impl KindSpec for Bai2Spec {
     }
 }
 
-/// A record may go on over many lines, but not for ever.
+/// The most bytes of a record with its continuations.
 const LONGEST_RECORD: usize = 256 * 1024;
 
 /// Reads BAI2 files.
@@ -48,7 +48,8 @@ pub(super) struct Bai2<'r> {
     waiting: Waiting,
 }
 
-/// A record with what goes on with it. Fields are cut later: only the record knows where its text begins.
+/// A record with its continuations. It is split into fields later, because where its text begins
+/// depends on the record.
 struct Record {
     code: String,
     line: u64,
@@ -56,7 +57,7 @@ struct Record {
     bytes: usize,
 }
 
-/// What the last record of a level must say.
+/// What was read of a file, a group or an account, to compare with the totals of its last record.
 #[derive(Clone, Copy)]
 struct Level {
     total: Decimal,
@@ -197,11 +198,11 @@ impl<'r> Bai2<'r> {
         };
         if code == "88" || code.is_empty() {
             let Some(record) = &mut self.record else {
-                return Err(malformed(line, "a record 88 goes on with nothing"));
+                return Err(malformed(line, "a record 88 continues no record"));
             };
             record.bytes += fields.len();
             if record.bytes > LONGEST_RECORD {
-                return Err(malformed(record.line, "this record does not end"));
+                return Err(malformed(record.line, "this record is longer than 256 KiB"));
             }
             record.pieces.push(fields.to_owned());
             if code == "88" {
@@ -415,8 +416,8 @@ impl<'r> Bai2<'r> {
         self.agree(record, "the file", &file, &counts).map(|_| ())
     }
 
-    /// Holds what the last record of a level says against what has been read: the sum of the amounts,
-    /// then these counts. Gives the sum that it says.
+    /// Compares the total and the counts that the last record of a level states with what was read.
+    /// Returns the stated total.
     fn agree(
         &mut self,
         record: &Record,
@@ -430,8 +431,8 @@ impl<'r> Bai2<'r> {
         if total != level.total {
             let gap = add(total, level.total.negated(), record.line)?;
             let sentence = format!(
-                "{name}: record {} says that the amounts sum up to {total}, but those read sum up to {}: \
-                 a gap of {gap}",
+                "{name}: record {} states a total of {total}, but the amounts read add up to {}: a gap of \
+                 {gap}",
                 record.code, level.total
             );
             self.proof.fails(record.line, sentence)?;
@@ -439,7 +440,7 @@ impl<'r> Bai2<'r> {
         for ((what, counted), stated) in counts.iter().zip(fields.get(1..).unwrap_or_default()) {
             if !stated.is_empty() && stated.parse::<u64>() != Ok(*counted) {
                 let sentence = format!(
-                    "{name}: record {} says that there are {stated} {what}, but {counted} were read",
+                    "{name}: record {} states {stated} {what}, but {counted} were read",
                     record.code
                 );
                 self.proof.fails(record.line, sentence)?;

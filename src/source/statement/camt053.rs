@@ -44,7 +44,7 @@ pub struct Camt053Spec {
     /// stand for many.
     pub level: Option<Level>,
     /// What happens to a statement whose balances and movements do not add up: it cannot be read
-    /// (`on`, the default), is read with a warning (`warn`), or nobody looks (`off`).
+    /// (`on`, the default), is read with a warning (`warn`), or nothing is checked (`off`).
     pub prove: Option<Prove>,
     /// A WHATWG encoding label. Default what the XML declares, else UTF-8.
     pub encoding: Option<String>,
@@ -513,7 +513,7 @@ impl<'r> Camt<'r> {
                         Some(character) => Ok(Tag::Text(character.to_string())),
                         None => Err(malformed(
                             line,
-                            format!("`&{};` is no character of XML's own", &*reference),
+                            format!("unknown entity `&{};`", &*reference),
                         )
                         .help(
                             "entities are never expanded; the bank should write the text itself",
@@ -526,7 +526,7 @@ impl<'r> Camt<'r> {
                         "this XML declares a document type, which statements never do",
                     )
                     .at(Place { line, ..Place::default() })
-                    .help("entities are never expanded and nothing is fetched; take the declaration out if the file is to be trusted"));
+                    .help("remove the declaration if you trust the file; entities are never expanded, and nothing is fetched"));
                 }
                 Event::Eof => return Ok(Tag::End),
                 Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
@@ -764,7 +764,7 @@ impl<'r> Camt<'r> {
             return Ok(());
         }
         let message = match &self.root {
-            None => "this is no XML: it has no elements".to_owned(),
+            None => "this is not XML: it has no elements".to_owned(),
             Some((name, namespace)) if namespace.is_empty() => {
                 format!("no camt.052, camt.053 or camt.054 message in this `{name}`")
             }

@@ -57,7 +57,7 @@ pub enum Prove {
     On,
     /// It is read all the same, with a warning.
     Warn,
-    /// Nobody looks.
+    /// Nothing is checked.
     Off,
 }
 
@@ -114,7 +114,7 @@ pub struct Row {
     pub statement: Option<String>,
     /// When the bank booked it, `YYYY-MM-DD`.
     pub booking_date: Option<String>,
-    /// From when on it bears interest, `YYYY-MM-DD`.
+    /// The day from which it bears interest, `YYYY-MM-DD`.
     pub value_date: Option<String>,
     /// The signed amount.
     pub amount: Option<Decimal>,
@@ -136,7 +136,7 @@ pub struct Row {
     pub remittance: Option<String>,
     /// The bank's code for the kind of movement.
     pub transaction_code: Option<String>,
-    /// Whether it takes an earlier movement back; none where the format does not say.
+    /// Whether it reverses an earlier movement; none where the format does not say.
     pub reversal: Option<bool>,
 }
 
@@ -163,7 +163,7 @@ impl Row {
     }
 }
 
-/// A text of a statement without what stands for "none": blank, `NOTPROVIDED` and `NONREF`.
+/// The trimmed text; none if it is empty or says that there is nothing: `NOTPROVIDED`, `NONREF`.
 fn given(text: &str) -> Option<String> {
     let text = text.trim();
     let says_nothing = text.is_empty()
@@ -309,7 +309,7 @@ impl Proof {
         Self { prove, warnings: Vec::new(), more: 0, without_balances: 0, first_without: None }
     }
 
-    /// Whether anybody looks.
+    /// Whether anything is checked.
     fn is_on(&self) -> bool {
         self.prove != Prove::Off
     }
@@ -344,7 +344,7 @@ impl Proof {
             Prove::On => {
                 return Err(Problem::new(Code::StatementUnproven, sentence)
                     .at(place)
-                    .help("ask for the whole file again; `prove: warn` reads it all the same"));
+                    .help("ask the bank for the complete file; `prove: warn` reads it anyway"));
             }
             Prove::Warn if self.warnings.len() < Self::NAMED => {
                 self.warnings.push(Problem::new(Code::StatementGap, sentence).at(place));
@@ -357,14 +357,14 @@ impl Proof {
     fn take_warnings(&mut self) -> Vec<Problem> {
         let mut warnings = std::mem::take(&mut self.warnings);
         if self.more > 0 {
-            let sentence = format!("{} more figures of statements do not agree", self.more);
+            let sentence = format!("{} more balances or totals do not add up", self.more);
             warnings.push(Problem::new(Code::StatementGap, sentence));
         }
         if let Some((first, line)) = self.first_without.take() {
             let sentence = match self.without_balances {
-                1 => format!("{first} lacks an opening or closing balance, so it is not proven"),
+                1 => format!("{first} lacks an opening or closing balance, so it cannot be proven"),
                 many => format!(
-                    "{many} statements lack an opening or closing balance, so they are not proven; \
+                    "{many} statements lack an opening or closing balance, so they cannot be proven; \
                      the first is {first}"
                 ),
             };
@@ -372,12 +372,12 @@ impl Proof {
             warnings.push(
                 Problem::new(Code::StatementWithoutBalances, sentence)
                     .at(place)
-                    .help("`prove: off` if that is known"),
+                    .help("set `prove: off` if the bank sends none"),
             );
         }
         warnings
     }
 }
 
-/// Rows that wait to be taken.
+/// Rows that are ready.
 type Waiting = VecDeque<Row>;

@@ -31,7 +31,7 @@ impl KindSpec for Mt940Spec {
     }
 }
 
-/// A field may go on over many lines, but not for ever.
+/// The most bytes of a field.
 const LONGEST_FIELD: usize = 64 * 1024;
 
 /// Reads MT940 files.
@@ -44,7 +44,7 @@ pub(super) struct Mt940<'r> {
     is_done: bool,
     proof: Proof,
     parts: Vec<String>,
-    /// The line whose `:86:` may still follow.
+    /// The last `:61:`, whose `:86:` may still follow.
     movement: Option<Movement>,
     waiting: Waiting,
 }
@@ -64,7 +64,7 @@ struct Statement {
     reference: Option<String>,
     currency: Option<String>,
     is_closed: bool,
-    /// Whether there is anything to prove.
+    /// Whether it has a balance or a movement.
     is_open: bool,
 }
 
@@ -142,7 +142,7 @@ impl<'r> Mt940<'r> {
             if field.text.len() + line.len() > LONGEST_FIELD {
                 return Err(malformed(
                     field.line,
-                    format!("the field `:{}:` does not end", field.tag),
+                    format!("the field `:{}:` is longer than 64 KiB", field.tag),
                 ));
             }
             field.text.push('\n');

@@ -48,7 +48,7 @@ pub struct StatementSpec {
     /// `.zip` are read as they are; `-` is standard input.
     pub path: Paths,
     /// What happens to a statement whose balances and movements do not add up: it cannot be read
-    /// (`on`, the default), is read with a warning (`warn`), or nobody looks (`off`).
+    /// (`on`, the default), is read with a warning (`warn`), or nothing is checked (`off`).
     pub prove: Option<Prove>,
     /// A WHATWG encoding label such as `windows-1252`. Default UTF-8.
     pub encoding: Option<String>,

@@ -701,14 +701,14 @@ fn bai2_totals_counts_and_balances_are_proven() {
     says(
         "49,6150000,8/",
         "49,6150001,8/",
-        "record 49 says that the amounts sum up to 6150001, but those read sum up to 6150000: a gap of 1",
+        "record 49 states a total of 6150001, but the amounts read add up to 6150000: a gap of 1",
     );
-    says("49,6150000,8/", "49,6150000,9/", "there are 9 records, but 8 were read");
-    says("98,6151995,2,", "98,6151995,3,", "there are 3 accounts, but 2 were read");
-    says("98,6151995,2,15/", "98,6151995,2,16/", "there are 16 records, but 15 were read");
+    says("49,6150000,8/", "49,6150000,9/", "states 9 records, but 8 were read");
+    says("98,6151995,2,", "98,6151995,3,", "states 3 accounts, but 2 were read");
+    says("98,6151995,2,15/", "98,6151995,2,16/", "states 16 records, but 15 were read");
     says("98,6151995", "98,6151994", "a gap of -1");
-    says("99,6151995,1,", "99,6151995,2,", "there are 2 groups, but 1 were read");
-    says("99,6151995,1,17", "99,6151995,1,18", "there are 18 records, but 17 were read");
+    says("99,6151995,1,", "99,6151995,2,", "states 2 groups, but 1 were read");
+    says("99,6151995,1,17", "99,6151995,1,18", "states 18 records, but 17 were read");
     // The sums of the file are right, the balance is not.
     let problem = problem(
         BAI,
