@@ -34,6 +34,13 @@ impl KindGuess {
         self
     }
 
+    fn in_encoding(self, label: &str) -> Self {
+        match label {
+            "utf-8" => self,
+            _ => self.with("encoding", label, "the bytes are not UTF-8"),
+        }
+    }
+
     /// The kind of the file at `path`; none if it is delimited text.
     ///
     /// # Errors
@@ -48,8 +55,14 @@ impl KindGuess {
                 Ok(match found {
                     Some(foreign::JSON) => Some(Self::json(path, &sample.text)?),
                     Some(foreign::CAMT) => Some(Self::new("camt053", "it is a camt document")),
-                    Some(foreign::MT940) => Some(Self::new("mt940", "it has the tags of MT940")),
-                    Some(foreign::BAI2) => Some(Self::new("bai2", "it has the records of BAI2")),
+                    Some(foreign::MT940) => Some(
+                        Self::new("mt940", "it has the tags of MT940")
+                            .in_encoding(&sample.encoding),
+                    ),
+                    Some(foreign::BAI2) => Some(
+                        Self::new("bai2", "it has the records of BAI2")
+                            .in_encoding(&sample.encoding),
+                    ),
                     _ => None,
                 })
             }

@@ -37,7 +37,6 @@ pub use file::{FileForm, percent};
 use joined::Joined;
 use joint::Joint;
 pub use key::KeyCandidate;
-pub use kinds::KindGuess;
 use mapping::Pair;
 use profile::Profiler;
 use words::Shipped;

@@ -7,12 +7,14 @@ use serde_json::Value as Json;
 use crate::postgres;
 use crate::program::Project;
 
-const EXAMPLES: [&str; 5] = [
+const EXAMPLES: [&str; 7] = [
     ".",
     "examples/payments_ledger",
     "examples/custody_positions",
     "examples/awkward_files",
     "examples/from_datacompy",
+    "examples/bank_statement",
+    "examples/orders_api",
 ];
 
 fn expected(example: &str) -> Json {

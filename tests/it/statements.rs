@@ -256,7 +256,6 @@ fn options_are_checked() {
 }
 
 #[test]
-#[ignore = "init recognises kinds in another change"]
 fn init_recognises_statements() {
     for (file, text, kind) in [("s.xml", camt(), "camt053"), ("s.sta", MT940.to_owned(), "mt940")] {
         let project = Project::new();
@@ -269,6 +268,15 @@ fn init_recognises_statements() {
         let summary = project.json(&["run", "--json"]);
         assert_eq!(figures(&summary), [3, 3, 0], "{written}");
     }
+    // An encoding that is not UTF-8 is written, too.
+    let text = MT940.replace("drie", "prix d\u{e9}j\u{e0} pay\u{e9}");
+    let bytes: Vec<u8> = text.chars().map(|one| one as u8).collect();
+    let project = Project::new();
+    project.write("s.sta", bytes).write("ledger.csv", LEDGER);
+    let said = project.recon(&["init", "s.sta", "ledger.csv"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let written = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
+    assert!(written.contains("encoding: windows-1252"), "{written}");
     let project = Project::new();
     project.write("s.bai", BAI2).write("ledger.csv", LEDGER.replace("2026-01-16", "2026-01-15"));
     let said = project.recon(&["init", "s.bai", "ledger.csv"]);
