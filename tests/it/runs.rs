@@ -168,6 +168,17 @@ fn the_next_command_repairs_the_store_after_a_killed_run() {
     assert_eq!(kept["records"], first["records"]);
 }
 
+/// Waits until the store says that a run is at work.
+fn wait_until_running(project: &Project) {
+    let running =
+        ["sql", "--format", "json", "SELECT status FROM recon.recon_runs WHERE status = 'RUNNING'"];
+    let began = Instant::now();
+    while !project.path("recon.db").exists() || !project.recon(&running).out.contains("RUNNING") {
+        assert!(began.elapsed() < Duration::from_secs(60), "the run was never seen at work");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn an_interrupted_run_exits_130_and_is_failed() {
     let project = Project::new();
@@ -178,12 +189,7 @@ fn an_interrupted_run_exits_130_and_is_failed() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    // Wait until the run exists, so that the signal hits it at work.
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(30) && !project.path("recon.db").exists() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    std::thread::sleep(Duration::from_millis(150));
+    wait_until_running(&project);
     let killed =
         std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(killed.unwrap().success());
@@ -202,11 +208,7 @@ fn a_second_run_of_the_same_job_waits_and_then_names_the_holder() {
     project.json(&["generate", "--rows", "200000", "-o", ".", "--json"]);
     let mut child =
         project.command(&["run", "--json"]).stdout(std::process::Stdio::null()).spawn().unwrap();
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(30) && !project.path("recon.db").exists() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    std::thread::sleep(Duration::from_millis(200));
+    wait_until_running(&project);
     let said = project.recon(&["run", "--json", "--lock-timeout", "0"]);
     assert!(child.wait().unwrap().success());
     assert_eq!(said.code, 4, "{}", said.err);

