@@ -1,6 +1,7 @@
 //! What people ask of the desk.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::review::{Action, ContentHash, ProposalKind, ProposalState};
 
@@ -120,7 +121,8 @@ pub struct BulkPreviewAsk {
 }
 
 /// What happens where an item of a bulk has changed since the preview.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = OnConflictName)]
 #[serde(rename_all = "lowercase")]
 pub enum OnConflict {
     /// Nothing is proposed.

@@ -1,10 +1,10 @@
-//! People and the policy.
+//! Users and the policy.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use crate::domain::review::{Policy, Role, Roles};
+use crate::domain::review::{Policy, Roles};
 use crate::review::people::directory::{self, NewPerson, Person};
 use crate::review::people::{invitation, system_random};
 use crate::review::{ProposalMoved, Refusal};
@@ -15,9 +15,8 @@ use super::error::Denied;
 use super::http::Response;
 use super::parameter::{Kind, Parameter};
 use super::route::Route;
-use super::schema::Anything;
+use super::schema::{Anything, RoleName};
 
-/// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
     let login = || Parameter::path("login", "The login", Kind::Text(100)).example("ann");
     match route.operation {
@@ -57,61 +56,36 @@ pub fn describe(route: Route) -> Route {
     }
 }
 
-/// A person with one of their logins.
-#[derive(Serialize, ToSchema)]
-#[allow(dead_code, reason = "described here, written by the directory")]
+/// A user with one login.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only for the document; the directory writes it")]
 struct PersonView {
-    /// What four eyes compare.
+    /// The same for all logins of a user; approvals compare it
     person_id: String,
-    /// The name to come in by.
+    /// The log-in name
     login: String,
-    /// The name for people.
+    /// The display name
     name: String,
     /// The roles.
     roles: Vec<RoleName>,
-    /// Masked fields that they may see.
+    /// Masked fields that the user may see
     field_grants: Vec<String>,
-    /// Whether it is a program.
+    /// Whether it is a service account
     is_service: bool,
-    /// Whether they can't come in.
+    /// Whether the user is disabled
     is_disabled: bool,
-    /// Whether the login has a password.
+    /// Whether the login has a password
     has_password: bool,
-    /// Whether somebody else chose that password, so that its owner must change it first.
+    /// Whether the user must change the password at the next log-in
     must_change_password: bool,
-    /// Whether the login waits for its person's consent.
+    /// Whether the login awaits its user's consent
     awaits_consent: bool,
-    /// When the login was made.
+    /// When the login was created
     created_at: String,
 }
 
-/// A role.
-#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum RoleName {
-    /// Decides differences as a maker.
-    Analyst,
-    /// A maker who may also propose reason codes.
-    Senior,
-    /// A checker.
-    Supervisor,
-    /// An authorizer.
-    Manager,
-    /// Sees everything, changes nothing.
-    Auditor,
-    /// Manages people.
-    Admin,
-}
-
 fn roles(names: &[RoleName]) -> Roles {
-    Roles::of(names.iter().map(|name| match name {
-        RoleName::Analyst => Role::Analyst,
-        RoleName::Senior => Role::Senior,
-        RoleName::Supervisor => Role::Supervisor,
-        RoleName::Manager => Role::Manager,
-        RoleName::Auditor => Role::Auditor,
-        RoleName::Admin => Role::Admin,
-    }))
+    Roles::of(names.iter().map(|name| name.0))
 }
 
 pub fn users(call: &Call<'_>) -> Result<Response, Denied> {
@@ -119,27 +93,27 @@ pub fn users(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &people.iter().map(Person::json).collect::<Vec<_>>()))
 }
 
-/// A person to be.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// A new user.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PersonWanted {
-    /// The name to come in by.
+    /// The log-in name
     #[schema(min_length = 1, max_length = 64, example = "ann")]
     login: String,
-    /// The name for people.
+    /// The display name
     #[schema(max_length = 100, example = "Ann Example")]
     name: Option<String>,
     /// The roles.
     #[schema(max_items = 6)]
     roles: Vec<RoleName>,
-    /// The password, to be changed at the first log-in; without one only a proxy or an invitation lets them
-    /// in.
+    /// The password, to be changed at the first log-in; without one, only a trusted proxy or an
+    /// invitation works
     #[schema(value_type = Option<String>, max_length = 1024)]
     password: Option<Zeroizing<String>>,
-    /// Another login of the same person.
+    /// Another login of the same user
     #[schema(max_length = 64)]
     same_person_as: Option<String>,
-    /// Whether it is a program.
+    /// Whether it is a service account
     is_service: Option<bool>,
 }
 
@@ -160,12 +134,12 @@ pub fn create(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(201, &person.json()))
 }
 
-/// A link by which a person chooses a password.
+/// A link where a user chooses a password.
 #[derive(Serialize, ToSchema)]
 struct Invitation {
     /// The login.
     login: String,
-    /// The link, to be put behind the server's address.
+    /// The link, to be appended to the server's address
     #[schema(example = "/review/first?token=…")]
     path: String,
 }
@@ -178,14 +152,14 @@ pub fn invite(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(201, &Invitation { login: login.to_owned(), path }))
 }
 
-/// What changes about a person.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// A change of a user.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PersonChange {
-    /// The roles from now on.
+    /// The new roles
     #[schema(max_items = 6)]
     roles: Option<Vec<RoleName>>,
-    /// Whether they can't come in from now on.
+    /// Whether to disable the user
     disabled: Option<bool>,
 }
 
@@ -218,8 +192,8 @@ pub fn show_policy(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &PolicyView { version, policy }))
 }
 
-/// A policy to be.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// A proposed policy.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PolicyWanted {
     /// The policy, as in the section `review` of `recon.yaml`.

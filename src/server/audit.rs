@@ -1,4 +1,4 @@
-//! The audit trail: who decided what, when and why; and whether it is whole.
+//! The audit trail: search, verification, export.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -18,7 +18,6 @@ use super::route::{Content, Route};
 use super::runs::{attachment, file_parameters};
 use super::schema::Anything;
 
-/// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
     let numbers = || {
         let row = Kind::Integer(1, 1 << 53);
@@ -58,11 +57,11 @@ pub fn describe(route: Route) -> Route {
 
 fn filters() -> [Parameter; 5] {
     [
-        Parameter::query("actor", "Who", Kind::Text(100)),
-        Parameter::query("action", "What was done", Kind::Text(50)),
-        Parameter::query("stage", "Who spoke", Kind::Text(20)),
-        Parameter::query("entity", "The id of an item, a proposal or a person", Kind::Text(100)),
-        Parameter::query("q", "A text in a comment or value", Kind::Text(200)),
+        Parameter::query("actor", "The user", Kind::Text(100)),
+        Parameter::query("action", "The action", Kind::Text(50)),
+        Parameter::query("stage", "The stage", Kind::Text(20)),
+        Parameter::query("entity", "The id of an item, a proposal or a user", Kind::Text(100)),
+        Parameter::query("q", "Text in comments and values", Kind::Text(200)),
     ]
 }
 
@@ -91,8 +90,11 @@ pub fn checkpoint(call: &Call<'_>) -> Result<Response, Denied> {
 pub fn verify(call: &Call<'_>) -> Result<Response, Denied> {
     let actor = call.actor()?;
     if call.app.verifying.swap(true, Ordering::SeqCst) {
-        return Err(Denied::new(Code::AlreadyVerifying, "the chain is being verified already")
-            .header("retry-after", "5"));
+        return Err(Denied::new(
+            Code::AlreadyVerifying,
+            "another verification of the audit chain is running",
+        )
+        .header("retry-after", "5"));
     }
     let verdict = call.desk().verify(&actor, call.number("from"), call.number("to"));
     call.app.verifying.store(false, Ordering::SeqCst);
@@ -103,7 +105,7 @@ pub fn download(call: &Call<'_>) -> Result<Response, Denied> {
     let (app, actor, filter) = (Arc::clone(call.app), call.actor()?, filter(call));
     let lines = call.text("format") != Some("csv");
     let safe = call.text("cells") != Some("raw");
-    // Whoever may not, or asks for nonsense, is told so before the file begins.
+    // Permission and filter errors must be raised before the file begins.
     let none = AuditFilter { to_seq: Some(0), ..filter.clone() };
     app.desk().audit_export(&actor, &none, &mut |_| Ok(()))?;
     let (media, ending) =

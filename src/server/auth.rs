@@ -1,4 +1,4 @@
-//! Coming in and going out, and one's own tokens.
+//! Log-in, sessions and tokens.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,8 +17,8 @@ use super::error::Denied;
 use super::http::Response;
 use super::parameter::{Kind, Parameter};
 use super::route::{Content, Route};
+use super::schema::ScopeName;
 
-/// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
     match route.operation {
         "login" => route
@@ -68,7 +68,7 @@ pub fn describe(route: Route) -> Route {
 }
 
 /// A name and a password.
-#[derive(Deserialize, Serialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Credentials {
     /// The name.
@@ -79,51 +79,60 @@ struct Credentials {
         value_type = String,
         min_length = 1,
         max_length = 1024,
-        example = "a sentence is a good one"
+        example = "a sentence is a good password"
     )]
     password: Zeroizing<String>,
 }
 
+/// Logs in with a password. `replaces`: ends the session of the request's cookie.
+pub fn attempt(
+    call: &Call<'_>,
+    name: &str,
+    password: &str,
+    replaces: bool,
+) -> Result<Outcome, Refusal> {
+    let (app, request) = (call.app, call.request);
+    let attempt = Attempt {
+        name,
+        password,
+        address: Some(app.client_of(request)),
+        user_agent: request.headers.one("user-agent"),
+        cookie: if replaces { cookie(app, request) } else { None },
+    };
+    Ok(log_in(&*app.store, &app.hashing, &attempt, (app.clock)(), &system_random)?)
+}
+
 pub fn login(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Credentials = call.body()?;
-    let attempt = Attempt {
-        name: &body.username,
-        password: &body.password,
-        address: Some(call.app.client_of(call.request)),
-        user_agent: call.request.headers.one("user-agent"),
-        cookie: cookie(call.app, call.request),
-    };
-    let now = (call.app.clock)();
-    let outcome = log_in(&*call.app.store, &call.app.hashing, &attempt, now, &system_random);
-    match outcome.map_err(Refusal::from)? {
+    match attempt(call, &body.username, &body.password, true)? {
         Outcome::In { cookie, .. } => {
             Ok(Response::new(204).header("set-cookie", set_cookie(call.app, call.request, &cookie)))
         }
         Outcome::Wrong => {
-            let detail = "this name and password do not go together";
+            let detail = "wrong user name or password";
             Err(Denied::new(Code::WrongCredentials, detail)
                 .header("www-authenticate", "Bearer realm=\"recon\""))
         }
         Outcome::Throttled(seconds) => {
-            Err(Denied::new(Code::TooManyAttempts, "too many attempts; wait a little")
+            Err(Denied::new(Code::TooManyAttempts, "too many attempts; wait and try again")
                 .header("retry-after", seconds.max(1).to_string()))
         }
     }
 }
 
 /// The present password and the new one.
-#[derive(Deserialize, Serialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PasswordChange {
     /// The present password.
-    #[schema(value_type = String, min_length = 1, max_length = 1024, example = "what somebody chose")]
+    #[schema(value_type = String, min_length = 1, max_length = 1024, example = "chosen by an administrator")]
     present: Zeroizing<String>,
     /// The new password.
     #[schema(
         value_type = String,
         min_length = 1,
         max_length = 1024,
-        example = "a sentence is a good one"
+        example = "a sentence is a good password"
     )]
     new: Zeroizing<String>,
 }
@@ -134,11 +143,11 @@ pub fn change_password(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::new(204).header("set-cookie", set_cookie(call.app, call.request, &cookie)))
 }
 
-/// Changes the password of whoever asks and opens a new session; gives its cookie.
+/// Changes the user's own password and opens a new session; returns its cookie.
 pub fn renew(call: &Call<'_>, present: &str, new: &str) -> Result<String, Refusal> {
     let session = |person: &&Principal| matches!(person.method, AuthMethod::Session(_));
     let Some(person) = call.principal.as_ref().filter(session) else {
-        let message = "only whoever logged in with a password changes it";
+        let message = "only a user who logged in with a password can change it";
         return Err(Refusal::new(Code::SessionRequired, message));
     };
     let (app, now) = (call.app, (call.app.clock)());
@@ -151,28 +160,21 @@ pub fn renew(call: &Call<'_>, present: &str, new: &str) -> Result<String, Refusa
         now,
         &system_random,
     )?;
-    let attempt = Attempt {
-        name: &person.login,
-        password: new,
-        address: Some(app.client_of(call.request)),
-        user_agent: call.request.headers.one("user-agent"),
-        cookie: None,
-    };
-    match log_in(&*app.store, &app.hashing, &attempt, now, &system_random)? {
+    match attempt(call, &person.login, new, false)? {
         Outcome::In { cookie, .. } => Ok(cookie),
-        // It is changed all the same: they log in by themselves.
+        // The password has changed anyway; the user logs in again.
         Outcome::Wrong | Outcome::Throttled(_) => Ok(String::new()),
     }
 }
 
-/// A login of one's own.
+/// One of your logins.
 #[derive(Serialize, ToSchema)]
 struct LoginView {
-    /// The name to come in by.
+    /// The log-in name
     login: String,
-    /// Whether it has a password.
+    /// Whether it has a password
     has_password: bool,
-    /// Whether it waits for its person's consent.
+    /// Whether it awaits your consent
     awaits_consent: bool,
 }
 
@@ -190,11 +192,11 @@ pub fn logins(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &own.iter().map(login_view).collect::<Vec<_>>()))
 }
 
-/// The consent to a second login.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// Consent to a second login.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Agreement {
-    /// Its password; without one only a proxy lets the person in by it.
+    /// Its password; without one, only a trusted proxy can use it
     #[schema(value_type = Option<String>, max_length = 1024)]
     password: Option<Zeroizing<String>>,
 }
@@ -221,28 +223,28 @@ pub fn logout(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::new(204).header("set-cookie", set_cookie(call.app, call.request, "")))
 }
 
-/// Who asks.
+/// The user who sent the request.
 #[derive(Serialize, ToSchema)]
 struct Me {
     /// The person.
     person_id: String,
-    /// The name to come in by.
+    /// The log-in name
     login: String,
-    /// The name for people.
+    /// The display name
     name: String,
     /// The roles.
     #[schema(value_type = Vec<Role>)]
     roles: Vec<&'static str>,
-    /// What this request may do.
+    /// What this request may do
     #[schema(value_type = Vec<Permission>)]
     permissions: Vec<&'static str>,
-    /// Whether somebody else chose the password, so that it must be changed before anything else.
+    /// Whether you must change your password before anything else
     must_change_password: bool,
-    /// How they came in.
+    /// How you logged in
     auth_method: String,
-    /// Whether one person decides alone here.
+    /// Whether one user decides alone (`--solo`)
     solo: bool,
-    /// Whether forms need a secret of their own: requests of other sites are refused without.
+    /// Whether forms need a CSRF token; requests from other sites are refused without one
     csrf: &'static str,
 }
 
@@ -271,13 +273,13 @@ struct TokenView {
     token_id: String,
     /// What it is for.
     name: String,
-    /// Whose it is.
+    /// The owner's login
     login: String,
     /// What it may do.
     scopes: Vec<String>,
-    /// When it was made.
+    /// When it was created
     created_at: String,
-    /// Until when it is good.
+    /// When it expires
     expires_at: String,
     /// When it was last used.
     used_at: Option<String>,
@@ -304,67 +306,34 @@ pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &tokens.iter().map(view).collect::<Vec<_>>()))
 }
 
-/// A token to be.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// A new token.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TokenWanted {
     /// What it is for.
     #[schema(min_length = 1, max_length = 100, example = "nightly export")]
     name: String,
-    /// What it may do: no more than its owner.
+    /// What it may do; never more than its owner
     #[schema(min_items = 1, max_items = 20)]
     scopes: Vec<ScopeName>,
-    /// For how many days it is good.
+    /// Lifetime in days
     #[schema(minimum = 1, maximum = 90, example = 30)]
     expires_in: i64,
 }
 
-/// Something that a token may do.
-#[derive(Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum ScopeName {
-    /// See the queue, items, runs and reasons.
-    View,
-    /// Propose, amend and withdraw decisions.
-    Propose,
-    /// Propose reason codes.
-    ProposeReason,
-    /// Check, where the policy names the token.
-    Check,
-    /// Authorize, where the policy names the token.
-    Authorize,
-    /// Propose changes of the policy.
-    ProposePolicy,
-    /// Manage people.
-    Administer,
-    /// Search one's own rows of the audit trail.
-    AuditOwn,
-    /// Search, export and verify the whole audit trail.
-    AuditAll,
-    /// See the auditors' reports.
-    Reports,
-    /// Write comments.
-    Comment,
-}
-
-/// A token and its text.
+/// A new token with its secret.
 #[derive(Serialize, ToSchema)]
 struct TokenMade {
     /// The token.
     #[serde(flatten)]
     view: TokenView,
-    /// Its text, which is never shown again.
+    /// The secret; never shown again
     token: String,
 }
 
 pub fn create(call: &Call<'_>) -> Result<Response, Denied> {
     let body: TokenWanted = call.body()?;
-    let names: Vec<String> = body
-        .scopes
-        .iter()
-        .filter_map(|scope| serde_json::to_value(scope).ok()?.as_str().map(str::to_owned))
-        .collect();
-    let scopes = parse_scopes(names.iter().map(String::as_str))?;
+    let scopes = parse_scopes(body.scopes.iter().map(|scope| scope.0.name()))?;
     let person = call.person()?;
     let new = NewToken { name: &body.name, login: &person.login, scopes, days: body.expires_in };
     let now = (call.app.clock)();

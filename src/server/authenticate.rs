@@ -1,5 +1,4 @@
-//! Who sent a request: a bearer token, a session's cookie, or a proxy's word, in this order. The
-//! services know the people; here their answers become a principal or a 401.
+//! Who sent a request: by bearer token, session cookie or trusted proxy, in this order.
 
 use crate::diagnostic::Code;
 use crate::domain::review::{Permission, Permissions};
@@ -10,15 +9,12 @@ use super::App;
 use super::error::Denied;
 use super::http::Request;
 
-/// The session's cookie over https: the browser takes it from this host alone.
+/// The session cookie over https; browsers accept this prefix only from the host itself.
 const COOKIE_HTTPS: &str = "__Host-recon";
-/// The session's cookie over plain http on loopback.
+/// The session cookie over plain http on loopback.
 const COOKIE: &str = "recon";
 
-/// The person who asks; `None` if the request names nobody.
-///
-/// # Errors
-/// 401 for credentials that open nothing (any more), 400 for ambiguous ones.
+/// The user who sent the request; `None` if anonymous.
 pub fn authenticate(app: &App, request: &Request) -> Result<Option<Principal>, Denied> {
     let now = (app.clock)();
     let store = &*app.store;
@@ -28,7 +24,7 @@ pub fn authenticate(app: &App, request: &Request) -> Result<Option<Principal>, D
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, text)| text.trim());
         let invalid = || {
-            Denied::unauthorized("this token is not valid (any more)")
+            Denied::unauthorized("the token is invalid, expired or revoked")
                 .header("www-authenticate", "Bearer realm=\"recon\", error=\"invalid_token\"")
         };
         let bearer = bearer.ok_or_else(invalid)?;
@@ -47,21 +43,20 @@ pub fn authenticate(app: &App, request: &Request) -> Result<Option<Principal>, D
         && app.settings.proxy_names_people
     {
         let values: Vec<&str> = request.headers.all(proxies.header()).collect();
-        let login = proxies
-            .identity(request.peer, &values)
-            .map_err(|_| Denied::new(Code::AmbiguousIdentity, "the proxy's header stands twice"))?;
+        let login = proxies.identity(request.peer, &values).map_err(|_| {
+            Denied::new(Code::AmbiguousIdentity, "the proxy's user header is repeated")
+        })?;
         if let Some(login) = login {
             let found = proxy::authenticate(store, login).map_err(Refusal::from)?;
             return match found {
                 Some(principal) => Ok(Some(principal)),
-                None => Err(Denied::unauthorized("nobody here has the name that the proxy gives")),
+                None => Err(Denied::unauthorized("no user has the login that the proxy names")),
             };
         }
     }
     Ok(app.alone.clone())
 }
 
-/// The value of the session's cookie.
 pub fn cookie<'a>(app: &App, request: &'a Request) -> Option<&'a str> {
     request.cookie(cookie_name(app, request))
 }
@@ -70,7 +65,7 @@ fn cookie_name(app: &App, request: &Request) -> &'static str {
     if app.is_https(request) { COOKIE_HTTPS } else { COOKIE }
 }
 
-/// The header that gives a browser its session's cookie; an empty one takes it away.
+/// The `Set-Cookie` header for a session; an empty value deletes the cookie.
 pub fn set_cookie(app: &App, request: &Request, value: &str) -> String {
     let name = cookie_name(app, request);
     let secure = if app.is_https(request) { "; Secure" } else { "" };
@@ -78,7 +73,7 @@ pub fn set_cookie(app: &App, request: &Request, value: &str) -> String {
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{gone}")
 }
 
-/// The server itself, where it asks its own services.
+/// The server itself, for calls without a user.
 pub fn system_actor() -> Actor {
     Actor {
         person_id: "SYSTEM".to_owned(),

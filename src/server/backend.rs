@@ -171,7 +171,7 @@ impl Dispatcher {
     fn work(&self) {
         while !self.stopping.load(Ordering::SeqCst) {
             match self.server.recv() {
-                Ok(asked) => self.hand_on(asked),
+                Ok(asked) => self.dispatch(asked),
                 Err(_) if self.stopping.load(Ordering::SeqCst) => return,
                 // tiny_http's accepting thread has ended; it reports that once.
                 Err(_) => {
@@ -182,7 +182,7 @@ impl Dispatcher {
         }
     }
 
-    fn hand_on(&self, asked: tiny_http::Request) {
+    fn dispatch(&self, asked: tiny_http::Request) {
         let number = asked.url().strip_prefix('/').and_then(|text| text.parse().ok());
         let handed = number.and_then(|number| self.handover.take(number));
         let lane = handed.as_ref().map_or(Lane::Health, |handed| handed.lane);
@@ -230,7 +230,7 @@ impl Worker {
         let is_stream = matches!(response.body, Body::Stream(_));
         // The guard reads long answers as fast as its client does: they must not hold a lane's thread.
         let is_long = is_stream || response.bytes().len() as u64 > WHOLE;
-        let place = if is_long { Place::take(&self.streams) } else { None };
+        let place = if is_long { ExportSlot::take(&self.streams) } else { None };
         if !is_long || place.is_none() && !is_stream {
             // Write errors mean that the guard no longer waits.
             let _ = response.write(&mut *asked.into_writer(), head_only);
@@ -252,9 +252,9 @@ impl Worker {
     }
 }
 
-struct Place(Arc<AtomicUsize>);
+struct ExportSlot(Arc<AtomicUsize>);
 
-impl Place {
+impl ExportSlot {
     fn take(places: &Arc<AtomicUsize>) -> Option<Self> {
         if places.fetch_add(1, Ordering::SeqCst) < STREAMS {
             return Some(Self(Arc::clone(places)));
@@ -264,7 +264,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ExportSlot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }

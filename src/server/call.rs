@@ -1,4 +1,4 @@
-//! A request on its way through a route: judged, its person known.
+//! A request as its handler gets it: validated, its user known.
 
 use std::sync::Arc;
 
@@ -13,68 +13,48 @@ use crate::review::{Actor, Desk, Done, Idempotency, Page, PageAsk, QueueSort, Re
 use super::App;
 use super::error::Denied;
 use super::http::{Request, Response};
-use super::route::Route;
 use crate::coding::{escape, escape_path, hex};
 
-/// What a handler gets.
 pub struct Call<'a> {
-    /// The server.
     pub app: &'a Arc<App>,
-    /// The request as it came.
     pub request: &'a Request,
-    /// The route.
-    pub route: &'a Route,
-    /// The values of the parameters in path and query.
+    /// Parameters of path, query and headers.
     pub values: Vec<(&'static str, String)>,
-    /// The JSON document, null if the route takes none.
+    /// The JSON body; null if the route takes none.
     pub document: Value,
-    /// The names and values of the form, on pages.
+    /// The fields of a page's form.
     pub form: Vec<(String, String)>,
-    /// Who asks.
     pub principal: Option<Principal>,
 }
 
 impl Call<'_> {
-    /// The value of a parameter.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of a parameter of the path; it is there.
+    /// A parameter of the path, which is always there.
     pub fn path(&self, name: &str) -> &str {
         self.text(name).unwrap_or_default()
     }
 
-    /// The value of a parameter that is a number; its range has been judged.
+    /// A numeric parameter, already validated.
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.text(name).and_then(|text| text.parse().ok())
     }
 
-    /// The first value of a name in the form.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.form.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The JSON document as this type.
-    ///
-    /// # Errors
-    /// 422 where it does not fit.
     pub fn body<T: DeserializeOwned>(&self) -> Result<T, Denied> {
         serde_path(&self.document)
     }
 
-    /// Who asks.
-    ///
-    /// # Errors
-    /// 401 if nobody is logged in.
     pub fn person(&self) -> Result<&Principal, Denied> {
         self.principal.as_ref().ok_or_else(|| Denied::unauthorized("log in, or send a token"))
     }
 
-    /// Who asks, with all that the audit trail keeps of the request.
-    ///
-    /// # Errors
-    /// 401 if nobody is logged in.
+    /// The user, with what the audit trail records about the request.
     pub fn actor(&self) -> Result<Actor, Denied> {
         let request = self.request;
         let agent = request.headers.one("user-agent");
@@ -87,15 +67,11 @@ impl Call<'_> {
         })
     }
 
-    /// The services.
     pub fn desk(&self) -> Desk<'_> {
         self.app.desk()
     }
 
-    /// The answer to what may be repeated with the same key.
-    ///
-    /// # Errors
-    /// What was refused.
+    /// Marks an answer that repeats the first one for the same `Idempotency-Key`.
     pub fn done<T: serde::Serialize>(
         &self,
         status: u16,
@@ -106,10 +82,7 @@ impl Call<'_> {
         Ok(if done.replayed { response.header("idempotency-replayed", "true") } else { response })
     }
 
-    /// A page of a list, and the link to the next one.
-    ///
-    /// # Errors
-    /// What was refused.
+    /// One page of a list, with the link to the next.
     pub fn page<T: serde::Serialize>(
         &self,
         page: Result<Page<T>, Refusal>,
@@ -118,7 +91,7 @@ impl Call<'_> {
         Ok(self.linked(Response::json(200, &page), page.next.as_deref()))
     }
 
-    /// The answer with the link to the next page.
+    /// Adds the link to the next page.
     pub fn linked(&self, response: Response, next: Option<&str>) -> Response {
         let Some(next) = next else { return response };
         let mut link = escape_path(self.request.path());
@@ -131,7 +104,6 @@ impl Call<'_> {
         response.header("link", format!("<{link}cursor={}>; rel=\"next\"", escape(next)))
     }
 
-    /// Which page of a list is asked for.
     pub fn page_ask(&self) -> PageAsk {
         let sort = match self.text("sort") {
             Some("-confidence") => QueueSort::ConfidenceDescending,
@@ -148,19 +120,16 @@ impl Call<'_> {
         }
     }
 
-    /// The version that the client saw (`If-Match`), if it names one.
-    ///
-    /// # Errors
-    /// 412 for what no version is.
+    /// The version in `If-Match`.
     pub fn if_match<T: std::str::FromStr>(&self) -> Result<Option<T>, Denied> {
         let Some(text) = self.request.headers.one("if-match") else { return Ok(None) };
         let version = text.trim().trim_start_matches("W/").trim_matches('"').parse();
         version
             .map(Some)
-            .map_err(|_| Denied::new(Code::Stale, "`If-Match` names no version of this"))
+            .map_err(|_| Denied::new(Code::Stale, "`If-Match` is not a version of this"))
     }
 
-    /// The answer with its version; without a body if the client has that version.
+    /// Adds the `ETag`; answers 304 if the client has that version.
     pub fn tagged(&self, response: Response, tag: &str) -> Response {
         let tag = format!("\"{tag}\"");
         let known = self.request.headers.one("if-none-match").is_some_and(|known| {

@@ -1,11 +1,11 @@
-//! CSV for spreadsheets, which take a cell that begins with `=` for a program.
+//! CSV for spreadsheets, which execute cells that begin with `=`.
 //!
-//! In safe exports such a cell gets an apostrophe in front, and its column is named in the last
-//! column, `_escaped`, so that whoever reads the file by program can undo it. Numbers stay numbers.
+//! Safe exports put an apostrophe before such a cell and name its column in the last column,
+//! `_escaped`, so that programs can undo it. Numbers stay numbers.
 
 use std::io::Write;
 
-/// Whether a spreadsheet could run this cell.
+/// Whether a spreadsheet could execute this cell.
 pub fn is_dangerous(cell: &str) -> bool {
     if is_number(cell) {
         return false;
@@ -36,7 +36,6 @@ fn is_number(cell: &str) -> bool {
     whole.len() + fraction.len() > 0 && digits(whole) && digits(fraction) && exponent_fits
 }
 
-/// Writes rows.
 pub struct Table<'a> {
     writer: csv::Writer<&'a mut dyn Write>,
     columns: Vec<String>,
@@ -44,10 +43,6 @@ pub struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// Writes the header.
-    ///
-    /// # Errors
-    /// Whoever reads has gone.
     pub fn new(out: &'a mut dyn Write, columns: &[&str], safe: bool) -> std::io::Result<Self> {
         let mut table = Self {
             writer: csv::Writer::from_writer(out),
@@ -59,10 +54,6 @@ impl<'a> Table<'a> {
         Ok(table)
     }
 
-    /// Writes a row.
-    ///
-    /// # Errors
-    /// Whoever reads has gone.
     pub fn row(&mut self, cells: &[String]) -> std::io::Result<()> {
         if !self.safe {
             return Ok(self.writer.write_record(cells)?);
@@ -81,10 +72,6 @@ impl<'a> Table<'a> {
         Ok(self.writer.write_record(&shown)?)
     }
 
-    /// Writes what is left.
-    ///
-    /// # Errors
-    /// Whoever reads has gone.
     pub fn finish(mut self) -> std::io::Result<()> {
         self.writer.flush()
     }

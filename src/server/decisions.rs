@@ -1,10 +1,9 @@
-//! What makers decide: one item, many at once, a decided one anew.
+//! Makers' decisions: about one item, about many, about an item that was already decided.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::diagnostic::Code;
-use crate::domain::review::Action;
 use crate::review::{
     BulkCommit, BulkCommitted, BulkPreview, BulkPreviewAsk, OnConflict, QueueFilter, Reopen,
     Resolve, Resolved, Sampled,
@@ -15,9 +14,9 @@ use super::error::Denied;
 use super::http::Response;
 use super::parameter::Parameter;
 use super::route::Route;
+use super::schema::ActionName;
 use super::workflow::item_id;
 
-/// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
     match route.operation {
         "resolve" => route
@@ -66,7 +65,7 @@ pub fn describe(route: Route) -> Route {
 }
 
 /// A decision about an item.
-#[derive(Deserialize, Serialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewDecision {
     /// The item.
@@ -74,40 +73,18 @@ struct NewDecision {
     attribution_id: String,
     /// The decision.
     action: ActionName,
-    /// For OVERRIDE: the code of the reason.
+    /// For OVERRIDE: the reason code
     #[schema(max_length = 50, example = "ROUNDING_DIFF")]
     new_reason_code: Option<String>,
-    /// Why; for OVERRIDE and REJECT at least five visible characters.
+    /// The reason for the decision; for OVERRIDE and REJECT at least five visible characters
     #[schema(max_length = 2000)]
     comments: Option<String>,
-    /// The version of the item that was seen.
+    /// The version of the item that you saw
     #[schema(minimum = 1, maximum = 9007199254740991_i64)]
     version: Option<i64>,
-    /// Who asks. Whoever is logged in does; another name is refused.
+    /// Ignored if it is you, otherwise refused: the logged-in user decides
     #[schema(max_length = 100, deprecated)]
     actor_id: Option<String>,
-}
-
-/// What a maker decides.
-#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum ActionName {
-    /// The machine's top reason is right.
-    Approve,
-    /// Another reason is.
-    Override,
-    /// A confirmed break, which no reason explains.
-    Reject,
-}
-
-impl From<ActionName> for Action {
-    fn from(name: ActionName) -> Self {
-        match name {
-            ActionName::Approve => Self::Approve,
-            ActionName::Override => Self::Override,
-            ActionName::Reject => Self::Reject,
-        }
-    }
 }
 
 pub fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
@@ -116,15 +93,15 @@ pub fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
     if let Some(claimed) = &body.actor_id {
         let person = call.person()?;
         if *claimed != person.person_id && *claimed != person.login {
-            let (entity, what) = (Some(body.attribution_id.as_str()), "another name in the body");
+            let (entity, what) = (Some(body.attribution_id.as_str()), "another user in the body");
             call.desk().note_refused(&actor, Code::ActorMismatch, entity, what);
-            let detail = "`actor_id` is not who is logged in; leave it out";
+            let detail = "`actor_id` is not the logged-in user; leave it out";
             return Err(Denied::new(Code::ActorMismatch, detail));
         }
     }
     let ask = Resolve {
         attribution_id: body.attribution_id,
-        action: Some(body.action.into()),
+        action: Some(body.action.0),
         new_reason_code: body.new_reason_code,
         comments: body.comments,
         version: body.version,
@@ -132,14 +109,14 @@ pub fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
     call.done(200, call.desk().resolve(&actor, &ask))
 }
 
-/// What a maker thinks of a blind sample.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// A maker's judgment of a blind sample.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewSample {
-    /// The code of the reason; none for a confirmed break that no reason explains.
+    /// The reason code; none for a confirmed break
     #[schema(max_length = 50, example = "ROUNDING_DIFF")]
     reason_code: Option<String>,
-    /// Why; at least five visible characters.
+    /// The reason for the decision; at least five visible characters
     #[schema(min_length = 1, max_length = 2000, example = "the price came late")]
     comments: String,
 }
@@ -150,16 +127,16 @@ pub fn sample(call: &Call<'_>) -> Result<Response, Denied> {
     call.done(200, call.desk().sample(&call.actor()?, id, code, Some(&body.comments)))
 }
 
-/// A new decision about a decided item.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// A new decision about an item that was already decided.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewReopening {
     /// The decision.
     action: ActionName,
-    /// For OVERRIDE: the code of the reason.
+    /// For OVERRIDE: the reason code
     #[schema(max_length = 50, example = "ROUNDING_DIFF")]
     new_reason_code: Option<String>,
-    /// Why; at least five visible characters.
+    /// The reason for the decision; at least five visible characters
     #[schema(min_length = 1, max_length = 2000, example = "the price came late")]
     comments: String,
 }
@@ -169,7 +146,7 @@ pub fn reopen(call: &Call<'_>) -> Result<Response, Denied> {
     let ask = Reopen {
         attribution_id: call.path("id").to_owned(),
         version: call.if_match()?,
-        action: Some(body.action.into()),
+        action: Some(body.action.0),
         new_reason_code: body.new_reason_code,
         comments: Some(body.comments),
     };
@@ -178,7 +155,7 @@ pub fn reopen(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(located(call.done(201, done)?, location.as_deref()))
 }
 
-/// The answer with the place of its proposal.
+/// Adds the proposal's address.
 pub fn located(response: Response, proposal: Option<&str>) -> Response {
     match proposal {
         Some(id) => response.header("location", format!("/workflow/proposals/{id}")),
@@ -186,18 +163,18 @@ pub fn located(response: Response, proposal: Option<&str>) -> Response {
     }
 }
 
-/// One decision about many items, to be looked at first.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// One decision about many items, to be previewed.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPreview {
-    /// The items; or else `filter`.
+    /// The items, unless there is a `filter`
     #[schema(max_items = 10000)]
     ids: Option<Vec<String>>,
-    /// Which items, as in the queue.
+    /// Which items, as in the queue
     filter: Option<QueueFilter>,
     /// The decision.
     action: ActionName,
-    /// For OVERRIDE: the code of the reason.
+    /// For OVERRIDE: the reason code
     #[schema(max_length = 50, example = "ROUNDING_DIFF")]
     new_reason_code: Option<String>,
 }
@@ -205,39 +182,29 @@ struct NewPreview {
 pub fn preview(call: &Call<'_>) -> Result<Response, Denied> {
     let body: NewPreview = call.body()?;
     if body.ids.is_some() == body.filter.is_some() {
-        return Err(Denied::invalid("ids", "name the items, or a filter: one of the two"));
+        return Err(Denied::invalid("ids", "give either `ids` or `filter`"));
     }
     let ask = BulkPreviewAsk {
         ids: body.ids.unwrap_or_default(),
         filter: body.filter,
-        action: Some(body.action.into()),
+        action: Some(body.action.0),
         new_reason_code: body.new_reason_code,
     };
     Ok(Response::json(200, &call.desk().bulk_preview(&call.actor()?, &ask)?))
 }
 
-/// What a preview showed.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// Commits a preview.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewBulk {
-    /// The preview's token.
+    /// The preview's token
     #[schema(min_length = 1, max_length = 200)]
     token: String,
-    /// Why; for OVERRIDE and REJECT at least five visible characters.
+    /// The reason for the decision; for OVERRIDE and REJECT at least five visible characters
     #[schema(max_length = 2000)]
     comments: Option<String>,
-    /// What happens where an item has changed since: nothing at all, or the others go on.
-    on_conflict: Option<OnConflictName>,
-}
-
-/// What happens where an item of a bulk has changed since the preview.
-#[derive(Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum OnConflictName {
-    /// Nothing is proposed.
-    Abort,
-    /// The others are.
-    Skip,
+    /// `abort` or `skip` if an item has changed since the preview
+    on_conflict: Option<OnConflict>,
 }
 
 pub fn commit(call: &Call<'_>) -> Result<Response, Denied> {
@@ -245,10 +212,7 @@ pub fn commit(call: &Call<'_>) -> Result<Response, Denied> {
     let ask = BulkCommit {
         token: body.token,
         comments: body.comments,
-        on_conflict: match body.on_conflict {
-            Some(OnConflictName::Skip) => OnConflict::Skip,
-            Some(OnConflictName::Abort) | None => OnConflict::Abort,
-        },
+        on_conflict: body.on_conflict.unwrap_or_default(),
     };
     let done = call.desk().bulk_commit(&call.actor()?, &ask);
     let location = done.as_ref().ok().map(|done| done.value.proposal.proposal_id.clone());

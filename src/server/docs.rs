@@ -1,4 +1,4 @@
-//! The OpenAPI document, and Swagger UI to read and try it, from files within the program.
+//! The OpenAPI document, and Swagger UI for it from files inside the program.
 
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
@@ -11,12 +11,11 @@ use super::http::Response;
 use super::parameter::{Kind, Parameter};
 use super::route::{Content, Route};
 
-/// Swagger UI styles its parts inline and draws with `data:` images; its scripts are files.
+/// Swagger UI uses inline styles and `data:` images; its scripts are files.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
     form-action 'none'";
 
-/// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
     match route.operation {
         "openapi" => route.about("This document").answers(
@@ -69,7 +68,7 @@ pub fn file(call: &Call<'_>) -> Result<Response, Denied> {
 fn config() -> Arc<Config<'static>> {
     static CONFIG: OnceLock<Arc<Config<'static>>> = OnceLock::new();
     let made = || {
-        // Without this the page would ask a validator elsewhere for a badge.
+        // Otherwise the page would load a badge from an external validator.
         Arc::new(Config::from("/openapi.json").validator_url("none").display_operation_id(true))
     };
     Arc::clone(CONFIG.get_or_init(made))
@@ -84,7 +83,7 @@ fn served(call: &Call<'_>, name: &str) -> Result<Response, Denied> {
         content_type.push_str("; charset=utf-8");
     }
     let zipped = found.gzpipped;
-    let accepted = call.request.headers.all("accept-encoding").any(accepts_gzip);
+    let accepted = call.request.headers.accepts_gzip();
     let mut response = if zipped && !accepted {
         let mut plain = Vec::new();
         flate2::read::GzDecoder::new(&*found.bytes)
@@ -101,13 +100,4 @@ fn served(call: &Call<'_>, name: &str) -> Result<Response, Denied> {
         .header("content-security-policy", POLICY)
         .header("vary", "Accept-Encoding")
         .header("cache-control", "no-cache"))
-}
-
-fn accepts_gzip(value: &str) -> bool {
-    value.split(',').any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default();
-        let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-        (name.eq_ignore_ascii_case("gzip") || name == "*") && !refused
-    })
 }

@@ -1,47 +1,32 @@
-//! What is refused, as `application/problem+json`: the one place where problems become HTTP
-//! statuses. What a client sees and what the log says are two messages.
+//! Refusals as `application/problem+json`. The client and the log get two different messages.
 
-use serde::Serialize;
 use serde_json::json;
 
 use crate::diagnostic::Code;
-use crate::review::{Refusal, RefusalKind};
+use crate::review::{Detail, Refusal, RefusalKind};
 
 use super::http::{Response, phrase};
 
-/// Whoever came in by a password that somebody else chose changes it before anything else.
+/// A user must change a password that someone else chose before doing anything else.
 pub const PASSWORD_CHANGE: Code = Code::PasswordChangeRequired;
 
-/// One detail of a denial.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Detail {
-    /// The field, parameter or item that it is about.
-    pub pointer: String,
-    /// What is wrong with it.
-    pub detail: String,
-}
-
-/// Why a request gets no other answer.
+/// A refused request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
-    /// The HTTP status.
     pub status: u16,
     /// A stable name, such as `not-found`.
     pub code: Code,
-    /// A sentence for the client.
+    /// For the client.
     pub detail: String,
-    /// Several things to say.
     pub errors: Box<[Detail]>,
-    /// The proposal that stands in the way.
+    /// The open proposal that blocks this.
     pub proposal: Option<Box<str>>,
-    /// Headers of the answer.
     pub headers: Vec<(&'static str, String)>,
-    /// What only the log says.
+    /// For the log only.
     pub cause: Option<Box<str>>,
 }
 
 impl Denied {
-    /// A denial.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             status: code.status(),
@@ -54,17 +39,15 @@ impl Denied {
         }
     }
 
-    /// There is no such thing.
     pub fn not_found() -> Self {
-        Self::new(Code::NotFound, "there is nothing here")
+        Self::new(Code::NotFound, "there is nothing at this address")
     }
 
-    /// Nobody is logged in.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(Code::Unauthorized, detail).header("www-authenticate", "Bearer realm=\"recon\"")
     }
 
-    /// A value that makes no sense.
+    /// An invalid value.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         let pointer = pointer.into();
@@ -74,22 +57,19 @@ impl Denied {
         denied
     }
 
-    /// A bug of ours.
     pub fn internal(cause: impl Into<String>) -> Self {
         Self {
             cause: Some(cause.into().into()),
-            ..Self::new(Code::Internal, "something went wrong here; the log says what")
+            ..Self::new(Code::Internal, "internal error; the server's log has details")
         }
     }
 
-    /// The same denial with a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The answer for programs.
     pub fn into_response(self, id: &str) -> Response {
         let mut body = json!({
             "type": format!("urn:recon:problem:{}", self.code),
@@ -115,16 +95,12 @@ impl Denied {
     }
 }
 
-/// What the services refuse; what they say of the store is for the log only.
+/// Store errors go to the log only.
 impl From<Refusal> for Denied {
     fn from(refusal: Refusal) -> Self {
         let mut denied = Self::new(refusal.code, refusal.message);
         denied.status = refusal.kind.status();
-        denied.errors = refusal
-            .errors
-            .into_iter()
-            .map(|detail| Detail { pointer: detail.pointer, detail: detail.detail })
-            .collect();
+        denied.errors = refusal.errors.into();
         if let Some(proposal) = refusal.blocking {
             let link = format!("</workflow/proposals/{proposal}>; rel=\"related\"");
             denied.headers.push(("link", link));
@@ -138,8 +114,7 @@ impl From<Refusal> for Denied {
     }
 }
 
-/// Headers that every answer has.
-pub const ALWAYS: &[(&str, &str)] = &[
+pub const SECURITY_HEADERS: &[(&str, &str)] = &[
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
@@ -151,7 +126,7 @@ pub const ALWAYS: &[(&str, &str)] = &[
     ),
 ];
 
-/// A whole answer, down to its bytes, to a request that nobody else sees: the guard's refusals.
+/// The bytes of a whole answer, for requests that the guard refuses.
 pub fn plain(status: u16, detail: &str, id: &str) -> Vec<u8> {
     let code = match status {
         408 => Code::Timeout,
@@ -161,7 +136,7 @@ pub fn plain(status: u16, detail: &str, id: &str) -> Vec<u8> {
     };
     let denied = Denied { status, ..Denied::new(code, detail) };
     let mut response = denied.into_response(id);
-    for (name, value) in ALWAYS {
+    for (name, value) in SECURITY_HEADERS {
         response.set(name, value);
     }
     if status == 503 {

@@ -1,5 +1,5 @@
-//! From a request to an answer: a pure function of the server and the request. Every rule that
-//! holds for all routes is applied here, in one order, before a handler is asked.
+//! From request to answer, without sockets. Rules for all routes are applied here, in one order,
+//! before the handler.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use crate::store::run_reference::{self, RunReference};
 
 use super::authenticate::authenticate;
 use super::call::Call;
-use super::error::{ALWAYS, Denied, PASSWORD_CHANGE};
+use super::error::{Denied, PASSWORD_CHANGE, SECURITY_HEADERS};
 use super::http::{Body, Method, Request, Response};
 use super::lane::Lane;
 use super::log::Line;
 use super::page::address::with_query;
-use super::parameter::{Kind, Place};
-use super::route::{self, Access, Content, Found, Route, Surface};
+use super::parameter::{Kind, Location};
+use super::route::{self, Access, Content, Match, Route, Surface};
 use super::target::pairs;
 use super::{App, json};
 
-/// Answers a request, whatever it is and whatever happens.
+/// Never panics.
 pub fn handle(app: &Arc<App>, request: &Request) -> Response {
     let began = Instant::now();
     let mut trace = Trace::default();
@@ -73,12 +73,11 @@ fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// The first so many bytes of a text that is ASCII.
 fn clip(text: &str, most: usize) -> &str {
     text.get(..most).unwrap_or(text)
 }
 
-/// What is known of a request by the time it is answered.
+/// For the log and the metrics.
 #[derive(Default)]
 struct Trace {
     operation: Option<&'static str>,
@@ -90,16 +89,16 @@ fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Respon
     app.hosts.admit(request)?;
     let path = request.path();
     let route = match route::find(&app.routes, request.method, path) {
-        Found::Route(route, values) => Ok((route, values)),
-        Found::OtherMethods(methods) => {
+        Match::Route(route, values) => Ok((route, values)),
+        Match::OtherMethods(methods) => {
             if let Some(preflight) = app.preflight(request, &methods) {
                 return Ok(preflight);
             }
             let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
-            Err(Denied::new(Code::MethodNotAllowed, "this path has other methods")
+            Err(Denied::new(Code::MethodNotAllowed, "this path does not support this method")
                 .header("allow", names.join(", ")))
         }
-        Found::Nothing => Err(Denied::not_found()),
+        Match::Nothing => Err(Denied::not_found()),
     };
     let (route, mut values) = match route {
         Ok(found) => found,
@@ -112,10 +111,10 @@ fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Respon
     trace.surface = Some(route.surface);
     same_origin(request)?;
     let principal = match (&route.access, route.lane) {
-        // Whether the process lives must be told without the store.
+        // `/health` must not depend on the store.
         (Access::Open, Lane::Health) => None,
         (Access::Open, lane) => match authenticate(app, request) {
-            // Whoever can't prove anything may still see what everybody sees.
+            // Invalid credentials don't matter on open routes.
             Err(denied) if denied.status == 401 => None,
             Err(denied) if denied.status == 503 && lane == Lane::Watch => None,
             found => found?,
@@ -127,7 +126,7 @@ fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Respon
     permit(app, route, request, principal.as_ref())?;
     own_password(route, principal.as_ref())?;
     if route.lasting && app.settings.solo {
-        let detail = "one person alone (`--solo`) makes no people, logins or tokens";
+        let detail = "users, logins and tokens can't be created or changed with `--solo`";
         return Err(Denied::new(Code::Solo, detail));
     }
     acceptable(route, request)?;
@@ -137,15 +136,15 @@ fn answer(app: &Arc<App>, request: &Request, trace: &mut Trace) -> Result<Respon
         return Ok(Response::see_other(&address));
     }
     let (document, form) = body(app, route, request)?;
-    let mut call = Call { app, request, route, values, document, form, principal };
+    let mut call = Call { app, request, values, document, form, principal };
     let answer = (route.handler)(&call);
-    // Passwords and secrets of links come in documents and forms.
+    // Bodies may hold passwords and invitation secrets.
     wipe(&mut call.document);
     call.form.iter_mut().for_each(|(_, value)| value.zeroize());
     answer
 }
 
-/// Puts ids in the place of runs that are named by a part of their id, or as `latest`.
+/// Replaces abbreviated run ids and `latest` by whole ids.
 fn name_runs(
     app: &App,
     route: &Route,
@@ -160,7 +159,7 @@ fn name_runs(
     Ok(())
 }
 
-/// The id of a run that is named so. An id is not looked up: its handler does that.
+/// Whole ids are not looked up; their handler does that.
 fn run_named(app: &App, text: &str, job: Option<&str>) -> Result<String, Denied> {
     if let Ok(id) = text.parse::<RunId>() {
         return Ok(id.to_string());
@@ -175,7 +174,7 @@ fn run_named(app: &App, text: &str, job: Option<&str>) -> Result<String, Denied>
     }
 }
 
-/// Where a page goes on whose address names a run by a part of its id, or as `latest`.
+/// The address of a page with the whole id of its run.
 fn name_run_of_page(app: &App, route: &Route, request: &Request) -> Result<Option<String>, Denied> {
     if route.surface != Surface::Page || !request.method.is_safe() {
         return Ok(None);
@@ -195,7 +194,6 @@ fn name_run_of_page(app: &App, route: &Route, request: &Request) -> Result<Optio
     Ok((id != run).then(|| with_query(request.path(), pairs)))
 }
 
-/// Overwrites the texts of a document.
 fn wipe(document: &mut Value) {
     match document {
         Value::String(text) => text.zeroize(),
@@ -205,17 +203,17 @@ fn wipe(document: &mut Value) {
     }
 }
 
-/// Whoever came in by a password that somebody else chose changes it before anything else.
+/// A user must change a password that someone else chose before doing anything else.
 fn own_password(route: &Route, principal: Option<&Principal>) -> Result<(), Denied> {
     let open = matches!(route.access, Access::Open);
     if open || route.before_change || !principal.is_some_and(|person| person.must_change) {
         return Ok(());
     }
-    let detail = "somebody else chose your password: change it first, at /auth/password";
+    let detail = "someone else chose your password: change it first, at /auth/password";
     Err(Denied::new(PASSWORD_CHANGE, detail))
 }
 
-/// Unsafe requests come from our own pages, or from no page at all.
+/// CSRF protection: unsafe requests must come from our own pages, or from no page.
 fn same_origin(request: &Request) -> Result<(), Denied> {
     if request.method.is_safe() {
         return Ok(());
@@ -223,7 +221,7 @@ fn same_origin(request: &Request) -> Result<(), Denied> {
     let bearer = request.headers.one("authorization").is_some_and(|value| {
         value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer "))
     });
-    // No browser adds a token on its own, as it does a cookie.
+    // Browsers never add a token on their own, as they do with cookies.
     if bearer && !request.headers.has("cookie") {
         return Ok(());
     }
@@ -240,11 +238,11 @@ fn same_origin(request: &Request) -> Result<(), Denied> {
     if own {
         Ok(())
     } else {
-        Err(Denied::new(Code::CrossOrigin, "this request comes from another site's page"))
+        Err(Denied::new(Code::CrossOrigin, "this request comes from a page of another site"))
     }
 }
 
-/// What is open costs next to nothing, and is asked for by everybody behind one address at once.
+/// Open routes are not limited: they are cheap, and many users may share one address.
 fn limit(
     app: &App,
     route: &Route,
@@ -291,7 +289,7 @@ fn permit(
     }
 }
 
-/// Whether the client takes what the route gives.
+/// Content negotiation.
 fn acceptable(route: &Route, request: &Request) -> Result<(), Denied> {
     let mut accepts = request.headers.all("accept").flat_map(|value| value.split(',')).peekable();
     if accepts.peek().is_none() || route.surface == Surface::Page {
@@ -326,7 +324,10 @@ fn acceptable(route: &Route, request: &Request) -> Result<(), Denied> {
     if gives.is_empty() || gives.contains(&"*/*") || gives.iter().any(|media| takes(media)) {
         Ok(())
     } else {
-        Err(Denied::new(Code::NotAcceptable, format!("this is {}", gives.join(" or "))))
+        Err(Denied::new(
+            Code::NotAcceptable,
+            format!("this route answers with {}", gives.join(" or ")),
+        ))
     }
 }
 
@@ -334,49 +335,49 @@ fn is_zero(quality: &str) -> bool {
     quality.parse::<f64>().is_ok_and(|quality| quality == 0.0)
 }
 
-/// The values of the query and of the headers that the route takes, judged; those of the path too.
+/// Validates path, query and headers; returns the values of query and headers.
 fn parameters(
     route: &Route,
     request: &Request,
     path: &[(&'static str, String)],
 ) -> Result<Vec<(&'static str, String)>, Denied> {
-    for parameter in route.parameters_in(Place::Path) {
+    for parameter in route.parameters_in(Location::Path) {
         if let Some((_, value)) = path.iter().find(|(name, _)| *name == parameter.name) {
-            parameter.judge(value)?;
+            parameter.validate(value)?;
         }
     }
     let mut values: Vec<(&'static str, String)> = Vec::new();
     for (name, value) in &request.target.query {
-        let known = route.parameters_in(Place::Query).find(|own| own.name == name.as_str());
+        let known = route.parameters_in(Location::Query).find(|own| own.name == name.as_str());
         let Some(parameter) = known else {
-            // Pages are reached by links from anywhere.
+            // Links to pages may carry parameters of other sites.
             if route.surface == Surface::Page {
                 continue;
             }
-            return Err(Denied::invalid(name.clone(), "this is not known here"));
+            return Err(Denied::invalid(name.clone(), "unknown name"));
         };
         if values.iter().any(|(own, _)| *own == parameter.name) {
-            return Err(Denied::invalid(parameter.name, "this stands twice"));
+            return Err(Denied::invalid(parameter.name, "given twice"));
         }
         if route.surface == Surface::Page && value.is_empty() {
             continue;
         }
-        parameter.judge(value)?;
+        parameter.validate(value)?;
         values.push((parameter.name, value.clone()));
     }
-    for parameter in route.parameters_in(Place::Header) {
+    for parameter in route.parameters_in(Location::Header) {
         let name = parameter.name.to_ascii_lowercase();
         if let Some(value) = request.headers.one(&name) {
-            parameter.judge(value)?;
+            parameter.validate(value)?;
             values.push((parameter.name, value.to_owned()));
         }
     }
     for parameter in &route.parameters {
         if parameter.required
-            && parameter.place == Place::Query
+            && parameter.location == Location::Query
             && !values.iter().any(|(own, _)| *own == parameter.name)
         {
-            return Err(Denied::invalid(parameter.name, "this is missing"));
+            return Err(Denied::invalid(parameter.name, "missing"));
         }
     }
     Ok(values)
@@ -395,7 +396,7 @@ fn body(
         .one("content-type")
         .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     let wrong = |expected: &str| {
-        Err(Denied::new(Code::UnsupportedMediaType, format!("a body is {expected} here"))
+        Err(Denied::new(Code::UnsupportedMediaType, format!("the body must be {expected}"))
             .header("accept", expected))
     };
     if route.surface == Surface::Page {
@@ -418,7 +419,7 @@ fn body(
         if media.as_deref() != Some("application/json") {
             return wrong("application/json");
         }
-        // Clients that always send a document may send an empty one.
+        // Some clients always send a document, even an empty one.
         let document = json::parse(&request.body)?;
         let empty = document.as_object().is_some_and(serde_json::Map::is_empty);
         if empty || document.is_null() {
@@ -430,13 +431,12 @@ fn body(
         return wrong("application/json");
     }
     let document = json::parse(&request.body)?;
-    app.judge.judge(route.operation, &document)?;
+    app.bodies.validate(route.operation, &document)?;
     Ok((document, Vec::new()))
 }
 
-/// What every answer has.
 fn finish(app: &App, request: &Request, response: &mut Response) {
-    for (name, value) in ALWAYS {
+    for (name, value) in SECURITY_HEADERS {
         if response.header_value(name).is_none() {
             response.set(name, value);
         }

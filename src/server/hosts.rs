@@ -1,5 +1,5 @@
-//! The names of this server. A request for any other is misdirected: a page elsewhere may have
-//! bound a name of its own to our address.
+//! The host names of this server. Refusing others prevents DNS rebinding: a site could point its
+//! own name at our address.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,14 +9,12 @@ use super::error::Denied;
 use super::http::Request;
 use crate::domain::review::server::ServerSettings;
 
-/// Names with the ports they go with.
 pub struct Hosts {
     names: Vec<(String, Option<u16>)>,
     port: u16,
 }
 
 impl Hosts {
-    /// The names of a server that listens at `bound`.
     pub fn new(bound: SocketAddr, settings: &ServerSettings) -> Self {
         let port = Some(bound.port());
         let mut names = vec![
@@ -36,16 +34,12 @@ impl Hosts {
             let (name, port) = split(host);
             let usual = if scheme == "https" { 443 } else { 80 };
             names.push((name.to_ascii_lowercase(), Some(port.unwrap_or(usual))));
-            // A proxy may name the host without the port that it listens on itself.
+            // A proxy may leave out its own port.
             names.push((name.to_ascii_lowercase(), None));
         }
         Self { names, port: bound.port() }
     }
 
-    /// Refuses a request for another name.
-    ///
-    /// # Errors
-    /// 421.
     pub fn admit(&self, request: &Request) -> Result<(), Denied> {
         let host = request.headers.one("host").unwrap_or_default().to_ascii_lowercase();
         let (name, port) = split(&host);
@@ -56,7 +50,7 @@ impl Hosts {
         if known {
             Ok(())
         } else {
-            Err(Denied::new(Code::Misdirected, "this host is not one of this server's names"))
+            Err(Denied::new(Code::Misdirected, "unknown host name; set `server.public_url`"))
         }
     }
 }

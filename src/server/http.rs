@@ -1,4 +1,4 @@
-//! Requests and answers as the handlers know them: plain values, no sockets.
+//! Requests and answers as plain values, without sockets.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -10,20 +10,15 @@ use super::target::Target;
 
 macro_rules! methods {
     ($($(#[$doc:meta])* $variant:ident $name:literal,)+) => {
-        /// A method that is known here.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Method { $($(#[$doc])* $variant,)+ }
 
         impl Method {
-            /// Every method.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// Its name.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// The method of this name; names are capitals.
+            /// Method names are upper case.
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($name => Some(Self::$variant),)+ _ => None }
             }
@@ -32,80 +27,88 @@ macro_rules! methods {
 }
 
 methods! {
-    /// Look.
     Get "GET",
-    /// Look, without the body.
     Head "HEAD",
-    /// Do.
     Post "POST",
-    /// Replace.
     Put "PUT",
-    /// Change.
     Patch "PATCH",
-    /// Remove.
     Delete "DELETE",
-    /// Ask what is allowed across origins.
     Options "OPTIONS",
-    /// Never answered; known, so that it is refused like any other method that a path lacks.
+    /// No route has it; known so that it is refused with 405.
     Trace "TRACE",
-    /// Look, with a body; no path takes it.
+    /// No route has it; known so that it is refused with 405.
     Query "QUERY",
 }
 
 impl Method {
-    /// Whether it changes nothing.
     pub const fn is_safe(self) -> bool {
         matches!(self, Self::Get | Self::Head | Self::Options | Self::Trace | Self::Query)
     }
 }
 
-/// The headers of a request, their names in lower case.
+/// Names are lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(pub Vec<(String, String)>);
 
 impl Headers {
-    /// The value of a header, if it stands exactly once.
+    /// The value of a header that occurs exactly once.
     pub fn one(&self, name: &str) -> Option<&str> {
         let mut all = self.0.iter().filter(|(own, _)| own == name);
         let (_, value) = all.next()?;
         all.next().is_none().then_some(value.as_str())
     }
 
-    /// Every value of a header.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the header is there.
     pub fn has(&self, name: &str) -> bool {
         self.all(name).next().is_some()
     }
+
+    pub fn accepts_gzip(&self) -> bool {
+        self.all("accept-encoding").flat_map(|value| value.split(',')).any(|coding| {
+            let mut parts = coding.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default();
+            let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+            (name.eq_ignore_ascii_case("gzip") || name == "*") && !refused
+        })
+    }
 }
 
-/// A request: whole, and bounded in every respect.
+/// A whole request, of bounded size.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The method.
     pub method: Method,
-    /// The target as written.
     pub url: String,
-    /// The target, decoded.
     pub target: Target,
-    /// The headers.
     pub headers: Headers,
-    /// The body, wiped from memory when the request is done: it may hold a password.
+    /// Zeroized: it may hold a password.
     pub body: Zeroizing<Vec<u8>>,
-    /// The address that the connection came from: the client's, or its proxy's.
+    /// The other end of the connection: the client or its proxy.
     pub peer: IpAddr,
-    /// Its id, which every log line and audit row about it carries.
+    /// In every log line and audit row about the request.
     pub id: String,
 }
 
 impl Request {
-    /// A request of this method and target without headers or body, from this machine.
-    ///
-    /// # Errors
-    /// A target that is none.
+    pub fn path(&self) -> &str {
+        &self.target.path
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.headers
+            .one("cookie")?
+            .split(';')
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| value)
+    }
+}
+
+#[cfg(test)]
+impl Request {
+    /// A request from this machine without headers or body.
     pub fn new(method: Method, url: &str) -> Result<Self, &'static str> {
         Ok(Self {
             method,
@@ -118,73 +121,40 @@ impl Request {
         })
     }
 
-    /// The same request with one more header.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.0.push((name.to_ascii_lowercase(), value.to_owned()));
         self
     }
-
-    /// The same request with this JSON body.
-    #[must_use]
-    pub fn json(mut self, body: &str) -> Self {
-        self.body = Zeroizing::new(body.as_bytes().to_vec());
-        self.with("content-type", "application/json")
-    }
-
-    /// The path, decoded.
-    pub fn path(&self) -> &str {
-        &self.target.path
-    }
-
-    /// The value of a cookie.
-    pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.headers
-            .one("cookie")?
-            .split(';')
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(own, _)| *own == name)
-            .map(|(_, value)| value)
-    }
 }
 
-/// Writes a body piece by piece.
 pub type Stream = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
-/// The body of an answer.
 pub enum Body {
-    /// None.
     Empty,
-    /// These bytes.
     Bytes(Cow<'static, [u8]>),
-    /// What the function writes; never held as a whole.
+    /// Written piece by piece, never held in memory as a whole.
     Stream(Stream),
 }
 
-/// An answer.
 pub struct Response {
-    /// The status.
     pub status: u16,
     headers: Vec<(&'static str, String)>,
-    /// The body.
     pub body: Body,
-    /// Whether the client is logged in, which the guard is told.
+    /// The client is logged in.
     pub known: bool,
 }
 
 impl Response {
-    /// An answer without a body.
     pub const fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Body::Empty, known: false }
     }
 
-    /// An answer with this body.
     pub fn with_body(status: u16, content_type: &str, body: impl Into<Cow<'static, [u8]>>) -> Self {
         Self { body: Body::Bytes(body.into()), ..Self::new(status) }
             .header("content-type", content_type)
     }
 
-    /// A JSON document.
     pub fn json(status: u16, value: &impl serde::Serialize) -> Self {
         match serde_json::to_vec(value) {
             Ok(bytes) => Self::with_body(status, "application/json", bytes),
@@ -192,48 +162,35 @@ impl Response {
         }
     }
 
-    /// An HTML page.
     pub fn html(status: u16, page: String) -> Self {
         Self::with_body(status, "text/html; charset=utf-8", page.into_bytes())
     }
 
-    /// An answer that is written piece by piece.
     pub fn stream(content_type: &str, stream: Stream) -> Self {
         Self { body: Body::Stream(stream), ..Self::new(200) }.header("content-type", content_type)
     }
 
-    /// Go there and look.
     pub fn see_other(location: &str) -> Self {
         Self::new(303).header("location", location)
     }
 
-    /// The same answer with this header, in place of one of that name. A value can only be printable
-    /// ASCII: whatever else somebody put into it is replaced, so that no value becomes a header.
+    /// Sets or replaces a header. Characters that are not printable ASCII are replaced, so that no
+    /// value can start another header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
         self.set(name, value.as_ref());
         self
     }
 
-    /// The same answer with one more header of this name, for cookies and links.
-    #[must_use]
-    pub fn and_header(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
-        self.headers.push((name, printable(value.as_ref())));
-        self
-    }
-
-    /// Sets a header, in place of one of that name.
     pub fn set(&mut self, name: &'static str, value: &str) {
         self.headers.retain(|(own, _)| *own != name);
         self.headers.push((name, printable(value)));
     }
 
-    /// The value of a header.
     pub fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The bytes of the body, if they are there.
     pub fn bytes(&self) -> &[u8] {
         match &self.body {
             Body::Bytes(bytes) => bytes,
@@ -241,10 +198,7 @@ impl Response {
         }
     }
 
-    /// Writes the answer; `connection` headers are the guard's.
-    ///
-    /// # Errors
-    /// Whoever reads it has gone.
+    /// Leaves the `connection` header to the guard.
     pub fn write(self, out: &mut dyn Write, head_only: bool) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, phrase(self.status));
         for (name, value) in &self.headers {
@@ -279,7 +233,6 @@ fn printable(value: &str) -> String {
     value.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
 }
 
-/// Bytes of a chunk.
 const CHUNK: usize = 32 * 1024;
 
 struct Chunks<'a> {
@@ -319,7 +272,6 @@ impl Write for Chunks<'_> {
     }
 }
 
-/// What a status is called.
 pub const fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",

@@ -1,4 +1,4 @@
-//! JSON from a client, read without mercy: no name twice, no depth without end, no NUL.
+//! Strict JSON from clients: no duplicate names, bounded depth, no NUL.
 
 use crate::diagnostic::Code;
 use std::fmt;
@@ -8,25 +8,20 @@ use serde_json::{Map, Number, Value};
 
 use super::error::Denied;
 
-/// How deep a document may be.
 pub const DEPTH: usize = 32;
 
-/// Reads a document.
-///
-/// # Errors
-/// 400 with what is wrong and where.
 pub fn parse(bytes: &[u8]) -> Result<Value, Denied> {
     let malformed = |detail: String| Denied::new(Code::MalformedJson, detail);
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("the body is not UTF-8".into()))?;
     if too_deep(text) {
-        return Err(malformed(format!("the body is deeper than {DEPTH} levels")));
+        return Err(malformed(format!("the body is nested deeper than {DEPTH} levels")));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Strict.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| malformed(format!("the body is not JSON: {error}")))
 }
 
-/// Counted in the text: the parser's own stack is not what is tried out.
+/// Counted in the text, so that deep nesting never reaches the parser's stack.
 fn too_deep(text: &str) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {

@@ -1,54 +1,49 @@
-//! Lanes: requests of different kinds have threads of their own, so that none takes those of
-//! another. Work on a slow store leaves `/health` alone, and exports leave everybody alone.
+//! Lanes: each kind of request has its own threads. A slow store does not delay `/health`, exports
+//! delay nobody.
 
 use std::time::Duration;
 
-/// A kind of request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lane {
-    /// Whether the process lives: never touches the store.
+    /// `/health`: never touches the store.
     Health,
-    /// Whether it is ready, and its metrics.
+    /// `/ready` and `/metrics`.
     Watch,
-    /// Answers of any length, written piece by piece.
+    /// Long answers, written piece by piece.
     Export,
-    /// Everything else.
     #[default]
     Work,
 }
 
-/// How much a lane takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Threads that answer.
     pub threads: usize,
-    /// Requests that are answered, or whose answers are copied, at once.
+    /// Concurrent requests, including those whose answers are being copied.
     pub places: usize,
-    /// Of these, those that only clients who are logged in can have.
+    /// How many of them are reserved for clients who are logged in.
     pub reserved: usize,
-    /// Requests that wait for a place; the next one is refused.
+    /// Length of the waiting line; further requests are refused.
     pub waiting: usize,
-    /// How long a place is waited for.
+    /// Longest wait for a place.
     pub place_time: Duration,
-    /// How long the answer may take to begin.
+    /// Time until the first byte of the answer.
     pub answer_time: Duration,
 }
 
-/// Answers that are written piece by piece at once; each has a thread.
+/// Concurrent exports; each has a thread.
 pub const STREAMS: usize = 8;
-/// How long a request may wait, for a thread and for the store together.
+/// A request's deadline, for a thread and the store together.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Lane {
-    /// Every lane.
     pub const ALL: [Self; 4] = [Self::Health, Self::Watch, Self::Export, Self::Work];
 
-    /// Its place among [`Lane::ALL`].
+    /// Position in [`Lane::ALL`].
     pub const fn index(self) -> usize {
         self as usize
     }
 
-    /// Its limits, where `threads` can be had for work.
+    /// Limits when `threads` are available for work.
     pub fn limits(self, threads: usize) -> Limits {
         let small = |threads| Limits {
             threads,
@@ -89,7 +84,7 @@ mod tests {
             assert_eq!(Lane::ALL[lane.index()], lane);
             let limits = lane.limits(4);
             assert!(limits.threads > 0 && limits.reserved < limits.places, "{lane:?}");
-            // A place without a thread would be a request that waits where nobody sees it.
+            // A place without a thread would hide a waiting request.
             let streams = if lane == Lane::Export { STREAMS } else { 0 };
             assert_eq!(limits.places, limits.threads + streams, "{lane:?}");
         }

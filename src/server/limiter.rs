@@ -1,13 +1,12 @@
-//! How often somebody may ask: a bucket of tokens for each.
+//! Rate limits: a token bucket for each client.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Buckets are forgotten beyond this number, the fullest first.
+/// Most buckets in memory.
 const REMEMBERED: usize = 10_000;
 
-/// Buckets by name.
 pub struct Limiter {
     rate: f64,
     burst: f64,
@@ -20,19 +19,19 @@ struct Bucket {
 }
 
 impl Limiter {
-    /// So many requests a second, and so many at once after a pause. A rate of 0 limits nothing.
+    /// `rate` in requests per second; 0 for no limit.
     pub fn new(rate: f64, burst: f64) -> Self {
         Self { rate, burst, buckets: Mutex::default() }
     }
 
-    /// Takes a token; or says how long until there is one.
+    /// Takes a token; else returns the time until there is one.
     pub fn take(&self, name: &str, now: Instant) -> Result<(), Duration> {
         if self.rate <= 0.0 {
             return Ok(());
         }
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= REMEMBERED && !buckets.contains_key(name) {
-            // Whoever has not asked for a while has a full bucket, which is what a new one is.
+            // Full buckets equal new ones, so drop them.
             let full = self.burst / self.rate;
             buckets.retain(|_, b| now.saturating_duration_since(b.at).as_secs_f64() < full);
             if buckets.len() >= REMEMBERED {

@@ -1,5 +1,5 @@
-//! The access log: one JSON object per line, and nothing in it that a client could forge or that
-//! should not be read: no bodies, no tokens, no queries, no values of cells.
+//! The access log: one JSON object per line. Never contains bodies, tokens, queries or values of
+//! records; clients can't forge lines.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -7,43 +7,33 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-/// One line.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Line<'a> {
-    /// When the request ended.
     pub time: String,
-    /// Its id.
     pub id: &'a str,
-    /// Where it came from.
     pub client: String,
-    /// Who sent it.
     pub person: Option<&'a str>,
-    /// The method.
     pub method: &'a str,
-    /// The path without the query.
+    /// Without the query.
     pub path: &'a str,
-    /// The status of the answer.
     pub status: u16,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub ms: f64,
-    /// The client as it names itself.
+    /// The User-Agent.
     pub agent: Option<&'a str>,
-    /// Why it was denied.
     pub code: Option<&'a str>,
-    /// What the client is not told.
+    /// Details hidden from the client.
     pub cause: Option<&'a str>,
 }
 
-/// Where lines go.
 pub struct AccessLog(Mutex<Option<Box<dyn Write + Send>>>);
 
 impl AccessLog {
-    /// A log that goes there, or nowhere.
     pub fn to(out: Option<Box<dyn Write + Send>>) -> Self {
         Self(Mutex::new(out))
     }
 
-    /// Writes a line. A log that can't be written stops nobody.
+    /// Write errors are ignored.
     pub fn write(&self, line: &Line<'_>) {
         let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(out) = out.as_mut() {
@@ -53,7 +43,7 @@ impl AccessLog {
     }
 }
 
-/// The line with its end. What a terminal could take for more than text is escaped.
+/// Escapes what a terminal could interpret.
 pub fn text(line: &impl Serialize) -> String {
     let json = serde_json::to_string(line).unwrap_or_default();
     let mut text = String::with_capacity(json.len() + 1);

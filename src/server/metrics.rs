@@ -1,4 +1,4 @@
-//! What happened so far, in the text format of Prometheus, version 0.0.4.
+//! Metrics in the text format of Prometheus, version 0.0.4.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,10 +10,9 @@ use super::guard::Counts;
 use super::http::Method;
 use super::route::Route;
 
-/// Upper bounds of the histogram's buckets, in seconds.
+/// Upper bounds of the histogram's buckets in seconds.
 const BOUNDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0];
 
-/// Counters and histograms.
 pub struct Metrics {
     began: Instant,
     guard: Arc<Counts>,
@@ -29,7 +28,6 @@ struct Times {
 }
 
 impl Metrics {
-    /// Nothing yet.
     pub fn new(routes: &[Route]) -> Self {
         Self {
             began: Instant::now(),
@@ -39,12 +37,10 @@ impl Metrics {
         }
     }
 
-    /// What the guard counts.
     pub fn guard(&self) -> Arc<Counts> {
         Arc::clone(&self.guard)
     }
 
-    /// Counts a request.
     pub fn count(
         &self,
         operation: Option<&'static str>,
@@ -66,7 +62,6 @@ impl Metrics {
         times.micros.fetch_add(micros, Ordering::Relaxed);
     }
 
-    /// The text that a collector reads.
     pub fn text(&self) -> String {
         let mut text = String::new();
         self.write(&mut text).unwrap_or_default();
@@ -80,8 +75,8 @@ impl Metrics {
             ("recon_connections_accepted_total", "Connections accepted", of(&guard.accepted)),
             (
                 "recon_connections_turned_away_total",
-                "Connections for which there was no place",
-                of(&guard.turned_away),
+                "Connections refused for lack of a slot",
+                of(&guard.refused_busy),
             ),
             ("recon_requests_refused_total", "Malformed or late requests", of(&guard.refused)),
             ("recon_requests_passed_total", "Requests passed to a handler", of(&guard.passed)),

@@ -1,11 +1,9 @@
 //! The review server.
 //!
-//! [`guard`] owns the public socket and hands whole, canonical requests to `backend`, the home of
-//! the HTTP library; [`handle`] is the pure function from a request to an answer, by the table in
-//! [`routes`]. A noun of the API is one file and one line of that table.
+//! `guard` owns the public socket and parses requests, `backend` is the home of tiny_http and its
+//! threads, `handle` answers a request by the table in `routes`.
 //!
-//! Nothing here decides anything about a difference, a person or a proposal: the services in
-//! `review` do, and the server says what they said.
+//! Decisions about differences, users and proposals are made in `review`, never here.
 
 mod admin;
 mod audit;
@@ -25,7 +23,7 @@ mod http;
 mod json;
 mod lane;
 mod limiter;
-pub mod log;
+pub(crate) mod log;
 mod metrics;
 mod openapi;
 mod page;
@@ -37,9 +35,9 @@ mod route;
 mod routes;
 mod runs;
 mod schema;
-mod shape;
 mod system;
 mod target;
+mod validate;
 mod workflow;
 
 use std::collections::BTreeSet;
@@ -60,94 +58,77 @@ use crate::store::{Store, chain, transact};
 
 use self::error::Denied;
 use self::guard::limits::Caps;
-use self::guard::{Counts, Guard, Setup};
+use self::guard::{Guard, Setup};
 use self::hosts::Hosts;
 use self::http::{Method, Request, Response};
 use self::lane::Lane;
 use self::limiter::Limiter;
 use self::log::{AccessLog, Line};
 use self::metrics::Metrics;
-use self::route::{Found, Route, Surface};
-use self::shape::Judge;
+use self::route::{Match, Route, Surface};
+use self::validate::BodyValidator;
 
-/// Headers by which proxies tell that they pass something on.
+/// Headers that show that a proxy forwarded the request.
 const FORWARDED: &[&str] =
     &["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded", "via"];
-/// How long the server itself waits for the store between two looks at whether it shall stop.
+/// The server's own store timeout, short so that it notices a stop signal.
 const OWN_PATIENCE: Duration = Duration::from_millis(500);
-/// How often the server asks itself whether it still answers.
+/// Interval of requests to ourselves.
 const SELF_REQUEST_EVERY: Duration = Duration::from_secs(10);
-/// After so many silent answers it is not worth the port it holds.
+/// Consecutive failures of requests to ourselves after which the server exits.
 const SELF_REQUESTS_LOST: u32 = 3;
-/// How often proposals are looked through for those whose time is over.
+/// Interval of closing expired proposals.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
-/// How often the end of the audit trail is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// After so many rows of the audit trail its end is kept in the log.
-pub const KEEP_EVERY_ROWS: i64 = 1_000;
+/// Interval of checking how much the audit trail has grown.
+const CHECKPOINT_POLL: Duration = Duration::from_secs(2);
+/// Audit rows between two checkpoints in the log.
+pub(crate) const CHECKPOINT_EVERY_ROWS: i64 = 1_000;
 
-/// Makes the answer that people see where a page can't be shown.
-pub type ProblemPage = fn(&App, &Request, Denied) -> Response;
+/// Makes an HTML page of a refusal.
+pub(crate) type ProblemPage = fn(&App, &Request, Denied) -> Response;
 
-/// Everything that handlers know.
-pub struct App {
-    /// The store.
-    pub store: Arc<dyn Store>,
-    /// What was configured.
-    pub settings: ServerSettings,
-    /// The table of routes.
-    pub routes: Vec<Route>,
-    /// Holds documents to their schemas.
-    pub judge: Judge,
-    /// What all desks share: the policy in force, the clock, who the people are.
-    pub office: Office,
-    /// The turnstile before the hashes of passwords.
-    pub hashing: Hashing,
-    /// Whoever decides alone; everybody else logs in.
-    pub alone: Option<Principal>,
-    /// How often somebody may ask.
-    pub limiter: Limiter,
-    /// The names of this server.
-    pub hosts: Hosts,
-    /// What happened so far.
-    pub metrics: Metrics,
-    /// Where each request is noted.
-    pub log: AccessLog,
-    /// The time, UTC.
-    pub clock: fn() -> domain::Instant,
-    /// Problems on pages.
-    pub problem_page: ProblemPage,
-    /// What pages may load, unless they say otherwise.
-    pub content_security_policy: &'static str,
-    /// Whether somebody has the chain verified; once at a time is enough.
-    pub verifying: AtomicBool,
+pub(crate) struct App {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) settings: ServerSettings,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) bodies: BodyValidator,
+    pub(crate) office: Office,
+    /// Limits concurrent password hashing.
+    pub(crate) hashing: Hashing,
+    /// The user who decides alone (`--solo`).
+    pub(crate) alone: Option<Principal>,
+    pub(crate) limiter: Limiter,
+    pub(crate) hosts: Hosts,
+    pub(crate) metrics: Metrics,
+    pub(crate) log: AccessLog,
+    pub(crate) clock: fn() -> domain::Instant,
+    pub(crate) problem_page: ProblemPage,
+    /// The default Content-Security-Policy of pages.
+    pub(crate) content_security_policy: &'static str,
+    /// A verification of the audit chain is running; only one may.
+    pub(crate) verifying: AtomicBool,
     document: OnceLock<Vec<u8>>,
     answers_itself: AtomicBool,
 }
 
-/// What an [`App`] is made of.
-pub struct Parts {
-    /// The store.
-    pub store: Arc<dyn Store>,
-    /// What was configured.
-    pub settings: ServerSettings,
-    /// What all desks share.
-    pub office: Office,
-    /// Whoever decides alone; everybody else logs in.
-    pub alone: Option<Principal>,
-    /// Where each request is noted.
-    pub log: AccessLog,
-    /// The time, UTC.
-    pub clock: fn() -> domain::Instant,
+/// What [`App::new`] needs.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) settings: ServerSettings,
+    pub(crate) office: Office,
+    /// The user who decides alone (`--solo`).
+    pub(crate) alone: Option<Principal>,
+    pub(crate) log: AccessLog,
+    pub(crate) clock: fn() -> domain::Instant,
 }
 
 impl App {
-    /// A server that listens at `bound`.
-    pub fn new(parts: Parts, bound: SocketAddr) -> Self {
+    /// A server that will listen at `bound`.
+    pub(crate) fn new(parts: Parts, bound: SocketAddr) -> Self {
         let routes = routes::all();
         let rate = parts.settings.requests_per_second;
         Self {
-            judge: Judge::new(&routes),
+            bodies: BodyValidator::new(&routes),
             limiter: Limiter::new(rate, rate * 4.0),
             hosts: Hosts::new(bound, &parts.settings),
             metrics: Metrics::new(&routes),
@@ -167,60 +148,58 @@ impl App {
         }
     }
 
-    /// The time as log lines say it.
-    pub fn time(&self) -> String {
+    pub(crate) fn time(&self) -> String {
         (self.clock)().to_string()
     }
 
-    /// The OpenAPI document.
-    pub fn document(&self) -> &[u8] {
+    pub(crate) fn document(&self) -> &[u8] {
         self.document.get_or_init(|| openapi::document(&self.routes).to_string().into_bytes())
     }
 
-    /// Whether the last request of the server to itself was answered.
-    pub fn answers_itself(&self) -> bool {
+    /// Whether the last request to ourselves was answered.
+    pub(crate) fn answers_itself(&self) -> bool {
         self.answers_itself.load(Ordering::Relaxed)
     }
 
-    /// The services, for one request.
-    pub fn desk(&self) -> Desk<'_> {
+    /// The review services for one request.
+    pub(crate) fn desk(&self) -> Desk<'_> {
         Desk::new(&*self.store, &self.office)
     }
 
-    /// Tokens with which programs may check and authorize, by name.
-    pub fn deciding_tokens(&self) -> BTreeSet<String> {
+    /// Names of the tokens that may check and authorize.
+    pub(crate) fn deciding_tokens(&self) -> BTreeSet<String> {
         let policy = self.desk().policy(&authenticate::system_actor());
         policy.map(|(_, policy)| policy.deciding_tokens).unwrap_or_default()
     }
 
-    /// Where a request came from: what a trusted proxy says, else the connection's address.
-    pub fn client_of(&self, request: &Request) -> IpAddr {
+    /// The client's address: from a trusted proxy's header, else the connection's.
+    pub(crate) fn client_of(&self, request: &Request) -> IpAddr {
         let said: Vec<&str> = request.headers.all("x-forwarded-for").collect();
         client(self.settings.proxies.as_ref(), request.peer, &said)
     }
 
-    /// Whether the client is on this machine, as far as anybody can tell. What a proxy passes on is
-    /// never local, whatever it says about where it came from.
-    pub fn is_local(&self, request: &Request) -> bool {
+    /// Whether the client is on this machine. Forwarded requests never are, whatever their headers
+    /// say.
+    pub(crate) fn is_local(&self, request: &Request) -> bool {
         let passed_on = || FORWARDED.iter().any(|name| request.headers.has(name));
         request.peer.is_loopback() && !(self.settings.trusts(request.peer) && passed_on())
     }
 
     /// Which threads answer a request.
-    pub fn lane_of(&self, request: &Request) -> Lane {
+    pub(crate) fn lane_of(&self, request: &Request) -> Lane {
         match route::find(&self.routes, request.method, request.path()) {
-            Found::Route(route, _) => route.lane,
-            Found::OtherMethods(_) | Found::Nothing => Lane::default(),
+            Match::Route(route, _) => route.lane,
+            Match::OtherMethods(_) | Match::Nothing => Lane::default(),
         }
     }
 
-    /// Whether the client came by https, as far as anybody can tell.
-    pub fn is_https(&self, request: &Request) -> bool {
+    /// Whether a trusted proxy received the request over https.
+    pub(crate) fn is_https(&self, request: &Request) -> bool {
         let said = request.headers.one("x-forwarded-proto");
         self.settings.trusts(request.peer) && said.is_some_and(|scheme| scheme == "https")
     }
 
-    /// The surface of a path that has no route.
+    /// Whether a path without a route should get an HTML or a JSON problem.
     fn surface_of(&self, request: &Request) -> Option<Surface> {
         let first = request.path().split('/').nth(1).unwrap_or_default();
         let on_page = |route: &Route| {
@@ -234,7 +213,7 @@ impl App {
         self.settings.origins.iter().any(|allowed| allowed == origin).then_some(origin)
     }
 
-    /// The answer to a browser that asks whether a page of another origin may call.
+    /// The answer to a CORS preflight request.
     fn preflight(&self, request: &Request, methods: &[Method]) -> Option<Response> {
         if request.method != Method::Options
             || !request.headers.has("access-control-request-method")
@@ -267,12 +246,9 @@ impl App {
     }
 }
 
-/// Serves until `stop` says so, then lets the requests at work come to their end. `keep` is told the
-/// end of the audit trail at the start, every [`KEEP_EVERY_ROWS`] rows, and at the end.
-///
-/// # Errors
-/// The private socket can't be made, or the server does not answer any more.
-pub fn serve(
+/// Serves until `stop` is set, then lets in-flight requests finish. `keep` gets a checkpoint of the
+/// audit trail at start, at stop and every [`CHECKPOINT_EVERY_ROWS`] rows.
+pub(crate) fn serve(
     listener: TcpListener,
     app: Arc<App>,
     stop: &AtomicBool,
@@ -306,38 +282,38 @@ pub fn serve(
         counts: app.metrics.guard(),
     };
     let guard = Guard::start(listener, setup).map_err(failed)?;
-    let mut kept = Kept { rows: 0, keep };
-    kept.look(&app, true);
-    let watched = watch(&guard, &backend, &app, stop, &mut kept);
+    let mut checkpoints = Checkpoints { rows: 0, keep };
+    checkpoints.log(&app, true);
+    let watched = watch(&guard, &backend, &app, stop, &mut checkpoints);
     let drained = guard.drain();
     backend.stop();
-    kept.look(&app, true);
+    checkpoints.log(&app, true);
     watched?;
     if !drained {
         return Err(Problem::new(
             Code::RequestsCut,
-            "some requests were still at work when the server stopped",
+            "some requests were still running when the server stopped",
         ));
     }
     Ok(())
 }
 
-/// Waits for the end, and now and then makes sure that the server still answers.
+/// Waits for `stop`; fails if the server no longer answers its own requests.
 fn watch(
     guard: &Guard,
     backend: &backend::Backend,
     app: &App,
     stop: &AtomicBool,
-    kept: &mut Kept<'_>,
+    checkpoints: &mut Checkpoints<'_>,
 ) -> Result<(), Problem> {
-    let mut looked = Instant::now();
+    let mut polled = Instant::now();
     let mut next = Instant::now() + SELF_REQUEST_EVERY;
     let mut tidied = Instant::now();
     let mut lost = 0;
     while !stop.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_millis(50));
         if !guard.is_alive() || !backend.is_alive() {
-            return Err(dead("a thread that it needs has ended"));
+            return Err(dead("a thread has ended unexpectedly"));
         }
         if Instant::now() >= next {
             let answered = backend.answers();
@@ -348,12 +324,12 @@ fn watch(
             }
             next = Instant::now() + SELF_REQUEST_EVERY;
         }
-        if looked.elapsed() >= LOOK_EVERY {
-            kept.look(app, false);
-            looked = Instant::now();
+        if polled.elapsed() >= CHECKPOINT_POLL {
+            checkpoints.log(app, false);
+            polled = Instant::now();
         }
         if tidied.elapsed() >= TIDY_EVERY {
-            // What could not be done now is done a minute later.
+            // Failures are retried a minute later.
             let _ = patience::within(OWN_PATIENCE, || app.desk().tidy());
             tidied = Instant::now();
         }
@@ -361,22 +337,21 @@ fn watch(
     Ok(())
 }
 
-/// The checkpoints that the log keeps.
-struct Kept<'a> {
+struct Checkpoints<'a> {
     rows: i64,
     keep: &'a dyn Fn(&Checkpoint),
 }
 
-impl Kept<'_> {
-    /// Keeps the end of the trail, if enough rows have come since or it is `now` that matters. A store
-    /// that can't be read says so elsewhere.
-    fn look(&mut self, app: &App, now: bool) {
+impl Checkpoints<'_> {
+    /// Logs a checkpoint if enough rows were added, or always with `now`. Store errors are reported
+    /// elsewhere.
+    fn log(&mut self, app: &App, now: bool) {
         let end = patience::within(OWN_PATIENCE, || {
             app.store.is_same()?;
             transact::read(&*app.store, |tx| chain::checkpoint(tx, (app.clock)()))
         });
         let Ok(end) = end else { return };
-        if now || end.n / KEEP_EVERY_ROWS > self.rows / KEEP_EVERY_ROWS {
+        if now || end.n / CHECKPOINT_EVERY_ROWS > self.rows / CHECKPOINT_EVERY_ROWS {
             self.rows = end.n;
             (self.keep)(&end);
         }
@@ -384,9 +359,6 @@ impl Kept<'_> {
 }
 
 fn dead(why: &str) -> Problem {
-    Problem::new(Code::ServerStuck, format!("the server gives up: {why}"))
-        .help("start it again; its supervisor should")
+    Problem::new(Code::ServerStuck, format!("the server exits: {why}"))
+        .help("restart it, or let its supervisor do that")
 }
-
-/// What the guard counted, for the metrics.
-pub type GuardCounts = Arc<Counts>;

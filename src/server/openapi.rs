@@ -1,70 +1,68 @@
-//! The OpenAPI document, made of the table of routes: what it says is what the router does.
+//! The OpenAPI document, made from the table of routes.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::http::{Method, phrase};
-use super::parameter::{Kind, Place};
+use super::parameter::{Kind, Location};
 use super::route::{Access, Content, Route, Schemas, Shape, Surface};
 
-/// A problem as every error is reported (RFC 9457).
+/// An error (RFC 9457).
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "described here, written by `error`")]
+#[allow(dead_code, reason = "only for the document; `error` writes it")]
 struct Problem {
-    /// Which problem, as `urn:recon:problem:<code>`.
+    /// `urn:recon:problem:<code>`
     r#type: String,
-    /// What the status is called.
+    /// The status phrase
     title: String,
     /// The status.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    /// A sentence for people.
+    /// An explanation
     detail: String,
-    /// Which problem, in a word.
+    /// The error code
     code: String,
-    /// The id of the request.
+    /// The request id
     instance: String,
-    /// Several things to say.
+    /// Details about several fields
     #[schema(nullable = false)]
     errors: Option<Vec<ProblemDetail>>,
-    /// The proposal that stands in the way.
+    /// The open proposal that blocks this.
     #[schema(nullable = false)]
     proposal: Option<String>,
 }
 
-/// One of several things to say.
+/// A detail of an error.
 #[derive(Serialize, ToSchema)]
-#[allow(dead_code, reason = "described here, written by `error`")]
+#[allow(dead_code, reason = "only for the document; `error` writes it")]
 #[serde(deny_unknown_fields)]
 struct ProblemDetail {
-    /// The field, parameter or item that it is about.
+    /// The field, parameter or item in question.
     pointer: String,
-    /// What is wrong with it.
     detail: String,
 }
 
-/// Statuses that every route may answer with, and what they mean.
+/// Error statuses of every route.
 const COMMON: &[(u16, &str, &str)] = &[
-    (400, "Malformed", "The request can't be read"),
-    (401, "Unauthorized", "Nobody is logged in, or the token is not valid"),
-    (403, "Forbidden", "The person may not do this"),
-    (404, "NotFound", "There is no such thing"),
-    (405, "MethodNotAllowed", "The path has other methods, named by `Allow`"),
-    (406, "NotAcceptable", "The client accepts nothing that could be answered"),
-    (408, "Timeout", "The request came too slowly"),
+    (400, "Malformed", "The request is malformed"),
+    (401, "Unauthorized", "Not logged in, or the token is invalid"),
+    (403, "Forbidden", "The user lacks the permission"),
+    (404, "NotFound", "Not found"),
+    (405, "MethodNotAllowed", "The path does not support the method; `Allow` lists those it does"),
+    (406, "NotAcceptable", "None of the accepted media types is available"),
+    (408, "Timeout", "The request arrived too slowly"),
     (413, "TooLarge", "The body is longer than 1 MiB"),
     (414, "UriTooLong", "The target is longer than 8 KiB"),
-    (415, "UnsupportedMediaType", "The body is not of the type that is taken"),
-    (421, "Misdirected", "The host is not one of this server's names"),
-    (422, "Invalid", "The request can be read, but makes no sense"),
-    (429, "TooManyRequests", "Too many requests; `Retry-After` says when to come back"),
+    (415, "UnsupportedMediaType", "The body has the wrong media type"),
+    (421, "Misdirected", "Unknown host name"),
+    (422, "Invalid", "The request is invalid"),
+    (429, "TooManyRequests", "Too many requests; retry after `Retry-After`"),
     (431, "HeadTooLarge", "The head of the request is longer than 16 KiB"),
-    (500, "Internal", "Something went wrong here"),
-    (503, "Unavailable", "Not now; `Retry-After` says when to come back"),
+    (500, "Internal", "Internal error"),
+    (503, "Unavailable", "Temporarily unavailable; retry after `Retry-After`"),
 ];
 
-/// The document of these routes.
 pub fn document(routes: &[Route]) -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
@@ -105,26 +103,26 @@ pub fn document(routes: &[Route]) -> Value {
             "responses": common(&serde_json::to_value(problem).unwrap_or_default()),
             "headers": {
                 "RequestId": {
-                    "description": "The id of the request, as log and audit trail know it",
+                    "description": "The request id, as in access log and audit trail",
                     "schema": { "type": "string" },
                 },
                 "ETag": {
-                    "description": "The version of what is answered",
+                    "description": "The version of the answer",
                     "schema": { "type": "string" },
                 },
                 "Link": {
-                    "description": "The next page, if there is one",
+                    "description": "The next page, if any",
                     "schema": { "type": "string" },
                 },
                 "Location": {
-                    "description": "Where to find it",
+                    "description": "The address",
                     "schema": { "type": "string" },
                 },
             },
             "securitySchemes": {
                 "token": {
                     "type": "http", "scheme": "bearer",
-                    "description": "A token made with `recon token` or `POST /auth/tokens`",
+                    "description": "A token created with `recon token` or `POST /auth/tokens`",
                 },
                 "session": {
                     "type": "apiKey", "in": "cookie", "name": "recon",
@@ -135,8 +133,8 @@ pub fn document(routes: &[Route]) -> Value {
     })
 }
 
-/// "Null or something" must not fail where the something takes null, too: it is any of them, not
-/// one alone.
+/// Turns a nullable `oneOf` into `anyOf`: if the other choice accepts null too, `oneOf` would
+/// reject it.
 fn either(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -157,26 +155,26 @@ fn either(schema: &mut Value) {
 fn noun(tag: &str) -> &'static str {
     match tag {
         "workflow" => "The queue and the decisions about its items",
-        "proposals" => "Decisions on their way through four or six eyes",
-        "reasons" => "The catalogue of causes",
+        "proposals" => "Decisions that need four or six eyes",
+        "reasons" => "Reason codes",
         "runs" => "Runs and their differences",
-        "audit" => "Who decided what, when and why",
+        "audit" => "The audit trail",
         "reports" => "Lists for auditors",
         "auth" => "Log-in, sessions and tokens",
-        "admin" => "People and the policy",
+        "admin" => "Users and the policy",
         "system" => "The server itself",
-        "docs" => "This document, for people",
+        "docs" => "This document",
         "page" => "Pages for people",
         _ => "More",
     }
 }
 
-/// What the services refuse on pages, beside what every route may.
+/// Further error statuses of pages.
 const ON_PAGES: &[(u16, &str, &str)] = &[
-    (409, "Conflict", "The state does not allow it"),
-    (410, "Gone", "Its time is over"),
-    (412, "Stale", "It has changed since it was looked at"),
-    (428, "PreconditionRequired", "The version that was seen is missing"),
+    (409, "Conflict", "Not allowed in the present state"),
+    (410, "Gone", "Expired"),
+    (412, "Stale", "Changed since you looked at it"),
+    (428, "PreconditionRequired", "The version is missing"),
 ];
 
 fn common(problem: &Value) -> Value {
@@ -201,7 +199,7 @@ fn common(problem: &Value) -> Value {
     let api = COMMON.iter().map(|(status, name, description)| {
         ((*name).to_owned(), response(*status, description, false))
     });
-    // People get pages, unless the request was refused before anybody knew what it was for.
+    // Requests refused before routing get JSON on pages, too.
     let page = COMMON.iter().chain(ON_PAGES).map(|(status, name, description)| {
         (format!("{name}Page"), response(*status, description, true))
     });
@@ -307,10 +305,10 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
 fn parameter(parameter: &super::parameter::Parameter) -> Value {
     let mut shown = json!({
         "name": parameter.name,
-        "in": match parameter.place {
-            Place::Path => "path",
-            Place::Query => "query",
-            Place::Header => "header",
+        "in": match parameter.location {
+            Location::Path => "path",
+            Location::Query => "query",
+            Location::Header => "header",
         },
         "description": parameter.description,
         "required": parameter.required,
@@ -369,7 +367,7 @@ mod tests {
             assert!(route.answers.iter().any(|answer| answer.status < 400), "{name}");
             for segment in route.path.split('/').filter(|segment| segment.starts_with('{')) {
                 let parameter = segment.trim_matches(['{', '}']);
-                let found = route.parameters_in(Place::Path).any(|own| own.name == parameter);
+                let found = route.parameters_in(Location::Path).any(|own| own.name == parameter);
                 assert!(found, "{name}: {parameter} is not described");
             }
         }

@@ -1,5 +1,4 @@
-//! What varies in a request's path, query and headers: named, described and judged in one place, so
-//! that the document says what the server does.
+//! Parameters of path, query and headers. One definition documents and validates them.
 
 use regex::Regex;
 use serde_json::{Value, json};
@@ -8,142 +7,113 @@ use crate::store::run_reference::RunReference;
 
 use super::error::Denied;
 
-/// Where a parameter stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In the path.
+pub enum Location {
     Path,
-    /// In the query.
     Query,
-    /// In a header.
     Header,
 }
 
-/// What a parameter may be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    /// A text of at most so many characters.
+    /// At most this many characters.
     Text(usize),
-    /// A text of this pattern; the pattern is anchored and bounded.
+    /// Matches this anchored, bounded pattern.
     Pattern(&'static str),
-    /// A run: its id, the beginning of its id, or `latest`. Handlers get the id.
+    /// A run by its id, the beginning of its id, or `latest`. Handlers get the id.
     Run,
-    /// A whole number between these.
+    /// An integer between these, inclusive.
     Integer(i64, i64),
-    /// A number between these.
     Number(f64, f64),
-    /// One of these.
     One(Vec<&'static str>),
 }
 
-/// A parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
-    /// Where it stands.
-    pub place: Place,
-    /// Its name.
+    pub location: Location,
     pub name: &'static str,
-    /// What it means.
     pub description: &'static str,
-    /// What it may be.
     pub kind: Kind,
-    /// Whether it must be there.
     pub required: bool,
-    /// A value as an example.
     pub example: Option<&'static str>,
 }
 
-/// The form of ids.
 pub const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
-/// The forms of runs.
 const RUN: &str = "^([Ll][Aa][Tt][Ee][Ss][Tt]|[0-9A-Fa-f-]{1,36})$";
 
 impl Parameter {
-    fn new(place: Place, name: &'static str, description: &'static str, kind: Kind) -> Self {
-        let required = place == Place::Path;
-        Self { place, name, description, kind, required, example: None }
+    fn new(location: Location, name: &'static str, description: &'static str, kind: Kind) -> Self {
+        let required = location == Location::Path;
+        Self { location, name, description, kind, required, example: None }
     }
 
-    /// A name in the path.
     pub fn path(name: &'static str, description: &'static str, kind: Kind) -> Self {
-        Self::new(Place::Path, name, description, kind)
+        Self::new(Location::Path, name, description, kind)
     }
 
-    /// An id in the path.
     pub fn id(name: &'static str, description: &'static str) -> Self {
         Self::path(name, description, Kind::Pattern(UUID))
     }
 
-    /// A run in the path.
     pub fn run(name: &'static str) -> Self {
         let description = "The run: its id, the beginning of its id, or `latest`";
         Self::path(name, description, Kind::Run)
     }
 
-    /// A name in the query.
     pub fn query(name: &'static str, description: &'static str, kind: Kind) -> Self {
-        Self::new(Place::Query, name, description, kind)
+        Self::new(Location::Query, name, description, kind)
     }
 
-    /// A header.
     pub fn header(name: &'static str, description: &'static str, kind: Kind) -> Self {
-        Self::new(Place::Header, name, description, kind)
+        Self::new(Location::Header, name, description, kind)
     }
 
-    /// The same parameter, which must be there.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// The same parameter with an example.
     #[must_use]
     pub fn example(mut self, value: &'static str) -> Self {
         self.example = Some(value);
         self
     }
 
-    /// How many elements a page of a list has.
     pub fn limit() -> Self {
-        Self::query("limit", "How many at most", Kind::Integer(1, 200)).example("50")
+        Self::query("limit", "Page size", Kind::Integer(1, 200)).example("50")
     }
 
-    /// Where a page of a list begins.
     pub fn cursor() -> Self {
         Self::query(
             "cursor",
-            "Where the page before ended, as its link `next` says",
+            "The position after the previous page, from its `next`",
             Kind::Pattern("^[A-Za-z0-9_.~=-]{1,2000}$"),
         )
     }
 
-    /// The version that the client saw.
     pub fn if_match() -> Self {
-        Self::header("If-Match", "The version that was seen, from `ETag`", Kind::Text(200))
+        Self::header("If-Match", "The version that you saw, from `ETag`", Kind::Text(200))
             .required()
     }
 
-    /// The version that the client has.
     pub fn if_none_match() -> Self {
-        Self::header("If-None-Match", "The version that is at hand, from `ETag`", Kind::Text(2000))
+        Self::header("If-None-Match", "The version that you have, from `ETag`", Kind::Text(2000))
     }
 
-    /// The key under which a repeated request gets the first one's answer.
     pub fn idempotency_key() -> Self {
         Self::header(
             "Idempotency-Key",
-            "A request repeated with the same key gets the first one's answer, for 24 hours",
+            "A repeated request with the same key gets the first answer again, for 24 hours",
             Kind::Pattern("^[A-Za-z0-9_.:-]{1,100}$"),
         )
     }
 
-    /// What the document says that its values are.
     pub fn schema(&self) -> Value {
         match &self.kind {
             Kind::Text(most) => {
-                let least = usize::from(self.place == Place::Path);
+                let least = usize::from(self.location == Location::Path);
                 json!({ "type": "string", "minLength": least, "maxLength": most })
             }
             Kind::Pattern(pattern) => json!({ "type": "string", "pattern": pattern }),
@@ -158,11 +128,7 @@ impl Parameter {
         }
     }
 
-    /// Judges a value.
-    ///
-    /// # Errors
-    /// 422 with what it should be; 404 for a name in the path that can't be anything.
-    pub fn judge(&self, value: &str) -> Result<(), Denied> {
+    pub fn validate(&self, value: &str) -> Result<(), Denied> {
         let expected = match &self.kind {
             _ if value.contains('\0') => Some("a text without NUL characters".to_owned()),
             Kind::Text(most) => {
@@ -170,7 +136,7 @@ impl Parameter {
             }
             Kind::Pattern(pattern) => {
                 let fits = Regex::new(pattern).is_ok_and(|regex| regex.is_match(value));
-                (!fits).then(|| format!("a text like {pattern}"))
+                (!fits).then(|| format!("text matching {pattern}"))
             }
             Kind::Run => value
                 .parse::<RunReference>()
@@ -181,7 +147,7 @@ impl Parameter {
                 let digits = !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit());
                 let number = value.parse::<i64>().ok().filter(|_| digits);
                 (!number.is_some_and(|number| (*least..=*most).contains(&number)))
-                    .then(|| format!("a whole number from {least} to {most}"))
+                    .then(|| format!("an integer from {least} to {most}"))
             }
             Kind::Number(least, most) => {
                 let plain = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
@@ -195,8 +161,8 @@ impl Parameter {
         };
         match expected {
             None => Ok(()),
-            Some(_) if self.place == Place::Path => Err(Denied::not_found()),
-            Some(expected) => Err(Denied::invalid(self.name, format!("this is to be {expected}"))),
+            Some(_) if self.location == Location::Path => Err(Denied::not_found()),
+            Some(expected) => Err(Denied::invalid(self.name, format!("must be {expected}"))),
         }
     }
 }
@@ -207,7 +173,8 @@ mod tests {
 
     #[test]
     fn values_are_judged_as_the_document_says() {
-        let judge = |kind: Kind, value: &str| Parameter::query("x", "", kind).judge(value).is_ok();
+        let judge =
+            |kind: Kind, value: &str| Parameter::query("x", "", kind).validate(value).is_ok();
         for (kind, good, bad) in [
             (Kind::Text(3), vec!["", "abc", "äöü"], vec!["abcd", "a\0"]),
             (
@@ -235,6 +202,6 @@ mod tests {
                 assert!(!judge(kind.clone(), value), "{kind:?}: {value}");
             }
         }
-        assert_eq!(Parameter::id("id", "").judge("x").unwrap_err().status, 404);
+        assert_eq!(Parameter::id("id", "").validate("x").unwrap_err().status, 404);
     }
 }

@@ -1,6 +1,6 @@
-//! Proposals: decisions on their way through four or six eyes.
+//! Proposals: decisions that need four or six eyes.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::domain::review::{ProposalKind, ProposalState};
@@ -10,13 +10,12 @@ use crate::review::{
 };
 
 use super::call::Call;
-use super::decisions::ActionName;
 use super::error::Denied;
 use super::http::Response;
 use super::parameter::{Kind, Parameter};
 use super::route::{Content, Route};
+use super::schema::ActionName;
 
-/// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
     let moves = |route: Route| {
         route
@@ -96,20 +95,20 @@ pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let found = call.desk().proposal(&call.actor()?, call.path("id"), &call.page_ask())?;
     let response = call.linked(Response::json(200, &found), found.next.as_deref());
-    // What one may do about it depends on who asks and on who is there, not on the version alone.
+    // No 304: what the user may do depends on more than the version.
     Ok(response.header("etag", format!("\"{}\"", found.proposal.tag)))
 }
 
-/// Another decision in the same proposal.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// A change of a proposal.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Amendment {
     /// The decision.
     action: ActionName,
-    /// For OVERRIDE: the code of the reason.
+    /// For OVERRIDE: the reason code
     #[schema(max_length = 50, example = "ROUNDING_DIFF")]
     new_reason_code: Option<String>,
-    /// Why; for OVERRIDE and REJECT at least five visible characters.
+    /// The reason for the decision; for OVERRIDE and REJECT at least five visible characters
     #[schema(max_length = 2000)]
     comments: Option<String>,
 }
@@ -119,21 +118,21 @@ pub fn amend(call: &Call<'_>) -> Result<Response, Denied> {
     let ask = Amend {
         proposal_id: call.path("id").to_owned(),
         if_match: call.if_match()?,
-        action: Some(body.action.into()),
+        action: Some(body.action.0),
         new_reason_code: body.new_reason_code,
         comments: body.comments,
     };
     moved(call, call.desk().amend(&call.actor()?, &ask))
 }
 
-/// What somebody approves.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// An approval.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Approval {
-    /// The hash of what was seen.
+    /// The hash of the content that you saw
     #[schema(pattern = "^[0-9a-f]{64}$")]
     content_hash: String,
-    /// What there is to say.
+    /// A comment
     #[schema(max_length = 2000)]
     comments: Option<String>,
 }
@@ -149,11 +148,11 @@ pub fn approve(call: &Call<'_>) -> Result<Response, Denied> {
     moved(call, call.desk().approve(&call.actor()?, &ask))
 }
 
-/// Why something goes back.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// The reason for sending a proposal back.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Why {
-    /// At least five visible characters.
+    /// At least five visible characters
     #[schema(min_length = 1, max_length = 2000, example = "the rate is not that day's")]
     comments: String,
 }

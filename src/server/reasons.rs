@@ -1,6 +1,6 @@
-//! The catalogue of causes.
+//! Reason codes.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::review::{ProposeReason, ReasonEntry, ReasonProposed};
@@ -12,7 +12,6 @@ use super::http::Response;
 use super::parameter::{Kind, Parameter};
 use super::route::Route;
 
-/// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
     match route.operation {
         "reasons" => route
@@ -41,19 +40,19 @@ pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &call.desk().reasons(&call.actor()?, active, call.text("q"))?))
 }
 
-/// A reason code to be.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// A proposed reason code.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewReason {
     /// The code.
     #[schema(pattern = "^[A-Z][A-Z0-9_]{1,49}$", example = "LATE_FIXING")]
     code: String,
-    /// A sentence for people.
+    /// An explanation
     #[schema(min_length = 1, max_length = 500, example = "The rate was fixed after the cut-off")]
     description: String,
-    /// Whether business explains it.
+    /// Whether the reason is functional: explained by business, not an error
     is_functional: bool,
-    /// Items that show what is meant.
+    /// Items that show what the code means
     #[schema(max_items = 100)]
     examples: Option<Vec<String>>,
     /// Why.

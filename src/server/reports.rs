@@ -1,4 +1,4 @@
-//! Lists for auditors: decisions against the machine, access, separation of duties.
+//! Lists for auditors: overrides, access, separation of duties.
 
 use crate::review::{AccessRow, OverrideRow, Period, SodFinding};
 
@@ -8,11 +8,10 @@ use super::http::Response;
 use super::parameter::{Kind, Parameter};
 use super::route::Route;
 
-/// The form of moments in queries.
+/// A date or a UTC time.
 pub const MOMENT: &str =
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z)?$";
 
-/// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
     let route = route.takes(period_parameters());
     match route.operation {
@@ -29,12 +28,11 @@ pub fn describe(route: Route) -> Route {
     }
 }
 
-/// From when to when.
 pub fn period_parameters() -> [Parameter; 2] {
     [
-        Parameter::query("from", "From this moment or day on", Kind::Pattern(MOMENT))
+        Parameter::query("from", "From this time or day (inclusive)", Kind::Pattern(MOMENT))
             .example("2026-01-01"),
-        Parameter::query("to", "Before this moment or day", Kind::Pattern(MOMENT))
+        Parameter::query("to", "Before this time or day (exclusive)", Kind::Pattern(MOMENT))
             .example("2026-02-01"),
     ]
 }

@@ -13,7 +13,7 @@ use super::call::Call;
 use super::error::Denied;
 use super::http::{Method, Response};
 use super::lane::Lane;
-use super::parameter::{Parameter, Place};
+use super::parameter::{Location, Parameter};
 
 pub type Handler = fn(&Call<'_>) -> Result<Response, Denied>;
 
@@ -256,12 +256,12 @@ impl Route {
         }
     }
 
-    pub fn parameters_in(&self, place: Place) -> impl Iterator<Item = &Parameter> {
-        self.parameters.iter().filter(move |parameter| parameter.place == place)
+    pub fn parameters_in(&self, location: Location) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().filter(move |parameter| parameter.location == location)
     }
 }
 
-pub enum Found<'a> {
+pub enum Match<'a> {
     /// A route and the values of its `{names}`.
     Route(&'a Route, Vec<(&'static str, String)>),
     /// The path only has these methods.
@@ -270,13 +270,13 @@ pub enum Found<'a> {
 }
 
 /// Finds the route. HEAD is GET without the body.
-pub fn find<'a>(routes: &'a [Route], method: Method, path: &str) -> Found<'a> {
+pub fn find<'a>(routes: &'a [Route], method: Method, path: &str) -> Match<'a> {
     let wanted = if method == Method::Head { Method::Get } else { method };
     let mut methods = Vec::new();
     for route in routes {
         let Some(values) = route.matches(path) else { continue };
         if route.method == wanted {
-            return Found::Route(route, values);
+            return Match::Route(route, values);
         }
         methods.push(route.method);
         if route.method == Method::Get {
@@ -285,5 +285,5 @@ pub fn find<'a>(routes: &'a [Route], method: Method, path: &str) -> Found<'a> {
     }
     methods.sort_unstable();
     methods.dedup();
-    if methods.is_empty() { Found::Nothing } else { Found::OtherMethods(methods) }
+    if methods.is_empty() { Match::Nothing } else { Match::OtherMethods(methods) }
 }

@@ -22,7 +22,6 @@ use super::route::{Content, Route};
 use super::schema::Anything;
 use super::workflow::{filter, filters};
 
-/// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
     let id = || Parameter::run("id").example("0190b5a0-0000-7000-8000-00000000000c");
     match route.operation {
@@ -68,19 +67,19 @@ struct RunView {
     /// The business date.
     #[schema(example = "2026-01-15")]
     batch_date: String,
-    /// The system on side A.
+    /// The system on side A
     source_system_a: String,
-    /// The system on side B.
+    /// The system on side B
     source_system_b: String,
-    /// When it began.
+    /// When it started
     start_time: String,
-    /// When it ended.
+    /// When it ended
     end_time: Option<String>,
-    /// How its last command ended.
+    /// Status of its last command
     status: &'static str,
-    /// How far it has come.
+    /// The last completed stage
     stage: Option<&'static str>,
-    /// The run that replaced it.
+    /// The run that replaced it
     superseded_by: Option<String>,
     /// Its records.
     total_records: u64,
@@ -94,7 +93,7 @@ struct RunDetail {
     /// The run.
     #[serde(flatten)]
     run: RunView,
-    /// What `recon report --json` gives; null for a run without a result.
+    /// As in `recon report --json`; null for a run without a result
     #[schema(value_type = Option<Anything>)]
     summary: Option<serde_json::Value>,
 }
@@ -116,7 +115,6 @@ fn view(run: &RunRow) -> RunView {
     }
 }
 
-/// A page of runs.
 #[derive(Serialize)]
 struct Runs {
     items: Vec<RunView>,
@@ -129,7 +127,7 @@ pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
     let after = match call.text("cursor") {
         None => None,
         Some(text) => Some(text.parse::<RunId>().map_err(|_| {
-            Denied::new(Code::InvalidCursor, "this cursor is not one of this list")
+            Denied::new(Code::InvalidCursor, "the cursor does not belong to this list")
         })?),
     };
     let filter = RunFilter { job: call.text("job").map(str::to_owned), ..RunFilter::default() };
@@ -139,7 +137,7 @@ pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
         Some(after) => match runs.iter().position(|run| run.id == after) {
             Some(at) => at + 1,
             None => {
-                let detail = "this cursor is not one of this list";
+                let detail = "the cursor does not belong to this list";
                 return Err(Denied::new(Code::InvalidCursor, detail));
             }
         },
@@ -159,7 +157,7 @@ fn run(call: &Call<'_>) -> Result<RunRow, Denied> {
 
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let run = run(call)?;
-    // A run that failed has no figures.
+    // Failed runs have no figures.
     let summary = match ReportData::load(&*call.app.store, &run) {
         Ok(data) => match serde_json::to_value(&data.summary) {
             Ok(summary) => {
@@ -184,7 +182,7 @@ pub fn differences(call: &Call<'_>) -> Result<Response, Denied> {
     call.page(found)
 }
 
-/// Here every status is shown unless one is asked for.
+/// Lists of a run show every status by default.
 fn of_any_status(call: &Call<'_>) -> QueueFilter {
     let mut filter = filter(call);
     filter.status.get_or_insert_with(|| "ALL".to_owned());
@@ -203,7 +201,6 @@ pub fn file_parameters() -> [Parameter; 2] {
     ]
 }
 
-/// The columns of an export.
 const COLUMNS: &[&str] = &[
     "attribution_id",
     "run_id",
@@ -258,7 +255,7 @@ pub fn export(call: &Call<'_>) -> Result<Response, Denied> {
     let run = run(call)?;
     let (app, actor, filter) = (Arc::clone(call.app), call.actor()?, of_any_status(call));
     let id = run.id.to_string();
-    // Whoever may not is told so before the file begins.
+    // Permission errors must be raised before the file begins.
     app.desk().run_differences(&actor, &id, &filter, &first_page())?;
     let lines = call.text("format") == Some("jsonl");
     let safe = call.text("cells") != Some("raw");
@@ -279,7 +276,7 @@ pub fn export(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(attachment(Response::stream(media, stream), &name))
 }
 
-/// The answer as a file of this name, which is made of our own data and plain ASCII.
+/// `name` must be plain ASCII that no client chose.
 pub fn attachment(response: Response, name: &str) -> Response {
     response.header("content-disposition", format!("attachment; filename=\"{name}\""))
 }
@@ -288,7 +285,7 @@ fn first_page() -> PageAsk {
     PageAsk { limit: Some(200), ..PageAsk::default() }
 }
 
-/// Calls `each` for every item, page by page, so that memory does not grow with their number.
+/// Page by page, so that memory stays bounded.
 fn each(
     app: &App,
     actor: &Actor,

@@ -1,8 +1,9 @@
-//! How the words of the review are told in the OpenAPI document: names as enumerations, and what is
-//! text in JSON as text.
+//! Schemas of the review's types: enumerations by name, and types that JSON writes as text.
 
 use std::borrow::Cow;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -56,7 +57,7 @@ impl ToSchema for ContentHash {
     }
 }
 
-/// Any JSON object: what services give that has a form of its own.
+/// Any JSON object.
 pub struct Anything;
 
 impl PartialSchema for Anything {
@@ -70,3 +71,32 @@ impl ToSchema for Anything {
         "Object".into()
     }
 }
+
+/// Types of the domain in bodies, where the document gives them names of their own.
+macro_rules! in_bodies {
+    ($($name:ident($inner:ident),)+) => {
+        $(#[derive(Clone, Copy)]
+        pub struct $name(pub $inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let name = String::deserialize(deserializer)?;
+                $inner::from_name(&name).map(Self).ok_or_else(|| D::Error::custom("unknown name"))
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $inner::schema()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+        })+
+    };
+}
+
+in_bodies! { ActionName(Action), RoleName(Role), ScopeName(Permission), }

@@ -1,4 +1,4 @@
-//! The server itself: whether it lives, whether it is ready, what it counted.
+//! Health, readiness and metrics.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,12 +12,11 @@ use super::error::Denied;
 use super::http::Response;
 use super::route::{Content, Route};
 
-/// How many of the last rows of the audit trail are verified: few enough to ask every second.
+/// Audit rows that `/ready` verifies; few enough for a request per second.
 const ROWS_CHECKED: i64 = 100;
-/// A disk with less room than this takes no more work, in bytes.
+/// Free bytes on disk below which the server is not ready.
 const ROOM: u64 = 64 << 20;
 
-/// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
     match route.operation {
         "health" => {
@@ -37,7 +36,7 @@ pub fn describe(route: Route) -> Route {
     }
 }
 
-/// Whether the process lives.
+/// The process is alive.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Health {
@@ -49,13 +48,13 @@ pub fn health(_: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &Health { status: "ok" }))
 }
 
-/// Whether requests would be answered.
+/// Whether the server can handle requests.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Readiness {
     /// `ready` or `unavailable`.
     status: &'static str,
-    /// The checks, for who is logged in.
+    /// Each check, for users who are logged in
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     checks: Option<Checks>,
@@ -65,15 +64,15 @@ struct Readiness {
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Checks {
-    /// Whether the store answers, and is the one that was opened.
+    /// The store answers, and is still the one that was opened
     db: bool,
-    /// Whether the store's tables are those of this recon.
+    /// The store's schema is this version's
     migrations: bool,
-    /// Whether the last rows of the audit trail hold together.
+    /// The last rows of the audit chain are intact
     audit_chain: bool,
-    /// Whether there is room to write; true where another machine's disk is meant.
+    /// There is free disk space; always true for stores on other machines
     disk: bool,
-    /// Whether the server answers its own requests.
+    /// The server answers its own requests
     self_request: bool,
 }
 

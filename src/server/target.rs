@@ -1,43 +1,39 @@
-//! The target of a request: decoded once, and refused where decoding leaves a doubt.
+//! A request's target, decoded once. Ambiguous targets are refused.
 
 use crate::coding::unescape;
 
-/// A path and a query, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
-    /// The path with its escapes replaced; it begins with `/`.
+    /// Decoded; begins with `/`.
     pub path: String,
-    /// The names and values of the query in their order.
+    /// Decoded, in their order.
     pub query: Vec<(String, String)>,
 }
 
 impl Target {
-    /// Reads a target in origin form, `/path?query`.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong.
+    /// Parses the origin form, `/path?query`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (path, query) = match text.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (text, None),
         };
         if !path.starts_with('/') {
-            return Err("a target begins with a slash");
+            return Err("the target must begin with a slash");
         }
         if !text.bytes().all(|byte| (b'!'..=b'~').contains(&byte)) {
-            return Err("a target is printable ASCII without spaces");
+            return Err("the target must be printable ASCII without spaces");
         }
         if text.contains('#') {
-            return Err("a target has no fragment");
+            return Err("the target must not have a fragment");
         }
         let mut decoded = String::with_capacity(path.len());
         for segment in path.split('/').skip(1) {
             let segment = decode(segment, false)?;
             if segment.contains(['/', '\\']) || segment.contains(char::is_control) {
-                return Err("a path with an escaped slash, backslash or control character");
+                return Err("the path has an escaped slash, backslash or control character");
             }
             if segment == "." || segment == ".." {
-                return Err("a path that climbs");
+                return Err("the path has a `.` or `..` segment");
             }
             decoded.push('/');
             decoded.push_str(&segment);
@@ -47,10 +43,7 @@ impl Target {
     }
 }
 
-/// The names and values of a query, or of a form that a page sent.
-///
-/// # Errors
-/// An escape that is none, or that is not UTF-8.
+/// Parses a query or an URL-encoded form.
 pub fn pairs(text: &str) -> Result<Vec<(String, String)>, &'static str> {
     let pair = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));

@@ -1,6 +1,6 @@
-//! The queue: what waits for a decision, in items and in groups of look-alikes.
+//! The queue: items and groups that await a decision.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::domain::Severity;
@@ -16,7 +16,6 @@ use super::http::Response;
 use super::parameter::{Kind, Parameter};
 use super::route::{Content, Route};
 
-/// Adds what the OpenAPI document says about a route of this file.
 pub fn describe(route: Route) -> Route {
     match route.operation {
         "queue" => route
@@ -79,17 +78,15 @@ pub fn describe(route: Route) -> Route {
     }
 }
 
-/// The id of an item.
 pub fn item_id() -> Parameter {
     Parameter::id("id", "The item, by its attribution_id")
         .example("0190b5a0-0000-7000-8000-00000000000a")
 }
 
-/// Limit, cursor and whether to count.
 pub fn paging() -> [Parameter; 3] {
     let count = Parameter::query(
         "count",
-        "Whether all that match are counted, too",
+        "`exact` also counts all matching items",
         Kind::One(vec!["none", "exact"]),
     );
     [Parameter::limit(), Parameter::cursor(), count]
@@ -98,27 +95,27 @@ pub fn paging() -> [Parameter; 3] {
 fn sort() -> Parameter {
     Parameter::query(
         "sort",
-        "The order",
+        "Sort order",
         Kind::One(vec!["confidence", "-confidence", "age", "amount", "severity"]),
     )
 }
 
-/// What a list of items can be narrowed by.
+/// Filters of lists of items.
 pub fn filters() -> Vec<Parameter> {
     let query = Parameter::query;
     vec![
         query(
             "status",
-            "The status; UNKNOWN unless given",
+            "The status; default UNKNOWN",
             Kind::One(vec!["UNKNOWN", "PENDING", "ACCEPTED", "REJECTED", "ALL"]),
         ),
         query(
             "run_id",
-            "The run: its id, the beginning of its id, or `latest`; all current ones unless given",
+            "The run: its id, the beginning of its id, or `latest`; default all current runs",
             Kind::Run,
         ),
         query("job", "The job", Kind::Text(200)),
-        query("signature", "A group of look-alikes", Kind::Text(200)),
+        query("signature", "A group of similar items", Kind::Text(200)),
         query("field_name", "The field", Kind::Text(200)),
         query(
             "diff_type",
@@ -130,28 +127,28 @@ pub fn filters() -> Vec<Parameter> {
             "The severity",
             Kind::One(Severity::ALL.iter().map(|one| one.name()).collect()),
         ),
-        query("reason_code", "The likeliest reason", Kind::Text(50)),
-        query("min_confidence", "The least confidence", Kind::Number(0.0, 1.0)),
-        query("max_confidence", "The most confidence", Kind::Number(0.0, 1.0)),
-        query("min_amount", "The least amount", Kind::Number(0.0, 1e30)),
-        query("max_amount", "The largest amount", Kind::Number(0.0, 1e30)),
-        query("assignee", "Whose item: `me`, `none`, or a person", Kind::Text(100)),
-        query("sla", "How much of its time is left", Kind::One(vec!["ok", "due", "overdue"])),
-        query("q", "A text in reference, value or field", Kind::Text(200)),
+        query("reason_code", "The predicted reason", Kind::Text(50)),
+        query("min_confidence", "Lowest confidence", Kind::Number(0.0, 1.0)),
+        query("max_confidence", "Highest confidence", Kind::Number(0.0, 1.0)),
+        query("min_amount", "Lowest amount", Kind::Number(0.0, 1e30)),
+        query("max_amount", "Highest amount", Kind::Number(0.0, 1e30)),
+        query("assignee", "Assigned to: `me`, `none`, or a user", Kind::Text(100)),
+        query("sla", "Time left", Kind::One(vec!["ok", "due", "overdue"])),
+        query("q", "Text in reference, value or field", Kind::Text(200)),
         query(
             "sent_back",
-            "Only what a checker sent back, or only the rest",
+            "`true`: only items that were sent back; `false`: only others",
             Kind::One(vec!["true", "false"]),
         ),
         query(
             "kind",
-            "AUDIT_SAMPLE: what the machine settled, for people to say blindly what they think",
+            "`AUDIT_SAMPLE`: blind samples of automatic acceptances",
             Kind::One(vec!["ITEM", "AUDIT_SAMPLE"]),
         ),
     ]
 }
 
-/// The filter that a request asks for. Its parameters were checked before.
+/// The parameters are already validated.
 pub fn filter(call: &Call<'_>) -> QueueFilter {
     let mut filter = QueueFilter::default();
     for parameter in filters() {
@@ -189,8 +186,8 @@ pub fn summary(call: &Call<'_>) -> Result<Response, Denied> {
 
 pub fn item(call: &Call<'_>) -> Result<Response, Denied> {
     let item = call.desk().item(&call.actor()?, call.path("id"))?;
-    // The version changes with decisions only; comments and claims do not touch it, so that a
-    // client that asks with it sees the newest of them, too.
+    // No 304: the version changes with decisions only, and clients want new comments and claims,
+    // too.
     let tag = item.item.version.to_string();
     Ok(Response::json(200, &item).header("etag", format!("\"{tag}\"")))
 }
@@ -203,11 +200,11 @@ pub fn similar(call: &Call<'_>) -> Result<Response, Denied> {
     call.page(call.desk().similar(&call.actor()?, call.path("id"), &call.page_ask()))
 }
 
-/// Something to say about an item.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// A comment on an item.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewComment {
-    /// What.
+    /// The text
     #[schema(min_length = 1, max_length = 2000, example = "asked the desk")]
     text: String,
 }
@@ -217,11 +214,11 @@ pub fn comment(call: &Call<'_>) -> Result<Response, Denied> {
     call.done(201, call.desk().comment(&call.actor()?, call.path("id"), &body.text))
 }
 
-/// To whom an item is given.
-#[derive(Deserialize, Serialize, ToSchema)]
+/// The assignment of an item.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Assignment {
-    /// A log-in name or a person's id; null for nobody.
+    /// A login or user id; null for nobody
     #[schema(max_length = 100, example = "ann", required)]
     assignee: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! One connection: request after request, one at a time.
+//! One connection: requests one after another.
 
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
@@ -17,14 +17,13 @@ use super::limits::{BODY_TIME, HEAD_BYTES, HEAD_TIME, IDLE_TIME, REQUESTS};
 use super::places::NoPlace;
 use super::relay::{self, Framing};
 use super::slots::Phase;
-use super::wire::{self, Came, Sending};
+use super::wire::{self, Received, Sending};
 
 /// What becomes of a connection after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
     Keep,
     Close,
-    /// The client has gone.
     Gone,
 }
 
@@ -35,7 +34,7 @@ pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
     let mut pending = Zeroizing::new(Vec::with_capacity(HEAD_BYTES));
     let mut known = false;
     for number in 1..=REQUESTS {
-        shared.turn(place, Phase::Receiving);
+        shared.set_phase(place, Phase::Receiving);
         let id = Uuid::now_v7().to_string();
         let head = match receive(stream, &mut pending, peer, &id) {
             Ok(Some(head)) => head,
@@ -46,12 +45,12 @@ pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
                 return wire::refuse(stream, refused, &id);
             }
         };
-        shared.turn(place, Phase::Working);
+        shared.set_phase(place, Phase::Working);
         let last = number == REQUESTS || shared.is_stopping();
         match answer(shared, Asked { place, stream, head, last }, &mut known) {
             Ok(After::Keep) => {}
             Ok(After::Close) => {
-                shared.turn(place, Phase::Receiving);
+                shared.set_phase(place, Phase::Receiving);
                 return wire::linger(stream);
             }
             Ok(After::Gone) => return,
@@ -83,16 +82,16 @@ fn receive(
         }
         let room = (HEAD_BYTES - pending.len()).min(buffer.len());
         match wire::read(stream, buffer.get_mut(..room).unwrap_or_default(), deadline) {
-            Came::Bytes(read) => {
+            Received::Bytes(read) => {
                 if pending.is_empty() {
                     deadline = Instant::now() + HEAD_TIME;
                 }
                 pending.extend_from_slice(buffer.get(..read).unwrap_or_default());
             }
-            Came::Late if !pending.is_empty() => {
+            Received::Late if !pending.is_empty() => {
                 return Err(Refused::new(408, "the head of the request took too long"));
             }
-            Came::End | Came::Late => return Ok(None),
+            Received::End | Received::Late => return Ok(None),
         }
     };
     let mut head = head::parse(pending.get(..length).unwrap_or_default(), peer, id)?;
@@ -124,9 +123,11 @@ fn body(
     while body.len() < head.length {
         let room = (head.length - body.len()).min(buffer.len());
         match wire::read(stream, buffer.get_mut(..room).unwrap_or_default(), deadline) {
-            Came::Bytes(read) => extend(&mut body, buffer.get(..read).unwrap_or_default()),
-            Came::Late => return Err(Refused::new(408, "the body of the request took too long")),
-            Came::End => return Ok(None),
+            Received::Bytes(read) => extend(&mut body, buffer.get(..read).unwrap_or_default()),
+            Received::Late => {
+                return Err(Refused::new(408, "the body of the request took too long"));
+            }
+            Received::End => return Ok(None),
         }
     }
     Ok(Some(body))
@@ -186,16 +187,16 @@ fn answer(shared: &Shared, asked: Asked<'_>, known: &mut bool) -> Result<After, 
         .map_err(|_| Refused::new(503, "no answer could be made"))?;
     if logged_in.load(Ordering::SeqCst) && !*known {
         *known = true;
-        shared.slots(|slots| slots.know(place, Instant::now()));
+        shared.slots(|slots| slots.mark_known(place, Instant::now()));
     }
     if head.old && answer.framing == Framing::Chunks {
         return Err(Refused::new(505, "this answer is a stream and needs HTTP/1.1"));
     }
     let keep = head.keep_alive && !last && answer.framing != Framing::Chunks;
     let first = answer.beginning(if keep { "connection: keep-alive" } else { "connection: close" });
-    shared.turn(place, Phase::Sending);
+    shared.set_phase(place, Phase::Sending);
     let mut sending = Sending::new();
-    let moved = || shared.turn(place, Phase::Sending);
+    let moved = || shared.set_phase(place, Phase::Sending);
     if sending.send(stream, &first, moved).is_err() {
         return Ok(After::Gone);
     }

@@ -51,12 +51,10 @@ impl Refused {
 /// A request whose head has come, and what the guard needs to know about its connection.
 #[derive(Debug)]
 pub struct Head {
-    /// Still without its body.
     pub request: Request,
     /// Length of the body in bytes.
     pub length: usize,
     pub keep_alive: bool,
-    /// The client speaks HTTP/1.0.
     pub old: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub waits: bool,
@@ -98,7 +96,7 @@ impl Scan {
                 }
                 b'\r' => {}
                 b' ' | b'\t' if self.at == self.line_start => {
-                    return Err(Refused::malformed("a header folded over several lines"));
+                    return Err(Refused::malformed("a folded header"));
                 }
                 b'\t' if self.lines > 0 => {}
                 byte if self.at == 0 && !byte.is_ascii_uppercase() => {
@@ -127,22 +125,24 @@ pub fn parse(bytes: &[u8], peer: IpAddr, id: &str) -> Result<Head, Refused> {
         .map_err(|_| Refused::malformed("a byte in the head that is not printable ASCII"))?;
     let words: Vec<&str> = line.split(' ').collect();
     let [method, target, version] = words.as_slice() else {
-        return Err(Refused::malformed("a request line is a method, a target and a version"));
+        return Err(Refused::malformed(
+            "the request line must be a method, a target and a version",
+        ));
     };
     let old = match *version {
         "HTTP/1.1" => false,
         "HTTP/1.0" => true,
         other if other.starts_with("HTTP/") => {
-            return Err(Refused::new(505, "only version 1.1 is spoken here"));
+            return Err(Refused::new(505, "only HTTP/1.1 and 1.0 are supported"));
         }
-        _ => return Err(Refused::malformed("a request line ends in its version")),
+        _ => return Err(Refused::malformed("the request line must end with its version")),
     };
     let method = match Method::from_name(method) {
         Some(method) => method,
         None if method.bytes().all(|byte| byte.is_ascii_uppercase()) => {
-            return Err(Refused::new(501, "this method is not known here"));
+            return Err(Refused::new(501, "unknown method"));
         }
-        None => return Err(Refused::malformed("methods are written in capitals")),
+        None => return Err(Refused::malformed("methods are upper case")),
     };
     if target.len() > TARGET_BYTES {
         return Err(Refused::new(414, "the target is too long"));

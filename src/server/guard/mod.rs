@@ -1,10 +1,8 @@
-//! The guard: it owns the public socket, and nothing reaches the HTTP library but whole, canonical
-//! requests.
+//! The guard owns the public socket. Only whole, unambiguous requests get past it.
 //!
-//! One thread accepts; each connection has a thread of its own that reads a head and a body under
-//! absolute deadlines, refuses what is malformed, hands the request to the library over a private
-//! socket and copies the answer back. It never interprets what a request asks for, and nothing that
-//! a client sends can make it allocate without bound, wait without end, or stop.
+//! One thread accepts. Each connection has its own thread, which reads head and body under absolute
+//! deadlines, refuses what is malformed, hands the request over and copies the answer back. Nothing
+//! that a client sends makes it allocate without bound, wait forever or stop.
 
 mod connection;
 pub mod head;
@@ -24,65 +22,55 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::head::Refused;
-use self::limits::{Caps, DOOR_TIME, DRAIN_TIME};
+use self::limits::{ADMIT_TIME, Caps, DRAIN_TIME};
 use self::places::Places;
 use self::slots::{Admitted, Phase, Slots};
 use super::handover::Handover;
 use super::http::Request;
 use super::lane::Lane;
 
-/// A stack for a thread that parses and copies.
+/// Enough to parse and copy.
 const STACK: usize = 256 * 1024;
-/// How often a connection that waits for a place looks for one.
-const LOOK: Duration = Duration::from_millis(10);
-/// Connections that wait before they are accepted.
+/// Interval at which a waiting connection retries.
+const POLL: Duration = Duration::from_millis(10);
+/// Connections waiting to be accepted.
 const BACKLOG: i32 = 1_024;
-/// How long accepting pauses after an error, at most.
+/// Longest pause after an error while accepting.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What the guard did, for the metrics.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Connections that were accepted.
     pub accepted: AtomicU64,
-    /// Connections for which there was no place.
-    pub turned_away: AtomicU64,
-    /// Requests that were not passed on.
+    /// Connections for which there was no slot.
+    pub refused_busy: AtomicU64,
+    /// Requests that the guard answered itself.
     pub refused: AtomicU64,
-    /// Requests that were passed on.
+    /// Requests that were handed over.
     pub passed: AtomicU64,
-    /// Errors while accepting.
     pub accept_errors: AtomicU64,
 }
 
 pub type LaneOf = Box<dyn Fn(&Request) -> Lane + Send + Sync>;
-/// Says whether an address speaks for many clients.
 pub type SpeaksForMany = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
-/// Hears of a request that was not passed on: client, request id, why.
+/// Called with client, request id and reason.
 pub type OnRefused = Box<dyn Fn(IpAddr, &str, &Refused) + Send + Sync>;
 
-/// What the guard needs to know.
 pub struct Setup {
-    /// How many at once.
     pub caps: Caps,
     /// The private socket of tiny_http.
     pub backend: PathBuf,
     pub handover: Arc<Handover>,
     pub lane_of: LaneOf,
-    /// Says whether an address speaks for many clients: a proxy.
+    /// Whether an address speaks for many clients, as proxies do.
     pub speaks_for_many: SpeaksForMany,
-    /// Hears of every request that was not passed on: client, request id, why.
     pub on_refused: OnRefused,
-    /// What the guard did.
     pub counts: Arc<Counts>,
 }
 
 struct Shared {
     setup: Setup,
     slots: Mutex<Slots>,
-    /// Somebody has left.
     left: Condvar,
-    /// The places of each lane.
     places: [Places; Lane::ALL.len()],
     stopping: AtomicBool,
 }
@@ -92,21 +80,21 @@ impl Shared {
         act(&mut self.slots.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn turn(&self, id: u64, phase: Phase) {
-        self.slots(|slots| slots.turn(id, phase, Instant::now()));
+    fn set_phase(&self, id: u64, phase: Phase) {
+        self.slots(|slots| slots.set_phase(id, phase, Instant::now()));
     }
 
     fn leave(&self, id: u64) {
-        self.slots(|slots| slots.leave(id));
+        self.slots(|slots| slots.remove(id));
         self.left.notify_one();
     }
 
-    /// Gives a new connection its place, waiting a moment for one: meanwhile the next wait before the
-    /// door, where nobody is turned away.
+    /// Waits a moment for a slot; meanwhile further connections wait in the backlog, where none is
+    /// refused.
     fn admit(&self, stream: &Arc<TcpStream>, peer: IpAddr) -> Option<u64> {
-        // Loopback is this machine's own people, programs and proxies.
+        // Loopback speaks for many, too: local users, programs and proxies.
         let many = peer.is_loopback() || (self.setup.speaks_for_many)(peer);
-        let until = Instant::now() + DOOR_TIME;
+        let until = Instant::now() + ADMIT_TIME;
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let now = Instant::now();
@@ -115,7 +103,7 @@ impl Shared {
                 Admitted::TooMany => return None,
                 Admitted::NotNow if now >= until || self.is_stopping() => return None,
                 Admitted::NotNow => {
-                    let time = until.saturating_duration_since(now).min(LOOK);
+                    let time = until.saturating_duration_since(now).min(POLL);
                     let waited = self.left.wait_timeout(slots, time);
                     slots = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
@@ -128,7 +116,6 @@ impl Shared {
     }
 }
 
-/// A guard at work.
 pub struct Guard {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -136,13 +123,9 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Begins to accept connections.
-    ///
-    /// # Errors
-    /// The system gives no thread, or the listener has no address.
     pub fn start(listener: TcpListener, setup: Setup) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        // The standard library lets only a few wait; those beyond would try again after a second.
+        // The standard library's backlog is short; clients beyond it would retry after a second.
         rustix::net::listen(&listener, BACKLOG)?;
         let shared = Arc::new(Shared {
             slots: Mutex::new(Slots::new(setup.caps)),
@@ -158,30 +141,29 @@ impl Guard {
         Ok(Self { address, shared, acceptor })
     }
 
-    /// Whether it still accepts.
     pub fn is_alive(&self) -> bool {
         !self.acceptor.is_finished()
     }
 
-    /// Stops accepting, lets the requests at work come to their end, and says whether they all did.
+    /// Stops accepting and waits for in-flight requests; whether all finished in time.
     pub fn drain(self) -> bool {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        // The acceptor waits for somebody: that is us.
-        let mut door = self.address;
-        if door.ip().is_unspecified() {
-            door.set_ip(match door.ip() {
+        // Connect to wake the blocked `accept`.
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address.ip() {
                 IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
                 IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
             });
         }
         let deadline = Instant::now() + DRAIN_TIME;
         while !self.acceptor.is_finished() && Instant::now() < deadline {
-            let _ = TcpStream::connect_timeout(&door, Duration::from_millis(100));
+            let _ = TcpStream::connect_timeout(&address, Duration::from_millis(100));
             std::thread::sleep(Duration::from_millis(5));
         }
         while Instant::now() < deadline {
             let left = self.shared.slots(|slots| {
-                slots.dismiss();
+                slots.close_waiting();
                 slots.len()
             });
             if left == 0 {
@@ -193,7 +175,7 @@ impl Guard {
     }
 }
 
-/// Accepts until the server stops. No error ends it: whatever is missing now may be there soon.
+/// Accepts until the server stops. No error ends it: missing resources may be back soon.
 fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
     let mut pause = Duration::from_millis(5);
     while !shared.is_stopping() {
@@ -213,7 +195,7 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
                         | io::ErrorKind::Interrupted
                 );
                 if !passing {
-                    // Most likely there are no files left; somebody who only waits gives one back.
+                    // Probably out of files: close an idle connection to get one back.
                     shared.slots(|slots| slots.evict(Instant::now(), None));
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(PAUSE);
@@ -223,26 +205,25 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
     }
 }
 
-/// Gives a connection its thread, or turns it away.
 fn receive(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr) {
     shared.setup.counts.accepted.fetch_add(1, Ordering::Relaxed);
     let stream = Arc::new(stream);
     let place = shared.admit(&stream, peer);
     let Some(place) = place else {
-        shared.setup.counts.turned_away.fetch_add(1, Ordering::Relaxed);
-        wire::turn_away(&stream);
+        shared.setup.counts.refused_busy.fetch_add(1, Ordering::Relaxed);
+        wire::refuse_busy(&stream);
         return;
     };
     let (own, its) = (Arc::clone(shared), Arc::clone(&stream));
     let spawned =
         std::thread::Builder::new().name("client".into()).stack_size(STACK).spawn(move || {
-            // A panic here is a bug of ours; it costs this connection and no other.
+            // A panic is a bug; it must end only this connection.
             let _ = catch_unwind(AssertUnwindSafe(|| connection::serve(&own, place, &its, peer)));
             own.leave(place);
         });
     if spawned.is_err() {
         shared.leave(place);
-        shared.setup.counts.turned_away.fetch_add(1, Ordering::Relaxed);
-        wire::turn_away(&stream);
+        shared.setup.counts.refused_busy.fetch_add(1, Ordering::Relaxed);
+        wire::refuse_busy(&stream);
     }
 }

@@ -1,18 +1,18 @@
-//! Places for requests that are answered. Clients who are logged in come first, and a few places
-//! are theirs alone, so that no crowd of strangers keeps them waiting.
+//! Places limit concurrent requests. Clients who are logged in come first, and a few places are
+//! reserved for them, so that a flood of anonymous requests does not delay them.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::server::lane::Limits;
 
-/// How often somebody who waits is looked after: a client that has gone waits no more.
-const LOOK: Duration = Duration::from_millis(100);
+/// Interval of checking whether a waiting client has gone.
+const POLL: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 struct State {
     taken: usize,
-    /// Who waits: strangers, and those who are logged in.
+    /// Waiting clients: anonymous, logged in.
     waiting: [usize; 2],
 }
 
@@ -23,25 +23,20 @@ pub struct Places {
     freed: [Condvar; 2],
 }
 
-/// A place; given back when dropped.
+/// Freed when dropped.
 pub struct Place<'a>(&'a Places);
 
-/// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoPlace {
-    /// Too many want one.
     Full,
-    /// The client has gone.
     Gone,
 }
 
 impl Places {
-    /// Places, all free.
     pub fn new(limits: Limits) -> Self {
         Self { limits, state: Mutex::default(), freed: Default::default() }
     }
 
-    /// What the lane takes.
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -56,17 +51,15 @@ impl Places {
         state.taken < most && (known || known_waiting == 0)
     }
 
-    /// Takes a place, or waits for one. `known` says that the client is logged in, `gone` whether it
-    /// has gone meanwhile.
-    ///
-    /// # Errors
-    /// There was none in time, or too many wait, or the client has gone.
+    /// Takes a place, or waits for one. `known`: the client is logged in; `gone`: it has
+    /// disconnected.
     pub fn take(&self, known: bool, gone: impl Fn() -> bool) -> Result<Place<'_>, NoPlace> {
         let until = Instant::now() + self.limits.place_time;
         let mut state = self.state();
         if !self.is_free(&state, known) {
             let [strangers, others] = state.waiting;
-            // Whoever is logged in finds room to wait where strangers find none.
+            // Anonymous clients count against all who wait, logged-in clients only against their
+            // own.
             if (if known { others } else { strangers + others }) >= self.limits.waiting {
                 return Err(NoPlace::Full);
             }
@@ -84,9 +77,9 @@ impl Places {
                 if left.is_zero() {
                     break Err(NoPlace::Full);
                 }
-                let waited = freed.wait_timeout(state, left.min(LOOK));
+                let waited = freed.wait_timeout(state, left.min(POLL));
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
-                // Whoever waits with us must not keep us from the place.
+                // Logged-in clients that wait as well must not block this one.
                 let free = if known {
                     state.taken < self.limits.places
                 } else {

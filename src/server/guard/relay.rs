@@ -11,36 +11,32 @@ use crate::server::handover::Ticket;
 
 use super::places::Place;
 
-/// Bytes of an answer's head.
+/// Longest head of an answer.
 const HEAD: usize = 32 * 1024;
-/// Answers up to here are taken over whole before the client gets the first byte, so that a slow
-/// client never holds a handler.
+/// Answers up to this length are read whole before the client gets the first byte, so that a slow
+/// client never blocks a handler.
 pub const WHOLE: u64 = 2 * 1024 * 1024;
-/// Bodies up to here go in one piece with their head.
+/// Bodies up to this length are sent in one piece with the head.
 const SHORT: usize = 64 * 1024;
 
-/// How an answer's body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// It has none.
     Empty,
-    /// So many bytes.
     Length(u64),
-    /// Chunks, up to the end of the connection.
+    /// Chunked; the connection ends with it.
     Chunks,
 }
 
-/// An answer whose head has come.
+/// An answer whose head has arrived.
 pub struct Answer<'a> {
     /// The head without its last, empty line.
     pub head: Vec<u8>,
-    /// What follows.
     pub framing: Framing,
-    /// The part of the body that is here.
+    /// The part of the body that has arrived.
     pub body: Vec<u8>,
     begun: u64,
     answer_time: Duration,
-    /// Where the rest comes from, and the place that is held until then.
+    /// The source of the rest, and the place held until it has arrived.
     rest: Option<(UnixStream, Option<Place<'a>>)>,
 }
 
@@ -90,7 +86,7 @@ pub fn ask<'a>(
     match framing {
         Framing::Empty => answer.rest = None,
         Framing::Length(length) if length <= WHOLE => answer.take_whole(length, deadline)?,
-        // A thread of its own writes a long answer: who reads it slowly takes nobody's place.
+        // A long answer has its own thread, so a slow reader must not hold a place.
         Framing::Length(_) => answer.rest = answer.rest.map(|(socket, _)| (socket, None)),
         Framing::Chunks => {}
     }
@@ -129,7 +125,7 @@ impl Answer<'_> {
         if self.body.len() as u64 == length { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// The beginning of the answer as the client gets it: the head, this header, and a short body.
+    /// The head, this header, and the body if it is short.
     pub fn beginning(&mut self, header: &str) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.head);
         bytes.extend_from_slice(header.as_bytes());
@@ -143,8 +139,8 @@ impl Answer<'_> {
         bytes
     }
 
-    /// Gives the rest of the body piece by piece and says whether it was whole. A body in chunks is
-    /// whole for a client that sees its last chunk; nobody else can tell.
+    /// Passes on the rest of the body; whether it was complete. Only the client can tell for a
+    /// chunked body.
     pub fn pour(self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<bool> {
         each(&self.body)?;
         let mut poured = self.begun + self.body.len() as u64;

@@ -1,9 +1,9 @@
-//! Who is connected, who may come, and who must go first when there is no room.
+//! Connection slots: which connections are admitted, and which are closed first when there is no
+//! room.
 //!
-//! Somebody who only occupies places loses them: connections that send no whole request, those that
-//! are idle, and answers that nobody reads. Clients who are logged in keep theirs, and so do new
-//! connections for the moment that a request takes to arrive. So a flood of idle, slow or empty
-//! connections costs its sender sockets and nobody else a request.
+//! Connections that send no whole request, are idle or don't read their answer are closed first.
+//! Clients who are logged in keep theirs, and so do new connections while their request arrives. So
+//! a flood of idle, slow or empty connections delays nobody but its sender.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
@@ -13,27 +13,25 @@ use std::time::{Duration, Instant};
 use super::limits::Caps;
 use super::wire;
 
-/// How long a client may stand still in the middle of an answer before its place can be taken.
+/// A client that reads nothing of its answer for this long may lose its slot.
 const STALLED: Duration = Duration::from_secs(1);
 /// The same for a client who is logged in.
 const STALLED_KNOWN: Duration = Duration::from_secs(10);
-/// For so long a new or lately used connection is expected to send a request.
+/// Time in which a new or just used connection should send a request.
 const FRESH: Duration = Duration::from_secs(1);
-/// For so long an address is remembered from which somebody was logged in.
+/// How long an address counts as one where users log in.
 const REMEMBERED: Duration = Duration::from_secs(30 * 60);
-/// Addresses that are remembered.
 const ADDRESSES: usize = 1_024;
-/// Of the connections that could go, so many are asked whether a request has just come.
+/// Candidates that are checked for a request that has just arrived.
 const LOOKED_AT: usize = 8;
 
-/// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// We wait for the client's bytes.
+    /// Waits for bytes of the client.
     Receiving,
-    /// The handlers are at it.
+    /// A handler works.
     Working,
-    /// The client waits for ours, or does not take them.
+    /// Sends the answer.
     Sending,
 }
 
@@ -42,34 +40,31 @@ struct Entry {
     address: IpAddr,
     phase: Phase,
     since: Instant,
-    /// It has sent a whole request.
+    /// Has sent a whole request.
     served: bool,
-    /// Its client is logged in.
+    /// The client is logged in.
     known: bool,
     evicted: bool,
 }
 
-/// The connections there are.
 pub struct Slots {
     caps: Caps,
     next: u64,
     entries: HashMap<u64, Entry>,
-    /// Addresses from which somebody was logged in, and when.
+    /// Addresses where users have logged in, with the last time.
     known: HashMap<IpAddr, Instant>,
 }
 
-/// What became of a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admitted {
-    /// It has this place.
     Placed(u64),
-    /// There is no place at this moment.
+    /// No slot at the moment.
     NotNow,
-    /// Its address has too many.
+    /// The address has too many connections.
     TooMany,
 }
 
-/// What counts as one client: an IPv4 address, or the network that an IPv6 client has for itself.
+/// One client is an IPv4 address, or an IPv6 /64 network.
 pub fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {
@@ -79,24 +74,22 @@ pub fn client(address: IpAddr) -> IpAddr {
     }
 }
 
-/// How well a connection can be spared; the first go first.
+/// In this order connections are closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// It has sent no whole request for a while, or does not read its answer.
+    /// No whole request for a while, or does not read its answer.
     Idle,
-    /// It was used, but not lately.
+    /// Used, but not recently.
     Kept,
-    /// It is new, and new ones have their share.
+    /// New, and new ones exceed their share.
     Surplus,
-    /// It was used just now.
+    /// Just used.
     Used,
-    /// It is new.
     New,
-    /// Its client is logged in, as most are.
+    /// Logged in, if most are.
     Known,
 }
 
-/// What decides between connections that are all in use.
 #[derive(Clone, Copy, Debug)]
 struct Rule {
     fresh_are_many: bool,
@@ -104,7 +97,7 @@ struct Rule {
 }
 
 impl Entry {
-    /// How well it can be spared; `None` if it must stay.
+    /// `None` if it must stay.
     fn rank(&self, now: Instant, rule: Rule) -> Option<Rank> {
         let stands = now.saturating_duration_since(self.since);
         match self.phase {
@@ -125,18 +118,16 @@ impl Entry {
 }
 
 impl Slots {
-    /// No connections yet.
     pub fn new(caps: Caps) -> Self {
         Self { caps, next: 0, entries: HashMap::new(), known: HashMap::new() }
     }
 
-    /// How many connections there are.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Gives a new connection its place, at another's cost if need be. `many` says that the address
-    /// speaks for many clients.
+    /// Admits a new connection, closing another if necessary. `many`: the address speaks for many
+    /// clients.
     pub fn admit(
         &mut self,
         stream: &Arc<TcpStream>,
@@ -145,7 +136,7 @@ impl Slots {
         now: Instant,
     ) -> Admitted {
         let address = client(address);
-        // Evicted connections still hold a file until their thread notices.
+        // Evicted connections hold a file until their thread notices.
         if self.entries.len() >= self.caps.connections + self.caps.connections / 4 {
             return Admitted::NotNow;
         }
@@ -153,7 +144,7 @@ impl Slots {
         if !many && own >= self.caps.per_address && !self.evict(now, Some(address)) {
             return Admitted::TooMany;
         }
-        // The last places are for addresses from which people log in.
+        // The last slots are reserved for addresses where users have logged in.
         let reserved = if self.knows(address, now) { 0 } else { self.caps.connections / 8 };
         let most = self.caps.connections - reserved;
         if self.standing().count() >= most && !self.evict(now, None) {
@@ -183,8 +174,7 @@ impl Slots {
         seen.is_some_and(|seen| now.saturating_duration_since(*seen) < REMEMBERED)
     }
 
-    /// Remembers that the client of a connection is logged in.
-    pub fn know(&mut self, id: u64, now: Instant) {
+    pub fn mark_known(&mut self, id: u64, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.known = true;
         let address = entry.address;
@@ -197,7 +187,7 @@ impl Slots {
         self.known.insert(address, now);
     }
 
-    /// Closes the connection that can best be spared, of this client if one is given.
+    /// Closes the connection of lowest rank, of this client if given; false if there is none.
     pub fn evict(&mut self, now: Instant, only: Option<IpAddr>) -> bool {
         let (mut fresh, mut known) = (0, 0);
         for entry in self.standing().filter(|entry| only.is_none_or(|only| entry.address == only)) {
@@ -214,7 +204,7 @@ impl Slots {
             .filter_map(|(id, entry)| Some((entry.rank(now, rule)?, entry.since, *id)))
             .collect();
         spared.sort_unstable();
-        // A request that has just come is not thrown away if another connection can go.
+        // Prefer a connection without a request that has just arrived.
         let quiet = spared.iter().take(LOOKED_AT).find(|(rank, _, id)| {
             let entry = self.entries.get(id);
             *rank == Rank::Idle || entry.is_some_and(|entry| !wire::has_bytes(&entry.stream))
@@ -222,13 +212,12 @@ impl Slots {
         let Some((_, _, id)) = quiet.or(spared.first()) else { return false };
         let Some(entry) = self.entries.get_mut(id) else { return false };
         entry.evicted = true;
-        // Its thread finds the end of the stream and goes.
+        // Its thread sees the end of the stream and exits.
         let _ = entry.stream.shutdown(Shutdown::Both);
         true
     }
 
-    /// Remembers what a connection is doing from now on.
-    pub fn turn(&mut self, id: u64, phase: Phase, now: Instant) {
+    pub fn set_phase(&mut self, id: u64, phase: Phase, now: Instant) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.served |= phase != Phase::Receiving;
             entry.phase = phase;
@@ -236,13 +225,12 @@ impl Slots {
         }
     }
 
-    /// Takes a connection's place back.
-    pub fn leave(&mut self, id: u64) {
+    pub fn remove(&mut self, id: u64) {
         self.entries.remove(&id);
     }
 
-    /// Closes every connection that waits for a request: the server stops.
-    pub fn dismiss(&mut self) {
+    /// Closes the connections that wait for a request.
+    pub fn close_waiting(&mut self) {
         for entry in self.entries.values().filter(|entry| entry.phase == Phase::Receiving) {
             let _ = entry.stream.shutdown(Shutdown::Both);
         }
@@ -263,7 +251,7 @@ mod tests {
 
     const CAPS: Caps = Caps { connections: 4, per_address: 2, threads: 2 };
 
-    /// A table with its clients, and seconds since the start as moments.
+    /// Slots with their clients; times are milliseconds since the start.
     struct Table {
         slots: Slots,
         start: Instant,
@@ -296,21 +284,21 @@ mod tests {
             }
         }
 
-        fn turn(&mut self, id: u64, phase: Phase, ms: u64) {
+        fn set_phase(&mut self, id: u64, phase: Phase, ms: u64) {
             let now = self.at(ms);
-            self.slots.turn(id, phase, now);
+            self.slots.set_phase(id, phase, now);
         }
 
-        /// It asks something and has its answer at once.
+        /// Sends a request and gets its answer.
         fn ask(&mut self, id: u64, ms: u64) {
-            self.turn(id, Phase::Working, ms);
-            self.turn(id, Phase::Receiving, ms);
+            self.set_phase(id, Phase::Working, ms);
+            self.set_phase(id, Phase::Receiving, ms);
         }
 
         fn evicted(&mut self) -> Vec<u64> {
             let gone = |(id, entry): (&u64, &Entry)| entry.evicted.then_some(*id);
             let ids: Vec<u64> = self.slots.entries.iter().filter_map(gone).collect();
-            ids.iter().for_each(|id| self.slots.leave(*id));
+            ids.iter().for_each(|id| self.slots.remove(*id));
             ids
         }
     }
@@ -321,14 +309,14 @@ mod tests {
         let a = table.come("10.0.0.1", 0);
         let b = table.come("10.0.0.1", 1_000);
         table.ask(a, 2_000);
-        // The third of one address costs that address its connection without a request.
+        // A third connection of an address closes its connection without a request.
         let c = table.come("10.0.0.1", 3_000);
         let mut text = Vec::new();
         table.clients.get_mut(&b).unwrap().read_to_end(&mut text).unwrap();
         assert_eq!((table.evicted(), text), (vec![b], vec![]));
-        // Whoever works or takes its answer keeps its place.
-        table.turn(a, Phase::Working, 4_000);
-        table.turn(c, Phase::Sending, 4_000);
+        // Connections at work keep their slots.
+        table.set_phase(a, Phase::Working, 4_000);
+        table.set_phase(c, Phase::Sending, 4_000);
         assert_eq!(table.try_come("10.0.0.1", 4_000), Admitted::TooMany);
         table.come("10.0.0.1", 6_000);
         assert_eq!(table.evicted(), [c], "a stalled reader loses its place");
@@ -339,7 +327,7 @@ mod tests {
         let mut table = Table::new(CAPS);
         for number in 0..4 {
             let id = table.come(&format!("10.0.0.{number}"), 0);
-            table.turn(id, Phase::Working, 0);
+            table.set_phase(id, Phase::Working, 0);
         }
         assert_eq!(table.try_come("10.0.1.1", 0), Admitted::NotNow);
         assert_eq!(table.slots.len(), 4);
@@ -352,8 +340,8 @@ mod tests {
         let kept: Vec<u64> = (0..14).map(|_| table.come("10.0.0.1", 0)).collect();
         kept.iter().for_each(|id| table.ask(*id, 0));
         let now = table.at(0);
-        table.slots.know(kept[0], now);
-        // From an address where somebody is logged in, the last places can be had.
+        table.slots.mark_known(kept[0], now);
+        // An address where users log in gets the last slots.
         let first = table.come("10.0.0.1", 2_000);
         let second = table.come("10.0.0.1", 2_000);
         let mut gone = Vec::new();
@@ -366,7 +354,7 @@ mod tests {
         assert!(kept[1..].iter().all(|id| gone.contains(id)), "the idle ones are gone");
         let place = |id: u64| gone.iter().position(|one| *one == id).unwrap();
         assert!(place(first) > place(kept[13]) && place(second) > place(kept[13]));
-        // A request that has come keeps its connection; the oldest of the silent ones goes.
+        // A request that has arrived keeps its connection; the oldest silent one is closed.
         use std::io::Write;
         let oldest = *table.slots.entries.keys().filter(|id| **id != kept[0]).min().unwrap();
         table.clients.get_mut(&oldest).unwrap().write_all(b"GET").unwrap();
@@ -387,7 +375,7 @@ mod tests {
             table.come(&format!("10.0.1.{number}"), number);
             gone.extend(table.evicted());
         }
-        // Strangers who have just been served lose as many places as a quarter, and no more.
+        // New connections get at most a quarter of the slots of clients that were just served.
         assert_eq!(busy.iter().filter(|id| gone.contains(id)).count(), 5, "{gone:?}");
     }
 

@@ -1,4 +1,4 @@
-//! Bytes to and from a client, each under an absolute deadline.
+//! Reads from and writes to a client under absolute deadlines.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,23 +12,20 @@ use crate::server::error;
 use super::head::Refused;
 use super::limits::{LINGER_BYTES, LINGER_TIME, SLOWEST, WRITE_TIME};
 
-/// How reading went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Came {
-    /// So many bytes came.
+pub enum Received {
     Bytes(usize),
-    /// The client has gone, or was sent away.
+    /// The client closed the connection, or its slot was taken.
     End,
-    /// The deadline has passed.
     Late,
 }
 
 fn is_timeout(error: &io::Error) -> bool {
-    // Linux says one, other systems the other.
+    // Linux reports the first, other systems the second.
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// Whether the client has reset its connection. One that has only finished sending may still read.
+/// Whether the client has reset the connection; one that only stopped sending may still read.
 pub fn is_gone(stream: &TcpStream) -> bool {
     let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut polled = [PollFd::new(stream, PollFlags::empty())];
@@ -37,40 +34,38 @@ pub fn is_gone(stream: &TcpStream) -> bool {
     found.is_ok() && polled.iter().any(ended)
 }
 
-/// Whether bytes have come that nobody has read yet.
+/// Whether unread bytes have arrived.
 pub fn has_bytes(stream: &TcpStream) -> bool {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     rustix::net::recv(stream, &mut [0_u8; 1], flags).is_ok_and(|(bytes, _)| bytes > 0)
 }
 
-/// Reads what there is into `buffer`, waiting until `deadline`.
-pub fn read(mut stream: &TcpStream, buffer: &mut [u8], deadline: Instant) -> Came {
+pub fn read(mut stream: &TcpStream, buffer: &mut [u8], deadline: Instant) -> Received {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Came::Late;
+            return Received::Late;
         }
         if stream.set_read_timeout(Some(left)).is_err() {
-            return Came::End;
+            return Received::End;
         }
         match stream.read(buffer) {
-            Ok(0) => return Came::End,
-            Ok(read) => return Came::Bytes(read),
-            Err(error) if is_timeout(&error) => return Came::Late,
+            Ok(0) => return Received::End,
+            Ok(read) => return Received::Bytes(read),
+            Err(error) if is_timeout(&error) => return Received::Late,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return Came::End,
+            Err(_) => return Received::End,
         }
     }
 }
 
-/// The clock of one answer: it runs out for a client that does not read.
+/// The deadline of one answer, extended by each byte sent.
 pub struct Sending {
     began: Instant,
     sent: u64,
 }
 
 impl Sending {
-    /// The clock starts.
     pub fn new() -> Self {
         Self { began: Instant::now(), sent: 0 }
     }
@@ -80,7 +75,7 @@ impl Sending {
         (self.began + allowed).saturating_duration_since(Instant::now())
     }
 
-    /// Writes everything, calling `moved` whenever some of it has gone.
+    /// Writes everything and calls `moved` after each piece.
     pub fn send(
         &mut self,
         mut stream: &TcpStream,
@@ -93,7 +88,7 @@ impl Sending {
                 return Err(ErrorKind::TimedOut.into());
             }
             stream.set_write_timeout(Some(left))?;
-            // In pieces: the time-out of a socket begins anew with every piece that goes.
+            // In pieces, because the socket's timeout restarts with each write.
             let piece = bytes.get(..64 * 1024).unwrap_or(bytes);
             match stream.write(piece) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
@@ -111,7 +106,6 @@ impl Sending {
     }
 }
 
-/// Answers a request that is not passed on, and closes in a way that lets the client read it.
 pub fn refuse(stream: &TcpStream, refused: Refused, id: &str) {
     let answer = error::plain(refused.status, refused.detail, id);
     if Sending::new().send(stream, &answer, || {}).is_ok() {
@@ -119,8 +113,8 @@ pub fn refuse(stream: &TcpStream, refused: Refused, id: &str) {
     }
 }
 
-/// Throws away what still comes for a moment: closing a socket with unread bytes would take the
-/// answer from under the client's eyes.
+/// Discards what still arrives for a moment: closing a socket with unread bytes would reset the
+/// connection before the client has read the answer.
 pub fn linger(stream: &TcpStream) {
     if stream.shutdown(Shutdown::Write).is_err() {
         return;
@@ -130,14 +124,14 @@ pub fn linger(stream: &TcpStream) {
     let mut thrown = 0;
     while thrown < LINGER_BYTES {
         match read(stream, &mut waste, deadline) {
-            Came::Bytes(read) => thrown += read,
-            Came::End | Came::Late => return,
+            Received::Bytes(read) => thrown += read,
+            Received::End | Received::Late => return,
         }
     }
 }
 
-/// Says that there is no room, if that can be said without waiting.
-pub fn turn_away(mut stream: &TcpStream) {
+/// Answers 503, if that does not block.
+pub fn refuse_busy(mut stream: &TcpStream) {
     let answer = error::plain(503, "too many connections; try again in a moment", "none");
     if stream.set_nonblocking(true).is_ok() {
         let _ = stream.write(&answer);

@@ -1,10 +1,10 @@
-//! Addresses: which list a page is about, written into the query and read back from it, so that a link,
-//! a reload and the way back show the same list.
+//! The list of a page, written into the query and read back, so that links, reloads and the back
+//! button show the same list.
 
 use crate::coding::escape;
 use crate::review::{ItemKind, QueueFilter, QueueSort};
 
-/// `path?name=value&…`, without what is empty.
+/// `path?name=value&…`, without empty values.
 pub fn with_query<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut address = path.to_owned();
     let mut separator = '?';
@@ -18,18 +18,15 @@ pub fn with_query<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a 
     address
 }
 
-/// A list of the queue: which items, in which order, from where on.
+/// A list of the queue: filter, order and position.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
-    /// Which items.
     pub filter: QueueFilter,
-    /// In which order.
     pub sort: QueueSort,
-    /// Where the page begins.
     pub cursor: Option<String>,
-    /// Where the page before began, so that one can go back: empty for the first page.
+    /// Cursors of the pages before this one, for "previous".
     pub before: Vec<String>,
-    /// One by one, not in groups.
+    /// Items instead of groups.
     pub items: bool,
 }
 
@@ -41,7 +38,7 @@ const SORTS: [(&str, QueueSort); 5] = [
     ("severity", QueueSort::Severity),
 ];
 
-/// Conditions of the filter: their names in an address of the page, and in [`QueueFilter`].
+/// Filters: names in the page's address and in [`QueueFilter`].
 const NAMES: [(&str, &str); 14] = [
     ("status", "status"),
     ("run", "run_id"),
@@ -59,11 +56,11 @@ const NAMES: [(&str, &str); 14] = [
     ("sla", "sla"),
 ];
 
-/// Pages that the way back remembers.
+/// Most cursors kept for "previous".
 const REMEMBERED: usize = 20;
 
 impl Listing {
-    /// Reads the query of an address. What is unknown or makes no sense is left out.
+    /// Ignores unknown and invalid parameters.
     pub fn parse(pairs: &[(String, String)]) -> Self {
         let mut listing = Self::default();
         let filter = &mut listing.filter;
@@ -96,12 +93,12 @@ impl Listing {
                 _ => {}
             }
         }
-        // Blind samples are shown one by one: what they have in common would tell.
+        // Blind samples are never grouped: what they share would reveal the answer.
         listing.items |= listing.filter.kind == Some(ItemKind::AuditSample);
         listing
     }
 
-    /// The names and values of the query, without the page.
+    /// The query without the position.
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let mut pairs = Vec::new();
         let filter = &self.filter;
@@ -137,7 +134,7 @@ impl Listing {
         pairs
     }
 
-    /// Removes the condition of this name in an address.
+    /// Removes a filter by its name in the address.
     pub fn remove(&mut self, name: &str) {
         let filter = &mut self.filter;
         match name {
@@ -152,26 +149,25 @@ impl Listing {
         }
     }
 
-    /// The order, as a word.
     pub fn sort_word(&self) -> &'static str {
         SORTS.iter().find(|(_, sort)| *sort == self.sort).map_or("confidence", |(word, _)| word)
     }
 
-    /// The band of confidence, as `0.5-0.9`.
+    /// The confidence band, as `0.5-0.9`.
     pub fn band(&self) -> Option<String> {
         let text = |number: Option<f64>| number.map(|n| n.to_string()).unwrap_or_default();
         let (least, most) = (self.filter.min_confidence, self.filter.max_confidence);
         (least.is_some() || most.is_some()).then(|| format!("{}-{}", text(least), text(most)))
     }
 
-    /// The address of a path that belongs to this list, without the page.
+    /// The address without the position.
     pub fn address(&self, path: &str) -> String {
         let pairs = self.pairs();
         with_query(path, pairs.iter().map(|(name, value)| (*name, value.as_str())))
     }
 
-    /// The address of a path that belongs to this page of the list.
-    pub fn here(&self, path: &str) -> String {
+    /// The address with the position.
+    pub fn with_position(&self, path: &str) -> String {
         let mut pairs = self.pairs();
         pairs.extend(self.cursor.iter().map(|cursor| ("cursor", cursor.clone())));
         if !self.before.is_empty() {
@@ -181,12 +177,11 @@ impl Listing {
         with_query(path, pairs.iter().map(|(name, value)| (*name, value.as_str())))
     }
 
-    /// The query alone, with its question mark.
     pub fn context(&self) -> String {
-        self.here("")
+        self.with_position("")
     }
 
-    /// The same list, changed, from its first page on.
+    /// The first page of a changed list.
     #[must_use]
     pub fn changed(&self, change: impl FnOnce(&mut Self)) -> Self {
         let mut listing = Self { cursor: None, before: Vec::new(), ..self.clone() };
@@ -194,7 +189,6 @@ impl Listing {
         listing
     }
 
-    /// The next page.
     #[must_use]
     pub fn following(&self, cursor: &str) -> Self {
         let mut before = self.before.clone();
@@ -204,7 +198,7 @@ impl Listing {
         Self { cursor: Some(cursor.to_owned()), before, ..self.clone() }
     }
 
-    /// The page before, as far as it is known.
+    /// The previous page, if known.
     pub fn preceding(&self) -> Option<Self> {
         self.cursor.as_ref()?;
         let mut before = self.before.clone();
@@ -213,7 +207,7 @@ impl Listing {
     }
 }
 
-// Cursors are joined with dots; the first page has none, which a dash says.
+// Cursors are joined with dots; a dash stands for the first page, which has none.
 fn joined(cursor: &str) -> String {
     if cursor.is_empty() { "-".to_owned() } else { cursor.replace('~', "~0").replace('.', "~1") }
 }
@@ -239,7 +233,7 @@ mod tests {
         listing.sort = QueueSort::Amount;
         listing.items = true;
         let listing = listing.following("one.1").following("two~");
-        let address = listing.here("/review/queue");
+        let address = listing.with_position("/review/queue");
         assert!(address.is_ascii() && !address.contains('<'));
         let pairs: Vec<(String, String)> = address
             .split_once('?')

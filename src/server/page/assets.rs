@@ -1,5 +1,5 @@
-//! The style sheet and the script, inside the program. Their names carry a hash of their content, so
-//! that a browser may keep them for ever.
+//! The style sheet and the script, embedded in the program. Their names contain a content hash, so
+//! that browsers may cache them forever.
 
 use std::sync::OnceLock;
 
@@ -9,9 +9,7 @@ use sha2::{Digest, Sha256};
 pub struct Asset {
     name: &'static str,
     extension: &'static str,
-    /// Its media type.
     pub content_type: &'static str,
-    /// Its content.
     pub bytes: &'static [u8],
     hash: &'static OnceLock<String>,
 }
@@ -19,7 +17,6 @@ pub struct Asset {
 static STYLE_HASH: OnceLock<String> = OnceLock::new();
 static SCRIPT_HASH: OnceLock<String> = OnceLock::new();
 
-/// The style sheet.
 pub const STYLE: Asset = Asset {
     name: "review",
     extension: "css",
@@ -28,7 +25,6 @@ pub const STYLE: Asset = Asset {
     hash: &STYLE_HASH,
 };
 
-/// The script.
 pub const SCRIPT: Asset = Asset {
     name: "review",
     extension: "js",
@@ -37,11 +33,10 @@ pub const SCRIPT: Asset = Asset {
     hash: &SCRIPT_HASH,
 };
 
-/// Every file there is.
 pub const ALL: [&Asset; 2] = [&STYLE, &SCRIPT];
 
 impl Asset {
-    /// The first hexadecimal digits of its SHA-256.
+    /// First digits of the SHA-256.
     pub fn hash(&self) -> &str {
         self.hash.get_or_init(|| {
             let digest = Sha256::digest(self.bytes);
@@ -49,18 +44,16 @@ impl Asset {
         })
     }
 
-    /// The file's name, as `review.0123456789abcdef.css`.
+    /// As `review.0123456789abcdef.css`.
     pub fn file_name(&self) -> String {
         format!("{}.{}.{}", self.name, self.hash(), self.extension)
     }
 
-    /// Its address.
     pub fn path(&self) -> String {
         format!("/assets/{}", self.file_name())
     }
 }
 
-/// The file of this name, if there is one.
 pub fn find(file_name: &str) -> Option<&'static Asset> {
     ALL.into_iter().find(|asset| asset.file_name() == file_name)
 }

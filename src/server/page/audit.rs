@@ -1,4 +1,4 @@
-//! The audit trail, to search and to read.
+//! The audit trail.
 
 use askama::Template;
 
@@ -11,99 +11,71 @@ use super::item::Event;
 use super::labels;
 use super::queue::{Chip, Facet, FacetOption};
 
-/// The trail.
 #[derive(Template)]
 #[template(path = "audit.html")]
 pub struct Audit {
-    /// The frame.
     pub frame: Frame,
-    /// Words searched for.
     pub search: String,
-    /// The first day.
     pub from: String,
-    /// The last day.
     pub to: String,
-    /// The choices of the filter panel.
     pub facets: Vec<Facet>,
-    /// Filters that are on.
     pub chips: Vec<Chip>,
-    /// The state of the chain, if this person may see it.
+    /// `None` without permission.
     pub chain: Option<Chain>,
-    /// Rows, newest first.
     pub rows: Vec<Row>,
-    /// The page after.
     pub next: Option<String>,
-    /// Files to download: address and name.
+    /// Address and name.
     pub exports: Vec<(String, String)>,
-    /// Whether only this person's own rows are listed.
+    /// The user may only see their own rows.
     pub own_only: bool,
 }
 
-/// The chain's state.
 #[derive(Clone, Debug)]
 pub struct Chain {
     /// `good`, `bad` or `note`.
     pub class: &'static str,
-    /// One sentence.
     pub text: String,
-    /// What an auditor notes down.
+    /// For the auditor's records.
     pub checkpoint: String,
-    /// Whether the chain was checked just now.
+    /// The chain was just verified.
     pub checked: bool,
 }
 
-/// A row of the trail.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Its number.
     pub seq: u64,
-    /// When, in full.
     pub at: String,
-    /// When, short.
     pub when: String,
-    /// Who.
     pub actor: String,
-    /// With which roles.
     pub roles: String,
-    /// As maker, checker, authorizer or system.
     pub stage: String,
-    /// What was done.
     pub action: String,
-    /// To what: name and address.
+    /// Name and address.
     pub entity: (String, Option<String>),
-    /// What changed: name, before, after.
+    /// Name, before, after.
     pub changes: Vec<(String, String, String)>,
-    /// In their words.
     pub comment: String,
-    /// How many eyes.
     pub control: String,
-    /// The hash of the row.
     pub hash: String,
-    /// How, from where, under which request: name and value.
+    /// Login method, address, request and so on: name and value.
     pub details: Vec<(String, String)>,
 }
 
-/// What the services say.
-pub struct Answers<'a> {
-    /// Which rows.
+pub struct Data<'a> {
     pub filter: &'a AuditFilter,
-    /// The rows.
     pub page: &'a Page<AuditView>,
-    /// The end of the chain and what checking it found, if the person may see them.
+    /// `None` without permission.
     pub chain: Option<(&'a Checkpoint, Option<&'a Verdict>)>,
     /// Whether only this person's rows are listed.
     pub own_only: bool,
 }
 
-/// Actions of the filter.
 const ACTIONS: [&str; 9] =
     ["APPROVE", "OVERRIDE", "REJECT", "REOPEN", "AMEND", "WITHDRAW", "COMMENT", "ASSIGN", "CARRY"];
-/// Stages of the filter.
 const STAGES: [&str; 5] = ["MAKER", "CHECKER", "AUTHORIZER", "ADMIN", "SYSTEM"];
 
 impl Audit {
-    /// The trail as the services see it.
-    pub fn new(frame: Frame, answers: &Answers<'_>) -> Self {
+    pub fn new(frame: Frame, answers: &Data<'_>) -> Self {
         let filter = answers.filter;
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         Self {
@@ -190,13 +162,12 @@ fn chips(filter: &AuditFilter) -> Vec<Chip> {
 }
 
 fn chain(checkpoint: &Checkpoint, verdict: Option<&Verdict>) -> Chain {
-    // As a line of a file of checkpoints.
     let note = crate::store::checkpoint::line(checkpoint);
     let rows = labels::count(&u64::try_from(checkpoint.n).unwrap_or_default());
     let (class, text) = match verdict {
-        None => ("note", format!("{rows} rows, each sealed with the hash of the one before.")),
+        None => ("note", format!("{rows} rows, each with the hash of the one before.")),
         Some(verdict) if verdict.ok => {
-            ("good", format!("The chain is whole: {rows} rows were checked just now."))
+            ("good", format!("The chain is intact: {rows} rows were checked just now."))
         }
         Some(verdict) => {
             let bad = verdict.first_bad.map(|seq| format!(" at row {seq}")).unwrap_or_default();
@@ -207,7 +178,7 @@ fn chain(checkpoint: &Checkpoint, verdict: Option<&Verdict>) -> Chain {
     Chain { class, text, checkpoint: note, checked: verdict.is_some() }
 }
 
-/// Names of a value that say what changed; the others are evidence.
+/// Members of a value that show what changed; the others are evidence.
 fn changes(previous: Option<&str>, new: Option<&str>) -> Vec<(String, String, String)> {
     let object = |text: Option<&str>| {
         text.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok())
@@ -230,7 +201,7 @@ fn changes(previous: Option<&str>, new: Option<&str>) -> Vec<(String, String, St
     rows
 }
 
-/// Characters of a value in the trail's list.
+/// Longest value in the list, in characters.
 const CLIP: usize = 120;
 
 fn clipped(text: &str) -> String {
@@ -241,7 +212,7 @@ fn clipped(text: &str) -> String {
     short
 }
 
-/// Parts of a value that are evidence: they do not say what changed for people.
+/// Members of a value that are evidence.
 const EVIDENCE: [&str; 8] = [
     "item",
     "version",
@@ -253,7 +224,7 @@ const EVIDENCE: [&str; 8] = [
     "content_hash",
 ];
 
-/// The record and field that a row is about, as its evidence names them.
+/// Record and field of a row, from its evidence.
 fn about(new: Option<&str>) -> Option<String> {
     let value: serde_json::Value = serde_json::from_str(new?).ok()?;
     let item = value.get("item").unwrap_or(&value);
@@ -331,7 +302,6 @@ fn row(view: &AuditView) -> Row {
     }
 }
 
-/// A row as a line of a history.
 pub fn event(view: &AuditView, now: Instant) -> Event {
     let row = &view.row;
     Event {

@@ -1,4 +1,4 @@
-//! Deciding many differences in one step: what exactly, before it happens.
+//! Preview of a decision about many differences.
 
 use askama::Template;
 
@@ -7,130 +7,101 @@ use crate::review::{AmountSum, BulkPreview, ReasonEntry, ReviewItem, Share};
 use crate::server::target::pairs;
 
 use super::address::Listing;
-use super::context::Here;
+use super::context::PageContext;
 use super::fragment::{Bar, Value};
 use super::frame::Frame;
 use super::queue::{Code, codes};
 use super::{difference, labels};
 
-/// The confirmation of a bulk decision.
 #[derive(Template)]
 #[template(path = "bulk.html")]
 pub struct Bulk {
-    /// The frame.
     pub frame: Frame,
-    /// The frozen membership.
     pub token: String,
-    /// The key that makes posting it twice one decision.
+    /// Idempotency key.
     pub key: String,
-    /// What will be decided, in words: `Accept ROUNDING_DIFF`.
+    /// As `Accept ROUNDING_DIFF`.
     pub title: String,
-    /// How many.
     pub count: u64,
-    /// The sum of their amounts.
     pub amount: Option<String>,
-    /// What will happen.
     pub outcome: String,
-    /// Why more eyes are needed.
+    /// Why six eyes are needed.
     pub triggers: Vec<String>,
-    /// How the members divide: name, number, share.
+    /// Name, number, share.
     pub breakdown: Vec<(String, String, Bar)>,
-    /// What all members have in common.
+    /// What all items have in common.
     pub common: Vec<String>,
-    /// Members that do not fit the others.
+    /// Items that do not fit the others.
     pub outliers: Vec<Sample>,
-    /// Members taken at random.
     pub samples: Vec<Sample>,
-    /// Differences that were left out: reference, address, why.
+    /// Reference, address, reason.
     pub excluded: Vec<(String, String, String)>,
-    /// Whether the samples must have been looked at.
+    /// The user must confirm having looked at the samples.
     pub must_look: bool,
-    /// Whether words are needed.
     pub needs_comment: bool,
-    /// What was typed before.
     pub comment: String,
-    /// What went wrong.
     pub wrong: Option<String>,
-    /// The way back.
     pub back: String,
-    /// What was asked for, carried on.
-    pub asked: Asked,
-    /// The same differences with another cause.
+    /// The request, carried to the next form.
+    pub asked: Request,
+    /// The same items with another cause.
     pub other_href: Option<String>,
 }
 
-/// A member.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// Its record.
     pub reference: String,
-    /// Its field.
     pub field: String,
-    /// Its page.
     pub href: String,
-    /// Its sides.
     pub sides: (Value, Value),
-    /// The guess, how sure.
     pub guess: String,
-    /// Why it stands out.
     pub note: String,
 }
 
-/// What is to be decided: carried from the list to the preview to the commit.
+/// The request, carried from the list to the preview to the commit.
 #[derive(Clone, Debug, Default)]
-pub struct Asked {
-    /// `*` for the machine's causes, `-` for confirmed breaks, `code`, or a code.
+pub struct Request {
+    /// `*` accepts the predictions, `-` confirms breaks; else `code`, or a reason code.
     pub choice: String,
-    /// The code.
     pub code: Option<String>,
-    /// The list, as a query.
     pub filter: String,
-    /// The items; empty for all of the list.
+    /// Empty for the whole list.
     pub ids: Vec<String>,
 }
 
-impl Asked {
-    /// What a form carries.
-    pub fn from_form(here: &Here<'_>) -> Self {
+impl Request {
+    pub fn from_form(context: &PageContext<'_>) -> Self {
         Self {
-            choice: here.field("choice").unwrap_or_default(),
-            code: here.field("code"),
-            filter: here.field("filter").unwrap_or_default(),
-            ids: here
+            choice: context.field("choice").unwrap_or_default(),
+            code: context.field("code"),
+            filter: context.field("filter").unwrap_or_default(),
+            ids: context
                 .field("ids")
                 .map(|ids| ids.split(',').map(str::to_owned).collect())
                 .unwrap_or_default(),
         }
     }
 
-    /// The list.
     pub fn listing(&self) -> Listing {
         let query = self.filter.strip_prefix('?').unwrap_or(&self.filter);
         Listing::parse(&pairs(query).unwrap_or_default())
     }
 }
 
-/// The choice of a code for many differences.
 #[derive(Template)]
 #[template(path = "choose.html")]
 pub struct Choose {
-    /// The frame.
     pub frame: Frame,
-    /// Whether the form must be posted: it carries ids.
+    /// The form carries ids and must be posted.
     pub ids: Vec<String>,
-    /// The list, as names and values.
     pub kept: Vec<(String, String)>,
-    /// The codes.
     pub codes: Vec<Code>,
-    /// The list, as a query.
     pub filter: String,
-    /// The way back.
     pub back: String,
 }
 
 impl Choose {
-    /// The choice.
-    pub fn new(frame: Frame, asked: &Asked, back: String, reasons: &[ReasonEntry]) -> Self {
+    pub fn new(frame: Frame, asked: &Request, back: String, reasons: &[ReasonEntry]) -> Self {
         let kept = asked.listing().pairs();
         Self {
             frame,
@@ -143,28 +114,23 @@ impl Choose {
     }
 }
 
-/// What the services say, and what was asked.
-pub struct Answers<'a> {
-    /// The preview.
+pub struct Data<'a> {
     pub preview: &'a BulkPreview,
-    /// What was asked for.
-    pub asked: &'a Asked,
-    /// The way back to the list.
+    pub asked: &'a Request,
     pub back: String,
-    /// The key of the page's form.
+    /// Idempotency key.
     pub key: String,
-    /// What was typed and refused, and why.
+    /// The refused comment, and why.
     pub refused: Option<(String, String)>,
 }
 
-/// Above this many members the samples must have been looked at.
+/// Above this many items the user must look at the samples.
 const LOOK_ABOVE: u64 = 100;
-/// Members that were left out and are named.
+/// Most excluded items that are listed.
 const EXCLUDED_SHOWN: usize = 20;
 
 impl Bulk {
-    /// The confirmation as the services see it.
-    pub fn new(frame: Frame, answers: &Answers<'_>) -> Self {
+    pub fn new(frame: Frame, answers: &Data<'_>) -> Self {
         let preview = answers.preview;
         let (comment, wrong) = answers.refused.clone().unzip();
         Self {
@@ -220,7 +186,6 @@ impl Bulk {
     }
 }
 
-/// What some members share, in words.
 fn shared(share: &Share) -> String {
     match share.by.as_str() {
         "field" | "field_name" => labels::field(&share.value).to_owned(),
@@ -230,7 +195,7 @@ fn shared(share: &Share) -> String {
     }
 }
 
-/// The code that the members have in common, where the machine's own cause is accepted.
+/// The common code, if predictions are accepted.
 fn common(preview: &BulkPreview) -> Option<&str> {
     let mut codes =
         preview.sample.iter().map(|item| item.predictions.first().map(|guess| guess.code.as_str()));
@@ -242,7 +207,6 @@ fn short(id: &str) -> String {
     id.rsplit('-').next().unwrap_or(id).to_owned()
 }
 
-/// Sums of amounts, each with its currency.
 pub fn sums(sums: &[AmountSum]) -> Option<String> {
     let text: Vec<String> = sums
         .iter()
@@ -254,7 +218,6 @@ pub fn sums(sums: &[AmountSum]) -> Option<String> {
     (!text.is_empty()).then(|| text.join(", "))
 }
 
-/// A member as it is listed.
 pub fn sample(item: &ReviewItem) -> Sample {
     let guess = item
         .predictions

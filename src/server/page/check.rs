@@ -1,4 +1,4 @@
-//! Proposals that wait: to check, to authorize, one's own.
+//! Lists of proposals: to check, to authorize, your own.
 
 use askama::Template;
 
@@ -12,68 +12,47 @@ use super::frame::Frame;
 use super::labels;
 use super::queue::Tab;
 
-/// The list of proposals.
 #[derive(Template)]
 #[template(path = "check.html")]
 pub struct Check {
-    /// The frame.
     pub frame: Frame,
-    /// One sentence.
     pub about: String,
-    /// Lists with their sizes.
     pub tabs: Vec<Tab>,
-    /// The proposals, oldest first.
     pub proposals: Vec<Row>,
-    /// What to say if there is none.
+    /// Text of the empty list.
     pub nothing: (String, String),
-    /// The page after.
     pub next: Option<String>,
 }
 
-/// A proposal in the list.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Its id.
     pub id: String,
-    /// Its page.
     pub href: String,
-    /// What it would do.
     pub title: String,
-    /// What it is about.
     pub about: String,
-    /// How many differences.
     pub count: u64,
-    /// Whose it is.
     pub maker: String,
-    /// How old.
     pub age: String,
-    /// 2, 4 or 6, and how many have looked.
+    /// Required (2, 4 or 6) and done.
     pub eyes: (u8, u8),
-    /// Why six, short.
     pub trigger: String,
-    /// Where it stands: word and class.
+    /// Word and class.
     pub state: (&'static str, &'static str),
-    /// Why this person may not approve it.
+    /// Why the user may not approve it.
     pub why_not: Option<String>,
 }
 
-/// What the services say.
-pub struct Answers<'a> {
-    /// Which list: `to_check`, `to_authorize`, `mine` or `all`.
+pub struct Data<'a> {
+    /// `to_check`, `to_authorize`, `mine` or `all`.
     pub which: &'a str,
-    /// The proposals.
     pub page: &'a Page<ProposalView>,
-    /// Counts.
     pub summary: &'a Summary,
-    /// Who looks.
     pub actor: &'a Actor,
-    /// The time.
     pub now: Instant,
 }
 
 impl Check {
-    /// The list as the services see it.
-    pub fn new(frame: Frame, answers: &Answers<'_>) -> Self {
+    pub fn new(frame: Frame, answers: &Data<'_>) -> Self {
         let (summary, which) = (answers.summary, answers.which);
         let tab = |name: &str, count, live, word: &str| Tab {
             name: name.to_owned(),
@@ -96,14 +75,14 @@ impl Check {
         tabs.push(Tab { count: None, ..tab("All open", 0, "", "open") });
         tabs.push(Tab { count: None, ..tab("Closed", 0, "", "closed") });
         let nothing = match which {
-            "to_check" => ("Nothing to check", "No proposal waits for you."),
-            "to_authorize" => ("Nothing to authorize", "No proposal waits for you."),
-            "mine" => ("Nothing open", "None of your proposals waits for anybody."),
-            _ => ("No proposal", "What makers propose is listed here."),
+            "to_check" => ("Nothing to check", "No proposal awaits you."),
+            "to_authorize" => ("Nothing to authorize", "No proposal awaits you."),
+            "mine" => ("Nothing open", "None of your proposals is open."),
+            _ => ("No proposal", "Proposals appear here."),
         };
         Self {
             frame,
-            about: "What others propose, oldest first. Nobody approves their own.".to_owned(),
+            about: "Proposals of others, oldest first. You can't approve your own.".to_owned(),
             tabs,
             proposals: answers.page.items.iter().map(|one| row(one, answers.now)).collect(),
             nothing: (nothing.0.to_owned(), nothing.1.to_owned()),
@@ -114,7 +93,6 @@ impl Check {
     }
 }
 
-/// What a proposal would do, as a title.
 pub fn title(proposal: &ProposalView) -> String {
     let payload = |name: &str| {
         proposal

@@ -1,4 +1,4 @@
-//! What every handler of a page needs: who asks, the frame around the answer, the answer itself.
+//! What every page handler needs: the user, the frame, rendering.
 
 use askama::Template;
 use sha2::{Digest, Sha256};
@@ -16,35 +16,27 @@ use crate::server::http::{Request, Response, phrase};
 
 use super::address::with_query;
 use super::diff::revealed;
-use super::frame::{Frame, Person, Place, Said, Tone, Undo};
+use super::frame::{Frame, Message, Person, Screen, Tone, Undo};
 use super::labels;
 use super::prefs::Prefs;
 use super::problem::Problem;
 
-/// What only one person alone is told, on every page.
-const SOLO: &str = "One person decides alone here. Nobody checks, and every audit row says so.";
-/// Where log-ins happen.
-pub const DOOR: &str = "/review/login";
-/// Seconds without use after which a session ends, as the page warns of it.
+/// The banner of `--solo`.
+const SOLO: &str = "One user decides alone here, unchecked. Every audit row records it.";
+pub const LOGIN: &str = "/review/login";
+/// Idle time after which a session ends, for the page's warning.
 const SESSION_SECONDS: u64 = 30 * 60;
 
-/// A handler's tools.
-pub struct Here<'a> {
-    /// The request.
+pub struct PageContext<'a> {
     pub call: &'a Call<'a>,
-    /// Who asks.
     pub actor: Actor,
-    /// The services.
     pub desk: Desk<'a>,
-    /// The settings of the browser.
     pub prefs: Prefs,
-    /// The time.
     pub now: Instant,
 }
 
-impl<'a> Here<'a> {
-    /// The tools for a request of somebody who is logged in. A form's own key makes sending it twice
-    /// one request.
+impl<'a> PageContext<'a> {
+    /// Fails for anonymous requests. The form field `key` serves as idempotency key.
     pub fn new(call: &'a Call<'a>) -> Result<Self, Denied> {
         let mut actor = call.actor()?;
         if !call.request.method.is_safe()
@@ -65,40 +57,36 @@ impl<'a> Here<'a> {
         })
     }
 
-    /// The names and values of the query.
     pub fn query(&self) -> &'a [(String, String)] {
         &self.call.request.target.query
     }
 
-    /// A value of the query; empty if it is not there.
+    /// A value of the query; empty if missing.
     pub fn asked(&self, name: &str) -> &'a str {
         self.query().iter().find(|(own, _)| own == name).map_or("", |(_, value)| value.as_str())
     }
 
-    /// A value of the form, without spaces around it; none if it is empty.
+    /// A trimmed value of the form; `None` if empty.
     pub fn field(&self, name: &str) -> Option<String> {
         let value = self.call.field(name)?.trim();
         (!value.is_empty()).then(|| value.replace("\r\n", "\n"))
     }
 
-    /// Whether the person may do this.
     pub fn may(&self, permission: Permission) -> bool {
         self.actor.may(permission)
     }
 
-    /// Which page of a list.
     pub fn page(&self, cursor: Option<String>) -> PageAsk {
         PageAsk { limit: Some(u32::from(self.prefs.size)), cursor, ..PageAsk::default() }
     }
 
-    /// Which page of a list, by the query.
     pub fn page_asked(&self) -> PageAsk {
         let cursor = Some(self.asked("cursor")).filter(|cursor| !cursor.is_empty());
         self.page(cursor.map(str::to_owned))
     }
 
-    /// The counts of the head, and the frame with them.
-    pub fn frame(&self, place: Place) -> Result<(Frame, Summary), Denied> {
+    /// The frame, and the counters in its head.
+    pub fn frame(&self, place: Screen) -> Result<(Frame, Summary), Denied> {
         let summary = self.desk.summary(&self.actor)?;
         let mut frame = bare(&self.prefs);
         frame.place = place;
@@ -111,30 +99,30 @@ impl<'a> Here<'a> {
         Ok((frame, summary))
     }
 
-    /// What the step before led to, as the address says it: a word of ours and a proposal.
-    fn said(&self) -> Option<Said> {
+    /// The message about the previous step, from `said=WORD.PROPOSAL` in the address.
+    fn said(&self) -> Option<Message> {
         let (word, id) = self.asked("said").split_once('.').unwrap_or((self.asked("said"), ""));
         let good = |text: &str| {
-            Some(Said { tone: Tone::Good, text: text.to_owned(), link: None, undo: None })
+            Some(Message { tone: Tone::Good, text: text.to_owned(), link: None, undo: None })
         };
         match word {
             "" => None,
-            "commented" => good("Your comment is kept."),
-            "taken" => good("It is yours."),
-            "given" => good("They have it now."),
-            "given-back" => good("Nobody has it now."),
-            "nobody" => Some(Said {
+            "commented" => good("Comment saved."),
+            "taken" => good("Assigned to you."),
+            "given" => good("Assigned."),
+            "given-back" => good("Unassigned."),
+            "nobody" => Some(Message {
                 tone: Tone::Bad,
-                text: "Nobody of that name may be given it.".to_owned(),
+                text: "No user of that name can decide it.".to_owned(),
                 link: None,
                 undo: None,
             }),
-            "agreed" => good("The login is yours now."),
-            "saved" => good("Settings are kept in this browser."),
-            "withdrawn" => good("Withdrawn. Everything is as it was."),
-            "returned" => good("Sent back to its maker."),
+            "agreed" => good("You agreed: the login is yours."),
+            "saved" => good("Settings saved in this browser."),
+            "withdrawn" => good("Withdrawn. The items are as before."),
+            "returned" => good("Sent back to the maker."),
             "done" => good("Decided."),
-            "sampled" => good("Thank you. The sample is noted."),
+            "sampled" => good("Sample recorded."),
             "proposed" | "approved" => {
                 let page = PageAsk { limit: Some(1), ..PageAsk::default() };
                 let detail = self.desk.proposal(&self.actor, id, &page).ok()?;
@@ -144,7 +132,7 @@ impl<'a> Here<'a> {
         }
     }
 
-    fn moved(&self, word: &str, detail: &ProposalDetail) -> Said {
+    fn moved(&self, word: &str, detail: &ProposalDetail) -> Message {
         use crate::domain::review::ProposalState::{Applied, Checked, Open};
         let proposal = &detail.proposal;
         let what = match detail.items.first() {
@@ -168,10 +156,10 @@ impl<'a> Here<'a> {
                 }
             });
         let link = (proposal.count > 1).then(|| (href, "Look".to_owned()));
-        Said { tone: Tone::Good, text, link, undo }
+        Message { tone: Tone::Good, text, link, undo }
     }
 
-    /// A fresh key for the forms of a page.
+    /// A new idempotency key.
     pub fn key(&self) -> Result<String, Denied> {
         let mut bytes = [0; 16];
         crate::review::people::system_random(&mut bytes)
@@ -180,7 +168,7 @@ impl<'a> Here<'a> {
     }
 }
 
-/// A frame without a person.
+/// A frame for anonymous users.
 pub fn bare(prefs: &Prefs) -> Frame {
     Frame {
         theme: prefs.theme,
@@ -207,14 +195,14 @@ fn person(principal: &Principal) -> Person {
     Person { name: principal.name.clone(), roles }
 }
 
-/// A page.
 pub fn html(status: u16, page: &impl Template) -> Result<Response, Denied> {
-    let text = page.render().map_err(|error| Denied::internal(format!("a template: {error}")))?;
+    let text =
+        page.render().map_err(|error| Denied::internal(format!("rendering failed: {error}")))?;
     Ok(Response::html(status, revealed(text)))
 }
 
-/// On to another page, which says what has happened.
-pub fn on(address: &str, said: &str) -> Response {
+/// Redirects to a page that shows a message.
+pub fn redirect(address: &str, said: &str) -> Response {
     if said.is_empty() {
         return Response::see_other(address);
     }
@@ -222,11 +210,11 @@ pub fn on(address: &str, said: &str) -> Response {
     Response::see_other(&format!("{address}{separator}said={said}"))
 }
 
-/// The page for a problem; whoever has to log in is sent to the door.
+/// The page for a problem, or a redirect to the log-in.
 pub fn problem_page(app: &App, request: &Request, denied: Denied) -> Response {
     if denied.status == 401 {
         let then = if request.method.is_safe() { request.url.as_str() } else { "/review" };
-        return Response::see_other(&with_query(DOOR, [("then", then)]));
+        return Response::see_other(&with_query(LOGIN, [("then", then)]));
     }
     if denied.code == PASSWORD_CHANGE {
         let then = if request.method.is_safe() { request.url.as_str() } else { "/review" };
@@ -239,11 +227,11 @@ pub fn problem_page(app: &App, request: &Request, denied: Denied) -> Response {
     let (title, next) = match denied.status {
         403 => ("You may not do this", ("/review", "Overview")),
         404 => ("There is nothing here", ("/review", "Overview")),
-        409 | 412 => ("It has changed meanwhile", ("/review/queue", "Queue")),
-        410 => ("Its time is over", ("/review/queue", "Queue")),
+        409 | 412 => ("Changed meanwhile", ("/review/queue", "Queue")),
+        410 => ("Expired", ("/review/queue", "Queue")),
         429 => ("Too fast", ("/review", "Overview")),
-        500.. => ("That did not work", ("/review", "Overview")),
-        _ => ("That can't be", ("/review", "Overview")),
+        500.. => ("Something went wrong", ("/review", "Overview")),
+        _ => ("Not possible", ("/review", "Overview")),
     };
     let page = Problem {
         frame,
@@ -263,7 +251,7 @@ pub fn problem_page(app: &App, request: &Request, denied: Denied) -> Response {
     response
 }
 
-/// A detail as a sentence: with a capital, and an end.
+/// Adds a capital and a full stop.
 pub fn sentence(detail: &str) -> String {
     let mut characters = detail.chars();
     let Some(first) = characters.next() else { return String::new() };

@@ -1,6 +1,6 @@
-//! Character-level marks: where two values differ, and which characters deceive the eye.
+//! Marks characters: where two values differ, and which characters are deceptive.
 //!
-//! A value is cut into spans; the template escapes and isolates each. Nothing here ever emits markup.
+//! Cuts values into spans; the template escapes and isolates each. Never emits markup.
 
 use std::time::{Duration, Instant};
 
@@ -9,87 +9,72 @@ use crate::review::MASKED;
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// Characters of a value that a page shows; the rest is counted.
+/// Longest value on a page, in characters; the rest is counted.
 pub const SHOWN: usize = 2_000;
-/// Characters of a value that a list shows.
+/// Longest value in a list, in characters.
 const BRIEF: usize = 160;
-/// Characters that a list shows before the first difference of two long values.
+/// Characters before the first difference of two long values in a list.
 const LEAD: usize = 24;
-/// Comparing stops after this long, and what is left counts as one change.
+/// Time limit for comparing; the rest then counts as one change.
 const DEADLINE: Duration = Duration::from_millis(20);
-/// Equal runs no longer than this between two changes join them: confetti is hard to read.
+/// Equal runs up to this length between two changes are merged with them: many short marks are hard
+/// to read.
 const CONFETTI: usize = 1;
 
-/// How a span is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// On both sides.
     Same,
-    /// Only on side A.
     Deleted,
-    /// Only on side B.
     Inserted,
 }
 
-/// A piece of a value: characters of one mark.
+/// Characters with the same mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// How it is drawn.
     pub mark: Mark,
-    /// Its text and the characters in it that need a sign of their own.
     pub pieces: Vec<Piece>,
 }
 
-/// Plain text, or a character that would not be seen, or not for what it is.
+/// Plain text, or a sign for an invisible or deceptive character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// As it is.
     Text(String),
-    /// A sign in its place, and what it is.
+    /// The sign, and what it stands for.
     Odd {
-        /// What is shown.
         sign: String,
-        /// Its name, for a tooltip and a screen reader.
+        /// For tooltips and screen readers.
         name: String,
     },
 }
 
-/// One side's value, ready to be shown.
+/// One side's value for display.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// This person may not see it.
+    /// The user may not see it.
     Masked,
-    /// The side has no record.
     NoRecord,
-    /// The side has the record, and that is what matters.
+    /// The side has the record.
     Record,
-    /// SQL null.
     Null,
-    /// Text of no characters.
     Empty,
-    /// Characters.
     Text {
-        /// How many characters before the first piece are left out.
+        /// Characters left out before the first piece.
         before: usize,
-        /// Its pieces.
         spans: Vec<Span>,
-        /// How many characters after the last piece are left out.
+        /// Characters left out after the last piece.
         more: usize,
     },
 }
 
-/// Which characters get a sign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Signs {
-    /// Those that deceive: direction marks, zero width, controls, odd spaces, spaces at an end or in
-    /// a row, letters of a second script.
+    /// Deceptive ones: direction marks, zero width, controls, unusual spaces, spaces at an end or
+    /// repeated, letters of a second script.
     #[default]
     Deceiving,
-    /// Every space too.
     All,
 }
 
-/// One value without a partner.
 pub fn plain(value: Option<&str>, signs: Signs) -> Shown {
     let Some(text) = value else { return Shown::Null };
     if text == MASKED {
@@ -105,12 +90,11 @@ pub fn plain(value: Option<&str>, signs: Signs) -> Shown {
     Shown::Text { before: 0, spans: vec![span], more }
 }
 
-/// Both values with marks where they differ.
 pub fn pair(a: Option<&str>, b: Option<&str>, signs: Signs) -> (Shown, Shown) {
     marked(a, b, signs, 0, SHOWN)
 }
 
-/// As [`pair`], for a list: of long values only the surroundings of the first difference.
+/// Like [`pair`], but long values are cut around the first difference.
 pub fn brief(a: Option<&str>, b: Option<&str>, signs: Signs) -> (Shown, Shown) {
     let (left, right) = (a.unwrap_or_default().chars(), b.unwrap_or_default().chars());
     let common = left.zip(right).take_while(|(left, right)| left == right).count();
@@ -161,7 +145,7 @@ fn marked(
     )
 }
 
-/// Both values as one line: what was on A struck, what is on B underlined.
+/// Both values in one line: deletions from A, insertions from B.
 pub fn inline(a: Option<&str>, b: Option<&str>, signs: Signs) -> Shown {
     let (Some(left), Some(right)) = (a, b) else {
         return plain(b.or(a), signs);
@@ -193,7 +177,7 @@ pub fn inline(a: Option<&str>, b: Option<&str>, signs: Signs) -> Shown {
     }
 }
 
-/// The UTF-8 bytes in hexadecimal, in groups of a character.
+/// UTF-8 bytes in hexadecimal, grouped by character.
 pub fn bytes(value: Option<&str>) -> Shown {
     let Some(text) = value else { return Shown::Null };
     if text == MASKED {
@@ -219,7 +203,7 @@ fn clip(text: &str) -> (Vec<char>, usize) {
     cut(text, 0, SHOWN)
 }
 
-/// At most so many characters after those that are skipped, and how many follow.
+/// At most `most` characters after `skipped`, and how many follow.
 fn cut(text: &str, skipped: usize, most: usize) -> (Vec<char>, usize) {
     let mut rest = text.chars().skip(skipped);
     let characters: Vec<char> = rest.by_ref().take(most).collect();
@@ -228,7 +212,6 @@ fn cut(text: &str, skipped: usize, most: usize) -> (Vec<char>, usize) {
 
 type Change = (bool, std::ops::Range<usize>, std::ops::Range<usize>);
 
-/// Runs of equal and of changed characters, in order.
 fn changes(left: &[char], right: &[char]) -> Vec<Change> {
     let deadline = Instant::now() + DEADLINE;
     let ops = capture_diff_slices_deadline(Algorithm::Myers, left, right, Some(deadline));
@@ -280,7 +263,7 @@ fn pieces(
     pieces
 }
 
-/// The sign for a character that cannot be seen for what it is.
+/// The sign for an invisible or deceptive character.
 fn sign(characters: &[char], at: usize, signs: Signs) -> Option<(String, String)> {
     let character = characters[at];
     let code = u32::from(character);
@@ -336,9 +319,8 @@ fn sign(characters: &[char], at: usize, signs: Signs) -> Option<(String, String)
     }
 }
 
-/// A page in which nothing unseen is left: whatever turns the direction of writing, takes no room or
-/// steers a terminal stands there as a sign, such as `‹RLO›`. Only the fields of forms keep what was
-/// typed, because they send it back.
+/// Replaces characters of a page that change the direction of writing, have no width or control a
+/// terminal by a sign, such as `‹RLO›`. Form fields keep them, because they send them back.
 pub fn revealed(html: String) -> String {
     if html.is_ascii() && !html.bytes().any(|byte| byte < b' ' && !byte.is_ascii_whitespace()) {
         return html;
@@ -357,8 +339,8 @@ pub fn revealed(html: String) -> String {
     shown
 }
 
-/// The sign of a character that acts on others or is not there for the eye. Joiners are left alone:
-/// scripts and emoji need them.
+/// The sign of a control or invisible character. Joiners are left alone: scripts and emoji need
+/// them.
 fn hidden(character: char) -> Option<String> {
     match character {
         '\n' | '\r' | '\t' | '\u{200c}' | '\u{200d}' => None,
@@ -375,7 +357,7 @@ fn hidden(character: char) -> Option<String> {
     }
 }
 
-/// Whether what follows is the content of a field.
+/// Whether what follows is the content of a form field.
 fn is_field(before: &str) -> bool {
     let last = |text: &str| before.rfind(text);
     let value = last(" value=\"").is_some_and(|at| !before[at + 8..].contains('"'));

@@ -1,4 +1,4 @@
-//! One difference, made ready to be shown: its sides with marks, and what the difference measures.
+//! One difference for display: marked sides and measures.
 
 use crate::domain::{Date, Decimal, DiffType, Instant};
 use crate::review::{DifferenceView, Prediction, ReviewItem};
@@ -8,12 +8,11 @@ use super::fragment::{Bar, Value};
 use super::labels;
 use super::queue::{Due, Guess};
 
-/// Both sides with marks.
 pub fn sides(difference: &DifferenceView, signs: Signs) -> (Value, Value) {
     shown(difference, signs, &diff::pair)
 }
 
-/// As [`sides`], for a list.
+/// Like [`sides`], for a list.
 pub fn brief(difference: &DifferenceView) -> (Value, Value) {
     shown(difference, Signs::Deceiving, &diff::brief)
 }
@@ -34,10 +33,10 @@ fn shown(difference: &DifferenceView, signs: Signs, comparison: &Comparison) -> 
     (a.into(), b.into())
 }
 
-/// Characters of a reference that are shown.
+/// Longest reference, in characters.
 const REFERENCE: usize = 120;
 
-/// The name of the record, from the side that has it.
+/// The record's reference, from the side that has it.
 pub fn reference(item: &ReviewItem) -> String {
     let text = item.source_a_ref_id.as_deref().or(item.source_b_ref_id.as_deref());
     let text = text.unwrap_or("(no reference)");
@@ -70,7 +69,7 @@ fn typed(difference: &DifferenceView) -> Option<Typed> {
     }
 }
 
-/// For two numbers: spaces after each, so that their points stand below each other.
+/// Padding after two numbers that aligns their decimal points.
 pub fn padding(difference: &DifferenceView) -> Option<(String, String)> {
     let Typed::Numbers(..) = typed(difference)? else { return None };
     let behind = |value: &Option<String>| {
@@ -82,7 +81,7 @@ pub fn padding(difference: &DifferenceView) -> Option<(String, String)> {
     Some((spaces(a), spaces(b)))
 }
 
-/// B − A, short; empty where that means nothing.
+/// B − A; empty where that is meaningless.
 pub fn delta(difference: &DifferenceView) -> String {
     match typed(difference) {
         Some(Typed::Numbers(a, b)) => b
@@ -119,7 +118,7 @@ fn span(seconds: i64) -> String {
     }
 }
 
-/// What the difference measures: names and numbers.
+/// Names and numbers.
 pub fn measures(difference: &DifferenceView) -> Vec<(String, String)> {
     let mut measures = Vec::new();
     let mut add = |name: &str, value: String| measures.push((name.to_owned(), value));
@@ -151,12 +150,12 @@ pub fn measures(difference: &DifferenceView) -> Vec<(String, String)> {
     measures
 }
 
-/// The machine's guesses, without those that say nothing.
+/// The predictions, without those that name no cause.
 pub fn guesses(item: &ReviewItem, functional: &dyn Fn(&str) -> bool) -> Vec<Guess> {
     predictions(&item.predictions, functional)
 }
 
-/// As [`guesses`], of a group.
+/// Like [`guesses`], for a group.
 pub fn predictions(predictions: &[Prediction], functional: &dyn Fn(&str) -> bool) -> Vec<Guess> {
     predictions
         .iter()
@@ -170,7 +169,6 @@ pub fn predictions(predictions: &[Prediction], functional: &dyn Fn(&str) -> bool
         .collect()
 }
 
-/// When the item is due.
 pub fn due(item: &ReviewItem, now: Instant) -> Due {
     let (text, class) = labels::due(now, &item.due_at);
     let class = match item.sla {
@@ -178,7 +176,7 @@ pub fn due(item: &ReviewItem, now: Instant) -> Due {
         crate::review::Sla::Due => "due",
         crate::review::Sla::Overdue => "overdue",
     };
-    // What is in good time need not be said.
+    // Not shown while there is plenty of time.
     if class == "ok" { Due::default() } else { Due { text, class } }
 }
 

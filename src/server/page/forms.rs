@@ -1,4 +1,4 @@
-//! The forms of the pages: each becomes one request to the services, and leads on to a page.
+//! Form posts: each becomes one call of a service and redirects to a page.
 
 use crate::diagnostic::Code;
 use crate::domain::review::{Action, Permission};
@@ -11,25 +11,24 @@ use crate::server::error::Denied;
 use crate::server::http::Response;
 
 use super::address::{Listing, with_query};
-use super::context::{Here, on, sentence};
+use super::context::{PageContext, redirect, sentence};
 use super::prefs::Prefs;
 use super::screens::{bulk_page, item_page, profile_page, proposal_page, reasons_page};
 use super::{bulk, item, reasons, screens};
 
-/// What the maker chose.
 struct Choice {
     action: Option<Action>,
     code: Option<String>,
 }
 
-/// Reads the choice. The item's present top cause is APPROVE, any other code OVERRIDE.
-fn choice(here: &Here<'_>, top: Option<&str>) -> Choice {
-    let chosen = here.field("choice").unwrap_or_default();
+/// Choosing the item's top prediction is APPROVE, any other code OVERRIDE.
+fn choice(context: &PageContext<'_>, top: Option<&str>) -> Choice {
+    let chosen = context.field("choice").unwrap_or_default();
     let code = match chosen.as_str() {
         "*" => return Choice { action: Some(Action::Approve), code: None },
         "" => return Choice { action: None, code: None },
         "reject" => return Choice { action: Some(Action::Reject), code: None },
-        "code" => here.field("code"),
+        "code" => context.field("code"),
         code => Some(code.to_owned()),
     };
     if code.is_some() && code.as_deref() == top {
@@ -38,23 +37,23 @@ fn choice(here: &Here<'_>, top: Option<&str>) -> Choice {
     Choice { action: code.as_ref().map(|_| Action::Override), code }
 }
 
-/// Decides a difference, or decides it anew.
+/// Decides a difference, or reopens it.
 pub fn decide(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let id = call.path("id");
-    let listing = Listing::parse(here.query());
-    let version = here.field("version").and_then(|version| version.parse().ok());
-    let comments = here.field("comment");
-    // Where to go afterwards must be asked before the item leaves the list.
-    let next = following(&here, &listing, id)?;
+    let listing = Listing::parse(context.query());
+    let version = context.field("version").and_then(|version| version.parse().ok());
+    let comments = context.field("comment");
+    // Determine the next item before this one leaves the list.
+    let next = following(&context, &listing, id)?;
     let reopens = call.request.path().ends_with("/reopen");
-    // What is undecided is compared with the machine's guess as the maker saw it.
-    let top = if reopens { None } else { here.field("top") };
-    let choice = choice(&here, top.as_deref());
+    // The choice is compared with the prediction that the maker saw.
+    let top = if reopens { None } else { context.field("top") };
+    let choice = choice(&context, top.as_deref());
     let attribution_id = id.to_owned();
     let outcome = if reopens {
-        here.desk.reopen(
-            &here.actor,
+        context.desk.reopen(
+            &context.actor,
             &Reopen {
                 attribution_id,
                 version,
@@ -64,8 +63,8 @@ pub fn decide(call: &Call<'_>) -> Result<Response, Denied> {
             },
         )
     } else {
-        here.desk.resolve(
-            &here.actor,
+        context.desk.resolve(
+            &context.actor,
             &Resolve {
                 attribution_id,
                 version,
@@ -81,35 +80,42 @@ pub fn decide(call: &Call<'_>) -> Result<Response, Denied> {
                 Some(proposal) => format!("proposed.{proposal}"),
                 None => "done".to_owned(),
             };
-            let back = || listing.here("/review/queue");
-            Ok(on(&next.unwrap_or_else(back), &said))
+            let back = || listing.with_position("/review/queue");
+            Ok(redirect(&next.unwrap_or_else(back), &said))
         }
-        Err(refusal) => refused_item(&here, id, refusal),
+        Err(refusal) => refused_item(&context, id, refusal),
     }
 }
 
-/// A blind sample: what the maker thinks, not knowing what the machine said.
+/// The maker's judgment of a blind sample.
 pub fn sample(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let id = call.path("id");
-    let listing = Listing::parse(here.query());
-    let next = following(&here, &listing, id)?;
-    let choice = choice(&here, None);
-    let comments = here.field("comment");
+    let listing = Listing::parse(context.query());
+    let next = following(&context, &listing, id)?;
+    let choice = choice(&context, None);
+    let comments = context.field("comment");
     if choice.action.is_none() {
-        let message = "choose a reason, or that it is a confirmed break";
-        return refused_item(&here, id, Refusal::new(Code::ActionRequired, message));
+        let message = "choose a cause or “Confirmed break”";
+        return refused_item(&context, id, Refusal::new(Code::ActionRequired, message));
     }
-    let outcome = here.desk.sample(&here.actor, id, choice.code.as_deref(), comments.as_deref());
+    let outcome =
+        context.desk.sample(&context.actor, id, choice.code.as_deref(), comments.as_deref());
     match outcome {
-        Ok(_) => Ok(on(&next.unwrap_or_else(|| listing.here("/review/queue")), "sampled")),
-        Err(refusal) => refused_item(&here, id, refusal),
+        Ok(_) => {
+            Ok(redirect(&next.unwrap_or_else(|| listing.with_position("/review/queue")), "sampled"))
+        }
+        Err(refusal) => refused_item(&context, id, refusal),
     }
 }
 
-/// The item after this one in its list.
-fn following(here: &Here<'_>, listing: &Listing, id: &str) -> Result<Option<String>, Denied> {
-    let around = here.desk.queue(&here.actor, &listing.filter, &screens::around(here, listing))?;
+fn following(
+    context: &PageContext<'_>,
+    listing: &Listing,
+    id: &str,
+) -> Result<Option<String>, Denied> {
+    let around =
+        context.desk.queue(&context.actor, &listing.filter, &screens::around(context, listing))?;
     let at = around.items.iter().position(|item| item.attribution_id == id);
     let next = match at {
         Some(at) => around.items.get(at + 1).or_else(|| around.items.first()),
@@ -117,11 +123,11 @@ fn following(here: &Here<'_>, listing: &Listing, id: &str) -> Result<Option<Stri
     };
     Ok(next
         .filter(|item| item.attribution_id != id)
-        .map(|item| listing.here(&format!("/review/items/{}", item.attribution_id))))
+        .map(|item| listing.with_position(&format!("/review/items/{}", item.attribution_id))))
 }
 
-/// The item again, with what was typed and why it was not taken.
-fn refused_item(here: &Here<'_>, id: &str, refusal: Refusal) -> Result<Response, Denied> {
+/// The item again, with the input and the reason for the refusal.
+fn refused_item(context: &PageContext<'_>, id: &str, refusal: Refusal) -> Result<Response, Denied> {
     let stale = matches!(refusal.kind, RefusalKind::Conflict | RefusalKind::Stale);
     let typed = matches!(refusal.kind, RefusalKind::Malformed | RefusalKind::Invalid);
     if !stale && !typed {
@@ -129,82 +135,78 @@ fn refused_item(here: &Here<'_>, id: &str, refusal: Refusal) -> Result<Response,
     }
     let status = refusal.kind.status();
     let refused = item::Refused {
-        choice: here.field("choice").unwrap_or_default(),
-        code: here.field("code").unwrap_or_default(),
-        comment: here.field("comment").unwrap_or_default(),
+        choice: context.field("choice").unwrap_or_default(),
+        code: context.field("code").unwrap_or_default(),
+        comment: context.field("comment").unwrap_or_default(),
         why: sentence(&refusal.message),
         stale,
     };
-    item_page(here, id, Some(refused), status)
+    item_page(context, id, Some(refused), status)
 }
 
-/// The address of the page that a form of an item was sent from.
-fn same_item(here: &Here<'_>, id: &str) -> String {
-    Listing::parse(here.query()).here(&format!("/review/items/{id}"))
+fn same_item(context: &PageContext<'_>, id: &str) -> String {
+    Listing::parse(context.query()).with_position(&format!("/review/items/{id}"))
 }
 
-/// Says something about a difference.
 pub fn comment(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let id = call.path("id");
-    here.desk.comment(&here.actor, id, &here.field("text").unwrap_or_default())?;
-    Ok(on(&same_item(&here, id), "commented"))
+    context.desk.comment(&context.actor, id, &context.field("text").unwrap_or_default())?;
+    Ok(redirect(&same_item(&context, id), "commented"))
 }
 
-/// Takes a difference, gives it back, or gives it to somebody.
+/// Assigns a difference to the user, to someone else or to nobody.
 pub fn assign(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let id = call.path("id");
-    let to = here.field("to").unwrap_or_else(|| "me".to_owned());
+    let to = context.field("to").unwrap_or_else(|| "me".to_owned());
     let (person, said) = match to.as_str() {
         "none" => (None, "given-back"),
         "me" => (Some("me"), "taken"),
         login => (Some(login), "given"),
     };
-    match here.desk.assign(&here.actor, id, person) {
-        Ok(_) => Ok(on(&same_item(&here, id), said)),
+    match context.desk.assign(&context.actor, id, person) {
+        Ok(_) => Ok(redirect(&same_item(&context, id), said)),
         Err(refusal) if refusal.code == Code::UnknownPerson => {
-            Ok(on(&same_item(&here, id), "nobody"))
+            Ok(redirect(&same_item(&context, id), "nobody"))
         }
         Err(refusal) => Err(refusal.into()),
     }
 }
 
-/// The preview of a decision about selected differences.
 pub fn bulk(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let ids: Vec<String> =
         call.form.iter().filter(|(name, _)| name == "id").map(|(_, id)| id.clone()).collect();
     if ids.is_empty() {
         return Err(Denied::invalid("", "select some differences first"));
     }
-    let asked = bulk::Asked {
-        choice: here.field("choice").unwrap_or_default(),
-        code: here.field("code"),
-        filter: here.field("filter").unwrap_or_default(),
+    let asked = bulk::Request {
+        choice: context.field("choice").unwrap_or_default(),
+        code: context.field("code"),
+        filter: context.field("filter").unwrap_or_default(),
         ids,
     };
-    bulk_page(&here, &asked, None, 200)
+    bulk_page(&context, &asked, None, 200)
 }
 
-/// Proposes what a preview showed.
 pub fn bulk_commit(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
-    let asked = bulk::Asked::from_form(&here);
-    let comments = here.field("comment");
+    let context = PageContext::new(call)?;
+    let asked = bulk::Request::from_form(&context);
+    let comments = context.field("comment");
     let ask = BulkCommit {
-        token: here.field("token").unwrap_or_default(),
+        token: context.field("token").unwrap_or_default(),
         comments: comments.clone(),
         on_conflict: OnConflict::Abort,
     };
-    match here.desk.bulk_commit(&here.actor, &ask) {
+    match context.desk.bulk_commit(&context.actor, &ask) {
         Ok(done) => {
             let said = format!("proposed.{}", done.value.proposal.proposal_id);
             let mut listing = asked.listing();
-            // The group is decided; what is left is the queue.
+            // The group is decided, so return to the whole queue.
             listing.filter.signature = None;
             listing.items = false;
-            Ok(on(&listing.address("/review/queue"), &said))
+            Ok(redirect(&listing.address("/review/queue"), &said))
         }
         Err(refusal) => {
             let again = matches!(
@@ -218,80 +220,76 @@ pub fn bulk_commit(call: &Call<'_>) -> Result<Response, Denied> {
                 return Err(refusal.into());
             }
             let status = refusal.kind.status();
-            let why = format!("{} This is how it is now.", sentence(&refusal.message));
-            bulk_page(&here, &asked, Some((comments.unwrap_or_default(), why)), status)
+            let why = format!("{} This is the present state.", sentence(&refusal.message));
+            bulk_page(&context, &asked, Some((comments.unwrap_or_default(), why)), status)
                 .or(Err(Denied::from(refusal)))
         }
     }
 }
 
-/// Approves, as checker or as authorizer.
 pub fn approve(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let id = call.path("id");
     let ask = Approve {
         proposal_id: id.to_owned(),
-        if_match: here.field("version").and_then(|tag| tag.parse().ok()),
-        content_hash: here.field("content_hash").and_then(|hash| hash.parse().ok()),
+        if_match: context.field("version").and_then(|tag| tag.parse().ok()),
+        content_hash: context.field("content_hash").and_then(|hash| hash.parse().ok()),
         comments: None,
     };
-    match here.desk.approve(&here.actor, &ask) {
-        Ok(_) => Ok(on("/review/check", &format!("approved.{id}"))),
-        Err(refusal) => refused_proposal(&here, id, refusal, String::new()),
+    match context.desk.approve(&context.actor, &ask) {
+        Ok(_) => Ok(redirect("/review/check", &format!("approved.{id}"))),
+        Err(refusal) => refused_proposal(&context, id, refusal, String::new()),
     }
 }
 
-/// Sends back.
 pub fn send_back(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let id = call.path("id");
-    let ask = close(&here, id);
-    match here.desk.send_back(&here.actor, &ask) {
-        Ok(_) => Ok(on("/review/check", "returned")),
-        Err(refusal) => refused_proposal(&here, id, refusal, ask.comments.unwrap_or_default()),
+    let ask = close(&context, id);
+    match context.desk.send_back(&context.actor, &ask) {
+        Ok(_) => Ok(redirect("/review/check", "returned")),
+        Err(refusal) => refused_proposal(&context, id, refusal, ask.comments.unwrap_or_default()),
     }
 }
 
-/// Takes a proposal of one's own back.
 pub fn withdraw(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let id = call.path("id");
-    match here.desk.withdraw(&here.actor, &close(&here, id)) {
-        Ok(_) => Ok(on("/review/work", "withdrawn")),
-        Err(refusal) => refused_proposal(&here, id, refusal, String::new()),
+    match context.desk.withdraw(&context.actor, &close(&context, id)) {
+        Ok(_) => Ok(redirect("/review/work", "withdrawn")),
+        Err(refusal) => refused_proposal(&context, id, refusal, String::new()),
     }
 }
 
-/// Changes what a proposal says.
 pub fn amend(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let id = call.path("id");
-    let choice = choice(&here, here.field("top").as_deref());
-    let comments = here.field("comment");
+    let choice = choice(&context, context.field("top").as_deref());
+    let comments = context.field("comment");
     let ask = Amend {
         proposal_id: id.to_owned(),
-        if_match: here.field("version").and_then(|tag| tag.parse().ok()),
+        if_match: context.field("version").and_then(|tag| tag.parse().ok()),
         action: choice.action,
         new_reason_code: choice.code,
         comments: comments.clone(),
     };
-    match here.desk.amend(&here.actor, &ask) {
-        Ok(_) => Ok(on(&format!("/review/proposals/{id}"), "")),
-        Err(refusal) => refused_proposal(&here, id, refusal, comments.unwrap_or_default()),
+    match context.desk.amend(&context.actor, &ask) {
+        Ok(_) => Ok(redirect(&format!("/review/proposals/{id}"), "")),
+        Err(refusal) => refused_proposal(&context, id, refusal, comments.unwrap_or_default()),
     }
 }
 
-fn close(here: &Here<'_>, id: &str) -> Close {
+fn close(context: &PageContext<'_>, id: &str) -> Close {
     Close {
         proposal_id: id.to_owned(),
-        if_match: here.field("version").and_then(|tag| tag.parse().ok()),
-        comments: here.field("comment"),
+        if_match: context.field("version").and_then(|tag| tag.parse().ok()),
+        comments: context.field("comment"),
     }
 }
 
-/// The proposal again, as it is now, and why the step was not taken.
+/// The proposal in its present state, with the reason for the refusal.
 fn refused_proposal(
-    here: &Here<'_>,
+    context: &PageContext<'_>,
     id: &str,
     refusal: Refusal,
     typed: String,
@@ -308,27 +306,30 @@ fn refused_proposal(
         return Err(refusal.into());
     }
     let why = sentence(&refusal.message);
-    proposal_page(here, id, Some((typed, why)), refusal.kind.status())
+    proposal_page(context, id, Some((typed, why)), refusal.kind.status())
         .or(Err(Denied::from(refusal)))
 }
 
-/// Proposes a reason code.
 pub fn propose_reason(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let ask = ProposeReason {
-        code: here.field("code").unwrap_or_default(),
-        description: here.field("description").unwrap_or_default(),
-        is_functional: here.field("functional").as_deref() == Some("yes"),
-        examples: here.field("like").into_iter().collect(),
-        comments: here.field("comment"),
+        code: context.field("code").unwrap_or_default(),
+        description: context.field("description").unwrap_or_default(),
+        is_functional: context.field("functional").as_deref() == Some("yes"),
+        examples: context.field("like").into_iter().collect(),
+        comments: context.field("comment"),
     };
-    if !here.may(Permission::ProposeReason) {
-        return Err(Refusal::new(Code::MissingPermission, "your roles propose no reasons").into());
+    if !context.may(Permission::ProposeReason) {
+        return Err(Refusal::new(
+            Code::MissingPermission,
+            "your roles don't allow proposing reason codes",
+        )
+        .into());
     }
-    match here.desk.propose_reason(&here.actor, &ask) {
+    match context.desk.propose_reason(&context.actor, &ask) {
         Ok(done) => {
             let id = done.value.proposal.proposal_id;
-            Ok(on(&format!("/review/proposals/{id}"), &format!("proposed.{id}")))
+            Ok(redirect(&format!("/review/proposals/{id}"), &format!("proposed.{id}")))
         }
         Err(refusal) => {
             let form = reasons::Form {
@@ -337,12 +338,12 @@ pub fn propose_reason(call: &Call<'_>) -> Result<Response, Denied> {
                 functional: ask.is_functional,
                 comment: ask.comments.unwrap_or_default(),
                 wrong: Some(sentence(&refusal.message)),
-                key: here.key()?,
+                key: context.key()?,
                 like: ask.examples.into_iter().next(),
             };
             match refusal.kind {
                 RefusalKind::Invalid | RefusalKind::Malformed | RefusalKind::Conflict => {
-                    reasons_page(&here, form, refusal.kind.status())
+                    reasons_page(&context, form, refusal.kind.status())
                 }
                 _ => Err(refusal.into()),
             }
@@ -350,21 +351,21 @@ pub fn propose_reason(call: &Call<'_>) -> Result<Response, Denied> {
     }
 }
 
-/// Keeps the settings of the page.
+/// Saves the settings in a cookie.
 pub fn profile(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let prefs = Prefs::from_form(&call.form);
     if let Some(key) = prefs.clash() {
-        let here = Here { prefs, ..here };
-        return profile_page(&here, Some(format!("two things can't be on the key {key}")), 422);
+        let context = PageContext { prefs, ..context };
+        return profile_page(&context, Some(format!("the key {key} is used twice")), 422);
     }
     let address = with_query("/review/profile", [("said", "saved")]);
     Ok(Response::see_other(&address).header("set-cookie", prefs.set_cookie()))
 }
 
-/// Takes the last decision of one's own back.
+/// Withdraws the user's last proposal.
 pub fn undo(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
-    here.desk.undo(&here.actor)?;
-    Ok(on("/review/work", "withdrawn"))
+    let context = PageContext::new(call)?;
+    context.desk.undo(&context.actor)?;
+    Ok(redirect("/review/work", "withdrawn"))
 }

@@ -1,34 +1,29 @@
-//! Small pieces of markup that several screens use. The only places whose output templates do not
-//! escape again, because each is a template that escapes what it is given.
+//! Fragments of markup for several screens. Only their output is not escaped again, because each is
+//! a template that escapes its values.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
 
 use super::diff::{Mark, Piece, Shown};
 
-/// A share as a bar with its number.
 #[derive(Clone, Debug, Template)]
 #[template(path = "part/bar.html")]
 pub struct Bar {
-    /// 0 to 100.
     pub percent: f64,
-    /// The number in words.
     pub text: String,
 }
 
 impl Bar {
-    /// The bar of a share between 0 and 1.
+    /// `share` is between 0 and 1.
     pub fn share(share: f64) -> Self {
         let share = share.clamp(0.0, 1.0);
         Self { percent: (share * 1_000.0).round() / 10.0, text: super::labels::percent(share) }
     }
 }
 
-/// A value with its marks.
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
 #[template(path = "part/value.html")]
 pub struct Value {
-    /// What is shown.
     pub shown: Shown,
 }
 
@@ -38,7 +33,7 @@ impl From<Shown> for Value {
     }
 }
 
-/// A line over the runs, each point a link.
+/// A line chart over the runs; each point is a link.
 #[derive(Clone, Debug, Template)]
 #[template(path = "part/spark.html")]
 pub struct Spark {
@@ -58,16 +53,15 @@ struct SparkPoint {
     last: bool,
 }
 
-/// Width and height of a spark line's canvas.
 const SPARK: (f64, f64) = (240.0, 56.0);
 
 impl Spark {
-    /// Whether there is more than one run to draw a line through.
+    /// Whether there are enough runs for a line.
     pub const fn is_course(&self) -> bool {
         self.points.len() > 1
     }
 
-    /// A line through `values`, oldest first: number, address, title.
+    /// `values`: number, address, title; oldest first.
     pub fn new(values: &[(f64, String, String)]) -> Self {
         let highest = values.iter().map(|(value, ..)| *value).fold(0.0_f64, f64::max);
         let lowest = values.iter().map(|(value, ..)| *value).fold(f64::INFINITY, f64::min);
@@ -108,7 +102,6 @@ impl Spark {
     }
 }
 
-/// Parts of a whole, side by side.
 #[derive(Clone, Debug, Template)]
 #[template(path = "part/stack.html")]
 pub struct Stack {
@@ -123,13 +116,13 @@ struct StackPart {
 }
 
 impl Stack {
-    /// Parts with their class; those of nothing are left out.
+    /// Parts with their class; empty ones are left out.
     pub fn new(parts: &[(u64, &'static str)]) -> Self {
         let whole: u64 = parts.iter().map(|(part, _)| part).sum();
         let mut x = 0.0;
         let mut shown = Vec::new();
         for (part, class) in parts.iter().filter(|(part, _)| *part > 0) {
-            // Too small a part would not be seen, and it is there.
+            // Keep small parts visible.
             let width = (*part as f64 / whole.max(1) as f64 * 1_000.0).max(3.0);
             shown.push(StackPart { x: format!("{x:.1}"), width: format!("{width:.1}"), class });
             x += width;

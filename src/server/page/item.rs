@@ -1,4 +1,4 @@
-//! One difference with everything that helps to decide it.
+//! One difference, with everything needed to decide it.
 
 use askama::Template;
 
@@ -16,253 +16,184 @@ use super::frame::{Frame, Tone};
 use super::queue::{Code, Due, codes};
 use super::{difference, labels};
 
-/// The page of one difference.
 #[derive(Template)]
 #[template(path = "item.html")]
 pub struct Item {
-    /// The frame.
     pub frame: Frame,
-    /// Its id.
     pub id: String,
-    /// Its record.
     pub reference: String,
-    /// Its field.
     pub field: String,
-    /// Its kind, in words.
     pub kind: String,
-    /// Its severity, in words.
     pub severity: String,
-    /// Its status: word and class.
+    /// Word and class.
     pub status: (&'static str, &'static str),
-    /// The run: name and address.
+    /// Name and address.
     pub run: (String, String),
-    /// When it is due.
     pub due: Due,
-    /// Who has taken it.
     pub assignee: Option<String>,
-    /// A message on top: sent back, changed by somebody else, refused.
+    /// Sent back, changed by someone else, or refused.
     pub notice: Option<Notice>,
-    /// The way back to the list.
     pub list_href: String,
-    /// The items around it in the list.
+    /// Neighbors in the list.
     pub previous: Option<String>,
-    /// As above.
     pub next: Option<String>,
-    /// The two systems.
     pub systems: (String, String),
-    /// Both values.
     pub sides: (Value, Value),
-    /// What follows each of two numbers so that their points stand below each other.
+    /// Padding that aligns two decimal points.
     pub padding: Option<(String, String)>,
-    /// How the values are shown.
     pub modes: Vec<Mode>,
-    /// The way to show or hide invisible characters.
+    /// Shows or hides invisible characters.
     pub invisible: Mode,
-    /// One line with both values, where the mode asks for it.
+    /// Both values in one line, in mode `inline`.
     pub inline: Option<Value>,
-    /// What the difference measures: name and number.
+    /// Name and number.
     pub measures: Vec<(String, String)>,
-    /// The other fields of the record, differing ones first.
+    /// All fields of the record, differing ones first.
     pub fields: Vec<Field>,
-    /// How many other fields agree.
     pub agreeing: usize,
-    /// The machine's guesses.
     pub guesses: Vec<Guess>,
-    /// What people can do.
     pub decide: Option<Decide>,
-    /// Why this person cannot decide.
+    /// Why the user can't decide.
     pub why_not: Option<String>,
-    /// The open proposal's page.
     pub proposal_href: Option<String>,
-    /// Decisions about look-alikes.
     pub before: Vec<Before>,
-    /// The group it belongs to: how many, address.
+    /// Its group: size and address.
     pub alike: Option<(u64, String)>,
-    /// Where a new cause for look-alikes is proposed.
+    /// Where to propose a new reason code for similar items.
     pub new_reason: Option<String>,
-    /// What happened to it, newest first.
+    /// Newest first.
     pub history: Vec<Event>,
-    /// Where comments and claims are posted to.
+    /// Base address of its forms.
     pub base: String,
-    /// The parameters of the list, kept by every form.
+    /// The list's parameters, for every form.
     pub context: String,
-    /// What this person may do about whose item it is.
     pub assign: Assign,
-    /// The key that makes posting a comment twice one comment.
+    /// Idempotency key.
     pub key: String,
 }
 
-/// Who is to look at an item, and who may say so.
+/// What the user may do about the assignee.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Assign {
-    /// Whether this person may take it.
     pub take: bool,
-    /// Whether this person has it, and may give it back.
     pub give_back: bool,
-    /// Whether this person may give it to others.
+    /// Assign to someone else.
     pub give: bool,
 }
 
-/// A message on top.
 #[derive(Clone, Debug)]
 pub struct Notice {
-    /// How bad.
     pub tone: Tone,
-    /// One sentence.
     pub title: String,
-    /// More, as people wrote it.
+    /// What someone wrote.
     pub text: String,
 }
 
-/// A way of showing the values.
 #[derive(Clone, Debug)]
 pub struct Mode {
-    /// Its name.
     pub name: &'static str,
-    /// Its address.
     pub href: String,
-    /// Whether it is on.
     pub on: bool,
-    /// Whether `v` leads to it.
+    /// The key `v` leads to it.
     pub following: bool,
 }
 
-/// Another field of the record.
 #[derive(Clone, Debug)]
 pub struct Field {
-    /// Its name.
     pub name: String,
-    /// Its sides.
     pub sides: (Value, Value),
-    /// Whether they differ.
     pub differs: bool,
-    /// Whether they are compared.
     pub compared: bool,
-    /// Its own page, if it is a difference of its own.
+    /// The page of its difference, if it has one.
     pub href: Option<String>,
 }
 
-/// A guess with its reasons.
+/// A prediction with its explanation.
 #[derive(Clone, Debug)]
 pub struct Guess {
-    /// The code.
     pub code: String,
-    /// What it means.
     pub description: String,
-    /// Whether business explains it.
     pub functional: bool,
-    /// How sure.
     pub bar: Bar,
-    /// What speaks for it and against it.
     pub why: Vec<Why>,
 }
 
-/// What speaks for a guess, or against it.
+/// Evidence for or against a prediction.
 #[derive(Clone, Debug)]
 pub struct Why {
-    /// For or against.
     pub speaks_for: bool,
-    /// In words.
     pub text: String,
 }
 
-/// The decision form.
 #[derive(Clone, Debug, Default)]
 pub struct Decide {
-    /// Where it is posted to.
+    /// Form address.
     pub action: String,
-    /// The version it is for.
     pub version: u64,
-    /// The key that makes posting it twice one decision.
+    /// Idempotency key.
     pub key: String,
-    /// Every active code.
     pub codes: Vec<Code>,
-    /// What was chosen before: an index, `code` or `reject`.
+    /// The refused choice: a code, `code` or `reject`.
     pub chosen: String,
-    /// The code chosen before.
     pub code: String,
-    /// What was typed before.
     pub comment: String,
-    /// What is wrong with it.
     pub wrong: Option<String>,
-    /// What will happen.
     pub outcome: String,
-    /// Whether the item had been decided, so that this reopens it.
+    /// The item was decided: this reopens it.
     pub reopens: bool,
 }
 
-/// A decision about a look-alike.
+/// A decision about a similar item.
 #[derive(Clone, Debug)]
 pub struct Before {
-    /// What was decided.
     pub what: String,
-    /// Whether it was a code that business explains.
     pub functional: bool,
-    /// By whom.
     pub who: String,
-    /// When.
     pub when: String,
-    /// Its page.
     pub href: String,
 }
 
-/// Something that happened.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Who.
     pub who: String,
-    /// Did what.
     pub what: String,
-    /// In their words.
     pub comment: String,
-    /// When, short.
     pub when: String,
-    /// When, in full.
     pub at: String,
 }
 
-/// What the services say about the item, and how it is looked at.
-pub struct Answers<'a> {
-    /// The item.
+pub struct Data<'a> {
     pub detail: &'a ItemDetail,
-    /// The list that it was opened from.
+    /// The list from which it was opened.
     pub listing: &'a Listing,
-    /// The page of that list, for the way to its neighbors.
+    /// The page of that list with its neighbors.
     pub around: &'a [ReviewItem],
-    /// The catalogue of reasons.
     pub reasons: &'a [ReasonEntry],
-    /// Who looks.
     pub actor: &'a Actor,
-    /// How the values are shown: `inline`, `bytes` or characters.
+    /// `inline`, `bytes`, or empty for characters.
     pub mode: &'a str,
-    /// Whether every space gets a sign.
+    /// Show every space.
     pub invisible: bool,
-    /// The time.
     pub now: Instant,
-    /// The key of the page's forms.
+    /// Idempotency key.
     pub key: String,
-    /// What was sent and refused: choice, code, comment, why.
+    /// The refused input, and why.
     pub refused: Option<Refused>,
 }
 
-/// A decision that was refused, kept for another try.
+/// A refused decision, kept for another try.
 #[derive(Clone, Debug, Default)]
 pub struct Refused {
-    /// What was chosen.
     pub choice: String,
-    /// The code chosen.
     pub code: String,
-    /// What was typed.
     pub comment: String,
-    /// Why it was refused.
     pub why: String,
-    /// Whether the item has changed meanwhile.
+    /// The item has changed meanwhile.
     pub stale: bool,
 }
 
 impl Item {
-    /// The item as the services see it.
-    pub fn new(frame: Frame, answers: &Answers<'_>) -> Self {
+    pub fn new(frame: Frame, answers: &Data<'_>) -> Self {
         let detail = answers.detail;
         let item = &detail.item;
         let listing = answers.listing;
@@ -303,7 +234,7 @@ impl Item {
             },
             assignee: item.assignee_name.clone(),
             notice: notice(answers),
-            list_href: listing.here("/review/queue"),
+            list_href: listing.with_position("/review/queue"),
             previous,
             next,
             systems: (system(&detail.record_a, "A"), system(&detail.record_b, "B")),
@@ -341,12 +272,12 @@ impl Item {
     }
 }
 
-/// The items before and after this one in its list. One that is gone from the list, because it has just
-/// been decided, is followed by the list's first.
-fn neighbors(answers: &Answers<'_>) -> (Option<String>, Option<String>) {
+/// The previous and next item. If this one has left the list, the next is the list's first.
+fn neighbors(answers: &Data<'_>) -> (Option<String>, Option<String>) {
     let id = &answers.detail.item.attribution_id;
-    let href =
-        |item: &ReviewItem| answers.listing.here(&format!("/review/items/{}", item.attribution_id));
+    let href = |item: &ReviewItem| {
+        answers.listing.with_position(&format!("/review/items/{}", item.attribution_id))
+    };
     match answers.around.iter().position(|item| item.attribution_id == *id) {
         Some(at) => {
             let before = at.checked_sub(1).and_then(|at| answers.around.get(at));
@@ -360,8 +291,8 @@ fn system(side: &Option<RecordSide>, letter: &str) -> String {
     side.as_ref().map_or_else(|| format!("side {letter}"), |side| side.system.clone())
 }
 
-fn mode_href(answers: &Answers<'_>, base: &str, mode: &str, invisible: bool) -> String {
-    let mut address = answers.listing.here(base);
+fn mode_href(answers: &Data<'_>, base: &str, mode: &str, invisible: bool) -> String {
+    let mut address = answers.listing.with_position(base);
     let words = [("mode", mode), ("signs", if invisible { "all" } else { "" })];
     for (name, value) in words.into_iter().filter(|(_, value)| !value.is_empty()) {
         address.push(if address.contains('?') { '&' } else { '?' });
@@ -370,7 +301,7 @@ fn mode_href(answers: &Answers<'_>, base: &str, mode: &str, invisible: bool) -> 
     address
 }
 
-fn modes(answers: &Answers<'_>, base: &str) -> Vec<Mode> {
+fn modes(answers: &Data<'_>, base: &str) -> Vec<Mode> {
     let names = [("side by side", ""), ("one line", "inline"), ("bytes", "bytes")];
     let present = names.iter().position(|(_, mode)| *mode == answers.mode).unwrap_or(0);
     names
@@ -385,24 +316,24 @@ fn modes(answers: &Answers<'_>, base: &str) -> Vec<Mode> {
         .collect()
 }
 
-fn notice(answers: &Answers<'_>) -> Option<Notice> {
+fn notice(answers: &Data<'_>) -> Option<Notice> {
     let item = &answers.detail.item;
     if let Some(refused) = answers.refused.as_ref().filter(|refused| refused.stale) {
         let last = answers.detail.history.first();
         let who = last.map_or_else(
-            || "Somebody else was quicker.".to_owned(),
+            || "Someone else was faster.".to_owned(),
             |entry| {
                 let did = labels::did(&entry.action_type, &entry.stage);
-                format!("{} was quicker and {did}.", entry.actor_name)
+                format!("{} was faster and {did}.", entry.actor_name)
             },
         );
-        let kept = if refused.comment.is_empty() { "" } else { " Your words are kept below." };
+        let kept = if refused.comment.is_empty() { "" } else { " Your comment is kept below." };
         let text = if item.status == "UNKNOWN" {
-            format!("Nothing of your decision was stored. Look again and decide.{kept}")
+            format!("Your decision was not saved. Look again and decide.{kept}")
         } else if refused.comment.is_empty() {
-            "Nothing of your decision was stored.".to_owned()
+            "Your decision was not saved.".to_owned()
         } else {
-            format!("Nothing of your decision was stored. You had written: {}", refused.comment)
+            format!("Your decision was not saved. Your comment was: {}", refused.comment)
         };
         return Some(Notice { tone: Tone::Bad, title: who, text });
     }
@@ -481,8 +412,8 @@ fn fields(detail: &ItemDetail, listing: &Listing) -> (Vec<Field>, usize) {
                     (shown(&a), shown(&b))
                 }
             };
-            let href =
-                sibling.map(|one| listing.here(&format!("/review/items/{}", one.attribution_id)));
+            let href = sibling
+                .map(|one| listing.with_position(&format!("/review/items/{}", one.attribution_id)));
             Field { name, sides, differs, compared, href }
         })
         .collect();
@@ -513,26 +444,26 @@ fn guesses(
         .collect()
 }
 
-/// A reason for a guess; one that begins with a minus speaks against it.
+/// A text that begins with a minus speaks against the prediction.
 fn why(text: &str) -> Why {
     let against = text.strip_prefix('-').or_else(|| text.strip_prefix('−'));
     let said = against.unwrap_or(text.strip_prefix('+').unwrap_or(text)).trim();
     let text = match said.split_once(':') {
-        Some(("RULE", rule)) => format!("so says the rule {rule}"),
-        Some(("MODEL", version)) => format!("so says the model {version}"),
+        Some(("RULE", rule)) => format!("rule {rule}"),
+        Some(("MODEL", version)) => format!("model {version}"),
         _ => said.to_owned(),
     };
     Why { speaks_for: against.is_none(), text }
 }
 
-fn decide(answers: &Answers<'_>, base: &str) -> (Option<Decide>, Option<String>) {
+fn decide(answers: &Data<'_>, base: &str) -> (Option<Decide>, Option<String>) {
     let detail = answers.detail;
     let item = &detail.item;
     if !answers.actor.may(Permission::Propose) {
         let why = if answers.actor.may(Permission::AuditAll) {
-            "You look, and do not decide."
+            "You can look, but not decide."
         } else {
-            "Your roles do not make decisions."
+            "Your roles don't allow decisions."
         };
         return (None, Some(why.to_owned()));
     }
@@ -542,7 +473,7 @@ fn decide(answers: &Answers<'_>, base: &str) -> (Option<Decide>, Option<String>)
                 ProposalState::Checked => "an authorizer",
                 _ => "a checker",
             };
-            format!("{} proposed something; {asked} decides.", proposal.maker_name)
+            format!("Proposed by {}; {asked} decides.", proposal.maker_name)
         });
         return (None, Some(who));
     }
@@ -599,12 +530,11 @@ fn alike(item: &ReviewItem) -> Option<(u64, String)> {
     (count > 1).then_some((count, href))
 }
 
-/// What happened, newest first, with what people said among it.
+/// Audit rows and comments, newest first.
 fn history(detail: &ItemDetail, now: Instant) -> Vec<Event> {
     detail.history.iter().map(|entry| event(entry, now)).collect()
 }
 
-/// A line of a history.
 pub fn event(entry: &HistoryEntry, now: Instant) -> Event {
     Event {
         who: entry.actor_name.clone(),

@@ -1,4 +1,4 @@
-//! Numbers, shares and ages as people read them.
+//! Numbers, shares, ages and codes as text.
 
 use crate::domain::review::{Action, ProposalState, Trigger};
 use crate::domain::{DiffType, Instant, Status};
@@ -8,7 +8,7 @@ pub fn count(number: &u64) -> String {
     group(&number.to_string())
 }
 
-/// Puts separators into the integer part of a plain decimal; anything else stays as it is.
+/// Adds separators to a plain decimal; leaves anything else unchanged.
 pub fn amount(text: &str) -> String {
     let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("−", rest));
     let (whole, fraction) = rest.split_once('.').map_or((rest, None), |(w, f)| (w, Some(f)));
@@ -32,7 +32,7 @@ fn group(digits: &str) -> String {
     grouped
 }
 
-/// `97 %` (which no line break divides), and never 100 % or 0 % for what is only almost so.
+/// `97 %` with a no-break space; never rounds to 0 % or 100 %.
 pub fn percent(share: f64) -> String {
     let whole = (share * 100.0).round();
     if share < 1.0 && whole >= 100.0 {
@@ -49,7 +49,7 @@ pub fn items(number: &u64) -> String {
     if *number == 1 { "1 item".to_owned() } else { format!("{} items", count(number)) }
 }
 
-/// How long ago or how long yet, in the largest unit that fits.
+/// A duration in the largest unit that fits.
 pub fn age(seconds: u64) -> String {
     match seconds {
         0..60 => "now".to_owned(),
@@ -69,12 +69,10 @@ pub fn sentence(code: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// A field's name for people: the whole record is not a field.
 pub fn field(name: &str) -> &str {
     if name == "ENTIRE_RECORD" { "whole record" } else { name }
 }
 
-/// A type of difference in words.
 pub fn kind(diff_type: &str) -> String {
     let words = match DiffType::from_name(diff_type) {
         Some(DiffType::MissingInSourceA) => "missing in A",
@@ -85,19 +83,19 @@ pub fn kind(diff_type: &str) -> String {
         Some(DiffType::NumericMismatch) => "numbers differ",
         Some(DiffType::DateMismatch) => "dates differ",
         Some(DiffType::StringMismatch) => "texts differ",
-        Some(DiffType::BooleanMismatch) => "true against false",
-        Some(DiffType::TypeMismatch) => "not readable as its type",
+        Some(DiffType::BooleanMismatch) => "booleans differ",
+        Some(DiffType::TypeMismatch) => "unreadable as its type",
         None => return sentence(diff_type),
     };
     words.to_owned()
 }
 
-/// A severity in words; the usual one goes without saying.
+/// Empty for the usual severity.
 pub fn severity(name: &str) -> String {
     if name == "MEDIUM" { String::new() } else { name.to_lowercase() }
 }
 
-/// Seconds from `then` to `now`; 0 for what cannot be read or is to come.
+/// 0 if `then` is unreadable or in the future.
 pub fn seconds_since(now: Instant, then: &str) -> u64 {
     let Some(then) = moment(then) else { return 0 };
     u64::try_from(now.seconds() - then.seconds()).unwrap_or_default()
@@ -115,7 +113,7 @@ pub fn ago(now: Instant, then: &str) -> String {
     }
 }
 
-/// When something is due: in words, and the class of its mark.
+/// Text and CSS class.
 pub fn due(now: Instant, at: &str) -> (String, &'static str) {
     let Some(then) = moment(at) else { return (String::new(), "") };
     let left = then.seconds() - now.seconds();
@@ -138,21 +136,20 @@ pub fn short_moment(at: &str) -> String {
     format!("{day} {} {time}", month.unwrap_or(&""))
 }
 
-/// A decision as a verb with its object.
 pub fn decision(action: Action, code: Option<&str>) -> String {
     match (action, code) {
         (Action::Approve, Some(code)) => format!("Accept {code}"),
-        (Action::Approve, None) => "Accept the machine's cause".to_owned(),
+        (Action::Approve, None) => "Accept the predicted cause".to_owned(),
         (Action::Override, code) => format!("Settle as {}", code.unwrap_or("another cause")),
         (Action::Reject, _) => "Confirm as break".to_owned(),
     }
 }
 
-/// A proposal's state in words, with the class of its mark.
+/// Text and CSS class.
 pub const fn proposal(state: ProposalState) -> (&'static str, &'static str) {
     match state {
-        ProposalState::Open => ("Waits for a checker", "pending"),
-        ProposalState::Checked => ("Waits for an authorizer", "pending"),
+        ProposalState::Open => ("Awaits a checker", "pending"),
+        ProposalState::Checked => ("Awaits an authorizer", "pending"),
         ProposalState::Applied => ("Done", "settled"),
         ProposalState::Returned => ("Sent back", "open"),
         ProposalState::Withdrawn => ("Withdrawn", "closed"),
@@ -161,41 +158,40 @@ pub const fn proposal(state: ProposalState) -> (&'static str, &'static str) {
     }
 }
 
-/// Why six eyes, in words.
 pub fn trigger(trigger: Trigger, value: &str) -> String {
     let words = match trigger {
-        Trigger::ReasonCode => "A reason code is new or changes",
-        Trigger::ConfidentOverride => "The machine was quite sure of another cause",
+        Trigger::ReasonCode => "New or changed reason code",
+        Trigger::ConfidentOverride => "Another cause was predicted with high confidence",
         Trigger::Amount => "The amount is large or unknown",
-        Trigger::Regulatory => "A regulator looks at this field",
-        Trigger::FirstOfSignature => "The first decision about such a difference",
-        Trigger::FunctionalChange => "It changes between functional and error",
-        Trigger::Policy => "It changes the policy",
-        Trigger::Reopen => "People had decided it before",
-        Trigger::Bulk => "Many items, or a large sum, at once",
-        Trigger::Splitting => "One maker's proposals about it are large together",
+        Trigger::Regulatory => "Regulated field",
+        Trigger::FirstOfSignature => "First decision about this kind of difference",
+        Trigger::FunctionalChange => "Changes between functional and error",
+        Trigger::Policy => "Changes the policy",
+        Trigger::Reopen => "Reopens a decision of people",
+        Trigger::Bulk => "Many items, or a large sum, in one decision",
+        Trigger::Splitting => "One maker's proposals about it add up to a large sum",
     };
     if value.is_empty() { words.to_owned() } else { format!("{words}: {value}") }
 }
 
-/// What an audit row's action did, as a verb of a sentence.
+/// An audit row's action as the verb of a sentence.
 pub fn did(action_type: &str, stage: &str) -> String {
     let words = match (action_type, stage) {
         ("APPROVE", "CHECKER") => "checked and approved",
         ("APPROVE", "AUTHORIZER") => "authorized",
-        ("APPROVE", _) => "accepted the machine's cause",
+        ("APPROVE", _) => "accepted the predicted cause",
         ("OVERRIDE", _) => "chose another cause",
         ("REJECT", "CHECKER" | "AUTHORIZER") => "sent it back",
         ("REJECT", _) => "confirmed the break",
-        ("REOPEN", _) => "decided it anew",
+        ("REOPEN", _) => "decided it again",
         ("AMEND", _) => "changed the proposal",
         ("WITHDRAW", _) => "withdrew the proposal",
-        ("STALE", _) => "closed the proposal: what it was about has changed",
-        ("EXPIRE", _) => "closed the proposal: nobody decided in time",
+        ("STALE", _) => "closed the proposal: its items have changed",
+        ("EXPIRE", _) => "closed the proposal: it expired",
         ("COMMENT", _) => "said",
         ("ASSIGN", _) => "assigned it",
         ("CARRY", _) => "carried the decision over from an earlier run",
-        ("SAMPLE", _) => "looked at a sample",
+        ("SAMPLE", _) => "judged a sample",
         ("INGEST", _) => "ingested the run",
         ("COMPARE", _) => "compared the run",
         ("ATTRIBUTE", _) => "attributed the run",
@@ -205,7 +201,7 @@ pub fn did(action_type: &str, stage: &str) -> String {
     words.to_owned()
 }
 
-/// The statuses in words, with the class of their mark.
+/// Text and CSS class.
 pub fn status(name: &str) -> (&'static str, &'static str) {
     match Status::from_name(name) {
         Some(Status::Unknown) | None => ("Unknown", "open"),

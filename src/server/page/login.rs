@@ -1,4 +1,4 @@
-//! Coming in and going out, and the two files of the page.
+//! Log-in, log-out, passwords, invitations; and the page's two files.
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -7,22 +7,22 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::review::people::invitation::{self, Purpose};
-use crate::review::people::login::{Attempt, Outcome, login};
+use crate::review::people::login::Outcome;
 use crate::review::people::{directory, session, system_random};
 use crate::review::{Refusal, RefusalKind};
-use crate::server::auth::renew;
+use crate::server::auth::{attempt, renew};
 use crate::server::authenticate::{cookie, set_cookie};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
 
 use super::assets::{self, Asset};
-use super::context::{DOOR, Here, bare, html, on, sentence};
+use super::context::{LOGIN, PageContext, bare, html, redirect, sentence};
 use super::login_form::{FirstAdmin, Login, Password};
 use super::prefs::Prefs;
 use super::screens::profile_page;
 
-/// A path of ours that a log-in may lead to; anything else leads to the overview.
+/// Prevents open redirects: any other address leads to the overview.
 fn safe(then: &str) -> &str {
     let ours =
         then == "/review" || ["/review/", "/review?"].iter().any(|start| then.starts_with(start));
@@ -35,7 +35,7 @@ fn asked<'a>(call: &'a Call<'_>, name: &str) -> &'a str {
     query.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value.as_str())
 }
 
-/// The log-in form; whoever is in already goes on.
+/// The log-in form; redirects users who are logged in.
 pub fn login_page(call: &Call<'_>) -> Result<Response, Denied> {
     let then = safe(asked(call, "then"));
     if call.principal.is_some() {
@@ -60,12 +60,11 @@ fn door(
     html(status, &page)
 }
 
-/// Logs in.
 pub fn log_in(call: &Call<'_>) -> Result<Response, Denied> {
     let name = call.field("username").unwrap_or_default();
     let password = call.field("password").unwrap_or_default();
     let then = safe(call.field("then").unwrap_or_default());
-    match enter(call, name, password)? {
+    match attempt(call, name, password, true)? {
         Outcome::In { cookie, .. } => Ok(inside(call, then, &cookie)),
         Outcome::Wrong => {
             door(call, name, then, Some("Name or password is wrong.".to_owned()), 401)
@@ -78,32 +77,18 @@ pub fn log_in(call: &Call<'_>) -> Result<Response, Denied> {
     }
 }
 
-fn enter(call: &Call<'_>, name: &str, password: &str) -> Result<Outcome, Denied> {
-    let (app, request) = (call.app, call.request);
-    let attempt = Attempt {
-        name,
-        password,
-        address: Some(app.client_of(request)),
-        user_agent: request.headers.one("user-agent"),
-        cookie: cookie(app, request),
-    };
-    login(&*app.store, &app.hashing, &attempt, (app.clock)(), &system_random)
-        .map_err(|problem| Refusal::from(problem).into())
-}
-
 fn inside(call: &Call<'_>, then: &str, value: &str) -> Response {
     Response::see_other(then).header("set-cookie", set_cookie(call.app, call.request, value))
 }
 
-/// Logs out.
 pub fn log_out(call: &Call<'_>) -> Result<Response, Denied> {
     if let Some(value) = cookie(call.app, call.request) {
         session::close(&*call.app.store, value).map_err(Refusal::from)?;
     }
-    Ok(inside(call, DOOR, ""))
+    Ok(inside(call, LOGIN, ""))
 }
 
-/// The page behind a link that works once.
+/// The page behind an invitation.
 pub fn first_page(call: &Call<'_>) -> Result<Response, Denied> {
     invited(call, asked(call, "token"), "", None, 200)
 }
@@ -130,7 +115,7 @@ fn invited(
     html(status, &page)
 }
 
-/// Makes the first administrator, or sets the password of somebody who was invited; and logs in.
+/// Creates the first administrator or sets an invited user's password, then logs in.
 pub fn first(call: &Call<'_>) -> Result<Response, Denied> {
     let field = |name: &str| call.field(name).unwrap_or_default();
     let (token, name, password) = (field("token"), field("username"), field("password"));
@@ -149,9 +134,9 @@ pub fn first(call: &Call<'_>) -> Result<Response, Denied> {
         &system_random,
     );
     match made {
-        Ok(_) => match enter(call, name, password)? {
+        Ok(_) => match attempt(call, name, password, true)? {
             Outcome::In { cookie, .. } => Ok(inside(call, "/review", &cookie)),
-            Outcome::Wrong | Outcome::Throttled(_) => Ok(Response::see_other(DOOR)),
+            Outcome::Wrong | Outcome::Throttled(_) => Ok(Response::see_other(LOGIN)),
         },
         Err(refusal) => match refusal.kind {
             RefusalKind::Invalid | RefusalKind::Malformed | RefusalKind::Conflict => {
@@ -163,7 +148,6 @@ pub fn first(call: &Call<'_>) -> Result<Response, Denied> {
     }
 }
 
-/// The form by which one changes one's password.
 pub fn password_page(call: &Call<'_>) -> Result<Response, Denied> {
     changing(call, safe(asked(call, "then")), None, 200)
 }
@@ -185,7 +169,6 @@ fn changing(
     html(status, &page)
 }
 
-/// Changes one's password, and goes on with a new session.
 pub fn change_password(call: &Call<'_>) -> Result<Response, Denied> {
     let then = safe(call.field("then").unwrap_or_default());
     let field = |name: &str| call.field(name).unwrap_or_default();
@@ -203,12 +186,11 @@ pub fn change_password(call: &Call<'_>) -> Result<Response, Denied> {
     }
 }
 
-/// Agrees to a second login of one's own.
 pub fn agree(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
+    let context = PageContext::new(call)?;
     let field = |name: &str| call.field(name).unwrap_or_default();
     if field("password") != field("again") {
-        return profile_page(&here, Some("the two passwords differ".to_owned()), 422);
+        return profile_page(&context, Some("the two passwords differ".to_owned()), 422);
     }
     let password = Some(field("password")).filter(|password| !password.is_empty());
     let app = call.app;
@@ -222,32 +204,25 @@ pub fn agree(call: &Call<'_>) -> Result<Response, Denied> {
         &system_random,
     );
     match agreed {
-        Ok(_) => Ok(on("/review/profile", "agreed")),
+        Ok(_) => Ok(redirect("/review/profile", "agreed")),
         Err(refusal) => match refusal.kind {
             RefusalKind::Invalid => {
-                profile_page(&here, Some(refusal.message.clone()), refusal.kind.status())
+                profile_page(&context, Some(refusal.message.clone()), refusal.kind.status())
             }
             _ => Err(refusal.into()),
         },
     }
 }
 
-/// The way to the page.
 pub fn root(_: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::see_other("/review"))
 }
 
-/// One of the two files.
 pub fn asset(call: &Call<'_>) -> Result<Response, Denied> {
     let asset = assets::find(call.path("file")).ok_or_else(Denied::not_found)?;
     let tag = format!("\"{}\"", asset.hash());
     let known = call.request.headers.one("if-none-match") == Some(tag.as_str());
-    let zips = call.request.headers.one("accept-encoding").is_some_and(|value| {
-        value.split(',').any(|one| {
-            let mut parts = one.split(';').map(str::trim);
-            parts.next() == Some("gzip") && !parts.any(|part| part == "q=0")
-        })
-    });
+    let zips = call.request.headers.accepts_gzip();
     let response = match (known, zipped(asset).filter(|_| zips)) {
         (true, _) => Response::new(304),
         (false, Some(bytes)) => {
@@ -261,7 +236,6 @@ pub fn asset(call: &Call<'_>) -> Result<Response, Denied> {
         .header("etag", tag))
 }
 
-/// The file, compressed once.
 fn zipped(asset: &'static Asset) -> Option<&'static [u8]> {
     static ZIPPED: [OnceLock<Option<Vec<u8>>>; 2] = [OnceLock::new(), OnceLock::new()];
     let at = assets::ALL.iter().position(|own| own.path() == asset.path())?;

@@ -1,9 +1,8 @@
-//! The review page: complete HTML from the server, one style sheet, one script, nothing from
-//! elsewhere. Every screen is a template and the plain data that it shows.
+//! The review page: complete HTML from the server, one style sheet, one script, no external
+//! resources. Every screen is a template with plain data.
 //!
-//! Templates escape everything; only the parts in [`fragment`] may emit markup, each from a template of its
-//! own. A screen never decides anything and never speaks SQL: it shows what the services say, and
-//! posts forms to them.
+//! Templates escape everything; only [`fragment`] emits markup. Screens make no decisions and know
+//! no SQL: they show what the services return and post forms to them.
 
 pub(super) mod address;
 mod assets;
@@ -39,12 +38,11 @@ pub use context::problem_page;
 use super::parameter::{Kind, Parameter};
 use super::route::{Content, Route};
 
-/// What a browser may do on these pages: load our own two files and post to us, nothing else.
+/// Pages may load our two files and post to us, nothing else.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Adds what the OpenAPI document says about a page.
 pub fn describe(route: Route) -> Route {
     let parameters = if route.path.contains("{id}") {
         vec![Parameter::id("id", "The id")]

@@ -1,4 +1,4 @@
-//! The start page: where the runs stand, in counts that add up, each a link to what it counts.
+//! The start page: figures of runs that add up, each linked to what it counts.
 
 use askama::Template;
 
@@ -12,185 +12,136 @@ use super::fragment::{Bar, Spark, Stack};
 use super::frame::Frame;
 use super::labels;
 
-/// The start page.
 #[derive(Template)]
 #[template(path = "overview.html")]
 pub struct Overview {
-    /// The frame.
     pub frame: Frame,
-    /// The jobs there are: name, address, present.
+    /// Name, address, present.
     pub jobs: Vec<(String, String, bool)>,
-    /// The run shown; none yet on a new store.
+    /// `None` in a new store.
     pub run: Option<Run>,
-    /// What waits for this person: number, what, address.
+    /// Number, text, address.
     pub inbox: Vec<(u64, String, String)>,
-    /// What to read before any figure: sentences and what to do.
+    /// Warnings about the run, and what to do.
     pub first: Vec<(String, String)>,
 }
 
-/// A run in figures.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Its job.
     pub job: String,
-    /// Its business date.
     pub date: String,
-    /// When it ran and how long it took.
+    /// Start and duration.
     pub ran: String,
-    /// How it ended, and the class of its mark.
+    /// Text and CSS class.
     pub status: (String, &'static str),
-    /// The two systems.
     pub systems: (String, String),
-    /// One sentence with the gist.
+    /// A summary in one sentence.
     pub gist: String,
-    /// Key figures.
     pub figures: Vec<Figure>,
-    /// Records: parts of the whole.
     pub records: Whole,
-    /// Differences by where they stand.
+    /// Differences by status.
     pub differences: Whole,
-    /// Rows of each side, and where they went: name, A, B.
+    /// Name, A, B.
     pub books: Vec<(String, String, String)>,
-    /// Differences by what their reason is, functional or not.
+    /// Differences by kind of reason.
     pub causes: Whole,
-    /// Records that passed the gate and that it blocked.
+    /// Passed and blocked records.
     pub gate: Option<(u64, u64)>,
-    /// Reasons, most frequent first.
     pub reasons: Vec<Reason>,
-    /// Ages of what is unknown: name, number, bar, address.
+    /// Name, number, bar, address.
     pub ages: Vec<(String, u64, Bar, String)>,
-    /// Earlier runs, newest first.
     pub runs: Vec<PastRun>,
 }
 
-/// A figure with its course over the runs.
+/// A figure with its history over the runs.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// What it is.
     pub name: &'static str,
-    /// What the word means.
     pub meaning: &'static str,
-    /// Its value.
     pub value: String,
-    /// The change against the run before; empty without one.
+    /// The change since the previous run; empty without one.
     pub change: String,
-    /// Whether that is good: `better`, `worse` or empty.
+    /// `better`, `worse` or empty.
     pub class: &'static str,
-    /// What it counts.
     pub href: String,
-    /// Its course.
     pub spark: Spark,
 }
 
-/// A whole and its parts.
 #[derive(Clone, Debug)]
 pub struct Whole {
-    /// How many in all.
     pub total: u64,
-    /// The bar.
     pub stack: Stack,
-    /// Name, number, address, class.
     pub parts: Vec<(String, u64, String, &'static str)>,
 }
 
-/// A reason and how often it was given.
 #[derive(Clone, Debug)]
 pub struct Reason {
-    /// The code.
     pub code: String,
-    /// What it means.
     pub description: String,
-    /// Whether business explains it.
     pub functional: bool,
-    /// How often.
     pub count: u64,
-    /// Its share.
     pub bar: Bar,
-    /// Those it counts.
     pub href: String,
 }
 
-/// An earlier run.
 #[derive(Clone, Debug)]
 pub struct PastRun {
-    /// Its job.
     pub job: String,
-    /// Its business date.
     pub date: String,
-    /// Its page.
     pub href: String,
-    /// How it ended, and the class of its mark.
+    /// Text and CSS class.
     pub status: (String, &'static str),
-    /// Records.
     pub records: u64,
-    /// Breaks.
     pub breaks: u64,
-    /// Its differences.
     pub breaks_href: String,
-    /// Settled by the machine alone.
+    /// Straight-through processing.
     pub stp: Bar,
-    /// Without a cause.
     pub unknown: Bar,
-    /// Whether it is the one shown.
     pub present: bool,
 }
 
 impl Run {
-    /// The wholes and what they are of.
     fn wholes(&self) -> [(&'static str, &Whole); 2] {
         [("Records", &self.records), ("Differences", &self.differences)]
     }
 }
 
-/// What the services say.
-pub struct Answers<'a> {
-    /// Runs with their figures, newest first; the first is not always the one shown.
+pub struct Data<'a> {
+    /// Newest first.
     pub runs: &'a [RunFigures],
-    /// The id of the one shown.
     pub shown: &'a str,
-    /// Every job.
     pub jobs: &'a [String],
-    /// Counts of the review.
     pub inbox: &'a review::Summary,
-    /// Unknown differences of the run by time left: in time, nearly due, overdue.
+    /// Unknown differences: in time, nearly due, overdue.
     pub ages: [u64; 3],
-    /// What to read before any figure of the run: sentences and what to do.
+    /// Warnings about the run, and what to do.
     pub first: &'a [(String, String)],
-    /// The time.
     pub now: Instant,
 }
 
-/// A run and its figures.
 #[derive(Clone, Debug)]
 pub struct RunFigures {
-    /// When it began.
     pub started: Instant,
-    /// The figures.
     pub summary: Summary,
-    /// How often differences stand where: status, by the machine, functional, number.
+    /// Differences by status, by whom, functional or not.
     pub standing: Standing,
 }
 
-/// Where the differences of a run stand.
+/// Differences of a run by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Accepted by the machine, with a functional reason.
+    /// Accepted automatically with a functional reason.
     pub machine_functional: u64,
-    /// Accepted by the machine, with an error to mend.
+    /// Accepted automatically as an error.
     pub machine_error: u64,
-    /// Accepted by people.
     pub people: u64,
-    /// Confirmed breaks.
     pub rejected: u64,
-    /// People are deciding.
     pub pending: u64,
-    /// Nobody is sure.
     pub unknown: u64,
 }
 
 impl Overview {
-    /// The start page as the services see it.
-    pub fn new(frame: Frame, answers: &Answers<'_>) -> Self {
+    pub fn new(frame: Frame, answers: &Data<'_>) -> Self {
         let shown = answers.runs.iter().find(|run| run.summary.run_id == answers.shown);
         let present = shown.map(|run| run.summary.job.as_str());
         let mut inbox = Vec::new();
@@ -248,20 +199,19 @@ impl Overview {
     }
 }
 
-/// The differences of a run that are so.
+/// The address of these differences of a run.
 fn differences(run: &Summary, more: &[(&str, &str)]) -> String {
     let mut pairs = vec![("run", run.run_id.as_str()), ("view", "items")];
     pairs.extend_from_slice(more);
     with_query("/review/queue", pairs)
 }
 
-/// The run's page.
 fn page(run: &Summary) -> String {
     with_query("/review", [("run", run.run_id.as_str())])
 }
 
 impl Run {
-    fn new(run: &RunFigures, answers: &Answers<'_>) -> Self {
+    fn new(run: &RunFigures, answers: &Data<'_>) -> Self {
         let summary = &run.summary;
         let records = &summary.records;
         let age = u64::try_from(answers.now.seconds() - run.started.seconds()).unwrap_or_default();
@@ -270,7 +220,6 @@ impl Run {
             age => format!("{age} ago"),
         };
         let took = format!("{ran}, in {:.1} s", summary.seconds.total);
-        // Oldest first, up to the run shown.
         let mut course: Vec<&RunFigures> = answers
             .runs
             .iter()
@@ -283,7 +232,7 @@ impl Run {
             figure(
                 &course,
                 "Differences",
-                "Fields on which the sides disagree, and records that one of them lacks",
+                "Fields that differ, and records that are missing on one side",
                 all.clone(),
                 Better::Lower,
                 &|one| one.summary.differences.total as f64,
@@ -292,7 +241,7 @@ impl Run {
             figure(
                 &course,
                 "STP rate",
-                "Differences that the machine alone settled with a functional reason",
+                "Differences accepted automatically with a functional reason",
                 differences(
                     summary,
                     &[("status", "ACCEPTED"), ("functional", "yes"), ("by", "machine")],
@@ -313,7 +262,7 @@ impl Run {
             figure(
                 &course,
                 "Waiting",
-                "Differences that wait for a person",
+                "Differences that await a decision",
                 unknown.clone(),
                 Better::Lower,
                 &|one| one.standing.unknown as f64,
@@ -454,20 +403,20 @@ fn whole_differences(run: &RunFigures) -> Whole {
     };
     whole(vec![
         (
-            "Settled by the machine, functional",
+            "Accepted automatically, functional",
             standing.machine_functional,
             settled(&[("functional", "yes"), ("by", "machine")]),
             "s3",
         ),
         (
-            "Settled by the machine, errors",
+            "Accepted automatically, errors",
             standing.machine_error,
             settled(&[("functional", "no"), ("by", "machine")]),
             "s2",
         ),
         ("Settled by people", standing.people, settled(&[("by", "people")]), "s1"),
         ("Confirmed breaks", standing.rejected, status("REJECTED"), "s5"),
-        ("People are deciding", standing.pending, status("PENDING"), "s6"),
+        ("Decision pending", standing.pending, status("PENDING"), "s6"),
         ("Unknown", standing.unknown, status("UNKNOWN"), "s4"),
     ])
 }
@@ -488,7 +437,7 @@ fn books(records: &report::Records) -> Vec<(String, String, String)> {
     let line = |name: &str, a: u64, b: u64| (name.to_owned(), labels::count(&a), labels::count(&b));
     let mut lines = vec![
         line("Paired", records.aligned, records.aligned),
-        line("Without a partner", records.missing_in_b, records.missing_in_a),
+        line("Unmatched", records.missing_in_b, records.missing_in_a),
     ];
     for (name, a, b) in [
         ("Surplus", records.duplicates_a, records.duplicates_b),

@@ -1,4 +1,4 @@
-//! Settings of one's own page, kept in a cookie of the browser: they are nobody else's business.
+//! The user's page settings, kept in a cookie of the browser.
 
 use crate::server::http::Request;
 use crate::server::target::pairs;
@@ -7,23 +7,18 @@ use super::frame::Theme;
 use super::profile::MOVABLE;
 use crate::coding::escape;
 
-/// The cookie's name.
 const COOKIE: &str = "recon_page";
-/// How long a browser keeps it: a year.
+/// Lifetime of the cookie: a year.
 const SECONDS: u32 = 31_536_000;
-/// The sizes of a page that one may choose.
 pub const SIZES: [u16; 4] = [25, 50, 100, 200];
 
-/// The settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefs {
-    /// Light, dark, or as the device says.
     pub theme: Theme,
-    /// Rows of a list.
     pub size: u16,
-    /// Whether single keys do anything.
+    /// Single-letter shortcuts are on.
     pub shortcuts: bool,
-    /// Keys that were moved: the usual one and the present one.
+    /// Remapped keys: default and present.
     pub keys: Vec<(char, char)>,
 }
 
@@ -34,16 +29,14 @@ impl Default for Prefs {
 }
 
 impl Prefs {
-    /// The settings of the browser that sent this request.
     pub fn of(request: &Request) -> Self {
         let text = request.cookie(COOKIE).unwrap_or_default();
-        // The value was escaped as a whole, so that it is one word.
+        // The whole value is escaped, because cookies can't contain all characters.
         let whole = pairs(text).unwrap_or_default();
         let inner = whole.first().map(|(name, _)| name.as_str()).unwrap_or_default();
         Self::read(&pairs(inner).unwrap_or_default())
     }
 
-    /// The settings that a form sent.
     pub fn from_form(form: &[(String, String)]) -> Self {
         let mut prefs = Self::read(form);
         prefs.shortcuts = form.iter().any(|(name, value)| name == "shortcuts" && value == "on");
@@ -83,7 +76,6 @@ impl Prefs {
         prefs
     }
 
-    /// The header that gives a browser these settings.
     pub fn set_cookie(&self) -> String {
         let moved: String =
             self.keys.iter().flat_map(|(usual, present)| [*usual, *present]).collect();
@@ -100,20 +92,20 @@ impl Prefs {
         )
     }
 
-    /// The moved keys as the script reads them.
+    /// In the script's format.
     pub fn moved(&self) -> String {
         let pairs: Vec<String> =
             self.keys.iter().map(|(usual, present)| format!("{usual}={present}")).collect();
         pairs.join(" ")
     }
 
-    /// The present key in place of a usual one; empty if it was not moved.
+    /// The key that replaces a default key; empty if none does.
     pub fn present(&self, usual: &str) -> String {
         let moved = self.keys.iter().find(|(own, _)| usual.starts_with(*own));
         moved.map(|(_, present)| present.to_string()).unwrap_or_default()
     }
 
-    /// Keys of which two do the same, if any.
+    /// A key that is used twice.
     pub fn clash(&self) -> Option<char> {
         let kept = MOVABLE
             .iter()
@@ -126,7 +118,7 @@ impl Prefs {
     }
 }
 
-/// What can be pressed, and is not needed for something that can't be moved.
+/// Printable, and not used by a shortcut that can't be remapped.
 fn is_key(key: char) -> bool {
     key.is_alphanumeric() && key != 'g'
 }

@@ -1,23 +1,18 @@
-//! A page for what went wrong.
+//! The page for a problem.
 
 use askama::Template;
 
 use super::frame::Frame;
 
-/// A problem, in words that help.
 #[derive(Template)]
 #[template(path = "problem.html")]
 pub struct Problem {
-    /// The frame.
     pub frame: Frame,
-    /// The HTTP status.
     pub status: u16,
-    /// What it is, short.
     pub title: String,
-    /// One or two sentences.
     pub detail: String,
-    /// What to do now: address and name.
+    /// Where to go: address and text.
     pub next: (String, String),
-    /// The id under which the log knows more.
+    /// For finding the request in the log.
     pub request_id: String,
 }

@@ -1,33 +1,29 @@
-//! Settings of one's own page, and help.
+//! Profile and help.
 
 use askama::Template;
 
 use super::frame::{Frame, Theme};
 
-/// The settings.
 #[derive(Template)]
 #[template(path = "profile.html")]
 pub struct Profile {
-    /// The frame.
     pub frame: Frame,
-    /// Rows of a list.
     pub page_size: u16,
-    /// Keys: what they do, the name in the form, the usual one, the present one.
+    /// Meaning, form field, default key, present key.
     pub keys: Vec<(&'static str, &'static str, &'static str, String)>,
-    /// Second logins that wait for this person's consent.
+    /// Second logins that await the user's consent.
     pub waiting: Vec<String>,
-    /// Whether the person came in by a password.
+    /// The user logged in with a password.
     pub has_password: bool,
-    /// What went wrong.
     pub wrong: Option<String>,
 }
 
 impl Profile {
-    /// The themes: word, label, chosen.
+    /// Name, label, chosen.
     fn themes(&self) -> [(&'static str, &'static str, bool); 3] {
         [Theme::Auto, Theme::Light, Theme::Dark].map(|theme| {
             let label = match theme {
-                Theme::Auto => "As the device",
+                Theme::Auto => "Same as device",
                 Theme::Light => "Light",
                 Theme::Dark => "Dark",
             };
@@ -36,18 +32,16 @@ impl Profile {
     }
 }
 
-/// The keyboard map and the words.
+/// Keyboard map and glossary.
 #[derive(Template)]
 #[template(path = "help.html")]
 pub struct Help {
-    /// The frame.
     pub frame: Frame,
 }
 
-/// A part of the keyboard map: what it is for, and keys with what they do.
+/// Title, and keys with their meaning.
 type KeyGroup = (&'static str, &'static [(&'static [&'static str], &'static str)]);
 
-/// Every key and what it does.
 pub const KEYS: [KeyGroup; 4] = [
     (
         "Move",
@@ -65,18 +59,18 @@ pub const KEYS: [KeyGroup; 4] = [
     (
         "Decide",
         &[
-            (&["1", "2", "3"], "choose the machine's first, second, third cause"),
+            (&["1", "2", "3"], "choose the first, second, third prediction"),
             (&["o"], "choose another cause"),
             (&["r"], "confirmed break: no cause explains it"),
-            (&["Enter"], "commit what is chosen"),
+            (&["Enter"], "commit the choice"),
             (&["Ctrl", "Enter"], "commit, also while writing"),
             (&["c"], "comment; then t for a phrase"),
-            (&["s"], "take the item"),
+            (&["s"], "assign the item to me"),
             (&["u"], "undo my last decision"),
         ],
     ),
     (
-        "Many and other people's",
+        "Many items, and others' proposals",
         &[
             (&["x"], "select"),
             (&["Shift", "x"], "select up to here"),
@@ -88,7 +82,7 @@ pub const KEYS: [KeyGroup; 4] = [
         ],
     ),
     (
-        "Look and go",
+        "View and navigate",
         &[
             (&["v"], "characters, one line, bytes"),
             (&["w"], "show invisible characters"),
@@ -104,7 +98,7 @@ pub const KEYS: [KeyGroup; 4] = [
     ),
 ];
 
-/// Keys that can be moved: name, usual key, what it does.
+/// Keys that can be remapped: name, default key, meaning.
 pub const MOVABLE: [(&str, &str, &str); 16] = [
     ("next", "j", "Next"),
     ("previous", "k", "Previous"),

@@ -1,4 +1,4 @@
-//! One proposal, as its checker and its authorizer see it.
+//! One proposal, for its checker and authorizer.
 
 use askama::Template;
 
@@ -16,134 +16,99 @@ use super::item::{Event, Notice};
 use super::queue::{Code, codes};
 use super::{check, labels};
 
-/// The page of a proposal.
 #[derive(Template)]
 #[template(path = "proposal.html")]
 pub struct Proposal {
-    /// The frame.
     pub frame: Frame,
-    /// What it would do.
     pub title: String,
-    /// How many differences.
     pub count: u64,
-    /// What it is about.
     pub about: String,
-    /// Where it stands: word and class.
+    /// Word and class.
     pub state: (&'static str, &'static str),
-    /// The steps: name, who, whether done, whether it is the present one.
     pub steps: Vec<Step>,
-    /// The maker's words.
     pub comment: String,
-    /// Who made it and when.
     pub maker: String,
-    /// When, short.
     pub when: String,
-    /// Others who changed it.
     pub contributors: Vec<String>,
-    /// Why six eyes.
     pub triggers: Vec<String>,
-    /// What the maker decided against.
+    /// The prediction that the maker overrode.
     pub overridden: Option<String>,
-    /// What the last version changed.
+    /// Changes of the last version.
     pub changed: Vec<(String, String, String)>,
-    /// A message on top.
     pub notice: Option<Notice>,
-    /// Its differences.
     pub samples: Vec<Sample>,
-    /// The rest of them.
     pub more_href: Option<String>,
-    /// What a proposal without items is: name and value.
+    /// Content of a proposal without items: name and value.
     pub payload: Vec<(String, String)>,
-    /// What a new reason code would be given to.
+    /// Simulation of a proposed reason code.
     pub simulation: Option<Simulation>,
-    /// The form that changes it, if this person may.
+    /// The form to amend it, if the user may.
     pub amend: Option<Amend>,
-    /// What happened to it.
     pub history: Vec<Event>,
-    /// Where its forms are posted to.
+    /// Base address of its forms.
     pub base: String,
-    /// The version shown.
     pub version: String,
-    /// The hash of the content shown.
     pub content_hash: String,
-    /// The key that makes posting it twice one step.
+    /// Idempotency key.
     pub key: String,
-    /// Whether this person may approve and send back.
+    /// The user may approve and send back.
     pub may_decide: bool,
-    /// Why not.
     pub why_not: Option<String>,
-    /// Whether this person may withdraw it.
+    /// The user may withdraw it.
     pub may_withdraw: bool,
-    /// Approve, or authorize.
     pub verb: &'static str,
-    /// What approving leads to.
     pub outcome: String,
-    /// What was typed before.
     pub typed: String,
-    /// What is wrong with it.
     pub wrong: Option<String>,
-    /// The next proposal of the list.
     pub next: Option<String>,
 }
 
-/// What a new reason code would be given to.
+/// Simulation of a proposed reason code.
 #[derive(Clone, Debug, Default)]
 pub struct Simulation {
-    /// The differences that the maker pointed at: address and name.
+    /// The maker's examples: address and name.
     pub examples: Vec<(String, String)>,
-    /// Undecided differences that look like them.
+    /// Number of similar undecided differences.
     pub would_match: u64,
-    /// How people decided such differences: code, number, share.
+    /// How similar differences were decided: code, number, share.
     pub overlaps: Vec<(String, String, Bar)>,
 }
 
-/// The form that changes a proposal.
+/// The form to amend a proposal.
 #[derive(Clone, Debug, Default)]
 pub struct Amend {
-    /// What it says now: `*`, `code` or `reject`.
+    /// Present choice: `*`, `code` or `reject`.
     pub chosen: &'static str,
-    /// The code that it says now.
     pub code: String,
-    /// The machine's cause, if it is the same for all: choosing it is accepting it.
+    /// The prediction, if it is the same for all items: choosing it is APPROVE.
     pub top: String,
-    /// The codes to choose from.
     pub codes: Vec<Code>,
 }
 
-/// A step on the way.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Maker, checker, authorizer.
     pub name: &'static str,
-    /// Who, or who is awaited.
     pub who: String,
-    /// `done`, `present`, `to-come`.
+    /// `done`, `present` or `to-come`.
     pub class: &'static str,
 }
 
-/// What the services say, and how far one got.
-pub struct Answers<'a> {
-    /// The proposal and a page of its items.
+pub struct Data<'a> {
     pub detail: &'a ProposalDetail,
-    /// Who looks.
     pub actor: &'a Actor,
-    /// The catalogue of reasons.
     pub reasons: &'a [ReasonEntry],
-    /// The proposal that comes after it.
     pub next: Option<String>,
-    /// What happened to it, if the person may see that.
+    /// `None` without permission.
     pub trail: Vec<Event>,
-    /// The time.
     pub now: Instant,
-    /// The key of the page's forms.
+    /// Idempotency key.
     pub key: String,
-    /// What was typed and refused: the comment, and why.
+    /// The refused comment, and why.
     pub refused: Option<(String, String)>,
 }
 
 impl Proposal {
-    /// The proposal as the services see it.
-    pub fn new(frame: Frame, answers: &Answers<'_>) -> Self {
+    pub fn new(frame: Frame, answers: &Data<'_>) -> Self {
         let view = &answers.detail.proposal;
         let open = view.state.is_open();
         let permission = match view.state {
@@ -226,17 +191,14 @@ fn waits_for(view: &ProposalView) -> String {
     format!("{}.", labels::proposal(view.state).0)
 }
 
-/// What approving leads to.
 fn outcome(view: &ProposalView) -> String {
     let items = labels::items(&view.count);
     match (view.state, view.eyes_required) {
         (ProposalState::Open, Eyes::Six) => {
-            "After you, an authorizer decides: a third person.".to_owned()
+            "After you, an authorizer (a third person) decides.".to_owned()
         }
-        _ if view.kind == ProposalKind::ReasonCode => {
-            "The code can be given from then on.".to_owned()
-        }
-        _ if !view.kind.has_items() => "It is in force at once.".to_owned(),
+        _ if view.kind == ProposalKind::ReasonCode => "The code can then be given.".to_owned(),
+        _ if !view.kind.has_items() => "It takes effect at once.".to_owned(),
         _ => match view.action {
             Some(Action::Reject) if view.count == 1 => "It becomes a confirmed break.".to_owned(),
             Some(Action::Reject) => format!("{items} become confirmed breaks."),
@@ -278,10 +240,10 @@ fn overridden(view: &ProposalView) -> Option<String> {
     }
     let guess = view.predicted.iter().find(|guess| is_cause(&guess.code))?;
     let sure = labels::percent(guess.confidence);
-    Some(format!("The machine took it for {}, {sure} sure.", guess.code))
+    Some(format!("Predicted: {}, confidence {sure}.", guess.code))
 }
 
-/// What a proposal without items would make: the plain values that it names.
+/// Content of a proposal without items.
 fn payload(view: &ProposalView) -> Vec<(String, String)> {
     let Some(serde_json::Value::Object(payload)) = &view.payload else { return Vec::new() };
     let text = |value: &serde_json::Value| match value {
@@ -306,7 +268,7 @@ fn payload(view: &ProposalView) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What a new reason code would be given to, as its maker's examples show.
+/// Simulation of a proposed reason code.
 fn simulation(view: &ProposalView) -> Option<Simulation> {
     if view.kind != ProposalKind::ReasonCode {
         return None;
@@ -341,8 +303,8 @@ fn simulation(view: &ProposalView) -> Option<Simulation> {
     })
 }
 
-/// The form that changes the proposal: for makers, while it is open and about differences.
-fn amend(view: &ProposalView, answers: &Answers<'_>) -> Option<Amend> {
+/// For makers, while the proposal is open and about differences.
+fn amend(view: &ProposalView, answers: &Data<'_>) -> Option<Amend> {
     let may = answers.actor.may(Permission::Propose);
     if !may || !view.state.is_open() || !view.kind.has_items() {
         return None;
@@ -360,7 +322,7 @@ fn amend(view: &ProposalView, answers: &Answers<'_>) -> Option<Amend> {
     Some(Amend { chosen, code, top, codes: codes(answers.reasons) })
 }
 
-/// The approvals as a history, where the trail itself is not to be seen.
+/// The approvals as a history, for users who may not see the audit trail.
 fn approvals(view: &ProposalView, now: Instant) -> Vec<Event> {
     let mut events: Vec<Event> = view
         .approvals

@@ -1,4 +1,4 @@
-//! The queue: differences that wait for a maker, in groups of look-alikes or one by one.
+//! The queue: differences that await a decision, in groups or one by one.
 
 use askama::Template;
 
@@ -12,260 +12,181 @@ use super::fragment::{Bar, Value};
 use super::frame::Frame;
 use super::{difference, labels};
 
-/// The queue.
 #[derive(Template)]
 #[template(path = "queue.html")]
 pub struct Queue {
-    /// The frame.
     pub frame: Frame,
-    /// One sentence that says what this list is.
+    /// Describes the list in one sentence.
     pub about: String,
-    /// Lists with their sizes.
     pub tabs: Vec<Tab>,
-    /// Words searched for.
     pub search: String,
-    /// The choices of the filter panel.
     pub facets: Vec<Facet>,
-    /// Filters that are on, each with the address without it.
+    /// Active filters, each with the address without it.
     pub chips: Vec<Chip>,
-    /// Parameters that the search form keeps.
     pub kept: Vec<(String, String)>,
-    /// The other way of looking at the same differences.
+    /// Switch between groups and items.
     pub groups_href: String,
-    /// As above.
     pub items_href: String,
-    /// The list.
     pub list: List,
-    /// The page before, if there is one.
+    /// Previous page.
     pub previous: Option<String>,
-    /// The page after, if there is one.
+    /// Next page.
     pub next: Option<String>,
-    /// Whether this person makes decisions.
+    /// The user may decide.
     pub may_decide: bool,
-    /// Codes for "override with".
     pub codes: Vec<Code>,
-    /// The list, as a query.
     pub context: String,
 }
 
-/// A list with its size.
 #[derive(Clone, Debug)]
 pub struct Tab {
-    /// Its name.
     pub name: String,
-    /// Its size.
     pub count: Option<u64>,
-    /// The name under which the live counter updates it.
+    /// Name of the live counter.
     pub live: &'static str,
-    /// Its address.
     pub href: String,
-    /// Whether it is the one shown.
     pub present: bool,
-    /// Whether its number deserves attention.
+    /// Highlight the number.
     pub urgent: bool,
 }
 
-/// One choice of the filter panel.
 #[derive(Clone, Debug)]
 pub struct Facet {
-    /// The parameter.
     pub name: &'static str,
-    /// Its label.
     pub label: &'static str,
-    /// Its values.
     pub options: Vec<FacetOption>,
 }
 
 impl Facet {
-    /// Whether a value is chosen.
     pub fn chosen(&self) -> bool {
         self.options.iter().any(|option| option.chosen && !option.value.is_empty())
     }
 }
 
-/// A value of a filter.
 #[derive(Clone, Debug)]
 pub struct FacetOption {
-    /// What the form sends.
     pub value: String,
-    /// What people read.
     pub label: String,
-    /// Whether it is on.
     pub chosen: bool,
 }
 
-/// A filter that is on.
 #[derive(Clone, Debug)]
 pub struct Chip {
-    /// What it is.
     pub label: String,
-    /// The address without it.
     pub without: String,
 }
 
-/// A reason code to choose.
 #[derive(Clone, Debug)]
 pub struct Code {
-    /// The code.
     pub code: String,
-    /// What it means.
     pub description: String,
-    /// Whether business explains it.
     pub functional: bool,
 }
 
-/// What is listed.
 #[derive(Clone, Debug)]
 pub enum List {
-    /// Look-alikes.
     Groups(Vec<Group>),
-    /// One by one.
     Items(Vec<Item>),
-    /// Nothing, why, and what next.
+    /// An empty list: title, text, next step.
     Empty {
-        /// What this means.
         title: String,
-        /// Why.
         text: String,
-        /// Where to go.
         links: Vec<(String, String)>,
     },
 }
 
-/// Look-alike differences.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// Its signature, which is its id.
+    /// The signature.
     pub id: String,
-    /// What its members have in common.
+    /// What its items have in common.
     pub label: String,
-    /// The job, where there are several.
+    /// The job, if there are several.
     pub job: Option<String>,
-    /// The field.
     pub field: String,
-    /// The kind of difference, in words.
     pub kind: String,
-    /// The severity, in words.
     pub severity: String,
-    /// A sample's sides.
     pub sample: (Value, Value),
-    /// How many.
     pub count: u64,
-    /// The sum of their amounts.
     pub amount: Option<String>,
-    /// The best guesses.
     pub guesses: Vec<Guess>,
-    /// Age of the oldest.
     pub oldest: String,
-    /// When it is due.
     pub due: Due,
-    /// Its items.
     pub href: String,
-    /// Deciding it as a whole, but for the choice.
+    /// Address for deciding the whole group.
     pub bulk: String,
-    /// A few members.
     pub members: Vec<Member>,
 }
 
 impl Group {
-    /// The count with separators.
     pub fn counted(&self) -> String {
         labels::count(&self.count)
     }
 
-    /// The page on which the whole group is decided.
+    /// The page for deciding the whole group.
     fn bulk(&self, choice: &str) -> String {
         format!("{}&choice={}", self.bulk, escape(choice))
     }
 }
 
-/// A member shown below its group.
+/// An item shown below its group.
 #[derive(Clone, Debug)]
 pub struct Member {
-    /// Its record.
     pub reference: String,
-    /// Its page.
     pub href: String,
-    /// Its sides.
     pub sides: (Value, Value),
 }
 
-/// What the machine takes for the cause.
+/// A prediction.
 #[derive(Clone, Debug)]
 pub struct Guess {
-    /// The code.
     pub code: String,
-    /// How sure.
     pub bar: Bar,
-    /// Whether business explains it.
     pub functional: bool,
 }
 
-/// When something is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Due {
-    /// In words; empty if there is no date.
+    /// Empty without a date.
     pub text: String,
     /// `ok`, `due` or `overdue`.
     pub class: &'static str,
 }
 
-/// One difference.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// Its id.
     pub id: String,
-    /// Its page.
     pub href: String,
-    /// Its record.
     pub reference: String,
-    /// Its field.
     pub field: String,
-    /// Its kind.
     pub kind: String,
-    /// Its sides.
     pub sides: (Value, Value),
-    /// B − A.
     pub delta: String,
-    /// The best guesses.
     pub guesses: Vec<Guess>,
-    /// How old.
     pub age: String,
-    /// When it is due.
     pub due: Due,
     /// Who sent it back, and why.
     pub sent_back: Option<String>,
-    /// Who has taken it.
     pub assignee: Option<String>,
-    /// Its status, where the list shows more than one: word and class.
+    /// Word and class, if the list shows several statuses.
     pub status: Option<(&'static str, &'static str)>,
 }
 
-/// What the services say about the queue.
-pub struct Answers<'a> {
-    /// Which list.
+pub struct Data<'a> {
     pub listing: &'a Listing,
-    /// Counts.
     pub summary: &'a Summary,
-    /// Numbers for the filter panel.
     pub facets: &'a [Share],
-    /// The catalogue of reasons.
     pub reasons: &'a [ReasonEntry],
-    /// Who looks.
     pub may_decide: bool,
-    /// The time.
     pub now: Instant,
 }
 
-/// One page of groups or of items.
-pub enum Found<'a> {
-    /// Groups.
+pub enum Rows<'a> {
     Groups(&'a Page<review::Group>),
-    /// Items.
     Items(&'a Page<ReviewItem>),
 }
 
-/// Fields of the filter panel: parameter, label, name in the services' numbers.
+/// Parameter, label, name of the facet.
 const FACETS: [(&str, &str, &str); 6] = [
     ("job", "Job", "job"),
     ("field", "Field", "field_name"),
@@ -276,18 +197,17 @@ const FACETS: [(&str, &str, &str); 6] = [
 ];
 
 impl Queue {
-    /// Whether any group has an amount: a column of nothing is noise.
+    /// Any group has an amount; an empty column would be noise.
     fn has_amounts(&self) -> bool {
         matches!(&self.list, List::Groups(groups) if groups.iter().any(|one| one.amount.is_some()))
     }
 
-    /// The queue as the services see it.
-    pub fn new(frame: Frame, answers: &Answers<'_>, found: &Found<'_>) -> Self {
+    pub fn new(frame: Frame, answers: &Data<'_>, found: &Rows<'_>) -> Self {
         let listing = answers.listing;
         let list = list(answers, found);
         let next = match found {
-            Found::Groups(page) => page.next.as_deref(),
-            Found::Items(page) => page.next.as_deref(),
+            Rows::Groups(page) => page.next.as_deref(),
+            Rows::Items(page) => page.next.as_deref(),
         };
         let other =
             |items: bool| listing.changed(|listing| listing.items = items).address("/review/queue");
@@ -307,8 +227,8 @@ impl Queue {
             groups_href: other(false),
             items_href: other(true),
             list,
-            previous: listing.preceding().map(|page| page.here("/review/queue")),
-            next: next.map(|cursor| listing.following(cursor).here("/review/queue")),
+            previous: listing.preceding().map(|page| page.with_position("/review/queue")),
+            next: next.map(|cursor| listing.following(cursor).with_position("/review/queue")),
             may_decide: answers.may_decide,
             codes: codes(answers.reasons),
             context: listing.context(),
@@ -316,7 +236,7 @@ impl Queue {
     }
 }
 
-/// The codes that may be given.
+/// Codes that may be given.
 pub fn codes(reasons: &[ReasonEntry]) -> Vec<Code> {
     reasons
         .iter()
@@ -334,17 +254,17 @@ pub fn codes(reasons: &[ReasonEntry]) -> Vec<Code> {
 fn about(summary: &Summary) -> String {
     let unknown = waiting(summary);
     if unknown == 0 {
-        return "Nothing waits for a decision.".to_owned();
+        return "Nothing awaits a decision.".to_owned();
     }
-    let verb = if unknown == 1 { "difference waits" } else { "differences wait" };
-    format!("{} {verb} for a decision. Look-alikes are decided together.", labels::count(&unknown))
+    let verb = if unknown == 1 { "difference awaits" } else { "differences await" };
+    format!("{} {verb} a decision. Similar ones can be decided together.", labels::count(&unknown))
 }
 
 fn waiting(summary: &Summary) -> u64 {
     summary.by_status.get("UNKNOWN").copied().unwrap_or_default()
 }
 
-fn tabs(answers: &Answers<'_>) -> Vec<Tab> {
+fn tabs(answers: &Data<'_>) -> Vec<Tab> {
     let (summary, filter) = (answers.summary, &answers.listing.filter);
     let items = |change: &dyn Fn(&mut Listing)| {
         let mut listing = Listing::default();
@@ -436,7 +356,7 @@ fn tabs(answers: &Answers<'_>) -> Vec<Tab> {
     tabs
 }
 
-fn facets(answers: &Answers<'_>) -> Vec<Facet> {
+fn facets(answers: &Data<'_>) -> Vec<Facet> {
     let listing = answers.listing;
     let pairs = listing.pairs();
     let present = |name: &str| {
@@ -498,14 +418,14 @@ fn facets(answers: &Answers<'_>) -> Vec<Facet> {
             ],
         );
         if let Some(first) = sort.options.first_mut() {
-            first.label = "least sure first".to_owned();
+            first.label = "lowest confidence first".to_owned();
         }
         facets.push(sort);
     }
     facets
 }
 
-fn chips(answers: &Answers<'_>) -> Vec<Chip> {
+fn chips(answers: &Data<'_>) -> Vec<Chip> {
     let listing = answers.listing;
     listing
         .pairs()
@@ -541,10 +461,10 @@ fn chips(answers: &Answers<'_>) -> Vec<Chip> {
         .collect()
 }
 
-fn list(answers: &Answers<'_>, found: &Found<'_>) -> List {
+fn list(answers: &Data<'_>, found: &Rows<'_>) -> List {
     let empty = match found {
-        Found::Groups(page) => page.items.is_empty(),
-        Found::Items(page) => page.items.is_empty(),
+        Rows::Groups(page) => page.items.is_empty(),
+        Rows::Items(page) => page.items.is_empty(),
     };
     if empty {
         return nothing(answers);
@@ -557,22 +477,22 @@ fn list(answers: &Answers<'_>, found: &Found<'_>) -> List {
             .is_none_or(|entry| entry.reason.is_functional)
     };
     match found {
-        Found::Groups(page) => {
+        Rows::Groups(page) => {
             List::Groups(page.items.iter().map(|one| group(answers, one, &functional)).collect())
         }
-        Found::Items(page) => {
+        Rows::Items(page) => {
             List::Items(page.items.iter().map(|one| item(answers, one, &functional)).collect())
         }
     }
 }
 
-fn nothing(answers: &Answers<'_>) -> List {
+fn nothing(answers: &Data<'_>) -> List {
     let (filter, summary) = (&answers.listing.filter, answers.summary);
     let narrowed = *filter != QueueFilter::default();
     if narrowed && waiting(summary) > 0 {
         return List::Empty {
             title: "Nothing here".to_owned(),
-            text: "No difference is like that. Others wait.".to_owned(),
+            text: "No difference matches. Others await a decision.".to_owned(),
             links: vec![("/review/queue".to_owned(), "The whole queue".to_owned())],
         };
     }
@@ -580,11 +500,11 @@ fn nothing(answers: &Answers<'_>) -> List {
     let waiting = summary.to_check + summary.to_authorize;
     let text = if waiting > 0 {
         links.insert(0, ("/review/check".to_owned(), "Go and check".to_owned()));
-        format!("Nothing is unknown. {} for you to check.", one_or_many(waiting))
+        format!("Nothing is undecided. {} for you to check.", one_or_many(waiting))
     } else if summary.mine > 0 {
-        format!("Nothing is unknown. Of yours, {} for a checker.", one_or_many(summary.mine))
+        format!("Nothing is undecided. Of yours, {} for a checker.", one_or_many(summary.mine))
     } else {
-        "Nothing is unknown in the current runs.".to_owned()
+        "Nothing is undecided in the current runs.".to_owned()
     };
     List::Empty { title: "All done".to_owned(), text, links }
 }
@@ -597,7 +517,7 @@ fn one_or_many(number: u64) -> String {
     }
 }
 
-fn group(answers: &Answers<'_>, group: &review::Group, functional: &dyn Fn(&str) -> bool) -> Group {
+fn group(answers: &Data<'_>, group: &review::Group, functional: &dyn Fn(&str) -> bool) -> Group {
     let id = group.signature.clone().unwrap_or_default();
     let members = answers.listing.changed(|listing| {
         listing.filter.signature = group.signature.clone();
@@ -642,11 +562,11 @@ fn group(answers: &Answers<'_>, group: &review::Group, functional: &dyn Fn(&str)
     }
 }
 
-fn item(answers: &Answers<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> bool) -> Item {
+fn item(answers: &Data<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> bool) -> Item {
     let status = answers.listing.filter.status.as_deref().unwrap_or("UNKNOWN");
     Item {
         id: item.attribution_id.clone(),
-        href: answers.listing.here(&format!("/review/items/{}", item.attribution_id)),
+        href: answers.listing.with_position(&format!("/review/items/{}", item.attribution_id)),
         reference: difference::reference(item),
         field: labels::field(&item.difference.field_name).to_owned(),
         kind: labels::kind(&item.difference.diff_type),
@@ -665,7 +585,7 @@ fn item(answers: &Answers<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> b
     }
 }
 
-/// What a decided item was settled as.
+/// The decision about an item.
 fn settled(item: &ReviewItem) -> Vec<Guess> {
     item.current_reason
         .iter()

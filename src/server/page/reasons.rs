@@ -1,4 +1,4 @@
-//! The catalogue of reason codes, and proposing a new one.
+//! Reason codes, and the form to propose one.
 
 use askama::Template;
 
@@ -8,103 +8,77 @@ use crate::review::{ProposalView, ReasonEntry, ReviewItem};
 use super::frame::Frame;
 use super::{difference, labels};
 
-/// The catalogue.
 #[derive(Template)]
 #[template(path = "reasons.html")]
 pub struct Reasons {
-    /// The frame.
     pub frame: Frame,
-    /// The codes.
     pub reasons: Vec<Reason>,
-    /// Codes that are proposed: name, meaning, address, state.
     pub proposed: Vec<Proposed>,
-    /// Whether this person may propose one.
+    /// The user may propose one.
     pub may_propose: bool,
-    /// What the new one is shown by.
+    /// The example of the proposed code.
     pub like: Option<Like>,
-    /// The form.
     pub form: Form,
 }
 
-/// What the services say.
-pub struct Answers<'a> {
-    /// The catalogue.
+pub struct Data<'a> {
     pub entries: &'a [ReasonEntry],
-    /// Proposals of codes.
     pub proposed: &'a [ProposalView],
-    /// Whether this person may propose one.
+    /// The user may propose one.
     pub may_propose: bool,
-    /// The difference that a new one is shown by.
+    /// The example of the proposed code.
     pub like: Option<&'a ReviewItem>,
-    /// The time.
     pub now: Instant,
 }
 
-/// A code and its use.
 #[derive(Clone, Debug)]
 pub struct Reason {
-    /// The code.
     pub code: String,
-    /// What it means.
     pub description: String,
-    /// Whether business explains it.
     pub functional: bool,
-    /// Whether it can be given.
+    /// In use.
     pub active: bool,
-    /// Where it comes from.
     pub origin: String,
-    /// Differences for which people chose it instead of the machine's cause.
+    /// Differences for which users chose it over the prediction.
     pub used: u64,
 }
 
-/// A code that waits for its checkers.
+/// A proposed code.
 #[derive(Clone, Debug)]
 pub struct Proposed {
-    /// What it would be.
     pub title: String,
-    /// Who proposed it, and when.
     pub by: String,
-    /// Its page.
     pub href: String,
-    /// Where it stands: word and class.
+    /// Word and class.
     pub state: (&'static str, &'static str),
 }
 
-/// What a new code is shown by.
+/// The example of a proposed code.
 #[derive(Clone, Debug, Default)]
 pub struct Like {
-    /// The difference.
     pub id: String,
-    /// Its record and field.
     pub name: String,
-    /// Its page.
     pub href: String,
-    /// What it has in common with its look-alikes, and how many of them wait.
+    /// What similar items have in common, and how many are undecided.
     pub label: String,
 }
 
-/// The proposal of a code.
+/// The form to propose a code.
 #[derive(Clone, Debug, Default)]
 pub struct Form {
-    /// The code.
     pub code: String,
-    /// What it means.
     pub description: String,
-    /// Whether business explains it.
     pub functional: bool,
-    /// Why it is needed.
     pub comment: String,
-    /// What is wrong.
     pub wrong: Option<String>,
-    /// The id of the difference that shows why it is needed.
+    /// The id of the example.
     pub like: Option<String>,
-    /// The key that makes posting it twice one proposal.
+    /// Idempotency key.
     pub key: String,
 }
 
 impl Reasons {
-    /// The catalogue as the services see it.
-    pub fn new(frame: Frame, answers: &Answers<'_>, form: Form) -> Self {
+    pub fn new(frame: Frame, answers: &Data<'_>, form: Form) -> Self {
         let (entries, may_propose) = (answers.entries, answers.may_propose);
         let mut reasons: Vec<Reason> = entries
             .iter()
@@ -142,7 +116,8 @@ impl Reasons {
                     labels::field(&item.difference.field_name)
                 ),
                 href: format!("/review/items/{}", item.attribution_id),
-                label: many.map_or_else(|| label.clone(), |many| format!("{label} ({many} wait)")),
+                label: many
+                    .map_or_else(|| label.clone(), |many| format!("{label} ({many} undecided)")),
             }
         });
         Self { frame, reasons, proposed, may_propose, like, form }

@@ -1,4 +1,4 @@
-//! Reports for auditors: decisions against the machine, access, separation of duties.
+//! Reports for auditors: overrides, access, separation of duties.
 
 use askama::Template;
 
@@ -8,45 +8,35 @@ use super::address::with_query;
 use super::frame::Frame;
 use super::labels;
 
-/// Rows of a report that a page shows; the document has all of them.
+/// Most rows on the page; the JSON document has all.
 const SHOWN: usize = 500;
 
-/// A report.
 #[derive(Template)]
 #[template(path = "reports.html")]
 pub struct Reports {
-    /// The frame.
     pub frame: Frame,
-    /// The reports: name, address, present.
+    /// Name, address, present.
     pub tabs: Vec<(&'static str, String, bool)>,
-    /// What this one says.
     pub about: &'static str,
-    /// Which one, as the form sends it.
     pub which: &'static str,
-    /// The first day.
     pub from: String,
     /// The day after the last.
     pub to: String,
-    /// The heads of its columns; those of numbers are marked.
+    /// Column heads, and whether the column has numbers.
     pub heads: Vec<(&'static str, bool)>,
-    /// Its rows.
     pub rows: Vec<Vec<Cell>>,
-    /// How many rows are not shown.
+    /// Rows not shown.
     pub more: usize,
-    /// What to say if there is none.
+    /// Text of the empty list.
     pub nothing: &'static str,
-    /// The whole report as a document.
+    /// Address of the JSON document.
     pub document: String,
 }
 
-/// A cell of a report.
 #[derive(Clone, Debug, Default)]
 pub struct Cell {
-    /// What it says.
     pub text: String,
-    /// Below it, smaller.
     pub sub: String,
-    /// Where it leads.
     pub href: Option<String>,
     /// Whether it is a number.
     pub number: bool,
@@ -78,17 +68,16 @@ impl Cell {
     }
 }
 
-/// A report as the services tell it.
-pub enum Found {
-    /// Decisions against the machine, and those without a second person.
+pub enum Report {
+    /// Overrides, and decisions without a second person.
     Overrides(Vec<OverrideRow>),
-    /// Who could do what, and what of it they did.
+    /// Users' permissions and activity.
     Access(Vec<AccessRow>),
-    /// Where duties were not separate, or somebody tried.
+    /// Violations of the separation of duties, and attempts.
     Duties(Vec<SodFinding>),
 }
 
-impl Found {
+impl Report {
     const fn word(&self) -> &'static str {
         match self {
             Self::Overrides(_) => "overrides",
@@ -99,8 +88,7 @@ impl Found {
 }
 
 impl Reports {
-    /// The report as the services see it.
-    pub fn new(frame: Frame, period: &Period, found: &Found) -> Self {
+    pub fn new(frame: Frame, period: &Period, found: &Report) -> Self {
         let which = found.word();
         let (from, to) =
             (period.from.clone().unwrap_or_default(), period.to.clone().unwrap_or_default());
@@ -108,22 +96,22 @@ impl Reports {
             with_query(path, [("report", report), ("from", from.as_str()), ("to", to.as_str())])
         };
         let (heads, mut rows, about, nothing, document) = match found {
-            Found::Overrides(rows) => (
+            Report::Overrides(rows) => (
                 vec![
                     ("Decision", false),
                     ("Items", true),
-                    ("The machine said", false),
+                    ("Prediction", false),
                     ("Maker", false),
                     ("Approved by", false),
                     ("Control", false),
                     ("In force", true),
                 ],
                 rows.iter().map(override_row).collect::<Vec<_>>(),
-                "Decisions against what the machine said, and those without a second person.",
-                "No decision of that time went against the machine.",
+                "Decisions against the prediction, and those without a second person.",
+                "No decision in this period went against the prediction.",
                 "/reports/overrides",
             ),
-            Found::Access(rows) => (
+            Report::Access(rows) => (
                 vec![
                     ("Person", false),
                     ("Roles", false),
@@ -134,15 +122,15 @@ impl Reports {
                     ("Last", true),
                 ],
                 rows.iter().map(access_row).collect(),
-                "Who may do what now, and what of it they did.",
-                "There is nobody.",
+                "What each user may do now, and what they did.",
+                "There are no users.",
                 "/reports/access",
             ),
-            Found::Duties(rows) => (
+            Report::Duties(rows) => (
                 vec![("Finding", false), ("Who", false), ("About", false), ("When", true)],
                 rows.iter().map(duty_row).collect(),
-                "Where duties were not separate, and where somebody tried.",
-                "Duties were separate, and nobody tried otherwise.",
+                "Violations of the separation of duties, and attempts.",
+                "No violation, and no attempt.",
                 "/reports/sod",
             ),
         };
@@ -173,7 +161,7 @@ fn override_row(row: &OverrideRow) -> Vec<Cell> {
     let code = row.reason_code.as_deref();
     let decision = match row.action.as_str() {
         "REJECT" => "Confirm as break".to_owned(),
-        _ => format!("Settle as {}", code.unwrap_or("the machine said")),
+        _ => format!("Settle as {}", code.unwrap_or("predicted")),
     };
     let sure = row.confidence.map(|sure| format!("{} sure", labels::percent(sure)));
     vec![

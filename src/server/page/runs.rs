@@ -1,5 +1,4 @@
-//! The start page: runs and their figures. Figures cost a walk over a run's differences, so they are
-//! kept for a while.
+//! Data of the start page. Figures take a pass over a run's differences, so they are cached.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -16,41 +15,40 @@ use crate::server::error::Denied;
 use crate::server::http::Response;
 use crate::store::{AttributionCount, RunFilter, RunRow, Store};
 
-use super::context::{Here, html};
-use super::frame::Place;
-use super::overview::{Answers, Overview, RunFigures, Standing};
+use super::context::{PageContext, html};
+use super::frame::Screen;
+use super::overview::{Data, Overview, RunFigures, Standing};
 
-/// Runs of a job that are drawn.
-const DRAWN: usize = 30;
-/// Runs that are looked through.
-const LOOKED_AT: usize = 200;
-/// Seconds for which the figures of other runs than the one shown are kept: only people change them.
+/// Runs in a chart.
+const CHARTED: usize = 30;
+/// Runs that are loaded.
+const LOADED: usize = 200;
+/// Seconds for which figures of other runs than the one shown stay cached: only users' decisions
+/// change them.
 const OLD: i64 = 600;
-/// What is shown of a warning that quotes what somebody may not see.
+/// Replaces a warning that quotes masked values.
 const MASKED_WARNING: &str = "Something puts the figures of this run into question. It is about fields that are \
-     masked for you: ask somebody who may see them.";
-/// Figures kept at most.
-const KEPT: usize = 500;
+     masked for you: ask a user who may see them.";
+const CACHED: usize = 500;
 
-/// Figures, when they were counted, and the version of what they were counted from.
-type Kept = HashMap<(String, RunId), (Instant, String, RunFigures)>;
+/// Time of counting, data version, figures.
+type Cache = HashMap<(String, RunId), (Instant, String, RunFigures)>;
 
-static FIGURES: Mutex<Option<Kept>> = Mutex::new(None);
+static FIGURES: Mutex<Option<Cache>> = Mutex::new(None);
 
-/// The start page.
 pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
-    let here = Here::new(call)?;
-    let (frame, inbox) = here.frame(Place::Overview)?;
+    let context = PageContext::new(call)?;
+    let (frame, inbox) = context.frame(Screen::Overview)?;
     let store = &*call.app.store;
-    let runs = attributed(store, None, LOOKED_AT)?;
+    let runs = attributed(store, None, LOADED)?;
     let mut jobs: Vec<String> = Vec::new();
     for run in &runs {
         if !jobs.contains(&run.job) {
             jobs.push(run.job.clone());
         }
     }
-    let wanted = here.asked("run");
-    let job = here.asked("job");
+    let wanted = context.asked("run");
+    let job = context.asked("job");
     let shown = runs
         .iter()
         .find(|run| run.id.to_string() == wanted)
@@ -62,44 +60,47 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
         let same = runs.iter().filter(|run| run.job == shown.job);
         let mut drawn: Vec<&RunRow> = same
             .filter(|run| run.superseded_by.is_none() || run.id == shown.id)
-            .take(DRAWN)
+            .take(CHARTED)
             .collect();
         if !drawn.iter().any(|run| run.id == shown.id) {
             drawn.push(shown);
         }
         for run in drawn {
-            // The run shown is as it is now; a line may be drawn from figures of a while ago.
+            // The shown run must be up to date; charts may use cached figures.
             let version = (run.id == shown.id).then_some(inbox.data_version.as_str());
-            figures.push(known(store, run, here.now, version).map_err(Refusal::from)?);
+            figures.push(known(store, run, context.now, version).map_err(Refusal::from)?);
         }
-        ages = by_age(&here, shown)?;
+        ages = by_age(&context, shown)?;
     }
     let shown = shown.map(|run| run.id.to_string()).unwrap_or_default();
     let present = figures.iter().find(|run| run.summary.run_id == shown);
     let first = match present {
-        Some(run) => first_warnings(&here, &run.summary)?,
+        Some(run) => first_warnings(&context, &run.summary)?,
         None => Vec::new(),
     };
-    let answers = Answers {
+    let answers = Data {
         runs: &figures,
         shown: &shown,
         jobs: &jobs,
         inbox: &inbox,
         ages,
         first: &first,
-        now: here.now,
+        now: context.now,
     };
     html(200, &Overview::new(frame, &answers))
 }
 
 /// The warnings that put the whole result into question, and what to do; what the person may not see
 /// in them is masked.
-fn first_warnings(here: &Here<'_>, summary: &Summary) -> Result<Vec<(String, String)>, Denied> {
+fn first_warnings(
+    context: &PageContext<'_>,
+    summary: &Summary,
+) -> Result<Vec<(String, String)>, Denied> {
     if !summary.warnings.iter().any(|warning| warning.stands_first()) {
         return Ok(Vec::new());
     }
     let whole = serde_json::to_value(summary).unwrap_or_default();
-    let seen = here.desk.figures(&here.actor, &summary.run_id, whole)?;
+    let seen = context.desk.figures(&context.actor, &summary.run_id, whole)?;
     let mut first = Vec::new();
     for (at, warning) in summary.warnings.iter().enumerate() {
         if warning.stands_first() {
@@ -122,13 +123,12 @@ fn attributed(store: &dyn Store, job: Option<String>, limit: usize) -> Result<Ve
     let filter = RunFilter { job, not_failed: true, limit: Some(limit), ..RunFilter::default() };
     let mut runs = store.runs(&filter).map_err(Refusal::from)?;
     runs.retain(|run| run.stage == Some(Stage::Attributed));
-    // Newest first, by business date and then by when they ran.
+    // Newest first, by business date, then by start.
     runs.sort_by_key(|run| std::cmp::Reverse((run.batch_date, run.started)));
     Ok(runs)
 }
 
-/// The figures of a run, from memory if they are of this version, or young enough where none is asked
-/// for.
+/// From the cache if of this version, or young enough if no version is given.
 fn known(
     store: &dyn Store,
     run: &RunRow,
@@ -145,7 +145,7 @@ fn known(
     let figures = counted(store, run)?;
     if let Ok(mut kept) = FIGURES.lock() {
         let kept = kept.get_or_insert_default();
-        if kept.len() >= KEPT {
+        if kept.len() >= CACHED {
             kept.clear();
         }
         kept.insert(key, (now, version.unwrap_or_default().to_owned(), figures.clone()));
@@ -155,7 +155,7 @@ fn known(
 
 fn counted(store: &dyn Store, run: &RunRow) -> Result<RunFigures, Problem> {
     let unreadable = |what: &str| {
-        Problem::new(Code::BooksUnreadable, format!("the counts of run {}: {what}", run.id))
+        Problem::new(Code::BooksUnreadable, format!("counting run {} failed: {what}", run.id))
     };
     let counts = run.metadata.get(metadata::COUNTS).ok_or_else(|| unreadable("there are none"))?;
     let books = books_from_json(counts).map_err(|error| unreadable(&error.to_string()))?;
@@ -183,8 +183,8 @@ fn standing(counts: &[AttributionCount]) -> Standing {
     standing
 }
 
-/// Unknown differences of a run that are in time, nearly due and overdue.
-fn by_age(here: &Here<'_>, run: &RunRow) -> Result<[u64; 3], Denied> {
+/// In time, nearly due and overdue.
+fn by_age(context: &PageContext<'_>, run: &RunRow) -> Result<[u64; 3], Denied> {
     let ask = PageAsk { limit: Some(1), count: true, ..PageAsk::default() };
     let mut ages = [0; 3];
     for (number, sla) in ages.iter_mut().zip([Sla::Ok, Sla::Due, Sla::Overdue]) {
@@ -193,7 +193,7 @@ fn by_age(here: &Here<'_>, run: &RunRow) -> Result<[u64; 3], Denied> {
             sla: Some(sla),
             ..QueueFilter::default()
         };
-        let page = here.desk.queue(&here.actor, &filter, &ask)?;
+        let page = context.desk.queue(&context.actor, &filter, &ask)?;
         *number = page.total.unwrap_or_default();
     }
     Ok(ages)

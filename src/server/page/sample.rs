@@ -1,5 +1,5 @@
-//! Every screen with sample answers of the services: empty, full and hostile. The pages are written to
-//! `target/pages`, to be looked at.
+//! Renders every screen with sample data: empty, full and hostile. Writes the pages to
+//! `target/pages`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::domain::review::{
 use crate::review::{self, *};
 
 use super::address::Listing;
-use super::frame::{Frame, Person, Place, Said, Theme, Tone, Undo};
+use super::frame::{Frame, Message, Person, Screen, Theme, Tone, Undo};
 use super::{
     assets, audit, bulk, check, item, login_form, overview, problem, profile, proposal, queue,
     reasons, reports, work,
@@ -26,7 +26,7 @@ fn now() -> Instant {
     Instant::parse_rfc3339_utc("2026-11-23T15:00:00Z").unwrap()
 }
 
-fn frame(place: Place) -> Frame {
+fn frame(place: Screen) -> Frame {
     Frame {
         place,
         person: Some(Person { name: "Ann Miller".into(), roles: "senior analyst".into() }),
@@ -508,7 +508,7 @@ fn queues(pages: &mut Pages<'_>) {
     let catalogue = catalogue();
     let (listing, facets) = (Listing::default(), facets());
     let full = summary(true);
-    let answers = |listing, summary| queue::Answers {
+    let answers = |listing, summary| queue::Data {
         listing,
         summary,
         facets: &facets,
@@ -518,8 +518,8 @@ fn queues(pages: &mut Pages<'_>) {
     };
     let groups =
         Page { items: (0..MADE.len()).map(group).collect(), next: Some("x".into()), total: None };
-    let mut shown = frame(Place::Queue);
-    shown.said = Some(Said {
+    let mut shown = frame(Screen::Queue);
+    shown.said = Some(Message {
         tone: Tone::Good,
         text: "Proposed for T-100233. A checker decides.".into(),
         link: None,
@@ -527,7 +527,7 @@ fn queues(pages: &mut Pages<'_>) {
     });
     pages.add(
         "queue",
-        &queue::Queue::new(shown, &answers(&listing, &full), &queue::Found::Groups(&groups)),
+        &queue::Queue::new(shown, &answers(&listing, &full), &queue::Rows::Groups(&groups)),
     );
     let mut narrowed = Listing { items: true, ..Listing::default() };
     narrowed.filter.field_name = Some("amount".into());
@@ -536,17 +536,17 @@ fn queues(pages: &mut Pages<'_>) {
     pages.add(
         "items",
         &queue::Queue::new(
-            frame(Place::Queue),
+            frame(Screen::Queue),
             &answers(&narrowed, &full),
-            &queue::Found::Items(&items),
+            &queue::Rows::Items(&items),
         ),
     );
     let none = Page { items: Vec::new(), next: None, total: None };
-    let mut solo = frame(Place::Queue);
+    let mut solo = frame(Screen::Queue);
     solo.banner = Some("One person decides alone here: nothing is checked by a second one.".into());
     pages.add(
         "queue-empty",
-        &queue::Queue::new(solo, &answers(&listing, &summary(false)), &queue::Found::Groups(&none)),
+        &queue::Queue::new(solo, &answers(&listing, &summary(false)), &queue::Rows::Groups(&none)),
     );
 }
 
@@ -556,13 +556,13 @@ fn items(pages: &mut Pages<'_>) {
     let listing = Listing::default();
     let mut page = |name: &str, at: usize, mode: &str, refused: Option<item::Refused>| {
         let detail = detail(at);
-        let mut frame = frame(Place::Queue);
+        let mut frame = frame(Screen::Queue);
         frame.theme = if at == 5 { Theme::Dark } else { Theme::Auto };
         pages.add(
             name,
             &item::Item::new(
                 frame,
-                &item::Answers {
+                &item::Data {
                     detail: &detail,
                     listing: &listing,
                     around: &around,
@@ -610,8 +610,8 @@ fn proposals(pages: &mut Pages<'_>) {
     let (full, empty) = (summary(true), summary(false));
     let none = Page { items: vec![], next: None, total: None };
     for (name, page, summary) in [("check", &list, &full), ("check-empty", &none, &empty)] {
-        let answers = check::Answers { which: "to_check", page, summary, actor: &boss, now: now() };
-        pages.add(name, &check::Check::new(frame(Place::Check), &answers));
+        let answers = check::Data { which: "to_check", page, summary, actor: &boss, now: now() };
+        pages.add(name, &check::Check::new(frame(Screen::Check), &answers));
     }
     for (name, at) in [("proposal", 0), ("proposal-own", 1), ("proposal-authorize", 2)] {
         let detail = ProposalDetail {
@@ -622,7 +622,7 @@ fn proposals(pages: &mut Pages<'_>) {
         let refused =
             (at == 2).then(|| ("no".to_owned(), "Say why, in five characters.".to_owned()));
         let catalogue = catalogue();
-        let answers = proposal::Answers {
+        let answers = proposal::Data {
             detail: &detail,
             actor: &boss,
             reasons: &catalogue,
@@ -632,7 +632,7 @@ fn proposals(pages: &mut Pages<'_>) {
             key: "k".into(),
             refused,
         };
-        pages.add(name, &proposal::Proposal::new(frame(Place::Check), &answers));
+        pages.add(name, &proposal::Proposal::new(frame(Screen::Check), &answers));
     }
     let preview = BulkPreview {
         token: "t".into(),
@@ -653,21 +653,21 @@ fn proposals(pages: &mut Pages<'_>) {
         what_next: "Needs six eyes: a checker and then an authorizer, both other than you.".into(),
     };
     let asked =
-        bulk::Asked { choice: "*".into(), filter: "?signature=1".into(), ..Default::default() };
-    let answers = bulk::Answers {
+        bulk::Request { choice: "*".into(), filter: "?signature=1".into(), ..Default::default() };
+    let answers = bulk::Data {
         preview: &preview,
         asked: &asked,
         back: "/review/queue".into(),
         key: "k".into(),
         refused: None,
     };
-    pages.add("bulk", &bulk::Bulk::new(frame(Place::Queue), &answers));
+    pages.add("bulk", &bulk::Bulk::new(frame(Screen::Queue), &answers));
     let choose =
-        bulk::Choose::new(frame(Place::Queue), &asked, "/review/queue".into(), &catalogue());
+        bulk::Choose::new(frame(Screen::Queue), &asked, "/review/queue".into(), &catalogue());
     pages.add("choose", &choose);
     let mine = Page { items: list.items.clone(), next: None, total: None };
-    pages.add("work", &work::Work::new(frame(Place::Work), &full, &mine, now(), "k"));
-    pages.add("work-empty", &work::Work::new(frame(Place::Work), &empty, &none, now(), "k"));
+    pages.add("work", &work::Work::new(frame(Screen::Work), &full, &mine, now(), "k"));
+    pages.add("work-empty", &work::Work::new(frame(Screen::Work), &empty, &none, now(), "k"));
 }
 
 fn audit_row(seq: i64) -> AuditView {
@@ -712,7 +712,7 @@ fn audit_row(seq: i64) -> AuditView {
 
 use crate::store::audit as audit_rows;
 
-fn auditors() -> [(&'static str, reports::Found); 4] {
+fn auditors() -> [(&'static str, reports::Report); 4] {
     let decision = OverrideRow {
         proposal_id: "0190b5a0-0000-7000-b000-000000000001".into(),
         items: 1_204,
@@ -743,10 +743,10 @@ fn auditors() -> [(&'static str, reports::Found); 4] {
         at: "2026-11-23T11:00:00Z".into(),
     };
     [
-        ("reports", reports::Found::Overrides(vec![decision])),
-        ("reports-access", reports::Found::Access(vec![person])),
-        ("reports-duties", reports::Found::Duties(vec![finding])),
-        ("reports-none", reports::Found::Duties(vec![])),
+        ("reports", reports::Report::Overrides(vec![decision])),
+        ("reports-access", reports::Report::Access(vec![person])),
+        ("reports-duties", reports::Report::Duties(vec![finding])),
+        ("reports-none", reports::Report::Duties(vec![])),
     ]
 }
 
@@ -767,32 +767,32 @@ fn others(pages: &mut Pages<'_>) {
         ..Verdict::default()
     };
     for (name, page, verdict) in [("audit", &rows, &fine), ("audit-broken", &none, &bad)] {
-        let answers = audit::Answers {
+        let answers = audit::Data {
             filter: &filter,
             page,
             chain: Some((&end, Some(verdict))),
             own_only: false,
         };
-        pages.add(name, &audit::Audit::new(frame(Place::Audit), &answers));
+        pages.add(name, &audit::Audit::new(frame(Screen::Audit), &answers));
     }
     let form = reasons::Form { key: "k".into(), ..reasons::Form::default() };
     let (catalogue, like) = (catalogue(), made(0));
-    let answers = reasons::Answers {
+    let answers = reasons::Data {
         entries: &catalogue,
         proposed: &[view(0, ProposalState::Open, Eyes::Six)],
         may_propose: true,
         like: Some(&like),
         now: now(),
     };
-    pages.add("reasons", &reasons::Reasons::new(frame(Place::Reasons), &answers, form));
+    pages.add("reasons", &reasons::Reasons::new(frame(Screen::Reasons), &answers, form));
     for (name, found) in auditors() {
         let period = Period { from: Some("2026-01-01".into()), to: None };
-        pages.add(name, &reports::Reports::new(frame(Place::Reports), &period, &found));
+        pages.add(name, &reports::Reports::new(frame(Screen::Reports), &period, &found));
     }
     let runs: Vec<_> = (0..12).map(run).collect();
     let (full, empty) = (summary(true), summary(false));
     let shown = runs[0].summary.run_id.clone();
-    let answers = overview::Answers {
+    let answers = overview::Data {
         runs: &runs,
         shown: &shown,
         jobs: &["fx_trades_eod".into(), "payments_intraday".into()],
@@ -804,16 +804,10 @@ fn others(pages: &mut Pages<'_>) {
         )],
         now: now(),
     };
-    pages.add("overview", &overview::Overview::new(frame(Place::Overview), &answers));
-    let answers = overview::Answers {
-        runs: &[],
-        jobs: &[],
-        inbox: &empty,
-        ages: [0; 3],
-        first: &[],
-        ..answers
-    };
-    pages.add("overview-empty", &overview::Overview::new(frame(Place::Overview), &answers));
+    pages.add("overview", &overview::Overview::new(frame(Screen::Overview), &answers));
+    let answers =
+        overview::Data { runs: &[], jobs: &[], inbox: &empty, ages: [0; 3], first: &[], ..answers };
+    pages.add("overview-empty", &overview::Overview::new(frame(Screen::Overview), &answers));
     let door = || Frame { shortcuts: true, ..Frame::default() };
     pages.add(
         "login",
@@ -858,7 +852,7 @@ fn others(pages: &mut Pages<'_>) {
         &profile::Profile {
             waiting: vec!["ann.second".into()],
             has_password: true,
-            frame: frame(Place::Profile),
+            frame: frame(Screen::Profile),
             page_size: 50,
             keys: profile::MOVABLE
                 .map(|(name, usual, what)| (what, name, usual, String::new()))
@@ -866,11 +860,11 @@ fn others(pages: &mut Pages<'_>) {
             wrong: None,
         },
     );
-    pages.add("help", &profile::Help { frame: frame(Place::Help) });
+    pages.add("help", &profile::Help { frame: frame(Screen::Help) });
     pages.add(
         "problem",
         &problem::Problem {
-            frame: frame(Place::Elsewhere),
+            frame: frame(Screen::Elsewhere),
             status: 404,
             title: "There is no such page".into(),
             detail: "Nothing is at this address.".into(),

@@ -1,4 +1,4 @@
-//! What this person decided, and what they can still take back.
+//! The user's decisions, and what can still be withdrawn.
 
 use askama::Template;
 
@@ -9,43 +9,31 @@ use super::address::with_query;
 use super::frame::{Frame, Undo};
 use super::{check, labels};
 
-/// My work.
 #[derive(Template)]
 #[template(path = "work.html")]
 pub struct Work {
-    /// The frame.
     pub frame: Frame,
-    /// Figures: name, value, meaning.
     pub figures: Vec<(String, String, String)>,
-    /// Proposals, newest first.
     pub rows: Vec<Row>,
-    /// The page after.
     pub next: Option<String>,
 }
 
-/// A proposal of mine.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Its page.
     pub href: String,
-    /// What it does.
     pub title: String,
-    /// What it is about.
     pub about: String,
-    /// How many differences.
     pub count: u64,
-    /// Where it stands: word and class.
+    /// Word and class.
     pub state: (&'static str, &'static str),
-    /// Words of whoever sent it back.
+    /// Comment of the checker who sent it back.
     pub answer: String,
-    /// How old.
     pub when: String,
-    /// Taking it back, while that is possible.
+    /// Present while it can be withdrawn.
     pub undo: Option<Undo>,
 }
 
 impl Work {
-    /// My work as the services see it.
     pub fn new(
         frame: Frame,
         summary: &Summary,
@@ -73,7 +61,7 @@ impl Work {
                     labels::percent(summary.sent_back_rate),
                     "of my proposals of the last 30 days",
                 ),
-                figure("Open", labels::count(&summary.mine), "proposals of mine wait for others"),
+                figure("Open", labels::count(&summary.mine), "my proposals that await others"),
             ],
             rows: page.items.iter().map(|proposal| row(proposal, now, key)).collect(),
             next: page

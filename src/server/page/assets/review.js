@@ -1,13 +1,13 @@
-// The review page works without this file. It adds the keyboard, the next item ahead of time, a quick
-// decision, live counters and help over the page. It never builds markup from text: pages come from
-// the server as documents, and texts go in as text.
+// The review page works without this file. It adds shortcuts, preloading, optimistic decisions, live
+// counters and a help overlay. It never builds markup from text: pages come from the server as
+// documents, and texts are inserted as text.
 "use strict";
 
 (() => {
   const root = document.documentElement;
   root.classList.add("js");
 
-  const GUARD_MS = 250; // a key meant for the item before must not decide this one
+  const GUARD_MS = 250; // ignores keys meant for the previous item
   const TOAST_MS = 10_000;
   const POLL_MS = 10_000;
   const SEQUENCE_MS = 1_200;
@@ -68,7 +68,7 @@
     lastPicked = null;
     for (const phrases of all(".templates[hidden]")) phrases.hidden = false;
     for (const here of all("nav [aria-current]")) {
-      // On a narrow window the present place may lie beyond the edge.
+      // In a narrow window the present entry may be scrolled out of view.
       const box = here.closest("nav");
       const over = here.getBoundingClientRect().right - box.getBoundingClientRect().right;
       if (over > 0) box.scrollLeft += over + 8;
@@ -78,7 +78,7 @@
     watchSession();
     const address = new URL(location.href);
     if (address.searchParams.has("said")) {
-      // Said once: a reload or a shared link must not say it again.
+      // Shown once: not again after a reload or in a shared link.
       address.searchParams.delete("said");
       history.replaceState(history.state, "", address);
     }
@@ -93,7 +93,7 @@
     performance.mark("recon:settled");
   }
 
-  // What has been said.
+  // Messages.
 
   function toast() {
     clearTimeout(hideTimer);
@@ -125,7 +125,7 @@
     const box = tell(text, "bad", true);
     const back = document.createElement("a");
     back.href = item.url;
-    back.textContent = "Back to it";
+    back.textContent = "Go back";
     box.append(back);
   }
 
@@ -246,7 +246,7 @@
     if (!words || !choice) return true;
     const free = choice.dataset.comment === "no" && !form.action.includes("/reopen");
     const enough = free || words.value.trim().length >= 5;
-    words.setCustomValidity(enough ? "" : "Say why, in at least five characters.");
+    words.setCustomValidity(enough ? "" : "Give a reason of at least five characters.");
     if (!enough) {
       words.reportValidity();
       words.addEventListener("input", () => words.setCustomValidity(""), { once: true });
@@ -264,7 +264,7 @@
       performance.mark("recon:key");
       show(next.ready.page, next.url, "push");
     }
-    // Answers may come late: what somebody has gone on to must not be taken from them.
+    // Late answers must not replace the item the user has moved on to.
     const placed = main();
     const gone = () => next && main() !== placed;
     let answer;
@@ -283,7 +283,7 @@
       tell("Not saved: the server does not answer. Nothing is lost; try again.", "bad", true);
       return;
     }
-    // Without a head it is the page to log in: the session has ended.
+    // No header means the log-in page: the session has ended.
     const inside = answer.page && one("header.top", answer.page);
     if (gone() && (answer.status >= 400 || !inside)) {
       const why = answer.page && one(".notice strong, .wrong", answer.page);
@@ -300,7 +300,7 @@
       show(answer.page, answer.url, next ? "replace" : "push");
       return;
     }
-    // The page is there already; what was said and the counters are new.
+    // The page is already shown; only message and counters are new.
     say().replaceWith(document.adoptNode(one("#say", answer.page)));
     toast();
     const bar = one("header.top", answer.page);
@@ -323,7 +323,7 @@
       return;
     }
     form.dataset.sent = "yes";
-    // Coming back to this page must find the form usable.
+    // The form must be usable after going back to this page.
     setTimeout(() => delete form.dataset.sent, 3_000);
   });
 
@@ -415,7 +415,7 @@
   }
 
   async function neighbor(element) {
-    // From item to item without loading the page anew.
+    // Move between items without reloading the page.
     const url = element.getAttribute("href");
     const ready = ahead && ahead.url === url && ahead.ready && ahead.ready.status === 200;
     const answer = ready ? ahead.ready : await request("GET", url).catch(() => null);
@@ -510,7 +510,7 @@
       if (step(key === "j" ? 1 : -1)) event.preventDefault();
       return;
     }
-    if (held) return; // holding a key must not do anything fifty times
+    if (held) return; // a held key must not repeat an action
     if (key === "x" || key === "X") {
       pick(key === "X");
       event.preventDefault();

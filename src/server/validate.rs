@@ -1,5 +1,5 @@
-//! Holds a client's document to the schema that the OpenAPI document names for it, so that both say
-//! the same: no unknown names, no missing ones, every length and pattern.
+//! Validates JSON bodies against their schemas in the OpenAPI document, so that document and server
+//! agree.
 
 use std::collections::HashMap;
 
@@ -8,18 +8,18 @@ use serde_json::Value;
 
 use crate::diagnostic::Code;
 
-use super::error::{Denied, Detail};
+use super::error::Denied;
 use super::route::{Route, Schemas, Shape};
+use crate::review::Detail;
 
-/// The schemas of all bodies, and those they refer to.
-pub struct Judge {
+/// The schemas of all bodies, and the schemas they refer to.
+pub struct BodyValidator {
     bodies: HashMap<&'static str, Value>,
     components: HashMap<String, Value>,
     patterns: HashMap<String, Regex>,
 }
 
-impl Judge {
-    /// A judge of these routes' bodies.
+impl BodyValidator {
     pub fn new(routes: &[Route]) -> Self {
         let mut schemas = Schemas::new();
         let mut schema = |shape: Shape| serde_json::to_value(shape.schema(&mut schemas)).ok();
@@ -38,11 +38,8 @@ impl Judge {
         Self { bodies, components, patterns }
     }
 
-    /// Judges the body of a route.
-    ///
-    /// # Errors
-    /// 422 with everything that does not fit.
-    pub fn judge(&self, operation: &str, document: &Value) -> Result<(), Denied> {
+    /// Answers 422 with everything that does not fit.
+    pub fn validate(&self, operation: &str, document: &Value) -> Result<(), Denied> {
         let Some(schema) = self.bodies.get(operation) else { return Ok(()) };
         let mut errors = Vec::new();
         self.look(schema, document, "", &mut errors);
@@ -76,7 +73,7 @@ impl Judge {
             };
             let tried: Vec<Vec<Detail>> = choices.iter().map(fits).collect();
             if !tried.iter().any(Vec::is_empty) {
-                // The choice that was meant is the one whose complaints go deepest.
+                // Report the choice that fits best: the one whose errors are deepest.
                 let depth = |found: &Vec<Detail>| found.iter().map(|one| one.pointer.len()).max();
                 errors.extend(tried.into_iter().max_by_key(depth).unwrap_or_default());
             }
@@ -98,14 +95,14 @@ impl Judge {
             _ => false,
         };
         if !types.is_empty() && !types.iter().any(|name| is(name)) {
-            return complain(format!("this is to be {}", types.join(" or ")));
+            return complain(format!("must be {}", types.join(" or ")));
         }
         if let Some(allowed) = schema["enum"].as_array()
             && !value.is_null()
             && !allowed.contains(value)
         {
             let names: Vec<String> = allowed.iter().map(Value::to_string).collect();
-            return complain(format!("this is to be one of {}", names.join(", ")));
+            return complain(format!("must be one of {}", names.join(", ")));
         }
         match value {
             Value::String(text) => self.text(schema, text, &mut complain),
@@ -113,10 +110,10 @@ impl Judge {
                 let number = number.as_f64().unwrap_or_default();
                 let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_f64());
                 if least.is_some_and(|least| number < least) {
-                    complain(format!("this is to be at least {}", schema["minimum"]));
+                    complain(format!("must be at least {}", schema["minimum"]));
                 }
                 if most.is_some_and(|most| number > most) {
-                    complain(format!("this is to be at most {}", schema["maximum"]));
+                    complain(format!("must be at most {}", schema["maximum"]));
                 }
             }
             Value::Array(items) => {
@@ -147,7 +144,7 @@ impl Judge {
         if let Some(pattern) = schema["pattern"].as_str()
             && self.patterns.get(pattern).is_some_and(|regex| !regex.is_match(text))
         {
-            complain(format!("a text like {pattern}"));
+            complain(format!("text matching {pattern}"));
         }
     }
 
@@ -163,7 +160,7 @@ impl Judge {
         };
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !members.contains_key(name) {
-                let detail = "this is missing".to_owned();
+                let detail = "missing".to_owned();
                 errors.push(Detail { pointer: inside(name), detail });
             }
         }
@@ -171,7 +168,7 @@ impl Judge {
             match schema["properties"].get(name) {
                 Some(schema) => self.look(schema, value, &inside(name), errors),
                 None if schema["additionalProperties"] == Value::Bool(false) => {
-                    let detail = "this is not known here".to_owned();
+                    let detail = "unknown name".to_owned();
                     errors.push(Detail { pointer: inside(name), detail });
                 }
                 None => {}
@@ -237,9 +234,9 @@ mod tests {
         let route =
             Route::new(Method::Post, "/x", "decide", |_| Ok(Response::new(200)), Access::Open)
                 .body::<Decision>();
-        let judge = Judge::new(&[route]);
+        let judge = BodyValidator::new(&[route]);
         let pointers = |document: Value| {
-            judge.judge("decide", &document).map_or_else(
+            judge.validate("decide", &document).map_or_else(
                 |denied| denied.errors.into_iter().map(|error| error.pointer).collect(),
                 |()| Vec::new(),
             )
