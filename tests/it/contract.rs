@@ -338,7 +338,7 @@ fn numbers_keep_their_digits_in_json() {
 fn tls_follows_the_sslmode_of_the_url() {
     let Some(authority) = crate::postgres::authority() else {
         let why = "RECON_TEST_DATABASE_URL names a server whose authority is not known";
-        return crate::program::skipped("tls_is_used_and_verified_as_the_url_asks", why);
+        return crate::program::skipped(why);
     };
     let project = small("");
     let url = crate::postgres::new_database();

@@ -116,8 +116,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Says on stderr, past the harness that would swallow it, that a test could not do its work.
-pub fn skipped(test: &str, why: &str) {
+/// Says on stderr, past the harness that would swallow it, that this test could not do its work.
+pub fn skipped(why: &str) {
     use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+    let test = std::thread::current();
+    let _ = writeln!(std::io::stderr(), "SKIPPED {}: {why}", test.name().unwrap_or_default());
 }
