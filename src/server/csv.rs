@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_that_a_spreadsheet_would_run_are_escaped_and_numbers_are_not() {
+    fn formulas_are_escaped_and_numbers_are_not() {
         for cell in [
             "=cmd|' /C calc'!A0",
             "+cmd",
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn escaped_columns_are_named_and_raw_cells_are_as_they_are() {
+    fn escaped_columns_are_named_and_raw_cells_unchanged() {
         let written = |safe: bool| {
             let mut out: Vec<u8> = Vec::new();
             let mut table = Table::new(&mut out, &["a", "b", "c"], safe).unwrap();

@@ -71,7 +71,7 @@ mod tests {
     use crate::server::http::Method;
 
     #[test]
-    fn only_its_own_names_are_served() {
+    fn only_known_host_names_are_served() {
         let settings = ServerSettings {
             public_url: Some("https://recon.example.com".into()),
             ..ServerSettings::default()

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_becomes_a_header() {
+    fn header_values_can_not_inject_headers() {
         let response = Response::see_other("/x\r\nSet-Cookie: a=b\u{e9}");
         assert_eq!(
             written(response, false),

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_with_a_catch_are_refused() {
+    fn duplicate_names_depth_and_nul_are_refused() {
         assert_eq!(parse(br#"{"a":[1,-2,1.5,"x",null,true]}"#).unwrap()["a"][3], "x");
         for text in [
             "",

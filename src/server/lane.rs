@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lanes_are_found_by_their_number_and_leave_strangers_a_place() {
+    fn lanes_have_an_index_and_places_for_anonymous_clients() {
         for lane in Lane::ALL {
             assert_eq!(Lane::ALL[lane.index()], lane);
             let limits = lane.limits(4);

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_empties_and_fills_for_each_alone() {
+    fn each_client_has_its_own_bucket() {
         let limiter = Limiter::new(2.0, 3.0);
         let start = Instant::now();
         let take = |name: &str, ms: u64| limiter.take(name, start + Duration::from_millis(ms));

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_stays_a_line() {
+    fn log_lines_can_not_be_forged() {
         let evil = "a\n{\"status\":200}\r\u{1b}[2J\u{7f}\u{9b}\u{2028}\u{202e}\0";
         let line = Line { id: "1", person: Some(evil), agent: Some(evil), ..Line::default() };
         let text = text(&line);

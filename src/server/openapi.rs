@@ -337,7 +337,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_route_is_in_the_document_and_the_reverse() {
+    fn document_and_table_have_the_same_routes() {
         let routes = routes::all();
         let document = document(&routes);
         let told: BTreeSet<String> = document["paths"]
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_is_told_in_full() {
+    fn every_operation_is_described() {
         let routes = routes::all();
         for route in &routes {
             let name = route.operation;

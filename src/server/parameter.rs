@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_judged_as_the_document_says() {
+    fn values_are_validated() {
         let judge =
             |kind: Kind, value: &str| Parameter::query("x", "", kind).validate(value).is_ok();
         for (kind, good, bad) in [

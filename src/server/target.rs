@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_mean_another_file_is_refused() {
+    fn ambiguous_targets_are_refused() {
         for text in [
             "",
             "a",

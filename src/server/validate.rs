@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_held_to_its_schema() {
+    fn documents_are_validated_against_their_schema() {
         let route =
             Route::new(Method::Post, "/x", "decide", |_| Ok(Response::new(200)), Access::Open)
                 .body::<Decision>();

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn caps_fit_into_the_open_files() {
+    fn caps_fit_the_limit_of_open_files() {
         let all = Caps::for_open_files(None, 2);
         assert_eq!((all.connections, all.per_address, all.threads), (256, 32, 12));
         let few = Caps::for_open_files(Some(256), 16);

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_places_are_for_those_who_are_logged_in() {
+    fn the_last_places_are_reserved_for_logged_in_clients() {
         let places = places();
         let stranger = || places.take(false, || false).map(drop);
         let (first, _second) =
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_logged_in_comes_first_and_who_has_gone_waits_no_more() {
+    fn logged_in_clients_come_first_and_gone_clients_leave_the_line() {
         let places = places();
         let held: Vec<_> = (0..3).map(|_| places.take(true, || false).unwrap()).collect();
         assert_eq!(places.take(true, || true).map(drop), Err(NoPlace::Gone));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_wait() {
+    fn the_waiting_line_is_bounded() {
         let places = places();
         let _held: Vec<_> = (0..3).map(|_| places.take(true, || false).unwrap()).collect();
         std::thread::scope(|scope| {

@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_waits_longest_makes_room() {
+    fn the_longest_waiting_connection_is_closed() {
         let mut table = Table::new(CAPS);
         let a = table.come("10.0.0.1", 0);
         let b = table.come("10.0.0.1", 1_000);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn in_all_there_are_no_more_than_the_cap() {
+    fn connections_are_capped() {
         let mut table = Table::new(CAPS);
         for number in 0..4 {
             let id = table.come(&format!("10.0.0.{number}"), 0);
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_connections_go_before_new_ones_and_those_of_the_logged_in_stay() {
+    fn idle_connections_are_closed_before_new_ones_and_logged_in_ones_stay() {
         let caps = Caps { connections: 16, per_address: 16, threads: 2 };
         let mut table = Table::new(caps);
         let kept: Vec<u64> = (0..14).map(|_| table.come("10.0.0.1", 0)).collect();
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn busy_strangers_leave_a_quarter_to_newcomers() {
+    fn new_connections_get_a_quarter_of_busy_clients_slots() {
         let caps = Caps { connections: 16, per_address: 16, threads: 2 };
         let mut table = Table::new(caps);
         let busy: Vec<u64> = (0..14).map(|_| table.come("10.0.0.1", 0)).collect();
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_one_client() {
+    fn an_ipv6_network_is_one_client() {
         let parse = |text: &str| client(text.parse().unwrap());
         assert_eq!(parse("2001:db8::1"), parse("2001:db8::ffff:1"));
         assert_ne!(parse("2001:db8::1"), parse("2001:db8:0:1::1"));

@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_marked() {
+    fn differing_characters_are_marked() {
         assert_eq!(both("1250.30", "1250.35"), ("1250.3[-0-]".into(), "1250.3[+5+]".into()));
         assert_eq!(both("BANK AG", "BANK A.G."), ("BANK A[-G-]".into(), "BANK A[+.G.+]".into()));
         assert_eq!(
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn what_deceives_the_eye_gets_a_sign() {
+    fn deceptive_characters_get_a_sign() {
         assert_eq!(text(&plain(Some("a\u{202E}b"), Signs::Deceiving)), "a‹RLO›b");
         assert_eq!(text(&plain(Some("p\u{430}y"), Signs::Deceiving)), "p‹а›y");
         assert_eq!(text(&plain(Some("\u{43F}\u{430}"), Signs::Deceiving)), "па");
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_unseen_is_left_in_a_page_but_in_its_fields() {
+    fn invisible_characters_of_a_page_become_signs_except_in_form_fields() {
         let field = "<input value=\"\u{202e}x\">";
         let area = "<textarea name=\"c\">\u{200b}</textarea>";
         let page = format!("<p title=\"\u{202e}\">a\u{200b}b\u{1}\n</p>{field}{area}\u{feff}");
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_from_a_person_is_not_compared() {
+    fn masked_values_are_not_compared() {
         assert_eq!(pair(Some(MASKED), Some(MASKED), Signs::All), (Shown::Masked, Shown::Masked));
         assert_eq!(inline(Some(MASKED), Some(MASKED), Signs::All), Shown::Masked);
         assert_eq!(bytes(Some(MASKED)), Shown::Masked);

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_measured_is() {
+    fn differences_are_measured() {
         let delta = |kind: &str, a: &str, b: &str| delta(&of(kind, a, b));
         assert_eq!(delta("NUMERIC_MISMATCH", "1250.30", "1250.35"), "+0.05");
         assert_eq!(delta("NUMERIC_MISMATCH", "5000", "1.5"), "−4,998.5");

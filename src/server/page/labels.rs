@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_grouped_and_shares_stay_honest() {
+    fn numbers_are_grouped_and_shares_never_round_to_0_or_100() {
         assert_eq!(count(&1_234_567), "1,234,567");
         assert_eq!(count(&999), "999");
         assert_eq!(amount("-1234567.050"), "−1,234,567.050");

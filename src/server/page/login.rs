@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_in_leads_to_our_own_pages_only() {
+    fn a_log_in_redirects_to_own_pages_only() {
         for (then, safely) in [
             ("/review/queue?q=a", "/review/queue?q=a"),
             ("/review?run=1", "/review?run=1"),

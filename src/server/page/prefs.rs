@@ -129,7 +129,7 @@ mod tests {
     use crate::server::http::Method;
 
     #[test]
-    fn settings_come_back_as_they_went() {
+    fn settings_survive_the_cookie() {
         let form = [("theme", "dark"), ("size", "100"), ("key-next", "n"), ("key-previous", "p")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let prefs = Prefs::from_form(&form);

@@ -441,13 +441,12 @@ fn chips(answers: &Data<'_>) -> Vec<Chip> {
                 "as" => format!("reason {value}"),
                 "job" => value,
                 "run" => "one run".to_owned(),
-                "signature" => "look-alikes".to_owned(),
+                "signature" => "similar items".to_owned(),
                 "functional" if value == "yes" => "functional".to_owned(),
                 "functional" => "errors".to_owned(),
-                "by" => format!(
-                    "settled by {}",
-                    if value == "people" { "people" } else { "the machine" }
-                ),
+                "by" => {
+                    format!("settled by {}", if value == "people" { "people" } else { "recon" })
+                }
                 "least" => format!("from {value}"),
                 "most" => format!("up to {value}"),
                 _ => return None,
