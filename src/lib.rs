@@ -21,3 +21,4 @@ pub mod server;
 pub mod source;
 pub mod store;
 pub mod threads;
+mod yaml;

@@ -198,6 +198,9 @@ pub struct Check {
     /// Print the JSON Schema of recon.yaml, for editors
     #[arg(long)]
     pub schema: bool,
+    /// Print the configuration with all defaults; variables keep their names, secrets are left out
+    #[arg(long, conflicts_with = "schema")]
+    pub resolved: bool,
 }
 
 #[derive(Clone, Debug, Args)]

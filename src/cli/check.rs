@@ -6,6 +6,7 @@ use crate::config;
 use crate::diagnostic::Problems;
 use crate::normalize::Step;
 use crate::pipeline::Plan;
+use crate::yaml;
 
 use super::args::Check;
 use super::context::Context;
@@ -14,6 +15,15 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
     if arguments.schema {
         let text = serde_json::to_string_pretty(&config::schema()).unwrap_or_default();
         context.console.say(&format!("{text}\n"))?;
+        return Ok(0);
+    }
+    if arguments.resolved {
+        let filled = context.load()?.document.filled();
+        if context.global.json {
+            context.json(&filled)?;
+        } else {
+            context.console.say(&yaml::document(&filled))?;
+        }
         return Ok(0);
     }
     let prepared = context.prepare_strictly()?;

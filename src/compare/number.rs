@@ -16,7 +16,7 @@ keys! {
     absolute: Written<Decimal>,
     /// Decimals and integers: the largest |a − b| in percent of the base.
     percent: Written<Decimal>,
-    /// What `percent` is of. Default `larger`.
+    /// What `percent` is of, by default the `larger`.
     base: BaseSpec,
     /// With both `absolute` and `percent`: whether one of them suffices. There is no default.
     combine: CombineSpec,

@@ -10,6 +10,7 @@
 pub mod check;
 pub mod named;
 pub mod parse;
+mod filled;
 mod plan;
 pub mod resolved;
 pub mod schema;

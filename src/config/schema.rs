@@ -1,7 +1,9 @@
 //! The JSON Schema of `recon.yaml`, generated from the types that read it.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use schemars::generate::SchemaSettings;
 use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, Schema};
@@ -17,7 +19,29 @@ pub fn schema() -> Value {
 fn generate<T: JsonSchema>() -> Schema {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
     take_scalars_for_text(&mut schema);
+    name_defaults(&mut schema);
     schema
+}
+
+/// Settings say their default in their description, such as "Default `all`." or "Default 30.": one
+/// text for people, editors and `recon check --resolved`.
+fn name_defaults(schema: &mut Schema) {
+    static DEFAULT: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"Default\s+(?:`([^`]+)`|(\d+(?:\.\d+)?))(?:[.:;]|$)").ok());
+    let default = DEFAULT.as_ref().and_then(|pattern| {
+        let found = pattern.captures(schema.get("description")?.as_str()?)?;
+        let text = found.get(1).or(found.get(2))?.as_str();
+        let types = schema.get("type").map(Value::to_string).unwrap_or_default();
+        let simple = serde_json::from_str(text).ok().filter(|simple: &Value| {
+            simple.is_boolean() && types.contains("boolean")
+                || simple.is_number() && (types.contains("integer") || types.contains("number"))
+        });
+        Some(simple.unwrap_or_else(|| text.into()))
+    });
+    if let Some(default) = default {
+        schema.insert("default".to_owned(), default);
+    }
+    transform_subschemas(&mut name_defaults, schema);
 }
 
 /// Scalars are taken as their text, so where a text is wanted, `0` without quotes is one.

@@ -164,7 +164,7 @@ pub struct FieldSpec {
     pub compare: Option<Written<bool>>,
     /// How far the two sides may be apart. Default: not at all.
     pub tolerance: Option<ToleranceSpec>,
-    /// How much a difference of this field matters. Default `medium`.
+    /// How much a difference of this field matters, by default `medium`.
     pub severity: Option<SeveritySpec>,
     /// The value that a null stands for when it is compared.
     pub null_equals: Option<String>,

@@ -70,7 +70,7 @@ fn stored(node: &Node, at: &[PathStep]) -> Value {
     match &node.content {
         Content::Scalar(scalar) if scalar.is_null() => Value::Null,
         Content::Scalar(scalar) => without_passwords(&scalar.written).into(),
-        Content::List(items) => items.iter().map(|item| stored(item, at)).collect(),
+        Content::List(items) => items.iter().map(|item| stored_item(item, at)).collect(),
         Content::Map(entries) => {
             let mut map = Map::new();
             for entry in entries {
@@ -82,6 +82,16 @@ fn stored(node: &Node, at: &[PathStep]) -> Value {
             }
             Value::Object(map)
         }
+    }
+}
+
+/// In a list, `null` is a word like any other.
+fn stored_item(node: &Node, at: &[PathStep]) -> Value {
+    match &node.content {
+        Content::Scalar(scalar) if !scalar.written.is_empty() => {
+            without_passwords(&scalar.written).into()
+        }
+        _ => stored(node, at),
     }
 }
 

@@ -7,6 +7,7 @@ use super::{FieldGuess, Inference, SourceGuess, Uniting, percent};
 use crate::diagnostic::Problem;
 use crate::domain::{Kind, Side};
 use crate::normalize::{ArgumentSpec, StepSpec};
+use crate::yaml;
 
 /// A configuration to fill in.
 const STARTER: &str = include_str!("starter.yaml");
@@ -350,7 +351,7 @@ fn list(texts: &[String]) -> String {
 
 /// A YAML key, in which variables are not replaced.
 fn scalar_key(text: &str) -> String {
-    if is_plain(text) { text.to_owned() } else { quoted_as(text, false) }
+    if is_plain(text) { text.to_owned() } else { yaml::quoted(text) }
 }
 
 /// A YAML value, quoted only if necessary.
@@ -358,27 +359,9 @@ fn scalar(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { quoted(text) }
 }
 
-/// A YAML value in double quotes.
+/// A YAML value in double quotes. A single `$` could start a variable.
 pub fn quoted(text: &str) -> String {
-    quoted_as(text, true)
-}
-
-fn quoted_as(text: &str, is_value: bool) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            // A single `$` could start a variable.
-            '$' if is_value => quoted.push_str("$$"),
-            '\t' => quoted.push_str("\\t"),
-            '\n' => quoted.push_str("\\n"),
-            odd if odd.is_control() || odd == '\u{feff}' => {
-                let _ = write!(quoted, "\\u{:04X}", u32::from(odd));
-            }
-            plain => quoted.push(plain),
-        }
-    }
-    quoted + "\""
+    yaml::quoted(&text.replace('$', "$$"))
 }
 
 fn is_plain(text: &str) -> bool {

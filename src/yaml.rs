@@ -1,0 +1,68 @@
+//! Writing YAML that `recon.yaml` reads back as the same texts.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// A document in block style.
+pub fn document(value: &Value) -> String {
+    let mut odd = Odd { mark: "recon-text".to_owned(), texts: Vec::new() };
+    while value.to_string().contains(&odd.mark) {
+        odd.mark.push('-');
+    }
+    let marked = odd.marked(value);
+    // A value of JSON has only texts as keys, which YAML can always write.
+    let mut yaml = serde_yaml::to_string(&marked).unwrap_or_default();
+    for (number, text) in odd.texts.iter().enumerate().rev() {
+        yaml = yaml.replace(&format!("{}{number}", odd.mark), &quoted(text));
+    }
+    yaml
+}
+
+/// Texts that serde_yaml writes in a way that other readers take for something else: U+2028 and
+/// U+2029 end a line only in YAML 1.1. They stand in the document as marks until it is written.
+struct Odd {
+    mark: String,
+    texts: Vec<String>,
+}
+
+impl Odd {
+    fn text(&mut self, text: &str) -> String {
+        if !text.contains(['\u{2028}', '\u{2029}']) {
+            return text.to_owned();
+        }
+        self.texts.push(text.to_owned());
+        format!("{}{}", self.mark, self.texts.len() - 1)
+    }
+
+    fn marked(&mut self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(items) => items.iter().map(|item| self.marked(item)).collect(),
+            Value::Object(entries) => entries
+                .iter()
+                .map(|(key, value)| (self.text(key), self.marked(value)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+            other => other.clone(),
+        }
+    }
+}
+
+/// A text in double quotes, on one line.
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\t' => quoted.push_str("\\t"),
+            '\n' => quoted.push_str("\\n"),
+            odd if odd.is_control() || matches!(odd, '\u{feff}' | '\u{2028}' | '\u{2029}') => {
+                // Writing into a String can't fail.
+                let _ = write!(quoted, "\\u{:04X}", u32::from(odd));
+            }
+            plain => quoted.push(plain),
+        }
+    }
+    quoted + "\""
+}
