@@ -11,7 +11,7 @@ pub mod wire;
 
 pub use url::{PostgresUrl, StoreUrl};
 
-/// The name of this host, for people.
+/// The name of this host, for display.
 pub fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .or_else(|_| std::fs::read_to_string("/etc/hostname"))

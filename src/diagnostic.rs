@@ -10,10 +10,10 @@ use std::path::PathBuf;
 
 pub use catalogue::{Code, Shows};
 
-/// What kind of trouble a problem is: which exit code it becomes.
+/// The class of a problem; it decides on the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// Something to look at; the work goes on.
+    /// A warning; the work continues.
     Warning,
     /// Wrong usage or configuration (exit 2).
     Usage,
@@ -23,20 +23,20 @@ pub enum Class {
     Store,
     /// recon found its own result inconsistent (exit 5).
     Inconsistent,
-    /// Somebody asked to stop (exit 130).
+    /// The user asked to stop (exit 130).
     Interrupted,
 }
 
-/// A place in a file that a person can open.
+/// A place in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// The file, as the person would name it.
+    /// The file, as the user named it.
     pub file: PathBuf,
     /// The line, from 1; 0 when the whole file is meant.
     pub line: u64,
     /// The column in characters, from 1; 0 when the whole line is meant.
     pub column: u64,
-    /// The offending text, as written; empty when there is none to show.
+    /// The offending text as written; may be empty.
     pub text: String,
 }
 
@@ -56,15 +56,13 @@ impl fmt::Display for Place {
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What kind of trouble.
     pub class: Class,
     /// Its row of the error catalogue.
     pub code: Code,
-    /// A sentence that says what is wrong.
     pub message: String,
     /// Where.
     pub place: Option<Box<Place>>,
-    /// What to do, if we know it.
+    /// What to do, if known.
     pub help: Option<String>,
 }
 
@@ -139,27 +137,25 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Every problem found, in the order of their places; never empty when it is an error.
+/// All problems in the order of their places; as an error, never empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
-    /// Remembers one more.
     pub fn push(&mut self, problem: Problem) {
         self.0.push(problem);
     }
 
-    /// Remembers all of these.
     pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
         self.0.extend(problems);
     }
 
-    /// Whether work can't go on.
+    /// Whether there is an error besides warnings.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|problem| !problem.is_warning())
     }
 
-    /// `value` and the warnings, or everything if there is an error.
+    /// `value` with the warnings, or all problems if there is an error.
     pub fn or<T>(self, value: T) -> Result<(T, Vec<Problem>), Self> {
         if self.has_errors() { Err(self) } else { Ok((value, self.0)) }
     }
@@ -185,7 +181,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The name among `candidates` that `name` was most likely meant to be.
+/// The candidate that `name` most likely meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     candidates
@@ -199,7 +195,6 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 /// One step from a part of the configuration to a part within it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathStep {
-    /// The value of this key.
     Key(String),
     /// The element of a sequence, from 0.
     Index(usize),
@@ -217,8 +212,8 @@ impl From<usize> for PathStep {
     }
 }
 
-/// A problem with a piece of the configuration, and where in the piece: the stage that owns the
-/// piece does not know the file, `config` does and sets the place.
+/// A problem with a piece of the configuration. The stage that owns the piece knows the path within
+/// it; `config` knows the file and sets the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecProblem {
     /// The keys that lead from the piece to the offending value.
@@ -233,7 +228,7 @@ impl SpecProblem {
         Self { path: path.into_iter().map(Into::into).collect(), problem }
     }
 
-    /// The same problem, seen from the piece that holds this one under `step`.
+    /// The same problem with `step` in front of its path.
     #[must_use]
     pub fn under(mut self, step: impl Into<PathStep>) -> Self {
         self.path.insert(0, step.into());

@@ -19,8 +19,9 @@ pub fn document(value: &Value) -> String {
     yaml
 }
 
-/// Texts that serde_yaml writes in a way that other readers take for something else: U+2028 and
-/// U+2029 end a line only in YAML 1.1. They stand in the document as marks until it is written.
+/// Texts that serde_yaml writes so that our reader reads something else: U+2028 and U+2029 end a line
+/// only in YAML 1.1, and an unquoted `<<` is a merge key. Marks replace them until the document is
+/// written.
 struct Odd {
     mark: String,
     texts: Vec<String>,
@@ -28,7 +29,7 @@ struct Odd {
 
 impl Odd {
     fn text(&mut self, text: &str) -> String {
-        if !text.contains(['\u{2028}', '\u{2029}']) {
+        if text != "<<" && !text.contains(['\u{2028}', '\u{2029}']) {
             return text.to_owned();
         }
         self.texts.push(text.to_owned());

@@ -19,8 +19,8 @@ pub const OPTIMAL_LIMIT: usize = 64;
 /// have each row of A look only at the next rows of B.
 const GREEDY_PAIRS: usize = 1 << 21;
 
-/// Pairs the rows of one key and places all of them; `true` if it had to be greedy. `rejected` has line
-/// and byte offset of a row of each side with this key that was rejected.
+/// Pairs the rows of one key and places all of them; `true` if it had to be greedy. `rejected` is
+/// the line and offset of a rejected row of this key, for each side.
 pub(super) fn pair<'a>(
     a: &[RowRef<'a>],
     b: &[RowRef<'a>],
@@ -102,8 +102,8 @@ fn greedily(a: usize, b: usize, cost: impl Fn(usize, usize) -> Cost) -> Vec<(usi
     pairs
 }
 
-/// The assignment of least total cost. The smaller side is filled up with rows that cost nothing,
-/// whose partners are the surplus.
+/// The assignment of least total cost. The smaller side is padded with rows of no cost; their
+/// partners are surplus.
 fn optimally(a: usize, b: usize, cost: impl Fn(usize, usize) -> Cost) -> Vec<(usize, usize)> {
     let size = a.max(b);
     let weight = |cost: Cost| i64::from(cost.different) << 32 | i64::from(cost.within);
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Every assignment of rows to columns or to nothing, in the order of lines.
+    /// Every assignment of rows to columns or to no partner, in the order of lines.
     fn assignments(rows: usize, free: &[usize], skips: usize) -> Vec<Vec<Option<usize>>> {
         if rows == 0 {
             return vec![Vec::new()];

@@ -1,8 +1,7 @@
 //! Rows on their way from the blocks of the sources to the partitions that are joined.
 //!
-//! Each worker gathers what it parses; beyond its share of the memory, all that it has gathered goes
-//! to a temporary file. What all workers have gathered becomes the [`Partitions`], each of which is taken
-//! once.
+//! Each worker collects the rows it parses; beyond its share of the memory, it writes them to a
+//! temporary file. Together they become the [`Partitions`], each of which is taken once.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -34,10 +33,12 @@ const MAX_BITS: u32 = 10;
 const MAX_SPILLED_BITS: u32 = 13;
 
 impl Partitioning {
-    /// For sources of `size` bytes, to be read by so many threads within so many bytes of memory.
+    /// For sources of `size` bytes, read by `threads` threads within `memory_limit` bytes of
+    /// memory.
     pub fn new(size: u64, threads: usize, memory_limit: u64) -> Self {
         let threads = threads.max(1) as u64;
-        // Two fifths for the rows, and for each thread an eighth, shared with what it makes of them.
+        // Two fifths of the memory hold the rows; each thread gets an eighth of its share for its
+        // results.
         let part_limit = (memory_limit / (16 * threads)).max(1 << 16);
         let bits = (size / PARTITION_BYTES).max(1).ilog2().min(MAX_BITS);
         let needed = (size / part_limit).max(1).ilog2() + 1;
@@ -48,7 +49,7 @@ impl Partitioning {
     }
 }
 
-/// What one worker has gathered, by partition.
+/// The rows that one worker collected, by partition.
 #[derive(Debug)]
 pub struct Gathered<'r> {
     how: Partitioning,
@@ -60,7 +61,6 @@ pub struct Gathered<'r> {
 }
 
 impl<'r> Gathered<'r> {
-    /// Nothing yet.
     pub fn new(how: Partitioning, room: &'r SpillRoom) -> Self {
         let partitions = 1 << how.bits;
         Self {
@@ -102,7 +102,7 @@ impl<'r> Gathered<'r> {
     }
 }
 
-/// What is to be joined on its own.
+/// The rows of one partition.
 #[derive(Debug, Default)]
 struct Partition {
     pieces: Vec<Piece>,
@@ -117,7 +117,7 @@ pub struct Partitions {
 }
 
 impl Partitions {
-    /// What the workers have gathered, all of them with the same `how`.
+    /// Combines the workers' rows; all used the same `how`.
     pub fn new<'r>(how: Partitioning, gathered: impl IntoIterator<Item = Gathered<'r>>) -> Self {
         let mut partitions: Vec<Partition> =
             std::iter::repeat_with(Partition::default).take(1 << how.bits).collect();
@@ -137,7 +137,6 @@ impl Partitions {
         self.partitions.len()
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.partitions.is_empty()
     }

@@ -14,7 +14,6 @@ pub enum Placed<'a> {
     Alone {
         /// Whose row it is.
         side: Side,
-        /// The row.
         row: RowRef<'a>,
         /// The other side has a row of this key, but it was rejected: its line and byte offset.
         rejected_partner: Option<(u64, u64)>,
@@ -23,7 +22,6 @@ pub enum Placed<'a> {
     Surplus {
         /// Whose row it is.
         side: Side,
-        /// The row.
         row: RowRef<'a>,
         /// The other side has a row of this key that was rejected: its line and byte offset. With it
         /// there might be no row too many.
@@ -31,17 +29,17 @@ pub enum Placed<'a> {
     },
 }
 
-/// What a person should know about how rows were paired.
+/// Warnings about how rows were paired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
     /// Keys repeated so often that their rows were paired greedily.
     pub greedy_keys: u64,
 }
 
-/// Aligns the rows of one partition and calls `place` once for every row that takes part, and for no
-/// row that was rejected. Rows must come in the order of their lines. Records come in the order of the
-/// hashes of their keys, so that it does not matter how rows were sorted apart before; keys of the
-/// same hash in the order in which they first occur, A's rows first.
+/// Aligns the rows of one partition and calls `place` once for every row except rejected ones. Rows
+/// must be in the order of their lines. Records are in the order of the hashes of their keys, so
+/// that the partitioning does not matter; keys of the same hash are in the order of their first
+/// row, A's rows first.
 pub fn align<'a>(
     rows: PerSide<&[RowRef<'a>]>,
     key_len: usize,
@@ -181,7 +179,7 @@ mod tests {
         pairs.iter().enumerate().map(row).collect()
     }
 
-    /// What became of the rows, as (line of A, line of B).
+    /// The records as (line of A, line of B).
     fn placed(a: &[Row], b: &[Row]) -> Vec<(Option<u64>, Option<u64>)> {
         let a: Vec<_> = a.iter().map(|row| row.borrow(1)).collect();
         let b: Vec<_> = b.iter().map(|row| row.borrow(1)).collect();

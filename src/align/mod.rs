@@ -1,7 +1,7 @@
 //! Aligning: rows of both sides that share a key become records, one to one.
 //!
-//! One partition is aligned at a time. What comes out is a pure function of the rows that go in:
-//! everything that scales (threads, spilling) rests on that.
+//! One partition is aligned at a time. The result is a pure function of its rows: threads and
+//! spilling rely on that.
 
 mod duplicates;
 mod gather;

@@ -1,14 +1,14 @@
 //! Partitions: rows sorted apart by the hash of their key, so that each part can be joined alone.
 //!
-//! A worker cuts the rows of a block of a source into [`Piece`]s, one for each partition. A partition is
-//! its pieces in the order of the blocks, which is the order of the lines, whatever thread parsed which
-//! block. Records are ordered by the hash of their key, so the number of partitions, and whether one
-//! of them is split once more, changes nothing in the result.
+//! A worker splits the rows of a block of a source into [`Piece`]s, one for each partition. A
+//! partition is its pieces in the order of the blocks, which is the order of the lines, whichever
+//! thread parsed a block. Records are ordered by the hash of their key, so the result does not
+//! depend on the number of partitions or on splitting one again.
 
 use crate::domain::{RowRef, Side};
 
-/// The part of a key hash among `1 << bits` parts, when the first `skipped` bits have told larger
-/// parts apart already.
+/// The partition of a key hash among `1 << bits`, after the first `skipped` bits, which chose a
+/// larger partition.
 pub const fn part_of(hash: u64, skipped: u32, bits: u32) -> usize {
     if bits == 0 { 0 } else { (hash << skipped >> (64 - bits)) as usize }
 }
@@ -33,7 +33,6 @@ impl BlockRows {
         self.index.len()
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }

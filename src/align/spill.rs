@@ -1,8 +1,8 @@
 //! Temporary files for the rows that have no room in memory.
 //!
-//! A process has a folder of its own, made when the first row needs it and removed when the run
-//! ends. A lock on the folder dies with the process: folders whose lock is free are what a crash left
-//! behind, and the next run removes them.
+//! Each process has its own folder, created for the first spilled row and removed at the end of the
+//! run. The folder's lock is released when the process ends: unlocked folders are left over from
+//! crashes, and the next run removes them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _};
@@ -19,7 +19,7 @@ const LOCK: &str = "lock";
 /// How often a folder that another process removed at once is made anew.
 const ATTEMPTS: u32 = 20;
 
-/// Where rows may be spilled to. Nothing is there until something has to be.
+/// The folder for spilled rows; created when first needed.
 #[derive(Debug)]
 pub struct SpillRoom {
     base: PathBuf,
@@ -35,7 +35,7 @@ struct Folder {
 }
 
 impl SpillRoom {
-    /// A room below the folder `base`. What processes that are gone left there is removed.
+    /// Spills below the folder `base`, from which it removes the folders of crashed processes.
     pub fn new(base: &Path) -> Self {
         remove_abandoned(base);
         Self { base: base.to_owned(), folder: Mutex::new(None) }
@@ -62,7 +62,7 @@ impl Drop for SpillRoom {
     fn drop(&mut self) {
         let folder = self.folder.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(folder) = folder {
-            // What can't be removed now is removed by a later run.
+            // If this fails, a later run removes it.
             let _ = std::fs::remove_dir_all(&folder.path);
         }
     }
@@ -89,7 +89,7 @@ impl Folder {
     }
 }
 
-/// Removes the folders of processes that are gone. What can't be removed is left alone.
+/// Removes the folders of crashed processes, where possible.
 fn remove_abandoned(base: &Path) {
     let Ok(entries) = std::fs::read_dir(base) else { return };
     for entry in entries.flatten() {
@@ -100,7 +100,7 @@ fn remove_abandoned(base: &Path) {
         // Earlier versions of recon locked a file in it.
         let of_file = File::open(entry.path().join(LOCK));
         let is_held = of_file.is_ok_and(|lock| lock.try_lock().is_err());
-        // Held until it is gone, so that a process that has just made it sees that.
+        // Locked until it is removed, so that a process that has just created it notices.
         let folder = File::open(entry.path());
         if !is_held && folder.as_ref().is_ok_and(|folder| folder.try_lock().is_ok()) {
             let _ = std::fs::remove_dir_all(entry.path());
@@ -150,7 +150,7 @@ impl SpillFile {
         Ok(Self { path: Arc::new(path), out, offset: 0 })
     }
 
-    /// Writes pieces and says where they are.
+    /// Writes pieces and returns their positions.
     pub fn write(&mut self, pieces: &[Piece]) -> Result<Extent, Problem> {
         let offset = self.offset;
         for piece in pieces {

@@ -30,7 +30,7 @@ tolerances! {
     token_set,
 }
 
-/// How two values of a field stand to each other.
+/// The result of comparing two values of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The same value.

@@ -1,8 +1,8 @@
 //! Patterns: ways in which nearly all values of a field differ.
 //!
-//! One amount with a turned sign is a mistake. A whole column of them is a convention that the
-//! configuration does not know yet. This module finds such a pattern in the pairs of one field; it
-//! is a pure function of the values, and never looks at what the field means.
+//! One amount with the opposite sign is a mistake; a whole column of them is a convention that the
+//! configuration lacks. This module finds such patterns in the pairs of one field, as a pure
+//! function of the values.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -21,7 +21,7 @@ pub struct ValuePair {
     pub differs: bool,
 }
 
-/// What nearly all pairs of a field have in common.
+/// A pattern shared by nearly all pairs of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// How they differ.
@@ -43,21 +43,21 @@ pub enum Pattern {
     Sign,
     /// This side has the numbers without their sign.
     Unsigned(Side),
-    /// The numbers of this side are so many times those of the other one.
+    /// This side's numbers are the other side's times this factor.
     Factor(Side, String),
     /// B − A is always this number.
     Offset(Decimal),
     /// Day and month are exchanged.
     DayAndMonth,
-    /// B is so many years after A.
+    /// B is this many years after A.
     Years(i32),
-    /// B is so many days after A.
+    /// B is this many days after A.
     Days(i64),
-    /// B is so many business days (Monday to Friday) after A.
+    /// B is this many business days (Monday to Friday) after A.
     BusinessDays(i64),
-    /// B is so many nanoseconds after A.
+    /// B is this many nanoseconds after A.
     Nanoseconds(i128),
-    /// B is so many minutes after A, or an hour more: a time zone with daylight-saving time.
+    /// B is this many minutes after A, or an hour more: a time zone with daylight-saving time.
     Zone(i64),
     /// The instants of this side are days without a time.
     Midnight(Side),
@@ -69,9 +69,9 @@ pub enum Pattern {
     Prefix(Side, String),
     /// This side has a text behind the other side's.
     Suffix(Side, String),
-    /// This side has the first so many characters of the other side's.
+    /// This side has only the first characters of the other side's text.
     Cut(Side, usize),
-    /// The same texts of A always stand against the same texts of B.
+    /// Each text of A is always paired with the same text of B.
     Words(Vec<(String, String)>),
 }
 
@@ -82,7 +82,7 @@ const LEAST_UNPARSED: usize = 3;
 /// The most words of a code list.
 const MOST_WORDS: usize = 20;
 
-/// Whether `alike` of `of` pairs are nearly all, and enough to tell.
+/// Whether `alike` of `of` pairs are nearly all, and enough for a conclusion.
 const fn nearly_all(alike: usize, of: usize) -> bool {
     alike >= LEAST_PAIRS && alike * 10 >= of * 9
 }
@@ -165,7 +165,7 @@ impl<T> Typed<T> {
     }
 }
 
-/// The pattern, if nearly all of the `relevant` pairs differ as `fits` says.
+/// The pattern, if nearly all `relevant` pairs differ and `fits` holds.
 fn shared<T>(
     pairs: &[Typed<T>],
     pattern: Pattern,
@@ -177,7 +177,7 @@ fn shared<T>(
     (nearly_all(alike, of) && common(alike, pairs.len())).then_some(Found { pattern, alike, of })
 }
 
-/// What nearly all pairs give, if they give it together: a distance, a prefix.
+/// The value, such as a distance or a prefix, that nearly all pairs share.
 fn majority<T, K: Eq + Hash>(
     pairs: &[Typed<T>],
     of: impl Fn(&Typed<T>) -> Option<K>,
@@ -295,7 +295,7 @@ impl Ratio {
         let half = |number: Decimal| 0.5 * 10f64.powi(-i32::from(number.scale()));
         let give = half(pair.a) / a.abs() + half(pair.b) / b.abs() + 1e-12;
         let ratio = Self { of: b / a, give };
-        // What is only a few digits long, or as good as equal, says nothing about a factor.
+        // Numbers of few digits, or nearly equal ones, do not determine a factor.
         let is_far = (ratio.of - 1.0).abs() > 2.0 * give;
         (ratio.of.is_finite() && ratio.of > 0.0 && give < 0.05 && is_far).then_some(ratio)
     }
@@ -420,7 +420,7 @@ fn booleans(pairs: &[Typed<bool>]) -> Option<Found> {
 
 // ---- texts -----------------------------------------------------------------------------------
 
-/// What makes texts equal, as a step and as a function.
+/// Steps that make texts equal, and the same as a function.
 type Cleaning = (&'static [&'static str], fn(&str) -> String);
 
 /// From the most harmless on.
@@ -491,8 +491,8 @@ fn cut(pairs: &[Typed<&str>], side: Side) -> Option<Found> {
     Some(found(pairs, (Pattern::Cut(side, length), alike)))
 }
 
-/// Two lists of codes for the same things: few different texts, of which each stands against the same
-/// text of the other side again and again.
+/// Two lists of codes for the same things: few distinct texts, each repeatedly paired with the same
+/// text of the other side.
 fn words(pairs: &[Typed<&str>]) -> Option<Found> {
     let mut known: HashMap<&str, HashMap<&str, usize>> = HashMap::new();
     for pair in pairs {

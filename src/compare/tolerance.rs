@@ -1,6 +1,6 @@
-//! What every kind of tolerance has in common. Each kind is one file: its keys in `recon.yaml`, what
-//! they may be, when two values pass, and which setting would have let them pass. The list in
-//! `compare/mod.rs` makes it part of the configuration, its schema and its documentation.
+//! Common parts of all kinds of tolerance. Each kind is one file with its keys in `recon.yaml`,
+//! their bounds, when two values pass, and which setting would clear a difference. The list in
+//! `compare/mod.rs` adds it to the configuration, its schema and its documentation.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(super) trait Bounds: Keys {
     /// start from.
     fn resolve(&self, base: &Path, problems: &mut Vec<SpecProblem>) -> Option<Arc<dyn Tolerance>>;
 
-    /// The one that lets nothing but equal values pass.
+    /// The tolerance that only equal values meet.
     fn tightest(&self) -> Box<dyn Tolerance>;
 }
 
@@ -239,7 +239,7 @@ pub(super) fn not_negative(
     }
 }
 
-/// A similarity of 0 to 1, or the complaint that it is none.
+/// A similarity of 0 to 1; reports any other number.
 pub(super) fn likeness(
     key: &str,
     least: Written<Decimal>,

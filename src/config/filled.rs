@@ -145,7 +145,7 @@ mod tests {
             assert_eq!(yaml::document(&again.document.filled()), text, "{}", file.display());
             read += 1;
         }
-        assert!(read > 5);
+        assert!(read > 2, "{read}");
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! `recon.yaml`, from what was written to what was meant.
 //!
-//! The text becomes a tree of parts with their places ([`parse`], [`tree`]); variables are replaced
-//! in it ([`substitute`]); it is read as the types of [`spec`] ([`typed`]); and what was written is
-//! resolved to what was meant, across the stages ([`check`]). Each step names every mistake it can
-//! see, with its place, and hands on what is whole, so that one look shows them all.
+//! The text is parsed into a tree with places ([`parse`], [`tree`]); variables are replaced
+//! ([`substitute`]); the tree is read as the types of [`spec`] ([`typed`]); and these are resolved
+//! across the stages ([`check`]). Each step reports every mistake with its place and passes on the
+//! intact parts, so that one run shows all mistakes.
 //!
 //! Nothing here opens a source or a store.
 
 pub mod check;
+mod filled;
 pub mod named;
 pub mod parse;
-mod filled;
 mod plan;
 pub mod resolved;
 pub mod schema;
@@ -43,7 +43,7 @@ use crate::domain::Date;
 /// The store of a configuration that names none.
 const DEFAULT_STORE: &str = "sqlite:recon.db";
 
-/// What a configuration depends on besides its text.
+/// The inputs of a configuration besides its text.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     /// The business date.
@@ -55,16 +55,13 @@ pub struct Surroundings<'a> {
 /// A configuration without mistakes.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// What stands in the file, with its places.
+    /// The parsed file, with places.
     pub document: Document,
-    /// What was written.
     pub spec: Spec,
-    /// What was meant.
     pub resolved: Resolved,
-    /// What somebody should look at.
     pub warnings: Vec<Problem>,
-    /// What is wrong in the scripts where they come by it: an error for `check`, a warning for a
-    /// run, in which it is an error of the script for the row at hand.
+    /// Mistakes in scripts that matter only if a row reaches them: errors for `check`, warnings for
+    /// a run.
     pub findings: Vec<Problem>,
 }
 
@@ -105,11 +102,10 @@ pub fn load_text(
     }
 }
 
-/// The store that the configuration in `file` names, whatever else is wrong in it: who asks what is
-/// stored must not be kept from it by a field that somebody is editing.
+/// The store that `file` names, whatever else is wrong in it: a mistake in a field must not keep
+/// users from the stored runs.
 ///
-/// # Errors
-/// The file is no YAML, or the store's URL is none.
+/// # Errors Invalid YAML or invalid store URL.
 pub fn store_url(file: &Path, surroundings: Surroundings<'_>) -> Result<StoreUrl, Problems> {
     let (document, mut problems) = document(&read_text(file)?, file, surroundings);
     let Some(document) = document else { return Err(sorted(problems)) };
@@ -134,8 +130,7 @@ pub fn store_url(file: &Path, surroundings: Surroundings<'_>) -> Result<StoreUrl
 
 /// The job that the configuration in `file` names, whatever else is wrong in it.
 ///
-/// # Errors
-/// The file is no YAML, or names no job.
+/// # Errors Invalid YAML, or no job.
 pub fn job_name(file: &Path, surroundings: Surroundings<'_>) -> Result<String, Problems> {
     let (document, problems) = document(&read_text(file)?, file, surroundings);
     let Some(document) = document else { return Err(sorted(problems)) };
@@ -145,13 +140,13 @@ pub fn job_name(file: &Path, surroundings: Surroundings<'_>) -> Result<String, P
     }
 }
 
-/// Reads another file of the user's, such as fixtures or a noise profile, as `T`. No variables are
-/// replaced in it. The document gives problems found later their places.
+/// Reads another of the user's files, such as fixtures or a noise profile, as `T`, without
+/// replacing variables. The document gives later problems their places.
 ///
 /// # Errors
 /// Every mistake in it, in the order of their places.
 pub fn read_file<T: DeserializeOwned + JsonSchema>(file: &Path) -> Result<(T, Document), Problems> {
-    // What is said of a recon.yaml that is not there helps nobody here.
+    // The help is about a missing recon.yaml.
     let text = read_text(file).map_err(|problem| Problem { help: None, ..problem })?;
     let (root, mut problems) = parse::parse(&text, file);
     let Some(root) = root else { return Err(sorted(problems)) };
@@ -197,7 +192,7 @@ fn read_text(file: &Path) -> Result<String, Problem> {
     })
 }
 
-/// In the order of their places, nothing twice, and no warning about a place that has an error.
+/// Sorted by place, without repetitions and without warnings about a place that has an error.
 fn sorted(mut problems: Vec<Problem>) -> Problems {
     let at = |problem: &Problem| {
         problem.place.as_ref().map(|place| (place.file.clone(), place.line, place.column))

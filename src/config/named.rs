@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Names with what each stands for, in the order of the file. No name is there twice: the file's
-/// form was checked before.
+/// A map of invented names in the order of the file. Names are unique: the parser refuses duplicate
+/// keys.
 #[derive(Clone, Debug)]
 pub struct Named<T>(pub Vec<(String, T)>);
 
@@ -20,12 +20,10 @@ impl<T> Default for Named<T> {
 }
 
 impl<T> Named<T> {
-    /// What `name` stands for.
     pub fn get(&self, name: &str) -> Option<&T> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// Whether there is such a name.
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
@@ -35,7 +33,6 @@ impl<T> Named<T> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The names in order, each with what it stands for.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }

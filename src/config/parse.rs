@@ -1,7 +1,7 @@
 //! From the text of the file to its tree: YAML without its surprises.
 //!
-//! Keys given twice, merge keys, tags and second documents are complaints, each with its place;
-//! nothing is decided by which of two values stands last.
+//! Duplicate keys, merge keys, tags and second documents are problems with a place: the last of two
+//! values never wins silently.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -245,8 +245,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Complains about a tag, unless it says `!!str`: then the value is text, whatever it looks
-    /// like.
+    /// Reports a tag other than `!!str`, which makes the value a text.
     fn allow_tag(&mut self, tag: Option<&Tag>, span: Span) -> bool {
         let Some(tag) = tag else { return false };
         if tag.is_yaml_core_schema() && tag.suffix == "str" {
@@ -291,8 +290,8 @@ impl<'a> Builder<'a> {
         number.checked_sub(1).and_then(|at| self.lines.get(at)).copied().unwrap_or_default()
     }
 
-    /// The innermost `[` or `{` of an earlier line that is still open at this place, where the complaint
-    /// can come from that: the parser notices it only where a later line makes no sense.
+    /// The innermost `[` or `{` that is still open from an earlier line, if it may cause this
+    /// error: the parser notices it only at a later line.
     fn unclosed(&self, line: usize, column: usize, info: &str) -> Option<(char, Spot)> {
         let about_brackets =
             ["flow", "':'", "simple key", "mapping values", "block", "indent", "stream"];
@@ -344,8 +343,7 @@ impl<'a> Builder<'a> {
         Some((bracket, spot))
     }
 
-    /// A complaint about something that is no YAML, in words for people who don't know its
-    /// grammar.
+    /// Explains a syntax error without terms of YAML's grammar.
     fn syntax_problem(&self, error: &ScanError) -> Problem {
         let marker = error.marker();
         let line = self.line(marker.line());
@@ -478,7 +476,7 @@ mod tests {
         assert_eq!((place.line, place.column, place.text.as_str()), (2, 12, "'ü x'"));
         let key = document.key_place(&path(["félds", "é"]));
         assert_eq!((key.line, key.column, key.text.as_str()), (2, 9, "é"));
-        // What is not there stands where its map does.
+        // A missing key has the place of its map.
         let missing = document.place(&path(["félds", "other"]));
         assert_eq!((missing.line, missing.column), (2, 1));
         let empty = document.place(&path(["félds", "n"]));

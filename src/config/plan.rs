@@ -57,7 +57,7 @@ impl Loaded {
         }
     }
 
-    /// What the stages follow, with the columns of these headers.
+    /// The plan of a run, with the columns of these headers.
     ///
     /// # Errors
     /// Every mapped column that its source lacks or has twice.
@@ -65,9 +65,8 @@ impl Loaded {
         self.plan_of_headers(&opened.as_ref().map(|_, opened| opened.columns().to_vec()))
     }
 
-    /// What the stages follow on a run that is stored. Its sources may be gone, and need not be
-    /// there: one that can't be opened, or whose header is another now, has the columns that its
-    /// map names.
+    /// The plan for a stored run, whose sources may be gone: if one can't be opened or its header
+    /// has changed, its columns are those of the map.
     ///
     /// # Errors
     /// None that [`Self::plan`] does not have.
@@ -144,7 +143,6 @@ impl Loaded {
         })
     }
 
-    /// The rules for attributing; none if the job has none.
     pub fn rules_plan(&self) -> Option<RulesPlan> {
         let scripts = &self.resolved.attribute_scripts;
         (!scripts.is_empty()).then(|| RulesPlan {
@@ -208,7 +206,7 @@ impl Loaded {
         }
     }
 
-    /// The scripts as they are stored with a run: an auditor can tell which rules decided.
+    /// The scripts' digests, stored with a run so that auditors know which rules decided.
     fn rules_record(&self) -> serde_json::Value {
         self.scripts()
             .map(|script| {

@@ -1,4 +1,4 @@
-//! What a configuration means, every setting decided.
+//! A resolved configuration: every setting has a value.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -34,9 +34,9 @@ pub struct Resolved {
     pub sources: PerSide<ResolvedSource>,
     /// The reasons in the order of the file; `UNKNOWN` is among them.
     pub reason_codes: Vec<ReasonCode>,
-    /// What the machine may settle alone.
+    /// Automatic acceptance.
     pub attribution: ResolvedAttribution,
-    /// How a run is done.
+    /// Options of a run.
     pub options: ResolvedOptions,
     /// The rules of the review.
     pub review: Policy,
@@ -50,7 +50,7 @@ pub struct Resolved {
     pub attribute_scripts: Vec<ScriptSource>,
     /// The configuration to store with a run: before replacement, without passwords.
     pub stored: Json,
-    /// What decides whether a stored run's records are still those of this configuration.
+    /// Equal fingerprints make equal records of equal sources.
     pub fingerprint: Json,
 }
 
@@ -61,7 +61,6 @@ pub struct ResolvedField {
     pub compare: FieldCompare,
     /// Whether it is an amount of money.
     pub monetary: bool,
-    /// What it means, for people.
     pub description: Option<String>,
 }
 
@@ -74,12 +73,11 @@ pub struct ResolvedSource {
     pub row_function: bool,
     /// The system's name.
     pub system: String,
-    /// For each field of the layout the column that it is read from; none for a field that the
-    /// script's `row` sets.
+    /// The column of each field of the layout; `None` for fields that the script's `row` sets.
     pub columns: Vec<Option<String>>,
     /// The function that says whether a row takes part.
     pub filter: Option<String>,
-    /// What a row must meet to take part.
+    /// Conditions for a row to take part.
     pub conditions: Vec<Condition>,
     /// The columns that are filled down.
     pub fill: Vec<String>,
@@ -87,7 +85,7 @@ pub struct ResolvedSource {
     pub read: SourcePlan,
     /// How each field of the layout is read.
     pub fields: Vec<Reading>,
-    /// The zone of datetimes that have none of their own; none is UTC.
+    /// The zone of datetimes without one; `None` is UTC.
     pub timezone: Option<jiff::tz::TimeZone>,
 }
 
@@ -110,7 +108,7 @@ impl ResolvedSource {
 /// How the cells of a field are read from one source.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// The source's own steps; they come first.
+    /// The source's own steps, which run first.
     pub source_steps: Vec<Step>,
     /// The field's steps.
     pub steps: Vec<Step>,
@@ -120,31 +118,28 @@ pub struct Reading {
     pub numbers: NumberFormat,
 }
 
-/// What the machine may settle alone.
+/// Automatic acceptance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedAttribution {
-    /// From which confidence on.
     pub accept_at: Accept,
-    /// Which reasons.
     pub accept: AcceptSpec,
-    /// The share of settled causes that people look at blindly.
+    /// Share of automatically accepted differences that are checked blind.
     pub audit_sample: f64,
-    /// Whether the model is asked.
     pub model_enabled: bool,
     /// The confidence below which the model may overrule a rule.
     pub overrule_below: Option<Confidence>,
 }
 
-/// From which confidence on the machine settles a cause.
+/// The threshold for automatic acceptance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Accept {
-    /// This one.
+    /// A fixed confidence.
     At(Confidence),
-    /// The one that keeps this risk.
+    /// The confidence that keeps this risk.
     Risk {
-        /// The largest share of settled causes that may be wrong.
+        /// Maximum share of wrong acceptances.
         max_false: Decimal,
-        /// How sure one wants to be of that.
+        /// The confidence level of that bound.
         assurance: Decimal,
     },
 }
@@ -158,16 +153,16 @@ pub struct ResolvedServer {
     pub settings: ServerSettings,
 }
 
-/// How a run is done.
+/// Options of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedOptions {
     /// Whether records without differences are stored.
     pub keep_all: bool,
-    /// The number of threads; none for one per core.
+    /// `None`: one per core.
     pub threads: Option<NonZeroUsize>,
     /// The memory for records, in bytes.
     pub memory_limit: u64,
-    /// The folder for temporary files; none for the system's.
+    /// `None`: the system's.
     pub temp_dir: Option<PathBuf>,
     /// How many rejected rows of a source are too many.
     pub max_rejected: Option<RejectedLimit>,

@@ -1,5 +1,5 @@
-//! What must not be stored with a run or shown in a complaint: passwords in URLs, and the values
-//! of keys that are named like secrets.
+//! Secrets, which must not be stored with a run or shown in a message: passwords in URLs and values
+//! of keys named like secrets.
 
 /// The same text without the passwords of the URLs in it: `scheme://user:password@host` becomes
 /// `scheme://user@host`, and a `password=` parameter loses its value.
@@ -66,9 +66,9 @@ struct Parted<'a> {
     query: &'a str,
 }
 
-/// A password stands between the first `:` behind a user and the last `@`: it may hold `@`, `/`, `:` and
-/// `?`, the host that follows it holds no `@`. In front of the user is a scheme, perhaps a mistyped one
-/// (`postgres//`, `postgres:/`).
+/// The password is between the first `:` after the user and the last `@`: it may contain `@`, `/`,
+/// `:` and `?`, but the host after it has no `@`. The scheme may be mistyped (`postgres//`,
+/// `postgres:/`).
 fn parted(word: &str) -> Parted<'_> {
     let scheme = scheme_end(word);
     let (scheme, rest) = word.split_at(scheme);

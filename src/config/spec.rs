@@ -1,8 +1,7 @@
 //! `recon.yaml` as written: every key that the file may have.
 //!
-//! The doc comments are the descriptions in the JSON Schema and in the reference of the file. The
-//! parts that a stage owns are declared there; what is meant by them, and whether it fits
-//! together, is decided in [`check`](super::check).
+//! The doc comments are the descriptions in the JSON Schema and the reference. Stages declare their
+//! own parts; [`check`](super::check) resolves them and checks that they fit together.
 
 mod review;
 
@@ -72,11 +71,11 @@ pub struct Spec {
     pub rules: Option<RulesSpec>,
     /// The causes that a difference may have. `UNKNOWN` always exists.
     pub reason_codes: Option<Named<ReasonCodeSpec>>,
-    /// What the machine may settle alone.
+    /// Automatic acceptance.
     pub attribution: Option<AttributionSpec>,
-    /// How a run is done.
+    /// Options of a run.
     pub options: Option<OptionsSpec>,
-    /// The rules of the review: who must agree to what, and by when.
+    /// The review policy: approvals, thresholds and deadlines.
     pub review: Option<ReviewSpec>,
     /// The review server, `recon serve`.
     pub server: Option<ServerSpec>,
@@ -125,19 +124,19 @@ pub struct SourceSpec {
     /// read from a time with an offset is the day in this zone; by default the day as written.
     #[schemars(example = &"Europe/Zurich")]
     pub timezone: Option<String>,
-    /// A script of its own, whose functions steps, the filter and `row` of this source are before
-    /// those of `rules.normalize`.
+    /// A script for this source only; its functions take precedence over those of
+    /// `rules.normalize`.
     #[schemars(example = &"rules/risk.rhai")]
     pub script: Option<String>,
-    /// A function of the row, in the source's script or in `rules.normalize`, that says whether it
-    /// takes part.
+    /// A function of the row, in the source's script or in `rules.normalize`, that returns whether
+    /// the row takes part.
     #[schemars(example = &"is_live")]
     pub filter: Option<String>,
-    /// Conditions that a row must meet to take part. They are asked before the width of the row is
-    /// judged, so they can leave out totals and section lines.
+    /// Conditions for a row to take part. They are checked before the number of fields, so they can
+    /// leave out totals and section lines.
     #[serde(rename = "where")]
     pub conditions: Option<Vec<ConditionSpec>>,
-    /// Columns that are filled down: an empty cell takes the value of the row before.
+    /// Columns to fill down: an empty cell takes the previous row's value.
     #[schemars(example = ["account"])]
     pub fill: Option<Vec<String>>,
 }
@@ -149,7 +148,7 @@ pub struct FieldSpec {
     /// The type of its values.
     #[serde(rename = "type")]
     pub kind: Kind,
-    /// What it means, for people.
+    /// A description for users.
     pub description: Option<String>,
     /// Steps that every value goes through before its type is read.
     pub normalize: Option<Vec<StepSpec>>,
@@ -166,13 +165,13 @@ pub struct FieldSpec {
     pub tolerance: Option<ToleranceSpec>,
     /// How much a difference of this field matters, by default `medium`.
     pub severity: Option<SeveritySpec>,
-    /// The value that a null stands for when it is compared.
+    /// The value that null equals.
     pub null_equals: Option<String>,
     /// Whether it is an amount of money, to which the review's thresholds apply. Default `false`.
     pub monetary: Option<Written<bool>>,
 }
 
-/// How much a difference matters.
+/// The severity of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SeveritySpec {
@@ -201,10 +200,10 @@ impl From<SeveritySpec> for Severity {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RulesSpec {
-    /// The script whose functions steps, filters and `row` are.
+    /// The script with functions for steps and filters, and `row`.
     #[schemars(example = &"rules/normalize.rhai")]
     pub normalize: Option<String>,
-    /// The scripts whose `attribute…` functions name the causes of differences, in their order.
+    /// The scripts with rules (`attribute…` functions), in order.
     #[schemars(example = ["rules/attribution.rhai"])]
     pub attribute: Option<OneOrMany>,
 }
@@ -213,31 +212,32 @@ pub struct RulesSpec {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonCodeSpec {
-    /// Whether business explains it (rounding, timing), or else it is an error to be mended.
+    /// Whether business explains it (rounding, timing); otherwise it is an error to mend.
     pub functional: Written<bool>,
     /// A sentence for people.
     pub description: String,
 }
 
-/// What the machine may settle alone.
+/// Automatic acceptance.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttributionSpec {
-    /// The confidence, 0 to 1, from which on the machine settles a cause: a rule must claim it,
-    /// and have been right so often where that was measured. Default 0.90.
+    /// Minimum confidence for automatic acceptance, 0 to 1; a rule's measured precision, where
+    /// known, must reach it too. Default 0.90.
     #[schemars(range(min = 0, max = 1))]
     pub accept_at: Option<Written<Decimal>>,
-    /// Which reasons the machine may settle. Default `all`.
+    /// Which reasons are accepted automatically. Default `all`.
     pub accept: Option<AcceptSpec>,
-    /// Instead of `accept_at`: the confidence is chosen so that this risk is kept.
+    /// Instead of `accept_at`: thresholds are chosen that keep this risk.
     pub accept_risk: Option<AcceptRiskSpec>,
-    /// The share of what the machine settled that people look at blindly: `0.05`, or `5%`. Default 0.
+    /// Share of automatically accepted differences that are checked blind: `0.05`, or `5%`. Default
+    /// 0.
     pub audit_sample: Option<Written<Share>>,
-    /// The model that is asked where no rule applies.
+    /// The model, used where no rule applies.
     pub model: Option<ModelSpec>,
 }
 
-/// Which reasons the machine may settle.
+/// Which reasons are accepted automatically.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AcceptSpec {
@@ -248,24 +248,23 @@ pub enum AcceptSpec {
     Functional,
 }
 
-/// A bound on wrong decisions of the machine.
+/// A bound on wrong automatic acceptances.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptRiskSpec {
-    /// The largest share of settled causes that may be wrong: `0.005`, or `0.5%`.
+    /// Maximum share of wrong acceptances: `0.005`, or `0.5%`.
     pub max_false: Written<Share>,
-    /// How sure one wants to be that it is kept: `0.95`, or `95%`.
+    /// Confidence level of that bound: `0.95`, or `95%`.
     pub assurance: Written<Share>,
 }
 
-/// The model that is asked where no rule applies.
+/// The model, used where no rule applies.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
-    /// Whether it is asked. Default `true`; without a trained model only the rules decide.
+    /// Whether to use it. Default `true`; without a trained model only the rules decide.
     pub enabled: Option<Written<bool>>,
-    /// A rule that claims less than this confidence only hints: where there is a model, the model
-    /// decides. Default: no rule is overruled.
+    /// Below this confidence, the model may overrule a rule. Default: never.
     pub overrule_below: Option<Written<Share>>,
 }
 
@@ -273,10 +272,10 @@ pub struct ModelSpec {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerSpec {
-    /// The address and port that it listens at. Default `127.0.0.1:8765`.
+    /// Address and port to listen on. Default `127.0.0.1:8765`.
     #[schemars(example = &"127.0.0.1:8765")]
     pub bind: Option<String>,
-    /// Where people reach it, without a path: requests for other hosts are refused.
+    /// Its address in browsers, without a path: requests for other hosts are refused.
     #[schemars(example = &"https://recon.example.com")]
     pub public_url: Option<String>,
     /// The proxy in front of it.
@@ -284,27 +283,27 @@ pub struct ServerSpec {
     /// Origins whose pages may call the API with a token. Default: none.
     #[schemars(example = ["https://tools.example.com"])]
     pub cors_origins: Option<Vec<String>>,
-    /// Whether `/docs` and `/openapi.json` are only for who is logged in. Default `false`.
+    /// Whether `/docs` and `/openapi.json` need a login. Default `false`.
     pub docs_need_login: Option<Written<bool>>,
-    /// Requests a second for each person, with four times as many at once; 0 for no limit.
-    /// Default 50.
+    /// Requests a second for each user, with bursts of four times as many; 0 for no limit. Default
+    /// 50.
     #[schemars(range(min = 0))]
     pub requests_per_second: Option<Written<Decimal>>,
 }
 
-/// The proxy in front of the server: what it says about clients is believed.
+/// The trusted proxy in front of the server: its headers about clients are believed.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrustedProxySpec {
-    /// The addresses or networks that it connects from.
+    /// Its addresses or networks.
     #[schemars(with = "Vec<String>", length(min = 1), example = ["10.0.0.7", "10.1.0.0/16"])]
     pub networks: Option<Vec<String>>,
-    /// The header in which it names who is logged in. Default: it names nobody.
+    /// The header with the logged-in user. Default: none.
     #[schemars(example = &"X-Forwarded-User")]
     pub user_header: Option<String>,
 }
 
-/// How a run is done.
+/// Options of a run.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OptionsSpec {
@@ -312,14 +311,14 @@ pub struct OptionsSpec {
     pub keep: Option<KeepSpec>,
     /// The number of threads, or `auto`. Default `auto`: one for each core.
     pub threads: Option<Written<Threads>>,
-    /// The memory for records before they go to temporary files. Default `4GiB`.
+    /// Memory for records; beyond it, temporary files are used. Default `4GiB`.
     pub memory_limit: Option<Written<MemorySize>>,
-    /// The folder for temporary files. Default the system's.
+    /// Folder for temporary files. Default the system's.
     pub temp_dir: Option<String>,
-    /// How many rejected rows of a source are too many: a count, or a percentage such as `5%`.
-    /// Default: no number is.
+    /// Maximum number of rejected rows of a source: a count, or a percentage such as `5%`. Default:
+    /// no limit.
     pub max_rejected: Option<Written<RejectedLimit>>,
-    /// What an error in a script does to the run. Default `continue`.
+    /// Whether an error in a script ends the run. Default `continue`.
     pub on_rule_error: Option<OnRuleErrorSpec>,
 }
 
@@ -334,11 +333,11 @@ pub enum KeepSpec {
     Breaks,
 }
 
-/// What an error in a script does to the run.
+/// Whether an error in a script ends the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnRuleErrorSpec {
-    /// The row or difference is reported and the run goes on.
+    /// The row or difference is reported, and the run continues.
     #[default]
     Continue,
     /// The run fails.

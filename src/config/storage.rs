@@ -1,5 +1,4 @@
-//! What is kept of the configuration with a run: the text of its values before `${NAME}` was
-//! replaced, without passwords.
+//! The configuration as stored with a run: values before `${NAME}` is replaced, without passwords.
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -52,8 +51,8 @@ impl Document {
     }
 }
 
-/// The SHA-256 of each lookup file, in the order of the steps that read them. Where the files are
-/// called otherwise than when the run was made, they may still be the same.
+/// The SHA-256 of each lookup file, in the order of the steps that read them: renaming a file does
+/// not matter.
 fn lookups(sources: &PerSide<ResolvedSource>) -> Value {
     let fields = Side::BOTH.into_iter().flat_map(|side| &sources[side].fields);
     let steps = fields.flat_map(|reading| reading.source_steps.iter().chain(&reading.steps));

@@ -1,7 +1,7 @@
 //! `${NAME}` and `${NAME:-default}` in the values of the file.
 //!
-//! Replacing happens in the tree, after parsing, so that a variable can't add YAML. `$$` is `$`;
-//! `${BATCH_DATE}` is the business date, whatever the environment says.
+//! Variables are replaced in the tree, after parsing, so that they can't add YAML. `$$` is `$`;
+//! `${BATCH_DATE}` is always the business date.
 
 use std::path::Path;
 
@@ -59,7 +59,7 @@ fn replace(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String
             replaced.push_str(&value_of(variable, lookup)?);
             rest = tail;
         } else {
-            // A dollar that begins nothing is a dollar.
+            // A lone dollar stays.
             replaced.push('$');
             rest = after;
         }
@@ -68,8 +68,7 @@ fn replace(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String
     Ok(replaced)
 }
 
-/// What stands before the brace that closes a variable, and what stands behind it; a default may
-/// have variables of its own.
+/// Splits at the brace that closes a variable; its default may contain variables.
 fn split_at_end(inner: &str) -> Option<(&str, &str)> {
     let mut depth = 0usize;
     let mut before = ' ';

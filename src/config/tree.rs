@@ -89,7 +89,6 @@ impl Node {
         }
     }
 
-    /// The entry of this key.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.key == key)
     }
@@ -103,7 +102,7 @@ impl Node {
 /// A file and what stands in it.
 #[derive(Clone)]
 pub struct Document {
-    /// The file, as the person named it.
+    /// The file, as the user named it.
     pub file: PathBuf,
     /// What stands in it.
     pub root: Node,
@@ -178,7 +177,6 @@ impl Document {
     }
 }
 
-/// A path of keys.
 pub fn path<const N: usize>(keys: [&str; N]) -> Vec<PathStep> {
     keys.into_iter().map(PathStep::from).collect()
 }

@@ -1,21 +1,18 @@
 //! The password file of libpq (`PGPASSFILE`, else `~/.pgpass`): lines of
-//! `host:port:database:user:password`, where `*` stands for anything and `\` escapes `:` and `\`.
-//! A file that others may read is refused: its passwords are no secret.
+//! `host:port:database:user:password`, where `*` matches anything and `\` escapes `:` and `\`.
+//! Files that other users may read are refused.
 
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Problem};
 
-/// What a password is looked up by.
+/// The key of a lookup.
 #[derive(Clone, Copy, Debug)]
 pub struct Login<'a> {
     /// The host; a Unix socket is `localhost`.
     pub host: &'a str,
-    /// The port.
     pub port: u16,
-    /// The database.
     pub database: &'a str,
-    /// The user.
     pub user: &'a str,
 }
 

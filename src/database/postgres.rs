@@ -18,7 +18,7 @@ use crate::diagnostic::{Code, Problem};
 /// A pool of connections whose search path is the schema `recon`.
 pub type PostgresPool = r2d2::Pool<Connector>;
 
-/// What every connection is told: the schema, and that times are UTC.
+/// Settings of every connection: the schema, and times in UTC.
 const SETTINGS: &str = "SET search_path = recon; SET TIME ZONE 'UTC'; \
      SET client_min_messages = warning; SET idle_in_transaction_session_timeout = 0; \
      SET statement_timeout = 0";
@@ -26,7 +26,7 @@ const SETTINGS: &str = "SET search_path = recon; SET TIME ZONE 'UTC'; \
 /// How long a command waits for a connection. After a failed attempt the pool pauses for up to half
 /// of this, so that it also bounds how soon a server that came back is found.
 pub const POOL_TIMEOUT: Duration = Duration::from_secs(4);
-/// After so long without a sign of the other machine a connection is given up.
+/// Timeout of a connection whose other end is silent.
 const SILENCE: Duration = Duration::from_secs(20);
 
 const LOGIN_HELP: &str =
@@ -42,7 +42,7 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Finds out user, password and TLS settings for `url`; connects to nothing yet.
+    /// Collects user, password and TLS settings for `url`, without connecting.
     ///
     /// # Errors
     /// A password file that others may read, or root certificates that can't be read.
@@ -118,7 +118,7 @@ impl Connector {
             .build_unchecked(self.clone()))
     }
 
-    /// What PostgreSQL says, as a problem of the store with advice.
+    /// Converts an error of PostgreSQL into a problem with advice.
     pub fn problem(&self, error: &Error) -> Problem {
         problem(&self.shown, error)
     }

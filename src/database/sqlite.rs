@@ -43,7 +43,7 @@ impl r2d2::ManageConnection for SqliteManager {
     }
 }
 
-/// What a connection may do.
+/// The access of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Read only.
@@ -57,7 +57,7 @@ pub enum Access {
 /// # Errors
 /// A file that is no store.
 pub fn pool(path: &Path, access: Access) -> Result<SqlitePool, Problem> {
-    // A first connection tells at once what is wrong; a pool would try for its whole timeout.
+    // Opens one connection first: it fails at once, while a pool would retry until its timeout.
     attached(path, access).map_err(|error| problem(path, &error))?;
     crate::threads::probe()?;
     Ok(r2d2::Pool::builder()
@@ -69,8 +69,7 @@ pub fn pool(path: &Path, access: Access) -> Result<SqlitePool, Problem> {
 
 /// A working connection: memory as main, the file as `recon`.
 ///
-/// # Errors
-/// What SQLite says.
+/// # Errors SQLite's error.
 pub fn attached(path: &Path, access: Access) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -93,9 +92,9 @@ pub fn attached(path: &Path, access: Access) -> Result<Connection, rusqlite::Err
     Ok(connection)
 }
 
-/// Whether nobody can change the file, such as a closed store on a read-only medium: SQLite then has
-/// nowhere to put the files that its readers agree by, and is told that it needs none. A log with
-/// something in it belongs to a store that was not closed.
+/// Whether the file cannot change, such as a closed store on a read-only medium: SQLite cannot
+/// create its shared-memory files there and must open it as immutable. A non-empty log means that
+/// the store was not closed.
 fn is_fixed(path: &Path) -> bool {
     use rustix::fs::{Access as Permission, access};
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -109,8 +108,7 @@ fn is_fixed(path: &Path) -> bool {
 /// A connection with the file as main, for migrations and writers. `create` makes a missing file,
 /// never a missing folder.
 ///
-/// # Errors
-/// What SQLite says.
+/// # Errors SQLite's error.
 pub fn direct(path: &Path, create: bool) -> Result<Connection, rusqlite::Error> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if create {
@@ -134,20 +132,19 @@ pub fn direct(path: &Path, create: bool) -> Result<Connection, rusqlite::Error> 
 /// Makes the file at `path` unless it is there, for its owner only. The files that SQLite puts beside it
 /// get the same permissions.
 ///
-/// # Errors
-/// What SQLite says.
+/// # Errors SQLite's error.
 pub fn create(path: &Path) -> Result<Connection, rusqlite::Error> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // Whatever is in the way, SQLite says it better.
+    // On failure, SQLite gives the better error.
     let _ = options.open(path);
     direct(path, true)
 }
 
-/// A warning if others on this machine may read or change the file or what lies beside it. A closed
-/// store on a read-only place is a copy that somebody handed on: there is nothing to mend there.
+/// A warning if other users of this machine may read or change the file or the files beside it; not
+/// for a closed store on a read-only medium, which cannot be mended.
 #[cfg(unix)]
 pub fn exposed(path: &Path) -> Option<Problem> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -186,8 +183,8 @@ pub fn exposed(_: &Path) -> Option<Problem> {
     None
 }
 
-/// Waits for locks in steps of a millisecond. SQLite's own handler backs off to steps of 100 ms,
-/// and so would miss the short pauses in which a writer of a run lets others in.
+/// Waits for locks in steps of a millisecond. SQLite's own handler backs off to steps of 100 ms and
+/// would miss the short pauses between a run's transactions.
 fn wait_for_locks(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_handler(Some(|attempts| {
         std::thread::sleep(Duration::from_millis(1));
@@ -200,7 +197,7 @@ fn file_uri(path: &Path) -> String {
     format!("file:{}", escape_path(path.as_os_str().as_encoded_bytes()))
 }
 
-/// What SQLite says, as a problem of the store with advice.
+/// Converts an error of SQLite into a problem with advice.
 pub fn problem(path: &Path, error: &rusqlite::Error) -> Problem {
     let said = |message: &str| format!("{message} ({error})");
     let (code, message, help) = match error.sqlite_error_code() {

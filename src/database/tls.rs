@@ -19,8 +19,7 @@ use crate::diagnostic::{Code, Problem};
 /// that it names the host. `prefer` and `require` encrypt without verifying, as libpq does, so that
 /// they withstand a listener but not a man in the middle; with `sslrootcert`, `require` verifies too.
 ///
-/// # Errors
-/// Root certificates that can't be read, or none at all where they are needed.
+/// # Errors Root certificates are unreadable, or missing where needed.
 pub fn client_config(url: &PostgresUrl) -> Result<ClientConfig, Problem> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

@@ -23,7 +23,7 @@ pub enum SslMode {
     /// TLS if the server offers it; the server's certificate is not verified.
     #[default]
     Prefer,
-    /// TLS or nothing; the certificate is not verified, unless `sslrootcert` is given.
+    /// TLS is required; the certificate is verified only with `sslrootcert`.
     Require,
     /// TLS with a certificate that is verified and names the host.
     VerifyFull,
@@ -42,17 +42,15 @@ impl SslMode {
     }
 }
 
-/// A PostgreSQL database, as its URL names it. What the URL leaves out comes from the environment
-/// when a connection is made (`PGUSER`, `PGPASSWORD`, the password file).
+/// A PostgreSQL database. Parts missing in the URL come from the environment when connecting
+/// (`PGUSER`, `PGPASSWORD`, the password file).
 #[derive(Clone, PartialEq, Eq)]
 pub struct PostgresUrl {
-    /// The user.
     pub user: Option<String>,
     /// The password, if the URL has one.
     pub(super) password: Option<String>,
     /// Host name, address, or the folder of a Unix socket.
     pub host: String,
-    /// The port.
     pub port: u16,
     /// The database; the user's name by default.
     pub database: Option<String>,
@@ -74,8 +72,7 @@ fn wrong(message: impl Into<String>) -> Problem {
 impl StoreUrl {
     /// Reads a URL; relative paths in it are relative to `base`.
     ///
-    /// # Errors
-    /// What is no such URL, with advice; never with the password.
+    /// # Errors The URL is invalid; the message never contains the password.
     pub fn parse(text: &str, base: &Path) -> Result<Self, Problem> {
         let text = text.trim();
         let Some((scheme, rest)) = text.split_once(':') else {
@@ -167,7 +164,7 @@ impl PostgresUrl {
             None | Some("") => Ok((host, 5432)),
             Some(text) => match text.parse() {
                 Ok(port) if port > 0 => Ok((host, port)),
-                // What stands there may be a piece of a password: it isn't shown.
+                // The invalid port may be a piece of a password, so it is not shown.
                 _ => Err(wrong("the port in the store's URL is not a number from 1 to 65535")
                     .help("characters such as / ? # in a password are written %2F %3F %23")),
             },

@@ -1244,7 +1244,7 @@ codes! {
         UnparsableKey "UNPARSABLE_KEY" [Row]
             "A part of the key is not of its type."
             => "Set `formats`, `numbers` or a step for the field.";
-        RowScriptError "SCRIPT_ERROR" [Row]
+        ScriptErrorRow "SCRIPT_ERROR" [Row]
             "A function of the normalize script failed."
             => "Mend the script at the place that the message names.";
     }
@@ -1260,10 +1260,13 @@ mod tests {
 
     #[test]
     fn variants_are_called_like_their_codes() {
-        for code in all().filter(|code| *code != Code::RowScriptError) {
+        for code in all() {
             let variant: String =
                 code.name().split(['-', '_']).collect::<String>().to_ascii_lowercase();
-            assert_eq!(format!("{code:?}").to_ascii_lowercase(), variant);
+            let shown = format!("{code:?}").to_ascii_lowercase();
+            // `SCRIPT_ERROR` of a row and `script-error` would be one variant.
+            let plain = shown.strip_suffix("row").filter(|_| code.shows() == [Shows::Row]);
+            assert!(shown == variant || plain == Some(variant.as_str()), "{code:?} is `{code}`");
         }
     }
 

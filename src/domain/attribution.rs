@@ -1,14 +1,14 @@
-//! Attributions: the reason given to a difference, how sure, by whom, and what it settles.
+//! Attributions: the reason given to a difference, its confidence, its status and who gave it.
 
 use std::fmt;
 
 use super::difference::names;
 
-/// The code of differences whose cause nobody could tell.
+/// The code of differences without a known cause.
 pub const UNKNOWN: &str = "UNKNOWN";
 
-/// The label of differences that people rejected: confirmed breaks that no reason explains. A model
-/// may learn it; it is no reason code, and a guess of it says UNKNOWN.
+/// The label of rejected differences: confirmed breaks that no reason explains. A model may learn
+/// it, but it is not a reason code; a prediction of it becomes UNKNOWN.
 pub const NO_REASON: &str = "NONE";
 
 /// A named cause.
@@ -52,7 +52,7 @@ impl fmt::Display for Confidence {
 names! {
     /// Where a difference stands.
     Status {
-        /// Nobody and nothing is sure enough.
+        /// No reason is certain enough.
         Unknown = "UNKNOWN" = 1,
         /// People are deciding: exactly one proposal is open.
         Pending = "PENDING" = 2,
@@ -70,9 +70,8 @@ pub enum AssignedBy {
     Rule(String),
     /// The model of this version.
     Model(String),
-    /// Nothing claimed the difference.
+    /// No rule or model gave a reason.
     Nobody,
-    /// A person.
     Person(String),
 }
 
@@ -90,7 +89,7 @@ impl AssignedBy {
         }
     }
 
-    /// What [`AssignedBy::source`] says of what [`Display`](fmt::Display) writes.
+    /// Reverses [`Display`](fmt::Display), down to [`AssignedBy::source`].
     pub fn source_of(text: &str) -> &'static str {
         match text {
             "NONE" => "none",
@@ -132,19 +131,19 @@ impl fmt::Display for AssignedBy {
     }
 }
 
-/// What the machine decided about one difference.
+/// The attribution that rules and model give to a difference.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attribution {
-    /// The reason's code; [`UNKNOWN`] when nothing claimed it.
+    /// The reason's code, or [`UNKNOWN`].
     pub reason: String,
-    /// How sure, 0 when nothing claimed it.
+    /// 0 without a reason.
     pub confidence: Confidence,
-    /// Accepted or unknown: the machine writes nothing else.
+    /// `Accepted` or `Unknown`; other statuses come from users.
     pub status: Status,
-    /// Who says so.
+    /// The rule or model.
     pub assigned_by: AssignedBy,
     /// Sentences for the explanation: the rule's notes, why it was not accepted, a script's error.
     pub notes: Vec<String>,
-    /// What the model, where it was asked, says for itself, as a JSON object.
+    /// The model's explanation as a JSON object, where the model was asked.
     pub model: Option<String>,
 }

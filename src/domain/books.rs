@@ -17,8 +17,8 @@ pub struct Books {
     pub filtered: PerSide<u64>,
     /// Rows that could not take part.
     pub rejected: PerSide<u64>,
-    /// Those of them whose key could not be read, or that may hold more rows: nobody knows whose partners
-    /// they are.
+    /// Rejected rows with an unreadable key, or that may contain further rows: their partners are
+    /// unknown.
     #[serde(default)]
     pub rejected_without_key: PerSide<u64>,
     /// Surplus rows of a repeated key.
@@ -77,7 +77,6 @@ impl Books {
         self.aligned + self.missing_in.a + self.missing_in.b + self.duplicates.a + self.duplicates.b
     }
 
-    /// All differences.
     pub fn differences(&self) -> u64 {
         self.by_type.values().sum()
     }

@@ -42,8 +42,8 @@ impl Calendar {
         !self.weekend[day.weekday() as usize] && self.holidays.binary_search(&day).is_err()
     }
 
-    /// The business day that is so many after `day`, or before it; `day` itself for none. Nothing if
-    /// that is farther than the calendar can tell.
+    /// The business day `count` business days after `day` (before it, if negative); `None` outside
+    /// the range of dates.
     pub fn add_business_days(&self, day: Date, count: i32) -> Option<Date> {
         let farthest = count.unsigned_abs().checked_mul(7)?.checked_add(20_000)?;
         let (mut day, mut left) = (day, count.unsigned_abs());

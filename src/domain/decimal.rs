@@ -1,7 +1,7 @@
 //! Exact decimals: up to 38 significant digits at a scale of 0 to 28.
 //!
-//! Money never passes through a float here, and nothing ever rounds: what can't be held
-//! is an error, and comparisons widen to 512 bits when 128 are not enough.
+//! Money never passes through a float and never rounds: values that do not fit are errors, and
+//! comparisons widen to 512 bits when 128 are not enough.
 
 use std::cmp::Ordering;
 use std::fmt;

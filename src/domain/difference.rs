@@ -27,7 +27,6 @@ macro_rules! names {
                 match code { $($code => Some(Self::$variant),)+ _ => None }
             }
 
-            /// The one with this name.
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($text => Some(Self::$variant),)+ _ => None }
             }
@@ -96,14 +95,14 @@ impl DiffType {
         )
     }
 
-    /// The severity unless the field says otherwise.
+    /// The severity of a field that sets none.
     pub const fn default_severity(self) -> Severity {
         if self.is_entire_record() { Severity::High } else { Severity::Medium }
     }
 }
 
 names! {
-    /// How much a difference matters.
+    /// The severity of a difference.
     Severity {
         /// Cosmetic.
         Low = "LOW" = 1,
@@ -128,7 +127,7 @@ pub enum FieldRef {
 impl FieldRef {
     /// The field name of differences that concern the whole record.
     pub const ENTIRE_RECORD: &'static str = "ENTIRE_RECORD";
-    /// What stands on the side that has the record.
+    /// The value on the side that has the record.
     pub const EXISTS: &'static str = "EXISTS";
 }
 

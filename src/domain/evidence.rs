@@ -75,7 +75,7 @@ pub fn write_json_string(text: &str, out: &mut String) {
     out.push_str(&String::from_utf8_lossy(&bytes));
 }
 
-/// The same for bytes that are UTF-8: nothing but ASCII is changed.
+/// The same for UTF-8 bytes: only ASCII characters are escaped.
 fn push_json_string(text: &[u8], out: &mut Vec<u8>) {
     use std::io::Write as _;
     out.push(b'"');
@@ -103,8 +103,8 @@ fn push_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends the cells of the JSON array `text` to `out`, typed by `layout`. The error says which
-/// element does not fit: the store has been changed by another hand.
+/// Appends the cells of the JSON array `text` to `out`, typed by `layout`. An element that does not
+/// fit is an error: the store was changed by another program.
 pub fn read(layout: &Layout, text: &str, out: &mut Vec<u8>) -> Result<(), String> {
     let mut scan = Scanner::new(text);
     let cut = |at: usize| format!("not an array of {} values: {at} can be told", layout.len());
@@ -153,7 +153,7 @@ pub fn read(layout: &Layout, text: &str, out: &mut Vec<u8>) -> Result<(), String
     Ok(())
 }
 
-/// What a stored string of a field of this kind stands for.
+/// Decodes a stored string of a field of this kind.
 fn stored(string: &str, kind: Kind) -> Option<Cell<'_>> {
     match kind {
         Kind::Text => Some(Cell::Text(string)),

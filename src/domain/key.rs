@@ -1,4 +1,4 @@
-//! Keys: how rows are told to belong together, and how a key is written for people.
+//! Keys: hashing, comparing and displaying them.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -33,8 +33,8 @@ pub fn equal(a: Cells<'_>, b: Cells<'_>, key_len: usize) -> bool {
     })
 }
 
-/// The key as a reference for people (`source_a_ref_id`): the canonical texts of the parts joined
-/// by `|`; `\` escapes `|` and `\`.
+/// The key as shown to users (`source_a_ref_id`): the canonical texts of the parts joined by `|`;
+/// `\` escapes `|` and `\`.
 pub fn reference(cells: Cells<'_>, key_len: usize) -> String {
     let mut text = String::new();
     for (at, raw) in cells.take(key_len).enumerate() {

@@ -1,5 +1,5 @@
-//! What a run's metadata says about the run itself: the pieces that the pipeline writes at the end
-//! of a command and that reports read back. The metadata is one JSON object; these are its keys.
+//! Run metadata: a JSON object that the pipeline writes at the end of a command and reports read
+//! back.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,15 +18,15 @@ pub const RULE_ERRORS: &str = "rule_errors";
 /// The key of the list of [`Warning`]s.
 pub const WARNINGS: &str = "warnings";
 
-/// What is known of a source once it has been read.
+/// Facts about a source that has been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Source {
     /// The system behind it.
     pub system: String,
-    /// The file; of several, as the configuration names them.
+    /// The file; for several files, the `path` of the configuration.
     pub path: String,
-    /// The size, as it lies on the disk.
+    /// The size on disk.
     pub bytes: u64,
     /// The SHA-256 of those bytes, in hexadecimal; of several files, that of their list as `sha256sum`
     /// writes it.
@@ -35,7 +35,7 @@ pub struct Source {
     pub rows: u64,
     /// Columns that the map does not use, in the order of the header.
     pub unused_columns: Vec<String>,
-    /// What the line of a row counts.
+    /// What a row's line number counts.
     #[serde(skip_serializing_if = "Unit::is_line")]
     pub unit: Unit,
     /// Each file, where there are several or their parts have names.
@@ -69,8 +69,8 @@ impl Source {
     }
 }
 
-/// How long the stages took, in seconds. Several threads work at a stage and stages overlap, so what
-/// the stages spent is kept as their share of the time that passed: together never more than that.
+/// Duration of the stages, in seconds. Stages overlap and use several threads, so each stage gets
+/// its share of the elapsed time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Seconds {
@@ -78,7 +78,6 @@ pub struct Seconds {
     pub total: f64,
     /// Reading, normalizing and typing.
     pub read: f64,
-    /// Aligning.
     pub align: f64,
     /// Comparing, and attributing where one pass does both.
     pub compare: f64,
@@ -87,7 +86,7 @@ pub struct Seconds {
 }
 
 impl Seconds {
-    /// What the stages spent, within this time that passed.
+    /// Scales the stages' times to the elapsed time.
     #[must_use]
     pub fn of_total(self, total: f64) -> Self {
         let spent = self.read + self.align + self.compare + self.store;
@@ -101,7 +100,7 @@ impl Seconds {
         }
     }
 
-    /// The time of several commands on one run, one after the other.
+    /// Adds the times of consecutive commands on one run.
     #[must_use]
     pub fn and(self, later: Self) -> Self {
         Self {
@@ -114,23 +113,21 @@ impl Seconds {
     }
 }
 
-/// Something that whoever reads the result should know.
+/// A warning about the result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     /// The code of the error catalogue.
     pub code: String,
-    /// What there is to know, in a sentence.
     pub message: String,
     /// Where, as `file:line:column`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
 
 impl Warning {
-    /// Whether it puts the whole result into question, so that it must be read before any figure.
+    /// Whether the whole result is doubtful, so that reports show this warning first.
     pub fn stands_first(&self) -> bool {
         matches!(
             self.code.as_str(),
@@ -139,18 +136,18 @@ impl Warning {
     }
 }
 
-/// The piece under `key`; `None` if it is not there or is not what this program writes.
+/// The value under `key`; `None` if missing or malformed.
 pub fn piece<T: DeserializeOwned>(metadata: &serde_json::Value, key: &str) -> Option<T> {
     T::deserialize(metadata.get(key)?).ok()
 }
 
-/// The books as the metadata keeps them.
+/// Serializes the books for the metadata.
 pub fn books_to_json(books: &Books) -> serde_json::Value {
     // Text keys and whole numbers always serialize.
     serde_json::to_value(books).unwrap_or_default()
 }
 
-/// The books that [`books_to_json`] wrote. The error says what is wrong with them.
+/// Reverses [`books_to_json`].
 pub fn books_from_json(json: &serde_json::Value) -> Result<Books, String> {
     Books::deserialize(json).map_err(|error| error.to_string())
 }

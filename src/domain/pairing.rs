@@ -1,8 +1,8 @@
-//! What aligning needs to know of comparing: the cost of a pair.
+//! The cost of a pair of rows: all that aligning knows of comparing.
 
 use super::RowRef;
 
-/// How badly two rows fit: by fields that differ, then by fields that only tolerance lets pass.
+/// The cost of a pair: first the number of different fields, then of fields within tolerance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cost {
     /// Fields beyond tolerance.

@@ -1,5 +1,4 @@
-//! Where a row stands in a source: its line, and beside it one number that says in which input and
-//! where in it.
+//! The position of a row in a source: its line, and a number for the input and the offset in it.
 //!
 //! The number is the input's place among the source's inputs, then 40 bits that are the byte at which
 //! the row begins, or, in kinds without bytes, the part (a sheet, a statement) and the entry in it.
@@ -40,7 +39,7 @@ pub const fn within(offset: u64) -> u64 {
     offset & WITHIN
 }
 
-/// What the line of a row counts.
+/// What a row's line number counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {

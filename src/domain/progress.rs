@@ -1,6 +1,6 @@
-//! How long work tells how far it is, and learns that it shall stop.
+//! Progress reporting and cancellation.
 
-/// What the work is counted in.
+/// The unit of progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Bytes read.
@@ -17,14 +17,14 @@ pub trait Progress: Sync {
     /// `amount` more is done in this phase.
     fn advance(&self, amount: u64);
 
-    /// All is done, or given up: the bars go away.
+    /// The work has ended; removes the bars.
     fn finish(&self);
 
-    /// Whether somebody asked to stop. Work checks this often and ends cleanly.
+    /// Whether the user asked to stop. Long work checks this often and ends cleanly.
     fn interrupted(&self) -> bool;
 }
 
-/// Nobody listens and nobody interrupts.
+/// Ignores progress and never interrupts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quiet;
 

@@ -7,11 +7,11 @@ pub trait RawCells {
     /// The number of cells.
     fn len(&self) -> usize;
 
-    /// The cell of column `index`; empty when there is none.
+    /// The cell of column `index`; empty if the row is shorter.
     fn cell(&self, index: usize) -> &[u8];
 
-    /// Whether the source says that the cell of column `index` is null; its text is then empty. Cells
-    /// whose text means null are another matter.
+    /// Whether the source itself marks the cell of column `index` as null; its text is then empty.
+    /// `null_values` are checked elsewhere.
     fn is_null(&self, index: usize) -> bool {
         let _ = index;
         false
@@ -33,10 +33,9 @@ impl RawCells for [&str] {
     }
 }
 
-/// Why a row takes no part: it is recorded with its place, never dropped in silence.
+/// A rejected row. It is recorded with its position, never silently dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// What kind of mistake, a code of the error catalogue such as `RAGGED_ROW`.
     pub code: Code,
     /// The line on which the row begins, from 1.
     pub line: u64,

@@ -1,9 +1,9 @@
 //! Compact rows: a row's typed cells as one run of bytes.
 //!
-//! A row is a header (line, byte offset) and its cells in [`Layout`](super::Layout)
-//! order. Cells are self-delimiting and canonical: equal bytes mean equal values at equal written
-//! form, so that most comparisons are one `memcmp`. This is the only representation between
-//! normalizing and storing; nothing allocates per cell.
+//! A row is a header (line, byte offset) and its cells in [`Layout`](super::Layout) order. Cells
+//! are self-delimiting and canonical: equal bytes mean equal values in equal written form, so that
+//! most comparisons are one `memcmp`. This is the only representation between normalizing and
+//! storing, without an allocation per cell.
 
 use super::{Cell, Date, Decimal, Instant};
 
@@ -21,8 +21,8 @@ mod tag {
     pub const FALSE: u8 = 8;
     pub const TRUE: u8 = 9;
     pub const UNPARSED: u8 = 10;
-    /// A lower- or upper-case UUID in its usual text form, as its 16 bytes: keys are often
-    /// UUIDs, and 17 bytes instead of 38 is memory and bandwidth saved on every one of them.
+    /// A lower- or upper-case UUID as its 16 bytes: keys are often UUIDs, and this takes 17 bytes
+    /// instead of 38.
     pub const UUID_LOWER: u8 = 11;
     pub const UUID_UPPER: u8 = 12;
 }
@@ -93,14 +93,14 @@ pub fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>) {
     }
 }
 
-/// How many of its lowest bytes tell a number, the sign included.
+/// The number of low bytes that hold the value and its sign.
 const fn bytes_of(value: i64) -> usize {
     // A bit for the sign, and eight to a byte.
     let bits = 65 - (if value < 0 { !value } else { value }).leading_zeros();
     bits.div_ceil(8) as usize
 }
 
-/// The number in so many lowest bytes.
+/// Reads a number from its low bytes.
 fn read_short_i64(bytes: &[u8]) -> i64 {
     let negative = bytes.last().is_some_and(|last| last & 0x80 != 0);
     let mut all = if negative { [0xff; 8] } else { [0; 8] };
@@ -209,8 +209,7 @@ impl<'a> RawCell<'a> {
         matches!(self.0.first(), Some(&tag::DECIMAL | &tag::DECIMAL_WIDE))
     }
 
-    /// The bytes of a text that its type could parse. Whoever writes many of them looks once, at the end,
-    /// whether all is UTF-8.
+    /// The bytes of a parsed text. Callers that write many of them check UTF-8 once, at the end.
     pub fn text_bytes<'b>(self, buffer: &'b mut TextBuffer) -> Option<&'b [u8]>
     where
         'a: 'b,
@@ -340,8 +339,8 @@ pub struct RowRef<'a> {
     pub line: u64,
     /// The byte offset of the row in the (decompressed) source.
     pub offset: u64,
-    /// The row was rejected after its key had been read: it takes no part, but its partner on the
-    /// other side is told ([`partner_rejected`](super::difference::Difference)). It has key cells only.
+    /// The row was rejected after its key was read: it takes no part, but marks its partner
+    /// ([`partner_rejected`](super::difference::Difference)). It has key cells only.
     pub rejected: bool,
     cells: &'a [u8],
 }

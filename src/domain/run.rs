@@ -22,9 +22,9 @@ impl std::str::FromStr for RunId {
     }
 }
 
-/// What the ids derived from a run's id stand for. A derived id is the run's own time and
-/// randomness (48 + 12 + 12 bits), two bits for the class, and a 48-bit counter: UUIDv7 with
-/// the fixed-length counter of RFC 9562, section 6.2. So compact storage keeps only the counter.
+/// The classes of ids derived from a run's id. A derived id is the run's time and randomness (48 +
+/// 12 + 12 bits), two bits for the class, and a 48-bit counter: UUIDv7 with the fixed-length
+/// counter of RFC 9562, section 6.2. So compact storage keeps only the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdClass {
     /// A record of the run.
@@ -83,7 +83,7 @@ names! {
         Completed = "COMPLETED" = 2,
         /// Done, but some rows were rejected or some rules failed.
         CompletedWithErrors = "COMPLETED_WITH_ERRORS" = 3,
-        /// It did not get to its end; nothing of it shows.
+        /// It did not finish; its results are hidden.
         Failed = "FAILED" = 4,
     }
 }

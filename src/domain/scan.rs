@@ -1,7 +1,7 @@
 //! JSON text taken apart where it lies, without building anything of it.
 //!
-//! Only for what the program itself has written: it looks as far as it must to find the parts, and
-//! leaves it to the reader of a part to say what is wrong with it.
+//! Only for JSON that the program itself has written: it finds the parts and leaves checking them
+//! to their readers.
 
 use std::borrow::Cow;
 

@@ -67,7 +67,7 @@ impl<T> PerSide<T> {
         Ok(Self { a: make(Side::A)?, b: make(Side::B)? })
     }
 
-    /// Each side's thing made from this one's, A first.
+    /// Maps both sides, A first.
     pub fn map<U>(self, mut make: impl FnMut(Side, T) -> U) -> PerSide<U> {
         PerSide { a: make(Side::A, self.a), b: make(Side::B, self.b) }
     }

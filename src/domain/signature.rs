@@ -10,19 +10,19 @@ use super::{Cell, Decimal, DiffType, Severity};
 /// How the two values of a difference relate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pattern {
-    /// Nothing in particular.
+    /// No known pattern.
     Plain,
     /// One is the other with the opposite sign.
     Sign,
-    /// B is A rounded to so many decimals.
+    /// B is A rounded to this many decimals.
     RoundedB(u8),
-    /// A is B rounded to so many decimals.
+    /// A is B rounded to this many decimals.
     RoundedA(u8),
     /// B is A times ten to this power.
     Scaled(i8),
     /// A hundredth or less apart.
     Cent,
-    /// B is larger (or smaller) by at most so many percent of the larger.
+    /// B is larger (or smaller) by at most this percentage of the larger.
     Percent {
         /// Whether B is larger.
         more: bool,
@@ -30,43 +30,31 @@ pub enum Pattern {
         at_most: u8,
     },
     /// One of them is zero.
-    Zero {
-        /// Whether it is B.
-        b: bool,
-    },
-    /// B is so many days later; at most thirty either way.
+    Zero { b: bool },
+    /// B is this many days later; at most thirty either way.
     Days(i8),
     /// Further apart in time.
     FarDays {
         /// Whether B is later.
         later: bool,
     },
-    /// The same but for upper and lower case.
+    /// Equal except for case.
     Case,
-    /// The same but for white space.
+    /// Equal except for white space.
     Space,
-    /// The same but for punctuation.
+    /// Equal except for punctuation.
     Punctuation,
     /// One is the beginning of the other.
-    Cut {
-        /// Whether it is B.
-        b: bool,
-    },
+    Cut { b: bool },
     /// One holds the other.
     Part {
         /// Whether B is the part.
         b: bool,
     },
     /// A side is empty.
-    Empty {
-        /// Whether it is B.
-        b: bool,
-    },
+    Empty { b: bool },
     /// A side can't be read as its type.
-    Unreadable {
-        /// Whether it is B.
-        b: bool,
-    },
+    Unreadable { b: bool },
 }
 
 impl Pattern {
@@ -158,7 +146,7 @@ impl Pattern {
             };
             shape(a) == shape(b)
         };
-        // Texts of quite other lengths are not told apart letter by letter.
+        // Texts of very different lengths are not compared letter by letter.
         if a.len().abs_diff(b.len()) <= a.len().min(b.len()) / 2 + 2 && a.len() < 200 {
             if a.eq_ignore_ascii_case(b) {
                 return Self::Case;
@@ -240,16 +228,15 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// What look-alikes have in common.
+/// The features that look-alikes share: they are reviewed together.
 #[derive(Clone, Copy, Debug)]
 pub struct Signature<'a> {
-    /// The job.
     pub job: &'a str,
     /// The field, or `ENTIRE_RECORD`.
     pub field: &'a str,
     /// The type.
     pub diff_type: DiffType,
-    /// The machine's reason.
+    /// The suggested reason.
     pub reason: &'a str,
     /// How the values relate.
     pub pattern: Pattern,
@@ -260,7 +247,7 @@ pub struct Signature<'a> {
 }
 
 impl Signature<'_> {
-    /// What identifies it: a JSON array of texts.
+    /// The identity as a JSON array of texts.
     pub fn key(&self) -> String {
         serde_json::json!([
             self.job,
@@ -274,7 +261,7 @@ impl Signature<'_> {
         .to_string()
     }
 
-    /// What people call it.
+    /// The label for display.
     pub fn label(&self) -> String {
         match self.diff_type {
             DiffType::MissingInSourceA => "missing in A".to_owned(),

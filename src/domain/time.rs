@@ -83,7 +83,7 @@ impl Date {
         day == days_in_month(year, month)
     }
 
-    /// The same day so many months later (or before), or the last day of a month that is too short.
+    /// The same day `months` later (or earlier), or the last day of a shorter month.
     pub fn add_months(self, months: i32) -> Option<Self> {
         let (year, month, day) = self.civil();
         let months = year.checked_mul(12)?.checked_add(month as i32 - 1)?.checked_add(months)?;

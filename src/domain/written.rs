@@ -26,7 +26,7 @@ impl<T> Deref for Written<T> {
     }
 }
 
-/// What a setting may be: how it is read, and how its schema and its complaints name it.
+/// A setting that is parsed from its text.
 pub trait Setting: Sized {
     /// In a sentence: "expected …".
     const EXPECTED: &'static str;

@@ -1,4 +1,4 @@
-//! Steps about the start and the end of a text. They name a part of it and write nothing.
+//! Steps that take a part from the start or the end of a text, without copying.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ fn letters(text: &str) -> impl DoubleEndedIterator<Item = (usize, char)> {
     text.char_indices().filter(|(_, character)| !is_mark(*character))
 }
 
-/// The first so many characters.
+/// The first characters.
 struct First(usize);
 
 impl Transform for First {
@@ -59,7 +59,7 @@ pub(super) fn first(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Transform>>
     Some(Arc::new(First(arguments.count(None, arguments.text())?)))
 }
 
-/// The last so many characters.
+/// The last characters.
 struct Last(usize);
 
 impl Transform for Last {

@@ -6,7 +6,7 @@ use super::step::{Arguments, Flow, Transform};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Decimal;
 
-/// A step on the number that a field's type has read. It comes after all steps on the text.
+/// A step on the parsed number. It runs after all steps on the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NumberStep {
     /// The other sign.
@@ -16,7 +16,7 @@ pub(super) enum NumberStep {
 }
 
 impl NumberStep {
-    /// What becomes of a decimal.
+    /// Applies the step to a decimal.
     pub(super) fn decimal(self, value: Decimal) -> Result<Decimal, &'static str> {
         match self {
             Self::Negate => Ok(value.negated()),
@@ -24,7 +24,7 @@ impl NumberStep {
         }
     }
 
-    /// What becomes of a whole number.
+    /// Applies the step to a whole number.
     pub(super) fn integer(self, value: i128) -> Result<i128, &'static str> {
         let value = self.decimal(Decimal::new(value, 0).ok_or("too many digits")?)?.normalized();
         if value.scale() == 0 { Ok(value.coefficient()) } else { Err("not a whole number") }
@@ -97,8 +97,8 @@ fn signed<'a>(
     Flow::Part(find(&credit).unwrap_or(text))
 }
 
-/// The text without a mark at one of its ends, in any case; none if it isn't there. The end of a
-/// word is not a mark: the `D` of `5 USD` says nothing.
+/// The text without a mark at one of its ends, ignoring case; `None` without it. The end of a word
+/// is not a mark: the `D` of `5 USD` does not count.
 fn without_mark<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
     let is_mark = |part: &str| part.to_uppercase() == mark.to_uppercase();
     let is_apart = |c: Option<char>| c.is_some_and(|c| !c.is_alphabetic());
@@ -151,7 +151,7 @@ mod tests {
             ("[{scale: '0.01'}]", "12345", "123.45"),
             ("[{scale: 1000}]", "1.50", "1500.00"),
             ("[{scale: '0.01'}, negate]", "-1", "0.01"),
-            // Wherever they stand, they come after the steps on the text.
+            // They run after the steps on the text, whatever their position.
             ("[negate, {strip_prefix: x}]", "x5", "-5"),
         ] {
             assert_eq!(apply_all(&steps(chain), text).unwrap(), expected, "{chain} {text}");

@@ -21,7 +21,7 @@ pub(super) fn upper<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
 
 pub(super) fn lower<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
     if !text.is_ascii() {
-        // The standard library knows the final sigma, which depends on what stands around it.
+        // The standard library handles the final sigma, which depends on its neighbors.
         out.push_str(&text.to_lowercase());
         return Flow::Written;
     }

@@ -12,11 +12,9 @@ use super::{affix, case, characters, identifier, lookup, replace, spaces, unicod
 pub struct StepDoc {
     /// The name in `recon.yaml`.
     pub name: &'static str,
-    /// What it must be given.
     pub argument: Argument,
-    /// What it does, in one sentence.
     pub description: &'static str,
-    /// The argument as YAML (empty for none), a text, and what becomes of it.
+    /// The argument as YAML (empty for none), a text, and the result.
     pub example: [&'static str; 3],
     /// How it is made.
     pub(super) build: Build,
@@ -34,7 +32,6 @@ impl StepDoc {
 pub enum Argument {
     /// The step is just its name.
     None,
-    /// A text.
     Text,
     /// A number, with decimals or without.
     Number,
@@ -42,7 +39,6 @@ pub enum Argument {
     Count,
     /// A list of texts.
     Texts,
-    /// A map with these keys.
     Map(&'static [ArgumentKey]),
 }
 
@@ -55,14 +51,13 @@ pub struct ArgumentKey {
     pub required: bool,
     /// The values it may have; empty for any text.
     pub choices: &'static [&'static str],
-    /// What it means, in one sentence.
     pub description: &'static str,
 }
 
 /// How a step is made from its argument.
 #[derive(Clone, Copy)]
 pub(super) enum Build {
-    /// It needs none.
+    /// Without an argument.
     Plain(Plain),
     /// From its argument; `None` when that had problems.
     With(fn(&mut Arguments<'_>) -> Option<Arc<dyn Transform>>),
@@ -328,7 +323,7 @@ mod tests {
     use super::super::{ArgumentSpec, StepSpec};
     use super::*;
 
-    /// What stands in the documentation is what happens.
+    /// The documented examples are true.
     #[test]
     fn every_example_is_true() {
         let folder = tempfile::tempdir().unwrap();

@@ -37,7 +37,7 @@ pub(super) fn alphanumeric_only<'a>(text: &'a str, out: &mut String) -> Flow<'a>
     keep_letters(text, out, char::is_alphanumeric)
 }
 
-/// Whether this belongs to the letter before it, such as an accent that was typed for itself.
+/// Whether this is a combining mark of the letter before it.
 pub(super) fn is_mark(character: char) -> bool {
     !character.is_ascii() && is_combining_mark(character)
 }
@@ -69,8 +69,8 @@ pub(super) fn strip_invisible<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
     keep(text, out, |character| !is_invisible(character))
 }
 
-/// Whether nothing is seen of a character: controls and format characters without the tab and line
-/// breaks, which are spaces, and without the signs of the Arabic and Kaithi scripts, which are seen.
+/// Whether a character is invisible: controls and format characters, except tab and line breaks,
+/// which are spaces, and the visible signs of the Arabic and Kaithi scripts.
 fn is_invisible(character: char) -> bool {
     match character {
         '\t' | '\n' | '\r' | ' '..='~' => false,

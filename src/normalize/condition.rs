@@ -1,4 +1,4 @@
-//! `where`: which rows of a source are data, by what stands in one of their columns.
+//! `where`: selects the rows that are data by the text of a column.
 
 use regex::Regex;
 use schemars::JsonSchema;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::normalizer::text_of;
 use crate::diagnostic::{Code, Problem, SpecProblem};
 
-/// A condition that a row must meet to take part. Given several tests, it must pass them all.
+/// A condition for a row to take part. With several tests, the row must pass all.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConditionSpec {
@@ -33,7 +33,6 @@ pub struct Condition {
 }
 
 impl ConditionSpec {
-    /// What was meant.
     ///
     /// # Errors
     /// Every problem of the piece.

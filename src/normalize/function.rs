@@ -3,7 +3,7 @@
 use crate::diagnostic::Place;
 use crate::script::{NormalizeScript, ScriptError};
 
-/// The functions of a script, as this stage calls them. One object per thread.
+/// The functions of a script; one object per thread.
 pub trait Functions {
     /// A function from a value to a value; `None` is null.
     fn value(&mut self, function: &str, text: &str) -> Result<Option<String>, ScriptError>;
@@ -43,7 +43,7 @@ impl Functions for NormalizeScript {
     }
 }
 
-/// A job without a script. A checked configuration calls none of its functions.
+/// For jobs without a script: a checked configuration never calls them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NoFunctions;
 

@@ -26,7 +26,7 @@ fn upper_of<'a>(text: &'a str, out: &mut String, keeps: impl Fn(char) -> bool) -
     Flow::Written
 }
 
-/// What follows a company's name to say what kind of company it is, without its points.
+/// Legal forms of companies, without points.
 const LEGAL_FORMS: [&str; 43] = [
     "AB",
     "AG",
@@ -85,7 +85,7 @@ pub(super) fn company_name<'a>(text: &'a str, out: &mut String) -> Flow<'a> {
         }
     }
     out.truncate(out.trim_end().len());
-    // A name that is nothing but a legal form (`SE`) stays.
+    // A name that is only a legal form (`SE`) stays.
     while let Some((name, last)) = out.rsplit_once(' ')
         && LEGAL_FORMS.contains(&last)
     {

@@ -18,7 +18,7 @@ struct Lookup {
     note: FileNote,
 }
 
-/// What becomes of a text that is not in the file.
+/// The result for a text that is not in the file.
 #[derive(Clone, Copy)]
 enum Otherwise {
     Keep,
@@ -60,7 +60,7 @@ pub(super) fn lookup(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Transform>
 
 type Texts = HashMap<Box<str>, Box<str>, FixedState>;
 
-/// What the file says, its SHA-256, and what its first line was taken for.
+/// The table, the file's SHA-256, and whether its first line is a header.
 fn load(arguments: &mut Arguments<'_>) -> Option<(Texts, String, FileNote)> {
     let file = arguments.key("file")?;
     let unreadable = |error: &dyn Display| {

@@ -5,13 +5,13 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-/// At most so many results are remembered at a time.
+/// Maximum number of remembered results.
 const MOST_ENTRIES: usize = 65_536;
-/// At most so many bytes of inputs and results.
+/// Maximum bytes of inputs and results.
 const MOST_BYTES: usize = 8 << 20;
-/// After each so many lookups it is judged whether remembering pays.
+/// Number of lookups after which the benefit is measured.
 const JUDGED_AFTER: u32 = 16_384;
-/// It pays if one lookup in so many finds something.
+/// Remembering pays if at least one of this many lookups hits.
 const ONE_HIT_IN: u32 = 8;
 
 /// Results of one column. When it is full it starts anew, since sources are often sorted; when

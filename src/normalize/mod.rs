@@ -1,12 +1,11 @@
 //! Normalizing: from the bytes of a row to its typed cells.
 //!
-//! A cell goes through: null markers, the source's own steps, the field's steps, the type. It never
-//! guesses: what a type can't parse is kept as written and marked unparsed.
+//! A cell passes through null markers, the source's own steps, the field's steps and the type. Text
+//! that the type can't parse is kept as written and marked unparsed; nothing is guessed.
 //!
-//! What was written (`*Spec`) is resolved once into plans that threads share; a [`Normalizer`] is
-//! one thread's worker with its buffers, its remembered results and its copy of the scripts. A
-//! [`Step`] is one row of the [`catalogue`]: a new one is a function in the file of its family
-//! (or a new file) and that row.
+//! The specs (`*Spec`) are resolved once into plans that threads share; a [`Normalizer`] is one
+//! thread's worker with its buffers, remembered results and scripts. A [`Step`] is one row of the
+//! [`catalogue`]: a new one is a function in the file of its family (or a new file) and that row.
 
 mod affix;
 mod amount;

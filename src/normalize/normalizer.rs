@@ -20,7 +20,7 @@ use crate::domain::value::Kind;
 use crate::domain::{Cell, Cells, RawCells};
 use crate::script::{NormalizeScript, ScriptError};
 
-/// What became of a row.
+/// The result of normalizing a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Its cells have been appended.
@@ -34,9 +34,9 @@ pub enum Outcome {
 /// Why a row takes no part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// `NullKey`, `UnparsableKey` or `RowScriptError`.
+    /// `NullKey`, `UnparsableKey` or `ScriptErrorRow`.
     pub code: Code,
-    /// What is wrong, with field, column and value, in one sentence.
+    /// The message, with field, column and value.
     pub message: String,
     /// The encoded cells of the key, if it could be read nevertheless.
     pub key_cells: Option<Vec<u8>>,
@@ -47,11 +47,10 @@ pub struct Reject {
 pub struct DoubtfulValues {
     /// The canonical field.
     pub field: String,
-    /// What is doubtful.
     pub doubt: Doubt,
     /// How many.
     pub values: u64,
-    /// One of them: the first in the order of texts.
+    /// An example: the first in the order of texts.
     pub example: String,
 }
 
@@ -72,7 +71,7 @@ impl Doubtful {
         for (kind, (values, example)) in Doubt::ALL.into_iter().zip(&mut self.0) {
             if doubt.has(kind) {
                 *values += 1;
-                // Whichever thread finds them, it is the same one.
+                // The example must not depend on the threads.
                 if *values == 1 || text < example.as_slice() {
                     *example = text.to_vec();
                 }
@@ -89,7 +88,7 @@ pub struct Normalizer {
     pub(super) tools: Tools,
 }
 
-/// What is reused from cell to cell.
+/// Buffers and functions that all cells share.
 pub(super) struct Tools {
     pub(super) functions: Watched,
     pub(super) buffers: Buffers,
@@ -115,7 +114,7 @@ impl Nulls {
         if raw.is_empty() { self.empty } else { self.others.iter().any(|null| **null == *raw) }
     }
 
-    /// Whether the cell of this column is null: by its text, or because the source says so.
+    /// Whether the cell of this column is null by its text, or marked so by the source.
     #[inline]
     pub(super) fn is_null<R: RawCells + ?Sized>(&self, raw: &R, column: usize) -> bool {
         let cell = raw.cell(column);
@@ -128,20 +127,20 @@ pub(super) struct FieldState {
     /// The source's steps, then the field's.
     pub(super) steps: Vec<Step>,
     pub(super) typing: Typing,
-    /// What the column said lately, as long as that repeats.
+    /// The column's recent values, as long as they repeat.
     recent: Option<Recent>,
     memo: Option<Memo>,
     doubtful: Doubtful,
 }
 
 impl FieldState {
-    /// `remembers` says whether results are kept for texts that come again.
+    /// `remembers`: whether to keep results for repeated texts.
     fn new(plan: &FieldPlan, timezone: Option<&TimeZone>, remembers: bool) -> Self {
         let all = plan.source_steps.iter().chain(&plan.steps);
         let steps: Vec<Step> = all.filter(|step| !step.is_for_numbers()).cloned().collect();
         let typing = Typing::new(plan, timezone);
         let is_costly = steps.iter().any(Step::is_costly) || typing.is_costly();
-        // A text without steps is copied; nothing is faster.
+        // A text without steps is copied, which is fastest.
         let is_copied = steps.is_empty() && typing.kind == Kind::Text;
         Self {
             steps,
@@ -176,7 +175,8 @@ impl FieldState {
         Ok(())
     }
 
-    /// The same for a text that has not come lately. Returns the doubts about how it was read.
+    /// The same for a text that is not among the recent ones. Returns the doubts about how it was
+    /// read.
     fn push_remembered(
         &mut self,
         text: &[u8],
@@ -280,8 +280,7 @@ impl Typing {
         self.formats.iter().any(TimeFormat::is_costly) || (self.kind == Kind::Datetime && has_zone)
     }
 
-    /// The value of a text in a type other than text, and what is doubtful about it; or why it is
-    /// none.
+    /// Parses a text as a type other than text: the value and the doubts about it, or why it fails.
     pub(super) fn read(
         &self,
         text: &[u8],
@@ -290,7 +289,7 @@ impl Typing {
         self.read_seeing(text, scratch, |_, _| ())
     }
 
-    /// The same; `seen` is told each step on the number and its result.
+    /// The same; calls `seen` for each step on the number.
     pub(super) fn read_seeing(
         &self,
         text: &[u8],
@@ -337,7 +336,7 @@ impl Typing {
     }
 }
 
-/// The text of a cell. Sources verify that it is UTF-8; should one not, nothing is lost in silence.
+/// The text of a cell. Sources verify UTF-8; otherwise invalid bytes are replaced visibly.
 pub(super) fn text_of(raw: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(raw) {
         Ok(text) => Cow::Borrowed(text),
@@ -394,15 +393,15 @@ impl Normalizer {
             Err(error) => {
                 let texts = self.row_texts(raw).ok().flatten();
                 let key_cells = self.key_cells(raw, texts.as_ref(), out);
-                return rejected(Code::RowScriptError, error.to_string(), key_cells);
+                return rejected(Code::ScriptErrorRow, error.to_string(), key_cells);
             }
         }
         let texts = match self.row_texts(raw) {
             Ok(texts) => texts,
             Err(error) => {
-                // The key as read is the best guess there is, and the partner should be told.
+                // The key as read is the best guess for the partner's `partner_rejected`.
                 let key_cells = self.key_cells(raw, None, out);
-                return rejected(Code::RowScriptError, error.to_string(), key_cells);
+                return rejected(Code::ScriptErrorRow, error.to_string(), key_cells);
             }
         };
         let start = out.len();
@@ -413,7 +412,7 @@ impl Normalizer {
                 let message = format!("{}: {error}", self.describe(at, raw));
                 let key_cells = key_end.and_then(|end| out.get(start..end)).map(<[u8]>::to_vec);
                 out.truncate(start);
-                return rejected(Code::RowScriptError, message, key_cells);
+                return rejected(Code::ScriptErrorRow, message, key_cells);
             }
             if at < self.plan.key_len {
                 let cell = Cells::new(out.get(cell_start..).unwrap_or_default()).next();
@@ -465,7 +464,7 @@ impl Normalizer {
         let texts = column_texts(&self.plan, raw);
         let mut columns = columns(&self.plan, &self.nulls, raw, &texts);
         columns.truncate(there);
-        // A filter that asks for a cell which is not there can't tell.
+        // A filter that reads a missing cell is undecided.
         matches!(self.tools.functions.filter(filter, &columns), Ok(false))
     }
 

@@ -1,4 +1,4 @@
-//! Numbers as sources write them: separators that are checked, and several kinds of minus.
+//! Parsing numbers: separators are checked, and there are several kinds of minus.
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ pub struct NumberFormat {
     unicode_minus: bool,
     currency: Currency,
     percent: Option<PercentSpec>,
-    /// Whether all of the above is the default, which is read faster.
+    /// Whether everything above is the default, which has a fast path.
     is_plain: bool,
 }
 
-/// The currencies that may stand beside a number.
+/// Currencies allowed beside a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Currency {
     None,
@@ -57,7 +57,7 @@ const INDIAN_GROUPS: &str = "separators do not part three digits, then groups of
 const MYRIAD_GROUPS: &str = "separators do not part groups of four digits";
 
 impl NumberSpec {
-    /// What was meant, or every problem with its key.
+    /// The number format, or every problem with its key.
     pub fn resolve(&self) -> Result<NumberFormat, Vec<SpecProblem>> {
         let mut problems = Vec::new();
         let mut complain = |path: Vec<PathStep>, message: String, help: Option<&str>| {
@@ -153,7 +153,7 @@ fn separator(text: &str) -> Result<char, String> {
     Ok(character)
 }
 
-/// What stands around the digits of a number.
+/// The parts around the digits of a number.
 #[derive(Clone, Copy, Debug, Default)]
 struct Around {
     negative: bool,
@@ -163,7 +163,7 @@ struct Around {
 }
 
 impl NumberFormat {
-    /// Reads a decimal. `scratch` is room to write in. The error says why it is none.
+    /// Parses a decimal; `scratch` is a buffer.
     pub fn decimal(&self, text: &[u8], scratch: &mut Vec<u8>) -> Result<Decimal, &'static str> {
         if self.is_plain {
             return match short_decimal(text) {
@@ -235,13 +235,12 @@ impl NumberFormat {
         if !in_decimals {
             self.check_last_group(groups, digits)?;
         }
-        // An exponent, or nothing: whoever reads the plain notation checks it.
+        // The rest may be an exponent, which the parser of plain notation checks.
         out.extend_from_slice(rest.as_bytes());
         Ok(around)
     }
 
-    /// Takes off what stands around the digits: one sign, one currency, one percent sign, in the
-    /// orders that people write them.
+    /// Removes one sign, one currency and one percent sign around the digits, in any usual order.
     fn peel<'t>(&self, text: &'t str) -> (&'t str, Around) {
         let (mut body, mut around) = (text, Around::default());
         loop {
@@ -314,7 +313,7 @@ impl NumberFormat {
         Some(rest.trim_matches(is_space))
     }
 
-    /// Whether a group with so many digits may be followed by a separator.
+    /// Whether a separator may follow a group of this many digits.
     fn check_group(&self, groups_before: usize, digits: usize) -> Result<(), &'static str> {
         let (first, next, wrong) = match self.grouping {
             GroupingSpec::Thousands => (1..=3, 3, GROUPS),
@@ -340,7 +339,7 @@ pub(super) const fn is_unicode_minus(character: char) -> bool {
     matches!(character, '\u{2212}' | '\u{2013}' | '\u{fe63}' | '\u{ff0d}')
 }
 
-/// The spaces that stand between a number and what belongs to it.
+/// Spaces between a number and its sign or currency.
 const fn is_space(character: char) -> bool {
     matches!(character, ' ' | '\u{a0}' | '\u{202f}' | '\u{2007}' | '\u{2009}')
 }

@@ -1,4 +1,4 @@
-//! What was meant: how each field of a side is made. Shared by all threads.
+//! The resolved plan of a side; shared by all threads.
 
 use jiff::tz::TimeZone;
 
@@ -20,7 +20,7 @@ pub struct FieldPlan {
     pub kind: Kind,
     /// The source's column, from 0; `None` for a field that only the whole-row function sets.
     pub column: Option<usize>,
-    /// The steps of this source for this field; they come first.
+    /// The source's own steps, which run first.
     pub source_steps: Vec<Step>,
     /// The field's own steps.
     pub steps: Vec<Step>,
@@ -34,7 +34,6 @@ pub struct FieldPlan {
 /// How the rows of one side become typed rows.
 #[derive(Clone, Debug)]
 pub struct SidePlan {
-    /// The side.
     pub side: Side,
     /// The names of the source's columns, each once.
     pub columns: Vec<String>,
@@ -44,16 +43,16 @@ pub struct SidePlan {
     pub key_len: usize,
     /// The cells that mean null, before any step; usually the empty one alone.
     pub null_values: Vec<String>,
-    /// The time zone of datetimes that have none of their own; `None` is UTC.
+    /// The time zone of datetimes without one; `None` is UTC.
     pub timezone: Option<TimeZone>,
     /// The scripts with the functions that steps, rows and filters name; of two functions of one
     /// name the earlier script's is meant.
     pub scripts: Vec<ScriptSource>,
     /// Whether the script has a whole-row function, `row(raw, r)`.
     pub row_function: bool,
-    /// The function that says which rows take part.
+    /// The function that decides whether a row takes part.
     pub filter: Option<String>,
-    /// What a row must meet to take part, each with its column, from 0; asked before the filter.
+    /// Conditions with their columns (from 0), checked before the filter.
     pub conditions: Vec<(usize, Condition)>,
 }
 

@@ -1,8 +1,8 @@
 //! The results that a column gave lately: most columns say the same few things over and over, and
 //! looking an input up is several times as fast as taking its steps and its type again.
 //!
-//! It is a table without collisions: an input has one slot, and whoever comes later takes it. So it needs
-//! no room beyond its slots, of which a column of few values touches few.
+//! A direct-mapped table: each input has one slot, and a later input replaces an earlier one. So
+//! memory is bounded, and a column of few values touches few slots.
 
 use std::hash::BuildHasher;
 
@@ -15,7 +15,7 @@ const SLOT: usize = 64;
 /// The bytes of a slot before input and result: whether it is used and the flags, both lengths, and
 /// four bytes of the hash.
 const HEAD: usize = 8;
-/// After each so many inputs it is judged whether looking pays.
+/// Number of inputs after which the benefit is measured.
 const JUDGED_AFTER: u32 = 8_192;
 
 /// Marks a slot that holds something.
@@ -52,7 +52,7 @@ impl Recent {
         pays
     }
 
-    /// Appends the result for `input` to `out` and gives the flags that were kept with it; or says where to
+    /// Appends the result for `input` to `out` and returns its flags, or the slot in which to
     /// [`keep`](Self::keep) it.
     #[inline]
     pub(super) fn find(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<u8, Place> {

@@ -1,4 +1,4 @@
-//! What the user writes about normalizing: number formats and steps.
+//! The settings of normalizing in `recon.yaml`: number formats and steps.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,18 +15,18 @@ use super::catalogue::{Argument, catalogue};
 pub struct NumberSpec {
     /// The decimal separator. Default `.`.
     pub decimal: Option<String>,
-    /// The separator between groups of digits, or a list of several of which each number uses one;
-    /// its places are checked. Default none.
+    /// The separator between groups of digits, or a list of which each number uses one; its
+    /// positions are checked. Default none.
     pub thousands: Option<Texts>,
     /// How the separators part the digits. Default `thousands`.
     pub grouping: Option<GroupingSpec>,
     /// How negative numbers are written besides a leading minus.
     pub negative: Option<Vec<NegativeSpec>>,
-    /// The currency signs and codes that may stand before or after a number, such as
-    /// `["€", EUR]`; `any` allows every sign and every code of three capital letters. They are
-    /// removed, so compare the currency in a field of its own. Default none.
+    /// Currency signs and codes allowed before or after a number, such as `["€", EUR]`; `any`
+    /// allows every sign and every code of three capital letters. They are removed, so compare the
+    /// currency in its own field. Default none.
     pub currency: Option<Texts>,
-    /// What `12.5 %` means. Default: it is not a number.
+    /// The meaning of `12.5 %`. Default: it is not a number.
     pub percent: Option<PercentSpec>,
 }
 
@@ -43,7 +43,7 @@ pub enum GroupingSpec {
     Myriads,
 }
 
-/// What a percent sign means.
+/// The meaning of a percent sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PercentSpec {
@@ -164,7 +164,7 @@ impl fmt::Display for ArgumentSpec {
     }
 }
 
-/// A scalar of the user's file, which is its text; JSON gives whole numbers and booleans too.
+/// A scalar as its text; from JSON also whole numbers and booleans.
 struct Scalar(String);
 
 impl<'de> Deserialize<'de> for Scalar {

@@ -1,5 +1,5 @@
-//! Steps: a text becomes another, or null. Resolving them, and running a chain of them in two
-//! reused buffers.
+//! Steps turn a text into another, or null. This module resolves them and runs chains of them in
+//! two reused buffers.
 
 use std::fmt;
 use std::path::Path;
@@ -12,16 +12,15 @@ use super::spec::{ArgumentSpec, StepSpec};
 use crate::diagnostic::{Code, Problem, SpecProblem, nearest};
 use crate::script::ScriptError;
 
-/// What a step makes of a text.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flow<'a> {
-    /// A part of the text, or all of it: nothing was written.
+    /// A part of the text, or all of it, without copying.
     Part(&'a str),
-    /// What was written into the buffer.
+    /// The text in the buffer.
     Written,
-    /// Null.
     Null,
-    /// Nothing: the value counts as unparsable, for this reason.
+    /// The value is unparsable, for this reason.
     Refused(&'static str),
 }
 
@@ -30,21 +29,21 @@ pub(super) type Plain = for<'a> fn(&'a str, &mut String) -> Flow<'a>;
 
 /// A step with an argument.
 pub(super) trait Transform: Send + Sync {
-    /// Makes `text` another, by naming a part of it or by writing to `out`, which is empty.
+    /// Transforms `text`: returns a part of it, or writes to `out`, which is empty.
     fn apply<'a>(&self, text: &'a str, out: &mut String) -> Flow<'a>;
 
-    /// The SHA-256 of the file that the step has read, in hexadecimal digits; none if it reads none.
+    /// The SHA-256 of the file that the step has read, in hexadecimal.
     fn file_digest(&self) -> Option<&str> {
         None
     }
 
-    /// What the step has taken the file that it has read for.
+    /// How the step interprets its file.
     fn file_note(&self) -> Option<&FileNote> {
         None
     }
 }
 
-/// What a step has taken a file for.
+/// How a step interprets its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileNote {
     /// In a sentence.
@@ -70,7 +69,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// The step as written, for people.
+    /// The step as written.
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -83,7 +82,7 @@ impl Step {
         }
     }
 
-    /// What it does to the number that the field's type has read, if it is such a step.
+    /// The step on the parsed number, if it is one.
     pub(super) const fn number(&self) -> Option<NumberStep> {
         match &self.action {
             Action::Number(step) => Some(*step),
@@ -104,7 +103,7 @@ impl Step {
         }
     }
 
-    /// What it has taken the file that it has read for.
+    /// How it interprets its file.
     pub fn file_note(&self) -> Option<&FileNote> {
         match &self.action {
             Action::With(transform) => transform.file_note(),
@@ -124,9 +123,8 @@ impl fmt::Debug for Step {
     }
 }
 
-/// Resolves steps as written; files are relative to `base`, and `functions` tells whether the
-/// scripts have a function of one value by that name. Every problem is reported, with its path
-/// inside `specs`.
+/// Resolves steps; files are relative to `base`, and `functions` returns whether the scripts have a
+/// function of one value with this name. Problems have their path inside `specs`.
 pub fn resolve_steps(
     specs: &[StepSpec],
     base: &Path,
@@ -143,8 +141,8 @@ pub fn resolve_steps(
     if problems.is_empty() { Ok(steps) } else { Err(problems) }
 }
 
-/// Steps that were added when scripts already had functions: a script's own function of the name is
-/// meant, as it was before.
+/// Steps newer than functions of scripts: a script's own function of that name takes precedence, as
+/// before.
 const NEWER: [&str; 4] = ["negate", "scale", "debit_credit", "strip_invisible"];
 
 fn resolve(
@@ -272,7 +270,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// The whole number from 1 that `text` (of `key`) is; reports it if it is none.
+    /// Parses a whole number from 1; reports anything else.
     pub(super) fn count(&mut self, key: Option<&str>, text: &str) -> Option<usize> {
         let count = text.parse::<u32>().ok().filter(|count| *count > 0);
         if count.is_none() {
@@ -334,7 +332,7 @@ pub(super) struct Buffers {
     back: String,
 }
 
-/// What a chain of steps made of a text.
+/// The result of a chain of steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chained<'a> {
     Text(&'a str),
@@ -343,7 +341,8 @@ pub(super) enum Chained<'a> {
     Refused(&'static str),
 }
 
-/// Runs a chain of steps on texts; those on numbers are passed over. `seen` is told each step and its result, null as `None`.
+/// Runs a chain of steps on texts, skipping those on numbers. `seen` gets each step and its result,
+/// null as `None`.
 pub(super) fn run<'a>(
     steps: &[Step],
     input: &'a str,
@@ -392,8 +391,8 @@ pub(super) fn run<'a>(
     Ok(Chained::Text(source.get(start..end).unwrap_or_default()))
 }
 
-/// Where `part` begins in `whole`, of which it is a part; the lifetimes of [`Flow::Part`] allow
-/// nothing else but constants, and those are empty.
+/// The offset of `part` in `whole`. The lifetimes of [`Flow::Part`] allow only parts of the text
+/// and constants, which are empty.
 fn offset_within(whole: &str, part: &str) -> usize {
     if part.is_empty() {
         return 0;

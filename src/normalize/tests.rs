@@ -220,7 +220,7 @@ fn a_function_is_called_once_for_each_distinct_value_and_its_error_rejects_the_r
     }
     assert_eq!(calls.get(), 2);
     let reject = rejected(&mut normalizer, &["k", "bad"]);
-    assert_eq!(reject.code, Code::RowScriptError);
+    assert_eq!(reject.code, Code::ScriptErrorRow);
     assert!(reject.message.contains("no such side"), "{}", reject.message);
     assert_eq!(show(&reject.key_cells.unwrap()), ["k"]);
 }
@@ -264,7 +264,7 @@ fn the_script_filters_rows_changes_them_and_may_set_fields_without_a_column() {
     );
     for (kind, part) in [("TYPO", "did you mean `amount`?"), ("BOOM", "boom"), ("CRASH", "crash")] {
         let reject = rejected(&mut normalizer, &["k", "5", kind, "B"]);
-        assert_eq!(reject.code, Code::RowScriptError);
+        assert_eq!(reject.code, Code::ScriptErrorRow);
         assert!(reject.message.contains(part), "{}", reject.message);
         assert!(reject.message.contains("normalize.rhai"), "{}", reject.message);
         assert_eq!(show(&reject.key_cells.unwrap()), ["k"], "{kind}");
@@ -279,7 +279,7 @@ fn values_that_two_formats_read_differently_are_counted() {
             .map(|format| TimeFormat::parse(format, Kind::Date).unwrap())
             .to_vec();
         if costly {
-            // A step whose results are remembered; it changes nothing here.
+            // A step with remembered results and no effect here.
             day.steps = steps("[{regex_replace: {pattern: x, with: y}}]");
         }
         let plan = plan(vec![field("id", Kind::Text, 0), day]);
@@ -328,8 +328,8 @@ fn an_unknown_function_is_a_problem_with_a_path() {
 }
 
 proptest! {
-    /// Whatever stands in a file: no panic, as many cells as fields, and what remembers its
-    /// results gives what does not.
+    /// For any file: no panic, as many cells as fields, and the same with and without remembered
+    /// results.
     #[test]
     fn any_text_normalizes_and_remembering_changes_nothing(
         texts in proptest::collection::vec("\\PC*|[-+0-9.,eE()/: T]{0,20}|[ -~\u{a0}]*", 1..20),
@@ -351,7 +351,7 @@ proptest! {
             fields
         };
         let mut plain = Normalizer::new(Arc::new(plan(fields("[]")))).unwrap();
-        // The pattern matches nothing: the step is there because its results are remembered.
+        // The pattern never matches: the step is there because its results are remembered.
         let never = r"[{regex_replace: {pattern: '\z.', with: x}}]";
         let mut remembering = Normalizer::new(Arc::new(plan(fields(never)))).unwrap();
         for text in texts.iter().chain(&texts) {

@@ -1,4 +1,4 @@
-//! What each step did to each value of one row: for `recon explain`.
+//! Traces each step on each value of one row, for `recon explain`.
 
 use super::normalizer::{Normalizer, RowTexts, text_of};
 use super::step::{Chained, Step, run};
@@ -16,7 +16,7 @@ pub struct FieldTrace {
     pub raw: Option<String>,
     /// The cell is one of the source's null values.
     pub is_null_value: bool,
-    /// What the whole-row function made of it (null as `None`), if there is such a function.
+    /// The value after `fn row` (null as `None`), if there is one.
     pub after_row_function: Option<Option<String>>,
     /// The steps in order, as far as they were called.
     pub steps: Vec<StepTrace>,
@@ -38,7 +38,7 @@ pub struct StepTrace {
 }
 
 impl Normalizer {
-    /// How each field of a row comes about, in layout order. Nothing is remembered or counted.
+    /// Traces each field of a row, in layout order, without remembering or counting.
     pub fn trace<R: RawCells + ?Sized>(&mut self, raw: &R) -> Vec<FieldTrace> {
         let (texts, error) = match self.row_texts(raw) {
             Ok(texts) => (texts, None),

@@ -310,7 +310,7 @@ impl Work<'_> {
                     names.push(self.name(person)?);
                 }
                 findings.push(SodFinding {
-                    kind: "one-administrator".to_owned(),
+                    kind: Code::OneAdministrator.name().to_owned(),
                     person_id: administrator.to_owned(),
                     entity: proposal_id.clone(),
                     what: format!(
@@ -339,7 +339,7 @@ impl Work<'_> {
         for one in self.tables.refused_attempts(&between)? {
             findings.push(match one.code.as_str() {
                 "self-approval" | "same-approver" => finding(&one.code.clone(), one),
-                _ => finding("refused-attempt", one),
+                _ => finding(Code::RefusedAttempt.name(), one),
             });
         }
         for one in self.tables.decided_alone(&between)? {
@@ -354,7 +354,7 @@ impl Work<'_> {
             let roles = self.directory.roles(self.tables.tx, &person_id)?;
             if let Some(why) = roles.conflict() {
                 findings.push(SodFinding {
-                    kind: "role-conflict".to_owned(),
+                    kind: Code::RoleConflict.name().to_owned(),
                     entity: person_id.clone(),
                     person_id,
                     what: why.to_owned(),

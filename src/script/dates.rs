@@ -1,4 +1,4 @@
-//! Dates in scripts: texts of the form YYYY-MM-DD, with functions that count, read and write them.
+//! Dates in scripts: texts of the form YYYY-MM-DD, and functions to count, parse and format them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use crate::domain::{Date, Instant, Kind};
 const MAX_DAYS: INT = 1_000_000;
 /// Days that are one unit of work.
 const DAYS: usize = 32;
-/// At most so many formats are kept compiled.
+/// Maximum number of cached formats.
 const MAX_FORMATS: usize = 64;
 
 /// Registers everything about dates; the business date is not known yet.
@@ -92,14 +92,14 @@ fn register_formats(engine: &mut Engine) {
     });
 }
 
-/// Two dates; the days between them are looked at one by one.
+/// Two dates, near enough to iterate over the days between them.
 fn span(a: &str, b: &str) -> Outcome<(Date, Date)> {
     let (a, b) = (date(a)?, date(b)?);
     charge(a.days().abs_diff(b.days()) as usize / DAYS)?;
     Ok((a, b))
 }
 
-/// Calls `with` the compiled format, which is compiled once.
+/// Calls `with` the compiled format, from the cache if possible.
 fn with_format<T>(
     formats: &RefCell<HashMap<String, TimeFormat>>,
     text: &str,

@@ -1,5 +1,5 @@
-//! `d`, the difference that a rule is given: its properties are computed when a script reads them,
-//! and what it read is recorded.
+//! `d`, the difference in a rule: properties are computed when a script reads them, and the reads
+//! are recorded.
 //!
 //! The record of the reads is what makes rules cheap. A rule is a pure function of what it reads,
 //! so whoever knows the values it read, in order, knows its answer without running it.
@@ -50,13 +50,12 @@ pub enum Property {
     Similarity,
     /// Whether a row of the missing side was rejected.
     PartnerRejected,
-    /// The record of a side, or that there is none.
+    /// The record of a side, if it has one.
     Record(Side),
     /// A field of the record of a side.
     RecordField(Side, Box<str>),
 }
 
-/// What a property may fail with.
 enum Trouble {
     TooManyDigits,
     NoSuchField,
@@ -117,8 +116,8 @@ impl Property {
         })
     }
 
-    /// Appends the value that a script would read: equal bytes mean that it can't tell two
-    /// differences apart by this property.
+    /// Appends the value that a script would read: with equal bytes, it cannot distinguish two
+    /// differences by this property.
     pub fn encode(&self, d: &DifferenceContext<'_>, out: &mut Vec<u8>) {
         match self {
             // By far the most frequent ones, and no text is needed to tell them apart.
@@ -185,17 +184,17 @@ fn days(a: Cell<'_>, b: Cell<'_>) -> Cell<'static> {
     }
 }
 
-/// What a function read from a difference, in order, each property once.
+/// The properties that a function read from a difference, in order and each once.
 #[derive(Debug, Default)]
 pub struct Reads {
     properties: Vec<(Property, usize)>,
     values: Vec<u8>,
-    /// It read something that has no encoding, such as the list of all fields.
+    /// It read a property without an encoding, such as the list of all fields.
     opaque: bool,
 }
 
 impl Reads {
-    /// Whether the reads tell the whole story of the call.
+    /// Whether the result depends on the recorded reads only.
     pub fn are_complete(&self) -> bool {
         !self.opaque
     }
@@ -217,7 +216,7 @@ impl Reads {
     }
 
     fn record(&mut self, property: &Property, d: &DifferenceContext<'_>) {
-        // A second read gives what the first gave; after an opaque one nothing more is learned.
+        // A second read gives the same value; after an opaque one, recording is pointless.
         if !self.opaque && self.properties.iter().all(|(known, _)| known != property) {
             property.encode(d, &mut self.values);
             self.properties.push((property.clone(), self.values.len()));
@@ -274,7 +273,7 @@ impl Subject {
         }
     }
 
-    /// Takes on another difference; `recording` tells whether the reads are wanted.
+    /// Sets the difference; `recording` records the reads.
     pub(super) fn load(&mut self, d: &DifferenceContext<'_>, recording: bool) {
         if self.layout != *d.layout {
             self.layout = d.layout.clone();
@@ -315,7 +314,6 @@ impl Subject {
         }
     }
 
-    /// What a script gets for a property.
     fn get(&mut self, property: &Property) -> Outcome<Dynamic> {
         self.recorded(property);
         let name = |names: &[ImmutableString], at: Option<usize>| {

@@ -20,7 +20,7 @@ use crate::diagnostic::{Code, Place, Problem};
 pub(super) const MAX_OPERATIONS: u64 = 200_000;
 /// How deep functions may call each other.
 pub(super) const MAX_CALL_LEVELS: usize = 32;
-/// How deep expressions and blocks may nest, outside of functions and in them.
+/// Maximum nesting of expressions and blocks.
 pub(super) const MAX_EXPRESSION_DEPTH: usize = 48;
 /// The longest text, in bytes; the texts in an array or a map count together.
 pub(super) const MAX_TEXT_BYTES: usize = 64 * 1024;
@@ -37,7 +37,7 @@ pub(super) const MAX_FUNCTIONS: usize = 500;
 /// The result of whatever Rhai does. Its error is boxed by Rhai.
 pub(super) type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
-/// An engine that holds nothing but what scripts may use.
+/// An engine with only the functions that scripts may use.
 ///
 /// The packages are chosen one by one. Left out are the language core (`sleep`, `exit`,
 /// `parse_json`, reflection), the time, blobs and bit fields, and Rhai's own arithmetic and math,
@@ -77,8 +77,8 @@ pub(super) fn build() -> Engine {
     engine
 }
 
-/// Tokens as the parser meets them: literals are checked, and the names of functions kept, because
-/// neither the literal's text nor the place of a name reaches the syntax tree.
+/// Watches the parser's tokens to check literals and keep the positions of function names, which
+/// the syntax tree lacks.
 fn watch_tokens(engine: &mut Engine) -> (Rc<RefCell<Vec<Position>>>, Open) {
     let names = Rc::new(RefCell::new(Vec::new()));
     let open = Open::default();
@@ -164,8 +164,8 @@ fn syntax_problem(source: &ScriptSource, error: &rhai::ParseError) -> Problem {
     problem.at(source.place(line, column))
 }
 
-/// Whether somewhere a line begins a function. What has none may be any file, with secrets in it, and no
-/// complaint may quote it.
+/// Whether a line begins a function. Any other file may contain secrets and is not quoted in
+/// messages.
 fn looks_like_a_script(text: &str) -> bool {
     text.lines().map(str::trim_start).any(|line| {
         let line = line.strip_prefix("private").map_or(line, str::trim_start);
@@ -179,10 +179,10 @@ fn no_script(source: &ScriptSource) -> Problem {
         .in_file(source.path())
 }
 
-/// What a script declares, or everything that is wrong with it as text.
+/// The declarations of a script, or all its syntax errors.
 pub(super) fn outline(source: &ScriptSource) -> Result<ScriptOutline, Vec<Problem>> {
     let mut engine = build();
-    // The optimizer drops branches that are never taken; a check looks into them, too.
+    // The optimizer would drop unreachable branches, which are checked too.
     engine.set_optimization_level(OptimizationLevel::None);
     let (names, open) = watch_tokens(&mut engine);
     let ast = engine.compile(source.text()).map_err(|error| {
@@ -195,7 +195,7 @@ pub(super) fn outline(source: &ScriptSource) -> Result<ScriptOutline, Vec<Proble
 
     let mut definitions: Vec<_> =
         ast.iter_fn_def().filter(|function| !function.name.starts_with("anon$")).collect();
-    // Rhai keeps functions in the order of their hashes; their bodies know where they stand.
+    // Rhai iterates functions by hash; sort them by position.
     definitions.sort_by_key(|function| function.body.start_position());
     let functions = definitions
         .into_iter()
@@ -259,10 +259,10 @@ fn reason_literals(ast: &AST, source: &ScriptSource) -> Vec<(String, Place)> {
     found
 }
 
-/// Rhai's position as line and column from 1, 0 for none.
+/// Rhai's position as line and column from 1; 0 if unknown.
 pub(super) fn line_and_column(position: Position) -> (u64, u64) {
     let number = |part: Option<usize>| part.map_or(0, |part| part as u64);
-    // An empty line's column is 0, yet a person counts from 1.
+    // Rhai gives an empty line the column 0.
     match position.line() {
         Some(line) => (line as u64, number(position.position()).max(1)),
         None => (0, 0),
@@ -293,12 +293,10 @@ impl Program {
         Ok(Self { engine, global, caches: Caches::new(), source: source.clone(), outline })
     }
 
-    /// The script.
     pub(super) fn source(&self) -> &ScriptSource {
         &self.source
     }
 
-    /// What it declares.
     pub(super) fn outline(&self) -> &ScriptOutline {
         &self.outline
     }
@@ -360,11 +358,11 @@ impl Program {
         }
     }
 
-    /// Where a call hits a limit. Rhai replaces that place by the place of the call, and ours has
-    /// none; so the function's body runs once more as if it stood outside of a function.
+    /// The position where a call hits a limit. Rhai gives the position of the call, and ours has
+    /// none, so the function's body runs again outside of a function.
     fn locate<const N: usize>(&self, function: &str, arguments: [Dynamic; N]) -> Option<Position> {
         let library = self.global.lib.first()?;
-        // What the first call used up would end this one at its first variable.
+        // Reset the budget, which the first call used up.
         work::begin();
         let ast = AST::new_from_module(library.clone());
         let definition = ast
@@ -432,8 +430,7 @@ fn innermost(mut error: EvalAltResult) -> (Option<String>, EvalAltResult) {
     }
 }
 
-/// The sentence of an error, without its place and in words that a person who has never seen Rust
-/// understands.
+/// The error's message without its position and without terms of Rust.
 fn explain(mut error: EvalAltResult) -> String {
     let _ = error.take_position();
     match error {
@@ -467,7 +464,7 @@ fn explain(mut error: EvalAltResult) -> String {
     }
 }
 
-/// Rhai's names of types as a person says them.
+/// Rhai's type names in plain words.
 fn plain_types(message: &str) -> String {
     let mut message = message.to_owned();
     for (rust, plain) in [
@@ -482,7 +479,7 @@ fn plain_types(message: &str) -> String {
     message
 }
 
-/// What a value is, in a sentence.
+/// The type of a value, for messages.
 pub(super) fn name_of(value: &Dynamic) -> &'static str {
     if value.is_unit() {
         "()"

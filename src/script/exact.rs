@@ -121,7 +121,7 @@ fn power_of_decimal(exponent: Decimal) -> Outcome<Decimal> {
     failure(format!("** {exponent}: the exponent must be an integer"))
 }
 
-/// Whether the literal's value is what its text says.
+/// Whether the literal's value equals its text.
 pub(super) fn is_literal_exact((value, text): &(Decimal, Identifier)) -> bool {
     let written: String = text.chars().filter(|character| *character != '_').collect();
     written.parse::<domain::Decimal>().ok() == to_domain(*value)

@@ -1,5 +1,5 @@
-//! What scripts may call besides Rhai's own functions on texts, arrays and maps: one table, from
-//! which the engine is furnished, the reference is written and the examples are tested.
+//! Functions for scripts besides Rhai's own for texts, arrays and maps: one table for the engine,
+//! the reference and the tests of the examples.
 
 use rhai::{Array, Dynamic, Engine, INT};
 use rust_decimal::prelude::ToPrimitive;
@@ -22,7 +22,6 @@ const MAX_COMPARED: usize = 2_000;
 pub struct FunctionDoc {
     /// How it is called.
     pub signature: &'static str,
-    /// What it gives, in a sentence.
     pub meaning: &'static str,
     /// An expression that is true; empty for functions that only a run has.
     pub example: &'static str,
@@ -154,7 +153,7 @@ pub const fn functions() -> &'static [FunctionDoc] {
     FUNCTIONS
 }
 
-/// Registers them all but `reason` and `note`, which belong to rules.
+/// Registers all functions except `reason` and `note`, which only rules have.
 pub(super) fn register(engine: &mut Engine) {
     engine
         .register_fn("is_blank", |text: &str| -> Outcome<bool> {

@@ -1,8 +1,7 @@
-//! What the text of a script shows to be wrong without running it: calls of functions that do not
-//! exist, and properties that a difference does not have.
+//! Finds mistakes in scripts without running them: unknown functions, and unknown properties of a
+//! difference.
 //!
-//! A finding is a mistake only where the script comes by it, so nothing here keeps a script from
-//! running.
+//! A finding matters only if it is reached, so it does not keep a script from running.
 
 use std::any::TypeId;
 use std::collections::BTreeSet;
@@ -15,12 +14,11 @@ use super::{ColumnRead, ScriptSource, difference, engine};
 use crate::diagnostic::{Code, Place, Problem, nearest};
 use crate::domain::Decimal;
 
-/// What Rhai does by itself, whatever is registered, with any number of arguments.
+/// Rhai's keywords that look like functions, with any number of arguments.
 const BUILT_IN: &[&str] =
     &["call", "curry", "Fn", "type_of", "is_def_var", "is_def_fn", "is_shared"];
-/// What only rules may call.
+/// Functions only for rules.
 const OF_RULES: &[(&str, usize)] = &[("reason", 2), ("note", 1)];
-/// What the names of getters begin with.
 const GETTER: &str = "get$";
 
 /// Every finding in the script, in no order.
@@ -154,7 +152,6 @@ fn confidence(call: &FnCallExpr) -> Option<(Problem, Position)> {
     Some((problem, confidence.position()))
 }
 
-/// A number as it is written, with its sign.
 fn number(expression: &Expr) -> Option<String> {
     match expression {
         Expr::IntegerConstant(number, _) => Some(number.to_string()),
@@ -175,7 +172,7 @@ fn property(behind_the_dot: &Expr) -> Option<(&str, Position)> {
     }
 }
 
-/// What a script may call, and what it may ask a difference for.
+/// The functions and properties that a script may use.
 struct Known {
     functions: BTreeSet<(String, usize)>,
     properties: BTreeSet<String>,
@@ -208,7 +205,7 @@ impl Known {
         }
     }
 
-    /// What is wrong with a call. As a method, the value before the dot is the first argument of a
+    /// Checks a call. In a method call, the value before the dot is the first argument of a
     /// function of recon, and `this` in a function of the script.
     fn call(&self, call: &FnCallExpr, is_method: bool) -> Option<Problem> {
         let name = call.name.as_str();

@@ -1,9 +1,9 @@
 //! The only Rhai engine: its limits, the places of its errors, and what scripts may call.
 //!
-//! A script is a pure function of what it is given. It can't reach a file, the network, a clock,
-//! a random number, standard output or another script; it can't `eval`; and every limit on its
-//! time and memory is set here, the same in debug and release builds. Nothing outside this module
-//! names a type of Rhai, so that replacing it is rewriting this folder.
+//! A script is a pure function of its arguments. It cannot reach files, the network, clocks, random
+//! numbers, standard output or other scripts; it cannot `eval`; and the limits on its time and
+//! memory are the same in debug and release builds. Only this module names types of Rhai, so that
+//! replacing it means rewriting this folder.
 
 mod dates;
 mod difference;
@@ -26,16 +26,16 @@ use std::fmt;
 
 use crate::diagnostic::{Code, Place, Problem};
 
-/// What went wrong when a function of a script was called.
+/// An error in a call of a script's function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptError {
     /// The function that was called.
     pub function: Box<str>,
     /// Where in the script, with the line as written.
     pub place: Place,
-    /// What is wrong, in one sentence, without the place.
+    /// The message, without the place.
     pub message: Box<str>,
-    /// What it was asked about, such as the field of a record, where the caller knows.
+    /// The field or record of the call, if known.
     pub subject: Option<Box<str>>,
     /// The call used up its operations, work or processor time. The next call would do so again, so
     /// this ends a run.

@@ -6,8 +6,8 @@ use super::engine::{self, Program};
 use super::{ScriptError, ScriptSource};
 use crate::diagnostic::{Place, Problem};
 
-/// The compiled scripts of a source and of `rules.normalize`, for one thread. Each stands alone; of
-/// two functions of one name the earlier script's is called.
+/// The compiled scripts of a source and of `rules.normalize`, for one thread. They are independent;
+/// of two functions with the same name, the first script's is called.
 ///
 /// A function of one value is pure: the same text always gives the same result, so the caller may
 /// remember it.
@@ -27,7 +27,7 @@ impl NormalizeScript {
         programs.collect::<Result<_, _>>().map(|programs| Self { programs })
     }
 
-    /// The script with this function; the first if none has it, which then says so.
+    /// The script with this function; without one, the first script, which reports it.
     fn program(&mut self, function: &str, arity: usize) -> Result<&mut Program, ScriptError> {
         let has = |program: &Program| program.outline().function(function, arity).is_some();
         let at = self.programs.iter().position(has).unwrap_or_default();
@@ -58,9 +58,9 @@ impl NormalizeScript {
         }
     }
 
-    /// Calls `fn row(raw, r)`: `raw` has the source's columns, `fields` the mapped canonical
-    /// fields as read. What it returns replaces `fields`: those that were there keep their places
-    /// (null if the function dropped them), those that it added follow in the order of their names.
+    /// Calls `fn row(raw, r)`: `raw` has the source's columns, `fields` the mapped canonical fields
+    /// as read. The result replaces `fields`: existing fields keep their order (null if dropped),
+    /// new ones follow in the order of their names.
     pub fn call_row(
         &mut self,
         raw: &[(&str, Option<&str>)],
@@ -125,8 +125,8 @@ fn map(cells: &[(&str, Option<&str>)]) -> Dynamic {
     Dynamic::from_map(map)
 }
 
-/// The text of a scalar, `None` for null; the value itself if it is none, or has a NUL, which no text
-/// in PostgreSQL may have.
+/// The text of a scalar, `None` for null. Any other value is an error, and so is a text with NUL, which
+/// PostgreSQL cannot store.
 fn text_of(value: Dynamic) -> Result<Option<String>, Dynamic> {
     if value.is_unit() {
         return Ok(None);

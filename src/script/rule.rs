@@ -13,9 +13,9 @@ use super::{ScriptError, ScriptSource};
 use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::{Confidence, DifferenceContext};
 
-/// What the names of rules begin with.
+/// The prefix of rules' names.
 const PREFIX: &str = "attribute";
-/// The most notes of one call: they are read by people.
+/// Maximum number of notes of one call.
 const MAX_NOTES: usize = 20;
 /// The longest note, in bytes.
 const MAX_NOTE_BYTES: usize = 2_000;
@@ -44,7 +44,7 @@ pub struct Reason {
     pub column: u64,
 }
 
-/// What a function said about a difference.
+/// The result of a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The reason, or `None` if the next function shall look at it.
@@ -127,13 +127,12 @@ impl RuleScript {
         &self.functions
     }
 
-    /// The script.
     pub fn source(&self) -> &ScriptSource {
         self.program.source()
     }
 
-    /// Asks the rule at `index` of [`functions`](Self::functions). With `reads`, it also tells what
-    /// the rule read; two differences that agree in that get the same answer.
+    /// Calls the rule at `index` of [`functions`](Self::functions). With `reads`, records what the
+    /// rule read: differences with the same reads get the same result.
     pub fn call(
         &mut self,
         index: usize,

@@ -9,7 +9,7 @@ use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::Date;
 use crate::files;
 
-/// More lines than this, and places could no longer be told (Rhai counts them in 16 bits).
+/// Rhai counts lines in 16 bits, so positions beyond are lost.
 const MAX_LINES: usize = 60_000;
 
 /// The text of a script, shared by the threads that each compile their own copy of it.
@@ -29,7 +29,6 @@ struct Written {
 /// A function that a script declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionInfo {
-    /// Its name.
     pub name: String,
     /// The number of its parameters.
     pub arity: usize,
@@ -44,15 +43,13 @@ pub struct FunctionInfo {
 /// A column that a function of a row reads: `raw.NAME` or `raw["NAME"]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnRead {
-    /// The function.
     pub function: String,
-    /// The column.
     pub column: String,
     /// Where.
     pub place: Place,
 }
 
-/// What a script declares.
+/// The declarations of a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScriptOutline {
     /// Its functions in the order of the file.
@@ -61,9 +58,9 @@ pub struct ScriptOutline {
     pub reasons: Vec<(String, Place)>,
     /// The columns that functions of a row ask their first parameter for, by literal name.
     pub columns: Vec<ColumnRead>,
-    /// Every property and text in the script: a column that is among them may be used.
+    /// Every property and text in the script: a column among them may be used.
     pub mentions: BTreeSet<String>,
-    /// Calls of functions that do not exist, and the like: mistakes where the script comes by them.
+    /// Mistakes that matter only if they are reached, such as calls of unknown functions.
     pub findings: Vec<Problem>,
 }
 
@@ -110,17 +107,16 @@ impl ScriptSource {
         self.batch_date
     }
 
-    /// The file, as the person named it.
+    /// The file, as the user named it.
     pub fn path(&self) -> &Path {
         &self.written.path
     }
 
-    /// The text.
     pub fn text(&self) -> &str {
         &self.written.text
     }
 
-    /// The place of a line and column (from 1; 0 for none), with the line as written.
+    /// The place of a line and column (from 1; 0 if unknown), with the line as written.
     pub fn place(&self, line: u64, column: u64) -> Place {
         let text = usize::try_from(line)
             .ok()

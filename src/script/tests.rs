@@ -105,7 +105,7 @@ fn the_size_of_values_counts_as_work() {
         let error = script.call_value("f", "x").unwrap_err();
         let said = ["too large", "200000 operations"].iter().any(|why| error.message.contains(why));
         assert!(said, "{body}: {error}");
-        // The next call begins with nothing done.
+        // The next call has the whole budget.
         assert!(script.call_value("f", "x").unwrap_err().message == error.message, "{body}");
     }
 }

@@ -1,10 +1,10 @@
 //! How much work one call of a script may do, besides its operations.
 //!
-//! Rhai counts operations, whatever the size of the values in them, and does not look at a value that is put
-//! into a map or an array by assignment. So each use of a variable is charged here by the size of its
-//! value, and functions of ours by what they do. The count is the same on every machine; it bounds the
-//! memory of a call, too, because whatever grows was made from something that was charged. A limit on
-//! processor time stands behind it, for what a count can't see.
+//! Rhai counts operations regardless of the size of their values, and does not check values
+//! assigned into maps and arrays. So each use of a variable is charged by the size of its value,
+//! and recon's functions by their work. The count is the same on every machine. It also bounds a
+//! call's memory, because every new value is made from charged ones. A limit on processor time
+//! catches the rest.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const OPERATIONS_PER_LOOK: u64 = 4_096;
 thread_local! {
     /// The work of the present call.
     static DONE: Cell<u64> = const { Cell::new(0) };
-    /// The processor time at which it began, once somebody has looked.
+    /// The processor time at the start, once measured.
     static BEGAN: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
@@ -62,7 +62,7 @@ pub(super) fn charge_product(a: &str, b: &str) -> Outcome<()> {
     charge(a.len().saturating_mul(b.len()) / TEXT)
 }
 
-/// What a value is made of.
+/// The size of a value.
 #[derive(Default)]
 struct Size {
     text: usize,
@@ -81,7 +81,7 @@ impl Size {
             self.text += text.len();
         } else if let Some(array) = value.read_lock::<Array>() {
             self.elements += array.len();
-            // What can't be paid for need not be looked at.
+            // Beyond the budget, the value need not be measured.
             charge(self.units().saturating_sub(usize::try_from(MAX_WORK).unwrap_or(usize::MAX)))?;
             array.iter().try_for_each(|value| self.add_nested(value, depth))?;
         } else if let Some(map) = value.read_lock::<Map>() {
@@ -117,8 +117,8 @@ fn charge_value(value: &Dynamic) -> Outcome<()> {
     }
 }
 
-/// Makes the engine charge for each use of a variable and look at the clock, and replaces the built-in
-/// functions whose work has nothing to do with the size of what they are given.
+/// Makes the engine charge for each use of a variable and check the clock, and replaces built-in
+/// functions whose work does not depend on the size of their arguments.
 pub(super) fn register(engine: &mut Engine) {
     #[expect(
         deprecated,

@@ -1,4 +1,4 @@
-//! Reasons, and what the machine may settle alone.
+//! Reason codes and automatic acceptance.
 
 use super::{Checker, below};
 use crate::config::resolved::{Accept, ResolvedAttribution};
@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, PathStep, Problem};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::{Confidence, Decimal, ReasonCode, Written};
 
-/// The confidence from which on the machine settles a cause, unless the file says otherwise.
+/// Default minimum confidence for automatic acceptance.
 const DEFAULT_ACCEPT_AT: f64 = 0.90;
 
 impl Checker<'_> {
@@ -49,7 +49,7 @@ impl Checker<'_> {
         codes
     }
 
-    /// What the machine may settle alone.
+    /// Automatic acceptance.
     pub(super) fn attribution(&mut self) -> ResolvedAttribution {
         let spec = self.spec.attribution.clone().unwrap_or_default();
         let at = path(["attribution"]);

@@ -10,7 +10,7 @@ use crate::domain::layout::Field;
 use crate::domain::{Date, Decimal, FieldRef, Instant, Kind, Layout, Severity, Side, Value};
 
 impl<'a> Checker<'a> {
-    /// The layout and how its fields are treated; none if that can't be told.
+    /// The layout and its fields; `None` if too much is wrong.
     pub(super) fn fields(&mut self) -> Option<(Layout, Vec<ResolvedField>)> {
         let key = self.key();
         let fields = self.spec.fields.as_ref()?;

@@ -8,11 +8,10 @@ use crate::domain::{PerSide, Side};
 use crate::script::ScriptOutline;
 use crate::source::columns::{Found, find, several, unique_names};
 
-/// What the headers and the configuration have to do with each other.
+/// The headers matched with the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
-    /// For each field of the layout the index of its column; none for a field that the script's
-    /// `row` sets.
+    /// The index of each field's column; `None` for fields that the script's `row` sets.
     pub indices: PerSide<Vec<Option<usize>>>,
     /// The columns of the conditions, in their order.
     pub conditions: PerSide<Vec<usize>>,
@@ -20,7 +19,7 @@ pub struct Columns {
     pub fill: PerSide<Vec<usize>>,
     /// The columns that neither the map nor a script uses, in the order of the header.
     pub unused: PerSide<Vec<String>>,
-    /// What the filters should be looked at for.
+    /// Problems with filters.
     pub findings: Vec<Problem>,
 }
 
@@ -71,7 +70,7 @@ pub fn check_headers(loaded: &Loaded, headers: &PerSide<Vec<String>>) -> Result<
     if problems.has_errors() { Err(problems) } else { Ok(columns) }
 }
 
-/// What the functions of whole rows of a side (`row` and the filter) do with its columns.
+/// How the functions of whole rows of a side (`row` and the filter) use its columns.
 struct RowScripts<'l> {
     filter: Option<&'l str>,
     outlines: Vec<ScriptOutline>,
@@ -89,8 +88,8 @@ impl<'l> RowScripts<'l> {
         Self { filter, outlines }
     }
 
-    /// Whether a script names the column. A text that only happens to be the column's name counts
-    /// too: a column is called unmapped only when nothing can be using it.
+    /// Whether a script mentions the column. Any text equal to its name counts: a column is called
+    /// unmapped only if no script can use it.
     fn mention(&self, column: &str) -> bool {
         self.outlines.iter().any(|outline| outline.mentions.contains(column))
     }

@@ -1,8 +1,8 @@
 //! From what was written to what was meant: every check that needs more than one setting.
 //!
-//! A check complains and goes on. What the file's form or types made unreadable has been
-//! complained about and is not there; whether something *is written* is therefore asked of the
-//! document, not of the spec, so that one mistake does not cause a second complaint.
+//! A check reports a problem and continues. Unreadable parts have been reported and are missing in
+//! the spec; ask the document whether a part *is written*, so that one mistake is not reported
+//! twice.
 
 mod attribution;
 mod fields;
@@ -27,18 +27,18 @@ use crate::database::StoreUrl;
 use crate::diagnostic::{Code, PathStep, Problem, SpecProblem, nearest};
 use crate::domain::{Date, FieldRef};
 
-/// What checking found.
+/// The result of checking.
 pub struct Checked {
-    /// What the configuration means, unless something is missing for that.
+    /// The resolved configuration, unless too much is wrong.
     pub resolved: Option<Resolved>,
     /// Every complaint.
     pub problems: Vec<Problem>,
-    /// What is wrong in the scripts where they come by it. It keeps no run from running: there it
-    /// is an error of the script, for the row at hand.
+    /// Mistakes in scripts that matter only if a row reaches them. They do not prevent a run:
+    /// reaching one is a script error.
     pub findings: Vec<Problem>,
 }
 
-/// Everything that can be told without opening a source or a store.
+/// Checks everything that needs no source and no store.
 pub fn check(document: &Document, spec: &Spec, batch_date: Date) -> Checked {
     let base = document.file.parent().map_or_else(PathBuf::new, PathBuf::from);
     let scripts = Scripts::default();
@@ -99,7 +99,7 @@ impl<'a> Checker<'a> {
 
     /// Complains about the value that `path` leads to.
     fn complain(&mut self, path: &[PathStep], problem: Problem) {
-        // What a script says of itself keeps its place.
+        // Problems of scripts have a place already.
         let problem = match problem.place {
             Some(_) => problem,
             None => problem.at(self.document.place(path)),
@@ -113,7 +113,7 @@ impl<'a> Checker<'a> {
         self.problems.push(problem.at(place));
     }
 
-    /// Takes over what a stage says about the piece at `path`.
+    /// Adopts a stage's problems with the piece at `path`.
     fn adopt(&mut self, path: &[PathStep], problems: Vec<SpecProblem>) {
         for SpecProblem { path: inner, problem } in problems {
             let path: Vec<PathStep> = path.iter().cloned().chain(inner).collect();
@@ -147,7 +147,6 @@ impl<'a> Checker<'a> {
         nearest(name, fields.entries().iter().map(|entry| entry.key.as_str()))
     }
 
-    /// The store.
     fn store(&mut self) -> Option<StoreUrl> {
         let text = self.spec.store.as_deref().unwrap_or(DEFAULT_STORE);
         let found = StoreUrl::parse(text, &self.base);
@@ -169,7 +168,7 @@ impl<'a> Checker<'a> {
         Some(job.to_owned())
     }
 
-    /// A name that appears in tables, file names and reports must be one that people can read.
+    /// Names appear in tables, file names and reports, so they must be readable.
     fn name(&mut self, path: &[PathStep], what: &str, name: &str) {
         const LONGEST: usize = 200;
         let message = if name.trim().is_empty() {

@@ -1,4 +1,4 @@
-//! How a run is done.
+//! Options of a run.
 
 use super::Checker;
 use crate::config::resolved::ResolvedOptions;
@@ -15,7 +15,6 @@ const DEFAULT_MEMORY_LIMIT: u64 = 4 << 30;
 const LEAST_MEMORY_LIMIT: u64 = 1 << 20;
 
 impl Checker<'_> {
-    /// The options.
     pub(super) fn options(&mut self) -> ResolvedOptions {
         let spec = self.spec.options.clone().unwrap_or_default();
         let memory_limit = spec.memory_limit.map_or(DEFAULT_MEMORY_LIMIT, |limit| limit.0.0);

@@ -121,7 +121,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Complains of what is looked at for each source, but stands in the file once.
+    /// Reports a problem once that both sources share.
     fn complain_once(&mut self, at: &[PathStep], problem: Problem) {
         let place = Some(Box::new(self.document.place(at)));
         if !self.problems.iter().any(|known| known.code == problem.code && known.place == place) {
@@ -161,7 +161,7 @@ impl Checker<'_> {
         formats
     }
 
-    /// Warns of a time zone that changes nothing.
+    /// Warns about a time zone without effect.
     pub(super) fn unused_timezone(
         &mut self,
         at: &[PathStep],
@@ -187,7 +187,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The time zone of a source's times that have none of their own.
+    /// The time zone of a source's datetimes without one.
     pub(super) fn timezone(&mut self, at: &[PathStep], spec: &SourceSpec) -> Option<TimeZone> {
         let name = spec.timezone.as_deref()?;
         match resolve_timezone(name) {

@@ -9,7 +9,6 @@ use crate::domain::review::policy::{Amount, Regulatory, SlaHours};
 use crate::domain::{Decimal, DiffType, FieldRef, Written};
 
 impl Checker<'_> {
-    /// The policy of the review.
     pub(super) fn review(&mut self) -> Policy {
         let Some(spec) = self.spec.review.clone() else { return Policy::default() };
         let at = path(["review"]);
@@ -114,7 +113,7 @@ impl Checker<'_> {
         thresholds
     }
 
-    /// A number that means nothing below 1.
+    /// A number of at least 1.
     fn at_least_one<T: Copy + PartialEq + From<u8>>(
         &mut self,
         at: &[PathStep],
@@ -143,7 +142,7 @@ impl Checker<'_> {
         fields: Vec<String>,
     ) -> impl Iterator<Item = String> + use<> {
         for (index, field) in fields.iter().enumerate() {
-            // What is missing as a whole has no value to mask, and yet may be regulated.
+            // A missing record has no value to mask, but may be regulatory.
             let whole =
                 field == FieldRef::ENTIRE_RECORD && at.last() == Some(&PathStep::from("fields"));
             if !whole {

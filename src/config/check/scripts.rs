@@ -13,7 +13,7 @@ use crate::script::{ScriptOutline, ScriptSource};
 pub(super) struct Scripts {
     /// The job's normalize script.
     job: Normalizing,
-    /// Each source's own, which goes before the job's.
+    /// Each source's own script, which takes precedence over the job's.
     sources: PerSide<Normalizing>,
     pub(super) attribute: Vec<ScriptSource>,
 }
@@ -22,7 +22,7 @@ pub(super) struct Scripts {
 #[derive(Debug, Default)]
 struct Normalizing {
     source: Option<ScriptSource>,
-    /// What it declares; none also when there is no such script.
+    /// Its declarations; `None` without a script.
     outline: Option<ScriptOutline>,
     /// It is written but can't be read: what it would declare is unknown.
     broken: bool,
@@ -34,8 +34,7 @@ impl Scripts {
         [&self.sources[side], &self.job]
     }
 
-    /// Whether a script of the side has a function of this name and number of parameters; also
-    /// when that can't be told.
+    /// Whether a script of the side has this function, or is unreadable.
     pub(super) fn has(&self, side: Side, name: &str, arity: usize) -> bool {
         self.of(side).iter().any(|script| script.broken) || self.declares(side, name, arity)
     }
@@ -66,7 +65,7 @@ impl Scripts {
         self.declares(side, "row", 2)
     }
 
-    /// Whether the side has the function of a whole row; also when that can't be told.
+    /// Whether a script of the side has `fn row`, or is unreadable.
     pub(super) fn may_set_fields(&self, side: Side) -> bool {
         self.has(side, "row", 2)
     }

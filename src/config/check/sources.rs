@@ -1,4 +1,4 @@
-//! The sources: what they are mapped to, and how each one's own ways fit the fields.
+//! The sources: their maps, formats, numbers and steps.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::normalize::Condition;
 use crate::source::{ReadNumber, SourcePlan};
 
 impl Checker<'_> {
-    /// Both sources; none if that can't be told.
+    /// Both sources; `None` if too much is wrong.
     pub(super) fn sources(
         &mut self,
         fields: Option<&(Layout, Vec<ResolvedField>)>,
@@ -129,7 +129,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The source's formats, number formats and steps, each of a field that can have them.
+    /// Checks that the source's formats, number formats and steps fit their fields.
     fn own_ways(&mut self, at: &[PathStep], spec: &SourceSpec) {
         for (field, formats) in spec.formats.iter().flat_map(|formats| formats.iter()) {
             let at = below(&below(at, "formats"), field);

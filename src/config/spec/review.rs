@@ -1,4 +1,4 @@
-//! The section `review`: what people may settle, with how many eyes, and by when.
+//! The section `review`: approvals, thresholds and deadlines.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -7,53 +7,54 @@ use crate::config::named::Named;
 use crate::config::settings::Share;
 use crate::domain::{Decimal, Written};
 
-/// The rules of the review. The first ones are in force at once; later changes of them wait for
-/// approval by a checker and an authorizer.
+/// The review policy. The first one is in force at once; later changes need approval by a checker
+/// and an authorizer.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewSpec {
-    /// One person may confirm the machine's reason alone where nothing asks for six eyes. Default
-    /// `false`: every decision needs two persons.
+    /// One user may confirm a suggested reason alone unless six eyes are needed. Default `false`:
+    /// every decision needs two users.
     pub two_eye_low_risk: Option<Written<bool>>,
     /// The field that holds the currency of a record's amounts.
     #[schemars(example = &"currency")]
     pub currency_field: Option<String>,
-    /// Amounts from which on a decision needs six eyes, by currency; nothing is converted. An amount
-    /// in another currency, or none, needs six eyes too.
+    /// Minimum amounts that need six eyes, by currency, without conversion. Amounts in other
+    /// currencies, or without one, need six eyes too.
     #[schemars(example = serde_json::json!({ "USD": 1_000_000 }))]
     pub thresholds: Option<Named<Written<Decimal>>>,
-    /// The number of items from which on a bulk decision needs six eyes. Default 500.
+    /// Minimum size of a bulk decision that needs six eyes. Default 500.
     #[schemars(range(min = 1))]
     pub bulk_six_eye_items: Option<Written<u64>>,
-    /// An override of a prediction surer than this needs six eyes. Default 0.90.
+    /// Overriding a prediction with a higher confidence needs six eyes. Default 0.90.
     #[schemars(range(min = 0, max = 1))]
     pub override_confidence: Option<Written<Share>>,
-    /// Differences that a regulator looks at: they need six eyes.
+    /// Regulatory differences: they need six eyes.
     pub regulatory: Option<RegulatorySpec>,
-    /// Whether the first decision about differences of a kind needs six eyes. Default `false`.
+    /// Whether the first decision about a group of look-alikes needs six eyes. Default `false`.
     pub first_of_signature: Option<Written<bool>>,
-    /// Whether what one person proposes about one kind of differences within 24 hours counts together.
+    /// Whether one user's proposals about a group of look-alikes within 24 hours are added up.
     /// Default `false`.
     pub anti_splitting: Option<Written<bool>>,
-    /// Hours within which an item is to be decided, by its severity.
+    /// Hours to decide an item, by its severity.
     pub sla_hours: Option<SlaHoursSpec>,
-    /// Days after which a proposal that nobody decided expires. Default 30.
+    /// Days after which an open proposal expires. Default 30.
     #[schemars(range(min = 1))]
     pub expires_after_days: Option<Written<u32>>,
-    /// The share of items whose suggestions are hidden until somebody has chosen, which tells how much
-    /// suggestions sway people: `0.05`, or `5%`. Default 0.
+    /// Share of items whose suggestions are hidden until the maker has chosen, to measure how much
+    /// suggestions influence decisions: `0.05`, or `5%`. Default 0.
     pub blind_suggestions: Option<Written<Share>>,
-    /// Fields whose values only people with a grant see.
+    /// Masked fields: only users with a grant see their values.
     #[schemars(example = ["counterparty"])]
     pub masked_fields: Option<Vec<String>>,
-    /// Hours after an administrator made or reset a login for which it counts as new: two new logins of one
-    /// administrator can't take part in one decision of six eyes. `0` turns that off. Default 24.
+    /// Hours for which a login counts as new after an administrator created or reset it: two new
+    /// logins of one administrator cannot take part in one six-eye decision. `0` turns this off.
+    /// Default 24.
     pub new_login_hours: Option<Written<u32>>,
-    /// Names of the tokens that may check and authorize. Default: none may.
+    /// Names of the tokens that may check and authorize. Default: none.
     pub deciding_tokens: Option<Vec<String>>,
 }
 
-/// Differences that a regulator looks at.
+/// Regulatory differences.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegulatorySpec {
@@ -64,7 +65,7 @@ pub struct RegulatorySpec {
     pub diff_types: Option<Vec<String>>,
 }
 
-/// Hours within which an item is to be decided.
+/// Hours to decide an item.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlaHoursSpec {

@@ -2,8 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-/// Whether an item is among this share of all items. It depends on nothing but the id, so that it is the same
-/// for everybody and at any time.
+/// Whether an item is among this share of all items. Depends on the id only, so that it is the same
+/// for every user at any time.
 pub fn is_blind(attribution_id: &str, share: f64) -> bool {
     if share <= 0.0 {
         return false;

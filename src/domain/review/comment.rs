@@ -1,15 +1,15 @@
-//! When a comment says something: white space, invisible characters and marks without a letter
-//! don't count.
+//! Minimum content of comments: white space, invisible characters and combining marks without a
+//! letter do not count.
 
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
-/// The visible characters that a comment needs where one is required.
+/// Minimum number of visible characters of a required comment.
 pub const LEAST: usize = 5;
 
 /// The longest comment, in characters.
 pub const MOST: usize = 2_000;
 
-/// How many characters of the text a reader sees.
+/// The number of visible characters.
 pub fn visible(text: &str) -> usize {
     text.chars()
         .filter(|character| {
@@ -20,7 +20,7 @@ pub fn visible(text: &str) -> usize {
                     | GeneralCategoryGroup::Punctuation
                     | GeneralCategoryGroup::Symbol
             );
-            // Letters and symbols that show as nothing: Hangul fillers, the blank Braille pattern.
+            // Letters and symbols that are invisible: Hangul fillers, the blank Braille pattern.
             seen && !matches!(
                 character,
                 '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}'
@@ -29,7 +29,7 @@ pub fn visible(text: &str) -> usize {
         .count()
 }
 
-/// Whether the comment says enough where one is required.
+/// Whether the comment is long enough where one is required.
 pub fn says_something(text: &str) -> bool {
     visible(text) >= LEAST
 }

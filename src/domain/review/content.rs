@@ -1,4 +1,4 @@
-//! What an approval is an approval of: a hash over everything that a proposal would do.
+//! The content hash that an approval refers to: it covers everything that a proposal would change.
 
 use std::fmt;
 
@@ -9,29 +9,27 @@ use crate::coding::{hex, unhex};
 
 use super::state::{Action, ProposalKind};
 
-/// SHA-256 of what a version of a proposal says.
+/// SHA-256 of the content of a proposal's version.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContentHash(pub [u8; 32]);
 
-/// What a version of a proposal says.
+/// The content of a proposal's version.
 #[derive(Clone, Copy, Debug)]
 pub struct Content<'a> {
-    /// What it is about.
     pub kind: ProposalKind,
     /// The decision about its items.
     pub action: Option<Action>,
-    /// The reason that its items shall have.
+    /// The proposed reason of its items.
     pub reason: Option<&'a str>,
     /// Why.
     pub comments: Option<&'a str>,
-    /// What it would make, for reason codes and policies: a JSON text.
+    /// The proposed reason code or policy, as JSON.
     pub payload: Option<&'a str>,
-    /// Its items with the versions that they had, in ascending order of ids.
+    /// Its items and their versions, in ascending order of ids.
     pub items: &'a [(String, i64)],
 }
 
 impl Content<'_> {
-    /// The hash of it.
     pub fn hash(&self) -> ContentHash {
         let mut hash = Sha256::new();
         let mut field = |text: Option<&str>| match text {
@@ -58,7 +56,7 @@ impl Content<'_> {
 }
 
 impl ContentHash {
-    /// The first eight digits, which are enough for people and tags.
+    /// The first eight digits, for display and tags.
     pub fn short(self) -> String {
         let mut text = self.to_string();
         text.truncate(8);

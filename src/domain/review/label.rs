@@ -1,10 +1,9 @@
-//! What a model may learn from decisions: a pure function of the audit trail.
+//! Labels for training from users' decisions: a pure function of the audit trail.
 //!
-//! A label comes to be when a proposal is applied, and not before: what was sent back, withdrawn, stale or
-//! expired teaches nothing, and neither does what the machine settled. Deciding anew takes the label
-//! before back, and a decision that is carried to another run goes there with its label, so that an item
-//! has one live label at most. Those of a bulk share the weight of √n items between them, so that a
-//! thousand look-alikes don't drown the rest.
+//! An applied proposal makes a label; proposals that were sent back, withdrawn, stale or expired do
+//! not, nor does automatic acceptance. A new decision retracts the previous label, and a decision
+//! that is carried to another run takes its label along, so that an item has at most one live
+//! label. The n items of a bulk together weigh √n, so that a thousand look-alikes do not dominate.
 
 use std::collections::HashMap;
 
@@ -13,37 +12,36 @@ use serde_json::Value as Json;
 use super::state::is_cause;
 use crate::domain::attribution::NO_REASON;
 
-/// What a row of the audit trail about an attribution tells, in the order of the trail.
+/// A row of the audit trail about an attribution.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
     /// The row's number.
     pub seq: i64,
     /// The item.
     pub attribution_id: &'a str,
-    /// The proposal.
     pub proposal_id: Option<&'a str>,
-    /// Who spoke.
+    /// The stage of the review.
     pub stage: &'a str,
-    /// Under which control.
+    /// The control that applied.
     pub control: Option<&'a str>,
     /// The item before.
     pub previous: Option<&'a Json>,
-    /// The item after, and what else the row tells.
+    /// The item afterwards, and further details of the row.
     pub new: &'a Json,
 }
 
-/// A label: what people decided about an item.
+/// A label: the users' decision about an item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Label {
     /// The item.
     pub attribution_id: String,
     /// The code of the reason; [`NO_REASON`] for a confirmed break.
     pub reason: String,
-    /// What the machine had thought when the item was proposed, and how sure it was.
+    /// The prediction and its confidence when the item was proposed.
     pub predicted: Option<(String, f64)>,
-    /// Whether the maker chose without seeing that.
+    /// Whether the maker decided without seeing the prediction.
     pub blind: bool,
-    /// One person decided alone, because the server was told so.
+    /// One user decided alone (`--solo`).
     pub solo: bool,
     /// The row of the audit trail that made it.
     pub decision: i64,
@@ -51,10 +49,9 @@ pub struct Label {
     pub group: String,
 }
 
-/// What the trail makes of labels: they come and are taken back, in its order.
+/// A label is made or retracted.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A label.
     Label(Label),
     /// A label is taken back.
     Retraction {
@@ -67,16 +64,15 @@ pub enum Event {
     },
 }
 
-/// Labels as the trail tells them.
+/// Labels in the order of the audit trail.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
-    /// What happened, in the order of the trail.
     pub events: Vec<Event>,
-    /// Where in `events` the live label of an item is.
+    /// Index in `events` of each item's live label.
     live: HashMap<String, usize>,
-    /// How many items a proposal decided.
+    /// Number of items of each proposal.
     groups: HashMap<String, u64>,
-    /// What the machine had thought of items that are proposed.
+    /// Predictions of the items of open proposals.
     guesses: HashMap<String, (Option<(String, f64)>, bool)>,
 }
 
@@ -85,7 +81,7 @@ fn text<'j>(json: &'j Json, at: &str) -> Option<&'j str> {
 }
 
 impl Labels {
-    /// Takes in the next row.
+    /// Processes the next row.
     pub fn tell(&mut self, row: &Told<'_>) {
         if let Some(from) = text(row.new, "/carried_from/attribution_id") {
             self.carry(row, from);
@@ -120,7 +116,7 @@ impl Labels {
     }
 
     fn propose(&mut self, row: &Told<'_>) {
-        // An amendment leaves the item as it was: what counts is what it was before the proposal.
+        // An amendment repeats the item; the state before the proposal counts.
         let Some(previous) = row.previous.filter(|json| text(json, "/status") != Some("PENDING"))
         else {
             return;
@@ -162,7 +158,7 @@ impl Labels {
         }
     }
 
-    /// The label that an item has, if it has one.
+    /// The live label of an item.
     pub fn of(&self, attribution_id: &str) -> Option<&Label> {
         match self.events.get(*self.live.get(attribution_id)?) {
             Some(Event::Label(label)) => Some(label),
@@ -170,7 +166,7 @@ impl Labels {
         }
     }
 
-    /// The labels that stand, in the order in which they came.
+    /// The live labels, in the order they were made.
     pub fn live(&self) -> impl Iterator<Item = &Label> {
         self.events.iter().enumerate().filter_map(|(at, event)| match event {
             Event::Label(label) if self.live.get(&label.attribution_id) == Some(&at) => Some(label),
@@ -178,7 +174,7 @@ impl Labels {
         })
     }
 
-    /// What a label counts: 1/√n of a proposal about n items.
+    /// The weight of a label: 1/√n in a proposal of n items.
     pub fn weight(&self, label: &Label) -> f64 {
         let items = self.groups.get(&label.group).copied().unwrap_or(1).max(1);
         #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]

@@ -1,8 +1,7 @@
-//! The rules of the review: who may do what, how a proposal moves, when more eyes are needed, what
-//! an approval is an approval of.
+//! The rules of the review: roles, state transitions, six-eye triggers and content hashes.
 //!
-//! Everything here is a pure function of its arguments. The services in `review` ask these rules
-//! inside their transactions; they never decide on their own.
+//! Everything here is a pure function of its arguments. The services in `review` apply these rules
+//! inside their transactions.
 
 mod blind;
 pub mod comment;

@@ -1,4 +1,4 @@
-//! The policy of the review: what people may settle, with how many eyes, and by when.
+//! The review policy: approvals, thresholds and deadlines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,37 +6,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Decimal, DiffType, Severity};
 
-/// What the section `review` of `recon.yaml` means. It is stored in versions, and every decision
-/// names the version that it was made under.
+/// The section `review` of `recon.yaml`, resolved. It is stored in versions, and every decision
+/// names the version in force.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// One person may confirm the machine's reason alone where no trigger fires.
+    /// One user may confirm a suggested reason alone if no six-eye trigger applies.
     pub two_eye_low_risk: bool,
     /// The field that holds the currency of a record's amounts.
     pub currency_field: Option<String>,
-    /// Amounts from which on six eyes are needed, by currency.
+    /// Minimum amount, by currency, that needs six eyes.
     pub thresholds: BTreeMap<String, Amount>,
-    /// The number of items from which on a bulk decision needs six eyes.
+    /// Minimum size of a bulk decision that needs six eyes.
     pub bulk_six_eye_items: u64,
-    /// An override of a prediction surer than this needs six eyes.
+    /// Overriding a prediction with a higher confidence needs six eyes.
     pub override_confidence: f64,
     /// Fields and types whose differences need six eyes.
     pub regulatory: Regulatory,
-    /// The first decision about a signature needs six eyes.
+    /// The first decision about a group of look-alikes needs six eyes.
     pub first_of_signature: bool,
-    /// What one maker proposes about one signature within 24 hours counts together.
+    /// A maker's proposals about one group of look-alikes within 24 hours are added up.
     pub anti_splitting: bool,
     /// Hours within which an item is to be decided, by severity.
     pub sla_hours: SlaHours,
     /// Days after which an open proposal expires.
     pub expires_after_days: u32,
-    /// The share of items whose suggestions are hidden until the maker has chosen.
+    /// Share of items whose suggestions are hidden until the maker has chosen.
     pub blind_suggestions: f64,
-    /// Fields whose values only people with a grant see.
+    /// Masked fields: only users with a grant see their values.
     pub masked_fields: BTreeSet<String>,
-    /// Hours for which a login counts as new after somebody else chose its password or could: with two such
-    /// logins of one administrator no decision gets six eyes. 0 turns that off.
+    /// Hours for which a login counts as new after an administrator set its password. Two new
+    /// logins of one administrator cannot take part in one six-eye decision. 0 turns this off.
     pub new_login_hours: u32,
     /// Names of tokens that may check and authorize.
     pub deciding_tokens: BTreeSet<String>,
@@ -64,13 +64,13 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Whether this person sees the values of a field.
+    /// Whether the field's values are masked for a user with these grants.
     pub fn masks(&self, field: &str, grants: &BTreeSet<String>) -> bool {
         self.masked_fields.contains(field) && !grants.contains(field)
     }
 }
 
-/// Differences that a regulator looks at.
+/// Regulatory differences.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Regulatory {
@@ -87,7 +87,7 @@ impl Regulatory {
     }
 }
 
-/// Hours within which an item is to be decided.
+/// Hours to decide an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlaHours {

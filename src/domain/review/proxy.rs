@@ -13,7 +13,7 @@ pub struct TrustedProxies {
     header: String,
 }
 
-/// The user's header stands twice: a client may have sent one of them.
+/// The user's header occurs twice: a client may have sent one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous;
 
@@ -77,8 +77,7 @@ impl TrustedProxies {
 
     /// The login that a trusted peer names; `None` if it names none or is not trusted.
     ///
-    /// # Errors
-    /// The header stands twice.
+    /// # Errors The header occurs twice.
     pub fn identity<'h>(
         &self,
         peer: IpAddr,
@@ -139,8 +138,8 @@ fn means_something_else(header: &str) -> bool {
     NAMES.contains(&header) || FAMILIES.iter().any(|family| header.starts_with(family))
 }
 
-/// Stands for a client whose address the proxy gave in an unreadable form. It is nobody's address;
-/// above all it is not loopback, which has privileges.
+/// Placeholder for an unreadable client address from the proxy. It must not be a loopback address,
+/// which has privileges.
 pub const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// The client's address: the last entry of `X-Forwarded-For` that is not a trusted proxy itself; the

@@ -1,4 +1,4 @@
-//! Roles, what each permits, and which must not meet in one person.
+//! Roles, their permissions, and which roles exclude each other.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::difference::names;
 
 names! {
-    /// A role that a person may hold.
+    /// A role of a user.
     Role {
         /// Decides differences as a maker.
         Analyst = "analyst" = 1,
@@ -53,7 +53,6 @@ names! {
 }
 
 impl Role {
-    /// What the role permits.
     pub const fn permissions(self) -> Permissions {
         use Permission as P;
         match self {
@@ -119,7 +118,6 @@ impl Roles {
         self.0 & 1 << role.code() != 0
     }
 
-    /// Whether there is none.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -129,7 +127,7 @@ impl Roles {
         Role::ALL.iter().copied().filter(move |role| self.contains(*role))
     }
 
-    /// What they permit together.
+    /// The union of their permissions.
     pub fn permissions(self) -> Permissions {
         self.iter().fold(Permissions::NONE, |all, role| all.union(role.permissions()))
     }
@@ -147,8 +145,8 @@ impl Roles {
             .try_fold(Self::NONE, |all, name| Some(all.with(Role::from_name(name.trim())?)))
     }
 
-    /// Why these roles must not meet in one person, if so: who watches takes no part, and who makes
-    /// people must not be one of the persons that a decision needs.
+    /// Why one user may not have all these roles: an auditor takes no part in decisions, and an
+    /// administrator, who could create the other users, neither.
     pub fn conflict(self) -> Option<&'static str> {
         let others = |role: Role| self.iter().any(|held| held != role);
         if self.contains(Role::Auditor) && others(Role::Auditor) {
@@ -210,7 +208,7 @@ impl Permissions {
         Self(self.0 | other.0)
     }
 
-    /// What both have: a token's scopes never give what its owner lacks.
+    /// The intersection: a token's scopes never exceed its owner's permissions.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)

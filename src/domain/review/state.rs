@@ -1,4 +1,4 @@
-//! How proposals move, and what a person may ask of an item.
+//! State transitions of proposals, and which decisions an item allows.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,10 +7,10 @@ use crate::domain::Status;
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::difference::names;
 
-/// The code that says that somebody is still looking: like UNKNOWN, it is no cause.
+/// The code for ongoing investigation: like UNKNOWN, it is not a cause.
 pub const PENDING_INVESTIGATION: &str = "PENDING_INVESTIGATION";
 
-/// Whether the code names a cause. What says that nobody knows is never accepted as truth.
+/// Whether the code names a cause: only causes can be accepted.
 pub fn is_cause(code: &str) -> bool {
     code != UNKNOWN && code != PENDING_INVESTIGATION
 }
@@ -39,7 +39,7 @@ pub(crate) use serde_names;
 names! {
     /// What a maker decides about an item.
     Action {
-        /// The machine's top reason is right.
+        /// The suggested reason is right.
         Approve = "APPROVE" = 1,
         /// Another reason is.
         Override = "OVERRIDE" = 2,
@@ -74,7 +74,6 @@ names! {
         Reopen = "REOPEN" = 3,
         /// A new reason code.
         ReasonCode = "REASON_CODE" = 4,
-        /// A rule.
         Rule = "RULE" = 5,
         /// The policy of the review.
         Policy = "POLICY" = 6,
@@ -101,20 +100,20 @@ names! {
         Returned = "RETURNED" = 4,
         /// Taken back by one of its makers.
         Withdrawn = "WITHDRAWN" = 5,
-        /// What it was about has changed.
+        /// Its item has changed.
         Stale = "STALE" = 6,
-        /// Nobody decided in time.
+        /// Its deadline has passed.
         Expired = "EXPIRED" = 7,
     }
 }
 
 impl ProposalState {
-    /// Whether people still decide.
+    /// Whether a decision is still pending.
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Open | Self::Checked)
     }
 
-    /// Who is asked next, while people still decide.
+    /// The stage that decides next.
     pub const fn asks(self) -> Option<Stage> {
         match self {
             Self::Open => Some(Stage::Checker),
@@ -125,17 +124,14 @@ impl ProposalState {
 }
 
 names! {
-    /// Who speaks.
+    /// The stage of a decision.
     Stage {
         /// The machine.
         System = "SYSTEM" = 1,
-        /// Who proposes.
         Maker = "MAKER" = 2,
-        /// The second person.
         Checker = "CHECKER" = 3,
-        /// The third person.
         Authorizer = "AUTHORIZER" = 4,
-        /// Who manages people.
+        /// The administrator.
         Admin = "ADMIN" = 5,
     }
 }
@@ -153,11 +149,11 @@ names! {
 }
 
 names! {
-    /// Under which control a decision was made, as the audit trail keeps it.
+    /// The control under which a decision was made, for the audit trail.
     Control {
-        /// One person alone, because the server was told so (`--solo`).
+        /// One user alone (`--solo`).
         None = "NONE" = 0,
-        /// One person, where the policy allows that.
+        /// One user, allowed by the policy.
         TwoEye = "TWO_EYE" = 2,
         /// Two persons.
         FourEye = "FOUR_EYE" = 4,
@@ -178,7 +174,7 @@ impl From<Eyes> for Control {
 
 serde_names!(Action, ProposalKind, ProposalState, Stage, Control);
 
-/// As the number of eyes, which is how everybody speaks of it.
+/// The number of eyes, as the field calls it.
 impl Serialize for Eyes {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u8(self.code())
@@ -195,21 +191,21 @@ impl<'de> Deserialize<'de> for Eyes {
 /// What may happen to a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// The person who is asked agrees.
+    /// The next stage approves.
     Approve,
-    /// The person who is asked does not agree.
+    /// The next stage sends it back.
     Return,
-    /// A maker takes it back.
+    /// The maker withdraws it.
     Withdraw,
-    /// A maker changes it: approvals so far are void.
+    /// The maker amends it; earlier approvals are void.
     Amend,
-    /// What it was about has changed.
+    /// Its item has changed.
     Invalidate,
-    /// Its time is over.
+    /// It expires.
     Expire,
 }
 
-/// The state after a move; `None` where there is no such transition.
+/// The next state; `None` if the transition does not exist.
 pub const fn next(state: ProposalState, eyes: Eyes, happens: Move) -> Option<ProposalState> {
     use ProposalState as S;
     match (state, happens) {
@@ -226,8 +222,8 @@ pub const fn next(state: ProposalState, eyes: Eyes, happens: Move) -> Option<Pro
     }
 }
 
-/// Why a maker may not decide this about an item that nobody has decided, if so.
-/// `new` is the code asked for and whether it is active.
+/// Why a maker may not decide this about an undecided item. `new` is the chosen code and whether it
+/// is active.
 pub fn refuse_decision(
     action: Action,
     current: Option<&str>,

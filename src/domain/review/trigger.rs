@@ -1,7 +1,7 @@
-//! When six eyes are needed: any one of these triggers is enough.
+//! Six-eye triggers: one of them is enough.
 //!
-//! They are evaluated when a proposal is made, when it is amended and again when it is approved;
-//! what they ask for only ever rises.
+//! They are evaluated when a proposal is made, amended and approved; the number of eyes never
+//! decreases.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,19 +19,19 @@ names! {
         ConfidentOverride = "CONFIDENT_OVERRIDE" = 2,
         /// The amount is large, or unknown where thresholds are given.
         Amount = "AMOUNT" = 3,
-        /// The field or type is one that a regulator looks at.
+        /// The field or type is regulatory.
         Regulatory = "REGULATORY" = 4,
-        /// Nobody has decided about such a difference yet.
+        /// The first decision about this group of look-alikes.
         FirstOfSignature = "FIRST_OF_SIGNATURE" = 5,
         /// A functional reason becomes a non-functional one, or the reverse.
         FunctionalChange = "FUNCTIONAL_CHANGE" = 6,
         /// Tolerance, matching or policy change.
         Policy = "POLICY" = 7,
-        /// What people had decided is decided anew.
+        /// An earlier decision is reopened.
         Reopen = "REOPEN" = 8,
         /// Many items, or a large sum, at once.
         Bulk = "BULK" = 9,
-        /// One maker's proposals about one signature are large together.
+        /// One maker's proposals about one group of look-alikes add up to a large amount.
         Splitting = "SPLITTING" = 10,
     }
 }
@@ -46,22 +46,21 @@ pub struct Fired {
     pub value: String,
 }
 
-/// What is known about one item of a proposal.
+/// The facts about an item of a proposal.
 #[derive(Clone, Debug)]
 pub struct ItemFacts<'a> {
-    /// Its field.
     pub field: &'a str,
     /// Its type.
     pub diff_type: DiffType,
     /// Whether the field is an amount of money.
     pub monetary: bool,
-    /// |delta|, if it can be told.
+    /// |delta|, if known.
     pub amount: Option<Decimal>,
     /// The currency of the amount.
     pub currency: Option<&'a str>,
     /// The machine's confidence.
     pub confidence: f64,
-    /// Whether the machine's reason is a cause, and then whether it is functional.
+    /// Whether the suggested reason is functional; `None` if it is not a cause.
     pub predicted: Option<bool>,
     /// Whether people had decided about the item.
     pub decided_by_people: bool,
@@ -69,16 +68,15 @@ pub struct ItemFacts<'a> {
     pub signature_known: bool,
 }
 
-/// What one maker proposed about the signature within the last 24 hours, this proposal not counted.
+/// A maker's other proposals about the group of look-alikes within the last 24 hours.
 #[derive(Clone, Debug, Default)]
 pub struct Recent {
-    /// The number of items.
     pub items: u64,
     /// Sums of amounts by currency, in the currency's own units.
     pub sums: Vec<(String, f64)>,
 }
 
-/// What is decided.
+/// The decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Decided {
     /// What the proposal is about.

@@ -1,4 +1,4 @@
-//! The names of months and days of the week, as people write them in several languages.
+//! Names of months and weekdays in several languages.
 //!
 //! Names are kept in lower case and without accents, and compared so: `Août`, `AOUT` and `août` are
 //! one name.
@@ -57,14 +57,14 @@ impl Language {
         Some((at, rest.as_bytes()))
     }
 
-    /// The name of this number, as it is usually written.
+    /// The usual name of this number.
     pub(super) fn name(&self, list: List, at: u32) -> &'static str {
         let names = self.names(list).get(at as usize).copied().unwrap_or_default();
         names.split('|').next().unwrap_or_default()
     }
 }
 
-/// What follows the whole word `name` at the start of `text`.
+/// The rest of `text` after the whole word `name`.
 fn without_name<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let mut expected = name.chars();
     let mut rest = text.char_indices();

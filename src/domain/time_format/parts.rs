@@ -1,4 +1,4 @@
-//! What a format says about the parts of a time: none may be read and ignored, and none left open.
+//! Checks that a format neither ignores nor omits a part of the time.
 
 /// A part that a directive reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(super) fn has_time(format: &str) -> bool {
     directives(format).into_iter().any(|(_, part)| is_time(part))
 }
 
-/// What is wrong with the parts that a format reads, and how to mend it.
+/// The mistake in a format, and how to mend it.
 pub(super) fn complaint(format: &str) -> Option<(String, &'static str)> {
     let directives = directives(format);
     let of = |part: Part| directives.iter().find(|(_, other)| *other == part);

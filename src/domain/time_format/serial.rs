@@ -29,8 +29,8 @@ impl System {
         }
     }
 
-    /// Reads a number of days with its fraction, which is rounded to milliseconds: as binary fractions
-    /// of a day are stored, nothing finer is meant.
+    /// Reads a number of days with its fraction, rounded to milliseconds: spreadsheets store binary
+    /// fractions of a day, which are not more precise.
     pub(super) fn read(self, text: &[u8]) -> Option<Reading> {
         let text = std::str::from_utf8(text).ok()?;
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -78,7 +78,7 @@ impl System {
         if second_of_day == 0 {
             return days.to_string();
         }
-        // Ten decimals tell a second from the next.
+        // Ten decimals are enough to distinguish seconds.
         let decimals = u64::from(second_of_day) * 10_000_000_000 / 86_400;
         format!("{days}.{decimals:010}").trim_end_matches('0').to_owned()
     }
