@@ -570,3 +570,15 @@ fn attributing_goes_on_with_the_run_on_which_it_failed() {
     assert_eq!(attributed["run_id"], ingested["run_id"]);
     assert_eq!(attributed["stage"], "ATTRIBUTED");
 }
+
+#[test]
+fn the_resolved_configuration_runs_like_the_written_one() {
+    let project = Project::of("fx_trades");
+    let written = project.recon(&["check", "--resolved"]);
+    assert_eq!(written.code, 0, "{}", written.err);
+    assert!(written.out.contains("memory_limit: 4GiB"), "{}", written.out);
+    let before = project.json(&["run", "--json"])["records"].clone();
+    project.write("recon.yaml", &written.out);
+    assert_eq!(project.json(&["run", "--json"])["records"], before);
+    assert_eq!(project.recon(&["check", "--resolved"]).out, written.out);
+}
