@@ -154,7 +154,7 @@ fn read_holidays(path: &Path) -> Result<Vec<Date>, Box<Problem>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Outcome;
+    use super::super::FieldResult;
     use super::super::tolerance::tests::{compare, field, resolve};
     use super::*;
     use crate::domain::DiffType;
@@ -164,9 +164,12 @@ mod tests {
         let field = field(Kind::Date, "{ business_days: 1 }");
         let date = |text: &str| Cell::Date(text.parse().unwrap());
         let (friday, monday) = (date("2026-01-09"), date("2026-01-12"));
-        assert_eq!(compare(&field, friday, monday), Outcome::Within);
+        assert_eq!(compare(&field, friday, monday), FieldResult::Within);
         let tuesday = date("2026-01-13");
-        assert_eq!(compare(&field, friday, tuesday), Outcome::Different(DiffType::DateMismatch));
+        assert_eq!(
+            compare(&field, friday, tuesday),
+            FieldResult::Different(DiffType::DateMismatch)
+        );
         assert_eq!(field.clearing(friday, tuesday).unwrap(), "business_days: 2");
     }
 

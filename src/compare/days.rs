@@ -51,7 +51,7 @@ impl Tolerance for Days {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Outcome;
+    use super::super::FieldResult;
     use super::super::tolerance::tests::{compare, field};
     use super::*;
 
@@ -59,9 +59,9 @@ mod tests {
     fn a_weekend_counts() {
         let date = |text: &str| Cell::Date(text.parse().unwrap());
         let (friday, monday) = (date("2026-01-09"), date("2026-01-12"));
-        assert_eq!(compare(&field(Kind::Date, "{ days: 3 }"), friday, monday), Outcome::Within);
+        assert_eq!(compare(&field(Kind::Date, "{ days: 3 }"), friday, monday), FieldResult::Within);
         let two = field(Kind::Date, "{ days: 2 }");
-        assert!(matches!(compare(&two, friday, monday), Outcome::Different(_)));
+        assert!(matches!(compare(&two, friday, monday), FieldResult::Different(_)));
         assert_eq!(field(Kind::Date, "{}").clearing(friday, monday).unwrap(), "days: 3");
     }
 }

@@ -32,7 +32,7 @@ tolerances! {
 
 /// The result of comparing two values of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum FieldResult {
     /// The same value.
     Equal,
     /// Not the same, but no further apart than the field tolerates.
@@ -104,34 +104,34 @@ impl FieldCompare {
     ///
     /// The order of the decisions is part of the contract: what can't be parsed is a type mismatch
     /// whatever the other side says; then null is decided; only then does tolerance count.
-    pub fn compare(&self, a: RawCell<'_>, b: RawCell<'_>) -> Outcome {
+    pub fn compare(&self, a: RawCell<'_>, b: RawCell<'_>) -> FieldResult {
         if !self.compared {
-            return Outcome::Equal;
+            return FieldResult::Equal;
         }
         if a.is_unparsed() || b.is_unparsed() {
-            return Outcome::Different(DiffType::TypeMismatch);
+            return FieldResult::Different(DiffType::TypeMismatch);
         }
         if a == b {
-            return Outcome::Equal;
+            return FieldResult::Equal;
         }
         let (mut buffer_a, mut buffer_b) = ([0; 36], [0; 36]);
         match (a.decode(&mut buffer_a), b.decode(&mut buffer_b)) {
             (Cell::Null, other) | (other, Cell::Null) => {
                 if self.null_equals.as_ref().is_some_and(|value| value.as_cell() == other) {
-                    Outcome::Equal
+                    FieldResult::Equal
                 } else {
-                    Outcome::Different(DiffType::NullMismatch)
+                    FieldResult::Different(DiffType::NullMismatch)
                 }
             }
-            (a, b) if a == b => Outcome::Equal,
-            (a, b) if self.tolerance.holds(a, b) => Outcome::Within,
-            _ => Outcome::Different(mismatch(self.kind)),
+            (a, b) if a == b => FieldResult::Equal,
+            (a, b) if self.tolerance.holds(a, b) => FieldResult::Within,
+            _ => FieldResult::Different(mismatch(self.kind)),
         }
     }
 
     /// Whether two cells of this field differ beyond tolerance.
     pub fn differs(&self, a: RawCell<'_>, b: RawCell<'_>) -> bool {
-        matches!(self.compare(a, b), Outcome::Different(_))
+        matches!(self.compare(a, b), FieldResult::Different(_))
     }
 
     /// The tolerance in words: `±0.005`, `±2 business days`, `exact`.
@@ -198,9 +198,9 @@ impl Comparison {
         let cells = a.zip(b).zip(&self.fields).enumerate().skip(self.key_len);
         for (at, ((a, b), field)) in cells {
             match field.compare(a, b) {
-                Outcome::Equal => {}
-                Outcome::Within => result.within += 1,
-                Outcome::Different(diff_type) => {
+                FieldResult::Equal => {}
+                FieldResult::Within => result.within += 1,
+                FieldResult::Different(diff_type) => {
                     result.different += 1;
                     each(u16::try_from(at).unwrap_or(u16::MAX), diff_type, a, b);
                 }
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn unparsable_text_is_a_type_mismatch_even_against_itself_or_null() {
         let field = field(Kind::Decimal, "{ absolute: '1000' }");
-        let mismatch = Outcome::Different(DiffType::TypeMismatch);
+        let mismatch = FieldResult::Different(DiffType::TypeMismatch);
         assert_eq!(compare(&field, Cell::Unparsed("x"), Cell::Unparsed("x")), mismatch);
         assert_eq!(compare(&field, Cell::Unparsed("x"), Cell::Null), mismatch);
         assert_eq!(compare(&field, decimal("1"), Cell::Unparsed("1")), mismatch);
@@ -276,11 +276,11 @@ mod tests {
     fn null_is_decided_before_tolerance() {
         let zero = Value::Decimal("0".parse().unwrap());
         let lenient = field(Kind::Decimal, "{ absolute: '5' }").with_null_equals(Some(zero));
-        assert_eq!(compare(&lenient, Cell::Null, Cell::Null), Outcome::Equal);
-        assert_eq!(compare(&lenient, Cell::Null, decimal("0.00")), Outcome::Equal);
+        assert_eq!(compare(&lenient, Cell::Null, Cell::Null), FieldResult::Equal);
+        assert_eq!(compare(&lenient, Cell::Null, decimal("0.00")), FieldResult::Equal);
         assert_eq!(
             compare(&lenient, decimal("0.01"), Cell::Null),
-            Outcome::Different(DiffType::NullMismatch)
+            FieldResult::Different(DiffType::NullMismatch)
         );
     }
 
@@ -292,7 +292,7 @@ mod tests {
             (decimal("1"), Cell::Null),
             (Cell::Unparsed("x"), Cell::Unparsed("x")),
         ] {
-            assert_eq!(compare(&informational, a, b), Outcome::Equal);
+            assert_eq!(compare(&informational, a, b), FieldResult::Equal);
         }
         assert_eq!(informational.describe(), "not compared");
         let fields = vec![FieldCompare::exact(Kind::Text), informational];
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn the_written_scale_of_a_decimal_is_no_difference() {
         let field = FieldCompare::exact(Kind::Decimal);
-        assert_eq!(compare(&field, decimal("1.0"), decimal("1.000")), Outcome::Equal);
+        assert_eq!(compare(&field, decimal("1.0"), decimal("1.000")), FieldResult::Equal);
         assert_eq!(field.describe(), "exact");
         assert_eq!(FieldCompare::exact(Kind::Boolean).clearing(decimal("1"), decimal("2")), None);
     }

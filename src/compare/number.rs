@@ -163,7 +163,7 @@ impl Tolerance for Number {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Outcome;
+    use super::super::FieldResult;
     use super::super::tolerance::tests::{compare, complaints, field};
     use super::*;
 
@@ -200,7 +200,7 @@ mod tests {
                 let at = |bound: u32| field(Kind::Integer, &format!("{{ {unit}: '{bound}' }}"));
                 let tight = compare(&at(narrow), a, b);
                 let wide = compare(&at(narrow + more), a, b);
-                prop_assert!(matches!(tight, Outcome::Different(_)) || !matches!(wide, Outcome::Different(_)));
+                prop_assert!(matches!(tight, FieldResult::Different(_)) || !matches!(wide, FieldResult::Different(_)));
             }
         }
 

@@ -62,7 +62,7 @@ impl Tolerance for Nanoseconds {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Outcome;
+    use super::super::FieldResult;
     use super::super::tolerance::tests::{compare, field};
     use super::*;
     use crate::domain::{DiffType, Instant};
@@ -71,8 +71,8 @@ mod tests {
     fn instants_are_compared_to_the_nanosecond() {
         let half = field(Kind::Datetime, "{ seconds: '0.5' }");
         let at = |nanoseconds| Cell::Instant(Instant::new(0, nanoseconds));
-        assert_eq!(compare(&half, at(0), at(500_000_000)), Outcome::Within);
-        let mismatch = Outcome::Different(DiffType::DateMismatch);
+        assert_eq!(compare(&half, at(0), at(500_000_000)), FieldResult::Within);
+        let mismatch = FieldResult::Different(DiffType::DateMismatch);
         assert_eq!(compare(&half, at(0), at(500_000_001)), mismatch);
         assert_eq!(half.clearing(at(0), at(500_000_000)).unwrap(), "seconds: 0.5");
     }

@@ -54,7 +54,7 @@ impl Tolerance for Similarity {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Outcome;
+    use super::super::FieldResult;
     use super::super::tolerance::tests::{compare, complaints, field};
     use super::*;
     use crate::domain::DiffType;
@@ -64,8 +64,8 @@ mod tests {
         let (a, b) = (Cell::Text("MARTHA"), Cell::Text("MARHTA"));
         let field = |least: &str| field(Kind::Text, &format!("{{ similarity: '{least}' }}"));
         assert_eq!(field("1").clearing(a, b).unwrap(), "similarity: 0.9611");
-        assert_eq!(compare(&field("0.9611"), a, b), Outcome::Within);
-        let mismatch = Outcome::Different(DiffType::StringMismatch);
+        assert_eq!(compare(&field("0.9611"), a, b), FieldResult::Within);
+        let mismatch = FieldResult::Different(DiffType::StringMismatch);
         assert_eq!(compare(&field("0.9612"), a, b), mismatch);
         for outside in ["-0.1", "1.1"] {
             let yaml = format!("{{ similarity: '{outside}' }}");

@@ -61,7 +61,7 @@ impl Tolerance for TokenSet {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Outcome;
+    use super::super::FieldResult;
     use super::super::tolerance::tests::{compare, field};
     use super::*;
     use crate::domain::DiffType;
@@ -70,13 +70,16 @@ mod tests {
     fn order_punctuation_and_repetition_of_words_do_not_count() {
         let one = field(Kind::Text, "{ token_set: 1 }");
         let text = Cell::Text;
-        assert_eq!(compare(&one, text("Smith, John"), text("John Smith")), Outcome::Within);
-        assert_eq!(compare(&one, text("A.B. Ltd"), text("Ltd A B A")), Outcome::Within);
-        let mismatch = Outcome::Different(DiffType::StringMismatch);
+        assert_eq!(compare(&one, text("Smith, John"), text("John Smith")), FieldResult::Within);
+        assert_eq!(compare(&one, text("A.B. Ltd"), text("Ltd A B A")), FieldResult::Within);
+        let mismatch = FieldResult::Different(DiffType::StringMismatch);
         assert_eq!(compare(&one, text("John Smith"), text("John Smyth")), mismatch);
         let (a, b) = (text("Smyth, John"), text("John Smith"));
         let least = one.clearing(a, b).unwrap();
         assert!(least.starts_with("token_set: 0.9"), "{least}");
-        assert_eq!(compare(&field(Kind::Text, &format!("{{ {least} }}")), a, b), Outcome::Within);
+        assert_eq!(
+            compare(&field(Kind::Text, &format!("{{ {least} }}")), a, b),
+            FieldResult::Within
+        );
     }
 }

@@ -260,7 +260,7 @@ pub(super) fn rounded_down(similarity: f64) -> f64 {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::{FieldCompare, Outcome};
+    use super::super::{FieldCompare, FieldResult};
     use super::*;
     use crate::diagnostic::PathStep;
     use crate::domain::{Cells, Row};
@@ -286,7 +286,11 @@ pub(super) mod tests {
         problems.into_iter().map(|problem| problem.problem.message).collect()
     }
 
-    pub(in crate::compare) fn compare(field: &FieldCompare, a: Cell<'_>, b: Cell<'_>) -> Outcome {
+    pub(in crate::compare) fn compare(
+        field: &FieldCompare,
+        a: Cell<'_>,
+        b: Cell<'_>,
+    ) -> FieldResult {
         let (a, b) = (Row::of([a]), Row::of([b]));
         field.compare(Cells::new(&a.cells).next().unwrap(), Cells::new(&b.cells).next().unwrap())
     }

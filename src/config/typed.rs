@@ -67,38 +67,38 @@ impl Reader<'_> {
         self.broken.borrow().contains(path)
     }
 
-    fn give_up(&self, path: &[PathStep]) -> Halt {
+    fn give_up(&self, path: &[PathStep]) -> Stopped {
         self.broken.borrow_mut().insert(path.to_vec());
-        Halt::Placed
+        Stopped::Reported
     }
 }
 
 /// Why reading ended.
 #[derive(Debug)]
-pub(super) enum Halt {
+pub(super) enum Stopped {
     /// A complaint whose place is not known yet.
-    Said(Problem),
+    Unplaced(Problem),
     /// A required key is not there.
-    Missing(&'static str),
+    MissingKey(&'static str),
     /// The complaint is made.
-    Placed,
+    Reported,
 }
 
-impl Display for Halt {
+impl Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Said(problem) => problem.fmt(f),
-            Self::Missing(key) => write!(f, "the key `{key}` is missing"),
-            Self::Placed => f.write_str("reported"),
+            Self::Unplaced(problem) => problem.fmt(f),
+            Self::MissingKey(key) => write!(f, "the key `{key}` is missing"),
+            Self::Reported => f.write_str("reported"),
         }
     }
 }
 
-impl std::error::Error for Halt {}
+impl std::error::Error for Stopped {}
 
-impl de::Error for Halt {
+impl de::Error for Stopped {
     fn custom<T: Display>(message: T) -> Self {
-        Self::Said(Problem::new(Code::BadValue, message.to_string()))
+        Self::Unplaced(Problem::new(Code::BadValue, message.to_string()))
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -108,7 +108,7 @@ impl de::Error for Halt {
             other => format!("expected {expected}, found {}", finding(&other)),
         };
         let problem = Problem::new(Code::WrongType, message);
-        Self::Said(match found {
+        Self::Unplaced(match found {
             Unexpected::Unit if expected == "text" => {
                 problem.help("if the word itself or the empty text is meant, put it in quotes")
             }
@@ -124,15 +124,15 @@ impl de::Error for Halt {
     }
 
     fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
-        Self::Said(unknown("value", name, known))
+        Self::Unplaced(unknown("value", name, known))
     }
 
     fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
-        Self::Said(unknown("key", name, known))
+        Self::Unplaced(unknown("key", name, known))
     }
 
     fn missing_field(key: &'static str) -> Self {
-        Self::Missing(key)
+        Self::MissingKey(key)
     }
 }
 
@@ -212,22 +212,22 @@ impl<'r> Part<'r> {
     }
 
     /// Gives a complaint its place: here.
-    fn place<V>(&self, result: Result<V, Halt>) -> Result<V, Halt> {
+    fn place<V>(&self, result: Result<V, Stopped>) -> Result<V, Stopped> {
         let (reader, document) = (self.reader, self.reader.document);
         result.map_err(|halt| match halt {
-            Halt::Placed => Halt::Placed,
-            Halt::Said(problem) => {
+            Stopped::Reported => Stopped::Reported,
+            Stopped::Unplaced(problem) => {
                 reader.complain(problem.at(document.place(&self.path)));
                 reader.give_up(&self.path)
             }
-            Halt::Missing(key) => {
+            Stopped::MissingKey(key) => {
                 self.complain_of_missing(key);
                 reader.give_up(&self.path)
             }
         })
     }
 
-    fn read_any<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, Halt> {
+    fn read_any<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, Stopped> {
         match &self.node.content {
             Content::Scalar(_) if self.is_null() => visitor.visit_unit(),
             Content::Scalar(scalar) => visitor.visit_str(&scalar.value),
@@ -248,7 +248,7 @@ impl<'r> Part<'r> {
         name: &str,
         known: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Halt> {
+    ) -> Result<V::Value, Stopped> {
         let entries = match &self.node.content {
             Content::Map(entries) => entries.as_slice(),
             Content::Scalar(_) if self.is_null() => &[],
@@ -260,7 +260,7 @@ impl<'r> Part<'r> {
                 };
                 let message = format!("expected a map of settings, found {found}");
                 let help = format!("its keys are {}", listed(known));
-                return Err(Halt::Said(Problem::new(Code::WrongType, message).help(help)));
+                return Err(Stopped::Unplaced(Problem::new(Code::WrongType, message).help(help)));
             }
         };
         let (expected, others): (Vec<&Entry>, Vec<&Entry>) =
@@ -307,22 +307,22 @@ impl<'r> Part<'r> {
         &self,
         known: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Halt> {
+    ) -> Result<V::Value, Stopped> {
         match &self.node.content {
             Content::Scalar(_) if self.is_null() => {
                 let message = format!("expected one of {}, found nothing", listed(known));
-                Err(Halt::Said(Problem::new(Code::WrongType, message)))
+                Err(Stopped::Unplaced(Problem::new(Code::WrongType, message)))
             }
             Content::Scalar(scalar) => {
                 if !known.contains(&scalar.value.as_str()) {
-                    return Err(Halt::Said(unknown("value", &scalar.value, known)));
+                    return Err(Stopped::Unplaced(unknown("value", &scalar.value, known)));
                 }
                 visitor.visit_enum(Choice { name: &scalar.value, settings: None })
             }
             Content::Map(entries) => {
                 let [entry] = entries.as_slice() else {
                     let message = format!("expected exactly one of {}", listed(known));
-                    return Err(Halt::Said(Problem::new(Code::WrongType, message)));
+                    return Err(Stopped::Unplaced(Problem::new(Code::WrongType, message)));
                 };
                 let settings = self.value(entry);
                 if self.reader.is_broken(&settings.path) {
@@ -337,7 +337,7 @@ impl<'r> Part<'r> {
             }
             Content::List(_) => {
                 let message = format!("expected one of {}, found a list", listed(known));
-                Err(Halt::Said(Problem::new(Code::WrongType, message)))
+                Err(Stopped::Unplaced(Problem::new(Code::WrongType, message)))
             }
         }
     }
@@ -356,13 +356,13 @@ impl<'r> Part<'r> {
 }
 
 impl<'de> Deserializer<'de> for Part<'_> {
-    type Error = Halt;
+    type Error = Stopped;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Halt> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stopped> {
         self.place(self.read_any(visitor))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Halt> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stopped> {
         if self.is_null() {
             self.note_empty();
             self.place(visitor.visit_none())
@@ -371,14 +371,14 @@ impl<'de> Deserializer<'de> for Part<'_> {
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Halt> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stopped> {
         if self.is_null() {
             return self.place(visitor.visit_seq(Items { part: &self, items: &[], at: 0 }));
         }
         self.place(self.read_any(visitor))
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Halt> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stopped> {
         if self.is_null() {
             return self.place(visitor.visit_map(self.map(Vec::new())));
         }
@@ -390,7 +390,7 @@ impl<'de> Deserializer<'de> for Part<'_> {
         name: &'static str,
         known: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Halt> {
+    ) -> Result<V::Value, Stopped> {
         self.place(self.read_struct(name, known, visitor))
     }
 
@@ -399,7 +399,7 @@ impl<'de> Deserializer<'de> for Part<'_> {
         _: &'static str,
         known: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Halt> {
+    ) -> Result<V::Value, Stopped> {
         self.place(self.read_enum(known, visitor))
     }
 
@@ -407,11 +407,11 @@ impl<'de> Deserializer<'de> for Part<'_> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Halt> {
+    ) -> Result<V::Value, Stopped> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Halt> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stopped> {
         visitor.visit_unit()
     }
 
@@ -428,12 +428,12 @@ struct Items<'p, 'r> {
 }
 
 impl<'de> SeqAccess<'de> for Items<'_, '_> {
-    type Error = Halt;
+    type Error = Stopped;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Halt> {
+    ) -> Result<Option<T::Value>, Stopped> {
         while let Some(node) = self.items.get(self.at) {
             let mut path = self.part.path.clone();
             path.push(PathStep::Index(self.at));
@@ -454,19 +454,19 @@ struct Entries<'r> {
 }
 
 impl<'de> MapAccess<'de> for Entries<'_> {
-    type Error = Halt;
+    type Error = Stopped;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Halt> {
+    ) -> Result<Option<K::Value>, Stopped> {
         self.value = self.entries.next();
         let Some(entry) = self.value else { return Ok(None) };
-        let key: StrDeserializer<'_, Halt> = entry.key.as_str().into_deserializer();
+        let key: StrDeserializer<'_, Stopped> = entry.key.as_str().into_deserializer();
         seed.deserialize(key).map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Halt> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Stopped> {
         match self.value.take() {
             Some(entry) => seed.deserialize(self.part.value(entry)),
             None => Err(de::Error::custom("a value was asked for before its key")),
@@ -481,14 +481,14 @@ struct Choice<'r> {
 }
 
 impl<'de, 'r> EnumAccess<'de> for Choice<'r> {
-    type Error = Halt;
+    type Error = Stopped;
     type Variant = Settings<'r>;
 
     fn variant_seed<V: DeserializeSeed<'de>>(
         self,
         seed: V,
-    ) -> Result<(V::Value, Settings<'r>), Halt> {
-        let name: StrDeserializer<'_, Halt> = self.name.into_deserializer();
+    ) -> Result<(V::Value, Settings<'r>), Stopped> {
+        let name: StrDeserializer<'_, Stopped> = self.name.into_deserializer();
         Ok((seed.deserialize(name)?, Settings { name: self.name, settings: self.settings }))
     }
 }
@@ -499,33 +499,33 @@ struct Settings<'r> {
 }
 
 impl<'r> Settings<'r> {
-    fn needed(self) -> Result<Part<'r>, Halt> {
+    fn needed(self) -> Result<Part<'r>, Stopped> {
         self.settings.ok_or_else(|| {
             let name = self.name;
             let problem = Problem::new(Code::WrongType, format!("`{name}` needs settings"));
-            Halt::Said(problem.help(format!("write `{name}: {{ … }}`")))
+            Stopped::Unplaced(problem.help(format!("write `{name}: {{ … }}`")))
         })
     }
 }
 
 impl<'de> VariantAccess<'de> for Settings<'_> {
-    type Error = Halt;
+    type Error = Stopped;
 
-    fn unit_variant(self) -> Result<(), Halt> {
+    fn unit_variant(self) -> Result<(), Stopped> {
         match self.settings {
             Some(part) if !part.is_null() => {
                 let message = format!("`{}` takes no settings", self.name);
-                part.place(Err(Halt::Said(Problem::new(Code::WrongType, message))))
+                part.place(Err(Stopped::Unplaced(Problem::new(Code::WrongType, message))))
             }
             _ => Ok(()),
         }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Halt> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Stopped> {
         seed.deserialize(self.needed()?)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Halt> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Stopped> {
         self.needed()?.deserialize_seq(visitor)
     }
 
@@ -533,7 +533,7 @@ impl<'de> VariantAccess<'de> for Settings<'_> {
         self,
         known: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Halt> {
+    ) -> Result<V::Value, Stopped> {
         self.needed()?.deserialize_struct("", known, visitor)
     }
 }

@@ -109,7 +109,7 @@ impl fmt::Display for Code {
 codes! {
     "Configuration" {
         ProxyHeader "proxy-header" [Exit(Class::Usage)]
-            "The header of `server.trusted_proxy` may not name people."
+            "The header of `server.trusted_proxy` cannot identify users."
             => "Use a header of its own, such as `X-Forwarded-User`.";
         Threads "threads" [Exit(Class::Usage)]
             "`options.threads` is more than a run may have."
@@ -145,7 +145,7 @@ codes! {
             "Standard input stands in a list of paths."
             => "Make it the only path of the source.";
         AmbiguousColumn "ambiguous-column" [Exit(Class::Usage)]
-            "A mapped column stands more than once in the source's header."
+            "A mapped column occurs more than once in the source's header."
             => "Rename one of the columns, or drop one with `columns`.";
         AmbiguousFormat "ambiguous-format" [Exit(Class::Warning)]
             "Two formats of one field read the same text as different dates."
@@ -205,13 +205,13 @@ codes! {
             "A column has the same name as another one."
             => "Rename one of them, or name all with `header: false` and `columns`.";
         DuplicateKey "duplicate-key" [Exit(Class::Usage)]
-            "A key stands twice in one place of `recon.yaml`."
+            "A key occurs twice in one map of `recon.yaml`."
             => "Keep one of the two.";
         DuplicateKeyField "duplicate-key-field" [Exit(Class::Usage)]
-            "A field stands twice in `key`."
+            "A field occurs twice in `key`."
             => "Remove one of the two.";
         DuplicateScript "duplicate-script" [Exit(Class::Usage)]
-            "A script stands twice in `rules.attribute`."
+            "A script occurs twice in `rules.attribute`."
             => "Remove one of the two.";
         EmptyColumn "empty-column" [Exit(Class::Usage)]
             "`map` names a column without a name."
@@ -328,7 +328,7 @@ codes! {
             "There are more fields than a run may have."
             => "Map the fields that matter.";
         TrustedProxy "trusted-proxy" [Exit(Class::Usage)]
-            "`server.trusted_proxy` names no network, or a header that is none."
+            "`server.trusted_proxy` names no network, or an invalid header."
             => "Give addresses or networks, and the name of a header.";
         UndeclaredReason "undeclared-reason" [Exit(Class::Usage)]
             "A rule or a label uses a reason code that `reason_codes` lacks."
@@ -391,7 +391,7 @@ codes! {
             => "Let it take the difference, or make it `private fn`.";
         RuleNameTwice "rule-name-twice" [Exit(Class::Warning)]
             "Two rules have one name."
-            => "Rename one, so that reports tell them apart.";
+            => "Rename one, so that reports can distinguish them.";
         RulesEmpty "rules-empty" [Exit(Class::Warning)]
             "A script of rules has no rule."
             => "Name a function `attribute…(d)` in it.";
@@ -405,7 +405,7 @@ codes! {
             "A file named as a script declares no function."
             => "Name the script, or write one.";
         ScriptStatement "script-statement" [Exit(Class::Usage)]
-            "A statement stands outside of a function."
+            "A statement is outside of a function."
             => "Put it into a function; a constant is a function that returns it.";
         ScriptSyntax "script-syntax" [Exit(Class::Usage)]
             "A script cannot be parsed."
@@ -470,7 +470,7 @@ codes! {
             "The file has no header row, or no rows at all."
             => "Set `header: false` with `columns`, or name the right file.";
         RecordTooLong "record-too-long" [Exit(Class::Source)]
-            "One record goes on for longer than records may be."
+            "A record is too long."
             => "A quote is probably opened and never closed; check `quote` and `delimiter`.";
         SourceNotDelimited "source-not-delimited" [Exit(Class::Source)]
             "`recon init` was given a file that is not delimited text."
@@ -525,7 +525,7 @@ codes! {
             => "Run again; something else has changed the store.";
         GreedyPairing "greedy-pairing" [Exit(Class::Warning)]
             "A key repeats so often that its rows were paired in order of cost instead of optimally."
-            => "Add a field to the key that tells the rows apart.";
+            => "Add a field to the key that distinguishes the rows.";
         Interrupted "interrupted" [Exit(Class::Interrupted)]
             "The command was interrupted; nothing of it shows."
             => "Run it again.";
@@ -542,7 +542,7 @@ codes! {
             "All or nearly all records of a field differ in the same way: a setting is wrong, not the data."
             => "Add the line that the help shows.";
         NoRun "no-run" [Exit(Class::Usage), Http(404)]
-            "The store has no such run, or none yet."
+            "The store does not have this run, or has no run yet."
             => "`recon runs list` shows the runs; `recon run` makes one.";
         RunAmbiguous "run-ambiguous" [Exit(Class::Usage), Http(409)]
             "Several runs have ids that begin so."
@@ -582,7 +582,7 @@ codes! {
             => "Name a model of this job: `recon model list`.";
         RulesChanged "rules-changed" [Exit(Class::Warning)]
             "The rules have changed since the run was attributed."
-            => "Decide again what no person has touched: `recon attribute --again`.";
+            => "Attribute the differences again that no user has touched: `recon attribute --again`.";
         RunGone "run-gone" [Exit(Class::Store)]
             "A run vanished while it was worked on."
             => "Run again; another process deleted it.";
@@ -604,7 +604,7 @@ codes! {
     }
     "Output and queries" {
         Clock "clock" [Exit(Class::Usage)]
-            "The machine's clock says what cannot be."
+            "This computer's clock is wrong."
             => "Set the clock.";
         CannotWrite "cannot-write" [Exit(Class::Usage)]
             "A file cannot be written."
@@ -803,10 +803,10 @@ codes! {
             "There is no model of this version."
             => "`recon model list` shows the models.";
         NothingAccepted "nothing-accepted" [Exit(Class::Warning)]
-            "The machine accepts nothing: its risk is not measured, or blind checks broke the budget."
-            => "Measure it with `recon evaluate`, or mend rules and model.";
+            "Nothing is accepted automatically: the risk is not measured, or blind checks exceeded it."
+            => "Measure it with `recon evaluate`, or improve rules and model.";
         TrainingConstant "training-constant" [Exit(Class::Usage)]
-            "Nothing tells the labelled differences apart."
+            "No feature distinguishes the labelled differences."
             => "Label differences of several kinds.";
         TrainingEmpty "training-empty" [Exit(Class::Usage)]
             "There are no labelled differences to train on."
@@ -879,8 +879,8 @@ codes! {
             "The server stopped answering and gave up."
             => "Start it again; its supervisor should.";
         TooFewPeople "too-few-people" [Exit(Class::Warning)]
-            "Not enough active people to decide anything."
-            => "Add people: `recon user add`.";
+            "There are not enough active users for any decision."
+            => "Add users: `recon user add`.";
     }
     "Mistakes in recon" {
         AnswerUnwritable "answer-unwritable" [Exit(Class::Inconsistent)]
@@ -919,8 +919,8 @@ codes! {
             "A decision names no action."
             => "Send APPROVE, OVERRIDE or REJECT.";
         ActorMismatch "actor-mismatch" [Http(403)]
-            "A request names another person than the one logged in."
-            => "Leave the person out.";
+            "A request names another user than the logged-in one."
+            => "Leave the user out.";
         AlreadyPending "already-pending" [Http(409)]
             "The item is held by an open proposal."
             => "Decide about that proposal first.";
@@ -928,14 +928,14 @@ codes! {
             "The audit trail is being verified."
             => "Try again in some seconds.";
         AmbiguousIdentity "ambiguous-identity" [Http(400)]
-            "The proxy's header stands twice."
+            "The proxy's header occurs twice."
             => "Mend the proxy.";
         ApproveTakesNoCode "approve-takes-no-code" [Http(422)]
             "An approval names a reason code."
             => "Use OVERRIDE to give another reason.";
         AwaitsConsent "awaits-consent" [Http(409)]
-            "A second login waits for the person's consent."
-            => "Let the person agree first.";
+            "A second login waits for the user's consent."
+            => "Let the user consent first.";
         BadExpiry "bad-expiry" [Http(422)]
             "A token's lifetime is out of range."
             => "Give a number of days as the message says.";
@@ -946,11 +946,11 @@ codes! {
             "A login has characters that logins may not have, or is too long."
             => "Use letters, digits and `.`, `_`, `-`, `@`, `+` between them.";
         BadPersonName "bad-person-name" [Http(422)]
-            "A person's name is empty or too long."
+            "A user's name is empty or too long."
             => "Give 1 to 100 visible characters.";
         BadScope "bad-scope" [Http(422)]
-            "A token's scope does not exist, or it has none."
-            => "Name permissions that the person has.";
+            "A token's scope does not exist, or is missing."
+            => "Choose permissions of the user.";
         BadTokenName "bad-token-name" [Http(422)]
             "A token's name is empty or too long."
             => "Give it a short name.";
@@ -1021,8 +1021,8 @@ codes! {
             "A link was used or is too old."
             => "Ask for another one.";
         LastAdmin "last-admin" [Http(409)]
-            "The change would leave nobody to manage people."
-            => "Give somebody else the role first.";
+            "The change would leave no administrator."
+            => "Give another user the role first.";
         LoginTaken "login-taken" [Http(409)]
             "The login is taken, or looks like one that is."
             => "Choose another.";
@@ -1033,10 +1033,10 @@ codes! {
             "The body is not JSON that this API reads."
             => "The message says where.";
         MaskedFields "masked-fields" [Http(403)]
-            "The export holds values that the person may not see."
+            "The export contains values that are masked for the user."
             => "Ask for the grants of the masked fields.";
         MaskedField "masked-field" [Http(403)]
-            "A filter or an order uses a field that the person may not see."
+            "A filter or an order uses a field that is masked for the user."
             => "Ask for the grant of the field.";
         MembershipChanged "membership-changed" [Http(409)]
             "Items of a bulk changed since its preview."
@@ -1048,10 +1048,10 @@ codes! {
             "The request names a host that is not the server's."
             => "Set `server.public_url`.";
         MissingPermission "missing-permission" [Http(403)]
-            "The person lacks a permission."
+            "The user lacks a permission."
             => "Ask an administrator for the role.";
         NoReasonToApprove "no-reason-to-approve" [Http(409)]
-            "The machine has no reason that could be approved."
+            "There is no suggested reason to approve."
             => "Use OVERRIDE or REJECT.";
         NoSuchItem "no-such-item" [Http(404)]
             "There is no such item."
@@ -1072,10 +1072,10 @@ codes! {
             "The request is not valid HTTP."
             => "Mend the client.";
         NotAcceptable "not-acceptable" [Http(406)]
-            "The client accepts none of the forms that the route gives."
+            "The client accepts none of the route's media types."
             => "Accept the one in the message.";
         NotContributor "not-contributor" [Http(403)]
-            "Only somebody who made or amended a proposal takes it back."
+            "Only a maker of a proposal can withdraw it."
             => "Send it back instead.";
         NotFound "not-found" [Http(404)]
             "There is nothing at this path."
@@ -1087,16 +1087,16 @@ codes! {
             "Nothing of the bulk can be decided."
             => "Filter again.";
         NothingToUndo "nothing-to-undo" [Http(409)]
-            "None of the person's decisions is still open."
+            "The user has no open decision."
             => "Nothing.";
         OneAdministrator "one-administrator" [Http(403)]
             "One administrator made or reset the logins of both deciders."
-            => "Let somebody else decide.";
+            => "Let another user decide.";
         OwnRoles "own-roles" [Http(409)]
             "People do not change their own roles or grants."
             => "Ask another administrator.";
         PasswordCommon "password-common" [Http(422)]
-            "The password is among the first that somebody would try."
+            "The password is too common."
             => "Use four unrelated words.";
         PasswordLong "password-long" [Http(422)]
             "The password is too long."
@@ -1108,7 +1108,7 @@ codes! {
             "The password is too short."
             => "Use four words.";
         PasswordChangeRequired "password-change-required" [Http(403)]
-            "Somebody else set this password."
+            "Another user set this password."
             => "Change it first.";
         PasswordWrong "password-wrong" [Http(403)]
             "The present password is wrong."
@@ -1135,37 +1135,37 @@ codes! {
             "Roles that exclude each other; a row of the security log."
             => "Nothing.";
         SameApprover "same-approver" [Http(403)]
-            "Checker and authorizer are one person."
-            => "Let somebody else authorize.";
+            "Checker and authorizer are the same user."
+            => "Let another user authorize.";
         SamePolicy "same-policy" [Http(409)]
             "The proposed policy is the one in force."
             => "Nothing.";
         SameReasonCode "same-reason-code" [Http(422)]
-            "An override names the machine's own reason."
+            "An override names the suggested reason."
             => "Use APPROVE.";
         SelfApproval "self-approval" [Http(403)]
-            "Nobody approves a proposal that they made or amended."
-            => "Let somebody else check.";
+            "Makers cannot approve their own proposal."
+            => "Let another user check.";
         SeparationOfDuties "separation-of-duties" [Http(409)]
             "The roles exclude each other."
-            => "Give one of them to somebody else.";
+            => "Give one of them to another user.";
         ServiceRoles "service-roles" [Http(409)]
             "A service account may not have the role, or a password."
-            => "Use a person's account.";
+            => "Use a user's account.";
         SessionRequired "session-required" [Http(403)]
             "This needs a session; a token does not suffice."
             => "Log in.";
         Solo "solo" [Http(409)]
-            "Somebody who decides alone touches no decision of several people."
+            "With `--solo`, decisions of several users cannot be changed."
             => "Serve without `--solo`.";
         Stale "stale" [Http(412)]
             "The item or proposal changed since it was looked at."
             => "Look again and decide anew.";
         SuggestionHidden "suggestion-hidden" [Http(409)]
-            "The machine's reason is hidden until a choice is made."
+            "The suggested reason is hidden until a choice is made."
             => "Use OVERRIDE or REJECT.";
         SuggestionsHidden "suggestions-hidden" [Http(403)]
-            "A filter would tell a suggestion that is hidden."
+            "A filter would reveal a hidden suggestion."
             => "Leave the filter out.";
         TokenByToken "token-by-token" [Http(403)]
             "Tokens neither make nor revoke tokens."
@@ -1198,14 +1198,14 @@ codes! {
             "A client sends too many requests."
             => "Slow down; `Retry-After` says how long.";
         Unauthorized "unauthorized" [Http(401)]
-            "Nobody is logged in, or the token is not valid."
+            "Not logged in, or the token is invalid."
             => "Log in, or send a valid token.";
         Unavailable "unavailable" [Http(503)]
             "The server or the store is busy."
             => "Try again; `Retry-After` says when.";
         UnknownPerson "unknown-person" [Http(409)]
-            "There is no such active person."
-            => "Choose somebody else.";
+            "There is no active user of this name."
+            => "Choose another user.";
         UnsupportedMediaType "unsupported-media-type" [Http(415)]
             "The body is not of a type that the route takes."
             => "The `Accept` header names it.";
@@ -1233,7 +1233,7 @@ codes! {
             "A cell contains U+0000, which no store keeps as text."
             => "Mend the source, or set `encoding: utf-16le`.";
         StrayQuote "STRAY_QUOTE" [Row]
-            "Text stands after a closing quote, or a quote makes a cell span lines of another width."
+            "There is text after a closing quote, or a quote makes a cell span lines of another width."
             => "Mend the source, or set another `quote`.";
         UnclosedQuote "UNCLOSED_QUOTE" [Row]
             "A quote is opened in this row and never closed."

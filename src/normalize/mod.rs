@@ -36,7 +36,7 @@ pub use crate::domain::time_format::{AmbiguousFormats, Doubt, TimeFormat, ambigu
 pub use catalogue::{Argument, ArgumentKey, StepDoc, catalogue};
 pub use condition::{Condition, ConditionSpec};
 pub use function::Functions;
-pub use normalizer::{DoubtfulValues, Normalizer, Outcome, Reject};
+pub use normalizer::{DoubtfulValues, Normalizer, Reject, RowResult};
 pub use number::NumberFormat;
 pub use plan::{FieldPlan, SidePlan, resolve_timezone};
 pub use spec::{

@@ -22,7 +22,7 @@ use crate::script::{NormalizeScript, ScriptError};
 
 /// The result of normalizing a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RowResult {
     /// Its cells have been appended.
     Row,
     /// The filter left it out; nothing was appended.
@@ -386,10 +386,10 @@ impl Normalizer {
     }
 
     /// Appends the row's cells to `out` in layout order, unless it is filtered or rejected.
-    pub fn row<R: RawCells + ?Sized>(&mut self, raw: &R, out: &mut Vec<u8>) -> Outcome {
+    pub fn row<R: RawCells + ?Sized>(&mut self, raw: &R, out: &mut Vec<u8>) -> RowResult {
         match self.is_live(raw) {
             Ok(true) => (),
-            Ok(false) => return Outcome::Filtered,
+            Ok(false) => return RowResult::Filtered,
             Err(error) => {
                 let texts = self.row_texts(raw).ok().flatten();
                 let key_cells = self.key_cells(raw, texts.as_ref(), out);
@@ -424,7 +424,7 @@ impl Normalizer {
                 key_end = Some(out.len());
             }
         }
-        Outcome::Row
+        RowResult::Row
     }
 
     /// A call that ran out of its limits since this was last asked, if one did: the run can't go on.
@@ -580,7 +580,7 @@ impl Normalizer {
         (could_be_read && is_key).then_some(cells)
     }
 
-    fn bad_key<R: RawCells + ?Sized>(&mut self, at: usize, raw: &R, is_null: bool) -> Outcome {
+    fn bad_key<R: RawCells + ?Sized>(&mut self, at: usize, raw: &R, is_null: bool) -> RowResult {
         let place = self.describe(at, raw);
         if is_null {
             return rejected(Code::NullKey, format!("{place}: a key can't be null"), None);
@@ -607,8 +607,8 @@ impl Normalizer {
 /// How much of a value a message shows.
 const SHOWN_CHARACTERS: usize = 80;
 
-fn rejected(code: Code, message: String, key_cells: Option<Vec<u8>>) -> Outcome {
-    Outcome::Rejected(Box::new(Reject { code, message, key_cells }))
+fn rejected(code: Code, message: String, key_cells: Option<Vec<u8>>) -> RowResult {
+    RowResult::Rejected(Box::new(Reject { code, message, key_cells }))
 }
 
 /// The texts of a row's columns.

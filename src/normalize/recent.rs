@@ -34,7 +34,7 @@ pub(super) struct Recent {
 
 /// Where the result of an input belongs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place(u64);
+pub(super) struct Slot(u64);
 
 impl Recent {
     pub(super) fn new() -> Self {
@@ -55,7 +55,7 @@ impl Recent {
     /// Appends the result for `input` to `out` and returns its flags, or the slot in which to
     /// [`keep`](Self::keep) it.
     #[inline]
-    pub(super) fn find(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<u8, Place> {
+    pub(super) fn find(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<u8, Slot> {
         let hash = self.hasher.hash_one(input);
         self.looked += 1;
         let slot = &self.slots[hash as usize % SLOTS];
@@ -65,7 +65,7 @@ impl Recent {
             || slot[4..8] != tag.to_le_bytes()
             || slot.get(HEAD..middle) != Some(input)
         {
-            return Err(Place(hash));
+            return Err(Slot(hash));
         }
         out.extend_from_slice(slot.get(middle..end).unwrap_or_default());
         self.found += 1;
@@ -73,12 +73,12 @@ impl Recent {
     }
 
     /// Keeps the `result` and at most seven `flags` for `input`, if they are short enough.
-    pub(super) fn keep(&mut self, place: Place, input: &[u8], result: &[u8], flags: u8) {
+    pub(super) fn keep(&mut self, slot: Slot, input: &[u8], result: &[u8], flags: u8) {
         let (middle, end) = (HEAD + input.len(), HEAD + input.len() + result.len());
         if end > SLOT {
             return;
         }
-        let Place(hash) = place;
+        let Slot(hash) = slot;
         let slot = &mut self.slots[hash as usize % SLOTS];
         slot[0] = USED | flags << FLAGS;
         // Both are less than a slot.
@@ -107,9 +107,9 @@ mod tests {
                 assert_eq!((&out[6..], kept), (expected.as_slice(), flag));
                 true
             }
-            Err(place) => {
+            Err(slot) => {
                 assert_eq!(out, b"before");
-                recent.keep(place, input, &expected, flag);
+                recent.keep(slot, input, &expected, flag);
                 false
             }
         }

@@ -56,13 +56,13 @@ fn show(cells: &[u8]) -> Vec<String> {
 
 fn read(normalizer: &mut Normalizer, raw: &[&str]) -> Vec<String> {
     let mut out = Vec::new();
-    assert_eq!(normalizer.row(raw, &mut out), Outcome::Row);
+    assert_eq!(normalizer.row(raw, &mut out), RowResult::Row);
     show(&out)
 }
 
 fn rejected(normalizer: &mut Normalizer, raw: &[&str]) -> Reject {
     let mut out = vec![7];
-    let Outcome::Rejected(reject) = normalizer.row(raw, &mut out) else { panic!("not rejected") };
+    let RowResult::Rejected(reject) = normalizer.row(raw, &mut out) else { panic!("not rejected") };
     assert_eq!(out, [7], "nothing of a rejected row is appended");
     *reject
 }
@@ -260,7 +260,7 @@ fn the_script_filters_rows_changes_them_and_may_set_fields_without_a_column() {
     assert_eq!(read(&mut normalizer, &["k", "5", "", "x"]), ["k", "5", "null", "null"]);
     assert_eq!(
         normalizer.row::<[&str]>(&["k", "5", "DEAD", "B"], &mut Vec::new()),
-        Outcome::Filtered
+        RowResult::Filtered
     );
     for (kind, part) in [("TYPO", "did you mean `amount`?"), ("BOOM", "boom"), ("CRASH", "crash")] {
         let reject = rejected(&mut normalizer, &["k", "5", kind, "B"]);
@@ -357,8 +357,8 @@ proptest! {
         for text in texts.iter().chain(&texts) {
             let raw: [&str; 2] = ["k", text];
             let (mut one, mut other) = (Vec::new(), Vec::new());
-            prop_assert_eq!(plain.row(&raw[..], &mut one), Outcome::Row);
-            prop_assert_eq!(remembering.row(&raw[..], &mut other), Outcome::Row);
+            prop_assert_eq!(plain.row(&raw[..], &mut one), RowResult::Row);
+            prop_assert_eq!(remembering.row(&raw[..], &mut other), RowResult::Row);
             prop_assert_eq!(&one, &other);
             prop_assert_eq!(Cells::new(&one).count(), 7);
             if chain == "[]" && !text.is_empty() {

@@ -13,7 +13,7 @@ use crate::diagnostic::Problem;
 use crate::domain::place;
 use crate::domain::progress::Unit;
 use crate::domain::{Cells, PerSide, Progress, RawCells, Rejection, RowRef, Side, key};
-use crate::normalize::{DoubtfulValues, Normalizer, Outcome, Reject};
+use crate::normalize::{DoubtfulValues, Normalizer, Reject, RowResult};
 use crate::script::ScriptError;
 use crate::source::{
     Block, BlockParser, Blocks, Carried, Fill, Filled, Opened, RawRow, SourceDigest, Unusable,
@@ -307,12 +307,12 @@ impl Taker<'_> {
         self.read += 1;
         self.cells.clear();
         match self.normalizer.row(raw, self.cells) {
-            Outcome::Row => {
+            RowResult::Row => {
                 let hash = key::hash(Cells::new(self.cells), self.key_len);
                 self.rows.push(&RowRef::new(hash, row.line, row.offset, self.cells));
             }
-            Outcome::Filtered => self.filtered += 1,
-            Outcome::Rejected(reject_row) => {
+            RowResult::Filtered => self.filtered += 1,
+            RowResult::Rejected(reject_row) => {
                 let Reject { code, message, key_cells } = *reject_row;
                 let key = key_cells.map(|key_cells| {
                     push_rejected(self.rows, row.line, row.offset, &key_cells, self.key_len)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use rhai::{Array, Dynamic, Engine, INT};
 
-use super::engine::Outcome;
+use super::engine::CallResult;
 use super::exact::failure;
 use super::work::{charge, charge_texts};
 use crate::domain::calendar::Calendar;
@@ -22,42 +22,44 @@ const MAX_FORMATS: usize = 64;
 /// Registers everything about dates; the business date is not known yet.
 pub(super) fn register(engine: &mut Engine) {
     engine
-        .register_fn("days_between", |a: &str, b: &str| -> Outcome<INT> {
+        .register_fn("days_between", |a: &str, b: &str| -> CallResult<INT> {
             Ok(INT::from(date(b)?.days()) - INT::from(date(a)?.days()))
         })
-        .register_fn("add_days", |day: &str, days: INT| -> Outcome<String> {
+        .register_fn("add_days", |day: &str, days: INT| -> CallResult<String> {
             let (day, days) = (date(day)?, count(days)?);
             written(day.days().checked_add(days).map(Date::from_days))
         })
-        .register_fn("add_months", |day: &str, months: INT| -> Outcome<String> {
+        .register_fn("add_months", |day: &str, months: INT| -> CallResult<String> {
             written(date(day)?.add_months(count(months)?))
         })
-        .register_fn("weekday", |day: &str| -> Outcome<INT> {
+        .register_fn("weekday", |day: &str| -> CallResult<INT> {
             Ok(INT::from(date(day)?.weekday()) + 1)
         })
-        .register_fn("is_month_end", |day: &str| -> Outcome<bool> { Ok(date(day)?.is_month_end()) })
-        .register_fn("is_business_day", |day: &str| -> Outcome<bool> {
+        .register_fn("is_month_end", |day: &str| -> CallResult<bool> {
+            Ok(date(day)?.is_month_end())
+        })
+        .register_fn("is_business_day", |day: &str| -> CallResult<bool> {
             Ok(Calendar::default().is_business_day(date(day)?))
         })
-        .register_fn("is_business_day", |day: &str, holidays: Array| -> Outcome<bool> {
+        .register_fn("is_business_day", |day: &str, holidays: Array| -> CallResult<bool> {
             Ok(calendar(holidays)?.is_business_day(date(day)?))
         })
-        .register_fn("add_business_days", |day: &str, days: INT| -> Outcome<String> {
+        .register_fn("add_business_days", |day: &str, days: INT| -> CallResult<String> {
             written(Calendar::default().add_business_days(date(day)?, business_days(days)?))
         })
         .register_fn(
             "add_business_days",
-            |day: &str, days: INT, holidays: Array| -> Outcome<String> {
+            |day: &str, days: INT, holidays: Array| -> CallResult<String> {
                 written(calendar(holidays)?.add_business_days(date(day)?, business_days(days)?))
             },
         )
-        .register_fn("business_days_between", |a: &str, b: &str| -> Outcome<INT> {
+        .register_fn("business_days_between", |a: &str, b: &str| -> CallResult<INT> {
             let (a, b) = span(a, b)?;
             Ok(Calendar::default().business_days_between(a, b))
         })
         .register_fn(
             "business_days_between",
-            |a: &str, b: &str, holidays: Array| -> Outcome<INT> {
+            |a: &str, b: &str, holidays: Array| -> CallResult<INT> {
                 let (a, b) = span(a, b)?;
                 Ok(calendar(holidays)?.business_days_between(a, b))
             },
@@ -69,14 +71,14 @@ pub(super) fn register(engine: &mut Engine) {
 fn register_formats(engine: &mut Engine) {
     let formats = std::rc::Rc::new(RefCell::new(HashMap::new()));
     let of_reading = std::rc::Rc::clone(&formats);
-    engine.register_fn("parse_date", move |text: &str, format: &str| -> Outcome<Dynamic> {
+    engine.register_fn("parse_date", move |text: &str, format: &str| -> CallResult<Dynamic> {
         charge_texts(&[text, format])?;
         with_format(&of_reading, format, |format| {
             let day = format.read(text.as_bytes()).map(|reading| reading.date.to_string());
             Ok(day.map_or(Dynamic::UNIT, Dynamic::from))
         })
     });
-    engine.register_fn("format_date", move |day: &str, format: &str| -> Outcome<String> {
+    engine.register_fn("format_date", move |day: &str, format: &str| -> CallResult<String> {
         charge_texts(&[day, format])?;
         let (date, second, nanoseconds) = match Instant::parse_rfc3339_utc(day) {
             None => (date(day)?, 0, 0),
@@ -93,7 +95,7 @@ fn register_formats(engine: &mut Engine) {
 }
 
 /// Two dates, near enough to iterate over the days between them.
-fn span(a: &str, b: &str) -> Outcome<(Date, Date)> {
+fn span(a: &str, b: &str) -> CallResult<(Date, Date)> {
     let (a, b) = (date(a)?, date(b)?);
     charge(a.days().abs_diff(b.days()) as usize / DAYS)?;
     Ok((a, b))
@@ -103,8 +105,8 @@ fn span(a: &str, b: &str) -> Outcome<(Date, Date)> {
 fn with_format<T>(
     formats: &RefCell<HashMap<String, TimeFormat>>,
     text: &str,
-    with: impl FnOnce(&TimeFormat) -> Outcome<T>,
-) -> Outcome<T> {
+    with: impl FnOnce(&TimeFormat) -> CallResult<T>,
+) -> CallResult<T> {
     if let Some(format) = formats.borrow().get(text) {
         return with(format);
     }
@@ -124,7 +126,7 @@ fn with_format<T>(
 /// Registers the business date, if it is known.
 pub(super) fn register_batch_date(engine: &mut Engine, batch_date: Option<Date>) {
     let batch_date = batch_date.map(|date| date.to_string());
-    engine.register_fn("batch_date", move || -> Outcome<String> {
+    engine.register_fn("batch_date", move || -> CallResult<String> {
         match &batch_date {
             Some(date) => Ok(date.clone()),
             None => failure("the business date is not known here"),
@@ -133,21 +135,21 @@ pub(super) fn register_batch_date(engine: &mut Engine, batch_date: Option<Date>)
 }
 
 /// The date at the start of an ISO date or instant.
-fn date(text: &str) -> Outcome<Date> {
+fn date(text: &str) -> CallResult<Date> {
     let day = text.split_once('T').map_or(text, |(day, _)| day);
     day.parse()
         .map_or_else(|_| failure(format!("`{text}` is not a date of the form YYYY-MM-DD")), Ok)
 }
 
 /// A date as scripts have it.
-fn written(date: Option<Date>) -> Outcome<String> {
+fn written(date: Option<Date>) -> CallResult<String> {
     match date.filter(|date| date.iso().is_some()) {
         Some(date) => Ok(date.to_string()),
         None => failure("there is no such day in the years 0 to 9999"),
     }
 }
 
-fn count(days: INT) -> Outcome<i32> {
+fn count(days: INT) -> CallResult<i32> {
     match i32::try_from(days) {
         Ok(count) if days.abs() <= MAX_DAYS => Ok(count),
         _ => failure(format!("{days} is too far away")),
@@ -155,7 +157,7 @@ fn count(days: INT) -> Outcome<i32> {
 }
 
 /// Business days are counted one by one, so that there is a limit.
-fn business_days(days: INT) -> Outcome<i32> {
+fn business_days(days: INT) -> CallResult<i32> {
     const MAX: INT = 10_000;
     if days.abs() > MAX {
         return failure(format!("{days} business days are more than {MAX}"));
@@ -165,7 +167,7 @@ fn business_days(days: INT) -> Outcome<i32> {
 }
 
 /// Monday to Friday without these days.
-fn calendar(holidays: Array) -> Outcome<Calendar> {
+fn calendar(holidays: Array) -> CallResult<Calendar> {
     charge(holidays.len() / 4)?;
     let mut days = Vec::with_capacity(holidays.len());
     for holiday in holidays {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Engine, INT, ImmutableString};
 use rust_decimal::Decimal as ScriptDecimal;
 
-use super::engine::Outcome;
+use super::engine::CallResult;
 use super::exact::{self, failure};
 use super::functions::similarity;
 use super::work;
@@ -56,7 +56,7 @@ pub enum Property {
     RecordField(Side, Box<str>),
 }
 
-enum Trouble {
+enum PropertyError {
     TooManyDigits,
     NoSuchField,
 }
@@ -74,7 +74,7 @@ impl Property {
         &self,
         d: &DifferenceContext<'b>,
         buffers: &'b mut [TextBuffer; 2],
-    ) -> Result<Cell<'b>, Trouble> {
+    ) -> Result<Cell<'b>, PropertyError> {
         let [first, second] = buffers;
         let entire = d.field == FieldRef::EntireRecord;
         let exists = |side: Option<Cells<'_>>| match side {
@@ -93,7 +93,7 @@ impl Property {
             Self::Delta => delta(d.cell(d.a, first), d.cell(d.b, second))?,
             Self::AbsDelta => match delta(d.cell(d.a, first), d.cell(d.b, second))? {
                 Cell::Integer(value) => {
-                    value.checked_abs().map(Cell::Integer).ok_or(Trouble::TooManyDigits)?
+                    value.checked_abs().map(Cell::Integer).ok_or(PropertyError::TooManyDigits)?
                 }
                 Cell::Decimal(value) => Cell::Decimal(value.abs()),
                 other => other,
@@ -108,7 +108,7 @@ impl Property {
             },
             Self::Record(side) => Cell::Boolean(record(d, *side).is_some()),
             Self::RecordField(side, name) => {
-                let at = d.layout.position(name).ok_or(Trouble::NoSuchField)?;
+                let at = d.layout.position(name).ok_or(PropertyError::NoSuchField)?;
                 record(d, *side)
                     .and_then(|mut cells| cells.nth(at))
                     .map_or(Cell::Null, |raw| raw.decode(first))
@@ -125,8 +125,8 @@ impl Property {
             Self::Severity => out.push(d.severity.code()),
             _ => match self.read(d, &mut [[0; 36]; 2]) {
                 Ok(cell) => push_cell(out, cell),
-                Err(Trouble::TooManyDigits) => out.extend([FAILED, 0]),
-                Err(Trouble::NoSuchField) => out.extend([FAILED, 1]),
+                Err(PropertyError::TooManyDigits) => out.extend([FAILED, 0]),
+                Err(PropertyError::NoSuchField) => out.extend([FAILED, 1]),
             },
         }
     }
@@ -139,19 +139,21 @@ fn record<'a>(d: &DifferenceContext<'a>, side: Side) -> Option<Cells<'a>> {
     }
 }
 
-fn delta(a: Cell<'_>, b: Cell<'_>) -> Result<Cell<'static>, Trouble> {
+fn delta(a: Cell<'_>, b: Cell<'_>) -> Result<Cell<'static>, PropertyError> {
     if let (Cell::Integer(a), Cell::Integer(b)) = (a, b) {
-        return b.checked_sub(a).map(Cell::Integer).ok_or(Trouble::TooManyDigits);
+        return b.checked_sub(a).map(Cell::Integer).ok_or(PropertyError::TooManyDigits);
     }
     match (a.number(), b.number()) {
-        (Some(a), Some(b)) => b.checked_sub(a).map(Cell::Decimal).ok_or(Trouble::TooManyDigits),
+        (Some(a), Some(b)) => {
+            b.checked_sub(a).map(Cell::Decimal).ok_or(PropertyError::TooManyDigits)
+        }
         _ => Ok(Cell::Null),
     }
 }
 
-fn percent(a: Cell<'_>, b: Cell<'_>) -> Result<Cell<'static>, Trouble> {
+fn percent(a: Cell<'_>, b: Cell<'_>) -> Result<Cell<'static>, PropertyError> {
     let (Some(a), Some(b)) = (a.number(), b.number()) else { return Ok(Cell::Null) };
-    let delta = b.checked_sub(a).ok_or(Trouble::TooManyDigits)?;
+    let delta = b.checked_sub(a).ok_or(PropertyError::TooManyDigits)?;
     let larger = a.abs().max(b.abs());
     if larger.is_zero() {
         return Ok(Cell::Decimal(Decimal::ZERO));
@@ -159,7 +161,7 @@ fn percent(a: Cell<'_>, b: Cell<'_>) -> Result<Cell<'static>, Trouble> {
     narrow_percent(delta, larger)
         .or_else(|| delta.abs().percent_of(larger, PERCENT_SCALE))
         .map(Cell::Decimal)
-        .ok_or(Trouble::TooManyDigits)
+        .ok_or(PropertyError::TooManyDigits)
 }
 
 /// |`delta`| in percent of `larger`, if 128 bits suffice, as they nearly always do: rules ask for
@@ -314,7 +316,7 @@ impl Subject {
         }
     }
 
-    fn get(&mut self, property: &Property) -> Outcome<Dynamic> {
+    fn get(&mut self, property: &Property) -> CallResult<Dynamic> {
         self.recorded(property);
         let name = |names: &[ImmutableString], at: Option<usize>| {
             at.and_then(|at| names.get(at)).cloned().map_or(Dynamic::UNIT, Dynamic::from)
@@ -339,16 +341,16 @@ impl Subject {
                         Ok(cell.text().map_or(Dynamic::UNIT, Dynamic::from))
                     }
                     Ok(cell) => dynamic(cell),
-                    Err(Trouble::TooManyDigits) => failure(
+                    Err(PropertyError::TooManyDigits) => failure(
                         "the difference of the two numbers has more digits than recon can hold",
                     ),
-                    Err(Trouble::NoSuchField) => self.no_such_field(property),
+                    Err(PropertyError::NoSuchField) => self.no_such_field(property),
                 }
             }
         }
     }
 
-    fn no_such_field(&self, property: &Property) -> Outcome<Dynamic> {
+    fn no_such_field(&self, property: &Property) -> CallResult<Dynamic> {
         let Property::RecordField(_, name) = property else { return Ok(Dynamic::UNIT) };
         failure(match nearest(name, self.layout.names()) {
             Some(meant) => format!("the record has no field `{name}`; did you mean `{meant}`?"),
@@ -358,7 +360,7 @@ impl Subject {
 }
 
 /// A typed value as a script sees it.
-fn dynamic(cell: Cell<'_>) -> Outcome<Dynamic> {
+fn dynamic(cell: Cell<'_>) -> CallResult<Dynamic> {
     let decimal = |value: Decimal| match exact::from_domain(value) {
         Some(value) => Ok(Dynamic::from_decimal(value)),
         None => failure(format!(
@@ -389,7 +391,7 @@ pub(super) struct ScriptDifference(pub(super) Rc<RefCell<Subject>>);
 struct ScriptRecord(Rc<RefCell<Subject>>, Side);
 
 impl ScriptRecord {
-    fn get(&mut self, name: &str) -> Outcome<Dynamic> {
+    fn get(&mut self, name: &str) -> CallResult<Dynamic> {
         charged(self.0.borrow_mut().get(&Property::RecordField(self.1, name.into()))?)
     }
 
@@ -402,7 +404,7 @@ impl ScriptRecord {
 }
 
 /// A value that a script gets from a difference: a long text counts as work, whatever is done with it.
-fn charged(value: Dynamic) -> Outcome<Dynamic> {
+fn charged(value: Dynamic) -> CallResult<Dynamic> {
     if let Some(text) = value.read_lock::<ImmutableString>() {
         work::charge_texts(&[text.as_str()])?;
     }

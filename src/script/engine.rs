@@ -35,7 +35,7 @@ pub(super) const MAX_VARIABLES: usize = 256;
 pub(super) const MAX_FUNCTIONS: usize = 500;
 
 /// The result of whatever Rhai does. Its error is boxed by Rhai.
-pub(super) type Outcome<T> = Result<T, Box<EvalAltResult>>;
+pub(super) type CallResult<T> = Result<T, Box<EvalAltResult>>;
 
 /// An engine with only the functions that scripts may use.
 ///

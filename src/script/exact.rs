@@ -7,14 +7,14 @@
 use rhai::{Engine, EvalAltResult, INT, Identifier, Position};
 use rust_decimal::Decimal;
 
-use super::engine::Outcome;
+use super::engine::CallResult;
 use crate::domain;
 
 /// The largest coefficient that fits 96 bits.
 const MAX_COEFFICIENT: i128 = (1 << 96) - 1;
 
 /// An arithmetic error with this sentence.
-pub(super) fn failure<T>(message: impl Into<String>) -> Outcome<T> {
+pub(super) fn failure<T>(message: impl Into<String>) -> CallResult<T> {
     Err(EvalAltResult::ErrorArithmetic(message.into(), Position::NONE).into())
 }
 
@@ -46,17 +46,17 @@ fn align_any(x: Decimal, y: Decimal) -> Option<(i128, i128, u32)> {
     align(x, y).or_else(|| align(x.normalize(), y.normalize()))
 }
 
-fn too_long<T>(x: Decimal, operator: &str, y: Decimal) -> Outcome<T> {
+fn too_long<T>(x: Decimal, operator: &str, y: Decimal) -> CallResult<T> {
     failure(format!("{x} {operator} {y} has more digits than the 28 that a script can hold"))
 }
 
-fn add(x: Decimal, y: Decimal) -> Outcome<Decimal> {
+fn add(x: Decimal, y: Decimal) -> CallResult<Decimal> {
     align_any(x, y)
         .and_then(|(x, y, scale)| fit(x.checked_add(y)?, scale))
         .map_or_else(|| too_long(x, "+", y), Ok)
 }
 
-fn subtract(x: Decimal, y: Decimal) -> Outcome<Decimal> {
+fn subtract(x: Decimal, y: Decimal) -> CallResult<Decimal> {
     align_any(x, y)
         .and_then(|(x, y, scale)| fit(x.checked_sub(y)?, scale))
         .map_or_else(|| too_long(x, "-", y), Ok)
@@ -86,11 +86,11 @@ fn product(x: Decimal, y: Decimal) -> Option<Decimal> {
     fit(left.checked_mul(right)?, scale)
 }
 
-fn multiply(x: Decimal, y: Decimal) -> Outcome<Decimal> {
+fn multiply(x: Decimal, y: Decimal) -> CallResult<Decimal> {
     product(x, y).map_or_else(|| too_long(x, "*", y), Ok)
 }
 
-fn remainder(x: Decimal, y: Decimal) -> Outcome<Decimal> {
+fn remainder(x: Decimal, y: Decimal) -> CallResult<Decimal> {
     if y.is_zero() {
         return failure(format!("division by zero: {x} % {y}"));
     }
@@ -99,14 +99,14 @@ fn remainder(x: Decimal, y: Decimal) -> Outcome<Decimal> {
         .map_or_else(|| too_long(x, "%", y), Ok)
 }
 
-fn divide(x: Decimal, y: Decimal) -> Outcome<Decimal> {
+fn divide(x: Decimal, y: Decimal) -> CallResult<Decimal> {
     if y.is_zero() {
         return failure(format!("division by zero: {x} / {y}"));
     }
     x.checked_div(y).map_or_else(|| too_long(x, "/", y), Ok)
 }
 
-fn power(x: Decimal, exponent: INT) -> Outcome<Decimal> {
+fn power(x: Decimal, exponent: INT) -> CallResult<Decimal> {
     if !(0..=256).contains(&exponent) {
         return failure(format!("{x} ** {exponent}: the exponent must be within 0..=256"));
     }
@@ -117,7 +117,7 @@ fn power(x: Decimal, exponent: INT) -> Outcome<Decimal> {
     Ok(result)
 }
 
-fn power_of_decimal(exponent: Decimal) -> Outcome<Decimal> {
+fn power_of_decimal(exponent: Decimal) -> CallResult<Decimal> {
     failure(format!("** {exponent}: the exponent must be an integer"))
 }
 
@@ -144,11 +144,11 @@ pub(super) fn register(engine: &mut Engine) {
             engine.register_fn($sign, |x: Decimal, y: Decimal| $function(x, y));
             engine.register_fn($sign, |x: Decimal, y: INT| $function(x, Decimal::from(y)));
             engine.register_fn($sign, |x: INT, y: Decimal| $function(Decimal::from(x), y));
-            engine.register_fn($assign, |x: &mut Decimal, y: Decimal| -> Outcome<()> {
+            engine.register_fn($assign, |x: &mut Decimal, y: Decimal| -> CallResult<()> {
                 *x = $function(*x, y)?;
                 Ok(())
             });
-            engine.register_fn($assign, |x: &mut Decimal, y: INT| -> Outcome<()> {
+            engine.register_fn($assign, |x: &mut Decimal, y: INT| -> CallResult<()> {
                 *x = $function(*x, Decimal::from(y))?;
                 Ok(())
             });
@@ -164,11 +164,11 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("**", power);
     engine.register_fn("**", |_: Decimal, exponent: Decimal| power_of_decimal(exponent));
     engine.register_fn("**", |_: INT, exponent: Decimal| power_of_decimal(exponent));
-    engine.register_fn("**=", |x: &mut Decimal, exponent: INT| -> Outcome<()> {
+    engine.register_fn("**=", |x: &mut Decimal, exponent: INT| -> CallResult<()> {
         *x = power(*x, exponent)?;
         Ok(())
     });
-    engine.register_fn("**=", |_: &mut Decimal, exponent: Decimal| -> Outcome<()> {
+    engine.register_fn("**=", |_: &mut Decimal, exponent: Decimal| -> CallResult<()> {
         power_of_decimal(exponent).map(|_| ())
     });
     engine.register_fn("-", |x: Decimal| -x);

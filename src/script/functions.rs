@@ -8,7 +8,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::engine::Outcome;
+use super::engine::CallResult;
 use super::exact::{self, failure};
 use super::work::{charge_product, charge_texts};
 use crate::domain;
@@ -156,15 +156,15 @@ pub const fn functions() -> &'static [FunctionDoc] {
 /// Registers all functions except `reason` and `note`, which only rules have.
 pub(super) fn register(engine: &mut Engine) {
     engine
-        .register_fn("is_blank", |text: &str| -> Outcome<bool> {
+        .register_fn("is_blank", |text: &str| -> CallResult<bool> {
             charge_texts(&[text])?;
             Ok(text.trim().is_empty())
         })
-        .register_fn("digits", |text: &str| -> Outcome<String> {
+        .register_fn("digits", |text: &str| -> CallResult<String> {
             charge_texts(&[text])?;
             Ok(text.chars().filter(char::is_ascii_digit).collect())
         })
-        .register_fn("letters", |text: &str| -> Outcome<String> {
+        .register_fn("letters", |text: &str| -> CallResult<String> {
             charge_texts(&[text])?;
             let mut in_letter = false;
             let kept = text.chars().filter(|character| {
@@ -175,7 +175,7 @@ pub(super) fn register(engine: &mut Engine) {
             });
             Ok(kept.nfc().collect())
         })
-        .register_fn("has_word", |text: &str, words: Array| -> Outcome<bool> {
+        .register_fn("has_word", |text: &str, words: Array| -> CallResult<bool> {
             charge_texts(&[text])?;
             let lower = text.to_lowercase();
             for word in words {
@@ -188,23 +188,23 @@ pub(super) fn register(engine: &mut Engine) {
             }
             Ok(false)
         })
-        .register_fn("without_prefix", |text: &str, prefix: &str| -> Outcome<String> {
+        .register_fn("without_prefix", |text: &str, prefix: &str| -> CallResult<String> {
             charge_texts(&[text])?;
             Ok(text.strip_prefix(prefix).unwrap_or(text).to_owned())
         })
-        .register_fn("without_suffix", |text: &str, suffix: &str| -> Outcome<String> {
+        .register_fn("without_suffix", |text: &str, suffix: &str| -> CallResult<String> {
             charge_texts(&[text])?;
             Ok(text.strip_suffix(suffix).unwrap_or(text).to_owned())
         })
-        .register_fn("similarity", |a: &str, b: &str| -> Outcome<Decimal> {
+        .register_fn("similarity", |a: &str, b: &str| -> CallResult<Decimal> {
             comparable(a, b)?;
             Ok(similarity(a, b))
         })
-        .register_fn("edits", |a: &str, b: &str| -> Outcome<INT> {
+        .register_fn("edits", |a: &str, b: &str| -> CallResult<INT> {
             comparable(a, b)?;
             Ok(strsim::osa_distance(a, b) as INT)
         })
-        .register_fn("is_transposed", |a: &str, b: &str| -> Outcome<bool> {
+        .register_fn("is_transposed", |a: &str, b: &str| -> CallResult<bool> {
             charge_texts(&[a, b])?;
             Ok(is_transposed(a, b))
         });
@@ -214,20 +214,20 @@ pub(super) fn register(engine: &mut Engine) {
 fn register_numbers(engine: &mut Engine) {
     engine
         .register_fn("parse_decimal", parse_decimal)
-        .register_fn("parse_int", |text: &str| -> Outcome<INT> {
+        .register_fn("parse_int", |text: &str| -> CallResult<INT> {
             text.parse().map_or_else(|_| failure(format!("`{text}` is not an integer")), Ok)
         })
         .register_fn("to_decimal", |x: INT| Decimal::from(x))
         .register_fn("to_decimal", |x: Decimal| x)
         .register_fn("to_int", |x: INT| x)
-        .register_fn("to_int", |x: Decimal| -> Outcome<INT> {
+        .register_fn("to_int", |x: Decimal| -> CallResult<INT> {
             match x.normalize() {
                 whole if whole.scale() == 0 => whole.to_i64(),
                 _ => None,
             }
             .map_or_else(|| failure(format!("{x} is not an integer of at most 18 digits")), Ok)
         })
-        .register_fn("abs", |x: INT| -> Outcome<INT> {
+        .register_fn("abs", |x: INT| -> CallResult<INT> {
             x.checked_abs().map_or_else(|| failure(format!("integer overflow: abs({x})")), Ok)
         })
         .register_fn("abs", |x: Decimal| x.abs())
@@ -240,7 +240,7 @@ fn register_numbers(engine: &mut Engine) {
         .register_fn("truncate", |x: INT| x)
         .register_fn("truncate", |x: Decimal| x.trunc())
         .register_fn("round", |x: INT, _: INT| x)
-        .register_fn("round", |x: Decimal, decimals: INT| -> Outcome<Decimal> {
+        .register_fn("round", |x: Decimal, decimals: INT| -> CallResult<Decimal> {
             match u32::try_from(decimals) {
                 Ok(decimals) => {
                     let half_away = RoundingStrategy::MidpointAwayFromZero;
@@ -268,7 +268,7 @@ fn register_numbers(engine: &mut Engine) {
     }
 }
 
-fn comparable(a: &str, b: &str) -> Outcome<()> {
+fn comparable(a: &str, b: &str) -> CallResult<()> {
     if a.len().max(b.len()) > MAX_COMPARED {
         return failure(format!("texts of more than {MAX_COMPARED} bytes are too long to compare"));
     }
@@ -298,7 +298,7 @@ fn is_transposed(a: &str, b: &str) -> bool {
     }
 }
 
-fn parse_decimal(text: &str) -> Outcome<Decimal> {
+fn parse_decimal(text: &str) -> CallResult<Decimal> {
     let parsed = text.parse::<domain::Decimal>();
     match parsed.map(exact::from_domain) {
         Ok(Some(value)) => Ok(value),

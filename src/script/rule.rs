@@ -7,7 +7,7 @@ use rhai::{Dynamic, INT, NativeCallContext};
 use rust_decimal::Decimal;
 
 use super::difference::{self, Reads, ScriptDifference, Subject};
-use super::engine::{self, Outcome, Program, line_and_column};
+use super::engine::{self, CallResult, Program, line_and_column};
 use super::exact::failure;
 use super::{ScriptError, ScriptSource};
 use crate::diagnostic::{Code, Problem, nearest};
@@ -84,7 +84,7 @@ impl RuleScript {
             },
         );
         let taken = Rc::clone(&notes);
-        engine.register_fn("note", move |sentence: &str| -> Outcome<()> {
+        engine.register_fn("note", move |sentence: &str| -> CallResult<()> {
             let mut notes = taken.borrow_mut();
             if notes.len() >= MAX_NOTES {
                 return failure(format!("more than {MAX_NOTES} notes"));
@@ -172,7 +172,7 @@ fn reason(
     declared: &[String],
     code: &str,
     confidence: Decimal,
-) -> Outcome<Reason> {
+) -> CallResult<Reason> {
     let Some(index) = declared.iter().position(|known| known == code) else {
         let meant = nearest(code, declared.iter().map(String::as_str));
         return failure(match meant {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Position};
 use rust_decimal::Decimal;
 
-use super::engine::{MAX_TEXT_BYTES, Outcome};
+use super::engine::{CallResult, MAX_TEXT_BYTES};
 
 /// The most work of one call. A unit is about what an operation takes.
 pub(super) const MAX_WORK: u64 = 200_000;
@@ -43,7 +43,7 @@ pub(super) fn begin() {
 }
 
 /// Charges work to the present call.
-pub(super) fn charge(units: usize) -> Outcome<()> {
+pub(super) fn charge(units: usize) -> CallResult<()> {
     let done = DONE.get().saturating_add(units as u64);
     DONE.set(done);
     if done > MAX_WORK {
@@ -53,12 +53,12 @@ pub(super) fn charge(units: usize) -> Outcome<()> {
 }
 
 /// Charges for looking at these texts from one end to the other.
-pub(super) fn charge_texts(texts: &[&str]) -> Outcome<()> {
+pub(super) fn charge_texts(texts: &[&str]) -> CallResult<()> {
     charge(texts.iter().map(|text| text.len()).sum::<usize>() / TEXT)
 }
 
 /// Charges for comparing each letter of one text with each of another.
-pub(super) fn charge_product(a: &str, b: &str) -> Outcome<()> {
+pub(super) fn charge_product(a: &str, b: &str) -> CallResult<()> {
     charge(a.len().saturating_mul(b.len()) / TEXT)
 }
 
@@ -72,7 +72,7 @@ struct Size {
 
 impl Size {
     /// Adds a value, unless it is nested too deep.
-    fn add(&mut self, value: &Dynamic, depth: usize) -> Outcome<()> {
+    fn add(&mut self, value: &Dynamic, depth: usize) -> CallResult<()> {
         if depth > MAX_DEPTH {
             let what = format!("Nesting of more than {MAX_DEPTH} levels");
             return Err(EvalAltResult::ErrorDataTooLarge(what, Position::NONE).into());
@@ -94,7 +94,7 @@ impl Size {
         Ok(())
     }
 
-    fn add_nested(&mut self, value: &Dynamic, depth: usize) -> Outcome<()> {
+    fn add_nested(&mut self, value: &Dynamic, depth: usize) -> CallResult<()> {
         // Most are numbers and short texts.
         if value.is_int() || value.is_decimal() || value.is_unit() || value.is_bool() {
             return Ok(());
@@ -108,7 +108,7 @@ impl Size {
 }
 
 /// Charges for the use of a value.
-fn charge_value(value: &Dynamic) -> Outcome<()> {
+fn charge_value(value: &Dynamic) -> CallResult<()> {
     let mut size = Size::default();
     size.add(value, 0)?;
     match size.units() {
@@ -178,7 +178,7 @@ pub(super) fn register(engine: &mut Engine) {
 }
 
 /// Replaces, as long as the result is no longer than a text may be.
-fn replace(text: &mut ImmutableString, from: &str, to: &str) -> Outcome<()> {
+fn replace(text: &mut ImmutableString, from: &str, to: &str) -> CallResult<()> {
     let found = text.matches(from).count();
     charge_texts(&[text.as_str()])?;
     let length = (text.len() + found * to.len()).saturating_sub(found * from.len());

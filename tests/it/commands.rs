@@ -573,7 +573,7 @@ fn attributing_goes_on_with_the_run_on_which_it_failed() {
 
 #[test]
 fn the_resolved_configuration_runs_like_the_written_one() {
-    let project = Project::of("fx_trades");
+    let project = Project::of(".");
     let written = project.recon(&["check", "--resolved"]);
     assert_eq!(written.code, 0, "{}", written.err);
     assert!(written.out.contains("memory_limit: 4GiB"), "{}", written.out);
