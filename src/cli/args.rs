@@ -198,7 +198,7 @@ pub struct Check {
     /// Print the JSON Schema of recon.yaml, for editors
     #[arg(long)]
     pub schema: bool,
-    /// Print the configuration with all defaults; variables keep their names, secrets are left out
+    /// Print the configuration with all defaults; variables are kept, secrets left out
     #[arg(long, conflicts_with = "schema")]
     pub resolved: bool,
 }
