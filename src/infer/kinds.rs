@@ -144,21 +144,12 @@ impl KindGuess {
     /// The array with the records.
     fn json(path: &Path, text: &str) -> Result<Self, Problem> {
         let json = Self::new("json", "it begins as JSON does");
-        let opened = json.plan(path, &[])?.open(&[]);
-        match opened {
-            Ok(_) => Ok(json),
-            Err(problem) if problem.code != Code::NoRecords => Err(problem),
-            // A large document is known by its beginning, whose last brackets are missing.
-            Err(problem) => match serde_json::from_str::<Json>(text) {
-                Ok(document) => match pointer_of(&document) {
-                    Some(pointer) => {
-                        Ok(json.with("records", pointer, "the first array of objects in it"))
-                    }
-                    None => Err(problem),
-                },
-                Err(_) => Err(problem),
-            },
+        // One object, on one line or on many, holds the records; several are the records.
+        let document = serde_json::from_str::<Json>(text).ok().filter(Json::is_object);
+        if let Some(pointer) = document.as_ref().and_then(pointer_of) {
+            return Ok(json.with("records", pointer, "the first array of objects in it"));
         }
+        json.plan(path, &[])?.open(&[]).map(|_| json)
     }
 }
 

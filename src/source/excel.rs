@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::batch::{BatchParser, RowBatch};
 use super::file::SourceFile;
+use super::guarded::guarded;
 use super::input::{Input, Inputs, Paths};
 use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces};
 use super::{KindSpec, SourcePlan};
@@ -164,7 +165,8 @@ impl Kind for ExcelPlan {
         let size = file.size();
         let bytes = Bytes::from(file.read_all(LARGEST)?);
         let read = file.finish()?;
-        let (name, grid) = Grid::read(&bytes, self.sheet.as_ref(), input)?;
+        let (name, grid) = guarded(|| Grid::read(&bytes, self.sheet.as_ref(), input))
+            .unwrap_or_else(|| Err(broken(input, "its content makes no sense")))?;
         let table = grid.table(self, &name, input)?;
         let parts = vec![format!("sheet {name}")];
         Ok(Opening {

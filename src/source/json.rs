@@ -472,6 +472,8 @@ impl Discovered {
     /// The columns: what was found, and what the configuration names if it leads to something, or may
     /// do so in records that were not looked at.
     fn columns(self, ask: &Ask<'_>, is_all: bool) -> Vec<String> {
+        // Of no records nothing can be told: they are a source of 0 rows.
+        let is_all = is_all && !self.paths.is_empty();
         let mut columns = self.paths;
         for wanted in ask.wanted {
             let leads = |path: &String| {

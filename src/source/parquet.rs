@@ -23,6 +23,7 @@ use serde::Deserialize;
 use super::batch::{BatchParser, RowBatch};
 use super::excel::no_encoding;
 use super::file::{SourceFile, Stamp, changed};
+use super::guarded::guarded;
 use super::input::{Input, Inputs, Paths};
 use super::json::parts;
 use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces};
@@ -80,13 +81,16 @@ impl Kind for ParquetPlan {
             Some(path) => {
                 let file =
                     File::open(path).map_err(|error| super::file::not_opened(path, &error))?;
-                (Box::new(SerializedFileReader::new(file).map_err(|error| wrong(&error))?), None)
+                let reader = guarded(|| SerializedFileReader::new(file));
+                let reader = reader.unwrap_or_else(|| Err(senseless()));
+                (Box::new(reader.map_err(|error| wrong(&error))?), None)
             }
             None => {
                 let bytes = Bytes::from(file.read_all(LARGEST)?);
                 let read = file.finish()?;
-                let reader = SerializedFileReader::new(bytes).map_err(|error| wrong(&error))?;
-                (Box::new(reader), Some(read))
+                let reader = guarded(|| SerializedFileReader::new(bytes));
+                let reader = reader.unwrap_or_else(|| Err(senseless()));
+                (Box::new(reader.map_err(|error| wrong(&error))?), Some(read))
             }
         };
         let schema = reader.metadata().file_metadata().schema_descr_ptr();
@@ -119,6 +123,11 @@ impl Kind for ParquetPlan {
     fn unit(&self) -> Unit {
         Unit::Row
     }
+}
+
+/// The error of a file on which the library panics.
+fn senseless() -> ParquetError {
+    ParquetError::General("its content makes no sense".to_owned())
 }
 
 fn broken(input: &Input, error: &ParquetError) -> Problem {
@@ -434,7 +443,8 @@ const ROWS: usize = 2_048;
 
 impl Pieces for Groups {
     fn next(&mut self) -> Result<Option<Piece>, Problem> {
-        self.next_rows().map_err(|error| broken(&self.input, &error))
+        let rows = guarded(|| self.next_rows()).unwrap_or_else(|| Err(senseless()));
+        rows.map_err(|error| broken(&self.input, &error))
     }
 
     fn disk_bytes(&mut self) -> u64 {

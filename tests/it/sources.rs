@@ -344,6 +344,19 @@ fn json_arrays_are_whole_or_refused() {
 }
 
 #[test]
+fn no_records_are_a_source_without_rows() {
+    for text in ["[]", "", "\n"] {
+        let project = small("{ json: { path: a.json } }", SAME, "id,value\n1,x\n");
+        project.write("a.json", text);
+        let summary = run(&project);
+        assert_eq!(
+            (&summary["records"]["a"], &summary["records"]["missing_in_a"]),
+            (&json!(0), &json!(1))
+        );
+    }
+}
+
+#[test]
 fn fixed_width_counts_characters_and_rejects_lines_that_end_within_a_cell() {
     let read = "{ fixed: { path: a.txt, columns: [{ name: id, start: 1, width: 3 }, { name: value, start: 4, width: 4 }] } }";
     let project = small(read, SAME, "id,value\n1,äöü\n2,\n3,\n");

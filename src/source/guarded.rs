@@ -1,0 +1,41 @@
+//! Libraries that panic on damaged files: what they panic about is a file that can't be read, not a
+//! fault of recon.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+thread_local! {
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does the work of a library; none if it panics, about which nothing is printed.
+pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let hook = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !IS_GUARDED.get() {
+                hook(panic);
+            }
+        }));
+    });
+    let before = IS_GUARDED.replace(true);
+    // Whatever the work has left half done is dropped with the file.
+    let result = catch_unwind(AssertUnwindSafe(work));
+    IS_GUARDED.set(before);
+    result.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_no_answer() {
+        assert_eq!(guarded(|| 1), Some(1));
+        let nothing: Option<u8> = None;
+        assert_eq!(guarded(|| nothing.unwrap()), None);
+        assert!(!IS_GUARDED.get());
+    }
+}
