@@ -130,7 +130,7 @@ impl<'a> Builder<'a> {
             }
             Event::Alias(id) => {
                 let Some(measured) = self.anchors.get(&id) else {
-                    let message = "this alias stands inside the part that it names";
+                    let message = "this alias is inside the part that it names";
                     return Err(self.problem(Code::YamlSyntax, message, span));
                 };
                 self.nodes += measured.nodes;
@@ -143,7 +143,7 @@ impl<'a> Builder<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 let text_wanted = self.allow_tag(tag.as_deref(), span);
                 if text.contains('\0') {
-                    let message = "the character NUL stands in this text, which no store can keep";
+                    let message = "this text contains the character NUL, which no store can keep";
                     let problem = self.problem(Code::YamlSyntax, message, span);
                     self.problems.push(problem.help("remove `\\0`"));
                 }
@@ -406,7 +406,7 @@ fn as_key(node: &Node, entries: &[Entry]) -> (Option<(String, Spot)>, Option<Pro
 fn in_plain_words(info: &str, line: &str) -> (String, Option<&'static str>) {
     let indentation = line.chars().take_while(|character| character.is_whitespace());
     if info.contains("tab") || indentation.into_iter().any(|character| character == '\t') {
-        let message = "a tab stands where YAML wants spaces".to_owned();
+        let message = "YAML needs spaces here, not a tab".to_owned();
         return (message, Some("indent with spaces"));
     }
     let quote_variable =
@@ -431,10 +431,10 @@ fn in_plain_words(info: &str, line: &str) -> (String, Option<&'static str>) {
     } else if info.contains("flow sequence") {
         ("this `[` is not closed, or a comma is missing".to_owned(), None)
     } else if info.contains("illegal placement of ':'") {
-        let message = "a `:` stands where no key can be";
+        let message = "a `:` is not possible here";
         (message.to_owned(), Some("is a `[`, a `{` or a quote in the lines above not closed?"))
     } else if info.contains("mapping values are not allowed") && line.matches(": ").count() > 1 {
-        let message = "a `: ` stands where no key can be";
+        let message = "a `: ` is not possible here";
         (message.to_owned(), Some("put a value that contains `: ` in quotes"))
     } else if info.contains("simple key") {
         let help = "write `key: value`, with a space after the colon, indented like its neighbors";

@@ -51,7 +51,7 @@ impl ConditionSpec {
                 let error = error.to_string();
                 let reason = error.lines().last().unwrap_or_default();
                 let reason = reason.trim_start_matches("error: ");
-                let message = format!("this is no regular expression: {reason}");
+                let message = format!("this is not a regular expression: {reason}");
                 let problem = Problem::new(Code::ConditionPattern, message);
                 problems.push(SpecProblem::new(["matches"], problem));
                 None

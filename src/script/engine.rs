@@ -174,7 +174,7 @@ fn looks_like_a_script(text: &str) -> bool {
 }
 
 fn no_script(source: &ScriptSource) -> Problem {
-    Problem::new(Code::NoScript, "this file is no script: it declares no function")
+    Problem::new(Code::NoScript, "this file is not a script: it declares no function")
         .help("a script is a file of functions, `fn attribute_rounding(d) { … }`")
         .in_file(source.path())
 }
@@ -218,7 +218,7 @@ pub(super) fn outline(source: &ScriptSource) -> Result<ScriptOutline, Vec<Proble
         }
         let (line, column) = line_and_column(statement.position());
         return Err(vec![
-            Problem::new(Code::ScriptStatement, "this statement stands outside of a function")
+            Problem::new(Code::ScriptStatement, "this statement is outside of a function")
                 .help("only functions are called; give a table as a function that returns it")
                 .at(source.place(line, column)),
         ]);

@@ -32,7 +32,7 @@ const fn doc(signature: &'static str, meaning: &'static str, example: &'static s
 }
 
 const FUNCTIONS: &[FunctionDoc] = &[
-    doc("is_blank(text)", "Whether the text has nothing but spaces.", r#"is_blank("  ")"#),
+    doc("is_blank(text)", "Whether the text is empty or only spaces.", r#"is_blank("  ")"#),
     doc("digits(text)", "The digits 0 to 9 of the text.", r#"digits("INV-042/7") == "0427""#),
     doc(
         "letters(text)",
@@ -100,12 +100,12 @@ const FUNCTIONS: &[FunctionDoc] = &[
     ),
     doc(
         "add_days(date, days)",
-        "The date so many days later, or earlier if they are negative.",
+        "The date this many days later, or earlier if negative.",
         r#"add_days("2026-02-27", 3) == "2026-03-02""#,
     ),
     doc(
         "add_months(date, months)",
-        "The same day so many months later; the last day of a month that is too short.",
+        "The same day this many months later, or the last day of a shorter month.",
         r#"add_months("2026-01-31", 1) == "2026-02-28""#,
     ),
     doc("weekday(date)", "1 for Monday to 7 for Sunday.", r#"weekday("2026-01-15") == 4"#),
@@ -121,7 +121,7 @@ const FUNCTIONS: &[FunctionDoc] = &[
     ),
     doc(
         "add_business_days(date, days), add_business_days(date, days, holidays)",
-        "The business day so many after the date, or before it if they are negative.",
+        "The business day this many business days after the date, or before it if negative.",
         r#"add_business_days("2026-01-16", 1) == "2026-01-19""#,
     ),
     doc(

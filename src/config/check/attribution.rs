@@ -24,7 +24,7 @@ impl Checker<'_> {
                 self.complain_of_key(&at, Problem::new(Code::BadReasonCode, message).help(help));
             }
             if code == UNKNOWN && *spec.functional {
-                let message = "`UNKNOWN` can't be functional: nothing explains it";
+                let message = "`UNKNOWN` can't be functional: it has no explanation";
                 let problem = Problem::new(Code::BadReasonCode, message);
                 self.complain(&below(&at, "functional"), problem);
             }

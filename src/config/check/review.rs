@@ -162,8 +162,10 @@ impl Checker<'_> {
             if DiffType::from_name(name).is_some() {
                 continue;
             }
-            let problem =
-                Problem::new(Code::UnknownDiffType, format!("`{name}` is no type of differences"));
+            let problem = Problem::new(
+                Code::UnknownDiffType,
+                format!("`{name}` is not a type of difference"),
+            );
             let names = || DiffType::ALL.iter().map(|one| one.name());
             let problem = match nearest(name, names()) {
                 Some(meant) => problem.help(format!("did you mean `{meant}`?")),
