@@ -12,6 +12,7 @@ pub mod domain;
 pub mod files;
 pub(crate) mod generate;
 pub(crate) mod infer;
+pub mod matching;
 pub mod normalize;
 pub mod pipeline;
 pub(crate) mod report;

@@ -1,11 +1,11 @@
 //! Texts: `token_set`, the Jaro–Winkler similarity of the words of two texts in alphabetical order,
 //! each once: `Smith, John` and `John Smith` are the same.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::SpecProblem;
+use crate::domain::words::sorted_words;
 use crate::domain::{Cell, Decimal, Kind, Written};
 
 use super::tolerance::{self, Tolerance, keys, likeness, rounded_down};
@@ -36,13 +36,7 @@ struct TokenSet(f64);
 
 fn similarity(a: Cell<'_>, b: Cell<'_>) -> Option<f64> {
     let (Cell::Text(a), Cell::Text(b)) = (a, b) else { return None };
-    Some(strsim::jaro_winkler(&words(a), &words(b)))
-}
-
-fn words(text: &str) -> String {
-    let words: BTreeSet<&str> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    words.into_iter().collect::<Vec<_>>().join(" ")
+    Some(strsim::jaro_winkler(&sorted_words(a), &sorted_words(b)))
 }
 
 impl Tolerance for TokenSet {

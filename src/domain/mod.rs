@@ -28,6 +28,7 @@ pub mod signature;
 pub mod time;
 pub mod time_format;
 pub mod value;
+pub mod words;
 pub mod written;
 
 pub use attribution::{AssignedBy, Attribution, Confidence, ReasonCode, Status};

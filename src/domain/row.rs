@@ -37,7 +37,7 @@ pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Reads an unsigned LEB128 integer at the start of `bytes`: the value and its length.
-fn read_varint(bytes: &[u8]) -> (u64, usize) {
+pub fn read_varint(bytes: &[u8]) -> (u64, usize) {
     let mut value = 0;
     for (at, byte) in bytes.iter().enumerate().take(10) {
         value |= u64::from(byte & 0x7f) << (7 * at);
@@ -349,6 +349,24 @@ impl<'a> RowRef<'a> {
     /// A row of encoded cells.
     pub const fn new(hash: u64, line: u64, offset: u64, cells: &'a [u8]) -> Self {
         Self { hash, line, offset, rejected: false, cells }
+    }
+
+    /// The same place with other cells.
+    #[must_use]
+    pub const fn with_cells<'b>(&self, cells: &'b [u8]) -> RowRef<'b> {
+        let Self { hash, line, offset, rejected, .. } = *self;
+        RowRef { hash, line, offset, rejected, cells }
+    }
+
+    /// By this, rows of a source are in the order in which they stand in it: input, line, offset.
+    pub const fn order(&self) -> (usize, u64, u64) {
+        (super::place::input_of(self.offset), self.line, self.offset)
+    }
+
+    /// The same row under another hash.
+    #[must_use]
+    pub const fn with_hash(self, hash: u64) -> Self {
+        Self { hash, ..self }
     }
 
     /// The cells in layout order.

@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("normalize", 2),
     ("align", 2),
     ("compare", 2),
+    ("matching", 2),
     ("attribute", 2),
     ("store", 2),
     ("script", 1),
