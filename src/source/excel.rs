@@ -235,12 +235,10 @@ impl Grid {
     ) -> Result<(String, Self), Problem> {
         let content = || Cursor::new(bytes.clone());
         let has = |name: &[u8]| memchr::memmem::find(bytes, name).is_some();
-        let is_zip = bytes.starts_with(b"PK");
         if bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
             // A workbook of the newer kind with a password looks like one of the older.
-            match Xlsx::new(content()) {
-                Err(XlsxError::Password) => return Err(password(input)),
-                Ok(_) | Err(_) => {}
+            if matches!(Xlsx::new(content()), Err(XlsxError::Password)) {
+                return Err(password(input));
             }
             return match Xls::new(content()) {
                 Ok(book) => Self::of_range(book, sheet, input),
@@ -248,7 +246,7 @@ impl Grid {
                 Err(error) => Err(broken(input, &error.to_string())),
             };
         }
-        if !is_zip {
+        if !bytes.starts_with(b"PK") {
             let message = "this is no workbook";
             return Err(Problem::new(Code::BadWorkbook, message)
                 .in_file(&input.name)

@@ -287,7 +287,6 @@ impl SqlPlan {
 }
 
 /// Lets a statement read, and nothing else.
-#[expect(clippy::needless_pass_by_value, reason = "the form of the callback")]
 fn only_reading(context: AuthContext<'_>) -> Authorization {
     match context.action {
         AuthAction::Select

@@ -28,7 +28,7 @@ fn records(plan: &CsvPlan, limits: Limits) -> Vec<Found> {
     while let Some(block) = blocks.next_block().unwrap() {
         assert_eq!(block.sequence(), sequence);
         sequence += 1;
-        parser.records(block.text(), &mut fields, |record, row| {
+        parser.records(block.text().unwrap(), &mut fields, |record, row| {
             found.push(Found {
                 line: row.line,
                 offset: row.offset,
