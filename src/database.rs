@@ -1,12 +1,12 @@
 //! Connection pools from a URL. Passwords are never shown: no `Display`, `Debug`, error or log line
 //! holds one.
 
-pub mod password_file;
+mod password_file;
 pub mod patience;
 pub mod postgres;
 pub mod sqlite;
-pub mod tls;
-pub mod url;
+mod tls;
+mod url;
 pub mod wire;
 
 pub use url::{PostgresUrl, StoreUrl};

@@ -1,28 +1,28 @@
 //! `recon.yaml`, from what was written to what was meant.
 //!
-//! The text is parsed into a tree with places ([`parse`], [`tree`]); variables are replaced
-//! ([`substitute`]); the tree is read as the types of [`spec`] ([`typed`]); and these are resolved
-//! across the stages ([`check`]). Each step reports every mistake with its place and passes on the
+//! The text is parsed into a tree with places (`parse`, `tree`); variables are replaced
+//! (`substitute`); the tree is read as the types of `spec` (`typed`); and these are resolved
+//! across the stages (`check`). Each step reports every mistake with its place and passes on the
 //! intact parts, so that one run shows all mistakes.
 //!
 //! Nothing here opens a source or a store.
 
-pub mod check;
+mod check;
 mod filled;
-pub mod named;
-pub mod parse;
+mod named;
+mod parse;
 mod plan;
-pub mod resolved;
-pub mod schema;
-pub mod secrets;
-pub mod settings;
-pub mod spec;
+mod resolved;
+mod schema;
+pub(crate) mod secrets;
+mod settings;
+mod spec;
 mod storage;
-pub mod substitute;
+mod substitute;
 #[cfg(test)]
 mod tests;
-pub mod tree;
-pub mod typed;
+mod tree;
+mod typed;
 
 use std::path::Path;
 

@@ -17,7 +17,7 @@ use crate::domain::{Decimal, Kind, Severity, Written};
 use crate::normalize::{ConditionSpec, NumberSpec, StepSpec};
 use crate::source::ReadSpec;
 
-pub use review::{RegulatorySpec, ReviewSpec, SlaHoursSpec};
+pub use review::ReviewSpec;
 
 /// The configuration of a job of `recon`: two sources, what a record is, when its fields agree,
 /// and the reasons why they may not.

@@ -5,9 +5,9 @@
 //! the acting person are arguments.
 
 pub mod attribution;
-pub mod books;
+mod books;
 pub mod calendar;
-pub mod context;
+mod context;
 pub mod decimal;
 pub mod difference;
 pub mod evidence;
@@ -18,14 +18,14 @@ pub mod metadata;
 pub mod pairing;
 pub mod place;
 pub mod progress;
-pub mod raw;
+mod raw;
 pub mod review;
 pub mod row;
 pub mod run;
 pub mod scan;
-pub mod side;
+mod side;
 pub mod signature;
-pub mod time;
+mod time;
 pub mod time_format;
 pub mod value;
 pub mod words;
