@@ -138,7 +138,7 @@ pub(super) fn read_model(
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex(Sha256::digest(bytes))
 }
 
 /// Identifies rules and model by their contents; measured evidence and blind checks apply to one

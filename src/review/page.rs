@@ -33,7 +33,7 @@ fn seal(payload: &[u8], list: &str, actor: &Actor) -> String {
 /// A cursor that says where a page of `list` ended.
 pub(super) fn cursor<T: Serialize>(at: &T, list: &str, actor: &Actor) -> String {
     let payload = serde_json::to_vec(at).unwrap_or_default();
-    format!("{}{}", seal(&payload, list, actor), hex(&payload))
+    format!("{}{}", seal(&payload, list, actor), hex(payload))
 }
 
 /// Where the page before ended.

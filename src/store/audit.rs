@@ -370,7 +370,7 @@ pub fn append(
             optional(&by.user_agent),
             entry.proposal_id.clone(),
             entry.proposal_version.map(|version| version.to_string()),
-            entry.proposal_hash.map(|hash| hex(&hash)),
+            entry.proposal_hash.map(hex),
             entry.policy_version.map(|version| version.to_string()),
             optional(&entry.model_version),
             optional(&entry.rule_version),
@@ -499,9 +499,8 @@ pub fn row(answer: &Answer) -> Result<AuditRow, Problem> {
             })
             .transpose()
     };
-    let bytes = |column: usize| -> Result<Option<String>, Problem> {
-        Ok(answer.blob(column)?.map(|bytes| hex(&bytes)))
-    };
+    let bytes =
+        |column: usize| -> Result<Option<String>, Problem> { Ok(answer.blob(column)?.map(hex)) };
     Ok(AuditRow {
         seq: answer.count(0)?,
         audit_id: answer.required(1)?,

@@ -255,7 +255,7 @@ pub fn against(
         let end = head(tx, false)?;
         return Ok(Some(cut_off(checkpoint, end.seq)));
     };
-    let found = hex(&row.blob(0)?.unwrap_or_default());
+    let found = hex(row.blob(0)?.unwrap_or_default());
     Ok((found != checkpoint.head_hash).then(|| forked(checkpoint)))
 }
 

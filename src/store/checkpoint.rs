@@ -90,7 +90,7 @@ pub fn line(checkpoint: &Checkpoint) -> String {
 /// What the next checkpoint of a file names as the one before; `None` for an empty file.
 pub fn link(text: &str) -> Option<String> {
     let last = text.lines().rfind(|line| !line.trim().is_empty())?;
-    Some(hex(&Sha256::digest(last.trim().as_bytes())))
+    Some(hex(Sha256::digest(last.trim().as_bytes())))
 }
 
 /// Reads the checkpoints of a file, which must hold together; with `key`, each must be signed by it.
@@ -135,7 +135,7 @@ pub fn read(text: &str, key: Option<&PublicKey>) -> Result<Vec<Checkpoint>, Prob
         {
             return Err(changed("the checkpoint is not signed with this key"));
         }
-        before = Some(hex(&Sha256::digest(text.as_bytes())));
+        before = Some(hex(Sha256::digest(text.as_bytes())));
         checkpoints.push(checkpoint);
     }
     Ok(checkpoints)

@@ -93,7 +93,7 @@ impl RowDigest {
     /// The digest, in hexadecimal.
     pub fn finish(mut self) -> String {
         self.hash.update(&self.waiting);
-        hex(&self.hash.finalize())
+        hex(self.hash.finalize())
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Migration {
 impl Migration {
     /// SHA-256 of the statements, in hexadecimal.
     pub fn checksum(&self) -> String {
-        hex(&Sha256::digest(self.sql.as_bytes()))
+        hex(Sha256::digest(self.sql.as_bytes()))
     }
 
     /// `0001_runs`.

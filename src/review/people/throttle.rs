@@ -50,7 +50,7 @@ pub(super) fn address(address: IpAddr) -> Subject {
 }
 
 fn subject(kind: &str, name: &str) -> String {
-    hex(&digest(&format!("{kind}\0{name}")))
+    hex(digest(&format!("{kind}\0{name}")))
 }
 
 fn until(count: &LoginAttempts) -> Instant {

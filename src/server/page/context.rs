@@ -45,7 +45,7 @@ impl<'a> PageContext<'a> {
             actor.idempotency = Some(Idempotency {
                 key: key.to_owned(),
                 route: format!("{} {}", call.request.method.name(), call.request.path()),
-                body_hash: hex(&Sha256::digest(&call.request.body)),
+                body_hash: hex(Sha256::digest(&call.request.body)),
             });
         }
         Ok(Self {
@@ -164,7 +164,7 @@ impl<'a> PageContext<'a> {
         let mut bytes = [0; 16];
         crate::review::people::system_random(&mut bytes)
             .map_err(|problem| Denied::internal(problem.to_string()))?;
-        Ok(hex(&bytes))
+        Ok(hex(bytes))
     }
 }
 

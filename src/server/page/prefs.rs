@@ -84,11 +84,11 @@ impl Prefs {
             self.theme.word(),
             self.size,
             if self.shortcuts { "on" } else { "off" },
-            escape(&moved)
+            escape(moved)
         );
         format!(
             "{COOKIE}={}; Path=/review; Max-Age={SECONDS}; HttpOnly; SameSite=Strict",
-            escape(&text)
+            escape(text)
         )
     }
 
