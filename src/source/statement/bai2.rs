@@ -20,7 +20,7 @@ use crate::source::{KindSpec, SourcePlan};
 /// The options of `read: { bai2: … }`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Bai2Spec(pub StatementSpec);
+pub struct Bai2Spec(StatementSpec);
 
 impl KindSpec for Bai2Spec {
     fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {

@@ -24,7 +24,6 @@ use serde::Deserialize;
 pub use bai2::Bai2Spec;
 pub use camt053::{Camt053Spec, Level};
 pub use mt940::Mt940Spec;
-pub use source::StatementSpec;
 
 use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::Decimal;

@@ -23,7 +23,7 @@ use crate::source::{KindSpec, SourcePlan};
 /// The options of `read: { mt940: … }`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Mt940Spec(pub StatementSpec);
+pub struct Mt940Spec(StatementSpec);
 
 impl KindSpec for Mt940Spec {
     fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use encoding_rs::{Encoding, UTF_8};
 use schemars::JsonSchema;
@@ -43,7 +43,7 @@ impl Common<'_> {
 /// The options of statement kinds that have no others.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct StatementSpec {
+pub(super) struct StatementSpec {
     /// The file, relative to `recon.yaml`, or a list of files; each may be a glob. `.gz`, `.zst` and
     /// `.zip` are read as they are; `-` is standard input.
     pub path: Paths,
@@ -128,7 +128,7 @@ impl fmt::Debug for Statements {
 }
 
 impl Statements {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Text> {
+    fn lock(&self) -> MutexGuard<'_, Text> {
         self.text.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
