@@ -212,10 +212,9 @@ fn export(context: &Context, arguments: &AuditExport) -> Result<u8, Problems> {
         let failed = |error: std::io::Error| crate::report::unwritable(&error);
         export::begin(format, out).map_err(failed)?;
         store.read(&mut |tx| {
-            let sql = format!("SELECT {} FROM recon.audit_trail ORDER BY seq", audit::SELECT);
-            tx.query_each(&sql, &[], &mut |row| {
+            audit::each_row(tx, &mut |row| {
                 rows += 1;
-                export::write(format, &audit::row(&row)?, out).map_err(failed)
+                export::write(format, row, out).map_err(failed)
             })
         })
     })?;

@@ -484,6 +484,18 @@ pub const SELECT: &str = "seq, audit_id, attribution_id, entity_type, entity_id,
      performed_at, request_id, ip, user_agent, proposal_id, proposal_version, proposal_hash, \
      policy_version, model_version, rule_version, control, prev_hash, hash, hash_version";
 
+/// Calls `each` for every row, in the order of their numbers.
+///
+/// # Errors
+/// What the store or `each` says.
+pub fn each_row(
+    tx: &mut dyn Transaction,
+    each: &mut dyn FnMut(&AuditRow) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let sql = format!("SELECT {SELECT} FROM recon.audit_trail ORDER BY seq");
+    tx.query_each(&sql, &[], &mut |found| each(&row(&found)?))
+}
+
 /// A row of an answer to a query of [`SELECT`].
 ///
 /// # Errors

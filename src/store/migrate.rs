@@ -30,6 +30,12 @@ impl Migration {
 }
 
 macro_rules! migrations {
+    ($($version:literal $file:literal $name:literal,)+) => {
+        /// The migrations of SQLite.
+        pub const SQLITE: &[Migration] = migrations!("sqlite": $($version $file $name,)+);
+        /// The migrations of PostgreSQL.
+        pub const POSTGRES: &[Migration] = migrations!("postgres": $($version $file $name,)+);
+    };
     ($folder:literal: $($version:literal $file:literal $name:literal,)+) => {
         &[$(Migration {
             version: $version,
@@ -41,8 +47,7 @@ macro_rules! migrations {
     };
 }
 
-/// The migrations of SQLite.
-pub const SQLITE: &[Migration] = migrations! { "sqlite":
+migrations! {
     1 "0001" "runs",
     2 "0002" "reason_codes",
     3 "0003" "records",
@@ -56,24 +61,7 @@ pub const SQLITE: &[Migration] = migrations! { "sqlite":
     11 "0011" "own_passwords",
     12 "0012" "current_views",
     13 "0013" "files",
-};
-
-/// The migrations of PostgreSQL.
-pub const POSTGRES: &[Migration] = migrations! { "postgres":
-    1 "0001" "runs",
-    2 "0002" "reason_codes",
-    3 "0003" "records",
-    4 "0004" "differences",
-    5 "0005" "audit_trail",
-    6 "0006" "models",
-    7 "0007" "workflow",
-    8 "0008" "people",
-    9 "0009" "audit_chain",
-    10 "0010" "valid_json",
-    11 "0011" "own_passwords",
-    12 "0012" "current_views",
-    13 "0013" "files",
-};
+}
 
 /// A migration that a store says it has.
 #[derive(Clone, Debug, PartialEq, Eq)]

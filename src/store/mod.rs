@@ -22,12 +22,14 @@ pub mod postgres;
 mod prune;
 mod publication;
 pub mod query;
+mod reader;
 pub mod registry;
 mod replay;
 pub(crate) mod review;
 pub mod rows;
 pub mod run;
 pub mod run_reference;
+mod runs;
 pub(crate) mod seal;
 mod seen;
 pub mod sqlite;
@@ -163,13 +165,19 @@ pub trait Store: Registry + transact::Transact {
 
     /// Makes the codes of a job's file active: new ones are added, known ones updated unless people own
     /// them, and codes that are in no job's file any more become inactive.
-    fn sync_reason_codes(&self, job: &str, codes: &[ReasonCode]) -> Result<(), Problem>;
+    fn sync_reason_codes(&self, job: &str, codes: &[ReasonCode]) -> Result<(), Problem> {
+        transact::write(self, |tx| runs::sync_reason_codes(tx, job, codes))
+    }
 
     /// Stores a new run with status RUNNING and no stage.
-    fn create_run(&self, run: &NewRun) -> Result<(), Problem>;
+    fn create_run(&self, run: &NewRun) -> Result<(), Problem> {
+        transact::write(self, |tx| runs::create(tx, run))
+    }
 
     /// Sets a stored run RUNNING again, for the next command on it.
-    fn resume_run(&self, run: RunId) -> Result<(), Problem>;
+    fn resume_run(&self, run: RunId) -> Result<(), Problem> {
+        transact::write(self, |tx| runs::resume(tx, run))
+    }
 
     /// Marks a run FAILED and deletes the rows of its unfinished command.
     fn fail_run(&self, run: RunId, reason: &str) -> Result<(), Problem>;
@@ -178,17 +186,23 @@ pub trait Store: Registry + transact::Transact {
     fn writer(&self, run: RunId) -> Result<Box<dyn Writer>, Problem>;
 
     /// One run.
-    fn run(&self, run: RunId) -> Result<Option<RunRow>, Problem>;
+    fn run(&self, run: RunId) -> Result<Option<RunRow>, Problem> {
+        transact::read(self, |tx| runs::find(tx, run))
+    }
 
     /// Runs, newest first.
-    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem>;
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
+        transact::read(self, |tx| runs::list(tx, filter))
+    }
 
     /// Calls `each` for every stored record of a run in the order of their numbers.
     fn each_record(
         &self,
         run: RunId,
         each: &mut dyn FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
-    ) -> Result<(), Problem>;
+    ) -> Result<(), Problem> {
+        transact::read(self, |tx| reader::each_record(tx, run, each))
+    }
 
     /// Calls `each` for every difference of a run together with its record, in the order of records
     /// (all differences of a record come one after the other).
@@ -196,23 +210,33 @@ pub trait Store: Registry + transact::Transact {
         &self,
         run: RunId,
         each: &mut dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<(), Problem>,
-    ) -> Result<(), Problem>;
+    ) -> Result<(), Problem> {
+        transact::read(self, |tx| reader::each_difference(tx, run, each))
+    }
 
     /// The records of a run one of whose sides has this reference.
     fn records_by_reference(
         &self,
         run: RunId,
         reference: &str,
-    ) -> Result<Vec<OwnedRecord>, Problem>;
+    ) -> Result<Vec<OwnedRecord>, Problem> {
+        transact::read(self, |tx| reader::records_by_reference(tx, run, reference))
+    }
 
     /// The rejected rows of a run, in the order of side and line; at most `limit` of them.
-    fn rejected(&self, run: RunId, limit: usize) -> Result<Vec<RejectedRow>, Problem>;
+    fn rejected(&self, run: RunId, limit: usize) -> Result<Vec<RejectedRow>, Problem> {
+        transact::read(self, |tx| reader::rejected(tx, run, limit))
+    }
 
     /// How many attributions of a run there are of each reason, status and source, as of now.
-    fn attribution_counts(&self, run: RunId) -> Result<Vec<AttributionCount>, Problem>;
+    fn attribution_counts(&self, run: RunId) -> Result<Vec<AttributionCount>, Problem> {
+        transact::read(self, |tx| reader::attribution_counts(tx, run))
+    }
 
     /// Records of a run that passed and that are blocked, as of now: `(passed, blocked)`.
-    fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem>;
+    fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem> {
+        transact::read(self, |tx| reader::gate_counts(tx, run))
+    }
 
     /// Deletes old runs except the differences that people decided, hold or that the audit trail
     /// names, with their records. Runs under way are left alone. Each run has its row in the audit

@@ -346,6 +346,12 @@ pub(crate) fn name(tx: &mut dyn Transaction, person_id: &str) -> Result<String, 
     Ok(name.unwrap_or_else(|| person_id.to_owned()))
 }
 
+/// The display names of all people, by their ids.
+pub(crate) fn names(tx: &mut dyn Transaction) -> Result<Vec<(String, String)>, Problem> {
+    let sql = "SELECT person_id, display_name FROM recon.people";
+    tx.list(sql, &[], |row| Ok((row.required(0)?, row.required(1)?)))
+}
+
 /// The id of the person, not disabled, with this id or this login.
 pub(crate) fn find(
     tx: &mut dyn Transaction,

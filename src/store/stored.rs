@@ -7,58 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::evidence::write_json_string;
-use crate::domain::{Date, Field, Instant, Kind, Layout, RunId, RunStatus, Stage, Status};
+use crate::domain::{Date, Field, Instant, Kind, Layout, RunId, Stage, Status};
 
-use super::{MAX_FIELDS, RunRow, StoredRecord};
-
-/// A run as its columns hold it.
-pub(super) struct RunFields {
-    pub id: String,
-    pub job: String,
-    pub system_a: String,
-    pub system_b: String,
-    pub batch_date: String,
-    pub started: String,
-    pub ended: Option<String>,
-    pub status: String,
-    pub stage: Option<String>,
-    pub superseded_by: Option<String>,
-    pub total_records: i64,
-    pub total_differences: i64,
-    pub layout: String,
-    pub key_length: i64,
-    pub keep_all: bool,
-    pub metadata: String,
-}
-
-impl RunFields {
-    /// The run.
-    pub(super) fn read(self) -> Result<RunRow, Problem> {
-        let id = |text: &str| text.parse::<RunId>().map_err(|_| damaged("run_id", text));
-        Ok(RunRow {
-            id: id(&self.id)?,
-            job: self.job,
-            system_a: self.system_a,
-            system_b: self.system_b,
-            batch_date: self
-                .batch_date
-                .parse()
-                .map_err(|_| damaged("batch_date", &self.batch_date))?,
-            started: read_time(&self.started)?,
-            ended: self.ended.as_deref().map(read_time).transpose()?,
-            status: RunStatus::from_name(&self.status)
-                .ok_or_else(|| damaged("status", &self.status))?,
-            stage: read_stage(self.stage.as_deref())?,
-            superseded_by: self.superseded_by.as_deref().map(id).transpose()?,
-            total_records: self.total_records.cast_unsigned(),
-            total_differences: self.total_differences.cast_unsigned(),
-            layout: read_layout(&self.layout, self.key_length)?,
-            keep_all: self.keep_all,
-            metadata: serde_json::from_str(&self.metadata)
-                .map_err(|error| damaged("metadata", &error.to_string()))?,
-        })
-    }
-}
+use super::{MAX_FIELDS, StoredRecord};
 
 /// The stage of this name.
 pub(super) fn read_stage(name: Option<&str>) -> Result<Option<Stage>, Problem> {

@@ -46,10 +46,17 @@ impl Answer {
     /// # Errors
     /// A value of another type.
     pub fn text(&self, column: usize) -> Result<Option<String>, Problem> {
+        Ok(self.str(column)?.map(str::to_owned))
+    }
+
+    /// A text, borrowed; `None` for null.
+    ///
+    /// # Errors
+    /// A value of another type.
+    pub fn str(&self, column: usize) -> Result<Option<&str>, Problem> {
         match self.at(column) {
             SqlValue::Null => Ok(None),
-            SqlValue::Text(text) => Ok(Some(text.clone())),
-            SqlValue::Json(json) => Ok(Some(json.to_string())),
+            SqlValue::Text(text) | SqlValue::Json(text) => Ok(Some(text)),
             other => Err(unexpected(column, "a text", other)),
         }
     }

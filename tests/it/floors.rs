@@ -282,3 +282,66 @@ fn imports_point_down_and_packages_stay_at_home() {
     }
     assert!(wrong.is_empty(), "imports that don't point down:\n{}", wrong.join("\n"));
 }
+
+/// Statements of SQL, and how rows are numbered.
+const SQL: &[&str] = &[
+    "SELECT ",
+    "INSERT INTO",
+    "DELETE FROM",
+    "UPDATE recon.",
+    "FROM recon.",
+    "JOIN recon.",
+    "1099511627775",
+    "1_099_511_627_775",
+    ">> 40",
+];
+
+/// What shows people a command or a program of another, not a statement of ours.
+const EXAMPLES: &[&str] = &["recon sql ", "sqlite3 "];
+
+/// Lines with their numbers, without comments and without what is only compiled for tests.
+fn lines_with_texts(text: &str) -> Vec<(usize, &str)> {
+    let mut in_tests = false;
+    let mut lines = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        in_tests |= line == "#[cfg(test)]";
+        if !in_tests && !line.trim_start().starts_with("//") {
+            lines.push((at + 1, line));
+        }
+        in_tests &= !(line.starts_with('}') || line.starts_with("mod ") && line.ends_with(';'));
+    }
+    lines
+}
+
+fn has_sql(line: &str) -> bool {
+    SQL.iter().any(|word| line.contains(word)) && !EXAMPLES.iter().any(|one| line.contains(one))
+}
+
+#[test]
+fn sql_is_in_the_store_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let (mut wrong, mut statements) = (Vec::new(), 0);
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&file).unwrap();
+        for (line, text) in lines_with_texts(&text).into_iter().filter(|(_, text)| has_sql(text)) {
+            if inside.starts_with("store/") || inside.starts_with("database/") {
+                statements += 1;
+            } else {
+                wrong.push(format!("src/{inside}:{line}: {}", text.trim()));
+            }
+        }
+    }
+    assert!(statements > 100, "this test finds no SQL where there is some");
+    assert!(wrong.is_empty(), "SQL outside of the store:\n{}", wrong.join("\n"));
+    let example =
+        "// SELECT 1\n#[cfg(test)]\nmod tests {\n    \"SELECT 2\";\n}\nlet sql = \"SELECT 3\";\n";
+    let found: Vec<usize> = lines_with_texts(example)
+        .into_iter()
+        .filter(|(_, text)| has_sql(text))
+        .map(|(line, _)| line)
+        .collect();
+    assert_eq!(found, [6]);
+}

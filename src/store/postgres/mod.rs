@@ -9,8 +9,6 @@ mod examine;
 mod lock;
 mod prune;
 mod query;
-mod reader;
-mod registry;
 mod runs;
 mod transact;
 mod writer;
@@ -20,16 +18,15 @@ use std::time::{Duration, Instant as Moment};
 
 use ::postgres::Client;
 
-use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::seen::Seen;
 use super::{
-    Opening, OwnedRecord, PruneOrder, PruneOutcome, QueryLimits, RejectedRow, RowSink, RunLock,
-    Store, TableColumn, Writer, migrate,
+    Opening, PruneOrder, PruneOutcome, QueryLimits, RowSink, RunLock, Store, TableColumn, Writer,
+    migrate,
 };
 use crate::database::postgres::{Connector, POOL_TIMEOUT, PostgresPool};
 use crate::database::{PostgresUrl, patience};
 use crate::diagnostic::{Code, Problem};
-use crate::domain::{Date, Progress, ReasonCode, RunId};
+use crate::domain::{Date, Progress, RunId};
 
 type Pooled = r2d2::PooledConnection<Connector>;
 
@@ -179,6 +176,8 @@ impl PostgresStore {
     }
 }
 
+impl super::Registry for PostgresStore {}
+
 impl Store for PostgresStore {
     fn url(&self) -> String {
         self.shown.clone()
@@ -226,68 +225,12 @@ impl Store for PostgresStore {
         Ok(Box::new(lock))
     }
 
-    fn sync_reason_codes(&self, job: &str, codes: &[ReasonCode]) -> Result<(), Problem> {
-        self.sync_codes(job, codes)
-    }
-
-    fn create_run(&self, run: &NewRun) -> Result<(), Problem> {
-        self.insert_run(run)
-    }
-
-    fn resume_run(&self, run: RunId) -> Result<(), Problem> {
-        self.set_running(run)
-    }
-
     fn fail_run(&self, run: RunId, reason: &str) -> Result<(), Problem> {
         self.give_up(run, reason)
     }
 
     fn writer(&self, run: RunId) -> Result<Box<dyn Writer>, Problem> {
         Ok(Box::new(writer::PostgresWriter::open(&self.connector, &self.pool, run)?))
-    }
-
-    fn run(&self, run: RunId) -> Result<Option<RunRow>, Problem> {
-        self.find_run(run)
-    }
-
-    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
-        self.list_runs(filter)
-    }
-
-    fn each_record(
-        &self,
-        run: RunId,
-        each: &mut dyn FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
-        self.read_records(run, each)
-    }
-
-    fn each_difference(
-        &self,
-        run: RunId,
-        each: &mut dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
-        self.read_differences(run, each)
-    }
-
-    fn records_by_reference(
-        &self,
-        run: RunId,
-        reference: &str,
-    ) -> Result<Vec<OwnedRecord>, Problem> {
-        self.find_records(run, reference)
-    }
-
-    fn rejected(&self, run: RunId, limit: usize) -> Result<Vec<RejectedRow>, Problem> {
-        self.read_rejected(run, limit)
-    }
-
-    fn attribution_counts(&self, run: RunId) -> Result<Vec<AttributionCount>, Problem> {
-        self.count_attributions(run)
-    }
-
-    fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem> {
-        self.count_gates(run)
     }
 
     fn prune(&self, order: &PruneOrder) -> Result<PruneOutcome, Problem> {

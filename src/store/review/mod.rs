@@ -29,7 +29,7 @@ pub(crate) use counts::Look;
 pub(crate) use items::{Item, Record, Settled};
 pub(crate) use proposals::{Approval, NewProposalItem, Proposal, ProposalItem, ProposalQuery};
 pub(crate) use queue::{Condition, ItemOrder, ItemQuery, Position, Searched, TextSearch};
-pub(crate) use reports::{Between, Finding};
+pub(crate) use reports::{Between, Finding, decisions_of};
 pub(crate) use requests::{BulkPreviewRow, KeptAnswer, Refused, policy_in_force};
 pub(crate) use trail::AuditQuery;
 

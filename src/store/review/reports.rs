@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use crate::diagnostic::Problem;
+use crate::domain::RunId;
+use crate::store::rows::parameters;
+use crate::store::transact::Transaction;
 
 use super::ReviewTables;
 use super::condition::Where;
@@ -195,4 +198,40 @@ impl ReviewTables<'_> {
             })
         })
     }
+}
+
+/// A decision of people about one difference, once for each approval.
+pub(crate) struct DecisionOfRun {
+    /// The number of the difference within its run.
+    pub number: u64,
+    /// What the maker said.
+    pub made: Option<String>,
+    pub stage: Option<String>,
+    pub person_id: Option<String>,
+    /// What the approver said.
+    pub approved: Option<String>,
+}
+
+/// The applied decisions about a run's differences.
+pub(crate) fn decisions_of(
+    tx: &mut dyn Transaction,
+    run: RunId,
+) -> Result<Vec<DecisionOfRun>, Problem> {
+    let sql = "SELECT i.number, p.comments, a.stage, a.person_id, a.comments \
+               FROM recon.proposal_items i \
+               JOIN recon.recon_runs r ON r.run_no = i.run_no \
+               JOIN recon.proposals p ON p.proposal_id = i.proposal_id \
+               LEFT JOIN recon.approvals a ON a.proposal_id = p.proposal_id \
+                 AND a.proposal_version = p.version AND a.decision = 'APPROVE' AND NOT a.void \
+               WHERE r.run_id = $1 AND p.state = 'APPLIED' \
+               ORDER BY p.proposal_id, i.number, a.stage DESC";
+    tx.list(sql, &parameters![run.to_string()], |row| {
+        Ok(DecisionOfRun {
+            number: row.count(0)?.cast_unsigned(),
+            made: row.text(1)?,
+            stage: row.text(2)?,
+            person_id: row.text(3)?,
+            approved: row.text(4)?,
+        })
+    })
 }

@@ -9,8 +9,6 @@ mod lock;
 mod pen;
 mod prune;
 mod query;
-mod reader;
-mod registry;
 mod runs;
 mod transact;
 mod turns;
@@ -24,16 +22,15 @@ use rusqlite::Connection;
 
 use self::identity::Identity;
 use self::pen::Pens;
-use super::run::{AttributionCount, NewRun, RunFilter, RunRow, StoredDifference, StoredRecord};
 use super::seen::Seen;
 use super::{
-    Opening, OwnedRecord, PruneOrder, PruneOutcome, QueryLimits, RejectedRow, RowSink, RunLock,
-    Store, TableColumn, Writer, migrate,
+    Opening, PruneOrder, PruneOutcome, QueryLimits, RowSink, RunLock, Store, TableColumn, Writer,
+    migrate,
 };
 use crate::database::patience;
 use crate::database::sqlite::{self as database, Access, SqlitePool};
 use crate::diagnostic::{Code, Problem};
-use crate::domain::{Date, Progress, ReasonCode, RunId};
+use crate::domain::{Date, Progress, RunId};
 
 type Pooled = r2d2::PooledConnection<database::SqliteManager>;
 
@@ -146,6 +143,8 @@ impl SqliteStore {
     }
 }
 
+impl super::Registry for SqliteStore {}
+
 impl Store for SqliteStore {
     fn url(&self) -> String {
         format!("sqlite:{}", self.path.display())
@@ -224,68 +223,12 @@ impl Store for SqliteStore {
         Ok(Box::new(lock))
     }
 
-    fn sync_reason_codes(&self, job: &str, codes: &[ReasonCode]) -> Result<(), Problem> {
-        self.sync_codes(job, codes)
-    }
-
-    fn create_run(&self, run: &NewRun) -> Result<(), Problem> {
-        self.insert_run(run)
-    }
-
-    fn resume_run(&self, run: RunId) -> Result<(), Problem> {
-        self.set_running(run)
-    }
-
     fn fail_run(&self, run: RunId, reason: &str) -> Result<(), Problem> {
         self.give_up(run, reason)
     }
 
     fn writer(&self, run: RunId) -> Result<Box<dyn Writer>, Problem> {
         Ok(Box::new(writer::SqliteWriter::open(&self.path, Arc::clone(&self.identity), run)?))
-    }
-
-    fn run(&self, run: RunId) -> Result<Option<RunRow>, Problem> {
-        self.find_run(run)
-    }
-
-    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
-        self.list_runs(filter)
-    }
-
-    fn each_record(
-        &self,
-        run: RunId,
-        each: &mut dyn FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
-        self.read_records(run, each)
-    }
-
-    fn each_difference(
-        &self,
-        run: RunId,
-        each: &mut dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
-        self.read_differences(run, each)
-    }
-
-    fn records_by_reference(
-        &self,
-        run: RunId,
-        reference: &str,
-    ) -> Result<Vec<OwnedRecord>, Problem> {
-        self.find_records(run, reference)
-    }
-
-    fn rejected(&self, run: RunId, limit: usize) -> Result<Vec<RejectedRow>, Problem> {
-        self.read_rejected(run, limit)
-    }
-
-    fn attribution_counts(&self, run: RunId) -> Result<Vec<AttributionCount>, Problem> {
-        self.count_attributions(run)
-    }
-
-    fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem> {
-        self.count_gates(run)
     }
 
     fn prune(&self, order: &PruneOrder) -> Result<PruneOutcome, Problem> {

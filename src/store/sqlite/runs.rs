@@ -1,6 +1,6 @@
-//! Runs and reason codes in SQLite: beginning, failing, repairing, listing.
+//! Runs in SQLite: failing and repairing them.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
 use super::lock::{self, Attempt};
@@ -9,23 +9,11 @@ use super::transact::SqliteTransaction;
 use super::turns::{Turns, delete_in_turns};
 use crate::database::sqlite as database;
 use crate::diagnostic::{Code, Problem};
-use crate::domain::attribution::UNKNOWN;
-use crate::domain::run::IdClass;
-use crate::domain::{Date, Instant, ReasonCode, RunId, RunStatus, Stage};
+use crate::domain::{Date, Instant, RunId, RunStatus, Stage};
 use crate::store::batch::difference_range;
-use crate::store::layout::{MAX_RUN_NO, id_range};
-use crate::store::{NewRun, RunFilter, RunRow, chunk, publication, stored};
-
-/// What the store itself needs to know of a run.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RunKey {
-    /// Its number, by which its rows are found.
-    pub run_no: i64,
-    /// How far it got.
-    pub stage: Option<Stage>,
-    /// Whether matched records are kept.
-    pub keep_all: bool,
-}
+use crate::store::layout::id_range;
+use crate::store::runs::RunKey;
+use crate::store::{chunk, publication, stored};
 
 /// Finds a run.
 pub(super) fn find_key(connection: &Connection, run: RunId) -> Result<RunKey, Problem> {
@@ -39,34 +27,6 @@ pub(super) fn find_key(connection: &Connection, run: RunId) -> Result<RunKey, Pr
         .map_err(|error| Problem::new(Code::StoreFailed, format!("the store failed ({error})")))?;
     let (run_no, stage, keep_all) = found.ok_or_else(|| stored::no_such_run(run))?;
     Ok(RunKey { run_no, stage: stored::read_stage(stage.as_deref())?, keep_all })
-}
-
-const RUN_COLUMNS: &str = "run_id, job, source_system_a, source_system_b, batch_date, start_time, \
-     end_time, status, stage, superseded_by, total_records, total_differences, layout, key_length, \
-     keep_all, metadata";
-
-fn read_run(row: &Row<'_>) -> Result<Result<RunRow, Problem>, rusqlite::Error> {
-    let text = |at: usize| row.get::<_, String>(at);
-    let optional = |at: usize| row.get::<_, Option<String>>(at);
-    let fields = stored::RunFields {
-        id: text(0)?,
-        job: text(1)?,
-        system_a: text(2)?,
-        system_b: text(3)?,
-        batch_date: text(4)?,
-        started: text(5)?,
-        ended: optional(6)?,
-        status: text(7)?,
-        stage: optional(8)?,
-        superseded_by: optional(9)?,
-        total_records: row.get(10)?,
-        total_differences: row.get(11)?,
-        layout: text(12)?,
-        key_length: row.get(13)?,
-        keep_all: row.get(14)?,
-        metadata: text(15)?,
-    };
-    Ok(fields.read())
 }
 
 /// Deletes what the unfinished command of a run wrote. A command that attributes leaves nothing
@@ -136,85 +96,6 @@ pub(super) fn rewrite_chunks(
 impl SqliteStore {
     fn direct(&self) -> Result<Connection, Problem> {
         database::direct(&self.path, false).map_err(|error| self.problem(&error))
-    }
-
-    pub(super) fn sync_codes(&self, job: &str, codes: &[ReasonCode]) -> Result<(), Problem> {
-        let mut connection = self.connection()?;
-        let sync = |connection: &mut Connection| -> Result<(), rusqlite::Error> {
-            let transaction =
-                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            let names: Vec<&str> = codes.iter().map(|code| code.code.as_str()).collect();
-            transaction.execute("DELETE FROM job_reason_codes WHERE job = ?1", [job])?;
-            transaction.execute(
-                "INSERT INTO job_reason_codes SELECT DISTINCT ?1, value FROM json_each(?2)",
-                params![job, serde_json::json!(names).to_string()],
-            )?;
-            transaction.execute(
-                "UPDATE reason_codes SET is_active = 0 WHERE origin = 'file' AND code <> ?1 \
-                 AND is_active = 1 AND code NOT IN (SELECT code FROM job_reason_codes)",
-                [UNKNOWN],
-            )?;
-            for code in codes {
-                let description = stored::clean(&code.description);
-                transaction.execute(
-                    "INSERT INTO reason_codes (code, description, is_functional) \
-                     VALUES (?1, ?2, ?3) ON CONFLICT (code) DO UPDATE SET \
-                     description = excluded.description, is_functional = excluded.is_functional, \
-                     is_active = 1 WHERE origin = 'file'",
-                    params![code.code, description, code.functional],
-                )?;
-            }
-            transaction.commit()
-        };
-        sync(&mut connection).map_err(|error| self.problem(&error))
-    }
-
-    pub(super) fn insert_run(&self, run: &NewRun) -> Result<(), Problem> {
-        stored::check_fields(&run.layout)?;
-        let key_length = i64::try_from(run.layout.key_len()).unwrap_or(i64::MAX);
-        let connection = self.connection()?;
-        let last: i64 = connection
-            .query_row("SELECT coalesce(max(run_no), 0) FROM recon_runs", [], |row| row.get(0))
-            .map_err(|error| self.problem(&error))?;
-        if last >= MAX_RUN_NO {
-            return Err(stored::too_many("run"));
-        }
-        connection
-            .execute(
-                "INSERT INTO recon_runs (run_id, job, source_system_a, source_system_b, \
-                 batch_date, start_time, status, metadata, layout, key_length, record_prefix, \
-                 difference_prefix, attribution_prefix, keep_all) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-                params![
-                    run.id.to_string(),
-                    stored::clean(&run.job),
-                    stored::clean(&run.system_a),
-                    stored::clean(&run.system_b),
-                    run.batch_date.to_string(),
-                    stored::time_text(run.started),
-                    RunStatus::Running.name(),
-                    stored::clean_json(&run.metadata).to_string(),
-                    stored::clean_json(&stored::layout_json(&run.layout)).to_string(),
-                    key_length,
-                    run.id.prefix(IdClass::Record),
-                    run.id.prefix(IdClass::Difference),
-                    run.id.prefix(IdClass::Attribution),
-                    run.keep_all,
-                ],
-            )
-            .map_err(|error| self.problem(&error))?;
-        Ok(())
-    }
-
-    pub(super) fn set_running(&self, run: RunId) -> Result<(), Problem> {
-        let changed = self
-            .connection()?
-            .execute(
-                "UPDATE recon_runs SET status = ?2 WHERE run_id = ?1",
-                [run.to_string().as_str(), RunStatus::Running.name()],
-            )
-            .map_err(|error| self.problem(&error))?;
-        if changed == 0 { Err(stored::no_such_run(run)) } else { Ok(()) }
     }
 
     pub(super) fn give_up(&self, run: RunId, reason: &str) -> Result<(), Problem> {
@@ -298,43 +179,5 @@ impl SqliteStore {
             }
         }
         Ok(repaired)
-    }
-
-    pub(super) fn find_run(&self, run: RunId) -> Result<Option<RunRow>, Problem> {
-        self.connection()?
-            .query_row(
-                &format!("SELECT {RUN_COLUMNS} FROM recon_runs WHERE run_id = ?1"),
-                [run.to_string()],
-                read_run,
-            )
-            .optional()
-            .map_err(|error| self.problem(&error))?
-            .transpose()
-    }
-
-    pub(super) fn list_runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
-        let limit = filter.limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1);
-        let connection = self.connection()?;
-        let list = || -> Result<Vec<Result<RunRow, Problem>>, rusqlite::Error> {
-            connection
-                .prepare_cached(&format!(
-                    "SELECT {RUN_COLUMNS} FROM recon_runs WHERE (?1 IS NULL OR job = ?1) \
-                     AND (?2 IS NULL OR batch_date = ?2) AND (NOT ?3 OR status <> 'FAILED') \
-                     AND (?5 IS NULL OR replace(run_id, '-', '') LIKE ?5 || '%') \
-                     ORDER BY start_time DESC, run_no DESC LIMIT ?4"
-                ))?
-                .query_map(
-                    params![
-                        filter.job,
-                        filter.batch_date.map(|date| date.to_string()),
-                        filter.not_failed,
-                        limit,
-                        filter.id_prefix
-                    ],
-                    read_run,
-                )?
-                .collect()
-        };
-        list().map_err(|error| self.problem(&error))?.into_iter().collect()
     }
 }

@@ -12,7 +12,7 @@ use rusqlite::{CachedStatement, Connection, Statement, params};
 
 use super::checkpoint::{Checkpoints, checkpoint};
 use super::identity::Identity;
-use super::runs::{RunKey, find_key, trim};
+use super::runs::{find_key, trim};
 use super::transact::SqliteTransaction;
 use super::turns::Turns;
 use crate::database::sqlite as database;
@@ -22,6 +22,7 @@ use crate::store::chunk::Chunks;
 use crate::store::layout::{MAX_RECORDS, id_range};
 use crate::store::machine_results::MachineResults;
 use crate::store::publication::{self, Gathered, Given, Publication};
+use crate::store::runs::RunKey;
 use crate::store::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, Published, Text, Writer,
     difference_number, stored,

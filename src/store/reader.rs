@@ -1,0 +1,333 @@
+//! Reading back what runs wrote: records, differences, rejected rows and counts.
+
+use super::batch::{difference_range, field_of, record_of};
+use super::layout::{MAX_NUMBER, items_of_chunks};
+use super::rows::parameters;
+use super::run::{AttributionCount, StoredAttribution, StoredDifference, StoredRecord};
+use super::runs::{self, RunKey};
+use super::transact::{Answer, Dialect, Transaction};
+use super::{OwnedRecord, RejectedRow, chunk, stored};
+use crate::diagnostic::Problem;
+use crate::domain::gate::Gate;
+use crate::domain::{DiffType, RunId, Severity, Side, Stage, Status};
+
+/// Rows of records that are read at once.
+const CHUNKS_AT_ONCE: usize = 64;
+
+/// A difference's columns and tables, as [`difference`] reads them.
+fn select_differences(dialect: Dialect) -> String {
+    format!(
+        "SELECT {}, d.diff_type, d.severity, d.value_a, d.value_b, c.code, d.confidence, d.status, \
+         w.name, d.is_locked, w.is_person, d.explanation, d.functional \
+         FROM recon.difference_rows d \
+         LEFT JOIN recon.reason_codes c ON c.reason_id = d.reason_id \
+         LEFT JOIN recon.assigners w ON w.assigner_id = d.assigner_id",
+        dialect.number("d")
+    )
+}
+
+fn difference(row: &Answer, stage: Option<Stage>) -> Result<StoredDifference<'_>, Problem> {
+    let number = row.count(0)?.cast_unsigned();
+    // Before its stage is reached, an attribution is what an interrupted command left.
+    let reason = if stage == Some(Stage::Attributed) { row.str(5)? } else { None };
+    let attribution = match reason {
+        None => None,
+        Some(reason) => {
+            let status = stored::read_code("status", row.count(7)?, Status::from_code)?;
+            Some(StoredAttribution {
+                reason,
+                confidence: row.real(6)?.unwrap_or_default(),
+                status,
+                assigned_by: row.str(8)?.unwrap_or_default(),
+                held_by_people: stored::held_by_people(status, row.boolean(9)?, row.boolean(10)?),
+                explanation: row.str(11)?,
+            })
+        }
+    };
+    Ok(StoredDifference {
+        number,
+        field: field_of(number),
+        diff_type: stored::read_code("diff_type", row.count(1)?, DiffType::from_code)?,
+        severity: stored::read_code("severity", row.count(2)?, Severity::from_code)?,
+        value_a: row.str(3)?,
+        value_b: row.str(4)?,
+        attribution,
+    })
+}
+
+/// The differences of these rows of records, in their order.
+fn differences_of(
+    tx: &mut dyn Transaction,
+    run: RunKey,
+    (first, last): (i64, i64),
+) -> Result<Vec<Answer>, Problem> {
+    let dialect = tx.dialect();
+    let (low, high) = items_of_chunks(first, last);
+    let sql = format!(
+        "{} WHERE {} ORDER BY {}",
+        select_differences(dialect),
+        dialect.between("d", run.run_no, low, high),
+        dialect.order("d", "")
+    );
+    tx.query(&sql, &[])
+}
+
+/// The records of these rows that have differences, where only those show.
+fn broken(
+    tx: &mut dyn Transaction,
+    run: RunKey,
+    (first, last): (i64, i64),
+) -> Result<Option<Vec<u64>>, Problem> {
+    if run.keep_all || run.stage == Some(Stage::Ingested) {
+        return Ok(None);
+    }
+    let dialect = tx.dialect();
+    let (low, high) = items_of_chunks(first, last);
+    let sql = format!(
+        "SELECT {} FROM recon.difference_rows d WHERE {} ORDER BY {}",
+        dialect.number("d"),
+        dialect.between("d", run.run_no, low, high),
+        dialect.order("d", "")
+    );
+    let mut records = tx.list(&sql, &[], |row| Ok(record_of(row.count(0)?.cast_unsigned())))?;
+    records.dedup();
+    Ok(Some(records))
+}
+
+/// A row of records: its number and its text.
+fn chunk_row(row: &Answer) -> Result<(u64, &str), Problem> {
+    Ok((row.count(0)?.cast_unsigned(), row.str(1)?.unwrap_or_default()))
+}
+
+/// Calls `each` with some rows of records at a time, in order.
+fn each_chunks(
+    tx: &mut dyn Transaction,
+    run: RunKey,
+    mut each: impl FnMut(&mut dyn Transaction, (i64, i64), &[Answer]) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let dialect = tx.dialect();
+    let mut next = 0;
+    loop {
+        let sql = format!(
+            "SELECT {}, d.records FROM recon.record_rows d WHERE {} ORDER BY {} \
+             LIMIT {CHUNKS_AT_ONCE}",
+            dialect.number("d"),
+            dialect.between("d", run.run_no, next, MAX_NUMBER),
+            dialect.order("d", "")
+        );
+        let rows = tx.query(&sql, &[])?;
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+        let chunks = (first.count(0)?, last.count(0)?);
+        each(tx, chunks, &rows)?;
+        next = chunks.1 + 1;
+    }
+}
+
+pub(super) fn each_record(
+    tx: &mut dyn Transaction,
+    run: RunId,
+    each: &mut dyn FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let key = runs::key(tx, run)?;
+    each_chunks(tx, key, |tx, chunks, rows| {
+        let broken = broken(tx, key, chunks)?;
+        for row in rows {
+            let (number, text) = chunk_row(row)?;
+            chunk::read(number, text, |record| match &broken {
+                Some(broken) if broken.binary_search(&record.number).is_err() => Ok(()),
+                _ => each(record),
+            })?;
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn each_difference(
+    tx: &mut dyn Transaction,
+    run: RunId,
+    each: &mut dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let key = runs::key(tx, run)?;
+    if key.stage < Some(Stage::Compared) {
+        return Ok(());
+    }
+    each_chunks(tx, key, |tx, chunks, rows| {
+        let differences = differences_of(tx, key, chunks)?;
+        let mut left = differences.iter().peekable();
+        for row in rows {
+            let Some(next) = left.peek() else { return Ok(()) };
+            let (number, text) = chunk_row(row)?;
+            let (_, end) = items_of_chunks(number.cast_signed(), number.cast_signed());
+            if next.count(0)? > end {
+                continue;
+            }
+            chunk::read(number, text, |record| -> Result<(), Problem> {
+                while let Some(row) = left.peek() {
+                    if record_of(row.count(0)?.cast_unsigned()) != record.number {
+                        break;
+                    }
+                    each(&difference(row, key.stage)?, record)?;
+                    left.next();
+                }
+                Ok(())
+            })?;
+        }
+        match left.next() {
+            Some(_) => Err(stored::damaged("difference", "its record is missing")),
+            None => Ok(()),
+        }
+    })
+}
+
+/// The records of a run one of whose sides has this reference.
+pub(super) fn records_by_reference(
+    tx: &mut dyn Transaction,
+    run: RunId,
+    reference: &str,
+) -> Result<Vec<OwnedRecord>, Problem> {
+    let row = runs::find(tx, run)?.ok_or_else(|| stored::no_such_run(run))?;
+    let Some(starts) = stored::evidence_starts(&row.layout, reference) else {
+        return Ok(Vec::new());
+    };
+    let key = runs::key(tx, run)?;
+    let dialect = tx.dialect();
+    let position = match dialect {
+        Dialect::Sqlite => "instr",
+        Dialect::Postgres => "strpos",
+    };
+    let sql = format!(
+        "SELECT {}, d.records FROM recon.record_rows d WHERE {} \
+         AND ({position}(d.records, $1) > 0 OR {position}(d.records, $2) > 0) ORDER BY {}",
+        dialect.number("d"),
+        dialect.of_run("d", key.run_no),
+        dialect.order("d", "")
+    );
+    let [inner, only] = &starts;
+    let mut found = Vec::new();
+    for row in tx.query(&sql, &parameters![inner, only])? {
+        let (number, text) = chunk_row(&row)?;
+        let broken = broken(tx, key, (number.cast_signed(), number.cast_signed()))?;
+        chunk::read(number, text, |record| -> Result<(), Problem> {
+            let hidden = broken.as_ref().is_some_and(|broken| !broken.contains(&record.number));
+            if !hidden && stored::has_reference(record, &starts) {
+                found.push(own(tx, key, record)?);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
+/// A record with its differences and its verdict.
+fn own(
+    tx: &mut dyn Transaction,
+    run: RunKey,
+    record: &StoredRecord<'_>,
+) -> Result<OwnedRecord, Problem> {
+    let dialect = tx.dialect();
+    let (low, high) = difference_range(record.number);
+    let mut differences = Vec::new();
+    let mut blocked = false;
+    if run.stage >= Some(Stage::Compared) {
+        let sql = format!(
+            "{} WHERE {} ORDER BY {}",
+            select_differences(dialect),
+            dialect.between("d", run.run_no, low.cast_signed(), high.cast_signed()),
+            dialect.order("d", "")
+        );
+        for row in tx.query(&sql, &[])? {
+            let accepted = row.integer(7)? == Some(Status::Accepted.code().into());
+            blocked |= !(accepted && row.boolean(12)?);
+            differences.push(difference(&row, run.stage)?.to_owned());
+        }
+    }
+    let gate = if blocked { Gate::Blocked } else { Gate::Passed };
+    let gate = (run.stage == Some(Stage::Attributed)).then_some(gate);
+    Ok(record.to_owned_with(gate, differences))
+}
+
+pub(super) fn rejected(
+    tx: &mut dyn Transaction,
+    run: RunId,
+    limit: usize,
+) -> Result<Vec<RejectedRow>, Problem> {
+    let key = runs::key(tx, run)?;
+    if key.stage.is_none() {
+        return Ok(Vec::new());
+    }
+    let dialect = tx.dialect();
+    let sql = format!(
+        "SELECT d.side, d.line, d.code, d.message, d.text, d.key, d.place FROM recon.reject_rows d \
+         WHERE {} ORDER BY d.side, d.place >> 40, d.line, {} LIMIT {}",
+        dialect.of_run("d", key.run_no),
+        dialect.order("d", ""),
+        i64::try_from(limit).unwrap_or(i64::MAX)
+    );
+    tx.list(&sql, &[], |row| {
+        Ok(RejectedRow {
+            side: if row.str(0)? == Some("A") { Side::A } else { Side::B },
+            line: row.count(1)?.cast_unsigned(),
+            code: row.required(2)?,
+            message: row.required(3)?,
+            text: row.required(4)?,
+            key: row.text(5)?,
+            offset: row.count(6)?.cast_unsigned(),
+        })
+    })
+}
+
+pub(super) fn attribution_counts(
+    tx: &mut dyn Transaction,
+    run: RunId,
+) -> Result<Vec<AttributionCount>, Problem> {
+    let key = runs::key(tx, run)?;
+    if key.stage != Some(Stage::Attributed) {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT c.code, c.is_functional, d.status, w.name, d.count FROM ( \
+             SELECT d.reason_id, d.status, d.assigner_id, count(*) AS count \
+             FROM recon.difference_rows d WHERE {} GROUP BY 1, 2, 3 \
+         ) d JOIN recon.reason_codes c ON c.reason_id = d.reason_id \
+         JOIN recon.assigners w ON w.assigner_id = d.assigner_id",
+        tx.dialect().of_run("d", key.run_no)
+    );
+    let mut counts = tx.list(&sql, &[], |row| {
+        Ok(AttributionCount {
+            reason: row.required(0)?,
+            functional: row.boolean(1)?,
+            status: stored::read_code("status", row.count(2)?, Status::from_code)?,
+            assigned_by: row.required(3)?,
+            count: row.count(4)?.cast_unsigned(),
+        })
+    })?;
+    // Here, because no two databases order texts alike.
+    counts.sort_by(|left, right| {
+        let key = |count: &AttributionCount| (count.reason.clone(), count.status.code());
+        key(left).cmp(&key(right)).then_with(|| left.assigned_by.cmp(&right.assigned_by))
+    });
+    Ok(counts)
+}
+
+/// Records of a run that passed and that are blocked.
+pub(super) fn gate_counts(tx: &mut dyn Transaction, run: RunId) -> Result<(u64, u64), Problem> {
+    let key = runs::key(tx, run)?;
+    if key.stage != Some(Stage::Attributed) {
+        return Ok((0, 0));
+    }
+    let dialect = tx.dialect();
+    let sql = format!(
+        "SELECT r.total_records, (SELECT count(DISTINCT {} >> {}) FROM recon.difference_rows d \
+         WHERE {} AND (d.status IS NULL OR d.status <> {} OR d.functional IS NOT TRUE)) \
+         FROM recon.recon_runs r WHERE r.run_no = $1",
+        dialect.number("d"),
+        super::batch::FIELD_BITS,
+        dialect.of_run("d", key.run_no),
+        Status::Accepted.code()
+    );
+    let counts = tx.find(&sql, &parameters![key.run_no], |row| {
+        let (all, blocked) = (row.count(0)?, row.count(1)?);
+        Ok(((all - blocked).max(0).cast_unsigned(), blocked.cast_unsigned()))
+    })?;
+    Ok(counts.unwrap_or_default())
+}
