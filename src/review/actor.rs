@@ -1,4 +1,4 @@
-//! Who acts: always somebody whom the caller has authenticated, never a name from a request's body.
+//! The acting person: authenticated by the caller, never a name from a request's body.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ pub struct Idempotency {
 }
 
 impl Actor {
-    /// Somebody with these roles and all that they permit.
+    /// An actor with these roles and their permissions.
     pub fn new(person_id: impl Into<String>, name: impl Into<String>, roles: Roles) -> Self {
         Self {
             person_id: person_id.into(),
@@ -64,7 +64,7 @@ impl Actor {
         self.permissions.contains(permission)
     }
 
-    /// Refuses whoever may not.
+    /// Returns `Forbidden` without this permission.
     ///
     /// # Errors
     /// [`Refusal::forbidden`].

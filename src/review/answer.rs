@@ -114,7 +114,7 @@ pub struct ReviewItem {
     pub record_id: String,
     /// `LOW`, `MEDIUM`, `HIGH` or `CRITICAL`.
     pub severity: String,
-    /// The id of its group of look-alikes.
+    /// The id of its group of similar items.
     pub signature: Option<String>,
     /// The group's label, such as `amount: B = round(A, 0)`.
     pub signature_label: Option<String>,
@@ -138,7 +138,7 @@ pub struct ReviewItem {
     pub eyes_if_approve: Eyes,
     /// What a checker said when it came back.
     pub sent_back: Option<SentBack>,
-    /// Who is to look at it.
+    /// The person it is assigned to.
     pub assignee: Option<String>,
     /// The name of who is to look at it.
     pub assignee_name: Option<String>,
@@ -211,7 +211,7 @@ pub struct ItemDetail {
     pub notes: Vec<String>,
     /// What happened to it, newest first (the first page).
     pub history: Vec<HistoryEntry>,
-    /// How look-alikes were decided before, newest first.
+    /// Decisions about similar items, newest first.
     pub similar: Vec<SimilarDecision>,
     /// What people said about it, oldest first.
     pub comments: Vec<CommentView>,
@@ -263,7 +263,7 @@ pub struct HistoryEntry {
     pub control: Option<String>,
 }
 
-/// How a look-alike was decided.
+/// A decision about a similar item.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct SimilarDecision {
     /// The item.
@@ -404,7 +404,7 @@ pub struct BulkCommitted {
     pub skipped: Vec<Excluded>,
 }
 
-/// A group of look-alike items.
+/// A group of similar items.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Group {
     /// The group's id, for the filter `signature`; null for other kinds of groups.

@@ -175,7 +175,7 @@ pub struct PageAsk {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GroupBy {
-    /// Look-alikes.
+    /// Similar items.
     #[default]
     Signature,
     /// The field.
@@ -206,7 +206,7 @@ pub struct ProposalFilter {
     pub stage: Option<ProposalsFor>,
     /// What they are about.
     pub kind: Option<ProposalKind>,
-    /// Who made them.
+    /// Their maker.
     pub maker: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! One decision about many items: a preview that freezes which ones, and its commit.
+//! One decision about many items: a preview that fixes the items, and its commit.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,13 +23,13 @@ use super::{Desk, Found, Outcome};
 
 /// The most items of a bulk.
 const MOST: usize = 10_000;
-/// Seconds for which a preview is good.
+/// Lifetime of a preview in seconds.
 const LIFE: i64 = 600;
 /// Items shown of a preview.
 const SAMPLE: usize = 20;
 
 impl Desk<'_> {
-    /// What one decision about many items would do. Freezes which items, for ten minutes.
+    /// Previews one decision about many items, and fixes the items for ten minutes.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -146,7 +146,7 @@ impl Work<'_> {
         Ok(false)
     }
 
-    /// Why an item takes no part in a bulk, if so.
+    /// Why an item is excluded from a bulk decision; `None` if it is not.
     fn fits(
         &mut self,
         item: &Item,
@@ -167,7 +167,7 @@ impl Work<'_> {
         }
     }
 
-    /// Keeps which items, in which versions.
+    /// Stores the items with their versions.
     fn freeze(
         &mut self,
         actor: &Actor,
@@ -257,7 +257,7 @@ impl Work<'_> {
     }
 }
 
-/// What the items of a bulk share.
+/// Counts of the items by field, type, severity and reason.
 fn breakdown(items: &[Weighed]) -> Vec<Share> {
     let mut shares: BTreeMap<(u8, &'static str, String), u64> = BTreeMap::new();
     for one in items {
@@ -276,8 +276,7 @@ fn breakdown(items: &[Weighed]) -> Vec<Share> {
         .collect()
 }
 
-/// Items that don't fit (of the rarest kind, or with the largest amounts if those are seen), and twenty by
-/// lot.
+/// Outliers (of a rare kind, or with the largest amounts if the person may see those), and twenty random items.
 fn shown(items: &[Weighed], token: &str, by_amount: bool) -> (Vec<Item>, Vec<Item>) {
     let mut kinds: HashMap<Option<i64>, usize> = HashMap::new();
     for one in items {

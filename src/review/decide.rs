@@ -21,7 +21,7 @@ use super::work::{State, Work, checked_comment};
 use super::{Desk, Found, Outcome};
 
 impl Desk<'_> {
-    /// T5, T7: approves, as checker or authorizer by the proposal's state.
+    /// Approves, as checker or authorizer depending on the proposal's state.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -29,7 +29,7 @@ impl Desk<'_> {
         self.command(actor, |work| work.approve(actor, ask))
     }
 
-    /// T6, T8: sends back; items are as they were.
+    /// Sends back; restores the items.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -37,7 +37,7 @@ impl Desk<'_> {
         self.command(actor, |work| work.send_back(actor, ask))
     }
 
-    /// T4: takes an open proposal back; its items are as they were.
+    /// Withdraws an open proposal; restores its items.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -48,7 +48,7 @@ impl Desk<'_> {
         })
     }
 
-    /// Undoes the person's last decision that is still open, by withdrawing it.
+    /// Withdraws the person's last open proposal.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -63,8 +63,8 @@ impl Desk<'_> {
         })
     }
 
-    /// Expires proposals whose time is over and makes those stale whose items have changed; gives
-    /// their number. To be called now and then (a minute is fine).
+    /// Closes proposals that have expired or are stale, and returns their number. Call it every minute or
+    /// so.
     ///
     /// # Errors
     /// What the store says.
@@ -189,7 +189,7 @@ impl Work<'_> {
         Ok(self.moved(actor, &proposal)?)
     }
 
-    /// One person alone touches no proposal that was made for more eyes.
+    /// Refuses to move, under `--solo`, a proposal that needs several people.
     pub fn refuse_solo(&self, proposal: &Proposal) -> Result<(), Refusal> {
         if self.solo && proposal.control != Control::None {
             return Err(Refusal::new(
@@ -241,7 +241,7 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Whether who checked the proposal has had the right to check ever since.
+    /// Whether the checker has had the permission to check ever since.
     fn checker_stands(&mut self, proposal: &Proposal) -> Result<bool, Problem> {
         let approvals = self.tables.approvals(&proposal.proposal_id)?;
         let checked = approvals.into_iter().find(|one| {
@@ -249,12 +249,13 @@ impl Work<'_> {
         });
         let Some(Approval { person_id: person, at, .. }) = checked else { return Ok(false) };
         let at = read_time(&at)?;
-        // Whoever lost the right in between does not count, even if they have it again.
+        // A permission lost in between does not count, even if it was granted again.
         let roles = self.directory.roles_since(self.tables.tx, &person, at)?;
         Ok(roles.permissions().contains(Permission::Check))
     }
 
-    /// Refuses six eyes two of which may be those of one administrator, who made or reset both logins lately.
+    /// Refuses a six-eye decision if one administrator recently made or reset the logins of two of its people:
+    /// they could be one person.
     fn refuse_one_administrator(
         &mut self,
         actor: &Actor,
@@ -307,8 +308,7 @@ impl Work<'_> {
         self.tables.add_approval(proposal, stage, by, decision, comments, &at)
     }
 
-    /// Refuses to decide what can't be decided any more: the reason is inactive by now, or a newer run
-    /// took the place of the items' run.
+    /// Refuses proposals whose reason is inactive by now, or whose run was superseded.
     fn still_sound(&mut self, proposal: &Proposal) -> Result<(), Refusal> {
         if let Some(reason_id) = proposal.reason_id {
             let reason = self.tables.reason(reason_id)?;
@@ -330,7 +330,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Refuses to accept reasons that nobody may give any more.
+    /// Refuses to accept reasons that are inactive by now.
     fn reasons_active(&mut self, items: &[Weighed]) -> Result<(), Refusal> {
         for one in items {
             if !self.tables.reason(one.item.reason_id)?.is_some_and(|reason| reason.active) {
@@ -511,7 +511,7 @@ impl Work<'_> {
         Ok(self.moved(actor, proposal)?)
     }
 
-    /// Closes a proposal that can't be decided any more, or that nobody decided in time.
+    /// Closes a proposal that is stale or has expired.
     pub fn close_by_system(
         &mut self,
         proposal: &mut Proposal,
@@ -571,7 +571,7 @@ impl Work<'_> {
         Ok(entries)
     }
 
-    /// Lets take effect what a proposal without items is about.
+    /// Puts a reason code or a policy into effect.
     fn take_effect(&mut self, proposal: &Proposal) -> Result<Vec<Entry>, Refusal> {
         let payload: Json = proposal
             .payload
@@ -591,7 +591,7 @@ pub(super) fn closed(proposal: &Proposal) -> Refusal {
     Refusal::new(Code::Closed, format!("the proposal is {}", proposal.state))
 }
 
-/// Refuses whoever saw another version.
+/// Refuses requests about another version than the present one.
 pub(super) fn expected(proposal: &Proposal, seen: Option<&ProposalTag>) -> Result<(), Refusal> {
     match seen {
         None => Err(Refusal::new(

@@ -1,4 +1,4 @@
-//! One item with all that is known about it: both records, history, how look-alikes were decided.
+//! One item with its records, history, comments and decisions about similar items.
 
 use serde_json::Value as Json;
 
@@ -19,7 +19,7 @@ use super::work::Work;
 use super::{Desk, Found, page};
 
 impl Desk<'_> {
-    /// One item with all that is known about it.
+    /// One item in full.
     ///
     /// # Errors
     /// A [`super::Refusal`].
@@ -72,7 +72,7 @@ impl Desk<'_> {
         })
     }
 
-    /// How look-alikes were decided, newest first.
+    /// Decisions about similar items, newest first.
     ///
     /// # Errors
     /// A [`super::Refusal`].
@@ -240,7 +240,7 @@ impl Work<'_> {
         offset: usize,
         most: usize,
     ) -> Result<Vec<SimilarDecision>, Problem> {
-        // Look-alikes have the machine's reason in common.
+        // Similar items share the suggestion, which is hidden.
         let hidden = self.is_hidden(item)?;
         let Some(signature_id) = item.signature_id.filter(|_| !hidden) else {
             return Ok(Vec::new());
@@ -293,7 +293,7 @@ impl Work<'_> {
         Ok(comments)
     }
 
-    /// A sentence that tells what a decision would need.
+    /// What a decision about the item needs, as a sentence.
     fn what_next(
         &mut self,
         actor: &Actor,

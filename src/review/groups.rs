@@ -1,5 +1,5 @@
-//! The queue in groups of look-alikes, and counts for the filter bar: read from the counts that are
-//! kept, not from the items, wherever the filter allows that.
+//! The queue in groups of similar items, and counts for the filter bar. Both come from stored counts where
+//! the filter allows it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -61,7 +61,7 @@ struct Together {
 }
 
 impl Desk<'_> {
-    /// The queue in groups of look-alikes, the largest first.
+    /// The queue in groups of similar items, the largest first.
     ///
     /// # Errors
     /// A [`super::Refusal`].

@@ -1,4 +1,4 @@
-//! The policy of the review: which is in force, and how another one comes to be.
+//! The review's policy: the one in force, and proposals of another.
 
 use serde_json::Value as Json;
 
@@ -25,7 +25,7 @@ impl Desk<'_> {
     /// What the store says.
     pub fn adopt_policy(&self, policy: &Policy) -> Found<PolicyAdopted> {
         let actor = Actor { person_id: CONFIGURATION.to_owned(), ..Actor::default() };
-        // Twice in JSON is how it is kept: what differs then, differs.
+        // Policies are compared as stored, in JSON.
         let done = self.command(&actor, |work| {
             let text = json_of(policy)?;
             if work.policy_version == 0 {
@@ -34,7 +34,7 @@ impl Desk<'_> {
                 return Ok((1, None));
             }
             if work.solo {
-                // One person alone puts no other rules in force: they would outlive the session.
+                // Another policy would outlive the session.
                 return Ok((work.policy_version, None));
             }
             let in_force = json_of(&work.policy)? == text;
@@ -43,7 +43,7 @@ impl Desk<'_> {
                 if proposal.payload.as_deref() == Some(&*text) && !in_force {
                     waiting = Some(proposal.proposal_id);
                 } else if proposal.maker_id == CONFIGURATION {
-                    // What the file said before is not to be approved by mistake.
+                    // Otherwise an outdated proposal could be approved by mistake.
                     let mut proposal = work.proposal(&proposal.proposal_id, true)?;
                     let why = "recon.yaml has changed again";
                     work.close_by_system(&mut proposal, Move::Invalidate, why)?;

@@ -433,7 +433,7 @@ pub(super) fn sums(items: &[Weighed]) -> Vec<super::answer::AmountSum> {
         .collect()
 }
 
-/// Who may move a proposal at its present stage, besides the contributors' exclusion.
+/// The permission needed to approve or send back at this stage.
 pub(super) const fn permission_of(stage: Stage) -> Permission {
     match stage {
         Stage::Authorizer => Permission::Authorize,

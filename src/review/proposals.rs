@@ -1,4 +1,4 @@
-//! Proposals as people see them: lists, one with its items, and why one may not approve it.
+//! Proposals as people see them: lists, details, and why a person may not approve.
 
 use serde_json::Value as Json;
 
@@ -112,7 +112,7 @@ pub(super) fn query(actor: &Actor, filter: &ProposalFilter) -> Option<ProposalQu
     (actor.may(permission) && !other).then_some(query)
 }
 
-/// A label without what it tells of values: the field before the colon.
+/// A label without its values: the field before the colon.
 fn words_of(label: &str) -> String {
     label.split_once(':').map_or(label, |(field, _)| field).to_owned()
 }

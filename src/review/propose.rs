@@ -20,7 +20,7 @@ use super::work::{Work, checked_comment};
 use super::{Desk, Outcome};
 
 impl Desk<'_> {
-    /// T1, T12: decides an undecided item. Always the maker's step.
+    /// Proposes a decision about an undecided item.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -43,7 +43,7 @@ impl Desk<'_> {
         })
     }
 
-    /// T2: decides a decided item anew.
+    /// Proposes another decision about a decided item.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -83,7 +83,7 @@ impl Desk<'_> {
         })
     }
 
-    /// T3: changes an open proposal. Approvals so far are void.
+    /// Changes an open proposal. Approvals so far are void.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -100,7 +100,7 @@ pub(super) fn required_action(action: Option<Action>) -> Result<Action, Refusal>
     })
 }
 
-/// Somebody has changed the item since the person looked.
+/// The item has changed since the person read it.
 pub(super) fn stale(item: &Item) -> Refusal {
     Refusal::new(
         Code::Stale,
@@ -108,7 +108,7 @@ pub(super) fn stale(item: &Item) -> Refusal {
     )
 }
 
-/// The sentence of a refused decision. The first two are what clients of the predecessor know.
+/// Why a decision is refused. The first two sentences are those of the predecessor's API.
 pub(super) fn refused(code: Code) -> Refusal {
     match code {
         Code::ReasonCodeRequired => Refusal::new(code, "New reason code required for OVERRIDE"),
@@ -152,8 +152,8 @@ impl Work<'_> {
         }
     }
 
-    /// One person alone does not decide anew what more eyes have decided. A decision that was carried from
-    /// an older run is not known to be one person's.
+    /// Refuses to reopen, under `--solo`, a decision that several people made. A decision carried from an older
+    /// run counts as such: the run does not say.
     pub fn refuse_solo_reopen(&mut self, item: &Item) -> Result<(), Refusal> {
         if !self.solo || !(item.locked || item.by_person) {
             return Ok(());
@@ -177,8 +177,8 @@ impl Work<'_> {
         })
     }
 
-    /// What a maker means who does not see the machine's reason: choosing the same one is an APPROVE, and
-    /// nobody approves what they were not shown.
+    /// Translates the decision of a maker who does not see the suggestion: choosing the suggested reason is an
+    /// APPROVE, and APPROVE itself is refused.
     pub fn blindly<'c>(
         &mut self,
         action: Action,
@@ -352,7 +352,7 @@ impl Work<'_> {
     }
 }
 
-/// What an amendment may change, for the audit trail and the checker.
+/// The parts of a proposal that an amendment may change, for the audit trail and the checker.
 fn amended(work: &mut Work<'_>, proposal: &Proposal) -> Result<serde_json::Value, Problem> {
     let reason = match proposal.reason_id {
         Some(id) => work.tables.reason(id)?.map(|reason| reason.code),

@@ -130,12 +130,12 @@ fn is_code(code: &str) -> bool {
 }
 
 impl Work<'_> {
-    /// What a code shown by these examples would have matched: items that look like them.
+    /// How many undecided items are similar to these examples, and how similar ones were decided.
     fn simulate(&mut self, examples: &[String]) -> Result<Simulation, Refusal> {
         let keys = self.keys(examples.iter().map(String::as_str))?;
         let mut signatures: Vec<i64> = Vec::new();
         for item in self.tables.items(&keys, false)? {
-            // What look-alikes have in common tells the machine's reason.
+            // Their signature would reveal a hidden suggestion.
             if !self.is_hidden(&item)? {
                 signatures.extend(item.signature_id);
             }

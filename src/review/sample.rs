@@ -1,6 +1,6 @@
-//! T13: blind samples of what the machine settled. A maker says what they think, not knowing what the
-//! machine thought; who agrees locks the item, who does not proposes that it is decided anew, and a
-//! checker decides. What came of it is kept with the sample and measures the machine's precision.
+//! Blind samples of automatic acceptances. A maker chooses a reason without seeing the accepted one. If both
+//! agree, the item is locked; if not, a proposal to reopen it goes to a checker. The outcomes measure the
+//! precision of automatic acceptance.
 
 use serde_json::json;
 
@@ -19,9 +19,8 @@ use super::work::{Work, checked_comment};
 use super::{Desk, Outcome};
 
 impl Desk<'_> {
-    /// T13: a maker's choice about a blind sample, made without seeing the machine's reason.
-    /// `code` is the reason chosen; `None` is a confirmed break. Everybody says why: if only who
-    /// disagrees had to, the question would tell what the machine thought.
+    /// A maker's choice about a blind sample: the code of a reason, or `None` for a confirmed break. A comment
+    /// is always required: required only on disagreement, it would reveal the accepted reason.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -82,7 +81,7 @@ impl Desk<'_> {
 }
 
 impl Work<'_> {
-    /// Somebody thinks what the machine thought: the item is settled by people, too.
+    /// The choice agrees with the accepted reason: locks the item.
     fn confirm(
         &mut self,
         actor: &Actor,
@@ -130,7 +129,7 @@ impl Work<'_> {
         }
     }
 
-    /// What a decision that is applied says about the machine, where it was asked for a blind look.
+    /// Records the outcome of blind samples among items whose decision was applied.
     pub fn sample_outcome(
         &mut self,
         proposal: &Proposal,

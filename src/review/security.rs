@@ -8,19 +8,19 @@ use crate::store::{time_text, transact};
 use super::actor::Actor;
 use super::{Desk, Refusal};
 
-/// Entries that one person causes within a minute; the rest is not written.
+/// Entries of one person within a minute; more are dropped, so that nobody fills the disk.
 const PER_MINUTE: i64 = 20;
 
 impl Desk<'_> {
-    /// Remembers an attempt that was refused (a forged actor, a role that is missing) in the security
-    /// log, which is kept apart from the audit trail and takes only so much of one person. The desk
-    /// does so itself for what it refuses; this is for callers who refuse before they ask it.
+    /// Records a refused attempt (a forged actor, a missing role) in the security log, at most
+    /// [`PER_MINUTE`] of one person. Refusals of the review are recorded already; this is for callers that
+    /// refuse on their own.
     pub fn note_refused(&self, actor: &Actor, code: Code, entity: Option<&str>, what: &str) {
         let now = self.now();
         let since = time_text(Instant::new(now.seconds() - 60, now.nanoseconds()));
         let clip =
             |text: &str| text.replace('\0', "\u{fffd}").chars().take(500).collect::<String>();
-        // A log that can't be written is no reason to answer anything else than the refusal.
+        // Write errors are ignored: the answer stays the refusal.
         let _ = transact::write(self.store, |tx| -> Result<(), Refusal> {
             if Refused::count_of_person(tx, &clip(&actor.person_id), &since)? >= PER_MINUTE {
                 return Ok(());

@@ -1,9 +1,9 @@
-//! What one person may see: the only way by which values of records leave the review.
+//! Masking: every value of a record that leaves the review passes through here.
 //!
 //! A field that the policy masks is hidden from everybody without a grant, and with it all that is made
 //! of its values: texts, amounts and their sums, references, labels, what rules and models say, what
-//! triggers measured, what audit rows tell. What is not known to be harmless is hidden. Whoever builds an
-//! answer asks here; nothing else decides what is shown.
+//! triggers measured, what audit rows tell. What is not known to be harmless is hidden. No
+//! other module decides what is shown.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -95,12 +95,12 @@ impl Sight {
         masked_if(hidden, currency)
     }
 
-    /// The label of look-alikes, which tells how their values differ.
+    /// The label of a group, without what it reveals about values.
     pub fn label(&self, field: &str, diff_type: &str, label: &str) -> String {
         if self.hides(field) { format!("{field}: {diff_type}") } else { label.to_owned() }
     }
 
-    /// What rules and models say besides a code and a confidence.
+    /// Explanations of rules and models, hidden if any field of the record is: they may quote it.
     pub fn said(&self, layout: &Layout, said: Vec<String>) -> Vec<String> {
         if self.hides_some(layout) && !said.is_empty() { vec![MASKED.to_owned()] } else { said }
     }

@@ -25,7 +25,7 @@ impl Desk<'_> {
         self.look(|work| Ok(work.summary(actor)?))
     }
 
-    /// What changes whenever the queue may have changed, at the cost of one small look.
+    /// A text that changes whenever the queue may have changed.
     ///
     /// # Errors
     /// What the store says.

@@ -1,4 +1,4 @@
-//! T11: what changes no decision: comments, assignments and claims.
+//! Comments, assignments and claims, which decide nothing.
 
 use serde_json::json;
 
@@ -14,11 +14,11 @@ use super::answer::{Assigned, Claimed, CommentView};
 use super::work::Work;
 use super::{Desk, Outcome, Refusal};
 
-/// Seconds for which a claim lives.
+/// Lifetime of a claim in seconds.
 const CLAIM: i64 = 300;
 
 impl Desk<'_> {
-    /// T11: says something about an item (1 to 2,000 characters).
+    /// Adds a comment to an item (1 to 2,000 characters).
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -50,7 +50,7 @@ impl Desk<'_> {
         })
     }
 
-    /// T11: gives an item to a person (log-in name or id), or to nobody.
+    /// Assigns an item to a person (login or id), or removes the assignment.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -94,7 +94,7 @@ impl Desk<'_> {
         })
     }
 
-    /// T11: tells others that the person looks at an item, for five minutes.
+    /// Shows others for five minutes that the person works on an item.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -118,7 +118,7 @@ impl Desk<'_> {
 }
 
 impl Work<'_> {
-    /// An audit row that tells of no decision.
+    /// An audit row about an item, without a decision.
     pub fn said(
         &mut self,
         actor: &Actor,

@@ -1,4 +1,4 @@
-//! The audit trail as people look at it: search, export, verification, checkpoint, reports.
+//! The audit trail: search, export, verification, checkpoints, reports.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -19,7 +19,7 @@ use super::work::Work;
 use super::{Desk, Found, Refusal, page};
 
 impl Desk<'_> {
-    /// Audit rows, newest first. Who may see only their own sees only their own.
+    /// Audit rows, newest first; without the permission for all rows, only the person's own.
     ///
     /// # Errors
     /// A [`Refusal`].
@@ -48,8 +48,8 @@ impl Desk<'_> {
         })
     }
 
-    /// Calls `each` for audit rows in the order of their numbers, however many there are. Values of
-    /// masked fields make no row that verifies: who lacks the grants exports nothing.
+    /// Calls `each` for audit rows in the order of their numbers. Refused to people from whom fields are
+    /// masked: a masked row does not verify.
     ///
     /// # Errors
     /// A [`Refusal`].
@@ -73,7 +73,7 @@ impl Desk<'_> {
         })
     }
 
-    /// The end of the chain, for an auditor to note down.
+    /// A checkpoint: the end of the chain.
     ///
     /// # Errors
     /// A [`Refusal`].
@@ -94,7 +94,7 @@ impl Desk<'_> {
         self.look(|work| Ok(chain::verify(work.tables.tx, from, to)?))
     }
 
-    /// Decisions against the machine, and those without a second person.
+    /// Overridden suggestions, and decisions without a second person.
     ///
     /// # Errors
     /// A [`Refusal`].
@@ -103,7 +103,7 @@ impl Desk<'_> {
         self.look(|work| work.overrides(period))
     }
 
-    /// Who could do what, and what of it they did.
+    /// People with their roles and what they did.
     ///
     /// # Errors
     /// A [`Refusal`].
@@ -112,7 +112,7 @@ impl Desk<'_> {
         self.look(|work| work.access(period))
     }
 
-    /// Where duties were not separate, or somebody tried.
+    /// Violations of separation of duties, and refused attempts.
     ///
     /// # Errors
     /// A [`Refusal`].

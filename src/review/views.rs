@@ -1,4 +1,4 @@
-//! Items as reviewers see them.
+//! Items as reviewers see them, with what is hidden left out.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use super::filter::{ItemKind, Sla};
 use super::proposal::Weighed;
 use super::work::Work;
 
-/// What is kept about items beside their rows.
+/// Notes about items, by item.
 #[derive(Default)]
 struct Beside {
     sent_back: HashMap<ItemKey, SentBack>,
@@ -72,7 +72,7 @@ impl Work<'_> {
         Ok(beside)
     }
 
-    /// The name of a person, for people.
+    /// The display name of a person.
     pub fn name(&mut self, person_id: &str) -> Result<String, Problem> {
         if person_id.starts_with("SYSTEM") {
             return Ok(person_id.to_owned());
@@ -160,8 +160,7 @@ impl Work<'_> {
         })
     }
 
-    /// The eyes that a decision would need. Where the machine's reason is hidden, what depends on it is
-    /// left out: it would tell how sure the machine is.
+    /// The eyes that a decision would need, regardless of a hidden suggestion: its confidence would show.
     fn eyes_if(&self, one: &Weighed, action: Action, known: &[i64], hidden: bool) -> Eyes {
         let kind = match one.item.status {
             Status::Accepted | Status::Rejected => ProposalKind::Reopen,
@@ -183,14 +182,14 @@ impl Work<'_> {
         trigger::eyes(&self.policy, decided, &fired, one.item.locked)
     }
 
-    /// When each item's time began and ends.
+    /// When the items of a run are due.
     pub fn due(&self, run: &Run, hours: u32) -> Result<Instant, Problem> {
         let began = read_time(&run.attributed_at)?;
         Ok(Instant::new(began.seconds() + i64::from(hours) * 3_600, began.nanoseconds()))
     }
 }
 
-/// Where an item stands with regard to its time.
+/// How much of an item's time is left.
 pub(super) fn sla(now: Instant, began: Instant, due: Instant) -> Sla {
     let left = due.seconds() - now.seconds();
     let whole = due.seconds() - began.seconds();
@@ -204,13 +203,13 @@ pub(super) fn sla(now: Instant, began: Instant, due: Instant) -> Sla {
 }
 
 impl Work<'_> {
-    /// Whether the machine's reason for an item is hidden from everybody now: it is a blind sample, or an
-    /// undecided item whose suggestion waits for the maker's choice.
+    /// Whether the item's reason is hidden: it is a blind sample, or undecided and its suggestion is hidden until
+    /// the maker has chosen.
     pub fn is_hidden(&mut self, item: &Item) -> Result<bool, Problem> {
         Ok(item.is_sample() || (item.status == Status::Unknown && self.is_blind(item)?))
     }
 
-    /// Whether the machine's suggestion for an undecided item is hidden until the maker has chosen.
+    /// Whether the suggestion for an undecided item is hidden until the maker has chosen.
     pub fn is_blind(&mut self, item: &Item) -> Result<bool, Problem> {
         let share = self.policy.blind_suggestions;
         let run = self.tables.run(item.key.run_no)?;
@@ -218,7 +217,7 @@ impl Work<'_> {
     }
 }
 
-/// What the machine thinks, likeliest first.
+/// Suggested reasons, most likely first.
 fn predictions(item: &Item, code: &str) -> Vec<Prediction> {
     let explanation: Json = item
         .explanation

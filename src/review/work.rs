@@ -89,7 +89,7 @@ impl Desk<'_> {
         })
     }
 
-    /// Remembers refusals that an honest page rarely causes.
+    /// Records refusals that the page itself never causes.
     fn note(&self, actor: &Actor, refusal: &Refusal) {
         if matches!(refusal.kind, RefusalKind::Forbidden | RefusalKind::Stale)
             || refusal.code == Code::ContentDiffers
@@ -144,7 +144,7 @@ fn kept<'a>(actor: &'a Actor, asked: &'a Idempotency) -> KeptAnswer<'a> {
     }
 }
 
-/// A comment as it is kept, or why it is refused.
+/// A comment as stored: trimmed, and checked for its length.
 pub(super) fn checked_comment(
     comments: Option<&str>,
     needed: bool,
@@ -162,7 +162,7 @@ pub(super) fn checked_comment(
     Ok(comments)
 }
 
-/// What audit rows tell of an item's state.
+/// An item's state, as audit rows show it.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub status: &'static str,
@@ -200,7 +200,7 @@ impl State {
     }
 }
 
-/// A moment of a proposal, for audit rows.
+/// A proposal's version and content, for audit rows.
 #[derive(Clone, Debug)]
 pub(super) struct Moment<'a> {
     pub proposal_id: &'a str,
@@ -263,7 +263,7 @@ impl Work<'_> {
         })
     }
 
-    /// What audit rows say of an item besides its state, so that they stand alone.
+    /// An item's record, field and values, so that an audit row can be read by itself.
     pub fn facts(&self, run: &Run, item: &Item, references: [Option<String>; 2]) -> Json {
         let [a, b] = references;
         json!({
@@ -314,9 +314,8 @@ impl Work<'_> {
         }
     }
 
-    /// Appends audit rows, the last about each proposal with a digest of the proposal as it is now. It
-    /// comes last: whoever waits for the end of the chain waits for nobody else. Where one person decides
-    /// alone, every row says so.
+    /// Appends audit rows, the last about each proposal with a digest of the proposal as it is now. Comes
+    /// after all other locks, to avoid deadlock. Under `--solo` every row says so.
     pub fn audit(&mut self, by: &By, entries: &[Entry]) -> Result<(), Problem> {
         audit::head(self.tables.tx, true)?;
         self.tables.write_counts()?;
@@ -330,7 +329,7 @@ impl Work<'_> {
         audit::append(self.tables.tx, self.now, by, &entries).map(drop)
     }
 
-    /// One person alone changes no rules that others would find in force afterwards.
+    /// Refuses changes that would outlive a session under `--solo`.
     pub fn refuse_lasting(&self) -> Result<(), Refusal> {
         if self.solo {
             return Err(Refusal::new(

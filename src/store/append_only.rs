@@ -1,4 +1,4 @@
-//! Who may change the audit trail, as the database sees it.
+//! Database privileges on the audit trail.
 //!
 //! On PostgreSQL a role that owns the tables can drop their triggers. So where two roles are set up, one
 //! owns the tables and migrates them, and the other, with which people decide, may only read the

@@ -202,7 +202,7 @@ pub struct Checkpoint {
     /// The signature (Ed25519), in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
-    /// The public key of whoever signed, in hexadecimal.
+    /// The signer's public key, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<String>,
 }
@@ -286,7 +286,7 @@ impl AuditRow {
 }
 
 /// The end of the chain. Where rows are to be added it is locked until the transaction ends, so
-/// this comes after all other locks: whoever waits for it waits for nobody else.
+/// take this lock last, to avoid deadlock.
 ///
 /// # Errors
 /// What the store says.

@@ -43,7 +43,7 @@ pub fn cells(row: &AuditRow) -> Vec<Option<String>> {
 /// Writes what comes before the rows.
 ///
 /// # Errors
-/// Whoever reads has gone.
+/// The reader closed the connection.
 pub fn begin(format: Format, out: &mut dyn Write) -> std::io::Result<()> {
     if format == Format::Csv {
         writeln!(out, "{}", columns().collect::<Vec<_>>().join(","))?;
@@ -54,7 +54,7 @@ pub fn begin(format: Format, out: &mut dyn Write) -> std::io::Result<()> {
 /// Writes a row.
 ///
 /// # Errors
-/// Whoever reads has gone.
+/// The reader closed the connection.
 pub fn write(format: Format, row: &AuditRow, out: &mut dyn Write) -> std::io::Result<()> {
     let cells = cells(row);
     let mut line = String::with_capacity(1024);

@@ -8,7 +8,7 @@
 //! - `differences`: what a difference is (type, severity, values, amount), which nobody changes;
 //! - `explanations`: each difference's explanation and signature, which only the machine changes;
 //! - `sha256`: the decisions that are the machine's. A decision is the machine's while nobody holds it: not
-//!   locked, UNKNOWN or ACCEPTED, and given by a rule, a model or nobody. Whoever knows the trail can take
+//!   locked, UNKNOWN or ACCEPTED, and given by a rule, a model or nobody. With the trail one can take
 //!   the machine's decision about an item from the first `previous_value` after this row.
 //!
 //! `digest` is the version of all this. Rows without it were written by earlier versions of recon; their

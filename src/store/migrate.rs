@@ -18,7 +18,7 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// SHA-256 of the statements, in hexadecimal.
+    /// SHA-256 of the statements.
     pub fn checksum(&self) -> String {
         hex(Sha256::digest(self.sql.as_bytes()))
     }

@@ -140,8 +140,7 @@ pub trait Store: Registry + transact::Transact {
         None
     }
 
-    /// Makes sure that this is still the store that was opened: the same file, with all of the audit
-    /// trail that was seen so far. What is seen now is remembered.
+    /// Fails if the store was replaced: another file, or an audit trail that lacks rows seen before.
     fn is_same(&self) -> Result<(), Problem>;
 
     /// Free bytes where the store writes, as far as this machine can tell; `None` of a server's disk.

@@ -52,7 +52,7 @@ impl Written {
         }
     }
 
-    /// The counts, with the names of the numbers, for a run of so many records.
+    /// The counts for a run with this many records.
     pub fn counts<'a, N: Copy + Into<i64> + 'a>(
         &self,
         records: u64,
@@ -268,7 +268,7 @@ pub(super) fn append_failure(
     audit::append(tx, now, &By::system(), &[entry]).map(drop)
 }
 
-/// Appends to the audit trail that somebody pruned a run, and what is left of it.
+/// Appends the pruning of a run to the audit trail, with what was kept.
 pub(super) fn append_pruned(
     tx: &mut dyn Transaction,
     pruned: &Pruned,

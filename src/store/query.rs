@@ -55,8 +55,7 @@ pub struct TableColumn {
     pub kind: String,
 }
 
-/// Whether a column holds what proves who somebody is. Passwords and tokens are stored as digests, and
-/// even those are for nobody to read.
+/// Whether a column holds credentials. They are stored as digests, and even those are never shown.
 pub(super) fn is_secret(table: &str, column: &str) -> bool {
     column == "password"
         || column == "token"

@@ -93,7 +93,7 @@ pub struct RunFilter {
     pub batch_date: Option<Date>,
     /// Not the failed ones.
     pub not_failed: bool,
-    /// At most so many.
+    /// Maximum number of runs.
     pub limit: Option<usize>,
 }
 

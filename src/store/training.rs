@@ -24,7 +24,7 @@ pub fn labels(tx: &mut dyn Transaction) -> Result<Labels, Problem> {
                 })
             };
             let stage = row.required(3)?;
-            // What the item was before matters only where somebody proposes something.
+            // The state before matters only for proposals.
             let previous = if stage == "MAKER" { json(row.text(5)?)? } else { None };
             labels.tell(&Told {
                 seq: row.count(0)?,

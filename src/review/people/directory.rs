@@ -42,14 +42,14 @@ impl Person {
 /// A person, or one more login of a person, to be made.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NewPerson<'a> {
-    /// The name to come in by.
+    /// The login name.
     pub login: &'a str,
-    /// The name for people; the login if there is none.
+    /// The display name; the login by default.
     pub name: Option<&'a str>,
     /// The roles.
     pub roles: Roles,
-    /// The password; `None` where a proxy vouches, for a program, or until an invitation is used. Whoever
-    /// makes a person for somebody else chooses one that its owner must change.
+    /// The password; `None` for logins by proxy, service accounts and invitations. One chosen by somebody else
+    /// must be changed first.
     pub password: Option<&'a str>,
     /// The person's other login, whose roles this one shares.
     pub same_person_as: Option<&'a str>,
@@ -57,7 +57,7 @@ pub struct NewPerson<'a> {
     pub is_service: bool,
 }
 
-/// Whoever asks may not.
+/// Returns `Forbidden`.
 pub(super) fn not_permitted(what: &str) -> Refusal {
     Refusal::new(Code::MissingPermission, format!("you may not {what}"))
 }
@@ -127,7 +127,7 @@ pub fn add(
     add_with(store, hashing, by, new, now, random, false, &mut |_| Ok(()))
 }
 
-/// As [`add`], if `first` agrees, in the same transaction. `own_password`: whoever asks is the person.
+/// As [`add`], after `first` in the same transaction. `own_password`: the person chose it themselves.
 #[expect(clippy::too_many_arguments, reason = "what making a person needs, and one condition")]
 pub(super) fn add_with(
     store: &dyn Transact,
@@ -254,7 +254,7 @@ pub fn set_roles(
     })
 }
 
-/// Who could change their own roles could be everybody in turn.
+/// Refuses to change one's own roles: one person could take every stage in turn.
 fn not_oneself(by: &Actor, person_id: &str) -> Result<(), Refusal> {
     if by.person_id == person_id {
         let message = "nobody changes their own roles; another admin does";
@@ -290,8 +290,8 @@ fn keep_an_admin(tx: &mut dyn Transaction, changed: Roles) -> Result<(), Refusal
     Ok(())
 }
 
-/// Shuts a person out, with every login, session and token; or lets them in again (their sessions
-/// stay ended).
+/// Disables a person: ends sessions, disables logins and tokens. Or enables them again; their sessions stay
+/// ended.
 ///
 /// # Errors
 /// A [`Refusal`]: the last admin, oneself.
@@ -356,7 +356,7 @@ pub fn set_password(
     })
 }
 
-/// Nobody gives a password to a second login whose person has not agreed to it.
+/// Refuses to set the password of a login that waits for its person's consent.
 pub(super) fn refuse_waiting(tx: &mut dyn Transaction, found: &Known) -> Result<(), Refusal> {
     if person(tx, &found.key)?.awaits_consent {
         let message = format!(
@@ -589,7 +589,7 @@ impl crate::review::actor::Directory for StoredDirectory {
         person_id: &str,
         since: Instant,
     ) -> Result<Roles, Problem> {
-        // Whoever was disabled in between had no roles for that time.
+        // A disabled person has no roles meanwhile.
         if people::was_disabled_since(tx, person_id, since)? {
             return Ok(Roles::NONE);
         }

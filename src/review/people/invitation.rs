@@ -1,5 +1,5 @@
-//! Links that work once: the first admin makes their login by one, and people choose their own
-//! password by one. There is no default password anywhere.
+//! One-time links: for the first administrator's login, and for choosing a password. There are no default
+//! passwords.
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
@@ -13,15 +13,15 @@ use super::record::{Change, audit};
 use super::secret::{Pair, Random, digest, is_secret};
 use super::{Hashing, password};
 
-/// Seconds for which the first admin's link is good; each start of the server makes a new one.
+/// Lifetime of the first administrator's link in seconds; each start of the server makes a new one.
 const FIRST_ADMIN: i64 = 24 * 3_600;
-/// Seconds for which other links are good.
+/// Lifetime of other links in seconds.
 const INVITED: i64 = 7 * 24 * 3_600;
 
 /// What a link is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Whoever opens it becomes the first admin.
+    /// The first to open it becomes the first administrator.
     FirstAdmin,
     /// The person of this login chooses a password.
     ChoosePassword(String),
@@ -117,7 +117,7 @@ fn find(tx: &mut dyn Transaction, pair: &Pair, now: Instant) -> Result<Purpose, 
     }
     match found.key {
         Some(key) => Ok(Purpose::ChoosePassword(key)),
-        // Somebody was quicker, by the command line.
+        // An administrator was made on the command line meanwhile.
         None if people::has_admin(tx)? => Err(gone()),
         None => Ok(Purpose::FirstAdmin),
     }
@@ -144,7 +144,7 @@ pub fn accept(
             password::check(new, &[&found.principal.login, &found.principal.name])?;
             let hash = hashing.hash(new, random)?;
             transact::write(store, |tx| {
-                // Used in this moment by somebody else?
+                // It may have been used while the hash was computed.
                 find(tx, &pair, now)?;
                 let found = directory::known(tx, &key)?;
                 let by = Actor { auth_method: "invitation".to_owned(), ..found.principal.actor() };

@@ -16,7 +16,7 @@ use super::principal::key_of;
 use super::secret::{Pair, Random};
 use super::{AuthMethod, Principal, principal, session, throttle};
 
-/// What somebody tries.
+/// An attempt to log in.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
     /// The name as typed.

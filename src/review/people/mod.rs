@@ -1,8 +1,8 @@
 //! People: who they are, how they prove it, what they may do and see.
 //!
 //! A *person* is what four eyes compare; a *login* is a name by which a person comes in, and one
-//! person may have several. Whoever comes in by a password, a token, a proxy's word or the command
-//! line becomes a [`Principal`], and every service asks that principal, never the request.
+//! person may have several. Password, token, proxy and command line all lead to a [`Principal`], which every
+//! service checks instead of the request.
 //!
 //! No secret is kept: passwords as argon2id, the secrets of sessions, tokens and links as SHA-256.
 //! Nothing here reads a clock or draws a random number on its own; both are arguments.

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$\
      0000000000000000000000000000000000000000000";
 
-/// Somebody waited too long for a hash.
+/// No slot for hashing became free in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
 

@@ -1,4 +1,4 @@
-//! Whoever has proved who they are. What they may do is in the [`Actor`] made of them.
+//! Authenticated people and service accounts, from which an [`Actor`] is made.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,16 +11,16 @@ use crate::store::transact::Transaction;
 
 use super::name::fold;
 
-/// How somebody proved who they are.
+/// How a principal was authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthMethod {
-    /// A log-in with a password; the public half of the session's cookie.
+    /// Password; the public half of the session's cookie.
     Session(String),
     /// A bearer token; its id.
     Token(String),
-    /// A trusted proxy vouches.
+    /// A header of a trusted proxy.
     Proxy,
-    /// The command line: whoever may open the store.
+    /// The command line: access to the store.
     Cli,
 }
 
@@ -92,8 +92,8 @@ impl Principal {
     }
 }
 
-/// Whoever runs the program beside the store, by the name that the system gives them. They could
-/// change the tables by hand, so they may manage people; they take no part in decisions.
+/// The operating-system user who runs the command. They could change the tables by hand, so they may manage
+/// people, but they can't decide anything.
 pub fn command_line_actor(system_name: &str) -> Actor {
     Actor {
         person_id: format!("cli:{system_name}"),
@@ -129,7 +129,7 @@ pub(super) fn key_of(tx: &mut dyn Transaction, name: &str) -> Result<String, Pro
     Ok(older.map_or(key, |(older, _)| older))
 }
 
-/// The person behind a login, by its key; `None` if there is none, it is disabled, or waits for consent.
+/// The person of a login's key; `None` if it is unknown, disabled, or waits for consent.
 pub(super) fn by_key(
     tx: &mut dyn Transaction,
     key: &str,

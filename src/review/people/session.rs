@@ -1,6 +1,6 @@
 //! Sessions: what a browser is given for a password. The cookie's secret half is kept as SHA-256.
 //!
-//! A session ends after 30 minutes without use and 12 hours in any case, when its person logs out,
+//! A session ends after 30 minutes without use, after 12 hours, when its person logs out,
 //! is disabled, or gets other roles or another password.
 
 use crate::diagnostic::Problem;
@@ -14,9 +14,9 @@ use super::{AuthMethod, Principal};
 
 /// Seconds without use after which a session has ended.
 pub const IDLE: i64 = 30 * 60;
-/// Seconds after which it has ended in any case.
+/// Maximum lifetime in seconds.
 pub const LONGEST: i64 = 12 * 3_600;
-/// How exactly its last use is known: not every request writes.
+/// Seconds between two notes of its last use: not every request writes.
 const GRAIN: i64 = 60;
 
 /// A session and whose it is.
@@ -26,7 +26,7 @@ pub struct Session {
     pub principal: Principal,
     /// When it ends unless it is used.
     pub idle_until: Instant,
-    /// When it ends in any case.
+    /// When it expires even if used.
     pub until: Instant,
 }
 

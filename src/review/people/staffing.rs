@@ -1,12 +1,11 @@
-//! Whether there are people enough: an item that needs three of them never ends where there are two.
+//! Whether there are enough people: a six-eye decision never completes with two.
 
 use crate::diagnostic::Problem;
 use crate::domain::review::{Permission, Permissions, Roles};
 use crate::store::people;
 use crate::store::transact::{self, Transact};
 
-/// How many different people the chain of decisions can be staffed with: each stage by somebody of
-/// their own.
+/// How many stages can be filled with different people.
 pub fn distinct(stages: &[Permission], people: &[Permissions]) -> usize {
     // Three stages at most: trying everybody for each is simple, and quick enough for any firm.
     let Some((first, rest)) = stages.split_first() else { return 0 };
@@ -26,8 +25,7 @@ pub fn distinct(stages: &[Permission], people: &[Permissions]) -> usize {
     best
 }
 
-/// What a person should know who starts the server: whether decisions of `eyes` eyes can ever be
-/// made. `None` if they can.
+/// The warning that decisions with this many eyes can never complete; `None` if they can.
 ///
 /// # Errors
 /// What the store says.

@@ -1,8 +1,8 @@
-//! Guessing passwords made slow: attempts are counted by account and by address, and who uses up a
-//! window waits for longer ones.
+//! Slows down password guessing: attempts are counted by account and by address, and each exhausted window
+//! doubles the next.
 //!
-//! Nobody is ever locked out for good: that would let anybody lock anybody out. Attempts while one
-//! has to wait are refused without counting, so that waiting always ends.
+//! Accounts are never locked permanently: an attacker could lock anybody out. Attempts during the wait are
+//! refused without counting, so that the wait always ends.
 
 use std::net::IpAddr;
 

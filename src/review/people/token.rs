@@ -19,9 +19,9 @@ use super::{AuthMethod, Principal};
 
 pub use crate::store::people::Token;
 
-/// The most days that a token is good for.
+/// Maximum lifetime in days.
 pub const LONGEST_DAYS: i64 = 90;
-/// How exactly its last use is known, in seconds: not every request writes.
+/// Seconds between two notes of its last use: not every request writes.
 const GRAIN: i64 = 60;
 
 /// A token to be made.
@@ -119,7 +119,7 @@ pub fn create(
     Ok((token, text(&id, &secret)))
 }
 
-/// A token makes, extends and revokes no tokens: else it would outlive its own end, or the one that made it.
+/// Tokens can't manage tokens: a leaked one could outlive its expiry.
 fn refuse_token(by: &Actor) -> Result<(), Refusal> {
     if by.auth_method.starts_with("token:") {
         let message = "a token neither makes nor revokes tokens: log in for that";
@@ -144,7 +144,7 @@ pub fn scope_names(scopes: Permissions) -> String {
 /// Scopes by their names.
 ///
 /// # Errors
-/// A name that is none.
+/// An unknown name.
 pub fn parse_scopes<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Permissions, Refusal> {
     let mut scopes = Permissions::NONE;
     for name in names.into_iter().map(str::trim) {
@@ -198,7 +198,7 @@ pub fn authenticate(
         // The person may have lost a role since; the token never has more than they have now.
         principal.permissions = principal.permissions.intersection(row.scopes);
         if !deciding(&row.name) && !deciding(id) {
-            // Whoever checks looks themselves: a token is nobody's second or third pair of eyes.
+            // Tokens can't approve, unless the policy names them.
             principal.permissions =
                 principal.permissions.without(Permission::Check).without(Permission::Authorize);
         }
@@ -235,7 +235,7 @@ pub fn list(store: &dyn Transact, by: &Actor, login: Option<&str>) -> Result<Vec
     tokens
 }
 
-/// Revokes a token: one's own or, as an admin, anybody's. Somebody else's looks like none at all.
+/// Revokes a token of one's own or, as an administrator, any. For others it does not exist.
 ///
 /// # Errors
 /// No such token.

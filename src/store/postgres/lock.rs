@@ -56,7 +56,7 @@ pub(super) fn take(
     }
 }
 
-/// Who has the lock: its connection's name tells process and host.
+/// The holder of the lock: its connection's name contains process and host.
 fn holder(client: &mut Client, key: i64) -> Result<String, ::postgres::Error> {
     let row = client.query_opt(
         concat!(

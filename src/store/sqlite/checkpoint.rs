@@ -14,7 +14,7 @@ use crate::database::sqlite as database;
 
 /// Bytes of rows between two checkpoints. Rows take up more in the log than their bytes.
 const BYTES_APART: usize = 16 << 20;
-/// After so many checkpoints the writer waits and the log begins anew.
+/// After this many checkpoints the writer waits, so that the log starts over.
 const BEFORE_RESTART: u32 = 6;
 
 /// A thread with a connection of its own, which ends with the writer.

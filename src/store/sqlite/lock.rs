@@ -49,7 +49,7 @@ pub(super) fn take(
 pub(super) enum Attempt {
     /// The lock is ours.
     Taken(FileLock),
-    /// Somebody has it: who.
+    /// Held by this process.
     HeldBy(String),
 }
 

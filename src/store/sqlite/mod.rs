@@ -218,7 +218,7 @@ impl Store for SqliteStore {
         progress: &dyn Progress,
     ) -> Result<Box<dyn RunLock>, Problem> {
         let lock = lock::take(&self.path, job, batch_date, timeout, progress)?;
-        // Whoever held the lock before and is still RUNNING is dead.
+        // We hold the lock now, so a run that is still RUNNING belongs to a dead process.
         self.repair_runs(Some((job, batch_date)))?;
         Ok(Box::new(lock))
     }
