@@ -23,8 +23,8 @@ use recon::domain::{
     Row, RunId, RunStatus, Severity, Stage, Status,
 };
 use recon::review::{
-    Actor, Approve, BulkCommit, BulkPreviewAsk, Desk, Directory, Office, PageAsk, ProposalMoved,
-    QueueFilter, QueueSort, Resolve,
+    Actor, Approve, BulkCommit, BulkPreviewAsk, Directory, PageAsk, ProposalMoved, QueueFilter,
+    QueueSort, Resolve, Review, ReviewSettings,
 };
 use recon::store::transact::Transaction;
 use recon::store::{
@@ -198,7 +198,7 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-fn yes(desk: Desk<'_>, person: &Actor, moved: &ProposalMoved) -> ProposalMoved {
+fn yes(desk: Review<'_>, person: &Actor, moved: &ProposalMoved) -> ProposalMoved {
     let ask = Approve {
         proposal_id: moved.proposal_id.clone(),
         if_match: Some(moved.tag.parse().unwrap()),
@@ -219,8 +219,8 @@ fn measure(store: &dyn Store, items: u64) {
     let (run, written, published) = stock(store, items);
     println!("| write the run | 1 | {:.0} | | |", written * 1_000.0);
     println!("| publish it | 1 | {:.0} | | |", published * 1_000.0);
-    let office = Office::new(Anybody, now, false);
-    let desk = Desk::new(store, &office);
+    let office = ReviewSettings::new(Anybody, now, false);
+    let desk = Review::new(store, &office);
     let [ann, max, mia] = ["ann", "max", "mia"].map(actor);
     pages(desk, &ann);
     Times::of(20, |_| drop(desk.summary(&ann).unwrap())).row("summary");
@@ -254,7 +254,7 @@ fn measure(store: &dyn Store, items: u64) {
     println!("| publish the next run, 5,300 decisions carried | 1 | {:.0} | | |", again * 1_000.0);
 }
 
-fn pages(desk: Desk<'_>, ann: &Actor) {
+fn pages(desk: Review<'_>, ann: &Actor) {
     let text = |text: &str| Some(text.to_owned());
     let any = QueueFilter::default();
     let queues = [
@@ -298,7 +298,7 @@ fn pages(desk: Desk<'_>, ann: &Actor) {
     Times::of(20, |_| groups(recon::review::GroupBy::Signature)).row("groups of look-alikes");
 }
 
-fn bulks(desk: Desk<'_>, ann: &Actor, max: &Actor, mia: &Actor) {
+fn bulks(desk: Review<'_>, ann: &Actor, max: &Actor, mia: &Actor) {
     let mut previews = Vec::new();
     let mut after = None;
     Times::of(5, |_| {

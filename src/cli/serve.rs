@@ -13,7 +13,7 @@ use crate::domain::review::server::{DEFAULT_BIND, ServerSettings, origin};
 use crate::domain::review::{Policy, Role, Roles};
 use crate::review::people::directory::StoredDirectory;
 use crate::review::people::{AuthMethod, Principal, invitation, staffing, system_random};
-use crate::review::{Office, PolicyAdopted, Refusal};
+use crate::review::{PolicyAdopted, Refusal, ReviewSettings};
 use crate::server::log::AccessLog;
 use crate::server::{self, App, Parts};
 use crate::store::{Store, append_only, transact};
@@ -54,7 +54,7 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     context.listen()?;
     let stop = context.console.progress().interrupt_flag();
     let alone = settings.solo.then(alone);
-    let office = Office::new(StoredDirectory, now, settings.solo);
+    let office = ReviewSettings::new(StoredDirectory, now, settings.solo);
     let app =
         Arc::new(App::new(Parts { store, settings, office, alone, log, clock: now }, address));
     adopt(context, &app, loaded.as_ref().map(|loaded| &loaded.resolved.review))?;

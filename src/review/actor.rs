@@ -95,7 +95,7 @@ impl Actor {
 /// Somebody made a login with a password for a person, reset it, or made a link by which it is chosen:
 /// since then they could have come in as that person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
+pub struct CredentialsGiven {
     /// Whose login.
     pub person_id: String,
     /// Who did it.
@@ -130,7 +130,11 @@ pub trait Directory: Send + Sync {
     ///
     /// # Errors
     /// What the store says.
-    fn given(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<Vec<Given>, Problem> {
+    fn credentials_given(
+        &self,
+        tx: &mut dyn Transaction,
+        person_id: &str,
+    ) -> Result<Vec<CredentialsGiven>, Problem> {
         let _ = (tx, person_id);
         Ok(Vec::new())
     }
@@ -139,7 +143,10 @@ pub trait Directory: Send + Sync {
     ///
     /// # Errors
     /// What the store says.
-    fn all_given(&self, tx: &mut dyn Transaction) -> Result<Vec<Given>, Problem> {
+    fn all_credentials_given(
+        &self,
+        tx: &mut dyn Transaction,
+    ) -> Result<Vec<CredentialsGiven>, Problem> {
         let _ = tx;
         Ok(Vec::new())
     }

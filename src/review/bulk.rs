@@ -12,14 +12,14 @@ use crate::store::review::{BulkPreviewRow, Item, ItemKey};
 use crate::store::{time_text, transact};
 
 use super::actor::Actor;
-use super::answer::{BulkCommitted, BulkPreview, Excluded, Share};
-use super::ask::{BulkCommit, BulkPreviewAsk, OnConflict};
 use super::proposal::{Draft, Weighed, sums};
 use super::propose::{refused, required_action};
 use super::refusal::Refusal;
-use super::sight::Sight;
+use super::requests::{BulkCommit, BulkPreviewAsk, OnConflict};
+use super::responses::{BulkCommitted, BulkPreview, Excluded, Share};
+use super::visibility::Visibility;
 use super::work::{Work, checked_comment};
-use super::{Desk, Found, Outcome};
+use super::{Found, Outcome, Review};
 
 /// The most items of a bulk.
 const MOST: usize = 10_000;
@@ -28,7 +28,7 @@ const LIFE: i64 = 600;
 /// Items shown of a preview.
 const SAMPLE: usize = 20;
 
-impl Desk<'_> {
+impl Review<'_> {
     /// Previews one decision about many items, and fixes the items for ten minutes.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl Desk<'_> {
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
     pub fn bulk_commit(&self, actor: &Actor, ask: &BulkCommit) -> Outcome<BulkCommitted> {
-        self.command(actor, |work| work.commit(actor, ask))
+        self.write(actor, |work| work.commit(actor, ask))
     }
 }
 
@@ -108,8 +108,8 @@ impl Work<'_> {
         let token = self.freeze(actor, &weighed, action, code)?;
         let expires = Instant::new(self.now.seconds() + LIFE, self.now.nanoseconds());
         let breakdown = breakdown(&weighed);
-        let sight = self.sight(actor);
-        let hidden = self.hides_amounts(&sight, &weighed)?;
+        let visible = self.visibility(actor);
+        let hidden = self.hides_amounts(&visible, &weighed)?;
         let (outliers, sample) = shown(&weighed, &token, !hidden);
         let outliers = self.views(actor, outliers)?;
         let sample = self.views(actor, sample)?;
@@ -122,9 +122,9 @@ impl Work<'_> {
             token,
             expires_at: time_text(expires),
             count: weighed.len() as u64,
-            amount_sum: sight.sums(hidden, sums(&weighed)),
+            amount_sum: visible.sums(hidden, sums(&weighed)),
             eyes,
-            triggers: sight.triggers(hidden, triggers),
+            triggers: visible.triggers(hidden, triggers),
             excluded,
             breakdown,
             outliers,
@@ -136,10 +136,10 @@ impl Work<'_> {
     }
 
     /// Whether the amount of some item is hidden from the person.
-    fn hides_amounts(&mut self, sight: &Sight, items: &[Weighed]) -> Result<bool, Problem> {
+    fn hides_amounts(&mut self, visible: &Visibility, items: &[Weighed]) -> Result<bool, Problem> {
         for one in items {
             let run = self.tables.run(one.item.key.run_no)?;
-            if sight.hides_amount(&run, one.item.key.field()) {
+            if visible.hides_amount(&run, one.item.key.field()) {
                 return Ok(true);
             }
         }

@@ -12,21 +12,21 @@ use crate::store::audit::Entry;
 use crate::store::read_time;
 use crate::store::review::{Approval, Item, ItemKey, Proposal, ProposalItem, Settled};
 
-use super::actor::{Actor, Given};
-use super::answer::ProposalMoved;
-use super::ask::{Approve, Close, ProposalTag};
+use super::actor::{Actor, CredentialsGiven};
 use super::proposal::{Weighed, permission_of};
 use super::refusal::Refusal;
+use super::requests::{Approve, Close, ProposalTag};
+use super::responses::ProposalMoved;
 use super::work::{State, Work, checked_comment};
-use super::{Desk, Found, Outcome};
+use super::{Found, Outcome, Review};
 
-impl Desk<'_> {
+impl Review<'_> {
     /// Approves, as checker or authorizer depending on the proposal's state.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
     pub fn approve(&self, actor: &Actor, ask: &Approve) -> Outcome<ProposalMoved> {
-        self.command(actor, |work| work.approve(actor, ask))
+        self.write(actor, |work| work.approve(actor, ask))
     }
 
     /// Sends back; restores the items.
@@ -34,7 +34,7 @@ impl Desk<'_> {
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
     pub fn send_back(&self, actor: &Actor, ask: &Close) -> Outcome<ProposalMoved> {
-        self.command(actor, |work| work.send_back(actor, ask))
+        self.write(actor, |work| work.send_back(actor, ask))
     }
 
     /// Withdraws an open proposal; restores its items.
@@ -42,7 +42,7 @@ impl Desk<'_> {
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
     pub fn withdraw(&self, actor: &Actor, ask: &Close) -> Outcome<ProposalMoved> {
-        self.command(actor, |work| {
+        self.write(actor, |work| {
             let mut proposal = work.proposal(&ask.proposal_id, true)?;
             work.withdraw(actor, &mut proposal, ask.if_match.as_ref(), ask.comments.as_deref())
         })
@@ -53,7 +53,7 @@ impl Desk<'_> {
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
     pub fn undo(&self, actor: &Actor) -> Outcome<ProposalMoved> {
-        self.command(actor, |work| {
+        self.write(actor, |work| {
             let last = work.tables.last_own_open(&actor.person_id)?.ok_or_else(|| {
                 Refusal::new(Code::NothingToUndo, "none of your decisions is still open")
             })?;
@@ -70,7 +70,7 @@ impl Desk<'_> {
     /// What the store says.
     pub fn tidy(&self) -> Found<u64> {
         let system = Actor { person_id: "SYSTEM".to_owned(), ..Actor::default() };
-        let done = self.command(&system, |work| {
+        let done = self.write(&system, |work| {
             let mut closed = 0u64;
             let now = work.at();
             for proposal_id in work.tables.outdated_proposals(&now)? {
@@ -268,9 +268,9 @@ impl Work<'_> {
         let approvals = approvals.into_iter().filter(|one| one.stands(proposal));
         people.extend(approvals.map(|one| one.person_id));
         people.push(actor.person_id.clone());
-        let mut given: Vec<Given> = Vec::new();
+        let mut given: Vec<CredentialsGiven> = Vec::new();
         for person in people {
-            let lately = self.directory.given(self.tables.tx, &person)?;
+            let lately = self.directory.credentials_given(self.tables.tx, &person)?;
             let lately = lately.into_iter().filter(|one| hours > 0 && one.at > since);
             for one in lately {
                 let other = given

@@ -8,24 +8,24 @@ use crate::domain::review::{Action, Eyes, Permission};
 use crate::store::review::{Item, ItemKey, Record, Run};
 
 use super::actor::Actor;
-use super::answer::{
+use super::filter::ItemKind;
+use super::requests::PageAsk;
+use super::responses::{
     CommentView, DifferenceView, FieldValue, HistoryEntry, ItemDetail, Page, RecordSide,
     ReviewItem, Sibling, SimilarDecision,
 };
-use super::ask::PageAsk;
-use super::filter::ItemKind;
 use super::views::notes;
 use super::work::Work;
-use super::{Desk, Found, page};
+use super::{Found, Review, page};
 
-impl Desk<'_> {
+impl Review<'_> {
     /// One item in full.
     ///
     /// # Errors
     /// A [`super::Refusal`].
     pub fn item(&self, actor: &Actor, attribution_id: &str) -> Found<ItemDetail> {
         actor.must(Permission::View)?;
-        self.look(|work| work.detail(actor, attribution_id))
+        self.read(|work| work.detail(actor, attribution_id))
     }
 
     /// The figures of a run, as the person may see them.
@@ -34,12 +34,12 @@ impl Desk<'_> {
     /// A [`super::Refusal`].
     pub fn figures(&self, actor: &Actor, run_id: &str, summary: Json) -> Found<Json> {
         actor.must(Permission::View)?;
-        self.look(|work| {
-            let sight = work.sight(actor);
+        self.read(|work| {
+            let visible = work.visibility(actor);
             Ok(match work.tables.run_by_id(run_id)? {
-                Some(run) => sight.figures(&run.layout, summary.clone()),
+                Some(run) => visible.figures(&run.layout, summary.clone()),
                 // A run that was not attributed: which fields its records have is not looked up.
-                None if !sight.is_whole() => Json::Null,
+                None if !visible.is_whole() => Json::Null,
                 None => summary.clone(),
             })
         })
@@ -56,7 +56,7 @@ impl Desk<'_> {
         ask: &PageAsk,
     ) -> Found<Page<HistoryEntry>> {
         actor.must(Permission::View)?;
-        self.look(|work| {
+        self.read(|work| {
             let limit = page::limit(ask)?;
             let item = work.item(attribution_id, false)?;
             let run = work.tables.run(item.key.run_no)?;
@@ -83,7 +83,7 @@ impl Desk<'_> {
         ask: &PageAsk,
     ) -> Found<Page<SimilarDecision>> {
         actor.must(Permission::View)?;
-        self.look(|work| {
+        self.read(|work| {
             let limit = page::limit(ask)?;
             let item = work.item(attribution_id, false)?;
             let list = format!("similar:{attribution_id}");
@@ -119,7 +119,7 @@ impl Work<'_> {
             .pop()
             .ok_or_else(|| Problem::new(Code::ItemLost, "an item has vanished"))?;
         let hidden = self.is_hidden(&item)?;
-        let sight = self.sight(actor);
+        let visible = self.visibility(actor);
         // Which group it is of tells the machine's reason.
         view.group_size = if hidden { None } else { self.group_size(&item)? };
         let proposal = match &view.proposal_id {
@@ -135,7 +135,7 @@ impl Work<'_> {
             record_b: self.side(actor, &run, record, 1),
             siblings: self.siblings(actor, &item)?,
             aggregation: None,
-            notes: if hidden { Vec::new() } else { sight.said(&run.layout, notes(&explanation)) },
+            notes: if hidden { Vec::new() } else { visible.said(&run.layout, notes(&explanation)) },
             history: self.history(actor, &item, None, 20)?,
             similar: self.similar(actor, &item, 0, 5)?,
             comments: self.comments(item.key)?,
@@ -153,7 +153,7 @@ impl Work<'_> {
 
     fn side(&self, actor: &Actor, run: &Run, record: &Record, side: usize) -> Option<RecordSide> {
         let values = record.sides.get(side)?.as_ref()?;
-        let sight = self.sight(actor);
+        let visible = self.visibility(actor);
         let fields: Vec<FieldValue> = run
             .layout
             .fields()
@@ -163,11 +163,11 @@ impl Work<'_> {
                 name: field.name.clone(),
                 kind: field.kind.name().to_owned(),
                 compared: field.compared,
-                value: sight.cell(&field.name, value),
-                masked: sight.hides(&field.name),
+                value: visible.cell(&field.name, value),
+                masked: visible.hides(&field.name),
             })
             .collect();
-        let reference = sight.reference(&run.layout, record.reference(side, &run.layout));
+        let reference = visible.reference(&run.layout, record.reference(side, &run.layout));
         Some(RecordSide {
             system: run.systems.get(side).cloned().unwrap_or_default(),
             ref_id: reference.unwrap_or_default(),
@@ -178,7 +178,7 @@ impl Work<'_> {
 
     fn siblings(&mut self, actor: &Actor, of: &Item) -> Result<Vec<Sibling>, Problem> {
         let run = self.tables.run(of.key.run_no)?;
-        let sight = self.sight(actor);
+        let visible = self.visibility(actor);
         let mut siblings = Vec::new();
         for other in self.tables.items_of_record(of.key)? {
             if other.key == of.key {
@@ -197,8 +197,8 @@ impl Work<'_> {
                 difference: DifferenceView {
                     diff_id: run.difference_id(other.key),
                     field_name: run.field_name(field).to_owned(),
-                    value_a: sight.value(&run, field, other.value_a),
-                    value_b: sight.value(&run, field, other.value_b),
+                    value_a: visible.value(&run, field, other.value_a),
+                    value_b: visible.value(&run, field, other.value_b),
                     diff_type: other.diff_type.name().to_owned(),
                 },
             });
@@ -270,9 +270,9 @@ impl Work<'_> {
     /// What an audit row tells, as the person may see it; without the machine's reason where that is
     /// `hidden`.
     pub fn told(&mut self, actor: &Actor, value: Json, hidden: bool) -> Json {
-        let sight = self.sight(actor);
+        let visible = self.visibility(actor);
         let tables = &mut self.tables;
-        let mut shown = sight.told(value, &mut |run_id| tables.run_by_id(run_id).ok().flatten());
+        let mut shown = visible.told(value, &mut |run_id| tables.run_by_id(run_id).ok().flatten());
         if hidden && let Some(members) = shown.as_object_mut() {
             for name in ["reason_code", "confidence", "assigned_by"] {
                 if let Some(value) = members.get_mut(name) {
@@ -298,7 +298,7 @@ impl Work<'_> {
         &mut self,
         actor: &Actor,
         view: &ReviewItem,
-        proposal: Option<&super::answer::ProposalView>,
+        proposal: Option<&super::responses::ProposalView>,
     ) -> Result<String, Problem> {
         if view.kind == ItemKind::AuditSample {
             return Ok("A blind sample: choose a reason without seeing the machine's.".to_owned());

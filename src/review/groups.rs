@@ -12,12 +12,12 @@ use crate::domain::{DiffType, Severity, Status};
 use crate::store::review::{Item, ItemKey, Run, Signature};
 
 use super::actor::Actor;
-use super::answer::{Group, Page, Share};
-use super::ask::{GroupBy, PageAsk};
 use super::filter::QueueFilter;
 use super::queue::{Wanted, list_name};
+use super::requests::{GroupBy, PageAsk};
+use super::responses::{Group, Page, Share};
 use super::work::Work;
-use super::{Desk, Found, page};
+use super::{Found, Review, page};
 
 /// Shown instead of a hidden reason.
 const HIDDEN: &str = "suggestion hidden";
@@ -60,7 +60,7 @@ struct Together {
     severity: u8,
 }
 
-impl Desk<'_> {
+impl Review<'_> {
     /// The queue in groups of similar items, the largest first.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Desk<'_> {
         ask: &PageAsk,
     ) -> Found<Page<Group>> {
         actor.must(Permission::View)?;
-        self.look(|work| {
+        self.read(|work| {
             let limit = page::limit(ask)?;
             let list = format!("groups:{by:?}:{}", list_name("", filter, ask));
             let at: Option<At> = page::position(ask, &list, actor)?;
@@ -109,7 +109,7 @@ impl Desk<'_> {
     /// A [`super::Refusal`].
     pub fn facets(&self, actor: &Actor, filter: &QueueFilter) -> Found<Vec<Share>> {
         actor.must(Permission::View)?;
-        self.look(|work| {
+        self.read(|work| {
             let wanted = work.wanted(actor, filter)?;
             let mut shares: BTreeMap<(u8, &'static str, String), u64> = BTreeMap::new();
             for one in work.counted(&wanted)? {
@@ -243,8 +243,8 @@ impl Work<'_> {
             group.count += one.items;
             group.amount += one.amount;
             group.amount_hidden |= match run.layout.position(&field) {
-                Some(_) => wanted.sight.hides(&field),
-                None => wanted.sight.hides_amounts(&run.layout),
+                Some(_) => wanted.visible.hides(&field),
+                None => wanted.visible.hides_amounts(&run.layout),
             };
             if one.items > group.largest.0 {
                 let shown = match one.alike {
@@ -295,7 +295,7 @@ impl Work<'_> {
             let one = by == GroupBy::Signature;
             let label = match (&signature, one) {
                 (Some(signature), true) => {
-                    wanted.sight.label(&signature.field, &signature.diff_type, &signature.label)
+                    wanted.visible.label(&signature.field, &signature.diff_type, &signature.label)
                 }
                 _ if name.starts_with(HIDDEN) => name.clone(),
                 _ if name.is_empty() => "other".to_owned(),

@@ -1,17 +1,16 @@
-//! The review: what people ask, decide and see. Each command is one transaction: the domain's rule, the
-//! change, and its audit rows; or a [`Refusal`], and nothing has changed.
+//! The review of differences by people. Each command is one transaction of the domain's rule, the change and
+//! its audit rows; or it is a [`Refusal`], and nothing has changed.
 //!
-//! [`Desk`] is the whole of it, for the server, the pages and the command line alike. Who acts is
-//! an [`Actor`], whom the caller has authenticated. Nothing here knows HTTP.
+//! Server, page and command line call [`Review`], with an [`Actor`] whom they have authenticated. Nothing here
+//! knows HTTP or SQL: the tables are `store::review`'s.
 
-pub mod actor;
-pub mod answer;
-pub mod ask;
+mod actor;
 mod bulk;
 mod decide;
 mod detail;
 mod filter;
 mod groups;
+mod notes;
 mod page;
 pub mod people;
 mod policy;
@@ -20,38 +19,36 @@ mod proposals;
 mod propose;
 mod queue;
 mod reasons;
-pub mod refusal;
+mod refusal;
+mod requests;
+mod responses;
 mod sample;
 mod security;
-mod sight;
 mod summary;
-mod talk;
 mod trail;
 mod views;
+mod visibility;
 mod work;
 
 use crate::domain::Instant;
 use crate::store::Store;
 pub use crate::store::audit;
 
-pub use actor::{Actor, Directory, Idempotency};
-pub use answer::*;
-pub use ask::*;
+pub use actor::{Actor, CredentialsGiven, Directory, Idempotency};
 pub use filter::*;
 pub use refusal::{Detail, Refusal, RefusalKind};
+pub use requests::*;
+pub use responses::*;
 
-/// What all desks of a process share: the clock, who the people are, whether one decides alone.
-pub struct Office {
-    /// The time, UTC.
+/// The clock, the directory of people, and whether one person decides alone.
+pub struct ReviewSettings {
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
-    /// Who the people are.
     directory: Box<dyn Directory>,
-    /// One person may decide alone.
     solo: bool,
 }
 
-impl Office {
-    /// An office. With `solo` one person decides alone, and every audit row says so.
+impl ReviewSettings {
+    /// With `solo` one person decides alone, and every audit row says so.
     pub fn new(
         directory: impl Directory + 'static,
         clock: impl Fn() -> Instant + Send + Sync + 'static,
@@ -66,7 +63,7 @@ impl Office {
     }
 }
 
-/// What became of the policy of the configuration.
+/// Whether the policy of the configuration is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyAdopted {
     /// It is in force, as this version.
@@ -75,22 +72,22 @@ pub enum PolicyAdopted {
     Proposed(String),
 }
 
-/// Where reviewers work: one store, under the rules of one office.
+/// The review of one store.
 #[derive(Clone, Copy)]
-pub struct Desk<'a> {
+pub struct Review<'a> {
     store: &'a dyn Store,
-    office: &'a Office,
+    settings: &'a ReviewSettings,
 }
 
-/// What a command gives.
+/// The result of a command.
 pub type Outcome<T> = Result<Done<T>, Refusal>;
 
-/// What a query gives.
+/// The result of a query.
 pub type Found<T> = Result<T, Refusal>;
 
-impl<'a> Desk<'a> {
-    /// A desk.
-    pub const fn new(store: &'a dyn Store, office: &'a Office) -> Self {
-        Self { store, office }
+impl<'a> Review<'a> {
+    /// The review of this store.
+    pub const fn new(store: &'a dyn Store, settings: &'a ReviewSettings) -> Self {
+        Self { store, settings }
     }
 }

@@ -7,8 +7,8 @@ use crate::coding::{hex, unhex};
 use crate::diagnostic::Code;
 
 use super::actor::Actor;
-use super::ask::PageAsk;
 use super::refusal::Refusal;
+use super::requests::PageAsk;
 
 /// The rows of a page.
 pub(super) fn limit(page: &PageAsk) -> Result<usize, Refusal> {

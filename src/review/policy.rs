@@ -8,16 +8,16 @@ use crate::store::audit::{By, Entry};
 use crate::store::review::Proposal;
 
 use super::actor::Actor;
-use super::answer::ProposalMoved;
 use super::proposal::Draft;
 use super::refusal::Refusal;
+use super::responses::ProposalMoved;
 use super::work::{Work, checked_comment};
-use super::{Desk, Found, Outcome, PolicyAdopted};
+use super::{Found, Outcome, PolicyAdopted, Review};
 
 /// Who proposes what the configuration says.
 pub(super) const CONFIGURATION: &str = "SYSTEM:recon.yaml";
 
-impl Desk<'_> {
+impl Review<'_> {
     /// Makes the policy of the configuration the one in force, if there is none yet; otherwise, if it
     /// differs, proposes it. To be called once at the start, before any other.
     ///
@@ -26,7 +26,7 @@ impl Desk<'_> {
     pub fn adopt_policy(&self, policy: &Policy) -> Found<PolicyAdopted> {
         let actor = Actor { person_id: CONFIGURATION.to_owned(), ..Actor::default() };
         // Policies are compared as stored, in JSON.
-        let done = self.command(&actor, |work| {
+        let done = self.write(&actor, |work| {
             let text = json_of(policy)?;
             if work.policy_version == 0 {
                 let entries = work.enact(&text, None, Control::None)?;
@@ -57,7 +57,7 @@ impl Desk<'_> {
         })?;
         let (version, proposed) = done.value;
         Ok(match proposed {
-            Some(proposal_id) if !self.office.solo => PolicyAdopted::Proposed(proposal_id),
+            Some(proposal_id) if !self.settings.solo => PolicyAdopted::Proposed(proposal_id),
             _ => PolicyAdopted::InForce(version),
         })
     }
@@ -72,7 +72,7 @@ impl Desk<'_> {
         policy: &Policy,
         comments: Option<&str>,
     ) -> Outcome<ProposalMoved> {
-        self.command(actor, |work| {
+        self.write(actor, |work| {
             actor.must(Permission::ProposePolicy)?;
             work.refuse_lasting()?;
             let comments = checked_comment(comments, true)?;
@@ -91,7 +91,7 @@ impl Desk<'_> {
     /// A [`Refusal`].
     pub fn policy(&self, actor: &Actor) -> Found<(i64, Policy)> {
         actor.must(Permission::View)?;
-        self.look(|work| Ok((work.policy_version, work.policy.clone())))
+        self.read(|work| Ok((work.policy_version, work.policy.clone())))
     }
 }
 

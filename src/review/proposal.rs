@@ -13,10 +13,10 @@ use crate::store::review::{Item, ItemKey, NewProposalItem, Proposal, Reason, Rec
 use crate::store::time_text;
 
 use super::actor::Actor;
-use super::answer::ProposalMoved;
-use super::ask::ProposalTag;
 use super::refusal::Refusal;
-use super::sight::Sight;
+use super::requests::ProposalTag;
+use super::responses::ProposalMoved;
+use super::visibility::Visibility;
 use super::work::{Moment, Work};
 
 impl Proposal {
@@ -95,20 +95,20 @@ impl Work<'_> {
     /// The answer to what changed a proposal, as the person may see it.
     pub fn moved(&mut self, actor: &Actor, proposal: &Proposal) -> Result<ProposalMoved, Problem> {
         let mut moved = proposal.moved();
-        let sight = self.sight(actor);
-        let hidden = self.hides_of(&sight, proposal)?;
-        moved.triggers = sight.triggers(hidden, moved.triggers);
+        let visible = self.visibility(actor);
+        let hidden = self.hides_of(&visible, proposal)?;
+        moved.triggers = visible.triggers(hidden, moved.triggers);
         Ok(moved)
     }
 
     /// Whether the values of some field that a proposal is about are hidden.
-    pub fn hides_of(&mut self, sight: &Sight, proposal: &Proposal) -> Result<bool, Problem> {
-        if sight.is_whole() || !proposal.kind.has_items() {
+    pub fn hides_of(&mut self, visible: &Visibility, proposal: &Proposal) -> Result<bool, Problem> {
+        if visible.is_whole() || !proposal.kind.has_items() {
             return Ok(false);
         }
         for key in self.tables.fields_of_proposal(&proposal.proposal_id)? {
             let run = self.tables.run(key.run_no)?;
-            if sight.hides_amount(&run, key.field()) {
+            if visible.hides_amount(&run, key.field()) {
                 return Ok(true);
             }
         }
@@ -415,7 +415,7 @@ fn figures(items: &[Weighed]) -> Json {
 }
 
 /// Sums of amounts by currency.
-pub(super) fn sums(items: &[Weighed]) -> Vec<super::answer::AmountSum> {
+pub(super) fn sums(items: &[Weighed]) -> Vec<super::responses::AmountSum> {
     let mut sums: Vec<(Option<&str>, Option<Decimal>)> = Vec::new();
     for weighed in items {
         let Some(amount) = weighed.amount else { continue };
@@ -426,7 +426,7 @@ pub(super) fn sums(items: &[Weighed]) -> Vec<super::answer::AmountSum> {
         }
     }
     sums.into_iter()
-        .map(|(currency, sum)| super::answer::AmountSum {
+        .map(|(currency, sum)| super::responses::AmountSum {
             currency: currency.map(str::to_owned),
             sum: sum.map_or_else(|| "beyond 38 digits".to_owned(), |sum| sum.to_string()),
         })

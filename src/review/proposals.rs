@@ -7,15 +7,15 @@ use crate::domain::review::{Permission, ProposalState, Stage};
 use crate::store::review::{ItemKey, Proposal, ProposalQuery};
 
 use super::actor::Actor;
-use super::answer::{
+use super::proposal::permission_of;
+use super::requests::{PageAsk, ProposalFilter, ProposalsFor};
+use super::responses::{
     AmountSum, ApprovalView, Changed, Page, Prediction, ProposalDetail, ProposalView, ReasonView,
 };
-use super::ask::{PageAsk, ProposalFilter, ProposalsFor};
-use super::proposal::permission_of;
 use super::work::Work;
-use super::{Desk, Found, Refusal, page};
+use super::{Found, Refusal, Review, page};
 
-impl Desk<'_> {
+impl Review<'_> {
     /// Proposals, oldest first while they are open, else newest first.
     ///
     /// # Errors
@@ -27,7 +27,7 @@ impl Desk<'_> {
         ask: &PageAsk,
     ) -> Found<Page<ProposalView>> {
         actor.must(Permission::View)?;
-        self.look(|work| {
+        self.read(|work| {
             let limit = page::limit(ask)?;
             let list = format!("proposals:{}", serde_json::to_string(filter).unwrap_or_default());
             let at: Option<(String, String)> = page::position(ask, &list, actor)?;
@@ -62,7 +62,7 @@ impl Desk<'_> {
         ask: &PageAsk,
     ) -> Found<ProposalDetail> {
         actor.must(Permission::View)?;
-        self.look(|work| {
+        self.read(|work| {
             let limit = page::limit(ask)?;
             let list = format!("proposal:{proposal_id}");
             let at: Option<(i64, i64)> = page::position(ask, &list, actor)?;
@@ -141,8 +141,8 @@ impl Work<'_> {
         let predicted: Vec<Prediction> =
             serde_json::from_value(figure("predicted")).unwrap_or_default();
         let approvals = self.approvals(&proposal)?;
-        let sight = self.sight(actor);
-        let hidden = self.hides_of(&sight, &proposal)?;
+        let visible = self.visibility(actor);
+        let hidden = self.hides_of(&visible, &proposal)?;
         let may_withdraw = is_contributor && proposal.state.is_open();
         Ok(ProposalView {
             kind: proposal.kind,
@@ -160,9 +160,9 @@ impl Work<'_> {
             approvals,
             eyes_required: proposal.eyes,
             eyes_done: proposal.eyes_done(),
-            triggers: sight.triggers(hidden, proposal.triggers.clone()),
+            triggers: visible.triggers(hidden, proposal.triggers.clone()),
             count: proposal.item_count.cast_unsigned(),
-            amount_sum: sight.sums(hidden, amount_sum),
+            amount_sum: visible.sums(hidden, amount_sum),
             label: if hidden { words_of(&proposal.label) } else { proposal.label.clone() },
             predicted,
             created_at: proposal.created_at.clone(),

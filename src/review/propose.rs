@@ -11,21 +11,21 @@ use crate::domain::review::{
 use crate::store::review::{Item, ItemKey, Proposal, Reason};
 
 use super::actor::Actor;
-use super::answer::{ProposalMoved, Resolved};
-use super::ask::{Amend, Reopen, Resolve};
 use super::decide::{closed, expected};
 use super::proposal::Draft;
 use super::refusal::Refusal;
+use super::requests::{Amend, Reopen, Resolve};
+use super::responses::{ProposalMoved, Resolved};
 use super::work::{Work, checked_comment};
-use super::{Desk, Outcome};
+use super::{Outcome, Review};
 
-impl Desk<'_> {
+impl Review<'_> {
     /// Proposes a decision about an undecided item.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
     pub fn resolve(&self, actor: &Actor, ask: &Resolve) -> Outcome<Resolved> {
-        self.command(actor, |work| {
+        self.write(actor, |work| {
             actor.must(Permission::Propose)?;
             let action = required_action(ask.action)?;
             let comments = checked_comment(ask.comments.as_deref(), action.needs_comment())?;
@@ -48,7 +48,7 @@ impl Desk<'_> {
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
     pub fn reopen(&self, actor: &Actor, ask: &Reopen) -> Outcome<Resolved> {
-        self.command(actor, |work| {
+        self.write(actor, |work| {
             actor.must(Permission::Propose)?;
             let action = required_action(ask.action)?;
             let comments = checked_comment(ask.comments.as_deref(), true)?;
@@ -88,7 +88,7 @@ impl Desk<'_> {
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
     pub fn amend(&self, actor: &Actor, ask: &Amend) -> Outcome<ProposalMoved> {
-        self.command(actor, |work| work.amend(actor, ask))
+        self.write(actor, |work| work.amend(actor, ask))
     }
 }
 

@@ -12,14 +12,14 @@ use crate::store::review::{
 };
 
 use super::actor::Actor;
-use super::answer::{Page, ReviewItem};
-use super::ask::PageAsk;
 use super::filter::{ItemKind, QueueFilter, QueueSort, Sla};
 use super::refusal::Refusal;
-use super::sight::Sight;
+use super::requests::PageAsk;
+use super::responses::{Page, ReviewItem};
 use super::views::sla;
+use super::visibility::Visibility;
 use super::work::Work;
-use super::{Desk, Found, page};
+use super::{Found, Review, page};
 
 /// What a filter means for a person.
 pub(super) struct Wanted {
@@ -35,10 +35,10 @@ pub(super) struct Wanted {
     /// the order of their ids: the order of confidence would reveal how sure the machine is.
     pub blind: f64,
     /// What the person may see: a text is looked for nowhere else.
-    pub sight: Sight,
+    pub visible: Visibility,
 }
 
-impl Desk<'_> {
+impl Review<'_> {
     /// The queue: items of current runs.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Desk<'_> {
         ask: &PageAsk,
     ) -> Found<Page<ReviewItem>> {
         actor.must(Permission::View)?;
-        self.look(|work| work.queue_page(actor, "queue", filter, ask, ask.sort))
+        self.read(|work| work.queue_page(actor, "queue", filter, ask, ask.sort))
     }
 
     /// Items of a run with any status, in the order of their ids: `/runs/{id}/differences` and exports.
@@ -70,7 +70,7 @@ impl Desk<'_> {
             status: Some(filter.status.clone().unwrap_or_else(|| "ALL".to_owned())),
             ..filter.clone()
         };
-        self.look(|work| work.queue_page(actor, "run", &filter, ask, QueueSort::Age))
+        self.read(|work| work.queue_page(actor, "run", &filter, ask, QueueSort::Age))
     }
 }
 
@@ -129,8 +129,8 @@ fn may_sort(wanted: &Wanted, filter: &QueueFilter, sort: QueueSort) -> Result<()
 /// Refuses to filter or order by amounts some of which the person may not see.
 fn refuse_amounts(wanted: &Wanted, filter: &QueueFilter, name: &str) -> Result<(), Refusal> {
     let hidden = wanted.runs.iter().any(|run| match filter.field_name.as_deref() {
-        Some(field) if run.layout.position(field).is_some() => wanted.sight.hides(field),
-        _ => wanted.sight.hides_amounts(&run.layout),
+        Some(field) if run.layout.position(field).is_some() => wanted.visible.hides(field),
+        _ => wanted.visible.hides_amounts(&run.layout),
     });
     if hidden {
         return Err(Refusal::new(
@@ -220,7 +220,7 @@ impl Work<'_> {
             text: filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()).map(str::to_owned),
             by_suggestion,
             blind,
-            sight: self.sight(actor),
+            visible: self.visibility(actor),
         };
         if wanted.query.samples {
             refuse_to_narrow_samples(filter)?;
@@ -399,10 +399,10 @@ impl Work<'_> {
         for one in self.weigh(items)? {
             let run = self.tables.run(one.item.key.run_no)?;
             let has = |value: &Option<String>| value.as_deref().is_some_and(|v| v.contains(text));
-            let in_values = !wanted.sight.hides(&one.field)
+            let in_values = !wanted.visible.hides(&one.field)
                 && (has(&one.item.value_a) || has(&one.item.value_b));
             let in_references =
-                !wanted.sight.hides_key(&run.layout) && one.references.iter().any(has);
+                !wanted.visible.hides_key(&run.layout) && one.references.iter().any(has);
             if in_values || in_references || one.field.contains(text) {
                 found.push(one.item.key);
             }
@@ -431,8 +431,9 @@ impl Work<'_> {
             without_blind: (wanted.blind > 0.0).then_some(wanted.blind),
             ..wanted.query.of_signature(signature_id)
         };
-        let (text, sight) = (wanted.text.clone(), wanted.sight.clone());
-        let group = Wanted { query, runs: Vec::new(), text, by_suggestion: true, sight, ..*wanted };
+        let (text, visible) = (wanted.text.clone(), wanted.visible.clone());
+        let group =
+            Wanted { query, runs: Vec::new(), text, by_suggestion: true, visible, ..*wanted };
         Ok(self.page_of(&group, QueueSort::Confidence, None, most)?.0)
     }
 

@@ -8,12 +8,12 @@ use crate::store::audit::Entry;
 use crate::store::review::{Proposal, Reason};
 
 use super::actor::Actor;
-use super::answer::{ReasonEntry, ReasonProposed, ReasonView, Share, Simulation};
-use super::ask::ProposeReason;
 use super::proposal::Draft;
 use super::refusal::Refusal;
+use super::requests::ProposeReason;
+use super::responses::{ReasonEntry, ReasonProposed, ReasonView, Share, Simulation};
 use super::work::{Work, checked_comment};
-use super::{Desk, Found, Outcome};
+use super::{Found, Outcome, Review};
 
 impl From<&Reason> for ReasonView {
     fn from(reason: &Reason) -> Self {
@@ -26,7 +26,7 @@ impl From<&Reason> for ReasonView {
     }
 }
 
-impl Desk<'_> {
+impl Review<'_> {
     /// The catalogue of reasons.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl Desk<'_> {
     ) -> Found<Vec<ReasonEntry>> {
         actor.must(Permission::View)?;
         let q = q.map(str::to_lowercase);
-        self.look(|work| {
+        self.read(|work| {
             let used: std::collections::HashMap<i64, u64> =
                 work.tables.uses_of_reasons()?.into_iter().collect();
             let wanted = |reason: &&Reason| {
@@ -68,7 +68,7 @@ impl Desk<'_> {
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
     pub fn propose_reason(&self, actor: &Actor, ask: &ProposeReason) -> Outcome<ReasonProposed> {
-        self.command(actor, |work| {
+        self.write(actor, |work| {
             actor.must(Permission::ProposeReason)?;
             work.refuse_lasting()?;
             let comments = checked_comment(ask.comments.as_deref(), false)?;

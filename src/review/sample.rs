@@ -11,14 +11,14 @@ use crate::store::audit::Entry;
 use crate::store::review::{Item, Proposal};
 
 use super::actor::Actor;
-use super::answer::Sampled;
 use super::proposal::Draft;
 use super::propose::refused;
 use super::refusal::Refusal;
+use super::responses::Sampled;
 use super::work::{Work, checked_comment};
-use super::{Desk, Outcome};
+use super::{Outcome, Review};
 
-impl Desk<'_> {
+impl Review<'_> {
     /// A maker's choice about a blind sample: the code of a reason, or `None` for a confirmed break. A comment
     /// is always required: required only on disagreement, it would reveal the accepted reason.
     ///
@@ -31,7 +31,7 @@ impl Desk<'_> {
         code: Option<&str>,
         comments: Option<&str>,
     ) -> Outcome<Sampled> {
-        self.command(actor, |work| {
+        self.write(actor, |work| {
             actor.must(Permission::Propose)?;
             let comments = checked_comment(comments, true)?;
             let item = work.item(attribution_id, true)?;

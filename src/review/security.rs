@@ -6,12 +6,12 @@ use crate::store::review::Refused;
 use crate::store::{time_text, transact};
 
 use super::actor::Actor;
-use super::{Desk, Refusal};
+use super::{Refusal, Review};
 
 /// Entries of one person within a minute; more are dropped, so that nobody fills the disk.
 const PER_MINUTE: i64 = 20;
 
-impl Desk<'_> {
+impl Review<'_> {
     /// Records a refused attempt (a forged actor, a missing role) in the security log, at most
     /// [`PER_MINUTE`] of one person. Refusals of the review are recorded already; this is for callers that
     /// refuse on their own.

@@ -9,20 +9,20 @@ use crate::store::review::Look;
 use crate::store::time_text;
 
 use super::actor::Actor;
-use super::answer::Summary;
-use super::ask::{ProposalFilter, ProposalsFor};
 use super::proposals;
+use super::requests::{ProposalFilter, ProposalsFor};
+use super::responses::Summary;
 use super::work::Work;
-use super::{Desk, Found};
+use super::{Found, Review};
 
-impl Desk<'_> {
+impl Review<'_> {
     /// Counts for the page's head.
     ///
     /// # Errors
     /// A [`super::Refusal`].
     pub fn summary(&self, actor: &Actor) -> Found<Summary> {
         actor.must(Permission::View)?;
-        self.look(|work| Ok(work.summary(actor)?))
+        self.read(|work| Ok(work.summary(actor)?))
     }
 
     /// A text that changes whenever the queue may have changed.
@@ -30,7 +30,7 @@ impl Desk<'_> {
     /// # Errors
     /// What the store says.
     pub fn data_version(&self) -> Found<String> {
-        self.look(|work| Ok(work.tables.data_version()?))
+        self.read(|work| Ok(work.tables.data_version()?))
     }
 }
 

@@ -13,12 +13,12 @@ use crate::store::review::{AuditQuery, Between, Finding};
 use crate::store::{read_time, time_text};
 
 use super::actor::Actor;
-use super::answer::{AccessRow, AuditView, OverrideRow, Page, SodFinding};
-use super::ask::{AuditFilter, PageAsk, Period};
+use super::requests::{AuditFilter, PageAsk, Period};
+use super::responses::{AccessRow, AuditView, OverrideRow, Page, SodFinding};
 use super::work::Work;
-use super::{Desk, Found, Refusal, page};
+use super::{Found, Refusal, Review, page};
 
-impl Desk<'_> {
+impl Review<'_> {
     /// Audit rows, newest first; without the permission for all rows, only the person's own.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Desk<'_> {
         if !actor.may(Permission::AuditAll) {
             actor.must(Permission::AuditOwn)?;
         }
-        self.look(|work| {
+        self.read(|work| {
             let limit = page::limit(ask)?;
             let list = format!("audit:{}", serde_json::to_string(filter).unwrap_or_default());
             let before: Option<i64> = page::position(ask, &list, actor)?;
@@ -60,8 +60,8 @@ impl Desk<'_> {
         each: &mut dyn FnMut(&AuditRow) -> Result<(), Problem>,
     ) -> Found<()> {
         actor.must(Permission::AuditAll)?;
-        self.look(|work| {
-            if !work.sight(actor).is_whole() {
+        self.read(|work| {
+            if !work.visibility(actor).is_whole() {
                 return Err(Refusal::new(
                     Code::MaskedFields,
                     "the trail holds values that you may not see: an export needs their grants",
@@ -79,7 +79,7 @@ impl Desk<'_> {
     /// A [`Refusal`].
     pub fn checkpoint(&self, actor: &Actor) -> Found<Checkpoint> {
         actor.must(Permission::AuditAll)?;
-        self.look(|work| {
+        self.read(|work| {
             let now = work.now;
             Ok(chain::checkpoint(work.tables.tx, now)?)
         })
@@ -91,7 +91,7 @@ impl Desk<'_> {
     /// A [`Refusal`].
     pub fn verify(&self, actor: &Actor, from: Option<i64>, to: Option<i64>) -> Found<Verdict> {
         actor.must(Permission::AuditAll)?;
-        self.look(|work| Ok(chain::verify(work.tables.tx, from, to)?))
+        self.read(|work| Ok(chain::verify(work.tables.tx, from, to)?))
     }
 
     /// Overridden suggestions, and decisions without a second person.
@@ -100,7 +100,7 @@ impl Desk<'_> {
     /// A [`Refusal`].
     pub fn report_overrides(&self, actor: &Actor, period: &Period) -> Found<Vec<OverrideRow>> {
         actor.must(Permission::Reports)?;
-        self.look(|work| work.overrides(period))
+        self.read(|work| work.overrides(period))
     }
 
     /// People with their roles and what they did.
@@ -109,7 +109,7 @@ impl Desk<'_> {
     /// A [`Refusal`].
     pub fn report_access(&self, actor: &Actor, period: &Period) -> Found<Vec<AccessRow>> {
         actor.must(Permission::Reports)?;
-        self.look(|work| work.access(period))
+        self.read(|work| work.access(period))
     }
 
     /// Violations of separation of duties, and refused attempts.
@@ -118,7 +118,7 @@ impl Desk<'_> {
     /// A [`Refusal`].
     pub fn report_sod(&self, actor: &Actor, period: &Period) -> Found<Vec<SodFinding>> {
         actor.must(Permission::Reports)?;
-        self.look(|work| work.separation(period))
+        self.read(|work| work.separation(period))
     }
 }
 
@@ -170,7 +170,7 @@ fn between(period: &Period) -> Result<Between, Refusal> {
 impl Work<'_> {
     /// Whether audit rows hide nothing from the person: neither masked fields nor suggestions.
     fn sees_all(&mut self, actor: &Actor) -> Result<bool, Problem> {
-        Ok(self.sight(actor).is_whole()
+        Ok(self.visibility(actor).is_whole()
             && self.policy.blind_suggestions <= 0.0
             && !self.tables.has_samples()?)
     }
@@ -199,7 +199,7 @@ impl Work<'_> {
         let hidden = row.attribution_id.as_ref().is_some_and(|id| hidden.contains(id));
         // Rows about people, policies and runs as a whole tell no values of records.
         let about_items = matches!(row.entity_type.as_str(), "attribution" | "proposal");
-        if !hidden && (self.sight(actor).is_whole() || !about_items) {
+        if !hidden && (self.visibility(actor).is_whole() || !about_items) {
             return row;
         }
         for value in [&mut row.previous_value, &mut row.new_value] {
@@ -288,7 +288,7 @@ impl Work<'_> {
 
     /// Applied decisions two of whose people had logins that one administrator made or reset shortly before.
     fn one_administrator(&mut self, period: &Period) -> Result<Vec<SodFinding>, Refusal> {
-        let given = self.directory.all_given(self.tables.tx)?;
+        let given = self.directory.all_credentials_given(self.tables.tx)?;
         if given.is_empty() {
             return Ok(Vec::new());
         }

@@ -13,9 +13,9 @@ use crate::store::review::{Item, ItemKey, Run};
 use crate::store::{read_time, time_text};
 
 use super::actor::Actor;
-use super::answer::{DifferenceView, Prediction, ReasonView, ReviewItem, SentBack};
 use super::filter::{ItemKind, Sla};
 use super::proposal::Weighed;
+use super::responses::{DifferenceView, Prediction, ReasonView, ReviewItem, SentBack};
 use super::work::Work;
 
 /// Notes about items, by item.
@@ -96,7 +96,7 @@ impl Work<'_> {
         };
         let is_sample = item.is_sample();
         let hidden = self.is_hidden(item)?;
-        let sight = self.sight(actor);
+        let visible = self.visibility(actor);
         let field = item.key.field();
         let came_up = run.attributed_at.clone();
         let hours = i64::from(self.policy.sla_hours.of(item.severity));
@@ -114,8 +114,8 @@ impl Work<'_> {
             difference: DifferenceView {
                 diff_id: run.difference_id(item.key),
                 field_name: one.field.clone(),
-                value_a: sight.value(&run, field, item.value_a.clone()),
-                value_b: sight.value(&run, field, item.value_b.clone()),
+                value_a: visible.value(&run, field, item.value_a.clone()),
+                value_b: visible.value(&run, field, item.value_b.clone()),
                 diff_type: item.diff_type.name().to_owned(),
             },
             predictions: if hidden {
@@ -124,13 +124,13 @@ impl Work<'_> {
                 let code = reason.as_ref().map_or("", |reason| reason.code.as_str());
                 let mut all = predictions(item, code);
                 for one in &mut all {
-                    one.why = sight.said(&run.layout, std::mem::take(&mut one.why));
+                    one.why = visible.said(&run.layout, std::mem::take(&mut one.why));
                 }
                 all
             },
             current_reason: reason.as_ref().filter(|_| !hidden).map(ReasonView::from),
-            source_a_ref_id: sight.reference(&run.layout, ref_a),
-            source_b_ref_id: sight.reference(&run.layout, ref_b),
+            source_a_ref_id: visible.reference(&run.layout, ref_a),
+            source_b_ref_id: visible.reference(&run.layout, ref_b),
             version: item.version,
             kind: if is_sample { ItemKind::AuditSample } else { ItemKind::Item },
             run_id: run.run_id.clone(),
@@ -139,12 +139,12 @@ impl Work<'_> {
             record_id: run.record_id(item.key),
             severity: item.severity.name().to_owned(),
             signature: item.signature_id.filter(|_| !hidden).map(|id| id.to_string()),
-            signature_label: signature
-                .filter(|_| !hidden)
-                .map(|signature| sight.label(&one.field, item.diff_type.name(), &signature.label)),
+            signature_label: signature.filter(|_| !hidden).map(|signature| {
+                visible.label(&one.field, item.diff_type.name(), &signature.label)
+            }),
             group_size: None,
-            amount_abs: amount.filter(|_| !sight.hides_amount(&run, field)),
-            currency: sight.currency(one.currency.clone()),
+            amount_abs: amount.filter(|_| !visible.hides_amount(&run, field)),
+            currency: visible.currency(one.currency.clone()),
             age_seconds,
             due_at: time_text(due),
             sla: sla(self.now, began, due),

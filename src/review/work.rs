@@ -17,10 +17,10 @@ use crate::store::time_text;
 use crate::store::transact::{self, Transaction};
 
 use super::actor::{Actor, Directory, Idempotency};
-use super::answer::Done;
 use super::refusal::{Refusal, RefusalKind};
-use super::sight::Sight;
-use super::{Desk, Outcome};
+use super::responses::Done;
+use super::visibility::Visibility;
+use super::{Outcome, Review};
 
 /// A transaction of a command or query.
 pub(super) struct Work<'t> {
@@ -32,14 +32,14 @@ pub(super) struct Work<'t> {
     pub directory: &'t dyn Directory,
 }
 
-impl Desk<'_> {
+impl Review<'_> {
     /// The time.
     pub(super) fn now(&self) -> Instant {
-        (self.office.clock)()
+        (self.settings.clock)()
     }
 
     /// Runs a command: all of it, or nothing. A request with a key that was answered gets that answer.
-    pub(super) fn command<T: Serialize + DeserializeOwned>(
+    pub(super) fn write<T: Serialize + DeserializeOwned>(
         &self,
         actor: &Actor,
         mut work: impl FnMut(&mut Work<'_>) -> Result<T, Refusal>,
@@ -59,7 +59,7 @@ impl Desk<'_> {
     }
 
     /// Runs a query on one moment of the store.
-    pub(super) fn look<T>(
+    pub(super) fn read<T>(
         &self,
         mut work: impl FnMut(&mut Work<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
@@ -84,8 +84,8 @@ impl Desk<'_> {
             now: self.now(),
             policy,
             policy_version,
-            solo: self.office.solo,
-            directory: &*self.office.directory,
+            solo: self.settings.solo,
+            directory: &*self.settings.directory,
         })
     }
 
@@ -211,8 +211,8 @@ pub(super) struct Moment<'a> {
 
 impl Work<'_> {
     /// What the person may see.
-    pub fn sight(&self, actor: &Actor) -> Sight {
-        Sight::of(&self.policy, actor)
+    pub fn visibility(&self, actor: &Actor) -> Visibility {
+        Visibility::of(&self.policy, actor)
     }
 
     pub fn at(&self) -> String {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnostic::Code;
 use crate::review::people::Principal;
-use crate::review::{Actor, Desk, Done, Idempotency, Page, PageAsk, QueueSort, Refusal};
+use crate::review::{Actor, Review, Done, Idempotency, Page, PageAsk, QueueSort, Refusal};
 
 use super::App;
 use super::error::Denied;
@@ -67,7 +67,7 @@ impl Call<'_> {
         })
     }
 
-    pub fn desk(&self) -> Desk<'_> {
+    pub fn desk(&self) -> Review<'_> {
         self.app.desk()
     }
 

@@ -52,7 +52,7 @@ use crate::domain;
 use crate::domain::review::proxy::client;
 use crate::domain::review::server::ServerSettings;
 use crate::review::people::{Hashing, Principal};
-use crate::review::{Desk, Office};
+use crate::review::{Review, ReviewSettings};
 use crate::store::audit::Checkpoint;
 use crate::store::{Store, chain, transact};
 
@@ -92,7 +92,7 @@ pub(crate) struct App {
     pub(crate) settings: ServerSettings,
     pub(crate) routes: Vec<Route>,
     pub(crate) bodies: BodyValidator,
-    pub(crate) office: Office,
+    pub(crate) office: ReviewSettings,
     /// Limits concurrent password hashing.
     pub(crate) hashing: Hashing,
     /// The user who decides alone (`--solo`).
@@ -115,7 +115,7 @@ pub(crate) struct App {
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: ServerSettings,
-    pub(crate) office: Office,
+    pub(crate) office: ReviewSettings,
     /// The user who decides alone (`--solo`).
     pub(crate) alone: Option<Principal>,
     pub(crate) log: AccessLog,
@@ -162,8 +162,8 @@ impl App {
     }
 
     /// The review services for one request.
-    pub(crate) fn desk(&self) -> Desk<'_> {
-        Desk::new(&*self.store, &self.office)
+    pub(crate) fn desk(&self) -> Review<'_> {
+        Review::new(&*self.store, &self.office)
     }
 
     /// Names of the tokens that may check and authorize.

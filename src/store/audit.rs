@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::rows::parameters;
 use super::stored::{read_time, time_text};
-use super::transact::{Answer, Dialect, Transaction};
+use super::transact::{Dialect, SqlRow, Transaction};
 use crate::coding::hex;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
@@ -500,7 +500,7 @@ pub fn each_row(
 ///
 /// # Errors
 /// A column of another type.
-pub fn row(answer: &Answer) -> Result<AuditRow, Problem> {
+pub fn row(answer: &SqlRow) -> Result<AuditRow, Problem> {
     let json = |column: usize| -> Result<Option<Box<RawValue>>, Problem> {
         answer
             .text(column)?

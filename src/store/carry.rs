@@ -17,7 +17,7 @@ use super::layout::{ItemKey, row_id};
 use super::publication::ItemCounts;
 use super::review::Run;
 use super::rows::{self, parameters};
-use super::transact::{Answer, Dialect, Transaction};
+use super::transact::{Dialect, SqlRow, Transaction};
 use super::{SqlValue, record_of};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Decimal, DiffType, Kind, Layout, Status};
@@ -473,7 +473,7 @@ struct Origin {
     control: Option<String>,
 }
 
-fn same(run: &Run, row: &Answer) -> Result<(i64, Same), Problem> {
+fn same(run: &Run, row: &SqlRow) -> Result<(i64, Same), Problem> {
     let number = row.count(0)?;
     let same = Same {
         field: run.field_name(key_in(run, number).field()).to_owned(),

@@ -4,7 +4,7 @@ use super::audit::{Checkpoint, GENESIS, Verdict, hash, head};
 use super::replay;
 use super::rows::parameters;
 use super::time_text;
-use super::transact::{Answer, Transaction};
+use super::transact::{SqlRow, Transaction};
 use crate::coding::hex;
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
@@ -32,7 +32,7 @@ pub(super) struct Link {
     pub version: u8,
 }
 
-fn link(answer: &Answer) -> Link {
+fn link(answer: &SqlRow) -> Link {
     use super::SqlValue as V;
     let bytes = |at: usize| -> Option<Vec<u8>> {
         Some(match answer.0.get(at)? {

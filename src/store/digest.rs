@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
 use super::SqlValue;
-use super::transact::Answer;
+use super::transact::SqlRow;
 use crate::coding::hex;
 
 /// SHA-256 over rows.
@@ -72,7 +72,7 @@ impl RowDigest {
 
     /// Adds a row of an answer, from this column on. Values that are equal have equal texts on one
     /// store; JSON goes in without its order of keys, which a database may change.
-    pub fn answer(&mut self, row: &Answer, json: &[usize], from: usize) {
+    pub fn answer(&mut self, row: &SqlRow, json: &[usize], from: usize) {
         for (at, value) in row.0.iter().enumerate().skip(from) {
             let text = match value {
                 SqlValue::Null => None,

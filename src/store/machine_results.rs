@@ -24,7 +24,7 @@ use serde_json::{Value as Json, json};
 use super::audit::Entry;
 use super::digest::{RowDigest, canonical};
 use super::rows::parameters;
-use super::transact::{Answer, Transaction};
+use super::transact::{SqlRow, Transaction};
 use super::{Batch, chunk, difference_number, publication, stored};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{AssignedBy, Stage, Status};
@@ -401,7 +401,7 @@ pub(super) struct ItemRow {
 
 impl ItemRow {
     /// Reads [`COLUMNS`].
-    pub fn read(row: &Answer) -> Result<Self, Problem> {
+    pub fn read(row: &SqlRow) -> Result<Self, Problem> {
         let count = |at: usize| row.count(at).map(i64::cast_unsigned);
         Ok(Self {
             number: count(0)?,

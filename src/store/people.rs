@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::rows::parameters;
 use super::stored::damaged;
-use super::transact::{Answer, Dialect, Transaction};
+use super::transact::{Dialect, SqlRow, Transaction};
 use super::{SqlValue, read_time, time_text};
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
@@ -60,7 +60,7 @@ fn select(more: &str, rest: &str) -> String {
 /// How many columns a person has; those of `more` follow.
 const WIDTH: usize = 11;
 
-fn read(row: &Answer) -> Result<Person, Problem> {
+fn read(row: &SqlRow) -> Result<Person, Problem> {
     let fields = row.text(6)?.unwrap_or_default();
     let fields = fields.split(SEPARATOR).filter(|field| !field.is_empty());
     Ok(Person {

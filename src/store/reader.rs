@@ -5,7 +5,7 @@ use super::layout::{MAX_NUMBER, items_of_chunks};
 use super::rows::parameters;
 use super::run::{AttributionCount, StoredAttribution, StoredDifference, StoredRecord};
 use super::runs::{self, RunKey};
-use super::transact::{Answer, Dialect, Transaction};
+use super::transact::{Dialect, SqlRow, Transaction};
 use super::{OwnedRecord, RejectedRow, chunk, stored};
 use crate::diagnostic::Problem;
 use crate::domain::gate::Gate;
@@ -26,7 +26,7 @@ fn select_differences(dialect: Dialect) -> String {
     )
 }
 
-fn difference(row: &Answer, stage: Option<Stage>) -> Result<StoredDifference<'_>, Problem> {
+fn difference(row: &SqlRow, stage: Option<Stage>) -> Result<StoredDifference<'_>, Problem> {
     let number = row.count(0)?.cast_unsigned();
     // Before its stage is reached, an attribution is what an interrupted command left.
     let reason = if stage == Some(Stage::Attributed) { row.str(5)? } else { None };
@@ -60,7 +60,7 @@ fn differences_of(
     tx: &mut dyn Transaction,
     run: RunKey,
     (first, last): (i64, i64),
-) -> Result<Vec<Answer>, Problem> {
+) -> Result<Vec<SqlRow>, Problem> {
     let dialect = tx.dialect();
     let (low, high) = items_of_chunks(first, last);
     let sql = format!(
@@ -95,7 +95,7 @@ fn broken(
 }
 
 /// A row of records: its number and its text.
-fn chunk_row(row: &Answer) -> Result<(u64, &str), Problem> {
+fn chunk_row(row: &SqlRow) -> Result<(u64, &str), Problem> {
     Ok((row.count(0)?.cast_unsigned(), row.str(1)?.unwrap_or_default()))
 }
 
@@ -103,7 +103,7 @@ fn chunk_row(row: &Answer) -> Result<(u64, &str), Problem> {
 fn each_chunks(
     tx: &mut dyn Transaction,
     run: RunKey,
-    mut each: impl FnMut(&mut dyn Transaction, (i64, i64), &[Answer]) -> Result<(), Problem>,
+    mut each: impl FnMut(&mut dyn Transaction, (i64, i64), &[SqlRow]) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     let dialect = tx.dialect();
     let mut next = 0;

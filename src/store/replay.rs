@@ -18,7 +18,7 @@ use super::machine_results::{
 };
 use super::rows::parameters;
 use super::seal;
-use super::transact::{Answer, Transaction};
+use super::transact::{SqlRow, Transaction};
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, Status};
 
@@ -326,7 +326,7 @@ fn runs(tx: &mut dyn Transaction) -> Result<HashMap<String, Run>, Problem> {
          metadata ->> 'pruned_at', metadata ->> 'failure' FROM recon.recon_runs",
         &[],
     )?;
-    let run = |row: Answer| {
+    let run = |row: SqlRow| {
         Ok((
             row.required(0)?,
             Run {

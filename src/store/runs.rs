@@ -3,7 +3,7 @@
 use super::layout::MAX_RUN_NO;
 use super::rows::{self, parameters};
 use super::stored::{self, damaged, read_stage};
-use super::transact::{Answer, Dialect, Transaction};
+use super::transact::{Dialect, SqlRow, Transaction};
 use super::{NewRun, RunFilter, RunRow, SqlValue, read_layout, read_time, time_text};
 use crate::diagnostic::Problem;
 use crate::domain::attribution::UNKNOWN;
@@ -37,7 +37,7 @@ const SELECT: &str = "SELECT run_id, job, source_system_a, source_system_b, batc
      end_time, status, stage, superseded_by, total_records, total_differences, layout, key_length, \
      keep_all, metadata FROM recon.recon_runs";
 
-fn read(row: &Answer) -> Result<RunRow, Problem> {
+fn read(row: &SqlRow) -> Result<RunRow, Problem> {
     let id = |text: &str| text.parse::<RunId>().map_err(|_| damaged("run_id", text));
     let (date, status) = (row.required(4)?, row.required(7)?);
     Ok(RunRow {

@@ -34,9 +34,9 @@ impl Dialect {
 
 /// One row of an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer(pub Vec<SqlValue>);
+pub struct SqlRow(pub Vec<SqlValue>);
 
-impl Answer {
+impl SqlRow {
     fn at(&self, column: usize) -> &SqlValue {
         self.0.get(column).unwrap_or(&SqlValue::Null)
     }
@@ -152,7 +152,7 @@ pub trait Transaction {
     ///
     /// # Errors
     /// As [`Transaction::execute`].
-    fn query(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<Answer>, Problem>;
+    fn query(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<SqlRow>, Problem>;
 
     /// Calls `each` for every row of an answer of any size.
     ///
@@ -162,7 +162,7 @@ pub trait Transaction {
         &mut self,
         sql: &str,
         parameters: &[SqlValue],
-        each: &mut dyn FnMut(Answer) -> Result<(), Problem>,
+        each: &mut dyn FnMut(SqlRow) -> Result<(), Problem>,
     ) -> Result<(), Problem>;
 }
 
@@ -176,7 +176,7 @@ impl dyn Transaction + '_ {
         &mut self,
         sql: &str,
         parameters: &[SqlValue],
-        read: impl Fn(&Answer) -> Result<T, Problem>,
+        read: impl Fn(&SqlRow) -> Result<T, Problem>,
     ) -> Result<Vec<T>, Problem> {
         self.query(sql, parameters)?.iter().map(read).collect()
     }
@@ -189,7 +189,7 @@ impl dyn Transaction + '_ {
         &mut self,
         sql: &str,
         parameters: &[SqlValue],
-        read: impl Fn(&Answer) -> Result<T, Problem>,
+        read: impl Fn(&SqlRow) -> Result<T, Problem>,
     ) -> Result<Option<T>, Problem> {
         self.query(sql, parameters)?.first().map(read).transpose()
     }

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Role, Roles};
-use crate::review::actor::Given;
+use crate::review::actor::CredentialsGiven;
 use crate::review::{Actor, Refusal};
 use crate::store::people;
 use crate::store::time_text;
@@ -568,9 +568,15 @@ fn person(tx: &mut dyn Transaction, key: &str) -> Result<Person, Problem> {
 }
 
 /// When somebody else chose or could choose a person's password, as the audit trail tells it.
-fn given(tx: &mut dyn Transaction, person_id: Option<&str>) -> Result<Vec<Given>, Problem> {
+fn given(
+    tx: &mut dyn Transaction,
+    person_id: Option<&str>,
+) -> Result<Vec<CredentialsGiven>, Problem> {
     let given = people::credentials_given(tx, person_id)?;
-    Ok(given.into_iter().map(|(person_id, by, at)| Given { person_id, by, at }).collect())
+    Ok(given
+        .into_iter()
+        .map(|(person_id, by, at)| CredentialsGiven { person_id, by, at })
+        .collect())
 }
 
 /// The directory as the workflow asks it.
@@ -597,11 +603,18 @@ impl crate::review::actor::Directory for StoredDirectory {
         Ok(roles.fold(Roles::NONE, |all, (role, _)| all.with(role)))
     }
 
-    fn given(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<Vec<Given>, Problem> {
+    fn credentials_given(
+        &self,
+        tx: &mut dyn Transaction,
+        person_id: &str,
+    ) -> Result<Vec<CredentialsGiven>, Problem> {
         given(tx, Some(person_id))
     }
 
-    fn all_given(&self, tx: &mut dyn Transaction) -> Result<Vec<Given>, Problem> {
+    fn all_credentials_given(
+        &self,
+        tx: &mut dyn Transaction,
+    ) -> Result<Vec<CredentialsGiven>, Problem> {
         given(tx, None)
     }
 

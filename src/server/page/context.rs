@@ -7,7 +7,7 @@ use crate::coding::hex;
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Role};
 use crate::review::people::Principal;
-use crate::review::{Actor, Desk, Idempotency, PageAsk, ProposalDetail, Summary};
+use crate::review::{Actor, Review, Idempotency, PageAsk, ProposalDetail, Summary};
 use crate::server::App;
 use crate::server::authenticate::authenticate;
 use crate::server::call::Call;
@@ -30,7 +30,7 @@ const SESSION_SECONDS: u64 = 30 * 60;
 pub struct PageContext<'a> {
     pub call: &'a Call<'a>,
     pub actor: Actor,
-    pub desk: Desk<'a>,
+    pub desk: Review<'a>,
     pub prefs: Prefs,
     pub now: Instant,
 }

@@ -17,7 +17,7 @@ use crate::coding::hex;
 use crate::database::patience;
 use crate::diagnostic::{Code, Problem};
 use crate::store::SqlValue;
-use crate::store::transact::{Answer, Dialect, Transact, Transaction, Work};
+use crate::store::transact::{Dialect, SqlRow, Transact, Transaction, Work};
 
 /// How often the end of the audit trail is compared with what was seen: each time is a round trip.
 const COMPARE_EVERY: Duration = Duration::from_secs(1);
@@ -124,7 +124,7 @@ impl<C: GenericClient> Transaction for PostgresTransaction<'_, C> {
         rows.map(Option::unwrap_or_default).map_err(|error| self.problem(&error))
     }
 
-    fn query(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<Answer>, Problem> {
+    fn query(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<SqlRow>, Problem> {
         let rows = self.client.query_typed(sql, &typed(parameters));
         let rows = rows.map_err(|error| self.problem(&error))?;
         rows.iter().map(|row| read(row).map_err(|error| self.problem(&error))).collect()
@@ -134,7 +134,7 @@ impl<C: GenericClient> Transaction for PostgresTransaction<'_, C> {
         &mut self,
         sql: &str,
         parameters: &[SqlValue],
-        each: &mut dyn FnMut(Answer) -> Result<(), Problem>,
+        each: &mut dyn FnMut(SqlRow) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         // The client reads as fast as `each` takes: rows arrive as they are asked for.
         let PostgresTransaction { problem, client } = self;
@@ -147,11 +147,11 @@ impl<C: GenericClient> Transaction for PostgresTransaction<'_, C> {
     }
 }
 
-fn read(row: &Row) -> Result<Answer, ::postgres::Error> {
+fn read(row: &Row) -> Result<SqlRow, ::postgres::Error> {
     (0..row.len())
         .map(|at| Ok(row.try_get::<_, Option<Received>>(at)?.map_or(SqlValue::Null, |cell| cell.0)))
         .collect::<Result<_, _>>()
-        .map(Answer)
+        .map(SqlRow)
 }
 
 /// A value as PostgreSQL sends it.

@@ -7,7 +7,7 @@ use crate::domain::{Decimal, DiffType, Layout, Severity, Status};
 use crate::store::batch::difference_range;
 use crate::store::layout::{ItemKey, row_id};
 use crate::store::rows::{self, parameters};
-use crate::store::transact::{Answer, Dialect};
+use crate::store::transact::{Dialect, SqlRow};
 use crate::store::{SqlValue, StoredRecord, chunk};
 
 use super::{ReviewTables, read_key};
@@ -64,7 +64,7 @@ fn select(dialect: Dialect) -> String {
     )
 }
 
-fn item(row: &Answer) -> Result<Item, Problem> {
+fn item(row: &SqlRow) -> Result<Item, Problem> {
     let damaged = |what: &str| Problem::new(Code::StoreDamaged, format!("an item without {what}"));
     let code = |column: usize| -> Result<u8, Problem> {
         Ok(u8::try_from(row.integer(column)?.unwrap_or_default()).unwrap_or_default())

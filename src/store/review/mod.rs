@@ -22,7 +22,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::{FieldRef, Layout};
 
 use super::rows::parameters;
-use super::transact::{Answer, Dialect, Transaction};
+use super::transact::{Dialect, SqlRow, Transaction};
 
 pub(crate) use super::layout::ItemKey;
 pub(crate) use counts::Look;
@@ -123,7 +123,7 @@ pub(crate) struct Signature {
 }
 
 impl Signature {
-    fn read(row: &Answer) -> Result<Self, Problem> {
+    fn read(row: &SqlRow) -> Result<Self, Problem> {
         let parts: Vec<String> = serde_json::from_str(&row.required(1)?).unwrap_or_default();
         let mut parts = parts.into_iter();
         let mut part = || parts.next().unwrap_or_default();
@@ -158,7 +158,7 @@ const RUN: &str = "SELECT run_no, run_id, job, batch_date, source_system_a, sour
      key_length, record_prefix, difference_prefix, attribution_prefix, attributed_at \
      FROM recon.recon_runs";
 
-fn read_run(row: &Answer) -> Result<Run, Problem> {
+fn read_run(row: &SqlRow) -> Result<Run, Problem> {
     Ok(Run {
         run_no: row.count(0)?,
         run_id: row.required(1)?,
@@ -173,7 +173,7 @@ fn read_run(row: &Answer) -> Result<Run, Problem> {
     })
 }
 
-fn read_key(row: &Answer) -> Result<ItemKey, Problem> {
+fn read_key(row: &SqlRow) -> Result<ItemKey, Problem> {
     Ok(ItemKey { run_no: row.count(0)?, number: row.count(1)? })
 }
 

@@ -6,7 +6,7 @@ use crate::diagnostic::Problem;
 use crate::store::SqlValue;
 use crate::store::layout::ItemKey;
 use crate::store::rows::parameters;
-use crate::store::transact::Answer;
+use crate::store::transact::SqlRow;
 
 use super::items::{keys_in, keys_parameter};
 use super::{ReviewTables, read_key};
@@ -29,7 +29,7 @@ impl ReviewTables<'_> {
         (columns, table, condition): (&str, &str, &str),
         keys: &[ItemKey],
         parameter: Option<SqlValue>,
-        read: impl Fn(&Answer) -> Result<T, Problem>,
+        read: impl Fn(&SqlRow) -> Result<T, Problem>,
     ) -> Result<HashMap<ItemKey, T>, Problem> {
         let within = keys_in(self.dialect());
         let sql = format!(

@@ -9,7 +9,7 @@ use crate::domain::review::{
 };
 use crate::store::layout::ItemKey;
 use crate::store::rows::{self, parameters};
-use crate::store::transact::Answer;
+use crate::store::transact::SqlRow;
 use crate::store::{SqlValue, stored};
 
 use super::condition::Where;
@@ -46,7 +46,7 @@ const SELECT: &str = "SELECT p.proposal_id, p.kind, p.state, p.eyes, p.control, 
      p.item_count, p.label, p.figures, p.created_at, p.updated_at, p.expires_at, p.closed_at \
      FROM recon.proposals p";
 
-fn read(row: &Answer) -> Result<Proposal, Problem> {
+fn read(row: &SqlRow) -> Result<Proposal, Problem> {
     let damaged =
         |what: &str| Problem::new(Code::StoreDamaged, format!("a proposal's {what} can't be read"));
     let json = |column: usize| -> Result<Json, Problem> {

@@ -10,8 +10,8 @@ mod pen;
 mod prune;
 mod query;
 mod runs;
+mod slices;
 mod transact;
-mod turns;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ToSql, params};
 use super::SqliteStore;
 use super::lock::{self, Attempt};
 use super::runs::rewrite_chunks;
-use super::turns::{Turns, delete_in_turns};
+use super::slices::{Slices, delete_in_slices};
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::run::IdClass;
@@ -214,19 +214,19 @@ fn delete_rows(
     let (first, last) = id_range(run_no);
     if pruned.kept == 0 {
         for table in ["record_rows", "difference_rows", "reject_rows"] {
-            delete_in_turns(connection, table, (first, last), "1")?;
+            delete_in_slices(connection, table, (first, last), "1")?;
         }
         return forget(connection, run_no);
     }
     let prefix = pruned.run.prefix(IdClass::Attribution);
     let delete =
         format!("DELETE FROM difference_rows AS d WHERE d.id BETWEEN ?1 AND ?2 AND NOT {TOUCHED}");
-    let mut turns = Turns::default();
+    let mut turns = Slices::default();
     // A row of records and its differences go in one transaction.
     rewrite_chunks(connection, &mut turns, run_no, |low, high| {
         connection.prepare_cached(&delete)?.execute(params![low, high, prefix]).map(drop)
     })?;
-    delete_in_turns(connection, "reject_rows", (first, last), "1")?;
+    delete_in_slices(connection, "reject_rows", (first, last), "1")?;
     forget(connection, run_no)
 }
 

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::SqliteStore;
 use super::lock::{self, Attempt};
 use super::prune::PRUNING;
+use super::slices::{Slices, delete_in_slices};
 use super::transact::SqliteTransaction;
-use super::turns::{Turns, delete_in_turns};
 use crate::database::sqlite as database;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Date, Instant, RunId, RunStatus, Stage};
@@ -39,13 +39,13 @@ fn discard_unfinished(connection: &Connection, run: RunKey) -> Result<(), rusqli
     };
     tables
         .iter()
-        .try_for_each(|table| delete_in_turns(connection, table, id_range(run.run_no), "1"))
+        .try_for_each(|table| delete_in_slices(connection, table, id_range(run.run_no), "1"))
 }
 
 /// Deletes the matched records of a run that keeps breaks only; they do not show any more. Does no
 /// harm if it is repeated.
 pub(super) fn trim(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
-    rewrite_chunks(connection, &mut Turns::default(), run_no, |_, _| Ok(()))?;
+    rewrite_chunks(connection, &mut Slices::default(), run_no, |_, _| Ok(()))?;
     connection.execute("UPDATE recon_runs SET trim_pending = 0 WHERE run_no = ?1", [run_no])?;
     Ok(())
 }
@@ -54,7 +54,7 @@ pub(super) fn trim(connection: &Connection, run_no: i64) -> Result<(), rusqlite:
 /// that the differences of a row of records have.
 pub(super) fn rewrite_chunks(
     connection: &Connection,
-    turns: &mut Turns,
+    turns: &mut Slices,
     run_no: i64,
     mut first: impl FnMut(i64, i64) -> Result<(), rusqlite::Error>,
 ) -> Result<(), rusqlite::Error> {

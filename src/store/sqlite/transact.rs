@@ -12,7 +12,7 @@ use crate::database::sqlite as database;
 use crate::diagnostic::{Code, Problem};
 use crate::store::SqlValue;
 use crate::store::seen::Seen;
-use crate::store::transact::{Answer, Dialect, Transact, Transaction, Work};
+use crate::store::transact::{Dialect, SqlRow, Transact, Transaction, Work};
 
 impl Transact for SqliteStore {
     fn read(&self, work: &mut Work<'_>) -> Result<(), Problem> {
@@ -140,7 +140,7 @@ impl Transaction for SqliteTransaction<'_> {
         changed.map(|rows| rows as u64).map_err(|error| self.problem(&error))
     }
 
-    fn query(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<Answer>, Problem> {
+    fn query(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<SqlRow>, Problem> {
         let mut answers = Vec::new();
         self.query_each(sql, parameters, &mut |answer| {
             answers.push(answer);
@@ -153,7 +153,7 @@ impl Transaction for SqliteTransaction<'_> {
         &mut self,
         sql: &str,
         parameters: &[SqlValue],
-        each: &mut dyn FnMut(Answer) -> Result<(), Problem>,
+        each: &mut dyn FnMut(SqlRow) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         let mut statement = self.prepare(sql)?;
         let columns = statement.column_count();
@@ -162,7 +162,7 @@ impl Transaction for SqliteTransaction<'_> {
         let mut rows = statement.query(params_from_iter(parameters)).map_err(problem)?;
         while let Some(row) = rows.next().map_err(problem)? {
             let values = (0..columns).map(|at| row.get_ref(at).map(read));
-            each(Answer(values.collect::<Result<_, _>>().map_err(problem)?))?;
+            each(SqlRow(values.collect::<Result<_, _>>().map_err(problem)?))?;
         }
         Ok(())
     }

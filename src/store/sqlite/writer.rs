@@ -13,8 +13,8 @@ use rusqlite::{CachedStatement, Connection, Statement, params};
 use super::checkpoint::{Checkpoints, checkpoint};
 use super::identity::Identity;
 use super::runs::{find_key, trim};
+use super::slices::Slices;
 use super::transact::SqliteTransaction;
-use super::turns::Turns;
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
@@ -40,7 +40,7 @@ pub(super) struct SqliteWriter {
     key: RunKey,
     /// What a row's number is added to.
     base: i64,
-    turns: Turns,
+    turns: Slices,
     checkpoints: Checkpoints,
     reasons: HashMap<String, (i64, bool)>,
     assigners: HashMap<String, i64>,
@@ -100,7 +100,7 @@ impl SqliteWriter {
             run,
             key,
             base: id_range(key.run_no).0,
-            turns: Turns::default(),
+            turns: Slices::default(),
             checkpoints: Checkpoints::new(path),
             reasons,
             assigners: HashMap::new(),
@@ -452,7 +452,7 @@ fn insert_chunk(connection: &Connection) -> Result<CachedStatement<'_>, rusqlite
 
 fn insert_differences(
     connection: &Connection,
-    turns: &mut Turns,
+    turns: &mut Slices,
     base: i64,
     named: Named<'_>,
     written: &mut publication::Written,
@@ -484,7 +484,7 @@ fn insert_differences(
 /// Writes decisions of a run that does not show as attributed yet.
 fn decide(
     connection: &Connection,
-    turns: &mut Turns,
+    turns: &mut Slices,
     base: i64,
     named: Named<'_>,
 ) -> Result<(), rusqlite::Error> {

@@ -3,7 +3,7 @@
 
 use recon::diagnostic::Code;
 use recon::domain::review::Role;
-use recon::review::actor::Directory as _;
+use recon::review::Directory as _;
 use recon::review::people::login::Outcome;
 use recon::review::people::{
     NewPerson, StoredDirectory, directory, invitation, proxy, system_random,
@@ -197,7 +197,9 @@ fn who_could_have_come_in_as_whom(place: &Place) {
     let ann = house.add_with_given_password(&root, "ann", &[Role::Analyst]);
     let bob = house.add(&root, "bob", &[Role::Supervisor]).unwrap();
     let given = |person: &str| {
-        let given = transact::read(&*house.store, |tx| StoredDirectory.given(tx, person)).unwrap();
+        let given =
+            transact::read(&*house.store, |tx| StoredDirectory.credentials_given(tx, person))
+                .unwrap();
         given.into_iter().map(|one| one.by).collect::<Vec<_>>()
     };
     assert_eq!(given(&ann.person_id), [root.person_id.as_str()]);

@@ -1,8 +1,8 @@
 //! Logins on an ordinary day.
 
 use recon::domain::review::{Permission as P, Role};
+use recon::review::Directory as _;
 use recon::review::RefusalKind;
-use recon::review::actor::Directory as _;
 use recon::review::people::login::Outcome;
 use recon::review::people::{
     NewPerson, StoredDirectory, directory, invitation, proxy, session, staffing, system_random,

@@ -11,7 +11,7 @@ use recon::domain::{
     RunId, RunStatus, Severity, Stage, Status,
 };
 use recon::review::{
-    Actor, Approve, Close, Desk, Directory, Office, ProposalTag, Refusal, Resolve, Resolved,
+    Actor, Approve, Close, Review, Directory, ReviewSettings, ProposalTag, Refusal, Resolve, Resolved,
 };
 use recon::store::transact::Transaction;
 use recon::store::{
@@ -44,7 +44,7 @@ impl Directory for &'static People {
 
 /// A review with an adjustable clock, and its users.
 pub struct Stage1 {
-    pub office: Office,
+    pub office: ReviewSettings,
     pub people: &'static People,
     pub clock: &'static AtomicI64,
 }
@@ -73,7 +73,7 @@ pub fn office(solo: bool) -> Stage1 {
         let micros = clock.fetch_add(1_000, Ordering::Relaxed);
         Instant::new(micros.div_euclid(1_000_000), (micros.rem_euclid(1_000_000) * 1_000) as u32)
     };
-    Stage1 { office: Office::new(people, now, solo), people, clock }
+    Stage1 { office: ReviewSettings::new(people, now, solo), people, clock }
 }
 
 impl Stage1 {
@@ -82,8 +82,8 @@ impl Stage1 {
         Actor::new(name, name, roles)
     }
 
-    pub fn desk<'a>(&'a self, store: &'a dyn Store) -> Desk<'a> {
-        Desk::new(store, &self.office)
+    pub fn desk<'a>(&'a self, store: &'a dyn Store) -> Review<'a> {
+        Review::new(store, &self.office)
     }
 }
 
@@ -230,7 +230,7 @@ pub fn override_(id: &str, code: &str) -> Resolve {
 }
 
 /// The approval of a resolution's proposal.
-pub fn agree(resolved: &Resolved, desk: Desk<'_>, as_seen_by: &Actor) -> Approve {
+pub fn agree(resolved: &Resolved, desk: Review<'_>, as_seen_by: &Actor) -> Approve {
     let proposal_id = resolved.proposal_id.clone().unwrap();
     let page = recon::review::PageAsk::default();
     let seen = desk.proposal(as_seen_by, &proposal_id, &page).unwrap().proposal;

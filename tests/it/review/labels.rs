@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use recon::domain::review::Action;
 use recon::review::{
-    BulkCommit, BulkPreviewAsk, Desk, Outcome, PageAsk, ProposalFilter, Refusal, RefusalKind,
-    Reopen, Resolve,
+    BulkCommit, BulkPreviewAsk, Outcome, PageAsk, ProposalFilter, Refusal, RefusalKind, Reopen,
+    Resolve, Review,
 };
 use recon::store::{Store, training, transact};
 
@@ -90,7 +90,7 @@ fn resolve(id: String, dice: &mut Dice) -> Resolve {
     }
 }
 
-fn act(stage: &Stage1, desk: Desk<'_>, ids: &[String], dice: &mut Dice) {
+fn act(stage: &Stage1, desk: Review<'_>, ids: &[String], dice: &mut Dice) {
     let makers = ["ann", "bob", "sam"];
     let maker = stage.actor(makers[dice.roll(3) as usize]);
     let checker = stage.actor(["max", "mia", "sue"][dice.roll(3) as usize]);

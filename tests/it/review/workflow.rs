@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use recon::domain::review::policy::Amount;
 use recon::domain::review::{Action, Policy, ProposalState, Trigger};
 use recon::review::{
-    Actor, Approve, AuditFilter, BulkCommit, BulkPreviewAsk, Desk, Idempotency, OnConflict,
-    PageAsk, Period, PolicyAdopted, ProposalMoved, ProposeReason, QueueFilter, RefusalKind,
+    Actor, Approve, AuditFilter, BulkCommit, BulkPreviewAsk, Idempotency, OnConflict, PageAsk,
+    Period, PolicyAdopted, ProposalMoved, ProposeReason, QueueFilter, RefusalKind, Review,
 };
 use recon::store::{audit, chain, transact};
 
@@ -35,7 +35,7 @@ fn of(amount: i128) -> Given {
 }
 
 /// Approves a proposal as it stands.
-fn yes(desk: Desk<'_>, actor: &Actor, proposal_id: &str) -> ProposalMoved {
+fn yes(desk: Review<'_>, actor: &Actor, proposal_id: &str) -> ProposalMoved {
     let seen = desk.proposal(actor, proposal_id, &PageAsk::default()).unwrap().proposal;
     let ask = Approve {
         proposal_id: proposal_id.to_owned(),

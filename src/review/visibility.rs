@@ -14,17 +14,17 @@ use crate::domain::review::{Fired, Policy, Trigger};
 use crate::domain::{FieldRef, Kind, Layout};
 
 use super::actor::Actor;
-use super::answer::{AmountSum, MASKED};
+use super::responses::{AmountSum, MASKED};
 use crate::store::review::Run;
 
 /// What one person does not see.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct Visibility {
     hidden: BTreeSet<String>,
     currency_field: Option<String>,
 }
 
-impl Sight {
+impl Visibility {
     /// What the policy hides from this person.
     pub fn of(policy: &Policy, actor: &Actor) -> Self {
         Self {
@@ -193,10 +193,13 @@ fn masked_if(hidden: bool, value: Option<String>) -> Option<String> {
     value.map(|value| if hidden { MASKED.to_owned() } else { value })
 }
 
-fn hidden_numbers<'l>(sight: &'l Sight, layout: &'l Layout) -> impl Iterator<Item = &'l str> {
+fn hidden_numbers<'l>(
+    visible: &'l Visibility,
+    layout: &'l Layout,
+) -> impl Iterator<Item = &'l str> {
     let number = |kind: Kind| matches!(kind, Kind::Decimal | Kind::Integer);
     let fields = layout.fields().iter().filter(move |field| number(field.kind));
-    fields.map(|field| field.name.as_str()).filter(|name| sight.hides(name))
+    fields.map(|field| field.name.as_str()).filter(|name| visible.hides(name))
 }
 
 /// Members of audit rows that tell nothing of a record's values: states, names, codes and ids. Whatever
@@ -270,8 +273,8 @@ mod tests {
         Run::for_tests(Layout::new(fields, 1))
     }
 
-    fn sight(hidden: &[&str]) -> Sight {
-        Sight {
+    fn sight(hidden: &[&str]) -> Visibility {
+        Visibility {
             hidden: hidden.iter().map(|name| (*name).to_owned()).collect(),
             currency_field: Some("currency".to_owned()),
         }
@@ -285,16 +288,16 @@ mod tests {
         };
         let mut actor = Actor { grants: ["name"].map(str::to_owned).into(), ..Actor::default() };
         let run = run();
-        let sight = Sight::of(&policy, &actor);
+        let visible = Visibility::of(&policy, &actor);
         let amount = FieldRef::Field(2);
-        assert_eq!(sight.value(&run, amount, Some("7".into())).as_deref(), Some(MASKED));
-        assert_eq!(sight.value(&run, amount, None), None);
+        assert_eq!(visible.value(&run, amount, Some("7".into())).as_deref(), Some(MASKED));
+        assert_eq!(visible.value(&run, amount, None), None);
         let name = FieldRef::Field(3);
-        assert_eq!(sight.value(&run, name, Some("Ann".into())).as_deref(), Some("Ann"));
-        assert!(sight.hides_amount(&run, FieldRef::EntireRecord));
-        assert_eq!(sight.said(&run.layout, vec!["7.01 was cut off".into()]), [MASKED]);
+        assert_eq!(visible.value(&run, name, Some("Ann".into())).as_deref(), Some("Ann"));
+        assert!(visible.hides_amount(&run, FieldRef::EntireRecord));
+        assert_eq!(visible.said(&run.layout, vec!["7.01 was cut off".into()]), [MASKED]);
         actor.grants.insert("amount".to_owned());
-        assert!(Sight::of(&policy, &actor).is_whole());
+        assert!(Visibility::of(&policy, &actor).is_whole());
     }
 
     #[test]

@@ -1,28 +1,28 @@
-//! Transactions that take turns: a writer of many rows keeps SQLite's only write lock for a slice of
-//! time, then leaves a pause in which a waiting reviewer gets it.
+//! Writing in slices: a writer of many rows holds SQLite's only write lock for a few milliseconds, then pauses so
+//! that a waiting reviewer gets it.
 
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 /// How long the lock is held at a stretch. A slice ends within a few hundred rows of this, and
-/// committing takes some more milliseconds: whoever decides meanwhile waits less than 20 ms, mostly.
+/// committing takes some more milliseconds: a decision meanwhile mostly waits less than 20 ms.
 const SLICE: Duration = Duration::from_millis(12);
 /// The pause. Waiting connections look every millisecond; see [`crate::database::sqlite`].
 const PAUSE: Duration = Duration::from_millis(2);
 /// Rows between two looks at the clock.
 pub(super) const ROWS_PER_LOOK: usize = 128;
 
-/// Whose turn it is.
+/// Since when the lock is held or free.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct Slices {
     began: Option<Instant>,
     /// The lock was held for so long since the last pause.
     held: Duration,
     released: Option<Instant>,
 }
 
-impl Turns {
+impl Slices {
     /// Begins a transaction, after a pause if one is due.
     pub(super) fn begin(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
         if let Some(released) = self.released {
@@ -78,14 +78,14 @@ impl Turns {
 
 /// Deletes the rows with ids from `range.0` to `range.1` of `table` for which `condition` holds, in
 /// slices, and does no harm if it is repeated.
-pub(super) fn delete_in_turns(
+pub(super) fn delete_in_slices(
     connection: &Connection,
     table: &str,
     range: (i64, i64),
     condition: &str,
 ) -> Result<(), rusqlite::Error> {
     const IDS_AT_ONCE: i64 = 4_096;
-    let mut turns = Turns::default();
+    let mut turns = Slices::default();
     let bounds = format!("SELECT min(id), max(id) FROM {table} WHERE id BETWEEN ?1 AND ?2");
     let delete = format!("DELETE FROM {table} WHERE id BETWEEN ?1 AND ?2 AND {condition}");
     let (first, last): (Option<i64>, Option<i64>) =

@@ -10,20 +10,20 @@ use crate::store::review::Item;
 use crate::store::time_text;
 
 use super::actor::Actor;
-use super::answer::{Assigned, Claimed, CommentView};
+use super::responses::{Assigned, Claimed, CommentView};
 use super::work::Work;
-use super::{Desk, Outcome, Refusal};
+use super::{Outcome, Refusal, Review};
 
 /// Lifetime of a claim in seconds.
 const CLAIM: i64 = 300;
 
-impl Desk<'_> {
+impl Review<'_> {
     /// Adds a comment to an item (1 to 2,000 characters).
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
     pub fn comment(&self, actor: &Actor, attribution_id: &str, text: &str) -> Outcome<CommentView> {
-        self.command(actor, |work| {
+        self.write(actor, |work| {
             actor.must(Permission::Comment)?;
             let text = text.trim().replace('\0', "\u{fffd}");
             let length = text.chars().count();
@@ -60,7 +60,7 @@ impl Desk<'_> {
         attribution_id: &str,
         assignee: Option<&str>,
     ) -> Outcome<Assigned> {
-        self.command(actor, |work| {
+        self.write(actor, |work| {
             if !actor.may(Permission::Propose) {
                 actor.must(Permission::Check)?;
             }
@@ -99,7 +99,7 @@ impl Desk<'_> {
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
     pub fn claim(&self, actor: &Actor, attribution_id: &str) -> Outcome<Claimed> {
-        self.command(actor, |work| {
+        self.write(actor, |work| {
             if !actor.may(Permission::Propose) {
                 actor.must(Permission::Check)?;
             }

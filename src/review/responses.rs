@@ -1,4 +1,4 @@
-//! What the desk answers: the documents of the API, with its field names.
+//! The results of commands and queries: the documents of the API, with its field names.
 //!
 //! Moments are RFC 3339 texts in UTC, ids are UUID texts, statuses are the names of the tables. Values
 //! of masked fields are [`MASKED`] wherever they would stand.

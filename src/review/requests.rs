@@ -1,4 +1,4 @@
-//! What people ask of the desk.
+//! The arguments of commands and queries.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
