@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnostic::Code;
 use crate::review::people::Principal;
-use crate::review::{Actor, Review, Done, Idempotency, Page, PageAsk, QueueSort, Refusal};
+use crate::review::{Actor, Done, Idempotency, Page, PageAsk, QueueSort, Refusal, Review};
 
 use super::App;
 use super::error::Denied;

@@ -11,14 +11,14 @@ pub mod directory;
 pub mod invitation;
 pub mod login;
 mod name;
-pub mod password;
-pub mod principal;
+mod password;
+mod principal;
 pub mod proxy;
 mod record;
-pub mod secret;
+mod secret;
 pub mod session;
 pub mod staffing;
-pub mod throttle;
+mod throttle;
 pub mod token;
 
 pub use directory::{NewPerson, Person, StoredDirectory};

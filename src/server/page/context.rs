@@ -7,7 +7,7 @@ use crate::coding::hex;
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Role};
 use crate::review::people::Principal;
-use crate::review::{Actor, Review, Idempotency, PageAsk, ProposalDetail, Summary};
+use crate::review::{Actor, Idempotency, PageAsk, ProposalDetail, Review, Summary};
 use crate::server::App;
 use crate::server::authenticate::authenticate;
 use crate::server::call::Call;

@@ -8,7 +8,7 @@ use crate::domain::attribution::AssignedBy;
 use crate::domain::metadata::{self, Seconds};
 use crate::domain::{Instant, RunId, Stage, Status};
 use crate::report::{Summary, books_from_json};
-use crate::review::answer::MASKED;
+use crate::review::MASKED;
 use crate::review::{PageAsk, QueueFilter, Refusal, Sla};
 use crate::server::call::Call;
 use crate::server::error::Denied;

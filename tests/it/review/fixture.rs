@@ -11,7 +11,8 @@ use recon::domain::{
     RunId, RunStatus, Severity, Stage, Status,
 };
 use recon::review::{
-    Actor, Approve, Close, Review, Directory, ReviewSettings, ProposalTag, Refusal, Resolve, Resolved,
+    Actor, Approve, Close, Directory, ProposalTag, Refusal, Resolve, Resolved, Review,
+    ReviewSettings,
 };
 use recon::store::transact::Transaction;
 use recon::store::{
