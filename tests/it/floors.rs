@@ -296,8 +296,9 @@ const SQL: &[&str] = &[
     ">> 40",
 ];
 
-/// What shows people a command or a program of another, not a statement of ours.
-const EXAMPLES: &[&str] = &["recon sql ", "sqlite3 "];
+/// What shows a command, a setting or a statement to type, not a statement of ours.
+const EXAMPLES: &[&str] =
+    &["recon sql ", "sqlite3 ", "read: { sql", "schemars(example", "LIMIT 20"];
 
 /// Lines with their numbers, without comments and without what is only compiled for tests.
 fn lines_with_texts(text: &str) -> Vec<(usize, &str)> {
