@@ -214,6 +214,14 @@ impl<W: Write> Write for Leaving<W> {
     }
 }
 
+/// How many columns results have room for: what `COLUMNS` says, else those of the terminal, else 100.
+pub fn columns() -> usize {
+    let said = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
+    let terminal =
+        || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
+    said.or_else(terminal).unwrap_or(100)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use crate::store::Store;
 
 use super::args::{Finish, Pass};
 use super::context::Context;
-use super::exit;
+use super::{exit, output};
 
 pub fn run(context: &Context, arguments: &Pass) -> Result<u8, Problems> {
     pass(context, &arguments.finish, Depth::Attribute)
@@ -51,7 +51,7 @@ pub fn conclude(
     } else {
         let data = ReportData::of(store, &finished.run, summary)?;
         context.console.result(|out| {
-            report::write_text(&data, out, context.console.paint())
+            report::write_text(&data, out, context.console.paint(), output::columns())
                 .map_err(|error| report::unwritable(&error))
         })?;
     }

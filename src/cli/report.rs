@@ -8,7 +8,7 @@ use crate::store::{RunRow, Store};
 
 use super::args::Report;
 use super::context::Context;
-use super::exit;
+use super::{exit, output};
 
 pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
     let job = context.job_name()?;
@@ -47,7 +47,7 @@ fn write(
     out: &mut dyn Write,
 ) -> Result<(), Problem> {
     let written = match format {
-        Format::Text => report::write_text(data, out, paint),
+        Format::Text => report::write_text(data, out, paint, output::columns()),
         Format::Md => report::write_markdown(data, out),
         Format::Json => report::write_json_with_details(data, out),
         Format::Csv => return report::write_csv(store, run, bom, out),

@@ -1,4 +1,5 @@
-//! The report for a terminal, at most 100 columns wide unless a name or value is longer.
+//! The report for a terminal, at most 100 columns wide, on narrow terminals 80, unless a name or value is
+//! longer. Lines break between words.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -11,22 +12,38 @@ use super::findings::{
 };
 use super::{Example, Paint, ReportData, Summary};
 
-/// Width of the page.
-const PAGE: usize = 100;
-/// Width of labels, indentation included.
-const LABEL: usize = 32;
-/// Width of counts.
-const NUMBER: usize = 12;
-/// Width of shares.
-const SHARE: usize = 10;
-/// Width of bars.
-const BAR: usize = 20;
+/// Widths of the page and of what stands in its columns.
+#[derive(Clone, Copy, Debug)]
+struct Widths {
+    page: usize,
+    /// Labels, indentation included.
+    label: usize,
+    /// Counts.
+    number: usize,
+    /// Shares.
+    share: usize,
+    bar: usize,
+    /// Counts of one type of difference.
+    cell: usize,
+}
+
+const WIDE: Widths = Widths { page: 100, label: 32, number: 12, share: 10, bar: 20, cell: 9 };
+const NARROW: Widths = Widths { page: 80, label: 28, number: 10, share: 9, bar: 10, cell: 7 };
+/// More types than this need room from the labels.
+const MANY_TYPES: usize = 5;
 /// Maximum width of commands.
 const COMMAND: usize = 60;
 
-pub fn write_text(data: &ReportData, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+/// Writes the report for a terminal with this many columns.
+pub fn write_text(
+    data: &ReportData,
+    out: &mut dyn Write,
+    paint: Paint,
+    columns: usize,
+) -> io::Result<()> {
     let summary = &data.summary;
-    let mut page = Page { out, paint };
+    let widths = if columns < WIDE.page { NARROW } else { WIDE };
+    let mut page = Page { out, paint, widths };
     page.head(summary)?;
     page.warnings(summary, true)?;
     page.rows(summary)?;
@@ -51,6 +68,7 @@ pub fn write_text(data: &ReportData, out: &mut dyn Write, paint: Paint) -> io::R
 struct Page<'w> {
     out: &'w mut dyn Write,
     paint: Paint,
+    widths: Widths,
 }
 
 impl Page<'_> {
@@ -60,8 +78,9 @@ impl Page<'_> {
 
     /// A heading with an optional figure.
     fn heading(&mut self, title: &str, number: Option<u64>) -> io::Result<()> {
+        let Widths { label, number: figure, .. } = self.widths;
         let title = match number {
-            Some(number) => format!("{title:<LABEL$}{:>NUMBER$}", count(number)),
+            Some(number) => format!("{title:<label$}{:>figure$}", count(number)),
             None => title.to_owned(),
         };
         writeln!(self.out, "\n{}", self.paint.strong(title))
@@ -76,18 +95,25 @@ impl Page<'_> {
         with_bar: bool,
         remark: &str,
     ) -> io::Result<()> {
-        let mut line = labelled(label, &count(part));
-        line += &format!("{:>SHARE$}", share(part, whole));
+        let Widths { share: width_of_share, bar: width_of_bar, page, .. } = self.widths;
+        let mut line = self.labelled(label, &count(part));
+        line += &format!("{:>width_of_share$}", share(part, whole));
         write!(self.out, "{line}")?;
-        let bar = if with_bar { bar(part, whole, BAR) } else { String::new() };
+        let bar = if with_bar { bar(part, whole, width_of_bar) } else { String::new() };
+        let mut used = width(&line);
         if !bar.is_empty() {
             write!(self.out, "  {}", self.paint.accent(&bar))?;
+            used += 2 + width_of_bar;
         }
-        if !remark.is_empty() {
-            let space = 2 + if bar.is_empty() { 0 } else { BAR - width(&bar) };
-            write!(self.out, "{:space$}{}", "", self.paint.dim(remark))?;
+        if remark.is_empty() {
+            return writeln!(self.out);
         }
-        writeln!(self.out)
+        if used + 2 + width(remark) > page {
+            writeln!(self.out)?;
+            return self.wrapped(remark, 6);
+        }
+        let space = 2 + if bar.is_empty() { 0 } else { width_of_bar - width(&bar) };
+        writeln!(self.out, "{:space$}{}", "", self.paint.dim(remark))
     }
 
     fn head(&mut self, summary: &Summary) -> io::Result<()> {
@@ -98,7 +124,9 @@ impl Page<'_> {
             visible(&sources.a.system),
             visible(&sources.b.system)
         );
-        writeln!(self.out, "{}  {systems}", self.paint.strong(title))?;
+        let fits = width(&title) + 2 + width(&systems) <= self.widths.page;
+        let between = if fits { "  " } else { "\n" };
+        writeln!(self.out, "{}{between}{systems}", self.paint.strong(title))?;
         let status = match summary.status {
             "COMPLETED" => self.paint.good(summary.status),
             "FAILED" => self.paint.bad(summary.status),
@@ -111,12 +139,14 @@ impl Page<'_> {
             writeln!(self.out, "{}", self.paint.caution(remark))?;
         }
         let sentence = verdict(summary);
-        writeln!(self.out, "\n{sentence}")
+        writeln!(self.out)?;
+        self.wrapped(&sentence, 0)
     }
 
     fn rows(&mut self, summary: &Summary) -> io::Result<()> {
         let records = &summary.records;
-        let heading = format!("{:<LABEL$}{:>NUMBER$}{:>NUMBER$}", "Rows", "A", "B");
+        let Widths { label: left, number, .. } = self.widths;
+        let heading = format!("{:<left$}{:>number$}{:>number$}", "Rows", "A", "B");
         writeln!(self.out, "\n{}", self.paint.strong(heading))?;
         for (label, a, b) in [
             ("  read", records.a, records.b),
@@ -126,7 +156,7 @@ impl Page<'_> {
             ("    + rejected", records.rejected_a, records.rejected_b),
             ("    + filtered", records.filtered_a, records.filtered_b),
         ] {
-            self.line(format!("{label:<LABEL$}{:>NUMBER$}{:>NUMBER$}", count(a), count(b)))?;
+            self.line(format!("{label:<left$}{:>number$}{:>number$}", count(a), count(b)))?;
         }
         Ok(())
     }
@@ -148,32 +178,38 @@ impl Page<'_> {
     fn differences(&mut self, summary: &Summary) -> io::Result<()> {
         let differences = &summary.differences;
         let types = occurring_types(summary);
-        let mut heading = format!("{:<LABEL$}{:>NUMBER$}", "Differences", count(differences.total));
+        let Widths { cell: width, .. } = self.widths;
+        let whole = self.widths;
+        if types.len() > MANY_TYPES {
+            self.widths.label -= 8;
+        }
+        let mut heading = self.labelled("Differences", &count(differences.total));
         for (_, name) in &types {
-            heading += &format!(" {name:>9}");
+            heading += &format!(" {name:>width$}");
         }
         writeln!(self.out, "\n{}", self.paint.strong(heading))?;
         let fields = fields_by_count(summary);
         for (field, total) in fields.iter().take(FIELDS_SHOWN) {
-            let mut line = labelled(&format!("  {}", visible(field)), &count(*total));
+            let mut line = self.labelled(&format!("  {}", visible(field)), &count(*total));
             for (diff_type, _) in &types {
                 let number = cell(summary, field, *diff_type);
                 let shown = if number == 0 { "·".to_owned() } else { count(number) };
-                line += &format!(" {shown:>9}");
+                line += &format!(" {shown:>width$}");
             }
             self.line(line)?;
         }
         if let Some(rest) = fields.get(FIELDS_SHOWN..).filter(|rest| !rest.is_empty()) {
             let sum = rest.iter().map(|(_, total)| total).sum();
             let label = format!("  {} more fields", rest.len());
-            self.line(labelled(&label, &count(sum)))?;
+            self.line(self.labelled(&label, &count(sum)))?;
         }
         for (diff_type, words) in RECORD_TYPES {
             let number = differences.by_type.get(diff_type.name()).copied().unwrap_or_default();
             if number > 0 {
-                self.line(labelled(&format!("  {words}"), &count(number)))?;
+                self.line(self.labelled(&format!("  {words}"), &count(number)))?;
             }
         }
+        self.widths = whole;
         Ok(())
     }
 
@@ -223,7 +259,7 @@ impl Page<'_> {
         if !lines.is_empty() {
             self.heading("Acceptance", None)?;
         }
-        lines.iter().try_for_each(|line| self.line(format!("  {line}")))
+        lines.iter().try_for_each(|line| self.wrapped(line, 2))
     }
 
     fn details(&mut self, details: &[FieldDetails]) -> io::Result<()> {
@@ -232,7 +268,7 @@ impl Page<'_> {
         }
         self.heading("Amounts and examples", None)?;
         for field in details {
-            self.line(labelled(&format!("  {}", visible(&field.name)), &count(field.count)))?;
+            self.line(self.labelled(&format!("  {}", visible(&field.name)), &count(field.count)))?;
             for sentence in sums(field) {
                 self.wrapped(&visible(&sentence), 4)?;
             }
@@ -258,9 +294,14 @@ impl Page<'_> {
             return Ok(());
         }
         for (label, rate, meaning) in rates(summary) {
-            let rate = percent(rate);
-            let meaning = self.paint.dim(meaning);
-            writeln!(self.out, "  {label:<30}{rate:>NUMBER$}  {meaning}")?;
+            let label = format!("  {label}");
+            let line = self.labelled(&label, &percent(rate));
+            if width(&line) + 2 + width(meaning) > self.widths.page {
+                self.line(line)?;
+                self.wrapped(meaning, 6)?;
+            } else {
+                writeln!(self.out, "{line}  {}", self.paint.dim(meaning))?;
+            }
         }
         Ok(())
     }
@@ -278,7 +319,7 @@ impl Page<'_> {
         for (place, code, message) in &rows {
             let start = format!("  {}  {}  ", pad(place, places, false), pad(code, codes, false));
             let message = visible(message);
-            if width(&start) + width(&message) <= PAGE {
+            if width(&start) + width(&message) <= self.widths.page {
                 self.line(format!("{start}{message}"))?;
             } else {
                 self.line(start.trim_end())?;
@@ -325,7 +366,7 @@ impl Page<'_> {
 
     fn time(&mut self, summary: &Summary) -> io::Result<()> {
         self.heading("Time", None)?;
-        self.line(format!("  {}", time(summary)))
+        self.wrapped(&time(summary), 2)
     }
 
     fn next(&mut self, summary: &Summary, example: Option<&Example>) -> io::Result<()> {
@@ -336,9 +377,14 @@ impl Page<'_> {
         self.heading("Next steps", None)?;
         let widest = commands.iter().map(|(command, _)| width(command)).max().unwrap_or(0);
         for (command, purpose) in commands {
-            let command = pad(&command, widest.min(COMMAND), false);
-            let (command, purpose) = (self.paint.accent(command), self.paint.dim(purpose));
-            writeln!(self.out, "  {command}  {purpose}")?;
+            let padded = pad(&command, widest.min(COMMAND), false);
+            if 4 + width(&padded) + width(&purpose) <= self.widths.page {
+                let (command, purpose) = (self.paint.accent(padded), self.paint.dim(purpose));
+                writeln!(self.out, "  {command}  {purpose}")?;
+            } else {
+                writeln!(self.out, "  {}", self.paint.accent(command))?;
+                self.wrapped(&purpose, 6)?;
+            }
         }
         Ok(())
     }
@@ -353,7 +399,7 @@ impl Page<'_> {
             character == ' ' && !in_code
         };
         for word in text.split(is_break) {
-            if !line.is_empty() && indent + width(&line) + 1 + width(word) > PAGE {
+            if !line.is_empty() && indent + width(&line) + 1 + width(word) > self.widths.page {
                 writeln!(self.out, "{:indent$}{line}", "")?;
                 line.clear();
             }
@@ -364,12 +410,13 @@ impl Page<'_> {
         }
         writeln!(self.out, "{:indent$}{line}", "")
     }
-}
 
-/// A label on the left and a figure right-aligned in its column.
-fn labelled(label: &str, figure: &str) -> String {
-    let label = clip(label, LABEL - 1);
-    format!("{}{figure:>NUMBER$}", pad(&label, LABEL, false))
+    /// A label on the left and a figure right-aligned in its column.
+    fn labelled(&self, label: &str, figure: &str) -> String {
+        let Widths { label: left, number, .. } = self.widths;
+        let label = clip(label, left - 1);
+        format!("{}{figure:>number$}", pad(&label, left, false))
+    }
 }
 
 #[cfg(test)]
@@ -382,7 +429,7 @@ mod tests {
 
     fn page(data: &ReportData, paint: Paint) -> String {
         let mut out = Vec::new();
-        write_text(data, &mut out, paint).unwrap();
+        write_text(data, &mut out, paint, 100).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -412,7 +459,7 @@ mod tests {
     fn matches_the_sample() {
         let expected = include_str!("sample.txt");
         assert_eq!(page(&sample::data(), Paint::Plain), expected);
-        assert!(expected.lines().all(|line| width(line) <= PAGE && line == line.trim_end()));
+        assert!(expected.lines().all(|line| width(line) <= WIDE.page && line == line.trim_end()));
     }
 
     #[test]
@@ -461,7 +508,7 @@ mod tests {
             help: None,
         }];
         let text = page(&data, Paint::Plain);
-        assert!(text.lines().all(|line| width(line) <= PAGE), "{text}");
+        assert!(text.lines().all(|line| width(line) <= WIDE.page), "{text}");
         assert!(text.contains(r"\u{1b}[2J") && !text.contains('\u{1b}'), "{text}");
     }
 

@@ -582,3 +582,21 @@ fn the_resolved_configuration_runs_like_the_written_one() {
     assert_eq!(project.json(&["run", "--json"])["records"], before);
     assert_eq!(project.recon(&["check", "--resolved"]).out, written.out);
 }
+
+#[test]
+fn the_report_fits_80_and_100_columns() {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    for columns in [80, 100] {
+        let output = project.command(&["report"]).env("COLUMNS", columns.to_string()).output();
+        let said = Said::from(output.unwrap());
+        assert_eq!(said.code, 0, "{}", said.err);
+        let command = |line: &str| line.contains("recon ") || line.contains('`');
+        let long: Vec<&str> = said
+            .out
+            .lines()
+            .filter(|line| line.chars().count() > columns && !command(line))
+            .collect();
+        assert!(long.is_empty(), "{columns}: {long:#?}");
+    }
+}
