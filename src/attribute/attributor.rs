@@ -1,6 +1,6 @@
 //! Decides differences on one thread: rules first, then the model.
 
-use super::claims::Worth;
+use super::claims::ClaimRecord;
 use super::evidence::group;
 use super::features::{COUNT, Extractor, Together};
 use super::machine::{Champion, Machine};
@@ -53,14 +53,14 @@ impl<'m> Attributor<'m> {
         difference: &DifferenceContext<'_>,
         together: Together<'_>,
     ) -> Attribution {
-        let claim = match self.ask_rules(difference) {
-            Asked::Claimed(claim)
+        let claim = match self.call_rules(difference) {
+            RulesResult::Claimed(claim)
                 if self.guesser.is_none() || !self.plan.is_hint(claim.confidence) =>
             {
                 return self.settle(difference, claim, None);
             }
-            Asked::Claimed(claim) => claim,
-            Asked::Passed(notes) => Claim { notes, ..Claim::default() },
+            RulesResult::Claimed(claim) => claim,
+            RulesResult::Passed(notes) => Claim { notes, ..Claim::default() },
         };
         let Some(guesser) = &mut self.guesser else { return claim.unknown(None) };
         guesser.extractor.extract(difference, together, &mut guesser.row);
@@ -94,16 +94,16 @@ impl<'m> Attributor<'m> {
         self.settle(difference, guess, model)
     }
 
-    fn ask_rules(&mut self, difference: &DifferenceContext<'_>) -> Asked {
-        let Some(rules) = &mut self.rules else { return Asked::Passed(Vec::new()) };
+    fn call_rules(&mut self, difference: &DifferenceContext<'_>) -> RulesResult {
+        let Some(rules) = &mut self.rules else { return RulesResult::Passed(Vec::new()) };
         if self.ran_out.is_some() {
-            return Asked::Passed(Vec::new());
+            return RulesResult::Passed(Vec::new());
         }
         match rules.decide(difference) {
             heuristic::Decision::Claimed { code, confidence, rule, notes, .. } => {
                 let code = self.plan.rules.as_ref().and_then(|plan| plan.codes.get(code));
                 let name = rules.rules().get(rule).map_or("", |rule| rule.name.as_str());
-                Asked::Claimed(Claim {
+                RulesResult::Claimed(Claim {
                     reason: code.cloned().unwrap_or_else(|| UNKNOWN.to_owned()),
                     confidence,
                     by: AssignedBy::Rule(name.to_owned()),
@@ -123,7 +123,7 @@ impl<'m> Attributor<'m> {
                         self.failures.push(Problem { class: Class::Warning, ..problem });
                     }
                 }
-                Asked::Passed(notes)
+                RulesResult::Passed(notes)
             }
         }
     }
@@ -139,8 +139,8 @@ impl<'m> Attributor<'m> {
             AssignedBy::Rule(rule) => self.machine.claims.known(rule, claimed),
             _ => None,
         };
-        let confidence = known.map_or(claimed, Worth::confidence);
-        notes.extend(known.map(Worth::note));
+        let confidence = known.map_or(claimed, ClaimRecord::confidence);
+        notes.extend(known.map(ClaimRecord::note));
         let functional = self.plan.is_functional(&reason);
         let sure = match (self.plan.acceptance.sure, &self.machine.policy) {
             // A measured confidence can withdraw acceptance, but can't grant it to a claim that its
@@ -179,7 +179,7 @@ impl<'m> Attributor<'m> {
 }
 
 /// The rules' result.
-enum Asked {
+enum RulesResult {
     Claimed(Claim),
     /// No claim, only notes.
     Passed(Vec<String>),

@@ -17,7 +17,7 @@ const PARTS: f64 = 10_000.0;
 
 /// A rule's claims at one confidence.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Worth {
+pub struct ClaimRecord {
     pub claimed: f64,
     /// Claims that users decided.
     pub decided: u64,
@@ -25,7 +25,7 @@ pub struct Worth {
     pub right: u64,
 }
 
-impl Worth {
+impl ClaimRecord {
     /// The estimated precision of such a claim.
     pub fn confidence(&self) -> Confidence {
         let share = (self.right as f64 + PRIOR * self.claimed) / (self.decided as f64 + PRIOR);
@@ -46,7 +46,7 @@ impl Worth {
 /// The decided claims of a job's rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claims {
-    rules: BTreeMap<String, Vec<Worth>>,
+    rules: BTreeMap<String, Vec<ClaimRecord>>,
 }
 
 impl Claims {
@@ -57,18 +57,18 @@ impl Claims {
                 worth.decided += decided;
                 worth.right += right.min(decided);
             }
-            None => known.push(Worth { claimed, decided, right: right.min(decided) }),
+            None => known.push(ClaimRecord { claimed, decided, right: right.min(decided) }),
         }
     }
 
     /// The decided claims of a rule at this confidence, if any.
-    pub fn known(&self, rule: &str, claimed: Confidence) -> Option<&Worth> {
+    pub fn known(&self, rule: &str, claimed: Confidence) -> Option<&ClaimRecord> {
         self.rules.get(rule)?.iter().find(|worth| is_same(worth.claimed, claimed.get()))
     }
 
     /// The confidence of a rule's claim: measured, else as claimed.
     pub fn confidence(&self, rule: &str, claimed: Confidence) -> Confidence {
-        self.known(rule, claimed).map_or(claimed, Worth::confidence)
+        self.known(rule, claimed).map_or(claimed, ClaimRecord::confidence)
     }
 
     pub fn is_empty(&self) -> bool {

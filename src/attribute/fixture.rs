@@ -234,8 +234,8 @@ impl AttributeCase {
             Ok(Decision::Passed { error: Some(error), .. }) => {
                 Err(ScriptError { subject: None, ..error }.to_string())
             }
-            Ok(Decision::Passed { notes, error: None }) => Ok(Answer::none(notes)),
-            Ok(Decision::Claimed { code, confidence, rule, notes, .. }) => Ok(Answer {
+            Ok(Decision::Passed { notes, error: None }) => Ok(CaseOutcome::none(notes)),
+            Ok(Decision::Claimed { code, confidence, rule, notes, .. }) => Ok(CaseOutcome {
                 reason: plan.codes.get(code).cloned().unwrap_or_default(),
                 confidence: confidence.to_string().parse().ok(),
                 by: rules.rules().get(rule).map(|info| info.name.clone()),
@@ -259,7 +259,7 @@ impl AttributeCase {
         expected
     }
 
-    fn result(&self, expected: String, got: Result<Answer, String>) -> CaseResult {
+    fn result(&self, expected: String, got: Result<CaseOutcome, String>) -> CaseResult {
         let passed = got.as_ref().is_ok_and(|answer| {
             answer.reason == self.reason
                 && self.confidence.is_none_or(|wanted| answer.confidence == Some(*wanted))
@@ -278,20 +278,20 @@ impl AttributeCase {
 }
 
 /// The part of the rules' result that a case can test.
-struct Answer {
+struct CaseOutcome {
     reason: String,
     confidence: Option<Decimal>,
     by: Option<String>,
     notes: Vec<String>,
 }
 
-impl Answer {
+impl CaseOutcome {
     fn none(notes: Vec<String>) -> Self {
         Self { reason: "none".to_owned(), confidence: None, by: None, notes }
     }
 }
 
-impl std::fmt::Display for Answer {
+impl std::fmt::Display for CaseOutcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.reason)?;
         if let Some(confidence) = self.confidence {

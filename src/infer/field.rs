@@ -105,7 +105,7 @@ fn steps_of_sides<S: Serializer>(
 }
 
 /// The input of field inference.
-pub struct Evidence<'e> {
+pub struct FieldInputs<'e> {
     pub extracts: &'e PerSide<Extract>,
     /// The joined rows of both sides.
     pub joined: &'e Joined,
@@ -113,7 +113,7 @@ pub struct Evidence<'e> {
     pub shipped: &'e mut Shipped,
 }
 
-impl Evidence<'_> {
+impl FieldInputs<'_> {
     /// Infers the field of a pair of columns. Adds a function to `functions` if the field needs
     /// one.
     pub fn field(

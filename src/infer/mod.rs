@@ -31,7 +31,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::{PerSide, Side};
 
 use extract::Extract;
-use field::Evidence;
+use field::FieldInputs;
 pub use field::{FieldGuess, Uniting};
 pub use file::{FileForm, percent};
 use joined::Joined;
@@ -159,7 +159,7 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
     let names = canonical_names(&extracts, &pairs);
     name_columns(&mut extracts, &pairs, &names);
     let mut evidence =
-        Evidence { extracts: &extracts, joined: &joined, shipped: &mut Shipped::compile()? };
+        FieldInputs { extracts: &extracts, joined: &joined, shipped: &mut Shipped::compile()? };
     let (mut fields, mut functions) = (Vec::new(), Vec::new());
     for (pair, name) in pairs.iter().zip(names) {
         let is_key = key.contains(&pair.columns);

@@ -18,13 +18,13 @@ const SHOWN: usize = 3;
 
 /// The fields that give a record's amount, currency and date.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Worth {
+pub struct AmountFields {
     amount: Option<usize>,
     currency: Option<usize>,
     date: Option<usize>,
 }
 
-impl Worth {
+impl AmountFields {
     /// The run's monetary field (else its first decimal), its currency (`review.currency_field`,
     /// else a field named like one), and its first date.
     pub fn of(run: &RunRow) -> Self {

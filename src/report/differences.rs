@@ -9,7 +9,7 @@ use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
 use super::cells::CellWriter;
 use super::deciders::{Deciders, Decision};
-use super::details::{Worth, delta};
+use super::details::{AmountFields, delta};
 use super::reasoning::Reasoning;
 use super::{field_name, unwritable};
 
@@ -137,7 +137,7 @@ impl<'a> Rows<'a> {
 /// A record's references and worth, shared by its consecutive differences.
 #[derive(Default)]
 pub(super) struct References {
-    from: Worth,
+    from: AmountFields,
     /// Amount, currency and date of side A, else of B.
     pub(super) worth: [String; 3],
     record: Option<u64>,
@@ -148,7 +148,7 @@ pub(super) struct References {
 
 impl References {
     pub(super) fn of_run(run: &RunRow) -> Self {
-        Self { from: Worth::of(run), ..Self::default() }
+        Self { from: AmountFields::of(run), ..Self::default() }
     }
 
     pub(super) fn of(&mut self, record: &StoredRecord<'_>, layout: &Layout) -> Result<(), Problem> {

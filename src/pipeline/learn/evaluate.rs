@@ -15,7 +15,7 @@ use crate::pipeline::{Plan, Session, stored_outcome};
 use crate::store::{Evidence, ModelRow, RunRow};
 
 use super::cases::{Also, Case, Cases, Source, check};
-use super::measure::{Measured, Outcome, measure};
+use super::measure::{Measured, Measurement, measure};
 
 /// Maximum number of recent differences compared with the training set.
 const MOST_RECENT: u64 = 200_000;
@@ -82,7 +82,7 @@ pub fn evaluate(
     let trained_on = cases.cases.iter().filter(|case| !fresh(case)).count() as u64;
     let unmatched = cases.unused_labels + cases.unlabelled;
     let known = known_claims(session.store, plan)?;
-    let Outcome { measured, evidence, .. } =
+    let Measurement { measured, evidence, .. } =
         measure(&cases, &fresh, model.as_ref(), &known, unmatched);
     let mut warnings = cases.warnings.clone();
     if measured.combined.n == 0 {

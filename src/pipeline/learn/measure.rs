@@ -57,7 +57,7 @@ pub struct RuleMeasured {
 /// Log loss clamps probabilities to at least this.
 const LEAST_PROBABILITY: f64 = 1e-12;
 
-pub(super) struct Outcome {
+pub(super) struct Measurement {
     pub measured: Measured,
     pub evidence: Evidence,
     /// The model's log loss for each scored case, in order.
@@ -96,7 +96,7 @@ pub(super) fn measure(
     model: Option<&Model>,
     known: &Claims,
     unmatched: u64,
-) -> Outcome {
+) -> Measurement {
     let reasons = all_reasons(cases, model);
     let at = |reason: &str| reasons.iter().position(|known| known == reason).unwrap_or_default();
     let chosen: Vec<&Case> = cases.cases.iter().filter(|case| fresh(case)).collect();
@@ -194,7 +194,7 @@ pub(super) fn measure(
         model: model.map(|_| by_model.finish(unmatched)),
         combined: combined.finish(unmatched),
     };
-    Outcome { measured, evidence, losses }
+    Measurement { measured, evidence, losses }
 }
 
 fn count_claim(evidence: &mut Evidence, claim: &Attribution, right: bool) {

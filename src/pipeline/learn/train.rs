@@ -14,7 +14,7 @@ use crate::pipeline::{Plan, Session};
 use crate::store::{Evidence, NewModel, Promotion, RunRow};
 
 use super::cases::{Case, Cases, Source};
-use super::measure::{Measured, Outcome, claims, measure};
+use super::measure::{Measured, Measurement, claims, measure};
 
 /// When a candidate becomes the champion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,7 +128,7 @@ pub fn train(
         &candidate,
         before.as_ref(),
     );
-    let Outcome { measured, evidence, .. } = candidate;
+    let Measurement { measured, evidence, .. } = candidate;
     let bytes = model.to_bytes()?;
     let training = model.training();
     let (training_hash, hash) = (hex(&training.hash), sha256(&bytes));
@@ -217,8 +217,8 @@ struct Verdict {
 fn judge(
     promote: Promote,
     champion: Option<u64>,
-    candidate: &Outcome,
-    before: Option<&Outcome>,
+    candidate: &Measurement,
+    before: Option<&Measurement>,
 ) -> Verdict {
     let verdict = |promoted, why: String| Verdict { promoted, why };
     let Some(version) = champion else {
