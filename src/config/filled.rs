@@ -59,9 +59,8 @@ fn fill_setting(
     root: &Value,
     sections: bool,
 ) {
-    match map.get_mut(name) {
-        Some(value) if !value.is_null() => return fill(value, property, root, sections),
-        _ => {}
+    if let Some(value) = map.get_mut(name).filter(|value| !value.is_null()) {
+        return fill(value, property, root, sections);
     }
     let replaced = INSTEAD.iter().any(|(this, other)| *this == name && map.contains_key(*other));
     let default = property.get("default").cloned().filter(|_| !replaced);
