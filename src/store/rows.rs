@@ -101,18 +101,10 @@ pub fn numbers_in(dialect: Dialect, parameter: &str) -> String {
     }
 }
 
-/// Texts as one parameter, for [`texts_in`].
+/// Texts as one parameter: a JSON array.
 pub fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> SqlValue {
     let texts: Vec<serde_json::Value> = values.into_iter().map(Into::into).collect();
     SqlValue::Text(serde_json::Value::Array(texts).to_string())
-}
-
-/// A set of the texts of [`texts`] at this parameter, for `IN`.
-pub fn texts_in(dialect: Dialect, parameter: &str) -> String {
-    match dialect {
-        Dialect::Sqlite => format!("(SELECT value FROM json_each({parameter}))"),
-        Dialect::Postgres => format!("(SELECT json_array_elements_text({parameter}::json))"),
-    }
 }
 
 /// A text that stands for itself within a pattern of `LIKE … ESCAPE '\\'`.
