@@ -288,7 +288,10 @@ fn a_value_becomes_text_or_null() {
     assert_eq!(value("v == \"x\""), Ok(Some("true".into())));
     assert_eq!(value("v.len() == 1"), Ok(Some("true".into())));
     let error = value("#{}").unwrap_err();
-    assert_eq!(&*error.message, "it returned a map, expected a text, a number, true, false or ()");
+    assert_eq!(
+        &*error.message,
+        "it returned a map, expected a text without NUL, a number, true, false or ()"
+    );
     assert_eq!((error.place.line, error.place.column), (1, 4));
     assert!(script("fn f(v) { v }").call_value("g", "x").is_err());
 }
