@@ -137,6 +137,7 @@ fn batch(first: u64, last: u64) -> Batch {
             partner_rejected: false,
             place_a: Some((number + 1, 40 * number)),
             place_b: Some((number + 1, 40 * number)),
+            matched: None,
         });
         let kind = number % SIGNATURES;
         let reason = if kind.is_multiple_of(3) { "TIMING" } else { "ROUNDING" };

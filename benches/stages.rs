@@ -175,6 +175,7 @@ fn differences<'a>(plan: &'a Plan, pairs: &Pairs<'a>) -> Vec<DifferenceContext<'
                 a: Some(a),
                 b: Some(b),
                 partner_rejected: false,
+                matched: None,
             });
         });
     }
@@ -207,6 +208,7 @@ fn store(criterion: &mut Criterion, plan: &Plan, pairs: &Pairs<'_>) {
             partner_rejected: false,
             place_a: Some((a.line, a.offset)),
             place_b: Some((b.line, b.offset)),
+            matched: None,
         });
     }
     let begin = || {

@@ -12,7 +12,7 @@ use super::heuristic::{Decision, Rules, RulesPlan};
 use crate::domain::row::push_cell;
 use crate::domain::{
     Cell, Cells, Date, Decimal, DiffType, DifferenceContext, Field, FieldRef, Instant, Kind,
-    Layout, Severity, Written,
+    Layout, PerSide, Row, Severity, Written,
 };
 use crate::script::{NormalizeScript, ScriptError, ScriptSource};
 
@@ -26,6 +26,9 @@ pub struct FixtureSpec {
     /// Differences, and the reason that `rules.attribute` must give.
     #[serde(default)]
     pub attribute: Vec<AttributeCase>,
+    /// Rows, and the matches that the passes of `match` must make of them.
+    #[serde(default, rename = "match")]
+    pub matching: Vec<MatchCase>,
 }
 
 /// A call of a normalizing function: of a value (`input`, `output`), of a row (`raw`, `row`,
@@ -73,6 +76,105 @@ pub struct AttributeCase {
     /// The line of the case in its file, set by the reader of the file.
     #[serde(skip)]
     pub line: Option<u64>,
+}
+
+/// Rows of both sides, and what the passes must make of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MatchCase {
+    /// What the case is about.
+    pub name: String,
+    /// A's rows: canonical fields with their values as read; what is left out is null.
+    #[serde(default)]
+    pub a: Vec<BTreeMap<String, Option<String>>>,
+    /// B's rows.
+    #[serde(default)]
+    pub b: Vec<BTreeMap<String, Option<String>>>,
+    /// All matches that must be made; every other row stays open.
+    #[serde(default)]
+    pub matches: Vec<ExpectedMatch>,
+    /// The line of the case in its file, set by whoever read it.
+    #[serde(skip)]
+    pub line: Option<u64>,
+}
+
+/// A match that must be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedMatch {
+    /// Rows of A, counted from 1.
+    pub a: Vec<Written<u64>>,
+    /// Rows of B, counted from 1.
+    pub b: Vec<Written<u64>>,
+    /// The pass that must make it. Default: any.
+    pub pass: Option<String>,
+    /// How sure it must be: `UNIQUE`, `TIED` or `UNDETERMINED`. Default: any.
+    pub certificate: Option<String>,
+}
+
+impl MatchCase {
+    /// The rows of both sides; the error names a field that the job does not have.
+    pub fn rows(&self, layout: &Layout) -> Result<PerSide<Vec<Row>>, String> {
+        let row = |values: &BTreeMap<String, Option<String>>| {
+            if let Some(unknown) = values.keys().find(|name| layout.position(name).is_none()) {
+                return Err(format!("the case is wrong: there is no field {unknown}"));
+            }
+            let text = |field: &Field| values.get(&field.name).and_then(Option::as_deref);
+            Ok(Row::of(layout.fields().iter().map(|field| parse(field.kind, text(field)))))
+        };
+        let side = |rows: &[BTreeMap<String, Option<String>>]| -> Result<Vec<Row>, String> {
+            rows.iter().map(row).collect()
+        };
+        Ok(PerSide { a: side(&self.a)?, b: side(&self.b)? })
+    }
+
+    /// What is expected, in the words of [`Self::said`].
+    pub fn expected(&self) -> String {
+        let numbers = |rows: &[Written<u64>]| rows.iter().map(|row| row.0).collect::<Vec<_>>();
+        let said = self.matches.iter().map(|one| {
+            let (pass, certificate) = (one.pass.as_deref(), one.certificate.as_deref());
+            Self::said(&numbers(&one.a), &numbers(&one.b), pass, certificate)
+        });
+        Self::listed(said)
+    }
+
+    /// What was made, saying no more of each match than the case asks for.
+    pub fn got(&self, made: &[(Vec<u64>, Vec<u64>, &str, &str)]) -> String {
+        let said = made.iter().map(|(a, b, pass, certificate)| {
+            let same = |one: &&ExpectedMatch| {
+                let numbers =
+                    |rows: &[Written<u64>]| rows.iter().map(|row| row.0).collect::<Vec<_>>();
+                numbers(&one.a) == *a && numbers(&one.b) == *b
+            };
+            let asked = self.matches.iter().find(same);
+            let pass = asked.is_none_or(|one| one.pass.is_some()).then_some(*pass);
+            let certificate =
+                asked.is_none_or(|one| one.certificate.is_some()).then_some(*certificate);
+            Self::said(a, b, pass, certificate)
+        });
+        Self::listed(said)
+    }
+
+    fn said(a: &[u64], b: &[u64], pass: Option<&str>, certificate: Option<&str>) -> String {
+        let side = |letter: &str, rows: &[u64]| {
+            let rows: Vec<_> = rows.iter().map(|row| format!("{letter}{row}")).collect();
+            rows.join(" + ")
+        };
+        let mut text = format!("{} = {}", side("A", a), side("B", b));
+        if let Some(pass) = pass {
+            text += &format!(" by {pass}");
+        }
+        if let Some(certificate) = certificate {
+            text += &format!(", {certificate}");
+        }
+        text
+    }
+
+    fn listed(said: impl Iterator<Item = String>) -> String {
+        let mut said: Vec<_> = said.collect();
+        said.sort_unstable();
+        if said.is_empty() { "no match".to_owned() } else { said.join("; ") }
+    }
 }
 
 /// A difference as written in a case.
@@ -375,6 +477,7 @@ impl DifferenceCase {
             a: has_a.then(|| Cells::new(&a)),
             b: has_b.then(|| Cells::new(&b)),
             partner_rejected: self.partner_rejected.is_some_and(|rejected| *rejected),
+            matched: None,
         }))
     }
 

@@ -28,23 +28,37 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
     }
     let prepared = context.prepare_strictly()?;
     let plan = &prepared.plan;
+    let key = plan.layout.names().take(plan.layout.key_len()).collect::<Vec<_>>();
+    let passes = plan.matching.iter().flat_map(|matching| &matching.passes);
+    let passes = passes.map(|pass| pass.name.as_str()).collect::<Vec<_>>();
     if context.global.json {
-        context.json(&json!({
+        let mut said = json!({
             "ok": true,
             "job": plan.job,
             "fields": plan.layout.names().collect::<Vec<_>>(),
-            "key": plan.layout.names().take(plan.layout.key_len()).collect::<Vec<_>>(),
+            "key": key,
             "lookups": lookups(plan),
             "unused_columns": { "a": plan.unused_columns.a, "b": plan.unused_columns.b },
-        }))?;
+        });
+        if !passes.is_empty() {
+            said["passes"] = json!(passes);
+        }
+        context.json(&said)?;
         return Ok(0);
     }
     let file = context.global.config.display();
+    let mut by = Vec::new();
+    if !key.is_empty() {
+        by.push(format!("key {}", key.join(" + ")));
+    }
+    if !passes.is_empty() {
+        by.push(format!("passes {}", passes.join(", ")));
+    }
     context.console.say(&format!(
-        "{file} is valid: job `{}`, {} fields, key {}\n",
+        "{file} is valid: job `{}`, {} fields, {}\n",
         plan.job,
         plan.layout.len(),
-        plan.layout.names().take(plan.layout.key_len()).collect::<Vec<_>>().join(" + "),
+        by.join(", "),
     ))?;
     for lookup in lookups(plan) {
         context.console.say(&format!("{lookup}\n"))?;

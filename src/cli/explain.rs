@@ -8,7 +8,8 @@ use crate::diagnostic::Problems;
 use crate::domain::{PerSide, Side};
 use crate::normalize::FieldTrace;
 use crate::pipeline::{
-    self, DifferenceExplanation, Explanation, FieldExplanation, SideExplanation,
+    self, DifferenceExplanation, Explanation, FieldExplanation, MatchExplanation,
+    MemberExplanation, SideExplanation,
 };
 use crate::report::deciders::Deciders;
 use crate::report::reasoning::Reasoning;
@@ -113,6 +114,9 @@ fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
             }
         }
     }
+    if let Some(matched) = &explanation.matched {
+        write_match(matched, paint, out);
+    }
     let _ = writeln!(out, "\n  {}", paint.strong("Comparison"));
     if let Some(difference) = &explanation.entire {
         let _ = writeln!(out, "    {}", paint.bad(difference.diff_type));
@@ -124,6 +128,65 @@ fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
         }
     }
     out.push('\n');
+}
+
+/// How the record was matched, or why its row stayed open.
+fn write_match(matched: &MatchExplanation, paint: Paint, out: &mut String) {
+    if matched.pass.is_none() && matched.candidates.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n  {}", paint.strong("Matching"));
+    if let (Some(pass), Some(certificate)) = (&matched.pass, &matched.certificate) {
+        let _ = writeln!(out, "    {}", match_sentence(matched, certificate));
+        let _ = writeln!(out, "    {}", paint.dim(format!("by pass {}", figures::visible(pass))));
+    }
+    for candidate in &matched.candidates {
+        let reference = figures::visible(&candidate.reference);
+        let field = candidate
+            .field
+            .as_deref()
+            .map_or_else(String::new, |field| format!(" ({})", figures::visible(field)));
+        let why = figures::visible(&candidate.why);
+        let _ = writeln!(out, "    not taken: {reference} is {why}{field}");
+    }
+}
+
+/// `A:17 1,200.00 matches B:3 700.00 + B:9 500.00; unique`
+fn match_sentence(matched: &MatchExplanation, certificate: &str) -> String {
+    let side = |members: &[MemberExplanation]| {
+        let member = |member: &MemberExplanation| {
+            let mut words = vec![figures::visible(&member.reference).into_owned()];
+            words.extend(member.values.iter().map(|value| grouped(value)));
+            words.join(" ")
+        };
+        members.iter().map(member).collect::<Vec<_>>().join(" + ")
+    };
+    let sure = match (certificate, matched.alternatives) {
+        ("TIED", 0 | 1) => "tied with another solution".to_owned(),
+        ("TIED", count) => format!("tied with {count} other solutions"),
+        (other, _) => other.to_lowercase(),
+    };
+    format!("{} matches {}; {sure}", side(&matched.members.a), side(&matched.members.b))
+}
+
+/// A number with its thousands set apart; any other text as it is.
+fn grouped(value: &str) -> String {
+    let (sign, digits) = value.strip_prefix('-').map_or(("", value), |digits| ("-", digits));
+    let (whole, rest) = digits.find('.').map_or((digits, ""), |at| digits.split_at(at));
+    let is_number = !whole.is_empty()
+        && whole.bytes().all(|byte| byte.is_ascii_digit())
+        && rest.bytes().skip(1).all(|byte| byte.is_ascii_digit());
+    if !is_number {
+        return figures::visible(value).into_owned();
+    }
+    let mut text = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    format!("{sign}{text}{rest}")
 }
 
 fn write_side(side: Side, origin: &SideExplanation, paint: Paint, out: &mut String) {
@@ -297,7 +360,22 @@ fn as_json(explanation: &Explanation) -> Json {
             })
         })
         .collect();
-    json!({
+    let matched = explanation.matched.as_ref().map(|matched| {
+        let members = |members: &[MemberExplanation]| -> Vec<Json> {
+            let member =
+                |one: &MemberExplanation| json!({ "ref": one.reference, "values": one.values });
+            members.iter().map(member).collect()
+        };
+        json!({
+            "pass": matched.pass,
+            "certificate": matched.certificate,
+            "alternatives": matched.alternatives,
+            "members_a": members(&matched.members.a),
+            "members_b": members(&matched.members.b),
+            "candidates": matched.candidates,
+        })
+    });
+    let mut record = json!({
         "record_id": explanation.record_id.to_string(),
         "reference": explanation.reference,
         "kind": explanation.kind.name(),
@@ -308,5 +386,9 @@ fn as_json(explanation: &Explanation) -> Json {
         "difference": explanation.entire.as_ref().map(difference),
         "rejected_partner_file": explanation.rejected_partner.as_ref().map(|row| &row.file),
         "rejected_partner_line": explanation.rejected_partner.as_ref().map(|row| row.line),
-    })
+    });
+    if let Some(matched) = matched {
+        record["matched"] = matched;
+    }
+    record
 }

@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::attribute::fixture::{self, FixtureSpec};
+use crate::attribute::fixture::{self, CaseResult, FixtureSpec, MatchCase};
+use crate::compare::Comparison;
 use crate::config;
 use crate::diagnostic::{Code, PathStep, Problem, Problems};
+use crate::domain::PerSide;
+use crate::pipeline;
 use crate::script::ScriptSource;
 
 use super::args::Test;
@@ -17,7 +20,11 @@ use super::exit;
 pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
     let loaded = context.load()?;
     let files = if arguments.files.is_empty() {
-        beside(loaded.scripts().map(ScriptSource::path))
+        let beside_file = loaded.resolved.base.join("recon.yaml");
+        let scripts = loaded.scripts().map(ScriptSource::path);
+        // The passes of `match` stand in recon.yaml itself, so their fixtures are beside that.
+        let own = loaded.resolved.matching.is_some().then_some(beside_file.as_path());
+        beside(scripts.chain(own))
     } else {
         arguments.files.clone()
     };
@@ -35,7 +42,8 @@ pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
             loaded.normalize_scripts().cloned().partition(about);
         let scripts = [first, others].concat();
         let cases = fixture::run(&spec, &scripts, loaded.rules_plan().as_ref());
-        results.extend(cases.into_iter().map(|case| (file, case)));
+        let matches = spec.matching.iter().map(|case| match_case(&loaded, case));
+        results.extend(cases.into_iter().chain(matches).map(|case| (file, case)));
     }
     let failed: Vec<_> = results.iter().filter(|(_, result)| !result.passed).collect();
     let passed = results.len() - failed.len();
@@ -68,6 +76,33 @@ pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
     Ok(if failed.is_empty() { exit::DONE } else { exit::FOUND })
 }
 
+/// Runs the passes over the rows of a case.
+fn match_case(loaded: &config::Loaded, case: &MatchCase) -> CaseResult {
+    let resolved = &loaded.resolved;
+    let compare = resolved.fields.iter().map(|field| field.compare.clone()).collect();
+    let comparison = Comparison::new(compare, resolved.layout.key_len());
+    let got = match (&resolved.matching, case.rows(&resolved.layout)) {
+        (None, _) => "recon.yaml has no `match`".to_owned(),
+        (_, Err(wrong)) => wrong,
+        (Some(matching), Ok(rows)) => {
+            let rows = PerSide { a: rows.a.as_slice(), b: rows.b.as_slice() };
+            let made = pipeline::try_passes(&resolved.layout, &comparison, matching, rows);
+            let numbers =
+                |rows: &[usize]| -> Vec<u64> { rows.iter().map(|row| *row as u64 + 1).collect() };
+            let made: Vec<_> = made
+                .iter()
+                .map(|one| {
+                    let (a, b) = (numbers(&one.a), numbers(&one.b));
+                    (a, b, one.pass.as_str(), one.certificate.name())
+                })
+                .collect();
+            case.got(&made)
+        }
+    };
+    let (name, expected, line) = (case.name.clone(), case.expected(), case.line);
+    CaseResult { passed: got == expected, name, expected, got, line }
+}
+
 /// The cases of a file with their lines. A field has its type from recon.yaml unless the case gives
 /// another.
 fn fixtures(file: &Path, loaded: &config::Loaded) -> Result<FixtureSpec, Problems> {
@@ -79,6 +114,9 @@ fn fixtures(file: &Path, loaded: &config::Loaded) -> Result<FixtureSpec, Problem
     }
     for (at, case) in spec.attribute.iter_mut().enumerate() {
         case.line = line("attribute", at);
+    }
+    for (at, case) in spec.matching.iter_mut().enumerate() {
+        case.line = line("match", at);
     }
     spec.take_types(&loaded.resolved.layout);
     Ok(spec)

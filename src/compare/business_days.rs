@@ -34,6 +34,7 @@ pub struct CalendarSpec {
 /// A day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum WeekdaySpec {
     Monday,
     Tuesday,
@@ -94,7 +95,11 @@ impl Tolerance for BusinessDays {
 }
 
 impl CalendarSpec {
-    fn resolve(&self, base: &Path) -> Result<Calendar, Vec<SpecProblem>> {
+    /// The calendar; relative paths start from `base`.
+    ///
+    /// # Errors
+    /// What is wrong with it, with the path from the calendar's map.
+    pub fn resolve(&self, base: &Path) -> Result<Calendar, Vec<SpecProblem>> {
         let mut problems = Vec::new();
         let mut holidays = Vec::new();
         for (at, text) in self.holidays.iter().flatten().enumerate() {

@@ -30,6 +30,9 @@ tolerances! {
     token_set,
 }
 
+pub use business_days::{CalendarSpec, WeekdaySpec};
+pub use number::{BaseSpec, CombineSpec};
+
 /// The result of comparing two values of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldResult {

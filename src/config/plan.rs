@@ -105,6 +105,7 @@ impl Loaded {
                     })
                     .collect(),
                 key_len: layout.key_len(),
+                key_may_be_null: resolved.matching.is_some(),
                 null_values: source.read.null_values().to_vec(),
                 timezone: source.timezone.clone(),
                 scripts: source.script.iter().chain(&resolved.normalize_script).cloned().collect(),
@@ -129,6 +130,7 @@ impl Loaded {
             comparison: Arc::new(Comparison::new(compare, layout.key_len())),
             monetary: resolved.fields.iter().map(|field| field.monetary).collect(),
             layout,
+            matching: resolved.matching.clone(),
             normalize,
             attribution: Arc::new(self.attribution()),
             reason_codes: resolved.reason_codes.clone(),

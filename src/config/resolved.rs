@@ -14,6 +14,7 @@ use crate::domain::review::Policy;
 use crate::domain::review::server::ServerSettings;
 use crate::domain::{Confidence, Date, Decimal, Layout, PerSide, ReasonCode};
 use crate::normalize::{Condition, NumberFormat, Step, TimeFormat};
+use crate::pipeline::MatchPlan;
 use crate::script::ScriptSource;
 use crate::source::SourcePlan;
 
@@ -32,6 +33,8 @@ pub struct Resolved {
     pub fields: Vec<ResolvedField>,
     /// The two sources.
     pub sources: PerSide<ResolvedSource>,
+    /// How rows without a common key are matched.
+    pub matching: Option<MatchPlan>,
     /// The reasons in the order of the file; `UNKNOWN` is among them.
     pub reason_codes: Vec<ReasonCode>,
     /// Automatic acceptance.

@@ -3,6 +3,7 @@
 //! The doc comments are the descriptions in the JSON Schema and the reference. Stages declare their
 //! own parts; [`check`](super::check) resolves them and checks that they fit together.
 
+mod matching;
 mod review;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::domain::{Decimal, Kind, Severity, Written};
 use crate::normalize::{ConditionSpec, NumberSpec, StepSpec};
 use crate::source::ReadSpec;
 
+pub use matching::{AmbiguousSpec, MatchSpec, NearSpec, PassSpec, ShapeSpec};
 pub use review::ReviewSpec;
 
 /// The configuration of a job of `recon`: two sources, what a record is, when its fields agree,
@@ -61,9 +63,18 @@ pub struct Spec {
     /// The two systems' extracts.
     #[schemars(with = "SourcesSpec")]
     pub sources: Option<SourcesSpec>,
-    /// The fields by which a row of A and a row of B are known to belong together.
-    #[schemars(with = "Vec<String>", length(min = 1), example = ["transaction_id"])]
+    /// The fields by which a row of A and a row of B are known to belong together. Required unless there is
+    /// `match`; with both, the key is the first pass.
+    #[schemars(length(min = 1), example = ["transaction_id"])]
     pub key: Option<Vec<String>>,
+    /// With `match`: the fields that name a row in reports. Default the key, else side and line, such as
+    /// `A:17`.
+    #[serde(rename = "ref")]
+    #[schemars(length(min = 1), example = ["invoice_no"])]
+    pub reference: Option<Vec<String>>,
+    /// How rows that share no key are matched.
+    #[serde(rename = "match")]
+    pub matching: Option<MatchSpec>,
     /// The canonical fields: the key's and those to compare.
     #[schemars(with = "Named<FieldSpec>")]
     pub fields: Option<Named<FieldSpec>>,

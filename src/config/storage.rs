@@ -37,7 +37,7 @@ impl Document {
             let later = later.map(|(key, value)| (key.to_owned(), value));
             Value::Object(entries.into_iter().chain(later).collect())
         };
-        json!({
+        let mut fingerprint = json!({
             "key": part(&path(["key"])),
             "fields": part(&path(["fields"])),
             "sources": { "a": source("a"), "b": source("b") },
@@ -47,7 +47,14 @@ impl Document {
                 "b": sources.b.script.as_ref().map(|script| digest(script.text())),
             },
             "lookups": lookups(sources),
-        })
+        });
+        for key in ["match", "ref"] {
+            let value = part(&path([key]));
+            if !value.is_null() {
+                fingerprint[key] = value;
+            }
+        }
+        fingerprint
     }
 }
 
@@ -102,7 +109,7 @@ fn may_hold_secrets(at: &[PathStep]) -> bool {
     };
     match key(0) {
         "sources" => !matches!(key(2), "map" | "formats" | "numbers" | "normalize"),
-        section => !matches!(section, "fields" | "reason_codes"),
+        section => !matches!(section, "fields" | "reason_codes" | "match"),
     }
 }
 

@@ -267,6 +267,9 @@ codes! {
         NoKey "no-key" [Exit(Class::Usage)]
             "`key` is empty."
             => "Name the fields by which a row of A and a row of B belong together.";
+        NoPasses "no-passes" [Exit(Class::Usage)]
+            "`match` has no pass."
+            => "Add a pass, or remove `match` and give the job a `key`.";
         NoRules "no-rules" [Exit(Class::Warning)]
             "A script of `rules.attribute` has no rule."
             => "Name a function `attribute…(d)` in it.";
@@ -291,9 +294,27 @@ codes! {
         Origin "origin" [Exit(Class::Usage)]
             "A URL of `server` is not a scheme and a host."
             => "Write it like `https://recon.example.com`.";
+        PassBound "pass-bound" [Exit(Class::Usage)]
+            "A bound of a pass, `max_rows` or `effort` is out of range, or does not go with another."
+            => "Write it as the message says.";
+        PassField "pass-field" [Exit(Class::Usage)]
+            "A field does not fit its place in a pass: a source lacks it, or its type can't be summed or near."
+            => "Map it in both sources, or take it out of the pass.";
+        PassName "pass-name" [Exit(Class::Usage)]
+            "Two passes have one name, or a pass is called `key`."
+            => "Give each pass a name of its own.";
+        PassShape "pass-shape" [Exit(Class::Usage)]
+            "`sum` and the shape of a pass do not go together."
+            => "Give a shape with a many side `sum`, and `sum` such a shape or `group`.";
+        PassWithoutEqual "pass-without-equal" [Exit(Class::Warning)]
+            "A pass has no `equal`, so every row competes with every other."
+            => "Name fields that both sides agree on.";
         RateNegative "rate-negative" [Exit(Class::Usage)]
             "`server.requests_per_second` is negative."
             => "Write 0 for no limit, or a positive number.";
+        RefUnused "ref-unused" [Exit(Class::Warning)]
+            "`ref` has no effect without `match`."
+            => "Remove it: rows are named by the key.";
         ReviewCurrency "review-currency" [Exit(Class::Usage)]
             "`review.thresholds` is given without `currency_field`."
             => "Name the field that holds the currency.";

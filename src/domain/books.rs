@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{DiffType, PerSide};
+use super::{DiffType, PerSide, Side};
 
 /// Counts of a run. Rows are counted on their side, pairs once.
 ///
@@ -27,6 +27,15 @@ pub struct Books {
     pub missing_in: PerSide<u64>,
     /// Pairs.
     pub aligned: u64,
+    /// Matches of several rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub groups: u64,
+    /// The rows of those.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub grouped: PerSide<u64>,
+    /// How rows were matched; only of a job with `match`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matches: Option<Matches>,
     /// Pairs without differences.
     pub matched: u64,
     /// Pairs without differences that needed a tolerance.
@@ -41,6 +50,64 @@ pub struct Books {
     /// Differences by field name, and for each field by type.
     #[serde(deserialize_with = "by_field_and_type")]
     pub by_field_and_type: BTreeMap<String, BTreeMap<&'static str, u64>>,
+}
+
+/// How rows were matched, pass by pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matches {
+    /// Matches by the pass that made them.
+    pub by_pass: BTreeMap<String, u64>,
+    /// Matches by their shape.
+    pub by_shape: BTreeMap<String, u64>,
+    /// Matches by how sure they are.
+    pub by_certificate: BTreeMap<String, u64>,
+    /// Matches that no pass made because they were not certain.
+    pub left_ambiguous: u64,
+}
+
+impl Matches {
+    /// Counts some matches.
+    pub fn count(&mut self, pass: &str, shape: &str, certificate: &str, count: u64) {
+        for (counts, name) in [
+            (&mut self.by_pass, pass),
+            (&mut self.by_shape, shape),
+            (&mut self.by_certificate, certificate),
+        ] {
+            match counts.get_mut(name) {
+                Some(known) => *known += count,
+                None => {
+                    counts.insert(name.to_owned(), count);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (mine, theirs) in [
+            (&mut self.by_pass, &other.by_pass),
+            (&mut self.by_shape, &other.by_shape),
+            (&mut self.by_certificate, &other.by_certificate),
+        ] {
+            for (name, count) in theirs {
+                *mine.entry(name.clone()).or_default() += count;
+            }
+        }
+        self.left_ambiguous += other.left_ambiguous;
+    }
+
+    /// All matches.
+    pub fn total(&self) -> u64 {
+        self.by_pass.values().sum()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+fn is_nothing(count: &PerSide<u64>) -> bool {
+    *count == PerSide::default()
 }
 
 fn by_type<'de, D: Deserializer<'de>>(
@@ -72,9 +139,14 @@ fn named<E: serde::de::Error>(
 }
 
 impl Books {
-    /// Records: pairs, one-sided rows and surplus rows.
+    /// Records: pairs, groups, one-sided rows and surplus rows.
     pub fn records(&self) -> u64 {
-        self.aligned + self.missing_in.a + self.missing_in.b + self.duplicates.a + self.duplicates.b
+        self.aligned
+            + self.groups
+            + self.missing_in.a
+            + self.missing_in.b
+            + self.duplicates.a
+            + self.duplicates.b
     }
 
     pub fn differences(&self) -> u64 {
@@ -99,11 +171,16 @@ impl Books {
             (&mut self.rejected_without_key, &other.rejected_without_key),
             (&mut self.duplicates, &other.duplicates),
             (&mut self.missing_in, &other.missing_in),
+            (&mut self.grouped, &other.grouped),
         ] {
             mine.a += theirs.a;
             mine.b += theirs.b;
         }
         self.aligned += other.aligned;
+        self.groups += other.groups;
+        if let Some(matches) = &other.matches {
+            self.matches.get_or_insert_default().add(matches);
+        }
         self.matched += other.matched;
         self.within_tolerance += other.within_tolerance;
         self.breaks += other.breaks;
@@ -124,32 +201,27 @@ impl Books {
     /// The first sum that does not close, in words: every row read must be paired, one-sided,
     /// a duplicate, rejected or filtered, exactly once. `None` if all is well.
     pub fn discrepancy(&self) -> Option<String> {
-        let sides = [
-            (
-                "A",
-                self.read.a,
-                self.missing_in.b,
-                self.duplicates.a,
-                self.rejected.a,
-                self.filtered.a,
-            ),
-            (
-                "B",
-                self.read.b,
-                self.missing_in.a,
-                self.duplicates.b,
-                self.rejected.b,
-                self.filtered.b,
-            ),
-        ];
-        for (side, read, alone, duplicates, rejected, filtered) in sides {
-            let placed = self.aligned + alone + duplicates + rejected + filtered;
+        for side in Side::BOTH {
+            let (read, alone) = (self.read[side], self.missing_in[side.other()]);
+            let (duplicates, grouped) = (self.duplicates[side], self.grouped[side]);
+            let (rejected, filtered) = (self.rejected[side], self.filtered[side]);
+            let placed = self.aligned + grouped + alone + duplicates + rejected + filtered;
             if placed != read {
+                let groups =
+                    if grouped == 0 { String::new() } else { format!("{grouped} in groups, ") };
                 return Some(format!(
                     "{read} rows of source {side} were read, but {placed} are accounted for \
-                     ({} paired, {alone} without partner, {duplicates} duplicates, \
+                     ({} paired, {groups}{alone} without partner, {duplicates} duplicates, \
                      {rejected} rejected, {filtered} filtered)",
                     self.aligned
+                ));
+            }
+        }
+        if let Some(matches) = &self.matches {
+            let (made, counted) = (self.aligned + self.groups, matches.total());
+            if made != counted {
+                return Some(format!(
+                    "{made} pairs and groups were made, but {counted} are counted by their pass"
                 ));
             }
         }

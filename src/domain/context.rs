@@ -20,6 +20,8 @@ pub struct DifferenceContext<'a> {
     pub b: Option<Cells<'a>>,
     /// A row of the missing side with this key was rejected.
     pub partner_rejected: bool,
+    /// How the record was matched, or could have been: the JSON of a [`Matched`](super::Matched).
+    pub matched: Option<&'a str>,
 }
 
 impl<'a> DifferenceContext<'a> {

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 
-use super::{Cell, Cells};
+use super::{Cell, Cells, RawCell};
 
 /// A hash of the first `key_len` cells by their *value*: `1.0` and `1.00` hash alike. It is the
 /// same in every process, so that partitions are.
@@ -36,8 +36,13 @@ pub fn equal(a: Cells<'_>, b: Cells<'_>, key_len: usize) -> bool {
 /// The key as shown to users (`source_a_ref_id`): the canonical texts of the parts joined by `|`;
 /// `\` escapes `|` and `\`.
 pub fn reference(cells: Cells<'_>, key_len: usize) -> String {
+    joined(cells.take(key_len))
+}
+
+/// Some cells as a reference for people, as [`reference`] writes it.
+pub fn joined<'a>(cells: impl Iterator<Item = RawCell<'a>>) -> String {
     let mut text = String::new();
-    for (at, raw) in cells.take(key_len).enumerate() {
+    for (at, raw) in cells.enumerate() {
         if at > 0 {
             text.push('|');
         }

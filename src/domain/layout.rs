@@ -12,12 +12,14 @@ pub struct Field {
     /// Whether its two sides are compared. `false` for an informational field: it is kept and
     /// shown, and never a difference.
     pub compared: bool,
+    /// Whether it names a row (`ref`), instead of the key.
+    pub in_ref: bool,
 }
 
 impl Field {
     /// A field that is compared.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { name: name.into(), kind, compared: true }
+        Self { name: name.into(), kind, compared: true, in_ref: false }
     }
 }
 
@@ -30,9 +32,9 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// A layout whose first `key_len` fields are the key. `key_len` is at least one.
+    /// A layout whose first `key_len` fields are the key; none for a job whose rows share no key.
     pub fn new(fields: Vec<Field>, key_len: usize) -> Self {
-        debug_assert!(key_len >= 1 && key_len <= fields.len());
+        debug_assert!(key_len <= fields.len());
         Self { fields, key_len }
     }
 
@@ -54,6 +56,18 @@ impl Layout {
     /// How many of the first fields make up the key.
     pub const fn key_len(&self) -> usize {
         self.key_len
+    }
+
+    /// How many of the first fields tell rows apart for partitions and samples: the key, or all without one.
+    pub fn spread_len(&self) -> usize {
+        if self.key_len == 0 { self.fields.len() } else { self.key_len }
+    }
+
+    /// The fields whose values stand in a row's reference: the key's and those of `ref`.
+    pub fn naming(&self) -> impl Iterator<Item = &Field> {
+        let key_len = self.key_len;
+        let named = self.fields.iter().enumerate();
+        named.filter(move |(at, field)| *at < key_len || field.in_ref).map(|(_, field)| field)
     }
 
     /// The position of the field called `name`.

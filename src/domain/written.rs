@@ -58,6 +58,7 @@ settings! {
         _ => None,
     };
     u32, "a whole number", &["integer"], |text: &str| u32::from_str(text).ok();
+    i32, "a whole number", &["integer"], |text: &str| i32::from_str(text).ok();
     u64, "a whole number", &["integer"], |text: &str| u64::from_str(text).ok();
     Decimal, "a number", &["number", "string"], |text: &str| Decimal::from_str(text).ok();
 }

@@ -314,6 +314,7 @@ impl Trial {
             columns: (0..columns).map(|column| column.to_string()).collect(),
             fields,
             key_len: 0,
+            key_may_be_null: false,
             null_values,
             timezone: None,
             scripts: Vec::new(),

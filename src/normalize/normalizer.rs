@@ -416,7 +416,8 @@ impl Normalizer {
             }
             if at < self.plan.key_len {
                 let cell = Cells::new(out.get(cell_start..).unwrap_or_default()).next();
-                if let Some(cell) = cell.filter(|cell| cell.is_null() || cell.is_unparsed()) {
+                let bad = cell.filter(|cell| cell.is_null() || cell.is_unparsed());
+                if let Some(cell) = bad.filter(|_| !self.plan.key_may_be_null) {
                     let is_null = cell.is_null();
                     out.truncate(start);
                     return self.bad_key(at, raw, is_null);
@@ -576,7 +577,8 @@ impl Normalizer {
         let key_len = self.plan.key_len;
         let could_be_read = (0..key_len).all(|at| self.push_field(at, raw, texts, out).is_ok());
         let cells = out.split_off(start);
-        let is_key = Cells::new(&cells).all(|cell| !cell.is_null() && !cell.is_unparsed());
+        let is_key =
+            key_len > 0 && Cells::new(&cells).all(|cell| !cell.is_null() && !cell.is_unparsed());
         (could_be_read && is_key).then_some(cells)
     }
 

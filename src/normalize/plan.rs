@@ -41,6 +41,8 @@ pub struct SidePlan {
     pub fields: Vec<FieldPlan>,
     /// How many of the first fields make up the key.
     pub key_len: usize,
+    /// Whether a row without a key takes part all the same: later passes may match it.
+    pub key_may_be_null: bool,
     /// The cells that mean null, before any step; usually the empty one alone.
     pub null_values: Vec<String>,
     /// The time zone of datetimes without one; `None` is UTC.

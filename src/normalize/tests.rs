@@ -31,6 +31,7 @@ fn plan(fields: Vec<FieldPlan>) -> SidePlan {
         columns: (0..fields.len()).map(|at| format!("column {at}")).collect(),
         fields,
         key_len: 1,
+        key_may_be_null: false,
         null_values: vec![String::new()],
         timezone: None,
         scripts: Vec::new(),

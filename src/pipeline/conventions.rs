@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::align::{Partitions, Placed, align, part_of};
+use crate::align::{Placed, part_of};
 use crate::attribute::HeldBack;
 use crate::compare::pattern::{self, Found, Pattern, ValuePair};
 use crate::diagnostic::{Code, Problem};
@@ -18,8 +18,10 @@ use crate::domain::{
     Books, Cells, Decimal, Kind, Layout, PerSide, RawCell, RowRef, Side, key, metadata,
 };
 use crate::normalize::Step;
+use crate::store::RecordKind;
 
 use super::Plan;
+use super::matching::{Entry, Rows};
 
 /// The metadata key for [`Conventions`].
 const CONVENTIONS: &str = "conventions";
@@ -98,6 +100,7 @@ pub(super) struct Sample {
     is_all: bool,
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
     records: u64,
+    groups: u64,
     rows: PerSide<u64>,
 }
 
@@ -111,7 +114,7 @@ impl Sample {
         let base = less.max(more / 16);
         let is_all = base <= wanted;
         let highest = if is_all { u64::MAX } else { u64::MAX / base * wanted };
-        Self { highest, is_all, pairs: Vec::new(), records: 0, rows }
+        Self { highest, is_all, pairs: Vec::new(), records: 0, groups: 0, rows }
     }
 
     fn takes(&self, hash: u64) -> bool {
@@ -123,20 +126,25 @@ impl Sample {
         self.pairs.push((a.bytes().to_vec(), b.bytes().to_vec()));
     }
 
-    /// Adds the rows of the partitions that belong to the sample.
-    pub fn gather(&mut self, plan: &Plan, partitions: &Partitions) -> Result<(), Problem> {
-        let key_len = plan.layout.key_len();
-        let last = part_of(self.highest, 0, partitions.len().ilog2());
-        for index in 0..=last {
-            partitions.look(index, key_len, |rows| {
-                let chosen = rows.map(|_, rows| {
-                    let rows = rows.iter().filter(|row| self.takes(row.hash));
+    /// Takes those rows that belong to the sample.
+    pub fn gather(&mut self, plan: &Plan, rows: &Rows) -> Result<(), Problem> {
+        let spread = plan.layout.spread_len();
+        let last = part_of(self.highest, 0, rows.keyed_len().ilog2());
+        // Records of passes lie by another hash.
+        for index in (0..=last).chain(rows.keyed_len()..rows.len()) {
+            rows.parts(plan, index, false, |part| {
+                let all = part.rows();
+                let chosen = all.map(|_, rows| {
+                    let rows = rows.iter().filter(|row| part.is_settled() || self.takes(row.hash));
                     rows.copied().collect::<Vec<RowRef<'_>>>()
                 });
                 let chosen = PerSide { a: chosen.a.as_slice(), b: chosen.b.as_slice() };
-                align(chosen, key_len, &*plan.comparison, |placed| match placed {
-                    Placed::Pair(a, b) => self.pair(a.cells(), b.cells()),
-                    Placed::Alone { .. } | Placed::Surplus { .. } => self.records += 1,
+                part.with_rows(chosen).place(plan, |entry| match entry {
+                    Entry::Keyed(Placed::Pair(a, b)) => self.pair(a.cells(), b.cells()),
+                    Entry::Keyed(_) => self.records += 1,
+                    Entry::Settled(settled) => {
+                        self.offer(spread, settled.kind, settled.a, settled.b);
+                    }
                 });
                 Ok(())
             })?;
@@ -144,14 +152,22 @@ impl Sample {
         Ok(())
     }
 
-    /// Adds a stored record if it belongs to the sample.
-    pub fn offer(&mut self, key_len: usize, a: Option<Cells<'_>>, b: Option<Cells<'_>>) {
+    /// Takes a stored record, if it belongs to the sample.
+    pub fn offer(
+        &mut self,
+        spread: usize,
+        kind: RecordKind,
+        a: Option<Cells<'_>>,
+        b: Option<Cells<'_>>,
+    ) {
         let Some(cells) = a.or(b) else { return };
-        if !self.takes(key::hash(cells, key_len)) {
+        if !self.takes(key::hash(cells, spread)) {
             return;
         }
-        match (a, b) {
-            (Some(a), Some(b)) => self.pair(a, b),
+        match (kind, a, b) {
+            (RecordKind::Pair, Some(a), Some(b)) => self.pair(a, b),
+            // The sides of a group are sums and common values, which say nothing about how values are written.
+            (RecordKind::Group, ..) => self.groups += 1,
             _ => self.records += 1,
         }
     }
@@ -177,7 +193,8 @@ impl Sample {
             Some(words.convention(&found, self.is_all))
         });
         let rows = self.rows.a.max(self.rows.b);
-        let unpaired = self.pairs.is_empty() && self.records > 0 && rows >= LEAST_ROWS;
+        let unpaired =
+            self.pairs.is_empty() && self.groups == 0 && self.records > 0 && rows >= LEAST_ROWS;
         Conventions { fields: fields.collect(), unpaired }
     }
 }
@@ -197,9 +214,12 @@ pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
     }
     let taking_part =
         PerSide::of(|side| books.read[side] - books.rejected[side] - books.filtered[side]);
-    if books.aligned == 0 && taking_part.a > 0 && taking_part.b > 0 {
+    if books.aligned + books.groups == 0 && taking_part.a > 0 && taking_part.b > 0 {
         let keys = plan.layout.names().take(plan.layout.key_len()).collect::<Vec<_>>().join(", ");
-        let message = format!("no row of source A has the same `{keys}` as a row of source B");
+        let message = match &plan.matching {
+            Some(_) => "no row of source A was matched with a row of source B".to_owned(),
+            None => format!("no row of source A has the same `{keys}` as a row of source B"),
+        };
         warnings.push(Problem::new(Code::NoPairs, message).help(
             "check `key`, and whether both systems write it the same way: \
              `recon sql \"SELECT source_a_ref_id, source_b_ref_id FROM recon.recon_records LIMIT 20\"`",

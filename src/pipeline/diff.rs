@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::progress::Unit;
-use crate::domain::{Books, Cells, DifferenceContext, Layout, Side, Stage, evidence};
-use crate::store::{Batch, DifferenceRow, RunRow, StoredRecord, Writer};
+use crate::domain::{Books, Cells, DifferenceContext, Layout, Matched, Side, Stage, evidence};
+use crate::store::{Batch, DifferenceRow, RecordKind, RunRow, StoredRecord, Writer};
 
 use super::conventions::{Sample, as_warning};
 use super::recorder::{find, push_value};
@@ -73,8 +73,12 @@ fn compare_stored(
             return Err(Problem::interrupted());
         }
         let (a, b) = decode(&run.layout, record, &mut a, &mut b)?;
-        sample.offer(run.layout.key_len(), a, b);
-        let found = find(plan, record.kind, a, b, &mut tally);
+        let skip = match record.matched.filter(|_| record.kind == RecordKind::Group) {
+            Some(matched) => read_matched(record.number, matched)?.skip,
+            None => Vec::new(),
+        };
+        sample.offer(run.layout.spread_len(), record.kind, a, b);
+        let found = find(plan, record.kind, a, b, &skip, &mut tally);
         for difference in &found {
             let context = DifferenceContext {
                 layout: &run.layout,
@@ -84,6 +88,7 @@ fn compare_stored(
                 a,
                 b,
                 partner_rejected: record.partner_rejected,
+                matched: record.matched,
             };
             let row = DifferenceRow {
                 record: record.number,
@@ -124,6 +129,15 @@ fn compare_stored(
     let mut data_warnings = ingested.data_warnings;
     data_warnings.extend(warnings.iter().map(as_warning));
     Ok(Outcome { books, seconds, warnings, data_warnings, conventions, ..ingested })
+}
+
+/// How a stored record was matched.
+pub(super) fn read_matched(record: u64, text: &str) -> Result<Matched, Problem> {
+    serde_json::from_str(text).map_err(|reason| {
+        let message = format!("record {record} of the store can't be read: {reason}");
+        Problem::new(Code::Evidence, message)
+            .help("somebody or something else has changed the store; ingest again")
+    })
 }
 
 /// Decodes the sides of a stored record into these buffers.

@@ -4,7 +4,8 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::gate::Gate;
 use crate::domain::run::IdClass;
 use crate::domain::{
-    Cells, DiffType, FieldRef, PerSide, Severity, Side, Stage, evidence, key, metadata,
+    CandidateRow, Cells, DiffType, FieldRef, Matched, Member, PerSide, Severity, Side, Stage,
+    evidence, key, metadata,
 };
 use crate::normalize::{FieldTrace, Normalizer};
 use crate::source::read_record;
@@ -12,6 +13,7 @@ use crate::store::run::OwnedAttribution;
 use crate::store::{OwnedRecord, RecordKind, RunRow, Store};
 
 use super::Plan;
+use super::diff::read_matched;
 
 #[derive(Clone, Debug)]
 pub struct Explanation {
@@ -28,6 +30,32 @@ pub struct Explanation {
     pub entire: Option<DifferenceExplanation>,
     /// The rejected row with this key on the missing side, if any.
     pub rejected_partner: Option<RejectedPartner>,
+    /// How it was matched, or could have been; of a job with `match`.
+    pub matched: Option<MatchExplanation>,
+}
+
+/// How a record was matched, or why not.
+#[derive(Clone, Debug, Default)]
+pub struct MatchExplanation {
+    /// The pass; none for a row that stayed open.
+    pub pass: Option<String>,
+    /// How sure the match is.
+    pub certificate: Option<String>,
+    /// Best solutions without it.
+    pub alternatives: u32,
+    /// The rows of each side, with the amounts that were summed.
+    pub members: PerSide<Vec<MemberExplanation>>,
+    /// What an open row could have matched.
+    pub candidates: Vec<CandidateRow>,
+}
+
+/// A row of a match.
+#[derive(Clone, Debug)]
+pub struct MemberExplanation {
+    /// What it is called.
+    pub reference: String,
+    /// Its values in the fields by which it was matched.
+    pub values: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,12 +143,30 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
     let cells =
         PerSide { a: cells_of(run, record.a.as_deref())?, b: cells_of(run, record.b.as_deref())? };
     let present = cells.a.as_ref().or(cells.b.as_ref());
-    let reference = present
-        .map(|cells| key::reference(Cells::new(cells), run.layout.key_len()))
-        .unwrap_or_default();
-    let side = |side: Side| match side {
-        Side::A => explain_side(plan, run, Side::A, record.place_a, cells.a.as_deref()),
-        Side::B => explain_side(plan, run, Side::B, record.place_b, cells.b.as_deref()),
+    let matched = record.matched.as_deref().map(|text| read_matched(record.number, text));
+    let matched = matched.transpose()?;
+    let named = matched.as_ref().and_then(|matched| {
+        matched.reference(Side::A).or_else(|| matched.reference(Side::B)).map(str::to_owned)
+    });
+    let by_key = || {
+        let key = |cells: &Vec<u8>| key::reference(Cells::new(cells), run.layout.key_len());
+        present.map(key).unwrap_or_default()
+    };
+    let reference = named.unwrap_or_else(by_key);
+    // Of a group the first row is followed; its own values are sums.
+    let first = |members: &[Member]| match members.first() {
+        Some(member) => cells_of(run, Some(member.values.get())),
+        None => Ok(None),
+    };
+    let members = matched.as_ref().map(|matched| (first(&matched.a), first(&matched.b)));
+    let (first_a, first_b) = members.map_or((None, None), |(a, b)| (Some(a), Some(b)));
+    let (first_a, first_b) = (first_a.transpose()?.flatten(), first_b.transpose()?.flatten());
+    let side = |side: Side| {
+        let (place, own) = match side {
+            Side::A => (record.place_a, first_a.as_deref()),
+            Side::B => (record.place_b, first_b.as_deref()),
+        };
+        explain_side(plan, run, side, place, own.or(cells[side].as_deref()))
     };
     let differences = |field: FieldRef| {
         record.differences.iter().find(|difference| difference.field == field).map(|found| {
@@ -167,7 +213,7 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
     let missing_place = match record.kind {
         RecordKind::OnlyA | RecordKind::SurplusA => record.place_b,
         RecordKind::OnlyB | RecordKind::SurplusB => record.place_a,
-        RecordKind::Pair => None,
+        RecordKind::Pair | RecordKind::Group => None,
     };
     Ok(Explanation {
         record_id: run.id.derived(IdClass::Record, record.number),
@@ -177,6 +223,7 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
         sides: PerSide::of(side),
         fields,
         entire: differences(FieldRef::EntireRecord),
+        matched: matched.map(|matched| explain_match(plan, run, record, &cells, matched)),
         rejected_partner: missing_place.map(|(line, offset)| {
             let is_of_a = matches!(record.kind, RecordKind::OnlyA | RecordKind::SurplusA);
             let source = stored_source(plan, run, if is_of_a { Side::B } else { Side::A });
@@ -184,6 +231,71 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
             RejectedPartner { file, line, place }
         }),
     })
+}
+
+/// How a record was matched, with the rows of both sides.
+fn explain_match(
+    plan: &Plan,
+    run: &RunRow,
+    record: &OwnedRecord,
+    cells: &PerSide<Option<Vec<u8>>>,
+    matched: Matched,
+) -> MatchExplanation {
+    let pass = plan
+        .matching
+        .as_ref()
+        .zip(matched.pass.as_ref())
+        .and_then(|(matching, name)| matching.passes.iter().find(|pass| pass.name == *name));
+    // What was summed says most; without that, all that had to be near.
+    let near = pass.map_or(&[][..], |pass| pass.near.as_slice());
+    let summed: Vec<_> = near.iter().filter(|near| near.summed).collect();
+    let shown: Vec<usize> = if summed.is_empty() {
+        near.iter().map(|near| near.field).collect()
+    } else {
+        summed.iter().map(|near| near.field).collect()
+    };
+    let values = |cells: &[u8]| -> Vec<String> {
+        shown.iter().filter_map(|field| text_at(Some(cells), *field)).collect()
+    };
+    let members = |side: Side| -> Vec<MemberExplanation> {
+        let (own, place) = match side {
+            Side::A => (&matched.a, record.place_a),
+            Side::B => (&matched.b, record.place_b),
+        };
+        if own.is_empty() {
+            let reference = matched.reference(side).map(str::to_owned);
+            let line = place.map_or(0, |(line, _)| line);
+            return cells[side]
+                .iter()
+                .map(|cells| MemberExplanation {
+                    reference: reference.clone().unwrap_or_else(|| {
+                        let key_len = run.layout.key_len();
+                        if key_len == 0 {
+                            format!("{side}:{line}")
+                        } else {
+                            key::reference(Cells::new(cells), key_len)
+                        }
+                    }),
+                    values: values(cells),
+                })
+                .collect();
+        }
+        let member = |member: &Member| MemberExplanation {
+            reference: member.reference.clone(),
+            values: cells_of(run, Some(member.values.get()))
+                .ok()
+                .flatten()
+                .map_or_else(Vec::new, |cells| values(&cells)),
+        };
+        own.iter().map(member).collect()
+    };
+    MatchExplanation {
+        members: PerSide { a: members(Side::A), b: members(Side::B) },
+        pass: matched.pass,
+        certificate: matched.certificate,
+        alternatives: matched.alternatives.unwrap_or_default(),
+        candidates: matched.candidates,
+    }
 }
 
 fn cells_of(run: &RunRow, text: Option<&str>) -> Result<Option<Vec<u8>>, Problem> {

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::align::{Partitions, align};
 use crate::attribute::{Attributor, Machine};
 use crate::diagnostic::Problem;
 use crate::domain::Progress;
@@ -18,6 +17,7 @@ use crate::threads;
 use super::Plan;
 use super::halt::{Halt, Turnstile};
 use super::machine::Sampler;
+use super::matching::Rows;
 use super::read::join;
 use super::recorder::{Depth, Recorder, survey};
 use super::tally::Tally;
@@ -66,7 +66,7 @@ struct Shared<'p> {
     plan: &'p Plan,
     machine: &'p Machine,
     depth: Depth,
-    partitions: &'p Partitions,
+    rows: &'p Rows,
     next: AtomicUsize,
     turnstile: Turnstile,
     align: Stopwatch,
@@ -84,20 +84,20 @@ pub(super) fn join_partitions(
     plan: &Plan,
     machine: &Machine,
     depth: Depth,
-    partitions: &Partitions,
+    rows: &Rows,
     writer: &mut dyn Writer,
     sampler: &mut Sampler,
     halt: &Halt,
     progress: &dyn Progress,
 ) -> Result<Joined, Problem> {
-    let threads = plan.options.threads.min(partitions.len());
+    let threads = plan.options.threads.min(rows.len());
     crate::threads::room_for(threads)?;
-    progress.start("comparing", partitions.len() as u64, Unit::Items);
+    progress.start("comparing", rows.len() as u64, Unit::Items);
     let shared = Shared {
         plan,
         machine,
         depth,
-        partitions,
+        rows,
         next: AtomicUsize::new(0),
         turnstile: Turnstile::new(LEAD),
         align: Stopwatch::default(),
@@ -160,24 +160,21 @@ pub(super) fn join_partitions(
 /// the whole run. Costs as much as aligning and comparing.
 pub(super) fn count_differences(
     plan: &Plan,
-    partitions: &Partitions,
+    rows: &Rows,
     halt: &Halt,
     progress: &dyn Progress,
 ) -> Result<Tally, Problem> {
-    progress.start("counting", partitions.len() as u64, Unit::Items);
+    progress.start("counting", rows.len() as u64, Unit::Items);
     let next = AtomicUsize::new(0);
     let count = || {
         let mut tally = Tally::default();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= partitions.len() || halt.check(progress) {
+            if index >= rows.len() || halt.check(progress) {
                 return Ok(tally);
             }
-            let key_len = plan.layout.key_len();
-            partitions.look(index, key_len, |rows| {
-                align(rows, key_len, &*plan.comparison, |placed| {
-                    survey(plan, &placed, &mut tally);
-                });
+            rows.parts(plan, index, false, |part| {
+                part.place(plan, |entry| survey(plan, &entry, &mut tally));
                 Ok(())
             })?;
             progress.advance(1);
@@ -185,7 +182,7 @@ pub(super) fn count_differences(
     };
     let count = &count;
     let tallies = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..plan.options.threads.min(partitions.len()))
+        let threads: Vec<_> = (0..plan.options.threads.min(rows.len()))
             .filter_map(|_| halt.guard(threads::start(scope, count)))
             .collect();
         threads.into_iter().filter_map(|thread| halt.guard(join(thread))).collect::<Vec<_>>()
@@ -210,11 +207,10 @@ impl Shared<'_> {
             }
         };
         let mut recorder = Recorder::new(self.plan, self.depth, attributor);
-        let key_len = self.plan.layout.key_len();
         let mut greedy_keys = 0;
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.partitions.len() {
+            if index >= self.rows.len() {
                 break;
             }
             self.turnstile.enter(index);
@@ -223,16 +219,16 @@ impl Shared<'_> {
                 break;
             }
             let mut loading = Instant::now();
-            self.partitions.take(index, key_len, |rows| {
-                // Rows are loaded and sorted before the first is placed; then records are made one
-                // by one while their rows are still in the processor's cache.
+            self.rows.parts(self.plan, index, true, |part| {
+                // Rows are loaded and sorted before the first is placed; from then on records are made one
+                // by one, while their rows are still in the processor's cache.
                 let mut begun = None;
-                let notes = align(rows, key_len, &*self.plan.comparison, |row| {
+                let notes = part.place(self.plan, |entry| {
                     begun.get_or_insert_with(|| {
                         self.align.add(loading);
                         Instant::now()
                     });
-                    recorder.place(row);
+                    recorder.place(entry);
                 });
                 greedy_keys += notes.greedy_keys;
                 recorder.stop_on_failure(self.plan.options.stop_on_rule_error)?;

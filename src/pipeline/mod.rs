@@ -11,12 +11,15 @@ mod halt;
 mod join;
 pub(crate) mod learn;
 mod machine;
+mod matching;
 mod plan;
 mod read;
 mod reconcile;
 mod recorder;
+mod settle;
 mod signer;
 mod tally;
+mod trial;
 mod walk;
 
 use std::time::Duration;
@@ -34,12 +37,14 @@ use conventions::{Conventions, as_warning};
 pub(crate) use attribute::{attribute, model_changed, rules_changed};
 pub(crate) use diff::diff;
 pub(crate) use explain::{
-    DifferenceExplanation, Explanation, FieldExplanation, SideExplanation, explain,
+    DifferenceExplanation, Explanation, FieldExplanation, MatchExplanation, MemberExplanation,
+    SideExplanation, explain,
 };
 pub(crate) use machine::ACCEPTANCE;
 pub use machine::MachineRecord;
-pub use plan::{ConfigurationRecord, MaxRejected, Options, Plan};
+pub use plan::{ConfigurationRecord, MatchPlan, MaxRejected, Options, Plan};
 pub use recorder::Depth;
+pub use trial::{TrialMatch, try_passes};
 
 /// The surroundings of a command on a run.
 #[derive(Clone, Copy)]

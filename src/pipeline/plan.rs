@@ -7,6 +7,7 @@ use crate::attribute::AttributionPlan;
 use crate::compare::Comparison;
 use crate::diagnostic::Problem;
 use crate::domain::{Date, Decimal, Layout, PerSide, ReasonCode};
+use crate::matching::{Pass, Settings};
 use crate::normalize::SidePlan;
 use crate::source::{Fill, SourcePlan};
 
@@ -25,6 +26,8 @@ pub struct Plan {
     pub fill: PerSide<Fill>,
     /// The canonical fields.
     pub layout: Arc<Layout>,
+    /// How rows without a common key are matched.
+    pub matching: Option<MatchPlan>,
     /// How rows become cells.
     pub normalize: PerSide<Arc<SidePlan>>,
     /// How records are compared.
@@ -43,6 +46,22 @@ pub struct Plan {
     pub options: Options,
     /// Stored with the run.
     pub record: ConfigurationRecord,
+}
+
+/// How rows that share no key are matched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MatchPlan {
+    /// The passes after that by the key, if there is one.
+    pub passes: Vec<Pass>,
+    /// What holds for all passes.
+    pub settings: Settings,
+    /// The fields that name a row: positions in the layout; the key if there are none.
+    pub refs: Vec<usize>,
+}
+
+impl MatchPlan {
+    /// What the pass by the key is called.
+    pub const KEY_PASS: &str = "key";
 }
 
 /// Settings that affect how a run executes, not its result.

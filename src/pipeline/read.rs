@@ -227,7 +227,7 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
     }
 
     fn block(&mut self, side: Side, block: &Block, carried: FilledDown<'_>) -> Result<(), Problem> {
-        let key_len = self.plan.layout.key_len();
+        let key_len = self.plan.layout.spread_len();
         self.rows.clear();
         let mut taker = Taker {
             side,

@@ -9,7 +9,8 @@ use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::metadata::{Seconds, Source};
 use crate::domain::place;
 use crate::domain::time_format::Doubt;
-use crate::domain::{PerSide, Progress, RunStatus, Side};
+use crate::domain::{Books, PerSide, Progress, RunStatus, Side};
+use crate::matching::{Certificate, Shape};
 use crate::source::{Opened, SourceDigest};
 use crate::store::{Batch, RejectedRow, Writer};
 use crate::threads;
@@ -18,10 +19,11 @@ use super::conventions::{Conventions, Sample, as_warning, first_warnings};
 use super::halt::Halt;
 use super::join::{count_differences, join_partitions};
 use super::machine::{RunMachine, Sampler, run_context};
-use super::read::{Read, read};
+use super::matching::Rows;
+use super::read::{DoubtfulFields, Read, read};
 use super::recorder::Depth;
 use super::tally::Tally;
-use super::{Outcome, Plan};
+use super::{MatchPlan, Outcome, Plan};
 
 /// Reads both sources and stores the result, which becomes visible when the writer finishes.
 pub(super) fn reconcile(
@@ -53,41 +55,36 @@ pub(super) fn reconcile(
     )?;
     check_rejected(plan, &read, &first)?;
     let read_for = begun.elapsed();
-    let mut warnings = doubtful_values(&read);
+    let Read { partitions, tally: read_tally, digests, doubtful } = read;
+    let rows = Rows::new(plan, partitions, (how, &room), &halt, progress)?;
+    let mut warnings = doubtful_values(&doubtful);
     for side in Side::BOTH {
-        warnings.extend(read.digests[side].warnings.iter().cloned());
+        warnings.extend(digests[side].warnings.iter().cloned());
     }
     let conventions = match depth {
         // Conventions are detected when the run is compared.
         Depth::Ingest => Conventions::default(),
         Depth::Attribute => {
-            let mut sample = Sample::new(&plan.layout, read.tally.books.read);
-            sample.gather(plan, &read.partitions)?;
+            let mut sample = Sample::new(&plan.layout, read_tally.books.read);
+            sample.gather(plan, &rows)?;
             sample.conventions(plan)
         }
     };
-    ready.machine.held_back = conventions.held_back(&plan.layout, &read.tally.books);
+    ready.machine.held_back = conventions.held_back(&plan.layout, &read_tally.books);
     if depth == Depth::Attribute && ready.machine.champion.is_some() {
-        let counted = count_differences(plan, &read.partitions, &halt, progress)?;
+        let counted = count_differences(plan, &rows, &halt, progress)?;
         let books = counted.books(&plan.layout);
         let systems = plan.systems.clone();
         ready.machine.run = run_context(systems, plan.batch_date, &plan.layout, &books);
     }
     let mut sampler = Sampler::new(plan, plan.batch_date);
-    let joined = join_partitions(
-        plan,
-        &ready.machine,
-        depth,
-        &read.partitions,
-        writer,
-        &mut sampler,
-        &halt,
-        progress,
-    )?;
+    let joined =
+        join_partitions(plan, &ready.machine, depth, &rows, writer, &mut sampler, &halt, progress)?;
     let mut tally = Tally::default();
-    tally.add(&read.tally);
+    tally.add(&read_tally);
     tally.add(&joined.tally);
-    let books = tally.books(&plan.layout);
+    let mut books = tally.books(&plan.layout);
+    count_matches(plan, &rows, &mut books);
     if let Some(sentence) = books.discrepancy() {
         return Err(Problem::new(Code::BooksDoNotClose, sentence)
             .help("this is a bug in recon; please report it with the configuration"));
@@ -114,7 +111,7 @@ pub(super) fn reconcile(
     Ok(Outcome {
         machine,
         status: if clean { RunStatus::Completed } else { RunStatus::CompletedWithErrors },
-        sources: describe_sources(plan, &read.digests, &books.read),
+        sources: describe_sources(plan, &digests, &books.read),
         books,
         attributions: tally.attributions,
         gate: (tally.passed, tally.blocked),
@@ -180,11 +177,26 @@ fn read_and_write_rejected(
     read
 }
 
+/// Adds the pairs of the key to the matches that the passes have counted.
+fn count_matches(plan: &Plan, rows: &Rows, books: &mut Books) {
+    if plan.matching.is_none() {
+        return;
+    }
+    let made = books.aligned + books.groups;
+    let matches = books.matches.get_or_insert_default();
+    matches.left_ambiguous = rows.left_ambiguous;
+    let keyed = made.saturating_sub(matches.total());
+    if keyed > 0 {
+        let (shape, certificate) = (Shape::OneToOne.name(), Certificate::Unique.name());
+        matches.count(MatchPlan::KEY_PASS, shape, certificate, keyed);
+    }
+}
+
 /// A warning for each field with ambiguous values.
-fn doubtful_values(read: &Read) -> Vec<Problem> {
+fn doubtful_values(doubtful: &PerSide<DoubtfulFields>) -> Vec<Problem> {
     let mut warnings = Vec::new();
     for side in Side::BOTH {
-        for ((field, doubt), (values, example)) in &read.doubtful[side] {
+        for ((field, doubt), (values, example)) in &doubtful[side] {
             let doubt = Doubt::of_bits(*doubt);
             let of = format!("of `{field}` in source {side}");
             let count = match values {

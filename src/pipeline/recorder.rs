@@ -5,12 +5,14 @@ use crate::attribute::Attributor;
 use crate::diagnostic::Problem;
 use crate::domain::gate;
 use crate::domain::{
-    AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, RawCell, RowRef,
-    Severity, Side, Status, evidence,
+    AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, Matched, RawCell,
+    RowRef, Severity, Side, Status, evidence,
 };
 use crate::store::{AttributionRow, Batch, DifferenceRow, RecordKind, RecordRow, Text};
 
 use super::Plan;
+use super::matching::Entry;
+use super::settle::{self, Settled};
 use super::signer::Signer;
 use super::tally::Tally;
 
@@ -21,19 +23,6 @@ pub enum Depth {
     Ingest,
     /// Compare and attribute as well (`recon run`).
     Attribute,
-}
-
-/// One side of a record with its position in the source.
-#[derive(Clone, Copy, Debug)]
-struct Present<'a> {
-    cells: Cells<'a>,
-    place: (u64, u64),
-}
-
-impl<'a> From<RowRef<'a>> for Present<'a> {
-    fn from(row: RowRef<'a>) -> Self {
-        Self { cells: row.cells(), place: (row.line, row.offset) }
-    }
 }
 
 /// A difference before attribution.
@@ -82,68 +71,38 @@ impl<'p> Recorder<'p> {
         (self.tally, failed, failures)
     }
 
-    pub fn place(&mut self, placed: Placed<'_>) {
-        let books = &mut self.tally.books;
-        match placed {
-            Placed::Pair(a, b) => {
-                books.aligned += 1;
-                self.record(RecordKind::Pair, Some(a.into()), Some(b.into()), None);
+    /// Records one record.
+    pub fn place(&mut self, entry: Entry<'_>) {
+        match entry {
+            Entry::Keyed(placed) => {
+                count(&mut self.tally, &placed);
+                // With `ref`, a pair of the key is not called by the key.
+                let names = settle::names(self.plan, &placed);
+                let row = RecordRow { matched: names.as_deref(), ..record_of(&placed) };
+                self.record(&row, &[]);
             }
-            Placed::Alone { side, row, rejected_partner } => {
-                books.missing_in[side.other()] += 1;
-                let row = Some(row.into());
-                match side {
-                    Side::A => self.record(RecordKind::OnlyA, row, None, rejected_partner),
-                    Side::B => self.record(RecordKind::OnlyB, None, row, rejected_partner),
-                }
-            }
-            Placed::Surplus { side, row, rejected_partner } => {
-                books.duplicates[side] += 1;
-                let row = Some(row.into());
-                match side {
-                    Side::A => self.record(RecordKind::SurplusA, row, None, rejected_partner),
-                    Side::B => self.record(RecordKind::SurplusB, None, row, rejected_partner),
-                }
+            Entry::Settled(settled) => {
+                let matched = settled.matched();
+                count_settled(&mut self.tally, &settled, &matched);
+                self.record(&row_of(&settled), &matched.skip);
             }
         }
     }
 
-    fn record(
-        &mut self,
-        kind: RecordKind,
-        a: Option<Present<'_>>,
-        b: Option<Present<'_>>,
-        rejected_partner: Option<(u64, u64)>,
-    ) {
-        let cells_a = a.map(|present| present.cells);
-        let cells_b = b.map(|present| present.cells);
+    fn record(&mut self, row: &RecordRow<'_>, skip: &[usize]) {
         if self.depth == Depth::Attribute {
             let number = self.batch.record_count() + 1;
-            let found = find(self.plan, kind, cells_a, cells_b, &mut self.tally);
-            self.judge(number, &found, cells_a, cells_b, rejected_partner.is_some());
+            let found = find(self.plan, row.kind, row.a, row.b, skip, &mut self.tally);
+            self.judge(number, &found, row);
             if found.is_empty() && !self.plan.options.keep_all {
                 return;
             }
         }
-        self.batch.record(&RecordRow {
-            kind,
-            a: cells_a,
-            b: cells_b,
-            partner_rejected: rejected_partner.is_some(),
-            place_a: a.map(|present| present.place).or(rejected_partner),
-            place_b: b.map(|present| present.place).or(rejected_partner),
-        });
+        self.batch.record(row);
     }
 
-    /// Stores the differences of a record with their reasons, and counts its gate status.
-    fn judge(
-        &mut self,
-        record: u64,
-        found: &[Found<'_>],
-        a: Option<Cells<'_>>,
-        b: Option<Cells<'_>>,
-        partner_rejected: bool,
-    ) {
+    /// Stores the differences of a record with their reasons, and counts the verdict on it.
+    fn judge(&mut self, record: u64, found: &[Found<'_>], evidence: &RecordRow<'_>) {
         let Some(attributor) = self.attributor.as_mut() else { return };
         let mut verdicts: Vec<(Status, bool)> = Vec::with_capacity(found.len());
         self.together.clear();
@@ -154,9 +113,10 @@ impl<'p> Recorder<'p> {
                 field: difference.field,
                 diff_type: difference.diff_type,
                 severity: difference.severity,
-                a,
-                b,
-                partner_rejected,
+                a: evidence.a,
+                b: evidence.b,
+                partner_rejected: evidence.partner_rejected,
+                matched: evidence.matched,
             };
             let attribution = attributor.decide(&context, &self.together);
             let functional = self.plan.attribution.is_functional(&attribution.reason);
@@ -181,42 +141,119 @@ impl<'p> Recorder<'p> {
     }
 }
 
-/// Counts a record and its differences without storing them.
-pub(super) fn survey(plan: &Plan, placed: &Placed<'_>, tally: &mut Tally) {
-    let (kind, a, b) = match placed {
-        Placed::Pair(a, b) => {
-            tally.books.aligned += 1;
-            (RecordKind::Pair, Some(a.cells()), Some(b.cells()))
+/// Counts a record and its differences, and stores nothing: what a run is like as a whole.
+pub(super) fn survey(plan: &Plan, entry: &Entry<'_>, tally: &mut Tally) {
+    match entry {
+        Entry::Keyed(placed) => {
+            count(tally, placed);
+            let row = record_of(placed);
+            find(plan, row.kind, row.a, row.b, &[], tally);
         }
-        Placed::Alone { side, row, .. } => {
-            tally.books.missing_in[side.other()] += 1;
-            match side {
-                Side::A => (RecordKind::OnlyA, Some(row.cells()), None),
-                Side::B => (RecordKind::OnlyB, None, Some(row.cells())),
-            }
+        Entry::Settled(settled) => {
+            let matched = settled.matched();
+            count_settled(tally, settled, &matched);
+            find(plan, settled.kind, settled.a, settled.b, &matched.skip, tally);
         }
-        Placed::Surplus { side, row, .. } => {
-            tally.books.duplicates[*side] += 1;
-            match side {
-                Side::A => (RecordKind::SurplusA, Some(row.cells()), None),
-                Side::B => (RecordKind::SurplusB, None, Some(row.cells())),
-            }
-        }
-    };
-    find(plan, kind, a, b, tally);
+    }
 }
 
-/// The differences of a record, counted in `tally`.
+/// Counts the rows of a record.
+fn count(tally: &mut Tally, placed: &Placed<'_>) {
+    match placed {
+        Placed::Pair(..) => tally.books.aligned += 1,
+        Placed::Alone { side, .. } => tally.books.missing_in[side.other()] += 1,
+        Placed::Surplus { side, .. } => tally.books.duplicates[*side] += 1,
+    }
+}
+
+/// Counts the rows of a record of the passes.
+fn count_settled(tally: &mut Tally, settled: &Settled<'_>, matched: &Matched) {
+    let books = &mut tally.books;
+    match settled.kind {
+        RecordKind::Pair => books.aligned += 1,
+        RecordKind::Group => {
+            books.groups += 1;
+            let members = matched.members();
+            books.grouped.a += members.a as u64;
+            books.grouped.b += members.b as u64;
+        }
+        RecordKind::OnlyA => books.missing_in.b += 1,
+        RecordKind::OnlyB => books.missing_in.a += 1,
+        RecordKind::SurplusA => books.duplicates.a += 1,
+        RecordKind::SurplusB => books.duplicates.b += 1,
+    }
+    if let (Some(pass), Some(shape), Some(certificate)) =
+        (&matched.pass, &matched.shape, &matched.certificate)
+    {
+        books.matches.get_or_insert_default().count(pass, shape, certificate, 1);
+    }
+}
+
+/// What is stored of a row or a pair by the key.
+fn record_of<'a>(placed: &Placed<'a>) -> RecordRow<'a> {
+    let place = |row: RowRef<'_>| (row.line, row.offset);
+    let one_sided = |kind, side, row: RowRef<'a>, rejected: Option<(u64, u64)>| {
+        let cells = |of: Side| (of == side).then(|| row.cells());
+        let place = |of: Side| if of == side { Some(place(row)) } else { rejected };
+        RecordRow {
+            kind,
+            a: cells(Side::A),
+            b: cells(Side::B),
+            partner_rejected: rejected.is_some(),
+            place_a: place(Side::A),
+            place_b: place(Side::B),
+            matched: None,
+        }
+    };
+    match *placed {
+        Placed::Pair(a, b) => RecordRow {
+            kind: RecordKind::Pair,
+            a: Some(a.cells()),
+            b: Some(b.cells()),
+            partner_rejected: false,
+            place_a: Some(place(a)),
+            place_b: Some(place(b)),
+            matched: None,
+        },
+        Placed::Alone { side, row, rejected_partner } => {
+            let kind = if side == Side::A { RecordKind::OnlyA } else { RecordKind::OnlyB };
+            one_sided(kind, side, row, rejected_partner)
+        }
+        Placed::Surplus { side, row, rejected_partner } => {
+            let kind = if side == Side::A { RecordKind::SurplusA } else { RecordKind::SurplusB };
+            one_sided(kind, side, row, rejected_partner)
+        }
+    }
+}
+
+/// What is stored of a record of the passes.
+const fn row_of<'a>(settled: &Settled<'a>) -> RecordRow<'a> {
+    RecordRow {
+        kind: settled.kind,
+        a: settled.a,
+        b: settled.b,
+        partner_rejected: settled.partner_rejected,
+        place_a: settled.place_a,
+        place_b: settled.place_b,
+        matched: Some(settled.matched),
+    }
+}
+
+/// The differences of a record, counted in `tally`; without those of the fields to be skipped.
 pub(super) fn find<'a>(
     plan: &Plan,
     kind: RecordKind,
     a: Option<Cells<'a>>,
     b: Option<Cells<'a>>,
+    skip: &[usize],
     tally: &mut Tally,
 ) -> Vec<Found<'a>> {
     let mut found = Vec::new();
-    if let (RecordKind::Pair, Some(a), Some(b)) = (kind, a, b) {
+    if let (RecordKind::Pair | RecordKind::Group, Some(a), Some(b)) = (kind, a, b) {
         let result = plan.comparison.pair(a, b, |at, diff_type, a, b| {
+            if skip.contains(&usize::from(at)) {
+                return;
+            }
             let severity = plan.comparison.severity(at, diff_type);
             let field = FieldRef::Field(at);
             found.push(Found { field, diff_type, severity, a: Some(a), b: Some(b) });
@@ -227,7 +264,7 @@ pub(super) fn find<'a>(
         }
     } else {
         let diff_type = match kind {
-            RecordKind::Pair | RecordKind::OnlyA => DiffType::MissingInSourceB,
+            RecordKind::Pair | RecordKind::Group | RecordKind::OnlyA => DiffType::MissingInSourceB,
             RecordKind::OnlyB => DiffType::MissingInSourceA,
             RecordKind::SurplusA => DiffType::DuplicateInSourceA,
             RecordKind::SurplusB => DiffType::DuplicateInSourceB,

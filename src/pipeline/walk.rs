@@ -29,6 +29,7 @@ pub(super) struct Record<'a> {
     pub a: Option<Cells<'a>>,
     pub b: Option<Cells<'a>>,
     pub partner_rejected: bool,
+    pub matched: Option<&'a str>,
     pub differences: &'a [RecordDifference],
     /// Field and kind of each difference.
     pub together: &'a [(FieldRef, DiffType)],
@@ -46,6 +47,7 @@ impl<'a> Record<'a> {
             a: self.a,
             b: self.b,
             partner_rejected: self.partner_rejected,
+            matched: self.matched,
         }
     }
 
@@ -63,6 +65,7 @@ struct Gathered {
     b: Vec<u8>,
     has: (bool, bool),
     partner_rejected: bool,
+    matched: Option<String>,
     differences: Vec<RecordDifference>,
     together: Vec<(FieldRef, DiffType)>,
 }
@@ -71,6 +74,7 @@ impl Gathered {
     fn begin(&mut self, layout: &Layout, record: &StoredRecord<'_>) -> Result<(), Problem> {
         self.number = record.number;
         self.partner_rejected = record.partner_rejected;
+        self.matched = record.matched.map(str::to_owned);
         self.differences.clear();
         self.together.clear();
         let (a, b) = decode(layout, record, &mut self.a, &mut self.b)?;
@@ -103,6 +107,7 @@ impl Gathered {
             a: self.has.0.then(|| Cells::new(&self.a)),
             b: self.has.1.then(|| Cells::new(&self.b)),
             partner_rejected: self.partner_rejected,
+            matched: self.matched.as_deref(),
             differences: &self.differences,
             together: &self.together,
             layout,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::diagnostic::{Code, Problem};
-use crate::domain::{Cells, Layout, evidence, key};
+use crate::domain::{Cells, Layout, Matched, Side, evidence, key};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
 use super::cells::CellWriter;
@@ -155,12 +155,18 @@ impl References {
         if self.record == Some(record.number) {
             return Ok(());
         }
+        let matched: Option<Matched> =
+            record.matched.and_then(|matched| serde_json::from_str(matched).ok());
+        let name = |side: Side| matched.as_ref()?.reference(side).map(str::to_owned);
+        let (name_a, name_b) = (name(Side::A), name(Side::B));
         self.b = self.read(record, record.b, layout)?;
         self.worth = self.from.read(&self.cells);
         self.a = self.read(record, record.a, layout)?;
         if record.a.is_some() {
             self.worth = self.from.read(&self.cells);
         }
+        self.a = name_a.unwrap_or_else(|| std::mem::take(&mut self.a));
+        self.b = name_b.unwrap_or_else(|| std::mem::take(&mut self.b));
         self.record = Some(record.number);
         Ok(())
     }
@@ -203,6 +209,7 @@ mod tests {
             place_a: None,
             place_b: None,
             partner_rejected: false,
+            matched: None,
         };
         let amount = StoredDifference {
             number: 1,
@@ -261,6 +268,7 @@ mod tests {
             place_a: None,
             place_b: None,
             partner_rejected: false,
+            matched: None,
         };
         let problem = References::default().of(&record, &run.layout).unwrap_err();
         assert_eq!(problem.class, crate::diagnostic::Class::Inconsistent);

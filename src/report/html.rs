@@ -352,17 +352,11 @@ fn records(summary: &Summary) -> Vec<Part> {
 
 fn rows(summary: &Summary) -> Vec<SourceRow> {
     let records = &summary.records;
-    [
-        ("read", records.a, records.b),
-        ("paired", records.aligned, records.aligned),
-        ("unmatched", records.missing_in_b, records.missing_in_a),
-        ("duplicates", records.duplicates_a, records.duplicates_b),
-        ("rejected", records.rejected_a, records.rejected_b),
-        ("filtered", records.filtered_a, records.filtered_b),
-    ]
-    .into_iter()
-    .map(|(name, a, b)| SourceRow { name, a: count(a), b: count(b) })
-    .collect()
+    records
+        .rows()
+        .into_iter()
+        .map(|(name, a, b)| SourceRow { name, a: count(a), b: count(b) })
+        .collect()
 }
 
 fn gate(summary: &Summary) -> Option<Gate> {

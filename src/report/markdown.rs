@@ -113,15 +113,13 @@ fn head(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
 fn rows(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let records = &summary.records;
     table(out, &["Rows", "A", "B"])?;
-    for (name, a, b) in [
-        ("**read**", records.a, records.b),
-        ("= paired", records.aligned, records.aligned),
-        ("+ unmatched", records.missing_in_b, records.missing_in_a),
-        ("+ duplicates", records.duplicates_a, records.duplicates_b),
-        ("+ rejected", records.rejected_a, records.rejected_b),
-        ("+ filtered", records.filtered_a, records.filtered_b),
-    ] {
-        row(out, name, &[count(a), count(b)])?;
+    for (at, (name, a, b)) in records.rows().into_iter().enumerate() {
+        let name = match at {
+            0 => format!("**{name}**"),
+            1 => format!("= {name}"),
+            _ => format!("+ {name}"),
+        };
+        row(out, &name, &[count(a), count(b)])?;
     }
     Ok(())
 }

@@ -308,6 +308,7 @@ mod tests {
             place_a: None,
             place_b: None,
             partner_rejected: false,
+            matched: None,
         };
         let decided = |status| crate::store::run::StoredAttribution {
             reason: "X",

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::metadata::{self, Seconds, Source, Warning};
-use crate::domain::{AssignedBy, Books, PerSide, Stage, Status};
+use crate::domain::{AssignedBy, Books, Matches, PerSide, Stage, Status};
 use crate::store::{AttributionCount, RejectedRow, RunRow};
 
 use super::figures::ratio;
@@ -29,6 +29,9 @@ pub struct Summary {
     pub stage: Option<&'static str>,
     /// Counts of rows and records.
     pub records: Records,
+    /// How rows were matched; only of a job with `match`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matches: Option<Matches>,
     pub differences: Differences,
     pub attributions: Attributions,
     /// Null before attribution.
@@ -85,12 +88,41 @@ pub struct Records {
     pub filtered_a: u64,
     /// Filtered rows of B.
     pub filtered_b: u64,
+    /// Matches of several rows; only of a job with `match`, like the next two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<u64>,
+    /// The rows of A in them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grouped_a: Option<u64>,
+    /// The rows of B in them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grouped_b: Option<u64>,
 }
 
 impl Records {
-    /// All records: pairs, one-sided rows and surplus rows.
-    pub const fn total(&self) -> u64 {
-        self.aligned + self.missing_in_a + self.missing_in_b + self.duplicates_a + self.duplicates_b
+    /// All records: pairs, groups, one-sided rows and surplus rows.
+    pub fn total(&self) -> u64 {
+        self.aligned
+            + self.groups.unwrap_or_default()
+            + self.missing_in_a
+            + self.missing_in_b
+            + self.duplicates_a
+            + self.duplicates_b
+    }
+
+    /// What became of the rows read, with the count of A and of B: the first is the sum of the others.
+    pub fn rows(&self) -> Vec<(&'static str, u64, u64)> {
+        let mut rows = vec![("read", self.a, self.b), ("paired", self.aligned, self.aligned)];
+        if let (Some(a), Some(b)) = (self.grouped_a, self.grouped_b) {
+            rows.push(("in groups", a, b));
+        }
+        rows.extend([
+            ("unmatched", self.missing_in_b, self.missing_in_a),
+            ("duplicates", self.duplicates_a, self.duplicates_b),
+            ("rejected", self.rejected_a, self.rejected_b),
+            ("filtered", self.filtered_a, self.filtered_b),
+        ]);
+        rows
     }
 }
 
@@ -197,6 +229,7 @@ impl Summary {
             status: run.status.name(),
             stage: run.stage.map(Stage::name),
             records: records(books),
+            matches: books.matches.clone(),
             differences: Differences {
                 total: books.differences(),
                 by_type: books.by_type.clone(),
@@ -258,22 +291,11 @@ impl Summary {
     /// The first figure that contradicts another one, in words.
     pub fn discrepancy(&self) -> Option<String> {
         let records = &self.records;
-        let sides = [
-            (
-                "A",
-                records.a,
-                records.missing_in_b + records.duplicates_a,
-                records.rejected_a + records.filtered_a,
-            ),
-            (
-                "B",
-                records.b,
-                records.missing_in_a + records.duplicates_b,
-                records.rejected_b + records.filtered_b,
-            ),
-        ];
-        for (side, read, alone, out) in sides {
-            let placed = records.aligned + alone + out;
+        let rows = records.rows();
+        for (side, of) in [("A", 0), ("B", 1)] {
+            let count = |row: &(&str, u64, u64)| if of == 0 { row.1 } else { row.2 };
+            let read = rows.first().map_or(0, count);
+            let placed: u64 = rows.iter().skip(1).map(count).sum();
             if placed != read {
                 return Some(format!(
                     "{read} rows of source {side} were read, but {placed} are accounted for"
@@ -348,6 +370,9 @@ fn records(books: &Books) -> Records {
         rejected_b: books.rejected.b,
         filtered_a: books.filtered.a,
         filtered_b: books.filtered.b,
+        groups: books.matches.as_ref().map(|_| books.groups),
+        grouped_a: books.matches.as_ref().map(|_| books.grouped.a),
+        grouped_b: books.matches.as_ref().map(|_| books.grouped.b),
     }
 }
 

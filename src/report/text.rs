@@ -148,14 +148,9 @@ impl Page<'_> {
         let Widths { label: left, number, .. } = self.widths;
         let heading = format!("{:<left$}{:>number$}{:>number$}", "Rows", "A", "B");
         writeln!(self.out, "\n{}", self.paint.strong(heading))?;
-        for (label, a, b) in [
-            ("  read", records.a, records.b),
-            ("    = paired", records.aligned, records.aligned),
-            ("    + unmatched", records.missing_in_b, records.missing_in_a),
-            ("    + duplicates", records.duplicates_a, records.duplicates_b),
-            ("    + rejected", records.rejected_a, records.rejected_b),
-            ("    + filtered", records.filtered_a, records.filtered_b),
-        ] {
+        for (at, (name, a, b)) in records.rows().into_iter().enumerate() {
+            let sign = ["  ", "    = "].get(at).unwrap_or(&"    + ");
+            let label = format!("{sign}{name}");
             self.line(format!("{label:<left$}{:>number$}{:>number$}", count(a), count(b)))?;
         }
         Ok(())

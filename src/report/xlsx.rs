@@ -383,14 +383,7 @@ impl<'r> Book<'r> {
         for (at, name) in (0u16..).zip(["Rows", "A", "B"]) {
             sheet.write_string_with_format(row, at, name, &head)?;
         }
-        for (name, a, b) in [
-            ("read", records.a, records.b),
-            ("paired", records.aligned, records.aligned),
-            ("unmatched", records.missing_in_b, records.missing_in_a),
-            ("duplicates", records.duplicates_a, records.duplicates_b),
-            ("rejected", records.rejected_a, records.rejected_b),
-            ("filtered", records.filtered_a, records.filtered_b),
-        ] {
+        for (name, a, b) in records.rows() {
             row += 1;
             sheet.write_string(row, 0, name)?;
             sheet.write_number_with_format(row, 1, counted(a), &thousands)?;

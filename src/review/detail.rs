@@ -1,10 +1,10 @@
 //! One item with its records, history, comments and decisions about similar items.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Problem};
-use crate::domain::Status;
 use crate::domain::review::{Action, Eyes, Permission};
+use crate::domain::{Layout, Member, Status};
 use crate::store::review::{Item, ItemKey, Record, Run};
 
 use super::actor::Actor;
@@ -15,6 +15,7 @@ use super::responses::{
     ReviewItem, Sibling, SimilarDecision,
 };
 use super::views::notes;
+use super::visibility::Visibility;
 use super::work::Work;
 use super::{Found, Review, page};
 
@@ -134,7 +135,7 @@ impl Work<'_> {
             record_a: self.side(actor, &run, record, 0),
             record_b: self.side(actor, &run, record, 1),
             siblings: self.siblings(actor, &item)?,
-            aggregation: None,
+            aggregation: aggregation(&visible, &run.layout, record),
             notes: if hidden { Vec::new() } else { visible.said(&run.layout, notes(&explanation)) },
             history: self.history(actor, &item, None, 20)?,
             similar: self.similar(actor, &item, 0, 5)?,
@@ -332,4 +333,33 @@ impl Work<'_> {
             )
         })
     }
+}
+
+/// How a record was matched and the rows of its group, or what an open row could have matched. Distances and
+/// references of candidates may tell hidden values, so who may not see all fields sees no candidates.
+fn aggregation(visible: &Visibility, layout: &Layout, record: &Record) -> Option<Json> {
+    let matched = record.matched.as_ref()?;
+    if matched.pass.is_none() && matched.candidates.is_empty() {
+        return None;
+    }
+    let member = |member: &Member| {
+        let values: Vec<Json> = serde_json::from_str(member.values.get()).unwrap_or_default();
+        let fields = layout.fields().iter().zip(&values);
+        let fields: serde_json::Map<String, Json> = fields
+            .map(|(field, value)| (field.name.clone(), visible.cell(&field.name, value)))
+            .collect();
+        let reference = visible.reference(layout, Some(member.reference.clone()));
+        json!({ "ref": reference, "line": member.line, "fields": fields })
+    };
+    let candidates =
+        if visible.hides_some(layout) { &[][..] } else { matched.candidates.as_slice() };
+    Some(json!({
+        "pass": matched.pass,
+        "shape": matched.shape,
+        "certificate": matched.certificate,
+        "alternatives": matched.alternatives.unwrap_or_default(),
+        "members_a": matched.a.iter().map(member).collect::<Vec<_>>(),
+        "members_b": matched.b.iter().map(member).collect::<Vec<_>>(),
+        "candidates": candidates,
+    }))
 }

@@ -45,7 +45,7 @@ impl Visibility {
 
     /// Whether a part of the key is hidden: then references are.
     pub fn hides_key(&self, layout: &Layout) -> bool {
-        layout.fields().iter().take(layout.key_len()).any(|field| self.hides(&field.name))
+        layout.naming().any(|field| self.hides(&field.name))
     }
 
     /// Whether some field of the records is hidden. Rules and models see all fields of a record, so what

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, INT, ImmutableString};
+use rhai::{Array, Dynamic, Engine, INT, ImmutableString, Map};
 use rust_decimal::Decimal as ScriptDecimal;
 
 use super::engine::CallResult;
@@ -17,8 +17,8 @@ use super::work;
 use crate::diagnostic::nearest;
 use crate::domain::row::{TextBuffer, push_cell};
 use crate::domain::{
-    Cell, Cells, Decimal, DiffType, DifferenceContext, Field, FieldRef, Kind, Layout, Severity,
-    Side,
+    CandidateRow, Cell, Cells, Decimal, DiffType, DifferenceContext, Field, FieldRef, Kind, Layout,
+    Matched, Severity, Side,
 };
 
 /// Something that a script may read from a difference.
@@ -50,6 +50,8 @@ pub enum Property {
     Similarity,
     /// Whether a row of the missing side was rejected.
     PartnerRejected,
+    /// How the record was matched, or could have been, as its JSON.
+    Matched,
     /// The record of a side, if it has one.
     Record(Side),
     /// A field of the record of a side.
@@ -86,6 +88,7 @@ impl Property {
             Self::DiffType => Cell::Text(d.diff_type.name()),
             Self::Severity => Cell::Text(d.severity.name()),
             Self::PartnerRejected => Cell::Boolean(d.partner_rejected),
+            Self::Matched => d.matched.map_or(Cell::Null, Cell::Text),
             Self::TextA if entire => exists(d.a),
             Self::TextB if entire => exists(d.b),
             Self::A | Self::TextA => d.cell(d.a, first),
@@ -234,6 +237,7 @@ pub(super) struct Subject {
     diff_type: DiffType,
     severity: Severity,
     partner_rejected: bool,
+    matched: Option<String>,
     a: Vec<u8>,
     b: Vec<u8>,
     has: [bool; 2],
@@ -261,6 +265,7 @@ impl Subject {
             diff_type: DiffType::MissingInSourceA,
             severity: Severity::High,
             partner_rejected: false,
+            matched: None,
             a: Vec::new(),
             b: Vec::new(),
             has: [false; 2],
@@ -285,6 +290,7 @@ impl Subject {
         self.diff_type = d.diff_type;
         self.severity = d.severity;
         self.partner_rejected = d.partner_rejected;
+        self.matched = d.matched.map(str::to_owned);
         self.has = [d.a.is_some(), d.b.is_some()];
         for (copy, cells) in [(&mut self.a, d.a), (&mut self.b, d.b)] {
             copy.clear();
@@ -304,6 +310,7 @@ impl Subject {
             a: has_a.then(|| Cells::new(&self.a)),
             b: has_b.then(|| Cells::new(&self.b)),
             partner_rejected: self.partner_rejected,
+            matched: self.matched.as_deref(),
         }
     }
 
@@ -314,6 +321,28 @@ impl Subject {
             reads.record(property, &self.context());
             self.reads = reads;
         }
+    }
+
+    /// How the record was matched, or could have been.
+    fn matched(&mut self) -> Matched {
+        self.recorded(&Property::Matched);
+        let text = self.matched.as_deref();
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// The pass that matched the record; nothing for an open row.
+    fn match_pass(&mut self) -> Option<String> {
+        self.recorded(&Property::Record(Side::A));
+        self.recorded(&Property::Record(Side::B));
+        // A pair that no pass says it has made was made by the key.
+        self.matched().pass.or_else(|| (self.has == [true; 2]).then(|| "key".to_owned()))
+    }
+
+    /// How many rows a side has.
+    fn members(&mut self, side: Side) -> usize {
+        self.recorded(&Property::Record(side));
+        let members = self.matched().members()[side];
+        members.max(usize::from(self.has[side as usize]))
     }
 
     fn get(&mut self, property: &Property) -> CallResult<Dynamic> {
@@ -411,6 +440,29 @@ fn charged(value: Dynamic) -> CallResult<Dynamic> {
     Ok(value)
 }
 
+/// What an open row could have matched, as an object.
+fn candidate(row: CandidateRow) -> CallResult<Dynamic> {
+    let CandidateRow { reference, why, field, by, taken_by } = row;
+    work::charge_texts(&[&reference, &why])?;
+    let text = |text: Option<String>| text.map_or(Dynamic::UNIT, Dynamic::from);
+    let by = match by.as_deref().map(str::parse::<Decimal>) {
+        Some(Ok(by)) if by.scale() == 0 => dynamic(Cell::Integer(by.coefficient()))?,
+        Some(Ok(by)) => dynamic(Cell::Decimal(by))?,
+        _ => Dynamic::UNIT,
+    };
+    let mut object = Map::new();
+    for (name, value) in [
+        ("ref", reference.into()),
+        ("why", why.into()),
+        ("field", text(field)),
+        ("by", by),
+        ("taken_by", text(taken_by)),
+    ] {
+        object.insert(name.into(), value);
+    }
+    Ok(object.into())
+}
+
 /// Registers `d` and its properties.
 pub(super) fn register(engine: &mut Engine) {
     engine
@@ -434,6 +486,18 @@ pub(super) fn register(engine: &mut Engine) {
     ] {
         engine.register_get(name, move |d: &mut ScriptDifference| {
             charged(d.0.borrow_mut().get(&property)?)
+        });
+    }
+    engine.register_get("match_pass", |d: &mut ScriptDifference| {
+        charged(d.0.borrow_mut().match_pass().map_or(Dynamic::UNIT, Dynamic::from))
+    });
+    engine.register_get("candidates", |d: &mut ScriptDifference| -> CallResult<Array> {
+        let matched = d.0.borrow_mut().matched();
+        matched.candidates.into_iter().map(candidate).collect()
+    });
+    for (name, side) in [("members_a", Side::A), ("members_b", Side::B)] {
+        engine.register_get(name, move |d: &mut ScriptDifference| -> INT {
+            INT::try_from(d.0.borrow_mut().members(side)).unwrap_or(INT::MAX)
         });
     }
     for (name, side) in [("record_a", Side::A), ("record_b", Side::B)] {

@@ -409,6 +409,7 @@ impl Sample {
             a: (diff_type != DiffType::MissingInSourceA).then(|| Cells::new(&self.a)),
             b: (diff_type != DiffType::MissingInSourceB).then(|| Cells::new(&self.b)),
             partner_rejected: false,
+            matched: None,
         }
     }
 }

@@ -28,6 +28,8 @@ names! {
         SurplusA = "SURPLUS_A" = 4,
         /// A surplus row of side B.
         SurplusB = "SURPLUS_B" = 5,
+        /// Several rows of a side, or of both, that were matched.
+        Group = "GROUP" = 6,
     }
 }
 
@@ -46,6 +48,8 @@ pub struct RecordRow<'a> {
     pub place_a: Option<(u64, u64)>,
     /// Line and byte offset on side B.
     pub place_b: Option<(u64, u64)>,
+    /// How it was matched, or could have been, as the JSON of a [`Matched`](crate::domain::Matched).
+    pub matched: Option<&'a str>,
 }
 
 /// A difference to store. Its record and its field are its identity; see [`difference_number`].

@@ -20,7 +20,7 @@ use super::rows::{self, parameters};
 use super::transact::{Dialect, SqlRow, Transaction};
 use super::{SqlValue, record_of};
 use crate::diagnostic::{Code, Problem};
-use crate::domain::{Decimal, DiffType, Kind, Layout, Status};
+use crate::domain::{Decimal, DiffType, Kind, Layout, Matched, Status};
 
 /// Rows of records that are read at once.
 const CHUNKS: usize = 512;
@@ -526,6 +526,7 @@ struct Sides<'a>(
     serde::de::IgnoredAny,
     serde::de::IgnoredAny,
     serde::de::IgnoredAny,
+    #[serde(borrow, default)] Option<&'a RawValue>,
 );
 
 /// Calls `each` for each of these differences with the key of its record, in the order of numbers.
@@ -575,11 +576,15 @@ fn named(sides: &Sides<'_>, layout: &Layout) -> Result<Named, serde_json::Error>
         let parts: Vec<&RawValue> = serde_json::from_str(raw.get())?;
         let parts = parts.into_iter().take(layout.key_len()).map(|part| {
             Ok(match serde_json::from_str(part.get())? {
-                Json::String(text) => text,
-                other => other.to_string(),
+                Json::String(text) => Some(text),
+                Json::Null => None,
+                other => Some(other.to_string()),
             })
         });
-        parts.collect::<Result<Vec<_>, serde_json::Error>>().map(Some)
+        let parts = parts.collect::<Result<Option<Vec<_>>, serde_json::Error>>()?;
+        // A row without a key is known by all its values.
+        let parts = parts.filter(|parts| !parts.is_empty());
+        Ok(Some(parts.unwrap_or_else(|| vec![raw.get().to_owned()])))
     };
     let a = key_of(sides.1)?;
     let b = match key_of(sides.2)? {
@@ -590,7 +595,14 @@ fn named(sides: &Sides<'_>, layout: &Layout) -> Result<Named, serde_json::Error>
         let escaped = parts.iter().map(|part| part.replace('\\', "\\\\").replace('|', "\\|"));
         escaped.collect::<Vec<_>>().join("|")
     };
-    let references = [a.as_ref().map(reference), b.as_ref().map(reference)];
+    let matched: Matched = match sides.7 {
+        Some(matched) => serde_json::from_str(matched.get())?,
+        None => Matched::default(),
+    };
+    let references = [
+        matched.ref_a.or_else(|| a.as_ref().map(reference)),
+        matched.ref_b.or_else(|| b.as_ref().map(reference)),
+    ];
     let mut key = a.or(b).unwrap_or_default();
     // Keys are compared as values: 1.0 is 1.00.
     for (part, field) in key.iter_mut().zip(layout.fields()) {

@@ -4,7 +4,8 @@
 //! much as writing a record would, so records by the dozen are what makes keeping all of them cheap;
 //! views take the array apart with the database's own JSON functions. An entry is
 //! `[kind, a, b, line_a, offset_a, line_b, offset_b]`: a side is the evidence array of its values; b is
-//! null for a pair whose sides are the same; 8 is added to the kind where the partner was rejected. A
+//! null for a pair whose sides are the same; 8 is added to the kind where the partner was rejected. A job with
+//! `match` has one element more: how the record was matched, as an object. A
 //! record that is no longer kept is `null`.
 
 use std::borrow::Cow;
@@ -61,7 +62,8 @@ impl Entries {
         out.push(b'[');
         write_number((row.kind.code() + rejected).into(), out);
         out.push(b',');
-        let same = row.a.zip(row.b).is_some_and(|(a, b)| a.bytes() == b.bytes());
+        let same = row.kind == RecordKind::Pair
+            && row.a.zip(row.b).is_some_and(|(a, b)| a.bytes() == b.bytes());
         for side in [row.a, row.b.filter(|_| !same)] {
             match side {
                 Some(cells) => evidence::write(cells, out),
@@ -69,7 +71,7 @@ impl Entries {
             }
             out.push(b',');
         }
-        for (place, end) in [(row.place_a, b','), (row.place_b, b']')] {
+        for (place, is_last) in [(row.place_a, false), (row.place_b, true)] {
             match place {
                 Some((line, offset)) => {
                     write_number(line, out);
@@ -78,7 +80,11 @@ impl Entries {
                 }
                 None => out.extend_from_slice(b"null,null"),
             }
-            out.push(end);
+            out.push(if is_last && row.matched.is_none() { b']' } else { b',' });
+        }
+        if let Some(matched) = row.matched {
+            out.extend_from_slice(matched.as_bytes());
+            out.push(b']');
         }
         out.push(b',');
         self.ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
@@ -154,6 +160,7 @@ struct Entry<'a> {
     b: Option<&'a str>,
     place_a: Option<(u64, u64)>,
     place_b: Option<(u64, u64)>,
+    matched: Option<&'a str>,
 }
 
 impl<'a> Entry<'a> {
@@ -176,7 +183,8 @@ impl<'a> Entry<'a> {
         let code = u8::try_from(scan.count()??).ok()?;
         let (a, b) = (side(scan)?, side(scan)?);
         let (place_a, place_b) = (place(scan)?, place(scan)?);
-        scan.take(b']').then_some(Self { code, a, b, place_a, place_b })
+        let matched = if scan.take(b',') { Some(scan.value()?) } else { None };
+        scan.take(b']').then_some(Self { code, a, b, place_a, place_b, matched })
     }
 }
 
@@ -230,7 +238,7 @@ pub(super) fn read<'a, E: From<Problem>>(
             scan.value().ok_or_else(|| damaged(number))?;
             continue;
         }
-        let Entry { code, a, b, place_a, place_b } =
+        let Entry { code, a, b, place_a, place_b, matched } =
             Entry::read(&mut scan).ok_or_else(|| damaged(number))?;
         let kind =
             stored::read_code("kind", i64::from(code & !PARTNER_REJECTED), RecordKind::from_code)?;
@@ -242,6 +250,7 @@ pub(super) fn read<'a, E: From<Problem>>(
             place_a,
             place_b,
             partner_rejected: code & PARTNER_REJECTED != 0,
+            matched,
         })?;
     }
     Ok(())
@@ -273,6 +282,7 @@ mod tests {
                     partner_rejected: line.is_multiple_of(2),
                     place_a: Some((line, 7)),
                     place_b: None,
+                    matched: line.is_multiple_of(3).then_some(r#"{"pass":"x, ]"}"#),
                 });
             }
             chunks.add(&entries, &mut keep).unwrap();
@@ -295,6 +305,7 @@ mod tests {
                     assert_eq!(chunk_of(next), chunk);
                     assert_eq!((record.place_a, record.place_b), (Some((next, 7)), None));
                     assert_eq!(record.partner_rejected, next.is_multiple_of(2));
+                    assert_eq!(record.matched.is_some(), next.is_multiple_of(3));
                     assert!(record.a.unwrap().starts_with(&format!("[{next},")));
                     Ok(())
                 }).unwrap();

@@ -61,6 +61,7 @@ migrations! {
     11 "0011" "own_passwords",
     12 "0012" "current_views",
     13 "0013" "files",
+    14 "0014" "matching",
 }
 
 /// A migration that a store says it has.

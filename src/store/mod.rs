@@ -275,6 +275,8 @@ pub struct OwnedRecord {
     pub place_a: Option<(u64, u64)>,
     /// Line and byte offset on side B.
     pub place_b: Option<(u64, u64)>,
+    /// How it was matched, or could have been, as the JSON of a [`Matched`](crate::domain::Matched).
+    pub matched: Option<String>,
     /// The verdict, once attributed.
     pub gate: Option<crate::domain::gate::Gate>,
     /// Its differences.

@@ -186,9 +186,7 @@ pub(super) fn records_by_reference(
     reference: &str,
 ) -> Result<Vec<OwnedRecord>, Problem> {
     let row = runs::find(tx, run)?.ok_or_else(|| stored::no_such_run(run))?;
-    let Some(starts) = stored::evidence_starts(&row.layout, reference) else {
-        return Ok(Vec::new());
-    };
+    let needles = stored::needles(&row.layout, reference);
     let key = runs::key(tx, run)?;
     let dialect = tx.dialect();
     let position = match dialect {
@@ -197,19 +195,20 @@ pub(super) fn records_by_reference(
     };
     let sql = format!(
         "SELECT {}, d.records FROM recon.record_rows d WHERE {} \
-         AND ({position}(d.records, $1) > 0 OR {position}(d.records, $2) > 0) ORDER BY {}",
+         AND ({position}(d.records, $1) > 0 OR {position}(d.records, $2) > 0 \
+              OR {position}(d.records, $3) > 0) ORDER BY {}",
         dialect.number("d"),
         dialect.of_run("d", key.run_no),
         dialect.order("d", "")
     );
-    let [inner, only] = &starts;
+    let [inner, only, name] = &needles;
     let mut found = Vec::new();
-    for row in tx.query(&sql, &parameters![inner, only])? {
+    for row in tx.query(&sql, &parameters![inner, only, name])? {
         let (number, text) = chunk_row(&row)?;
         let broken = broken(tx, key, (number.cast_signed(), number.cast_signed()))?;
         chunk::read(number, text, |record| -> Result<(), Problem> {
             let hidden = broken.as_ref().is_some_and(|broken| !broken.contains(&record.number));
-            if !hidden && stored::has_reference(record, &starts) {
+            if !hidden && stored::has_reference(record, &needles, reference) {
                 found.push(own(tx, key, record)?);
             }
             Ok(())

@@ -114,6 +114,8 @@ pub struct StoredRecord<'a> {
     pub place_b: Option<(u64, u64)>,
     /// A row of the missing side with this key was rejected.
     pub partner_rejected: bool,
+    /// How it was matched, or could have been, as the JSON of a [`Matched`](crate::domain::Matched).
+    pub matched: Option<&'a str>,
 }
 
 impl StoredRecord<'_> {
@@ -130,6 +132,7 @@ impl StoredRecord<'_> {
             b: self.b.map(str::to_owned),
             place_a: self.place_a,
             place_b: self.place_b,
+            matched: self.matched.map(str::to_owned),
             gate,
             differences,
         }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::evidence::write_json_string;
-use crate::domain::{Date, Field, Instant, Kind, Layout, RunId, Stage, Status};
+use crate::domain::{Date, Field, Instant, Kind, Layout, Matched, RunId, Stage, Status};
 
 use super::{MAX_FIELDS, StoredRecord};
 
@@ -37,6 +37,9 @@ pub(super) fn layout_json(layout: &Layout) -> serde_json::Value {
         if !field.compared {
             stored["compared"] = json!(false);
         }
+        if field.in_ref {
+            stored["ref"] = json!(true);
+        }
         stored
     };
     layout.fields().iter().map(field).collect()
@@ -49,6 +52,8 @@ pub(crate) fn read_layout(json: &str, key_length: i64) -> Result<Layout, Problem
         name: String,
         kind: Kind,
         compared: Option<bool>,
+        #[serde(rename = "ref", default)]
+        in_ref: bool,
     }
     let fields: Vec<StoredField> =
         serde_json::from_str(json).map_err(|error| damaged("layout", &error.to_string()))?;
@@ -56,11 +61,12 @@ pub(crate) fn read_layout(json: &str, key_length: i64) -> Result<Layout, Problem
         .into_iter()
         .map(|field| Field {
             compared: field.compared.unwrap_or(true),
+            in_ref: field.in_ref,
             ..Field::new(field.name, field.kind)
         })
         .collect();
     match usize::try_from(key_length) {
-        Ok(key_len) if (1..=fields.len()).contains(&key_len) => Ok(Layout::new(fields, key_len)),
+        Ok(key_len) if key_len <= fields.len() => Ok(Layout::new(fields, key_len)),
         _ => Err(damaged("key_length", &key_length.to_string())),
     }
 }
@@ -167,7 +173,7 @@ pub(super) fn locked(job: &str, batch_date: Date, holder: &str, seconds: u64) ->
 
 /// How the evidence array of a side with this reference begins: up to the end of the key, then `,`
 /// or `]`. `None` if no key of this layout is written so.
-pub(super) fn evidence_starts(layout: &Layout, reference: &str) -> Option<[String; 2]> {
+fn evidence_starts(layout: &Layout, reference: &str) -> Option<[String; 2]> {
     let mut parts = vec![String::new()];
     let mut characters = reference.chars();
     while let Some(character) = characters.next() {
@@ -194,9 +200,34 @@ pub(super) fn evidence_starts(layout: &Layout, reference: &str) -> Option<[Strin
     Some([format!("{start},"), format!("{start}]")])
 }
 
-/// Whether a side of the record begins as [`evidence_starts`] says.
-pub(super) fn has_reference(record: &StoredRecord<'_>, starts: &[String; 2]) -> bool {
-    let begins = |side: &str| starts.iter().any(|start| side.starts_with(start));
+/// Texts of which one stands in a row of records, if it has a record of this reference: two ways in which the
+/// evidence of the key may begin, and what a record or a row of a group is called where that is not the key.
+pub(super) fn needles(layout: &Layout, reference: &str) -> [String; 3] {
+    let mut name = ":".to_owned();
+    write_json_string(reference, &mut name);
+    match evidence_starts(layout, reference) {
+        Some([inner, only]) => [inner, only, name],
+        None => [name.clone(), name.clone(), name],
+    }
+}
+
+/// Whether a record or one of its rows is called so.
+pub(super) fn has_reference(
+    record: &StoredRecord<'_>,
+    needles: &[String; 3],
+    reference: &str,
+) -> bool {
+    if let Some(matched) = record.matched.filter(|matched| matched.contains(needles[2].as_str()))
+        && let Ok(matched) = serde_json::from_str::<Matched>(matched)
+    {
+        let mut members = matched.a.iter().chain(&matched.b);
+        if [&matched.ref_a, &matched.ref_b].into_iter().flatten().any(|name| name == reference)
+            || members.any(|member| member.reference == reference)
+        {
+            return true;
+        }
+    }
+    let begins = |side: &str| needles[..2].iter().any(|start| side.starts_with(start));
     [record.a, record.b].into_iter().flatten().any(begins)
 }
 

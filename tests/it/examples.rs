@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::postgres;
 use crate::program::Project;
 
-const EXAMPLES: [&str; 7] = [
+const EXAMPLES: [&str; 9] = [
     ".",
     "examples/payments_ledger",
     "examples/custody_positions",
@@ -15,6 +15,8 @@ const EXAMPLES: [&str; 7] = [
     "examples/from_datacompy",
     "examples/bank_statement",
     "examples/orders_api",
+    "examples/bank_to_ledger",
+    "examples/payouts",
 ];
 
 fn expected(example: &str) -> Json {

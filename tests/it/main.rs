@@ -24,6 +24,7 @@ mod init;
 mod learned;
 mod learning;
 mod limits;
+mod matching;
 mod moving;
 mod people;
 mod postgres;

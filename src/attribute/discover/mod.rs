@@ -286,6 +286,7 @@ mod tests {
             a: Some(rows[0].borrow(1).cells()),
             b: Some(rows[1].borrow(1).cells()),
             partner_rejected: false,
+            matched: None,
         })
     }
 

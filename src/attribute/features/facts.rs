@@ -314,6 +314,7 @@ mod tests {
             a: Some(a.borrow(1).cells()),
             b: Some(b.borrow(1).cells()),
             partner_rejected: false,
+            matched: None,
         };
         let systems = PerSide { a: "FRONT".to_owned(), b: "RISK".to_owned() };
         let mut learner = Learner::new(&layout);
@@ -393,6 +394,7 @@ mod tests {
                 a: a.as_ref().map(|row| row.borrow(1).cells()),
                 b: b.as_ref().map(|row| row.borrow(1).cells()),
                 partner_rejected: false,
+                matched: None,
             };
             let systems = PerSide { a: String::new(), b: String::new() };
             let mut learner = Learner::new(&layout);

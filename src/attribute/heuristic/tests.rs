@@ -67,6 +67,7 @@ impl Owned {
             a: self.a.as_deref().map(Cells::new),
             b: self.b.as_deref().map(Cells::new),
             partner_rejected: self.partner_rejected,
+            matched: None,
         })
     }
 }

@@ -26,7 +26,9 @@ impl<'a> Checker<'a> {
         for (name, spec) in fields.iter() {
             let field = self.field(name, spec, key.contains(&name));
             let compared = field.compare.is_compared();
-            resolved.push((Field { compared, ..Field::new(name, spec.kind) }, field));
+            let mut named = self.spec.reference.iter().flatten();
+            let in_ref = self.spec.matching.is_some() && named.any(|other| other == name);
+            resolved.push((Field { compared, in_ref, ..Field::new(name, spec.kind) }, field));
         }
         // The key first, in its own order; sorting keeps the order of the others.
         let rank = |name: &str| key.iter().position(|part| *part == name).unwrap_or(key.len());
@@ -34,15 +36,23 @@ impl<'a> Checker<'a> {
         let key_len = key.iter().filter(|part| fields.contains(part)).count();
         let (layout, treatment): (Vec<_>, Vec<_>) = resolved.into_iter().unzip();
         // Without a key that is whole there is a complaint, and the rest is checked nevertheless.
-        let key_len = key_len.max(1);
+        let key_len = if self.spec.matching.is_some() { key_len } else { key_len.max(1) };
         (!layout.is_empty()).then(|| (Layout::new(layout, key_len), treatment))
     }
 
     /// The parts of the key, each once.
     fn key(&mut self) -> Vec<&'a str> {
         let spec: &'a Spec = self.spec;
-        let Some(written) = &spec.key else { return Vec::new() };
         let at = path(["key"]);
+        let Some(written) = &spec.key else {
+            if !self.document.has(&at) && !self.document.has(&path(["match"])) {
+                let message = "the key `key` is missing";
+                let help = "name the fields by which a row of A and a row of B belong together; without \
+                            such fields, say with `match` how rows are matched";
+                self.complain_of_key(&[], Problem::new(Code::MissingKey, message).help(help));
+            }
+            return Vec::new();
+        };
         if written.is_empty() {
             let problem = Problem::new(Code::NoKey, "the key is empty");
             let help = "name the fields by which a row of A and a row of B belong together";
@@ -85,11 +95,22 @@ impl<'a> Checker<'a> {
                 format!("`monetary` is for decimal fields; `{name}` is {}", of(spec.kind));
             self.complain(&below(&at, "monetary"), Problem::new(Code::WrongFieldType, message));
         }
-        ResolvedField {
-            compare: self.comparison(&at, spec, is_key),
-            monetary,
-            description: spec.description.clone(),
-        }
+        let one_sided = !is_key && self.is_one_sided(name);
+        let compare = if one_sided {
+            FieldCompare::informational(spec.kind)
+        } else {
+            self.comparison(&at, spec, is_key)
+        };
+        ResolvedField { compare, monetary, description: spec.description.clone() }
+    }
+
+    /// With `match`, a field that one source maps is null on the other side and is not compared.
+    fn is_one_sided(&self, name: &str) -> bool {
+        let maps = |side: Side| {
+            self.document.has(&path(["sources", side.letter(), "map", name]))
+                || self.scripts.may_set_fields(side)
+        };
+        self.spec.matching.is_some() && maps(Side::A) != maps(Side::B)
     }
 
     fn field_name(&mut self, at: &[PathStep], name: &str) {
@@ -221,7 +242,7 @@ pub(super) fn is_compared(spec: &FieldSpec) -> bool {
 }
 
 /// A type with its article.
-fn of(kind: Kind) -> String {
+pub(super) fn of(kind: Kind) -> String {
     match kind {
         Kind::Text => "text".to_owned(),
         Kind::Integer => "an integer".to_owned(),

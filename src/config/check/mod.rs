@@ -7,6 +7,7 @@
 mod attribution;
 mod fields;
 mod headers;
+mod matching;
 mod options;
 mod readings;
 mod review;
@@ -68,6 +69,7 @@ impl<'a> Checker<'a> {
         self.load_scripts();
         let fields = self.fields();
         let sources = self.sources(fields.as_ref());
+        let matching = self.matching(fields.as_ref().map(|(layout, _)| layout));
         let reason_codes = self.reason_codes();
         let attribution = self.attribution();
         let options = self.options();
@@ -84,6 +86,7 @@ impl<'a> Checker<'a> {
             layout,
             fields,
             sources,
+            matching,
             reason_codes,
             attribution,
             options,

@@ -118,6 +118,10 @@ impl Checker<'_> {
             let fields = self.spec.fields.as_ref();
             let is_informational =
                 fields.and_then(|fields| fields.get(field)).is_some_and(|spec| !is_compared(spec));
+            // With `match`, it is enough that one source has a field.
+            let other = path(["sources", side.other().letter(), "map", field]);
+            let is_informational = is_informational
+                || (self.spec.matching.is_some() && document.find(&other).is_some());
             if !is_mapped && !is_informational && !self.scripts.may_set_fields(side) {
                 let message = format!("the field `{field}` has no column in source {side}");
                 let help = format!(

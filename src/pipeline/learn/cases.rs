@@ -156,7 +156,8 @@ fn fnv(parts: &[&str]) -> u64 {
 /// Identifies a difference across runs by key, field, kind and both values: a break that lasts for
 /// days is one example, not one a day.
 fn identity(context: &DifferenceContext<'_>) -> u32 {
-    let key = context.a.or(context.b).map(|cells| key::reference(cells, context.layout.key_len()));
+    let spread = context.layout.spread_len();
+    let key = context.a.or(context.b).map(|cells| key::reference(cells, spread));
     let [a, b] = [context.a, context.b].map(|side| {
         let mut buffer = [0; 36];
         context.cell(side, &mut buffer).to_string()
@@ -322,7 +323,7 @@ impl<'p> Cases<'p> {
 
     fn add_record(&mut self, run: usize, record: &Record<'_>) -> usize {
         let own = |cells: Option<Cells<'_>>| cells.map(|cells| cells.bytes().into());
-        let key_len = self.layout.key_len();
+        let key_len = self.layout.spread_len();
         self.records.push(CaseRecord {
             run,
             a: own(record.a),
@@ -357,6 +358,7 @@ impl<'p> Cases<'p> {
             a: record.a.as_deref().map(Cells::new),
             b: record.b.as_deref().map(Cells::new),
             partner_rejected: record.partner_rejected,
+            matched: None,
         }
     }
 

@@ -51,6 +51,8 @@ pub struct Item {
     /// All fields of the record, differing ones first.
     pub fields: Vec<Field>,
     pub agreeing: usize,
+    /// How the record was matched, the rows of its group, and what an open row could have matched.
+    pub matching: Vec<String>,
     pub guesses: Vec<Guess>,
     pub decide: Option<Decide>,
     /// Why the user can't decide.
@@ -192,6 +194,38 @@ pub struct Refused {
     pub stale: bool,
 }
 
+/// How the record was matched, line by line.
+fn matching(detail: &ItemDetail) -> Vec<String> {
+    let Some(matched) = &detail.aggregation else { return Vec::new() };
+    let text = |value: &serde_json::Value, key: &str| -> String {
+        match &value[key] {
+            serde_json::Value::String(text) => text.clone(),
+            _ => String::new(),
+        }
+    };
+    let mut lines = Vec::new();
+    if matched["pass"].is_string() {
+        let (pass, sure) = (text(matched, "pass"), text(matched, "certificate").to_lowercase());
+        lines.push(format!("Matched by pass {pass}; {sure}"));
+    }
+    for (side, key) in [("A", "members_a"), ("B", "members_b")] {
+        for member in matched[key].as_array().into_iter().flatten() {
+            let fields = member["fields"].as_object().into_iter().flatten();
+            let values = fields.filter_map(|(name, value)| match value {
+                serde_json::Value::Null => None,
+                serde_json::Value::String(text) => Some(format!("{name} {text}")),
+                other => Some(format!("{name} {other}")),
+            });
+            let values = values.collect::<Vec<_>>().join(", ");
+            lines.push(format!("{side}: {} ({values})", text(member, "ref")));
+        }
+    }
+    for candidate in matched["candidates"].as_array().into_iter().flatten() {
+        lines.push(format!("Not taken: {} is {}", text(candidate, "ref"), text(candidate, "why")));
+    }
+    lines
+}
+
 impl Item {
     pub fn new(frame: Frame, answers: &Data<'_>) -> Self {
         let detail = answers.detail;
@@ -251,6 +285,7 @@ impl Item {
             measures: difference::measures(difference),
             fields,
             agreeing,
+            matching: matching(detail),
             guesses: guesses(item, answers.reasons, &functional),
             decide,
             why_not,

@@ -435,10 +435,11 @@ fn whole_causes(summary: &Summary) -> Whole {
 
 fn books(records: &report::Records) -> Vec<(String, String, String)> {
     let line = |name: &str, a: u64, b: u64| (name.to_owned(), labels::count(&a), labels::count(&b));
-    let mut lines = vec![
-        line("Paired", records.aligned, records.aligned),
-        line("Unmatched", records.missing_in_b, records.missing_in_a),
-    ];
+    let mut lines = vec![line("Paired", records.aligned, records.aligned)];
+    if let (Some(a), Some(b)) = (records.grouped_a, records.grouped_b) {
+        lines.push(line("In groups", a, b));
+    }
+    lines.push(line("Unmatched", records.missing_in_b, records.missing_in_a));
     for (name, a, b) in [
         ("Surplus", records.duplicates_a, records.duplicates_b),
         ("Rejected", records.rejected_a, records.rejected_b),

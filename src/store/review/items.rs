@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::diagnostic::{Code, Problem};
-use crate::domain::{Decimal, DiffType, Layout, Severity, Status};
+use crate::domain::{Decimal, DiffType, Layout, Matched, Severity, Status};
 use crate::store::batch::difference_range;
 use crate::store::layout::{ItemKey, row_id};
 use crate::store::rows::{self, parameters};
@@ -385,6 +385,8 @@ pub(crate) struct Record {
     pub sides: [Option<Vec<serde_json::Value>>; 2],
     /// Lines in the sources.
     pub lines: [Option<u64>; 2],
+    /// How it was matched, or could have been; of a job with `match`.
+    pub matched: Option<Matched>,
 }
 
 impl Record {
@@ -398,11 +400,19 @@ impl Record {
         Ok(Self {
             sides: [side(record.a)?, side(record.b)?],
             lines: [line(record.place_a), line(record.place_b)],
+            matched: record.matched.map(serde_json::from_str).transpose().map_err(|error| {
+                Problem::new(Code::StoreDamaged, format!("a record can't be read: {error}"))
+            })?,
         })
     }
 
-    /// The reference of a side: its key parts joined by `|`.
+    /// The reference of a side: what it is called, else its key parts joined by `|`.
     pub fn reference(&self, side: usize, layout: &Layout) -> Option<String> {
+        let matched = self.matched.as_ref();
+        let name = matched.and_then(|one| if side == 0 { &one.ref_a } else { &one.ref_b }.clone());
+        if name.is_some() {
+            return name;
+        }
         let values = self.sides.get(side)?.as_ref()?;
         let parts = values.iter().take(layout.key_len()).map(|value| {
             let text = match value {

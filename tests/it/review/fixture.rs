@@ -166,6 +166,7 @@ pub fn stock_keyed(store: &dyn Store, job: &str, given: &[(String, Given)]) -> R
             partner_rejected: false,
             place_a: Some((number + 1, 10 * number)),
             place_b: Some((number + 1, 10 * number)),
+            matched: None,
         });
         let attribution = AttributionRow {
             reason: batch.push(given.reason),

@@ -239,6 +239,7 @@ pub fn batches(content: Content) -> Vec<Batch> {
             partner_rejected: told.partner_rejected,
             place_a: told.a.as_ref().map(|_| (number + 1, 100 * number)),
             place_b: told.b.as_ref().map(|_| (number + 2, 99 * number)),
+            matched: None,
         });
         batches.push(batch);
     }

@@ -98,6 +98,7 @@ fn others_write_while_a_run_is_written() {
                     partner_rejected: false,
                     place_a: None,
                     place_b: None,
+                    matched: None,
                 });
             }
             writer.write(&batch).unwrap();

@@ -157,6 +157,7 @@ fn every_code_shows_under_its_name(place: &Place) {
             partner_rejected: false,
             place_a: None,
             place_b: None,
+            matched: None,
         });
     }
     for (number, diff_type) in (1..).zip(DiffType::ALL) {
@@ -565,6 +566,7 @@ fn a_thousand_rows_of_several_batches(place: &Place) {
                 partner_rejected: false,
                 place_a: Some((number, 0)),
                 place_b: Some((number, 0)),
+                matched: None,
             });
         }
         writer.write(&batch).unwrap();

@@ -1,0 +1,90 @@
+//! What a run keeps of how a record was matched: pass, certificate, members of groups, and what an open row could
+//! have matched. It is stored as one JSON document beside the record's evidence.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::PerSide;
+
+/// How a record was matched, or why not.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Matched {
+    /// The pass that matched it; none for an open row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<String>,
+    /// `one_to_one`, `one_to_many` and so on, by its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
+    /// `UNIQUE`, `TIED` or `UNDETERMINED`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// Best solutions without it, counted to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternatives: Option<u32>,
+    /// Positions of fields that are not compared because a group's rows disagree in them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skip: Vec<usize>,
+    /// What A's side is called, where that is not its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ref_a: Option<String>,
+    /// What B's side is called, where that is not its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ref_b: Option<String>,
+    /// A group's rows of A.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub a: Vec<Member>,
+    /// A group's rows of B.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub b: Vec<Member>,
+    /// What an open row could have matched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<CandidateRow>,
+}
+
+/// A row of a group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Member {
+    /// Its line.
+    pub line: u64,
+    /// Its byte offset.
+    pub offset: u64,
+    /// What it is called.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// The evidence array of its values.
+    pub values: Box<RawValue>,
+}
+
+/// What an open row could have matched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CandidateRow {
+    /// What the other row is called; several are joined by ` + `.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// Why it was not taken, in a sentence.
+    pub why: String,
+    /// The field whose bound is missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// By how much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The row that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_by: Option<String>,
+}
+
+impl Matched {
+    /// What a side is called, where that is not its key.
+    pub fn reference(&self, side: super::Side) -> Option<&str> {
+        match side {
+            super::Side::A => self.ref_a.as_deref(),
+            super::Side::B => self.ref_b.as_deref(),
+        }
+    }
+
+    /// How many rows a group has on each side.
+    pub const fn members(&self) -> PerSide<usize> {
+        PerSide { a: self.a.len(), b: self.b.len() }
+    }
+}

@@ -1,0 +1,582 @@
+//! The passes of `match`, between aligning and comparing: rows that the key did not pair are matched block by
+//! block, and become records like any other.
+//!
+//! Rows move from pass to pass in partitions, in memory or in temporary files, by the hash of what the next pass
+//! wants to be equal. What a pass makes of a block is a pure function of the block, so neither threads nor
+//! partitions change the result.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::align::{
+    BlockRows, Gathered, Notes, Partitioning, Partitions, Placed, SpillRoom, align,
+};
+use crate::diagnostic::Problem;
+use crate::domain::progress::Unit;
+use crate::domain::row::push_cell;
+use crate::domain::{CandidateRow, Cell, Cells, Matched, PerSide, Progress, RowRef, Side, key};
+use crate::matching::match_block;
+use crate::store::RecordKind;
+use crate::threads;
+
+use super::halt::Halt;
+use super::read::join;
+use super::settle::{self, Settled};
+use super::{MatchPlan, Plan};
+
+/// The fewest partitions of a pass, as a power of two: so that several threads have something to do.
+const LEAST_BITS: u32 = 4;
+
+/// The rows that one buffer holds before it is sorted apart.
+const BUFFERED: usize = 1 << 14;
+
+/// All rows of a run as what is to become records: those that share a key, and what the passes made of the
+/// others.
+pub(super) struct Rows {
+    keyed: Partitions,
+    /// Only of a job with `match`.
+    settled: Option<Partitions>,
+    /// Matches that were not made because they are not certain.
+    pub left_ambiguous: u64,
+}
+
+/// Some rows, to be turned into records at once.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    rows: PerSide<&'a [RowRef<'a>]>,
+    is_settled: bool,
+    /// Only pairs count: the passes have the other rows.
+    only_pairs: bool,
+}
+
+/// A record to be.
+pub(super) enum Entry<'a> {
+    /// By the key.
+    Keyed(Placed<'a>),
+    /// By a pass, or by none.
+    Settled(Settled<'a>),
+}
+
+impl Rows {
+    /// The rows as they were read, after all passes.
+    pub fn new(
+        plan: &Plan,
+        keyed: Partitions,
+        spill: (Partitioning, &SpillRoom),
+        halt: &Halt,
+        progress: &dyn Progress,
+    ) -> Result<Self, Problem> {
+        let Some(matching) = &plan.matching else {
+            return Ok(Self { keyed, settled: None, left_ambiguous: 0 });
+        };
+        let (settled, left_ambiguous) =
+            Passes::new(plan, matching, spill, halt, progress).run(&keyed)?;
+        Ok(Self { keyed, settled: Some(settled), left_ambiguous })
+    }
+
+    /// How many partitions there are.
+    pub fn len(&self) -> usize {
+        self.keyed_len() + self.settled.as_ref().map_or(0, Partitions::len)
+    }
+
+    /// How many of them are of rows that share a key; they come first.
+    pub fn keyed_len(&self) -> usize {
+        self.keyed.len()
+    }
+
+    /// Calls `each` with the rows of a partition, in parts if it is too large; with `take` its memory is free
+    /// afterwards.
+    pub fn parts(
+        &self,
+        plan: &Plan,
+        index: usize,
+        take: bool,
+        mut each: impl FnMut(Part<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let (partitions, index, key_len, is_settled) =
+            match (index.checked_sub(self.keyed.len()), &self.settled) {
+                (Some(index), Some(settled)) => (settled, index, settle::PREFIX, true),
+                _ => (&self.keyed, index, plan.layout.spread_len(), false),
+            };
+        let only_pairs = self.settled.is_some();
+        let part = |rows: PerSide<&[RowRef<'_>]>| each(Part { rows, is_settled, only_pairs });
+        if take {
+            partitions.take(index, key_len, part)
+        } else {
+            partitions.look(index, key_len, part)
+        }
+    }
+}
+
+impl<'a> Part<'a> {
+    /// The same with other rows, of those that it has.
+    pub const fn with_rows<'b>(self, rows: PerSide<&'b [RowRef<'b>]>) -> Part<'b> {
+        Part { rows, is_settled: self.is_settled, only_pairs: self.only_pairs }
+    }
+
+    /// The rows of both sides.
+    pub const fn rows(self) -> PerSide<&'a [RowRef<'a>]> {
+        self.rows
+    }
+
+    /// Whether these are records of passes.
+    pub const fn is_settled(self) -> bool {
+        self.is_settled
+    }
+
+    /// Makes records of the rows.
+    pub fn place(self, plan: &Plan, mut place: impl FnMut(Entry<'a>)) -> Notes {
+        if self.is_settled {
+            settle::read(self.rows, |settled| place(Entry::Settled(settled)));
+            return Notes::default();
+        }
+        let key_len = plan.layout.key_len();
+        if !self.only_pairs {
+            return align(self.rows, key_len, &*plan.comparison, |row| place(Entry::Keyed(row)));
+        }
+        by_key(plan, self.rows, |row| {
+            if matches!(row, Placed::Pair(..)) {
+                place(Entry::Keyed(row));
+            }
+        })
+    }
+}
+
+/// Aligns the rows that have a key; the others are left out.
+pub(super) fn by_key<'a>(
+    plan: &Plan,
+    rows: PerSide<&[RowRef<'a>]>,
+    place: impl FnMut(Placed<'a>),
+) -> Notes {
+    let key_len = plan.layout.key_len();
+    if key_len == 0 {
+        return Notes::default();
+    }
+    let keyed = rows.map(|_, rows| {
+        let keyed = rows.iter().filter(|row| has_all(row.cells().take(key_len)));
+        keyed.copied().collect::<Vec<_>>()
+    });
+    let keyed = PerSide { a: keyed.a.as_slice(), b: keyed.b.as_slice() };
+    align(keyed, key_len, &*plan.comparison, place)
+}
+
+fn has_all<'a>(mut cells: impl Iterator<Item = crate::domain::RawCell<'a>>) -> bool {
+    cells.all(|cell| !cell.is_null() && !cell.is_unparsed())
+}
+
+/// What goes along with an open row from pass to pass.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Note {
+    /// What is known of other rows with its key.
+    #[serde(default, rename = "k")]
+    kin: Kin,
+    /// Line and byte offset of a rejected row of the other side with its key.
+    #[serde(default, rename = "r", skip_serializing_if = "Option::is_none")]
+    rejected: Option<(u64, u64)>,
+    /// What it could have matched so far.
+    #[serde(default, rename = "c", skip_serializing_if = "Vec::is_empty")]
+    candidates: Vec<CandidateRow>,
+}
+
+/// What is known of other rows with the key of an open row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Kin {
+    /// There are none, or it has no key.
+    #[default]
+    None,
+    /// The key pairs other rows: it is one too many.
+    Paired,
+    /// Its side has more rows of its key, the other has none.
+    Siblings,
+    /// This row is not open any more; it says that its key occurs.
+    Gone,
+}
+
+/// The passes of a run at work.
+struct Passes<'p> {
+    plan: &'p Plan,
+    matching: &'p MatchPlan,
+    how: Partitioning,
+    room: &'p SpillRoom,
+    halt: &'p Halt,
+    progress: &'p dyn Progress,
+}
+
+/// What one worker has sorted apart: rows for each pass to come, those that stay open, and records.
+struct Worker<'w> {
+    passes: &'w Passes<'w>,
+    /// One for each pass, then one for the rows that stay open.
+    open: Vec<Sink<'w>>,
+    settled: Sink<'w>,
+    left_ambiguous: u64,
+    cells: Vec<u8>,
+}
+
+/// Rows on their way into partitions.
+struct Sink<'p> {
+    gathered: Gathered<'p>,
+    buffers: PerSide<BlockRows>,
+}
+
+impl<'p> Sink<'p> {
+    fn new(passes: &Passes<'p>) -> Self {
+        let gathered = Gathered::new(passes.how, passes.room);
+        Self { gathered, buffers: PerSide::default() }
+    }
+
+    fn push(&mut self, side: Side, row: &RowRef<'_>) -> Result<(), Problem> {
+        self.buffers[side].push(row);
+        if self.buffers[side].len() >= BUFFERED { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Problem> {
+        for side in Side::BOTH {
+            // Rows are put in order when they are used, so their blocks need no numbers.
+            self.gathered.add(side, 0, &self.buffers[side])?;
+            self.buffers[side].clear();
+        }
+        Ok(())
+    }
+}
+
+/// What all workers have sorted apart so far.
+struct Harvest<'w> {
+    open: Vec<Vec<Gathered<'w>>>,
+    settled: Vec<Gathered<'w>>,
+    left_ambiguous: u64,
+}
+
+impl<'w> Harvest<'w> {
+    fn new(sinks: usize) -> Self {
+        let open = std::iter::repeat_with(Vec::new).take(sinks).collect();
+        Self { open, settled: Vec::new(), left_ambiguous: 0 }
+    }
+
+    fn add(&mut self, workers: Vec<Worker<'w>>) {
+        for worker in workers {
+            for (all, sink) in self.open.iter_mut().zip(worker.open) {
+                all.push(sink.gathered);
+            }
+            self.settled.push(worker.settled.gathered);
+            self.left_ambiguous += worker.left_ambiguous;
+        }
+    }
+}
+
+impl<'p> Passes<'p> {
+    fn new(
+        plan: &'p Plan,
+        matching: &'p MatchPlan,
+        (how, room): (Partitioning, &'p SpillRoom),
+        halt: &'p Halt,
+        progress: &'p dyn Progress,
+    ) -> Self {
+        let bits = how.bits.max(LEAST_BITS);
+        // A worker fills several sinks at once.
+        let share = how.share / (matching.passes.len() + 2);
+        let how = Partitioning { bits, share, ..how };
+        Self { plan, matching, how, room, halt, progress }
+    }
+
+    /// The records of all passes, and how many matches were not certain enough to be made.
+    fn run(&self, keyed: &Partitions) -> Result<(Partitions, u64), Problem> {
+        let last = self.matching.passes.len();
+        let mut harvest = Harvest::new(last + 1);
+        let layout = &self.plan.layout;
+        let workers = self.in_parallel("aligning", keyed.len(), |worker, index| {
+            let open = |rows: PerSide<&[RowRef<'_>]>| worker.open_rows(rows);
+            match layout.key_len() {
+                // Nothing is paired by a key, so no row is needed here any more.
+                0 => keyed.take(index, layout.spread_len(), open),
+                _ => keyed.look(index, layout.spread_len(), open),
+            }
+        })?;
+        harvest.add(workers);
+        for (number, pass) in self.matching.passes.iter().enumerate() {
+            let partitions = Partitions::new(self.how, std::mem::take(&mut harvest.open[number]));
+            let workers = self.in_parallel("matching", partitions.len(), |worker, index| {
+                partitions.take(index, pass.equal.len(), |rows| worker.pass(number, rows))
+            })?;
+            harvest.add(workers);
+        }
+        let rest = Partitions::new(self.how, std::mem::take(&mut harvest.open[last]));
+        let workers = self.in_parallel("matching", rest.len(), |worker, index| {
+            rest.take(index, REST_PREFIX, |rows| worker.rest(rows))
+        })?;
+        harvest.add(workers);
+        Ok((Partitions::new(self.how, harvest.settled), harvest.left_ambiguous))
+    }
+
+    /// Has all cores work on so many partitions.
+    fn in_parallel<'w>(
+        &'w self,
+        what: &'static str,
+        count: usize,
+        work: impl Fn(&mut Worker<'w>, usize) -> Result<(), Problem> + Sync,
+    ) -> Result<Vec<Worker<'w>>, Problem> {
+        let threads = self.plan.options.threads.min(count).max(1);
+        threads::room_for(threads)?;
+        self.progress.start(what, count as u64, Unit::Items);
+        let next = AtomicUsize::new(0);
+        let run = || {
+            let mut worker = Worker::new(self);
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count || self.halt.check(self.progress) {
+                    break;
+                }
+                work(&mut worker, index)?;
+                self.progress.advance(1);
+            }
+            worker.flush()?;
+            Ok(worker)
+        };
+        let run = &run;
+        let workers = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads)
+                .filter_map(|_| {
+                    self.halt.guard(threads::start(scope, move || {
+                        run().inspect_err(|problem: &Problem| self.halt.stop(problem.clone()))
+                    }))
+                })
+                .collect();
+            threads.into_iter().filter_map(|thread| self.halt.guard(join(thread))).collect()
+        });
+        self.halt.outcome()?;
+        Ok(workers)
+    }
+}
+
+/// An open row, taken apart: what it is, and what is known of it.
+struct Open<'a> {
+    row: RowRef<'a>,
+    note: Note,
+}
+
+impl<'a> Open<'a> {
+    /// Behind so many cells.
+    fn read(row: &RowRef<'a>, prefix: usize) -> Self {
+        let mut cells = row.cells();
+        cells.by_ref().take(prefix).for_each(drop);
+        let note = cells.next().map(|cell| match cell.decode(&mut [0; 36]) {
+            Cell::Text(text) => serde_json::from_str(text).unwrap_or_default(),
+            _ => Note::default(),
+        });
+        Self { row: row.with_cells(cells.bytes()), note: note.unwrap_or_default() }
+    }
+}
+
+/// The rows that stay open lie by one cell, the hash of their key.
+const REST_PREFIX: usize = 1;
+
+impl<'p> Worker<'p> {
+    fn new(passes: &'p Passes<'p>) -> Self {
+        let sinks = 0..=passes.matching.passes.len();
+        Self {
+            passes,
+            open: sinks.map(|_| Sink::new(passes)).collect(),
+            settled: Sink::new(passes),
+            left_ambiguous: 0,
+            cells: Vec::new(),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Problem> {
+        self.open.iter_mut().chain([&mut self.settled]).try_for_each(Sink::flush)
+    }
+
+    /// Sends on what the key does not pair.
+    fn open_rows(&mut self, rows: PerSide<&[RowRef<'_>]>) -> Result<(), Problem> {
+        let key_len = self.passes.plan.layout.key_len();
+        let mut open: Vec<(Side, RowRef<'_>, Note)> = Vec::new();
+        for side in Side::BOTH {
+            let keyless = rows[side].iter().filter(|row| {
+                !row.rejected && (key_len == 0 || !has_all(row.cells().take(key_len)))
+            });
+            open.extend(keyless.map(|row| (side, *row, Note::default())));
+        }
+        // Of a key that one side lacks, the first row comes as alone and the others at once after it.
+        let mut alone: Option<(RowRef<'_>, usize)> = None;
+        by_key(self.passes.plan, rows, |placed| {
+            let (side, row, rejected, kin) = match placed {
+                Placed::Pair(..) => return,
+                Placed::Alone { side, row, rejected_partner } => {
+                    alone = Some((row, open.len()));
+                    (side, row, rejected_partner, Kin::None)
+                }
+                Placed::Surplus { side, row, rejected_partner } => {
+                    let first = alone
+                        .filter(|(first, _)| key::equal(first.cells(), row.cells(), key_len))
+                        .and_then(|(_, at)| open.get_mut(at));
+                    let kin = if first.is_some() { Kin::Siblings } else { Kin::Paired };
+                    if let Some((_, _, note)) = first {
+                        note.kin = Kin::Siblings;
+                    }
+                    (side, row, rejected_partner, kin)
+                }
+            };
+            open.push((side, row, Note { kin, rejected, candidates: Vec::new() }));
+        });
+        open.into_iter().try_for_each(|(side, row, note)| self.send(0, side, &row, &note))
+    }
+
+    /// Sends an open row to the next pass in which it can take part.
+    fn send(
+        &mut self,
+        from: usize,
+        side: Side,
+        row: &RowRef<'_>,
+        note: &Note,
+    ) -> Result<(), Problem> {
+        let passes = &self.passes.matching.passes;
+        let layout = &self.passes.plan.layout;
+        let all: Vec<_> = row.cells().collect();
+        self.cells.clear();
+        let next = (from..passes.len()).find(|number| {
+            let equal = &passes[*number].equal;
+            has_all(equal.iter().filter_map(|field| all.get(*field).copied()))
+        });
+        let prefix = match next {
+            Some(number) => {
+                let equal = &passes[number].equal;
+                let cells = equal.iter().filter_map(|field| all.get(*field));
+                cells.for_each(|cell| self.cells.extend_from_slice(cell.bytes()));
+                equal.len()
+            }
+            None => {
+                let hash = key::hash(row.cells(), layout.spread_len());
+                push_cell(&mut self.cells, Cell::Integer(hash.into()));
+                REST_PREFIX
+            }
+        };
+        let note = serde_json::to_string(note).unwrap_or_default();
+        push_cell(&mut self.cells, Cell::Text(&note));
+        self.cells.extend_from_slice(row.cells().bytes());
+        let hash = key::hash(Cells::new(&self.cells), prefix);
+        let sent = row.with_hash(hash);
+        self.open[next.unwrap_or(passes.len())].push(side, &sent.with_cells(&self.cells))
+    }
+
+    /// One pass over the rows of a partition, block by block.
+    fn pass(&mut self, number: usize, rows: PerSide<&[RowRef<'_>]>) -> Result<(), Problem> {
+        let prefix = self.passes.matching.passes[number].equal.len();
+        for block in blocks(rows, prefix) {
+            let open = block
+                .map(|_, rows| rows.iter().map(|row| Open::read(row, prefix)).collect::<Vec<_>>());
+            self.block(number, open)?;
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, number: usize, mut open: PerSide<Vec<Open<'_>>>) -> Result<(), Problem> {
+        let Passes { plan, matching, .. } = *self.passes;
+        let pass = &matching.passes[number];
+        let mut matched = PerSide::of(|side| vec![false; open[side].len()]);
+        if !open.a.is_empty() && !open.b.is_empty() {
+            let rows = PerSide::of(|side| {
+                open[side].iter().map(|open| open.row).collect::<Vec<RowRef<'_>>>()
+            });
+            let outcome = match_block(pass, matching.settings, PerSide { a: &rows.a, b: &rows.b });
+            let words = settle::Words { plan, matching, pass, rows: rows.as_ref() };
+            for one in &outcome.matches {
+                if !one.made {
+                    self.left_ambiguous += 1;
+                    continue;
+                }
+                one.a.iter().for_each(|row| matched.a[*row as usize] = true);
+                one.b.iter().for_each(|row| matched.b[*row as usize] = true);
+                let (side, row) = settle::made(&words, one, &mut self.cells);
+                self.settled.push(side, &row.with_cells(&self.cells))?;
+            }
+            for side in Side::BOTH {
+                for (row, candidates) in &outcome.candidates[side] {
+                    let note = &mut open[side][*row as usize].note;
+                    settle::add_candidates(&words, side, candidates, &mut note.candidates);
+                }
+            }
+        }
+        let passes = matching.passes.len();
+        for side in Side::BOTH {
+            for (at, one) in open[side].iter().enumerate() {
+                if !matched[side][at] {
+                    self.send(number + 1, side, &one.row, &one.note)?;
+                } else if one.note.kin == Kin::Siblings {
+                    let gone = Note { kin: Kin::Gone, ..Note::default() };
+                    self.send(passes, side, &one.row, &gone)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes records of the rows that no pass matched: missing on the other side, or one too many of their key.
+    fn rest(&mut self, rows: PerSide<&[RowRef<'_>]>) -> Result<(), Problem> {
+        let Passes { plan, matching, .. } = *self.passes;
+        let key_len = plan.layout.key_len();
+        for block in blocks(rows, REST_PREFIX) {
+            for side in Side::BOTH {
+                let open: Vec<_> =
+                    block[side].iter().map(|row| Open::read(row, REST_PREFIX)).collect();
+                for (at, one) in open.iter().enumerate() {
+                    let is_kin =
+                        |other: &Open<'_>| key::equal(other.row.cells(), one.row.cells(), key_len);
+                    let is_duplicate = match one.note.kin {
+                        Kin::Gone => continue,
+                        Kin::None => false,
+                        Kin::Paired => true,
+                        Kin::Siblings => {
+                            let gone = |other: &Open<'_>| other.note.kin == Kin::Gone;
+                            open[..at].iter().any(is_kin)
+                                || open[at..].iter().any(|other| gone(other) && is_kin(other))
+                        }
+                    };
+                    let kind = match (side, is_duplicate) {
+                        (Side::A, false) => RecordKind::OnlyA,
+                        (Side::B, false) => RecordKind::OnlyB,
+                        (Side::A, true) => RecordKind::SurplusA,
+                        (Side::B, true) => RecordKind::SurplusB,
+                    };
+                    let name = settle::own_reference(plan, matching, side, &one.row);
+                    let matched = Matched {
+                        ref_a: name.clone().filter(|_| side == Side::A),
+                        ref_b: name.filter(|_| side == Side::B),
+                        candidates: one.note.candidates.clone(),
+                        ..Matched::default()
+                    };
+                    let rejected = one.note.rejected;
+                    settle::left(kind, side, &one.row, rejected, &matched, &mut self.cells);
+                    let row = settle::placed(side, &one.row);
+                    self.settled.push(side, &row.with_cells(&self.cells))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows of each block, in the order of their lines: rows whose first cells are the same values.
+fn blocks<'a>(rows: PerSide<&[RowRef<'a>]>, prefix: usize) -> Vec<PerSide<Vec<RowRef<'a>>>> {
+    let mut all: Vec<(Side, RowRef<'a>)> = Vec::new();
+    for side in Side::BOTH {
+        all.extend(rows[side].iter().map(|row| (side, *row)));
+    }
+    all.sort_by_key(|(side, row)| (row.hash, *side as usize, row.order()));
+    let mut blocks = Vec::new();
+    for run in all.chunk_by(|(_, x), (_, y)| x.hash == y.hash) {
+        // Nearly always one block; several values may have one hash.
+        let mut of_run: Vec<(RowRef<'a>, PerSide<Vec<RowRef<'a>>>)> = Vec::new();
+        for (side, row) in run {
+            let same = |(first, _): &(RowRef<'a>, PerSide<Vec<RowRef<'a>>>)| {
+                key::equal(first.cells(), row.cells(), prefix)
+            };
+            let at = of_run.iter().position(same).unwrap_or_else(|| {
+                of_run.push((*row, PerSide::default()));
+                of_run.len() - 1
+            });
+            of_run[at].1[*side].push(*row);
+        }
+        blocks.extend(of_run.into_iter().map(|(_, block)| block));
+    }
+    blocks
+}

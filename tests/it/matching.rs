@@ -1,0 +1,350 @@
+//! Matching without a common key, through the real program and on both stores.
+
+use serde_json::{Value as Json, json};
+
+use crate::postgres;
+use crate::program::Project;
+
+/// A job whose passes stand where `PASSES` is.
+const JOB: &str = r#"version: 1
+job: bank
+store: sqlite:recon.db
+sources:
+  a:
+    system: BANK
+    read: { csv: { path: a.csv } }
+    map: { id: id, amount: amount, currency: currency, day: day }
+  b:
+    system: LEDGER
+    read: { csv: { path: b.csv } }
+    map: { id: id, amount: amount, currency: currency, day: day }
+KEY
+match:
+  passes:
+PASSES
+fields:
+  id: { type: text }
+  amount: { type: decimal }
+  currency: { type: text }
+  day: { type: date }
+"#;
+
+const HEADER: &str = "id,amount,currency,day\n";
+
+fn job(key: &str, passes: &str, a: &str, b: &str) -> Project {
+    let project = Project::new();
+    project
+        .write("recon.yaml", JOB.replace("KEY\n", key).replace("PASSES\n", passes))
+        .write("a.csv", format!("{HEADER}{a}"))
+        .write("b.csv", format!("{HEADER}{b}"));
+    project
+}
+
+const NEAR: &str = "    - name: near
+      equal: [currency]
+      near: { amount: { absolute: 0 }, day: { days: 3 } }
+";
+
+const SPLIT: &str = "    - name: split
+      equal: [currency]
+      near: { amount: { absolute: 0 }, day: { days: 5 } }
+      sum: [amount]
+      shape: one_to_many
+      max_rows: 4
+";
+
+/// Every record as what a person would look at, in an order that does not depend on the run.
+const RECORDS: &str = "SELECT kind, source_a_ref_id AS ra, source_b_ref_id AS rb, match_pass, match_shape, \
+     match_certificate, match_alternatives, members_a, members_b, line_a, line_b, gate_status \
+     FROM recon.current_records ORDER BY line_a NULLS FIRST, line_b NULLS FIRST, kind";
+
+/// Rows that make every kind of record: pairs by key, later passes, groups, ties, duplicates and rows alone.
+fn many_rows() -> (String, String) {
+    let (mut a, mut b) = (String::new(), String::new());
+    let mut state = 7u64;
+    let mut next = |most: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % most
+    };
+    for number in 0..400 {
+        let currency = ["EUR", "USD", "CHF", "JPY", "SEK", "NOK", "PLN", "GBP"][next(8) as usize];
+        let amount = 100 * (1 + next(40));
+        let day = 1 + next(20);
+        let id = |lost: bool| if lost { String::new() } else { format!("T{number}") };
+        a += &format!("{},{amount}.00,{currency},2026-03-{day:02}\n", id(next(2) == 0));
+        match next(5) {
+            0 => {
+                let part = 1 + next(amount - 1);
+                b += &format!(",{part}.00,{currency},2026-03-{day:02}\n");
+                b += &format!(",{}.00,{currency},2026-03-{:02}\n", amount - part, day + 1);
+            }
+            1 => {}
+            2 => {
+                for _ in 0..2 {
+                    b += &format!("{},{amount}.00,{currency},2026-03-{day:02}\n", id(false));
+                }
+            }
+            _ => {
+                b +=
+                    &format!("{},{amount}.00,{currency},2026-03-{:02}\n", id(next(2) == 0), day + 2)
+            }
+        }
+    }
+    (a, b)
+}
+
+#[test]
+fn threads_memory_and_the_way_through_the_store_change_nothing() {
+    let (a, b) = many_rows();
+    let passes = format!("{NEAR}{SPLIT}");
+    let of = |options: &str, commands: &[&[&str]]| {
+        let project = job("key: [id]\n", &passes, &a, &b);
+        project.replace("recon.yaml", "fields:\n", &format!("options: {options}\nfields:\n"));
+        let mut summary = Json::Null;
+        for command in commands {
+            summary = project.json(command);
+        }
+        (project.sql(RECORDS), summary["records"].clone(), summary["matches"].clone())
+    };
+    let run: &[&[&str]] = &[&["run", "--json"]];
+    let one = of("{ threads: 1 }", run);
+    assert!(one.2["by_pass"]["split"].as_u64() > Some(0), "{}", one.2);
+    assert!(one.2["by_pass"]["near"].as_u64() > Some(0), "{}", one.2);
+    assert!(one.2["by_pass"]["key"].as_u64() > Some(0), "{}", one.2);
+    assert!(one.2["left_ambiguous"].as_u64() > Some(0), "{}", one.2);
+    assert!(one.1["duplicates_b"].as_u64() > Some(0), "{}", one.1);
+    assert_eq!(one, of("{ threads: 4 }", run));
+    assert_eq!(one, of("{ threads: 2, memory_limit: 1MiB }", run));
+    let steps: &[&[&str]] = &[&["ingest", "--json"], &["diff", "--json"], &["attribute", "--json"]];
+    assert_eq!(one, of("{ threads: 2 }", steps));
+}
+
+#[test]
+fn the_order_of_the_lines_changes_nothing_but_the_lines() {
+    let (a, b) = many_rows();
+    let by_value = "SELECT match_pass, match_certificate, normalized_data_a AS a, normalized_data_b AS b \
+         FROM recon.current_records ORDER BY 1, 2, 3, 4";
+    let reversed =
+        |text: &str| text.lines().rev().map(|line| format!("{line}\n")).collect::<String>();
+    let passes = format!("{NEAR}{SPLIT}");
+    let straight = job("", &passes, &a, &b);
+    let backwards = job("", &passes, &reversed(&a), &reversed(&b));
+    assert_eq!(
+        straight.json(&["run", "--json"])["matches"],
+        backwards.json(&["run", "--json"])["matches"]
+    );
+    assert_eq!(straight.sql(by_value), backwards.sql(by_value));
+}
+
+#[test]
+fn both_stores_hold_the_same_records_and_members() {
+    let (a, b) = many_rows();
+    let passes = format!("{NEAR}{SPLIT}");
+    let project = job("key: [id]\n", &passes, &a, &b);
+    let url = postgres::new_database();
+    let summary = project.json(&["run", "--json"]);
+    let other = project.json(&["run", "--json", "--store", &url]);
+    assert_eq!(summary["matches"], other["matches"]);
+    let members = "SELECT m.side, m.line, m.ref_id, m.normalized_data AS data \
+         FROM recon.recon_members m ORDER BY 1, 2";
+    for statement in [RECORDS, members] {
+        let text = project.json(&["--store", &url, "sql", statement, "--format", "json"]);
+        let here = project.sql(statement);
+        assert_eq!(here.as_array().unwrap().len(), text.as_array().unwrap().len());
+        // A JSON document is text in one store and an object in the other.
+        let plain = |rows: &Json| {
+            let mut rows = rows.clone();
+            for row in rows.as_array_mut().unwrap() {
+                if let Some(text) = row["data"].as_str() {
+                    row["data"] = serde_json::from_str(text).unwrap();
+                }
+            }
+            rows
+        };
+        assert_eq!(plain(&here), plain(&text));
+    }
+    let grouped = summary["records"]["grouped_a"].as_u64().unwrap()
+        + summary["records"]["grouped_b"].as_u64().unwrap();
+    let count = project.sql("SELECT count(*) AS n FROM recon.recon_members");
+    assert_eq!(count[0]["n"], json!(grouped));
+}
+
+#[test]
+fn a_group_has_exact_sums_common_values_and_null_where_rows_disagree() {
+    let project = job(
+        "",
+        SPLIT,
+        ",100.00,EUR,2026-03-02\n",
+        ",33.33,EUR,2026-03-02\n,66.670,EUR,2026-03-04\n",
+    );
+    let summary = project.json(&["run", "--json"]);
+    assert_eq!(summary["records"]["groups"], 1, "{summary}");
+    // The days disagree within the group, so they are not compared.
+    assert_eq!(summary["records"]["matched"], 1, "{summary}");
+    let row = &project.sql(
+        "SELECT normalized_data_b AS b, source_a_ref_id AS ra, source_b_ref_id AS rb, \
+         match_shape, members_a, members_b FROM recon.recon_records",
+    )[0];
+    let data: Json = match &row["b"] {
+        Json::String(text) => serde_json::from_str(text).unwrap(),
+        other => other.clone(),
+    };
+    assert_eq!(data, json!({"id": null, "amount": "100.000", "currency": "EUR", "day": null}));
+    assert_eq!(
+        (row["ra"].as_str(), row["rb"].as_str(), row["match_shape"].as_str()),
+        (Some("A:2"), Some("B:2+1"), Some("one_to_many"))
+    );
+    let said = project.recon(&["explain", "B:3"]);
+    assert!(said.out.contains("A:2 100.00 matches B:2 33.33 + B:3 66.670; unique"), "{}", said.out);
+}
+
+#[test]
+fn a_tie_stays_open_and_explain_shows_both() {
+    let project = job(
+        "",
+        NEAR,
+        ",100.00,EUR,2026-03-02\n",
+        "x,100.00,EUR,2026-03-02\ny,100.00,EUR,2026-03-02\n",
+    );
+    let summary = project.json(&["run", "--json"]);
+    assert_eq!(summary["matches"]["left_ambiguous"], 1, "{summary}");
+    assert_eq!(summary["records"]["missing_in_b"], 1, "{summary}");
+    let said = project.recon(&["explain", "A:2"]);
+    for line in ["B:2 is tied", "B:3 is tied"] {
+        assert!(said.out.contains(line), "{}", said.out);
+    }
+    project.replace("recon.yaml", "match:\n", "match:\n  ambiguous: take\n");
+    let taken = project.json(&["run", "--json"]);
+    assert_eq!(taken["matches"]["by_certificate"], json!({"TIED": 1}), "{taken}");
+    // Rows of B alone come first.
+    let rows = project.sql(RECORDS);
+    let taken = &rows[1];
+    assert_eq!(
+        (taken["match_alternatives"].as_u64(), taken["rb"].as_str()),
+        (Some(1), Some("B:2"))
+    );
+}
+
+#[test]
+fn rows_without_a_key_take_part_in_the_passes() {
+    let project = job(
+        "key: [id]\n",
+        NEAR,
+        "1,10.00,EUR,2026-03-02\n,20.00,EUR,2026-03-02\n3,30.00,EUR,2026-03-02\n",
+        "1,10.00,EUR,2026-03-02\n2,20.00,EUR,2026-03-02\n,40.00,EUR,2026-03-02\n",
+    );
+    let summary = project.json(&["run", "--json"]);
+    let records = &summary["records"];
+    assert_eq!(records["rejected_a"], 0, "{summary}");
+    assert_eq!(
+        (&records["aligned"], &records["missing_in_a"]),
+        (&json!(2), &json!(1)),
+        "{summary}"
+    );
+    assert_eq!(summary["matches"]["by_pass"], json!({"key": 1, "near": 1}));
+}
+
+#[test]
+fn a_surplus_row_of_a_key_goes_on_to_the_passes() {
+    let project = job(
+        "key: [id]\n",
+        NEAR,
+        "1,10.00,EUR,2026-03-02\n1,20.00,EUR,2026-03-02\n1,99.00,EUR,2026-03-02\n",
+        "1,10.00,EUR,2026-03-02\n,20.00,EUR,2026-03-03\n",
+    );
+    let summary = project.json(&["run", "--json"]);
+    let records = &summary["records"];
+    assert_eq!(
+        (&records["aligned"], &records["duplicates_a"]),
+        (&json!(2), &json!(1)),
+        "{summary}"
+    );
+    assert_eq!(summary["differences"]["by_type"]["DATE_MISMATCH"], 1, "{summary}");
+}
+
+#[test]
+fn rules_see_pass_members_and_candidates() {
+    let project = job(
+        "",
+        NEAR,
+        ",100.00,EUR,2026-03-02\n,7.00,EUR,2026-03-02\n",
+        ",100.00,EUR,2026-03-06\n,7.00,EUR,2026-03-03\n",
+    );
+    project
+        .replace(
+            "recon.yaml",
+            "fields:\n",
+            "rules: { attribute: [rules.rhai] }\nreason_codes:\n  LATE: { functional: true, description: late }\nfields:\n",
+        )
+        .write(
+            "rules.rhai",
+            "fn attribute_open(d) {\n  if d.match_pass == () && d.candidates.len() > 0 {\n    \
+             let c = d.candidates[0];\n    note(`${c.ref} ${c.why} ${c.field} ${c.by}`);\n    \
+             return reason(\"LATE\", 0.95);\n  }\n  \
+             if d.match_pass == \"near\" && d.members_a == 1 && d.members_b == 1 { return reason(\"LATE\", 0.5); }\n}\n",
+        );
+    let commands: [&[&[&str]]; 2] = [&[&["run"]], &[&["ingest"], &["diff"], &["attribute"]]];
+    for commands in commands {
+        for command in commands {
+            let said = project.recon(command);
+            assert_eq!(said.code, 0, "{}", said.err);
+        }
+        let notes = project.sql(
+            "SELECT explanation AS e FROM recon.current_attributions WHERE confidence_score > 0.9 ORDER BY 1",
+        );
+        let said = notes.to_string();
+        assert!(said.contains("B:2 4 days away, 3 allowed day 1"), "{said}");
+        let paired = project.sql(
+            "SELECT count(*) AS n FROM recon.current_attributions WHERE confidence_score = 0.5",
+        );
+        assert_eq!(paired[0]["n"], 1);
+    }
+}
+
+#[test]
+fn a_changed_pass_makes_diff_ask_for_another_ingest() {
+    let project = job("", NEAR, ",1.00,EUR,2026-03-02\n", ",1.00,EUR,2026-03-02\n");
+    assert_eq!(project.recon(&["ingest"]).code, 0);
+    project.replace("recon.yaml", "days: 3", "days: 4");
+    let said = project.recon(&["diff"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("ingest again"), "{}", said.err);
+}
+
+#[test]
+fn decisions_are_carried_to_the_same_rows_and_no_others() {
+    let project =
+        job("", NEAR, ",1.00,EUR,2026-03-02\n,2.00,EUR,2026-03-02\n", ",9.00,EUR,2026-03-02\n");
+    let summary = project.json(&["run", "--json"]);
+    assert_eq!(summary["records"]["missing_in_b"], 2);
+    let again = project.json(&["run", "--json"]);
+    assert_eq!(again["records"], summary["records"]);
+}
+
+#[test]
+fn references_name_rows_where_they_have_one() {
+    let project =
+        job("", NEAR, "x,1.00,EUR,2026-03-02\n,2.00,EUR,2026-03-02\n", "y,1.00,EUR,2026-03-02\n");
+    project.replace("recon.yaml", "match:\n", "ref: [id]\nmatch:\n");
+    project.json(&["run", "--json"]);
+    let rows = project.sql(RECORDS);
+    assert_eq!((rows[0]["ra"].as_str(), rows[0]["rb"].as_str()), (Some("x"), Some("y")));
+    assert_eq!(rows[1]["ra"].as_str(), Some("A:3"));
+}
+
+#[test]
+fn fixtures_say_what_the_passes_must_make_of_rows() {
+    let project = Project::of("examples/bank_to_ledger");
+    let said = project.recon(&["test"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "3 passed, 0 failed\n"), "{}", said.err);
+    project.replace("recon.tests.yaml", "b: [1, 3], pass: split", "b: [1, 2], pass: split");
+    let said = project.recon(&["test"]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.out
+            .contains("expected A1 = B1 + B2 by split, UNIQUE, got A1 = B1 + B3 by split, UNIQUE"),
+        "{}",
+        said.out
+    );
+}
