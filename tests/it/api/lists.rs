@@ -96,12 +96,15 @@ fn search_terms_are_literal() {
         "x=1",
         "status=unknown",
         "sort=confidence%3B",
-        "run_id=1",
         "q=%00",
         "sla=late",
     ] {
         let answer = ann.get(&format!("/workflow/queue?{bad}"));
         assert_eq!(answer.status, 422, "{bad}: {}", answer.text());
+    }
+    for unknown in ["run_id=1", "run_id=x"] {
+        let answer = ann.get(&format!("/workflow/queue?{unknown}"));
+        assert_eq!(answer.status, 404, "{unknown}: {}", answer.text());
     }
     house.server.assert_well();
 }
