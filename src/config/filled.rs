@@ -64,12 +64,16 @@ fn fill_setting(
     }
     let replaced = INSTEAD.iter().any(|(this, other)| *this == name && map.contains_key(*other));
     let default = property.get("default").cloned().filter(|_| !replaced);
+    // A section that must have a key of its own says nothing while it is missing.
+    let has_to_be_written = !resolved(property, root)["required"].is_null();
     let section = || {
         let mut section = Value::Object(Map::new());
         fill(&mut section, property, root, true);
         Some(section).filter(|section| section.as_object().is_some_and(|map| !map.is_empty()))
     };
-    if let Some(value) = default.or_else(|| sections.then(section).flatten()) {
+    if let Some(value) =
+        default.or_else(|| (sections && !has_to_be_written).then(section).flatten())
+    {
         map.insert(name.to_owned(), value);
     }
 }
@@ -91,7 +95,7 @@ fn simplify(value: &mut Value) {
         Value::String(text) => {
             if let Ok(simple) = serde_json::from_str::<Value>(text)
                 && (simple.is_number() || simple.is_boolean())
-                && simple.to_string() == *text
+                && simple.to_string().as_str() == text.as_str()
             {
                 *value = simple;
             }

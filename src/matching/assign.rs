@@ -386,9 +386,10 @@ impl<'s, 'n, C: Cost> Residual<'s, 'n, C> {
         let (rows, sink) = (self.rows(), self.sink());
         let edges = &self.solver.network.edges;
         if node < rows {
-            for at in self.solver.first[node]..self.solver.first[node + 1] {
+            let own = self.solver.first[node]..self.solver.first[node + 1];
+            for (at, edge) in own.clone().zip(&edges[own]) {
                 if self.tight[at] && !self.fixed[at] {
-                    each(rows + edges[at].1 as usize, Step::More(at));
+                    each(rows + edge.1 as usize, Step::More(at));
                 }
             }
             if self.may_be_alone[node] {

@@ -190,16 +190,13 @@ fn example(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Option<
     Ok(choice.example)
 }
 
+/// Gets a difference with its record, and says whether to go on.
+type Visit<'a> =
+    dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<ControlFlow<()>, Problem> + 'a;
+
 /// Visits the differences of a run until `each` breaks. The store's own walk only stops at an error, so
 /// this is the one place that turns a break into one.
-fn differences_until(
-    store: &dyn Store,
-    run: &RunRow,
-    each: &mut dyn FnMut(
-        &StoredDifference<'_>,
-        &StoredRecord<'_>,
-    ) -> Result<ControlFlow<()>, Problem>,
-) -> Result<(), Problem> {
+fn differences_until(store: &dyn Store, run: &RunRow, each: &mut Visit<'_>) -> Result<(), Problem> {
     let mut stopped = false;
     let walked = store.each_difference(run.id, &mut |difference, record| {
         stopped = each(difference, record)?.is_break();

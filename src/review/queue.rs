@@ -234,8 +234,13 @@ impl Work<'_> {
                 .ok_or_else(|| invalid("severity", "is LOW, MEDIUM, HIGH or CRITICAL"))?;
             wanted.push(Condition::Severity(severity));
         }
-        let bounds: [(_, _, f64, fn(f64) -> Condition); 4] = [
-            ("min_confidence", filter.min_confidence, 1.0, Condition::MinConfidence),
+        let bounds = [
+            (
+                "min_confidence",
+                filter.min_confidence,
+                1.0,
+                Condition::MinConfidence as fn(f64) -> _,
+            ),
             ("max_confidence", filter.max_confidence, 1.0, Condition::MaxConfidence),
             ("min_amount", filter.min_amount, f64::MAX, Condition::MinAmount),
             ("max_amount", filter.max_amount, f64::MAX, Condition::MaxAmount),

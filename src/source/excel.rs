@@ -676,7 +676,7 @@ mod tests {
         assert_eq!(text(46_037.0, false, Some("yyyy-mm-dd hh:mm")), "2026-01-15T00:00:00");
         assert_eq!(text(46_037.75, false, Some("dd/mm/yyyy")), "2026-01-15");
         assert_eq!(text(46_037.75, false, None), "2026-01-15T18:00:00");
-        assert_eq!(text(46_037.0 + 43_199.9999 / 86_400.0, false, None), "2026-01-15T12:00:00");
+        assert_eq!(text(46_037.0 + 43_199.999_9 / 86_400.0, false, None), "2026-01-15T12:00:00");
         assert_eq!(text(0.5, false, Some("h:mm")), "12:00:00");
         assert_eq!(text(1.0, false, Some("d.m.y")), "1900-01-01");
         assert_eq!(text(60.0, false, Some("d.m.y")), "1900-02-29");

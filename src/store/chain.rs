@@ -17,7 +17,7 @@ pub fn checkpoint(tx: &mut dyn Transaction, now: Instant) -> Result<Checkpoint, 
     let end = head(tx, false)?;
     Ok(Checkpoint {
         n: end.seq,
-        head_hash: hex(&end.hash),
+        head_hash: hex(end.hash),
         time: time_text(now),
         ..Checkpoint::default()
     })

@@ -333,7 +333,7 @@ fn json_arrays_are_whole_or_refused() {
         (&format!("{whole}x"), 3, "something follows"),
         (&whole.replace("\"data\"", "\"date\""), 2, "did you mean `date`"),
         (&whole.replace("sku", "skew"), 2, "did you mean `items.1.skew`"),
-        (&"{\"data\":{\"a\":[]}}".to_owned(), 2, "`/a`"),
+        ("{\"data\":{\"a\":[]}}", 2, "`/a`"),
     ] as [(&str, i32, &str); 7]
     {
         project.write("a.json", text);

@@ -162,14 +162,7 @@ fn a_statement_without_balances_is_read_with_a_warning() {
 
 #[test]
 fn rows_say_statement_entry_and_line() {
-    let project = job(
-        "camt053: { path: s.xml }",
-        "s.xml",
-        camt().replace(
-            ">100.50</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>",
-            ">100.50</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>",
-        ),
-    );
+    let project = job("camt053: { path: s.xml }", "s.xml", camt());
     project.replace("ledger.csv", "E3,2026-01-16,7.00", "E3,2026-01-16,7.10");
     project.recon(&["run", "-q"]);
     let said = project.recon(&["explain", "E3"]);

@@ -131,7 +131,7 @@ pub fn train(
     let Measurement { measured, evidence, .. } = candidate;
     let bytes = model.to_bytes()?;
     let training = model.training();
-    let (training_hash, hash) = (hex(&training.hash), sha256(&bytes));
+    let (training_hash, hash) = (hex(training.hash), sha256(&bytes));
     let now = (session.now)();
     let size = bytes.len() as u64;
     let version = store.add_model(&NewModel {

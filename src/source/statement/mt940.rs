@@ -178,10 +178,8 @@ impl<'r> Mt940<'r> {
                 self.balance(first, line, true)?;
             }
             "62" | "62F" | "62M" => self.balance(first, line, false)?,
-            "34F" => {
-                if self.statement.currency.is_none() {
-                    self.statement.currency = first.get(..3).and_then(given);
-                }
+            "34F" if self.statement.currency.is_none() => {
+                self.statement.currency = first.get(..3).and_then(given);
             }
             "61" => {
                 self.statement.is_open = true;
