@@ -105,7 +105,7 @@ pub struct NearSpec {
     /// Numbers: |B − A| at most this percentage of `base`.
     #[schemars(range(min = 0))]
     pub percent: Option<Written<Decimal>>,
-    /// What `percent` is a percentage of. Default `larger`.
+    /// What `percent` is a percentage of; by default the larger of both amounts.
     pub base: Option<BaseSpec>,
     /// How `absolute` and `percent` join; required where both are given.
     pub combine: Option<CombineSpec>,

@@ -96,16 +96,15 @@ fn search_terms_are_literal() {
         "x=1",
         "status=unknown",
         "sort=confidence%3B",
+        "run_id=x",
         "q=%00",
         "sla=late",
     ] {
         let answer = ann.get(&format!("/workflow/queue?{bad}"));
         assert_eq!(answer.status, 422, "{bad}: {}", answer.text());
     }
-    for unknown in ["run_id=1", "run_id=x"] {
-        let answer = ann.get(&format!("/workflow/queue?{unknown}"));
-        assert_eq!(answer.status, 404, "{unknown}: {}", answer.text());
-    }
+    let answer = ann.get("/workflow/queue?run_id=1");
+    assert_eq!(answer.status, 404, "no run's id begins so: {}", answer.text());
     house.server.assert_well();
 }
 
