@@ -39,7 +39,7 @@ pub fn reference(cells: Cells<'_>, key_len: usize) -> String {
     joined(cells.take(key_len))
 }
 
-/// Some cells as a reference for people, as [`reference`] writes it.
+/// Some cells as a reference for people, as [`reference()`] writes it.
 pub fn joined<'a>(cells: impl Iterator<Item = RawCell<'a>>) -> String {
     let mut text = String::new();
     for (at, raw) in cells.enumerate() {

@@ -4,8 +4,8 @@
 //! It never guesses: every match says whether all best solutions have it ([`Certificate`]). The result depends on
 //! the rows' values only, not on their order, on threads or on time; searching is bounded by a count of steps.
 //!
-//! One to one is an exact assignment ([`assign`]). The other shapes search the sets of rows whose sums fit
-//! ([`subsets`]) and then choose among them ([`packing`]). docs/matching.md explains both with pictures.
+//! One to one is an exact assignment (`assign`). The other shapes search the sets of rows whose sums fit
+//! (`subsets`) and then choose among them (`packing`). docs/matching.md explains both with pictures.
 
 mod assign;
 mod bound;

@@ -65,9 +65,6 @@ impl Actor {
     }
 
     /// Returns `Forbidden` without this permission.
-    ///
-    /// # Errors
-    /// [`Refusal::forbidden`].
     pub fn must(&self, permission: Permission) -> Result<(), Refusal> {
         if self.may(permission) {
             Ok(())

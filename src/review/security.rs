@@ -13,7 +13,7 @@ const PER_MINUTE: i64 = 20;
 
 impl Review<'_> {
     /// Records a refused attempt (a forged actor, a missing role) in the security log, at most
-    /// [`PER_MINUTE`] of one person. Refusals of the review are recorded already; this is for callers that
+    /// `PER_MINUTE` of one person. Refusals of the review are recorded already; this is for callers that
     /// refuse on their own.
     pub fn note_refused(&self, actor: &Actor, code: Code, entity: Option<&str>, what: &str) {
         let now = self.now();
