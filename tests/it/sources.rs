@@ -111,7 +111,19 @@ fn refused(project: &Project) -> (i32, String) {
 
 /// The values of A as they are stored, by the key.
 fn evidence(project: &Project) -> Json {
-    project.sql("SELECT normalized_data_a FROM recon.recon_records ORDER BY source_a_ref_id")
+    let rows = project
+        .sql("SELECT normalized_data_a FROM recon.recon_records ORDER BY source_a_ref_id")
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| match &row["normalized_data_a"] {
+            Json::String(text) => {
+                json!({ "normalized_data_a": serde_json::from_str::<Json>(text).unwrap() })
+            }
+            _ => row.clone(),
+        })
+        .collect();
+    Json::Array(rows)
 }
 
 #[test]
@@ -605,7 +617,7 @@ fn init_recognises_kinds_by_their_content() {
     for (file, name, kind) in [
         ("trades.jsonl", "x.dat", "json:"),
         ("trades.json", "x.dat", "records: \"/data/trades\""),
-        ("trades.xlsx", "x.dat", "header_row: 1"),
+        ("trades.xlsx", "x.dat", "header_row: \"1\""),
         ("trades.ods", "x.bin", "excel:"),
         ("trades_zstd.parquet", "x", "parquet:"),
     ] {

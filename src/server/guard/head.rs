@@ -133,7 +133,7 @@ pub fn parse(bytes: &[u8], peer: IpAddr, id: &str) -> Result<Head, Refused> {
         "HTTP/1.1" => false,
         "HTTP/1.0" => true,
         other if other.starts_with("HTTP/") => {
-            return Err(Refused::new(505, "only HTTP/1.1 and 1.0 are supported"));
+            return Err(Refused::new(505, "the version of HTTP must be 1.0 or 1.1"));
         }
         _ => return Err(Refused::malformed("the request line must end with its version")),
     };
