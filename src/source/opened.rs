@@ -158,6 +158,7 @@ impl Opened {
             current: None,
             inputs: 0,
             sequence: 0,
+            has_failed: false,
             disk_bytes: 0,
             read: Vec::new(),
             states: Vec::new(),
@@ -249,6 +250,8 @@ pub struct Blocks {
     /// How many inputs have been begun.
     inputs: u64,
     sequence: u64,
+    /// After an error nothing more is read, so that another thread reports no later error instead.
+    has_failed: bool,
     /// How many bytes have been told of by blocks.
     disk_bytes: u64,
     read: Vec<SourceFile>,
@@ -305,8 +308,16 @@ impl Blocks {
     /// An input can't be read any further, or a record is so long that it can't be one.
     pub fn next_block(&mut self) -> Result<Option<Block>, Problem> {
         loop {
-            let Some(current) = &mut self.current else { return Ok(None) };
-            let piece = current.pieces.next()?;
+            let Some(current) = self.current.as_mut().filter(|_| !self.has_failed) else {
+                return Ok(None);
+            };
+            let piece = match current.pieces.next() {
+                Ok(piece) => piece,
+                Err(problem) => {
+                    self.has_failed = true;
+                    return Err(problem);
+                }
+            };
             let read = current.pieces.disk_bytes();
             self.disk_bytes += read - current.disk_bytes;
             current.disk_bytes = read;
