@@ -154,7 +154,7 @@ fn summary(inference: &Inference) -> String {
                 "{side}  {}: {}, {}{}\n",
                 figures::visible(&source.path),
                 figures::counted(source.rows, "row", "rows"),
-                kind.name,
+                kind.spoken(),
                 options.collect::<String>()
             );
             continue;

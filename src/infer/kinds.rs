@@ -34,6 +34,19 @@ impl KindGuess {
         self
     }
 
+    /// What people call this kind.
+    pub fn spoken(&self) -> &'static str {
+        match self.name {
+            "bai2" => "BAI2",
+            "camt053" => "camt (XML)",
+            "excel" => "workbook",
+            "json" => "JSON",
+            "mt940" => "MT940",
+            "parquet" => "Parquet",
+            other => other,
+        }
+    }
+
     fn in_encoding(self, label: &str) -> Self {
         match label {
             "utf-8" => self,

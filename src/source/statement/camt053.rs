@@ -261,7 +261,7 @@ struct Entry {
 
 impl Entry {
     fn of(entry: &Element, line: u64) -> Result<Self, Problem> {
-        let lacks = |what| malformed(line, format!("this entry has no `{what}`"));
+        let lacks = |what| malformed(line, format!("this entry (XML `Ntry`) has no `{what}`"));
         let (currency, unsigned) = amount(entry.child("Amt").ok_or_else(|| lacks("Amt"))?, line)?;
         let is_credit = is_credit(entry, line)?.ok_or_else(|| lacks("CdtDbtInd"))?;
         let reversal = entry.text(&[&["RvslInd"]]);
@@ -331,7 +331,7 @@ impl Statement {
         if !matches!(kind.as_str(), "OPBD" | "PRCD" | "ITBD" | "CLBD") {
             return Ok(());
         }
-        let lacks = |what| malformed(line, format!("this balance has no `{what}`"));
+        let lacks = |what| malformed(line, format!("this balance (XML `Bal`) has no `{what}`"));
         let (currency, unsigned) = amount(balance.child("Amt").ok_or_else(|| lacks("Amt"))?, line)?;
         let is_credit = is_credit(balance, line)?.ok_or_else(|| lacks("CdtDbtInd"))?;
         let value = signed(unsigned, is_credit);
