@@ -75,7 +75,7 @@ pub fn room_for(count: usize) -> Result<(), Problem> {
 
 /// The least address space with which every command can say what it lacks. Below that an allocation
 /// may fail anywhere, and that aborts the program.
-const LEAST_SPACE: u64 = 192 << 20;
+const LEAST_SPACE: u64 = 256 << 20;
 
 /// Makes sure that the limits of this process leave room to work.
 ///
