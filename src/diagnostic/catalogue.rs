@@ -690,7 +690,7 @@ codes! {
     }
     "Stores" {
         NoMemory "no-memory" [Exit(Class::Store)]
-            "There is too little memory for the threads."
+            "There is too little memory for the threads or for the store."
             => "Lower `options.threads` or `options.memory_limit`.";
         NoThread "no-thread" [Exit(Class::Store)]
             "A thread cannot be started."

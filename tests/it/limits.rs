@@ -314,12 +314,10 @@ fn threads_that_cannot_start_are_an_error_not_a_panic() {
     let script = format!("ulimit -v 400000; THREADS=512 exec {recon} run --json");
     let said = surrounded(&project, &["/bin/sh"], &script).expect("every machine has /bin/sh");
     let error = String::from_utf8_lossy(&said.stderr);
-    // Some machines start them all even so.
+    // Some machines start them all even so; on others the memory ends before the threads do.
     let code = said.status.code();
-    assert!(
-        code == Some(0) || (code == Some(4) && error.contains("no-thread")),
-        "{code:?} {error}"
-    );
+    let refused = error.contains("no-thread") || error.contains("no-memory");
+    assert!(code == Some(0) || (code == Some(4) && refused), "{code:?} {error}");
     assert!(!error.contains("panicked"), "{error}");
 }
 

@@ -94,8 +94,19 @@ impl SqliteStore {
     }
 
     fn busy(&self, error: &r2d2::Error) -> Problem {
-        Problem::new(Code::StoreBusy, format!("no connection to the store: {error}"))
+        // r2d2 gives a connection's own error only as text.
+        let text = error.to_string();
+        let (code, help) = if text.contains("out of memory") {
+            (
+                Code::NoMemory,
+                "set `options.threads` lower, or raise the limit of memory (ulimit -v)",
+            )
+        } else {
+            (Code::StoreBusy, "try again when the other commands on this store are done")
+        };
+        Problem::new(code, format!("no connection to the store: {text}"))
             .in_file(&self.path)
+            .help(help)
     }
 
     fn problem(&self, error: &rusqlite::Error) -> Problem {
