@@ -346,3 +346,16 @@ fn sql_is_in_the_store_alone() {
         .collect();
     assert_eq!(found, [6]);
 }
+
+/// Everybody who builds recon compiles each of them: raise the limit only with a reason in the
+/// commit.
+const MOST_PACKAGES: usize = 391;
+
+#[test]
+fn a_new_package_is_a_decision() {
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+    let text = fs::read_to_string(lock).unwrap();
+    let packages = text.lines().filter(|line| *line == "[[package]]").count();
+    assert!(packages > 100, "Cargo.lock is not read as it is written");
+    assert!(packages <= MOST_PACKAGES, "{packages} packages are locked, {MOST_PACKAGES} allowed");
+}
