@@ -361,6 +361,9 @@ pub struct Report {
     /// Output format
     #[arg(long, value_parser = format_parser(), default_value = "text")]
     pub format: Format,
+    /// Print only the reconciliation statement: from A's balance to B's, a line for each reason
+    #[arg(long)]
+    pub statement: bool,
     /// Start CSV with a byte order mark so that Excel reads it as UTF-8
     #[arg(long)]
     pub bom: bool,

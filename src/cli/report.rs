@@ -21,9 +21,15 @@ pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
             Problem::new(Code::NotCsv, format!("--bom works only with CSV, not with {format}"));
         return Err(problem.help("add --format csv, or drop --bom").into());
     }
+    if arguments.statement && !matches!(format, Format::Text | Format::Md | Format::Json) {
+        let message = format!("--statement prints text, Markdown or JSON, not {format}");
+        let help = "the formats `html` and `xlsx` contain the statement; leave out --statement";
+        return Err(Problem::new(Code::StatementFormat, message).help(help).into());
+    }
     // CSV lists every difference, so it needs no aggregates.
     let data = match format {
         Format::Csv => ReportData::load(&*store, &run)?,
+        _ if arguments.statement => ReportData::load_with_statement(&*store, &run)?,
         _ => ReportData::load_with_details(&*store, &run)?,
     };
     if format == Format::Xlsx && arguments.output.is_none() && context.console.result_is_terminal()
@@ -33,6 +39,14 @@ pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
     }
     let paint = if arguments.output.is_some() { Paint::Plain } else { context.console.paint() };
     context.console.result_to(arguments.output.as_deref(), |out| {
+        if arguments.statement {
+            let written = match format {
+                Format::Json => report::statement::write_json(&data.statements, out),
+                Format::Md => report::write_statement_markdown(&data, out),
+                _ => report::write_statement(&data, out, paint, output::columns()),
+            };
+            return written.map_err(|error| report::unwritable(&error));
+        }
         write(&*store, &run, &data, (format, arguments.bom), paint, out)
     })?;
     Ok(exit::code_of_run(&data.summary, &arguments.fail_on))

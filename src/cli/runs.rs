@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Problem, Problems};
-use crate::domain::{Instant, metadata};
+use crate::domain::{Instant, Stage, metadata};
 use crate::report::Paint;
 use crate::report::figures::{self, visible};
 use crate::store::run_reference;
@@ -50,7 +50,14 @@ fn show(context: &Context, arguments: &RunsShow) -> Result<u8, Problems> {
     let store = context.store(None)?;
     let run = context.which_run(&*store, arguments.run.as_ref(), None)?;
     if context.global.json {
-        context.json(&as_json(&run))?;
+        let mut shown = as_json(&run);
+        // As in the summary: only once something is compared.
+        let money =
+            run.metadata.pointer("/counts/money").filter(|_| run.stage >= Some(Stage::Compared));
+        if let Some(money) = money {
+            shown["money"] = money.clone();
+        }
+        context.json(&shown)?;
     } else {
         context.console.say(&page(&run, context.console.paint()))?;
     }

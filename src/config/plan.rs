@@ -128,7 +128,7 @@ impl Loaded {
                 Fill::new(columns.fill[side].clone(), null_values)
             }),
             comparison: Arc::new(Comparison::new(compare, layout.key_len())),
-            monetary: resolved.fields.iter().map(|field| field.monetary).collect(),
+            money: resolved.money.clone(),
             layout,
             matching: resolved.matching.clone(),
             normalize,

@@ -12,7 +12,7 @@ use crate::compare::FieldCompare;
 use crate::database::StoreUrl;
 use crate::domain::review::Policy;
 use crate::domain::review::server::ServerSettings;
-use crate::domain::{Confidence, Date, Decimal, Layout, PerSide, ReasonCode};
+use crate::domain::{Confidence, Date, Decimal, Layout, MoneyFields, PerSide, ReasonCode};
 use crate::normalize::{Condition, NumberFormat, Step, TimeFormat};
 use crate::pipeline::MatchPlan;
 use crate::script::ScriptSource;
@@ -31,6 +31,8 @@ pub struct Resolved {
     pub layout: Layout,
     /// How each field is treated, in the order of the layout.
     pub fields: Vec<ResolvedField>,
+    /// Which fields are amounts of money, and which holds their currency.
+    pub money: MoneyFields,
     /// The two sources.
     pub sources: PerSide<ResolvedSource>,
     /// How rows without a common key are matched.

@@ -78,6 +78,10 @@ pub struct Spec {
     /// The canonical fields: the key's and those to compare.
     #[schemars(with = "Named<FieldSpec>")]
     pub fields: Option<Named<FieldSpec>>,
+    /// The field that holds the currency of a record's amounts. Fields with `monetary: true` are added up by
+    /// it.
+    #[schemars(example = &"currency")]
+    pub currency_field: Option<String>,
     /// The scripts.
     pub rules: Option<RulesSpec>,
     /// The causes that a difference may have. `UNKNOWN` always exists.
@@ -178,7 +182,8 @@ pub struct FieldSpec {
     pub severity: Option<SeveritySpec>,
     /// The value that null equals.
     pub null_equals: Option<String>,
-    /// Whether it is an amount of money, to which the review's thresholds apply. Default `false`.
+    /// Whether it is an amount of money: added up by currency, and subject to the review's thresholds.
+    /// Default `false`.
     pub monetary: Option<Written<bool>>,
 }
 

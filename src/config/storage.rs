@@ -48,7 +48,7 @@ impl Document {
             },
             "lookups": lookups(sources),
         });
-        for key in ["match", "ref"] {
+        for key in ["match", "ref", "currency_field"] {
             let value = part(&path([key]));
             if !value.is_null() {
                 fingerprint[key] = value;

@@ -351,6 +351,9 @@ codes! {
         TrustedProxy "trusted-proxy" [Exit(Class::Usage)]
             "`server.trusted_proxy` names no network, or an invalid header."
             => "Give addresses or networks, and the name of a header.";
+        TwoCurrencyFields "two-currency-fields" [Exit(Class::Usage)]
+            "`currency_field` and `review.currency_field` name different fields."
+            => "Keep `currency_field` and remove `review.currency_field`.";
         UndeclaredReason "undeclared-reason" [Exit(Class::Usage)]
             "A rule or a label uses a reason code that `reason_codes` lacks."
             => "Declare it, or use a declared one.";
@@ -678,6 +681,9 @@ codes! {
         SqlTooManyRows "sql-too-many-rows" [Exit(Class::Usage)]
             "An answer has more rows than `--limit`."
             => "Add a LIMIT, or raise `--limit`.";
+        StatementFormat "statement-format" [Exit(Class::Usage)]
+            "`--statement` was given for a format that it does not have."
+            => "Use it with `--format text`, `md` or `json`; `html` and `xlsx` contain the statement.";
         UnknownFormat "unknown-format" [Exit(Class::Usage)]
             "There is no report format of this name."
             => "Use text, md, json, csv, html or xlsx.";

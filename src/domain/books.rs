@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{DiffType, PerSide, Side};
+use super::{DiffType, Money, PerSide, Side};
 
 /// Counts of a run. Rows are counted on their side, pairs once.
 ///
@@ -36,6 +36,10 @@ pub struct Books {
     /// How rows were matched; only of a job with `match`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matches: Option<Matches>,
+    /// Amounts by field and currency; only of a job with monetary fields. Until records are compared, only the
+    /// totals of both sides are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub money: Vec<Money>,
     /// Pairs without differences.
     pub matched: u64,
     /// Pairs without differences that needed a tolerance.

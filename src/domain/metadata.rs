@@ -15,6 +15,8 @@ pub const SOURCES: &str = "sources";
 pub const SECONDS: &str = "seconds";
 /// The key of how often a rule failed.
 pub const RULE_ERRORS: &str = "rule_errors";
+/// The key of the [`MoneyFields`](super::MoneyFields).
+pub const MONEY_FIELDS: &str = "money_fields";
 /// The key of the list of [`Warning`]s.
 pub const WARNINGS: &str = "warnings";
 

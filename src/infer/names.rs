@@ -186,6 +186,20 @@ pub fn names_a_measure(name: &str) -> bool {
     words(name).iter().any(|word| measures.contains(&word.as_str()))
 }
 
+/// Whether a name suggests a currency.
+pub fn names_a_currency(name: &str) -> bool {
+    words(name).iter().any(|word| word == "currency")
+}
+
+/// Whether a name suggests an amount of money.
+pub fn names_an_amount(name: &str) -> bool {
+    let amounts = ["amount", "fee", "balance", "interest", "accrued"];
+    let others = ["price", "quantity", "percent"];
+    let words = words(name);
+    let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
+    has(&amounts) && !has(&others)
+}
+
 /// A name without case, spaces and punctuation.
 pub fn plain(name: &str) -> String {
     let plain = written_words(name).concat();

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::names::{names_a_currency, names_an_amount};
 use super::words::script;
 use super::{FieldGuess, Inference, SourceGuess, Uniting, percent};
 use crate::diagnostic::Problem;
@@ -72,13 +73,19 @@ impl Inference {
         }
         self.key(&mut lines);
         lines.line("");
+        let currency = self.currency();
+        if let Some(currency) = currency {
+            let line = format!("currency_field: {}", scalar(currency));
+            lines.commented(&line, "amounts (`monetary: true`) are added up by it");
+            lines.line("");
+        }
         for note in &self.notes {
             lines.line(&format!("# {}", one_line(note)));
         }
         lines.line("fields:");
         lines.line("  # Nothing is trimmed or changed unless a step says so.");
         for field in &self.fields {
-            self.field(field, &mut lines);
+            self.field(field, currency.is_some() && field.is_amount(), &mut lines);
         }
         lines.line("");
         lines.0.push_str(TAIL);
@@ -182,7 +189,16 @@ impl Inference {
         lines.line(&format!("key: [{}]", key.join(", ")));
     }
 
-    fn field(&self, field: &FieldGuess, lines: &mut Lines) {
+    /// The one field that is called a currency, if there are amounts beside it.
+    fn currency(&self) -> Option<&str> {
+        let is_currency =
+            |field: &&FieldGuess| field.kind == Kind::Text && names_a_currency(&field.name);
+        let mut currencies = self.fields.iter().filter(is_currency);
+        let currency = currencies.next().filter(|_| currencies.next().is_none())?;
+        self.fields.iter().any(FieldGuess::is_amount).then_some(&currency.name)
+    }
+
+    fn field(&self, field: &FieldGuess, monetary: bool, lines: &mut Lines) {
         for uniting in &field.uniting {
             lines.line(&format!("  # {}", one_line(&uniting.sentence())));
         }
@@ -193,6 +209,9 @@ impl Inference {
             format!("type: {}", field.kind.name()),
             format!("normalize: {}", steps_text(&field.normalize)),
         ];
+        if monetary {
+            parts.push("monetary: true".to_owned());
+        }
         if let Some(zero) = &field.null_equals {
             parts.push(format!("null_equals: {zero}"));
         }
@@ -211,6 +230,13 @@ impl Inference {
             }
         };
         lines.commented(&line, &what);
+    }
+}
+
+impl FieldGuess {
+    /// Whether type and name say that it is an amount of money.
+    fn is_amount(&self) -> bool {
+        self.kind == Kind::Decimal && !self.key && names_an_amount(&self.name)
     }
 }
 

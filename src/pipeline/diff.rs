@@ -4,11 +4,14 @@ use std::time::Instant;
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::progress::Unit;
-use crate::domain::{Books, Cells, DifferenceContext, Layout, Matched, Side, Stage, evidence};
+use crate::domain::{
+    Books, Cells, DifferenceContext, Layout, Matched, Money, MoneyFields, PerSide, Side, Stage,
+    evidence,
+};
 use crate::store::{Batch, DifferenceRow, RecordKind, RunRow, StoredRecord, Writer};
 
 use super::conventions::{Sample, as_warning};
-use super::recorder::{find, push_value};
+use super::recorder::{count_money, find, push_value};
 use super::signer::Signer;
 use super::tally::Tally;
 use super::{Finished, Outcome, Plan, Session, conclude, stored_outcome};
@@ -64,6 +67,7 @@ fn compare_stored(
     let mut tally = Tally::default();
     let mut batch = Batch::default();
     let signer = Signer::new(plan);
+    let money = MoneyFields::of(&run.metadata);
     let ingested = stored_outcome(session.store, run)?;
     let mut sample = Sample::new(&run.layout, ingested.books.read);
     let (mut a, mut b) = (Vec::new(), Vec::new());
@@ -73,12 +77,15 @@ fn compare_stored(
             return Err(Problem::interrupted());
         }
         let (a, b) = decode(&run.layout, record, &mut a, &mut b)?;
-        let skip = match record.matched.filter(|_| record.kind == RecordKind::Group) {
-            Some(matched) => read_matched(record.number, matched)?.skip,
-            None => Vec::new(),
+        let matched = match record.matched.filter(|_| record.kind == RecordKind::Group) {
+            Some(matched) => Some(read_matched(record.number, matched)?),
+            None => None,
         };
+        let skip = matched.as_ref().map_or(&[][..], |matched| &matched.skip);
         sample.offer(run.layout.spread_len(), record.kind, a, b);
-        let found = find(plan, record.kind, a, b, &skip, &mut tally);
+        let found = find(plan, record.kind, a, b, skip, &mut tally);
+        let sides = PerSide { a, b };
+        count_money(plan, &money, record.kind, sides, matched.as_ref(), &found, &mut tally);
         for difference in &found {
             let context = DifferenceContext {
                 layout: &run.layout,
@@ -117,9 +124,10 @@ fn compare_stored(
         by_type: found.by_type,
         by_field: found.by_field,
         by_field_and_type: found.by_field_and_type,
+        money: between(ingested.books.money, tally.money.money(&money, &run.layout)),
         ..ingested.books
     };
-    if let Some(sentence) = books.discrepancy() {
+    if let Some(sentence) = books.discrepancy().or_else(|| Money::discrepancy(&books.money)) {
         return Err(Problem::new(Code::BooksDoNotClose, sentence));
     }
     let mut seconds = ingested.seconds;
@@ -129,6 +137,23 @@ fn compare_stored(
     let mut data_warnings = ingested.data_warnings;
     data_warnings.extend(warnings.iter().map(as_warning));
     Ok(Outcome { books, seconds, warnings, data_warnings, conventions, ..ingested })
+}
+
+/// The totals of the rows that were ingested, with what their records move.
+fn between(mut totals: Vec<Money>, moved: Vec<Money>) -> Vec<Money> {
+    for one in &mut totals {
+        let same = |other: &&Money| other.field == one.field && other.currency == one.currency;
+        if let Some(moved) = moved.iter().find(same) {
+            one.missing_in_b = moved.missing_in_b;
+            one.duplicates_a = moved.duplicates_a;
+            one.differences = moved.differences;
+            one.within_tolerance = moved.within_tolerance;
+            one.missing_in_a = moved.missing_in_a;
+            one.duplicates_b = moved.duplicates_b;
+            one.within_tolerance_records = moved.within_tolerance_records;
+        }
+    }
+    totals
 }
 
 /// How a stored record was matched.

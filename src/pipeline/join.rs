@@ -220,6 +220,9 @@ impl Shared<'_> {
             }
             let mut loading = Instant::now();
             self.rows.parts(self.plan, index, true, |part| {
+                if part.has_all_rows() {
+                    recorder.totals(part.rows());
+                }
                 // Rows are loaded and sorted before the first is placed; from then on records are made one
                 // by one, while their rows are still in the processor's cache.
                 let mut begun = None;

@@ -16,13 +16,15 @@ use crate::diagnostic::Problem;
 use crate::domain::progress::Unit;
 use crate::domain::row::push_cell;
 use crate::domain::{CandidateRow, Cell, Cells, Matched, PerSide, Progress, RowRef, Side, key};
-use crate::matching::{Incomplete, match_block};
+use crate::matching::match_block;
 use crate::store::RecordKind;
 use crate::threads;
 
 use super::halt::Halt;
 use super::read::join;
+use super::recorder::add_totals;
 use super::settle::{self, Settled};
+use super::tally::Tally;
 use super::{MatchPlan, Plan};
 
 /// The fewest partitions of a pass, as a power of two: so that several threads have something to do.
@@ -39,6 +41,8 @@ pub(super) struct Rows {
     settled: Option<Partitions>,
     /// Matches that were not made because they are not certain.
     pub left_ambiguous: u64,
+    /// The totals of the rows that the passes were given.
+    pub tally: Tally,
 }
 
 /// Some rows, to be turned into records at once.
@@ -68,11 +72,12 @@ impl Rows {
         progress: &dyn Progress,
     ) -> Result<Self, Problem> {
         let Some(matching) = &plan.matching else {
-            return Ok(Self { keyed, settled: None, left_ambiguous: 0 });
+            let tally = Tally::default();
+            return Ok(Self { keyed, settled: None, left_ambiguous: 0, tally });
         };
-        let (settled, left_ambiguous) =
+        let (settled, left_ambiguous, tally) =
             Passes::new(plan, matching, spill, halt, progress).run(&keyed)?;
-        Ok(Self { keyed, settled: Some(settled), left_ambiguous })
+        Ok(Self { keyed, settled: Some(settled), left_ambiguous, tally })
     }
 
     /// How many partitions there are.
@@ -123,6 +128,11 @@ impl<'a> Part<'a> {
     /// Whether these are records of passes.
     pub const fn is_settled(self) -> bool {
         self.is_settled
+    }
+
+    /// Whether these are rows as they were read, of which the passes have none.
+    pub const fn has_all_rows(self) -> bool {
+        !self.is_settled && !self.only_pairs
     }
 
     /// Makes records of the rows.
@@ -210,8 +220,7 @@ struct Worker<'w> {
     open: Vec<Sink<'w>>,
     settled: Sink<'w>,
     left_ambiguous: u64,
-    /// For each pass the groups of rows that it leaves out.
-    incomplete: Vec<Incomplete>,
+    tally: Tally,
     cells: Vec<u8>,
 }
 
@@ -247,14 +256,13 @@ struct Harvest<'w> {
     open: Vec<Vec<Gathered<'w>>>,
     settled: Vec<Gathered<'w>>,
     left_ambiguous: u64,
-    incomplete: Vec<Incomplete>,
+    tally: Tally,
 }
 
 impl<'w> Harvest<'w> {
     fn new(sinks: usize) -> Self {
         let open = std::iter::repeat_with(Vec::new).take(sinks).collect();
-        let incomplete = vec![Incomplete::default(); sinks];
-        Self { open, settled: Vec::new(), left_ambiguous: 0, incomplete }
+        Self { open, settled: Vec::new(), left_ambiguous: 0, tally: Tally::default() }
     }
 
     fn add(&mut self, workers: Vec<Worker<'w>>) {
@@ -264,9 +272,7 @@ impl<'w> Harvest<'w> {
             }
             self.settled.push(worker.settled.gathered);
             self.left_ambiguous += worker.left_ambiguous;
-            for (all, incomplete) in self.incomplete.iter_mut().zip(worker.incomplete) {
-                all.merge(incomplete);
-            }
+            self.tally.add(&worker.tally);
         }
     }
 }
@@ -286,8 +292,9 @@ impl<'p> Passes<'p> {
         Self { plan, matching, how, room, halt, progress }
     }
 
-    /// The records of all passes, and how many matches were not certain enough to be made.
-    fn run(&self, keyed: &Partitions) -> Result<(Partitions, u64), Problem> {
+    /// The records of all passes, how many matches were not certain enough to be made, and the totals of the
+    /// rows.
+    fn run(&self, keyed: &Partitions) -> Result<(Partitions, u64, Tally), Problem> {
         let last = self.matching.passes.len();
         let mut harvest = Harvest::new(last + 1);
         let layout = &self.plan.layout;
@@ -302,11 +309,8 @@ impl<'p> Passes<'p> {
         harvest.add(workers);
         for (number, pass) in self.matching.passes.iter().enumerate() {
             let partitions = Partitions::new(self.how, std::mem::take(&mut harvest.open[number]));
-            // All rows that the pass leaves out have been sent on by now.
-            let incomplete = std::mem::take(&mut harvest.incomplete[number]);
             let workers = self.in_parallel("matching", partitions.len(), |worker, index| {
-                partitions
-                    .take(index, pass.equal.len(), |rows| worker.pass(number, &incomplete, rows))
+                partitions.take(index, pass.equal.len(), |rows| worker.pass(number, rows))
             })?;
             harvest.add(workers);
         }
@@ -315,7 +319,8 @@ impl<'p> Passes<'p> {
             rest.take(index, REST_PREFIX, |rows| worker.rest(rows))
         })?;
         harvest.add(workers);
-        Ok((Partitions::new(self.how, harvest.settled), harvest.left_ambiguous))
+        let settled = Partitions::new(self.how, harvest.settled);
+        Ok((settled, harvest.left_ambiguous, harvest.tally))
     }
 
     /// Has all cores work on so many partitions.
@@ -388,7 +393,7 @@ impl<'p> Worker<'p> {
             open: sinks.map(|_| Sink::new(passes)).collect(),
             settled: Sink::new(passes),
             left_ambiguous: 0,
-            incomplete: vec![Incomplete::default(); passes.matching.passes.len()],
+            tally: Tally::default(),
             cells: Vec::new(),
         }
     }
@@ -399,6 +404,7 @@ impl<'p> Worker<'p> {
 
     /// Sends on what the key does not pair.
     fn open_rows(&mut self, rows: PerSide<&[RowRef<'_>]>) -> Result<(), Problem> {
+        add_totals(&self.passes.plan.money, rows, &mut self.tally);
         let key_len = self.passes.plan.layout.key_len();
         let mut open: Vec<(Side, RowRef<'_>, Note)> = Vec::new();
         for side in Side::BOTH {
@@ -448,9 +454,6 @@ impl<'p> Worker<'p> {
             let equal = &passes[*number].equal;
             has_all(equal.iter().filter_map(|field| all.get(*field).copied()))
         });
-        for number in from..next.unwrap_or(passes.len()) {
-            self.incomplete[number].add(&passes[number], side, row);
-        }
         let prefix = match next {
             Some(number) => {
                 let equal = &passes[number].equal;
@@ -473,26 +476,11 @@ impl<'p> Worker<'p> {
     }
 
     /// One pass over the rows of a partition, block by block.
-    fn pass(
-        &mut self,
-        number: usize,
-        incomplete: &Incomplete,
-        rows: PerSide<&[RowRef<'_>]>,
-    ) -> Result<(), Problem> {
-        let pass = &self.passes.matching.passes[number];
-        let prefix = pass.equal.len();
+    fn pass(&mut self, number: usize, rows: PerSide<&[RowRef<'_>]>) -> Result<(), Problem> {
+        let prefix = self.passes.matching.passes[number].equal.len();
         for block in blocks(rows, prefix) {
-            let mut open = PerSide::of(|_| Vec::new());
-            for side in Side::BOTH {
-                for row in &block[side] {
-                    let one = Open::read(row, prefix);
-                    if incomplete.has(pass, side, &one.row) {
-                        self.send(number + 1, side, &one.row, &one.note)?;
-                    } else {
-                        open[side].push(one);
-                    }
-                }
-            }
+            let open = block
+                .map(|_, rows| rows.iter().map(|row| Open::read(row, prefix)).collect::<Vec<_>>());
             self.block(number, open)?;
         }
         Ok(())

@@ -206,13 +206,17 @@ fn new_run_id(started: Instant) -> RunId {
 }
 
 fn opening_metadata(plan: &Plan) -> Json {
-    json!({
+    let mut opening = json!({
         "program": { "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") },
         "configuration": plan.record.configuration,
         "identity": plan.record.identity,
         "rules": plan.record.rules,
         "threads": plan.options.threads,
-    })
+    });
+    if !plan.money.is_empty() {
+        opening[metadata::MONEY_FIELDS] = json!(plan.money);
+    }
+    opening
 }
 
 fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::attribute::AttributionPlan;
 use crate::compare::Comparison;
 use crate::diagnostic::Problem;
-use crate::domain::{Date, Decimal, Layout, PerSide, ReasonCode};
+use crate::domain::{Date, Decimal, Layout, MoneyFields, PerSide, ReasonCode};
 use crate::matching::{Pass, Settings};
 use crate::normalize::SidePlan;
 use crate::source::{Fill, SourcePlan};
@@ -32,8 +32,8 @@ pub struct Plan {
     pub normalize: PerSide<Arc<SidePlan>>,
     /// How records are compared.
     pub comparison: Arc<Comparison>,
-    /// Which fields are amounts of money.
-    pub monetary: Vec<bool>,
+    /// Which fields are amounts of money, and which holds their currency.
+    pub money: MoneyFields,
     /// How differences get reasons.
     pub attribution: Arc<AttributionPlan>,
     /// The configured reason codes.

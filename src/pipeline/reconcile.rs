@@ -9,7 +9,7 @@ use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::metadata::{Seconds, Source};
 use crate::domain::place;
 use crate::domain::time_format::Doubt;
-use crate::domain::{Books, PerSide, Progress, RunStatus, Side};
+use crate::domain::{Books, Money, PerSide, Progress, RunStatus, Side};
 use crate::matching::{Certificate, Shape};
 use crate::source::{Opened, SourceDigest};
 use crate::store::{Batch, RejectedRow, Writer};
@@ -82,10 +82,14 @@ pub(super) fn reconcile(
         join_partitions(plan, &ready.machine, depth, &rows, writer, &mut sampler, &halt, progress)?;
     let mut tally = Tally::default();
     tally.add(&read_tally);
+    tally.add(&rows.tally);
     tally.add(&joined.tally);
     let mut books = tally.books(&plan.layout);
     count_matches(plan, &rows, &mut books);
-    if let Some(sentence) = books.discrepancy() {
+    books.money = money(plan, &tally, &digests);
+    // Without comparing, nothing is known of what lies between the totals.
+    let untied = (depth == Depth::Attribute).then(|| Money::discrepancy(&books.money)).flatten();
+    if let Some(sentence) = books.discrepancy().or(untied) {
         return Err(Problem::new(Code::BooksDoNotClose, sentence)
             .help("this is a bug in recon; please report it with the configuration"));
     }
@@ -190,6 +194,23 @@ fn count_matches(plan: &Plan, rows: &Rows, books: &mut Books) {
         let (shape, certificate) = (Shape::OneToOne.name(), Certificate::Unique.name());
         matches.count(MatchPlan::KEY_PASS, shape, certificate, keyed);
     }
+}
+
+/// The amounts of the run, with the files of those that can't be read.
+fn money(plan: &Plan, tally: &Tally, digests: &PerSide<SourceDigest>) -> Vec<Money> {
+    let mut money = tally.money.money(&plan.money, &plan.layout);
+    let books = &tally.books;
+    for one in &mut money {
+        PerSide { a: one.filtered_a, b: one.filtered_b } = books.filtered;
+        PerSide { a: one.rejected_a, b: one.rejected_b } = books.rejected;
+        for unreadable in &mut one.unreadable {
+            let digest = if unreadable.side == "a" { &digests.a } else { &digests.b };
+            let file = digest.files.get(place::input_of(unreadable.offset));
+            unreadable.file =
+                file.map_or_else(|| digest.path.display().to_string(), |file| file.path.clone());
+        }
+    }
+    money
 }
 
 /// A warning for each field with ambiguous values.

@@ -4,9 +4,10 @@ use crate::align::Placed;
 use crate::attribute::Attributor;
 use crate::diagnostic::Problem;
 use crate::domain::gate;
+use crate::domain::money::with_rows;
 use crate::domain::{
-    AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, Matched, RawCell,
-    RowRef, Severity, Side, Status, evidence,
+    AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, Matched, MoneyFields,
+    PerSide, RawCell, RowRef, Severity, Side, Status, evidence,
 };
 use crate::store::{AttributionRow, Batch, DifferenceRow, RecordKind, RecordRow, Text};
 
@@ -79,20 +80,36 @@ impl<'p> Recorder<'p> {
                 // With `ref`, a pair of the key is not called by the key.
                 let names = settle::names(self.plan, &placed);
                 let row = RecordRow { matched: names.as_deref(), ..record_of(&placed) };
-                self.record(&row, &[]);
+                self.record(&row, None);
             }
             Entry::Settled(settled) => {
                 let matched = settled.matched();
                 count_settled(&mut self.tally, &settled, &matched);
-                self.record(&row_of(&settled), &matched.skip);
+                self.record(&row_of(&settled), Some(&matched));
             }
         }
     }
 
-    fn record(&mut self, row: &RecordRow<'_>, skip: &[usize]) {
+    /// Adds the rows of a part to the totals of their sides.
+    pub fn totals(&mut self, rows: PerSide<&[RowRef<'_>]>) {
+        add_totals(&self.plan.money, rows, &mut self.tally);
+    }
+
+    fn record(&mut self, row: &RecordRow<'_>, matched: Option<&Matched>) {
         if self.depth == Depth::Attribute {
             let number = self.batch.record_count() + 1;
+            let skip = matched.map_or(&[][..], |matched| &matched.skip);
             let found = find(self.plan, row.kind, row.a, row.b, skip, &mut self.tally);
+            let sides = PerSide { a: row.a, b: row.b };
+            count_money(
+                self.plan,
+                &self.plan.money,
+                row.kind,
+                sides,
+                matched,
+                &found,
+                &mut self.tally,
+            );
             self.judge(number, &found, row);
             if found.is_empty() && !self.plan.options.keep_all {
                 return;
@@ -155,6 +172,42 @@ pub(super) fn survey(plan: &Plan, entry: &Entry<'_>, tally: &mut Tally) {
             find(plan, settled.kind, settled.a, settled.b, &matched.skip, tally);
         }
     }
+}
+
+/// Adds rows that take part to the totals of their sides.
+pub(super) fn add_totals(fields: &MoneyFields, rows: PerSide<&[RowRef<'_>]>, tally: &mut Tally) {
+    if fields.is_empty() {
+        return;
+    }
+    for side in Side::BOTH {
+        for row in rows[side].iter().filter(|row| !row.rejected) {
+            tally.money.row(fields, side, row.cells(), (row.line, row.offset));
+        }
+    }
+}
+
+/// Counts what a record with these differences moves from A's totals to B's.
+pub(super) fn count_money(
+    plan: &Plan,
+    fields: &MoneyFields,
+    kind: RecordKind,
+    sides: PerSide<Option<Cells<'_>>>,
+    matched: Option<&Matched>,
+    found: &[Found<'_>],
+    tally: &mut Tally,
+) {
+    let is_same = || sides.a.map(Cells::bytes) == sides.b.map(Cells::bytes);
+    if fields.is_empty() || kind == RecordKind::Pair && found.is_empty() && is_same() {
+        return;
+    }
+    let is_different = |at: usize| {
+        found
+            .iter()
+            .any(|found| found.field == FieldRef::Field(u16::try_from(at).unwrap_or(u16::MAX)))
+    };
+    with_rows(&plan.layout, sides, matched, |rows| {
+        tally.money.record(fields, kind.fate(), rows, &is_different);
+    });
 }
 
 /// Counts the rows of a record.

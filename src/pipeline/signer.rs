@@ -31,9 +31,7 @@ impl<'p> Signer<'p> {
     fn is_monetary(&self, field: FieldRef) -> bool {
         match field {
             FieldRef::EntireRecord => false,
-            FieldRef::Field(at) => {
-                self.plan.monetary.get(usize::from(at)).copied().unwrap_or_default()
-            }
+            FieldRef::Field(at) => self.plan.money.amounts.contains(&usize::from(at)),
         }
     }
 

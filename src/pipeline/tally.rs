@@ -1,6 +1,7 @@
 //! The counts of one worker; their sum is the books of the run.
 
 use crate::domain::gate::Gate;
+use crate::domain::money::MoneyTally;
 use crate::domain::{Attribution, Books, DiffType, FieldRef, Layout};
 use crate::store::AttributionCount;
 
@@ -10,6 +11,8 @@ pub(super) struct Tally {
     pub books: Books,
     /// Differences by field (whole records first, then the layout's fields) and type code.
     differences: Vec<[u64; 16]>,
+    /// Amounts of money.
+    pub money: MoneyTally,
     /// Reasons, statuses and their sources.
     pub attributions: Vec<AttributionCount>,
     /// Records that passed the gate.
@@ -58,6 +61,7 @@ impl Tally {
 
     pub fn add(&mut self, other: &Self) {
         self.books.add(&other.books);
+        self.money.add(&other.money);
         if self.differences.len() < other.differences.len() {
             self.differences.resize(other.differences.len(), [0; 16]);
         }

@@ -25,7 +25,7 @@ pub struct AmountFields {
 }
 
 impl AmountFields {
-    /// The run's monetary field (else its first decimal), its currency (`review.currency_field`,
+    /// The run's monetary field (else its first decimal), its currency (`currency_field`,
     /// else a field named like one), and its first date.
     pub fn of(run: &RunRow) -> Self {
         let fields = run.layout.fields();
@@ -40,7 +40,9 @@ impl AmountFields {
                 .find(|(_, field)| is(field))
                 .map(|(at, _)| at)
         };
-        let currency = configuration["review"]["currency_field"].as_str();
+        let currency = configuration["currency_field"]
+            .as_str()
+            .or_else(|| configuration["review"]["currency_field"].as_str());
         Self {
             amount: first(&|field| monetary(&field.name))
                 .or_else(|| first(&|field| field.kind == Kind::Decimal)),

@@ -18,6 +18,7 @@ use super::findings::{
     self, FIELDS_SHOWN, RECORD_TYPES, cell, fields_by_count, next_steps, occurring_types, place,
     rates, reasons_of, row_line, rules_named, sums, time, verdict,
 };
+use super::statement::{Line, Statement, Waterfall};
 use super::{ReportData, Summary, differences_until, field_name, unwritable};
 
 /// How many differences awaiting review are shown.
@@ -30,6 +31,8 @@ const VALUE: usize = 120;
 #[template(path = "run_report.html")]
 struct Page {
     details: Vec<(String, Vec<String>)>,
+    statements: Vec<StatementPart>,
+    not_added: Vec<String>,
     style: &'static str,
     job: String,
     date: String,
@@ -59,6 +62,16 @@ struct Page {
     sources: Vec<SourceFacts>,
     time: String,
     steps: Vec<(String, String)>,
+}
+
+/// A statement with its chart.
+struct StatementPart {
+    title: String,
+    chart: Waterfall,
+    from: (String, String),
+    /// Name, amount, count, nature.
+    lines: Vec<(String, String, String, &'static str)>,
+    to: (String, String),
 }
 
 /// A warning with its remedy.
@@ -224,6 +237,8 @@ fn page(data: &ReportData, awaiting: Vec<Item>) -> Page {
     let stage = summary.stage.unwrap_or("not ingested");
     Page {
         details: details.collect(),
+        statements: data.statements.statement.iter().map(|one| part(one, summary)).collect(),
+        not_added: data.statements.not_added.clone(),
         style: include_str!("templates/run_report.css"),
         job: shown(&summary.job),
         date: summary.batch_date.clone(),
@@ -266,6 +281,19 @@ fn page(data: &ReportData, awaiting: Vec<Item>) -> Page {
             .collect(),
         time: time(summary),
         steps: next_steps(summary, data.example.as_ref()),
+    }
+}
+
+fn part(one: &Statement, summary: &Summary) -> StatementPart {
+    let (a, b) = (&summary.sources.a.system, &summary.sources.b.system);
+    let line =
+        |line: &Line| (line.name(), one.shown(&line.amount), count(line.count), line.nature());
+    StatementPart {
+        title: one.title(),
+        chart: Waterfall::new(one, (a, b)),
+        from: (format!("{} (A)", visible(a)), one.shown(&one.a)),
+        lines: one.lines.iter().map(line).collect(),
+        to: (format!("{} (B)", visible(b)), one.shown(&one.b)),
     }
 }
 

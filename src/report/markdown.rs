@@ -8,7 +8,8 @@ use super::findings::{
     self, FIELDS_SHOWN, RECORD_TYPES, acceptance, cell, fields_by_count, model_named, next_steps,
     occurring_types, place, rates, reasons_of, row_line, rules_named, sums, time, verdict,
 };
-use super::{Example, ReportData, Summary};
+use super::statement::Statements;
+use super::{Example, NO_STATEMENT, ReportData, Summary};
 
 pub fn write_markdown(data: &ReportData, out: &mut dyn Write) -> io::Result<()> {
     let summary = &data.summary;
@@ -22,10 +23,44 @@ pub fn write_markdown(data: &ReportData, out: &mut dyn Write) -> io::Result<()> 
             reasons(summary, out)?;
         }
     }
+    statements(&data.statements, summary, out)?;
     details(&data.details, out)?;
     gate(summary, out)?;
     remarks(summary, out)?;
     next(summary, data.example.as_ref(), out)
+}
+
+/// Writes only the statement.
+pub fn write_statement_markdown(data: &ReportData, out: &mut dyn Write) -> io::Result<()> {
+    head(&data.summary, out)?;
+    if !data.statements.is_empty() {
+        return statements(&data.statements, &data.summary, out);
+    }
+    writeln!(out, "\n{NO_STATEMENT}\n")?;
+    data.statements.not_added.iter().try_for_each(|one| writeln!(out, "- {}", with_code(one)))
+}
+
+fn statements(all: &Statements, summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Reconciliation statement")?;
+    for one in &all.statement {
+        writeln!(out, "\n### {}", safe(&one.title()))?;
+        table(out, &["Line", "Amount", "Differences", "Nature"])?;
+        let side = |system: &str, side: &str| format!("**{} ({side})**", safe(system));
+        let total = |amount: String| [format!("**{amount}**"), String::new(), String::new()];
+        row(out, &side(&summary.sources.a.system, "A"), &total(one.shown(&one.a)))?;
+        for line in &one.lines {
+            let figures = [one.shown(&line.amount), count(line.count), line.nature().to_owned()];
+            row(out, &safe(&line.name()), &figures)?;
+        }
+        row(out, &side(&summary.sources.b.system, "B"), &total(one.shown(&one.b)))?;
+    }
+    if !all.not_added.is_empty() {
+        writeln!(out)?;
+    }
+    all.not_added.iter().try_for_each(|one| writeln!(out, "- {}", with_code(one)))
 }
 
 fn details(details: &[FieldDetails], out: &mut dyn Write) -> io::Result<()> {

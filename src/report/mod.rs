@@ -16,6 +16,7 @@ mod paint;
 pub mod reasoning;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod statement;
 mod summary;
 mod text;
 mod xlsx;
@@ -35,11 +36,15 @@ use differences::References;
 pub use crate::domain::metadata::books_from_json;
 pub use differences::write_csv;
 pub use html::write_html;
-pub use markdown::write_markdown;
+pub use markdown::{write_markdown, write_statement_markdown};
 pub use paint::Paint;
 pub use summary::{REJECTED_SHOWN, ReasonCount, Records, RejectedSample, Summary};
-pub use text::write_text;
+pub use text::{write_statement, write_text};
 pub use xlsx::write_xlsx;
+
+/// Why there is no statement.
+const NO_STATEMENT: &str =
+    "There is no statement: the run has no amounts of fields with `monetary: true`.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -104,6 +109,8 @@ pub struct ReportData {
     pub example: Option<Example>,
     /// Amounts per field; empty unless requested.
     pub details: Vec<details::FieldDetails>,
+    /// From A's balance to B's; empty unless requested.
+    pub statements: statement::Statements,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,13 +135,24 @@ impl ReportData {
         if data.summary.differences.total > 0 {
             data.details = details::read(store, run)?;
         }
+        if !data.summary.money.is_empty() {
+            data.statements = statement::read(store, run, &data.summary)?;
+        }
+        Ok(data)
+    }
+
+    /// With the statement alone, and why there is none.
+    pub fn load_with_statement(store: &dyn Store, run: &RunRow) -> Result<Self, Problem> {
+        let mut data = Self::load(store, run)?;
+        data.statements = statement::read(store, run, &data.summary)?;
         Ok(data)
     }
 
     /// Like [`Self::load`], for an existing summary.
     pub fn of(store: &dyn Store, run: &RunRow, summary: Summary) -> Result<Self, Problem> {
         let example = example(store, run, &summary)?;
-        Ok(Self { summary, example, details: Vec::new() })
+        let statements = statement::Statements::default();
+        Ok(Self { summary, example, details: Vec::new(), statements })
     }
 }
 
@@ -261,6 +279,8 @@ pub fn write_json(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
 pub fn write_json_with_details(data: &ReportData, out: &mut dyn Write) -> io::Result<()> {
     let mut whole = serde_json::to_value(&data.summary)?;
     whole["details"] = serde_json::to_value(&data.details)?;
+    whole["statement"] = serde_json::to_value(&data.statements.statement)?;
+    whole["not_added"] = serde_json::to_value(&data.statements.not_added)?;
     serde_json::to_writer(&mut *out, &whole)?;
     out.write_all(b"\n")
 }

@@ -132,6 +132,7 @@ pub fn data() -> ReportData {
             value_b: None,
         }),
         details: Vec::new(),
+        statements: super::statement::Statements::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::metadata::{self, Seconds, Source, Warning};
-use crate::domain::{AssignedBy, Books, Matches, PerSide, Stage, Status};
+use crate::domain::{AssignedBy, Books, Matches, Money, PerSide, Stage, Status};
 use crate::store::{AttributionCount, RejectedRow, RunRow};
 
 use super::figures::ratio;
@@ -33,6 +33,9 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matches: Option<Matches>,
     pub differences: Differences,
+    /// Exact amounts by field and currency; only of a compared job with monetary fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub money: Vec<Money>,
     pub attributions: Attributions,
     /// Null before attribution.
     pub gate: Option<GateCounts>,
@@ -236,6 +239,11 @@ impl Summary {
                 by_field: books.by_field.clone(),
                 by_field_and_type: books.by_field_and_type.clone(),
             },
+            money: if run.stage >= Some(Stage::Compared) {
+                books.money.clone()
+            } else {
+                Vec::new()
+            },
             attributions: counted(attributions),
             gate: gate.map(|(passed, blocked)| GateCounts { passed, blocked }),
             seconds: Seconds {
@@ -328,6 +336,9 @@ impl Summary {
                 "{} differences, but {attributed} attributions",
                 self.differences.total
             ));
+        }
+        if let Some(untied) = Money::discrepancy(&self.money) {
+            return Some(untied);
         }
         let gate = self.gate?;
         (gate.passed + gate.blocked != total).then(|| {

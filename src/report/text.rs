@@ -10,7 +10,8 @@ use super::findings::{
     self, FIELDS_SHOWN, RECORD_TYPES, acceptance, cell, fields_by_count, model_named, next_steps,
     occurring_types, place, rates, reasons_of, row_line, rules_named, sums, time, verdict,
 };
-use super::{Example, Paint, ReportData, Summary};
+use super::statement::Statements;
+use super::{Example, NO_STATEMENT, Paint, ReportData, Summary};
 
 /// Widths of the page and of what stands in its columns.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,7 @@ pub fn write_text(
             page.acceptance(summary)?;
         }
     }
+    page.statements(&data.statements, summary)?;
     page.details(&data.details)?;
     page.gate(summary)?;
     page.rejected(summary)?;
@@ -63,6 +65,24 @@ pub fn write_text(
     page.warnings(summary, false)?;
     page.time(summary)?;
     page.next(summary, data.example.as_ref())
+}
+
+/// Writes only the statement.
+pub fn write_statement(
+    data: &ReportData,
+    out: &mut dyn Write,
+    paint: Paint,
+    columns: usize,
+) -> io::Result<()> {
+    let widths = if columns < WIDE.page { NARROW } else { WIDE };
+    let mut page = Page { out, paint, widths };
+    page.head(&data.summary)?;
+    if data.statements.is_empty() {
+        writeln!(page.out)?;
+        page.wrapped(NO_STATEMENT, 0)?;
+        return data.statements.not_added.iter().try_for_each(|one| page.wrapped(one, 2));
+    }
+    page.statements(&data.statements, &data.summary)
 }
 
 struct Page<'w> {
@@ -255,6 +275,40 @@ impl Page<'_> {
             self.heading("Acceptance", None)?;
         }
         lines.iter().try_for_each(|line| self.wrapped(line, 2))
+    }
+
+    fn statements(&mut self, all: &Statements, summary: &Summary) -> io::Result<()> {
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.heading("Reconciliation statement", None)?;
+        for one in &all.statement {
+            self.line(format!("  {}", one.title()))?;
+            let side = |system: &str, side: &str| format!("    {} ({side})", visible(system));
+            self.amount(&side(&summary.sources.a.system, "A"), &one.shown(&one.a), "")?;
+            for functional in [true, false] {
+                let mut lines = one.lines.iter().filter(|line| line.functional == functional);
+                let Some(first) = lines.next() else { continue };
+                self.line(format!("    {}", first.nature()))?;
+                for line in std::iter::once(first).chain(lines) {
+                    let label = format!("      {}", line.name());
+                    self.amount(&label, &one.shown(&line.amount), &line.counted())?;
+                }
+            }
+            self.amount(&side(&summary.sources.b.system, "B"), &one.shown(&one.b), "")?;
+        }
+        all.not_added.iter().try_for_each(|sentence| self.wrapped(sentence, 2))
+    }
+
+    /// A label, an amount and a remark.
+    fn amount(&mut self, label: &str, amount: &str, remark: &str) -> io::Result<()> {
+        let wide = self.widths.label + self.widths.number + self.widths.share;
+        let room = wide.saturating_sub(width(label) + 1);
+        let line = format!("{label} {amount:>room$}");
+        if remark.is_empty() {
+            return self.line(line);
+        }
+        writeln!(self.out, "{line}  {}", self.paint.dim(remark))
     }
 
     fn details(&mut self, details: &[FieldDetails]) -> io::Result<()> {
@@ -471,7 +525,7 @@ mod tests {
         run.stage = Some(Stage::Ingested);
         let books = Books { read: PerSide { a: 2, b: 2 }, aligned: 2, ..Books::default() };
         let summary = Summary::new(&run, &books, &[], None, &Seconds::default());
-        let text = page(&ReportData { summary, example: None, details: Vec::new() }, Paint::Plain);
+        let text = page(&ReportData { summary, example: None, ..sample::data() }, Paint::Plain);
         assert!(text.contains("\n2 records ingested.\n"), "{text}");
         assert!(text.contains("not compared yet: recon diff"), "{text}");
         assert!(!text.contains("Reasons") && !text.contains("gate"), "{text}");
@@ -484,7 +538,7 @@ mod tests {
         let books =
             Books { read: PerSide { a: 2, b: 2 }, aligned: 2, matched: 2, ..Books::default() };
         let summary = Summary::new(&run, &books, &[], Some((2, 0)), &Seconds::default());
-        let text = page(&ReportData { summary, example: None, details: Vec::new() }, Paint::Plain);
+        let text = page(&ReportData { summary, example: None, ..sample::data() }, Paint::Plain);
         assert!(text.contains("\nAll 2 records match.\n"), "{text}");
         for absent in ["Differences", "Rejected", "Warnings", "rate", "Next steps"] {
             assert!(!text.contains(absent), "{absent}: {text}");
@@ -529,7 +583,7 @@ mod tests {
         }
         let run = sample::run();
         let summary = Summary::new(&run, &books, &[], None, &Seconds::default());
-        let text = page(&ReportData { summary, example: None, details: Vec::new() }, Paint::Plain);
+        let text = page(&ReportData { summary, example: None, ..sample::data() }, Paint::Plain);
         assert!(text.contains("\n  7 more fields                            7\n"), "{text}");
     }
 }

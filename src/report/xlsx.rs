@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use rust_xlsxwriter::{Format, FormatAlign, Workbook, Worksheet, XlsxError};
+use rust_xlsxwriter::{Format, FormatAlign, Formula, Workbook, Worksheet, XlsxError};
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::metadata::Source;
@@ -19,6 +19,7 @@ use super::details::{FieldDetails, delta};
 use super::differences::References;
 use super::findings::{rates, verdict};
 use super::reasoning::Reasoning;
+use super::statement::Statements;
 use super::{ReportData, Summary, field_name, unwritable};
 
 /// Spreadsheets open at most 2^20 rows, header included.
@@ -33,6 +34,7 @@ const BREAKS: usize = 1;
 const DIFFERENCES: usize = 2;
 const REJECTED: usize = 3;
 const FIELDS: usize = 4;
+const STATEMENT: usize = 5;
 
 pub fn write_xlsx(
     store: &dyn Store,
@@ -65,6 +67,7 @@ pub fn write_xlsx(
         .and_then(|()| book.rejected(&rejected, &data.summary.sources))
         .and_then(|()| book.summary(&data.summary))
         .and_then(|()| book.fields(&data.details))
+        .and_then(|()| book.statements(&data.statements, &data.summary))
         .and_then(|()| book.filters())
         .and_then(|()| book.workbook.save_to_buffer().map_err(Wrong::Sheet))
         .map_err(|error| failed(&error))?;
@@ -310,6 +313,64 @@ impl<'r> Book<'r> {
         Ok(())
     }
 
+    /// The way from A's totals to B's, with formulas that add it up.
+    fn statements(&mut self, all: &Statements, summary: &Summary) -> Result<(), Wrong> {
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.begin("statement", &STATEMENT_COLUMNS)?;
+        let mut row = 0;
+        for one in &all.statement {
+            let amounts = std::iter::once(&one.a).chain(one.lines.iter().map(|line| &line.amount));
+            // A sum of texts, or of numbers that lost digits, would be wrong.
+            let adds_up = amounts.chain([&one.b]).all(|sum| exact(&one.plain(sum)).is_some());
+            let first = row + 1;
+            let from = (format!("{} (A)", summary.sources.a.system), one.plain(&one.a));
+            let lines = one.lines.iter().map(|line| {
+                let counted = Some((counted(line.count), Shape::Decimals(0)));
+                ((line.name(), one.plain(&line.amount)), line.nature(), counted)
+            });
+            for ((name, amount), nature, number) in std::iter::once((from, "", None)).chain(lines) {
+                row += 1;
+                self.cell(STATEMENT, row, 0, &one.field, None)?;
+                self.cell(STATEMENT, row, 1, one.currency.as_deref().unwrap_or_default(), None)?;
+                self.cell(STATEMENT, row, 2, &name, None)?;
+                self.cell(STATEMENT, row, 3, nature, None)?;
+                self.cell(STATEMENT, row, 4, &amount, exact(&amount).filter(|_| adds_up))?;
+                self.cell(STATEMENT, row, 5, "", number)?;
+            }
+            // Rows count from 1 in formulas.
+            let end = one.plain(&one.b);
+            let decimals = end.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+            let sum = format!("=SUM(E{}:E{})", first + 1, row + 1);
+            let gap = format!("=ROUND(E{}-E{},{decimals})", row + 3, row + 2);
+            let to = format!("{} (B)", summary.sources.b.system);
+            for (name, formula, value) in [
+                ("sum", Some(sum), end.as_str()),
+                (&to, None, &end),
+                ("left unexplained", Some(gap), "0"),
+            ] {
+                row += 1;
+                self.cell(STATEMENT, row, 0, &one.field, None)?;
+                self.cell(STATEMENT, row, 1, one.currency.as_deref().unwrap_or_default(), None)?;
+                self.cell(STATEMENT, row, 2, name, None)?;
+                let Some(formula) = formula.filter(|_| adds_up) else {
+                    self.cell(STATEMENT, row, 4, value, exact(value).filter(|_| adds_up))?;
+                    continue;
+                };
+                let format = self.shape(Shape::Decimals(decimals));
+                let formula = Formula::new(formula).set_result(value);
+                self.sheet(STATEMENT)?.write_formula_with_format(row, 4, formula, &format)?;
+            }
+            row += 1;
+        }
+        for sentence in &all.not_added {
+            row += 1;
+            self.cell(STATEMENT, row, 2, sentence, None)?;
+        }
+        Ok(())
+    }
+
     /// Adds a filter to the header of every list.
     fn filters(&mut self) -> Result<(), Wrong> {
         let lists = [
@@ -428,6 +489,19 @@ impl<'r> Book<'r> {
         Ok(())
     }
 
+    fn shape(&mut self, shape: Shape) -> Format {
+        let format = self.numbers.entry(shape).or_insert_with(|| {
+            Format::new().set_num_format(match shape {
+                Shape::Decimals(0) => "0".to_owned(),
+                Shape::Decimals(decimals) => format!("0.{}", "0".repeat(decimals)),
+                Shape::Date => "yyyy-mm-dd".to_owned(),
+                // Instants are UTC; spreadsheets have no time zones.
+                Shape::Moment => "yyyy-mm-dd hh:mm:ss\"Z\"".to_owned(),
+            })
+        });
+        format.clone()
+    }
+
     /// Writes the figure with its decimals if there is one, else the text.
     fn cell(
         &mut self,
@@ -438,16 +512,7 @@ impl<'r> Book<'r> {
         figure: Option<(f64, Shape)>,
     ) -> Result<(), Wrong> {
         if let Some((value, shape)) = figure {
-            let format = self.numbers.entry(shape).or_insert_with(|| {
-                Format::new().set_num_format(match shape {
-                    Shape::Decimals(0) => "0".to_owned(),
-                    Shape::Decimals(decimals) => format!("0.{}", "0".repeat(decimals)),
-                    Shape::Date => "yyyy-mm-dd".to_owned(),
-                    // Instants are UTC; spreadsheets have no time zones.
-                    Shape::Moment => "yyyy-mm-dd hh:mm:ss\"Z\"".to_owned(),
-                })
-            });
-            let format = format.clone();
+            let format = self.shape(shape);
             self.sheet(sheet)?.write_number_with_format(row, column, value, &format)?;
         } else if !text.is_empty() {
             self.sheet(sheet)?.write_string(row, column, fitting(text))?;
@@ -463,6 +528,15 @@ const BREAK_COLUMNS: [(&str, f64); 6] = [
     ("to review", 11.0),
     ("fields", 40.0),
     ("reasons", 40.0),
+];
+
+const STATEMENT_COLUMNS: [(&str, f64); 6] = [
+    ("field", 18.0),
+    ("currency", 9.0),
+    ("line", 34.0),
+    ("nature", 15.0),
+    ("amount", 22.0),
+    ("differences", 11.0),
 ];
 
 const FIELD_COLUMNS: [(&str, f64); 10] = [

@@ -116,6 +116,7 @@ pub fn all() -> Vec<Route> {
         post("/review/profile", "page_set_profile", forms::profile, LoggedIn),
         get("/review/help", "page_help", screens::help, LoggedIn),
         get("/review", "page_overview", page::runs::overview, VIEW),
+        get("/review/statement", "page_statement", page::statement::show, VIEW),
         get("/review/queue", "page_queue", screens::queue, VIEW),
         get("/review/items/{id}", "page_item", screens::item, VIEW),
         get("/review/check", "page_check", screens::check, VIEW),

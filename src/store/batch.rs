@@ -4,6 +4,7 @@
 //! a handful of allocations.
 
 use crate::domain::difference::names;
+use crate::domain::money::Fate;
 use crate::domain::{Cells, Confidence, DiffType, FieldRef, Severity, Side, Status};
 
 use super::chunk::Entries;
@@ -30,6 +31,19 @@ names! {
         SurplusB = "SURPLUS_B" = 5,
         /// Several rows of a side, or of both, that were matched.
         Group = "GROUP" = 6,
+    }
+}
+
+impl RecordKind {
+    /// Which rows such a record has.
+    pub const fn fate(self) -> Fate {
+        match self {
+            Self::Pair | Self::Group => Fate::Matched,
+            Self::OnlyA => Fate::Alone(Side::A),
+            Self::OnlyB => Fate::Alone(Side::B),
+            Self::SurplusA => Fate::Surplus(Side::A),
+            Self::SurplusB => Fate::Surplus(Side::B),
+        }
     }
 }
 

@@ -83,6 +83,14 @@ fn inferred_fx_trades_match_the_shipped_example_with_the_proposed_steps() {
     let fields = guesses["fields"].as_array().unwrap();
     let side = fields.iter().find(|field| field["name"] == "buy_sell").unwrap();
     assert_eq!(side["source_normalize"]["b"], serde_json::json!(["side"]));
+    let written = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
+    assert!(written.contains("\ncurrency_field: currency "), "{written}");
+    for (name, monetary) in [("amount", true), ("accrued_interest", true), ("price", false)] {
+        let line = written.lines().find(|line| line.starts_with(&format!("  {name}: {{")));
+        let line = line.unwrap_or_default();
+        assert_eq!(line.contains("monetary: true"), monetary, "{line}");
+    }
+    assert_eq!(summary["money"].as_array().unwrap()[0]["field"], "amount");
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod learned;
 mod learning;
 mod limits;
 mod matching;
+mod money;
 mod moving;
 mod people;
 mod postgres;

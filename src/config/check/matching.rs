@@ -125,7 +125,7 @@ impl Checker<'_> {
             let problem = Problem::new(Code::PassBound, "`max_rows` is at least 1");
             self.complain(&below(at, "max_rows"), problem);
         }
-        let currency = self.spec.review.as_ref().and_then(|review| review.currency_field.clone());
+        let currency = self.currency_field();
         let group_at = below(at, "group");
         Some(Pass {
             name: spec.name.clone()?,
@@ -136,7 +136,7 @@ impl Checker<'_> {
             }),
             shape: Shape::from(shape),
             max_rows: max_rows as usize,
-            currency: currency.and_then(|name| layout.position(&name)),
+            currency: currency.and_then(|name| layout.position(name)),
         })
     }
 

@@ -8,6 +8,7 @@ mod attribution;
 mod fields;
 mod headers;
 mod matching;
+mod money;
 mod options;
 mod readings;
 mod review;
@@ -77,6 +78,7 @@ impl<'a> Checker<'a> {
         let server = self.server();
         let (layout, fields) = fields?;
         let sources = sources?;
+        let money = self.money(&layout, &fields);
         let normalize_script = self.scripts.job().cloned();
         let fingerprint = self.document.fingerprint(normalize_script.as_ref(), &sources);
         Some(Resolved {
@@ -85,6 +87,7 @@ impl<'a> Checker<'a> {
             base: self.base.clone(),
             layout,
             fields,
+            money,
             sources,
             matching,
             reason_codes,

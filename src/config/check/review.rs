@@ -10,22 +10,23 @@ use crate::domain::{Decimal, DiffType, FieldRef, Written};
 
 impl Checker<'_> {
     pub(super) fn review(&mut self) -> Policy {
-        let Some(spec) = self.spec.review.clone() else { return Policy::default() };
+        self.currency_fields();
+        let currency_field = self.currency_field().map(str::to_owned);
+        let Some(spec) = self.spec.review.clone() else {
+            return Policy { currency_field, ..Policy::default() };
+        };
         let at = path(["review"]);
         let defaults = Policy::default();
         let hours = spec.sla_hours.clone().unwrap_or_default();
         let sla = below(&at, "sla_hours");
         let SlaHours { low, medium, high, critical } = defaults.sla_hours;
         let yes = |written: Option<Written<bool>>| written.is_some_and(|written| *written);
-        if let Some(field) = &spec.currency_field {
-            self.known_field(&below(&at, "currency_field"), field);
-        }
         let regulatory = spec.regulatory.clone().unwrap_or_default();
         let here = below(&at, "regulatory");
         Policy {
             two_eye_low_risk: yes(spec.two_eye_low_risk),
             thresholds: self.thresholds(&below(&at, "thresholds"), &spec),
-            currency_field: spec.currency_field,
+            currency_field,
             bulk_six_eye_items: self.at_least_one(
                 &below(&at, "bulk_six_eye_items"),
                 spec.bulk_six_eye_items,
@@ -86,7 +87,7 @@ impl Checker<'_> {
         spec: &ReviewSpec,
     ) -> std::collections::BTreeMap<String, Amount> {
         let Some(written) = &spec.thresholds else { return Default::default() };
-        if spec.currency_field.is_none() && !written.0.is_empty() {
+        if self.currency_field().is_none() && !written.0.is_empty() {
             let message = "`thresholds` need `currency_field`: else no amount's currency is known";
             let problem = Problem::new(Code::ReviewCurrency, message);
             let help = "name the field that holds the currency: `currency_field: …`";
@@ -128,7 +129,7 @@ impl Checker<'_> {
         number
     }
 
-    fn known_field(&mut self, at: &[PathStep], field: &str) {
+    pub(super) fn known_field(&mut self, at: &[PathStep], field: &str) {
         if !self.has_field(field) {
             let problem = self.unknown_field(field);
             self.complain(at, problem);

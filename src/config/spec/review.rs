@@ -15,7 +15,7 @@ pub struct ReviewSpec {
     /// One user may confirm a suggested reason alone unless six eyes are needed. Default `false`:
     /// every decision needs two users.
     pub two_eye_low_risk: Option<Written<bool>>,
-    /// The field that holds the currency of a record's amounts.
+    /// Another place for the top-level `currency_field`.
     #[schemars(example = &"currency")]
     pub currency_field: Option<String>,
     /// Minimum amounts that need six eyes, by currency, without conversion. Amounts in other

@@ -31,6 +31,7 @@ pub mod runs;
 #[cfg(test)]
 mod sample;
 pub mod screens;
+pub mod statement;
 mod work;
 
 pub use context::problem_page;

@@ -4,6 +4,8 @@ use askama::Template;
 
 use crate::domain::Instant;
 use crate::domain::attribution::UNKNOWN;
+use crate::domain::money::Sum;
+use crate::report::statement::{grouped, title};
 use crate::report::{self, Summary};
 use crate::review;
 
@@ -43,6 +45,10 @@ pub struct Run {
     pub differences: Whole,
     /// Name, A, B.
     pub books: Vec<(String, String, String)>,
+    /// Field and currency, A's total, B's total, B − A; empty if there is none, or it is masked.
+    pub money: Vec<[String; 4]>,
+    /// The address of the reconciliation statement.
+    pub statement: String,
     /// Differences by kind of reason.
     pub causes: Whole,
     /// Passed and blocked records.
@@ -116,6 +122,8 @@ pub struct Data<'a> {
     pub ages: [u64; 3],
     /// Warnings about the run, and what to do.
     pub first: &'a [(String, String)],
+    /// The user may see the amounts of the run shown.
+    pub sees_money: bool,
     pub now: Instant,
 }
 
@@ -280,6 +288,8 @@ impl Run {
             records: whole_records(records, &all),
             differences: whole_differences(run),
             books: books(records),
+            money: if answers.sees_money { money(summary) } else { Vec::new() },
+            statement: with_query("/review/statement", [("run", summary.run_id.as_str())]),
             causes: whole_causes(summary),
             gate: summary.gate.as_ref().map(|gate| (gate.passed, gate.blocked)),
             reasons: reasons(summary),
@@ -451,6 +461,19 @@ fn books(records: &report::Records) -> Vec<(String, String, String)> {
     }
     lines.push(line("Rows read", records.a, records.b));
     lines
+}
+
+fn money(summary: &Summary) -> Vec<[String; 4]> {
+    summary
+        .money
+        .iter()
+        .map(|one| {
+            let mut gap = one.b;
+            gap.minus(&one.a);
+            let shown = |sum: &Sum| grouped(&sum.at_scale(gap.scale()).to_string());
+            [title(&one.field, one.currency.as_deref()), shown(&one.a), shown(&one.b), shown(&gap)]
+        })
+        .collect()
 }
 
 fn reasons(summary: &Summary) -> Vec<Reason> {

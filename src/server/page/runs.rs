@@ -78,6 +78,8 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
         Some(run) => first_warnings(&context, &run.summary)?,
         None => Vec::new(),
     };
+    let has_money = present.is_some_and(|run| !run.summary.money.is_empty());
+    let sees_money = has_money && super::statement::may_see(&context, &shown)?;
     let answers = Data {
         runs: &figures,
         shown: &shown,
@@ -85,6 +87,7 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
         inbox: &inbox,
         ages,
         first: &first,
+        sees_money,
         now: context.now,
     };
     html(200, &Overview::new(frame, &answers))

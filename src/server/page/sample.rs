@@ -11,10 +11,12 @@ use crate::domain::Instant;
 use crate::domain::review::{
     Action, ContentHash, Eyes, Fired, ProposalKind, ProposalState, Role, Roles, Trigger,
 };
+use crate::report::statement::{Bar, Waterfall};
 use crate::review::{self, *};
 
 use super::address::Listing;
 use super::frame::{Frame, Message, Person, Screen, Theme, Tone, Undo};
+use super::statement::{Part, Row, StatementPage};
 use super::{
     assets, audit, bulk, check, item, login_form, overview, problem, profile, proposal, queue,
     reasons, reports, work,
@@ -750,6 +752,41 @@ fn auditors() -> [(&'static str, reports::Report); 4] {
     ]
 }
 
+fn statement(frame: Frame) -> StatementPage {
+    let bar = Bar {
+        tone: "near",
+        name: HOSTILE.into(),
+        amount: "-1.00".into(),
+        x: "330.00".into(),
+        y: 5,
+        width: "20.00".into(),
+        base: 19,
+    };
+    let row = |name: &str, href: &str| Row {
+        name: name.into(),
+        functional: href.is_empty(),
+        amount: "-1.00".into(),
+        count: "3 differences".into(),
+        href: href.into(),
+    };
+    StatementPage {
+        frame,
+        job: HOSTILE.into(),
+        date: "2026-01-15".into(),
+        back: "/review".into(),
+        systems: (HOSTILE.into(), "RISK".into()),
+        masked: false,
+        parts: vec![Part {
+            title: HOSTILE.into(),
+            chart: Waterfall { height: 28, bars: vec![bar], about: HOSTILE.into() },
+            from: "1,000.00".into(),
+            to: "999.00".into(),
+            lines: vec![row(HOSTILE, "/review/queue?as=X"), row("within tolerance", "")],
+        }],
+        not_added: vec![HOSTILE.into()],
+    }
+}
+
 fn others(pages: &mut Pages<'_>) {
     let filter = AuditFilter::default();
     let rows = Page { items: (3..24).rev().map(audit_row).collect(), next: None, total: None };
@@ -802,12 +839,14 @@ fn others(pages: &mut Pages<'_>) {
             "nearly all of 45 records differ in `amount` by their sign".into(),
             "add `normalize: { amount: [negate] }` to source B".into(),
         )],
+        sees_money: true,
         now: now(),
     };
     pages.add("overview", &overview::Overview::new(frame(Screen::Overview), &answers));
     let answers =
         overview::Data { runs: &[], jobs: &[], inbox: &empty, ages: [0; 3], first: &[], ..answers };
     pages.add("overview-empty", &overview::Overview::new(frame(Screen::Overview), &answers));
+    pages.add("statement", &statement(frame(Screen::Overview)));
     let door = || Frame { shortcuts: true, ..Frame::default() };
     pages.add(
         "login",

@@ -1,0 +1,719 @@
+//! Amounts of money by currency: the exact totals of both sides, and what lies between them.
+//!
+//! Sums never round and never overflow. What a row adds to the total of its side is counted apart from what its
+//! record moves, so that the two can be checked against each other.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use bnum::types::I512;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::decimal::MAX_SCALE;
+use super::{
+    Cells, Decimal, Layout, Matched, Member, PerSide, RawCell, Side, evidence, metadata, place,
+};
+
+/// How many unreadable amounts of a field and currency are listed.
+pub const UNREADABLE_LISTED: usize = 20;
+/// The most characters of an unreadable amount that are kept.
+const TEXT_KEPT: usize = 200;
+
+/// An exact sum of any number of decimals, shown with as many digits after the point as the longest of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sum {
+    /// At `scale`; nearly every sum fits.
+    small: i128,
+    scale: u8,
+    /// At the largest scale: what did not fit.
+    wide: I512,
+}
+
+impl Sum {
+    /// Adds a decimal.
+    pub fn add(&mut self, value: Decimal) {
+        self.add_scaled(value.coefficient(), value.scale());
+    }
+
+    /// Subtracts a decimal.
+    pub fn subtract(&mut self, value: Decimal) {
+        self.add(value.negated());
+    }
+
+    /// Adds another sum.
+    pub fn plus(&mut self, other: &Self) {
+        self.add_scaled(other.small, other.scale);
+        self.wide += other.wide;
+    }
+
+    /// Subtracts another sum.
+    pub fn minus(&mut self, other: &Self) {
+        self.plus(&other.negated());
+    }
+
+    /// The sum with the other sign.
+    #[must_use]
+    pub fn negated(&self) -> Self {
+        match self.small.checked_neg() {
+            Some(small) => Self { small, scale: self.scale, wide: -self.wide },
+            None => Self { small: 0, scale: self.scale, wide: -self.whole() },
+        }
+    }
+
+    fn add_scaled(&mut self, coefficient: i128, scale: u8) {
+        let widest = self.scale.max(scale);
+        let scaled =
+            |value: i128, from: u8| value.checked_mul(10i128.pow(u32::from(widest - from)));
+        let sum = scaled(self.small, self.scale)
+            .zip(scaled(coefficient, scale))
+            .and_then(|(mine, theirs)| mine.checked_add(theirs));
+        match sum {
+            Some(sum) => self.small = sum,
+            None => {
+                self.wide += wide(self.small, self.scale) + wide(coefficient, scale);
+                self.small = 0;
+            }
+        }
+        self.scale = widest;
+    }
+
+    fn whole(&self) -> I512 {
+        self.wide + wide(self.small, self.scale)
+    }
+
+    /// The sum without its sign.
+    #[must_use]
+    pub fn abs(&self) -> Self {
+        if self.whole() < I512::ZERO { self.negated() } else { *self }
+    }
+
+    /// The nearest float, for charts.
+    pub fn to_f64(&self) -> f64 {
+        self.to_string().parse().unwrap_or_default()
+    }
+
+    /// The same value with at least so many digits after the point.
+    #[must_use]
+    pub fn at_scale(mut self, scale: u8) -> Self {
+        self.add_scaled(0, scale.min(MAX_SCALE));
+        self
+    }
+
+    /// How many digits after the point are shown.
+    pub const fn scale(&self) -> u8 {
+        self.scale
+    }
+}
+
+fn wide(coefficient: i128, scale: u8) -> I512 {
+    I512::from(coefficient) * I512::from(10u8).pow(u32::from(MAX_SCALE - scale))
+}
+
+impl PartialEq for Sum {
+    fn eq(&self, other: &Self) -> bool {
+        self.whole() == other.whole()
+    }
+}
+
+impl Eq for Sum {}
+
+impl PartialOrd for Sum {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Sum {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.whole().cmp(&other.whole())
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.whole() / I512::from(10u8).pow(u32::from(MAX_SCALE - self.scale));
+        let digits = shown.abs().to_string();
+        let width = usize::from(self.scale);
+        let digits = format!("{digits:0>least$}", least = width + 1);
+        let (whole, decimals) = digits.split_at(digits.len() - width);
+        let sign = if shown < I512::ZERO { "-" } else { "" };
+        write!(f, "{sign}{whole}")?;
+        if decimals.is_empty() { Ok(()) } else { write!(f, ".{decimals}") }
+    }
+}
+
+impl Serialize for Sum {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sum {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        read(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no amount")))
+    }
+}
+
+/// A plain decimal of any length.
+fn read(text: &str) -> Option<Sum> {
+    let (negative, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let scale = u8::try_from(decimals.len()).ok().filter(|scale| *scale <= MAX_SCALE)?;
+    // 512 bits hold 150 digits.
+    if whole.is_empty() || whole.len() > 100 {
+        return None;
+    }
+    let mut value = I512::ZERO;
+    for byte in whole.bytes().chain(decimals.bytes()) {
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        value = value * I512::from(10u8) + I512::from(digit);
+    }
+    value *= I512::from(10u8).pow(u32::from(MAX_SCALE - scale));
+    Some(Sum { small: 0, scale, wide: if negative { -value } else { value } })
+}
+
+/// Which fields are amounts of money, and which holds their currency: positions in the layout.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoneyFields {
+    pub amounts: Vec<usize>,
+    pub currency: Option<usize>,
+}
+
+/// Which rows make up a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Rows of both sides.
+    Matched,
+    /// A row of this side without partner.
+    Alone(Side),
+    /// A surplus row of this side.
+    Surplus(Side),
+}
+
+/// Why an amount of a record leads from A's total to B's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The row of this side has no partner.
+    Alone(Side),
+    /// The row of this side is one too many.
+    Surplus(Side),
+    /// The rows differ in the field at this position: the amount, or its currency.
+    Field(usize),
+    /// The rows agree: within tolerance, or in what is not compared.
+    Within,
+}
+
+/// One amount of a record on the way from A's total to B's.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Which of the amount fields.
+    pub amount: usize,
+    pub currency: Option<RawCell<'a>>,
+    /// What is added; zero for an unreadable amount.
+    pub value: Decimal,
+    pub cause: Cause,
+}
+
+impl MoneyFields {
+    /// Those of a stored run.
+    pub fn of(metadata: &serde_json::Value) -> Self {
+        metadata::piece(metadata, metadata::MONEY_FIELDS).unwrap_or_default()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.amounts.is_empty()
+    }
+
+    fn currency<'a>(&self, cells: Cells<'a>) -> Option<RawCell<'a>> {
+        let mut cells = cells;
+        self.currency.and_then(|at| cells.nth(at))
+    }
+
+    /// Calls `each` with the amounts of a row that are not null: their place in `amounts`, the currency and the
+    /// cell.
+    fn each_amount<'a>(
+        &self,
+        cells: Cells<'a>,
+        mut each: impl FnMut(usize, Option<RawCell<'a>>, RawCell<'a>),
+    ) {
+        let currency = self.currency(cells);
+        let (mut rest, mut passed) = (cells, 0);
+        for (number, at) in self.amounts.iter().enumerate() {
+            let Some(cell) = at.checked_sub(passed).and_then(|skip| rest.nth(skip)) else { return };
+            passed = at + 1;
+            if !cell.is_null() {
+                each(number, currency, cell);
+            }
+        }
+    }
+
+    /// Calls `each` with every step of a record from A's total to B's. `is_different` says whether the sides
+    /// differ in the field at a position.
+    pub fn steps<'a>(
+        &self,
+        fate: Fate,
+        rows: PerSide<&[Cells<'a>]>,
+        is_different: &dyn Fn(usize) -> bool,
+        mut each: impl FnMut(Step<'a>),
+    ) {
+        let same_currency = match fate {
+            Fate::Matched => self.is_one_currency(rows),
+            _ => true,
+        };
+        let causes: Vec<Cause> = self
+            .amounts
+            .iter()
+            .map(|at| match (fate, self.currency) {
+                (Fate::Alone(side), _) => Cause::Alone(side),
+                (Fate::Surplus(side), _) => Cause::Surplus(side),
+                (_, Some(currency)) if !same_currency && is_different(currency) => {
+                    Cause::Field(currency)
+                }
+                _ if is_different(*at) => Cause::Field(*at),
+                _ => Cause::Within,
+            })
+            .collect();
+        let quiet = |amount: usize| {
+            causes[amount] == Cause::Within && same_currency && self.is_balanced(amount, rows)
+        };
+        let quiet: Vec<bool> = (0..causes.len()).map(quiet).collect();
+        for side in Side::BOTH {
+            for cells in rows[side] {
+                self.each_amount(*cells, |amount, currency, cell| {
+                    if quiet[amount] {
+                        return;
+                    }
+                    let value = amount_of(cell).unwrap_or(Decimal::ZERO);
+                    let value = if side == Side::A { value.negated() } else { value };
+                    each(Step { amount, currency, value, cause: causes[amount] });
+                });
+            }
+        }
+    }
+
+    fn is_one_currency(&self, rows: PerSide<&[Cells<'_>]>) -> bool {
+        let mut currencies =
+            rows.a.iter().chain(rows.b).map(|cells| name_of(self.currency(*cells)));
+        let first = currencies.next();
+        currencies.all(|currency| Some(&currency) == first.as_ref())
+    }
+
+    /// Whether both sides of a record have the same sum in an amount field.
+    fn is_balanced(&self, amount: usize, rows: PerSide<&[Cells<'_>]>) -> bool {
+        let mut sums = PerSide { a: Sum::default(), b: Sum::default() };
+        for side in Side::BOTH {
+            for cells in rows[side] {
+                let cell = cells.into_iter().nth(self.amounts[amount]);
+                if let Some(value) = cell.and_then(amount_of) {
+                    sums[side].add(value);
+                }
+            }
+        }
+        sums.a == sums.b
+    }
+}
+
+fn amount_of(cell: RawCell<'_>) -> Option<Decimal> {
+    cell.decode(&mut [0; 36]).number()
+}
+
+/// The text of a currency; null is one of its own.
+pub fn name_of(currency: Option<RawCell<'_>>) -> Option<String> {
+    currency.and_then(|cell| cell.decode(&mut [0; 36]).text())
+}
+
+/// Calls `each` with the rows of a record: a group's are its members.
+pub fn with_rows<T>(
+    layout: &Layout,
+    sides: PerSide<Option<Cells<'_>>>,
+    matched: Option<&Matched>,
+    each: impl FnOnce(PerSide<&[Cells<'_>]>) -> T,
+) -> T {
+    let members = PerSide::of(|side| match matched {
+        Some(matched) if side == Side::A => matched.a.as_slice(),
+        Some(matched) => matched.b.as_slice(),
+        None => &[],
+    });
+    let read = |member: &Member| {
+        let mut cells = Vec::new();
+        evidence::read(layout, member.values.get(), &mut cells).ok().map(|()| cells)
+    };
+    let buffers = members.map(|_, members| members.iter().filter_map(read).collect::<Vec<_>>());
+    let rows = PerSide::of(|side| match members[side] {
+        [] => sides[side].into_iter().collect::<Vec<_>>(),
+        _ => buffers[side].iter().map(|cells| Cells::new(cells)).collect(),
+    });
+    each(PerSide { a: &rows.a, b: &rows.b })
+}
+
+/// An amount that can't be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// `a` or `b`.
+    pub side: String,
+    pub file: String,
+    pub line: u64,
+    pub text: String,
+    /// Tells the file while the run is at work.
+    #[serde(skip)]
+    pub offset: u64,
+}
+
+impl Unreadable {
+    fn order(&self) -> (&str, usize, u64, u64) {
+        (&self.side, place::input_of(self.offset), self.line, self.offset)
+    }
+}
+
+/// What the totals of an amount field in one currency are made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    pub field: String,
+    /// Null for amounts without a currency.
+    pub currency: Option<String>,
+    /// The total of A's rows that take part.
+    pub a: Sum,
+    /// Of rows of A without partner.
+    pub missing_in_b: Sum,
+    /// Of surplus rows of A.
+    pub duplicates_a: Sum,
+    /// B − A of records that differ in the amount or its currency.
+    pub differences: Sum,
+    /// B − A of records whose amounts agree within tolerance, or are not compared.
+    pub within_tolerance: Sum,
+    /// Of rows of B without partner.
+    pub missing_in_a: Sum,
+    /// Of surplus rows of B.
+    pub duplicates_b: Sum,
+    /// The total of B's rows that take part.
+    pub b: Sum,
+    /// Amounts that can't be read; they count 0.
+    pub unreadable_a: u64,
+    pub unreadable_b: u64,
+    /// The first of those.
+    pub unreadable: Vec<Unreadable>,
+    /// Rows of the source that a filter left out, whatever their currency.
+    pub filtered_a: u64,
+    pub filtered_b: u64,
+    /// Rows of the source that were rejected, whatever their currency.
+    pub rejected_a: u64,
+    pub rejected_b: u64,
+    /// How many records `within_tolerance` is about.
+    #[serde(default)]
+    pub within_tolerance_records: u64,
+}
+
+impl Money {
+    /// A's total and what leads to B's: what B's total should be.
+    pub fn expected(&self) -> Sum {
+        let mut sum = self.a;
+        sum.minus(&self.missing_in_b);
+        sum.minus(&self.duplicates_a);
+        sum.plus(&self.differences);
+        sum.plus(&self.within_tolerance);
+        sum.plus(&self.missing_in_a);
+        sum.plus(&self.duplicates_b);
+        sum
+    }
+
+    /// The first totals that do not tie, in words.
+    pub fn discrepancy(all: &[Self]) -> Option<String> {
+        let one = all.iter().find(|one| one.expected() != one.b)?;
+        Some(format!(
+            "the totals of `{}` in {} do not tie: A's total {} leads to {}, but B's total is {}",
+            one.field,
+            one.currency_name(),
+            one.a,
+            one.expected(),
+            one.b
+        ))
+    }
+
+    /// The currency as people read it.
+    pub fn currency_name(&self) -> &str {
+        self.currency.as_deref().unwrap_or("no currency")
+    }
+}
+
+/// What one amount field in one currency adds up to so far.
+#[derive(Clone, Debug, Default)]
+struct Line {
+    occurs: bool,
+    totals: PerSide<Sum>,
+    alone: PerSide<Sum>,
+    surplus: PerSide<Sum>,
+    differences: Sum,
+    within: Sum,
+    within_records: u64,
+    unreadable: PerSide<u64>,
+    listed: Vec<Unreadable>,
+}
+
+impl Line {
+    fn add(&mut self, other: &Self) {
+        self.occurs |= other.occurs;
+        for side in Side::BOTH {
+            self.totals[side].plus(&other.totals[side]);
+            self.alone[side].plus(&other.alone[side]);
+            self.surplus[side].plus(&other.surplus[side]);
+            self.unreadable[side] += other.unreadable[side];
+        }
+        self.differences.plus(&other.differences);
+        self.within.plus(&other.within);
+        self.within_records += other.within_records;
+        other.listed.iter().for_each(|one| self.list(one.clone()));
+    }
+
+    /// Keeps the first ones by their place, whatever the order in which they come.
+    fn list(&mut self, one: Unreadable) {
+        let at = self.listed.partition_point(|known| known.order() <= one.order());
+        if at < UNREADABLE_LISTED {
+            self.listed.insert(at, one);
+            self.listed.truncate(UNREADABLE_LISTED);
+        }
+    }
+}
+
+/// The sums of one worker.
+#[derive(Clone, Debug, Default)]
+pub struct MoneyTally {
+    /// The number of a currency, by its encoded cell.
+    numbers: HashMap<Vec<u8>, usize>,
+    /// The currency seen last: rows of one currency often follow each other.
+    last: (Vec<u8>, usize),
+    /// Of each currency, its name and a line for each amount field.
+    currencies: Vec<(Option<String>, Vec<Line>)>,
+}
+
+impl MoneyTally {
+    fn lines(&mut self, fields: &MoneyFields, currency: Option<RawCell<'_>>) -> &mut [Line] {
+        let bytes = currency.map_or(&[][..], RawCell::bytes);
+        if self.currencies.is_empty() || self.last.0 != bytes {
+            let number = match self.numbers.get(bytes) {
+                Some(number) => *number,
+                None => {
+                    let lines = vec![Line::default(); fields.amounts.len()];
+                    self.currencies.push((name_of(currency), lines));
+                    self.numbers.insert(bytes.to_vec(), self.currencies.len() - 1);
+                    self.currencies.len() - 1
+                }
+            };
+            self.last = (bytes.to_vec(), number);
+        }
+        &mut self.currencies[self.last.1].1
+    }
+
+    /// Adds a row that takes part to the totals of its side; `place` is its line and byte offset.
+    pub fn row(
+        &mut self,
+        fields: &MoneyFields,
+        side: Side,
+        cells: Cells<'_>,
+        (line, offset): (u64, u64),
+    ) {
+        fields.each_amount(cells, |amount, currency, cell| {
+            let Some(of) = self.lines(fields, currency).get_mut(amount) else { return };
+            of.occurs = true;
+            if let Some(value) = amount_of(cell) {
+                of.totals[side].add(value);
+                return;
+            }
+            of.unreadable[side] += 1;
+            let text = cell.decode(&mut [0; 36]).text().unwrap_or_default();
+            let text = text.chars().take(TEXT_KEPT).collect();
+            let side = side.letter().to_owned();
+            of.list(Unreadable { side, file: String::new(), line, text, offset });
+        });
+    }
+
+    /// Adds what a record moves.
+    pub fn record(
+        &mut self,
+        fields: &MoneyFields,
+        fate: Fate,
+        rows: PerSide<&[Cells<'_>]>,
+        is_different: &dyn Fn(usize) -> bool,
+    ) {
+        let mut within: Vec<(usize, Option<RawCell<'_>>)> = Vec::new();
+        fields.steps(fate, rows, is_different, |step| {
+            let Some(line) = self.lines(fields, step.currency).get_mut(step.amount) else { return };
+            line.occurs = true;
+            match step.cause {
+                // A's amounts come as what they take away.
+                Cause::Alone(Side::A) => line.alone.a.subtract(step.value),
+                Cause::Alone(Side::B) => line.alone.b.add(step.value),
+                Cause::Surplus(Side::A) => line.surplus.a.subtract(step.value),
+                Cause::Surplus(Side::B) => line.surplus.b.add(step.value),
+                Cause::Field(_) => line.differences.add(step.value),
+                Cause::Within => {
+                    line.within.add(step.value);
+                    let known = |(amount, currency): &(usize, Option<RawCell<'_>>)| {
+                        *amount == step.amount && *currency == step.currency
+                    };
+                    if !within.iter().any(known) {
+                        within.push((step.amount, step.currency));
+                        line.within_records += 1;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Adds another worker's sums.
+    pub fn add(&mut self, other: &Self) {
+        for (bytes, number) in &other.numbers {
+            let (name, theirs) = &other.currencies[*number];
+            let mine = match self.numbers.get(bytes) {
+                Some(mine) => *mine,
+                None => {
+                    self.currencies.push((name.clone(), Vec::new()));
+                    self.numbers.insert(bytes.clone(), self.currencies.len() - 1);
+                    self.currencies.len() - 1
+                }
+            };
+            let mine = &mut self.currencies[mine].1;
+            if mine.len() < theirs.len() {
+                mine.resize_with(theirs.len(), Line::default);
+            }
+            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                mine.add(theirs);
+            }
+        }
+    }
+
+    /// The sums by field, then by currency; amounts without a currency come last.
+    pub fn money(&self, fields: &MoneyFields, layout: &Layout) -> Vec<Money> {
+        let mut by_name: BTreeMap<(usize, bool, &Option<String>), Line> = BTreeMap::new();
+        for (name, lines) in &self.currencies {
+            for (amount, line) in lines.iter().enumerate() {
+                by_name.entry((amount, name.is_none(), name)).or_default().add(line);
+            }
+        }
+        let name = |amount: usize| {
+            let at = fields.amounts.get(amount).copied().unwrap_or_default();
+            layout.fields().get(at).map(|field| field.name.clone()).unwrap_or_default()
+        };
+        let money = |((amount, _, currency), line): ((usize, bool, &Option<String>), Line)| Money {
+            field: name(amount),
+            currency: currency.clone(),
+            a: line.totals.a,
+            missing_in_b: line.alone.a,
+            duplicates_a: line.surplus.a,
+            differences: line.differences,
+            within_tolerance: line.within,
+            missing_in_a: line.alone.b,
+            duplicates_b: line.surplus.b,
+            b: line.totals.b,
+            unreadable_a: line.unreadable.a,
+            unreadable_b: line.unreadable.b,
+            unreadable: line.listed,
+            within_tolerance_records: line.within_records,
+            ..Money::default()
+        };
+        by_name.into_iter().filter(|(_, line)| line.occurs).map(money).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Field, Kind, Row};
+    use proptest::prelude::*;
+
+    fn sum(texts: &[&str]) -> Sum {
+        let mut sum = Sum::default();
+        texts.iter().for_each(|text| sum.add(text.parse().unwrap()));
+        sum
+    }
+
+    #[test]
+    fn sums_have_the_digits_of_their_longest_addend_and_never_overflow() {
+        for (addends, shown) in [
+            (&["1.5", "2.25"][..], "3.75"),
+            (&["1.50", "-1.5"], "0.00"),
+            (&[], "0"),
+            (&["-0.05", "0.04"], "-0.01"),
+            (&["7"], "7"),
+        ] {
+            assert_eq!(sum(addends).to_string(), shown, "{addends:?}");
+        }
+        let most = "9".repeat(38);
+        let least = "0.0000000000000000000000000001";
+        let all = sum(&[&most, &most, &most, least]);
+        let text = format!("2{}7.{}1", "9".repeat(37), "0".repeat(27));
+        assert_eq!(all.to_string(), text);
+        assert_eq!(serde_json::from_value::<Sum>(text.into()).unwrap(), all);
+        let mut none = all;
+        none.minus(&all);
+        assert_eq!(none, Sum::default());
+        for text in ["", "-", "1e5", ".5", "+1", "1.2.3", " 1"] {
+            assert!(read(text).is_none(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn neither_the_order_nor_the_grouping_of_addends_matters(
+            values in proptest::collection::vec((any::<i128>(), 0u8..=28), 0..30),
+            cut: prop::sample::Index,
+        ) {
+            let values: Vec<Decimal> = values
+                .into_iter()
+                .filter_map(|(coefficient, scale)| Decimal::new(coefficient / 3, scale))
+                .collect();
+            let of = |values: &[Decimal]| {
+                let mut sum = Sum::default();
+                values.iter().for_each(|value| sum.add(*value));
+                sum
+            };
+            let whole = of(&values);
+            let mut reversed = values.clone();
+            reversed.reverse();
+            prop_assert_eq!(of(&reversed).to_string(), whole.to_string());
+            let (left, right) = values.split_at(if values.is_empty() { 0 } else { cut.index(values.len()) });
+            let mut parts = of(left);
+            parts.plus(&of(right));
+            prop_assert_eq!(parts.to_string(), whole.to_string());
+            let back: Sum = serde_json::from_str(&serde_json::to_string(&whole).unwrap()).unwrap();
+            prop_assert_eq!(back, whole);
+            prop_assert_eq!(whole.negated().negated().to_string(), whole.to_string());
+        }
+    }
+
+    fn layout() -> Layout {
+        let fields = ["id", "currency", "amount"];
+        let kinds = [Kind::Text, Kind::Text, Kind::Decimal];
+        let fields = fields.into_iter().zip(kinds).map(|(name, kind)| Field::new(name, kind));
+        Layout::new(fields.collect(), 1)
+    }
+
+    #[test]
+    fn a_lost_row_or_amount_is_noticed() {
+        use crate::domain::Cell;
+        let fields = MoneyFields { amounts: vec![2], currency: Some(1) };
+        let row = |currency: &'static str, amount: &str| {
+            let amount = Cell::Decimal(amount.parse().unwrap());
+            Row::of([Cell::Text("1"), Cell::Text(currency), amount])
+        };
+        let (a, b) = (row("EUR", "5"), row("USD", "7"));
+        let cells = |row: &Row| Cells::new(&row.cells).bytes().to_vec();
+        let (bytes_a, bytes_b) = (cells(&a), cells(&b));
+        let (cells_a, cells_b) = (Cells::new(&bytes_a), Cells::new(&bytes_b));
+        let mut tally = MoneyTally::default();
+        tally.row(&fields, Side::A, cells_a, (2, 0));
+        tally.row(&fields, Side::B, cells_b, (2, 0));
+        let untied = Money::discrepancy(&tally.money(&fields, &layout()));
+        assert!(untied.is_some_and(|text| text.contains("`amount` in EUR do not tie")));
+        let rows = PerSide { a: &[cells_a][..], b: &[cells_b][..] };
+        tally.record(&fields, Fate::Matched, rows, &|at| at == 1);
+        let money = tally.money(&fields, &layout());
+        assert_eq!(Money::discrepancy(&money), None);
+        assert_eq!((money[0].differences, money[1].differences), (sum(&["-5"]), sum(&["7"])));
+        assert_eq!(money[0].within_tolerance, Sum::default());
+    }
+}

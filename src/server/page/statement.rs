@@ -1,0 +1,130 @@
+//! The reconciliation statement of a run: from A's balance to B's, each line a link to its differences.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use askama::Template;
+use serde_json::json;
+
+use crate::domain::{RunId, Stage};
+use crate::report::statement::{self, Line, Statement, Statements, Waterfall};
+use crate::report::{Summary, summary};
+use crate::review::Refusal;
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+
+use super::address::with_query;
+use super::context::{PageContext, html};
+use super::frame::{Frame, Screen};
+
+/// A statement takes a pass over the run's differences, so the newest ones are kept until something is decided.
+static KNOWN: Mutex<Option<HashMap<(String, RunId), (String, Statements)>>> = Mutex::new(None);
+const MOST_KNOWN: usize = 50;
+
+#[derive(Template)]
+#[template(path = "statement.html")]
+pub struct StatementPage {
+    pub frame: Frame,
+    pub job: String,
+    pub date: String,
+    /// The address of the run's page.
+    pub back: String,
+    pub systems: (String, String),
+    /// The user may not see some field of the records.
+    pub masked: bool,
+    pub parts: Vec<Part>,
+    pub not_added: Vec<String>,
+}
+
+/// One field and currency.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub title: String,
+    pub chart: Waterfall,
+    pub from: String,
+    pub to: String,
+    pub lines: Vec<Row>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub name: String,
+    pub functional: bool,
+    pub amount: String,
+    pub count: String,
+    /// Empty for amounts within tolerance, which are no differences.
+    pub href: String,
+}
+
+impl Part {
+    fn new(one: &Statement, summary: &Summary) -> Self {
+        let systems = (summary.sources.a.system.as_str(), summary.sources.b.system.as_str());
+        let row = |line: &Line| Row {
+            name: line.name(),
+            functional: line.functional,
+            amount: one.shown(&line.amount),
+            count: line.counted(),
+            href: if line.has_differences() { differences(summary, line) } else { String::new() },
+        };
+        Self {
+            title: one.title(),
+            chart: Waterfall::new(one, systems),
+            from: one.shown(&one.a),
+            to: one.shown(&one.b),
+            lines: one.lines.iter().map(row).collect(),
+        }
+    }
+}
+
+fn differences(summary: &Summary, line: &Line) -> String {
+    let run = ("run", summary.run_id.as_str());
+    let code = ("as", line.reason.as_str());
+    with_query("/review/queue", [run, ("view", "items"), ("status", "ALL"), code])
+}
+
+/// Whether the user may see the amounts of a run: every field of its records.
+pub fn may_see(context: &PageContext<'_>, run_id: &str) -> Result<bool, Denied> {
+    let seen = context.desk.figures(&context.actor, run_id, json!({ "money": true }))?;
+    Ok(seen.get("money").is_some())
+}
+
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let (frame, inbox) = context.frame(Screen::Overview)?;
+    let store = &*call.app.store;
+    let id: RunId = context.asked("run").parse().map_err(|_| Denied::not_found())?;
+    let run =
+        store.run(id).map_err(Refusal::from)?.filter(|run| run.stage >= Some(Stage::Compared));
+    let run = run.ok_or_else(Denied::not_found)?;
+    let summary = summary(store, &run, None).map_err(Refusal::from)?;
+    let masked = !may_see(&context, &summary.run_id)?;
+    let key = (store.url(), run.id);
+    let kept = KNOWN.lock().ok().and_then(|known| known.as_ref()?.get(&key).cloned());
+    let statements = match kept {
+        _ if masked => Statements::default(),
+        Some((version, statements)) if version == inbox.data_version => statements,
+        _ => {
+            let read = statement::read(store, &run, &summary).map_err(Refusal::from)?;
+            if let Ok(mut known) = KNOWN.lock() {
+                let known = known.get_or_insert_default();
+                if known.len() >= MOST_KNOWN {
+                    known.clear();
+                }
+                known.insert(key, (inbox.data_version.clone(), read.clone()));
+            }
+            read
+        }
+    };
+    let page = StatementPage {
+        frame,
+        job: summary.job.clone(),
+        date: summary.batch_date.clone(),
+        back: with_query("/review", [("run", summary.run_id.as_str())]),
+        systems: (summary.sources.a.system.clone(), summary.sources.b.system.clone()),
+        masked,
+        parts: statements.statement.iter().map(|one| Part::new(one, &summary)).collect(),
+        not_added: statements.not_added,
+    };
+    html(200, &page)
+}
