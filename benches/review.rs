@@ -76,6 +76,7 @@ fn stock(store: &dyn Store, items: u64) -> (RunId, f64, f64) {
         code: code.to_owned(),
         functional: true,
         description: "a reason of the benchmark".to_owned(),
+        closes: false,
     };
     store.sync_reason_codes("bench", &[code("ROUNDING"), code("TIMING"), code("UNKNOWN")]).unwrap();
     store

@@ -49,6 +49,9 @@ impl Partitioning {
     }
 }
 
+/// Blocks with this position and those after it come before the blocks of the sources.
+pub const BEFORE: u64 = 1 << 63;
+
 /// The rows that one worker collected, by partition.
 #[derive(Debug)]
 pub struct Gathered<'r> {
@@ -132,6 +135,17 @@ impl Partitions {
         Self { how, partitions: partitions.into_iter().map(Mutex::new).collect() }
     }
 
+    /// Adds the rows of another worker that used the same `how`.
+    pub fn add(&mut self, gathered: Gathered<'_>) {
+        for (partition, (pieces, extents)) in
+            self.partitions.iter_mut().zip(gathered.pieces.into_iter().zip(gathered.extents))
+        {
+            let partition = partition.get_mut().unwrap_or_else(PoisonError::into_inner);
+            partition.pieces.extend(pieces);
+            partition.extents.extend(extents);
+        }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.partitions.len()
@@ -199,7 +213,7 @@ impl Partitions {
                 })?;
             }
             let mut pieces: Vec<&Piece> = partition.pieces.iter().chain(&loaded).collect();
-            pieces.sort_unstable_by_key(|piece| piece.sequence);
+            pieces.sort_unstable_by_key(|piece| piece.sequence.wrapping_sub(BEFORE));
             let mut rows = PerSide { a: Vec::new(), b: Vec::new() };
             for piece in pieces {
                 let mut rest = piece.bytes.as_slice();

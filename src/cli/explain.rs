@@ -105,7 +105,13 @@ fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
     let _ = writeln!(out, "  record {}", explanation.record_id);
     for side in Side::BOTH {
         match &explanation.sides[side] {
-            Some(origin) => write_side(side, origin, paint, out),
+            Some(origin) => {
+                write_side(side, origin, paint, out);
+                if let Some(from) = explanation.carried[side].as_ref().filter(|one| !one.agreed) {
+                    let since = format!("open since {}", from.from);
+                    let _ = writeln!(out, "    {}", paint.caution(since));
+                }
+            }
             None => {
                 let _ = writeln!(out, "\n  {} no row", paint.strong(side));
                 if let Some(partner) = &explanation.rejected_partner {
@@ -126,6 +132,16 @@ fn write_record(explanation: &Explanation, paint: Paint, out: &mut String) {
         for field in &explanation.fields {
             write_field(field, width.unwrap_or(0), paint, out);
         }
+    }
+    if let Some(later) = &explanation.later {
+        let _ = writeln!(out, "\n  {}", paint.strong("Later"));
+        let words = if later.is_cleared { "cleared" } else { "still open" };
+        let partner = later
+            .partner
+            .as_deref()
+            .filter(|_| later.is_cleared)
+            .map_or_else(String::new, |partner| format!(" by {}", figures::visible(partner)));
+        let _ = writeln!(out, "    {words} on {}{partner}: record {}", later.date, later.record_id);
     }
     out.push('\n');
 }
@@ -389,6 +405,20 @@ fn as_json(explanation: &Explanation) -> Json {
     });
     if let Some(matched) = matched {
         record["matched"] = matched;
+    }
+    for (key, side) in [("carried_from_a", Side::A), ("carried_from_b", Side::B)] {
+        if let Some(from) = &explanation.carried[side] {
+            record[key] = from.from.as_str().into();
+        }
+    }
+    if let Some(later) = &explanation.later {
+        record["later"] = json!({
+            "batch_date": later.date,
+            "run_id": later.run_id,
+            "record_id": later.record_id.to_string(),
+            "partner": later.partner,
+            "cleared": later.is_cleared,
+        });
     }
     record
 }

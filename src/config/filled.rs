@@ -128,6 +128,7 @@ mod tests {
             (
                 (&it.job, &it.store, &it.fields, &it.attribution, &it.options),
                 (&it.review, &it.server, &it.reason_codes, &it.layout, &it.sources),
+                it.open_items,
             )
         )
     }

@@ -16,7 +16,7 @@ use crate::compare::Comparison;
 use crate::diagnostic::Problems;
 use crate::domain::{PerSide, Side};
 use crate::normalize::{FieldPlan, SidePlan};
-use crate::pipeline::{ConfigurationRecord, MaxRejected, Options, Plan};
+use crate::pipeline::{ConfigurationRecord, MaxRejected, OpenItems, Options, Plan};
 use crate::script::ScriptSource;
 use crate::source::columns::{Found, find, unique_names};
 use crate::source::{Fill, Opened, SourcePlan};
@@ -131,6 +131,8 @@ impl Loaded {
             money: resolved.money.clone(),
             layout,
             matching: resolved.matching.clone(),
+            open_items: resolved.open_items,
+            carried: Arc::default(),
             normalize,
             attribution: Arc::new(self.attribution()),
             reason_codes: resolved.reason_codes.clone(),
@@ -196,7 +198,8 @@ impl Loaded {
         let options = &self.resolved.options;
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Options {
-            keep_all: options.keep_all,
+            // A movement that matched takes part again, so it has to be kept.
+            keep_all: options.keep_all || self.resolved.open_items.is_some_and(OpenItems::is_mixed),
             threads: options.threads.map_or_else(cores, std::num::NonZero::get),
             memory_limit: options.memory_limit,
             temp_dir: options.temp_dir.clone().unwrap_or_else(std::env::temp_dir),

@@ -14,7 +14,7 @@ use crate::domain::review::Policy;
 use crate::domain::review::server::ServerSettings;
 use crate::domain::{Confidence, Date, Decimal, Layout, MoneyFields, PerSide, ReasonCode};
 use crate::normalize::{Condition, NumberFormat, Step, TimeFormat};
-use crate::pipeline::MatchPlan;
+use crate::pipeline::{MatchPlan, OpenItems};
 use crate::script::ScriptSource;
 use crate::source::SourcePlan;
 
@@ -37,6 +37,8 @@ pub struct Resolved {
     pub sources: PerSide<ResolvedSource>,
     /// How rows without a common key are matched.
     pub matching: Option<MatchPlan>,
+    /// Whose rows stay open from date to date.
+    pub open_items: Option<OpenItems>,
     /// The reasons in the order of the file; `UNKNOWN` is among them.
     pub reason_codes: Vec<ReasonCode>,
     /// Automatic acceptance.

@@ -75,6 +75,9 @@ pub struct Spec {
     /// How rows that share no key are matched.
     #[serde(rename = "match")]
     pub matching: Option<MatchSpec>,
+    /// Which sources deliver only what is new: their rows without a partner take part again on the next
+    /// business date.
+    pub open_items: Option<OpenItemsSpec>,
     /// The canonical fields: the key's and those to compare.
     #[schemars(with = "Named<FieldSpec>")]
     pub fields: Option<Named<FieldSpec>>,
@@ -101,6 +104,30 @@ impl fmt::Debug for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spec").field("job", &self.job).finish_non_exhaustive()
     }
+}
+
+/// Which sources deliver only what is new.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenItemsSpec {
+    /// What source A delivers. Default `snapshot`.
+    pub a: Option<DeliverySpec>,
+    /// What source B delivers. Default `snapshot`.
+    pub b: Option<DeliverySpec>,
+    /// A row without a partner that is older than this number of days expires. Default: never.
+    #[schemars(range(min = 0))]
+    pub max_age_days: Option<Written<u32>>,
+}
+
+/// What a source delivers for a business date.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliverySpec {
+    /// Everything there is.
+    #[default]
+    Snapshot,
+    /// Only what is new.
+    Movements,
 }
 
 /// The two systems' extracts.
@@ -232,6 +259,9 @@ pub struct ReasonCodeSpec {
     pub functional: Written<bool>,
     /// A sentence for people.
     pub description: String,
+    /// With `open_items`: an open row to which people give this reason is closed and does not take part
+    /// again. Default `false`.
+    pub closes: Option<Written<bool>>,
 }
 
 /// Automatic acceptance.

@@ -9,6 +9,7 @@ use super::tree::{Content, Document, Node, path};
 use crate::diagnostic::PathStep;
 use crate::domain::{PerSide, Side};
 use crate::normalize::Step;
+use crate::pipeline::OpenItems;
 use crate::script::ScriptSource;
 
 impl Document {
@@ -24,6 +25,7 @@ impl Document {
         &self,
         normalize_script: Option<&ScriptSource>,
         sources: &PerSide<ResolvedSource>,
+        open_items: Option<OpenItems>,
     ) -> Value {
         let part =
             |keys: &[PathStep]| self.find(keys).map_or(Value::Null, |node| stored(node, keys));
@@ -53,6 +55,9 @@ impl Document {
             if !value.is_null() {
                 fingerprint[key] = value;
             }
+        }
+        if let Some(open_items) = open_items {
+            fingerprint["open_items"] = open_items.to_json();
         }
         fingerprint
     }

@@ -168,6 +168,9 @@ codes! {
         ConfigUnreadable "config-unreadable" [Exit(Class::Usage)]
             "The configuration file cannot be read, or is not UTF-8 text."
             => "Check path and permissions; save it with the encoding UTF-8.";
+        AgeUnused "age-unused" [Exit(Class::Warning)]
+            "`open_items.max_age_days` has no effect: both sources are snapshots."
+            => "Write `movements` for a source that delivers only what is new, or remove it.";
         Bind "bind" [Exit(Class::Usage)]
             "`server.bind` is not an address and a port."
             => "Write it like `127.0.0.1:8765`.";
@@ -583,6 +586,15 @@ codes! {
         ConfigurationGone "configuration-gone" [Exit(Class::Warning)]
             "The configuration that a run was made with can no longer be read; the present one is used."
             => "Put back the scripts and lookup files that it names.";
+        CarriedFields "carried-fields" [Exit(Class::Warning)]
+            "Rows taken over from the previous business date were stored under another configuration."
+            => "Nothing, if their values still fit; otherwise run that date again.";
+        LaterRuns "later-runs" [Exit(Class::Warning)]
+            "Runs of later business dates took over open items from an older run of this date."
+            => "Run those dates again, the oldest first.";
+        OpenItemsPruned "open-items-pruned" [Exit(Class::Store)]
+            "The run whose open items this date takes over was pruned."
+            => "Run the dates from there on again, or keep the run as it is.";
         NoSuchRecord "no-such-record" [Exit(Class::Usage)]
             "The run has no record of this reference."
             => "References are the key parts joined by a bar; `recon report` shows some.";

@@ -20,6 +20,8 @@ pub struct ReasonCode {
     pub functional: bool,
     /// A sentence for people.
     pub description: String,
+    /// An open item to which people give it does not take part again.
+    pub closes: bool,
 }
 
 /// A probability in 0..=1, never NaN.

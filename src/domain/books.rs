@@ -40,6 +40,9 @@ pub struct Books {
     /// totals of both sides are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub money: Vec<Money>,
+    /// What was taken over from the previous date; only of a job with `open_items`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_items: Option<OpenItemCounts>,
     /// Pairs without differences.
     pub matched: u64,
     /// Pairs without differences that needed a tolerance.
@@ -54,6 +57,17 @@ pub struct Books {
     /// Differences by field name, and for each field by type.
     #[serde(deserialize_with = "by_field_and_type")]
     pub by_field_and_type: BTreeMap<String, BTreeMap<&'static str, u64>>,
+}
+
+/// What became of the rows that the previous date left open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenItemCounts {
+    /// Rows that take part again.
+    pub carried: PerSide<u64>,
+    /// Rows that are too old to take part again.
+    pub expired: PerSide<u64>,
+    /// Rows that people closed.
+    pub closed: PerSide<u64>,
 }
 
 /// How rows were matched, pass by pass.
@@ -153,6 +167,11 @@ impl Books {
             + self.duplicates.b
     }
 
+    /// The rows that take part or were left out: those read, and those taken over from the previous date.
+    pub fn rows(&self, side: Side) -> u64 {
+        self.read[side] + self.open_items.map_or(0, |items| items.carried[side])
+    }
+
     pub fn differences(&self) -> u64 {
         self.by_type.values().sum()
     }
@@ -180,6 +199,17 @@ impl Books {
             mine.a += theirs.a;
             mine.b += theirs.b;
         }
+        if let Some(theirs) = &other.open_items {
+            let mine = self.open_items.get_or_insert_default();
+            for (mine, theirs) in [
+                (&mut mine.carried, &theirs.carried),
+                (&mut mine.expired, &theirs.expired),
+                (&mut mine.closed, &theirs.closed),
+            ] {
+                mine.a += theirs.a;
+                mine.b += theirs.b;
+            }
+        }
         self.aligned += other.aligned;
         self.groups += other.groups;
         if let Some(matches) = &other.matches {
@@ -206,15 +236,16 @@ impl Books {
     /// a duplicate, rejected or filtered, exactly once. `None` if all is well.
     pub fn discrepancy(&self) -> Option<String> {
         for side in Side::BOTH {
-            let (read, alone) = (self.read[side], self.missing_in[side.other()]);
+            let (read, alone) = (self.rows(side), self.missing_in[side.other()]);
             let (duplicates, grouped) = (self.duplicates[side], self.grouped[side]);
             let (rejected, filtered) = (self.rejected[side], self.filtered[side]);
             let placed = self.aligned + grouped + alone + duplicates + rejected + filtered;
             if placed != read {
                 let groups =
                     if grouped == 0 { String::new() } else { format!("{grouped} in groups, ") };
+                let carried = if self.open_items.is_some() { " or taken over" } else { "" };
                 return Some(format!(
-                    "{read} rows of source {side} were read, but {placed} are accounted for \
+                    "{read} rows of source {side} were read{carried}, but {placed} are accounted for \
                      ({} paired, {groups}{alone} without partner, {duplicates} duplicates, \
                      {rejected} rejected, {filtered} filtered)",
                     self.aligned

@@ -30,6 +30,12 @@ pub struct Matched {
     /// What B's side is called, where that is not its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ref_b: Option<String>,
+    /// Where A's row was first read, if it was taken over from an earlier date; of a group its oldest row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried_a: Option<Carried>,
+    /// The same of B.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried_b: Option<Carried>,
     /// A group's rows of A.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub a: Vec<Member>,
@@ -53,6 +59,23 @@ pub struct Member {
     pub reference: String,
     /// The evidence array of its values.
     pub values: Box<RawValue>,
+    /// Where it was first read, if it was taken over from an earlier date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Carried>,
+}
+
+/// Where a row was first read that was taken over from an earlier date.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// The business date.
+    pub from: String,
+    /// The number of its record in the previous date's run.
+    pub record: u64,
+    /// The file.
+    pub file: String,
+    /// It had a partner on the previous date, and agreed with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub agreed: bool,
 }
 
 /// What an open row could have matched.
@@ -80,6 +103,14 @@ impl Matched {
         match side {
             super::Side::A => self.ref_a.as_deref(),
             super::Side::B => self.ref_b.as_deref(),
+        }
+    }
+
+    /// Where a side's row was first read, if it was taken over.
+    pub const fn carried(&self, side: super::Side) -> Option<&Carried> {
+        match side {
+            super::Side::A => self.carried_a.as_ref(),
+            super::Side::B => self.carried_b.as_ref(),
         }
     }
 

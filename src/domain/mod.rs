@@ -34,12 +34,12 @@ pub mod words;
 pub mod written;
 
 pub use attribution::{AssignedBy, Attribution, Confidence, ReasonCode, Status};
-pub use books::{Books, Matches};
+pub use books::{Books, Matches, OpenItemCounts};
 pub use context::DifferenceContext;
 pub use decimal::Decimal;
 pub use difference::{DiffType, Difference, FieldRef, Severity};
 pub use layout::{Field, Layout};
-pub use matched::{CandidateRow, Matched, Member};
+pub use matched::{CandidateRow, Carried, Matched, Member};
 pub use money::{Money, MoneyFields};
 pub use progress::{Progress, Quiet};
 pub use raw::{RawCells, Rejection};

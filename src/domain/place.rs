@@ -16,6 +16,9 @@ const ENTRY: u64 = (1 << ENTRY_BITS) - 1;
 /// How many inputs a source may have.
 pub const MAX_INPUTS: usize = 1 << 20;
 
+/// The number in the place of an input of rows that were taken over from an earlier date.
+pub const CARRIED: usize = MAX_INPUTS;
+
 /// A place within an input, as the source's number `input` from 0.
 pub const fn in_input(input: u64, within: u64) -> u64 {
     // Of a file of more than a TiB the last bytes are all one place; lines still tell them apart.

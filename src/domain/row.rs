@@ -5,7 +5,7 @@
 //! most comparisons are one `memcmp`. This is the only representation between normalizing and
 //! storing, without an allocation per cell.
 
-use super::{Cell, Date, Decimal, Instant};
+use super::{Cell, Date, Decimal, Instant, place};
 
 mod tag {
     pub const NULL: u8 = 0;
@@ -358,9 +358,13 @@ impl<'a> RowRef<'a> {
         RowRef { hash, line, offset, rejected, cells }
     }
 
-    /// By this, rows of a source are in the order in which they stand in it: input, line, offset.
+    /// By this, rows of a source are in the order in which they stand in it: input, line, offset. Rows taken over
+    /// from an earlier date come first.
     pub const fn order(&self) -> (usize, u64, u64) {
-        (super::place::input_of(self.offset), self.line, self.offset)
+        match place::input_of(self.offset) {
+            place::CARRIED => (0, place::within(self.offset), 0),
+            input => (input + 1, self.line, self.offset),
+        }
     }
 
     /// The same row under another hash.

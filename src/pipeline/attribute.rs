@@ -10,6 +10,7 @@ use crate::domain::{AssignedBy, Attribution, Confidence, PerSide, RunStatus, Sta
 use crate::store::{Batch, DecisionRow, RunRow, Writer};
 
 use super::machine::{MODEL, Sampler, prepare, run_context};
+use super::open_items;
 use super::recorder::push_attribution;
 use super::signer::Signer;
 use super::tally::Tally;
@@ -47,7 +48,10 @@ pub fn attribute(
     session.store.sync_reason_codes(&plan.job, &plan.reason_codes)?;
     session.store.resume_run(run.id)?;
     conclude(session, run.id, begun, |writer| {
-        let outcome = attribute_stored(session, plan, run, writer)?;
+        let mut outcome = attribute_stored(session, plan, run, writer)?;
+        if run.stage < Some(Stage::Attributed) {
+            outcome.warnings.extend(open_items::later_runs(session.store, plan)?);
+        }
         let mut metadata = run.metadata.clone();
         if let Some(map) = metadata.as_object_mut() {
             map.insert("rules".to_owned(), plan.record.rules.clone());

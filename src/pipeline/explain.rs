@@ -4,8 +4,8 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::gate::Gate;
 use crate::domain::run::IdClass;
 use crate::domain::{
-    CandidateRow, Cells, DiffType, FieldRef, Matched, Member, PerSide, Severity, Side, Stage,
-    evidence, key, metadata,
+    CandidateRow, Carried, Cells, DiffType, FieldRef, Matched, Member, PerSide, Severity, Side,
+    Stage, evidence, key, metadata, place,
 };
 use crate::normalize::{FieldTrace, Normalizer};
 use crate::source::read_record;
@@ -32,6 +32,25 @@ pub struct Explanation {
     pub rejected_partner: Option<RejectedPartner>,
     /// How it was matched, or could have been; of a job with `match`.
     pub matched: Option<MatchExplanation>,
+    /// Where each side's row was first read, if it was taken over from there.
+    pub carried: PerSide<Option<Carried>>,
+    /// What became of it on later dates, if a row of it took part again.
+    pub later: Option<Later>,
+}
+
+/// What became of a record's row on later dates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// The newest date on which it took part.
+    pub date: String,
+    /// That date's run.
+    pub run_id: String,
+    /// Its record there.
+    pub record_id: uuid::Uuid,
+    /// What that record's other side is called.
+    pub partner: Option<String>,
+    /// Whether that record has no differences.
+    pub is_cleared: bool,
 }
 
 /// How a record was matched, or why not.
@@ -136,7 +155,59 @@ pub fn explain(
         let message = format!("run {} has no record `{reference}`", run.id);
         return Err(Problem::new(Code::NoSuchRecord, message).help(help));
     }
-    records.iter().map(|record| explain_record(plan, run, record)).collect()
+    records
+        .iter()
+        .map(|record| {
+            let explained = explain_record(plan, run, record)?;
+            Ok(Explanation { later: later(store, run, record)?, ..explained })
+        })
+        .collect()
+}
+
+/// Follows the open row of a record through the runs of later dates.
+fn later(store: &dyn Store, run: &RunRow, record: &OwnedRecord) -> Result<Option<Later>, Problem> {
+    let mut found = None;
+    let (mut run, mut record) = (run.clone(), record.clone());
+    while !record.differences.is_empty() {
+        let Some(next) = next_run(store, &run)? else { break };
+        let mut taken = None;
+        for side in Side::BOTH {
+            if taken.is_none() {
+                taken = store.record_that_took_over(next.id, side, record.number)?;
+            }
+        }
+        let Some(taken) = taken else { break };
+        let matched = taken.matched.as_deref().map(|text| read_matched(taken.number, text));
+        let matched = matched.transpose()?.unwrap_or_default();
+        // The side that was open is the one that was carried; the other one is its partner.
+        let partner = if matched.carried_a.is_some() { Side::B } else { Side::A };
+        let values = if partner == Side::A { &taken.a } else { &taken.b };
+        let cells = cells_of(&next, values.as_deref())?;
+        let of_key = || {
+            let key_len = next.layout.key_len();
+            cells.as_ref().map(|cells| key::reference(Cells::new(cells), key_len))
+        };
+        found = Some(Later {
+            date: next.batch_date.to_string(),
+            run_id: next.id.to_string(),
+            record_id: next.id.derived(IdClass::Record, taken.number),
+            partner: matched.reference(partner).map(str::to_owned).or_else(of_key),
+            is_cleared: taken.differences.is_empty(),
+        });
+        (run, record) = (next, taken);
+    }
+    Ok(found)
+}
+
+/// The current run that took over the open items of this run.
+fn next_run(store: &dyn Store, run: &RunRow) -> Result<Option<RunRow>, Problem> {
+    let later = store.later_dates(&run.job, run.batch_date)?;
+    let Some(next) = later.first() else { return Ok(None) };
+    let next = store.current_run(&run.job, *next)?;
+    Ok(next.filter(|next| {
+        let rests_on = next.metadata.pointer("/open_items/previous/run");
+        rests_on.and_then(serde_json::Value::as_str) == Some(run.id.to_string().as_str())
+    }))
 }
 
 fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Explanation, Problem> {
@@ -161,12 +232,14 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
     let members = matched.as_ref().map(|matched| (first(&matched.a), first(&matched.b)));
     let (first_a, first_b) = members.map_or((None, None), |(a, b)| (Some(a), Some(b)));
     let (first_a, first_b) = (first_a.transpose()?.flatten(), first_b.transpose()?.flatten());
+    let carried = |side: Side| matched.as_ref().and_then(|matched| matched.carried(side)).cloned();
+    let carried = PerSide::of(carried);
     let side = |side: Side| {
         let (place, own) = match side {
             Side::A => (record.place_a, first_a.as_deref()),
             Side::B => (record.place_b, first_b.as_deref()),
         };
-        explain_side(plan, run, side, place, own.or(cells[side].as_deref()))
+        explain_side(plan, run, side, place, own.or(cells[side].as_deref()), carried[side].as_ref())
     };
     let differences = |field: FieldRef| {
         record.differences.iter().find(|difference| difference.field == field).map(|found| {
@@ -221,9 +294,13 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
         kind: record.kind,
         gate: record.gate,
         sides: PerSide::of(side),
+        carried: carried.clone(),
+        later: None,
         fields,
         entire: differences(FieldRef::EntireRecord),
-        matched: matched.map(|matched| explain_match(plan, run, record, &cells, matched)),
+        matched: matched
+            .filter(|_| plan.matching.is_some())
+            .map(|matched| explain_match(plan, run, record, &cells, matched)),
         rejected_partner: missing_place.map(|(line, offset)| {
             let is_of_a = matches!(record.kind, RecordKind::OnlyA | RecordKind::SurplusA);
             let source = stored_source(plan, run, if is_of_a { Side::B } else { Side::A });
@@ -343,12 +420,16 @@ fn explain_side(
     side: Side,
     place: Option<(u64, u64)>,
     stored: Option<&[u8]>,
+    carried: Option<&Carried>,
 ) -> Option<SideExplanation> {
     let (line, offset) = place.filter(|_| stored.is_some())?;
     let source = stored_source(plan, run, side);
     let mut explained = SideExplanation {
-        file: source.file(offset).to_owned(),
-        place: source.place(line, offset),
+        file: carried.map_or_else(|| source.file(offset).to_owned(), |from| from.file.clone()),
+        place: match carried {
+            Some(from) => format!("{}, {}", from.file, place::line_words(source.unit, line)),
+            None => source.place(line, offset),
+        },
         system: source.system,
         line,
         traces: Vec::new(),
@@ -357,8 +438,13 @@ fn explain_side(
     let columns = &plan.normalize[side].columns;
     let file = &explained.file;
     let record = read_record(&plan.sources[side], file, (line, offset), columns, &plan.fill[side]);
+    let read_then = carried.map(|from| format!("the values as they were read on {}", from.from));
     let record = match record {
         Ok(Some(record)) => record,
+        Ok(None) | Err(_) if read_then.is_some() => {
+            explained.unreadable = read_then;
+            return Some(explained);
+        }
         Ok(None) => {
             explained.unreadable = Some("no row is at this place any more".to_owned());
             return Some(explained);
@@ -372,7 +458,13 @@ fn explain_side(
         Ok(mut normalizer) => {
             let mut now = Vec::new();
             let _ = normalizer.row(&record, &mut now);
-            if Some(now.as_slice()) != stored {
+            let is_same = Some(now.as_slice()) == stored;
+            if !is_same && read_then.is_some() {
+                // The file of that date is gone, or is another one by now.
+                explained.unreadable = read_then;
+                return Some(explained);
+            }
+            if !is_same {
                 explained.unreadable =
                     Some("the row, its steps or its types have changed since the run".to_owned());
             }

@@ -555,14 +555,17 @@ impl<'p> Worker<'p> {
                         (Side::B, true) => RecordKind::SurplusB,
                     };
                     let name = settle::own_reference(plan, matching, side, &one.row);
+                    let carried = plan.carried.of(&one.row);
                     let matched = Matched {
                         ref_a: name.clone().filter(|_| side == Side::A),
                         ref_b: name.filter(|_| side == Side::B),
+                        carried_a: carried.clone().filter(|_| side == Side::A),
+                        carried_b: carried.filter(|_| side == Side::B),
                         candidates: one.note.candidates.clone(),
                         ..Matched::default()
                     };
                     let rejected = one.note.rejected;
-                    settle::left(kind, side, &one.row, rejected, &matched, &mut self.cells);
+                    settle::left(plan, kind, side, &one.row, rejected, &matched, &mut self.cells);
                     let row = settle::placed(side, &one.row);
                     self.settled.push(side, &row.with_cells(&self.cells))?;
                 }

@@ -12,6 +12,7 @@ mod join;
 pub(crate) mod learn;
 mod machine;
 mod matching;
+mod open_items;
 mod plan;
 mod read;
 mod reconcile;
@@ -42,7 +43,8 @@ pub(crate) use explain::{
 };
 pub(crate) use machine::ACCEPTANCE;
 pub use machine::MachineRecord;
-pub use plan::{ConfigurationRecord, MatchPlan, MaxRejected, Options, Plan};
+pub use open_items::CarriedRows;
+pub use plan::{ConfigurationRecord, MatchPlan, MaxRejected, OpenItems, Options, Plan};
 pub use recorder::Depth;
 pub use trial::{TrialMatch, try_passes};
 
@@ -79,6 +81,8 @@ pub struct Outcome {
     /// Warnings from reading and comparing, by this command or an earlier one on the run.
     data_warnings: Vec<Warning>,
     conventions: Conventions,
+    /// What was taken over, and from where, if this command read the sources.
+    open_items: Option<Json>,
     /// The sources with size, SHA-256 and rows.
     pub sources: PerSide<Source>,
     /// Where the time went.
@@ -130,7 +134,10 @@ pub fn pass(
             Depth::Ingest => machine::RunMachine::default(),
             Depth::Attribute => machine::prepare(store, plan)?,
         };
-        let outcome = reconcile::reconcile(plan, ready, opened, depth, writer, session.progress)?;
+        let waiting = open_items::waiting(store, plan)?;
+        let mut outcome =
+            reconcile::reconcile(plan, ready, opened, waiting, depth, writer, session.progress)?;
+        outcome.warnings.extend(open_items::later_runs(store, plan)?);
         Ok((outcome, stage, opening_metadata(plan)))
     })
 }
@@ -233,6 +240,9 @@ fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {
         map.insert(DATA_WARNINGS.to_owned(), json!(outcome.data_warnings));
         map.insert(metadata::SECONDS.to_owned(), json!(outcome.seconds));
         map.insert(metadata::RULE_ERRORS.to_owned(), json!(outcome.rule_errors));
+        if let Some(open_items) = &outcome.open_items {
+            map.insert(open_items::OPEN_ITEMS.to_owned(), open_items.clone());
+        }
         if let Some(machine) = &outcome.machine {
             map.insert(machine::MODEL.to_owned(), json!(machine.model));
             map.insert(ACCEPTANCE.to_owned(), machine.acceptance.clone());
@@ -262,6 +272,7 @@ pub fn stored_outcome(store: &dyn Store, run: &RunRow) -> Result<Outcome, Proble
         warnings: Vec::new(),
         data_warnings: metadata::piece(&run.metadata, DATA_WARNINGS).unwrap_or_default(),
         conventions: Conventions::of(&run.metadata),
+        open_items: None,
         sources: PerSide::of(|side| metadata::piece(sources, side.letter()).unwrap_or_default()),
         seconds: metadata::piece(&run.metadata, metadata::SECONDS).unwrap_or_default(),
     })

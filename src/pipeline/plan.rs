@@ -11,6 +11,8 @@ use crate::matching::{Pass, Settings};
 use crate::normalize::SidePlan;
 use crate::source::{Fill, SourcePlan};
 
+use super::open_items::CarriedRows;
+
 /// A job for one business date, ready to run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -28,6 +30,10 @@ pub struct Plan {
     pub layout: Arc<Layout>,
     /// How rows without a common key are matched.
     pub matching: Option<MatchPlan>,
+    /// Whose rows stay open from date to date.
+    pub open_items: Option<OpenItems>,
+    /// The rows taken over from the previous date, once they are known.
+    pub carried: Arc<CarriedRows>,
     /// How rows become cells.
     pub normalize: PerSide<Arc<SidePlan>>,
     /// How records are compared.
@@ -62,6 +68,23 @@ pub struct MatchPlan {
 impl MatchPlan {
     /// What the pass by the key is called.
     pub const KEY_PASS: &str = "key";
+}
+
+/// Whose rows stay open from date to date, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenItems {
+    /// The sources that deliver only what is new.
+    pub movements: PerSide<bool>,
+    /// A row without a partner that is older than this expires.
+    pub max_age_days: Option<u32>,
+}
+
+impl OpenItems {
+    /// One source delivers everything, the other only what is new: a movement takes part as long as the
+    /// snapshot delivers what it matched.
+    pub const fn is_mixed(self) -> bool {
+        self.movements.a != self.movements.b
+    }
 }
 
 /// Settings that affect how a run executes, not its result.

@@ -20,23 +20,29 @@ use super::halt::Halt;
 use super::join::{count_differences, join_partitions};
 use super::machine::{RunMachine, Sampler, run_context};
 use super::matching::Rows;
+use super::open_items::{Taken, Waiting};
 use super::read::{DoubtfulFields, Read, read};
 use super::recorder::Depth;
 use super::tally::Tally;
 use super::{MatchPlan, Outcome, Plan};
+
+/// About what a row that was taken over needs in memory.
+const WAITING_BYTES: u64 = 200;
 
 /// Reads both sources and stores the result, which becomes visible when the writer finishes.
 pub(super) fn reconcile(
     plan: &Plan,
     mut ready: RunMachine,
     opened: PerSide<Opened>,
+    waiting: Option<Waiting>,
     depth: Depth,
     writer: &mut dyn Writer,
     progress: &dyn Progress,
 ) -> Result<Outcome, Problem> {
     let begun = Instant::now();
     let halt = Halt::default();
-    let size = opened.a.size() + opened.b.size();
+    let waiting_bytes = waiting.as_ref().map_or(0, |waiting| waiting.len() as u64 * WAITING_BYTES);
+    let size = opened.a.size() + opened.b.size() + waiting_bytes;
     let options = &plan.options;
     let how = Partitioning::new(size, options.threads, options.memory_limit);
     // Dropping it removes its temporary files, however the run ends.
@@ -55,9 +61,22 @@ pub(super) fn reconcile(
     )?;
     check_rejected(plan, &read, &first)?;
     let read_for = begun.elapsed();
-    let Read { partitions, tally: read_tally, digests, doubtful } = read;
+    let Read { mut partitions, tally: mut read_tally, digests, doubtful } = read;
+    let mut with_carried = plan.clone();
+    let mut taken_warnings = Vec::new();
+    let mut open_items = None;
+    if let Some(waiting) = waiting {
+        let Taken { rows, counts, record, warnings } =
+            waiting.take_over(plan, &mut partitions, (how, &room))?;
+        with_carried.carried = std::sync::Arc::new(rows);
+        read_tally.books.open_items = Some(counts);
+        open_items = Some(record);
+        taken_warnings = warnings;
+    }
+    let plan = &with_carried;
     let rows = Rows::new(plan, partitions, (how, &room), &halt, progress)?;
     let mut warnings = doubtful_values(&doubtful);
+    warnings.append(&mut taken_warnings);
     for side in Side::BOTH {
         warnings.extend(digests[side].warnings.iter().cloned());
     }
@@ -113,6 +132,7 @@ pub(super) fn reconcile(
     let machine = (depth == Depth::Attribute).then(|| ready.record(sampler));
     warnings.extend(ready.warnings);
     Ok(Outcome {
+        open_items,
         machine,
         status: if clean { RunStatus::Completed } else { RunStatus::CompletedWithErrors },
         sources: describe_sources(plan, &digests, &books.read),

@@ -78,8 +78,8 @@ impl<'p> Recorder<'p> {
             Entry::Keyed(placed) => {
                 count(&mut self.tally, &placed);
                 // With `ref`, a pair of the key is not called by the key.
-                let names = settle::names(self.plan, &placed);
-                let row = RecordRow { matched: names.as_deref(), ..record_of(&placed) };
+                let known = settle::known(self.plan, &placed);
+                let row = RecordRow { matched: known.as_deref(), ..record_of(self.plan, &placed) };
                 self.record(&row, None);
             }
             Entry::Settled(settled) => {
@@ -163,7 +163,7 @@ pub(super) fn survey(plan: &Plan, entry: &Entry<'_>, tally: &mut Tally) {
     match entry {
         Entry::Keyed(placed) => {
             count(tally, placed);
-            let row = record_of(placed);
+            let row = record_of(plan, placed);
             find(plan, row.kind, row.a, row.b, &[], tally);
         }
         Entry::Settled(settled) => {
@@ -243,8 +243,8 @@ fn count_settled(tally: &mut Tally, settled: &Settled<'_>, matched: &Matched) {
 }
 
 /// What is stored of a row or a pair by the key.
-fn record_of<'a>(placed: &Placed<'a>) -> RecordRow<'a> {
-    let place = |row: RowRef<'_>| (row.line, row.offset);
+fn record_of<'a>(plan: &Plan, placed: &Placed<'a>) -> RecordRow<'a> {
+    let place = |row: RowRef<'_>| plan.carried.place(&row);
     let one_sided = |kind, side, row: RowRef<'a>, rejected: Option<(u64, u64)>| {
         let cells = |of: Side| (of == side).then(|| row.cells());
         let place = |of: Side| if of == side { Some(place(row)) } else { rejected };

@@ -62,7 +62,7 @@ impl Words<'_> {
 
 /// What a row is called: its `ref` fields, else its key, else side and line.
 pub(super) fn reference(plan: &Plan, matching: &MatchPlan, side: Side, row: &RowRef<'_>) -> String {
-    named(plan, matching, row).unwrap_or_else(|| format!("{side}:{}", row.line))
+    named(plan, matching, row).unwrap_or_else(|| plan.carried.name(side, row))
 }
 
 fn named(plan: &Plan, matching: &MatchPlan, row: &RowRef<'_>) -> Option<String> {
@@ -87,16 +87,31 @@ pub(super) fn own_reference(
     (key_len == 0 || name != key::reference(row.cells(), key_len)).then_some(name)
 }
 
-/// What the sides of a pair of the key are called, as the JSON of a [`Matched`], if that is not its key.
-pub(super) fn names(plan: &Plan, placed: &Placed<'_>) -> Option<String> {
-    let matching = plan.matching.as_ref().filter(|matching| !matching.refs.is_empty())?;
-    let Placed::Pair(a, b) = placed else { return None };
-    let ref_a = own_reference(plan, matching, Side::A, a);
-    let ref_b = own_reference(plan, matching, Side::B, b);
-    if ref_a.is_none() && ref_b.is_none() {
+/// What the sides of a record of the key are called, if that is not its key, and since when they are open, as the
+/// JSON of a [`Matched`]; `None` if there is nothing to say.
+pub(super) fn known(plan: &Plan, placed: &Placed<'_>) -> Option<String> {
+    let matching = plan.matching.as_ref().filter(|matching| !matching.refs.is_empty());
+    if matching.is_none() && plan.carried.is_empty() {
         return None;
     }
-    serde_json::to_string(&Matched { ref_a, ref_b, ..Matched::default() }).ok()
+    let mut known = Matched::default();
+    match placed {
+        Placed::Pair(a, b) => {
+            if let Some(matching) = matching {
+                known.ref_a = own_reference(plan, matching, Side::A, a);
+                known.ref_b = own_reference(plan, matching, Side::B, b);
+            }
+            known.carried_a = plan.carried.of(a);
+            known.carried_b = plan.carried.of(b);
+        }
+        Placed::Alone { side, row, .. } | Placed::Surplus { side, row, .. } => match side {
+            Side::A => known.carried_a = plan.carried.of(row),
+            Side::B => known.carried_b = plan.carried.of(row),
+        },
+    }
+    let has_any = known.ref_a.is_some() || known.ref_b.is_some();
+    let is_carried = known.carried_a.is_some() || known.carried_b.is_some();
+    (has_any || is_carried).then(|| serde_json::to_string(&known).ok()).flatten()
 }
 
 /// The place of a record among others: that of one of its rows.
@@ -147,14 +162,20 @@ pub(super) fn made<'a>(words: &Words<'a>, one: &Match, out: &mut Vec<u8>) -> (Si
             let mut values = Vec::new();
             evidence::write(row.cells(), &mut values);
             let values = String::from_utf8_lossy(&values).into_owned();
+            let (line, offset) = words.plan.carried.place(row);
             Some(Member {
-                line: row.line,
-                offset: row.offset,
+                line,
+                offset,
+                carried: words.plan.carried.of(row),
                 reference: reference(words.plan, words.matching, side, row),
                 values: serde_json::value::RawValue::from_string(values).ok()?,
             })
         };
         rows[side].iter().filter_map(member).collect()
+    };
+    let carried = |side: Side| {
+        let carried = rows[side].iter().filter_map(|row| words.plan.carried.of(row));
+        carried.min_by(|left, right| left.from.cmp(&right.from))
     };
     let tied = one.alternatives > 0;
     let matched = Matched {
@@ -165,12 +186,14 @@ pub(super) fn made<'a>(words: &Words<'a>, one: &Match, out: &mut Vec<u8>) -> (Si
         skip,
         ref_a: name(Side::A),
         ref_b: name(Side::B),
+        carried_a: carried(Side::A),
+        carried_b: carried(Side::B),
         a: members(Side::A),
         b: members(Side::B),
         candidates: Vec::new(),
     };
     let kind = if is_pair { RecordKind::Pair } else { RecordKind::Group };
-    let place = |side: Side| rows[side].first().map(|row| (row.line, row.offset));
+    let place = |side: Side| rows[side].first().map(|row| words.plan.carried.place(row));
     let first = rows.a.first().copied().unwrap_or(RowRef::new(0, 0, 0, &[]));
     out.clear();
     push_identity(Side::A, &first, out);
@@ -189,6 +212,7 @@ pub(super) fn made<'a>(words: &Words<'a>, one: &Match, out: &mut Vec<u8>) -> (Si
 
 /// Writes the record of a row that no pass matched into `out`.
 pub(super) fn left(
+    plan: &Plan,
     kind: RecordKind,
     side: Side,
     row: &RowRef<'_>,
@@ -199,7 +223,7 @@ pub(super) fn left(
     out.clear();
     push_identity(side, row, out);
     let cells = |of: Side| (of == side).then(|| row.cells());
-    let place = |of: Side| if of == side { Some((row.line, row.offset)) } else { rejected };
+    let place = |of: Side| if of == side { Some(plan.carried.place(row)) } else { rejected };
     let settled = Settled {
         kind,
         a: cells(Side::A),

@@ -383,6 +383,7 @@ fn rows(summary: &Summary) -> Vec<SourceRow> {
     records
         .rows()
         .into_iter()
+        .chain(summary.open_rows())
         .map(|(name, a, b)| SourceRow { name, a: count(a), b: count(b) })
         .collect()
 }

@@ -156,6 +156,12 @@ fn rows(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
         };
         row(out, &name, &[count(a), count(b)])?;
     }
+    for (at, (name, a, b)) in summary.open_rows().into_iter().enumerate() {
+        if at == 0 {
+            table(out, &["Open items", "A", "B"])?;
+        }
+        row(out, name, &[count(a), count(b)])?;
+    }
     Ok(())
 }
 

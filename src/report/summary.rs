@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::metadata::{self, Seconds, Source, Warning};
-use crate::domain::{AssignedBy, Books, Matches, Money, PerSide, Stage, Status};
+use crate::domain::{AssignedBy, Books, Matches, Money, PerSide, Side, Stage, Status};
 use crate::store::{AttributionCount, RejectedRow, RunRow};
 
 use super::figures::ratio;
@@ -32,6 +32,9 @@ pub struct Summary {
     /// How rows were matched; only of a job with `match`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matches: Option<Matches>,
+    /// What became of the rows that the previous date left open; only of a job with `open_items`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_items: Option<OpenItems>,
     pub differences: Differences,
     /// Exact amounts by field and currency; only of a compared job with monetary fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -63,9 +66,9 @@ pub struct Summary {
 /// Rows of each side and the records they form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Records {
-    /// Data rows read from A.
+    /// Data rows of A: read, and taken over from the previous date.
     pub a: u64,
-    /// Data rows read from B.
+    /// Data rows of B: read, and taken over from the previous date.
     pub b: u64,
     /// Pairs.
     pub aligned: u64,
@@ -100,6 +103,12 @@ pub struct Records {
     /// The rows of B in them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grouped_b: Option<u64>,
+    /// Rows of A taken over from the previous date; only of a job with `open_items`, like the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carried_a: Option<u64>,
+    /// Rows of B taken over from the previous date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carried_b: Option<u64>,
 }
 
 impl Records {
@@ -115,7 +124,8 @@ impl Records {
 
     /// What became of the rows read, with the count of A and of B: the first is the sum of the others.
     pub fn rows(&self) -> Vec<(&'static str, u64, u64)> {
-        let mut rows = vec![("read", self.a, self.b), ("paired", self.aligned, self.aligned)];
+        let all = if self.carried_a.is_some() { "read and taken over" } else { "read" };
+        let mut rows = vec![(all, self.a, self.b), ("paired", self.aligned, self.aligned)];
         if let (Some(a), Some(b)) = (self.grouped_a, self.grouped_b) {
             rows.push(("in groups", a, b));
         }
@@ -127,6 +137,23 @@ impl Records {
         ]);
         rows
     }
+}
+
+/// What became of the rows that the previous date left open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OpenItems {
+    /// Rows of A that take part again.
+    pub carried_a: u64,
+    /// Rows of B that take part again.
+    pub carried_b: u64,
+    /// Rows of A that are too old to take part again.
+    pub expired_a: u64,
+    /// Rows of B that are too old to take part again.
+    pub expired_b: u64,
+    /// Rows of A that people closed.
+    pub closed_a: u64,
+    /// Rows of B that people closed.
+    pub closed_b: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -233,6 +260,14 @@ impl Summary {
             stage: run.stage.map(Stage::name),
             records: records(books),
             matches: books.matches.clone(),
+            open_items: books.open_items.map(|items| OpenItems {
+                carried_a: items.carried.a,
+                carried_b: items.carried.b,
+                expired_a: items.expired.a,
+                expired_b: items.expired.b,
+                closed_a: items.closed.a,
+                closed_b: items.closed.b,
+            }),
             differences: Differences {
                 total: books.differences(),
                 by_type: books.by_type.clone(),
@@ -280,6 +315,19 @@ impl Summary {
             })
             .collect();
         self
+    }
+
+    /// The rows that the previous date left open, with the count of A and of B: those that take part again, and
+    /// those that are too old or closed, if there are any.
+    pub fn open_rows(&self) -> Vec<(&'static str, u64, u64)> {
+        let Some(items) = self.open_items else { return Vec::new() };
+        let mut rows = vec![("taken over", items.carried_a, items.carried_b)];
+        let left = [
+            ("expired", items.expired_a, items.expired_b),
+            ("closed by people", items.closed_a, items.closed_b),
+        ];
+        rows.extend(left.into_iter().filter(|(_, a, b)| a + b > 0));
+        rows
     }
 
     pub fn is_compared(&self) -> bool {
@@ -367,8 +415,8 @@ impl Summary {
 
 fn records(books: &Books) -> Records {
     Records {
-        a: books.read.a,
-        b: books.read.b,
+        a: books.rows(Side::A),
+        b: books.rows(Side::B),
         aligned: books.aligned,
         matched: books.matched,
         within_tolerance: books.within_tolerance,
@@ -384,6 +432,8 @@ fn records(books: &Books) -> Records {
         groups: books.matches.as_ref().map(|_| books.groups),
         grouped_a: books.matches.as_ref().map(|_| books.grouped.a),
         grouped_b: books.matches.as_ref().map(|_| books.grouped.b),
+        carried_a: books.open_items.map(|items| items.carried.a),
+        carried_b: books.open_items.map(|items| items.carried.b),
     }
 }
 

@@ -173,6 +173,14 @@ impl Page<'_> {
             let label = format!("{sign}{name}");
             self.line(format!("{label:<left$}{:>number$}{:>number$}", count(a), count(b)))?;
         }
+        for (at, (name, a, b)) in summary.open_rows().into_iter().enumerate() {
+            if at == 0 {
+                let heading = format!("{:<left$}{:>number$}{:>number$}", "Open items", "A", "B");
+                writeln!(self.out, "\n{}", self.paint.strong(heading))?;
+            }
+            let label = format!("  {name}");
+            self.line(format!("{label:<left$}{:>number$}{:>number$}", count(a), count(b)))?;
+        }
         Ok(())
     }
 

@@ -444,7 +444,7 @@ impl<'r> Book<'r> {
         for (at, name) in (0u16..).zip(["Rows", "A", "B"]) {
             sheet.write_string_with_format(row, at, name, &head)?;
         }
-        for (name, a, b) in records.rows() {
+        for (name, a, b) in records.rows().into_iter().chain(summary.open_rows()) {
             row += 1;
             sheet.write_string(row, 0, name)?;
             sheet.write_number_with_format(row, 1, counted(a), &thousands)?;

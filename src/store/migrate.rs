@@ -62,6 +62,7 @@ migrations! {
     12 "0012" "current_views",
     13 "0013" "files",
     14 "0014" "matching",
+    15 "0015" "open_items",
 }
 
 /// A migration that a store says it has.

@@ -37,11 +37,12 @@ mod stored;
 pub mod training;
 pub mod transact;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::database::StoreUrl;
 use crate::diagnostic::Problem;
-use crate::domain::{Date, Progress, ReasonCode, RunId};
+use crate::domain::{Date, Progress, ReasonCode, RunId, Side};
 
 pub use batch::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
@@ -53,8 +54,8 @@ pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
 pub(crate) use stored::{read_layout, read_time, time_text};
 
 pub use run::{
-    AttributionCount, Counts, FinishRun, NewRun, Published, RunFilter, RunRow, StoredDifference,
-    StoredRecord,
+    AttributionCount, Counts, Decided, FinishRun, NewRun, Published, RunFilter, RunRow,
+    StoredDifference, StoredRecord,
 };
 
 /// How a command needs its store.
@@ -192,6 +193,36 @@ pub trait Store: Registry + transact::Transact {
     /// Runs, newest first.
     fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
         transact::read(self, |tx| runs::list(tx, filter))
+    }
+
+    /// The current run of a job's date.
+    fn current_run(&self, job: &str, date: Date) -> Result<Option<RunRow>, Problem> {
+        transact::read(self, |tx| runs::current(tx, job, date))
+    }
+
+    /// The current run of the job's newest date before this one.
+    fn previous_run(&self, job: &str, date: Date) -> Result<Option<RunRow>, Problem> {
+        transact::read(self, |tx| runs::previous(tx, job, date))
+    }
+
+    /// The dates after this one that have a current run of the job, in their order.
+    fn later_dates(&self, job: &str, date: Date) -> Result<Vec<Date>, Problem> {
+        transact::read(self, |tx| runs::later_dates(tx, job, date))
+    }
+
+    /// What was decided about the records of a run that have differences, by their numbers.
+    fn decided_records(&self, run: RunId) -> Result<BTreeMap<u64, Decided>, Problem> {
+        transact::read(self, |tx| reader::decided_records(tx, run))
+    }
+
+    /// The record of a run that took over a row of this side from this record of the previous date's run.
+    fn record_that_took_over(
+        &self,
+        run: RunId,
+        side: Side,
+        record: u64,
+    ) -> Result<Option<OwnedRecord>, Problem> {
+        transact::read(self, |tx| reader::record_that_took_over(tx, run, side, record))
     }
 
     /// Calls `each` for every stored record of a run in the order of their numbers.

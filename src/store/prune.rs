@@ -3,6 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::audit::{By, Entry};
+use super::{Store, runs, transact};
+use crate::diagnostic::Problem;
 use crate::domain::{Date, Instant, RunId};
 
 /// Which runs are to go.
@@ -51,6 +53,12 @@ pub struct PruneOutcome {
     /// Bytes of the store's file that are free for later runs and not given back to the operating
     /// system; `None` where the store has no file of its own.
     pub reusable: Option<u64>,
+}
+
+/// Whether open items stand in this current run, so that it stays.
+pub(super) fn rests(store: &dyn Store, run: &Pruned) -> Result<bool, Problem> {
+    let oldest = transact::read(store, |tx| runs::oldest_open(tx, &run.job))?;
+    Ok(oldest.is_some_and(|oldest| run.batch_date >= oldest))
 }
 
 /// Who began to prune a run, as its metadata keeps it until that is done: so that the next command can

@@ -1,15 +1,17 @@
 //! Reading back what runs wrote: records, differences, rejected rows and counts.
 
+use std::collections::BTreeMap;
+
 use super::batch::{difference_range, field_of, record_of};
 use super::layout::{MAX_NUMBER, items_of_chunks};
 use super::rows::parameters;
-use super::run::{AttributionCount, StoredAttribution, StoredDifference, StoredRecord};
+use super::run::{AttributionCount, Decided, StoredAttribution, StoredDifference, StoredRecord};
 use super::runs::{self, RunKey};
 use super::transact::{Dialect, SqlRow, Transaction};
 use super::{OwnedRecord, RejectedRow, chunk, stored};
 use crate::diagnostic::Problem;
 use crate::domain::gate::Gate;
-use crate::domain::{DiffType, RunId, Severity, Side, Stage, Status};
+use crate::domain::{DiffType, Matched, RunId, Severity, Side, Stage, Status};
 
 /// Rows of records that are read at once.
 const CHUNKS_AT_ONCE: usize = 64;
@@ -210,6 +212,75 @@ pub(super) fn records_by_reference(
             let hidden = broken.as_ref().is_some_and(|broken| !broken.contains(&record.number));
             if !hidden && stored::has_reference(record, &needles, reference) {
                 found.push(own(tx, key, record)?);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
+/// What was decided about the records of a run that have differences.
+pub(super) fn decided_records(
+    tx: &mut dyn Transaction,
+    run: RunId,
+) -> Result<BTreeMap<u64, Decided>, Problem> {
+    let key = runs::key(tx, run)?;
+    let dialect = tx.dialect();
+    let sql = format!(
+        "SELECT {}, d.status, d.functional, w.is_person, c.closes FROM recon.difference_rows d \
+         LEFT JOIN recon.reason_codes c ON c.reason_id = d.reason_id \
+         LEFT JOIN recon.assigners w ON w.assigner_id = d.assigner_id \
+         WHERE {}",
+        dialect.number("d"),
+        dialect.of_run("d", key.run_no)
+    );
+    let mut records: BTreeMap<u64, Decided> = BTreeMap::new();
+    for row in tx.query(&sql, &[])? {
+        let accepted = row.integer(1)? == Some(Status::Accepted.code().into());
+        let (functional, person) = (row.boolean(2)?, row.boolean(3)?);
+        let record = record_of(row.count(0)?.cast_unsigned());
+        let decided = records.entry(record).or_insert(Decided { settled: true, closed: false });
+        decided.settled &= accepted && (functional || person);
+        decided.closed |= accepted && person && row.boolean(4)?;
+    }
+    Ok(records)
+}
+
+/// The record of a run that took over a row from this record of the previous date's run.
+pub(super) fn record_that_took_over(
+    tx: &mut dyn Transaction,
+    run: RunId,
+    side: Side,
+    record: u64,
+) -> Result<Option<OwnedRecord>, Problem> {
+    let key = runs::key(tx, run)?;
+    let dialect = tx.dialect();
+    let position = match dialect {
+        Dialect::Sqlite => "instr",
+        Dialect::Postgres => "strpos",
+    };
+    let sql = format!(
+        "SELECT {}, d.records FROM recon.record_rows d WHERE {} \
+         AND {position}(d.records, $1) > 0 ORDER BY {}",
+        dialect.number("d"),
+        dialect.of_run("d", key.run_no),
+        dialect.order("d", "")
+    );
+    let mut found = None;
+    for row in tx.query(&sql, &parameters![format!("\"record\":{record},")])? {
+        let (number, text) = chunk_row(&row)?;
+        let broken = broken(tx, key, (number.cast_signed(), number.cast_signed()))?;
+        chunk::read(number, text, |stored| -> Result<(), Problem> {
+            let hidden = broken.as_ref().is_some_and(|broken| !broken.contains(&stored.number));
+            let matched: Option<Matched> =
+                stored.matched.and_then(|text| serde_json::from_str(text).ok());
+            let took_over = matched.is_some_and(|matched| {
+                let members = if side == Side::A { &matched.a } else { &matched.b };
+                let of_members = members.iter().filter_map(|member| member.carried.as_ref());
+                of_members.chain(matched.carried(side)).any(|carried| carried.record == record)
+            });
+            if took_over && !hidden && found.is_none() {
+                found = Some(own(tx, key, stored)?);
             }
             Ok(())
         })?;

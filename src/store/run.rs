@@ -230,6 +230,15 @@ pub struct OwnedAttribution {
     pub explanation: Option<String>,
 }
 
+/// What was decided about all differences of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// Each is accepted, by people or with a functional reason.
+    pub settled: bool,
+    /// People have given one of them a reason that closes.
+    pub closed: bool,
+}
+
 /// How the differences of a run stand, as [`Store::attribution_counts`](super::Store::attribution_counts)
 /// and [`Store::gate_counts`](super::Store::gate_counts) tell it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

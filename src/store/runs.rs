@@ -8,7 +8,7 @@ use super::{NewRun, RunFilter, RunRow, SqlValue, read_layout, read_time, time_te
 use crate::diagnostic::Problem;
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::run::IdClass;
-use crate::domain::{ReasonCode, RunId, RunStatus, Stage};
+use crate::domain::{Date, ReasonCode, RunId, RunStatus, Stage};
 
 /// What reading a run's rows needs.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +90,59 @@ pub(super) fn list(tx: &mut dyn Transaction, filter: &RunFilter) -> Result<Vec<R
     tx.list(&sql, &values, read)
 }
 
+const CURRENT: &str = "job = $1 AND stage = 'ATTRIBUTED' AND superseded_by IS NULL";
+
+/// The current run of a job's date.
+pub(super) fn current(
+    tx: &mut dyn Transaction,
+    job: &str,
+    date: Date,
+) -> Result<Option<RunRow>, Problem> {
+    let sql = format!("{SELECT} WHERE {CURRENT} AND batch_date = $2");
+    tx.find(&sql, &parameters![job, date.to_string()], read)
+}
+
+/// The current run of the job's newest date before this one.
+pub(super) fn previous(
+    tx: &mut dyn Transaction,
+    job: &str,
+    date: Date,
+) -> Result<Option<RunRow>, Problem> {
+    let sql = format!(
+        "{SELECT} WHERE {CURRENT} AND batch_date < $2 ORDER BY batch_date DESC, run_no DESC LIMIT 1"
+    );
+    tx.find(&sql, &parameters![job, date.to_string()], read)
+}
+
+/// The dates after this one that have a current run of the job.
+pub(super) fn later_dates(
+    tx: &mut dyn Transaction,
+    job: &str,
+    date: Date,
+) -> Result<Vec<Date>, Problem> {
+    let sql = format!(
+        "SELECT batch_date FROM recon.recon_runs WHERE {CURRENT} AND batch_date > $2 \
+         ORDER BY batch_date"
+    );
+    tx.list(&sql, &parameters![job, date.to_string()], |row| {
+        let date = row.required(0)?;
+        date.parse().map_err(|_| damaged("batch_date", &date))
+    })
+}
+
+/// The date from which on a job's open items stand in its runs: those are not pruned.
+pub(super) fn oldest_open(tx: &mut dyn Transaction, job: &str) -> Result<Option<Date>, Problem> {
+    let sql = format!(
+        "SELECT metadata FROM recon.recon_runs WHERE {CURRENT} \
+         ORDER BY batch_date DESC, run_no DESC LIMIT 1"
+    );
+    let newest = tx.find(&sql, &parameters![job], |row| row.required(0))?;
+    let metadata: Option<serde_json::Value> =
+        newest.and_then(|text| serde_json::from_str(&text).ok());
+    let oldest = metadata.as_ref().and_then(|metadata| metadata.pointer("/open_items/oldest"));
+    Ok(oldest.and_then(serde_json::Value::as_str).and_then(|date| Date::parse_iso(date.as_bytes())))
+}
+
 /// Stores a new run with status RUNNING and no stage.
 pub(super) fn create(tx: &mut dyn Transaction, run: &NewRun) -> Result<(), Problem> {
     stored::check_fields(&run.layout)?;
@@ -153,11 +206,17 @@ pub(super) fn sync_reason_codes(
     )?;
     for code in codes {
         tx.execute(
-            "INSERT INTO recon.reason_codes AS c (code, description, is_functional) \
-             VALUES ($1, $2, $3) ON CONFLICT (code) DO UPDATE SET \
+            "INSERT INTO recon.reason_codes AS c (code, description, is_functional, closes) \
+             VALUES ($1, $2, $3, $4) ON CONFLICT (code) DO UPDATE SET \
              description = excluded.description, is_functional = excluded.is_functional, \
-             is_active = $4 WHERE c.origin = 'file'",
-            &parameters![&code.code, &*stored::clean(&code.description), code.functional, true],
+             closes = excluded.closes, is_active = $5 WHERE c.origin = 'file'",
+            &parameters![
+                &code.code,
+                &*stored::clean(&code.description),
+                code.functional,
+                code.closes,
+                true
+            ],
         )?;
     }
     Ok(())

@@ -27,6 +27,7 @@ mod limits;
 mod matching;
 mod money;
 mod moving;
+mod open_items;
 mod people;
 mod postgres;
 mod program;

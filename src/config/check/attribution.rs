@@ -28,6 +28,12 @@ impl Checker<'_> {
                 let problem = Problem::new(Code::BadReasonCode, message);
                 self.complain(&below(&at, "functional"), problem);
             }
+            let closes = spec.closes.is_some_and(|closes| closes.0);
+            if code == UNKNOWN && closes {
+                let message = "`UNKNOWN` can't close: it has no explanation";
+                let problem = Problem::new(Code::BadReasonCode, message);
+                self.complain(&below(&at, "closes"), problem);
+            }
             if spec.description.trim().is_empty() {
                 let message = format!("the reason `{code}` has no description");
                 let problem = Problem::new(Code::NoDescription, message);
@@ -37,6 +43,7 @@ impl Checker<'_> {
                 code: code.to_owned(),
                 functional: *spec.functional,
                 description: spec.description.clone(),
+                closes,
             });
         }
         if !codes.iter().any(|code| code.code == UNKNOWN) {
@@ -44,6 +51,7 @@ impl Checker<'_> {
                 code: UNKNOWN.to_owned(),
                 functional: false,
                 description: "No cause could be determined with enough confidence".to_owned(),
+                closes: false,
             });
         }
         codes

@@ -9,6 +9,7 @@ mod fields;
 mod headers;
 mod matching;
 mod money;
+mod open_items;
 mod options;
 mod readings;
 mod review;
@@ -71,6 +72,7 @@ impl<'a> Checker<'a> {
         let fields = self.fields();
         let sources = self.sources(fields.as_ref());
         let matching = self.matching(fields.as_ref().map(|(layout, _)| layout));
+        let open_items = self.open_items();
         let reason_codes = self.reason_codes();
         let attribution = self.attribution();
         let options = self.options();
@@ -80,7 +82,8 @@ impl<'a> Checker<'a> {
         let sources = sources?;
         let money = self.money(&layout, &fields);
         let normalize_script = self.scripts.job().cloned();
-        let fingerprint = self.document.fingerprint(normalize_script.as_ref(), &sources);
+        let fingerprint =
+            self.document.fingerprint(normalize_script.as_ref(), &sources, open_items);
         Some(Resolved {
             job: job?,
             batch_date: self.batch_date,
@@ -90,6 +93,7 @@ impl<'a> Checker<'a> {
             money,
             sources,
             matching,
+            open_items,
             reason_codes,
             attribution,
             options,

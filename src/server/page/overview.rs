@@ -459,7 +459,8 @@ fn books(records: &report::Records) -> Vec<(String, String, String)> {
             lines.push(line(name, a, b));
         }
     }
-    lines.push(line("Rows read", records.a, records.b));
+    let all = if records.carried_a.is_some() { "Rows read and taken over" } else { "Rows read" };
+    lines.push(line(all, records.a, records.b));
     lines
 }
 

@@ -9,7 +9,7 @@ use super::{PostgresStore, lock};
 use crate::diagnostic::Problem;
 use crate::domain::RunId;
 use crate::domain::run::IdClass;
-use crate::store::{PruneOrder, PruneOutcome, Pruned, publication, stored};
+use crate::store::{PruneOrder, PruneOutcome, Pruned, prune, publication, stored};
 
 impl PostgresStore {
     pub(super) fn prune_runs(&self, order: &PruneOrder) -> Result<PruneOutcome, Problem> {
@@ -51,9 +51,11 @@ impl PostgresStore {
                     differences: differences.cast_unsigned(),
                     kept: 0,
                 };
-                self.prune_run(&mut client, run_no, &mut pruned, order)?;
+                if !(is_current && prune::rests(self, &pruned)?) {
+                    self.prune_run(&mut client, run_no, &mut pruned, order)?;
+                    runs.push(pruned);
+                }
                 client.execute("SELECT pg_advisory_unlock($1)", &[&key]).map_err(problem)?;
-                runs.push(pruned);
             }
         }
         Ok(PruneOutcome { runs, reusable: None })

@@ -41,6 +41,9 @@ impl SqliteStore {
         let mut runs = Vec::new();
         for candidate in candidates {
             let (run_no, mut pruned) = candidate.read()?;
+            if pruned.is_current && prune::rests(self, &pruned)? {
+                continue;
+            }
             let _lock = match lock::try_take(&self.path, &pruned.job, pruned.batch_date)? {
                 Attempt::Taken(lock) => lock,
                 Attempt::HeldBy(_) => continue,

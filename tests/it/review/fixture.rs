@@ -105,6 +105,7 @@ pub fn codes() -> Vec<ReasonCode> {
         code: code.to_owned(),
         functional,
         description: format!("what {code} means"),
+        closes: false,
     };
     vec![code("ROUNDING", true), code("TIMING", true), code("TYPO", false), code("UNKNOWN", false)]
 }

@@ -31,6 +31,7 @@ fn reason_codes_follow_the_file(place: &Place) {
         code: code.to_owned(),
         functional: true,
         description: description.to_owned(),
+        closes: false,
     };
     let unknown = "UNKNOWN No cause could be determined with enough confidence";
     assert_eq!(shown(), [unknown]);

@@ -163,6 +163,7 @@ pub fn codes() -> Vec<ReasonCode> {
         code: code.to_owned(),
         functional,
         description: format!("what {code} means"),
+        closes: false,
     };
     vec![code("ROUNDING", true), code("MISSING_SOURCE_B", false), code("UNKNOWN", false)]
 }

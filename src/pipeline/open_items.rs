@@ -1,0 +1,645 @@
+//! Open items: rows of the previous business date that take part again today.
+//!
+//! They come from the records of the previous date's run, never from its source files. What today's files deliver
+//! again is not taken over, so that every row takes part once. From there on a row taken over is a row of today's
+//! run like any other; only its place says where it was first read.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Value as Json, json};
+
+use crate::align::{BEFORE, BlockRows, Gathered, Partitioning, Partitions, SpillRoom};
+use crate::diagnostic::{Code, Problem};
+
+use crate::domain::metadata::{self, Source};
+use crate::domain::row::push_cell;
+use crate::domain::{
+    Carried, Cell, Cells, Date, Decimal, Instant, Kind, Layout, Matched, OpenItemCounts, PerSide,
+    RawCell, RowRef, RunId, Side, evidence, key, place,
+};
+use crate::store::{Decided, RecordKind, RunRow, Store, StoredRecord};
+
+use super::Plan;
+use super::diff::read_matched;
+use super::plan::OpenItems;
+
+/// Where the rows that take part again were first read. Their places are numbers beyond all inputs of a source.
+#[derive(Clone, Debug, Default)]
+pub struct CarriedRows {
+    rows: Vec<CarriedRow>,
+    files: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct CarriedRow {
+    from: Date,
+    /// Its record in the previous run.
+    record: u64,
+    offset: u64,
+    file: u32,
+    /// It had a partner and agreed with it.
+    agreed: bool,
+}
+
+impl CarriedRows {
+    fn row(&self, offset: u64) -> Option<&CarriedRow> {
+        if place::input_of(offset) != place::CARRIED {
+            return None;
+        }
+        self.rows.get(usize::try_from(place::within(offset)).ok()?)
+    }
+
+    /// Where a row comes from, if it was taken over.
+    pub(super) fn of(&self, row: &RowRef<'_>) -> Option<Carried> {
+        self.row(row.offset).map(|carried| Carried {
+            from: carried.from.to_string(),
+            record: carried.record,
+            file: self.files.get(carried.file as usize).cloned().unwrap_or_default(),
+            agreed: carried.agreed,
+        })
+    }
+
+    /// Line and offset at which a row was read.
+    pub(super) fn place(&self, row: &RowRef<'_>) -> (u64, u64) {
+        (row.line, self.row(row.offset).map_or(row.offset, |carried| carried.offset))
+    }
+
+    /// Side and line, as the name of a row that has no other.
+    pub(super) fn name(&self, side: Side, row: &RowRef<'_>) -> String {
+        match self.row(row.offset) {
+            Some(carried) => format!("{side}:{}@{}", row.line, carried.from),
+            None => format!("{side}:{}", row.line),
+        }
+    }
+
+    /// Whether nothing was taken over.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+impl OpenItems {
+    /// As `recon.yaml` says it.
+    pub fn to_json(self) -> Json {
+        let delivers = |side: Side| if self.movements[side] { "movements" } else { "snapshot" };
+        let mut json = json!({ "a": delivers(Side::A), "b": delivers(Side::B) });
+        if let Some(days) = self.max_age_days {
+            json["max_age_days"] = days.into();
+        }
+        json
+    }
+}
+
+/// The metadata key of what a run took over, and from where.
+pub(super) const OPEN_ITEMS: &str = "open_items";
+
+/// What the previous date leaves open.
+pub(super) struct Waiting {
+    items: OpenItems,
+    previous: Option<(RunId, Date)>,
+    rows: Vec<WaitingRow>,
+    /// Movements that matched, with what the snapshot must still deliver.
+    matches: Vec<Vec<Vec<u8>>>,
+    files: Vec<String>,
+    expired: PerSide<u64>,
+    closed: PerSide<u64>,
+    warnings: Vec<Problem>,
+}
+
+struct WaitingRow {
+    side: Side,
+    cells: Vec<u8>,
+    line: u64,
+    carried: CarriedRow,
+    /// The match it takes part in as long as the snapshot delivers the other side.
+    matched: Option<usize>,
+}
+
+/// What was taken over.
+pub(super) struct Taken {
+    pub rows: CarriedRows,
+    pub counts: OpenItemCounts,
+    pub record: Json,
+    pub warnings: Vec<Problem>,
+}
+
+/// What the previous date leaves open; `None` for a job without open items.
+pub(super) fn waiting(store: &dyn Store, plan: &Plan) -> Result<Option<Waiting>, Problem> {
+    let Some(items) = plan.open_items else { return Ok(None) };
+    let previous = store.previous_run(&plan.job, plan.batch_date)?;
+    is_whole(store, plan, previous.as_ref())?;
+    let mut waiting = Waiting {
+        items,
+        previous: previous.as_ref().map(|run| (run.id, run.batch_date)),
+        rows: Vec::new(),
+        matches: Vec::new(),
+        files: Vec::new(),
+        expired: PerSide::default(),
+        closed: PerSide::default(),
+        warnings: Vec::new(),
+    };
+    if let Some(run) = previous {
+        Reader::new(store, plan, items, &run, &mut waiting)?.read(store)?;
+    }
+    Ok(Some(waiting))
+}
+
+/// Refuses to go on without the rows that this date once took over: its previous run was pruned.
+fn is_whole(store: &dyn Store, plan: &Plan, previous: Option<&RunRow>) -> Result<(), Problem> {
+    let pruned = |date: &dyn std::fmt::Display| {
+        let message = format!(
+            "the run of {date}, whose open items take part on {}, was pruned",
+            plan.batch_date
+        );
+        Problem::new(Code::OpenItemsPruned, message).help(
+            "run the dates from there on again, the oldest first, or keep this date's run as it is",
+        )
+    };
+    if let Some(run) = previous.filter(|run| run.metadata.get("pruned_at").is_some()) {
+        return Err(pruned(&run.batch_date));
+    }
+    let Some(before) = store.current_run(&plan.job, plan.batch_date)? else { return Ok(()) };
+    let rested_on = before.metadata.pointer("/open_items/previous/date").and_then(Json::as_str);
+    let Some(date) = rested_on.and_then(|date| Date::parse_iso(date.as_bytes())) else {
+        return Ok(());
+    };
+    if previous.is_none_or(|run| run.batch_date < date) { Err(pruned(&date)) } else { Ok(()) }
+}
+
+/// A warning that names the later dates whose runs took over rows before this one.
+pub(super) fn later_runs(store: &dyn Store, plan: &Plan) -> Result<Option<Problem>, Problem> {
+    if plan.open_items.is_none() {
+        return Ok(None);
+    }
+    let later = store.later_dates(&plan.job, plan.batch_date)?;
+    let Some(first) = later.first() else { return Ok(None) };
+    const SHOWN: usize = 10;
+    let mut dates: Vec<String> = later.iter().take(SHOWN).map(Date::to_string).collect();
+    if later.len() > SHOWN {
+        dates.push(format!("and {} more", later.len() - SHOWN));
+    }
+    let message = format!(
+        "runs of later dates rest on the open items that {} had before: {}",
+        plan.batch_date,
+        dates.join(", ")
+    );
+    let help = format!("run these dates again, the oldest first: `recon run --batch-date {first}`");
+    Ok(Some(Problem::new(Code::LaterRuns, message).help(help)))
+}
+
+/// Reads what a run leaves open.
+struct Reader<'a> {
+    plan: &'a Plan,
+    items: OpenItems,
+    run: &'a RunRow,
+    decided: BTreeMap<u64, Decided>,
+    sources: PerSide<Source>,
+    known_files: HashMap<String, u32>,
+    /// How each field of today is filled from a stored row; `None` if all are as they were.
+    fit: Option<Vec<Option<usize>>>,
+    unfit: BTreeMap<String, u64>,
+    waiting: &'a mut Waiting,
+}
+
+/// A row of a stored record.
+struct StoredRow<'a> {
+    side: Side,
+    values: &'a str,
+    place: (u64, u64),
+    carried: Option<&'a Carried>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(
+        store: &dyn Store,
+        plan: &'a Plan,
+        items: OpenItems,
+        run: &'a RunRow,
+        waiting: &'a mut Waiting,
+    ) -> Result<Self, Problem> {
+        let sources = run.metadata.get(metadata::SOURCES).unwrap_or(&Json::Null);
+        Ok(Self {
+            plan,
+            items,
+            run,
+            decided: store.decided_records(run.id)?,
+            sources: PerSide::of(|side| {
+                metadata::piece(sources, side.letter()).unwrap_or_default()
+            }),
+            known_files: HashMap::new(),
+            fit: fit(&run.layout, &plan.layout),
+            unfit: BTreeMap::new(),
+            waiting,
+        })
+    }
+
+    fn read(mut self, store: &dyn Store) -> Result<(), Problem> {
+        store.each_record(self.run.id, &mut |record| self.record(record))?;
+        if self.items.is_mixed() && !self.run.keep_all {
+            let message = format!(
+                "the run of {} did not keep what matched (`keep: breaks`), so movements that matched \
+                 then take no part today",
+                self.run.batch_date
+            );
+            let help = "run that date again with the present configuration";
+            self.waiting.warnings.push(Problem::new(Code::CarriedFields, message).help(help));
+        }
+        if !self.waiting.rows.is_empty() && self.has_changed() {
+            self.waiting.warnings.push(self.changed());
+        }
+        Ok(())
+    }
+
+    /// Whether rows are made in another way than on the previous date.
+    fn has_changed(&self) -> bool {
+        let rows = |identity: Option<&Json>| {
+            let mut identity = identity.cloned().unwrap_or_default();
+            if let Some(map) = identity.as_object_mut() {
+                for other in ["open_items", "match", "ref"] {
+                    map.remove(other);
+                }
+            }
+            identity
+        };
+        rows(self.run.metadata.get("identity")) != rows(Some(&self.plan.record.identity))
+    }
+
+    fn changed(&self) -> Problem {
+        let mut message = format!(
+            "rows taken over from {} keep the values they were stored with, although `key`, `map`, `fields` \
+             or `normalize` have changed since",
+            self.run.batch_date
+        );
+        let known = |name: &str| self.run.layout.position(name).is_some();
+        let new: Vec<_> = self.plan.layout.names().filter(|name| !known(name)).collect();
+        if !new.is_empty() {
+            message += &format!("; without a value: {}", new.join(", "));
+        }
+        if !self.unfit.is_empty() {
+            let unfit: Vec<_> =
+                self.unfit.iter().map(|(name, rows)| format!("{name} ({rows})")).collect();
+            message += &format!("; not of the present type: {}", unfit.join(", "));
+        }
+        Problem::new(Code::CarriedFields, message)
+    }
+
+    fn record(&mut self, record: &StoredRecord<'_>) -> Result<(), Problem> {
+        let matched = match record.matched {
+            Some(text) => read_matched(record.number, text)?,
+            None => Matched::default(),
+        };
+        let rows = rows_of(record, &matched);
+        let decided = self.decided.get(&record.number).copied();
+        if !matches!(record.kind, RecordKind::Pair | RecordKind::Group) {
+            return rows.iter().try_for_each(|row| self.alone(record.number, row, decided));
+        }
+        match self.items.movements {
+            PerSide { a: true, b: true } => {
+                let Some(decided) = decided else { return Ok(()) };
+                if decided.settled {
+                    for row in rows.iter().filter(|_| decided.closed) {
+                        self.waiting.closed[row.side] += 1;
+                    }
+                    return Ok(());
+                }
+                rows.iter().try_for_each(|row| self.keep(record.number, row, None, false))
+            }
+            PerSide { a: false, b: false } => Ok(()),
+            mixed => {
+                let mut delivered = Vec::new();
+                for row in rows.iter().filter(|row| !mixed[row.side]) {
+                    let cells = self.cells(row)?;
+                    delivered.push(cells);
+                }
+                let at = self.waiting.matches.len();
+                self.waiting.matches.push(delivered);
+                let moving = rows.iter().filter(|row| mixed[row.side]);
+                let agreed = decided.is_none();
+                moving
+                    .into_iter()
+                    .try_for_each(|row| self.keep(record.number, row, Some(at), agreed))
+            }
+        }
+    }
+
+    /// A row without a partner.
+    fn alone(
+        &mut self,
+        record: u64,
+        row: &StoredRow<'_>,
+        decided: Option<Decided>,
+    ) -> Result<(), Problem> {
+        if !self.items.movements[row.side] {
+            return Ok(());
+        }
+        if decided.is_some_and(|decided| decided.closed) {
+            self.waiting.closed[row.side] += 1;
+            return Ok(());
+        }
+        let age = i64::from(self.plan.batch_date.days()) - i64::from(self.from(row).days());
+        if self.items.max_age_days.is_some_and(|most| age > i64::from(most)) {
+            self.waiting.expired[row.side] += 1;
+            return Ok(());
+        }
+        self.keep(record, row, None, false)
+    }
+
+    /// The date a row was first read.
+    fn from(&self, row: &StoredRow<'_>) -> Date {
+        row.carried
+            .and_then(|carried| Date::parse_iso(carried.from.as_bytes()))
+            .unwrap_or(self.run.batch_date)
+    }
+
+    fn keep(
+        &mut self,
+        record: u64,
+        row: &StoredRow<'_>,
+        matched: Option<usize>,
+        agreed: bool,
+    ) -> Result<(), Problem> {
+        let cells = self.cells(row)?;
+        let file = match row.carried {
+            Some(carried) => carried.file.clone(),
+            None => self.sources[row.side].file(row.place.1).to_owned(),
+        };
+        let file = match self.known_files.get(&file) {
+            Some(known) => *known,
+            None => {
+                let at = u32::try_from(self.waiting.files.len()).unwrap_or(u32::MAX);
+                self.known_files.insert(file.clone(), at);
+                self.waiting.files.push(file);
+                at
+            }
+        };
+        let (line, offset) = row.place;
+        let carried = CarriedRow { from: self.from(row), record, offset, file, agreed };
+        self.waiting.rows.push(WaitingRow { side: row.side, cells, line, carried, matched });
+        Ok(())
+    }
+
+    /// A stored row's cells in the order of today's fields.
+    fn cells(&mut self, row: &StoredRow<'_>) -> Result<Vec<u8>, Problem> {
+        let mut stored = Vec::new();
+        evidence::read(&self.run.layout, row.values, &mut stored).map_err(|reason| {
+            let message = format!("a record of run {} can't be read: {reason}", self.run.id);
+            Problem::new(Code::Evidence, message)
+                .help("the store was changed from outside; run that date again")
+        })?;
+        let Some(fit) = &self.fit else { return Ok(stored) };
+        let all: Vec<RawCell<'_>> = Cells::new(&stored).collect();
+        let mut cells = Vec::new();
+        for (field, at) in self.plan.layout.fields().iter().zip(fit) {
+            let cell = at.and_then(|at| all.get(at).copied().zip(self.run.layout.fields().get(at)));
+            match cell {
+                None => push_cell(&mut cells, Cell::Null),
+                Some((cell, before)) if before.kind == field.kind => {
+                    cells.extend_from_slice(cell.bytes());
+                }
+                Some((cell, _)) => {
+                    let mut buffer = [0; 36];
+                    let text = cell.decode(&mut buffer).text();
+                    let new = text.as_deref().map_or(Cell::Null, |text| typed(text, field.kind));
+                    if matches!(new, Cell::Unparsed(_)) {
+                        *self.unfit.entry(field.name.clone()).or_default() += 1;
+                    }
+                    push_cell(&mut cells, new);
+                }
+            }
+        }
+        Ok(cells)
+    }
+}
+
+/// A value as one of another type, if its text is one.
+fn typed(text: &str, kind: Kind) -> Cell<'_> {
+    let cell = match kind {
+        Kind::Text => Some(Cell::Text(text)),
+        Kind::Decimal => Decimal::parse(text.as_bytes()).ok().map(Cell::Decimal),
+        Kind::Integer => text.parse().ok().map(Cell::Integer),
+        Kind::Date => Date::parse_iso(text.as_bytes()).map(Cell::Date),
+        Kind::Datetime => Instant::parse_rfc3339_utc(text).map(Cell::Instant),
+        Kind::Boolean => text.parse().ok().map(Cell::Boolean),
+    };
+    cell.unwrap_or(Cell::Unparsed(text))
+}
+
+/// Where each field of `new` stands in `old`; `None` if both have the same fields.
+fn fit(old: &Layout, new: &Layout) -> Option<Vec<Option<usize>>> {
+    let field = |field: &crate::domain::Field| (field.name.clone(), field.kind);
+    if old.fields().iter().map(field).eq(new.fields().iter().map(field)) {
+        return None;
+    }
+    Some(new.names().map(|name| old.position(name)).collect())
+}
+
+/// The rows of a record on both sides, a group's one by one.
+fn rows_of<'a>(record: &StoredRecord<'a>, matched: &'a Matched) -> Vec<StoredRow<'a>> {
+    let mut rows = Vec::new();
+    for side in Side::BOTH {
+        let (values, place, members) = match side {
+            Side::A => (record.a, record.place_a, &matched.a),
+            Side::B => (record.b, record.place_b, &matched.b),
+        };
+        if members.is_empty() {
+            let carried = matched.carried(side);
+            let place = place.unwrap_or_default();
+            rows.extend(values.map(|values| StoredRow { side, values, place, carried }));
+        }
+        rows.extend(members.iter().map(|member| StoredRow {
+            side,
+            values: member.values.get(),
+            place: (member.line, member.offset),
+            carried: member.carried.as_ref(),
+        }));
+    }
+    rows
+}
+
+/// What tells rows apart: kind and hash. Rows that are told apart by different kinds are different.
+type Told = (By, u64);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum By {
+    /// The key.
+    Key,
+    /// The `ref` fields.
+    Ref,
+    /// All values.
+    All,
+}
+
+/// What tells a row apart from others of its side; of a snapshot's row `ref` may, where there is no key.
+fn told(plan: &Plan, cells: Cells<'_>, of_snapshot: bool) -> Told {
+    let by = by(plan, cells, of_snapshot);
+    (by, identity(plan, by, cells).0)
+}
+
+fn by(plan: &Plan, cells: Cells<'_>, of_snapshot: bool) -> By {
+    let has_all = |mut cells: Box<dyn Iterator<Item = RawCell<'_>> + '_>| {
+        cells.all(|cell| !cell.is_null() && !cell.is_unparsed())
+    };
+    let key_len = plan.layout.key_len();
+    if key_len > 0 && has_all(Box::new(cells.take(key_len))) {
+        return By::Key;
+    }
+    let refs = plan.matching.as_ref().map_or(&[][..], |matching| matching.refs.as_slice());
+    let all: Vec<_> = cells.collect();
+    let named = refs.iter().filter_map(|at| all.get(*at).copied());
+    if of_snapshot && !refs.is_empty() && has_all(Box::new(named)) { By::Ref } else { By::All }
+}
+
+/// The cells that tell a row apart, and their hash.
+fn identity(plan: &Plan, by: By, cells: Cells<'_>) -> (u64, Vec<u8>) {
+    let (telling, count) = match by {
+        By::Key => (cells.prefix(plan.layout.key_len()).to_vec(), plan.layout.key_len()),
+        By::All => (cells.bytes().to_vec(), plan.layout.len()),
+        By::Ref => {
+            let refs = plan.matching.as_ref().map_or(&[][..], |matching| matching.refs.as_slice());
+            let all: Vec<_> = cells.collect();
+            let named = refs.iter().filter_map(|at| all.get(*at));
+            (named.flat_map(|cell| cell.bytes().iter().copied()).collect(), refs.len())
+        }
+    };
+    (key::hash(Cells::new(&telling), count), telling)
+}
+
+/// Whether two rows are told apart by the same values.
+fn is_same(plan: &Plan, by: By, left: &[u8], right: &[u8]) -> bool {
+    let telling = |cells: &[u8]| identity(plan, by, Cells::new(cells)).1;
+    key::equal(Cells::new(&telling(left)), Cells::new(&telling(right)), plan.layout.len())
+}
+
+impl Waiting {
+    /// How many rows wait.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Adds to today's rows what takes part again.
+    pub fn take_over(
+        mut self,
+        plan: &Plan,
+        partitions: &mut Partitions,
+        (how, room): (Partitioning, &SpillRoom),
+    ) -> Result<Taken, Problem> {
+        // The oldest come first, so that of rows that are alike they match first.
+        self.rows.sort_by_key(|row| (row.carried.from, row.side, row.line, row.carried.record));
+        let stays = self.stays(plan, partitions)?;
+        let mut rows = CarriedRows { rows: Vec::new(), files: std::mem::take(&mut self.files) };
+        let mut carried = PerSide::default();
+        let mut oldest = self.previous.map_or(plan.batch_date, |(_, date)| date);
+        let mut gathered = Gathered::new(how, room);
+        let mut blocks: PerSide<BlockRows> = PerSide::default();
+        let spread_len = plan.layout.spread_len();
+        let mut sequence = BEFORE;
+        for (row, _) in self.rows.iter().zip(stays).filter(|(_, stays)| *stays) {
+            carried[row.side] += 1;
+            if !row.carried.agreed {
+                oldest = oldest.min(row.carried.from);
+            }
+            let offset = place::in_input(place::CARRIED as u64, rows.rows.len() as u64);
+            rows.rows.push(row.carried);
+            let hash = key::hash(Cells::new(&row.cells), spread_len);
+            let block = &mut blocks[row.side];
+            block.push(&RowRef::new(hash, row.line, offset, &row.cells));
+            if block.len() >= BLOCK {
+                gathered.add(row.side, sequence, block)?;
+                block.clear();
+                sequence += 1;
+            }
+        }
+        for side in Side::BOTH {
+            gathered.add(side, sequence, &blocks[side])?;
+        }
+        partitions.add(gathered);
+        let mut record = self.items.to_json();
+        record["oldest"] = oldest.to_string().into();
+        if let Some((run, date)) = self.previous {
+            record["previous"] = json!({ "run": run.to_string(), "date": date.to_string() });
+        }
+        let (expired, closed) = (self.expired, self.closed);
+        let counts = OpenItemCounts { carried, expired, closed };
+        Ok(Taken { rows, counts, record, warnings: self.warnings })
+    }
+
+    /// Which rows take part again: not those that today's file delivers again, and a movement that matched only as
+    /// long as the snapshot delivers what it matched.
+    fn stays(&self, plan: &Plan, partitions: &Partitions) -> Result<Vec<bool>, Problem> {
+        let mut stays = vec![true; self.rows.len()];
+        let mut own: HashMap<(Side, Told), Vec<usize>> = HashMap::new();
+        for (at, row) in self.rows.iter().enumerate() {
+            let told = told(plan, Cells::new(&row.cells), false);
+            own.entry((row.side, told)).or_default().push(at);
+        }
+        // What the snapshot is to deliver, and how often it does.
+        let mut wanted: HashMap<Told, Vec<(&[u8], u64)>> = HashMap::new();
+        for cells in self.matches.iter().flatten() {
+            let told = told(plan, Cells::new(cells), true);
+            let alike = wanted.entry(told).or_default();
+            if !alike.iter().any(|(known, _)| is_same(plan, told.0, known, cells)) {
+                alike.push((cells, 0));
+            }
+        }
+        let mut today: HashMap<(Side, Told), Vec<Vec<u8>>> = HashMap::new();
+        if !self.rows.is_empty() {
+            for index in 0..partitions.len() {
+                partitions.look(index, plan.layout.spread_len(), |rows| {
+                    for side in Side::BOTH {
+                        for row in rows[side].iter().filter(|row| !row.rejected) {
+                            if self.items.movements[side] {
+                                let told = (side, told(plan, row.cells(), false));
+                                if own.contains_key(&told) {
+                                    today
+                                        .entry(told)
+                                        .or_default()
+                                        .push(row.cells().bytes().to_vec());
+                                }
+                            } else if !wanted.is_empty() {
+                                let told = told(plan, row.cells(), true);
+                                let cells = row.cells().bytes();
+                                for (known, count) in wanted.get_mut(&told).into_iter().flatten() {
+                                    *count += u64::from(is_same(plan, told.0, known, cells));
+                                }
+                            }
+                        }
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        let mut is_delivered = vec![false; self.matches.len()];
+        for (is_delivered, partners) in is_delivered.iter_mut().zip(&self.matches) {
+            for cells in partners {
+                let told = told(plan, Cells::new(cells), true);
+                let alike = wanted.get_mut(&told).into_iter().flatten();
+                for (_, count) in alike.filter(|(known, _)| is_same(plan, told.0, known, cells)) {
+                    *is_delivered |= *count > 0;
+                    *count = count.saturating_sub(1);
+                }
+            }
+        }
+        for (stays, row) in stays.iter_mut().zip(&self.rows) {
+            *stays = row.matched.is_none_or(|at| is_delivered[at]);
+        }
+        for (told, mut delivered) in today {
+            let waiting = own.get(&told).map_or(&[][..], Vec::as_slice);
+            let by_key = told.1.0 == By::Key;
+            for by in [Some(By::All), by_key.then_some(By::Key)].into_iter().flatten() {
+                delivered.retain(|cells| {
+                    let again = waiting
+                        .iter()
+                        .find(|at| stays[**at] && is_same(plan, by, &self.rows[**at].cells, cells));
+                    again.is_none_or(|at| {
+                        stays[*at] = false;
+                        false
+                    })
+                });
+            }
+        }
+        Ok(stays)
+    }
+}
+
+/// The rows that are sorted apart at once.
+const BLOCK: usize = 1 << 14;
