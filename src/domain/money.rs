@@ -62,6 +62,12 @@ impl Sum {
     }
 
     fn add_scaled(&mut self, coefficient: i128, scale: u8) {
+        if scale == self.scale
+            && let Some(sum) = self.small.checked_add(coefficient)
+        {
+            self.small = sum;
+            return;
+        }
         let widest = self.scale.max(scale);
         let scaled =
             |value: i128, from: u8| value.checked_mul(10i128.pow(u32::from(widest - from)));

@@ -583,6 +583,29 @@ fn no_route_reveals_masked_keys() {
 }
 
 #[test]
+fn totals_are_shown_only_to_users_who_may_see_every_field() {
+    let house = house("amount, account");
+    let run = column(&house, "SELECT run_id FROM recon.recon_runs").remove(0);
+    let page = |who: &str, path: &str| {
+        let answer = house.person(who).get(path);
+        assert_eq!(answer.status, 200, "{path}");
+        String::from_utf8_lossy(&answer.body).into_owned()
+    };
+    let statement = format!("/review/statement?run={run}");
+    let (seen, masked) = (page("mia", &statement), page("cat", &statement));
+    assert!(seen.contains("amount, USD") && seen.contains("class=\"waterfall\""), "{seen}");
+    assert!(masked.contains("masked for you") && !masked.contains("amount, USD"), "{masked}");
+    // Each line leads to its differences.
+    let link = seen.split('"').find(|part| part.contains("&#38;as=") || part.contains("&as="));
+    let link = link.unwrap().replace("&#38;", "&").replace("&amp;", "&");
+    assert!(page("mia", &link).contains("data-row"), "{link}");
+    for (who, shown) in [("mia", true), ("cat", false)] {
+        assert_eq!(page(who, "/review").contains("Reconciliation statement"), shown, "{who}");
+    }
+    assert_eq!(house.person("mia").get("/review/statement?run=1").status, 404);
+}
+
+#[test]
 fn amounts_of_masked_fields_cannot_be_sorted_or_filtered() {
     let house = house("amount, account");
     for query in ["sort=amount", "min_amount=1", "max_amount=1", "field_name=amount&min_amount=1"] {
