@@ -19,6 +19,14 @@ keys! {
     calendar: CalendarSpec,
 }
 
+impl Bounds {
+    /// The business days that are counted, if it is a bound in business days and its calendar is valid.
+    pub(super) fn calendar(&self, base: &Path) -> Option<Calendar> {
+        self.business_days?;
+        self.calendar.as_ref().map_or(Some(Calendar::default()), |spec| spec.resolve(base).ok())
+    }
+}
+
 /// A business calendar.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

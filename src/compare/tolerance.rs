@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Problem, SpecProblem};
+use crate::domain::calendar::Calendar;
 use crate::domain::{Cell, Decimal, Kind, Written};
 
 use super::ToleranceSpec;
@@ -179,6 +180,11 @@ impl Tolerance for Exact {
 }
 
 impl ToleranceSpec {
+    /// The calendar of a bound in business days; `base` is the folder that relative paths start from.
+    pub fn calendar(&self, base: &Path) -> Option<Calendar> {
+        self.business_days.calendar(base)
+    }
+
     pub(super) fn resolve(
         &self,
         kind: Kind,

@@ -1,7 +1,8 @@
 //! Dates in scripts: texts of the form YYYY-MM-DD, and functions to count, parse and format them.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use rhai::{Array, Dynamic, Engine, INT};
 
@@ -66,6 +67,7 @@ pub(super) fn register(engine: &mut Engine) {
         );
     register_formats(engine);
     register_batch_date(engine, None);
+    register_calendars(engine, &Arc::default());
 }
 
 fn register_formats(engine: &mut Engine) {
@@ -134,6 +136,45 @@ pub(super) fn register_batch_date(engine: &mut Engine, batch_date: Option<Date>)
     });
 }
 
+/// Registers the business days of fields' calendars, by the name of the field.
+pub(super) fn register_calendars(engine: &mut Engine, calendars: &Arc<BTreeMap<String, Calendar>>) {
+    let of = Arc::clone(calendars);
+    engine.register_fn("is_business_day", move |day: &str, field: &str| -> CallResult<bool> {
+        Ok(named(&of, field)?.is_business_day(date(day)?))
+    });
+    let of = Arc::clone(calendars);
+    engine.register_fn(
+        "add_business_days",
+        move |day: &str, days: INT, field: &str| -> CallResult<String> {
+            let (day, days) = (date(day)?, business_days(days)?);
+            written(named(&of, field)?.add_business_days(day, days))
+        },
+    );
+    let of = Arc::clone(calendars);
+    engine.register_fn(
+        "business_days_between",
+        move |a: &str, b: &str, field: &str| -> CallResult<INT> {
+            let (a, b) = span(a, b)?;
+            Ok(named(&of, field)?.business_days_between(a, b))
+        },
+    );
+}
+
+/// The calendar of a field.
+fn named<'c>(calendars: &'c BTreeMap<String, Calendar>, field: &str) -> CallResult<&'c Calendar> {
+    let Some(calendar) = calendars.get(field) else {
+        let known: Vec<&str> = calendars.keys().map(String::as_str).collect();
+        let known = match known.as_slice() {
+            [] => "no field has one".to_owned(),
+            known => format!("these have one: {}", known.join(", ")),
+        };
+        return failure(format!(
+            "`{field}` is no field with a tolerance in `business_days`, whose calendar could be used; {known}"
+        ));
+    };
+    Ok(calendar)
+}
+
 /// The date at the start of an ISO date or instant.
 fn date(text: &str) -> CallResult<Date> {
     let day = text.split_once('T').map_or(text, |(day, _)| day);
@@ -182,7 +223,7 @@ fn calendar(holidays: Array) -> CallResult<Calendar> {
 #[cfg(test)]
 mod tests {
     use super::super::{NormalizeScript, ScriptSource};
-    use crate::domain::Date;
+    use super::*;
 
     fn call(body: &str) -> Result<Option<String>, String> {
         let source = ScriptSource::from_text("x.rhai", format!("fn f(v) {{ {body} }}"));
@@ -215,6 +256,28 @@ mod tests {
             assert_eq!(call(body).as_ref().map(Option::as_deref), Ok(Some(expected)), "{body}");
         }
         assert_eq!(call("parse_date(\"31/02/2026\", \"%d/%m/%Y\")"), Ok(None));
+    }
+
+    #[test]
+    fn the_calendar_of_a_field_is_used_by_its_name() {
+        let holiday = Date::from_civil(2026, 1, 19).unwrap();
+        let calendar = Calendar::new(Calendar::default_weekend(), vec![holiday]);
+        let calendars = BTreeMap::from([("settled_on".to_owned(), calendar)]);
+        let call = |body: &str| {
+            let source = ScriptSource::from_text("x.rhai", format!("fn f(v) {{ {body} }}"));
+            let source = source.with_calendars(Arc::new(calendars.clone()));
+            let mut script = NormalizeScript::compile(&source).unwrap();
+            script.call_value("f", "2026-01-16").map_err(|error| error.message.into_string())
+        };
+        for (body, expected) in [
+            ("is_business_day(\"2026-01-19\", \"settled_on\")", "false"),
+            ("add_business_days(v, 1, \"settled_on\")", "2026-01-20"),
+            ("business_days_between(v, \"2026-01-26\", \"settled_on\")", "5"),
+        ] {
+            assert_eq!(call(body).as_ref().map(Option::as_deref), Ok(Some(expected)), "{body}");
+        }
+        let message = call("is_business_day(v, \"settled\")").unwrap_err();
+        assert!(message.contains("`settled` is no field") && message.contains("settled_on"), "{message}");
     }
 
     #[test]

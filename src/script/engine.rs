@@ -284,6 +284,7 @@ impl Program {
     pub(super) fn compile(mut engine: Engine, source: &ScriptSource) -> Result<Self, Problem> {
         let outline = source.check().map_err(|mut problems| problems.remove(0))?;
         dates::register_batch_date(&mut engine, source.batch_date());
+        dates::register_calendars(&mut engine, source.calendars());
         watch_tokens(&mut engine);
         let mut ast =
             engine.compile(source.text()).map_err(|error| syntax_problem(source, &error))?;

@@ -115,18 +115,18 @@ const FUNCTIONS: &[FunctionDoc] = &[
         r#"is_month_end("2026-02-28")"#,
     ),
     doc(
-        "is_business_day(date), is_business_day(date, holidays)",
-        "Whether it is a day from Monday to Friday, and none of the holidays.",
+        "is_business_day(date), is_business_day(date, holidays), is_business_day(date, field)",
+        "Whether it is a day from Monday to Friday, and none of the holidays. With a field's name, the calendar of its `tolerance` in business days decides.",
         r#"is_business_day("2026-01-16") && !is_business_day("2026-01-16", ["2026-01-16"])"#,
     ),
     doc(
-        "add_business_days(date, days), add_business_days(date, days, holidays)",
-        "The business day this many business days after the date, or before it if negative.",
+        "add_business_days(date, days), add_business_days(date, days, holidays), add_business_days(date, days, field)",
+        "The business day this many business days after the date, or before it if negative; with a field's name, by its calendar.",
         r#"add_business_days("2026-01-16", 1) == "2026-01-19""#,
     ),
     doc(
-        "business_days_between(a, b), business_days_between(a, b, holidays)",
-        "The business days after the date a up to and including the date b; negative if b is earlier.",
+        "business_days_between(a, b), business_days_between(a, b, holidays), business_days_between(a, b, field)",
+        "The business days after the date a up to and including the date b; negative if b is earlier. With a field's name, by its calendar.",
         r#"business_days_between("2026-01-16", "2026-01-20") == 2"#,
     ),
     doc(

@@ -1,12 +1,13 @@
 //! Scripts as written: their text, and what it declares.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::engine;
 use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::Date;
+use crate::domain::calendar::Calendar;
 use crate::files;
 
 /// Rhai counts lines in 16 bits, so positions beyond are lost.
@@ -18,6 +19,8 @@ pub struct ScriptSource {
     written: Arc<Written>,
     /// The business date that the script may ask for.
     batch_date: Option<Date>,
+    /// The calendars of fields that the script may name.
+    calendars: Arc<BTreeMap<String, Calendar>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -93,13 +96,25 @@ impl ScriptSource {
         if text.starts_with('\u{feff}') {
             text.remove(0);
         }
-        Self { written: Arc::new(Written { path: name.into(), text }), batch_date: None }
+        let written = Arc::new(Written { path: name.into(), text });
+        Self { written, batch_date: None, calendars: Arc::default() }
     }
 
     /// The script in a run for this business date.
     pub fn for_date(mut self, batch_date: Date) -> Self {
         self.batch_date = Some(batch_date);
         self
+    }
+
+    /// The script in a job whose fields have these calendars.
+    pub fn with_calendars(mut self, calendars: Arc<BTreeMap<String, Calendar>>) -> Self {
+        self.calendars = calendars;
+        self
+    }
+
+    /// The calendars that it may name.
+    pub(super) const fn calendars(&self) -> &Arc<BTreeMap<String, Calendar>> {
+        &self.calendars
     }
 
     /// The business date that it may ask for.

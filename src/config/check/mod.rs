@@ -17,7 +17,9 @@ mod scripts;
 mod server;
 mod sources;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use headers::{Columns, check_headers};
 
@@ -28,6 +30,7 @@ use super::spec::Spec;
 use super::tree::{Document, path};
 use crate::database::StoreUrl;
 use crate::diagnostic::{Code, PathStep, Problem, SpecProblem, nearest};
+use crate::domain::calendar::Calendar;
 use crate::domain::{Date, FieldRef};
 
 /// The result of checking.
@@ -46,7 +49,9 @@ pub fn check(document: &Document, spec: &Spec, batch_date: Date) -> Checked {
     let base = document.file.parent().map_or_else(PathBuf::new, PathBuf::from);
     let scripts = Scripts::default();
     let (problems, findings) = (Vec::new(), Vec::new());
-    let mut checker = Checker { document, spec, batch_date, base, scripts, problems, findings };
+    let calendars = Arc::default();
+    let mut checker =
+        Checker { document, spec, batch_date, base, scripts, calendars, problems, findings };
     let resolved = checker.resolve();
     Checked { resolved, problems: checker.problems, findings: checker.findings }
 }
@@ -59,6 +64,8 @@ struct Checker<'a> {
     /// The folder that relative paths start from.
     base: PathBuf,
     scripts: Scripts,
+    /// The calendars that scripts may name, by field.
+    calendars: Arc<BTreeMap<String, Calendar>>,
     problems: Vec<Problem>,
     findings: Vec<Problem>,
 }

@@ -1,5 +1,7 @@
 //! The scripts: they exist, they compile, and what they and the file say of each other is true.
 
+use std::sync::Arc;
+
 use super::{Checker, below};
 use crate::config::spec::Spec;
 use crate::config::tree::path;
@@ -85,6 +87,12 @@ impl Checker<'_> {
     /// Reads the scripts.
     pub(super) fn load_scripts(&mut self) {
         let spec: &Spec = self.spec;
+        let fields = spec.fields.iter().flat_map(|fields| fields.iter());
+        let calendars = fields.filter_map(|(name, field)| {
+            let calendar = field.tolerance.as_ref()?.calendar(&self.base)?;
+            Some((name.to_owned(), calendar))
+        });
+        self.calendars = Arc::new(calendars.collect());
         let job = spec.rules.as_ref().and_then(|rules| rules.normalize.as_deref());
         self.scripts.job = self.normalizing(&path(["rules", "normalize"]), job);
         for side in Side::BOTH {
@@ -132,7 +140,9 @@ impl Checker<'_> {
         file: &str,
     ) -> Option<(ScriptSource, ScriptOutline)> {
         let source = match ScriptSource::load(self.base.join(file)) {
-            Ok(source) => source.for_date(self.batch_date),
+            Ok(source) => {
+                source.for_date(self.batch_date).with_calendars(Arc::clone(&self.calendars))
+            }
             Err(problem) => {
                 // The mistake is here, not in a file that does not exist.
                 self.complain(at, Problem { place: None, ..problem });
