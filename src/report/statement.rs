@@ -19,7 +19,9 @@ use super::Summary;
 use super::figures::{count, counted, visible};
 
 /// The line of amounts that agree within tolerance: it has no differences.
-pub const WITHIN_TOLERANCE: &str = "WITHIN_TOLERANCE";
+const WITHIN_TOLERANCE: &str = "WITHIN_TOLERANCE";
+/// The line of amounts of a field that is not compared.
+const NOT_COMPARED: &str = "NOT_COMPARED";
 /// The reason of differences before attribution.
 const NOT_ATTRIBUTED: &str = "NOT_ATTRIBUTED";
 
@@ -51,6 +53,7 @@ impl Line {
     pub fn name(&self) -> String {
         match self.reason.as_str() {
             WITHIN_TOLERANCE => "within tolerance".to_owned(),
+            NOT_COMPARED => "not compared".to_owned(),
             NOT_ATTRIBUTED => "not attributed yet".to_owned(),
             code => visible(code).into_owned(),
         }
@@ -58,7 +61,7 @@ impl Line {
 
     /// Whether the line is made of differences.
     pub fn has_differences(&self) -> bool {
-        self.reason != WITHIN_TOLERANCE
+        ![WITHIN_TOLERANCE, NOT_COMPARED].contains(&self.reason.as_str())
     }
 
     /// Whether the business explains it.
@@ -152,16 +155,20 @@ pub fn read(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Statem
             amount: *amount,
             count: *count,
         });
-        statement(money, lines.collect())
+        let field = run.layout.fields().iter().find(|field| field.name == money.field);
+        let is_compared = field.is_none_or(|field| field.compared);
+        let quiet = if is_compared { WITHIN_TOLERANCE } else { NOT_COMPARED };
+        statement(money, quiet, lines.collect())
     };
     let statement = summary.money.iter().map(of).collect::<Result<_, _>>()?;
     Ok(Statements { statement, not_added })
 }
 
-fn statement(money: &Money, mut lines: Vec<Line>) -> Result<Statement, Problem> {
+/// `quiet` is the line of amounts that are apart without a difference.
+fn statement(money: &Money, quiet: &str, mut lines: Vec<Line>) -> Result<Statement, Problem> {
     if money.within_tolerance_records > 0 {
         lines.push(Line {
-            reason: WITHIN_TOLERANCE.to_owned(),
+            reason: quiet.to_owned(),
             functional: true,
             amount: money.within_tolerance,
             count: money.within_tolerance_records,
@@ -464,19 +471,19 @@ mod tests {
     #[test]
     fn lines_lead_from_one_total_to_the_other() {
         let lines = vec![line("TYPO", false, "-600"), line("FX", true, "32")];
-        let statement = statement(&money(), lines).unwrap();
+        let statement = statement(&money(), WITHIN_TOLERANCE, lines).unwrap();
         let names: Vec<_> = statement.lines.iter().map(|line| line.name()).collect();
         assert_eq!(names, ["FX", "within tolerance", "TYPO"]);
         assert_eq!(statement.shown(&statement.a), "1,234,567.50");
         assert_eq!(statement.shown(&sum("-600")), "-600.00");
-        let wrong = super::statement(&money(), Vec::new()).unwrap_err();
+        let wrong = super::statement(&money(), WITHIN_TOLERANCE, Vec::new()).unwrap_err();
         assert!(wrong.message.contains("leads from 1234567.5 to 1234568.0"), "{}", wrong.message);
     }
 
     #[test]
     fn the_bars_of_the_waterfall_join() {
         let lines = vec![line("TYPO", false, "-600"), line("FX", true, "32")];
-        let statement = statement(&money(), lines).unwrap();
+        let statement = statement(&money(), WITHIN_TOLERANCE, lines).unwrap();
         let chart = Waterfall::new(&statement, ("BANK", "LEDGER"));
         let number = |text: &str| text.parse::<f64>().unwrap();
         let right = |bar: &Bar| number(&bar.x) + number(&bar.width);
