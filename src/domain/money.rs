@@ -240,6 +240,24 @@ impl MoneyFields {
         self.currency.and_then(|at| cells.nth(at))
     }
 
+    /// Whether two rows have the same amounts in the same currency, so that nothing lies between their totals:
+    /// nearly all pairs.
+    pub fn agree(&self, a: Cells<'_>, b: Cells<'_>) -> bool {
+        let cells = |at: usize| {
+            let (mut a, mut b) = (a, b);
+            (a.nth(at), b.nth(at))
+        };
+        let is_one_currency = self.currency.is_none_or(|at| {
+            let (a, b) = cells(at);
+            a == b
+        });
+        is_one_currency
+            && self.amounts.iter().all(|at| {
+                let (a, b) = cells(*at);
+                a == b || a.and_then(amount_of).is_some_and(|a| Some(a) == b.and_then(amount_of))
+            })
+    }
+
     /// Calls `each` with the amounts of a row that are not null: their place in `amounts`, the currency and the
     /// cell.
     fn each_amount<'a>(

@@ -9,7 +9,7 @@ use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::metadata::{Seconds, Source};
 use crate::domain::place;
 use crate::domain::time_format::Doubt;
-use crate::domain::{Books, Money, PerSide, Progress, RunStatus, Side};
+use crate::domain::{Books, Money, PerSide, Progress, RowRef, RunStatus, Side};
 use crate::matching::{Certificate, Shape};
 use crate::source::{Opened, SourceDigest};
 use crate::store::{Batch, RejectedRow, Writer};
@@ -225,9 +225,13 @@ fn money(plan: &Plan, tally: &Tally, digests: &PerSide<SourceDigest>) -> Vec<Mon
         PerSide { a: one.rejected_a, b: one.rejected_b } = books.rejected;
         for unreadable in &mut one.unreadable {
             let digest = if unreadable.side == "a" { &digests.a } else { &digests.b };
+            let row = RowRef::new(0, unreadable.line, unreadable.offset, &[]);
             let file = digest.files.get(place::input_of(unreadable.offset));
-            unreadable.file =
-                file.map_or_else(|| digest.path.display().to_string(), |file| file.path.clone());
+            unreadable.file = match (plan.carried.of(&row), file) {
+                (Some(carried), _) => carried.file,
+                (None, Some(file)) => file.path.clone(),
+                (None, None) => digest.path.display().to_string(),
+            };
         }
     }
     money

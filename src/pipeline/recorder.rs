@@ -196,8 +196,12 @@ pub(super) fn count_money(
     found: &[Found<'_>],
     tally: &mut Tally,
 ) {
-    let is_same = || sides.a.map(Cells::bytes) == sides.b.map(Cells::bytes);
-    if fields.is_empty() || kind == RecordKind::Pair && found.is_empty() && is_same() {
+    if fields.is_empty() {
+        return;
+    }
+    if let (RecordKind::Pair, Some(a), Some(b)) = (kind, sides.a, sides.b)
+        && (a.bytes() == b.bytes() || fields.agree(a, b))
+    {
         return;
     }
     let is_different = |at: usize| {

@@ -386,6 +386,27 @@ fn a_many_side_never_mixes_currencies() {
 }
 
 #[test]
+fn rows_that_take_part_again_count_in_the_totals() {
+    let project = job("1,EUR,100,0\n2,EUR,50,0\n4,EUR,x,0\n", "1,EUR,100,0\n");
+    project.replace(
+        "recon.yaml",
+        "key: [id]\n",
+        "key: [id]\nopen_items: { a: movements, b: movements }\n",
+    );
+    project.json(&["run", "--json", "--batch-date", "2026-03-02"]);
+    project
+        .write("next.csv", format!("{HEADER}3,EUR,7,0\n"))
+        .write("b.csv", format!("{HEADER}2,EUR,50,0\n3,EUR,7,0\n"))
+        .replace("recon.yaml", "path: a.csv", "path: next.csv");
+    let money = project.json(&["run", "--json", "--batch-date", "2026-03-03"])["money"].clone();
+    assert_eq!((&money[0]["a"], &money[0]["b"]), (&json!("57"), &json!("57")));
+    assert_eq!(
+        money[0]["unreadable"],
+        json!([{ "side": "a", "file": "a.csv", "line": 4, "text": "x" }])
+    );
+}
+
+#[test]
 fn decisions_move_money_to_another_line_of_the_statement() {
     let project = small();
     project.json(&["run", "--json"]);
