@@ -716,6 +716,68 @@ mod tests {
         Layout::new(fields.collect(), 1)
     }
 
+    /// The cells of a row with a currency and an amount, which may be null or unreadable.
+    fn cells() -> impl Strategy<Value = Vec<u8>> {
+        use crate::domain::Cell;
+        (0..4usize, any::<i64>(), 0u8..10, 0..10usize).prop_map(
+            |(currency, amount, scale, what)| {
+                let currencies =
+                    [Cell::Null, Cell::Text("EUR"), Cell::Text("USD"), Cell::Text("CHF")];
+                let amount = match what {
+                    0 => Cell::Null,
+                    1 => Cell::Unparsed("n/a"),
+                    _ => Cell::Decimal(Decimal::new(amount.into(), scale).unwrap()),
+                };
+                Row::of([Cell::Text("1"), currencies[currency], amount]).cells
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn the_totals_tie_whatever_the_records(
+            records in proptest::collection::vec(
+                (
+                    proptest::collection::vec(cells(), 0..4),
+                    proptest::collection::vec(cells(), 0..4),
+                    any::<[bool; 2]>(),
+                ),
+                0..30,
+            ),
+        ) {
+            let fields = MoneyFields { amounts: vec![2], currency: Some(1) };
+            let mut tally = MoneyTally::default();
+            for (a, b, different) in &records {
+                let rows = PerSide { a, b }.map(|_, rows| {
+                    rows.iter().map(|cells| Cells::new(cells)).collect::<Vec<_>>()
+                });
+                for side in Side::BOTH {
+                    rows[side].iter().for_each(|row| tally.row(&fields, side, *row, (2, 0)));
+                }
+                let is_different = |at: usize| different[at - 1];
+                if !a.is_empty() && !b.is_empty() {
+                    let rows = PerSide { a: &rows.a[..], b: &rows.b[..] };
+                    if rows.a.len() > 1 || rows.b.len() > 1 || !fields.agree(rows.a[0], rows.b[0]) {
+                        tally.record(&fields, Fate::Matched, rows, &is_different);
+                    }
+                    continue;
+                }
+                for side in Side::BOTH {
+                    for row in &rows[side] {
+                        let fate = if different[0] { Fate::Alone(side) } else { Fate::Surplus(side) };
+                        let one = std::slice::from_ref(row);
+                        let rows = match side {
+                            Side::A => PerSide { a: one, b: &one[..0] },
+                            Side::B => PerSide { a: &one[..0], b: one },
+                        };
+                        tally.record(&fields, fate, rows, &is_different);
+                    }
+                }
+            }
+            prop_assert_eq!(Money::discrepancy(&tally.money(&fields, &layout())), None);
+        }
+    }
+
     #[test]
     fn a_lost_row_or_amount_is_noticed() {
         use crate::domain::Cell;

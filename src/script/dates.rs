@@ -277,7 +277,10 @@ mod tests {
             assert_eq!(call(body).as_ref().map(Option::as_deref), Ok(Some(expected)), "{body}");
         }
         let message = call("is_business_day(v, \"settled\")").unwrap_err();
-        assert!(message.contains("`settled` is no field") && message.contains("settled_on"), "{message}");
+        assert!(
+            message.contains("`settled` is no field") && message.contains("settled_on"),
+            "{message}"
+        );
     }
 
     #[test]
