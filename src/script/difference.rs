@@ -56,6 +56,35 @@ pub enum Property {
     Record(Side),
     /// A field of the record of a side.
     RecordField(Side, Box<str>),
+    /// The fields of the record whose values on the two sides differ, or agree and are not null.
+    Fields(Comparison),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Differing,
+    Agreeing,
+}
+
+impl Comparison {
+    /// The positions of the fields; none if the record has one side only.
+    fn positions(self, d: &DifferenceContext<'_>) -> impl Iterator<Item = usize> {
+        let sides = d.a.zip(d.b);
+        let pairs = sides.into_iter().flat_map(|(a, b)| a.zip(b)).enumerate();
+        pairs.filter_map(move |(at, (a, b))| {
+            let differs = a != b && {
+                let [first, second] = &mut [[0; 36]; 2];
+                let (a, b) = (a.decode(first), b.decode(second));
+                // Decimals of another scale may be the same number.
+                a.number().zip(b.number()).map_or(a != b, |(a, b)| a != b)
+            };
+            let found = match self {
+                Self::Differing => differs,
+                Self::Agreeing => !differs && !a.is_null(),
+            };
+            found.then_some(at)
+        })
+    }
 }
 
 enum PropertyError {
@@ -89,6 +118,8 @@ impl Property {
             Self::Severity => Cell::Text(d.severity.name()),
             Self::PartnerRejected => Cell::Boolean(d.partner_rejected),
             Self::Matched => d.matched.map_or(Cell::Null, Cell::Text),
+            // A list, which is no cell: see `encode` and `Subject::get`.
+            Self::Fields(_) => Cell::Null,
             Self::TextA if entire => exists(d.a),
             Self::TextB if entire => exists(d.b),
             Self::A | Self::TextA => d.cell(d.a, first),
@@ -126,6 +157,11 @@ impl Property {
             // By far the most frequent ones, and no text is needed to tell them apart.
             Self::DiffType => out.push(d.diff_type.code()),
             Self::Severity => out.push(d.severity.code()),
+            Self::Fields(comparison) => {
+                for name in comparison.positions(d).filter_map(|at| d.layout.names().nth(at)) {
+                    push_cell(out, Cell::Text(name));
+                }
+            }
             _ => match self.read(d, &mut [[0; 36]; 2]) {
                 Ok(cell) => push_cell(out, cell),
                 Err(PropertyError::TooManyDigits) => out.extend([FAILED, 0]),
@@ -280,8 +316,8 @@ impl Subject {
         }
     }
 
-    /// Sets the difference; `recording` records the reads.
-    pub(super) fn load(&mut self, d: &DifferenceContext<'_>, recording: bool) {
+    /// Sets the difference.
+    pub(super) fn load(&mut self, d: &DifferenceContext<'_>) {
         if self.layout != *d.layout {
             self.layout = d.layout.clone();
             self.names.fields = d.layout.names().map(Into::into).collect();
@@ -296,6 +332,10 @@ impl Subject {
             copy.clear();
             copy.extend_from_slice(cells.map_or(&[], Cells::bytes));
         }
+    }
+
+    /// A rule begins; `recording` records its reads.
+    pub(super) fn begin(&mut self, recording: bool) {
         self.recording = recording;
         self.reads.clear();
     }
@@ -362,6 +402,12 @@ impl Subject {
             Property::Severity => {
                 let at = Severity::ALL.iter().position(|kind| *kind == self.severity);
                 Ok(name(&self.names.severities, at))
+            }
+            Property::Fields(comparison) => {
+                let d = self.context();
+                let fields = comparison.positions(&d);
+                let names = fields.map(|at| name(&self.names.fields, Some(at)));
+                Ok(Dynamic::from_array(names.collect()))
             }
             _ => {
                 let mut buffers = [[0; 36]; 2];
@@ -483,6 +529,8 @@ pub(super) fn register(engine: &mut Engine) {
         ("days", Property::Days),
         ("similarity", Property::Similarity),
         ("partner_rejected", Property::PartnerRejected),
+        ("differing", Property::Fields(Comparison::Differing)),
+        ("agreeing", Property::Fields(Comparison::Agreeing)),
     ] {
         engine.register_get(name, move |d: &mut ScriptDifference| {
             charged(d.0.borrow_mut().get(&property)?)

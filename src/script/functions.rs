@@ -40,6 +40,11 @@ const FUNCTIONS: &[FunctionDoc] = &[
         r#"letters("É-1 b") == "Éb""#,
     ),
     doc(
+        "alphanumeric(text)",
+        "The letters of any alphabet and the digits 0 to 9 of the text.",
+        r#"alphanumeric("É-1 b.") == "É1b""#,
+    ),
+    doc(
         "has_word(text, words)",
         "Whether the text contains one of the words, in whatever case.",
         r#"has_word("Net_Amount", ["price", "amount"])"#,
@@ -164,16 +169,9 @@ pub(super) fn register(engine: &mut Engine) {
             charge_texts(&[text])?;
             Ok(text.chars().filter(char::is_ascii_digit).collect())
         })
-        .register_fn("letters", |text: &str| -> CallResult<String> {
-            charge_texts(&[text])?;
-            let mut in_letter = false;
-            let kept = text.chars().filter(|character| {
-                if !is_combining_mark(*character) {
-                    in_letter = character.is_alphabetic();
-                }
-                in_letter
-            });
-            Ok(kept.nfc().collect())
+        .register_fn("letters", |text: &str| keep(text, char::is_alphabetic))
+        .register_fn("alphanumeric", |text: &str| {
+            keep(text, |character| character.is_alphabetic() || character.is_ascii_digit())
         })
         .register_fn("has_word", |text: &str, words: Array| -> CallResult<bool> {
             charge_texts(&[text])?;
@@ -266,6 +264,22 @@ fn register_numbers(engine: &mut Engine) {
         Decimal, INT;
         INT, Decimal;
     }
+}
+
+/// The characters that are `wanted`, each with its combining marks.
+fn keep(text: &str, wanted: impl Fn(char) -> bool) -> CallResult<String> {
+    charge_texts(&[text])?;
+    if text.is_ascii() {
+        return Ok(text.chars().filter(|character| wanted(*character)).collect());
+    }
+    let mut keeps = false;
+    let kept = text.chars().filter(|character| {
+        if !is_combining_mark(*character) {
+            keeps = wanted(*character);
+        }
+        keeps
+    });
+    Ok(kept.nfc().collect())
 }
 
 fn comparable(a: &str, b: &str) -> CallResult<()> {

@@ -131,18 +131,33 @@ impl RuleScript {
         self.program.source()
     }
 
-    /// Calls the rule at `index` of [`functions`](Self::functions). With `reads`, records what the
-    /// rule read: differences with the same reads get the same result.
+    /// Calls the only rule.
+    #[cfg(test)]
+    pub fn call_once(
+        &mut self,
+        d: &DifferenceContext<'_>,
+        reads: Option<&mut Reads>,
+    ) -> Result<Verdict, ScriptError> {
+        self.load(d);
+        self.call(0, reads)
+    }
+
+    /// Sets the difference for the calls that follow.
+    pub fn load(&mut self, d: &DifferenceContext<'_>) {
+        self.subject.borrow_mut().load(d);
+    }
+
+    /// Calls the rule at `index` of [`functions`](Self::functions) for the loaded difference. With
+    /// `reads`, records what the rule read: differences with the same reads get the same result.
     pub fn call(
         &mut self,
         index: usize,
-        d: &DifferenceContext<'_>,
         reads: Option<&mut Reads>,
     ) -> Result<Verdict, ScriptError> {
         let Some(function) = self.functions.get(index) else {
             return Ok(Verdict { reason: None, notes: Vec::new() });
         };
-        self.subject.borrow_mut().load(d, reads.is_some());
+        self.subject.borrow_mut().begin(reads.is_some());
         self.notes.borrow_mut().clear();
         let subject = &self.subject;
         let result = self

@@ -427,7 +427,7 @@ fn rule(body: &str) -> RuleScript {
 /// Whether `expression` is true of the difference.
 fn holds(expression: &str, d: &DifferenceContext<'_>) {
     let verdict =
-        rule(&format!("if {expression} {{ reason(\"TIMING_LAG\", 1) }}")).call(0, d, None);
+        rule(&format!("if {expression} {{ reason(\"TIMING_LAG\", 1) }}")).call_once(d, None);
     let verdict = verdict.unwrap_or_else(|error| panic!("{expression}: {error}"));
     assert!(verdict.reason.is_some(), "{expression} is not true");
 }
@@ -509,7 +509,7 @@ fn every_property_is_there_and_typed_for_every_diff_type() {
 fn a_number_that_does_not_fit_is_an_error_not_another_number() {
     let sample = Sample::new();
     let d = sample.context("wide", DiffType::NumericMismatch);
-    let error = rule("d.a > 1").call(0, &d, None).unwrap_err();
+    let error = rule("d.a > 1").call_once(&d, None).unwrap_err();
     assert!(
         error.message.contains("1234567890123456789012345678901.25 has more digits"),
         "{error}"
@@ -521,17 +521,17 @@ fn a_number_that_does_not_fit_is_an_error_not_another_number() {
 fn a_record_without_the_field_is_an_error_with_a_suggestion() {
     let sample = Sample::new();
     let d = sample.context("amount", DiffType::NumericMismatch);
-    let error = rule("d.record_a.amuont == 1").call(0, &d, None).unwrap_err();
+    let error = rule("d.record_a.amuont == 1").call_once(&d, None).unwrap_err();
     assert!(error.message.contains("did you mean `amount`?"), "{error}");
-    assert!(rule("d.no_such_property").call(0, &d, None).is_err());
-    assert!(rule("d.field = \"x\"; ()").call(0, &d, None).is_err());
+    assert!(rule("d.no_such_property").call_once(&d, None).is_err());
+    assert!(rule("d.field = \"x\"; ()").call_once(&d, None).is_err());
 }
 
 #[test]
 fn a_reason_has_a_declared_code_a_confidence_and_a_place() {
     let sample = Sample::new();
     let d = sample.context("amount", DiffType::NumericMismatch);
-    let verdict = rule("\n  reason(\"TIMING_LAG\", 0.9)").call(0, &d, None).unwrap();
+    let verdict = rule("\n  reason(\"TIMING_LAG\", 0.9)").call_once(&d, None).unwrap();
     let reason = verdict.reason.unwrap();
     assert_eq!((reason.code, reason.line, reason.column), (1, 2, 3));
     assert_eq!(reason.confidence, Confidence::new(0.9).unwrap());
@@ -547,7 +547,7 @@ fn a_reason_has_a_declared_code_a_confidence_and_a_place() {
         ("true", "it returned true or false, expected reason"),
         ("loop { note(\"again\"); }", "more than 20 notes"),
     ] {
-        let error = rule(body).call(0, &d, None).unwrap_err();
+        let error = rule(body).call_once(&d, None).unwrap_err();
         assert!(error.message.contains(part), "{body}: {error}");
         assert_eq!(&*error.function, "attribute_it");
     }
@@ -560,11 +560,11 @@ fn nothing_passes_on_and_notes_stay_with_their_call() {
     let mut noting =
         rule("note(\"one\"); note(\"two\"); if d.delta > 0 { reason(\"TIMING_LAG\", 1) }");
     for _ in 0..2 {
-        let verdict = noting.call(0, &d, None).unwrap();
+        let verdict = noting.call_once(&d, None).unwrap();
         assert_eq!(verdict, Verdict { reason: None, notes: vec!["one".into(), "two".into()] });
     }
-    assert_eq!(rule("()").call(0, &d, None).unwrap().reason, None);
-    assert_eq!(rule("return;").call(0, &d, None).unwrap().reason, None);
+    assert_eq!(rule("()").call_once(&d, None).unwrap().reason, None);
+    assert_eq!(rule("return;").call_once(&d, None).unwrap().reason, None);
 }
 
 #[test]
@@ -573,7 +573,7 @@ fn reads_are_recorded_in_order_and_once() {
     let d = sample.context("amount", DiffType::NumericMismatch);
     let mut reads = Reads::default();
     rule("d.diff_type; if d.record_a.count > 1 && d.record_a.count < 99 { d.severity }; d.diff_type; ()")
-        .call(0, &d, Some(&mut reads))
+        .call_once(&d, Some(&mut reads))
         .unwrap();
     let properties: Vec<_> = reads.iter().map(|(property, _)| property.clone()).collect();
     let expected = [
@@ -589,7 +589,7 @@ fn reads_are_recorded_in_order_and_once() {
         property.encode(&d, &mut again);
         assert_eq!(again, value);
     }
-    rule("d.record_a.keys(); ()").call(0, &d, Some(&mut reads)).unwrap();
+    rule("d.record_a.keys(); ()").call_once(&d, Some(&mut reads)).unwrap();
     assert!(!reads.are_complete());
 }
 
@@ -600,4 +600,18 @@ fn a_rule_takes_the_difference_and_nothing_else() {
     assert_eq!((problem.code, problem.place.unwrap().line), (Code::RuleArity, 2));
     let source = ScriptSource::from_text("a.rhai", "private fn attribute_it(d, x) {}");
     assert!(RuleScript::compile(&source, &[]).unwrap().functions().is_empty());
+}
+
+#[test]
+fn a_difference_tells_which_fields_of_its_record_differ_and_agree() {
+    let mut sample = Sample::new();
+    // No value is the same on both sides.
+    let d = sample.context("amount", DiffType::NumericMismatch);
+    holds(r#"d.differing == d.record_a.keys() && d.agreeing == []"#, &d);
+    let missing = sample.context("", DiffType::MissingInSourceA);
+    holds("d.differing == [] && d.agreeing == []", &missing);
+    // Nine fields are the same, the tenth is null.
+    sample.b = sample.a.clone();
+    let d = sample.context("amount", DiffType::NumericMismatch);
+    holds(r#"d.differing == [] && d.agreeing.len() == 9 && "amount" in d.agreeing"#, &d);
 }

@@ -15,7 +15,7 @@ use crate::script::{Property, Reads};
 
 /// Maximum branches of a node for values from the data.
 const MAX_BRANCHES: usize = 64;
-/// Maximum branches for field names: a wide job has hundreds.
+/// Maximum branches for field names and lists of them: a wide job has hundreds.
 const MAX_FIELD_BRANCHES: usize = 1_024;
 /// Maximum nodes of a tree.
 const MAX_NODES: usize = 4_096;
@@ -78,7 +78,7 @@ impl<T> Memo<T> {
                 *node = Node::Read(property.clone(), HashMap::default());
             }
             let limit = match property {
-                Property::Field => MAX_FIELD_BRANCHES,
+                Property::Field | Property::Fields(_) => MAX_FIELD_BRANCHES,
                 _ => MAX_BRANCHES,
             };
             let give_up = match node {

@@ -192,23 +192,32 @@ impl Rules {
     pub fn decide(&mut self, d: &DifferenceContext<'_>) -> Decision {
         let Self { scripts, rules, remembers, calls, reads, scratch, .. } = self;
         let mut notes = Vec::new();
+        // The script that has the difference; one whose answers are all known needs no copy.
+        let mut loaded = None;
         for (index, rule) in rules.iter_mut().enumerate() {
             let Some(script) = scripts.get_mut(rule.script) else { continue };
             let known =
                 if *remembers { rule.memo.look_up(d, scratch) } else { Known::NotToBeLearned };
+            let mut load = |script: &mut RuleScript| {
+                if loaded.replace(rule.script) != Some(rule.script) {
+                    script.load(d);
+                }
+            };
             let learned;
             let ran;
             let answer = match known {
                 Known::Answer(answer) => answer,
                 Known::NotYet => {
                     *calls += 1;
-                    let answer = script.call(rule.function, d, Some(reads));
+                    load(script);
+                    let answer = script.call(rule.function, Some(reads));
                     learned = rule.memo.learn(reads, answer);
                     &*learned
                 }
                 Known::NotToBeLearned => {
                     *calls += 1;
-                    ran = script.call(rule.function, d, None);
+                    load(script);
+                    ran = script.call(rule.function, None);
                     &ran
                 }
             };
