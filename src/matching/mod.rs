@@ -10,6 +10,7 @@
 mod assign;
 mod bound;
 mod components;
+mod incomplete;
 mod item;
 mod nearest;
 mod number;
@@ -24,6 +25,7 @@ use bnum::types::I512;
 use crate::domain::{PerSide, RowRef};
 
 pub use bound::{Base, Bound};
+pub use incomplete::Incomplete;
 pub use nearest::{Candidate, Why};
 
 use item::{Items, RawItems};

@@ -2,7 +2,8 @@
 //!
 //! The candidates are sorted by amount, largest first, so what the next k can add at most and what the last k
 //! add at least is one subtraction of running sums. A branch that can't reach the target any more is cut, whatever the
-//! signs; the last row of a set is looked up instead of tried.
+//! signs; the last row of a set is looked up instead of tried. Sets of four and more rows meet in the middle where that is
+//! less work: two lists of smaller sets, sorted by their sums, are walked against each other (Horowitz and Sahni 1974).
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -37,17 +38,42 @@ pub(super) struct Finder<'p, N> {
     pub classes: [Vec<Range<usize>>; 2],
     /// Whether B is the first side.
     pub mirrored: bool,
+    /// The last pool: rows often have the same candidates.
+    pool: Pool<N>,
+    /// Steps that may still be spent on lists of small sets.
+    listing: Effort,
 }
 
 /// An emitted set costs as much as so many steps, because it is kept.
 const KEEPING: u64 = 32;
 
 /// Candidates of the second side, ready for the search.
+#[derive(Default)]
 struct Pool<N> {
     /// Class, amount in the first summed field, currency; alike ones are neighbors.
     units: Vec<(u32, N, u32)>,
     /// `sums[n]` is the sum of the first n amounts.
     sums: Vec<N>,
+    /// For each size up to half of the largest one all sets of so many units by their sum, once they are needed.
+    lists: [Vec<Few<N>>; HALF + 1],
+}
+
+/// The largest sets that are listed.
+const HALF: usize = 4;
+
+/// The most sets in a list: some 50 MiB.
+const MOST_LISTED: u64 = 1 << 20;
+
+/// A small set of units: how many is known from its list.
+struct Few<N> {
+    sum: N,
+    units: [u32; HALF],
+}
+
+/// How many sets of so many there are.
+fn sets_of(units: usize, size: usize) -> u64 {
+    (0..size as u64)
+        .fold(1u64, |count, at| count.saturating_mul((units as u64).saturating_sub(at)) / (at + 1))
 }
 
 impl<'p, N: Exact> Finder<'p, N> {
@@ -55,7 +81,8 @@ impl<'p, N: Exact> Finder<'p, N> {
         let mirrored = pass.shape == Shape::ManyToOne;
         let of = |side: usize| super::pairs::classes(&items.sides[side]);
         let classes = if mirrored { [of(1), of(0)] } else { [of(0), of(1)] };
-        Self { pass, items, classes, mirrored }
+        let (pool, listing) = (Pool::default(), Effort::new(0));
+        Self { pass, items, classes, mirrored, pool, listing }
     }
 
     /// The side of the block that is the first or the second here.
@@ -98,7 +125,8 @@ impl<'p, N: Exact> Finder<'p, N> {
 
     /// All choices of a component whose pairs of classes (first, second) are `pairs`; `false` if the effort ran
     /// out.
-    pub fn choices(&self, pairs: &[Edge<N>], effort: &mut Effort) -> (Vec<Choice<N>>, bool) {
+    pub fn choices(&mut self, pairs: &[Edge<N>], effort: &mut Effort) -> (Vec<Choice<N>>, bool) {
+        self.listing = *effort;
         let mut firsts: Vec<u32> = pairs.iter().map(|pair| pair.a).collect();
         firsts.dedup();
         let partners: Vec<&[Edge<N>]> = pairs.chunk_by(|x, y| x.a == y.a).collect();
@@ -121,14 +149,13 @@ impl<'p, N: Exact> Finder<'p, N> {
                 break;
             }
         }
-        complete &= self.drop_divisible(&mut choices, effort);
         (choices, complete)
     }
 
     /// Sets of so many units of the first side, from a position on, each with its sets of the second side.
     #[expect(clippy::too_many_arguments, reason = "the state of a recursion")]
     fn first_sets(
-        &self,
+        &mut self,
         firsts: &[u32],
         partners: &[&[Edge<N>]],
         from: usize,
@@ -170,7 +197,7 @@ impl<'p, N: Exact> Finder<'p, N> {
 
     /// The sets of the second side that fit these units of the first, smaller sets first.
     fn second(
-        &self,
+        &mut self,
         first: &[Part],
         partners: &[Edge<N>],
         effort: &mut Effort,
@@ -186,13 +213,15 @@ impl<'p, N: Exact> Finder<'p, N> {
             units.extend((0..count).map(|_| (pair.b, amount, currency)));
         }
         units.sort_by(|x, y| y.1.cmp(&x.1).then(x.0.cmp(&y.0)));
-        let mut sums = vec![N::default()];
-        for (_, amount, _) in &units {
-            sums.push(sums[sums.len() - 1] + *amount);
+        let mut pool = std::mem::take(&mut self.pool);
+        if pool.units != units {
+            pool = Pool::new(units);
         }
-        let pool = Pool { units, sums };
-        let mut chosen = Vec::new();
+        let mut listing = self.listing;
+        let ends = (low, high);
+        let mut complete = true;
         for size in 1..=self.pass.max_rows.min(pool.units.len()) {
+            let half = pool.meets(size, ends, &mut listing);
             let mut keep = |chosen: &[usize], effort: &mut Effort| {
                 let choice = self.choice(first, &pool, chosen, partners);
                 choice.is_none_or(|choice| {
@@ -200,12 +229,19 @@ impl<'p, N: Exact> Finder<'p, N> {
                     effort.spend(KEEPING)
                 })
             };
-            let sum = N::default();
-            if !pool.search(0, size, sum, (low, high), &mut chosen, effort, &mut keep) {
-                return false;
+            complete = match half {
+                Some(half) => pool.meet(half, size, ends, effort, &mut keep),
+                None => {
+                    let (mut chosen, sum) = (Vec::new(), N::default());
+                    pool.search(0, size, sum, ends, &mut chosen, effort, &mut keep)
+                }
+            };
+            if !complete {
+                break;
             }
         }
-        true
+        (self.pool, self.listing) = (pool, listing);
+        complete
     }
 
     /// The sums of the second side that are within the bound of a sum of the first; none for no limit.
@@ -264,7 +300,7 @@ impl<'p, N: Exact> Finder<'p, N> {
 
     /// Drops choices that are two smaller ones put together: two groups are better than one. `false` if the effort
     /// ran out.
-    fn drop_divisible(&self, choices: &mut Vec<Choice<N>>, effort: &mut Effort) -> bool {
+    pub fn drop_divisible(&self, choices: &mut Vec<Choice<N>>, effort: &mut Effort) -> bool {
         choices.sort_by_key(|choice| choice.size(0) + choice.size(1));
         let known: HashSet<[Vec<Part>; 2]> =
             choices.iter().map(|choice| choice.parts.clone()).collect();
@@ -347,6 +383,130 @@ fn farthest<N: Exact>(target: N, below: bool, within: impl Fn(N) -> bool) -> Opt
 }
 
 impl<N: Exact> Pool<N> {
+    fn new(units: Vec<(u32, N, u32)>) -> Self {
+        let mut sums = vec![N::default()];
+        for (_, amount, _) in &units {
+            sums.push(sums[sums.len() - 1] + *amount);
+        }
+        Self { units, sums, lists: Default::default() }
+    }
+
+    /// Whether a unit is the first of several alike ones.
+    fn is_first(&self, at: usize) -> bool {
+        at == 0 || self.units[at - 1].0 != self.units[at].0
+    }
+
+    /// How many units of a set of so many are in the first half, if it pays to put sets together from two lists.
+    fn meets(
+        &mut self,
+        size: usize,
+        (low, high): (Option<N>, Option<N>),
+        listing: &mut Effort,
+    ) -> Option<usize> {
+        let count = self.units.len();
+        let half = size / 2;
+        if size < 4 || size > 2 * HALF || sets_of(count, size - half) > MOST_LISTED {
+            return None;
+        }
+        let least = self.sums[count] - self.sums[count - size];
+        if least > high? || self.sums[size] < low? {
+            return None;
+        }
+        let listed =
+            |half: usize| if self.lists[half].is_empty() { sets_of(count, half) } else { 0 };
+        let cost = listed(half) + if size - half > half { listed(size - half) } else { 0 };
+        let tried = sets_of(count, size - 1);
+        if tried < 8 * sets_of(count, size - half) || cost >= listing.left() {
+            return None;
+        }
+        listing.spend(cost);
+        for half in [half, size - half] {
+            if self.lists[half].is_empty() {
+                let mut list = Vec::new();
+                self.list(half, 0, &mut Vec::new(), N::default(), &mut list);
+                list.sort_unstable_by(|x, y| x.sum.cmp(&y.sum).then(x.units.cmp(&y.units)));
+                self.lists[half] = list;
+            }
+        }
+        Some(half)
+    }
+
+    /// Lists all sets of `size` more units, from a position on. The first unit of a set may be any of alike ones.
+    fn list(
+        &self,
+        size: usize,
+        from: usize,
+        chosen: &mut Vec<u32>,
+        sum: N,
+        list: &mut Vec<Few<N>>,
+    ) {
+        if size == 0 {
+            let mut units = [0; HALF];
+            units.iter_mut().zip(chosen.iter()).for_each(|(unit, chosen)| *unit = *chosen);
+            list.push(Few { sum, units });
+            return;
+        }
+        for at in from..=self.units.len().saturating_sub(size) {
+            let (_, amount, currency) = self.units[at];
+            let fits = match chosen.first() {
+                None => true,
+                Some(first) => {
+                    (at == from || self.is_first(at)) && self.units[*first as usize].2 == currency
+                }
+            };
+            if fits {
+                chosen.push(at as u32);
+                self.list(size - 1, at + 1, chosen, sum + amount, list);
+                chosen.pop();
+            }
+        }
+    }
+
+    /// Calls `keep` with every set of exactly `size` units whose sum lies between both ends, put together from one
+    /// of `half` units and one of the rest. `false` if the effort ran out.
+    fn meet(
+        &self,
+        half: usize,
+        size: usize,
+        ends: (Option<N>, Option<N>),
+        effort: &mut Effort,
+        keep: &mut impl FnMut(&[usize], &mut Effort) -> bool,
+    ) -> bool {
+        let (Some(low), Some(high)) = ends else { return true };
+        let (lefts, rights) = (&self.lists[half], &self.lists[size - half]);
+        let (mut from, mut to) = (lefts.len(), lefts.len());
+        for right in rights {
+            while to > 0 && lefts[to - 1].sum > high - right.sum {
+                to -= 1;
+            }
+            while from > 0 && lefts[from - 1].sum >= low - right.sum {
+                from -= 1;
+            }
+            if !effort.spend(1) {
+                return false;
+            }
+            let first = right.units[0] as usize;
+            for left in lefts.get(from..to).unwrap_or_default() {
+                if !effort.spend(1) {
+                    return false;
+                }
+                let (start, last) = (left.units[0] as usize, left.units[half - 1] as usize);
+                let fits = last < first
+                    && self.is_first(start)
+                    && (self.is_first(first) || last + 1 == first)
+                    && self.units[start].2 == self.units[first].2;
+                if fits {
+                    let chosen = left.units[..half].iter().chain(&right.units[..size - half]);
+                    let chosen: Vec<usize> = chosen.map(|unit| *unit as usize).collect();
+                    if !keep(&chosen, effort) {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
     /// Calls `keep` with every set of exactly `size` units, from a position on, whose sum lies between both ends.
     /// Of alike units the first are taken. `false` if the effort ran out.
     #[expect(clippy::too_many_arguments, reason = "the state of a recursion")]
@@ -402,5 +562,62 @@ impl<N: Exact> Pool<N> {
             at += 1;
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn sets_put_together_from_two_lists_are_those_of_the_search(
+            amounts in proptest::collection::vec((-3i128..12, 0u32..2, 1usize..4), 4..12),
+            size in 4usize..=8, low in 0i128..40, width in 0i128..4,
+        ) {
+            let alike = amounts.iter().enumerate().flat_map(|(class, (amount, currency, times))| {
+                std::iter::repeat_n((class as u32, *amount, *currency), *times)
+            });
+            let mut units: Vec<(u32, i128, u32)> = alike.take(16).collect();
+            units.sort_by(|x, y| y.1.cmp(&x.1).then(x.0.cmp(&y.0)));
+            prop_assume!(units.len() >= size);
+            let mut pool = Pool::new(units);
+            let ends = (Some(low), Some(low + width));
+            let mut effort = Effort::new(u64::MAX);
+            let mut searched = BTreeSet::new();
+            pool.search(0, size, 0, ends, &mut Vec::new(), &mut effort, &mut |chosen: &[usize], _: &mut Effort| {
+                searched.insert(chosen.to_vec())
+            });
+            for half in [size / 2, size - size / 2] {
+                let mut list = Vec::new();
+                pool.list(half, 0, &mut Vec::new(), 0, &mut list);
+                list.sort_unstable_by_key(|few| few.sum);
+                pool.lists[half] = list;
+            }
+            let mut met = BTreeSet::new();
+            let complete = pool.meet(size / 2, size, ends, &mut effort, &mut |chosen: &[usize], _: &mut Effort| {
+                met.insert(chosen.to_vec())
+            });
+            prop_assert!(complete, "a set came twice");
+            prop_assert_eq!(met, searched);
+        }
+    }
+
+    #[test]
+    fn two_lists_are_used_where_they_are_less_work() {
+        let units = |count: u32| (0..count).map(|at| (at, i128::from(1_000 - at), 0)).collect();
+        let mut listing = Effort::new(10_000_000);
+        let ends = (Some(5_800), Some(5_800));
+        assert_eq!(Pool::<i128>::new(units(60)).meets(6, ends, &mut listing), Some(3));
+        assert_eq!(Pool::<i128>::new(units(60)).meets(3, ends, &mut listing), None);
+        assert_eq!(Pool::<i128>::new(units(7)).meets(6, ends, &mut listing), None);
+        // No six of them add up to so little, so there is nothing to list.
+        assert_eq!(Pool::<i128>::new(units(60)).meets(6, (Some(9), Some(9)), &mut listing), None);
+        let mut little = Effort::new(100);
+        assert_eq!(Pool::<i128>::new(units(60)).meets(6, ends, &mut little), None);
     }
 }

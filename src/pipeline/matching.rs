@@ -16,7 +16,7 @@ use crate::diagnostic::Problem;
 use crate::domain::progress::Unit;
 use crate::domain::row::push_cell;
 use crate::domain::{CandidateRow, Cell, Cells, Matched, PerSide, Progress, RowRef, Side, key};
-use crate::matching::match_block;
+use crate::matching::{Incomplete, match_block};
 use crate::store::RecordKind;
 use crate::threads;
 
@@ -221,6 +221,8 @@ struct Worker<'w> {
     settled: Sink<'w>,
     left_ambiguous: u64,
     tally: Tally,
+    /// For each pass the groups of rows that it leaves out.
+    incomplete: Vec<Incomplete>,
     cells: Vec<u8>,
 }
 
@@ -257,12 +259,14 @@ struct Harvest<'w> {
     settled: Vec<Gathered<'w>>,
     left_ambiguous: u64,
     tally: Tally,
+    incomplete: Vec<Incomplete>,
 }
 
 impl<'w> Harvest<'w> {
     fn new(sinks: usize) -> Self {
         let open = std::iter::repeat_with(Vec::new).take(sinks).collect();
-        Self { open, settled: Vec::new(), left_ambiguous: 0, tally: Tally::default() }
+        let incomplete = vec![Incomplete::default(); sinks];
+        Self { open, settled: Vec::new(), left_ambiguous: 0, tally: Tally::default(), incomplete }
     }
 
     fn add(&mut self, workers: Vec<Worker<'w>>) {
@@ -273,6 +277,9 @@ impl<'w> Harvest<'w> {
             self.settled.push(worker.settled.gathered);
             self.left_ambiguous += worker.left_ambiguous;
             self.tally.add(&worker.tally);
+            for (all, incomplete) in self.incomplete.iter_mut().zip(worker.incomplete) {
+                all.merge(incomplete);
+            }
         }
     }
 }
@@ -309,8 +316,11 @@ impl<'p> Passes<'p> {
         harvest.add(workers);
         for (number, pass) in self.matching.passes.iter().enumerate() {
             let partitions = Partitions::new(self.how, std::mem::take(&mut harvest.open[number]));
+            // All rows that the pass leaves out have been sent on by now.
+            let incomplete = std::mem::take(&mut harvest.incomplete[number]);
             let workers = self.in_parallel("matching", partitions.len(), |worker, index| {
-                partitions.take(index, pass.equal.len(), |rows| worker.pass(number, rows))
+                partitions
+                    .take(index, pass.equal.len(), |rows| worker.pass(number, &incomplete, rows))
             })?;
             harvest.add(workers);
         }
@@ -394,6 +404,7 @@ impl<'p> Worker<'p> {
             settled: Sink::new(passes),
             left_ambiguous: 0,
             tally: Tally::default(),
+            incomplete: vec![Incomplete::default(); passes.matching.passes.len()],
             cells: Vec::new(),
         }
     }
@@ -454,6 +465,9 @@ impl<'p> Worker<'p> {
             let equal = &passes[*number].equal;
             has_all(equal.iter().filter_map(|field| all.get(*field).copied()))
         });
+        for number in from..next.unwrap_or(passes.len()) {
+            self.incomplete[number].add(&passes[number], side, row);
+        }
         let prefix = match next {
             Some(number) => {
                 let equal = &passes[number].equal;
@@ -476,11 +490,26 @@ impl<'p> Worker<'p> {
     }
 
     /// One pass over the rows of a partition, block by block.
-    fn pass(&mut self, number: usize, rows: PerSide<&[RowRef<'_>]>) -> Result<(), Problem> {
-        let prefix = self.passes.matching.passes[number].equal.len();
+    fn pass(
+        &mut self,
+        number: usize,
+        incomplete: &Incomplete,
+        rows: PerSide<&[RowRef<'_>]>,
+    ) -> Result<(), Problem> {
+        let pass = &self.passes.matching.passes[number];
+        let prefix = pass.equal.len();
         for block in blocks(rows, prefix) {
-            let open = block
-                .map(|_, rows| rows.iter().map(|row| Open::read(row, prefix)).collect::<Vec<_>>());
+            let mut open = PerSide::of(|_| Vec::new());
+            for side in Side::BOTH {
+                for row in &block[side] {
+                    let one = Open::read(row, prefix);
+                    if incomplete.has(pass, side, &one.row) {
+                        self.send(number + 1, side, &one.row, &one.note)?;
+                    } else {
+                        open[side].push(one);
+                    }
+                }
+            }
             self.block(number, open)?;
         }
         Ok(())

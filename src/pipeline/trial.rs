@@ -3,7 +3,7 @@
 use crate::align::{Placed, align};
 use crate::compare::Comparison;
 use crate::domain::{Layout, PerSide, RawCell, Row, RowRef, Side, key};
-use crate::matching::{Certificate, match_block};
+use crate::matching::{Certificate, Incomplete, Pass, match_block};
 
 use super::MatchPlan;
 
@@ -55,7 +55,7 @@ pub fn try_passes(
     }
     for pass in &matching.passes {
         let before = made.len();
-        for block in blocks(&rows, &open, &pass.equal) {
+        for block in blocks(&rows, &open, pass) {
             let of = |side: Side| block[side].iter().map(|at| rows[side][*at]).collect::<Vec<_>>();
             let (a, b) = (of(Side::A), of(Side::B));
             let outcome = match_block(pass, matching.settings, PerSide { a: &a, b: &b });
@@ -88,24 +88,29 @@ fn remove(open: &mut PerSide<Vec<usize>>, made: &[TrialMatch]) {
     open.b.retain(|row| !made.iter().any(|one| one.b.contains(row)));
 }
 
-/// The open rows by what must be equal; rows that lack a part of it are left out.
+/// The open rows by what must be equal; rows that lack a part of it are left out, and so is every group of such a row.
 fn blocks(
     rows: &PerSide<Vec<RowRef<'_>>>,
     open: &PerSide<Vec<usize>>,
-    equal: &[usize],
+    pass: &Pass,
 ) -> Vec<PerSide<Vec<usize>>> {
     let value = |side: Side, row: usize| -> Vec<RawCell<'_>> {
         let cells: Vec<_> = rows[side][row].cells().collect();
-        equal.iter().filter_map(|field| cells.get(*field).copied()).collect()
+        pass.equal.iter().filter_map(|field| cells.get(*field).copied()).collect()
     };
     let same = |x: &[RawCell<'_>], y: &[RawCell<'_>]| {
         x.iter().zip(y).all(|(x, y)| x.decode(&mut [0; 36]) == y.decode(&mut [0; 36]))
     };
+    let mut incomplete = Incomplete::default();
+    for side in Side::BOTH {
+        let lacking = open[side].iter().filter(|row| !has_all(value(side, **row).into_iter()));
+        lacking.for_each(|row| incomplete.add(pass, side, &rows[side][*row]));
+    }
     let mut blocks: Vec<(Vec<RawCell<'_>>, PerSide<Vec<usize>>)> = Vec::new();
     for side in Side::BOTH {
         for row in &open[side] {
             let own = value(side, *row);
-            if !has_all(own.iter().copied()) {
+            if !has_all(own.iter().copied()) || incomplete.has(pass, side, &rows[side][*row]) {
                 continue;
             }
             let at = blocks.iter().position(|(other, _)| same(other, &own)).unwrap_or_else(|| {

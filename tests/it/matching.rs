@@ -348,3 +348,43 @@ fn fixtures_say_what_the_passes_must_make_of_rows() {
         said.out
     );
 }
+
+#[test]
+fn a_group_with_a_row_that_lacks_a_value_takes_no_part_as_a_whole() {
+    const GROUPED: &str = "    - name: payout
+      equal: [currency]
+      group: { b: [id] }
+      sum: [amount]
+      near: { amount: { absolute: 0 }, day: { days: 9 } }
+";
+    // Without its third row, which has no currency, no amount or no day, the group p would be 100.00.
+    for lacking in ["p,5.00,,2026-03-02", "p,,EUR,2026-03-02", "p,x,EUR,2026-03-02", "p,5.00,EUR,"]
+    {
+        let b = format!(
+            "p,40.00,EUR,2026-03-02\np,60.00,EUR,2026-03-02\n{lacking}\nq,70.00,EUR,2026-03-02\n"
+        );
+        let project = job("", GROUPED, ",100.00,EUR,2026-03-02\n,70.00,EUR,2026-03-02\n", &b);
+        let summary = project.json(&["run", "--json"]);
+        assert_eq!(summary["records"]["groups"], 0, "{lacking}: {summary}");
+        assert_eq!(summary["records"]["aligned"], 1, "{lacking}: {summary}");
+        assert_eq!(summary["records"]["missing_in_a"], 3, "{lacking}: {summary}");
+        // Fixtures say the same.
+        let rows = b.lines().map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let named = ["id", "amount", "currency", "day"].into_iter().zip(cells);
+            let named = named.filter(|(_, cell)| !cell.is_empty() && *cell != "x");
+            let cells: Vec<String> = named.map(|(name, cell)| format!("{name}: {cell}")).collect();
+            format!("      - {{ {} }}\n", cells.join(", "))
+        });
+        project.write(
+            "recon.tests.yaml",
+            format!(
+                "match:\n  - name: the group is not whole\n    a:\n      \
+                 - {{ amount: 100.00, currency: EUR, day: 2026-03-02 }}\n    b:\n{}",
+                rows.collect::<String>()
+            ),
+        );
+        let said = project.recon(&["test"]);
+        assert_eq!(said.code, 0, "{lacking}: {}", said.out);
+    }
+}
