@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 use statrs::function::gamma::gamma_ur;
 
-use super::features::{COUNT, Scale, catalogue, is_of_the_run};
+use super::features::{COUNT, Scale, WITHOUT_MATCH, catalogue, is_of_the_run};
 use super::risk::{lower_bound, upper_bound};
 
 /// Bins of a number's inner range.
@@ -181,14 +181,15 @@ impl Reference {
 }
 
 impl Statistics {
-    /// Learns from the rows of a training set, which must not be empty.
-    pub fn learn(rows: &[f32]) -> Self {
+    /// Learns the first `width` features from the rows of a training set, which must not be empty.
+    pub fn learn(rows: &[f32], width: usize) -> Self {
         let column = |at: usize| rows.iter().skip(at).step_by(COUNT).copied().collect();
         let features = if rows.is_empty() {
             Vec::new()
         } else {
             catalogue()
                 .iter()
+                .take(width)
                 .enumerate()
                 .map(|(at, feature)| Reference::learn(feature.scale, column(at)))
                 .collect()
@@ -224,8 +225,8 @@ impl Statistics {
 
     /// Whether it covers every feature of this version.
     pub fn is_complete(&self) -> bool {
-        self.features.len() == COUNT
-            && self.surprises.len() == COUNT
+        [COUNT, WITHOUT_MATCH].contains(&self.features.len())
+            && self.surprises.len() == self.features.len()
             && self.features.iter().zip(&self.surprises).all(|(a, b)| a.bins() == b.len())
     }
 
@@ -338,8 +339,9 @@ impl Statistics {
             }
         };
         // Run-level features have one value per run: a sample of one proves nothing.
-        let drifted =
-            !is_of_the_run(name) && psi >= PSI_MATTERS && p_value < SIGNIFICANCE / COUNT as f64;
+        let drifted = !is_of_the_run(name)
+            && psi >= PSI_MATTERS
+            && p_value < SIGNIFICANCE / self.features.len() as f64;
         FeatureDrift { name, psi, test, statistic, p_value, drifted }
     }
 }
@@ -461,7 +463,7 @@ mod tests {
 
     #[test]
     fn only_a_shifted_feature_drifts() {
-        let statistics = Statistics::learn(&rows(4_000, 0.0, 1));
+        let statistics = Statistics::learn(&rows(4_000, 0.0, 1), COUNT);
         let calm = statistics.compare(&rows(2_000, 0.0, 2), None);
         assert!(!calm.retrain && calm.features.iter().all(|feature| !feature.drifted));
         assert!(calm.novel_rate < 0.01, "{}", calm.novel_rate);
@@ -476,7 +478,7 @@ mod tests {
     fn p_values_are_uniform_without_change() {
         let (mut small, mut all) = (0, 0);
         for seed in 0..8 {
-            let statistics = Statistics::learn(&rows(500, 0.0, seed));
+            let statistics = Statistics::learn(&rows(500, 0.0, seed), COUNT);
             let report = statistics.compare(&rows(300, 0.0, seed + 100), None);
             small += report.features.iter().filter(|feature| feature.p_value < 0.1).count();
             all += report.features.len();
@@ -488,7 +490,7 @@ mod tests {
     #[test]
     fn unseen_values_are_novel() {
         let known = rows(2_000, 0.0, 1);
-        let statistics = Statistics::learn(&known);
+        let statistics = Statistics::learn(&known, COUNT);
         let mut row = known[..COUNT].to_vec();
         assert!(!statistics.is_novel(&row));
         row[PAIR_SHARE.unwrap()] = 0.0;

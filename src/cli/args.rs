@@ -211,13 +211,16 @@ pub struct Test {
 
 #[derive(Clone, Debug, Args)]
 pub struct Generate {
-    /// Number of underlying trades; each side contains almost all of them
+    /// What to generate
+    #[arg(long, value_enum, value_name = "SCENARIO", default_value_t = Scenario::Trades)]
+    pub scenario: Scenario,
+    /// Number of trades, of which each side has almost all, or of payments
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub rows: u64,
     /// Random seed; the same seed writes the same files
     #[arg(long, value_name = "S", default_value_t = 42)]
     pub seed: u64,
-    /// YAML file with the rate of each cause
+    /// YAML file with the rate of each cause of trades
     #[arg(long, value_name = "FILE")]
     pub noise: Option<PathBuf>,
     /// Folder for source_a.csv, source_b.csv, labels.csv and recon.yaml
@@ -251,6 +254,14 @@ pub struct Train {
     /// When to make the new model the champion
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = PromoteWhen::Auto)]
     pub promote: PromoteWhen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// Trades with an id that both sides know; labels.csv has the cause of every difference
+    Trades,
+    /// Bank lines and ledger entries without a common key; labels.csv has the true matches
+    Payments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,25 +1,34 @@
 //! `recon generate`: a synthetic pair of sources with known causes.
 
 use crate::config;
-use crate::diagnostic::Problems;
-use crate::generate::{self, GenerateOptions, Noise, NoiseSpec};
+use crate::diagnostic::{Code, Problem, Problems};
+use crate::generate::{self, GenerateOptions, Noise, NoiseSpec, Scenario};
 use crate::report::figures;
 
-use super::args::Generate;
+use super::args::{self, Generate};
 use super::context::Context;
 
 /// The shipped rules, so that the generated folder is complete.
 const ATTRIBUTION_RULES: &str = include_str!("../../rules/attribution.rhai");
 
 pub fn run(context: &Context, arguments: &Generate) -> Result<u8, Problems> {
+    let scenario = match arguments.scenario {
+        args::Scenario::Trades => Scenario::Trades,
+        args::Scenario::Payments => Scenario::Payments,
+    };
     let noise = match &arguments.noise {
         None => Noise::default(),
+        Some(_) if scenario == Scenario::Payments => {
+            let message = "`--noise` sets the causes of trades; payments have none";
+            return Err(Problem::new(Code::BadValue, message).into());
+        }
         Some(file) => {
             let (spec, document) = config::read_file::<NoiseSpec>(file)?;
             spec.resolve().map_err(|found| document.placed(found))?
         }
     };
     let options = GenerateOptions {
+        scenario,
         rows: arguments.rows,
         seed: arguments.seed,
         noise,
@@ -33,11 +42,16 @@ pub fn run(context: &Context, arguments: &Generate) -> Result<u8, Problems> {
         return Ok(0);
     }
     let folder = arguments.output.display();
+    let truth = match generated.matches {
+        Some(matches) => format!("{} true matches", figures::count(matches)),
+        None => {
+            format!("{} differences with their causes", figures::count(generated.differences))
+        }
+    };
     let mut text = format!(
-        "{folder}: {} rows in A, {} in B, {} differences with their causes in labels.csv\n",
+        "{folder}: {} rows in A, {} in B, {truth} in labels.csv\n",
         figures::count(generated.rows_a),
         figures::count(generated.rows_b),
-        figures::count(generated.differences),
     );
     for (reason, count) in &generated.by_reason {
         text += &format!("  {:>10}  {reason}\n", figures::count(*count));

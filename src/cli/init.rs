@@ -69,7 +69,7 @@ pub fn run(context: &Context, arguments: &Init) -> Result<u8, Problems> {
         format!(" -c {}", figures::shell_word(&config.display().to_string()))
     };
     text += &match &inference {
-        Some(inference) if inference.key_candidates.is_empty() => {
+        Some(inference) if inference.key_candidates.is_empty() && inference.passes.is_empty() => {
             format!("next: write the key into it, then recon check{option} and recon run{option}\n")
         }
         Some(_) => format!("next: review it, then recon check{option} and recon run{option}\n"),
@@ -230,6 +230,17 @@ fn summary(inference: &Inference) -> String {
                 percent(key.confidence),
                 key.why(),
             );
+        }
+        None if !inference.passes.is_empty() => {
+            text += "key  none: no one, two or three columns identify the rows of each side; proposed passes:\n";
+            for pass in &inference.passes {
+                let equal = pass.equal.iter().map(String::as_str);
+                let near = pass.near.iter().map(|(field, bound)| format!("{field} {bound}"));
+                let sum = pass.sum.iter().map(|field| format!("sum of {field}, {}", pass.shape));
+                let how: Vec<String> = equal.map(str::to_owned).chain(near).chain(sum).collect();
+                text += &format!("  {}: {}\n", pass.name, figures::visible(&how.join(", ")));
+                text += &format!("     {}\n", pass.why());
+            }
         }
         None => {
             text += "key  NOT FOUND: no one, two or three columns identify rows and share values \

@@ -21,6 +21,10 @@ pub struct Matched {
     /// Best solutions without it, counted to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternatives: Option<u32>,
+    /// How far apart its sides are in the first near field: a number, days or seconds. Only where each side has one
+    /// value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance: Option<f64>,
     /// Positions of fields that are not compared because a group's rows disagree in them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<usize>,
@@ -47,7 +51,7 @@ pub struct Matched {
     pub candidates: Vec<CandidateRow>,
 }
 
-/// A row of a group.
+/// A row of a group, or of a tied candidate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Member {
     /// Its line.
@@ -79,7 +83,7 @@ pub struct Carried {
 }
 
 /// What an open row could have matched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CandidateRow {
     /// What the other row is called; several are joined by ` + `.
     #[serde(rename = "ref")]
@@ -95,6 +99,9 @@ pub struct CandidateRow {
     /// The row that has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_by: Option<String>,
+    /// The rows of a tied one, to choose between.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<Member>,
 }
 
 impl Matched {

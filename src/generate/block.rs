@@ -1,6 +1,8 @@
 //! Blocks of trades: each a pure function of the seed, its number and the noise, so that any number
 //! of threads writes the same files.
 
+use std::collections::BTreeMap;
+
 use super::cause::{Booking, Cause, strike};
 use super::noise::{Noise, Rate};
 use super::random::Draw;
@@ -17,7 +19,10 @@ pub struct Block {
     pub bytes: PerSide<Vec<u8>>,
     pub rows: PerSide<u64>,
     pub labels: Vec<u8>,
-    pub by_cause: [u64; Cause::ALL.len()],
+    /// Labels by reason, or lines by what they are.
+    pub by_reason: BTreeMap<&'static str, u64>,
+    /// True matches; only of payments.
+    pub matches: u64,
     pub trades: u64,
 }
 
@@ -95,21 +100,19 @@ impl Block {
 
     fn add_label(&mut self, trade: &Trade, field: &str, cause: Cause) {
         write::label(&mut self.labels, trade, field, cause.code());
-        if let Some(count) = self.by_cause.get_mut(cause as usize) {
-            *count += 1;
-        }
+        *self.by_reason.entry(cause.code()).or_default() += 1;
     }
 }
 
 /// Rows that are shuffled at the end: two systems rarely agree on an order.
 #[derive(Default)]
-struct RowsInAnyOrder {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+pub struct RowsInAnyOrder {
+    pub bytes: Vec<u8>,
+    pub ends: Vec<usize>,
 }
 
 impl RowsInAnyOrder {
-    fn shuffled(&self, draw: &mut Draw) -> Vec<u8> {
+    pub fn shuffled(&self, draw: &mut Draw) -> Vec<u8> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         let mut rows: Vec<_> = starts.zip(self.ends.iter().copied()).collect();
         draw.shuffle(&mut rows);

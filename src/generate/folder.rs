@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::block::Block;
-use super::{GenerateOptions, write};
+use super::{GenerateOptions, Scenario, payments, write};
 use crate::diagnostic::{Code, Problem};
 
 /// The configuration that reconciles a pair.
@@ -86,18 +86,24 @@ impl PairFolder {
             file.append(text.as_bytes())?;
             Ok::<_, Problem>(file)
         };
-        let configuration = configuration(options);
-        let mut others = vec![
-            file("recon.yaml", &configuration)?,
-            file("rules/normalize.rhai", NORMALIZING_RULES)?,
-        ];
-        if let Some(rules) = &options.attribution_rules {
-            others.push(file("rules/attribution.rhai", rules)?);
-        }
+        let mut others = vec![file("recon.yaml", &configuration(options))?];
+        let headers = match options.scenario {
+            Scenario::Trades => {
+                others.push(file("rules/normalize.rhai", NORMALIZING_RULES)?);
+                if let Some(rules) = &options.attribution_rules {
+                    others.push(file("rules/attribution.rhai", rules)?);
+                }
+                [write::HEADER_A, write::HEADER_B, write::HEADER_OF_LABELS]
+            }
+            Scenario::Payments => {
+                [payments::HEADER_A, payments::HEADER_B, payments::HEADER_OF_LABELS]
+            }
+        };
+        let [a, b, labels] = headers;
         Ok(Self {
-            source_a: file(SOURCE_A, write::HEADER_A)?,
-            source_b: file(SOURCE_B, write::HEADER_B)?,
-            labels: file(LABELS, write::HEADER_OF_LABELS)?,
+            source_a: file(SOURCE_A, a)?,
+            source_b: file(SOURCE_B, b)?,
+            labels: file(LABELS, labels)?,
             others,
         })
     }
@@ -120,6 +126,14 @@ impl PairFolder {
 }
 
 fn configuration(options: &GenerateOptions) -> String {
+    if options.scenario == Scenario::Payments {
+        return format!(
+            "# Synthetic payments with known matches: {} payments, seed {}.\n{}",
+            options.rows,
+            options.seed,
+            payments::CONFIGURATION
+        );
+    }
     let attribution = match &options.attribution_rules {
         Some(_) => "  attribute: [rules/attribution.rhai]\n",
         None => "",

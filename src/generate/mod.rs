@@ -1,5 +1,5 @@
 //! Synthetic sources with known causes: a pair of extracts, the `recon.yaml` that reconciles them,
-//! and `labels.csv` with the true cause of every difference.
+//! and `labels.csv` with the true cause of every difference, or the true matches of payments.
 //!
 //! The same seed and noise give the same bytes on every machine and at any thread count, without
 //! clock or floats. The module knows the formats it writes and nothing of how recon reads them, so
@@ -9,6 +9,7 @@ mod block;
 mod cause;
 mod folder;
 mod noise;
+mod payments;
 mod random;
 mod trade;
 mod write;
@@ -22,15 +23,27 @@ use crossbeam_channel::bounded;
 use serde::Serialize;
 
 use self::block::{Block, TRADES_PER_BLOCK};
-pub use self::cause::Cause;
+#[cfg(test)]
+use self::cause::Cause;
 use self::folder::PairFolder;
 pub use self::noise::{Noise, NoiseSpec};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::progress::{Progress, Unit};
 
+/// What is generated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scenario {
+    /// Trades that both systems know by one id, with causes for their differences.
+    #[default]
+    Trades,
+    /// A bank's lines and a ledger's entries without a common key, with the true matches.
+    Payments,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct GenerateOptions {
-    /// The number of true trades; each side has nearly as many rows.
+    pub scenario: Scenario,
+    /// The number of true trades, of which each side has nearly all; or of payments.
     pub rows: u64,
     /// The same seed gives the same files.
     pub seed: u64,
@@ -48,23 +61,27 @@ pub struct Generated {
     pub rows_a: u64,
     /// Data rows of `source_b.csv`.
     pub rows_b: u64,
-    /// Rows of `labels.csv`: every difference of the pair.
+    /// Every difference of the pair, each with a row in `labels.csv`.
     pub differences: u64,
-    /// The labels by reason code; codes that don't occur are omitted.
+    /// True matches; only of payments, whose `labels.csv` has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matches: Option<u64>,
+    /// The labels by reason code, or the payments by what they are; what does not occur is omitted.
     pub by_reason: BTreeMap<&'static str, u64>,
     /// The files written, in the folder.
     pub files: Vec<&'static str>,
 }
 
 impl Generated {
-    fn count(&mut self, block: &Block) {
+    fn count(&mut self, scenario: Scenario, block: &Block) {
         self.rows_a += block.rows.a;
         self.rows_b += block.rows.b;
-        for (cause, count) in Cause::ALL.into_iter().zip(block.by_cause) {
-            if count > 0 {
-                self.differences += count;
-                *self.by_reason.entry(cause.code()).or_default() += count;
-            }
+        for (reason, count) in &block.by_reason {
+            *self.by_reason.entry(reason).or_default() += count;
+        }
+        match scenario {
+            Scenario::Trades => self.differences += block.by_reason.values().sum::<u64>(),
+            Scenario::Payments => *self.matches.get_or_insert(0) += block.matches,
         }
     }
 }
@@ -87,7 +104,7 @@ pub fn generate(
             return Err(Problem::interrupted());
         }
         folder.append(&block)?;
-        generated.count(&block);
+        generated.count(options.scenario, &block);
         progress.advance(block.trades);
         Ok(())
     });
@@ -107,7 +124,10 @@ fn for_each_block(
     let blocks = options.rows.div_ceil(TRADES_PER_BLOCK);
     let make = |number: u64| {
         let trades = TRADES_PER_BLOCK.min(options.rows - number * TRADES_PER_BLOCK);
-        Block::make(options.seed, number, trades, &options.noise)
+        match options.scenario {
+            Scenario::Trades => Block::make(options.seed, number, trades, &options.noise),
+            Scenario::Payments => payments::block(options.seed, number, trades),
+        }
     };
     thread::scope(|scope| {
         // Thread t makes the blocks t, t + threads, …, so round-robin gives them in order. The

@@ -280,3 +280,40 @@ fn an_interruption_leaves_no_file() {
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn payments_depend_on_the_seed_alone_and_their_matches_tie_to_the_cent() {
+    let payments = |seed, threads| {
+        let scenario = Scenario::Payments;
+        bytes_of(&GenerateOptions { scenario, ..options(2_500, seed, Noise::default()) }, threads)
+    };
+    let files = payments(42, 1);
+    assert_eq!(files, payments(42, 3));
+    assert_ne!(files, payments(43, 1));
+    let table = |at: usize, delimiter: u8| -> Vec<Vec<String>> {
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .delimiter(delimiter)
+            .from_reader(&*files[at]);
+        let row = |row: csv::StringRecord| row.iter().map(str::to_owned).collect();
+        reader.records().map(|record| row(record.unwrap())).collect()
+    };
+    let cents = |text: &str| text.replace(['.', ','], "").parse::<i64>().unwrap();
+    let mut amounts: BTreeMap<String, i64> = BTreeMap::new();
+    for (at, delimiter) in [(0, b','), (1, b';')] {
+        amounts.extend(table(at, delimiter).iter().map(|row| (row[0].clone(), cents(&row[2]))));
+    }
+    let labels = table(2, b',');
+    assert_eq!(labels.len(), amounts.len(), "each row has one label");
+    let mut sums: BTreeMap<&str, [i64; 2]> = BTreeMap::new();
+    let mut kinds = BTreeSet::new();
+    for label in &labels {
+        kinds.insert(label[3].as_str());
+        assert_eq!(label[0].is_empty(), label[3].ends_with("_only"), "{label:?}");
+        if !label[0].is_empty() {
+            sums.entry(&label[0]).or_default()[usize::from(label[1] == "B")] += amounts[&label[2]];
+        }
+    }
+    assert!(sums.values().all(|[a, b]| a == b));
+    assert_eq!(kinds.len(), 6);
+}

@@ -135,7 +135,7 @@ fn push_trader(out: &mut Vec<u8>, trade: &Trade) {
     }
 }
 
-fn push_iso(out: &mut Vec<u8>, date: Date) {
+pub fn push_iso(out: &mut Vec<u8>, date: Date) {
     let (year, month, day) = date.civil();
     push_padded(out, year.unsigned_abs(), 4);
     out.push(b'-');
@@ -144,7 +144,7 @@ fn push_iso(out: &mut Vec<u8>, date: Date) {
     push_padded(out, day, 2);
 }
 
-fn push_day_first(out: &mut Vec<u8>, date: Date) {
+pub fn push_day_first(out: &mut Vec<u8>, date: Date) {
     let (year, month, day) = date.civil();
     push_padded(out, day, 2);
     out.push(b'/');
@@ -165,7 +165,7 @@ fn push_padded(out: &mut Vec<u8>, number: u32, width: usize) {
 }
 
 /// Appends `units` / 10^`scale`.
-fn push_number(out: &mut Vec<u8>, units: i64, scale: u32, decimal: u8, thousands: Option<u8>) {
+pub fn push_number(out: &mut Vec<u8>, units: i64, scale: u32, decimal: u8, thousands: Option<u8>) {
     if units < 0 {
         out.push(b'-');
     }

@@ -24,6 +24,9 @@ pub struct KeyCandidate {
     pub overlap: f64,
     /// From 0 to 1.
     pub confidence: f64,
+    /// The share of rows that have it, on the side that has it more rarely.
+    #[serde(skip)]
+    filled: f64,
 }
 
 /// Minimum uniqueness; a file may repeat some keys by mistake.
@@ -31,6 +34,9 @@ const UNIQUE: f64 = 0.97;
 
 /// Minimum overlap.
 const OVERLAPPING: f64 = 0.2;
+
+/// Minimum share of rows that have a key; with fewer, rows are better matched in passes.
+const FILLED: f64 = 0.8;
 
 /// How many columns may be combined into a key.
 const PARTS: usize = 8;
@@ -148,6 +154,7 @@ fn candidate(
         uniqueness,
         overlap,
         confidence: confidence.clamp(0.0, 0.99),
+        filled,
     })
 }
 
@@ -243,6 +250,11 @@ pub fn measure(
 }
 
 impl KeyCandidate {
+    /// Whether so many rows lack it that it does not identify them.
+    pub fn is_often_missing(&self) -> bool {
+        self.filled < FILLED
+    }
+
     /// Whether it is unique on both sides.
     fn is_unique(&self) -> bool {
         self.uniqueness.a.min(self.uniqueness.b) >= UNIQUE

@@ -16,6 +16,7 @@ mod kinds;
 mod mapping;
 mod money;
 mod names;
+mod passes;
 mod profile;
 mod reading;
 mod sketch;
@@ -38,6 +39,7 @@ use joined::Joined;
 use joint::Joint;
 pub use key::KeyCandidate;
 use mapping::Pair;
+pub use passes::ProposedPass;
 use profile::Profiler;
 use words::Shipped;
 pub use words::WordFunction;
@@ -104,6 +106,9 @@ pub struct Inference {
     pub joined_rows: usize,
     /// Possible keys, best first.
     pub key_candidates: Vec<KeyCandidate>,
+    /// Passes that match rows without a key; only where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<ProposedPass>,
     /// Fields, those of the key first.
     pub fields: Vec<FieldGuess>,
     /// Functions that the fields need.
@@ -165,6 +170,14 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
         let is_key = key.contains(&pair.columns);
         fields.extend(evidence.field(name, pair, is_key, &mut functions)?);
     }
+    let passes = match key_candidates.first() {
+        Some(best) if !best.is_often_missing() => Vec::new(),
+        _ => passes::propose(&extracts, &fields, &pairs)?,
+    };
+    if !passes.is_empty() {
+        key_candidates.clear();
+        fields.iter_mut().for_each(|field| field.key = false);
+    }
     if let Some(best) = key_candidates.first_mut() {
         key::measure(&extracts, best, &fields)?;
     }
@@ -198,7 +211,7 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
         }
     });
     let joined_rows = joined.rows;
-    Ok(Inference { job, sources, joined_rows, key_candidates, fields, functions, notes })
+    Ok(Inference { job, sources, joined_rows, key_candidates, passes, fields, functions, notes })
 }
 
 /// The key's pairs in key order, then the others in the order of A's columns.

@@ -163,7 +163,36 @@ impl Inference {
         });
     }
 
+    fn passes(&self, lines: &mut Lines) {
+        lines.line("");
+        lines.line("# No one, two or three columns identify the rows of each side, so rows are matched in passes, each over the");
+        lines.line("# rows that no earlier one matched (docs/matching.md). The figures are those of the files at hand.");
+        lines.line("match:");
+        lines.line("  passes:");
+        for pass in &self.passes {
+            lines.commented(&format!("    - name: {}", scalar(&pass.name)), &pass.why());
+            let equal: Vec<String> = pass.equal.iter().map(|name| scalar(name)).collect();
+            if !equal.is_empty() {
+                lines.line(&format!("      equal: [{}]", equal.join(", ")));
+            }
+            let near = pass.near.iter();
+            let near: Vec<String> =
+                near.map(|(field, bound)| format!("{}: {bound}", scalar_key(field))).collect();
+            if !near.is_empty() {
+                lines.line(&format!("      near: {{ {} }}", near.join(", ")));
+            }
+            if let Some(sum) = &pass.sum {
+                lines.line(&format!("      sum: [{}]", scalar(sum)));
+                lines.line(&format!("      shape: {}", pass.shape));
+                lines.line(&format!("      max_rows: {}", super::passes::SPLIT));
+            }
+        }
+    }
+
     fn key(&self, lines: &mut Lines) {
+        if !self.passes.is_empty() {
+            return self.passes(lines);
+        }
         lines.line("");
         lines.line("# Rows with equal keys form one record.");
         let key: Vec<String> =

@@ -261,6 +261,12 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
             }
         })
     };
+    // A pass compares no key, and of a group no field in which its rows disagree.
+    let is_left_out = |at: usize| {
+        matched.as_ref().is_some_and(|matched| {
+            matched.skip.contains(&at) || (matched.pass.is_some() && at < run.layout.key_len())
+        })
+    };
     let fields = run
         .layout
         .fields()
@@ -268,12 +274,14 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
         .enumerate()
         .map(|(at, field)| FieldExplanation {
             name: field.name.clone(),
-            compared: field.compared,
+            compared: field.compared && !is_left_out(at),
             values: PerSide {
                 a: text_at(cells.a.as_deref(), at),
                 b: text_at(cells.b.as_deref(), at),
             },
-            comparison: if at < run.layout.key_len() {
+            comparison: if is_left_out(at) {
+                "not compared".to_owned()
+            } else if at < run.layout.key_len() {
                 "key".to_owned()
             } else {
                 let described =

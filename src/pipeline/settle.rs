@@ -114,6 +114,21 @@ pub(super) fn known(plan: &Plan, placed: &Placed<'_>) -> Option<String> {
     (has_any || is_carried).then(|| serde_json::to_string(&known).ok()).flatten()
 }
 
+/// A row as it is kept of a group or a tied candidate.
+fn member(plan: &Plan, matching: &MatchPlan, side: Side, row: &RowRef<'_>) -> Option<Member> {
+    let mut values = Vec::new();
+    evidence::write(row.cells(), &mut values);
+    let values = String::from_utf8_lossy(&values).into_owned();
+    let (line, offset) = plan.carried.place(row);
+    Some(Member {
+        line,
+        offset,
+        carried: plan.carried.of(row),
+        reference: reference(plan, matching, side, row),
+        values: serde_json::value::RawValue::from_string(values).ok()?,
+    })
+}
+
 /// The place of a record among others: that of one of its rows.
 pub(super) fn placed<'a>(side: Side, row: &RowRef<'a>) -> RowRef<'a> {
     let mut cell = Vec::new();
@@ -158,20 +173,8 @@ pub(super) fn made<'a>(words: &Words<'a>, one: &Match, out: &mut Vec<u8>) -> (Si
         if is_pair {
             return Vec::new();
         }
-        let member = |row: &RowRef<'_>| {
-            let mut values = Vec::new();
-            evidence::write(row.cells(), &mut values);
-            let values = String::from_utf8_lossy(&values).into_owned();
-            let (line, offset) = words.plan.carried.place(row);
-            Some(Member {
-                line,
-                offset,
-                carried: words.plan.carried.of(row),
-                reference: reference(words.plan, words.matching, side, row),
-                values: serde_json::value::RawValue::from_string(values).ok()?,
-            })
-        };
-        rows[side].iter().filter_map(member).collect()
+        let members = rows[side].iter();
+        members.filter_map(|row| member(words.plan, words.matching, side, row)).collect()
     };
     let carried = |side: Side| {
         let carried = rows[side].iter().filter_map(|row| words.plan.carried.of(row));
@@ -183,6 +186,7 @@ pub(super) fn made<'a>(words: &Words<'a>, one: &Match, out: &mut Vec<u8>) -> (Si
         shape: Some(Shape::of(one.a.len(), one.b.len()).name().to_owned()),
         certificate: Some(one.certificate.name().to_owned()),
         alternatives: tied.then_some(one.alternatives),
+        distance: distance_of(words.pass, &sides),
         skip,
         ref_a: name(Side::A),
         ref_b: name(Side::B),
@@ -208,6 +212,19 @@ pub(super) fn made<'a>(words: &Words<'a>, one: &Match, out: &mut Vec<u8>) -> (Si
     };
     push(&settled, out);
     (Side::A, placed(Side::A, &first))
+}
+
+/// How far apart both sides are in the first near field; none of texts, and where a side has several values.
+fn distance_of(pass: &Pass, sides: &PerSide<Vec<u8>>) -> Option<f64> {
+    let field = pass.near.first()?.field;
+    let (mut text_a, mut text_b) = ([0; 36], [0; 36]);
+    let a = Cells::new(&sides.a).nth(field)?.decode(&mut text_a);
+    let b = Cells::new(&sides.b).nth(field)?.decode(&mut text_b);
+    match (a, b) {
+        (Cell::Date(a), Cell::Date(b)) => Some(f64::from(b.days() - a.days()).abs()),
+        (Cell::Instant(a), Cell::Instant(b)) => Some((b.nanoseconds_since(a) as f64 / 1e9).abs()),
+        _ => Some(b.number()?.checked_sub(a.number()?)?.abs().to_f64()),
+    }
 }
 
 /// Writes the record of a row that no pass matched into `out`.
@@ -379,6 +396,7 @@ impl Words<'_> {
             field: None,
             by: None,
             taken_by: None,
+            rows: Vec::new(),
         };
         match &candidate.why {
             Why::Missed { near, apart, by } => {
@@ -392,7 +410,14 @@ impl Words<'_> {
                 row.why = format!("taken by {taken_by}");
                 row.taken_by = Some(taken_by);
             }
-            Why::Tied => "tied: another solution is as good".clone_into(&mut row.why),
+            Why::Tied => {
+                "tied: another solution is as good".clone_into(&mut row.why);
+                let rows = self.rows[side.other()];
+                let tied = candidate.rows.iter().filter_map(|row| rows.get(*row as usize));
+                row.rows = tied
+                    .filter_map(|row| member(self.plan, self.matching, side.other(), row))
+                    .collect();
+            }
             Why::Undetermined => {
                 "undetermined: the effort ran out before the best solution was proven"
                     .clone_into(&mut row.why);

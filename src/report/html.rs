@@ -43,6 +43,8 @@ struct Page {
     tiles: Vec<Tile>,
     records: Vec<Part>,
     rows: Vec<SourceRow>,
+    /// How rows were matched: name and count.
+    matches: Vec<(String, String)>,
     gate: Option<Gate>,
     rates: Vec<Rate>,
     reasons: Vec<ReasonGroup>,
@@ -249,6 +251,11 @@ fn page(data: &ReportData, awaiting: Vec<Item>) -> Page {
         tiles: tiles(summary),
         records: records(summary),
         rows: rows(summary),
+        matches: summary
+            .match_figures()
+            .into_iter()
+            .map(|(name, number)| (visible(&name).into_owned(), count(number)))
+            .collect(),
         gate: gate(summary),
         rates: rates(summary)
             .into_iter()

@@ -17,6 +17,7 @@ pub fn write_markdown(data: &ReportData, out: &mut dyn Write) -> io::Result<()> 
     warnings(summary, true, out)?;
     rows(summary, out)?;
     records(summary, out)?;
+    matches(summary, out)?;
     if summary.differences.total > 0 {
         differences(summary, out)?;
         if summary.is_attributed() {
@@ -179,6 +180,18 @@ fn records(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     row(out, "**all**", &[count(total), share(total, total)])
+}
+
+fn matches(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let figures = summary.match_figures();
+    if figures.is_empty() {
+        return Ok(());
+    }
+    table(out, &["Matches", "count"])?;
+    for (name, number) in figures {
+        row(out, &safe(&name), &[count(number)])?;
+    }
+    row(out, "**all**", &[count(summary.match_total())])
 }
 
 fn differences(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {

@@ -338,6 +338,26 @@ impl Summary {
         self.stage == Some(Stage::Attributed.name())
     }
 
+    /// How rows were matched, by pass, shape and certificate, and what was left because it was not certain; empty
+    /// without `match`.
+    pub fn match_figures(&self) -> Vec<(String, u64)> {
+        let Some(matches) = &self.matches else { return Vec::new() };
+        let kinds = [
+            ("pass", &matches.by_pass),
+            ("shape", &matches.by_shape),
+            ("certificate", &matches.by_certificate),
+        ];
+        let figures = kinds.into_iter().flat_map(|(kind, counts)| {
+            counts.iter().map(move |(name, count)| (format!("{kind} {name}"), *count))
+        });
+        figures.chain([("left ambiguous".to_owned(), matches.left_ambiguous)]).collect()
+    }
+
+    /// All matches that were made.
+    pub fn match_total(&self) -> u64 {
+        self.matches.as_ref().map_or(0, |matches| matches.by_pass.values().sum())
+    }
+
     /// The acceptance decision in sentences.
     pub fn acceptance_says(&self) -> Vec<String> {
         let says = self.acceptance.as_ref().and_then(|acceptance| acceptance.get("says"));

@@ -49,6 +49,7 @@ pub fn write_text(
     page.warnings(summary, true)?;
     page.rows(summary)?;
     page.records(summary)?;
+    page.matches(summary)?;
     if summary.differences.total > 0 {
         page.differences(summary)?;
         if summary.is_attributed() {
@@ -196,6 +197,20 @@ impl Page<'_> {
             self.figure("    within tolerance", records.within_tolerance, total, false, "")?;
         }
         self.figure("  breaks", records.breaks, total, true, "")
+    }
+
+    fn matches(&mut self, summary: &Summary) -> io::Result<()> {
+        let figures = summary.match_figures();
+        if figures.is_empty() {
+            return Ok(());
+        }
+        let total = summary.match_total();
+        self.heading("Matches", Some(total))?;
+        let (left, made) = figures.split_last().map_or((0, &[][..]), |(left, made)| (left.1, made));
+        for (name, number) in made {
+            self.figure(&format!("  {}", visible(name)), *number, total, true, "")?;
+        }
+        self.line(self.labelled("  left ambiguous", &count(left)))
     }
 
     fn differences(&mut self, summary: &Summary) -> io::Result<()> {

@@ -467,6 +467,18 @@ impl<'r> Book<'r> {
             sheet.write_string(row, 0, name)?;
             sheet.write_number_with_format(row, 1, counted(figure), &thousands)?;
         }
+        let matches = summary.match_figures();
+        if !matches.is_empty() {
+            row += 2;
+            sheet.write_string_with_format(row, 0, "Matches", &head)?;
+            let total = counted(summary.match_total());
+            sheet.write_number_with_format(row, 1, total, &thousands)?;
+        }
+        for (name, figure) in matches {
+            row += 1;
+            sheet.write_string(row, 0, fitting(&name))?;
+            sheet.write_number_with_format(row, 1, counted(figure), &thousands)?;
+        }
         if summary.is_attributed() && summary.differences.total > 0 {
             for (name, rate, _) in rates(summary) {
                 row += 1;

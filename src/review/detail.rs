@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::review::{Action, Eyes, Permission};
-use crate::domain::{Layout, Member, Status};
+use crate::domain::{CandidateRow, Decimal, Layout, Member, Status};
 use crate::store::review::{Item, ItemKey, Record, Run};
 
 use super::actor::Actor;
@@ -353,6 +353,25 @@ fn aggregation(visible: &Visibility, layout: &Layout, record: &Record) -> Option
     };
     let candidates =
         if visible.hides_some(layout) { &[][..] } else { matched.candidates.as_slice() };
+    let candidate = |row: &CandidateRow| {
+        json!({
+            "ref": row.reference,
+            "why": row.why,
+            "field": row.field,
+            "by": row.by,
+            "taken_by": row.taken_by,
+            "rows": row.rows.iter().map(member).collect::<Vec<_>>(),
+        })
+    };
+    let sums = |members: &[Member], side: usize| {
+        let own = record.sides[side].as_deref().unwrap_or_default();
+        let fields = layout.fields().iter().zip(own).enumerate();
+        let summed =
+            fields.filter(|(at, (_, value))| members.len() > 1 && is_sum(members, *at, value));
+        summed
+            .map(|(_, (field, value))| (field.name.clone(), visible.cell(&field.name, value)))
+            .collect::<serde_json::Map<String, Json>>()
+    };
     Some(json!({
         "pass": matched.pass,
         "shape": matched.shape,
@@ -360,6 +379,25 @@ fn aggregation(visible: &Visibility, layout: &Layout, record: &Record) -> Option
         "alternatives": matched.alternatives.unwrap_or_default(),
         "members_a": matched.a.iter().map(member).collect::<Vec<_>>(),
         "members_b": matched.b.iter().map(member).collect::<Vec<_>>(),
-        "candidates": candidates,
+        "sums_a": sums(&matched.a, 0),
+        "sums_b": sums(&matched.b, 1),
+        "candidates": candidates.iter().map(candidate).collect::<Vec<_>>(),
     }))
+}
+
+/// Whether a value of a record is the sum of its members' values.
+fn is_sum(members: &[Member], field: usize, value: &Json) -> bool {
+    let number = |value: &Json| match value {
+        Json::String(text) => text.parse::<Decimal>().ok(),
+        Json::Number(number) => number.to_string().parse().ok(),
+        _ => None,
+    };
+    let of_member = |member: &Member| {
+        let values: Vec<Json> = serde_json::from_str(member.values.get()).ok()?;
+        number(values.get(field)?)
+    };
+    let sum = members
+        .iter()
+        .try_fold(Decimal::ZERO, |sum, member| sum.checked_sub(of_member(member)?.negated()));
+    sum.is_some() && sum == number(value)
 }

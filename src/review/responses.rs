@@ -205,7 +205,7 @@ pub struct ItemDetail {
     pub record_b: Option<RecordSide>,
     /// The other differences of the record.
     pub siblings: Vec<Sibling>,
-    /// Rows that were added up to this record; null for records that are one row a side.
+    /// How the record was matched: pass, certificate, a group's rows with their sums, and the candidates of an open row; null without `match`.
     pub aggregation: Option<Json>,
     /// The machine's notes.
     pub notes: Vec<String>,

@@ -488,7 +488,7 @@ fn charged(value: Dynamic) -> CallResult<Dynamic> {
 
 /// What an open row could have matched, as an object.
 fn candidate(row: CandidateRow) -> CallResult<Dynamic> {
-    let CandidateRow { reference, why, field, by, taken_by } = row;
+    let CandidateRow { reference, why, field, by, taken_by, rows: _ } = row;
     work::charge_texts(&[&reference, &why])?;
     let text = |text: Option<String>| text.map_or(Dynamic::UNIT, Dynamic::from);
     let by = match by.as_deref().map(str::parse::<Decimal>) {

@@ -609,13 +609,46 @@ fn repeated_rows_on_one_side_do_not_hide_the_key() {
 fn without_a_key_check_says_what_to_do() {
     let project = Project::new();
     let [a, b] = rows(["amount,city", "amount,city"], 12, |n| {
-        [format!("{}.00,Rome", n % 3), format!("{}.00,Rome", n % 4)]
+        [format!("{}.00,Rome", n % 3), format!("{}.30,Rome", n % 4)]
     });
     let said = init(&project, a, b);
     assert!(said.contains("key  NOT FOUND"), "{said}");
     let check = project.recon(&["check"]);
     assert_eq!(check.code, 2);
     assert!(check.err.contains("no-key") && check.err.contains("help:"), "{}", check.err);
+}
+
+#[test]
+fn without_a_key_passes_are_proposed_with_what_they_match_and_the_result_runs() {
+    let project = Project::new();
+    let mut a = "booked,amount,currency,payer,reference\n".to_owned();
+    let mut b = "posted;amount;ccy;customer;document\n".to_owned();
+    for n in 1..=30 {
+        let (currency, customer) = (["EUR", "USD"][n % 2], ["ACME", "BOLT", "CARGO"][n % 3]);
+        let reference = if n <= 20 { format!("INV-{n:03}") } else { String::new() };
+        a += &format!("2026-03-{:02},{n}00.00,{currency},{customer},{reference}\n", n % 9 + 10);
+        b += &format!("2026-03-{:02};{n}00.00;{currency};{customer};INV-{n:03}\n", n % 9 + 9);
+    }
+    // One payment of two invoices, and one that either of two could be.
+    a += "2026-03-12,7777.00,EUR,DELTA,\n2026-03-12,55.55,EUR,DELTA,\n";
+    b += "2026-03-12;7000.00;EUR;DELTA;D-1\n2026-03-12;777.00;EUR;DELTA;D-2\n";
+    b += "2026-03-11;55.55;EUR;DELTA;D-3\n2026-03-11;55.55;EUR;DELTA;D-4\n";
+    let said = init(&project, a, b);
+    for line in [
+        "matches 20 of 32 open rows of A and 20 of 34 open rows of B",
+        "matches 10 of 12 open rows of A and 10 of 14 open rows of B; 1 and 1 are tied",
+        "matches 1 of 2 open rows of A and 2 of 4 open rows of B",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(!configuration(&project).contains("key:"), "{}", configuration(&project));
+    assert_eq!(project.recon(&["check"]).code, 0);
+    let summary = run(&project);
+    assert_eq!(
+        (&summary["records"]["aligned"], &summary["records"]["groups"]),
+        (&30.into(), &1.into()),
+        "{summary}"
+    );
 }
 
 #[test]

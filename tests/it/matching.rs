@@ -197,6 +197,7 @@ fn a_group_has_exact_sums_common_values_and_null_where_rows_disagree() {
     );
     let said = project.recon(&["explain", "B:3"]);
     assert!(said.out.contains("A:2 100.00 matches B:2 33.33 + B:3 66.670; unique"), "{}", said.out);
+    assert!(said.out.contains("· day       2026-03-02 | null  (not compared)"), "{}", said.out);
 }
 
 #[test]
@@ -387,4 +388,138 @@ fn a_group_with_a_row_that_lacks_a_value_takes_no_part_as_a_whole() {
         let said = project.recon(&["test"]);
         assert_eq!(said.code, 0, "{lacking}: {}", said.out);
     }
+}
+
+#[test]
+fn generated_payments_are_matched_precisely_and_nearly_all() {
+    let project = Project::new();
+    let generated = project.json(&[
+        "generate",
+        "--scenario",
+        "payments",
+        "--rows",
+        "3000",
+        "--json",
+        "-o",
+        ".",
+    ]);
+    project.json(&["run", "--json"]);
+    let labels = std::fs::read_to_string(project.path("labels.csv")).unwrap();
+    // The rows of each true match, by the names of their rows.
+    let mut truth: std::collections::BTreeMap<&str, Vec<String>> = Default::default();
+    for label in labels.lines().skip(1) {
+        let cells: Vec<&str> = label.split(',').collect();
+        if !cells[0].is_empty() {
+            truth.entry(cells[0]).or_default().push(cells[2].to_owned());
+        }
+    }
+    assert_eq!(generated["matches"], json!(truth.len()));
+    let mut truth: Vec<Vec<String>> = truth.into_values().collect();
+    truth.iter_mut().for_each(|rows| rows.sort());
+    truth.sort();
+    let mut found: std::collections::BTreeMap<String, Vec<String>> = Default::default();
+    for statement in [
+        "SELECT record_id, source_a_ref_id AS a, source_b_ref_id AS b FROM recon.recon_records WHERE match_shape = 'one_to_one'",
+        "SELECT record_id, ref_id AS a, NULL AS b FROM recon.recon_members",
+    ] {
+        for row in project.sql(statement).as_array().unwrap() {
+            let rows = found.entry(row["record_id"].to_string()).or_default();
+            rows.extend(
+                [&row["a"], &row["b"]].iter().filter_map(|name| name.as_str()).map(str::to_owned),
+            );
+        }
+    }
+    let right = found.values().filter(|rows| {
+        let mut rows = (*rows).clone();
+        rows.sort();
+        truth.binary_search(&rows).is_ok()
+    });
+    let right = right.count() as f64;
+    let (precision, recall) = (right / found.len() as f64, right / truth.len() as f64);
+    assert!(precision >= 0.99, "{precision}");
+    assert!(recall >= 0.95, "{recall}");
+}
+
+#[test]
+fn every_report_counts_matches_by_pass_shape_and_certificate() {
+    let (a, b) = many_rows();
+    let project = job("", &format!("{NEAR}{SPLIT}"), &a, &b);
+    let summary = project.json(&["run", "--json"]);
+    let near = summary["matches"]["by_pass"]["near"].as_u64().unwrap();
+    let left = summary["matches"]["left_ambiguous"].as_u64().unwrap();
+    for format in ["text", "md", "html"] {
+        let said = project.recon(&["report", "--format", format]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let plain = said.out.replace(['|', '\\'], " ").replace("</th><td>", " ");
+        for (name, number) in [("pass near", near), ("left ambiguous", left)] {
+            let words = plain.lines().any(|line| {
+                line.contains(name)
+                    && line.split([' ', '<', '>']).any(|word| word == number.to_string())
+            });
+            assert!(words, "{format}: {name} {number}\n{}", said.out);
+        }
+        for name in ["shape one_to_many", "certificate UNIQUE"] {
+            assert!(plain.contains(name), "{format}: {name}");
+        }
+    }
+    let file = project.path("report.xlsx");
+    let file = file.to_str().unwrap();
+    assert_eq!(project.recon(&["report", "--format", "xlsx", "-o", file]).code, 0);
+    let mut workbook: calamine::Xlsx<_> = calamine::open_workbook(file).unwrap();
+    let name = calamine::Reader::sheet_names(&workbook)[0].clone();
+    let sheet = calamine::Reader::worksheet_range(&mut workbook, &name).unwrap();
+    let row = sheet.rows().find(|row| row[0].to_string() == "pass near").unwrap();
+    assert_eq!(row[1].to_string(), near.to_string());
+}
+
+#[test]
+fn a_key_may_say_that_it_is_never_a_difference() {
+    let project = job("key: [id]\n", NEAR, "1,10.00,EUR,2026-03-02\n", "2,10.00,EUR,2026-03-02\n");
+    project.replace("recon.yaml", "id: { type: text }", "id: { type: text, compare: false }");
+    let summary = project.json(&["run", "--json"]);
+    assert_eq!(summary["records"]["matched"], 1, "{summary}");
+    let said = project.recon(&["explain", "1"]);
+    assert!(said.out.contains("1 | 2  (not compared)"), "{}", said.out);
+}
+
+#[test]
+fn swapping_the_sources_mirrors_the_result() {
+    let (a, b) = many_rows();
+    const MATCHES: &str = "SELECT match_pass, match_certificate, line_a, line_b, members_a, members_b \
+         FROM recon.current_records WHERE match_pass IS NOT NULL";
+    let told = |passes: String, a: &str, b: &str, swap: bool| {
+        let project = job("key: [id]\n", &passes, a, b);
+        let summary = project.json(&["run", "--json"]);
+        let rows = project.sql(MATCHES);
+        let mut rows: Vec<String> = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| {
+                let sides = |a: &str, b: &str| {
+                    if swap {
+                        (row[b].clone(), row[a].clone())
+                    } else {
+                        (row[a].clone(), row[b].clone())
+                    }
+                };
+                let (lines, members) = (sides("line_a", "line_b"), sides("members_a", "members_b"));
+                json!([
+                    row["match_pass"],
+                    row["match_certificate"],
+                    lines.0,
+                    lines.1,
+                    members.0,
+                    members.1
+                ])
+                .to_string()
+            })
+            .collect();
+        rows.sort();
+        (rows, summary["matches"]["left_ambiguous"].clone())
+    };
+    let straight = told(format!("{NEAR}{SPLIT}"), &a, &b, false);
+    let mirrored = format!("{NEAR}{}", SPLIT.replace("one_to_many", "many_to_one"));
+    assert!(straight.0.len() > 100, "{}", straight.0.len());
+    assert_eq!(straight, told(mirrored, &b, &a, true));
 }

@@ -81,6 +81,11 @@ fn hash(parts: &[&[u8]]) -> u64 {
     state
 }
 
+/// The hashed id of a name: 0 to 65535.
+pub(super) fn id(name: &str) -> f32 {
+    f32::from((hash(&[name.as_bytes()]) >> 48) as u16)
+}
+
 /// A category's values in the training set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Values {

@@ -2,6 +2,7 @@
 
 use super::date::DateFacts;
 use super::encode::{Encoded, Encoder, RunContext, sides};
+use super::matched::MatchFacts;
 use super::number::NumberFacts;
 use super::text::TextFacts;
 use super::{COUNT, TABLE, flag};
@@ -30,6 +31,7 @@ pub(super) struct Facts {
     pub run: [f32; 3],
     pub key: KeyFacts,
     pub categories: [Encoded; 7],
+    pub matched: MatchFacts,
 }
 
 #[derive(Default)]
@@ -131,6 +133,7 @@ impl<'a> Extractor<'a> {
             run: self.run.shares(difference.field, difference.diff_type).map(magnitude),
             key: self.key(difference),
             categories: self.encoder.encode(difference, &self.positions, &self.run.systems),
+            matched: MatchFacts::of(difference.matched),
         }
     }
 

@@ -6,9 +6,12 @@
 //! finite: an inapplicable one is [`ABSENT`], far below every value, so that a tree can split it
 //! off.
 
+use std::borrow::Cow;
+
 mod date;
 mod encode;
 mod facts;
+mod matched;
 mod number;
 mod text;
 
@@ -93,6 +96,24 @@ pub(in crate::attribute) fn is_of_the_run(name: &str) -> bool {
 /// The width of [`blur`], in powers of ten: a share may be three times as large or as small.
 const BLUR: f32 = 1.0;
 
+/// The features of a difference of a job without `match`: the last ones say how the record was matched. A training set in
+/// which no record was matched does without them, so that its model is what it was before there were any.
+pub const WITHOUT_MATCH: usize = COUNT - matched::COUNT;
+
+/// How many features rows need: all, or those without the last ones if these have no value.
+pub(in crate::attribute) fn width(rows: &[f32]) -> usize {
+    let is_matched = |row: &[f32]| row[WITHOUT_MATCH..].iter().any(|value| *value > ABSENT);
+    if rows.chunks_exact(COUNT).any(is_matched) { COUNT } else { WITHOUT_MATCH }
+}
+
+/// The first `width` features of each row.
+pub(in crate::attribute) fn narrowed(rows: &[f32], width: usize) -> Cow<'_, [f32]> {
+    if width == COUNT {
+        return Cow::Borrowed(rows);
+    }
+    rows.chunks_exact(COUNT).flat_map(|row| &row[..width]).copied().collect()
+}
+
 /// Adds noise to run-level features, row by row.
 ///
 /// A model sees few runs, and in each of them all differences of a field have the same share. Trees
@@ -100,10 +121,10 @@ const BLUR: f32 = 1.0;
 /// differs slightly, falls on the wrong side, and the differences are attributed like those of
 /// another field. Blurred, the feature still separates rare from common but no longer identifies a
 /// field. Rows to predict are not blurred.
-pub(in crate::attribute) fn blur(rows: &mut [f32], seed: u64) {
+pub(in crate::attribute) fn blur(rows: &mut [f32], width: usize, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let of_the_run: Vec<usize> = (0..COUNT).filter(|at| is_of_the_run(TABLE[*at].name)).collect();
-    for row in rows.chunks_exact_mut(COUNT) {
+    for row in rows.chunks_exact_mut(width) {
         for at in &of_the_run {
             let moved = (random.f32() - 0.5) * BLUR;
             if row[*at] > ABSENT {
@@ -308,6 +329,17 @@ static TABLE: &[Feature] = &[
         f.categories[6].share
     }),
     category("counterparty_id", "the record's counterparty", |f| f.categories[6].id),
+    // How the record was matched; absent without `match`. A model that never saw a match has none of these.
+    category("match_pass", "the pass that matched the record", |f| f.matched.pass),
+    category("match_certificate", "how sure the match is", |f| f.matched.certificate),
+    category("match_shape", "how many rows the match has on both sides", |f| f.matched.shape),
+    number("match_members", "rows", "the rows of the match on both sides", |f| f.matched.members),
+    number("match_distance", "log10(1 + distance)", "distance in the first near field", |f| {
+        f.matched.distance
+    }),
+    number("match_candidates", "rows", "what an open row could have matched", |f| {
+        f.matched.candidates
+    }),
 ];
 
 #[cfg(test)]
@@ -318,10 +350,10 @@ mod tests {
     fn only_run_level_features_are_blurred() {
         let mut rows = vec![2.0; COUNT * 200];
         rows[COUNT..2 * COUNT].fill(ABSENT);
-        blur(&mut rows, 7);
+        blur(&mut rows, COUNT, 7);
         let mut again = vec![2.0; COUNT * 200];
         again[COUNT..2 * COUNT].fill(ABSENT);
-        blur(&mut again, 7);
+        blur(&mut again, COUNT, 7);
         assert_eq!(rows, again, "the same seed");
         assert!(rows[COUNT..2 * COUNT].iter().all(|value| *value == ABSENT));
         for (at, feature) in catalogue().iter().enumerate() {
@@ -330,6 +362,19 @@ mod tests {
             assert_eq!(moved > 150, is_of_the_run(feature.name), "{}", feature.name);
             assert!(column.iter().all(|v| *v == ABSENT || (1.5..=2.5).contains(v)));
         }
+    }
+
+    #[test]
+    fn rows_without_a_match_are_narrow() {
+        let mut rows = vec![1.0; COUNT * 2];
+        assert_eq!(width(&rows), COUNT);
+        for row in rows.chunks_exact_mut(COUNT) {
+            row[WITHOUT_MATCH..].fill(ABSENT);
+        }
+        assert_eq!(width(&rows), WITHOUT_MATCH);
+        assert_eq!(narrowed(&rows, WITHOUT_MATCH), vec![1.0; WITHOUT_MATCH * 2]);
+        assert_eq!(narrowed(&rows, COUNT), rows);
+        assert_eq!(catalogue()[WITHOUT_MATCH].name, "match_pass");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use shape::Shape;
 
 use super::calibrate::{self, Calibration};
 use super::drift::Statistics;
-use super::features::{ABSENT, COUNT, Encoder, blur, catalogue};
+use super::features::{ABSENT, COUNT, Encoder, WITHOUT_MATCH, blur, catalogue, narrowed, width};
 use super::forest::train::{Labelled, Parameters, check, grow};
 use super::forest::{Forest, StoredForest};
 use super::metrics::{Evaluation, Evaluator, winner};
@@ -195,16 +195,18 @@ impl Model {
         let (usable, warnings) = set.usable(settings.labels_per_reason)?;
         let seed = settings.forest.seed;
         let classes = usable.reasons.len();
+        let width = width(&usable.rows);
+        let narrow = narrowed(&usable.rows, width);
         let known = Labelled {
-            rows: &usable.rows,
-            features: COUNT,
+            rows: &narrow,
+            features: width,
             labels: &usable.labels,
             classes,
             weights: &usable.weights,
         };
         check(&known, &settings.forest)?;
-        let mut rows = usable.rows.clone();
-        blur(&mut rows, seed);
+        let mut rows = narrow.to_vec();
+        blur(&mut rows, width, seed);
         let data = Labelled { rows: &rows, ..known };
         let (stored, bag) = grow(&data, &settings.forest, threads, progress)?;
         let judged: Vec<usize> = (0..usable.len()).filter(|row| bag.trees[*row] > 0).collect();
@@ -242,11 +244,11 @@ impl Model {
         seen.dedup();
         let stored = StoredModel {
             seen,
-            shape: Shape::of(layout),
+            shape: Shape::of(layout, width),
             encoder,
             calibration: chosen.calibration,
             training,
-            statistics: Statistics::learn(&usable.rows),
+            statistics: Statistics::learn(&usable.rows, width),
             forest: stored,
             reasons: usable.reasons.clone(),
         };
@@ -270,7 +272,11 @@ impl Model {
     /// or fields, `model-damaged` for an unusable one.
     pub fn from_bytes(bytes: &[u8], layout: &Layout) -> Result<Self, Problem> {
         let model = Self::read(bytes)?;
-        match model.stored.shape.mismatch(&Shape::of(layout)) {
+        let width = match model.forest.feature_count() {
+            WITHOUT_MATCH => WITHOUT_MATCH,
+            _ => COUNT,
+        };
+        match model.stored.shape.mismatch(&Shape::of(layout, width)) {
             None => Ok(model),
             Some(what) => {
                 Err(Problem::new(Code::ModelShape, format!("the model does not fit: {what}"))
@@ -303,13 +309,19 @@ impl Model {
         let fits = forest.feature_count() == stored.shape.features.len()
             && forest.class_count() == stored.reasons.len()
             && stored.calibration.fits(forest.class_count())
-            && (stored.statistics.is_complete() || stored.shape.features.len() != COUNT);
+            && (stored.statistics.is_complete()
+                || ![COUNT, WITHOUT_MATCH].contains(&stored.shape.features.len()));
         if fits { Ok(Self { stored, forest }) } else { Err(damaged()) }
     }
 
     /// The reasons it knows, in the order of its probabilities.
     pub fn reasons(&self) -> &[String] {
         &self.stored.reasons
+    }
+
+    /// The names of its features, in their order.
+    pub fn features(&self) -> Vec<&str> {
+        self.stored.shape.features.iter().map(String::as_str).collect()
     }
 
     /// The encoder that rows for this model must be extracted with.
@@ -340,7 +352,7 @@ impl Model {
 
     /// Calibrated probabilities of whole rows, one for each of [`reasons`](Self::reasons).
     pub fn probabilities(&self, rows: &[f32], out: &mut Vec<f32>) {
-        self.forest.predict(rows, out);
+        self.forest.predict(&narrowed(rows, self.forest.feature_count()), out);
         let mut calibrated = vec![0.0; self.forest.class_count()];
         for shares in out.chunks_exact_mut(self.forest.class_count()) {
             self.stored.calibration.apply(shares, &mut calibrated);

@@ -13,9 +13,14 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub(super) fn of(layout: &Layout) -> Self {
+    /// With the first `width` features.
+    pub(super) fn of(layout: &Layout, width: usize) -> Self {
         Self {
-            features: catalogue().iter().map(|feature| feature.name.to_owned()).collect(),
+            features: catalogue()
+                .iter()
+                .take(width)
+                .map(|feature| feature.name.to_owned())
+                .collect(),
             fields: layout.fields().iter().map(|field| (field.name.clone(), field.kind)).collect(),
             key_len: layout.key_len(),
         }

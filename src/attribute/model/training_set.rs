@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::attribute::features::COUNT;
+use crate::attribute::features::{COUNT, narrowed, width};
 use crate::diagnostic::{Code, Problem, Problems};
 
 /// Differences with their features and decided reasons.
@@ -74,7 +74,7 @@ impl TrainingSet {
     /// The SHA-256 of rows, reasons and any weights, in order.
     pub fn hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        for row in self.rows.chunks(4_096) {
+        for row in narrowed(&self.rows, width(&self.rows)).chunks(4_096) {
             let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
             hash.update(&bytes);
         }

@@ -151,9 +151,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Keys are compared exactly, and a row without one is rejected.
+    /// Keys are compared exactly, and a row without one is rejected. Where passes match rows with other keys, these may
+    /// say that they are never a difference.
     fn key_field(&mut self, at: &[PathStep], name: &str, spec: &FieldSpec) {
-        if !is_compared(spec) {
+        if !is_compared(spec) && self.spec.matching.is_none() {
             let message = format!("`{name}` is in the key, which is always compared");
             let help = "remove `compare: false`, or take the field out of the key";
             let problem = Problem::new(Code::KeyNotCompared, message).help(help);

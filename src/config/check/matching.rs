@@ -127,6 +127,12 @@ impl Checker<'_> {
         }
         let currency = self.currency_field();
         let group_at = below(at, "group");
+        for side in Side::BOTH {
+            let at = below(&group_at, side.letter());
+            for (index, name) in group[side].iter().enumerate() {
+                self.needs(&below(&at, index), name, side);
+            }
+        }
         Some(Pass {
             name: spec.name.clone()?,
             equal: self.positions(&equal_at, &equal, Some(layout)),
@@ -142,14 +148,15 @@ impl Checker<'_> {
 
     /// A pass can only match by fields that both sides have.
     fn needs_both(&mut self, at: &[PathStep], name: &str) {
-        for side in Side::BOTH {
-            let mapped = self.document.has(&path(["sources", side.letter(), "map", name]));
-            if self.has_field(name) && !mapped && !self.scripts.may_set_fields(side) {
-                let message =
-                    format!("this pass can never match: source {side} does not map `{name}`");
-                let help = format!("map `{name}` in both sources, or take it out of the pass");
-                self.complain(at, Problem::new(Code::PassField, message).help(help));
-            }
+        Side::BOTH.into_iter().for_each(|side| self.needs(at, name, side));
+    }
+
+    fn needs(&mut self, at: &[PathStep], name: &str, side: Side) {
+        let mapped = self.document.has(&path(["sources", side.letter(), "map", name]));
+        if self.has_field(name) && !mapped && !self.scripts.may_set_fields(side) {
+            let message = format!("this pass can never match: source {side} does not map `{name}`");
+            let help = format!("map `{name}` in source {side}, or take it out of the pass");
+            self.complain(at, Problem::new(Code::PassField, message).help(help));
         }
     }
 

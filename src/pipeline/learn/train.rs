@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::attribute::features::catalogue;
 use crate::attribute::model::{Model, Settings};
 use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, Problems};
@@ -140,7 +139,7 @@ pub fn train(
         created_by: request.person.to_owned(),
         training_hash: training_hash.clone(),
         trained_on: cases.runs.iter().map(|run| run.id).collect(),
-        features: catalogue().iter().map(|feature| feature.name).collect(),
+        features: model.features().into_iter().collect(),
         parameters: json!(training.parameters),
         metrics: json!({
             "held_out": measured,

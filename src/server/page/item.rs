@@ -52,7 +52,7 @@ pub struct Item {
     pub fields: Vec<Field>,
     pub agreeing: usize,
     /// How the record was matched, the rows of its group, and what an open row could have matched.
-    pub matching: Vec<String>,
+    pub matching: Matching,
     pub guesses: Vec<Guess>,
     pub decide: Option<Decide>,
     /// Why the user can't decide.
@@ -194,36 +194,126 @@ pub struct Refused {
     pub stale: bool,
 }
 
-/// How the record was matched, line by line.
-fn matching(detail: &ItemDetail) -> Vec<String> {
-    let Some(matched) = &detail.aggregation else { return Vec::new() };
+/// How the record was matched, or what it could have been matched with.
+#[derive(Clone, Debug, Default)]
+pub struct Matching {
+    /// The pass and how sure it is; empty for an open row.
+    pub how: String,
+    /// The rows of a group, A's and B's.
+    pub sides: Vec<Members>,
+    /// The fields of the tied candidates and the values of this row and of theirs.
+    pub fields: Vec<(String, Vec<Value>)>,
+    /// The tied candidates: what they are called, and a comment that chooses them.
+    pub choices: Vec<(String, String)>,
+    /// The other candidates, a sentence each.
+    pub others: Vec<String>,
+}
+
+impl Matching {
+    pub fn is_empty(&self) -> bool {
+        self.how.is_empty() && self.choices.is_empty() && self.others.is_empty()
+    }
+}
+
+/// The rows of one side of a group.
+#[derive(Clone, Debug)]
+pub struct Members {
+    pub side: &'static str,
+    pub system: String,
+    /// The fields in which one of the rows has a value.
+    pub fields: Vec<String>,
+    /// What each row is called, and its values.
+    pub rows: Vec<(String, Vec<Value>)>,
+    /// What the rows add up to; empty for a single row.
+    pub sums: Vec<Value>,
+}
+
+fn plain(value: &serde_json::Value) -> Value {
+    diff::plain(text_of(value).as_deref(), Signs::Deceiving).into()
+}
+
+fn members(
+    matched: &serde_json::Value,
+    side: (&'static str, &str, &str),
+    record: &Option<RecordSide>,
+) -> Option<Members> {
+    let rows = matched[side.1].as_array().filter(|rows| !rows.is_empty())?;
+    let record = record.as_ref()?;
+    let names = record.fields.iter().map(|field| field.name.clone());
+    let fields: Vec<String> =
+        names.filter(|name| rows.iter().any(|row| !row["fields"][name].is_null())).collect();
+    let values = |of: &serde_json::Value| fields.iter().map(|name| plain(&of[name])).collect();
+    let sums = &matched[side.2];
+    let blank = || diff::plain(Some(""), Signs::Deceiving).into();
+    let is_summed = sums.as_object().is_some_and(|sums| !sums.is_empty());
+    Some(Members {
+        side: side.0,
+        system: record.system.clone(),
+        rows: rows
+            .iter()
+            .map(|row| (row["ref"].as_str().unwrap_or_default().to_owned(), values(&row["fields"])))
+            .collect(),
+        sums: fields
+            .iter()
+            .filter(|_| is_summed)
+            .map(|name| if sums[name].is_null() { blank() } else { plain(&sums[name]) })
+            .collect(),
+        fields,
+    })
+}
+
+/// The fields of this row and of its tied candidates.
+fn compared(detail: &ItemDetail, tied: &[&serde_json::Value]) -> Vec<(String, Vec<Value>)> {
+    let own = detail.record_a.as_ref().or(detail.record_b.as_ref());
+    let own = own.map_or(&[][..], |side| side.fields.as_slice());
+    let row = |name: &str, value: &serde_json::Value| {
+        let others = tied.iter().map(|one| {
+            let rows = one["rows"].as_array().into_iter().flatten();
+            let texts: Vec<String> = rows.filter_map(|row| text_of(&row["fields"][name])).collect();
+            (!texts.is_empty()).then(|| texts.join(" + "))
+        });
+        let texts: Vec<Option<String>> = std::iter::once(text_of(value)).chain(others).collect();
+        let shown = |text: &Option<String>| diff::plain(text.as_deref(), Signs::Deceiving).into();
+        let values = texts.iter().map(shown).collect();
+        texts.iter().any(Option::is_some).then(|| (name.to_owned(), values))
+    };
+    own.iter().filter_map(|field| row(&field.name, &field.value)).collect()
+}
+
+fn matching(detail: &ItemDetail) -> Matching {
+    let Some(matched) = &detail.aggregation else { return Matching::default() };
     let text = |value: &serde_json::Value, key: &str| -> String {
         match &value[key] {
             serde_json::Value::String(text) => text.clone(),
             _ => String::new(),
         }
     };
-    let mut lines = Vec::new();
+    let mut how = String::new();
     if matched["pass"].is_string() {
         let (pass, sure) = (text(matched, "pass"), text(matched, "certificate").to_lowercase());
-        lines.push(format!("Matched by pass {pass}; {sure}"));
+        how = format!("Matched by pass {pass}; {sure}");
     }
-    for (side, key) in [("A", "members_a"), ("B", "members_b")] {
-        for member in matched[key].as_array().into_iter().flatten() {
-            let fields = member["fields"].as_object().into_iter().flatten();
-            let values = fields.filter_map(|(name, value)| match value {
-                serde_json::Value::Null => None,
-                serde_json::Value::String(text) => Some(format!("{name} {text}")),
-                other => Some(format!("{name} {other}")),
-            });
-            let values = values.collect::<Vec<_>>().join(", ");
-            lines.push(format!("{side}: {} ({values})", text(member, "ref")));
-        }
+    let candidates: Vec<_> = matched["candidates"].as_array().into_iter().flatten().collect();
+    let (tied, others): (Vec<_>, Vec<_>) = candidates
+        .into_iter()
+        .partition(|one| one["rows"].as_array().is_some_and(|rows| !rows.is_empty()));
+    let sides = [
+        members(matched, ("A", "members_a", "sums_a"), &detail.record_a),
+        members(matched, ("B", "members_b", "sums_b"), &detail.record_b),
+    ];
+    Matching {
+        how,
+        sides: sides.into_iter().flatten().collect(),
+        fields: compared(detail, &tied),
+        choices: tied
+            .iter()
+            .map(|one| (text(one, "ref"), format!("Belongs to {}.", text(one, "ref"))))
+            .collect(),
+        others: others
+            .into_iter()
+            .map(|one| format!("{} was not taken: {}", text(one, "ref"), text(one, "why")))
+            .collect(),
     }
-    for candidate in matched["candidates"].as_array().into_iter().flatten() {
-        lines.push(format!("Not taken: {} is {}", text(candidate, "ref"), text(candidate, "why")));
-    }
-    lines
 }
 
 impl Item {

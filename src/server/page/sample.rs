@@ -356,7 +356,7 @@ fn detail(at: usize) -> ItemDetail {
             status: "UNKNOWN".into(),
             reason_code: None,
         }],
-        aggregation: None,
+        aggregation: Some(matched(at, &field)),
         notes: vec![],
         history: vec![
             entry("CHECKER", "REJECT", "Bob Stone", Some("Is it still cut? Please look again.")),
@@ -382,6 +382,30 @@ fn detail(at: usize) -> ItemDetail {
                 .into(),
         item,
     }
+}
+
+/// How the record was matched: a group, or a tie between two.
+fn matched(at: usize, field: &str) -> serde_json::Value {
+    let row = |name: &str, amount: &str| serde_json::json!({ "ref": name, "line": 3, "fields": { field: amount, "trade_date": HOSTILE } });
+    if at % 2 == 0 {
+        return serde_json::json!({
+            "pass": "split", "shape": "one_to_many", "certificate": "UNIQUE", "alternatives": 0,
+            "members_a": [row("A:7", "1200.00")],
+            "members_b": [row(HOSTILE, "700.00"), row("B:9", "500.00")],
+            "sums_a": {}, "sums_b": { field: "1200.00" },
+            "candidates": [],
+        });
+    }
+    let candidate = |name: &str, rows: Vec<serde_json::Value>| serde_json::json!({ "ref": name, "why": HOSTILE, "field": null, "by": null, "taken_by": null, "rows": rows });
+    serde_json::json!({
+        "pass": null, "shape": null, "certificate": null, "alternatives": 0,
+        "members_a": [], "members_b": [], "sums_a": {}, "sums_b": {},
+        "candidates": [
+            candidate("B:3", vec![row("B:3", "100.00")]),
+            candidate(HOSTILE, vec![row(HOSTILE, "100.00")]),
+            candidate("B:5", Vec::new()),
+        ],
+    })
 }
 
 fn view(at: usize, state: ProposalState, eyes: Eyes) -> ProposalView {
@@ -495,6 +519,15 @@ fn every_screen_is_whole_and_harmless() {
     items(&mut pages);
     proposals(&mut pages);
     others(&mut pages);
+    let page = |name: &str| &pages.1.iter().find(|(known, _)| known == name).unwrap().1;
+    let group = page("item");
+    assert!(group.contains("<tfoot><tr><th scope=\"row\">Sum</th>") && group.contains(">A:7<"));
+    let tie = page("item-missing");
+    for part in
+        ["Which one belongs to this row?", "data-phrase=\"Belongs to B:3.\"", "B:5 was not taken"]
+    {
+        assert!(tie.contains(part), "{part}");
+    }
     for (name, html) in &pages.1 {
         for bad in
             ["<script>alert", "<img src=x", "<svg onload", "<b>field", " style=", "</script><b>"]
