@@ -175,7 +175,8 @@ fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
             })
             .collect();
         context.json(&json!({
-            "dry_run": arguments.dry_run, "pruned": runs, "reusable_bytes": outcome.reusable,
+            "dry_run": arguments.dry_run, "pruned": runs, "kept_for_open_items": outcome.resting,
+            "reusable_bytes": outcome.reusable,
         }))?;
         return Ok(0);
     }
@@ -201,6 +202,10 @@ fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
         if !arguments.current {
             text += "current runs were kept; --current includes them\n";
         }
+    }
+    if outcome.resting > 0 {
+        let runs = figures::counted(outcome.resting, "current run", "current runs");
+        text += &format!("kept {runs}: open items rest on them\n");
     }
     match outcome.reusable.filter(|free| *free >= WORTH_TELLING && !arguments.dry_run) {
         None => {}

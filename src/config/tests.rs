@@ -87,7 +87,9 @@ fn null_is_a_word_in_a_list() {
 fn the_fingerprint_knows_what_a_record_depends_on() {
     let print = |text: &str| meant(text).resolved.fingerprint;
     let base = print(MINIMAL);
-    for (same, other) in [("job: demo", "job: other"), ("left.csv", "copy.csv")] {
+    let snapshots = "job: demo\nopen_items: { a: snapshot }";
+    let same = [("job: demo", "job: other"), ("left.csv", "copy.csv"), ("job: demo", snapshots)];
+    for (same, other) in same {
         assert_eq!(print(&MINIMAL.replace(same, other)), base, "{other}");
     }
     for (one, other) in [
@@ -95,6 +97,7 @@ fn the_fingerprint_knows_what_a_record_depends_on() {
         ("id: ID", "id: Id"),
         ("b: { type: text }", "b: { type: text, normalize: [trim] }"),
         ("system: LEFT", "system: LEFT, timezone: Europe/Zurich"),
+        ("job: demo", "job: demo\nopen_items: { a: movements }"),
     ] {
         assert_ne!(print(&MINIMAL.replace(one, other)), base, "{other}");
     }

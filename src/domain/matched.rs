@@ -121,6 +121,12 @@ impl Matched {
         }
     }
 
+    /// The earlier date since when it is open: that of its oldest row which had no partner or disagreed with it.
+    pub fn open_since(&self) -> Option<&str> {
+        let carried = self.carried_a.iter().chain(&self.carried_b).filter(|one| !one.agreed);
+        carried.map(|one| one.from.as_str()).min()
+    }
+
     /// How many rows a group has on each side.
     pub const fn members(&self) -> PerSide<usize> {
         PerSide { a: self.a.len(), b: self.b.len() }

@@ -17,6 +17,8 @@ pub const SECONDS: &str = "seconds";
 pub const RULE_ERRORS: &str = "rule_errors";
 /// The key of the [`MoneyFields`](super::MoneyFields).
 pub const MONEY_FIELDS: &str = "money_fields";
+/// The key of what a run took over from the previous date, an object; only of a job with `open_items`.
+pub const OPEN_ITEMS: &str = "open_items";
 /// The key of the list of [`Warning`]s.
 pub const WARNINGS: &str = "warnings";
 

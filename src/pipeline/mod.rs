@@ -241,7 +241,7 @@ fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {
         map.insert(metadata::SECONDS.to_owned(), json!(outcome.seconds));
         map.insert(metadata::RULE_ERRORS.to_owned(), json!(outcome.rule_errors));
         if let Some(open_items) = &outcome.open_items {
-            map.insert(open_items::OPEN_ITEMS.to_owned(), open_items.clone());
+            map.insert(metadata::OPEN_ITEMS.to_owned(), open_items.clone());
         }
         if let Some(machine) = &outcome.machine {
             map.insert(machine::MODEL.to_owned(), json!(machine.model));

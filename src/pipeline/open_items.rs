@@ -90,9 +90,6 @@ impl OpenItems {
     }
 }
 
-/// The metadata key of what a run took over, and from where.
-pub(super) const OPEN_ITEMS: &str = "open_items";
-
 /// What the previous date leaves open.
 pub(super) struct Waiting {
     items: OpenItems,

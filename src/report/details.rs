@@ -88,6 +88,9 @@ pub struct Row {
     pub delta: Option<String>,
     pub currency: String,
     pub date: String,
+    /// The earlier date since when it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_since: Option<String>,
 }
 
 /// The totals of one currency.
@@ -162,6 +165,7 @@ pub fn read(store: &dyn Store, run: &RunRow) -> Result<Vec<FieldDetails>, Proble
             delta: delta.filter(|_| !entire).map(|delta| delta.to_string()),
             currency: currency.clone(),
             date: date.clone(),
+            open_since: references.open_since.clone(),
         };
         if gathered.details.sample.len() < SHOWN {
             gathered.details.sample.push(row());

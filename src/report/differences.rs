@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::diagnostic::{Code, Problem};
-use crate::domain::{Cells, Layout, Matched, Side, evidence, key};
+use crate::domain::{Cells, Layout, Matched, Side, evidence, key, metadata};
 use crate::store::{RunRow, Store, StoredDifference, StoredRecord};
 
 use super::cells::CellWriter;
@@ -38,6 +38,9 @@ pub const COLUMNS: [&str; 21] = [
     "comment",
 ];
 
+/// With open items: the date since when the record is open.
+const OPEN_SINCE: &str = "open_since";
+
 /// Writes one row per difference, in record order. `bom` adds a byte order mark, without which
 /// Excel assumes the system's encoding.
 pub fn write_csv(
@@ -62,6 +65,8 @@ pub fn write_csv(
 
 struct Rows<'a> {
     writer: CellWriter<&'a mut dyn Write>,
+    has_since: bool,
+    date: String,
     run: String,
     layout: &'a Layout,
     functional: BTreeMap<String, bool>,
@@ -77,7 +82,12 @@ impl<'a> Rows<'a> {
         out: &'a mut dyn Write,
     ) -> Result<Self, Problem> {
         Ok(Self {
-            writer: CellWriter::new(out, &COLUMNS)?,
+            writer: match run.metadata.get(metadata::OPEN_ITEMS) {
+                Some(_) => CellWriter::new(out, &[&COLUMNS[..], &[OPEN_SINCE]].concat())?,
+                None => CellWriter::new(out, &COLUMNS)?,
+            },
+            has_since: run.metadata.get(metadata::OPEN_ITEMS).is_some(),
+            date: run.batch_date.to_string(),
             run: run.id.to_string(),
             layout: &run.layout,
             functional,
@@ -107,7 +117,7 @@ impl<'a> Rows<'a> {
         let [amount, currency, date] = &self.references.worth;
         let nobody = Decision::default();
         let decision = self.deciders.decision(difference.number).unwrap_or(&nobody);
-        let cells: [&str; COLUMNS.len()] = [
+        let mut cells: Vec<&str> = vec![
             &self.run,
             &self.references.a,
             &self.references.b,
@@ -130,6 +140,9 @@ impl<'a> Rows<'a> {
             &decision.authorizer,
             &decision.comment,
         ];
+        if self.has_since {
+            cells.push(self.references.open_since.as_deref().unwrap_or(&self.date));
+        }
         self.writer.row(&cells)
     }
 }
@@ -143,6 +156,8 @@ pub(super) struct References {
     record: Option<u64>,
     pub(super) a: String,
     pub(super) b: String,
+    /// The date since when it is open, if that is an earlier one.
+    pub(super) open_since: Option<String>,
     cells: Vec<u8>,
 }
 
@@ -167,6 +182,7 @@ impl References {
         }
         self.a = name_a.unwrap_or_else(|| std::mem::take(&mut self.a));
         self.b = name_b.unwrap_or_else(|| std::mem::take(&mut self.b));
+        self.open_since = matched.as_ref().and_then(Matched::open_since).map(str::to_owned);
         self.record = Some(record.number);
         Ok(())
     }

@@ -256,6 +256,9 @@ pub(super) fn row_line(row: &Row) -> String {
             line += &format!("  {}", visible(more));
         }
     }
+    if let Some(date) = &row.open_since {
+        line += &format!("  open since {date}");
+    }
     line
 }
 

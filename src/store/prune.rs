@@ -50,6 +50,8 @@ pub struct Pruned {
 pub struct PruneOutcome {
     /// The runs, oldest first.
     pub runs: Vec<Pruned>,
+    /// Current runs that stay because open items stand in them.
+    pub resting: u64,
     /// Bytes of the store's file that are free for later runs and not given back to the operating
     /// system; `None` where the store has no file of its own.
     pub reusable: Option<u64>,

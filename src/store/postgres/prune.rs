@@ -28,7 +28,7 @@ impl PostgresStore {
                 &[&stored::time_text(order.before), &order.job, &order.current],
             )
             .map_err(problem)?;
-        let mut runs = Vec::new();
+        let (mut runs, mut resting) = (Vec::new(), 0);
         for row in candidates {
             let read = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
             let (run_no, id, job, date): (i32, uuid::Uuid, String, String) =
@@ -51,14 +51,16 @@ impl PostgresStore {
                     differences: differences.cast_unsigned(),
                     kept: 0,
                 };
-                if !(is_current && prune::rests(self, &pruned)?) {
+                if is_current && prune::rests(self, &pruned)? {
+                    resting += 1;
+                } else {
                     self.prune_run(&mut client, run_no, &mut pruned, order)?;
                     runs.push(pruned);
                 }
                 client.execute("SELECT pg_advisory_unlock($1)", &[&key]).map_err(problem)?;
             }
         }
-        Ok(PruneOutcome { runs, reusable: None })
+        Ok(PruneOutcome { runs, resting, reusable: None })
     }
 
     /// Prunes one run, and counts the differences that stay.

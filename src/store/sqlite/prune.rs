@@ -38,10 +38,11 @@ impl SqliteStore {
             params![stored::time_text(order.before), order.job, order.current],
         )
         .map_err(problem)?;
-        let mut runs = Vec::new();
+        let (mut runs, mut resting) = (Vec::new(), 0);
         for candidate in candidates {
             let (run_no, mut pruned) = candidate.read()?;
             if pruned.is_current && prune::rests(self, &pruned)? {
+                resting += 1;
                 continue;
             }
             let _lock = match lock::try_take(&self.path, &pruned.job, pruned.batch_date)? {
@@ -66,7 +67,7 @@ impl SqliteStore {
                 |row| row.get(0),
             )
             .map_err(problem)?;
-        Ok(PruneOutcome { runs, reusable: Some(free.cast_unsigned()) })
+        Ok(PruneOutcome { runs, resting, reusable: Some(free.cast_unsigned()) })
     }
 
     /// Ends what a killed command has left of a run that it was pruning. The caller holds the lock of
