@@ -163,6 +163,10 @@ fn the_lesson_of_three_days_has_its_expected_figures() {
             let arguments = ["--store", &job.store, "explain", key, "--run", run];
             job.project.recon(&arguments).out
         };
+        let csv = job.project.recon(&["--store", &job.store, "report", "--format", "csv"]).out;
+        let mut lines = csv.lines();
+        assert!(lines.next().unwrap().ends_with(",open_since,_escaped"), "{csv}");
+        assert!(lines.next().unwrap().contains(",2026-01-16,"), "{csv}");
         let late = explain(16, "P-1003");
         assert!(late.contains("open since 2026-01-14"), "{late}");
         let first = explain(14, "P-1003");
@@ -315,7 +319,7 @@ fn pruning_keeps_the_runs_that_open_items_stand_in() {
         job.run(5, "K1,10,x\n", "");
         job.run(6, "K2,20,x\n", "");
         job.run(7, "", "K2,20,x\n");
-        let pruned = job.json(7, &["runs", "prune", "--keep", "0s", "--current"]);
+        let pruned = job.json(7, &["runs", "prune", "--keep", "0d", "--current"]);
         let dates: Vec<_> =
             pruned["pruned"].as_array().unwrap().iter().map(|run| &run["batch_date"]).collect();
         assert_eq!(dates, ["2026-01-04"]);
@@ -360,14 +364,14 @@ fn rows_without_a_key_are_taken_over_and_named_by_their_date() {
         job.run(5, "K1,10,x\nK1,10,x\nK2,50,x\n", "");
         let second = job.run(6, "K1,10,x\n", "K1,10,y\nK2,20,y\n");
         assert_eq!(items(&second), [2, 0, 0, 0, 0, 0]);
-        // The older of two that are alike matches first.
+        // Today's line 2 is one of the two that were alike; the other, older one matches first.
         assert_eq!(
             job.records(6),
             [
                 "ONLY_A A:2 - -",
                 "ONLY_A A:4@2026-01-05 2026-01-05 -",
                 "ONLY_B B:3 - -",
-                "PAIR A:2@2026-01-05 2026-01-05 -"
+                "PAIR A:3@2026-01-05 2026-01-05 -"
             ],
         );
         let third = job.run(7, "", "K2,30,z\n");
