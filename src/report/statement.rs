@@ -106,7 +106,7 @@ pub fn grouped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len() + whole.len() / 3);
     shown.push_str(sign);
     for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
             shown.push(',');
         }
         shown.push(digit);

@@ -100,6 +100,23 @@ fn the_summary_has_exact_totals_by_currency() {
 }
 
 #[test]
+fn totals_that_do_not_tie_are_never_shown() {
+    let project = small();
+    project.json(&["run", "--json"]);
+    let store = rusqlite::Connection::open(project.path("recon.db")).unwrap();
+    let changed = store.execute(
+        "UPDATE recon_runs SET metadata = replace(metadata, '\"a\":\"197.60\"', '\"a\":\"197.61\"')",
+        [],
+    );
+    assert_eq!(changed.unwrap(), 1);
+    drop(store);
+    let said = project.recon(&["report"]);
+    assert_eq!(said.code, 5, "{}", said.out);
+    let sentence = "the totals of `amount` in EUR do not tie: A's total 197.61 leads to 182.88";
+    assert!(said.err.contains(sentence), "{}", said.err);
+}
+
+#[test]
 fn every_report_has_the_statement() {
     let project = small();
     project.json(&["run", "--json"]);

@@ -19,7 +19,9 @@ use super::context::{PageContext, html};
 use super::frame::{Frame, Screen};
 
 /// A statement takes a pass over the run's differences, so the newest ones are kept until something is decided.
-static KNOWN: Mutex<Option<HashMap<(String, RunId), (String, Statements)>>> = Mutex::new(None);
+static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+/// By store and run, the version of the data and the statements.
+type Known = HashMap<(String, RunId), (String, Statements)>;
 const MOST_KNOWN: usize = 50;
 
 #[derive(Template)]
