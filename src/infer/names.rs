@@ -186,9 +186,9 @@ pub fn names_a_measure(name: &str) -> bool {
     words(name).iter().any(|word| measures.contains(&word.as_str()))
 }
 
-/// Whether a name suggests a currency.
+/// Whether a name suggests a currency. `iso` alone may as well be a country's code.
 pub fn names_a_currency(name: &str) -> bool {
-    words(name).iter().any(|word| word == "currency")
+    written_words(name).iter().any(|word| meaning(word) == "currency" && word != "iso")
 }
 
 /// Whether a name suggests an amount of money.
