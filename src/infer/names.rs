@@ -222,6 +222,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn currencies_and_amounts_are_known_by_their_names() {
+        for (name, currency, amount) in [
+            ("ccy", true, false),
+            ("Payment Currency", true, false),
+            ("country_iso", false, false),
+            ("net_amount", false, true),
+            ("accrued_interest", false, true),
+            ("price", false, false),
+            ("interest rate", false, false),
+        ] {
+            let said = (names_a_currency(name), names_an_amount(name));
+            assert_eq!(said, (currency, amount), "{name}");
+        }
+    }
+
+    #[test]
     fn abbreviations_and_initials_are_understood() {
         for (a, b) in [
             ("transaction_id", "txn_ref"),
