@@ -1200,6 +1200,9 @@ codes! {
         Stale "stale" [Http(412)]
             "The item or proposal changed since it was looked at."
             => "Look again and decide anew.";
+        SearchNotReady "search-not-ready" [Http(503)]
+            "The search index of a new run is still being built."
+            => "Search again in a moment.";
         SuggestionHidden "suggestion-hidden" [Http(409)]
             "The suggested reason is hidden until a choice is made."
             => "Use OVERRIDE or REJECT.";

@@ -36,6 +36,9 @@ impl Review<'_> {
     pub fn bulk_preview(&self, actor: &Actor, ask: &BulkPreviewAsk) -> Found<BulkPreview> {
         actor.must(Permission::Propose)?;
         let action = required_action(ask.action)?;
+        if let Some(filter) = &ask.filter {
+            self.prepare(filter)?;
+        }
         transact::write(self.store, |tx| {
             self.within(tx, &mut |work| work.preview(actor, ask, action))
         })

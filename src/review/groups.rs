@@ -1,7 +1,7 @@
 //! The queue in groups of similar items, and counts for the filter bar. Both come from stored counts where
 //! the filter allows it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::Problem;
 use crate::domain::review::{Permission, is_blind};
 use crate::domain::{DiffType, Severity, Status};
-use crate::store::review::{Item, ItemKey, Run, Signature};
+use crate::store::review::{Item, ItemKey, RowCount, Run, Signature};
 
 use super::actor::Actor;
 use super::filter::QueueFilter;
@@ -47,6 +47,59 @@ struct At {
     name: String,
 }
 
+/// Counts items one by one, without telling hidden suggestions.
+struct Counter {
+    samples: HashSet<ItemKey>,
+    runs: HashMap<i64, Rc<Run>>,
+    blind: f64,
+    by_suggestion: bool,
+    counts: BTreeMap<(i64, Alike), (u64, f64)>,
+}
+
+impl Counter {
+    fn new(wanted: &Wanted, samples: HashSet<ItemKey>) -> Self {
+        Self {
+            samples,
+            runs: wanted.runs.iter().map(|run| (run.run_no, Rc::clone(run))).collect(),
+            blind: wanted.blind,
+            by_suggestion: wanted.by_suggestion,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, row: &RowCount) {
+        let hidden = match row.status {
+            Some(Status::Unknown) => self
+                .runs
+                .get(&row.key.run_no)
+                .is_some_and(|run| is_blind(&run.attribution_id(row.key), self.blind)),
+            Some(Status::Accepted) => !row.locked && self.samples.contains(&row.key),
+            _ => false,
+        };
+        if hidden && self.by_suggestion {
+            return;
+        }
+        let alike = if hidden {
+            let (diff_type, severity) = (row.diff_type, row.severity);
+            Alike::Hidden(
+                row.of_field(),
+                diff_type.map(DiffType::name),
+                severity.map(Severity::name),
+            )
+        } else {
+            Alike::Signature(row.signature_id)
+        };
+        let (items, amount) = self.counts.entry((row.key.run_no, alike)).or_default();
+        *items += 1;
+        *amount += row.amount;
+    }
+
+    fn counted(self) -> Vec<Counted> {
+        let counted = |((run_no, alike), (items, amount))| Counted { run_no, alike, items, amount };
+        self.counts.into_iter().map(counted).collect()
+    }
+}
+
 #[derive(Default)]
 struct Together {
     count: u64,
@@ -73,6 +126,7 @@ impl Review<'_> {
         ask: &PageAsk,
     ) -> Found<Page<Group>> {
         actor.must(Permission::View)?;
+        self.prepare(filter)?;
         self.read(|work| {
             let limit = page::limit(ask)?;
             let list = format!("groups:{by:?}:{}", list_name("", filter, ask));
@@ -109,6 +163,7 @@ impl Review<'_> {
     /// A [`super::Refusal`].
     pub fn facets(&self, actor: &Actor, filter: &QueueFilter) -> Found<Vec<Share>> {
         actor.must(Permission::View)?;
+        self.prepare(filter)?;
         self.read(|work| {
             let wanted = work.wanted(actor, filter)?;
             let mut shares: BTreeMap<(u8, &'static str, String), u64> = BTreeMap::new();
@@ -142,6 +197,10 @@ impl Work<'_> {
             // What they have in common would reveal the machine's reason.
             return Ok(Vec::new());
         }
+        if wanted.text.is_some() {
+            let hits = self.hits(wanted)?;
+            return self.counted_items(wanted, &hits.items);
+        }
         let accepted = wanted.query.status.is_none_or(|status| status == Status::Accepted);
         if (wanted.has_undecided() && wanted.blind > 0.0)
             || (accepted && self.tables.has_samples()?)
@@ -160,43 +219,29 @@ impl Work<'_> {
 
     /// The same where some suggestions are hidden: the kept counts don't tell which.
     fn counted_one_by_one(&mut self, wanted: &Wanted) -> Result<Vec<Counted>, Problem> {
-        let samples = self.tables.open_samples()?;
-        let runs: HashMap<i64, Rc<Run>> =
-            wanted.runs.iter().map(|run| (run.run_no, Rc::clone(run))).collect();
-        let mut counts: BTreeMap<(i64, Alike), (u64, f64)> = BTreeMap::new();
+        let mut counter = Counter::new(wanted, self.tables.open_samples()?);
         self.tables.each_count(&wanted.query, &mut |row| {
-            let hidden = match row.status {
-                Some(Status::Unknown) => runs
-                    .get(&row.key.run_no)
-                    .is_some_and(|run| is_blind(&run.attribution_id(row.key), wanted.blind)),
-                Some(Status::Accepted) => !row.locked && samples.contains(&row.key),
-                _ => false,
-            };
-            if hidden && wanted.by_suggestion {
-                return Ok(());
-            }
-            let alike = if hidden {
-                let (diff_type, severity) = (row.diff_type, row.severity);
-                Alike::Hidden(
-                    row.of_field(),
-                    diff_type.map(DiffType::name),
-                    severity.map(Severity::name),
-                )
-            } else {
-                Alike::Signature(row.signature_id)
-            };
-            let (items, amount) = counts.entry((row.key.run_no, alike)).or_default();
-            *items += 1;
-            *amount += row.amount;
+            counter.add(&row);
             Ok(())
         })?;
-        let counted = counts.into_iter().map(|((run_no, alike), (items, amount))| Counted {
-            run_no,
-            alike,
-            items,
-            amount,
-        });
-        Ok(counted.collect())
+        Ok(counter.counted())
+    }
+
+    /// The same of items that were read.
+    fn counted_items(&mut self, wanted: &Wanted, items: &[Item]) -> Result<Vec<Counted>, Problem> {
+        let mut counter = Counter::new(wanted, self.tables.open_samples()?);
+        for item in items {
+            counter.add(&RowCount {
+                key: item.key,
+                status: Some(item.status),
+                locked: item.locked,
+                signature_id: item.signature_id.unwrap_or_default(),
+                diff_type: Some(item.diff_type),
+                severity: Some(item.severity),
+                amount: item.amount_abs.unwrap_or_default(),
+            });
+        }
+        Ok(counter.counted())
     }
 
     /// What counted items have in common; `None` for items without a signature.

@@ -23,6 +23,7 @@ mod refusal;
 mod requests;
 mod responses;
 mod sample;
+mod search;
 mod security;
 mod summary;
 mod trail;

@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::review::Permission;
 use crate::domain::{Severity, Status};
 use crate::store::review::{
-    Condition, Item, ItemKey, ItemOrder, ItemQuery, Position, Run, Searched, Signature, TextSearch,
+    Condition, Item, ItemKey, ItemOrder, ItemQuery, Position, Run, Signature,
 };
 
 use super::actor::Actor;
@@ -27,7 +27,7 @@ pub(super) struct Wanted {
     /// The runs of the query.
     pub runs: Vec<Rc<Run>>,
     /// A text in values, references or the field's name.
-    text: Option<String>,
+    pub text: Option<String>,
     /// Whether the filter narrows by the machine's suggestion. Items whose suggestion is hidden are then left
     /// out: a match would reveal it.
     pub by_suggestion: bool,
@@ -50,6 +50,7 @@ impl Review<'_> {
         ask: &PageAsk,
     ) -> Found<Page<ReviewItem>> {
         actor.must(Permission::View)?;
+        self.prepare(filter)?;
         self.read(|work| work.queue_page(actor, "queue", filter, ask, ask.sort))
     }
 
@@ -70,6 +71,7 @@ impl Review<'_> {
             status: Some(filter.status.clone().unwrap_or_else(|| "ALL".to_owned())),
             ..filter.clone()
         };
+        self.prepare(&filter)?;
         self.read(|work| work.queue_page(actor, "run", &filter, ask, QueueSort::Age))
     }
 }
@@ -280,7 +282,7 @@ impl Work<'_> {
     }
 
     /// The runs that a filter chooses, and whether there are others with items.
-    fn runs_of(&mut self, filter: &QueueFilter) -> Result<(Vec<Rc<Run>>, bool), Refusal> {
+    pub fn runs_of(&mut self, filter: &QueueFilter) -> Result<(Vec<Rc<Run>>, bool), Refusal> {
         let mut runs = match filter.run_id.as_deref() {
             None => self.tables.current_runs()?,
             Some(run_id) => {
@@ -359,68 +361,21 @@ impl Work<'_> {
         at: Option<Position>,
         limit: usize,
     ) -> Result<(Vec<ItemKey>, Option<Position>), Problem> {
-        match &wanted.text {
-            Some(text) if !wanted.query.samples => self.searched(wanted, text, at, limit),
-            _ => self.tables.page(&wanted.query, wanted.order(sort), at, limit),
+        if wanted.text.is_some() && !wanted.query.samples {
+            return self.searched(wanted, at, limit);
         }
+        self.tables.page(&wanted.query, wanted.order(sort), at, limit)
     }
 
-    /// Items whose references, values or field contain a text, in the order of their ids.
-    fn searched(
-        &mut self,
-        wanted: &Wanted,
-        text: &str,
-        at: Option<Position>,
-        limit: usize,
-    ) -> Result<(Vec<ItemKey>, Option<Position>), Problem> {
-        if wanted.query.signatures.as_ref().is_some_and(Vec::is_empty) {
-            return Ok((Vec::new(), None));
-        }
-        let mut search = TextSearch::new(&wanted.query, text, at);
-        let mut found: Vec<ItemKey> = Vec::new();
-        loop {
-            match search.next(&mut self.tables, &wanted.query)? {
-                Searched::Items(keys) => found.extend(self.with_text(wanted, text, &keys)?),
-                Searched::Spent(next) => return Ok((found, Some(next))),
-                Searched::Done => return Ok((found, None)),
-            }
-            if found.len() > limit {
-                found.truncate(limit);
-                let next = found.last().copied().map(Position::after);
-                return Ok((found, next));
-            }
-        }
-    }
-
-    /// Of these items, those that contain the text where the person may see it.
-    fn with_text(
-        &mut self,
-        wanted: &Wanted,
-        text: &str,
-        keys: &[ItemKey],
-    ) -> Result<Vec<ItemKey>, Problem> {
-        let items = self.in_order(keys)?;
-        let mut found = Vec::new();
-        for one in self.weigh(items)? {
-            let run = self.tables.run(one.item.key.run_no)?;
-            let has = |value: &Option<String>| value.as_deref().is_some_and(|v| v.contains(text));
-            let in_values = !wanted.visible.hides(&one.field)
-                && (has(&one.item.value_a) || has(&one.item.value_b));
-            let in_references =
-                !wanted.visible.hides_key(&run.layout) && one.references.iter().any(has);
-            if in_values || in_references || one.field.contains(text) {
-                found.push(one.item.key);
-            }
-        }
-        Ok(found)
-    }
-
-    /// How many items match; `None` where the number would reveal hidden suggestions, and of a search, which
-    /// would have to read every record.
+    /// How many items match; `None` where the number would reveal hidden suggestions, and of a search that finds
+    /// more records than are counted.
     fn count(&mut self, wanted: &Wanted) -> Result<Option<u64>, Problem> {
-        let hidden = wanted.query.without_blind.is_some() && wanted.has_undecided();
-        if hidden || wanted.text.is_some() {
+        if wanted.query.without_blind.is_some() && wanted.has_undecided() {
             return Ok(None);
+        }
+        if wanted.text.is_some() {
+            let hits = self.hits(wanted)?;
+            return Ok((!hits.more).then_some(hits.items.len() as u64));
         }
         self.tables.count(&wanted.query).map(Some)
     }

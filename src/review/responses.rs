@@ -435,6 +435,27 @@ pub struct Group {
     pub severity: String,
 }
 
+/// How many items contain a text, in each list of the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SearchCounts {
+    /// Undecided.
+    pub to_decide: u64,
+    /// Undecided and sent back by a checker.
+    pub sent_back: u64,
+    /// Undecided and assigned to the person.
+    pub mine: u64,
+    /// Undecided and overdue.
+    pub overdue: u64,
+    /// In an open proposal.
+    pub proposed: u64,
+    /// Accepted.
+    pub accepted: u64,
+    /// Confirmed breaks.
+    pub rejected: u64,
+    /// More records match than were counted: the numbers are lower bounds.
+    pub more: bool,
+}
+
 /// Who approved what.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ApprovalView {

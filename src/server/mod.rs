@@ -55,6 +55,7 @@ use crate::review::people::{Hashing, Principal};
 use crate::review::{Review, ReviewSettings};
 use crate::store::audit::Checkpoint;
 use crate::store::{Store, chain, transact};
+use crate::threads;
 
 use self::error::Denied;
 use self::guard::limits::Caps;
@@ -77,6 +78,10 @@ const OWN_PATIENCE: Duration = Duration::from_millis(500);
 const SELF_REQUEST_EVERY: Duration = Duration::from_secs(10);
 /// Consecutive failures of requests to ourselves after which the server exits.
 const SELF_REQUESTS_LOST: u32 = 3;
+/// Interval of looking for new runs to index.
+const INDEX_EVERY: Duration = Duration::from_secs(2);
+/// Store timeout for a part of the search index.
+const INDEX_PATIENCE: Duration = Duration::from_secs(10);
 /// Interval of closing expired proposals.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 /// Interval of checking how much the audit trail has grown.
@@ -284,7 +289,14 @@ pub(crate) fn serve(
     let guard = Guard::start(listener, setup).map_err(failed)?;
     let mut checkpoints = Checkpoints { rows: 0, keep };
     checkpoints.log(&app, true);
-    let watched = watch(&guard, &backend, &app, stop, &mut checkpoints);
+    let ended = AtomicBool::new(false);
+    let watched = std::thread::scope(|scope| {
+        let indexer = threads::start(scope, || keep_indexed(&app, &[stop, &ended]));
+        let watched =
+            indexer.and_then(|_| watch(&guard, &backend, &app, stop, &mut checkpoints));
+        ended.store(true, Ordering::SeqCst);
+        watched
+    });
     let drained = guard.drain();
     backend.stop();
     checkpoints.log(&app, true);
@@ -296,6 +308,18 @@ pub(crate) fn serve(
         ));
     }
     Ok(())
+}
+
+/// Indexes new runs for searches until one of `ends` is set. Failures are retried.
+fn keep_indexed(app: &App, ends: &[&AtomicBool]) {
+    let ended = || ends.iter().any(|end| end.load(Ordering::SeqCst));
+    while !ended() {
+        let added = patience::within(INDEX_PATIENCE, || app.desk().index_next());
+        let looked = Instant::now();
+        while !matches!(added, Ok(true)) && looked.elapsed() < INDEX_EVERY && !ended() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
 }
 
 /// Waits for `stop`; fails if the server no longer answers its own requests.

@@ -62,11 +62,6 @@ pub(super) const fn items_of_chunks(first: i64, last: i64) -> (i64, i64) {
     )
 }
 
-/// The row of records that an item of this number lies in.
-pub(super) const fn chunk_of_item(number: i64) -> i64 {
-    chunk::chunk_of(record_of(number.cast_unsigned())).cast_signed()
-}
-
 /// SQL about the rows of a table of runs' rows under an alias.
 impl Dialect {
     /// The number of the run of a row.
@@ -148,7 +143,7 @@ mod tests {
     fn the_items_of_a_row_of_records_are_those_of_its_records() {
         for record in [1, 64, 65, 128, 1_000] {
             let number = difference_number(record, FieldRef::Field(3)).cast_signed();
-            let chunk = chunk_of_item(number);
+            let chunk = chunk::chunk_of(record).cast_signed();
             let (from, to) = items_of_chunks(chunk, chunk);
             assert!((from..=to).contains(&number), "{record}");
             assert_eq!(ItemKey { run_no: 1, number }.record(), record.cast_signed());

@@ -61,6 +61,7 @@ impl Check {
             href: format!("/review/check?list={word}"),
             present: which == word,
             urgent: false,
+            more: false,
         };
         let mut tabs = Vec::new();
         if answers.actor.may(Permission::Check) {

@@ -204,9 +204,9 @@ pub fn did(action_type: &str, stage: &str) -> String {
 /// Text and CSS class.
 pub fn status(name: &str) -> (&'static str, &'static str) {
     match Status::from_name(name) {
-        Some(Status::Unknown) | None => ("Unknown", "open"),
-        Some(Status::Pending) => ("Pending", "pending"),
-        Some(Status::Accepted) => ("Accepted", "settled"),
+        Some(Status::Unknown) | None => ("To decide", "open"),
+        Some(Status::Pending) => ("Proposed", "pending"),
+        Some(Status::Accepted) => ("Settled", "settled"),
         Some(Status::Rejected) => ("Confirmed break", "rejected"),
     }
 }

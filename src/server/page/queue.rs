@@ -4,7 +4,9 @@ use askama::Template;
 
 use crate::coding::escape;
 use crate::domain::Instant;
-use crate::review::{self, Page, QueueFilter, ReasonEntry, ReviewItem, Share, Summary};
+use crate::review::{
+    self, Page, QueueFilter, ReasonEntry, ReviewItem, SearchCounts, Share, Summary,
+};
 
 use super::address::Listing;
 use super::diff;
@@ -48,6 +50,8 @@ pub struct Tab {
     pub present: bool,
     /// Highlight the number.
     pub urgent: bool,
+    /// The number is a lower bound.
+    pub more: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -175,6 +179,8 @@ pub struct Item {
 pub struct Data<'a> {
     pub listing: &'a Listing,
     pub summary: &'a Summary,
+    /// What the search finds in each list.
+    pub search: Option<SearchCounts>,
     pub facets: &'a [Share],
     pub reasons: &'a [ReasonEntry],
     pub may_decide: bool,
@@ -264,93 +270,102 @@ fn waiting(summary: &Summary) -> u64 {
     summary.by_status.get("UNKNOWN").copied().unwrap_or_default()
 }
 
+/// The lists of the queue. While a text is searched, each shows how many of its items have it.
 fn tabs(answers: &Data<'_>) -> Vec<Tab> {
     let (summary, filter) = (answers.summary, &answers.listing.filter);
-    let items = |change: &dyn Fn(&mut Listing)| {
-        let mut listing = Listing::default();
-        change(&mut listing);
-        listing.address("/review/queue")
-    };
     let status = filter.status.as_deref().unwrap_or("UNKNOWN");
     let mine = filter.assignee.as_deref() == Some("me");
     let overdue = filter.sla == Some(review::Sla::Overdue);
     let back = filter.sent_back == Some(true);
     let samples = filter.kind == Some(review::ItemKind::AuditSample);
     let by_status = |name: &str| summary.by_status.get(name).copied().unwrap_or_default();
-    let tab = |name: &str, count, live, href, present, urgent| Tab {
-        name: name.to_owned(),
-        count: Some(count),
-        live,
-        href,
-        present,
-        urgent,
+    let tab = |name: &str, live, counts: (u64, Option<u64>), present, change: &dyn Fn(&mut Listing)| {
+        let mut listing = Listing::default();
+        listing.filter.q.clone_from(&filter.q);
+        change(&mut listing);
+        let (count, found) = counts;
+        Tab {
+            name: name.to_owned(),
+            count: Some(found.unwrap_or(count)),
+            live: if found.is_some() { "" } else { live },
+            href: listing.address("/review/queue"),
+            present,
+            urgent: false,
+            more: found.is_some_and(|found| found > 0) && answers.search.is_some_and(|one| one.more),
+        }
     };
+    let found = |of: fn(&SearchCounts) -> u64| answers.search.as_ref().map(of);
+    let items = |change: fn(&mut QueueFilter)| {
+        move |listing: &mut Listing| {
+            listing.items = true;
+            change(&mut listing.filter);
+        }
+    };
+    let to_decide = status == "UNKNOWN" && !mine && !overdue && !back && !samples;
     let mut tabs = vec![
         tab(
-            "Unknown",
-            waiting(summary),
+            "To decide",
             "unknown",
-            "/review/queue".to_owned(),
-            status == "UNKNOWN" && !mine && !overdue && !back && !samples,
-            false,
+            (waiting(summary), found(|one| one.to_decide)),
+            to_decide,
+            &|listing| listing.items = answers.listing.items && to_decide,
         ),
-        tab(
-            "Sent back",
-            summary.sent_back,
-            "sent_back",
-            items(&|listing| {
-                listing.filter.sent_back = Some(true);
-                listing.items = true;
-            }),
-            back,
-            summary.sent_back > 0,
-        ),
+        Tab {
+            urgent: summary.sent_back > 0,
+            ..tab(
+                "Sent back",
+                "sent_back",
+                (summary.sent_back, found(|one| one.sent_back)),
+                back,
+                &items(|filter| filter.sent_back = Some(true)),
+            )
+        },
         tab(
             "Mine",
-            summary.assigned_to_me,
             "assigned_to_me",
-            items(&|listing| {
-                listing.filter.assignee = Some("me".into());
-                listing.items = true;
-            }),
+            (summary.assigned_to_me, found(|one| one.mine)),
             mine,
-            false,
+            &items(|filter| filter.assignee = Some("me".into())),
+        ),
+        Tab {
+            urgent: summary.overdue > 0,
+            ..tab(
+                "Overdue",
+                "overdue",
+                (summary.overdue, found(|one| one.overdue)),
+                overdue,
+                &|listing| listing.filter.sla = Some(review::Sla::Overdue),
+            )
+        },
+        tab(
+            "Proposed",
+            "",
+            (by_status("PENDING"), found(|one| one.proposed)),
+            status == "PENDING",
+            &items(|filter| filter.status = Some("PENDING".into())),
         ),
         tab(
-            "Overdue",
-            summary.overdue,
-            "overdue",
-            items(&|listing| listing.filter.sla = Some(review::Sla::Overdue)),
-            overdue,
-            summary.overdue > 0,
+            "Settled",
+            "",
+            (by_status("ACCEPTED"), found(|one| one.accepted)),
+            status == "ACCEPTED",
+            &items(|filter| filter.status = Some("ACCEPTED".into())),
+        ),
+        tab(
+            "Confirmed breaks",
+            "",
+            (by_status("REJECTED"), found(|one| one.rejected)),
+            status == "REJECTED",
+            &items(|filter| filter.status = Some("REJECTED".into())),
         ),
     ];
-    for (name, value) in
-        [("Pending", "PENDING"), ("Accepted", "ACCEPTED"), ("Confirmed breaks", "REJECTED")]
-    {
-        tabs.push(tab(
-            name,
-            by_status(value),
-            "",
-            items(&|listing| {
-                listing.filter.status = Some(value.into());
-                listing.items = true;
-            }),
-            status == value,
-            false,
-        ));
-    }
-    if samples || summary.samples > 0 {
+    if (samples || summary.samples > 0) && answers.search.is_none() {
         tabs.push(tab(
             "Blind samples",
-            summary.samples,
             "samples",
-            items(&|listing| {
-                listing.filter.kind = Some(review::ItemKind::AuditSample);
-                listing.items = true;
-            }),
+            (summary.samples, None),
             samples,
-            false,
+            &items(|filter| filter.kind = Some(review::ItemKind::AuditSample)),
         ));
     }
     tabs

@@ -27,9 +27,12 @@ pub fn queue(call: &Call<'_>) -> Result<Response, Denied> {
     let facets = context.desk.facets(&context.actor, &listing.filter)?;
     let mut ask = context.page(listing.cursor.clone());
     ask.sort = listing.sort;
+    let text = listing.filter.q.as_deref().filter(|q| !q.trim().is_empty());
+    let search = text.map(|q| context.desk.search_counts(&context.actor, q)).transpose()?;
     let answers = queue::Data {
         listing: &listing,
         summary: &summary,
+        search,
         facets: &facets,
         reasons: &reasons,
         may_decide: context.may(Permission::Propose),

@@ -128,7 +128,10 @@ fn delete_run(transaction: &mut ::postgres::Transaction<'_>, run_no: i32) -> Res
          DELETE FROM recon_runs WHERE run_no = {run_no}; \
          DELETE FROM item_counts WHERE run_no = {run_no}; \
          DELETE FROM audit_samples WHERE run_no = {run_no}; \
-         DELETE FROM claims WHERE run_no = {run_no}"
+         DELETE FROM claims WHERE run_no = {run_no}; \
+         DELETE FROM search_grams WHERE run_no = {run_no}; \
+         DELETE FROM search_parts WHERE run_no = {run_no}; \
+         DELETE FROM search_runs WHERE run_no = {run_no}"
     ))
 }
 
@@ -153,6 +156,9 @@ fn delete_untouched(
          FROM difference_rows WHERE run_no = {run_no} AND status IS NOT NULL GROUP BY 1, 2, 3; \
          DELETE FROM audit_samples x WHERE x.run_no = {run_no} AND {gone}; \
          DELETE FROM claims x WHERE x.run_no = {run_no} AND {gone}; \
+         DELETE FROM search_grams WHERE run_no = {run_no}; \
+         DELETE FROM search_parts WHERE run_no = {run_no}; \
+         DELETE FROM search_runs WHERE run_no = {run_no}; \
          UPDATE recon_runs SET trim_pending = false, \
          metadata = metadata || jsonb_build_object('pruned_at', to_char(now() AT TIME ZONE 'UTC', \
              'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')) WHERE run_no = {run_no}"

@@ -424,6 +424,13 @@ impl Record {
         Some(parts.collect::<Vec<_>>().join("|"))
     }
 
+    /// What its rows are called: the references of both sides and of a group's rows.
+    pub fn references(&self, layout: &Layout) -> Vec<String> {
+        let sides = [self.reference(0, layout), self.reference(1, layout)];
+        let members = self.matched.iter().flat_map(|one| one.a.iter().chain(&one.b));
+        sides.into_iter().flatten().chain(members.map(|one| one.reference.clone())).collect()
+    }
+
     /// A field's text on the first side that has it.
     pub fn text(&self, layout: &Layout, field: &str) -> Option<String> {
         let at = layout.position(field)?;

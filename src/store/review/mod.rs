@@ -13,6 +13,7 @@ mod proposals;
 mod queue;
 mod reports;
 mod requests;
+mod search;
 mod trail;
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,12 +26,13 @@ use super::rows::parameters;
 use super::transact::{Dialect, SqlRow, Transaction};
 
 pub(crate) use super::layout::ItemKey;
-pub(crate) use counts::Look;
+pub(crate) use counts::{Look, RowCount};
 pub(crate) use items::{Item, Record, Settled};
 pub(crate) use proposals::{Approval, NewProposalItem, Proposal, ProposalItem, ProposalQuery};
-pub(crate) use queue::{Condition, ItemOrder, ItemQuery, Position, Searched, TextSearch};
+pub(crate) use queue::{Condition, ItemOrder, ItemQuery, Position};
 pub(crate) use reports::{Between, Finding, decisions_of};
 pub(crate) use requests::{BulkPreviewRow, KeptAnswer, Refused, policy_in_force};
+pub(crate) use search::{SearchText, cell_text};
 pub(crate) use trail::AuditQuery;
 
 /// What is known of an attributed run.

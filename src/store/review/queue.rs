@@ -2,10 +2,10 @@
 //!
 //! Undecided items are found through small indexes: in the order of confidence or amount, and within each
 //! signature in the order of confidence. Conditions on what a signature holds (job, field, type, reason)
-//! choose signatures, whose items are merged. Conditions that no index knows (a text, an amount, a time) are
-//! checked on at most [`BUDGET`] rows: then the page ends early, with the position from which the next goes on.
-
-use std::collections::VecDeque;
+//! choose signatures, whose items are merged. Items of other statuses, and lists by time, come in the order of
+//! their numbers, from an index of status and signature. Lists that a small table knows (assigned, sent back,
+//! proposed, samples) start from that table. What is left for row by row conditions is read until a page is full or
+//! there are no more rows, so that a page is never empty while items follow.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,21 +13,16 @@ use crate::diagnostic::Problem;
 use crate::domain::review::is_blind;
 use crate::domain::{Severity, Status};
 use crate::store::SqlValue;
-use crate::store::layout::{ItemKey, MAX_NUMBER, chunk_of_item, items_of_chunks, row_id};
-use crate::store::rows;
+use crate::store::layout::{ItemKey, MAX_NUMBER, row_id};
 use crate::store::transact::Dialect;
 
 use super::condition::{Where, joined};
 use super::{ReviewTables, read_key};
 
-/// Rows that are looked at for one page where no index knows which ones match.
+/// Rows that are looked at in one statement where no index knows which ones match.
 const BUDGET: usize = 20_000;
 /// Signatures whose items are merged; where more match, the queue is read in its own order.
 const STREAMS: usize = 48;
-/// Rows that are looked at in one statement where items come in the order of their numbers.
-const STEP: usize = 4_000;
-/// Rows of records that a text is looked for in, for one page and in one statement.
-const SEARCHED: (i64, i64) = (1_500, 300);
 
 /// Which items: those for which every condition holds.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +51,8 @@ pub(crate) enum Condition {
     MaxConfidence(f64),
     MinAmount(f64),
     MaxAmount(f64),
+    /// Has no amount.
+    NoAmount,
     /// Has the reason of this code.
     Reason(String),
     /// Has a functional reason, or one that is not.
@@ -94,7 +91,7 @@ pub(crate) enum ItemOrder {
 /// Where a page ended.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Position {
-    /// The severity, where that comes first.
+    /// The severity, where that comes first; in the order of amounts 1 for items without one.
     level: u8,
     /// The bits of the confidence or amount.
     bits: u64,
@@ -111,7 +108,7 @@ impl Position {
         Self::of((key, 0.0))
     }
 
-    const fn key(self) -> ItemKey {
+    pub const fn key(self) -> ItemKey {
         ItemKey { run_no: self.run_no, number: self.number }
     }
 }
@@ -149,10 +146,13 @@ impl Column {
 }
 
 impl Where {
-    fn status(&mut self, query: &ItemQuery) {
-        if let Some(status) = query.status {
-            self.and(&format!("d.status = {}", status.code()));
+    /// Adds all of a query but the runs, on items `d`.
+    pub(super) fn matching(&mut self, query: &ItemQuery) {
+        match query.status {
+            Some(status) => self.and(&format!("d.status = {}", status.code())),
+            None => self.and("d.status IS NOT NULL"),
         }
+        self.narrow(query, "d");
     }
 
     /// Adds the signatures, the column of which is that of `table`, and the conditions that no index knows.
@@ -187,6 +187,7 @@ impl Where {
             Condition::MaxConfidence(bound) => format!("d.confidence <= {}", self.bind(*bound)),
             Condition::MinAmount(bound) => format!("d.amount_abs >= {}", self.bind(*bound)),
             Condition::MaxAmount(bound) => format!("d.amount_abs <= {}", self.bind(*bound)),
+            Condition::NoAmount => "d.amount_abs IS NULL".to_owned(),
             Condition::Locked(locked) => format!("d.is_locked = {}", self.bind(*locked)),
             Condition::Unassigned => format!("NOT {})", about("assignments")),
             Condition::AssignedTo(person) => {
@@ -262,95 +263,29 @@ impl ItemQuery {
         }
     }
 
+    /// Whether a table of notes knows which items these are.
+    fn is_kept_by_item(&self) -> bool {
+        let kept = |one: &Condition| {
+            matches!(one, Condition::AssignedTo(_) | Condition::SentBack(true))
+        };
+        self.conditions.iter().any(kept)
+    }
+
+    /// Whether the items are those of some runs and severities: in the order of runs, they are the oldest first.
+    fn is_by_time(&self) -> bool {
+        self.conditions.iter().any(|one| matches!(one, Condition::OfRuns(_)))
+    }
+
+    /// The runs, without those that no item of the query is of.
     fn sorted_runs(&self) -> Vec<i64> {
         let mut runs = self.runs.clone();
+        for condition in &self.conditions {
+            if let Condition::OfRuns(arms) = condition {
+                runs.retain(|run| arms.iter().any(|(_, of)| of.contains(run)));
+            }
+        }
         runs.sort_unstable();
         runs
-    }
-}
-
-/// What a step of a [`TextSearch`] found.
-pub(crate) enum Searched {
-    /// Items that match the query, of records that contain the text somewhere.
-    Items(Vec<ItemKey>),
-    /// Enough was looked at for one page: the next goes on from here.
-    Spent(Position),
-    /// There are no more.
-    Done,
-}
-
-/// Looks through records for a text, some rows at a time, in the order of runs and numbers.
-pub(crate) struct TextSearch {
-    /// A pattern of `LIKE`.
-    pattern: String,
-    runs: VecDeque<i64>,
-    /// The last item of the first run that is done.
-    from: i64,
-    /// Rows of records that contain the text, whose items are still to be looked at.
-    found: VecDeque<i64>,
-    /// The last row of records that was looked at, once there is one.
-    last: Option<i64>,
-    budget: i64,
-}
-
-impl TextSearch {
-    /// Looks for `text` behind `at`.
-    pub fn new(query: &ItemQuery, text: &str, at: Option<Position>) -> Self {
-        // As the text stands within the JSON of a row of records.
-        let json = serde_json::to_string(text).unwrap_or_default();
-        let mut runs: VecDeque<i64> = query.sorted_runs().into();
-        let at = at.map_or(ItemKey::default(), Position::key);
-        runs.retain(|run_no| *run_no >= at.run_no);
-        Self {
-            pattern: format!("%{}%", rows::literal(json.trim_matches('"'))),
-            from: if runs.front() == Some(&at.run_no) { at.number } else { 0 },
-            runs,
-            found: VecDeque::new(),
-            last: None,
-            budget: SEARCHED.0,
-        }
-    }
-
-    /// The next items to look at, or how the search ended.
-    pub fn next(
-        &mut self,
-        tables: &mut ReviewTables<'_>,
-        query: &ItemQuery,
-    ) -> Result<Searched, Problem> {
-        let dialect = tables.dialect();
-        while let Some(&run_no) = self.runs.front() {
-            if let Some(chunk) = self.found.pop_front() {
-                return tables.items_of_chunk(query, run_no, chunk, self.from).map(Searched::Items);
-            }
-            if let Some(last) = self.last.take() {
-                self.from = items_of_chunks(last, last).1;
-                let behind = dialect.between("x", run_no, last + 1, MAX_NUMBER);
-                let sql = format!("SELECT 1 FROM recon.record_rows x WHERE {behind} LIMIT 1");
-                if !tables.tx.exists(&sql, &[])? {
-                    self.runs.pop_front();
-                    self.from = 0;
-                    continue;
-                }
-            }
-            if self.budget <= 0 {
-                return Ok(Searched::Spent(Position::after(ItemKey { run_no, number: self.from })));
-            }
-            let step = self.budget.min(SEARCHED.1);
-            let first = chunk_of_item(self.from + 1);
-            let last = first + step - 1;
-            let sql = format!(
-                "SELECT {} FROM recon.record_rows x WHERE {} AND x.records LIKE $1 ESCAPE '\\' \
-                 ORDER BY {}",
-                dialect.number("x"),
-                dialect.between("x", run_no, first, last),
-                dialect.order("x", "")
-            );
-            let pattern = self.pattern.as_str();
-            self.found = tables.tx.list(&sql, &[pattern.into()], |row| row.count(0))?.into();
-            self.last = Some(last);
-            self.budget -= step;
-        }
-        Ok(Searched::Done)
     }
 }
 
@@ -369,11 +304,14 @@ impl ReviewTables<'_> {
         let (found, next) = match order {
             _ if query.samples => self.samples(query, at, limit)?,
             _ if query.status == Some(Status::Pending) => self.pending(query, at, limit)?,
-            _ if query.status != Some(Status::Unknown) => self.by_number(query, at, limit)?,
+            _ if query.is_kept_by_item() => self.noted(query, at, limit)?,
+            _ if query.status != Some(Status::Unknown) || query.is_by_time() => {
+                self.by_number(query, at, limit)?
+            }
             ItemOrder::Number => self.by_number(query, at, limit)?,
             ItemOrder::Confidence => self.ordered(query, LOWEST_CONFIDENCE, at, limit)?,
             ItemOrder::HighestConfidence => self.ordered(query, HIGHEST_CONFIDENCE, at, limit)?,
-            ItemOrder::Amount => self.ordered(query, LARGEST_AMOUNT, at, limit)?,
+            ItemOrder::Amount => self.by_amount(query, at, limit)?,
             ItemOrder::Severity => self.by_severity(query, false, at, limit)?,
             ItemOrder::SeverityAndNumber => self.by_severity(query, true, at, limit)?,
         };
@@ -420,6 +358,20 @@ impl ReviewTables<'_> {
         condition.and(&format!("d.is_locked = {unlocked}"));
         condition.narrow(query, "d");
         self.kept_in("audit_samples", condition, query, at, limit)
+    }
+
+    /// Items that are assigned or were sent back, in the order of their numbers.
+    fn noted(
+        &mut self,
+        query: &ItemQuery,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, Problem> {
+        let mut condition = Where::new(self.dialect(), "1 = 1");
+        condition.matching(query);
+        let assigned = |one: &Condition| matches!(one, Condition::AssignedTo(_));
+        let table = if query.conditions.iter().any(assigned) { "assignments" } else { "sent_back" };
+        self.kept_in(table, condition, query, at, limit)
     }
 
     /// Items of open proposals, in the order of their numbers.
@@ -517,9 +469,26 @@ impl ReviewTables<'_> {
         ))
     }
 
-    /// Undecided items in the order of a column: from the column's index or, where few signatures are
-    /// chosen, merged from the items of each.
+    /// Undecided items in the order of a column.
     fn ordered(
+        &mut self,
+        query: &ItemQuery,
+        column: Column,
+        mut at: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, Problem> {
+        loop {
+            let (found, next) = self.ordered_step(query, column, at, limit)?;
+            if !found.is_empty() || next.is_none() {
+                return Ok((found, next));
+            }
+            at = next;
+        }
+    }
+
+    /// Some of them: from the column's index or, where few signatures are chosen, merged from the items of
+    /// each.
+    fn ordered_step(
         &mut self,
         query: &ItemQuery,
         column: Column,
@@ -568,7 +537,7 @@ impl ReviewTables<'_> {
                 order: &column.order(dialect),
                 budget,
             };
-            let (stream, last) = self.window(&window, narrow, limit, false)?;
+            let (stream, last) = self.window(&window, narrow, limit)?;
             if let Some(last) = last
                 && horizon.is_none_or(|known| column.compare(&last, &known).is_lt())
             {
@@ -583,64 +552,125 @@ impl ReviewTables<'_> {
         Ok(cut(found, limit).unwrap_or_else(|found| (found, horizon.map(Position::of))))
     }
 
-    /// Items of any status, in the order of their numbers.
+    /// Largest amount first, then the items without an amount by their numbers.
+    fn by_amount(
+        &mut self,
+        query: &ItemQuery,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, Problem> {
+        let behind_amounts = at.filter(|at| at.level == 1);
+        let mut found = Vec::new();
+        if behind_amounts.is_none() {
+            let (more, next) = self.ordered(query, LARGEST_AMOUNT, at, limit)?;
+            if next.is_some() {
+                return Ok((more, next));
+            }
+            found = more;
+        }
+        let mut rest = query.clone();
+        rest.conditions.push(Condition::NoAmount);
+        let level = |at: Position| Position { level: 1, ..at };
+        if found.len() == limit {
+            let follows = !self.by_number(&rest, None, 1)?.0.is_empty();
+            let next = follows.then(|| level(Position::after(ItemKey::default())));
+            return Ok((found, next));
+        }
+        let (more, next) = self.by_number(&rest, behind_amounts, limit - found.len())?;
+        found.extend(more);
+        Ok((found, next.map(level)))
+    }
+
+    /// Items of any status, in the order of their numbers: those of each status and signature of a run come from
+    /// the index, and are merged.
     fn by_number(
         &mut self,
         query: &ItemQuery,
         at: Option<Position>,
         limit: usize,
     ) -> Result<Page, Problem> {
-        let dialect = self.dialect();
         let mut found: Vec<Ordered> = Vec::new();
-        let mut budget = BUDGET;
         for run_no in query.sorted_runs() {
             let mut from = match at {
                 Some(at) if at.run_no > run_no => continue,
                 Some(at) if at.run_no == run_no => at.number,
                 _ => 0,
             };
+            let kinds = self.kinds_of(query, run_no)?;
             loop {
-                let rows = Where::new(dialect, dialect.between("d", run_no, from + 1, MAX_NUMBER));
-                let step = budget.min(STEP);
-                let window = Window {
-                    rows: &rows,
-                    value: "0",
-                    order: &dialect.order("d", ""),
-                    budget: step,
-                };
-                let narrow = |condition: &mut Where| {
-                    condition.status(query);
-                    condition.narrow(query, "d");
-                };
-                // Which of them are blind is not known before they are read.
-                let drops = query.without_blind.is_some();
-                let most = if drops { step } else { limit - found.len() };
-                let (more, last) = self.window(&window, narrow, most, drops)?;
-                found.extend(self.without_blind(query, more)?);
+                let batch = self.merged(query, run_no, &kinds, from, limit + 1)?;
+                let last = batch.last().map(|(key, _)| key.number);
+                let whole = batch.len() <= limit;
+                found.extend(self.without_blind(query, batch)?);
                 found = match cut(found, limit) {
                     Ok(page) => return Ok(page),
                     Err(found) => found,
                 };
-                let Some((last, _)) = last else { break };
-                from = last.number;
-                budget = budget.saturating_sub(step);
-                if budget == 0 {
-                    return Ok((found, Some(Position::after(last))));
+                match last {
+                    Some(last) if !whole => from = last,
+                    _ => break,
                 }
             }
         }
         Ok((found, None))
     }
 
+    /// The statuses and signatures (0: none) of which a run has items, as far as a query wants them.
+    fn kinds_of(&mut self, query: &ItemQuery, run_no: i64) -> Result<Vec<(i64, i64)>, Problem> {
+        let mut condition = Where::new(self.dialect(), format!("n.run_no = {run_no} AND n.items > 0"));
+        if let Some(status) = query.status {
+            condition.and(&format!("n.status = {}", status.code()));
+        }
+        if let Some(ids) = &query.signatures {
+            condition.one_of("n.signature_id", ids);
+        }
+        let sql =
+            format!("SELECT n.status, n.signature_id FROM recon.item_counts n WHERE {}", condition.sql);
+        self.tx.list(&sql, &condition.values, |row| Ok((row.count(0)?, row.count(1)?)))
+    }
+
+    /// The first items behind `from` of these statuses and signatures of a run.
+    fn merged(
+        &mut self,
+        query: &ItemQuery,
+        run_no: i64,
+        kinds: &[(i64, i64)],
+        from: i64,
+        most: usize,
+    ) -> Result<Vec<Ordered>, Problem> {
+        let dialect = self.dialect();
+        let narrowed = ItemQuery { signatures: None, ..query.clone() };
+        let mut found = Vec::new();
+        for (status, signature) in kinds {
+            let signature = match signature {
+                0 => "d.signature_id IS NULL".to_owned(),
+                id => format!("d.signature_id = {id}"),
+            };
+            let place = dialect.between("d", run_no, from + 1, MAX_NUMBER);
+            let mut condition =
+                Where::new(dialect, format!("d.status = {status} AND {signature} AND {place}"));
+            condition.narrow(&narrowed, "d");
+            let sql = format!(
+                "SELECT {}, 0 FROM recon.difference_rows d WHERE {} ORDER BY {} LIMIT {most}",
+                dialect.key("d"),
+                condition.sql,
+                dialect.order("d", "")
+            );
+            found.extend(self.ordered_keys(&sql, &condition.values)?);
+        }
+        found.sort_unstable_by_key(|(key, _)| *key);
+        found.truncate(most);
+        Ok(found)
+    }
+
     /// Reads rows in an order, and of these the ones that `narrow` leaves: one more than `limit`. Where it
-    /// leaves out some (or `always`), no more rows are looked at than the budget; then the last of these is
-    /// the second answer.
+    /// leaves out some, no more rows are looked at than the budget; then the last of these is the second
+    /// answer.
     fn window(
         &mut self,
         window: &Window<'_>,
         narrow: impl Fn(&mut Where),
         limit: usize,
-        always: bool,
     ) -> Result<(Vec<Ordered>, Option<Ordered>), Problem> {
         let dialect = self.dialect();
         let Window { rows, value, order, budget } = *window;
@@ -649,7 +679,7 @@ impl ReviewTables<'_> {
         let mut narrowed = Where { sql: String::new(), ..rows.clone() };
         narrow(&mut narrowed);
         let wanted = limit + 1;
-        if narrowed.sql.is_empty() && !always {
+        if narrowed.sql.is_empty() {
             let sql = format!(
                 "SELECT {columns} {from} WHERE {} ORDER BY {order} LIMIT {wanted}",
                 rows.sql
@@ -676,31 +706,6 @@ impl ReviewTables<'_> {
             &rows.values,
         )?;
         Ok((found, last.first().copied()))
-    }
-
-    /// The items of a row of records that match, behind `from`.
-    fn items_of_chunk(
-        &mut self,
-        query: &ItemQuery,
-        run_no: i64,
-        chunk: i64,
-        from: i64,
-    ) -> Result<Vec<ItemKey>, Problem> {
-        let dialect = self.dialect();
-        let (first, last) = items_of_chunks(chunk, chunk);
-        let place = dialect.between("d", run_no, first.max(from + 1), last);
-        let mut condition = Where::new(dialect, place);
-        condition.status(query);
-        condition.narrow(query, "d");
-        let sql = format!(
-            "SELECT {}, 0 FROM recon.difference_rows d WHERE {} ORDER BY {}",
-            dialect.key("d"),
-            condition.sql,
-            dialect.order("d", "")
-        );
-        let items = self.ordered_keys(&sql, &condition.values)?;
-        let items = self.without_blind(query, items)?;
-        Ok(items.into_iter().map(|(key, _)| key).collect())
     }
 
     /// Of these items, those whose machine's reason may be told.

@@ -9,6 +9,7 @@ mod lists;
 mod masked;
 mod matrix;
 mod owners;
+mod search;
 
 use std::collections::BTreeMap;
 

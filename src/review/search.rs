@@ -1,0 +1,221 @@
+//! Searching: what a text finds, among what the person may see.
+
+use crate::diagnostic::{Code, Problem};
+use crate::domain::Status;
+use crate::domain::review::Permission;
+use crate::store::review::{
+    Item, ItemKey, Position, Record, ReviewTables, Run, SearchText, cell_text,
+};
+use crate::store::transact;
+
+use super::actor::Actor;
+use super::filter::{QueueFilter, Sla};
+use super::queue::Wanted;
+use super::refusal::Refusal;
+use super::responses::SearchCounts;
+use super::views::sla;
+use super::visibility::Visibility;
+use super::work::Work;
+use super::{Found, Review};
+
+/// Records whose evidence is read at once.
+const STEP: usize = 100;
+/// Records that are looked at to count; beyond, counts are lower bounds.
+const COUNTED: usize = 1_000;
+/// Parts of the index that one search adds, where they are missing.
+const PARTS: usize = 2;
+
+/// What a search found.
+pub(super) struct Hits {
+    pub items: Vec<Item>,
+    /// More records may match.
+    pub more: bool,
+}
+
+impl Review<'_> {
+    /// Adds one part to the search index of the current runs; false where nothing was missing.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn index_next(&self) -> Found<bool> {
+        self.index_next_of(&QueueFilter::default())
+    }
+
+    fn index_next_of(&self, filter: &QueueFilter) -> Found<bool> {
+        let missing = self.read(|work| {
+            let (runs, _) = work.runs_of(filter)?;
+            let runs: Vec<i64> = runs.iter().map(|run| run.run_no).collect();
+            Ok(work.tables.first_unindexed(&runs)?)
+        })?;
+        let Some(run_no) = missing else { return Ok(false) };
+        transact::write(self.store, |tx| -> Result<(), Problem> {
+            ReviewTables::new(tx).index_part(run_no)
+        })?;
+        Ok(true)
+    }
+
+    /// Makes sure that the runs of a filter with a text can be searched.
+    pub(super) fn prepare(&self, filter: &QueueFilter) -> Found<()> {
+        if filter.q.as_deref().is_none_or(|q| q.trim().is_empty()) {
+            return Ok(());
+        }
+        for _ in 0..PARTS {
+            if !self.index_next_of(filter)? {
+                return Ok(());
+            }
+        }
+        if self.index_next_of(filter)? {
+            return Err(Refusal::new(
+                Code::SearchNotReady,
+                "a run is new and still being indexed: search again in a moment",
+            ));
+        }
+        Ok(())
+    }
+
+    /// How many items contain a text, in each list of the queue.
+    ///
+    /// # Errors
+    /// A [`Refusal`].
+    pub fn search_counts(&self, actor: &Actor, text: &str) -> Found<SearchCounts> {
+        actor.must(Permission::View)?;
+        let filter = QueueFilter {
+            q: Some(text.to_owned()),
+            status: Some("ALL".to_owned()),
+            ..QueueFilter::default()
+        };
+        self.prepare(&filter)?;
+        self.read(|work| {
+            let wanted = work.wanted(actor, &filter)?;
+            work.search_counts(actor, &wanted)
+        })
+    }
+}
+
+impl Work<'_> {
+    fn search_counts(&mut self, actor: &Actor, wanted: &Wanted) -> Result<SearchCounts, Refusal> {
+        let hits = self.hits(wanted)?;
+        let mut counts = SearchCounts { more: hits.more, ..SearchCounts::default() };
+        let undecided: Vec<&Item> =
+            hits.items.iter().filter(|item| item.status == Status::Unknown).collect();
+        for item in &hits.items {
+            *match item.status {
+                Status::Unknown => &mut counts.to_decide,
+                Status::Pending => &mut counts.proposed,
+                Status::Accepted => &mut counts.accepted,
+                Status::Rejected => &mut counts.rejected,
+            } += 1;
+        }
+        let keys: Vec<ItemKey> = undecided.iter().map(|item| item.key).collect();
+        counts.sent_back = self.tables.sent_back(&keys)?.len() as u64;
+        let assignees = self.tables.assignees(&keys)?;
+        counts.mine = assignees.values().filter(|who| **who == actor.person_id).count() as u64;
+        for item in undecided {
+            let run = self.tables.run(item.key.run_no)?;
+            let began = crate::store::read_time(&run.attributed_at)?;
+            let due = self.due(&run, self.policy.sla_hours.of(item.severity))?;
+            counts.overdue += u64::from(sla(self.now, began, due) == Sla::Overdue);
+        }
+        Ok(counts)
+    }
+
+    /// What a search finds, up to a number of records.
+    pub fn hits(&mut self, wanted: &Wanted) -> Result<Hits, Problem> {
+        let (items, more) = self.find(wanted, ItemKey::default(), usize::MAX, COUNTED)?;
+        Ok(Hits { items, more })
+    }
+
+    /// A page of what a search finds, in the order of ids.
+    pub fn searched(
+        &mut self,
+        wanted: &Wanted,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<(Vec<ItemKey>, Option<Position>), Problem> {
+        let from = at.map_or(ItemKey::default(), Position::key);
+        let (items, _) = self.find(wanted, from, limit + 1, usize::MAX)?;
+        let mut found: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
+        let follows = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().copied().filter(|_| follows).map(Position::after);
+        Ok((found, next))
+    }
+
+    /// The items behind `from` that contain the text where the person may see it: at most so many, of at most so
+    /// many records; and whether records were left out.
+    fn find(
+        &mut self,
+        wanted: &Wanted,
+        from: ItemKey,
+        most: usize,
+        records: usize,
+    ) -> Result<(Vec<Item>, bool), Problem> {
+        let query = &wanted.query;
+        let nothing = query.signatures.as_ref().is_some_and(Vec::is_empty);
+        let Some(text) = wanted.text.as_deref().filter(|_| !nothing).map(SearchText::new) else {
+            return Ok((Vec::new(), false));
+        };
+        let mut candidates = self.tables.candidates(&query.runs, &text)?;
+        let first = ItemKey { run_no: from.run_no, number: from.record() };
+        candidates.retain(|record| *record >= first);
+        let more = candidates.len() > records;
+        candidates.truncate(records);
+        let mut found = Vec::new();
+        for step in candidates.chunks(STEP) {
+            let keys = self.tables.items_of_records(query, step, from)?;
+            let evidence = self.tables.records(&keys)?;
+            for item in self.tables.items(&keys, false)? {
+                let run = self.tables.run(item.key.run_no)?;
+                let record = evidence.get(&(item.key.run_no, item.key.record()));
+                if !contains(&run, &item, record, &wanted.visible, &text)
+                    || !self.may_be_told(query.without_blind.is_some(), &item)?
+                {
+                    continue;
+                }
+                found.push(item);
+                if found.len() >= most {
+                    return Ok((found, true));
+                }
+            }
+        }
+        Ok((found, more))
+    }
+
+    /// Whether a list that would reveal suggestions may have the item.
+    fn may_be_told(&mut self, reveals: bool, item: &Item) -> Result<bool, Problem> {
+        Ok(!(reveals && item.status == Status::Unknown && self.is_blind(item)?))
+    }
+}
+
+/// Whether the text stands in a reference of the record, in a value of either side, or in the field's name.
+fn contains(
+    run: &Run,
+    item: &Item,
+    record: Option<&Record>,
+    visible: &Visibility,
+    text: &SearchText,
+) -> bool {
+    let field = run.field_name(item.key.field());
+    let own = [&item.value_a, &item.value_b];
+    let in_own = || own.into_iter().flatten().any(|value| text.is_in(value));
+    if text.is_in(field) || (!visible.hides(field) && in_own()) {
+        return true;
+    }
+    let Some(record) = record else { return false };
+    let layout = &run.layout;
+    if !visible.hides_key(layout)
+        && record.references(layout).iter().any(|one| text.is_in_reference(one))
+    {
+        return true;
+    }
+    let shown = |(at, value): (usize, &serde_json::Value)| {
+        let field = layout.fields().get(at)?;
+        if visible.hides(&field.name) { None } else { cell_text(value) }
+    };
+    record
+        .sides
+        .iter()
+        .flatten()
+        .flat_map(|values| values.iter().enumerate().filter_map(shown))
+        .any(|value| text.is_in(&value))
+}

@@ -1,0 +1,224 @@
+//! Search and lists on both stores: what is found, the counts of each list, and that no list loses items.
+
+use serde_json::{Value as Json, json};
+
+use super::{House, json as body, verdict};
+use crate::program::Project;
+
+const JOB: &str = r#"version: 1
+job: payments
+store: STORE
+sources:
+  a:
+    system: LEDGER
+    read: { csv: { path: a.csv } }
+    map: { id: id, party: party, currency: currency, amount: amount, note: note }
+    normalize: { id: [strip_punctuation, strip_leading_zeros] }
+  b:
+    system: BANK
+    read: { csv: { path: b.csv } }
+    map: { id: id, party: party, currency: currency, amount: amount, note: note }
+    normalize: { id: [strip_punctuation, strip_leading_zeros] }
+key: [id]
+fields:
+  id: { type: text, normalize: [upper] }
+  party: { type: text }
+  currency: { type: text }
+  amount: { type: decimal, monetary: true }
+  note: { type: text }
+rules:
+  attribute: [rules.rhai]
+reason_codes:
+  ROUNDING_DIFF: { functional: true, description: "Decimals lost on one side" }
+  UNKNOWN: { functional: false, description: "Nobody knows" }
+"#;
+
+const RULES: &str = r#"
+fn attribute(d) {
+    if d.field == "amount" { return reason("ROUNDING_DIFF", if d.a == "3.25" { 0.99 } else { 0.5 }); }
+}
+"#;
+
+/// Payments of which each differs in its amount, and every other in its note, too.
+fn house(store: &str) -> House {
+    let project = Project::new();
+    let mut a = "id,party,currency,amount,note\n".to_owned();
+    let mut b = a.clone();
+    for at in 1..=30 {
+        let party = if at % 3 == 0 { "Müller & Söhne" } else { "ACME Ltd" };
+        let note = if at % 2 == 0 { "left" } else { "same" };
+        a.push_str(&format!("00-ref/{at:04},{party},EUR,{at}.25,{note}\n"));
+        b.push_str(&format!("REF{at:04},{party},EUR,{at},same\n"));
+    }
+    a.push_str("lonely1,Zebra Bank,EUR,1234567.5,alone\n");
+    project.write("a.csv", a).write("b.csv", b).write("rules.rhai", RULES);
+    project.write("recon.yaml", JOB.replace("STORE", store));
+    project.json(&["run", "--json"]);
+    House::of_store(store, project, &[])
+}
+
+fn told_to(store: &str, story: impl Fn(&House)) {
+    let house = house(store);
+    story(&house);
+    house.server.assert_well();
+}
+
+fn on_both(story: impl Fn(&House)) {
+    told_to("sqlite:recon.db", &story);
+    told_to(&crate::postgres::new_database(), &story);
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+fn found(house: &House, query: &str) -> usize {
+    house.queue("ann", &format!("limit=200&{query}")).len()
+}
+
+#[test]
+fn a_text_is_found_in_references_values_and_counterparties_in_any_case() {
+    on_both(|house| {
+        for (text, items) in [
+            ("ref0002", 2),
+            ("00-ref/0002", 2),
+            ("REF0002", 2),
+            ("müller", 15),
+            ("MÜLLER & SÖ", 15),
+            ("zebra", 1),
+            ("1,234,567.5", 1),
+            ("7.25", 3),
+            ("nothing is like it", 0),
+            ("zz", 0),
+        ] {
+            let query = format!("status=ALL&q={}", escaped(text));
+            assert_eq!(found(house, &query), items, "{text}");
+            let groups = body(&house.person("ann").get(&format!("/workflow/groups?{query}")));
+            let groups = groups["items"].as_array().unwrap().clone();
+            let sum: u64 = groups.iter().map(|group| group["count"].as_u64().unwrap()).sum();
+            assert_eq!(sum, items as u64, "the groups of {text}");
+            let shares = body(&house.person("ann").get(&format!("/workflow/facets?{query}")));
+            let of_field = |share: &&Json| share["by"] == "field_name";
+            let shares = shares.as_array().unwrap().clone();
+            let sum: u64 =
+                shares.iter().filter(of_field).map(|one| one["count"].as_u64().unwrap()).sum();
+            assert_eq!(sum, items as u64, "the values of {text}");
+        }
+    });
+}
+
+#[test]
+fn pages_of_a_search_visit_each_item_once() {
+    on_both(|house| {
+        let ann = house.person("ann");
+        let mut path = "/workflow/queue?status=ALL&limit=4&q=acme&count=exact".to_owned();
+        let mut seen = std::collections::BTreeSet::new();
+        loop {
+            let answer = ann.get(&path);
+            assert_eq!(answer.header("x-total-count"), Some("30"));
+            let items = body(&answer).as_array().unwrap().clone();
+            assert!(!items.is_empty(), "no page is empty");
+            for item in items {
+                assert!(seen.insert(item["attribution_id"].to_string()));
+            }
+            let Some(link) = answer.header("link") else { break };
+            path = link.trim_start_matches('<').split('>').next().unwrap().to_owned();
+        }
+        assert_eq!(seen.len(), 30);
+    });
+}
+
+#[test]
+fn the_order_of_amounts_keeps_the_items_without_one() {
+    on_both(|house| {
+        let all = found(house, "");
+        for limit in [200, 7] {
+            let ann = house.person("ann");
+            let mut path = format!("/workflow/queue?sort=amount&limit={limit}");
+            let mut amounts: Vec<Option<f64>> = Vec::new();
+            loop {
+                let answer = ann.get(&path);
+                for item in body(&answer).as_array().unwrap() {
+                    amounts.push(item["amount_abs"].as_str().map(|text| text.parse().unwrap()));
+                }
+                let Some(link) = answer.header("link") else { break };
+                path = link.trim_start_matches('<').split('>').next().unwrap().to_owned();
+            }
+            assert_eq!(amounts.len(), all, "pages of {limit}");
+            let mut sorted = amounts.clone();
+            sorted.sort_by(|a, b| b.partial_cmp(a).unwrap());
+            assert_eq!(amounts, sorted);
+            assert!(amounts.contains(&None) && amounts.iter().any(Option::is_some));
+        }
+    });
+}
+
+#[test]
+fn lists_of_every_status_are_whole() {
+    on_both(|house| {
+        let (ann, bob) = (house.person("ann"), house.person("bob"));
+        let items = house.queue("ann", "field_name=note&limit=200");
+        let id = |at: usize| items[at]["attribution_id"].as_str().unwrap();
+        let decide = |at: usize| {
+            let answer = ann.post(
+                "/workflow/resolve",
+                &json!({ "attribution_id": id(at), "action": "REJECT", "comments": "a true break" }),
+            );
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            body(&answer)
+        };
+        let step = |proposal: &Json, step: &str| {
+            let id = proposal["proposal_id"].as_str().unwrap();
+            let path = format!("/workflow/proposals/{id}");
+            let read = body(&bob.get(&path));
+            let answer = bob.post_if(
+                read["tag"].as_str().unwrap_or_else(|| read["proposal"]["tag"].as_str().unwrap()),
+                &format!("{path}/{step}"),
+                &match step {
+                    "approve" => json!({ "content_hash": proposal_hash(&read) }),
+                    _ => json!({ "comments": "look again" }),
+                },
+            );
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        };
+        step(&decide(0), "approve");
+        step(&decide(1), "return");
+        decide(2);
+        let assigned = ann.ask(
+            "PUT",
+            &format!("/workflow/items/{}/assignee", id(3)),
+            &[],
+            &json!({ "assignee": "ann" }).to_string(),
+        );
+        assert_eq!(assigned.status, 200, "{}", assigned.text());
+        for (query, ids) in [
+            ("status=REJECTED", vec![id(0)]),
+            ("sent_back=true", vec![id(1)]),
+            ("status=PENDING", vec![id(2)]),
+            ("assignee=me", vec![id(3)]),
+            ("assignee=me&q=ref", vec![id(3)]),
+            ("sent_back=true&field_name=note", vec![id(1)]),
+            ("sla=overdue", vec![]),
+        ] {
+            let listed = house.queue("ann", query);
+            let listed: Vec<&str> =
+                listed.iter().map(|item| item["attribution_id"].as_str().unwrap()).collect();
+            assert_eq!(listed, ids, "{query}");
+        }
+        let accepted = found(house, "status=ACCEPTED");
+        let expected = house.project().sql(
+            "SELECT count(*) AS n FROM recon.attributions WHERE status = 'ACCEPTED'",
+        );
+        assert_eq!(accepted as u64, expected[0]["n"].as_u64().unwrap());
+        assert!(accepted > 0);
+        assert_eq!(found(house, "sla=ok"), found(house, ""));
+        // The search counts each list by itself, and reads what was decided since.
+        assert_eq!(found(house, "status=REJECTED&q=left"), 1);
+        assert_eq!(verdict(&ann.get("/workflow/queue?q=a%00b")).0, 422);
+    });
+}
+
+fn proposal_hash(read: &Json) -> String {
+    let at = if read["content_hash"].is_string() { read } else { &read["proposal"] };
+    at["content_hash"].as_str().unwrap().to_owned()
+}
