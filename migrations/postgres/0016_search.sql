@@ -26,3 +26,20 @@ CREATE TABLE search_grams (
 
 -- Lists of every status, in the order of ids. New runs get the index when they are written.
 CREATE INDEX ON difference_rows (status, signature_id, run_no, number);
+
+-- The figures of current runs, so that the overview need not count: blocked records, and items by reason, status
+-- and assigner (0: none). Who changes an attribution changes these in the same transaction; a run without a row
+-- here is counted by the server.
+CREATE TABLE run_figures (
+    run_no integer PRIMARY KEY,
+    blocked bigint NOT NULL
+);
+
+CREATE TABLE reason_counts (
+    run_no integer NOT NULL,
+    reason_id integer NOT NULL,
+    status integer NOT NULL,
+    assigner_id integer NOT NULL,
+    items bigint NOT NULL,
+    PRIMARY KEY (run_no, reason_id, status, assigner_id)
+);

@@ -26,3 +26,20 @@ CREATE TABLE search_grams (
 
 -- Lists of every status, in the order of ids.
 CREATE INDEX difference_rows_status ON difference_rows (status, signature_id, id);
+
+-- The figures of current runs, so that the overview need not count: blocked records, and items by reason, status
+-- and assigner (0: none). Who changes an attribution changes these in the same transaction; a run without a row
+-- here is counted by the server.
+CREATE TABLE run_figures (
+    run_no INTEGER PRIMARY KEY,
+    blocked INTEGER NOT NULL
+);
+
+CREATE TABLE reason_counts (
+    run_no INTEGER NOT NULL,
+    reason_id INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    assigner_id INTEGER NOT NULL,
+    items INTEGER NOT NULL,
+    PRIMARY KEY (run_no, reason_id, status, assigner_id)
+) WITHOUT ROWID;

@@ -25,6 +25,9 @@ use super::{Found, Outcome, Review};
 const MOST: usize = 10_000;
 /// Lifetime of a preview in seconds.
 const LIFE: i64 = 600;
+/// Items left out whose references are told, and how many a refusal names.
+const REFERENCED: usize = 100;
+const NAMED: usize = 5;
 /// Items shown of a preview.
 const SAMPLE: usize = 20;
 
@@ -94,12 +97,10 @@ impl Work<'_> {
         for item in found {
             match self.fits(&item, action, code)? {
                 None => items.push(item),
-                Some(why) => {
-                    let run = self.tables.run(item.key.run_no)?;
-                    excluded.push(Excluded { id: run.attribution_id(item.key), why });
-                }
+                Some(why) => excluded.push((item, why)),
             }
         }
+        let excluded = self.excluded(actor, excluded)?;
         let weighed = self.weigh(items)?;
         let decided = Decided {
             kind: ProposalKind::Bulk,
@@ -134,8 +135,35 @@ impl Work<'_> {
             sample,
             action,
             new_reason_code: code.map(str::to_owned),
-            what_next: format!("{} items in one proposal. {people}", weighed.len()),
+            what_next: match weighed.len() {
+                1 => format!("One item. {people}"),
+                many => format!("{} items in one proposal. {people}", grouped(many)),
+            },
         })
+    }
+
+    /// Items that are left out, with their references as far as the person may see them.
+    fn excluded(
+        &mut self,
+        actor: &Actor,
+        items: Vec<(Item, String)>,
+    ) -> Result<Vec<Excluded>, Problem> {
+        let keys: Vec<ItemKey> = items.iter().take(REFERENCED).map(|(item, _)| item.key).collect();
+        let records = self.tables.records(&keys)?;
+        let visible = self.visibility(actor);
+        let mut excluded = Vec::with_capacity(items.len());
+        for (item, why) in items {
+            let run = self.tables.run(item.key.run_no)?;
+            let reference = records
+                .get(&(item.key.run_no, item.key.record()))
+                .and_then(|one| one.reference(0, &run.layout).or(one.reference(1, &run.layout)));
+            excluded.push(Excluded {
+                id: run.attribution_id(item.key),
+                reference: visible.reference(&run.layout, reference),
+                why,
+            });
+        }
+        Ok(excluded)
     }
 
     /// Whether the amount of some item is hidden from the person.
@@ -214,23 +242,28 @@ impl Work<'_> {
             let why = if versions.get(&item.key) == Some(&item.version) {
                 self.fits(&item, action, code.as_deref())?
             } else if item.status == Status::Pending {
-                Some("somebody has decided; it waits for approval".to_owned())
+                Some("it is proposed already and awaits approval".to_owned())
             } else {
                 Some("it has changed since the preview".to_owned())
             };
             match why {
                 None => items.push(item),
-                Some(why) => {
-                    let run = self.tables.run(item.key.run_no)?;
-                    changed.push(Excluded { id: run.attribution_id(item.key), why });
-                }
+                Some(why) => changed.push((item, why)),
             }
         }
+        let changed = self.excluded(actor, changed)?;
         if !changed.is_empty() && ask.on_conflict == OnConflict::Abort {
-            let mut refusal = Refusal::new(
-                Code::MembershipChanged,
-                format!("{} of the items have changed since the preview", changed.len()),
-            );
+            let names: Vec<&str> =
+                changed.iter().filter_map(|one| one.reference.as_deref()).take(NAMED).collect();
+            let more = if changed.len() > names.len() { " and others" } else { "" };
+            let message = match changed.len() {
+                1 => format!("one item has changed since the preview: {}", names.join(", ")),
+                many => format!(
+                    "{many} items have changed since the preview: {}{more}",
+                    names.join(", ")
+                ),
+            };
+            let mut refusal = Refusal::new(Code::MembershipChanged, message);
             for one in changed.into_iter().take(100) {
                 refusal = refusal.with(one.id, one.why);
             }
@@ -258,6 +291,19 @@ impl Work<'_> {
         )?;
         Ok(BulkCommitted { proposal: self.moved(actor, &proposal)?, skipped: changed })
     }
+}
+
+/// `1,423`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Counts of the items by field, type, severity and reason.

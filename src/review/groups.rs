@@ -359,7 +359,11 @@ impl Work<'_> {
                 diff_type: part(|found| &found.diff_type, one),
                 reason_code: part(|found| &found.reason, one || by == GroupBy::Reason),
                 count: group.count,
-                amount_sum: (group.amount > 0.0 && !group.amount_hidden).then_some(group.amount),
+                // Amounts in several currencies have no sum.
+                amount_sum: (group.amount > 0.0
+                    && !group.amount_hidden
+                    && self.policy.currency_field.is_none())
+                .then_some(group.amount),
                 predictions: sample
                     .iter()
                     .find(|item| !item.predictions.is_empty())

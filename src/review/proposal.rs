@@ -8,7 +8,7 @@ use crate::domain::review::trigger::{self, Decided, ItemFacts, Recent};
 use crate::domain::review::{
     Action, Control, Eyes, Fired, Permission, ProposalKind, ProposalState, Stage, state,
 };
-use crate::domain::{Decimal, Instant, Status};
+use crate::domain::{Decimal, FieldRef, Instant, Status};
 use crate::store::review::{Item, ItemKey, NewProposalItem, Proposal, Reason, Record};
 use crate::store::time_text;
 
@@ -129,14 +129,20 @@ impl Work<'_> {
                 Some(id) => self.tables.signature(id)?,
                 None => None,
             };
-            let monetary =
-                item.amount_abs.is_some() || signature.is_some_and(|signature| signature.monetary);
+            // The money of a missing or surplus record is the record's.
+            let (monetary, amount) = if item.key.field() == FieldRef::EntireRecord {
+                (!run.monetary.is_empty(), record.largest_amount(&run.monetary))
+            } else {
+                let monetary = item.amount_abs.is_some()
+                    || signature.is_some_and(|signature| signature.monetary);
+                (monetary, if monetary { item.amount() } else { None })
+            };
             let reason = self.tables.reason(item.reason_id)?;
             let code = reason.as_ref().map_or("", |reason| reason.code.as_str()).to_owned();
             weighed.push(Weighed {
                 field: run.field_name(item.key.field()).to_owned(),
                 monetary,
-                amount: if monetary { item.amount() } else { None },
+                amount,
                 currency: currency_field
                     .as_deref()
                     .and_then(|field| record.text(&run.layout, field)),

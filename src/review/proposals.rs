@@ -10,7 +10,8 @@ use super::actor::Actor;
 use super::proposal::permission_of;
 use super::requests::{PageAsk, ProposalFilter, ProposalsFor};
 use super::responses::{
-    AmountSum, ApprovalView, Changed, Page, Prediction, ProposalDetail, ProposalView, ReasonView,
+    AmountSum, ApprovalView, Changed, Page, Prediction, ProposalDetail, ProposalStep, ProposalView,
+    ReasonView,
 };
 use super::work::Work;
 use super::{Found, Refusal, Review, page};
@@ -79,7 +80,10 @@ impl Review<'_> {
             let items = work.tables.items(&keys, false)?;
             let mut view = work.proposal_view(actor, proposal)?;
             view.changed = work.changed(proposal_id)?;
-            Ok(ProposalDetail { proposal: view, items: work.views(actor, items)?, next })
+            let priors = work.tables.priors(proposal_id, &keys)?;
+            let steps = work.steps_of(proposal_id)?;
+            let items = work.views_as_known(actor, items, &priors)?;
+            Ok(ProposalDetail { proposal: view, items, steps, next })
         })
     }
 }
@@ -90,11 +94,13 @@ pub(super) fn query(actor: &Actor, filter: &ProposalFilter) -> Option<ProposalQu
     let mut query = ProposalQuery {
         state: filter.state,
         kind: filter.kind,
+        open: filter.open,
         maker: filter.maker.as_ref().and_then(|maker| match maker.as_str() {
             "me" => me(),
             other => Some(other.to_owned()),
         }),
         oldest_first: filter.stage.is_some_and(|stage| stage != ProposalsFor::Mine)
+            || filter.open == Some(true)
             || filter.state.is_some_and(ProposalState::is_open),
         ..ProposalQuery::default()
     };
@@ -174,6 +180,22 @@ impl Work<'_> {
             may_withdraw,
             proposal_id: proposal.proposal_id,
         })
+    }
+
+    /// What happened to a proposal, oldest first, one entry for each step.
+    fn steps_of(&mut self, proposal_id: &str) -> Result<Vec<ProposalStep>, Problem> {
+        let mut steps = Vec::new();
+        for row in self.tables.steps_of(proposal_id)? {
+            steps.push(ProposalStep {
+                actor_name: self.name(&row.actor_id)?,
+                stage: row.stage,
+                action_type: row.action_type,
+                items: row.rows,
+                comments: row.comments,
+                at: row.at,
+            });
+        }
+        Ok(steps)
     }
 
     fn approvals(&mut self, proposal: &Proposal) -> Result<Vec<ApprovalView>, Problem> {

@@ -115,15 +115,15 @@ pub(super) fn refused(code: Code) -> Refusal {
         Code::InvalidReasonCode => Refusal::new(code, "Invalid Reason Code provided"),
         Code::NoReasonToApprove => Refusal::new(
             code,
-            "the machine found no reason that could be approved: choose one with OVERRIDE, or REJECT",
+            "no cause was found that could be accepted: choose one, or confirm the break",
         ),
         Code::SameReasonCode => {
-            Refusal::new(code, "that is the machine's own reason: APPROVE takes it")
+            Refusal::new(code, "that is the predicted cause: accept it instead of choosing it")
         }
         Code::ApproveTakesNoCode => {
-            Refusal::new(code, "APPROVE takes the machine's reason: OVERRIDE gives another")
+            Refusal::new(code, "accepting takes the predicted cause: another is a choice of its own")
         }
-        _ => Refusal::new(code, "REJECT takes no reason code"),
+        _ => Refusal::new(code, "a confirmed break has no cause"),
     }
 }
 
@@ -135,7 +135,10 @@ impl Work<'_> {
             Status::Pending => Err(self.already_pending(item)?),
             Status::Accepted | Status::Rejected => Err(Refusal::new(
                 Code::InvalidTransition,
-                format!("the item is {}: reopen it to decide it anew", item.status),
+                match item.status {
+                    Status::Rejected => "it is a confirmed break: reopen it to decide it again",
+                    _ => "it is settled: reopen it to decide it again",
+                },
             )),
         }
     }
@@ -170,7 +173,7 @@ impl Work<'_> {
     /// The refusal that names the open proposal.
     pub fn already_pending(&mut self, item: &Item) -> Result<Refusal, Problem> {
         let refusal =
-            Refusal::new(Code::AlreadyPending, "somebody has decided; it waits for approval");
+            Refusal::new(Code::AlreadyPending, "it is proposed already and awaits approval");
         Ok(match self.tables.open_proposal_of(item.key)? {
             Some(proposal_id) => refusal.blocked_by(proposal_id),
             None => refusal,
@@ -196,7 +199,7 @@ impl Work<'_> {
             }
             Action::Approve if item.status == Status::Unknown => Err(Refusal::new(
                 Code::SuggestionHidden,
-                "the machine's reason is not shown here until you have chosen: OVERRIDE or REJECT",
+                "the prediction is hidden until you have chosen: choose a cause, or confirm the break",
             )),
             _ => Ok((action, code)),
         }
@@ -219,7 +222,7 @@ impl Work<'_> {
         if action == Action::Approve && current.as_ref().is_some_and(|reason| !reason.active) {
             return Err(Refusal::new(
                 Code::ReasonInactive,
-                "the machine's reason is no longer active: choose another with OVERRIDE",
+                "the predicted cause is no longer in use: choose another",
             ));
         }
         let current = current.as_ref().map(|reason| reason.code.as_str());

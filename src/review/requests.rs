@@ -202,6 +202,8 @@ pub enum ProposalsFor {
 pub struct ProposalFilter {
     /// Their state.
     pub state: Option<ProposalState>,
+    /// Open ones, or closed ones.
+    pub open: Option<bool>,
     /// For whom.
     pub stage: Option<ProposalsFor>,
     /// What they are about.
@@ -232,6 +234,8 @@ pub struct AuditFilter {
     pub from_seq: Option<i64>,
     /// Up to this number.
     pub to_seq: Option<i64>,
+    /// Only the last row of each step of a proposal.
+    pub folded: bool,
 }
 
 /// A period of a report; open where absent (RFC 3339 or dates).

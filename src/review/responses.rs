@@ -136,6 +136,10 @@ pub struct ReviewItem {
     pub eyes_if_override: Eyes,
     /// The eyes that taking the machine's reason would need.
     pub eyes_if_approve: Eyes,
+    /// Why an override would need six.
+    pub triggers_if_override: Vec<Fired>,
+    /// Why taking the machine's reason would need six.
+    pub triggers_if_approve: Vec<Fired>,
     /// What a checker said when it came back.
     pub sent_back: Option<SentBack>,
     /// The person it is assigned to.
@@ -339,6 +343,8 @@ pub struct ProposalMoved {
 pub struct Excluded {
     /// The item.
     pub id: String,
+    /// The reference of its record; only of the first hundred.
+    pub reference: Option<String>,
     /// Why.
     pub why: String,
 }
@@ -421,7 +427,7 @@ pub struct Group {
     pub reason_code: Option<String>,
     /// How many items.
     pub count: u64,
-    /// The sum of their amounts, whatever the currency.
+    /// The sum of their amounts; null where a field says the currency, as amounts in several have no sum.
     pub amount_sum: Option<f64>,
     /// Three of them.
     pub sample: Vec<ReviewItem>,
@@ -555,10 +561,29 @@ pub struct ProposalDetail {
     /// The proposal.
     #[serde(flatten)]
     pub proposal: ProposalView,
-    /// Its items, a page of them.
+    /// Its items, a page of them, with the predictions that were known when it was made.
     pub items: Vec<ReviewItem>,
+    /// What happened to it, oldest first: one entry for each step.
+    pub steps: Vec<ProposalStep>,
     /// The cursor of the next page of items.
     pub next: Option<String>,
+}
+
+/// A step of a proposal: what one person did at once, to all of its items.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ProposalStep {
+    /// The name of who acted.
+    pub actor_name: String,
+    /// `MAKER`, `CHECKER`, `AUTHORIZER` or `SYSTEM`.
+    pub stage: String,
+    /// As in the audit trail.
+    pub action_type: String,
+    /// How many audit rows it has.
+    pub items: u64,
+    /// What was said.
+    pub comments: Option<String>,
+    /// When.
+    pub at: String,
 }
 
 /// `GET /workflow/summary`.
@@ -666,6 +691,9 @@ pub struct AuditView {
     pub row: crate::store::audit::AuditRow,
     /// The name of who acted.
     pub actor_name: String,
+    /// How many rows its step has; only in a folded list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_rows: Option<u64>,
 }
 
 /// One row of the overrides report: decisions against the machine, and those without a second person.

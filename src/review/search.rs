@@ -33,11 +33,23 @@ pub(super) struct Hits {
 }
 
 impl Review<'_> {
-    /// Adds one part to the search index of the current runs; false where nothing was missing.
+    /// Does the next piece of what runs leave to the server: counting their figures, indexing them for searches.
+    /// False where nothing was left.
     ///
     /// # Errors
     /// What the store says.
     pub fn index_next(&self) -> Found<bool> {
+        let uncounted = self.read(|work| {
+            let runs: Vec<i64> =
+                work.tables.current_runs()?.iter().map(|run| run.run_no).collect();
+            Ok(work.tables.first_uncounted(&runs)?)
+        })?;
+        if let Some(run_no) = uncounted {
+            transact::write(self.store, |tx| -> Result<(), Problem> {
+                ReviewTables::new(tx).count_figures(run_no)
+            })?;
+            return Ok(true);
+        }
         self.index_next_of(&QueueFilter::default())
     }
 

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Problem;
 use crate::domain::review::Permission;
 use crate::domain::{Instant, Severity, Status};
-use crate::store::review::Look;
+use crate::store::review::{ItemQuery, Look};
 use crate::store::time_text;
 
 use super::actor::Actor;
+use super::filter::Sla;
 use super::proposals;
 use super::requests::{ProposalFilter, ProposalsFor};
 use super::responses::Summary;
+use super::views::sla;
 use super::work::Work;
 use super::{Found, Review};
 
@@ -23,6 +25,36 @@ impl Review<'_> {
     pub fn summary(&self, actor: &Actor) -> Found<Summary> {
         actor.must(Permission::View)?;
         self.read(|work| Ok(work.summary(actor)?))
+    }
+
+    /// How many undecided items of a run are in time, nearly due and overdue.
+    ///
+    /// # Errors
+    /// A [`super::Refusal`].
+    pub fn ages(&self, actor: &Actor, run_id: &str) -> Found<[u64; 3]> {
+        actor.must(Permission::View)?;
+        self.read(|work| {
+            let mut ages = [0; 3];
+            let Some(run) = work.tables.run_by_id(run_id)? else { return Ok(ages) };
+            let began = crate::store::read_time(&run.attributed_at)?;
+            let query = ItemQuery {
+                status: Some(Status::Unknown),
+                runs: vec![run.run_no],
+                ..ItemQuery::default()
+            };
+            for count in work.tables.counts(&query)? {
+                let signature = work.tables.signature(count.signature_id)?;
+                let severity = signature.and_then(|one| Severity::from_name(&one.severity));
+                let hours = work.policy.sla_hours.of(severity.unwrap_or(Severity::Medium));
+                let at = match sla(work.now, began, work.due(&run, hours)?) {
+                    Sla::Ok => &mut ages[0],
+                    Sla::Due => &mut ages[1],
+                    Sla::Overdue => &mut ages[2],
+                };
+                *at += count.items;
+            }
+            Ok(ages)
+        })
     }
 
     /// A text that changes whenever the queue may have changed.
@@ -83,14 +115,15 @@ impl Work<'_> {
         }
     }
 
-    /// Decisions within the last hour per minute that had one, and those since midnight (UTC).
+    /// Decisions within the last hour per minute that had one (a bulk is one decision), and the items decided
+    /// since midnight (UTC).
     fn pace(&mut self, person_id: &str) -> Result<(f64, u64), Problem> {
         let hour = time_text(Instant::new(self.now.seconds() - 3_600, 0));
         let mut minutes = std::collections::BTreeSet::new();
         let mut decisions = 0.0;
-        for (at, items) in self.tables.made_since(person_id, &hour)? {
+        for at in self.tables.made_since(person_id, &hour)? {
             minutes.insert(at.chars().take(16).collect::<String>());
-            decisions += items;
+            decisions += 1.0;
         }
         #[expect(clippy::cast_precision_loss, reason = "at most sixty")]
         let pace = if minutes.is_empty() { 0.0 } else { decisions / minutes.len() as f64 };

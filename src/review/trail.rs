@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
+use crate::domain::review::state::is_cause;
 use crate::domain::review::{Control, Permission};
 use crate::store::audit::{AuditRow, Checkpoint, Verdict};
 use crate::store::chain;
@@ -42,7 +43,13 @@ impl Review<'_> {
             let hidden = work.hidden_of(&rows)?;
             for row in rows {
                 let actor_name = work.name(&row.actor_id)?;
-                items.push(AuditView { row: work.masked(actor, row, &hidden), actor_name });
+                let step_rows = if filter.folded && row.proposal_id.is_some() {
+                    Some(work.tables.rows_of_step(row.seq)?)
+                } else {
+                    None
+                };
+                let row = work.masked(actor, row, &hidden);
+                items.push(AuditView { row, actor_name, step_rows });
             }
             Ok(Page { items, next: next.map(|seq| page::cursor(&seq, &list, actor)), total: None })
         })
@@ -157,6 +164,7 @@ fn query_of(actor: &Actor, filter: &AuditFilter, whole: bool) -> Result<AuditQue
         to_seq: filter.to_seq,
         text: filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()).map(str::to_owned),
         in_values: whole,
+        folded: filter.folded,
     })
 }
 
@@ -225,10 +233,12 @@ impl Work<'_> {
                 .into_iter()
                 .flatten()
                 .filter_map(|one| one.get("code").and_then(Json::as_str))
+                .filter(|code| is_cause(code))
                 .collect();
             let confidence = predicted
                 .into_iter()
                 .flatten()
+                .filter(|one| one.get("code").and_then(Json::as_str).is_some_and(is_cause))
                 .filter_map(|one| one.get("confidence").and_then(Json::as_f64))
                 .reduce(f64::max);
             let predicted = (!codes.is_empty()).then(|| codes.join(", "));

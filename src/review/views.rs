@@ -7,9 +7,9 @@ use serde_json::Value as Json;
 use crate::diagnostic::Problem;
 use crate::domain::review::state::is_cause;
 use crate::domain::review::trigger::{self, Decided, ItemFacts, Recent};
-use crate::domain::review::{Action, Eyes, ProposalKind, is_blind};
+use crate::domain::review::{Action, Eyes, Fired, ProposalKind, is_blind};
 use crate::domain::{Instant, Status};
-use crate::store::review::{Item, ItemKey, Run};
+use crate::store::review::{Item, ItemKey, Prior, Run};
 use crate::store::{read_time, time_text};
 
 use super::actor::Actor;
@@ -39,6 +39,37 @@ impl Work<'_> {
         let mut views = Vec::with_capacity(weighed.len());
         for one in &weighed {
             views.push(self.view(actor, one, &beside, &known)?);
+        }
+        Ok(views)
+    }
+
+    /// Items of a proposal, with the predictions that were known when it took them.
+    pub fn views_as_known(
+        &mut self,
+        actor: &Actor,
+        items: Vec<Item>,
+        priors: &HashMap<ItemKey, Prior>,
+    ) -> Result<Vec<ReviewItem>, Problem> {
+        let mut views = self.views(actor, items.clone())?;
+        let visible = self.visibility(actor);
+        for (view, item) in views.iter_mut().zip(items) {
+            let Some(prior) = priors.get(&item.key) else { continue };
+            if !view.predictions.is_empty() || self.is_hidden(&item)? {
+                continue;
+            }
+            let code = self.tables.reason(prior.reason_id)?.map_or_else(String::new, |one| one.code);
+            let run = self.tables.run(item.key.run_no)?;
+            let before = Item {
+                reason_id: prior.reason_id,
+                confidence: prior.confidence,
+                assigned_by: prior.assigned_by.clone(),
+                by_person: prior.by_person,
+                ..item
+            };
+            view.predictions = predictions(&before, &code);
+            for one in &mut view.predictions {
+                one.why = visible.said(&run.layout, std::mem::take(&mut one.why));
+            }
         }
         Ok(views)
     }
@@ -107,6 +138,9 @@ impl Work<'_> {
         let amount = one.amount.map(|amount| amount.to_string());
         let assignee = beside.assignees.get(&item.key).cloned();
         let assignee_name = assignee.as_deref().map(|id| self.name(id)).transpose()?;
+        let overriding = self.eyes_if(one, Action::Override, known, hidden);
+        let approving = self.eyes_if(one, Action::Approve, known, hidden);
+        let amount_hidden = visible.hides_amount(&run, field);
         Ok(ReviewItem {
             attribution_id: run.attribution_id(item.key),
             confidence_score: if hidden { 0.0 } else { item.confidence },
@@ -143,13 +177,15 @@ impl Work<'_> {
                 visible.label(&one.field, item.diff_type.name(), &signature.label)
             }),
             group_size: None,
-            amount_abs: amount.filter(|_| !visible.hides_amount(&run, field)),
+            amount_abs: amount.filter(|_| !amount_hidden),
             currency: visible.currency(one.currency.clone()),
             age_seconds,
             due_at: time_text(due),
             sla: sla(self.now, began, due),
-            eyes_if_override: self.eyes_if(one, Action::Override, known, hidden),
-            eyes_if_approve: self.eyes_if(one, Action::Approve, known, hidden),
+            eyes_if_override: overriding.0,
+            eyes_if_approve: approving.0,
+            triggers_if_override: visible.triggers(amount_hidden, overriding.1),
+            triggers_if_approve: visible.triggers(amount_hidden, approving.1),
             sent_back: beside.sent_back.get(&item.key).cloned(),
             assignee,
             assignee_name,
@@ -160,8 +196,15 @@ impl Work<'_> {
         })
     }
 
-    /// The eyes that a decision would need, regardless of a hidden suggestion: its confidence would show.
-    fn eyes_if(&self, one: &Weighed, action: Action, known: &[i64], hidden: bool) -> Eyes {
+    /// The eyes that a decision would need and why, regardless of a hidden suggestion: its confidence would
+    /// show.
+    fn eyes_if(
+        &self,
+        one: &Weighed,
+        action: Action,
+        known: &[i64],
+        hidden: bool,
+    ) -> (Eyes, Vec<Fired>) {
         let kind = match one.item.status {
             Status::Accepted | Status::Rejected => ProposalKind::Reopen,
             Status::Unknown | Status::Pending => ProposalKind::Attribution,
@@ -179,7 +222,7 @@ impl Work<'_> {
             signature_known: hidden || one.item.signature_id.is_some_and(|id| known.contains(&id)),
         };
         let fired = trigger::evaluate(&self.policy, decided, &[facts], &Recent::default());
-        trigger::eyes(&self.policy, decided, &fired, one.item.locked)
+        (trigger::eyes(&self.policy, decided, &fired, one.item.locked), fired)
     }
 
     /// When the items of a run are due.

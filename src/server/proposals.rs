@@ -36,6 +36,11 @@ pub fn describe(route: Route) -> Route {
                     Kind::One(ProposalState::ALL.iter().map(|one| one.name()).collect()),
                 ),
                 Parameter::query(
+                    "open",
+                    "`true`: only open ones; `false`: only closed ones",
+                    Kind::One(vec!["true", "false"]),
+                ),
+                Parameter::query(
                     "stage",
                     "Your own, those you may check, or those you may authorize",
                     Kind::One(vec!["mine", "to_check", "to_authorize"]),
@@ -79,6 +84,7 @@ fn id() -> Parameter {
 
 pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
     let filter = ProposalFilter {
+        open: call.text("open").map(|open| open == "true"),
         state: call.text("state").and_then(ProposalState::from_name),
         stage: match call.text("stage") {
             Some("mine") => Some(ProposalsFor::Mine),

@@ -263,6 +263,15 @@ pub trait Store: Registry + transact::Transact {
         transact::read(self, |tx| reader::attribution_counts(tx, run))
     }
 
+    /// Both of the next from figures that are kept up to date; `None` where a run has none yet.
+    #[expect(clippy::type_complexity, reason = "the two results that it stands for")]
+    fn kept_counts(
+        &self,
+        run: RunId,
+    ) -> Result<Option<(Vec<AttributionCount>, (u64, u64))>, Problem> {
+        transact::read(self, |tx| reader::kept_counts(tx, run))
+    }
+
     /// Records of a run that passed and that are blocked, as of now: `(passed, blocked)`.
     fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem> {
         transact::read(self, |tx| reader::gate_counts(tx, run))

@@ -7,6 +7,7 @@ use super::audit::{self, By};
 use super::carry::Carry;
 use super::machine_results::{self, MachineResults};
 use super::prune::{self, Pruned};
+use super::review::figures;
 use super::rows::parameters;
 use super::run::{AttributionCount, Counts};
 use super::transact::Transaction;
@@ -215,6 +216,7 @@ impl Publication {
             entries.extend(carry.apply(tx, &mut self.counts)?);
         }
         audit::head(tx, true)?;
+        figures::forget(tx, run_no)?;
         write_counts(tx, run_no, &self.counts)?;
         audit::append(tx, now, &By::system(), &entries)?;
         Ok(entries.len() as u64 - 1)

@@ -354,13 +354,20 @@ pub(super) fn attribution_counts(
     if key.stage != Some(Stage::Attributed) {
         return Ok(Vec::new());
     }
-    let sql = format!(
-        "SELECT c.code, c.is_functional, d.status, w.name, d.count FROM ( \
-             SELECT d.reason_id, d.status, d.assigner_id, count(*) AS count \
-             FROM recon.difference_rows d WHERE {} GROUP BY 1, 2, 3 \
-         ) d JOIN recon.reason_codes c ON c.reason_id = d.reason_id \
-         JOIN recon.assigners w ON w.assigner_id = d.assigner_id",
+    let table = format!(
+        "(SELECT d.reason_id, d.status, d.assigner_id, count(*) AS count \
+         FROM recon.difference_rows d WHERE {} GROUP BY 1, 2, 3)",
         tx.dialect().of_run("d", key.run_no)
+    );
+    counted(tx, &table)
+}
+
+/// Counts of a table of reasons, statuses and assigners, by their names.
+fn counted(tx: &mut dyn Transaction, table: &str) -> Result<Vec<AttributionCount>, Problem> {
+    let sql = format!(
+        "SELECT c.code, c.is_functional, d.status, w.name, d.count FROM {table} d \
+         JOIN recon.reason_codes c ON c.reason_id = d.reason_id \
+         JOIN recon.assigners w ON w.assigner_id = d.assigner_id"
     );
     let mut counts = tx.list(&sql, &[], |row| {
         Ok(AttributionCount {
@@ -377,6 +384,27 @@ pub(super) fn attribution_counts(
         key(left).cmp(&key(right)).then_with(|| left.assigned_by.cmp(&right.assigned_by))
     });
     Ok(counts)
+}
+
+/// What [`attribution_counts`] and [`gate_counts`] count, from the figures that are kept; `None` for runs of
+/// which none are.
+pub(super) fn kept_counts(
+    tx: &mut dyn Transaction,
+    run: RunId,
+) -> Result<Option<(Vec<AttributionCount>, (u64, u64))>, Problem> {
+    let sql = "SELECT r.run_no, r.total_records, f.blocked FROM recon.recon_runs r \
+               JOIN recon.run_figures f ON f.run_no = r.run_no \
+               WHERE r.run_id = $1 AND r.stage = 'ATTRIBUTED' AND r.superseded_by IS NULL";
+    let found = tx.find(sql, &parameters![run.to_string()], |row| {
+        let (all, blocked) = (row.count(1)?, row.count(2)?);
+        Ok((row.count(0)?, ((all - blocked).max(0).cast_unsigned(), blocked.cast_unsigned())))
+    })?;
+    let Some((run_no, gate)) = found else { return Ok(None) };
+    let table = format!(
+        "(SELECT n.reason_id, n.status, n.assigner_id, n.items AS count \
+         FROM recon.reason_counts n WHERE n.run_no = {run_no} AND n.items > 0)"
+    );
+    Ok(Some((counted(tx, &table)?, gate)))
 }
 
 /// Records of a run that passed and that are blocked.

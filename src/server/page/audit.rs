@@ -2,12 +2,10 @@
 
 use askama::Template;
 
-use crate::domain::Instant;
 use crate::review::{AuditFilter, AuditView, Checkpoint, Page, Verdict};
 
 use super::address::with_query;
 use super::frame::Frame;
-use super::item::Event;
 use super::labels;
 use super::queue::{Chip, Facet, FacetOption};
 
@@ -55,6 +53,8 @@ pub struct Row {
     /// Name, before, after.
     pub changes: Vec<(String, String, String)>,
     pub comment: String,
+    /// The rows of its step, where there are several.
+    pub unfold: Option<String>,
     pub control: String,
     pub hash: String,
     /// Login method, address, request and so on: name and value.
@@ -234,6 +234,11 @@ fn about(new: Option<&str>) -> Option<String> {
     Some(format!("{}, {field}", clipped(reference)))
 }
 
+/// A step is about its proposal, not about the one item of its last row.
+fn about_step(view: &AuditView) -> Option<String> {
+    view.step_rows.filter(|rows| *rows > 1).map(|_| "the proposal".to_owned())
+}
+
 fn capital(text: &str) -> String {
     let mut characters = text.chars();
     characters
@@ -244,6 +249,7 @@ fn capital(text: &str) -> String {
 fn row(view: &AuditView) -> Row {
     let row = &view.row;
     let proposal = row.proposal_id.as_ref().map(|id| format!("/review/proposals/{id}"));
+    let step = proposal.clone();
     let item = row.attribution_id.as_ref().map(|id| format!("/review/items/{id}"));
     let short = row.entity_id.rsplit('-').next().unwrap_or_default();
     let href = match row.entity_type.as_str() {
@@ -287,28 +293,29 @@ fn row(view: &AuditView) -> Row {
         actor: view.actor_name.clone(),
         roles: row.actor_roles.clone().unwrap_or_default(),
         stage: row.stage.to_lowercase(),
-        action: capital(&labels::did(&row.action_type, &row.stage)),
+        action: capital(&match view.step_rows {
+            Some(rows) if rows > 1 => labels::step(&row.action_type, &row.stage, rows),
+            _ => labels::did(&row.action_type, &row.stage),
+        }),
+        unfold: view.step_rows.filter(|rows| *rows > 1).and(row.proposal_id.as_ref()).map(|id| {
+            let pairs = [
+                ("entity", id.as_str()),
+                ("stage", row.stage.as_str()),
+                ("action", row.action_type.as_str()),
+                ("each", "yes"),
+            ];
+            with_query("/review/audit", pairs)
+        }),
         entity: (
-            about(row.new_value.as_ref().map(|value| value.get())).unwrap_or_else(|| {
+            about_step(view).or_else(|| about(row.new_value.as_ref().map(|value| value.get()))).unwrap_or_else(|| {
                 format!("{} {short}", labels::sentence(&row.entity_type).to_lowercase())
             }),
-            href,
+            if view.step_rows.is_some_and(|rows| rows > 1) { step } else { href },
         ),
         changes: shown,
         comment: row.comments.clone().unwrap_or_default(),
         control: row.control.as_deref().map(labels::sentence).unwrap_or_default(),
         hash: row.hash.clone(),
         details,
-    }
-}
-
-pub fn event(view: &AuditView, now: Instant) -> Event {
-    let row = &view.row;
-    Event {
-        who: view.actor_name.clone(),
-        what: labels::did(&row.action_type, &row.stage),
-        comment: row.comments.clone().unwrap_or_default(),
-        when: labels::ago(now, &row.performed_at),
-        at: row.performed_at.clone(),
     }
 }

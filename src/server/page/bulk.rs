@@ -7,7 +7,7 @@ use crate::review::{AmountSum, BulkPreview, ReasonEntry, ReviewItem, Share};
 use crate::server::target::pairs;
 
 use super::address::Listing;
-use super::context::PageContext;
+use super::context::{PageContext, sentence};
 use super::fragment::{Bar, Value};
 use super::frame::Frame;
 use super::queue::{Code, codes};
@@ -170,7 +170,10 @@ impl Bulk {
                 .excluded
                 .iter()
                 .take(EXCLUDED_SHOWN)
-                .map(|one| (short(&one.id), format!("/review/items/{}", one.id), one.why.clone()))
+                .map(|one| {
+                    let name = one.reference.clone().unwrap_or_else(|| "(no reference)".to_owned());
+                    (name, format!("/review/items/{}", one.id), sentence(&one.why))
+                })
                 .collect(),
             must_look: preview.count > LOOK_ABOVE,
             needs_comment: preview.action.needs_comment(),
@@ -203,10 +206,6 @@ fn common(preview: &BulkPreview) -> Option<&str> {
     codes.all(|code| code == Some(first)).then_some(first)
 }
 
-fn short(id: &str) -> String {
-    id.rsplit('-').next().unwrap_or(id).to_owned()
-}
-
 pub fn sums(sums: &[AmountSum]) -> Option<String> {
     let text: Vec<String> = sums
         .iter()
@@ -229,7 +228,7 @@ pub fn sample(item: &ReviewItem) -> Sample {
         field: labels::field(&item.difference.field_name).to_owned(),
         href: format!("/review/items/{}", item.attribution_id),
         sides: difference::brief(&item.difference),
-        guess: guess.unwrap_or_else(|| "no idea".to_owned()),
+        guess: guess.unwrap_or_else(|| "no cause found".to_owned()),
         note: difference::delta(&item.difference),
     }
 }

@@ -74,11 +74,13 @@ impl Check {
             tabs.push(tab("Mine", summary.mine, "mine", "mine"));
         }
         tabs.push(Tab { count: None, ..tab("All open", 0, "", "open") });
+        tabs.push(Tab { count: None, ..tab("Sent back", 0, "", "returned") });
         tabs.push(Tab { count: None, ..tab("Closed", 0, "", "closed") });
         let nothing = match which {
             "to_check" => ("Nothing to check", "No proposal awaits you."),
             "to_authorize" => ("Nothing to authorize", "No proposal awaits you."),
             "mine" => ("Nothing open", "None of your proposals is open."),
+            "returned" => ("Nothing sent back", "No proposal was sent back."),
             _ => ("No proposal", "Proposals appear here."),
         };
         Self {

@@ -128,9 +128,16 @@ fn following(
 
 /// The item again, with the input and the reason for the refusal.
 fn refused_item(context: &PageContext<'_>, id: &str, refusal: Refusal) -> Result<Response, Denied> {
-    let stale = matches!(refusal.kind, RefusalKind::Conflict | RefusalKind::Stale);
-    let typed = matches!(refusal.kind, RefusalKind::Malformed | RefusalKind::Invalid);
-    if !stale && !typed {
+    // Only then was somebody else quicker.
+    let stale = matches!(
+        refusal.code,
+        Code::Stale | Code::AlreadyPending | Code::InvalidTransition
+    );
+    let typed = matches!(
+        refusal.kind,
+        RefusalKind::Malformed | RefusalKind::Invalid | RefusalKind::Conflict | RefusalKind::Stale
+    );
+    if !typed {
         return Err(refusal.into());
     }
     let status = refusal.kind.status();

@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::domain::Instant;
 use crate::domain::review::state::is_cause;
-use crate::domain::review::{Permission, ProposalState};
+use crate::domain::review::{Fired, Permission, ProposalState};
 use crate::review::{
     Actor, HistoryEntry, ItemDetail, ItemKind, ReasonEntry, RecordSide, ReviewItem, SimilarDecision,
 };
@@ -123,7 +123,8 @@ pub struct Guess {
 /// Evidence for or against a prediction.
 #[derive(Clone, Debug)]
 pub struct Why {
-    pub speaks_for: bool,
+    /// `pro`, `con`, or `note` for what is neither.
+    pub class: &'static str,
     pub text: String,
 }
 
@@ -141,8 +142,12 @@ pub struct Decide {
     pub comment: String,
     pub wrong: Option<String>,
     pub outcome: String,
+    /// Why it needs six eyes.
+    pub triggers: Vec<String>,
     /// The item was decided: this reopens it.
     pub reopens: bool,
+    /// The first prediction can be accepted without a comment.
+    pub accepts: bool,
 }
 
 /// A decision about a similar item.
@@ -445,13 +450,16 @@ fn notice(answers: &Data<'_>) -> Option<Notice> {
     let item = &answers.detail.item;
     if let Some(refused) = answers.refused.as_ref().filter(|refused| refused.stale) {
         let last = answers.detail.history.first();
-        let who = last.map_or_else(
-            || "Someone else was faster.".to_owned(),
-            |entry| {
+        let who = match last {
+            Some(entry) if entry.actor_id == answers.actor.person_id => {
+                format!("You {} already.", labels::did(&entry.action_type, &entry.stage))
+            }
+            Some(entry) => {
                 let did = labels::did(&entry.action_type, &entry.stage);
                 format!("{} was faster and {did}.", entry.actor_name)
-            },
-        );
+            }
+            None => "It has changed since you looked.".to_owned(),
+        };
         let kept = if refused.comment.is_empty() { "" } else { " Your comment is kept below." };
         let text = if item.status == "UNKNOWN" {
             format!("Your decision was not saved. Look again and decide.{kept}")
@@ -569,16 +577,18 @@ fn guesses(
         .collect()
 }
 
-/// A text that begins with a minus speaks against the prediction.
+/// What a model measured begins with its sign; a rule speaks for its cause; all else is a note.
 fn why(text: &str) -> Why {
     let against = text.strip_prefix('-').or_else(|| text.strip_prefix('−'));
-    let said = against.unwrap_or(text.strip_prefix('+').unwrap_or(text)).trim();
-    let text = match said.split_once(':') {
-        Some(("RULE", rule)) => format!("rule {rule}"),
-        Some(("MODEL", version)) => format!("model {version}"),
-        _ => said.to_owned(),
-    };
-    Why { speaks_for: against.is_none(), text }
+    if let Some(said) = against.or_else(|| text.strip_prefix('+')) {
+        let class = if against.is_some() { "con" } else { "pro" };
+        return Why { class, text: said.trim().to_owned() };
+    }
+    match text.split_once(':') {
+        Some(("RULE", rule)) => Why { class: "pro", text: format!("rule {rule}") },
+        Some(("MODEL", version)) => Why { class: "note", text: format!("model {version}") },
+        _ => Why { class: "note", text: text.to_owned() },
+    }
 }
 
 fn decide(answers: &Data<'_>, base: &str) -> (Option<Decide>, Option<String>) {
@@ -622,9 +632,23 @@ fn decide(answers: &Data<'_>, base: &str) -> (Option<Decide>, Option<String>) {
         comment: refused.comment,
         wrong: (!refused.why.is_empty() && !refused.stale).then_some(refused.why),
         outcome: detail.what_next.clone(),
+        triggers: triggers(item),
         reopens,
+        accepts: !reopens && difference::accepts_first(item),
     };
     (Some(decide), None)
+}
+
+/// Why a decision needs six eyes; what concerns only another cause than the predicted one says so.
+fn triggers(item: &ReviewItem) -> Vec<String> {
+    let all = item.triggers_if_override.iter();
+    let both = &item.triggers_if_approve;
+    let said = |one: &Fired| {
+        let text = labels::trigger(one.trigger, &one.value);
+        if both.contains(one) { text } else { format!("{text} (another cause only)") }
+    };
+    let more = both.iter().filter(|one| !item.triggers_if_override.contains(one));
+    all.chain(more).map(said).collect()
 }
 
 fn assign(item: &ReviewItem, actor: &Actor) -> Assign {

@@ -158,6 +158,17 @@ pub const fn proposal(state: ProposalState) -> (&'static str, &'static str) {
     }
 }
 
+/// A text with its whole and decimal numbers grouped by thousands.
+fn counts_grouped(text: &str) -> String {
+    let grouped = |word: &str| {
+        let is_number = !word.is_empty()
+            && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+            && word.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
+        if is_number { amount(word) } else { word.to_owned() }
+    };
+    text.split(' ').map(grouped).collect::<Vec<_>>().join(" ")
+}
+
 pub fn trigger(trigger: Trigger, value: &str) -> String {
     let words = match trigger {
         Trigger::ReasonCode => "New or changed reason code",
@@ -171,7 +182,21 @@ pub fn trigger(trigger: Trigger, value: &str) -> String {
         Trigger::Bulk => "Many items, or a large sum, in one decision",
         Trigger::Splitting => "One maker's proposals about it add up to a large sum",
     };
+    let value = counts_grouped(value);
     if value.is_empty() { words.to_owned() } else { format!("{words}: {value}") }
+}
+
+/// A step of a proposal as the verb of a sentence: `proposed 1,423 items`.
+pub fn step(action_type: &str, stage: &str, count: u64) -> String {
+    let many = if count > 1 { format!(" {}", items(&count)) } else { " it".to_owned() };
+    match (action_type, stage) {
+        ("APPROVE" | "OVERRIDE" | "REJECT" | "REOPEN" | "PROPOSE" | "PROPOSE_REASON", "MAKER") => {
+            format!("proposed{many}")
+        }
+        ("APPROVE", "CHECKER") => format!("checked{many}"),
+        ("APPROVE", "AUTHORIZER") => format!("authorized{many}"),
+        _ => did(action_type, stage),
+    }
 }
 
 /// An audit row's action as the verb of a sentence.

@@ -118,7 +118,7 @@ pub struct Data<'a> {
     pub shown: &'a str,
     pub jobs: &'a [String],
     pub inbox: &'a review::Summary,
-    /// Unknown differences: in time, nearly due, overdue.
+    /// Undecided differences: in time, nearly due, overdue.
     pub ages: [u64; 3],
     /// Warnings about the run, and what to do.
     pub first: &'a [(String, String)],
@@ -269,7 +269,7 @@ impl Run {
             ),
             figure(
                 &course,
-                "Waiting",
+                "To decide",
                 "Differences that await a decision",
                 unknown.clone(),
                 Better::Lower,
@@ -351,6 +351,7 @@ fn figure(
             let arrow = if change > 0.0 { "↑" } else { "↓" };
             (format!("{arrow} from {}", shown(before)), if good { "better" } else { "worse" })
         }
+        Some((_, change)) if change != 0.0 => ("nearly as before".to_owned(), ""),
         Some(_) => ("as before".to_owned(), ""),
         None => (String::new(), ""),
     };
@@ -426,8 +427,8 @@ fn whole_differences(run: &RunFigures) -> Whole {
         ),
         ("Settled by people", standing.people, settled(&[("by", "people")]), "s1"),
         ("Confirmed breaks", standing.rejected, status("REJECTED"), "s5"),
-        ("Decision pending", standing.pending, status("PENDING"), "s6"),
-        ("Unknown", standing.unknown, status("UNKNOWN"), "s4"),
+        ("Proposed", standing.pending, status("PENDING"), "s6"),
+        ("To decide", standing.unknown, status("UNKNOWN"), "s4"),
     ])
 }
 

@@ -5,7 +5,7 @@ use askama::Template;
 use crate::domain::Instant;
 use crate::domain::review::state::is_cause;
 use crate::domain::review::{Action, Eyes, Permission, ProposalKind, ProposalState};
-use crate::review::{Actor, ProposalDetail, ProposalView, ReasonEntry};
+use crate::review::{Actor, ProposalDetail, ProposalStep, ProposalView, ReasonEntry};
 
 use super::address::with_query;
 use super::bulk::{self, Sample};
@@ -98,8 +98,6 @@ pub struct Data<'a> {
     pub actor: &'a Actor,
     pub reasons: &'a [ReasonEntry],
     pub next: Option<String>,
-    /// `None` without permission.
-    pub trail: Vec<Event>,
     pub now: Instant,
     /// Idempotency key.
     pub key: String,
@@ -166,11 +164,7 @@ impl Proposal {
             payload: payload(view),
             simulation: simulation(view),
             amend: amend(view, answers),
-            history: if answers.trail.is_empty() {
-                approvals(view, answers.now)
-            } else {
-                answers.trail.clone()
-            },
+            history: history(answers.detail, answers.now),
             version: view.tag.clone(),
             content_hash: view.content_hash.to_string(),
             key: answers.key.clone(),
@@ -322,30 +316,14 @@ fn amend(view: &ProposalView, answers: &Data<'_>) -> Option<Amend> {
     Some(Amend { chosen, code, top, codes: codes(answers.reasons) })
 }
 
-/// The approvals as a history, for users who may not see the audit trail.
-fn approvals(view: &ProposalView, now: Instant) -> Vec<Event> {
-    let mut events: Vec<Event> = view
-        .approvals
-        .iter()
-        .rev()
-        .map(|one| {
-            let action = if one.decision == "APPROVE" { "APPROVE" } else { "REJECT" };
-            let void = if one.counts { "" } else { " (void)" };
-            Event {
-                who: one.person_name.clone(),
-                what: format!("{}{void}", labels::did(action, &one.stage)),
-                comment: one.comments.clone().unwrap_or_default(),
-                when: labels::ago(now, &one.at),
-                at: one.at.clone(),
-            }
-        })
-        .collect();
-    events.push(Event {
-        who: view.maker_name.clone(),
-        what: "proposed it".to_owned(),
-        comment: String::new(),
-        when: labels::ago(now, &view.created_at),
-        at: view.created_at.clone(),
-    });
-    events
+/// What happened, newest first: one line for each step.
+fn history(detail: &ProposalDetail, now: Instant) -> Vec<Event> {
+    let event = |step: &ProposalStep| Event {
+        who: step.actor_name.clone(),
+        what: labels::step(&step.action_type, &step.stage, step.items),
+        comment: step.comments.clone().unwrap_or_default(),
+        when: labels::ago(now, &step.at),
+        at: step.at.clone(),
+    };
+    detail.steps.iter().rev().map(event).collect()
 }

@@ -114,6 +114,8 @@ pub struct Group {
     pub count: u64,
     pub amount: Option<String>,
     pub guesses: Vec<Guess>,
+    /// The first prediction is the automatic cause.
+    pub accepts: bool,
     pub oldest: String,
     pub due: Due,
     pub href: String,
@@ -559,6 +561,7 @@ fn group(answers: &Data<'_>, group: &review::Group, functional: &dyn Fn(&str) ->
         count: group.count,
         amount: group.amount_sum.map(|sum| labels::amount(&format!("{sum:.2}"))),
         guesses: difference::predictions(&group.predictions, functional),
+        accepts: first.is_some_and(difference::accepts_first),
         oldest: labels::age(labels::seconds_since(answers.now, &group.oldest)),
         due: overdue,
         href: members.address("/review/queue"),

@@ -161,7 +161,8 @@ fn override_row(row: &OverrideRow) -> Vec<Cell> {
     let code = row.reason_code.as_deref();
     let decision = match row.action.as_str() {
         "REJECT" => "Confirm as break".to_owned(),
-        _ => format!("Settle as {}", code.unwrap_or("predicted")),
+        "APPROVE" => "Accept the predicted cause".to_owned(),
+        _ => code.map_or_else(|| "Settle".to_owned(), |code| format!("Settle as {code}")),
     };
     let sure = row.confidence.map(|sure| format!("{} sure", labels::percent(sure)));
     vec![
@@ -169,7 +170,7 @@ fn override_row(row: &OverrideRow) -> Vec<Cell> {
             .sub(row.comments.clone().unwrap_or_default())
             .to(format!("/review/proposals/{}", row.proposal_id)),
         Cell::number(row.items),
-        Cell::text(row.predicted.clone().unwrap_or_else(|| "nothing".to_owned()))
+        Cell::text(row.predicted.clone().unwrap_or_else(|| "none".to_owned()))
             .sub(sure.unwrap_or_default()),
         Cell::text(row.maker.clone()).sub(labels::short_moment(&row.proposed_at)),
         Cell::text(if row.approvers.is_empty() {

@@ -1,4 +1,4 @@
-//! Data of the start page. Figures take a pass over a run's differences, so they are cached.
+//! Data of the start page. Figures of old runs take a pass over their differences, so they are cached.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use crate::domain::metadata::{self, Seconds};
 use crate::domain::{Instant, RunId, Stage, Status};
 use crate::report::{Summary, books_from_json};
 use crate::review::MASKED;
-use crate::review::{PageAsk, QueueFilter, Refusal, Sla};
+use crate::review::Refusal;
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
@@ -70,7 +70,7 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
             let version = (run.id == shown.id).then_some(inbox.data_version.as_str());
             figures.push(known(store, run, context.now, version).map_err(Refusal::from)?);
         }
-        ages = by_age(&context, shown)?;
+        ages = context.desk.ages(&context.actor, &shown.id.to_string())?;
     }
     let shown = shown.map(|run| run.id.to_string()).unwrap_or_default();
     let present = figures.iter().find(|run| run.summary.run_id == shown);
@@ -162,8 +162,10 @@ fn counted(store: &dyn Store, run: &RunRow) -> Result<RunFigures, Problem> {
     };
     let counts = run.metadata.get(metadata::COUNTS).ok_or_else(|| unreadable("there are none"))?;
     let books = books_from_json(counts).map_err(|error| unreadable(&error.to_string()))?;
-    let attributions = store.attribution_counts(run.id)?;
-    let gate = store.gate_counts(run.id)?;
+    let (attributions, gate) = match store.kept_counts(run.id)? {
+        Some(kept) => kept,
+        None => (store.attribution_counts(run.id)?, store.gate_counts(run.id)?),
+    };
     let seconds: Seconds = metadata::piece(&run.metadata, metadata::SECONDS).unwrap_or_default();
     let summary = Summary::new(run, &books, &attributions, Some(gate), &seconds).proved()?;
     Ok(RunFigures { started: run.started, summary, standing: standing(&attributions) })
@@ -184,20 +186,4 @@ fn standing(counts: &[AttributionCount]) -> Standing {
         *place += one.count;
     }
     standing
-}
-
-/// In time, nearly due and overdue.
-fn by_age(context: &PageContext<'_>, run: &RunRow) -> Result<[u64; 3], Denied> {
-    let ask = PageAsk { limit: Some(1), count: true, ..PageAsk::default() };
-    let mut ages = [0; 3];
-    for (number, sla) in ages.iter_mut().zip([Sla::Ok, Sla::Due, Sla::Overdue]) {
-        let filter = QueueFilter {
-            run_id: Some(run.id.to_string()),
-            sla: Some(sla),
-            ..QueueFilter::default()
-        };
-        let page = context.desk.queue(&context.actor, &filter, &ask)?;
-        *number = page.total.unwrap_or_default();
-    }
-    Ok(ages)
 }

@@ -218,6 +218,11 @@ fn made(at: usize) -> ReviewItem {
         sla: if at == 1 { Sla::Overdue } else { Sla::Ok },
         eyes_if_override: Eyes::Six,
         eyes_if_approve: Eyes::Four,
+        triggers_if_override: vec![Fired {
+            trigger: Trigger::ConfidentOverride,
+            value: "0.97 > 0.9".into(),
+        }],
+        triggers_if_approve: vec![],
         sent_back: (at == 2).then(|| SentBack {
             by: "Bob Stone".into(),
             comment: "The feed was repaired yesterday; is it still cut?".into(),
@@ -546,6 +551,7 @@ fn queues(pages: &mut Pages<'_>) {
     let answers = |listing, summary| queue::Data {
         listing,
         summary,
+        search: None,
         facets: &facets,
         reasons: &catalogue,
         may_decide: true,
@@ -652,6 +658,14 @@ fn proposals(pages: &mut Pages<'_>) {
         let detail = ProposalDetail {
             proposal: view(at, states[at].0, states[at].1),
             items: if at == 0 { (0..8).map(made).collect() } else { vec![made(at)] },
+            steps: vec![ProposalStep {
+                actor_name: "Ann Miller".into(),
+                stage: "MAKER".into(),
+                action_type: "OVERRIDE".into(),
+                items: 1_423,
+                comments: Some(HOSTILE.to_owned()),
+                at: "2026-11-23T14:20:11.123456Z".into(),
+            }],
             next: (at == 0).then(|| "x".into()),
         };
         let refused =
@@ -662,7 +676,6 @@ fn proposals(pages: &mut Pages<'_>) {
             actor: &boss,
             reasons: &catalogue,
             next: None,
-            trail: vec![],
             now: now(),
             key: "k".into(),
             refused,
@@ -678,6 +691,7 @@ fn proposals(pages: &mut Pages<'_>) {
         triggers: vec![Fired { trigger: Trigger::Bulk, value: "1,204 items".into() }],
         excluded: vec![Excluded {
             id: made(9).attribution_id,
+            reference: made(9).source_a_ref_id,
             why: "already in a proposal".into(),
         }],
         breakdown: facets().into_iter().take(4).collect(),
@@ -742,6 +756,7 @@ fn audit_row(seq: i64) -> AuditView {
             hash_version: 1,
         },
         actor_name: "Ann Miller".into(),
+        step_rows: (seq % 3 == 1).then_some(1_423),
     }
 }
 

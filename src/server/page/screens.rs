@@ -151,7 +151,7 @@ pub fn check(call: &Call<'_>) -> Result<Response, Denied> {
     let (frame, summary) = context.frame(Screen::Check)?;
     let asked = context.asked("list");
     let which = match asked {
-        "to_check" | "to_authorize" | "mine" | "open" | "closed" => asked,
+        "to_check" | "to_authorize" | "mine" | "open" | "closed" | "returned" => asked,
         _ if context.may(Permission::Authorize)
             && summary.to_check == 0
             && summary.to_authorize > 0 =>
@@ -167,8 +167,9 @@ pub fn check(call: &Call<'_>) -> Result<Response, Denied> {
         "to_check" => filter.stage = Some(ProposalsFor::ToCheck),
         "to_authorize" => filter.stage = Some(ProposalsFor::ToAuthorize),
         "mine" => filter.stage = Some(ProposalsFor::Mine),
-        "closed" => filter.state = Some(ProposalState::Applied),
-        _ => filter.state = Some(ProposalState::Open),
+        "closed" => filter.open = Some(false),
+        "returned" => filter.state = Some(ProposalState::Returned),
+        _ => filter.open = Some(true),
     }
     let page = context.desk.proposals(&context.actor, &filter, &context.page_asked())?;
     let answers = check::Data {
@@ -195,19 +196,12 @@ pub fn proposal_page(
 ) -> Result<Response, Denied> {
     let (frame, _) = context.frame(Screen::Check)?;
     let detail = context.desk.proposal(&context.actor, id, &context.page_asked())?;
-    let trail = if context.may(Permission::AuditAll) {
-        let filter = AuditFilter { entity: Some(id.to_owned()), ..AuditFilter::default() };
-        context.desk.audit_search(&context.actor, &filter, &context.page(None))?.items
-    } else {
-        Vec::new()
-    };
     let reasons = context.desk.reasons(&context.actor, Some(true), None)?;
     let answers = proposal::Data {
         detail: &detail,
         actor: &context.actor,
         reasons: &reasons,
         next: None,
-        trail: trail.iter().map(|row| audit::event(row, context.now)).collect(),
         now: context.now,
         key: context.key()?,
         refused,
@@ -230,6 +224,7 @@ pub fn audit(call: &Call<'_>) -> Result<Response, Denied> {
         from: text("from"),
         to: text("to"),
         q: text("q"),
+        folded: context.asked("each") != "yes",
         ..AuditFilter::default()
     };
     let page = context.desk.audit_search(&context.actor, &filter, &context.page_asked())?;

@@ -49,7 +49,7 @@ impl Work {
                 figure(
                     "Today",
                     labels::count(&summary.decided_today),
-                    "decisions since midnight UTC",
+                    "items decided since midnight UTC",
                 ),
                 figure(
                     "Pace",

@@ -129,6 +129,8 @@ fn delete_run(transaction: &mut ::postgres::Transaction<'_>, run_no: i32) -> Res
          DELETE FROM item_counts WHERE run_no = {run_no}; \
          DELETE FROM audit_samples WHERE run_no = {run_no}; \
          DELETE FROM claims WHERE run_no = {run_no}; \
+         DELETE FROM run_figures WHERE run_no = {run_no}; \
+         DELETE FROM reason_counts WHERE run_no = {run_no}; \
          DELETE FROM search_grams WHERE run_no = {run_no}; \
          DELETE FROM search_parts WHERE run_no = {run_no}; \
          DELETE FROM search_runs WHERE run_no = {run_no}"
@@ -156,6 +158,8 @@ fn delete_untouched(
          FROM difference_rows WHERE run_no = {run_no} AND status IS NOT NULL GROUP BY 1, 2, 3; \
          DELETE FROM audit_samples x WHERE x.run_no = {run_no} AND {gone}; \
          DELETE FROM claims x WHERE x.run_no = {run_no} AND {gone}; \
+         DELETE FROM run_figures WHERE run_no = {run_no}; \
+         DELETE FROM reason_counts WHERE run_no = {run_no}; \
          DELETE FROM search_grams WHERE run_no = {run_no}; \
          DELETE FROM search_parts WHERE run_no = {run_no}; \
          DELETE FROM search_runs WHERE run_no = {run_no}; \

@@ -209,7 +209,7 @@ impl ReviewTables<'_> {
                 &parameters![run_no, signature_id, status, items, sum],
             )?;
         }
-        Ok(())
+        self.write_figures()
     }
 
     /// Takes items into a proposal: locked and PENDING.
@@ -217,9 +217,12 @@ impl ReviewTables<'_> {
         let keys: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
         for item in items {
             self.moves(item, Status::Pending);
+            self.recount(item, (item.reason_id, Status::Pending, item.assigner_id));
         }
         let keys = keys.as_slice();
-        self.update("status = 2, is_locked = $2, version = version + 1", keys, &[true.into()])
+        self.recount_blocked(keys, -1)?;
+        self.update("status = 2, is_locked = $2, version = version + 1", keys, &[true.into()])?;
+        self.recount_blocked(keys, 1)
     }
 
     /// Locks items as they are: people have confirmed what the machine settled.
@@ -231,9 +234,12 @@ impl ReviewTables<'_> {
     /// Gives items what people decided.
     pub fn settle(&mut self, items: &[&Item], settled: &Settled<'_>) -> Result<(), Problem> {
         let keys: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
+        let given = (settled.reason_id, settled.status, Some(settled.assigner_id));
         for item in items {
             self.moves(item, settled.status);
+            self.recount(item, given);
         }
+        self.recount_blocked(&keys, -1)?;
         self.update(
             "status = $2, reason_id = $3, functional = $4, confidence = $5, assigner_id = $6, \
              assigned_at = $7, is_locked = $8, version = version + 1",
@@ -247,7 +253,8 @@ impl ReviewTables<'_> {
                 settled.at,
                 true,
             ],
-        )
+        )?;
+        self.recount_blocked(&keys, 1)
     }
 
     fn update(&mut self, set: &str, keys: &[ItemKey], values: &[SqlValue]) -> Result<(), Problem> {
@@ -280,6 +287,8 @@ impl ReviewTables<'_> {
     /// Gives the items of a proposal back what they had, and gives them as they are then.
     pub fn restore(&mut self, proposal_id: &str, before: &[Item]) -> Result<Vec<Item>, Problem> {
         let place = self.dialect().located("d", "p");
+        let keys: Vec<ItemKey> = before.iter().map(|item| item.key).collect();
+        self.recount_blocked(&keys, -1)?;
         self.tx.execute(
             &format!(
                 "UPDATE recon.difference_rows AS d SET status = p.prior_status, \
@@ -291,10 +300,11 @@ impl ReviewTables<'_> {
             ),
             &parameters![proposal_id],
         )?;
-        let keys: Vec<ItemKey> = before.iter().map(|item| item.key).collect();
+        self.recount_blocked(&keys, 1)?;
         let after = self.items(&keys, false)?;
         for (before, after) in before.iter().zip(&after) {
             self.moves(before, after.status);
+            self.recount(before, (after.reason_id, after.status, after.assigner_id));
         }
         Ok(after)
     }
@@ -422,6 +432,16 @@ impl Record {
             text.replace('\\', "\\\\").replace('|', "\\|")
         });
         Some(parts.collect::<Vec<_>>().join("|"))
+    }
+
+    /// The largest amount in these fields of either side, without its sign.
+    pub fn largest_amount(&self, fields: &[usize]) -> Option<Decimal> {
+        let cells = self.sides.iter().flatten().flat_map(|values| {
+            fields.iter().filter_map(|at| values.get(*at).and_then(super::cell_text))
+        });
+        cells.filter_map(|text| Decimal::parse(text.as_bytes()).ok()).map(Decimal::abs).reduce(
+            |most, one| if one > most { one } else { most },
+        )
     }
 
     /// What its rows are called: the references of both sides and of a group's rows.

@@ -6,6 +6,7 @@
 
 mod condition;
 mod counts;
+pub(super) mod figures;
 mod history;
 mod items;
 mod notes;
@@ -28,7 +29,9 @@ use super::transact::{Dialect, SqlRow, Transaction};
 pub(crate) use super::layout::ItemKey;
 pub(crate) use counts::{Look, RowCount};
 pub(crate) use items::{Item, Record, Settled};
-pub(crate) use proposals::{Approval, NewProposalItem, Proposal, ProposalItem, ProposalQuery};
+pub(crate) use proposals::{
+    Approval, NewProposalItem, Prior, Proposal, ProposalItem, ProposalQuery,
+};
 pub(crate) use queue::{Condition, ItemOrder, ItemQuery, Position};
 pub(crate) use reports::{Between, Finding, decisions_of};
 pub(crate) use requests::{BulkPreviewRow, KeptAnswer, Refused, policy_in_force};
@@ -44,6 +47,8 @@ pub(crate) struct Run {
     pub batch_date: String,
     pub systems: [String; 2],
     pub layout: Layout,
+    /// The positions of the fields that are amounts of money.
+    pub monetary: Vec<usize>,
     record_prefix: String,
     difference_prefix: String,
     attribution_prefix: String,
@@ -62,6 +67,7 @@ impl Run {
             batch_date: text(),
             systems: [text(), text()],
             layout,
+            monetary: Vec::new(),
             record_prefix: text(),
             difference_prefix: text(),
             attribution_prefix: text(),
@@ -154,20 +160,32 @@ pub(crate) struct ReviewTables<'t> {
     signatures: HashMap<i64, Rc<Signature>>,
     /// Items and amounts that came and went, by run, signature and status.
     moved: BTreeMap<(i64, i64, u8), (i64, f64)>,
+    figures: figures::Moved,
 }
 
 const RUN: &str = "SELECT run_no, run_id, job, batch_date, source_system_a, source_system_b, layout, \
-     key_length, record_prefix, difference_prefix, attribution_prefix, attributed_at \
+     key_length, record_prefix, difference_prefix, attribution_prefix, attributed_at, \
+     CAST(metadata -> 'configuration' -> 'fields' AS text) \
      FROM recon.recon_runs";
 
 fn read_run(row: &SqlRow) -> Result<Run, Problem> {
+    let layout = super::read_layout(&row.required(6)?, row.count(7)?)?;
+    let fields: serde_json::Value =
+        row.str(12)?.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let is_money = |name: &str| {
+        let monetary = &fields[name]["monetary"];
+        *monetary == true || *monetary == "true"
+    };
+    let all = layout.fields().iter().enumerate();
+    let monetary = all.filter(|(_, field)| is_money(&field.name)).map(|(at, _)| at).collect();
     Ok(Run {
         run_no: row.count(0)?,
         run_id: row.required(1)?,
         job: row.required(2)?,
         batch_date: row.required(3)?,
         systems: [row.required(4)?, row.required(5)?],
-        layout: super::read_layout(&row.required(6)?, row.count(7)?)?,
+        layout,
+        monetary,
         record_prefix: row.required(8)?,
         difference_prefix: row.required(9)?,
         attribution_prefix: row.required(10)?,
@@ -188,6 +206,7 @@ impl<'t> ReviewTables<'t> {
             current: HashMap::new(),
             signatures: HashMap::new(),
             moved: BTreeMap::new(),
+            figures: figures::Moved::default(),
         }
     }
 

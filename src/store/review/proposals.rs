@@ -1,5 +1,7 @@
 //! Proposals, their items, who made them and who approved them.
 
+use std::collections::HashMap;
+
 use serde_json::Value as Json;
 
 use crate::diagnostic::{Code, Problem};
@@ -13,7 +15,7 @@ use crate::store::transact::SqlRow;
 use crate::store::{SqlValue, stored};
 
 use super::condition::Where;
-use super::items::Item;
+use super::items::{Item, keys_in, keys_parameter};
 use super::{ReviewTables, read_key};
 
 /// A proposal.
@@ -95,6 +97,15 @@ pub(crate) struct ProposalItem {
     pub facts: Json,
 }
 
+/// What was known of an item when a proposal took it.
+#[derive(Clone, Debug)]
+pub(crate) struct Prior {
+    pub reason_id: i64,
+    pub confidence: f64,
+    pub assigned_by: Option<String>,
+    pub by_person: bool,
+}
+
 /// An item of a proposal that is about to be opened.
 #[derive(Clone, Debug)]
 pub(crate) struct NewProposalItem<'a> {
@@ -137,6 +148,8 @@ pub(crate) struct ProposalQuery {
     pub contributor: Option<String>,
     /// Neither made, amended nor approved in its present version by this person.
     pub open_to: Option<String>,
+    /// Open ones or closed ones.
+    pub open: Option<bool>,
     /// Oldest first, else newest first.
     pub oldest_first: bool,
 }
@@ -155,6 +168,16 @@ impl ProposalQuery {
         };
         and("p.state = $?", self.state.map(ProposalState::name));
         and("p.kind = $?", self.kind.map(ProposalKind::name));
+        if let Some(open) = self.open {
+            let not = if open { "" } else { "NOT " };
+            condition.and(&format!("p.state {not}IN ('OPEN', 'CHECKED')"));
+        }
+        let mut and = |sql: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                let place = condition.bind(value);
+                condition.and(&sql.replace("$?", &place));
+            }
+        };
         and("p.maker_id = $?", self.maker.as_deref());
         and(CONTRIBUTED, self.contributor.as_deref());
         let person = self.open_to.as_deref();
@@ -198,6 +221,32 @@ impl ReviewTables<'_> {
             condition.sql
         );
         self.tx.list(&sql, &condition.values, read)
+    }
+
+    /// What was known of these items when the proposal took them.
+    pub fn priors(
+        &mut self,
+        proposal_id: &str,
+        keys: &[ItemKey],
+    ) -> Result<HashMap<ItemKey, Prior>, Problem> {
+        let sql = format!(
+            "SELECT p.run_no, p.number, p.prior_reason_id, p.prior_confidence, w.name, w.is_person \
+             FROM recon.proposal_items p \
+             LEFT JOIN recon.assigners w ON w.assigner_id = p.prior_assigner_id \
+             WHERE (p.run_no, p.number) IN {} AND p.proposal_id = $2",
+            keys_in(self.dialect())
+        );
+        let values = [keys_parameter(keys), proposal_id.into()];
+        let rows = self.tx.list(&sql, &values, |row| {
+            let prior = Prior {
+                reason_id: row.count(2)?,
+                confidence: row.real(3)?.unwrap_or_default(),
+                assigned_by: row.text(4)?,
+                by_person: row.boolean(5)?,
+            };
+            Ok((read_key(row)?, prior))
+        })?;
+        Ok(rows.into_iter().collect())
     }
 
     pub fn count_proposals(&mut self, query: &ProposalQuery) -> Result<u64, Problem> {
@@ -450,12 +499,10 @@ impl ReviewTables<'_> {
         &mut self,
         person_id: &str,
         since: &str,
-    ) -> Result<Vec<(String, f64)>, Problem> {
-        let sql = "SELECT created_at, item_count FROM recon.proposals \
+    ) -> Result<Vec<String>, Problem> {
+        let sql = "SELECT created_at FROM recon.proposals \
                    WHERE maker_id = $1 AND created_at > $2 ORDER BY created_at LIMIT 5000";
-        self.tx.list(sql, &parameters![person_id, since], |row| {
-            Ok((row.required(0)?, row.real(1)?.unwrap_or_default()))
-        })
+        self.tx.list(sql, &parameters![person_id, since], |row| row.required(0))
     }
 
     /// How many items a person's proposals since then have.

@@ -355,34 +355,16 @@ impl ReviewTables<'_> {
         from: ItemKey,
     ) -> Result<Vec<ItemKey>, Problem> {
         let dialect = self.dialect();
-        let mut runs: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        let mut runs: BTreeMap<i64, Vec<ItemKey>> = BTreeMap::new();
         for record in records {
-            runs.entry(record.run_no).or_default().push(record.number);
+            runs.entry(record.run_no).or_default().push(*record);
         }
         let mut found = Vec::new();
         for (run_no, records) in runs {
-            let mut condition = Where::new(dialect, "");
-            let first = |record: &i64| match dialect {
-                Dialect::Sqlite => row_id(run_no, record << FIELD_BITS),
-                Dialect::Postgres => record << FIELD_BITS,
-            };
-            let place = condition.bind(rows::numbers(records.iter().map(first)));
-            let (table, place) = match dialect {
-                Dialect::Sqlite => (
-                    format!("json_each({place}) k"),
-                    format!("d.id BETWEEN k.value AND k.value + {MASK}"),
-                ),
-                Dialect::Postgres => (
-                    format!("json_array_elements_text({place}::json) k (value)"),
-                    format!(
-                        "d.run_no = {run_no} AND d.number BETWEEN k.value::bigint \
-                         AND k.value::bigint + {MASK}"
-                    ),
-                ),
-            };
+            let (table, mut condition) = in_records(dialect, run_no, &records);
             condition.matching(query);
             let sql = format!(
-                "SELECT {} FROM {table} CROSS JOIN recon.difference_rows d WHERE {place}{}",
+                "SELECT {} FROM {table} CROSS JOIN recon.difference_rows d WHERE {}",
                 dialect.key("d"),
                 condition.sql
             );
@@ -392,6 +374,50 @@ impl ReviewTables<'_> {
         found.sort_unstable();
         Ok(found)
     }
+
+    /// In how many of these records of a run a difference `d` fulfils a condition.
+    pub(super) fn count_in_records(
+        &mut self,
+        run_no: i64,
+        records: &[ItemKey],
+        fulfils: &str,
+    ) -> Result<i64, Problem> {
+        let dialect = self.dialect();
+        let (table, mut condition) = in_records(dialect, run_no, records);
+        condition.and(fulfils);
+        let sql = format!(
+            "SELECT count(DISTINCT {} >> {FIELD_BITS}) \
+             FROM {table} CROSS JOIN recon.difference_rows d WHERE {}",
+            dialect.number("d"),
+            condition.sql
+        );
+        self.tx.count(&sql, &condition.values)
+    }
+}
+
+/// A table `k` of these records of a run (their keys hold the record's number), and the condition that a
+/// difference `d` is of one of them.
+fn in_records(dialect: Dialect, run_no: i64, records: &[ItemKey]) -> (String, Where) {
+    let mut condition = Where::new(dialect, "");
+    let first = |record: &ItemKey| match dialect {
+        Dialect::Sqlite => row_id(run_no, record.number << FIELD_BITS),
+        Dialect::Postgres => record.number << FIELD_BITS,
+    };
+    let place = condition.bind(rows::numbers(records.iter().map(first)));
+    let table = match dialect {
+        Dialect::Sqlite => {
+            condition.sql = format!("d.id BETWEEN k.value AND k.value + {MASK}");
+            format!("json_each({place}) k")
+        }
+        Dialect::Postgres => {
+            condition.sql = format!(
+                "d.run_no = {run_no} AND d.number BETWEEN k.value::bigint \
+                 AND k.value::bigint + {MASK}"
+            );
+            format!("json_array_elements_text({place}::json) k (value)")
+        }
+    };
+    (table, condition)
 }
 
 const PARTS: Table =

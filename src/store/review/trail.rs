@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Problem;
 use crate::store::audit::{self, AuditRow};
-use crate::store::rows;
+use crate::store::rows::{self, parameters};
 
 use super::ReviewTables;
 use super::condition::Where;
@@ -30,7 +30,25 @@ pub(crate) struct AuditQuery {
     pub text: Option<String>,
     /// Whether the text is also looked for in the new values.
     pub in_values: bool,
+    /// Only the last row of each step of a proposal.
+    pub folded: bool,
 }
+
+/// Rows that one person wrote at once about a proposal.
+#[derive(Clone, Debug)]
+pub(crate) struct StepRow {
+    pub actor_id: String,
+    pub stage: String,
+    pub action_type: String,
+    pub at: String,
+    pub rows: u64,
+    pub comments: Option<String>,
+}
+
+/// The condition that two rows are of one step.
+const SAME_STEP: &str = "n.proposal_id = audit_trail.proposal_id AND n.stage = audit_trail.stage \
+     AND n.action_type = audit_trail.action_type AND n.actor_id = audit_trail.actor_id \
+     AND n.performed_at = audit_trail.performed_at";
 
 impl AuditQuery {
     /// The condition without the text.
@@ -57,6 +75,12 @@ impl AuditQuery {
                 condition.and(&sql.replace("$?", &place));
             }
         }
+        if self.folded {
+            condition.and(&format!(
+                "NOT EXISTS (SELECT 1 FROM recon.audit_trail n \
+                 WHERE n.seq = audit_trail.seq + 1 AND {SAME_STEP})"
+            ));
+        }
         condition
     }
 
@@ -75,6 +99,32 @@ impl AuditQuery {
 }
 
 impl ReviewTables<'_> {
+    /// The steps of a proposal, oldest first.
+    pub fn steps_of(&mut self, proposal_id: &str) -> Result<Vec<StepRow>, Problem> {
+        let sql = "SELECT min(seq), actor_id, stage, action_type, performed_at, count(*), \
+                   max(comments) FROM recon.audit_trail WHERE proposal_id = $1 \
+                   GROUP BY actor_id, stage, action_type, performed_at ORDER BY 1";
+        self.tx.list(sql, &parameters![proposal_id], |row| {
+            Ok(StepRow {
+                actor_id: row.required(1)?,
+                stage: row.required(2)?,
+                action_type: row.required(3)?,
+                at: row.required(4)?,
+                rows: row.count(5)?.cast_unsigned(),
+                comments: row.text(6)?,
+            })
+        })
+    }
+
+    /// How many rows the step of a row has.
+    pub fn rows_of_step(&mut self, seq: i64) -> Result<u64, Problem> {
+        let sql = format!(
+            "SELECT count(*) FROM recon.audit_trail \
+             JOIN recon.audit_trail n ON {SAME_STEP} WHERE audit_trail.seq = $1"
+        );
+        Ok(self.tx.count(&sql, &parameters![seq])?.cast_unsigned())
+    }
+
     /// A page of rows before this one, newest first, and before which the next begins. A text is looked for in
     /// so many rows, not more; then the page ends early.
     pub fn audit_rows(

@@ -250,6 +250,8 @@ fn forget(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
          GROUP BY 2, 3; \
          DELETE FROM audit_samples AS x WHERE x.run_no = {run_no} AND {gone}; \
          DELETE FROM claims AS x WHERE x.run_no = {run_no} AND {gone}; \
+         DELETE FROM run_figures WHERE run_no = {run_no}; \
+         DELETE FROM reason_counts WHERE run_no = {run_no}; \
          DELETE FROM search_grams WHERE run_no = {run_no}; \
          DELETE FROM search_parts WHERE run_no = {run_no}; \
          DELETE FROM search_runs WHERE run_no = {run_no}; \

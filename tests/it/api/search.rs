@@ -222,3 +222,63 @@ fn proposal_hash(read: &Json) -> String {
     let at = if read["content_hash"].is_string() { read } else { &read["proposal"] };
     at["content_hash"].as_str().unwrap().to_owned()
 }
+
+#[test]
+fn kept_figures_are_those_of_the_items() {
+    on_both(|house| {
+        let kept = || {
+            house.project().sql(
+                "SELECT f.blocked, n.status, sum(n.items) AS items \
+                 FROM recon.run_figures f JOIN recon.reason_counts n ON n.run_no = f.run_no \
+                 WHERE n.items <> 0 GROUP BY 1, 2 ORDER BY 2",
+            )
+        };
+        let counted = || {
+            house.project().sql(
+                "SELECT (SELECT count(*) FROM recon.recon_records r WHERE r.gate_status = 'BLOCKED') \
+                 AS blocked, CASE status WHEN 'UNKNOWN' THEN 1 WHEN 'PENDING' THEN 2 \
+                 WHEN 'ACCEPTED' THEN 3 ELSE 4 END AS status, count(*) AS items \
+                 FROM recon.attributions GROUP BY 1, 2 ORDER BY 2",
+            )
+        };
+        let text = |rows: &Json| rows.to_string().replace('"', "").replace(".0", "");
+        // The server counts a new run within a few seconds.
+        let begun = std::time::Instant::now();
+        while kept() == json!([]) && begun.elapsed().as_secs() < 60 {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        assert_eq!(text(&kept()), text(&counted()), "before decisions");
+        let (ann, bob) = (house.person("ann"), house.person("bob"));
+        let ids: Vec<String> = house
+            .queue("ann", "field_name=amount&limit=10")
+            .iter()
+            .map(|item| item["attribution_id"].as_str().unwrap().to_owned())
+            .collect();
+        for (at, id) in ids.iter().enumerate() {
+            let body = match at % 2 {
+                0 => json!({ "attribution_id": id, "action": "APPROVE" }),
+                _ => json!({ "attribution_id": id, "action": "REJECT", "comments": "a true break" }),
+            };
+            let proposal = super::json(&ann.post("/workflow/resolve", &body));
+            let path =
+                format!("/workflow/proposals/{}", proposal["proposal_id"].as_str().unwrap());
+            let read = super::json(&bob.get(&path));
+            let tag = read["tag"].as_str().unwrap();
+            let answer = match at % 3 {
+                0 => bob.post_if(
+                    tag,
+                    &format!("{path}/approve"),
+                    &json!({ "content_hash": proposal_hash(&read) }),
+                ),
+                1 => bob.post_if(
+                    tag,
+                    &format!("{path}/return"),
+                    &json!({ "comments": "look again" }),
+                ),
+                _ => continue,
+            };
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+        assert_eq!(text(&kept()), text(&counted()), "after decisions");
+    });
+}
