@@ -10,6 +10,7 @@ mod decide;
 mod detail;
 mod filter;
 mod groups;
+mod inbox;
 mod notes;
 mod page;
 pub mod people;

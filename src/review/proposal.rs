@@ -8,7 +8,7 @@ use crate::domain::review::trigger::{self, Decided, ItemFacts, Recent};
 use crate::domain::review::{
     Action, Control, Eyes, Fired, Permission, ProposalKind, ProposalState, Stage, state,
 };
-use crate::domain::{Decimal, FieldRef, Instant, Status};
+use crate::domain::{Decimal, FieldRef, Instant, Layout, Status};
 use crate::store::review::{Item, ItemKey, NewProposalItem, Proposal, Reason, Record};
 use crate::store::time_text;
 
@@ -85,10 +85,33 @@ pub(super) struct Weighed {
     pub monetary: bool,
     pub amount: Option<Decimal>,
     pub currency: Option<String>,
+    /// The field that names the counterparty, and its value.
+    pub counterparty: Option<(String, String)>,
     /// Whether the present reason is a cause, and then whether it is functional.
     pub predicted: Option<bool>,
     pub predicted_code: String,
     pub references: [Option<String>; 2],
+}
+
+/// Words of which one stands in the name of the field that says who is on the other side.
+const COUNTERPARTY: [&str; 10] = [
+    "counterparty",
+    "cpty",
+    "customer",
+    "client",
+    "vendor",
+    "supplier",
+    "merchant",
+    "beneficiary",
+    "payee",
+    "party",
+];
+
+fn counterparty_field(layout: &Layout) -> Option<&str> {
+    COUNTERPARTY.iter().find_map(|word| {
+        let names = layout.fields().iter().map(|field| field.name.as_str());
+        names.into_iter().find(|name| name.to_lowercase().contains(word))
+    })
 }
 
 impl Work<'_> {
@@ -146,6 +169,8 @@ impl Work<'_> {
                 currency: currency_field
                     .as_deref()
                     .and_then(|field| record.text(&run.layout, field)),
+                counterparty: counterparty_field(&run.layout)
+                    .and_then(|name| Some((name.to_owned(), record.text(&run.layout, name)?))),
                 predicted: reason
                     .filter(|reason| state::is_cause(&reason.code))
                     .map(|reason| reason.functional),

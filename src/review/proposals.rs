@@ -77,13 +77,12 @@ impl Review<'_> {
                 .last()
                 .filter(|_| more)
                 .map(|key| page::cursor(&(key.run_no, key.number), &list, actor));
-            let items = work.tables.items(&keys, false)?;
+            let digest = work.digest(actor, &proposal)?;
             let mut view = work.proposal_view(actor, proposal)?;
             view.changed = work.changed(proposal_id)?;
-            let priors = work.tables.priors(proposal_id, &keys)?;
             let steps = work.steps_of(proposal_id)?;
-            let items = work.views_as_known(actor, items, &priors)?;
-            Ok(ProposalDetail { proposal: view, items, steps, next })
+            let items = work.known_items(actor, proposal_id, &keys)?;
+            Ok(ProposalDetail { proposal: view, items, digest, steps, next })
         })
     }
 }

@@ -347,7 +347,7 @@ impl Work<'_> {
     }
 
     /// The items of these keys, in this order.
-    fn in_order(&mut self, keys: &[ItemKey]) -> Result<Vec<Item>, Problem> {
+    pub fn in_order(&mut self, keys: &[ItemKey]) -> Result<Vec<Item>, Problem> {
         let items = self.tables.items(keys, false)?;
         let mut items: std::collections::HashMap<ItemKey, Item> =
             items.into_iter().map(|item| (item.key, item)).collect();

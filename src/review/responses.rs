@@ -126,6 +126,8 @@ pub struct ReviewItem {
     pub amount_abs: Option<String>,
     /// The currency of the amount.
     pub currency: Option<String>,
+    /// Who is on the other side, from the field whose name says so.
+    pub counterparty: Option<String>,
     /// Seconds since the item came up.
     pub age_seconds: i64,
     /// When it is to be decided.
@@ -563,10 +565,58 @@ pub struct ProposalDetail {
     pub proposal: ProposalView,
     /// Its items, a page of them, with the predictions that were known when it was made.
     pub items: Vec<ReviewItem>,
+    /// What its items have in common, where it has many.
+    pub digest: Option<ProposalDigest>,
     /// What happened to it, oldest first: one entry for each step.
     pub steps: Vec<ProposalStep>,
     /// The cursor of the next page of items.
     pub next: Option<String>,
+}
+
+/// A proposal of many items at a glance.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ProposalDigest {
+    /// The runs of its items.
+    pub runs: Vec<RunCount>,
+    /// How many items have a difference B − A in each of some equal ranges; empty without numbers.
+    pub deltas: Vec<DeltaCount>,
+    /// The five largest differences.
+    pub largest: Vec<ReviewItem>,
+    /// Fifteen others, drawn by the id of the proposal: the same for everybody.
+    pub drawn: Vec<ReviewItem>,
+}
+
+/// How many items are of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RunCount {
+    /// The run.
+    pub run_id: String,
+    /// Its job.
+    pub job: String,
+    /// Its business date.
+    pub batch_date: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// How many differences B − A are in a range.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub struct DeltaCount {
+    /// From this on.
+    pub from: f64,
+    /// Up to this; the last range has its end, too.
+    pub to: f64,
+    /// How many.
+    pub count: u64,
+}
+
+/// A proposal with its item, or the first of several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InboxEntry {
+    /// The proposal.
+    pub proposal: ProposalView,
+    /// Its item.
+    pub item: Option<ReviewItem>,
 }
 
 /// A step of a proposal: what one person did at once, to all of its items.

@@ -15,7 +15,7 @@ use crate::store::{read_time, time_text};
 use super::actor::Actor;
 use super::filter::{ItemKind, Sla};
 use super::proposal::Weighed;
-use super::responses::{DifferenceView, Prediction, ReasonView, ReviewItem, SentBack};
+use super::responses::{MASKED, DifferenceView, Prediction, ReasonView, ReviewItem, SentBack};
 use super::work::Work;
 
 /// Notes about items, by item.
@@ -179,6 +179,9 @@ impl Work<'_> {
             group_size: None,
             amount_abs: amount.filter(|_| !amount_hidden),
             currency: visible.currency(one.currency.clone()),
+            counterparty: one.counterparty.as_ref().map(|(field, value)| {
+                if visible.hides(field) { MASKED.to_owned() } else { value.clone() }
+            }),
             age_seconds,
             due_at: time_text(due),
             sla: sla(self.now, began, due),

@@ -133,6 +133,8 @@ pub fn all() -> Vec<Route> {
         post("/review/items/{id}/assign", "page_assign", forms::assign, OneOf(&[Propose, Check])),
         post("/review/bulk", "page_select", forms::bulk, PROPOSE),
         post("/review/bulk/commit", "page_commit", forms::bulk_commit, PROPOSE),
+        post("/review/check", "page_check_selected", forms::check, DECIDE),
+        post("/review/check/commit", "page_check_commit", forms::check_commit, DECIDE),
         post("/review/proposals/{id}/approve", "page_approve", forms::approve, DECIDE),
         post("/review/proposals/{id}/return", "page_return", forms::send_back, DECIDE),
         post("/review/proposals/{id}/withdraw", "page_withdraw", forms::withdraw, PROPOSE),

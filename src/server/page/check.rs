@@ -1,16 +1,19 @@
-//! Lists of proposals: to check, to authorize, your own.
+//! Lists of proposals: to check, to authorize, your own; and approving several at once.
+
+use std::collections::BTreeMap;
 
 use askama::Template;
 
 use crate::domain::Instant;
 use crate::domain::review::{Permission, ProposalKind};
-use crate::review::{Actor, Page, ProposalView, Summary};
+use crate::review::{Actor, AmountSum, InboxEntry, Page, ProposalView, Summary};
 
 use super::address::with_query;
 use super::context::sentence;
+use super::fragment::Value;
 use super::frame::Frame;
-use super::labels;
 use super::queue::Tab;
+use super::{bulk, difference, labels};
 
 #[derive(Template)]
 #[template(path = "check.html")]
@@ -22,16 +25,32 @@ pub struct Check {
     /// Text of the empty list.
     pub nothing: (String, String),
     pub next: Option<String>,
+    /// The list, for its forms.
+    pub which: String,
 }
 
+impl Check {
+    /// Whether some proposal can be approved from the list.
+    fn may_approve(&self) -> bool {
+        self.proposals.iter().any(|row| !row.ids.is_empty())
+    }
+}
+
+/// A proposal, or look-alikes of one proposer.
 #[derive(Clone, Debug)]
 pub struct Row {
     pub id: String,
+    /// What a tick box sends: each proposal with its version and content; empty where the user may not approve.
+    pub ids: String,
     pub href: String,
     pub title: String,
     pub about: String,
+    /// Items.
     pub count: u64,
+    /// What it is about.
+    pub item: Option<About>,
     pub maker: String,
+    pub comment: String,
     pub age: String,
     /// Required (2, 4 or 6) and done.
     pub eyes: (u8, u8),
@@ -40,12 +59,40 @@ pub struct Row {
     pub state: (&'static str, &'static str),
     /// Why the user may not approve it.
     pub why_not: Option<String>,
+    /// The look-alikes that are folded into it, itself too.
+    pub folded: Vec<Folded>,
+}
+
+impl Row {
+    /// The items besides the one that is shown.
+    fn others(&self) -> String {
+        labels::count(&self.count.saturating_sub(1))
+    }
+}
+
+/// The item of a proposal in a list.
+#[derive(Clone, Debug)]
+pub struct About {
+    pub reference: String,
+    pub field: String,
+    pub counterparty: Option<String>,
+    pub sides: (Value, Value),
+    pub delta: String,
+    pub amount: String,
+}
+
+/// A folded proposal.
+#[derive(Clone, Debug)]
+pub struct Folded {
+    pub href: String,
+    pub reference: String,
+    pub sides: (Value, Value),
 }
 
 pub struct Data<'a> {
-    /// `to_check`, `to_authorize`, `mine` or `all`.
+    /// `to_check`, `to_authorize`, `mine`, `open`, `returned` or `closed`.
     pub which: &'a str,
-    pub page: &'a Page<ProposalView>,
+    pub page: &'a Page<InboxEntry>,
     pub summary: &'a Summary,
     pub actor: &'a Actor,
     pub now: Instant,
@@ -87,13 +134,56 @@ impl Check {
             frame,
             about: "Proposals of others, oldest first. You can't approve your own.".to_owned(),
             tabs,
-            proposals: answers.page.items.iter().map(|one| row(one, answers.now)).collect(),
+            proposals: rows(answers),
             nothing: (nothing.0.to_owned(), nothing.1.to_owned()),
             next: answers.page.next.as_ref().map(|cursor| {
                 with_query("/review/check", [("list", which), ("cursor", cursor.as_str())])
             }),
+            which: which.to_owned(),
         }
     }
+}
+
+/// The proposals in their order; look-alikes of one proposer stand with the first of them.
+fn rows(answers: &Data<'_>) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in &answers.page.items {
+        let row = row(entry, answers.now);
+        let Some(like) = look(entry).filter(|_| !row.ids.is_empty()) else {
+            rows.push(row);
+            continue;
+        };
+        match known.get(&like).and_then(|at| rows.get_mut(*at)) {
+            Some(first) => {
+                first.ids.push(' ');
+                first.ids.push_str(&row.ids);
+                first.count += row.count;
+                first.folded.extend(row.folded);
+            }
+            None => {
+                known.insert(like, rows.len());
+                rows.push(row);
+            }
+        }
+    }
+    rows
+}
+
+/// What look-alikes share: the proposer, the decision and its reason, the group.
+fn look(entry: &InboxEntry) -> Option<String> {
+    let (view, item) = (&entry.proposal, entry.item.as_ref()?);
+    let signature = item.signature.as_deref().or(item.signature_label.as_deref())?;
+    (view.count == 1).then(|| {
+        format!(
+            "{} {:?} {:?} {signature} {} {:?}",
+            view.maker_id,
+            view.action,
+            view.reason.as_ref().map(|reason| &reason.code),
+            view.eyes_required.code(),
+            view.comments,
+        )
+    })
 }
 
 pub fn title(proposal: &ProposalView) -> String {
@@ -112,6 +202,10 @@ pub fn title(proposal: &ProposalView) -> String {
         ProposalKind::Policy => "Change of the policy".to_owned(),
         ProposalKind::Attribution | ProposalKind::Bulk | ProposalKind::Reopen => {
             let code = proposal.reason.as_ref().map(|reason| reason.code.as_str());
+            let code = code.or_else(|| match proposal.predicted.as_slice() {
+                [only] => Some(only.code.as_str()),
+                _ => None,
+            });
             proposal
                 .action
                 .map_or_else(|| "Decision".to_owned(), |action| labels::decision(action, code))
@@ -119,20 +213,45 @@ pub fn title(proposal: &ProposalView) -> String {
     }
 }
 
-fn row(proposal: &ProposalView, now: Instant) -> Row {
+fn row(entry: &InboxEntry, now: Instant) -> Row {
+    let proposal = &entry.proposal;
+    let href = format!("/review/proposals/{}", proposal.proposal_id);
+    let approvable = proposal.state.is_open() && proposal.may_not_approve.is_none();
+    let item = entry.item.as_ref().map(|item| About {
+        reference: difference::reference(item),
+        field: labels::field(&item.difference.field_name).to_owned(),
+        counterparty: item.counterparty.clone(),
+        sides: difference::brief(&item.difference),
+        delta: difference::delta(&item.difference),
+        amount: bulk::sums(&proposal.amount_sum).unwrap_or_default(),
+    });
     Row {
         id: proposal.proposal_id.clone(),
-        href: format!("/review/proposals/{}", proposal.proposal_id),
+        ids: if approvable {
+            Chosen::of(proposal).text()
+        } else {
+            String::new()
+        },
         title: title(proposal),
         about: proposal.label.clone(),
         count: proposal.count,
+        folded: item
+            .iter()
+            .map(|item| Folded {
+                href: href.clone(),
+                reference: item.reference.clone(),
+                sides: item.sides.clone(),
+            })
+            .collect(),
+        item,
         maker: proposal.maker_name.clone(),
+        comment: proposal.comments.clone().unwrap_or_default(),
         age: labels::age(labels::seconds_since(now, &proposal.created_at)),
         eyes: (proposal.eyes_required.code(), proposal.eyes_done),
         trigger: proposal
             .triggers
             .first()
-            .map(|fired| labels::trigger(fired.trigger, ""))
+            .map(|fired| labels::trigger(fired.trigger, &fired.value))
             .unwrap_or_default(),
         state: labels::proposal(proposal.state),
         why_not: proposal
@@ -140,5 +259,146 @@ fn row(proposal: &ProposalView, now: Instant) -> Row {
             .as_deref()
             .filter(|_| proposal.state.is_open())
             .map(sentence),
+        href,
+    }
+}
+
+/// A proposal as it was seen, to approve it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    pub proposal_id: String,
+    pub tag: String,
+    pub hash: String,
+}
+
+impl Chosen {
+    fn of(proposal: &ProposalView) -> Self {
+        Self {
+            proposal_id: proposal.proposal_id.clone(),
+            tag: proposal.tag.clone(),
+            hash: proposal.content_hash.to_string(),
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("{}~{}~{}", self.proposal_id, self.tag, self.hash)
+    }
+
+    /// All that tick boxes have sent.
+    pub fn parse<'a>(values: impl Iterator<Item = &'a str>) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for text in values.flat_map(|value| value.split(' ')) {
+            let mut parts = text.split('~').map(str::to_owned);
+            if let (Some(proposal_id), Some(tag), Some(hash)) =
+                (parts.next(), parts.next(), parts.next())
+                && !all.iter().any(|one| one.proposal_id == proposal_id)
+            {
+                all.push(Self { proposal_id, tag, hash });
+            }
+        }
+        all
+    }
+}
+
+/// What approving several proposals at once would do.
+#[derive(Template)]
+#[template(path = "approve.html")]
+pub struct Several {
+    pub frame: Frame,
+    pub proposals: u64,
+    pub items: u64,
+    pub amount: Option<String>,
+    /// What is decided, and for how many items.
+    pub kinds: Vec<(String, String, u64)>,
+    pub rows: Vec<Row>,
+    /// Proposals that are not shown.
+    pub more: u64,
+    /// What the form sends.
+    pub ids: String,
+    pub which: String,
+    pub wrong: Option<String>,
+}
+
+/// Most proposals that a preview shows.
+const SHOWN: usize = 20;
+
+impl Several {
+    pub fn new(
+        frame: Frame,
+        entries: &[InboxEntry],
+        which: &str,
+        now: Instant,
+        wrong: Option<String>,
+    ) -> Self {
+        let mut kinds: BTreeMap<(String, String), u64> = BTreeMap::new();
+        let mut sums: Vec<AmountSum> = Vec::new();
+        let mut items = 0;
+        for entry in entries {
+            let view = &entry.proposal;
+            *kinds.entry((title(view), view.maker_name.clone())).or_default() += view.count;
+            items += view.count;
+            for sum in &view.amount_sum {
+                add(&mut sums, sum);
+            }
+        }
+        let ids: Vec<String> =
+            entries.iter().map(|entry| Chosen::of(&entry.proposal).text()).collect();
+        Self {
+            frame,
+            proposals: entries.len() as u64,
+            items,
+            amount: bulk::sums(&sums),
+            kinds: kinds.into_iter().map(|((what, who), count)| (what, who, count)).collect(),
+            rows: entries.iter().take(SHOWN).map(|entry| row(entry, now)).collect(),
+            more: entries.len().saturating_sub(SHOWN) as u64,
+            ids: ids.join(" "),
+            which: which.to_owned(),
+            wrong,
+        }
+    }
+}
+
+/// Adds a sum to those of its currency.
+fn add(sums: &mut Vec<AmountSum>, sum: &AmountSum) {
+    use crate::domain::Decimal;
+    let parse = |text: &str| Decimal::parse(text.as_bytes()).ok();
+    let plus = |left: Decimal, right: Decimal| {
+        let minus = parse("0")?.checked_sub(right)?;
+        left.checked_sub(minus)
+    };
+    match sums.iter_mut().find(|one| one.currency == sum.currency) {
+        Some(known) => {
+            let both = parse(&known.sum).zip(parse(&sum.sum));
+            if let Some(total) = both.and_then(|(left, right)| plus(left, right)) {
+                known.sum = total.to_string();
+            }
+        }
+        None => sums.push(sum.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chosen_proposals_read_back_each_once() {
+        let one = Chosen { proposal_id: "p".into(), tag: "p1-ab".into(), hash: "cd".into() };
+        let other = Chosen { proposal_id: "q".into(), ..one.clone() };
+        let sent = [format!("{} {}", one.text(), other.text()), one.text(), "nonsense".into()];
+        assert_eq!(Chosen::parse(sent.iter().map(String::as_str)), [one, other]);
+    }
+
+    #[test]
+    fn sums_stay_apart_by_currency() {
+        let sum = |currency: &str, sum: &str| AmountSum {
+            currency: Some(currency.into()),
+            sum: sum.into(),
+        };
+        let mut sums = Vec::new();
+        for one in [sum("EUR", "1.50"), sum("USD", "2"), sum("EUR", "0.25")] {
+            add(&mut sums, &one);
+        }
+        assert_eq!(sums, [sum("EUR", "1.75"), sum("USD", "2")]);
     }
 }

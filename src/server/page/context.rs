@@ -123,6 +123,10 @@ impl<'a> PageContext<'a> {
             "returned" => good("Sent back to the maker."),
             "done" => good("Decided."),
             "sampled" => good("Sample recorded."),
+            "several" => {
+                let many: u64 = id.parse().ok()?;
+                good(&format!("Approved: {} proposals.", labels::count(&many)))
+            }
             "proposed" | "approved" => {
                 let page = PageAsk { limit: Some(1), ..PageAsk::default() };
                 let detail = self.desk.proposal(&self.actor, id, &page).ok()?;

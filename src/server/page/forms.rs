@@ -3,7 +3,7 @@
 use crate::diagnostic::Code;
 use crate::domain::review::{Action, Permission};
 use crate::review::{
-    Amend, Approve, BulkCommit, Close, OnConflict, ProposeReason, Refusal, RefusalKind, Reopen,
+    Actor, Amend, Approve, BulkCommit, Close, OnConflict, PageAsk, ProposeReason, Refusal, RefusalKind, Reopen,
     Resolve,
 };
 use crate::server::call::Call;
@@ -11,6 +11,7 @@ use crate::server::error::Denied;
 use crate::server::http::Response;
 
 use super::address::{Listing, with_query};
+use super::check::Chosen;
 use super::context::{PageContext, redirect, sentence};
 use super::prefs::Prefs;
 use super::screens::{bulk_page, item_page, profile_page, proposal_page, reasons_page};
@@ -234,6 +235,74 @@ pub fn bulk_commit(call: &Call<'_>) -> Result<Response, Denied> {
     }
 }
 
+/// Proposals that were ticked in the list: one is approved at once, several after a preview.
+pub fn check(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let which = list_of(&context);
+    let values = |name: &'static str| {
+        let fields = call.form.iter().filter(move |(own, _)| own == name);
+        fields.map(|(_, value)| value.as_str())
+    };
+    let only = Chosen::parse(values("only"));
+    let chosen = if only.is_empty() { Chosen::parse(values("id")) } else { only };
+    let [one] = chosen.as_slice() else {
+        if chosen.is_empty() {
+            return Err(Denied::invalid("", "select some proposals first"));
+        }
+        return screens::several_page(&context, &chosen, &which, None, 200);
+    };
+    let ask = PageAsk { limit: Some(1), ..PageAsk::default() };
+    let detail = context.desk.proposal(&context.actor, &one.proposal_id, &ask)?;
+    if detail.proposal.count != 1 {
+        return Ok(Response::see_other(&format!("/review/proposals/{}", one.proposal_id)));
+    }
+    match context.desk.approve(&context.actor, &approval(one)) {
+        Ok(_) => {
+            let list = with_query("/review/check", [("list", which.as_str())]);
+            Ok(redirect(&list, &format!("approved.{}", one.proposal_id)))
+        }
+        Err(refusal) => refused_proposal(&context, &one.proposal_id, refusal, String::new()),
+    }
+}
+
+/// Approves the previewed proposals, each by itself; those that can't be are shown again.
+pub fn check_commit(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let which = list_of(&context);
+    let sent = call.form.iter().filter(|(name, _)| name == "id").map(|(_, id)| id.as_str());
+    let chosen = Chosen::parse(sent);
+    // Each approval is a request of its own.
+    let actor = Actor { idempotency: None, ..context.actor.clone() };
+    let (mut left, mut why) = (Vec::new(), None);
+    for one in &chosen {
+        if let Err(refusal) = context.desk.approve(&actor, &approval(one)) {
+            why.get_or_insert(sentence(&refusal.message));
+            left.push(one.clone());
+        }
+    }
+    let Some(why) = why else {
+        let list = with_query("/review/check", [("list", which.as_str())]);
+        return Ok(redirect(&list, &format!("several.{}", chosen.len())));
+    };
+    let (done, all) = (chosen.len() - left.len(), chosen.len());
+    let wrong = format!("{done} of {all} were approved. The others were not: {why}");
+    screens::several_page(&context, &left, &which, Some(wrong), 409)
+}
+
+fn list_of(context: &PageContext<'_>) -> String {
+    let list = context.field("list").unwrap_or_default();
+    if list == "to_authorize" { list } else { "to_check".to_owned() }
+}
+
+fn approval(chosen: &Chosen) -> Approve {
+    Approve {
+        proposal_id: chosen.proposal_id.clone(),
+        if_match: chosen.tag.parse().ok(),
+        content_hash: chosen.hash.parse().ok(),
+        comments: None,
+    }
+}
+
 pub fn approve(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let id = call.path("id");
@@ -243,8 +312,10 @@ pub fn approve(call: &Call<'_>) -> Result<Response, Denied> {
         content_hash: context.field("content_hash").and_then(|hash| hash.parse().ok()),
         comments: None,
     };
+    let next = screens::next_proposal(&context, id)?;
+    let next = next.unwrap_or_else(|| "/review/check".to_owned());
     match context.desk.approve(&context.actor, &ask) {
-        Ok(_) => Ok(redirect("/review/check", &format!("approved.{id}"))),
+        Ok(_) => Ok(redirect(&next, &format!("approved.{id}"))),
         Err(refusal) => refused_proposal(&context, id, refusal, String::new()),
     }
 }

@@ -4,6 +4,8 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
+use crate::review::DeltaCount;
+
 use super::diff::{Mark, Piece, Shown};
 
 #[derive(Clone, Debug, Template)]
@@ -131,6 +133,55 @@ impl Stack {
     }
 }
 
+/// A histogram of differences.
+#[derive(Clone, Debug, Template)]
+#[template(path = "part/histogram.html")]
+pub struct Histogram {
+    bars: Vec<HistogramBar>,
+    /// The least and the largest number.
+    pub ends: (String, String),
+}
+
+#[derive(Clone, Debug)]
+struct HistogramBar {
+    x: String,
+    y: String,
+    width: String,
+    height: String,
+    title: String,
+}
+
+const HISTOGRAM: (f64, f64) = (240.0, 56.0);
+
+impl Histogram {
+    /// Ranges and their counts; `None` if there is nothing to compare.
+    pub fn new(counts: &[DeltaCount]) -> Option<Self> {
+        let (first, last) = (counts.first()?, counts.last()?);
+        let highest = counts.iter().map(|one| one.count).max().filter(|_| counts.len() > 1)?;
+        let (width, height) = HISTOGRAM;
+        let step = width / counts.len() as f64;
+        let number = |value: f64| super::labels::amount(&format!("{value:.2}"));
+        let bars = counts.iter().enumerate().filter(|(_, one)| one.count > 0);
+        let bars = bars.map(|(at, one)| {
+            let rise = (one.count as f64 / highest.max(1) as f64 * height).max(1.0);
+            HistogramBar {
+                x: format!("{:.1}", at as f64 * step + 0.5),
+                y: format!("{:.1}", height - rise),
+                width: format!("{:.1}", step - 1.0),
+                height: format!("{rise:.1}"),
+                title: format!(
+                    "{} to {}: {}",
+                    number(one.from),
+                    number(one.to),
+                    super::labels::items(&one.count)
+                ),
+            }
+        });
+        Some(Self { bars: bars.collect(), ends: (number(first.from), number(last.to)) })
+    }
+}
+
+impl HtmlSafe for Histogram {}
 impl HtmlSafe for Bar {}
 impl HtmlSafe for Value {}
 impl HtmlSafe for Spark {}

@@ -10,7 +10,7 @@ use crate::review::{Actor, ProposalDetail, ProposalStep, ProposalView, ReasonEnt
 use super::address::with_query;
 use super::bulk::{self, Sample};
 use super::context::sentence;
-use super::fragment::Bar;
+use super::fragment::{Bar, Histogram};
 use super::frame::Frame;
 use super::item::{Event, Notice};
 use super::queue::{Code, codes};
@@ -37,6 +37,13 @@ pub struct Proposal {
     pub changed: Vec<(String, String, String)>,
     pub notice: Option<Notice>,
     pub samples: Vec<Sample>,
+    /// The five largest differences of many.
+    pub largest: Vec<Sample>,
+    /// Totals by currency.
+    pub amount: Option<String>,
+    /// Job and date, items, address.
+    pub runs: Vec<(String, u64, String)>,
+    pub histogram: Option<Histogram>,
     pub more_href: Option<String>,
     /// Content of a proposal without items: name and value.
     pub payload: Vec<(String, String)>,
@@ -98,6 +105,8 @@ pub struct Data<'a> {
     pub actor: &'a Actor,
     pub reasons: &'a [ReasonEntry],
     pub next: Option<String>,
+    /// Every item, page by page, instead of a digest.
+    pub all: bool,
     pub now: Instant,
     /// Idempotency key.
     pub key: String,
@@ -124,6 +133,7 @@ impl Proposal {
         };
         let (typed, wrong) = answers.refused.clone().unzip();
         let base = format!("/review/proposals/{}", view.proposal_id);
+        let digest = answers.detail.digest.as_ref().filter(|_| !answers.all);
         Self {
             frame,
             title: check::title(view),
@@ -155,12 +165,31 @@ impl Proposal {
                 })
                 .collect(),
             notice: None,
-            samples: answers.detail.items.iter().map(bulk::sample).collect(),
-            more_href: answers
+            samples: match digest {
+                Some(digest) => digest.drawn.iter().map(bulk::sample).collect(),
+                None => answers.detail.items.iter().map(bulk::sample).collect(),
+            },
+            largest: digest.iter().flat_map(|one| &one.largest).map(bulk::sample).collect(),
+            amount: bulk::sums(&view.amount_sum),
+            runs: answers
                 .detail
-                .next
-                .as_ref()
-                .map(|cursor| with_query(&base, [("cursor", cursor.as_str())])),
+                .digest
+                .iter()
+                .flat_map(|digest| &digest.runs)
+                .map(|run| {
+                    let href = with_query("/review", [("run", run.run_id.as_str())]);
+                    (format!("{} {}", run.job, run.batch_date), run.count, href)
+                })
+                .collect(),
+            histogram: answers.detail.digest.as_ref().and_then(|one| Histogram::new(&one.deltas)),
+            more_href: match digest {
+                Some(_) => Some(with_query(&base, [("all", "yes")])),
+                None => answers
+                    .detail
+                    .next
+                    .as_ref()
+                    .map(|cursor| with_query(&base, [("cursor", cursor.as_str())])),
+            },
             payload: payload(view),
             simulation: simulation(view),
             amend: amend(view, answers),

@@ -213,6 +213,7 @@ fn made(at: usize) -> ReviewItem {
             .collect(),
         amount_abs: Some("0.25".into()),
         currency: Some("USD".into()),
+        counterparty: Some("Müller & Söhne".into()),
         age_seconds: 7_200 + 40_000 * at as i64,
         due_at: if at == 1 { "2026-11-23T12:00:00Z" } else { "2026-11-24T12:00:00Z" }.into(),
         sla: if at == 1 { Sla::Overdue } else { Sla::Ok },
@@ -644,7 +645,11 @@ fn proposals(pages: &mut Pages<'_>) {
         (ProposalState::Returned, Eyes::Four),
     ];
     let list = Page {
-        items: states.iter().enumerate().map(|(at, (s, e))| view(at, *s, *e)).collect(),
+        items: states
+            .iter()
+            .enumerate()
+            .map(|(at, (s, e))| InboxEntry { proposal: view(at, *s, *e), item: Some(made(at)) })
+            .collect(),
         next: None,
         total: None,
     };
@@ -658,6 +663,23 @@ fn proposals(pages: &mut Pages<'_>) {
         let detail = ProposalDetail {
             proposal: view(at, states[at].0, states[at].1),
             items: if at == 0 { (0..8).map(made).collect() } else { vec![made(at)] },
+            digest: (at == 0).then(|| ProposalDigest {
+                runs: vec![RunCount {
+                    run_id: "0190b5a0-0000-7000-8000-0000000000aa".into(),
+                    job: "fx_trades_eod".into(),
+                    batch_date: "2026-11-23".into(),
+                    count: 1_204,
+                }],
+                deltas: (0..24_u32)
+                    .map(|at| DeltaCount {
+                        from: f64::from(at) - 12.0,
+                        to: f64::from(at) - 11.0,
+                        count: u64::from(12 - at.abs_diff(12)) * 9,
+                    })
+                    .collect(),
+                largest: (0..5).map(made).collect(),
+                drawn: (0..15).map(made).collect(),
+            }),
             steps: vec![ProposalStep {
                 actor_name: "Ann Miller".into(),
                 stage: "MAKER".into(),
@@ -676,6 +698,7 @@ fn proposals(pages: &mut Pages<'_>) {
             actor: &boss,
             reasons: &catalogue,
             next: None,
+            all: false,
             now: now(),
             key: "k".into(),
             refused,
@@ -714,9 +737,11 @@ fn proposals(pages: &mut Pages<'_>) {
     let choose =
         bulk::Choose::new(frame(Screen::Queue), &asked, "/review/queue".into(), &catalogue());
     pages.add("choose", &choose);
-    let mine = Page { items: list.items.clone(), next: None, total: None };
+    let mine = list.items.iter().map(|one| one.proposal.clone()).collect();
+    let mine = Page { items: mine, next: None, total: None };
+    let none_open = Page { items: vec![], next: None, total: None };
     pages.add("work", &work::Work::new(frame(Screen::Work), &full, &mine, now(), "k"));
-    pages.add("work-empty", &work::Work::new(frame(Screen::Work), &empty, &none, now(), "k"));
+    pages.add("work-empty", &work::Work::new(frame(Screen::Work), &empty, &none_open, now(), "k"));
 }
 
 fn audit_row(seq: i64) -> AuditView {

@@ -3,8 +3,8 @@
 use crate::domain::review::{Action, Permission, ProposalKind, ProposalState};
 use crate::review::people::{AuthMethod, directory};
 use crate::review::{
-    AuditFilter, BulkPreviewAsk, GroupBy, PageAsk, Period, ProposalFilter, ProposalsFor,
-    QueueFilter,
+    AuditFilter, BulkPreviewAsk, GroupBy, InboxEntry, PageAsk, Period, ProposalFilter,
+    ProposalsFor, QueueFilter,
 };
 use crate::server::call::Call;
 use crate::server::error::Denied;
@@ -171,7 +171,10 @@ pub fn check(call: &Call<'_>) -> Result<Response, Denied> {
         "returned" => filter.state = Some(ProposalState::Returned),
         _ => filter.open = Some(true),
     }
-    let page = context.desk.proposals(&context.actor, &filter, &context.page_asked())?;
+    let mut ask = context.page_asked();
+    // Look-alikes are folded, so many fit on a page.
+    ask.limit = Some(200);
+    let page = context.desk.inbox(&context.actor, &filter, &ask)?;
     let answers = check::Data {
         which,
         page: &page,
@@ -182,9 +185,43 @@ pub fn check(call: &Call<'_>) -> Result<Response, Denied> {
     html(200, &check::Check::new(frame, &answers))
 }
 
+/// `wrong`: what went wrong with an earlier try.
+pub fn several_page(
+    context: &PageContext<'_>,
+    chosen: &[check::Chosen],
+    which: &str,
+    wrong: Option<String>,
+    status: u16,
+) -> Result<Response, Denied> {
+    let (frame, _) = context.frame(Screen::Check)?;
+    let one = PageAsk { limit: Some(1), ..PageAsk::default() };
+    let mut entries = Vec::with_capacity(chosen.len());
+    for chosen in chosen {
+        let detail = context.desk.proposal(&context.actor, &chosen.proposal_id, &one)?;
+        entries.push(InboxEntry {
+            item: detail.items.into_iter().next(),
+            proposal: detail.proposal,
+        });
+    }
+    html(status, &check::Several::new(frame, &entries, which, context.now, wrong))
+}
+
 pub fn proposal(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     proposal_page(&context, call.path("id"), None, 200)
+}
+
+/// The page of the oldest other proposal that awaits the user.
+pub fn next_proposal(context: &PageContext<'_>, id: &str) -> Result<Option<String>, Denied> {
+    let ask = PageAsk { limit: Some(2), ..PageAsk::default() };
+    for stage in [ProposalsFor::ToCheck, ProposalsFor::ToAuthorize] {
+        let filter = ProposalFilter { stage: Some(stage), ..ProposalFilter::default() };
+        let found = context.desk.proposals(&context.actor, &filter, &ask)?;
+        if let Some(next) = found.items.iter().find(|one| one.proposal_id != id) {
+            return Ok(Some(format!("/review/proposals/{}", next.proposal_id)));
+        }
+    }
+    Ok(None)
 }
 
 /// `refused`: a step that was refused.
@@ -201,7 +238,8 @@ pub fn proposal_page(
         detail: &detail,
         actor: &context.actor,
         reasons: &reasons,
-        next: None,
+        next: next_proposal(context, id)?,
+        all: context.asked("all") == "yes" || !context.asked("cursor").is_empty(),
         now: context.now,
         key: context.key()?,
         refused,

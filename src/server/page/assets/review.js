@@ -77,10 +77,16 @@
     toast();
     watchSession();
     const address = new URL(location.href);
-    if (address.searchParams.has("said")) {
+    const said = address.searchParams.has("said");
+    if (said) {
       // Shown once: not again after a reload or in a shared link.
       address.searchParams.delete("said");
       history.replaceState(history.state, "", address);
+    }
+    if (said && main().dataset.screen === "check") {
+      // After an approval the next one is at hand.
+      const first = rows()[0];
+      if (first) focusRow(first);
     }
     const row = history.state && history.state.row;
     const back = row && all("[data-row]", main()).find((tr) => tr.dataset.row === row);
