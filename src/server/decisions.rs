@@ -90,6 +90,7 @@ struct NewDecision {
 pub fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
     let body: NewDecision = call.body()?;
     let actor = call.actor()?;
+    let names_actor = body.actor_id.is_some();
     if let Some(claimed) = &body.actor_id {
         let person = call.person()?;
         if *claimed != person.person_id && *claimed != person.login {
@@ -106,7 +107,12 @@ pub fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
         comments: body.comments,
         version: body.version,
     };
-    call.done(200, call.desk().resolve(&actor, &ask))
+    let response = call.done(200, call.desk().resolve(&actor, &ask))?;
+    Ok(if names_actor {
+        response.header("warning", "299 - \"actor_id is ignored: the logged-in user decides\"")
+    } else {
+        response
+    })
 }
 
 /// A maker's judgment of a blind sample.

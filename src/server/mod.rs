@@ -251,6 +251,11 @@ impl App {
     }
 }
 
+/// Every route as an OpenAPI document, those of pages too: for tests of all routes.
+pub fn every_route() -> serde_json::Value {
+    openapi::whole(&routes::all())
+}
+
 /// Serves until `stop` is set, then lets in-flight requests finish. `keep` gets a checkpoint of the
 /// audit trail at start, at stop and every [`CHECKPOINT_EVERY_ROWS`] rows.
 pub(crate) fn serve(

@@ -63,13 +63,24 @@ const COMMON: &[(u16, &str, &str)] = &[
     (503, "Unavailable", "Temporarily unavailable; retry after `Retry-After`"),
 ];
 
+/// The document of the API, without the routes of pages.
 pub fn document(routes: &[Route]) -> Value {
+    let api: Vec<&Route> = routes.iter().filter(|route| route.surface == Surface::Api).collect();
+    made(&api, &Route::documented_path)
+}
+
+/// The document of every route, with the paths as the table of routes has them.
+pub fn whole(routes: &[Route]) -> Value {
+    made(&routes.iter().collect::<Vec<_>>(), &|route| route.path.to_owned())
+}
+
+fn made(routes: &[&Route], path_of: &dyn Fn(&Route) -> String) -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
     let problem = Shape::of::<Problem>().schema(&mut schemas);
     for route in routes {
         let operation = operation(route, &mut schemas);
-        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        let path = paths.entry(path_of(route)).or_insert_with(|| json!({}));
         path[route.method.name().to_ascii_lowercase()] = operation;
     }
     let schemas: Map<String, Value> = schemas
@@ -81,8 +92,8 @@ pub fn document(routes: &[Route]) -> Value {
         })
         .collect();
     let mut tags: Vec<&str> = routes.iter().map(|route| route.tag).collect();
-    tags.dedup();
-    tags.sort_unstable();
+    // What clients need first comes first.
+    tags.sort_unstable_by_key(|tag| (*tag != "workflow", *tag));
     tags.dedup();
     json!({
         "openapi": "3.1.0",

@@ -236,6 +236,19 @@ impl Route {
         self
     }
 
+    /// Whether its path has a version.
+    fn has_version(&self) -> bool {
+        let first = self.path.split('/').nth(1).unwrap_or_default();
+        self.surface == Surface::Api && VERSIONED.contains(&first)
+    }
+
+    /// The path as documented.
+    pub fn documented_path(&self) -> String {
+        let version =
+            if self.has_version() && !PREDECESSOR.contains(&self.path) { VERSION } else { "" };
+        format!("{version}{}", self.path)
+    }
+
     /// The values of the `{names}`, if this is a path of this route.
     pub fn matches(&self, path: &str) -> Option<Vec<(&'static str, String)>> {
         let mut values = Vec::new();
@@ -269,12 +282,23 @@ pub enum Match<'a> {
     Nothing,
 }
 
-/// Finds the route. HEAD is GET without the body.
+/// The version of the API, which its paths begin with.
+pub const VERSION: &str = "/v1";
+/// The first segments of the paths that have a version; the others are about the server itself.
+const VERSIONED: [&str; 7] = ["workflow", "reasons", "runs", "audit", "reports", "auth", "admin"];
+/// Paths of the predecessor's API, which its clients use without a version.
+const PREDECESSOR: [&str; 2] = ["/workflow/queue", "/workflow/resolve"];
+
+/// Finds the route. HEAD is GET without the body. Paths of the API work with the version and without it.
 pub fn find<'a>(routes: &'a [Route], method: Method, path: &str) -> Match<'a> {
     let wanted = if method == Method::Head { Method::Get } else { method };
     let mut methods = Vec::new();
+    let rest = path.strip_prefix(VERSION).filter(|rest| rest.starts_with('/'));
     for route in routes {
-        let Some(values) = route.matches(path) else { continue };
+        if rest.is_some() && !route.has_version() {
+            continue;
+        }
+        let Some(values) = route.matches(rest.unwrap_or(path)) else { continue };
         if route.method == wanted {
             return Match::Route(route, values);
         }

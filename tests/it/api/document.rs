@@ -19,6 +19,45 @@ fn validator(document: &Json, schema: &Json) -> jsonschema::Validator {
 }
 
 #[test]
+fn the_document_has_versioned_paths_and_no_pages() {
+    let house = House::new();
+    let document = body(&Client::to(&house.server).get("/openapi.json"));
+    let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
+    assert!(paths.iter().all(|path| !path.starts_with("/review")), "{paths:?}");
+    for path in ["/v1/workflow/groups", "/v1/runs", "/workflow/queue", "/workflow/resolve"] {
+        assert!(paths.iter().any(|one| *one == path), "{path}");
+    }
+    assert_eq!(document["tags"][0]["name"], "workflow");
+    let ann = house.person("ann");
+    for path in ["/workflow/queue", "/workflow/groups", "/runs"] {
+        let (plain, versioned) = (ann.get(path), ann.get(&format!("/v1{path}")));
+        assert_eq!((plain.status, versioned.status), (200, 200), "{path}");
+    }
+    for path in ["/v1/health", "/v1/review", "/v1", "/v2/runs"] {
+        assert_eq!(ann.get(path).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn a_legacy_actor_is_ignored_with_a_warning() {
+    let house = House::new();
+    let items = house.queue("ann", "limit=2");
+    let decide = |at: usize, actor: &str| {
+        house.person("ann").post(
+            "/workflow/resolve",
+            &json!({
+                "attribution_id": items[at]["attribution_id"], "action": "REJECT",
+                "comments": "a true break", "actor_id": actor,
+            }),
+        )
+    };
+    let own = decide(0, "ann");
+    assert_eq!(own.status, 200, "{}", own.text());
+    assert!(own.header("warning").unwrap().contains("actor_id"));
+    assert_eq!(super::verdict(&decide(1, "bob")), (403, "actor-mismatch".into()));
+}
+
+#[test]
 fn responses_match_the_openapi_document() {
     let house = House::new();
     let document = body(&Client::to(&house.server).get("/openapi.json"));
@@ -59,6 +98,14 @@ fn responses_match_the_openapi_document() {
     ] {
         let answer = house.person(who).get(&path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let versioned = format!("/v1{template}");
+        let template = match document["paths"].get(&versioned) {
+            Some(_) => {
+                assert_eq!(body(&house.person(who).get(&format!("/v1{path}"))).is_null(), false);
+                versioned.as_str()
+            }
+            None => template,
+        };
         let operation = &document["paths"][template]["get"];
         let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
         assert!(!schema.is_null(), "{template}");
@@ -94,9 +141,9 @@ fn a_fuzzer_finds_nothing() {
     let resolved = body(&house.person("ann").post("/workflow/resolve", &decision));
     let mut config = include_str!("schemathesis.toml").to_owned();
     for (paths, id) in [
-        ("^/(workflow|review)/items/", id(1)),
-        ("^/(workflow|review)/proposals/", resolved["proposal_id"].as_str().unwrap()),
-        ("^/runs/", items[0]["run_id"].as_str().unwrap()),
+        ("^/v1/workflow/items/", id(1)),
+        ("^/v1/workflow/proposals/", resolved["proposal_id"].as_str().unwrap()),
+        ("^/v1/runs/", items[0]["run_id"].as_str().unwrap()),
     ] {
         config += &format!(
             "\n[[operations]]\ninclude-path-regex = \"{paths}\"\nparameters = {{ \"path.id\" = \"{id}\" }}\n"

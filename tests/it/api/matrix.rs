@@ -9,7 +9,7 @@ use crate::wire::{Answer, Client};
 #[test]
 fn every_route_admits_exactly_the_roles_of_the_table() {
     let house = House::new();
-    let document = json(&Client::to(&house.server).get("/openapi.json"));
+    let document = recon::server::every_route();
     let names = ["ann", "sue", "bob", "cat", "aud", "adm"];
     let mut table = String::from(
         "# Who gets past the door of each route: + may, - 403, 401 must log in\n# (pages lead to the log-in).\n# nobody",
