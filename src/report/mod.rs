@@ -19,6 +19,7 @@ pub(crate) mod sample;
 pub mod statement;
 mod summary;
 mod text;
+pub mod table;
 mod xlsx;
 
 use std::fmt;

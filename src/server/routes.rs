@@ -25,6 +25,7 @@ pub fn all() -> Vec<Route> {
 
     all.extend(section("workflow", workflow::describe, [
         get("/workflow/queue", "queue", workflow::queue, VIEW),
+        get("/workflow/export", "queue_export", runs::export_queue, VIEW).lane(Export),
         get("/workflow/groups", "groups", workflow::groups, VIEW),
         get("/workflow/facets", "facets", workflow::facets, VIEW),
         get("/workflow/summary", "summary", workflow::summary, VIEW),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::diagnostic::{Class, Code};
+use crate::diagnostic::{Class, Code, Problem};
 use crate::domain::RunId;
 use crate::report::ReportData;
-use crate::review::{Actor, PageAsk, QueueFilter, ReviewItem};
+use crate::report::table::TableBook;
+use crate::review::{Page, PageAsk, QueueFilter, Refusal, ReviewItem};
 use crate::store::{RunFilter, RunRow};
 
 use super::App;
@@ -51,7 +52,7 @@ pub fn describe(route: Route) -> Route {
             )
             .takes([id()])
             .takes(filters().into_iter().filter(|own| own.name != "run_id"))
-            .takes(file_parameters())
+            .takes(list_parameters())
             .answers(200, "The file", Content::Media("*/*")),
         _ => route,
     }
@@ -189,6 +190,12 @@ fn of_any_status(call: &Call<'_>) -> QueueFilter {
     filter
 }
 
+/// Format and escaping of a list of items.
+pub fn list_parameters() -> [Parameter; 2] {
+    let [_, cells] = file_parameters();
+    [Parameter::query("format", "File format", Kind::One(vec!["csv", "xlsx", "jsonl"])), cells]
+}
+
 /// Format and escaping of a download.
 pub fn file_parameters() -> [Parameter; 2] {
     [
@@ -222,6 +229,9 @@ const COLUMNS: &[&str] = &[
     "currency",
     "is_locked",
     "version",
+    "counterparty",
+    "assignee",
+    "due_at",
 ];
 
 fn cells(item: &ReviewItem) -> Vec<String> {
@@ -248,32 +258,85 @@ fn cells(item: &ReviewItem) -> Vec<String> {
         text(&item.currency),
         item.is_locked.to_string(),
         item.version.to_string(),
+        text(&item.counterparty),
+        text(&item.assignee_name),
+        item.due_at.clone(),
     ]
 }
 
 pub fn export(call: &Call<'_>) -> Result<Response, Denied> {
     let run = run(call)?;
-    let (app, actor, filter) = (Arc::clone(call.app), call.actor()?, of_any_status(call));
+    let (actor, filter) = (call.actor()?, of_any_status(call));
     let id = run.id.to_string();
+    let name = format!("recon-{id}");
+    send(call, &name, move |app, ask| app.desk().run_differences(&actor, &id, &filter, ask))
+}
+
+/// The queue's list with this filter, in its order.
+pub fn export_queue(call: &Call<'_>) -> Result<Response, Denied> {
+    let (actor, filter, sort) = (call.actor()?, filter(call), call.page_ask().sort);
+    send(call, "recon-differences", move |app, ask| {
+        app.desk().queue(&actor, &filter, &PageAsk { sort, ..ask.clone() })
+    })
+}
+
+/// Sends every page of a list as a file of the format asked for.
+fn send(
+    call: &Call<'_>,
+    name: &str,
+    page: impl Fn(&App, &PageAsk) -> Result<Page<ReviewItem>, Refusal> + Send + 'static,
+) -> Result<Response, Denied> {
+    let app = Arc::clone(call.app);
     // Permission errors must be raised before the file begins.
-    app.desk().run_differences(&actor, &id, &filter, &first_page())?;
-    let lines = call.text("format") == Some("jsonl");
+    page(&app, &first_page())?;
+    let format = Format::of(call.text("format"));
     let safe = call.text("cells") != Some("raw");
-    let (media, ending) =
-        if lines { ("application/x-ndjson", "jsonl") } else { ("text/csv; charset=utf-8", "csv") };
-    let name = format!("recon-{id}.{ending}");
-    let stream = Box::new(move |out: &mut dyn Write| {
-        if lines {
-            return each(&app, &actor, &id, &filter, &mut |item| {
-                serde_json::to_writer(&mut *out, item)?;
-                out.write_all(b"\n")
-            });
+    let (media, ending) = match format {
+        Format::Csv => ("text/csv; charset=utf-8", "csv"),
+        Format::Lines => ("application/x-ndjson", "jsonl"),
+        Format::Workbook => {
+            ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")
         }
-        let mut table = Table::new(out, COLUMNS, safe)?;
-        each(&app, &actor, &id, &filter, &mut |item| table.row(&cells(item)))?;
-        table.finish()
+    };
+    let stream = Box::new(move |out: &mut dyn Write| match format {
+        Format::Lines => each(&app, &page, &mut |item| {
+            serde_json::to_writer(&mut *out, item)?;
+            out.write_all(b"\n")
+        }),
+        Format::Csv => {
+            let mut table = Table::new(out, COLUMNS, safe)?;
+            each(&app, &page, &mut |item| table.row(&cells(item)))?;
+            table.finish()
+        }
+        Format::Workbook => {
+            let failed = |problem: Problem| std::io::Error::other(problem.to_string());
+            let mut book = TableBook::new("Differences", COLUMNS).map_err(failed)?;
+            each(&app, &page, &mut |item| match book.row(&cells(item)).map_err(failed)? {
+                true => Ok(()),
+                false => Err(std::io::Error::other("a sheet has at most 1,048,575 rows")),
+            })?;
+            out.write_all(&book.finish().map_err(failed)?)
+        }
     });
-    Ok(attachment(Response::stream(media, stream), &name))
+    Ok(attachment(Response::stream(media, stream), &format!("{name}.{ending}")))
+}
+
+/// The format of a downloaded list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Csv,
+    Lines,
+    Workbook,
+}
+
+impl Format {
+    fn of(name: Option<&str>) -> Self {
+        match name {
+            Some("jsonl") => Self::Lines,
+            Some("xlsx") => Self::Workbook,
+            _ => Self::Csv,
+        }
+    }
 }
 
 /// `name` must be plain ASCII that no client chose.
@@ -288,17 +351,12 @@ fn first_page() -> PageAsk {
 /// Page by page, so that memory stays bounded.
 fn each(
     app: &App,
-    actor: &Actor,
-    id: &str,
-    filter: &QueueFilter,
+    page: &dyn Fn(&App, &PageAsk) -> Result<Page<ReviewItem>, Refusal>,
     each: &mut dyn FnMut(&ReviewItem) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     let mut ask = first_page();
     loop {
-        let page = app
-            .desk()
-            .run_differences(actor, id, filter, &ask)
-            .map_err(|refusal| std::io::Error::other(refusal.message))?;
+        let page = page(app, &ask).map_err(|refusal| std::io::Error::other(refusal.message))?;
         page.items.iter().try_for_each(&mut *each)?;
         match page.next {
             Some(next) => ask.cursor = Some(next),

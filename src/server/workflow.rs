@@ -25,6 +25,16 @@ pub fn describe(route: Route) -> Route {
             .takes([sort()])
             .list::<ReviewItem>(200, "Items, as a bare list. `Link` names the next page")
             .paged(),
+        "queue_export" => route
+            .about("Download the list of this filter, all pages of it")
+            .description(
+                "Safe cells put an apostrophe before what a spreadsheet would execute and name such columns \
+                 in `_escaped`; in a workbook text is never a formula. Raw cells and JSON lines stay as they are.",
+            )
+            .takes(filters())
+            .takes([sort()])
+            .takes(super::runs::list_parameters())
+            .answers(200, "The file", Content::Media("*/*")),
         "groups" => route
             .about("List the queue in groups of similar items, largest first")
             .takes(filters())
@@ -138,6 +148,17 @@ pub fn filters() -> Vec<Parameter> {
         query(
             "sent_back",
             "`true`: only items that were sent back; `false`: only others",
+            Kind::One(vec!["true", "false"]),
+        ),
+        query("present_reason", "The present reason", Kind::Text(50)),
+        query(
+            "functional",
+            "`true`: only items with a functional reason; `false`: only others",
+            Kind::One(vec!["true", "false"]),
+        ),
+        query(
+            "by_people",
+            "`true`: only items that people decided; `false`: only others",
             Kind::One(vec!["true", "false"]),
         ),
         query(

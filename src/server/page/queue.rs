@@ -8,7 +8,7 @@ use crate::review::{
     self, Page, QueueFilter, ReasonEntry, ReviewItem, SearchCounts, Share, Summary,
 };
 
-use super::address::Listing;
+use super::address::{Listing, with_query};
 use super::diff;
 use super::fragment::{Bar, Value};
 use super::frame::Frame;
@@ -38,6 +38,8 @@ pub struct Queue {
     pub may_decide: bool,
     pub codes: Vec<Code>,
     pub context: String,
+    /// Address and name of each file of this list.
+    pub exports: Vec<(String, &'static str)>,
 }
 
 #[derive(Clone, Debug)]
@@ -240,8 +242,24 @@ impl Queue {
             may_decide: answers.may_decide,
             codes: codes(answers.reasons),
             context: listing.context(),
+            exports: exports(listing),
         }
     }
+}
+
+fn exports(listing: &Listing) -> Vec<(String, &'static str)> {
+    let texts = listing.filter.texts();
+    let files = [("csv", "CSV"), ("xlsx", "XLSX"), ("jsonl", "JSON lines")];
+    let address = |format: &str| {
+        let mut pairs: Vec<(&str, &str)> =
+            texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        if listing.sort != review::QueueSort::default() {
+            pairs.push(("sort", listing.sort_word()));
+        }
+        pairs.push(("format", format));
+        with_query("/v1/workflow/export", pairs)
+    };
+    files.into_iter().map(|(format, name)| (address(format), name)).collect()
 }
 
 /// Codes that may be given.

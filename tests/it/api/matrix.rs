@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{House, PEOPLE, json};
+use super::{House, PEOPLE};
 use crate::wire::{Answer, Client};
 
 #[test]

@@ -282,3 +282,27 @@ fn kept_figures_are_those_of_the_items() {
         assert_eq!(text(&kept()), text(&counted()), "after decisions");
     });
 }
+
+#[test]
+fn a_list_is_taken_away_as_it_is_filtered() {
+    on_both(|house| {
+        let ann = house.person("ann");
+        let filter = "status=ALL&q=m%C3%BCller&sort=amount";
+        let listed = house.queue("ann", &format!("limit=200&{filter}"));
+        let lines = ann.get(&format!("/v1/workflow/export?{filter}&format=jsonl"));
+        let lines: Vec<Json> =
+            lines.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let ids = |items: &[Json]| -> Vec<String> {
+            items.iter().map(|item| item["attribution_id"].to_string()).collect()
+        };
+        assert_eq!(ids(&lines), ids(&listed));
+        let csv = ann.get(&format!("/v1/workflow/export?{filter}&format=csv"));
+        assert_eq!(csv.text().lines().count(), listed.len() + 1);
+        assert!(csv.text().lines().next().unwrap().contains("counterparty"));
+        let book = ann.get(&format!("/v1/workflow/export?{filter}&format=xlsx"));
+        assert!(book.body.starts_with(b"PK"), "a workbook");
+        assert_eq!(verdict(&ann.get("/v1/workflow/export?format=exe")).0, 422);
+        let page = ann.get("/v1/workflow/export?colour=red");
+        assert_eq!(page.status, 422, "unknown filters are refused");
+    });
+}
