@@ -133,6 +133,7 @@ impl Work<'_> {
         let what_next = self.what_next(actor, &view, proposal.as_ref())?;
         Ok(ItemDetail {
             record_a: self.side(actor, &run, record, 0),
+            systems: run.systems.to_vec(),
             record_b: self.side(actor, &run, record, 1),
             siblings: self.siblings(actor, &item)?,
             aggregation: aggregation(&visible, &run.layout, record),

@@ -207,6 +207,8 @@ pub struct ItemDetail {
     pub item: ReviewItem,
     /// Side A; null if missing.
     pub record_a: Option<RecordSide>,
+    /// The systems of both sides, also of one without a record.
+    pub systems: Vec<String>,
     /// Side B; null if missing.
     pub record_b: Option<RecordSide>,
     /// The other differences of the record.

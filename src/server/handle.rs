@@ -184,12 +184,13 @@ fn name_run_of_page(app: &App, route: &Route, request: &Request) -> Result<Optio
         let found = query.iter().find(|(own, value)| own == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
     };
-    let Some(run) = value("run").filter(|run| run.parse::<RunReference>().is_ok()) else {
+    let given = value("run").or_else(|| value("run_id"));
+    let Some(run) = given.filter(|run| run.parse::<RunReference>().is_ok()) else {
         return Ok(None);
     };
     let id = run_named(app, run, value("job"))?;
     let pairs = query.iter().map(|(name, value)| {
-        (name.as_str(), if name == "run" { id.as_str() } else { value.as_str() })
+        (name.as_str(), if ["run", "run_id"].contains(&name.as_str()) { &id } else { value.as_str() })
     });
     Ok((id != run).then(|| with_query(request.path(), pairs)))
 }

@@ -28,6 +28,8 @@ pub struct Listing {
     pub before: Vec<String>,
     /// Items instead of groups.
     pub items: bool,
+    /// A parameter that is none of a list, or whose value makes no sense.
+    pub unknown: Option<String>,
 }
 
 const SORTS: [(&str, QueueSort); 5] = [
@@ -38,59 +40,99 @@ const SORTS: [(&str, QueueSort); 5] = [
     ("severity", QueueSort::Severity),
 ];
 
-/// Filters: names in the page's address and in [`QueueFilter`].
-const NAMES: [(&str, &str); 14] = [
-    ("status", "status"),
+/// Filters: their names are those of the API.
+const NAMES: [&str; 20] = [
+    "status",
+    "run_id",
+    "job",
+    "signature",
+    "field_name",
+    "diff_type",
+    "severity",
+    "reason_code",
+    "present_reason",
+    "functional",
+    "by_people",
+    "min_confidence",
+    "max_confidence",
+    "min_amount",
+    "max_amount",
+    "assignee",
+    "sla",
+    "sent_back",
+    "kind",
+    "q",
+];
+
+/// Names of older addresses.
+const FORMER: [(&str, &str); 8] = [
     ("run", "run_id"),
-    ("job", "job"),
-    ("signature", "signature"),
     ("field", "field_name"),
     ("type", "diff_type"),
-    ("severity", "severity"),
     ("reason", "reason_code"),
     ("as", "present_reason"),
-    ("assignee", "assignee"),
-    ("q", "q"),
     ("least", "min_amount"),
     ("most", "max_amount"),
-    ("sla", "sla"),
+    ("by", "by_people"),
 ];
+
+/// Parameters of the pages that are no filters.
+const OTHERS: [&str; 6] = ["said", "mode", "signs", "choice", "code", "list"];
 
 /// Most cursors kept for "previous".
 const REMEMBERED: usize = 20;
 
 impl Listing {
-    /// Ignores unknown and invalid parameters.
+    /// Of unknown parameters and values without sense it keeps the first name.
     pub fn parse(pairs: &[(String, String)]) -> Self {
         let mut listing = Self::default();
         let filter = &mut listing.filter;
         for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
-            if let Some((_, own)) = NAMES.iter().find(|(known, _)| known == name) {
-                filter.set(own, &value.chars().take(500).collect::<String>());
-                continue;
-            }
-            match name.as_str() {
+            let former = FORMER.iter().find(|(old, _)| old == name);
+            let name = former.map_or(name.as_str(), |(_, name)| *name);
+            let understood = match name {
                 "band" => {
                     let (least, most) = value.split_once('-').unwrap_or((value, ""));
-                    filter.set("min_confidence", least);
-                    filter.set("max_confidence", most);
+                    filter.set("min_confidence", least) && filter.set("max_confidence", most)
                 }
-                "back" => filter.sent_back = Some(true),
-                "functional" => filter.functional = Some(value == "yes"),
-                "by" => filter.by_people = Some(value == "people"),
-                "samples" => filter.kind = Some(ItemKind::AuditSample),
-                "sort" => {
-                    if let Some((_, sort)) = SORTS.iter().find(|(word, _)| word == value) {
+                "back" => filter.set("sent_back", "true"),
+                "samples" => {
+                    filter.kind = Some(ItemKind::AuditSample);
+                    true
+                }
+                "functional" | "by_people" if ["yes", "people"].contains(&value.as_str()) => {
+                    filter.set(name, "true")
+                }
+                "functional" | "by_people" if ["no", "machine"].contains(&value.as_str()) => {
+                    filter.set(name, "false")
+                }
+                name if NAMES.contains(&name) => {
+                    filter.set(name, &value.chars().take(500).collect::<String>())
+                }
+                "sort" => match SORTS.iter().find(|(word, _)| word == value) {
+                    Some((_, sort)) => {
                         listing.sort = *sort;
+                        true
                     }
+                    None => false,
+                },
+                "cursor" => {
+                    listing.cursor = Some(value.clone());
+                    true
                 }
-                "cursor" => listing.cursor = Some(value.clone()),
                 "before" => {
                     listing.before =
                         value.split('.').filter(|part| !part.is_empty()).map(unjoined).collect();
+                    true
                 }
-                "view" => listing.items = value == "items",
-                _ => {}
+                "view" => {
+                    listing.items = value == "items";
+                    ["items", "groups"].contains(&value.as_str())
+                }
+                other => OTHERS.contains(&other),
+            };
+            if !understood {
+                listing.unknown.get_or_insert_with(|| name.to_owned());
             }
         }
         // Blind samples are never grouped: what they share would reveal the answer.
@@ -100,31 +142,12 @@ impl Listing {
 
     /// The query without the position.
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
-        let mut pairs = Vec::new();
-        let filter = &self.filter;
-        let texts = filter.texts();
-        for (name, own) in NAMES {
-            if let Some((_, text)) = texts.iter().find(|(known, _)| known == own) {
-                pairs.push((name, text.clone()));
-            }
-        }
-        if let Some(band) = self.band() {
-            pairs.push(("band", band));
-        }
-        if filter.sent_back == Some(true) {
-            pairs.push(("back", "yes".to_owned()));
-        }
-        let either =
-            |yes: bool, words: (&str, &str)| if yes { words.0 } else { words.1 }.to_owned();
-        if let Some(functional) = filter.functional {
-            pairs.push(("functional", either(functional, ("yes", "no"))));
-        }
-        if let Some(by_people) = filter.by_people {
-            pairs.push(("by", either(by_people, ("people", "machine"))));
-        }
-        if filter.kind == Some(ItemKind::AuditSample) {
-            pairs.push(("samples", "yes".to_owned()));
-        }
+        let texts = self.filter.texts();
+        let known = |name: &&'static str| {
+            let (_, text) = texts.iter().find(|(known, _)| known == name)?;
+            Some((*name, text.clone()))
+        };
+        let mut pairs: Vec<(&'static str, String)> = NAMES.iter().filter_map(known).collect();
         if self.sort != QueueSort::default() {
             pairs.push(("sort", self.sort_word().to_owned()));
         }
@@ -134,30 +157,13 @@ impl Listing {
         pairs
     }
 
-    /// Removes a filter by its name in the address.
+    /// Removes a filter.
     pub fn remove(&mut self, name: &str) {
-        let filter = &mut self.filter;
-        match name {
-            "band" => (filter.min_confidence, filter.max_confidence) = (None, None),
-            "functional" => filter.functional = None,
-            "by" => filter.by_people = None,
-            _ => {
-                if let Some((_, own)) = NAMES.iter().find(|(known, _)| *known == name) {
-                    filter.set(own, "");
-                }
-            }
-        }
+        self.filter.set(name, "");
     }
 
     pub fn sort_word(&self) -> &'static str {
         SORTS.iter().find(|(_, sort)| *sort == self.sort).map_or("confidence", |(word, _)| word)
-    }
-
-    /// The confidence band, as `0.5-0.9`.
-    pub fn band(&self) -> Option<String> {
-        let text = |number: Option<f64>| number.map(|n| n.to_string()).unwrap_or_default();
-        let (least, most) = (self.filter.min_confidence, self.filter.max_confidence);
-        (least.is_some() || most.is_some()).then(|| format!("{}-{}", text(least), text(most)))
     }
 
     /// The address without the position.
@@ -234,6 +240,7 @@ mod tests {
         listing.items = true;
         let listing = listing.following("one.1").following("two~");
         let address = listing.with_position("/review/queue");
+        assert!(address.contains("min_confidence=0.5") && address.contains("sent_back=true"));
         assert!(address.is_ascii() && !address.contains('<'));
         let pairs: Vec<(String, String)> = address
             .split_once('?')
@@ -249,5 +256,25 @@ mod tests {
         let first = listing.preceding().unwrap().preceding().unwrap();
         assert_eq!(first.cursor, None);
         assert_eq!(first.preceding(), None);
+    }
+
+    #[test]
+    fn former_names_are_understood_and_unknown_ones_are_told() {
+        let parse = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<(String, String)> =
+                pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            Listing::parse(&pairs)
+        };
+        let old = parse(&[("field", "amount"), ("back", "yes"), ("by", "people"), ("band", "0.5-")]);
+        let new = parse(&[
+            ("field_name", "amount"),
+            ("sent_back", "true"),
+            ("by_people", "true"),
+            ("min_confidence", "0.5"),
+        ]);
+        assert_eq!((&old, &old.unknown), (&new, &None));
+        for (name, value) in [("colour", "red"), ("sla", "late"), ("sort", "size")] {
+            assert_eq!(parse(&[(name, value)]).unknown.as_deref(), Some(name));
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct Item {
     pub previous: Option<String>,
     pub next: Option<String>,
     pub systems: (String, String),
+    /// Where the record stands in each source.
+    pub lines: (Option<String>, Option<String>),
     pub sides: (Value, Value),
     /// Padding that aligns two decimal points.
     pub padding: Option<(String, String)>,
@@ -108,6 +110,13 @@ pub struct Field {
     pub compared: bool,
     /// The page of its difference, if it has one.
     pub href: Option<String>,
+}
+
+impl Field {
+    /// Whether both sides show the same, which is then shown once.
+    fn is_same(&self) -> bool {
+        !self.differs && self.sides.0 == self.sides.1
+    }
 }
 
 /// A prediction with its explanation.
@@ -349,7 +358,7 @@ impl Item {
             id: item.attribution_id.clone(),
             reference: difference::reference(item),
             field: labels::field(&difference.field_name).to_owned(),
-            kind: labels::kind(&difference.diff_type),
+            kind: kind(detail),
             severity: labels::severity(&item.severity),
             status: labels::status(&item.status),
             run: (
@@ -366,7 +375,8 @@ impl Item {
             list_href: listing.with_position("/review/queue"),
             previous,
             next,
-            systems: (system(&detail.record_a, "A"), system(&detail.record_b, "B")),
+            systems: (system(detail, 0), system(detail, 1)),
+            lines: (line(&detail.record_a), line(&detail.record_b)),
             inline: (answers.mode == "inline").then(|| diff::inline(a, b, signs).into()),
             sides,
             padding: difference::padding(difference).filter(|_| answers.mode.is_empty()),
@@ -417,8 +427,26 @@ fn neighbors(answers: &Data<'_>) -> (Option<String>, Option<String>) {
     }
 }
 
-fn system(side: &Option<RecordSide>, letter: &str) -> String {
-    side.as_ref().map_or_else(|| format!("side {letter}"), |side| side.system.clone())
+fn system(detail: &ItemDetail, side: usize) -> String {
+    detail.systems.get(side).cloned().unwrap_or_default()
+}
+
+fn line(side: &Option<RecordSide>) -> Option<String> {
+    let line = side.as_ref()?.line?;
+    Some(format!("line {}", labels::count(&line)))
+}
+
+/// The kind of difference, with the names of the systems.
+fn kind(detail: &ItemDetail) -> String {
+    use crate::domain::DiffType as T;
+    let kind = &detail.item.difference.diff_type;
+    match T::from_name(kind) {
+        Some(T::MissingInSourceA) => format!("missing in {}", system(detail, 0)),
+        Some(T::MissingInSourceB) => format!("missing in {}", system(detail, 1)),
+        Some(T::DuplicateInSourceA) => format!("surplus in {}", system(detail, 0)),
+        Some(T::DuplicateInSourceB) => format!("surplus in {}", system(detail, 1)),
+        _ => labels::kind(kind),
+    }
 }
 
 fn mode_href(answers: &Data<'_>, base: &str, mode: &str, invisible: bool) -> String {

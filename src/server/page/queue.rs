@@ -196,17 +196,35 @@ pub enum Rows<'a> {
     Items(&'a Page<ReviewItem>),
 }
 
-/// Parameter, label, name of the facet.
-const FACETS: [(&str, &str, &str); 6] = [
-    ("job", "Job", "job"),
-    ("field", "Field", "field_name"),
-    ("type", "Difference", "diff_type"),
-    ("severity", "Severity", "severity"),
-    ("reason", "Likely cause", "reason_code"),
-    ("band", "Confidence", "confidence"),
+/// Parameters that the form's own fields send.
+const IN_THE_PANEL: [&str; 9] = [
+    "q",
+    "job",
+    "field_name",
+    "diff_type",
+    "severity",
+    "reason_code",
+    "assignee",
+    "sla",
+    "sort",
+];
+
+/// Parameter and label.
+const FACETS: [(&str, &str); 5] = [
+    ("job", "Job"),
+    ("field_name", "Field"),
+    ("diff_type", "Difference"),
+    ("severity", "Severity"),
+    ("reason_code", "Likely cause"),
 ];
 
 impl Queue {
+    /// The number of the present list, for the title of the window.
+    fn present_count(&self) -> Option<String> {
+        let tab = self.tabs.iter().find(|tab| tab.present)?;
+        tab.count.map(|count| format!("{}{}", labels::count(&count), if tab.more { "+" } else { "" }))
+    }
+
     /// Any group has an amount; an empty column would be noise.
     fn has_amounts(&self) -> bool {
         matches!(&self.list, List::Groups(groups) if groups.iter().any(|one| one.amount.is_some()))
@@ -231,7 +249,7 @@ impl Queue {
             kept: listing
                 .pairs()
                 .into_iter()
-                .filter(|(name, _)| ["run", "signature", "status", "back", "view"].contains(name))
+                .filter(|(name, _)| !IN_THE_PANEL.contains(name))
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
             groups_href: other(false),
@@ -405,13 +423,13 @@ fn facets(answers: &Data<'_>) -> Vec<Facet> {
     let any = |name: &str| option("", "any".to_owned(), present(name).is_empty());
     let mut facets: Vec<Facet> = FACETS
         .into_iter()
-        .filter_map(|(name, label, by)| {
+        .filter_map(|(name, label)| {
             let chosen = present(name);
             let mut options = vec![any(name)];
-            for share in answers.facets.iter().filter(|share| share.by == by) {
+            for share in answers.facets.iter().filter(|share| share.by == name) {
                 let value = match name {
-                    "field" => labels::field(&share.value).to_owned(),
-                    "type" => labels::kind(&share.value),
+                    "field_name" => labels::field(&share.value).to_owned(),
+                    "diff_type" => labels::kind(&share.value),
                     "severity" => share.value.to_lowercase(),
                     _ => share.value.clone(),
                 };
@@ -468,22 +486,21 @@ fn chips(answers: &Data<'_>) -> Vec<Chip> {
         .filter_map(|(name, value)| {
             let label = match name {
                 "q" => format!("“{value}”"),
-                "field" => labels::field(&value).to_owned(),
-                "type" => labels::kind(&value),
+                "field_name" => labels::field(&value).to_owned(),
+                "diff_type" => labels::kind(&value),
                 "severity" => format!("{} severity", value.to_lowercase()),
-                "band" => format!("confidence {value}"),
-                "reason" => value,
-                "as" => format!("reason {value}"),
-                "job" => value,
-                "run" => "one run".to_owned(),
+                "reason_code" | "job" => value,
+                "present_reason" => format!("reason {value}"),
+                "run_id" => "one run".to_owned(),
                 "signature" => "similar items".to_owned(),
-                "functional" if value == "yes" => "functional".to_owned(),
+                "functional" if value == "true" => "functional".to_owned(),
                 "functional" => "errors".to_owned(),
-                "by" => {
-                    format!("settled by {}", if value == "people" { "people" } else { "recon" })
-                }
-                "least" => format!("from {value}"),
-                "most" => format!("up to {value}"),
+                "by_people" if value == "true" => "settled by people".to_owned(),
+                "by_people" => "settled by recon".to_owned(),
+                "min_confidence" => format!("confidence from {value}"),
+                "max_confidence" => format!("confidence up to {value}"),
+                "min_amount" => format!("from {value}"),
+                "max_amount" => format!("up to {value}"),
                 _ => return None,
             };
             let without = listing.changed(|listing| {

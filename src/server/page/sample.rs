@@ -348,6 +348,7 @@ fn detail(at: usize) -> ItemDetail {
     right.extend(common);
     ItemDetail {
         record_a: Some(side("FRONT_OFFICE", &left)),
+        systems: vec!["FRONT_OFFICE".into(), "RISK".into()],
         record_b: (item.difference.diff_type != "MISSING_IN_SOURCE_B")
             .then(|| side("RISK", &right)),
         siblings: vec![Sibling {

@@ -20,6 +20,9 @@ pub fn queue(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, summary) = context.frame(Screen::Queue)?;
     let mut listing = Listing::parse(context.query());
+    if let Some(name) = &listing.unknown {
+        return Err(Denied::invalid(name.clone(), "is no filter of the queue, or has no such value"));
+    }
     // Only undecided items are grouped.
     listing.items |= listing.filter.status.as_deref().is_some_and(|status| status != "UNKNOWN");
     listing.items |= listing.filter.signature.is_some();

@@ -67,6 +67,7 @@
     ahead = null;
     lastPicked = null;
     for (const phrases of all(".templates[hidden]")) phrases.hidden = false;
+    if (navigator.clipboard) for (const copy of all(".copy[hidden]")) copy.hidden = false;
     for (const here of all("nav [aria-current]")) {
       // In a narrow window the present entry may be scrolled out of view.
       const box = here.closest("nav");
@@ -331,6 +332,12 @@
     form.dataset.sent = "yes";
     // The form must be usable after going back to this page.
     setTimeout(() => delete form.dataset.sent, 3_000);
+  });
+
+  document.addEventListener("click", (event) => {
+    const copy = event.target.closest("[data-copy]");
+    if (!copy) return;
+    navigator.clipboard.writeText(copy.dataset.copy).then(() => tell("Copied.", "good"), () => {});
   });
 
   document.addEventListener("click", (event) => {
