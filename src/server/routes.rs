@@ -141,6 +141,10 @@ pub fn all() -> Vec<Route> {
         post("/review/proposals/{id}/withdraw", "page_withdraw", forms::withdraw, PROPOSE),
         post("/review/proposals/{id}/amend", "page_amend", forms::amend, PROPOSE),
         post("/review/reasons", "page_propose_reason", forms::propose_reason, OneOf(&[ProposeReason])),
+        get("/review/people", "page_people", page::people::screen, OneOf(&[Administer])),
+        post("/review/people", "page_invite", page::people::create, OneOf(&[Administer])).lasting(),
+        post("/review/people/{login}", "page_change_person", page::people::change, OneOf(&[Administer])).lasting(),
+        post("/review/people/{login}/invitation", "page_invitation", page::people::invite, OneOf(&[Administer])).lasting(),
         post("/review/undo", "page_undo", forms::undo, PROPOSE),
     ]));
     all

@@ -92,6 +92,7 @@ impl<'a> PageContext<'a> {
         frame.place = place;
         frame.person = self.call.principal.as_ref().map(person);
         frame.reports = self.may(Permission::Reports);
+        frame.people = self.may(Permission::Administer) && !self.call.app.office.solo();
         frame.to_check = summary.to_check + summary.to_authorize;
         frame.said = self.said();
         frame.banner = self.call.app.office.solo().then(|| SOLO.to_owned());
@@ -117,6 +118,7 @@ impl<'a> PageContext<'a> {
                 link: None,
                 undo: None,
             }),
+            "changed" => good("Changed."),
             "agreed" => good("You agreed: the login is yours."),
             "saved" => good("Settings saved in this browser."),
             "withdrawn" => good("Withdrawn. The items are as before."),

@@ -11,6 +11,7 @@ pub enum Screen {
     Reasons,
     Reports,
     Work,
+    People,
     Profile,
     Help,
     #[default]
@@ -26,7 +27,7 @@ pub struct Entry {
     pub keys: &'static str,
 }
 
-pub const ENTRIES: [Entry; 7] = [
+pub const ENTRIES: [Entry; 8] = [
     Entry { place: Screen::Overview, name: "Overview", href: "/review", keys: "g o" },
     Entry { place: Screen::Queue, name: "Queue", href: "/review/queue", keys: "g q" },
     Entry { place: Screen::Check, name: "Check", href: "/review/check", keys: "g c" },
@@ -34,6 +35,7 @@ pub const ENTRIES: [Entry; 7] = [
     Entry { place: Screen::Reasons, name: "Reasons", href: "/review/reasons", keys: "g r" },
     Entry { place: Screen::Reports, name: "Reports", href: "/review/reports", keys: "g p" },
     Entry { place: Screen::Work, name: "My work", href: "/review/work", keys: "g w" },
+    Entry { place: Screen::People, name: "People", href: "/review/people", keys: "g u" },
 ];
 
 /// The user.
@@ -116,6 +118,8 @@ pub struct Frame {
     pub person: Option<Person>,
     /// The user may read reports.
     pub reports: bool,
+    /// The user manages others.
+    pub people: bool,
     /// Proposals that the user may approve.
     pub to_check: u64,
     pub theme: Theme,
@@ -141,8 +145,12 @@ impl Frame {
 
     /// Entries, and whether each is the present one.
     pub fn entries(&self) -> impl Iterator<Item = (Entry, bool)> {
-        let (place, reports) = (self.place, self.reports);
-        let mine = move |entry: &Entry| entry.place != Screen::Reports || reports;
+        let (place, reports, people) = (self.place, self.reports, self.people);
+        let mine = move |entry: &Entry| match entry.place {
+            Screen::Reports => reports,
+            Screen::People => people,
+            _ => true,
+        };
         ENTRIES.into_iter().filter(mine).map(move |entry| (entry, entry.place == place))
     }
 

@@ -20,6 +20,7 @@ mod labels;
 pub mod login;
 mod login_form;
 mod overview;
+pub mod people;
 mod prefs;
 mod problem;
 mod profile;
@@ -47,6 +48,8 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
 pub fn describe(route: Route) -> Route {
     let parameters = if route.path.contains("{id}") {
         vec![Parameter::id("id", "The id")]
+    } else if route.path.contains("{login}") {
+        vec![Parameter::path("login", "The login", Kind::Text(100)).example("ann")]
     } else if route.path.contains("{file}") {
         vec![Parameter::path("file", "The file", Kind::Text(100))]
     } else {

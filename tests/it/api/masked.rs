@@ -96,6 +96,9 @@ const TELL_NOTHING: &[&str] = &[
     "user_create",
     "user_invite",
     "page_agree",
+    "page_change_person",
+    "page_invitation",
+    "page_invite",
     "page_change_password",
     "page_log_in",
     "page_log_out",
@@ -105,6 +108,16 @@ const TELL_NOTHING: &[&str] = &[
 
 /// Query parameters of pages, which the document does not list.
 const OF_PAGES: &[&str] = &[
+    "run_id",
+    "field_name",
+    "diff_type",
+    "reason_code",
+    "present_reason",
+    "min_confidence",
+    "min_amount",
+    "max_amount",
+    "sent_back",
+    "by_people",
     "run",
     "job",
     "field",
@@ -542,6 +555,15 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
     let commit = json!({ "token": preview["token"], "comments": "no reason at all" });
     let done = act("bulk_commit", "sue", "POST", "/workflow/bulk", "", &commit);
     assert_eq!(done.status, 201, "{}", done.text());
+    // Several at once: the preview shows them, and so does the refusal of what is stale.
+    let open = column(house, "SELECT proposal_id FROM recon.proposals WHERE closed_at IS NULL");
+    let ids: Vec<String> = open.iter().map(|id| format!("{id}~p9-00000000~00")).collect();
+    assert!(ids.len() > 1, "{ids:?}");
+    let chosen = json!({ "id": ids.join(" "), "list": "to_check" });
+    let preview = act("page_check_selected", "bob", "POST", "/review/check", "", &chosen);
+    assert_eq!(preview.status, 200, "{}", preview.text());
+    let refused = act("page_check_commit", "bob", "POST", "/review/check/commit", "", &chosen);
+    assert_eq!(refused.status, 409, "{}", refused.text());
     tried
 }
 

@@ -3,6 +3,7 @@
 mod attacks;
 mod commands;
 mod owners;
+mod page;
 mod story;
 
 use crate::store::Place;

@@ -1,0 +1,197 @@
+//! People: who may do what, invitations, and whether there are enough people to decide.
+
+use askama::Template;
+
+use crate::domain::Instant;
+use crate::domain::review::{Role, Roles};
+use crate::review::people::directory::{self, NewPerson, Person};
+use crate::review::people::{invitation, staffing, system_random};
+use crate::review::{Refusal, RefusalKind};
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+
+use super::context::{PageContext, html, redirect, sentence};
+use super::frame::{Frame, Screen};
+use super::labels;
+
+#[derive(Template)]
+#[template(path = "people.html")]
+pub struct People {
+    pub frame: Frame,
+    pub people: Vec<Row>,
+    /// What can't be decided with the present people.
+    pub staffing: Vec<String>,
+    /// Name and meaning.
+    pub roles: Vec<(&'static str, &'static str)>,
+    /// Login and link of the invitation that was just made.
+    pub invited: Option<(String, String)>,
+    pub login: String,
+    pub name: String,
+    pub wrong: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub login: String,
+    pub name: String,
+    /// Each role, and whether the person has it.
+    pub roles: Vec<(&'static str, bool)>,
+    /// Word and class.
+    pub state: (&'static str, &'static str),
+    pub since: String,
+    pub is_disabled: bool,
+    /// A link may be made for the login.
+    pub may_invite: bool,
+    /// The user's own row: nobody changes their own roles.
+    pub own: bool,
+}
+
+const ROLES: [(Role, &str); 6] = [
+    (Role::Analyst, "proposes decisions"),
+    (Role::Senior, "also proposes reason codes"),
+    (Role::Supervisor, "also checks"),
+    (Role::Manager, "also authorizes"),
+    (Role::Auditor, "sees everything, decides nothing"),
+    (Role::Admin, "manages users, decides nothing"),
+];
+
+/// What an administrator has just typed or made.
+#[derive(Default)]
+struct Shown {
+    invited: Option<(String, String)>,
+    login: String,
+    name: String,
+    wrong: Option<String>,
+}
+
+pub fn screen(call: &Call<'_>) -> Result<Response, Denied> {
+    show(&PageContext::new(call)?, Shown::default(), 200)
+}
+
+fn show(context: &PageContext<'_>, shown: Shown, status: u16) -> Result<Response, Denied> {
+    let store = &*context.call.app.store;
+    let (frame, _) = context.frame(Screen::People)?;
+    let people = directory::list(store).map_err(Refusal::from)?;
+    let mut missing = Vec::new();
+    for (eyes, what) in [(4, "Decisions"), (6, "Six-eye items")] {
+        if let Some(why) = staffing::warning(store, eyes).map_err(Refusal::from)? {
+            missing.push(format!("{what} cannot be settled: {why}."));
+        }
+    }
+    let page = People {
+        frame,
+        people: people.iter().map(|one| row(one, context)).collect(),
+        staffing: missing,
+        roles: ROLES.map(|(role, meaning)| (role.name(), meaning)).to_vec(),
+        invited: shown.invited,
+        login: shown.login,
+        name: shown.name,
+        wrong: shown.wrong,
+    };
+    html(status, &page)
+}
+
+fn row(person: &Person, context: &PageContext<'_>) -> Row {
+    let now: Instant = context.now;
+    let created = crate::store::time_text(person.created);
+    Row {
+        login: person.login.clone(),
+        name: person.name.clone(),
+        roles: ROLES
+            .iter()
+            .map(|(role, _)| (role.name(), person.roles.contains(*role)))
+            .collect(),
+        state: match person {
+            person if person.is_disabled => ("Disabled", "closed"),
+            person if person.awaits_consent => ("Awaits consent", "pending"),
+            person if person.is_service => ("Service account", "settled"),
+            person if person.must_change => ("Must choose a password", "pending"),
+            person if person.has_password => ("Active", "settled"),
+            _ => ("Has no password", "open"),
+        },
+        since: labels::ago(now, &created),
+        is_disabled: person.is_disabled,
+        may_invite: !person.is_disabled && !person.is_service && !person.awaits_consent,
+        own: person.person_id == context.actor.person_id,
+    }
+}
+
+/// The roles that the form names.
+fn roles(call: &Call<'_>) -> Roles {
+    let named = call.form.iter().filter(|(name, _)| name == "role");
+    Roles::of(named.filter_map(|(_, role)| Role::from_name(role)))
+}
+
+/// Creates a user and the link with which the user chooses a password.
+pub fn create(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let app = call.app;
+    let (login, name) = (context.field("login").unwrap_or_default(), context.field("name"));
+    let new = NewPerson {
+        login: &login,
+        name: name.as_deref(),
+        roles: roles(call),
+        ..NewPerson::default()
+    };
+    let (store, now) = (&*app.store, (app.clock)());
+    let made = directory::add(store, &app.hashing, &context.actor, &new, now, &system_random);
+    match made {
+        Ok(person) => linked(&context, &person.login),
+        Err(refusal) => {
+            let typed = Shown { login: login.clone(), name: name.unwrap_or_default(), ..Shown::default() };
+            refused(&context, refusal, typed)
+        }
+    }
+}
+
+/// Makes another link for a user.
+pub fn invite(call: &Call<'_>) -> Result<Response, Denied> {
+    linked(&PageContext::new(call)?, call.path("login"))
+}
+
+fn linked(context: &PageContext<'_>, login: &str) -> Result<Response, Denied> {
+    let app = context.call.app;
+    let made =
+        invitation::invite(&*app.store, &context.actor, login, (app.clock)(), &system_random);
+    match made {
+        Ok(token) => {
+            let link = format!("/review/first?token={token}");
+            let invited = Some((login.to_owned(), link));
+            show(context, Shown { invited, ..Shown::default() }, 200)
+        }
+        Err(refusal) => refused(context, refusal, Shown::default()),
+    }
+}
+
+/// Changes roles, or disables or enables a user.
+pub fn change(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let (store, now) = (&*call.app.store, (call.app.clock)());
+    let login = call.path("login");
+    let done = match context.field("do").as_deref() {
+        Some("disable") => directory::set_disabled(store, &context.actor, login, true, now),
+        Some("enable") => directory::set_disabled(store, &context.actor, login, false, now),
+        _ => directory::set_roles(store, &context.actor, login, roles(call), now),
+    };
+    match done {
+        Ok(_) => Ok(redirect("/review/people", "changed")),
+        Err(refusal) => refused(&context, refusal, Shown::default()),
+    }
+}
+
+fn refused(
+    context: &PageContext<'_>,
+    refusal: Refusal,
+    typed: Shown,
+) -> Result<Response, Denied> {
+    let told = matches!(
+        refusal.kind,
+        RefusalKind::Conflict | RefusalKind::Invalid | RefusalKind::Malformed
+    );
+    if !told {
+        return Err(refusal.into());
+    }
+    let status = refusal.kind.status();
+    show(context, Shown { wrong: Some(sentence(&refusal.message)), ..typed }, status)
+}

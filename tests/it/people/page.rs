@@ -1,0 +1,56 @@
+//! The People screen: invitations, roles, and whether there are enough people.
+
+use crate::api::House;
+use crate::wire::Client;
+
+fn form(house: &House, who: &str, path: &str, body: &str) -> crate::wire::Answer {
+    let typed = [("Content-Type", "application/x-www-form-urlencoded")];
+    house.person(who).ask("POST", path, &typed, body)
+}
+
+#[test]
+fn an_administrator_invites_and_nobody_else_knows_the_password() {
+    let house = House::new();
+    let answer = house.person("adm").get("/review/people");
+    let page = answer.text();
+    assert!(page.contains("There are enough people"), "{page}");
+    assert_eq!(house.person("cat").get("/review/people").status, 403);
+    let made = form(&house, "adm", "/review/people", "login=zoe&name=Zoe+Z&role=analyst");
+    assert_eq!(made.status, 200, "{}", made.text());
+    let text = made.text();
+    let link = text.split("<code>").nth(1).unwrap().split("</code>").next().unwrap();
+    assert!(link.starts_with("/review/first?token="), "{link}");
+    let shown = Client::to(&house.server).get(&link.replace("&#38;", "&"));
+    assert_eq!(shown.status, 200);
+    assert!(shown.text().contains("Choose your password"));
+    // Roles that exclude each other are refused in words; the person keeps those it has.
+    let refused = form(&house, "adm", "/review/people/zoe", "do=roles&role=analyst&role=auditor");
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains("role=\"alert\""));
+    let changed = form(&house, "adm", "/review/people/zoe", "do=roles&role=supervisor");
+    assert_eq!(changed.status, 303, "{}", changed.text());
+    let disabled = form(&house, "adm", "/review/people/zoe", "do=disable");
+    assert_eq!(disabled.status, 303, "{}", disabled.text());
+    let users = house.project().sql(
+        "SELECT p.is_disabled, r.role FROM recon.people p JOIN recon.logins l \
+         ON l.person_id = p.person_id JOIN recon.person_roles r ON r.person_id = p.person_id \
+         WHERE l.login = 'zoe'",
+    );
+    assert_eq!(users[0]["role"], "supervisor", "{users}");
+    let said = house.project().sql(
+        "SELECT DISTINCT action_type FROM recon.audit_trail \
+         WHERE action_type IN ('ADD_PERSON', 'INVITE', 'SET_ROLES', 'DISABLE_PERSON')",
+    );
+    assert_eq!(said.as_array().unwrap().len(), 4, "{said}");
+}
+
+#[test]
+fn the_screen_says_what_too_few_people_cannot_decide() {
+    let house = House::new();
+    for login in ["cat", "mia"] {
+        assert_eq!(form(&house, "adm", &format!("/review/people/{login}"), "do=disable").status, 303);
+    }
+    let answer = house.person("adm").get("/review/people");
+    let page = answer.text();
+    assert!(page.contains("Six-eye items cannot be settled"), "{page}");
+}
