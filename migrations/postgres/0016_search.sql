@@ -24,8 +24,8 @@ CREATE TABLE search_grams (
     PRIMARY KEY (run_no, part, gram)
 );
 
--- Lists of every status, in the order of ids. New runs get the index when they are written.
-CREATE INDEX ON difference_rows (status, signature_id, run_no, number);
+-- Lists of every status and signature, in the order of ids. New runs get the index when they are written.
+CREATE INDEX ON difference_rows (signature_id, status, run_no, number);
 
 -- The figures of current runs, so that the overview need not count: blocked records, and items by reason, status
 -- and assigner (0: none). Who changes an attribution changes these in the same transaction; a run without a row

@@ -24,8 +24,9 @@ CREATE TABLE search_grams (
     PRIMARY KEY (run_no, part, gram)
 ) WITHOUT ROWID;
 
--- Lists of every status, in the order of ids.
-CREATE INDEX difference_rows_status ON difference_rows (status, signature_id, id);
+-- Lists of every status and signature, in the order of ids. The signature comes first, so that other queries keep their
+-- own indexes.
+CREATE INDEX difference_rows_kinds ON difference_rows (signature_id, status, id);
 
 -- The figures of current runs, so that the overview need not count: blocked records, and items by reason, status
 -- and assigner (0: none). Who changes an attribution changes these in the same transaction; a run without a row

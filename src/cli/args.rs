@@ -375,6 +375,9 @@ pub struct Report {
     /// Print only the reconciliation statement: from A's balance to B's, a line for each reason
     #[arg(long)]
     pub statement: bool,
+    /// Print what awaits people today instead: counts, waiting proposals, the newest run of each job
+    #[arg(long, conflicts_with_all = ["statement", "bom", "run", "fail_on", "format"])]
+    pub digest: bool,
     /// Start CSV with a byte order mark so that Excel reads it as UTF-8
     #[arg(long)]
     pub bom: bool,

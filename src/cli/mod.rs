@@ -8,6 +8,7 @@ mod attribute;
 mod audit;
 mod check;
 mod context;
+mod digest;
 mod discover;
 mod evaluate;
 pub mod exit;

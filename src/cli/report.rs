@@ -11,6 +11,9 @@ use super::context::Context;
 use super::{exit, output};
 
 pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
+    if arguments.digest {
+        return super::digest::run(context, arguments);
+    }
     let job = context.job_name()?;
     let store = context.store(None)?;
     let run = context.which_run(&*store, arguments.which.run.as_ref(), job.as_deref())?;

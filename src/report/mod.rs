@@ -19,8 +19,8 @@ pub(crate) mod sample;
 pub mod statement;
 mod summary;
 mod text;
-pub mod table;
 mod xlsx;
+pub mod xlsx_table;
 
 use std::fmt;
 use std::io::{self, Write};

@@ -19,6 +19,8 @@ use super::responses::{Group, Page, Share};
 use super::work::Work;
 use super::{Found, Review, page};
 
+/// Items shown of a group.
+const EXAMPLES: usize = 3;
 /// Shown instead of a hidden reason.
 const HIDDEN: &str = "suggestion hidden";
 
@@ -132,7 +134,10 @@ impl Review<'_> {
             let list = format!("groups:{by:?}:{}", list_name("", filter, ask));
             let at: Option<At> = page::position(ask, &list, actor)?;
             let wanted = work.wanted(actor, filter)?;
-            let counted = work.counted(&wanted)?;
+            let (counted, examples) = match wanted.text {
+                Some(_) => work.found(&wanted)?,
+                None => (work.counted(&wanted)?, None),
+            };
             let mut groups: Vec<(String, Together)> =
                 work.together(&wanted, counted, by)?.into_iter().collect();
             groups.sort_by(|left, right| {
@@ -151,7 +156,7 @@ impl Review<'_> {
                 .filter(|_| more)
                 .map(|(name, group)| At { count: group.count, name: name.clone() })
                 .map(|at| page::cursor(&at, &list, actor));
-            let items = work.described(actor, &wanted, groups, by)?;
+            let items = work.described(actor, &wanted, groups, by, examples)?;
             Ok(Page { items, next, total })
         })
     }
@@ -225,6 +230,27 @@ impl Work<'_> {
             Ok(())
         })?;
         Ok(counter.counted())
+    }
+
+    /// What a search finds, by run and signature, with three items of each signature.
+    fn found(
+        &mut self,
+        wanted: &Wanted,
+    ) -> Result<(Vec<Counted>, Option<HashMap<i64, Vec<ItemKey>>>), Problem> {
+        if wanted.query.samples {
+            return Ok((Vec::new(), None));
+        }
+        let hits = self.hits(wanted)?;
+        let counted = self.counted_items(wanted, &hits.items)?;
+        let mut examples: HashMap<i64, Vec<ItemKey>> = HashMap::new();
+        for item in &hits.items {
+            let hidden = self.is_hidden(item)?;
+            let own = examples.entry(item.signature_id.unwrap_or_default()).or_default();
+            if !hidden && own.len() < EXAMPLES {
+                own.push(item.key);
+            }
+        }
+        Ok((counted, Some(examples)))
     }
 
     /// The same of items that were read.
@@ -317,12 +343,14 @@ impl Work<'_> {
         wanted: &Wanted,
         groups: Vec<(String, Together)>,
         by: GroupBy,
+        mut examples: Option<HashMap<i64, Vec<ItemKey>>>,
     ) -> Result<Vec<Group>, super::Refusal> {
         let mut keys: Vec<Vec<ItemKey>> = Vec::with_capacity(groups.len());
         for (_, group) in &groups {
-            keys.push(match group.largest.1 {
-                Some(signature) => self.first_of(wanted, signature, 3)?,
-                None => Vec::new(),
+            keys.push(match (group.largest.1, &mut examples) {
+                (Some(signature), Some(known)) => known.remove(&signature).unwrap_or_default(),
+                (Some(signature), None) => self.first_of(wanted, signature, EXAMPLES)?,
+                (None, _) => Vec::new(),
             });
         }
         let all: Vec<ItemKey> = keys.iter().flatten().copied().collect();

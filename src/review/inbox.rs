@@ -136,18 +136,11 @@ fn histogram(numbers: &[f64]) -> Vec<DeltaCount> {
     if least >= most {
         return vec![DeltaCount { from: least, to: most, count: numbers.len() as u64 }];
     }
-    #[expect(clippy::cast_precision_loss, reason = "a small count")]
     let width = (most - least) / BARS as f64;
-    #[expect(clippy::cast_precision_loss, reason = "a small count")]
     let at = |bar: usize| least + width * bar as f64;
     let mut counts: Vec<DeltaCount> =
         (0..BARS).map(|bar| DeltaCount { from: at(bar), to: at(bar + 1), count: 0 }).collect();
     for number in numbers {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "not negative, and within the bars"
-        )]
         let bar = ((number - least) / width) as usize;
         if let Some(count) = counts.get_mut(bar.min(BARS - 1)) {
             count.count += 1;

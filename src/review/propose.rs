@@ -120,9 +120,10 @@ pub(super) fn refused(code: Code) -> Refusal {
         Code::SameReasonCode => {
             Refusal::new(code, "that is the predicted cause: accept it instead of choosing it")
         }
-        Code::ApproveTakesNoCode => {
-            Refusal::new(code, "accepting takes the predicted cause: another is a choice of its own")
-        }
+        Code::ApproveTakesNoCode => Refusal::new(
+            code,
+            "accepting takes the predicted cause: another is a choice of its own",
+        ),
         _ => Refusal::new(code, "a confirmed break has no cause"),
     }
 }

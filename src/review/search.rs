@@ -21,7 +21,7 @@ use super::{Found, Review};
 /// Records whose evidence is read at once.
 const STEP: usize = 100;
 /// Records that are looked at to count; beyond, counts are lower bounds.
-const COUNTED: usize = 1_000;
+const COUNTED: usize = 500;
 /// Parts of the index that one search adds, where they are missing.
 const PARTS: usize = 2;
 
@@ -40,8 +40,7 @@ impl Review<'_> {
     /// What the store says.
     pub fn index_next(&self) -> Found<bool> {
         let uncounted = self.read(|work| {
-            let runs: Vec<i64> =
-                work.tables.current_runs()?.iter().map(|run| run.run_no).collect();
+            let runs: Vec<i64> = work.tables.current_runs()?.iter().map(|run| run.run_no).collect();
             Ok(work.tables.first_uncounted(&runs)?)
         })?;
         if let Some(run_no) = uncounted {
@@ -167,13 +166,13 @@ impl Work<'_> {
         let Some(text) = wanted.text.as_deref().filter(|_| !nothing).map(SearchText::new) else {
             return Ok((Vec::new(), false));
         };
-        let mut candidates = self.tables.candidates(&query.runs, &text)?;
+        let candidates = self.tables.candidates(&query.runs, &text)?;
         let first = ItemKey { run_no: from.run_no, number: from.record() };
-        candidates.retain(|record| *record >= first);
+        let behind = candidates.partition_point(|record| *record < first);
+        let candidates = candidates.get(behind..).unwrap_or_default();
         let more = candidates.len() > records;
-        candidates.truncate(records);
         let mut found = Vec::new();
-        for step in candidates.chunks(STEP) {
+        for step in candidates.get(..records).unwrap_or(candidates).chunks(STEP) {
             let keys = self.tables.items_of_records(query, step, from)?;
             let evidence = self.tables.records(&keys)?;
             for item in self.tables.items(&keys, false)? {

@@ -15,7 +15,7 @@ use crate::store::{read_time, time_text};
 use super::actor::Actor;
 use super::filter::{ItemKind, Sla};
 use super::proposal::Weighed;
-use super::responses::{MASKED, DifferenceView, Prediction, ReasonView, ReviewItem, SentBack};
+use super::responses::{DifferenceView, MASKED, Prediction, ReasonView, ReviewItem, SentBack};
 use super::work::Work;
 
 /// Notes about items, by item.
@@ -57,7 +57,8 @@ impl Work<'_> {
             if !view.predictions.is_empty() || self.is_hidden(&item)? {
                 continue;
             }
-            let code = self.tables.reason(prior.reason_id)?.map_or_else(String::new, |one| one.code);
+            let code =
+                self.tables.reason(prior.reason_id)?.map_or_else(String::new, |one| one.code);
             let run = self.tables.run(item.key.run_no)?;
             let before = Item {
                 reason_id: prior.reason_id,

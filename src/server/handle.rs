@@ -190,7 +190,10 @@ fn name_run_of_page(app: &App, route: &Route, request: &Request) -> Result<Optio
     };
     let id = run_named(app, run, value("job"))?;
     let pairs = query.iter().map(|(name, value)| {
-        (name.as_str(), if ["run", "run_id"].contains(&name.as_str()) { &id } else { value.as_str() })
+        (
+            name.as_str(),
+            if ["run", "run_id"].contains(&name.as_str()) { &id } else { value.as_str() },
+        )
     });
     Ok((id != run).then(|| with_query(request.path(), pairs)))
 }

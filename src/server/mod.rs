@@ -297,8 +297,7 @@ pub(crate) fn serve(
     let ended = AtomicBool::new(false);
     let watched = std::thread::scope(|scope| {
         let indexer = threads::start(scope, || keep_indexed(&app, &[stop, &ended]));
-        let watched =
-            indexer.and_then(|_| watch(&guard, &backend, &app, stop, &mut checkpoints));
+        let watched = indexer.and_then(|_| watch(&guard, &backend, &app, stop, &mut checkpoints));
         ended.store(true, Ordering::SeqCst);
         watched
     });

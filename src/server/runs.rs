@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::diagnostic::{Class, Code, Problem};
 use crate::domain::RunId;
 use crate::report::ReportData;
-use crate::report::table::TableBook;
+use crate::report::xlsx_table::TableBook;
 use crate::review::{Page, PageAsk, QueueFilter, Refusal, ReviewItem};
 use crate::store::{RunFilter, RunRow};
 
@@ -229,7 +229,6 @@ const COLUMNS: &[&str] = &[
     "currency",
     "is_locked",
     "version",
-    "counterparty",
     "assignee",
     "due_at",
 ];
@@ -258,7 +257,6 @@ fn cells(item: &ReviewItem) -> Vec<String> {
         text(&item.currency),
         item.is_locked.to_string(),
         item.version.to_string(),
-        text(&item.counterparty),
         text(&item.assignee_name),
         item.due_at.clone(),
     ]

@@ -62,4 +62,108 @@ migrations! {
     12 "0012" "current_views",
     13 "0013" "files",
     14 "0014" "matching",
+    15 "0015" "open_items",
     16 "0016" "search",
+}
+
+/// A migration that a store says it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Its number.
+    pub version: i32,
+    /// Its name.
+    pub name: String,
+    /// The checksum of what was applied.
+    pub checksum: String,
+}
+
+/// The migrations of `known` that are not among `applied` (in the order of their numbers).
+///
+/// # Errors
+/// A store that a newer recon has migrated, or whose migrations are not those of this recon.
+pub fn pending<'a>(
+    known: &'a [Migration],
+    applied: &[Applied],
+) -> Result<&'a [Migration], Problem> {
+    for (at, done) in applied.iter().enumerate() {
+        match known.get(at) {
+            None => {
+                return Err(Problem::new(
+                    Code::StoreNewer,
+                    format!(
+                        "the store was made by a newer recon: it has migration {:04}_{}, this one \
+                         knows {:04} and earlier",
+                        done.version,
+                        done.name,
+                        known.len()
+                    ),
+                )
+                .help("use that version of recon, or another store"));
+            }
+            Some(ours) if ours.version != done.version || ours.checksum() != done.checksum => {
+                return Err(Problem::new(
+                    Code::StoreMigrationsDiffer,
+                    format!(
+                        "the store's migration {:04}_{} is not the one that this recon knows as {}",
+                        done.version,
+                        done.name,
+                        ours.full_name()
+                    ),
+                )
+                .help("the store was made by another build of recon; use that one"));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(known.get(applied.len()..).unwrap_or_default())
+}
+
+/// A store whose schema lacks `missing` migrations, for commands that do not change it.
+pub(super) fn outdated(missing: &[Migration]) -> Problem {
+    Problem::new(
+        Code::StoreOutdated,
+        format!("the store lacks {} of this recon's migrations", missing.len()),
+    )
+    .help("run `recon migrate`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(migrations: &[Migration]) -> Vec<Applied> {
+        let done = |migration: &Migration| Applied {
+            version: migration.version,
+            name: migration.name.to_owned(),
+            checksum: migration.checksum(),
+        };
+        migrations.iter().map(done).collect()
+    }
+
+    #[test]
+    fn both_backends_have_the_same_steps() {
+        let steps = |list: &[Migration]| {
+            list.iter().map(|step| (step.version, step.name)).collect::<Vec<_>>()
+        };
+        assert_eq!(steps(SQLITE), steps(POSTGRES));
+        for (at, step) in SQLITE.iter().enumerate() {
+            assert_eq!(usize::try_from(step.version), Ok(at + 1));
+        }
+    }
+
+    #[test]
+    fn what_is_applied_is_not_pending() {
+        assert_eq!(pending(SQLITE, &[]).unwrap().len(), SQLITE.len());
+        assert_eq!(pending(SQLITE, &applied(&SQLITE[..2])).unwrap(), &SQLITE[2..]);
+        assert_eq!(pending(SQLITE, &applied(SQLITE)).unwrap(), &[]);
+    }
+
+    #[test]
+    fn a_newer_or_foreign_schema_is_refused() {
+        let problem = pending(&SQLITE[..2], &applied(SQLITE)).unwrap_err();
+        assert_eq!(problem.code, Code::StoreNewer);
+        let mut foreign = applied(SQLITE);
+        foreign[1].checksum = "0".repeat(64);
+        assert_eq!(pending(SQLITE, &foreign).unwrap_err().code, Code::StoreMigrationsDiffer);
+    }
+}

@@ -263,12 +263,9 @@ pub trait Store: Registry + transact::Transact {
         transact::read(self, |tx| reader::attribution_counts(tx, run))
     }
 
-    /// Both of the next from figures that are kept up to date; `None` where a run has none yet.
-    #[expect(clippy::type_complexity, reason = "the two results that it stands for")]
-    fn kept_counts(
-        &self,
-        run: RunId,
-    ) -> Result<Option<(Vec<AttributionCount>, (u64, u64))>, Problem> {
+    /// How the differences of a run stand, from figures that are kept up to date; `None` where a run has none
+    /// yet.
+    fn kept_counts(&self, run: RunId) -> Result<Option<Counts>, Problem> {
         transact::read(self, |tx| reader::kept_counts(tx, run))
     }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::batch::{difference_range, field_of, record_of};
 use super::layout::{MAX_NUMBER, items_of_chunks};
 use super::rows::parameters;
-use super::run::{AttributionCount, Decided, StoredAttribution, StoredDifference, StoredRecord};
+use super::run::{
+    AttributionCount, Counts, Decided, StoredAttribution, StoredDifference, StoredRecord,
+};
 use super::runs::{self, RunKey};
 use super::transact::{Dialect, SqlRow, Transaction};
 use super::{OwnedRecord, RejectedRow, chunk, stored};
@@ -388,10 +390,7 @@ fn counted(tx: &mut dyn Transaction, table: &str) -> Result<Vec<AttributionCount
 
 /// What [`attribution_counts`] and [`gate_counts`] count, from the figures that are kept; `None` for runs of
 /// which none are.
-pub(super) fn kept_counts(
-    tx: &mut dyn Transaction,
-    run: RunId,
-) -> Result<Option<(Vec<AttributionCount>, (u64, u64))>, Problem> {
+pub(super) fn kept_counts(tx: &mut dyn Transaction, run: RunId) -> Result<Option<Counts>, Problem> {
     let sql = "SELECT r.run_no, r.total_records, f.blocked FROM recon.recon_runs r \
                JOIN recon.run_figures f ON f.run_no = r.run_no \
                WHERE r.run_id = $1 AND r.stage = 'ATTRIBUTED' AND r.superseded_by IS NULL";
@@ -404,7 +403,7 @@ pub(super) fn kept_counts(
         "(SELECT n.reason_id, n.status, n.assigner_id, n.items AS count \
          FROM recon.reason_counts n WHERE n.run_no = {run_no} AND n.items > 0)"
     );
-    Ok(Some((counted(tx, &table)?, gate)))
+    Ok(Some(Counts { attributions: counted(tx, &table)?, gate }))
 }
 
 /// Records of a run that passed and that are blocked.

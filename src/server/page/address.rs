@@ -265,7 +265,8 @@ mod tests {
                 pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             Listing::parse(&pairs)
         };
-        let old = parse(&[("field", "amount"), ("back", "yes"), ("by", "people"), ("band", "0.5-")]);
+        let old =
+            parse(&[("field", "amount"), ("back", "yes"), ("by", "people"), ("band", "0.5-")]);
         let new = parse(&[
             ("field_name", "amount"),
             ("sent_back", "true"),

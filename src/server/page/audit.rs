@@ -307,9 +307,11 @@ fn row(view: &AuditView) -> Row {
             with_query("/review/audit", pairs)
         }),
         entity: (
-            about_step(view).or_else(|| about(row.new_value.as_ref().map(|value| value.get()))).unwrap_or_else(|| {
-                format!("{} {short}", labels::sentence(&row.entity_type).to_lowercase())
-            }),
+            about_step(view)
+                .or_else(|| about(row.new_value.as_ref().map(|value| value.get())))
+                .unwrap_or_else(|| {
+                    format!("{} {short}", labels::sentence(&row.entity_type).to_lowercase())
+                }),
             if view.step_rows.is_some_and(|rows| rows > 1) { step } else { href },
         ),
         changes: shown,

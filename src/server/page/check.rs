@@ -227,11 +227,7 @@ fn row(entry: &InboxEntry, now: Instant) -> Row {
     });
     Row {
         id: proposal.proposal_id.clone(),
-        ids: if approvable {
-            Chosen::of(proposal).text()
-        } else {
-            String::new()
-        },
+        ids: if approvable { Chosen::of(proposal).text() } else { String::new() },
         title: title(proposal),
         about: proposal.label.clone(),
         count: proposal.count,

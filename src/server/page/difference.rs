@@ -158,7 +158,8 @@ pub fn guesses(item: &ReviewItem, functional: &dyn Fn(&str) -> bool) -> Vec<Gues
 /// Whether choosing the first prediction takes the automatic cause. Where recon abstained, that is a choice like
 /// any other, with a comment.
 pub fn accepts_first(item: &ReviewItem) -> bool {
-    let first = item.predictions.iter().find(|one| crate::domain::review::state::is_cause(&one.code));
+    let first =
+        item.predictions.iter().find(|one| crate::domain::review::state::is_cause(&one.code));
     let own = item.current_reason.as_ref().map(|reason| reason.code.as_str());
     first.is_some_and(|first| own == Some(first.code.as_str()))
 }

@@ -3,8 +3,8 @@
 use crate::diagnostic::Code;
 use crate::domain::review::{Action, Permission};
 use crate::review::{
-    Actor, Amend, Approve, BulkCommit, Close, OnConflict, PageAsk, ProposeReason, Refusal, RefusalKind, Reopen,
-    Resolve,
+    Actor, Amend, Approve, BulkCommit, Close, OnConflict, PageAsk, ProposeReason, Refusal,
+    RefusalKind, Reopen, Resolve,
 };
 use crate::server::call::Call;
 use crate::server::error::Denied;
@@ -130,10 +130,8 @@ fn following(
 /// The item again, with the input and the reason for the refusal.
 fn refused_item(context: &PageContext<'_>, id: &str, refusal: Refusal) -> Result<Response, Denied> {
     // Only then was somebody else quicker.
-    let stale = matches!(
-        refusal.code,
-        Code::Stale | Code::AlreadyPending | Code::InvalidTransition
-    );
+    let stale =
+        matches!(refusal.code, Code::Stale | Code::AlreadyPending | Code::InvalidTransition);
     let typed = matches!(
         refusal.kind,
         RefusalKind::Malformed | RefusalKind::Invalid | RefusalKind::Conflict | RefusalKind::Stale

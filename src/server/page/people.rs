@@ -98,10 +98,7 @@ fn row(person: &Person, context: &PageContext<'_>) -> Row {
     Row {
         login: person.login.clone(),
         name: person.name.clone(),
-        roles: ROLES
-            .iter()
-            .map(|(role, _)| (role.name(), person.roles.contains(*role)))
-            .collect(),
+        roles: ROLES.iter().map(|(role, _)| (role.name(), person.roles.contains(*role))).collect(),
         state: match person {
             person if person.is_disabled => ("Disabled", "closed"),
             person if person.awaits_consent => ("Awaits consent", "pending"),
@@ -139,7 +136,8 @@ pub fn create(call: &Call<'_>) -> Result<Response, Denied> {
     match made {
         Ok(person) => linked(&context, &person.login),
         Err(refusal) => {
-            let typed = Shown { login: login.clone(), name: name.unwrap_or_default(), ..Shown::default() };
+            let typed =
+                Shown { login: login.clone(), name: name.unwrap_or_default(), ..Shown::default() };
             refused(&context, refusal, typed)
         }
     }
@@ -180,11 +178,7 @@ pub fn change(call: &Call<'_>) -> Result<Response, Denied> {
     }
 }
 
-fn refused(
-    context: &PageContext<'_>,
-    refusal: Refusal,
-    typed: Shown,
-) -> Result<Response, Denied> {
+fn refused(context: &PageContext<'_>, refusal: Refusal, typed: Shown) -> Result<Response, Denied> {
     let told = matches!(
         refusal.kind,
         RefusalKind::Conflict | RefusalKind::Invalid | RefusalKind::Malformed

@@ -197,17 +197,8 @@ pub enum Rows<'a> {
 }
 
 /// Parameters that the form's own fields send.
-const IN_THE_PANEL: [&str; 9] = [
-    "q",
-    "job",
-    "field_name",
-    "diff_type",
-    "severity",
-    "reason_code",
-    "assignee",
-    "sla",
-    "sort",
-];
+const IN_THE_PANEL: [&str; 9] =
+    ["q", "job", "field_name", "diff_type", "severity", "reason_code", "assignee", "sla", "sort"];
 
 /// Parameter and label.
 const FACETS: [(&str, &str); 5] = [
@@ -222,7 +213,8 @@ impl Queue {
     /// The number of the present list, for the title of the window.
     fn present_count(&self) -> Option<String> {
         let tab = self.tabs.iter().find(|tab| tab.present)?;
-        tab.count.map(|count| format!("{}{}", labels::count(&count), if tab.more { "+" } else { "" }))
+        tab.count
+            .map(|count| format!("{}{}", labels::count(&count), if tab.more { "+" } else { "" }))
     }
 
     /// Any group has an amount; an empty column would be noise.
@@ -241,7 +233,7 @@ impl Queue {
             |items: bool| listing.changed(|listing| listing.items = items).address("/review/queue");
         Self {
             frame,
-            about: about(answers.summary),
+            about: about(answers),
             tabs: tabs(answers),
             search: listing.filter.q.clone().unwrap_or_default(),
             facets: facets(answers),
@@ -295,8 +287,12 @@ pub fn codes(reasons: &[ReasonEntry]) -> Vec<Code> {
         .collect()
 }
 
-fn about(summary: &Summary) -> String {
-    let unknown = waiting(summary);
+fn about(answers: &Data<'_>) -> String {
+    if answers.search.is_some_and(|search| search.more) {
+        return "Many records match; the numbers are lower bounds. Search for more of the text."
+            .to_owned();
+    }
+    let unknown = waiting(answers.summary);
     if unknown == 0 {
         return "Nothing awaits a decision.".to_owned();
     }
@@ -317,21 +313,23 @@ fn tabs(answers: &Data<'_>) -> Vec<Tab> {
     let back = filter.sent_back == Some(true);
     let samples = filter.kind == Some(review::ItemKind::AuditSample);
     let by_status = |name: &str| summary.by_status.get(name).copied().unwrap_or_default();
-    let tab = |name: &str, live, counts: (u64, Option<u64>), present, change: &dyn Fn(&mut Listing)| {
-        let mut listing = Listing::default();
-        listing.filter.q.clone_from(&filter.q);
-        change(&mut listing);
-        let (count, found) = counts;
-        Tab {
-            name: name.to_owned(),
-            count: Some(found.unwrap_or(count)),
-            live: if found.is_some() { "" } else { live },
-            href: listing.address("/review/queue"),
-            present,
-            urgent: false,
-            more: found.is_some_and(|found| found > 0) && answers.search.is_some_and(|one| one.more),
-        }
-    };
+    let tab =
+        |name: &str, live, counts: (u64, Option<u64>), present, change: &dyn Fn(&mut Listing)| {
+            let mut listing = Listing::default();
+            listing.filter.q.clone_from(&filter.q);
+            change(&mut listing);
+            let (count, found) = counts;
+            Tab {
+                name: name.to_owned(),
+                count: Some(found.unwrap_or(count)),
+                live: if found.is_some() { "" } else { live },
+                href: listing.address("/review/queue"),
+                present,
+                urgent: false,
+                more: found.is_some_and(|found| found > 0)
+                    && answers.search.is_some_and(|one| one.more),
+            }
+        };
     let found = |of: fn(&SearchCounts) -> u64| answers.search.as_ref().map(of);
     let items = |change: fn(&mut QueueFilter)| {
         move |listing: &mut Listing| {

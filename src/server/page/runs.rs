@@ -163,7 +163,7 @@ fn counted(store: &dyn Store, run: &RunRow) -> Result<RunFigures, Problem> {
     let counts = run.metadata.get(metadata::COUNTS).ok_or_else(|| unreadable("there are none"))?;
     let books = books_from_json(counts).map_err(|error| unreadable(&error.to_string()))?;
     let (attributions, gate) = match store.kept_counts(run.id)? {
-        Some(kept) => kept,
+        Some(kept) => (kept.attributions, kept.gate),
         None => (store.attribution_counts(run.id)?, store.gate_counts(run.id)?),
     };
     let seconds: Seconds = metadata::piece(&run.metadata, metadata::SECONDS).unwrap_or_default();

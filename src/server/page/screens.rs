@@ -21,7 +21,10 @@ pub fn queue(call: &Call<'_>) -> Result<Response, Denied> {
     let (frame, summary) = context.frame(Screen::Queue)?;
     let mut listing = Listing::parse(context.query());
     if let Some(name) = &listing.unknown {
-        return Err(Denied::invalid(name.clone(), "is no filter of the queue, or has no such value"));
+        return Err(Denied::invalid(
+            name.clone(),
+            "is no filter of the queue, or has no such value",
+        ));
     }
     // Only undecided items are grouped.
     listing.items |= listing.filter.status.as_deref().is_some_and(|status| status != "UNKNOWN");
@@ -201,10 +204,8 @@ pub fn several_page(
     let mut entries = Vec::with_capacity(chosen.len());
     for chosen in chosen {
         let detail = context.desk.proposal(&context.actor, &chosen.proposal_id, &one)?;
-        entries.push(InboxEntry {
-            item: detail.items.into_iter().next(),
-            proposal: detail.proposal,
-        });
+        entries
+            .push(InboxEntry { item: detail.items.into_iter().next(), proposal: detail.proposal });
     }
     html(status, &check::Several::new(frame, &entries, which, context.now, wrong))
 }

@@ -75,7 +75,7 @@ fn index(client: &mut Client, parent: &str, table: &str) -> Result<(), Error> {
              WHERE status = 1; \
              CREATE INDEX ON {table} (amount_abs, run_no, number) \
              WHERE status = 1 AND amount_abs IS NOT NULL; \
-             CREATE INDEX ON {table} (status, signature_id, run_no, number)"
+             CREATE INDEX ON {table} (signature_id, status, run_no, number)"
         ))?;
     }
     client.batch_execute(&format!("ANALYZE {table}"))

@@ -86,8 +86,7 @@ impl ReviewTables<'_> {
     pub(super) fn recount(&mut self, item: &Item, to: (i64, Status, Option<i64>)) {
         let from = (item.reason_id, item.status, item.assigner_id);
         for ((reason_id, status, assigner_id), by) in [(from, -1), (to, 1)] {
-            let at =
-                (item.key.run_no, reason_id, status.code(), assigner_id.unwrap_or_default());
+            let at = (item.key.run_no, reason_id, status.code(), assigner_id.unwrap_or_default());
             *self.figures.items.entry(at).or_default() += by;
         }
     }

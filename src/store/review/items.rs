@@ -439,9 +439,10 @@ impl Record {
         let cells = self.sides.iter().flatten().flat_map(|values| {
             fields.iter().filter_map(|at| values.get(*at).and_then(super::cell_text))
         });
-        cells.filter_map(|text| Decimal::parse(text.as_bytes()).ok()).map(Decimal::abs).reduce(
-            |most, one| if one > most { one } else { most },
-        )
+        cells
+            .filter_map(|text| Decimal::parse(text.as_bytes()).ok())
+            .map(Decimal::abs)
+            .reduce(|most, one| if one > most { one } else { most })
     }
 
     /// What its rows are called: the references of both sides and of a group's rows.

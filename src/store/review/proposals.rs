@@ -495,11 +495,7 @@ impl ReviewTables<'_> {
     }
 
     /// When a person's proposals since then were made, and how many items each has; oldest first.
-    pub fn made_since(
-        &mut self,
-        person_id: &str,
-        since: &str,
-    ) -> Result<Vec<String>, Problem> {
+    pub fn made_since(&mut self, person_id: &str, since: &str) -> Result<Vec<String>, Problem> {
         let sql = "SELECT created_at FROM recon.proposals \
                    WHERE maker_id = $1 AND created_at > $2 ORDER BY created_at LIMIT 5000";
         self.tx.list(sql, &parameters![person_id, since], |row| row.required(0))

@@ -265,9 +265,8 @@ impl ItemQuery {
 
     /// Whether a table of notes knows which items these are.
     fn is_kept_by_item(&self) -> bool {
-        let kept = |one: &Condition| {
-            matches!(one, Condition::AssignedTo(_) | Condition::SentBack(true))
-        };
+        let kept =
+            |one: &Condition| matches!(one, Condition::AssignedTo(_) | Condition::SentBack(true));
         self.conditions.iter().any(kept)
     }
 
@@ -617,15 +616,18 @@ impl ReviewTables<'_> {
 
     /// The statuses and signatures (0: none) of which a run has items, as far as a query wants them.
     fn kinds_of(&mut self, query: &ItemQuery, run_no: i64) -> Result<Vec<(i64, i64)>, Problem> {
-        let mut condition = Where::new(self.dialect(), format!("n.run_no = {run_no} AND n.items > 0"));
+        let mut condition =
+            Where::new(self.dialect(), format!("n.run_no = {run_no} AND n.items > 0"));
         if let Some(status) = query.status {
             condition.and(&format!("n.status = {}", status.code()));
         }
         if let Some(ids) = &query.signatures {
             condition.one_of("n.signature_id", ids);
         }
-        let sql =
-            format!("SELECT n.status, n.signature_id FROM recon.item_counts n WHERE {}", condition.sql);
+        let sql = format!(
+            "SELECT n.status, n.signature_id FROM recon.item_counts n WHERE {}",
+            condition.sql
+        );
         self.tx.list(&sql, &condition.values, |row| Ok((row.count(0)?, row.count(1)?)))
     }
 

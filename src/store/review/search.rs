@@ -89,7 +89,9 @@ fn without_thousands(text: &str) -> Option<String> {
 }
 
 fn gram(first: char, second: u32, third: u32) -> i64 {
-    i64::from(u32::from(first)) << (2 * CHAR_BITS) | i64::from(second) << CHAR_BITS | i64::from(third)
+    i64::from(u32::from(first)) << (2 * CHAR_BITS)
+        | i64::from(second) << CHAR_BITS
+        | i64::from(third)
 }
 
 /// Three characters from each place of a text; zeros stand behind its end.
@@ -214,9 +216,7 @@ impl ReviewTables<'_> {
         let (postings, next) = self.postings(&at)?;
         let rows: Vec<Vec<SqlValue>> = postings
             .into_iter()
-            .map(|(gram, postings)| {
-                parameters![run_no, at.part, gram, postings.bytes].to_vec()
-            })
+            .map(|(gram, postings)| parameters![run_no, at.part, gram, postings.bytes].to_vec())
             .collect();
         let added = i64::from(!rows.is_empty());
         if added > 0 {
@@ -285,11 +285,7 @@ impl ReviewTables<'_> {
     }
 
     /// The records of these runs that may contain the text, in the order of runs and numbers.
-    pub fn candidates(
-        &mut self,
-        runs: &[i64],
-        text: &SearchText,
-    ) -> Result<Vec<ItemKey>, Problem> {
+    pub fn candidates(&mut self, runs: &[i64], text: &SearchText) -> Result<Vec<ItemKey>, Problem> {
         let mut found = BTreeSet::new();
         for text in text.texts() {
             let Some(look_up) = LookUp::of(text).filter(|_| !runs.is_empty()) else { continue };

@@ -172,7 +172,7 @@ fn exports_are_complete_and_safe_for_spreadsheets() {
 }
 
 /// The text of a chunked body.
-fn unchunked(mut body: &[u8]) -> String {
+pub fn unchunked(mut body: &[u8]) -> String {
     let mut text = Vec::new();
     loop {
         let end = body.windows(2).position(|pair| pair == b"\r\n").unwrap();

@@ -48,7 +48,10 @@ fn an_administrator_invites_and_nobody_else_knows_the_password() {
 fn the_screen_says_what_too_few_people_cannot_decide() {
     let house = House::new();
     for login in ["cat", "mia"] {
-        assert_eq!(form(&house, "adm", &format!("/review/people/{login}"), "do=disable").status, 303);
+        assert_eq!(
+            form(&house, "adm", &format!("/review/people/{login}"), "do=disable").status,
+            303
+        );
     }
     let answer = house.person("adm").get("/review/people");
     let page = answer.text();
