@@ -5,6 +5,7 @@ mod password_file;
 pub mod patience;
 pub mod postgres;
 pub mod sqlite;
+pub mod tables;
 mod tls;
 mod url;
 pub mod wire;

@@ -182,10 +182,10 @@ pub struct Attribute {
 
 #[derive(Clone, Debug, Args)]
 pub struct Init {
-    /// Extract of the first system
+    /// Extract of the first system: a file, or the URL of a database (postgres://user@host/db, sqlite:PATH)
     #[arg(value_name = "A.csv", requires = "b")]
     pub a: Option<PathBuf>,
-    /// Extract of the second system
+    /// Extract of the second system: a file, or the URL of a database
     #[arg(value_name = "B.csv")]
     pub b: Option<PathBuf>,
     /// Overwrite existing files

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::json;
 
+use crate::database::StoreUrl;
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::{PerSide, Side};
 use crate::infer::{self, ATTRIBUTION_RULES, Inference, percent};
@@ -25,8 +26,11 @@ pub fn run(context: &Context, arguments: &Init) -> Result<u8, Problems> {
     };
     let inference = match (&arguments.a, &arguments.b) {
         (Some(a), Some(b)) => {
-            let paths = PerSide { a: a.as_path(), b: b.as_path() };
-            let shown = paths.map(|_, path| shown_from(&folder, path));
+            let paths = PerSide { a: a.as_path(), b: b.as_path() }.map(|_, path| {
+                let file = path.to_str().and_then(|text| text.strip_prefix("sqlite:"));
+                file.map_or(path, Path::new)
+            });
+            let shown = PerSide::try_of(|side| shown(&folder, paths[side]))?;
             Some(infer::infer(paths, shown)?)
         }
         _ => None,
@@ -105,6 +109,15 @@ fn write(files: &[(PathBuf, String)], force: bool) -> Result<(), Problems> {
         fs::write(path, text).map_err(|error| unwritable(path, &error))?;
     }
     Ok(())
+}
+
+/// A source as it is named in `recon.yaml` in `folder`: a file by its path, a database by its URL without
+/// its password.
+fn shown(folder: &Path, path: &Path) -> Result<String, Problem> {
+    match path.to_str().filter(|text| text.starts_with("postgres")) {
+        Some(url) if url.contains("://") => Ok(StoreUrl::parse(url, folder)?.to_string()),
+        _ => Ok(shown_from(folder, path)),
+    }
 }
 
 /// A source's path as written into `recon.yaml` in `folder`: relative to the folder, unless it was

@@ -105,6 +105,13 @@ impl Connector {
         ManageConnection::connect(self).map_err(|error| self.problem(&error))
     }
 
+    /// What makes the server give up the statement that runs on this connection.
+    pub fn canceller(&self, client: &Client) -> impl Fn() + Send + use<> {
+        let (token, wiring) = (client.cancel_token(), self.wiring.clone());
+        // The connection is given up next, so nothing depends on the answer.
+        move || drop(token.cancel_query(wiring.clone()))
+    }
+
     /// A pool; its connections are made when they are needed.
     ///
     /// # Errors

@@ -227,15 +227,13 @@ impl FileForm {
 
     /// The form of a file that says itself what its columns are.
     fn of_kind(kind: KindGuess) -> Self {
-        let is_named =
-            kind.options.iter().all(|(option, value, _)| *option != "header_row" || value != "0");
         Self {
             encoding: Guess::new("utf-8".to_owned(), 1.0, kind.why),
             delimiter: Guess::new(',', 1.0, kind.why),
             quote: '"',
             comment: None,
             skip_rows: Guess::new(0, 1.0, kind.why),
-            header: Guess::new(is_named, 1.0, kind.why),
+            header: Guess::new(kind.has_names(), 1.0, kind.why),
             columns: None,
             columns_why: String::new(),
             skip_footer: Guess::new(0, 1.0, kind.why),

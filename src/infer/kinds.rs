@@ -6,10 +6,14 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use super::fixed::{self, Layout};
 use super::foreign;
 use super::reading::first;
+use crate::database::{StoreUrl, tables};
 use crate::diagnostic::{Code, Problem};
-use crate::domain::RawCells as _;
+use crate::domain::{RawCells as _, Written};
+use crate::source::fixed::FixedColumn;
+use crate::source::json::pointer_of;
 use crate::source::sample::{Head, head_of, read_sample};
 use crate::source::{ReadSpec, SourcePlan};
 
@@ -20,13 +24,22 @@ pub struct KindGuess {
     pub name: &'static str,
     /// Its options beside the path, as they are written, each with its reason.
     pub options: Vec<(&'static str, String, String)>,
+    /// The columns of a file of fixed width.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
+    /// How sure the columns of fixed width are, from 0 to 1.
+    #[serde(skip)]
+    pub confidence: f64,
+    /// The database, with its password.
+    #[serde(skip)]
+    url: Option<String>,
     /// Why.
     pub why: &'static str,
 }
 
 impl KindGuess {
     fn new(name: &'static str, why: &'static str) -> Self {
-        Self { name, options: Vec::new(), why }
+        Self { name, options: Vec::new(), layout: None, confidence: 1.0, url: None, why }
     }
 
     fn with(mut self, option: &'static str, value: impl ToString, why: impl Into<String>) -> Self {
@@ -40,9 +53,11 @@ impl KindGuess {
             "bai2" => "BAI2",
             "camt053" => "camt (XML)",
             "excel" => "workbook",
+            "fixed" => "fixed width",
             "json" => "JSON",
             "mt940" => "MT940",
             "parquet" => "Parquet",
+            "sql" => "SQL",
             other => other,
         }
     }
@@ -54,12 +69,40 @@ impl KindGuess {
         }
     }
 
-    /// The kind of the file at `path`; none if it is delimited text.
+    /// Whether the columns have names.
+    pub fn has_names(&self) -> bool {
+        let has_header =
+            self.options.iter().all(|(option, value, _)| *option != "header_row" || value != "0");
+        has_header && self.layout.as_ref().is_none_or(|layout| layout.names.is_some())
+    }
+
+    /// The columns of a file of fixed width, with names for those that have none.
+    pub fn fixed_columns(&self, names: Option<&Vec<String>>) -> Vec<FixedColumn> {
+        let Some(layout) = &self.layout else { return Vec::new() };
+        let names = names.or(layout.names.as_ref());
+        let column = |(number, (start, end)): (usize, &(usize, usize))| FixedColumn {
+            name: names
+                .and_then(|names| names.get(number).cloned())
+                .unwrap_or_else(|| format!("#{}", number + 1)),
+            start: Written(*start as u64 + 1),
+            width: (number + 1 < layout.columns.len()).then(|| Written((end - start) as u64)),
+        };
+        layout.columns.iter().enumerate().map(column).collect()
+    }
+
+    /// The kind of the file at `path`, or of what a URL names; none if it is delimited text.
     ///
     /// # Errors
     /// It can't be read.
     pub fn of(path: &Path) -> Result<Option<Self>, Problem> {
+        if let Some(url) = postgres_url(path) {
+            return Self::sql(&StoreUrl::parse(&url, Path::new(""))?, url).map(Some);
+        }
         match head_of(path)? {
+            Head::Sqlite => {
+                let url = format!("sqlite:{}", path.display());
+                Self::sql(&StoreUrl::Sqlite(path.to_owned()), url).map(Some)
+            }
             Head::Parquet => Ok(Some(Self::new("parquet", "it begins with PAR1"))),
             Head::Workbook => Self::excel(path).map(Some),
             Head::Other => {
@@ -76,6 +119,12 @@ impl KindGuess {
                         Self::new("bai2", "it has the records of BAI2")
                             .in_encoding(&sample.encoding),
                     ),
+                    None => Layout::of(&sample.text).map(|layout| Self {
+                        confidence: fixed::confidence(&sample.text, &layout),
+                        layout: Some(layout),
+                        ..Self::new("fixed", "its lines have their columns at the same places")
+                            .in_encoding(&sample.encoding)
+                    }),
                     _ => None,
                 })
             }
@@ -88,7 +137,22 @@ impl KindGuess {
     /// An option does not fit, which would be a mistake of ours.
     pub fn plan(&self, path: &Path, null_values: &[String]) -> Result<SourcePlan, Problem> {
         let mut options = serde_json::Map::new();
-        options.insert("path".to_owned(), json!(path.to_string_lossy()));
+        match &self.url {
+            Some(url) => options.insert("url".to_owned(), json!(url)),
+            None => options.insert("path".to_owned(), json!(path.to_string_lossy())),
+        };
+        if let Some(layout) = &self.layout {
+            let columns = self.fixed_columns(None).into_iter().map(|column| {
+                json!({ "name": column.name, "start": (*column.start).to_string(),
+                    "width": column.width.map(|width| (*width).to_string()) })
+            });
+            options.insert("columns".to_owned(), columns.collect());
+            if let Some((start, text)) = &layout.condition {
+                let condition = json!({ "start": (start + 1).to_string(), "equals": text,
+                    "width": text.chars().count().to_string() });
+                options.insert("where".to_owned(), condition);
+            }
+        }
         options.insert("null_values".to_owned(), json!(null_values));
         for (option, value, _) in &self.options {
             options.insert((*option).to_owned(), json!(value));
@@ -99,6 +163,23 @@ impl KindGuess {
             .map_err(|error| Problem::new(Code::SourceNotDelimited, error.to_string()))?;
         read.resolve(Path::new(""))
             .map_err(|problems| first(problems.into_iter().map(|each| each.problem)))
+    }
+
+    /// The table with most rows.
+    fn sql(database: &StoreUrl, url: String) -> Result<Self, Problem> {
+        let tables = tables::of(database)?;
+        let Some(most) = tables.iter().max_by_key(|table| table.rows) else {
+            let message = format!("{database} has no tables to read");
+            return Err(Problem::new(Code::NothingInCommon, message)
+                .help("name a database with tables that this user may read"));
+        };
+        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+        let why = match names.as_slice() {
+            [_] => "its only table".to_owned(),
+            names => format!("of its tables ({}) the one with most rows", names.join(", ")),
+        };
+        let sql = Self { url: Some(url), ..Self::new("sql", "it is a database") };
+        Ok(sql.with("query", most.query(), why))
     }
 
     /// The sheet with most rows, and the row of it that names the columns.
@@ -158,12 +239,20 @@ impl KindGuess {
     fn json(path: &Path, text: &str) -> Result<Self, Problem> {
         let json = Self::new("json", "it begins as JSON does");
         // One object, on one line or on many, holds the records; several are the records.
-        let document = serde_json::from_str::<Json>(text).ok().filter(Json::is_object);
-        if let Some(pointer) = document.as_ref().and_then(pointer_of) {
+        let is_object = |line: &&str| serde_json::from_str::<Json>(line).is_ok_and(|it| it.is_object());
+        let is_lines = text.lines().filter(is_object).nth(1).is_some();
+        if let Some(pointer) = pointer_of(text).filter(|_| !is_lines) {
             return Ok(json.with("records", pointer, "the first array of objects in it"));
         }
         json.plan(path, &[])?.open(&[]).map(|_| json)
     }
+}
+
+/// The URL, if a path is one of PostgreSQL.
+pub fn postgres_url(path: &Path) -> Option<String> {
+    let text = path.to_str()?;
+    let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+    is_url.then(|| text.to_owned())
 }
 
 /// How much of a file is looked at for its kind.
@@ -177,40 +266,4 @@ const HEADER_WITHIN: usize = 30;
 fn is_name(cell: &[u8]) -> bool {
     let first = cell.first();
     first.is_some_and(|byte| !byte.is_ascii_digit() && !matches!(byte, b'-' | b'+' | b'.'))
-}
-
-/// The pointer to the first array of objects, the nearest to the top.
-fn pointer_of(document: &Json) -> Option<String> {
-    let mut level = vec![(String::new(), document)];
-    while !level.is_empty() {
-        let is_records = |value: &Json| {
-            value.as_array().is_some_and(|array| array.first().is_some_and(Json::is_object))
-        };
-        if let Some((pointer, _)) = level.iter().find(|(_, value)| is_records(value)) {
-            return Some(pointer.clone());
-        }
-        let below = level.iter().filter_map(|(pointer, value)| Some((pointer, value.as_object()?)));
-        level = below
-            .flat_map(|(pointer, object)| {
-                object.iter().map(move |(name, value)| {
-                    let name = name.replace('~', "~0").replace('/', "~1");
-                    (format!("{pointer}/{name}"), value)
-                })
-            })
-            .collect();
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_array_of_objects_has_the_records() {
-        let pointer = |json: Json| pointer_of(&json);
-        assert_eq!(pointer(json!({ "a": [1], "b": { "c/d": [{}] } })).unwrap(), "/b/c~1d");
-        assert_eq!(pointer(json!({ "a": { "x": [{}] }, "b": [{}] })).unwrap(), "/b");
-        assert_eq!(pointer(json!({ "a": 1 })), None);
-    }
 }

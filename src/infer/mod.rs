@@ -7,6 +7,7 @@
 mod extract;
 mod field;
 mod file;
+mod fixed;
 mod footer;
 mod foreign;
 mod joined;
@@ -277,6 +278,7 @@ fn system_names(paths: PerSide<&Path>) -> PerSide<String> {
     let names = paths.map(|side, path| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
+        let name = name.split('?').next().unwrap_or_default();
         let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or_default();
         let words = names::canonical(stem).to_uppercase();
         if words.is_empty() { side.letter().to_uppercase() } else { words }

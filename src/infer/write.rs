@@ -1,10 +1,11 @@
 //! Writes `recon.yaml` with each guess's confidence and reason as a comment.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::names::{names_a_currency, names_an_amount};
 use super::words::script;
-use super::{FieldGuess, Inference, SourceGuess, Uniting, percent};
+use super::{FieldGuess, Inference, SourceGuess, Uniting, kinds, percent};
 use crate::diagnostic::Problem;
 use crate::domain::{Kind, Side};
 use crate::normalize::{ArgumentSpec, StepSpec};
@@ -102,7 +103,12 @@ impl Inference {
             Some(kind) => lines.commented(&format!("      {}:", kind.name), &one_line(kind.why)),
             None => lines.line("      csv:"),
         }
-        lines.line(&format!("        path: {}", scalar(&source.path)));
+        match kind {
+            Some(kind) if kind.name == "sql" => {
+                lines.line(&format!("        url: {}", scalar(&source.url())));
+            }
+            _ => lines.line(&format!("        path: {}", scalar(&source.path))),
+        }
         source.form_lines(lines);
         if let Some(header) = &source.form.repeated_header {
             let (column, text) = (quoted(&header.column), quoted(&header.text));
@@ -301,13 +307,41 @@ fn clipped(text: &str) -> String {
 }
 
 impl SourceGuess {
+    /// The database, of a source that is one.
+    fn url(&self) -> String {
+        match kinds::postgres_url(Path::new(&self.path)) {
+            Some(url) => url,
+            None => format!("sqlite:{}", self.path),
+        }
+    }
+
     fn form_lines(&self, lines: &mut Lines) {
         let form = &self.form;
         if let Some(kind) = &form.kind {
             for (option, value, why) in &kind.options {
                 lines.commented(&format!("        {option}: {}", scalar(value)), &one_line(why));
             }
-            if let Some(columns) = &form.columns {
+            if let Some(layout) = &kind.layout {
+                let why = "by the spaces between them, and where the kind of character changes";
+                lines.commented("        columns:", &sure(kind.confidence, why));
+                for column in kind.fixed_columns(form.columns.as_ref()) {
+                    let width = column.width.map(|width| format!(", width: {}", *width));
+                    lines.line(&format!(
+                        "          - {{ name: {}, start: {}{} }}",
+                        quoted(&column.name),
+                        *column.start,
+                        width.unwrap_or_default()
+                    ));
+                }
+                if let Some((start, text)) = &layout.condition {
+                    let (start, width) = (start + 1, text.chars().count());
+                    let text = quoted(text);
+                    lines.commented(
+                        &format!("        where: {{ start: {start}, width: {width}, equals: {text} }}"),
+                        "other lines, such as a header, do not have it",
+                    );
+                }
+            } else if let Some(columns) = &form.columns {
                 lines
                     .commented(&format!("        columns: {}", list(columns)), "no row names them");
             }

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Problem};
+use crate::domain::metadata::Source;
 use crate::domain::review::{Action, Eyes, Permission};
 use crate::domain::{CandidateRow, Decimal, Layout, Member, Status};
 use crate::store::review::{Item, ItemKey, Record, Run};
@@ -131,10 +132,11 @@ impl Work<'_> {
             None => None,
         };
         let what_next = self.what_next(actor, &view, proposal.as_ref())?;
+        let sources = self.tables.sources(run.run_no)?;
         Ok(ItemDetail {
-            record_a: self.side(actor, &run, record, 0),
+            record_a: self.side(actor, &run, record, &sources.a, 0),
             systems: run.systems.to_vec(),
-            record_b: self.side(actor, &run, record, 1),
+            record_b: self.side(actor, &run, record, &sources.b, 1),
             siblings: self.siblings(actor, &item)?,
             aggregation: aggregation(&visible, &run.layout, record),
             notes: if hidden { Vec::new() } else { visible.said(&run.layout, notes(&explanation)) },
@@ -153,7 +155,14 @@ impl Work<'_> {
         self.tables.group_size(signature_id)
     }
 
-    fn side(&self, actor: &Actor, run: &Run, record: &Record, side: usize) -> Option<RecordSide> {
+    fn side(
+        &self,
+        actor: &Actor,
+        run: &Run,
+        record: &Record,
+        source: &Source,
+        side: usize,
+    ) -> Option<RecordSide> {
         let values = record.sides.get(side)?.as_ref()?;
         let visible = self.visibility(actor);
         let fields: Vec<FieldValue> = run
@@ -170,10 +179,12 @@ impl Work<'_> {
             })
             .collect();
         let reference = visible.reference(&run.layout, record.reference(side, &run.layout));
+        let place = record.places.get(side).copied().flatten();
         Some(RecordSide {
             system: run.systems.get(side).cloned().unwrap_or_default(),
             ref_id: reference.unwrap_or_default(),
-            line: record.lines.get(side).copied().flatten(),
+            line: place.map(|(line, _)| line),
+            place: place.map(|(line, offset)| source.place(line, offset)),
             fields,
         })
     }

@@ -167,6 +167,8 @@ pub struct RecordSide {
     pub ref_id: String,
     /// Line in the source.
     pub line: Option<u64>,
+    /// File and place in it, such as `trades.csv:5` or `book.xlsx, sheet Trades, row 17`.
+    pub place: Option<String>,
     /// Names and values.
     pub fields: Vec<FieldValue>,
 }

@@ -42,14 +42,19 @@ impl RowBatch {
 
     /// Adds a cell to the row at hand.
     pub fn cell(&mut self, text: impl AsRef<[u8]>) {
-        self.cell_of(|out| out.extend_from_slice(text.as_ref()));
+        self.cell_if(|out| {
+            out.extend_from_slice(text.as_ref());
+            true
+        });
     }
 
-    /// Adds the cell that `write` appends.
-    pub fn cell_of(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Adds the cell that `write` appends; a null where it says that there is none.
+    pub fn cell_if(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         let start = self.text.len();
-        write(&mut self.text);
-        self.spans.push(Span::scratch(start, self.text.len()));
+        match write(&mut self.text) {
+            true => self.spans.push(Span::scratch(start, self.text.len())),
+            false => self.null(),
+        }
     }
 
     /// Adds a cell that is null, whatever `null_values` says.

@@ -14,6 +14,7 @@ use memchr::memchr2;
 use schemars::JsonSchema;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::blocks::{Records, TextBlock, TextBlocks, Window};
@@ -91,6 +92,12 @@ impl Kind for JsonPlan {
                 } else {
                     Discovered::of(&mut elements(sample))
                 };
+                if let Some(pointer) = found.records_below(ask).filter(|_| is_lines && whole) {
+                    let message = "the file is one object, and nothing that is mapped is in it";
+                    return Err(Problem::new(Code::NoRecords, message)
+                        .in_file(&input.name)
+                        .help(format!("its records are in an array: set `records: {pointer}`")));
+                }
                 found.columns(ask, whole && ask.alone)
             }
         };
@@ -426,6 +433,9 @@ impl Elements {
 struct Discovered {
     paths: Vec<String>,
     known: HashMap<String, ()>,
+    /// Where the first record has records of its own, while there is no other.
+    below: Option<String>,
+    records: usize,
 }
 
 /// More columns than this are not looked for; those that are mapped are there nevertheless.
@@ -438,25 +448,38 @@ impl Discovered {
         let mut found = Self::default();
         for record in records.take(SAMPLED) {
             // A record that is cut off at the end of the sample is told by nobody.
-            if let Ok(value) = serde_json::from_slice::<serde_json::Value>(record)
+            if let Ok(value) = serde_json::from_slice::<Value>(record)
                 && value.is_object()
             {
                 found.add("", &value);
+                found.records += 1;
+                let text = || std::str::from_utf8(record).ok();
+                found.below = (found.records == 1).then(text).flatten().and_then(pointer_of);
             }
         }
         found
     }
 
-    fn add(&mut self, path: &str, value: &serde_json::Value) {
+    /// Where the only object has records, if nothing in it is what the configuration names.
+    fn records_below(&self, ask: &Ask<'_>) -> Option<&String> {
+        let is_here = |wanted: &String| {
+            let rest = |path: &String| path.strip_prefix(wanted.as_str()).map(str::to_owned);
+            self.paths.iter().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let is_none_here = !ask.wanted.is_empty() && !ask.wanted.iter().any(is_here);
+        self.below.as_ref().filter(|_| is_none_here)
+    }
+
+    fn add(&mut self, path: &str, value: &Value) {
         let below = |name: &str| {
             let name = name.replace('.', "\\.");
             if path.is_empty() { name } else { format!("{path}.{name}") }
         };
         match value {
-            serde_json::Value::Object(members) if !members.is_empty() => {
+            Value::Object(members) if !members.is_empty() => {
                 members.iter().for_each(|(name, value)| self.add(&below(name), value));
             }
-            serde_json::Value::Array(values) if !values.is_empty() => {
+            Value::Array(values) if !values.is_empty() => {
                 for (at, value) in values.iter().enumerate() {
                     self.add(&below(&at.to_string()), value);
                 }
@@ -870,3 +893,57 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The pointer to the first array of objects, the nearest to the top, in a document that may be cut off.
+pub fn pointer_of(document: &str) -> Option<String> {
+    let bytes = document.as_bytes();
+    let mut best: Option<Vec<String>> = None;
+    // The names of the objects that are open, and the one that a value follows.
+    let (mut path, mut name, mut at) = (Vec::new(), None, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                let end = string_end(bytes, at).unwrap_or(bytes.len());
+                if name.is_none() && !path.is_empty() {
+                    name = document.get(at..end).and_then(|text| serde_json::from_str(text).ok());
+                }
+                at = end;
+                continue;
+            }
+            b'{' => path.push(name.take().unwrap_or_default()),
+            b'}' => drop(path.pop()),
+            b',' => name = None,
+            b'[' => {
+                let here: Vec<String> = path.iter().skip(1).cloned().chain(name.take()).collect();
+                let is_records = bytes[at + 1..].trim_ascii_start().first() == Some(&b'{');
+                if is_records && best.as_ref().is_none_or(|best| here.len() < best.len()) {
+                    best = Some(here);
+                }
+                at += value_end(&bytes[at..]).unwrap_or(bytes.len());
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    let escaped = |name: String| format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+    best.filter(|path| !path.is_empty()).map(|path| path.into_iter().map(escaped).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_array_of_objects_has_the_records() {
+        for (document, pointer) in [
+            (r#"{ "a": [1], "b": { "c/d": [{}] } }"#, Some("/b/c~1d")),
+            (r#"{ "a": { "x": [{}] }, "b": [{}] }"#, Some("/b")),
+            (r#"{ "a": 1, "b": "[{", "c": {"d": "e", "f": [[{}]]} }"#, None),
+            (r#"{"meta": {"n": 1}, "data": {"orders": [ {"id": 1}, {"id"#, Some("/data/orders")),
+            (r#"[{"a": [{}]}]"#, None),
+        ] {
+            assert_eq!(pointer_of(document).as_deref(), pointer, "{document}");
+        }
+    }
+}

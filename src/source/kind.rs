@@ -12,6 +12,7 @@ use super::batch::RowBatch;
 use super::blocks::{Limits, TextBlock};
 use super::dialect::{Fields, Span};
 use super::input::Input;
+use super::statement::OpenPages;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::place::Unit;
 use crate::domain::{RawCells, Rejection};
@@ -33,6 +34,14 @@ pub(super) trait Kind: fmt::Debug + Send + Sync {
     /// have the columns of the first.
     fn has_header(&self) -> bool {
         true
+    }
+
+    /// Looks at what the inputs left open, once all have been read; gives what to warn of.
+    ///
+    /// # Errors
+    /// They can't be trusted.
+    fn prove_rest(&self, _: OpenPages) -> Result<Vec<Problem>, Problem> {
+        Ok(Vec::new())
     }
 }
 
@@ -90,6 +99,9 @@ pub(super) trait Pieces: Send {
     /// The input can't be read any further.
     fn next(&mut self) -> Result<Option<Piece>, Problem>;
 
+    /// Takes what the inputs before left open, before the first piece.
+    fn go_on_with(&mut self, _: OpenPages) {}
+
     /// How many bytes have been read from the disk, for progress.
     fn disk_bytes(&mut self) -> u64 {
         0
@@ -113,6 +125,8 @@ pub(super) struct InputRead {
     pub parts: Vec<String>,
     /// What a person should know about it.
     pub warnings: Vec<Problem>,
+    /// Bank statements that go on in another input.
+    pub open_pages: OpenPages,
 }
 
 /// Where the rows of a piece go, each with what is wrong with it.

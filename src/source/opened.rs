@@ -16,6 +16,7 @@ use super::dialect::{Fields, Span};
 use super::fill::{Carried, Fill, Filled};
 use super::input::Input;
 use super::kind::{Ask, Fault, Opening, Piece, Pieces, RawRow, RowParser, Unusable};
+use super::statement::OpenPages;
 use super::trailer::{Seen, Tally};
 use super::{RawRecord, SourcePlan};
 use crate::coding::hex;
@@ -75,6 +76,12 @@ impl Opened {
             first: None,
             rest: inputs,
         };
+        for column in plan.summed_columns() {
+            if plan.kind.has_header() && !matches!(find(&opened.columns, &column), Found::At(_)) {
+                let message = format!("the trailer has a sum of `{column}`, which is no column");
+                return Err(missing_column(message, &column, &opened.columns).in_file(&first.name));
+            }
+        }
         for input in &opened.rest {
             if opened.plan.kind.has_header() {
                 let other = opened.open_next(input)?;
@@ -139,12 +146,7 @@ impl Opened {
                 && remap.get(at).copied().flatten().is_none()
             {
                 let message = format!("this file has no column `{wanted}`");
-                let problem = Problem::new(Code::MissingColumn, message).in_file(&input.name);
-                let names = own.iter().map(String::as_str);
-                return Err(problem.help(match nearest(wanted, names) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => format!("its columns are {}", own.join(", ")),
-                }));
+                return Err(missing_column(message, wanted, &own).in_file(&input.name));
             }
         }
         Ok((opening, Some(remap)))
@@ -163,6 +165,7 @@ impl Opened {
             read: Vec::new(),
             states: Vec::new(),
             warnings: Vec::new(),
+            open_pages: OpenPages::new(),
         };
         if let Some((input, opening)) = first {
             blocks.begin(input, opening, None);
@@ -257,6 +260,7 @@ pub struct Blocks {
     read: Vec<SourceFile>,
     states: Vec<Arc<InputState>>,
     warnings: Vec<Problem>,
+    open_pages: OpenPages,
 }
 
 impl Blocks {
@@ -274,9 +278,11 @@ impl Blocks {
         });
         self.inputs += 1;
         self.states.push(Arc::clone(&state));
+        let mut pieces = opening.pieces;
+        pieces.go_on_with(std::mem::take(&mut self.open_pages));
         self.current = Some(Current {
             name: input.name,
-            pieces: opening.pieces,
+            pieces,
             state,
             disk_bytes: 0,
             has_begun: false,
@@ -288,6 +294,7 @@ impl Blocks {
         if let Some(current) = self.current.take() {
             let read = current.pieces.finish()?;
             self.warnings.extend(read.warnings);
+            self.open_pages = read.open_pages;
             self.read.push(SourceFile {
                 path: current.name.display().to_string(),
                 bytes: read.bytes,
@@ -344,6 +351,10 @@ impl Blocks {
     pub fn finish(mut self) -> Result<SourceDigest, Problem> {
         while self.advance()? {}
         self.conclude()?;
+        let plan = &self.opened.plan;
+        let rest = plan.kind.prove_rest(std::mem::take(&mut self.open_pages));
+        let rest = rest.map_err(|problem| problem.in_file(plan.path()))?;
+        self.warnings.extend(rest.into_iter().map(|warning| warning.in_file(plan.path())));
         let mut files = self.read;
         for (file, state) in files.iter_mut().zip(&self.states) {
             file.rows = state.rows.load(Ordering::Relaxed);
@@ -384,16 +395,21 @@ impl Blocks {
         let missing = missing.unwrap_or_default();
         let has_rows = self.states.iter().any(|state| state.rows.load(Ordering::Relaxed) > 0);
         let Some(column) = missing.first().filter(|_| has_rows) else { return Ok(()) };
-        let there: Vec<&str> = self.opened.columns.iter().map(String::as_str).collect();
-        let there: Vec<&str> =
-            there.into_iter().filter(|name| !missing.iter().any(|one| one == name)).collect();
+        let there = self.opened.columns.iter().filter(|name| !missing.contains(name));
+        let there: Vec<String> = there.cloned().collect();
         let message = format!("no row has `{column}`");
-        let problem = Problem::new(Code::MissingColumn, message).in_file(self.opened.plan.path());
-        Err(problem.help(match nearest(column, there.iter().copied()) {
+        Err(missing_column(message, column, &there).in_file(self.opened.plan.path()))
+    }
+}
+
+/// A column that the configuration names and the source lacks, with those that it has.
+fn missing_column(message: String, column: &str, there: &[String]) -> Problem {
+    Problem::new(Code::MissingColumn, message).help(
+        match nearest(column, there.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("its columns are {}", there.join(", ")),
-        }))
-    }
+        },
+    )
 }
 
 /// Turns blocks into rows. Each worker has its own.

@@ -45,6 +45,8 @@ pub enum Head {
     Parquet,
     /// A workbook of Excel or OpenDocument.
     Workbook,
+    /// An SQLite database.
+    Sqlite,
     /// Text, or an archive of files, or nothing that is known.
     Other,
 }
@@ -55,7 +57,8 @@ pub enum Head {
 /// The file can't be read.
 pub fn head_of(path: &Path) -> Result<Head, Problem> {
     let mut file = SourceFile::open(&first_input(path)?)?;
-    Ok(match file.peek(4)? {
+    Ok(match file.peek(16)? {
+        b"SQLite format 3\0" => Head::Sqlite,
         [b'P', b'A', b'R', b'1', ..] => Head::Parquet,
         // An archive that is no workbook has been taken apart.
         [b'P', b'K', 3, 4, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => Head::Workbook,

@@ -7,8 +7,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -104,7 +105,7 @@ fn first_word(query: &str) -> String {
 
 impl Kind for SqlPlan {
     fn open(&self, _: &Input, _: &Ask<'_>) -> Result<Opening, Problem> {
-        let (columns, writings, work) = match &self.url {
+        let Ready { columns, writings, work, cancel } = match &self.url {
             StoreUrl::Postgres(url) => self.open_postgres(url)?,
             StoreUrl::Sqlite(path) => self.open_sqlite(path)?,
         };
@@ -113,7 +114,7 @@ impl Kind for SqlPlan {
             columns,
             header_line: 1,
             size: 0,
-            pieces: Box::new(Answer { work: Some(work), pieces: None, end: None }),
+            pieces: Box::new(Answer { work: Some(work), cancel, pieces: None, end: None }),
         })
     }
 
@@ -135,12 +136,23 @@ enum Writing {
 /// Reads the whole result into the channel.
 type Work = Box<dyn FnOnce(&Sender<Sent>) -> Result<InputRead, Problem> + Send>;
 type Sent = Result<(u64, Vec<u8>), Problem>;
-type Ready = (Vec<String>, Vec<Writing>, Work);
+type Cancel = Box<dyn Fn() + Send>;
+
+/// A query that is ready to be run.
+struct Ready {
+    columns: Vec<String>,
+    writings: Vec<Writing>,
+    work: Work,
+    /// Makes the database give up.
+    cancel: Cancel,
+}
 
 /// A piece of the result has about this many bytes.
 const PIECE: usize = 512 * 1024;
 /// How many pieces may wait to be parsed.
 const WAITING: usize = 4;
+/// How long a reader waits for the database before it looks around.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 impl SqlPlan {
     fn open_postgres(&self, url: &PostgresUrl) -> Result<Ready, Problem> {
@@ -166,7 +178,9 @@ impl SqlPlan {
             help: problem.help.map(|help| help.replace("the store's URL", "`url`")),
             ..Problem::new(Code::BadQuery, problem.message.clone())
         };
-        let mut client = Connector::new(url).and_then(|it| it.connect()).map_err(reached)?;
+        let connector = Connector::new(url).map_err(reached)?;
+        let mut client = connector.connect().map_err(reached)?;
+        let cancel = Box::new(connector.canceller(&client));
         // Another transaction could not be made to write, whatever functions the query calls.
         client
             .batch_execute(
@@ -195,7 +209,7 @@ impl SqlPlan {
                 _ => Writing::AsItIs,
             })
             .collect();
-        let names = columns.iter().map(|column| column.name().to_owned()).collect();
+        let columns = columns.iter().map(|column| column.name().to_owned()).collect();
         drop(statement);
         let copy = format!("COPY ({}\n) TO STDOUT", self.query);
         let work: Work = Box::new(move |sender| {
@@ -223,7 +237,7 @@ impl SqlPlan {
             }
             Ok(out.finish())
         });
-        Ok((names, writings, work))
+        Ok(Ready { columns, writings, work, cancel })
     }
 
     fn open_sqlite(&self, path: &Path) -> Result<Ready, Problem> {
@@ -248,7 +262,7 @@ impl SqlPlan {
         let connection =
             Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
         connection
-            .busy_timeout(std::time::Duration::from_secs(30))
+            .busy_timeout(Duration::from_secs(30))
             .map_err(|error| failed(&error))?;
         connection.authorizer(Some(only_reading));
         let columns = {
@@ -267,6 +281,7 @@ impl SqlPlan {
             statement.column_names().into_iter().map(str::to_owned).collect::<Vec<_>>()
         };
         let (query, width) = (self.query.clone(), columns.len());
+        let handle = connection.get_interrupt_handle();
         let work: Work = Box::new(move |sender| {
             let mut statement = connection.prepare(&query).map_err(|error| failed(&error))?;
             let mut rows = statement.query([]).map_err(|error| failed(&error))?;
@@ -282,7 +297,8 @@ impl SqlPlan {
             }
             Ok(out.finish())
         });
-        Ok((columns, vec![Writing::AsItIs; width], work))
+        let writings = vec![Writing::AsItIs; width];
+        Ok(Ready { columns, writings, work, cancel: Box::new(move || handle.interrupt()) })
     }
 }
 
@@ -388,6 +404,7 @@ impl<'s> Lines<'s> {
 /// The pieces of a result. The query is not run before the first is asked for.
 struct Answer {
     work: Option<Work>,
+    cancel: Cancel,
     pieces: Option<(Receiver<Sent>, std::thread::JoinHandle<Option<InputRead>>)>,
     end: Option<InputRead>,
 }
@@ -412,14 +429,25 @@ impl Answer {
     }
 }
 
+/// A query that nobody waits for any more is not left to the database.
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if self.pieces.as_ref().is_some_and(|(_, thread)| !thread.is_finished()) {
+            (self.cancel)();
+        }
+    }
+}
+
 impl Pieces for Answer {
     fn next(&mut self) -> Result<Option<Piece>, Problem> {
         self.start()?;
         let Some((receiver, _)) = &self.pieces else { return Ok(None) };
-        match receiver.recv() {
+        match receiver.recv_timeout(PATIENCE) {
             Ok(Ok((line, bytes))) => Ok(Some(Piece::Text(TextBlock::of(bytes, line, 0)))),
             Ok(Err(problem)) => Err(problem),
-            Err(_) => {
+            // A piece without rows, so that the reader can look whether it should stop.
+            Err(RecvTimeoutError::Timeout) => Ok(Some(Piece::Text(TextBlock::of(vec![], 0, 0)))),
+            Err(RecvTimeoutError::Disconnected) => {
                 let thread = self.pieces.take().map(|(_, thread)| thread);
                 self.end = thread.and_then(|thread| thread.join().ok()).flatten();
                 Ok(None)

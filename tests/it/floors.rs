@@ -59,9 +59,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rusqlite", &["database", "store", "source/sql"]),
     ("postgres", &["database", "store", "source/sql"]),
     ("calamine", &["source/excel"]),
+    ("cfb", &["source/excel"]),
     // Its kind has the same name.
     ("parquet", &["source/parquet", "source/mod"]),
-    ("zip", &["source/input"]),
+    ("zip", &["source/excel", "source/input"]),
     ("glob", &["source/input"]),
 ];
 

@@ -356,6 +356,15 @@ fn json_arrays_are_whole_or_refused() {
 }
 
 #[test]
+fn records_within_the_only_object_are_pointed_out() {
+    let project = small("{ json: { path: a.json } }", SAME, "id,value\n1,x\n");
+    project.write("a.json", "{\"data\":{\"orders\":[{\"id\":1,\"value\":\"x\"}]}}\n");
+    let (code, said) = refused(&project);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("set `records: /data/orders`"), "{said}");
+}
+
+#[test]
 fn no_records_are_a_source_without_rows() {
     for text in ["[]", "", "\n"] {
         let project = small("{ json: { path: a.json } }", SAME, "id,value\n1,x\n");
@@ -426,6 +435,16 @@ fn times_of_a_workbook_follow_the_format_of_their_cells() {
 }
 
 #[test]
+fn times_of_older_workbooks_follow_the_format_of_their_cells_too() {
+    let b = "id,value\nmidnight,2026-01-15T00:00:00\nday,2026-01-15\nclock,18:00:00\nnumber,46037.5\n";
+    for file in ["times.xls", "times.ods"] {
+        let project = small(&format!("{{ excel: {{ path: {file} }} }}"), SAME, b);
+        copied(&project, &[file]);
+        assert_eq!(run(&project)["records"]["matched"], 4, "{file}");
+    }
+}
+
+#[test]
 fn parquet_is_exact_and_its_nested_fields_are_paths() {
     for (column, a, b, c) in [
         ("big", "9223372036854775807", "", "-9223372036854775808"),
@@ -440,6 +459,15 @@ fn parquet_is_exact_and_its_nested_fields_are_paths() {
         ("items.0.n", "1", "", ""),
         ("tags.2", "q", "", ""),
         ("tags.0", "p", "r", ""),
+        ("tags", "\"[\"\"p\"\",null,\"\"q\"\"]\"", "\"[\"\"r\"\"]\"", ""),
+        ("items.1", "\"{\"\"sku\"\":\"\"y\"\",\"\"n\"\":2}\"", "", ""),
+        ("items", "\"[{\"\"sku\"\":\"\"x\"\",\"\"n\"\":1},{\"\"sku\"\":\"\"y\"\",\"\"n\"\":2}]\"", "[]", ""),
+        (
+            "customer",
+            "\"{\"\"name\"\":\"\"Ann\"\",\"\"address\"\":{\"\"city\"\":\"\"Bern\"\"}}\"",
+            "\"{\"\"name\"\":null,\"\"address\"\":null}\"",
+            "",
+        ),
     ] {
         let map = format!("{{ id: id, value: {column} }}");
         let rows = format!("id,value\na,{a}\nb,{b}\nc,{c}\n");
@@ -455,13 +483,13 @@ fn parquet_is_exact_and_its_nested_fields_are_paths() {
 fn a_damaged_parquet_file_is_refused() {
     let project = trades("{ parquet: { path: x.parquet } }");
     let whole = std::fs::read(data("trades_snappy.parquet")).unwrap();
-    let lz4 = std::fs::read(data("trades_lz4.parquet")).unwrap();
+    let brotli = std::fs::read(data("trades_brotli.parquet")).unwrap();
     let mut broken = whole.clone();
     broken[100..400].fill(0xff);
     for (bytes, says) in [
         (whole[..whole.len() / 2].to_vec(), "can't be read"),
         (broken, "can't be read"),
-        (lz4, "Snappy, gzip or Zstandard"),
+        (brotli, "compressed with Brotli, which is not read"),
         (b"id,value\n".to_vec(), "does not begin with `PAR1`"),
     ] {
         project.write("x.parquet", bytes);
@@ -500,6 +528,16 @@ fn all_files_of_an_archive_are_read() {
     assert!(summary["rejected"][0]["file"].as_str().unwrap().ends_with("a.zip/sub/b.csv"));
     let mut wrong = archive.clone();
     wrong[45] ^= 0xff;
+    // The flags of a member, where it lies and in the directory.
+    let mut encrypted = archive.clone();
+    for (signature, flags) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
+        let at = encrypted.windows(4).position(|four| four == signature).unwrap();
+        encrypted[at + flags] |= 1;
+    }
+    project.write("a.zip", &encrypted);
+    let (code, said) = refused(&project);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("`sub/b.csv` in this zip archive is encrypted"), "{said}");
     for bytes in [&archive[..archive.len() - 10], &wrong[..], &zip(&[(".x", "")])[..]] {
         project.write("a.zip", bytes);
         let (code, said) = refused(&project);
@@ -544,6 +582,67 @@ fn a_query_that_writes_or_fails_is_refused_and_changes_nothing() {
         assert_eq!(std::fs::read(project.path("trades.db")).unwrap(), whole);
     }
     assert_eq!(postgres.scalar("SELECT count(*) FROM t"), 1);
+}
+
+/// Starts a run that asks for something long, and waits until the database works on it.
+fn long_run(project: &Project, is_working: impl Fn() -> bool) -> std::process::Child {
+    let mut command = project.command(&["run", "--json"]);
+    let piped = std::process::Stdio::piped;
+    let mut child = command.stdout(piped()).stderr(piped()).spawn().unwrap();
+    while !is_working() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    child
+}
+
+#[test]
+fn an_interrupted_query_is_cancelled() {
+    let postgres = Database::new();
+    let read = format!(
+        "{{ sql: {{ url: \"{}\", query: \"SELECT '1' AS id, pg_sleep(600)::text AS value\" }} }}",
+        postgres.url()
+    );
+    let project = small(&read, SAME, "id,value\n1,x\n");
+    let working = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND datname = current_database() \
+        AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
+    let child = long_run(&project, || postgres.scalar(working) == 1);
+    interrupt(&child);
+    assert_eq!(Said::from(child.wait_with_output().unwrap()).code, 130);
+    while postgres.scalar(working) > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let read = "{ sql: { url: \"sqlite:trades.db\", query: \"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 \
+        FROM c) SELECT count(*) AS id, '' AS value FROM c\" } }";
+    let project = small(read, SAME, "id,value\n1,x\n");
+    copied(&project, &["trades.db"]);
+    let child = long_run(&project, || project.path("recon.db").exists());
+    interrupt(&child);
+    assert_eq!(Said::from(child.wait_with_output().unwrap()).code, 130);
+}
+
+fn interrupt(child: &std::process::Child) {
+    let arguments = ["-INT", &child.id().to_string()];
+    assert!(std::process::Command::new("kill").args(arguments).status().unwrap().success());
+}
+
+#[test]
+fn a_server_that_goes_away_while_it_is_read_stops_the_run() {
+    let postgres = Database::new();
+    let read = format!(
+        "{{ sql: {{ url: \"{}\", query: \"SELECT i AS id, repeat('x', 200) AS value FROM generate_series(1, 100000000) i\" }} }}",
+        postgres.url()
+    );
+    let project = small(&read, SAME, "id,value\n1,x\n");
+    let reading = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%'";
+    let child = long_run(&project, || postgres.scalar(reading) == 1);
+    postgres.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%'",
+    );
+    let said = Said::from(child.wait_with_output().unwrap());
+    assert_eq!((said.code, said.out.as_str()), (3, ""), "{}", said.err);
+    assert!(said.err.contains("nothing was stored"), "{}", said.err);
+    assert_eq!(project.sql("SELECT count(*) AS n FROM recon.recon_records"), json!([{ "n": 0 }]));
 }
 
 #[test]
@@ -598,6 +697,16 @@ fn a_trailer_proves_its_file() {
 }
 
 #[test]
+fn a_trailer_sums_columns_that_there_are() {
+    let read = "{ csv: { path: a.csv, trailer: { starts_with: TRL, sums: { valeu: 2 } } } }";
+    let project = small(read, SAME, "id,value\n1,x\n");
+    project.write("a.csv", "id,value\n1,x\nTRL,0\n");
+    let (code, said) = refused(&project);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("did you mean `value`"), "{said}");
+}
+
+#[test]
 fn a_fixed_trailer_stands_at_characters() {
     let read = "{ fixed: { path: a.txt, columns: [{ name: id, start: 2, width: 2 }, { name: value, start: 4, width: 6 }], \
         where: { start: 1, width: 1, equals: D }, \
@@ -630,6 +739,36 @@ fn init_recognises_kinds_by_their_content() {
         assert!(written.contains(kind), "{file}: {written}");
         let summary = run(&project);
         assert_eq!(summary["records"]["matched"], 40, "{file}: {summary}");
+    }
+}
+
+#[test]
+fn init_recognises_columns_of_fixed_width_and_tables() {
+    let postgres = Database::new();
+    postgres.execute(
+        "CREATE TABLE trades (id text, amount numeric, quantity int, trade_date date, booked_at timestamp, is_open boolean, note text); \
+         CREATE TABLE other (x int)",
+    );
+    let csv = std::fs::read_to_string(data("trades.csv")).unwrap();
+    let mut client = postgres.client();
+    let mut copy = client.copy_in("COPY trades FROM STDIN (FORMAT csv, HEADER)").unwrap();
+    std::io::Write::write_all(&mut copy, csv.as_bytes()).unwrap();
+    copy.finish().unwrap();
+    let url = postgres.url();
+    for (source, written) in [
+        ("trades.txt", "fixed:"),
+        ("trades.db", "url: \"sqlite:trades.db\""),
+        ("sqlite:trades.db", "query: \"SELECT * FROM trades\""),
+        (url.as_str(), "query: \"SELECT * FROM trades\""),
+    ] {
+        let project = Project::new();
+        copied(&project, &["trades.csv", "trades.txt", "trades.db"]);
+        let said = project.recon(&["init", source, "trades.csv"]);
+        assert_eq!(said.code, 0, "{source}: {}", said.err);
+        let configuration = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
+        assert!(configuration.contains(written), "{source}: {configuration}");
+        let summary = run(&project);
+        assert_eq!(summary["records"]["matched"], 40, "{source}: {summary}\n{configuration}");
     }
 }
 

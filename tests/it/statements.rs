@@ -276,3 +276,22 @@ fn init_recognises_statements() {
     assert_eq!(said.code, 0, "{}", said.err);
     assert_eq!(figures(&project.json(&["run", "--json"])), [3, 3, 0]);
 }
+
+#[test]
+fn statements_are_read_compressed_from_standard_input_and_over_several_files() {
+    use std::io::Write as _;
+    let project = job("camt053: { path: \"-\" }", "unused", "");
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gz.write_all(camt().as_bytes()).unwrap();
+    project.write("s.xml.gz", gz.finish().unwrap());
+    let expected = {
+        let plain = job("camt053: { path: s.xml }", "s.xml", camt());
+        figures(&plain.json(&["run", "--json"]))
+    };
+    let input = std::fs::File::open(project.path("s.xml.gz")).unwrap();
+    let output = project.command(&["run", "--json"]).stdin(input).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(figures(&serde_json::from_slice(&output.stdout).unwrap()), expected);
+    project.replace("recon.yaml", "path: \"-\"", "path: s.xml.gz");
+    assert_eq!(figures(&project.json(&["run", "--json"])), expected);
+}

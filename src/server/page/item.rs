@@ -431,9 +431,11 @@ fn system(detail: &ItemDetail, side: usize) -> String {
     detail.systems.get(side).cloned().unwrap_or_default()
 }
 
+/// File and place; the line alone where the run does not say more.
 fn line(side: &Option<RecordSide>) -> Option<String> {
-    let line = side.as_ref()?.line?;
-    Some(format!("line {}", labels::count(&line)))
+    let side = side.as_ref()?;
+    let line = || Some(format!("line {}", labels::count(&side.line?)));
+    side.place.clone().or_else(line)
 }
 
 /// The kind of difference, with the names of the systems.

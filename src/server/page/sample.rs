@@ -303,6 +303,7 @@ fn side(system: &str, values: &[(&str, &str)]) -> RecordSide {
         system: system.into(),
         ref_id: "T-100233".into(),
         line: Some(234),
+        place: Some("trades.csv:234".into()),
         fields: values
             .iter()
             .map(|(name, value)| FieldValue {

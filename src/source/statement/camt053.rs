@@ -5,7 +5,7 @@
 //! it is built like the others. One entry is in memory at a time, and of its transactions only what
 //! becomes a row. A document type is refused: entities are never expanded, and nothing is fetched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -380,7 +380,8 @@ impl Statement {
 /// Which page of a statement it is.
 #[derive(Clone, Copy, Debug)]
 struct Page {
-    is_first: bool,
+    /// From 1, where pages have numbers.
+    number: Option<u64>,
     is_last: bool,
 }
 
@@ -388,21 +389,51 @@ impl Page {
     fn of(pagination: &Element) -> Self {
         let text = |name| pagination.text(&[&[name]]);
         Self {
-            is_first: text("PgNb").is_none_or(|number| number.trim_start_matches('0') == "1"),
+            number: text("PgNb").and_then(|number| number.parse().ok()),
             is_last: matches!(text("LastPgInd").as_deref(), Some("true" | "1")),
         }
     }
 
     fn is_whole(self) -> bool {
-        self.is_first && self.is_last
+        self.is_last && self.number.is_none_or(|number| number <= 1)
     }
 }
 
+/// Statements of which pages are missing so far, by account and statement. They may be in another file.
+pub type OpenPages = BTreeMap<(Option<String>, Option<String>), Pages>;
+
 /// Pages of one statement: some banks repeat the balances on every page.
-#[derive(Debug)]
-struct Pages {
+#[derive(Clone, Debug)]
+pub struct Pages {
     merged: Balances,
     each_proven: bool,
+    numbers: BTreeSet<Option<u64>>,
+    last: Option<Page>,
+}
+
+impl Pages {
+    fn are_complete(&self) -> bool {
+        self.last.is_some_and(|last| {
+            last.number.is_none_or(|number| self.numbers.len() as u64 >= number)
+        })
+    }
+}
+
+/// Checks statements of which pages are missing when all files have been read.
+///
+/// # Errors
+/// The pages that are there do not add up.
+pub(super) fn prove_rest(pages: OpenPages, prove: Prove) -> Result<Vec<Problem>, Problem> {
+    let mut proof = Proof::new(prove);
+    for pages in pages.into_values().filter(|pages| !pages.each_proven) {
+        // The line is that of one of several files.
+        let merged = Balances { line: 0, ..pages.merged };
+        match pages.last {
+            Some(_) => proof.check(&merged)?,
+            None => proof.lacks(&merged),
+        }
+    }
+    Ok(proof.take_warnings())
 }
 
 /// A message at hand: the element of its statements, how deep it lies, and its page.
@@ -438,8 +469,7 @@ pub(super) struct Camt<'r> {
     level: Level,
     proof: Proof,
     parts: Vec<String>,
-    /// By account and statement: pages of which the last has not come yet.
-    pages: BTreeMap<(Option<String>, Option<String>), Pages>,
+    pages: OpenPages,
     waiting: Waiting,
 }
 
@@ -459,7 +489,7 @@ impl<'r> Camt<'r> {
             level,
             proof,
             parts: Vec::new(),
-            pages: BTreeMap::new(),
+            pages: OpenPages::new(),
             waiting: Waiting::new(),
         }
     }
@@ -734,15 +764,20 @@ impl<'r> Camt<'r> {
         let (wrong, unknown) = balances.verdict()?;
         let is_proven = wrong.is_empty() && !unknown;
         let name = (balances.account.clone(), balances.statement.clone());
-        let pages = match self.pages.remove(&name) {
+        let mut pages = match self.pages.remove(&name) {
             Some(mut pages) => {
                 pages.merged.go_on_with(balances)?;
                 pages.each_proven &= is_proven;
                 pages
             }
-            None => Pages { merged: balances, each_proven: is_proven },
+            None => {
+                let (numbers, last) = (BTreeSet::new(), None);
+                Pages { merged: balances, each_proven: is_proven, numbers, last }
+            }
         };
-        if !page.is_last {
+        pages.numbers.insert(page.number);
+        pages.last = pages.last.or(Some(page).filter(|page| page.is_last));
+        if !pages.are_complete() {
             self.pages.insert(name, pages);
         } else if !pages.each_proven {
             self.proof.check(&pages.merged)?;
@@ -754,11 +789,6 @@ impl<'r> Camt<'r> {
         self.is_done = true;
         if self.depth > 0 {
             return Err(self.cut_short());
-        }
-        for pages in std::mem::take(&mut self.pages).into_values() {
-            if !pages.each_proven {
-                self.proof.lacks(&pages.merged);
-            }
         }
         if self.has_message {
             return Ok(());
@@ -838,5 +868,9 @@ impl Rows for Camt<'_> {
 
     fn warnings(&mut self) -> Vec<Problem> {
         self.proof.take_warnings()
+    }
+
+    fn open_pages(&mut self) -> Option<&mut OpenPages> {
+        Some(&mut self.pages)
     }
 }

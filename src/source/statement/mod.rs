@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use bai2::Bai2Spec;
-pub use camt053::{Camt053Spec, Level};
+pub use camt053::{Camt053Spec, Level, OpenPages};
 pub use mt940::Mt940Spec;
 
 use crate::diagnostic::{Code, Place, Problem};
@@ -96,6 +96,12 @@ pub trait Rows: Send {
 
     /// What to warn of, once the last row has been read.
     fn warnings(&mut self) -> Vec<Problem>;
+
+    /// Statements of which pages are missing: those of earlier files before the first row is read, those that
+    /// are left once the last has been.
+    fn open_pages(&mut self) -> Option<&mut OpenPages> {
+        None
+    }
 }
 
 /// One movement of a statement.
@@ -242,6 +248,7 @@ impl Balances {
 
     /// Goes on with the next page of the same statement.
     fn go_on_with(&mut self, next: Self) -> Result<(), Problem> {
+        self.line = next.line;
         for (currency, sums) in next.currencies {
             let own = self.currencies.entry(currency).or_default();
             own.opening = own.opening.or(sums.opening);

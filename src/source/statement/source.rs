@@ -9,7 +9,7 @@ use encoding_rs::{Encoding, UTF_8};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{COLUMNS, Format, Prove, Rows, camt053};
+use super::{COLUMNS, Format, OpenPages, Prove, Rows, camt053};
 use crate::diagnostic::{Problem, SpecProblem};
 use crate::domain::place;
 use crate::source::SourcePlan;
@@ -99,6 +99,10 @@ impl Kind for StatementPlan {
         Ok(Opening { columns, header_line: 1, size, pieces, parser })
     }
 
+    fn prove_rest(&self, pages: OpenPages) -> Result<Vec<Problem>, Problem> {
+        camt053::prove_rest(pages, self.prove)
+    }
+
     /// All files have the same columns, so there is nothing to look for in them beforehand.
     fn has_header(&self) -> bool {
         false
@@ -161,6 +165,12 @@ impl Pieces for Statements {
         Ok((!batch.is_empty()).then_some(Piece::Rows(batch)))
     }
 
+    fn go_on_with(&mut self, pages: OpenPages) {
+        if let Some(open) = self.rows.open_pages() {
+            *open = pages;
+        }
+    }
+
     fn disk_bytes(&mut self) -> u64 {
         self.lock().file().bytes_read()
     }
@@ -168,11 +178,12 @@ impl Pieces for Statements {
     fn finish(mut self: Box<Self>) -> Result<InputRead, Problem> {
         let parts = self.rows.parts();
         let warnings = self.rows.warnings();
+        let open_pages = self.rows.open_pages().map(std::mem::take).unwrap_or_default();
         let warnings = warnings.into_iter().map(|warning| self.here(warning)).collect();
         let Self { rows, text, .. } = *self;
         drop(rows);
         let text = Arc::into_inner(text).and_then(|text| text.into_inner().ok());
         let read = text.map_or_else(|| Ok(InputRead::default()), Text::finish)?;
-        Ok(InputRead { parts, warnings, ..read })
+        Ok(InputRead { parts, warnings, open_pages, ..read })
     }
 }

@@ -393,8 +393,8 @@ fn place_parameters(dialect: Dialect, run_no: i64, numbers: &[i64]) -> Vec<SqlVa
 pub(crate) struct Record {
     /// JSON arrays of values, in the order of the layout.
     pub sides: [Option<Vec<serde_json::Value>>; 2],
-    /// Lines in the sources.
-    pub lines: [Option<u64>; 2],
+    /// Line and offset in the sources.
+    pub places: [Option<(u64, u64)>; 2],
     /// How it was matched, or could have been; of a job with `match`.
     pub matched: Option<Matched>,
 }
@@ -406,10 +406,9 @@ impl Record {
                 Problem::new(Code::StoreDamaged, format!("a record can't be read: {error}"))
             })
         };
-        let line = |place: Option<(u64, u64)>| place.map(|(line, _)| line);
         Ok(Self {
             sides: [side(record.a)?, side(record.b)?],
-            lines: [line(record.place_a), line(record.place_b)],
+            places: [record.place_a, record.place_b],
             matched: record.matched.map(serde_json::from_str).transpose().map_err(|error| {
                 Problem::new(Code::StoreDamaged, format!("a record can't be read: {error}"))
             })?,

@@ -20,8 +20,11 @@ mod trail;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
+use serde_json::Value as Json;
+
 use crate::diagnostic::{Code, Problem};
-use crate::domain::{FieldRef, Layout};
+use crate::domain::metadata::{self, Source};
+use crate::domain::{FieldRef, Layout, PerSide};
 
 use super::rows::parameters;
 use super::transact::{Dialect, SqlRow, Transaction};
@@ -267,6 +270,16 @@ impl<'t> ReviewTables<'t> {
         )?;
         self.reasons = None;
         Ok(())
+    }
+
+    /// What was read for a run, by side.
+    pub fn sources(&mut self, run_no: i64) -> Result<PerSide<Source>, Problem> {
+        let sql = "SELECT metadata ->> 'sources' FROM recon.recon_runs WHERE run_no = $1";
+        let text = self.tx.find(sql, &parameters![run_no], |row| row.text(0))?.flatten();
+        let sources: Json =
+            text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let of = |side: &str| metadata::piece(&sources, side).unwrap_or_default();
+        Ok(PerSide { a: of("a"), b: of("b") })
     }
 
     pub fn run(&mut self, run_no: i64) -> Result<Rc<Run>, Problem> {

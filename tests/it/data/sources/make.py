@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xlwt
 from odf.opendocument import OpenDocumentSpreadsheet
+from odf.number import DateStyle, Day, Hours, Minutes, Month, Text, Year
+from odf.style import Style
 from odf.table import Table, TableCell, TableRow
 from odf.text import P
 
@@ -113,6 +115,41 @@ for row in [NAMES] + ROWS:
 ods.spreadsheet.addElement(table)
 ods.save("trades.ods")
 
+# Midnight with a time in its format, a time that its format does not show, a time of the day, no result.
+old = xlwt.Workbook()
+sheet = old.add_sheet("Times")
+clock = xlwt.easyxf(num_format_str="hh:mm")
+for r, (name, value, style) in enumerate([
+    ("id", "value", xlwt.Style.default_style), ("midnight", dt.datetime(2026, 1, 15), moment), ("day", dt.datetime(2026, 1, 15, 18, 30), day),
+    ("clock", 0.75, clock), ("number", 46037.5, xlwt.Style.default_style)]):
+    sheet.write(r, 0, name)
+    sheet.write(r, 1, value, style)
+old.save("times.xls")
+ods = OpenDocumentSpreadsheet()
+for name, parts in (("day", [Day, Month, Year]), ("moment", [Year, Month, Day, Hours, Minutes])):
+    style = DateStyle(name=name)
+    for part in parts:
+        style.addElement(part())
+        style.addElement(Text(text="/"))
+    ods.automaticstyles.addElement(style)
+    ods.automaticstyles.addElement(Style(name=f"{name}-cell", family="table-cell", datastylename=name))
+table = Table(name="Times & more")
+for name, cell in [
+    ("id", TableCell(valuetype="string")), ("midnight", TableCell(valuetype="date", datevalue="2026-01-15", stylename="moment-cell")),
+    ("day", TableCell(valuetype="date", datevalue="2026-01-15T18:30:00", stylename="day-cell")),
+    ("clock", TableCell(valuetype="time", timevalue="PT18H00M00S")), ("number", TableCell(valuetype="float", value="46037.5")),
+    ("formula", TableCell(formula="of:=1+1"))]:
+    line = TableRow()
+    first = TableCell(valuetype="string")
+    first.addElement(P(text=name))
+    if name == "id":
+        cell.addElement(P(text="value"))
+    line.addElement(first)
+    line.addElement(cell)
+    table.addElement(line)
+ods.spreadsheet.addElement(table)
+ods.save("times.ods")
+
 odd = openpyxl.Workbook()
 sheet = odd.active
 sheet.title = "Notes"
@@ -137,6 +174,7 @@ table = pa.table({n: pa.array(c, t) for n, c, t in zip(NAMES, columns, types)})
 for codec in ("snappy", "zstd", "gzip"):
     pq.write_table(table, f"trades_{codec}.parquet", compression=codec, row_group_size=16)
 pq.write_table(table, "trades_lz4.parquet", compression="lz4")
+pq.write_table(table, "trades_brotli.parquet", compression="brotli")
 odd = pa.table({
     "id": pa.array(["a", "b", "c"]),
     "big": pa.array([2**63 - 1, None, -(2**63)], pa.int64()),

@@ -2,6 +2,9 @@
 //!
 //! A workbook is read as a whole; its rows are given on in pieces like those of any source.
 
+mod formats;
+mod times;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::Cursor;
 use std::path::Path;
@@ -9,11 +12,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use calamine::{
-    Data, DataRef, ExcelDateTime, Ods, OdsError, Reader, Xls, XlsError, Xlsb, Xlsx, XlsxError,
+    Data, DataRef, Ods, OdsError, Reader, Xls, XlsError, Xlsb, Xlsx, XlsxError,
 };
 use schemars::JsonSchema;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
+
+use formats::Formats;
+use times::{Times, duration_text, iso_text, number_text, time_text};
 
 use super::batch::{BatchParser, RowBatch};
 use super::file::SourceFile;
@@ -241,7 +247,7 @@ impl Grid {
                 return Err(password(input));
             }
             return match Xls::new(content()) {
-                Ok(book) => Self::of_range(book, sheet, input),
+                Ok(book) => Self::of_range(book, sheet, input, &|at, _| formats::of_xls(bytes, at)),
                 Err(XlsError::Password) => Err(password(input)),
                 Err(error) => Err(broken(input, &error.to_string())),
             };
@@ -254,14 +260,16 @@ impl Grid {
         }
         if has(b"xl/workbook.bin") {
             return match Xlsb::new(content()) {
-                Ok(book) => Self::of_range(book, sheet, input),
+                Ok(book) => Self::of_range(book, sheet, input, &|at, _| formats::of_xlsb(bytes, at)),
                 Err(calamine::XlsbError::Password) => Err(password(input)),
                 Err(error) => Err(broken(input, &error.to_string())),
             };
         }
         if has(b"content.xml") && !has(b"xl/workbook.xml") {
             return match Ods::new(content()) {
-                Ok(book) => Self::of_range(book, sheet, input),
+                Ok(book) => {
+                    Self::of_range(book, sheet, input, &|_, name| formats::of_ods(bytes, name))
+                }
                 Err(OdsError::Password) => Err(password(input)),
                 Err(error) => Err(broken(input, &error.to_string())),
             };
@@ -314,43 +322,40 @@ impl Grid {
         Ok((name, grid))
     }
 
-    /// Other workbooks say only whether a number is a time: a column in which none has a time of the day
-    /// has dates.
+    /// Of other workbooks the reader says only whether a number is a time. `formats` are those of the sheet,
+    /// by its place in the workbook or its name.
     fn of_range<R: Reader<Content>>(
         mut book: R,
         sheet: Option<&Sheet>,
         input: &Input,
+        formats: &dyn Fn(usize, &str) -> Option<Formats>,
     ) -> Result<(String, Self), Problem>
     where
         R::Error: std::fmt::Display,
     {
-        let name = choose(&book.sheet_names(), sheet, input)?;
+        let names = book.sheet_names();
+        let name = choose(&names, sheet, input)?;
         let range =
             book.worksheet_range(&name).map_err(|error| broken(input, &error.to_string()))?;
+        let at = names.iter().position(|one| *one == name).unwrap_or_default();
+        let formats = formats(at, &name).unwrap_or_default();
         let (first_row, first_column) = range.start().unwrap_or_default();
         let position = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let mut with_time = HashSet::new();
-        for (_, column, value) in range.used_cells() {
-            if let Data::DateTime(time) = value
-                && time.as_f64().fract() != 0.0
-            {
-                with_time.insert(column);
-            }
-        }
         let mut grid = Self::default();
         for (row, column, value) in range.used_cells() {
+            let (row, column) = (first_row + position(row), first_column + position(column));
+            let times = || formats.times.get(&(row, column)).copied();
             let text = match value {
-                Data::DateTime(time) => {
-                    let is_time = with_time.contains(&column);
-                    let times = Times { date: true, time: is_time, fraction: false };
-                    Some(time_text(time, Some(times)))
-                }
+                Data::DateTime(time) => Some(time_text(time, times())),
+                Data::DateTimeIso(text) => Some(iso_text(text, times())),
                 other => text_of(other),
             };
             if let Some(text) = text {
-                let cells = grid.0.entry(first_row + position(row)).or_default();
-                cells.push((first_column + position(column), Value::Text(text)));
+                grid.0.entry(row).or_default().push((column, Value::Text(text)));
             }
+        }
+        for (row, column) in formats.no_result {
+            grid.0.entry(row).or_default().push((column, Value::NoResult));
         }
         Ok((name, grid))
     }
@@ -496,192 +501,11 @@ fn text_of(value: &Data) -> Option<String> {
         Data::Empty => return None,
         Data::Int(number) => number.to_string(),
         Data::Float(number) => number_text(*number),
-        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
+        Data::String(text) => text.clone(),
+        Data::DateTimeIso(text) => iso_text(text, None),
+        Data::DurationIso(text) => duration_text(text),
         Data::Bool(value) => value.to_string(),
         Data::DateTime(time) => time_text(time, None),
         Data::Error(error) => error.to_string(),
     })
-}
-
-/// A number at the 15 digits that Excel shows, without zeros at the end.
-fn number_text(number: f64) -> String {
-    let written = format!("{number:.14e}");
-    let Some((mantissa, exponent)) = written.split_once('e') else { return written };
-    let Ok(exponent) = exponent.parse::<i32>() else { return written };
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", mantissa),
-    };
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let digits = digits.trim_end_matches('0');
-    if digits.is_empty() {
-        return "0".to_owned();
-    }
-    let length = i32::try_from(digits.len()).unwrap_or(i32::MAX);
-    let point = exponent + 1;
-    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
-    if !(-20..=30).contains(&exponent) {
-        let (first, rest) = digits.split_at(1);
-        let dot = if rest.is_empty() { "" } else { "." };
-        return format!("{sign}{first}{dot}{rest}e{exponent}");
-    }
-    if point <= 0 {
-        return format!("{sign}0.{}{digits}", zeros(-point));
-    }
-    if point >= length {
-        return format!("{sign}{digits}{}", zeros(point - length));
-    }
-    let (whole, rest) = digits.split_at(usize::try_from(point).unwrap_or(0));
-    format!("{sign}{whole}.{rest}")
-}
-
-/// What of a time a format shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Times {
-    date: bool,
-    time: bool,
-    /// Fractions of a second.
-    fraction: bool,
-}
-
-impl Times {
-    /// What a number format such as `yyyy-mm-dd hh:mm` shows.
-    fn of(format: &str) -> Self {
-        let mut found = Self { date: false, time: false, fraction: false };
-        let mut characters = format.chars();
-        let mut last = ' ';
-        while let Some(character) = characters.next() {
-            match character {
-                '"' => {
-                    characters.by_ref().find(|end| *end == '"');
-                }
-                '\\' | '_' | '*' => {
-                    characters.next();
-                }
-                // Colors and languages; elapsed time is told by the reader.
-                '[' => {
-                    characters.by_ref().find(|end| *end == ']');
-                }
-                ';' => break,
-                'y' | 'Y' | 'd' | 'D' | 'e' | 'E' | 'g' | 'G' => found.date = true,
-                'h' | 'H' | 's' | 'S' => found.time = true,
-                '0' if matches!(last, '.' | ',') => found.fraction = true,
-                // Months, or minutes, which never stand alone.
-                _ => {}
-            }
-            if !character.is_whitespace() {
-                last = character;
-            }
-        }
-        if !found.time && !found.date {
-            found.date = true;
-        }
-        found
-    }
-}
-
-/// A time as ISO: what its format shows; without a format, its time if it has one.
-fn time_text(time: &ExcelDateTime, times: Option<Times>) -> String {
-    let number = time.as_f64();
-    if time.is_duration() {
-        let seconds = (number * 86_400.0).round();
-        let (sign, seconds) = if seconds < 0.0 { ("-", -seconds) } else { ("", seconds) };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is not negative"
-        )]
-        let seconds = seconds as u64;
-        let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
-        return format!("{sign}{hours:02}:{minutes:02}:{:02}", seconds % 60);
-    }
-    let has_time = number.fract() != 0.0;
-    let times = times.unwrap_or(Times { date: true, time: has_time, fraction: false });
-    let (year, month, day, hour, minute, second, milli) = time.to_ymd_hms_milli();
-    // Excel's day that never was, and days beyond its calendar, are no dates.
-    let is_outside = !(0.0..2_958_466.0).contains(&number);
-    if is_outside {
-        return number_text(number);
-    }
-    let civil = |year: u16, month: u8, day: u8| {
-        let small = |number: u8| i8::try_from(number).unwrap_or(0);
-        let year = i16::try_from(year).unwrap_or(0);
-        let date = jiff::civil::Date::new(year, small(month), small(day)).ok()?;
-        let clock = jiff::civil::Time::new(small(hour), small(minute), small(second), 0).ok()?;
-        Some(date.to_datetime(clock))
-    };
-    let Some(mut moment) = civil(year, month, day) else {
-        return format!("{year:04}-{month:02}-{day:02}");
-    };
-    let fraction = if times.fraction && milli > 0 { format!(".{milli:03}") } else { String::new() };
-    if !times.fraction && milli >= 500 {
-        moment = moment.saturating_add(jiff::Span::new().seconds(1));
-    }
-    match (times.date, times.time) {
-        (false, true) => format!("{}{fraction}", moment.time().strftime("%H:%M:%S")),
-        (_, true) => format!("{}{fraction}", moment.strftime("%Y-%m-%dT%H:%M:%S")),
-        (_, false) => moment.strftime("%Y-%m-%d").to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use calamine::ExcelDateTimeType;
-
-    use super::*;
-
-    #[test]
-    fn numbers_are_what_excel_shows() {
-        for (number, text) in [
-            (0.1 + 0.2, "0.3"),
-            (1234.5, "1234.5"),
-            (-0.000_012_5, "-0.0000125"),
-            (1e15, "1000000000000000"),
-            (123_456_789_012_345_680.0, "123456789012346000"),
-            (0.0, "0"),
-            (-0.0, "0"),
-            (1e-30, "1e-30"),
-            (2.5e40, "2.5e40"),
-            (19.99 * 3.0, "59.97"),
-            (100.0, "100"),
-        ] {
-            assert_eq!(number_text(number), text);
-        }
-    }
-
-    #[test]
-    fn a_format_says_whether_a_time_is_shown() {
-        let of = |format| {
-            let Times { date, time, fraction } = Times::of(format);
-            (date, time, fraction)
-        };
-        assert_eq!(of("yyyy-mm-dd"), (true, false, false));
-        assert_eq!(of("mm-dd-yy"), (true, false, false));
-        assert_eq!(of("[$-409]d\\-mmm\\-yyyy;@"), (true, false, false));
-        assert_eq!(of("m/d/yy h:mm"), (true, true, false));
-        assert_eq!(of("h:mm AM/PM"), (false, true, false));
-        assert_eq!(of("yyyy\"h\""), (true, false, false));
-        assert_eq!(of("yyyy-mm-dd hh:mm:ss.000"), (true, true, true));
-        assert_eq!(of("mmm"), (true, false, false));
-    }
-
-    #[test]
-    fn times_are_iso_in_both_epochs() {
-        let text = |number, is_1904, format: Option<&str>| {
-            let time = ExcelDateTime::new(number, ExcelDateTimeType::DateTime, is_1904);
-            time_text(&time, format.map(Times::of))
-        };
-        assert_eq!(text(46_037.0, false, Some("yyyy-mm-dd")), "2026-01-15");
-        assert_eq!(text(44_575.0, true, Some("yyyy-mm-dd")), "2026-01-15");
-        assert_eq!(text(46_037.0, false, Some("yyyy-mm-dd hh:mm")), "2026-01-15T00:00:00");
-        assert_eq!(text(46_037.75, false, Some("dd/mm/yyyy")), "2026-01-15");
-        assert_eq!(text(46_037.75, false, None), "2026-01-15T18:00:00");
-        assert_eq!(text(46_037.0 + 43_199.999_9 / 86_400.0, false, None), "2026-01-15T12:00:00");
-        assert_eq!(text(0.5, false, Some("h:mm")), "12:00:00");
-        assert_eq!(text(1.0, false, Some("d.m.y")), "1900-01-01");
-        assert_eq!(text(60.0, false, Some("d.m.y")), "1900-02-29");
-        assert_eq!(text(-1.0, false, Some("d.m.y")), "-1");
-        let long = ExcelDateTime::new(1.5, ExcelDateTimeType::TimeDelta, false);
-        assert_eq!(time_text(&long, None), "36:00:00");
-    }
 }

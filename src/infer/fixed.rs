@@ -1,0 +1,268 @@
+//! Text in columns of fixed width: where its columns are, by the spaces between them and by the places at which
+//! the kind of character changes; which lines are data; what the columns are called.
+
+use serde::Serialize;
+
+use super::sketch::ratio;
+
+/// A column: its first character, from 0, and the character behind it.
+type Extent = (usize, usize);
+
+/// How a file of fixed width is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Layout {
+    /// The extents of the columns; the last goes on to the end of the line.
+    pub columns: Vec<Extent>,
+    /// The names, if a line has them.
+    pub names: Option<Vec<String>>,
+    /// Which lines are data: those that have this text at this character, from 0.
+    pub condition: Option<(usize, String)>,
+}
+
+/// How many lines are looked at.
+const LINES: usize = 2_000;
+/// The least number of lines of data.
+const FEWEST: usize = 4;
+/// In so many of a hundred lines a space, or a change of the kind of character, makes a boundary.
+const NEARLY_ALL: usize = 98;
+
+impl Layout {
+    /// The layout of a text, if it has columns of fixed width.
+    pub fn of(text: &str) -> Option<Self> {
+        let lines: Vec<Vec<char>> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .take(LINES)
+            .map(|line| line.trim_end().chars().collect())
+            .collect();
+        if lines.len() < FEWEST || is_delimited(&lines) {
+            return None;
+        }
+        // A first line of words over lines with digits has the names.
+        let digits = |line: &Vec<char>| line.iter().filter(|c| c.is_ascii_digit()).count();
+        let (first, rest) = lines.split_first()?;
+        let usual = rest.iter().map(digits).sum::<usize>() / rest.len();
+        let (head, body) = match digits(first) * 4 < usual {
+            true => (Some(first), rest),
+            false => (None, lines.as_slice()),
+        };
+        let prefix = record_type(body);
+        let is_data = |line: &&Vec<char>| prefix.as_ref().is_none_or(|it| line.starts_with(it));
+        let data: Vec<&Vec<char>> = body.iter().filter(is_data).collect();
+        let width = data.iter().map(|line| line.len()).max()?;
+        let alike = data.iter().filter(|line| line.len() + width / 4 >= width).count();
+        if data.len() < FEWEST || alike * 10 < data.len() * 9 {
+            return None;
+        }
+        let mut columns = columns_between(&data, width);
+        if columns.len() < 2 {
+            columns = columns_by_kind(&data, width);
+            // One identifier is no table.
+            if columns.len() < 3 {
+                return None;
+            }
+        }
+        if let (Some(prefix), Some(first)) = (&prefix, columns.first_mut())
+            && prefix.len() < first.1
+        {
+            first.0 = prefix.len();
+        }
+        let condition = match (prefix, head) {
+            (Some(prefix), _) => Some((0, prefix.iter().collect())),
+            (None, Some(head)) => Some(constant(&data, head)?),
+            (None, None) => None,
+        };
+        Some(Self { names: head.map(|head| names_of(head, &columns)), columns, condition })
+    }
+}
+
+/// Whether a delimiter splits nearly all lines alike.
+fn is_delimited(lines: &[Vec<char>]) -> bool {
+    [',', ';', '\t', '|'].into_iter().any(|mark| {
+        let mut counts = std::collections::HashMap::new();
+        for line in lines {
+            *counts.entry(line.iter().filter(|c| **c == mark).count()).or_insert(0usize) += 1;
+        }
+        let most = counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, lines)| lines).max();
+        most.is_some_and(|most| most * 10 >= lines.len() * 8)
+    })
+}
+
+/// What lines of data begin with, if a few others (a header, a trailer) begin with something else and look
+/// different.
+fn record_type(lines: &[Vec<char>]) -> Option<Vec<char>> {
+    let middle = lines.get(lines.len() / 2)?;
+    let is_like = |line: &Vec<char>| {
+        let same = (0..middle.len()).filter(|at| kind(line.get(*at)) == kind(middle.get(*at)));
+        same.count() * 10 >= middle.len() * 7
+    };
+    (1..=3).find_map(|length| {
+        let prefix = middle.get(..length)?;
+        let mut others = lines.iter().filter(|line| !line.starts_with(prefix)).peekable();
+        let is_type = prefix.iter().all(char::is_ascii_alphanumeric)
+            && others.peek().is_some()
+            && !others.clone().any(is_like)
+            && others.count() <= 4.min(lines.len() / 2);
+        is_type.then(|| prefix.to_vec())
+    })
+}
+
+/// How many lines have a space at a place.
+fn spaces(data: &[&Vec<char>], at: usize) -> usize {
+    data.iter().filter(|line| line.get(at).is_none_or(|c| *c == ' ')).count()
+}
+
+/// The columns between gaps. A gap belongs to the column before it, unless what follows stands at the right.
+fn columns_between(data: &[&Vec<char>], width: usize) -> Vec<Extent> {
+    let mut runs: Vec<Extent> = Vec::new();
+    for at in 0..width {
+        match (spaces(data, at) * 100 >= data.len() * NEARLY_ALL, runs.last_mut()) {
+            (true, _) => {}
+            (false, Some(run)) if run.1 == at => run.1 += 1,
+            (false, _) => runs.push((at, at + 1)),
+        }
+    }
+    let is_at_the_right = |run: &Extent| spaces(data, run.0) > spaces(data, run.1 - 1);
+    let starts = (0..runs.len()).map(|at| match at {
+        0 => 0,
+        at if is_at_the_right(&runs[at]) => runs[at - 1].1,
+        at => runs[at].0,
+    });
+    let starts: Vec<usize> = starts.collect();
+    let ends = starts.iter().skip(1).copied().chain([width]);
+    starts.iter().copied().zip(ends).collect()
+}
+
+/// What kind of character stands at a place.
+fn kind(c: Option<&char>) -> char {
+    match c {
+        None | Some(' ') => ' ',
+        Some(c) if c.is_ascii_digit() => '9',
+        Some(c) if c.is_alphabetic() => 'A',
+        Some(c) => *c,
+    }
+}
+
+/// The columns of lines without gaps: where a number becomes a word, a word that varies becomes a number, or
+/// padding ends. Signs within numbers and dates make no boundary, and constant letters before digits are one
+/// identifier with them.
+fn columns_by_kind(data: &[&Vec<char>], width: usize) -> Vec<Extent> {
+    let usual = |at: usize| {
+        let first = kind(data.first()?.get(at));
+        let same = data.iter().filter(|line| kind(line.get(at)) == first).count();
+        (same * 100 >= data.len() * NEARLY_ALL).then_some(first)
+    };
+    let kinds: Vec<Option<char>> = (0..width).map(usual).collect();
+    let is_padded = |at: usize| spaces(data, at) * 10 >= data.len();
+    let varies = |end: usize| {
+        let letters = kinds[..end].iter().rev().take_while(|kind| **kind == Some('A')).count();
+        let word = |line: &&&Vec<char>| line.get(end - letters..end).map(<[char]>::to_vec);
+        data.iter().any(|line| word(&line) != data.first().and_then(|first| word(&first)))
+    };
+    let mut columns = vec![(0, width)];
+    for at in 1..width {
+        let is_boundary = match (kinds[at - 1], kinds[at]) {
+            (Some('9'), Some('A')) => true,
+            (Some('A'), Some('9')) => varies(at),
+            (Some(' ') | None, Some('9' | 'A')) => is_padded(at - 1),
+            _ => false,
+        };
+        if is_boundary && let Some(last) = columns.last_mut() {
+            last.1 = at;
+            columns.push((at, width));
+        }
+    }
+    columns
+}
+
+/// The words of the header over each column.
+fn names_of(head: &[char], columns: &[Extent]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (number, (start, end)) in columns.iter().enumerate() {
+        let end = if number + 1 == columns.len() { head.len() } else { *end };
+        let name: String = head.get(*start..end.min(head.len())).unwrap_or_default().iter().collect();
+        let name = name.trim().to_owned();
+        let name = if name.is_empty() { format!("#{}", number + 1) } else { name };
+        let name = if names.contains(&name) { format!("{name} ({})", number + 1) } else { name };
+        names.push(name);
+    }
+    names
+}
+
+/// A character that all lines of data have at a place, and the header has not.
+fn constant(data: &[&Vec<char>], head: &[char]) -> Option<(usize, String)> {
+    let first = data.first()?;
+    let is_everywhere =
+        |at: usize, c: char| data.iter().all(|line| line.get(at) == Some(&c)) && head.get(at) != Some(&c);
+    let found = first.iter().enumerate().filter(|(_, c)| **c != ' ');
+    let mut found = found.filter(|(at, c)| is_everywhere(*at, **c));
+    found.next().map(|(at, c)| (at, c.to_string()))
+}
+
+/// How sure the columns are: the share of lines in which no boundary cuts a word.
+pub fn confidence(text: &str, layout: &Layout) -> f64 {
+    let lines: Vec<Vec<char>> = text.lines().take(LINES).map(|line| line.chars().collect()).collect();
+    let is_cut = |line: &Vec<char>| {
+        layout.columns.iter().skip(1).any(|(start, _)| {
+            let (before, here) = (kind(line.get(start - 1)), kind(line.get(*start)));
+            before == here && before != ' '
+        })
+    };
+    let whole = lines.iter().filter(|line| !is_cut(line)).count();
+    0.9 * ratio(whole as u64, lines.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn starts(text: &str) -> Option<Vec<usize>> {
+        Some(Layout::of(text)?.columns.iter().map(|(start, _)| *start).collect())
+    }
+
+    #[test]
+    fn spaces_between_columns_are_boundaries() {
+        let text = "T1      12.50 2026-01-15 Alpha Ltd\n\
+            T2    1312.50 2026-01-16 Beta\n\
+            T13      2.50 2026-01-17 Gamma & Co\n\
+            T4      -7.25 2026-01-18 The Delta Ltd\n";
+        assert_eq!(starts(text), Some(vec![0, 3, 14, 25]));
+        assert_eq!(Layout::of(text).unwrap().condition, None);
+        assert!(confidence(text, &Layout::of(text).unwrap()) > 0.8);
+    }
+
+    #[test]
+    fn a_header_names_columns_and_is_no_data() {
+        let text = "ID    AMOUNT   DAY\n\
+            T1     12.50   2026-01-15\n\
+            T2   1312.50   2026-01-16\n\
+            T13     2.50   2026-01-17\n\
+            T4      7.25   2026-01-18\n";
+        let layout = Layout::of(text).unwrap();
+        assert_eq!(layout.names.unwrap(), ["ID", "AMOUNT", "DAY"]);
+        assert_eq!(layout.condition, Some((0, "T".to_owned())));
+    }
+
+    #[test]
+    fn record_types_tell_data_from_header_and_trailer() {
+        let text = "H20260115\nD0001EUR 12\nD0002USD 13\nD0003CHF 14\nD0004EUR 15\nT4\n";
+        let layout = Layout::of(text).unwrap();
+        assert_eq!(layout.condition, Some((0, "D".to_owned())));
+        assert_eq!(layout.columns, [(1, 9), (9, 11)]);
+        assert_eq!(starts(&text.replace(' ', "0")), Some(vec![1, 5, 8]));
+    }
+
+    #[test]
+    fn delimited_text_and_prose_are_not_of_fixed_width() {
+        for text in [
+            "id,amount\nT1,1\nT2,2\nT3,3\n",
+            "id;amount\nT1;1,5\nT2;2,5\nT3;3\n",
+            "The quick brown fox jumps over the lazy dog\nand runs.\nThe end\nis near, they say, but not yet\n",
+            "id\n1\n2\n3\n4\n",
+            "isin\nUS0378331005\nDE0007164600\nCH0038863350\nFR0000121014\n",
+            "",
+        ] {
+            assert_eq!(Layout::of(text), None, "{text}");
+        }
+    }
+}
