@@ -1,12 +1,11 @@
-//! Maps whose keys are names that the file invents, in the file's order; and values that may be
-//! one or several.
+//! Maps whose keys are names that the file invents, in the file's order.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 /// A map of invented names in the order of the file. Names are unique: the parser refuses duplicate
 /// keys.
@@ -75,55 +74,6 @@ impl<T: JsonSchema> JsonSchema for Named<T> {
         json_schema!({
             "type": "object",
             "additionalProperties": generator.subschema_for::<T>(),
-        })
-    }
-}
-
-/// A text, or a list of texts.
-#[derive(Clone, Debug, Default)]
-pub struct OneOrMany(pub Vec<String>);
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Texts;
-
-        impl<'de> Visitor<'de> for Texts {
-            type Value = Vec<String>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a list of texts")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(vec![text.to_owned()])
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-                let mut texts = Vec::new();
-                while let Some(text) = items.next_element()? {
-                    texts.push(text);
-                }
-                Ok(texts)
-            }
-        }
-
-        deserializer.deserialize_any(Texts).map(Self)
-    }
-}
-
-impl JsonSchema for OneOrMany {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "OneOrMany".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "array"],
-            "items": { "type": "string" },
         })
     }
 }

@@ -11,7 +11,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::named::{Named, OneOrMany};
+use super::named::Named;
+use crate::domain::OneOrMany;
 use super::settings::{MemorySize, RejectedLimit, Share, Threads};
 use crate::compare::ToleranceSpec;
 use crate::domain::{Decimal, Kind, Severity, Written};

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::field::plain_steps;
-use super::file::{FileForm, FileRows, Reach};
+use super::file::FileForm;
 use super::joint::Joint;
 use super::profile::{Profile, Profiler, follow_the_others};
 use super::reading::{Trial, resolve};
+use super::rows::{FileRows, Reach};
 use super::sketch::{Sketch, hash_of};
 use crate::diagnostic::Problem;
 use crate::domain::{Cell, Kind, RawCells};

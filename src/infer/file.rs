@@ -1,24 +1,24 @@
 //! Infers how a file is read: encoding, delimiter, quote, comments, lines before the header, and
 //! whether there is a header. Every guess is tried by reading the file.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::footer::{self, Doubt, Footer};
 use super::foreign;
-use super::joint::Joint;
 use super::kinds::KindGuess;
 use super::names;
 use super::profile::Profiler;
 use super::reading::{Trial, first};
-use super::sketch::ratio;
+use super::records::{Records, cells};
+use super::rows::{READ_AT_MOST, RepeatedHeader};
 use crate::diagnostic::{Code, Problem};
-use crate::domain::{Kind, RawCells, Written};
+use crate::domain::{Kind, Written};
 use crate::source::csv::CsvSpec;
 use crate::source::sample::{Sample, is_plausible, read_sample};
-use crate::source::{Limits, RawRow, ReadSpec, SourcePlan};
+use crate::source::{Limits, ReadSpec, SourcePlan};
 
 /// How much of a file is sampled to infer its form.
 const LOOKED_AT: usize = 256 * 1024;
@@ -75,43 +75,6 @@ pub struct FileForm {
     pub notes: Vec<String>,
 }
 
-/// A header repeated between rows, as on each page of a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RepeatedHeader {
-    /// The column that distinguishes such a row from data.
-    pub column: String,
-    /// The header's text in that column.
-    pub text: String,
-    /// The first line where it is repeated.
-    pub line: u64,
-    /// Number of repetitions in the sample.
-    pub times: usize,
-    /// The position of the column, from 0.
-    #[serde(skip)]
-    pub at: usize,
-    #[serde(skip)]
-    cells: Vec<String>,
-}
-
-impl RepeatedHeader {
-    /// Whether `where` excludes the row.
-    fn leaves_out(&self, row: &RawRow<'_>) -> bool {
-        self.at < row.len() && row.cell(self.at) == self.text.as_bytes()
-    }
-
-    fn is(&self, row: &RawRow<'_>) -> bool {
-        row.len() == self.cells.len()
-            && self.cells.iter().enumerate().all(|(at, cell)| row.cell(at) == cell.as_bytes())
-    }
-
-    pub fn why(&self) -> String {
-        match self.times {
-            1 => format!("line {} repeats the header", self.line),
-            times => format!("the header is repeated {times} times, first on line {}", self.line),
-        }
-    }
-}
-
 impl FileForm {
     /// Whether the file names its columns.
     pub fn has_names(&self) -> bool {
@@ -148,22 +111,6 @@ const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
 
 /// The comment characters tried.
 const COMMENTS: [char; 4] = ['#', '*', '%', '!'];
-
-/// The first records of a file as one form reads them.
-struct Records {
-    /// Line number and cells of each record.
-    rows: Vec<(u64, Vec<String>)>,
-    /// The most common number of fields.
-    width: usize,
-    /// The share of records, from the header on, with that many fields.
-    consistency: f64,
-    /// Where the table starts: at its header, or its first row.
-    start: usize,
-    /// Whether header and rows differ in width by empty fields only.
-    header_differs: bool,
-    /// Lines of rows that are unreadable for another reason than width.
-    broken: Vec<u64>,
-}
 
 impl FileForm {
     /// Infers the form of the file at `path`.
@@ -556,118 +503,6 @@ fn said_delimiter(text: &str) -> Option<char> {
     DELIMITERS.contains(&delimiter).then_some(delimiter)
 }
 
-fn cells(row: &RawRow<'_>) -> Vec<String> {
-    (0..row.len()).map(|at| String::from_utf8_lossy(row.cell(at)).into_owned()).collect()
-}
-
-fn filled(row: &[String]) -> usize {
-    row.iter().filter(|cell| !cell.trim().is_empty()).count()
-}
-
-impl Records {
-    fn of(mut rows: Vec<(u64, Vec<String>)>) -> Option<Self> {
-        let is_said = rows.first().is_some_and(|(line, row)| {
-            *line == 1 && row.first().is_some_and(|cell| cell.to_lowercase().starts_with("sep="))
-        });
-        if is_said {
-            rows.remove(0);
-        }
-        // The table is where most cells are: five lines of two cells are not a table before three
-        // of twelve.
-        let mut widths: HashMap<usize, usize> = HashMap::new();
-        for (_, row) in rows.iter().filter(|(_, row)| !row.is_empty()) {
-            *widths.entry(row.len()).or_default() += 1;
-        }
-        let (width, _) = widths.into_iter().max_by_key(|(width, count)| (count * width, *width))?;
-        let is_of_table = |at: usize| rows.get(at).is_some_and(|(_, row)| row.len() == width);
-        let mut counts: Vec<usize> =
-            rows.iter().filter(|(_, row)| row.len() == width).map(|(_, row)| filled(row)).collect();
-        counts.sort_unstable();
-        let usual = counts.get(counts.len() / 2).copied().unwrap_or(0);
-        // A preamble line may have as many fields, but mostly empty ones, or no similar line
-        // follows.
-        let is_full =
-            |at: usize| rows.get(at).is_some_and(|(_, row)| filled(row) * 2 >= usual.min(width));
-        // The next row may end early or in empty fields.
-        let is_like_table = |at: usize| {
-            rows.get(at).is_some_and(|(_, row)| match row.get(width..) {
-                Some(extras) => filled(extras) == 0,
-                None => row.len() * 2 > width && filled(row) == row.len(),
-            })
-        };
-        let first = (0..rows.len())
-            .find(|at| {
-                is_of_table(*at) && is_full(*at) && (*at + 1 == rows.len() || is_like_table(at + 1))
-            })
-            .or_else(|| (0..rows.len()).find(|at| is_of_table(*at)))
-            .unwrap_or(0);
-        let header_differs = first > 0 && Self::is_header_of_another_width(&rows, first - 1, width);
-        let start = first - usize::from(header_differs);
-        let mut records =
-            Self { rows, width, consistency: 0.0, start, header_differs, broken: Vec::new() };
-        records.measure();
-        Some(records)
-    }
-
-    /// Finds the most common width.
-    fn measure(&mut self) {
-        let first = self.start + usize::from(self.header_differs);
-        let rows = self.rows.get(first..).unwrap_or_default();
-        let fitting = rows.iter().filter(|(_, row)| row.len() == self.width).count();
-        self.consistency = ratio(fitting as u64, rows.len() as u64);
-    }
-
-    /// Whether the record before the rows is their header despite its different width: either ends
-    /// in empty fields that the other lacks.
-    fn is_header_of_another_width(rows: &[(u64, Vec<String>)], at: usize, width: usize) -> bool {
-        let Some((_, head)) = rows.get(at) else { return false };
-        let is_blank = |cells: &[String]| cells.iter().all(|cell| cell.trim().is_empty());
-        let body = rows.get(at + 1..).unwrap_or_default().iter().map(|(_, row)| row);
-        let fits = if head.len() > width {
-            head.get(width..).is_some_and(is_blank)
-                && filled(head) * 10 >= width * 6
-                && filled(head) >= 2
-        } else {
-            let mut of_table = body.filter(|row| row.len() == width);
-            head.len() >= 2
-                && head.len() + 3 >= width
-                && filled(head) == head.len()
-                && of_table.all(|row| row.get(head.len()..).is_some_and(is_blank))
-        };
-        // Names contain few digits; a truncated row of values contains some.
-        let is_value = |cell: &&String| {
-            cell.contains(|c: char| c.is_ascii_digit()) && !cell.contains(char::is_alphabetic)
-        };
-        fits && !head.iter().any(|cell| is_value(&cell))
-    }
-
-    /// How table-like the records are.
-    fn score(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a row has few fields")]
-        let width = self.width as f64;
-        let fitting = self.consistency * (1.0 - 1.0 / width) + 0.01 * self.consistency;
-        // A decimal comma, or the commas of 12,34,567.00, also splits rows evenly.
-        let doubt = if self.has_another_delimiter() { 0.5 } else { 1.0 };
-        doubt * fitting - 0.02 * ratio(self.start as u64, self.rows.len() as u64)
-    }
-
-    /// Whether every record, header included, contains another delimiter within its cells, equally
-    /// often.
-    fn has_another_delimiter(&self) -> bool {
-        let rows = self.rows.get(self.start.saturating_sub(1)..).unwrap_or_default();
-        let count = |row: &[String], mark: char| {
-            row.iter().map(|cell| cell.matches(mark).count()).sum::<usize>()
-        };
-        [';', '\t', '|'].into_iter().any(|mark| {
-            let mut counts = rows.iter().map(|(_, row)| count(row, mark));
-            rows.len() > 1
-                && counts
-                    .next()
-                    .is_some_and(|first| first > 0 && counts.all(|other| other == first))
-        })
-    }
-}
-
 /// The encoding, and the decoded text for inspecting line starts.
 fn encoding_of(sample: &Sample) -> (Guess<String>, String) {
     let nulls = |parity: usize| {
@@ -716,79 +551,6 @@ pub fn percent(share: f64) -> String {
         return format!("{:.1} %", (share * 1_000.0).floor() / 10.0);
     }
     format!("{:.0} %", share * 100.0)
-}
-
-pub struct FileRows {
-    pub plan: SourcePlan,
-    /// A computed column; it follows the file's columns.
-    pub joint: Option<Joint>,
-    /// A repeated header; such rows are excluded.
-    pub repeated_header: Option<RepeatedHeader>,
-}
-
-/// A row, with the computed column.
-pub struct SeenRow<'r> {
-    raw: &'r RawRow<'r>,
-    joint: Option<&'r str>,
-}
-
-impl RawCells for SeenRow<'_> {
-    fn len(&self) -> usize {
-        self.raw.len() + usize::from(self.joint.is_some())
-    }
-
-    fn cell(&self, index: usize) -> &[u8] {
-        match self.joint {
-            Some(joint) if index == self.raw.len() => joint.as_bytes(),
-            _ => self.raw.cell(index),
-        }
-    }
-}
-
-/// How much of a file is read to inspect its values.
-const READ_AT_MOST: u64 = 512 * 1024 * 1024;
-
-/// How much of a file was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
-    pub rows: u64,
-    /// Rows that would be rejected.
-    pub unusable: u64,
-    /// Rows other than the header with its text in the distinguishing column.
-    pub like_header: u64,
-    /// Whether the whole file was read.
-    pub whole: bool,
-}
-
-impl FileRows {
-    /// Passes every row to `each`, up to [`READ_AT_MOST`] bytes.
-    pub fn each(&self, mut each: impl FnMut(&SeenRow<'_>)) -> Result<Reach, Problem> {
-        let (mut blocks, mut parser) = self.plan.open(&[])?.blocks();
-        let (mut reach, mut bytes) = (Reach { whole: true, ..Reach::default() }, 0);
-        let repeated = self.repeated_header.as_ref();
-        while let Some(block) = blocks.next_block()? {
-            if bytes > READ_AT_MOST {
-                reach.whole = false;
-                break;
-            }
-            bytes += block.len() as u64;
-            parser.parse(&block, &mut |row| match row {
-                Ok(row) if repeated.is_some_and(|header| header.is(&row)) => {}
-                Ok(row) => {
-                    reach.rows += 1;
-                    reach.like_header +=
-                        u64::from(repeated.is_some_and(|header| header.leaves_out(&row)));
-                    let joint = self.joint.as_ref().map(|joint| joint.text(&row));
-                    each(&SeenRow { raw: &row, joint: joint.as_deref() });
-                }
-                Err(unusable) => {
-                    let is_header = |row: &RawRow<'_>| repeated.is_some_and(|it| it.is(row));
-                    reach.unusable += u64::from(!unusable.row.as_ref().is_some_and(is_header));
-                }
-            });
-        }
-        Ok(reach)
-    }
 }
 
 #[cfg(test)]

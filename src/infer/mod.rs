@@ -20,6 +20,8 @@ mod names;
 mod passes;
 mod profile;
 mod reading;
+mod records;
+mod rows;
 mod sketch;
 mod words;
 mod write;

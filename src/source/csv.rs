@@ -10,13 +10,13 @@ use serde::Deserialize;
 
 use super::blocks::{Records, TextBlocks, Window};
 use super::dialect::{Dialect, Fields, PieceKind};
-use super::input::{Input, Inputs, Paths};
+use super::input::{Input, Inputs};
 use super::kind::{Ask, Kind, Opening};
 use super::parse::CsvParser;
 use super::trailer::{Figure, Trailer};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, PathStep, Place, Problem, SpecProblem, nearest};
-use crate::domain::Written;
+use crate::domain::{OneOrMany, Written};
 
 /// The options of `read: { csv: … }`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -24,7 +24,7 @@ use crate::domain::Written;
 pub struct CsvSpec {
     /// The file, relative to `recon.yaml`, or a list of files; each may be a glob such as
     /// `in/trades_*.csv`. `.gz`, `.zst` and `.zip` are read as they are; `-` is standard input.
-    pub path: Paths,
+    pub path: OneOrMany,
     /// The character between fields, one ASCII character or `\t`. Default `,`.
     pub delimiter: Option<String>,
     /// The character around fields that contain the delimiter. Default `"`.
@@ -449,7 +449,7 @@ mod tests {
     #[test]
     fn every_mistake_is_told() {
         let wrong = CsvSpec {
-            path: Paths::from(""),
+            path: OneOrMany::from(""),
             delimiter: some("||"),
             quote: some("\u{201c}"),
             encoding: some("utf8-le"),

@@ -11,13 +11,13 @@ use serde::Deserialize;
 use super::blocks::{Records, TextBlocks, Window};
 use super::csv;
 use super::dialect::{Fields, Span};
-use super::input::{Input, Inputs, Paths};
+use super::input::{Input, Inputs};
 use super::kind::{Ask, Fault, Kind, Opening, Piece, RawRow, RowParser, Sink};
 use super::lines::{lines, text_of};
 use super::trailer::{Figure, Trailer};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, PathStep, Problem, SpecProblem};
-use crate::domain::Written;
+use crate::domain::{OneOrMany, Written};
 
 /// The options of `read: { fixed: … }`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -25,7 +25,7 @@ use crate::domain::Written;
 pub struct FixedSpec {
     /// The file, relative to `recon.yaml`, or a list of files; each may be a glob. `.gz`, `.zst` and
     /// `.zip` are read as they are; `-` is standard input.
-    pub path: Paths,
+    pub path: OneOrMany,
     /// The columns. Spaces around a cell are padding.
     pub columns: Vec<FixedColumn>,
     /// Which lines are data. Default: all that are not empty.

@@ -1,82 +1,17 @@
 //! What a source is read from: files by name, list or glob, members of archives, standard input, or
 //! nothing that has a name (a query).
 
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use flate2::read::DeflateDecoder;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 
 use super::file::{Stamp, not_opened, unreadable};
 use crate::diagnostic::{Code, Problem, SpecProblem};
+use crate::domain::OneOrMany;
 use crate::domain::place::MAX_INPUTS;
-
-/// Files as the configuration names them: one, or a list; each may be a glob.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Paths(pub Vec<String>);
-
-impl From<&str> for Paths {
-    fn from(path: &str) -> Self {
-        Self(vec![path.to_owned()])
-    }
-}
-
-impl From<String> for Paths {
-    fn from(path: String) -> Self {
-        Self(vec![path])
-    }
-}
-
-impl<'de> Deserialize<'de> for Paths {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Texts;
-
-        impl<'de> Visitor<'de> for Texts {
-            type Value = Vec<String>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a path or a list of paths")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(vec![text.to_owned()])
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-                let mut texts = Vec::new();
-                while let Some(text) = items.next_element()? {
-                    texts.push(text);
-                }
-                Ok(texts)
-            }
-        }
-
-        deserializer.deserialize_any(Texts).map(Self)
-    }
-}
-
-impl JsonSchema for Paths {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Paths".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "array"],
-            "items": { "type": "string" },
-        })
-    }
-}
 
 /// Where a source's rows come from, with everything decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +34,7 @@ impl Inputs {
     ///
     /// # Errors
     /// An empty path, an empty list, or standard input beside files.
-    pub fn resolve(paths: &Paths, base: &Path) -> Result<Self, SpecProblem> {
+    pub fn resolve(paths: &OneOrMany, base: &Path) -> Result<Self, SpecProblem> {
         let wrong = |code, message: &str, help: Option<&str>| {
             let problem = Problem::new(code, message);
             let problem = match help {

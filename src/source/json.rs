@@ -20,11 +20,12 @@ use serde_json::value::RawValue;
 use super::blocks::{Records, TextBlock, TextBlocks, Window};
 use super::csv;
 use super::dialect::{Fields, Span, count_lines};
-use super::input::{Input, Inputs, Paths};
+use super::input::{Input, Inputs};
 use super::kind::{Ask, Fault, InputRead, Kind, Opening, Piece, Pieces, RawRow, RowParser, Sink};
 use super::lines::{Line, lines, text_of};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, Place, Problem, SpecProblem, nearest};
+use crate::domain::OneOrMany;
 
 /// The options of `read: { json: … }`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -32,7 +33,7 @@ use crate::diagnostic::{Code, Place, Problem, SpecProblem, nearest};
 pub struct JsonSpec {
     /// The file, relative to `recon.yaml`, or a list of files; each may be a glob. `.gz`, `.zst` and
     /// `.zip` are read as they are; `-` is standard input.
-    pub path: Paths,
+    pub path: OneOrMany,
     /// Where the array of records is, as a JSON pointer such as `/data/orders`. Default the top: an
     /// array, or an object on each line.
     pub records: Option<String>,

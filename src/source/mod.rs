@@ -42,7 +42,6 @@ use serde::Deserialize;
 
 pub use blocks::Limits;
 pub use fill::{Carried, Fill, Filled};
-pub use input::Paths;
 pub use kind::{RawRow, Unusable};
 pub use opened::{Block, BlockParser, Blocks, Opened, SourceDigest};
 pub use trailer::ReadNumber;

@@ -24,11 +24,11 @@ use times::{Times, duration_text, iso_text, number_text, time_text};
 use super::batch::{BatchParser, RowBatch};
 use super::file::SourceFile;
 use super::guarded::guarded;
-use super::input::{Input, Inputs, Paths};
+use super::input::{Input, Inputs};
 use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, PathStep, Place, Problem, SpecProblem, nearest};
-use crate::domain::Written;
+use crate::domain::{OneOrMany, Written};
 use crate::domain::place::{Unit, in_part};
 
 /// The options of `read: { excel: … }`.
@@ -37,7 +37,7 @@ use crate::domain::place::{Unit, in_part};
 pub struct ExcelSpec {
     /// The workbook (xlsx, xlsm, xls, xlsb, ods), relative to `recon.yaml`, or a list of workbooks; each
     /// may be a glob.
-    pub path: Paths,
+    pub path: OneOrMany,
     /// The sheet: its name, or its number from 1. Default the first.
     pub sheet: Option<Sheet>,
     /// The row of the sheet that names the columns, from 1; 0 if none does. Default 1.

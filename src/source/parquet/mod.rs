@@ -27,10 +27,11 @@ use super::batch::{BatchParser, RowBatch};
 use super::excel::no_encoding;
 use super::file::{SourceFile, Stamp, changed};
 use super::guarded::guarded;
-use super::input::{Input, Inputs, Paths};
+use super::input::{Input, Inputs};
 use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, Problem, SpecProblem};
+use crate::domain::OneOrMany;
 use crate::domain::place::Unit;
 
 /// The options of `read: { parquet: … }`.
@@ -39,7 +40,7 @@ use crate::domain::place::Unit;
 pub struct ParquetSpec {
     /// The file, relative to `recon.yaml`, or a list of files; each may be a glob. Pages may be
     /// uncompressed, or compressed with Snappy, gzip, LZ4 or Zstandard.
-    pub path: Paths,
+    pub path: OneOrMany,
     /// Cells that mean null, besides null. Default the empty text; replaces the default.
     pub null_values: Option<Vec<String>>,
     /// Parquet has no encoding to choose.

@@ -19,8 +19,8 @@ use super::input::{Counted, LONGEST, undecodable, unread};
 use super::source::Common;
 use super::{Balances, Format, Proof, Prove, Row, Rows, Waiting, add, given, malformed, signed};
 use crate::diagnostic::{Code, Place, Problem, SpecProblem};
-use crate::domain::Decimal;
-use crate::source::{KindSpec, Paths, SourcePlan};
+use crate::domain::{Decimal, OneOrMany};
+use crate::source::{KindSpec, SourcePlan};
 
 /// What becomes a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -39,7 +39,7 @@ pub enum Level {
 pub struct Camt053Spec {
     /// The file, relative to `recon.yaml`, or a list of files; each may be a glob. `.gz`, `.zst` and
     /// `.zip` are read as they are; `-` is standard input.
-    pub path: Paths,
+    pub path: OneOrMany,
     /// What becomes a row: a transaction (the default), or the entry that the bank booked, which may
     /// stand for many.
     pub level: Option<Level>,

@@ -11,18 +11,19 @@ use serde::Deserialize;
 
 use super::{COLUMNS, Format, OpenPages, Prove, Rows, camt053};
 use crate::diagnostic::{Problem, SpecProblem};
+use crate::domain::OneOrMany;
 use crate::domain::place;
 use crate::source::SourcePlan;
 use crate::source::batch::{BatchParser, RowBatch};
 use crate::source::csv;
 use crate::source::file::SourceFile;
-use crate::source::input::{Input, Inputs, Paths};
+use crate::source::input::{Input, Inputs};
 use crate::source::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces};
 use crate::source::text::Text;
 
 /// The options that all statement kinds have.
 pub(super) struct Common<'s> {
-    pub path: &'s Paths,
+    pub path: &'s OneOrMany,
     pub encoding: Option<&'s str>,
     pub null_values: Option<&'s Vec<String>>,
     pub prove: Option<Prove>,
@@ -46,7 +47,7 @@ impl Common<'_> {
 pub(super) struct StatementSpec {
     /// The file, relative to `recon.yaml`, or a list of files; each may be a glob. `.gz`, `.zst` and
     /// `.zip` are read as they are; `-` is standard input.
-    pub path: Paths,
+    pub path: OneOrMany,
     /// What happens to a statement whose balances and movements do not add up: it cannot be read
     /// (`on`, the default), is read with a warning (`warn`), or nothing is checked (`off`).
     pub prove: Option<Prove>,
