@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,7 @@ def rate(folder, name, read, rows):
     (folder / "recon.yaml").write_text(
         f"version: 1\njob: rates\nsources:\n{sides}key: [id]\nfields:\n{fields}options: {{ memory_limit: 256MiB }}\n")
     for store in folder.glob("recon.db*"):
-        store.unlink()
+        shutil.rmtree(store) if store.is_dir() else store.unlink()
     before = time.time()
     said = subprocess.run([RECON, "ingest", "--json", "-q"], cwd=folder, capture_output=True, text=True)
     if said.returncode not in (0, 1):

@@ -105,7 +105,7 @@ impl Records {
         }
     }
 
-    /// What makes a record that does not end.
+    /// The likely cause of a record that does not end.
     fn endless(self) -> &'static str {
         match self {
             Self::Delimited(_) => {
@@ -117,7 +117,7 @@ impl Records {
     }
 }
 
-/// What has been read and not yet given on.
+/// The text that has been read and not yet been passed on.
 pub(super) struct Window {
     text: Text,
     records: Records,
@@ -238,7 +238,7 @@ impl Window {
         problem.at(Place { file: self.path().to_owned(), line, ..Place::default() }).help(help)
     }
 
-    /// What is at the beginning, if anything is; it is not consumed.
+    /// The piece at the beginning, if there is one; it is not consumed.
     pub fn piece(&mut self, dialect: Dialect) -> Result<Option<dialect::Piece>, Problem> {
         self.whole(|text| dialect.piece(text))
     }
@@ -256,7 +256,7 @@ impl Window {
         Ok(line.is_some())
     }
 
-    /// What `of` finds at the beginning of the text, once it is sure that it ends there.
+    /// The result of `of` for the beginning of the text, once more text would not change it.
     pub fn whole<T: Extent>(&mut self, of: impl Fn(&[u8]) -> T) -> Result<Option<T>, Problem> {
         loop {
             if !self.text().is_empty() {
@@ -307,7 +307,7 @@ pub(super) struct TextBlocks {
     pool: Pool,
     /// Records at the end that are no data.
     footer: u64,
-    /// What is left of the file is its footer.
+    /// Whether the rest of the file is its footer.
     in_footer: bool,
 }
 
@@ -385,7 +385,7 @@ impl Pieces for TextBlocks {
 fn before_footer(dialect: Dialect, text: &[u8], count: u64) -> usize {
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let mut last = std::collections::VecDeque::new();
-    // What is before this is no footer.
+    // Text before this is no footer.
     let mut body = 0;
     let mut at = 0;
     while at < text.len() {

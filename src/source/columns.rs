@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Problem;
 
-/// What a name means in a header.
+/// The meaning of a name in a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// This column, from 0.

@@ -57,7 +57,7 @@ pub struct CsvSpec {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrailerSpec {
-    /// What the line begins with.
+    /// How the line begins.
     pub starts_with: String,
     /// Its field with the number of rows, from 1.
     pub rows: Option<Written<u64>>,
@@ -107,7 +107,7 @@ pub enum Header {
 }
 
 impl Header {
-    /// What says how many fields a row has, in a sentence that goes on with the number.
+    /// The words before the number of fields, in a sentence.
     pub(super) fn says(&self) -> &'static str {
         match self {
             Self::FirstRow => "the header has",

@@ -31,7 +31,7 @@ impl Default for Dialect {
     }
 }
 
-/// What begins at the start of a line outside a record.
+/// The kind of piece that begins at the start of a line outside a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PieceKind {
     /// Nothing but the line break.
@@ -103,7 +103,7 @@ impl Span {
     }
 }
 
-/// Somebody who wants to know the fields of a quoted record, or nobody.
+/// Takes the fields of a quoted record, or ignores them.
 trait FieldSink {
     /// A field, or the last part of one, is written as it is meant.
     fn end(&mut self, bytes: &[u8], start: usize, end: usize);

@@ -84,7 +84,7 @@ impl Read for Content {
     }
 }
 
-/// What tells that a file is being written to: one of these changes with every write.
+/// Size and time of a file: one of them changes with every write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     size: u64,
@@ -199,8 +199,8 @@ impl SourceFile {
     /// Reads on to the end of the file and tells what it was.
     ///
     /// # Errors
-    /// The file can't be read to its end, or it was written to in the meantime: then nobody knows
-    /// which rows of which state have been read.
+    /// The file can't be read to its end, or it was written to in the meantime, so that the rows may
+    /// be of different states.
     pub fn finish(mut self) -> Result<InputRead, Problem> {
         if let Err(error) = io::copy(&mut self.raw().reader, &mut io::sink()) {
             return Err(self.failed(&error));
@@ -267,7 +267,7 @@ pub(super) fn changed(path: &Path, before: Option<Stamp>, now: Option<Stamp>) ->
     };
     Problem::new(Code::SourceChanged, format!("the file changed while it was read: {how}"))
         .in_file(path)
-        .help("run again when whoever writes it is done; writers should write beside it and rename")
+        .help("run again when it is complete; writers should write to another name and rename")
 }
 
 pub(super) fn unreadable(path: &Path, at: u64, error: &io::Error) -> Problem {
@@ -303,7 +303,7 @@ fn neighbor(path: &Path) -> Option<String> {
 /// How a workbook is read.
 const EXCEL: &str = "read it as such: `read: { excel: { path: … } }`";
 
-/// What a file is that begins with `head`, if it is something that people mistake for a CSV file.
+/// The format of a file that begins with `head`, if people mistake it for a CSV file, and the remedy.
 fn not_text(head: &[u8]) -> Option<(&'static str, &'static str)> {
     match head {
         [b'P', b'K', 3, 4, ..] => Some(("an Excel or OpenDocument workbook", EXCEL)),

@@ -12,7 +12,7 @@ pub struct Fill {
     nulls: Vec<Box<[u8]>>,
 }
 
-/// What the rows so far have said, for each filled column.
+/// The last value of each filled column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Carried(Vec<Option<Vec<u8>>>);
 
@@ -28,7 +28,7 @@ impl Fill {
         self.columns.is_empty()
     }
 
-    /// What is known before the first row: nothing.
+    /// The state before the first row.
     pub fn begin(&self) -> Carried {
         Carried(vec![None; self.columns.len()])
     }

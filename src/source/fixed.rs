@@ -59,7 +59,7 @@ pub struct FixedCondition {
     pub start: Written<u64>,
     /// How many characters are looked at.
     pub width: Written<u64>,
-    /// What they are.
+    /// The text that they must be.
     pub equals: String,
 }
 
@@ -67,7 +67,7 @@ pub struct FixedCondition {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FixedTrailer {
-    /// What the line begins with.
+    /// How the line begins.
     pub starts_with: String,
     /// Where the number of rows stands.
     pub rows: Option<FixedFigure>,
@@ -125,7 +125,7 @@ struct FixedPlan {
     columns: Vec<String>,
     cells: Vec<Extent>,
     condition: Option<(Extent, String)>,
-    /// What the trailer begins with: it comes through, whatever it looks like.
+    /// How the trailer begins: it passes the condition.
     trailer: Option<String>,
 }
 

@@ -21,7 +21,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
         }));
     });
     let before = IS_GUARDED.replace(true);
-    // Whatever the work has left half done is dropped with the file.
+    // Half-done work is dropped with the file.
     let result = catch_unwind(AssertUnwindSafe(work));
     IS_GUARDED.set(before);
     result.ok()

@@ -1,4 +1,4 @@
-//! What a source is read from: files by name, list or glob, members of archives, standard input, or
+//! The inputs of a source: files by name, list or glob, members of archives, standard input, or
 //! nothing that has a name (a query).
 
 use std::collections::HashSet;
@@ -26,7 +26,7 @@ pub(super) enum Inputs {
 
 /// How standard input is named in a path.
 const STDIN: &str = "-";
-/// What standard input is called in places.
+/// The name of standard input in places.
 const STDIN_NAME: &str = "standard input";
 
 impl Inputs {
@@ -58,7 +58,7 @@ impl Inputs {
         }
     }
 
-    /// What the source is called in messages.
+    /// The name of the source in messages.
     pub fn name(&self) -> PathBuf {
         match self {
             Self::Files(paths) => match paths.as_slice() {

@@ -1,6 +1,6 @@
 //! JSON: an object on each line, or an array of objects, also one within a larger document.
 //!
-//! Nothing is built of a document: the cutting thread finds where objects end, and whoever parses one
+//! Nothing is built of a document: the cutting thread finds where objects end, and the parser of one
 //! walks it along the columns' paths. Numbers keep the digits that they are written with.
 
 use std::borrow::Cow;
@@ -406,7 +406,7 @@ impl Pieces for Elements {
 }
 
 impl Elements {
-    /// What follows the array: it closes what was opened before it.
+    /// Checks that the text after the array closes what was opened before it.
     fn close(&mut self) -> Result<(), Problem> {
         let mut depth = self.depth;
         while let Some(byte) = next_byte(&mut self.window)? {
@@ -448,7 +448,7 @@ impl Discovered {
     fn of(records: &mut dyn Iterator<Item = &[u8]>) -> Self {
         let mut found = Self::default();
         for record in records.take(SAMPLED) {
-            // A record that is cut off at the end of the sample is told by nobody.
+            // A record may be cut off at the end of the sample.
             if let Ok(value) = serde_json::from_slice::<Value>(record)
                 && value.is_object()
             {
@@ -557,7 +557,7 @@ struct JsonParser {
     root: Node,
     /// The columns that are wanted, and whether a row had them.
     wanted: Vec<(usize, String, AtomicBool)>,
-    /// What is wrong with an element of an array: the first by its line.
+    /// The first problem of an element of an array, by its line.
     wrong: Mutex<Option<Problem>>,
 }
 
@@ -655,7 +655,7 @@ impl JsonParser {
     }
 }
 
-/// What serde_json says, with the place within the row.
+/// The message of serde_json, with the place within the row.
 fn in_words(error: &serde_json::Error, text: &str) -> String {
     let said = error.to_string();
     let said = said.split(" at line ").next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a kind of source has to give, and what it gives its rows in.
+//! The interface of a kind of source: it opens inputs and gives rows in pieces.
 //!
 //! A kind opens one input and gives its columns, its rows in pieces, and what turns a piece into
 //! rows. Lists, globs, archives, places, filling down and trailers are the same for all kinds and
@@ -25,7 +25,7 @@ pub(super) trait Kind: fmt::Debug + Send + Sync {
     /// It can't be opened, or has no columns.
     fn open(&self, input: &Input, ask: &Ask<'_>) -> Result<Opening, Problem>;
 
-    /// What `line` of a row counts.
+    /// The unit of a row's `line`.
     fn unit(&self) -> Unit {
         Unit::Line
     }
@@ -45,7 +45,7 @@ pub(super) trait Kind: fmt::Debug + Send + Sync {
     }
 }
 
-/// What a kind is asked when it opens an input.
+/// The circumstances in which a kind opens an input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ask<'a> {
     /// How much is read at once.
@@ -107,14 +107,14 @@ pub(super) trait Pieces: Send {
         0
     }
 
-    /// What has been read. If pieces are left, the input is read to its end without looking at them.
+    /// Ends reading. If pieces are left, the input is read to its end without looking at them.
     ///
     /// # Errors
     /// The input can't be read to its end, or was changed while it was read.
     fn finish(self: Box<Self>) -> Result<InputRead, Problem>;
 }
 
-/// What there is to know of an input that has been read to its end.
+/// Facts about an input that has been read to its end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InputRead {
     /// Its size on disk.
@@ -123,7 +123,7 @@ pub(super) struct InputRead {
     pub sha256: String,
     /// The names of its parts (sheets, statements), which the places of its rows count.
     pub parts: Vec<String>,
-    /// What a person should know about it.
+    /// Warnings about it.
     pub warnings: Vec<Problem>,
     /// Bank statements that go on in another input.
     pub open_pages: OpenPages,
@@ -228,12 +228,12 @@ impl Unusable<'_> {
     }
 }
 
-/// What is wrong with a row.
+/// The fault of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     /// A code of the error catalogue.
     pub code: Code,
-    /// What is wrong, in a sentence.
+    /// The fault in a sentence.
     pub message: String,
     /// How many of its cells, from the first, are certain.
     pub known: usize,

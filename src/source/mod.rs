@@ -98,12 +98,12 @@ kinds! {
 
 /// The options of a kind, as written.
 trait KindSpec {
-    /// What is meant; relative paths are relative to the folder `base`.
+    /// The plan; relative paths are relative to the folder `base`.
     fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>>;
 }
 
 impl ReadSpec {
-    /// What is meant; relative paths are relative to the folder `base`.
+    /// The plan; relative paths are relative to the folder `base`.
     ///
     /// # Errors
     /// Every problem of the piece.
@@ -162,7 +162,7 @@ impl SourcePlan {
         &self.null_values
     }
 
-    /// What the line of a row counts.
+    /// The unit of a row's line number.
     pub fn unit(&self) -> Unit {
         self.kind.unit()
     }

@@ -24,7 +24,7 @@ use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::place::{self, SourceFile};
 use crate::domain::{RawCells as _, Rejection};
 
-/// What was read of a source, so that an auditor can show that it is still the same.
+/// Size and digests of a source, so that an auditor can show that it is still the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceDigest {
     /// The file; of several, as the configuration names them.
@@ -36,7 +36,7 @@ pub struct SourceDigest {
     pub sha256: String,
     /// Each input.
     pub files: Vec<SourceFile>,
-    /// What a person should know about them.
+    /// Warnings about them.
     pub warnings: Vec<Problem>,
 }
 
@@ -177,7 +177,7 @@ impl Opened {
 /// For each column of the source, which one it is of an input.
 type Remap = Vec<Option<usize>>;
 
-/// What all pieces of an input have in common.
+/// The state that all pieces of an input share.
 struct InputState {
     number: u64,
     name: PathBuf,
@@ -336,14 +336,14 @@ impl Blocks {
                 self.sequence += 1;
                 return Ok(Some(block));
             }
-            // What is left of the last input, a footer perhaps, is for `finish`.
+            // `finish` reads the rest of the last input, such as a footer.
             if self.opened.rest.is_empty() || !self.advance()? {
                 return Ok(None);
             }
         }
     }
 
-    /// What has been read, once all blocks have been parsed. If some are left, the inputs are read to
+    /// The digest, once all blocks have been parsed. If some are left, the inputs are read to
     /// their end without looking at them.
     ///
     /// # Errors
@@ -540,7 +540,7 @@ pub(super) fn read_record(
             if text.first_line() > line {
                 break;
             }
-            // What is filled down may come from any row before.
+            // A value that is filled down may come from any row before.
             if line > text.first_line() + text.lines() && fill.is_empty() {
                 continue;
             }

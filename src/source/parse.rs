@@ -115,7 +115,7 @@ impl CsvParser {
         extras.rev().take_while(|at| row.cell(*at).is_empty()).count()
     }
 
-    /// What is wrong with a record whose field `broken` has wrong quotes.
+    /// The fault of a record whose field `broken` has wrong quotes.
     #[cold]
     fn wrong_quote(&self, kind: PieceKind, broken: Option<usize>) -> Fault {
         let quote = char::from(self.dialect.quote);
@@ -308,11 +308,11 @@ fn lines(written: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         next = (length < rest.len()).then_some(start + length + 1 + usize::from(two));
         Some((start, line))
     })
-    // What follows the last line break, where nothing does.
+    // The empty text after the last line break.
     .filter(|(start, line)| *start == 0 || *start < written.len() || !line.is_empty())
 }
 
-/// What a short text looks like: its digits, its letters and everything else, each run as one.
+/// The pattern of a short text: each run of digits, letters and other characters as one.
 fn shape_of(text: &[u8]) -> Vec<u8> {
     let mut shape: Vec<u8> = text
         .iter()

@@ -38,7 +38,7 @@ pub struct Rival {
     pub other: String,
 }
 
-/// What a file is by its first bytes.
+/// The format of a file by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     /// Parquet.
@@ -51,7 +51,7 @@ pub enum Head {
     Other,
 }
 
-/// What the file at `path` is by its first bytes.
+/// The format of the file at `path` by its first bytes.
 ///
 /// # Errors
 /// The file can't be read.

@@ -334,7 +334,7 @@ impl<'s> Lines<'s> {
         &mut self.text[self.filled..]
     }
 
-    /// Takes what was read into the room; says whether anybody wants more.
+    /// Takes what was read into the room; says whether more is wanted.
     fn filled(&mut self, length: usize) -> bool {
         self.filled += length;
         self.filled < PIECE || self.send(false)
@@ -429,7 +429,7 @@ impl Answer {
     }
 }
 
-/// A query that nobody waits for any more is not left to the database.
+/// Cancels a query that is given up.
 impl Drop for Answer {
     fn drop(&mut self) {
         if self.pieces.as_ref().is_some_and(|(_, thread)| !thread.is_finished()) {

@@ -6,7 +6,7 @@ use super::file::SourceFile;
 use super::kind::InputRead;
 use crate::diagnostic::{Code, Problem};
 
-/// What stands for a sequence that the encoding does not know. It is never a part of UTF-8, so the
+/// The replacement of a sequence that the encoding does not know. It is never a part of UTF-8, so the
 /// row that has it is rejected like any row with bytes that are not UTF-8.
 const MALFORMED: u8 = 0xff;
 

@@ -22,7 +22,7 @@ pub(super) enum Figure {
     Characters(usize, usize),
 }
 
-/// What a trailer looks like.
+/// How a trailer is recognized, and where its figures are.
 #[derive(Clone)]
 pub(super) struct Trailer {
     pub starts_with: String,
@@ -54,7 +54,7 @@ impl Trailer {
     }
 }
 
-/// What was seen of a file's trailer and rows, by all threads.
+/// The trailers and rows of a file that all threads have seen.
 pub(super) struct Seen {
     trailer: Arc<Trailer>,
     /// The places of the summed columns in the file.
@@ -105,7 +105,7 @@ impl Seen {
         tally.sums.resize(self.columns.len(), Some(Decimal::ZERO));
         for (at, (column, sum)) in self.columns.iter().zip(&mut tally.sums).enumerate() {
             let cell = column.map(|column| row.cell(column)).unwrap_or_default();
-            // What is no number adds nothing, and so it shows in the sum.
+            // A cell that is no number adds nothing; the sum shows it.
             let number = self.trailer.read(at, cell).unwrap_or(Decimal::ZERO);
             *sum = sum.and_then(|sum| sum.checked_sub(number.negated()));
         }

@@ -1,5 +1,5 @@
 //! Which times the cells of a sheet show, in workbooks whose reader does not give the formats of cells:
-//! xls, xlsb and ods. What can't be understood here is not known; the reader itself reports damage.
+//! xls, xlsb and ods. A damaged workbook gives no formats here; the reader itself reports the damage.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Cursor, Read as _};
@@ -10,10 +10,10 @@ use zip::ZipArchive;
 
 use super::times::Times;
 
-/// What there is to know of a sheet's cells, by row and column, from 0.
+/// Facts about a sheet's cells, by row and column, from 0.
 #[derive(Debug, Default)]
 pub struct Formats {
-    /// What a cell shows of a time.
+    /// The parts of a time that a cell shows.
     pub times: HashMap<(u32, u32), Times>,
     /// Formulas that were never calculated.
     pub no_result: HashSet<(u32, u32)>,
@@ -38,7 +38,7 @@ fn built_in(code: u16) -> Option<&'static str> {
     })
 }
 
-/// What the formats with these numbers show; none of a format that shows no times.
+/// The parts of a time that the formats with these numbers show; none for a format that shows no times.
 fn times_of(codes: &[u16], texts: &HashMap<u16, String>) -> Vec<Option<Times>> {
     let text = |code| texts.get(code).map(String::as_str).or_else(|| built_in(*code));
     codes.iter().map(|code| text(code).map(Times::of)).collect()
@@ -257,7 +257,7 @@ fn attribute(start: &BytesStart<'_>, name: &str) -> Option<String> {
 /// The styles of an ods workbook.
 #[derive(Debug, Default)]
 struct OdsStyles {
-    /// What the formats for times show, by name.
+    /// The parts of a time that each format shows, by its name.
     formats: HashMap<String, Times>,
     /// The format of a cell style, and the style that it is derived from.
     cells: HashMap<String, (Option<String>, Option<String>)>,

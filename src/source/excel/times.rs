@@ -37,7 +37,7 @@ pub fn number_text(number: f64) -> String {
     format!("{sign}{whole}.{rest}")
 }
 
-/// What of a time a format shows.
+/// The parts of a time that a format shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     pub date: bool,
@@ -47,7 +47,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// What a number format such as `yyyy-mm-dd hh:mm` shows.
+    /// Of a number format such as `yyyy-mm-dd hh:mm`.
     pub fn of(format: &str) -> Self {
         let mut found = Self { date: false, time: false, fraction: false };
         let mut characters = format.chars();
@@ -141,7 +141,7 @@ fn clock_text(seconds: f64) -> String {
     format!("{sign}{hours:02}:{minutes:02}:{:02}", seconds % 60)
 }
 
-/// What the format shows of a moment; a fraction that it does not show is rounded.
+/// The parts of a moment that the format shows; a fraction that it does not show is rounded.
 fn moment_text(moment: DateTime, times: Times) -> String {
     let milli = moment.millisecond();
     let fraction = if times.fraction && milli > 0 { format!(".{milli:03}") } else { String::new() };

@@ -185,7 +185,7 @@ fn longest_lists(reader: &dyn FileReader) -> Result<Vec<Vec<usize>>, ParquetErro
 struct Groups {
     input: Input,
     stamp: Option<Stamp>,
-    /// What the file is, where it was read as a whole.
+    /// Size and digest of a file that was read as a whole.
     read: Option<InputRead>,
     reader: Box<dyn FileReader>,
     columns: Vec<Column>,

@@ -349,7 +349,7 @@ impl Leaf {
                 // Writing into a Vec can't fail.
                 let _ = serde_json::to_writer(out, text);
             }
-            // What is not UTF-8 is seen by whoever takes the batch apart.
+            // `BatchParser` rejects a row that is not UTF-8.
             _ => out.extend_from_slice(&text),
         }
     }

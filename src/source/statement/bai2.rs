@@ -34,7 +34,7 @@ const LONGEST_RECORD: usize = 256 * 1024;
 /// Reads BAI2 files.
 pub(super) struct Bai2<'r> {
     lines: Lines<'r>,
-    /// What is left of the line at hand, where several records share it.
+    /// The rest of the current line, where several records share it.
     rest: String,
     record: Option<Record>,
     /// The file at hand, up to its record 99.
@@ -57,7 +57,7 @@ struct Record {
     bytes: usize,
 }
 
-/// What was read of a file, a group or an account, to compare with the totals of its last record.
+/// Sums of a file, a group or an account, to compare with the totals of its last record.
 #[derive(Clone, Copy)]
 struct Level {
     total: Decimal,

@@ -22,7 +22,7 @@ use crate::diagnostic::{Code, Place, Problem, SpecProblem};
 use crate::domain::{Decimal, OneOrMany};
 use crate::source::{KindSpec, SourcePlan};
 
-/// What becomes a row.
+/// The unit that becomes a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -126,7 +126,7 @@ impl Element {
     }
 }
 
-/// What a transaction of an entry gives; also what an entry gives for all of them.
+/// The data of a transaction; also those that an entry gives for all of its transactions.
 #[derive(Clone, Debug, Default)]
 struct Details {
     line: u64,
@@ -299,7 +299,7 @@ impl Entry {
         row.transaction_code =
             details.transaction_code.clone().or_else(|| self.transaction_code.clone());
         row.reversal = Some(self.is_reversal);
-        // Who pays and who is paid stays as it was when a payment is taken back.
+        // Debtor and creditor keep their roles when a payment is reversed.
         let is_incoming = details.is_credit.unwrap_or(self.is_credit) != self.is_reversal;
         let (other, own) = match is_incoming {
             true => (&details.debtor, &details.creditor),
@@ -695,7 +695,7 @@ impl<'r> Camt<'r> {
             let line = self.line();
             match self.tag()? {
                 Tag::Open { name, currency } => match name.as_str() {
-                    // What lies in it is looked at one by one.
+                    // Its children are read one by one.
                     "NtryDtls" => {}
                     "TxDtls" => {
                         if transactions.len() >= MOST_TRANSACTIONS {

@@ -94,7 +94,7 @@ pub trait Rows: Send {
     /// The names of the statements, in their order, once the last row has been read.
     fn parts(&mut self) -> Vec<String>;
 
-    /// What to warn of, once the last row has been read.
+    /// Warnings, once the last row has been read.
     fn warnings(&mut self) -> Vec<Problem>;
 
     /// Statements of which pages are missing: those of earlier files before the first row is read, those that
@@ -137,7 +137,7 @@ pub struct Row {
     pub counterparty: Option<String>,
     /// The other party's account.
     pub counterparty_account: Option<String>,
-    /// What the payment is for.
+    /// The purpose of the payment.
     pub remittance: Option<String>,
     /// The bank's code for the kind of movement.
     pub transaction_code: Option<String>,
@@ -191,7 +191,7 @@ fn malformed(line: u64, message: impl Into<String>) -> Problem {
     Problem::new(Code::StatementMalformed, message).at(Place { line, ..Place::default() })
 }
 
-/// What a statement says of itself in one currency.
+/// The balances and movements of a statement in one currency.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     opening: Option<Decimal>,

@@ -1,7 +1,7 @@
 //! SWIFT MT940 statements, and MT942 reports of the day, as many banks write them.
 //!
 //! A message is a list of fields, `:61:` and so on, each on one line or several. What stands outside of
-//! fields (envelopes, separators) and fields that nobody needs are passed over; only what decides
+//! fields (envelopes, separators) and fields without use here are passed over; only what decides
 //! about money must be understood: the lines of a statement and its balances.
 
 use std::io::Read;

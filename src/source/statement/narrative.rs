@@ -1,4 +1,4 @@
-//! What a bank says about a movement in MT940's `:86:`.
+//! The bank's description of a movement in MT940's `:86:`.
 //!
 //! Three families of dialects are known by how the text is built, not by the bank: numbered parts
 //! (`166?00…?20…`, of Germany, Austria and Central Europe, with another sign for `?` at some banks),
@@ -23,7 +23,7 @@ const PART: usize = 27;
 /// A line of a field holds this many characters.
 const LINE: usize = 65;
 
-/// What is said about a movement.
+/// The parts of a description.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Narrative {
     pub end_to_end_id: Option<String>,

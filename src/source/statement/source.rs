@@ -30,7 +30,7 @@ pub(super) struct Common<'s> {
 }
 
 impl Common<'_> {
-    /// What is meant; relative paths are relative to the folder `base`.
+    /// The plan; relative paths are relative to the folder `base`.
     pub fn plan(&self, format: Format, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {
         let mut problems = Vec::new();
         let inputs = Inputs::resolve(self.path, base).map_err(|problem| problems.push(problem));
