@@ -350,7 +350,7 @@ fn sql_is_in_the_store_alone() {
 
 /// Everybody who builds recon compiles each of them: raise the limit only with a reason in the
 /// commit.
-const MOST_PACKAGES: usize = 391;
+const MOST_PACKAGES: usize = 394;
 
 #[test]
 fn a_new_package_is_a_decision() {
