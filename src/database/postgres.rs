@@ -39,6 +39,7 @@ pub struct Connector {
     wiring: Wiring,
     time: Duration,
     shown: String,
+    is_socket: bool,
 }
 
 impl Connector {
@@ -94,7 +95,8 @@ impl Connector {
         let tls = MakeRustlsConnect::new(tls::client_config(url)?);
         let wiring = Wiring::new(tls, url.ssl_mode, &url.host, url.port);
         let time = Duration::from_secs(url.connect_timeout_seconds);
-        Ok(Self { config, wiring, time, shown: url.to_string() })
+        let is_socket = url.host.starts_with('/');
+        Ok(Self { config, wiring, time, shown: url.to_string(), is_socket })
     }
 
     /// A connection of its own, outside the pool.
@@ -123,6 +125,12 @@ impl Connector {
             .min_idle(Some(0))
             .connection_timeout(POOL_TIMEOUT)
             .build_unchecked(self.clone()))
+    }
+
+    /// Whether the server answers. Connections by TCP find that out themselves, so only a server on a Unix
+    /// socket is asked.
+    pub fn answers(&self) -> bool {
+        !self.is_socket || self.wiring.answers()
     }
 
     /// Converts an error of PostgreSQL into a problem with advice.

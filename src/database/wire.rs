@@ -7,12 +7,15 @@
 //!
 //! The client library offers no place for that but its TLS connector, so this is one. It also
 //! negotiates TLS, because the library would not call it for an unencrypted connection. Unix
-//! sockets never come here: the library allows no TLS on them.
+//! sockets never come here: the library allows no TLS on them. There a request asks before it takes a
+//! connection.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::ToSocketAddrs as _;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -45,6 +48,7 @@ struct Probe {
     host: String,
     port: u16,
     last: Mutex<Option<(Instant, bool)>>,
+    is_asking: Arc<AtomicBool>,
 }
 
 impl Probe {
@@ -62,6 +66,10 @@ impl Probe {
     }
 
     fn ask(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        if self.host.starts_with('/') {
+            return self.ask_socket();
+        }
         let mut failed = io::Error::from(ErrorKind::AddrNotAvailable);
         for address in (self.host.as_str(), self.port).to_socket_addrs()? {
             let asked = std::net::TcpStream::connect_timeout(&address, PROBE_TIME).and_then(
@@ -79,6 +87,35 @@ impl Probe {
         }
         Err(failed)
     }
+
+    /// Asks on a Unix socket. Connecting to one has no timeout, so a thread does it; while that waits, no
+    /// other is started.
+    #[cfg(unix)]
+    fn ask_socket(&self) -> io::Result<()> {
+        if self.is_asking.swap(true, Ordering::SeqCst) {
+            return Err(no_answer());
+        }
+        let path = format!("{}/.s.PGSQL.{}", self.host, self.port);
+        let (is_asking, (sender, receiver)) = (Arc::clone(&self.is_asking), channel());
+        let ask = move || -> io::Result<()> {
+            let mut socket = std::os::unix::net::UnixStream::connect(path)?;
+            socket.set_read_timeout(Some(PROBE_TIME))?;
+            socket.set_write_timeout(Some(PROBE_TIME))?;
+            socket.write_all(&SSL_REQUEST)?;
+            socket.read_exact(&mut [0])
+        };
+        let started = std::thread::Builder::new().name("probe".to_owned()).spawn(move || {
+            let asked = ask();
+            is_asking.store(false, Ordering::SeqCst);
+            // The request may have given up.
+            let _ = sender.send(asked);
+        });
+        if let Err(error) = started {
+            self.is_asking.store(false, Ordering::SeqCst);
+            return Err(error);
+        }
+        receiver.recv_timeout(PROBE_TIME * 2).unwrap_or_else(|_| Err(no_answer()))
+    }
 }
 
 /// Makes the connections of one store.
@@ -92,8 +129,14 @@ pub struct Wiring {
 impl Wiring {
     /// Connections to this server, encrypted as `mode` says.
     pub fn new(tls: MakeRustlsConnect, mode: SslMode, host: &str, port: u16) -> Self {
-        let probe = Probe { host: host.to_owned(), port, last: Mutex::default() };
+        let host = host.to_owned();
+        let probe = Probe { host, port, last: Mutex::default(), is_asking: Arc::default() };
         Self { tls, mode, probe: Arc::new(probe) }
+    }
+
+    /// Whether the server answers on another connection.
+    pub fn answers(&self) -> bool {
+        self.probe.answers()
     }
 }
 

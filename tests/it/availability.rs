@@ -195,9 +195,11 @@ fn an_unavailable_database_gives_503_until_it_is_back() {
 fn a_frozen_database_is_503_in_time_and_comes_back() {
     let cluster = Cluster::new("frozen");
     cluster.start();
-    // With TLS and without; the connections differ.
-    for mode in ["prefer", "disable"] {
-        let store = format!("{}/postgres?sslmode={mode}", cluster.url());
+    // With TLS, without, and on a Unix socket; the connections differ.
+    for (url, mode) in
+        [(cluster.url(), "prefer"), (cluster.url(), "disable"), (cluster.socket_url(), "disable")]
+    {
+        let store = format!("{url}/postgres?sslmode={mode}");
         let project = Project::of(".");
         project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
         project.json(&["run", "--json"]);

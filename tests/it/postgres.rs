@@ -121,6 +121,12 @@ impl Cluster {
         format!("postgres://postgres@127.0.0.1:{}", self.port)
     }
 
+    /// The same by its Unix socket.
+    pub fn socket_url(&self) -> String {
+        let folder = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{folder}:{}", self.port)
+    }
+
     /// Starts it, and waits until it answers.
     pub fn start(&self) {
         let options = format!(

@@ -95,6 +95,11 @@ impl PostgresStore {
         if patience::is_limited() && failed().is_some_and(|failed| failed.elapsed() < AWAY) {
             time = time.min(GLANCE);
         }
+        if patience::is_limited() && !self.connector.answers() {
+            let message = format!("{} does not answer", self.shown);
+            return Err(Problem::new(Code::StoreUnreachable, message)
+                .help("check that the server is up and not stopped"));
+        }
         let got = self.pool.get_timeout(time);
         *failed() = got.is_err().then(Moment::now);
         got.map_err(|error| {
