@@ -12,9 +12,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::named::Named;
-use crate::domain::OneOrMany;
 use super::settings::{MemorySize, RejectedLimit, Share, Threads};
 use crate::compare::ToleranceSpec;
+use crate::domain::OneOrMany;
 use crate::domain::{Decimal, Kind, Severity, Written};
 use crate::normalize::{ConditionSpec, NumberSpec, StepSpec};
 use crate::source::ReadSpec;

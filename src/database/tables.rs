@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::postgres::Connector;
-use super::{PostgresUrl, StoreUrl, sqlite};
+use super::{PostgresUrl, StoreUrl};
 use crate::diagnostic::{Code, Problem};
 
 /// A table or a view.
@@ -41,8 +41,10 @@ pub fn of(url: &StoreUrl) -> Result<Vec<Table>, Problem> {
     match url {
         StoreUrl::Postgres(url) => of_postgres(url),
         StoreUrl::Sqlite(path) => of_sqlite(path).map_err(|error| {
-            let problem = sqlite::problem(path, &error);
-            Problem { code: Code::SourceUnreadable, ..problem }
+            let message = format!("this SQLite database can't be read: {error}");
+            Problem::new(Code::SourceUnreadable, message)
+                .in_file(path)
+                .help("check that it is complete and may be read")
         }),
     }
 }
@@ -95,8 +97,8 @@ fn of_postgres(url: &PostgresUrl) -> Result<Vec<Table>, Problem> {
 /// A name as SQL writes it.
 fn quoted(name: &str) -> String {
     const WORDS: [&str; 12] = [
-        "all", "check", "default", "end", "from", "group", "limit", "order", "select", "table", "user",
-        "where",
+        "all", "check", "default", "end", "from", "group", "limit", "order", "select", "table",
+        "user", "where",
     ];
     let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')

@@ -54,25 +54,36 @@ impl Layout {
         if data.len() < FEWEST || alike * 10 < data.len() * 9 {
             return None;
         }
+        let kinds = kinds(&data, width);
         let mut columns = columns_between(&data, width);
         if columns.len() < 2 {
-            columns = columns_by_kind(&data, width);
+            columns = columns_by_kind(&data, &kinds);
             // One identifier is no table.
             if columns.len() < 3 {
                 return None;
             }
         }
-        if let (Some(prefix), Some(first)) = (&prefix, columns.first_mut())
-            && prefix.len() < first.1
-        {
-            first.0 = prefix.len();
-        }
+        columns = around_times(columns, &kinds);
+        let names = head.map(|head| names_of(head, &columns));
+        // A header record is no line of names.
+        let is_named = |names: &Vec<String>| {
+            names.iter().filter(|name| name.starts_with('#')).count() * 3 <= names.len()
+        };
+        let names = names.filter(is_named);
         let condition = match (prefix, head) {
-            (Some(prefix), _) => Some((0, prefix.iter().collect())),
+            (Some(prefix), _) => Some((0, prefix.iter().collect::<String>())),
             (None, Some(head)) => Some(constant(&data, head)?),
             (None, None) => None,
         };
-        Some(Self { names: head.map(|head| names_of(head, &columns)), columns, condition })
+        // What tells records apart is no part of the first column.
+        let of_type = condition.as_ref().filter(|(at, _)| *at == 0 && names.is_none());
+        if let (Some((_, text)), Some(first)) = (of_type, columns.first_mut())
+            && text.len() < first.1
+            && data.iter().all(|line| line.get(text.len()).is_some_and(|c| c.is_alphanumeric()))
+        {
+            first.0 = text.len();
+        }
+        Some(Self { columns, names, condition })
     }
 }
 
@@ -143,22 +154,52 @@ fn kind(c: Option<&char>) -> char {
     }
 }
 
-/// The columns of lines without gaps: where a number becomes a word, a word that varies becomes a number, or
-/// padding ends. Signs within numbers and dates make no boundary, and constant letters before digits are one
-/// identifier with them.
-fn columns_by_kind(data: &[&Vec<char>], width: usize) -> Vec<Extent> {
+/// The kind of character that nearly all lines have at each place; none where they differ.
+fn kinds(data: &[&Vec<char>], width: usize) -> Vec<Option<char>> {
     let usual = |at: usize| {
         let first = kind(data.first()?.get(at));
         let same = data.iter().filter(|line| kind(line.get(at)) == first).count();
         (same * 100 >= data.len() * NEARLY_ALL).then_some(first)
     };
-    let kinds: Vec<Option<char>> = (0..width).map(usual).collect();
+    (0..width).map(usual).collect()
+}
+
+/// The columns, with dates and times as columns of their own.
+fn around_times(columns: Vec<Extent>, kinds: &[Option<char>]) -> Vec<Extent> {
+    let ascii = |kind: &Option<char>| kind.filter(char::is_ascii).unwrap_or('?');
+    let pattern: String = kinds.iter().map(ascii).collect();
+    let mut edges = Vec::new();
+    let mut at = 0;
+    while let Some(found) = pattern.get(at..).and_then(|rest| rest.find("9999-99-99")) {
+        let start = at + found;
+        let time = ["A99:99:99", " 99:99:99", ""].into_iter();
+        let length = time.map(|time| format!("9999-99-99{time}"));
+        let length = length.filter(|it| pattern[start..].starts_with(it)).map(|it| it.len()).next();
+        at = start + length.unwrap_or(10);
+        edges.extend([start, at]);
+    }
+    let mut starts: Vec<usize> = columns.iter().map(|(start, _)| *start).collect();
+    starts.retain(|start| !edges.chunks(2).any(|edge| edge[0] < *start && *start < edge[1]));
+    // A gap behind a time belongs to it.
+    let is_edge = |edge: &&usize| kinds.get(**edge).is_some_and(|kind| *kind != Some(' '));
+    starts.extend(edges.iter().filter(is_edge));
+    starts.sort_unstable();
+    starts.dedup();
+    let ends = starts.iter().skip(1).copied().chain([kinds.len()]);
+    starts.iter().copied().zip(ends).collect()
+}
+
+/// The columns of lines without gaps: where a number becomes a word, a word that varies becomes a number, or
+/// padding ends. Signs within numbers and dates make no boundary, and constant letters before digits are one
+/// identifier with them.
+fn columns_by_kind(data: &[&Vec<char>], kinds: &[Option<char>]) -> Vec<Extent> {
     let is_padded = |at: usize| spaces(data, at) * 10 >= data.len();
     let varies = |end: usize| {
         let letters = kinds[..end].iter().rev().take_while(|kind| **kind == Some('A')).count();
         let word = |line: &&&Vec<char>| line.get(end - letters..end).map(<[char]>::to_vec);
         data.iter().any(|line| word(&line) != data.first().and_then(|first| word(&first)))
     };
+    let width = kinds.len();
     let mut columns = vec![(0, width)];
     for at in 1..width {
         let is_boundary = match (kinds[at - 1], kinds[at]) {
@@ -180,7 +221,8 @@ fn names_of(head: &[char], columns: &[Extent]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for (number, (start, end)) in columns.iter().enumerate() {
         let end = if number + 1 == columns.len() { head.len() } else { *end };
-        let name: String = head.get(*start..end.min(head.len())).unwrap_or_default().iter().collect();
+        let name: String =
+            head.get(*start..end.min(head.len())).unwrap_or_default().iter().collect();
         let name = name.trim().to_owned();
         let name = if name.is_empty() { format!("#{}", number + 1) } else { name };
         let name = if names.contains(&name) { format!("{name} ({})", number + 1) } else { name };
@@ -192,8 +234,9 @@ fn names_of(head: &[char], columns: &[Extent]) -> Vec<String> {
 /// A character that all lines of data have at a place, and the header has not.
 fn constant(data: &[&Vec<char>], head: &[char]) -> Option<(usize, String)> {
     let first = data.first()?;
-    let is_everywhere =
-        |at: usize, c: char| data.iter().all(|line| line.get(at) == Some(&c)) && head.get(at) != Some(&c);
+    let is_everywhere = |at: usize, c: char| {
+        data.iter().all(|line| line.get(at) == Some(&c)) && head.get(at) != Some(&c)
+    };
     let found = first.iter().enumerate().filter(|(_, c)| **c != ' ');
     let mut found = found.filter(|(at, c)| is_everywhere(*at, **c));
     found.next().map(|(at, c)| (at, c.to_string()))
@@ -201,12 +244,14 @@ fn constant(data: &[&Vec<char>], head: &[char]) -> Option<(usize, String)> {
 
 /// How sure the columns are: the share of lines in which no boundary cuts a word.
 pub fn confidence(text: &str, layout: &Layout) -> f64 {
-    let lines: Vec<Vec<char>> = text.lines().take(LINES).map(|line| line.chars().collect()).collect();
+    let lines: Vec<Vec<char>> =
+        text.lines().take(LINES).map(|line| line.chars().collect()).collect();
     let is_cut = |line: &Vec<char>| {
-        layout.columns.iter().skip(1).any(|(start, _)| {
-            let (before, here) = (kind(line.get(start - 1)), kind(line.get(*start)));
-            before == here && before != ' '
-        })
+        layout
+            .columns
+            .iter()
+            .skip(1)
+            .any(|(start, _)| kind(line.get(start - 1)) == 'A' && kind(line.get(*start)) == 'A')
     };
     let whole = lines.iter().filter(|line| !is_cut(line)).count();
     0.9 * ratio(whole as u64, lines.len() as u64)

@@ -239,7 +239,8 @@ impl KindGuess {
     fn json(path: &Path, text: &str) -> Result<Self, Problem> {
         let json = Self::new("json", "it begins as JSON does");
         // One object, on one line or on many, holds the records; several are the records.
-        let is_object = |line: &&str| serde_json::from_str::<Json>(line).is_ok_and(|it| it.is_object());
+        let is_object =
+            |line: &&str| serde_json::from_str::<Json>(line).is_ok_and(|it| it.is_object());
         let is_lines = text.lines().filter(is_object).nth(1).is_some();
         if let Some(pointer) = pointer_of(text).filter(|_| !is_lines) {
             return Ok(json.with("records", pointer, "the first array of objects in it"));

@@ -337,7 +337,9 @@ impl SourceGuess {
                     let (start, width) = (start + 1, text.chars().count());
                     let text = quoted(text);
                     lines.commented(
-                        &format!("        where: {{ start: {start}, width: {width}, equals: {text} }}"),
+                        &format!(
+                            "        where: {{ start: {start}, width: {width}, equals: {text} }}"
+                        ),
                         "other lines, such as a header, do not have it",
                     );
                 }

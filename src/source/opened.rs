@@ -280,13 +280,8 @@ impl Blocks {
         self.states.push(Arc::clone(&state));
         let mut pieces = opening.pieces;
         pieces.go_on_with(std::mem::take(&mut self.open_pages));
-        self.current = Some(Current {
-            name: input.name,
-            pieces,
-            state,
-            disk_bytes: 0,
-            has_begun: false,
-        });
+        self.current =
+            Some(Current { name: input.name, pieces, state, disk_bytes: 0, has_begun: false });
     }
 
     /// Ends the input that is open, and opens the next; says whether there is one.

@@ -261,9 +261,7 @@ impl SqlPlan {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
-        connection
-            .busy_timeout(Duration::from_secs(30))
-            .map_err(|error| failed(&error))?;
+        connection.busy_timeout(Duration::from_secs(30)).map_err(|error| failed(&error))?;
         connection.authorizer(Some(only_reading));
         let columns = {
             let mut statements = rusqlite::Batch::new(&connection, &self.query);

@@ -436,7 +436,8 @@ fn times_of_a_workbook_follow_the_format_of_their_cells() {
 
 #[test]
 fn times_of_older_workbooks_follow_the_format_of_their_cells_too() {
-    let b = "id,value\nmidnight,2026-01-15T00:00:00\nday,2026-01-15\nclock,18:00:00\nnumber,46037.5\n";
+    let b =
+        "id,value\nmidnight,2026-01-15T00:00:00\nday,2026-01-15\nclock,18:00:00\nnumber,46037.5\n";
     for file in ["times.xls", "times.ods"] {
         let project = small(&format!("{{ excel: {{ path: {file} }} }}"), SAME, b);
         copied(&project, &[file]);
@@ -461,7 +462,12 @@ fn parquet_is_exact_and_its_nested_fields_are_paths() {
         ("tags.0", "p", "r", ""),
         ("tags", "\"[\"\"p\"\",null,\"\"q\"\"]\"", "\"[\"\"r\"\"]\"", ""),
         ("items.1", "\"{\"\"sku\"\":\"\"y\"\",\"\"n\"\":2}\"", "", ""),
-        ("items", "\"[{\"\"sku\"\":\"\"x\"\",\"\"n\"\":1},{\"\"sku\"\":\"\"y\"\",\"\"n\"\":2}]\"", "[]", ""),
+        (
+            "items",
+            "\"[{\"\"sku\"\":\"\"x\"\",\"\"n\"\":1},{\"\"sku\"\":\"\"y\"\",\"\"n\"\":2}]\"",
+            "[]",
+            "",
+        ),
         (
             "customer",
             "\"{\"\"name\"\":\"\"Ann\"\",\"\"address\"\":{\"\"city\"\":\"\"Bern\"\"}}\"",

@@ -11,9 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use calamine::{
-    Data, DataRef, Ods, OdsError, Reader, Xls, XlsError, Xlsb, Xlsx, XlsxError,
-};
+use calamine::{Data, DataRef, Ods, OdsError, Reader, Xls, XlsError, Xlsb, Xlsx, XlsxError};
 use schemars::JsonSchema;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -28,8 +26,8 @@ use super::input::{Input, Inputs};
 use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, PathStep, Place, Problem, SpecProblem, nearest};
-use crate::domain::{OneOrMany, Written};
 use crate::domain::place::{Unit, in_part};
+use crate::domain::{OneOrMany, Written};
 
 /// The options of `read: { excel: … }`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -260,7 +258,9 @@ impl Grid {
         }
         if has(b"xl/workbook.bin") {
             return match Xlsb::new(content()) {
-                Ok(book) => Self::of_range(book, sheet, input, &|at, _| formats::of_xlsb(bytes, at)),
+                Ok(book) => {
+                    Self::of_range(book, sheet, input, &|at, _| formats::of_xlsb(bytes, at))
+                }
                 Err(calamine::XlsbError::Password) => Err(password(input)),
                 Err(error) => Err(broken(input, &error.to_string())),
             };

@@ -130,7 +130,8 @@ pub fn duration_text(text: &str) -> String {
 }
 
 fn clock_text(seconds: f64) -> String {
-    let (sign, seconds) = if seconds < 0.0 { ("-", -seconds.round()) } else { ("", seconds.round()) };
+    let (sign, seconds) =
+        if seconds < 0.0 { ("-", -seconds.round()) } else { ("", seconds.round()) };
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -26,7 +26,11 @@ enum Shape {
     Struct(Vec<Field>),
     /// `some` is the definition level from which a list has an element, `repeated` the repetition level of
     /// its further elements.
-    List { element: Box<Field>, some: i16, repeated: i16 },
+    List {
+        element: Box<Field>,
+        some: i16,
+        repeated: i16,
+    },
 }
 
 /// Levels, and the number of the next stored column.
@@ -286,12 +290,22 @@ mod tests {
              element { optional binary sku (UTF8); } } } repeated int32 old; optional group a.b { optional int32 c; } }",
         );
         let root = Field::root(&schema.unwrap());
-        let wanted = ["items.2.sku", "items.x.sku", "items", "items.1", "id", "gone"].map(str::to_owned);
+        let wanted =
+            ["items.2.sku", "items.x.sku", "items", "items.1", "id", "gone"].map(str::to_owned);
         let columns = Column::all(&root, &|leaf, _| if leaf == 1 { 2 } else { 1 }, wanted.iter());
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(
             names,
-            ["id", "items.0.sku", "items.1.sku", "old.0", "a\\.b.c", "items.2.sku", "items", "items.1"]
+            [
+                "id",
+                "items.0.sku",
+                "items.1.sku",
+                "old.0",
+                "a\\.b.c",
+                "items.2.sku",
+                "items",
+                "items.1"
+            ]
         );
         assert_eq!(columns[5].indices, [2]);
     }

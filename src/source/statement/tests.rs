@@ -348,7 +348,8 @@ fn pages_of_a_camt_statement_may_be_files_in_any_order() {
             &format!("<StmtPgntn><PgNb>{number}</PgNb><LastPgInd>{last}</LastPgInd></StmtPgntn><ElctrncSeqNb>"),
         ))
     };
-    let pages = |closing| [page(1, false, closing), page(2, false, closing), page(3, true, closing)];
+    let pages =
+        |closing| [page(1, false, closing), page(2, false, closing), page(3, true, closing)];
     assert_eq!(read_files(&pages("130.00")), Ok(Vec::new()));
     let [one, two, three] = pages("130.00");
     assert_eq!(read_files(&[three.clone(), one.clone(), two]), Ok(Vec::new()));
