@@ -23,7 +23,7 @@ const STEP: usize = 100;
 /// Records that are looked at to count; beyond, counts are lower bounds.
 const COUNTED: usize = 500;
 /// Parts of the index that one search adds, where they are missing.
-const PARTS: usize = 2;
+const PARTS: usize = 4;
 
 /// What a search found.
 pub(super) struct Hits {
@@ -53,14 +53,15 @@ impl Review<'_> {
     }
 
     fn index_next_of(&self, filter: &QueueFilter) -> Found<bool> {
-        let missing = self.read(|work| {
+        let part = self.read(|work| {
             let (runs, _) = work.runs_of(filter)?;
             let runs: Vec<i64> = runs.iter().map(|run| run.run_no).collect();
-            Ok(work.tables.first_unindexed(&runs)?)
+            let Some(run_no) = work.tables.first_unindexed(&runs)? else { return Ok(None) };
+            Ok(Some(work.tables.next_part(run_no)?))
         })?;
-        let Some(run_no) = missing else { return Ok(false) };
+        let Some(part) = part else { return Ok(false) };
         transact::write(self.store, |tx| -> Result<(), Problem> {
-            ReviewTables::new(tx).index_part(run_no)
+            ReviewTables::new(tx).add_part(&part)
         })?;
         Ok(true)
     }

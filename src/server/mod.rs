@@ -80,6 +80,8 @@ const SELF_REQUEST_EVERY: Duration = Duration::from_secs(10);
 const SELF_REQUESTS_LOST: u32 = 3;
 /// Interval of looking for new runs to index.
 const INDEX_EVERY: Duration = Duration::from_secs(2);
+/// Pause between two parts of the search index.
+const INDEX_PAUSE: Duration = Duration::from_millis(50);
 /// Store timeout for a part of the search index.
 const INDEX_PATIENCE: Duration = Duration::from_secs(10);
 /// Interval of closing expired proposals.
@@ -319,8 +321,10 @@ fn keep_indexed(app: &App, ends: &[&AtomicBool]) {
     let ended = || ends.iter().any(|end| end.load(Ordering::SeqCst));
     while !ended() {
         let added = patience::within(INDEX_PATIENCE, || app.desk().index_next());
-        let looked = Instant::now();
-        while !matches!(added, Ok(true)) && looked.elapsed() < INDEX_EVERY && !ended() {
+        // A pause lets others write to the store.
+        let pause = if matches!(added, Ok(true)) { INDEX_PAUSE } else { INDEX_EVERY };
+        let began = Instant::now();
+        while began.elapsed() < pause && !ended() {
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -19,7 +19,9 @@ use super::condition::{Where, joined};
 use super::{ItemQuery, Record, ReviewTables, Run};
 
 /// Differences that are read for one part of the index.
-const PART: usize = 20_000;
+const PART: usize = 5_000;
+/// Characters of a value that are indexed.
+const INDEXED: usize = 1_000;
 /// Characters triples of a text that are looked up; more would only narrow what is compared anyway.
 const LOOKED_UP: usize = 12;
 /// Bits of a character.
@@ -96,7 +98,7 @@ fn gram(first: char, second: u32, third: u32) -> i64 {
 
 /// Three characters from each place of a text; zeros stand behind its end.
 fn grams(text: &str, out: &mut Vec<i64>) {
-    let characters: Vec<char> = text.chars().collect();
+    let characters: Vec<char> = text.chars().take(INDEXED).collect();
     let at = |place: usize| characters.get(place).copied().map_or(0, u32::from);
     for (place, first) in characters.iter().enumerate() {
         out.push(gram(*first, at(place + 1), at(place + 2)));
@@ -179,6 +181,14 @@ struct Unindexed {
     part: i64,
 }
 
+/// A part of a run's index that was read and is to be added.
+pub(crate) struct NextPart {
+    at: Unindexed,
+    grams: BTreeMap<i64, Postings>,
+    /// Where the part after it begins.
+    next: Option<i64>,
+}
+
 impl ReviewTables<'_> {
     /// The first of these runs whose index is not complete.
     pub fn first_unindexed(&mut self, runs: &[i64]) -> Result<Option<i64>, Problem> {
@@ -194,40 +204,47 @@ impl ReviewTables<'_> {
         self.tx.find(&sql, &parameters![true], |row| row.count(0))
     }
 
-    /// Adds the next part to a run's index.
-    pub fn index_part(&mut self, run_no: i64) -> Result<(), Problem> {
+    /// Reads the next part of a run's index, so that it is written quickly.
+    pub fn next_part(&mut self, run_no: i64) -> Result<NextPart, Problem> {
+        let sql = "SELECT next_number, parts FROM recon.search_runs WHERE run_no = $1";
+        let at = self.tx.find(sql, &parameters![run_no], |row| {
+            Ok(Unindexed { run_no, from: row.count(0)?, part: row.count(1)? })
+        })?;
+        let at = at.unwrap_or(Unindexed { run_no, from: 0, part: 0 });
+        let (grams, next) = self.postings(&at)?;
+        Ok(NextPart { at, grams, next })
+    }
+
+    /// Adds a part to a run's index, unless another process has done so meanwhile.
+    pub fn add_part(&mut self, part: &NextPart) -> Result<(), Problem> {
+        let NextPart { at, grams, next } = part;
         self.tx.execute(
             "INSERT INTO recon.search_runs (run_no, next_number, parts, complete) \
              VALUES ($1, 0, 0, $2) ON CONFLICT (run_no) DO NOTHING",
-            &parameters![run_no, false],
+            &parameters![at.run_no, false],
         )?;
         let sql = format!(
-            "SELECT next_number, parts FROM recon.search_runs \
-             WHERE run_no = $1 AND complete = $2{}",
+            "SELECT 1 FROM recon.search_runs \
+             WHERE run_no = $1 AND next_number = $2 AND parts = $3 AND complete = $4{}",
             self.dialect().for_update()
         );
-        let Some(at) = self.tx.find(&sql, &parameters![run_no, false], |row| {
-            Ok(Unindexed { run_no, from: row.count(0)?, part: row.count(1)? })
-        })?
-        else {
-            // Another process has completed it meanwhile.
+        if !self.tx.exists(&sql, &parameters![at.run_no, at.from, at.part, false])? {
             return Ok(());
+        }
+        let row = |(gram, postings): (&i64, &Postings)| {
+            parameters![at.run_no, at.part, *gram, postings.bytes.as_slice()].to_vec()
         };
-        let (postings, next) = self.postings(&at)?;
-        let rows: Vec<Vec<SqlValue>> = postings
-            .into_iter()
-            .map(|(gram, postings)| parameters![run_no, at.part, gram, postings.bytes].to_vec())
-            .collect();
+        let rows: Vec<Vec<SqlValue>> = grams.iter().map(row).collect();
         let added = i64::from(!rows.is_empty());
         if added > 0 {
-            rows::insert(self.tx, &PARTS, &[parameters![run_no, at.part].to_vec()])?;
+            rows::insert(self.tx, &PARTS, &[parameters![at.run_no, at.part].to_vec()])?;
             rows::insert(self.tx, &GRAMS, &rows)?;
         }
         self.tx
             .execute(
                 "UPDATE recon.search_runs SET next_number = $2, parts = $3, complete = $4 \
                  WHERE run_no = $1",
-                &parameters![run_no, next.unwrap_or(at.from), at.part + added, next.is_none()],
+                &parameters![at.run_no, next.unwrap_or(at.from), at.part + added, next.is_none()],
             )
             .map(drop)
     }
@@ -254,7 +271,7 @@ impl ReviewTables<'_> {
             (count, last) = (count + 1, key.number);
             let own = texts.entry(key.record()).or_default();
             own.insert(run.field_name(key.field()).to_lowercase());
-            own.extend([row.str(1)?, row.str(2)?].into_iter().flatten().map(str::to_lowercase));
+            own.extend([row.str(1)?, row.str(2)?].into_iter().flatten().map(beginning));
             Ok(())
         })?;
         // The differences of a record belong to one part.
@@ -438,9 +455,14 @@ fn words(run: &Run, record: &Record) -> Vec<String> {
         words.push(reference.to_lowercase());
     }
     for values in record.sides.iter().flatten() {
-        words.extend(values.iter().filter_map(cell_text).map(|text| text.to_lowercase()));
+        words.extend(values.iter().filter_map(cell_text).map(|text| beginning(&text)));
     }
     words
+}
+
+/// What is indexed of a value, in lower case.
+fn beginning(value: &str) -> String {
+    value.chars().take(INDEXED).flat_map(char::to_lowercase).collect()
 }
 
 /// The text of a cell; `None` for null.
