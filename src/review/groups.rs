@@ -19,6 +19,9 @@ use super::responses::{Group, Page, Share};
 use super::work::Work;
 use super::{Found, Review, page};
 
+/// Items of each signature, to show.
+type Examples = HashMap<i64, Vec<ItemKey>>;
+
 /// Items shown of a group.
 const EXAMPLES: usize = 3;
 /// Shown instead of a hidden reason.
@@ -233,16 +236,13 @@ impl Work<'_> {
     }
 
     /// What a search finds, by run and signature, with three items of each signature.
-    fn found(
-        &mut self,
-        wanted: &Wanted,
-    ) -> Result<(Vec<Counted>, Option<HashMap<i64, Vec<ItemKey>>>), Problem> {
+    fn found(&mut self, wanted: &Wanted) -> Result<(Vec<Counted>, Option<Examples>), Problem> {
         if wanted.query.samples {
             return Ok((Vec::new(), None));
         }
         let hits = self.hits(wanted)?;
         let counted = self.counted_items(wanted, &hits.items)?;
-        let mut examples: HashMap<i64, Vec<ItemKey>> = HashMap::new();
+        let mut examples = Examples::new();
         for item in &hits.items {
             let hidden = self.is_hidden(item)?;
             let own = examples.entry(item.signature_id.unwrap_or_default()).or_default();
@@ -343,7 +343,7 @@ impl Work<'_> {
         wanted: &Wanted,
         groups: Vec<(String, Together)>,
         by: GroupBy,
-        mut examples: Option<HashMap<i64, Vec<ItemKey>>>,
+        mut examples: Option<Examples>,
     ) -> Result<Vec<Group>, super::Refusal> {
         let mut keys: Vec<Vec<ItemKey>> = Vec::with_capacity(groups.len());
         for (_, group) in &groups {
