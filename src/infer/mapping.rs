@@ -51,6 +51,24 @@ pub fn by_rows(extracts: &PerSide<Extract>, joined: &Joined) -> Vec<Pair> {
     })
 }
 
+/// The only date of each side, if no date is mapped yet: days apart, they have few values in common, but passes match by
+/// their distance.
+pub fn only_dates(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Option<Pair> {
+    let only = |side: Side| {
+        let columns = extracts[side].columns.iter().enumerate();
+        let mut dates = columns.filter(|(_, column)| {
+            !column.is_ambiguous
+                && matches!(column.profile.reading.kind, Kind::Date | Kind::Datetime)
+        });
+        let (at, column) = dates.next()?;
+        let is_free = pairs.iter().all(|pair| pair.columns[side] != at);
+        let is_alone = is_free && dates.next().is_none();
+        (is_alone && column.profile.reading.kind == Kind::Date).then_some(at)
+    };
+    let columns = PerSide { a: only(Side::A)?, b: only(Side::B)? };
+    Some(Pair { columns, confidence: 0.5, why: "the only date of each file".to_owned() })
+}
+
 /// Maximum number of column pairs compared. In wider files columns of the same name come first,
 /// then others up to this limit.
 const PAIRS: usize = 10_000;

@@ -146,6 +146,9 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
     };
     let key = key_candidates.first().map(|key| key.columns.clone()).unwrap_or_default();
     let mut pairs = order(mapping::by_rows(&extracts, &joined), &key);
+    if key_candidates.first().is_none_or(KeyCandidate::is_often_missing) {
+        pairs.extend(mapping::only_dates(&extracts, &pairs));
+    }
     if pairs.is_empty() {
         let message = "no column of the first file matches one of the second";
         return Err(Problem::new(Code::NothingInCommon, message).help(

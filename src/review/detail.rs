@@ -413,3 +413,25 @@ fn is_sum(members: &[Member], field: usize, value: &Json) -> bool {
         .try_fold(Decimal::ZERO, |sum, member| sum.checked_sub(of_member(member)?.negated()));
     sum.is_some() && sum == number(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_is_told_from_a_common_value() {
+        let member = |values: &str| Member {
+            values: serde_json::value::RawValue::from_string(values.to_owned()).unwrap(),
+            line: 2,
+            offset: 0,
+            reference: "B:2".to_owned(),
+            carried: None,
+        };
+        let members = [member(r#"["33.33",7,null,"x"]"#), member(r#"["66.670",7,"1","x"]"#)];
+        let is_sum = |at: usize, value: Json| is_sum(&members, at, &value);
+        assert!(is_sum(0, json!("100.000")));
+        assert!(is_sum(1, json!(14)));
+        assert!(!is_sum(1, json!(7)), "all have it");
+        assert!(!is_sum(2, json!("1")) && !is_sum(3, json!("x")));
+    }
+}

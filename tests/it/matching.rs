@@ -437,6 +437,16 @@ fn generated_payments_are_matched_precisely_and_nearly_all() {
     let right = right.count() as f64;
     let (precision, recall) = (right / found.len() as f64, right / truth.len() as f64);
     assert!(precision >= 0.99, "{precision}");
+    // Without the passes, init proposes some, dates included, and says what the run makes of them.
+    let said =
+        project.recon(&["init", "source_a.csv", "source_b.csv", "-c", "proposed/recon.yaml"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("value_date { days: 5 }"), "{}", said.out);
+    let summary = project.json(&["run", "--json", "-c", "proposed/recon.yaml"]);
+    for pass in ["by_reference", "split"] {
+        let made = summary["matches"]["by_pass"][pass].as_u64().unwrap();
+        assert!(said.out.contains(&format!("matches {made} of ")), "{pass} {made}: {}", said.out);
+    }
     assert!(recall >= 0.95, "{recall}");
 }
 
