@@ -154,9 +154,9 @@ impl Maker<'_> {
     /// In cents; every tenth is a round amount, of which there are several.
     fn amount(&mut self) -> i64 {
         if self.draw.percent(10) {
-            return i64::from(self.draw.between(1, 40)) * 50_00;
+            return i64::from(self.draw.between(1, 40)) * 5_000;
         }
-        i64::from(self.draw.between(5_00, 5_000_00))
+        i64::from(self.draw.between(500, 500_000))
     }
 
     fn line(&mut self, deal: &Deal, id: &str, cents: i64, reference: &str, label: (&str, Kind)) {
