@@ -42,26 +42,42 @@ type TlsMaker = <MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect;
 type Tls = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 type Never = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Error;
 
+/// When a server was asked, and whether it answered.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    began: Instant,
+    ended: Instant,
+    answered: bool,
+}
+
 /// Finds out whether a server answers.
 #[derive(Debug)]
 struct Probe {
     host: String,
     port: u16,
-    last: Mutex<Option<(Instant, bool)>>,
+    last: Mutex<Option<Asked>>,
     is_asking: Arc<AtomicBool>,
 }
 
 impl Probe {
     fn answers(&self) -> bool {
-        // Whoever comes while another one asks waits for the same answer.
+        self.answered_since(Instant::now().checked_sub(PROBE_EVERY))
+    }
+
+    /// Whether the server answers, as asked at this time or later. That it does not holds for a while, so that
+    /// requests do not wait one after the other.
+    fn answered_since(&self, since: Option<Instant>) -> bool {
+        // Callers that come while another one asks wait for the same answer.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((asked, answered)) = *last
-            && asked.elapsed() < PROBE_EVERY
+        if let Some(Asked { began, ended, answered }) = *last
+            && (since.is_none_or(|since| began >= since)
+                || !answered && ended.elapsed() < PROBE_EVERY)
         {
             return answered;
         }
+        let began = Instant::now();
         let answered = self.ask().is_ok();
-        *last = Some((Instant::now(), answered));
+        *last = Some(Asked { began, ended: Instant::now(), answered });
         answered
     }
 
@@ -134,9 +150,9 @@ impl Wiring {
         Self { tls, mode, probe: Arc::new(probe) }
     }
 
-    /// Whether the server answers on another connection.
+    /// Whether the server answers now, on another connection.
     pub fn answers(&self) -> bool {
-        self.probe.answers()
+        self.probe.answered_since(Some(Instant::now()))
     }
 }
 
