@@ -154,6 +154,7 @@ fn batch(first: u64, last: u64) -> Batch {
             signature: Some((batch.push(&signature), batch.push("amount: B is a little more"))),
         };
         let row = DifferenceRow {
+            row: number,
             record: number,
             field: FieldRef::Field(2),
             diff_type: DiffType::NumericMismatch,

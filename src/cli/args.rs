@@ -115,6 +115,9 @@ pub enum Command {
         after_help = "Examples:\n  recon sql \"SELECT diff_type, count(*) FROM recon.current_differences GROUP BY 1\"\n  recon sql --format csv < statement.sql > answer.csv\n  recon sql --tables\n\nThe current run of a job and date is its newest attributed run. Views of current runs: current_runs,\ncurrent_records, current_differences, current_attributions. Tables of all runs: recon_runs, recon_records,\ndata_differences, attributions, rejected_rows. Also reason_codes and audit_trail. All are in the schema\nrecon; docs/tables.md describes their columns."
     )]
     Sql(Sql),
+    /// List and show breaks: differences followed from date to date
+    #[command(subcommand)]
+    Breaks(Breaks),
     /// List, show and prune runs
     #[command(subcommand)]
     Runs(Runs),
@@ -434,6 +437,49 @@ pub struct Serve {
     /// none]
     #[arg(long, value_name = "FILE")]
     pub access_log: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Breaks {
+    /// List breaks: open ones first, the oldest first; and how soon breaks of each kind clear
+    List(BreaksList),
+    /// Show one break: its episodes and what happened to it
+    Show(BreaksShow),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  recon breaks list --open\n  recon breaks list --cleared --since 2026-01-01 --json\n\n\
+Ages run to the day on which a break cleared, or to the newest date of its job. With 30 or more cleared breaks of a \
+kind, the shares that cleared within 1, 2 and 5 business days are a forecast, with their 95 % interval."
+)]
+pub struct BreaksList {
+    /// Only breaks of this job
+    #[arg(long)]
+    pub job: Option<String>,
+    /// Only open breaks
+    #[arg(long, conflicts_with = "cleared")]
+    pub open: bool,
+    /// Only cleared breaks
+    #[arg(long)]
+    pub cleared: bool,
+    /// Only breaks that began on or after this date; of cleared ones those that cleared on or after it
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<Date>,
+    /// Show at most N
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub limit: usize,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example: recon breaks show T-1007")]
+pub struct BreaksShow {
+    /// Break: its id, the beginning of it, or the reference of its record
+    #[arg(value_name = "BREAK")]
+    pub named: String,
+    /// Only breaks of this job
+    #[arg(long)]
+    pub job: Option<String>,
 }
 
 #[derive(Clone, Debug, Subcommand)]

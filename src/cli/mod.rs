@@ -6,6 +6,7 @@ mod account;
 mod args;
 mod attribute;
 mod audit;
+mod breaks;
 mod check;
 mod context;
 mod digest;
@@ -93,6 +94,7 @@ fn dispatch(context: &Context, command: Command) -> Result<u8, Problems> {
         Command::Report(arguments) => report::run(context, &arguments),
         Command::Explain(arguments) => explain::run(context, &arguments),
         Command::Sql(arguments) => sql::run(context, &arguments),
+        Command::Breaks(arguments) => breaks::run(context, &arguments),
         Command::Runs(arguments) => runs::run(context, &arguments),
         Command::Serve(arguments) => serve::run(context, &arguments),
         Command::User(arguments) => user::run(context, &arguments),

@@ -97,6 +97,10 @@ impl Tolerance for BusinessDays {
         format!("±{} business days", self.0)
     }
 
+    fn calendar(&self) -> Option<&Calendar> {
+        Some(&self.1)
+    }
+
     fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
         self.apart(a, b).map(|apart| format!("business_days: {apart}"))
     }

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::SpecProblem;
+use crate::domain::calendar::Calendar;
 use crate::domain::pairing::{Cost, PairCost};
 use crate::domain::{
     Cell, Cells, DiffType, Difference, Field, FieldRef, Kind, Layout, RawCell, RowRef, Severity,
@@ -179,6 +180,11 @@ impl Comparison {
     /// fields are equal by the time two rows meet here, so they are not looked at.
     pub const fn new(fields: Vec<FieldCompare>, key_len: usize) -> Self {
         Self { fields, key_len }
+    }
+
+    /// The business calendar of the first field that has one.
+    pub fn calendar(&self) -> Option<&Calendar> {
+        self.fields.iter().find_map(|field| field.tolerance.calendar())
     }
 
     /// The comparison of the field at this position of the layout.

@@ -23,6 +23,11 @@ pub(super) trait Tolerance: Debug + Send + Sync {
     /// The smallest setting that lets these values pass, in the words of `recon.yaml`; `None` if no
     /// setting does.
     fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String>;
+
+    /// The business calendar that it counts by.
+    fn calendar(&self) -> Option<&Calendar> {
+        None
+    }
 }
 
 /// The part of `tolerance` that belongs to one kind of tolerance. [`keys!`] gives the keys.

@@ -139,6 +139,7 @@ impl Loaded {
             unused_columns: columns.unused,
             findings: columns.findings,
             options: self.options(),
+            carry_across_dates: resolved.carry_across_dates,
             record: ConfigurationRecord {
                 configuration: resolved.stored.clone(),
                 identity: resolved.fingerprint.clone(),

@@ -47,6 +47,8 @@ pub struct Resolved {
     pub options: ResolvedOptions,
     /// The rules of the review.
     pub review: Policy,
+    /// Whether what people decided holds on the next date.
+    pub carry_across_dates: bool,
     /// The review server.
     pub server: ResolvedServer,
     /// Where runs are kept.

@@ -595,6 +595,9 @@ codes! {
         OpenItemsPruned "open-items-pruned" [Exit(Class::Store)]
             "The run whose open items this date takes over was pruned."
             => "Run the dates from there on again, or keep the run as it is.";
+        NoSuchBreak "no-such-break" [Exit(Class::Usage)]
+            "No break has this id or reference."
+            => "Take an id or reference from `recon breaks list`.";
         NoSuchRecord "no-such-record" [Exit(Class::Usage)]
             "The run has no record of this reference."
             => "References are the key parts joined by a bar; `recon report` shows some.";

@@ -57,6 +57,20 @@ impl Calendar {
         None
     }
 
+    /// How many of a week's days are business days up to and including each, Monday first.
+    pub fn week(&self) -> [u8; 7] {
+        let mut so_far = 0;
+        self.weekend.map(|off| {
+            so_far += u8::from(!off);
+            so_far
+        })
+    }
+
+    /// The days off besides weekends, sorted.
+    pub fn holidays(&self) -> &[Date] {
+        &self.holidays
+    }
+
     /// The number of business days up to and including `day`, from an arbitrary origin.
     fn ordinal(&self, day: Date) -> i64 {
         let working = 7 - self.weekend.iter().filter(|off| **off).count() as i64;

@@ -9,6 +9,10 @@ use super::place::{self, SourceFile, Unit};
 
 /// The key of the [`Books`].
 pub const COUNTS: &str = "counts";
+/// Whether what people decided holds on the next date: there only if it does not.
+pub const CARRY_ACROSS_DATES: &str = "carry_across_dates";
+/// The job's business days, where they are not Monday to Friday without holidays.
+pub const CALENDAR: &str = "calendar";
 /// The key of the [`Source`]s, an object with `a` and `b`.
 pub const SOURCES: &str = "sources";
 /// The key of the [`Seconds`].

@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::store::{Batch, DifferenceRow, RecordKind, RunRow, StoredRecord, Writer};
 
 use super::conventions::{Sample, as_warning};
-use super::recorder::{count_money, find, push_value};
+use super::recorder::{called, count_money, find, push_value};
 use super::signer::Signer;
 use super::tally::Tally;
 use super::{Finished, Outcome, Plan, Session, conclude, stored_outcome};
@@ -77,7 +77,8 @@ fn compare_stored(
             return Err(Problem::interrupted());
         }
         let (a, b) = decode(&run.layout, record, &mut a, &mut b)?;
-        let matched = match record.matched.filter(|_| record.kind == RecordKind::Group) {
+        let is_matched = matches!(record.kind, RecordKind::Pair | RecordKind::Group);
+        let matched = match record.matched.filter(|_| is_matched) {
             Some(matched) => Some(read_matched(record.number, matched)?),
             None => None,
         };
@@ -86,6 +87,8 @@ fn compare_stored(
         let found = find(plan, record.kind, a, b, skip, &mut tally);
         let sides = PerSide { a, b };
         count_money(plan, &money, record.kind, sides, matched.as_ref(), &found, &mut tally);
+        let partners = &mut batch.partners;
+        let row = called(&run.layout, record.kind, [a, b], matched.as_ref(), partners);
         for difference in &found {
             let context = DifferenceContext {
                 layout: &run.layout,
@@ -97,8 +100,9 @@ fn compare_stored(
                 partner_rejected: record.partner_rejected,
                 matched: record.matched,
             };
-            let row = DifferenceRow {
+            let difference = DifferenceRow {
                 record: record.number,
+                row,
                 field: difference.field,
                 diff_type: difference.diff_type,
                 severity: difference.severity,
@@ -107,7 +111,7 @@ fn compare_stored(
                 amount_abs: signer.amount(&context),
                 attribution: None,
             };
-            batch.differences.push(row);
+            batch.differences.push(difference);
         }
         session.progress.advance(1);
         if batch.text_len() > BATCH_TEXT {

@@ -28,6 +28,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Problem};
+use crate::domain::calendar::Calendar;
 use crate::domain::metadata::{self, Seconds, Source, Warning};
 use crate::domain::{Books, Instant, PerSide, Progress, RunId, RunStatus, Stage};
 use crate::source::Opened;
@@ -222,6 +223,13 @@ fn opening_metadata(plan: &Plan) -> Json {
     });
     if !plan.money.is_empty() {
         opening[metadata::MONEY_FIELDS] = json!(plan.money);
+    }
+    if !plan.carry_across_dates {
+        opening[metadata::CARRY_ACROSS_DATES] = false.into();
+    }
+    if let Some(calendar) = plan.calendar().filter(|calendar| **calendar != Calendar::default()) {
+        let holidays: Vec<i32> = calendar.holidays().iter().map(|day| day.days()).collect();
+        opening[metadata::CALENDAR] = json!({ "week": calendar.week(), "holidays": holidays });
     }
     opening
 }

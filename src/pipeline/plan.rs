@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::attribute::AttributionPlan;
 use crate::compare::Comparison;
 use crate::diagnostic::Problem;
+use crate::domain::calendar::Calendar;
 use crate::domain::{Date, Decimal, Layout, MoneyFields, PerSide, ReasonCode};
-use crate::matching::{Pass, Settings};
+use crate::matching::{Bound, Pass, Settings};
 use crate::normalize::SidePlan;
 use crate::source::{Fill, SourcePlan};
 
@@ -50,8 +51,25 @@ pub struct Plan {
     pub findings: Vec<Problem>,
     /// Execution settings.
     pub options: Options,
+    /// Whether what people decided holds on the next date.
+    pub carry_across_dates: bool,
     /// Stored with the run.
     pub record: ConfigurationRecord,
+}
+
+impl Plan {
+    /// The job's business calendar: that of the first field or pass that counts business days.
+    pub fn calendar(&self) -> Option<&Calendar> {
+        let passes = || {
+            let matching = self.matching.iter();
+            let mut near = matching.flat_map(|one| &one.passes).flat_map(|pass| &pass.near);
+            near.find_map(|near| match &near.bound {
+                Bound::BusinessDays(_, calendar) => Some(calendar),
+                _ => None,
+            })
+        };
+        self.comparison.calendar().or_else(passes)
+    }
 }
 
 /// How rows that share no key are matched.

@@ -6,8 +6,8 @@ use crate::diagnostic::Problem;
 use crate::domain::gate;
 use crate::domain::money::with_rows;
 use crate::domain::{
-    AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, Matched, MoneyFields,
-    PerSide, RawCell, RowRef, Severity, Side, Status, evidence,
+    AssignedBy, Attribution, Cells, DiffType, DifferenceContext, FieldRef, Layout, Matched, Member,
+    MoneyFields, PerSide, RawCell, RowRef, Severity, Side, Status, evidence, identity,
 };
 use crate::store::{AttributionRow, Batch, DifferenceRow, RecordKind, RecordRow, Text};
 
@@ -110,7 +110,9 @@ impl<'p> Recorder<'p> {
                 &found,
                 &mut self.tally,
             );
-            self.judge(number, &found, row);
+            let partners = &mut self.batch.partners;
+            let called = called(&self.plan.layout, row.kind, [row.a, row.b], matched, partners);
+            self.judge(number, called, &found, row);
             if found.is_empty() && !self.plan.options.keep_all {
                 return;
             }
@@ -119,7 +121,7 @@ impl<'p> Recorder<'p> {
     }
 
     /// Stores the differences of a record with their reasons, and counts the verdict on it.
-    fn judge(&mut self, record: u64, found: &[Found<'_>], evidence: &RecordRow<'_>) {
+    fn judge(&mut self, record: u64, called: u64, found: &[Found<'_>], evidence: &RecordRow<'_>) {
         let Some(attributor) = self.attributor.as_mut() else { return };
         let mut verdicts: Vec<(Status, bool)> = Vec::with_capacity(found.len());
         self.together.clear();
@@ -144,6 +146,7 @@ impl<'p> Recorder<'p> {
             given.signature = Some(signed);
             let row = DifferenceRow {
                 record,
+                row: called,
                 field: difference.field,
                 diff_type: difference.diff_type,
                 severity: difference.severity,
@@ -156,6 +159,58 @@ impl<'p> Recorder<'p> {
         }
         self.tally.gate(gate::verdict(verdicts));
     }
+}
+
+/// What a record is called from date to date; where its rows were matched, `partners` gets what each of them is
+/// called. A group goes by its one side.
+pub(super) fn called(
+    layout: &Layout,
+    kind: RecordKind,
+    [a, b]: [Option<Cells<'_>>; 2],
+    matched: Option<&Matched>,
+    partners: &mut Vec<u64>,
+) -> u64 {
+    let of = |side: Side, cells: Option<Cells<'_>>| {
+        cells.map(|cells| identity::of_row(layout, side, cells))
+    };
+    let is_group = kind == RecordKind::Group;
+    if kind != RecordKind::Pair && !is_group {
+        return of(Side::A, a).or_else(|| of(Side::B, b)).unwrap_or_default();
+    }
+    let mut member = |side: Side, member: &Member| {
+        let mut cells = Vec::new();
+        evidence::read(layout, member.values.get(), &mut cells).ok()?;
+        let name = identity::of_row(layout, side, Cells::new(&cells));
+        partners.push(name);
+        Some(name)
+    };
+    let mut first = [None, None];
+    for (side, members) in matched.iter().flat_map(|one| [(Side::A, &one.a), (Side::B, &one.b)]) {
+        for one in members {
+            let name = member(side, one);
+            let first = &mut first[side as usize];
+            *first = first.or(name);
+        }
+    }
+    let by_b = is_group && matched.is_some_and(|matched| matched.b.len() == 1);
+    let [a, b] = match first {
+        // Both rows of a pair by the key have one name.
+        [None, None]
+            if layout.key_len() > 0 && matched.is_none_or(|matched| matched.pass.is_none()) =>
+        {
+            let name = of(Side::A, a);
+            partners.extend(name);
+            [name, None]
+        }
+        [None, None] => {
+            let names = [of(Side::A, a), of(Side::B, b)];
+            partners.extend(names.into_iter().flatten());
+            names
+        }
+        names => names,
+    };
+    let (lead, other) = if by_b { (b, a) } else { (a, b) };
+    lead.or(other).unwrap_or_default()
 }
 
 /// Counts a record and its differences, and stores nothing: what a run is like as a whole.

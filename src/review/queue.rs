@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::review::Permission;
-use crate::domain::{Severity, Status};
+use crate::domain::{Date, Severity, Status};
 use crate::store::review::{
-    Condition, Item, ItemKey, ItemOrder, ItemQuery, Position, Run, Signature,
+    Aged, Condition, Item, ItemKey, ItemOrder, ItemQuery, Position, Run, Signature,
 };
 
 use super::actor::Actor;
@@ -16,10 +16,11 @@ use super::filter::{ItemKind, QueueFilter, QueueSort, Sla};
 use super::refusal::Refusal;
 use super::requests::PageAsk;
 use super::responses::{Page, ReviewItem};
-use super::views::sla;
 use super::visibility::Visibility;
 use super::work::Work;
 use super::{Found, Review, page};
+
+const DAY: i64 = 86_400;
 
 /// What a filter means for a person.
 pub(super) struct Wanted {
@@ -167,7 +168,7 @@ impl Wanted {
             QueueSort::Amount => ItemOrder::Amount,
             QueueSort::Severity if blind => ItemOrder::SeverityAndNumber,
             QueueSort::Severity => ItemOrder::Severity,
-            QueueSort::Age => ItemOrder::Number,
+            QueueSort::Age => ItemOrder::Age,
         }
     }
 }
@@ -184,7 +185,8 @@ impl Work<'_> {
         let limit = page::limit(ask)?;
         let list = list_name(name, filter, ask);
         let at: Option<Position> = page::position(ask, &list, actor)?;
-        let wanted = self.wanted(actor, filter)?;
+        let mut wanted = self.wanted(actor, filter)?;
+        wanted.query.with_later = name == "run";
         may_sort(&wanted, filter, sort)?;
         let (keys, next) = self.page_of(&wanted, sort, at, limit)?;
         let total = if ask.count { self.count(&wanted)? } else { None };
@@ -299,21 +301,40 @@ impl Work<'_> {
         Ok((runs, some_runs))
     }
 
-    /// The runs and severities whose items are in time, nearly due, or overdue now.
+    /// The runs, severities and ages whose items are in time, nearly due, or overdue now.
     fn in_time(&self, runs: &[Rc<Run>], which: Sla) -> Result<Condition, Problem> {
         let mut arms = Vec::new();
         for severity in Severity::ALL {
-            let hours = self.policy.sla_hours.of(*severity);
-            let mut numbers = Vec::new();
+            let seconds = i64::from(self.policy.sla_hours.of(*severity)) * 3_600;
+            // Runs of which items of any age are meant.
+            let mut all = Aged { severity: *severity, runs: Vec::new(), since: (None, None) };
             for run in runs {
-                let began = crate::store::read_time(&run.attributed_at)?;
-                if sla(self.now, began, self.due(run, hours)?) == which {
-                    numbers.push(run.run_no);
+                let came = crate::store::read_time(&run.attributed_at)?.seconds();
+                let date: Date = run.batch_date.parse().unwrap_or(Date::from_days(0));
+                // From how many days on an item is overdue, and from how many on it is nearly due.
+                let left = seconds - (self.now.seconds() - came);
+                let days = |left: i64| (left.max(0) + DAY - 1).div_euclid(DAY);
+                let (overdue, due) = (days(left), days(left - seconds / 4));
+                let (from, to) = match which {
+                    Sla::Overdue => (overdue, None),
+                    Sla::Due => (due, Some(overdue)),
+                    Sla::Ok => (0, Some(due)),
+                };
+                let day =
+                    |age: i64| i32::try_from(i64::from(date.days()) - age).unwrap_or(i32::MIN);
+                match to {
+                    Some(to) if to <= from => {}
+                    None if from == 0 => all.runs.push(run.run_no),
+                    to => arms.push(Aged {
+                        severity: *severity,
+                        runs: vec![run.run_no],
+                        since: (to.map(|to| day(to - 1)), Some(day(from))),
+                    }),
                 }
             }
-            arms.push((*severity, numbers));
+            arms.push(all);
         }
-        Ok(Condition::OfRuns(arms))
+        Ok(Condition::Aged(arms))
     }
 
     /// The signatures that a filter chooses; `None` if it does not narrow by what they hold.

@@ -128,8 +128,12 @@ pub struct ReviewItem {
     pub currency: Option<String>,
     /// Who is on the other side, from the field whose name says so.
     pub counterparty: Option<String>,
-    /// Seconds since the item came up.
+    /// Seconds since its break came up: the age of the break, and the time since its newest date came.
     pub age_seconds: i64,
+    /// The first date of its break.
+    pub first_seen: String,
+    /// The days from then to the item's date.
+    pub age_days: i64,
     /// When it is to be decided.
     pub due_at: String,
     /// `ok`, `due` or `overdue`.

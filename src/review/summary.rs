@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Problem;
 use crate::domain::review::Permission;
-use crate::domain::{Instant, Severity, Status};
+use crate::domain::{Date, Instant, Severity, Status};
 use crate::store::review::{ItemQuery, Look};
 use crate::store::time_text;
 
@@ -54,6 +54,27 @@ impl Review<'_> {
                 *at += count.items;
             }
             Ok(ages)
+        })
+    }
+
+    /// How many breaks of a run are 0 to 1, 2 to 5, 6 to 30, 31 to 90 and more days old on its date.
+    ///
+    /// # Errors
+    /// A [`super::Refusal`].
+    pub fn ageing(&self, actor: &Actor, run_id: &str) -> Found<[u64; 5]> {
+        actor.must(Permission::View)?;
+        self.read(|work| {
+            let mut buckets = [0; 5];
+            let Some(run) = work.tables.run_by_id(run_id)? else { return Ok(buckets) };
+            let Ok(date) = run.batch_date.parse::<Date>() else { return Ok(buckets) };
+            for (day, count) in work.tables.began_on(run.run_no)? {
+                let age = i64::from(date.days()) - day;
+                let at = [1, 5, 30, 90].iter().filter(|most| age > **most).count();
+                if let Some(bucket) = buckets.get_mut(at) {
+                    *bucket += count;
+                }
+            }
+            Ok(buckets)
         })
     }
 

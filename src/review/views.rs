@@ -8,7 +8,7 @@ use crate::diagnostic::Problem;
 use crate::domain::review::state::is_cause;
 use crate::domain::review::trigger::{self, Decided, ItemFacts, Recent};
 use crate::domain::review::{Action, Eyes, Fired, ProposalKind, is_blind};
-use crate::domain::{Instant, Status};
+use crate::domain::{Date, Instant, Status};
 use crate::store::review::{Item, ItemKey, Prior, Run};
 use crate::store::{read_time, time_text};
 
@@ -130,9 +130,11 @@ impl Work<'_> {
         let hidden = self.is_hidden(item)?;
         let visible = self.visibility(actor);
         let field = item.key.field();
-        let came_up = run.attributed_at.clone();
         let hours = i64::from(self.policy.sla_hours.of(item.severity));
-        let began = read_time(&came_up)?;
+        let (first_seen, age_days) = since(&run, item);
+        // As old as the break, counted back from when its newest date came.
+        let came = read_time(&run.attributed_at)?;
+        let began = Instant::new(came.seconds() - age_days * 86_400, came.nanoseconds());
         let due = Instant::new(began.seconds() + hours * 3_600, began.nanoseconds());
         let age_seconds = self.now.seconds() - began.seconds();
         let [ref_a, ref_b] = one.references.clone();
@@ -184,6 +186,8 @@ impl Work<'_> {
                 if visible.hides(field) { MASKED.to_owned() } else { value.clone() }
             }),
             age_seconds,
+            first_seen,
+            age_days,
             due_at: time_text(due),
             sla: sla(self.now, began, due),
             eyes_if_override: overriding.0,
@@ -233,6 +237,18 @@ impl Work<'_> {
     pub fn due(&self, run: &Run, hours: u32) -> Result<Instant, Problem> {
         let began = read_time(&run.attributed_at)?;
         Ok(Instant::new(began.seconds() + i64::from(hours) * 3_600, began.nanoseconds()))
+    }
+}
+
+/// The first date of an item's break, and how many days its date is after that.
+pub(super) fn since(run: &Run, item: &Item) -> (String, i64) {
+    let date = run.batch_date.parse::<Date>();
+    let first = item.since.and_then(|days| i32::try_from(days).ok()).map(Date::from_days);
+    match (first, date) {
+        (Some(first), Ok(date)) => {
+            (first.to_string(), i64::from(date.days()) - i64::from(first.days()))
+        }
+        _ => (run.batch_date.clone(), 0),
     }
 }
 

@@ -117,6 +117,7 @@ pub fn all() -> Vec<Route> {
         post("/review/profile", "page_set_profile", forms::profile, LoggedIn),
         get("/review/help", "page_help", screens::help, LoggedIn),
         get("/review", "page_overview", page::runs::overview, VIEW),
+        get("/review/breaks", "page_breaks", page::breaks::show, VIEW),
         get("/review/statement", "page_statement", page::statement::show, VIEW),
         get("/review/queue", "page_queue", screens::queue, VIEW),
         get("/review/items/{id}", "page_item", screens::item, VIEW),

@@ -71,6 +71,8 @@ pub struct RecordRow<'a> {
 pub struct DifferenceRow {
     /// The number of its record. Differences come in the order of their records.
     pub record: u64,
+    /// What its row is called from date to date: see [`crate::domain::identity`].
+    pub row: u64,
     /// The field it is about.
     pub field: FieldRef,
     /// What kind it is.
@@ -181,6 +183,8 @@ pub struct Batch {
     pub decisions: Vec<DecisionRow>,
     /// Rejected rows.
     pub rejected: Vec<RejectedRow>,
+    /// What the rows that were matched are called from date to date, in any order.
+    pub partners: Vec<u64>,
 }
 
 impl Batch {
@@ -202,6 +206,7 @@ impl Batch {
         self.differences.clear();
         self.decisions.clear();
         self.rejected.clear();
+        self.partners.clear();
     }
 
     /// Adds a text to the buffer.
@@ -248,6 +253,7 @@ impl Batch {
             && self.differences.is_empty()
             && self.decisions.is_empty()
             && self.rejected.is_empty()
+            && self.partners.is_empty()
     }
 
     /// The bytes of text held, by which batches are kept to a size. At most 4 GiB fit.

@@ -1,5 +1,5 @@
-//! CARRY: what people decided about a run goes over to the run that takes its place, where key, field,
-//! diff type and both values are the same.
+//! CARRY: what people decided about a run goes over to the run that takes its place, and to the run of the next
+//! date, where key, field, diff type and both values are the same.
 //!
 //! This is done when the new run is published, in the transaction that supersedes the old one, so that
 //! no decision is lost in between and none is shown twice. Finding what is the same reads both runs, and
@@ -114,6 +114,61 @@ impl Carry {
         Ok(Some(carry))
     }
 
+    /// What may be carried from the run of the date before to this one: `pairs` are the numbers, in both, of breaks
+    /// that go on.
+    pub fn across(
+        tx: &mut dyn Transaction,
+        old: i64,
+        new: i64,
+        pairs: &[(i64, i64)],
+    ) -> Result<Option<Self>, Problem> {
+        let dialect = tx.dialect();
+        let (old, new) = (Run::find(tx, old)?, Run::find(tx, new)?);
+        let columns = format!("{}, d.diff_type, d.value_a, d.value_b", dialect.number("d"));
+        let sql = format!(
+            "SELECT {columns} FROM recon.difference_rows d WHERE {} AND d.is_locked = $1",
+            dialect.of_run("d", old.run_no)
+        );
+        let held = tx.query(&sql, &parameters![true])?;
+        let held: HashMap<i64, Same> =
+            held.iter().map(|row| same(&old, row)).collect::<Result<_, _>>()?;
+        let by_new: BTreeMap<i64, i64> = pairs
+            .iter()
+            .filter(|(old, _)| held.contains_key(old))
+            .map(|(old, new)| (*new, *old))
+            .collect();
+        // What a decision about the run before on this date has already settled stays.
+        let sql = format!(
+            "SELECT {columns} FROM recon.difference_rows d WHERE {} AND d.is_locked = $2",
+            at_numbers(dialect, new.run_no)
+        );
+        let mut twins: BTreeMap<i64, i64> = BTreeMap::new();
+        let numbers: Vec<i64> = by_new.keys().copied().collect();
+        for some in numbers.chunks(ITEMS) {
+            let places = some.iter().map(|number| place(dialect, new.run_no, *number));
+            for row in tx.query(&sql, &[rows::numbers(places), false.into()])? {
+                let (number, now) = same(&new, &row)?;
+                if let Some(old) = by_new.get(&number)
+                    && held.get(old) == Some(&now)
+                {
+                    twins.insert(number, *old);
+                }
+            }
+        }
+        if twins.is_empty() {
+            return Ok(None);
+        }
+        let numbers: Vec<i64> = twins.keys().copied().collect();
+        let mut carry = Self { old, new, twins: BTreeMap::new(), taken: BTreeSet::new() };
+        let found = &mut carry.twins;
+        names(tx, &carry.new, &numbers, &mut |number, named| {
+            if let Some(old) = twins.get(&number) {
+                found.insert(*old, Some(Twin { number, references: named.references }));
+            }
+        })?;
+        Ok(Some(carry))
+    }
+
     /// Carries what people have decided by now. Gives the rows of the audit trail, and brings the counts
     /// of the new run's items up to date.
     pub fn apply(
@@ -137,6 +192,15 @@ impl Carry {
         }
         missing.sort_unstable();
         self.find(tx, &missing)?;
+        self.carry_all(tx, counts)
+    }
+
+    /// Carries what people decided about the differences that have a twin.
+    pub fn carry_all(
+        mut self,
+        tx: &mut dyn Transaction,
+        counts: &mut ItemCounts,
+    ) -> Result<Vec<Entry>, Problem> {
         let twins: Vec<(i64, Twin)> = std::mem::take(&mut self.twins)
             .into_iter()
             .filter_map(|(number, twin)| Some((number, twin?)))
@@ -297,6 +361,7 @@ impl Carry {
             if let Json::Object(map) = &mut after {
                 let from = json!({
                     "run_id": self.old.run_id,
+                    "batch_date": self.old.batch_date,
                     "attribution_id": self.old.attribution_id(key_in(&self.old, *old)),
                     "proposal_id": origin.proposal_id,
                     "decided_at": held.assigned_at,

@@ -64,6 +64,7 @@ migrations! {
     14 "0014" "matching",
     15 "0015" "open_items",
     16 "0016" "search",
+    17 "0017" "breaks",
 }
 
 /// A migration that a store says it has.

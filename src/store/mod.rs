@@ -8,6 +8,8 @@
 pub mod append_only;
 pub mod audit;
 mod batch;
+mod break_list;
+mod breaks;
 mod carry;
 pub mod chain;
 pub(crate) mod checkpoint;
@@ -42,12 +44,14 @@ use std::time::Duration;
 
 use crate::database::StoreUrl;
 use crate::diagnostic::Problem;
+use crate::domain::forecast::Watched;
 use crate::domain::{Date, Progress, ReasonCode, RunId, Side};
 
 pub use batch::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, MAX_FIELDS, RecordKind, RecordRow,
-    RejectedRow, Text, difference_number, record_of,
+    RejectedRow, Text, difference_number, field_of, record_of,
 };
+pub use break_list::{BreakFilter, COLUMNS as BREAK_COLUMNS, Event, Kind as BreakKind};
 pub use prune::{PruneOrder, PruneOutcome, Pruned};
 pub use query::{QueryLimits, TableColumn};
 pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
@@ -272,6 +276,24 @@ pub trait Store: Registry + transact::Transact {
     /// Records of a run that passed and that are blocked, as of now: `(passed, blocked)`.
     fn gate_counts(&self, run: RunId) -> Result<(u64, u64), Problem> {
         transact::read(self, |tx| reader::gate_counts(tx, run))
+    }
+
+    /// Breaks, open ones first; the values of [`BREAK_COLUMNS`].
+    fn breaks(&self, filter: &BreakFilter) -> Result<Vec<Vec<SqlValue>>, Problem> {
+        transact::read(self, |tx| break_list::list(tx, filter))
+    }
+
+    /// How long the episodes of each kind of break were watched, in business days.
+    fn watched_breaks(
+        &self,
+        job: Option<&str>,
+    ) -> Result<BTreeMap<BreakKind, Vec<Watched>>, Problem> {
+        transact::read(self, |tx| break_list::watched(tx, job))
+    }
+
+    /// The life of the break whose last difference has this attribution.
+    fn life_of_break(&self, attribution_id: &str) -> Result<Vec<Event>, Problem> {
+        transact::read(self, |tx| break_list::life(tx, attribution_id))
     }
 
     /// Deletes old runs except the differences that people decided, hold or that the audit trail

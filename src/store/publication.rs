@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::audit::{self, By};
+use super::breaks::{self, Breaks, Linked};
 use super::carry::Carry;
 use super::machine_results::{self, MachineResults};
 use super::prune::{self, Pruned};
 use super::review::figures;
 use super::rows::parameters;
 use super::run::{AttributionCount, Counts};
-use super::transact::Transaction;
+use super::transact::{Dialect, Transaction};
 use crate::diagnostic::Problem;
 use crate::domain::{Instant, Stage, Status};
 
@@ -209,6 +210,7 @@ impl Publication {
         mut self,
         tx: &mut dyn Transaction,
         run_no: i64,
+        breaks: Option<Breaks>,
         now: Instant,
     ) -> Result<u64, Problem> {
         let mut entries = vec![self.results.entry(tx, run_no, self.before, self.trimmed)?];
@@ -217,18 +219,64 @@ impl Publication {
         }
         audit::head(tx, true)?;
         figures::forget(tx, run_no)?;
+        let linked = breaks::link(tx, run_no, breaks)?;
+        entries.extend(carry_across(tx, run_no, &linked, &mut self.counts)?);
         write_counts(tx, run_no, &self.counts)?;
+        settle(tx, linked)?;
         audit::append(tx, now, &By::system(), &entries)?;
         Ok(entries.len() as u64 - 1)
     }
 }
 
+/// Carries what people decided on the date before, unless the job says otherwise.
+fn carry_across(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    linked: &Linked,
+    counts: &mut ItemCounts,
+) -> Result<Vec<audit::Entry>, Problem> {
+    let Some(before) = linked.before(run_no) else { return Ok(Vec::new()) };
+    let setting = match tx.dialect() {
+        Dialect::Sqlite => "metadata ->> '$.carry_across_dates'",
+        Dialect::Postgres => "metadata ->> 'carry_across_dates'",
+    };
+    let sql = format!(
+        "SELECT CAST({setting} AS text) FROM recon.recon_runs WHERE run_no = $1 \
+         AND EXISTS (SELECT 1 FROM recon.proposal_items)"
+    );
+    let setting = tx.find(&sql, &parameters![run_no], |row| row.text(0))?;
+    if setting.is_none_or(|setting| matches!(setting.as_deref(), Some("false" | "0"))) {
+        return Ok(Vec::new());
+    }
+    // Nobody decides about the run before while this is done.
+    let lock = tx.dialect().for_update();
+    let sql = format!("SELECT 1 FROM recon.recon_runs WHERE run_no = $1{lock}");
+    tx.query(&sql, &parameters![before])?;
+    let pairs = linked.pairs(tx, run_no)?;
+    match Carry::across(tx, before, run_no, &pairs)? {
+        Some(carry) => carry.carry_all(tx, counts),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Takes differences whose breaks go on in a later run out of the queue and its counts.
+fn settle(tx: &mut dyn Transaction, linked: Linked) -> Result<(), Problem> {
+    for run_no in linked.mark(tx)? {
+        let counts = count_items(tx, ITEMS, run_no)?;
+        write_counts(tx, run_no, &counts)?;
+    }
+    Ok(())
+}
+
 /// Counts the items of a run of which not every row is at hand; they are in this table.
 fn count_items(tx: &mut dyn Transaction, table: &str, run_no: i64) -> Result<ItemCounts, Problem> {
+    // An undecided item counts where its break was seen last; that there are such items stays known.
+    let goes_on = "d.status = 1 AND d.later IS NOT NULL";
     let sql = format!(
-        "SELECT coalesce(d.signature_id, 0), d.status, count(*), \
-         coalesce(sum(d.amount_abs), 0.0) FROM recon.{table} d \
-         WHERE {} AND d.status IS NOT NULL GROUP BY 1, 2",
+        "SELECT coalesce(d.signature_id, 0), d.status, \
+         sum(CASE WHEN {goes_on} THEN 0 ELSE 1 END), \
+         coalesce(sum(CASE WHEN {goes_on} THEN 0.0 ELSE d.amount_abs END), 0.0) \
+         FROM recon.{table} d WHERE {} AND d.status IS NOT NULL GROUP BY 1, 2",
         tx.dialect().of_run("d", run_no)
     );
     let mut counts = BTreeMap::new();
@@ -278,6 +326,8 @@ pub(super) fn append_pruned(
     by: &By,
     now: Instant,
 ) -> Result<(), Problem> {
+    let linked = breaks::forget(tx, run_no)?;
+    settle(tx, linked)?;
     let left = machine_results::pruned(tx, run_no, pruned.kept)?;
     let entry = audit::Entry { new_value: Some(left.to_string()), ..prune::entry(pruned) };
     audit::append(tx, now, by, &[entry]).map(drop)

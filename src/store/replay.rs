@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value as Json;
 
+use super::breaks;
 use super::digest::{RowDigest, canonical};
 use super::machine_results::{
     self, COLUMNS, Decision, ItemRow, JOINS, ReadItems, is_machines, records_digest,
@@ -626,13 +627,14 @@ fn compare_items(
 ) -> Result<Counted, Problem> {
     let dialect = tx.dialect();
     let sql = format!(
-        "SELECT {COLUMNS}, r.attribution_prefix FROM recon.difference_rows d \
+        "SELECT {COLUMNS}, r.attribution_prefix, d.later FROM recon.difference_rows d \
          JOIN recon.recon_runs r ON r.run_no = {} {JOINS} \
          WHERE r.stage IN ('COMPARED', 'ATTRIBUTED') ORDER BY {}",
         dialect.run_no("d"),
         dialect.order("d", "")
     )
     .replace("NUMBER", &tx.dialect().number("d"));
+    let next_runs = breaks::next_runs(tx)?;
     let mut counted = Counted::new();
     // Runs without any difference have digests as well, which are those of nothing.
     let mut unread: BTreeSet<&str> = runs
@@ -643,6 +645,7 @@ fn compare_items(
     let mut reading: Option<Reading<'_>> = None;
     tx.query_each(&sql, &[], &mut |row| {
         let prefix = row.required(18)?;
+        let later = row.integer(19)?;
         let row = ItemRow::read(&row)?;
         if reading.as_ref().is_none_or(|reading| reading.prefix != prefix) {
             if let Some(read) = reading.take() {
@@ -664,10 +667,17 @@ fn compare_items(
             return Ok(());
         };
         let key = (reading.run.run_no, row.signature_id, status.code());
-        let (items, sum, size) = counted.entry(key).or_default();
-        *items += 1;
-        *sum += row.amount.unwrap_or_default();
-        *size += row.amount.unwrap_or_default().abs();
+        let next = next_runs.get(&reading.run.run_no).copied();
+        if later.is_some() && later != next {
+            found.differs.push(format!("{id}: its break goes on in a run that does not follow"));
+        }
+        // An undecided item counts where its break was seen last.
+        if later.is_none() || status != Status::Unknown {
+            let (items, sum, size) = counted.entry(key).or_default();
+            *items += 1;
+            *sum += row.amount.unwrap_or_default();
+            *size += row.amount.unwrap_or_default().abs();
+        }
         let now = State::of(&row);
         let told = told.remove(&id);
         let since = reading.run.since();

@@ -107,6 +107,16 @@ pub fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> SqlValue {
     SqlValue::Text(serde_json::Value::Array(texts).to_string())
 }
 
+/// A set of the texts of [`texts`] at this parameter, for `IN`.
+pub fn texts_in(dialect: Dialect, parameter: &str) -> String {
+    match dialect {
+        Dialect::Sqlite => format!("(SELECT value FROM json_each({parameter}))"),
+        Dialect::Postgres => {
+            format!("(SELECT value FROM json_array_elements_text({parameter}::json))")
+        }
+    }
+}
+
 /// A text that stands for itself within a pattern of `LIKE … ESCAPE '\\'`.
 pub(super) fn literal(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")

@@ -13,6 +13,7 @@ mod api;
 mod audit;
 mod availability;
 mod awkward;
+mod breaks;
 mod browser;
 mod commands;
 mod config_errors;

@@ -84,6 +84,8 @@ impl<'a> Checker<'a> {
         let attribution = self.attribution();
         let options = self.options();
         let review = self.review();
+        let carried = self.spec.review.as_ref().and_then(|review| review.carry_across_dates);
+        let carry_across_dates = carried.is_none_or(|written| *written);
         let server = self.server();
         let (layout, fields) = fields?;
         let sources = sources?;
@@ -105,6 +107,7 @@ impl<'a> Checker<'a> {
             attribution,
             options,
             review,
+            carry_across_dates,
             server,
             store: store?,
             normalize_script,

@@ -178,6 +178,11 @@ pub fn predictions(predictions: &[Prediction], functional: &dyn Fn(&str) -> bool
         .collect()
 }
 
+/// Since when a break is there, if that is longer than its date.
+pub fn since(item: &ReviewItem) -> Option<String> {
+    (item.age_days > 0).then(|| format!("since {}, day {}", item.first_seen, item.age_days + 1))
+}
+
 pub fn due(item: &ReviewItem, now: Instant) -> Due {
     let (text, class) = labels::due(now, &item.due_at);
     let class = match item.sla {

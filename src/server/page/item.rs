@@ -30,6 +30,8 @@ pub struct Item {
     /// Name and address.
     pub run: (String, String),
     pub due: Due,
+    /// Since when its break is there.
+    pub since: Option<String>,
     pub assignee: Option<String>,
     /// Sent back, changed by someone else, or refused.
     pub notice: Option<Notice>,
@@ -365,6 +367,7 @@ impl Item {
                 format!("{} {}", item.job, item.batch_date),
                 with_query("/review", [("run", item.run_id.as_str())]),
             ),
+            since: difference::since(item),
             due: if item.status == "UNKNOWN" {
                 difference::due(item, answers.now)
             } else {

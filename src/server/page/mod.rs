@@ -7,6 +7,7 @@
 pub(super) mod address;
 mod assets;
 mod audit;
+pub mod breaks;
 mod bulk;
 mod check;
 mod context;

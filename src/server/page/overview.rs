@@ -56,6 +56,10 @@ pub struct Run {
     pub reasons: Vec<Reason>,
     /// Name, number, bar, address.
     pub ages: Vec<(String, u64, Bar, String)>,
+    /// The address of the job's breaks.
+    pub breaks_href: String,
+    /// Breaks by their age: name, number, bar.
+    pub ageing: Vec<(&'static str, u64, Bar)>,
     pub runs: Vec<PastRun>,
 }
 
@@ -120,6 +124,8 @@ pub struct Data<'a> {
     pub inbox: &'a review::Summary,
     /// Undecided differences: in time, nearly due, overdue.
     pub ages: [u64; 3],
+    /// Breaks of 0 to 1, 2 to 5, 6 to 30, 31 to 90 and more days.
+    pub ageing: [u64; 5],
     /// Warnings about the run, and what to do.
     pub first: &'a [(String, String)],
     /// The user may see the amounts of the run shown.
@@ -294,6 +300,8 @@ impl Run {
             gate: summary.gate.as_ref().map(|gate| (gate.passed, gate.blocked)),
             reasons: reasons(summary),
             ages: ages(summary, answers.ages),
+            breaks_href: with_query("/review/breaks", [("job", summary.job.as_str())]),
+            ageing: ageing(answers.ageing),
             runs: answers.runs.iter().map(|one| past(one, answers.shown)).collect(),
         }
     }
@@ -507,6 +515,18 @@ fn ages(summary: &Summary, ages: [u64; 3]) -> Vec<(String, u64, Bar, String)> {
             let share = Bar::share(number as f64 / total as f64);
             (name.to_owned(), number, share, differences(summary, &[("sla", sla)]))
         })
+        .collect()
+}
+
+fn ageing(numbers: [u64; 5]) -> Vec<(&'static str, u64, Bar)> {
+    let total = numbers.iter().sum::<u64>();
+    if total == 0 {
+        return Vec::new();
+    }
+    ["0–1 days", "2–5 days", "6–30 days", "31–90 days", "over 90 days"]
+        .into_iter()
+        .zip(numbers)
+        .map(|(name, number)| (name, number, Bar::share(number as f64 / total as f64)))
         .collect()
 }
 

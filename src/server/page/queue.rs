@@ -172,6 +172,8 @@ pub struct Item {
     pub delta: String,
     pub guesses: Vec<Guess>,
     pub age: String,
+    /// Since when its break is there.
+    pub since: Option<String>,
     pub due: Due,
     /// Who sent it back, and why.
     pub sent_back: Option<String>,
@@ -628,6 +630,7 @@ fn item(answers: &Data<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> bool
             settled(item)
         },
         age: labels::age(u64::try_from(item.age_seconds).unwrap_or_default()),
+        since: difference::since(item),
         due: difference::due(item, answers.now),
         sent_back: item.sent_back.as_ref().map(|back| format!("sent back by {}", back.by)),
         assignee: item.assignee_name.clone(),

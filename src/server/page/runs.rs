@@ -55,7 +55,7 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
         .or_else(|| runs.iter().find(|run| run.job == job))
         .or_else(|| runs.first());
     let mut figures = Vec::new();
-    let mut ages = [0; 3];
+    let (mut ages, mut ageing) = ([0; 3], [0; 5]);
     if let Some(shown) = shown {
         let same = runs.iter().filter(|run| run.job == shown.job);
         let mut drawn: Vec<&RunRow> = same
@@ -71,6 +71,7 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
             figures.push(known(store, run, context.now, version).map_err(Refusal::from)?);
         }
         ages = context.desk.ages(&context.actor, &shown.id.to_string())?;
+        ageing = context.desk.ageing(&context.actor, &shown.id.to_string())?;
     }
     let shown = shown.map(|run| run.id.to_string()).unwrap_or_default();
     let present = figures.iter().find(|run| run.summary.run_id == shown);
@@ -86,6 +87,7 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
         jobs: &jobs,
         inbox: &inbox,
         ages,
+        ageing,
         first: &first,
         sees_money,
         now: context.now,
@@ -129,6 +131,13 @@ fn attributed(store: &dyn Store, job: Option<String>, limit: usize) -> Result<Ve
     // Newest first, by business date, then by start.
     runs.sort_by_key(|run| std::cmp::Reverse((run.batch_date, run.started)));
     Ok(runs)
+}
+
+/// The run of a job's newest date, or of the newest date of all if no job is named.
+pub fn newest_of(store: &dyn Store, job: &str) -> Result<Option<RunRow>, Denied> {
+    let job = Some(job.to_owned()).filter(|job| !job.is_empty());
+    let runs = attributed(store, job, LOADED)?;
+    Ok(runs.into_iter().find(|run| run.superseded_by.is_none()))
 }
 
 /// From the cache if of this version, or young enough if no version is given.

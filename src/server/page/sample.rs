@@ -15,6 +15,7 @@ use crate::report::statement::{Bar, Waterfall};
 use crate::review::{self, *};
 
 use super::address::Listing;
+use super::breaks::{self, BreaksPage};
 use super::frame::{Frame, Message, Person, Screen, Theme, Tone, Undo};
 use super::statement::{Part, Row, StatementPage};
 use super::{
@@ -215,6 +216,8 @@ fn made(at: usize) -> ReviewItem {
         currency: Some("USD".into()),
         counterparty: Some("Müller & Söhne".into()),
         age_seconds: 7_200 + 40_000 * at as i64,
+        first_seen: "2026-11-20".into(),
+        age_days: 3,
         due_at: if at == 1 { "2026-11-23T12:00:00Z" } else { "2026-11-24T12:00:00Z" }.into(),
         sla: if at == 1 { Sla::Overdue } else { Sla::Ok },
         eyes_if_override: Eyes::Six,
@@ -827,6 +830,27 @@ fn auditors() -> [(&'static str, reports::Report); 4] {
     ]
 }
 
+fn broken(frame: Frame, masked: bool) -> BreaksPage {
+    let row = |cleared: &'static str| breaks::Row {
+        reference: if masked { String::new() } else { HOSTILE.into() },
+        href: "/review/items/x".into(),
+        field: HOSTILE.into(),
+        kind: "missing in B".into(),
+        since: "2026-01-15".into(),
+        day: 3,
+        cleared,
+        is_back: masked,
+    };
+    BreaksPage {
+        frame,
+        job: HOSTILE.into(),
+        date: "2026-01-17".into(),
+        back: "/review".into(),
+        masked,
+        lists: vec![("Open", "None.", vec![row(""), row("")]), ("New", "None.", vec![])],
+    }
+}
+
 fn statement(frame: Frame) -> StatementPage {
     let bar = Bar {
         tone: "near",
@@ -910,6 +934,7 @@ fn others(pages: &mut Pages<'_>) {
         jobs: &["fx_trades_eod".into(), "payments_intraday".into()],
         inbox: &full,
         ages: [1_210, 118, 340],
+        ageing: [900, 400, 250, 100, 18],
         first: &[(
             "nearly all of 45 records differ in `amount` by their sign".into(),
             "add `normalize: { amount: [negate] }` to source B".into(),
@@ -918,10 +943,19 @@ fn others(pages: &mut Pages<'_>) {
         now: now(),
     };
     pages.add("overview", &overview::Overview::new(frame(Screen::Overview), &answers));
-    let answers =
-        overview::Data { runs: &[], jobs: &[], inbox: &empty, ages: [0; 3], first: &[], ..answers };
+    let answers = overview::Data {
+        runs: &[],
+        jobs: &[],
+        inbox: &empty,
+        ages: [0; 3],
+        ageing: [0; 5],
+        first: &[],
+        ..answers
+    };
     pages.add("overview-empty", &overview::Overview::new(frame(Screen::Overview), &answers));
     pages.add("statement", &statement(frame(Screen::Overview)));
+    pages.add("breaks", &broken(frame(Screen::Overview), false));
+    pages.add("breaks-masked", &broken(frame(Screen::Overview), true));
     let door = || Frame { shortcuts: true, ..Frame::default() };
     pages.add(
         "login",

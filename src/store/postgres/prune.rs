@@ -155,7 +155,8 @@ fn delete_untouched(
         "DELETE FROM item_counts WHERE run_no = {run_no}; \
          INSERT INTO item_counts (run_no, signature_id, status, items, amount_sum) \
          SELECT run_no, coalesce(signature_id, 0), status, count(*), coalesce(sum(amount_abs), 0) \
-         FROM difference_rows WHERE run_no = {run_no} AND status IS NOT NULL GROUP BY 1, 2, 3; \
+         FROM difference_rows WHERE run_no = {run_no} AND status IS NOT NULL \
+         AND (status <> 1 OR later IS NULL) GROUP BY 1, 2, 3; \
          DELETE FROM audit_samples x WHERE x.run_no = {run_no} AND {gone}; \
          DELETE FROM claims x WHERE x.run_no = {run_no} AND {gone}; \
          DELETE FROM run_figures WHERE run_no = {run_no}; \

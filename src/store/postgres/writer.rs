@@ -14,6 +14,7 @@ use super::transact::PostgresTransaction;
 use crate::database::postgres::{Connector, PostgresPool};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
+use crate::store::breaks::Breaks;
 use crate::store::chunk::Chunks;
 use crate::store::machine_results::MachineResults;
 use crate::store::publication::{self, Gathered, Given, Publication};
@@ -70,11 +71,14 @@ fn index(client: &mut Client, parent: &str, table: &str) -> Result<(), Error> {
     client.batch_execute(&format!("ALTER TABLE {table} ADD PRIMARY KEY (run_no, number)"))?;
     if parent == "difference_rows" {
         client.batch_execute(&format!(
-            "CREATE INDEX ON {table} (confidence, run_no, number) WHERE status = 1; \
+            "CREATE INDEX ON {table} (confidence, run_no, number) \
+             WHERE status = 1 AND later IS NULL; \
              CREATE INDEX ON {table} (signature_id, confidence, run_no, number) \
-             WHERE status = 1; \
+             WHERE status = 1 AND later IS NULL; \
              CREATE INDEX ON {table} (amount_abs, run_no, number) \
-             WHERE status = 1 AND amount_abs IS NOT NULL; \
+             WHERE status = 1 AND later IS NULL AND amount_abs IS NOT NULL; \
+             CREATE INDEX ON {table} (since, run_no, number) \
+             WHERE status = 1 AND later IS NULL; \
              CREATE INDEX ON {table} (signature_id, status, run_no, number)"
         ))?;
     }
@@ -100,6 +104,8 @@ pub(super) struct PostgresWriter {
     written: publication::Written,
     rejected_count: i64,
     results: MachineResults,
+    /// Of a command that writes differences.
+    breaks: Option<Breaks>,
 }
 
 impl PostgresWriter {
@@ -120,6 +126,16 @@ impl PostgresWriter {
             .map_err(problem)?;
         client.batch_execute("BEGIN").map_err(problem)?;
         let run_no = key.run_no;
+        let breaks = match key.stage {
+            None | Some(Stage::Ingested) => {
+                let mut tx = PostgresTransaction {
+                    problem: &|error: &Error| connector.problem(error),
+                    client: &mut client,
+                };
+                Some(Breaks::open(&mut tx, run_no.into())?)
+            }
+            Some(Stage::Compared | Stage::Attributed) => None,
+        };
         let mut writer = Self {
             client,
             connector: connector.clone(),
@@ -149,6 +165,8 @@ impl PostgresWriter {
                     "assigner_id",
                     "explanation",
                     "signature_id",
+                    "break_key",
+                    "since",
                 ],
             ),
             rejected: Copy::new(
@@ -173,6 +191,7 @@ impl PostgresWriter {
             written: publication::Written::default(),
             rejected_count: 0,
             results: MachineResults::default(),
+            breaks,
         };
         writer.prepare().map_err(problem)?;
         Ok(writer)
@@ -306,9 +325,18 @@ impl PostgresWriter {
             if let Some(given) = names.push(copy, row.attribution.as_ref()) {
                 self.written.add(row.record, given, row.amount_abs);
             }
+            let known = self.breaks.as_mut().map(|breaks| breaks.take(row));
+            copy.int8(known.map(|(key, _)| key));
+            copy.int4(known.map(|(_, since)| since));
             if copy.is_full() {
                 self.differences.send(client, run_no)?;
             }
+        }
+        if let Some(breaks) = &mut self.breaks {
+            breaks.take_partners(&batch.partners);
+            let connector = &self.connector;
+            let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
+            breaks.flush(&mut tx, false)?;
         }
         for row in &batch.decisions {
             self.decisions.row();
@@ -374,6 +402,13 @@ impl PostgresWriter {
         })?;
         self.send(true)?;
         let client = &mut self.client;
+        if outcome.stage >= Stage::Compared
+            && let Some(breaks) = &mut self.breaks
+        {
+            let connector = &self.connector;
+            let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
+            breaks.flush(&mut tx, true)?;
+        }
         for part in [&self.records, &self.differences] {
             if part.exists {
                 part.attach(client, run_no)?;
@@ -441,7 +476,8 @@ impl PostgresWriter {
                 take_decided(client, run_no)?;
             }
             let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
-            carried = publication.complete(&mut tx, run_no.into(), outcome.ended)?;
+            let breaks = self.breaks.take();
+            carried = publication.complete(&mut tx, run_no.into(), breaks, outcome.ended)?;
         } else if updated == 1 {
             let connector = &self.connector;
             let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
@@ -560,9 +596,9 @@ fn decide(client: &mut Client, run_no: i32) -> Result<(), Error> {
          CREATE TABLE {decided} (LIKE difference_rows INCLUDING ALL EXCLUDING INDEXES, \
          CHECK (run_no = {run_no})); \
          INSERT INTO {decided} (run_no, number, diff_type, severity, value_a, value_b, amount_abs, \
-             audit_sample, {DECIDED}) \
+             audit_sample, break_key, since, {DECIDED}) \
          SELECT d.run_no, d.number, d.diff_type, d.severity, d.value_a, d.value_b, d.amount_abs, \
-             d.audit_sample, {DECIDED_NOW} \
+             d.audit_sample, d.break_key, d.since, {DECIDED_NOW} \
          FROM difference_rows_{run_no} d LEFT JOIN staged_decisions s ON s.number = d.number"
     ))?;
     index(client, "difference_rows", &decided)

@@ -74,7 +74,10 @@ impl ReviewTables<'_> {
         } else {
             ("recon.difference_rows d", dialect.run_no("d"), "count(*), sum(d.amount_abs)")
         };
-        let condition = self.condition(query, &run);
+        let mut condition = self.condition(query, &run);
+        if !kept {
+            condition.newest(query);
+        }
         let sql = format!(
             "SELECT {run}, coalesce(d.signature_id, 0), {columns} FROM {from} \
              WHERE {} GROUP BY 1, 2",
@@ -101,7 +104,8 @@ impl ReviewTables<'_> {
     ) -> Result<(), Problem> {
         let dialect = self.dialect();
         let query = &ItemQuery { some_runs: true, ..query.clone() };
-        let condition = self.condition(query, &dialect.run_no("d"));
+        let mut condition = self.condition(query, &dialect.run_no("d"));
+        condition.newest(query);
         let sql = format!(
             "SELECT {}, d.status, d.is_locked, coalesce(d.signature_id, 0), d.diff_type, \
              d.severity, coalesce(d.amount_abs, 0) FROM recon.difference_rows d WHERE {}",
@@ -147,12 +151,23 @@ impl ReviewTables<'_> {
         Ok(size.flatten().map(whole))
     }
 
+    /// How many breaks of a run began on each day, as days since 1970-01-01.
+    pub fn began_on(&mut self, run_no: i64) -> Result<Vec<(i64, u64)>, Problem> {
+        let sql = format!(
+            "SELECT d.since, count(*) FROM recon.difference_rows d \
+             WHERE {} AND d.since IS NOT NULL GROUP BY 1 ORDER BY 1",
+            self.dialect().of_run("d", run_no)
+        );
+        self.tx.list(&sql, &[], |row| Ok((row.count(0)?, row.count(1)?.cast_unsigned())))
+    }
+
     /// How many items of current runs wait like this.
     pub fn count_waiting(&mut self, look: Look<'_>) -> Result<u64, Problem> {
         let (table, condition, values) = match look {
-            Look::SentBack => ("sent_back", "d.status = 1", Vec::new()),
+            Look::SentBack => ("sent_back", "d.status = 1 AND d.later IS NULL", Vec::new()),
             Look::AssignedTo(person) => {
-                ("assignments", "d.status = 1 AND a.assignee = $1", vec![person.into()])
+                let condition = "d.status = 1 AND d.later IS NULL AND a.assignee = $1";
+                ("assignments", condition, vec![person.into()])
             }
             Look::Samples => ("audit_samples", "d.status = 3 AND a.outcome IS NULL", Vec::new()),
         };

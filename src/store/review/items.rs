@@ -35,6 +35,10 @@ pub(crate) struct Item {
     pub version: i64,
     /// Drawn for a blind check that nobody has made yet.
     pub audit_sample: bool,
+    /// The first date of its break, as days since 1970-01-01.
+    pub since: Option<i64>,
+    /// Its break goes on at a later date: while it is undecided, lists show it there, and counts count it there.
+    pub goes_on: bool,
 }
 
 impl Item {
@@ -58,7 +62,7 @@ fn select(dialect: Dialect) -> String {
          d.confidence, d.status, d.assigner_id, w.name, w.is_person, d.explanation, \
          d.signature_id, d.amount_abs, d.assigned_at, d.is_locked, d.version, \
          EXISTS (SELECT 1 FROM recon.audit_samples s \
-                 WHERE (s.run_no, s.number) = ({key}) AND s.outcome IS NULL) \
+                 WHERE (s.run_no, s.number) = ({key}) AND s.outcome IS NULL), d.since, d.later IS NOT NULL \
          FROM recon.difference_rows d \
          LEFT JOIN recon.assigners w ON w.assigner_id = d.assigner_id"
     )
@@ -89,6 +93,8 @@ fn item(row: &SqlRow) -> Result<Item, Problem> {
         locked: row.boolean(17)?,
         version: row.count(18)?,
         audit_sample: row.boolean(19)?,
+        since: row.integer(20)?,
+        goes_on: row.boolean(21)?,
     })
 }
 
@@ -176,7 +182,7 @@ impl ReviewTables<'_> {
         let within = rows::numbers_in(self.dialect(), "$1");
         let sql = format!(
             "SELECT count(*) FROM recon.difference_rows d \
-             WHERE d.status = 1 AND d.signature_id IN {within}"
+             WHERE d.status = 1 AND d.later IS NULL AND d.signature_id IN {within}"
         );
         let found = self.tx.count(&sql, &[rows::numbers(signatures.iter().copied())])?;
         Ok(found.cast_unsigned())
@@ -186,6 +192,9 @@ impl ReviewTables<'_> {
     fn moves(&mut self, item: &Item, to: Status) {
         let amount = item.amount_abs.unwrap_or_default();
         for (status, sign) in [(item.status, -1), (to, 1)] {
+            if item.goes_on && status == Status::Unknown {
+                continue;
+            }
             let at = (item.key.run_no, item.signature_id.unwrap_or_default(), status.code());
             let (items, sum) = self.moved.entry(at).or_default();
             *items += sign;

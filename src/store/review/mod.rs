@@ -35,7 +35,7 @@ pub(crate) use items::{Item, Record, Settled};
 pub(crate) use proposals::{
     Approval, NewProposalItem, Prior, Proposal, ProposalItem, ProposalQuery,
 };
-pub(crate) use queue::{Condition, ItemOrder, ItemQuery, Position};
+pub(crate) use queue::{Aged, Condition, ItemOrder, ItemQuery, Position};
 pub(crate) use reports::{Between, Finding, decisions_of};
 pub(crate) use requests::{BulkPreviewRow, KeptAnswer, Refused, policy_in_force};
 pub(crate) use search::{SearchText, cell_text};

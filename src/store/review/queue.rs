@@ -39,6 +39,9 @@ pub(crate) struct ItemQuery {
     pub conditions: Vec<Condition>,
     /// Only blind samples that nobody has checked yet.
     pub samples: bool,
+    /// Undecided items whose break goes on at a later date are there, too: for lists of one run, in the order of
+    /// their numbers.
+    pub with_later: bool,
     /// Leaves out undecided items that are among this share whose suggestions are hidden.
     pub without_blind: Option<f64>,
 }
@@ -67,9 +70,21 @@ pub(crate) enum Condition {
     /// Is no blind sample that nobody has checked yet.
     NoSample,
     NoSignature,
-    /// Of one of these severities and of a run that goes with it.
-    OfRuns(Vec<(Severity, Vec<i64>)>),
+    /// Of one of these runs, severities and ages.
+    Aged(Vec<Aged>),
 }
+
+/// Items of a severity whose breaks began within some days.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Aged {
+    pub severity: Severity,
+    pub runs: Vec<i64>,
+    /// Days since 1970-01-01: the first and the last; `None` for any.
+    pub since: (Option<i32>, Option<i32>),
+}
+
+/// An undecided item is shown where its break was seen last.
+const NEWEST: &str = "d.later IS NULL";
 
 /// In which order items come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +97,8 @@ pub(crate) enum ItemOrder {
     HighestConfidence,
     /// Largest amount first.
     Amount,
+    /// The oldest break first.
+    Age,
     /// Highest severity first, then as [`Self::Confidence`].
     Severity,
     /// Highest severity first, then as [`Self::Number`].
@@ -131,6 +148,7 @@ const LOWEST_CONFIDENCE: Column =
     Column { name: "confidence", descending: false, by_signature: true };
 const HIGHEST_CONFIDENCE: Column =
     Column { name: "confidence", descending: true, by_signature: true };
+const OLDEST: Column = Column { name: "since", descending: false, by_signature: false };
 const LARGEST_AMOUNT: Column = Column { name: "amount_abs", descending: true, by_signature: false };
 
 impl Column {
@@ -153,6 +171,14 @@ impl Where {
             None => self.and("d.status IS NOT NULL"),
         }
         self.narrow(query, "d");
+        self.newest(query);
+    }
+
+    /// Leaves out undecided items whose break goes on at a later date.
+    pub fn newest(&mut self, query: &ItemQuery) {
+        if query.status == Some(Status::Unknown) && !query.with_later {
+            self.and(NEWEST);
+        }
     }
 
     /// Adds the signatures, the column of which is that of `table`, and the conditions that no index knows.
@@ -196,13 +222,22 @@ impl Where {
             Condition::SentBack(yes) => format!("{}{})", not(*yes), about("sent_back")),
             Condition::NoSample => format!("NOT {}", self.is_sample()),
             Condition::NoSignature => "d.signature_id IS NULL".to_owned(),
-            Condition::OfRuns(arms) => {
+            Condition::Aged(arms) => {
                 let run = dialect.run_no("d");
-                let arm = |(severity, runs): &(Severity, Vec<i64>)| {
-                    format!("(d.severity = {} AND {run} IN ({}))", severity.code(), joined(runs))
+                let arm = |arm: &Aged| {
+                    let (first, last) = arm.since;
+                    let first = first.map(|day| format!(" AND d.since >= {day}"));
+                    let last = last.map(|day| format!(" AND d.since <= {day}"));
+                    format!(
+                        "(d.severity = {} AND {run} IN ({}){}{})",
+                        arm.severity.code(),
+                        joined(&arm.runs),
+                        first.unwrap_or_default(),
+                        last.unwrap_or_default()
+                    )
                 };
                 let arms: Vec<String> =
-                    arms.iter().filter(|(_, runs)| !runs.is_empty()).map(arm).collect();
+                    arms.iter().filter(|arm| !arm.runs.is_empty()).map(arm).collect();
                 if arms.is_empty() {
                     "1 = 0".to_owned()
                 } else {
@@ -272,15 +307,15 @@ impl ItemQuery {
 
     /// Whether the items are those of some runs and severities: in the order of runs, they are the oldest first.
     fn is_by_time(&self) -> bool {
-        self.conditions.iter().any(|one| matches!(one, Condition::OfRuns(_)))
+        self.conditions.iter().any(|one| matches!(one, Condition::Aged(_)))
     }
 
     /// The runs, without those that no item of the query is of.
     fn sorted_runs(&self) -> Vec<i64> {
         let mut runs = self.runs.clone();
         for condition in &self.conditions {
-            if let Condition::OfRuns(arms) = condition {
-                runs.retain(|run| arms.iter().any(|(_, of)| of.contains(run)));
+            if let Condition::Aged(arms) = condition {
+                runs.retain(|run| arms.iter().any(|arm| arm.runs.contains(run)));
             }
         }
         runs.sort_unstable();
@@ -307,10 +342,12 @@ impl ReviewTables<'_> {
             _ if query.status != Some(Status::Unknown) || query.is_by_time() => {
                 self.by_number(query, at, limit)?
             }
+            _ if query.with_later => self.by_number(query, at, limit)?,
             ItemOrder::Number => self.by_number(query, at, limit)?,
             ItemOrder::Confidence => self.ordered(query, LOWEST_CONFIDENCE, at, limit)?,
             ItemOrder::HighestConfidence => self.ordered(query, HIGHEST_CONFIDENCE, at, limit)?,
             ItemOrder::Amount => self.by_amount(query, at, limit)?,
+            ItemOrder::Age => self.ordered(query, OLDEST, at, limit)?,
             ItemOrder::Severity => self.by_severity(query, false, at, limit)?,
             ItemOrder::SeverityAndNumber => self.by_severity(query, true, at, limit)?,
         };
@@ -319,7 +356,8 @@ impl ReviewTables<'_> {
 
     /// How many items match.
     pub fn count(&mut self, query: &ItemQuery) -> Result<u64, Problem> {
-        let condition = self.condition(query, &self.dialect().run_no("d"));
+        let mut condition = self.condition(query, &self.dialect().run_no("d"));
+        condition.newest(query);
         let sql = format!("SELECT count(*) FROM recon.difference_rows d WHERE {}", condition.sql);
         Ok(self.tx.count(&sql, &condition.values)?.cast_unsigned())
     }
@@ -506,7 +544,7 @@ impl ReviewTables<'_> {
         // Where a stream was not read to its end, nothing behind that place may be shown yet.
         let mut horizon: Option<Ordered> = None;
         for stream in streams {
-            let mut rows = Where::new(dialect, "d.status = 1");
+            let mut rows = Where::new(dialect, format!("d.status = 1 AND {NEWEST}"));
             if let Some(id) = stream {
                 rows.and(&format!("d.signature_id = {id}"));
             }
@@ -616,8 +654,11 @@ impl ReviewTables<'_> {
 
     /// The statuses and signatures (0: none) of which a run has items, as far as a query wants them.
     fn kinds_of(&mut self, query: &ItemQuery, run_no: i64) -> Result<Vec<(i64, i64)>, Problem> {
-        let mut condition =
-            Where::new(self.dialect(), format!("n.run_no = {run_no} AND n.items > 0"));
+        let mut condition = Where::new(self.dialect(), format!("n.run_no = {run_no}"));
+        // Kinds whose items all go on at a later date have a count of 0.
+        if !query.with_later {
+            condition.and("n.items > 0");
+        }
         if let Some(status) = query.status {
             condition.and(&format!("n.status = {}", status.code()));
         }
@@ -652,6 +693,7 @@ impl ReviewTables<'_> {
             let mut condition =
                 Where::new(dialect, format!("d.status = {status} AND {signature} AND {place}"));
             condition.narrow(&narrowed, "d");
+            condition.newest(query);
             let sql = format!(
                 "SELECT {}, 0 FROM recon.difference_rows d WHERE {} ORDER BY {} LIMIT {most}",
                 dialect.key("d"),

@@ -247,7 +247,7 @@ fn forget(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
          SELECT {run_no}, coalesce(d.signature_id, 0), d.status, count(*), \
                 coalesce(sum(d.amount_abs), 0.0) \
          FROM difference_rows d WHERE d.id BETWEEN {first} AND {last} AND d.status IS NOT NULL \
-         GROUP BY 2, 3; \
+         AND (d.status <> 1 OR d.later IS NULL) GROUP BY 2, 3; \
          DELETE FROM audit_samples AS x WHERE x.run_no = {run_no} AND {gone}; \
          DELETE FROM claims AS x WHERE x.run_no = {run_no} AND {gone}; \
          DELETE FROM run_figures WHERE run_no = {run_no}; \

@@ -33,8 +33,10 @@ pub(super) fn find_key(connection: &Connection, run: RunId) -> Result<RunKey, Pr
 /// behind: what it wrote does not show before its stage and is written anew by the next one.
 fn discard_unfinished(connection: &Connection, run: RunKey) -> Result<(), rusqlite::Error> {
     let tables: &[&str] = match run.stage {
-        None => &["record_rows", "difference_rows", "reject_rows"],
-        Some(Stage::Ingested) => &["difference_rows"],
+        None => {
+            &["record_rows", "difference_rows", "reject_rows", "break_states", "break_partners"]
+        }
+        Some(Stage::Ingested) => &["difference_rows", "break_states", "break_partners"],
         Some(Stage::Compared | Stage::Attributed) => &[],
     };
     tables

@@ -18,6 +18,7 @@ use super::transact::SqliteTransaction;
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
+use crate::store::breaks::Breaks;
 use crate::store::chunk::Chunks;
 use crate::store::layout::{MAX_RECORDS, id_range};
 use crate::store::machine_results::MachineResults;
@@ -52,6 +53,8 @@ pub(super) struct SqliteWriter {
     written: publication::Written,
     rejected: i64,
     results: MachineResults,
+    /// Of a command that writes differences.
+    breaks: Option<Breaks>,
 }
 
 /// The numbers of an attribution's reason, of who gives it, and of its signature.
@@ -93,6 +96,13 @@ impl SqliteWriter {
                 )
                 .map_err(problem)?;
         }
+        let breaks = match key.stage {
+            None | Some(Stage::Ingested) => {
+                let mut tx = SqliteTransaction::direct(path, &connection);
+                Some(Breaks::open(&mut tx, key.run_no)?)
+            }
+            Some(Stage::Compared | Stage::Attributed) => None,
+        };
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -110,6 +120,7 @@ impl SqliteWriter {
             written: publication::Written::default(),
             rejected: 0,
             results: MachineResults::default(),
+            breaks,
         })
     }
 
@@ -175,11 +186,18 @@ impl SqliteWriter {
         database::problem(&self.path, error)
     }
 
-    fn write_rows(&mut self, batch: &Batch) -> Result<(), rusqlite::Error> {
+    fn failed(&self, failure: Failure) -> Problem {
+        match failure {
+            Failure::Sqlite(error) => self.problem(&error),
+            Failure::Problem(problem) => problem,
+        }
+    }
+
+    fn write_rows(&mut self, batch: &Batch) -> Result<(), Failure> {
         let (connection, turns, base) = (&self.connection, &mut self.turns, self.base);
         let named = Named { ids: &self.ids, batch };
         if self.key.stage == Some(Stage::Attributed) {
-            return stage_decisions(connection, base, named);
+            return Ok(stage_decisions(connection, base, named)?);
         }
         turns.begin(connection)?;
         let mut bytes = DIFFERENCE_BYTES * (batch.differences.len() + batch.decisions.len());
@@ -191,7 +209,12 @@ impl SqliteWriter {
             insert.execute((base | chunk.cast_signed(), text))?;
             turns.look(connection)
         })?;
-        insert_differences(connection, turns, base, named, &mut self.written)?;
+        let breaks = &mut self.breaks;
+        insert_differences(connection, turns, base, named, &mut self.written, breaks)?;
+        if let Some(breaks) = breaks {
+            breaks.take_partners(&batch.partners);
+            breaks.flush(&mut SqliteTransaction::direct(&self.path, connection), false)?;
+        }
         decide(connection, turns, base, named)?;
         let mut rejected = connection.prepare_cached(
             "INSERT INTO reject_rows (id, side, line, place, code, message, text, key) \
@@ -214,7 +237,7 @@ impl SqliteWriter {
                 .map(drop)
         })?;
         turns.end(connection)?;
-        self.checkpoints.written(connection, bytes)
+        Ok(self.checkpoints.written(connection, bytes)?)
     }
 
     /// Moves the run to its new stage, and with it everything that was written.
@@ -230,10 +253,7 @@ impl SqliteWriter {
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        let (updated, carried) = published.map_err(|failure| match failure {
-            Failure::Sqlite(error) => self.problem(&error),
-            Failure::Problem(problem) => problem,
-        })?;
+        let (updated, carried) = published.map_err(|failure| self.failed(failure))?;
         if updated == 1 && self.trims(outcome) {
             trim(&self.connection, self.key.run_no).map_err(|error| self.problem(&error))?;
         }
@@ -250,6 +270,11 @@ impl SqliteWriter {
         };
         let counts = self.key.stage.is_none().then(|| std::mem::take(&mut self.written.items));
         let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
+        if outcome.stage >= Stage::Compared
+            && let Some(breaks) = &mut self.breaks
+        {
+            breaks.flush(&mut tx, true)?;
+        }
         Ok(if outcome.stage < Stage::Attributed {
             Prepared::Stage(Box::new(gathered.complete(&mut tx, publication::ITEMS, run_no)?))
         } else {
@@ -327,7 +352,8 @@ impl SqliteWriter {
                 Prepared::Attributed(publication) => *publication,
                 Prepared::Stage(_) | Prepared::Again => Publication::again(&mut tx, run_no)?,
             };
-            carried = publication.complete(&mut tx, run_no, outcome.ended)?;
+            let breaks = self.breaks.take();
+            carried = publication.complete(&mut tx, run_no, breaks, outcome.ended)?;
         } else if updated == 1
             && let Prepared::Stage(gathered) = prepared
         {
@@ -381,12 +407,12 @@ impl Writer for SqliteWriter {
             let reasons = &self.reasons;
             self.results.take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
         }
-        self.write_rows(batch).map_err(|error| {
+        self.write_rows(batch).map_err(|failure| {
             // What the slice wrote is undone with it; the command fails as a whole.
             if !self.connection.is_autocommit() {
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
-            self.problem(&error)
+            self.failed(failure)
         })
     }
 
@@ -456,11 +482,13 @@ fn insert_differences(
     base: i64,
     named: Named<'_>,
     written: &mut publication::Written,
+    breaks: &mut Option<Breaks>,
 ) -> Result<(), rusqlite::Error> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO difference_rows (id, diff_type, severity, value_a, value_b, amount_abs, \
-         reason_id, functional, confidence, status, assigner_id, explanation, signature_id) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         reason_id, functional, confidence, status, assigner_id, explanation, signature_id, \
+         break_key, since) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?;
     let rows = named.batch.differences.iter().zip(named.ids.iter().copied());
     turns.each(connection, rows, |(row, ids): (&DifferenceRow, _)| {
@@ -472,6 +500,9 @@ fn insert_differences(
         insert.raw_bind_parameter(5, named.text(row.value_b))?;
         insert.raw_bind_parameter(6, row.amount_abs)?;
         named.bind(&mut insert, 7, ids, row.attribution.as_ref())?;
+        let known = breaks.as_mut().map(|breaks| breaks.take(row));
+        insert.raw_bind_parameter(14, known.map(|(key, _)| key))?;
+        insert.raw_bind_parameter(15, known.map(|(_, since)| since))?;
         if let (Some(ids), Some(given)) = (ids, row.attribution) {
             let Ids { reason, functional, assigner, signature } = ids;
             let given = Given { reason, functional, status: given.status, assigner, signature };

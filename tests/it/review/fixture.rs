@@ -8,7 +8,7 @@ use recon::diagnostic::Problem;
 use recon::domain::review::{Action, Role, Roles};
 use recon::domain::{
     Cell, Cells, Confidence, DiffType, Field, FieldRef, Instant, Kind, Layout, ReasonCode, Row,
-    RunId, RunStatus, Severity, Stage, Status,
+    RunId, RunStatus, Severity, Side, Stage, Status, identity,
 };
 use recon::review::{
     Actor, Approve, Close, Directory, ProposalTag, Refusal, Resolve, Resolved, Review,
@@ -135,6 +135,17 @@ pub fn stock(store: &dyn Store, job: &str, given: &[Given]) -> RunId {
 
 /// The same with the keys of the records.
 pub fn stock_keyed(store: &dyn Store, job: &str, given: &[(String, Given)]) -> RunId {
+    stock_on(store, job, "2026-01-15", given, serde_json::json!({}))
+}
+
+/// The same of this date, with this metadata.
+pub fn stock_on(
+    store: &dyn Store,
+    job: &str,
+    date: &str,
+    given: &[(String, Given)],
+    metadata: serde_json::Value,
+) -> RunId {
     use std::sync::atomic::AtomicU64;
     static NEXT: AtomicU64 = AtomicU64::new(1_768_435_300_000);
     let millis = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -146,11 +157,11 @@ pub fn stock_keyed(store: &dyn Store, job: &str, given: &[(String, Given)]) -> R
             job: job.to_owned(),
             system_a: "FRONT".to_owned(),
             system_b: "RISK".to_owned(),
-            batch_date: "2026-01-15".parse().unwrap(),
+            batch_date: date.parse().unwrap(),
             started: Instant::new((millis / 1000) as i64, (millis % 1000) as u32 * 1_000_000),
             layout: layout(),
             keep_all: true,
-            metadata: serde_json::json!({}),
+            metadata: metadata.clone(),
         })
         .unwrap();
     let mut writer = store.writer(id).unwrap();
@@ -185,6 +196,7 @@ pub fn stock_keyed(store: &dyn Store, job: &str, given: &[(String, Given)]) -> R
         };
         let row =
             DifferenceRow {
+                row: identity::of_row(&layout(), Side::A, Cells::new(&a.cells)),
                 record: number,
                 field: FieldRef::Field(2),
                 diff_type: DiffType::NumericMismatch,
@@ -206,7 +218,7 @@ pub fn stock_keyed(store: &dyn Store, job: &str, given: &[(String, Given)]) -> R
             stage: Stage::Attributed,
             total_records: given.len() as u64,
             total_differences: given.len() as u64,
-            metadata: serde_json::json!({}),
+            metadata,
         })
         .unwrap();
     id

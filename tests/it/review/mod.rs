@@ -2,6 +2,7 @@
 
 mod carry;
 mod commands;
+mod days;
 pub(crate) mod fixture;
 mod labels;
 mod sample;

@@ -247,6 +247,7 @@ pub fn batches(content: Content) -> Vec<Batch> {
     for told in differences().iter().filter(|_| content.compared) {
         let mut batch = Batch::default();
         let row = DifferenceRow {
+            row: told.0,
             record: told.0,
             field: told.1,
             diff_type: told.2,

@@ -1,6 +1,7 @@
 //! One story, told to both stores by the same functions.
 
 mod answers;
+mod breaks;
 pub(crate) mod fixture;
 mod lock;
 mod postgres;

@@ -164,6 +164,7 @@ fn every_code_shows_under_its_name(place: &Place) {
         let at = number % 4;
         let (reason, assigned_by) = (batch.push("UNKNOWN"), batch.push("NONE"));
         batch.differences.push(DifferenceRow {
+            row: 1,
             record: number as u64,
             field: recon::domain::FieldRef::Field(at as u16),
             diff_type: *diff_type,
@@ -579,6 +580,7 @@ fn a_thousand_rows_of_several_batches(place: &Place) {
     let mut batch = Batch::default();
     for record in [7, 4_999] {
         batch.differences.push(DifferenceRow {
+            row: 1,
             record,
             field: recon::domain::FieldRef::Field(2),
             diff_type: DiffType::NullMismatch,

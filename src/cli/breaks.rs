@@ -1,0 +1,194 @@
+//! `recon breaks list` and `show`.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::diagnostic::{Code, Problem, Problems};
+use crate::domain::forecast::{self, HORIZONS};
+use crate::report::figures::visible;
+use crate::store::{BREAK_COLUMNS, BreakFilter, Event, SqlValue, Store};
+
+use super::args::{Breaks, BreaksList, BreaksShow};
+use super::context::Context;
+use super::table::{ResultFormat, TableStyle, answer};
+
+pub fn run(context: &Context, arguments: &Breaks) -> Result<u8, Problems> {
+    match arguments {
+        Breaks::List(arguments) => list(context, arguments),
+        Breaks::Show(arguments) => show(context, arguments),
+    }
+}
+
+/// What a table on a terminal has room for.
+const SHOWN: [&str; 9] = [
+    "ref",
+    "field_name",
+    "diff_type",
+    "first_seen",
+    "age_days",
+    "cleared_on",
+    "cleared_how",
+    "reason",
+    "status",
+];
+
+fn list(context: &Context, arguments: &BreaksList) -> Result<u8, Problems> {
+    let store = context.store(None)?;
+    let open = match (arguments.open, arguments.cleared) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    };
+    let breaks = store.breaks(&BreakFilter {
+        job: arguments.job.clone(),
+        open,
+        since: arguments.since,
+        limit: Some(arguments.limit),
+        named: None,
+    })?;
+    let forecasts = forecasts(&*store, arguments.job.as_deref())?;
+    if context.global.json {
+        let breaks: Vec<Json> = breaks.iter().map(|one| object(one)).collect();
+        context.json(&json!({ "breaks": breaks, "forecast": forecasts }))?;
+        return Ok(0);
+    }
+    let style =
+        TableStyle { paint: context.console.paint(), clip: context.console.result_is_terminal() };
+    let columns: Vec<usize> = SHOWN
+        .iter()
+        .filter_map(|name| BREAK_COLUMNS.iter().position(|column| column == name))
+        .collect();
+    context.console.result(|out| {
+        let mut sink = answer(ResultFormat::Table, out, style);
+        sink.columns(&SHOWN.map(str::to_owned))?;
+        for one in &breaks {
+            let row: Vec<SqlValue> =
+                columns.iter().filter_map(|column| one.get(*column).cloned()).collect();
+            sink.row(&row)?;
+        }
+        sink.finish()?;
+        Ok(())
+    })?;
+    let mut text = String::new();
+    for one in &forecasts {
+        let share = |days: i64| {
+            let percent = |key: &str| {
+                let share = one["within"][days.to_string()][key].as_f64().unwrap_or_default();
+                format!("{:.0}", 100.0 * share)
+            };
+            format!("{} % ({} to {})", percent("share"), percent("low"), percent("high"))
+        };
+        let shares: Vec<String> =
+            HORIZONS.iter().map(|days| format!("{} within {days}", share(*days))).collect();
+        let kind = one["kind"].as_str().unwrap_or_default();
+        text += &format!("{}: {} business days\n", visible(kind), shares.join(", "));
+    }
+    if !text.is_empty() {
+        context.console.say(&format!("\nHow soon breaks clear, with the 95 % interval\n{text}"))?;
+    }
+    Ok(0)
+}
+
+/// What is to be expected of each kind of break with enough cleared episodes.
+pub fn forecasts(store: &dyn Store, job: Option<&str>) -> Result<Vec<Json>, Problem> {
+    let mut forecasts = Vec::new();
+    for ((job, field, diff_type), watched) in store.watched_breaks(job)? {
+        let mut within = Map::new();
+        for days in HORIZONS {
+            if let Some(share) = forecast::within(&watched, days) {
+                within.insert(
+                    days.to_string(),
+                    json!({ "share": share.share, "low": share.low, "high": share.high }),
+                );
+            }
+        }
+        if !within.is_empty() {
+            forecasts.push(json!({
+                "kind": format!("{field} {diff_type}"),
+                "job": job,
+                "field_name": field,
+                "diff_type": diff_type,
+                "cleared": forecast::cleared(&watched),
+                "within": within,
+            }));
+        }
+    }
+    Ok(forecasts)
+}
+
+fn show(context: &Context, arguments: &BreaksShow) -> Result<u8, Problems> {
+    let store = context.store(None)?;
+    let breaks = store.breaks(&BreakFilter {
+        job: arguments.job.clone(),
+        named: Some(arguments.named.clone()),
+        ..BreakFilter::default()
+    })?;
+    if breaks.is_empty() {
+        let message = format!("no break is called `{}`", visible(&arguments.named));
+        return Err(Problem::new(Code::NoSuchBreak, message)
+            .help("`recon breaks list --json` has the ids")
+            .into());
+    }
+    let mut shown = Vec::new();
+    let mut page = String::new();
+    for one in &breaks {
+        let one = object(one);
+        let id = one["attribution_id"].as_str().unwrap_or_default();
+        let mut life = store.life_of_break(id)?;
+        if let (Some(on), Some(how)) = (one["cleared_on"].as_str(), one["cleared_how"].as_str()) {
+            life.push(Event {
+                at: on.to_owned(),
+                what: "CLEARED".to_owned(),
+                detail: how.to_owned(),
+            });
+        }
+        if !page.is_empty() {
+            page.push('\n');
+        }
+        page += &text(&one, &life);
+        let history: Vec<Json> = life
+            .iter()
+            .map(|event| json!({ "at": event.at, "what": event.what, "detail": event.detail }))
+            .collect();
+        let mut one = one;
+        one["history"] = Json::Array(history);
+        shown.push(one);
+    }
+    if context.global.json {
+        context.json(&json!({ "breaks": shown }))?;
+    } else {
+        context.console.say(&page)?;
+    }
+    Ok(0)
+}
+
+/// One break as text.
+fn text(one: &Json, life: &[Event]) -> String {
+    let mut page = String::new();
+    for column in BREAK_COLUMNS {
+        let value = match &one[column] {
+            Json::Null => continue,
+            Json::String(text) => visible(text).into_owned(),
+            other => other.to_string(),
+        };
+        page += &format!("{column:<18}{value}\n");
+    }
+    for event in life {
+        page += &format!("{:<28}{:<9}{}\n", event.at, event.what, visible(&event.detail));
+    }
+    page
+}
+
+fn object(values: &[SqlValue]) -> Json {
+    let json = |value: &SqlValue| match value {
+        SqlValue::Integer(value) => json!(value),
+        SqlValue::Real(value) => json!(value),
+        SqlValue::Text(text) | SqlValue::Json(text) => json!(text),
+        SqlValue::Boolean(value) => json!(value),
+        SqlValue::Null | SqlValue::Blob(_) => Json::Null,
+    };
+    BREAK_COLUMNS
+        .iter()
+        .zip(values)
+        .map(|(name, value)| ((*name).to_owned(), json(value)))
+        .collect()
+}

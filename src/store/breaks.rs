@@ -1,0 +1,815 @@
+//! Breaks: differences followed from one business date to the next.
+//!
+//! A break is known by its job, its row ([`identity`]), its field and, among alike ones, its place. Each run
+//! keeps in `break_states` what its differences are called and since when they are there, so that the next run
+//! compares itself with this alone; `break_partners` keeps what the rows are called that the run matched, which
+//! tells a break that was matched from one that is gone. An episode that ends is a row of `cleared_breaks`.
+//! All this follows the current runs of a job in the order of their dates: where a run is not the newest, or
+//! takes another's place, everything from its date on is worked out anew.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::layout::row_id;
+use super::rows::{self, parameters};
+use super::transact::{Dialect, Transaction};
+use super::{DifferenceRow, SqlValue, difference_number, field_of};
+use crate::diagnostic::{Code, Problem};
+use crate::domain::identity::{StableHash, of_text};
+use crate::domain::{Date, DiffType, FieldRef, Layout, Status};
+
+/// The bytes of a part of a state.
+const PART: usize = 60_000;
+/// Items that are changed by one statement.
+const ITEMS: usize = 5_000;
+/// The bytes of an entry.
+const ENTRY: usize = 28;
+
+/// How an episode ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// A row that lacked its partner has one.
+    Matched = 1,
+    /// The sides agree on the field.
+    Agrees = 2,
+    /// Neither side has the row any more.
+    Gone = 3,
+    /// People closed the open item.
+    Closed = 4,
+    /// The open item became older than the job allows.
+    Expired = 5,
+}
+
+/// A difference as the next date knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    /// What its row is called.
+    row: u64,
+    number: i64,
+    /// The number of the same break's difference in the run before; 0 for none.
+    before: i64,
+    /// Which one of its record's alike ones it is.
+    alike: u32,
+    since: i32,
+}
+
+impl Entry {
+    fn push(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.row.to_le_bytes());
+        out.extend_from_slice(&self.number.to_le_bytes()[..6]);
+        out.extend_from_slice(&self.before.to_le_bytes()[..6]);
+        out.extend_from_slice(&self.alike.to_le_bytes());
+        out.extend_from_slice(&self.since.to_le_bytes());
+    }
+
+    fn read(bytes: &[u8; ENTRY]) -> Self {
+        let number = |from: usize, count: usize| {
+            let mut eight = [0; 8];
+            for (place, byte) in eight.iter_mut().zip(&bytes[from..from + count]) {
+                *place = *byte;
+            }
+            u64::from_le_bytes(eight)
+        };
+        Self {
+            row: number(0, 8),
+            number: number(8, 6).cast_signed(),
+            before: number(14, 6).cast_signed(),
+            alike: number(20, 4) as u32,
+            since: (number(24, 4) as u32).cast_signed(),
+        }
+    }
+
+    fn is_of_record(&self) -> bool {
+        field_of(self.number.cast_unsigned()) == FieldRef::EntireRecord
+    }
+}
+
+/// What fields are called, so that their order may change.
+#[derive(Debug, Default)]
+struct Names {
+    job: u64,
+    fields: Vec<u64>,
+}
+
+impl Names {
+    fn new(job: &str, layout: &Layout) -> Self {
+        Self { job: of_text(job), fields: layout.names().map(of_text).collect() }
+    }
+
+    /// The key of a break.
+    fn key(&self, row: u64, field: FieldRef, alike: u32) -> i64 {
+        let field = match field {
+            FieldRef::EntireRecord => 0,
+            FieldRef::Field(at) => self.fields.get(usize::from(at)).copied().unwrap_or(1),
+        };
+        let hash = StableHash::new(self.job).number(row).number(field).number(alike.into());
+        hash.finish().cast_signed()
+    }
+
+    fn key_of(&self, entry: &Entry) -> i64 {
+        self.key(entry.row, field_of(entry.number.cast_unsigned()), entry.alike)
+    }
+}
+
+/// The breaks of a run by their keys, and whether the next run has them.
+type Known = HashMap<i64, (Entry, bool), foldhash::fast::FixedState>;
+
+/// The numbers of a break's differences in two runs.
+pub(super) type Pair = (i64, i64);
+
+/// A date of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Dated {
+    day: i32,
+    run_no: i64,
+    position: i64,
+    version: i64,
+}
+
+/// The breaks of a run, gathered while its differences are written.
+pub(super) struct Breaks {
+    run_no: i64,
+    day: i32,
+    names: Names,
+    /// The date before, as it was when the run began to write.
+    basis: Option<Dated>,
+    known: Known,
+    /// How often rows of this name and field came so far.
+    alike: HashMap<(u64, i64), u32, foldhash::fast::FixedState>,
+    /// Rows of one key come one after the other.
+    is_keyed: bool,
+    last: u64,
+    entries: Parts,
+    partners: Parts,
+}
+
+/// Bytes on their way into parts. The first part has the number 0, every other one that of its first entry.
+#[derive(Default)]
+struct Parts {
+    bytes: Vec<u8>,
+    first: i64,
+    has_first: bool,
+}
+
+impl Parts {
+    fn flush(
+        &mut self,
+        tx: &mut dyn Transaction,
+        table: (&str, &str),
+        run_no: i64,
+        all: bool,
+    ) -> Result<(), Problem> {
+        if self.bytes.len() < PART && !(all && (!self.has_first || !self.bytes.is_empty())) {
+            return Ok(());
+        }
+        write_part(tx, table, run_no, self.first, &self.bytes)?;
+        self.has_first = true;
+        self.first += 1;
+        self.bytes.clear();
+        Ok(())
+    }
+
+    fn push(&mut self, entry: &Entry) {
+        if self.has_first && self.bytes.is_empty() {
+            self.first = entry.number;
+        }
+        entry.push(&mut self.bytes);
+    }
+}
+
+const STATES: (&str, &str) = ("break_states", "entries");
+const PARTNERS: (&str, &str) = ("break_partners", "rows");
+
+fn write_part(
+    tx: &mut dyn Transaction,
+    (table, column): (&str, &str),
+    run_no: i64,
+    first: i64,
+    bytes: &[u8],
+) -> Result<(), Problem> {
+    let done = match tx.dialect() {
+        Dialect::Sqlite => tx.execute(
+            &format!("INSERT OR REPLACE INTO recon.{table} (id, {column}) VALUES ($1, $2)"),
+            &parameters![row_id(run_no, first), bytes],
+        ),
+        Dialect::Postgres => tx.execute(
+            &format!(
+                "INSERT INTO recon.{table} (run_no, number, {column}) VALUES ($1, $2, $3) \
+                 ON CONFLICT (run_no, number) DO UPDATE SET {column} = excluded.{column}"
+            ),
+            &parameters![run_no, first, bytes],
+        ),
+    };
+    done.map(drop)
+}
+
+/// Calls `each` with the parts of a run.
+fn each_part(
+    tx: &mut dyn Transaction,
+    (table, column): (&str, &str),
+    run_no: i64,
+    each: &mut dyn FnMut(&[u8]),
+) -> Result<(), Problem> {
+    let dialect = tx.dialect();
+    let sql = format!(
+        "SELECT d.{column} FROM recon.{table} d WHERE {} ORDER BY {}",
+        dialect.of_run("d", run_no),
+        dialect.order("d", "")
+    );
+    tx.query_each(&sql, &[], &mut |row| {
+        each(&row.blob(0)?.unwrap_or_default());
+        Ok(())
+    })
+}
+
+fn entries(tx: &mut dyn Transaction, run_no: i64) -> Result<Vec<Entry>, Problem> {
+    let mut entries = Vec::new();
+    each_part(tx, STATES, run_no, &mut |bytes| {
+        entries.extend(bytes.as_chunks::<ENTRY>().0.iter().map(Entry::read));
+    })?;
+    Ok(entries)
+}
+
+/// The fields of a run by their names.
+fn names(tx: &mut dyn Transaction, job: &str, run_no: i64) -> Result<Names, Problem> {
+    let sql = "SELECT layout, key_length FROM recon.recon_runs WHERE run_no = $1";
+    let layout = tx.find(sql, &parameters![run_no], |row| {
+        super::read_layout(&row.required(0)?, row.count(1)?)
+    })?;
+    Ok(layout.map_or_else(Names::default, |layout| Names::new(job, &layout)))
+}
+
+fn known(tx: &mut dyn Transaction, job: &str, run_no: i64) -> Result<Known, Problem> {
+    let names = names(tx, job, run_no)?;
+    let entries = entries(tx, run_no)?;
+    let mut known = Known::with_capacity_and_hasher(entries.len(), Default::default());
+    known.extend(entries.into_iter().map(|entry| (names.key_of(&entry), (entry, false))));
+    Ok(known)
+}
+
+fn dated(
+    tx: &mut dyn Transaction,
+    job: &str,
+    condition: &str,
+    day: i32,
+) -> Result<Option<Dated>, Problem> {
+    let sql = format!(
+        "SELECT day, run_no, position, version FROM recon.break_dates \
+         WHERE job = $1 AND day {condition} LIMIT 1"
+    );
+    tx.find(&sql, &parameters![job, day], |row| {
+        Ok(Dated {
+            day: i32::try_from(row.count(0)?).unwrap_or_default(),
+            run_no: row.count(1)?,
+            position: row.count(2)?,
+            version: row.count(3)?,
+        })
+    })
+}
+
+const BEFORE: &str = "< $2 ORDER BY day DESC";
+
+impl Breaks {
+    /// Begins to gather the breaks of a run.
+    pub fn open(tx: &mut dyn Transaction, run_no: i64) -> Result<Self, Problem> {
+        let passes = match tx.dialect() {
+            Dialect::Sqlite => "metadata ->> '$.configuration.match'",
+            Dialect::Postgres => "metadata #>> '{configuration,match}'",
+        };
+        let sql = format!(
+            "SELECT job, batch_date, layout, key_length, {passes} FROM recon.recon_runs \
+             WHERE run_no = $1"
+        );
+        let found = tx.find(&sql, &parameters![run_no], |row| {
+            Ok((
+                row.required(0)?,
+                read_day(&row.required(1)?)?,
+                super::read_layout(&row.required(2)?, row.count(3)?)?,
+                row.text(4)?.is_some(),
+            ))
+        })?;
+        let (job, day, layout, has_passes) = found.ok_or_else(|| {
+            Problem::new(Code::StoreDamaged, format!("there is no run with the number {run_no}"))
+        })?;
+        let basis = dated(tx, &job, BEFORE, day)?;
+        let known = match basis {
+            Some(basis) => known(tx, &job, basis.run_no)?,
+            None => Known::default(),
+        };
+        Ok(Self {
+            names: Names::new(&job, &layout),
+            is_keyed: layout.key_len() > 0 && !has_passes,
+            run_no,
+            day,
+            basis,
+            known,
+            alike: HashMap::default(),
+            last: 0,
+            entries: Parts::default(),
+            partners: Parts::default(),
+        })
+    }
+
+    /// Takes in a difference; gives its key and the first date of its episode.
+    pub fn take(&mut self, row: &DifferenceRow) -> (i64, i32) {
+        if self.is_keyed && self.last != row.row {
+            self.last = row.row;
+            self.alike.clear();
+        }
+        let number = difference_number(row.record, row.field).cast_signed();
+        let field = field_of(number.cast_unsigned());
+        let slot = number & super::MAX_FIELDS as i64;
+        let alike = self.alike.entry((row.row, slot)).or_default();
+        let (key, this) = (self.names.key(row.row, field, *alike), *alike);
+        *alike += 1;
+        let mut entry = Entry { row: row.row, number, before: 0, alike: this, since: self.day };
+        if let Some((before, seen)) = self.known.get_mut(&key) {
+            (entry.before, entry.since, *seen) = (before.number, before.since, true);
+        }
+        self.entries.push(&entry);
+        (key, entry.since)
+    }
+
+    /// Takes in what the rows that were matched are called.
+    pub fn take_partners(&mut self, rows: &[u64]) {
+        for row in rows {
+            self.partners.bytes.extend_from_slice(&row.to_le_bytes());
+        }
+    }
+
+    /// Writes the parts that are full, or all.
+    pub fn flush(&mut self, tx: &mut dyn Transaction, all: bool) -> Result<(), Problem> {
+        self.entries.flush(tx, STATES, self.run_no, all)?;
+        self.partners.flush(tx, PARTNERS, self.run_no, all)
+    }
+}
+
+fn read_day(date: &str) -> Result<i32, Problem> {
+    let date: Date = date.parse().map_err(|_| super::stored::damaged("batch_date", date))?;
+    Ok(date.days())
+}
+
+/// What became of breaks when a run was published, and is still to be done.
+#[derive(Debug, Default)]
+pub(super) struct Linked {
+    /// For a run and the next one: breaks that go on.
+    links: Vec<(i64, i64, Vec<i64>)>,
+    /// Runs whose items are to be counted anew.
+    recount: Vec<i64>,
+}
+
+/// Links a run that is published to the dates before and after it. `gathered`: what was gathered while its
+/// differences were written, if that was in this command.
+pub(super) fn link(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    gathered: Option<Breaks>,
+) -> Result<Linked, Problem> {
+    let sql = "SELECT job, batch_date, superseded_by FROM recon.recon_runs WHERE run_no = $1";
+    let found = tx.find(sql, &parameters![run_no], |row| {
+        Ok((row.required(0)?, read_day(&row.required(1)?)?, row.text(2)?.is_none()))
+    })?;
+    let Some((job, day, true)) = found else { return Ok(Linked::default()) };
+    let is_last = dated(tx, &job, ">= $2 ORDER BY day", day)?.is_none();
+    if dated(tx, &job, "> $2 ORDER BY day", day)?.is_none() {
+        keep_calendar(tx, &job, run_no)?;
+    }
+    let basis = dated(tx, &job, BEFORE, day)?;
+    match gathered {
+        Some(mut gathered) if is_last && basis == gathered.basis => {
+            let known = std::mem::take(&mut gathered.known);
+            let kept = clear(
+                tx,
+                &job,
+                basis,
+                known,
+                Dated {
+                    day,
+                    run_no,
+                    position: basis.map_or(0, |basis| basis.position + 1),
+                    version: 0,
+                },
+            )?;
+            let links = basis.map(|basis| (basis.run_no, run_no, kept)).into_iter().collect();
+            Ok(Linked { links, recount: Vec::new() })
+        }
+        _ => again(tx, &job, day),
+    }
+}
+
+/// Keeps the business days of a job's newest run, if they are not Monday to Friday.
+fn keep_calendar(tx: &mut dyn Transaction, job: &str, run_no: i64) -> Result<(), Problem> {
+    #[derive(serde::Deserialize)]
+    struct Calendar {
+        week: Vec<u8>,
+        holidays: Vec<i32>,
+    }
+    let calendar = match tx.dialect() {
+        Dialect::Sqlite => "metadata -> '$.calendar'",
+        Dialect::Postgres => "metadata -> 'calendar'",
+    };
+    let sql = format!("SELECT {calendar} FROM recon.recon_runs WHERE run_no = $1");
+    let text = tx.find(&sql, &parameters![run_no], |row| row.text(0))?.flatten();
+    tx.execute("DELETE FROM recon.job_calendars WHERE job = $1", &parameters![job])?;
+    if let Some(Ok(calendar)) = text.map(|text| serde_json::from_str::<Calendar>(&text)) {
+        let json = |value: &dyn Fn() -> serde_json::Result<String>| value().unwrap_or_default();
+        tx.execute(
+            "INSERT INTO recon.job_calendars (job, week, holidays) VALUES ($1, $2, $3)",
+            &parameters![
+                job,
+                json(&|| serde_json::to_string(&calendar.week)),
+                json(&|| serde_json::to_string(&calendar.holidays))
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// Works out the breaks of a job's dates from `day` on.
+pub(super) fn again(tx: &mut dyn Transaction, job: &str, day: i32) -> Result<Linked, Problem> {
+    let version = tx.count("SELECT max(version) + 1 FROM recon.break_dates", &[])?;
+    let sql = "SELECT run_no FROM recon.break_dates WHERE job = $1 AND day >= $2";
+    let were = tx.list(sql, &parameters![job, day], |row| row.count(0))?;
+    for (table, column) in [("cleared_breaks", "cleared_on"), ("break_dates", "day")] {
+        let sql = format!("DELETE FROM recon.{table} WHERE job = $1 AND {column} >= $2");
+        tx.execute(&sql, &parameters![job, day])?;
+    }
+    let dialect = tx.dialect();
+    let sql = format!(
+        "SELECT r.run_no, r.batch_date FROM recon.recon_runs r WHERE r.job = $1 \
+         AND r.stage = 'ATTRIBUTED' AND r.superseded_by IS NULL AND r.batch_date >= $2 \
+         AND EXISTS (SELECT 1 FROM recon.break_states s WHERE {}) ORDER BY r.batch_date",
+        match dialect {
+            // The first part is always there.
+            Dialect::Sqlite => format!("s.id = r.run_no << {}", super::layout::NUMBER_BITS),
+            Dialect::Postgres => "s.run_no = r.run_no AND s.number = 0".to_owned(),
+        }
+    );
+    let from = Date::from_days(day).to_string();
+    let runs = tx.list(&sql, &parameters![job, from], |row| {
+        Ok((row.count(0)?, read_day(&row.required(1)?)?))
+    })?;
+    let mut before = dated(tx, job, BEFORE, day)?;
+    // Runs that are no longer among them go on nowhere.
+    let gone = were.into_iter().filter(|run_no| !runs.iter().any(|(run, _)| run == run_no));
+    let mut linked = Linked { recount: gone.collect(), ..Linked::default() };
+    linked.recount.extend(before.map(|before| before.run_no));
+    for (run_no, day) in runs {
+        linked.recount.push(run_no);
+        let mut known = match before {
+            Some(before) => known(tx, job, before.run_no)?,
+            None => Known::default(),
+        };
+        let names = names(tx, job, run_no)?;
+        let (mut moved, mut parts) = (Vec::new(), Parts::default());
+        for old in entries(tx, run_no)? {
+            let key = names.key_of(&old);
+            let mut entry = Entry { before: 0, since: day, ..old };
+            if let Some((last, seen)) = known.get_mut(&key) {
+                (entry.before, entry.since, *seen) = (last.number, last.since, true);
+            }
+            if entry.since != old.since {
+                moved.push((entry.number, entry.since));
+            }
+            parts.push(&entry);
+            parts.flush(tx, STATES, run_no, false)?;
+        }
+        parts.flush(tx, STATES, run_no, true)?;
+        move_since(tx, run_no, &moved)?;
+        let position = before.map_or(0, |before| before.position + 1);
+        let now = Dated { day, run_no, position, version };
+        let kept = clear(tx, job, before, known, now)?;
+        if let Some(before) = before {
+            linked.links.push((before.run_no, run_no, kept));
+        }
+        before = Some(now);
+    }
+    Ok(linked)
+}
+
+/// Gives differences of a run the first dates of their episodes.
+fn move_since(tx: &mut dyn Transaction, run_no: i64, moved: &[(i64, i32)]) -> Result<(), Problem> {
+    let dialect = tx.dialect();
+    let sql = match dialect {
+        Dialect::Sqlite => "UPDATE recon.difference_rows AS d SET since = p.value ->> 1 \
+             FROM json_each($1) p WHERE d.id = p.value ->> 0"
+            .to_owned(),
+        Dialect::Postgres => format!(
+            "UPDATE recon.difference_rows d SET since = (p.value ->> 1)::integer \
+             FROM json_array_elements($1::json) p (value) \
+             WHERE d.run_no = {run_no} AND d.number = (p.value ->> 0)::bigint"
+        ),
+    };
+    for some in moved.chunks(ITEMS) {
+        let some: Vec<(i64, i32)> =
+            some.iter().map(|(number, day)| (place(dialect, run_no, *number), *day)).collect();
+        tx.execute(&sql, &[SqlValue::Text(serde_json::to_string(&some).unwrap_or_default())])?;
+    }
+    Ok(())
+}
+
+fn place(dialect: Dialect, run_no: i64, number: i64) -> i64 {
+    match dialect {
+        Dialect::Sqlite => row_id(run_no, number),
+        Dialect::Postgres => number,
+    }
+}
+
+const CLEARED: rows::Table = rows::Table {
+    name: "cleared_breaks",
+    columns: &[
+        ("job", "text"),
+        ("break_key", "bigint"),
+        ("since", "integer"),
+        ("run_no", "integer"),
+        ("number", "bigint"),
+        ("cleared_on", "integer"),
+        ("cleared_how", "smallint"),
+    ],
+};
+
+/// Ends the episodes that a run does not go on with, and gives those that it does; the run is from now on the
+/// newest of the job's dates.
+fn clear(
+    tx: &mut dyn Transaction,
+    job: &str,
+    before: Option<Dated>,
+    known: Known,
+    now: Dated,
+) -> Result<Vec<i64>, Problem> {
+    tx.execute(
+        "INSERT INTO recon.break_dates (job, day, run_no, position, version) \
+         VALUES ($1, $2, $3, $4, $5)",
+        &parameters![job, now.day, now.run_no, now.position, now.version],
+    )?;
+    let Some(before) = before else { return Ok(Vec::new()) };
+    let mut ended: Vec<(i64, Entry)> = known
+        .iter()
+        .filter(|(_, (_, seen))| !seen)
+        .map(|(key, (entry, _))| (*key, *entry))
+        .collect();
+    ended.sort_unstable_by_key(|(key, _)| *key);
+    let partners = partners(tx, now.run_no, ended.iter().map(|(_, entry)| entry.row).collect())?;
+    let gone = ended.iter().map(|(_, entry)| entry);
+    let gone = gone.filter(|entry| entry.is_of_record() && !partners.contains(&entry.row));
+    let given_up = given_up(tx, before.run_no, now.run_no, gone.map(|entry| entry.number))?;
+    let ended: Vec<Vec<SqlValue>> = ended
+        .into_iter()
+        .map(|(key, entry)| {
+            let how = match (partners.contains(&entry.row), entry.is_of_record()) {
+                (true, true) => How::Matched,
+                (true, false) => How::Agrees,
+                (false, _) => given_up.get(&entry.number).copied().unwrap_or(How::Gone),
+            };
+            parameters![job, key, entry.since, before.run_no, entry.number, now.day, how as i64]
+                .to_vec()
+        })
+        .collect();
+    rows::insert(tx, &CLEARED, &ended)?;
+    let mut kept: Vec<i64> =
+        known.values().filter(|(_, seen)| *seen).map(|(entry, _)| entry.number).collect();
+    kept.sort_unstable();
+    Ok(kept)
+}
+
+/// Which open items of a run the next one did not take over, and why. The absence of a movement alone ends nothing.
+fn given_up(
+    tx: &mut dyn Transaction,
+    before: i64,
+    now: i64,
+    gone: impl Iterator<Item = i64>,
+) -> Result<HashMap<i64, How>, Problem> {
+    let dialect = tx.dialect();
+    let setting = |key: &str| match dialect {
+        Dialect::Sqlite => format!("metadata ->> '$.configuration.open_items.{key}'"),
+        Dialect::Postgres => format!("metadata #>> '{{configuration,open_items,{key}}}'"),
+    };
+    let sql = format!(
+        "SELECT {}, {}, CAST({} AS text) FROM recon.recon_runs WHERE run_no = $1",
+        setting("a"),
+        setting("b"),
+        setting("max_age_days")
+    );
+    let found = tx.find(&sql, &parameters![now], |row| {
+        let moves = |column| Ok::<_, Problem>(row.str(column)? == Some("movements"));
+        Ok((moves(0)?, moves(1)?, row.str(2)?.is_some()))
+    })?;
+    let Some((a, b, expires)) = found.filter(|(a, b, _)| *a || *b) else {
+        return Ok(HashMap::new());
+    };
+    let sql = format!(
+        "SELECT {}, d.diff_type, d.status, d.is_locked, c.closes FROM recon.difference_rows d \
+         LEFT JOIN recon.reason_codes c ON c.reason_id = d.reason_id WHERE {}",
+        dialect.number("d"),
+        match dialect {
+            Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))".to_owned(),
+            Dialect::Postgres => format!(
+                "d.run_no = {before} AND d.number = ANY (ARRAY(\
+                 SELECT value::bigint FROM json_array_elements_text($1::json)))"
+            ),
+        }
+    );
+    let mut why = HashMap::new();
+    let gone: Vec<i64> = gone.collect();
+    for some in gone.chunks(ITEMS) {
+        let places = some.iter().map(|number| place(dialect, before, *number));
+        for row in tx.query(&sql, &[rows::numbers(places)])? {
+            let diff_type = u8::try_from(row.count(1)?).ok().and_then(DiffType::from_code);
+            let moves = match diff_type {
+                Some(DiffType::MissingInSourceB | DiffType::DuplicateInSourceA) => a,
+                Some(DiffType::MissingInSourceA | DiffType::DuplicateInSourceB) => b,
+                _ => false,
+            };
+            let accepted = row.integer(2)? == Some(Status::Accepted.code().into());
+            if moves && accepted && row.boolean(3)? && row.boolean(4)? {
+                why.insert(row.count(0)?, How::Closed);
+            } else if moves && expires {
+                why.insert(row.count(0)?, How::Expired);
+            }
+        }
+    }
+    Ok(why)
+}
+
+/// Which of these rows a run matched.
+fn partners(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    wanted: HashSet<u64>,
+) -> Result<HashSet<u64>, Problem> {
+    let mut found = HashSet::new();
+    if !wanted.is_empty() {
+        each_part(tx, PARTNERS, run_no, &mut |bytes| {
+            let rows = bytes.as_chunks::<8>().0.iter().map(|row| u64::from_le_bytes(*row));
+            found.extend(rows.filter(|row| wanted.contains(row)));
+        })?;
+    }
+    Ok(found)
+}
+
+impl Linked {
+    /// The run of the date before a run.
+    pub fn before(&self, run_no: i64) -> Option<i64> {
+        self.links.iter().find(|(_, now, _)| *now == run_no).map(|(before, ..)| *before)
+    }
+
+    /// The breaks of the date before that a run goes on with: their numbers in both.
+    pub fn pairs(&self, tx: &mut dyn Transaction, run_no: i64) -> Result<Vec<Pair>, Problem> {
+        let entries = entries(tx, run_no)?;
+        let kept = entries.iter().filter(|entry| entry.before != 0);
+        Ok(kept.map(|entry| (entry.before, entry.number)).collect())
+    }
+
+    /// Takes differences whose breaks go on out of the queue, and gives the runs whose items must be counted
+    /// anew.
+    pub fn mark(self, tx: &mut dyn Transaction) -> Result<Vec<i64>, Problem> {
+        let dialect = tx.dialect();
+        for run_no in &self.recount {
+            let sql = format!(
+                "UPDATE recon.difference_rows AS d SET later = NULL WHERE {} \
+                 AND d.later IS NOT NULL",
+                dialect.of_run("d", *run_no)
+            );
+            tx.execute(&sql, &[])?;
+        }
+        let counts = self.recount.is_empty();
+        for (before, now, kept) in &self.links {
+            let at = match dialect {
+                Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))".to_owned(),
+                Dialect::Postgres => format!(
+                    "d.run_no = {before} AND d.number = ANY (ARRAY(\
+                     SELECT value::bigint FROM json_array_elements_text($1::json)))"
+                ),
+            };
+            let mut gone: BTreeMap<i64, (i64, f64)> = BTreeMap::new();
+            for some in kept.chunks(ITEMS) {
+                let places =
+                    || rows::numbers(some.iter().map(|number| place(dialect, *before, *number)));
+                if counts {
+                    let sql = format!(
+                        "SELECT coalesce(d.signature_id, 0), count(*), \
+                         coalesce(sum(d.amount_abs), 0.0) FROM recon.difference_rows d \
+                         WHERE {at} AND d.status = 1 AND d.later IS NULL GROUP BY 1"
+                    );
+                    for row in tx.query(&sql, &[places()])? {
+                        let sum = gone.entry(row.count(0)?).or_default();
+                        sum.0 += row.count(1)?;
+                        sum.1 += row.real(2)?.unwrap_or_default();
+                    }
+                }
+                let sql = format!(
+                    "UPDATE recon.difference_rows AS d SET later = {now} \
+                     WHERE {at} AND d.status = 1 AND d.later IS NULL"
+                );
+                tx.execute(&sql, &[places()])?;
+            }
+            for (signature, (items, sum)) in gone {
+                tx.execute(
+                    "UPDATE recon.item_counts SET items = items - $3, \
+                     amount_sum = amount_sum - $4 \
+                     WHERE run_no = $1 AND signature_id = $2 AND status = 1",
+                    &parameters![*before, signature, items, sum],
+                )?;
+            }
+        }
+        Ok(self.recount)
+    }
+}
+
+/// A break as it was at a date.
+pub(super) struct Seen {
+    pub date: String,
+    pub attribution_id: String,
+    pub values: [Option<String>; 2],
+}
+
+/// The dates on which the break of an attribution was seen until then, the first one first.
+pub(super) fn chain(tx: &mut dyn Transaction, attribution_id: &str) -> Result<Vec<Seen>, Problem> {
+    let dialect = tx.dialect();
+    let (prefix, number) = attribution_id.split_at_checked(24).unwrap_or_default();
+    let mut number = i64::from_str_radix(number, 16).unwrap_or_default();
+    let at = match dialect {
+        Dialect::Sqlite => format!("d.id = r.run_no << {} | $2", super::layout::NUMBER_BITS),
+        Dialect::Postgres => "d.run_no = r.run_no AND d.number = $2".to_owned(),
+    };
+    let sql = format!(
+        "SELECT b.run_no, r.batch_date, r.attribution_prefix, d.value_a, d.value_b, \
+         (SELECT l.run_no FROM recon.break_dates l \
+          WHERE l.job = b.job AND l.day < b.day ORDER BY l.day DESC LIMIT 1) \
+         FROM recon.break_dates b JOIN recon.recon_runs r ON r.run_no = b.run_no \
+         JOIN recon.difference_rows d ON {at} WHERE b.run_no = $1"
+    );
+    let first = "SELECT run_no FROM recon.recon_runs WHERE attribution_prefix = $1";
+    let mut run = tx.find(first, &parameters![prefix], |row| row.count(0))?;
+    let mut chain = Vec::new();
+    while let Some(run_no) = run {
+        let found = tx.find(&sql, &parameters![run_no, number], |row| {
+            let attribution_id = format!("{}{number:012x}", row.required(2)?);
+            let values = [row.text(3)?, row.text(4)?];
+            Ok((Seen { date: row.required(1)?, attribution_id, values }, row.integer(5)?))
+        })?;
+        let Some((seen, last)) = found else { break };
+        chain.push(seen);
+        number = before(tx, run_no, number)?;
+        run = last.filter(|_| number != 0);
+    }
+    chain.reverse();
+    Ok(chain)
+}
+
+/// The number that the break of a difference had in the run before; 0 if it was not there.
+fn before(tx: &mut dyn Transaction, run_no: i64, number: i64) -> Result<i64, Problem> {
+    let dialect = tx.dialect();
+    let sql = format!(
+        "SELECT d.entries FROM recon.break_states d WHERE {} ORDER BY {} LIMIT 1",
+        dialect.between("d", run_no, 0, number),
+        dialect.order("d", " DESC")
+    );
+    let bytes = tx.find(&sql, &[], |row| row.blob(0))?.flatten().unwrap_or_default();
+    let mut entries = bytes.as_chunks::<ENTRY>().0.iter().map(Entry::read);
+    Ok(entries.find(|entry| entry.number == number).map_or(0, |entry| entry.before))
+}
+
+/// For each run the one of the next date.
+pub(super) fn next_runs(tx: &mut dyn Transaction) -> Result<HashMap<i64, i64>, Problem> {
+    let sql = "SELECT job, run_no FROM recon.break_dates ORDER BY job, day";
+    let all = tx.list(sql, &[], |row| Ok((row.required(0)?, row.count(1)?)))?;
+    let pairs = all.windows(2).filter_map(|pair| match pair {
+        [(job, run), (next_job, next)] if job == next_job => Some((*run, *next)),
+        _ => None,
+    });
+    Ok(pairs.collect())
+}
+
+/// Forgets what is known of a run that is gone, or of which only what people decided is left.
+pub(super) fn forget(tx: &mut dyn Transaction, run_no: i64) -> Result<Linked, Problem> {
+    let dialect = tx.dialect();
+    for (table, _) in [STATES, PARTNERS] {
+        let sql = format!("DELETE FROM recon.{table} AS d WHERE {}", dialect.of_run("d", run_no));
+        tx.execute(&sql, &[])?;
+    }
+    let sql = "SELECT job, day FROM recon.break_dates WHERE run_no = $1";
+    let found = tx.find(sql, &parameters![run_no], |row| {
+        Ok((row.required(0)?, i32::try_from(row.count(1)?).unwrap_or_default()))
+    })?;
+    match found {
+        Some((job, day)) => again(tx, &job, day),
+        None => Ok(Linked::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::layout::MAX_NUMBER;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_entry_reads_back(row: u64, number in 0..MAX_NUMBER, before in 0..MAX_NUMBER, alike: u32, since: i32) {
+            let entry = Entry { row, number, before, alike, since };
+            let mut bytes = Vec::new();
+            entry.push(&mut bytes);
+            prop_assert_eq!(Entry::read(bytes.as_slice().try_into().unwrap()), entry);
+        }
+    }
+}

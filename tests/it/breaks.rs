@@ -1,0 +1,386 @@
+//! Breaks from date to date, through the real program and on both stores.
+
+use serde_json::{Value as Json, json};
+
+use crate::postgres;
+use crate::program::Project;
+
+const CONFIGURATION: &str = r#"version: 1
+job: days
+store: sqlite:recon.db
+sources:
+  a:
+    system: BANK
+    read: { csv: { path: a.csv } }
+    map: { id: id, amount: amount, day: day }
+  b:
+    system: LEDGER
+    read: { csv: { path: b.csv } }
+    map: { id: id, amount: amount, day: day }
+KEY
+fields:
+  id: { type: text }
+  amount: { type: decimal }
+  day: { type: date, tolerance: { business_days: 0, calendar: { holidays: [2026-01-19] } } }
+"#;
+
+const HEADER: &str = "id,amount,day\n";
+
+fn stores() -> [String; 2] {
+    ["sqlite:recon.db".to_owned(), postgres::new_database()]
+}
+
+struct Job {
+    project: Project,
+    store: String,
+}
+
+impl Job {
+    fn new(store: &str, key: &str) -> Self {
+        let project = Project::new();
+        project.write("recon.yaml", CONFIGURATION.replace("KEY", key));
+        Self { project, store: store.to_owned() }
+    }
+
+    fn files(&self, a: &str, b: &str) {
+        self.project.write("a.csv", format!("{HEADER}{a}"));
+        self.project.write("b.csv", format!("{HEADER}{b}"));
+    }
+
+    fn run(&self, date: &str, a: &str, b: &str) -> Json {
+        self.files(a, b);
+        self.json(&["run", "--batch-date", date])
+    }
+
+    fn json(&self, arguments: &[&str]) -> Json {
+        self.project.json(&[&["--store", &self.store, "--json"], arguments].concat())
+    }
+
+    /// Each break as its columns of these names.
+    fn breaks(&self, columns: &str) -> Vec<Json> {
+        let statement = format!(
+            "SELECT {columns} FROM recon.recon_breaks ORDER BY first_seen, ref, field_name"
+        );
+        let said =
+            self.project.json(&["--store", &self.store, "sql", &statement, "--format", "json"]);
+        let rows = said.as_array().unwrap().iter();
+        rows.map(|row| columns.split(", ").map(|name| row[name].clone()).collect()).collect()
+    }
+}
+
+const LIFE: &str = "ref, field_name, diff_type, first_seen, last_seen, cleared_on, cleared_how, \
+     occurrences, age_days, age_business_days";
+
+#[test]
+fn breaks_live_until_they_clear_and_come_back_as_new_episodes() {
+    for store in stores() {
+        let job = Job::new(&store, "key: [id]");
+        // A Thursday; the next Monday is a holiday.
+        job.run(
+            "2026-01-15",
+            "T1,1,2026-01-15\nT2,1,2026-01-15\nT3,1,2026-01-15\n",
+            "T2,2,2026-01-15\nT4,1,2026-01-15\n",
+        );
+        job.run(
+            "2026-01-16",
+            "T1,1,2026-01-15\nT2,1,2026-01-15\nT3,1,2026-01-15\n",
+            "T2,3,2026-01-15\nT3,1,2026-01-15\n",
+        );
+        job.run(
+            "2026-01-20",
+            "T1,1,2026-01-15\nT2,1,2026-01-15\nT3,1,2026-01-15\n",
+            "T2,1,2026-01-15\nT4,1,2026-01-15\n",
+        );
+        let expected = [
+            json!([
+                "T1",
+                "ENTIRE_RECORD",
+                "MISSING_IN_SOURCE_B",
+                "2026-01-15",
+                "2026-01-20",
+                null,
+                null,
+                3,
+                5,
+                2
+            ]),
+            json!([
+                "T2",
+                "amount",
+                "NUMERIC_MISMATCH",
+                "2026-01-15",
+                "2026-01-16",
+                "2026-01-20",
+                "AGREES",
+                2,
+                5,
+                2
+            ]),
+            json!([
+                "T3",
+                "ENTIRE_RECORD",
+                "MISSING_IN_SOURCE_B",
+                "2026-01-15",
+                "2026-01-15",
+                "2026-01-16",
+                "MATCHED",
+                1,
+                1,
+                1
+            ]),
+            json!([
+                "T4",
+                "ENTIRE_RECORD",
+                "MISSING_IN_SOURCE_A",
+                "2026-01-15",
+                "2026-01-15",
+                "2026-01-16",
+                "GONE",
+                1,
+                1,
+                1
+            ]),
+            json!([
+                "T3",
+                "ENTIRE_RECORD",
+                "MISSING_IN_SOURCE_B",
+                "2026-01-20",
+                "2026-01-20",
+                null,
+                null,
+                1,
+                0,
+                0
+            ]),
+            json!([
+                "T4",
+                "ENTIRE_RECORD",
+                "MISSING_IN_SOURCE_A",
+                "2026-01-20",
+                "2026-01-20",
+                null,
+                null,
+                1,
+                0,
+                0
+            ]),
+        ];
+        assert_eq!(job.breaks(LIFE), expected, "{store}");
+        let list = job.json(&["breaks", "list", "--open"]);
+        let open = list["breaks"].as_array().unwrap();
+        assert_eq!(open.len(), 3);
+        assert_eq!((&open[0]["ref"], &open[0]["status"]), (&json!("T1"), &json!("UNKNOWN")));
+        assert_eq!(list["forecast"], json!([]));
+        let cleared = job.json(&["breaks", "list", "--cleared", "--since", "2026-01-20"]);
+        assert_eq!(cleared["breaks"].as_array().unwrap().len(), 1);
+        assert_eq!(cleared["breaks"][0]["value_b"], "3");
+        assert_eq!(job.json(&["breaks", "list"])["breaks"].as_array().unwrap().len(), 6);
+        assert_eq!(job.json(&["breaks", "list", "--job", "x"])["breaks"], json!([]));
+        // The new episode names the old one.
+        let shown = job.json(&["breaks", "show", "T4"]);
+        let [now, old] = shown["breaks"].as_array().unwrap().as_slice() else { panic!("{shown}") };
+        assert_eq!(now["reopens"], old["break_id"]);
+        let history = |one: &Json| -> Vec<Json> {
+            let events = one["history"].as_array().unwrap().iter();
+            events.map(|event| json!([event["at"], event["what"]])).collect()
+        };
+        assert_eq!(history(old), [json!(["2026-01-15", "SEEN"]), json!(["2026-01-16", "CLEARED"])]);
+        let amount = job.json(&["breaks", "show", "T2"]);
+        assert_eq!(
+            history(&amount["breaks"][0]),
+            [
+                json!(["2026-01-15", "SEEN"]),
+                json!(["2026-01-16", "CHANGED"]),
+                json!(["2026-01-20", "CLEARED"]),
+            ]
+        );
+        let id = now["break_id"].as_str().unwrap();
+        assert_eq!(job.json(&["breaks", "show", id])["breaks"][0]["ref"], "T4");
+        let said = job.project.recon(&["--store", &job.store, "breaks", "show", "T9"]);
+        assert_eq!((said.code, said.err.contains("no break is called `T9`")), (2, true));
+        let said = job.project.recon(&["--store", &job.store, "breaks", "list"]);
+        assert!(said.out.contains("T1") && said.out.contains("MATCHED"), "{}", said.out);
+
+        // An earlier date again: T1 is there on one date only now, T3 always matched.
+        job.run("2026-01-16", "T3,1,2026-01-15\n", "T3,1,2026-01-15\nT4,1,2026-01-15\n");
+        let expected = [
+            json!([
+                "T1",
+                "ENTIRE_RECORD",
+                "MISSING_IN_SOURCE_B",
+                "2026-01-15",
+                "2026-01-15",
+                "2026-01-16",
+                "GONE",
+                1,
+                1,
+                1
+            ]),
+            json!([
+                "T2",
+                "amount",
+                "NUMERIC_MISMATCH",
+                "2026-01-15",
+                "2026-01-15",
+                "2026-01-16",
+                "GONE",
+                1,
+                1,
+                1
+            ]),
+            json!([
+                "T3",
+                "ENTIRE_RECORD",
+                "MISSING_IN_SOURCE_B",
+                "2026-01-15",
+                "2026-01-15",
+                "2026-01-16",
+                "MATCHED",
+                1,
+                1,
+                1
+            ]),
+            json!([
+                "T4",
+                "ENTIRE_RECORD",
+                "MISSING_IN_SOURCE_A",
+                "2026-01-15",
+                "2026-01-20",
+                null,
+                null,
+                3,
+                5,
+                2
+            ]),
+            json!([
+                "T1",
+                "ENTIRE_RECORD",
+                "MISSING_IN_SOURCE_B",
+                "2026-01-20",
+                "2026-01-20",
+                null,
+                null,
+                1,
+                0,
+                0
+            ]),
+            json!([
+                "T3",
+                "ENTIRE_RECORD",
+                "MISSING_IN_SOURCE_B",
+                "2026-01-20",
+                "2026-01-20",
+                null,
+                null,
+                1,
+                0,
+                0
+            ]),
+        ];
+        assert_eq!(job.breaks(LIFE), expected, "{store}");
+        assert_eq!(job.json(&["audit", "verify", "--replay"])["ok"], true);
+    }
+}
+
+#[test]
+fn three_commands_follow_breaks_as_one_pass_does() {
+    for store in stores() {
+        let job = Job::new(&store, "key: [id]");
+        job.run("2026-01-15", "T1,1,2026-01-15\nT2,1,2026-01-15\n", "T2,2,2026-01-15\n");
+        job.files("T1,1,2026-01-15\nT2,1,2026-01-15\n", "T2,1,2026-01-15\n");
+        for command in ["ingest", "diff", "attribute"] {
+            job.json(&[command, "--batch-date", "2026-01-16"]);
+        }
+        let expected =
+            [json!(["T1", "2026-01-16", null, 2]), json!(["T2", "2026-01-15", "AGREES", 1])];
+        assert_eq!(job.breaks("ref, last_seen, cleared_how, occurrences"), expected, "{store}");
+    }
+}
+
+#[test]
+fn rows_without_a_key_are_known_by_their_ref_or_by_all_their_values() {
+    let passes =
+        "match: { passes: [ { name: near, equal: [day], near: { amount: { absolute: 0 } } } ] }";
+    for store in stores() {
+        let job = Job::new(&store, &format!("ref: [id]\n{passes}"));
+        job.run("2026-01-15", "T1,1,2026-01-15\nT2,9,2026-01-15\n", "L7,5,2026-01-15\n");
+        // T1 has another amount, which the ledger's new row has, too.
+        job.run(
+            "2026-01-16",
+            "T1,3,2026-01-15\nT2,9,2026-01-15\n",
+            "L7,5,2026-01-15\nL8,3,2026-01-15\n",
+        );
+        let columns = "ref, last_seen, cleared_how";
+        let expected = [
+            json!(["L7", "2026-01-16", null]),
+            json!(["T1", "2026-01-15", "MATCHED"]),
+            json!(["T2", "2026-01-16", null]),
+            // Its new partner is called L8.
+            json!(["T1", "2026-01-16", null]),
+        ];
+        assert_eq!(job.breaks(columns), expected, "{store}");
+
+        let other = if store.starts_with("sqlite") { store } else { postgres::new_database() };
+        let job = Job::new(&other, passes);
+        // Two rows are alike; one of them is gone on the next date, and the other has another amount then.
+        job.run(
+            "2026-01-15",
+            "T1,1,2026-01-15\nT1,1,2026-01-15\nT2,2,2026-01-15\n",
+            "L,5,2026-01-16\n",
+        );
+        job.run("2026-01-16", "T1,1,2026-01-15\nT2,3,2026-01-15\n", "L,5,2026-01-16\n");
+        let columns = "field_name, first_seen, last_seen, cleared_how";
+        let mut found = job.breaks(columns);
+        found.sort_by_key(ToString::to_string);
+        let expected = [
+            json!(["ENTIRE_RECORD", "2026-01-15", "2026-01-15", "GONE"]),
+            json!(["ENTIRE_RECORD", "2026-01-15", "2026-01-15", "GONE"]),
+            json!(["ENTIRE_RECORD", "2026-01-15", "2026-01-16", null]),
+            json!(["ENTIRE_RECORD", "2026-01-15", "2026-01-16", null]),
+            json!(["ENTIRE_RECORD", "2026-01-16", "2026-01-16", null]),
+        ];
+        assert_eq!(found, expected, "{other}");
+    }
+}
+
+#[test]
+fn open_items_are_closed_by_people_or_expire() {
+    let open = "key: [id]\nopen_items: { a: movements, b: movements, max_age_days: 3 }";
+    for store in stores() {
+        let job = Job::new(&store, open);
+        job.run("2026-01-15", "T1,1,2026-01-15\n", "");
+        job.run("2026-01-16", "T2,1,2026-01-16\n", "");
+        job.run("2026-01-19", "", "");
+        let expected = [
+            json!(["T1", "2026-01-16", "2026-01-19", "EXPIRED", 2]),
+            json!(["T2", "2026-01-19", null, null, 2]),
+        ];
+        let columns = "ref, last_seen, cleared_on, cleared_how, occurrences";
+        assert_eq!(job.breaks(columns), expected, "{store}");
+    }
+}
+
+#[test]
+fn a_forecast_is_made_from_thirty_cleared_episodes_on() {
+    let job = Job::new("sqlite:recon.db", "key: [id]");
+    let rows =
+        |count: usize| -> String { (0..count).map(|at| format!("T{at},1,2026-01-15\n")).collect() };
+    job.run("2026-01-13", &rows(40), "X,1,2026-01-15\n");
+    job.run("2026-01-14", &rows(12), "X,1,2026-01-15\n");
+    let none = job.json(&["breaks", "list"]);
+    assert_eq!(none["forecast"], json!([]), "28 cleared");
+    job.run("2026-01-15", &rows(8), "X,1,2026-01-15\n");
+    let list = job.json(&["breaks", "list"]);
+    let [forecast] = list["forecast"].as_array().unwrap().as_slice() else { panic!("{list}") };
+    assert_eq!(forecast["cleared"], 32);
+    assert_eq!(forecast["kind"], "ENTIRE_RECORD MISSING_IN_SOURCE_B");
+    let share = |days: &str, key: &str| forecast["within"][days][key].as_f64().unwrap();
+    assert!((share("1", "share") - 0.7).abs() < 1e-9, "{forecast}");
+    assert!((share("2", "share") - 0.8).abs() < 1e-9, "{forecast}");
+    for days in ["1", "2", "5"] {
+        assert!(share(days, "low") < share(days, "share"), "{forecast}");
+        assert!(share(days, "high") > share(days, "share"), "{forecast}");
+    }
+    let text = job.project.recon(&["breaks", "list", "--open"]);
+    assert!(text.out.contains("70 %"), "{}", text.out);
+}

@@ -1,0 +1,155 @@
+//! Decisions hold on the next business date, and the queue shows a break once.
+
+use recon::domain::review::Action;
+use recon::review::{PageAsk, QueueFilter, QueueSort, Resolve, Sla};
+use recon::store::{Store, chain, transact};
+use serde_json::{Value as Json, json};
+
+use super::fixture::{GUESS, Given, Stage1, agree, approve, item_id, office, stock_on};
+use crate::store::fixture::{column, rows};
+use crate::store::{Place, told_to_both};
+
+told_to_both! {
+    a_decision_holds_on_the_next_date_while_both_values_are_the_same,
+    a_job_may_ask_for_a_decision_on_each_date,
+    the_queue_shows_a_break_once_and_the_oldest_first,
+}
+
+fn keyed(given: &[(&str, i128)]) -> Vec<(String, Given)> {
+    let of = |amount| Given { amount, ..GUESS };
+    given.iter().map(|(key, amount)| ((*key).to_owned(), of(*amount))).collect()
+}
+
+fn decide(stage: &Stage1, store: &dyn Store, ask: &Resolve) {
+    let desk = stage.desk(store);
+    let resolved = desk.resolve(&stage.actor("ann"), ask).unwrap().value;
+    let checker = stage.actor("max");
+    let moved = desk.approve(&checker, &agree(&resolved, desk, &checker)).unwrap().value;
+    if moved.status.as_deref() == Some("PENDING") {
+        let authorizer = stage.actor("mia");
+        desk.approve(&authorizer, &agree(&resolved, desk, &authorizer)).unwrap();
+    }
+}
+
+fn states(store: &dyn Store, run: impl std::fmt::Display) -> Vec<String> {
+    column(
+        store,
+        &format!(
+            "SELECT a.status || ' ' || a.assigned_by FROM recon.attributions a \
+             WHERE a.run_id = '{run}' ORDER BY a.difference_number"
+        ),
+    )
+}
+
+fn assert_sound(store: &dyn Store) {
+    let verdict = transact::read(store, |tx| chain::verify(tx, None, None)).unwrap();
+    assert!(verdict.ok, "{verdict:?}");
+    assert_eq!(transact::read(store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
+}
+
+fn a_decision_holds_on_the_next_date_while_both_values_are_the_same(place: &Place) {
+    let store = place.open();
+    let store = &*store;
+    let stage = office(false);
+    let first = keyed(&[("T1", 5), ("T2", 6), ("T3", 7)]);
+    let first = stock_on(store, "fx", "2026-01-15", &first, json!({}));
+    decide(&stage, store, &approve(&item_id(first, 1)));
+    let reject = Resolve {
+        attribution_id: item_id(first, 2),
+        action: Some(Action::Reject),
+        comments: Some("to be mended".to_owned()),
+        ..Resolve::default()
+    };
+    decide(&stage, store, &reject);
+    // T2 has another amount; T3 was not decided.
+    let second = keyed(&[("T3", 7), ("T1", 5), ("T2", 60)]);
+    let second = stock_on(store, "fx", "2026-01-16", &second, json!({}));
+    assert_eq!(states(store, second), ["UNKNOWN RULE:near", "ACCEPTED ann", "UNKNOWN RULE:near"]);
+    let third = stock_on(store, "fx", "2026-01-19", &keyed(&[("T1", 5)]), json!({}));
+    assert_eq!(states(store, third), ["ACCEPTED ann"]);
+    // Running a date again carries from its own earlier run, and once.
+    let again = stock_on(store, "fx", "2026-01-19", &keyed(&[("T1", 5)]), json!({}));
+    assert_eq!(states(store, again), ["ACCEPTED ann"]);
+    let carried = "SELECT CAST(new_value AS text) FROM recon.audit_trail \
+                   WHERE action_type = 'CARRY' ORDER BY seq";
+    let origins: Vec<String> = rows(store, carried)
+        .into_iter()
+        .map(|row| match &row[0] {
+            Json::String(text) => serde_json::from_str(text).unwrap(),
+            other => other.clone(),
+        })
+        .map(|told: Json| told["carried_from"]["run_id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(origins, [first, second, third].map(|run| run.to_string()));
+    let decided = "SELECT status FROM recon.recon_breaks WHERE ref = 'T1'";
+    assert_eq!(column(store, decided), ["ACCEPTED"]);
+    assert_sound(store);
+}
+
+fn a_job_may_ask_for_a_decision_on_each_date(place: &Place) {
+    let store = place.open();
+    let store = &*store;
+    let stage = office(false);
+    let given = keyed(&[("T1", 5)]);
+    let first = stock_on(store, "fx", "2026-01-15", &given, json!({}));
+    decide(&stage, store, &approve(&item_id(first, 1)));
+    let off = json!({ "carry_across_dates": false });
+    let second = stock_on(store, "fx", "2026-01-16", &given, off);
+    assert_eq!(states(store, second), ["UNKNOWN RULE:near"]);
+    assert_sound(store);
+}
+
+fn the_queue_shows_a_break_once_and_the_oldest_first(place: &Place) {
+    let store = place.open();
+    let store = &*store;
+    let stage = office(false);
+    let first = keyed(&[("T1", 5), ("T2", 6), ("T3", 7)]);
+    let first = stock_on(store, "fx", "2026-01-02", &first, json!({}));
+    let second = keyed(&[("T9", 8), ("T1", 5), ("T2", 60)]);
+    let second = stock_on(store, "fx", "2026-01-15", &second, json!({}));
+    let desk = stage.desk(store);
+    let queue = |filter: QueueFilter, sort| {
+        let ask = PageAsk { sort, count: true, ..PageAsk::default() };
+        let page = desk.queue(&stage.actor("ann"), &filter, &ask).unwrap();
+        let found = page.items.iter().map(|item| {
+            let name = item.source_a_ref_id.clone().unwrap();
+            format!("{name} {} {} {}", item.batch_date, item.first_seen, item.age_days)
+        });
+        let found: Vec<String> = found.collect();
+        assert_eq!(page.total, Some(found.len() as u64));
+        found
+    };
+    // T3 is gone since, and nobody has explained it.
+    let all = [
+        "T3 2026-01-02 2026-01-02 0",
+        "T1 2026-01-15 2026-01-02 13",
+        "T2 2026-01-15 2026-01-02 13",
+        "T9 2026-01-15 2026-01-15 0",
+    ];
+    assert_eq!(queue(QueueFilter::default(), QueueSort::Age), all);
+    let mut by_confidence = queue(QueueFilter::default(), QueueSort::Confidence);
+    by_confidence.sort();
+    let mut sorted = all.to_vec();
+    sorted.sort_unstable();
+    assert_eq!(by_confidence, sorted);
+    let late = |sla| QueueFilter { sla: Some(sla), ..QueueFilter::default() };
+    assert_eq!(queue(late(Sla::Overdue), QueueSort::Age), all[1..3]);
+    assert_eq!(queue(late(Sla::Ok), QueueSort::Age), [all[0], all[3]]);
+    let groups = desk
+        .groups(
+            &stage.actor("ann"),
+            &QueueFilter::default(),
+            recon::review::GroupBy::Field,
+            &PageAsk::default(),
+        )
+        .unwrap();
+    assert_eq!(groups.items[0].count, 4);
+    // A run's own list has all its differences.
+    let filter = QueueFilter { status: Some("UNKNOWN".to_owned()), ..QueueFilter::default() };
+    let of_run = |run: recon::domain::RunId| {
+        let ask = PageAsk::default();
+        let page = desk.run_differences(&stage.actor("ann"), &run.to_string(), &filter, &ask);
+        page.unwrap().items.len()
+    };
+    assert_eq!((of_run(first), of_run(second)), (3, 3));
+}
