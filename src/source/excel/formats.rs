@@ -428,7 +428,7 @@ mod tests {
     fn record(kind: u16, data: &[u8], out: &mut Vec<u8>) {
         match kind {
             0..0x80 => out.push(u8::try_from(kind).unwrap()),
-            _ => out.extend([(kind & 0x7f) as u8 | 0x80, (kind >> 7) as u8]),
+            _ => out.extend([kind.to_le_bytes()[0] | 0x80, u8::try_from(kind >> 7).unwrap()]),
         }
         out.push(u8::try_from(data.len()).unwrap());
         out.extend_from_slice(data);
