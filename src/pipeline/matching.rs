@@ -171,7 +171,7 @@ pub(super) fn by_key<'a>(
     align(keyed, key_len, &*plan.comparison, place)
 }
 
-fn has_all<'a>(mut cells: impl Iterator<Item = crate::domain::RawCell<'a>>) -> bool {
+pub(super) fn has_all<'a>(mut cells: impl Iterator<Item = crate::domain::RawCell<'a>>) -> bool {
     cells.all(|cell| !cell.is_null() && !cell.is_unparsed())
 }
 

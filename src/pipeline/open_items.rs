@@ -21,6 +21,7 @@ use crate::store::{Decided, RecordKind, RunRow, Store, StoredRecord};
 
 use super::Plan;
 use super::diff::read_matched;
+use super::matching::has_all;
 use super::plan::OpenItems;
 
 /// Where the rows that take part again were first read. Their places are numbers beyond all inputs of a source.
@@ -466,45 +467,58 @@ enum By {
     All,
 }
 
-/// What tells a row apart from others of its side; of a snapshot's row `ref` may, where there is no key.
-fn told(plan: &Plan, cells: Cells<'_>, of_snapshot: bool) -> Told {
-    let by = by(plan, cells, of_snapshot);
-    (by, identity(plan, by, cells).0)
-}
-
-fn by(plan: &Plan, cells: Cells<'_>, of_snapshot: bool) -> By {
-    let has_all = |mut cells: Box<dyn Iterator<Item = RawCell<'_>> + '_>| {
-        cells.all(|cell| !cell.is_null() && !cell.is_unparsed())
-    };
-    let key_len = plan.layout.key_len();
-    if key_len > 0 && has_all(Box::new(cells.take(key_len))) {
-        return By::Key;
-    }
-    let refs = plan.matching.as_ref().map_or(&[][..], |matching| matching.refs.as_slice());
-    let all: Vec<_> = cells.collect();
-    let named = refs.iter().filter_map(|at| all.get(*at).copied());
-    if of_snapshot && !refs.is_empty() && has_all(Box::new(named)) { By::Ref } else { By::All }
-}
-
-/// The cells that tell a row apart, and their hash.
-fn identity(plan: &Plan, by: By, cells: Cells<'_>) -> (u64, Vec<u8>) {
-    let (telling, count) = match by {
-        By::Key => (cells.prefix(plan.layout.key_len()).to_vec(), plan.layout.key_len()),
-        By::All => (cells.bytes().to_vec(), plan.layout.len()),
-        By::Ref => {
-            let refs = plan.matching.as_ref().map_or(&[][..], |matching| matching.refs.as_slice());
-            let all: Vec<_> = cells.collect();
-            let named = refs.iter().filter_map(|at| all.get(*at));
-            (named.flat_map(|cell| cell.bytes().iter().copied()).collect(), refs.len())
+impl By {
+    /// What tells this row apart from others of its side; a snapshot's row may be told by `ref`, if it has no key.
+    fn of(plan: &Plan, cells: Cells<'_>, of_snapshot: bool) -> Self {
+        let key_len = plan.layout.key_len();
+        if key_len > 0 && has_all(cells.take(key_len)) {
+            return Self::Key;
         }
-    };
-    (key::hash(Cells::new(&telling), count), telling)
+        let named = || refs(plan).iter().filter_map(|at| { let mut cells = cells; cells.nth(*at) });
+        if of_snapshot && !refs(plan).is_empty() && has_all(named()) { Self::Ref } else { Self::All }
+    }
+
+    fn told(plan: &Plan, cells: Cells<'_>, of_snapshot: bool) -> Told {
+        let by = Self::of(plan, cells, of_snapshot);
+        let hash = match by {
+            Self::Key => key::hash(cells, plan.layout.key_len()),
+            Self::Ref => key::hash(Cells::new(&named(plan, cells)), refs(plan).len()),
+            Self::All => key::hash(cells, plan.layout.len()),
+        };
+        (by, hash)
+    }
+
+    /// Whether two rows are told apart by the same values.
+    fn is_same(self, plan: &Plan, left: &[u8], right: &[u8]) -> bool {
+        let (left, right) = (Cells::new(left), Cells::new(right));
+        match self {
+            Self::Key => key::equal(left, right, plan.layout.key_len()),
+            Self::Ref => {
+                let (left, right) = (named(plan, left), named(plan, right));
+                key::equal(Cells::new(&left), Cells::new(&right), refs(plan).len())
+            }
+            Self::All => key::equal(left, right, plan.layout.len()),
+        }
+    }
 }
 
-/// Whether two rows are told apart by the same values.
-fn is_same(plan: &Plan, by: By, left: &[u8], right: &[u8]) -> bool {
-    let telling = |cells: &[u8]| identity(plan, by, Cells::new(cells)).1;
-    key::equal(Cells::new(&telling(left)), Cells::new(&telling(right)), plan.layout.len())
+fn refs(plan: &Plan) -> &[usize] {
+    plan.matching.as_ref().map_or(&[], |matching| matching.refs.as_slice())
+}
+
+/// The cells of the `ref` fields.
+fn named(plan: &Plan, cells: Cells<'_>) -> Vec<u8> {
+    let all: Vec<_> = cells.collect();
+    let named = refs(plan).iter().filter_map(|at| all.get(*at));
+    named.flat_map(|cell| cell.bytes().iter().copied()).collect()
+}
+
+/// What today's files deliver of what waits.
+struct Today<'w> {
+    /// Rows of movements that may be rows that wait.
+    again: HashMap<(Side, Told), Vec<Vec<u8>>>,
+    /// What the snapshot is to deliver, and how often it does.
+    wanted: HashMap<Told, Vec<(&'w [u8], u64)>>,
 }
 
 impl Waiting {
@@ -563,70 +577,36 @@ impl Waiting {
     /// Which rows take part again: not those that today's file delivers again, and a movement that matched only as
     /// long as the snapshot delivers what it matched.
     fn stays(&self, plan: &Plan, partitions: &Partitions) -> Result<Vec<bool>, Problem> {
-        let mut stays = vec![true; self.rows.len()];
+        if self.rows.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut own: HashMap<(Side, Told), Vec<usize>> = HashMap::new();
         for (at, row) in self.rows.iter().enumerate() {
-            let told = told(plan, Cells::new(&row.cells), false);
+            let told = By::told(plan, Cells::new(&row.cells), false);
             own.entry((row.side, told)).or_default().push(at);
         }
-        // What the snapshot is to deliver, and how often it does.
-        let mut wanted: HashMap<Told, Vec<(&[u8], u64)>> = HashMap::new();
-        for cells in self.matches.iter().flatten() {
-            let told = told(plan, Cells::new(cells), true);
-            let alike = wanted.entry(told).or_default();
-            if !alike.iter().any(|(known, _)| is_same(plan, told.0, known, cells)) {
-                alike.push((cells, 0));
-            }
-        }
-        let mut today: HashMap<(Side, Told), Vec<Vec<u8>>> = HashMap::new();
-        if !self.rows.is_empty() {
-            for index in 0..partitions.len() {
-                partitions.look(index, plan.layout.spread_len(), |rows| {
-                    for side in Side::BOTH {
-                        for row in rows[side].iter().filter(|row| !row.rejected) {
-                            if self.items.movements[side] {
-                                let told = (side, told(plan, row.cells(), false));
-                                if own.contains_key(&told) {
-                                    today
-                                        .entry(told)
-                                        .or_default()
-                                        .push(row.cells().bytes().to_vec());
-                                }
-                            } else if !wanted.is_empty() {
-                                let told = told(plan, row.cells(), true);
-                                let cells = row.cells().bytes();
-                                for (known, count) in wanted.get_mut(&told).into_iter().flatten() {
-                                    *count += u64::from(is_same(plan, told.0, known, cells));
-                                }
-                            }
-                        }
-                    }
-                    Ok(())
-                })?;
-            }
-        }
+        let Today { again, mut wanted } = self.today(plan, partitions, &own)?;
         let mut is_delivered = vec![false; self.matches.len()];
         for (is_delivered, partners) in is_delivered.iter_mut().zip(&self.matches) {
             for cells in partners {
-                let told = told(plan, Cells::new(cells), true);
+                let told = By::told(plan, Cells::new(cells), true);
                 let alike = wanted.get_mut(&told).into_iter().flatten();
-                for (_, count) in alike.filter(|(known, _)| is_same(plan, told.0, known, cells)) {
+                for (_, count) in alike.filter(|(known, _)| told.0.is_same(plan, known, cells)) {
                     *is_delivered |= *count > 0;
                     *count = count.saturating_sub(1);
                 }
             }
         }
-        for (stays, row) in stays.iter_mut().zip(&self.rows) {
-            *stays = row.matched.is_none_or(|at| is_delivered[at]);
-        }
-        for (told, mut delivered) in today {
+        let stays = |row: &WaitingRow| row.matched.is_none_or(|at| is_delivered[at]);
+        let mut stays: Vec<bool> = self.rows.iter().map(stays).collect();
+        for (told, mut delivered) in again {
             let waiting = own.get(&told).map_or(&[][..], Vec::as_slice);
             let by_key = told.1.0 == By::Key;
             for by in [Some(By::All), by_key.then_some(By::Key)].into_iter().flatten() {
                 delivered.retain(|cells| {
                     let again = waiting
                         .iter()
-                        .find(|at| stays[**at] && is_same(plan, by, &self.rows[**at].cells, cells));
+                        .find(|at| stays[**at] && by.is_same(plan, &self.rows[**at].cells, cells));
                     again.is_none_or(|at| {
                         stays[*at] = false;
                         false
@@ -635,6 +615,47 @@ impl Waiting {
             }
         }
         Ok(stays)
+    }
+
+    fn today(
+        &self,
+        plan: &Plan,
+        partitions: &Partitions,
+        own: &HashMap<(Side, Told), Vec<usize>>,
+    ) -> Result<Today<'_>, Problem> {
+        let mut wanted: HashMap<Told, Vec<(&[u8], u64)>> = HashMap::new();
+        for cells in self.matches.iter().flatten() {
+            let told = By::told(plan, Cells::new(cells), true);
+            let alike = wanted.entry(told).or_default();
+            if !alike.iter().any(|(known, _)| told.0.is_same(plan, known, cells)) {
+                alike.push((cells, 0));
+            }
+        }
+        let mut again: HashMap<(Side, Told), Vec<Vec<u8>>> = HashMap::new();
+        let mut look = |side: Side, row: &RowRef<'_>| {
+            let cells = row.cells();
+            if self.items.movements[side] {
+                let told = (side, By::told(plan, cells, false));
+                if own.contains_key(&told) {
+                    again.entry(told).or_default().push(cells.bytes().to_vec());
+                }
+            } else if !wanted.is_empty() {
+                let told = By::told(plan, cells, true);
+                for (known, count) in wanted.get_mut(&told).into_iter().flatten() {
+                    *count += u64::from(told.0.is_same(plan, known, cells.bytes()));
+                }
+            }
+        };
+        for index in 0..partitions.len() {
+            partitions.look(index, plan.layout.spread_len(), |rows| {
+                for side in Side::BOTH {
+                    let rows = rows[side].iter().filter(|row| !row.rejected);
+                    rows.for_each(|row| look(side, row));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(Today { again, wanted })
     }
 }
 

@@ -388,6 +388,30 @@ fn rows_without_a_key_are_taken_over_and_named_by_their_date() {
     }
 }
 
+#[test]
+fn the_rows_of_a_group_take_part_as_long_as_the_snapshot_delivers_the_other_side() {
+    for store in stores() {
+        let job = Job::new(&store, MIXED);
+        job.project.replace(
+            "recon.yaml",
+            "key: [id]\n",
+            "ref: [id]\nmatch:\n  passes:\n    - { name: parts, equal: [text], sum: [amount], \
+             near: { amount: { absolute: 0 } }, shape: many_to_one }\n",
+        );
+        let first = job.run(5, "P1,10,x\nP2,20,x\n", "I1,30,x\n");
+        assert_eq!(first["records"]["groups"], 1);
+        // The snapshot's row is told by `ref`: with another amount it is still delivered.
+        let second = job.run(6, "", "I1,31,x\n");
+        assert_eq!(items(&second), [2, 0, 0, 0, 0, 0]);
+        assert_eq!(second["records"]["missing_in_b"], 2);
+        let third = job.run(7, "", "I1,30,x\n");
+        assert_eq!((items(&third), &third["records"]["groups"]), ([2, 0, 0, 0, 0, 0], &json!(1)));
+        assert_eq!(items(&job.run(8, "", "I1,30,x\n")), [2, 0, 0, 0, 0, 0]);
+        assert_eq!(job.records(8), ["GROUP P1+1 2026-01-05 -"]);
+        assert_eq!(items(&job.run(9, "", "I2,30,x\n")), [0; 6]);
+    }
+}
+
 /// Rows of one key on one side: the dates they were first read, the oldest first.
 type Rows = Vec<u32>;
 
