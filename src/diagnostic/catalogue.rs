@@ -589,6 +589,9 @@ codes! {
         CarriedFields "carried-fields" [Exit(Class::Warning)]
             "Rows taken over from the previous business date were stored under another configuration."
             => "Nothing, if their values still fit; otherwise run that date again.";
+        ExpiredItems "expired-items" [Exit(Class::Warning)]
+            "Open rows are older than `open_items.max_age_days`: they do not take part any more."
+            => "Follow them up outside of recon, or raise the limit and run the date again.";
         LaterRuns "later-runs" [Exit(Class::Warning)]
             "Runs of later business dates took over open items from an older run of this date."
             => "Run those dates again, the oldest first.";

@@ -100,6 +100,8 @@ pub(super) struct Waiting {
     matches: Vec<Vec<Vec<u8>>>,
     files: Vec<String>,
     expired: PerSide<u64>,
+    /// The first of them, with the date they were first read.
+    expired_names: Vec<String>,
     closed: PerSide<u64>,
     warnings: Vec<Problem>,
 }
@@ -133,6 +135,7 @@ pub(super) fn waiting(store: &dyn Store, plan: &Plan) -> Result<Option<Waiting>,
         matches: Vec::new(),
         files: Vec::new(),
         expired: PerSide::default(),
+        expired_names: Vec::new(),
         closed: PerSide::default(),
         warnings: Vec::new(),
     };
@@ -242,6 +245,7 @@ impl<'a> Reader<'a> {
             let help = "run that date again with the present configuration";
             self.waiting.warnings.push(Problem::new(Code::CarriedFields, message).help(help));
         }
+        self.waiting.warnings.extend(self.waiting.expired_warning());
         if !self.waiting.rows.is_empty() && self.has_changed() {
             self.waiting.warnings.push(self.changed());
         }
@@ -282,14 +286,19 @@ impl<'a> Reader<'a> {
     }
 
     fn record(&mut self, record: &StoredRecord<'_>) -> Result<(), Problem> {
+        let decided = self.decided.get(&record.number).copied();
+        if decided.is_none() && !self.items.is_mixed() {
+            return Ok(());
+        }
         let matched = match record.matched {
             Some(text) => read_matched(record.number, text)?,
             None => Matched::default(),
         };
         let rows = rows_of(record, &matched);
-        let decided = self.decided.get(&record.number).copied();
         if !matches!(record.kind, RecordKind::Pair | RecordKind::Group) {
-            return rows.iter().try_for_each(|row| self.alone(record.number, row, decided));
+            return rows
+                .iter()
+                .try_for_each(|row| self.alone(record.number, row, &matched, decided));
         }
         match self.items.movements {
             PerSide { a: true, b: true } => {
@@ -325,6 +334,7 @@ impl<'a> Reader<'a> {
         &mut self,
         record: u64,
         row: &StoredRow<'_>,
+        matched: &Matched,
         decided: Option<Decided>,
     ) -> Result<(), Problem> {
         if !self.items.movements[row.side] {
@@ -337,6 +347,15 @@ impl<'a> Reader<'a> {
         let age = i64::from(self.plan.batch_date.days()) - i64::from(self.from(row).days());
         if self.items.max_age_days.is_some_and(|most| age > i64::from(most)) {
             self.waiting.expired[row.side] += 1;
+            if self.waiting.expired_names.len() < EXPIRED_SHOWN {
+                let key_len = self.plan.layout.key_len();
+                let name = match matched.reference(row.side) {
+                    Some(name) => name.to_owned(),
+                    None => key::reference(Cells::new(&self.cells(row)?), key_len),
+                };
+                let from = self.from(row);
+                self.waiting.expired_names.push(format!("{name} ({}, {from})", row.side));
+            }
             return Ok(());
         }
         self.keep(record, row, None, false)
@@ -474,8 +493,17 @@ impl By {
         if key_len > 0 && has_all(cells.take(key_len)) {
             return Self::Key;
         }
-        let named = || refs(plan).iter().filter_map(|at| { let mut cells = cells; cells.nth(*at) });
-        if of_snapshot && !refs(plan).is_empty() && has_all(named()) { Self::Ref } else { Self::All }
+        let named = || {
+            refs(plan).iter().filter_map(|at| {
+                let mut cells = cells;
+                cells.nth(*at)
+            })
+        };
+        if of_snapshot && !refs(plan).is_empty() && has_all(named()) {
+            Self::Ref
+        } else {
+            Self::All
+        }
     }
 
     fn told(plan: &Plan, cells: Cells<'_>, of_snapshot: bool) -> Told {
@@ -522,6 +550,22 @@ struct Today<'w> {
 }
 
 impl Waiting {
+    fn expired_warning(&self) -> Option<Problem> {
+        let count = self.expired.a + self.expired.b;
+        let more = count.saturating_sub(self.expired_names.len() as u64);
+        let days = self.items.max_age_days.filter(|_| count > 0)?;
+        let mut message = format!(
+            "{count} open {} than {days} days and {} not take part any more: {}",
+            if count == 1 { "row is older" } else { "rows are older" },
+            if count == 1 { "does" } else { "do" },
+            self.expired_names.join(", ")
+        );
+        if more > 0 {
+            message += &format!(" and {more} more");
+        }
+        Some(Problem::new(Code::ExpiredItems, message))
+    }
+
     /// How many rows wait.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -658,6 +702,9 @@ impl Waiting {
         Ok(Today { again, wanted })
     }
 }
+
+/// How many expired rows are named.
+const EXPIRED_SHOWN: usize = 20;
 
 /// The rows that are sorted apart at once.
 const BLOCK: usize = 1 << 14;

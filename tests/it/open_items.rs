@@ -248,7 +248,12 @@ fn people_close_rows_and_age_expires_them_once() {
         job.decide(5, "K2", "TIMING");
         assert_eq!(items(&job.run(6, "", "")), [2, 0, 0, 0, 1, 0]);
         assert_eq!(items(&job.run(7, "", "K9,1,x\n")), [2, 0, 0, 0, 0, 0]);
-        assert_eq!(items(&job.run(8, "", "")), [0, 1, 2, 0, 0, 0]);
+        let expired = job.run(8, "", "");
+        assert_eq!(items(&expired), [0, 1, 2, 0, 0, 0]);
+        assert!(codes(&expired).contains(&"expired-items"), "{expired}");
+        for name in ["K2 (A, 2026-01-05)", "K3 (A, 2026-01-05)"] {
+            assert!(expired.to_string().contains(name), "{expired}");
+        }
         assert_eq!(items(&job.run(9, "", "")), [0, 1, 0, 0, 0, 0]);
         // The same again.
         assert_eq!(items(&job.run(8, "", "")), [0, 1, 2, 0, 0, 0]);
