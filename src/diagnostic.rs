@@ -218,7 +218,6 @@ impl From<usize> for PathStep {
 pub struct SpecProblem {
     /// The keys that lead from the piece to the offending value.
     pub path: Vec<PathStep>,
-    /// What is wrong with it.
     pub problem: Problem,
 }
 

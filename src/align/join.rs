@@ -12,7 +12,6 @@ pub enum Placed<'a> {
     Pair(RowRef<'a>, RowRef<'a>),
     /// A row whose key the other side lacks.
     Alone {
-        /// Whose row it is.
         side: Side,
         row: RowRef<'a>,
         /// The other side has a row of this key, but it was rejected: its line and byte offset.
@@ -20,7 +19,6 @@ pub enum Placed<'a> {
     },
     /// A row too many of its key.
     Surplus {
-        /// Whose row it is.
         side: Side,
         row: RowRef<'a>,
         /// The other side has a row of this key that was rejected: its line and byte offset. With it

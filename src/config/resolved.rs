@@ -37,7 +37,7 @@ pub struct Resolved {
     pub sources: PerSide<ResolvedSource>,
     /// How rows without a common key are matched.
     pub matching: Option<MatchPlan>,
-    /// Whose rows stay open from date to date.
+    /// The sides whose rows stay open from date to date.
     pub open_items: Option<OpenItems>,
     /// The reasons in the order of the file; `UNKNOWN` is among them.
     pub reason_codes: Vec<ReasonCode>,

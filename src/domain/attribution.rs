@@ -65,7 +65,7 @@ names! {
     }
 }
 
-/// Who gave the reason.
+/// The origin of a reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AssignedBy {
     /// The rule function of this name.

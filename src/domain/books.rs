@@ -59,7 +59,7 @@ pub struct Books {
     pub by_field_and_type: BTreeMap<String, BTreeMap<&'static str, u64>>,
 }
 
-/// What became of the rows that the previous date left open.
+/// Counts of the rows that the previous date left open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenItemCounts {
     /// Rows that take part again.

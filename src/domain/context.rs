@@ -10,7 +10,6 @@ pub struct DifferenceContext<'a> {
     pub layout: &'a Layout,
     /// The field it is about.
     pub field: FieldRef,
-    /// What kind it is.
     pub diff_type: DiffType,
     /// How much it matters.
     pub severity: Severity,

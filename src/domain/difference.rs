@@ -42,7 +42,7 @@ macro_rules! names {
 pub(crate) use names;
 
 names! {
-    /// What kind of disagreement a difference is.
+    /// The type of a difference.
     DiffType {
         /// Side A has no row of this key.
         MissingInSourceA = "MISSING_IN_SOURCE_A" = 1,
@@ -136,7 +136,6 @@ impl FieldRef {
 pub struct Difference {
     /// The field it is about.
     pub field: FieldRef,
-    /// What kind it is.
     pub diff_type: DiffType,
     /// How much it matters.
     pub severity: Severity,

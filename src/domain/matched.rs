@@ -28,10 +28,10 @@ pub struct Matched {
     /// Positions of fields that are not compared because a group's rows disagree in them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<usize>,
-    /// What A's side is called, where that is not its key.
+    /// The reference of A's side, where that is not its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ref_a: Option<String>,
-    /// What B's side is called, where that is not its key.
+    /// The reference of B's side, where that is not its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ref_b: Option<String>,
     /// Where A's row was first read, if it was taken over from an earlier date; of a group its oldest row.
@@ -46,7 +46,7 @@ pub struct Matched {
     /// A group's rows of B.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub b: Vec<Member>,
-    /// What an open row could have matched.
+    /// Candidates of an open row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<CandidateRow>,
 }
@@ -58,7 +58,6 @@ pub struct Member {
     pub line: u64,
     /// Its byte offset.
     pub offset: u64,
-    /// What it is called.
     #[serde(rename = "ref")]
     pub reference: String,
     /// The evidence array of its values.
@@ -82,10 +81,10 @@ pub struct Carried {
     pub agreed: bool,
 }
 
-/// What an open row could have matched.
+/// Candidates of an open row.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CandidateRow {
-    /// What the other row is called; several are joined by ` + `.
+    /// The reference of the other row; several are joined by ` + `.
     #[serde(rename = "ref")]
     pub reference: String,
     /// Why it was not taken, in a sentence.
@@ -105,7 +104,7 @@ pub struct CandidateRow {
 }
 
 impl Matched {
-    /// What a side is called, where that is not its key.
+    /// The reference of a side, where that is not its key.
     pub fn reference(&self, side: super::Side) -> Option<&str> {
         match side {
             super::Side::A => self.ref_a.as_deref(),

@@ -43,7 +43,7 @@ pub struct Source {
     pub rows: u64,
     /// Columns that the map does not use, in the order of the header.
     pub unused_columns: Vec<String>,
-    /// What a row's line number counts.
+    /// The unit of a row's line number.
     #[serde(skip_serializing_if = "Unit::is_line")]
     pub unit: Unit,
     /// Each file, where there are several or their parts have names.

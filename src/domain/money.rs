@@ -220,7 +220,7 @@ pub struct Step<'a> {
     /// Which of the amount fields.
     pub amount: usize,
     pub currency: Option<RawCell<'a>>,
-    /// What is added; zero for an unreadable amount.
+    /// The amount added; zero for an unreadable one.
     pub value: Decimal,
     pub cause: Cause,
 }
@@ -394,7 +394,7 @@ impl Unreadable {
     }
 }
 
-/// What the totals of an amount field in one currency are made of.
+/// The parts of an amount field's totals in one currency.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Money {
     pub field: String,
@@ -464,7 +464,7 @@ impl Money {
     }
 }
 
-/// What one amount field in one currency adds up to so far.
+/// The running totals of one amount field in one currency.
 #[derive(Clone, Debug, Default)]
 struct Line {
     occurs: bool,

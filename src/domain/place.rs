@@ -42,7 +42,7 @@ pub const fn within(offset: u64) -> u64 {
     offset & WITHIN
 }
 
-/// What a row's line number counts.
+/// The unit of a row's line number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {

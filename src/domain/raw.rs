@@ -41,7 +41,7 @@ pub struct Rejection {
     pub line: u64,
     /// Where it is besides its line, as [`super::place`] packs it.
     pub offset: u64,
-    /// What is wrong, with column and value, in one sentence.
+    /// The mistake with column and value, in one sentence.
     pub message: String,
     /// The row as written, at most [`Rejection::MAX_TEXT`] bytes of it.
     pub text: String,

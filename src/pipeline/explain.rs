@@ -64,14 +64,13 @@ pub struct MatchExplanation {
     pub alternatives: u32,
     /// The rows of each side, with the amounts that were summed.
     pub members: PerSide<Vec<MemberExplanation>>,
-    /// What an open row could have matched.
+    /// Candidates of an open row.
     pub candidates: Vec<CandidateRow>,
 }
 
 /// A row of a match.
 #[derive(Clone, Debug)]
 pub struct MemberExplanation {
-    /// What it is called.
     pub reference: String,
     /// Its values in the fields by which it was matched.
     pub values: Vec<String>,

@@ -31,7 +31,7 @@ pub struct Plan {
     pub layout: Arc<Layout>,
     /// How rows without a common key are matched.
     pub matching: Option<MatchPlan>,
-    /// Whose rows stay open from date to date.
+    /// The sides whose rows stay open from date to date.
     pub open_items: Option<OpenItems>,
     /// The rows taken over from the previous date, once they are known.
     pub carried: Arc<CarriedRows>,
@@ -88,7 +88,7 @@ impl MatchPlan {
     pub const KEY_PASS: &str = "key";
 }
 
-/// Whose rows stay open from date to date, and how long.
+/// The sides whose rows stay open from date to date, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenItems {
     /// The sources that deliver only what is new.

@@ -139,7 +139,7 @@ impl Records {
     }
 }
 
-/// What became of the rows that the previous date left open.
+/// Counts of the rows that the previous date left open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OpenItems {
     /// Rows of A that take part again.

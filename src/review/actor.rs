@@ -19,7 +19,7 @@ pub struct Actor {
     pub name: String,
     /// The roles that the person holds now.
     pub roles: Roles,
-    /// What this request may do: the roles' permissions, narrowed by a token's scopes.
+    /// The request's permissions: those of the roles, narrowed by a token's scopes.
     pub permissions: Permissions,
     /// Masked fields whose values the person may see.
     pub grants: BTreeSet<String>,
@@ -38,7 +38,7 @@ pub struct Actor {
 /// A request that the client may repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// What the client chose.
+    /// The client's choice.
     pub key: String,
     /// Method and path.
     pub route: String,
@@ -93,26 +93,24 @@ impl Actor {
 /// since then they could have come in as that person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialsGiven {
-    /// Whose login.
     pub person_id: String,
-    /// Who did it.
     pub by: String,
     /// When.
     pub at: Instant,
 }
 
-/// Who the people are, as of the transaction that asks.
+/// The people, as of the present transaction.
 pub trait Directory: Send + Sync {
     /// The roles that the person holds now; none for who is disabled or unknown.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     fn roles(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<Roles, Problem>;
 
     /// Of the roles that the person holds now, those held without a break since that moment.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     fn roles_since(
         &self,
         tx: &mut dyn Transaction,
@@ -126,7 +124,7 @@ pub trait Directory: Send + Sync {
     /// When somebody else chose this person's password, or could have.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     fn credentials_given(
         &self,
         tx: &mut dyn Transaction,
@@ -139,7 +137,7 @@ pub trait Directory: Send + Sync {
     /// The same of everybody.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     fn all_credentials_given(
         &self,
         tx: &mut dyn Transaction,
@@ -151,12 +149,12 @@ pub trait Directory: Send + Sync {
     /// The name that people see; the id if there is none.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     fn name(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<String, Problem>;
 
     /// The person of this log-in name or id, if they are active.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     fn find(&self, tx: &mut dyn Transaction, login: &str) -> Result<Option<String>, Problem>;
 }

@@ -1,4 +1,4 @@
-//! What happens to an open proposal: approved, sent back, withdrawn, expired, stale.
+//! Ends of an open proposal: approved, sent back, withdrawn, expired, stale.
 
 use serde_json::{Value as Json, json};
 
@@ -67,7 +67,7 @@ impl Review<'_> {
     /// so.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub fn tidy(&self) -> Found<u64> {
         let system = Actor { person_id: "SYSTEM".to_owned(), ..Actor::default() };
         let done = self.write(&system, |work| {
@@ -343,7 +343,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What a proposal decides, as triggers see it.
+    /// A proposal's decision, as triggers see it.
     pub fn decided(&mut self, proposal: &Proposal) -> Result<Decided, Problem> {
         let reason = match proposal.reason_id {
             Some(id) => self.tables.reason(id)?,

@@ -47,7 +47,7 @@ impl Review<'_> {
         })
     }
 
-    /// What happened to an item, newest first.
+    /// An item's history, newest first.
     ///
     /// # Errors
     /// A [`super::Refusal`].
@@ -296,7 +296,7 @@ impl Work<'_> {
         shown
     }
 
-    /// What people said about an item, oldest first.
+    /// Comments on an item, oldest first.
     pub fn comments(&mut self, key: ItemKey) -> Result<Vec<CommentView>, Problem> {
         let mut comments = Vec::new();
         for (comment_id, by, text, at) in self.tables.comments(key)? {
@@ -306,7 +306,7 @@ impl Work<'_> {
         Ok(comments)
     }
 
-    /// What a decision about the item needs, as a sentence.
+    /// The requirements of a decision about the item, as a sentence.
     fn what_next(
         &mut self,
         actor: &Actor,

@@ -27,7 +27,7 @@ const EXAMPLES: usize = 3;
 /// Shown instead of a hidden reason.
 const HIDDEN: &str = "suggestion hidden";
 
-/// What is counted together.
+/// The grouping of counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Alike {
     /// Items of one signature (0: of none).
@@ -202,7 +202,7 @@ impl Work<'_> {
     /// Items of the filter by run and signature.
     fn counted(&mut self, wanted: &Wanted) -> Result<Vec<Counted>, Problem> {
         if wanted.query.samples {
-            // What they have in common would reveal the machine's reason.
+            // The common values would reveal the machine's reason.
             return Ok(Vec::new());
         }
         if wanted.text.is_some() {

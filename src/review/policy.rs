@@ -14,7 +14,7 @@ use super::responses::ProposalMoved;
 use super::work::{Work, checked_comment};
 use super::{Found, Outcome, PolicyAdopted, Review};
 
-/// Who proposes what the configuration says.
+/// The author of proposals that come from the configuration.
 pub(super) const CONFIGURATION: &str = "SYSTEM:recon.yaml";
 
 impl Review<'_> {
@@ -22,7 +22,7 @@ impl Review<'_> {
     /// differs, proposes it. To be called once at the start, before any other.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub fn adopt_policy(&self, policy: &Policy) -> Found<PolicyAdopted> {
         let actor = Actor { person_id: CONFIGURATION.to_owned(), ..Actor::default() };
         // Policies are compared as stored, in JSON.

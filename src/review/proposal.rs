@@ -64,7 +64,7 @@ impl Proposal {
     }
 }
 
-/// What is decided, and about which items.
+/// The decision and its items.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub kind: ProposalKind,
@@ -428,7 +428,7 @@ impl Work<'_> {
     }
 }
 
-/// What lists show of a proposal without looking at its items.
+/// A proposal as lists show it, without its items.
 fn figures(items: &[Weighed]) -> Json {
     let mut predicted: Vec<(String, f64)> = Vec::new();
     for weighed in items {

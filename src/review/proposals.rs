@@ -221,7 +221,7 @@ impl Work<'_> {
         Ok(approvals)
     }
 
-    /// What the last amendment changed.
+    /// The changes of the last amendment.
     fn changed(&mut self, proposal_id: &str) -> Result<Vec<Changed>, Problem> {
         let Some(value) = self.tables.last_amendment(proposal_id)? else { return Ok(Vec::new()) };
         let amended = value.get("amended").cloned().unwrap_or(Json::Null);

@@ -22,7 +22,7 @@ use super::{Found, Review, page};
 
 const DAY: i64 = 86_400;
 
-/// What a filter means for a person.
+/// A filter resolved for a person.
 pub(super) struct Wanted {
     pub query: ItemQuery,
     /// The runs of the query.
@@ -198,7 +198,7 @@ impl Work<'_> {
         })
     }
 
-    /// What a filter means; refuses what makes no sense.
+    /// Resolves a filter; refuses contradictory ones.
     pub fn wanted(&mut self, actor: &Actor, filter: &QueueFilter) -> Result<Wanted, Refusal> {
         let status = match filter.status.as_deref() {
             None => Some(Status::Unknown),
@@ -267,7 +267,7 @@ impl Work<'_> {
         let more = [
             filter.present_reason.clone().map(Condition::Reason),
             filter.functional.map(Condition::Functional),
-            // What people decided is locked, what was accepted automatically is not.
+            // People's decisions are locked, automatic acceptances are not.
             filter.by_people.map(Condition::Locked),
             assignee,
             filter.sent_back.map(Condition::SentBack),

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use crate::diagnostic::{Code, Problem};
 
-/// What kind of refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusalKind {
@@ -75,24 +74,22 @@ impl RefusalKind {
 pub struct Detail {
     /// The field of the request, or the id of the item, that it is about.
     pub pointer: String,
-    /// What is wrong with it.
     pub detail: String,
 }
 
-/// What the review would not do, and why. Nothing was changed.
+/// A refused command with its reason. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// A stable name, such as `self-approval`.
     pub code: Code,
-    /// What kind.
     pub kind: RefusalKind,
     /// A sentence for people.
     pub message: String,
     /// Details, where there are several things to say.
     pub errors: Vec<Detail>,
-    /// What stands in the way: the id of a proposal that is open already.
+    /// The id of the open proposal that is in the way.
     pub blocking: Option<String>,
-    /// What the store said, for the log only.
+    /// The store's message, for the log only.
     pub cause: Option<Box<Problem>>,
 }
 

@@ -67,7 +67,7 @@ impl Review<'_> {
                     label: None,
                 };
                 let (proposal, _) = work.open(actor, draft)?;
-                // What it did to the item is told by the proposal's row.
+                // The proposal's row tells its effect on the item.
                 let told = json!({ "sample": { "agrees": false, "chosen": chosen } });
                 let mut entry = work.sampled(attribution_id, comments.as_deref());
                 entry.new_value = Some(told.to_string());

@@ -37,7 +37,7 @@ impl Review<'_> {
     /// False where nothing was left.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub fn index_next(&self) -> Found<bool> {
         let uncounted = self.read(|work| {
             let runs: Vec<i64> = work.tables.current_runs()?.iter().map(|run| run.run_no).collect();

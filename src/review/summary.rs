@@ -81,7 +81,7 @@ impl Review<'_> {
     /// A text that changes whenever the queue may have changed.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub fn data_version(&self) -> Found<String> {
         self.read(|work| Ok(work.tables.data_version()?))
     }

@@ -17,7 +17,7 @@ use super::actor::Actor;
 use super::responses::{AmountSum, MASKED};
 use crate::store::review::Run;
 
-/// What one person does not see.
+/// The values hidden from one person.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Visibility {
     hidden: BTreeSet<String>,
@@ -25,7 +25,7 @@ pub(super) struct Visibility {
 }
 
 impl Visibility {
-    /// What the policy hides from this person.
+    /// Fields that the policy hides from this person.
     pub fn of(policy: &Policy, actor: &Actor) -> Self {
         Self {
             hidden: policy.masked_fields.difference(&actor.grants).cloned().collect(),

@@ -1,4 +1,4 @@
-//! What every command has in common: one transaction, the policy in force, answers to repeated
+//! Common parts of all commands: one transaction, the policy in force, answers to repeated
 //! requests, and audit rows.
 
 use serde::Serialize;
@@ -210,7 +210,7 @@ pub(super) struct Moment<'a> {
 }
 
 impl Work<'_> {
-    /// What the person may see.
+    /// The person's view.
     pub fn visibility(&self, actor: &Actor) -> Visibility {
         Visibility::of(&self.policy, actor)
     }

@@ -271,7 +271,6 @@ pub fn me(call: &Call<'_>) -> Result<Response, Denied> {
 struct TokenView {
     /// Its id.
     token_id: String,
-    /// What it is for.
     name: String,
     /// The owner's login
     login: String,
@@ -310,7 +309,6 @@ pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TokenWanted {
-    /// What it is for.
     #[schema(min_length = 1, max_length = 100, example = "nightly export")]
     name: String,
     /// What it may do; never more than its owner

@@ -17,7 +17,7 @@ use super::parameter::{Location, Parameter};
 
 pub type Handler = fn(&Call<'_>) -> Result<Response, Denied>;
 
-/// Who may call a route.
+/// The permission that a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     Open,

@@ -8,7 +8,7 @@ use super::transact::{self, Dialect, Transaction};
 use super::{SqlValue, Store};
 use crate::diagnostic::{Code, Problem};
 
-/// What the serving role may not do to which table, although it may to others.
+/// Tables with the rights that the serving role lacks on them.
 const KEPT: [(&str, &str); 5] = [
     ("audit_trail", "UPDATE, DELETE"),
     ("approvals", "DELETE"),
@@ -20,7 +20,7 @@ const KEPT: [(&str, &str); 5] = [
 /// The warning that this role could change the trail, if it could.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn warning(tx: &mut dyn Transaction) -> Result<Option<Problem>, Problem> {
     if tx.dialect() == Dialect::Sqlite {
         return Ok(None);

@@ -18,7 +18,7 @@ use crate::domain::Instant;
 /// The way in which hashes are taken.
 pub const HASH_VERSION: u8 = 1;
 
-/// What the first row has in place of the hash before it.
+/// The first row's value in place of the hash before it.
 pub const GENESIS: [u8; 32] = [0; 32];
 
 /// The columns that are hashed, in this order, after the version and the previous hash.
@@ -49,7 +49,7 @@ pub const COLUMNS: [&str; 24] = [
     "control",
 ];
 
-/// Who acted, and where the request came from.
+/// The actor and the origin of the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct By {
     /// The person, or `SYSTEM`.
@@ -73,7 +73,7 @@ impl By {
     }
 }
 
-/// What is to be remembered.
+/// An action to be recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// The attribution that it is about, if it is about one.
@@ -84,7 +84,6 @@ pub struct Entry {
     pub entity_id: String,
     /// `SYSTEM`, `MAKER`, `CHECKER`, `AUTHORIZER` or `ADMIN`.
     pub stage: String,
-    /// What was done.
     pub action_type: String,
     /// Before: a JSON text, kept byte for byte.
     pub previous_value: Option<String>,
@@ -117,11 +116,9 @@ pub struct AuditRow {
     pub audit_id: String,
     /// The attribution that it is about.
     pub attribution_id: Option<String>,
-    /// What it is about.
     pub entity_type: String,
     /// The id of that.
     pub entity_id: String,
-    /// Who acted.
     pub actor_id: String,
     /// With which roles.
     pub actor_roles: Option<String>,
@@ -129,7 +126,6 @@ pub struct AuditRow {
     pub auth_method: Option<String>,
     /// Who spoke.
     pub stage: String,
-    /// What was done.
     pub action_type: String,
     /// Before, as stored.
     pub previous_value: Option<Box<RawValue>>,
@@ -207,7 +203,7 @@ pub struct Checkpoint {
     pub signed_by: Option<String>,
 }
 
-/// What verifying found.
+/// The result of verifying.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Verdict {
     /// Whether the chain is whole, and everything else that was asked for as it should be.
@@ -217,7 +213,6 @@ pub struct Verdict {
     /// The first row that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_bad: Option<i64>,
-    /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub what: Option<String>,
     /// The hash of the last row, in hexadecimal.
@@ -289,7 +284,7 @@ impl AuditRow {
 /// take this lock last, to avoid deadlock.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn head(tx: &mut dyn Transaction, locked: bool) -> Result<Head, Problem> {
     if locked && tx.dialect() == Dialect::Postgres {
         // The head itself can't be locked: the first row has none before it.
@@ -329,7 +324,7 @@ fn clean_json(text: &str) -> String {
 /// the clock was set back since.
 ///
 /// # Errors
-/// What the store says; then the whole transaction is to be given up.
+/// Errors of the store; then the whole transaction must be rolled back.
 pub fn append(
     tx: &mut dyn Transaction,
     now: Instant,
@@ -487,7 +482,7 @@ pub const SELECT: &str = "seq, audit_id, attribution_id, entity_type, entity_id,
 /// Calls `each` for every row, in the order of their numbers.
 ///
 /// # Errors
-/// What the store or `each` says.
+/// Errors of the store or of `each`.
 pub fn each_row(
     tx: &mut dyn Transaction,
     each: &mut dyn FnMut(&AuditRow) -> Result<(), Problem>,

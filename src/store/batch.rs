@@ -75,7 +75,6 @@ pub struct DifferenceRow {
     pub row: u64,
     /// The field it is about.
     pub field: FieldRef,
-    /// What kind it is.
     pub diff_type: DiffType,
     /// How much it matters.
     pub severity: Severity,
@@ -83,13 +82,13 @@ pub struct DifferenceRow {
     pub value_a: Option<Text>,
     /// The canonical text of side B.
     pub value_b: Option<Text>,
-    /// What is at stake: the size of the difference of a monetary field.
+    /// The amount at stake: the size of the difference of a monetary field.
     pub amount_abs: Option<f64>,
     /// The machine's decision, where it is made in the same pass.
     pub attribution: Option<AttributionRow>,
 }
 
-/// What the machine decided about a difference.
+/// The machine's decision about a difference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttributionRow {
     /// The code of the reason.
@@ -98,7 +97,7 @@ pub struct AttributionRow {
     pub confidence: Confidence,
     /// Accepted or unknown.
     pub status: Status,
-    /// Who says so, as `RULE:…`, `MODEL:…` or `NONE`.
+    /// The origin, as `RULE:…`, `MODEL:…` or `NONE`.
     pub assigned_by: Text,
     /// The explanation as a JSON document, if there is one.
     pub explanation: Option<Text>,
@@ -112,7 +111,6 @@ pub struct AttributionRow {
 pub struct DecisionRow {
     /// The number of the difference.
     pub number: u64,
-    /// What the machine decided.
     pub attribution: AttributionRow,
 }
 
@@ -154,15 +152,13 @@ pub const fn field_of(difference: u64) -> FieldRef {
 /// A row that took no part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedRow {
-    /// Whose row.
     pub side: Side,
     /// The line on which it begins.
     pub line: u64,
     /// Where it is besides its line, as [`crate::domain::place`] packs it.
     pub offset: u64,
-    /// What kind of mistake.
     pub code: String,
-    /// What is wrong, in a sentence.
+    /// The mistake, in a sentence.
     pub message: String,
     /// The row as written, at most 4 KiB.
     pub text: String,

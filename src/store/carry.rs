@@ -30,7 +30,7 @@ const fn key_in(run: &Run, number: i64) -> ItemKey {
     ItemKey { run_no: run.run_no, number }
 }
 
-/// What two differences have in common that are the same.
+/// The values that make two differences the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Same {
     field: String,
@@ -176,7 +176,7 @@ impl Carry {
         tx: &mut dyn Transaction,
         counts: &mut ItemCounts,
     ) -> Result<Vec<Entry>, Problem> {
-        // What people took up since the differences were compared.
+        // Items that people took up since the differences were compared.
         let since = tx.query(
             "SELECT number FROM recon.proposal_items WHERE run_no = $1 \
              UNION SELECT number FROM recon.audit_samples \
@@ -519,7 +519,7 @@ impl Carry {
     }
 }
 
-/// What people decided about a difference.
+/// People's decision about a difference.
 struct Held {
     status: Status,
     reason_id: i64,

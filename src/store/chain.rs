@@ -12,7 +12,7 @@ use crate::domain::Instant;
 /// The end of the chain, for an auditor to keep outside the store.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn checkpoint(tx: &mut dyn Transaction, now: Instant) -> Result<Checkpoint, Problem> {
     let end = head(tx, false)?;
     Ok(Checkpoint {
@@ -144,7 +144,6 @@ impl Links {
         hex(&self.previous)
     }
 
-    /// What was found.
     pub fn end(mut self) -> Verdict {
         self.verdict.head_hash = self.head_hash();
         self.verdict
@@ -155,7 +154,7 @@ impl Links {
 /// the hash before, times that never go back.
 ///
 /// # Errors
-/// What the store says; a broken chain is no error but a [`Verdict`].
+/// Errors of the store. A broken chain is a [`Verdict`], not an error.
 pub fn verify(
     tx: &mut dyn Transaction,
     from: Option<i64>,
@@ -192,7 +191,7 @@ pub fn verify(
     Ok(links.end())
 }
 
-/// What an examination of the trail looks at besides the chain itself.
+/// Checks of the trail besides the chain itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Examination<'a> {
     /// Moments that were kept outside.
@@ -204,7 +203,7 @@ pub struct Examination<'a> {
 /// Examines the whole trail. What a broken chain tells is not replayed.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn examine(tx: &mut dyn Transaction, ask: Examination<'_>) -> Result<Verdict, Problem> {
     let mut verdict = verify(tx, None, None)?;
     for checkpoint in ask.checkpoints {
@@ -238,10 +237,10 @@ pub(super) fn forked(checkpoint: &Checkpoint) -> String {
     )
 }
 
-/// What of the chain is fewer or other than a checkpoint says, if something is.
+/// The first deviation of the chain from a checkpoint, if any.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn against(
     tx: &mut dyn Transaction,
     checkpoint: &Checkpoint,
@@ -262,7 +261,7 @@ pub fn against(
 /// Items and runs whose tables are not what the trail tells, at most fifty.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn replay(tx: &mut dyn Transaction) -> Result<Vec<String>, Problem> {
     Ok(replay::replay(tx)?.differs)
 }

@@ -13,7 +13,7 @@ use super::audit::Checkpoint;
 use crate::coding::{hex, unhex};
 use crate::diagnostic::{Code, Problem};
 
-/// What a public key of Ed25519 begins with in DER, before its 32 bytes.
+/// The DER prefix of an Ed25519 public key, before its 32 bytes.
 const ED25519_SPKI: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
@@ -56,7 +56,7 @@ impl PublicKey {
     }
 }
 
-/// What a signature is of: the lines that a person would write down.
+/// The signed text: the lines that a person would write down.
 pub fn signed_text(checkpoint: &Checkpoint) -> String {
     format!(
         "recon checkpoint\n{}\n{}\n{}\n{}\n",
@@ -87,7 +87,7 @@ pub fn line(checkpoint: &Checkpoint) -> String {
     serde_json::to_string(checkpoint).unwrap_or_default()
 }
 
-/// What the next checkpoint of a file names as the one before; `None` for an empty file.
+/// The previous checkpoint that the next one of a file names; `None` for an empty file.
 pub fn link(text: &str) -> Option<String> {
     let last = text.lines().rfind(|line| !line.trim().is_empty())?;
     Some(hex(Sha256::digest(last.trim().as_bytes())))
@@ -176,7 +176,7 @@ mod tests {
             assert_eq!(problem.code, Code::CheckpointDamaged);
             assert!(problem.message.starts_with(line), "{}", problem.message);
         }
-        // What was noted down by hand names no line before it.
+        // A checkpoint written by hand names no earlier line.
         let noted = format!("{}\n\n{}\n", line(&checkpoint(1, None)), line(&checkpoint(2, None)));
         assert_eq!(read(&noted, None).unwrap().len(), 2);
         let fewer = format!("{}\n{}\n", line(&checkpoint(2, None)), line(&checkpoint(1, None)));

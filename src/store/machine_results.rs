@@ -117,7 +117,7 @@ pub(super) struct MachineResults {
     by_source: BTreeMap<&'static str, u64>,
 }
 
-/// What a difference is, as its row has it.
+/// A difference as its row has it.
 struct Facts<'a> {
     number: u64,
     diff_type: u64,
@@ -371,7 +371,7 @@ const fn action_of(stage: Option<Stage>) -> &'static str {
 pub(super) const COLUMNS: &str = "NUMBER, d.diff_type, d.severity, d.value_a, d.value_b, \
      d.amount_abs, d.audit_sample, d.explanation, s.signature, d.status, c.code, d.confidence, \
      d.is_locked, d.version, w.name, d.functional, d.assigned_at, d.signature_id";
-/// What [`COLUMNS`] needs to be joined.
+/// The joins that [`COLUMNS`] needs.
 pub(super) const JOINS: &str = "LEFT JOIN recon.reason_codes c ON c.reason_id = d.reason_id \
      LEFT JOIN recon.assigners w ON w.assigner_id = d.assigner_id \
      LEFT JOIN recon.signatures s ON s.signature_id = d.signature_id";

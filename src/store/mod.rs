@@ -214,7 +214,7 @@ pub trait Store: Registry + transact::Transact {
         transact::read(self, |tx| runs::later_dates(tx, job, date))
     }
 
-    /// What was decided about the records of a run that have differences, by their numbers.
+    /// The decisions about a run's records that have differences, by their numbers.
     fn decided_records(&self, run: RunId) -> Result<BTreeMap<u64, Decided>, Problem> {
         transact::read(self, |tx| reader::decided_records(tx, run))
     }

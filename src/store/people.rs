@@ -17,7 +17,7 @@ use crate::domain::review::{Permission, Permissions, Role, Roles};
 /// A person with one of their logins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// What four eyes compare.
+    /// The identity that four eyes compare.
     pub person_id: String,
     /// The name they log in with.
     pub login: String,
@@ -573,7 +573,7 @@ pub(crate) fn touch_token(tx: &mut dyn Transaction, id: &str, at: Instant) -> Re
     run(tx, sql, &parameters![id, time_text(at)])
 }
 
-/// Whose token this is, and its name.
+/// The owner and the name of a token.
 pub(crate) fn owner_of_token(
     tx: &mut dyn Transaction,
     id: &str,

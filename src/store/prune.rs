@@ -20,7 +20,6 @@ pub struct PruneOrder {
     pub dry_run: bool,
     /// Disk space is given back to the operating system, which may take a while.
     pub vacuum: bool,
-    /// Who wants it.
     pub by: By,
     /// The time.
     pub now: Instant,
@@ -45,7 +44,6 @@ pub struct Pruned {
     pub kept: u64,
 }
 
-/// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PruneOutcome {
     /// The runs, oldest first.
@@ -69,7 +67,7 @@ pub(super) fn begun(by: &By) -> Json {
     json!({ "actor_id": by.actor_id, "actor_roles": by.actor_roles, "auth_method": by.auth_method })
 }
 
-/// Who began, from what [`begun`] wrote.
+/// The actor that [`begun`] wrote.
 pub(super) fn beginner(metadata: &Json) -> By {
     let text = |key: &str| {
         metadata.pointer(&format!("/pruning/{key}")).and_then(Json::as_str).map(str::to_owned)

@@ -1,4 +1,4 @@
-//! What a statement of a person may see and how much of it: the same on every backend.
+//! Limits of a person's statement: which tables and how many rows, the same on every backend.
 
 use std::time::Duration;
 

@@ -221,7 +221,7 @@ pub(super) fn records_by_reference(
     Ok(found)
 }
 
-/// What was decided about the records of a run that have differences.
+/// The decisions about a run's records that have differences.
 pub(super) fn decided_records(
     tx: &mut dyn Transaction,
     run: RunId,

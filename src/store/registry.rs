@@ -85,7 +85,7 @@ pub struct Promotion {
     pub why: String,
 }
 
-/// What was measured of the machine's guesses.
+/// Measurements of the machine's guesses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// When.
@@ -226,7 +226,7 @@ pub trait Registry: Transact {
         })
     }
 
-    /// What was measured last.
+    /// The latest measurement.
     fn evidence(&self, job: &str) -> Result<Option<Evidence>, Problem> {
         let sql = "SELECT measured_at, basis, evidence FROM recon.acceptance_evidence \
                    WHERE job = $1 ORDER BY evidence_no DESC LIMIT 1";

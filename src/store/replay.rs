@@ -26,10 +26,9 @@ use crate::domain::{AssignedBy, Status};
 /// The most differences that are named.
 const NAMED: usize = 50;
 
-/// What replaying found.
+/// The result of replaying.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
-    /// What differs.
     pub differs: Vec<String>,
     /// Runs that were pruned, so that the machine's results can't be compared.
     pub pruned: u64,
@@ -124,7 +123,7 @@ impl Known {
     }
 }
 
-/// What the trail tells of an item.
+/// An item's state as the trail has it.
 struct Told {
     /// The number of the last row that tells its state.
     seq: i64,
@@ -262,7 +261,7 @@ struct Trail {
     policies: BTreeMap<String, Adopted>,
     /// Comments by their ids: item, author and text.
     comments: BTreeMap<String, [String; 3]>,
-    /// Who an item was given to last.
+    /// The latest assignee of an item.
     assignments: BTreeMap<String, Option<String>>,
 }
 
@@ -294,7 +293,7 @@ struct Adopted {
 /// Compares the tables with what the trail tells.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub(super) fn replay(tx: &mut dyn Transaction) -> Result<Replay, Problem> {
     let mut runs = runs(tx)?;
     let mut trail = trail(tx, &mut runs)?;
@@ -555,7 +554,7 @@ fn compare_runs(
         let run_no = run.run_no;
         digest("run", "its own row is", &|tx| run_digest(tx, run_no))?;
         digest("rejected", "its rejected rows are", &|tx| rejected_digest(tx, run_no))?;
-        // What waits to be trimmed is deleted by the next command; until then there are more.
+        // The next command trims the rest; until then there are more.
         if !run.trim_pending {
             digest("records", "its records are", &|tx| records_digest(tx, run_no))?;
         }

@@ -20,7 +20,7 @@ const CHUNK: usize = 2_000;
 /// Inserts rows, each with one value for every column.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn insert(
     tx: &mut dyn Transaction,
     table: &Table,

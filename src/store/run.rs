@@ -146,7 +146,6 @@ pub struct StoredDifference<'a> {
     pub number: u64,
     /// The field it is about.
     pub field: FieldRef,
-    /// What kind it is.
     pub diff_type: DiffType,
     /// How much it matters.
     pub severity: Severity,
@@ -154,7 +153,7 @@ pub struct StoredDifference<'a> {
     pub value_a: Option<&'a str>,
     /// The canonical text of side B.
     pub value_b: Option<&'a str>,
-    /// What was decided; `None` before attributing.
+    /// The decision; `None` before attributing.
     pub attribution: Option<StoredAttribution<'a>>,
 }
 
@@ -188,7 +187,6 @@ pub struct StoredAttribution<'a> {
     pub confidence: f64,
     /// Where it stands.
     pub status: Status,
-    /// Who says so.
     pub assigned_by: &'a str,
     /// A person has decided it or holds it in a proposal: the machine keeps its hands off.
     pub held_by_people: bool,
@@ -203,7 +201,6 @@ pub struct OwnedDifference {
     pub number: u64,
     /// The field it is about.
     pub field: FieldRef,
-    /// What kind it is.
     pub diff_type: DiffType,
     /// How much it matters.
     pub severity: Severity,
@@ -224,13 +221,12 @@ pub struct OwnedAttribution {
     pub confidence: f64,
     /// Where it stands.
     pub status: Status,
-    /// Who says so.
     pub assigned_by: String,
     /// The explanation as a JSON document.
     pub explanation: Option<String>,
 }
 
-/// What was decided about all differences of a record.
+/// The decisions about all differences of a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Decided {
     /// Each is accepted, by people or with a functional reason.
@@ -249,7 +245,7 @@ pub struct Counts {
     pub gate: (u64, u64),
 }
 
-/// What became visible when a run was finished.
+/// The figures of a published run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Published {
     /// How the differences stand, where the writer wrote all of them and nothing was carried.
@@ -267,7 +263,7 @@ pub struct AttributionCount {
     pub functional: bool,
     /// Where they stand.
     pub status: Status,
-    /// Who says so: `RULE:…`, `MODEL:…`, `NONE` or a person.
+    /// The origin: `RULE:…`, `MODEL:…`, `NONE` or a person.
     pub assigned_by: String,
     /// How many.
     pub count: u64,

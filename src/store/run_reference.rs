@@ -8,7 +8,7 @@ use crate::domain::Date;
 
 use super::{RunFilter, RunRow, Store};
 
-/// What a user wrote to name a run.
+/// A user's reference to a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunReference {
     /// `latest`.
@@ -50,7 +50,7 @@ pub fn find(
 }
 
 /// The run that a later command goes on with: as [`find`], and also one of which such a command failed.
-/// What the commands before it stored is whole.
+/// Rows of earlier commands are complete.
 ///
 /// # Errors
 /// As [`find`].

@@ -10,7 +10,7 @@ use crate::domain::attribution::UNKNOWN;
 use crate::domain::run::IdClass;
 use crate::domain::{Date, ReasonCode, RunId, RunStatus, Stage};
 
-/// What reading a run's rows needs.
+/// The parts of a run that reading its rows needs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RunKey {
     /// Its number, by which its rows are found.

@@ -64,7 +64,7 @@ pub(super) fn items(tx: &mut dyn Transaction, proposal_id: &str) -> Result<Strin
 /// Adds to the last of these entries about each proposal the digest of the proposal as it is.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub(crate) fn seal(tx: &mut dyn Transaction, entries: &mut [Entry]) -> Result<(), Problem> {
     let mut last: BTreeMap<String, usize> = BTreeMap::new();
     for (at, entry) in entries.iter().enumerate() {

@@ -9,7 +9,7 @@ use crate::diagnostic::{Code, Problem};
 use super::audit;
 use super::transact::Transaction;
 
-/// What was seen, and when it was last compared.
+/// The last observed state, and when it was compared.
 #[derive(Debug, Default)]
 pub(super) struct Seen(Mutex<State>);
 
@@ -26,7 +26,7 @@ impl Seen {
 
     /// Makes sure that the row which was the last is still there.
     pub(super) fn check(&self, tx: &mut dyn Transaction) -> Result<(), Problem> {
-        // What is read first can't be newer than what the transaction sees.
+        // Reading it first keeps it no newer than the transaction's view.
         let Some((seq, hash)) = self.state().end else { return Ok(()) };
         let rows = tx.query("SELECT hash FROM recon.audit_trail WHERE seq = $1", &[seq.into()])?;
         let found = rows.first().map(|row| row.blob(0)).transpose()?.flatten();

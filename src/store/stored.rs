@@ -1,4 +1,4 @@
-//! What both backends keep in the same form: layouts, times, references, and who holds a lock.
+//! Values that both backends store in the same form: layouts, times, references, and holders of locks.
 
 use std::borrow::Cow;
 

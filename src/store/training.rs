@@ -9,7 +9,7 @@ use crate::domain::review::label::{Labels, Told};
 /// The labels that the trail tells.
 ///
 /// # Errors
-/// What the store says; a row that is no JSON.
+/// Errors of the store; a row that is not JSON.
 pub fn labels(tx: &mut dyn Transaction) -> Result<Labels, Problem> {
     let mut labels = Labels::default();
     tx.query_each(

@@ -222,14 +222,14 @@ pub trait Transact: Send + Sync {
     /// Runs `work` in a transaction that only reads: one moment of the store.
     ///
     /// # Errors
-    /// What the store or `work` says.
+    /// Errors of the store or of `work`.
     fn read(&self, work: &mut Work<'_>) -> Result<(), Problem>;
 
     /// Runs `work` in a transaction that may write, and makes it durable. On SQLite it has the only
     /// write lock from its start, so keep it short.
     ///
     /// # Errors
-    /// What the store or `work` says; then nothing was changed.
+    /// Errors of the store or of `work`; then nothing was changed.
     fn write(&self, work: &mut Work<'_>) -> Result<(), Problem>;
 }
 

@@ -1,4 +1,4 @@
-//! Whose rows stay open from date to date.
+//! The sides whose rows stay open from date to date.
 
 use super::Checker;
 use crate::config::spec::DeliverySpec;

@@ -37,7 +37,7 @@ macro_rules! serde_names {
 pub(crate) use serde_names;
 
 names! {
-    /// What a maker decides about an item.
+    /// A maker's decision about an item.
     Action {
         /// The suggested reason is right.
         Approve = "APPROVE" = 1,
@@ -64,7 +64,7 @@ impl Action {
 }
 
 names! {
-    /// What a proposal is about.
+    /// The subject of a proposal.
     ProposalKind {
         /// One item.
         Attribution = "ATTRIBUTION" = 1,
@@ -188,7 +188,7 @@ impl<'de> Deserialize<'de> for Eyes {
     }
 }
 
-/// What may happen to a proposal.
+/// Events of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
     /// The next stage approves.

@@ -79,7 +79,7 @@ pub struct Recent {
 /// The decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Decided {
-    /// What the proposal is about.
+    /// The proposal's subject.
     pub kind: ProposalKind,
     /// The decision about its items, if it has items.
     pub action: Option<Action>,

@@ -70,7 +70,7 @@ fn must_administer(by: &Actor, what: &str) -> Result<(), Refusal> {
 pub(super) struct Known {
     /// Its folded name.
     pub key: String,
-    /// Whose it is, disabled or not.
+    /// The owner, disabled or not.
     pub principal: Principal,
 }
 
@@ -494,7 +494,7 @@ pub fn agree(
 /// All logins of a person.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn logins_of(store: &dyn Transact, person_id: &str) -> Result<Vec<Person>, Problem> {
     let all = list(store)?;
     Ok(all.into_iter().filter(|person| person.person_id == person_id).collect())
@@ -545,7 +545,7 @@ pub fn set_grant(
 /// Everybody, by login.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn list(store: &dyn Transact) -> Result<Vec<Person>, Problem> {
     transact::read(store, |tx| people::everybody(tx))
 }

@@ -18,7 +18,7 @@ const FIRST_ADMIN: i64 = 24 * 3_600;
 /// Lifetime of other links in seconds.
 const INVITED: i64 = 7 * 24 * 3_600;
 
-/// What a link is for.
+/// The purpose of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The first to open it becomes the first administrator.
@@ -31,7 +31,7 @@ pub enum Purpose {
 /// void. The server prints it after its address.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn first_admin_link(
     store: &dyn Transact,
     now: Instant,
@@ -101,7 +101,7 @@ fn gone() -> Refusal {
     Refusal::new(Code::InvitationGone, "this link was used or is too old; ask for another one")
 }
 
-/// What a link is for, without using it.
+/// The purpose of a link, without using it.
 ///
 /// # Errors
 /// A link that is used, too old, or none.

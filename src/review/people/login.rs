@@ -36,7 +36,6 @@ pub struct Attempt<'a> {
 pub enum Outcome {
     /// They are in.
     In {
-        /// Who.
         principal: Box<Principal>,
         /// The value of the new session's cookie.
         cookie: String,
@@ -50,7 +49,7 @@ pub enum Outcome {
 /// Tries to log in.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn login(
     store: &dyn Transact,
     hashing: &Hashing,

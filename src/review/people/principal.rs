@@ -48,7 +48,7 @@ pub struct Principal {
     pub name: String,
     /// The person's roles.
     pub roles: Roles,
-    /// What those permit, less what a token leaves out.
+    /// The roles' permissions without those that a token leaves out.
     pub permissions: Permissions,
     /// The masked fields that the person may see.
     pub grants: BTreeSet<String>,

@@ -17,9 +17,7 @@ pub(super) struct Change<'a> {
     pub entity: &'static str,
     /// Which.
     pub id: &'a str,
-    /// What was before.
     pub before: Json,
-    /// What is now.
     pub after: Json,
 }
 

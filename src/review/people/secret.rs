@@ -80,7 +80,7 @@ impl Pair {
         (half(id) && half(secret)).then(|| Self { id: id.to_owned(), secret: secret.to_owned() })
     }
 
-    /// What its holder is given.
+    /// The text for its holder.
     pub fn text(&self) -> String {
         format!("{}.{}", self.id, self.secret)
     }

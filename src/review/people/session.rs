@@ -22,7 +22,6 @@ const GRAIN: i64 = 60;
 /// A session and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Whose.
     pub principal: Principal,
     /// When it ends unless it is used.
     pub idle_until: Instant,
@@ -42,7 +41,7 @@ pub struct From<'a> {
 /// Opens a session and gives the text of its cookie: always a new one, whatever cookie came.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub(super) fn open(
     tx: &mut dyn Transaction,
     login_key: &str,
@@ -66,10 +65,10 @@ pub(super) fn open(
     Ok(pair)
 }
 
-/// Whose session the cookie opens; `None` if none.
+/// The session of a cookie, if it is valid.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn authenticate(
     store: &dyn Transact,
     cookie: &str,
@@ -102,7 +101,7 @@ pub fn authenticate(
 /// Ends the session of a cookie, if it opens one.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn close(store: &dyn Transact, cookie: &str) -> Result<(), Problem> {
     match Pair::parse(cookie) {
         None => Ok(()),

@@ -28,7 +28,7 @@ pub fn distinct(stages: &[Permission], people: &[Permissions]) -> usize {
 /// The warning that decisions with this many eyes can never complete; `None` if they can.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn warning(store: &dyn Transact, eyes: u8) -> Result<Option<String>, Problem> {
     let (stages, names): (&[Permission], _) = match eyes {
         2 => (&[Permission::Propose], "maker"),

@@ -25,7 +25,7 @@ const MOST_STRIKES: i64 = 3;
 /// Counts older than this are forgotten, in seconds.
 const FORGOTTEN: i64 = 24 * 3_600;
 
-/// What attempts are counted by.
+/// The key by which attempts are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Subject {
     key: String,
@@ -62,7 +62,7 @@ fn until(count: &LoginAttempts) -> Instant {
 /// gives the seconds to wait.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub(super) fn attempt(
     tx: &mut dyn Transaction,
     subjects: &[Subject],
@@ -97,7 +97,7 @@ pub(super) fn attempt(
 /// has one account must not thereby get to try others.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub(super) fn succeeded(
     tx: &mut dyn Transaction,
     account: &Subject,

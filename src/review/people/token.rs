@@ -27,11 +27,9 @@ const GRAIN: i64 = 60;
 /// A token to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct NewToken<'a> {
-    /// What it is for.
     pub name: &'a str,
-    /// Whose.
     pub login: &'a str,
-    /// What it may do: no more than its person.
+    /// Its permissions: at most its person's.
     pub scopes: Permissions,
     /// For how many days it is good.
     pub days: i64,
@@ -175,11 +173,11 @@ fn parse(written: &str) -> Option<(&str, &str)> {
     (shaped && text(id, secret) == written).then_some((id, secret))
 }
 
-/// Whose token this is; `None` if it is nobody's, expired or revoked, or its person is disabled.
+/// The owner of a token; `None` if it is unknown, expired or revoked, or the person is disabled.
 /// `deciding` names the tokens (by name or id) with which programs may check and authorize.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub fn authenticate(
     store: &dyn Transact,
     bearer: &str,
@@ -214,7 +212,7 @@ pub fn authenticate(
 /// The tokens, newest first: one's own or, as an admin, everybody's.
 ///
 /// # Errors
-/// What the store says; somebody else's tokens.
+/// Errors of the store; another person's token.
 pub fn list(store: &dyn Transact, by: &Actor, login: Option<&str>) -> Result<Vec<Token>, Refusal> {
     let tokens: Result<Vec<Token>, Refusal> = transact::read(store, |tx| {
         let only = match login {

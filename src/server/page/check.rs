@@ -47,7 +47,6 @@ pub struct Row {
     pub about: String,
     /// Items.
     pub count: u64,
-    /// What it is about.
     pub item: Option<About>,
     pub maker: String,
     pub comment: String,

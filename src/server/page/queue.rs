@@ -175,7 +175,7 @@ pub struct Item {
     /// Since when its break is there.
     pub since: Option<String>,
     pub due: Due,
-    /// Who sent it back, and why.
+    /// The person who sent it back, with the reason.
     pub sent_back: Option<String>,
     pub assignee: Option<String>,
     /// Word and class, if the list shows several statuses.

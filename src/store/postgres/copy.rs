@@ -114,7 +114,7 @@ pub(super) enum CopyFailure {
     Postgres(Error),
     /// The connection broke.
     Connection(std::io::Error),
-    /// What was made of the rows is not sound.
+    /// Rows were encoded wrongly.
     Problem(Problem),
 }
 

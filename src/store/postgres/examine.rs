@@ -48,7 +48,7 @@ const CATALOGUES: &[&str] = &[
     "pg_views",
 ];
 
-/// What parses as a view and does not run: the functions in it, each with its number.
+/// The functions in a statement that parses as a view, each with its number; the statement does not run.
 static FUNCTIONS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r":(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)").ok());
 
@@ -56,7 +56,7 @@ static FUNCTIONS: LazyLock<Option<Regex>> =
 static TABLES: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r":relid (\d+)|:selectedCols \(b([ \d]*)\)").ok());
 
-/// What PostgreSQL adds to the number of a column in a set of columns; the whole row is column 0.
+/// PostgreSQL's offset of column numbers in a set of columns; the whole row is column 0.
 const FIRST_COLUMN: i32 = 7;
 
 /// Refuses a statement of so many columns that calls what may act, or that reads a secret. It must be

@@ -148,7 +148,7 @@ fn delete_untouched(
          DELETE FROM difference_rows d WHERE d.run_no = {run_no} AND NOT {touched}"
     ))?;
     super::runs::keep_broken(transaction, run_no)?;
-    // What the review keeps beside the differences goes with those that are gone.
+    // The review's rows about deleted differences go too.
     let gone = "NOT EXISTS (SELECT FROM difference_rows d \
                 WHERE d.run_no = x.run_no AND d.number = x.number)";
     transaction.batch_execute(&format!(

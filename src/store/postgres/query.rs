@@ -204,7 +204,7 @@ fn first_word(sql: &str) -> &str {
     rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
 }
 
-/// What follows white space, comments and these characters.
+/// The text after white space, comments and these characters.
 fn behind_space<'s>(sql: &'s str, and: &[char]) -> &'s str {
     let mut rest = sql;
     loop {
@@ -239,7 +239,7 @@ fn explained(sql: &str) -> Option<&str> {
     reads.contains(&first_word(rest).to_ascii_lowercase().as_str()).then_some(rest)
 }
 
-/// What follows the comment at the start of `text`; comments nest.
+/// The text after the comment at the start of `text`; comments nest.
 fn behind_comment(text: &str) -> &str {
     let mut depth = 0usize;
     let mut rest = text;

@@ -9,7 +9,7 @@ use crate::domain::{Date, RunId, RunStatus, Stage};
 use crate::store::transact::Transaction as _;
 use crate::store::{publication, stored};
 
-/// What the store itself needs to know of a run.
+/// The part of a run that the store itself uses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RunKey {
     /// Its number, by which its rows are found.

@@ -85,7 +85,7 @@ impl Drop for Open<'_> {
 
 /// The transaction that is open on a connection.
 pub(super) struct PostgresTransaction<'c, C: GenericClient> {
-    /// What an error of the server means.
+    /// The meaning of a server's error.
     pub problem: &'c dyn Fn(&::postgres::Error) -> Problem,
     pub client: &'c mut C,
 }

@@ -100,7 +100,7 @@ pub(super) struct PostgresWriter {
     differences: Part,
     rejected: Copy,
     decisions: Copy,
-    /// What was written by this writer.
+    /// Rows written by this writer.
     written: publication::Written,
     rejected_count: i64,
     results: MachineResults,
@@ -531,7 +531,7 @@ fn push_chunk(copy: &mut Copy, run_no: i32, chunk: u64, text: &str) {
     copy.text(Some(text));
 }
 
-/// What the texts of a batch stand for. Every name was resolved before.
+/// The ids of a batch's names, which were resolved before.
 struct Names<'a> {
     reasons: &'a HashMap<String, (i32, bool)>,
     assigners: &'a HashMap<String, i32>,
@@ -572,7 +572,7 @@ impl Names<'_> {
     }
 }
 
-/// What a decision sets.
+/// The columns that a decision sets.
 const DECIDED: &str =
     "reason_id, functional, confidence, status, assigner_id, explanation, signature_id";
 /// The same of the difference and of what is staged.

@@ -20,7 +20,7 @@ pub(crate) struct SignatureCount {
     pub amount: f64,
 }
 
-/// What one row adds to counts.
+/// One row's share of the counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowCount {
     pub key: ItemKey,
@@ -39,7 +39,7 @@ impl RowCount {
     }
 }
 
-/// Whose items are counted for the page's head.
+/// The person whose items the page's head counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Look<'a> {
     /// Undecided items that a checker sent back.

@@ -1,4 +1,4 @@
-//! What the audit trail and decided proposals say about one item.
+//! The history of one item, from the audit trail and decided proposals.
 
 use serde_json::Value as Json;
 
@@ -36,7 +36,7 @@ pub(crate) struct PastDecision {
 }
 
 impl ReviewTables<'_> {
-    /// What happened to an item before this row of the trail, newest first.
+    /// An item's history before this row of the trail, newest first.
     pub fn history(
         &mut self,
         key: ItemKey,
@@ -96,7 +96,7 @@ impl ReviewTables<'_> {
         })
     }
 
-    /// What the audit trail says about the last amendment of a proposal.
+    /// A proposal's last amendment, from the audit trail.
     pub fn last_amendment(&mut self, proposal_id: &str) -> Result<Option<Json>, Problem> {
         let sql = "SELECT new_value FROM recon.audit_trail WHERE proposal_id = $1 \
                    AND action_type = 'AMEND' ORDER BY seq DESC LIMIT 1";

@@ -352,7 +352,7 @@ impl ReviewTables<'_> {
     }
 }
 
-/// What people decided, as the row of an item keeps it.
+/// People's decision, as the row of an item keeps it.
 #[derive(Clone, Debug)]
 pub(crate) struct Settled<'a> {
     pub status: Status,

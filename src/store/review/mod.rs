@@ -41,7 +41,7 @@ pub(crate) use requests::{BulkPreviewRow, KeptAnswer, Refused, policy_in_force};
 pub(crate) use search::{SearchText, cell_text};
 pub(crate) use trail::AuditQuery;
 
-/// What is known of an attributed run.
+/// An attributed run.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub run_no: i64,

@@ -60,7 +60,7 @@ impl ReviewTables<'_> {
         self.about(("assignee", "assignments", ""), keys, None, |row| row.required(2))
     }
 
-    /// Who looks at these items now.
+    /// People who look at these items now.
     pub fn claims(
         &mut self,
         keys: &[ItemKey],

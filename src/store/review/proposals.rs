@@ -115,7 +115,7 @@ pub(crate) struct NewProposalItem<'a> {
     pub facts: Json,
 }
 
-/// What a checker or authorizer said about a proposal.
+/// A checker's or authorizer's comment on a proposal.
 #[derive(Clone, Debug)]
 pub(crate) struct Approval {
     pub stage: String,
@@ -366,7 +366,7 @@ impl ReviewTables<'_> {
         self.tx.find(sql, &parameters![proposal_id, key.run_no, key.number], |row| row.count(0))
     }
 
-    /// Who made and amended a proposal.
+    /// The people who made and amended a proposal.
     pub fn contributors(&mut self, proposal_id: &str) -> Result<Vec<String>, Problem> {
         let sql = "SELECT person_id FROM recon.contributors WHERE proposal_id = $1 \
                    ORDER BY person_id";
@@ -380,7 +380,7 @@ impl ReviewTables<'_> {
         self.tx.execute(sql, &parameters![proposal_id, person_id]).map(drop)
     }
 
-    /// What was said about a proposal, oldest first.
+    /// Comments on a proposal, oldest first.
     pub fn approvals(&mut self, proposal_id: &str) -> Result<Vec<Approval>, Problem> {
         let sql = "SELECT stage, person_id, decision, proposal_version, comments, at, void \
                    FROM recon.approvals WHERE proposal_id = $1 ORDER BY at, stage";

@@ -788,7 +788,7 @@ impl ReviewTables<'_> {
 #[derive(Clone, Copy)]
 struct Window<'a> {
     rows: &'a Where,
-    /// What they are ordered by, besides their numbers.
+    /// The sort column, before their numbers.
     value: &'a str,
     order: &'a str,
     /// How many are looked at where some are left out.

@@ -1,4 +1,4 @@
-//! What reports about the review are made of.
+//! The data of reports about the review.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,7 @@ pub(crate) struct Override {
     pub attribution_id: Option<String>,
 }
 
-/// What a person did at one stage: who, the stage, how often, and when last.
+/// A person's actions at one stage: who, the stage, how often, and when last.
 pub(crate) type Activity = (String, String, u64, Option<String>);
 
 /// A finding about one person: a code or control, the person, the entity, a text or count, and when.
@@ -96,7 +96,7 @@ impl ReviewTables<'_> {
         })
     }
 
-    /// What each person did.
+    /// Actions of each person.
     pub fn activity(&mut self, period: &Between) -> Result<Vec<Activity>, Problem> {
         let condition = period.condition(self, "performed_at");
         let sql = format!(
@@ -204,11 +204,11 @@ impl ReviewTables<'_> {
 pub(crate) struct DecisionOfRun {
     /// The number of the difference within its run.
     pub number: u64,
-    /// What the maker said.
+    /// The maker's comment.
     pub made: Option<String>,
     pub stage: Option<String>,
     pub person_id: Option<String>,
-    /// What the approver said.
+    /// The approver's comment.
     pub approved: Option<String>,
 }
 

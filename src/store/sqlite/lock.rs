@@ -45,7 +45,7 @@ pub(super) fn take(
     }
 }
 
-/// What came of trying.
+/// The outcome of an attempt.
 pub(super) enum Attempt {
     /// The lock is ours.
     Taken(FileLock),

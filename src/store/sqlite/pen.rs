@@ -50,7 +50,7 @@ pub(super) struct Pens {
 /// A turn; it ends when it is dropped.
 pub(super) struct Turn<'t> {
     turns: &'t Pens,
-    /// What is put here is there for the next one.
+    /// A value left here is there for the next writer.
     pub(super) pen: Option<Pen>,
 }
 

@@ -69,7 +69,7 @@ pub(super) fn run(
     if !statement.readonly() {
         return Err(refused());
     }
-    // What follows must be nothing; it isn't run to find out.
+    // Nothing may follow the statement. The rest is parsed, never run.
     match statements.next() {
         Ok(None) => {}
         Ok(Some(_)) | Err(_) => {

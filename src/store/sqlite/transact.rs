@@ -43,7 +43,7 @@ impl Transact for SqliteStore {
 impl SqliteStore {
     fn new_pen(&self) -> Result<Pen, rusqlite::Error> {
         let connection = database::attached(&self.path, database::Access::Write)?;
-        // What a person decided is on the disk before the answer is.
+        // A person's decision is on the disk before the answer is sent.
         connection.execute_batch("PRAGMA recon.synchronous = FULL")?;
         connection.set_prepared_statement_cache_capacity(256);
         Ok(Pen { connection, log: Log::default() })
@@ -57,7 +57,7 @@ impl SqliteStore {
         work(&mut transaction)?;
         let end = Seen::end(&mut transaction)?;
         undo.commit().map_err(|error| self.problem(&error))?;
-        // What was written to a file that is gone meanwhile is gone too.
+        // Rows written to a file that was deleted meanwhile are lost.
         self.identity.check()?;
         pen.log.check(&self.path)?;
         self.seen.remember(end);

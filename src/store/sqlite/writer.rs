@@ -29,7 +29,7 @@ use crate::store::{
     difference_number, stored,
 };
 
-/// What a difference takes up in the log, with its entries in indexes, more or less.
+/// The approximate size of a difference in the log, index entries included.
 const DIFFERENCE_BYTES: usize = 160;
 
 /// A writer on a connection of its own, which has the file as main.
@@ -39,17 +39,17 @@ pub(super) struct SqliteWriter {
     identity: Arc<Identity>,
     run: RunId,
     key: RunKey,
-    /// What a row's number is added to.
+    /// The base of row numbers.
     base: i64,
     turns: Slices,
     checkpoints: Checkpoints,
     reasons: HashMap<String, (i64, bool)>,
     assigners: HashMap<String, i64>,
     signatures: HashMap<String, i64>,
-    /// What the texts of the batch at hand stand for, difference by difference or decision by decision.
+    /// The ids of the present batch's names, for each difference or decision.
     ids: Vec<Option<Ids>>,
     chunks: Chunks,
-    /// What was written by this writer.
+    /// Rows written by this writer.
     written: publication::Written,
     rejected: i64,
     results: MachineResults,
@@ -365,7 +365,7 @@ impl SqliteWriter {
     }
 }
 
-/// What was made ready before the write lock is taken.
+/// Work done before the write lock is taken.
 enum Prepared {
     /// The command does not attribute.
     Stage(Box<Gathered>),
@@ -375,7 +375,7 @@ enum Prepared {
     Again,
 }
 
-/// What goes wrong while a run is made visible.
+/// Errors while a run is published.
 enum Failure {
     Sqlite(rusqlite::Error),
     Problem(Problem),
@@ -408,7 +408,7 @@ impl Writer for SqliteWriter {
             self.results.take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
         }
         self.write_rows(batch).map_err(|failure| {
-            // What the slice wrote is undone with it; the command fails as a whole.
+            // The slice is rolled back, and the command fails as a whole.
             if !self.connection.is_autocommit() {
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
