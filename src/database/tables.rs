@@ -13,7 +13,7 @@ use crate::diagnostic::{Code, Problem};
 pub struct Table {
     /// Its name, quoted where SQL needs it.
     pub name: String,
-    /// How many rows it has; at most [`COUNTED`].
+    /// How many rows it has; at most `COUNTED`.
     pub rows: i64,
 }
 

@@ -64,6 +64,7 @@ impl Layout {
             }
         }
         columns = around_times(columns, &kinds);
+        columns = columns.into_iter().flat_map(|column| after_flag(&data, column)).collect();
         let names = head.map(|head| names_of(head, &columns));
         // A header record is no line of names.
         let is_named = |names: &Vec<String>| {
@@ -189,6 +190,22 @@ fn around_times(columns: Vec<Extent>, kinds: &[Option<char>]) -> Vec<Extent> {
     starts.iter().copied().zip(ends).collect()
 }
 
+/// The column, or two if `true` and `false` begin it: nothing is between the longer word and what
+/// follows.
+fn after_flag(data: &[&Vec<char>], (start, end): Extent) -> Vec<Extent> {
+    const WIDTH: usize = 5;
+    let cut = start + WIDTH;
+    let is = |line: &Vec<char>, word: &str| {
+        line.get(start..cut).is_some_and(|cell| cell.iter().copied().eq(word.chars()))
+    };
+    let both =
+        data.iter().any(|line| is(line, "true ")) && data.iter().any(|line| is(line, "false"));
+    let all = data.iter().all(|line| is(line, "true ") || is(line, "false"));
+    let goes_on =
+        data.iter().any(|line| line.iter().take(end).skip(cut).any(|character| *character != ' '));
+    if both && all && goes_on { vec![(start, cut), (cut, end)] } else { vec![(start, end)] }
+}
+
 /// The columns of lines without gaps: where a number becomes a word, a word that varies becomes a number, or
 /// padding ends. Signs within numbers and dates make no boundary, and constant letters before digits are one
 /// identifier with them.
@@ -274,6 +291,16 @@ mod tests {
         assert_eq!(starts(text), Some(vec![0, 3, 14, 25]));
         assert_eq!(Layout::of(text).unwrap().condition, None);
         assert!(confidence(text, &Layout::of(text).unwrap()) > 0.8);
+    }
+
+    #[test]
+    fn flags_are_columns_of_their_own() {
+        let text = "T1     12.50 truenote one\n\
+            T2   1312.50falsenote two\n\
+            T13     2.50true note three\n\
+            T4      7.25falsenote four\n"
+            .replace(" truenote", "true note");
+        assert_eq!(starts(&text), Some(vec![0, 3, 12, 17]));
     }
 
     #[test]

@@ -405,7 +405,7 @@ impl<N: Exact> Pool<N> {
     ) -> Option<usize> {
         let count = self.units.len();
         let half = size / 2;
-        if size < 4 || size > 2 * HALF || sets_of(count, size - half) > MOST_LISTED {
+        if !(4..=2 * HALF).contains(&size) || sets_of(count, size - half) > MOST_LISTED {
             return None;
         }
         let least = self.sums[count] - self.sums[count - size];

@@ -465,8 +465,10 @@ impl<'p> Worker<'p> {
             let equal = &passes[*number].equal;
             has_all(equal.iter().filter_map(|field| all.get(*field).copied()))
         });
-        for number in from..next.unwrap_or(passes.len()) {
-            self.incomplete[number].add(&passes[number], side, row);
+        let skipped = from..next.unwrap_or(passes.len());
+        for (incomplete, pass) in self.incomplete[skipped.clone()].iter_mut().zip(&passes[skipped])
+        {
+            incomplete.add(pass, side, row);
         }
         let prefix = match next {
             Some(number) => {

@@ -349,7 +349,7 @@ fn first_page() -> PageAsk {
 /// Page by page, so that memory stays bounded.
 fn each(
     app: &App,
-    page: &dyn Fn(&App, &PageAsk) -> Result<Page<ReviewItem>, Refusal>,
+    page: impl Fn(&App, &PageAsk) -> Result<Page<ReviewItem>, Refusal>,
     each: &mut dyn FnMut(&ReviewItem) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     let mut ask = first_page();

@@ -478,7 +478,7 @@ fn every_report_counts_matches_by_pass_shape_and_certificate() {
     let mut workbook: calamine::Xlsx<_> = calamine::open_workbook(file).unwrap();
     let name = calamine::Reader::sheet_names(&workbook)[0].clone();
     let sheet = calamine::Reader::worksheet_range(&mut workbook, &name).unwrap();
-    let row = sheet.rows().find(|row| row[0].to_string() == "pass near").unwrap();
+    let row = sheet.rows().find(|row| row[0] == "pass near").unwrap();
     assert_eq!(row[1].to_string(), near.to_string());
 }
 

@@ -84,7 +84,7 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, _) = context.frame(Screen::Overview)?;
     let store = &*call.app.store;
-    let run = newest_of(store, &context.asked("job"))?.ok_or_else(Denied::not_found)?;
+    let run = newest_of(store, context.asked("job"))?.ok_or_else(Denied::not_found)?;
     let run_id = run.id.to_string();
     let masked = !super::statement::may_see(&context, &run_id)?;
     let list = |open: bool, today: bool| {

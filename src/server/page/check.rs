@@ -201,7 +201,7 @@ pub fn title(proposal: &ProposalView) -> String {
         ProposalKind::Policy => "Change of the policy".to_owned(),
         ProposalKind::Attribution | ProposalKind::Bulk | ProposalKind::Reopen => {
             let code = proposal.reason.as_ref().map(|reason| reason.code.as_str());
-            let code = code.or_else(|| match proposal.predicted.as_slice() {
+            let code = code.or(match proposal.predicted.as_slice() {
                 [only] => Some(only.code.as_str()),
                 _ => None,
             });

@@ -398,7 +398,7 @@ fn detail(at: usize) -> ItemDetail {
 /// How the record was matched: a group, or a tie between two.
 fn matched(at: usize, field: &str) -> serde_json::Value {
     let row = |name: &str, amount: &str| serde_json::json!({ "ref": name, "line": 3, "fields": { field: amount, "trade_date": HOSTILE } });
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         return serde_json::json!({
             "pass": "split", "shape": "one_to_many", "certificate": "UNIQUE", "alternatives": 0,
             "members_a": [row("A:7", "1200.00")],

@@ -237,10 +237,10 @@ fn relation_target(rels: &[u8], id: &str) -> Option<String> {
     let mut buffer = Vec::new();
     loop {
         match xml.read_event_into(&mut buffer).ok()? {
-            Event::Start(start) | Event::Empty(start) => {
-                if attribute(&start, "Id").as_deref() == Some(id) {
-                    return attribute(&start, "Target");
-                }
+            Event::Start(start) | Event::Empty(start)
+                if attribute(&start, "Id").as_deref() == Some(id) =>
+            {
+                return attribute(&start, "Target");
             }
             Event::Eof => return None,
             _ => {}
