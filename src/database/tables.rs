@@ -71,6 +71,10 @@ fn of_postgres(url: &PostgresUrl) -> Result<Vec<Table>, Problem> {
     let connector = Connector::new(url)?;
     let mut client = connector.connect()?;
     let failed = |error: &::postgres::Error| connector.problem(error);
+    // The names are for the source, which reads without the store's path.
+    client
+        .batch_execute("RESET search_path; SET default_transaction_read_only = on")
+        .map_err(|error| failed(&error))?;
     let names = client
         .query(
             "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \

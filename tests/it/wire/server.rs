@@ -80,6 +80,13 @@ impl Server {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
+    /// How many connections it holds.
+    pub fn open_sockets(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let target = |file: std::io::Result<std::fs::DirEntry>| file.ok()?.path().read_link().ok();
+        files.filter_map(target).filter(|to| to.to_string_lossy().starts_with("socket:")).count()
+    }
+
     /// Asks it to stop and gives its exit code.
     pub fn stop(&mut self) -> i32 {
         let pid = rustix::process::Pid::from_child(&self.child);
