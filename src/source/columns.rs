@@ -1,6 +1,6 @@
 //! Which column a name means: by the name, or by the place where names are not enough.
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, PathStep, Problem, SpecProblem};
 
 /// The meaning of a name in a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,32 @@ pub fn several(problem: Problem, name: &str, columns: &[usize]) -> Problem {
         )
     };
     problem.help(help)
+}
+
+/// The complaint about the name at a place of a list, if it stands there before.
+pub fn repeated<'n>(names: impl Iterator<Item = &'n str> + Clone, at: usize) -> Option<Problem> {
+    let name = names.clone().nth(at)?;
+    let first = names.take(at).position(|other| other == name)?;
+    let message = format!("columns {} and {} are both named `{name}`", first + 1, at + 1);
+    Some(Problem::new(Code::DuplicateColumn, message))
+}
+
+/// Complaints about `columns`, the names of the columns of a source without a header.
+pub fn check_names(names: &[String], problems: &mut Vec<SpecProblem>) {
+    if names.is_empty() {
+        problems.push(SpecProblem::new(["columns"], no_columns()));
+    }
+    for at in 0..names.len() {
+        if let Some(problem) = repeated(names.iter().map(String::as_str), at) {
+            let path = [PathStep::from("columns"), PathStep::from(at)];
+            problems.push(SpecProblem::new(path, problem));
+        }
+    }
+}
+
+/// The complaint about `columns` without a column.
+pub fn no_columns() -> Problem {
+    Problem::new(Code::NoColumns, "`columns` is empty")
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::blocks::{Records, TextBlocks, Window};
+use super::columns;
 use super::dialect::{Dialect, Fields, PieceKind};
 use super::input::{Input, Inputs};
 use super::kind::{Ask, Kind, Opening};
 use super::parse::CsvParser;
 use super::trailer::{Figure, Trailer};
 use super::{KindSpec, SourcePlan};
-use crate::diagnostic::{Code, PathStep, Place, Problem, SpecProblem, nearest};
+use crate::diagnostic::{Code, Place, Problem, SpecProblem, nearest};
 use crate::domain::{OneOrMany, Written};
 
 /// The options of `read: { csv: … }`.
@@ -202,18 +203,7 @@ impl CsvSpec {
                         .help("add `header: false`, or remove `columns`");
                     complain("columns", problem);
                 }
-                if names.is_empty() {
-                    complain("columns", Problem::new(Code::NoColumns, "`columns` is empty"));
-                }
-                for (at, name) in names.iter().enumerate() {
-                    if let Some(first) = names[..at].iter().position(|other| other == name) {
-                        let message =
-                            format!("columns {} and {} are both named `{name}`", first + 1, at + 1);
-                        let path = [PathStep::from("columns"), PathStep::from(at)];
-                        let problem = Problem::new(Code::DuplicateColumn, message);
-                        problems.push(SpecProblem::new(path, problem));
-                    }
-                }
+                columns::check_names(names, &mut problems);
                 Header::Named(names.clone())
             }
         };
@@ -410,6 +400,7 @@ fn encoding(label: &str) -> Result<&'static Encoding, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::PathStep;
 
     fn spec() -> CsvSpec {
         CsvSpec { path: "a.csv".into(), ..CsvSpec::default() }

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::blocks::{Records, TextBlocks, Window};
+use super::columns;
 use super::csv;
 use super::dialect::{Fields, Span};
 use super::input::{Input, Inputs};
@@ -138,20 +139,17 @@ impl KindSpec for FixedSpec {
         let inputs = Inputs::resolve(&self.path, base).map_err(|problem| problems.push(problem));
         let encoding = csv::encoding_of(self.encoding.as_deref(), &mut problems);
         if self.columns.is_empty() {
-            let problem = Problem::new(Code::NoColumns, "`columns` is empty");
-            problems.push(SpecProblem::new(["columns"], problem));
+            problems.push(SpecProblem::new(["columns"], columns::no_columns()));
         }
+        let names = self.columns.iter().map(|column| column.name.as_str());
         let mut cells = Vec::new();
         for (at, column) in self.columns.iter().enumerate() {
             let mut complain = |key: &str, problem: Problem| {
                 let path = [PathStep::from("columns"), at.into(), key.into()];
                 problems.push(SpecProblem::new(path, problem));
             };
-            if let Some(first) = self.columns[..at].iter().position(|one| one.name == column.name) {
-                let name = &column.name;
-                let message =
-                    format!("columns {} and {} are both named `{name}`", first + 1, at + 1);
-                complain("name", Problem::new(Code::DuplicateColumn, message));
+            if let Some(problem) = columns::repeated(names.clone(), at) {
+                complain("name", problem);
             }
             if column.width.is_none() && at + 1 < self.columns.len() {
                 let message = "only the last column may leave out its `width`";

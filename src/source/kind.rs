@@ -13,7 +13,7 @@ use super::blocks::{Limits, TextBlock};
 use super::dialect::{Fields, Span};
 use super::input::Input;
 use super::statement::OpenPages;
-use crate::diagnostic::{Code, Problem};
+use crate::diagnostic::{Code, Problem, SpecProblem};
 use crate::domain::place::Unit;
 use crate::domain::{RawCells, Rejection};
 
@@ -42,6 +42,16 @@ pub(super) trait Kind: fmt::Debug + Send + Sync {
     /// They can't be trusted.
     fn prove_rest(&self, _: OpenPages) -> Result<Vec<Problem>, Problem> {
         Ok(Vec::new())
+    }
+}
+
+/// Complains about an `encoding` of a kind that has none.
+pub(super) fn no_encoding(encoding: Option<&String>, kind: &str, problems: &mut Vec<SpecProblem>) {
+    if encoding.is_some() {
+        let message =
+            format!("`encoding` means nothing for {kind}: it says itself how texts are kept");
+        let problem = Problem::new(Code::EncodingUnused, message).help("remove it");
+        problems.push(SpecProblem::new(["encoding"], problem));
     }
 }
 

@@ -19,9 +19,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::blocks::TextBlock;
 use super::dialect::{Fields, Span};
-use super::excel::no_encoding;
 use super::input::{Input, Inputs};
-use super::kind::{Ask, Fault, InputRead, Kind, Opening, Piece, Pieces, RawRow, RowParser, Sink};
+use super::kind::{
+    Ask, Fault, InputRead, Kind, Opening, Piece, Pieces, RawRow, RowParser, Sink, no_encoding,
+};
 use super::{KindSpec, SourcePlan};
 use crate::coding::hex;
 use crate::database::postgres::Connector;

@@ -10,7 +10,7 @@ use super::run::{
 };
 use super::runs::{self, RunKey};
 use super::transact::{Dialect, SqlRow, Transaction};
-use super::{OwnedRecord, RejectedRow, chunk, stored};
+use super::{OwnedRecord, RejectedRow, SqlValue, chunk, stored};
 use crate::diagnostic::Problem;
 use crate::domain::gate::Gate;
 use crate::domain::{DiffType, Matched, RunId, Severity, Side, Stage, Status};
@@ -192,27 +192,37 @@ pub(super) fn records_by_reference(
     let row = runs::find(tx, run)?.ok_or_else(|| stored::no_such_run(run))?;
     let needles = stored::needles(&row.layout, reference);
     let key = runs::key(tx, run)?;
+    records_with(tx, key, &needles, |record| stored::has_reference(record, &needles, reference))
+}
+
+/// The records of a run whose stored text contains one of these, and that are `wanted`.
+fn records_with(
+    tx: &mut dyn Transaction,
+    key: RunKey,
+    needles: &[String],
+    wanted: impl Fn(&StoredRecord<'_>) -> bool,
+) -> Result<Vec<OwnedRecord>, Problem> {
     let dialect = tx.dialect();
     let position = match dialect {
         Dialect::Sqlite => "instr",
         Dialect::Postgres => "strpos",
     };
+    let contains = (1..=needles.len()).map(|at| format!("{position}(d.records, ${at}) > 0"));
     let sql = format!(
-        "SELECT {}, d.records FROM recon.record_rows d WHERE {} \
-         AND ({position}(d.records, $1) > 0 OR {position}(d.records, $2) > 0 \
-              OR {position}(d.records, $3) > 0) ORDER BY {}",
+        "SELECT {}, d.records FROM recon.record_rows d WHERE {} AND ({}) ORDER BY {}",
         dialect.number("d"),
         dialect.of_run("d", key.run_no),
+        contains.collect::<Vec<_>>().join(" OR "),
         dialect.order("d", "")
     );
-    let [inner, only, name] = &needles;
+    let values: Vec<SqlValue> = needles.iter().map(|needle| needle.as_str().into()).collect();
     let mut found = Vec::new();
-    for row in tx.query(&sql, &parameters![inner, only, name])? {
+    for row in tx.query(&sql, &values)? {
         let (number, text) = chunk_row(&row)?;
         let broken = broken(tx, key, (number.cast_signed(), number.cast_signed()))?;
         chunk::read(number, text, |record| -> Result<(), Problem> {
             let hidden = broken.as_ref().is_some_and(|broken| !broken.contains(&record.number));
-            if !hidden && stored::has_reference(record, &needles, reference) {
+            if !hidden && wanted(record) {
                 found.push(own(tx, key, record)?);
             }
             Ok(())
@@ -256,38 +266,16 @@ pub(super) fn record_that_took_over(
     record: u64,
 ) -> Result<Option<OwnedRecord>, Problem> {
     let key = runs::key(tx, run)?;
-    let dialect = tx.dialect();
-    let position = match dialect {
-        Dialect::Sqlite => "instr",
-        Dialect::Postgres => "strpos",
-    };
-    let sql = format!(
-        "SELECT {}, d.records FROM recon.record_rows d WHERE {} \
-         AND {position}(d.records, $1) > 0 ORDER BY {}",
-        dialect.number("d"),
-        dialect.of_run("d", key.run_no),
-        dialect.order("d", "")
-    );
-    let mut found = None;
-    for row in tx.query(&sql, &parameters![format!("\"record\":{record},")])? {
-        let (number, text) = chunk_row(&row)?;
-        let broken = broken(tx, key, (number.cast_signed(), number.cast_signed()))?;
-        chunk::read(number, text, |stored| -> Result<(), Problem> {
-            let hidden = broken.as_ref().is_some_and(|broken| !broken.contains(&stored.number));
-            let matched: Option<Matched> =
-                stored.matched.and_then(|text| serde_json::from_str(text).ok());
-            let took_over = matched.is_some_and(|matched| {
-                let members = if side == Side::A { &matched.a } else { &matched.b };
-                let of_members = members.iter().filter_map(|member| member.carried.as_ref());
-                of_members.chain(matched.carried(side)).any(|carried| carried.record == record)
-            });
-            if took_over && !hidden && found.is_none() {
-                found = Some(own(tx, key, stored)?);
-            }
-            Ok(())
-        })?;
-    }
-    Ok(found)
+    let needles = [format!("\"record\":{record},")];
+    let found = records_with(tx, key, &needles, |stored| {
+        let matched = stored.matched.and_then(|text| serde_json::from_str::<Matched>(text).ok());
+        matched.is_some_and(|matched| {
+            let members = if side == Side::A { &matched.a } else { &matched.b };
+            let of_members = members.iter().filter_map(|member| member.carried.as_ref());
+            of_members.chain(matched.carried(side)).any(|carried| carried.record == record)
+        })
+    })?;
+    Ok(found.into_iter().next())
 }
 
 /// A record with its differences and its verdict.

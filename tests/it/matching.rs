@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::postgres;
 use crate::program::Project;
+use crate::review::fixture::decide_all;
 
 /// A job whose passes stand where `PASSES` is.
 const JOB: &str = r#"version: 1
@@ -317,10 +318,30 @@ fn a_changed_pass_makes_diff_ask_for_another_ingest() {
 fn decisions_are_carried_to_the_same_rows_and_no_others() {
     let project =
         job("", NEAR, ",1.00,EUR,2026-03-02\n,2.00,EUR,2026-03-02\n", ",9.00,EUR,2026-03-02\n");
+    project.replace(
+        "recon.yaml",
+        "fields:\n",
+        "reason_codes:\n  LATE: { functional: true, description: \"Booked later\" }\n  \
+         UNKNOWN: { functional: false, description: \"No cause found\" }\nfields:\n",
+    );
     let summary = project.json(&["run", "--json"]);
     assert_eq!(summary["records"]["missing_in_b"], 2);
+    let open = "SELECT a.attribution_id, r.source_a_ref_id AS ra, a.assigned_by, a.status \
+                FROM recon.current_attributions a \
+                JOIN recon.current_differences d ON d.diff_id = a.diff_id \
+                JOIN recon.current_records r ON r.record_id = d.record_id \
+                WHERE d.diff_type = 'MISSING_IN_SOURCE_B' ORDER BY r.line_a";
+    decide_all(&project, "sqlite:recon.db", &project.sql(open).as_array().unwrap()[..1], "LATE");
     let again = project.json(&["run", "--json"]);
     assert_eq!(again["records"], summary["records"]);
+    let rows = project.sql(open);
+    let told = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| [&row["ra"], &row["assigned_by"], &row["status"]]);
+    let told: Vec<_> = told.map(|row| row.map(|cell| cell.as_str().unwrap())).collect();
+    assert_eq!(told, [["A:2", "ann", "ACCEPTED"], ["A:3", "NONE", "UNKNOWN"]]);
 }
 
 #[test]

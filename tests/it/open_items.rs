@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::postgres;
 use crate::program::Project;
-use crate::review::fixture::{office, override_};
+use crate::review::fixture::decide_all;
 
 const SQLITE: &str = "sqlite:recon.db";
 
@@ -106,15 +106,7 @@ impl Job {
             date(day)
         ));
         assert!(!found.is_empty(), "{key}");
-        let base = self.project.path("recon.yaml");
-        let base = base.parent().unwrap();
-        let url = recon::database::StoreUrl::parse(&self.store, base).unwrap();
-        let store = recon::store::open(&url, recon::store::Opening::Existing).unwrap();
-        let stage = office(true);
-        for row in found {
-            let ask = override_(row["attribution_id"].as_str().unwrap(), reason);
-            stage.desk(&*store).resolve(&stage.actor("ann"), &ask).unwrap();
-        }
+        decide_all(&self.project, &self.store, &found, reason);
     }
 }
 

@@ -20,12 +20,13 @@ use formats::Formats;
 use times::{Times, duration_text, iso_text, number_text, time_text};
 
 use super::batch::{BatchParser, RowBatch};
+use super::columns;
 use super::file::SourceFile;
 use super::guarded::guarded;
 use super::input::{Input, Inputs};
-use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces};
+use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces, no_encoding};
 use super::{KindSpec, SourcePlan};
-use crate::diagnostic::{Code, PathStep, Place, Problem, SpecProblem, nearest};
+use crate::diagnostic::{Code, Place, Problem, SpecProblem, nearest};
 use crate::domain::place::{Unit, in_part};
 use crate::domain::{OneOrMany, Written};
 
@@ -112,16 +113,6 @@ struct ExcelPlan {
     columns: Option<Vec<String>>,
 }
 
-/// Complains about an `encoding` of a kind that has none.
-pub(super) fn no_encoding(encoding: Option<&String>, kind: &str, problems: &mut Vec<SpecProblem>) {
-    if encoding.is_some() {
-        let message =
-            format!("`encoding` means nothing for {kind}: it says itself how texts are kept");
-        let problem = Problem::new(Code::EncodingUnused, message).help("remove it");
-        problems.push(SpecProblem::new(["encoding"], problem));
-    }
-}
-
 impl KindSpec for ExcelSpec {
     fn resolve(&self, base: &Path) -> Result<SourcePlan, Vec<SpecProblem>> {
         let mut problems = Vec::new();
@@ -139,19 +130,7 @@ impl KindSpec for ExcelSpec {
                     .help("add `header_row: 0`, or remove `columns`");
                 problems.push(SpecProblem::new(["columns"], problem));
             }
-            if names.is_empty() {
-                let problem = Problem::new(Code::NoColumns, "`columns` is empty");
-                problems.push(SpecProblem::new(["columns"], problem));
-            }
-            for (at, name) in names.iter().enumerate() {
-                if let Some(first) = names[..at].iter().position(|other| other == name) {
-                    let message =
-                        format!("columns {} and {} are both named `{name}`", first + 1, at + 1);
-                    let path = [PathStep::from("columns"), PathStep::from(at)];
-                    let problem = Problem::new(Code::DuplicateColumn, message);
-                    problems.push(SpecProblem::new(path, problem));
-                }
-            }
+            columns::check_names(names, &mut problems);
         }
         let (Ok(inputs), true) = (inputs, problems.is_empty()) else { return Err(problems) };
         let plan =

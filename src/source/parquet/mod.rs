@@ -24,11 +24,10 @@ use schema::{Column, Field};
 use values::{Cursor, Leaf};
 
 use super::batch::{BatchParser, RowBatch};
-use super::excel::no_encoding;
 use super::file::{SourceFile, Stamp, changed};
 use super::guarded::guarded;
 use super::input::{Input, Inputs};
-use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces};
+use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces, no_encoding};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, Problem, SpecProblem};
 use crate::domain::OneOrMany;

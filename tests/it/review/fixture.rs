@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use recon::database::StoreUrl;
 use recon::diagnostic::Problem;
 use recon::domain::review::{Action, Role, Roles};
 use recon::domain::{
@@ -18,6 +19,9 @@ use recon::store::transact::Transaction;
 use recon::store::{
     AttributionRow, Batch, DifferenceRow, FinishRun, NewRun, RecordKind, RecordRow, Store,
 };
+use serde_json::Value as Json;
+
+use crate::program::Project;
 
 /// The test users; their roles may change.
 #[derive(Default)]
@@ -232,6 +236,18 @@ pub fn item_id(run: RunId, record: u64) -> String {
 
 pub fn approve(id: &str) -> Resolve {
     Resolve { attribution_id: id.to_owned(), action: Some(Action::Approve), ..Resolve::default() }
+}
+
+/// Has ann give these attributions a reason, as rows that have an `attribution_id`.
+pub fn decide_all(project: &Project, store: &str, attributions: &[Json], reason: &str) {
+    let configuration = project.path("recon.yaml");
+    let url = StoreUrl::parse(store, configuration.parent().unwrap()).unwrap();
+    let store = recon::store::open(&url, recon::store::Opening::Existing).unwrap();
+    let stage = office(true);
+    for row in attributions {
+        let ask = override_(row["attribution_id"].as_str().unwrap(), reason);
+        stage.desk(&*store).resolve(&stage.actor("ann"), &ask).unwrap();
+    }
 }
 
 pub fn override_(id: &str, code: &str) -> Resolve {
