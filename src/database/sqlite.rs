@@ -5,7 +5,8 @@
 //! as main: qualified DDL does not work across an attachment.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -13,17 +14,65 @@ use super::patience;
 use crate::coding::escape_path;
 use crate::diagnostic::{Code, Problem};
 
-/// A pool of working connections.
-pub type SqlitePool = r2d2::Pool<SqliteManager>;
+/// A working connection of a pool.
+pub type Pooled = r2d2::PooledConnection<SqliteManager>;
 
+/// A pool of working connections.
+pub struct SqlitePool {
+    pool: r2d2::Pool<SqliteManager>,
+    path: PathBuf,
+    failure: Failure,
+}
+
+/// Why the last connection could not be opened; r2d2 itself keeps only a text.
+type Failure = Arc<Mutex<Option<Problem>>>;
+
+impl SqlitePool {
+    /// A connection. While all are in use or the file is locked, it is waited for; whatever else prevents a new
+    /// one (memory, open files, a file that is gone) does not pass by waiting.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn get(&self) -> Result<Pooled, Problem> {
+        let until = Instant::now() + patience::left(POOL_TIMEOUT);
+        self.last().take();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.pool.get_timeout(left.min(LOOK)) {
+                Ok(connection) => return Ok(connection),
+                Err(_) => match self.last().take() {
+                    Some(problem) if problem.code != Code::StoreBusy => return Err(problem),
+                    _ if left > LOOK => {}
+                    Some(problem) => return Err(problem),
+                    None => {
+                        let message = "no connection to the store is free";
+                        let help = "try again when the other commands on this store are done";
+                        return Err(Problem::new(Code::StoreBusy, message)
+                            .in_file(&self.path)
+                            .help(help));
+                    }
+                },
+            }
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Problem>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a connection of a pool is waited for where no deadline says otherwise.
+const POOL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a wait for a connection looks why none comes.
+const LOOK: Duration = Duration::from_millis(500);
 /// How long a connection waits for a lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens working connections for a pool.
-#[derive(Clone, Debug)]
 pub struct SqliteManager {
     path: PathBuf,
     access: Access,
+    failure: Failure,
 }
 
 impl r2d2::ManageConnection for SqliteManager {
@@ -31,7 +80,10 @@ impl r2d2::ManageConnection for SqliteManager {
     type Error = rusqlite::Error;
 
     fn connect(&self) -> Result<Connection, rusqlite::Error> {
-        attached(&self.path, self.access)
+        attached(&self.path, self.access).inspect_err(|error| {
+            let problem = problem(&self.path, error);
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
+        })
     }
 
     fn is_valid(&self, connection: &mut Connection) -> Result<(), rusqlite::Error> {
@@ -60,11 +112,14 @@ pub fn pool(path: &Path, access: Access) -> Result<SqlitePool, Problem> {
     // Opens one connection first: it fails at once, while a pool would retry until its timeout.
     attached(path, access).map_err(|error| problem(path, &error))?;
     crate::threads::probe()?;
-    Ok(r2d2::Pool::builder()
+    let failure = Failure::default();
+    let path = path.to_owned();
+    let pool = r2d2::Pool::builder()
         .max_size(32)
         .min_idle(Some(0))
         .test_on_check_out(false)
-        .build_unchecked(SqliteManager { path: path.to_owned(), access }))
+        .build_unchecked(SqliteManager { path: path.clone(), access, failure: failure.clone() });
+    Ok(SqlitePool { pool, path, failure })
 }
 
 /// A working connection: memory as main, the file as `recon`.
@@ -204,7 +259,8 @@ pub fn problem(path: &Path, error: &rusqlite::Error) -> Problem {
         Some(ErrorCode::CannotOpen) => (
             Code::StoreMissing,
             said("the store can't be opened"),
-            "check that the folder exists and may be written to, or name another with --store",
+            "check that the folder exists and may be written to, and that enough files may be open (ulimit -n); \
+             or name another with --store",
         ),
         Some(ErrorCode::NotADatabase) => (
             Code::StoreCorrupt,
@@ -236,6 +292,11 @@ pub fn problem(path: &Path, error: &rusqlite::Error) -> Problem {
             Code::StoreFailed,
             said("the store's file could not be read or written"),
             "check the disk and that it isn't full; a network share is no place for a store",
+        ),
+        Some(ErrorCode::OutOfMemory) => (
+            Code::NoMemory,
+            said("there is too little memory for the store"),
+            "set `options.threads` lower, or raise the limit of memory (ulimit -v)",
         ),
         _ => (Code::StoreFailed, said("the store failed"), ""),
     };

@@ -152,6 +152,8 @@ struct Ready {
 const PIECE: usize = 512 * 1024;
 /// How many pieces may wait to be parsed.
 const WAITING: usize = 4;
+/// How often a database is told to give up, 20 ms apart.
+const CANCELLATIONS: usize = 100;
 /// How long a reader waits for the database before it looks around.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -428,11 +430,19 @@ impl Answer {
     }
 }
 
-/// Cancels a query that is given up.
+/// Cancels a query that is given up. Between two looks its thread may just be about to ask: a database that has
+/// nothing to cancel forgets it, so it is told until the thread has ended.
 impl Drop for Answer {
     fn drop(&mut self) {
-        if self.pieces.as_ref().is_some_and(|(_, thread)| !thread.is_finished()) {
+        let Some((receiver, thread)) = self.pieces.take() else { return };
+        // A thread that waits to hand over a piece ends by itself.
+        drop(receiver);
+        for _ in 0..CANCELLATIONS {
+            if thread.is_finished() {
+                return;
+            }
             (self.cancel)();
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::{Value as Json, json};
 
 use crate::postgres::new_database;
-use crate::program::{Project, Said};
+use crate::program::{Project, Said, ended, output};
 
 /// A project, and the arguments for its SQLite and PostgreSQL stores.
 fn on_both(test: impl Fn(&Project, &str)) {
@@ -268,7 +268,7 @@ fn a_statement_comes_from_standard_input_and_tables_are_listed() {
             .unwrap()
             .write_all(b"SELECT count(*) AS n\nFROM recon.current_runs\n")
             .unwrap();
-        let output = child.wait_with_output().unwrap();
+        let output = ended(child);
         assert_eq!(serde_json::from_slice::<Json>(&output.stdout).unwrap(), json!([{ "n": 1 }]));
         let tables = json_on(project, store, &["sql", "--tables"]);
         let has = |table: &str, column: &str| {
@@ -390,7 +390,7 @@ fn a_store_on_a_read_only_medium_can_be_listed_and_verified() {
         } else {
             command
         };
-        let said: Said = command.output().unwrap().into();
+        let said: Said = output(&mut command).into();
         assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
         assert!(!said.err.contains("warning"), "{arguments:?}: {}", said.err);
     }

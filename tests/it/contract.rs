@@ -276,7 +276,7 @@ fn error_messages_do_not_show_passwords_from_the_file() {
 #[test]
 fn an_empty_store_variable_counts_as_unset() {
     let project = small("");
-    let output = project.command(&["run", "--json"]).env("RECON_STORE", "").output().unwrap();
+    let output = crate::program::output(project.command(&["run", "--json"]).env("RECON_STORE", ""));
     let said = Said::from(output);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(project.path("recon.db").exists());

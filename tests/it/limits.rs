@@ -11,7 +11,7 @@ use recon::source::Limits;
 use recon::store::{Opening, open};
 use serde_json::{Value as Json, json};
 
-use crate::program::{Project, skipped};
+use crate::program::{Project, ended, output, skipped};
 
 const CONFIGURATION: &str = "version: 1
 job: limits
@@ -155,7 +155,7 @@ fn result(project: &Project, settings: &[(&str, &str)], steps: &[&[&str]]) -> Js
     let mut summary = Json::Null;
     for step in steps {
         let mut command = project.command(step);
-        let said = command.envs(settings.iter().copied()).output().unwrap();
+        let said = output(command.envs(settings.iter().copied()));
         let error = String::from_utf8_lossy(&said.stderr).into_owned();
         assert_eq!(said.status.code(), Some(0), "{settings:?} {step:?}: {error}");
         summary = serde_json::from_slice(&said.stdout).unwrap();
@@ -213,14 +213,17 @@ fn assert_no_room(project: &Project, said: &std::process::Output) {
 #[cfg(unix)]
 fn surrounded(project: &Project, shell: &[&str], script: &str) -> Option<std::process::Output> {
     let (program, arguments) = shell.split_first()?;
-    let said = std::process::Command::new(program)
+    let mut command = std::process::Command::new(program);
+    command
         .args(arguments)
         .args(["-c", script])
         .current_dir(project.path(""))
         .env("MEMORY", "1MiB")
         .env_remove("RECON_STORE")
-        .output();
-    said.ok()
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    command.spawn().ok().map(ended)
 }
 
 #[cfg(unix)]
@@ -278,7 +281,7 @@ fn the_next_run_removes_temporary_files_of_a_killed_run() {
         child.wait().unwrap().code().is_none() && spilled() > 0
     });
     assert!(crashed, "no run could be killed while it had temporary files");
-    let said = project.command(&["run", "--json"]).env("MEMORY", "1MiB").output().unwrap();
+    let said = output(project.command(&["run", "--json"]).env("MEMORY", "1MiB"));
     assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stderr));
     assert_eq!(spilled(), 0);
     let runs = project.json(&["runs", "list", "--json"]);
@@ -300,7 +303,7 @@ fn a_run_without_spilling_removes_an_empty_folder_of_a_killed_run() {
 #[test]
 fn too_many_threads_are_refused() {
     let project = project(7, 50);
-    let said = project.command(&["check"]).env("THREADS", "1000000").output().unwrap();
+    let said = output(project.command(&["check"]).env("THREADS", "1000000"));
     let error = String::from_utf8_lossy(&said.stderr);
     assert_eq!(said.status.code(), Some(2), "{error}");
     assert!(error.contains("1000000 threads") && error.contains("512"), "{error}");
@@ -382,15 +385,15 @@ fn files_named_in_settings_and_options_must_be_regular() {
 fn bounded(project: &Project, arguments: &[&str]) -> crate::program::Said {
     let seconds = if cfg!(debug_assertions) { 60 } else { 5 };
     let script = format!("ulimit -d 307200; ulimit -t {seconds}; exec \"$0\" \"$@\"");
-    let output = std::process::Command::new("sh")
+    let mut shell = std::process::Command::new("sh");
+    shell
         .args(["-c", &script, env!("CARGO_BIN_EXE_recon")])
         .args(arguments)
         .current_dir(project.path(""))
         .env_remove("RECON_STORE")
         .env("NO_COLOR", "1")
-        .stdin(std::process::Stdio::null())
-        .output();
-    crate::program::Said::from(output.unwrap())
+        .stdin(std::process::Stdio::null());
+    crate::program::Said::from(output(&mut shell))
 }
 
 /// Each of these took seconds or gigabytes.

@@ -1,7 +1,10 @@
 //! The real program in its own folder.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
@@ -74,7 +77,7 @@ impl Project {
 
     /// Runs the program to its end.
     pub fn recon(&self, arguments: &[&str]) -> Said {
-        Said::from(self.command(arguments).output().unwrap())
+        Said::from(output(&mut self.command(arguments)))
     }
 
     /// Runs the program, which must succeed with one JSON object (or array) on stdout.
@@ -87,6 +90,64 @@ impl Project {
     /// The result of `recon sql`.
     pub fn sql(&self, statement: &str) -> Json {
         self.json(&["sql", statement, "--format", "json"])
+    }
+}
+
+/// Far more than any program of the tests needs on a slow machine.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// Kills a process that does not end in time, so that its test fails instead of hanging.
+pub struct Deadline {
+    _ended: Sender<()>,
+}
+
+impl Deadline {
+    /// The deadline of this process. It must not be reaped before this is dropped.
+    pub fn of(child: &Child) -> Self {
+        let pid = rustix::process::Pid::from_child(child);
+        let (ended, over) = channel::<()>();
+        std::thread::spawn(move || {
+            if over.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("process {pid:?} is killed after {LONGEST:?}");
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        });
+        Self { _ended: ended }
+    }
+}
+
+/// Runs a program to its end, for [`LONGEST`] at most.
+pub fn output(command: &mut Command) -> Output {
+    // As `Command::output` does, unless the caller gave an input.
+    ended(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+/// Waits for the end of a program, for [`LONGEST`] at most.
+pub fn ended(child: Child) -> Output {
+    let _deadline = Deadline::of(&child);
+    child.wait_with_output().unwrap()
+}
+
+/// Tells threads to stop when it is dropped, also by a failed assertion: the scope that they live in would
+/// wait for them for ever.
+#[derive(Default)]
+pub struct Stop(AtomicBool);
+
+impl Stop {
+    /// Whether they should go on.
+    pub fn goes_on(&self) -> bool {
+        !self.0.load(Ordering::SeqCst)
+    }
+
+    /// Stops them at the end of the block that holds the result.
+    pub fn at_end(&self) -> impl Drop + '_ {
+        struct End<'a>(&'a Stop);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.0.store(true, Ordering::SeqCst);
+            }
+        }
+        End(self)
     }
 }
 

@@ -183,7 +183,7 @@ fn wait_until_running(project: &Project) {
 fn an_interrupted_run_exits_130_and_is_failed() {
     let project = Project::new();
     project.json(&["generate", "--rows", "200000", "-o", ".", "--json"]);
-    let mut child = project
+    let child = project
         .command(&["run", "--json"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
@@ -193,10 +193,7 @@ fn an_interrupted_run_exits_130_and_is_failed() {
     let killed =
         std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(killed.unwrap().success());
-    let said = crate::program::Said::from({
-        let _ = child.try_wait().unwrap();
-        child.wait_with_output().unwrap()
-    });
+    let said = crate::program::Said::from(crate::program::ended(child));
     assert_eq!((said.code, said.out.as_str()), (130, ""), "{}", said.err);
     let runs = project.json(&["runs", "list", "--json"]);
     assert_eq!(runs["runs"][0]["status"], "FAILED");

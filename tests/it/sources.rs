@@ -13,7 +13,7 @@ use recon::source::ReadSpec;
 use serde_json::{Value as Json, json};
 
 use crate::postgres::new_database;
-use crate::program::{Project, Said};
+use crate::program::{Deadline, Project, Said, ended, output};
 
 /// A database of PostgreSQL that is read.
 struct Database(String);
@@ -47,7 +47,7 @@ impl Database {
 fn with_input(project: &Project, arguments: &[&str], input: &str) -> Said {
     project.write("input", input);
     let stdin = std::fs::File::open(project.path("input")).unwrap();
-    Said::from(project.command(arguments).stdin(stdin).output().unwrap())
+    Said::from(output(project.command(arguments).stdin(stdin)))
 }
 
 fn data(name: &str) -> PathBuf {
@@ -595,6 +595,7 @@ fn long_run(project: &Project, is_working: impl Fn() -> bool) -> std::process::C
     let mut command = project.command(&["run", "--json"]);
     let piped = std::process::Stdio::piped;
     let mut child = command.stdout(piped()).stderr(piped()).spawn().unwrap();
+    let _deadline = Deadline::of(&child);
     while !is_working() {
         assert!(child.try_wait().unwrap().is_none(), "it ended too early");
         std::thread::sleep(std::time::Duration::from_millis(20));
@@ -614,8 +615,10 @@ fn an_interrupted_query_is_cancelled() {
         AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
     let child = long_run(&project, || postgres.scalar(working) == 1);
     interrupt(&child);
-    assert_eq!(Said::from(child.wait_with_output().unwrap()).code, 130);
+    assert_eq!(Said::from(ended(child)).code, 130);
+    let began = std::time::Instant::now();
     while postgres.scalar(working) > 0 {
+        assert!(began.elapsed().as_secs() < 60, "the server still works on the query");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let read = "{ sql: { url: \"sqlite:trades.db\", query: \"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 \
@@ -624,7 +627,7 @@ fn an_interrupted_query_is_cancelled() {
     copied(&project, &["trades.db"]);
     let child = long_run(&project, || project.path("recon.db").exists());
     interrupt(&child);
-    assert_eq!(Said::from(child.wait_with_output().unwrap()).code, 130);
+    assert_eq!(Said::from(ended(child)).code, 130);
 }
 
 fn interrupt(child: &std::process::Child) {
@@ -645,7 +648,7 @@ fn a_server_that_goes_away_while_it_is_read_stops_the_run() {
     postgres.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%'",
     );
-    let said = Said::from(child.wait_with_output().unwrap());
+    let said = Said::from(ended(child));
     assert_eq!((said.code, said.out.as_str()), (3, ""), "{}", said.err);
     assert!(said.err.contains("nothing was stored"), "{}", said.err);
     assert_eq!(project.sql("SELECT count(*) AS n FROM recon.recon_records"), json!([{ "n": 0 }]));

@@ -289,7 +289,7 @@ fn statements_are_read_compressed_from_standard_input_and_over_several_files() {
         figures(&plain.json(&["run", "--json"]))
     };
     let input = std::fs::File::open(project.path("s.xml.gz")).unwrap();
-    let output = project.command(&["run", "--json"]).stdin(input).output().unwrap();
+    let output = crate::program::output(project.command(&["run", "--json"]).stdin(input));
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(figures(&serde_json::from_slice(&output.stdout).unwrap()), expected);
     project.replace("recon.yaml", "path: \"-\"", "path: s.xml.gz");

@@ -27,15 +27,11 @@ use super::{
     Opening, PruneOrder, PruneOutcome, QueryLimits, RowSink, RunLock, Store, TableColumn, Writer,
     migrate,
 };
-use crate::database::patience;
 use crate::database::sqlite::{self as database, Access, SqlitePool};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Date, Progress, RunId};
 
-type Pooled = r2d2::PooledConnection<database::SqliteManager>;
-
-/// How long a connection of a pool is waited for where no deadline says otherwise.
-const POOL_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::database::sqlite::Pooled;
 
 /// A store in a file.
 pub struct SqliteStore {
@@ -85,28 +81,12 @@ impl SqliteStore {
 
     fn connection(&self) -> Result<Pooled, Problem> {
         self.identity.check()?;
-        self.pool.get_timeout(patience::left(POOL_TIMEOUT)).map_err(|error| self.busy(&error))
+        self.pool.get()
     }
 
     /// A connection that can't write.
     fn reader(&self) -> Result<Pooled, Problem> {
-        self.readers.get_timeout(patience::left(POOL_TIMEOUT)).map_err(|error| self.busy(&error))
-    }
-
-    fn busy(&self, error: &r2d2::Error) -> Problem {
-        // r2d2 gives a connection's own error only as text.
-        let text = error.to_string();
-        let (code, help) = if text.contains("out of memory") {
-            (
-                Code::NoMemory,
-                "set `options.threads` lower, or raise the limit of memory (ulimit -v)",
-            )
-        } else {
-            (Code::StoreBusy, "try again when the other commands on this store are done")
-        };
-        Problem::new(code, format!("no connection to the store: {text}"))
-            .in_file(&self.path)
-            .help(help)
+        self.readers.get()
     }
 
     fn problem(&self, error: &rusqlite::Error) -> Problem {

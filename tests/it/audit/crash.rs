@@ -133,7 +133,9 @@ fn killed_again_and_again(place: &Place, url: &str, rounds: u32) {
             // The server still executes requests sent before the kill.
             let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                         AND pid <> pg_backend_pid() AND state <> 'idle'";
+            let began = std::time::Instant::now();
             while column(&*store, busy) != ["0"] {
+                assert!(began.elapsed().as_secs() < 60, "requests of a killed process still run");
                 std::thread::sleep(Duration::from_millis(2));
             }
         }

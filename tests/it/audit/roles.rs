@@ -81,7 +81,7 @@ fn the_serving_role_can_only_append_to_the_trail() {
     assert!(line.contains("http://"), "{line}");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    let said = crate::program::Said::from(child.wait_with_output().unwrap());
+    let said = crate::program::Said::from(crate::program::ended(child));
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(!said.err.contains("may change the audit trail"), "{}", said.err);
     let checked = assert_sound(&*store).checked;

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 /// How long to wait for something to appear.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Time limit for one command.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_secs(120);
 
 /// Browsers that may run at once: more than processors would only wait for each other.
 const AT_ONCE: usize = 2;

@@ -7,7 +7,7 @@ const STORE: [&str; 2] = ["--store", "sqlite:people.db"];
 /// Runs the program on the store of the test, with a meaningless `USER`.
 fn recon(project: &Project, arguments: &[&str]) -> crate::program::Said {
     let all: Vec<&str> = arguments.iter().chain(&STORE).copied().collect();
-    project.command(&all).env("USER", "ops").output().unwrap().into()
+    crate::program::output(project.command(&all).env("USER", "ops")).into()
 }
 
 fn json(project: &Project, arguments: &[&str]) -> serde_json::Value {
@@ -126,7 +126,7 @@ fn a_password_can_be_read_from_standard_input() {
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(b"four words of hers\r\n").unwrap();
-    assert!(child.wait_with_output().unwrap().status.success());
+    assert!(crate::program::ended(child).status.success());
     let said = project.recon(&[&["user", "list"], &STORE[..]].concat());
     assert!(said.out.contains("password"), "{}", said.out);
     // Reading commands need an existing store.

@@ -1,7 +1,6 @@
 //! Cases specific to SQLite.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use recon::database::StoreUrl;
 use recon::diagnostic::Code;
@@ -10,6 +9,7 @@ use recon::store::{Batch, Opening, RecordKind, RecordRow, open};
 
 use super::Place;
 use super::fixture::{codes, new_run, run_in_one_pass};
+use crate::program::Stop;
 
 fn path(place: &Place) -> PathBuf {
     match &place.url {
@@ -77,11 +77,12 @@ fn others_write_while_a_run_is_written() {
     let run = new_run("job", 0, true);
     store.create_run(&run).unwrap();
     let mut writer = store.writer(run.id).unwrap();
-    let done = AtomicBool::new(false);
+    let stop = Stop::default();
     std::thread::scope(|scope| {
+        let end = stop.at_end();
         let others = scope.spawn(|| {
             let mut written = 0;
-            while !done.load(Ordering::Relaxed) {
+            while stop.goes_on() {
                 reviewer.sync_reason_codes("trades", &codes()).unwrap();
                 written += 1;
             }
@@ -103,7 +104,7 @@ fn others_write_while_a_run_is_written() {
             }
             writer.write(&batch).unwrap();
         }
-        done.store(true, Ordering::Relaxed);
+        drop(end);
         assert!(others.join().unwrap() > 0);
     });
 }

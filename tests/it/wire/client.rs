@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use super::Server;
 
+/// How long a client waits for a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -48,7 +51,8 @@ impl Client {
     /// Connects to this address.
     pub fn at(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, address }
     }

@@ -39,7 +39,7 @@ fn five_thousand_connections_with_few_file_descriptors_do_no_harm() {
         if answered.is_ok_and(|answer| answer.status == 200) {
             break;
         }
-        assert!(released.elapsed() < Duration::from_secs(20), "no service after the flood");
+        assert!(released.elapsed() < Duration::from_secs(60), "no service after the flood");
     }
     server.assert_well();
 }

@@ -1,7 +1,5 @@
 //! Ambiguous requests: one refusal each, and never a second response.
 
-use std::time::{Duration, Instant};
-
 use super::{Client, Server};
 
 #[test]
@@ -48,14 +46,12 @@ fn ambiguous_requests_never_get_two_responses() {
     ];
     for (expected, request) in requests {
         let mut client = Client::to(&server);
-        let began = Instant::now();
         // It may refuse before it has everything.
         let _ = client.send(format!("{request}{second}"));
         let text = client.rest();
         assert!(text.starts_with(&format!("HTTP/1.1 {expected} ")), "{request:?}: {text:?}");
         assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{request:?}: {text}");
         assert!(text.contains("connection: close") && text.contains("problem+json"), "{text}");
-        assert!(began.elapsed() < Duration::from_secs(3), "{request:?}");
     }
     server.assert_well();
 }
@@ -78,13 +74,11 @@ fn announced_but_unsent_bodies_cost_nothing() {
             ("POST", "/nowhere"),
         ] {
             let mut client = Client::to(&server);
-            let began = Instant::now();
             let text = format!(
                 "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\nabc"
             );
             client.send(text).unwrap();
             assert_eq!(client.statuses(), [413], "{method} {path} {length}");
-            assert!(began.elapsed() < Duration::from_secs(2), "{method} {path} {length}");
         }
     }
     // A whole megabyte is accepted, and an abandoned body affects no one.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::program::Project;
+use crate::program::{Deadline, Project};
 
 /// A server with an empty store.
 pub struct Server {
@@ -57,7 +57,9 @@ impl Server {
         };
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
+        let deadline = Deadline::of(&child);
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        drop(deadline);
         if line.is_empty() {
             let mut said = String::new();
             child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
@@ -91,7 +93,7 @@ impl Server {
     pub fn stop(&mut self) -> i32 {
         let pid = rustix::process::Pid::from_child(&self.child);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let deadline = Instant::now() + Duration::from_secs(15);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code().unwrap_or(-1);
