@@ -160,7 +160,9 @@ fn following_the_help_of_a_command_gets_further() {
         then: Step,
     }
     const RUN: Step = &["run"];
-    const MADE: Step = &["generate", "--rows", "300", "--output", "made"];
+    const MADE: Step = &["generate", "--rows", "2000", "--output", "made"];
+    const MADE_RUN: Step = &["run", "-c", "made/recon.yaml"];
+    const TRAIN: Step = &["train", "-c", "made/recon.yaml", "--labels", "made/labels.csv"];
     let cases = [
         Case {
             before: &[],
@@ -208,7 +210,7 @@ fn following_the_help_of_a_command_gets_further() {
             code: "file-exists",
             help: "--force",
             remedy: &[],
-            then: &["generate", "--rows", "300", "--output", "made", "--force"],
+            then: &["generate", "--rows", "2000", "--output", "made", "--force"],
         },
         Case {
             before: &[RUN],
@@ -244,6 +246,143 @@ fn following_the_help_of_a_command_gets_further() {
         },
         Case {
             before: &[RUN],
+            failing: &["report", "--run", "0123456"],
+            code: "no-run",
+            help: "recon runs list",
+            remedy: &[&["runs", "list"]],
+            then: &["report", "--run", "latest"],
+        },
+        Case {
+            before: &[&["ingest"]],
+            failing: &["attribute"],
+            code: "not-compared",
+            help: "recon diff",
+            remedy: &[&["diff"]],
+            then: &["attribute"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["breaks", "show", "3"],
+            code: "no-such-break",
+            help: "recon breaks list --json",
+            remedy: &[&["breaks", "list", "--json"]],
+            then: &["breaks", "show", "2"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["report", "--format", "csv", "--statement"],
+            code: "statement-format",
+            help: "`html` and `xlsx` contain the statement",
+            remedy: &[&["report", "--format", "html", "--output", "report.html"]],
+            then: &["report", "--format", "md", "--statement"],
+        },
+        Case {
+            before: &[],
+            failing: &["init", "other.csv", "a.csv", "--force"],
+            code: "nothing-in-common",
+            help: "`recon init` without files",
+            remedy: &[],
+            then: &["init", "--force"],
+        },
+        Case {
+            before: &[],
+            failing: &["runs", "list", "--store", "mysql://server/database"],
+            code: "store-url",
+            help: "sqlite:PATH",
+            remedy: &[&["run", "--store", "sqlite:recon.db"]],
+            then: &["runs", "list", "--store", "sqlite:recon.db"],
+        },
+        Case {
+            before: &[],
+            failing: &["run", "--store", "sqlite:a.csv"],
+            code: "store-corrupt",
+            help: "name another file with --store",
+            remedy: &[],
+            then: &["run", "--store", "sqlite:recon.db"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["serve", "--bind", "0.0.0.0:0"],
+            code: "server-exposed",
+            help: "127.0.0.1",
+            remedy: &[],
+            then: &["check"],
+        },
+        Case {
+            before: &[MADE, MADE_RUN],
+            failing: &["train", "-c", "made/recon.yaml"],
+            code: "training-empty",
+            help: "--labels FILE",
+            remedy: &[],
+            then: TRAIN,
+        },
+        Case {
+            before: &[MADE, MADE_RUN],
+            failing: &["train", "-c", "made/recon.yaml", "--labels", "a.csv"],
+            code: "labels-columns",
+            help: "(transaction_id), `field` and `reason`",
+            remedy: &[],
+            then: TRAIN,
+        },
+        Case {
+            before: &[MADE, MADE_RUN],
+            failing: &["evaluate", "-c", "made/recon.yaml"],
+            code: "evaluate-empty",
+            help: "--labels FILE",
+            remedy: &[],
+            then: &["evaluate", "-c", "made/recon.yaml", "--labels", "made/labels.csv"],
+        },
+        Case {
+            before: &[MADE, MADE_RUN],
+            failing: &["model", "promote", "1", "-c", "made/recon.yaml"],
+            code: "no-such-model",
+            help: "recon model list",
+            // The list without a model names what trains one.
+            remedy: &[&["model", "list", "-c", "made/recon.yaml"], TRAIN],
+            then: &["model", "promote", "1", "-c", "made/recon.yaml"],
+        },
+        Case {
+            before: &[MADE, MADE_RUN],
+            failing: &["model", "rollback", "-c", "made/recon.yaml"],
+            code: "no-model",
+            help: "recon train",
+            remedy: &[TRAIN],
+            then: &["model", "list", "-c", "made/recon.yaml"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["audit", "verify", "--checkpoint", "password"],
+            code: "checkpoint-damaged",
+            help: "compare with another copy",
+            remedy: &[&["audit", "checkpoint", "--out", "copy"]],
+            then: &["audit", "verify", "--checkpoint", "copy"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["audit", "verify", "--checkpoint", "empty"],
+            code: "no-checkpoint",
+            help: "recon audit checkpoint --out FILE",
+            remedy: &[&["audit", "checkpoint", "--out", "empty"]],
+            then: &["audit", "verify", "--checkpoint", "empty"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["audit", "verify", "--export", "a.csv"],
+            code: "no-export",
+            help: "recon audit export --out FILE",
+            remedy: &[&["audit", "export", "--out", "trail.csv"]],
+            then: &["audit", "verify", "--export", "trail.csv"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["user", "add", "ann", "--role", "analyst", "--password-file", "short"],
+            code: "password-short",
+            help: "12 characters or more",
+            remedy: &[],
+            then: &["user", "add", "ann", "--role", "analyst", "--password-file", "password"],
+        },
+        Case {
+            before: &[RUN],
             failing: &["user", "add", "ann", "--role", "analyst"],
             code: "no-password",
             help: "--password-file",
@@ -252,8 +391,12 @@ fn following_the_help_of_a_command_gets_further() {
         },
     ];
     for Case { before, failing, code, help, remedy, then } in cases {
-        let project = job("id,v\n1,x\n2,y\n");
-        project.write("password", "four words of hers\n");
+        let project = job("id,v\n1,x\n2,z\n");
+        project
+            .write("password", "four words of hers\n")
+            .write("short", "a word\n")
+            .write("empty", "")
+            .write("other.csv", "p;q\n7;8\n");
         let done = |step: Step| {
             let said = project.recon(step);
             assert_eq!(said.code, 0, "{code}: {step:?}: {}", said.err);
@@ -266,6 +409,80 @@ fn following_the_help_of_a_command_gets_further() {
         assert!(error.contains(help), "{failing:?}: {error}");
         remedy.iter().for_each(|step| done(step));
         done(then);
+    }
+}
+
+/// What the help of a source names is set in `recon.yaml`, and the run succeeds.
+#[test]
+fn following_the_help_of_a_source_lets_the_run_go_on() {
+    /// What stands in place of `csv: { path: a.csv }`, the code and its help, and what the help names.
+    type Case = (&'static str, &'static str, &'static str, &'static str);
+    let cases: &[Case] = &[
+        ("csv: { path: \"a[.csv\" }", "bad-glob", "`[a-z]`", "csv: { path: \"[a].csv\" }"),
+        (
+            "csv: { path: \"in/*.csv\" }",
+            "no-files",
+            "`*` never matches `/`",
+            "csv: { path: \"in/*/*.csv\" }",
+        ),
+        (
+            "json: { path: a.json }",
+            "no-records",
+            "set `records: /x/rows`",
+            "json: { path: a.json, records: /x/rows }",
+        ),
+        (
+            "json: { path: cut.json }",
+            "bad-json",
+            "the file is cut off",
+            "json: { path: a.json, records: /x/rows }",
+        ),
+        (
+            "excel: { path: a.xlsx, sheet: Sheet9 }",
+            "no-sheet",
+            "its sheets are summary, breaks",
+            "excel: { path: a.xlsx, sheet: breaks }",
+        ),
+        (
+            "sql: { url: \"sqlite:recon.db\", query: \"SELECT nr AS id, v FROM t\" }",
+            "bad-query",
+            "mend the query",
+            "sql: { url: \"sqlite:recon.db\", query: \"SELECT 1 AS id, 'x' AS v\" }",
+        ),
+        (
+            "csv: { path: counted.csv, trailer: { starts_with: T, rows: 2 } }",
+            "trailer-mismatch",
+            "fetch it again",
+            "csv: { path: a.csv }",
+        ),
+        ("csv: { path: a.pdf }", "source-not-text", "save it as CSV", "csv: { path: a.csv }"),
+        ("csv: { path: cut.zip }", "bad-archive", "fetch the file again", "csv: { path: a.csv }"),
+        ("parquet: { path: a.csv }", "bad-parquet", "", "csv: { path: a.csv }"),
+    ];
+    let project = job("id,v\n1,x\n2,y\n");
+    project
+        .write("in/deep/a.csv", "id,v\n1,x\n2,y\n")
+        .write("a.json", r#"{"x":{"rows":[{"id":1,"v":"x"},{"id":2,"v":"y"}]}}"#)
+        .write("cut.json", r#"[{"id":1,"v":"x"},{"id":2,"#)
+        .write("counted.csv", "id,v\n1,x\n2,y\nT,3\n")
+        .write("a.pdf", "%PDF-1.7\n")
+        .write("cut.zip", "PK\x03\x04 and no more");
+    assert_eq!(project.recon(&["run"]).code, 0);
+    let workbook = ["report", "--format", "xlsx", "--output", "a.xlsx"];
+    assert_eq!(project.recon(&workbook).code, 0);
+    let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
+    let reading = |read: &str| yaml.replacen("csv: { path: a.csv }", read, 1);
+    for (wrong, code, help, right) in cases {
+        project.write("recon.yaml", reading(wrong));
+        let said = project.recon(&["run"]);
+        assert!(matches!(said.code, 2 | 3), "{wrong}: {} {}", said.code, said.err);
+        assert!(said.err.contains(&format!("error[{code}]")), "{wrong}: {}", said.err);
+        assert!(said.err.replace('\n', " ").contains(help), "{wrong}: {}", said.err);
+        project.write("recon.yaml", reading(right));
+        let said = project.recon(&["check"]);
+        // The sheet of a report has other columns, which is the next thing to mend.
+        assert!(said.code == 0 || right.contains("xlsx"), "{right}: {}", said.err);
+        assert!(!said.err.contains(code), "{right}: {}", said.err);
     }
 }
 
