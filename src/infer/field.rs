@@ -10,7 +10,7 @@ use super::joined::{Fact, Joined};
 use super::mapping::{Pair, TELLING_ROWS};
 use super::names;
 use super::profile::Profile;
-use super::reading::{NumberStyle, Reading, Trial, resolve};
+use super::reading::{COUNTED, NumberStyle, Reading, Trial, resolve};
 use super::sketch::ratio;
 use super::words::{Shipped, WordFunction, translate};
 use super::write::step_text;
@@ -130,7 +130,12 @@ impl FieldInputs<'_> {
             return Ok(None);
         };
         let mut profiles = PerSide { a: a.profile.clone(), b: b.profile.clone() };
-        let kind = kind_of(a, b, is_key);
+        let mut kind = kind_of(a, b, is_key);
+        if kind == Kind::Text
+            && let Some(time) = self.counted_time(pair.columns, &mut profiles)?
+        {
+            kind = time;
+        }
         if matches!(kind, Kind::Decimal | Kind::Integer) {
             profiles.a.read_as_number();
             profiles.b.read_as_number();
@@ -182,14 +187,46 @@ impl FieldInputs<'_> {
         Ok(Some(field))
     }
 
-    /// Chooses between ambiguous readings of a column by the other side's values in the same rows.
+    /// Reads the numbers of one side as the days or seconds that they count, if they then are the dates of
+    /// the other side.
+    fn counted_time(
+        &self,
+        columns: PerSide<usize>,
+        profiles: &mut PerSide<Profile>,
+    ) -> Result<Option<Kind>, Problem> {
+        let is_time =
+            |side: Side| matches!(profiles[side].reading.kind, Kind::Date | Kind::Datetime);
+        let Some(side) = Side::BOTH
+            .into_iter()
+            .find(|side| profiles[*side].is_number() && is_time(side.other()))
+        else {
+            return Ok(None);
+        };
+        let kind = profiles[side.other()].reading.kind;
+        let mut tried = profiles.clone();
+        let mut readings = COUNTED.map(|format| Reading::time(kind, format)).into_iter();
+        let profile = &mut tried[side];
+        profile.fit = 1.0;
+        profile.reading = readings.next().unwrap_or_else(Reading::text);
+        profile.alternatives = readings.collect();
+        let agreeing = self.settle(columns, &mut tried)?;
+        let rows = self.joined.pairs(columns).count() as u64;
+        let is_one = agreeing >= 3 && agreeing * 10 >= rows * 9 && !tried[side].is_ambiguous();
+        if is_one {
+            *profiles = tried;
+        }
+        Ok(is_one.then_some(kind))
+    }
+
+    /// Chooses between ambiguous readings of a column by the other side's values in the same rows; returns in how
+    /// many of them the best choice agrees.
     fn settle(
         &self,
         columns: PerSide<usize>,
         profiles: &mut PerSide<Profile>,
-    ) -> Result<(), Problem> {
+    ) -> Result<u64, Problem> {
         if !profiles.a.is_ambiguous() && !profiles.b.is_ambiguous() {
-            return Ok(());
+            return Ok(0);
         }
         let ways = |profile: &Profile| -> Vec<Reading> {
             std::iter::once(&profile.reading).chain(&profile.alternatives).cloned().collect()
@@ -224,7 +261,7 @@ impl FieldInputs<'_> {
                 profile.alternatives.clear();
             }
         }
-        Ok(())
+        Ok(best)
     }
 
     /// Finds the steps that make texts agree. A step that most rows need is written; one that few
@@ -391,6 +428,8 @@ impl FieldInputs<'_> {
             let rows = factors.get(at).copied().unwrap_or(0);
             // The side with the larger numbers has the smaller unit.
             let (side, factor) = if of_a < of_b { (Side::A, of_b) } else { (Side::B, of_a) };
+            // The tolerance is that of the numbers that are compared.
+            profiles[side].scale += u8::try_from(factor.ilog10()).unwrap_or_default();
             let percent = &mut profiles[side].reading.numbers.around.percent;
             if *factor == 100 && percent.is_some() {
                 *percent = Some(PercentSpec::AsFraction);

@@ -606,6 +606,15 @@ mod tests {
         }
     }
 
+    /// The header ends in an empty field as the rows do; the line before it only has one field fewer.
+    #[test]
+    fn a_line_of_the_preamble_is_no_header() {
+        let text = "Bank export\nAccount;DE12\n\nid;amount;\nT1;3,10;\nT2;6,10;\nT3;9,10;\n";
+        let form = form(text.as_bytes());
+        assert_eq!((form.skip_rows.value, form.header.value), (3, true));
+        assert_eq!(form.columns, None);
+    }
+
     #[test]
     fn repeated_column_names_are_numbered() {
         let form = form(b"id,amount,ccy,base,ccy\n1,2.00,EUR,2.20,USD\n2,3.00,EUR,3.30,USD\n");

@@ -93,8 +93,24 @@ fn is_json(head: &str) -> bool {
     }
 }
 
+/// Whether this is no text in any encoding. Tables have hardly any control characters; of random bytes every
+/// eighth is one, and programs are full of NUL.
+fn is_binary(text: &str) -> bool {
+    let is_odd = |c: char| (c.is_control() && !"\t\n\r\u{c}\u{1a}".contains(c)) || c == '\u{fffd}';
+    let (odd, all) = text
+        .chars()
+        .take(LOOKED_AT)
+        .fold((0, 0), |(odd, all), c| (odd + usize::from(is_odd(c)), all + 1));
+    odd >= 4 && odd * 20 > all
+}
+
 /// Rejects a file that is known not to be delimited text.
 pub fn check(path: &Path, text: &str) -> Result<(), Problem> {
+    if is_binary(text) {
+        return Err(Problem::new(Code::SourceNotText, "this is binary data, not text")
+            .in_file(path)
+            .help("name the right file, or export the list as CSV"));
+    }
     match kind_of(text) {
         None => Ok(()),
         Some((what, help)) => {
@@ -108,6 +124,19 @@ pub fn check(path: &Path, text: &str) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn binary_data_is_no_table() {
+        let text = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert!(is_binary(&text(&bytes)));
+        assert!(is_binary(&text(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0>\0")));
+        for table in
+            ["id\u{1f}v\n1\u{1f}x\n", "id,v\r\n1,M\u{fffd}ller\r\n", "", "\u{1a}", "id;\u{200b}v\n"]
+        {
+            assert!(!is_binary(table), "{table:?}");
+        }
+    }
 
     #[test]
     fn other_file_kinds_are_recognized() {

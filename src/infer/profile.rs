@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::money::{Seen, look};
-use super::reading::{NumberStyle, Reading, Trial, time_readings};
+use super::reading::{NumberStyle, Reading, Trial, named_readings, time_readings};
 use super::sketch::ratio;
 use crate::domain::{Cell, Kind};
 
@@ -55,6 +55,8 @@ pub struct Profiler {
     /// Numbers without surroundings.
     numbers: Ways,
     times: Ways,
+    /// Tried only on texts that may have the name of a month.
+    named: Ways,
 }
 
 /// Candidate readings, and the normalizer that tries them.
@@ -97,7 +99,11 @@ struct Score {
 impl Profiler {
     pub fn new() -> Self {
         let numbers = NumberStyle::all().into_iter().map(Reading::number).collect();
-        Self { numbers: Ways::new(numbers), times: Ways::new(time_readings()) }
+        Self {
+            numbers: Ways::new(numbers),
+            times: Ways::new(time_readings()),
+            named: Ways::new(named_readings()),
+        }
     }
 
     /// Infers a column from its cells.
@@ -228,7 +234,11 @@ impl Profiler {
             Ways::new(numbers.collect()).fitting(look)
         };
         if look.iter().take(8).any(|(text, _)| may_be_time(text)) {
-            fitting.extend(self.times.fitting(look));
+            let times = self.times.fitting(look);
+            if times.is_empty() && look.iter().take(8).any(|(text, _)| may_name_a_month(text)) {
+                fitting.extend(self.named.fitting(look));
+            }
+            fitting.extend(times);
         }
         let mut trial = Trial::of_one(&fitting);
         let mut scores = vec![Score::default(); fitting.len()];
@@ -267,6 +277,13 @@ fn may_be_time(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let others = text.len() - digits;
     digits >= 3 && (others >= 2 || digits == text.len() && matches!(digits, 8 | 14))
+}
+
+/// Whether a text has a word, a day and a year, and little else.
+fn may_name_a_month(text: &str) -> bool {
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    (3..=16).contains(&letters) && (5..=6).contains(&digits) && text.len() <= 32
 }
 
 impl Profile {

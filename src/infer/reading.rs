@@ -288,6 +288,24 @@ pub fn time_readings() -> Vec<Reading> {
     days.chain(default).chain(moments).collect()
 }
 
+/// Languages other than English whose names of months are tried.
+const LANGUAGES: [&str; 10] = ["de", "fr", "es", "it", "nl", "pt", "pl", "sv", "da", "nb"];
+
+/// How dates are written with these names.
+const NAMED_DATES: [&str; 7] =
+    ["%d %B %Y", "%d. %B %Y", "%d %b %Y", "%d. %b %Y", "%d-%b-%Y", "%d.%b.%Y", "%d de %B de %Y"];
+
+/// Dates with names of months in other languages.
+pub fn named_readings() -> Vec<Reading> {
+    let formats = LANGUAGES
+        .iter()
+        .flat_map(|language| NAMED_DATES.iter().map(move |date| format!("[{language}] {date}")));
+    formats.map(|format| Reading::time(Kind::Date, format)).collect()
+}
+
+/// Formats of numbers that count days or seconds.
+pub const COUNTED: [&str; 5] = ["excel", "%s", "%s%3f", "%s%6f", "excel1904"];
+
 /// Built-in steps, resolved; script functions are omitted.
 pub fn resolve(steps: &[StepSpec]) -> Vec<Step> {
     let resolved = steps.iter().filter_map(|step| {

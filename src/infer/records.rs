@@ -26,6 +26,13 @@ pub fn cells(row: &RawRow<'_>) -> Vec<String> {
     (0..row.len()).map(|at| String::from_utf8_lossy(row.cell(at)).into_owned()).collect()
 }
 
+/// Whether a cell is a value rather than a name: names contain few digits, a truncated row of values contains some.
+fn has_value(row: &[String]) -> bool {
+    row.iter().any(|cell| {
+        cell.contains(|c: char| c.is_ascii_digit()) && !cell.contains(char::is_alphabetic)
+    })
+}
+
 pub fn filled(row: &[String]) -> usize {
     row.iter().filter(|cell| !cell.trim().is_empty()).count()
 }
@@ -100,11 +107,15 @@ impl Records {
                 && filled(head) == head.len()
                 && of_table.all(|row| row.get(head.len()..).is_some_and(is_blank))
         };
-        // Names contain few digits; a truncated row of values contains some.
-        let is_value = |cell: &&String| {
-            cell.contains(|c: char| c.is_ascii_digit()) && !cell.contains(char::is_alphabetic)
-        };
-        fits && !head.iter().any(|cell| is_value(&cell))
+        fits && !has_value(head)
+            && !Self::begins_with_names(rows.get(at + 1..).unwrap_or_default(), width)
+    }
+
+    /// Whether the first record of the table holds names itself: it has no value where the others have some.
+    fn begins_with_names(rows: &[(u64, Vec<String>)], width: usize) -> bool {
+        let mut of_table = rows.iter().map(|(_, row)| row).filter(|row| row.len() == width);
+        let Some(first) = of_table.next() else { return false };
+        filled(first) >= 2 && !has_value(first) && of_table.any(|row| has_value(row))
     }
 
     /// How table-like the records are.

@@ -436,6 +436,17 @@ fn opposite_signs_and_different_units_become_printed_steps() {
         assert!(said.contains(step) || text.contains("percent: as_fraction"), "{name}: {said}");
         assert_eq!(run(&project)["records"]["matched"], 19, "{name}: {text}");
     }
+    // The tolerance is that of the fractions: a rate that is 0.4 percentage points off stays a difference.
+    let project = Project::new();
+    let [a, b] = rows(["id,rate", "id,rate"], 30, |n| {
+        let off = if n == 7 { 40 } else { 0 };
+        [format!("K{n:02},{n}.50%"), format!("K{n:02},0.{:04}", n * 100 + 50 + off)]
+    });
+    init(&project, a, b);
+    let text = configuration(&project);
+    assert!(text.contains("percent: as_fraction") && text.contains("absolute: 0.0001"), "{text}");
+    run(&project);
+    assert_eq!(differences(&project), ["K07 rate"]);
     // One row in twenty is an error, not a convention.
     let project = Project::new();
     let [a, b] = rows(["id,amount", "id,amount"], 20, |n| {
@@ -444,6 +455,44 @@ fn opposite_signs_and_different_units_become_printed_steps() {
     assert!(!init(&project, a, b).contains("negate"));
     run(&project);
     assert_eq!(differences(&project), ["K04 amount"]);
+}
+
+#[test]
+fn dates_that_are_counted_or_named_in_other_languages_are_recognized() {
+    const MONTHS: [&str; 4] = ["Januar", "Februar", "März", "Mai"];
+    let ways: [(&str, &dyn Fn(u32) -> String, &dyn Fn(u32) -> String); 6] = [
+        ("[\"excel\"]", &|n| (46_022 + n).to_string(), &|n| format!("2026-01-{n:02}")),
+        ("[\"%s\"]", &|n| (1_767_225_600 + n).to_string(), &|n| {
+            format!("2026-01-01T00:00:{n:02}Z")
+        }),
+        ("[\"%s%3f\"]", &|n| (1_767_225_600_000 + u64::from(n) * 1_000).to_string(), &|n| {
+            format!("2026-01-01T00:00:{n:02}Z")
+        }),
+        ("[de] %d. %B %Y", &|n| format!("{n}. {} 2026", MONTHS[n as usize % 4]), &|n| {
+            format!("2026-{:02}-{n:02}", [1, 2, 3, 5][n as usize % 4])
+        }),
+        ("[fr] %d %B %Y", &|n| format!("{n} août 2026"), &|n| format!("{n:02}/08/2026")),
+        ("[es] %d de %B de %Y", &|n| format!("{n} de enero de 2026"), &|n| {
+            format!("2026-01-{n:02}")
+        }),
+    ];
+    for (written, a, b) in ways {
+        let project = Project::new();
+        let [a, b] = rows(["id,day", "id,day"], 20, |n| {
+            [format!("K{n:02},{}", a(n)), format!("K{n:02},{}", b(n))]
+        });
+        init(&project, a, b);
+        let text = configuration(&project);
+        assert!(text.contains(written), "{written}: {text}");
+        assert_eq!(run(&project)["records"]["matched"], 20, "{written}: {text}");
+    }
+    // Numbers that count something else stay what they are.
+    let project = Project::new();
+    let [a, b] = rows(["id,day", "id,day"], 20, |n| {
+        [format!("K{n:02},{}", 46_000 + n * 7), format!("K{n:02},2026-01-{n:02}")]
+    });
+    init(&project, a, b);
+    assert!(!configuration(&project).contains("excel"));
 }
 
 #[test]
