@@ -168,7 +168,7 @@ impl FieldInputs<'_> {
             Kind::Text => words = self.text(&mut field, pair, functions),
             Kind::Decimal | Kind::Integer => {
                 self.signs_and_units(&mut field, pair.columns, &mut profiles);
-                field.set_tolerance(&profiles);
+                field.set_tolerance(profiles.a.scale, profiles.b.scale, u8::min);
                 self.zero_for_null(&mut field, pair.columns);
                 let agreement = self.joined.agreement(pair.columns);
                 if agreement.near && agreement.rows >= TELLING_ROWS {
@@ -183,7 +183,14 @@ impl FieldInputs<'_> {
         }
         field.set_readings(&profiles);
         field.readings = profiles.as_ref().map(|_, profile| profile.reading.clone());
-        self.measure(&mut field, pair.columns, words.as_deref());
+        let mut measured = self.measure(&field, pair.columns, words.as_deref());
+        // A side that rounds does so in many rows. If few need it, fewer decimals are zeros that were left out, and
+        // the coarser tolerance would hide errors.
+        if measured.within_tolerance * 5 < measured.of {
+            field.set_tolerance(profiles.a.scale, profiles.b.scale, u8::max);
+            measured = self.measure(&field, pair.columns, words.as_deref());
+        }
+        field.set_measured(measured);
         Ok(Some(field))
     }
 
@@ -451,10 +458,10 @@ impl FieldInputs<'_> {
     /// Counts the joined rows that agree under the inferred configuration.
     fn measure(
         &self,
-        field: &mut FieldGuess,
+        field: &FieldGuess,
         columns: PerSide<usize>,
         words: Option<&[(String, String)]>,
-    ) {
+    ) -> Measured {
         let mut trials = PerSide::of(|side| {
             Trial::new(vec![field.plan(side, 0)], 1, self.extracts[side].form.null_values.clone())
         });
@@ -486,19 +493,7 @@ impl FieldInputs<'_> {
             measured.equal += u64::from(equal);
             measured.within_tolerance += u64::from(within && !equal);
         }
-        field.measured = measured;
-        if measured.of > 0 {
-            let agree = match measured.within_tolerance {
-                0 => format!("{} of {} joined rows agree", measured.equal, measured.of),
-                within => format!(
-                    "{} of {} joined rows agree, {within} of these within the tolerance",
-                    measured.equal + within,
-                    measured.of
-                ),
-            };
-            field.why =
-                if field.why.is_empty() { agree } else { format!("{}; {agree}", field.why) };
-        }
+        measured
     }
 
     /// Whether one side leaves empty what the other writes as 0.
@@ -601,15 +596,31 @@ impl FieldGuess {
         }
     }
 
+    fn set_measured(&mut self, measured: Measured) {
+        self.measured = measured;
+        if measured.of == 0 {
+            return;
+        }
+        let agree = match measured.within_tolerance {
+            0 => format!("{} of {} joined rows agree", measured.equal, measured.of),
+            within => format!(
+                "{} of {} joined rows agree, {within} of these within the tolerance",
+                measured.equal + within,
+                measured.of
+            ),
+        };
+        self.why = if self.why.is_empty() { agree } else { format!("{}; {agree}", self.why) };
+    }
+
     /// Half a unit of the last decimal for amounts; a whole unit for rates and prices, whose last
-    /// digit one side may have truncated.
-    fn set_tolerance(&mut self, profiles: &PerSide<Profile>) {
+    /// digit one side may have truncated. `of_both` chooses between the decimals of the sides.
+    fn set_tolerance(&mut self, a: u8, b: u8, of_both: fn(u8, u8) -> u8) {
         if self.kind != Kind::Decimal || self.key {
             return;
         }
-        let scale = match (profiles.a.scale, profiles.b.scale) {
+        let scale = match (a, b) {
             (0, scale) | (scale, 0) => scale,
-            (a, b) => a.min(b),
+            (a, b) => of_both(a, b),
         };
         self.tolerance = match usize::from(scale) {
             0 => None,

@@ -447,6 +447,25 @@ fn opposite_signs_and_different_units_become_printed_steps() {
     assert!(text.contains("percent: as_fraction") && text.contains("absolute: 0.0001"), "{text}");
     run(&project);
     assert_eq!(differences(&project), ["K07 rate"]);
+    // Zeros that one side leaves out are no rounding: 7.2 is not 7.24.
+    let project = Project::new();
+    let [a, b] = rows(["id,amount", "id,amount"], 30, |n| {
+        [format!("K{n:02},{n}.2"), format!("K{n:02},{n}.{}", if n == 7 { "24" } else { "20" })]
+    });
+    init(&project, a, b);
+    run(&project);
+    assert_eq!(differences(&project), ["K07 amount"]);
+    // A side that rounds is tolerated.
+    let project = Project::new();
+    let [a, b] = rows(["id,amount", "id,amount"], 30, |n| {
+        let cents = n * 1_013;
+        [
+            format!("K{n:02},{}.{}", (cents + 5) / 100, (cents + 5) / 10 % 10),
+            format!("K{n:02},{}.{:02}", cents / 100, cents % 100),
+        ]
+    });
+    init(&project, a, b);
+    assert_eq!(run(&project)["records"]["breaks"], 0, "{}", configuration(&project));
     // One row in twenty is an error, not a convention.
     let project = Project::new();
     let [a, b] = rows(["id,amount", "id,amount"], 20, |n| {
