@@ -178,7 +178,7 @@ fn conclude(
             metadata,
         })?;
         if carried > 0 {
-            // Carried-over human decisions replace the machine's.
+            // Human decisions and proposals that came over replace the machine's.
             outcome.attributions = store.attribution_counts(id)?;
             outcome.gate = store.gate_counts(id)?;
         }

@@ -343,6 +343,16 @@ impl Breaks {
     }
 }
 
+/// The run of the date before a run.
+pub(super) fn before(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<i64>, Problem> {
+    let sql = "SELECT job, batch_date FROM recon.recon_runs WHERE run_no = $1";
+    let found = tx.find(sql, &parameters![run_no], |row| {
+        Ok((row.required(0)?, read_day(&row.required(1)?)?))
+    })?;
+    let Some((job, day)) = found else { return Ok(None) };
+    Ok(dated(tx, &job, BEFORE, day)?.map(|before| before.run_no))
+}
+
 fn read_day(date: &str) -> Result<i32, Problem> {
     let date: Date = date.parse().map_err(|_| super::stored::damaged("batch_date", date))?;
     Ok(date.days())
@@ -698,7 +708,7 @@ impl Linked {
                 }
                 let sql = format!(
                     "UPDATE recon.difference_rows AS d SET later = {now} \
-                     WHERE {at} AND d.status = 1 AND d.later IS NULL"
+                     WHERE {at} AND d.status IN (1, 2) AND d.later IS NULL"
                 );
                 tx.execute(&sql, &[places()])?;
             }
@@ -749,7 +759,7 @@ pub(super) fn chain(tx: &mut dyn Transaction, attribution_id: &str) -> Result<Ve
         })?;
         let Some((seen, last)) = found else { break };
         chain.push(seen);
-        number = before(tx, run_no, number)?;
+        number = number_before(tx, run_no, number)?;
         run = last.filter(|_| number != 0);
     }
     chain.reverse();
@@ -757,7 +767,7 @@ pub(super) fn chain(tx: &mut dyn Transaction, attribution_id: &str) -> Result<Ve
 }
 
 /// The number that the break of a difference had in the run before; 0 if it was not there.
-fn before(tx: &mut dyn Transaction, run_no: i64, number: i64) -> Result<i64, Problem> {
+fn number_before(tx: &mut dyn Transaction, run_no: i64, number: i64) -> Result<i64, Problem> {
     let dialect = tx.dialect();
     let sql = format!(
         "SELECT d.entries FROM recon.break_states d WHERE {} ORDER BY {} LIMIT 1",

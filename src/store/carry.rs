@@ -1,5 +1,5 @@
 //! CARRY: what people decided about a run goes over to the run that takes its place, and to the run of the next
-//! date, where key, field, diff type and both values are the same.
+//! date, where key, field, diff type and both values are the same. Open proposals follow: see [`super::follow`].
 //!
 //! This is done when the new run is published, in the transaction that supersedes the old one, so that
 //! no decision is lost in between and none is shown twice. Finding what is the same reads both runs, and
@@ -47,9 +47,22 @@ struct Named {
 }
 
 /// A difference of the new run that is the same as one of the old.
-struct Twin {
-    number: i64,
-    references: [Option<String>; 2],
+pub(super) struct Twin {
+    pub number: i64,
+    pub references: [Option<String>; 2],
+}
+
+/// What was carried, and the twins that open proposals go to.
+pub(super) struct Carried {
+    pub entries: Vec<Entry>,
+    pub twins: Twins,
+}
+
+/// Differences of a run, by their numbers, with the same ones of another run.
+pub(super) struct Twins {
+    pub old: Run,
+    pub new: Run,
+    pub pairs: BTreeMap<i64, Twin>,
 }
 
 /// Decisions that may go from one run to another.
@@ -175,7 +188,7 @@ impl Carry {
         mut self,
         tx: &mut dyn Transaction,
         counts: &mut ItemCounts,
-    ) -> Result<Vec<Entry>, Problem> {
+    ) -> Result<Carried, Problem> {
         // Items that people took up since the differences were compared.
         let since = tx.query(
             "SELECT number FROM recon.proposal_items WHERE run_no = $1 \
@@ -200,7 +213,7 @@ impl Carry {
         mut self,
         tx: &mut dyn Transaction,
         counts: &mut ItemCounts,
-    ) -> Result<Vec<Entry>, Problem> {
+    ) -> Result<Carried, Problem> {
         let twins: Vec<(i64, Twin)> = std::mem::take(&mut self.twins)
             .into_iter()
             .filter_map(|(number, twin)| Some((number, twin?)))
@@ -209,7 +222,8 @@ impl Carry {
         for some in twins.chunks(ITEMS) {
             self.carry(tx, some, counts, &mut entries)?;
         }
-        Ok(entries)
+        let pairs = twins.into_iter().collect();
+        Ok(Carried { entries, twins: Twins { old: self.old, new: self.new, pairs } })
     }
 
     /// Finds the twins of these differences of the old run.

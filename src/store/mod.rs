@@ -16,6 +16,7 @@ pub(crate) mod checkpoint;
 mod chunk;
 mod digest;
 pub mod export;
+mod follow;
 mod layout;
 mod machine_results;
 pub mod migrate;

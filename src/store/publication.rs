@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::audit::{self, By};
 use super::breaks::{self, Breaks, Linked};
-use super::carry::Carry;
+use super::carry::{Carried, Carry};
+use super::follow;
 use super::machine_results::{self, MachineResults};
 use super::prune::{self, Pruned};
 use super::review::figures;
@@ -193,6 +194,7 @@ impl Publication {
     /// Of a run that people decide about. The end of the audit trail is locked first: what they decided
     /// before is counted, and what they decide after this has its rows after ours.
     pub fn again(tx: &mut dyn Transaction, run_no: i64) -> Result<Self, Problem> {
+        hold_before(tx, run_no)?;
         audit::head(tx, true)?;
         Ok(Self {
             counts: count_items(tx, ITEMS, run_no)?,
@@ -203,9 +205,9 @@ impl Publication {
         })
     }
 
-    /// Carries decisions, writes counts, and appends to the audit trail what the machine decided and
-    /// what was carried; gives how many decisions that were. It comes last: the end of the trail is
-    /// locked until the transaction ends.
+    /// Carries decisions, moves open proposals, writes counts, and appends to the audit trail what the machine
+    /// decided and what was carried and moved; gives how many decisions and proposals that were. It comes last:
+    /// the end of the trail is locked until the transaction ends.
     pub fn complete(
         mut self,
         tx: &mut dyn Transaction,
@@ -213,18 +215,32 @@ impl Publication {
         breaks: Option<Breaks>,
         now: Instant,
     ) -> Result<u64, Problem> {
+        hold_before(tx, run_no)?;
         let mut entries = vec![self.results.entry(tx, run_no, self.before, self.trimmed)?];
+        let mut twins = Vec::new();
+        let mut take = |carried: Carried| {
+            entries.extend(carried.entries);
+            twins.push(carried.twins);
+        };
         if let Some(carry) = self.carry {
-            entries.extend(carry.apply(tx, &mut self.counts)?);
+            take(carry.apply(tx, &mut self.counts)?);
         }
         audit::head(tx, true)?;
         figures::forget(tx, run_no)?;
         let linked = breaks::link(tx, run_no, breaks)?;
-        entries.extend(carry_across(tx, run_no, &linked, &mut self.counts)?);
+        if let Some(carried) = carry_across(tx, run_no, &linked, &mut self.counts)? {
+            take(carried);
+        }
         write_counts(tx, run_no, &self.counts)?;
+        let mut done = entries.len() as u64 - 1;
+        for twins in twins {
+            let (moved, proposals) = follow::follow(tx, &twins, now)?;
+            entries.extend(moved);
+            done += proposals;
+        }
         settle(tx, linked)?;
         audit::append(tx, now, &By::system(), &entries)?;
-        Ok(entries.len() as u64 - 1)
+        Ok(done)
     }
 }
 
@@ -234,8 +250,8 @@ fn carry_across(
     run_no: i64,
     linked: &Linked,
     counts: &mut ItemCounts,
-) -> Result<Vec<audit::Entry>, Problem> {
-    let Some(before) = linked.before(run_no) else { return Ok(Vec::new()) };
+) -> Result<Option<Carried>, Problem> {
+    let Some(before) = linked.before(run_no) else { return Ok(None) };
     let setting = match tx.dialect() {
         Dialect::Sqlite => "metadata ->> '$.carry_across_dates'",
         Dialect::Postgres => "metadata ->> 'carry_across_dates'",
@@ -246,17 +262,27 @@ fn carry_across(
     );
     let setting = tx.find(&sql, &parameters![run_no], |row| row.text(0))?;
     if setting.is_none_or(|setting| matches!(setting.as_deref(), Some("false" | "0"))) {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    // Nobody decides about the run before while this is done.
+    hold(tx, before)?;
+    let pairs = linked.pairs(tx, run_no)?;
+    let carry = Carry::across(tx, before, run_no, &pairs)?;
+    carry.map(|carry| carry.carry_all(tx, counts)).transpose()
+}
+
+/// Nobody decides about the run of the date before until the transaction ends. This comes before the end of the
+/// audit trail is locked, as it does in the review.
+fn hold_before(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
+    match breaks::before(tx, run_no)? {
+        Some(before) => hold(tx, before),
+        None => Ok(()),
+    }
+}
+
+fn hold(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
     let lock = tx.dialect().for_update();
     let sql = format!("SELECT 1 FROM recon.recon_runs WHERE run_no = $1{lock}");
-    tx.query(&sql, &parameters![before])?;
-    let pairs = linked.pairs(tx, run_no)?;
-    match Carry::across(tx, before, run_no, &pairs)? {
-        Some(carry) => carry.carry_all(tx, counts),
-        None => Ok(Vec::new()),
-    }
+    tx.query(&sql, &parameters![run_no]).map(drop)
 }
 
 /// Takes differences whose breaks go on in a later run out of the queue and its counts.

@@ -250,7 +250,7 @@ pub struct Counts {
 pub struct Published {
     /// How the differences stand, where the writer wrote all of them and nothing was carried.
     pub counts: Option<Counts>,
-    /// How many decisions of people were carried over from the run before.
+    /// How many decisions and open proposals of people came from the run before.
     pub carried: u64,
 }
 

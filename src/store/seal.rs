@@ -2,8 +2,8 @@
 //!
 //! A row of the trail about a proposal tells what somebody did. The last one that a command appends about
 //! a proposal also has the digest of the whole proposal as the command leaves it, as `sealed`: of its row,
-//! of who took part and of who approved. The items of a proposal never change, so their digest stands only
-//! in the first. Replaying compares the tables with the last seal.
+//! of who took part and of who approved. The items of a proposal change only when it moves to another run, so
+//! their digest stands in the first and after each move. Replaying compares the tables with the last seal.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,9 @@ use crate::diagnostic::Problem;
 
 /// The version of the seals.
 pub(super) const VERSION: u64 = 1;
+
+/// The action of a proposal that goes to another run.
+pub(super) const MOVE: &str = "MOVE";
 
 const PROPOSAL: &str = "SELECT proposal_id, kind, state, eyes, control, triggers, maker_id, version, \
      content_hash, action, reason_id, payload, comments, item_count, label, figures, created_at, \
@@ -82,7 +85,8 @@ pub(crate) fn seal(tx: &mut dyn Transaction, entries: &mut [Entry]) -> Result<()
             &parameters![&proposal_id],
         )?;
         let mut sealed = json!({ "version": VERSION, "proposal": digest });
-        if known.is_empty()
+        let moved = entries.get(at).is_some_and(|entry| entry.action_type == MOVE);
+        if (known.is_empty() || moved)
             && let Json::Object(sealed) = &mut sealed
         {
             sealed.insert("items".to_owned(), items(tx, &proposal_id)?.into());

@@ -87,6 +87,11 @@ impl Labels {
             self.carry(row, from);
             return;
         }
+        if let Some(from) = text(row.new, "/moved_from/attribution_id")
+            && let Some(guess) = self.guesses.remove(from)
+        {
+            self.guesses.insert(row.attribution_id.to_owned(), guess);
+        }
         if row.stage == "MAKER" && text(row.new, "/status") == Some("PENDING") {
             self.propose(row);
         }

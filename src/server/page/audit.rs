@@ -70,8 +70,10 @@ pub struct Data<'a> {
     pub own_only: bool,
 }
 
-const ACTIONS: [&str; 9] =
-    ["APPROVE", "OVERRIDE", "REJECT", "REOPEN", "AMEND", "WITHDRAW", "COMMENT", "ASSIGN", "CARRY"];
+const ACTIONS: [&str; 10] = [
+    "APPROVE", "OVERRIDE", "REJECT", "REOPEN", "AMEND", "WITHDRAW", "COMMENT", "ASSIGN", "CARRY",
+    "MOVE",
+];
 const STAGES: [&str; 5] = ["MAKER", "CHECKER", "AUTHORIZER", "ADMIN", "SYSTEM"];
 
 impl Audit {

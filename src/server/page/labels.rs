@@ -216,6 +216,7 @@ pub fn did(action_type: &str, stage: &str) -> String {
         ("COMMENT", _) => "said",
         ("ASSIGN", _) => "assigned it",
         ("CARRY", _) => "carried the decision over from an earlier run",
+        ("MOVE", _) => "moved the proposal to the newest run",
         ("SAMPLE", _) => "judged a sample",
         ("INGEST", _) => "ingested the run",
         ("COMPARE", _) => "compared the run",

@@ -136,6 +136,10 @@ impl ReviewTables<'_> {
     pub fn items(&mut self, keys: &[ItemKey], lock: bool) -> Result<Vec<Item>, Problem> {
         let mut items = Vec::with_capacity(keys.len());
         for (run_no, numbers) in by_run(keys) {
+            // Runs are locked before their items by everybody, so that nobody waits for another in a circle.
+            if lock {
+                self.stays_current(run_no)?;
+            }
             let dialect = self.dialect();
             let lock = match dialect {
                 Dialect::Postgres if lock => " FOR UPDATE OF d",
@@ -293,7 +297,7 @@ impl ReviewTables<'_> {
         Ok(())
     }
 
-    /// Gives the items of a proposal back what they had, and gives them as they are then.
+    /// Gives these items of a proposal back what they had, and gives them as they are then.
     pub fn restore(&mut self, proposal_id: &str, before: &[Item]) -> Result<Vec<Item>, Problem> {
         let place = self.dialect().located("d", "p");
         let keys: Vec<ItemKey> = before.iter().map(|item| item.key).collect();
@@ -305,9 +309,11 @@ impl ReviewTables<'_> {
                  confidence = p.prior_confidence, assigner_id = p.prior_assigner_id, \
                  assigned_at = p.prior_assigned_at, is_locked = p.prior_locked, \
                  version = d.version + 1 \
-                 FROM recon.proposal_items p WHERE p.proposal_id = $1 AND {place}"
+                 FROM recon.proposal_items p WHERE (p.run_no, p.number) IN {} \
+                 AND p.proposal_id = $2 AND {place}",
+                keys_in(self.dialect())
             ),
-            &parameters![proposal_id],
+            &[keys_parameter(&keys), proposal_id.into()],
         )?;
         self.recount_blocked(&keys, 1)?;
         let after = self.items(&keys, false)?;

@@ -11,7 +11,7 @@ use crate::domain::review::{
 };
 use crate::store::layout::ItemKey;
 use crate::store::rows::{self, parameters};
-use crate::store::transact::SqlRow;
+use crate::store::transact::{Dialect, SqlRow};
 use crate::store::{SqlValue, stored};
 
 use super::condition::Where;
@@ -94,6 +94,8 @@ pub(crate) struct ProposalItem {
     pub key: ItemKey,
     pub attribution_id: String,
     pub base_version: i64,
+    pub amount: Option<f64>,
+    pub currency: Option<String>,
     pub facts: Json,
 }
 
@@ -196,6 +198,20 @@ impl ProposalQuery {
 }
 
 impl ReviewTables<'_> {
+    /// The open proposal of this id, unless somebody is about to change it.
+    pub fn open_proposal_if_free(
+        &mut self,
+        proposal_id: &str,
+    ) -> Result<Option<Proposal>, Problem> {
+        let lock = match self.dialect() {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
+        };
+        let sql =
+            format!("{SELECT} WHERE p.proposal_id = $1 AND p.state IN ('OPEN', 'CHECKED'){lock}");
+        self.tx.find(&sql, &parameters![proposal_id], read)
+    }
+
     /// The proposal of this id, locked if it is to be changed.
     pub fn proposal(&mut self, proposal_id: &str, lock: bool) -> Result<Option<Proposal>, Problem> {
         let lock = if lock { self.dialect().for_update() } else { "" };
@@ -298,16 +314,43 @@ impl ReviewTables<'_> {
 
     /// The items of a proposal, in the order of their ids.
     pub fn proposal_items(&mut self, proposal_id: &str) -> Result<Vec<ProposalItem>, Problem> {
-        let sql = "SELECT run_no, number, attribution_id, base_version, facts \
-                   FROM recon.proposal_items WHERE proposal_id = $1 ORDER BY run_no, number";
+        let sql = "SELECT run_no, number, attribution_id, base_version, facts, amount_abs, \
+                   currency FROM recon.proposal_items WHERE proposal_id = $1 ORDER BY run_no, number";
         self.tx.list(sql, &parameters![proposal_id], |row| {
             Ok(ProposalItem {
                 key: read_key(row)?,
                 attribution_id: row.required(2)?,
                 base_version: row.count(3)?,
                 facts: serde_json::from_str(&row.required(4)?).unwrap_or(Json::Null),
+                amount: row.real(5)?,
+                currency: row.text(6)?,
             })
         })
+    }
+
+    /// The items of a run that open proposals hold, except blind samples: they are about the run.
+    pub fn waiting_in(&mut self, run_no: i64) -> Result<Vec<(String, i64)>, Problem> {
+        let sql = "SELECT i.proposal_id, i.number FROM recon.proposal_items i \
+                   WHERE i.run_no = $1 AND i.open = $2 AND NOT EXISTS ( \
+                       SELECT 1 FROM recon.audit_samples s WHERE s.run_no = i.run_no \
+                       AND s.number = i.number AND s.outcome IS NULL) ORDER BY 1, 2";
+        let read = |row: &SqlRow| Ok((row.required(0)?, row.count(1)?));
+        self.tx.list(sql, &parameters![run_no, true], read)
+    }
+
+    /// Puts other items in the place of these items of a proposal.
+    pub fn replace_proposal_items(
+        &mut self,
+        proposal: &Proposal,
+        keys: &[ItemKey],
+        items: &[NewProposalItem<'_>],
+    ) -> Result<(), Problem> {
+        let sql = format!(
+            "DELETE FROM recon.proposal_items WHERE (run_no, number) IN {} AND proposal_id = $2",
+            keys_in(self.dialect())
+        );
+        self.tx.execute(&sql, &[keys_parameter(keys), (&proposal.proposal_id).into()])?;
+        self.add_proposal_items(proposal, items)
     }
 
     /// Where the items of a proposal are, behind one of them.

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use recon::diagnostic::Code;
 use recon::domain::review::Action;
 use recon::domain::{RunId, Status};
-use recon::review::{Actor, PageAsk, Reopen, Resolve};
+use recon::review::{Actor, Close, PageAsk, Reopen, Resolve};
 use recon::store::{Store, chain, transact};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -20,7 +20,7 @@ use crate::store::{Place, told_to_both};
 told_to_both! {
     decisions_go_over_where_the_difference_is_the_same,
     rows_that_share_a_key_are_carried_once_each,
-    what_waits_is_carried_as_it_was_before,
+    what_waits_follows_to_the_new_run,
     nothing_is_lost_while_people_decide,
     the_machine_results_of_a_run_are_one_row,
 }
@@ -171,11 +171,11 @@ fn rows_that_share_a_key_are_carried_once_each(place: &Place) {
     assert_sound(&*store);
 }
 
-fn what_waits_is_carried_as_it_was_before(place: &Place) {
+fn what_waits_follows_to_the_new_run(place: &Place) {
     let store = place.open();
     let stage = office(false);
     let desk = stage.desk(&*store);
-    let first = stock(&*store, "fx", &[of(5), of(6)]);
+    let first = stock(&*store, "fx", &[of(5), of(6), of(7)]);
     let ann = stage.actor("ann");
     decide(&stage, &*store, &approve(&item_id(first, 1)));
     let again = Reopen {
@@ -185,17 +185,29 @@ fn what_waits_is_carried_as_it_was_before(place: &Place) {
         new_reason_code: None,
         comments: Some("it is no rounding".to_owned()),
     };
-    desk.reopen(&ann, &again).unwrap();
+    let reopened = desk.reopen(&ann, &again).unwrap().value;
     desk.resolve(&ann, &approve(&item_id(first, 2))).unwrap();
-    let second = stock(&*store, "fx", &[of(5), of(6)]);
+    desk.resolve(&ann, &approve(&item_id(first, 3))).unwrap();
+    let second = stock(&*store, "fx", &[of(5), of(6), of(70)]);
     assert_eq!(
         items(&*store, second),
-        ["ACCEPTED ROUNDING locked 2 ann", "UNKNOWN ROUNDING open 1 RULE:near"]
+        [
+            "PENDING ROUNDING locked 3 ann",
+            "PENDING ROUNDING locked 2 RULE:near",
+            "UNKNOWN ROUNDING open 1 RULE:near"
+        ]
     );
-    // Proposals on the old run are closed.
-    assert_eq!(desk.tidy().unwrap(), 2);
-    let open = desk.proposals(&ann, &Default::default(), &PageAsk::default()).unwrap().items;
-    assert!(open.iter().all(|one| !one.state.is_open()), "{open:?}");
+    assert_sound(&*store);
+    // The third one's amount has changed: that proposal is closed.
+    assert_eq!(desk.tidy().unwrap(), 1);
+    let tag = desk.proposal(&ann, reopened.proposal_id.as_deref().unwrap(), &PageAsk::default());
+    let withdrawal = Close {
+        proposal_id: reopened.proposal_id.clone().unwrap(),
+        if_match: Some(tag.unwrap().proposal.tag.parse().unwrap()),
+        comments: None,
+    };
+    desk.withdraw(&ann, &withdrawal).unwrap();
+    assert_eq!(items(&*store, second)[0], "ACCEPTED ROUNDING locked 4 ann");
     assert_eq!(items(&*store, first)[0], "ACCEPTED ROUNDING locked 5 ann");
     assert_sound(&*store);
 }
@@ -231,7 +243,9 @@ fn nothing_is_lost_while_people_decide(place: &Place) {
                                 done.push(at);
                             }
                             Err(refusal) => {
-                                assert_eq!(refusal.code, Code::Superseded, "{refusal:?}")
+                                // Its proposal may have moved while the checker looked at it.
+                                let known = [Code::Superseded, Code::Stale];
+                                assert!(known.contains(&refusal.code), "{refusal:?}");
                             }
                         }
                     }
@@ -248,9 +262,8 @@ fn nothing_is_lost_while_people_decide(place: &Place) {
     });
     decided.sort_unstable();
     let there = items(&*store, second);
-    let carried: Vec<u64> = (1..=ITEMS)
-        .filter(|at| there[*at as usize - 1] == "ACCEPTED ROUNDING locked 2 bob")
-        .collect();
+    let carried: Vec<u64> =
+        (1..=ITEMS).filter(|at| there[*at as usize - 1].starts_with("ACCEPTED")).collect();
     assert_eq!(carried, decided);
     assert_sound(&*store);
 }

@@ -1,16 +1,19 @@
 //! Decisions hold on the next business date, and the queue shows a break once.
 
 use recon::domain::review::Action;
-use recon::review::{PageAsk, QueueFilter, QueueSort, Resolve, Sla};
+use recon::review::{Approve, PageAsk, QueueFilter, QueueSort, Resolve, Sla};
 use recon::store::{Store, chain, transact};
 use serde_json::{Value as Json, json};
 
-use super::fixture::{GUESS, Given, Stage1, agree, approve, item_id, office, stock_on};
+use super::fixture::{
+    GUESS, Given, SETTLED, Stage1, agree, approve, item_id, office, override_, stock_on,
+};
 use crate::store::fixture::{column, rows};
 use crate::store::{Place, told_to_both};
 
 told_to_both! {
     a_decision_holds_on_the_next_date_while_both_values_are_the_same,
+    an_open_proposal_moves_along_while_both_values_are_the_same,
     a_job_may_ask_for_a_decision_on_each_date,
     the_queue_shows_a_break_once_and_the_oldest_first,
 }
@@ -84,6 +87,81 @@ fn a_decision_holds_on_the_next_date_while_both_values_are_the_same(place: &Plac
     let decided = "SELECT status FROM recon.recon_breaks WHERE ref = 'T1'";
     assert_eq!(column(store, decided), ["ACCEPTED"]);
     assert_sound(store);
+}
+
+fn an_open_proposal_moves_along_while_both_values_are_the_same(place: &Place) {
+    let store = place.open();
+    let store = &*store;
+    let stage = office(false);
+    let desk = stage.desk(store);
+    let [ann, sue, mia] = ["ann", "sue", "mia"].map(|name| stage.actor(name));
+    let first = keyed(&[("T1", 5), ("T2", 6), ("T3", 7), ("T4", 8)]);
+    let first = stock_on(store, "fx", "2026-01-15", &first, json!({}));
+    let one = desk.resolve(&ann, &approve(&item_id(first, 1))).unwrap().value;
+    let choice = |record| override_(&item_id(first, record), "TIMING");
+    let all: Vec<_> =
+        (2..=4).map(|record| desk.resolve(&ann, &choice(record)).unwrap().value).collect();
+    // T2 has another amount, T3 is gone, and the machine is sure about T4 by now.
+    let sure = Given { amount: 8, ..SETTLED };
+    let second = vec![
+        ("T4".to_owned(), sure),
+        ("T2".to_owned(), Given { amount: 60, ..GUESS }),
+        ("T1".to_owned(), Given { amount: 5, ..GUESS }),
+    ];
+    let second = stock_on(store, "fx", "2026-01-16", &second, json!({}));
+    assert_eq!(
+        states(store, second),
+        ["PENDING RULE:near", "UNKNOWN RULE:near", "PENDING RULE:near"]
+    );
+    assert_eq!(
+        states(store, first),
+        ["UNKNOWN RULE:near", "PENDING RULE:near", "PENDING RULE:near", "UNKNOWN RULE:near"]
+    );
+    assert_sound(store);
+    let seen = |resolved: &recon::review::Resolved| {
+        let id = resolved.proposal_id.as_deref().unwrap();
+        desk.proposal(&sue, id, &PageAsk::default()).unwrap()
+    };
+    let moved = seen(&one);
+    let items = &moved.items;
+    assert_eq!(items.len(), 1);
+    assert_eq!((items[0].batch_date.as_str(), items[0].age_days), ("2026-01-16", 1));
+    assert_eq!(moved.proposal.version, 2);
+    assert_eq!(seen(&all[0]).items[0].batch_date, "2026-01-15");
+    let told = "SELECT count(*) FROM recon.audit_trail WHERE action_type = 'MOVE' \
+                AND actor_id = 'SYSTEM' AND proposal_version = 2";
+    assert_eq!(column(store, told), ["4"]);
+    // What the checker saw before is no longer what the proposal says.
+    let late = Approve {
+        proposal_id: one.proposal_id.clone().unwrap(),
+        if_match: super::fixture::tag(&one),
+        content_hash: Some(moved.proposal.content_hash),
+        comments: None,
+    };
+    assert_eq!(super::fixture::code(desk.approve(&sue, &late)), "stale");
+    desk.approve(&sue, &agree(&one, desk, &sue)).unwrap();
+    assert_eq!(states(store, second)[2], "ACCEPTED ann");
+    // Once more, half checked: six eyes approve the same items, so the checker looks again.
+    let bold = &all[2];
+    let checked = desk.approve(&sue, &agree(bold, desk, &sue)).unwrap().value;
+    let third =
+        stock_on(store, "fx", "2026-01-19", &keyed(&[("T1", 5), ("T2", 60), ("T4", 8)]), json!({}));
+    let there = states(store, third);
+    assert_eq!(there[0], "ACCEPTED ann");
+    if checked.status.as_deref() == Some("PENDING") {
+        assert_eq!(there[2], "PENDING RULE:near");
+        desk.approve(&sue, &agree(bold, desk, &sue)).unwrap();
+        desk.approve(&mia, &agree(bold, desk, &mia)).unwrap();
+    }
+    assert_eq!(states(store, third)[2], "ACCEPTED ann");
+    // An item that stayed is not in the queue twice when it comes back.
+    desk.send_back(&sue, &super::fixture::back(&all[0], "the amount has changed")).unwrap();
+    let queue = desk.queue(&ann, &QueueFilter::default(), &PageAsk::default()).unwrap();
+    let dates: Vec<_> = queue.items.iter().map(|item| item.batch_date.as_str()).collect();
+    assert_eq!(dates, ["2026-01-19"]);
+    assert_sound(store);
+    let labels = transact::read(store, recon::store::training::labels).unwrap();
+    assert_eq!(labels.live().filter(|label| label.predicted.is_some()).count(), 2);
 }
 
 fn a_job_may_ask_for_a_decision_on_each_date(place: &Place) {
