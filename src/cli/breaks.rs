@@ -1,11 +1,13 @@
 //! `recon breaks list` and `show`.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Problem, Problems};
-use crate::domain::forecast::{self, HORIZONS};
+use crate::domain::Decimal;
+use crate::domain::forecast::HORIZONS;
 use crate::report::figures::visible;
-use crate::store::{BREAK_COLUMNS, BreakFilter, Event, SqlValue, Store};
+use crate::report::forecast::forecasts;
+use crate::store::{BREAK_COLUMNS, BreakFilter, Event, SqlValue};
 
 use super::args::{Breaks, BreaksList, BreaksShow};
 use super::context::Context;
@@ -88,33 +90,6 @@ fn list(context: &Context, arguments: &BreaksList) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// What is to be expected of each kind of break with enough cleared episodes.
-pub fn forecasts(store: &dyn Store, job: Option<&str>) -> Result<Vec<Json>, Problem> {
-    let mut forecasts = Vec::new();
-    for ((job, field, diff_type), watched) in store.watched_breaks(job)? {
-        let mut within = Map::new();
-        for days in HORIZONS {
-            if let Some(share) = forecast::within(&watched, days) {
-                within.insert(
-                    days.to_string(),
-                    json!({ "share": share.share, "low": share.low, "high": share.high }),
-                );
-            }
-        }
-        if !within.is_empty() {
-            forecasts.push(json!({
-                "kind": format!("{field} {diff_type}"),
-                "job": job,
-                "field_name": field,
-                "diff_type": diff_type,
-                "cleared": forecast::cleared(&watched),
-                "within": within,
-            }));
-        }
-    }
-    Ok(forecasts)
-}
-
 fn show(context: &Context, arguments: &BreaksShow) -> Result<u8, Problems> {
     let store = context.store(None)?;
     let breaks = store.breaks(&BreakFilter {
@@ -133,21 +108,14 @@ fn show(context: &Context, arguments: &BreaksShow) -> Result<u8, Problems> {
     for one in &breaks {
         let one = object(one);
         let id = one["attribution_id"].as_str().unwrap_or_default();
-        let mut life = store.life_of_break(id)?;
-        if let (Some(on), Some(how)) = (one["cleared_on"].as_str(), one["cleared_how"].as_str()) {
-            life.push(Event {
-                at: on.to_owned(),
-                what: "CLEARED".to_owned(),
-                detail: how.to_owned(),
-            });
-        }
+        let life = store.life_of_break(id)?;
         if !page.is_empty() {
             page.push('\n');
         }
         page += &text(&one, &life);
         let history: Vec<Json> = life
             .iter()
-            .map(|event| json!({ "at": event.at, "what": event.what, "detail": event.detail }))
+            .map(|event| json!({ "at": event.at, "what": event.what, "detail": event.detail() }))
             .collect();
         let mut one = one;
         one["history"] = Json::Array(history);
@@ -173,7 +141,7 @@ fn text(one: &Json, life: &[Event]) -> String {
         page += &format!("{column:<18}{value}\n");
     }
     for event in life {
-        page += &format!("{:<28}{:<9}{}\n", event.at, event.what, visible(&event.detail));
+        page += &format!("{:<28}{:<9}{}\n", event.at, event.what, visible(&event.detail()));
     }
     page
 }
@@ -186,9 +154,47 @@ fn object(values: &[SqlValue]) -> Json {
         SqlValue::Boolean(value) => json!(value),
         SqlValue::Null | SqlValue::Blob(_) => Json::Null,
     };
-    BREAK_COLUMNS
+    let mut one: serde_json::Map<String, Json> = BREAK_COLUMNS
         .iter()
         .zip(values)
         .map(|(name, value)| ((*name).to_owned(), json(value)))
-        .collect()
+        .collect();
+    let amount = one.get("amount_abs").and_then(Json::as_f64);
+    if let Some(amount) = amount {
+        one.insert("amount_abs".to_owned(), exact(&one, amount).into());
+    }
+    Json::Object(one)
+}
+
+/// The amount of a break as text: exact where both values are numbers.
+fn exact(one: &serde_json::Map<String, Json>, amount: f64) -> String {
+    let value = |name: &str| {
+        let text = one.get(name)?.as_str()?;
+        Decimal::parse(text.as_bytes()).ok()
+    };
+    let apart = || value("value_a")?.checked_sub(value("value_b")?);
+    apart().map_or_else(|| amount.to_string(), |apart| apart.abs().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_texts_and_exact_where_both_values_are_numbers() {
+        let amount = |a: &str, b: &str, amount: f64| {
+            let values: Vec<SqlValue> = BREAK_COLUMNS
+                .iter()
+                .map(|name| match *name {
+                    "value_a" => a.into(),
+                    "value_b" => b.into(),
+                    "amount_abs" => amount.into(),
+                    _ => SqlValue::Null,
+                })
+                .collect();
+            object(&values)["amount_abs"].clone()
+        };
+        assert_eq!(amount("0.10", "0.40", 0.300_000_000_000_000_04), "0.30");
+        assert_eq!(amount("EXISTS", "", 1250.5), "1250.5");
+    }
 }

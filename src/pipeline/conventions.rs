@@ -203,7 +203,9 @@ impl Sample {
 pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
     let mut warnings = Vec::new();
     for side in Side::BOTH {
-        if books.read[side] == 0 {
+        // On a quiet day there is nothing new.
+        let may_be_empty = plan.open_items.is_some_and(|items| items.movements[side]);
+        if books.read[side] == 0 && !may_be_empty {
             let message = format!("source {side} ({}) has no rows", plan.systems[side]);
             warnings.push(
                 Problem::new(Code::NoRows, message)

@@ -10,6 +10,7 @@ pub mod details;
 pub mod differences;
 pub mod figures;
 mod findings;
+pub mod forecast;
 mod html;
 mod markdown;
 mod paint;

@@ -12,7 +12,7 @@ use super::actor::Actor;
 use super::filter::ItemKind;
 use super::requests::PageAsk;
 use super::responses::{
-    CommentView, DifferenceView, FieldValue, HistoryEntry, ItemDetail, Page, RecordSide,
+    CommentView, DifferenceView, FieldValue, HistoryEntry, ItemDetail, LifeEvent, Page, RecordSide,
     ReviewItem, Sibling, SimilarDecision,
 };
 use super::views::notes;
@@ -140,6 +140,11 @@ impl Work<'_> {
             siblings: self.siblings(actor, &item)?,
             aggregation: aggregation(&visible, &run.layout, record),
             notes: if hidden { Vec::new() } else { visible.said(&run.layout, notes(&explanation)) },
+            life: self.life(actor, &run, &item)?,
+            forecast: self
+                .kinds()?
+                .of(&run.job, run.field_name(item.key.field()), item.diff_type.name())
+                .cloned(),
             history: self.history(actor, &item, None, 20)?,
             similar: self.similar(actor, &item, 0, 5)?,
             comments: self.comments(item.key)?,
@@ -217,6 +222,23 @@ impl Work<'_> {
             });
         }
         Ok(siblings)
+    }
+
+    /// The life of the item's break.
+    fn life(&mut self, actor: &Actor, run: &Run, item: &Item) -> Result<Vec<LifeEvent>, Problem> {
+        let visible = self.visibility(actor);
+        let mut life = Vec::new();
+        for event in self.tables.life_of_break(&run.attribution_id(item.key))? {
+            let value = |value| visible.value(run, item.key.field(), value);
+            let [value_a, value_b] = event.values.unwrap_or_default().map(value);
+            let (by, stage) = match event.by {
+                Some((by, stage)) => (Some(self.name(&by)?), Some(stage)),
+                None => (None, None),
+            };
+            let (at, what, detail) = (event.at, event.what, event.said);
+            life.push(LifeEvent { at, what, value_a, value_b, by, stage, detail });
+        }
+        Ok(life)
     }
 
     fn history(

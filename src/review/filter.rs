@@ -20,6 +20,9 @@ pub enum QueueSort {
     /// Largest amount first.
     #[serde(rename = "amount")]
     Amount,
+    /// Largest product of the amount and the chance that the break stays first.
+    #[serde(rename = "at_risk")]
+    AtRisk,
     /// Highest severity first.
     #[serde(rename = "severity")]
     Severity,
@@ -113,6 +116,14 @@ pub struct QueueFilter {
     /// Only items that people decided, or only those accepted automatically.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_people: Option<bool>,
+    /// Only differences that move the total of this monetary field: its own, those of the currency, and whole records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
+    pub monetary_field: Option<String>,
+    /// The currency of the record, on either side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 50)]
+    pub currency: Option<String>,
     /// `AUDIT_SAMPLE`: only blind samples. Without it no list tells which items are samples.
     pub kind: Option<ItemKind>,
 }

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Problem;
 use crate::domain::review::{Permission, is_blind};
-use crate::domain::{DiffType, Severity, Status};
+use crate::domain::{Date, DiffType, Severity, Status};
 use crate::store::review::{Item, ItemKey, RowCount, Run, Signature};
 
 use super::actor::Actor;
-use super::filter::QueueFilter;
-use super::queue::{Wanted, list_name};
+use super::filter::{QueueFilter, Sla};
+use super::queue::{Deadlines, Waits, WaitsOf, Wanted, list_name};
 use super::requests::{GroupBy, PageAsk};
 use super::responses::{Group, Page, Share};
 use super::work::Work;
@@ -22,6 +22,8 @@ use super::{Found, Review, page};
 /// Items of each signature, to show.
 type Examples = HashMap<i64, Vec<ItemKey>>;
 
+/// The most undecided items of which the oldest is looked for: the queue should open at once.
+const MOST_DATED: u64 = 250_000;
 /// Items shown of a group.
 const EXAMPLES: usize = 3;
 /// Shown instead of a hidden reason.
@@ -43,6 +45,7 @@ struct Counted {
     alike: Alike,
     items: u64,
     amount: f64,
+    waits: Waits,
 }
 
 /// Where a page of groups ended: behind a group of this size and name.
@@ -58,18 +61,20 @@ struct Counter {
     runs: HashMap<i64, Rc<Run>>,
     blind: f64,
     by_suggestion: bool,
-    counts: BTreeMap<(i64, Alike), (u64, f64)>,
+    deadlines: Deadlines,
+    counts: BTreeMap<(i64, Alike), (u64, f64, Waits)>,
 }
 
 impl Counter {
-    fn new(wanted: &Wanted, samples: HashSet<ItemKey>) -> Self {
-        Self {
-            samples,
+    fn new(work: &mut Work<'_>, wanted: &Wanted) -> Result<Self, Problem> {
+        Ok(Self {
+            samples: work.tables.open_samples()?,
+            deadlines: Deadlines::new(work, &wanted.runs)?,
             runs: wanted.runs.iter().map(|run| (run.run_no, Rc::clone(run))).collect(),
             blind: wanted.blind,
             by_suggestion: wanted.by_suggestion,
             counts: BTreeMap::new(),
-        }
+        })
     }
 
     fn add(&mut self, row: &RowCount) {
@@ -94,13 +99,26 @@ impl Counter {
         } else {
             Alike::Signature(row.signature_id)
         };
-        let (items, amount) = self.counts.entry((row.key.run_no, alike)).or_default();
+        let (items, amount, waits) = self.counts.entry((row.key.run_no, alike)).or_default();
         *items += 1;
         *amount += row.amount;
+        if let (Some(severity), Some(since), Some(Status::Unknown)) =
+            (row.severity, row.since, row.status)
+        {
+            let sla = self.deadlines.of(severity, row.key.run_no, since);
+            waits.overdue += u64::from(sla == Sla::Overdue);
+            waits.since = Some(waits.since.map_or(since, |known| known.min(since)));
+        }
     }
 
     fn counted(self) -> Vec<Counted> {
-        let counted = |((run_no, alike), (items, amount))| Counted { run_no, alike, items, amount };
+        let counted = |((run_no, alike), (items, amount, waits))| Counted {
+            run_no,
+            alike,
+            items,
+            amount,
+            waits,
+        };
         self.counts.into_iter().map(counted).collect()
     }
 }
@@ -109,8 +127,10 @@ impl Counter {
 struct Together {
     count: u64,
     amount: f64,
-    overdue: u64,
+    waits: Waits,
     oldest: String,
+    /// The newest date of its runs.
+    newest: Option<Date>,
     /// Whether some of the amounts are hidden.
     amount_hidden: bool,
     /// The signature with most items, whose items are shown.
@@ -139,7 +159,7 @@ impl Review<'_> {
             let wanted = work.wanted(actor, filter)?;
             let (counted, examples) = match wanted.text {
                 Some(_) => work.found(&wanted)?,
-                None => (work.counted(&wanted)?, None),
+                None => (work.counted(&wanted, true)?, None),
             };
             let mut groups: Vec<(String, Together)> =
                 work.together(&wanted, counted, by)?.into_iter().collect();
@@ -175,7 +195,7 @@ impl Review<'_> {
         self.read(|work| {
             let wanted = work.wanted(actor, filter)?;
             let mut shares: BTreeMap<(u8, &'static str, String), u64> = BTreeMap::new();
-            for one in work.counted(&wanted)? {
+            for one in work.counted(&wanted, false)? {
                 let Some(said) = work.said_of(&one)? else { continue };
                 for (at, by, value) in [
                     (0, "job", said.job),
@@ -199,8 +219,8 @@ impl Review<'_> {
 }
 
 impl Work<'_> {
-    /// Items of the filter by run and signature.
-    fn counted(&mut self, wanted: &Wanted) -> Result<Vec<Counted>, Problem> {
+    /// Items of the filter by run and signature; with their `ages`.
+    fn counted(&mut self, wanted: &Wanted, ages: bool) -> Result<Vec<Counted>, Problem> {
         if wanted.query.samples {
             // The common values would reveal the machine's reason.
             return Ok(Vec::new());
@@ -216,18 +236,28 @@ impl Work<'_> {
             return self.counted_one_by_one(wanted);
         }
         let counts = self.tables.counts(&wanted.query)?;
-        let counted = counts.into_iter().map(|one| Counted {
-            run_no: one.run_no,
-            alike: Alike::Signature(one.signature_id),
-            items: one.items,
-            amount: one.amount,
+        let items: u64 = counts.iter().map(|one| one.items).sum();
+        let mut waits = if ages && wanted.query.status == Some(Status::Unknown) {
+            self.waits(&wanted.query, &wanted.runs, items <= MOST_DATED)?
+        } else {
+            WaitsOf::new()
+        };
+        let counted = counts.into_iter().map(|one| {
+            let waits = waits.remove(&(one.run_no, one.signature_id)).unwrap_or_default();
+            Counted {
+                run_no: one.run_no,
+                alike: Alike::Signature(one.signature_id),
+                items: one.items,
+                amount: one.amount,
+                waits: Waits { since: waits.since.filter(|_| items <= MOST_DATED), ..waits },
+            }
         });
         Ok(counted.collect())
     }
 
     /// The same where some suggestions are hidden: the kept counts don't tell which.
     fn counted_one_by_one(&mut self, wanted: &Wanted) -> Result<Vec<Counted>, Problem> {
-        let mut counter = Counter::new(wanted, self.tables.open_samples()?);
+        let mut counter = Counter::new(self, wanted)?;
         self.tables.each_count(&wanted.query, &mut |row| {
             counter.add(&row);
             Ok(())
@@ -255,7 +285,7 @@ impl Work<'_> {
 
     /// The same of items that were read.
     fn counted_items(&mut self, wanted: &Wanted, items: &[Item]) -> Result<Vec<Counted>, Problem> {
-        let mut counter = Counter::new(wanted, self.tables.open_samples()?);
+        let mut counter = Counter::new(self, wanted)?;
         for item in items {
             counter.add(&RowCount {
                 key: item.key,
@@ -265,6 +295,7 @@ impl Work<'_> {
                 diff_type: Some(item.diff_type),
                 severity: Some(item.severity),
                 amount: item.amount_abs.unwrap_or_default(),
+                since: item.since.and_then(|day| i32::try_from(day).ok()),
             });
         }
         Ok(counter.counted())
@@ -295,7 +326,6 @@ impl Work<'_> {
         by: GroupBy,
     ) -> Result<BTreeMap<String, Together>, Problem> {
         let mut groups: BTreeMap<String, Together> = BTreeMap::new();
-        let open = wanted.has_undecided();
         for one in counted {
             let said = self.said_of(&one)?;
             let field = said.as_ref().map_or_else(String::new, |said| said.field.clone());
@@ -328,10 +358,11 @@ impl Work<'_> {
             if group.oldest.is_empty() || run.attributed_at < group.oldest {
                 group.oldest.clone_from(&run.attributed_at);
             }
-            let hours = self.policy.sla_hours.of(severity.unwrap_or(Severity::Medium));
-            if open && self.due(&run, hours)?.seconds() <= self.now.seconds() {
-                group.overdue += one.items;
-            }
+            group.waits.overdue += one.waits.overdue;
+            let dates = [group.waits.since, one.waits.since];
+            group.waits.since = dates.into_iter().flatten().min();
+            let date = run.batch_date.parse::<Date>().ok();
+            group.newest = group.newest.max(date);
         }
         Ok(groups)
     }
@@ -399,7 +430,13 @@ impl Work<'_> {
                     .unwrap_or_default(),
                 sample,
                 oldest: group.oldest,
-                overdue: group.overdue,
+                first_seen: group.waits.since.map(|day| Date::from_days(day).to_string()),
+                age_days: group
+                    .waits
+                    .since
+                    .zip(group.newest)
+                    .map(|(since, date)| i64::from(date.days()) - i64::from(since)),
+                overdue: group.waits.overdue,
                 severity: severity.name().to_owned(),
             });
         }

@@ -9,6 +9,7 @@ mod bulk;
 mod decide;
 mod detail;
 mod filter;
+mod forecast;
 mod groups;
 mod inbox;
 mod notes;

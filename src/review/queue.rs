@@ -1,5 +1,6 @@
 //! The queue: which items a filter means for a person, and pages of them.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -37,6 +38,82 @@ pub(super) struct Wanted {
     pub blind: f64,
     /// What the person may see: a text is looked for nowhere else.
     pub visible: Visibility,
+}
+
+/// For the code of a severity and a run, the newest first days of breaks that are overdue, and that are overdue or
+/// nearly due.
+pub(super) struct Deadlines(BTreeMap<(u8, i64), (i32, i32)>);
+
+impl Deadlines {
+    pub fn new(work: &Work<'_>, runs: &[Rc<Run>]) -> Result<Self, Problem> {
+        let mut deadlines = BTreeMap::new();
+        for run in runs {
+            let came = crate::store::read_time(&run.attributed_at)?.seconds();
+            let date: Date = run.batch_date.parse().unwrap_or(Date::from_days(0));
+            for severity in Severity::ALL {
+                let seconds = i64::from(work.policy.sla_hours.of(*severity)) * 3_600;
+                let left = seconds - (work.now.seconds() - came);
+                // A break that is so many days older than its run has no time left.
+                let day = |left: i64| {
+                    let days = (left.max(0) + DAY - 1).div_euclid(DAY);
+                    i32::try_from(i64::from(date.days()) - days).unwrap_or(i32::MIN)
+                };
+                let days = (day(left), day(left - seconds / 4));
+                deadlines.insert((severity.code(), run.run_no), days);
+            }
+        }
+        Ok(Self(deadlines))
+    }
+
+    /// How much time is left for a break of this severity that is in this run, and began on this day.
+    pub fn of(&self, severity: Severity, run_no: i64, since: i32) -> Sla {
+        match self.0.get(&(severity.code(), run_no)) {
+            Some((overdue, _)) if since <= *overdue => Sla::Overdue,
+            Some((_, due)) if since <= *due => Sla::Due,
+            _ => Sla::Ok,
+        }
+    }
+
+    /// The newest first day of any break of this severity that is overdue.
+    fn last(&self, severity: Severity) -> Option<i32> {
+        let own = self.0.iter().filter(|((code, _), _)| *code == severity.code());
+        own.map(|(_, (overdue, _))| *overdue).max()
+    }
+}
+
+/// How many undecided items are overdue, and when the oldest break among them all began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Waits {
+    pub overdue: u64,
+    pub since: Option<i32>,
+}
+
+/// By run and signature.
+pub(super) type WaitsOf = BTreeMap<(i64, i64), Waits>;
+
+impl Work<'_> {
+    /// How the undecided items of a query wait. Where `every` one is asked for, also since when.
+    pub fn waits(
+        &mut self,
+        query: &ItemQuery,
+        runs: &[Rc<Run>],
+        every: bool,
+    ) -> Result<WaitsOf, Problem> {
+        let deadlines = Deadlines::new(self, runs)?;
+        let query = ItemQuery { some_runs: true, ..query.clone() };
+        let mut waits = WaitsOf::new();
+        for severity in Severity::ALL {
+            let last = if every { None } else { deadlines.last(*severity) };
+            for count in self.tables.by_first_day(&query, *severity, (None, last))? {
+                let own = waits.entry((count.run_no, count.signature_id)).or_default();
+                if deadlines.of(*severity, count.run_no, count.since) == Sla::Overdue {
+                    own.overdue += count.items;
+                }
+                own.since = Some(own.since.map_or(count.since, |since| since.min(count.since)));
+            }
+        }
+        Ok(waits)
+    }
 }
 
 impl Review<'_> {
@@ -95,6 +172,8 @@ fn refuse_to_narrow_samples(filter: &QueueFilter) -> Result<(), Refusal> {
         ("present_reason", filter.present_reason.is_some()),
         ("functional", filter.functional.is_some()),
         ("by_people", filter.by_people.is_some()),
+        ("monetary_field", filter.monetary_field.is_some()),
+        ("currency", filter.currency.is_some()),
     ];
     match revealing.iter().find(|(_, given)| *given) {
         Some((name, _)) => Err(invalid(name, "can't narrow blind samples")),
@@ -114,11 +193,12 @@ const fn is_by_suggestion(filter: &QueueFilter) -> bool {
 
 /// Refuses an order that would reveal what the person may not see.
 fn may_sort(wanted: &Wanted, filter: &QueueFilter, sort: QueueSort) -> Result<(), Refusal> {
-    if sort == QueueSort::Amount {
+    let amounts = matches!(sort, QueueSort::Amount | QueueSort::AtRisk);
+    if amounts {
         refuse_amounts(wanted, filter, "sort")?;
     }
     let by_confidence = sort == QueueSort::ConfidenceDescending;
-    let by_amount = sort == QueueSort::Amount && wanted.by_suggestion;
+    let by_amount = amounts && wanted.by_suggestion;
     if wanted.blind > 0.0 && wanted.has_undecided() && (by_confidence || by_amount) {
         return Err(Refusal::new(
             Code::SuggestionsHidden,
@@ -159,6 +239,17 @@ impl Wanted {
         self.query.conditions.push(condition);
     }
 
+    /// The runs by what is the same for them.
+    fn by_runs<T: Ord>(&self, of: impl Fn(&Run) -> Option<T>) -> Vec<(Vec<i64>, T)> {
+        let mut all: BTreeMap<T, Vec<i64>> = BTreeMap::new();
+        for run in &self.runs {
+            if let Some(same) = of(run) {
+                all.entry(same).or_default().push(run.run_no);
+            }
+        }
+        all.into_iter().map(|(same, runs)| (runs, same)).collect()
+    }
+
     const fn order(&self, sort: QueueSort) -> ItemOrder {
         let blind = self.blind > 0.0;
         match sort {
@@ -166,6 +257,7 @@ impl Wanted {
             QueueSort::Confidence => ItemOrder::Confidence,
             QueueSort::ConfidenceDescending => ItemOrder::HighestConfidence,
             QueueSort::Amount => ItemOrder::Amount,
+            QueueSort::AtRisk => ItemOrder::AtRisk,
             QueueSort::Severity if blind => ItemOrder::SeverityAndNumber,
             QueueSort::Severity => ItemOrder::Severity,
             QueueSort::Age => ItemOrder::Age,
@@ -187,6 +279,9 @@ impl Work<'_> {
         let at: Option<Position> = page::position(ask, &list, actor)?;
         let mut wanted = self.wanted(actor, filter)?;
         wanted.query.with_later = name == "run";
+        if sort == QueueSort::AtRisk {
+            wanted.query.chances = self.chances()?;
+        }
         may_sort(&wanted, filter, sort)?;
         let (keys, next) = self.page_of(&wanted, sort, at, limit)?;
         let total = if ask.count { self.count(&wanted)? } else { None };
@@ -276,11 +371,39 @@ impl Work<'_> {
         if by_suggestion {
             wanted.query.keep_samples_out();
         }
+        self.narrow_by_money(&mut wanted, filter)?;
         if let Some(which) = filter.sla {
             let condition = self.in_time(&wanted.runs, which)?;
             wanted.push(condition);
         }
         Ok(wanted)
+    }
+
+    /// Narrows by the monetary field and the currency.
+    fn narrow_by_money(&self, wanted: &mut Wanted, filter: &QueueFilter) -> Result<(), Refusal> {
+        let currency_field = self.policy.currency_field.as_deref();
+        let slot = |run: &Run, name: &str| run.layout.position(name).map(|at| at as i64 + 1);
+        if let Some(field) = &filter.monetary_field {
+            let fields = wanted.by_runs(|run| {
+                let currency = currency_field.and_then(|name| slot(run, name));
+                Some([0, slot(run, field)?].into_iter().chain(currency).collect::<Vec<_>>())
+            });
+            wanted.push(Condition::Fields(fields));
+        }
+        if let Some(currency) = &filter.currency {
+            let name =
+                currency_field.ok_or_else(|| invalid("currency", "no field says the currency"))?;
+            if wanted.visible.hides(name) {
+                return Err(Refusal::new(
+                    Code::MaskedField,
+                    "the currency is a masked field, which needs a grant",
+                )
+                .with("currency", "asks for what you may not see"));
+            }
+            let places = wanted.by_runs(|run| run.layout.position(name));
+            wanted.push(Condition::Holds(currency.clone(), places));
+        }
+        Ok(())
     }
 
     /// The runs that a filter chooses, and whether there are others with items.
@@ -303,38 +426,20 @@ impl Work<'_> {
 
     /// The runs, severities and ages whose items are in time, nearly due, or overdue now.
     fn in_time(&self, runs: &[Rc<Run>], which: Sla) -> Result<Condition, Problem> {
-        let mut arms = Vec::new();
-        for severity in Severity::ALL {
-            let seconds = i64::from(self.policy.sla_hours.of(*severity)) * 3_600;
-            // Runs of which items of any age are meant.
-            let mut all = Aged { severity: *severity, runs: Vec::new(), since: (None, None) };
-            for run in runs {
-                let came = crate::store::read_time(&run.attributed_at)?.seconds();
-                let date: Date = run.batch_date.parse().unwrap_or(Date::from_days(0));
-                // From how many days on an item is overdue, and from how many on it is nearly due.
-                let left = seconds - (self.now.seconds() - came);
-                let days = |left: i64| (left.max(0) + DAY - 1).div_euclid(DAY);
-                let (overdue, due) = (days(left), days(left - seconds / 4));
-                let (from, to) = match which {
-                    Sla::Overdue => (overdue, None),
-                    Sla::Due => (due, Some(overdue)),
-                    Sla::Ok => (0, Some(due)),
-                };
-                let day =
-                    |age: i64| i32::try_from(i64::from(date.days()) - age).unwrap_or(i32::MIN);
-                match to {
-                    Some(to) if to <= from => {}
-                    None if from == 0 => all.runs.push(run.run_no),
-                    to => arms.push(Aged {
-                        severity: *severity,
-                        runs: vec![run.run_no],
-                        since: (to.map(|to| day(to - 1)), Some(day(from))),
-                    }),
-                }
-            }
-            arms.push(all);
+        let deadlines = Deadlines::new(self, runs)?;
+        let mut arms: BTreeMap<(u8, (Option<i32>, Option<i32>)), Vec<i64>> = BTreeMap::new();
+        for ((severity, run_no), (overdue, due)) in deadlines.0 {
+            let since = match which {
+                Sla::Overdue => (None, Some(overdue)),
+                Sla::Due => (Some(overdue.saturating_add(1)), Some(due)),
+                Sla::Ok => (Some(due.saturating_add(1)), None),
+            };
+            arms.entry((severity, since)).or_default().push(run_no);
         }
-        Ok(Condition::Aged(arms))
+        let arms = arms.into_iter().filter_map(|((severity, since), runs)| {
+            Some(Aged { severity: Severity::from_code(severity)?, runs, since })
+        });
+        Ok(Condition::Aged(arms.collect()))
     }
 
     /// The signatures that a filter chooses; `None` if it does not narrow by what they hold.

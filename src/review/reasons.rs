@@ -57,6 +57,7 @@ impl Review<'_> {
                     reason: reason.into(),
                     is_active: reason.active,
                     origin: reason.origin.clone(),
+                    closes: reason.closes,
                     used: used.get(&reason.reason_id).copied().unwrap_or_default(),
                 })
                 .collect())
@@ -99,6 +100,7 @@ impl Review<'_> {
                 "code": ask.code,
                 "description": description,
                 "is_functional": ask.is_functional,
+                "closes": ask.closes,
                 "examples": ask.examples,
                 "simulation": simulation,
             });
@@ -166,11 +168,12 @@ impl Work<'_> {
     ) -> Result<Vec<Entry>, Refusal> {
         let text = |name: &str| payload.get(name).and_then(Json::as_str).unwrap_or_default();
         let functional = payload.get("is_functional").and_then(Json::as_bool).unwrap_or_default();
+        let closes = payload.get("closes").and_then(Json::as_bool).unwrap_or_default();
         let code = text("code").to_owned();
         if self.tables.reason_by_code(&code)?.is_some() {
             return Err(Refusal::new(Code::Exists, "there is a reason of this code by now"));
         }
-        self.tables.add_reason(&code, text("description"), functional)?;
+        self.tables.add_reason(&code, text("description"), functional, closes)?;
         Ok(vec![Entry {
             entity_type: "reason_code".to_owned(),
             entity_id: code.clone(),
@@ -181,6 +184,7 @@ impl Work<'_> {
                     "code": code,
                     "description": text("description"),
                     "is_functional": functional,
+                    "closes": closes,
                     "is_active": true,
                 })
                 .to_string(),

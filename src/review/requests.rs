@@ -152,6 +152,8 @@ pub struct ProposeReason {
     pub description: String,
     /// Whether business explains it.
     pub is_functional: bool,
+    /// Whether people close an open item with it.
+    pub closes: bool,
     /// Ids of items that show what is meant.
     pub examples: Vec<String>,
     /// Why.

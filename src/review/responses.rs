@@ -223,6 +223,10 @@ pub struct ItemDetail {
     pub aggregation: Option<Json>,
     /// The machine's notes.
     pub notes: Vec<String>,
+    /// The life of its break over the business dates, oldest first: `SEEN`, `CHANGED`, what people did, `CLEARED`.
+    pub life: Vec<LifeEvent>,
+    /// How soon breaks of its kind clear; null where too few have cleared.
+    pub forecast: Option<Forecast>,
     /// What happened to it, newest first (the first page).
     pub history: Vec<HistoryEntry>,
     /// Decisions about similar items, newest first.
@@ -248,6 +252,45 @@ pub struct CommentView {
     pub text: String,
     /// When.
     pub at: String,
+}
+
+/// Something that happened to a break.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct LifeEvent {
+    /// The business date, or the time of a decision.
+    pub at: String,
+    /// `SEEN`, `CHANGED`, `CLEARED`, or the action of a decision.
+    pub what: String,
+    /// Side A, where values were seen.
+    pub value_a: Option<String>,
+    /// Side B, where values were seen.
+    pub value_b: Option<String>,
+    /// The name of who acted.
+    pub by: Option<String>,
+    /// The stage in which they acted.
+    pub stage: Option<String>,
+    /// What they said, or how the break cleared.
+    pub detail: Option<String>,
+}
+
+/// How soon breaks of a kind clear.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct Forecast {
+    /// How many of the kind have cleared.
+    pub cleared: u64,
+    /// By business days: `1`, `2` and `5`.
+    pub within: std::collections::BTreeMap<String, ForecastShare>,
+}
+
+/// A share, and the interval that holds it with 95 %.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct ForecastShare {
+    /// The estimate.
+    pub share: f64,
+    /// The least.
+    pub low: f64,
+    /// The most.
+    pub high: f64,
 }
 
 /// One line of an item's history: an audit row.
@@ -443,8 +486,12 @@ pub struct Group {
     pub sample: Vec<ReviewItem>,
     /// The machine's likeliest reasons.
     pub predictions: Vec<Prediction>,
-    /// When the oldest came up.
+    /// When the run of the oldest came.
     pub oldest: String,
+    /// The first date of the oldest break among its undecided items; null where too many wait to look for it.
+    pub first_seen: Option<String>,
+    /// The days from then to the newest date of its items.
+    pub age_days: Option<i64>,
     /// How many are overdue.
     pub overdue: u64,
     /// The gravest severity.
@@ -685,6 +732,8 @@ pub struct ReasonEntry {
     pub is_active: bool,
     /// `file` or `people`.
     pub origin: String,
+    /// Whether people close an open item with it, so that it does not take part again.
+    pub closes: bool,
     /// How many decisions of people took it.
     pub used: u64,
 }

@@ -10,10 +10,10 @@ use crate::store::transact;
 
 use super::actor::Actor;
 use super::filter::{QueueFilter, Sla};
+use super::queue::Deadlines;
 use super::queue::Wanted;
 use super::refusal::Refusal;
 use super::responses::SearchCounts;
-use super::views::sla;
 use super::visibility::Visibility;
 use super::work::Work;
 use super::{Found, Review};
@@ -122,12 +122,15 @@ impl Work<'_> {
         counts.sent_back = self.tables.sent_back(&keys)?.len() as u64;
         let assignees = self.tables.assignees(&keys)?;
         counts.mine = assignees.values().filter(|who| **who == actor.person_id).count() as u64;
-        for item in undecided {
-            let run = self.tables.run(item.key.run_no)?;
-            let began = crate::store::read_time(&run.attributed_at)?;
-            let due = self.due(&run, self.policy.sla_hours.of(item.severity))?;
-            counts.overdue += u64::from(sla(self.now, began, due) == Sla::Overdue);
-        }
+        let deadlines = Deadlines::new(self, &wanted.runs)?;
+        counts.overdue = undecided
+            .iter()
+            .filter_map(|item| {
+                let since = i32::try_from(item.since?).ok()?;
+                Some(deadlines.of(item.severity, item.key.run_no, since))
+            })
+            .filter(|sla| *sla == Sla::Overdue)
+            .count() as u64;
         Ok(counts)
     }
 

@@ -1,6 +1,7 @@
 //! The counts at the head of every page.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::diagnostic::Problem;
 use crate::domain::review::Permission;
@@ -11,9 +12,9 @@ use crate::store::time_text;
 use super::actor::Actor;
 use super::filter::Sla;
 use super::proposals;
+use super::queue::Deadlines;
 use super::requests::{ProposalFilter, ProposalsFor};
 use super::responses::Summary;
-use super::views::sla;
 use super::work::Work;
 use super::{Found, Review};
 
@@ -36,22 +37,18 @@ impl Review<'_> {
         self.read(|work| {
             let mut ages = [0; 3];
             let Some(run) = work.tables.run_by_id(run_id)? else { return Ok(ages) };
-            let began = crate::store::read_time(&run.attributed_at)?;
-            let query = ItemQuery {
-                status: Some(Status::Unknown),
-                runs: vec![run.run_no],
-                ..ItemQuery::default()
-            };
-            for count in work.tables.counts(&query)? {
-                let signature = work.tables.signature(count.signature_id)?;
-                let severity = signature.and_then(|one| Severity::from_name(&one.severity));
-                let hours = work.policy.sla_hours.of(severity.unwrap_or(Severity::Medium));
-                let at = match sla(work.now, began, work.due(&run, hours)?) {
-                    Sla::Ok => &mut ages[0],
-                    Sla::Due => &mut ages[1],
-                    Sla::Overdue => &mut ages[2],
-                };
-                *at += count.items;
+            let deadlines = Deadlines::new(work, &[Rc::clone(&run)])?;
+            let query =
+                ItemQuery { runs: vec![run.run_no], some_runs: true, ..ItemQuery::default() };
+            for severity in Severity::ALL {
+                for count in work.tables.by_first_day(&query, *severity, (None, None))? {
+                    let at = match deadlines.of(*severity, count.run_no, count.since) {
+                        Sla::Ok => &mut ages[0],
+                        Sla::Due => &mut ages[1],
+                        Sla::Overdue => &mut ages[2],
+                    };
+                    *at += count.items;
+                }
             }
             Ok(ages)
         })
@@ -92,22 +89,15 @@ impl Work<'_> {
         let me = &actor.person_id;
         let mut by_status: BTreeMap<String, u64> =
             Status::ALL.iter().map(|status| (status.name().to_owned(), 0)).collect();
-        let mut overdue = 0;
-        self.tables.current_runs()?;
-        self.tables.signatures()?;
+        let runs = self.tables.current_runs()?;
         for count in self.tables.current_counts()? {
             let Some(status) = count.status else { continue };
             *by_status.entry(status.name().to_owned()).or_default() += count.items;
-            if status == Status::Unknown {
-                let signature = self.tables.signature(count.signature_id)?;
-                let severity = signature.and_then(|found| Severity::from_name(&found.severity));
-                let hours = self.policy.sla_hours.of(severity.unwrap_or(Severity::Medium));
-                let run = self.tables.run(count.run_no)?;
-                if self.due(&run, hours)?.seconds() <= self.now.seconds() {
-                    overdue += count.items;
-                }
-            }
         }
+        let query =
+            ItemQuery { runs: runs.iter().map(|run| run.run_no).collect(), ..ItemQuery::default() };
+        let waits = self.waits(&query, &runs, false)?;
+        let overdue = waits.values().map(|waits| waits.overdue).sum();
         let (decisions_per_minute, decided_today) = self.pace(me)?;
         let month = time_text(Instant::new(self.now.seconds() - 30 * 86_400, 0));
         Ok(Summary {

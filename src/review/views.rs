@@ -232,12 +232,6 @@ impl Work<'_> {
         let fired = trigger::evaluate(&self.policy, decided, &[facts], &Recent::default());
         (trigger::eyes(&self.policy, decided, &fired, one.item.locked), fired)
     }
-
-    /// When the items of a run are due.
-    pub fn due(&self, run: &Run, hours: u32) -> Result<Instant, Problem> {
-        let began = read_time(&run.attributed_at)?;
-        Ok(Instant::new(began.seconds() + i64::from(hours) * 3_600, began.nanoseconds()))
-    }
 }
 
 /// The first date of an item's break, and how many days its date is after that.
@@ -253,7 +247,7 @@ pub(super) fn since(run: &Run, item: &Item) -> (String, i64) {
 }
 
 /// How much of an item's time is left.
-pub(super) fn sla(now: Instant, began: Instant, due: Instant) -> Sla {
+fn sla(now: Instant, began: Instant, due: Instant) -> Sla {
     let left = due.seconds() - now.seconds();
     let whole = due.seconds() - began.seconds();
     if left <= 0 {

@@ -109,6 +109,7 @@ impl Call<'_> {
             Some("-confidence") => QueueSort::ConfidenceDescending,
             Some("age") => QueueSort::Age,
             Some("amount") => QueueSort::Amount,
+            Some("at_risk") => QueueSort::AtRisk,
             Some("severity") => QueueSort::Severity,
             _ => QueueSort::Confidence,
         };

@@ -52,6 +52,8 @@ struct NewReason {
     description: String,
     /// Whether the reason is functional: explained by business, not an error
     is_functional: bool,
+    /// Whether people close an open item with it, so that it does not take part again; false unless given
+    closes: Option<bool>,
     /// Items that show what the code means
     #[schema(max_items = 100)]
     examples: Option<Vec<String>>,
@@ -66,6 +68,7 @@ pub fn propose(call: &Call<'_>) -> Result<Response, Denied> {
         code: body.code,
         description: body.description,
         is_functional: body.is_functional,
+        closes: body.closes.unwrap_or_default(),
         examples: body.examples.unwrap_or_default(),
         comments: body.comments,
     };

@@ -106,7 +106,7 @@ fn sort() -> Parameter {
     Parameter::query(
         "sort",
         "Sort order",
-        Kind::One(vec!["confidence", "-confidence", "age", "amount", "severity"]),
+        Kind::One(vec!["confidence", "-confidence", "age", "amount", "at_risk", "severity"]),
     )
 }
 
@@ -151,6 +151,12 @@ pub fn filters() -> Vec<Parameter> {
             Kind::One(vec!["true", "false"]),
         ),
         query("present_reason", "The present reason", Kind::Text(50)),
+        query(
+            "monetary_field",
+            "Only differences that move the total of this monetary field",
+            Kind::Text(200),
+        ),
+        query("currency", "The currency of the record", Kind::Text(50)),
         query(
             "functional",
             "`true`: only items with a functional reason; `false`: only others",

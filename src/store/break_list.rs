@@ -124,35 +124,53 @@ pub(super) fn watched(
 }
 
 /// Something that happened to a break.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     /// The business date, or the time of a decision.
     pub at: String,
     /// `SEEN`, `CHANGED`, `CLEARED`, or the action of a decision.
     pub what: String,
+    /// What was seen on both sides.
+    pub values: Option<[Option<String>; 2]>,
+    /// Who acted, and in which stage.
+    pub by: Option<(String, String)>,
+    /// What the person said, or how it cleared.
+    pub said: Option<String>,
+}
+
+impl Event {
     /// Values, the person and what they said, or how it cleared.
-    pub detail: String,
+    #[must_use]
+    pub fn detail(&self) -> String {
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "null".to_owned());
+        let said = self.said.clone().unwrap_or_default();
+        match (&self.values, &self.by) {
+            (Some([a, b]), _) => format!("A {}, B {}", text(a), text(b)),
+            (None, Some((actor, stage))) if said.is_empty() => format!("{actor} as {stage}"),
+            (None, Some((actor, stage))) => format!("{actor} as {stage}: {said}"),
+            (None, None) => said,
+        }
+    }
 }
 
 /// The life of the break whose last difference has this attribution: when it was seen, how its values changed,
-/// what people decided about it.
+/// what people decided about it, and how it cleared.
 pub(super) fn life(tx: &mut dyn Transaction, attribution_id: &str) -> Result<Vec<Event>, Problem> {
     let mut events = Vec::new();
     let mut ids = Vec::new();
     let mut last: Option<[Option<String>; 2]> = None;
     for seen in breaks::chain(tx, attribution_id)? {
-        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "null".to_owned());
         let what = match &last {
             None => "SEEN",
             Some(last) if *last != seen.values => "CHANGED",
             Some(_) => "",
         };
         if !what.is_empty() {
-            let [a, b] = &seen.values;
             events.push(Event {
                 at: seen.date.clone(),
                 what: what.to_owned(),
-                detail: format!("A {}, B {}", text(a), text(b)),
+                values: Some(seen.values.clone()),
+                ..Event::default()
             });
         }
         last = Some(seen.values);
@@ -165,14 +183,21 @@ pub(super) fn life(tx: &mut dyn Transaction, attribution_id: &str) -> Result<Vec
     );
     let ids = rows::texts(ids.iter().map(String::as_str));
     events.extend(tx.list(&sql, &[ids], decision)?);
+    events.extend(breaks::cleared(tx, attribution_id)?.map(|(on, how)| Event {
+        at: on,
+        what: "CLEARED".to_owned(),
+        said: Some(how),
+        ..Event::default()
+    }));
     Ok(events)
 }
 
 fn decision(row: &SqlRow) -> Result<Event, Problem> {
-    let said = row.text(4)?.map(|said| format!(": {said}")).unwrap_or_default();
     Ok(Event {
         at: row.required(0)?,
         what: row.required(1)?,
-        detail: format!("{} as {}{said}", row.required(3)?, row.required(2)?),
+        values: None,
+        by: Some((row.required(3)?, row.required(2)?)),
+        said: row.text(4)?,
     })
 }

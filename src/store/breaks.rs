@@ -39,6 +39,19 @@ pub(super) enum How {
     Expired = 5,
 }
 
+impl How {
+    /// As `recon_breaks` says it.
+    const fn name(code: i64) -> &'static str {
+        match code {
+            1 => "MATCHED",
+            2 => "AGREES",
+            3 => "GONE",
+            4 => "CLOSED",
+            _ => "EXPIRED",
+        }
+    }
+}
+
 /// A difference as the next date knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
@@ -764,6 +777,29 @@ pub(super) fn chain(tx: &mut dyn Transaction, attribution_id: &str) -> Result<Ve
     }
     chain.reverse();
     Ok(chain)
+}
+
+/// When and how the episode of an attribution's difference ended.
+pub(super) fn cleared(
+    tx: &mut dyn Transaction,
+    attribution_id: &str,
+) -> Result<Option<(String, String)>, Problem> {
+    let (prefix, number) = attribution_id.split_at_checked(24).unwrap_or_default();
+    let number = i64::from_str_radix(number, 16).unwrap_or_default();
+    let at = match tx.dialect() {
+        Dialect::Sqlite => format!("d.id = r.run_no << {} | $2", super::layout::NUMBER_BITS),
+        Dialect::Postgres => "d.run_no = r.run_no AND d.number = $2".to_owned(),
+    };
+    let sql = format!(
+        "SELECT c.cleared_on, c.cleared_how FROM recon.recon_runs r \
+         JOIN recon.difference_rows d ON r.attribution_prefix = $1 AND {at} \
+         JOIN recon.cleared_breaks c \
+           ON c.job = r.job AND c.break_key = d.break_key AND c.since = d.since"
+    );
+    tx.find(&sql, &parameters![prefix, number], |row| {
+        let on = Date::from_days(i32::try_from(row.count(0)?).unwrap_or_default());
+        Ok((on.to_string(), How::name(row.count(1)?).to_owned()))
+    })
 }
 
 /// The number that the break of a difference had in the run before; 0 if it was not there.

@@ -65,6 +65,7 @@ migrations! {
     15 "0015" "open_items",
     16 "0016" "search",
     17 "0017" "breaks",
+    18 "0018" "ages",
 }
 
 /// A migration that a store says it has.

@@ -344,6 +344,43 @@ fn rows_without_a_key_are_known_by_their_ref_or_by_all_their_values() {
 }
 
 #[test]
+fn a_break_of_a_group_goes_by_its_one_side() {
+    let passes = "ref: [id]\nmatch: { passes: [ { name: parts, equal: [day], sum: [amount], \
+                  near: { amount: { absolute: 5 } }, shape: many_to_one } ] }";
+    for store in stores() {
+        let job = Job::new(&store, passes);
+        let day = |rows: &[(&str, &str)]| -> String {
+            rows.iter().map(|(id, amount)| format!("{id},{amount},2026-01-15\n")).collect()
+        };
+        let invoice = day(&[("I1", "32")]);
+        let first = job.run("2026-01-15", &day(&[("P1", "10"), ("P2", "20")]), &invoice);
+        assert_eq!(first["records"]["groups"], 1, "{first}");
+        // Other parts, and another sum: it is the same invoice.
+        job.run("2026-01-16", &day(&[("P3", "11"), ("P2", "20")]), &invoice);
+        let columns = "ref, field_name, diff_type, first_seen, last_seen, cleared_how, value_a";
+        let goes_on =
+            ["I1", "amount", "NUMERIC_MISMATCH", "2026-01-15", "2026-01-16"].map(Json::from);
+        let mut expected = [&goes_on[..], &[json!(null), json!("31")]].concat();
+        assert_eq!(job.breaks(columns), [json!(expected)], "{store}");
+        let shown = job.json(&["breaks", "show", "I1"]);
+        let life = shown["breaks"][0]["history"].as_array().unwrap();
+        let life: Vec<&Json> = life.iter().map(|event| &event["what"]).collect();
+        assert_eq!(life, ["SEEN", "CHANGED"]);
+        let third = job.run("2026-01-19", &day(&[("P3", "12"), ("P2", "20")]), &invoice);
+        assert_eq!(third["records"]["groups"], 1, "{third}");
+        expected[5] = "AGREES".into();
+        assert_eq!(job.breaks(columns), [json!(expected)], "{store}");
+        // Not matched any more: its rows lack their partners.
+        job.run("2026-01-20", &day(&[("P3", "12")]), &invoice);
+        let open = job.json(&["breaks", "list", "--open"]);
+        let open = open["breaks"].as_array().unwrap().iter();
+        let mut open: Vec<&str> = open.map(|one| one["ref"].as_str().unwrap()).collect();
+        open.sort_unstable();
+        assert_eq!(open, ["I1", "P3"]);
+    }
+}
+
+#[test]
 fn open_items_are_closed_by_people_or_expire() {
     let open = "key: [id]\nopen_items: { a: movements, b: movements, max_age_days: 3 }";
     for store in stores() {

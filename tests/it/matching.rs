@@ -32,7 +32,7 @@ fields:
 
 const HEADER: &str = "id,amount,currency,day\n";
 
-fn job(key: &str, passes: &str, a: &str, b: &str) -> Project {
+pub fn job(key: &str, passes: &str, a: &str, b: &str) -> Project {
     let project = Project::new();
     project
         .write("recon.yaml", JOB.replace("KEY\n", key).replace("PASSES\n", passes))
@@ -41,12 +41,12 @@ fn job(key: &str, passes: &str, a: &str, b: &str) -> Project {
     project
 }
 
-const NEAR: &str = "    - name: near
+pub const NEAR: &str = "    - name: near
       equal: [currency]
       near: { amount: { absolute: 0 }, day: { days: 3 } }
 ";
 
-const SPLIT: &str = "    - name: split
+pub const SPLIT: &str = "    - name: split
       equal: [currency]
       near: { amount: { absolute: 0 }, day: { days: 5 } }
       sum: [amount]
@@ -119,6 +119,37 @@ fn threads_memory_and_the_way_through_the_store_change_nothing() {
     assert_eq!(one, of("{ threads: 2, memory_limit: 1MiB }", run));
     let steps: &[&[&str]] = &[&["ingest", "--json"], &["diff", "--json"], &["attribute", "--json"]];
     assert_eq!(one, of("{ threads: 2 }", steps));
+}
+
+#[test]
+fn how_the_rows_are_cut_into_files_changes_nothing_but_the_places() {
+    let (a, b) = many_rows();
+    let by_value = "SELECT kind, match_pass, match_certificate, match_alternatives, \
+         normalized_data_a AS a, normalized_data_b AS b FROM recon.current_records \
+         ORDER BY 1, 2, 3, 4, 5, 6";
+    let passes = format!("{NEAR}{SPLIT}");
+    let of = |lines: usize| {
+        let project = job("key: [id]\n", &passes, "", "");
+        for (side, text) in [("a", &a), ("b", &b)] {
+            project.replace(
+                "recon.yaml",
+                &format!("path: {side}.csv"),
+                &format!("path: \"{side}/*.csv\""),
+            );
+            let all: Vec<&str> = text.lines().collect();
+            for (at, some) in all.chunks(lines).enumerate() {
+                let some: String = some.iter().map(|line| format!("{line}\n")).collect();
+                project.write(&format!("{side}/{at:04}.csv"), format!("{HEADER}{some}"));
+            }
+        }
+        let summary = project.json(&["run", "--json"]);
+        (project.sql(by_value), summary["records"].clone(), summary["matches"].clone())
+    };
+    let whole = of(usize::MAX);
+    assert!(whole.2["by_pass"]["split"].as_u64() > Some(0), "{}", whole.2);
+    for lines in [1, 7, 64] {
+        assert_eq!(of(lines), whole, "{lines}");
+    }
 }
 
 #[test]

@@ -249,6 +249,16 @@ fn people_close_rows_and_age_expires_them_once() {
         assert_eq!(items(&job.run(9, "", "")), [0, 1, 0, 0, 0, 0]);
         // The same again.
         assert_eq!(items(&job.run(8, "", "")), [0, 1, 2, 0, 0, 0]);
+        // On a day without anything new a source of movements has no rows.
+        assert!(!codes(&expired).contains(&"no-rows"), "{expired}");
+        let breaks = job.sql(
+            "SELECT ref || ' ' || coalesce(cleared_how, 'open') || ' ' || \
+             coalesce(CAST(cleared_on AS text), '-') AS line FROM recon.recon_breaks ORDER BY 1",
+        );
+        let breaks: Vec<&str> = breaks.iter().map(|row| row["line"].as_str().unwrap()).collect();
+        let expected =
+            ["K1 CLOSED 2026-01-06", "K2 EXPIRED 2026-01-08", "K3 EXPIRED 2026-01-08", "K9 open -"];
+        assert_eq!(breaks, expected, "{store}");
     }
 }
 
@@ -399,6 +409,7 @@ fn the_rows_of_a_group_take_part_as_long_as_the_snapshot_delivers_the_other_side
         assert_eq!(first["records"]["groups"], 1);
         // The snapshot's row is told by `ref`: with another amount it is still delivered.
         let second = job.run(6, "", "I1,31,x\n");
+        assert!(!codes(&second).contains(&"no-rows"), "{second}");
         assert_eq!(items(&second), [2, 0, 0, 0, 0, 0]);
         assert_eq!(second["records"]["missing_in_b"], 2);
         let third = job.run(7, "", "I1,30,x\n");

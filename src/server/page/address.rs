@@ -32,16 +32,17 @@ pub struct Listing {
     pub unknown: Option<String>,
 }
 
-const SORTS: [(&str, QueueSort); 5] = [
+const SORTS: [(&str, QueueSort); 6] = [
     ("confidence", QueueSort::Confidence),
     ("-confidence", QueueSort::ConfidenceDescending),
     ("age", QueueSort::Age),
     ("amount", QueueSort::Amount),
+    ("at_risk", QueueSort::AtRisk),
     ("severity", QueueSort::Severity),
 ];
 
 /// Filters: their names are those of the API.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 22] = [
     "status",
     "run_id",
     "job",
@@ -51,6 +52,8 @@ const NAMES: [&str; 20] = [
     "severity",
     "reason_code",
     "present_reason",
+    "monetary_field",
+    "currency",
     "functional",
     "by_people",
     "min_confidence",

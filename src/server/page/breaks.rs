@@ -11,8 +11,8 @@ use crate::store::{BREAK_COLUMNS, BreakFilter, SqlValue};
 use super::address::with_query;
 use super::context::{PageContext, html};
 use super::frame::{Frame, Screen};
-use super::labels;
 use super::runs::newest_of;
+use super::{item, labels};
 
 /// Breaks in a list.
 const MOST: usize = 100;
@@ -29,6 +29,8 @@ pub struct BreaksPage {
     pub masked: bool,
     /// Title, what to say of an empty one, and the breaks.
     pub lists: Vec<(&'static str, &'static str, Vec<Row>)>,
+    /// Field, kind and how soon such breaks clear.
+    pub forecasts: Vec<(String, String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,14 +69,7 @@ impl Row {
             kind: labels::kind(&text("diff_type")),
             since: text("first_seen"),
             day: age + 1,
-            cleared: match text("cleared_how").as_str() {
-                "MATCHED" => "matched",
-                "AGREES" => "the sides agree",
-                "GONE" => "gone",
-                "CLOSED" => "closed",
-                "EXPIRED" => "expired",
-                _ => "",
-            },
+            cleared: labels::cleared(&text("cleared_how")),
             is_back: !text("reopens").is_empty(),
         }
     }
@@ -98,7 +93,14 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
         let found = store.breaks(&filter).map_err(Refusal::from)?;
         Ok::<_, Denied>(found.iter().map(|one| Row::new(one, masked)).collect::<Vec<_>>())
     };
+    let forecasts = context.desk.forecasts(&context.actor, &run.job)?;
     let page = BreaksPage {
+        forecasts: forecasts
+            .iter()
+            .map(|(field, kind, one)| {
+                (labels::field(field).to_owned(), labels::kind(kind), item::forecast(one))
+            })
+            .collect(),
         frame,
         job: run.job.clone(),
         date: run.batch_date.to_string(),

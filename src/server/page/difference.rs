@@ -180,7 +180,12 @@ pub fn predictions(predictions: &[Prediction], functional: &dyn Fn(&str) -> bool
 
 /// Since when a break is there, if that is longer than its date.
 pub fn since(item: &ReviewItem) -> Option<String> {
-    (item.age_days > 0).then(|| format!("since {}, day {}", item.first_seen, item.age_days + 1))
+    since_day(&item.first_seen, item.age_days)
+}
+
+/// Since when a break is there; `None` on its first date.
+pub fn since_day(first_seen: &str, age_days: i64) -> Option<String> {
+    (age_days > 0).then(|| format!("since {first_seen}, day {}", age_days + 1))
 }
 
 pub fn due(item: &ReviewItem, now: Instant) -> Due {

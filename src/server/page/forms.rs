@@ -392,6 +392,7 @@ pub fn propose_reason(call: &Call<'_>) -> Result<Response, Denied> {
         code: context.field("code").unwrap_or_default(),
         description: context.field("description").unwrap_or_default(),
         is_functional: context.field("functional").as_deref() == Some("yes"),
+        closes: context.field("closes").as_deref() == Some("yes"),
         examples: context.field("like").into_iter().collect(),
         comments: context.field("comment"),
     };
@@ -412,6 +413,7 @@ pub fn propose_reason(call: &Call<'_>) -> Result<Response, Denied> {
                 code: ask.code,
                 description: ask.description,
                 functional: ask.is_functional,
+                closes: ask.closes,
                 comment: ask.comments.unwrap_or_default(),
                 wrong: Some(sentence(&refusal.message)),
                 key: context.key()?,

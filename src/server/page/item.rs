@@ -6,7 +6,8 @@ use crate::domain::Instant;
 use crate::domain::review::state::is_cause;
 use crate::domain::review::{Fired, Permission, ProposalState};
 use crate::review::{
-    Actor, HistoryEntry, ItemDetail, ItemKind, ReasonEntry, RecordSide, ReviewItem, SimilarDecision,
+    Actor, Forecast, HistoryEntry, ItemDetail, ItemKind, LifeEvent, ReasonEntry, RecordSide,
+    ReviewItem, SimilarDecision,
 };
 
 use super::address::{Listing, with_query};
@@ -67,6 +68,10 @@ pub struct Item {
     pub alike: Option<(u64, String)>,
     /// Where to propose a new reason code for similar items.
     pub new_reason: Option<String>,
+    /// The life of its break, oldest first; empty where it was seen on one date only.
+    pub life: Vec<Lived>,
+    /// How soon breaks of its kind clear.
+    pub forecast: Option<String>,
     /// Newest first.
     pub history: Vec<Event>,
     /// Base address of its forms.
@@ -169,6 +174,17 @@ pub struct Before {
     pub who: String,
     pub when: String,
     pub href: String,
+}
+
+/// Something that happened to the break.
+#[derive(Clone, Debug)]
+pub struct Lived {
+    pub at: String,
+    /// The day.
+    pub day: String,
+    pub what: String,
+    /// Values, or what someone said.
+    pub detail: String,
 }
 
 #[derive(Clone, Debug)]
@@ -406,6 +422,8 @@ impl Item {
             alike: alike(item),
             new_reason: (answers.actor.may(Permission::ProposeReason) && item.signature.is_some())
                 .then(|| with_query("/review/reasons", [("like", item.attribution_id.as_str())])),
+            life: life(detail),
+            forecast: detail.forecast.as_ref().map(forecast),
             history: history(detail, answers.now),
             base,
             context: listing.context(),
@@ -710,6 +728,45 @@ fn alike(item: &ReviewItem) -> Option<(u64, String)> {
     let (count, signature) = (item.group_size?, item.signature.as_deref()?);
     let href = with_query("/review/queue", [("signature", signature), ("view", "items")]);
     (count > 1).then_some((count, href))
+}
+
+/// The life of a break: when it was seen and changed, what people did, how it cleared.
+fn life(detail: &ItemDetail) -> Vec<Lived> {
+    let lived = |event: &LifeEvent| {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        let said = event.detail.clone().unwrap_or_default();
+        let by = event.by.as_deref().unwrap_or_default();
+        let values = format!("A {}, B {}", value(&event.value_a), value(&event.value_b));
+        let (what, detail) = match event.what.as_str() {
+            "SEEN" => ("first seen".to_owned(), values),
+            "CHANGED" => ("changed".to_owned(), values),
+            "CLEARED" => (format!("cleared: {}", labels::cleared(&said)), String::new()),
+            action => {
+                let stage = event.stage.as_deref().unwrap_or_default();
+                (format!("{by} {}", labels::did(action, stage)), said)
+            }
+        };
+        let day = event.at.get(..10).unwrap_or(&event.at).to_owned();
+        Lived { at: event.at.clone(), day, what, detail }
+    };
+    let mut life: Vec<Lived> = detail.life.iter().map(lived).collect();
+    // Business dates come before the decisions of their day.
+    life.sort_by(|left, right| left.at.cmp(&right.at));
+    if life.len() > 1 { life } else { Vec::new() }
+}
+
+/// How soon breaks of a kind clear, as a sentence.
+pub fn forecast(one: &Forecast) -> String {
+    let percent = |share: f64| labels::percent(share);
+    let shares: Vec<String> = one
+        .within
+        .iter()
+        .map(|(days, one)| {
+            let (share, low, high) = (percent(one.share), percent(one.low), percent(one.high));
+            format!("{share} within {days} ({low} to {high})")
+        })
+        .collect();
+    format!("{} business days; {} have cleared", shares.join(", "), labels::count(&one.cleared))
 }
 
 /// Audit rows and comments, newest first.

@@ -227,6 +227,18 @@ pub fn did(action_type: &str, stage: &str) -> String {
     words.to_owned()
 }
 
+/// How a break cleared.
+pub fn cleared(how: &str) -> &'static str {
+    match how {
+        "MATCHED" => "matched",
+        "AGREES" => "the sides agree",
+        "GONE" => "gone",
+        "CLOSED" => "closed",
+        "EXPIRED" => "expired",
+        _ => "",
+    }
+}
+
 /// Text and CSS class.
 pub fn status(name: &str) -> (&'static str, &'static str) {
     match Status::from_name(name) {

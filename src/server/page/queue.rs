@@ -119,6 +119,8 @@ pub struct Group {
     /// The first prediction is the automatic cause.
     pub accepts: bool,
     pub oldest: String,
+    /// Since when its oldest break is there, if not since its newest date.
+    pub since: Option<String>,
     pub due: Due,
     pub href: String,
     /// Address for deciding the whole group.
@@ -467,6 +469,7 @@ fn facets(answers: &Data<'_>) -> Vec<Facet> {
                 ("-confidence", "surest first"),
                 ("age", "oldest first"),
                 ("amount", "largest amount first"),
+                ("at_risk", "largest amount × chance of staying first"),
                 ("severity", "gravest first"),
             ],
         );
@@ -491,6 +494,8 @@ fn chips(answers: &Data<'_>) -> Vec<Chip> {
                 "severity" => format!("{} severity", value.to_lowercase()),
                 "reason_code" | "job" => value,
                 "present_reason" => format!("reason {value}"),
+                "monetary_field" => format!("total of {value}"),
+                "currency" => format!("currency {value}"),
                 "run_id" => "one run".to_owned(),
                 "signature" => "similar items".to_owned(),
                 "functional" if value == "true" => "functional".to_owned(),
@@ -598,6 +603,11 @@ fn group(answers: &Data<'_>, group: &review::Group, functional: &dyn Fn(&str) ->
         guesses: difference::predictions(&group.predictions, functional),
         accepts: first.is_some_and(difference::accepts_first),
         oldest: labels::age(labels::seconds_since(answers.now, &group.oldest)),
+        since: group
+            .first_seen
+            .as_deref()
+            .zip(group.age_days)
+            .and_then(|(first_seen, days)| difference::since_day(first_seen, days)),
         due: overdue,
         href: members.address("/review/queue"),
         bulk: members.address("/review/bulk"),

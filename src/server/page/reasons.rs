@@ -36,6 +36,8 @@ pub struct Reason {
     pub code: String,
     pub description: String,
     pub functional: bool,
+    /// Closes open items.
+    pub closes: bool,
     /// In use.
     pub active: bool,
     pub origin: String,
@@ -69,6 +71,7 @@ pub struct Form {
     pub code: String,
     pub description: String,
     pub functional: bool,
+    pub closes: bool,
     pub comment: String,
     pub wrong: Option<String>,
     /// The id of the example.
@@ -86,6 +89,7 @@ impl Reasons {
                 code: entry.reason.code.clone(),
                 description: entry.reason.description.clone(),
                 functional: entry.reason.is_functional,
+                closes: entry.closes,
                 active: entry.is_active,
                 origin: match entry.origin.as_str() {
                     "file" => "the configuration".to_owned(),

@@ -52,6 +52,7 @@ fn reason(code: &str, description: &str, functional: bool, used: u64) -> ReasonE
         },
         is_active: true,
         origin: "file".into(),
+        closes: code == "WRITE_OFF",
         used,
     }
 }
@@ -281,6 +282,8 @@ fn group(at: usize) -> review::Group {
         amount_sum: (made.kind == "NUMERIC_MISMATCH").then_some(612.37),
         predictions: item.predictions.clone(),
         oldest: "2026-11-20T10:00:00Z".into(),
+        first_seen: (at == 1).then(|| "2026-11-02".into()),
+        age_days: (at == 1).then_some(18),
         overdue: if at == 1 { 340 } else { 0 },
         severity: item.severity.clone(),
         sample: vec![item.clone(), item.clone(), item],
@@ -340,6 +343,47 @@ fn entry(stage: &str, action: &str, who: &str, comment: Option<&str>) -> History
     }
 }
 
+fn life() -> Vec<LifeEvent> {
+    let seen = |at: &str, what: &str, value: &str| LifeEvent {
+        at: at.into(),
+        what: what.into(),
+        value_a: Some("1200.00".into()),
+        value_b: Some(value.into()),
+        by: None,
+        stage: None,
+        detail: None,
+    };
+    let decided = LifeEvent {
+        by: Some("Carol Jones".into()),
+        stage: Some("MAKER".into()),
+        detail: Some(HOSTILE.into()),
+        value_a: None,
+        value_b: None,
+        ..seen("2026-11-21T09:00:00Z", "OVERRIDE", "")
+    };
+    let cleared = LifeEvent {
+        detail: Some("AGREES".into()),
+        value_a: None,
+        value_b: None,
+        ..seen("2026-11-23", "CLEARED", "")
+    };
+    vec![
+        seen("2026-11-20", "SEEN", "1250.00"),
+        seen("2026-11-22", "CHANGED", HOSTILE),
+        decided,
+        cleared,
+    ]
+}
+
+fn forecast() -> Forecast {
+    let share = |share: f64| ForecastShare { share, low: share - 0.04, high: share + 0.05 };
+    let within = [("1", 0.41), ("2", 0.6), ("5", 0.83)];
+    Forecast {
+        cleared: 412,
+        within: within.into_iter().map(|(days, one)| (days.to_owned(), share(one))).collect(),
+    }
+}
+
 fn detail(at: usize) -> ItemDetail {
     let item = made(at);
     let a = item.difference.value_a.clone().unwrap_or_default();
@@ -369,6 +413,8 @@ fn detail(at: usize) -> ItemDetail {
         }],
         aggregation: Some(matched(at, &field)),
         notes: vec![],
+        life: life(),
+        forecast: Some(forecast()),
         history: vec![
             entry("CHECKER", "REJECT", "Bob Stone", Some("Is it still cut? Please look again.")),
             entry("MAKER", "APPROVE", "Carol Jones", None),
@@ -848,6 +894,7 @@ fn broken(frame: Frame, masked: bool) -> BreaksPage {
         back: "/review".into(),
         masked,
         lists: vec![("Open", "None.", vec![row(""), row("")]), ("New", "None.", vec![])],
+        forecasts: vec![(HOSTILE.into(), "missing in B".into(), item::forecast(&forecast()))],
     }
 }
 

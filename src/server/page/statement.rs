@@ -67,7 +67,11 @@ impl Part {
             functional: line.functional,
             amount: one.shown(&line.amount),
             count: line.counted(),
-            href: if line.has_differences() { differences(summary, line) } else { String::new() },
+            href: if line.has_differences() {
+                differences(summary, one, line)
+            } else {
+                String::new()
+            },
         };
         Self {
             title: one.title(),
@@ -79,10 +83,13 @@ impl Part {
     }
 }
 
-fn differences(summary: &Summary, line: &Line) -> String {
+fn differences(summary: &Summary, one: &Statement, line: &Line) -> String {
     let run = ("run", summary.run_id.as_str());
     let code = ("as", line.reason.as_str());
-    with_query("/review/queue", [run, ("view", "items"), ("status", "ALL"), code])
+    let field = ("monetary_field", one.field.as_str());
+    let currency = one.currency.as_deref().map(|currency| ("currency", currency));
+    let all = [run, ("view", "items"), ("status", "ALL"), code, field].into_iter().chain(currency);
+    with_query("/review/queue", all)
 }
 
 /// Whether the user may see the amounts of a run: every field of its records.

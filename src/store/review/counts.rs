@@ -30,6 +30,8 @@ pub(crate) struct RowCount {
     pub diff_type: Option<DiffType>,
     pub severity: Option<Severity>,
     pub amount: f64,
+    /// The first date of its break, as days since 1970-01-01.
+    pub since: Option<i32>,
 }
 
 impl RowCount {
@@ -108,7 +110,7 @@ impl ReviewTables<'_> {
         condition.newest(query);
         let sql = format!(
             "SELECT {}, d.status, d.is_locked, coalesce(d.signature_id, 0), d.diff_type, \
-             d.severity, coalesce(d.amount_abs, 0) FROM recon.difference_rows d WHERE {}",
+             d.severity, coalesce(d.amount_abs, 0), d.since FROM recon.difference_rows d WHERE {}",
             dialect.key("d"),
             condition.sql
         );
@@ -122,6 +124,7 @@ impl ReviewTables<'_> {
                 diff_type: DiffType::from_code(code(row.count(5)?)),
                 severity: Severity::from_code(code(row.count(6)?)),
                 amount: row.real(7)?.unwrap_or_default(),
+                since: row.integer(8)?.and_then(|day| i32::try_from(day).ok()),
             })
         })
     }

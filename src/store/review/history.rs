@@ -1,8 +1,12 @@
 //! The history of one item, from the audit trail and decided proposals.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 use crate::diagnostic::Problem;
+use crate::domain::forecast::Watched;
+use crate::store::break_list::{self, Event, Kind as BreakKind};
 use crate::store::layout::ItemKey;
 use crate::store::rows::parameters;
 
@@ -94,6 +98,27 @@ impl ReviewTables<'_> {
                 comments: row.text(6)?,
             })
         })
+    }
+
+    /// What happened to the break of an attribution.
+    pub fn life_of_break(&mut self, attribution_id: &str) -> Result<Vec<Event>, Problem> {
+        break_list::life(self.tx, attribution_id)
+    }
+
+    /// How long the episodes of each kind of break were watched.
+    pub fn watched_breaks(&mut self) -> Result<BTreeMap<BreakKind, Vec<Watched>>, Problem> {
+        break_list::watched(self.tx, None)
+    }
+
+    /// A text that changes whenever the episodes may have changed. It differs from store to store.
+    pub fn state_of_breaks(&mut self) -> Result<String, Problem> {
+        let sql = "SELECT count(*), coalesce(max(b.version), 0), CAST(max(CAST(r.run_id AS text)) AS text) \
+                   FROM recon.break_dates b JOIN recon.recon_runs r ON r.run_no = b.run_no";
+        let state = self.tx.find(sql, &[], |row| {
+            let run = row.text(2)?.unwrap_or_default();
+            Ok(format!("{}-{}-{run}", row.count(0)?, row.count(1)?))
+        })?;
+        Ok(state.unwrap_or_default())
     }
 
     /// A proposal's last amendment, from the audit trail.

@@ -117,6 +117,8 @@ pub(crate) struct Reason {
     pub functional: bool,
     pub active: bool,
     pub origin: String,
+    /// Whether people close an open item with it.
+    pub closes: bool,
 }
 
 /// What similar items have in common. Stored as a JSON array of job, field, type, reason, pattern, severity and
@@ -223,8 +225,8 @@ impl<'t> ReviewTables<'t> {
             return Ok(Rc::clone(reasons));
         }
         let reasons = Rc::new(self.tx.list(
-            "SELECT reason_id, code, description, is_functional, is_active, origin \
-             FROM recon.reason_codes ORDER BY code",
+            "SELECT reason_id, code, description, is_functional, is_active, origin, \
+             closes FROM recon.reason_codes ORDER BY code",
             &[],
             |row| {
                 Ok(Reason {
@@ -234,6 +236,7 @@ impl<'t> ReviewTables<'t> {
                     functional: row.boolean(3)?,
                     active: row.boolean(4)?,
                     origin: row.required(5)?,
+                    closes: row.boolean(6)?,
                 })
             },
         )?);
@@ -262,11 +265,12 @@ impl<'t> ReviewTables<'t> {
         code: &str,
         description: &str,
         functional: bool,
+        closes: bool,
     ) -> Result<(), Problem> {
         self.tx.execute(
-            "INSERT INTO recon.reason_codes (code, description, is_functional, is_active, origin) \
-             VALUES ($1, $2, $3, $4, 'people')",
-            &parameters![code, description, functional, true],
+            "INSERT INTO recon.reason_codes (code, description, is_functional, is_active, origin, \
+             closes) VALUES ($1, $2, $3, $4, 'people', $5)",
+            &parameters![code, description, functional, true, closes],
         )?;
         self.reasons = None;
         Ok(())

@@ -7,14 +7,17 @@
 //! proposed, samples) start from that table. What is left for row by row conditions is read until a page is full or
 //! there are no more rows, so that a page is never empty while items follow.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Problem;
 use crate::domain::review::is_blind;
 use crate::domain::{Severity, Status};
-use crate::store::SqlValue;
-use crate::store::layout::{ItemKey, MAX_NUMBER, row_id};
+use crate::store::batch::FIELD_BITS;
+use crate::store::layout::{ItemKey, MAX_NUMBER, NUMBER_BITS, row_id};
 use crate::store::transact::Dialect;
+use crate::store::{MAX_FIELDS, SqlValue};
 
 use super::condition::{Where, joined};
 use super::{ReviewTables, read_key};
@@ -42,6 +45,8 @@ pub(crate) struct ItemQuery {
     /// Undecided items whose break goes on at a later date are there, too: for lists of one run, in the order of
     /// their numbers.
     pub with_later: bool,
+    /// The chance that a break stays, by signature; 1 for others. For the order by money at risk.
+    pub chances: Vec<(i64, f64)>,
     /// Leaves out undecided items that are among this share whose suggestions are hidden.
     pub without_blind: Option<f64>,
 }
@@ -72,6 +77,10 @@ pub(crate) enum Condition {
     NoSignature,
     /// Of one of these runs, severities and ages.
     Aged(Vec<Aged>),
+    /// Of these fields (0: of the whole record), by runs with the same.
+    Fields(Vec<(Vec<i64>, Vec<i64>)>),
+    /// Of a record that has this text in a field on either side: by runs, the field's position.
+    Holds(String, Vec<(Vec<i64>, usize)>),
 }
 
 /// Items of a severity whose breaks began within some days.
@@ -79,8 +88,48 @@ pub(crate) enum Condition {
 pub(crate) struct Aged {
     pub severity: Severity,
     pub runs: Vec<i64>,
-    /// Days since 1970-01-01: the first and the last; `None` for any.
-    pub since: (Option<i32>, Option<i32>),
+    pub since: Days,
+}
+
+/// The first and the last of some days, as days since 1970-01-01; `None` for any.
+pub(crate) type Days = (Option<i32>, Option<i32>);
+
+/// Undecided items of a run and signature whose breaks began on a day.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DayCount {
+    pub run_no: i64,
+    pub signature_id: i64,
+    pub since: i32,
+    pub items: u64,
+}
+
+/// The days of each severity and run.
+struct Ages(HashMap<(u8, i64), Days>);
+
+impl Ages {
+    fn new(arms: &[Aged]) -> Self {
+        let days = arms
+            .iter()
+            .flat_map(|arm| arm.runs.iter().map(|run| ((arm.severity.code(), *run), arm.since)));
+        Self(days.collect())
+    }
+
+    /// The days that all runs of a severity lie within; `None` where there is no such run.
+    fn days(&self, severity: Severity) -> Option<Days> {
+        let own = self.0.iter().filter(|((code, _), _)| *code == severity.code());
+        own.map(|(_, days)| *days).reduce(|(first, last), (other_first, other_last)| {
+            let least = first.zip(other_first).map(|(one, other)| one.min(other));
+            let most = last.zip(other_last).map(|(one, other)| one.max(other));
+            (least, most)
+        })
+    }
+
+    fn has(&self, severity: Severity, run_no: i64, since: f64) -> bool {
+        self.0.get(&(severity.code(), run_no)).is_some_and(|(first, last)| {
+            first.is_none_or(|first| f64::from(first) <= since)
+                && last.is_none_or(|last| since <= f64::from(last))
+        })
+    }
 }
 
 /// An undecided item is shown where its break was seen last.
@@ -97,6 +146,8 @@ pub(crate) enum ItemOrder {
     HighestConfidence,
     /// Largest amount first.
     Amount,
+    /// Largest product of the amount and the chance of staying first.
+    AtRisk,
     /// The oldest break first.
     Age,
     /// Highest severity first, then as [`Self::Confidence`].
@@ -222,6 +273,24 @@ impl Where {
             Condition::SentBack(yes) => format!("{}{})", not(*yes), about("sent_back")),
             Condition::NoSample => format!("NOT {}", self.is_sample()),
             Condition::NoSignature => "d.signature_id IS NULL".to_owned(),
+            Condition::Fields(arms) => {
+                let (run, number) = (dialect.run_no("d"), dialect.number("d"));
+                any(arms.iter().map(|(runs, fields)| {
+                    format!(
+                        "({run} IN ({}) AND ({number} & {MAX_FIELDS}) IN ({}))",
+                        joined(runs),
+                        joined(fields)
+                    )
+                }))
+            }
+            Condition::Holds(text, arms) => {
+                let (run, text) = (dialect.run_no("d"), self.bind(text));
+                let record = format!("(({} >> {FIELD_BITS}) - 1)", dialect.number("d"));
+                any(arms.iter().map(|(runs, at)| {
+                    let holds = holds(dialect, &record, &text, *at);
+                    format!("({run} IN ({}) AND {holds})", joined(runs))
+                }))
+            }
             Condition::Aged(arms) => {
                 let run = dialect.run_no("d");
                 let arm = |arm: &Aged| {
@@ -236,13 +305,7 @@ impl Where {
                         last.unwrap_or_default()
                     )
                 };
-                let arms: Vec<String> =
-                    arms.iter().filter(|arm| !arm.runs.is_empty()).map(arm).collect();
-                if arms.is_empty() {
-                    "1 = 0".to_owned()
-                } else {
-                    format!("({})", arms.join(" OR "))
-                }
+                any(arms.iter().filter(|arm| !arm.runs.is_empty()).map(arm))
             }
         }
     }
@@ -276,6 +339,36 @@ impl Where {
     }
 }
 
+/// One of these conditions.
+fn any(conditions: impl Iterator<Item = String>) -> String {
+    let all: Vec<String> = conditions.collect();
+    if all.is_empty() { "1 = 0".to_owned() } else { format!("({})", all.join(" OR ")) }
+}
+
+/// The condition that a record of items `d`, counted from 0, has a text in the field at this position.
+fn holds(dialect: Dialect, record: &str, text: &str, at: usize) -> String {
+    match dialect {
+        Dialect::Sqlite => {
+            let side = |side: u8| {
+                format!("json_extract(k.records, '$[' || ({record} % 64) || '][{side}][{at}]')")
+            };
+            format!(
+                "EXISTS (SELECT 1 FROM recon.record_rows k \
+                 WHERE k.id = (((d.id >> {NUMBER_BITS}) << {NUMBER_BITS}) | ({record} / 64)) \
+                 AND {text} IN ({}, {}))",
+                side(1),
+                side(2)
+            )
+        }
+        Dialect::Postgres => format!(
+            "EXISTS (SELECT 1 FROM recon.record_rows k CROSS JOIN LATERAL \
+             (SELECT k.records::json -> ({record} % 64)::integer AS entry) e \
+             WHERE k.run_no = d.run_no AND k.number = {record} / 64 \
+             AND {text} IN (e.entry -> 1 ->> {at}, e.entry -> 2 ->> {at}))"
+        ),
+    }
+}
+
 impl ItemQuery {
     /// The same query for the items of one signature (0: of none).
     #[must_use]
@@ -305,18 +398,26 @@ impl ItemQuery {
         self.conditions.iter().any(kept)
     }
 
-    /// Whether the items are those of some runs and severities: in the order of runs, they are the oldest first.
-    fn is_by_time(&self) -> bool {
-        self.conditions.iter().any(|one| matches!(one, Condition::Aged(_)))
+    /// The ages that it narrows by.
+    fn ages(&self) -> Option<&[Aged]> {
+        self.conditions.iter().find_map(|one| match one {
+            Condition::Aged(arms) => Some(arms.as_slice()),
+            _ => None,
+        })
+    }
+
+    /// The same query without the ages.
+    fn of_any_age(&self) -> Self {
+        let mut query = self.clone();
+        query.conditions.retain(|one| !matches!(one, Condition::Aged(_)));
+        query
     }
 
     /// The runs, without those that no item of the query is of.
     fn sorted_runs(&self) -> Vec<i64> {
         let mut runs = self.runs.clone();
-        for condition in &self.conditions {
-            if let Condition::Aged(arms) = condition {
-                runs.retain(|run| arms.iter().any(|arm| arm.runs.contains(run)));
-            }
+        if let Some(arms) = self.ages() {
+            runs.retain(|run| arms.iter().any(|arm| arm.runs.contains(run)));
         }
         runs.sort_unstable();
         runs
@@ -339,23 +440,152 @@ impl ReviewTables<'_> {
             _ if query.samples => self.samples(query, at, limit)?,
             _ if query.status == Some(Status::Pending) => self.pending(query, at, limit)?,
             _ if query.is_kept_by_item() => self.noted(query, at, limit)?,
-            _ if query.status != Some(Status::Unknown) || query.is_by_time() => {
+            _ if query.status != Some(Status::Unknown)
+                || query.with_later
+                || query.without_blind.is_some() =>
+            {
                 self.by_number(query, at, limit)?
             }
-            _ if query.with_later => self.by_number(query, at, limit)?,
+            _ if query.ages().is_some() => self.by_age(query, at, limit)?,
             ItemOrder::Number => self.by_number(query, at, limit)?,
             ItemOrder::Confidence => self.ordered(query, LOWEST_CONFIDENCE, at, limit)?,
             ItemOrder::HighestConfidence => self.ordered(query, HIGHEST_CONFIDENCE, at, limit)?,
-            ItemOrder::Amount => self.by_amount(query, at, limit)?,
-            ItemOrder::Age => self.ordered(query, OLDEST, at, limit)?,
+            ItemOrder::Amount => self.by_amount(query, at, limit, false)?,
+            ItemOrder::AtRisk => self.by_amount(query, at, limit, true)?,
+            ItemOrder::Age => self.by_age(query, at, limit)?,
             ItemOrder::Severity => self.by_severity(query, false, at, limit)?,
             ItemOrder::SeverityAndNumber => self.by_severity(query, true, at, limit)?,
         };
         Ok((found.into_iter().map(|(key, _)| key).collect(), next))
     }
 
+    /// The runs that have undecided items.
+    fn undecided_runs(&mut self) -> Result<Vec<i64>, Problem> {
+        let sql = "SELECT DISTINCT run_no FROM recon.item_counts WHERE status = 1 AND items > 0";
+        self.tx.list(sql, &[], |row| row.count(0))
+    }
+
+    /// The undecided items of a severity whose breaks began within some days, in runs of the query.
+    fn of_severity(
+        &mut self,
+        query: &ItemQuery,
+        severity: Severity,
+        since: Days,
+    ) -> Result<Where, Problem> {
+        let dialect = self.dialect();
+        let mut condition = Where::new(
+            dialect,
+            format!("d.status = 1 AND {NEWEST} AND d.severity = {}", severity.code()),
+        );
+        let (first, last) = since;
+        for (sign, day) in [(">=", first), ("<=", last)] {
+            if let Some(day) = day {
+                condition.and(&format!("d.since {sign} {day}"));
+            }
+        }
+        if query.some_runs || dialect == Dialect::Postgres {
+            let mut runs = self.undecided_runs()?;
+            runs.retain(|run| query.runs.contains(run));
+            condition.of_runs(&dialect.run_no("d"), &runs);
+        }
+        condition.narrow(query, "d");
+        Ok(condition)
+    }
+
+    /// Undecided items, the oldest break first: those of each severity come from the index, and are merged.
+    fn by_age(
+        &mut self,
+        query: &ItemQuery,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Page, Problem> {
+        let dialect = self.dialect();
+        let (all, ages) = (query.of_any_age(), query.ages().map(Ages::new));
+        let columns = format!("{}, d.{}", dialect.key("d"), OLDEST.name);
+        // Few are left out: of most runs the days are those of all.
+        let most = (2 * limit).max(100);
+        let mut found: Vec<Ordered> = Vec::new();
+        for severity in Severity::ALL {
+            let Some(since) = ages.as_ref().map_or(Some((None, None)), |ages| ages.days(*severity))
+            else {
+                continue;
+            };
+            let rows = self.of_severity(&all, *severity, since)?;
+            let (mut at, mut own) = (at, 0);
+            loop {
+                let mut rows = rows.clone();
+                if let Some(at) = at {
+                    rows.behind(OLDEST, at);
+                }
+                let sql = format!(
+                    "SELECT {columns} FROM recon.difference_rows d WHERE {} ORDER BY {} LIMIT {most}",
+                    rows.sql,
+                    OLDEST.order(dialect)
+                );
+                let read = self.ordered_keys(&sql, &rows.values)?;
+                at = read.last().copied().map(Position::of);
+                let is_all = read.len() < most;
+                let fits = |(key, since): &Ordered| {
+                    ages.as_ref().is_none_or(|ages| ages.has(*severity, key.run_no, *since))
+                };
+                let before = found.len();
+                found.extend(read.into_iter().filter(fits));
+                own += found.len() - before;
+                if is_all || own > limit {
+                    break;
+                }
+            }
+        }
+        found.sort_by(|left, right| OLDEST.compare(left, right));
+        Ok(cut(found, limit).unwrap_or_else(|found| (found, None)))
+    }
+
+    /// How many undecided items of the query there are by run, signature and first day.
+    pub fn by_first_day(
+        &mut self,
+        query: &ItemQuery,
+        severity: Severity,
+        since: Days,
+    ) -> Result<Vec<DayCount>, Problem> {
+        let condition = self.of_severity(query, severity, since)?;
+        let sql = format!(
+            "SELECT {}, coalesce(d.signature_id, 0), d.since, count(*) \
+             FROM recon.difference_rows d WHERE {} AND d.since IS NOT NULL GROUP BY 1, 2, 3",
+            self.dialect().run_no("d"),
+            condition.sql
+        );
+        self.tx.list(&sql, &condition.values, |row| {
+            Ok(DayCount {
+                run_no: row.count(0)?,
+                signature_id: row.count(1)?,
+                since: i32::try_from(row.count(2)?).unwrap_or_default(),
+                items: row.count(3)?.cast_unsigned(),
+            })
+        })
+    }
+
+    /// How many undecided items have these ages.
+    fn count_aged(&mut self, query: &ItemQuery, ages: &Ages) -> Result<u64, Problem> {
+        let (all, mut items) = (query.of_any_age(), 0);
+        for severity in Severity::ALL {
+            let Some(since) = ages.days(*severity) else { continue };
+            for count in self.by_first_day(&all, *severity, since)? {
+                if ages.has(*severity, count.run_no, count.since.into()) {
+                    items += count.items;
+                }
+            }
+        }
+        Ok(items)
+    }
+
     /// How many items match.
     pub fn count(&mut self, query: &ItemQuery) -> Result<u64, Problem> {
+        if let Some(ages) = query.ages()
+            && query.status == Some(Status::Unknown)
+            && !query.with_later
+        {
+            return self.count_aged(query, &Ages::new(ages));
+        }
         let mut condition = self.condition(query, &self.dialect().run_no("d"));
         condition.newest(query);
         let sql = format!("SELECT count(*) FROM recon.difference_rows d WHERE {}", condition.sql);
@@ -589,17 +819,75 @@ impl ReviewTables<'_> {
         Ok(cut(found, limit).unwrap_or_else(|found| (found, horizon.map(Position::of))))
     }
 
-    /// Largest amount first, then the items without an amount by their numbers.
-    fn by_amount(
+    /// Undecided items with the largest product of amount and chance of staying first: all of them are looked at.
+    fn by_risk(
         &mut self,
         query: &ItemQuery,
         at: Option<Position>,
         limit: usize,
     ) -> Result<Page, Problem> {
+        let dialect = self.dialect();
+        let mut rows =
+            Where::new(dialect, format!("d.status = 1 AND {NEWEST} AND d.amount_abs IS NOT NULL"));
+        if query.some_runs || dialect == Dialect::Postgres {
+            rows.of_runs(&dialect.run_no("d"), &query.runs);
+        }
+        rows.narrow(query, "d");
+        let chances: Vec<String> = query
+            .chances
+            .iter()
+            .map(|(signature, stays)| format!("WHEN {signature} THEN {stays:?}"))
+            .collect();
+        let risk = match chances.as_slice() {
+            [] => "d.amount_abs".to_owned(),
+            some => format!("d.amount_abs * CASE d.signature_id {} ELSE 1.0 END", some.join(" ")),
+        };
+        let order = format!("x.risk DESC, {}", dialect.order("x", " DESC"));
+        let place = match dialect {
+            Dialect::Sqlite => "d.id",
+            Dialect::Postgres => "d.run_no, d.number",
+        };
+        let mut behind = Where { sql: "1 = 1".to_owned(), ..rows.clone() };
+        if let Some(at) = at {
+            let value = behind.bind(f64::from_bits(at.bits));
+            behind.and(&match dialect {
+                Dialect::Sqlite => {
+                    format!("(x.risk, x.id) < ({value}, {})", row_id(at.run_no, at.number))
+                }
+                Dialect::Postgres => format!(
+                    "(x.risk, x.run_no, x.number) < ({value}, {}, {})",
+                    at.run_no, at.number
+                ),
+            });
+        }
+        let sql = format!(
+            "SELECT {}, x.risk FROM (SELECT {place}, {risk} AS risk FROM recon.difference_rows d \
+             WHERE {}) x WHERE {} ORDER BY {order} LIMIT {}",
+            dialect.key("x"),
+            rows.sql,
+            behind.sql,
+            limit + 1
+        );
+        let found = self.ordered_keys(&sql, &behind.values)?;
+        Ok(cut(found, limit).unwrap_or_else(|found| (found, None)))
+    }
+
+    /// Largest amount (or amount at risk) first, then the items without an amount by their numbers.
+    fn by_amount(
+        &mut self,
+        query: &ItemQuery,
+        at: Option<Position>,
+        limit: usize,
+        at_risk: bool,
+    ) -> Result<Page, Problem> {
         let behind_amounts = at.filter(|at| at.level == 1);
         let mut found = Vec::new();
         if behind_amounts.is_none() {
-            let (more, next) = self.ordered(query, LARGEST_AMOUNT, at, limit)?;
+            let (more, next) = if at_risk {
+                self.by_risk(query, at, limit)?
+            } else {
+                self.ordered(query, LARGEST_AMOUNT, at, limit)?
+            };
             if next.is_some() {
                 return Ok((more, next));
             }

@@ -113,6 +113,8 @@ const OF_PAGES: &[&str] = &[
     "diff_type",
     "reason_code",
     "present_reason",
+    "monetary_field",
+    "currency",
     "min_confidence",
     "min_amount",
     "max_amount",
@@ -207,7 +209,8 @@ fn without_ids(text: &str) -> String {
         let run = &rest[start..];
         let length = run.find(|c| !is_part(c)).unwrap_or(run.len());
         kept.push_str(&rest[..start]);
-        if length < 8 {
+        // Neither are fractions of seconds.
+        if length < 8 && !rest[start + length..].starts_with('Z') {
             kept.push_str(&run[..length]);
         }
         rest = &run[length..];
@@ -621,6 +624,12 @@ fn totals_are_shown_only_to_users_who_may_see_every_field() {
     let link = seen.split('"').find(|part| part.contains("&#38;as=") || part.contains("&as="));
     let link = link.unwrap().replace("&#38;", "&").replace("&amp;", "&");
     assert!(page("mia", &link).contains("data-row"), "{link}");
+    // … and to those of its field and currency alone.
+    assert!(link.contains("monetary_field=amount") && link.contains("currency=USD"), "{link}");
+    let listed = page("mia", &link).matches("data-row").count();
+    assert!(listed > 0);
+    let other = link.replace("currency=USD", "currency=XXX");
+    assert_eq!(page("mia", &other).matches("data-row").count(), 0, "{other}");
     for (who, shown) in [("mia", true), ("cat", false)] {
         assert_eq!(page(who, "/review").contains("Reconciliation statement"), shown, "{who}");
     }

@@ -7,6 +7,7 @@ mod decisions;
 mod document;
 mod lists;
 mod masked;
+mod matched;
 mod matrix;
 mod owners;
 mod search;

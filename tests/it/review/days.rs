@@ -14,6 +14,7 @@ use crate::store::{Place, told_to_both};
 told_to_both! {
     a_decision_holds_on_the_next_date_while_both_values_are_the_same,
     an_open_proposal_moves_along_while_both_values_are_the_same,
+    money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break,
     a_job_may_ask_for_a_decision_on_each_date,
     the_queue_shows_a_break_once_and_the_oldest_first,
 }
@@ -164,6 +165,53 @@ fn an_open_proposal_moves_along_while_both_values_are_the_same(place: &Place) {
     assert_eq!(labels.live().filter(|label| label.predicted.is_some()).count(), 2);
 }
 
+fn money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break(place: &Place) {
+    let store = place.open();
+    let store = &*store;
+    let stage = office(false);
+    let desk = stage.desk(store);
+    let ann = stage.actor("ann");
+    // Breaks of one job clear within a day; of the other nothing is known.
+    let names: Vec<String> = (0..40).map(|at| format!("C{at}")).collect();
+    let many: Vec<(&str, i128)> = names.iter().map(|name| (name.as_str(), 900)).collect();
+    stock_on(store, "quick", "2026-01-13", &keyed(&many), json!({}));
+    stock_on(store, "quick", "2026-01-14", &keyed(&[("T1", 7)]), json!({}));
+    let quick = keyed(&[("T1", 800), ("T2", 700)]);
+    let quick = stock_on(store, "quick", "2026-01-15", &quick, json!({}));
+    stock_on(store, "slow", "2026-01-15", &keyed(&[("S1", 500), ("S2", 600)]), json!({}));
+    let list = |sort, limit, cursor: Option<String>| {
+        let filter = QueueFilter { min_amount: None, ..QueueFilter::default() };
+        let ask = PageAsk { sort, limit: Some(limit), cursor, ..PageAsk::default() };
+        desk.queue(&ann, &filter, &ask).unwrap()
+    };
+    let names = |page: &recon::review::Page<recon::review::ReviewItem>| -> Vec<String> {
+        page.items.iter().map(|item| item.source_a_ref_id.clone().unwrap()).collect()
+    };
+    assert!(names(&list(QueueSort::Amount, 4, None))[0].starts_with('C'));
+    let first = list(QueueSort::AtRisk, 1, None);
+    let second = list(QueueSort::AtRisk, 1, first.next.clone());
+    assert_eq!([names(&first), names(&second)].concat(), ["S2", "S1"]);
+    let item = desk.item(&ann, &item_id(quick, 1)).unwrap();
+    let forecast = item.forecast.unwrap();
+    assert_eq!(forecast.cleared, 40);
+    assert!(forecast.within["1"].share > 0.9, "{forecast:?}");
+    assert!(forecast.within["5"].low <= forecast.within["5"].share, "{forecast:?}");
+    let life: Vec<_> = item
+        .life
+        .iter()
+        .map(|event| (event.at.as_str(), event.what.as_str(), event.value_b.as_deref()))
+        .collect();
+    let (seen, changed) = (Some("100.07"), Some("108.00"));
+    assert_eq!(life, [("2026-01-14", "SEEN", seen), ("2026-01-15", "CHANGED", changed)]);
+    decide(&stage, store, &approve(&item_id(quick, 2)));
+    stock_on(store, "quick", "2026-01-16", &keyed(&[("T1", 800)]), json!({}));
+    let item = desk.item(&ann, &item_id(quick, 2)).unwrap();
+    let life: Vec<_> = item.life.iter().map(|event| event.what.as_str()).collect();
+    assert_eq!(life, ["SEEN", "APPROVE", "APPROVE", "CLEARED"]);
+    assert_eq!(item.life[3].detail.as_deref(), Some("GONE"));
+    assert_eq!(item.life[1].by.as_deref(), Some("ann"));
+}
+
 fn a_job_may_ask_for_a_decision_on_each_date(place: &Place) {
     let store = place.open();
     let store = &*store;
@@ -221,7 +269,30 @@ fn the_queue_shows_a_break_once_and_the_oldest_first(place: &Place) {
             &PageAsk::default(),
         )
         .unwrap();
-    assert_eq!(groups.items[0].count, 4);
+    let group = &groups.items[0];
+    assert_eq!((group.count, group.overdue), (4, 2));
+    assert_eq!((group.first_seen.as_deref(), group.age_days), (Some("2026-01-02"), Some(13)));
+    // Every count goes by the age of the breaks, as the list does.
+    let ann = stage.actor("ann");
+    assert_eq!(desk.summary(&ann).unwrap().overdue, 2);
+    assert_eq!(desk.ages(&ann, &second.to_string()).unwrap(), [1, 0, 2]);
+    assert_eq!(desk.ages(&ann, &first.to_string()).unwrap(), [1, 0, 0]);
+    // Pages of the overdue ones follow each other.
+    let filter = late(Sla::Overdue);
+    let mut ask = PageAsk { limit: Some(1), ..PageAsk::default() };
+    let one = desk.queue(&ann, &filter, &ask).unwrap();
+    ask.cursor = one.next;
+    let two = desk.queue(&ann, &filter, &ask).unwrap();
+    let names = [&one.items[0], &two.items[0]].map(|item| item.source_a_ref_id.clone().unwrap());
+    assert_eq!((names, two.next), (["T1".to_owned(), "T2".to_owned()], None));
+    // After four more days T9 is nearly due, and after another one it is late.
+    for (days, ages) in [(4, [0, 1, 2]), (1, [0, 0, 3])] {
+        stage.clock.fetch_add(days * 86_400_000_000, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(desk.ages(&ann, &second.to_string()).unwrap(), ages);
+        let overdue = desk.summary(&ann).unwrap().overdue;
+        let listed = queue(late(Sla::Overdue), QueueSort::Age).len() as u64;
+        assert_eq!(overdue, listed);
+    }
     // A run's own list has all its differences.
     let filter = QueueFilter { status: Some("UNKNOWN".to_owned()), ..QueueFilter::default() };
     let of_run = |run: recon::domain::RunId| {

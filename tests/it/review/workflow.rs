@@ -343,6 +343,7 @@ fn a_new_reason_code_needs_six_eyes(place: &Place) {
         code: "FX_CUTOFF".to_owned(),
         description: "The rate was fixed at another hour".to_owned(),
         is_functional: true,
+        closes: true,
         examples: vec![item_id(run, 3)],
         comments: Some("seen since January".to_owned()),
     };
@@ -370,6 +371,7 @@ fn a_new_reason_code_needs_six_eyes(place: &Place) {
     desk.resolve(&ann, &override_(&id, "FX_CUTOFF")).unwrap();
     let entry = desk.reasons(&ann, Some(true), Some("cutoff")).unwrap();
     assert_eq!((entry.len(), entry[0].origin.as_str()), (1, "people"));
+    assert!(entry[0].closes, "as it was proposed");
     // The file does not revert what users approved.
     stock(&*store, "other", &[of(5)]);
     assert_eq!(desk.reasons(&ann, Some(true), Some("cutoff")).unwrap().len(), 1);
