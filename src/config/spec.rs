@@ -336,6 +336,23 @@ pub struct ServerSpec {
     /// 50.
     #[schemars(range(min = 0))]
     pub requests_per_second: Option<Written<Decimal>>,
+    /// Webhooks. Default: none.
+    pub notify: Option<NotifySpec>,
+}
+
+/// Webhooks: what the server sends to a URL, signed with a secret.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotifySpec {
+    /// The URL to post to.
+    #[schemars(example = &"https://hooks.example.com/recon")]
+    pub url: Option<String>,
+    /// The key of the signature; give it as a variable.
+    #[schemars(example = &"${RECON_NOTIFY_SECRET}")]
+    pub secret: Option<String>,
+    /// Which events: `run_finished`, `item_overdue`, `proposal_waiting`. Default: all.
+    #[schemars(example = ["run_finished", "proposal_waiting"])]
+    pub events: Option<Vec<String>>,
 }
 
 /// The trusted proxy in front of the server: its headers about clients are believed.

@@ -291,6 +291,15 @@ codes! {
         NothingMonetary "nothing-monetary" [Exit(Class::Usage)]
             "`review.thresholds` is given, but no field is an amount."
             => "Mark the amount's field: `monetary: true`.";
+        NotifyEvent "notify-event" [Exit(Class::Usage)]
+            "Webhooks have no event of this name."
+            => "Write `run_finished`, `item_overdue` or `proposal_waiting`.";
+        NotifySecret "notify-secret" [Exit(Class::Usage)]
+            "Webhooks have no secret to sign with."
+            => "Give `secret` as a variable.";
+        NotifyUrl "notify-url" [Exit(Class::Usage)]
+            "The URL of webhooks is not an address of http or https, or holds a password."
+            => "Write it like `https://hooks.example.com/recon`.";
         NumberFormat "number-format" [Exit(Class::Usage)]
             "A separator could be a part of a number, or two separators are the same."
             => "Give `decimal` and `thousands` different characters.";
@@ -1083,6 +1092,9 @@ codes! {
         MaskedField "masked-field" [Http(403)]
             "A filter or an order uses a field that is masked for the user."
             => "Ask for the grant of the field.";
+        MatchedByHand "matched-by-hand" [Http(409)]
+            "The item is a row of a match that people made."
+            => "Take the match apart first.";
         MembershipChanged "membership-changed" [Http(409)]
             "Items of a bulk changed since its preview."
             => "Preview again.";
@@ -1251,6 +1263,9 @@ codes! {
         Unavailable "unavailable" [Http(503)]
             "The server or the store is busy."
             => "Try again; `Retry-After` says when.";
+        UnmatchableRows "unmatchable-rows" [Http(422)]
+            "These rows can't be matched by hand."
+            => "Choose rows without a partner, of one job, at least one of each side.";
         UnknownPerson "unknown-person" [Http(409)]
             "There is no active user of this name."
             => "Choose another user.";

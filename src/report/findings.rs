@@ -292,6 +292,14 @@ pub(super) fn next_steps(summary: &Summary, example: Option<&Example>) -> Vec<(S
         format!("recon report{run} --format csv -o breaks.csv"),
         "every difference, one per row".to_owned(),
     ));
+    let waiting = summary.awaiting();
+    if waiting > 0 && summary.superseded_by.is_none() {
+        let what = match waiting {
+            1 => "1 difference to decide".to_owned(),
+            many => format!("{} differences to decide", count(many)),
+        };
+        steps.push(("recon serve".to_owned(), what));
+    }
     let table = match (summary.stage, &summary.superseded_by) {
         (Some("ATTRIBUTED"), None) => "recon.current_differences".to_owned(),
         _ => format!("recon.data_differences WHERE run_id = '{}'", summary.run_id),

@@ -13,6 +13,7 @@ use crate::store::read_time;
 use crate::store::review::{Approval, Item, ItemKey, Proposal, ProposalItem, Settled};
 
 use super::actor::{Actor, CredentialsGiven};
+use super::by_hand::{self, Joint};
 use super::proposal::{Weighed, permission_of};
 use super::refusal::Refusal;
 use super::requests::{Approve, Close, ProposalTag};
@@ -345,6 +346,9 @@ impl Work<'_> {
 
     /// A proposal's decision, as triggers see it.
     pub fn decided(&mut self, proposal: &Proposal) -> Result<Decided, Problem> {
+        if proposal.joint().is_some() {
+            return Ok(by_hand::DECIDED);
+        }
         let reason = match proposal.reason_id {
             Some(id) => self.tables.reason(id)?,
             None => None,
@@ -380,6 +384,12 @@ impl Work<'_> {
     ) -> Result<(usize, Vec<Entry>), Refusal> {
         proposal.state = ProposalState::Applied;
         self.update_proposal(proposal)?;
+        let joint = proposal.joint();
+        if let Some(Joint::Unmatch { match_id }) = &joint {
+            let entries =
+                self.take_apart(stage, proposal, match_id, &members, weighed, comments)?;
+            return Ok((entries.len(), entries));
+        }
         let Some(action) = proposal.action else {
             let mut entries = self.take_effect(proposal)?;
             entries.insert(0, self.proposal_entry(stage, "APPROVE", proposal, None, comments));
@@ -421,6 +431,10 @@ impl Work<'_> {
                 codes.insert(item.key, reason.code.clone());
                 functional.insert(item.key, explains);
             }
+        }
+        if joint.is_some() {
+            let keys: Vec<ItemKey> = members.iter().map(|member| member.key).collect();
+            self.tables.add_match(&proposal.proposal_id, &keys)?;
         }
         self.tables.forget_sent_back(&proposal.proposal_id)?;
         let mut entries = Vec::with_capacity(members.len());

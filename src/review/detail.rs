@@ -145,6 +145,7 @@ impl Work<'_> {
                 .kinds()?
                 .of(&run.job, run.field_name(item.key.field()), item.diff_type.name())
                 .cloned(),
+            matched_by_hand: self.match_view(actor, &item)?,
             history: self.history(actor, &item, None, 20)?,
             similar: self.similar(actor, &item, 0, 5)?,
             comments: self.comments(item.key)?,

@@ -12,8 +12,8 @@ use crate::domain::{Date, DiffType, Severity, Status};
 use crate::store::review::{Item, ItemKey, RowCount, Run, Signature};
 
 use super::actor::Actor;
-use super::filter::{QueueFilter, Sla};
-use super::queue::{Deadlines, Waits, WaitsOf, Wanted, list_name};
+use super::filter::{QueueFilter, QueueSort, Sla};
+use super::queue::{Deadlines, Waits, WaitsOf, Wanted, list_name, may_sort};
 use super::requests::{GroupBy, PageAsk};
 use super::responses::{Group, Page, Share};
 use super::work::Work;
@@ -48,10 +48,10 @@ struct Counted {
     waits: Waits,
 }
 
-/// Where a page of groups ended: behind a group of this size and name.
+/// Where a page of groups ended: behind a group of this rank and name.
 #[derive(Serialize, Deserialize)]
 struct At {
-    count: u64,
+    rank: i64,
     name: String,
 }
 
@@ -138,6 +138,22 @@ struct Together {
     severity: u8,
 }
 
+impl Together {
+    /// What groups are ordered by, smallest first: by default, the largest group.
+    fn rank(&self, sort: QueueSort) -> i64 {
+        #[expect(clippy::cast_possible_truncation, reason = "saturates; an order needs no more")]
+        let cents = |amount: f64| (amount * 100.0) as i64;
+        match sort {
+            QueueSort::Amount => cents(self.amount).saturating_neg(),
+            QueueSort::Age => crate::store::read_time(&self.oldest).map_or(0, |at| at.seconds()),
+            QueueSort::Severity => -i64::from(self.severity),
+            QueueSort::Confidence | QueueSort::ConfidenceDescending | QueueSort::AtRisk => {
+                i64::try_from(self.count).unwrap_or(i64::MAX).saturating_neg()
+            }
+        }
+    }
+}
+
 impl Review<'_> {
     /// The queue in groups of similar items, the largest first.
     ///
@@ -163,21 +179,26 @@ impl Review<'_> {
             };
             let mut groups: Vec<(String, Together)> =
                 work.together(&wanted, counted, by)?.into_iter().collect();
-            groups.sort_by(|left, right| {
-                right.1.count.cmp(&left.1.count).then_with(|| left.0.cmp(&right.0))
+            may_sort(&wanted, filter, ask.sort)?;
+            // Amounts in several currencies have no sum, and no order.
+            let sort = match ask.sort {
+                QueueSort::Amount if work.policy.currency_field.is_some() => QueueSort::default(),
+                sort => sort,
+            };
+            groups.sort_by(|(left_name, left), (right_name, right)| {
+                let order = left.rank(sort).cmp(&right.rank(sort));
+                order.then_with(|| left_name.cmp(right_name))
             });
             let total = ask.count.then_some(groups.len() as u64);
             if let Some(at) = at {
-                groups.retain(|(name, group)| {
-                    group.count < at.count || (group.count == at.count && *name > at.name)
-                });
+                groups.retain(|(name, group)| (group.rank(sort), name) > (at.rank, &at.name));
             }
             let more = groups.len() > limit;
             groups.truncate(limit);
             let next = groups
                 .last()
                 .filter(|_| more)
-                .map(|(name, group)| At { count: group.count, name: name.clone() })
+                .map(|(name, group)| At { rank: group.rank(sort), name: name.clone() })
                 .map(|at| page::cursor(&at, &list, actor));
             let items = work.described(actor, &wanted, groups, by, examples)?;
             Ok(Page { items, next, total })

@@ -11,7 +11,9 @@ use crate::store::review::{ItemKey, Proposal};
 
 use super::actor::Actor;
 use super::requests::{PageAsk, ProposalFilter};
-use super::responses::{DeltaCount, InboxEntry, Page, ProposalDigest, ReviewItem, RunCount};
+use super::responses::{
+    DeltaCount, InboxEntry, Page, ProposalDigest, ReviewItem, RunCount, Waiting,
+};
 use super::work::Work;
 use super::{Found, Review};
 
@@ -21,7 +23,33 @@ const DRAWN: usize = 15;
 /// Bars of a histogram.
 const BARS: usize = 24;
 
+/// Open proposals that are told of at once.
+const WAITING: usize = 1_000;
+
 impl Review<'_> {
+    /// The open proposals, newest first, for those who are told of them.
+    ///
+    /// # Errors
+    /// Errors of the store.
+    pub fn waiting(&self) -> Found<Vec<Waiting>> {
+        self.read(|work| {
+            let open = work.tables.waiting_proposals(WAITING)?;
+            Ok(open
+                .into_iter()
+                .map(|proposal| Waiting {
+                    proposal_id: proposal.proposal_id,
+                    version: proposal.version,
+                    kind: proposal.kind,
+                    state: proposal.state,
+                    eyes: proposal.eyes,
+                    item_count: proposal.item_count,
+                    maker_id: proposal.maker_id,
+                    created_at: proposal.created_at,
+                })
+                .collect())
+        })
+    }
+
     /// A page of proposals, each with its item, or the first of several.
     ///
     /// # Errors

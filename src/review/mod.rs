@@ -6,6 +6,7 @@
 
 mod actor;
 mod bulk;
+mod by_hand;
 mod decide;
 mod detail;
 mod filter;
@@ -25,6 +26,7 @@ mod refusal;
 mod requests;
 mod responses;
 mod sample;
+mod saved;
 mod search;
 mod security;
 mod summary;

@@ -13,6 +13,7 @@ use crate::store::review::{Item, ItemKey, NewProposalItem, Proposal, Reason, Rec
 use crate::store::time_text;
 
 use super::actor::Actor;
+use super::by_hand::{self, Joint};
 use super::refusal::Refusal;
 use super::requests::ProposalTag;
 use super::responses::ProposalMoved;
@@ -232,10 +233,14 @@ impl Work<'_> {
         draft: Draft,
     ) -> Result<(Proposal, Vec<Weighed>), Refusal> {
         let items = self.weigh(draft.items)?;
-        let decided = Decided {
-            kind: draft.kind,
-            action: draft.action,
-            functional: draft.reason.as_ref().map(|reason| reason.functional),
+        let joint = Joint::of(draft.kind, draft.payload.as_deref());
+        let decided = match joint {
+            Some(_) => by_hand::DECIDED,
+            None => Decided {
+                kind: draft.kind,
+                action: draft.action,
+                functional: draft.reason.as_ref().map(|reason| reason.functional),
+            },
         };
         let triggers = self.triggers(decided, &items, &actor.person_id, None)?;
         let locked = items.iter().any(|weighed| weighed.item.locked);
@@ -291,11 +296,12 @@ impl Work<'_> {
         let taken: Vec<&Item> = items.iter().map(|weighed| &weighed.item).collect();
         self.tables.take(&taken)?;
         let mut entries = Vec::with_capacity(items.len());
-        let action_type = match (proposal.kind, proposal.action) {
-            (ProposalKind::Reopen, _) => "REOPEN",
-            (_, Some(action)) => action.name(),
-            (ProposalKind::ReasonCode, None) => "PROPOSE_REASON",
-            (_, None) => "PROPOSE",
+        let action_type = match (&joint, proposal.kind, proposal.action) {
+            (Some(joint), _, _) => joint.action_type(),
+            (None, ProposalKind::Reopen, _) => "REOPEN",
+            (None, _, Some(action)) => action.name(),
+            (None, ProposalKind::ReasonCode, None) => "PROPOSE_REASON",
+            (None, _, None) => "PROPOSE",
         };
         for weighed in &items {
             let run = self.tables.run(weighed.item.key.run_no)?;

@@ -77,12 +77,22 @@ impl Review<'_> {
                 .last()
                 .filter(|_| more)
                 .map(|key| page::cursor(&(key.run_no, key.number), &list, actor));
+            let joint = proposal.joint();
             let digest = work.digest(actor, &proposal)?;
             let mut view = work.proposal_view(actor, proposal)?;
             view.changed = work.changed(proposal_id)?;
             let steps = work.steps_of(proposal_id)?;
             let items = work.known_items(actor, proposal_id, &keys)?;
-            Ok(ProposalDetail { proposal: view, items, digest, steps, next })
+            let match_sums = match joint {
+                Some(_) => {
+                    let members = work.tables.proposal_items(proposal_id)?;
+                    let keys: Vec<ItemKey> = members.iter().map(|member| member.key).collect();
+                    let rows = work.tables.items(&keys, false)?;
+                    work.match_sums(actor, &rows)?
+                }
+                None => Vec::new(),
+            };
+            Ok(ProposalDetail { proposal: view, items, digest, match_sums, steps, next })
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::review::{
 use crate::store::review::{Item, ItemKey, Proposal, Reason};
 
 use super::actor::Actor;
+use super::by_hand::Joint;
 use super::decide::{closed, expected};
 use super::proposal::Draft;
 use super::refusal::Refusal;
@@ -73,6 +74,12 @@ impl Review<'_> {
                 }
             }
             work.is_current(&item)?;
+            if work.tables.match_of(item.key)?.is_some() {
+                return Err(Refusal::new(
+                    Code::MatchedByHand,
+                    "it is matched by hand: take the match apart to decide it again",
+                ));
+            }
             work.refuse_solo_reopen(&item)?;
             let reason = if action == Action::Reject && item.status == Status::Rejected {
                 return Err(Refusal::new(Code::InvalidTransition, "it is rejected already"));
@@ -105,6 +112,14 @@ pub(super) fn stale(item: &Item) -> Refusal {
     Refusal::new(
         Code::Stale,
         format!("the item has changed: it is at version {} now", item.version),
+    )
+}
+
+/// The item's run has been superseded.
+pub(super) fn superseded() -> Refusal {
+    Refusal::new(
+        Code::Superseded,
+        "a newer run has taken the place of the one that this item is of",
     )
 }
 
@@ -146,14 +161,7 @@ impl Work<'_> {
 
     /// Refuses items of a run that a newer one has superseded.
     pub fn is_current(&mut self, item: &Item) -> Result<(), Refusal> {
-        if self.tables.stays_current(item.key.run_no)? {
-            Ok(())
-        } else {
-            Err(Refusal::new(
-                Code::Superseded,
-                "a newer run has taken the place of the one that this item is of",
-            ))
-        }
+        if self.tables.stays_current(item.key.run_no)? { Ok(()) } else { Err(superseded()) }
     }
 
     /// Refuses to reopen, under `--solo`, a decision that several people made. A decision carried from an older
@@ -280,7 +288,8 @@ impl Work<'_> {
         if !proposal.state.is_open() {
             return Err(closed(&proposal));
         }
-        if !proposal.kind.has_items() {
+        let joint = proposal.joint();
+        if !proposal.kind.has_items() || matches!(joint, Some(Joint::Unmatch { .. })) {
             return Err(Refusal::new(
                 Code::InvalidTransition,
                 "such a proposal is withdrawn and made anew, not amended",
@@ -300,8 +309,15 @@ impl Work<'_> {
         {
             (action, code) = self.blindly(action, item, code)?;
         }
-        for item in &items {
-            reason = self.choice(action, item, code)?;
+        if joint.is_some() {
+            if action != Action::Override {
+                return Err(refused(Code::ReasonCodeRequired));
+            }
+            reason = Some(self.cause(code)?);
+        } else {
+            for item in &items {
+                reason = self.choice(action, item, code)?;
+            }
         }
         let before = amended(&mut *self, &proposal)?;
         proposal.action = Some(action);

@@ -16,7 +16,7 @@ use super::actor::Actor;
 use super::filter::{ItemKind, QueueFilter, QueueSort, Sla};
 use super::refusal::Refusal;
 use super::requests::PageAsk;
-use super::responses::{Page, ReviewItem};
+use super::responses::{Page, ReviewItem, RunChoice};
 use super::visibility::Visibility;
 use super::work::Work;
 use super::{Found, Review, page};
@@ -132,6 +132,30 @@ impl Review<'_> {
         self.read(|work| work.queue_page(actor, "queue", filter, ask, ask.sort))
     }
 
+    /// The runs whose items the queue has, newest date first.
+    ///
+    /// # Errors
+    /// A [`Refusal`].
+    pub fn current_runs(&self, actor: &Actor) -> Found<Vec<RunChoice>> {
+        actor.must(Permission::View)?;
+        self.read(|work| {
+            let mut runs: Vec<RunChoice> = work
+                .tables
+                .current_runs()?
+                .iter()
+                .map(|run| RunChoice {
+                    run_id: run.run_id.clone(),
+                    job: run.job.clone(),
+                    batch_date: run.batch_date.clone(),
+                })
+                .collect();
+            runs.sort_by(|left, right| {
+                (&right.batch_date, &left.job).cmp(&(&left.batch_date, &right.job))
+            });
+            Ok(runs)
+        })
+    }
+
     /// Items of a run with any status, in the order of their ids: `/runs/{id}/differences` and exports.
     ///
     /// # Errors
@@ -192,7 +216,11 @@ const fn is_by_suggestion(filter: &QueueFilter) -> bool {
 }
 
 /// Refuses an order that would reveal what the person may not see.
-fn may_sort(wanted: &Wanted, filter: &QueueFilter, sort: QueueSort) -> Result<(), Refusal> {
+pub(super) fn may_sort(
+    wanted: &Wanted,
+    filter: &QueueFilter,
+    sort: QueueSort,
+) -> Result<(), Refusal> {
     let amounts = matches!(sort, QueueSort::Amount | QueueSort::AtRisk);
     if amounts {
         refuse_amounts(wanted, filter, "sort")?;
@@ -480,7 +508,7 @@ impl Work<'_> {
         Ok(keys.iter().filter_map(|key| items.remove(key)).collect())
     }
 
-    fn page_of(
+    pub fn page_of(
         &mut self,
         wanted: &Wanted,
         sort: QueueSort,

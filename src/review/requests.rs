@@ -120,6 +120,17 @@ pub struct BulkPreviewAsk {
     pub new_reason_code: Option<String>,
 }
 
+/// `POST /workflow/matches`: rows of both sides that belong together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MatchRows {
+    /// The items of the rows.
+    pub ids: Vec<String>,
+    /// The cause that explains the match.
+    pub reason_code: Option<String>,
+    /// Why; always needed.
+    pub comments: Option<String>,
+}
+
 /// What happens where an item of a bulk has changed since the preview.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = OnConflictName)]

@@ -227,6 +227,8 @@ pub struct ItemDetail {
     pub life: Vec<LifeEvent>,
     /// How soon breaks of its kind clear; null where too few have cleared.
     pub forecast: Option<Forecast>,
+    /// The rows that people matched it with; null unless they did.
+    pub matched_by_hand: Option<MatchView>,
     /// What happened to it, newest first (the first page).
     pub history: Vec<HistoryEntry>,
     /// Decisions about similar items, newest first.
@@ -498,6 +500,70 @@ pub struct Group {
     pub severity: String,
 }
 
+/// A row that an open row may be matched with.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct MatchCandidate {
+    /// The row's item.
+    #[serde(flatten)]
+    pub item: ReviewItem,
+    /// Why the run did not match them, if it considered them; null otherwise.
+    pub why: Option<String>,
+}
+
+/// Rows that an open row may be matched with.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct MatchCandidates {
+    /// The rows, likeliest first.
+    pub items: Vec<MatchCandidate>,
+    /// There are more: search for them.
+    pub more: bool,
+}
+
+/// The sums of one amount of the rows of a match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MatchSum {
+    /// The field.
+    pub field: String,
+    /// The currency; null where no field says it.
+    pub currency: Option<String>,
+    /// The sum of A's rows.
+    pub a: String,
+    /// The sum of B's rows.
+    pub b: String,
+    /// B − A.
+    pub difference: String,
+}
+
+/// What a match by hand would mean.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct MatchPreview {
+    /// The rows of A.
+    pub rows_a: Vec<ReviewItem>,
+    /// The rows of B.
+    pub rows_b: Vec<ReviewItem>,
+    /// Both sums and their difference, for each field and currency.
+    pub sums: Vec<MatchSum>,
+    /// The eyes that it would need.
+    pub eyes: Eyes,
+    /// Why it would need six.
+    pub triggers: Vec<Fired>,
+    /// Why these rows can't be proposed yet, if so.
+    pub may_not_propose: Option<String>,
+    /// A sentence that tells what will happen.
+    pub what_next: String,
+}
+
+/// A match that people made.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct MatchView {
+    /// Its id: that of the proposal.
+    pub match_id: String,
+    /// Its rows, of both sides.
+    pub rows: Vec<ReviewItem>,
+    /// Both sums and their difference, for each field and currency.
+    pub sums: Vec<MatchSum>,
+}
+
 /// How many items contain a text, in each list of the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SearchCounts {
@@ -559,7 +625,7 @@ pub struct ProposalView {
     pub action: Option<Action>,
     /// The reason.
     pub reason: Option<ReasonView>,
-    /// What it would make, for reason codes and policies.
+    /// What it would make, for reason codes and policies; `match` or `unmatch` for matches by hand.
     pub payload: Option<Json>,
     /// Why.
     pub comments: Option<String>,
@@ -622,6 +688,8 @@ pub struct ProposalDetail {
     pub items: Vec<ReviewItem>,
     /// What its items have in common, where it has many.
     pub digest: Option<ProposalDigest>,
+    /// Both sides' sums of a match by hand; empty for other proposals.
+    pub match_sums: Vec<MatchSum>,
     /// What happened to it, oldest first: one entry for each step.
     pub steps: Vec<ProposalStep>,
     /// The cursor of the next page of items.
@@ -639,6 +707,17 @@ pub struct ProposalDigest {
     pub largest: Vec<ReviewItem>,
     /// Fifteen others, drawn by the id of the proposal: the same for everybody.
     pub drawn: Vec<ReviewItem>,
+}
+
+/// A run that a list may be narrowed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunChoice {
+    /// The run.
+    pub run_id: String,
+    /// Its job.
+    pub job: String,
+    /// Its business date.
+    pub batch_date: String,
 }
 
 /// How many items are of a run.
@@ -672,6 +751,27 @@ pub struct InboxEntry {
     pub proposal: ProposalView,
     /// Its item.
     pub item: Option<ReviewItem>,
+}
+
+/// An open proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its id.
+    pub proposal_id: String,
+    /// Its version.
+    pub version: i64,
+    /// What it is about.
+    pub kind: ProposalKind,
+    /// Where it stands.
+    pub state: ProposalState,
+    /// The eyes that it needs.
+    pub eyes: Eyes,
+    /// How many items it has.
+    pub item_count: i64,
+    /// Who made it.
+    pub maker_id: String,
+    /// When it was made.
+    pub created_at: String,
 }
 
 /// A step of a proposal: what one person did at once, to all of its items.

@@ -215,6 +215,7 @@ const HARMLESS: &[&str] = &[
     "new_reason_code",
     "blind",
     "proposal_state",
+    "unmatched",
     "agrees",
     "chosen",
     "kind",

@@ -15,6 +15,7 @@ mod csv;
 mod decisions;
 mod docs;
 mod error;
+mod example;
 mod guard;
 mod handle;
 mod handover;
@@ -24,7 +25,9 @@ mod json;
 mod lane;
 mod limiter;
 pub(crate) mod log;
+mod matches;
 mod metrics;
+mod notify;
 mod openapi;
 mod page;
 mod parameter;
@@ -298,8 +301,16 @@ pub(crate) fn serve(
     checkpoints.log(&app, true);
     let ended = AtomicBool::new(false);
     let watched = std::thread::scope(|scope| {
-        let indexer = threads::start(scope, || keep_indexed(&app, &[stop, &ended]));
-        let watched = indexer.and_then(|_| watch(&guard, &backend, &app, stop, &mut checkpoints));
+        let started = threads::start(scope, || keep_indexed(&app, &[stop, &ended]));
+        let started = started.and_then(|_| match &app.settings.notify {
+            Some(notify) => threads::start(scope, || {
+                // Without a thread for deliveries nothing is sent; `watch` sees what else fails.
+                let _ = notify::run(&app, notify, &[stop, &ended]);
+            })
+            .map(drop),
+            None => Ok(()),
+        });
+        let watched = started.and_then(|()| watch(&guard, &backend, &app, stop, &mut checkpoints));
         ended.store(true, Ordering::SeqCst);
         watched
     });

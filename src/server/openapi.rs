@@ -91,6 +91,7 @@ fn made(routes: &[&Route], path_of: &dyn Fn(&Route) -> String) -> Value {
             (name, schema)
         })
         .collect();
+    super::example::add(&mut paths, &schemas);
     let mut tags: Vec<&str> = routes.iter().map(|route| route.tag).collect();
     // What clients need first comes first.
     tags.sort_unstable_by_key(|tag| (*tag != "workflow", *tag));

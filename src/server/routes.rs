@@ -12,7 +12,8 @@ use super::page::{forms, login, screens};
 use super::route::Access::{self, LocalOrLoggedIn, LoggedIn, OneOf, Open};
 use super::route::{Handler, Route};
 use super::{
-    admin, audit, auth, decisions, docs, page, proposals, reasons, reports, runs, system, workflow,
+    admin, audit, auth, decisions, docs, matches, page, proposals, reasons, reports, runs, system,
+    workflow,
 };
 
 const VIEW: Access = OneOf(&[View]);
@@ -42,6 +43,12 @@ pub fn all() -> Vec<Route> {
         post("/workflow/items/{id}/sample", "sample", decisions::sample, PROPOSE),
         post("/workflow/bulk/preview", "bulk_preview", decisions::preview, PROPOSE),
         post("/workflow/bulk", "bulk_commit", decisions::commit, PROPOSE),
+    ]));
+    all.extend(section("workflow", matches::describe, [
+        get("/workflow/items/{id}/candidates", "match_candidates", matches::candidates, VIEW),
+        post("/workflow/matches/preview", "match_preview", matches::preview, PROPOSE),
+        post("/workflow/matches", "match", matches::propose, PROPOSE),
+        post("/workflow/matches/{id}/unmatch", "unmatch", matches::unmatch, PROPOSE),
     ]));
     all.extend(section("proposals", proposals::describe, [
         get("/workflow/proposals", "proposals", proposals::list, VIEW),
@@ -115,12 +122,16 @@ pub fn all() -> Vec<Route> {
         get("/assets/{file}", "page_asset", login::asset, Open),
         get("/review/profile", "page_profile", screens::profile, LoggedIn),
         post("/review/profile", "page_set_profile", forms::profile, LoggedIn),
+        post("/review/profile/tokens", "page_create_token", page::account::create_token, LoggedIn).lasting(),
+        post("/review/profile/tokens/revoke", "page_revoke_token", page::account::revoke_token, LoggedIn).lasting(),
+        post("/review/profile/sessions", "page_end_session", page::account::end_session, LoggedIn),
         get("/review/help", "page_help", screens::help, LoggedIn),
         get("/review", "page_overview", page::runs::overview, VIEW),
         get("/review/breaks", "page_breaks", page::breaks::show, VIEW),
         get("/review/statement", "page_statement", page::statement::show, VIEW),
         get("/review/queue", "page_queue", screens::queue, VIEW),
         get("/review/items/{id}", "page_item", screens::item, VIEW),
+        get("/review/match", "page_match", page::by_hand::show, PROPOSE),
         get("/review/check", "page_check", screens::check, VIEW),
         get("/review/proposals/{id}", "page_proposal", screens::proposal, VIEW),
         get("/review/reasons", "page_reasons", screens::reasons, VIEW),
@@ -133,6 +144,10 @@ pub fn all() -> Vec<Route> {
         post("/review/items/{id}/sample", "page_sample", forms::sample, PROPOSE),
         post("/review/items/{id}/comment", "page_comment", forms::comment, OneOf(&[Comment])),
         post("/review/items/{id}/assign", "page_assign", forms::assign, OneOf(&[Propose, Check])),
+        post("/review/views", "page_save_view", page::views::save, VIEW).lasting(),
+        post("/review/views/delete", "page_delete_view", page::views::delete, VIEW),
+        post("/review/match", "page_propose_match", page::by_hand::propose, PROPOSE),
+        post("/review/matches/{id}/unmatch", "page_unmatch", page::by_hand::unmatch, PROPOSE),
         post("/review/bulk", "page_select", forms::bulk, PROPOSE),
         post("/review/bulk/commit", "page_commit", forms::bulk_commit, PROPOSE),
         post("/review/check", "page_check_selected", forms::check, DECIDE),

@@ -44,6 +44,12 @@ pub fn describe(route: Route) -> Route {
                 "What to group by",
                 Kind::One(vec!["signature", "field", "reason"]),
             )])
+            .takes([Parameter::query(
+                "sort",
+                "Sort order: the largest groups (the default), the oldest, the gravest, or the largest \
+                 amounts, where all are in one currency",
+                Kind::One(vec!["count", "age", "severity", "amount"]),
+            )])
             .page_of::<Group>("Groups"),
         "facets" => route
             .about("Count the queue's items by value of each property")

@@ -15,7 +15,7 @@ use super::audit::Entry;
 use super::chunk::{RECORDS, chunk_of, first_of};
 use super::layout::{ItemKey, row_id};
 use super::publication::ItemCounts;
-use super::review::Run;
+use super::review::{Run, carry_matches};
 use super::rows::{self, parameters};
 use super::transact::{Dialect, SqlRow, Transaction};
 use super::{SqlValue, record_of};
@@ -427,6 +427,8 @@ impl Carry {
             ]));
         }
         write(tx, self.new.run_no, values)?;
+        let pairs: Vec<(i64, i64)> = twins.iter().map(|(new, (old, _))| (*old, *new)).collect();
+        carry_matches(tx, self.old.run_no, self.new.run_no, &pairs)?;
         // A blind check of what people have decided already would ask them once more.
         let numbers = || rows::numbers(twins.keys().copied());
         tx.execute(

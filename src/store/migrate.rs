@@ -66,6 +66,7 @@ migrations! {
     16 "0016" "search",
     17 "0017" "breaks",
     18 "0018" "ages",
+    19 "0019" "matches_and_views",
 }
 
 /// A migration that a store says it has.

@@ -365,6 +365,18 @@ pub(crate) fn find(
     tx.find(sql, &parameters![person_id, key], |row| row.required(0))
 }
 
+/// A session that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    pub id: String,
+    pub created: Instant,
+    /// When it was last used, to the minute.
+    pub used: Instant,
+    pub address: Option<String>,
+    /// The client, as it names itself.
+    pub user_agent: Option<String>,
+}
+
 /// A session with its person.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionRow {
@@ -437,6 +449,37 @@ pub(crate) fn end_session(
 ) -> Result<(), Problem> {
     let sql = "DELETE FROM recon.sessions WHERE session_id = $1 AND secret_hash = $2";
     run(tx, sql, &parameters![id, secret_hash])
+}
+
+/// Sessions of a person that were opened and used after these moments, the last used first.
+pub(crate) fn sessions_of(
+    tx: &mut dyn Transaction,
+    person_id: &str,
+    opened: Instant,
+    used: Instant,
+) -> Result<Vec<OpenSession>, Problem> {
+    let sql = "SELECT session_id, created_at, used_at, address, user_agent FROM recon.sessions \
+               WHERE person_id = $1 AND created_at > $2 AND used_at > $3 \
+               ORDER BY used_at DESC, session_id";
+    tx.list(sql, &parameters![person_id, time_text(opened), time_text(used)], |row| {
+        Ok(OpenSession {
+            id: row.required(0)?,
+            created: read_time(&row.required(1)?)?,
+            used: read_time(&row.required(2)?)?,
+            address: row.text(3)?,
+            user_agent: row.text(4)?,
+        })
+    })
+}
+
+/// Ends one session of a person.
+pub(crate) fn end_session_of(
+    tx: &mut dyn Transaction,
+    person_id: &str,
+    id: &str,
+) -> Result<(), Problem> {
+    let sql = "DELETE FROM recon.sessions WHERE person_id = $1 AND session_id = $2";
+    run(tx, sql, &parameters![person_id, id])
 }
 
 /// Ends every session of a person.

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use super::Checker;
 use crate::config::resolved::ResolvedServer;
+use crate::config::spec::NotifySpec;
 use crate::config::tree::path;
 use crate::diagnostic::{Code, PathStep, Problem};
 use crate::domain::review::proxy::TrustedProxies;
-use crate::domain::review::server::{DEFAULT_BIND, ServerSettings, origin};
+use crate::domain::review::server::{DEFAULT_BIND, Event, Notify, ServerSettings, origin};
 
 impl Checker<'_> {
     pub(super) fn server(&mut self) -> ResolvedServer {
@@ -41,6 +42,7 @@ impl Checker<'_> {
             let problem = Problem::new(Code::RateNegative, "a rate is not negative");
             self.complain(&path(["server", "requests_per_second"]), problem);
         }
+        let notify = spec.notify.and_then(|notify| self.notify(notify));
         ResolvedServer {
             bind,
             settings: ServerSettings {
@@ -50,9 +52,49 @@ impl Checker<'_> {
                 origins,
                 docs_need_login: spec.docs_need_login.is_some_and(|written| written.0),
                 requests_per_second: rate.unwrap_or(defaults.requests_per_second),
+                notify,
                 solo: false,
             },
         }
+    }
+
+    fn notify(&mut self, spec: NotifySpec) -> Option<Notify> {
+        let at = |key: &str| path(["server", "notify", key]);
+        let url = spec.url.unwrap_or_default();
+        let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        let good_url = host.is_some_and(|host| {
+            !host.is_empty() && !host.contains('@') && host.chars().all(|c| c.is_ascii_graphic())
+        });
+        if !good_url {
+            let message = "`url` of webhooks is an address without a password";
+            let problem = Problem::new(Code::NotifyUrl, message)
+                .help("such as `https://hooks.example.com/recon`");
+            self.complain(&at("url"), problem);
+        }
+        let secret = spec.secret.unwrap_or_default();
+        if secret.is_empty() {
+            let problem = Problem::new(Code::NotifySecret, "webhooks need a `secret` to sign with")
+                .help("give it as a variable: `secret: ${RECON_NOTIFY_SECRET}`");
+            self.complain(&at("secret"), problem);
+        }
+        let mut events = Vec::new();
+        for (index, name) in spec.events.iter().flatten().enumerate() {
+            match Event::from_name(name) {
+                Some(event) => events.push(event),
+                None => {
+                    let names: Vec<&str> = Event::ALL.iter().map(|event| event.name()).collect();
+                    let mut at = at("events");
+                    at.push(index.into());
+                    let problem = Problem::new(
+                        Code::NotifyEvent,
+                        format!("`{name}` is no event of webhooks"),
+                    )
+                    .help(format!("events are {}", names.join(", ")));
+                    self.complain(&at, problem);
+                }
+            }
+        }
+        (good_url && !secret.is_empty()).then_some(Notify { url, secret, events })
     }
 
     fn bind(&mut self, text: &str) -> Option<SocketAddr> {

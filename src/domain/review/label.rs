@@ -95,9 +95,13 @@ impl Labels {
         if row.stage == "MAKER" && text(row.new, "/status") == Some("PENDING") {
             self.propose(row);
         }
-        let applied = text(row.new, "/proposal_state") == Some("APPLIED")
-            && row.new.pointer("/is_locked") == Some(&Json::Bool(true));
+        let applied = text(row.new, "/proposal_state") == Some("APPLIED");
         let (Some(group), true) = (row.proposal_id, applied) else { return };
+        if row.new.pointer("/is_locked") != Some(&Json::Bool(true)) {
+            // A match was taken apart: nobody has decided the item any more.
+            self.retract(row.attribution_id, row.seq);
+            return;
+        }
         let reason = match text(row.new, "/status") {
             Some("REJECTED") => NO_REASON,
             Some("ACCEPTED") => text(row.new, "/reason_code").unwrap_or_default(),

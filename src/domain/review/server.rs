@@ -3,9 +3,45 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::proxy::TrustedProxies;
+use crate::domain::difference::names;
 
 /// The default address and port.
 pub const DEFAULT_BIND: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8765));
+
+names! {
+    /// What a webhook tells.
+    Event {
+        /// A run has finished, or failed.
+        RunFinished = "run_finished" = 1,
+        /// An undecided item's time is over.
+        ItemOverdue = "item_overdue" = 2,
+        /// A proposal waits for a checker or an authorizer.
+        ProposalWaiting = "proposal_waiting" = 3,
+    }
+}
+
+/// Where webhooks go.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Notify {
+    /// `http` or `https`.
+    pub url: String,
+    /// What bodies are signed with.
+    pub secret: String,
+    /// Which events are told; all if empty.
+    pub events: Vec<Event>,
+}
+
+impl Notify {
+    pub fn wants(&self, event: Event) -> bool {
+        self.events.is_empty() || self.events.contains(&event)
+    }
+}
+
+impl std::fmt::Debug for Notify {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notify").field("events", &self.events).finish_non_exhaustive()
+    }
+}
 
 /// Settings of the review server.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +58,8 @@ pub struct ServerSettings {
     pub docs_need_login: bool,
     /// Requests per second and user; 0 for no limit.
     pub requests_per_second: f64,
+    /// Where webhooks go; none by default.
+    pub notify: Option<Notify>,
     /// One user decides alone, without log-in.
     pub solo: bool,
 }
@@ -35,6 +73,7 @@ impl Default for ServerSettings {
             origins: Vec::new(),
             docs_need_login: false,
             requests_per_second: 50.0,
+            notify: None,
             solo: false,
         }
     }

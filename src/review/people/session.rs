@@ -6,6 +6,7 @@
 use crate::diagnostic::Problem;
 use crate::domain::Instant;
 use crate::store::people;
+pub use crate::store::people::OpenSession;
 use crate::store::transact::{self, Transact, Transaction};
 
 use super::principal::principal;
@@ -96,6 +97,27 @@ pub fn authenticate(
         transact::write_if_free(store, |tx| people::touch_session(tx, &pair.id, now))?;
     }
     Ok(Some(Session { principal, idle_until: after(now.max(used), IDLE).min(until), until }))
+}
+
+/// A person's open sessions, the last used first.
+///
+/// # Errors
+/// Errors of the store.
+pub fn list(
+    store: &dyn Transact,
+    person_id: &str,
+    now: Instant,
+) -> Result<Vec<OpenSession>, Problem> {
+    let since = |seconds| Instant::new(now.seconds() - seconds, now.nanoseconds());
+    transact::read(store, |tx| people::sessions_of(tx, person_id, since(LONGEST), since(IDLE)))
+}
+
+/// Ends a session of a person.
+///
+/// # Errors
+/// Errors of the store.
+pub fn end(store: &dyn Transact, person_id: &str, id: &str) -> Result<(), Problem> {
+    transact::write(store, |tx| people::end_session_of(tx, person_id, id))
 }
 
 /// Ends the session of a cookie, if it opens one.

@@ -207,6 +207,14 @@ impl Listing {
         Self { cursor: Some(cursor.to_owned()), before, ..self.clone() }
     }
 
+    /// How many pages come before this one, if that is known.
+    pub fn pages_before(&self) -> Option<usize> {
+        match &self.cursor {
+            None => Some(0),
+            Some(_) => Some(self.before.len()).filter(|pages| (1..REMEMBERED).contains(pages)),
+        }
+    }
+
     /// The previous page, if known.
     pub fn preceding(&self) -> Option<Self> {
         self.cursor.as_ref()?;

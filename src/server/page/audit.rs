@@ -70,9 +70,9 @@ pub struct Data<'a> {
     pub own_only: bool,
 }
 
-const ACTIONS: [&str; 10] = [
-    "APPROVE", "OVERRIDE", "REJECT", "REOPEN", "AMEND", "WITHDRAW", "COMMENT", "ASSIGN", "CARRY",
-    "MOVE",
+const ACTIONS: [&str; 12] = [
+    "APPROVE", "OVERRIDE", "REJECT", "REOPEN", "MATCH", "UNMATCH", "AMEND", "WITHDRAW", "COMMENT",
+    "ASSIGN", "CARRY", "MOVE",
 ];
 const STAGES: [&str; 5] = ["MAKER", "CHECKER", "AUTHORIZER", "ADMIN", "SYSTEM"];
 

@@ -185,6 +185,12 @@ fn look(entry: &InboxEntry) -> Option<String> {
     })
 }
 
+/// Whether it is about a match by hand.
+pub fn is_joint(proposal: &ProposalView) -> bool {
+    let payload = proposal.payload.as_ref().filter(|_| proposal.kind.has_items());
+    payload.is_some_and(|payload| payload.get("match").or(payload.get("unmatch")).is_some())
+}
+
 pub fn title(proposal: &ProposalView) -> String {
     let payload = |name: &str| {
         proposal
@@ -199,6 +205,11 @@ pub fn title(proposal: &ProposalView) -> String {
         ProposalKind::ReasonCode => format!("New reason {}", payload("code")).trim().to_owned(),
         ProposalKind::Rule => "Change of a rule".to_owned(),
         ProposalKind::Policy => "Change of the policy".to_owned(),
+        ProposalKind::Reopen if proposal.action.is_none() => "Take a match apart".to_owned(),
+        ProposalKind::Bulk if is_joint(proposal) => {
+            let code = proposal.reason.as_ref().map_or("", |reason| reason.code.as_str());
+            format!("Match by hand as {code}")
+        }
         ProposalKind::Attribution | ProposalKind::Bulk | ProposalKind::Reopen => {
             let code = proposal.reason.as_ref().map(|reason| reason.code.as_str());
             let code = code.or(match proposal.predicted.as_slice() {

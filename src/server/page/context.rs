@@ -119,6 +119,7 @@ impl<'a> PageContext<'a> {
                 undo: None,
             }),
             "changed" => good("Changed."),
+            "saved-view" => good("View saved. Its address can be shared."),
             "agreed" => good("You agreed: the login is yours."),
             "saved" => good("Settings saved in this browser."),
             "withdrawn" => good("Withdrawn. The items are as before."),
@@ -178,6 +179,7 @@ impl<'a> PageContext<'a> {
 pub fn bare(prefs: &Prefs) -> Frame {
     Frame {
         theme: prefs.theme,
+        dense: prefs.dense,
         shortcuts: prefs.shortcuts,
         moved_keys: prefs.moved(),
         ..Frame::default()

@@ -435,7 +435,7 @@ pub fn profile(call: &Call<'_>) -> Result<Response, Denied> {
     let prefs = Prefs::from_form(&call.form);
     if let Some(key) = prefs.clash() {
         let context = PageContext { prefs, ..context };
-        return profile_page(&context, Some(format!("the key {key} is used twice")), 422);
+        return profile_page(&context, Some(format!("the key {key} is used twice")), None, 422);
     }
     let address = with_query("/review/profile", [("said", "saved")]);
     Ok(Response::see_other(&address).header("set-cookie", prefs.set_cookie()))

@@ -123,6 +123,8 @@ pub struct Frame {
     /// Proposals that the user may approve.
     pub to_check: u64,
     pub theme: Theme,
+    /// Lists have low rows.
+    pub dense: bool,
     /// Single-letter shortcuts are on.
     pub shortcuts: bool,
     /// Remapped keys: `j=n k=p`.

@@ -11,6 +11,7 @@ use crate::review::{
 };
 
 use super::address::{Listing, with_query};
+use super::by_hand::Sum;
 use super::diff::{self, Shown, Signs};
 use super::fragment::{Bar, Value};
 use super::frame::{Frame, Tone};
@@ -40,6 +41,8 @@ pub struct Item {
     /// Neighbors in the list.
     pub previous: Option<String>,
     pub next: Option<String>,
+    /// Where it stands in the list: `12 of 985`.
+    pub place: Option<String>,
     pub systems: (String, String),
     /// Where the record stands in each source.
     pub lines: (Option<String>, Option<String>),
@@ -58,6 +61,10 @@ pub struct Item {
     pub agreeing: usize,
     /// How the record was matched, the rows of its group, and what an open row could have matched.
     pub matching: Matching,
+    /// Where it can be matched by hand, if it may be.
+    pub match_href: Option<String>,
+    /// The rows that people matched it with.
+    pub matched: Option<MatchedByHand>,
     pub guesses: Vec<Guess>,
     pub decide: Option<Decide>,
     /// Why the user can't decide.
@@ -124,6 +131,18 @@ impl Field {
     fn is_same(&self) -> bool {
         !self.differs && self.sides.0 == self.sides.1
     }
+}
+
+/// The rows that people matched with this one.
+#[derive(Clone, Debug)]
+pub struct MatchedByHand {
+    /// Reference and address of each.
+    pub rows: Vec<(String, String)>,
+    pub sums: Vec<Sum>,
+    /// The proposal that made it.
+    pub href: String,
+    /// Where it is taken apart, if the user may.
+    pub unmatch: Option<String>,
 }
 
 /// A prediction with its explanation.
@@ -202,6 +221,10 @@ pub struct Data<'a> {
     pub listing: &'a Listing,
     /// The page of that list with its neighbors.
     pub around: &'a [ReviewItem],
+    /// How many items the list has, if that is known.
+    pub total: Option<u64>,
+    /// Rows of a page of the list.
+    pub page_size: u16,
     pub reasons: &'a [ReasonEntry],
     pub actor: &'a Actor,
     /// `inline`, `bytes`, or empty for characters.
@@ -394,6 +417,7 @@ impl Item {
             list_href: listing.with_position("/review/queue"),
             previous,
             next,
+            place: place(answers),
             systems: (system(detail, 0), system(detail, 1)),
             lines: (line(&detail.record_a), line(&detail.record_b)),
             inline: (answers.mode == "inline").then(|| diff::inline(a, b, signs).into()),
@@ -410,6 +434,8 @@ impl Item {
             fields,
             agreeing,
             matching: matching(detail),
+            match_href: match_href(item, answers.actor),
+            matched: matched_by_hand(detail, answers.actor),
             guesses: guesses(item, answers.reasons, &functional),
             decide,
             why_not,
@@ -431,6 +457,44 @@ impl Item {
             key: answers.key.clone(),
         }
     }
+}
+
+/// Rows without a partner that people have not decided may be matched.
+fn match_href(item: &ReviewItem, actor: &Actor) -> Option<String> {
+    let kind = item.difference.diff_type.as_str();
+    let is_alone = kind.starts_with("MISSING_") || kind.starts_with("DUPLICATE_");
+    let is_open = item.status == "UNKNOWN" || (item.status == "ACCEPTED" && !item.is_locked);
+    let may = actor.may(Permission::Propose) && item.kind == ItemKind::Item;
+    (is_alone && is_open && may)
+        .then(|| with_query("/review/match", [("id", item.attribution_id.as_str())]))
+}
+
+fn matched_by_hand(detail: &ItemDetail, actor: &Actor) -> Option<MatchedByHand> {
+    let matched = detail.matched_by_hand.as_ref()?;
+    let others = matched.rows.iter().filter(|row| row.attribution_id != detail.item.attribution_id);
+    let may = actor.may(Permission::Propose) && detail.item.proposal_id.is_none();
+    Some(MatchedByHand {
+        rows: others
+            .map(|row| {
+                (difference::reference(row), format!("/review/items/{}", row.attribution_id))
+            })
+            .collect(),
+        sums: matched.sums.iter().map(Sum::of).collect(),
+        href: format!("/review/proposals/{}", matched.match_id),
+        unmatch: may.then(|| format!("/review/matches/{}/unmatch", matched.match_id)),
+    })
+}
+
+/// Where the item stands in its list, as far as the pages before it are known.
+fn place(answers: &Data<'_>) -> Option<String> {
+    let id = &answers.detail.item.attribution_id;
+    let at = answers.around.iter().position(|item| item.attribution_id == *id)?;
+    let before = answers.listing.pages_before()? * usize::from(answers.page_size);
+    let place = labels::count(&((before + at + 1) as u64));
+    Some(match answers.total {
+        Some(total) => format!("{place} of {}", labels::count(&total)),
+        None => place,
+    })
 }
 
 /// The previous and next item. If this one has left the list, the next is the list's first.

@@ -193,6 +193,8 @@ pub fn step(action_type: &str, stage: &str, count: u64) -> String {
         ("APPROVE" | "OVERRIDE" | "REJECT" | "REOPEN" | "PROPOSE" | "PROPOSE_REASON", "MAKER") => {
             format!("proposed{many}")
         }
+        ("MATCH", "MAKER") => format!("proposed to match{many}"),
+        ("UNMATCH", "MAKER") => format!("proposed to take apart{many}"),
         ("APPROVE", "CHECKER") => format!("checked{many}"),
         ("APPROVE", "AUTHORIZER") => format!("authorized{many}"),
         _ => did(action_type, stage),
@@ -209,6 +211,8 @@ pub fn did(action_type: &str, stage: &str) -> String {
         ("REJECT", "CHECKER" | "AUTHORIZER") => "sent it back",
         ("REJECT", _) => "confirmed the break",
         ("REOPEN", _) => "decided it again",
+        ("MATCH", _) => "proposed to match it by hand",
+        ("UNMATCH", _) => "proposed to take the match apart",
         ("AMEND", _) => "changed the proposal",
         ("WITHDRAW", _) => "withdrew the proposal",
         ("STALE", _) => "closed the proposal: its items have changed",

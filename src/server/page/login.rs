@@ -190,7 +190,7 @@ pub fn agree(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let field = |name: &str| call.field(name).unwrap_or_default();
     if field("password") != field("again") {
-        return profile_page(&context, Some("the two passwords differ".to_owned()), 422);
+        return profile_page(&context, Some("the two passwords differ".to_owned()), None, 422);
     }
     let password = Some(field("password")).filter(|password| !password.is_empty());
     let app = call.app;
@@ -207,7 +207,7 @@ pub fn agree(call: &Call<'_>) -> Result<Response, Denied> {
         Ok(_) => Ok(redirect("/review/profile", "agreed")),
         Err(refusal) => match refusal.kind {
             RefusalKind::Invalid => {
-                profile_page(&context, Some(refusal.message.clone()), refusal.kind.status())
+                profile_page(&context, Some(refusal.message.clone()), None, refusal.kind.status())
             }
             _ => Err(refusal.into()),
         },

@@ -4,11 +4,13 @@
 //! Templates escape everything; only [`fragment`] emits markup. Screens make no decisions and know
 //! no SQL: they show what the services return and post forms to them.
 
+pub mod account;
 pub(super) mod address;
 mod assets;
 mod audit;
 pub mod breaks;
 mod bulk;
+pub mod by_hand;
 mod check;
 mod context;
 mod diff;
@@ -34,6 +36,7 @@ pub mod runs;
 mod sample;
 pub mod screens;
 pub mod statement;
+pub mod views;
 mod work;
 
 pub use context::problem_page;

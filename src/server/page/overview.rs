@@ -26,6 +26,8 @@ pub struct Overview {
     pub inbox: Vec<(u64, String, String)>,
     /// Warnings about the run, and what to do.
     pub first: Vec<(String, String)>,
+    /// What an administrator does first: text, address, done.
+    pub steps: Vec<(String, String, bool)>,
 }
 
 #[derive(Clone, Debug)]
@@ -128,6 +130,8 @@ pub struct Data<'a> {
     pub ageing: [u64; 5],
     /// Warnings about the run, and what to do.
     pub first: &'a [(String, String)],
+    /// What an administrator does first: text, address, done.
+    pub steps: &'a [(String, String, bool)],
     /// The user may see the amounts of the run shown.
     pub sees_money: bool,
     pub now: Instant,
@@ -209,6 +213,7 @@ impl Overview {
             run: shown.map(|run| Run::new(run, answers)),
             inbox,
             first: answers.first.to_vec(),
+            steps: answers.steps.to_vec(),
         }
     }
 }

@@ -16,6 +16,8 @@ pub const SIZES: [u16; 4] = [25, 50, 100, 200];
 pub struct Prefs {
     pub theme: Theme,
     pub size: u16,
+    /// Lists have low rows.
+    pub dense: bool,
     /// Single-letter shortcuts are on.
     pub shortcuts: bool,
     /// Remapped keys: default and present.
@@ -24,7 +26,7 @@ pub struct Prefs {
 
 impl Default for Prefs {
     fn default() -> Self {
-        Self { theme: Theme::Auto, size: SIZES[0], shortcuts: true, keys: Vec::new() }
+        Self { theme: Theme::Auto, size: SIZES[0], dense: false, shortcuts: true, keys: Vec::new() }
     }
 }
 
@@ -61,6 +63,7 @@ impl Prefs {
                     let size = value.parse().ok().filter(|size| SIZES.contains(size));
                     prefs.size = size.unwrap_or(SIZES[0]);
                 }
+                "dense" => prefs.dense = value == "on",
                 "shortcuts" => prefs.shortcuts = value != "off",
                 "moved" => {
                     let characters: Vec<char> = value.chars().take(64).collect();
@@ -80,9 +83,10 @@ impl Prefs {
         let moved: String =
             self.keys.iter().flat_map(|(usual, present)| [*usual, *present]).collect();
         let text = format!(
-            "theme={}&size={}&shortcuts={}&moved={}",
+            "theme={}&size={}&dense={}&shortcuts={}&moved={}",
             self.theme.word(),
             self.size,
+            if self.dense { "on" } else { "off" },
             if self.shortcuts { "on" } else { "off" },
             escape(moved)
         );
@@ -130,9 +134,16 @@ mod tests {
 
     #[test]
     fn settings_survive_the_cookie() {
-        let form = [("theme", "dark"), ("size", "100"), ("key-next", "n"), ("key-previous", "p")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let form = [
+            ("dense", "on"),
+            ("theme", "dark"),
+            ("size", "100"),
+            ("key-next", "n"),
+            ("key-previous", "p"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let prefs = Prefs::from_form(&form);
+        assert!(prefs.dense);
         assert!(!prefs.shortcuts, "a box that is not ticked is not sent");
         let cookie = prefs.set_cookie();
         let (cookie, _) = cookie.split_once(';').unwrap();

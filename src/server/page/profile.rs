@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::account::Account;
 use super::frame::{Frame, Theme};
 
 #[derive(Template)]
@@ -9,6 +10,7 @@ use super::frame::{Frame, Theme};
 pub struct Profile {
     pub frame: Frame,
     pub page_size: u16,
+    pub account: Account,
     /// Meaning, form field, default key, present key.
     pub keys: Vec<(&'static str, &'static str, &'static str, String)>,
     /// Second logins that await the user's consent.
@@ -62,6 +64,7 @@ pub const KEYS: [KeyGroup; 4] = [
             (&["1", "2", "3"], "choose the first, second, third prediction"),
             (&["o"], "choose another cause"),
             (&["r"], "confirmed break: no cause explains it"),
+            (&["m"], "match a row by hand"),
             (&["Enter"], "commit the choice"),
             (&["Ctrl", "Enter"], "commit, also while writing"),
             (&["c"], "comment; then t for a phrase"),
@@ -99,7 +102,7 @@ pub const KEYS: [KeyGroup; 4] = [
 ];
 
 /// Keys that can be remapped: name, default key, meaning.
-pub const MOVABLE: [(&str, &str, &str); 16] = [
+pub const MOVABLE: [(&str, &str, &str); 17] = [
     ("next", "j", "Next"),
     ("previous", "k", "Previous"),
     ("first", "1", "First cause"),
@@ -107,6 +110,7 @@ pub const MOVABLE: [(&str, &str, &str); 16] = [
     ("third", "3", "Third cause"),
     ("other", "o", "Another cause"),
     ("reject", "r", "Confirmed break"),
+    ("match", "m", "Match by hand"),
     ("comment", "c", "Comment"),
     ("take", "s", "Take it"),
     ("undo", "u", "Undo"),

@@ -9,6 +9,7 @@ use crate::review::{Actor, ProposalDetail, ProposalStep, ProposalView, ReasonEnt
 
 use super::address::with_query;
 use super::bulk::{self, Sample};
+use super::by_hand::Sum;
 use super::context::sentence;
 use super::fragment::{Bar, Histogram};
 use super::frame::Frame;
@@ -39,6 +40,8 @@ pub struct Proposal {
     pub samples: Vec<Sample>,
     /// The five largest differences of many.
     pub largest: Vec<Sample>,
+    /// Both sides' sums of a match by hand.
+    pub match_sums: Vec<Sum>,
     /// Totals by currency.
     pub amount: Option<String>,
     /// Job and date, items, address.
@@ -170,6 +173,7 @@ impl Proposal {
                 None => answers.detail.items.iter().map(bulk::sample).collect(),
             },
             largest: digest.iter().flat_map(|one| &one.largest).map(bulk::sample).collect(),
+            match_sums: answers.detail.match_sums.iter().map(Sum::of).collect(),
             amount: bulk::sums(&view.amount_sum),
             runs: answers
                 .detail
@@ -223,6 +227,7 @@ fn outcome(view: &ProposalView) -> String {
         _ if view.kind == ProposalKind::ReasonCode => "The code can then be given.".to_owned(),
         _ if !view.kind.has_items() => "It takes effect at once.".to_owned(),
         _ => match view.action {
+            None => "Its rows are open again.".to_owned(),
             Some(Action::Reject) if view.count == 1 => "It becomes a confirmed break.".to_owned(),
             Some(Action::Reject) => format!("{items} become confirmed breaks."),
             _ if view.count == 1 => "It is settled at once.".to_owned(),
@@ -258,7 +263,7 @@ fn steps(view: &ProposalView) -> Vec<Step> {
 }
 
 fn overridden(view: &ProposalView) -> Option<String> {
-    if view.action == Some(Action::Approve) {
+    if view.action == Some(Action::Approve) || check::is_joint(view) {
         return None;
     }
     let guess = view.predicted.iter().find(|guess| is_cause(&guess.code))?;
@@ -269,6 +274,9 @@ fn overridden(view: &ProposalView) -> Option<String> {
 /// Content of a proposal without items.
 fn payload(view: &ProposalView) -> Vec<(String, String)> {
     let Some(serde_json::Value::Object(payload)) = &view.payload else { return Vec::new() };
+    if view.kind.has_items() {
+        return Vec::new();
+    }
     let text = |value: &serde_json::Value| match value {
         serde_json::Value::String(text) => Some(text.clone()),
         serde_json::Value::Number(number) => Some(number.to_string()),
@@ -329,7 +337,7 @@ fn simulation(view: &ProposalView) -> Option<Simulation> {
 /// For makers, while the proposal is open and about differences.
 fn amend(view: &ProposalView, answers: &Data<'_>) -> Option<Amend> {
     let may = answers.actor.may(Permission::Propose);
-    if !may || !view.state.is_open() || !view.kind.has_items() {
+    if !may || !view.state.is_open() || !view.kind.has_items() || view.action.is_none() {
         return None;
     }
     let code = view.reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default();

@@ -12,6 +12,7 @@ use super::address::{Listing, with_query};
 use super::diff;
 use super::fragment::{Bar, Value};
 use super::frame::Frame;
+use super::views::View;
 use super::{difference, labels};
 
 #[derive(Template)]
@@ -25,6 +26,12 @@ pub struct Queue {
     pub facets: Vec<Facet>,
     /// Active filters, each with the address without it.
     pub chips: Vec<Chip>,
+    /// The person's named filters.
+    pub views: Vec<View>,
+    /// The present list can be given a name.
+    pub may_save: bool,
+    /// The present list, for the forms of views.
+    pub here: String,
     pub kept: Vec<(String, String)>,
     /// Switch between groups and items.
     pub groups_href: String,
@@ -190,6 +197,12 @@ pub struct Data<'a> {
     /// What the search finds in each list.
     pub search: Option<SearchCounts>,
     pub facets: &'a [Share],
+    /// The person's named filters.
+    pub views: &'a [View],
+    /// The person may name filters.
+    pub may_save: bool,
+    /// Runs that the list may be narrowed to.
+    pub runs: &'a [review::RunChoice],
     pub reasons: &'a [ReasonEntry],
     pub may_decide: bool,
     pub now: Instant,
@@ -201,8 +214,18 @@ pub enum Rows<'a> {
 }
 
 /// Parameters that the form's own fields send.
-const IN_THE_PANEL: [&str; 9] =
-    ["q", "job", "field_name", "diff_type", "severity", "reason_code", "assignee", "sla", "sort"];
+const IN_THE_PANEL: [&str; 10] = [
+    "q",
+    "run_id",
+    "job",
+    "field_name",
+    "diff_type",
+    "severity",
+    "reason_code",
+    "assignee",
+    "sla",
+    "sort",
+];
 
 /// Parameter and label.
 const FACETS: [(&str, &str); 5] = [
@@ -242,6 +265,9 @@ impl Queue {
             search: listing.filter.q.clone().unwrap_or_default(),
             facets: facets(answers),
             chips: chips(answers),
+            views: answers.views.to_vec(),
+            may_save: answers.may_save && listing != &Listing::default(),
+            here: listing.address(""),
             kept: listing
                 .pairs()
                 .into_iter()
@@ -455,12 +481,38 @@ fn facets(answers: &Data<'_>) -> Vec<Facet> {
         }
         Facet { name, label, options }
     };
+    let mut runs = vec![any("run_id")];
+    for run in answers.runs {
+        let label = format!("{} {}", run.batch_date, run.job);
+        runs.push(option(&run.run_id, label, present("run_id") == run.run_id));
+    }
+    if !runs.iter().any(|run| run.chosen) {
+        runs.push(option(present("run_id"), present("run_id").to_owned(), true));
+    }
+    if runs.len() > 2 {
+        facets.insert(0, Facet { name: "run_id", label: "Date", options: runs });
+    }
     facets.push(fixed("assignee", "Taken by", &[("me", "me"), ("none", "nobody")]));
     facets.push(fixed(
         "sla",
         "Time",
         &[("ok", "in time"), ("due", "nearly due"), ("overdue", "overdue")],
     ));
+    if !listing.items {
+        let mut sort = fixed(
+            "sort",
+            "Order",
+            &[
+                ("age", "oldest first"),
+                ("amount", "largest amount first"),
+                ("severity", "gravest first"),
+            ],
+        );
+        if let Some(first) = sort.options.first_mut() {
+            first.label = "largest first".to_owned();
+        }
+        facets.push(sort);
+    }
     if listing.items {
         let mut sort = fixed(
             "sort",

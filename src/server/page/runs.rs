@@ -6,10 +6,11 @@ use std::sync::Mutex;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::attribution::AssignedBy;
 use crate::domain::metadata::{self, Seconds};
+use crate::domain::review::Permission;
 use crate::domain::{Instant, RunId, Stage, Status};
 use crate::report::{Summary, books_from_json};
-use crate::review::MASKED;
-use crate::review::Refusal;
+use crate::review::people::staffing;
+use crate::review::{MASKED, Refusal};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
@@ -89,10 +90,33 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
         ages,
         ageing,
         first: &first,
+        steps: &first_steps(&context, !runs.is_empty())?,
         sees_money,
         now: context.now,
     };
     html(200, &Overview::new(frame, &answers))
+}
+
+/// What an administrator does first, until all of it is done.
+fn first_steps(
+    context: &PageContext<'_>,
+    has_run: bool,
+) -> Result<Vec<(String, String, bool)>, Denied> {
+    let app = context.call.app;
+    if !context.may(Permission::Administer) || app.office.solo() {
+        return Ok(Vec::new());
+    }
+    let staffed = staffing::warning(&*app.store, 6).map_err(Refusal::from)?.is_none();
+    let public = app.settings.public_url.is_some();
+    let steps = [
+        ("Invite a maker, a checker and an authorizer", "/review/people", staffed),
+        ("Reconcile two sources: recon run", "", has_run),
+        ("Serve it where others reach it: server.public_url in recon.yaml", "", public),
+    ];
+    if staffed && has_run {
+        return Ok(Vec::new());
+    }
+    Ok(steps.map(|(text, href, done)| (text.to_owned(), href.to_owned(), done)).to_vec())
 }
 
 /// The warnings that put the whole result into question, and what to do; what the person may not see

@@ -395,6 +395,7 @@ fn detail(at: usize) -> ItemDetail {
     left.extend(common);
     right.extend(common);
     ItemDetail {
+        matched_by_hand: None,
         record_a: Some(side("FRONT_OFFICE", &left)),
         systems: vec!["FRONT_OFFICE".into(), "RISK".into()],
         record_b: (item.difference.diff_type != "MISSING_IN_SOURCE_B")
@@ -600,11 +601,19 @@ fn queues(pages: &mut Pages<'_>) {
     let catalogue = catalogue();
     let (listing, facets) = (Listing::default(), facets());
     let full = summary(true);
+    let views = [super::views::View {
+        name: "Large amounts".into(),
+        href: "/review/queue?min_amount=1000".into(),
+        present: false,
+    }];
     let answers = |listing, summary| queue::Data {
         listing,
         summary,
         search: None,
         facets: &facets,
+        runs: &[],
+        views: &views,
+        may_save: true,
         reasons: &catalogue,
         may_decide: true,
         now: now(),
@@ -659,6 +668,8 @@ fn items(pages: &mut Pages<'_>) {
                     detail: &detail,
                     listing: &listing,
                     around: &around,
+                    total: Some(985),
+                    page_size: 25,
                     reasons: &catalogue,
                     actor: &actor(Role::Senior),
                     mode,
@@ -712,6 +723,7 @@ fn proposals(pages: &mut Pages<'_>) {
     }
     for (name, at) in [("proposal", 0), ("proposal-own", 1), ("proposal-authorize", 2)] {
         let detail = ProposalDetail {
+            match_sums: Vec::new(),
             proposal: view(at, states[at].0, states[at].1),
             items: if at == 0 { (0..8).map(made).collect() } else { vec![made(at)] },
             digest: (at == 0).then(|| ProposalDigest {
@@ -986,6 +998,7 @@ fn others(pages: &mut Pages<'_>) {
             "nearly all of 45 records differ in `amount` by their sign".into(),
             "add `normalize: { amount: [negate] }` to source B".into(),
         )],
+        steps: &[],
         sees_money: true,
         now: now(),
     };
@@ -997,6 +1010,11 @@ fn others(pages: &mut Pages<'_>) {
         ages: [0; 3],
         ageing: [0; 5],
         first: &[],
+        steps: &[
+            ("Invite a maker, a checker and an authorizer".into(), "/review/people".into(), false),
+            ("Reconcile two sources: recon run".into(), String::new(), false),
+            ("Serve it where others reach it".into(), String::new(), true),
+        ],
         ..answers
     };
     pages.add("overview-empty", &overview::Overview::new(frame(Screen::Overview), &answers));
@@ -1049,6 +1067,7 @@ fn others(pages: &mut Pages<'_>) {
             has_password: true,
             frame: frame(Screen::Profile),
             page_size: 50,
+            account: super::account::Account::default(),
             keys: profile::MOVABLE
                 .map(|(name, usual, what)| (what, name, usual, String::new()))
                 .into(),

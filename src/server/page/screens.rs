@@ -10,6 +10,7 @@ use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
 
+use super::account::Account;
 use super::address::Listing;
 use super::context::{PageContext, html, sentence};
 use super::frame::Screen;
@@ -33,6 +34,8 @@ pub fn queue(call: &Call<'_>) -> Result<Response, Denied> {
     let facets = context.desk.facets(&context.actor, &listing.filter)?;
     let mut ask = context.page(listing.cursor.clone());
     ask.sort = listing.sort;
+    let runs = context.desk.current_runs(&context.actor)?;
+    let views = super::views::of(&context, &listing)?;
     let text = listing.filter.q.as_deref().filter(|q| !q.trim().is_empty());
     let search = text.map(|q| context.desk.search_counts(&context.actor, q)).transpose()?;
     let answers = queue::Data {
@@ -40,6 +43,9 @@ pub fn queue(call: &Call<'_>) -> Result<Response, Denied> {
         summary: &summary,
         search,
         facets: &facets,
+        runs: &runs,
+        views: &views,
+        may_save: !context.call.app.office.solo(),
         reasons: &reasons,
         may_decide: context.may(Permission::Propose),
         now: context.now,
@@ -67,7 +73,7 @@ pub fn item_page(
     refused: Option<item::Refused>,
     status: u16,
 ) -> Result<Response, Denied> {
-    let (frame, _) = context.frame(Screen::Queue)?;
+    let (frame, summary) = context.frame(Screen::Queue)?;
     let detail = context.desk.item(&context.actor, id)?;
     let listing = Listing::parse(context.query());
     let around = context.desk.queue(&context.actor, &listing.filter, &around(context, &listing))?;
@@ -77,10 +83,16 @@ pub fn item_page(
         // A claim is a hint: show the page even if it fails.
         let _ = context.desk.claim(&context.actor, id);
     }
+    // Of a filtered list the number would have to be counted.
+    let total = (listing.filter == QueueFilter::default())
+        .then(|| summary.by_status.get("UNKNOWN").copied())
+        .flatten();
     let answers = item::Data {
         detail: &detail,
         listing: &listing,
         around: &around.items,
+        total,
+        page_size: context.prefs.size,
         reasons: &reasons,
         actor: &context.actor,
         mode: context.asked("mode"),
@@ -350,12 +362,13 @@ pub fn work(call: &Call<'_>) -> Result<Response, Denied> {
 
 pub fn profile(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
-    profile_page(&context, None, 200)
+    profile_page(&context, None, None, 200)
 }
 
 pub fn profile_page(
     context: &PageContext<'_>,
     wrong: Option<String>,
+    made: Option<String>,
     status: u16,
 ) -> Result<Response, Denied> {
     let (frame, _) = context.frame(Screen::Profile)?;
@@ -369,6 +382,7 @@ pub fn profile_page(
         waiting: waiting.collect(),
         has_password: matches!(person.method, AuthMethod::Session(_)),
         page_size: context.prefs.size,
+        account: Account::of(context, made)?,
         keys: keys.into(),
         wrong: wrong.as_deref().map(sentence),
     };

@@ -193,7 +193,7 @@ impl ReviewTables<'_> {
     }
 
     /// Counts an item that goes from one status to another.
-    fn moves(&mut self, item: &Item, to: Status) {
+    pub(super) fn moves(&mut self, item: &Item, to: Status) {
         let amount = item.amount_abs.unwrap_or_default();
         for (status, sign) in [(item.status, -1), (to, 1)] {
             if item.goes_on && status == Status::Unknown {
@@ -270,7 +270,12 @@ impl ReviewTables<'_> {
         self.recount_blocked(&keys, 1)
     }
 
-    fn update(&mut self, set: &str, keys: &[ItemKey], values: &[SqlValue]) -> Result<(), Problem> {
+    pub(super) fn update(
+        &mut self,
+        set: &str,
+        keys: &[ItemKey],
+        values: &[SqlValue],
+    ) -> Result<(), Problem> {
         for (run_no, numbers) in by_run(keys) {
             let dialect = self.dialect();
             // The places come first, so that the statement's own values keep their numbers.

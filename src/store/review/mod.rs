@@ -9,11 +9,13 @@ mod counts;
 pub(super) mod figures;
 mod history;
 mod items;
+mod links;
 mod notes;
 mod proposals;
 mod queue;
 mod reports;
 mod requests;
+mod saved;
 mod search;
 mod trail;
 
@@ -32,6 +34,8 @@ use super::transact::{Dialect, SqlRow, Transaction};
 pub(crate) use super::layout::ItemKey;
 pub(crate) use counts::{Look, RowCount};
 pub(crate) use items::{Item, Record, Settled};
+pub(crate) use links::Before;
+pub(super) use links::carry_matches;
 pub(crate) use proposals::{
     Approval, NewProposalItem, Prior, Proposal, ProposalItem, ProposalQuery,
 };
@@ -317,6 +321,13 @@ impl<'t> ReviewTables<'t> {
     /// How many attributed runs there are, superseded ones too.
     pub fn count_attributed_runs(&mut self) -> Result<i64, Problem> {
         self.tx.count("SELECT count(*) FROM recon.recon_runs WHERE stage = 'ATTRIBUTED'", &[])
+    }
+
+    /// Whether a run is current at this moment.
+    pub fn is_current_run(&mut self, run_no: i64) -> Result<bool, Problem> {
+        let sql = "SELECT superseded_by FROM recon.recon_runs WHERE run_no = $1";
+        let superseded = self.tx.find(sql, &parameters![run_no], |row| row.text(0))?;
+        Ok(superseded.is_some_and(|by| by.is_none()))
     }
 
     /// Whether a run is current, and stays so until the transaction ends. A run that would supersede it waits,

@@ -279,6 +279,15 @@ impl ReviewTables<'_> {
         self.tx.list(&sql, &parameters![kind.name()], read)
     }
 
+    /// Open proposals, newest first.
+    pub fn waiting_proposals(&mut self, most: usize) -> Result<Vec<Proposal>, Problem> {
+        let sql = format!(
+            "{SELECT} WHERE p.state IN ('OPEN', 'CHECKED') \
+             ORDER BY p.updated_at DESC, p.proposal_id LIMIT {most}"
+        );
+        self.tx.list(&sql, &[], read)
+    }
+
     /// How many open proposals a person made or amended.
     pub fn count_own_open(&mut self, person_id: &str) -> Result<u64, Problem> {
         let sql = format!(

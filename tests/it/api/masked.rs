@@ -104,6 +104,11 @@ const TELL_NOTHING: &[&str] = &[
     "page_log_out",
     "page_make_first",
     "page_set_profile",
+    "page_create_token",
+    "page_revoke_token",
+    "page_end_session",
+    "page_save_view",
+    "page_delete_view",
 ];
 
 /// Query parameters of pages, which the document does not list.
@@ -452,6 +457,19 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
             &json!({ "choice": "reject" }),
         );
     }
+    let alone = of_field("ENTIRE_RECORD");
+    let no_match = "0190b5a0-0000-7000-8000-00000000ffff";
+    let rows = json!({ "ids": alone });
+    act("match_preview", "sue", "POST", "/workflow/matches/preview", "", &rows);
+    let joined =
+        json!({ "ids": alone, "reason_code": "TIMING_LAG", "comments": "they belong together" });
+    act("match", "sue", "POST", "/workflow/matches", "", &joined);
+    let why = json!({ "comments": "they do not" });
+    act("unmatch", "sue", "POST", &format!("/workflow/matches/{no_match}/unmatch"), "", &why);
+    let form = json!({ "id": alone[0], "code": "TIMING_LAG", "comment": "they belong together" });
+    act("page_propose_match", "sue", "POST", "/review/match", "", &form);
+    let why = json!({ "comment": "they do not" });
+    act("page_unmatch", "sue", "POST", &format!("/review/matches/{no_match}/unmatch"), "", &why);
     // The item with a large amount: the trigger shows it.
     let large = &column(
         house,

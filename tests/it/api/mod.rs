@@ -3,12 +3,14 @@
 mod attacks;
 mod blind;
 pub mod browser;
+mod by_hand;
 mod decisions;
 mod document;
 mod lists;
 mod masked;
 mod matched;
 mod matrix;
+mod notify;
 mod owners;
 mod search;
 

@@ -292,3 +292,99 @@ pub fn code<T: std::fmt::Debug>(result: Result<T, Refusal>) -> &'static str {
         Err(refusal) => refusal.code.name(),
     }
 }
+
+/// Stores a run of `job` with records that one side lacks: key, side that has the row, currency and cents.
+pub fn stock_alone(
+    store: &dyn Store,
+    job: &str,
+    date: &str,
+    rows: &[(&str, Side, &str, i128)],
+) -> RunId {
+    let metadata = serde_json::json!({
+        "configuration": { "fields": { "amount": { "monetary": true } } },
+    });
+    use std::sync::atomic::AtomicU64;
+    static NEXT: AtomicU64 = AtomicU64::new(1_768_435_400_000);
+    store.sync_reason_codes("trades", &codes()).unwrap();
+    let millis = NEXT.fetch_add(1, Ordering::Relaxed);
+    let id = RunId::new(millis, [0x22; 10]);
+    let started = Instant::new((millis / 1000) as i64, (millis % 1000) as u32 * 1_000_000);
+    store
+        .create_run(&NewRun {
+            id,
+            job: job.to_owned(),
+            system_a: "FRONT".to_owned(),
+            system_b: "RISK".to_owned(),
+            batch_date: date.parse().unwrap(),
+            started,
+            layout: layout(),
+            keep_all: true,
+            metadata: metadata.clone(),
+        })
+        .unwrap();
+    let mut writer = store.writer(id).unwrap();
+    let mut batch = Batch::default();
+    for (at, (key, side, currency, cents)) in rows.iter().enumerate() {
+        let number = at as u64 + 1;
+        let amount = Cell::Decimal(recon::domain::Decimal::new(*cents, 2).unwrap());
+        let row = Row::of([Cell::Text(key), Cell::Text(currency), amount]);
+        let cells = || Some(Cells::new(&row.cells));
+        let is_a = *side == Side::A;
+        let place = Some((number + 1, 10 * number));
+        batch.record(&RecordRow {
+            kind: if is_a { RecordKind::OnlyA } else { RecordKind::OnlyB },
+            a: cells().filter(|_| is_a),
+            b: cells().filter(|_| !is_a),
+            partner_rejected: false,
+            place_a: place.filter(|_| is_a),
+            place_b: place.filter(|_| !is_a),
+            matched: None,
+        });
+        let kind = if is_a { DiffType::MissingInSourceB } else { DiffType::MissingInSourceA };
+        let attribution = AttributionRow {
+            reason: batch.push("TYPO"),
+            confidence: Confidence::new(0.95).unwrap(),
+            status: Status::Unknown,
+            assigned_by: batch.push("RULE:missing"),
+            explanation: None,
+            signature: Some((
+                batch.push(&format!(
+                    "[\"{job}\",\"ENTIRE_RECORD\",\"{}\",\"TYPO\",\"plain\",\"HIGH\",\"\"]",
+                    kind.name()
+                )),
+                batch.push("a record is missing"),
+            )),
+        };
+        let exists = batch.push("EXISTS");
+        let row = DifferenceRow {
+            row: identity::of_row(&layout(), *side, Cells::new(&row.cells)),
+            record: number,
+            field: FieldRef::EntireRecord,
+            diff_type: kind,
+            severity: Severity::High,
+            value_a: is_a.then_some(exists),
+            value_b: (!is_a).then_some(exists),
+            amount_abs: None,
+            attribution: Some(attribution),
+        };
+        batch.differences.push(row);
+    }
+    writer.write(&batch).unwrap();
+    writer
+        .finish(&FinishRun {
+            ended: Instant::new(started.seconds(), 999_000_000),
+            status: RunStatus::Completed,
+            stage: Stage::Attributed,
+            total_records: rows.len() as u64,
+            total_differences: rows.len() as u64,
+            metadata,
+        })
+        .unwrap();
+    id
+}
+
+/// The id of the item of a record that one side lacks.
+pub fn alone_id(run: RunId, record: u64) -> String {
+    let number = record << 10;
+    format!("{}{number:012x}", run.prefix(recon::domain::run::IdClass::Attribution))
+}

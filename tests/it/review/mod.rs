@@ -1,5 +1,6 @@
 //! The review on both stores.
 
+mod by_hand;
 mod carry;
 mod commands;
 mod days;
@@ -7,4 +8,5 @@ pub(crate) mod fixture;
 mod labels;
 mod sample;
 mod story;
+mod truth;
 mod workflow;

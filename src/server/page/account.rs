@@ -1,0 +1,124 @@
+//! The user's own tokens and sessions, on the profile.
+
+use crate::review::Refusal;
+use crate::review::people::session;
+use crate::review::people::token::{self, NewToken, parse_scopes};
+use crate::review::people::{AuthMethod, system_random};
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+
+use super::context::{PageContext, redirect};
+use super::labels;
+use super::screens::profile_page;
+
+/// A token of the user.
+#[derive(Clone, Debug)]
+pub struct OwnToken {
+    pub id: String,
+    pub name: String,
+    pub scopes: String,
+    pub made: String,
+    pub until: String,
+}
+
+/// A session of the user.
+#[derive(Clone, Debug)]
+pub struct OwnSession {
+    pub id: String,
+    /// The client, as it names itself.
+    pub client: String,
+    pub address: String,
+    pub used: String,
+    /// This one.
+    pub present: bool,
+}
+
+/// The user's tokens and sessions. One user alone (`--solo`) has neither.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    pub tokens: Vec<OwnToken>,
+    pub sessions: Vec<OwnSession>,
+    /// What a token may be allowed to do.
+    pub scopes: Vec<&'static str>,
+    /// The token that was just made: it is shown once.
+    pub made: Option<String>,
+}
+
+impl Account {
+    pub fn of(context: &PageContext<'_>, made: Option<String>) -> Result<Self, Denied> {
+        let (store, person) = (&*context.call.app.store, context.call.person()?);
+        if context.call.app.office.solo() {
+            return Ok(Self::default());
+        }
+        let time = |at| crate::store::time_text(at);
+        let tokens = token::list(store, &context.actor, Some(&person.login))?;
+        let sessions = session::list(store, &person.person_id, context.now);
+        let own = match &person.method {
+            AuthMethod::Session(id) => Some(id.as_str()),
+            _ => None,
+        };
+        Ok(Self {
+            tokens: tokens
+                .into_iter()
+                .filter(|token| token.revoked.is_none() && token.expires > context.now)
+                .map(|token| OwnToken {
+                    scopes: token::scope_names(token.scopes).replace(',', ", "),
+                    made: labels::ago(context.now, &time(token.created)),
+                    until: labels::short_moment(&time(token.expires)),
+                    id: token.id,
+                    name: token.name,
+                })
+                .collect(),
+            sessions: sessions
+                .map_err(Refusal::from)?
+                .into_iter()
+                .map(|one| OwnSession {
+                    present: own == Some(one.id.as_str()),
+                    client: one.user_agent.unwrap_or_else(|| "Unnamed client".to_owned()),
+                    address: one.address.unwrap_or_default(),
+                    used: labels::ago(context.now, &time(one.used)),
+                    id: one.id,
+                })
+                .collect(),
+            scopes: person.permissions.iter().map(|one| one.name()).collect(),
+            made,
+        })
+    }
+}
+
+pub fn create_token(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let ticked = call.form.iter().filter(|(name, _)| name == "scope");
+    let made = parse_scopes(ticked.map(|(_, scope)| scope.as_str())).and_then(|scopes| {
+        let new = NewToken {
+            name: &context.field("name").unwrap_or_default(),
+            login: &call.person().map(|person| person.login.clone()).unwrap_or_default(),
+            scopes,
+            days: context.field("days").and_then(|days| days.parse().ok()).unwrap_or_default(),
+        };
+        token::create(&*call.app.store, &context.actor, &new, context.now, &system_random)
+    });
+    match made {
+        Ok((_, text)) => profile_page(&context, None, Some(text), 200),
+        Err(refusal) if refusal.cause.is_none() => {
+            let status = refusal.kind.status();
+            profile_page(&context, Some(refusal.message), None, status)
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+pub fn revoke_token(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let id = context.field("id").unwrap_or_default();
+    token::revoke(&*call.app.store, &context.actor, &id, context.now)?;
+    Ok(redirect("/review/profile", "changed"))
+}
+
+pub fn end_session(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let id = context.field("id").unwrap_or_default();
+    session::end(&*call.app.store, &call.person()?.person_id, &id).map_err(Refusal::from)?;
+    Ok(redirect("/review/profile", "changed"))
+}

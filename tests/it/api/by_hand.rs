@@ -1,0 +1,135 @@
+//! Matching by hand over the API and the page.
+
+use serde_json::{Value as Json, json};
+
+use super::{House, json as document, verdict};
+
+fn ids(house: &House, kind: &str) -> Vec<String> {
+    let found =
+        house.queue("ann", &format!("status=ALL&by_people=false&limit=200&diff_type={kind}"));
+    let id = |item: &Json| item["attribution_id"].as_str().unwrap().to_owned();
+    found.iter().map(id).collect()
+}
+
+#[test]
+fn rows_without_a_partner_are_matched_over_the_api() {
+    let house = House::new();
+    let only_a = ids(&house, "MISSING_IN_SOURCE_B").remove(0);
+    let ann = house.person("ann");
+    let found = ann.get(&format!("/v1/workflow/items/{only_a}/candidates"));
+    assert_eq!(found.status, 200, "{}", found.text());
+    let found = document(&found);
+    let only_b = found["items"][0]["attribution_id"].as_str().unwrap().to_owned();
+    let preview =
+        document(&ann.post("/v1/workflow/matches/preview", &json!({ "ids": [only_a, only_b] })));
+    assert_eq!(preview["rows_a"].as_array().unwrap().len(), 1, "{preview}");
+    assert!(preview["sums"][0]["difference"].is_string(), "{preview}");
+    let body = json!({
+        "ids": [only_a, only_b], "reason_code": "TIMING_LAG", "comments": "one trade, two names",
+    });
+    let before = house.state();
+    let alone = ann.post(
+        "/v1/workflow/matches",
+        &json!({ "ids": [only_a], "reason_code": "TIMING_LAG", "comments": "one trade" }),
+    );
+    assert_eq!(alone.status, 422, "{}", alone.text());
+    let same = ann.post(
+        "/v1/workflow/matches",
+        &json!({ "ids": [only_a, only_a], "reason_code": "TIMING_LAG", "comments": "one trade" }),
+    );
+    assert_eq!(verdict(&same), (422, "unmatchable-rows".into()));
+    assert_eq!(house.state(), before);
+
+    let proposed = ann.post("/v1/workflow/matches", &body);
+    assert_eq!(proposed.status, 201, "{}", proposed.text());
+    let proposal = document(&proposed);
+    let path = format!("/workflow/proposals/{}", proposal["proposal_id"].as_str().unwrap());
+    assert_eq!(proposed.header("location"), Some(path.as_str()));
+    assert_eq!(proposal["eyes_required"], 4);
+    let page = house.person("bob").get(&path.replace("/workflow", "/review"));
+    assert!(page.text().contains("Match by hand as TIMING_LAG"), "{}", page.text());
+    let good = json!({ "content_hash": proposal["content_hash"] });
+    let tag = proposal["tag"].as_str().unwrap();
+    let approved = house.person("bob").post_if(tag, &format!("{path}/approve"), &good);
+    assert_eq!(approved.status, 200, "{}", approved.text());
+    let item = document(&ann.get(&format!("/v1/workflow/items/{only_b}")));
+    assert_eq!(item["status"], "ACCEPTED");
+    assert_eq!(item["current_reason"]["code"], "TIMING_LAG");
+    let link = &item["matched_by_hand"];
+    assert_eq!(
+        (&link["match_id"], link["rows"].as_array().unwrap().len()),
+        (&proposal["proposal_id"], 2)
+    );
+    let page = ann.get(&format!("/review/items/{only_a}")).text().to_owned();
+    assert!(page.contains("Matched by hand") && page.contains("Take the match apart"), "{page}");
+
+    let match_id = link["match_id"].as_str().unwrap();
+    let apart = ann.post(
+        &format!("/v1/workflow/matches/{match_id}/unmatch"),
+        &json!({ "comments": "they are two trades" }),
+    );
+    assert_eq!(apart.status, 201, "{}", apart.text());
+    assert_eq!(document(&apart)["eyes_required"], 6);
+    let verified = document(&house.person("aud").get("/audit/verify"));
+    assert_eq!(verified["ok"], true, "{verified}");
+    house.server.assert_well();
+}
+
+#[test]
+fn the_page_shows_both_sums_and_proposes_the_match() {
+    let house = House::new();
+    let only_a = ids(&house, "MISSING_IN_SOURCE_B").remove(0);
+    let only_b = ids(&house, "MISSING_IN_SOURCE_A").remove(0);
+    let ann = house.person("ann");
+    let item = ann.get(&format!("/review/items/{only_a}")).text().to_owned();
+    assert!(item.contains(&format!("/review/match?id={only_a}")), "{item}");
+    let alone = ann.get(&format!("/review/match?id={only_a}"));
+    assert_eq!(alone.status, 200, "{}", alone.text());
+    assert!(alone.text().contains(&only_b) && alone.text().contains("a row of each side"));
+    let both = ann.get(&format!("/review/match?id={only_a}&id={only_b}&q=")).text().to_owned();
+    assert!(both.contains("Difference") && both.contains("Propose the match"), "{both}");
+    let form =
+        |code: &str| format!("id={only_a}&id={only_b}&code={code}&comment=one+trade%2C+two+names");
+    let typed = [("Content-Type", "application/x-www-form-urlencoded")];
+    let refused = ann.ask("POST", "/review/match", &typed, &form("NONE_SUCH"));
+    assert!(refused.status == 400 && refused.text().contains("Invalid Reason Code"));
+    let sent = ann.ask("POST", "/review/match", &typed, &form("TIMING_LAG"));
+    assert_eq!(sent.status, 303, "{}", sent.text());
+    assert!(sent.header("location").unwrap().contains("said=proposed."));
+    assert_eq!(house.queue("ann", "status=PENDING").len(), 2);
+    house.server.assert_well();
+}
+
+#[test]
+fn a_view_has_a_name_and_an_address() {
+    let house = House::new();
+    let ann = house.person("ann");
+    let typed = [("Content-Type", "application/x-www-form-urlencoded")];
+    let form = "name=Late+ones&filter=%3Fsla%3Doverdue%26colour%3Dred";
+    let saved = ann.ask("POST", "/review/views", &typed, form);
+    assert_eq!(saved.status, 303, "{}", saved.text());
+    // What is no filter is not kept.
+    assert_eq!(saved.header("location"), Some("/review/queue?sla=overdue&said=saved-view"));
+    let page = ann.get("/review/queue").text().to_owned();
+    assert!(page.contains("href=\"/review/queue?sla=overdue\"><bdi>Late ones</bdi>"), "{page}");
+    let others = house.person("sue").get("/review/queue").text().to_owned();
+    assert!(!others.contains("Late ones"));
+    let gone = ann.ask("POST", "/review/views/delete", &typed, "name=Late+ones");
+    assert_eq!(gone.status, 303);
+    assert!(!ann.get("/review/queue").text().contains("Late ones"));
+    house.server.assert_well();
+}
+
+#[test]
+fn the_profile_makes_and_revokes_tokens() {
+    let project = crate::program::Project::of(".");
+    let mut house = House::of(project, &[]);
+    let typed = [("Content-Type", "application/x-www-form-urlencoded")];
+    let ann = house.person("ann");
+    let page = ann.get("/review/profile").text().to_owned();
+    assert!(page.contains("New token") && page.contains("Revoke"), "{page}");
+    // Tokens neither make nor revoke tokens.
+    let made = ann.ask("POST", "/review/profile/tokens", &typed, "name=nightly&days=30&scope=view");
+    assert!(made.status == 403 && !made.text().contains("rcn_"), "{}", made.text());
+    assert_eq!(house.server.stop(), 0);
+}

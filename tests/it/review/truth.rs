@@ -1,0 +1,184 @@
+//! What proposals and lists say stays true: what was known, what happened, and sums in one currency.
+
+use std::collections::BTreeMap;
+
+use recon::domain::Side;
+use recon::domain::review::policy::Amount;
+use recon::domain::review::{Action, Policy, Trigger};
+use recon::review::{
+    AuditFilter, BulkCommit, BulkPreviewAsk, GroupBy, PageAsk, QueueFilter, QueueSort,
+};
+
+use super::fixture::{
+    CLUELESS, GUESS, Given, agree, alone_id, code, item_id, office, override_, stock, stock_alone,
+};
+use crate::store::{Place, told_to_both};
+
+told_to_both! {
+    a_settled_proposal_keeps_what_was_known,
+    history_is_one_line_for_each_step,
+    amounts_without_a_threshold_need_six_eyes,
+    amounts_in_two_currencies_are_not_added,
+    groups_come_in_the_order_that_is_asked_for,
+    views_are_ones_own,
+}
+
+fn strict() -> Policy {
+    let threshold = Amount(recon::domain::Decimal::parse(b"1000").unwrap());
+    Policy {
+        currency_field: Some("currency".to_owned()),
+        thresholds: BTreeMap::from([("USD".to_owned(), threshold)]),
+        ..Policy::default()
+    }
+}
+
+fn a_settled_proposal_keeps_what_was_known(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[GUESS]);
+    let (ann, sue) = (stage.actor("ann"), stage.actor("sue"));
+    let id = item_id(run, 1);
+    let before = desk.item(&ann, &id).unwrap().item.predictions;
+    let resolved = desk.resolve(&ann, &override_(&id, "TIMING")).unwrap().value;
+    desk.approve(&sue, &agree(&resolved, desk, &sue)).unwrap();
+    let settled = desk.item(&ann, &id).unwrap().item;
+    assert_eq!(settled.current_reason.unwrap().code, "TIMING");
+    let proposal_id = resolved.proposal_id.unwrap();
+    let detail = desk.proposal(&sue, &proposal_id, &PageAsk::default()).unwrap();
+    assert_eq!(detail.items[0].predictions, before);
+    assert_eq!((before[0].code.as_str(), before[0].confidence), ("ROUNDING", 0.8));
+    assert_eq!(detail.proposal.predicted[0].code, "ROUNDING");
+}
+
+fn history_is_one_line_for_each_step(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let run = stock(&*store, "fx", &[GUESS; 4]);
+    let (ann, sue, aud) = (stage.actor("ann"), stage.actor("sue"), stage.actor("aud"));
+    let ids = (1..=4).map(|record| item_id(run, record)).collect();
+    let ask = BulkPreviewAsk { ids, action: Some(Action::Approve), ..BulkPreviewAsk::default() };
+    let token = desk.bulk_preview(&ann, &ask).unwrap().token;
+    let made = desk.bulk_commit(&ann, &BulkCommit { token, ..BulkCommit::default() }).unwrap();
+    let proposal_id = made.value.proposal.proposal_id;
+    let seen = desk.proposal(&sue, &proposal_id, &PageAsk::default()).unwrap().proposal;
+    let yes = recon::review::Approve {
+        proposal_id: proposal_id.clone(),
+        if_match: Some(seen.tag.parse().unwrap()),
+        content_hash: Some(seen.content_hash),
+        comments: None,
+    };
+    desk.approve(&sue, &yes).unwrap();
+    let detail = desk.proposal(&sue, &proposal_id, &PageAsk::default()).unwrap();
+    let steps: Vec<(&str, &str, u64)> = detail
+        .steps
+        .iter()
+        .map(|step| (step.actor_name.as_str(), step.stage.as_str(), step.items))
+        .collect();
+    assert_eq!(steps, [("ann", "MAKER", 4), ("sue", "CHECKER", 4)]);
+    // Audit folds the same rows, newest first.
+    let filter = AuditFilter { folded: true, ..AuditFilter::default() };
+    let rows = desk.audit_search(&aud, &filter, &PageAsk::default()).unwrap().items;
+    let folded: Vec<Option<u64>> =
+        rows.iter().filter(|one| one.row.proposal_id.is_some()).map(|one| one.step_rows).collect();
+    assert_eq!(folded, [Some(4), Some(4)]);
+}
+
+fn amounts_without_a_threshold_need_six_eyes(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    desk.adopt_policy(&strict()).unwrap();
+    let rows = [
+        ("P1", Side::A, "USD", 10_000),
+        ("P2", Side::A, "EUR", 700),
+        ("P3", Side::A, "USD", 100_000),
+    ];
+    let run = stock_alone(&*store, "pay", "2026-01-15", &rows);
+    let ann = stage.actor("ann");
+    for (record, eyes) in [(1, 4), (2, 6), (3, 6)] {
+        let item = desk.item(&ann, &alone_id(run, record)).unwrap().item;
+        assert_eq!(item.eyes_if_approve.code(), eyes, "{record}");
+        let why: Vec<Trigger> = item.triggers_if_approve.iter().map(|one| one.trigger).collect();
+        assert_eq!(why, if eyes == 6 { vec![Trigger::Amount] } else { Vec::new() }, "{record}");
+    }
+}
+
+fn amounts_in_two_currencies_are_not_added(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    desk.adopt_policy(&Policy { currency_field: Some("currency".to_owned()), ..Policy::default() })
+        .unwrap();
+    let rows = [
+        ("P1", Side::A, "USD", 10_000),
+        ("P2", Side::A, "EUR", 700),
+        ("P3", Side::A, "USD", 5_000),
+    ];
+    let run = stock_alone(&*store, "pay", "2026-01-15", &rows);
+    stock(&*store, "fx", &[GUESS]);
+    let ann = stage.actor("ann");
+    let ids = (1..=3).map(|record| alone_id(run, record)).collect();
+    let ask = BulkPreviewAsk { ids, action: Some(Action::Approve), ..BulkPreviewAsk::default() };
+    let preview = desk.bulk_preview(&ann, &ask).unwrap();
+    let mut sums: Vec<String> = preview
+        .amount_sum
+        .iter()
+        .map(|sum| format!("{} {}", sum.sum, sum.currency.as_deref().unwrap()))
+        .collect();
+    sums.sort_unstable();
+    assert_eq!(sums, ["150.00 USD", "7.00 EUR"]);
+    let groups = desk
+        .groups(&ann, &QueueFilter::default(), GroupBy::Signature, &PageAsk::default())
+        .unwrap();
+    assert!(groups.items.iter().all(|group| group.amount_sum.is_none()), "{groups:?}");
+}
+
+fn groups_come_in_the_order_that_is_asked_for(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let large = Given { amount: 90_000, ..GUESS };
+    stock(&*store, "fx", &[CLUELESS, CLUELESS, CLUELESS, large, large]);
+    let ann = stage.actor("ann");
+    let by = |sort: QueueSort| {
+        let mut counts = Vec::new();
+        let mut ask = PageAsk { sort, limit: Some(1), ..PageAsk::default() };
+        loop {
+            let page =
+                desk.groups(&ann, &QueueFilter::default(), GroupBy::Signature, &ask).unwrap();
+            counts.extend(page.items.iter().map(|group| group.count));
+            match page.next {
+                Some(next) => ask.cursor = Some(next),
+                None => return counts,
+            }
+        }
+    };
+    assert_eq!(by(QueueSort::default()), [3, 2]);
+    assert_eq!(by(QueueSort::Amount), [2, 3]);
+    assert_eq!(by(QueueSort::Age).len(), 2);
+}
+
+fn views_are_ones_own(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let (ann, bob) = (stage.actor("ann"), stage.actor("bob"));
+    desk.save_view(&ann, "  large  ", "?min_amount=1000").unwrap();
+    desk.save_view(&ann, "late", "?sla=overdue").unwrap();
+    desk.save_view(&ann, "large", "?min_amount=5000").unwrap();
+    let view = |name: &str, query: &str| (name.to_owned(), query.to_owned());
+    let both = [view("large", "?min_amount=5000"), view("late", "?sla=overdue")];
+    assert_eq!(desk.saved_views(&ann).unwrap(), both);
+    assert_eq!(desk.saved_views(&bob).unwrap(), []);
+    desk.delete_view(&bob, "late").unwrap();
+    desk.delete_view(&ann, "large").unwrap();
+    assert_eq!(desk.saved_views(&ann).unwrap(), both[1..]);
+    for name in ["", "  ", "a\nb", &"x".repeat(61)] {
+        assert_eq!(code(desk.save_view(&ann, name, "?q=x")), "invalid-filter", "{name}");
+    }
+    assert_eq!(code(desk.save_view(&ann, "long", &"x".repeat(4_001))), "invalid-filter");
+    let alone = office(true);
+    assert_eq!(code(alone.desk(&*store).save_view(&alone.actor("ann"), "x", "?q=x")), "solo");
+}
