@@ -54,17 +54,31 @@ impl<'m> Attributor<'m> {
         together: Together<'_>,
     ) -> Attribution {
         let claim = match self.call_rules(difference) {
-            RulesResult::Claimed(claim)
-                if self.guesser.is_none() || !self.plan.is_hint(claim.confidence) =>
-            {
-                return self.settle(difference, claim, None);
-            }
             RulesResult::Claimed(claim) => claim,
             RulesResult::Passed(notes) => Claim { notes, ..Claim::default() },
         };
-        let Some(guesser) = &mut self.guesser else { return claim.unknown(None) };
+        let is_claimed = claim.by != AssignedBy::Nobody;
+        let measured = self.measured(&claim).map(ClaimRecord::confidence);
+        let Some(guesser) = &mut self.guesser else {
+            return if is_claimed {
+                self.settle(difference, claim, None)
+            } else {
+                claim.unknown(None)
+            };
+        };
+        if is_claimed && !self.plan.may_yield(claim.confidence, measured) {
+            return self.settle(difference, claim, None);
+        }
         guesser.extractor.extract(difference, together, &mut guesser.row);
-        let said = guesser.champion.model.explain(&guesser.row);
+        let model = &guesser.champion.model;
+        if is_claimed && self.plan.overrule_below.is_none() {
+            // Most claims stand, and need no explanation of a guess that does not count.
+            let guess = model.guess_one(&guesser.row);
+            if !self.plan.yields(claim.confidence, measured, guess.confidence) {
+                return self.settle(difference, claim, None);
+            }
+        }
+        let said = model.explain(&guesser.row);
         let version = guesser.champion.version.clone();
         let model = Some(said.to_json(&version).to_string());
         let novel = said.novel;
@@ -79,11 +93,17 @@ impl<'m> Attributor<'m> {
             None
         };
         let mut notes = claim.notes.clone();
-        if claim.by != AssignedBy::Nobody {
+        if is_claimed {
             if refused.is_some() {
                 return self.settle(difference, claim, model);
             }
-            notes.push(format!("{} hinted at {} ({})", claim.by, claim.reason, claim.confidence));
+            notes.push(match (measured, self.plan.overrule_below) {
+                (Some(measured), None) => format!(
+                    "{} claims {}, but is right in {measured} of such cases; the model is surer",
+                    claim.by, claim.reason
+                ),
+                _ => format!("{} hinted at {} ({})", claim.by, claim.reason, claim.confidence),
+            });
         }
         if let Some(refused) = refused {
             notes.push(refused);
@@ -128,17 +148,22 @@ impl<'m> Attributor<'m> {
         }
     }
 
+    /// How often such claims of a rule were right, if that is known.
+    fn measured(&self, claim: &Claim) -> Option<&'m ClaimRecord> {
+        match &claim.by {
+            AssignedBy::Rule(rule) => self.machine.claims.known(rule, claim.confidence),
+            _ => None,
+        }
+    }
+
     fn settle(
         &self,
         difference: &DifferenceContext<'_>,
         claim: Claim,
         model: Option<String>,
     ) -> Attribution {
+        let known = self.measured(&claim);
         let Claim { reason, confidence: claimed, by, mut notes } = claim;
-        let known = match &by {
-            AssignedBy::Rule(rule) => self.machine.claims.known(rule, claimed),
-            _ => None,
-        };
         let confidence = known.map_or(claimed, ClaimRecord::confidence);
         notes.extend(known.map(ClaimRecord::note));
         let functional = self.plan.is_functional(&reason);

@@ -1,17 +1,19 @@
 //! Calibration: maps the trees' votes to probabilities.
 //!
-//! A forest's shares are scores, not probabilities. Three mappings are fitted to out-of-bag shares,
-//! which come from trees that did not see the row, and compared by cross-validated log loss; the
-//! best is kept:
+//! A forest's shares are scores, not probabilities. Several mappings are fitted to shares of rows that
+//! the trees did not see, and compared by cross-validated log loss; the best is kept:
 //!
 //! * temperature scaling, one number (Guo et al., "On calibration of modern neural networks",
 //!   ICML 2017), on the logarithms of the shares;
 //! * Platt scaling, one against the rest, two numbers a reason (Platt 1999, with the targets and
 //!   the Newton method of Lin, Lin and Weng, "A note on Platt's probabilistic outputs", 2007);
 //! * isotonic regression, one against the rest, a monotone curve a reason (Zadrozny and Elkan,
-//!   "Transforming classifier scores into accurate multiclass probability estimates", KDD 2002).
+//!   "Transforming classifier scores into accurate multiclass probability estimates", KDD 2002);
+//! * beta calibration, one against the rest, three numbers a reason (Kull, Silva Filho and Flach, "Beta
+//!   calibration", AISTATS 2017);
+//! * vector scaling, a slope and one offset a reason, on the logarithms of the shares (Guo et al.).
 //!
-//! The latter two are normalized to add up to 1.
+//! Those against the rest are normalized to add up to 1.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,9 +22,13 @@ use crate::diagnostic::{Code, Problem};
 /// Folds of the cross-validation.
 const FOLDS: usize = 5;
 /// Maximum rows for the comparison; the winner is fitted to all.
-const MAX_COMPARED: usize = 30_000;
+const MAX_COMPARED: usize = 10_000;
 /// Added to shares before taking logarithms: a tenth of one vote of a hundred trees.
 const SMOOTHING: f64 = 1e-3;
+/// The smallest share that beta calibration and vector scaling tell from 0.
+const LEAST_SHARE: f64 = 1e-6;
+/// How strongly vector scaling holds on to the shares, in rows.
+const HOLD: f64 = 5.0;
 
 /// A fitted mapping from shares to probabilities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +48,13 @@ pub enum Calibration {
         /// Share and probability, both ascending.
         curves: Vec<Vec<(f32, f32)>>,
     },
+    /// For each reason, `1 / (1 + exp(-(a × ln share − b × ln(1 − share) + c)))`.
+    Beta {
+        /// `a`, `b` and `c` of each reason; neither `a` nor `b` is negative.
+        curves: Vec<(f64, f64, f64)>,
+    },
+    /// The softmax of `slope × ln share + offset`.
+    Vector { slope: f64, offsets: Vec<f64> },
 }
 
 /// The chosen calibration and the comparison.
@@ -58,6 +71,8 @@ enum Method {
     Temperature,
     Platt,
     Isotonic,
+    Beta,
+    Vector,
 }
 
 impl Method {
@@ -66,16 +81,21 @@ impl Method {
             Calibration::Temperature { .. } => Self::Temperature,
             Calibration::Platt { .. } => Self::Platt,
             Calibration::Isotonic { .. } => Self::Isotonic,
+            Calibration::Beta { .. } => Self::Beta,
+            Calibration::Vector { .. } => Self::Vector,
         }
     }
 
-    const ALL: [Self; 3] = [Self::Temperature, Self::Platt, Self::Isotonic];
+    const ALL: [Self; 5] =
+        [Self::Temperature, Self::Platt, Self::Isotonic, Self::Beta, Self::Vector];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Temperature => "temperature",
             Self::Platt => "platt",
             Self::Isotonic => "isotonic",
+            Self::Beta => "beta",
+            Self::Vector => "vector",
         }
     }
 
@@ -88,6 +108,10 @@ impl Method {
             Self::Isotonic => Calibration::Isotonic {
                 curves: (0..data.classes).map(|class| isotonic(data, rows, class)).collect(),
             },
+            Self::Beta => Calibration::Beta {
+                curves: (0..data.classes).map(|class| beta(data, rows, class)).collect(),
+            },
+            Self::Vector => vector(data, rows),
         }
     }
 }
@@ -116,7 +140,7 @@ impl<'a> Shares<'a> {
     }
 }
 
-/// Compares the three on `rows` (the rows that have out-of-bag shares) and fits the best.
+/// Compares the methods on `rows` (the rows that have out-of-bag shares) and fits the best.
 ///
 /// # Errors
 /// `calibration-too-few` when there are fewer rows than folds.
@@ -188,7 +212,7 @@ pub fn out_of_fold(
 }
 
 impl Calibration {
-    /// `isotonic`, `platt` or `temperature`.
+    /// Its name, such as `isotonic`.
     pub const fn name(&self) -> &'static str {
         Method::of(self).name()
     }
@@ -205,11 +229,22 @@ impl Calibration {
                     && curves.iter().flatten().all(|(x, y)| x.is_finite() && *y > 0.0 && *y <= 1.0)
                     && curves.iter().all(|curve| !curve.is_empty())
             }
+            Self::Beta { curves } => {
+                let is_finite = |(a, b, c): &(f64, f64, f64)| (a + b + c).is_finite();
+                curves.len() == classes && curves.iter().all(is_finite)
+            }
+            Self::Vector { slope, offsets } => {
+                offsets.len() == classes && offsets.iter().chain([slope]).all(|one| one.is_finite())
+            }
         }
     }
 
     /// The probabilities of one row's shares.
     pub fn apply(&self, shares: &[f32], out: &mut [f32]) {
+        if let Self::Vector { slope, offsets } = self {
+            scaled(shares, *slope, offsets, out);
+            return;
+        }
         for (class, (share, out)) in shares.iter().zip(out.iter_mut()).enumerate() {
             *out = match self {
                 Self::Temperature { temperature } => {
@@ -222,6 +257,12 @@ impl Calibration {
                 Self::Isotonic { curves } => {
                     curves.get(class).map_or(*share, |curve| on_curve(curve, *share))
                 }
+                Self::Beta { curves } => {
+                    let (a, b, c) = curves.get(class).copied().unwrap_or((1.0, 1.0, 0.0));
+                    let (yes, no) = logarithms(*share);
+                    sigmoid(a * yes - b * no + c).max(1e-9) as f32
+                }
+                Self::Vector { .. } => *share,
             };
         }
         let sum: f32 = out.iter().sum();
@@ -339,6 +380,171 @@ fn platt(data: &Shares<'_>, rows: &[usize], class: usize) -> (f64, f64) {
     (0.0, (share / (1.0 - share)).ln())
 }
 
+/// The logarithms of a share and of the rest.
+fn logarithms(share: f32) -> (f64, f64) {
+    let share = f64::from(share).clamp(LEAST_SHARE, 1.0 - LEAST_SHARE);
+    (share.ln(), (1.0 - share).ln())
+}
+
+fn scaled(shares: &[f32], slope: f64, offsets: &[f64], out: &mut [f32]) {
+    let margins: Vec<f64> = shares
+        .iter()
+        .zip(offsets)
+        .map(|(share, offset)| slope * f64::from(*share).max(LEAST_SHARE).ln() + offset)
+        .collect();
+    let most = margins.iter().copied().fold(f64::MIN, f64::max);
+    let sum: f64 = margins.iter().map(|margin| (margin - most).exp()).sum();
+    for (margin, out) in margins.iter().zip(out) {
+        *out = ((margin - most).exp() / sum) as f32;
+    }
+}
+
+/// Loss, gradient and curvature (row by row of the matrix) at a point.
+type Slopes = (f64, Vec<f64>, Vec<f64>);
+
+/// The lowest point of a convex loss: Newton's method with step halving.
+fn lowest(mut at: Vec<f64>, loss: impl Fn(&[f64]) -> Slopes) -> Vec<f64> {
+    let mut now = loss(&at);
+    for _ in 0..30 {
+        let Some(step) = solved(now.2.clone(), now.1.clone()) else { break };
+        let mut scale = 1.0;
+        let next = loop {
+            let candidate: Vec<f64> =
+                at.iter().zip(&step).map(|(at, step)| at - scale * step).collect();
+            let slopes = loss(&candidate);
+            if slopes.0 < now.0 {
+                break Some((candidate, slopes));
+            }
+            scale /= 2.0;
+            if scale < 1e-6 {
+                break None;
+            }
+        };
+        let Some((candidate, slopes)) = next else { break };
+        let gained = now.0 - slopes.0;
+        (at, now) = (candidate, slopes);
+        if gained < 1e-6 * (1.0 + now.0.abs()) {
+            break;
+        }
+    }
+    at
+}
+
+/// Solves a positive definite system by Gaussian elimination.
+fn solved(mut matrix: Vec<f64>, mut right: Vec<f64>) -> Option<Vec<f64>> {
+    let size = right.len();
+    for at in 0..size {
+        let pivot = matrix[at * size + at];
+        if pivot <= 1e-12 || !pivot.is_finite() {
+            return None;
+        }
+        for row in at + 1..size {
+            let factor = matrix[row * size + at] / pivot;
+            for column in at..size {
+                matrix[row * size + column] -= factor * matrix[at * size + column];
+            }
+            right[row] -= factor * right[at];
+        }
+    }
+    for at in (0..size).rev() {
+        let known: f64 = (at + 1..size).map(|other| matrix[at * size + other] * right[other]).sum();
+        right[at] = (right[at] - known) / matrix[at * size + at];
+    }
+    Some(right)
+}
+
+/// The three numbers of one reason against the rest. A slope that would be negative is 0, so that more
+/// votes never make a reason less likely.
+fn beta(data: &Shares<'_>, rows: &[usize], class: usize) -> (f64, f64, f64) {
+    let points: Vec<([f64; 3], f64)> = rows
+        .iter()
+        .map(|row| {
+            let (yes, no) = logarithms(data.row(*row)[class]);
+            ([yes, -no, 1.0], f64::from(u8::from(usize::from(data.labels[*row]) == class)))
+        })
+        .collect();
+    let fit = |used: &[usize]| {
+        lowest(vec![0.0; used.len()], |at| {
+            let size = used.len();
+            let mut slopes = (0.0, vec![0.0; size], vec![0.0; size * size]);
+            // A weak prior keeps separable reasons finite.
+            for (index, value) in at.iter().enumerate() {
+                slopes.0 += 0.005 * value * value;
+                slopes.1[index] += 0.01 * value;
+                slopes.2[index * size + index] += 0.01;
+            }
+            for (terms, target) in &points {
+                let z: f64 = used.iter().zip(at).map(|(term, value)| terms[*term] * value).sum();
+                let p = sigmoid(z);
+                slopes.0 += z.max(0.0) + (-z.abs()).exp().ln_1p() - target * z;
+                for (left, term) in used.iter().enumerate() {
+                    slopes.1[left] += (p - target) * terms[*term];
+                    for (right, other) in used.iter().enumerate() {
+                        slopes.2[left * size + right] +=
+                            p * (1.0 - p) * terms[*term] * terms[*other];
+                    }
+                }
+            }
+            slopes
+        })
+    };
+    let whole = fit(&[0, 1, 2]);
+    if whole[0] >= 0.0 && whole[1] >= 0.0 {
+        return (whole[0], whole[1], whole[2]);
+    }
+    let kept = usize::from(whole[0] < 0.0);
+    let half = fit(&[kept, 2]);
+    match (half[0] >= 0.0, kept) {
+        (true, 0) => (half[0], 0.0, half[1]),
+        (true, _) => (0.0, half[0], half[1]),
+        (false, _) => (0.0, 0.0, fit(&[2])[0]),
+    }
+}
+
+fn vector(data: &Shares<'_>, rows: &[usize]) -> Calibration {
+    let size = data.classes + 1;
+    let mut start = vec![0.0; size];
+    start[0] = 1.0;
+    let fitted = lowest(start, |at| {
+        let mut slopes = (0.0, vec![0.0; size], vec![0.0; size * size]);
+        for (index, value) in at.iter().enumerate() {
+            let moved = value - f64::from(u8::from(index == 0));
+            slopes.0 += 0.5 * HOLD * moved * moved;
+            slopes.1[index] += HOLD * moved;
+            slopes.2[index * size + index] += HOLD;
+        }
+        let mut out = vec![0.0; data.classes];
+        for row in rows {
+            let shares = data.row(*row);
+            scaled(shares, at[0], &at[1..], &mut out);
+            let label = usize::from(data.labels[*row]);
+            slopes.0 -= f64::from(out[label]).max(1e-12).ln();
+            let logs = |class: usize| f64::from(shares[class]).max(LEAST_SHARE).ln();
+            let mean: f64 =
+                out.iter().enumerate().map(|(class, p)| f64::from(*p) * logs(class)).sum();
+            slopes.1[0] += mean - logs(label);
+            for (class, p) in out.iter().enumerate() {
+                let p = f64::from(*p);
+                slopes.1[class + 1] += p - f64::from(u8::from(class == label));
+                let mixed = p * (logs(class) - mean);
+                slopes.2[0] += mixed * logs(class);
+                slopes.2[class + 1] += mixed;
+                slopes.2[(class + 1) * size] += mixed;
+                for (other, q) in out.iter().enumerate() {
+                    let own = f64::from(u8::from(class == other));
+                    slopes.2[(class + 1) * size + other + 1] += p * (own - f64::from(*q));
+                }
+            }
+        }
+        slopes
+    });
+    // A slope of 0 or less would turn the order of the reasons around.
+    if fitted[0] <= 0.0 {
+        return Calibration::Vector { slope: 1.0, offsets: vec![0.0; data.classes] };
+    }
+    Calibration::Vector { slope: fitted[0], offsets: fitted[1..].to_vec() }
+}
+
 /// Pool-adjacent-violators. A block is flat from its first share to its last, and lines join the
 /// blocks; joining their middles instead would bend what a wide block says towards its neighbors.
 fn isotonic(data: &Shares<'_>, rows: &[usize], class: usize) -> Vec<(f32, f32)> {
@@ -434,7 +640,7 @@ mod tests {
             let (shares, labels) = bent(6_000, bend, 1);
             let rows: Vec<usize> = (0..labels.len()).collect();
             let chosen = choose(&shares, &labels, 3, &rows, 0).unwrap();
-            assert_eq!(chosen.compared.len(), 3);
+            assert_eq!(chosen.compared.len(), 5);
             let kept = chosen.compared.iter().find(|(name, _)| *name == chosen.calibration.name());
             assert!(chosen.compared.iter().all(|(_, loss)| *loss >= kept.unwrap().1));
             let (fresh, truth) = bent(20_000, bend, 2);

@@ -66,11 +66,6 @@ impl Claims {
         self.rules.get(rule)?.iter().find(|worth| is_same(worth.claimed, claimed.get()))
     }
 
-    /// The confidence of a rule's claim: measured, else as claimed.
-    pub fn confidence(&self, rule: &str, claimed: Confidence) -> Confidence {
-        self.known(rule, claimed).map_or(claimed, ClaimRecord::confidence)
-    }
-
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
@@ -90,6 +85,10 @@ fn is_same(left: f64, right: f64) -> bool {
 mod tests {
     use super::*;
 
+    fn confidence(claims: &Claims, rule: &str, claimed: Confidence) -> Confidence {
+        claims.known(rule, claimed).map_or(claimed, ClaimRecord::confidence)
+    }
+
     fn sure(value: f64) -> Confidence {
         Confidence::new(value).unwrap()
     }
@@ -97,18 +96,18 @@ mod tests {
     #[test]
     fn decisions_move_a_claimed_confidence_to_the_measured_one() {
         let mut claims = Claims::default();
-        assert_eq!(claims.confidence("attribute_fx", sure(0.9)), sure(0.9));
+        assert_eq!(confidence(&claims, "attribute_fx", sure(0.9)), sure(0.9));
         let mut after = Vec::new();
         for at in 0..1_000u64 {
             claims.add("attribute_fx", 0.9, 1, u64::from(at % 4 == 0));
             if [0, 9, 999].contains(&at) {
-                after.push(claims.confidence("attribute_fx", sure(0.9)).get());
+                after.push(confidence(&claims, "attribute_fx", sure(0.9)).get());
             }
         }
         // (1 + 9) / 11, (3 + 9) / 20, (250 + 9) / 1,010.
         assert_eq!(after, [0.9091, 0.6, 0.2564]);
-        assert_eq!(claims.confidence("attribute_fx", sure(0.75)), sure(0.75), "another claim");
-        assert_eq!(claims.confidence("attribute_null", sure(0.9)), sure(0.9), "another rule");
+        assert_eq!(confidence(&claims, "attribute_fx", sure(0.75)), sure(0.75), "another claim");
+        assert_eq!(confidence(&claims, "attribute_null", sure(0.9)), sure(0.9), "another rule");
         let note = claims.known("attribute_fx", sure(0.9)).unwrap().note();
         assert_eq!(note, "the rule claims 0.9; of 1000 such claims 250 were right");
         assert_eq!(claims.decided(), 1_000);

@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 use statrs::function::gamma::gamma_ur;
 
-use super::features::{COUNT, Scale, WITHOUT_MATCH, catalogue, is_of_the_run};
+use super::features::{COUNT, DESCRIBED, Scale, WITHOUT_MATCH, catalogue, is_of_the_run};
 use super::risk::{lower_bound, upper_bound};
 
 /// Bins of a number's inner range.
@@ -223,9 +223,9 @@ impl Statistics {
         statistics
     }
 
-    /// Whether it covers every feature of this version.
+    /// Whether it covers every feature that describes a difference.
     pub fn is_complete(&self) -> bool {
-        [COUNT, WITHOUT_MATCH].contains(&self.features.len())
+        [DESCRIBED, WITHOUT_MATCH].contains(&self.features.len())
             && self.surprises.len() == self.features.len()
             && self.features.iter().zip(&self.surprises).all(|(a, b)| a.bins() == b.len())
     }

@@ -37,8 +37,9 @@ pub struct AttributionPlan {
     pub(crate) acceptance: Acceptance,
     /// Whether to use a model, if there is one.
     pub(crate) model_enabled: bool,
-    /// A rule's claim below this is only a hint if there is a model, which then decides. Without a
-    /// model no rule is overruled.
+    /// A rule's claim below this is only a hint if there is a model, which then decides. If not set, a
+    /// claim yields to a model that is surer than such claims were right. Without a model no rule is
+    /// overruled.
     pub(crate) overrule_below: Option<Confidence>,
     /// The share of accepted differences chosen for blind checks.
     pub(crate) audit_sample: f64,
@@ -49,8 +50,21 @@ impl AttributionPlan {
         self.reasons.get(code).is_some_and(|reason| reason.functional)
     }
 
-    /// Whether a rule's claim at this confidence is only a hint to the model.
-    pub(crate) fn is_hint(&self, claimed: Confidence) -> bool {
-        self.overrule_below.is_some_and(|below| claimed < below)
+    /// Whether the model may decide instead of a rule, whose claims at this confidence were `measured`.
+    pub(crate) fn may_yield(&self, claimed: Confidence, measured: Option<Confidence>) -> bool {
+        self.overrule_below.map_or(measured.is_some(), |below| claimed < below)
+    }
+
+    /// Whether a rule's claim yields to a guess of the model at confidence `guess`.
+    pub(crate) fn yields(
+        &self,
+        claimed: Confidence,
+        measured: Option<Confidence>,
+        guess: f64,
+    ) -> bool {
+        match self.overrule_below {
+            Some(below) => claimed < below,
+            None => measured.is_some_and(|measured| measured.get() < guess),
+        }
     }
 }

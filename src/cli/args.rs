@@ -243,6 +243,9 @@ pub struct Train {
     /// Print the table of features without training
     #[arg(long)]
     pub features: bool,
+    /// List the N undecided differences whose decision would teach most, without training
+    #[arg(long, value_name = "N", conflicts_with_all = ["features", "labels", "include"])]
+    pub ask: Option<usize>,
     /// CSV file with the key fields, `field` and `reason`, joined to the differences of the run
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,

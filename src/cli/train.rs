@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::attribute::features::catalogue;
 use crate::diagnostic::Problems;
-use crate::pipeline::learn::{self, Also, Source, TrainRequest, Trained};
+use crate::pipeline::learn::{self, Also, Asked, Source, TrainRequest, Trained};
 use crate::report::{Paint, figures};
 use crate::store::RunRow;
 use crate::store::run_reference::RunReference;
@@ -23,6 +23,12 @@ pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
     let prepared = context.prepare_stored()?;
     let store = context.store(Some(&prepared.loaded))?;
     let session = context.session(&*store, 0);
+    if let Some(count) = arguments.ask {
+        let run =
+            context.which_run(&*store, arguments.which.run.as_ref(), Some(&prepared.plan.job))?;
+        let asked = learn::ask(session, &prepared.plan, &run, count)?;
+        return show_asked(context, &run.id.to_string(), &asked);
+    }
     let source = source(arguments.labels.as_deref(), &arguments.include);
     let run = run_of_labels(context, &prepared, &*store, &source, arguments.which.run.as_ref())?;
     let person = context.person();
@@ -43,6 +49,40 @@ pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
     } else {
         context.console.say(&as_text(&prepared.plan.job, &trained, context.console.paint()))?;
     }
+    Ok(0)
+}
+
+fn show_asked(context: &Context, run: &str, asked: &[Asked]) -> Result<u8, Problems> {
+    if context.global.json {
+        context.json(&json!({ "run_id": run, "ask": asked }))?;
+        return Ok(0);
+    }
+    let mut text = String::new();
+    let paint = context.console.paint();
+    for one in asked {
+        let _ = writeln!(
+            text,
+            "{}  {}  {} {}, {} alike",
+            paint.strong(&one.reference),
+            one.field,
+            one.reason,
+            figures::percent(one.confidence),
+            figures::count(one.alike),
+        );
+    }
+    let _ = match asked.first() {
+        Some(first) => {
+            let word = figures::shell_word(&first.reference);
+            writeln!(
+                text,
+                "\nnext: recon explain {word}, decide them in the review, then recon train"
+            )
+        }
+        None => {
+            writeln!(text, "nothing to ask: every difference of run {run} is decided or accepted")
+        }
+    };
+    context.console.say(&text)?;
     Ok(0)
 }
 
@@ -112,6 +152,15 @@ fn as_text(job: &str, trained: &Trained, paint: Paint) -> String {
         figures::count(trained.unmatched),
         trained.calibration,
     );
+    for (tried, chosen) in trained.tried.iter().zip([", chosen", ""]) {
+        let _ = writeln!(
+            text,
+            "  {}: log loss {:.4}, {} at 99 % on training differences it did not see{chosen}",
+            tried.learner,
+            tried.log_loss,
+            figures::percent(tried.coverage),
+        );
+    }
     let _ = writeln!(text, "\nOn the held-out differences:");
     let mut table = rows(&trained.measured);
     let champion = trained.champion.map(|version| format!("champion {version}"));
@@ -143,6 +192,8 @@ fn as_json(job: &str, trained: &Trained) -> serde_json::Value {
         "training_hash": trained.training_hash,
         "sha256": trained.sha256,
         "bytes": trained.bytes,
+        "learner": trained.tried.first().map(|tried| tried.learner.as_str()),
+        "learners": trained.tried,
         "calibration": trained.calibration,
         "seconds": (trained.seconds * 1000.0).round() / 1000.0,
         "rules": trained.measured.rules,

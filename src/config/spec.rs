@@ -311,7 +311,7 @@ pub struct AcceptRiskSpec {
 pub struct ModelSpec {
     /// Whether to use it. Default `true`; without a trained model only the rules decide.
     pub enabled: Option<Written<bool>>,
-    /// Below this confidence, the model may overrule a rule. Default: never.
+    /// Below this confidence, the model decides instead of a rule. Default: if it is surer than such claims were right.
     pub overrule_below: Option<Written<Share>>,
 }
 

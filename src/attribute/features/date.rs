@@ -72,7 +72,7 @@ impl DateFacts {
     }
 }
 
-fn day(cell: Cell<'_>) -> Option<Date> {
+pub(super) fn day(cell: Cell<'_>) -> Option<Date> {
     match cell {
         Cell::Date(date) => Some(date),
         Cell::Instant(instant) => Some(instant.date()),

@@ -4,6 +4,7 @@ use super::date::DateFacts;
 use super::encode::{Encoded, Encoder, RunContext, sides};
 use super::matched::MatchFacts;
 use super::number::NumberFacts;
+use super::record::RecordFacts;
 use super::text::TextFacts;
 use super::{COUNT, TABLE, flag};
 use crate::domain::{Cell, Decimal, DiffType, DifferenceContext, FieldRef, Kind, Layout};
@@ -32,6 +33,7 @@ pub(super) struct Facts {
     pub key: KeyFacts,
     pub categories: [Encoded; 7],
     pub matched: MatchFacts,
+    pub record: RecordFacts,
 }
 
 #[derive(Default)]
@@ -134,6 +136,7 @@ impl<'a> Extractor<'a> {
             key: self.key(difference),
             categories: self.encoder.encode(difference, &self.positions, &self.run.systems),
             matched: MatchFacts::of(difference.matched),
+            record: RecordFacts::of(difference, together, self.run.batch_date),
         }
     }
 

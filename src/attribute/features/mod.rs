@@ -6,13 +6,12 @@
 //! finite: an inapplicable one is [`ABSENT`], far below every value, so that a tree can split it
 //! off.
 
-use std::borrow::Cow;
-
 mod date;
 mod encode;
 mod facts;
 mod matched;
 mod number;
+mod record;
 mod text;
 
 pub(in crate::attribute) use date::swapped;
@@ -96,22 +95,37 @@ pub(in crate::attribute) fn is_of_the_run(name: &str) -> bool {
 /// The width of [`blur`], in powers of ten: a share may be three times as large or as small.
 const BLUR: f32 = 1.0;
 
-/// The features of a difference of a job without `match`: the last ones say how the record was matched. A training set in
-/// which no record was matched does without them, so that its model is what it was before there were any.
-pub const WITHOUT_MATCH: usize = COUNT - matched::COUNT;
+/// The features before those of the whole record, which drift and novelty are measured by: a whole
+/// record has too many values for all of them to be usual.
+pub const DESCRIBED: usize = COUNT - record::COUNT;
 
-/// How many features rows need: all, or those without the last ones if these have no value.
-pub(in crate::attribute) fn width(rows: &[f32]) -> usize {
-    let is_matched = |row: &[f32]| row[WITHOUT_MATCH..].iter().any(|value| *value > ABSENT);
-    if rows.chunks_exact(COUNT).any(is_matched) { COUNT } else { WITHOUT_MATCH }
+/// Those of a job without `match`: the last of them say how the record was matched.
+pub const WITHOUT_MATCH: usize = DESCRIBED - matched::COUNT;
+
+/// How many of the features that describe a difference have a value.
+pub(in crate::attribute) fn described(rows: &[f32]) -> usize {
+    let is_matched =
+        |row: &[f32]| row[WITHOUT_MATCH..DESCRIBED].iter().any(|value| *value > ABSENT);
+    if rows.chunks_exact(COUNT).any(is_matched) { DESCRIBED } else { WITHOUT_MATCH }
 }
 
-/// The first `width` features of each row.
-pub(in crate::attribute) fn narrowed(rows: &[f32], width: usize) -> Cow<'_, [f32]> {
-    if width == COUNT {
-        return Cow::Borrowed(rows);
+/// The positions of the features that differ between rows; all if none does.
+pub(in crate::attribute) fn varying(rows: &[f32]) -> Vec<usize> {
+    let first = rows.get(..COUNT).unwrap_or_default();
+    let mut varies = [false; COUNT];
+    for row in rows.chunks_exact(COUNT) {
+        for ((varies, value), first) in varies.iter_mut().zip(row).zip(first) {
+            *varies |= value != first;
+        }
     }
-    rows.chunks_exact(COUNT).flat_map(|row| &row[..width]).copied().collect()
+    let varying: Vec<usize> = (0..COUNT).filter(|at| varies[*at]).collect();
+    if varying.is_empty() { (0..COUNT).collect() } else { varying }
+}
+
+/// These features of each row.
+pub(in crate::attribute) fn chosen(rows: &[f32], columns: &[usize]) -> Vec<f32> {
+    let of = |row: &[f32]| columns.iter().map(|at| row[*at]).collect::<Vec<_>>();
+    rows.chunks_exact(COUNT).flat_map(of).collect()
 }
 
 /// Adds noise to run-level features, row by row.
@@ -121,10 +135,11 @@ pub(in crate::attribute) fn narrowed(rows: &[f32], width: usize) -> Cow<'_, [f32
 /// differs slightly, falls on the wrong side, and the differences are attributed like those of
 /// another field. Blurred, the feature still separates rare from common but no longer identifies a
 /// field. Rows to predict are not blurred.
-pub(in crate::attribute) fn blur(rows: &mut [f32], width: usize, seed: u64) {
+pub(in crate::attribute) fn blur(rows: &mut [f32], columns: &[usize], seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
-    let of_the_run: Vec<usize> = (0..COUNT).filter(|at| is_of_the_run(TABLE[*at].name)).collect();
-    for row in rows.chunks_exact_mut(width) {
+    let of_the_run: Vec<usize> =
+        (0..columns.len()).filter(|at| is_of_the_run(TABLE[columns[*at]].name)).collect();
+    for row in rows.chunks_exact_mut(columns.len().max(1)) {
         for at in &of_the_run {
             let moved = (random.f32() - 0.5) * BLUR;
             if row[*at] > ABSENT {
@@ -340,6 +355,210 @@ static TABLE: &[Feature] = &[
     number("match_candidates", "rows", "what an open row could have matched", |f| {
         f.matched.candidates
     }),
+    // The whole record: values and agreement of its first fields of each kind, in the job's order.
+    number("number_1", "signed log10(1 + |x|)", "1st number of the record", |f| {
+        f.record.numbers[0].size
+    }),
+    number(
+        "number_1_relative",
+        "share of the larger",
+        "(B − A) ÷ the larger, 1st number of the record",
+        |f| f.record.numbers[0].relative,
+    ),
+    number("number_2", "signed log10(1 + |x|)", "2nd number of the record", |f| {
+        f.record.numbers[1].size
+    }),
+    number(
+        "number_2_relative",
+        "share of the larger",
+        "(B − A) ÷ the larger, 2nd number of the record",
+        |f| f.record.numbers[1].relative,
+    ),
+    number("number_3", "signed log10(1 + |x|)", "3rd number of the record", |f| {
+        f.record.numbers[2].size
+    }),
+    number(
+        "number_3_relative",
+        "share of the larger",
+        "(B − A) ÷ the larger, 3rd number of the record",
+        |f| f.record.numbers[2].relative,
+    ),
+    number("number_4", "signed log10(1 + |x|)", "4th number of the record", |f| {
+        f.record.numbers[3].size
+    }),
+    number(
+        "number_4_relative",
+        "share of the larger",
+        "(B − A) ÷ the larger, 4th number of the record",
+        |f| f.record.numbers[3].relative,
+    ),
+    number("number_5", "signed log10(1 + |x|)", "5th number of the record", |f| {
+        f.record.numbers[4].size
+    }),
+    number(
+        "number_5_relative",
+        "share of the larger",
+        "(B − A) ÷ the larger, 5th number of the record",
+        |f| f.record.numbers[4].relative,
+    ),
+    number("number_6", "signed log10(1 + |x|)", "6th number of the record", |f| {
+        f.record.numbers[5].size
+    }),
+    number(
+        "number_6_relative",
+        "share of the larger",
+        "(B − A) ÷ the larger, 6th number of the record",
+        |f| f.record.numbers[5].relative,
+    ),
+    number(
+        "text_1_similarity",
+        "0 to 1",
+        "shared pairs of characters, 1st text of the record",
+        |f| f.record.texts[0].similarity,
+    ),
+    number(
+        "text_1_overlap",
+        "share",
+        "words of both ÷ words of either, 1st text of the record",
+        |f| f.record.texts[0].overlap,
+    ),
+    category("text_1_id", "1st text of the record", |f| f.record.texts[0].id),
+    number(
+        "text_2_similarity",
+        "0 to 1",
+        "shared pairs of characters, 2nd text of the record",
+        |f| f.record.texts[1].similarity,
+    ),
+    number(
+        "text_2_overlap",
+        "share",
+        "words of both ÷ words of either, 2nd text of the record",
+        |f| f.record.texts[1].overlap,
+    ),
+    category("text_2_id", "2nd text of the record", |f| f.record.texts[1].id),
+    number(
+        "text_3_similarity",
+        "0 to 1",
+        "shared pairs of characters, 3rd text of the record",
+        |f| f.record.texts[2].similarity,
+    ),
+    number(
+        "text_3_overlap",
+        "share",
+        "words of both ÷ words of either, 3rd text of the record",
+        |f| f.record.texts[2].overlap,
+    ),
+    category("text_3_id", "3rd text of the record", |f| f.record.texts[2].id),
+    number(
+        "text_4_similarity",
+        "0 to 1",
+        "shared pairs of characters, 4th text of the record",
+        |f| f.record.texts[3].similarity,
+    ),
+    number(
+        "text_4_overlap",
+        "share",
+        "words of both ÷ words of either, 4th text of the record",
+        |f| f.record.texts[3].overlap,
+    ),
+    category("text_4_id", "4th text of the record", |f| f.record.texts[3].id),
+    number(
+        "text_5_similarity",
+        "0 to 1",
+        "shared pairs of characters, 5th text of the record",
+        |f| f.record.texts[4].similarity,
+    ),
+    number(
+        "text_5_overlap",
+        "share",
+        "words of both ÷ words of either, 5th text of the record",
+        |f| f.record.texts[4].overlap,
+    ),
+    category("text_5_id", "5th text of the record", |f| f.record.texts[4].id),
+    number(
+        "text_6_similarity",
+        "0 to 1",
+        "shared pairs of characters, 6th text of the record",
+        |f| f.record.texts[5].similarity,
+    ),
+    number(
+        "text_6_overlap",
+        "share",
+        "words of both ÷ words of either, 6th text of the record",
+        |f| f.record.texts[5].overlap,
+    ),
+    category("text_6_id", "6th text of the record", |f| f.record.texts[5].id),
+    number("date_1_days", "days", "B − A, 1st date of the record", |f| f.record.dates[0].days),
+    number(
+        "date_1_weekday",
+        "0 to 6",
+        "day of the week from Monday, 1st date of the record",
+        |f| f.record.dates[0].weekday,
+    ),
+    number("date_1_age", "days", "business date of the run − the 1st date of the record", |f| {
+        f.record.dates[0].age
+    }),
+    number("date_2_days", "days", "B − A, 2nd date of the record", |f| f.record.dates[1].days),
+    number(
+        "date_2_weekday",
+        "0 to 6",
+        "day of the week from Monday, 2nd date of the record",
+        |f| f.record.dates[1].weekday,
+    ),
+    number("date_2_age", "days", "business date of the run − the 2nd date of the record", |f| {
+        f.record.dates[1].age
+    }),
+    number("date_3_days", "days", "B − A, 3rd date of the record", |f| f.record.dates[2].days),
+    number(
+        "date_3_weekday",
+        "0 to 6",
+        "day of the week from Monday, 3rd date of the record",
+        |f| f.record.dates[2].weekday,
+    ),
+    number("date_3_age", "days", "business date of the run − the 3rd date of the record", |f| {
+        f.record.dates[2].age
+    }),
+    number("fields_equal", "share", "equal fields ÷ fields that both sides have", |f| {
+        f.record.equal
+    }),
+    number("missing_a", "fields", "fields without a value on side A", |f| f.record.missing[0]),
+    number("missing_b", "fields", "fields without a value on side B", |f| f.record.missing[1]),
+    category("missing_pattern", "which fields have no value on which side", |f| {
+        f.record.missing_pattern
+    }),
+    category("differing_pattern", "which fields of the record differ", |f| {
+        f.record.differing_pattern
+    }),
+    number(
+        "record_words",
+        "share",
+        "words of both ÷ words of either, in all texts of the record",
+        |f| f.record.words,
+    ),
+    number("record_numbered_words", "share", "the same for words with a digit", |f| {
+        f.record.numbered_words
+    }),
+    yes("value_elsewhere", "a side has the value in another field than the other side", |f| {
+        f.record.elsewhere
+    }),
+    yes("product_a", "A is the product or ratio of two other numbers of its record", |f| {
+        f.record.product[0]
+    }),
+    yes("product_b", "B is the product or ratio of two other numbers of its record", |f| {
+        f.record.product[1]
+    }),
+    yes("sum_a", "A is the sum or difference of two other numbers of its record", |f| {
+        f.record.sum[0]
+    }),
+    yes("sum_b", "B is the sum or difference of two other numbers of its record", |f| {
+        f.record.sum[1]
+    }),
+    yes("delta_elsewhere", "|B − A| is another number of the record", |f| {
+        f.record.delta_elsewhere
+    }),
+    yes("same_relative", "another number of the record differs by the same share", |f| {
+        f.record.same_relative
+    }),
 ];
 
 #[cfg(test)]
@@ -350,10 +569,11 @@ mod tests {
     fn only_run_level_features_are_blurred() {
         let mut rows = vec![2.0; COUNT * 200];
         rows[COUNT..2 * COUNT].fill(ABSENT);
-        blur(&mut rows, COUNT, 7);
+        let all: Vec<usize> = (0..COUNT).collect();
+        blur(&mut rows, &all, 7);
         let mut again = vec![2.0; COUNT * 200];
         again[COUNT..2 * COUNT].fill(ABSENT);
-        blur(&mut again, COUNT, 7);
+        blur(&mut again, &all, 7);
         assert_eq!(rows, again, "the same seed");
         assert!(rows[COUNT..2 * COUNT].iter().all(|value| *value == ABSENT));
         for (at, feature) in catalogue().iter().enumerate() {
@@ -365,15 +585,17 @@ mod tests {
     }
 
     #[test]
-    fn rows_without_a_match_are_narrow() {
+    fn only_features_that_differ_are_learned_from() {
         let mut rows = vec![1.0; COUNT * 2];
-        assert_eq!(width(&rows), COUNT);
+        assert_eq!(described(&rows), DESCRIBED);
+        assert_eq!(varying(&rows).len(), COUNT, "nothing differs, which training refuses");
         for row in rows.chunks_exact_mut(COUNT) {
-            row[WITHOUT_MATCH..].fill(ABSENT);
+            row[WITHOUT_MATCH..DESCRIBED].fill(ABSENT);
         }
-        assert_eq!(width(&rows), WITHOUT_MATCH);
-        assert_eq!(narrowed(&rows, WITHOUT_MATCH), vec![1.0; WITHOUT_MATCH * 2]);
-        assert_eq!(narrowed(&rows, COUNT), rows);
+        assert_eq!(described(&rows), WITHOUT_MATCH);
+        (rows[COUNT + 3], rows[COUNT + 7]) = (2.0, 4.0);
+        assert_eq!(varying(&rows), [3, 7]);
+        assert_eq!(chosen(&rows, &[3, 7]), [1.0, 1.0, 2.0, 4.0]);
         assert_eq!(catalogue()[WITHOUT_MATCH].name, "match_pass");
     }
 

@@ -102,7 +102,7 @@ impl TextFacts {
     }
 }
 
-fn clipped(text: &str) -> &str {
+pub(super) fn clipped(text: &str) -> &str {
     text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end])
 }
 
@@ -141,7 +141,7 @@ pub(in crate::attribute) fn transposed(a: &str, b: &str) -> bool {
 }
 
 /// The words (in any order and case) that both have, as a share of the words of either.
-fn overlap(a: &str, b: &str) -> f32 {
+pub(super) fn overlap(a: &str, b: &str) -> f32 {
     fn words(text: &str) -> impl Iterator<Item = &str> + Clone {
         text.split(|character: char| !is_word(character)).filter(|word| !word.is_empty()).take(32)
     }

@@ -1,13 +1,16 @@
 //! The compiled forest: flat arrays that attribute a million differences per second.
 //!
-//! [`train`] grows the trees with smartcore and compiles them into this form. A node is eight
-//! bytes, siblings are adjacent, and a leaf points at itself, so that several rows walk down one
-//! tree in step without a branch to mispredict. Every node has the class distribution of the
-//! training rows that reached it: at the leaves these are the prediction, and along the way its
-//! explanation ([`explain`]).
+//! [`train`] grows trees with smartcore and [`boost`] by gradient boosting; both are compiled into this
+//! form. A node is eight bytes, siblings are adjacent, and a leaf points at itself, so that several rows
+//! walk down one tree in step without a branch to mispredict. Every node has a number for each class: in a
+//! random forest the distribution of the training rows that reached it, in a boosted one the mean step
+//! of these rows' margins. At the leaves they are the prediction, and along the way its explanation
+//! ([`explain`]).
 //!
 //! This module knows nothing of differences: rows of numbers in, class distributions out.
 
+mod bins;
+pub mod boost;
 pub mod explain;
 pub mod train;
 
@@ -54,9 +57,9 @@ impl Line {
 #[derive(Clone, Debug, PartialEq)]
 struct Tree {
     nodes: Vec<Node>,
-    /// The class that the library's own tree names at each node.
+    /// The class that the library's own tree names at each node; empty in a boosted tree.
     votes: Vec<u16>,
-    /// Each node's distribution of the rows that reached it, in the same number of lines per node.
+    /// Each node's numbers for the classes, in the same number of lines per node.
     values: Vec<Line>,
 }
 
@@ -103,6 +106,8 @@ pub struct Forest {
     classes: usize,
     /// Lines per distribution.
     lines: usize,
+    /// The margins before the first tree, if the trees hold steps instead of distributions.
+    base: Option<Vec<f32>>,
 }
 
 impl Forest {
@@ -126,14 +131,13 @@ impl Forest {
         self.trees.iter().map(|tree| tree.nodes.len()).sum()
     }
 
-    /// The mean class distribution of the leaves that each row reaches. `rows` has whole rows,
-    /// concatenated; `out` is overwritten with [`class_count`](Self::class_count) probabilities per
-    /// row.
+    /// The class distribution of each row: the mean of the leaves it reaches, or the softmax of their
+    /// sum. `rows` has whole rows, concatenated; `out` is overwritten with
+    /// [`class_count`](Self::class_count) probabilities per row.
     pub fn predict(&self, rows: &[f32], out: &mut Vec<f32>) {
         let count = rows.len() / self.features.max(1);
         out.clear();
         out.resize(count * self.classes, 0.0);
-        let scale = 1.0 / self.trees.len().max(1) as f32;
         // A block's rows, interleaved by `LANES` so that lanes at one node share a cache line.
         let mut columns = vec![[0.0f32; LANES]; BLOCK / LANES * self.features];
         let mut sums = vec![Line::ZERO; BLOCK * self.lines];
@@ -158,9 +162,7 @@ impl Forest {
                 }
             }
             for (sum, out) in sums.chunks(self.lines).zip(out.chunks_mut(self.classes)) {
-                for (sum, out) in sum.iter().flat_map(|line| &line.0).zip(out) {
-                    *out = sum * scale;
-                }
+                self.distribution(sum, out);
             }
         }
     }
@@ -185,10 +187,23 @@ impl Forest {
                 add(&mut sums, self.value(tree, leaf as usize));
             }
         }
-        let scale = 1.0 / self.trees.len().max(1) as f32;
         out.clear();
-        let values = sums.iter().flat_map(|line| line.0).take(self.classes);
-        out.extend(values.map(|sum| sum * scale));
+        out.resize(self.classes, 0.0);
+        self.distribution(&sums, out);
+    }
+
+    /// The distribution that the sum of the trees' numbers stands for.
+    fn distribution(&self, sum: &[Line], out: &mut [f32]) {
+        let sum = sum.iter().flat_map(|line| &line.0);
+        let Some(base) = &self.base else {
+            let scale = 1.0 / self.trees.len().max(1) as f32;
+            out.iter_mut().zip(sum).for_each(|(out, sum)| *out = sum * scale);
+            return;
+        };
+        for ((out, sum), base) in out.iter_mut().zip(sum).zip(base) {
+            *out = base + sum;
+        }
+        softmax(out);
     }
 
     /// The number of trees that vote for each class by the majority at their leaf. This is the
@@ -214,6 +229,17 @@ fn add(sum: &mut [Line], value: &[Line]) {
             *sum += value;
         }
     }
+}
+
+/// Margins become probabilities.
+fn softmax(margins: &mut [f32]) {
+    let most = margins.iter().copied().fold(f32::MIN, f32::max);
+    let mut sum = 0.0;
+    for margin in margins.iter_mut() {
+        *margin = (*margin - most).exp();
+        sum += *margin;
+    }
+    margins.iter_mut().for_each(|share| *share /= sum);
 }
 
 /// The stored form: nodes, and class weights at the leaves only.
@@ -247,41 +273,134 @@ impl StoredForest {
             .map(|tree| tree.compile(self.features, classes))
             .collect::<Option<Vec<_>>>()
             .filter(|trees| !trees.is_empty() && self.features > 0 && classes > 1)
-            .ok_or_else(|| {
-                Problem::new(Code::ModelDamaged, "the model's trees are invalid")
-                    .help("retrain: recon train")
-            })?;
-        Ok(Forest { trees, features: usize::from(self.features), classes, lines })
+            .ok_or_else(damaged)?;
+        Ok(Forest { trees, features: usize::from(self.features), classes, lines, base: None })
     }
+
+    /// No trees, in the place of a forest that lost against boosting.
+    pub const fn none() -> Self {
+        Self { features: 0, classes: 0, trees: Vec::new() }
+    }
+}
+
+/// The stored form of boosted trees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredSteps {
+    features: u16,
+    classes: u16,
+    /// The margins before the first tree.
+    base: Vec<f32>,
+    trees: Vec<StoredStepTree>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct StoredStepTree {
+    /// As in a [`StoredTree`].
+    nodes: Vec<(u16, f32, u16)>,
+    /// Of each leaf, in node order: the rows that reached it, and its step for every class.
+    leaves: Vec<(f32, Vec<f32>)>,
+}
+
+impl StoredSteps {
+    /// The number of trees.
+    pub fn count(&self) -> usize {
+        self.trees.len()
+    }
+
+    /// Compiles the trees; bytes from anywhere are safe.
+    ///
+    /// # Errors `model-damaged` if invalid.
+    pub fn compile(&self) -> Result<Forest, Problem> {
+        let classes = usize::from(self.classes);
+        let trees = self
+            .trees
+            .iter()
+            .map(|tree| tree.compile(self.features, classes))
+            .collect::<Option<Vec<_>>>()
+            .filter(|trees| !trees.is_empty() && self.features > 0 && classes > 1)
+            .filter(|_| self.base.len() == classes && self.base.iter().all(|base| base.is_finite()))
+            .ok_or_else(damaged)?;
+        Ok(Forest {
+            trees,
+            features: usize::from(self.features),
+            classes,
+            lines: classes.div_ceil(LINE),
+            base: Some(self.base.clone()),
+        })
+    }
+}
+
+impl StoredStepTree {
+    fn compile(&self, features: u16, classes: usize) -> Option<Tree> {
+        let nodes = compiled(&self.nodes, features)?;
+        let stride = classes.next_multiple_of(LINE);
+        let mut steps = vec![0.0f64; nodes.len() * stride];
+        let mut rows = vec![0.0f64; nodes.len()];
+        let mut leaves = self.leaves.iter();
+        for at in (0..nodes.len()).filter(|at| nodes[*at].is_leaf(*at)) {
+            let (count, own) = leaves.next()?;
+            let is_valid = *count >= 1.0 && count.is_finite() && own.len() == classes;
+            if !is_valid || own.iter().any(|step| !step.is_finite()) {
+                return None;
+            }
+            rows[at] = f64::from(*count);
+            for (step, own) in steps[at * stride..].iter_mut().zip(own) {
+                *step = f64::from(*own);
+            }
+        }
+        // Children come after their parents. A node's step is the mean of its rows' steps.
+        for at in (0..nodes.len()).rev().filter(|at| !nodes[*at].is_leaf(*at)) {
+            let left = usize::from(nodes[at].left);
+            rows[at] = rows[left] + rows[left + 1];
+            for class in 0..classes {
+                let of = |node: usize| rows[node] * steps[node * stride + class];
+                steps[at * stride + class] = (of(left) + of(left + 1)) / rows[at];
+            }
+        }
+        let line = |steps: &[f64]| Line(std::array::from_fn(|class| steps[class] as f32));
+        let values = steps.chunks_exact(LINE).map(line).collect();
+        leaves.next().is_none().then_some(Tree { nodes, votes: Vec::new(), values })
+    }
+}
+
+fn damaged() -> Problem {
+    Problem::new(Code::ModelDamaged, "the model's trees are invalid").help("retrain: recon train")
+}
+
+/// Checked nodes: every index is valid, and children come after their parents.
+fn compiled(stored: &[(u16, f32, u16)], features: u16) -> Option<Vec<Node>> {
+    let count = stored.len();
+    if count == 0 || count > usize::from(u16::MAX) {
+        return None;
+    }
+    let node = |(at, &(feature, threshold, left)): (usize, &(u16, f32, u16))| {
+        if usize::from(left) == at {
+            return Some(Node { threshold: f32::INFINITY, feature: 0, left });
+        }
+        let follows = usize::from(left) > at && usize::from(left) + 1 < count;
+        let is_valid = follows && feature < features && threshold.is_finite();
+        is_valid.then_some(Node { threshold, feature, left })
+    };
+    stored.iter().enumerate().map(node).collect()
 }
 
 impl StoredTree {
     fn compile(&self, features: u16, classes: usize) -> Option<Tree> {
-        let count = self.nodes.len();
+        let nodes = compiled(&self.nodes, features)?;
+        let count = nodes.len();
         let stride = classes.next_multiple_of(LINE);
-        if count == 0 || count > usize::from(u16::MAX) || self.votes.len() != count {
+        if self.votes.len() != count {
             return None;
         }
         let mut weights = vec![0.0f64; count * stride];
         let mut leaves = self.leaves.iter();
-        let mut nodes = Vec::with_capacity(count);
-        for (at, &(feature, threshold, left)) in self.nodes.iter().enumerate() {
-            let node = Node { threshold, feature, left };
-            if node.is_leaf(at) {
-                for &(class, weight) in leaves.next()? {
-                    if usize::from(class) >= classes || !weight.is_finite() || weight < 0.0 {
-                        return None;
-                    }
-                    weights[at * stride + usize::from(class)] += f64::from(weight);
+        for at in (0..count).filter(|at| nodes[*at].is_leaf(*at)) {
+            for &(class, weight) in leaves.next()? {
+                if usize::from(class) >= classes || !weight.is_finite() || weight < 0.0 {
+                    return None;
                 }
-                nodes.push(Node { threshold: f32::INFINITY, feature: 0, left });
-                continue;
+                weights[at * stride + usize::from(class)] += f64::from(weight);
             }
-            let left = usize::from(left);
-            if left < at || left + 1 >= count || feature >= features || !threshold.is_finite() {
-                return None;
-            }
-            nodes.push(node);
         }
         if leaves.next().is_some() || self.votes.iter().any(|vote| usize::from(*vote) >= classes) {
             return None;

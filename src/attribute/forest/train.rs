@@ -60,7 +60,7 @@ impl Default for Parameters {
             max_depth: 14,
             min_samples_leaf: 2,
             features_per_split: None,
-            rows_per_tree: 12_000,
+            rows_per_tree: 4_000,
             seed: 0,
         }
     }
@@ -94,7 +94,7 @@ pub struct Labelled<'a> {
 }
 
 impl<'a> Labelled<'a> {
-    fn weight(&self, at: usize) -> f64 {
+    pub(super) fn weight(&self, at: usize) -> f64 {
         self.weights.get(at).map_or(1.0, |weight| f64::from(*weight))
     }
 

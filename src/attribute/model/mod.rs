@@ -2,10 +2,12 @@
 //!
 //! A model contains the names and order of its features, the job's fields, the encoding of
 //! categories, the reasons, the forest, the calibration, the distribution of its training set and
-//! its out-of-bag quality. [`Model::from_bytes`] refuses a model of another shape: one feature or
-//! field more or less means "retrain". The same training set and seed give the same bytes at any
-//! thread count. Time and version belong to the registry.
+//! its quality on rows it did not see. Two learners are tried, a random forest and gradient boosting, and
+//! the one with the lower log loss on such rows is kept. [`Model::from_bytes`] refuses a model of another
+//! shape: an unknown feature, or one field more or less, means "retrain". The same training set and
+//! seed give the same bytes at any thread count. Time and version belong to the registry.
 
+mod judged;
 mod shape;
 mod training_set;
 
@@ -13,43 +15,54 @@ pub use training_set::TrainingSet;
 
 use std::collections::BTreeMap;
 
+use judged::Judged;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shape::Shape;
 
-use super::calibrate::{self, Calibration};
+use super::calibrate::Calibration;
 use super::drift::Statistics;
-use super::features::{ABSENT, COUNT, Encoder, WITHOUT_MATCH, blur, catalogue, narrowed, width};
+use super::features::{ABSENT, COUNT, Encoder, blur, catalogue, chosen, described, varying};
+use super::forest::boost::{Boosting, boost, cross};
 use super::forest::train::{Labelled, Parameters, check, grow};
-use super::forest::{Forest, StoredForest};
-use super::metrics::{Evaluation, Evaluator, winner};
+use super::forest::{Forest, StoredForest, StoredSteps};
+use super::metrics::{Evaluation, winner};
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::{Layout, Progress};
 
 /// The first bytes of every model.
 const MAGIC: &[u8; 8] = b"reconRF\n";
-/// The format version; others are refused.
-const FORMAT: u16 = 1;
+/// The format version. The first one had only forests and is still read; others are refused.
+const FORMAT: u16 = 2;
+const FIRST_FORMAT: u16 = 1;
 /// Features named by an explanation.
 const SHOWN_FEATURES: usize = 5;
 /// Reasons named by an explanation.
 const SHOWN_REASONS: usize = 3;
 
 /// Default minimum of labelled differences for a reason to be learned.
-const LABELS_PER_REASON: u64 = 10;
+const LABELS_PER_REASON: u64 = 5;
+
+/// Maximum number of differences that a model learns from: more cost time and memory and teach little.
+const MOST_ROWS: usize = 300_000;
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// How trees are grown; its seed is the seed of everything.
+    /// How the forest is grown; its seed is the seed of everything.
     pub forest: Parameters,
+    pub boosting: Boosting,
     /// Minimum labelled differences of a reason to be learned.
     pub labels_per_reason: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { forest: Parameters::default(), labels_per_reason: LABELS_PER_REASON }
+        Self {
+            forest: Parameters::default(),
+            boosting: Boosting::default(),
+            labels_per_reason: LABELS_PER_REASON,
+        }
     }
 }
 
@@ -60,12 +73,22 @@ pub struct Training {
     pub hash: [u8; 32],
     /// Labelled differences of each reason learned.
     pub by_reason: BTreeMap<String, u64>,
-    /// How the trees were grown.
+    /// How the forest was grown.
     pub parameters: Parameters,
     /// The compared calibrations, with their cross-validated log loss.
     pub calibrations: Vec<(String, f64)>,
-    /// Every row judged by the trees that did not see it and a calibration fitted without it.
+    /// Rows judged by trees that did not see them and a calibration fitted without them.
     pub out_of_bag: Evaluation,
+}
+
+/// A learner that was tried, on rows that it did not see.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tried {
+    /// `forest` or `boosting`.
+    pub learner: String,
+    pub log_loss: f64,
+    /// The share that can be accepted at 99 % precision.
+    pub coverage: f64,
 }
 
 /// A model as stored, after magic and version.
@@ -79,12 +102,35 @@ struct StoredModel {
     /// Identities of the training set, ascending.
     seen: Vec<u32>,
     statistics: Statistics,
+    /// Without trees if they were boosted.
     forest: StoredForest,
+}
+
+/// What the second format adds.
+#[derive(Default, Serialize, Deserialize)]
+struct Added {
+    /// Boosted trees.
+    steps: Option<StoredSteps>,
+    boosting: Boosting,
+    tried: Vec<Tried>,
 }
 
 pub struct Model {
     stored: StoredModel,
+    added: Added,
+    /// The positions of its features in the catalogue.
+    columns: Vec<usize>,
     forest: Forest,
+}
+
+impl Added {
+    fn compile(&self, stored: &StoredModel) -> Result<Forest, Problem> {
+        self.steps.as_ref().map_or_else(|| stored.forest.compile(), StoredSteps::compile)
+    }
+}
+
+fn damaged() -> Problem {
+    Problem::new(Code::ModelDamaged, "the model is damaged").help("retrain: recon train")
 }
 
 impl std::fmt::Debug for Model {
@@ -192,37 +238,31 @@ impl Model {
             )
             .into());
         }
-        let (usable, warnings) = set.usable(settings.labels_per_reason)?;
+        let (usable, warnings) = set.usable(settings.labels_per_reason, MOST_ROWS)?;
         let seed = settings.forest.seed;
         let classes = usable.reasons.len();
-        let width = width(&usable.rows);
-        let narrow = narrowed(&usable.rows, width);
-        let known = Labelled {
-            rows: &narrow,
-            features: width,
-            labels: &usable.labels,
-            classes,
-            weights: &usable.weights,
-        };
+        let columns = varying(&usable.rows);
+        let mut rows = chosen(&usable.rows, &columns);
+        let weights = &usable.weights;
+        let labels = &usable.labels;
+        let known = Labelled { rows: &rows, features: columns.len(), labels, classes, weights };
         check(&known, &settings.forest)?;
-        let mut rows = narrow.to_vec();
-        blur(&mut rows, width, seed);
-        let data = Labelled { rows: &rows, ..known };
-        let (stored, bag) = grow(&data, &settings.forest, threads, progress)?;
-        let judged: Vec<usize> = (0..usable.len()).filter(|row| bag.trees[*row] > 0).collect();
-        let chosen = calibrate::choose(&bag.probabilities, &usable.labels, classes, &judged, seed)?;
-        let mut evaluator = Evaluator::new(&usable.reasons);
-        let calibrated = calibrate::out_of_fold(
-            &chosen.calibration,
-            &bag.probabilities,
-            &usable.labels,
-            classes,
-            &judged,
-            seed,
-        );
-        for (row, probabilities) in judged.into_iter().zip(calibrated.chunks_exact(classes)) {
-            evaluator.add(usize::from(usable.labels[row]), probabilities);
-        }
+        blur(&mut rows, &columns, seed);
+        let data = Labelled { rows: &rows, features: columns.len(), labels, classes, weights };
+        let (forest, bag) = grow(&data, &settings.forest, threads, progress)?;
+        let rows = (0..usable.len()).filter(|row| bag.trees[*row] > 0).collect();
+        let by_forest = Judged::new("forest", rows, &bag.probabilities, &usable, seed)?;
+        let boosting = &settings.boosting;
+        let crossed = cross(&data, &usable.records, boosting, seed, threads, progress)?;
+        let by_steps =
+            Judged::new("boosting", crossed.judged, &crossed.probabilities, &usable, seed)?;
+        let (tried, wins) = judged::compare(&by_forest, &by_steps, &usable);
+        let (forest, steps, judged) = if wins {
+            let steps = boost(&data, crossed.rounds, boosting, seed, progress)?;
+            (StoredForest::none(), Some(steps), by_steps)
+        } else {
+            (forest, None, by_forest)
+        };
         let training = Training {
             hash: set.hash(),
             by_reason: usable
@@ -231,28 +271,25 @@ impl Model {
                 .map(|(reason, n)| (reason.to_owned(), n))
                 .collect(),
             parameters: settings.forest.clone(),
-            calibrations: chosen
-                .compared
-                .iter()
-                .map(|(name, loss)| ((*name).to_owned(), *loss))
-                .collect(),
-            out_of_bag: evaluator.finish(0),
+            calibrations: judged.compared(),
+            out_of_bag: judged.evaluation(&usable),
         };
-        let forest = stored.compile()?;
+        let added = Added { steps, boosting: boosting.clone(), tried };
         let mut seen = usable.identities.clone();
         seen.sort_unstable();
         seen.dedup();
         let stored = StoredModel {
             seen,
-            shape: Shape::of(layout, width),
+            shape: Shape::of(layout, &columns),
             encoder,
-            calibration: chosen.calibration,
+            calibration: judged.chosen.calibration,
             training,
-            statistics: Statistics::learn(&usable.rows, width),
-            forest: stored,
+            statistics: Statistics::learn(&usable.rows, described(&usable.rows)),
+            forest,
             reasons: usable.reasons.clone(),
         };
-        Ok((Self { stored, forest }, warnings))
+        let forest = added.compile(&stored)?;
+        Ok((Self { stored, added, columns, forest }, warnings))
     }
 
     /// The model as bytes.
@@ -261,7 +298,7 @@ impl Model {
     pub fn to_bytes(&self) -> Result<Vec<u8>, Problem> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
-        postcard::to_extend(&self.stored, bytes).map_err(|error| {
+        postcard::to_extend(&(&self.stored, &self.added), bytes).map_err(|error| {
             Problem::new(Code::ModelNotWritten, format!("the model could not be written: {error}"))
         })
     }
@@ -271,47 +308,41 @@ impl Model {
     /// # Errors `model-format` for other data or another version, `model-shape` for other features
     /// or fields, `model-damaged` for an unusable one.
     pub fn from_bytes(bytes: &[u8], layout: &Layout) -> Result<Self, Problem> {
-        let model = Self::read(bytes)?;
-        let width = match model.forest.feature_count() {
-            WITHOUT_MATCH => WITHOUT_MATCH,
-            _ => COUNT,
+        let (stored, added) = Self::read(bytes)?;
+        let misfit = |what: String| {
+            Problem::new(Code::ModelShape, format!("the model does not fit: {what}"))
+                .help("retrain: recon train")
         };
-        match model.stored.shape.mismatch(&Shape::of(layout, width)) {
-            None => Ok(model),
-            Some(what) => {
-                Err(Problem::new(Code::ModelShape, format!("the model does not fit: {what}"))
-                    .help("retrain: recon train"))
-            }
+        let columns = stored.shape.columns().map_err(misfit)?;
+        if let Some(what) = stored.shape.mismatch(&Shape::of(layout, &columns)) {
+            return Err(misfit(what));
         }
-    }
-
-    fn read(bytes: &[u8]) -> Result<Self, Problem> {
-        let retrain =
-            |code, message: &str| Problem::new(code, message).help("retrain: recon train");
-        let body = bytes
-            .strip_prefix(MAGIC)
-            .ok_or_else(|| retrain(Code::ModelFormat, "this is not a model of recon"))?;
-        let (format, body) = body
-            .split_first_chunk()
-            .ok_or_else(|| retrain(Code::ModelFormat, "the model is truncated"))?;
-        let format = u16::from_le_bytes(*format);
-        if format != FORMAT {
-            return Err(retrain(
-                Code::ModelFormat,
-                &format!(
-                    "the model has format {format}; this version of recon reads format {FORMAT}"
-                ),
-            ));
-        }
-        let damaged = || retrain(Code::ModelDamaged, "the model is damaged");
-        let stored: StoredModel = postcard::from_bytes(body).map_err(|_| damaged())?;
-        let forest = stored.forest.compile()?;
-        let fits = forest.feature_count() == stored.shape.features.len()
+        let forest = added.compile(&stored)?;
+        let fits = forest.feature_count() == columns.len()
             && forest.class_count() == stored.reasons.len()
             && stored.calibration.fits(forest.class_count())
-            && (stored.statistics.is_complete()
-                || ![COUNT, WITHOUT_MATCH].contains(&stored.shape.features.len()));
-        if fits { Ok(Self { stored, forest }) } else { Err(damaged()) }
+            && stored.statistics.is_complete();
+        if fits { Ok(Self { stored, added, columns, forest }) } else { Err(damaged()) }
+    }
+
+    fn read(bytes: &[u8]) -> Result<(StoredModel, Added), Problem> {
+        let retrain =
+            |message: String| Problem::new(Code::ModelFormat, message).help("retrain: recon train");
+        let body = bytes
+            .strip_prefix(MAGIC)
+            .ok_or_else(|| retrain("this is not a model of recon".to_owned()))?;
+        let (format, body) =
+            body.split_first_chunk().ok_or_else(|| retrain("the model is truncated".to_owned()))?;
+        let read = match u16::from_le_bytes(*format) {
+            FIRST_FORMAT => postcard::from_bytes(body).map(|stored| (stored, Added::default())),
+            FORMAT => postcard::from_bytes(body),
+            format => {
+                return Err(retrain(format!(
+                    "the model has format {format}; this version of recon reads formats up to {FORMAT}"
+                )));
+            }
+        };
+        read.map_err(|_| damaged())
     }
 
     /// The reasons it knows, in the order of its probabilities.
@@ -334,6 +365,29 @@ impl Model {
         &self.stored.training
     }
 
+    /// The learners that were tried, the better one first; empty in a model of the first format.
+    pub fn tried(&self) -> &[Tried] {
+        &self.added.tried
+    }
+
+    /// How its trees were grown.
+    pub fn parameters(&self) -> serde_json::Value {
+        match &self.added.steps {
+            None => json!(self.stored.training.parameters),
+            Some(steps) => {
+                let mut parameters = json!(self.added.boosting);
+                parameters["rounds"] = json!(steps.count());
+                parameters["seed"] = json!(self.stored.training.parameters.seed);
+                parameters
+            }
+        }
+    }
+
+    /// `forest` or `boosting`.
+    pub const fn learner(&self) -> &'static str {
+        if self.added.steps.is_some() { "boosting" } else { "forest" }
+    }
+
     /// Whether a difference of this identity was in its training set, which disqualifies it for
     /// evaluation.
     pub fn has_seen(&self, identity: u32) -> bool {
@@ -352,7 +406,7 @@ impl Model {
 
     /// Calibrated probabilities of whole rows, one for each of [`reasons`](Self::reasons).
     pub fn probabilities(&self, rows: &[f32], out: &mut Vec<f32>) {
-        self.forest.predict(&narrowed(rows, self.forest.feature_count()), out);
+        self.forest.predict(&chosen(rows, &self.columns), out);
         let mut calibrated = vec![0.0; self.forest.class_count()];
         for shares in out.chunks_exact_mut(self.forest.class_count()) {
             self.stored.calibration.apply(shares, &mut calibrated);
@@ -377,16 +431,34 @@ impl Model {
             .collect()
     }
 
-    /// Explains the guess about one row.
-    pub fn explain(&self, row: &[f32]) -> Explanation {
+    /// The best guess for one row.
+    pub fn guess_one(&self, row: &[f32]) -> Guess {
+        let probabilities = self.shown(row).1;
+        let reason = winner(&probabilities);
+        Guess {
+            reason,
+            confidence: f64::from(probabilities[reason]).clamp(0.0, 1.0),
+            novel: self.stored.statistics.is_novel(row),
+        }
+    }
+
+    /// The features of one row that the model uses, and its calibrated probabilities.
+    fn shown(&self, row: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let used: Vec<f32> = self.columns.iter().map(|at| row[*at]).collect();
         let mut shares = Vec::new();
-        self.forest.predict_one(row, &mut shares);
+        self.forest.predict_one(&used, &mut shares);
         let mut probabilities = vec![0.0; shares.len()];
         self.stored.calibration.apply(&shares, &mut probabilities);
+        (used, probabilities)
+    }
+
+    /// Explains the guess about one row.
+    pub fn explain(&self, row: &[f32]) -> Explanation {
+        let (used, probabilities) = self.shown(row);
         let best = winner(&probabilities);
         let mut ranked: Vec<usize> = (0..probabilities.len()).collect();
         ranked.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
-        let why = self.forest.contributions(row, best);
+        let why = self.forest.contributions(&used, best);
         let mut features: Vec<(usize, f64)> =
             why.features.iter().copied().enumerate().filter(|(_, moved)| *moved != 0.0).collect();
         features.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
@@ -405,7 +477,7 @@ impl Model {
                 .take(SHOWN_FEATURES)
                 .map(|(at, contribution)| Contribution {
                     feature: self.stored.shape.features[at].clone(),
-                    value: row[at],
+                    value: used[at],
                     contribution,
                 })
                 .collect(),
@@ -417,6 +489,7 @@ impl Model {
     /// count as missed.
     #[cfg(test)]
     pub fn evaluate(&self, set: &TrainingSet, unmatched: u64) -> Evaluation {
+        use crate::attribute::metrics::Evaluator;
         let mut reasons = self.stored.reasons.clone();
         reasons.extend(
             set.reasons.iter().filter(|reason| !self.stored.reasons.contains(reason)).cloned(),
@@ -454,12 +527,13 @@ mod tests {
         let reasons = ["TIMING_LAG", "FX_VARIANCE", "ROUNDING_DIFF"];
         for _ in 0..count {
             let reason = random.usize(..3);
-            let row: Vec<f32> =
-                (0..COUNT)
-                    .map(|at| {
-                        if at % 7 == reason { 1.0 + random.f32() } else { 0.1 + 1.4 * random.f32() }
-                    })
-                    .collect();
+            let row: Vec<f32> = (0..COUNT)
+                .map(|at| {
+                    // Few values, as most features have, and few that tell anything.
+                    let value = if at % 7 == reason { 1.0 } else { 0.1 } + 1.2 * random.f32();
+                    if at < 40 { (value * 8.0).round() } else { 1.0 }
+                })
+                .collect();
             let said = if random.u8(..20) == 0 { random.usize(..3) } else { reason };
             set.push(&row, reasons[said]);
         }
@@ -469,6 +543,7 @@ mod tests {
     fn settings() -> Settings {
         Settings {
             forest: Parameters { trees: 30, rows_per_tree: 500, ..Parameters::default() },
+            boosting: Boosting { rounds: 60, folds: 3, leaves: 8, ..Boosting::default() },
             labels_per_reason: 20,
         }
     }
@@ -496,6 +571,31 @@ mod tests {
         assert_eq!(read.guess(fresh.rows()), model.guess(fresh.rows()));
         assert!(read.to_bytes().unwrap() == bytes);
         assert_eq!(read.training(), model.training());
+    }
+
+    #[test]
+    fn both_learners_are_tried_and_a_model_of_the_first_format_is_still_read() {
+        let mut model = trained(2);
+        let names: Vec<&str> = model.tried().iter().map(|tried| tried.learner.as_str()).collect();
+        assert!(names.len() == 2 && names[0] == model.learner(), "{names:?}");
+        assert!(model.tried()[0].log_loss <= model.tried()[1].log_loss);
+        // A forest as the first format stored it.
+        let (rows, _) = set(800, 1).usable(20, 800).unwrap();
+        let data = Labelled {
+            rows: &chosen(rows.rows(), &model.columns),
+            features: model.columns.len(),
+            labels: &rows.labels,
+            classes: 3,
+            weights: &[],
+        };
+        model.stored.forest = grow(&data, &settings().forest, 2, &Quiet).unwrap().0;
+        model.stored.calibration = Calibration::Temperature { temperature: 1.0 };
+        let mut bytes = [&MAGIC[..], &FIRST_FORMAT.to_le_bytes()].concat();
+        bytes = postcard::to_extend(&model.stored, bytes).unwrap();
+        let first = Model::from_bytes(&bytes, &layout()).unwrap();
+        assert_eq!((first.learner(), first.tried()), ("forest", &[][..]));
+        let result = first.evaluate(&set(500, 9), 0);
+        assert!(result.accuracy > 0.85, "{}", result.accuracy);
     }
 
     #[test]

@@ -13,20 +13,32 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// With the first `width` features.
-    pub(super) fn of(layout: &Layout, width: usize) -> Self {
+    /// With the features at these positions of the catalogue.
+    pub(super) fn of(layout: &Layout, columns: &[usize]) -> Self {
+        let name = |at: &usize| catalogue().get(*at).map(|feature| feature.name.to_owned());
         Self {
-            features: catalogue()
-                .iter()
-                .take(width)
-                .map(|feature| feature.name.to_owned())
-                .collect(),
+            features: columns.iter().filter_map(name).collect(),
             fields: layout.fields().iter().map(|field| (field.name.clone(), field.kind)).collect(),
             key_len: layout.key_len(),
         }
     }
 
-    /// The mismatch in words.
+    /// The positions of its features in the catalogue of this version, or what is wrong with them.
+    pub(super) fn columns(&self) -> Result<Vec<usize>, String> {
+        let wrong = |what: String| format!("its features are not this version's: {what}");
+        let mut columns = Vec::with_capacity(self.features.len());
+        for name in &self.features {
+            let at = catalogue().iter().position(|feature| feature.name == name.as_str());
+            columns.push(at.ok_or_else(|| wrong(format!("`{name}` is gone")))?);
+        }
+        if columns.is_sorted_by(|a, b| a < b) {
+            Ok(columns)
+        } else {
+            Err(wrong("their order has changed".to_owned()))
+        }
+    }
+
+    /// How the job differs, in words.
     pub(super) fn mismatch(&self, now: &Self) -> Option<String> {
         let first = |then: &[String], now: &[String]| {
             let gone = then.iter().find(|name| !now.contains(name));
@@ -37,12 +49,6 @@ impl Shape {
                 _ => "their order has changed".to_owned(),
             }
         };
-        if self.features != now.features {
-            return Some(format!(
-                "its features are not this version's: {}",
-                first(&self.features, &now.features)
-            ));
-        }
         let names = |shape: &Self| -> Vec<String> {
             shape.fields.iter().map(|(name, kind)| format!("{name}: {kind}")).collect()
         };

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::attribute::features::{COUNT, narrowed, width};
+use crate::attribute::features::COUNT;
 use crate::diagnostic::{Code, Problem, Problems};
+
+/// How many of each reason are kept whatever their number.
+const KEPT_PER_REASON: u64 = 200;
 
 /// Differences with their features and decided reasons.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +20,8 @@ pub struct TrainingSet {
     pub(super) identities: Vec<u32>,
     /// Weights, at most 1; empty if all are equal.
     pub(super) weights: Vec<f32>,
+    /// The record of each difference; empty if each is of its own.
+    pub(super) records: Vec<u32>,
 }
 
 impl TrainingSet {
@@ -33,8 +38,16 @@ impl TrainingSet {
     }
 
     /// Adds a difference that the model must recognize later
-    /// ([`Model::has_seen`](super::Model::has_seen)), with a weight of at most 1.
-    pub fn push_known(&mut self, row: &[f32], reason: &str, identity: u32, weight: f32) {
+    /// ([`Model::has_seen`](super::Model::has_seen)), with a weight of at most 1 and the number of its
+    /// record.
+    pub fn push_known(
+        &mut self,
+        row: &[f32],
+        reason: &str,
+        identity: u32,
+        weight: f32,
+        record: u32,
+    ) {
         if weight < 1.0 && self.weights.is_empty() {
             self.weights = vec![1.0; self.len()];
         }
@@ -43,6 +56,7 @@ impl TrainingSet {
         }
         self.push(row, reason);
         self.identities.push(identity);
+        self.records.push(record);
     }
 
     /// The number of differences.
@@ -74,7 +88,7 @@ impl TrainingSet {
     /// The SHA-256 of rows, reasons and any weights, in order.
     pub fn hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        for row in narrowed(&self.rows, width(&self.rows)).chunks(4_096) {
+        for row in self.rows.chunks(4_096) {
             let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
             hash.update(&bytes);
         }
@@ -89,8 +103,9 @@ impl TrainingSet {
     }
 
     /// Keeps reasons with at least `least` differences, in alphabetical order so that the model
-    /// does not depend on input order; warns about each one omitted.
-    pub(super) fn usable(&self, least: u64) -> Result<(Self, Vec<Problem>), Problems> {
+    /// does not depend on input order; warns about each one omitted. Of more than `most` differences an
+    /// even share is kept.
+    pub(super) fn usable(&self, least: u64, most: usize) -> Result<(Self, Vec<Problem>), Problems> {
         let counts = self.by_reason();
         let missing: Vec<Problem> = counts
             .iter()
@@ -123,15 +138,42 @@ impl TrainingSet {
             return Err(problems);
         }
         let mut kept = Self { reasons, ..Self::default() };
+        let mut seen = vec![0u64; kept.reasons.len()];
+        let share = most as f64 / self.len().max(1) as f64;
         for (row, at) in self.rows.chunks_exact(COUNT).zip(0..) {
             let reason = self.reason(at).unwrap_or_default();
             if let Ok(label) = kept.reasons.binary_search_by(|known| known.as_str().cmp(reason)) {
+                seen[label] += 1;
+                let mixed = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+                if seen[label] > KEPT_PER_REASON && mixed as f64 >= share * f64::from(u32::MAX) {
+                    continue;
+                }
                 kept.rows.extend_from_slice(row);
                 kept.labels.push(label as u16);
                 kept.identities.extend(self.identities.get(at));
                 kept.weights.extend(self.weights.get(at));
+                kept.records.extend(self.records.get(at));
             }
         }
         Ok((kept, missing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_differences_an_even_share_is_kept_and_all_of_a_rare_reason() {
+        let mut set = TrainingSet::default();
+        for at in 0..4_000 {
+            set.push(&[1.0; COUNT], if at % 80 == 0 { "RARE" } else { "COMMON" });
+        }
+        let (kept, warnings) = set.usable(5, 2_000).unwrap();
+        let counts = kept.by_reason();
+        assert!(counts["RARE"] == 50 && warnings.is_empty());
+        // 200 at first, and half of the others.
+        assert!((1_900..2_250).contains(&counts["COMMON"]), "{counts:?}");
+        assert_eq!(set.usable(5, 4_000).unwrap().0.len(), 4_000);
     }
 }

@@ -58,12 +58,14 @@ struct CaseRecord {
     a: Option<Box<[u8]>>,
     b: Option<Box<[u8]>>,
     partner_rejected: bool,
+    matched: Option<Box<str>>,
     held_out: bool,
     together: Vec<(FieldRef, DiffType)>,
 }
 
 pub(super) struct Case {
-    record: usize,
+    /// An index into the records of [`Cases`].
+    pub record: usize,
     field: FieldRef,
     diff_type: DiffType,
     severity: Severity,
@@ -75,6 +77,15 @@ pub(super) struct Case {
     pub identity: u32,
     /// The rules' attribution.
     pub claim: Option<Attribution>,
+}
+
+impl Case {
+    /// Whether it is evidence for acceptance: always, or with its weight as probability if it was decided
+    /// in bulk.
+    pub fn counts(&self) -> bool {
+        let mixed = self.identity.wrapping_mul(0x9e37_79b9);
+        f64::from(mixed) / f64::from(u32::MAX) <= f64::from(self.weight)
+    }
 }
 
 pub(super) struct Cases<'p> {
@@ -329,6 +340,7 @@ impl<'p> Cases<'p> {
             a: own(record.a),
             b: own(record.b),
             partner_rejected: record.partner_rejected,
+            matched: record.matched.map(Into::into),
             held_out: record.cells().is_some_and(|cells| is_held_out(cells, key_len)),
             together: record.together.to_vec(),
         });
@@ -358,7 +370,7 @@ impl<'p> Cases<'p> {
             a: record.a.as_deref().map(Cells::new),
             b: record.b.as_deref().map(Cells::new),
             partner_rejected: record.partner_rejected,
-            matched: None,
+            matched: record.matched.as_deref(),
         }
     }
 
@@ -385,7 +397,8 @@ impl<'p> Cases<'p> {
         for case in cases {
             let extractor = &mut extractors[self.records[case.record].run];
             let row = extractor.row(&self.context(case), self.together(case));
-            set.push_known(&row, self.label(case), case.identity, case.weight);
+            let record = case.record as u32;
+            set.push_known(&row, self.label(case), case.identity, case.weight, record);
         }
         set
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::attribute::claims::Claims;
+use crate::attribute::claims::{ClaimRecord, Claims};
 use crate::attribute::evidence::{Evidence, group};
 use crate::attribute::features::COUNT;
 use crate::attribute::metrics::{Evaluation, Evaluator, winner};
@@ -79,12 +79,17 @@ pub(super) fn claims<'c>(cases: &Cases<'_>, of: impl Iterator<Item = &'c Case>) 
     claims
 }
 
+/// The measured precision of such claims, if any.
+fn measured(claims: &Claims, claim: &Attribution) -> Option<Confidence> {
+    match &claim.assigned_by {
+        AssignedBy::Rule(rule) => claims.known(rule, claim.confidence).map(ClaimRecord::confidence),
+        _ => None,
+    }
+}
+
 /// The confidence that a run gives a claim.
 fn given(claims: &Claims, claim: &Attribution) -> Confidence {
-    match &claim.assigned_by {
-        AssignedBy::Rule(rule) => claims.confidence(rule, claim.confidence),
-        _ => claim.confidence,
-    }
+    measured(claims, claim).unwrap_or(claim.confidence)
 }
 
 /// Measures cases, weighing rules' claims by `known`. Evidence for rules counts every case, since
@@ -112,7 +117,8 @@ pub(super) fn measure(
     let mut evaluators = [(); 3].map(|()| Evaluator::new(&reasons));
     let [by_rules, by_model, combined] = &mut evaluators;
     let mut evidence = Evidence::default();
-    let overrules = model.is_some() && cases.plan.overrule_below.is_some();
+    let mut decisions = Decisions::default();
+    let overrules = model.is_some() && (cases.plan.overrule_below.is_some() || !known.is_empty());
     let mut per_rule: BTreeMap<String, RuleMeasured> = cases
         .fired
         .iter()
@@ -131,7 +137,7 @@ pub(super) fn measure(
             measured.confidence += given(known, claim).get();
         }
         if !overrules {
-            count_claim(&mut evidence, claim, right);
+            decisions.claim(case, claim, right);
         } else if !fresh(case) {
             count_hint(&mut evidence, claim, right);
         }
@@ -159,7 +165,8 @@ pub(super) fn measure(
         let novel = model.statistics().is_novel(row);
         let overruled = case.claim.as_ref().is_none_or(|claim| {
             let usable = !novel && reasons[best] != NO_REASON;
-            usable && cases.plan.is_hint(claim.confidence)
+            let measured = measured(known, claim);
+            usable && cases.plan.yields(claim.confidence, measured, padded[best].into())
         });
         if overruled && let Some(claim) = &case.claim {
             count_hint(&mut evidence, claim, guess == label);
@@ -168,18 +175,19 @@ pub(super) fn measure(
             Some((guess, confidence)) if !overruled => {
                 combined.add_guess(label, guess, confidence);
                 if overrules && let Some(claim) = &case.claim {
-                    count_claim(&mut evidence, claim, guess == label);
+                    decisions.claim(case, claim, guess == label);
                 }
             }
             _ if novel => combined.add_guess(label, unknown, 0.0),
             _ => {
                 combined.add(label, &padded);
                 if reasons[best] != NO_REASON {
-                    evidence.add(&reasons[best], padded[best].into(), best == label);
+                    decisions.add(case, &reasons[best], padded[best].into(), best == label);
                 }
             }
         }
     }
+    decisions.count(&mut evidence);
     for measured in per_rule.values_mut().filter(|measured| measured.decided > 0) {
         let (decided, wrong) = (measured.decided, measured.decided - measured.right);
         measured.precision = measured.right as f64 / decided as f64;
@@ -197,10 +205,35 @@ pub(super) fn measure(
     Measurement { measured, evidence, losses }
 }
 
-fn count_claim(evidence: &mut Evidence, claim: &Attribution, right: bool) {
-    if claim.reason != UNKNOWN {
-        let group = group(&claim.assigned_by, &claim.reason);
-        evidence.add(&group, claim.confidence.get(), right);
+/// Decided guesses of the machine, which depend on each other less than decided differences do: those of
+/// one record and group are one decision, wrong if any is, and of a bulk decision only the share counts
+/// that it weighs.
+#[derive(Default)]
+struct Decisions {
+    /// By record and group: the highest confidence, and whether all are right.
+    made: BTreeMap<(usize, String), (f64, bool)>,
+}
+
+impl Decisions {
+    fn claim(&mut self, case: &Case, claim: &Attribution, right: bool) {
+        if claim.reason != UNKNOWN {
+            let group = group(&claim.assigned_by, &claim.reason);
+            self.add(case, &group, claim.confidence.get(), right);
+        }
+    }
+
+    fn add(&mut self, case: &Case, group: &str, confidence: f64, right: bool) {
+        if case.counts() {
+            let made = self.made.entry((case.record, group.to_owned())).or_insert((0.0, true));
+            made.0 = made.0.max(confidence);
+            made.1 &= right;
+        }
+    }
+
+    fn count(self, evidence: &mut Evidence) {
+        for ((_, group), (confidence, right)) in self.made {
+            evidence.add(&group, confidence, right);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! These functions read what runs and users left in the store and write only to the registry:
 //! learning never changes an attribution.
 
+mod ask;
 mod cases;
 mod discover;
 mod evaluate;
@@ -10,6 +11,7 @@ mod labels;
 mod measure;
 mod train;
 
+pub use ask::{Asked, ask};
 pub use cases::{Also, Source};
 pub use discover::{Discovered, discover};
 pub use evaluate::{EvaluateRequest, Evaluated, drift, evaluate};

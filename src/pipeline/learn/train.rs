@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::attribute::model::{Model, Settings};
+use crate::attribute::model::{Model, Settings, Tried};
 use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::pipeline::machine::{basis, read_model, sha256};
@@ -63,13 +63,15 @@ pub struct Trained {
     pub champion_measured: Option<Measured>,
     /// The chosen calibration.
     pub calibration: &'static str,
+    /// The learners that were tried, the chosen one first.
+    pub tried: Vec<Tried>,
     /// SHA-256 of the training set.
     pub training_hash: String,
     /// SHA-256 of the model.
     pub sha256: String,
     /// Size of the model.
     pub bytes: u64,
-    /// Seconds to grow the forest.
+    /// Seconds to try the learners.
     pub seconds: f64,
     pub warnings: Vec<Problem>,
 }
@@ -140,11 +142,13 @@ pub fn train(
         training_hash: training_hash.clone(),
         trained_on: cases.runs.iter().map(|run| run.id).collect(),
         features: model.features().into_iter().collect(),
-        parameters: json!(training.parameters),
+        parameters: model.parameters(),
         metrics: json!({
             "held_out": measured,
             "out_of_bag": training.out_of_bag,
             "by_reason": training.by_reason,
+            "learner": model.learner(),
+            "learners": model.tried(),
             "calibration": model.calibration(),
             "calibrations": training.calibrations,
         }),
@@ -178,6 +182,7 @@ pub fn train(
         measured,
         champion_measured: before.map(|before| before.measured),
         calibration: model.calibration(),
+        tried: model.tried().to_vec(),
         training_hash,
         sha256: hash,
         bytes: size,

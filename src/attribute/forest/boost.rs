@@ -1,0 +1,665 @@
+//! Grows the trees of gradient boosting: multi-class log loss, with all classes in one tree.
+//!
+//! Each round grows one tree on the gradients of the log loss; its leaves hold one Newton step for
+//! every class (Friedman, "Greedy function approximation", Annals of Statistics 29, 2001; Chen and
+//! Guestrin, "XGBoost", KDD 2016). Features are cut into at most 255 bins, so that a split is found by
+//! adding up bins instead of sorting rows, and the leaf that gains most is split next (Ke et al.,
+//! "LightGBM", NIPS 2017). With more classes than [`LANES`], splits are searched on random projections
+//! of the gradients (Iosipoi and Vakhrushev, "SketchBoost", NeurIPS 2022); leaves always use every
+//! class.
+//!
+//! How many rounds are worth it is found by cross-validation. The calibration is fitted to its
+//! judgements: each row's by trees that saw neither the row nor its record.
+//!
+//! All sums are taken in row order, and threads share folds but never a sum, so the trees are the
+//! same at any thread count.
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use super::bins::Binned;
+use super::train::Labelled;
+use super::{StoredStepTree, StoredSteps, softmax};
+use crate::diagnostic::Problem;
+use crate::domain::Progress;
+use crate::domain::progress::Unit;
+
+/// How many projections of the gradients a split is searched on.
+const LANES: usize = 6;
+/// Sums over rows: projected gradients, then the curvature, then the number of rows.
+type Sums = [f32; LANES + 2];
+const CURVATURE: usize = LANES;
+const ROWS: usize = LANES + 1;
+/// The smallest gain of a split.
+const LEAST_GAIN: f32 = 1e-6;
+/// The largest Newton step, before it is shortened.
+const LONGEST_STEP: f64 = 4.0;
+
+/// How trees are boosted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Boosting {
+    /// The most rounds, each of which grows a tree.
+    pub rounds: usize,
+    /// Rounds between two looks at the cross-validated loss; it ends when two looks show no gain.
+    pub stride: usize,
+    /// The share of the Newton step that is taken.
+    pub step: f64,
+    /// Maximum leaves per tree.
+    pub leaves: usize,
+    /// Minimum rows per leaf.
+    pub rows_per_leaf: usize,
+    /// Added to the curvature, so that steps of few rows are short.
+    pub ridge: f64,
+    /// The share of rows each tree sees, and the most of them.
+    pub rows: f64,
+    pub rows_per_tree: usize,
+    /// The share of features each tree may split on.
+    pub features: f64,
+    /// Folds of the cross-validation.
+    pub folds: usize,
+    /// With more rows than this, only one fold is judged.
+    pub rows_in_all_folds: usize,
+}
+
+impl Default for Boosting {
+    fn default() -> Self {
+        Self {
+            rounds: 400,
+            stride: 20,
+            step: 0.1,
+            leaves: 31,
+            rows_per_leaf: 5,
+            ridge: 1.0,
+            rows: 0.8,
+            rows_per_tree: 40_000,
+            features: 0.5,
+            folds: 5,
+            rows_in_all_folds: 40_000,
+        }
+    }
+}
+
+/// What the cross-validation found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Crossed {
+    /// The rounds with the lowest loss.
+    pub rounds: usize,
+    /// The distribution of each row by trees that did not see it, `classes` numbers each.
+    pub probabilities: Vec<f32>,
+    /// The rows that were judged, ascending.
+    pub judged: Vec<usize>,
+}
+
+/// Boosts on all folds but one, for each fold, until more rounds do not help. `groups` has the record
+/// of each row; rows of one record share a fold. If it is empty, each row is a record.
+///
+/// # Errors On interruption, or if no thread can be started.
+pub fn cross(
+    data: &Labelled<'_>,
+    groups: &[u32],
+    parameters: &Boosting,
+    seed: u64,
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<Crossed, Problem> {
+    let binned = Binned::new(data);
+    let folds = parameters.folds.max(2);
+    let fold_of =
+        |row: usize| fold(groups.get(row).map_or(row as u64, |group| u64::from(*group)), folds);
+    let count = data.labels.len();
+    let judged_folds = if count > parameters.rows_in_all_folds { 1 } else { folds };
+    let judged: Vec<usize> = (0..count).filter(|row| fold_of(*row) < judged_folds).collect();
+    let mut boosters: Vec<Mutex<Booster<'_>>> = Vec::new();
+    for fold in 0..judged_folds {
+        let known = (0..count).filter(|row| fold_of(*row) != fold).map(|row| row as u32).collect();
+        let judged = judged.iter().copied().filter(|row| fold_of(*row) == fold).collect();
+        let seed = seed ^ (fold as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        boosters.push(Mutex::new(Booster::new(data, &binned, parameters, known, judged, seed)));
+    }
+    progress.start("boosting", parameters.rounds as u64, Unit::Items);
+    let mut best = (f64::INFINITY, 0, vec![0.0; count * data.classes]);
+    let mut rounds = 0;
+    while rounds < parameters.rounds {
+        let stride = parameters.stride.clamp(1, parameters.rounds - rounds);
+        advance(&boosters, stride, threads, progress)?;
+        rounds += stride;
+        let mut loss = 0.0;
+        let mut probabilities = vec![0.0; count * data.classes];
+        for booster in &boosters {
+            loss += hold(booster).judge(&mut probabilities);
+        }
+        progress.advance(stride as u64);
+        if loss < best.0 {
+            best = (loss, rounds, probabilities);
+        } else if rounds >= best.1 + 2 * stride {
+            break;
+        }
+    }
+    Ok(Crossed { rounds: best.1, probabilities: best.2, judged })
+}
+
+/// Boosts on all rows.
+///
+/// # Errors On interruption.
+pub fn boost(
+    data: &Labelled<'_>,
+    rounds: usize,
+    parameters: &Boosting,
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<StoredSteps, Problem> {
+    let binned = Binned::new(data);
+    let known = (0..data.labels.len() as u32).collect();
+    let mut booster = Booster::new(data, &binned, parameters, known, Vec::new(), seed);
+    progress.start("boosting", rounds as u64, Unit::Items);
+    for _ in 0..rounds {
+        if progress.interrupted() {
+            return Err(Problem::interrupted());
+        }
+        booster.round();
+        progress.advance(1);
+    }
+    Ok(StoredSteps {
+        features: data.features as u16,
+        classes: data.classes as u16,
+        base: booster.base,
+        trees: booster.trees,
+    })
+}
+
+/// The fold of a record.
+fn fold(group: u64, folds: usize) -> usize {
+    ((group + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % folds
+}
+
+fn hold<'b, 'd>(booster: &'b Mutex<Booster<'d>>) -> std::sync::MutexGuard<'b, Booster<'d>> {
+    booster.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Lets every booster grow `rounds` trees.
+fn advance(
+    boosters: &[Mutex<Booster<'_>>],
+    rounds: usize,
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<(), Problem> {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, boosters.len()) {
+            crate::threads::start(scope, || {
+                while let Some(booster) = boosters.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    for _ in 0..rounds {
+                        if progress.interrupted() {
+                            return;
+                        }
+                        hold(booster).round();
+                    }
+                }
+            })?;
+        }
+        Ok::<(), Problem>(())
+    })?;
+    if progress.interrupted() { Err(Problem::interrupted()) } else { Ok(()) }
+}
+
+/// Where to split a node.
+struct Split {
+    gain: f32,
+    feature: usize,
+    bin: usize,
+}
+
+/// A node that may be split.
+struct Open {
+    node: usize,
+    /// Its part of the tree's rows.
+    rows: Range<usize>,
+    total: Sums,
+    /// The sums of every feature's bins.
+    histogram: Vec<Sums>,
+    split: Option<Split>,
+}
+
+/// The features that a tree may split on, and where each one's bins begin.
+struct Columns {
+    features: Vec<usize>,
+    starts: Vec<usize>,
+}
+
+/// Boosting in progress on some of the rows.
+struct Booster<'a> {
+    data: &'a Labelled<'a>,
+    binned: &'a Binned,
+    parameters: &'a Boosting,
+    /// The rows it learns from, and those it only judges.
+    known: Vec<u32>,
+    judged: Vec<usize>,
+    /// Of every row.
+    margins: Vec<f32>,
+    probabilities: Vec<f32>,
+    gradients: Vec<Sums>,
+    base: Vec<f32>,
+    trees: Vec<StoredStepTree>,
+    random: fastrand::Rng,
+}
+
+impl<'a> Booster<'a> {
+    fn new(
+        data: &'a Labelled<'a>,
+        binned: &'a Binned,
+        parameters: &'a Boosting,
+        known: Vec<u32>,
+        judged: Vec<usize>,
+        seed: u64,
+    ) -> Self {
+        let mut shares = vec![1.0f64; data.classes];
+        for row in &known {
+            shares[usize::from(data.labels[*row as usize])] += data.weight(*row as usize);
+        }
+        let sum: f64 = shares.iter().sum();
+        let base: Vec<f32> = shares.iter().map(|share| (share / sum).ln() as f32).collect();
+        let count = data.labels.len();
+        Self {
+            margins: base.iter().copied().cycle().take(count * data.classes).collect(),
+            probabilities: vec![0.0; count * data.classes],
+            gradients: vec![[0.0; LANES + 2]; count],
+            base,
+            trees: Vec::new(),
+            random: fastrand::Rng::with_seed(seed),
+            data,
+            binned,
+            parameters,
+            known,
+            judged,
+        }
+    }
+
+    /// Grows one tree.
+    fn round(&mut self) {
+        let columns = self.columns();
+        let mut rows = self.sample();
+        self.differentiate(&rows);
+        let tree = self.grow(&columns, &mut rows);
+        self.add(&tree);
+        self.trees.push(tree);
+    }
+
+    fn columns(&mut self) -> Columns {
+        let mut features = self.binned.useful();
+        let most = (features.len() as f64 * self.parameters.features).ceil() as usize;
+        if most < features.len() {
+            self.random.shuffle(&mut features);
+            features.truncate(most.max(1));
+            features.sort_unstable();
+        }
+        let mut starts = vec![0];
+        for feature in &features {
+            starts.push(starts.last().unwrap_or(&0) + self.binned.count(*feature));
+        }
+        Columns { features, starts }
+    }
+
+    /// The rows that a tree sees, in order.
+    fn sample(&mut self) -> Vec<u32> {
+        let most = self.parameters.rows_per_tree as f64 / self.known.len().max(1) as f64;
+        let share = self.parameters.rows.min(most);
+        let random = &mut self.random;
+        let rows: Vec<u32> = self.known.iter().copied().filter(|_| random.f64() < share).collect();
+        if rows.is_empty() { self.known.clone() } else { rows }
+    }
+
+    /// How each class counts in the projections.
+    fn projection(&mut self) -> Vec<[f32; LANES]> {
+        let classes = self.data.classes;
+        let scale = 1.0 / (LANES as f32).sqrt();
+        (0..classes)
+            .map(|class| {
+                if classes <= LANES {
+                    std::array::from_fn(|lane| f32::from(u8::from(lane == class)))
+                } else {
+                    std::array::from_fn(|_| if self.random.bool() { scale } else { -scale })
+                }
+            })
+            .collect()
+    }
+
+    /// Probabilities, gradients and curvature of these rows.
+    fn differentiate(&mut self, rows: &[u32]) {
+        let classes = self.data.classes;
+        let projection = self.projection();
+        for row in rows {
+            let row = *row as usize;
+            let part = row * classes..(row + 1) * classes;
+            let shares = &mut self.probabilities[part.clone()];
+            shares.copy_from_slice(&self.margins[part]);
+            softmax(shares);
+            let weight = self.data.weight(row) as f32;
+            let label = usize::from(self.data.labels[row]);
+            let mut sums = [0.0; LANES + 2];
+            for (class, (share, factors)) in shares.iter().zip(&projection).enumerate() {
+                let slope = (share - f32::from(u8::from(class == label))) * weight;
+                for (sum, factor) in sums.iter_mut().zip(factors) {
+                    *sum += slope * factor;
+                }
+                sums[CURVATURE] += share * (1.0 - share) * weight;
+            }
+            sums[ROWS] = 1.0;
+            self.gradients[row] = sums;
+        }
+    }
+
+    fn grow(&self, columns: &Columns, rows: &mut [u32]) -> StoredStepTree {
+        let mut nodes: Vec<(u16, f32, u16)> = vec![(0, 0.0, 0)];
+        let mut open = vec![self.open(columns, rows, 0..rows.len(), 0)];
+        let mut closed: Vec<(usize, Range<usize>)> = Vec::new();
+        while open.len() + closed.len() < self.parameters.leaves {
+            let gain = |open: &Open| open.split.as_ref().map_or(0.0, |split| split.gain);
+            let best = (0..open.len())
+                .max_by(|a, b| gain(&open[*a]).total_cmp(&gain(&open[*b])).then(b.cmp(a)));
+            let Some(parent) = best.map(|at| open.remove(at)) else { break };
+            let Some(split) = &parent.split else {
+                closed.push((parent.node, parent.rows));
+                continue;
+            };
+            let column = self.binned.column(split.feature);
+            let middle = parent.rows.start
+                + partition(&mut rows[parent.rows.clone()], |row| {
+                    usize::from(column[row as usize]) <= split.bin
+                });
+            let left = nodes.len();
+            let cut = self.binned.cut(split.feature, split.bin);
+            nodes[parent.node] = (split.feature as u16, cut, left as u16);
+            nodes.extend([(0, 0.0, left as u16), (0, 0.0, left as u16 + 1)]);
+            open.extend(self.children(columns, rows, parent, middle, left));
+        }
+        closed.extend(open.into_iter().map(|open| (open.node, open.rows)));
+        closed.sort_unstable_by_key(|(node, _)| *node);
+        let leaves = closed.into_iter().map(|(_, range)| self.leaf(&rows[range])).collect();
+        StoredStepTree { nodes, leaves }
+    }
+
+    /// The children of a node whose rows from `middle` on went right. Only the smaller one's rows are
+    /// summed; the other has what remains of the parent's sums.
+    fn children(
+        &self,
+        columns: &Columns,
+        rows: &[u32],
+        parent: Open,
+        middle: usize,
+        left: usize,
+    ) -> [Open; 2] {
+        let sides = [parent.rows.start..middle, middle..parent.rows.end];
+        let small = usize::from(sides[0].len() > sides[1].len());
+        let smaller = self.open(columns, rows, sides[small].clone(), left + small);
+        let Open { mut total, mut histogram, .. } = parent;
+        subtract(&mut total, &smaller.total);
+        for (sums, other) in histogram.iter_mut().zip(&smaller.histogram) {
+            subtract(sums, other);
+        }
+        let mut larger = Open {
+            node: left + 1 - small,
+            rows: sides[1 - small].clone(),
+            total,
+            histogram,
+            split: None,
+        };
+        larger.split = self.best(columns, &larger);
+        [smaller, larger]
+    }
+
+    /// A node with the sums of its rows.
+    fn open(&self, columns: &Columns, rows: &[u32], range: Range<usize>, node: usize) -> Open {
+        let rows = &rows[range.clone()];
+        let bins = columns.starts.last().copied().unwrap_or(0);
+        let mut histogram = vec![[0.0; LANES + 2]; bins];
+        let mut total = [0.0; LANES + 2];
+        let gathered: Vec<Sums> = rows.iter().map(|row| self.gradients[*row as usize]).collect();
+        gathered.iter().for_each(|sums| add(&mut total, sums));
+        for (feature, starts) in columns.features.iter().zip(columns.starts.windows(2)) {
+            let column = self.binned.column(*feature);
+            let usual = self.binned.usual(*feature);
+            let bins = &mut histogram[starts[0]..starts[1]];
+            for (row, sums) in rows.iter().zip(&gathered) {
+                let bin = column[*row as usize];
+                // Most values of most features are in one bin, which gets what the others leave.
+                if bin != usual {
+                    add(&mut bins[usize::from(bin)], sums);
+                }
+            }
+            let mut rest = total;
+            bins.iter().for_each(|sums| subtract(&mut rest, sums));
+            bins[usize::from(usual)] = rest;
+        }
+        let mut open = Open { node, rows: range, total, histogram, split: None };
+        open.split = self.best(columns, &open);
+        open
+    }
+
+    fn best(&self, columns: &Columns, open: &Open) -> Option<Split> {
+        let least = self.parameters.rows_per_leaf.max(1) as f32;
+        if open.total[ROWS] < 2.0 * least {
+            return None;
+        }
+        let ridge = self.parameters.ridge as f32;
+        let score = |sums: &Sums| {
+            let squares: f32 = sums[..LANES].iter().map(|sum| sum * sum).sum();
+            squares / (sums[CURVATURE].max(0.0) + ridge)
+        };
+        let whole = score(&open.total);
+        let mut best: Option<Split> = None;
+        for (feature, starts) in columns.features.iter().zip(columns.starts.windows(2)) {
+            let bins = &open.histogram[starts[0]..starts[1]];
+            let mut left = [0.0; LANES + 2];
+            for (bin, sums) in bins[..bins.len() - 1].iter().enumerate() {
+                add(&mut left, sums);
+                let mut right = open.total;
+                subtract(&mut right, &left);
+                // Sums of empty bins are not exactly 0.
+                if left[ROWS] < least || right[ROWS] < least || sums[ROWS] < 0.5 {
+                    continue;
+                }
+                let gain = score(&left) + score(&right) - whole;
+                if gain > best.as_ref().map_or(LEAST_GAIN, |best| best.gain) {
+                    best = Some(Split { gain, feature: *feature, bin });
+                }
+            }
+        }
+        best
+    }
+
+    /// The rows of a leaf, and its shortened Newton step for every class.
+    fn leaf(&self, rows: &[u32]) -> (f32, Vec<f32>) {
+        let classes = self.data.classes;
+        let mut slopes = vec![0.0f64; classes];
+        let mut curvatures = vec![0.0f64; classes];
+        for row in rows {
+            let row = *row as usize;
+            let weight = self.data.weight(row);
+            let label = usize::from(self.data.labels[row]);
+            let shares = &self.probabilities[row * classes..(row + 1) * classes];
+            for (class, share) in shares.iter().enumerate() {
+                let share = f64::from(*share);
+                slopes[class] += (share - f64::from(u8::from(class == label))) * weight;
+                curvatures[class] += share * (1.0 - share) * weight;
+            }
+        }
+        // The classes' margins are one too many, which would make steps too long.
+        let factor = (classes as f64 - 1.0) / classes as f64;
+        let steps = slopes.iter().zip(&curvatures).map(|(slope, curvature)| {
+            let step = -factor * slope / (curvature + self.parameters.ridge);
+            (step.clamp(-LONGEST_STEP, LONGEST_STEP) * self.parameters.step) as f32
+        });
+        (rows.len() as f32, steps.collect())
+    }
+
+    /// Adds a tree's steps to the margins of all its rows.
+    fn add(&mut self, tree: &StoredStepTree) {
+        let classes = self.data.classes;
+        let mut leaves = tree.leaves.iter();
+        let nodes: Vec<(&[u8], usize, usize, &[f32])> = tree
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(at, (feature, cut, left))| {
+                let (feature, left) = (usize::from(*feature), usize::from(*left));
+                let column = self.binned.column(feature);
+                match left == at {
+                    true => (column, 0, left, leaves.next().map_or(&[][..], |leaf| &leaf.1)),
+                    false => (column, self.binned.bin_of_cut(feature, *cut), left, &[][..]),
+                }
+            })
+            .collect();
+        let known = self.known.iter().map(|row| *row as usize);
+        for row in known.chain(self.judged.iter().copied()) {
+            let mut at = 0;
+            let steps = loop {
+                let (column, bin, left, steps) = nodes[at];
+                if left == at {
+                    break steps;
+                }
+                at = left + usize::from(usize::from(column[row]) > bin);
+            };
+            let margins = &mut self.margins[row * classes..(row + 1) * classes];
+            for (margin, step) in margins.iter_mut().zip(steps) {
+                *margin += step;
+            }
+        }
+    }
+
+    /// Writes the distributions of the judged rows; returns their loss.
+    fn judge(&self, probabilities: &mut [f32]) -> f64 {
+        let classes = self.data.classes;
+        let mut loss = 0.0;
+        for row in &self.judged {
+            let part = row * classes..(row + 1) * classes;
+            let shares = &mut probabilities[part.clone()];
+            shares.copy_from_slice(&self.margins[part]);
+            softmax(shares);
+            let share = f64::from(shares[usize::from(self.data.labels[*row])]);
+            loss -= self.data.weight(*row) * share.max(1e-9).ln();
+        }
+        loss
+    }
+}
+
+fn add(sums: &mut Sums, other: &Sums) {
+    for (sum, other) in sums.iter_mut().zip(other) {
+        *sum += other;
+    }
+}
+
+fn subtract(sums: &mut Sums, other: &Sums) {
+    for (sum, other) in sums.iter_mut().zip(other) {
+        *sum -= other;
+    }
+}
+
+/// Moves the rows that go left to the front and keeps the order of both; returns how many.
+fn partition(rows: &mut [u32], goes_left: impl Fn(u32) -> bool) -> usize {
+    let mut right = Vec::with_capacity(rows.len());
+    let mut left = 0;
+    for at in 0..rows.len() {
+        if goes_left(rows[at]) {
+            rows[left] = rows[at];
+            left += 1;
+        } else {
+            right.push(rows[at]);
+        }
+    }
+    rows[left..].copy_from_slice(&right);
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::train::tests::overlapping;
+    use super::*;
+    use crate::domain::Quiet;
+
+    fn small() -> Boosting {
+        Boosting { rounds: 60, leaves: 8, ..Boosting::default() }
+    }
+
+    fn data<'a>(rows: &'a [f32], labels: &'a [u16], classes: usize) -> Labelled<'a> {
+        Labelled { rows, features: 5, labels, classes, weights: &[] }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_trees_on_any_number_of_threads() {
+        let (rows, labels) = overlapping(500, 1);
+        let data = data(&rows, &labels, 3);
+        let one = cross(&data, &[], &small(), 7, 1, &Quiet).unwrap();
+        assert!(one == cross(&data, &[], &small(), 7, 3, &Quiet).unwrap());
+        let trees = |seed| boost(&data, 20, &small(), seed, &Quiet).unwrap();
+        assert!(trees(7) == trees(7) && trees(7) != trees(8));
+    }
+
+    #[test]
+    fn it_learns_what_can_be_learned_and_judges_unseen_rows_honestly() {
+        let (rows, mut labels) = overlapping(1_500, 2);
+        let loss = |crossed: &Crossed, labels: &[u16], classes: usize| {
+            let of = |(row, label): (&[f32], &u16)| -f64::from(row[usize::from(*label)]).ln();
+            crossed.probabilities.chunks(classes).zip(labels).map(of).sum::<f64>()
+                / labels.len() as f64
+        };
+        let crossed = cross(&data(&rows, &labels, 3), &[], &small(), 1, 2, &Quiet).unwrap();
+        assert_eq!(crossed.judged.len(), 1_500);
+        let right = crossed
+            .probabilities
+            .chunks(3)
+            .zip(&labels)
+            .filter(|(row, label)| row.iter().all(|share| *share <= row[usize::from(**label)]));
+        assert!(right.count() > 1_200);
+        assert!(loss(&crossed, &labels, 3) < 0.45, "{}", loss(&crossed, &labels, 3));
+        // Labels that nothing predicts can be memorized, but are not known to trees that did not see them.
+        let mut random = fastrand::Rng::with_seed(5);
+        labels.iter_mut().for_each(|label| *label = random.u16(..2));
+        let crossed = cross(&data(&rows, &labels, 2), &[], &small(), 1, 2, &Quiet).unwrap();
+        assert!(loss(&crossed, &labels, 2) > 0.68, "{}", loss(&crossed, &labels, 2));
+    }
+
+    #[test]
+    fn compiled_trees_give_the_margins_they_were_grown_with() {
+        let (rows, labels) = overlapping(400, 3);
+        let data = data(&rows, &labels, 3);
+        let forest = boost(&data, 15, &small(), 3, &Quiet).unwrap().compile().unwrap();
+        let binned = Binned::new(&data);
+        let parameters = small();
+        let known = (0..400).collect();
+        let mut booster = Booster::new(&data, &binned, &parameters, known, Vec::new(), 3);
+        (0..15).for_each(|_| booster.round());
+        let mut predicted = Vec::new();
+        forest.predict(&rows, &mut predicted);
+        for (margins, predicted) in booster.margins.chunks_mut(3).zip(predicted.chunks(3)) {
+            softmax(margins);
+            for (margin, predicted) in margins.iter().zip(predicted) {
+                assert!((margin - predicted).abs() < 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_one_record_share_a_fold() {
+        // Labels belong to records, whose five rows look alike, so only a leak could tell them.
+        let mut random = fastrand::Rng::with_seed(9);
+        let records: Vec<([f32; 5], u16)> =
+            (0..120).map(|_| (std::array::from_fn(|_| random.f32()), random.u16(..2))).collect();
+        let (mut rows, mut labels, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, (row, label)) in records.iter().enumerate() {
+            for _ in 0..5 {
+                rows.extend(row);
+                labels.push(*label);
+                groups.push(at as u32);
+            }
+        }
+        let right = |groups: &[u32]| {
+            let crossed = cross(&data(&rows, &labels, 2), groups, &small(), 1, 2, &Quiet).unwrap();
+            let shares = crossed.probabilities.chunks(2).zip(&labels);
+            shares.filter(|(row, label)| row[usize::from(**label)] > 0.5).count()
+        };
+        assert!(right(&[]) > 500 && right(&groups) < 420, "{} {}", right(&[]), right(&groups));
+    }
+}
