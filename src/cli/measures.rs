@@ -13,7 +13,7 @@ fn percent(share: f64) -> String {
 pub fn write_figures(rows: &[(&str, &Evaluation)], paint: Paint, out: &mut String) {
     let heading = format!(
         "  {:<14}{:>9}{:>10}{:>10}{:>8}{:>10}{:>8}{:>12}{:>12}",
-        "", "n", "accuracy", "macro F1", "ECE", "log loss", "Brier", "at 99 %", "at 99.5 %"
+        "", "n", "macro F1", "accuracy", "ECE", "log loss", "Brier", "at 99 %", "at 99.5 %"
     );
     let _ = writeln!(out, "{}", paint.dim(heading));
     for (name, figures) in rows {
@@ -22,10 +22,10 @@ pub fn write_figures(rows: &[(&str, &Evaluation)], paint: Paint, out: &mut Strin
         };
         let _ = writeln!(
             out,
-            "  {name:<14}{:>9}{:>10}{:>10.4}{:>8.4}{:>10.4}{:>8.4}{:>12}{:>12}",
+            "  {name:<14}{:>9}{:>10.4}{:>10}{:>8.4}{:>10.4}{:>8.4}{:>12}{:>12}",
             figures::count(figures.n),
-            percent(figures.accuracy),
             figures.macro_f1,
+            percent(figures.accuracy),
             figures.ece,
             figures.log_loss,
             figures.brier,
