@@ -99,7 +99,7 @@ impl<'m> Attributor<'m> {
             }
             notes.push(match (measured, self.plan.overrule_below) {
                 (Some(measured), None) => format!(
-                    "{} claims {}, but is right in {measured} of such cases; the model is surer",
+                    "{} claims {}; such claims were right in {measured} of cases, and the model is surer",
                     claim.by, claim.reason
                 ),
                 _ => format!("{} hinted at {} ({})", claim.by, claim.reason, claim.confidence),
