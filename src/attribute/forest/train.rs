@@ -56,7 +56,7 @@ const IN_BAG: u16 = u16::MAX;
 impl Default for Parameters {
     fn default() -> Self {
         Self {
-            trees: 64,
+            trees: 48,
             max_depth: 14,
             min_samples_leaf: 2,
             features_per_split: None,
@@ -572,7 +572,7 @@ pub(crate) mod tests {
         // As many trees judge an unseen row as will judge a fresh one.
         let judges = bag.trees.iter().map(|trees| f64::from(*trees)).sum::<f64>() / 600.0;
         assert!((11.0..13.0).contains(&judges), "{judges}");
-        assert_eq!(Parameters::default().grown(10_000_000), 64);
+        assert_eq!(Parameters::default().grown(10_000_000), 48);
     }
 
     #[test]
