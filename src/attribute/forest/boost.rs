@@ -4,7 +4,7 @@
 //! every class (Friedman, "Greedy function approximation", Annals of Statistics 29, 2001; Chen and
 //! Guestrin, "XGBoost", KDD 2016). Features are cut into at most 255 bins, so that a split is found by
 //! adding up bins instead of sorting rows, and the leaf that gains most is split next (Ke et al.,
-//! "LightGBM", NIPS 2017). With more classes than [`LANES`], splits are searched on random projections
+//! "LightGBM", NIPS 2017). With more than six classes, splits are searched on random projections
 //! of the gradients (Iosipoi and Vakhrushev, "SketchBoost", NeurIPS 2022); leaves always use every
 //! class.
 //!
