@@ -35,6 +35,8 @@ const CURVATURE: usize = LANES;
 const ROWS: usize = LANES + 1;
 /// The smallest gain of a split.
 const LEAST_GAIN: f32 = 1e-6;
+/// The gain in log loss per row that is worth more rounds.
+const WORTHWHILE: f64 = 2e-4;
 /// The largest Newton step, before it is shortened.
 const LONGEST_STEP: f64 = 4.0;
 
@@ -132,7 +134,7 @@ pub fn cross(
             loss += hold(booster).judge(&mut probabilities);
         }
         progress.advance(stride as u64);
-        if loss < best.0 {
+        if loss < best.0 - WORTHWHILE * judged.len() as f64 {
             best = (loss, rounds, probabilities);
         } else if rounds >= best.1 + 2 * stride {
             break;
