@@ -38,36 +38,26 @@ impl RowDigest {
                 }
             }
         }
-        if self.waiting.len() >= PIECE {
-            self.hash.update(&self.waiting);
-            self.waiting.clear();
-        }
+        self.hash_waiting();
         self
     }
 
     /// Adds a number.
     pub fn number(&mut self, number: u64) -> &mut Self {
-        let mut digits = [0; 20];
-        let mut at = digits.len();
-        let mut rest = number;
-        loop {
-            at -= 1;
-            if let Some(digit) = digits.get_mut(at) {
-                // A remainder of ten is one digit.
-                *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-            }
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        let text = digits.get(at..).and_then(|digits| std::str::from_utf8(digits).ok());
-        self.text(text)
+        self.text(Some(digits(number, &mut [0; 20])))
     }
 
     /// Adds a field that is already encoded.
     pub fn encoded(&mut self, fields: &[u8]) {
         self.waiting.extend_from_slice(fields);
+        self.hash_waiting();
+    }
+
+    fn hash_waiting(&mut self) {
+        if self.waiting.len() >= PIECE {
+            self.hash.update(&self.waiting);
+            self.waiting.clear();
+        }
     }
 
     /// Adds a row of an answer, from this column on. Values that are equal have equal texts on one
@@ -95,6 +85,24 @@ impl RowDigest {
         self.hash.update(&self.waiting);
         hex(self.hash.finalize())
     }
+}
+
+/// The decimal digits of a number.
+pub(super) fn digits(number: u64, buffer: &mut [u8; 20]) -> &str {
+    let mut at = buffer.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        if let Some(digit) = buffer.get_mut(at) {
+            // A remainder of ten is one digit.
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        }
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    buffer.get(at..).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default()
 }
 
 /// A JSON text with sorted keys and no spaces; a text that is no JSON stays as it is.

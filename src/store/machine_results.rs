@@ -22,7 +22,7 @@ use std::fmt::Write as _;
 use serde_json::{Value as Json, json};
 
 use super::audit::Entry;
-use super::digest::{RowDigest, canonical};
+use super::digest::{RowDigest, canonical, digits};
 use super::rows::parameters;
 use super::transact::{SqlRow, Transaction};
 use super::{Batch, chunk, difference_number, publication, stored};
@@ -61,17 +61,21 @@ impl Decision<'_> {
             out.extend_from_slice(&length.to_be_bytes());
             out.extend_from_slice(field.unwrap_or_default().as_bytes());
         };
-        let mut shown = |value: &dyn std::fmt::Display| {
-            text.clear();
-            let _ = write!(text, "{value}");
+        let buffer = &mut [0; 20];
+        field(Some(digits(self.number, buffer)));
+        field(Some(self.status));
+        field(Some(self.reason));
+        if self.confidence == 1.0 {
+            field(Some("1"));
+        } else {
+            let _ = write!(text, "{}", self.confidence);
             field(Some(&text));
-        };
-        shown(&self.number);
-        shown(&self.status);
-        shown(&self.reason);
-        shown(&self.confidence);
-        shown(&self.by);
-        shown(&self.version);
+        }
+        field(Some(self.by));
+        match u64::try_from(self.version) {
+            Ok(version) => field(Some(digits(version, buffer))),
+            Err(_) => field(Some(&self.version.to_string())),
+        }
         field(self.functional.map(|functional| if functional { "1" } else { "0" }));
         field(self.assigned_at);
     }

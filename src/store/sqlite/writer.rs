@@ -5,7 +5,7 @@
 //! (attributing again) waits in a temporary table for that one transaction.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use foldhash::{HashMap, HashMapExt as _};
 use rusqlite::{CachedStatement, Connection, Statement, params};
@@ -446,6 +446,27 @@ impl Named<'_> {
         text.map(|text| self.batch.text(text))
     }
 
+    /// Binds a difference, what is decided about it, and its break and the first date of that.
+    fn bind_difference(
+        &self,
+        statement: &mut Statement<'_>,
+        first: usize,
+        base: i64,
+        (row, ids): (&DifferenceRow, Option<Ids>),
+        known: Option<(i64, i32)>,
+    ) -> Result<(), rusqlite::Error> {
+        let number = difference_number(row.record, row.field);
+        statement.raw_bind_parameter(first, base | number.cast_signed())?;
+        statement.raw_bind_parameter(first + 1, row.diff_type.code())?;
+        statement.raw_bind_parameter(first + 2, row.severity.code())?;
+        statement.raw_bind_parameter(first + 3, self.text(row.value_a))?;
+        statement.raw_bind_parameter(first + 4, self.text(row.value_b))?;
+        statement.raw_bind_parameter(first + 5, row.amount_abs)?;
+        self.bind(statement, first + 6, ids, row.attribution.as_ref())?;
+        statement.raw_bind_parameter(first + 13, known.map(|(key, _)| key))?;
+        statement.raw_bind_parameter(first + 14, known.map(|(_, since)| since))
+    }
+
     /// Binds reason, functional, confidence, status, assigner, explanation and signature, in this
     /// order, from parameter `first` on.
     fn bind(
@@ -476,6 +497,19 @@ fn insert_chunk(connection: &Connection) -> Result<CachedStatement<'_>, rusqlite
     connection.prepare_cached("INSERT INTO record_rows (id, records) VALUES (?1, ?2)")
 }
 
+/// How many differences one statement inserts: it opens the table and its indexes once for all of them, and
+/// what goes to the end of an index needs no search.
+const TOGETHER: usize = 32;
+
+/// The statement that inserts so many differences. A row that fails ends the whole transaction; without `OR FAIL`, SQLite
+/// would copy each page first, to take back the rows before it.
+fn insert_of(rows: usize) -> String {
+    const COLUMNS: &str = "id, diff_type, severity, value_a, value_b, amount_abs, reason_id, functional, \
+         confidence, status, assigner_id, explanation, signature_id, break_key, since";
+    let row = format!("({})", vec!["?"; COLUMNS.split(',').count()].join(", "));
+    format!("INSERT OR FAIL INTO difference_rows ({COLUMNS}) VALUES {}", vec![row; rows].join(", "))
+}
+
 fn insert_differences(
     connection: &Connection,
     turns: &mut Slices,
@@ -484,32 +518,36 @@ fn insert_differences(
     written: &mut publication::Written,
     breaks: &mut Option<Breaks>,
 ) -> Result<(), rusqlite::Error> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO difference_rows (id, diff_type, severity, value_a, value_b, amount_abs, \
-         reason_id, functional, confidence, status, assigner_id, explanation, signature_id, \
-         break_key, since) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-    )?;
-    let rows = named.batch.differences.iter().zip(named.ids.iter().copied());
-    turns.each(connection, rows, |(row, ids): (&DifferenceRow, _)| {
-        let number = difference_number(row.record, row.field);
-        insert.raw_bind_parameter(1, base | number.cast_signed())?;
-        insert.raw_bind_parameter(2, row.diff_type.code())?;
-        insert.raw_bind_parameter(3, row.severity.code())?;
-        insert.raw_bind_parameter(4, named.text(row.value_a))?;
-        insert.raw_bind_parameter(5, named.text(row.value_b))?;
-        insert.raw_bind_parameter(6, row.amount_abs)?;
-        named.bind(&mut insert, 7, ids, row.attribution.as_ref())?;
+    static MANY: LazyLock<String> = LazyLock::new(|| insert_of(TOGETHER));
+    static ONE: LazyLock<String> = LazyLock::new(|| insert_of(1));
+    let mut many = connection.prepare_cached(&MANY)?;
+    let mut one = connection.prepare_cached(&ONE)?;
+    let mut bind = |insert: &mut Statement<'_>, first, (row, ids): (&DifferenceRow, _)| {
         let known = breaks.as_mut().map(|breaks| breaks.take(row));
-        insert.raw_bind_parameter(14, known.map(|(key, _)| key))?;
-        insert.raw_bind_parameter(15, known.map(|(_, since)| since))?;
+        named.bind_difference(insert, first, base, (row, ids), known)?;
         if let (Some(ids), Some(given)) = (ids, row.attribution) {
             let Ids { reason, functional, assigner, signature } = ids;
             let given = Given { reason, functional, status: given.status, assigner, signature };
             written.add(row.record, given, row.amount_abs);
         }
-        insert.raw_execute().map(drop)
-    })
+        Ok::<_, rusqlite::Error>(())
+    };
+    let parts = named.batch.differences.chunks(TOGETHER).zip(named.ids.chunks(TOGETHER));
+    for (rows, ids) in parts {
+        let mut rows = rows.iter().zip(ids.iter().copied());
+        if rows.len() == TOGETHER {
+            let columns = many.parameter_count() / TOGETHER;
+            rows.enumerate().try_for_each(|(at, row)| bind(&mut many, at * columns + 1, row))?;
+            many.raw_execute()?;
+        } else {
+            rows.try_for_each(|row| {
+                bind(&mut one, 1, row)?;
+                one.raw_execute().map(drop)
+            })?;
+        }
+        turns.look(connection)?;
+    }
+    Ok(())
 }
 
 /// Writes decisions of a run that does not show as attributed yet.
