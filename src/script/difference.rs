@@ -87,7 +87,7 @@ impl Comparison {
     }
 }
 
-enum PropertyError {
+pub(super) enum PropertyError {
     TooManyDigits,
     NoSuchField,
 }
@@ -101,7 +101,7 @@ const FAILED: u8 = 0xff;
 
 impl Property {
     /// Reads the property of a difference. Names (field, diff type, severity) are texts.
-    fn read<'b>(
+    pub(super) fn read<'b>(
         &self,
         d: &DifferenceContext<'b>,
         buffers: &'b mut [TextBuffer; 2],
@@ -509,29 +509,37 @@ fn candidate(row: CandidateRow) -> CallResult<Dynamic> {
     Ok(object.into())
 }
 
+/// The properties whose value is that of the difference alone.
+const PROPERTIES: [(&str, Property); 15] = [
+    ("field", Property::Field),
+    ("diff_type", Property::DiffType),
+    ("severity", Property::Severity),
+    ("a", Property::A),
+    ("b", Property::B),
+    ("text_a", Property::TextA),
+    ("text_b", Property::TextB),
+    ("delta", Property::Delta),
+    ("abs_delta", Property::AbsDelta),
+    ("percent", Property::Percent),
+    ("days", Property::Days),
+    ("similarity", Property::Similarity),
+    ("partner_rejected", Property::PartnerRejected),
+    ("differing", Property::Fields(Comparison::Differing)),
+    ("agreeing", Property::Fields(Comparison::Agreeing)),
+];
+
+/// The property of this name.
+pub(super) fn property(name: &str) -> Option<Property> {
+    PROPERTIES.into_iter().find(|(known, _)| *known == name).map(|(_, property)| property)
+}
+
 /// Registers `d` and its properties.
 pub(super) fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<ScriptDifference>("difference")
         .register_type_with_name::<ScriptRecord>("record")
         .register_type_with_name::<ScriptDecimal>("decimal");
-    for (name, property) in [
-        ("field", Property::Field),
-        ("diff_type", Property::DiffType),
-        ("severity", Property::Severity),
-        ("a", Property::A),
-        ("b", Property::B),
-        ("text_a", Property::TextA),
-        ("text_b", Property::TextB),
-        ("delta", Property::Delta),
-        ("abs_delta", Property::AbsDelta),
-        ("percent", Property::Percent),
-        ("days", Property::Days),
-        ("similarity", Property::Similarity),
-        ("partner_rejected", Property::PartnerRejected),
-        ("differing", Property::Fields(Comparison::Differing)),
-        ("agreeing", Property::Fields(Comparison::Agreeing)),
-    ] {
+    for (name, property) in PROPERTIES {
         engine.register_get(name, move |d: &mut ScriptDifference| {
             charged(d.0.borrow_mut().get(&property)?)
         });

@@ -9,9 +9,11 @@ use rhai::packages::{
 };
 use rhai::{
     AST, ASTNode, Caches, Dynamic, Engine, EvalAltResult, EvalContext, Expr, FnAccess,
-    GlobalRuntimeState, LexError, OptimizationLevel, ParseErrorType, Position, Scope, Stmt, Token,
+    GlobalRuntimeState, LexError, OptimizationLevel, ParseErrorType, Position, Scope,
+    ScriptFuncDef, Stmt, Token,
 };
 
+use super::plain::{self, SwitchNames};
 use super::source::{FunctionInfo, ScriptOutline};
 use super::{ScriptError, ScriptSource, dates, exact, functions, lint, work};
 use crate::diagnostic::{Code, Place, Problem};
@@ -322,6 +324,64 @@ impl Program {
         context
             .call_fn_raw(function, false, false, &mut given.each_mut())
             .map_err(|error| self.error(function, *error, arguments()))
+    }
+
+    /// Calls `each` with the name, the parameter and the statements of each function of one parameter, but for those
+    /// that have closures.
+    pub(super) fn each_rule(&self, mut each: impl FnMut(&str, &str, &[Stmt])) {
+        let Some(library) = self.global.lib.first() else { return };
+        let ast = AST::new_from_module(library.clone());
+        // Rhai gives the bodies of functions as the statements of the whole script.
+        let mut statements = Vec::new();
+        ast.walk(&mut |path: &[ASTNode<'_>]| {
+            if let [ASTNode::Stmt(statement)] = path {
+                statements.push((*statement).clone());
+            }
+            true
+        });
+        if statements.iter().any(|statement| statement.position().is_none()) {
+            return;
+        }
+        let bodies = || {
+            let body = |body: &ScriptFuncDef| body.body.start_position()..=body.body.end_position();
+            ast.iter_fn_def().map(move |function| (function, body(function)))
+        };
+        for (function, body) in bodies() {
+            let has_closure =
+                bodies().filter(|(_, other)| body.contains(other.start())).count() > 1;
+            if let ([parameter], false) = (function.params.as_slice(), has_closure) {
+                let its =
+                    statements.iter().filter(|statement| body.contains(&statement.position()));
+                let its: Vec<Stmt> = its.cloned().collect();
+                each(&function.name, parameter, &its);
+            }
+        }
+    }
+
+    /// The names by the hashes under which a `switch` keeps them.
+    pub(super) fn switch_names(&self) -> SwitchNames {
+        let mut text = "fn at(name) { switch name {".to_owned();
+        for (at, name) in plain::names().enumerate() {
+            text.push_str(&format!("\"{name}\" => {at},"));
+        }
+        text.push_str("} }");
+        let mut names = SwitchNames::new();
+        let Ok(ast) = self.engine.compile(text) else { return names };
+        ast.walk(&mut |path: &[ASTNode<'_>]| {
+            if let Some(ASTNode::Stmt(Stmt::Switch(parts, _))) = path.last() {
+                for (hash, case) in &parts.1.cases {
+                    let case = case.blocks.first().and_then(|at| parts.1.expressions.get(*at));
+                    if let Some(Expr::IntegerConstant(at, _)) = case.map(|case| &case.rhs)
+                        && let Some(name) =
+                            plain::names().nth(usize::try_from(*at).unwrap_or(usize::MAX))
+                    {
+                        names.insert(*hash, name);
+                    }
+                }
+            }
+            true
+        });
+        names
     }
 
     /// A failed call in our words.

@@ -12,6 +12,7 @@ mod exact;
 mod functions;
 mod lint;
 mod normalize;
+mod plain;
 mod rule;
 mod source;
 mod work;

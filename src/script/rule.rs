@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use super::difference::{self, Reads, ScriptDifference, Subject};
 use super::engine::{self, CallResult, Program, line_and_column};
 use super::exact::failure;
+use super::plain::{Known, Plain};
 use super::{ScriptError, ScriptSource};
 use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::{Confidence, DifferenceContext};
@@ -57,6 +58,8 @@ pub struct Verdict {
 pub struct RuleScript {
     program: Program,
     functions: Vec<RuleFunction>,
+    /// The plain parts of the functions.
+    plain: Vec<Option<Plain>>,
     subject: Rc<RefCell<Subject>>,
     notes: Rc<RefCell<Vec<String>>>,
 }
@@ -119,7 +122,16 @@ impl RuleScript {
                 column: info.column,
             });
         }
-        Ok(Self { program, functions, subject: Rc::new(RefCell::new(Subject::new())), notes })
+        let plain = plain_parts(&program, &functions, codes);
+        let subject = Rc::new(RefCell::new(Subject::new()));
+        Ok(Self { program, functions, plain, subject, notes })
+    }
+
+    /// The answer of the rule at `index` of [`functions`](Self::functions) where it is plain enough to be told without
+    /// running the script.
+    pub fn plain_answer(&self, index: usize, d: &DifferenceContext<'_>) -> Option<Verdict> {
+        let reason = self.plain.get(index)?.as_ref()?.answer(d)?;
+        Some(Verdict { reason, notes: Vec::new() })
     }
 
     /// The rules in the order of the file.
@@ -197,11 +209,41 @@ fn reason(
             None => format!("the reason code {code} is not declared in `reason_codes`"),
         });
     };
-    // Through its text, because that conversion is rounded correctly.
-    let value = confidence.to_string().parse().ok().and_then(Confidence::new);
+    let value = to_confidence(confidence);
     let Some(value) = value else {
         return failure(format!("the confidence {confidence} is not within 0..1"));
     };
     let (line, column) = line_and_column(context.call_position());
     Ok(Reason { code: index, confidence: value, line, column })
+}
+
+fn to_confidence(value: Decimal) -> Option<Confidence> {
+    // Through its text, because that conversion is rounded correctly.
+    value.to_string().parse().ok().and_then(Confidence::new)
+}
+
+/// The plain parts of these functions.
+fn plain_parts(
+    program: &Program,
+    functions: &[RuleFunction],
+    codes: &[String],
+) -> Vec<Option<Plain>> {
+    // A script may have a function of this name.
+    let has_own_reason = program.outline().functions.iter().any(|info| info.name == "reason");
+    let reason = |code: &str, confidence: Decimal, position| {
+        let index = codes.iter().position(|known| known == code).filter(|_| !has_own_reason)?;
+        let (line, column) = line_and_column(position);
+        Some(Reason { code: index, confidence: to_confidence(confidence)?, line, column })
+    };
+    let switch_names = program.switch_names();
+    let known = Known { reason: &reason, switch_names: &switch_names };
+    let mut plain: Vec<Option<Plain>> = functions.iter().map(|_| None).collect();
+    program.each_rule(|name, parameter, statements| {
+        if let Some(at) = functions.iter().position(|function| function.name == name)
+            && let Some(slot) = plain.get_mut(at)
+        {
+            *slot = Some(Plain::of(parameter, statements, &known));
+        }
+    });
+    plain
 }
