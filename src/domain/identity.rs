@@ -56,6 +56,9 @@ pub fn of_text(text: &str) -> u64 {
 fn add(hash: StableHash, raw: RawCell<'_>) -> StableHash {
     let wide =
         |hash: StableHash, value: i128| hash.number(value as u64).number((value >> 64) as u64);
+    if let Some(text) = raw.text_bytes(&mut [0; 36]) {
+        return hash.number(2).bytes(text);
+    }
     match raw.decode(&mut [0; 36]) {
         Cell::Null => hash.number(1),
         Cell::Text(text) => hash.number(2).bytes(text.as_bytes()),

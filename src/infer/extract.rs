@@ -181,8 +181,13 @@ pub fn loose(cell: Cell<'_>) -> Option<String> {
         Cell::Instant(instant) => Some(instant.date().to_string()),
         Cell::Text(text) | Cell::Unparsed(text) => {
             let mut plain = String::with_capacity(text.len());
-            for character in text.chars().filter(|character| character.is_alphanumeric()) {
-                plain.extend(character.to_uppercase());
+            if text.is_ascii() {
+                let bytes = text.bytes().filter(u8::is_ascii_alphanumeric);
+                plain.extend(bytes.map(|byte| char::from(byte.to_ascii_uppercase())));
+            } else {
+                for character in text.chars().filter(|character| character.is_alphanumeric()) {
+                    plain.extend(character.to_uppercase());
+                }
             }
             let digits = plain.trim_start_matches('0');
             match (plain.is_empty(), text.trim().is_empty()) {

@@ -1,6 +1,6 @@
 //! Gives differences their grouping keys and amounts; writes each label once per batch.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::domain::signature::{Pattern, Signature};
 use crate::domain::{DifferenceContext, FieldRef};
