@@ -422,10 +422,11 @@ impl Work<'_> {
     /// Both sides' sums of the amounts of rows, and how far apart they are, for each field and currency.
     pub fn match_sums(&mut self, actor: &Actor, items: &[Item]) -> Result<Vec<MatchSum>, Problem> {
         type Sum = Option<Decimal>;
+        type FieldAndCurrency = (String, Option<String>);
         let keys: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
         let records = self.tables.records(&keys)?;
         let visible = self.visibility(actor);
-        let mut sums: Vec<((String, Option<String>), [Sum; 2])> = Vec::new();
+        let mut sums: Vec<(FieldAndCurrency, [Sum; 2])> = Vec::new();
         for item in items {
             let (Some(side), Some(record)) =
                 (side_of(item), records.get(&(item.key.run_no, item.key.record())))

@@ -455,7 +455,8 @@ impl Work<'_> {
     /// The runs, severities and ages whose items are in time, nearly due, or overdue now.
     fn in_time(&self, runs: &[Rc<Run>], which: Sla) -> Result<Condition, Problem> {
         let deadlines = Deadlines::new(self, runs)?;
-        let mut arms: BTreeMap<(u8, (Option<i32>, Option<i32>)), Vec<i64>> = BTreeMap::new();
+        type Since = (Option<i32>, Option<i32>);
+        let mut arms: BTreeMap<(u8, Since), Vec<i64>> = BTreeMap::new();
         for ((severity, run_no), (overdue, due)) in deadlines.0 {
             let since = match which {
                 Sla::Overdue => (None, Some(overdue)),

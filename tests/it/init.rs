@@ -479,7 +479,8 @@ fn opposite_signs_and_different_units_become_printed_steps() {
 #[test]
 fn dates_that_are_counted_or_named_in_other_languages_are_recognized() {
     const MONTHS: [&str; 4] = ["Januar", "Februar", "März", "Mai"];
-    let ways: [(&str, &dyn Fn(u32) -> String, &dyn Fn(u32) -> String); 6] = [
+    type Write<'w> = &'w dyn Fn(u32) -> String;
+    let ways: [(&str, Write<'_>, Write<'_>); 6] = [
         ("[\"excel\"]", &|n| (46_022 + n).to_string(), &|n| format!("2026-01-{n:02}")),
         ("[\"%s\"]", &|n| (1_767_225_600 + n).to_string(), &|n| {
             format!("2026-01-01T00:00:{n:02}Z")

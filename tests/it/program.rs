@@ -108,7 +108,8 @@ impl Deadline {
         let (ended, over) = channel::<()>();
         std::thread::spawn(move || {
             if over.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("process {pid:?} is killed after {LONGEST:?}");
+                use std::io::Write as _;
+                let _ = writeln!(std::io::stderr(), "process {pid:?} is killed after {LONGEST:?}");
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         });

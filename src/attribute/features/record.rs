@@ -293,7 +293,6 @@ fn is_elsewhere(own: usize, key: usize, sides: [Cells<'_>; 2]) -> bool {
         let value = cells.clone().nth(own).map(|raw| raw.decode(&mut buffer));
         let Some(value) = value.filter(|value| !value.is_null()) else { return false };
         sides[1 - side]
-            .clone()
             .enumerate()
             .skip(key)
             .any(|(at, raw)| at != own && raw.decode(&mut [0; 36]) == value)

@@ -160,8 +160,8 @@ fn looks(field: &str, row: &[f32]) -> Vec<u8> {
 
 /// Gives each place to the group that is worth most after the decisions it gets already.
 fn choose(groups: Vec<Group>, count: usize) -> Vec<Asked> {
-    let mut waiting: BTreeMap<usize, (f64, std::vec::IntoIter<(f64, u64, Asked)>)> =
-        BTreeMap::new();
+    type Kept = std::vec::IntoIter<(f64, u64, Asked)>;
+    let mut waiting: BTreeMap<usize, (f64, Kept)> = BTreeMap::new();
     let mut totals = Vec::new();
     for (at, mut group) in groups.into_iter().enumerate() {
         group.tidy();
