@@ -284,6 +284,10 @@ impl Where {
                 }))
             }
             Condition::Holds(text, arms) => {
+                // Without a run to look in there is no place for the value.
+                if arms.is_empty() {
+                    return any(std::iter::empty());
+                }
                 let (run, text) = (dialect.run_no("d"), self.bind(text));
                 let record = format!("(({} >> {FIELD_BITS}) - 1)", dialect.number("d"));
                 any(arms.iter().map(|(runs, at)| {
