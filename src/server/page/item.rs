@@ -821,7 +821,7 @@ fn life(detail: &ItemDetail) -> Vec<Lived> {
 
 /// How soon breaks of a kind clear, as a sentence.
 pub fn forecast(one: &Forecast) -> String {
-    let percent = |share: f64| labels::percent(share);
+    let percent = labels::percent;
     let shares: Vec<String> = one
         .within
         .iter()
