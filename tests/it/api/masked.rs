@@ -648,6 +648,8 @@ fn totals_are_shown_only_to_users_who_may_see_every_field() {
     assert!(listed > 0);
     let other = link.replace("currency=USD", "currency=XXX");
     assert_eq!(page("mia", &other).matches("data-row").count(), 0, "{other}");
+    // There are no runs of this job to look in.
+    assert_eq!(page("mia", "/workflow/facets?job=nobody&currency=USD"), "[]");
     for (who, shown) in [("mia", true), ("cat", false)] {
         assert_eq!(page(who, "/review").contains("Reconciliation statement"), shown, "{who}");
     }
