@@ -310,7 +310,7 @@ impl Work<'_> {
             after.status = Status::Pending.name();
             after.locked = true;
             after.version += 1;
-            let facts = self.facts(&run, &weighed.item, weighed.references.clone());
+            let facts = weighed.item.facts(&run, &weighed.references);
             // How people decide who don't see a suggestion tells how much suggestions sway them.
             let blind = weighed.item.is_sample()
                 || (weighed.item.status == Status::Unknown && self.is_blind(&weighed.item)?);
@@ -405,7 +405,7 @@ impl Work<'_> {
                 item: &weighed.item,
                 amount: weighed.amount.map(Decimal::to_f64),
                 currency: weighed.currency.as_deref(),
-                facts: self.facts(&run, &weighed.item, weighed.references.clone()),
+                facts: weighed.item.facts(&run, &weighed.references),
             });
         }
         self.tables.add_proposal_items(proposal, &new)

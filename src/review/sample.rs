@@ -103,7 +103,7 @@ impl Work<'_> {
         after.version += 1;
         let more = json!({
             "sample": { "agrees": true, "chosen": chosen },
-            "item": self.facts(&run, item, references),
+            "item": item.facts(&run, &references),
         });
         let id = run.attribution_id(item.key);
         let mut entry = self.sampled(&id, comments);

@@ -9,9 +9,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::{ContentHash, Control, Eyes, Policy, Stage, comment};
 use crate::store::audit::{self, By, Entry};
-use crate::store::review::{
-    Item, ItemKey, KeptAnswer, Proposal, ReviewTables, Run, policy_in_force,
-};
+use crate::store::review::{Item, ItemKey, KeptAnswer, Proposal, ReviewTables, policy_in_force};
 use crate::store::seal;
 use crate::store::time_text;
 use crate::store::transact::{self, Transaction};
@@ -260,22 +258,6 @@ impl Work<'_> {
             assigned_by: item.assigned_by.clone(),
             functional: item.functional,
             assigned_at: item.assigned_at.clone(),
-        })
-    }
-
-    /// An item's record, field and values, so that an audit row can be read by itself.
-    pub fn facts(&self, run: &Run, item: &Item, references: [Option<String>; 2]) -> Json {
-        let [a, b] = references;
-        json!({
-            "run_id": run.run_id,
-            "job": run.job,
-            "batch_date": run.batch_date,
-            "source_a_ref_id": a,
-            "source_b_ref_id": b,
-            "field_name": run.field_name(item.key.field()),
-            "diff_type": item.diff_type.name(),
-            "value_a": item.value_a,
-            "value_b": item.value_b,
         })
     }
 

@@ -101,7 +101,8 @@ fn go(
         .map(|item| item.key)
         .zip(tables.restore(&proposal.proposal_id, &before)?)
         .collect();
-    let facts: Vec<Json> = moved.iter().map(|one| facts(&twins.new, one)).collect();
+    let facts: Vec<Json> =
+        moved.iter().map(|one| one.new.facts(&twins.new, one.references)).collect();
     let items: Vec<NewProposalItem<'_>> = moved
         .iter()
         .zip(&facts)
@@ -231,22 +232,6 @@ fn change(
     }
     .hash();
     tables.update_proposal(proposal, policy_version, &time_text(now))
-}
-
-/// What the audit trail says of an item, so that a row can be read by itself.
-fn facts(run: &Run, one: &Moved<'_>) -> Json {
-    let [a, b] = one.references;
-    json!({
-        "run_id": run.run_id,
-        "job": run.job,
-        "batch_date": run.batch_date,
-        "source_a_ref_id": a,
-        "source_b_ref_id": b,
-        "field_name": run.field_name(one.new.key.field()),
-        "diff_type": one.new.diff_type.name(),
-        "value_a": one.new.value_a,
-        "value_b": one.new.value_b,
-    })
 }
 
 fn state(tables: &mut ReviewTables<'_>, item: &Item) -> Result<Json, Problem> {

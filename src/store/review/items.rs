@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde_json::{Value as Json, json};
+
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Decimal, DiffType, Layout, Matched, Severity, Status};
 use crate::store::batch::difference_range;
@@ -10,7 +12,7 @@ use crate::store::rows::{self, parameters};
 use crate::store::transact::{Dialect, SqlRow};
 use crate::store::{SqlValue, StoredRecord, chunk};
 
-use super::{ReviewTables, read_key};
+use super::{ReviewTables, Run, read_key};
 
 /// An item.
 #[derive(Clone, Debug)]
@@ -42,6 +44,22 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// The item's record, field and values, so that an audit row can be read by itself.
+    pub fn facts(&self, run: &Run, references: &[Option<String>; 2]) -> Json {
+        let [a, b] = references;
+        json!({
+            "run_id": run.run_id,
+            "job": run.job,
+            "batch_date": run.batch_date,
+            "source_a_ref_id": a,
+            "source_b_ref_id": b,
+            "field_name": run.field_name(self.key.field()),
+            "diff_type": self.diff_type.name(),
+            "value_a": self.value_a,
+            "value_b": self.value_b,
+        })
+    }
+
     /// Whether it waits for a blind check: the present reason is hidden.
     pub fn is_sample(&self) -> bool {
         self.audit_sample && !self.locked && self.status == Status::Accepted
