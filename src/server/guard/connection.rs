@@ -31,7 +31,7 @@ pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let mut pending = Zeroizing::new(Vec::with_capacity(HEAD_BYTES));
+    let mut pending = Zeroizing::new(Vec::new());
     let mut known = false;
     for number in 1..=REQUESTS {
         shared.set_phase(place, Phase::Receiving);
@@ -66,11 +66,11 @@ pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
 /// stay in `pending`.
 fn receive(
     stream: &TcpStream,
-    pending: &mut Vec<u8>,
+    pending: &mut Zeroizing<Vec<u8>>,
     peer: IpAddr,
     id: &str,
 ) -> Result<Option<Head>, Refused> {
-    let mut buffer = Zeroizing::new([0; 8 * 1024]);
+    let mut buffer = [0; 8 * 1024];
     let mut scan = Scan::default();
     let mut deadline = Instant::now() + if pending.is_empty() { IDLE_TIME } else { HEAD_TIME };
     let length = loop {
@@ -86,7 +86,7 @@ fn receive(
                 if pending.is_empty() {
                     deadline = Instant::now() + HEAD_TIME;
                 }
-                pending.extend_from_slice(buffer.get(..read).unwrap_or_default());
+                take(&mut buffer, read, pending);
             }
             Received::Late if !pending.is_empty() => {
                 return Err(Refused::new(408, "the head of the request took too long"));
@@ -119,11 +119,11 @@ fn body(
     let mut body = Zeroizing::new(pending.get(..here).unwrap_or_default().to_vec());
     cut(pending, here);
     let deadline = Instant::now() + BODY_TIME;
-    let mut buffer = Zeroizing::new([0; 16 * 1024]);
+    let mut buffer = [0; 16 * 1024];
     while body.len() < head.length {
         let room = (head.length - body.len()).min(buffer.len());
         match wire::read(stream, buffer.get_mut(..room).unwrap_or_default(), deadline) {
-            Received::Bytes(read) => extend(&mut body, buffer.get(..read).unwrap_or_default()),
+            Received::Bytes(read) => take(&mut buffer, read, &mut body),
             Received::Late => {
                 return Err(Refused::new(408, "the body of the request took too long"));
             }
@@ -140,6 +140,13 @@ fn cut(bytes: &mut Vec<u8>, length: usize) {
     bytes.copy_within(length.., 0);
     bytes.get_mut(left..).unwrap_or_default().zeroize();
     bytes.truncate(left);
+}
+
+/// Moves what was read into `bytes`. Only that is wiped: a connection that sends nothing costs nothing.
+fn take(buffer: &mut [u8], read: usize, bytes: &mut Zeroizing<Vec<u8>>) {
+    let read = buffer.get_mut(..read).unwrap_or_default();
+    extend(bytes, read);
+    read.zeroize();
 }
 
 /// Appends bytes; where the vector has to grow, the place that it leaves is wiped.

@@ -1,6 +1,6 @@
 //! The guard owns the public socket. Only whole, unambiguous requests get past it.
 //!
-//! One thread accepts. Each connection has its own thread, which reads head and body under absolute
+//! One thread accepts. Each connection has a thread, which reads head and body under absolute
 //! deadlines, refuses what is malformed, hands the request over and copies the answer back. Nothing
 //! that a client sends makes it allocate without bound, wait forever or stop.
 
@@ -21,6 +21,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender};
+
 use self::head::Refused;
 use self::limits::{ADMIT_TIME, Caps, DRAIN_TIME};
 use self::places::Places;
@@ -33,6 +35,9 @@ use super::lane::Lane;
 const STACK: usize = 256 * 1024;
 /// Interval at which a waiting connection retries.
 const POLL: Duration = Duration::from_millis(10);
+/// How long a thread waits for another connection. Under a flood of connections, starting a thread
+/// for each takes half of the server's processor time.
+const THREAD_IDLE: Duration = Duration::from_secs(10);
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 1_024;
 /// Longest pause after an error while accepting.
@@ -67,8 +72,18 @@ pub struct Setup {
     pub counts: Arc<Counts>,
 }
 
+/// A connection with its slot.
+struct Admission {
+    stream: Arc<TcpStream>,
+    place: u64,
+    peer: IpAddr,
+}
+
 struct Shared {
     setup: Setup,
+    /// Hands a connection to a thread that waits for one.
+    to_idle: Sender<Admission>,
+    idle: Receiver<Admission>,
     slots: Mutex<Slots>,
     left: Condvar,
     places: [Places; Lane::ALL.len()],
@@ -127,7 +142,10 @@ impl Guard {
         let address = listener.local_addr()?;
         // The standard library's backlog is short; clients beyond it would retry after a second.
         rustix::net::listen(&listener, BACKLOG)?;
+        let (to_idle, idle) = crossbeam_channel::bounded(0);
         let shared = Arc::new(Shared {
+            to_idle,
+            idle,
             slots: Mutex::new(Slots::new(setup.caps)),
             left: Condvar::new(),
             places: Lane::ALL.map(|lane| Places::new(lane.limits(setup.caps.threads))),
@@ -214,12 +232,23 @@ fn receive(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr) {
         wire::refuse_busy(&stream);
         return;
     };
-    let (own, its) = (Arc::clone(shared), Arc::clone(&stream));
+    let admission = Admission { stream: Arc::clone(&stream), place, peer };
+    let Err(unsent) = shared.to_idle.try_send(admission) else { return };
+    let (own, mut admission) = (Arc::clone(shared), unsent.into_inner());
     let spawned =
         std::thread::Builder::new().name("client".into()).stack_size(STACK).spawn(move || {
-            // A panic is a bug; it must end only this connection.
-            let _ = catch_unwind(AssertUnwindSafe(|| connection::serve(&own, place, &its, peer)));
-            own.leave(place);
+            loop {
+                let Admission { stream, place, peer } = admission;
+                // A panic is a bug; it must end only this connection.
+                let serve = || connection::serve(&own, place, &stream, peer);
+                let _ = catch_unwind(AssertUnwindSafe(serve));
+                drop(stream);
+                own.leave(place);
+                match own.idle.recv_timeout(THREAD_IDLE) {
+                    Ok(next) => admission = next,
+                    Err(_) => break,
+                }
+            }
         });
     if spawned.is_err() {
         shared.leave(place);

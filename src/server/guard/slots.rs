@@ -203,9 +203,14 @@ impl Slots {
             .filter(|(_, entry)| only.is_none_or(|address| entry.address == address))
             .filter_map(|(id, entry)| Some((entry.rank(now, rule)?, entry.since, *id)))
             .collect();
+        // Sorting all of them is the costly part under a flood of connections.
+        if spared.len() > LOOKED_AT {
+            spared.select_nth_unstable(LOOKED_AT);
+            spared.truncate(LOOKED_AT);
+        }
         spared.sort_unstable();
         // Prefer a connection without a request that has just arrived.
-        let quiet = spared.iter().take(LOOKED_AT).find(|(rank, _, id)| {
+        let quiet = spared.iter().find(|(rank, _, id)| {
             let entry = self.entries.get(id);
             *rank == Rank::Idle || entry.is_some_and(|entry| !wire::has_bytes(&entry.stream))
         });
