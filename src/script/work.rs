@@ -22,6 +22,8 @@ pub(super) const MAX_DEPTH: usize = 32;
 const TEXT: usize = 64;
 /// Elements of arrays that are one unit.
 const ELEMENTS: usize = 64;
+/// Elements or entries to compare that are one unit.
+const COMPARED: usize = 12;
 /// Entries of maps that are one unit.
 const ENTRIES: usize = 32;
 /// The most processor time of one call.
@@ -165,11 +167,11 @@ pub(super) fn register(engine: &mut Engine) {
         })
         // Rhai's own look for the function that compares anew for each element.
         .register_fn("==", |a: &mut Array, b: Array| arrays_equal(a, &b))
-        .register_fn("!=", |a: &mut Array, b: Array| !arrays_equal(a, &b))
+        .register_fn("!=", |a: &mut Array, b: Array| arrays_equal(a, &b).map(|same| !same))
         .register_fn("==", |a: &mut Map, b: Map| maps_equal(a, &b))
-        .register_fn("!=", |a: &mut Map, b: Map| !maps_equal(a, &b))
+        .register_fn("!=", |a: &mut Map, b: Map| maps_equal(a, &b).map(|same| !same))
         .register_fn("contains", |array: &mut Array, wanted: Dynamic| {
-            array.iter().any(|value| equal(value, &wanted))
+            Ok::<_, Box<EvalAltResult>>(position(array, &wanted, 0)?.is_some())
         })
         .register_fn("index_of", |array: &mut Array, wanted: Dynamic| index_of(array, &wanted, 0))
         .register_fn("index_of", |array: &mut Array, wanted: Dynamic, start: rhai::INT| {
@@ -192,35 +194,63 @@ fn replace(text: &mut ImmutableString, from: &str, to: &str) -> CallResult<()> {
     Ok(())
 }
 
-fn index_of(array: &Array, wanted: &Dynamic, start: rhai::INT) -> rhai::INT {
+fn index_of(array: &Array, wanted: &Dynamic, start: rhai::INT) -> CallResult<rhai::INT> {
     let length = rhai::INT::try_from(array.len()).unwrap_or(rhai::INT::MAX);
     // Negative numbers count from the end.
     let start = if start < 0 { (length + start).max(0) } else { start };
-    let start = usize::try_from(start).unwrap_or(usize::MAX);
-    let found = array.iter().skip(start).position(|value| equal(value, wanted));
-    found.and_then(|at| rhai::INT::try_from(at + start).ok()).unwrap_or(-1)
+    let found = position(array, wanted, usize::try_from(start).unwrap_or(usize::MAX))?;
+    Ok(found.and_then(|at| rhai::INT::try_from(at).ok()).unwrap_or(-1))
 }
 
-fn arrays_equal(a: &Array, b: &Array) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
+/// Where the first element from `start` on is that equals `wanted`.
+fn position(array: &Array, wanted: &Dynamic, start: usize) -> CallResult<Option<usize>> {
+    charge(array.len() / COMPARED)?;
+    for (at, value) in array.iter().enumerate().skip(start) {
+        if equal(value, wanted)? {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
 }
 
-fn maps_equal(a: &Map, b: &Map) -> bool {
-    a.len() == b.len()
-        && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| equal(value, other)))
+fn arrays_equal(a: &Array, b: &Array) -> CallResult<bool> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    charge(a.len() / COMPARED)?;
+    for (a, b) in a.iter().zip(b) {
+        if !equal(a, b)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn maps_equal(a: &Map, b: &Map) -> CallResult<bool> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    charge(a.len() / COMPARED)?;
+    for (key, value) in a {
+        match b.get(key) {
+            Some(other) if equal(value, other)? => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 /// Whether two values are the same; numbers by their value, whatever their type.
-fn equal(a: &Dynamic, b: &Dynamic) -> bool {
+fn equal(a: &Dynamic, b: &Dynamic) -> CallResult<bool> {
     if let (Ok(a), Ok(b)) = (a.as_int(), b.as_int()) {
-        return a == b;
+        return Ok(a == b);
     }
     if let (Some(a), Some(b)) = (number(a), number(b)) {
-        return a == b;
+        return Ok(a == b);
     }
     if let (Some(a), Some(b)) = (a.read_lock::<ImmutableString>(), b.read_lock::<ImmutableString>())
     {
-        return *a == *b;
+        return Ok(*a == *b);
     }
     if let (Some(a), Some(b)) = (a.read_lock::<Array>(), b.read_lock::<Array>()) {
         return arrays_equal(&a, &b);
@@ -229,12 +259,12 @@ fn equal(a: &Dynamic, b: &Dynamic) -> bool {
         return maps_equal(&a, &b);
     }
     if let (Ok(a), Ok(b)) = (a.as_bool(), b.as_bool()) {
-        return a == b;
+        return Ok(a == b);
     }
     if let (Ok(a), Ok(b)) = (a.as_char(), b.as_char()) {
-        return a == b;
+        return Ok(a == b);
     }
-    a.is_unit() && b.is_unit()
+    Ok(a.is_unit() && b.is_unit())
 }
 
 fn number(value: &Dynamic) -> Option<Decimal> {
