@@ -1,7 +1,7 @@
 //! The join of one partition: rows are sorted by the hash of their key, rows of one key become records.
 
 use crate::domain::pairing::PairCost;
-use crate::domain::{PerSide, RowRef, Side, key};
+use crate::domain::{Cells, PerSide, RowRef, Side, key};
 
 use super::duplicates;
 
@@ -44,6 +44,27 @@ pub fn align<'a>(
     cost: &dyn PairCost,
     mut place: impl FnMut(Placed<'a>),
 ) -> Notes {
+    align_with(rows, key_len, cost, |a, b| a.bytes() == b.bytes(), &mut place)
+}
+
+/// As [`align`], for a caller that does not look at the rows of a pair: their values are not loaded.
+pub fn align_unpaired<'a>(
+    rows: PerSide<&[RowRef<'a>]>,
+    key_len: usize,
+    cost: &dyn PairCost,
+    mut place: impl FnMut(Placed<'a>),
+) -> Notes {
+    align_with(rows, key_len, cost, |_, _| false, &mut place)
+}
+
+/// Two rows that `are_equal` need no look at their keys.
+fn align_with<'a>(
+    rows: PerSide<&[RowRef<'a>]>,
+    key_len: usize,
+    cost: &dyn PairCost,
+    are_equal: impl Fn(Cells<'a>, Cells<'a>) -> bool,
+    place: &mut impl FnMut(Placed<'a>),
+) -> Notes {
     let mut notes = Notes::default();
     let order = rows.map(|_, rows| by_hash(rows));
     let mut rest = PerSide { a: order.a.as_slice(), b: order.b.as_slice() };
@@ -53,7 +74,7 @@ pub fn align<'a>(
             let (a, b) = (rows.a[*a as usize], rows.b[*b as usize]);
             let (cells_a, cells_b) = (a.cells(), b.cells());
             let is_one_key =
-                cells_a.bytes() == cells_b.bytes() || key::equal(cells_a, cells_b, key_len);
+                are_equal(cells_a, cells_b) || key::equal(cells_a, cells_b, key_len);
             if is_one_key && !a.rejected && !b.rejected {
                 place(Placed::Pair(a, b));
                 continue;
@@ -62,15 +83,43 @@ pub fn align<'a>(
         let run = PerSide::of(|side| {
             run[side].iter().map(|(_, at)| rows[side][*at as usize]).collect::<Vec<_>>()
         });
-        align_run(run, key_len, cost, &mut notes, &mut place);
+        align_run(run, key_len, cost, &mut notes, place);
     }
     notes
 }
 
-/// The rows by hash and line: hash and position.
+/// About how many rows share a bucket.
+const BUCKET_ROWS: usize = 2;
+
+/// The rows by hash and line: hash and position. Hashes are spread evenly, so putting them into buckets by
+/// their leading bits and sorting each is four times as fast as sorting all of them.
 fn by_hash(rows: &[RowRef<'_>]) -> Vec<(u64, u32)> {
-    let mut order: Vec<_> = rows.iter().zip(0u32..).map(|(row, at)| (row.hash, at)).collect();
-    order.sort_unstable();
+    let (lowest, highest) =
+        rows.iter().fold((u64::MAX, 0), |(low, high), row| (low.min(row.hash), high.max(row.hash)));
+    // Rows of one partition have the first bits in common.
+    let significant = u64::BITS - (lowest ^ highest).leading_zeros();
+    let bits = (rows.len() / BUCKET_ROWS).max(1).ilog2().min(significant);
+    let bucket = |hash: u64| match bits {
+        0 => 0,
+        _ => (hash << (u64::BITS - significant) >> (u64::BITS - bits)) as usize,
+    };
+    let mut ends = vec![0u32; 1 << bits];
+    rows.iter().for_each(|row| ends[bucket(row.hash)] += 1);
+    let mut sum = 0;
+    for end in &mut ends {
+        sum += std::mem::replace(end, sum);
+    }
+    let mut order = vec![(0, 0); rows.len()];
+    for (row, at) in rows.iter().zip(0u32..) {
+        let end = &mut ends[bucket(row.hash)];
+        order[*end as usize] = (row.hash, at);
+        *end += 1;
+    }
+    let mut start = 0;
+    for end in ends {
+        order[start..end as usize].sort_unstable();
+        start = end as usize;
+    }
     order
 }
 
@@ -249,6 +298,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn rows_are_sorted_by_hash_and_line(
+            prefix in 0u64..4,
+            shift in 0u32..64,
+            hashes in proptest::collection::vec(any::<u64>(), 0..200),
+        ) {
+            let hashes: Vec<u64> = hashes.iter().map(|hash| prefix << 62 | hash >> shift >> 2).collect();
+            let rows: Vec<_> = hashes.iter().map(|hash| RowRef::new(*hash, 1, 0, &[])).collect();
+            let mut sorted: Vec<_> = hashes.iter().copied().zip(0u32..).collect();
+            sorted.sort_unstable();
+            prop_assert_eq!(by_hash(&rows), sorted);
+        }
+
         #[test]
         fn every_row_is_placed_exactly_once(
             a in proptest::collection::vec((0u8..6, 0u8..3), 0..90),

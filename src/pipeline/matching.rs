@@ -5,12 +5,13 @@
 //! wants to be equal. What a pass makes of a block is a pure function of the block, so neither threads nor
 //! partitions change the result.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use crate::align::{
-    BlockRows, Gathered, Notes, Partitioning, Partitions, Placed, SpillRoom, align,
+    BlockRows, Gathered, Notes, Partitioning, Partitions, Placed, SpillRoom, align, align_unpaired,
 };
 use crate::diagnostic::Problem;
 use crate::domain::progress::Unit;
@@ -145,7 +146,9 @@ impl<'a> Part<'a> {
         if !self.only_pairs {
             return align(self.rows, key_len, &*plan.comparison, |row| place(Entry::Keyed(row)));
         }
-        by_key(plan, self.rows, |row| {
+        let keyed = with_key(key_len, self.rows);
+        let keyed = PerSide { a: &*keyed.a, b: &*keyed.b };
+        align(keyed, key_len, &*plan.comparison, |row| {
             if matches!(row, Placed::Pair(..)) {
                 place(Entry::Keyed(row));
             }
@@ -153,22 +156,18 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Aligns the rows that have a key; the others are left out.
-pub(super) fn by_key<'a>(
-    plan: &Plan,
-    rows: PerSide<&[RowRef<'a>]>,
-    place: impl FnMut(Placed<'a>),
-) -> Notes {
-    let key_len = plan.layout.key_len();
-    if key_len == 0 {
-        return Notes::default();
-    }
-    let keyed = rows.map(|_, rows| {
-        let keyed = rows.iter().filter(|row| has_all(row.cells().take(key_len)));
-        keyed.copied().collect::<Vec<_>>()
-    });
-    let keyed = PerSide { a: keyed.a.as_slice(), b: keyed.b.as_slice() };
-    align(keyed, key_len, &*plan.comparison, place)
+/// The rows that have a key; the others are left out.
+fn with_key<'r, 'a>(
+    key_len: usize,
+    rows: PerSide<&'r [RowRef<'a>]>,
+) -> PerSide<Cow<'r, [RowRef<'a>]>> {
+    rows.map(|_, rows| {
+        let is_keyed = |row: &&RowRef<'_>| key_len > 0 && has_all(row.cells().take(key_len));
+        if rows.iter().all(|row| is_keyed(&row)) {
+            return Cow::Borrowed(rows);
+        }
+        Cow::Owned(rows.iter().filter(is_keyed).copied().collect())
+    })
 }
 
 pub(super) fn has_all<'a>(mut cells: impl Iterator<Item = crate::domain::RawCell<'a>>) -> bool {
@@ -419,14 +418,15 @@ impl<'p> Worker<'p> {
         let key_len = self.passes.plan.layout.key_len();
         let mut open: Vec<(Side, RowRef<'_>, Note)> = Vec::new();
         for side in Side::BOTH {
-            let keyless = rows[side].iter().filter(|row| {
-                !row.rejected && (key_len == 0 || !has_all(row.cells().take(key_len)))
-            });
+            let keyless = |row: &&RowRef<'_>| key_len == 0 || !has_all(row.cells().take(key_len));
+            let keyless = rows[side].iter().filter(|row| !row.rejected && keyless(row));
             open.extend(keyless.map(|row| (side, *row, Note::default())));
         }
         // Of a key that one side lacks, the first row comes as alone and the others at once after it.
         let mut alone: Option<(RowRef<'_>, usize)> = None;
-        by_key(self.passes.plan, rows, |placed| {
+        let keyed = with_key(key_len, rows);
+        let keyed = PerSide { a: &*keyed.a, b: &*keyed.b };
+        align_unpaired(keyed, key_len, &*self.passes.plan.comparison, |placed| {
             let (side, row, rejected, kin) = match placed {
                 Placed::Pair(..) => return,
                 Placed::Alone { side, row, rejected_partner } => {
