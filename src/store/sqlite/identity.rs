@@ -8,6 +8,7 @@ use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::diagnostic::{Code, Problem};
 use crate::store::seen::replaced;
@@ -27,6 +28,8 @@ impl Number {
 pub(super) struct Identity {
     path: PathBuf,
     number: Number,
+    /// The log at the end of the newest transaction.
+    log: Mutex<Option<Number>>,
     /// Keeps the inode from being given to another file. Opened as a mere path: closing any other
     /// descriptor of the file would give back all locks that SQLite holds on it.
     #[cfg(target_os = "linux")]
@@ -45,6 +48,7 @@ impl Identity {
         Ok(Self {
             path: path.to_owned(),
             number: Number::of(&metadata),
+            log: Mutex::default(),
             #[cfg(target_os = "linux")]
             _pin: pin,
         })
@@ -57,6 +61,21 @@ impl Identity {
             return Ok(());
         }
         Err(replaced("another file is where the store was").in_file(&self.path))
+    }
+
+    /// Remembers the log of a transaction that has ended.
+    pub(super) fn remember(&self, log: &Log) {
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = log.0;
+    }
+
+    /// The reason why a transaction failed. A new connection takes a log that is gone for damage, or for a disk
+    /// that can't be read.
+    pub(super) fn reason(&self, problem: Problem) -> Problem {
+        let known = *self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        match Log(known).check(&self.path) {
+            Err(replaced) if known.is_some() => replaced,
+            _ => problem,
+        }
     }
 }
 

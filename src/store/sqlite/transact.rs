@@ -17,21 +17,25 @@ use crate::store::transact::{Dialect, SqlRow, Transact, Transaction, Work};
 impl Transact for SqliteStore {
     fn read(&self, work: &mut Work<'_>) -> Result<(), Problem> {
         self.identity.check()?;
-        let connection = self.reader()?;
-        let undo = self.begin(&connection, "BEGIN")?;
-        work(&mut SqliteTransaction::attached(&self.path, &connection))?;
-        undo.commit().map_err(|error| self.problem(&error))
+        let mut read = || {
+            let connection = self.reader()?;
+            let undo = self.begin(&connection, "BEGIN")?;
+            work(&mut SqliteTransaction::attached(&self.path, &connection))?;
+            undo.commit().map_err(|error| self.problem(&error))
+        };
+        read().map_err(|problem| self.identity.reason(problem))
     }
 
     fn write(&self, work: &mut Work<'_>) -> Result<(), Problem> {
         self.identity.check()?;
         let mut turn = self.pens.take(&self.path)?;
+        let reason = |problem| self.identity.reason(problem);
         let pen = match turn.pen.take() {
             Some(pen) => pen,
-            None => self.new_pen().map_err(|error| self.problem(&error))?,
+            None => self.new_pen().map_err(|error| reason(self.problem(&error)))?,
         };
         let pen = turn.pen.insert(pen);
-        let done = self.write_with(pen, work);
+        let done = self.write_with(pen, work).map_err(reason);
         if done.as_ref().is_err_and(|problem| problem.code == Code::StoreReplaced) {
             // It has the file open that was replaced.
             turn.pen = None;
@@ -60,6 +64,7 @@ impl SqliteStore {
         // Rows written to a file that was deleted meanwhile are lost.
         self.identity.check()?;
         pen.log.check(&self.path)?;
+        self.identity.remember(&pen.log);
         self.seen.remember(end);
         Ok(())
     }
