@@ -54,7 +54,7 @@ fn data(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/it/data/sources", name].iter().collect()
 }
 
-fn copied(project: &Project, names: &[&str]) {
+pub fn copied(project: &Project, names: &[&str]) {
     for name in names {
         project.write(name, std::fs::read(data(name)).unwrap());
     }
@@ -66,7 +66,7 @@ const MAP: &str = "{ id: id, amount: amount, quantity: quantity, trade_date: tra
     booked_at: booked_at, is_open: is_open, note: note }";
 
 /// The job of the trades: A is read like this, B is the CSV file.
-fn trades(read: &str) -> Project {
+pub fn trades(read: &str) -> Project {
     let project = Project::new();
     project.write(
         "recon.yaml",

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::{House, json};
 use crate::matching::{NEAR, SPLIT, job};
+use crate::sources::{copied, trades};
 
 #[test]
 fn an_item_shows_the_rows_of_its_group_and_the_choices_of_a_tie() {
@@ -58,5 +59,36 @@ fn an_item_shows_the_rows_of_its_group_and_the_choices_of_a_tie() {
     let shown = page(&tie);
     for part in ["Tied: each of these fits", "<bdi>L1</bdi>", "<bdi>L2</bdi>", "data-phrase"] {
         assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
+#[test]
+fn an_item_shows_where_its_rows_are_in_the_words_of_their_kind() {
+    for (file, read, place) in [
+        ("trades.xlsx", "{ excel: { path: trades.xlsx } }", "trades.xlsx, sheet Trades, row 18"),
+        ("trades_zstd.parquet", "{ parquet: { path: trades_zstd.parquet } }", "row 17"),
+        ("trades.jsonl", "{ json: { path: trades.jsonl } }", "trades.jsonl:17"),
+        (
+            "trades.db",
+            "{ sql: { url: \"sqlite:trades.db\", query: \"SELECT * FROM trades\" } }",
+            "query row 17",
+        ),
+    ] {
+        let project = trades(read);
+        copied(&project, &[file]);
+        project.replace("trades.csv", "T-017,23.29,", "T-017,24.29,");
+        let summary = project.json(&["run", "--json"]);
+        assert_eq!(summary["differences"]["total"], 1, "{summary}");
+        let house = House::of(project, &[]);
+        let items = house.queue("ann", "limit=5");
+        let id = items[0]["attribution_id"].as_str().unwrap();
+        let ann = house.person("ann");
+        let told = json(&ann.get(&format!("/v1/workflow/items/{id}")));
+        let of = |side: &str| told[format!("record_{side}")]["place"].as_str().unwrap().to_owned();
+        assert!(of("a").ends_with(place), "{told}");
+        assert!(of("b").ends_with("trades.csv:18"), "{told}");
+        let shown = ann.get(&format!("/review/items/{id}"));
+        let shown = String::from_utf8(shown.body).unwrap();
+        assert!(shown.contains(place) && shown.contains("trades.csv:18"), "{shown}");
     }
 }
