@@ -73,8 +73,7 @@ fn align_with<'a>(
         if let ([(_, a)], [(_, b)]) = (run.a, run.b) {
             let (a, b) = (rows.a[*a as usize], rows.b[*b as usize]);
             let (cells_a, cells_b) = (a.cells(), b.cells());
-            let is_one_key =
-                are_equal(cells_a, cells_b) || key::equal(cells_a, cells_b, key_len);
+            let is_one_key = are_equal(cells_a, cells_b) || key::equal(cells_a, cells_b, key_len);
             if is_one_key && !a.rejected && !b.rejected {
                 place(Placed::Pair(a, b));
                 continue;
