@@ -8,6 +8,8 @@ mod catalogue;
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 pub use catalogue::{Code, Shows};
 
 /// The class of a problem; it decides on the exit code.
@@ -54,7 +56,8 @@ impl fmt::Display for Place {
 }
 
 /// One problem.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Told", try_from = "Told")]
 pub struct Problem {
     pub class: Class,
     /// Its row of the error catalogue.
@@ -64,6 +67,46 @@ pub struct Problem {
     pub place: Option<Box<Place>>,
     /// What to do, if known.
     pub help: Option<String>,
+}
+
+/// A problem on its way to another process.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    code: String,
+    is_warning: bool,
+    message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<(PathBuf, u64, u64, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+}
+
+impl From<Problem> for Told {
+    fn from(problem: Problem) -> Self {
+        Self {
+            code: problem.code.name().to_owned(),
+            is_warning: problem.is_warning(),
+            message: problem.message,
+            place: problem.place.map(|place| (place.file, place.line, place.column, place.text)),
+            help: problem.help,
+        }
+    }
+}
+
+impl TryFrom<Told> for Problem {
+    type Error = String;
+
+    fn try_from(told: Told) -> Result<Self, String> {
+        let code = Code::of_name(&told.code).ok_or_else(|| format!("no code `{}`", told.code))?;
+        let place = |(file, line, column, text)| Box::new(Place { file, line, column, text });
+        Ok(Self {
+            class: if told.is_warning { Class::Warning } else { code.class() },
+            code,
+            message: told.message,
+            place: told.place.map(place),
+            help: told.help,
+        })
+    }
 }
 
 /// The longest sentence, in bytes. Some quote what is wrong, and that may be megabytes.

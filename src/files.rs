@@ -4,9 +4,11 @@
 //! itself) opens it here. A pipe or a device could keep recon waiting for ever, or never end; a file that is
 //! far too large is not what was meant. Sources are read elsewhere: they are streams of any size.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// The size of `recon.yaml`, of a script, a calendar, a key, or a password file.
 pub const SMALL: u64 = 4 << 20;
@@ -56,15 +58,53 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
+/// The texts of files by their paths.
+pub type Texts = BTreeMap<PathBuf, String>;
+
+/// How the texts that a configuration names travel to another machine.
+enum Travel {
+    /// Every text that is read is kept.
+    Packing(Texts),
+    /// These texts are the only ones there are.
+    Arrived(Texts),
+}
+
+static TRAVEL: Mutex<Option<Travel>> = Mutex::new(None);
+
+/// Calls `work`, and gives the texts that it has read.
+pub fn packing<T>(work: impl FnOnce() -> T) -> (T, Texts) {
+    let travel = || TRAVEL.lock().unwrap_or_else(PoisonError::into_inner);
+    *travel() = Some(Travel::Packing(Texts::new()));
+    let done = work();
+    match travel().take() {
+        Some(Travel::Packing(texts)) => (done, texts),
+        _ => (done, Texts::new()),
+    }
+}
+
+/// From now on only these texts are read, whatever is on the disk: they came from another machine.
+pub fn arrived(texts: Texts) {
+    *TRAVEL.lock().unwrap_or_else(PoisonError::into_inner) = Some(Travel::Arrived(texts));
+}
+
 /// Reads a regular file of at most `limit` bytes as text in UTF-8.
 ///
 /// # Errors
 /// As [`read`], and anything else than UTF-8, or the character NUL.
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
-    String::from_utf8(read(path, limit)?)
+    let mut travel = TRAVEL.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(Travel::Arrived(texts)) = &*travel {
+        let text = texts.get(path).cloned();
+        return text.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the job lacks it"));
+    }
+    let text = String::from_utf8(read(path, limit)?)
         .ok()
         .filter(|text| !text.contains('\0'))
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))?;
+    if let Some(Travel::Packing(texts)) = &mut *travel {
+        texts.insert(path.to_owned(), text.clone());
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

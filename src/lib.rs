@@ -9,6 +9,7 @@ pub mod config;
 pub mod database;
 pub mod diagnostic;
 pub mod domain;
+pub mod exchange;
 pub mod files;
 pub(crate) mod generate;
 pub(crate) mod infer;

@@ -49,6 +49,16 @@ impl Partitioning {
     }
 }
 
+/// The bits of [`Partitioning::fixed`].
+pub const FIXED_BITS: u32 = 12;
+
+impl Partitioning {
+    /// The same partitions for every size, so that rows of many processes meet in them.
+    pub fn fixed(threads: usize, memory_limit: u64) -> Self {
+        Self { bits: FIXED_BITS, ..Self::new(0, threads, memory_limit) }
+    }
+}
+
 /// Blocks with this position and those after it come before the blocks of the sources.
 pub const BEFORE: u64 = 1 << 63;
 
@@ -87,6 +97,22 @@ impl<'r> Gathered<'r> {
                 pieces.push(Piece { side, sequence, bytes });
             }
         }
+        if self.held > self.how.share { self.spill() } else { Ok(()) }
+    }
+
+    /// Adds rows of one partition as they were taken from another's; their order is not kept.
+    ///
+    /// # Errors
+    /// Temporary files can't be written.
+    pub fn add_taken(
+        &mut self,
+        side: Side,
+        partition: usize,
+        rows: &[u8],
+    ) -> Result<(), Problem> {
+        let Some(pieces) = self.pieces.get_mut(partition) else { return Ok(()) };
+        self.held += rows.len() + size_of::<Piece>();
+        pieces.push(Piece { side, sequence: 0, bytes: rows.to_vec() });
         if self.held > self.how.share { self.spill() } else { Ok(()) }
     }
 

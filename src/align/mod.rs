@@ -10,7 +10,7 @@ mod partition;
 mod spill;
 
 pub use duplicates::OPTIMAL_LIMIT;
-pub use gather::{BEFORE, Gathered, Partitioning, Partitions, row_of};
+pub use gather::{BEFORE, FIXED_BITS, Gathered, Partitioning, Partitions, row_of};
 pub use join::{Notes, Placed, align, align_unpaired};
 pub use partition::{BlockRows, part_of};
 pub use spill::SpillRoom;

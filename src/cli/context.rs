@@ -138,7 +138,7 @@ impl Context {
         })
     }
 
-    fn surroundings(&self) -> Surroundings<'static> {
+    pub fn surroundings(&self) -> Surroundings<'static> {
         surroundings(self.batch_date())
     }
 

@@ -15,6 +15,7 @@ mod evaluate;
 pub mod exit;
 mod explain;
 mod generate;
+mod import;
 mod init;
 mod measures;
 mod migrate;
@@ -26,6 +27,7 @@ mod progress;
 mod report;
 mod runs;
 mod serve;
+mod shard;
 mod sql;
 mod table;
 mod test;
@@ -96,6 +98,8 @@ fn dispatch(context: &Context, command: Command) -> Result<u8, Problems> {
         Command::Sql(arguments) => sql::run(context, &arguments),
         Command::Breaks(arguments) => breaks::run(context, &arguments),
         Command::Runs(arguments) => runs::run(context, &arguments),
+        Command::Shard(arguments) => shard::run(context, &arguments),
+        Command::Import(arguments) => import::run(context, &arguments),
         Command::Serve(arguments) => serve::run(context, &arguments),
         Command::User(arguments) => user::run(context, &arguments),
         Command::Token(arguments) => token::run(context, &arguments),

@@ -16,6 +16,7 @@ mod resolved;
 mod schema;
 pub(crate) mod secrets;
 mod settings;
+mod shipment;
 mod spec;
 mod storage;
 mod substitute;
@@ -32,6 +33,7 @@ use serde::de::DeserializeOwned;
 pub use check::{Columns, check_headers};
 pub use resolved::Resolved;
 pub use schema::schema;
+pub use shipment::Shipment;
 pub use spec::Spec;
 pub use tree::Document;
 

@@ -83,7 +83,11 @@ impl Loaded {
         }))
     }
 
-    fn plan_of_headers(&self, headers: &PerSide<Vec<String>>) -> Result<Plan, Problems> {
+    /// The plan of sources with these columns.
+    ///
+    /// # Errors
+    /// Every mapped column that its source lacks or has twice.
+    pub fn plan_of_headers(&self, headers: &PerSide<Vec<String>>) -> Result<Plan, Problems> {
         let columns = check_headers(self, headers)?;
         let resolved = &self.resolved;
         let layout = Arc::new(resolved.layout.clone());

@@ -79,6 +79,12 @@ impl Code {
         self.entry().remedy
     }
 
+    /// The code of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let mut all = Self::SECTIONS.iter().flat_map(|(_, codes)| codes.iter());
+        all.find(|code| code.name() == name).copied()
+    }
+
     /// The class of a problem with this code. What only the review refuses is wrong usage on the
     /// command line.
     pub fn class(self) -> Class {
@@ -675,6 +681,24 @@ codes! {
         NothingInCommon "nothing-in-common" [Exit(Class::Usage)]
             "`recon init` found no columns in which the two files agree."
             => "Check that the files belong together; `recon init` alone writes a configuration to fill in.";
+        ShardStream "shard-stream" [Exit(Class::Usage)]
+            "A stream given to a step of `recon shard` is damaged, cut off, or of another job or version" =>
+            "Use one version of recon and one job file on all machines; give each step what the step before wrote";
+        ShardJob "shard-job" [Exit(Class::Usage)]
+            "A job file or a state of `recon shard` can't be read, or is of another version or job" =>
+            "Write them anew with `recon shard plan` and `recon shard decide`";
+        ShardUnsupported "shard-unsupported" [Exit(Class::Usage)]
+            "The job needs something that can't be spread over several machines" =>
+            "Use `recon run`, or change what the message names";
+        ResultUnreadable "result-unreadable" [Exit(Class::Source)]
+            "A result given to `recon import` can't be read" =>
+            "Give it the whole result: `run.json` and its tables";
+        ResultIncomplete "result-incomplete" [Exit(Class::Inconsistent)]
+            "A result given to `recon import` does not have the rows that its run counted" =>
+            "Nothing was stored. Write the result again; check that no file is missing or there twice";
+        RunExists "run-exists" [Exit(Class::Usage)]
+            "The store has a run with the id of the result that is imported" =>
+            "It has been imported before; `recon runs show ID` shows it";
         OutputFailed "output-failed" [Exit(Class::Usage)]
             "The result could not be written."
             => "Check the file and the free space.";

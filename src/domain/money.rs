@@ -465,7 +465,7 @@ impl Money {
 }
 
 /// The running totals of one amount field in one currency.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Line {
     occurs: bool,
     totals: PerSide<Sum>,
@@ -475,7 +475,24 @@ struct Line {
     within: Sum,
     within_records: u64,
     unreadable: PerSide<u64>,
+    #[serde(with = "placed")]
     listed: Vec<Unreadable>,
+}
+
+/// Unreadable amounts with their offsets, which are needed until their files are known.
+mod placed {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::Unreadable;
+
+    pub fn serialize<S: Serializer>(all: &[Unreadable], to: S) -> Result<S::Ok, S::Error> {
+        all.iter().map(|one| (one.offset, one)).collect::<Vec<_>>().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Unreadable>, D::Error> {
+        let all = Vec::<(u64, Unreadable)>::deserialize(from)?;
+        Ok(all.into_iter().map(|(offset, one)| Unreadable { offset, ..one }).collect())
+    }
 }
 
 impl Line {
@@ -504,7 +521,8 @@ impl Line {
 }
 
 /// The sums of one worker.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(into = "Vec<Currency>", from = "Vec<Currency>")]
 pub struct MoneyTally {
     /// The number of a currency, by its encoded cell.
     numbers: HashMap<Vec<u8>, usize>,
@@ -512,6 +530,29 @@ pub struct MoneyTally {
     last: (Vec<u8>, usize),
     /// Of each currency, its name and a line for each amount field.
     currencies: Vec<(Option<String>, Vec<Line>)>,
+}
+
+/// The sums in one currency: its encoded cell, its name, and a line for each amount field.
+type Currency = (Vec<u8>, Option<String>, Vec<Line>);
+
+impl From<MoneyTally> for Vec<Currency> {
+    fn from(tally: MoneyTally) -> Self {
+        let mut cells: Vec<(Vec<u8>, usize)> = tally.numbers.into_iter().collect();
+        cells.sort_unstable_by_key(|(_, number)| *number);
+        let all = cells.into_iter().zip(tally.currencies);
+        all.map(|((cell, _), (name, lines))| (cell, name, lines)).collect()
+    }
+}
+
+impl From<Vec<Currency>> for MoneyTally {
+    fn from(all: Vec<Currency>) -> Self {
+        let mut tally = Self::default();
+        for (number, (cell, name, lines)) in all.into_iter().enumerate() {
+            tally.numbers.insert(cell, number);
+            tally.currencies.push((name, lines));
+        }
+        tally
+    }
 }
 
 impl MoneyTally {

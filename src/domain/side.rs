@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::{Index, IndexMut};
 
 /// One of the two sources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum Side {
     /// Source A.
     A,

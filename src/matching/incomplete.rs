@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Pass;
 use crate::domain::row::push_cell;
 use crate::domain::{Cells, PerSide, RawCell, RowRef, Side, key};
 
 /// The groups of one pass that a row without a block belongs to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Incomplete {
     /// By the hash of the group's values: these, and what the row has of the values that must be equal.
     groups: PerSide<HashMap<u64, Vec<Vec<u8>>>>,

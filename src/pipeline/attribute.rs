@@ -82,7 +82,7 @@ fn attribute_stored(
 ) -> Result<Outcome, Problem> {
     let begun = Instant::now();
     let compared = stored_outcome(session.store, run)?;
-    let mut ready = prepare(session.store, plan)?;
+    let mut ready = prepare(Some(session.store), plan)?;
     let systems = PerSide { a: run.system_a.clone(), b: run.system_b.clone() };
     ready.machine.run = run_context(systems, run.batch_date, &run.layout, &compared.books);
     ready.machine.held_back = compared.conventions.held_back(&run.layout, &compared.books);

@@ -94,11 +94,13 @@ impl Conventions {
 }
 
 /// The sample of records searched for conventions.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sample {
     /// The highest key hash in the sample.
     highest: u64,
     is_all: bool,
-    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Each with the number of its partition.
+    pairs: Vec<(usize, Vec<u8>, Vec<u8>)>,
     records: u64,
     groups: u64,
     rows: PerSide<u64>,
@@ -117,19 +119,32 @@ impl Sample {
         Self { highest, is_all, pairs: Vec::new(), records: 0, groups: 0, rows }
     }
 
+    /// The last of `1 << bits` partitions by the key from which rows belong to the sample.
+    pub fn last_partition(&self, bits: u32) -> usize {
+        part_of(self.highest, 0, bits)
+    }
+
+    /// Adds what other partitions have of the sample.
+    pub fn add(&mut self, other: Self) {
+        self.pairs.extend(other.pairs);
+        self.pairs.sort_by_key(|(partition, ..)| *partition);
+        self.records += other.records;
+        self.groups += other.groups;
+    }
+
     fn takes(&self, hash: u64) -> bool {
         hash <= self.highest
     }
 
-    fn pair(&mut self, a: Cells<'_>, b: Cells<'_>) {
+    fn pair(&mut self, partition: usize, a: Cells<'_>, b: Cells<'_>) {
         self.records += 1;
-        self.pairs.push((a.bytes().to_vec(), b.bytes().to_vec()));
+        self.pairs.push((partition, a.bytes().to_vec(), b.bytes().to_vec()));
     }
 
     /// Takes those rows that belong to the sample.
     pub fn gather(&mut self, plan: &Plan, rows: &Rows) -> Result<(), Problem> {
         let spread = plan.layout.spread_len();
-        let last = part_of(self.highest, 0, rows.keyed_len().ilog2());
+        let last = self.last_partition(rows.keyed_len().ilog2());
         // Records of passes lie by another hash.
         for index in (0..=last).chain(rows.keyed_len()..rows.len()) {
             rows.parts(plan, index, false, |part| {
@@ -140,10 +155,10 @@ impl Sample {
                 });
                 let chosen = PerSide { a: chosen.a.as_slice(), b: chosen.b.as_slice() };
                 part.with_rows(chosen).place(plan, |entry| match entry {
-                    Entry::Keyed(Placed::Pair(a, b)) => self.pair(a.cells(), b.cells()),
+                    Entry::Keyed(Placed::Pair(a, b)) => self.pair(index, a.cells(), b.cells()),
                     Entry::Keyed(_) => self.records += 1,
                     Entry::Settled(settled) => {
-                        self.offer(spread, settled.kind, settled.a, settled.b);
+                        self.offer_of(index, spread, settled.kind, settled.a, settled.b);
                     }
                 });
                 Ok(())
@@ -160,12 +175,23 @@ impl Sample {
         a: Option<Cells<'_>>,
         b: Option<Cells<'_>>,
     ) {
+        self.offer_of(0, spread, kind, a, b);
+    }
+
+    fn offer_of(
+        &mut self,
+        partition: usize,
+        spread: usize,
+        kind: RecordKind,
+        a: Option<Cells<'_>>,
+        b: Option<Cells<'_>>,
+    ) {
         let Some(cells) = a.or(b) else { return };
         if !self.takes(key::hash(cells, spread)) {
             return;
         }
         match (kind, a, b) {
-            (RecordKind::Pair, Some(a), Some(b)) => self.pair(a, b),
+            (RecordKind::Pair, Some(a), Some(b)) => self.pair(partition, a, b),
             // The sides of a group are sums and common values, which say nothing about how values are written.
             (RecordKind::Group, ..) => self.groups += 1,
             _ => self.records += 1,
@@ -179,7 +205,7 @@ impl Sample {
             let raw = self
                 .pairs
                 .iter()
-                .filter_map(|(a, b)| Some((Cells::new(a).nth(at)?, Cells::new(b).nth(at)?)));
+                .filter_map(|(_, a, b)| Some((Cells::new(a).nth(at)?, Cells::new(b).nth(at)?)));
             let value = |raw: RawCell<'_>| raw.decode(&mut [0; 36]).to_value();
             let pairs: Vec<ValuePair> = raw
                 .map(|(a, b)| ValuePair {

@@ -11,7 +11,7 @@ use crate::attribute::{Attributor, Machine};
 use crate::diagnostic::Problem;
 use crate::domain::Progress;
 use crate::domain::progress::Unit;
-use crate::store::{Batch, Writer, difference_number};
+use crate::store::{Batch, Writer};
 use crate::threads;
 
 use super::Plan;
@@ -75,18 +75,30 @@ struct Shared<'p> {
     progress: &'p dyn Progress,
 }
 
-/// Joins all partitions and writes the results.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the inputs of one phase; a struct would only rename them"
-)]
+/// Takes the batches of each partition, in their order.
+pub(super) type Sink<'s> = dyn FnMut(usize, &mut Batch) -> Result<(), Problem> + 's;
+
+/// A sink that numbers records consecutively and writes them.
+pub(super) fn writing<'s>(
+    writer: &'s mut dyn Writer,
+    sampler: &'s mut Sampler,
+) -> impl FnMut(usize, &mut Batch) -> Result<(), Problem> + 's {
+    let mut records = 0;
+    move |_, batch| {
+        batch.renumber(records);
+        records += batch.record_count();
+        sampler.look_at(batch);
+        writer.write(batch)
+    }
+}
+
+/// Joins all partitions and gives the results to `sink`.
 pub(super) fn join_partitions(
     plan: &Plan,
     machine: &Machine,
     depth: Depth,
     rows: &Rows,
-    writer: &mut dyn Writer,
-    sampler: &mut Sampler,
+    sink: &mut Sink<'_>,
     halt: &Halt,
     progress: &dyn Progress,
 ) -> Result<Joined, Problem> {
@@ -134,8 +146,7 @@ pub(super) fn join_partitions(
         halt.guard(write_in_order(
             &receiver,
             &used,
-            writer,
-            sampler,
+            sink,
             shared_ref,
             &mut joined.store,
         ));
@@ -256,34 +267,23 @@ impl Shared<'_> {
     }
 }
 
-/// Writes batches in partition order, numbering records consecutively.
+/// Gives batches to the sink in partition order.
 fn write_in_order(
     receiver: &Receiver<(usize, Output)>,
     used: &Sender<Batch>,
-    writer: &mut dyn Writer,
-    sampler: &mut Sampler,
+    sink: &mut Sink<'_>,
     shared: &Shared<'_>,
     spent: &mut Duration,
 ) -> Result<(), Problem> {
     let mut waiting: BTreeMap<usize, VecDeque<Output>> = BTreeMap::new();
-    let (mut next, mut records) = (0, 0);
+    let mut next = 0;
     for (index, made) in receiver {
         waiting.entry(index).or_default().push_back(made);
         while let Some(made) = waiting.get_mut(&next).and_then(VecDeque::pop_front) {
             match made {
                 Output::Batch(mut batch) => {
-                    batch.renumber(records);
-                    records += batch.record_count();
-                    if sampler.is_on() {
-                        for row in &batch.differences {
-                            let number = difference_number(row.record, row.field);
-                            row.attribution
-                                .iter()
-                                .for_each(|decided| sampler.look(number, decided));
-                        }
-                    }
                     let begun = Instant::now();
-                    writer.write(&batch)?;
+                    sink(next, &mut batch)?;
                     *spent += begun.elapsed();
                     batch.clear();
                     // A surplus batch is dropped.

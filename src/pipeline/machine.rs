@@ -1,6 +1,7 @@
 //! Prepares automatic attribution for a run: the job's champion, the thresholds that measured
 //! evidence allows, and the warnings about both.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
@@ -10,10 +11,10 @@ use crate::attribute::features::RunContext;
 use crate::attribute::model::Model;
 use crate::attribute::risk::{AuditCheck, Bound, Budget, Policy, Shortage, is_audited, needed};
 use crate::attribute::{Champion, HeldBack, Machine, Sure};
-use crate::coding::hex;
+use crate::coding::{hex, unhex};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Books, Date, DiffType, FieldRef, Layout, PerSide, Status};
-use crate::store::{self, AttributionRow, ModelRow, Store};
+use crate::store::{self, AttributionRow, Batch, ModelRow, Store, difference_number};
 
 use super::Plan;
 
@@ -64,9 +65,9 @@ impl RunMachine {
 }
 
 /// Reads the champion and the evidence of the plan's job.
-pub(super) fn prepare(store: &dyn Store, plan: &Plan) -> Result<RunMachine, Problem> {
+pub(super) fn prepare(store: Option<&dyn Store>, plan: &Plan) -> Result<RunMachine, Problem> {
     let mut warnings = Vec::new();
-    let champion = if plan.attribution.model_enabled {
+    let champion = if let Some(store) = store.filter(|_| plan.attribution.model_enabled) {
         match store.champion(&plan.job)? {
             None => None,
             Some(row) => match read_model(store, &row, &plan.layout) {
@@ -87,7 +88,7 @@ pub(super) fn prepare(store: &dyn Store, plan: &Plan) -> Result<RunMachine, Prob
         None
     };
     let basis = basis(plan, champion.as_ref().map(|champion| champion.version.as_str()));
-    let kept = store.evidence(&plan.job)?;
+    let kept = store.map_or(Ok(None), |store| store.evidence(&plan.job))?;
     let claims = kept.as_ref().map_or_else(Claims::default, |kept| claims_of(kept, &basis));
     let (policy, acceptance) = match plan.attribution.acceptance.sure {
         Sure::From(at) => {
@@ -120,6 +121,62 @@ pub(super) fn prepare(store: &dyn Store, plan: &Plan) -> Result<RunMachine, Prob
         policy,
     };
     Ok(RunMachine { machine, basis, acceptance, warnings })
+}
+
+/// The machine of a run on its way to other machines.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct ShippedMachine {
+    /// Version and bytes of the model.
+    champion: Option<(String, String)>,
+    /// What was measured of the rules' claims.
+    claims: Option<Json>,
+    policy: Option<Policy>,
+    basis: String,
+    acceptance: Json,
+    warnings: Vec<Problem>,
+}
+
+impl ShippedMachine {
+    /// Reads the champion and the evidence of the plan's job.
+    pub fn pack(store: Option<&dyn Store>, plan: &Plan) -> Result<Self, Problem> {
+        let ready = prepare(store, plan)?;
+        let RunMachine { machine, basis, acceptance, warnings } = ready;
+        let mut champion = None;
+        if let (Some(store), Some(found)) = (store, &machine.champion) {
+            let version = found.version.parse().unwrap_or_default();
+            let bytes = store.model_bytes(version)?.unwrap_or_default();
+            champion = Some((found.version.clone(), hex(bytes)));
+        }
+        let kept = store.map_or(Ok(None), |store| store.evidence(&plan.job))?;
+        let kept = kept.filter(|kept| is_same_rules(&kept.basis, &basis));
+        let (claims, policy) = (kept.map(|kept| kept.evidence), machine.policy);
+        Ok(Self { champion, claims, policy, basis, acceptance, warnings })
+    }
+
+    /// Whether there is a model.
+    pub const fn has_model(&self) -> bool {
+        self.champion.is_some()
+    }
+
+    /// The machine, but for what a run finds out before the first decision.
+    pub fn unpack(&self, layout: &Layout) -> Result<RunMachine, Problem> {
+        let champion = match &self.champion {
+            None => None,
+            Some((version, bytes)) => {
+                let model = Model::from_bytes(&unhex(bytes).unwrap_or_default(), layout)?;
+                Some(Champion { version: version.clone(), model })
+            }
+        };
+        let claims = self.claims.as_ref().and_then(|evidence| Evidence::from_json(evidence));
+        let machine = Machine {
+            champion,
+            claims: claims.unwrap_or_default().claims(),
+            policy: self.policy.clone(),
+            ..Machine::default()
+        };
+        let Self { basis, acceptance, warnings, .. } = self.clone();
+        Ok(RunMachine { machine, basis, acceptance, warnings })
+    }
 }
 
 /// A registered model, verified and compatible with this layout.
@@ -159,10 +216,13 @@ pub(super) fn known_claims(store: &dyn Store, plan: &Plan) -> Result<Claims, Pro
     Ok(kept.map_or_else(Claims::default, |kept| claims_of(&kept, &basis(plan, None))))
 }
 
+fn is_same_rules(one: &str, other: &str) -> bool {
+    one.split(' ').next() == other.split(' ').next()
+}
+
 /// Rule precision does not depend on the model, so changing the model keeps it.
 fn claims_of(kept: &store::Evidence, basis: &str) -> Claims {
-    let rules = |basis: &str| basis.split(' ').next().map(str::to_owned);
-    if rules(&kept.basis) == rules(basis) {
+    if is_same_rules(&kept.basis, basis) {
         Evidence::from_json(&kept.evidence).unwrap_or_default().claims()
     } else {
         Claims::default()
@@ -179,13 +239,14 @@ struct Thresholds {
 }
 
 fn thresholds(
-    store: &dyn Store,
+    store: Option<&dyn Store>,
     plan: &Plan,
     budget: Budget,
     basis: &str,
     kept: Option<store::Evidence>,
 ) -> Result<Thresholds, Problem> {
-    let (checked, wrong) = store.audit_outcomes(&plan.job, basis)?;
+    let outcomes = store.map(|store| store.audit_outcomes(&plan.job, basis)).transpose()?;
+    let (checked, wrong) = outcomes.unwrap_or_default();
     let audit = AuditCheck::of(checked, wrong, budget);
     let mut says = vec![format!(
         "accepted where at most {} are wrong, with {} assurance (accept_risk)",
@@ -358,11 +419,16 @@ pub(super) struct Sampler {
 impl Sampler {
     /// Seeded by job and date, so that the same differences are chosen however the run is made.
     pub fn new(plan: &Plan, batch_date: Date) -> Self {
-        let digest = Sha256::digest(format!("{}\0{batch_date}", plan.job));
+        Self::of(&plan.job, batch_date, plan.attribution.audit_sample)
+    }
+
+    /// The same without a plan.
+    pub fn of(job: &str, batch_date: Date, share: f64) -> Self {
+        let digest = Sha256::digest(format!("{job}\0{batch_date}"));
         let mut seed = [0; 8];
         seed.copy_from_slice(&digest[..8]);
         Self {
-            share: plan.attribution.audit_sample,
+            share,
             seed: u64::from_le_bytes(seed),
             chosen: Vec::new(),
         }
@@ -370,6 +436,17 @@ impl Sampler {
 
     pub fn is_on(&self) -> bool {
         self.share > 0.0
+    }
+
+    /// Offers the differences of a batch whose records have their numbers.
+    pub fn look_at(&mut self, batch: &Batch) {
+        if !self.is_on() {
+            return;
+        }
+        for row in &batch.differences {
+            let number = difference_number(row.record, row.field);
+            row.attribution.iter().for_each(|decided| self.look(number, decided));
+        }
     }
 
     /// Offers a difference that the machine decided.

@@ -44,6 +44,8 @@ pub(super) struct Rows {
     pub left_ambiguous: u64,
     /// The totals of the rows that the passes were given.
     pub tally: Tally,
+    /// Rows may come in any order.
+    is_disordered: bool,
 }
 
 /// Some rows, to be turned into records at once.
@@ -74,11 +76,19 @@ impl Rows {
     ) -> Result<Self, Problem> {
         let Some(matching) = &plan.matching else {
             let tally = Tally::default();
-            return Ok(Self { keyed, settled: None, left_ambiguous: 0, tally });
+            let is_disordered = false;
+            return Ok(Self { keyed, settled: None, left_ambiguous: 0, tally, is_disordered });
         };
         let (settled, left_ambiguous, tally) =
             Passes::new(plan, matching, spill, halt, progress).run(&keyed)?;
-        Ok(Self { keyed, settled: Some(settled), left_ambiguous, tally })
+        let settled = Some(settled);
+        Ok(Self { keyed, settled, left_ambiguous, tally, is_disordered: false })
+    }
+
+    /// The rows as other processes gathered them, in any order.
+    pub fn gathered(keyed: Partitions, settled: Option<Partitions>) -> Self {
+        let (left_ambiguous, tally) = (0, Tally::default());
+        Self { keyed, settled, left_ambiguous, tally, is_disordered: true }
     }
 
     /// How many partitions there are.
@@ -106,7 +116,10 @@ impl Rows {
                 _ => (&self.keyed, index, plan.layout.spread_len(), false),
             };
         let only_pairs = self.settled.is_some();
-        let part = |rows: PerSide<&[RowRef<'_>]>| each(Part { rows, is_settled, only_pairs });
+        let mut part = |rows: PerSide<&[RowRef<'_>]>| each(Part { rows, is_settled, only_pairs });
+        let part = |rows: PerSide<&[RowRef<'_>]>| {
+            if self.is_disordered { in_order(rows, &mut part) } else { part(rows) }
+        };
         if take {
             partitions.take(index, key_len, part)
         } else {
@@ -154,6 +167,19 @@ impl<'a> Part<'a> {
             }
         })
     }
+}
+
+/// Calls `each` with the same rows in the order of their places.
+fn in_order(
+    rows: PerSide<&[RowRef<'_>]>,
+    each: impl FnOnce(PerSide<&[RowRef<'_>]>) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let sorted = rows.map(|_, rows| {
+        let mut rows = rows.to_vec();
+        rows.sort_by_key(RowRef::order);
+        rows
+    });
+    each(PerSide { a: &sorted.a, b: &sorted.b })
 }
 
 /// The rows that have a key; the others are left out.
@@ -303,33 +329,54 @@ impl<'p> Passes<'p> {
     fn run(&self, keyed: &Partitions) -> Result<(Partitions, u64, Tally), Problem> {
         let last = self.matching.passes.len();
         let mut harvest = Harvest::new(last + 1);
+        harvest.add(self.by_key(keyed, false)?);
+        for number in 0..=last {
+            let partitions = Partitions::new(self.how, std::mem::take(&mut harvest.open[number]));
+            // All rows that the pass leaves out have been sent on by now.
+            let incomplete = harvest.incomplete.get_mut(number).map(std::mem::take);
+            harvest.add(self.step(number, &incomplete.unwrap_or_default(), &partitions)?);
+        }
+        let settled = Partitions::new(self.how, harvest.settled);
+        Ok((settled, harvest.left_ambiguous, harvest.tally))
+    }
+
+    /// Sends on what the key does not pair.
+    fn by_key(
+        &self,
+        keyed: &Partitions,
+        is_disordered: bool,
+    ) -> Result<Vec<Worker<'_>>, Problem> {
         let layout = &self.plan.layout;
-        let workers = self.in_parallel("aligning", keyed.len(), |worker, index| {
-            let open = |rows: PerSide<&[RowRef<'_>]>| worker.open_rows(rows);
+        self.in_parallel("aligning", keyed.len(), |worker, index| {
+            let open = |rows: PerSide<&[RowRef<'_>]>| {
+                if is_disordered {
+                    in_order(rows, |rows| worker.open_rows(rows))
+                } else {
+                    worker.open_rows(rows)
+                }
+            };
             match layout.key_len() {
                 // Nothing is paired by a key, so no row is needed here any more.
                 0 => keyed.take(index, layout.spread_len(), open),
                 _ => keyed.look(index, layout.spread_len(), open),
             }
-        })?;
-        harvest.add(workers);
-        for (number, pass) in self.matching.passes.iter().enumerate() {
-            let partitions = Partitions::new(self.how, std::mem::take(&mut harvest.open[number]));
-            // All rows that the pass leaves out have been sent on by now.
-            let incomplete = std::mem::take(&mut harvest.incomplete[number]);
-            let workers = self.in_parallel("matching", partitions.len(), |worker, index| {
-                partitions
-                    .take(index, pass.equal.len(), |rows| worker.pass(number, &incomplete, rows))
-            })?;
-            harvest.add(workers);
-        }
-        let rest = Partitions::new(self.how, std::mem::take(&mut harvest.open[last]));
-        let workers = self.in_parallel("matching", rest.len(), |worker, index| {
-            rest.take(index, REST_PREFIX, |rows| worker.rest(rows))
-        })?;
-        harvest.add(workers);
-        let settled = Partitions::new(self.how, harvest.settled);
-        Ok((settled, harvest.left_ambiguous, harvest.tally))
+        })
+    }
+
+    /// One pass over the rows that are open to it; after the last one, records of those that stayed open.
+    fn step(
+        &self,
+        number: usize,
+        incomplete: &Incomplete,
+        partitions: &Partitions,
+    ) -> Result<Vec<Worker<'_>>, Problem> {
+        let prefix = self.matching.prefix(number);
+        let has_ended = number == self.matching.passes.len();
+        self.in_parallel("matching", partitions.len(), |worker, index| {
+            partitions.take(index, prefix, |rows| {
+                if has_ended { worker.rest(rows) } else { worker.pass(number, incomplete, rows) }
+            })
+        })
     }
 
     /// Has all cores work on so many partitions.
@@ -370,6 +417,56 @@ impl<'p> Passes<'p> {
         self.halt.outcome()?;
         Ok(workers)
     }
+}
+
+impl MatchPlan {
+    /// By how many cells rows lie that are open to a pass; after the last pass by one, the hash of their key.
+    pub(super) fn prefix(&self, number: usize) -> usize {
+        self.passes.get(number).map_or(REST_PREFIX, |pass| pass.equal.len())
+    }
+}
+
+/// What one step of matching made of its rows.
+pub(super) struct Stepped {
+    /// The rows that are open to each pass, then those that stay open.
+    pub open: Vec<Partitions>,
+    pub settled: Partitions,
+    pub left_ambiguous: u64,
+    pub tally: Tally,
+    pub incomplete: Vec<Incomplete>,
+}
+
+/// One step of matching alone: that by the key, without a pass; a pass; or after the last one the rest.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'s> {
+    pub matching: &'s MatchPlan,
+    pub pass: Option<usize>,
+    pub incomplete: &'s Incomplete,
+}
+
+/// Does one step with rows that come in any order.
+pub(super) fn step(
+    plan: &Plan,
+    Step { matching, pass, incomplete }: Step<'_>,
+    partitions: &Partitions,
+    spill: (Partitioning, &SpillRoom),
+    halt: &Halt,
+    progress: &dyn Progress,
+) -> Result<Stepped, Problem> {
+    let passes = Passes::new(plan, matching, spill, halt, progress);
+    let mut harvest = Harvest::new(matching.passes.len() + 1);
+    harvest.add(match pass {
+        None => passes.by_key(partitions, true)?,
+        Some(number) => passes.step(number, incomplete, partitions)?,
+    });
+    let Harvest { open, settled, left_ambiguous, tally, incomplete } = harvest;
+    Ok(Stepped {
+        open: open.into_iter().map(|open| Partitions::new(passes.how, open)).collect(),
+        settled: Partitions::new(passes.how, settled),
+        left_ambiguous,
+        tally,
+        incomplete,
+    })
 }
 
 /// An open row, taken apart: what it is, and what is known of it.

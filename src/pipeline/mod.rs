@@ -4,6 +4,7 @@
 //! a time, with the store between them. Both store the same result.
 
 mod attribute;
+mod conclusion;
 mod conventions;
 mod diff;
 mod explain;
@@ -18,6 +19,7 @@ mod read;
 mod reconcile;
 mod recorder;
 mod settle;
+pub mod shard;
 mod signer;
 mod tally;
 mod trial;
@@ -133,7 +135,7 @@ pub fn pass(
     conclude(session, id, begun, |writer| {
         let ready = match depth {
             Depth::Ingest => machine::RunMachine::default(),
-            Depth::Attribute => machine::prepare(store, plan)?,
+            Depth::Attribute => machine::prepare(Some(store), plan)?,
         };
         let waiting = open_items::waiting(store, plan)?;
         let mut outcome =

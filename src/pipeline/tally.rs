@@ -1,11 +1,13 @@
 //! The counts of one worker; their sum is the books of the run.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::gate::Gate;
 use crate::domain::money::MoneyTally;
-use crate::domain::{Attribution, Books, DiffType, FieldRef, Layout};
+use crate::domain::{Attribution, Books, DiffType, FieldRef, Layout, Status};
 use crate::store::AttributionCount;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     /// Rows and records.
     pub books: Books,
@@ -31,6 +33,23 @@ impl Tally {
             self.differences.resize(at + 1, [0; 16]);
         }
         self.differences[at][usize::from(diff_type.code() & 15)] += 1;
+    }
+
+    /// Counts an attribution that is written like this.
+    pub fn attribution_of(&mut self, reason: &str, status: Status, by: &str, functional: bool) {
+        let same = |count: &&mut AttributionCount| {
+            count.status == status && count.reason == reason && count.assigned_by == by
+        };
+        match self.attributions.iter_mut().find(same) {
+            Some(count) => count.count += 1,
+            None => self.attributions.push(AttributionCount {
+                reason: reason.to_owned(),
+                functional,
+                status,
+                assigned_by: by.to_owned(),
+                count: 1,
+            }),
+        }
     }
 
     /// Counts an attribution. Reasons and rules are few, so a scan beats hashing their names.

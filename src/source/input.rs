@@ -180,6 +180,11 @@ pub(super) struct RawInput {
 }
 
 impl Input {
+    /// Something that is not opened here.
+    pub fn nothing(name: &Path) -> Self {
+        Self { name: name.to_owned(), origin: Origin::Nothing }
+    }
+
     /// A file on its own.
     pub fn file(path: &Path) -> Self {
         Self { name: path.to_owned(), origin: Origin::File }

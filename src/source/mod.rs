@@ -28,6 +28,7 @@ mod parse;
 pub mod sample;
 pub mod sql;
 pub mod statement;
+mod stream;
 mod text;
 mod trailer;
 
@@ -44,6 +45,7 @@ pub use blocks::Limits;
 pub use fill::{Carried, Fill, Filled};
 pub use kind::{RawRow, Unusable};
 pub use opened::{Block, BlockParser, Blocks, Opened, SourceDigest};
+pub use stream::{Given, GivenFormat, RowCounts};
 pub use trailer::ReadNumber;
 
 use input::Inputs;
@@ -193,6 +195,49 @@ impl SourcePlan {
     /// It can't be read, or has no header.
     pub fn open_with(&self, limits: Limits, wanted: &[String]) -> Result<Opened, Problem> {
         Opened::open(self, wanted, limits)
+    }
+
+    /// The names of its inputs, in the order in which they are read; none of what is no file.
+    ///
+    /// # Errors
+    /// A folder or an archive that can't be read, a glob that matches nothing.
+    pub fn input_names(&self) -> Result<Vec<String>, Problem> {
+        if !self.has_header_at_hand() {
+            return Ok(Vec::new());
+        }
+        let inputs = self.inputs.list()?;
+        Ok(inputs.iter().map(|input| input.name.display().to_string()).collect())
+    }
+
+    /// Whether each input can be read without the others.
+    pub fn is_separable(&self) -> bool {
+        self.kind.has_header()
+    }
+
+    /// Whether its files end in a trailer.
+    pub const fn has_trailer(&self) -> bool {
+        self.trailer.is_some()
+    }
+
+    /// Opens one input, by its number; the source has these columns.
+    ///
+    /// # Errors
+    /// It can't be read, or lacks a wanted column.
+    pub fn open_one(
+        &self,
+        number: usize,
+        columns: &[String],
+        wanted: &[String],
+    ) -> Result<Opened, Problem> {
+        Opened::one(self, number, columns, wanted)
+    }
+
+    /// The source with rows that another program gives on a stream.
+    ///
+    /// # Errors
+    /// The stream can't be read, or lacks one of the columns.
+    pub fn given(&self, columns: &[String], given: Given) -> Result<Opened, Problem> {
+        Ok(Opened::given(self, columns, stream::pieces(columns, given)?))
     }
 
     /// The source as if it had the columns that are wanted, without a look at it.

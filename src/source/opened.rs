@@ -18,6 +18,7 @@ use super::input::Input;
 use super::kind::{Ask, Fault, Opening, Piece, Pieces, RawRow, RowParser, Unusable};
 use super::statement::OpenPages;
 use super::trailer::{Seen, Tally};
+use super::batch::BatchParser;
 use super::{RawRecord, SourcePlan};
 use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, nearest};
@@ -40,6 +41,28 @@ pub struct SourceDigest {
     pub warnings: Vec<Problem>,
 }
 
+impl SourceDigest {
+    /// Of these inputs of the source called `name`.
+    pub fn of(name: &Path, files: Vec<SourceFile>, warnings: Vec<Problem>) -> Self {
+        let sha256 = match files.as_slice() {
+            [one] => one.sha256.clone(),
+            all => {
+                let mut list = Sha256::new();
+                for file in all {
+                    list.update(format!("{}  {}\n", file.sha256, file.path));
+                }
+                hex(list.finalize())
+            }
+        };
+        let path = match files.as_slice() {
+            [one] => one.path.clone().into(),
+            _ => name.to_owned(),
+        };
+        let bytes = files.iter().map(|file| file.bytes).sum();
+        Self { path, bytes, sha256, files, warnings }
+    }
+}
+
 /// An open source.
 pub struct Opened {
     plan: SourcePlan,
@@ -51,6 +74,8 @@ pub struct Opened {
     /// The first input, open; none if nothing is to be read.
     first: Option<(Input, Opening)>,
     rest: VecDeque<Input>,
+    /// The number of the first input; none if rows come with their whole places.
+    first_number: Option<u64>,
 }
 
 impl Opened {
@@ -75,6 +100,7 @@ impl Opened {
             limits,
             first: None,
             rest: inputs,
+            first_number: Some(0),
         };
         for column in plan.summed_columns() {
             if plan.kind.has_header() && !matches!(find(&opened.columns, &column), Found::At(_)) {
@@ -105,7 +131,39 @@ impl Opened {
             size: 0,
             first: None,
             rest: VecDeque::new(),
+            first_number: Some(0),
         }
+    }
+
+    /// One input of the source, by its number; the source has these columns.
+    pub(super) fn one(
+        plan: &SourcePlan,
+        number: usize,
+        columns: &[String],
+        wanted: &[String],
+    ) -> Result<Self, Problem> {
+        let Some(input) = plan.inputs.list()?.into_iter().nth(number) else {
+            let message = format!("the source has no input number {number} any more");
+            return Err(Problem::new(Code::FileGone, message).in_file(plan.path()));
+        };
+        let mut opened = Self::unread(plan, wanted);
+        opened.columns = columns.into();
+        opened.first_number = Some(number as u64);
+        let size = input.open()?.size;
+        opened.size = size;
+        opened.rest = VecDeque::from([input]);
+        Ok(opened)
+    }
+
+    /// Rows of these columns that another program reads.
+    pub(super) fn given(plan: &SourcePlan, columns: &[String], pieces: Box<dyn Pieces>) -> Self {
+        let mut opened = Self::unread(plan, columns);
+        let parser = Arc::new(BatchParser::new(columns));
+        let columns = columns.to_vec();
+        let opening = Opening { columns, header_line: 0, size: 0, pieces, parser };
+        opened.first = Some((Input::nothing(plan.path()), opening));
+        opened.first_number = None;
+        opened
     }
 
     /// The names of the columns as the file has them; with `header: false` the names that were
@@ -156,9 +214,9 @@ impl Opened {
     pub fn blocks(mut self) -> (Blocks, BlockParser) {
         let first = self.first.take();
         let mut blocks = Blocks {
-            opened: self,
             current: None,
-            inputs: 0,
+            inputs: self.first_number,
+            opened: self,
             sequence: 0,
             has_failed: false,
             disk_bytes: 0,
@@ -179,7 +237,8 @@ type Remap = Vec<Option<usize>>;
 
 /// The state that all pieces of an input share.
 struct InputState {
-    number: u64,
+    /// None if rows come with their whole places.
+    number: Option<u64>,
     name: PathBuf,
     parser: Arc<dyn RowParser>,
     remap: Option<Remap>,
@@ -250,8 +309,8 @@ impl Block {
 pub struct Blocks {
     opened: Opened,
     current: Option<Current>,
-    /// How many inputs have been begun.
-    inputs: u64,
+    /// The number of the next input.
+    inputs: Option<u64>,
     sequence: u64,
     /// After an error nothing more is read, so that another thread reports no later error instead.
     has_failed: bool,
@@ -276,7 +335,7 @@ impl Blocks {
                 trailer.map(|trailer| Seen::new(trailer, &opening.columns))
             },
         });
-        self.inputs += 1;
+        self.inputs = self.inputs.map(|number| number + 1);
         self.states.push(Arc::clone(&state));
         let mut pieces = opening.pieces;
         pieces.go_on_with(std::mem::take(&mut self.open_pages));
@@ -310,6 +369,9 @@ impl Blocks {
     /// An input can't be read any further, or a record is so long that it can't be one.
     pub fn next_block(&mut self) -> Result<Option<Block>, Problem> {
         loop {
+            if self.current.is_none() && self.read.is_empty() && !self.advance()? {
+                return Ok(None);
+            }
             let Some(current) = self.current.as_mut().filter(|_| !self.has_failed) else {
                 return Ok(None);
             };
@@ -354,22 +416,7 @@ impl Blocks {
         for (file, state) in files.iter_mut().zip(&self.states) {
             file.rows = state.rows.load(Ordering::Relaxed);
         }
-        let sha256 = match files.as_slice() {
-            [one] => one.sha256.clone(),
-            all => {
-                let mut list = Sha256::new();
-                for file in all {
-                    list.update(format!("{}  {}\n", file.sha256, file.path));
-                }
-                hex(list.finalize())
-            }
-        };
-        let path = match files.as_slice() {
-            [one] => one.path.clone().into(),
-            _ => self.opened.plan.path().to_owned(),
-        };
-        let bytes = files.iter().map(|file| file.bytes).sum();
-        Ok(SourceDigest { path, bytes, sha256, files, warnings: self.warnings })
+        Ok(SourceDigest::of(self.opened.plan.path(), files, self.warnings))
     }
 }
 
@@ -474,7 +521,9 @@ impl BlockParser {
         let Self { fields, remapped } = self;
         let state = &*block.state;
         state.parser.rows(&block.piece, fields, &mut |mut row, mut fault| {
-            row.offset = place::in_input(state.number, row.offset);
+            if let Some(number) = state.number {
+                row.offset = place::in_input(number, row.offset);
+            }
             if let Some(trailer) = &state.trailer {
                 if let Some(tally) = &mut tally {
                     trailer.note(&row, tally);
@@ -522,6 +571,7 @@ pub(super) fn read_record(
         size: 0,
         first: None,
         rest: VecDeque::new(),
+        first_number: Some(0),
     };
     let (opening, remap) = opened.open_next(input)?;
     let (mut blocks, mut parser) = opened.blocks();

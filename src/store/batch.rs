@@ -7,7 +7,9 @@ use crate::domain::difference::names;
 use crate::domain::money::Fate;
 use crate::domain::{Cells, Confidence, DiffType, FieldRef, Severity, Side, Status};
 
+use super::StoredRecord;
 use super::chunk::Entries;
+use crate::diagnostic::Problem;
 
 /// A piece of a batch's text buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,7 +152,7 @@ pub const fn field_of(difference: u64) -> FieldRef {
 }
 
 /// A row that took no part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RejectedRow {
     pub side: Side,
     /// The line on which it begins.
@@ -188,6 +190,17 @@ impl Batch {
     pub fn record(&mut self, row: &RecordRow<'_>) -> u64 {
         self.records.push(row);
         self.records.len() as u64
+    }
+
+    /// Calls `each` for every new record, numbered from 1.
+    ///
+    /// # Errors
+    /// `each` failed.
+    pub fn each_record(
+        &self,
+        each: impl FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        self.records.each(each)
     }
 
     /// A batch of nothing but rejected rows.

@@ -90,6 +90,23 @@ impl Entries {
         self.ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
     }
 
+    /// Calls `each` for every record, numbered from 1.
+    pub fn each(
+        &self,
+        mut each: impl FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        for at in 0..self.len() {
+            let text = String::from_utf8_lossy(self.slice(at, at + 1));
+            let number = at as u64 + 1;
+            let entry = Entry::read(&mut Scanner::new(&text)).ok_or_else(|| {
+                let what = format!("the entry of record {number} can't be read");
+                stored::damaged("row of records", &what)
+            })?;
+            each(&entry.record(number)?)?;
+        }
+        Ok(())
+    }
+
     /// The text of the entries from `first` to before `last`, with the comma behind each.
     fn slice(&self, first: usize, last: usize) -> &[u8] {
         let end = |count: usize| match count.checked_sub(1).and_then(|at| self.ends.get(at)) {
@@ -186,6 +203,22 @@ impl<'a> Entry<'a> {
         let matched = if scan.take(b',') { Some(scan.value()?) } else { None };
         scan.take(b']').then_some(Self { code, a, b, place_a, place_b, matched })
     }
+
+    fn record(self, number: u64) -> Result<StoredRecord<'a>, Problem> {
+        let Self { code, a, b, place_a, place_b, matched } = self;
+        let kind =
+            stored::read_code("kind", i64::from(code & !PARTNER_REJECTED), RecordKind::from_code)?;
+        Ok(StoredRecord {
+            number,
+            kind,
+            a,
+            b: if kind == RecordKind::Pair { b.or(a) } else { b },
+            place_a,
+            place_b,
+            partner_rejected: code & PARTNER_REJECTED != 0,
+            matched,
+        })
+    }
 }
 
 /// The text of a row when only the records that `keep` tells are kept; `None` if none is.
@@ -238,20 +271,8 @@ pub(super) fn read<'a, E: From<Problem>>(
             scan.value().ok_or_else(|| damaged(number))?;
             continue;
         }
-        let Entry { code, a, b, place_a, place_b, matched } =
-            Entry::read(&mut scan).ok_or_else(|| damaged(number))?;
-        let kind =
-            stored::read_code("kind", i64::from(code & !PARTNER_REJECTED), RecordKind::from_code)?;
-        each(&StoredRecord {
-            number,
-            kind,
-            a,
-            b: if kind == RecordKind::Pair { b.or(a) } else { b },
-            place_a,
-            place_b,
-            partner_rejected: code & PARTNER_REJECTED != 0,
-            matched,
-        })?;
+        let entry = Entry::read(&mut scan).ok_or_else(|| damaged(number))?;
+        each(&entry.record(number)?)?;
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ pub use break_list::{BreakFilter, COLUMNS as BREAK_COLUMNS, Event, Kind as Break
 pub use prune::{PruneOrder, PruneOutcome, Pruned};
 pub use query::{QueryLimits, TableColumn};
 pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
-pub(crate) use stored::{read_layout, read_time, time_text};
+pub(crate) use stored::{layout_json, read_layout, read_time, time_text};
 
 pub use run::{
     AttributionCount, Counts, Decided, FinishRun, NewRun, Published, RunFilter, RunRow,

@@ -255,7 +255,7 @@ pub struct Published {
 }
 
 /// How many attributions of one kind a run has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AttributionCount {
     /// The code of the reason.
     pub reason: String,

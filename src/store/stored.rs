@@ -31,7 +31,7 @@ pub(super) fn held_by_people(status: Status, locked: bool, person: bool) -> bool
 }
 
 /// The layout as the JSON array that `recon_runs.layout` holds.
-pub(super) fn layout_json(layout: &Layout) -> serde_json::Value {
+pub(crate) fn layout_json(layout: &Layout) -> serde_json::Value {
     let field = |field: &Field| {
         let mut stored = json!({ "name": field.name, "kind": field.kind.name() });
         if !field.compared {

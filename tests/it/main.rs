@@ -37,6 +37,7 @@ mod report_money;
 mod review;
 mod runs;
 mod settled;
+mod shard;
 mod sources;
 mod statements;
 mod store;

@@ -172,7 +172,7 @@ impl From<Eyes> for Control {
     }
 }
 
-serde_names!(Action, ProposalKind, ProposalState, Stage, Control);
+serde_names!(Action, ProposalKind, ProposalState, Stage, Control, Status);
 
 /// The number of eyes, as the field calls it.
 impl Serialize for Eyes {

@@ -5,7 +5,7 @@
 //! else. Fields within structs are dotted paths; within lists they have an index, as in JSON.
 
 mod schema;
-mod values;
+pub(super) mod values;
 
 use std::fs::File;
 use std::path::Path;

@@ -68,7 +68,7 @@ impl Writing {
         }
     }
 
-    fn integer(self, number: i64, is_narrow: bool, out: &mut Vec<u8>) {
+    pub fn integer(self, number: i64, is_narrow: bool, out: &mut Vec<u8>) {
         // Writing into a Vec can't fail.
         let _ = match self {
             Self::Unsigned if is_narrow => {
@@ -100,7 +100,7 @@ impl Writing {
         };
     }
 
-    fn bytes(self, bytes: &[u8], out: &mut Vec<u8>) {
+    pub fn bytes(self, bytes: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Decimal(scale) => {
                 let (digits, is_negative) = digits_of(bytes);

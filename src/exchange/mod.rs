@@ -1,0 +1,27 @@
+//! What recon exchanges with an engine that spreads its work over many machines: rows on their way
+//! between the steps of `recon shard`, and the tables of the result.
+//!
+//! It knows formats (Arrow IPC, JSON lines, Parquet) and nothing of what the rows mean. docs/shard.md
+//! describes the formats; their version is [`VERSION`].
+
+mod arrow;
+mod payload;
+mod result;
+mod stored;
+mod tables;
+
+use crate::diagnostic::{Code, Problem};
+
+pub use arrow::{ArrowStream, RowReader, RowWriter};
+pub use payload::{Kind, Payload, Tag};
+pub use result::ResultWriter;
+pub use stored::{Rows, StoredRow, stored_rows};
+pub use tables::{Cell, Table};
+
+/// The version of the exchange: of the payloads, of the result's columns and of a job's file.
+pub const VERSION: u8 = 1;
+
+/// A stream that is not what it has to be.
+pub fn stream_problem(message: impl Into<String>) -> Problem {
+    Problem::new(Code::ShardStream, message)
+}
