@@ -283,16 +283,16 @@ fn source_of(
         let name = name.unwrap_or_else(|| source.read.path().display().to_string());
         return Ok(SpreadSource { columns, name, files, is_given: true, reads: 0 });
     }
-    let files = source.read.input_names()?;
-    if files.is_empty() {
-        let message = format!("source {side} is no file, so tasks can't read it");
+    if source.read.is_stdin() {
+        let message = format!("source {side} is standard input, which tasks can't read");
         return Err(unsupported(message, "let the engine read it: describe it in --sources"));
     }
+    let files = source.read.input_names()?;
     let opened = source.read.open(&source.wanted())?;
     Ok(SpreadSource {
         columns: opened.columns().to_vec(),
         name: source.read.path().display().to_string(),
-        reads: if source.read.is_separable() { files.len() } else { 1 },
+        reads: if source.read.is_separable() { files.len().max(1) } else { 1 },
         files,
         is_given: false,
     })
