@@ -104,12 +104,7 @@ impl<'r> Gathered<'r> {
     ///
     /// # Errors
     /// Temporary files can't be written.
-    pub fn add_taken(
-        &mut self,
-        side: Side,
-        partition: usize,
-        rows: &[u8],
-    ) -> Result<(), Problem> {
+    pub fn add_taken(&mut self, side: Side, partition: usize, rows: &[u8]) -> Result<(), Problem> {
         let Some(pieces) = self.pieces.get_mut(partition) else { return Ok(()) };
         self.held += rows.len() + size_of::<Piece>();
         pieces.push(Piece { side, sequence: 0, bytes: rows.to_vec() });

@@ -316,7 +316,13 @@ pub struct ShardJoin {
     #[command(flatten)]
     pub step: ShardStep,
     /// Format of the result
-    #[arg(id = "result_format", long = "format", value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        id = "result_format",
+        long = "format",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub format: ShardFormat,
 }
 
@@ -325,7 +331,13 @@ pub struct ShardClose {
     #[command(flatten)]
     pub step: ShardStep,
     /// Format of standard input: rows of the slot -1 whose payload are counts, or result lines
-    #[arg(id = "result_format", long = "format", value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        id = "result_format",
+        long = "format",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub format: ShardFormat,
     /// Write the run's description to this file
     #[arg(short, long, value_name = "FILE")]

@@ -26,8 +26,8 @@ pub fn run(context: &Context, arguments: &Import) -> Result<u8, Problems> {
         return Err(unreadable("there is no `run.json` among the files").into());
     };
     let text = files::read(path, RUN_BYTES).map_err(|error| in_file(path, &error))?;
-    let closed = Closed::read(&String::from_utf8_lossy(&text))
-        .map_err(|problem| problem.in_file(path))?;
+    let closed =
+        Closed::read(&String::from_utf8_lossy(&text)).map_err(|problem| problem.in_file(path))?;
     let store = store::open(&context.store_url(None)?, Opening::Create)?;
     let session = context.session(&*store, arguments.lock_timeout);
     let run = import(session, &closed, &found.tables)?;
@@ -71,7 +71,10 @@ impl Found {
                 inside.push(entry.map_err(|error| in_file(path, &error))?.path());
             }
             inside.sort_unstable();
-            return inside.iter().filter(|path| !is_hidden(path)).try_for_each(|path| self.add(path));
+            return inside
+                .iter()
+                .filter(|path| !is_hidden(path))
+                .try_for_each(|path| self.add(path));
         }
         let of = |name: &str| Table::ALL.into_iter().find(|table| table.plural() == name);
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -17,15 +17,13 @@ use crate::domain::{Instant, PerSide, Side};
 use crate::exchange::{ResultWriter, RowReader, RowWriter, Tag, VERSION, stream_problem};
 use crate::files;
 use crate::pipeline::Plan;
-use crate::pipeline::shard::{
-    self, Closed, DRIVER, Reading, Spread, SpreadSource, State, Task,
-};
+use crate::pipeline::shard::{self, Closed, DRIVER, Reading, Spread, SpreadSource, State, Task};
 use crate::report::{self, Summary};
 use crate::source::{Given, GivenFormat, RowCounts};
 use crate::store::{self, Opening};
 
 use super::args::{
-    InputFormat, ShardFormat, Shard, ShardClose, ShardDecide, ShardJob, ShardPlan, ShardPrepare,
+    InputFormat, Shard, ShardClose, ShardDecide, ShardFormat, ShardJob, ShardPlan, ShardPrepare,
     ShardStep, SideOf,
 };
 use super::context::{Context, now, unwritable};
@@ -207,17 +205,15 @@ fn plan(context: &Context, arguments: &ShardPlan) -> Result<(), Problems> {
     let given = match &arguments.sources {
         None => GivenSources::default(),
         Some(path) => {
-            let text = files::read_text(path, files::SMALL)
-                .map_err(|error| wrong_job(path, error))?;
+            let text =
+                files::read_text(path, files::SMALL).map_err(|error| wrong_job(path, error))?;
             serde_json::from_str(&text).map_err(|error| wrong_job(path, error))?
         }
     };
     let loaded = context.load()?;
     let GivenSources { a, b } = given;
-    let sources = PerSide {
-        a: source_of(&loaded, Side::A, a)?,
-        b: source_of(&loaded, Side::B, b)?,
-    };
+    let sources =
+        PerSide { a: source_of(&loaded, Side::A, a)?, b: source_of(&loaded, Side::B, b)? };
     let columns = sources.as_ref().map(|_, source| source.columns.clone());
     let (shipment, again) =
         Shipment::pack(&loaded, &context.global.config, context.surroundings())?;
@@ -235,8 +231,7 @@ fn plan(context: &Context, arguments: &ShardPlan) -> Result<(), Problems> {
     let run_id = spread.run_id()?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let job = JobFile { exchange: VERSION, version, shipment, spread };
-    let bytes = serde_json::to_vec(&job)
-        .map_err(|error| wrong_job(&arguments.output, error))?;
+    let bytes = serde_json::to_vec(&job).map_err(|error| wrong_job(&arguments.output, error))?;
     let (digest, tag) = tag_of(&bytes);
     write_file(context, &arguments.output, &bytes)?;
     let spread = &job.spread;
@@ -341,7 +336,8 @@ fn prepare(context: &Context, arguments: &ShardPrepare) -> Result<(), Problems> 
         }
         Some(number) if number >= source.reads => {
             let reads = source.reads;
-            let message = format!("source {side} has {reads} inputs to read, and no input {number}");
+            let message =
+                format!("source {side} has {reads} inputs to read, and no input {number}");
             return Err(unsupported(message, "`recon shard plan` says how many: `reads`").into());
         }
         Some(_) if source.reads == 1 => (plan.open(&wanted)?, Reading::Inputs(0)),

@@ -132,9 +132,9 @@ impl Rows {
         for (table, field) in Table::ALL.into_iter().zip(schema.fields().iter().skip(2)) {
             columns.push(match table {
                 table if !self.tables.contains(&table) => new_null_array(field.data_type(), count),
-                Table::Counts => arrays.next().unwrap_or_else(|| {
-                    new_null_array(field.data_type(), count)
-                }),
+                Table::Counts => {
+                    arrays.next().unwrap_or_else(|| new_null_array(field.data_type(), count))
+                }
                 table => {
                     let own = arrays.by_ref().take(table.columns().len()).collect();
                     let array = StructArray::try_new(fields(table), own, None);

@@ -104,8 +104,7 @@ impl StoredRow {
 }
 
 fn unreadable(path: &Path, error: impl std::fmt::Display) -> Problem {
-    Problem::new(Code::ResultUnreadable, format!("the result can't be read: {error}"))
-        .in_file(path)
+    Problem::new(Code::ResultUnreadable, format!("the result can't be read: {error}")).in_file(path)
 }
 
 /// The rows of one file, in its order.

@@ -143,13 +143,7 @@ pub(super) fn join_partitions(
             })
             .collect();
         drop(sender);
-        halt.guard(write_in_order(
-            &receiver,
-            &used,
-            sink,
-            shared_ref,
-            &mut joined.store,
-        ));
+        halt.guard(write_in_order(&receiver, &used, sink, shared_ref, &mut joined.store));
         // If the writer failed, no worker may wait for it.
         shared_ref.turnstile.open();
         drop(receiver);

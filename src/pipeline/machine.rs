@@ -427,11 +427,7 @@ impl Sampler {
         let digest = Sha256::digest(format!("{job}\0{batch_date}"));
         let mut seed = [0; 8];
         seed.copy_from_slice(&digest[..8]);
-        Self {
-            share,
-            seed: u64::from_le_bytes(seed),
-            chosen: Vec::new(),
-        }
+        Self { share, seed: u64::from_le_bytes(seed), chosen: Vec::new() }
     }
 
     pub fn is_on(&self) -> bool {

@@ -341,11 +341,7 @@ impl<'p> Passes<'p> {
     }
 
     /// Sends on what the key does not pair.
-    fn by_key(
-        &self,
-        keyed: &Partitions,
-        is_disordered: bool,
-    ) -> Result<Vec<Worker<'_>>, Problem> {
+    fn by_key(&self, keyed: &Partitions, is_disordered: bool) -> Result<Vec<Worker<'_>>, Problem> {
         let layout = &self.plan.layout;
         self.in_parallel("aligning", keyed.len(), |worker, index| {
             let open = |rows: PerSide<&[RowRef<'_>]>| {

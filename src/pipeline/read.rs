@@ -39,7 +39,12 @@ pub(super) struct Read {
 /// By field and kind of doubt, the number of values and an example.
 pub(super) type DoubtfulFields = BTreeMap<(String, u8), (u64, String)>;
 
-pub(super) fn add_doubtful(all: &mut DoubtfulFields, key: (String, u8), values: u64, example: String) {
+pub(super) fn add_doubtful(
+    all: &mut DoubtfulFields,
+    key: (String, u8),
+    values: u64,
+    example: String,
+) {
     let entry = all.entry(key).or_insert_with(|| (0, example.clone()));
     entry.0 += values;
     if example < entry.1 {

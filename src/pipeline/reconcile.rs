@@ -95,8 +95,7 @@ pub(super) fn reconcile(
     }
     let mut sampler = Sampler::new(plan, plan.batch_date);
     let mut sink = writing(writer, &mut sampler);
-    let joined =
-        join_partitions(plan, &ready.machine, depth, &rows, &mut sink, &halt, progress)?;
+    let joined = join_partitions(plan, &ready.machine, depth, &rows, &mut sink, &halt, progress)?;
     drop(sink);
     let mut tally = read_tally;
     tally.add(&rows.tally);

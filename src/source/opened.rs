@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
+use super::batch::BatchParser;
 use super::blocks::Limits;
 use super::columns::{Found, find, unique_names};
 use super::dialect::{Fields, Span};
@@ -18,7 +19,6 @@ use super::input::Input;
 use super::kind::{Ask, Fault, Opening, Piece, Pieces, RawRow, RowParser, Unusable};
 use super::statement::OpenPages;
 use super::trailer::{Seen, Tally};
-use super::batch::BatchParser;
 use super::{RawRecord, SourcePlan};
 use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, nearest};

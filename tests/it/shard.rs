@@ -110,7 +110,9 @@ impl<'p> Engine<'p> {
         let fixed = ["shard", arguments[0], "--job", "job", "--state", &state];
         let arguments = [&fixed, &arguments[1..]].concat();
         let of = |task: usize| {
-            rows.iter().rev().filter(move |(slot, _)| slot.unsigned_abs() as usize % self.tasks == task)
+            rows.iter()
+                .rev()
+                .filter(move |(slot, _)| slot.unsigned_abs() as usize % self.tasks == task)
         };
         let used = (0..self.tasks).rev().filter(|task| of(*task).next().is_some());
         used.map(|task| done(self.project, &arguments, stream(of(task)))).collect()
@@ -132,7 +134,8 @@ impl<'p> Engine<'p> {
 
     /// All steps after `prepare`; writes run.json and a file of result lines for each task.
     fn finish(&mut self, prepared: Rows) -> Json {
-        let parted = |rows: Rows| -> (Rows, Rows) { rows.into_iter().partition(|(slot, _)| *slot < 0) };
+        let parted =
+            |rows: Rows| -> (Rows, Rows) { rows.into_iter().partition(|(slot, _)| *slot < 0) };
         let (driver, mut finished) = parted(prepared);
         let mut decision = self.decide(&driver);
         let passes = self.plan["passes"].as_u64().unwrap();
@@ -428,12 +431,9 @@ fn a_result_that_lacks_rows_or_has_them_twice_is_not_imported() {
         lines.map(|line| format!("{line}\n")).collect::<String>()
     };
     let last = whole.lines().rfind(|line| line.contains("\"record\":")).unwrap();
-    for text in [
-        without("record"),
-        without("difference"),
-        format!("{whole}{last}\n"),
-        String::new(),
-    ] {
+    for text in
+        [without("record"), without("difference"), format!("{whole}{last}\n"), String::new()]
+    {
         std::fs::write(&file, text).unwrap();
         let said = project.recon(&["import", "result", "--store", "sqlite:imported.db"]);
         assert_eq!(said.code, 5, "{}", said.err);
@@ -554,7 +554,8 @@ fn a_rule_beyond_its_limits_ends_the_step_as_it_ends_a_run() {
     }
     let (driver, data): (Rows, Rows) = prepared.into_iter().partition(|(slot, _)| *slot < 0);
     done(&project, &["shard", "decide", "--job", "job", "-o", "state"], stream(&driver));
-    let join = step(&project, &["shard", "join", "--job", "job", "--state", "state"], stream(&data));
+    let join =
+        step(&project, &["shard", "join", "--job", "job", "--state", "state"], stream(&data));
     assert_eq!(join.code, local.code, "{}", join.err);
     assert_eq!(join.err.lines().next(), local.err.lines().next());
 }

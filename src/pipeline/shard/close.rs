@@ -12,9 +12,7 @@ use super::results::RECORD_SLOTS;
 use super::{In, Task};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::run::IdClass;
-use crate::domain::{
-    Date, Instant, Layout, ReasonCode, RunId, RunStatus, Side, Stage, metadata,
-};
+use crate::domain::{Date, Instant, Layout, ReasonCode, RunId, RunStatus, Side, Stage, metadata};
 use crate::store::{
     AttributionCount, Counts as StoredCounts, FinishRun, NewRun, RejectedRow, RunRow, layout_json,
     read_layout, read_time, time_text,
@@ -236,8 +234,7 @@ impl Closed {
             keep_all: new.keep_all,
             metadata: finish.metadata,
         };
-        let counts =
-            StoredCounts { attributions: self.attributions.clone(), gate: self.gate };
+        let counts = StoredCounts { attributions: self.attributions.clone(), gate: self.gate };
         Ok((run, counts, &self.rejected))
     }
 

@@ -181,7 +181,13 @@ impl State {
                     })
                     .collect();
                 let path = source.name.clone().into();
-                return SourceDigest { path, bytes: 0, sha256: String::new(), files, warnings: Vec::new() };
+                return SourceDigest {
+                    path,
+                    bytes: 0,
+                    sha256: String::new(),
+                    files,
+                    warnings: Vec::new(),
+                };
             }
             let warnings = known.values().flat_map(|(_, warnings)| warnings.iter().cloned());
             SourceDigest::of(task.plan.sources[side].path(), files, warnings.collect())

@@ -4,8 +4,8 @@
 //! written, and the run becomes visible only if they are all there.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::path::PathBuf;
 
 use serde_json::value::RawValue;
@@ -136,7 +136,9 @@ fn write_all(
         }
     }
     if differences.next().is_some() || attributions.next().is_some() {
-        return Err(incomplete("there are differences or attributions of records that are not there"));
+        return Err(incomplete(
+            "there are differences or attributions of records that are not there",
+        ));
     }
     sampler.look_at(&work.batch);
     writer.write(&work.batch)?;
@@ -177,7 +179,10 @@ fn rejected(tables: &ImportedTables) -> Result<Vec<RejectedRow>, Problem> {
 fn prove(closed: &Closed, layout: &Layout, tally: &Tally) -> Result<(), Problem> {
     let counts = closed.counts().cloned().unwrap_or_default();
     let told: Books = books_from_json(&counts).map_err(|error| {
-        Problem::new(Code::ResultUnreadable, format!("the counts of the run can't be read: {error}"))
+        Problem::new(
+            Code::ResultUnreadable,
+            format!("the counts of the run can't be read: {error}"),
+        )
     })?;
     let found = tally.books(layout);
     let mut pairs = vec![
@@ -202,13 +207,14 @@ fn prove(closed: &Closed, layout: &Layout, tally: &Tally) -> Result<(), Problem>
             return Err(incomplete(format!("the run has {told} {what}, but {found} are there")));
         }
     }
-    let by = |counts: &[crate::store::AttributionCount]| -> BTreeSet<(String, String, String, u64)> {
-        let one = |one: &crate::store::AttributionCount| {
-            let status = one.status.name().to_owned();
-            (one.reason.clone(), status, one.assigned_by.clone(), one.count)
+    let by =
+        |counts: &[crate::store::AttributionCount]| -> BTreeSet<(String, String, String, u64)> {
+            let one = |one: &crate::store::AttributionCount| {
+                let status = one.status.name().to_owned();
+                (one.reason.clone(), status, one.assigned_by.clone(), one.count)
+            };
+            counts.iter().map(one).collect()
         };
-        counts.iter().map(one).collect()
-    };
     if told.by_field_and_type != found.by_field_and_type
         || by(&closed.attributions) != by(&tally.attributions)
     {
@@ -261,8 +267,7 @@ impl<'c> Merged<'c> {
         for path in tables.get(&table).into_iter().flatten() {
             files.push((path.clone(), stored_rows(table, path)?, 0));
         }
-        let mut merged =
-            Self { table, closed, files, heads: BinaryHeap::new(), failed: None };
+        let mut merged = Self { table, closed, files, heads: BinaryHeap::new(), failed: None };
         for file in 0..merged.files.len() {
             merged.advance(file)?;
         }

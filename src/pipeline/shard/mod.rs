@@ -86,8 +86,9 @@ impl Spread {
         if plan.open_items.is_some() {
             let message = "a job with `open_items` can't be spread: it needs the rows of the \
                            previous date's run";
-            return Err(Problem::new(Code::ShardUnsupported, message)
-                .help("use `recon run` for this job"));
+            return Err(
+                Problem::new(Code::ShardUnsupported, message).help("use `recon run` for this job")
+            );
         }
         if plan.matching.as_ref().is_some_and(|matching| matching.passes.len() > MOST_PASSES) {
             let message = format!("a job with more than {MOST_PASSES} passes can't be spread");
@@ -107,8 +108,7 @@ impl Spread {
     }
 
     fn started(&self) -> Result<Instant, Problem> {
-        read_time(&self.started)
-            .map_err(|problem| Problem::new(Code::ShardJob, problem.message))
+        read_time(&self.started).map_err(|problem| Problem::new(Code::ShardJob, problem.message))
     }
 
     /// Whether a model counts the differences of the whole run before the first decision.

@@ -33,8 +33,7 @@ pub fn join<W: Write>(
     let Task { plan, tag, progress, .. } = task;
     let room = SpillRoom::new(&plan.options.temp_dir);
     let mut tables = Tables::new(task, out);
-    let rows =
-        GatheredRows::read(task, &room, rows, &mut |slot, row| tables.rejected(slot, &row))?;
+    let rows = GatheredRows::read(task, &room, rows, &mut |slot, row| tables.rejected(slot, &row))?;
     let rows = rows.rows(task);
     let ready = task.machine(state)?;
     let mut counts = Counts::default();
@@ -47,15 +46,8 @@ pub fn join<W: Write>(
         Ok(())
     };
     let halt = Halt::default();
-    let joined = join_partitions(
-        plan,
-        &ready.machine,
-        Depth::Attribute,
-        &rows,
-        &mut sink,
-        &halt,
-        progress,
-    )?;
+    let joined =
+        join_partitions(plan, &ready.machine, Depth::Attribute, &rows, &mut sink, &halt, progress)?;
     counts.records.retain(|_, records| *records > 0);
     counts.joined = joined.tally;
     counts.greedy_keys = joined.greedy_keys;
@@ -193,12 +185,7 @@ impl<'t, W: Write> Tables<'t, W> {
         Ok(())
     }
 
-    fn side<'a>(
-        &self,
-        side: Side,
-        record: &StoredRecord<'a>,
-        matched: Option<&Matched>,
-    ) -> Told<'a>
+    fn side<'a>(&self, side: Side, record: &StoredRecord<'a>, matched: Option<&Matched>) -> Told<'a>
     where
         't: 'a,
     {
