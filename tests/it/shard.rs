@@ -288,8 +288,8 @@ reason_codes:
 "#;
 
 const RULES: &str = r#"// Reasons for the tests: a small difference is accepted.
-fn small(d) { if d.field == "amount" && d.diff_type == "NUMERIC_MISMATCH" { return reason("SMALL", 0.95); } }
-fn late(d) { if d.field == "day" { return reason("LATE", 0.5); } }
+fn attribute_small(d) { if d.field == "amount" && d.diff_type == "NUMERIC_MISMATCH" { return reason("SMALL", 0.95); } }
+fn attribute_late(d) { if d.field == "day" { return reason("LATE", 0.5); } }
 "#;
 
 const HEADER: &str = "id,ccy,amount,day\n";
@@ -543,7 +543,7 @@ fn a_rule_beyond_its_limits_ends_the_step_as_it_ends_a_run() {
     let good = vec!["x1,EUR,1,2026-01-01\n".to_owned()];
     let other = vec!["x1,EUR,7,2026-01-01\n".to_owned()];
     let project = job("", &good, &other);
-    project.write("rules.rhai", "// Never ends.\nfn endless(d) { loop { } }\n");
+    project.write("rules.rhai", "// Never ends.\nfn attribute_endless(d) { loop { } }\n");
     let local = project.recon(&["run", "--batch-date", "2026-01-15"]);
     assert_ne!(local.code, 0);
     done(&project, &["shard", "plan", "-o", "job", "--batch-date", "2026-01-15"], Vec::new());

@@ -19,8 +19,8 @@ use super::close::Closed;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::metadata::books_from_json;
 use crate::domain::{
-    Books, Cells, Confidence, DiffType, FieldRef, Layout, PerSide, Severity, Side, Status,
-    evidence, place,
+    Books, Cells, Confidence, DiffType, FieldRef, Layout, PerSide, RunStatus, Severity, Side,
+    Status, evidence, place,
 };
 use crate::exchange::{Rows, StoredRow, Table, stored_rows};
 use crate::store::{
@@ -49,11 +49,21 @@ pub fn import(
     let (job, date) = closed.of()?;
     let id = closed.id()?;
     let _lock = store.lock(job, date, session.lock_timeout, session.progress)?;
-    if store.run(id)?.is_some() {
+    let new = closed.new_run()?;
+    // What a failed import left has no rows.
+    let is_left = |run: &RunRow| {
+        let is_empty = run.status == RunStatus::Failed && run.stage.is_none();
+        is_empty && run.job == new.job && run.layout == new.layout
+    };
+    let known = store.run(id)?;
+    if known.as_ref().is_some_and(|run| !is_left(run)) {
         return Err(Problem::new(Code::RunExists, format!("run {id} is in the store already")));
     }
     store.sync_reason_codes(job, &closed.reason_codes())?;
-    store.create_run(&closed.new_run()?)?;
+    match known {
+        None => store.create_run(&new)?,
+        Some(_) => store.resume_run(id)?,
+    }
     let result = (|| {
         let mut writer = store.writer(id)?;
         let (share, basis) = &closed.blind_checks;
