@@ -563,7 +563,7 @@ fn a_rule_beyond_its_limits_ends_the_step_as_it_ends_a_run() {
 #[test]
 fn a_model_decides_the_same_in_steps() {
     let project = Project::new();
-    let generate = ["generate", "--rows", "2000", "--seed", "5", "-o", "."];
+    let generate = ["generate", "--rows", "500", "--seed", "5", "-o", "."];
     assert_eq!(project.recon(&generate).code, 0);
     assert_eq!(project.recon(&["run", "--batch-date", "2026-01-14"]).code, 0);
     let train = project.recon(&["train", "--labels", "labels.csv", "--promote", "always"]);
