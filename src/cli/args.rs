@@ -192,7 +192,7 @@ pub struct Attribute {
 /// docs/shard.md describes the streams and the order of the steps.
 #[derive(Debug, Subcommand)]
 pub enum Shard {
-    /// Write the job file that every other step needs, and nothing else
+    /// Write the job file, the only file that the other steps need
     Plan(ShardPlan),
     /// Read rows of one source: stdin or an input of the source; write prepared rows with their slots
     Prepare(ShardPrepare),

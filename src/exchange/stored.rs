@@ -118,6 +118,11 @@ pub fn stored_rows(table: Table, path: &Path) -> Result<Rows, Problem> {
     let file = File::open(path).map_err(|error| unreadable(path, error))?;
     if path.extension().is_some_and(|extension| extension == "parquet") {
         let reader = SerializedFileReader::new(file).map_err(|error| unreadable(path, error))?;
+        let schema = reader.metadata().file_metadata().schema();
+        let has = |name: &str| schema.get_fields().iter().any(|field| field.name() == name);
+        if let Some((lacks, _)) = table.columns().iter().find(|(name, _)| !has(name)) {
+            return Err(unreadable(path, format!("it has no column `{lacks}`")));
+        }
         let reader: Box<dyn FileReader> = Box::new(reader);
         let rows = RowIter::from_file_into(reader);
         return Ok(Box::new(ParquetRows { table, path: path.to_owned(), rows }));

@@ -94,9 +94,10 @@ pub(super) fn reconcile(
         ready.machine.run = run_context(systems, plan.batch_date, &plan.layout, &books);
     }
     let mut sampler = Sampler::new(plan, plan.batch_date);
-    let mut sink = writing(writer, &mut sampler);
-    let joined = join_partitions(plan, &ready.machine, depth, &rows, &mut sink, &halt, progress)?;
-    drop(sink);
+    let joined = {
+        let mut sink = writing(writer, &mut sampler);
+        join_partitions(plan, &ready.machine, depth, &rows, &mut sink, &halt, progress)?
+    };
     let mut tally = read_tally;
     tally.add(&rows.tally);
     tally.add(&joined.tally);

