@@ -335,6 +335,17 @@ impl FieldInputs<'_> {
                 }
             });
         }
+        // Steps that take away signs and points would make wrong amounts agree.
+        let columns = PerSide::of(|side| self.extracts[side].columns.get(pair.columns[side]));
+        let is_amount = |column: Option<&Column>| column.is_some_and(|one| one.profile.is_amount());
+        if let Some(side) = Side::BOTH.into_iter().find(|side| is_amount(columns[*side])) {
+            agreeing.iter_mut().skip(KEEPING).for_each(|count| *count = 0);
+            field.notes.push(format!(
+                "the values of {side} are numbers, those of {} are not recognized as such: to compare them \
+                 as numbers, set `normalize` or `numbers` for it, and `type: decimal`",
+                side.other()
+            ));
+        }
         let of = |at: usize| agreeing.get(at).copied().unwrap_or(0);
         let plain = of(0);
         let is_habit = |at: usize, simpler: &[usize]| {
@@ -558,15 +569,7 @@ impl FieldGuess {
                 Kind::Decimal | Kind::Integer => {
                     let numbers = &reading.numbers;
                     self.numbers[side] = (!numbers.is_plain()).then(|| numbers.clone());
-                    if let Some((debit, credit)) = &reading.debit_credit {
-                        let marks = [("debit", debit), ("credit", credit)];
-                        let marks = marks.map(|(key, mark)| (key.to_owned(), mark.clone()));
-                        let step = StepSpec::With(
-                            "debit_credit".into(),
-                            ArgumentSpec::Map(marks.to_vec()),
-                        );
-                        self.source_normalize[side].insert(0, step);
-                    }
+                    self.source_normalize[side].splice(0..0, reading.source_steps());
                     let currencies = &numbers.around.currency;
                     if currencies.len() > 1 {
                         self.notes.push(format!(
@@ -645,6 +648,9 @@ const LADDER: [(&[&str], &[usize]); 9] = [
     (&["reference"], &[0, 1, 2, 3, 4]),
     (&["reference", "strip_leading_zeros"], &[5, 6, 7]),
 ];
+
+/// How many of them keep every letter, digit and sign.
+const KEEPING: usize = 5;
 
 /// The unit factors tried: of A, of B.
 const FACTORS: [(i128, i128); 10] = [

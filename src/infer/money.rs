@@ -1,7 +1,9 @@
 //! Finds what surrounds the digits of amounts: currency signs and codes, minus signs, percent
 //! signs, debit and credit marks. Only observed forms are configured, so that new ones are noticed.
 
-use crate::normalize::PercentSpec;
+use std::borrow::Cow;
+
+use crate::normalize::{ArgumentSpec, PercentSpec, StepSpec};
 
 use super::reading::Around;
 
@@ -41,6 +43,48 @@ pub struct Seen {
     pub around: Around,
     /// The debit and credit marks.
     pub debit_credit: Option<(String, String)>,
+    /// Removes what no number format reads.
+    pub steps: Vec<StepSpec>,
+}
+
+/// What some write before and behind numbers and no number format reads, and what remains of it.
+const NOTATIONS: [(&str, &str, &str); 4] = [
+    // A formula by which a spreadsheet is told to keep a text: `="5.00"`.
+    ("=\"", "", "\""),
+    ("- ", "-", ""),
+    // `5,-` is 5.00.
+    ("", "", ",-"),
+    ("", "", ".-"),
+];
+
+/// A number without such a notation, and which one it was.
+fn plain(value: &str) -> (Cow<'_, str>, Option<usize>) {
+    for (at, (before, remains, behind)) in NOTATIONS.into_iter().enumerate() {
+        let inside = value.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
+        let Some(inside) = inside else { continue };
+        let unsigned = inside.trim_start_matches(['-', '+']);
+        let is_digit = |end: Option<char>| end.is_some_and(|c| c.is_ascii_digit());
+        if is_digit(unsigned.chars().next()) && is_digit(unsigned.chars().next_back()) {
+            return (Cow::Owned(format!("{remains}{inside}")), Some(at));
+        }
+    }
+    (Cow::Borrowed(value), None)
+}
+
+fn steps((before, remains, behind): (&str, &str, &str)) -> Vec<StepSpec> {
+    let text = |text: &str| ArgumentSpec::Text(text.to_owned());
+    let mut steps = Vec::new();
+    if !remains.is_empty() {
+        let change = [("from", before), ("to", remains)];
+        let change = change.map(|(key, text)| (key.to_owned(), text.to_owned())).to_vec();
+        steps.push(StepSpec::With("replace".to_owned(), ArgumentSpec::Map(change)));
+    } else if !before.is_empty() {
+        steps.push(StepSpec::With("strip_prefix".to_owned(), text(before)));
+    }
+    if !behind.is_empty() {
+        steps.push(StepSpec::With("strip_suffix".to_owned(), text(behind)));
+    }
+    steps
 }
 
 /// The parts of one value.
@@ -58,8 +102,13 @@ struct Parts<'t> {
 pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Seen {
     let mut seen = Seen::default();
     let mut marks: Vec<String> = Vec::new();
+    let mut notations = [false; NOTATIONS.len()];
     for value in values {
-        let Some(parts) = parts(value) else { continue };
+        let (value, notation) = plain(value);
+        let Some(parts) = parts(&value) else { continue };
+        if let Some(is_used) = notation.and_then(|at| notations.get_mut(at)) {
+            *is_used = true;
+        }
         let (words, markings): (Vec<&str>, Vec<&str>) =
             parts.words.iter().partition(|word| !is_mark(word));
         if words.len() > 1 || markings.len() > 1 || words.iter().any(|word| !is_currency(word)) {
@@ -83,6 +132,8 @@ pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Seen {
             }
         }
     }
+    let used = notations.into_iter().zip(NOTATIONS).filter(|(is_used, _)| *is_used);
+    seen.steps = used.flat_map(|(_, notation)| steps(notation)).collect();
     if seen.around.currency.len() > CURRENCIES {
         seen.around.currency.clear();
     }
@@ -140,7 +191,7 @@ fn parts(value: &str) -> Option<Parts<'_>> {
             if rest.ends_with(['.', ',']) {
                 return None;
             }
-        } else if !first.is_ascii_digit() && !matches!(first, '.' | ',') {
+        } else if !first.is_ascii_digit() && !matches!(first, '.' | ',' | '(') {
             let end =
                 rest.find(|c: char| c.is_ascii_digit() || "-+(\u{2212}\u{2013}".contains(c))?;
             let word = rest.get(..end)?;
@@ -208,6 +259,8 @@ mod tests {
         let money = seen(&["€ 1.234,50", "-€5,00", "7,00 USD", "US$ 3", "Rs. 12,00,000.00"]);
         assert_eq!(money.around.currency, ["Rs.", "US$", "USD", "€"]);
         assert_eq!(money.debit_credit, None);
+        let behind = seen(&["(1,234.50) EUR"]).around;
+        assert!(behind.parentheses && behind.currency == ["EUR"]);
         let minus = seen(&["\u{2212}5.00", "(1,234.50)", "7-", "$ (5.00)"]);
         assert!(minus.around.unicode_minus && minus.around.parentheses);
         assert!(minus.around.trailing_minus);
@@ -220,6 +273,21 @@ mod tests {
     }
 
     #[test]
+    fn notations_that_no_format_reads_get_steps() {
+        let steps = |values: &[&str]| {
+            let steps = seen(values).steps;
+            steps.iter().map(super::super::write::step_text).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(
+            steps(&["=\"1,037.25\"", "=\"-5\""]),
+            r#"{ strip_prefix: "=\"" }, { strip_suffix: "\"" }"#
+        );
+        assert_eq!(steps(&["- 5.00", "7.00"]), r#"{ replace: { from: "- ", to: "-" } }"#);
+        assert_eq!(steps(&["5,-", "1.204,50"]), r#"{ strip_suffix: ",-" }"#);
+        assert_eq!(steps(&["A - 5", "=\"A\"", "5-", "-5", "- € 5", "5,-3", "3 - 5"]), "");
+    }
+
+    #[test]
     fn references_are_not_amounts() {
         let nothing = Seen::default();
         for values in [
@@ -228,7 +296,6 @@ mod tests {
             &["2026-01-05", "5/6/2026"],
             &["EUR", "$"],
             &["12 Main Street"],
-            &["5.-"],
             &["14-Jan-2026", "10:30"],
             &["€£5"],
         ] {

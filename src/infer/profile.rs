@@ -229,6 +229,7 @@ impl Profiler {
         } else {
             let numbers = NumberStyle::all().into_iter().map(|style| Reading {
                 debit_credit: seen.debit_credit.clone(),
+                steps: seen.steps.clone(),
                 ..Reading::number(style.with(&seen.around))
             });
             Ways::new(numbers.collect()).fitting(look)
@@ -294,6 +295,13 @@ impl Profile {
 
     pub fn is_number(&self) -> bool {
         matches!(self.reading.kind, Kind::Decimal | Kind::Integer)
+    }
+
+    /// Whether the values are numbers with signs or decimals, which no identifier has.
+    pub fn is_amount(&self) -> bool {
+        let is_signed = |text: &str| text.starts_with(['-', '+', '(', '\u{2212}']);
+        self.is_number()
+            && self.values.iter().any(|(text, _)| is_signed(text) || has_decimals(text))
     }
 
     /// Switches to one of the alternatives.

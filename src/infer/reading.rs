@@ -195,6 +195,8 @@ pub struct Reading {
     pub numbers: NumberStyle,
     /// Debit and credit marks beside numbers.
     pub debit_credit: Option<(String, String)>,
+    /// Steps before the number is read.
+    pub steps: Vec<StepSpec>,
 }
 
 impl Reading {
@@ -205,7 +207,7 @@ impl Reading {
 
     /// A type in its default format.
     pub fn plain(kind: Kind) -> Self {
-        Self { kind, format: None, numbers: NumberStyle::plain(), debit_credit: None }
+        Self { kind, format: None, numbers: NumberStyle::plain(), debit_credit: None, steps: Vec::new() }
     }
 
     pub fn number(numbers: NumberStyle) -> Self {
@@ -216,11 +218,14 @@ impl Reading {
         Self { format: Some(format.into()), ..Self::plain(kind) }
     }
 
-    fn debit_credit_steps(&self) -> Vec<Step> {
-        let Some((debit, credit)) = &self.debit_credit else { return Vec::new() };
-        let marks = [("debit", debit), ("credit", credit)];
-        let marks = marks.map(|(key, mark)| (key.to_owned(), mark.clone())).to_vec();
-        resolve(&[StepSpec::With("debit_credit".to_owned(), ArgumentSpec::Map(marks))])
+    /// The steps that the source needs.
+    pub fn source_steps(&self) -> Vec<StepSpec> {
+        let marks = self.debit_credit.iter().map(|(debit, credit)| {
+            let marks = [("debit", debit), ("credit", credit)];
+            let marks = marks.map(|(key, mark)| (key.to_owned(), mark.clone())).to_vec();
+            StepSpec::With("debit_credit".to_owned(), ArgumentSpec::Map(marks))
+        });
+        self.steps.iter().cloned().chain(marks).collect()
     }
 
     pub fn plan(&self, column: usize, steps: &[Step]) -> FieldPlan {
@@ -229,7 +234,7 @@ impl Reading {
             name: column.to_string(),
             kind: self.kind,
             column: Some(column),
-            source_steps: self.debit_credit_steps(),
+            source_steps: resolve(&self.source_steps()),
             steps: steps.to_vec(),
             formats: format
                 .and_then(|format| TimeFormat::parse(format, self.kind).ok())

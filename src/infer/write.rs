@@ -424,8 +424,15 @@ pub fn step_text(step: &StepSpec) -> String {
                 entries.iter().map(|(key, value)| format!("{key}: {}", quoted(value))).collect();
             format!("{{ {name}: {{ {} }} }}", entries.join(", "))
         }
+        StepSpec::With(name, ArgumentSpec::Text(text)) if !is_number_or_word(text) => {
+            format!("{{ {name}: {} }}", quoted(text))
+        }
         StepSpec::With(name, argument) => format!("{{ {name}: {argument} }}"),
     }
+}
+
+fn is_number_or_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
 }
 
 fn sure(confidence: f64, why: &str) -> String {

@@ -250,7 +250,7 @@ pub(super) fn first_warnings(plan: &Plan, books: &Books) -> Vec<Problem> {
         };
         warnings.push(Problem::new(Code::NoPairs, message).help(
             "check `key`, and whether both systems write it the same way: \
-             `recon sql \"SELECT source_a_ref_id, source_b_ref_id FROM recon.recon_records LIMIT 20\"`",
+             `recon sql \"SELECT source_a_ref_id, source_b_ref_id FROM recon.current_records LIMIT 20\"`",
         ));
     }
     if !plan.comparison.compares_fields() {

@@ -1,5 +1,9 @@
 //! Following the help of a failed run gets the run further.
 
+mod catalogue;
+mod server;
+mod settings;
+
 use crate::program::Project;
 
 /// A job of two small files whose key is an integer.
@@ -383,6 +387,87 @@ fn following_the_help_of_a_command_gets_further() {
         },
         Case {
             before: &[RUN],
+            failing: &["explain", "99"],
+            code: "no-such-record",
+            help: "recon sql",
+            remedy: &[&["report"]],
+            then: &["explain", "2"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["runs", "list", "-c", "none.yaml"],
+            code: "no-store",
+            help: "--store",
+            remedy: &[],
+            then: &["runs", "list", "-c", "none.yaml", "--store", "sqlite:recon.db"],
+        },
+        Case {
+            before: &[MADE, MADE_RUN],
+            failing: &["evaluate", "-c", "made/recon.yaml", "--labels", "none.csv"],
+            code: "labels-unreadable",
+            help: "",
+            remedy: &[],
+            then: &["evaluate", "-c", "made/recon.yaml", "--labels", "made/labels.csv"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["report", "--output", "no/such/report.md"],
+            code: "output-failed",
+            help: "",
+            remedy: &[],
+            then: &["report", "--output", "report.md"],
+        },
+        Case {
+            before: &[],
+            failing: &["generate", "--rows", "100", "--output", "a.csv/made"],
+            code: "cannot-write",
+            help: "",
+            remedy: &[],
+            then: &["generate", "--rows", "100", "--output", "made"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["audit", "verify", "--export", "none.csv"],
+            code: "unreadable",
+            help: "",
+            remedy: &[&["audit", "export", "--out", "trail.csv"]],
+            then: &["audit", "verify", "--export", "trail.csv"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["migrate", "--owner-url", "postgres://owner@host/db"],
+            code: "owner-url",
+            help: "",
+            remedy: &[],
+            then: &["migrate"],
+        },
+        Case {
+            before: &[],
+            failing: &["test"],
+            code: "no-fixtures",
+            help: "",
+            // `recon init` writes rules and their fixtures.
+            remedy: &[&["init", "a.csv", "b.csv", "--force"]],
+            then: &["test"],
+        },
+        Case {
+            before: &[RUN],
+            failing: &["sql", "SELEC"],
+            code: "sql",
+            help: "",
+            remedy: &[&["sql", "--tables"]],
+            then: &["sql", "SELECT 1"],
+        },
+        Case {
+            before: &[],
+            failing: &["check", "-c", "latin.yaml"],
+            code: "config-unreadable",
+            help: "",
+            remedy: &[],
+            then: &["check"],
+        },
+        Case {
+            before: &[RUN],
             failing: &["user", "add", "ann", "--role", "analyst"],
             code: "no-password",
             help: "--password-file",
@@ -396,6 +481,7 @@ fn following_the_help_of_a_command_gets_further() {
             .write("password", "four words of hers\n")
             .write("short", "a word\n")
             .write("empty", "")
+            .write("latin.yaml", b"job: M\xfcller\n")
             .write("other.csv", "p;q\n7;8\n");
         let done = |step: Step| {
             let said = project.recon(step);

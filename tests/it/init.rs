@@ -476,6 +476,38 @@ fn opposite_signs_and_different_units_become_printed_steps() {
     assert_eq!(differences(&project), ["K04 amount"]);
 }
 
+/// Notations that no number format reads get steps; what is not recognized is compared as text, unchanged. So
+/// the wrong amounts differ in every notation: K05 has the other sign, K09 is ten times as much.
+#[test]
+fn amounts_in_any_notation_keep_their_signs_and_points() {
+    for (before, behind, steps) in [
+        ("=\"", "\"", r#"amount: [{ strip_prefix: "=\"" }, { strip_suffix: "\"" }]"#),
+        ("- ", "", r#"amount: [{ replace: { from: "- ", to: "-" } }]"#),
+        ("(", ") EUR", r#"amount: { negative: [parentheses], currency: ["EUR"] }"#),
+        ("#", "#", ""),
+    ] {
+        let project = Project::new();
+        let is_negative = before == "- " || before == "(";
+        let [a, b] = rows(["id,amount", "id,amount"], 20, |n| {
+            let amount = format!("{}.{:02}", 1_000 + n, n * 3);
+            let sign = if is_negative == (n == 5) { "" } else { "-" };
+            let b = if n == 9 { format!("{sign}{}.2", 10_090) } else { format!("{sign}{amount}") };
+            let a = format!("{before}{amount}{behind}");
+            [format!("K{n:02},\"{}\"", a.replace('"', "\"\"")), format!("K{n:02},{b}")]
+        });
+        let said = init(&project, a, b);
+        let yaml = configuration(&project);
+        assert!(yaml.contains(steps) && !yaml.contains("reference"), "{before}: {yaml}");
+        run(&project);
+        if steps.is_empty() {
+            assert!(said.contains("not recognized as such"), "{said}");
+            assert_eq!(differences(&project).len(), 20, "{yaml}");
+        } else {
+            assert_eq!(differences(&project), ["K05 amount", "K09 amount"], "{yaml}");
+        }
+    }
+}
+
 #[test]
 fn dates_that_are_counted_or_named_in_other_languages_are_recognized() {
     const MONTHS: [&str; 4] = ["Januar", "Februar", "März", "Mai"];

@@ -1,0 +1,181 @@
+//! The help of every code is followed by a test that gets further, or stands here with the reason why none does.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use recon::diagnostic::{Code, Shows};
+
+use super::{server, settings};
+
+/// Tests outside of this folder that follow the help of these codes: file, test, codes.
+const ELSEWHERE: &[(&str, &str, &[&str])] = &[
+    (
+        "settled.rs",
+        "following_the_advice_makes_the_records_match",
+        &["same-difference"],
+    ),
+    (
+        "commands.rs",
+        "a_compared_run_is_not_compared_with_another_configuration",
+        &["configuration-changed"],
+    ),
+    ("commands.rs", "attributing_goes_on_with_the_run_on_which_it_failed", &["script-limit"]),
+    ("commands.rs", "a_statement_sees_no_secrets_and_has_limits", &["sql-timeout"]),
+    (
+        "commands.rs",
+        "a_statement_on_postgres_cannot_call_functions_with_side_effects",
+        &["sql-function-refused"],
+    ),
+    ("store/answers.rs", "long_values_are_refused", &["sql-too-long"]),
+    ("store/answers.rs", "an_existing_store_is_not_made", &["store-outdated"]),
+    ("store/lock.rs", "a_second_command_waits_or_is_told_who_has_the_lock", &["locked"]),
+    ("open_items.rs", "people_close_rows_and_age_expires_them_once", &["expired-items"]),
+    ("open_items.rs", "a_rerun_names_the_later_dates_and_they_follow_it", &["later-runs"]),
+    ("learned.rs", "a_model_of_another_shape_is_not_used", &["model-shape", "model-left-aside"]),
+    (
+        "learning.rs",
+        "under_accept_risk_nothing_is_accepted_before_it_is_measured",
+        &["nothing-accepted"],
+    ),
+    ("api/owners.rs", "two_new_logins_of_one_administrator_are_not_six_eyes", &["one-administrator"]),
+    ("people/story.rs", "a_person_chooses_a_password_by_a_link", &["invitation-gone"]),
+    ("people/owners.rs", "a_second_login_waits_for_its_person", &["not-your-password"]),
+    ("review/sample.rs", "who_agrees_locks_and_who_does_not_proposes", &["not-a-sample"]),
+    ("review/workflow.rs", "an_inactive_reason_is_not_applied", &["reason-inactive"]),
+];
+
+/// Codes whose remedy no test follows, by the reason.
+const NOT_FOLLOWED: &[(&str, &[&str])] = &[
+    (
+        "the machine or something around it fails",
+        &[
+            "clock", "disk-full", "internal", "lock-failed", "no-memory", "no-randomness", "no-thread",
+            "not-repaired", "requests-cut", "rolled-back", "server-failed", "server-stuck",
+            "signals-unavailable", "store-busy", "store-failed", "store-full", "store-read-only",
+            "temp-disk-full", "temp-files", "too-few-files", "unwritable", "interrupted", "bind-failed",
+        ],
+    ),
+    (
+        "two requests or processes must meet in an instant",
+        &[
+            "already-verifying", "item-lost", "items-changed", "proposal-lost", "run-gone", "run-lost",
+            "search-not-ready", "source-changed", "store-constraint", "timeout", "too-many-exports",
+            "too-many-logins", "unavailable",
+        ],
+    ),
+    (
+        "something else has damaged the store or a file",
+        &[
+            "books-do-not-close", "books-unreadable", "evidence", "evidence-unreadable",
+            "export-unreadable", "file-gone", "model-damaged", "model-format", "policy-unreadable",
+            "store-damaged", "store-replaced", "configuration-broken", "configuration-gone",
+        ],
+    ),
+    (
+        "takes a file of gigabytes, or thousands of columns or rows",
+        &[
+            "greedy-pairing", "record-too-long", "script-too-long", "source-too-large", "too-large",
+            "too-many-fields", "too-many-files", "too-many-items",
+        ],
+    ),
+    (
+        "the remedy lies in another program: the source, the bank, the database, the clients",
+        &[
+            "audit-one-role", "malformed", "no-roles", "not-a-store", "password-file", "sslrootcert",
+            "statement-malformed", "store-login", "store-migrations-differ", "store-newer",
+            "store-permission", "store-tls", "store-unreachable", "tls", "xml-doctype", "BAD_JSON",
+            "NO_RESULT", "NUL_BYTE", "SHORT_LINE", "SCRIPT_ERROR", "script-error", "source-not-delimited",
+            "key-unreadable",
+        ],
+    ),
+    (
+        "the schema of the API refuses it first, as `invalid` with the same bounds",
+        &[
+            "bad-expiry", "bad-field-name", "comment-too-long", "content-hash-required",
+            "invalid-code", "invalid-description", "invalid-idempotency-key", "invalid-limit",
+            "password-long", "too-many-examples",
+        ],
+    ),
+    ("only the page sends it", &["action-required", "malformed-form", "nothing-to-undo"]),
+    (
+        "the options of the command line refuse it first",
+        &["no-output-file", "training-parameters", "unknown-format"],
+    ),
+    (
+        "the remedy is to decide more differences, or to name another run or model",
+        &[
+            "calibration-too-few", "empty-trail", "evaluate-trained-on", "model-changed",
+            "no-earlier-champion", "no-job", "no-such-run", "not-attributed", "not-ingested",
+            "open-items-pruned", "other-job", "run-left-out", "run-without-result", "solo",
+            "too-few-people", "training-constant", "training-few-labels", "training-one-class",
+            "training-too-few", "carried-fields",
+        ],
+    ),
+    (
+        "a warning or refusal whose remedy the message spells out; its own test asserts the message",
+        &[
+            "local-time-never", "local-time-twice", "no-script", "noise-sum",
+            "nothing-compared", "pass-field", "risk-budget", "rule-name-twice", "rules-empty",
+            "too-many-rejected",
+        ],
+    ),
+];
+
+/// The codes of mistakes in a configuration for which there is a mended one.
+fn mended(folder: &Path) -> BTreeSet<String> {
+    let mut codes = BTreeSet::new();
+    for entry in folder.join("errors/config").read_dir().unwrap() {
+        let folder = entry.unwrap().path();
+        if folder.join("mended.yaml").exists() {
+            let said = std::fs::read_to_string(folder.join("expected.txt")).unwrap();
+            let shown = said.lines().filter_map(|line| line.strip_suffix(']')?.rsplit_once('['));
+            codes.extend(shown.map(|(_, code)| code.to_owned()));
+        }
+    }
+    codes
+}
+
+#[test]
+fn the_help_of_every_code_is_followed() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let read = |file: &str| std::fs::read_to_string(tests.join("it").join(file)).unwrap();
+    let mut followed = mended(&tests);
+    followed.extend(server::followed().map(str::to_owned));
+    let rows = [settings::CHECKED, settings::RUN, settings::STATEMENTS].concat();
+    followed.extend(rows.iter().map(|(_, _, code, _)| (*code).to_owned()));
+    followed.extend(settings::REJECTED.iter().map(|(_, _, code, _)| (*code).to_owned()));
+    // The tables of commands and sources: every code that they name is followed there.
+    let tables = read("advice.rs");
+    let codes: Vec<Code> = Code::SECTIONS.iter().flat_map(|(_, codes)| codes.to_vec()).collect();
+    let named = |code: &&Code| {
+        let name = code.name();
+        tables.contains(&format!("\"{name}\"")) || tables.contains(&format!("[{name}]"))
+    };
+    let excepted: BTreeSet<&str> =
+        NOT_FOLLOWED.iter().flat_map(|(_, codes)| codes.iter().copied()).collect();
+    let here = codes.iter().filter(named).map(|code| code.name());
+    followed.extend(here.filter(|name| !excepted.contains(name)).map(str::to_owned));
+    for (file, test, named) in ELSEWHERE {
+        let text = read(file);
+        let body = text.split(&format!("fn {test}(")).nth(1);
+        let body = body.unwrap_or_else(|| panic!("{file} has no test {test}"));
+        let body = body.split("\nfn ").next().unwrap();
+        for name in *named {
+            let code = codes.iter().find(|code| code.name() == *name).unwrap();
+            let says = body.contains(name) || body.contains(&format!("Code::{code:?}"));
+            assert!(says, "{file}: {test} says nothing of {name}");
+            followed.insert((*name).to_owned());
+        }
+    }
+    for code in codes {
+        // What the remedy only asks to be reported, and what is no answer to anybody.
+        let needs_none = code.remedy().contains("mistake in recon")
+            || code.remedy().starts_with("Report it")
+            || code.shows() == [Shows::SecurityLog]
+            || code.name() == "unknown-reason";
+        let is_excepted = excepted.contains(code.name());
+        let is_followed = followed.contains(code.name());
+        assert!(is_followed || is_excepted || needs_none, "no test follows the help of {code}");
+        assert!(!(is_followed && is_excepted), "{code} is followed and need not be excepted");
+    }
+}
