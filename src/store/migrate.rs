@@ -67,6 +67,7 @@ migrations! {
     17 "0017" "breaks",
     18 "0018" "ages",
     19 "0019" "matches_and_views",
+    20 "0020" "records_first",
 }
 
 /// A migration that a store says it has.
