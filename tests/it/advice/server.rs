@@ -26,7 +26,7 @@ struct Story<'h> {
 
 /// Whether the difference is one that a story calls by this name.
 fn is(name: &str, item: &Json) -> bool {
-    let reason = item["current_reason"]["code"].as_str().unwrap_or("UNKNOWN");
+    let reason = item["current_reason"]["code"].as_str().unwrap_or_default();
     let kind = item["difference"]["diff_type"].as_str().unwrap();
     match name {
         "unknown" => reason == "UNKNOWN",
