@@ -207,7 +207,13 @@ impl Reading {
 
     /// A type in its default format.
     pub fn plain(kind: Kind) -> Self {
-        Self { kind, format: None, numbers: NumberStyle::plain(), debit_credit: None, steps: Vec::new() }
+        Self {
+            kind,
+            format: None,
+            numbers: NumberStyle::plain(),
+            debit_credit: None,
+            steps: Vec::new(),
+        }
     }
 
     pub fn number(numbers: NumberStyle) -> Self {

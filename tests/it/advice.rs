@@ -452,6 +452,48 @@ fn following_the_help_of_a_command_gets_further() {
         },
         Case {
             before: &[RUN],
+            failing: &["runs", "prune", "--keep", "9d", "-c", "no", "--store", "sqlite:recon.db"],
+            code: "no-job",
+            help: "",
+            remedy: &[],
+            then: &[
+                "runs",
+                "prune",
+                "--keep",
+                "9d",
+                "-c",
+                "no",
+                "--store",
+                "sqlite:recon.db",
+                "--all-jobs",
+            ],
+        },
+        Case {
+            before: &[&["ingest"], &["diff"]],
+            failing: &["discover"],
+            code: "not-attributed",
+            help: "recon attribute",
+            remedy: &[&["attribute"]],
+            then: &["discover"],
+        },
+        Case {
+            before: &[&["migrate"]],
+            failing: &["audit", "checkpoint", "--out", "checkpoints"],
+            code: "empty-trail",
+            help: "",
+            remedy: &[RUN],
+            then: &["audit", "checkpoint", "--out", "checkpoints"],
+        },
+        Case {
+            before: &[],
+            failing: &["init", "page.html", "b.csv", "--force"],
+            code: "source-not-delimited",
+            help: "",
+            remedy: &[],
+            then: &["init", "a.csv", "b.csv", "--force"],
+        },
+        Case {
+            before: &[RUN],
             failing: &["sql", "SELEC"],
             code: "sql",
             help: "",
@@ -481,6 +523,7 @@ fn following_the_help_of_a_command_gets_further() {
             .write("password", "four words of hers\n")
             .write("short", "a word\n")
             .write("empty", "")
+            .write("page.html", "<html><body><table><tr><td>1</td></tr></table></body></html>\n")
             .write("latin.yaml", b"job: M\xfcller\n")
             .write("other.csv", "p;q\n7;8\n");
         let done = |step: Step| {

@@ -127,7 +127,9 @@ fn too_many_rejected_rows_are_exit_3() {
     let project = job(rows, rows);
     for (limit, code) in [("0", 3), ("49%", 3), ("50%", 0), ("1", 0)] {
         project.write("recon.yaml", format!("{JOB}options: {{ max_rejected: \"{limit}\" }}\n"));
-        assert_eq!(project.recon(&["run"]).code, code, "{limit}");
+        let said = project.recon(&["run"]);
+        assert_eq!(said.code, code, "{limit}");
+        assert_eq!(said.err.contains("too-many-rejected"), code == 3, "{limit}: {}", said.err);
     }
 }
 

@@ -14,7 +14,8 @@ pub const STORIES: &str = include_str!("server.txt");
 
 /// The codes that a story follows.
 pub fn followed() -> impl Iterator<Item = &'static str> {
-    let refusals = STORIES.lines().filter(|line| line.starts_with("no ") || line.starts_with("again "));
+    let refusals =
+        STORIES.lines().filter(|line| line.starts_with("no ") || line.starts_with("again "));
     refusals.filter_map(|line| line.split(' ').nth(1))
 }
 
@@ -56,19 +57,24 @@ impl Story<'_> {
         while let Some((before, after)) = rest.split_once('{') {
             filled += before;
             let name = after.split('}').next().unwrap();
-            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b"._".contains(&b)) {
+            if name.is_empty()
+                || !name.bytes().all(|b| b.is_ascii_lowercase() || b"._".contains(&b))
+            {
                 filled.push('{');
                 rest = after;
                 continue;
             }
-            if ["item", "unknown", "only_a", "only_b", "newer"].contains(&name) && !self.said.contains_key(name) {
+            if ["item", "unknown", "only_a", "only_b", "newer"].contains(&name)
+                && !self.said.contains_key(name)
+            {
                 let queue = self.house.queue("sue", "limit=200");
                 let ids = queue.iter().filter(|item| is(name, item));
                 let mut ids = ids.map(|item| item["attribution_id"].as_str().unwrap().to_owned());
                 let id = ids.find(|id| used.insert(id.clone())).unwrap();
                 self.said.insert(name.to_owned(), id);
             }
-            filled += self.said.get(name).unwrap_or_else(|| panic!("nothing has said {name}: {line}"));
+            filled +=
+                self.said.get(name).unwrap_or_else(|| panic!("nothing has said {name}: {line}"));
             rest = &after[name.len() + 1..];
         }
         filled + rest
@@ -76,7 +82,8 @@ impl Story<'_> {
 
     fn ask(&self, request: &str) -> Answer {
         let mut parts = request.splitn(4, ' ');
-        let (who, method, path) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+        let (who, method, path) =
+            (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
         let mut body = parts.next().unwrap_or_default();
         let mut headers = Vec::new();
         while let Some(rest) = body.strip_prefix('[') {

@@ -47,6 +47,7 @@ pub const CHECKED: &[Setting] = &[
     (MAP, "map: { id: id, v: v }\n    numbers: { id: { decimal: \",\", thousands: \",\" } }\n  b", "number-format", "map: { id: id, v: v }\n    numbers: { id: { decimal: \",\", thousands: \".\" } }\n  b"),
     (TOP, "match: { passes: [] }", "no-passes", "match: { passes: [{ name: p, equal: [v] }] }"),
     (TOP, "match: { passes: [{ name: key, equal: [v] }] }", "pass-name", "match: { passes: [{ name: p, equal: [v] }] }"),
+    (TOP, "match: { passes: [{ name: p, equal: [id], sum: [v], near: { v: { similarity: 0.9 } }, shape: one_to_many }] }", "pass-field", "match: { passes: [{ name: p, equal: [v] }] }"),
     (TOP, "match: { passes: [{ name: p, equal: [v], shape: one_to_many }] }", "pass-shape", "match: { passes: [{ name: p, equal: [v] }] }"),
     (TOP, "match: { passes: [{ name: p, equal: [v], max_rows: 0 }] }", "pass-bound", "match: { passes: [{ name: p, equal: [v] }] }"),
     (TOP, "match: { passes: [{ name: p, near: { id: { absolute: 1 } } }] }", "pass-without-equal", "match: { passes: [{ name: p, equal: [v], near: { id: { absolute: 1 } } }] }"),
@@ -74,6 +75,7 @@ pub const RUN: &[Setting] = &[
     (READ, "csv: { path: wide.csv, encoding: utf-8 }", "wrong-encoding", "csv: { path: wide.csv, encoding: utf-16le }"),
     (READ, "csv: { path: header.csv }", "no-rows", READ),
     (READ, "csv: { path: other.csv }", "no-pairs", READ),
+    (V, "v: { type: text, compare: false }", "nothing-compared", V),
 ];
 
 /// Bank statements: the file, its options, the code, and the options after following the help.
@@ -115,7 +117,10 @@ fn project() -> Project {
         ("header.csv", "id,v\n"),
         ("open.csv", "\"id,v\n1,x\n"),
         ("other.csv", "id,v\n7,x\n8,y\n"),
-        ("gap.sta", ":20:S1\n:25:ACC\n:28C:1/1\n:60F:C260101EUR100,00\n:61:2601020102C50,00NTRFNONREF\n:62F:C260102EUR175,00\n-\n"),
+        (
+            "gap.sta",
+            ":20:S1\n:25:ACC\n:28C:1/1\n:60F:C260101EUR100,00\n:61:2601020102C50,00NTRFNONREF\n:62F:C260102EUR175,00\n-\n",
+        ),
         ("bare.sta", ":20:S1\n:25:ACC\n:28C:1/1\n:61:2601020102C50,00NTRFNONREF\n-\n"),
     ] {
         project.write(name, text);
@@ -176,7 +181,8 @@ fn a_row_is_read_once_the_remedy_is_followed() {
         project.write("a.csv", [b"id,v\n", *rows].concat()).write("recon.yaml", &base);
         let rejected = |summary: serde_json::Value| summary["records"]["rejected_a"].as_u64();
         assert_eq!(rejected(project.json(&["run", "--json"])), Some(1), "{code}");
-        let known = project.sql("SELECT code FROM recon.rejected_rows ORDER BY rejected_row_id DESC");
+        let known =
+            project.sql("SELECT code FROM recon.rejected_rows ORDER BY rejected_row_id DESC");
         assert_eq!(known[0]["code"], *code);
         project.replace("recon.yaml", at, right);
         assert_eq!(rejected(project.json(&["run", "--json"])), Some(0), "{code}");
