@@ -23,6 +23,11 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
         &["sql-function-refused"],
     ),
     ("awkward.rs", "too_many_rejected_rows_are_exit_3", &["too-many-rejected"]),
+    (
+        "shard.rs",
+        "an_imported_run_is_reported_and_audited_like_any_other_on_both_stores",
+        &["run-exists"],
+    ),
     ("store/answers.rs", "long_values_are_refused", &["sql-too-long"]),
     ("store/answers.rs", "an_existing_store_is_not_made", &["store-outdated"]),
     ("store/lock.rs", "a_second_command_waits_or_is_told_who_has_the_lock", &["locked"]),
@@ -165,6 +170,10 @@ const NOT_FOLLOWED: &[(&str, &[&str])] = &[
             "password-long",
             "too-many-examples",
         ],
+    ),
+    (
+        "on several machines, each step is given what the one before wrote, or the job begins anew",
+        &["result-incomplete", "result-unreadable", "shard-job", "shard-stream", "shard-unsupported"],
     ),
     ("only the page sends it", &["action-required", "malformed-form", "nothing-to-undo"]),
     (
