@@ -173,7 +173,13 @@ const NOT_FOLLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "on several machines, each step is given what the one before wrote, or the job begins anew",
-        &["result-incomplete", "result-unreadable", "shard-job", "shard-stream", "shard-unsupported"],
+        &[
+            "result-incomplete",
+            "result-unreadable",
+            "shard-job",
+            "shard-stream",
+            "shard-unsupported",
+        ],
     ),
     ("only the page sends it", &["action-required", "malformed-form", "nothing-to-undo"]),
     (
