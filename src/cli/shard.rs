@@ -233,7 +233,7 @@ fn plan(context: &Context, arguments: &ShardPlan) -> Result<(), Problems> {
     let job = JobFile { exchange: VERSION, version, shipment, spread };
     let bytes = serde_json::to_vec(&job).map_err(|error| wrong_job(&arguments.output, error))?;
     let (digest, tag) = tag_of(&bytes);
-    write_file(context, &arguments.output, &bytes)?;
+    write_private(context, &arguments.output, &bytes)?;
     let spread = &job.spread;
     let task = Task { plan: &plan, spread, tag, progress: context.console.progress() };
     context.json(&json!({
@@ -251,8 +251,12 @@ fn plan(context: &Context, arguments: &ShardPlan) -> Result<(), Problems> {
 fn write_file(context: &Context, path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     context.console.result_to(Some(path), |out| {
         out.write_all(bytes).map_err(|error| unwritable(path, &error))
-    })?;
-    // It may hold values of variables.
+    })
+}
+
+/// Writes a file that only its owner may read: it may hold values of variables, or rows.
+fn write_private(context: &Context, path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    write_file(context, path, bytes)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -362,7 +366,7 @@ fn decide(context: &Context, arguments: &ShardDecide) -> Result<(), Problems> {
         Some(path) => read_state(path, job.tag)?,
     };
     let (state, decision) = shard::decide(job.task(context), state, &mut *stdin_rows()?)?;
-    write_file(context, &arguments.output, state.write(job.tag).as_bytes())?;
+    write_private(context, &arguments.output, state.write(job.tag).as_bytes())?;
     context.json(&decision.to_json())?;
     Ok(())
 }

@@ -143,9 +143,10 @@ impl<'p> Engine<'p> {
         for pass in 0..passes {
             let made = self.shuffled(&open, &["match", "--pass", &pass.to_string()]);
             let (driver, data) = parted(made.into_iter().flat_map(rows).collect());
-            let done: Rows;
-            (done, open) = data.into_iter().partition(|(slot, _)| *slot < 8192);
+            let (done, still_open): (Rows, Rows) =
+                data.into_iter().partition(|(slot, _)| *slot < 8192);
             finished.extend(done);
+            open = still_open;
             decision = self.decide(&driver);
         }
         assert!(open.is_empty());

@@ -99,7 +99,7 @@ fn write_all(
     let functional: HashMap<String, bool> =
         closed.reason_codes().into_iter().map(|one| (one.code, one.functional)).collect();
     let merged = |table| Merged::open(table, closed, tables);
-    let mut records = merged(Table::Record)?;
+    let records = merged(Table::Record)?;
     let mut differences = merged(Table::Difference)?.peekable();
     let mut attributions = merged(Table::Attribution)?;
     let mut work = Work {
@@ -111,7 +111,7 @@ fn write_all(
         b: Vec::new(),
     };
     let mut written = 0;
-    while let Some(record) = records.next() {
+    for record in records {
         let (number, record) = record?;
         if session.progress.interrupted() {
             return Err(Problem::interrupted());

@@ -140,10 +140,11 @@ impl<'t, W: Write> Tables<'t, W> {
         let verdict = gate::verdict(verdicts.collect::<Vec<(Status, bool)>>());
         let kind = record.kind;
         let is_match = matches!(kind, RecordKind::Pair | RecordKind::Group);
-        let by_key = |text: Option<&'static str>| text.filter(|_| kind == RecordKind::Pair);
         let known = matched.as_ref();
-        let how = |own: Option<&String>, usual: &'static str| -> Option<String> {
-            is_match.then(|| own.cloned().or(by_key(Some(usual)).map(str::to_owned))).flatten()
+        // A pair that no pass made is one by the key.
+        let how = |own: Option<&String>, by_key: &str| {
+            let by_key = (kind == RecordKind::Pair).then(|| by_key.to_owned());
+            own.cloned().or(by_key).filter(|_| is_match)
         };
         let pass = how(known.and_then(|one| one.pass.as_ref()), "key");
         let shape = how(known.and_then(|one| one.shape.as_ref()), "one_to_one");
