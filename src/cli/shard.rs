@@ -249,9 +249,9 @@ fn plan(context: &Context, arguments: &ShardPlan) -> Result<(), Problems> {
 }
 
 fn write_file(context: &Context, path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    context.console.result_to(Some(path), |out| {
-        out.write_all(bytes).map_err(|error| unwritable(path, &error))
-    })
+    context
+        .console
+        .result_to(Some(path), |out| out.write_all(bytes).map_err(|error| unwritable(path, &error)))
 }
 
 /// Writes a file that only its owner may read: it may hold values of variables, or rows.
